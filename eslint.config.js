@@ -1,0 +1,45 @@
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+import { arrows } from './scripts/lint/arrows.js';
+
+export default tseslint.config(
+  { ignores: ['dist/', 'site-dist/', '.astro/', 'node_modules/', 'coverage/', 'test-results/', 'tests/*/node_modules/', '**/*.astro'] },
+  js.configs.recommended,
+  ...tseslint.configs.recommended,
+  {
+    plugins: { house: { rules: { arrows } } },
+    rules: {
+      'house/arrows': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      'no-empty': ['error', { allowEmptyCatch: false }],
+      'max-lines': ['warn', { max: 400, skipBlankLines: true, skipComments: true }],
+      eqeqeq: 'error',
+    },
+  },
+  {
+    // The engine runs in a tab, a Node process and an actor alike.
+    files: ['src/engine/**/*.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['window', 'document', 'navigator', 'localStorage', 'indexedDB', 'self', 'process', 'Buffer', 'require', 'global', '__dirname'].map(
+          (name) => ({ name, message: 'The engine has no DOM and no node: in it; use a port.' }),
+        ),
+      ],
+    },
+  },
+  {
+    files: ['scripts/**', '*.config.*', 'tests/**', 'src/cli/**', 'src/bridge/**', 'src/testing/**', 'src/adapters/**'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['process', 'console', 'Buffer', 'URL', 'URLSearchParams', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'fetch', 'performance', 'AbortController', 'AbortSignal', 'TextEncoder', 'TextDecoder', 'structuredClone', 'queueMicrotask', 'ReadableStream', 'WritableStream', 'TransformStream', 'WebSocket', 'crypto', 'document', 'window', 'navigator', 'globalThis', 'Response', 'Worker'].map((name) => [name, 'readonly']),
+      ),
+    },
+  },
+  {
+    // TypeScript knows its globals better than a list does.
+    files: ['**/*.ts', '**/*.tsx'],
+    rules: { 'no-undef': 'off' },
+  },
+);

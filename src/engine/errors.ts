@@ -1,0 +1,60 @@
+/** The closed list of what can go wrong, for programs to branch on (CONTRACT). */
+export const ERROR_CODES = [
+  'invalid_argument',
+  'session_not_found',
+  'session_exists',
+  'session_busy',
+  'session_not_resumable',
+  'resume_indeterminate',
+  'auth_required',
+  'agent_not_found',
+  'agent_start_failed',
+  'agent_timeout',
+  'agent_exited',
+  'agent_protocol_error',
+  'turn_in_progress',
+  'turn_outcome_unknown',
+  'idempotency_conflict',
+  'secret_missing',
+  'cwd_missing',
+  'limit_exceeded',
+  'database_too_new',
+  'database_corrupt',
+  'storage_full',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/**
+ * The one error type of the library. `message` says what happened, to what, and what to do next;
+ * `data` holds the particulars as plain JSON.
+ */
+export class RehydrateError extends Error {
+  override readonly name = 'RehydrateError';
+  readonly code: ErrorCode;
+  readonly data: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    data: Readonly<Record<string, unknown>> = {},
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+    this.code = code;
+    this.data = data;
+  }
+
+  toJSON(): { code: ErrorCode; message: string; data: Readonly<Record<string, unknown>> } {
+    return { code: this.code, message: this.message, data: this.data };
+  }
+
+  /** True for an error of this library, also one that crossed a bundle or realm boundary. */
+  static is(error: unknown): error is RehydrateError {
+    return (
+      error instanceof Error &&
+      error.name === 'RehydrateError' &&
+      ERROR_CODES.includes((error as { code?: ErrorCode }).code as ErrorCode)
+    );
+  }
+}

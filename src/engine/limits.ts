@@ -1,0 +1,66 @@
+/** Every bound the engine keeps (I10). Times are milliseconds, sizes bytes unless the name says otherwise. */
+export interface Limits {
+  /** How long `initialize` may take. */
+  readonly initializeMs: number;
+  /** How long `session/new`, `session/load` and `session/resume` may take, each. */
+  readonly sessionMs: number;
+  /** How long setting one mode or configuration option again may take at resume. */
+  readonly settingMs: number;
+  /** How long one page of `session/list` may take. */
+  readonly listMs: number;
+  /** How many pages of `session/list` are read before absence counts as “cannot tell”. */
+  readonly listPages: number;
+  /** How long an agent may take to end its turn after `session/cancel`. */
+  readonly cancelGraceMs: number;
+  /** Late replay: how long it must be quiet before the replay counts as over. */
+  readonly replayQuietMs: number;
+  /** Late replay: how long to wait for it at most. */
+  readonly replayMaxMs: number;
+  /** One JSON-RPC message, encoded as UTF-8. */
+  readonly messageBytes: number;
+  /** One prompt's content blocks, encoded as JSON in UTF-8. */
+  readonly promptBytes: number;
+  /** The transcript's default budget. */
+  readonly transcriptBytes: number;
+  /** The largest budget a caller may ask for. */
+  readonly transcriptMaxBytes: number;
+  /** The excerpt of one tool call's output in a transcript. */
+  readonly toolExcerptBytes: number;
+  /** How many events may wait for their commit before reading from the agent stops. */
+  readonly queuedEvents: number;
+  /** How many bytes of events may wait for their commit before reading from the agent stops. */
+  readonly queuedBytes: number;
+  /** How many committed events a slow subscriber may have waiting before it is fed from the database again. */
+  readonly subscriberEvents: number;
+  /** How long a lease lives without being renewed. */
+  readonly leaseMs: number;
+  /** How many sessions one host keeps live at once. */
+  readonly liveSessions: number;
+  /** How many permission requests of one session may be open at once. */
+  readonly openPermissions: number;
+  /** The last of stderr that is kept for error messages. */
+  readonly stderrBytes: number;
+}
+
+export const DEFAULT_LIMITS: Limits = Object.freeze({
+  initializeMs: 60_000,
+  sessionMs: 60_000,
+  settingMs: 10_000,
+  listMs: 10_000,
+  listPages: 100,
+  cancelGraceMs: 10_000,
+  replayQuietMs: 250,
+  replayMaxMs: 3_000,
+  messageBytes: 32 * 1024 * 1024,
+  promptBytes: 24 * 1024 * 1024,
+  transcriptBytes: 64 * 1024,
+  transcriptMaxBytes: 4 * 1024 * 1024,
+  toolExcerptBytes: 600,
+  queuedEvents: 1_000,
+  queuedBytes: 8 * 1024 * 1024,
+  subscriberEvents: 1_000,
+  leaseMs: 10_000,
+  liveSessions: 64,
+  openPermissions: 64,
+  stderrBytes: 64 * 1024,
+});

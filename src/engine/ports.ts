@@ -1,0 +1,213 @@
+/**
+ * What the engine needs from outside. Each port has one contract suite in
+ * `src/testing/`, and every adapter in `src/adapters/` passes it.
+ */
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+
+// ---------------------------------------------------------------- storage
+
+/** A value SQLite can store. Integers are JavaScript numbers: nothing here exceeds 2^53. */
+export type SqlValue = string | number | null | Uint8Array;
+
+/** One row, by column name. */
+export type Row = Readonly<Record<string, SqlValue>>;
+
+/** One statement with its bound parameters (`?` placeholders, in order). */
+export interface Statement {
+  readonly sql: string;
+  readonly params?: readonly SqlValue[];
+}
+
+/** The rows a statement gave: those of a SELECT or of a RETURNING clause, else none. */
+export interface StatementResult {
+  readonly rows: readonly Row[];
+}
+
+/**
+ * Storage. Every unit of work is one atomic batch; there are no interactive transactions.
+ * Calls are serialised in the order they were made. Failures are `SqlError`s.
+ */
+export interface SqlDatabase {
+  /** Runs one reading statement. Never sees part of a batch, nor one that was not acknowledged. */
+  query(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]>;
+  /** Runs all statements in one transaction: all or nothing, durable when the promise resolves. */
+  batch(statements: readonly Statement[]): Promise<readonly StatementResult[]>;
+  /** Waits for what was asked before, then closes. Calling it again does nothing. */
+  close(): Promise<void>;
+  /**
+   * Who may own sessions in this database, where the adapter knows: processes of one machine for a
+   * file, tabs of one origin for a browser. `createHost` uses it unless it is given `ownerAlive`.
+   */
+  readonly owners?: OwnerRegistry;
+}
+
+/** Says who this host is to other hosts of the same database, and whether those are still there. */
+export interface OwnerRegistry {
+  /** The part of the lease owner that identifies the process or tab; never changes while it lives. */
+  readonly self: Omit<LeaseOwner, 'hostId'>;
+  /** Called when a host opens and when it sleeps, so that two hosts of one process can be told apart. */
+  opened(hostId: string): void;
+  closed(hostId: string): void;
+  alive: OwnerAlive;
+}
+
+/** The owner of a session's lease (DESIGN §6). Stored as JSON; unknown fields are kept. */
+export interface LeaseOwner {
+  /** Random, one for each host object. */
+  readonly hostId: string;
+  /** What the owner is, for messages: `process`, `tab`, `actor`. */
+  readonly kind: string;
+  readonly pid?: number;
+  /** When the process started, in the platform's own unit: with `pid` and `bootId` it names a process for good. */
+  readonly startTime?: string;
+  /** Changes when the machine boots. */
+  readonly bootId?: string;
+  /** The name of the Web Lock the owner holds while it lives. */
+  readonly lock?: string;
+}
+
+export type OwnerAlive = (owner: LeaseOwner) => boolean | 'unknown' | Promise<boolean | 'unknown'>;
+
+/** Why a statement failed, as far as the engine must tell cases apart. */
+export type SqlErrorKind =
+  | 'constraint' // a CHECK, UNIQUE, NOT NULL or FOREIGN KEY was violated; the batch was rolled back
+  | 'corrupt' // SQLITE_CORRUPT or SQLITE_NOTADB
+  | 'full' // SQLITE_FULL, or the browser's quota
+  | 'busy' // SQLITE_BUSY or SQLITE_LOCKED after the adapter's own waiting
+  | 'readonly'
+  | 'io' // SQLITE_IOERR, SQLITE_CANTOPEN
+  | 'closed' // the database was closed
+  | 'other';
+
+/** The only error a `SqlDatabase` rejects with. */
+export class SqlError extends Error {
+  override readonly name = 'SqlError';
+  readonly kind: SqlErrorKind;
+  constructor(kind: SqlErrorKind, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+// ---------------------------------------------------------------- agents
+
+/**
+ * A two-way stream of JSON-RPC messages, structurally the ACP SDK's `Stream`.
+ * An erroring `readable` is a transport failure; one that closes means the agent said its last word.
+ */
+export interface MessageStream {
+  readonly readable: ReadableStream<AnyMessage>;
+  readonly writable: WritableStream<AnyMessage>;
+}
+
+/** What to start. */
+export interface AgentSpec {
+  /** The agent's name, as given to `host.create`. */
+  readonly agent: string;
+  /** The session's working directory. */
+  readonly cwd: string;
+  /** Environment values for this session, on top of what the launcher gives. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly sessionId: string;
+}
+
+/** Where agents come from. */
+export interface AgentLauncher {
+  /**
+   * Starts an agent. Rejects with `RehydrateError` (`agent_not_found`, `agent_start_failed`,
+   * `cwd_missing`, `limit_exceeded`) and leaves nothing running when it does, or when `signal` aborts.
+   */
+  launch(spec: AgentSpec, options: { signal: AbortSignal }): Promise<AgentProcess>;
+}
+
+/** One live agent process, however it is reached. */
+export interface AgentProcess {
+  readonly stream: MessageStream;
+  /** Settles exactly once, when the whole tree is gone; never rejects. */
+  readonly exited: Promise<AgentExit>;
+  /**
+   * Ends the whole process tree and resolves when it is gone. `ask`: close stdin, then SIGTERM, then
+   * SIGKILL; `kill`: SIGKILL at once. Calling it again joins, and `kill` hurries an `ask`.
+   */
+  end(how: 'ask' | 'kill'): Promise<AgentExit>;
+  /** The last lines the agent wrote to stderr, or printed on stdout without their being JSON-RPC. */
+  diagnostics(): string;
+}
+
+/** How an agent process ended. Only `ended` is clean (I8). */
+export type AgentExit = { readonly stderr?: string } & (
+  | { readonly kind: 'ended'; readonly code: 0; readonly signal: null } // asked to end, and exited 0
+  | { readonly kind: 'quit'; readonly code: 0; readonly signal: null } // exited 0 without being asked
+  | { readonly kind: 'failed'; readonly code: number; readonly signal: null } // exited non-zero
+  | { readonly kind: 'signalled'; readonly code: null; readonly signal: string } // died of a signal we did not send
+  | { readonly kind: 'killed'; readonly code: number | null; readonly signal: string } // we had to send this signal
+  | { readonly kind: 'not_started'; readonly code: null; readonly signal: null; readonly message: string }
+  | { readonly kind: 'disconnected'; readonly code: null; readonly signal: null; readonly message: string }
+);
+
+/** True only for an exit with code 0 that was asked for (I8). */
+export function isCleanExit(exit: AgentExit): boolean {
+  return exit.kind === 'ended';
+}
+
+/** An exit in words, for messages: “died of SIGKILL”, “exited with code 3”. */
+export function describeExit(exit: AgentExit): string {
+  switch (exit.kind) {
+    case 'ended':
+      return 'ended as asked';
+    case 'quit':
+      return 'exited with code 0 without being asked';
+    case 'failed':
+      return `exited with code ${exit.code}`;
+    case 'signalled':
+      return `died of ${exit.signal}`;
+    case 'killed':
+      return `was ended with ${exit.signal}`;
+    case 'not_started':
+      return `could not start: ${exit.message}`;
+    case 'disconnected':
+      return `was disconnected: ${exit.message}`;
+  }
+}
+
+// ---------------------------------------------------------------- secrets and files
+
+/** Names a value that is not on disk. */
+export interface SecretRef {
+  readonly sessionId: string;
+  readonly kind: 'env' | 'mcp-env' | 'mcp-header';
+  /** The MCP server's name, for the two `mcp-` kinds. */
+  readonly server?: string;
+  readonly name: string;
+}
+
+/** Where secret values come back from at resume. Node binds it to `process.env`. */
+export type Secrets = (ref: SecretRef) => string | undefined | Promise<string | undefined>;
+
+/** Where a preamble of mode `file` is written: a private file outside the user's tree. */
+export interface PreambleFiles {
+  /** Writes the text, readable by its owner alone, and returns the file's absolute path. */
+  write(sessionId: string, text: string): Promise<string>;
+  /** Removes what was written for the session. */
+  remove(sessionId: string): Promise<void>;
+}
+
+/** What the host offers to agents beyond permissions: ACP's `fs/*` and `terminal/*`. */
+export interface ClientServices {
+  /** Advertised in `initialize`. Advertise only what `handle` answers. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** Answers one request of the agent. A thrown error becomes the JSON-RPC error. */
+  handle(request: ClientServiceRequest): Promise<unknown>;
+  /** The session's agent is gone: end what was started for it. Resolves when it is gone. */
+  release(sessionId: string): Promise<void>;
+}
+
+export interface ClientServiceRequest {
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** The host's own session id, never the agent's. */
+  readonly sessionId: string;
+  readonly cwd: string;
+  readonly additionalDirectories: readonly string[];
+  readonly signal: AbortSignal;
+}

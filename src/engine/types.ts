@@ -1,0 +1,203 @@
+/**
+ * The public data shapes: sessions, events, turns and the resume report. ACP payloads keep the
+ * ACP SDK's types; everything here is plain JSON.
+ */
+import type {
+  AuthMethod,
+  AvailableCommand,
+  ContentBlock,
+  Implementation,
+  McpServer,
+  PermissionOption,
+  SessionConfigOption,
+  SessionModeState,
+  SessionUpdate,
+  StopReason,
+  ToolCallUpdate,
+} from '@agentclientprotocol/sdk';
+import type { AgentExit } from './ports.ts';
+import type { ErrorCode } from './errors.ts';
+
+export type { AuthMethod, ContentBlock, McpServer, SessionUpdate, StopReason };
+
+/** How a session became live (DESIGN §1). */
+export type Tier = 'live' | 'new' | 'resume' | 'load' | 'transcript';
+
+/** Which tiers may be tried: `auto` all, `strict` only the agent's own, `transcript` skips the agent's own. */
+export type ResumePolicy = 'auto' | 'strict' | 'transcript';
+
+/** How the transcript travels in front of a successor's first prompt. */
+export type PreambleMode = 'resource' | 'inline' | 'file';
+
+/** How an attempt to become live came out (DESIGN §6). */
+export type AttemptOutcome =
+  | 'ok'
+  | 'unknown_session'
+  | 'unsupported'
+  | 'auth_required'
+  | 'session_busy'
+  | 'indeterminate'
+  | 'hang'
+  | 'crash'
+  | 'garbage';
+
+export type AttemptMethod = 'session/resume' | 'session/load' | 'session/new' | 'initialize';
+
+export interface ResumeAttempt {
+  readonly method: AttemptMethod;
+  readonly outcome: AttemptOutcome;
+  /** What the outcome was concluded from, in words. */
+  readonly evidence: string;
+  /** The agent's raw error, if it gave one. */
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
+  /** The agent's own time for this attempt. */
+  readonly ms: number;
+}
+
+/** What was checked after a native success. */
+export type Verification =
+  | 'replay-matched'
+  | 'replay-partial'
+  | 'replay-empty'
+  | 'replay-mismatch'
+  | 'listed'
+  | 'unverified';
+
+/** What a resume did and why; stored as the `resumed` event and shown on every surface. */
+export interface ResumeReport {
+  readonly tier: Tier;
+  readonly attempts: readonly ResumeAttempt[];
+  /** Null for the tiers `live`, `new` and `transcript`: there is nothing of the agent's to check. */
+  readonly verified: Verification | null;
+  /** Messages of the replay, or null when nothing was replayed. */
+  readonly replay: {
+    readonly received: number;
+    readonly matched: number;
+    readonly missing: number;
+    readonly imported: number;
+  } | null;
+  readonly preamble: {
+    readonly mode: PreambleMode;
+    readonly bytes: number;
+    /** How many of the log's events the transcript covers. */
+    readonly events: number;
+    readonly truncated: boolean;
+  } | null;
+  /** Modes and configuration options that were set again, by id (`mode` for the mode). */
+  readonly settings: {
+    readonly restored: readonly string[];
+    readonly failed: readonly { readonly id: string; readonly reason: string }[];
+  };
+  readonly agentSessionId: string | null;
+  readonly previousAgentSessionId: string | null;
+  /** The whole resume, the agent's own time included. */
+  readonly ms: number;
+  /** The part of `ms` spent waiting for the agent. */
+  readonly agentMs: number;
+}
+
+// ---------------------------------------------------------------- sessions
+
+/** Derived when asked for, never stored. */
+export type SessionState = 'asleep' | 'starting' | 'resuming' | 'live' | 'prompting' | 'busy';
+
+export interface SessionInfo {
+  readonly sessionId: string;
+  /** The agent's name, never its arguments or environment. */
+  readonly agent: string;
+  /** The agent's own id, for diagnosis only. Null before the first agent session. */
+  readonly agentSessionId: string | null;
+  readonly cwd: string;
+  readonly additionalDirectories: readonly string[];
+  /** MCP servers without the values of their environment and headers. */
+  readonly mcpServers: readonly McpServer[];
+  readonly envNames: readonly string[];
+  /** Last seen, as history; a resume reads them afresh. */
+  readonly agentCapabilities: Readonly<Record<string, unknown>> | null;
+  readonly agentInfo: Implementation | null;
+  readonly modes: SessionModeState | null;
+  readonly configOptions: readonly SessionConfigOption[] | null;
+  readonly commands: readonly AvailableCommand[] | null;
+  readonly title: string | null;
+  readonly usage: Readonly<Record<string, unknown>> | null;
+  readonly latestSeq: number;
+  readonly state: SessionState;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+// ---------------------------------------------------------------- events
+
+export type EventOrigin = 'host' | 'agent' | 'import';
+
+/** What the agent asks, as stored and shown. */
+export interface PermissionRequested {
+  /** The host's id for the request; what `respondPermission` takes. */
+  readonly requestId: string;
+  readonly toolCall: ToolCallUpdate;
+  readonly options: readonly PermissionOption[];
+}
+
+export interface PermissionResolved {
+  readonly requestId: string;
+  /** Null when it was cancelled. */
+  readonly optionId: string | null;
+  /** Who decided: a person, the host's rule, or the end of the turn or host. */
+  readonly by: 'person' | 'rule' | 'end';
+}
+
+export type TurnState = 'running' | 'completed' | 'failed' | 'cancelled' | 'interrupted';
+
+export interface TurnError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+export interface TurnEnded {
+  readonly state: Exclude<TurnState, 'running'>;
+  readonly stopReason?: StopReason;
+  readonly error?: TurnError;
+}
+
+interface EventBase {
+  /** 1-based, without gaps, per session. */
+  readonly seq: number;
+  /** Null between turns. */
+  readonly turnId: string | null;
+  /** Milliseconds since the epoch, by the host's clock. */
+  readonly at: number;
+  readonly origin: EventOrigin;
+  /** The `_meta` of the ACP notification. */
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+
+/** One row of a session's log. */
+export type SessionEvent = EventBase &
+  (
+    | { readonly kind: 'turn_started'; readonly payload: { readonly idempotencyKey?: string } }
+    | { readonly kind: 'update'; readonly payload: SessionUpdate }
+    | { readonly kind: 'permission_requested'; readonly payload: PermissionRequested }
+    | { readonly kind: 'permission_resolved'; readonly payload: PermissionResolved }
+    | { readonly kind: 'turn_ended'; readonly payload: TurnEnded }
+    | { readonly kind: 'resumed'; readonly payload: ResumeReport }
+    | { readonly kind: 'agent_exited'; readonly payload: AgentExit }
+  );
+
+export type EventKind = SessionEvent['kind'];
+
+// ---------------------------------------------------------------- results
+
+export interface PromptResult {
+  readonly turnId: string;
+  readonly stopReason: StopReason;
+  readonly report: ResumeReport;
+  /** True when the idempotency key had been used and this is the stored result. */
+  readonly repeated?: true;
+}
+
+export interface SessionList {
+  readonly sessions: readonly SessionInfo[];
+  readonly nextCursor?: string;
+}

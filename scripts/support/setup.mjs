@@ -1,0 +1,90 @@
+/** The set-up: packages, a Node that is new enough, and the built library. Idempotent and quiet. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { ensureInstalled, hashFiles } from './install.mjs';
+import { withLock } from './lock.mjs';
+import { PROJECT_NODE, ROOT, inRoot } from './paths.mjs';
+import { SetupError, projectEnv, run } from './run.mjs';
+
+/** The oldest Node that can run this set-up at all. */
+const BOOTSTRAP_NODE = 20;
+/** The Node that the lockfile's `node` package brings. */
+const WANTED_NODE = 24;
+
+const say = (line) => console.error(line);
+
+/** Everything a checkout needs before any of its commands can work. */
+export async function setUp() {
+  if (process.env.REHYDRATE_SKIP_SETUP === '1') return;
+  const running = Number(process.versions.node.split('.')[0]);
+  if (running < BOOTSTRAP_NODE) {
+    throw new SetupError(`Node ${process.versions.node} is too old to start with; Node ${BOOTSTRAP_NODE} or newer is needed.`);
+  }
+  await withLock('setup', say, async () => {
+    await ensureInstalled(ROOT, { say, what: 'the packages; this takes a minute' });
+    await ensureNode();
+    await ensureLibrary();
+    linkCommand();
+  });
+}
+
+async function nodeVersion() {
+  if (!existsSync(PROJECT_NODE)) return null;
+  const { code, output } = await run(PROJECT_NODE, ['--version'], { stdio: 'capture' });
+  return code === 0 ? output.trim().replace(/^v/, '') : null;
+}
+
+/** npm may be set to run no install scripts; the `node` package gets its program from one. */
+async function ensureNode() {
+  const good = (version) => version !== null && Number(version.split('.')[0]) >= WANTED_NODE;
+  if (good(await nodeVersion())) return;
+  const dir = inRoot('node_modules/node');
+  if (!existsSync(path.join(dir, 'installArchSpecificPackage.js'))) {
+    throw new SetupError(`${dir} is not the package of the lockfile. Delete node_modules and run the command again.`);
+  }
+  say(`Fetching Node ${WANTED_NODE} for this checkout …`);
+  const { output } = await run(process.execPath, ['installArchSpecificPackage.js'], { cwd: dir, stdio: 'capture', env: process.env });
+  const version = await nodeVersion();
+  if (good(version)) return;
+  process.stderr.write(output);
+  throw new SetupError(
+    `The checkout's own Node (node_modules/.bin/node) is ${version ?? 'missing'}, ${WANTED_NODE} is needed, and its package did not bring it; ` +
+      'npm’s output is above. With a system Node of that version, link it there by hand.',
+  );
+}
+
+/** What the library is built from. */
+const LIBRARY_SOURCES = ['src/engine', 'src/adapters', 'src/bridge', 'src/cli', 'src/testing', 'tsconfig.base.json', 'tsconfig.build.json', 'scripts/build-lib.mjs', 'package.json'];
+const LIBRARY_STAMP = 'dist/.source-hash';
+
+function filesUnder(entry) {
+  if (!existsSync(inRoot(entry))) return [];
+  if (!statSync(inRoot(entry)).isDirectory()) return [entry];
+  return readdirSync(inRoot(entry), { recursive: true, withFileTypes: true })
+    .filter((found) => found.isFile())
+    .map((found) => path.relative(ROOT, path.join(found.parentPath ?? found.path, found.name)));
+}
+
+/** Builds dist/ when its sources are not those it was built from. */
+export async function ensureLibrary() {
+  if (!existsSync(inRoot('scripts/build-lib.mjs'))) return;
+  const hash = await hashFiles(ROOT, LIBRARY_SOURCES.flatMap(filesUnder));
+  const stamp = inRoot(LIBRARY_STAMP);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
+  const { code, output } = await run(PROJECT_NODE, [inRoot('scripts/build-lib.mjs')], { stdio: 'capture', env: projectEnv() });
+  if (code !== 0) {
+    process.stderr.write(output);
+    throw new SetupError('The library did not build; the compiler’s output is above.');
+  }
+  mkdirSync(inRoot('dist'), { recursive: true });
+  writeFileSync(stamp, hash);
+}
+
+/** So that `npx rehydrate` is this checkout's command. */
+function linkCommand() {
+  if (!existsSync(inRoot('dist/cli/rehydrate.js'))) return;
+  const link = inRoot('node_modules/.bin/rehydrate');
+  if (existsSync(link)) return;
+  rmSync(link, { force: true });
+  symlinkSync('../../dist/cli/rehydrate.js', link);
+}

@@ -1,0 +1,42 @@
+import { satteri } from '@astrojs/markdown-satteri';
+import starlight from '@astrojs/starlight';
+import { defineConfig } from 'astro/config';
+import { fileURLToPath } from 'node:url';
+import { siteRoutes } from './src/site/integration.ts';
+import { baseLinks } from './src/site/lib/base-links.ts';
+import { deploymentFrom } from './src/site/lib/deployment.ts';
+import { sidebar } from './src/site/sidebar.ts';
+
+const { site, base, repository } = deploymentFrom(process.env);
+const overrides = (...names) => Object.fromEntries(names.map((name) => [name, `./src/site/overrides/${name}.astro`]));
+
+export default defineConfig({
+  site,
+  base,
+  srcDir: '.',
+  outDir: './site-dist',
+  trailingSlash: 'always',
+  markdown: { processor: satteri({ hastPlugins: [baseLinks(base)] }) },
+  integrations: [
+    starlight({
+      title: 'Rehydrate',
+      description: 'ACP sessions that survive the death of the agent: durable in SQLite, live again on the next prompt.',
+      favicon: '/favicon.svg',
+      sidebar,
+      lastUpdated: true,
+      credits: false,
+      tableOfContents: { minHeadingLevel: 2, maxHeadingLevel: 3 },
+      customCss: ['./src/site/styles/site.css'],
+      components: overrides('Search', 'EditLink', 'Sidebar', 'ThemeProvider', 'ThemeSelect'),
+      ...(repository ? { editLink: { baseUrl: `${repository}/edit/main/` }, social: [{ icon: 'github', label: 'Source', href: repository }] } : {}),
+    }),
+    siteRoutes(),
+  ],
+  vite: {
+    // Scripts stay files: cached across pages, and no hash to keep in the Content-Security-Policy.
+    build: { assetsInlineLimit: 0 },
+    // The playground is Preact without a framework island: its pages load it on demand.
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    resolve: { alias: { '@site': fileURLToPath(new URL('./src/site/components', import.meta.url)) } },
+  },
+});

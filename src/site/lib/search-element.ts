@@ -1,0 +1,127 @@
+/** The search dialog. Pagefind's index and code are loaded when it opens for the first time. */
+interface Fragment {
+  readonly url: string;
+  readonly excerpt: string;
+  readonly meta: { readonly title?: string };
+  readonly sub_results: readonly { readonly url: string; readonly title: string; readonly excerpt: string }[];
+}
+interface Pagefind {
+  options(options: { baseUrl: string; excerptLength: number }): Promise<void>;
+  /** Null when a newer search overtook this one. */
+  debouncedSearch(query: string): Promise<{ results: readonly { data(): Promise<Fragment> }[] } | null>;
+}
+
+/** How many pages a search shows. */
+const SHOWN = 8;
+
+class SiteSearch extends HTMLElement {
+  #pagefind: Promise<Pagefind> | undefined;
+  readonly #dialog = this.querySelector('dialog')!;
+  readonly #input = this.querySelector('input')!;
+  readonly #status = this.querySelector('p')!;
+  readonly #list = this.querySelector('ol')!;
+
+  connectedCallback(): void {
+    const kbd = this.querySelector('kbd')!;
+    if (/Mac|iPhone|iPad/.test(navigator.userAgent)) kbd.textContent = '⌘ K';
+    this.querySelector('button')!.addEventListener('click', () => this.#open());
+    addEventListener('keydown', (event) => {
+      if (event.key !== 'k' || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      if (this.#dialog.open) this.#dialog.close();
+      else this.#open();
+    });
+    this.#input.addEventListener('input', () => void this.#search());
+    this.#dialog.addEventListener('keydown', (event) => this.#move(event));
+    // Enter in the field goes to the first result; the form's own submit would close the dialog.
+    this.querySelector('form')!.addEventListener('submit', (event) => {
+      if (event.submitter === null || document.activeElement !== this.#input) return;
+      event.preventDefault();
+      this.#list.querySelector('a')?.click();
+    });
+    this.#dialog.addEventListener('click', (event) => {
+      // A click on the backdrop hits the dialog itself; one on a link to this very page must close it, too.
+      if (event.target === this.#dialog || (event.target as Element).closest('a')) this.#dialog.close();
+    });
+  }
+
+  #open(): void {
+    this.#dialog.showModal();
+    this.#input.select();
+    void this.#load().catch(() => this.#unavailable());
+  }
+
+  #load(): Promise<Pagefind> {
+    const base = this.dataset['base']!;
+    this.#pagefind ??= (import(/* @vite-ignore */ `${base}pagefind/pagefind.js`) as Promise<Pagefind>).then(async (pagefind) => {
+      await pagefind.options({ baseUrl: base, excerptLength: 16 });
+      return pagefind;
+    });
+    return this.#pagefind;
+  }
+
+  #unavailable(): void {
+    this.#pagefind = undefined;
+    this.#status.textContent = import.meta.env.DEV
+      ? 'Search needs the built site: npm run build.'
+      : 'The search index could not be loaded. Check the connection, then close and open the search again.';
+  }
+
+  async #search(): Promise<void> {
+    const query = this.#input.value.trim();
+    if (query === '') {
+      this.#list.replaceChildren();
+      this.#status.textContent = '';
+      return;
+    }
+    try {
+      const found = await (await this.#load()).debouncedSearch(query);
+      if (found === null) return;
+      const pages = await Promise.all(found.results.slice(0, SHOWN).map((result) => result.data()));
+      if (query !== this.#input.value.trim()) return;
+      this.#list.replaceChildren(...pages.map(resultItem));
+      const count = found.results.length;
+      this.#status.textContent = count === 0 ? `Nothing found for “${query}”.` : `${count} ${count === 1 ? 'page' : 'pages'} found`;
+    } catch {
+      this.#unavailable();
+    }
+  }
+
+  /** Up and down walk through the field and the results. */
+  #move(event: KeyboardEvent): void {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const stops = [this.#input, ...this.#list.querySelectorAll('a')];
+    const at = stops.indexOf(document.activeElement as HTMLInputElement);
+    stops[Math.min(Math.max(at + step, 0), stops.length - 1)]!.focus();
+  }
+}
+
+function resultItem(page: Fragment): HTMLLIElement {
+  const item = document.createElement('li');
+  item.append(link(page.url, page.meta.title ?? page.url));
+  const sections = page.sub_results.filter((section) => section.url !== page.url).slice(0, 3);
+  const first = page.sub_results.find((section) => section.url === page.url);
+  if (first || sections.length === 0) item.append(excerpt(first?.excerpt ?? page.excerpt));
+  for (const section of sections) item.append(link(section.url, section.title), excerpt(section.excerpt));
+  return item;
+}
+
+function link(url: string, text: string): HTMLAnchorElement {
+  const anchor = document.createElement('a');
+  anchor.href = url;
+  anchor.textContent = text;
+  return anchor;
+}
+
+/** Pagefind escapes the page's text and puts nothing but `<mark>` around what matched. */
+function excerpt(html: string): HTMLParagraphElement {
+  const paragraph = document.createElement('p');
+  paragraph.innerHTML = html;
+  return paragraph;
+}
+
+export function defineSearch(): void {
+  customElements.define('site-search', SiteSearch);
+}

@@ -62,6 +62,12 @@ export interface LeaseOwner {
   readonly startTime?: string;
   /** Changes when the machine boots. */
   readonly bootId?: string;
+  /** The machine, where `bootId` alone cannot tell a reboot from another machine. */
+  readonly machine?: string;
+  /** The process id namespace (container) in which `pid` means something. */
+  readonly pidNamespace?: string;
+  /** The worker thread, when one process has hosts in several. */
+  readonly thread?: number;
   /** The name of the Web Lock the owner holds while it lives. */
   readonly lock?: string;
 }

@@ -1,0 +1,160 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import {
+  parameterProblem,
+  statementProblem,
+  statementShape,
+  type StatementShape,
+} from '../../engine/sql-text.ts';
+import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import { hasWriteAheadLog, makePrivate, prepareFile, type FileState } from './files.ts';
+
+/** How many prepared statements are kept, the least recently used going first. */
+export const CACHED_STATEMENTS = 128;
+
+/** How long SQLite itself may block the thread for a lock; longer waits are asynchronous. */
+const BLOCKING_WAIT_MS = 2;
+
+/** A write-ahead log that one large batch blew up is cut back to this at the next checkpoint. */
+const WAL_KEPT_BYTES = 16 * 1024 * 1024;
+
+interface Prepared {
+  readonly statement: StatementSync;
+  readonly shape: StatementShape;
+  readonly problem: { readonly query: string | null; readonly batch: string | null };
+}
+
+export interface ConnectionOptions {
+  readonly powerLossSafe: boolean;
+}
+
+/**
+ * One synchronous connection. Until the first batch it only reads, and an existing file is left as it
+ * is, byte for byte: only the caller knows, after reading, whether the file is one it may write to.
+ */
+export class Connection {
+  readonly #path: string;
+  readonly #options: ConnectionOptions;
+  #database: DatabaseSync;
+  #statements = new Map<string, Prepared>();
+  /** `query_only`: SQLite itself refuses a query that would write, however it is worded. */
+  #queryOnly = false;
+  /** False until the first batch made the file ours to write. */
+  #writer = false;
+  #readOnly: boolean;
+
+  constructor(path: string, options: ConnectionOptions) {
+    this.#path = path;
+    this.#options = options;
+    const state: FileState = path === ':memory:' ? 'new' : prepareFile(path);
+    // Closing the last writable connection moves what a dead process left in the log into the file; a
+    // read-only one does not. Without such a log it would leave an empty one behind instead.
+    this.#readOnly = state === 'existing' && hasWriteAheadLog(path);
+    this.#database = this.#open(this.#readOnly);
+  }
+
+  /** Reads the schema, so that damage and files of another kind are found at once. */
+  verify(): void {
+    this.#database.prepare('SELECT count(*) FROM sqlite_schema').all();
+  }
+
+  query(sql: string, params: readonly SqlValue[]): readonly Row[] {
+    this.#setQueryOnly(true);
+    return this.#run('query', sql, params);
+  }
+
+  batch(statements: readonly Statement[]): readonly StatementResult[] {
+    if (!this.#writer) this.#becomeWriter();
+    this.#setQueryOnly(false);
+    this.#plain('BEGIN IMMEDIATE');
+    try {
+      const results = new Array<StatementResult>(statements.length);
+      for (let i = 0; i < statements.length; i++) {
+        const { sql, params } = statements[i]!;
+        results[i] = { rows: this.#run('batch', sql, params ?? []) };
+      }
+      this.#plain('COMMIT');
+      return results;
+    } catch (error) {
+      // SQLite ends the transaction itself on some failures (a full disk, an I/O error).
+      if (this.#database.isTransaction) this.#plain('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #open(readOnly: boolean): DatabaseSync {
+    return new DatabaseSync(this.#path, { readOnly, timeout: BLOCKING_WAIT_MS, enableForeignKeyConstraints: true });
+  }
+
+  #becomeWriter(): void {
+    if (this.#path !== ':memory:') {
+      if (this.#readOnly) this.#reopen();
+      this.#setQueryOnly(false);
+      this.#database.exec('PRAGMA journal_mode = WAL');
+      this.#database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`);
+      this.#database.exec(`PRAGMA synchronous = ${this.#options.powerLossSafe ? 'FULL' : 'NORMAL'}`);
+      makePrivate(this.#path);
+    }
+    this.#writer = true;
+  }
+
+  #reopen(): void {
+    const writable = this.#open(false);
+    this.close();
+    this.#database = writable;
+    this.#readOnly = false;
+    this.#queryOnly = false;
+  }
+
+  #setQueryOnly(on: boolean): void {
+    if (this.#queryOnly === on) return;
+    this.#database.exec(`PRAGMA query_only = ${on ? 'ON' : 'OFF'}`);
+    this.#queryOnly = on;
+  }
+
+  #run(use: 'query' | 'batch', sql: string, params: readonly SqlValue[]): Row[] {
+    const { statement, shape, problem: found } = this.#prepare(sql);
+    const problem = found[use] ?? parameterProblem(shape, params);
+    if (problem) throw new SqlError('other', `Database ${this.#path}: ${problem}: ${excerpt(sql)}`);
+    return statement.all(...bindable(params)) as Row[];
+  }
+
+  #plain(sql: string): void {
+    this.#prepare(sql).statement.run();
+  }
+
+  #prepare(sql: string): Prepared {
+    const known = this.#statements.get(sql);
+    if (known) {
+      // Last used goes last, so that the first key is the least recently used.
+      this.#statements.delete(sql);
+      this.#statements.set(sql, known);
+      return known;
+    }
+    const shape = statementShape(sql);
+    if (shape.verb === '') throw new SqlError('other', `Database ${this.#path}: there is no statement in the text: ${excerpt(sql)}`);
+    const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') };
+    const prepared = { statement: this.#database.prepare(sql), shape, problem };
+    this.#statements.set(sql, prepared);
+    if (this.#statements.size > CACHED_STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!);
+    return prepared;
+  }
+}
+
+/** Whole numbers are bound as integers: `node:sqlite` binds every number as a float, which JSON and text show as 5.0. */
+function bindable(params: readonly SqlValue[]): (SqlValue | bigint)[] {
+  let bound: (SqlValue | bigint)[] | undefined;
+  for (let i = 0; i < params.length; i++) {
+    const value = params[i];
+    if (typeof value === 'number' && Number.isSafeInteger(value) && !Object.is(value, -0)) (bound ??= params.slice())[i] = BigInt(value);
+  }
+  return bound ?? (params as SqlValue[]);
+}
+
+function excerpt(sql: string): string {
+  return sql.length > 200 ? `${sql.slice(0, 200)}…` : sql;
+}

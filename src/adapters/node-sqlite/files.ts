@@ -1,0 +1,33 @@
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+const PRIVATE_FILE = 0o600;
+const PRIVATE_DIRECTORY = 0o700;
+
+export type FileState = 'new' | 'existing';
+
+/**
+ * Makes sure the file is there, and private from its first moment: SQLite gives its `-wal` and `-shm`
+ * the mode of the database file, so they are private too. An existing file is not opened here, as
+ * closing any descriptor of a file drops the locks this process holds on it.
+ */
+export function prepareFile(file: string): FileState {
+  mkdirSync(path.dirname(file), { recursive: true, mode: PRIVATE_DIRECTORY });
+  if (existsSync(file)) return statSync(file).size === 0 ? 'new' : 'existing';
+  // Appending never truncates what another process made in the meantime, and follows a dangling link.
+  closeSync(openSync(file, 'a', PRIVATE_FILE));
+  return 'new';
+}
+
+/** True when a write-ahead log with content lies beside the file. */
+export function hasWriteAheadLog(file: string): boolean {
+  return (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+/** Takes other people's access to a database that was made with a wider mode, where the file is ours. */
+export function makePrivate(file: string): void {
+  for (const each of [file, `${file}-wal`, `${file}-shm`]) {
+    const stat = statSync(each, { throwIfNoEntry: false });
+    if (stat && stat.isFile() && (stat.mode & 0o077) !== 0 && stat.uid === process.getuid?.()) chmodSync(each, PRIVATE_FILE);
+  }
+}

@@ -1,0 +1,116 @@
+/** The `SqlDatabase` port on `node:sqlite` (Node ≥ 22.13): one file, shared by the processes of one machine. */
+import path from 'node:path';
+import { SqlError, type OwnerRegistry, type Row, type SqlDatabase, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import { processOwners } from '../node-host/owners.ts';
+import { Connection } from './connection.ts';
+import { toSqlError } from './errors.ts';
+
+export interface NodeSqliteOptions {
+  /**
+   * True makes every batch survive a power cut (`synchronous=FULL`). The default, `NORMAL`, survives
+   * killed processes; a power cut may cost the last batches, never the database. Default false.
+   */
+  readonly powerLossSafe?: boolean;
+  /** How long to wait for a lock another process holds, in milliseconds, before `busy`. Default 5 000. */
+  readonly busyTimeoutMs?: number;
+}
+
+const DEFAULT_BUSY_MS = 5_000;
+const LONGEST_PAUSE_MS = 25;
+
+/**
+ * Opens a database file, or makes it: the file and its `-wal` and `-shm` with mode 0600, directories
+ * with 0700. `:memory:` is a database of its own. An existing file is only read until the first
+ * batch, which turns it to WAL mode.
+ *
+ * Rejects with `SqlError`: `corrupt` when it is not a SQLite database, `io` or `readonly` when it
+ * cannot be opened, `busy` when it stays locked.
+ */
+export async function openNodeSqlite(file: string, options: NodeSqliteOptions = {}): Promise<SqlDatabase> {
+  if (file === '') throw new SqlError('io', 'Database: the path is empty. Give the path of a file, or :memory:.');
+  const database = new NodeSqliteDatabase(file === ':memory:' ? file : path.resolve(file), options);
+  await database.ready();
+  return database;
+}
+
+class NodeSqliteDatabase implements SqlDatabase {
+  readonly owners: OwnerRegistry = processOwners();
+  readonly #path: string;
+  readonly #busyMs: number;
+  readonly #options: NodeSqliteOptions;
+  #connection: Connection | undefined;
+  #closing: Promise<void> | undefined;
+  /** The end of the queue, while a call waits for another process's lock; else calls run at once. */
+  #tail: Promise<void> | undefined;
+
+  constructor(file: string, options: NodeSqliteOptions) {
+    this.#path = file;
+    this.#options = options;
+    this.#busyMs = options.busyTimeoutMs ?? DEFAULT_BUSY_MS;
+  }
+
+  ready(): Promise<void> {
+    return this.#enqueue(() => {
+      const connection = (this.#connection ??= new Connection(this.#path, { powerLossSafe: this.#options.powerLossSafe ?? false }));
+      connection.verify();
+    }).catch((error: unknown) => {
+      this.#connection?.close();
+      throw error;
+    });
+  }
+
+  async query(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    this.#refuseWhenClosed();
+    return this.#enqueue(() => this.#connection!.query(sql, params));
+  }
+
+  async batch(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+    this.#refuseWhenClosed();
+    return statements.length === 0 ? [] : this.#enqueue(() => this.#connection!.batch(statements));
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#enqueue(() => this.#connection!.close()));
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing) throw new SqlError('closed', `Database ${this.#path}: it was closed. Open it again.`);
+  }
+
+  /** Runs now, or after those that wait; a locked database is tried again without blocking the thread. */
+  #enqueue<T>(work: () => T): Promise<T> {
+    if (this.#tail) return this.#append(this.#tail.then(() => this.#persist(work)));
+    try {
+      return Promise.resolve(work());
+    } catch (error) {
+      const failure = toSqlError(error, this.#path);
+      if (failure.kind !== 'busy') return Promise.reject(failure);
+      return this.#append(this.#persist(work));
+    }
+  }
+
+  #append<T>(call: Promise<T>): Promise<T> {
+    const tail = call.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#tail = tail;
+    void tail.then(() => {
+      if (this.#tail === tail) this.#tail = undefined;
+    });
+    return call;
+  }
+
+  async #persist<T>(work: () => T): Promise<T> {
+    const deadline = performance.now() + this.#busyMs;
+    for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      try {
+        return work();
+      } catch (error) {
+        const failure = toSqlError(error, this.#path);
+        if (failure.kind !== 'busy' || performance.now() >= deadline) throw failure;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }
+}

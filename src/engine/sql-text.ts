@@ -1,0 +1,72 @@
+/**
+ * What an adapter of the `SqlDatabase` port must know about a statement's text before it hands it to
+ * SQLite: SQLite itself ignores what follows the first statement, and binds NULL where a parameter is missing.
+ */
+
+/** What the text of one statement says about it. */
+export interface StatementShape {
+  /** The first word, in upper case; empty when there is no statement. */
+  readonly verb: string;
+  /** How many plain `?` it has; null when it uses numbered or named parameters. */
+  readonly placeholders: number | null;
+  /** True when another statement follows the first. */
+  readonly more: boolean;
+}
+
+/** Strings, quoted names, comments, words, parameters, the end of a statement; everything else is skipped. */
+const TOKEN =
+  /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|[\p{L}_$][\p{L}\p{N}_$]*|\?\d+|[@:][\p{L}_$][\p{L}\p{N}_$]*|[?;]|\S/gu;
+
+/** Reads a statement's text. Never throws: what is not SQL is for SQLite to refuse. */
+export function statementShape(sql: string): StatementShape {
+  let verb = '';
+  let placeholders: number | null = 0;
+  let ended = false;
+  let trigger = false;
+  let words = 0;
+  for (const [token] of sql.matchAll(TOKEN)) {
+    if (token.startsWith('--') || token.startsWith('/*')) continue;
+    if (token === ';') {
+      ended ||= verb !== '';
+      continue;
+    }
+    // A trigger's body holds statements of its own.
+    if (ended && !trigger) return { verb, placeholders, more: true };
+    const word = /^[\p{L}_]/u.test(token) ? token.toUpperCase() : '';
+    verb ||= word || token;
+    if (word) words += 1;
+    if (words <= 3 && word === 'TRIGGER' && verb === 'CREATE') trigger = true;
+    if (token === '?') placeholders = placeholders === null ? null : placeholders + 1;
+    else if (/^(?:\?\d|[@:$])/.test(token) && token.length > 1) placeholders = null;
+  }
+  return { verb, placeholders, more: false };
+}
+
+const READING = new Set(['SELECT', 'WITH', 'VALUES', 'EXPLAIN', 'PRAGMA']);
+const TRANSACTION = new Set(['BEGIN', 'COMMIT', 'END', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'ATTACH', 'DETACH', 'VACUUM']);
+
+/**
+ * Why a statement may not be run through the port, or null when it may. A batch is one transaction
+ * already, so statements that open or end one are refused; a query only reads.
+ */
+export function statementProblem(shape: StatementShape, use: 'query' | 'batch'): string | null {
+  if (shape.verb === '') return 'there is no statement in the text';
+  if (shape.more) return 'there is more than one statement in the text; give each one alone';
+  if (TRANSACTION.has(shape.verb)) return `${shape.verb} cannot be used here: every batch is one transaction of its own`;
+  if (use === 'query' && !READING.has(shape.verb)) return `${shape.verb} changes the database; use a batch`;
+  return null;
+}
+
+/** Why these parameters do not fit the statement, or null when they do. */
+export function parameterProblem(shape: StatementShape, params: readonly unknown[]): string | null {
+  if (shape.placeholders !== null && params.length !== shape.placeholders) {
+    return `the statement has ${shape.placeholders} parameters and was given ${params.length}`;
+  }
+  for (let i = 0; i < params.length; i++) {
+    const value = params[i];
+    if (value === null || typeof value === 'string' || value instanceof Uint8Array) continue;
+    if (typeof value === 'number' && !Number.isNaN(value)) continue;
+    return `parameter ${i + 1} is ${Number.isNaN(value) ? 'NaN' : typeof value}; only strings, numbers, null and Uint8Array can be stored`;
+  }
+  return null;
+}

@@ -2,6 +2,10 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
+/** JSON whose shape the test that reads it knows. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Json = any;
+
 export interface Frame {
   /** `send` is what the client wrote, `receive` what the agent wrote. */
   readonly dir: 'send' | 'receive';
@@ -13,18 +17,18 @@ export interface RawAgent {
   readonly frames: readonly Frame[];
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   /** The whole response: `result` or `error`. */
-  request(method: string, params: unknown): Promise<{ result?: any; error?: { code: number; message: string; data?: unknown } }>;
+  request(method: string, params: unknown): Promise<{ result?: Json; error?: { code: number; message: string; data?: unknown } }>;
   notify(method: string, params: unknown): void;
   /** Answers the agent's own requests; without it they get −32601. */
-  onRequest(handler: (method: string, params: any) => unknown): void;
+  onRequest(handler: (method: string, params: Json) => unknown): void;
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
 export function startRaw(program: string, args: readonly string[], options: { cwd: string; env: Record<string, string> }): RawAgent {
   const child = spawn(program, [...args], { ...options, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   const frames: Frame[] = [];
-  const pending = new Map<number, (response: any) => void>();
-  let handler: ((method: string, params: any) => unknown) | undefined;
+  const pending = new Map<number, (response: Json) => void>();
+  let handler: ((method: string, params: Json) => unknown) | undefined;
   let nextId = 0;
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once('close', (code, signal) => resolve({ code, signal }));
@@ -36,7 +40,7 @@ export function startRaw(program: string, args: readonly string[], options: { cw
     child.stdin.write(`${JSON.stringify(frame)}\n`);
   };
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const frame = JSON.parse(line) as Record<string, any>;
+    const frame = JSON.parse(line) as Record<string, Json>;
     frames.push({ dir: 'receive', frame });
     if (frame.method === undefined) {
       pending.get(frame.id)?.(frame);

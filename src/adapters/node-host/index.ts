@@ -1,2 +1,4 @@
-/** What a host needs to know about the Node process it lives in. */
+/** What a host needs from the Node process and the machine it lives on. */
 export { processOwners } from './owners.ts';
+export { preambleFiles, type PreambleFilesOptions } from './preamble-files.ts';
+export { processSecrets, type ProcessSecretsOptions } from './secrets.ts';

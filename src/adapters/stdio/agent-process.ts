@@ -1,0 +1,239 @@
+/** One agent's process: started in its own group, ended as a whole tree, its end told truthfully. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { RehydrateError } from '../../engine/errors.ts';
+import type { AgentExit } from '../../engine/ports.ts';
+import { exitOf } from './exit.ts';
+import { guard } from './guard.ts';
+import type { StdioLimits } from './limits.ts';
+import { MARK } from './process-table.ts';
+import { cwdProblem, startProblem } from './start-problem.ts';
+import { TextRing } from './text-ring.ts';
+import { ProcessTree, type TreeSignal } from './tree.ts';
+
+export interface ProcessSpec {
+  /** The agent's name, for messages. */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** The whole environment; the mark is added. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A running agent, its output still bytes. */
+export interface RunningProcess {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Settles once, when the whole tree is gone; never rejects. */
+  readonly exited: Promise<AgentExit>;
+  end(how: 'ask' | 'kill'): Promise<AgentExit>;
+  diagnostics(): string;
+  /** Adds a line that was not JSON-RPC to the diagnostics. */
+  note(line: Uint8Array): void;
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+
+const windows = process.platform === 'win32';
+
+/**
+ * Starts a program as leader of its own process group. Rejects with `RehydrateError` (`cwd_missing`,
+ * `agent_start_failed`), or with the signal's reason when it aborts first; nothing runs then.
+ */
+export async function startProcess(spec: ProcessSpec, options: { signal?: AbortSignal; limits: StdioLimits }): Promise<RunningProcess> {
+  options.signal?.throwIfAborted();
+  const missing = cwdProblem(spec.name, spec.cwd, () => statSync(spec.cwd).isDirectory());
+  if (missing !== null) throw missing;
+  guard.ready();
+  const token = guard.token();
+  let child: Child;
+  try {
+    child = spawn(spec.command, [...spec.args], {
+      cwd: spec.cwd,
+      env: { ...spec.env, [MARK]: guard.variable(token) },
+      detached: !windows,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+  } catch (error) {
+    throw startProblem(spec, error);
+  }
+  // A write to an agent that is gone must fail that write, never the host.
+  child.stdin.on('error', () => undefined);
+  child.stdout.on('error', () => undefined);
+  child.stderr.on('error', () => undefined);
+  const running = child.pid === undefined ? null : new Running(child, child.pid, token, options.limits);
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error) => reject(cwdProblem(spec.name, spec.cwd, () => statSync(spec.cwd).isDirectory()) ?? startProblem(spec, error)));
+  });
+  if (running === null) throw new RehydrateError('agent_start_failed', `The agent '${spec.name}' started without a process id.`, { agent: spec.name });
+  // A late 'error' reports a signal that could not be delivered; `survivors` tells the truth about that.
+  child.on('error', () => undefined);
+  if (options.signal?.aborted === true) {
+    await running.end('kill');
+    throw options.signal.reason;
+  }
+  return running;
+}
+
+class Running implements RunningProcess {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly exited: Promise<AgentExit>;
+  readonly #limits: StdioLimits;
+  readonly #tree: ProcessTree;
+  readonly #ring: TextRing;
+  readonly #left: Promise<void>;
+  readonly #stderrDone: Promise<void>;
+  readonly #hurry = Promise.withResolvers<void>();
+  readonly #settled = Promise.withResolvers<AgentExit>();
+  #leader: { code: number | null; signal: string | null; asked: boolean; sent: readonly string[] } | null = null;
+  #asked = false;
+  #hurried = false;
+  #sent: TreeSignal[] = [];
+  #ending = false;
+
+  constructor(child: Child, pid: number, token: string, limits: StdioLimits) {
+    this.pid = pid;
+    this.stdin = child.stdin;
+    this.stdout = child.stdout;
+    this.exited = this.#settled.promise;
+    this.#limits = limits;
+    this.#tree = new ProcessTree(pid, token);
+    this.#ring = new TextRing(limits.stderrBytes);
+    guard.add(pid);
+    child.stderr.on('data', (chunk: Buffer) => this.#ring.push(chunk));
+    this.#stderrDone = new Promise((resolve) => child.stderr.once('close', resolve));
+    this.#left = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.#leader = { code, signal, asked: this.#asked, sent: [...this.#sent] };
+        resolve();
+        // What an agent leaves behind when it goes by itself is ended too, and only then has it exited.
+        this.#begin(() => this.#endOrphans());
+      });
+    });
+  }
+
+  end(how: 'ask' | 'kill'): Promise<AgentExit> {
+    if (this.#leader === null) this.#asked = true;
+    if (how === 'kill') {
+      this.#hurried = true;
+      this.#hurry.resolve();
+    }
+    this.#begin(() => this.#endTree());
+    return this.exited;
+  }
+
+  /** One ending at most: later calls join it. */
+  #begin(ending: () => Promise<void>): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    void ending();
+  }
+
+  diagnostics(): string {
+    return this.#ring.text();
+  }
+
+  note(line: Uint8Array): void {
+    this.#ring.push(line);
+    this.#ring.push(Buffer.from('\n'));
+  }
+
+  async #endTree(): Promise<void> {
+    // What belongs to the tree is remembered while the tree is whole: a child that leaves later cannot hide.
+    if (!this.#hurried) {
+      await this.#tree.survivors();
+      this.stdin.end();
+      if (await this.#goneWithin(this.#limits.askMs)) return this.#settle();
+    }
+    if (!this.#hurried) {
+      await this.#signal('SIGTERM');
+      if (await this.#goneWithin(this.#limits.termMs)) return this.#settle();
+    }
+    await this.#kill();
+  }
+
+  async #endOrphans(): Promise<void> {
+    if (!(await this.#tree.lives())) return this.#settle();
+    if (!this.#hurried) {
+      await this.#signal('SIGTERM');
+      if (await this.#goneWithin(this.#limits.orphanMs)) return this.#settle();
+    }
+    await this.#kill();
+  }
+
+  async #kill(): Promise<void> {
+    const deadline = Date.now() + this.#limits.goneMs;
+    // Again and again: a process may have forked between the look and the signal.
+    do {
+      await this.#signal('SIGKILL');
+      if (await this.#goneWithin(Math.min(250, Math.max(1, deadline - Date.now())), true)) return this.#settle();
+    } while (Date.now() < deadline);
+    const left = await this.#tree.survivors();
+    this.note(Buffer.from(`Still there after SIGKILL and ${this.#limits.goneMs} ms (goneMs): ${left.map((entry) => entry.pid).join(', ')}.`));
+    this.#settle();
+  }
+
+  async #signal(signal: TreeSignal): Promise<void> {
+    if (this.#leader === null) this.#sent.push(signal);
+    await this.#tree.signal(signal);
+  }
+
+  /** Waits until leader and tree are gone; false when the time ran out or somebody said `kill`. */
+  async #goneWithin(ms: number, deaf = false): Promise<boolean> {
+    const deadline = Date.now() + ms;
+    const hurry = deaf ? [] : [this.#hurry.promise];
+    if (this.#leader === null) await within(ms, this.#left, ...hurry);
+    for (let pause = 5; ; pause = Math.min(50, pause * 2)) {
+      if (this.#leader !== null && (windows || !(await this.#tree.lives()))) return true;
+      const left = deadline - Date.now();
+      if (left <= 0 || (this.#hurried && !deaf)) return false;
+      await within(Math.min(pause, left), ...hurry);
+    }
+  }
+
+  #settle(): void {
+    guard.remove(this.pid);
+    this.stdin.destroy();
+    // All writers are gone, so the rest of stderr is there to be read at once, unless one is out of our sight.
+    void within(this.#limits.drainMs, this.#stderrDone).then(() => {
+      const facts = this.#leader ?? { code: null, signal: 'SIGKILL', asked: true, sent: ['SIGKILL'] };
+      this.#settled.resolve(exitOf(facts, this.#ring.text(this.#limits.exitStderrBytes)));
+      this.#watchOutput();
+    });
+  }
+
+  /** Ends a stdout that stays open and silent although everybody we know of has gone. */
+  #watchOutput(): void {
+    let seen = -1;
+    let read = 0;
+    const count = (chunk: Buffer): void => void (read += chunk.length);
+    if (this.stdout.readableEnded || this.stdout.destroyed) return;
+    const watch = setInterval(() => {
+      if (this.stdout.destroyed || this.stdout.readableEnded) clearInterval(watch);
+      else if (this.stdout.readableFlowing === true && read === seen) this.stdout.destroy();
+      else seen = this.stdout.readableFlowing === true ? read : -1;
+    }, this.#limits.drainMs).unref();
+    const flowing = this.stdout.readableFlowing;
+    this.stdout.on('data', count);
+    // Listening must not start a stream that nobody reads yet.
+    if (flowing !== true) this.stdout.pause();
+    this.stdout.once('close', () => clearInterval(watch));
+  }
+}
+
+/** Waits for the first of the promises, `ms` at most; leaves no timer behind. */
+async function within(ms: number, ...promises: readonly Promise<void>[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([late, ...promises]);
+  clearTimeout(timer);
+}

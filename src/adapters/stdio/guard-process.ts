@@ -1,0 +1,63 @@
+/**
+ * The guard: a process beside the host that outlives it by a moment. It runs in a session of its own,
+ * so a Ctrl-C or a `kill -9` of the host's group does not reach it, reads a pipe that only the host
+ * writes to, and at end of file (the host is gone, however it went) ends what the host left.
+ *
+ * The pipe carries lines: `mark TOKEN`, `+ PGID START`, `- PGID`.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ProcessTree } from './tree.ts';
+import { readProcess } from './process-table.ts';
+
+const TERM_MS = 700;
+const SWEEP_MS = 50;
+const GIVE_UP_MS = 10_000;
+
+process.title = 'rehydrate-guard';
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  // A service manager that stops the host's whole unit asks us too; we go when the host has gone.
+  process.on(signal, () => undefined);
+}
+
+const groups = new Map<number, string>();
+let mark: string | null = null;
+let pending = '';
+
+process.stdin.setEncoding('utf8');
+process.stdin.on('data', (text: string) => {
+  const lines = (pending + text).split('\n');
+  pending = lines.pop() ?? '';
+  for (const line of lines) obey(line);
+});
+process.stdin.on('error', () => undefined); // 'close' follows and says the same
+process.stdin.on('close', () => void sweep());
+
+function obey(line: string): void {
+  const [verb, id, start] = line.split(' ');
+  if (verb === 'mark' && id !== undefined) mark = id;
+  else if (verb === '+') groups.set(Number(id), start ?? '');
+  else if (verb === '-') groups.delete(Number(id));
+}
+
+/** True when the group's id now belongs to a process that started later than the agent. */
+function usedAgain(pgid: number, start: string): boolean {
+  if (process.platform !== 'linux' || start === '') return false;
+  const leader = readProcess(pgid);
+  return leader !== null && leader.startTime !== start;
+}
+
+async function sweep(): Promise<void> {
+  const trees = [...groups].filter(([pgid, start]) => !usedAgain(pgid, start)).map(([pgid]) => new ProcessTree(pgid, `${mark ?? '-'}.`));
+  // With no group known the mark alone still finds what the host started a moment before it died.
+  if (trees.length === 0 && mark !== null) trees.push(new ProcessTree(-1, `${mark}.`));
+  await Promise.all(trees.map((tree) => tree.signal('SIGTERM')));
+  const begun = Date.now();
+  for (;;) {
+    const left = await Promise.all(trees.map((tree) => tree.lives()));
+    if (!left.includes(true)) return;
+    const passed = Date.now() - begun;
+    if (passed > GIVE_UP_MS) return;
+    if (passed > TERM_MS) await Promise.all(trees.map((tree) => tree.signal('SIGKILL')));
+    await sleep(SWEEP_MS);
+  }
+}

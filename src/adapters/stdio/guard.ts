@@ -1,0 +1,96 @@
+/** The host's end of the guard: starts it before the first agent and tells it of every group. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { MARK, readProcess } from './process-table.ts';
+
+/** How long the guard stays when no agent is left. Starting one costs some milliseconds of the next launch. */
+const IDLE_MS = 5_000;
+
+/** The few variables a Node process may need to start; the guard has no business with the others. */
+const GUARD_ENV = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR'];
+
+function guardFile(): string {
+  // From the sources it is a .ts file, from the build a .js file: the same kind as this one.
+  return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './guard-process.ts' : './guard-process.js', import.meta.url));
+}
+
+class Guard {
+  /** The host's part of every mark: unguessable, so that no other program's environment has it by chance. */
+  readonly mark = randomBytes(12).toString('hex');
+  readonly #groups = new Map<number, string>();
+  #child: ChildProcess | null = null;
+  #idle: NodeJS.Timeout | null = null;
+  #count = 0;
+
+  /** A fresh token for one agent: `HOST.AGENT`. */
+  token(): string {
+    this.#count += 1;
+    return `${this.mark}.${this.#count.toString(36)}`;
+  }
+
+  /** The variable's value for an agent: a host that is itself an agent keeps the marks it was given. */
+  variable(token: string): string {
+    const inherited = process.env[MARK];
+    return inherited === undefined || inherited === '' ? token : `${inherited},${token}`;
+  }
+
+  /** Makes sure that the guard runs. Call it before an agent is spawned: its pipe holds our lines until it reads. */
+  ready(): void {
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = null;
+    if (this.#child !== null) return;
+    const file = guardFile();
+    if (!existsSync(file)) {
+      process.emitWarning(
+        `${file} is missing, so agents may outlive this process if it is killed. Keep the package unbundled, or ship that file beside the bundle.`,
+        { code: 'REHYDRATE_NO_GUARD' },
+      );
+      return;
+    }
+    const env: NodeJS.ProcessEnv = { ELECTRON_RUN_AS_NODE: '1' };
+    for (const name of GUARD_ENV) if (process.env[name] !== undefined) env[name] = process.env[name];
+    const child = spawn(process.execPath, [file], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env, cwd: '/', windowsHide: true });
+    this.#child = child;
+    const gone = (): void => {
+      if (this.#child !== child) return;
+      this.#child = null;
+      // Somebody ended the guard while it was needed: the next one learns of every group again.
+      if (this.#groups.size > 0) setTimeout(() => this.#groups.size > 0 && this.ready(), 100).unref();
+    };
+    child.once('exit', gone);
+    child.once('error', gone);
+    child.stdin?.on('error', gone);
+    child.unref();
+    (child.stdin as unknown as { unref?: () => void }).unref?.();
+    this.#tell(`mark ${this.mark}`);
+    for (const [pgid, start] of this.#groups) this.#tell(`+ ${pgid} ${start}`);
+  }
+
+  add(pgid: number): void {
+    const start = process.platform === 'linux' ? (readProcess(pgid)?.startTime ?? '') : '';
+    this.#groups.set(pgid, start);
+    this.#tell(`+ ${pgid} ${start}`);
+  }
+
+  remove(pgid: number): void {
+    if (!this.#groups.delete(pgid)) return;
+    this.#tell(`- ${pgid}`);
+    if (this.#groups.size > 0) return;
+    this.#idle = setTimeout(() => this.#rest(), IDLE_MS).unref();
+  }
+
+  #rest(): void {
+    const child = this.#child;
+    this.#child = null;
+    child?.stdin?.end();
+  }
+
+  #tell(line: string): void {
+    if (this.#child?.stdin?.writable === true) this.#child.stdin.write(`${line}\n`);
+  }
+}
+
+/** One for each host process. */
+export const guard = new Guard();

@@ -1,0 +1,33 @@
+/** Every bound of the stdio adapter (I10). Times are milliseconds, sizes bytes. */
+export interface StdioLimits {
+  /** One JSON-RPC message, encoded, in either direction. */
+  readonly messageBytes: number;
+  /** The last of stderr, and of stdout that was not JSON-RPC, kept for `diagnostics()`. */
+  readonly stderrBytes: number;
+  /** The part of that which an `AgentExit` carries. */
+  readonly exitStderrBytes: number;
+  /** Parsed messages that may wait for their reader before the agent's stdout is no longer read. */
+  readonly queuedMessages: number;
+  /** After `end('ask')` closed stdin: how long the tree may take before it gets SIGTERM. */
+  readonly askMs: number;
+  /** After SIGTERM: how long until SIGKILL. */
+  readonly termMs: number;
+  /** What an agent that went by itself left behind: how long between its SIGTERM and its SIGKILL. */
+  readonly orphanMs: number;
+  /** After SIGKILL: how long to wait for a process that the system does not let go. */
+  readonly goneMs: number;
+  /** How long output may stay open and silent after the tree is gone (a process out of our sight holds it). */
+  readonly drainMs: number;
+}
+
+export const STDIO_LIMITS: StdioLimits = Object.freeze({
+  messageBytes: 32 * 1024 * 1024,
+  stderrBytes: 64 * 1024,
+  exitStderrBytes: 4 * 1024,
+  queuedMessages: 256,
+  askMs: 1_000,
+  termMs: 5_000,
+  orphanMs: 1_000,
+  goneMs: 10_000,
+  drainMs: 500,
+});

@@ -1,0 +1,98 @@
+/**
+ * The system's list of processes, as far as trees need it. Linux reads /proc; other Unixes ask `ps`;
+ * Windows has none here (`taskkill /T` walks its own).
+ */
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly pgid: number;
+  /** With the pid it names a process for good: pids are used again. */
+  readonly startTime: string;
+  /** Dead but not collected by its parent: it holds nothing and cannot be ended. */
+  readonly zombie: boolean;
+}
+
+/** The variable that agents and all their descendants carry: `HOST.AGENT`, several joined by commas when hosts nest. */
+export const MARK = 'REHYDRATE_MARK';
+
+/** Parses /proc/PID/stat. The program's name, in parentheses, may itself hold spaces and parentheses. */
+export function parseStat(text: string): ProcessEntry | null {
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  if (open < 0 || close < 0) return null;
+  const fields = text.slice(close + 2).split(' ');
+  const pid = Number.parseInt(text, 10);
+  const [state, ppid, pgid] = fields;
+  const startTime = fields[19];
+  if (Number.isNaN(pid) || state === undefined || startTime === undefined) return null;
+  return { pid, ppid: Number(ppid), pgid: Number(pgid), startTime, zombie: state === 'Z' || state === 'X' || state === 'x' };
+}
+
+/** Parses the lines of `ps -A -o pid=,ppid=,pgid=,stat=,lstart=`. */
+export function parsePs(text: string): ProcessEntry[] {
+  const entries: ProcessEntry[] = [];
+  for (const line of text.split('\n')) {
+    const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line);
+    if (match === null) continue;
+    const [, pid, ppid, pgid, stat, startTime] = match;
+    entries.push({ pid: Number(pid), ppid: Number(ppid), pgid: Number(pgid), startTime: startTime!, zombie: stat!.startsWith('Z') });
+  }
+  return entries;
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    // The process went while we looked, or is another user's: either way not ours to see.
+    return null;
+  }
+}
+
+/** One process, or null when there is none. Linux only. */
+export function readProcess(pid: number): ProcessEntry | null {
+  const text = readText(`/proc/${pid}/stat`);
+  return text === null ? null : parseStat(text);
+}
+
+/** Every process of the machine. */
+export async function readProcesses(): Promise<ProcessEntry[]> {
+  if (process.platform === 'win32') return [];
+  if (process.platform !== 'linux') return psProcesses();
+  const entries: ProcessEntry[] = [];
+  for (const name of readdirSync('/proc')) {
+    const first = name.charCodeAt(0);
+    if (first < 0x30 || first > 0x39) continue;
+    const entry = readProcess(Number(name));
+    if (entry !== null) entries.push(entry);
+  }
+  return entries;
+}
+
+export function psProcesses(): Promise<ProcessEntry[]> {
+  return new Promise((resolve, reject) => {
+    execFile('ps', ['-A', '-o', 'pid=,ppid=,pgid=,stat=,lstart='], { maxBuffer: 64 * 1024 * 1024, env: { ...process.env, LC_ALL: 'C' } }, (error, stdout) => {
+      if (error !== null) reject(error);
+      else resolve(parsePs(stdout));
+    });
+  });
+}
+
+/** True when the process's environment carries a mark that starts with `mark`. Linux only; false elsewhere. */
+export function carriesMark(pid: number, mark: string): boolean {
+  if (process.platform !== 'linux') return false;
+  const environ = readText(`/proc/${pid}/environ`);
+  return environ !== null && environHasMark(environ, mark);
+}
+
+/** The same for the text of an environment block (`NAME=value`, separated by NUL). */
+export function environHasMark(environ: string, mark: string): boolean {
+  const name = `${MARK}=`;
+  for (const variable of environ.split('\0')) {
+    if (variable.startsWith(name)) return variable.slice(name.length).split(',').some((token) => token.startsWith(mark));
+  }
+  return false;
+}

@@ -1,0 +1,43 @@
+/** Why an agent could not be started, in words that say what to do. */
+import { RehydrateError } from '../../engine/errors.ts';
+
+/** Null when the directory is there. `isDirectory` throws as `statSync` does. */
+export function cwdProblem(agent: string, cwd: string, isDirectory: () => boolean): RehydrateError | null {
+  let reason: string;
+  try {
+    if (isDirectory()) return null;
+    reason = 'is not a directory';
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be used (${code ?? String(error)})`;
+  }
+  return new RehydrateError('cwd_missing', `The working directory ${cwd} of the agent '${agent}' ${reason}. Make it again, or give the session another directory.`, {
+    agent,
+    cwd,
+  });
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such program, or the interpreter its first line names is missing. Check the spelling, or give its full path',
+  EACCES: 'it is not executable. Make it so (chmod +x), or name the program that runs it',
+  EPERM: 'the system does not allow it to run',
+  ENOEXEC: 'it is not a program this system can run. Name the interpreter that runs it',
+  ENOTDIR: 'a part of its path is not a directory',
+  E2BIG: 'its arguments and environment are too large for the system',
+  EAGAIN: 'the system has no process left to give. End some programs and try again',
+  ENOMEM: 'the system is out of memory',
+  EMFILE: 'this process has too many open files',
+  ENFILE: 'the system has too many open files',
+};
+
+/** The error for a spawn that failed. Arguments are not quoted: they may hold secrets. */
+export function startProblem(spec: { readonly name: string; readonly command: string }, error: unknown): RehydrateError {
+  const code = (error as NodeJS.ErrnoException).code;
+  const why = (code === undefined ? undefined : WORDS[code]) ?? (error instanceof Error ? error.message : String(error));
+  return new RehydrateError(
+    'agent_start_failed',
+    `The agent '${spec.name}' could not be started: ${spec.command}: ${why}.`,
+    { agent: spec.name, command: spec.command, ...(code === undefined ? {} : { cause: code }) },
+    { cause: error },
+  );
+}

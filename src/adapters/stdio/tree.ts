@@ -1,0 +1,101 @@
+/** One agent's process tree: who belongs to it, signals to all of it, and whether any of it is left. */
+import { execFile } from 'node:child_process';
+import { carriesMark, readProcess, readProcesses, type ProcessEntry } from './process-table.ts';
+
+export type TreeSignal = 'SIGTERM' | 'SIGKILL';
+
+export interface TreeIdentity {
+  /** The leader's pid, which is its group's id. */
+  readonly pgid: number;
+  /** Processes already known to belong, by pid, with their start times. */
+  readonly known: ReadonlyMap<number, string>;
+  /** Whether a process's environment carries the tree's mark. */
+  readonly marked: (pid: number) => boolean;
+}
+
+/**
+ * The living members of a tree: its process group, what carries its mark (whatever group it moved
+ * to), what was known to belong, and all their descendants.
+ */
+export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity): ProcessEntry[] {
+  const children = new Map<number, ProcessEntry[]>();
+  for (const entry of processes) {
+    const siblings = children.get(entry.ppid);
+    if (siblings === undefined) children.set(entry.ppid, [entry]);
+    else siblings.push(entry);
+  }
+  const members = new Map<number, ProcessEntry>();
+  const add = (entry: ProcessEntry): void => {
+    if (members.has(entry.pid)) return;
+    members.set(entry.pid, entry);
+    for (const child of children.get(entry.pid) ?? []) add(child);
+  };
+  for (const entry of processes) {
+    if (entry.pgid === tree.pgid || tree.known.get(entry.pid) === entry.startTime) add(entry);
+  }
+  for (const entry of processes) {
+    if (!members.has(entry.pid) && !entry.zombie && tree.marked(entry.pid)) add(entry);
+  }
+  return [...members.values()].filter((entry) => !entry.zombie);
+}
+
+export class ProcessTree {
+  readonly pgid: number;
+  readonly #mark: string;
+  #members: readonly ProcessEntry[] = [];
+
+  /** `mark` is the tree's whole token, or a host's prefix for all of its trees. */
+  constructor(pgid: number, mark: string) {
+    this.pgid = pgid;
+    this.#mark = mark;
+  }
+
+  /** Looks at every process of the machine; what it finds is remembered, so that it cannot hide later. */
+  async survivors(): Promise<readonly ProcessEntry[]> {
+    const members = membersOf(await readProcesses(), {
+      pgid: this.pgid,
+      known: new Map(this.#members.map((entry) => [entry.pid, entry.startTime])),
+      marked: (pid) => pid !== process.pid && carriesMark(pid, this.#mark),
+    });
+    this.#members = members;
+    return members;
+  }
+
+  /** Whether anything is left. Cheap while something known lives; the whole machine is searched before it says no. */
+  async lives(): Promise<boolean> {
+    if (process.platform === 'linux') {
+      for (const { pid, startTime } of this.#members) {
+        const entry = readProcess(pid);
+        if (entry !== null && !entry.zombie && entry.startTime === startTime) return true;
+      }
+    }
+    return (await this.survivors()).length > 0;
+  }
+
+  /** Sends a signal to the group and to every known member outside it. */
+  async signal(signal: TreeSignal): Promise<void> {
+    if (process.platform === 'win32') return taskkill(this.pgid, signal === 'SIGKILL');
+    const members = await this.survivors();
+    const inGroup = (entry: ProcessEntry): boolean => entry.pgid === this.pgid;
+    // The group's id may be another's once no member is left, so it is signalled only while one is.
+    if (members.some(inGroup)) send(-this.pgid, signal);
+    for (const entry of members) if (!inGroup(entry)) send(entry.pid, signal);
+  }
+}
+
+/** Sends a signal; a process that is gone or not ours is no error, `survivors` tells the truth about it. */
+export function send(pid: number, signal: TreeSignal): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
+  }
+}
+
+function taskkill(pid: number, force: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    // Its exit code says that something was gone already, which is what we want.
+    execFile('taskkill', ['/pid', String(pid), '/T', ...(force ? ['/F'] : [])], { windowsHide: true }, () => resolve());
+  });
+}

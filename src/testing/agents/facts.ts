@@ -1,0 +1,95 @@
+/**
+ * What the scripted agents can hold in mind: facts of the form “KEY is VALUE”, found in whatever text
+ * is in their context. They have no other memory, so an answer proves that the text survived.
+ */
+
+export interface Fact {
+  /** What questions are matched by, lower case, without articles: `name`, `door code`. */
+  readonly key: string;
+  /** How the agent says it: `your name`, `the door code`. */
+  readonly label: string;
+  readonly value: string;
+}
+
+/** One sentence or part of one that can hold a fact; `question` when it ended in a question mark. */
+interface Clause {
+  readonly text: string;
+  readonly question: boolean;
+}
+
+const TOLD = /\b(my|our|the) ([\p{L}][\p{L}\p{N} '’-]{0,60}?) (?:is|are|was) (?:called |named )?(.{1,300})$/iu;
+const NAMED = /\b(?:i am|i'm|call me) (?:called |named )?([\p{Lu}][^\s].{0,100}|[\p{Lu}])$/u;
+const NOTE = /\bremember(?: that)?:? (?!me\b|my\b.*\?)(.{2,300})$/iu;
+
+/**
+ * The facts that a text tells, in order. Questions tell nothing. In a `record` of a conversation a sentence
+ * about “the …” counts only with “remember”, since records also speak about themselves.
+ */
+export function factsIn(text: string, where: 'words' | 'record' = 'words'): Fact[] {
+  const facts: Fact[] = [];
+  for (const clause of clauses(text)) {
+    if (clause.question) continue;
+    const fact = factOf(clause.text, where);
+    if (fact) facts.push(fact);
+  }
+  return facts;
+}
+
+function factOf(clause: string, where: 'words' | 'record'): Fact | null {
+  const told = TOLD.exec(clause);
+  if (told && (where === 'words' || told[1]?.toLowerCase() !== 'the' || /\bremember\b/i.test(clause))) {
+    const [, owner = '', what = '', value = ''] = told;
+    const clean = tidy(value);
+    return clean ? { key: keyOf(what), label: `${ownerOf(owner)} ${what.trim()}`, value: clean } : null;
+  }
+  const named = NAMED.exec(clause);
+  if (named?.[1]) return { key: 'name', label: 'your name', value: tidy(named[1]) };
+  const note = NOTE.exec(clause);
+  // What is not of the form “KEY is VALUE” is kept word for word, as its own key.
+  if (note?.[1]) return { key: tidy(note[1]).toLowerCase(), label: '', value: tidy(note[1]) };
+  return null;
+}
+
+/** How a question's key is compared with a fact's: articles, possessives and “called” do not matter. */
+export function keyOf(what: string): string {
+  return what
+    .toLowerCase()
+    .replace(/\b(my|our|your|the|a|an|called|named|again|please)\b/g, ' ')
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
+}
+
+/** The latest fact for a key, or null. */
+export function recall(facts: readonly Fact[], key: string): Fact | null {
+  return facts.findLast((fact) => fact.key === key) ?? null;
+}
+
+/** Each key once, with its latest value, in the order first told. */
+export function distinct(facts: readonly Fact[]): Fact[] {
+  return [...new Map(facts.map((fact) => [fact.key, fact])).values()];
+}
+
+/** A fact in the agent's words. They never read as a fact told by the user, or records would feed on themselves. */
+export function spoken(fact: Fact): string {
+  return fact.label ? `${fact.label}: ${fact.value}` : fact.value;
+}
+
+function clauses(text: string): Clause[] {
+  const found: Clause[] = [];
+  for (const [part] of text.matchAll(/(?:[^\n.;!?,]|[.,](?=\S))+[.;!?,\n]?/gu)) {
+    const question = part.endsWith('?');
+    for (const piece of part.replace(/[.;!?,\n]$/, '').split(/ and (?=(?:my|our|the|remember|call me|i am|i'm)\b)/i)) {
+      if (piece.trim()) found.push({ text: piece.trim(), question });
+    }
+  }
+  return found;
+}
+
+function ownerOf(word: string): string {
+  const owner = word.toLowerCase();
+  return owner === 'the' ? 'the' : 'your';
+}
+
+function tidy(value: string): string {
+  return value.replace(/[\s"'”’*_>)\]}`]+$/u, '').replace(/^[\s"'“‘*_`]+/u, '');
+}

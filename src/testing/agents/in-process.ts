@@ -1,0 +1,130 @@
+/** Scripted agents in the same process, over paired streams: the quickest way to test a host. */
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { RehydrateError } from '../../engine/errors.ts';
+import type { AgentExit, AgentLauncher, AgentProcess } from '../../engine/ports.ts';
+import { runScriptedAgent } from './agent.ts';
+import { memoryStore } from './store.ts';
+import type { SessionStore } from './store.ts';
+import { sleeper } from './surroundings.ts';
+import { behaviourOf } from './variants.ts';
+import type { AgentVariant } from './variants.ts';
+
+export interface InProcessOptions {
+  /** Default `native`. */
+  readonly variant?: AgentVariant;
+  /** The agent's store, shared by all the processes this launcher starts. Default: one in memory. */
+  readonly store?: SessionStore;
+  /** Multiplies the agent's pauses. Default 0: none. */
+  readonly pace?: number;
+  /** What `env` gives the agent, under the values of `AgentSpec.env`. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly newId?: () => string;
+}
+
+export interface InProcessLauncher extends AgentLauncher {
+  readonly store: SessionStore;
+  /** How many processes were started, and the last of them. */
+  readonly launched: number;
+  readonly last: InProcessAgent | null;
+}
+
+export interface InProcessAgent extends AgentProcess {
+  /** Ends the process as a crash would, without anybody asking. */
+  crash(code?: number): void;
+}
+
+/** An `AgentLauncher` whose agents run in this process. A `kill` is told apart from an end as for real processes. */
+export function inProcessLauncher(options: InProcessOptions = {}): InProcessLauncher {
+  const store = options.store ?? memoryStore();
+  let launched = 0;
+  let last: InProcessAgent | null = null;
+  return {
+    store,
+    get launched() {
+      return launched;
+    },
+    get last() {
+      return last;
+    },
+    async launch(spec, { signal }) {
+      if (signal.aborted) throw new RehydrateError('agent_start_failed', `The start of the agent ${spec.agent} was called off.`);
+      launched += 1;
+      last = startInProcess({ ...options, store, env: { ...options.env, ...spec.env } });
+      return last;
+    },
+  };
+}
+
+function startInProcess(options: InProcessOptions & { readonly store: SessionStore }): InProcessAgent {
+  const toAgent = new TransformStream<AnyMessage, AnyMessage>();
+  const toHost = new TransformStream<AnyMessage, AnyMessage>();
+  const fromAgent = toHost.readable.getReader();
+  const toAgentWriter = toAgent.writable.getWriter();
+  const lines: string[] = [];
+  const settled = Promise.withResolvers<AgentExit>();
+  const variant = options.variant ?? 'native';
+  const { stubborn } = behaviourOf(variant);
+  let over = false;
+  let host: ReadableStreamDefaultController<AnyMessage> | null = null;
+
+  const finish = (exit: AgentExit) => {
+    if (over) return;
+    over = true;
+    host?.close();
+    // The agent's side ends too; both may be broken already, which is what an end is.
+    toAgentWriter.abort().catch(ignore);
+    fromAgent.cancel().catch(ignore);
+    settled.resolve(lines.length > 0 ? { ...exit, stderr: lines.join('\n') } : exit);
+  };
+  const readable = new ReadableStream<AnyMessage>(
+    {
+      start(controller) {
+        host = controller;
+      },
+      async pull(controller) {
+        const { done, value } = await fromAgent.read();
+        if (over) return;
+        if (done) finish({ kind: 'quit', code: 0, signal: null });
+        else controller.enqueue(value);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const writable = new WritableStream<AnyMessage>({
+    write: (message) => toAgentWriter.write(message),
+    close: () => {
+      if (!stubborn) finish({ kind: 'ended', code: 0, signal: null });
+    },
+    abort: () => finish({ kind: 'killed', code: null, signal: 'SIGKILL' }),
+  });
+  runScriptedAgent(
+    { readable: toAgent.readable, writable: toHost.writable },
+    {
+      variant,
+      store: options.store,
+      around: {
+        exit: (code) => finish(code === 0 ? { kind: 'quit', code: 0, signal: null } : { kind: 'failed', code, signal: null }),
+        log: (text) => lines.push(text),
+        print: (line) => lines.push(line),
+        env: (name) => options.env?.[name],
+        listFiles: async () => null,
+        newId: options.newId ?? (() => crypto.randomUUID()),
+        sleep: sleeper(options.pace ?? 0),
+      },
+    },
+  );
+  return {
+    stream: { readable, writable },
+    exited: settled.promise,
+    async end(how) {
+      finish(how === 'ask' && !stubborn ? { kind: 'ended', code: 0, signal: null } : { kind: 'killed', code: null, signal: 'SIGKILL' });
+      return settled.promise;
+    },
+    crash: (code = 3) => finish({ kind: 'failed', code, signal: null }),
+    diagnostics: () => lines.join('\n'),
+  };
+}
+
+function ignore(): void {
+  // A stream that is already broken cannot be broken again.
+}

@@ -1,0 +1,104 @@
+/** One live session of a scripted agent: its entries, its settings, and what it can know from them. */
+import type { ContentBlock, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
+import { factsIn } from './facts.ts';
+import type { Fact } from './facts.ts';
+import type { StoredEntry, StoredSession } from './store.ts';
+
+export const MODES = [
+  { id: 'chatty', name: 'Chatty', description: 'Answers in sentences, and says where it knows a thing from.' },
+  { id: 'brief', name: 'Brief', description: 'Answers with the bare value.' },
+] as const;
+
+export const MODELS = [
+  { value: 'memo-small', name: 'Memo Small' },
+  { value: 'memo-large', name: 'Memo Large' },
+] as const;
+
+export interface LiveSession {
+  readonly sessionId: string;
+  readonly cwd: string;
+  title: string | null;
+  readonly entries: StoredEntry[];
+  /** How many of the entries were restored from the store. */
+  readonly restored: number;
+  modeId: string;
+  model: string;
+  /** Set while a prompt runs. */
+  turn: AbortController | null;
+  /** The id of the message that is streamed, or was streamed last. */
+  messageId: string;
+}
+
+export function startSession(stored: StoredSession): LiveSession {
+  return {
+    sessionId: stored.sessionId,
+    cwd: stored.cwd,
+    title: stored.title,
+    entries: [...stored.entries],
+    restored: stored.entries.length,
+    // Settings are not kept over a restart, as in many real agents: the host sets them again.
+    modeId: MODES[0].id,
+    model: MODELS[0].value,
+    turn: null,
+    messageId: '',
+  };
+}
+
+export function modeState(session: LiveSession): SessionModeState {
+  return { currentModeId: session.modeId, availableModes: MODES.map((mode) => ({ ...mode })) };
+}
+
+export function configOptions(session: LiveSession): SessionConfigOption[] {
+  return [
+    {
+      type: 'select',
+      id: 'model',
+      name: 'Model',
+      category: 'model',
+      description: 'There is no model behind this agent; the setting only shows whether it survives.',
+      currentValue: session.model,
+      options: MODELS.map((model) => ({ ...model })),
+    },
+  ];
+}
+
+/** Where the agent knows a fact from; the point of these agents is that one can see it. */
+export type Source = 'history' | 'conversation' | 'record';
+
+export interface KnownFact extends Fact {
+  readonly source: Source;
+}
+
+/** All facts in the session's context, oldest first. What came attached to or in front of a prompt is a record. */
+export function knownFacts(session: LiveSession): KnownFact[] {
+  return session.entries.flatMap((entry, index) => {
+    if (entry.type !== 'user') return [];
+    const mine: Source = index < session.restored ? 'history' : 'conversation';
+    const last = lastTextIndex(entry.blocks);
+    return entry.blocks.flatMap((block, position) => {
+      const source = position === last ? mine : 'record';
+      return factsIn(textOf(block), position === last ? 'words' : 'record').map((fact) => ({ ...fact, source }));
+    });
+  });
+}
+
+/** The user's own words in a prompt: its last text block. What stands before it is context. */
+export function wordsOf(blocks: readonly ContentBlock[]): string {
+  const block = blocks[lastTextIndex(blocks)];
+  return block ? textOf(block) : '';
+}
+
+export function textOf(block: ContentBlock): string {
+  switch (block.type) {
+    case 'text':
+      return block.text;
+    case 'resource':
+      return 'text' in block.resource ? block.resource.text : '';
+    default:
+      return '';
+  }
+}
+
+function lastTextIndex(blocks: readonly ContentBlock[]): number {
+  return blocks.findLastIndex((block) => block.type === 'text');
+}

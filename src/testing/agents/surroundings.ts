@@ -1,0 +1,31 @@
+/** What the core of a scripted agent needs from the way it is run; its only contact with a platform. */
+export interface Surroundings {
+  /** Ends the process at once with this code. What follows must not reach the client. */
+  exit(code: number): void;
+  /** Writes to where a process has stderr. */
+  log(text: string): void;
+  /** Writes a line to where a process has stdout, past the protocol. */
+  print(line: string): void;
+  /** An environment value, where there is an environment. */
+  env(name: string): string | undefined;
+  /** The files in a directory, where there is a disk; null where there is none. */
+  listFiles(directory: string): Promise<readonly string[] | null>;
+  newId(): string;
+  /** Waits, but no longer than until the signal aborts. Tests make it shorter. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Waits for `ms` milliseconds times `pace`, or until the signal aborts. */
+export function sleeper(pace: number): Surroundings['sleep'] {
+  return (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms * pace);
+      signal?.addEventListener('abort', done, { once: true });
+    });
+}

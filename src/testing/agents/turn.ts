@@ -1,0 +1,293 @@
+/** One turn of a scripted agent: from the prompt's intent to updates, requests and a stop reason. */
+import { methods } from '@agentclientprotocol/sdk';
+import type { AgentContext, ClientCapabilities, ContentBlock, SessionUpdate, StopReason } from '@agentclientprotocol/sdk';
+import { intentOf } from './intents.ts';
+import type { Intent } from './intents.ts';
+import { answer, everything, HELP, noted, pieces } from './replies.ts';
+import { configOptions, knownFacts, MODES, wordsOf } from './session.ts';
+import type { LiveSession } from './session.ts';
+import type { SessionStore, StoredEntry } from './store.ts';
+import type { Surroundings } from './surroundings.ts';
+import type { Behaviour } from './variants.ts';
+
+export interface TurnContext {
+  readonly session: LiveSession;
+  readonly client: AgentContext;
+  readonly clientCapabilities: ClientCapabilities;
+  readonly behaviour: Behaviour;
+  readonly store: SessionStore;
+  readonly around: Surroundings;
+  readonly signal: AbortSignal;
+}
+
+/** Between two chunks of an ordinary answer, and between two numbers of a count. */
+const CHUNK_MS = 15;
+const COUNT_MS = 150;
+
+/** Runs the prompt to its end. What the session learns is in its entries and its store before each answer. */
+export async function runTurn(blocks: readonly ContentBlock[], turn: TurnContext): Promise<StopReason> {
+  const { session, store } = turn;
+  const user: StoredEntry = { type: 'user', messageId: nextMessage(turn), blocks };
+  session.entries.push(user);
+  await store.append(session.sessionId, [user]);
+
+  const words = wordsOf(blocks);
+  if (session.title === null && words.trim() !== '') await rename(turn, words.trim().slice(0, 60));
+  if (turn.behaviour.unknownKinds) await unknownKinds(turn);
+  const text = await perform(intentOf(words), blocks, turn);
+  if (text !== '') await remember(turn, [{ type: 'agent', messageId: session.messageId, text }]);
+  await notify(turn, { sessionUpdate: 'usage_update', used: contextSize(session), size: 100_000 });
+  await store.put({ sessionId: session.sessionId, cwd: session.cwd, title: session.title, updatedAt: Date.now() });
+  return turn.signal.aborted ? 'cancelled' : 'end_turn';
+}
+
+/** Does what was asked and returns what was said, for the agent's own record. */
+async function perform(intent: Intent, blocks: readonly ContentBlock[], turn: TurnContext): Promise<string> {
+  const { session, around } = turn;
+  const brief = session.modeId === 'brief';
+  const known = knownFacts(session);
+  switch (intent.do) {
+    case 'tell':
+      return say(turn, noted(intent.facts, brief));
+    case 'ask':
+      return say(turn, answer(known, intent.key, intent.subject, brief));
+    case 'recall':
+      return say(turn, everything(known));
+    case 'help':
+      return say(turn, HELP);
+    case 'say':
+      return say(turn, intent.text, intent.split ? [...intent.text] : pieces(intent.text));
+    case 'env': {
+      const value = around.env(intent.name);
+      return say(turn, value === undefined ? `${intent.name} is not set here.` : value);
+    }
+    case 'think':
+      await notify(turn, { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: `Let me think about ${intent.about}.` } });
+      return say(turn, `I thought about ${intent.about}.`);
+    case 'settings':
+      return say(turn, `Mode: ${session.modeId}. Model: ${session.model}. Directory: ${session.cwd}.`);
+    case 'switch-mode':
+      return switchMode(turn, intent.modeId);
+    case 'rename':
+      await rename(turn, intent.title);
+      return say(turn, `This session is now called “${intent.title}”.`);
+    case 'count':
+      return stream(turn, intent.to, COUNT_MS, 1, (n) => `${n} `);
+    case 'stream':
+      return stream(turn, intent.chunks, 10, 10, (n) => `chunk ${n} `);
+    case 'list-files':
+      return listFiles(turn);
+    case 'write-file':
+      return writeFile(turn, intent.name, intent.text);
+    case 'read-file':
+      return readFile(turn, intent.name);
+    case 'delete-file':
+      return askPermission(turn, `Delete ${intent.name}`, `I would delete ${intent.name} now; this demonstration leaves it be.`);
+    case 'ask-permission':
+      return askPermission(turn, 'Do something that needs your permission', 'Thank you. I did it.');
+    case 'crash':
+      await say(turn, 'I am about to crash…');
+      around.log('crashed on request');
+      around.exit(3);
+      return never();
+    case 'hang':
+      await say(turn, 'I will not answer any more.');
+      return never();
+    case 'chat':
+      return say(turn, chat(intent.text, blocks));
+  }
+}
+
+function chat(text: string, blocks: readonly ContentBlock[]): string {
+  const others = blocks.filter((block) => block.type !== 'text').map((block) => (block.type === 'image' || block.type === 'audio' ? `${block.type} (${block.mimeType})` : block.type));
+  const attached = others.length > 0 ? ` Attached: ${others.join(', ')}.` : '';
+  return `You said: “${text}”.${attached} Say “help” to see what I can do.`;
+}
+
+// ---------------------------------------------------------------- speaking
+
+/** Streams a message in several chunks and returns it, as far as it came before a cancel. */
+async function say(turn: TurnContext, text: string, chunks: readonly string[] = pieces(text)): Promise<string> {
+  const id = nextMessage(turn);
+  let said = '';
+  for (const chunk of chunks) {
+    if (turn.signal.aborted) return said;
+    await notifyText(turn, id, chunk);
+    said += chunk;
+    await turn.around.sleep(CHUNK_MS, turn.signal);
+  }
+  return said;
+}
+
+/** Streams numbered chunks, `burst` of them every `everyMs`, until done or cancelled. */
+async function stream(turn: TurnContext, count: number, everyMs: number, burst: number, word: (n: number) => string): Promise<string> {
+  const id = nextMessage(turn);
+  let said = '';
+  for (let n = 1; n <= count && !turn.signal.aborted; n += 1) {
+    await notifyText(turn, id, word(n));
+    said += word(n);
+    if (n % burst === 0) await turn.around.sleep(everyMs, turn.signal);
+  }
+  return said;
+}
+
+function notifyText(turn: TurnContext, id: string, text: string): Promise<void> {
+  const extra = turn.behaviour.messageIds ? { messageId: id } : {};
+  return notify(turn, { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...extra });
+}
+
+function notify(turn: TurnContext, update: SessionUpdate): Promise<void> {
+  return turn.client.notify(methods.client.session.update, { sessionId: turn.session.sessionId, update });
+}
+
+async function unknownKinds(turn: TurnContext): Promise<void> {
+  const { sessionId } = turn.session;
+  const odd = { sessionUpdate: '_demo_weather', sky: 'clear', nested: { degrees: [12, 14] } };
+  await turn.client.notify<unknown>('session/update', { sessionId, update: odd, _meta: { demo: 1 } });
+  const extra = { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'Hm.', _demo: true }, _demoField: 'kept' };
+  await turn.client.notify<unknown>('session/update', { sessionId, update: extra });
+  await turn.client.notify<unknown>('_demo/heartbeat', { sessionId });
+}
+
+// ---------------------------------------------------------------- settings
+
+async function switchMode(turn: TurnContext, modeId: string): Promise<string> {
+  if (!MODES.some((mode) => mode.id === modeId)) {
+    return say(turn, `I have no mode “${modeId}”. There are: ${MODES.map((mode) => mode.id).join(', ')}.`);
+  }
+  turn.session.modeId = modeId;
+  await notify(turn, { sessionUpdate: 'current_mode_update', currentModeId: modeId });
+  await notify(turn, { sessionUpdate: 'config_option_update', configOptions: configOptions(turn.session) });
+  return say(turn, `I am in the mode “${modeId}” now.`);
+}
+
+async function rename(turn: TurnContext, title: string): Promise<void> {
+  turn.session.title = title;
+  await notify(turn, { sessionUpdate: 'session_info_update', title });
+}
+
+// ---------------------------------------------------------------- tools
+
+async function listFiles(turn: TurnContext): Promise<string> {
+  await plan(turn, ['Look at the directory', 'Say what is there'], 0);
+  const call = await startCall(turn, `List ${turn.session.cwd}`, 'read');
+  const names = (await turn.around.listFiles(turn.session.cwd)) ?? writtenFiles(turn.session);
+  const text = names.length > 0 ? names.join('\n') : '(nothing)';
+  await endCall(turn, call, 'completed', text);
+  await plan(turn, ['Look at the directory', 'Say what is there'], 2);
+  return say(turn, names.length > 0 ? `There are ${names.length} files: ${names.join(', ')}.` : 'There are no files.');
+}
+
+async function writeFile(turn: TurnContext, name: string, text: string): Promise<string> {
+  await plan(turn, ['Write the file', 'Say so'], 0);
+  const call = await startCall(turn, `Write ${name}`, 'edit');
+  if (turn.clientCapabilities.fs?.writeTextFile !== true) {
+    await endCall(turn, call, 'failed', 'The client offers no file system.');
+    return say(turn, `I cannot write ${name}: you offer me no file system.`);
+  }
+  const path = inside(turn.session.cwd, name);
+  try {
+    await turn.client.request(methods.client.fs.writeTextFile, { sessionId: turn.session.sessionId, path, content: text });
+  } catch (error) {
+    await endCall(turn, call, 'failed', words(error));
+    return say(turn, `I could not write ${name}: ${words(error)}`);
+  }
+  await endCall(turn, call, 'completed', `Wrote ${text.length} characters.`);
+  await plan(turn, ['Write the file', 'Say so'], 2);
+  return say(turn, `I wrote ${name}.`);
+}
+
+async function readFile(turn: TurnContext, name: string): Promise<string> {
+  if (turn.clientCapabilities.fs?.readTextFile !== true) return say(turn, `I cannot read ${name}: you offer me no file system.`);
+  const call = await startCall(turn, `Read ${name}`, 'read');
+  const path = inside(turn.session.cwd, name);
+  try {
+    const { content } = await turn.client.request(methods.client.fs.readTextFile, { sessionId: turn.session.sessionId, path });
+    await endCall(turn, call, 'completed', content);
+    return say(turn, content);
+  } catch (error) {
+    await endCall(turn, call, 'failed', words(error));
+    return say(turn, `I could not read ${name}: ${words(error)}`);
+  }
+}
+
+async function askPermission(turn: TurnContext, title: string, done: string): Promise<string> {
+  const call = await startCall(turn, title, 'delete', 'pending');
+  const { outcome } = await turn.client.request(methods.client.session.requestPermission, {
+    sessionId: turn.session.sessionId,
+    toolCall: { ...call, status: 'pending' },
+    options: [
+      { optionId: 'once', name: 'Allow once', kind: 'allow_once' },
+      { optionId: 'always', name: 'Allow always', kind: 'allow_always' },
+      { optionId: 'no', name: 'Reject', kind: 'reject_once' },
+    ],
+  });
+  const allowed = outcome.outcome === 'selected' && outcome.optionId !== 'no';
+  await endCall(turn, call, allowed ? 'completed' : 'failed', allowed ? 'Allowed.' : outcome.outcome === 'cancelled' ? 'Cancelled.' : 'Rejected.');
+  if (outcome.outcome === 'cancelled') return say(turn, 'Nobody answered, so I did nothing.');
+  return say(turn, allowed ? done : 'You said no, so I did nothing.');
+}
+
+interface Call {
+  readonly toolCallId: string;
+  readonly title: string;
+  readonly kind: 'read' | 'edit' | 'delete';
+}
+
+async function startCall(turn: TurnContext, title: string, kind: Call['kind'], status: 'pending' | 'in_progress' = 'in_progress'): Promise<Call> {
+  const call = { toolCallId: `call_${turn.around.newId()}`, title, kind };
+  await notify(turn, { sessionUpdate: 'tool_call', ...call, status });
+  return call;
+}
+
+async function endCall(turn: TurnContext, call: Call, status: 'completed' | 'failed', text: string): Promise<void> {
+  const end = { status, content: [{ type: 'content' as const, content: { type: 'text' as const, text } }] };
+  await notify(turn, { sessionUpdate: 'tool_call_update', toolCallId: call.toolCallId, ...end });
+  // Real agents replay a tool call as one `tool_call` in its last state.
+  await remember(turn, [{ type: 'update', update: { sessionUpdate: 'tool_call', ...call, ...end } }]);
+}
+
+async function plan(turn: TurnContext, steps: readonly string[], done: number): Promise<void> {
+  await notify(turn, {
+    sessionUpdate: 'plan',
+    entries: steps.map((content, index) => ({
+      content,
+      priority: 'medium',
+      status: index < done ? 'completed' : index === done ? 'in_progress' : 'pending',
+    })),
+  });
+}
+
+async function remember(turn: TurnContext, entries: readonly StoredEntry[]): Promise<void> {
+  turn.session.entries.push(...entries);
+  await turn.store.append(turn.session.sessionId, entries);
+}
+
+// ---------------------------------------------------------------- small things
+
+/** The id of a new message. It is kept with the message, so that a replay can repeat it. */
+function nextMessage(turn: TurnContext): string {
+  turn.session.messageId = `msg_${turn.around.newId()}`;
+  return turn.session.messageId;
+}
+
+function contextSize(session: LiveSession): number {
+  return session.entries.reduce((sum, entry) => sum + JSON.stringify(entry).length, 0);
+}
+
+function writtenFiles(session: LiveSession): string[] {
+  const names = session.entries.flatMap((entry) => (entry.type === 'agent' ? [/^I wrote (\S+)\.$/.exec(entry.text)?.[1]] : []));
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+function inside(cwd: string, name: string): string {
+  return name.startsWith('/') ? name : `${cwd.replace(/\/$/, '')}/${name}`;
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function never(): Promise<never> {
+  return new Promise(() => undefined);
+}

@@ -1,0 +1,227 @@
+/**
+ * The kinds of scripted agent there are. Each name stands for one way real agents behave or misbehave;
+ * its sentence is shown in the playground and the docs, and a test holds the agent to it.
+ */
+
+/** How an agent words “I have no such session”. Every shape was seen in a real agent, or says the same in other words. */
+export const UNKNOWN_SHAPES = [
+  'spec',
+  'claude',
+  'nonuuid',
+  'opencode',
+  'opencode-old',
+  'pi',
+  'goose',
+  'cursor',
+  'words',
+  'words-params',
+  'method-missing',
+  'other-resource',
+  'opaque-but-listed',
+  'opaque-no-list',
+] as const;
+export type UnknownShape = (typeof UNKNOWN_SHAPES)[number];
+
+/** Where a `hang-…` or `crash-…` variant does it. */
+export const FAULT_PHASES = ['initialize', 'new', 'load', 'resume', 'prompt'] as const;
+export type FaultPhase = (typeof FAULT_PHASES)[number];
+
+type PlainVariant =
+  | 'native'
+  | 'load'
+  | 'amnesiac'
+  | 'forgetful'
+  | 'liar'
+  | 'liar-resume'
+  | 'late'
+  | 'replays-on-resume'
+  | 'other-chunks'
+  | 'no-message-ids'
+  | 'duplicate-replay'
+  | 'capped'
+  | 'foreign-turns'
+  | 'null-load'
+  | 'answers-twice'
+  | 'unknown-kinds'
+  | 'requests-at-start'
+  | 'never-prompted-forgets'
+  | 'no-embedded'
+  | 'busy'
+  | 'auth'
+  | 'garbage'
+  | 'garbage-only'
+  | 'stubborn';
+
+export type AgentVariant =
+  | PlainVariant
+  | `unknown:${UnknownShape}`
+  | `hang-${FaultPhase}`
+  | `crash-${FaultPhase}`;
+
+/** What an agent does, as switches. `native` has them all at their defaults. */
+export interface Behaviour {
+  readonly resume: boolean;
+  readonly load: boolean;
+  readonly list: boolean;
+  readonly embeddedContext: boolean;
+  /** `lost`: sessions live as long as the process. `prompted`: kept from the first prompt on. */
+  readonly keeps: 'always' | 'prompted' | 'lost';
+  readonly unknown: UnknownShape;
+  /** Refuses sessions it has, as if it had lost them. */
+  readonly refuses: boolean;
+  /** Claims success for ids it never had. */
+  readonly lies: boolean;
+  readonly replay: {
+    /** `load`: as the protocol says. `both`: on `session/resume` too. */
+    readonly on: 'load' | 'both';
+    readonly chunks: 'whole' | 'other';
+    readonly ids: 'same' | 'fresh' | 'none';
+    readonly times: 1 | 2;
+    /** Only so many of the last messages. */
+    readonly cap: number;
+    /** Answers after the first replayed update and sends the rest afterwards. */
+    readonly late: boolean;
+  };
+  /** Adds a turn to its store that the host never saw, as if the user had gone on in another client. */
+  readonly foreignTurn: boolean;
+  readonly messageIds: boolean;
+  readonly nullLoad: boolean;
+  readonly answersTwice: boolean;
+  readonly unknownKinds: boolean;
+  readonly requestsAtStart: boolean;
+  readonly busy: boolean;
+  readonly auth: boolean;
+  readonly garbage: 'no' | 'between' | 'only';
+  readonly stubborn: boolean;
+  readonly fault: { readonly phase: FaultPhase; readonly how: 'hang' | 'crash' } | null;
+}
+
+/** What every variant starts from. */
+export const NATIVE: Behaviour = {
+  resume: true,
+  load: true,
+  list: true,
+  embeddedContext: true,
+  keeps: 'always',
+  unknown: 'spec',
+  refuses: false,
+  lies: false,
+  replay: { on: 'load', chunks: 'whole', ids: 'same', times: 1, cap: Infinity, late: false },
+  foreignTurn: false,
+  messageIds: true,
+  nullLoad: false,
+  answersTwice: false,
+  unknownKinds: false,
+  requestsAtStart: false,
+  busy: false,
+  auth: false,
+  garbage: 'no',
+  stubborn: false,
+  fault: null,
+};
+
+/** How many messages the `capped` agent replays. */
+export const CAPPED_REPLAY = 2;
+
+interface VariantEntry {
+  readonly description: string;
+  readonly changes: Partial<Behaviour>;
+}
+
+const replay = (changes: Partial<Behaviour['replay']>): Behaviour['replay'] => ({ ...NATIVE.replay, ...changes });
+/** Agents that replay wrongly have no `session/resume`, so that the replay is what the host goes by. */
+const replays = (changes: Partial<Behaviour['replay']>): Partial<Behaviour> => ({ resume: false, replay: replay(changes) });
+
+const PLAIN: Readonly<Record<PlainVariant, VariantEntry>> = {
+  native: { description: 'Keeps its own sessions and takes them up again with session/resume or session/load.', changes: {} },
+  load: { description: 'Keeps its own sessions and replays them with session/load; it has no session/resume.', changes: { resume: false } },
+  amnesiac: { description: 'Knows only new sessions: it can neither resume, load nor list.', changes: { resume: false, load: false, list: false, keeps: 'lost' } },
+  forgetful: { description: 'Says it can resume and load, but loses its store with its process and then knows no session.', changes: { keeps: 'lost' } },
+  liar: { description: 'Claims success when it loads a session it never had, and replays nothing.', changes: { resume: false, list: false, keeps: 'lost', lies: true } },
+  'liar-resume': { description: 'Claims success when it resumes or loads a session it never had, and cannot list.', changes: { list: false, keeps: 'lost', lies: true } },
+  late: { description: 'Answers session/load after the first replayed update and sends the rest later.', changes: replays({ late: true }) },
+  'replays-on-resume': { description: 'Replays the conversation on session/resume, where the protocol forbids it.', changes: { replay: replay({ on: 'both' }) } },
+  'other-chunks': { description: 'Replays in other chunks and with other message ids than it streamed.', changes: replays({ chunks: 'other', ids: 'fresh' }) },
+  'no-message-ids': { description: 'Streams and replays without message ids.', changes: { ...replays({ ids: 'none' }), messageIds: false } },
+  'duplicate-replay': { description: 'Replays every message twice.', changes: replays({ times: 2 }) },
+  capped: { description: `Replays only the last ${CAPPED_REPLAY} messages of a session.`, changes: replays({ cap: CAPPED_REPLAY }) },
+  'foreign-turns': { description: 'Comes back with a turn more than the host knows, as if the user had gone on in another client.', changes: { resume: false, foreignTurn: true } },
+  'null-load': { description: 'Answers session/load and session/resume with null instead of an object.', changes: { nullLoad: true } },
+  'answers-twice': { description: 'Sends every response twice.', changes: { answersTwice: true } },
+  'unknown-kinds': { description: 'Sends update kinds, fields and notifications that the protocol does not know.', changes: { unknownKinds: true } },
+  'requests-at-start': { description: 'Asks the client things during initialize and session/new, and waits for the answers.', changes: { requestsAtStart: true } },
+  'never-prompted-forgets': { description: 'Forgets a session that was never prompted.', changes: { keeps: 'prompted' } },
+  'no-embedded': { description: 'Has neither resume nor load, and takes no embedded resources in a prompt.', changes: { resume: false, load: false, list: false, keeps: 'lost', embeddedContext: false } },
+  busy: { description: 'Refuses to resume or load: the session is already open in another process.', changes: { busy: true } },
+  auth: { description: 'Asks for authentication before it does anything with a session.', changes: { auth: true } },
+  garbage: { description: 'Prints lines that are not JSON-RPC between its messages.', changes: { garbage: 'between' } },
+  'garbage-only': { description: 'Prints nothing but lines that are not JSON-RPC.', changes: { garbage: 'only' } },
+  stubborn: { description: 'Stays when its input closes and when it is told to end; only a kill ends it.', changes: { stubborn: true } },
+};
+
+const SHAPES: Readonly<Record<UnknownShape, string>> = {
+  spec: 'the code −32002 and the session id, as the protocol asks',
+  claude: 'the code −32002, “Resource not found” and the session id',
+  nonuuid: 'an internal error whose details ask for a valid session id',
+  opencode: 'an internal error that says only “service failure”; its list no longer shows the session',
+  'opencode-old': 'an internal error with the detail “NotFoundError”',
+  pi: 'the code −32602 and, as data, a string that names the unknown session id',
+  goose: 'the code −32002 and a string as data',
+  cursor: 'the code −32602 and the message that the session was not found',
+  words: 'an internal error that says in words that there is no such rollout',
+  'words-params': 'the code −32602 that says in words that the conversation does not exist',
+  'method-missing': '“method not found”, in spite of the capability it advertised',
+  'other-resource': 'the code −32002 for a file, which says nothing about the session',
+  'opaque-but-listed': 'an opaque internal error, although its list still shows the session',
+  'opaque-no-list': 'an opaque internal error, and it has no list to ask',
+};
+
+const UNKNOWN_CHANGES: Partial<Record<UnknownShape, Partial<Behaviour>>> = {
+  'other-resource': { keeps: 'always', refuses: true },
+  'opaque-but-listed': { keeps: 'always', refuses: true },
+  'opaque-no-list': { list: false },
+};
+
+const PHASES: Readonly<Record<FaultPhase, string>> = {
+  initialize: 'initialize',
+  new: 'session/new',
+  load: 'session/load',
+  resume: 'session/resume',
+  prompt: 'the first prompt of a process, after its first words',
+};
+
+function allVariants(): Record<AgentVariant, VariantEntry> {
+  const all: Partial<Record<AgentVariant, VariantEntry>> = { ...PLAIN };
+  for (const shape of UNKNOWN_SHAPES) {
+    all[`unknown:${shape}`] = {
+      description: `Answers for a lost session with ${SHAPES[shape]}.`,
+      changes: { keeps: 'lost', unknown: shape, ...UNKNOWN_CHANGES[shape] },
+    };
+  }
+  for (const phase of FAULT_PHASES) {
+    // An agent that fails in session/load must not be resumed instead.
+    const only = phase === 'load' ? { resume: false } : {};
+    all[`hang-${phase}`] = { description: `Never answers ${PHASES[phase]}.`, changes: { ...only, fault: { phase, how: 'hang' } } };
+    all[`crash-${phase}`] = { description: `Crashes in ${PHASES[phase]}.`, changes: { ...only, fault: { phase, how: 'crash' } } };
+  }
+  return all as Record<AgentVariant, VariantEntry>;
+}
+
+const ALL = allVariants();
+
+/** Every variant's name, in the order in which a list should show them. */
+export const AGENT_VARIANTS = Object.keys(ALL) as readonly AgentVariant[];
+
+/** One sentence for each variant, for people. */
+export const VARIANT_DESCRIPTIONS = Object.fromEntries(
+  AGENT_VARIANTS.map((name) => [name, ALL[name].description]),
+) as Readonly<Record<AgentVariant, string>>;
+
+export function isAgentVariant(name: string): name is AgentVariant {
+  return Object.hasOwn(ALL, name);
+}
+
+/** The switches of a variant. */
+export function behaviourOf(variant: AgentVariant): Behaviour {
+  return { ...NATIVE, ...ALL[variant].changes };
+}

@@ -8,7 +8,7 @@ export default defineConfig({
       test: {
         ...shared,
         name,
-        include: [`tests/${name}/**/*.test.ts`],
+        include: [`tests/${name}/**/*.test.{ts,mjs}`],
         ...(name === 'faults' ? { testTimeout: 600_000, hookTimeout: 60_000 } : {}),
         ...(name === 'integration' ? { testTimeout: 60_000 } : {}),
       },

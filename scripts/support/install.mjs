@@ -1,5 +1,4 @@
 /** The npm packages: whether node_modules is what package-lock.json says, and making it so. */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -65,11 +64,4 @@ export async function ensureInstalled(dir, { say, what }) {
   const after = await difference();
   if (after !== null) throw new SetupError(`npm install ended well, but ${after}. If package.json was changed, run “npm install” and commit the lockfile; else delete ${dir}/node_modules and run the command again.`);
   return true;
-}
-
-/** A hash of files' names and contents. */
-export async function hashFiles(root, files) {
-  const hash = createHash('sha256');
-  for (const file of [...files].sort()) hash.update(`${file}\0`).update(await readFile(path.join(root, file))).update('\0');
-  return hash.digest('hex');
 }

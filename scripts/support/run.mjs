@@ -49,7 +49,8 @@ export async function continueOnProjectNode(minimum = 24) {
   const child = spawn(PROJECT_NODE, process.argv.slice(1), {
     cwd: process.cwd(),
     env: projectEnv({ REHYDRATE_SKIP_SETUP: '1' }),
-    stdio: 'inherit',
+    // The channel tells the child when this process is gone, however it went.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
   // Ctrl-C reaches the child too, as it is in our group; a signal sent to this process alone does not.
   const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP'];

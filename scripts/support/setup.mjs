@@ -1,7 +1,8 @@
 /** The set-up: packages, a Node that is new enough, and the built library. Idempotent and quiet. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { ensureInstalled, hashFiles } from './install.mjs';
+import { filesUnder, hashFiles } from './files.mjs';
+import { ensureInstalled } from './install.mjs';
 import { withLock } from './lock.mjs';
 import { PROJECT_NODE, ROOT, inRoot } from './paths.mjs';
 import { SetupError, projectEnv, run } from './run.mjs';
@@ -56,14 +57,6 @@ async function ensureNode() {
 /** What the library is built from. */
 const LIBRARY_SOURCES = ['src/engine', 'src/adapters', 'src/bridge', 'src/cli', 'src/testing', 'tsconfig.base.json', 'tsconfig.build.json', 'scripts/build-lib.mjs', 'package.json'];
 const LIBRARY_STAMP = 'dist/.source-hash';
-
-function filesUnder(entry) {
-  if (!existsSync(inRoot(entry))) return [];
-  if (!statSync(inRoot(entry)).isDirectory()) return [entry];
-  return readdirSync(inRoot(entry), { recursive: true, withFileTypes: true })
-    .filter((found) => found.isFile())
-    .map((found) => path.relative(ROOT, path.join(found.parentPath ?? found.path, found.name)));
-}
 
 /** Builds dist/ when its sources are not those it was built from. */
 export async function ensureLibrary() {

@@ -1,0 +1,17 @@
+/** `npm run deps:status`: prints `pinned`, or what is not, and then fails. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { unpinned } from './support/pinned.mjs';
+import { ROOT, inRoot } from './support/paths.mjs';
+
+/** Every package of the checkout: the root, and the test folders that have their own. */
+const packages = [ROOT, ...readdirSync(inRoot('tests'), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => inRoot('tests', entry.name))].filter((dir) => existsSync(path.join(dir, 'package.json')));
+
+const problems = packages.flatMap((dir) => {
+  const read = (file) => (existsSync(path.join(dir, file)) ? JSON.parse(readFileSync(path.join(dir, file), 'utf8')) : null);
+  return unpinned(read('package.json'), read('package-lock.json')).map((problem) => `${path.relative(ROOT, dir) || '.'}: ${problem}`);
+});
+
+for (const problem of problems) console.log(problem);
+if (problems.length === 0) console.log('pinned');
+process.exitCode = problems.length === 0 ? 0 : 1;

@@ -1,0 +1,50 @@
+/** The built site, made again only when what it is made of has changed. */
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { filesUnder, hashFiles } from './files.mjs';
+import { withLock } from './lock.mjs';
+import { PROJECT_NODE, ROOT, STATE_DIR, inRoot } from './paths.mjs';
+import { SetupError, projectEnv, run } from './run.mjs';
+
+const SOURCES = ['src', 'playground', 'content', 'public', 'astro.config.mjs', 'content.config.ts', 'package-lock.json', 'tsconfig.json', 'tsconfig.base.json'];
+
+/** How many builds are kept, so that a server that still serves an older one goes on working. */
+const KEPT = 3;
+
+/** Set for a deployment somewhere else; a local build is for this machine. */
+const DEPLOYMENT_VARIABLES = ['SITE', 'BASE', 'CF_PAGES_URL', 'URL', 'VERCEL_PROJECT_PRODUCTION_URL'];
+
+/**
+ * @param {(line: string) => void} say
+ * @returns {Promise<string>} the folder with the site in it.
+ */
+export async function ensureSite(say) {
+  const hash = await hashFiles(ROOT, SOURCES.flatMap(filesUnder));
+  const builds = path.join(STATE_DIR, 'site');
+  const dir = path.join(builds, hash.slice(0, 16));
+  if (existsSync(dir)) return dir;
+  return withLock('site', say, async () => {
+    if (existsSync(dir)) return dir;
+    say('Building the site; this takes some seconds …');
+    const making = `${dir}.making`;
+    rmSync(making, { recursive: true, force: true });
+    const env = projectEnv({ ASTRO_TELEMETRY_DISABLED: '1', NODE_ENV: 'production', NO_COLOR: '1' });
+    for (const name of DEPLOYMENT_VARIABLES) delete env[name];
+    const { code, output } = await run(PROJECT_NODE, [inRoot('node_modules/astro/bin/astro.mjs'), 'build', '--outDir', making], { stdio: 'capture', env });
+    if (code !== 0) {
+      process.stderr.write(output);
+      throw new SetupError('The site did not build; what Astro said is above.');
+    }
+    renameSync(making, dir);
+    prune(builds, dir);
+    return dir;
+  });
+}
+
+function prune(builds, current) {
+  const old = readdirSync(builds)
+    .map((name) => path.join(builds, name))
+    .filter((found) => found !== current && !found.endsWith('.making'))
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  for (const dir of old.slice(KEPT - 1)) rmSync(dir, { recursive: true, force: true });
+}

@@ -1,0 +1,91 @@
+/** What the test command consists of, in the order it runs. */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { ensureChromium } from './chromium.mjs';
+import { playwrightCounts, settle, vitestCounts } from './counts.mjs';
+import { filesUnder } from './files.mjs';
+import { ensureInstalled } from './install.mjs';
+import { PROJECT_NODE, STATE_DIR, inRoot } from './paths.mjs';
+import { projectEnv, run } from './run.mjs';
+
+const bin = (name) => inRoot('node_modules', name);
+const VITEST = bin('vitest/vitest.mjs');
+const PLAYWRIGHT = bin('@playwright/test/cli.js');
+const TSC = bin('typescript/bin/tsc');
+const ESLINT = bin('eslint/bin/eslint.js');
+
+const reportFile = (name) => path.join(STATE_DIR, 'reports', `${name}.json`);
+
+function readReport(file) {
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null;
+}
+
+function freshReport(name) {
+  const file = reportFile(name);
+  mkdirSync(path.dirname(file), { recursive: true });
+  rmSync(file, { force: true });
+  return file;
+}
+
+/** A command that is right or wrong as a whole counts as one test. */
+async function check(commands) {
+  let code = 0;
+  for (const args of commands) code = (await run(PROJECT_NODE, args)).code || code;
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+}
+
+async function vitest(name, args, env = {}) {
+  const file = freshReport(name);
+  const { code } = await run(PROJECT_NODE, [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args], {
+    env: projectEnv(env),
+  });
+  const report = readReport(file);
+  return settle({ code, counts: report && vitestCounts(report) });
+}
+
+async function playwright(name, args) {
+  const file = freshReport(name);
+  const chromium = await ensureChromium(console.error);
+  const { code } = await run(PROJECT_NODE, [PLAYWRIGHT, 'test', '--reporter=list,json', ...args], {
+    env: projectEnv({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, REHYDRATE_CHROMIUM: chromium }),
+  });
+  const report = readReport(file);
+  return settle({ code, counts: report && playwrightCounts(report) });
+}
+
+/** The tests of a folder with packages of its own, too large for everyone's install. */
+async function ownPackage(name) {
+  const dir = inRoot('tests', name);
+  await ensureInstalled(dir, { say: console.error, what: `what tests/${name} needs` });
+  return vitest(name, ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir]);
+}
+
+const docsChecks = () => filesUnder('scripts').filter((file) => /^scripts\/docs-[a-z-]*check[a-z-]*\.mjs$/.test(file)).sort();
+const has = (folder, ending) => () => filesUnder(folder).some((file) => file.endsWith(ending) && !file.includes('node_modules'));
+
+/**
+ * @typedef {object} Stage
+ * @property {string} name
+ * @property {() => boolean} exists false while there is nothing of the kind in the checkout
+ * @property {() => Promise<import('./counts.mjs').Counts>} run
+ */
+
+/** @type {Stage[]} */
+export const STAGES = [
+  { name: 'typecheck', exists: () => true, run: () => check([[TSC, '-p', 'tsconfig.json'], [TSC, '-p', 'src/engine/tsconfig.json'], [TSC, '-p', 'tests/opencode/tsconfig.json']]) },
+  { name: 'lint', exists: () => true, run: () => check([[ESLINT, '.', '--max-warnings=0']]) },
+  { name: 'deps', exists: () => true, run: () => check([[inRoot('scripts/deps-status.mjs')]]) },
+  ...['unit', 'contract', 'integration'].map((name) => ({
+    name,
+    exists: has(`tests/${name}`, '.test.ts'),
+    run: () => vitest(name, ['--project', name]),
+  })),
+  { name: 'faults', exists: has('tests/faults', '.test.ts'), run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }) },
+  ...['opencode', 'rivetkit', 'package'].map((name) => ({
+    name,
+    exists: () => existsSync(inRoot('tests', name, 'vitest.config.ts')),
+    run: () => ownPackage(name),
+  })),
+  { name: 'e2e', exists: has('tests/e2e', '.spec.ts'), run: () => playwright('e2e', []) },
+  { name: 'docs', exists: () => docsChecks().length > 0, run: () => check(docsChecks().map((file) => [inRoot(file)])) },
+];

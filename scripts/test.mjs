@@ -1,0 +1,45 @@
+/**
+ * `npm test`: sets up, runs everything, and ends with one line of counts.
+ *
+ *   npm test                     all stages
+ *   npm test -- unit e2e         these stages only
+ *   FAULTS=full npm test         every fault, not a tenth of them
+ */
+import { continueOnProjectNode, main, SetupError } from './support/run.mjs';
+import { setUp } from './support/setup.mjs';
+
+await main(async () => {
+  await setUp();
+  await continueOnProjectNode();
+  const { STAGES } = await import('./support/stages.mjs');
+  const { closingLine, sum } = await import('./support/counts.mjs');
+
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.filter((name) => !STAGES.some((stage) => stage.name === name));
+  if (unknown.length > 0) throw new SetupError(`There is no stage ${unknown.join(', ')}. There are: ${STAGES.map((stage) => stage.name).join(', ')}.`);
+
+  const results = [];
+  for (const stage of STAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+    if (!stage.exists()) {
+      results.push({ name: stage.name, seconds: 0, counts: null });
+      continue;
+    }
+    console.log(`\n━━ ${stage.name}`);
+    const started = performance.now();
+    const counts = await stage.run().catch((error) => {
+      console.error(error instanceof SetupError ? error.message : error);
+      return { passed: 0, failed: 1, skipped: 0 };
+    });
+    results.push({ name: stage.name, seconds: (performance.now() - started) / 1000, counts });
+  }
+
+  console.log('\n━━ summary');
+  for (const { name, seconds, counts } of results) {
+    console.log(`${name.padEnd(12)} ${counts ? `${closingLine(counts)} (${seconds.toFixed(0)} s)` : 'nothing of the kind here'}`);
+  }
+  const total = sum(results.flatMap(({ counts }) => counts ?? []));
+  const failed = total.failed > 0 || total.passed === 0;
+  if (total.passed === 0) console.error('No test ran.');
+  console.log(`\n${closingLine(total)}`);
+  process.exitCode = failed ? 1 : 0;
+});

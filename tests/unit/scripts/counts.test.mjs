@@ -1,0 +1,29 @@
+import { describe, expect, test } from 'vitest';
+import { closingLine, playwrightCounts, settle, sum, vitestCounts } from '../../../scripts/support/counts.mjs';
+
+describe('nothing that went wrong looks like success', () => {
+  const counts = (passed, failed, skipped = 0) => ({ passed, failed, skipped });
+  test.each([
+    ['all passed', { code: 0, counts: counts(3, 0) }, counts(3, 0)],
+    ['some failed', { code: 1, counts: counts(3, 2) }, counts(3, 2)],
+    ['the runner failed though no test did', { code: 1, counts: counts(3, 0) }, counts(3, 1)],
+    ['the runner left no report', { code: 0, counts: null }, counts(0, 1)],
+    ['no test ran', { code: 0, counts: counts(0, 0, 4) }, counts(0, 1, 4)],
+  ])('%s', (_what, outcome, expected) => {
+    expect(settle(outcome)).toEqual(expected);
+  });
+
+  test('a test file that could not be loaded is a failure', () => {
+    const report = { numPassedTests: 1, numFailedTests: 0, testResults: [{ status: 'passed', assertionResults: [{ status: 'passed' }] }, { status: 'failed', assertionResults: [] }] };
+    expect(vitestCounts(report)).toEqual(counts(1, 1));
+  });
+
+  test('a server that did not start is a failure of the browser tests', () => {
+    expect(playwrightCounts({ stats: { expected: 0, unexpected: 0, flaky: 0, skipped: 2 }, errors: [{ message: 'no server' }] })).toEqual(counts(0, 1, 2));
+  });
+
+  test('the last line is counts alone', () => {
+    expect(closingLine(sum([counts(1, 0), counts(2, 1)]))).toBe('3 passed, 1 failed');
+    expect(closingLine(counts(1, 0, 2))).toBe('1 passed, 0 failed, 2 skipped');
+  });
+});

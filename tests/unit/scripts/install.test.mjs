@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest';
+import { explainInstallFailure, installDifference } from '../../../scripts/support/install.mjs';
+
+const lock = {
+  packages: {
+    '': { name: 'x' },
+    'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' },
+    'node_modules/b-other-platform': { version: '1.0.0', optional: true },
+  },
+};
+
+describe('the set-up installs exactly when something differs from the lockfile', () => {
+  test.each([
+    ['nothing installed', null, 'nothing is installed yet'],
+    ['in step, without another platform’s package', { packages: { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' } } }, null],
+    ['with a package more', { packages: { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' }, 'node_modules/z': { version: '9.0.0' } } }, null],
+    ['a package missing', { packages: {} }, 'node_modules/a is missing'],
+    ['another version', { packages: { 'node_modules/a': { version: '1.0.1' } } }, 'node_modules/a is 1.0.1, the lockfile says 1.0.0'],
+    ['the same version, another content', { packages: { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-z' } } }, 'node_modules/a is not the package of the lockfile'],
+  ])('%s', (_what, installed, difference) => {
+    expect(installDifference(lock, installed)).toBe(difference);
+  });
+
+  test.each([
+    ['npm error code ENOTFOUND', /network/],
+    ['npm error code EACCES', /may not write/],
+    ['npm error code ENOSPC', /disk is full/],
+    ['npm error something else', /output is above/],
+  ])('a failed install says what to do: %s', (output, words) => {
+    expect(explainInstallFailure(output)).toMatch(words);
+  });
+});

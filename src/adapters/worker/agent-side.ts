@@ -1,0 +1,47 @@
+/** The agent's side: an ACP stream inside a worker, for whoever writes an agent that runs in one. */
+import type { MessageStream } from '../../engine/ports.ts';
+import type { Frame, PortLike } from './frames.ts';
+import { portStream } from './port-stream.ts';
+
+/** What a process would learn from its command line and environment. */
+export interface WorkerStart {
+  readonly agent: string;
+  readonly sessionId: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface WorkerAgentScope {
+  readonly stream: MessageStream;
+  readonly start: WorkerStart;
+  /** Resolves when the host asks the agent to end. Call `exit(0)` then, or be terminated after a grace. */
+  readonly asked: Promise<void>;
+  /** Says how the agent ended. The host terminates the worker on hearing it. */
+  exit(code: number): void;
+  /** Writes a line to the diagnostics that error messages quote. */
+  log(text: string): void;
+  /** Posts a line past the protocol, as a stray print on stdout would. */
+  print(line: string): void;
+}
+
+/** Call once, first thing in the worker, with its scope (`self`) or a port. Resolves when the host starts the agent. */
+export async function workerAgent(port: PortLike): Promise<WorkerAgentScope> {
+  const started = Promise.withResolvers<WorkerStart>();
+  const asked = Promise.withResolvers<void>();
+  const post = (frame: Frame) => port.postMessage(frame);
+  const stream = portStream(port, {
+    onOther(frame) {
+      if (frame?.rehydrate === 'start') started.resolve({ agent: frame.agent, sessionId: frame.sessionId, cwd: frame.cwd, env: frame.env });
+      if (frame?.rehydrate === 'end') asked.resolve();
+    },
+  });
+  post({ rehydrate: 'ready' });
+  return {
+    stream,
+    start: await started.promise,
+    asked: asked.promise,
+    exit: (code) => post({ rehydrate: 'exit', code }),
+    log: (text) => post({ rehydrate: 'log', text }),
+    print: (line) => port.postMessage(line),
+  };
+}

@@ -1,0 +1,43 @@
+/** A scripted agent on a worker's port, whatever kind of worker it is. */
+import type { Stream } from '@agentclientprotocol/sdk';
+import type { WorkerAgentScope } from '../../adapters/worker/agent-side.ts';
+import { runScriptedAgent } from './agent.ts';
+import { memoryStore } from './store.ts';
+import type { SessionStore } from './store.ts';
+import { sleeper } from './surroundings.ts';
+import { behaviourOf } from './variants.ts';
+import type { AgentVariant } from './variants.ts';
+
+export interface ServeInWorkerOptions {
+  readonly variant: AgentVariant;
+  /** Default: one in memory. */
+  readonly store?: SessionStore;
+  /** Multiplies the agent's pauses. Default 1. */
+  readonly pace?: number;
+}
+
+/** Serves until the host asks it to end, closes the stream, or the agent exits of itself. */
+export async function serveInWorker(scope: WorkerAgentScope, options: ServeInWorkerOptions): Promise<void> {
+  let over = false;
+  const exit = (code: number) => {
+    if (over) return;
+    over = true;
+    scope.exit(code);
+  };
+  const { closed } = runScriptedAgent(scope.stream as Stream, {
+    variant: options.variant,
+    store: options.store ?? memoryStore(),
+    around: {
+      exit,
+      log: scope.log,
+      print: scope.print,
+      env: (name) => scope.start.env[name],
+      listFiles: async () => null,
+      newId: () => crypto.randomUUID(),
+      sleep: sleeper(options.pace ?? 1),
+    },
+  });
+  if (behaviourOf(options.variant).stubborn) return;
+  await Promise.race([closed, scope.asked]);
+  exit(0);
+}

@@ -1,0 +1,2 @@
+/** What helps to test hosts and adapters: the scripted agents, and one contract suite for each port. */
+export * from './agents/index.ts';

@@ -1,0 +1,44 @@
+import type { SqlValue } from '../engine/ports.ts';
+import type { ContractTest } from './sql-contract.ts';
+import { ensure, same } from './sql-assertions.ts';
+
+const TEXTS = ['', ' ', "it's \"quoted\" `so`", 'nul \0 inside', '\u0000', 'ä€𝄞👩‍👩‍👧', '\r\n\t\u2028', '{"json":[1,null]}', '1', 'NULL'];
+const NUMBERS = [0, 1, -1, 127, 128, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), -(2 ** 31) - 1, 2 ** 32, 2 ** 48, 1_700_000_000_000, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
+const FLOATS = [0.5, -1.25, 1e-300, 1.7976931348623157e308, Math.PI];
+const BLOBS = [new Uint8Array(0), new Uint8Array([0]), Uint8Array.from({ length: 256 }, (_, i) => i), new Uint8Array([9, 8, 7, 6]).subarray(1, 3)];
+
+/** Every value comes back as it went in, with the type it had. */
+export function checkValues(test: ContractTest): void {
+  const roundTrip = (name: string, column: string, values: readonly SqlValue[], storage: string): void => {
+    test(`values come back as they went in: ${name}`, async (database) => {
+      await database.batch([
+        { sql: `CREATE TABLE value (i INTEGER PRIMARY KEY, v ${column}) STRICT` },
+        ...values.map((value, i) => ({ sql: 'INSERT INTO value VALUES (?, ?)', params: [i, value] })),
+      ]);
+      const rows = await database.query('SELECT v, typeof(v) AS type FROM value ORDER BY i');
+      same(rows, values.map((v) => ({ v, type: storage })), name);
+      const returned = await database.batch(values.map((value) => ({ sql: 'UPDATE value SET v = v WHERE v = ? RETURNING v', params: [value] })));
+      same(returned.map(({ rows: [row] }) => row?.['v']), values, `${name}, found by value`);
+    });
+  };
+  roundTrip('text', 'TEXT', TEXTS, 'text');
+  roundTrip('whole numbers up to 2^53', 'INTEGER', NUMBERS, 'integer');
+  roundTrip('floats', 'REAL', FLOATS, 'real');
+  roundTrip('blobs', 'BLOB', BLOBS, 'blob');
+  test('values come back as they went in: null', async (database) => {
+    same(await database.query('SELECT ? AS v, ? IS NULL AS is_null', [null, null]), [{ v: null, is_null: 1 }], 'null');
+  });
+  test('small whole numbers are integers wherever they are bound', async (database) => {
+    same(await database.query("SELECT typeof(?) AS type, json_array(?) AS json, 'n' || ? AS text", [5, 5, 5]), [{ type: 'integer', json: '[5]', text: 'n5' }], 'numbers');
+  });
+  test('a blob that is given back is not shared', async (database) => {
+    const bytes = new Uint8Array([1, 2, 3]);
+    await database.batch([{ sql: 'CREATE TABLE value (v BLOB) STRICT' }, { sql: 'INSERT INTO value VALUES (?)', params: [bytes] }]);
+    const [first] = await database.query('SELECT v FROM value');
+    (first!['v'] as Uint8Array).fill(9);
+    bytes.fill(7);
+    const [second] = await database.query('SELECT v FROM value');
+    same(second!['v'], new Uint8Array([1, 2, 3]), 'blob');
+    ensure(second!['v'] instanceof Uint8Array, 'a blob is a Uint8Array');
+  });
+}

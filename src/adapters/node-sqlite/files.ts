@@ -1,8 +1,12 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { SqlError } from '../../engine/ports.ts';
 
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
+
+/** SQLite takes a file shorter than its smallest page for an empty one, and would write over it. */
+const SMALLEST_DATABASE = 512;
 
 export type FileState = 'new' | 'existing';
 
@@ -13,7 +17,13 @@ export type FileState = 'new' | 'existing';
  */
 export function prepareFile(file: string): FileState {
   mkdirSync(path.dirname(file), { recursive: true, mode: PRIVATE_DIRECTORY });
-  if (existsSync(file)) return statSync(file).size === 0 ? 'new' : 'existing';
+  if (existsSync(file)) {
+    const { size } = statSync(file);
+    if (size > 0 && size < SMALLEST_DATABASE) {
+      throw new SqlError('corrupt', `Database ${file}: its ${size} bytes are not a SQLite database. Nothing was changed: choose another file.`);
+    }
+    return size === 0 ? 'new' : 'existing';
+  }
   // Appending never truncates what another process made in the meantime, and follows a dangling link.
   closeSync(openSync(file, 'a', PRIVATE_FILE));
   return 'new';

@@ -1,0 +1,140 @@
+/**
+ * A JSON-RPC peer over a message stream. Messages are handled one after the other in the order they
+ * arrived, responses included, so that what an agent said before its answer is recorded before it
+ * (I11). Nothing is validated away: unknown kinds and fields reach the handlers as sent.
+ */
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import type { MessageStream } from '../ports.ts';
+
+export interface RpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+export type RpcResponse = { readonly result: unknown } | { readonly error: RpcError };
+
+export type RpcId = string | number | null;
+
+export interface IncomingRequest {
+  readonly id: RpcId;
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+export interface PeerHandlers {
+  /** The returned promise holds up nothing: the response is sent when it settles. */
+  onRequest(request: IncomingRequest): Promise<RpcResponse>;
+  onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
+  /** Awaited before the next message is read: this is how reading from the agent stops. */
+  room(): Promise<void>;
+  /** A message that is no JSON-RPC, or answers nothing that was asked. Kept for diagnosis, never fatal. */
+  onNoise(what: string): void;
+}
+
+export interface Peer {
+  /**
+   * Sends a request. `settle` runs synchronously when the response is read, before any later message is
+   * handled; with null when the stream ended first.
+   */
+  request(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
+  notify(method: string, params: unknown): void;
+  /** Resolves when the agent has said its last word, with the transport's error if it broke. */
+  readonly closed: Promise<Error | null>;
+  /** Stops reading. What was not read is dropped. */
+  close(): void;
+}
+
+export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer {
+  const reader = stream.readable.getReader();
+  const writer = stream.writable.getWriter();
+  const pending = new Map<number, (response: RpcResponse | null) => void>();
+  let nextId = 0;
+  let ended = false;
+  let closing = false;
+
+  /** A failed write is no news of its own: the reading side ends too, and says how. */
+  const send = (message: AnyMessage) => {
+    writer.write(message).catch((error: unknown) => handlers.onNoise(`could not be sent to: ${words(error)}`));
+  };
+
+  const respond = (id: RpcId, response: RpcResponse) => send({ jsonrpc: '2.0', id, ...response } as AnyMessage);
+
+  function handle(message: unknown): void {
+    if (typeof message !== 'object' || message === null || Array.isArray(message)) {
+      handlers.onNoise(`sent ${Array.isArray(message) ? 'a JSON-RPC batch' : typeof message}, which ACP does not use`);
+      return;
+    }
+    const { id, method, params, result, error } = message as Record<string, unknown>;
+    if (typeof method === 'string') {
+      const object = isObject(params) ? params : {};
+      if (id === undefined) return handlers.onNotification(method, object);
+      void handlers.onRequest({ id: id as RpcId, method, params: object }).then(
+        (response) => respond(id as RpcId, response),
+        (reason: unknown) => respond(id as RpcId, { error: { code: -32603, message: `Internal error: ${words(reason)}` } }),
+      );
+      return;
+    }
+    // Some agents answer with the id as a string.
+    const key = typeof id === 'number' ? id : typeof id === 'string' && /^\d{1,15}$/.test(id) ? Number(id) : null;
+    const settle = key === null ? undefined : pending.get(key);
+    if (key === null || !settle) {
+      handlers.onNoise(`answered ${JSON.stringify(id) ?? 'nothing'}, which was not asked or was answered before`);
+      return;
+    }
+    pending.delete(key);
+    settle(error === undefined || error === null ? { result } : { error: toRpcError(error) });
+  }
+
+  const closed = (async () => {
+    let failure: Error | null = null;
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done || closing) break;
+        handle(value);
+        await handlers.room();
+      }
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+    }
+    ended = true;
+    const waiting = [...pending.values()];
+    pending.clear();
+    for (const settle of waiting) settle(null);
+    return failure;
+  })();
+
+  return {
+    request(method, params, settle) {
+      if (ended) return settle(null);
+      const id = nextId++;
+      pending.set(id, settle);
+      send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
+    },
+    notify(method, params) {
+      if (!ended) send({ jsonrpc: '2.0', method, params } as AnyMessage);
+    },
+    closed,
+    close() {
+      closing = true;
+      // Cancelling a stream that already failed rejects with that failure, which `closed` has reported.
+      reader.cancel().catch((error: unknown) => handlers.onNoise(words(error)));
+    },
+  };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function toRpcError(value: unknown): RpcError {
+  if (!isObject(value)) return { code: 0, message: typeof value === 'string' ? value : JSON.stringify(value) };
+  const code = typeof value['code'] === 'number' ? value['code'] : 0;
+  const message = typeof value['message'] === 'string' ? value['message'] : '';
+  return 'data' in value ? { code, message, data: value['data'] } : { code, message };
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,207 @@
+/** `createHost`: the sessions of one database, live or not, and what can be done with them. */
+import { migrate } from '../storage/schema.ts';
+import { createStore } from '../storage/store.ts';
+import { withState } from '../storage/rows.ts';
+import { RehydrateError } from '../errors.ts';
+import type { SessionInfo } from '../types.ts';
+import type { Host } from './api.ts';
+import { createHub } from './hub.ts';
+import { leaseVerdict, notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
+import { createLiving } from './living.ts';
+import { checkPolicy, checkPreambleMode, checkPrompt, configure, invalid, type Config, type HostOptions } from './options.ts';
+import { renderPreamble, renderRecord } from './preamble.ts';
+import { createPrompts } from './prompts.ts';
+import { createSlots, stateOf } from './slots.ts';
+import { sendSetting, withSetting, type Setting } from './settings.ts';
+import { toColumns } from './last-known.ts';
+import { readCapabilities } from '../acp/v1.ts';
+import { storageError } from '../storage/errors.ts';
+
+/**
+ * Opens a host on a database. Creates or migrates the schema; starts no agent.
+ * Errors: `database_too_new`, `database_corrupt`, `storage_full`, `invalid_argument`.
+ */
+export async function createHost(options: HostOptions): Promise<Host> {
+  const config: Config = configure(options);
+  const { database, limits, clock } = config;
+  await migrate(database);
+
+  const store = createStore(database);
+  const hub = createHub(store, limits.subscriberEvents);
+  const slots = createSlots();
+  const lease: LeaseOptions = {
+    db: database,
+    store,
+    self: JSON.stringify(config.owner),
+    ownerAlive: config.ownerAlive,
+    clock,
+    leaseMs: limits.leaseMs,
+  };
+  const living = createLiving({ config, store, hub, slots, lease });
+  const prompts = createPrompts({ config, store, slots, living });
+  database.owners?.opened(config.owner.hostId);
+  let asleep: Promise<void> | null = null;
+
+  const awake = () => {
+    if (asleep) throw invalid('This host sleeps; nothing can be done with it any more. Open another one on the same database.');
+  };
+
+  const info = async (sessionId: string): Promise<SessionInfo> => {
+    const stored = await store.session(sessionId);
+    if (!stored) throw notFound(sessionId);
+    return describe(stored);
+  };
+
+  const describe = async (stored: NonNullable<Awaited<ReturnType<typeof store.session>>>): Promise<SessionInfo> => {
+    const here = slots.has(stored.info.sessionId) ? stateOf(slots.of(stored.info.sessionId).activity) : 'asleep';
+    if (here !== 'asleep') return withState(stored, here);
+    return withState(stored, (await leaseVerdict(lease, stored.lease)) === 'held' ? 'busy' : 'asleep');
+  };
+
+  const set = (sessionId: string, setting: Setting): Promise<void> =>
+    slots.serially(sessionId, async (slot) => {
+      awake();
+      const session = await living.ensure(sessionId, slot, config.policy, undefined);
+      const outcome = await sendSetting(session.link, session.agentSessionId as string, setting, limits.settingMs);
+      if (outcome.kind !== 'answered') {
+        const why = outcome.kind === 'refused' ? `error ${outcome.error.code}: ${outcome.error.message}` : outcome.kind === 'hung' ? `no answer within ${outcome.afterMs / 1000} s` : 'it ended';
+        const code = outcome.kind === 'refused' ? 'invalid_argument' : outcome.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
+        throw new RehydrateError(code, `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${why}. Use a value it offers.`, {
+          sessionId,
+          setting: setting.id,
+          ...(outcome.kind === 'refused' ? { error: outcome.error } : {}),
+        });
+      }
+      const known = withSetting(session.known, setting, outcome.result);
+      session.known = known;
+      await session.writer.append({ events: [], lastKnown: toColumns(setting.kind === 'mode' ? { modes: known.modes } : { configOptions: known.configOptions }) });
+    });
+
+  return {
+    hostId: config.owner.hostId,
+
+    async create(createOptions) {
+      awake();
+      return info(await living.create(createOptions));
+    },
+
+    async prompt(sessionId, content, promptOptions = {}) {
+      awake();
+      checkPolicy(promptOptions.policy);
+      return prompts.prompt(sessionId, checkPrompt(content, limits), promptOptions);
+    },
+
+    async resume(sessionId, resumeOptions = {}) {
+      awake();
+      checkPolicy(resumeOptions.policy);
+      return slots.serially(sessionId, async (slot) => {
+        const session = await living.ensure(sessionId, slot, resumeOptions.policy ?? config.policy, resumeOptions.signal);
+        return living.reportFor(session, 'keep');
+      });
+    },
+
+    async previewPreamble(sessionId, { mode, budget } = {}) {
+      checkPreambleMode(mode, config.preamble.files ?? ({} as never));
+      const stored = await info(sessionId);
+      const embedded = readCapabilities(stored.agentCapabilities).embeddedContext;
+      const made = await renderPreamble(store, sessionId, config, slots.of(sessionId).secrets?.known ?? [], embedded, { mode, budget, preview: true });
+      return [...made.blocks];
+    },
+
+    cancel: (sessionId) => prompts.cancel(sessionId),
+
+    async respondPermission(sessionId, requestId, optionId) {
+      awake();
+      const { activity } = slots.of(sessionId);
+      if (activity.kind !== 'live' && activity.kind !== 'prompting') {
+        await info(sessionId);
+        throw invalid(`Session "${sessionId}" is not live here, so no permission request of it is open. Prompt it again.`, { sessionId, requestId });
+      }
+      await activity.session.permissions.respond(requestId, optionId);
+    },
+
+    setMode: (sessionId, modeId) => set(sessionId, { id: 'mode', kind: 'mode', value: modeId }),
+    setConfigOption: (sessionId, configId, value) => set(sessionId, { id: configId, kind: 'option', value }),
+    authenticate: async (agent, methodId) => {
+      awake();
+      await living.authenticate(agent, methodId);
+    },
+
+    async close(sessionId) {
+      awake();
+      await info(sessionId);
+      await living.end(sessionId, { kind: 'closed', words: 'the session was closed while it ran' });
+    },
+
+    async delete(sessionId) {
+      awake();
+      await info(sessionId);
+      await living.end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' });
+      await slots.serially(sessionId, async () => {
+        const taken = await takeLease(lease, sessionId);
+        try {
+          await config.preamble.files?.remove(sessionId);
+          // Children first: not every binding has foreign keys switched on.
+          await database.batch(
+            ['workspace_files', 'acp_agent_sessions', 'acp_turns', 'acp_session_events', 'acp_sessions'].map((table) => ({
+              sql: `DELETE FROM ${table} WHERE session_id = ?`,
+              params: [sessionId],
+            })),
+          );
+        } catch (error) {
+          await database.batch([releaseStatement(taken.fence)]);
+          throw storageError(error, `Session "${sessionId}" could not be deleted`);
+        }
+        hub.end(sessionId);
+      });
+      slots.delete(sessionId);
+    },
+
+    get: info,
+
+    async list({ cursor, limit = 100 } = {}) {
+      if (!Number.isInteger(limit) || limit < 1) throw invalid(`limit must be a whole number, 1 or more; it is ${String(limit)}.`);
+      const rows = await store.sessions(cursor === undefined ? null : readCursor(cursor), limit + 1);
+      const page = rows.slice(0, limit);
+      const last = page.at(-1)?.info;
+      const sessions = [];
+      for (const row of page) sessions.push(await describe(row));
+      return { sessions, ...(rows.length > limit && last ? { nextCursor: `${last.updatedAt}:${last.sessionId}` } : {}) };
+    },
+
+    async history(sessionId, range = {}) {
+      for (const [name, value] of Object.entries(range)) {
+        if (value !== undefined && (!Number.isInteger(value) || value < 0)) throw invalid(`${name} must be a whole number, 0 or more; it is ${String(value)}.`);
+      }
+      await info(sessionId);
+      return store.events(sessionId, range);
+    },
+
+    async *events(sessionId, { after = 0, signal } = {}) {
+      if (!Number.isInteger(after) || after < 0) throw invalid(`after must be a whole number, 0 or more; it is ${String(after)}.`);
+      await info(sessionId);
+      yield* hub.follow(sessionId, after, signal);
+    },
+
+    async transcript(sessionId, { budget } = {}) {
+      await info(sessionId);
+      const rendered = await renderRecord(store, sessionId, config, slots.of(sessionId).secrets?.known ?? [], budget);
+      return rendered.text;
+    },
+
+    sleep() {
+      asleep ??= (async () => {
+        await living.endAll({ kind: 'sleep', words: 'the host was put to sleep while it ran' });
+        hub.end();
+        database.owners?.closed(config.owner.hostId);
+      })();
+      return asleep;
+    },
+  };
+}
+
+function readCursor(cursor: string): { updatedAt: number; sessionId: string } {
+  const [, updatedAt, sessionId] = /^(\d+):(.+)$/s.exec(cursor) ?? [];
+  if (updatedAt === undefined || sessionId === undefined) throw invalid(`The cursor ${JSON.stringify(cursor)} is none of list's; leave it out to start over.`);
+  return { updatedAt: Number(updatedAt), sessionId };
+}

@@ -1,0 +1,314 @@
+/**
+ * A session while its agent lives: what the agent says goes into the log, what it asks is answered,
+ * and when it is gone the log says how. Resume and turns are built on it in the files beside this one.
+ */
+import type { SessionUpdate } from '@agentclientprotocol/sdk';
+import type { AgentLink, LinkHandlers } from '../acp/link.ts';
+import type { IncomingRequest, RpcResponse } from '../acp/peer.ts';
+import { RPC, type AgentFacts } from '../acp/v1.ts';
+import { RehydrateError } from '../errors.ts';
+import { describeExit, type AgentExit } from '../ports.ts';
+import { endTurn, type NewEvent } from '../storage/statements.ts';
+import type { SessionWriter } from '../storage/writer.ts';
+import type { ContentBlock, ResumeReport, TurnEnded } from '../types.ts';
+import type { Config } from './options.ts';
+import { isStateUpdate, learn, NOTHING_KNOWN, toColumns, type KnownState } from './last-known.ts';
+import { interruptedBy, releaseStatement } from './lease.ts';
+import { createPermissions, type Permissions } from './permissions.ts';
+import type { Fence } from '../storage/statements.ts';
+
+/** Why a session's agent is being ended, in the words of `turn_outcome_unknown`'s `data.cause`. */
+export interface EndCause {
+  readonly kind: 'sleep' | 'closed' | 'cancel_timeout' | 'taken_over' | 'storage_failed' | 'agent_gone';
+  readonly words: string;
+  /** What the caller of a running prompt is told instead of `turn_outcome_unknown`. */
+  readonly error?: unknown;
+}
+
+/** Takes what an agent says before the first prompt as a replay of what it said before. */
+export interface ReplayGate {
+  /** True when the update was a part of the replay and is not to be logged as new. */
+  take(update: SessionUpdate, meta: Readonly<Record<string, unknown>> | undefined, during: 'opening' | 'live'): boolean;
+}
+
+/** A turn that runs. */
+export interface RunningTurn {
+  readonly turnId: string;
+  readonly prompt: readonly ContentBlock[];
+  /** True when the update is the agent's echo of the prompt. */
+  isEcho(update: SessionUpdate): boolean;
+  /** The turn is over for another reason than the agent's answer; its end is in the log. */
+  ended(end: TurnEnded, error: unknown): void;
+}
+
+export interface LiveDeps {
+  readonly config: Config;
+  readonly sessionId: string;
+  readonly cwd: string;
+  readonly additionalDirectories: readonly string[];
+  /** Replaces known secret values before anything is stored. */
+  readonly redact: <T>(value: T) => T;
+  /** The agent is gone, and the log says so. */
+  readonly onGone: (session: LiveSession, exit: AgentExit) => void;
+}
+
+type Update = { readonly update: SessionUpdate; readonly meta: Readonly<Record<string, unknown>> | undefined; readonly agentSessionId: unknown };
+
+export class LiveSession {
+  readonly sessionId: string;
+  link!: AgentLink;
+  facts!: AgentFacts;
+  agentSessionId: string | null = null;
+  known: KnownState = NOTHING_KNOWN;
+  turn: RunningTurn | null = null;
+  gate: ReplayGate | null = null;
+  /** Set while the successor has not answered a turn: its id is not yet the stored one (I4). */
+  successor: { readonly preamble: readonly ContentBlock[] | null; readonly preambleText: string | null; readonly beganSeq: number } | null = null;
+  /** How it became live; handed out with the first prompt. */
+  report: ResumeReport | null = null;
+  /** True once a prompt was sent: from then on nothing the agent says is taken for a replay, but for one exact case. */
+  prompted = false;
+  /** What a failed operation on the session is told after the log could not be written. */
+  failure: unknown = null;
+
+  private readonly deps: LiveDeps;
+  private writerOrNull: SessionWriter | null = null;
+  private fence: Fence | null = null;
+  private permissionsOrNull: Permissions | null = null;
+  private cause: EndCause | null = null;
+  private gone: Promise<AgentExit> | null = null;
+  /** True until the opening is written down; then what came meanwhile is sorted in. */
+  private opening = true;
+  /** The last state update of each kind that came during the opening. */
+  private readonly stateSaid = new Map<string, Update>();
+  /** What else came meanwhile. */
+  private early: Update[] = [];
+  private earlyBytes = 0;
+
+  constructor(deps: LiveDeps) {
+    this.deps = deps;
+    this.sessionId = deps.sessionId;
+  }
+
+  get writer(): SessionWriter {
+    if (!this.writerOrNull) throw new Error(`session ${this.sessionId} has no writer yet`);
+    return this.writerOrNull;
+  }
+
+  get permissions(): Permissions {
+    if (!this.permissionsOrNull) throw new Error(`session ${this.sessionId} has no writer yet`);
+    return this.permissionsOrNull;
+  }
+
+  /** From here on what the agent says can be stored. */
+  attachWriter(writer: SessionWriter, fence: Fence): void {
+    const { config, sessionId, redact } = this.deps;
+    this.writerOrNull = writer;
+    this.fence = fence;
+    this.permissionsOrNull = createPermissions({
+      sessionId,
+      writer,
+      rule: config.permission,
+      clock: config.clock,
+      newId: config.newId,
+      maxOpen: config.limits.openPermissions,
+      redact,
+    });
+  }
+
+  /** The agent's session id is known: what came early is sorted in. */
+  adopt(agentSessionId: string): void {
+    this.agentSessionId = agentSessionId;
+    // What came before the answer to session/new belongs to it.
+    const early = this.early;
+    this.early = [];
+    this.earlyBytes = 0;
+    for (const update of early) this.intake(update);
+  }
+
+  /**
+   * The opening is over. State updates that came meanwhile are returned where they say something that
+   * was not known `before` and still holds; everything else that came goes into the log by itself,
+   * behind what the caller appends in the same tick.
+   */
+  takeStateChanges(before: KnownState): { update: SessionUpdate; meta: Update['meta'] }[] {
+    return [...this.stateSaid.values()].filter(({ update }) => learn(before, update) !== null && learn(this.known, update) === null);
+  }
+
+  finishOpening(): void {
+    this.opening = false;
+    const early = this.early;
+    this.early = [];
+    this.earlyBytes = 0;
+    for (const update of early) this.intake(update);
+  }
+
+  readonly handlers: LinkHandlers = {
+    onRequest: (request) => this.onRequest(request),
+    onNotification: (method, params) => this.onNotification(method, params),
+    room: () => this.writerOrNull?.room() ?? Promise.resolve(),
+  };
+
+  /** The prompt as it is stored: known secret values replaced. */
+  redactPrompt(content: readonly ContentBlock[]): readonly ContentBlock[] {
+    return this.deps.redact(content);
+  }
+
+  /** Starts to watch for the agent's end. Called once the session is whole; before, whoever opens it watches. */
+  watch(): void {
+    this.gone ??= this.link.gone.then((exit) => this.onGone(exit));
+  }
+
+  /** Ends the agent's process tree and writes down what that ended. Resolves when both are done. */
+  async shutdown(cause: EndCause, how: 'ask' | 'kill' = 'ask'): Promise<AgentExit> {
+    this.cause ??= cause;
+    this.watch();
+    await this.link.end(how);
+    return this.gone as Promise<AgentExit>;
+  }
+
+  /** The log cannot be written: the session cannot go on, since nothing is shown that is not stored (I2). */
+  fail(error: unknown): void {
+    this.failure ??= error;
+    const kind = RehydrateError.is(error) && error.code === 'session_busy' ? 'taken_over' : 'storage_failed';
+    const words = kind === 'taken_over' ? 'the session was taken over by another host' : 'the log could not be written';
+    // `shutdown` never rejects: `onGone` reports what it could not write through `failure`.
+    void this.shutdown({ kind, words, ...(kind === 'storage_failed' ? { error } : {}) }, 'kill');
+  }
+
+  private onNotification(method: string, params: Readonly<Record<string, unknown>>): void {
+    if (method === '$/cancel_request') {
+      this.permissionsOrNull?.withdraw(params['requestId']).catch((error: unknown) => this.fail(error));
+      return;
+    }
+    const update = params['update'];
+    if (method !== 'session/update' || typeof update !== 'object' || update === null || Array.isArray(update)) return;
+    const meta = params['_meta'];
+    this.intake({
+      update: update as SessionUpdate,
+      meta: typeof meta === 'object' && meta !== null && !Array.isArray(meta) ? (meta as Record<string, unknown>) : undefined,
+      agentSessionId: params['sessionId'],
+    });
+  }
+
+  private intake(item: Update): void {
+    if (this.agentSessionId === null) return this.hold(item);
+    // One process serves one session; what names another is a sub-session of the agent's own.
+    if (item.agentSessionId !== undefined && item.agentSessionId !== this.agentSessionId) return;
+    const update = this.deps.redact(item.update);
+    const meta = item.meta && this.deps.redact(item.meta);
+    const isState = isStateUpdate(update);
+    if (!isState && this.gate?.take(update, meta, this.prompted ? 'live' : 'opening')) return;
+    if (this.turn?.isEcho(update)) return;
+    const learnt = learn(this.known, update);
+    if (learnt) this.known = { ...this.known, ...learnt };
+    if (this.opening) {
+      if (isState) this.stateSaid.set(update.sessionUpdate, { ...item, update, meta });
+      else this.hold(item);
+      return;
+    }
+    if (isState && !learnt && !this.prompted) return;
+    const event: NewEvent = {
+      kind: 'update',
+      turnId: this.turn?.turnId ?? null,
+      at: this.deps.config.clock(),
+      origin: 'agent',
+      payload: update,
+      ...(meta ? { meta } : {}),
+    };
+    this.writer.append({ events: [event], ...(learnt ? { lastKnown: toColumns(learnt) } : {}) }).catch((error: unknown) => this.fail(error));
+  }
+
+  private hold(item: Update): void {
+    const { limits } = this.deps.config;
+    this.earlyBytes += JSON.stringify(item.update).length;
+    if (this.early.length >= limits.queuedEvents || this.earlyBytes > limits.queuedBytes) {
+      this.failure ??= new RehydrateError(
+        'limit_exceeded',
+        `The agent sent more than queuedEvents (${limits.queuedEvents}) or queuedBytes (${limits.queuedBytes}) of updates before it answered session/new.`,
+        { limit: 'queuedEvents', allowed: limits.queuedEvents },
+      );
+      void this.link.end('kill');
+      return;
+    }
+    this.early.push(item);
+  }
+
+  private async onRequest(request: IncomingRequest): Promise<RpcResponse> {
+    const { config, sessionId, cwd, additionalDirectories } = this.deps;
+    if (request.method === 'session/request_permission') {
+      if (!this.permissionsOrNull || this.agentSessionId === null) return { result: { outcome: { outcome: 'cancelled' } } };
+      try {
+        return await this.permissionsOrNull.ask(request.id, request.params, this.turn?.turnId ?? null);
+      } catch (error) {
+        this.fail(error);
+        return { error: { code: RPC.internal, message: 'the host cannot store the request' } };
+      }
+    }
+    if (!config.client) return { error: { code: RPC.methodNotFound, message: `Method not found: ${request.method}` } };
+    const abort = new AbortController();
+    void this.link?.gone.then(() => abort.abort());
+    try {
+      const result = await config.client.handle({
+        method: request.method,
+        params: request.params,
+        sessionId,
+        cwd,
+        additionalDirectories,
+        signal: abort.signal,
+      });
+      return { result };
+    } catch (error) {
+      const { code, message, data } = error as { code?: unknown; message?: string; data?: unknown };
+      return {
+        error: { code: typeof code === 'number' ? code : RPC.internal, message: message ?? String(error), ...(data === undefined ? {} : { data }) },
+      };
+    }
+  }
+
+  /** The agent is gone. Everything that ends with it is ended in one batch, and the lease let go. */
+  private async onGone(exit: AgentExit): Promise<AgentExit> {
+    const { config, redact, sessionId } = this.deps;
+    const at = config.clock();
+    const turn = this.turn;
+    this.turn = null;
+    const cause = this.cause ?? { kind: 'agent_gone' as const, words: `the agent ${describeExit(exit)}` };
+    const end = turn && interruptedBy({ ...withoutError(cause), exit: redact(brief(exit)) }, turn.turnId);
+    const stored = redact(brief(exit));
+    if (this.writerOrNull && this.fence) {
+      const fence = this.fence;
+      const events: NewEvent[] = [
+        ...(this.permissionsOrNull?.cancelAll() ?? []),
+        { kind: 'agent_exited', turnId: turn?.turnId ?? null, at, origin: 'agent', payload: stored },
+        ...(turn && end ? [{ kind: 'turn_ended' as const, turnId: turn.turnId, at, origin: 'host' as const, payload: end }] : []),
+      ];
+      try {
+        await this.writer.append({
+          events,
+          also: ({ last }) => [...(turn && end ? [endTurn(turn.turnId, end, last)] : []), releaseStatement(fence)],
+        });
+      } catch (error) {
+        // The next taker ends the turn. The caller must hear of it, unless the lease is simply another's.
+        this.failure ??= error;
+      }
+    }
+    await config.client?.release(sessionId);
+    if (turn && end) {
+      const told = cause.error ?? (end.error && new RehydrateError('turn_outcome_unknown', end.error.message, end.error.data as Record<string, unknown>));
+      turn.ended(end, told);
+    }
+    this.deps.onGone(this, exit);
+    return exit;
+  }
+}
+
+function withoutError({ kind, words }: EndCause): { kind: string; words: string } {
+  return { kind, words };
+}
+
+const STDERR_STORED = 4_096;
+
+/** An exit as stored: the last of stderr, not all of it. */
+function brief(exit: AgentExit): AgentExit {
+  return exit.stderr === undefined || exit.stderr.length <= STDERR_STORED ? exit : { ...exit, stderr: exit.stderr.slice(-STDERR_STORED) };
+}

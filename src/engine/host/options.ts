@@ -1,0 +1,188 @@
+/** What a host is made of, checked once. */
+import type { AgentLauncher, AgentProcess, AgentSpec, ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, Secrets, SqlDatabase } from '../ports.ts';
+import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy } from '../types.ts';
+import type { McpServer } from '@agentclientprotocol/sdk';
+import { RehydrateError } from '../errors.ts';
+import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
+
+/** Decides a permission request: an option's id, null to refuse by cancelling, undefined to ask a person. */
+export type PermissionRule = (
+  request: PermissionRequested & { readonly sessionId: string },
+) => string | null | undefined | Promise<string | null | undefined>;
+
+export interface PreambleOptions {
+  /** Default: `resource` where the agent advertises `embeddedContext`, else `inline`. */
+  readonly mode?: PreambleMode;
+  /** Bytes of the transcript. Default `limits.transcriptBytes`. */
+  readonly budget?: number;
+  /** Needed for mode `file`. */
+  readonly files?: PreambleFiles;
+}
+
+export interface HostOptions {
+  readonly database: SqlDatabase;
+  /** One launcher for all agents, or one for each agent's name. */
+  readonly agents: AgentLauncher | Readonly<Record<string, AgentLauncher>>;
+  /** Where values of environment variables and MCP secrets come back from at resume. Default: nowhere. */
+  readonly secrets?: Secrets;
+  /** Default `auto`. */
+  readonly policy?: ResumePolicy;
+  readonly preamble?: PreambleMode | PreambleOptions;
+  /** Overrides of `DEFAULT_LIMITS`. */
+  readonly limits?: Partial<Limits>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** Fresh, unguessable ids. Default: 128 random bits. */
+  readonly newId?: () => string;
+  /** Redacts more than the known secrets and token shapes, in transcripts and preambles. */
+  readonly redact?: (text: string) => string;
+  /** Whether another lease owner is still there. Default: what the database's adapter knows. */
+  readonly ownerAlive?: OwnerAlive;
+  /** `ask` (default) waits for `respondPermission`; `allow` and `reject` take the agent's own such option. */
+  readonly permission?: 'ask' | 'allow' | 'reject' | PermissionRule;
+  /** What agents may ask of this host beyond permissions: files, terminals. Default: nothing. */
+  readonly client?: ClientServices;
+}
+
+export interface CreateOptions {
+  /** The agent's name, as the launcher knows it. */
+  readonly agent: string;
+  /** Absolute. */
+  readonly cwd: string;
+  /** Default: a fresh id. */
+  readonly sessionId?: string;
+  /** Values for the agent's environment. Only their names are stored. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Stored without the values of their environment and headers. */
+  readonly mcpServers?: readonly McpServer[];
+  readonly additionalDirectories?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** The options with everything filled in. */
+export interface Config {
+  readonly database: SqlDatabase;
+  readonly launcher: AgentLauncher;
+  readonly secrets: Secrets;
+  readonly policy: ResumePolicy;
+  readonly preamble: PreambleOptions;
+  readonly limits: Limits;
+  readonly clock: () => number;
+  readonly newId: () => string;
+  readonly redact: ((text: string) => string) | undefined;
+  readonly ownerAlive: OwnerAlive;
+  readonly permission: PermissionRule;
+  readonly client: ClientServices | null;
+  readonly owner: LeaseOwner;
+}
+
+const POLICIES: readonly string[] = ['auto', 'strict', 'transcript'];
+const MODES: readonly string[] = ['resource', 'inline', 'file'];
+
+export function configure(options: HostOptions): Config {
+  const newId = options.newId ?? randomId;
+  const preamble = typeof options.preamble === 'string' ? { mode: options.preamble } : (options.preamble ?? {});
+  checkPolicy(options.policy);
+  checkPreambleMode(preamble.mode, preamble.files);
+  const limits = { ...DEFAULT_LIMITS, ...definedOnly(options.limits ?? {}) };
+  for (const [name, value] of Object.entries(limits)) {
+    if (typeof value !== 'number' || !(value >= 0)) throw invalid(`limits.${name} must be a number, 0 or more; it is ${String(value)}.`);
+  }
+  const owners = options.database.owners;
+  return {
+    database: options.database,
+    launcher: isLauncher(options.agents) ? options.agents : byName(options.agents),
+    secrets: options.secrets ?? (() => undefined),
+    policy: options.policy ?? 'auto',
+    preamble,
+    limits,
+    clock: options.clock ?? Date.now,
+    newId,
+    redact: options.redact,
+    ownerAlive: options.ownerAlive ?? owners?.alive ?? (() => 'unknown' as const),
+    permission: permissionRule(options.permission ?? 'ask'),
+    client: options.client ?? null,
+    owner: { ...(owners?.self ?? { kind: 'host' }), hostId: newId() },
+  };
+}
+
+export function checkPolicy(policy: unknown): asserts policy is ResumePolicy | undefined {
+  if (policy !== undefined && !POLICIES.includes(policy as string)) {
+    throw invalid(`The policy ${JSON.stringify(policy)} is unknown; use auto, strict or transcript.`);
+  }
+}
+
+export function checkPreambleMode(mode: unknown, files: PreambleFiles | undefined): asserts mode is PreambleMode | undefined {
+  if (mode === undefined) return;
+  if (!MODES.includes(mode as string)) throw invalid(`The preamble mode ${JSON.stringify(mode)} is unknown; use resource, inline or file.`);
+  if (mode === 'file' && !files) throw invalid('The preamble mode "file" needs preamble.files, a place to write it; on Node use preambleFiles().');
+}
+
+export function invalid(message: string, data: Readonly<Record<string, unknown>> = {}): RehydrateError {
+  return new RehydrateError('invalid_argument', message, data);
+}
+
+/** The prompt as content blocks. Errors: `invalid_argument` when there is nothing in it, `limit_exceeded`. */
+export function checkPrompt(content: string | readonly ContentBlock[], limits: Limits): readonly ContentBlock[] {
+  const blocks = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
+  if (!Array.isArray(blocks)) throw invalid('A prompt is a string or an array of ACP content blocks.');
+  for (const [index, block] of blocks.entries()) {
+    if (typeof block !== 'object' || block === null || typeof (block as { type?: unknown }).type !== 'string') {
+      throw invalid(`Block ${index} of the prompt is no ACP content block: it has no type.`);
+    }
+    if (block.type === 'text' && typeof block.text !== 'string') throw invalid(`Block ${index} of the prompt is a text block without text.`);
+  }
+  if (blocks.every((block) => block.type === 'text' && block.text.trim() === '')) {
+    throw invalid('The prompt is empty. Write what the agent should do.');
+  }
+  const bytes = new TextEncoder().encode(JSON.stringify(blocks)).length;
+  if (bytes > limits.promptBytes) {
+    throw new RehydrateError('limit_exceeded', `The prompt has ${bytes} bytes; promptBytes allows ${limits.promptBytes}. Send less, or name a file instead of its content.`, {
+      limit: 'promptBytes',
+      allowed: limits.promptBytes,
+      actual: bytes,
+    });
+  }
+  return blocks;
+}
+
+function permissionRule(permission: 'ask' | 'allow' | 'reject' | PermissionRule): PermissionRule {
+  if (typeof permission === 'function') return permission;
+  const kinds = { ask: [], allow: ['allow_once', 'allow_always'], reject: ['reject_once', 'reject_always'] }[permission];
+  if (!kinds) throw invalid(`The permission setting ${JSON.stringify(permission)} is unknown; use ask, allow, reject or a function.`);
+  if (permission === 'ask') return () => undefined;
+  return ({ options }) => {
+    for (const kind of kinds) {
+      const option = options.find((candidate) => candidate.kind === kind);
+      if (option) return option.optionId;
+    }
+    return null;
+  };
+}
+
+function isLauncher(agents: HostOptions['agents']): agents is AgentLauncher {
+  return typeof (agents as { launch?: unknown }).launch === 'function';
+}
+
+function byName(agents: Readonly<Record<string, AgentLauncher>>): AgentLauncher {
+  return {
+    launch(spec: AgentSpec, options): Promise<AgentProcess> {
+      const launcher = Object.hasOwn(agents, spec.agent) ? agents[spec.agent] : undefined;
+      if (!launcher) {
+        const known = Object.keys(agents).map((name) => `"${name}"`).join(', ') || 'none';
+        return Promise.reject(
+          new RehydrateError('agent_not_found', `There is no agent "${spec.agent}" here; known: ${known}. Use one of them, or add it to the host's agents.`, { agent: spec.agent }),
+        );
+      }
+      return launcher.launch(spec, options);
+    },
+  };
+}
+
+function definedOnly<T extends object>(values: T): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+function randomId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}

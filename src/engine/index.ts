@@ -1,0 +1,34 @@
+/**
+ * `acp-rehydrate`: ACP sessions that survive the death of the agent.
+ * The engine and nothing else: databases and agents come from the adapters.
+ */
+export { createHost } from './host/host.ts';
+export type { Host, PromptOptions } from './host/api.ts';
+export type { CreateOptions, HostOptions, PermissionRule, PreambleOptions } from './host/options.ts';
+export { classifyResumeFailure } from './resume/classify.ts';
+export { renderTranscript } from './transcript/render.ts';
+export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export { ERROR_CODES, RehydrateError, type ErrorCode } from './errors.ts';
+export { describeExit, isCleanExit, SqlError } from './ports.ts';
+export type {
+  AgentExit,
+  AgentLauncher,
+  AgentProcess,
+  AgentSpec,
+  ClientServiceRequest,
+  ClientServices,
+  LeaseOwner,
+  MessageStream,
+  OwnerAlive,
+  OwnerRegistry,
+  PreambleFiles,
+  Row,
+  SecretRef,
+  Secrets,
+  SqlDatabase,
+  SqlErrorKind,
+  SqlValue,
+  Statement,
+  StatementResult,
+} from './ports.ts';
+export type * from './types.ts';

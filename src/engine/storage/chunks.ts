@@ -1,0 +1,51 @@
+/** Adjacent text chunks that differ only in their text are one row (DESIGN §3). */
+import type { NewEvent } from './statements.ts';
+
+const CHUNKS = new Set(['user_message_chunk', 'agent_message_chunk', 'agent_thought_chunk']);
+
+/** The text of a chunk that holds nothing but text, else null. */
+export function chunkText(event: NewEvent): string | null {
+  if (event.kind !== 'update') return null;
+  const payload = event.payload as { sessionUpdate?: unknown; content?: { type?: unknown; text?: unknown } };
+  if (!CHUNKS.has(String(payload.sessionUpdate)) || payload.content?.type !== 'text') return null;
+  return typeof payload.content.text === 'string' ? payload.content.text : null;
+}
+
+/** Everything but the text, as a string to compare by. */
+function frame(event: NewEvent): string {
+  const payload = event.payload as { content: object };
+  return JSON.stringify([event.turnId, event.origin, event.meta ?? null, { ...payload, content: { ...payload.content, text: '' } }]);
+}
+
+/** A run of chunks that is still growing. */
+export interface ChunkRun {
+  readonly first: NewEvent;
+  readonly frame: string;
+  readonly texts: string[];
+}
+
+/** Starts a run at an event, or null when it is not a text chunk. Prompts are never joined: one row a block. */
+export function startRun(event: NewEvent): ChunkRun | null {
+  const text = event.origin === 'host' ? null : chunkText(event);
+  return text === null ? null : { first: event, frame: frame(event), texts: [text] };
+}
+
+/** Adds the event to the run if it differs only in its text. */
+export function extendRun(run: ChunkRun, event: NewEvent): boolean {
+  const text = event.origin === 'host' ? null : chunkText(event);
+  if (text === null || frame(event) !== run.frame) return false;
+  run.texts.push(text);
+  return true;
+}
+
+export function runToEvent(run: ChunkRun): NewEvent {
+  if (run.texts.length === 1) return run.first;
+  const payload = run.first.payload as { content: object };
+  return { ...run.first, payload: { ...payload, content: { ...payload.content, text: run.texts.join('') } } } as NewEvent;
+}
+
+/** A cheap estimate of an event's stored bytes, for the queue limit. */
+export function eventSize(event: NewEvent): number {
+  const text = chunkText(event);
+  return 128 + (text === null ? JSON.stringify(event.payload).length : text.length);
+}

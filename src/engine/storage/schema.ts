@@ -1,0 +1,121 @@
+/**
+ * The schema and its history. Each migration is one batch, numbered by its place in the list and
+ * tracked in `PRAGMA user_version`. A released migration never changes; a new one is appended.
+ */
+import { SqlError, type SqlDatabase } from '../ports.ts';
+import { RehydrateError } from '../errors.ts';
+import { storageError } from './errors.ts';
+
+export interface Migration {
+  readonly summary: string;
+  readonly statements: readonly string[];
+}
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    summary: 'sessions, their events and turns, the agent sessions behind them, and virtual files',
+    statements: [
+      `CREATE TABLE acp_sessions (
+  session_id TEXT PRIMARY KEY,            -- public and stable
+  agent TEXT NOT NULL,                    -- the agent's name only
+  agent_session_id TEXT,                  -- the agent's own id; replaced when a successor has answered
+  cwd TEXT NOT NULL,
+  additional_directories TEXT NOT NULL,   -- JSON array of paths
+  mcp_servers TEXT NOT NULL,              -- JSON array, without the values of env and headers
+  env_names TEXT NOT NULL,                -- JSON array of names; values are never stored
+  capabilities TEXT,                      -- JSON, as the agent last advertised them
+  agent_info TEXT,                        -- JSON, ACP Implementation
+  modes TEXT,                             -- JSON, ACP SessionModeState, last known
+  config_options TEXT,                    -- JSON, ACP SessionConfigOption[], last known
+  commands TEXT,                          -- JSON, ACP AvailableCommand[], last known
+  title TEXT,
+  usage TEXT,                             -- JSON, the last usage_update
+  latest_seq INTEGER NOT NULL CHECK (latest_seq >= 0),  -- a stale writer violates this check
+  lease_owner TEXT,                       -- JSON LeaseOwner; null when nobody holds the session
+  lease_generation INTEGER NOT NULL,      -- counts takings; fences stale writers
+  lease_expires_at INTEGER,               -- ms since the epoch
+  created_at INTEGER NOT NULL,            -- ms since the epoch
+  updated_at INTEGER NOT NULL             -- ms since the epoch
+) STRICT`,
+      `CREATE INDEX acp_sessions_by_update ON acp_sessions (updated_at DESC, session_id)`,
+      `CREATE TABLE acp_session_events (
+  session_id TEXT NOT NULL REFERENCES acp_sessions (session_id) ON DELETE CASCADE,
+  seq INTEGER NOT NULL CHECK (seq > 0),   -- 1, 2, 3, … without gaps
+  turn_id TEXT,                           -- null between turns
+  at INTEGER NOT NULL,                    -- ms since the epoch
+  kind TEXT NOT NULL,                     -- turn_started, update, permission_requested, …
+  origin TEXT NOT NULL CHECK (origin IN ('host', 'agent', 'import')),
+  payload TEXT NOT NULL,                  -- JSON; for an update the ACP params.update
+  meta TEXT,                              -- JSON; the ACP params._meta
+  PRIMARY KEY (session_id, seq)
+) STRICT, WITHOUT ROWID`,
+      `CREATE TABLE acp_turns (
+  turn_id TEXT PRIMARY KEY,
+  session_id TEXT NOT NULL REFERENCES acp_sessions (session_id) ON DELETE CASCADE,
+  idempotency_key TEXT,
+  content_hash TEXT NOT NULL,             -- SHA-256 of the prompt's content blocks, hexadecimal
+  state TEXT NOT NULL CHECK (state IN ('running', 'completed', 'failed', 'cancelled', 'interrupted')),
+  stop_reason TEXT,
+  error TEXT,                             -- JSON TurnError
+  report TEXT NOT NULL,                   -- JSON ResumeReport, as the prompt returned it
+  first_seq INTEGER NOT NULL,
+  last_seq INTEGER
+) STRICT`,
+      `CREATE UNIQUE INDEX acp_turns_by_key ON acp_turns (session_id, idempotency_key) WHERE idempotency_key IS NOT NULL`,
+      `CREATE INDEX acp_turns_by_session ON acp_turns (session_id, first_seq)`,
+      `CREATE INDEX acp_turns_running ON acp_turns (session_id) WHERE state = 'running'`,
+      `CREATE TABLE acp_agent_sessions (
+  session_id TEXT NOT NULL REFERENCES acp_sessions (session_id) ON DELETE CASCADE,
+  agent_session_id TEXT NOT NULL,
+  began_seq INTEGER NOT NULL,             -- the event that began it; matching a replay starts behind it
+  preamble TEXT,                          -- what was put in front of its first prompt, so that a replay is recognised
+  at INTEGER NOT NULL,
+  PRIMARY KEY (session_id, agent_session_id)
+) STRICT, WITHOUT ROWID`,
+      `CREATE TABLE workspace_files (
+  session_id TEXT NOT NULL REFERENCES acp_sessions (session_id) ON DELETE CASCADE,
+  path TEXT NOT NULL,                     -- absolute, normalised
+  content TEXT NOT NULL,
+  updated_at INTEGER NOT NULL,
+  PRIMARY KEY (session_id, path)
+) STRICT, WITHOUT ROWID`,
+    ],
+  },
+];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Brings the database to this code's schema. Errors: `database_too_new` (nothing is changed),
+ * `database_corrupt`, `storage_full`.
+ */
+export async function migrate(db: SqlDatabase): Promise<void> {
+  for (;;) {
+    const version = await schemaVersion(db);
+    if (version > SCHEMA_VERSION) {
+      throw new RehydrateError(
+        'database_too_new',
+        `The database has schema version ${version}; this release knows versions up to ${SCHEMA_VERSION}. Nothing was changed. Update acp-rehydrate, or use another database.`,
+        { version, known: SCHEMA_VERSION },
+      );
+    }
+    const next = MIGRATIONS[version];
+    if (!next) return;
+    try {
+      await db.batch([...next.statements.map((sql) => ({ sql })), { sql: `PRAGMA user_version = ${version + 1}` }]);
+    } catch (error) {
+      // Another process may have migrated between our look and our batch, which then fails whole.
+      if (error instanceof SqlError && error.kind === 'other' && (await schemaVersion(db)) > version) continue;
+      throw storageError(error, 'The database could not be brought to the current schema');
+    }
+  }
+}
+
+async function schemaVersion(db: SqlDatabase): Promise<number> {
+  try {
+    const [row] = await db.query('PRAGMA user_version');
+    return Number(row?.['user_version'] ?? 0);
+  } catch (error) {
+    throw storageError(error, 'The database could not be read');
+  }
+}

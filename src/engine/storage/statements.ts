@@ -1,0 +1,83 @@
+/** The statements the engine writes with. Times and ids are bound, so that a batch can be replayed. */
+import type { SqlValue, Statement } from '../ports.ts';
+import type { SessionEvent } from '../types.ts';
+
+/** An event before it has its number. */
+export type NewEvent = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, 'seq'> : never) : never;
+
+/** What a writer must still be, for its batch to stand. */
+export interface Fence {
+  readonly sessionId: string;
+  readonly owner: string;
+  readonly generation: number;
+}
+
+/**
+ * The first statement of every batch. It allocates `count` sequence numbers behind `base`, renews
+ * the lease, and violates the CHECK on `latest_seq` when the lease or the base no longer hold, so
+ * that a stale writer's batch rolls back whole.
+ */
+export function fenceAndAllocate(fence: Fence, base: number, count: number, now: number, expiresAt: number): Statement {
+  return {
+    sql: `UPDATE acp_sessions
+SET latest_seq = CASE WHEN lease_owner IS ? AND lease_generation = ? AND latest_seq = ? THEN latest_seq + ? ELSE -1 END,
+    lease_expires_at = ?, updated_at = CASE WHEN ? > 0 THEN ? ELSE updated_at END
+WHERE session_id = ? RETURNING latest_seq`,
+    params: [fence.owner, fence.generation, base, count, expiresAt, count, now, fence.sessionId],
+  };
+}
+
+export function insertEvent(sessionId: string, seq: number, event: NewEvent): Statement {
+  return {
+    sql: `INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    params: [
+      sessionId,
+      seq,
+      event.turnId,
+      event.at,
+      event.kind,
+      event.origin,
+      JSON.stringify(event.payload),
+      event.meta ? JSON.stringify(event.meta) : null,
+    ],
+  };
+}
+
+/** Columns of a session that hold what the agent last said about itself. */
+export interface LastKnown {
+  capabilities?: unknown;
+  agent_info?: unknown;
+  modes?: unknown;
+  config_options?: unknown;
+  commands?: unknown;
+  title?: string | null;
+  usage?: unknown;
+}
+
+export function updateLastKnown(sessionId: string, values: LastKnown): Statement | null {
+  const columns = Object.entries(values).filter(([, value]) => value !== undefined);
+  if (columns.length === 0) return null;
+  return {
+    sql: `UPDATE acp_sessions SET ${columns.map(([name]) => `${name} = ?`).join(', ')} WHERE session_id = ?`,
+    params: [...columns.map(([name, value]): SqlValue => (name === 'title' || value === null ? (value as string | null) : JSON.stringify(value))), sessionId],
+  };
+}
+
+export function endTurn(turnId: string, end: { state: string; stopReason?: string; error?: unknown }, lastSeq: number): Statement {
+  return {
+    sql: `UPDATE acp_turns SET state = ?, stop_reason = ?, error = ?, last_seq = ? WHERE turn_id = ? AND state = 'running'`,
+    params: [end.state, end.stopReason ?? null, end.error === undefined ? null : JSON.stringify(end.error), lastSeq, turnId],
+  };
+}
+
+/** Makes `agentSessionId` the one the session stands on (I4: only when it has answered a turn). */
+export function adoptAgentSession(sessionId: string, agentSessionId: string, beganSeq: number, preamble: string | null, now: number): Statement[] {
+  return [
+    { sql: `UPDATE acp_sessions SET agent_session_id = ? WHERE session_id = ?`, params: [agentSessionId, sessionId] },
+    {
+      sql: `INSERT INTO acp_agent_sessions (session_id, agent_session_id, began_seq, preamble, at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (session_id, agent_session_id) DO UPDATE SET began_seq = excluded.began_seq, preamble = excluded.preamble, at = excluded.at`,
+      params: [sessionId, agentSessionId, beganSeq, preamble, now],
+    },
+  ];
+}

@@ -1,0 +1,137 @@
+/** What the engine reads. Every failure is told in the contract's words. */
+import type { Row, SqlDatabase, SqlValue } from '../ports.ts';
+import type { SessionEvent } from '../types.ts';
+import { storageError } from './errors.ts';
+import { toEvent, toSession, toTurn, type StoredAgentSession, type StoredSession, type StoredTurn } from './rows.ts';
+
+export interface HistoryRange {
+  /** Only events with a greater seq. */
+  readonly after?: number;
+  /** Only events with a smaller seq. */
+  readonly before?: number;
+  readonly limit?: number;
+}
+
+export interface Store {
+  session(sessionId: string): Promise<StoredSession | null>;
+  /** Newest first, keyset-paged. */
+  sessions(after: { updatedAt: number; sessionId: string } | null, limit: number): Promise<StoredSession[]>;
+  /** Oldest first. */
+  events(sessionId: string, range: HistoryRange): Promise<SessionEvent[]>;
+  /** Newest first, page by page, for as long as the reader goes on. */
+  eventsBackwards(sessionId: string, before?: number): AsyncGenerator<SessionEvent[]>;
+  /** Oldest first, page by page; only updates. */
+  updatesForwards(sessionId: string, after: number): AsyncGenerator<SessionEvent[]>;
+  turnByKey(sessionId: string, key: string): Promise<StoredTurn | null>;
+  runningTurns(sessionId: string): Promise<StoredTurn[]>;
+  agentSession(sessionId: string, agentSessionId: string): Promise<StoredAgentSession | null>;
+  /** Whether the log holds any message, whoever said it. */
+  hasMessages(sessionId: string): Promise<boolean>;
+  /** Permission requests of a turn that nobody answered. */
+  openPermissions(sessionId: string, after: number): Promise<string[]>;
+}
+
+const PAGE = 256;
+const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
+
+export function createStore(db: SqlDatabase): Store {
+  const query = async (sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> => {
+    try {
+      return await db.query(sql, params);
+    } catch (error) {
+      throw storageError(error, 'The record could not be read');
+    }
+  };
+
+  const events: Store['events'] = async (sessionId, range) => {
+    const rows = await query(
+      `SELECT ${EVENT_COLUMNS} FROM acp_session_events WHERE session_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`,
+      [sessionId, range.after ?? 0, range.before ?? Number.MAX_SAFE_INTEGER, range.limit ?? -1],
+    );
+    return rows.map(toEvent);
+  };
+
+  return {
+    async session(sessionId) {
+      const [row] = await query('SELECT * FROM acp_sessions WHERE session_id = ?', [sessionId]);
+      return row ? toSession(row) : null;
+    },
+
+    async sessions(after, limit) {
+      const rows = after
+        ? await query(
+            `SELECT * FROM acp_sessions WHERE updated_at < ? OR (updated_at = ? AND session_id > ?) ORDER BY updated_at DESC, session_id LIMIT ?`,
+            [after.updatedAt, after.updatedAt, after.sessionId, limit],
+          )
+        : await query(`SELECT * FROM acp_sessions ORDER BY updated_at DESC, session_id LIMIT ?`, [limit]);
+      return rows.map(toSession);
+    },
+
+    events,
+
+    async *eventsBackwards(sessionId, before) {
+      let edge = before ?? Number.MAX_SAFE_INTEGER;
+      for (;;) {
+        const rows = await query(
+          `SELECT ${EVENT_COLUMNS} FROM acp_session_events WHERE session_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
+          [sessionId, edge, PAGE],
+        );
+        const last = rows.at(-1);
+        if (!last) return;
+        edge = Number(last['seq']);
+        yield rows.map(toEvent);
+      }
+    },
+
+    async *updatesForwards(sessionId, after) {
+      let edge = after;
+      for (;;) {
+        const rows = await query(
+          `SELECT ${EVENT_COLUMNS} FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind = 'update' ORDER BY seq LIMIT ?`,
+          [sessionId, edge, 4 * PAGE],
+        );
+        const last = rows.at(-1);
+        if (!last) return;
+        edge = Number(last['seq']);
+        yield rows.map(toEvent);
+      }
+    },
+
+    async turnByKey(sessionId, key) {
+      const [row] = await query('SELECT * FROM acp_turns WHERE session_id = ? AND idempotency_key = ?', [sessionId, key]);
+      return row ? toTurn(row) : null;
+    },
+
+    async runningTurns(sessionId) {
+      const rows = await query(`SELECT * FROM acp_turns WHERE session_id = ? AND state = 'running' ORDER BY first_seq`, [sessionId]);
+      return rows.map(toTurn);
+    },
+
+    async agentSession(sessionId, agentSessionId) {
+      const [row] = await query('SELECT began_seq, preamble FROM acp_agent_sessions WHERE session_id = ? AND agent_session_id = ?', [
+        sessionId,
+        agentSessionId,
+      ]);
+      if (!row) return null;
+      return { agentSessionId, beganSeq: Number(row['began_seq']), preamble: (row['preamble'] as string | null) ?? null };
+    },
+
+    async hasMessages(sessionId) {
+      const [row] = await query(
+        `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND kind = 'update'
+AND json_extract(payload, '$.sessionUpdate') IN ('user_message_chunk', 'agent_message_chunk') LIMIT 1`,
+        [sessionId],
+      );
+      return row !== undefined;
+    },
+
+    async openPermissions(sessionId, after) {
+      const rows = await query(
+        `SELECT json_extract(payload, '$.requestId') AS id FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind = 'permission_requested'
+AND json_extract(payload, '$.requestId') NOT IN (SELECT json_extract(payload, '$.requestId') FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind = 'permission_resolved')`,
+        [sessionId, after, sessionId, after],
+      );
+      return rows.map((row) => String(row['id']));
+    },
+  };
+}

@@ -1,0 +1,237 @@
+/**
+ * Group commit for one session (DESIGN §3). What is appended while a commit runs goes into the next
+ * one; there are no timers. Every batch is fenced: after another host took the session over, nothing
+ * more can be written.
+ */
+import { SqlError, type SqlDatabase, type Statement } from '../ports.ts';
+import { RehydrateError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { SessionEvent } from '../types.ts';
+import { eventSize, extendRun, runToEvent, startRun, type ChunkRun } from './chunks.ts';
+import { storageError } from './errors.ts';
+import { fenceAndAllocate, insertEvent, updateLastKnown, type Fence, type LastKnown, type NewEvent } from './statements.ts';
+import type { Store } from './store.ts';
+
+/** One unit of work: its events and statements are committed together or not at all. */
+export interface Work {
+  readonly events: readonly NewEvent[];
+  /** Further statements, made when the numbers are known. */
+  readonly also?: (seqs: { first: number; last: number }) => readonly (Statement | null)[];
+  readonly lastKnown?: LastKnown;
+}
+
+export interface Committed {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+export interface SessionWriter {
+  /** The seq of the last committed event. */
+  readonly latestSeq: number;
+  /** When the lease was last renewed by a batch, by the host's clock. */
+  readonly renewedAt: number;
+  /** Resolves when the work is durable. Rejects with `session_busy` (lease lost), `storage_full` and the like. */
+  append(work: Work): Promise<Committed>;
+  /** Resolves at once while the queue is below its limits, else when it is again. */
+  room(): Promise<void>;
+  /** Resolves when everything appended before has been committed or rejected. */
+  settled(): Promise<void>;
+}
+
+export interface WriterOptions {
+  readonly db: SqlDatabase;
+  readonly store: Store;
+  readonly fence: Fence;
+  readonly latestSeq: number;
+  readonly limits: Limits;
+  readonly clock: () => number;
+  /** Called after each commit, in order, before the appenders continue (I2). */
+  readonly onCommitted: (events: readonly SessionEvent[]) => void;
+  /** Called once when the lease turns out to be another host's. */
+  readonly onLost: (reason: RehydrateError) => void;
+}
+
+interface Queued {
+  readonly work: Work;
+  readonly size: number;
+  readonly resolve: (committed: Committed) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function createWriter(options: WriterOptions): SessionWriter {
+  const { db, store, fence, limits, clock } = options;
+  let latestSeq = options.latestSeq;
+  let renewedAt = clock();
+  let mustReread = false;
+  let lost: RehydrateError | null = null;
+  let queue: Queued[] = [];
+  let queuedEvents = 0;
+  let queuedBytes = 0;
+  let draining: Promise<void> | null = null;
+  let waiters: (() => void)[] = [];
+
+  const isFull = () => queuedEvents >= limits.queuedEvents || queuedBytes >= limits.queuedBytes;
+
+  async function drain(): Promise<void> {
+    while (queue.length > 0) {
+      const taken = queue;
+      queue = [];
+      queuedEvents = 0;
+      queuedBytes = 0;
+      const wake = waiters;
+      waiters = [];
+      for (const resume of wake) resume();
+      await commit(taken);
+    }
+    draining = null;
+  }
+
+  async function commit(items: readonly Queued[]): Promise<void> {
+    if (lost) {
+      for (const item of items) item.reject(lost);
+      return;
+    }
+    let plan: Plan;
+    try {
+      if (mustReread) await reread();
+      plan = planBatch(fence, latestSeq, items.map((item) => item.work), clock(), limits.leaseMs);
+      const results = await db.batch(plan.statements);
+      if (Number(results[0]?.rows[0]?.['latest_seq']) !== plan.latestSeq) throw gone(fence.sessionId);
+    } catch (error) {
+      await failed(items, error);
+      return;
+    }
+    latestSeq = plan.latestSeq;
+    renewedAt = clock();
+    options.onCommitted(plan.events);
+    items.forEach((item, index) => item.resolve(plan.committed[index] as Committed));
+  }
+
+  async function failed(items: readonly Queued[], error: unknown): Promise<void> {
+    const reason = RehydrateError.is(error) && error.code === 'session_busy' ? error : await whyFenced(error);
+    if (reason) {
+      lost = reason;
+      for (const item of items) item.reject(reason);
+      options.onLost(reason);
+      return;
+    }
+    const sql = error instanceof SqlError ? error.kind : 'other';
+    if (items.length > 1 && sql !== 'full' && sql !== 'corrupt' && sql !== 'closed') {
+      // One unit of work must not take its neighbours down.
+      for (const item of items) await commit([item]);
+      return;
+    }
+    // Of a transport failure nobody knows whether the batch was written; the number tells.
+    if (sql !== 'constraint' && sql !== 'full') mustReread = true;
+    for (const item of items) item.reject(storageError(error, `Session "${fence.sessionId}" could not be written`));
+  }
+
+  /** Null when the lease still holds, else the error that says who has it. */
+  async function whyFenced(error: unknown): Promise<RehydrateError | null> {
+    if (!(error instanceof SqlError) || error.kind !== 'constraint') return null;
+    const stored = await store.session(fence.sessionId);
+    if (!stored) return gone(fence.sessionId);
+    if (stored.lease.owner === fence.owner && stored.lease.generation === fence.generation) {
+      if (stored.info.latestSeq !== latestSeq) mustReread = true;
+      return null;
+    }
+    return takenOver(fence.sessionId, stored.lease.owner);
+  }
+
+  async function reread(): Promise<void> {
+    const stored = await store.session(fence.sessionId);
+    if (!stored) throw gone(fence.sessionId);
+    if (stored.lease.owner !== fence.owner || stored.lease.generation !== fence.generation) {
+      throw takenOver(fence.sessionId, stored.lease.owner);
+    }
+    latestSeq = stored.info.latestSeq;
+    mustReread = false;
+  }
+
+  return {
+    get latestSeq() {
+      return latestSeq;
+    },
+    get renewedAt() {
+      return renewedAt;
+    },
+    append(work) {
+      return new Promise<Committed>((resolve, reject) => {
+        if (lost) return reject(lost);
+        const size = work.events.reduce((sum, event) => sum + eventSize(event), 0);
+        queue.push({ work, size, resolve, reject });
+        queuedEvents += work.events.length;
+        queuedBytes += size;
+        draining ??= drain();
+      });
+    },
+    room() {
+      if (!isFull() || lost) return Promise.resolve();
+      return new Promise((resolve) => waiters.push(resolve));
+    },
+    async settled() {
+      while (draining) await draining;
+    },
+  };
+}
+
+interface Plan {
+  readonly statements: readonly Statement[];
+  readonly events: readonly SessionEvent[];
+  readonly committed: readonly Committed[];
+  readonly latestSeq: number;
+}
+
+/** Numbers the events behind `base`, joins adjacent chunks, and lists the statements. */
+export function planBatch(fence: Fence, base: number, works: readonly Work[], now: number, leaseMs: number): Plan {
+  const merged: NewEvent[] = [];
+  const committed: Committed[] = [];
+  const also: (Statement | null)[] = [];
+  let run: ChunkRun | null = null;
+  const flush = () => {
+    if (run) merged[merged.length - 1] = runToEvent(run);
+    run = null;
+  };
+  for (const work of works) {
+    let first = 0;
+    for (const event of work.events) {
+      if (!(run && extendRun(run, event))) {
+        flush();
+        merged.push(event);
+        run = startRun(event);
+      }
+      first ||= base + merged.length;
+    }
+    const seqs = { first: first || base + merged.length, last: base + merged.length };
+    committed.push({ firstSeq: seqs.first, lastSeq: seqs.last });
+    if (work.also) also.push(...work.also(seqs));
+    if (work.lastKnown) also.push(updateLastKnown(fence.sessionId, work.lastKnown));
+  }
+  flush();
+  const events = merged.map((event, index) => ({ ...event, seq: base + index + 1 }) as SessionEvent);
+  return {
+    statements: [
+      fenceAndAllocate(fence, base, events.length, now, now + leaseMs),
+      ...events.map((event) => insertEvent(fence.sessionId, event.seq, event)),
+      ...also.filter((statement) => statement !== null),
+    ],
+    events,
+    committed,
+    latestSeq: base + events.length,
+  };
+}
+
+function gone(sessionId: string): RehydrateError {
+  return new RehydrateError('session_busy', `Session "${sessionId}" was deleted by another host while it was live here. Create it again under this or another id.`, {
+    sessionId,
+    owner: null,
+  });
+}
+
+function takenOver(sessionId: string, owner: string | null): RehydrateError {
+  return new RehydrateError(
+    'session_busy',
+    `Session "${sessionId}" was taken over by another host (${owner ?? 'which has let go of it since'}); nothing more was written here. Prompt it again to take it back when that host is done.`,
+    { sessionId, owner: owner === null ? null : (JSON.parse(owner) as unknown) },
+  );
+}

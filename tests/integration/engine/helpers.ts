@@ -1,0 +1,51 @@
+import { onTestFinished } from 'vitest';
+import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { createHost, type Host, type HostOptions, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
+import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '../../../src/testing/agents/index.ts';
+
+/** Short graces, so that a test of a hang does not hang. */
+export const QUICK = { initializeMs: 400, sessionMs: 400, settingMs: 400, listMs: 400, cancelGraceMs: 200, replayQuietMs: 60, replayMaxMs: 600 } as const;
+
+export interface World {
+  readonly db: SqlDatabase;
+  readonly agents: InProcessLauncher;
+  /** A host on the database, as a wake makes one. */
+  wake(options?: Partial<HostOptions>): Promise<Host>;
+}
+
+/** One database and one agent with a store of its own: what outlives a host. */
+export async function world(variant: AgentVariant = 'native', agents = inProcessLauncher({ variant })): Promise<World> {
+  const db = await openNodeSqlite(':memory:');
+  const hosts: Host[] = [];
+  onTestFinished(async () => {
+    for (const host of hosts) await host.sleep();
+    await db.close();
+  });
+  return {
+    db,
+    agents,
+    async wake(options = {}) {
+      const host = await createHost({ database: db, agents, limits: QUICK, ...options });
+      hosts.push(host);
+      return host;
+    },
+  };
+}
+
+/** What the agent said in a turn, in one string. */
+export function said(events: readonly SessionEvent[], turnId?: string): string {
+  return events
+    .map((event) => {
+      if (event.kind !== 'update' || (turnId !== undefined && event.turnId !== turnId)) return '';
+      const update = event.payload;
+      return update.sessionUpdate === 'agent_message_chunk' && update.content.type === 'text' ? update.content.text : '';
+    })
+    .join('');
+}
+
+export async function ask(host: Host, sessionId: string, text: string): Promise<string> {
+  const { turnId } = await host.prompt(sessionId, text);
+  return said(await host.history(sessionId), turnId);
+}
+
+export const CWD = '/tmp';

@@ -1,0 +1,52 @@
+/** How a connection ends, as the client sees it: close codes and their JSON reason. */
+import type { AgentExit } from '../engine/ports.ts';
+
+/** Why the bridge itself ends a connection. */
+export type CloseCause =
+  | { readonly kind: 'exit'; readonly exit: AgentExit }
+  | { readonly kind: 'not_json_rpc' }
+  | { readonly kind: 'too_large' }
+  | { readonly kind: 'limit'; readonly limit: string }
+  | { readonly kind: 'shutdown' };
+
+export interface CloseFrame {
+  readonly code: number;
+  /** JSON `{code, signal, connection}`, and `limit` where one was exceeded; 123 bytes at most. */
+  readonly reason: string;
+}
+
+const CODES: Readonly<Record<AgentExit['kind'], number>> = {
+  ended: 1000,
+  failed: 4001,
+  signalled: 4002,
+  killed: 4002,
+  not_started: 4003,
+  disconnected: 4005,
+  quit: 4006,
+};
+
+/** The close frame for a cause. */
+export function closeFrame(cause: CloseCause, connection: string): CloseFrame {
+  const exit = cause.kind === 'exit' ? cause.exit : null;
+  // An agent we had to kill that still gave an exit code is told by its signal: the code would read as its own choice.
+  const signal = exit?.signal ?? null;
+  const reason: Record<string, unknown> = { code: signal === null ? (exit?.code ?? null) : null, signal, connection };
+  if (cause.kind === 'limit') reason['limit'] = cause.limit;
+  if (cause.kind === 'too_large') reason['limit'] = 'messageBytes';
+  return { code: codeOf(cause), reason: JSON.stringify(reason) };
+}
+
+function codeOf(cause: CloseCause): number {
+  switch (cause.kind) {
+    case 'exit':
+      return CODES[cause.exit.kind];
+    case 'not_json_rpc':
+      return 1002;
+    case 'too_large':
+      return 1009;
+    case 'limit':
+      return 4004;
+    case 'shutdown':
+      return 4005;
+  }
+}

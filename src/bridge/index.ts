@@ -1,0 +1,23 @@
+/**
+ * The bridge: ACP agents on this machine, reached from a browser over WebSockets. One socket carries
+ * one agent process: socket gone, tree gone; process gone, socket closed with a code that says how.
+ *
+ * Threats and what stands against them:
+ * - another web page: exact Origin and Host, a token in a subprotocol, an allow-list of agents;
+ * - DNS rebinding: exact Host;
+ * - a page that was let in and smuggles a command in `mcpServers`: refused unless allowed;
+ * - other machines: loopback only, unless allowed;
+ * - exhaustion: every buffer, count and wait is in `BRIDGE_LIMITS`.
+ *
+ * Not stopped: whoever holds the token acts with the agents' rights, and other accounts of this
+ * machine that can read the token (process output, the page's memory) hold it too.
+ */
+export { startBridge, type Bridge } from './server.ts';
+export type { BridgeEvent, BridgeOptions } from './options.ts';
+export { authorizeUpgrade, SUBPROTOCOL, type UpgradeDecision, type UpgradePolicy } from './policy.ts';
+export { authorizeHttp, type HttpDecision } from './policy-http.ts';
+export type { AccessPolicy, Refusal, RefusalReason, RequestFacts } from './facts.ts';
+export { closeFrame, type CloseCause, type CloseFrame } from './close.ts';
+export { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';
+export type { ConnectionDiagnostics } from './registry.ts';
+export { formatBridgeBanner } from './banner.ts';

@@ -1,0 +1,54 @@
+/**
+ * Every bound of the bridge (I10). Times are milliseconds, sizes bytes. A refusal or a close reason
+ * that comes from one of them names it.
+ */
+export interface BridgeLimits {
+  /** One JSON-RPC message in either direction. A larger frame is closed with 1009, a larger line with 4004. */
+  readonly messageBytes: number;
+  /** The fragments one message may come in; more is closed with 1008 by the WebSocket layer. */
+  readonly messageFragments: number;
+  /** Unsent bytes in one direction of a connection before the other side is no longer read. */
+  readonly bufferedBytes: number;
+  /** Connections at once, each with one agent's process tree. A tree that is still ending counts. */
+  readonly connections: number;
+  /** Sockets at once, those in the middle of a request included. More are closed unread. */
+  readonly sockets: number;
+  /** Upgrades with the right token in any one second. */
+  readonly upgradesPerSecond: number;
+  /** The request line and headers. */
+  readonly headerBytes: number;
+  /** How long a client may take to send a request. */
+  readonly handshakeMs: number;
+  /** How long an agent may take from its first message in to its first message out. */
+  readonly startMs: number;
+  /** How long a connection may carry no message in either direction. */
+  readonly idleMs: number;
+  /** How long a client may leave everything that was sent to it unread. */
+  readonly stalledMs: number;
+  /** How often a client is asked for a sign of life; after two of these without any it is cut off. */
+  readonly pingMs: number;
+  /** How long a client may take to answer a close frame. */
+  readonly closeMs: number;
+  /** How long the exit and diagnostics of a connection can be asked for after its end. */
+  readonly rememberMs: number;
+  /** How many ended connections are remembered; the oldest are forgotten first. */
+  readonly remembered: number;
+}
+
+export const BRIDGE_LIMITS: BridgeLimits = Object.freeze({
+  messageBytes: 32 * 1024 * 1024,
+  messageFragments: 16 * 1024,
+  bufferedBytes: 1024 * 1024,
+  connections: 64,
+  sockets: 512,
+  upgradesPerSecond: 50,
+  headerBytes: 16 * 1024,
+  handshakeMs: 10_000,
+  startMs: 120_000,
+  idleMs: 12 * 60 * 60_000,
+  stalledMs: 10 * 60_000,
+  pingMs: 30_000,
+  closeMs: 5_000,
+  rememberMs: 60_000,
+  remembered: 1_000,
+});

@@ -1,0 +1,97 @@
+/** What `startBridge` is given, checked and completed before anything is opened. */
+import { networkInterfaces } from 'node:os';
+import path from 'node:path';
+import { RehydrateError } from '../engine/errors.ts';
+import type { StdioAgent } from '../adapters/stdio/launcher.ts';
+import type { StdioLimits } from '../adapters/stdio/limits.ts';
+import type { BridgeLimits } from './limits.ts';
+
+/** What the bridge tells its log. Never tokens, message contents, arguments or environment values. */
+export type BridgeEvent =
+  | { readonly event: 'listening'; readonly url: string; readonly agents: readonly string[] }
+  | { readonly event: 'refused'; readonly status: number; readonly reason: string }
+  | { readonly event: 'opened'; readonly connection: string; readonly agent: string; readonly pid: number }
+  | { readonly event: 'note'; readonly connection: string; readonly note: string }
+  | { readonly event: 'closed'; readonly connection: string; readonly agent: string; readonly exit: string }
+  | { readonly event: 'stopped' };
+
+export interface BridgeOptions {
+  /** The allow-list. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
+  readonly agents: Readonly<Record<string, StdioAgent>>;
+  /** The address to listen on. Default 127.0.0.1. */
+  readonly host?: string;
+  /** Must be true for a host that is not loopback. */
+  readonly allowRemote?: boolean;
+  /** Default 0: the system chooses. */
+  readonly port?: number;
+  /** Where agents run, and what `GET /agents` names as their cwd. Default the process's own. */
+  readonly cwd?: string;
+  /** Exact origins of the pages that may connect, as in `https://example.org`. */
+  readonly origins?: readonly string[];
+  /** Whether requests without an Origin (programs that are no browsers) are accepted. Default false. */
+  readonly allowMissingOrigin?: boolean;
+  /** Whether clients may have the agent start MCP servers by command. Default false. */
+  readonly allowMcp?: boolean;
+  /** More values of `Host` to accept, for a bridge behind a name of its own. */
+  readonly hosts?: readonly string[];
+  /** 43 base64url characters. Default: fresh and random. */
+  readonly token?: string;
+  readonly limits?: Partial<BridgeLimits>;
+  /** The bounds of the agents' processes. */
+  readonly processLimits?: Partial<StdioLimits>;
+  readonly log?: (event: BridgeEvent) => void;
+}
+
+const invalid = (message: string): RehydrateError => new RehydrateError('invalid_argument', message);
+
+export function checkOptions(options: BridgeOptions): { host: string; port: number; cwd: string; origins: string[] } {
+  const names = Object.keys(options.agents);
+  if (names.length === 0) throw invalid('The bridge has no agent to offer. Give it at least one: --agent NAME=COMMAND.');
+  for (const name of names) {
+    if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/.test(name)) throw invalid(`'${name}' cannot name an agent: use 1 to 64 of A-Z a-z 0-9 . _ -, not starting with a dot.`);
+  }
+  const host = options.host ?? '127.0.0.1';
+  if (!isLoopback(host) && options.allowRemote !== true) {
+    throw invalid(`Listening on ${host} would let other machines reach the agents here. If that is meant, allow it explicitly (--allow-remote, allowRemote: true).`);
+  }
+  const port = options.port ?? 0;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`${port} is not a port: use 0 to 65535.`);
+  if (options.token !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(options.token)) throw invalid('The token must be 43 base64url characters (256 bits).');
+  return { host, port, cwd: path.resolve(options.cwd ?? '.'), origins: (options.origins ?? []).map(checkOrigin) };
+}
+
+/** An origin exactly as browsers send it. */
+export function checkOrigin(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch (error) {
+    throw new RehydrateError('invalid_argument', `'${text}' is not an origin: give scheme, host and port, as in https://example.org.`, {}, { cause: error });
+  }
+  // `null` is what sandboxed frames, files and redirects send: allowing it would allow anybody.
+  if (url.origin === 'null' || (text !== url.origin && text !== `${url.origin}/`)) {
+    throw invalid(`'${text}' is not an exact origin${url.origin === 'null' ? '' : `: did you mean ${url.origin}?`} Wildcards and paths are not accepted.`);
+  }
+  return url.origin;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** Every `Host` by which the bridge can be meant. */
+export function hostNames(host: string, port: number, more: readonly string[] = []): string[] {
+  const bare = new Set<string>();
+  const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+  if (host === '0.0.0.0' || host === '::') {
+    for (const name of ['localhost', '127.0.0.1', '[::1]']) bare.add(name);
+    for (const list of Object.values(networkInterfaces())) for (const { address } of list ?? []) if (!address.includes('%')) bare.add(bracketed(address));
+  } else {
+    bare.add(bracketed(host));
+    if (isLoopback(host)) bare.add('localhost');
+    if (host === 'localhost') for (const name of ['127.0.0.1', '[::1]']) bare.add(name);
+  }
+  const names = [...bare].map((name) => `${name}:${port}`);
+  // Port 80 is left out of Host by every client.
+  return [...names, ...(port === 80 ? bare : []), ...more];
+}

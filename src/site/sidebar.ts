@@ -1,5 +1,7 @@
 /** The reading order of the site: the sidebar, and with it previous and next. */
-const sessions = 'reference/advanced/architecture/sessions-and-persistence';
+import { apiSlugs } from './lib/api-slugs.ts';
+
+const sessions = (page: string) => `reference/advanced/architecture/sessions-and-persistence/${page}`;
 
 export const sidebar = [
   {
@@ -9,11 +11,31 @@ export const sidebar = [
   {
     label: 'Guides',
     items: [
+      'guides/client',
+      'guides/agent',
+      'guides/playground',
+      'guides/node',
+      'guides/rivetkit',
+      'guides/permissions',
+      'guides/secrets',
+      'guides/several-clients',
+      'guides/back-up',
+      'guides/upgrade',
+      'guides/troubleshoot',
+      'guides/deploy',
     ],
   },
   {
     label: 'Reference',
     items: [
+      { label: 'Library', items: [{ label: 'Overview', slug: 'reference/library' }, ...apiSlugs(process.cwd())] },
+      'reference/command',
+      'reference/bridge',
+      'reference/schema',
+      'reference/events',
+      'reference/resume-report',
+      'reference/limits',
+      'reference/errors',
       {
         label: 'Advanced',
         items: [
@@ -22,7 +44,23 @@ export const sidebar = [
             items: [
               {
                 label: 'Sessions & Persistence',
-                items: [sessions],
+                items: [
+                  { label: 'Overview', slug: 'reference/advanced/architecture/sessions-and-persistence' },
+                  sessions('layers'),
+                  sessions('create-and-prompt'),
+                  sessions('sleep-and-wake'),
+                  sessions('resume-decision'),
+                  sessions('native-resume'),
+                  sessions('replay'),
+                  sessions('transcript'),
+                  sessions('unknown-sessions'),
+                  sessions('storage'),
+                  sessions('processes'),
+                  sessions('security'),
+                  sessions('performance'),
+                  sessions('design-limits'),
+                  sessions('decisions'),
+                ],
               },
             ],
           },

@@ -1,0 +1,53 @@
+/** Reads declarations and their docstrings from source text, so that reference tables cannot drift from the code. */
+import ts from 'typescript';
+import { readSource } from './source.ts';
+
+export interface Member {
+  readonly name: string;
+  readonly optional: boolean;
+  /** The type as written. */
+  readonly type: string;
+  /** The docstring, in one line for each paragraph. */
+  readonly doc: string;
+}
+
+export function parse(file: string): ts.SourceFile {
+  return ts.createSourceFile(file, readSource(file), ts.ScriptTarget.Latest, true);
+}
+
+/** The docstring in front of a node, without its tags. */
+export function docOf(node: ts.Node): string {
+  const docs = ts.getJSDocCommentsAndTags(node).filter(ts.isJSDoc);
+  return (ts.getTextOfJSDocComment(docs.at(-1)?.comment) ?? '').trim();
+}
+
+/** The members of an interface, nested object types flattened as `replay.received`. */
+export function membersOf(file: string, name: string): readonly Member[] {
+  const source = parse(file);
+  const found = source.statements.find((node): node is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(node) && node.name.text === name);
+  if (!found) throw new Error(`The docs show the interface ${name} of ${file}, which does not declare it.`);
+  return found.members.flatMap((member) => flatten(member, '', source));
+}
+
+function flatten(member: ts.TypeElement, prefix: string, source: ts.SourceFile): Member[] {
+  if (!ts.isPropertySignature(member) || !member.type || !member.name) return [];
+  const name = prefix + member.name.getText(source);
+  const objects = objectTypes(member.type);
+  const nullable = /\| null$/.test(member.type.getText(source));
+  const type = objects ? (nullable ? 'object | null' : 'object') : tidy(member.type.getText(source));
+  const own: Member = { name, optional: member.questionToken !== undefined, type, doc: docOf(member) };
+  return objects ? [own, ...objects.flatMap((object) => object.members.flatMap((inner) => flatten(inner, `${name}.`, source)))] : [own];
+}
+
+/** The object literals of a type, when it is nothing but those and null. */
+function objectTypes(type: ts.TypeNode): readonly ts.TypeLiteralNode[] | null {
+  const parts = ts.isUnionTypeNode(type) ? type.types : [type];
+  const objects = parts.filter(ts.isTypeLiteralNode);
+  const others = parts.filter((part) => !ts.isTypeLiteralNode(part) && part.getText() !== 'null');
+  return objects.length > 0 && others.length === 0 ? objects : null;
+}
+
+/** `readonly X[]` and line breaks say nothing to a reader of a table. */
+function tidy(type: string): string {
+  return type.replace(/\breadonly /g, '').replace(/\s+/g, ' ').replace(/; }/g, ' }');
+}

@@ -1,0 +1,80 @@
+/** The bridge's few HTTP endpoints, from a page or a program. */
+import { RehydrateError } from '../../engine/errors.ts';
+import type { AgentExit } from '../../engine/ports.ts';
+
+export interface BridgeAddress {
+  /** `ws://HOST:PORT`, as the bridge prints it; `http://` and `wss://` work too. */
+  readonly url: string;
+  readonly token: string;
+  /** Default: the global one. */
+  readonly fetch?: typeof fetch;
+}
+
+export interface BridgeAgent {
+  readonly name: string;
+  /** Where the agent runs: the directory to give to `host.create`. */
+  readonly cwd: string;
+}
+
+/** What the bridge tells about a connection. */
+export interface ConnectionReport {
+  readonly connection: string;
+  readonly exit: AgentExit | null;
+  readonly stderr: string;
+}
+
+/** What a bridge answered, or why it did not. */
+export type Answer<T> =
+  | { readonly kind: 'answered'; readonly body: T }
+  | { readonly kind: 'refused'; readonly status: number; readonly reason: string }
+  | { readonly kind: 'unreachable'; readonly reason: string };
+
+/** The bridge's address for plain requests. */
+export function httpUrl(url: string): string {
+  return url.replace(/^ws/, 'http').replace(/\/+$/, '');
+}
+
+export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', path: string, ms: number): Promise<Answer<T>> {
+  const request = bridge.fetch ?? globalThis.fetch;
+  try {
+    const response = await request(`${httpUrl(bridge.url)}${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${bridge.token}` },
+      cache: 'no-store',
+      credentials: 'omit',
+      signal: AbortSignal.timeout(ms),
+    });
+    const body = (await response.json()) as T & { error?: string };
+    if (response.ok) return { kind: 'answered', body };
+    return { kind: 'refused', status: response.status, reason: body.error ?? `status ${response.status}` };
+  } catch (error) {
+    // A browser says no more than this when CORS, the network or the Local Network Access prompt stood in the way.
+    return { kind: 'unreachable', reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/**
+ * The agents that a bridge offers. Rejects with `agent_start_failed` when it cannot be reached or
+ * does not let us in, saying which and what to do.
+ */
+export async function listBridgeAgents(bridge: BridgeAddress, options: { readonly timeoutMs?: number } = {}): Promise<readonly BridgeAgent[]> {
+  const answer = await ask<readonly BridgeAgent[]>(bridge, 'GET', '/agents', options.timeoutMs ?? 10_000);
+  if (answer.kind === 'answered') return answer.body;
+  throw bridgeProblem(bridge.url, answer);
+}
+
+/** Why the bridge did not answer, as an error that says what to do. */
+export function bridgeProblem(url: string, answer: Exclude<Answer<unknown>, { kind: 'answered' }>): RehydrateError {
+  const data = answer.kind === 'refused' ? { url, status: answer.status, reason: answer.reason } : { url, reason: answer.reason };
+  return new RehydrateError(answer.kind === 'refused' && answer.status >= 429 ? 'limit_exceeded' : 'agent_start_failed', `The bridge at ${url} ${words(answer)}`, data);
+}
+
+function words(answer: Exclude<Answer<unknown>, { kind: 'answered' }>): string {
+  if (answer.kind === 'unreachable') {
+    return `cannot be reached (${answer.reason}). Start it, check the address, let this page's origin in with --origin, and allow the browser's local network prompt.`;
+  }
+  if (answer.status === 401) return `refused the token (${answer.reason}). Give it the one that the bridge printed; each start has a new one.`;
+  if (answer.status === 403) return `does not let this page in (${answer.reason}). Start it with --origin and this page's exact origin, or with --allow-missing-origin for programs.`;
+  if (answer.status >= 429) return `is at a limit (${answer.reason}). Close a connection or wait, and try again.`;
+  return `refused with ${answer.status} (${answer.reason}).`;
+}

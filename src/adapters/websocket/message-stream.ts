@@ -1,0 +1,121 @@
+/** One JSON-RPC message a text frame, over web streams. */
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { RehydrateError } from '../../engine/errors.ts';
+import type { MessageStream } from '../../engine/ports.ts';
+import type { WebSocketLimits } from './limits.ts';
+import type { WebSocketLike } from './launcher.ts';
+
+const POLL_MS = 5;
+/** Messages the stream itself holds before its reader counts as behind. */
+const QUEUED_MESSAGES = 256;
+
+export interface SocketStream {
+  readonly stream: MessageStream;
+  /** The socket has closed: what came before is delivered, nothing follows. */
+  closed(): void;
+}
+
+/** `reject` gets the frames that are no messages. */
+export function socketStream(agent: string, socket: WebSocketLike, limits: WebSocketLimits, reject: (text: string) => void): SocketStream {
+  const queue = new LengthQueue();
+  let paused = false;
+  let over = false;
+  let out: ReadableStreamDefaultController<AnyMessage>;
+
+  const tooMuch = (limit: keyof WebSocketLimits): RehydrateError =>
+    new RehydrateError('limit_exceeded', `The agent '${agent}' reached the limit ${limit} (${limits[limit]}) of its WebSocket.`, { agent, limit, value: limits[limit] });
+  const fail = (error: Error): void => {
+    if (over) return;
+    over = true;
+    out.error(error);
+    socket.close(4000, 'client limit');
+  };
+  const onMessage = (event: { readonly data: unknown }): void => {
+    if (over) return;
+    const text = event.data;
+    const message = typeof text === 'string' ? parse(text) : null;
+    if (message === null) return reject(typeof text === 'string' ? text : '[a binary frame]');
+    const length = (text as string).length;
+    if (length > limits.messageBytes) return fail(tooMuch('messageBytes'));
+    queue.keep(QUEUED_MESSAGES - (out.desiredSize ?? 0));
+    queue.push(length);
+    if (queue.total > limits.receivedCharacters) return fail(tooMuch('receivedCharacters'));
+    out.enqueue(message);
+    // The `ws` package can stop reading, and then the bridge stops the agent. A browser's socket cannot.
+    if (!paused && socket.pause !== undefined && (out.desiredSize ?? 1) <= 0) {
+      paused = true;
+      socket.pause();
+    }
+  };
+  socket.addEventListener('message', onMessage as (event: never) => void);
+
+  const readable = new ReadableStream<AnyMessage>(
+    {
+      start(controller) {
+        out = controller;
+      },
+      pull() {
+        if (paused) {
+          paused = false;
+          socket.resume?.();
+        }
+      },
+      cancel() {
+        over = true;
+      },
+    },
+    { highWaterMark: QUEUED_MESSAGES },
+  );
+  const writable = new WritableStream<AnyMessage>({
+    async write(message) {
+      if (socket.readyState !== 1) throw new RehydrateError('agent_exited', `The connection to the agent '${agent}' is closed.`, { agent });
+      const text = JSON.stringify(message);
+      if (text.length * 3 > limits.messageBytes && new TextEncoder().encode(text).length > limits.messageBytes) throw tooMuch('messageBytes');
+      socket.send(text);
+      // A WebSocket has no event for room in its buffer, so it is looked at.
+      while (socket.bufferedAmount > limits.bufferedBytes && socket.readyState === 1) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    },
+  });
+  return {
+    stream: { readable, writable },
+    closed() {
+      if (over) return;
+      over = true;
+      out.close();
+    },
+  };
+}
+
+/** The lengths of the messages that wait in the stream; it only says how many those are. */
+class LengthQueue {
+  total = 0;
+  #lengths: number[] = [];
+  #head = 0;
+
+  push(length: number): void {
+    this.#lengths.push(length);
+    this.total += length;
+  }
+
+  /** Forgets all but the newest `count`: the others have been read. */
+  keep(count: number): void {
+    while (this.#lengths.length - this.#head > count) {
+      this.total -= this.#lengths[this.#head]!;
+      this.#head += 1;
+    }
+    if (this.#head < 1024 || this.#head * 2 < this.#lengths.length) return;
+    this.#lengths = this.#lengths.slice(this.#head);
+    this.#head = 0;
+  }
+}
+
+function parse(text: string): AnyMessage | null {
+  try {
+    const value = JSON.parse(text) as Record<string, unknown> | null;
+    if (typeof value !== 'object' || value === null || value['jsonrpc'] !== '2.0') return null;
+    return typeof value['method'] === 'string' || 'id' in value ? (value as unknown as AnyMessage) : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}

@@ -4,7 +4,7 @@
  * (keys that come twice, escapes, line ends inside a frame) reaches the agent.
  */
 import { isUtf8 } from 'node:buffer';
-import { isMessage } from '../adapters/stdio/json-rpc.ts';
+import { isMessage, messageLine } from '../adapters/stdio/json-rpc.ts';
 
 export type FrameVerdict =
   /** One line for the agent, without its newline. */
@@ -30,7 +30,7 @@ export function judgeFrame(data: Buffer, binary: boolean, rules: InboundRules): 
     value = parseExactly(text);
     if (!isMessage(value)) return { verdict: 'close', why: 'JSON, but not one JSON-RPC 2.0 message' };
     if (!rules.allowMcp && 'method' in value && carriesCommand(value)) return refusal(value as unknown as Record<string, unknown>);
-    return { verdict: 'forward', line: JSON.stringify(value) };
+    return { verdict: 'forward', line: messageLine(value) };
   } catch (error) {
     // RangeError: nested deeper than the stack goes.
     if (error instanceof SyntaxError || error instanceof RangeError) return { verdict: 'close', why: 'not JSON' };

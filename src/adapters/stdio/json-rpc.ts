@@ -30,3 +30,14 @@ export function parseText(text: string): AnyMessage | null {
     throw error;
   }
 }
+
+/**
+ * A message as one line, without its newline. U+2028 and U+2029 are escaped: they are allowed in JSON,
+ * but line readers in wide use (Node's `readline` for one) take them for line ends.
+ */
+export function messageLine(message: unknown): string {
+  const text = JSON.stringify(message);
+  return SEPARATORS.test(text) ? text.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029') : text;
+}
+
+const SEPARATORS = /[\u2028\u2029]/;

@@ -3,7 +3,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { MessageStream } from '../../engine/ports.ts';
 import type { RunningProcess } from './agent-process.ts';
-import { parseMessage } from './json-rpc.ts';
+import { messageLine, parseMessage } from './json-rpc.ts';
 import type { StdioLimits } from './limits.ts';
 import { eachLine, LineCutter, LineTooLong } from './lines.ts';
 
@@ -81,7 +81,7 @@ function writeMessages(agent: string, running: RunningProcess, limits: StdioLimi
   return new WritableStream<AnyMessage>(
     {
       async write(message) {
-        const line = `${JSON.stringify(message)}\n`;
+        const line = `${messageLine(message)}\n`;
         if (line.length * 3 > limits.messageBytes && Buffer.byteLength(line) > limits.messageBytes) throw tooLarge(agent, 'to', limits.messageBytes);
         if (!stdin.writable) throw gone();
         // Messages written in one turn of the event loop reach the agent in one system call.

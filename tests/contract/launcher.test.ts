@@ -1,0 +1,40 @@
+import { describe, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { startBridge } from '../../src/bridge/index.ts';
+import { stdioLauncher, type StdioAgent } from '../../src/adapters/stdio/index.ts';
+import { carriesMark, readProcesses } from '../../src/adapters/stdio/process-table.ts';
+import { guard } from '../../src/adapters/stdio/guard.ts';
+import { websocketLauncher } from '../../src/adapters/websocket/index.ts';
+import { CONTRACT_AGENTS } from '../../src/testing/launcher-agent.ts';
+import { agentLauncherContract } from '../../src/testing/launcher-contract.ts';
+
+const script = fileURLToPath(new URL('../../src/testing/launcher-agent-stdio.ts', import.meta.url));
+const agents: Record<string, StdioAgent> = { missing: { command: '/nowhere/missing-agent' } };
+for (const name of CONTRACT_AGENTS) agents[name] = { command: process.execPath, args: [script, name] };
+
+/** Short graces: a stubborn agent costs a fraction of a second, not six. */
+const graces = { askMs: 300, termMs: 300 };
+
+/** Every living process that carries this host's mark. */
+async function alive(): Promise<number> {
+  return (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length;
+}
+
+describe('stdio', () => {
+  agentLauncherContract({
+    describe,
+    it,
+    open: async () => ({ launcher: stdioLauncher({ agents, limits: graces }), cwd: process.cwd(), alive, close: async () => undefined }),
+  });
+});
+
+describe('websocket over a bridge', () => {
+  agentLauncherContract({
+    describe,
+    it,
+    async open() {
+      const bridge = await startBridge({ agents, allowMissingOrigin: true, processLimits: graces });
+      return { launcher: websocketLauncher(bridge), cwd: process.cwd(), alive, close: () => bridge.close() };
+    },
+  });
+});

@@ -1,0 +1,34 @@
+import type { ComponentChildren } from 'preact';
+
+/**
+ * A button that stays in the tab order while it cannot be used: pressing Sleep must not throw the
+ * keyboard's focus away because Sleep is over. `why` says what would have to be so.
+ */
+export function Button(props: {
+  readonly onPress: () => void;
+  readonly disabled?: boolean;
+  readonly why?: string;
+  readonly tone?: 'plain' | 'main' | 'harm' | 'quiet';
+  readonly pressed?: boolean;
+  readonly type?: 'button' | 'submit';
+  readonly children: ComponentChildren;
+  readonly label?: string;
+}) {
+  return (
+    <button
+      type={props.type ?? 'button'}
+      class={`rp-button rp-${props.tone ?? 'plain'}`}
+      aria-disabled={props.disabled ? 'true' : undefined}
+      aria-pressed={props.pressed === undefined ? undefined : props.pressed}
+      aria-label={props.label}
+      title={props.why}
+      onClick={(event) => {
+        if (props.type !== 'submit') event.preventDefault();
+        if (!props.disabled) props.onPress();
+        else event.preventDefault();
+      }}
+    >
+      {props.children}
+    </button>
+  );
+}

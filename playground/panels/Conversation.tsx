@@ -1,0 +1,106 @@
+import type { ReadonlySignal } from '@preact/signals';
+import { memo } from 'preact/compat';
+import type { Item } from '../state/conversation.ts';
+import type { SessionView } from '../state/view.ts';
+import { stickToEnd } from './Wire.tsx';
+
+/** The newest items that are drawn. */
+const SHOWN = 200;
+
+/**
+ * The conversation as HTML: the primary view for everyone who does not see the terminal. What an
+ * agent says is only ever text here, so markup in it is shown and not obeyed.
+ */
+export function Conversation(props: { readonly view: ReadonlySignal<SessionView>; readonly hint: string }) {
+  const view = props.view.value;
+  const shown = view.items.slice(-SHOWN);
+  const hidden = view.dropped + view.items.length - shown.length;
+  return (
+    <div
+      class="rp-log rp-scroll"
+      role="log"
+      aria-label="Conversation"
+      aria-live="polite"
+      // Screen readers wait for the end of a streamed answer, but not past a question to the person.
+      aria-busy={view.turnOpen && !view.permission}
+      tabIndex={0}
+      ref={(element) => stickToEnd(element)}
+    >
+      {hidden > 0 ? <p class="rp-dim">{hidden} older messages are in the database.</p> : null}
+      {shown.length === 0 ? <p class="rp-empty">{props.hint}</p> : shown.map((item) => <Entry key={item.key} item={item} />)}
+    </div>
+  );
+}
+
+const WHO = { user: 'You', agent: 'Agent', thought: 'Agent, thinking' } as const;
+
+const Entry = memo(function Entry({ item }: { readonly item: Item }) {
+  switch (item.kind) {
+    case 'user':
+    case 'agent':
+    case 'thought':
+      return (
+        <div class="rp-message" data-who={item.kind}>
+          <span class="rp-who">
+            {WHO[item.kind]}
+            {item.imported ? ', from another client' : ''}
+          </span>
+          <div class="rp-text">
+            {item.pieces.map((piece, index) => (
+              <Piece key={index} text={piece} />
+            ))}
+          </div>
+        </div>
+      );
+    case 'tool':
+      return (
+        <div class="rp-message" data-who="tool">
+          <span class="rp-who">Tool, {item.status.replaceAll('_', ' ')}</span>
+          <div class="rp-text">
+            {item.title}
+            {item.text ? (
+              <details>
+                <summary>What it gave</summary>
+                <pre tabIndex={0}>{item.text}</pre>
+              </details>
+            ) : null}
+          </div>
+        </div>
+      );
+    case 'plan':
+      return (
+        <div class="rp-message" data-who="tool">
+          <span class="rp-who">Plan</span>
+          <ul class="rp-text">
+            {item.entries.map((entry, index) => (
+              <li key={index}>
+                {entry.text} <span class="rp-dim">{entry.status.replaceAll('_', ' ')}</span>
+              </li>
+            ))}
+          </ul>
+        </div>
+      );
+    case 'permission':
+      return (
+        <div class="rp-message" data-who="tool">
+          <span class="rp-who">The agent asked</span>
+          <div class="rp-text">
+            {item.title} <span class="rp-dim">{item.answer === null ? 'not answered yet' : item.answer}</span>
+          </div>
+        </div>
+      );
+    case 'notice':
+      return (
+        <p class="rp-notice" data-tone={item.tone}>
+          {item.tone === 'warn' ? <span aria-hidden="true">⚠ </span> : null}
+          {item.tier ? <strong>{item.tier}: </strong> : null}
+          {item.text}
+        </p>
+      );
+  }
+});
+
+/** Only the last piece of a streamed text changes, so only that one is drawn again. */
+const Piece = memo(function Piece({ text }: { readonly text: string }) {
+  return <span class="rp-piece">{text}</span>;
+});

@@ -1,0 +1,170 @@
+import { useSignal, type ReadonlySignal, type Signal } from '@preact/signals';
+import type { Row, SqlValue } from '../../src/engine/ports.ts';
+import { CELL_CHARS, cellText, rowKey, type Changes, type TableInfo, type TableView } from '../state/tables.ts';
+import type { ConsoleResult } from '../state/sql-console.ts';
+import { count, msWords } from '../state/words.ts';
+import { Button } from './Button.tsx';
+import { Empty, Panel } from './Panel.tsx';
+import { stickToEnd } from './Wire.tsx';
+
+/** The tables as they are stored, what just changed in them, and a console on a copy. */
+export function DatabasePanel(props: {
+  readonly tables: ReadonlySignal<readonly TableInfo[]>;
+  readonly table: ReadonlySignal<TableView | null>;
+  readonly changes: ReadonlySignal<Changes>;
+  readonly sql: Signal<string>;
+  readonly result: ReadonlySignal<ConsoleResult | null>;
+  readonly onTable: (name: string) => void;
+  readonly onRun: () => void;
+  readonly onExport: () => void;
+  readonly onImport: (file: File) => void;
+}) {
+  const tables = props.tables.value;
+  const table = props.table.value;
+  return (
+    <Panel
+      name="Database"
+      class="rp-database"
+      aside={
+        <>
+          <Button tone="quiet" onPress={props.onExport}>Export database</Button>
+          <ImportButton onImport={props.onImport} />
+        </>
+      }
+    >
+      {tables.length === 0 ? (
+        <Empty>The tables appear here when the database is open.</Empty>
+      ) : (
+        <>
+          <div class="rp-tabs" role="group" aria-label="Tables">
+            {tables.map((one) => (
+              <button key={one.name} type="button" class="rp-tab" aria-pressed={one.name === table?.name} onClick={() => props.onTable(one.name)}>
+                {one.name} <span class="rp-dim">{one.rows}</span>
+              </button>
+            ))}
+          </div>
+          {table ? <Rows table={table} changes={props.changes.value} /> : null}
+        </>
+      )}
+      <form
+        class="rp-sql"
+        onSubmit={(event) => {
+          event.preventDefault();
+          props.onRun();
+        }}
+      >
+        <textarea
+          class="rp-field rp-code"
+          aria-label="SQL"
+          rows={2}
+          spellcheck={false}
+          autocapitalize="off"
+          value={props.sql.value}
+          onInput={(event) => (props.sql.value = event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+            event.preventDefault();
+            event.currentTarget.form?.requestSubmit();
+          }}
+        />
+        <Button type="submit" onPress={() => undefined}>Run query</Button>
+      </form>
+      <p class="rp-dim rp-small">Queries run on a throw-away copy. Nothing they do reaches the session.</p>
+      <div aria-live="polite">{props.result.value ? <Result result={props.result.value} /> : null}</div>
+    </Panel>
+  );
+}
+
+function ImportButton(props: { readonly onImport: (file: File) => void }) {
+  const input = useSignal<HTMLInputElement | null>(null);
+  return (
+    <>
+      <Button tone="quiet" onPress={() => input.value?.click()}>Import database</Button>
+      <input
+        ref={(element) => {
+          input.value = element;
+        }}
+        type="file"
+        hidden
+        accept=".sqlite,.sqlite3,.db,application/vnd.sqlite3"
+        onChange={(event) => {
+          const file = event.currentTarget.files?.[0];
+          event.currentTarget.value = '';
+          if (file) props.onImport(file);
+        }}
+      />
+    </>
+  );
+}
+
+function Rows({ table, changes }: { readonly table: TableView; readonly changes: Changes }) {
+  if (table.rows.length === 0) return <Empty>{`${table.name} has no rows yet.`}</Empty>;
+  return (
+    <div class="rp-table rp-scroll" tabIndex={0} role="group" aria-label={`Rows of ${table.name}`} ref={(element) => stickToEnd(element)}>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col"><span class="rp-sr">Changed</span></th>
+            {table.columns.map((column) => (
+              <th scope="col" key={column}>{column}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {table.rows.map((row, index) => {
+            const key = rowKey(table, row, index);
+            const change = changes.get(key);
+            return (
+              <tr key={key} data-change={change === undefined ? undefined : change === 'new' ? 'new' : 'changed'}>
+                <td class="rp-mark">{change === undefined ? '' : change === 'new' ? <><span aria-hidden="true">+</span><span class="rp-sr">new</span></> : <><span aria-hidden="true">~</span><span class="rp-sr">changed</span></>}</td>
+                {table.columns.map((column) => (
+                  <Cell key={column} row={row} column={column} changed={change !== undefined && change !== 'new' && change.has(column)} />
+                ))}
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+      {table.total > table.rows.length ? <p class="rp-dim">The newest {table.rows.length} of {count(table.total, 'row')}.</p> : null}
+    </div>
+  );
+}
+
+function Cell(props: { readonly row: Row; readonly column: string; readonly changed: boolean }) {
+  const value: SqlValue = props.row[props.column] ?? null;
+  const text = cellText(value);
+  return (
+    <td data-changed={props.changed ? 'true' : undefined} class={value === null ? 'rp-null' : undefined} title={text.length > CELL_CHARS ? text.slice(0, 2_000) : undefined}>
+      {text.length > CELL_CHARS ? `${text.slice(0, CELL_CHARS)}…` : text}
+    </td>
+  );
+}
+
+function Result({ result }: { readonly result: ConsoleResult }) {
+  if (result.kind === 'error') return <p class="rp-problem"><span aria-hidden="true">⚠ </span>{result.message}</p>;
+  if (result.kind === 'running') return <p class="rp-dim">Running…</p>;
+  return (
+    <div class="rp-table rp-scroll" tabIndex={0} role="group" aria-label="Query result">
+      <p class="rp-dim">
+        {count(result.total, 'row')}{result.total > result.rows.length ? `, the first ${result.rows.length} shown` : ''}, {msWords(result.ms)}
+      </p>
+      {result.rows.length > 0 ? (
+        <table>
+          <thead>
+            <tr>{result.columns.map((column, index) => <th scope="col" key={index}>{column}</th>)}</tr>
+          </thead>
+          <tbody>
+            {result.rows.map((row, index) => (
+              <tr key={index}>
+                {row.map((value, at) => {
+                  const text = cellText(value);
+                  return <td key={at} class={value === null ? 'rp-null' : undefined} title={text.length > CELL_CHARS ? text.slice(0, 2_000) : undefined}>{text.length > CELL_CHARS ? `${text.slice(0, CELL_CHARS)}…` : text}</td>;
+                })}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      ) : null}
+    </div>
+  );
+}

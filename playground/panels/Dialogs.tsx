@@ -1,0 +1,122 @@
+import { useSignal, type ReadonlySignal } from '@preact/signals';
+import type { BridgeState } from '../state/agents.ts';
+import { Button } from './Button.tsx';
+import { Dialog } from './Dialog.tsx';
+
+/** The link to what is on screen, and what it does not carry. */
+export function ShareDialog(props: { readonly link: string; readonly bridged: boolean; readonly onClose: () => void }) {
+  const copied = useSignal<'no' | 'yes' | 'failed'>('no');
+  return (
+    <Dialog title="Share this view" onClose={props.onClose}>
+      <p>
+        The link names the scenario, the agent and how many steps have run.
+        {props.bridged
+          ? ' This agent is behind a bridge, so whoever opens the link sees the steps and starts them by hand.'
+          : ' Whoever opens it sees those steps run again, with the same agent, in their own tab.'}{' '}
+        It carries nothing you typed, no secret and no command.
+      </p>
+      <input class="rp-field rp-code" readOnly aria-label="Link" value={props.link} onFocus={(event) => event.currentTarget.select()} />
+      <div class="rp-row">
+        <Button
+          tone="main"
+          onPress={() => {
+            navigator.clipboard.writeText(props.link).then(
+              () => (copied.value = 'yes'),
+              () => (copied.value = 'failed'),
+            );
+          }}
+        >
+          Copy link
+        </Button>
+        <span aria-live="polite">{copied.value === 'yes' ? 'Copied.' : copied.value === 'failed' ? 'The browser did not allow it: select the link and copy it.' : ''}</span>
+      </div>
+    </Dialog>
+  );
+}
+
+export interface ResetInventory {
+  readonly sessions: number;
+  readonly events: number;
+  readonly forks: number;
+}
+
+/** What will be deleted, said before it is. */
+export function ResetDialog(props: { readonly inventory: ResetInventory; readonly onClose: () => void; readonly onConfirm: () => void }) {
+  const { sessions, events, forks } = props.inventory;
+  return (
+    <Dialog title="Start from nothing?" close="Keep everything" onClose={props.onClose}>
+      <p>This deletes, in this browser and for every tab of this site:</p>
+      <ul>
+        <li>the playground’s database: {sessions} {sessions === 1 ? 'session' : 'sessions'} with {events} events{forks > 0 ? `, and ${forks} ${forks === 1 ? 'fork' : 'forks'}` : ''};</li>
+        <li>what the agents in the tab remember for themselves;</li>
+        <li>the choices kept for this page.</li>
+      </ul>
+      <p>Agents behind a bridge keep their own sessions. It cannot be undone: export the database first if you want it back.</p>
+      <div class="rp-row">
+        <Button tone="harm" onPress={props.onConfirm}>Delete all of it</Button>
+      </div>
+    </Dialog>
+  );
+}
+
+/** Connects a bridge by hand, with what the browser will ask explained before it asks. */
+export function BridgeDialog(props: {
+  readonly state: ReadonlySignal<BridgeState>;
+  readonly publicOrigin: boolean;
+  readonly origin: string;
+  readonly onConnect: (url: string, token: string) => void;
+  readonly onDisconnect: () => void;
+  readonly onClose: () => void;
+}) {
+  const url = useSignal('ws://127.0.0.1:');
+  const token = useSignal('');
+  const state = props.state.value;
+  return (
+    <Dialog title={state.kind === 'connected' ? 'The bridge' : 'Connect a bridge'} onClose={props.onClose}>
+      {state.kind === 'connected' ? (
+        <>
+          <p>
+            Connected to <code>{state.url}</code>. It offers: {state.agents.join(', ') || 'no agents'}.
+          </p>
+          <p>
+            Each agent runs on the machine of the bridge, in <code>{state.cwd ?? 'its working directory'}</code>, with the rights of whoever started it. It runs while its session is live, and ends when the
+            page closes. Stop the bridge with Ctrl-C where it was started.
+          </p>
+          <div class="rp-row">
+            <Button onPress={props.onDisconnect}>Disconnect bridge</Button>
+          </div>
+        </>
+      ) : (
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            props.onConnect(url.value.trim(), token.value.trim());
+          }}
+        >
+          <p>Agents on your own machine can be played here too. Start a bridge for yours, then paste what it prints:</p>
+          <pre tabIndex={0}>{`npx rehydrate bridge --origin ${props.origin} --agent mine='my-agent --acp'`}</pre>
+          <p>Whoever holds the token acts with your agent’s rights. It stays in this tab’s memory, and is gone when you leave.</p>
+          {props.publicOrigin ? (
+            <p>
+              <strong>Your browser will ask</strong> whether this site may reach devices on your local network. That is the bridge on your own machine. Without it, the connection fails.
+            </p>
+          ) : null}
+          <label class="rp-choice">
+            <span>Bridge address</span>
+            <input class="rp-field rp-code" value={url.value} spellcheck={false} onInput={(event) => (url.value = event.currentTarget.value)} />
+          </label>
+          <label class="rp-choice">
+            <span>Token</span>
+            <input class="rp-field rp-code" type="password" autocomplete="off" value={token.value} onInput={(event) => (token.value = event.currentTarget.value)} />
+          </label>
+          <p class="rp-problem" aria-live="assertive">{state.kind === 'failed' ? state.why : ''}</p>
+          <div class="rp-row">
+            <Button type="submit" tone="main" disabled={state.kind === 'connecting'} onPress={() => undefined}>
+              {state.kind === 'connecting' ? 'Connecting' : 'Connect'}
+            </Button>
+          </div>
+        </form>
+      )}
+    </Dialog>
+  );
+}

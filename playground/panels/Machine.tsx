@@ -1,0 +1,81 @@
+import type { ReadonlySignal } from '@preact/signals';
+import { Panel } from './Panel.tsx';
+import { STATIONS, type AgentStatus, type HostStatus, type Machine, type Station, type StationState } from '../state/machine.ts';
+
+const HOST: Readonly<Record<HostStatus, string>> = { opening: 'opening', awake: 'awake', asleep: 'asleep' };
+
+const MARK: Readonly<Record<StationState, { readonly glyph: string; readonly word: string }>> = {
+  idle: { glyph: '○', word: 'not tried' },
+  trying: { glyph: '◐', word: 'asking' },
+  ok: { glyph: '●', word: 'worked' },
+  refused: { glyph: '✕', word: 'refused' },
+  lost: { glyph: '⚠', word: 'no answer' },
+};
+
+const AGENT_DETAIL: Readonly<Record<AgentStatus, string>> = {
+  asleep: 'No process. Nothing to pay for.',
+  starting: 'A process starts.',
+  resuming: 'It is asked for the session.',
+  live: 'Waits for a prompt.',
+  prompting: 'Works on a turn.',
+  dead: 'Its process is gone, unasked.',
+};
+
+/** The live picture: host, database, agent, and the way back the resume took. */
+export function MachinePanel(props: {
+  readonly machine: ReadonlySignal<Machine>;
+  readonly sessionId: ReadonlySignal<string | null>;
+  readonly events: ReadonlySignal<number>;
+  readonly commits: ReadonlySignal<number>;
+  readonly frames: ReadonlySignal<number>;
+}) {
+  const machine = props.machine.value;
+  const linked = machine.agent !== 'asleep' && machine.agent !== 'dead';
+  return (
+    <Panel name="Machine" class="rp-machine-panel">
+      <div class="rp-machine">
+        <div class="rp-box" data-state={machine.host}>
+          <h3>Host</h3>
+          <p class="rp-state">{HOST[machine.host]}</p>
+          <p class="rp-detail">Owns the session.</p>
+        </div>
+        <div class="rp-link" data-linked={linked} aria-hidden="true">
+          <span class="rp-link-line" />
+          <span key={props.frames.value} class="rp-link-pulse" />
+          <span class="rp-link-label">{linked ? 'ACP' : 'no connection'}</span>
+        </div>
+        <div class="rp-box rp-agent" data-state={machine.agent}>
+          <h3>Agent</h3>
+          <p class="rp-state" role="status" aria-label="Agent status">{machine.agent}</p>
+          <p class="rp-detail">{AGENT_DETAIL[machine.agent]}</p>
+        </div>
+        <div class="rp-box rp-db" data-state="durable">
+          <span key={props.commits.value} class="rp-flash" aria-hidden="true" />
+          <h3>Database</h3>
+          <p class="rp-state">durable</p>
+          <p class="rp-detail">
+            {props.events.value} events
+            {props.sessionId.value ? <> of <code>{props.sessionId.value}</code></> : null}
+          </p>
+        </div>
+        <ol class="rp-path" aria-label="The way back">
+          {STATIONS.map((station) => (
+            <PathStation key={station} station={station} state={machine.stations[station]} />
+          ))}
+        </ol>
+      </div>
+      <p class="rp-words" aria-live="polite">{machine.words}</p>
+    </Panel>
+  );
+}
+
+function PathStation(props: { readonly station: Station; readonly state: StationState }) {
+  const mark = MARK[props.state];
+  return (
+    <li class="rp-station" data-state={props.state}>
+      <span aria-hidden="true" class="rp-glyph">{mark.glyph}</span>
+      <code>{props.station}</code>
+      <span class="rp-station-word">{mark.word}</span>
+    </li>
+  );
+}

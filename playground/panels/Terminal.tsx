@@ -1,0 +1,47 @@
+import { effect, type ReadonlySignal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { SessionView } from '../state/view.ts';
+import { Panel } from './Panel.tsx';
+import type * as TerminalModule from './terminal.ts';
+import type { TerminalActions, TerminalView } from './terminal.ts';
+
+/** Loads the terminal and keeps it up to date; without it the page works the same. */
+export function TerminalPanel(props: {
+  readonly view: ReadonlySignal<SessionView>;
+  readonly running: ReadonlySignal<boolean>;
+  readonly load: () => Promise<typeof TerminalModule>;
+  readonly actions: TerminalActions;
+}) {
+  const holder = useRef<HTMLDivElement>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  useEffect(() => {
+    let view: TerminalView | undefined;
+    let gone = false;
+    let stop: (() => void) | undefined;
+    const themes = new MutationObserver(() => view?.theme());
+    themes.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
+    props.load().then(
+      (module) => {
+        if (gone || !holder.current) return;
+        view = module.openTerminal(holder.current, props.actions);
+        stop = effect(() => {
+          const now = props.view.value;
+          view?.show(now.info?.sessionId ?? '', now.items, props.running.value);
+        });
+      },
+      () => setProblem('The terminal could not load. The conversation shows the same; reload the page to try again.'),
+    );
+    return () => {
+      gone = true;
+      themes.disconnect();
+      stop?.();
+      view?.dispose();
+    };
+  }, []);
+  return (
+    <Panel name="Terminal" aside={<span class="rp-dim">Enter sends, Ctrl-C cancels, Tab leaves</span>}>
+      {problem ? <p class="rp-problem"><span aria-hidden="true">⚠ </span>{problem}</p> : null}
+      <div class="rp-terminal" ref={holder} />
+    </Panel>
+  );
+}

@@ -1,0 +1,47 @@
+/** A scenario is data: what to watch, and steps a person can run or skip. */
+import type { ErrorCode } from '../../src/engine/errors.ts';
+import type { ResumePolicy, Tier, Verification } from '../../src/engine/types.ts';
+import type { AgentStatus } from '../state/machine.ts';
+
+/** What must be so after a step. The runner says which of it was not. */
+export interface Expectation {
+  /** The tier the prompt's resume took. */
+  readonly tier?: Tier;
+  readonly verified?: Verification;
+  /** The agent's answer to this prompt contains it, without regard to case. */
+  readonly reply?: string;
+  /** The prompt fails with this code. Without it, a failing prompt is not as expected. */
+  readonly error?: ErrorCode | readonly ErrorCode[];
+  readonly status?: AgentStatus;
+}
+
+export type Fault = 'sleep' | 'wake' | 'kill' | 'drop' | 'forget-store' | 'arm-crash';
+
+export type Step = { readonly note: string; readonly expect?: Expectation } & (
+  | {
+      /** Sends a prompt and waits for the end of its turn, or for a permission request. */
+      readonly say: string;
+      readonly until?: 'turn-end' | 'permission';
+    }
+  | { readonly do: Fault }
+  | { readonly do: 'answer'; readonly answer: 'allow' | 'reject' }
+  /** Creates the session without a prompt, which starts the agent once. */
+  | { readonly do: 'create' }
+  | { readonly do: 'policy'; readonly policy: ResumePolicy }
+);
+
+export interface Scenario {
+  /** In links and file names. */
+  readonly name: string;
+  readonly title: string;
+  /** One sentence: where to look. */
+  readonly watch: string;
+  /** The scripted agent it is about; `own` for one of the person's behind the bridge. */
+  readonly agent: string;
+  /** False where it needs what only an agent in the tab offers. */
+  readonly bridge: boolean;
+  readonly policy: ResumePolicy;
+  readonly steps: readonly Step[];
+  /** What was seen, said at its end. */
+  readonly end: string;
+}

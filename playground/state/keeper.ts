@@ -1,0 +1,123 @@
+/** The live side: one host at a time, the agents it started, and the picture drawn from their wire. */
+import { signal } from '@preact/signals';
+import { createHost, type Host } from '../../src/engine/index.ts';
+import type { AgentLauncher, ClientServices, SqlDatabase } from '../../src/engine/ports.ts';
+import { describeExit } from '../../src/engine/ports.ts';
+import { FrameLog, type Frame } from './frames.ts';
+import { INITIAL_MACHINE, reduceMachine, type Machine, type MachineInput } from './machine.ts';
+import { tapLauncher, type Tap, type TapEvent, type TappedAgent } from './tap.ts';
+
+export interface KeeperOptions {
+  readonly launcher: AgentLauncher;
+  readonly schedule: (run: () => void) => void;
+  /** Files and the like for agents in the tab. */
+  readonly client: (database: SqlDatabase) => ClientServices | undefined;
+}
+
+export class Keeper {
+  readonly machine = signal<Machine>(INITIAL_MACHINE);
+  readonly frames = signal<readonly Frame[]>([]);
+  /** True while the agent is to be killed at the first word of its next answer. */
+  readonly crashArmed = signal(false);
+  readonly #options: KeeperOptions;
+  readonly #log = new FrameLog();
+  readonly #tap: Tap;
+  #machine: Machine = INITIAL_MACHINE;
+  #host: Host | null = null;
+  #database: SqlDatabase | null = null;
+  #processes = 0;
+  #drawing = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    this.#tap = tapLauncher(options.launcher, (event) => this.#onTap(event), () => ++this.#processes);
+  }
+
+  get host(): Host | null {
+    return this.#host;
+  }
+
+  /** Which database the next host opens on. The host sleeps first. */
+  async use(database: SqlDatabase): Promise<void> {
+    await this.sleep();
+    this.#database = database;
+  }
+
+  /** The host, opened if there is none. No agent starts. */
+  async wake(): Promise<Host> {
+    if (this.#host) return this.#host;
+    if (!this.#database) throw new Error('The database is not open yet.');
+    const client = this.#options.client(this.#database);
+    this.#host = await createHost({ database: this.#database, agents: this.#tap.launcher, ...(client ? { client } : {}) });
+    this.dispatch({ type: 'host', status: 'awake' });
+    return this.#host;
+  }
+
+  /** Drops everything live. */
+  async sleep(): Promise<void> {
+    const host = this.#host;
+    this.#host = null;
+    this.crashArmed.value = false;
+    if (!host) return;
+    // Said first, so that an agent that ends now is asleep and not dead.
+    this.dispatch({ type: 'host', status: 'asleep' });
+    await host.sleep();
+  }
+
+  /** The agents that run for a session. */
+  agentsOf(sessionId: string | null): readonly TappedAgent[] {
+    return [...this.#tap.running.values()].filter((agent) => agent.sessionId === sessionId);
+  }
+
+  dispatch(input: MachineInput): void {
+    this.#machine = reduceMachine(this.#machine, input);
+    // The status is shown at once; frames are drawn together.
+    this.machine.value = this.#machine;
+  }
+
+  clearFrames(): void {
+    this.#log.clear();
+    this.frames.value = [];
+  }
+
+  #onTap(event: TapEvent): void {
+    const now = Date.now();
+    switch (event.type) {
+      case 'frame':
+        this.#log.add(event.process, event.direction, event.message, now);
+        if (this.crashArmed.value && this.#saysFirstWord(event)) {
+          this.crashArmed.value = false;
+          void this.#tap.running.get(event.process)?.kill();
+        }
+        break;
+      case 'launching':
+        this.#log.note(event.process, 'to-agent', `process ${event.process}: starting ${event.agent}`, now);
+        break;
+      case 'launch_failed':
+        this.#log.note(event.process, 'from-agent', `process ${event.process}: could not start`, now);
+        break;
+      case 'exited':
+        this.#log.note(event.process, 'from-agent', `process ${event.process}: ${describeExit(event.exit)}`, now);
+        break;
+      case 'launched':
+        break;
+    }
+    this.dispatch(event);
+    this.#draw();
+  }
+
+  #saysFirstWord(event: Extract<TapEvent, { type: 'frame' }>): boolean {
+    if (event.direction !== 'from-agent' || this.#machine.agent !== 'prompting') return false;
+    const params = (event.message as { params?: { update?: { sessionUpdate?: string } } }).params;
+    return params?.update?.sessionUpdate === 'agent_message_chunk';
+  }
+
+  #draw(): void {
+    if (this.#drawing) return;
+    this.#drawing = true;
+    this.#options.schedule(() => {
+      this.#drawing = false;
+      this.frames.value = [...this.#log.frames];
+    });
+  }
+}

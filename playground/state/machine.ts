@@ -1,0 +1,177 @@
+/**
+ * The live picture of host, database and agent, as a reducer over what the tap and the host report.
+ * It is drawn from the wire and not asked of the engine, so that it shows what happened and nothing else.
+ */
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import type { ResumeReport, Tier } from '../../src/engine/types.ts';
+import { describeExit } from '../../src/engine/ports.ts';
+import type { Direction } from './frames.ts';
+import type { TapEvent } from './tap.ts';
+
+export type AgentStatus = 'asleep' | 'starting' | 'resuming' | 'live' | 'prompting' | 'dead';
+export type HostStatus = 'opening' | 'awake' | 'asleep';
+
+/** The stations a resume can pass, in order. */
+export const STATIONS = ['initialize', 'session/resume', 'session/load', 'session/new', 'session/prompt'] as const;
+export type Station = (typeof STATIONS)[number];
+export type StationState = 'idle' | 'trying' | 'ok' | 'refused' | 'lost';
+
+export interface Machine {
+  readonly host: HostStatus;
+  readonly agent: AgentStatus;
+  /** The agent process the picture is about; null before the first. */
+  readonly process: number | null;
+  readonly stations: Readonly<Record<Station, StationState>>;
+  /** Set from the report, when there is one. */
+  readonly tier: Tier | null;
+  /** The last thing that happened, in words. */
+  readonly words: string;
+  /** Requests under way: the key says which side asked. */
+  readonly pending: Readonly<Record<string, Station>>;
+}
+
+export type MachineInput =
+  | { readonly type: 'host'; readonly status: HostStatus }
+  | { readonly type: 'report'; readonly report: ResumeReport }
+  | TapEvent;
+
+const IDLE: Machine['stations'] = Object.freeze({
+  initialize: 'idle',
+  'session/resume': 'idle',
+  'session/load': 'idle',
+  'session/new': 'idle',
+  'session/prompt': 'idle',
+});
+
+export const INITIAL_MACHINE: Machine = Object.freeze({
+  host: 'opening',
+  agent: 'asleep',
+  process: null,
+  stations: IDLE,
+  tier: null,
+  words: 'The host is opening its database.',
+  pending: {},
+});
+
+const HOST_WORDS: Readonly<Record<HostStatus, string>> = {
+  opening: 'The host is opening its database.',
+  awake: 'The host is awake. No agent runs: one is started by the next prompt.',
+  asleep: 'Everything live is gone. The session is in the database.',
+};
+
+export function reduceMachine(machine: Machine, input: MachineInput): Machine {
+  switch (input.type) {
+    case 'host':
+      return input.status === 'awake' || input.status === 'opening'
+        ? { ...INITIAL_MACHINE, host: input.status, words: HOST_WORDS[input.status] }
+        : { ...machine, host: 'asleep', agent: 'asleep', pending: {}, words: HOST_WORDS.asleep };
+    case 'report':
+      return { ...machine, tier: input.report.tier };
+    case 'launching':
+      return {
+        ...machine,
+        process: input.process,
+        agent: 'starting',
+        stations: IDLE,
+        tier: null,
+        pending: {},
+        words: `Starting the agent ${input.agent}.`,
+      };
+    case 'launched':
+      return input.process === machine.process ? { ...machine, words: `${input.agent} runs.` } : machine;
+    case 'launch_failed':
+      return input.process === machine.process
+        ? { ...machine, agent: 'dead', words: `The agent could not start: ${message(input.error)}` }
+        : machine;
+    case 'frame':
+      return input.process === machine.process ? onFrame(machine, input.direction, input.message) : machine;
+    case 'exited':
+      return input.process === machine.process ? onExit(machine, input) : machine;
+  }
+}
+
+function onExit(machine: Machine, input: Extract<TapEvent, { type: 'exited' }>): Machine {
+  const stations = { ...machine.stations };
+  for (const station of Object.values(machine.pending)) stations[station] = 'lost';
+  // An agent the host ended is asleep, however it had to be ended; any other end is a death.
+  const asked = input.by === 'host' || machine.host !== 'awake';
+  return {
+    ...machine,
+    agent: asked ? 'asleep' : 'dead',
+    stations,
+    pending: {},
+    words: machine.host === 'asleep' ? machine.words : `The agent ${describeExit(input.exit)}.`,
+  };
+}
+
+function onFrame(machine: Machine, direction: Direction, raw: AnyMessage): Machine {
+  const m = raw as unknown as Record<string, unknown>;
+  if (direction === 'to-agent' && typeof m['method'] === 'string' && m['id'] !== undefined) {
+    const station = STATIONS.find((name) => name === m['method']);
+    if (!station) return machine;
+    return {
+      ...machine,
+      agent: asking(machine.agent, station),
+      stations: { ...machine.stations, [station]: 'trying' },
+      pending: { ...machine.pending, [JSON.stringify(m['id'])]: station },
+      words: ASKING[station],
+    };
+  }
+  if (direction === 'from-agent' && typeof m['method'] !== 'string' && m['id'] !== undefined) {
+    const key = JSON.stringify(m['id']);
+    const station = machine.pending[key];
+    if (!station) return machine;
+    const { [key]: _answered, ...pending } = machine.pending;
+    const refused = 'error' in m;
+    return {
+      ...machine,
+      agent: answered(machine.agent, station, refused),
+      stations: { ...machine.stations, [station]: refused ? 'refused' : 'ok' },
+      pending,
+      words: refused ? `The agent refused ${station}: ${message(m['error'])}` : ANSWERED[station],
+    };
+  }
+  return machine;
+}
+
+function asking(agent: AgentStatus, station: Station): AgentStatus {
+  switch (station) {
+    case 'initialize':
+      return 'starting';
+    case 'session/resume':
+    case 'session/load':
+      return 'resuming';
+    case 'session/new':
+      // After a refused resume it is still the same coming back.
+      return agent === 'resuming' ? 'resuming' : 'starting';
+    case 'session/prompt':
+      return 'prompting';
+  }
+}
+
+function answered(agent: AgentStatus, station: Station, refused: boolean): AgentStatus {
+  if (station === 'session/prompt') return 'live';
+  if (station === 'initialize' || refused) return agent;
+  return 'live';
+}
+
+const ASKING: Readonly<Record<Station, string>> = {
+  initialize: 'Asking the agent what it can do.',
+  'session/resume': 'Asking the agent to take the session up again, without a replay.',
+  'session/load': 'Asking the agent to load the session and replay it.',
+  'session/new': 'Asking the agent for a new session.',
+  'session/prompt': 'The agent works on the prompt.',
+};
+
+const ANSWERED: Readonly<Record<Station, string>> = {
+  initialize: 'The agent said what it can do.',
+  'session/resume': 'The agent took the session up again.',
+  'session/load': 'The agent loaded the session.',
+  'session/new': 'The agent has a session.',
+  'session/prompt': 'The turn ended. The agent is live.',
+};
+
+function message(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message);
+  return String(error);
+}

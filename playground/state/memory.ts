@@ -1,0 +1,87 @@
+/** The choices a page keeps between visits. Read with suspicion: anything may stand in a browser's storage. */
+import type { ResumePolicy } from '../../src/engine/types.ts';
+
+export type StepState = 'waiting' | 'running' | 'done' | 'differs' | 'skipped';
+
+export interface StepProgress {
+  readonly state: StepState;
+  readonly why: string;
+}
+
+/** Where a scenario with an agent stands. */
+export interface PlaceMemory {
+  readonly sessionId: string | null;
+  readonly progress: readonly StepProgress[];
+}
+
+/** A fork, or an imported database: a branch of its own. */
+export interface BranchMemory {
+  readonly name: string;
+  readonly sessionId: string | null;
+  /** The agent's own session at the fork: it belongs to the main line and is not taken up here. */
+  readonly agentSessionId: string | null;
+}
+
+export interface Memory {
+  readonly scenario: string | null;
+  readonly agent: string | null;
+  readonly policy: ResumePolicy;
+  readonly places: Readonly<Record<string, PlaceMemory>>;
+  /** All branches; `branch` is the one shown, null the main line. */
+  readonly branches: readonly BranchMemory[];
+  readonly branch: string | null;
+}
+
+export const NO_MEMORY: Memory = Object.freeze({ scenario: null, agent: null, policy: 'auto', places: {}, branches: [], branch: null });
+
+const STATES: readonly string[] = ['waiting', 'running', 'done', 'differs', 'skipped'];
+type Json = Readonly<Record<string, unknown>>;
+const isRecord = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+const text = (value: unknown): string | null => (typeof value === 'string' && value.length <= 200 ? value : null);
+
+/** Anything that is not as written by `writeMemory` is left out. */
+export function readMemory(stored: string | null): Memory {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(stored ?? 'null');
+  } catch {
+    return NO_MEMORY;
+  }
+  if (!isRecord(raw)) return NO_MEMORY;
+  const places: Record<string, PlaceMemory> = {};
+  for (const [key, value] of Object.entries(isRecord(raw['places']) ? raw['places'] : {})) {
+    if (isRecord(value)) places[key] = { sessionId: text(value['sessionId']), progress: readProgress(value['progress']) };
+  }
+  const branches = (Array.isArray(raw['branches']) ? raw['branches'] : []).filter(isRecord).flatMap((branch): BranchMemory[] => {
+    const name = text(branch['name']);
+    return name === null ? [] : [{ name, sessionId: text(branch['sessionId']), agentSessionId: text(branch['agentSessionId']) }];
+  });
+  const branch = text(raw['branch']);
+  const policy = raw['policy'];
+  return {
+    scenario: text(raw['scenario']),
+    agent: text(raw['agent']),
+    policy: policy === 'strict' || policy === 'transcript' ? policy : 'auto',
+    places,
+    branches,
+    branch: branches.some((one) => one.name === branch) ? branch : null,
+  };
+}
+
+function readProgress(value: unknown): readonly StepProgress[] {
+  if (!Array.isArray(value)) return [];
+  return value.slice(0, 99).map((one): StepProgress => {
+    const state = isRecord(one) && STATES.includes(String(one['state'])) ? (one['state'] as StepState) : 'waiting';
+    // A page that was left while a step ran does not know how it ended.
+    return { state: state === 'running' ? 'waiting' : state, why: isRecord(one) ? (text(one['why']) ?? '') : '' };
+  });
+}
+
+export function writeMemory(memory: Memory): string {
+  return JSON.stringify(memory);
+}
+
+/** The key of a place: the branch, the scenario and the agent together. */
+export function placeKey(branch: string | null, scenario: string, agent: string): string {
+  return `${branch ?? ''}|${scenario}|${agent}`;
+}

@@ -1,0 +1,71 @@
+/**
+ * What the playground needs of a browser, as interfaces: the store is then testable in Node, and the
+ * bindings stand in one file (`browser.ts`).
+ */
+import type { AgentLauncher, SqlDatabase, Statement } from '../../src/engine/ports.ts';
+import type { ConsoleResult } from './sql-console.ts';
+
+/** One commit of the journal. */
+export interface Commit {
+  /** Counts up; `openAt(n)` shows the database right after it. */
+  readonly n: number;
+  /** Milliseconds since the epoch, where the journal knows. */
+  readonly at: number | null;
+  readonly statements: readonly Statement[];
+}
+
+/** The playground's database: an engine database with a past. */
+export interface PlaygroundDatabase extends SqlDatabase {
+  /** Called after each commit, whichever tab made it. Returns the end of listening. */
+  onCommit(listener: () => void): () => void;
+  /** The commits after `after` that can still be gone back to, oldest first. */
+  commits(after: number): Promise<readonly Commit[]>;
+  /** A copy as it was after commit `n`; writing to it changes nothing else. */
+  openAt(n: number): Promise<SqlDatabase & { export(): Promise<Uint8Array> }>;
+  export(): Promise<Uint8Array>;
+  /** Null while commits are durable; else why they are not, for people. */
+  readonly warning: string | null;
+}
+
+export interface BridgeAccess {
+  readonly url: string;
+  readonly token: string;
+}
+
+export interface BridgeAgent {
+  readonly name: string;
+  readonly cwd: string;
+}
+
+export interface Platform {
+  /** Opens the database of a branch; null is the main one. `bytes` is what a new branch begins with. */
+  openDatabase(branch: string | null, bytes?: Uint8Array): Promise<PlaygroundDatabase>;
+  /** Deletes these branches' databases; null is the main one. They are closed. */
+  deleteDatabases(branches: readonly (string | null)[]): Promise<void>;
+  /** The scripted agents that run in the tab. */
+  readonly tabAgents: {
+    readonly names: readonly string[];
+    describe(name: string): string;
+    readonly launcher: AgentLauncher;
+    /** The agent forgets all its sessions. */
+    forget(name: string): Promise<void>;
+  };
+  readonly bridge: {
+    /** What the page's own server tells about its bridge; null where it has none. */
+    discover(): Promise<BridgeAccess | null>;
+    list(access: BridgeAccess): Promise<readonly BridgeAgent[]>;
+    launcher(access: BridgeAccess): AgentLauncher;
+  };
+  runSql(bytes: Uint8Array, sql: string): Promise<ConsoleResult>;
+  /** Small choices that outlive the page. Never secrets. */
+  readonly memory: { read(): string | null; write(text: string): void; clear(): void };
+  /** Messages to the other tabs of this origin. */
+  readonly tabs: { send(message: TabMessage): void; listen(listener: (message: TabMessage) => void): () => void };
+  readonly address: { read(): string; write(hash: string): void };
+  /** Calls back before the next frame is drawn, or soon when nothing is drawn. */
+  schedule(run: () => void): void;
+  download(name: string, bytes: Uint8Array): void;
+  reload(): void;
+}
+
+export type TabMessage = { readonly type: 'give-up'; readonly sessionId: string } | { readonly type: 'reset' };

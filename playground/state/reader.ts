@@ -1,0 +1,64 @@
+/**
+ * The reading side: a host without agents on the same database, which follows commits. It works while
+ * everything live sleeps, in tabs that only watch, and on copies from the past.
+ */
+import { createHost, type Host } from '../../src/engine/index.ts';
+import type { SqlDatabase } from '../../src/engine/ports.ts';
+import { RehydrateError } from '../../src/engine/errors.ts';
+import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
+import { Conversation } from './conversation.ts';
+import { EMPTY_VIEW, snapshot, type SessionView } from './view.ts';
+
+const PAGE = 500;
+
+/** A host that can only read. */
+export function openReader(database: SqlDatabase): Promise<Host> {
+  return createHost({ database, agents: {} });
+}
+
+/** Every event of a session after `after`, in pages. */
+export async function* readEvents(reader: Host, sessionId: string, after: number): AsyncGenerator<readonly SessionEvent[]> {
+  for (let cursor = after; ; ) {
+    const page = await reader.history(sessionId, { after: cursor, limit: PAGE });
+    if (page.length > 0) yield page;
+    if (page.length < PAGE) return;
+    cursor = page.at(-1)!.seq;
+  }
+}
+
+/** The session's record, or null when there is none. */
+export async function infoOf(reader: Host, sessionId: string): Promise<SessionInfo | null> {
+  try {
+    return await reader.get(sessionId);
+  } catch (error) {
+    if (RehydrateError.is(error) && error.code === 'session_not_found') return null;
+    throw error;
+  }
+}
+
+/** Follows one session: `catchUp` reads what is new and gives the view. */
+export class Follower {
+  readonly sessionId: string;
+  readonly #reader: Host;
+  readonly #conversation = new Conversation();
+  #report: ResumeReport | null = null;
+
+  constructor(reader: Host, sessionId: string) {
+    this.#reader = reader;
+    this.sessionId = sessionId;
+  }
+
+  async catchUp(): Promise<SessionView> {
+    const info = await infoOf(this.#reader, this.sessionId);
+    if (!info) return EMPTY_VIEW;
+    if (info.latestSeq > this.#conversation.lastSeq) {
+      for await (const page of readEvents(this.#reader, this.sessionId, this.#conversation.lastSeq)) {
+        for (const event of page) {
+          this.#conversation.add(event);
+          if (event.kind === 'resumed') this.#report = event.payload;
+        }
+      }
+    }
+    return snapshot(this.#conversation, info, this.#report);
+  }
+}

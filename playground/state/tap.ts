@@ -1,0 +1,156 @@
+/**
+ * A launcher that lets the page watch and break the agents it starts. The engine sees an ordinary
+ * `AgentLauncher`; the frames pass through untouched and in order.
+ */
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../src/engine/ports.ts';
+import type { Direction } from './frames.ts';
+
+/** What the tap reports, in the order it happened. */
+export type TapEvent =
+  | { readonly type: 'launching'; readonly process: number; readonly agent: string }
+  | { readonly type: 'launched'; readonly process: number; readonly agent: string }
+  | { readonly type: 'launch_failed'; readonly process: number; readonly error: unknown }
+  | { readonly type: 'frame'; readonly process: number; readonly direction: Direction; readonly message: AnyMessage }
+  | { readonly type: 'exited'; readonly process: number; readonly exit: AgentExit; readonly by: EndedBy };
+
+/** Who ended an agent: the host that asked it to, a button on this page, or the agent itself. */
+export type EndedBy = 'host' | 'button' | 'itself';
+
+/** One agent that runs now, with the ways to break it. */
+export interface TappedAgent {
+  readonly process: number;
+  readonly sessionId: string;
+  /** Ends the agent at once, as a crash would: nobody asked it to. */
+  kill(): Promise<AgentExit>;
+  /** Cuts the line between host and agent; the agent is ended behind it, as the bridge does. */
+  drop(): Promise<AgentExit>;
+}
+
+export interface Tap {
+  readonly launcher: AgentLauncher;
+  /** The agents that run now. */
+  readonly running: ReadonlyMap<number, TappedAgent>;
+}
+
+/** The message of the error on a stream whose line was cut by a button. */
+export const DROPPED = 'the connection was dropped by hand';
+
+/** Wraps a launcher. `onEvent` is called synchronously; it must not throw. */
+export function tapLauncher(inner: AgentLauncher, onEvent: (event: TapEvent) => void, nextId: () => number): Tap {
+  const running = new Map<number, TappedAgent>();
+
+  const launch = async (spec: AgentSpec, options: { signal: AbortSignal }): Promise<AgentProcess> => {
+    const process = nextId();
+    onEvent({ type: 'launching', process, agent: spec.agent });
+    let agent: AgentProcess;
+    try {
+      agent = await inner.launch(spec, options);
+    } catch (error) {
+      onEvent({ type: 'launch_failed', process, error });
+      throw error;
+    }
+    onEvent({ type: 'launched', process, agent: spec.agent });
+    let cut: ((reason: Error) => void) | undefined;
+    const seen = (direction: Direction) => (message: AnyMessage) => onEvent({ type: 'frame', process, direction, message });
+    const readable = watchReadable(agent.stream.readable, seen('from-agent'), (stop) => (cut = stop));
+    const writable = watchWritable(agent.stream.writable, seen('to-agent'));
+
+    let dropped = false;
+    let by: EndedBy = 'itself';
+    // A line that was cut on purpose reads as disconnected, whatever the agent's own end looks like.
+    const exited = agent.exited.then((exit): AgentExit =>
+      dropped ? { kind: 'disconnected', code: null, signal: null, message: DROPPED, ...(exit.stderr ? { stderr: exit.stderr } : {}) } : exit,
+    );
+    const tapped: TappedAgent = {
+      process,
+      sessionId: spec.sessionId,
+      kill: async () => {
+        by = 'button';
+        await agent.end('kill');
+        return exited;
+      },
+      drop: async () => {
+        dropped = true;
+        by = 'button';
+        cut?.(new Error(DROPPED));
+        await agent.end('kill');
+        return exited;
+      },
+    };
+    running.set(process, tapped);
+    void exited.then((exit) => {
+      running.delete(process);
+      onEvent({ type: 'exited', process, exit, by });
+    });
+    return {
+      stream: { readable, writable },
+      exited,
+      end: async (how) => {
+        if (by === 'itself') by = 'host';
+        await agent.end(how);
+        return exited;
+      },
+      diagnostics: () => agent.diagnostics(),
+    };
+  };
+
+  return { launcher: { launch }, running };
+}
+
+/** The same stream, seen. Pull-driven, so that the reader's backpressure reaches the agent. */
+function watchReadable(
+  source: ReadableStream<AnyMessage>,
+  seen: (message: AnyMessage) => void,
+  onCut: (cut: (reason: Error) => void) => void,
+): ReadableStream<AnyMessage> {
+  const reader = source.getReader();
+  let over = false;
+  return new ReadableStream<AnyMessage>(
+    {
+      start(controller) {
+        onCut((reason) => {
+          if (over) return;
+          over = true;
+          // What the agent still says has nobody to hear it: its stream ends with its process.
+          controller.error(reason);
+        });
+      },
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (over) return;
+          if (done) {
+            over = true;
+            controller.close();
+          } else {
+            seen(value);
+            controller.enqueue(value);
+          }
+        } catch (error) {
+          if (over) return;
+          over = true;
+          controller.error(error);
+        }
+      },
+      cancel: (reason) => {
+        over = true;
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** The same sink, seen. A message counts as sent when it is handed on. */
+function watchWritable(sink: WritableStream<AnyMessage>, seen: (message: AnyMessage) => void): WritableStream<AnyMessage> {
+  const writer = sink.getWriter();
+  return new WritableStream<AnyMessage>({
+    async write(message) {
+      seen(message);
+      await writer.write(message);
+    },
+    close: () => writer.close(),
+    abort: (reason) => writer.abort(reason),
+  });
+}

@@ -1,0 +1,130 @@
+/**
+ * The table of `nextStep`: every line of DESIGN §6 as a case. The docs show it and a test runs it, so that
+ * neither can say what the code does not do.
+ */
+import type { ResumeState, TriedStep } from './decide.ts';
+import type { ErrorCode } from '../errors.ts';
+
+export interface ResumeCase {
+  readonly name: string;
+  readonly state: ResumeState;
+  /** A step as `nextStep` gives it; of `stop`, the code. */
+  readonly next:
+    | { readonly do: 'session/resume' | 'session/load' | 'ask-list' }
+    | { readonly do: 'session/new' | 'accept'; readonly tier: string }
+    | { readonly do: 'stop'; readonly code: ErrorCode };
+}
+
+/** A session with history, an agent that can do everything, policy `auto`, nothing tried. */
+const base: ResumeState = {
+  policy: 'auto',
+  capabilities: { resume: true, load: true, list: true },
+  agentSessionId: 'agent-1',
+  hasHistory: true,
+  attempts: [],
+  expectsMessages: true,
+};
+const only = (...can: readonly ('resume' | 'load' | 'list')[]): Pick<ResumeState, 'capabilities'> => ({
+  capabilities: { resume: can.includes('resume'), load: can.includes('load'), list: can.includes('list') },
+});
+const tried = (...attempts: readonly `${'resume' | 'load' | 'new'} ${TriedStep['outcome']}`[]): Pick<ResumeState, 'attempts'> => ({
+  attempts: attempts.map((attempt) => {
+    const [method, outcome] = attempt.split(' ') as ['resume', TriedStep['outcome']];
+    return { method: `session/${method}`, outcome };
+  }),
+});
+const strict = { policy: 'strict' } as const;
+const transcript = { policy: 'transcript' } as const;
+const noHistory = { hasHistory: false, expectsMessages: false } as const;
+
+const row = (name: string, next: ResumeCase['next'], ...changes: readonly Partial<ResumeState>[]): ResumeCase => ({
+  name,
+  state: Object.assign({}, base, ...changes) as ResumeState,
+  next,
+});
+const go = (method: 'session/resume' | 'session/load' | 'ask-list') => ({ do: method }) as const;
+const fresh = (tier: 'transcript' | 'new') => ({ do: 'session/new', tier }) as const;
+const accept = (tier: 'resume' | 'load' | 'transcript' | 'new') => ({ do: 'accept', tier }) as const;
+const stop = (code: ErrorCode) => ({ do: 'stop', code }) as const;
+
+export const RESUME_CASES: readonly ResumeCase[] = [
+  // ---- where it begins
+  row('resume comes first where it is advertised', go('session/resume')),
+  row('load comes first where resume is not advertised', go('session/load'), only('load', 'list')),
+  row('an agent that can do neither gets the record', fresh('transcript'), only()),
+  row('policy transcript skips the agent’s own ways', fresh('transcript'), transcript),
+  row('policy strict begins natively too', go('session/resume'), strict),
+  row('strict with an agent that can do neither stops', stop('session_not_resumable'), strict, only()),
+  row('a session the agent never gave an id gets the record', fresh('transcript'), { agentSessionId: null }),
+  row('strict cannot resume what never had an id', stop('session_not_resumable'), strict, { agentSessionId: null }),
+
+  // ---- nothing in the log
+  row('nothing in the log and no id: a new session', fresh('new'), noHistory, { agentSessionId: null }),
+  row('nothing in the log and no id: new also in strict', fresh('new'), strict, noHistory, { agentSessionId: null }),
+  row('nothing in the log: new also in policy transcript', fresh('new'), transcript, noHistory),
+  row('nothing in the log: the agent’s own session is still tried', go('session/resume'), noHistory),
+  row('nothing in the log, unknown everywhere: new', fresh('new'), noHistory, tried('resume unknown_session', 'load unknown_session')),
+  row('nothing in the log, unknown everywhere: new also in strict', fresh('new'), strict, noHistory, tried('resume unknown_session', 'load unknown_session')),
+  row('nothing in the log, opaque errors: nothing to forget, so new', fresh('new'), noHistory, tried('resume indeterminate', 'load indeterminate')),
+  row('nothing in the log, an empty replay is a success', accept('load'), noHistory, tried('resume unknown_session', 'load ok'), { verification: 'replay-empty' }),
+
+  // ---- success, and whether it is one
+  row('a resume that the list shows is taken', accept('resume'), tried('resume ok'), { verification: 'listed' }),
+  row('a resume that cannot be checked is taken', accept('resume'), tried('resume ok'), { verification: 'unverified' }),
+  row('a resume that a complete list denies is not believed: load is tried', go('session/load'), tried('resume ok'), { listed: 'absent' }),
+  row('… and without load the record is told', fresh('transcript'), only('resume', 'list'), tried('resume ok'), { listed: 'absent' }),
+  row('… but strict stops', stop('session_not_resumable'), strict, only('resume', 'list'), tried('resume ok'), { listed: 'absent' }),
+  row('a load with a matching replay is taken', accept('load'), tried('resume unknown_session', 'load ok'), { verification: 'replay-matched' }),
+  row('a load with part of the replay is taken', accept('load'), only('load'), tried('load ok'), { verification: 'replay-partial' }),
+  row('a load that replays nothing is no success: the record is told', fresh('transcript'), only('load'), tried('load ok'), { verification: 'replay-empty' }),
+  row('a load that replays nothing stops strict', stop('session_not_resumable'), strict, only('load'), tried('load ok'), { verification: 'replay-empty' }),
+  row('a load that replays another conversation is no success: the record is told', fresh('transcript'), only('load'), tried('load ok'), { verification: 'replay-mismatch' }),
+  row('a load that replays another conversation stops strict', stop('session_not_resumable'), strict, only('load'), tried('load ok'), { verification: 'replay-mismatch' }),
+  row('a load nobody checked is not believed', fresh('transcript'), only('load'), tried('load ok')),
+  row('an empty replay where the agent never answered is a success', accept('load'), only('load'), tried('load ok'), { verification: 'replay-empty', expectsMessages: false }),
+  row('an empty replay outweighs an earlier opaque error', fresh('transcript'), tried('resume indeterminate', 'load ok'), { verification: 'replay-empty' }),
+  row('an opaque resume followed by a good load is forgotten', accept('load'), tried('resume indeterminate', 'load ok'), { verification: 'replay-matched' }),
+
+  // ---- the session is unknown, or the method
+  row('unknown to resume: load is tried', go('session/load'), tried('resume unknown_session')),
+  row('resume unsupported in spite of the capability: load is tried', go('session/load'), tried('resume unsupported')),
+  row('unknown to both: the record is told', fresh('transcript'), tried('resume unknown_session', 'load unknown_session')),
+  row('unknown to both: strict stops', stop('session_not_resumable'), strict, tried('resume unknown_session', 'load unknown_session')),
+  row('both unsupported: the record is told', fresh('transcript'), tried('resume unsupported', 'load unsupported')),
+  row('both unsupported: strict stops', stop('session_not_resumable'), strict, tried('resume unsupported', 'load unsupported')),
+  row('unknown to resume, load unsupported: the word about the session stands', fresh('transcript'), tried('resume unknown_session', 'load unsupported')),
+  row('a known shape is checked against the list', go('ask-list'), only('load', 'list'), { attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }] }),
+  row('a known shape counts where there is no list', fresh('transcript'), only('load'), { attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }] }),
+  row('a known shape counts where the list cannot tell', fresh('transcript'), only('load', 'list'), { attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }], listed: 'unknown' }),
+
+  // ---- the agent’s error does not tell
+  row('an opaque resume: load is still tried', go('session/load'), tried('resume indeterminate')),
+  row('an opaque load: the list is asked', go('ask-list'), tried('resume indeterminate', 'load indeterminate')),
+  row('an opaque resume without load: the list is asked', go('ask-list'), only('resume', 'list'), tried('resume indeterminate')),
+  row('an opaque error and no list: stop, never the record', stop('resume_indeterminate'), only('load'), tried('load indeterminate')),
+  row('an opaque error and a list that shows the session: stop', stop('resume_indeterminate'), tried('resume indeterminate', 'load indeterminate'), { listed: 'present' }),
+  row('an opaque error and a list that cannot tell: stop', stop('resume_indeterminate'), tried('resume indeterminate', 'load indeterminate'), { listed: 'unknown' }),
+  row('an opaque error and a list that proves absence: the record is told', fresh('transcript'), tried('resume indeterminate', 'load indeterminate'), { listed: 'absent' }),
+  row('… and strict stops as not resumable', stop('session_not_resumable'), strict, tried('resume indeterminate', 'load indeterminate'), { listed: 'absent' }),
+  row('strict says indeterminate too', stop('resume_indeterminate'), strict, only('load'), tried('load indeterminate')),
+  row('unknown to resume, opaque to load: the last word is opaque', stop('resume_indeterminate'), only('resume', 'load'), tried('resume unknown_session', 'load indeterminate')),
+  row('opaque to resume, unknown to load: the last word is clear', fresh('transcript'), tried('resume indeterminate', 'load unknown_session')),
+  row('opaque to resume, load unsupported: that says nothing of the session', stop('resume_indeterminate'), only('resume', 'load'), tried('resume indeterminate', 'load unsupported')),
+
+  // ---- a person must act, or the process is not to be trusted
+  row('the agent wants a login', stop('auth_required'), tried('resume auth_required')),
+  row('the session is in use elsewhere', stop('session_busy'), tried('resume unknown_session', 'load session_busy')),
+  row('the agent hangs', stop('agent_timeout'), tried('resume hang')),
+  row('the agent crashes', stop('agent_exited'), only('load'), tried('load crash')),
+  row('the agent answers garbage', stop('agent_protocol_error'), only('load'), tried('load garbage')),
+  row('the agent hangs in initialize', stop('agent_timeout'), { attempts: [{ method: 'initialize', outcome: 'hang' }] }),
+  row('the agent refuses initialize', stop('agent_protocol_error'), { attempts: [{ method: 'initialize', outcome: 'indeterminate' }] }),
+  row('after initialize it begins as ever', go('session/resume'), { attempts: [{ method: 'initialize', outcome: 'ok' }] }),
+
+  // ---- a successor
+  row('the successor is there', accept('transcript'), only(), tried('new ok')),
+  row('the new session is there', accept('new'), only(), noHistory, tried('new ok')),
+  row('the agent refuses a successor', stop('agent_protocol_error'), only(), tried('new indeterminate')),
+  row('the agent wants a login for a successor', stop('auth_required'), only(), tried('new auth_required')),
+  row('the agent crashes in a successor’s creation', stop('agent_exited'), transcript, tried('new crash')),
+];

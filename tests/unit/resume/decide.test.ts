@@ -1,0 +1,216 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { RESUME_CASES } from '../../../src/engine/resume/cases.ts';
+import { nextStep, type NextStep, type ResumeState, type TriedStep } from '../../../src/engine/resume/decide.ts';
+import { verifyReplay, verifyResume } from '../../../src/engine/resume/verify.ts';
+import { ERROR_CODES } from '../../../src/engine/errors.ts';
+import type { ResumePolicy, Verification } from '../../../src/engine/types.ts';
+
+describe('the order of the tiers', () => {
+  it.each(RESUME_CASES.map((row) => [row.name, row] as const))('%s', (_, { state, next }) => {
+    expect(nextStep(state)).toMatchObject(next);
+  });
+
+  it('names every case once', () => {
+    expect(new Set(RESUME_CASES.map((row) => row.name)).size).toBe(RESUME_CASES.length);
+    expect(new Set(RESUME_CASES.map((row) => JSON.stringify(row.state))).size).toBe(RESUME_CASES.length);
+  });
+});
+
+// ---------------------------------------------------------------- every agent there can be
+
+const POLICIES: readonly ResumePolicy[] = ['auto', 'strict', 'transcript'];
+const OUTCOMES: readonly TriedStep['outcome'][] = ['ok', 'unknown_session', 'unsupported', 'auth_required', 'session_busy', 'indeterminate', 'hang', 'crash', 'garbage'];
+const REPLAYS: readonly Verification[] = ['replay-matched', 'replay-partial', 'replay-empty', 'replay-mismatch'];
+const LISTS = ['present', 'absent', 'unknown'] as const;
+const BOOL = [false, true];
+
+/** How one agent answers to everything it may be asked. */
+interface Agent {
+  capabilities: ResumeState['capabilities'];
+  answers: Record<'session/resume' | 'session/load' | 'session/new', TriedStep['outcome']>;
+  weak: boolean;
+  replay: Verification;
+  list: (typeof LISTS)[number];
+}
+type World = Agent & Pick<ResumeState, 'policy' | 'agentSessionId' | 'hasHistory' | 'expectsMessages'>;
+
+/** Plays a whole resume, as the host does. */
+function play(world: World): { steps: NextStep[]; attempts: TriedStep[]; end: NextStep; listed: ResumeState['listed'] } {
+  const attempts: TriedStep[] = [];
+  const steps: NextStep[] = [];
+  let listed: ResumeState['listed'];
+  let verification: Verification | null = null;
+  for (let i = 0; i < 10; i++) {
+    const step = nextStep({ ...world, attempts: [...attempts], verification, listed });
+    steps.push(step);
+    if (step.do === 'accept' || step.do === 'stop') return { steps, attempts, end: step, listed };
+    if (step.do === 'ask-list') {
+      listed = world.list;
+      const last = attempts.at(-1) as TriedStep;
+      if (last.outcome === 'indeterminate' && listed === 'absent') attempts[attempts.length - 1] = { ...last, outcome: 'unknown_session' };
+      if (last.weak && listed === 'present') attempts[attempts.length - 1] = { ...last, outcome: 'indeterminate', weak: false };
+      continue;
+    }
+    const outcome = world.answers[step.do];
+    attempts.push({ method: step.do, outcome, ...(outcome === 'unknown_session' && world.weak ? { weak: true } : {}) });
+    if (outcome === 'ok' && step.do === 'session/load') verification = world.replay;
+    if (outcome === 'ok' && step.do === 'session/resume') {
+      if (world.capabilities.list) listed = world.list;
+      verification = verifyResume(listed);
+    }
+  }
+  throw new Error(`no end: ${JSON.stringify(world)}`);
+}
+
+function* everyWorld(): Generator<World> {
+  for (const policy of POLICIES)
+    for (const resume of BOOL)
+      for (const load of BOOL)
+        for (const list of BOOL)
+          for (const hasHistory of BOOL)
+            for (const expectsMessages of hasHistory ? BOOL : [false])
+              for (const agentSessionId of ['agent-1', null])
+                for (const onResume of resume ? OUTCOMES : ['ok' as const])
+                  for (const onLoad of load ? OUTCOMES : ['ok' as const])
+                    for (const onNew of ['ok', 'auth_required', 'crash', 'indeterminate'] as const)
+                      for (const weak of BOOL)
+                        for (const replay of onLoad === 'ok' ? REPLAYS : ['replay-matched' as const])
+                          for (const listed of list ? LISTS : ['unknown' as const])
+                            yield {
+                              policy,
+                              capabilities: { resume, load, list },
+                              hasHistory,
+                              expectsMessages,
+                              agentSessionId,
+                              answers: { 'session/resume': onResume, 'session/load': onLoad, 'session/new': onNew },
+                              weak,
+                              replay,
+                              list: listed,
+                            };
+}
+
+/** Runs `check` over every world; a failure names the world. */
+function inEveryWorld(check: (world: World, played: ReturnType<typeof play>) => void): number {
+  let count = 0;
+  for (const world of everyWorld()) {
+    const played = play(world);
+    try {
+      check(world, played);
+    } catch (error) {
+      throw new Error(`${JSON.stringify(world)}\n${JSON.stringify(played.steps)}`, { cause: error });
+    }
+    count++;
+  }
+  return count;
+}
+const must = (truth: boolean, what: string) => {
+  if (!truth) throw new Error(what);
+};
+
+describe('in every world', () => {
+  it('a resume ends, asks nothing twice and only what is advertised', () => {
+    const worlds = inEveryWorld((world, { steps, end }) => {
+      const asked = steps.filter((step) => step !== end).map((step) => step.do);
+      must(new Set(asked).size === asked.length, 'asked twice');
+      must(world.capabilities.resume || !asked.includes('session/resume'), 'resume not advertised');
+      must(world.capabilities.load || !asked.includes('session/load'), 'load not advertised');
+      must(world.capabilities.list || !asked.includes('ask-list'), 'list not advertised');
+      must(world.agentSessionId !== null || !asked.some((step) => step === 'session/resume' || step === 'session/load'), 'no id to ask for');
+      if (end.do === 'stop') must(ERROR_CODES.includes(end.code) && end.reason !== '', 'no reason');
+    });
+    expect(worlds).toBeGreaterThan(50_000);
+  });
+
+  it('I4: strict never falls back', () => {
+    inEveryWorld((world, { steps }) => {
+      if (world.policy === 'strict') must(!steps.some((step) => 'tier' in step && step.tier === 'transcript'), 'fell back');
+    });
+  });
+
+  it('I4: an agent whose last word about the session is opaque is never left for the record', () => {
+    inEveryWorld((_, { steps, attempts, listed }) => {
+      const native = attempts.filter(({ method, outcome }) => method !== 'session/new' && outcome !== 'unsupported').at(-1);
+      if (native?.outcome === 'indeterminate' && listed !== 'absent') {
+        must(!steps.some((step) => 'tier' in step && step.tier === 'transcript'), 'left behind');
+      }
+    });
+  });
+
+  it('I4: a session with history never becomes a new one without its record', () => {
+    inEveryWorld((world, { steps }) => {
+      if (world.hasHistory) must(!steps.some((step) => 'tier' in step && step.tier === 'new'), 'forgotten');
+    });
+  });
+
+  it('I4: a load that brought none of the messages it should is never taken', () => {
+    inEveryWorld((world, { end, attempts }) => {
+      const loaded = attempts.some(({ method, outcome }) => method === 'session/load' && outcome === 'ok');
+      if (loaded && world.expectsMessages && (world.replay === 'replay-empty' || world.replay === 'replay-mismatch')) {
+        must(!(end.do === 'accept' && end.tier === 'load'), 'took an empty load');
+      }
+    });
+  });
+
+  it('auto ends in a live session whenever the agent is well and says what became of the session', () => {
+    inEveryWorld((world, { end, attempts }) => {
+      const clear = attempts.every(({ outcome }) => outcome === 'ok' || outcome === 'unknown_session' || outcome === 'unsupported');
+      if (world.policy === 'auto' && clear && world.answers['session/new'] === 'ok') must(end.do === 'accept', 'stopped for no reason');
+    });
+  });
+
+  it('what a person must act on stops at once, with its own code', () => {
+    const codes: Partial<Record<TriedStep['outcome'], string>> = { auth_required: 'auth_required', session_busy: 'session_busy', hang: 'agent_timeout', crash: 'agent_exited', garbage: 'agent_protocol_error' };
+    inEveryWorld((_, { end, attempts }) => {
+      const first = attempts.findIndex(({ outcome }) => outcome in codes);
+      if (first < 0) return;
+      must(first === attempts.length - 1, 'went on');
+      must(end.do === 'stop' && end.code === codes[(attempts[first] as TriedStep).outcome], 'wrong code');
+    });
+  });
+});
+
+describe('any state', () => {
+  const attempt = fc.record({ method: fc.constantFrom('initialize', 'session/resume', 'session/load', 'session/new'), outcome: fc.constantFrom(...OUTCOMES), weak: fc.boolean() }) as fc.Arbitrary<TriedStep>;
+  it('gets an answer, also one that no host should reach', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          policy: fc.constantFrom(...POLICIES),
+          capabilities: fc.record({ resume: fc.boolean(), load: fc.boolean(), list: fc.boolean() }),
+          agentSessionId: fc.option(fc.string()),
+          hasHistory: fc.boolean(),
+          attempts: fc.array(attempt, { maxLength: 6 }),
+          verification: fc.option(fc.constantFrom(...REPLAYS, 'listed', 'unverified')) as fc.Arbitrary<Verification | null>,
+          expectsMessages: fc.boolean(),
+          listed: fc.option(fc.constantFrom(...LISTS), { nil: undefined }),
+        }),
+        (state) => {
+          const step = nextStep(state);
+          expect(['session/resume', 'session/load', 'ask-list', 'session/new', 'accept', 'stop']).toContain(step.do);
+          if (state.policy === 'strict' && state.hasHistory) expect(step).not.toMatchObject({ do: 'session/new' });
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe('what a replay is worth', () => {
+  it.each([
+    ['replay-matched', 0, 0, 0],
+    ['replay-mismatch', 0, 3, 0],
+    ['replay-matched', 0, 1, 1],
+    ['replay-empty', 4, 0, 0],
+    ['replay-mismatch', 4, 4, 0],
+    ['replay-partial', 4, 2, 2],
+    ['replay-partial', 4, 9, 3],
+    ['replay-matched', 4, 4, 4],
+    ['replay-matched', 4, 6, 4],
+  ])('%s: %d expected, %d received, %d matched', (verification, expected, received, matched) => {
+    expect(verifyReplay({ expected, received, matched })).toBe(verification);
+  });
+  it.each([['listed', 'present'], ['unverified', 'unknown'], ['unverified', undefined]] as const)('%s: the list says %s', (verification, listed) => {
+    expect(verifyResume(listed)).toBe(verification);
+  });
+});

@@ -2,10 +2,10 @@ import { satteri } from '@astrojs/markdown-satteri';
 import starlight from '@astrojs/starlight';
 import { defineConfig } from 'astro/config';
 import { fileURLToPath } from 'node:url';
-import { siteRoutes } from './src/site/integration.ts';
+import { siteParts } from './src/site/integration.ts';
 import { baseLinks } from './src/site/lib/base-links.ts';
 import { deploymentFrom } from './src/site/lib/deployment.ts';
-import { sidebar } from './src/site/sidebar.ts';
+import { readingOrder, sidebar } from './src/site/sidebar.ts';
 
 const { site, base, repository } = deploymentFrom(process.env);
 const overrides = (...names) => Object.fromEntries(names.map((name) => [name, `./src/site/overrides/${name}.astro`]));
@@ -27,10 +27,11 @@ export default defineConfig({
       credits: false,
       tableOfContents: { minHeadingLevel: 2, maxHeadingLevel: 3 },
       customCss: ['./src/site/styles/site.css'],
-      components: overrides('Search', 'EditLink', 'Sidebar', 'ThemeProvider', 'ThemeSelect'),
+      routeMiddleware: './src/site/route-data.ts',
+      components: overrides('Search', 'PageTitle', 'EditLink', 'Sidebar', 'ThemeProvider', 'ThemeSelect'),
       ...(repository ? { editLink: { baseUrl: `${repository}/edit/main/` }, social: [{ icon: 'github', label: 'Source', href: repository }] } : {}),
     }),
-    siteRoutes(),
+    siteParts({ site, base, order: readingOrder(sidebar) }),
   ],
   vite: {
     // Scripts stay files: cached across pages, and no hash to keep in the Content-Security-Policy.

@@ -69,3 +69,13 @@ export const sidebar = [
     ],
   },
 ];
+
+type Item = string | { readonly slug?: string; readonly link?: string; readonly items?: readonly Item[] };
+
+/** The pages' paths, in the order of the sidebar: `guides/client/`. */
+export function readingOrder(items: readonly Item[]): readonly string[] {
+  return items.flatMap((item) => {
+    if (typeof item === 'string') return [`${item}/`];
+    return [...(item.slug ? [`${item.slug}/`] : []), ...readingOrder(item.items ?? [])];
+  });
+}

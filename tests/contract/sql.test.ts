@@ -1,9 +1,15 @@
+import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import initSqlJs from 'sql.js';
 import { describe, it } from 'vitest';
 import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
+import { openSqljs, type SqljsModule } from '../../src/adapters/sqljs/index.ts';
 import { sqlDatabaseContract } from '../../src/testing/sql-contract.ts';
+
+const sqljs = initSqlJs() as unknown as Promise<SqljsModule>;
 
 sqlDatabaseContract({
   name: 'node:sqlite, in memory',
@@ -22,3 +28,26 @@ sqlDatabaseContract({
     return { database: await reopen(), reopen, dispose: () => rmSync(directory, { recursive: true, force: true }) };
   },
 });
+
+sqlDatabaseContract({
+  name: 'sql.js, in memory',
+  describe,
+  it,
+  open: async () => ({ database: await openSqljs({ module: sqljs }) }),
+});
+
+for (const [name, options] of [
+  ['kept in IndexedDB', {}],
+  ['kept in IndexedDB, with a snapshot after every few batches', { snapshotAfterBytes: 2_000 }],
+] as const) {
+  sqlDatabaseContract({
+    name: `sql.js, ${name}`,
+    describe,
+    it,
+    open: async () => {
+      const indexedDB = new IDBFactory();
+      const reopen = () => openSqljs({ module: sqljs, indexedDB, storage: { indexedDB: 'contract' }, ...options });
+      return { database: await reopen(), reopen };
+    },
+  });
+}

@@ -1,18 +1,5 @@
 import { SqlError, type SqlErrorKind } from '../../engine/ports.ts';
-
-/** SQLite's primary result codes (https://sqlite.org/rescode.html) as the engine tells them apart. */
-const KINDS: Readonly<Record<number, SqlErrorKind>> = {
-  5: 'busy', // SQLITE_BUSY
-  6: 'busy', // SQLITE_LOCKED
-  8: 'readonly', // SQLITE_READONLY
-  10: 'io', // SQLITE_IOERR
-  11: 'corrupt', // SQLITE_CORRUPT
-  13: 'full', // SQLITE_FULL
-  14: 'io', // SQLITE_CANTOPEN
-  19: 'constraint', // SQLITE_CONSTRAINT, a STRICT table's type check included
-  20: 'constraint', // SQLITE_MISMATCH: a rowid that is not an integer
-  26: 'corrupt', // SQLITE_NOTADB
-};
+import { kindOfCode } from '../../engine/sql-codes.ts';
 
 /** What people can do about it. */
 const ADVICE: Partial<Record<SqlErrorKind, string>> = {
@@ -22,11 +9,6 @@ const ADVICE: Partial<Record<SqlErrorKind, string>> = {
   readonly: 'It cannot be written. Check the permissions of the file and its directory.',
   io: 'Check that the directory exists and can be read and written, and that the disk is sound.',
 };
-
-/** The primary code is the low byte of an extended one. */
-export function kindOfCode(code: number | undefined): SqlErrorKind {
-  return code === undefined ? 'other' : (KINDS[code & 0xff] ?? 'other');
-}
 
 /** Any failure of `node:sqlite` or of the file system beneath it, as the port's one error. */
 export function toSqlError(error: unknown, path: string): SqlError {

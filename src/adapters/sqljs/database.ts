@@ -1,0 +1,344 @@
+import { SqlError, type OwnerRegistry, type Row, type SqlDatabase, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import { corrupt, toSqlError } from './errors.ts';
+import { MemoryDatabase } from './memory.ts';
+import type { SqljsModule } from './module.ts';
+import { encodeRecord, FIRST_SUM, sizeOf, statementsOf, type JournalRecord } from './record.ts';
+import type { Answer, JournalStore, Snapshot, Stored } from './store.ts';
+
+/** The journal grows to this, or to half the snapshot where that is more, before a snapshot replaces it. */
+export const SNAPSHOT_AFTER_BYTES = 4 * 1024 * 1024;
+
+/** How many answers of named batches are kept for callers that lost theirs. */
+export const KEPT_ANSWERS = 256;
+
+/** Where a sql.js database is kept, for people to be told. */
+export type SqljsStorage =
+  | { readonly kind: 'indexeddb'; readonly name: string }
+  /** `reason` is there when IndexedDB was asked for and could not be had: what was stored before is not seen. */
+  | { readonly kind: 'memory'; readonly reason?: string };
+
+/** One change that was acknowledged. */
+export interface Commit {
+  /** The number of the batch; an import and a reset count as one. */
+  readonly n: number;
+  readonly at: number;
+  readonly kind: 'batch' | 'import' | 'reset';
+}
+
+export interface JournalEntry {
+  readonly n: number;
+  readonly at: number;
+  /** Those that changed something; reading ones are left out. */
+  readonly statements: readonly Statement[];
+}
+
+export interface Journal {
+  /** The earliest state that can be opened: the batch the last snapshot ends with, 0 for the empty database. */
+  readonly base: { readonly n: number; readonly at: number };
+  readonly entries: readonly JournalEntry[];
+}
+
+/** A read-only copy in memory, for looking at an earlier state. */
+export interface SqljsCopy {
+  readonly n: number;
+  query(sql: string, params?: readonly SqlValue[]): readonly Row[];
+  export(): Uint8Array;
+  close(): void;
+}
+
+export interface ImportOptions {
+  /** Looks at the copy before anything is replaced; throwing refuses the import. */
+  readonly check?: (copy: Omit<SqljsCopy, 'close'>) => void | Promise<void>;
+}
+
+export interface SqljsDatabase extends SqlDatabase {
+  readonly storage: SqljsStorage;
+  /** Batches since the last snapshot, oldest first. */
+  journal(): Promise<Journal>;
+  /** The database as it was after batch `n`. Rejects when a snapshot has replaced that batch, or it is yet to come. */
+  openAt(n: number): Promise<SqljsCopy>;
+  /** The whole database as a SQLite file. */
+  export(): Promise<Uint8Array>;
+  /** Replaces everything by a SQLite file, all or nothing. Rejects with `corrupt` for anything else. */
+  importFile(bytes: Uint8Array, options?: ImportOptions): Promise<void>;
+  /** Replaces everything by an empty database. */
+  reset(): Promise<void>;
+  /** Calls back after every acknowledged change; returns how to stop. */
+  onCommit(listener: (commit: Commit) => void): () => void;
+}
+
+export interface DatabaseParts {
+  readonly label: string;
+  readonly module: SqljsModule;
+  readonly store: JournalStore;
+  readonly storage: SqljsStorage;
+  readonly owners: OwnerRegistry;
+  readonly snapshotAfterBytes: number;
+  readonly now: () => number;
+  /** Told when a snapshot could not be written. Nothing is lost: the journal stays, and it is tried again later. */
+  readonly onProblem: (problem: SqlError) => void;
+  readonly release: () => Promise<void>;
+}
+
+/** Loads what is stored, replays the journal on it, and takes the pen. */
+export async function openDatabase(parts: DatabaseParts): Promise<JournalledDatabase> {
+  for (;;) {
+    const stored = await parts.store.load();
+    const memory = rebuild(parts.module, stored, parts.label);
+    if (await parts.store.claim(stored)) return new JournalledDatabase(parts, memory, stored);
+    memory.close();
+  }
+}
+
+/** The state after the last of the records, prepared and in one transaction. */
+export function rebuild(module: SqljsModule, { snapshot, records }: Stored, label: string): MemoryDatabase {
+  const memory = new MemoryDatabase(module, snapshot.bytes, label);
+  try {
+    memory.replay(records);
+    return memory;
+  } catch (error) {
+    memory.close();
+    throw corrupt(label, `Its journal does not apply to its snapshot: ${toSqlError(error, label).message}`, error);
+  }
+}
+
+export class JournalledDatabase implements SqljsDatabase {
+  readonly storage: SqljsStorage;
+  readonly owners: OwnerRegistry;
+  readonly #parts: DatabaseParts;
+  readonly #label: string;
+  readonly #listeners = new Set<(commit: Commit) => void>();
+  readonly #answers: Map<string, readonly StatementResult[]>;
+  #memory: MemoryDatabase;
+  #n: number;
+  #sum: number;
+  #journalBytes: number;
+  #snapshotBytes: number;
+  #tail: Promise<unknown> = Promise.resolve();
+  #compaction: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: DatabaseParts, memory: MemoryDatabase, { snapshot, records }: Stored) {
+    this.#parts = parts;
+    this.#label = parts.label;
+    this.storage = parts.storage;
+    this.owners = parts.owners;
+    this.#memory = memory;
+    this.#n = records.at(-1)?.n ?? snapshot.n;
+    this.#sum = records.at(-1)?.sum ?? snapshot.sum;
+    this.#journalBytes = records.reduce((bytes, record) => bytes + sizeOf(record), 0);
+    this.#snapshotBytes = snapshot.bytes?.length ?? 0;
+    this.#answers = new Map([...snapshot.answers, ...records.flatMap(({ id, results }): Answer[] => (id === undefined ? [] : [[id, results ?? []]]))]);
+  }
+
+  query(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    return this.#enqueue(() => this.#memory.query(sql, params));
+  }
+
+  batch(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+    return this.#enqueue(() => this.#commit(statements));
+  }
+
+  /** A batch under a name: when that name was committed before, what it was answered then, and nothing is done. */
+  batchOnce(id: string, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+    return this.#enqueue(() => this.#answers.get(id) ?? this.#commit(statements, id));
+  }
+
+  async journal(): Promise<Journal> {
+    return this.#enqueue(async () => toJournal(await this.#parts.store.load()));
+  }
+
+  async openAt(n: number): Promise<SqljsCopy> {
+    return this.#enqueue(async () => copyAt(this.#parts.module, await this.#parts.store.load(), n, this.#label));
+  }
+
+  export(): Promise<Uint8Array> {
+    return this.#enqueue(() => this.#memory.export());
+  }
+
+  importFile(bytes: Uint8Array, options: ImportOptions = {}): Promise<void> {
+    return this.#enqueue(async () => {
+      const imported = openImport(this.#parts.module, bytes, this.#label);
+      try {
+        await options.check?.({ n: this.#n + 1, query: (sql, params) => imported.query(sql, params), export: () => imported.export() });
+        await this.#replaceAll(imported, 'import');
+      } catch (error) {
+        imported.close();
+        throw error;
+      }
+    });
+  }
+
+  reset(): Promise<void> {
+    return this.#enqueue(() => this.#replaceAll(new MemoryDatabase(this.#parts.module, null, this.#label), 'reset'));
+  }
+
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#enqueue(async () => {
+      await this.#compaction;
+      this.#memory.close();
+      await this.#parts.store.close();
+      await this.#parts.release();
+    }));
+  }
+
+  /** Runs after everything asked before, so that nothing ever sees a batch between its run and its storing. */
+  #enqueue<T>(work: () => T | Promise<T>): Promise<T> {
+    if (this.#closing) return Promise.reject(new SqlError('closed', `Database ${this.#label}: it was closed. Open it again.`));
+    const call = this.#tail.then(work).catch((error: unknown) => {
+      throw toSqlError(error, this.#label);
+    });
+    this.#tail = call.catch(() => undefined);
+    return call;
+  }
+
+  /** Run, store, and only then commit: what could not be stored was never there. */
+  async #commit(statements: readonly Statement[], id?: string): Promise<readonly StatementResult[]> {
+    if (statements.length === 0) return [];
+    const { results, written, replayable } = this.#memory.begin(statements);
+    if (written.length === 0) {
+      this.#memory.commit();
+      return results;
+    }
+    const at = this.#parts.now();
+    if (!replayable) {
+      this.#memory.rollback();
+      return this.#commitAsSnapshot(statements, at, id);
+    }
+    let record: JournalRecord;
+    try {
+      record = encodeRecord({ n: this.#n + 1, at, statements: written, id, results }, this.#sum);
+      await this.#parts.store.append(record);
+    } catch (error) {
+      this.#memory.rollback();
+      throw error;
+    }
+    this.#memory.commit();
+    this.#n = record.n;
+    this.#sum = record.sum;
+    this.#journalBytes += sizeOf(record);
+    this.#remember(id, results);
+    this.#tell({ n: record.n, at, kind: 'batch' });
+    this.#compactWhenDue();
+    return results;
+  }
+
+  /** For a batch that would come out differently when run again: what is stored is its outcome. */
+  async #commitAsSnapshot(statements: readonly Statement[], at: number, id: string | undefined): Promise<readonly StatementResult[]> {
+    await this.#compaction;
+    const next = new MemoryDatabase(this.#parts.module, this.#memory.export(), this.#label);
+    try {
+      const { results } = next.begin(statements);
+      next.commit();
+      await this.#replaceAll(next, 'batch', at, id === undefined ? undefined : [id, results]);
+      return results;
+    } catch (error) {
+      next.close();
+      throw error;
+    }
+  }
+
+  async #replaceAll(next: MemoryDatabase, kind: Commit['kind'], at = this.#parts.now(), answer?: Answer): Promise<void> {
+    await this.#compaction;
+    const n = this.#n + 1;
+    const bytes = next.export();
+    const answers = [...this.#answers, ...(answer ? [answer] : [])].slice(-KEPT_ANSWERS);
+    try {
+      await this.#parts.store.replace({ n, at, sum: FIRST_SUM, bytes, answers });
+    } catch (error) {
+      next.close();
+      throw error;
+    }
+    this.#memory.close();
+    this.#memory = next;
+    this.#n = n;
+    this.#sum = FIRST_SUM;
+    this.#journalBytes = 0;
+    this.#snapshotBytes = bytes.length;
+    this.#remember(answer?.[0], answer?.[1] ?? []);
+    this.#tell({ n, at, kind });
+  }
+
+  /** Beside the commits that follow: a snapshot costs in proportion to what was written since the last one. */
+  #compactWhenDue(): void {
+    if (this.#compaction || this.#journalBytes < Math.max(this.#parts.snapshotAfterBytes, this.#snapshotBytes / 2)) return;
+    const covered = this.#journalBytes;
+    const snapshot: Snapshot = { n: this.#n, at: this.#parts.now(), sum: this.#sum, bytes: this.#memory.export(), answers: [...this.#answers] };
+    this.#compaction = this.#parts.store
+      .replace(snapshot)
+      .then(
+        () => {
+          this.#snapshotBytes = snapshot.bytes!.length;
+          this.#journalBytes -= covered;
+        },
+        (error: unknown) => {
+          // Tried again when as much was written once more.
+          this.#snapshotBytes = Math.max(this.#snapshotBytes, covered * 4);
+          this.#parts.onProblem(toSqlError(error, this.#label));
+        },
+      )
+      .finally(() => (this.#compaction = undefined));
+  }
+
+  #remember(id: string | undefined, results: readonly StatementResult[]): void {
+    if (id === undefined) return;
+    this.#answers.set(id, results);
+    if (this.#answers.size > KEPT_ANSWERS) this.#answers.delete(this.#answers.keys().next().value!);
+  }
+
+  #tell(commit: Commit): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(commit);
+      } catch (error) {
+        // A listener's fault is its own; the batch is stored, and its caller must hear that.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+export function toJournal({ snapshot, records }: Stored): Journal {
+  return {
+    base: { n: snapshot.n, at: snapshot.at },
+    entries: records.map((record) => ({ n: record.n, at: record.at, statements: statementsOf(record) })),
+  };
+}
+
+export function copyAt(module: SqljsModule, { snapshot, records }: Stored, n: number, label: string): SqljsCopy {
+  const last = records.at(-1)?.n ?? snapshot.n;
+  if (!Number.isInteger(n) || n < snapshot.n || n > last) {
+    throw new SqlError('other', `Database ${label}: its state after batch ${n} cannot be opened. Its journal holds the states from ${snapshot.n} to ${last}.`);
+  }
+  const memory = rebuild(module, { snapshot, records: records.filter((record) => record.n <= n) }, `${label} after batch ${n}`);
+  return { n, query: (sql, params) => memory.query(sql, params), export: () => memory.export(), close: () => memory.close() };
+}
+
+const MAGIC = 'SQLite format 3\0';
+
+/** Opens bytes from outside, whole and sound or not at all. */
+function openImport(module: SqljsModule, bytes: Uint8Array, label: string): MemoryDatabase {
+  const refuse = (why: string, cause?: unknown): SqlError => new SqlError('corrupt', `Database ${label}: what was to be imported ${why}. Nothing was changed: choose a SQLite database file.`, { cause });
+  if (bytes.length < 512 || String.fromCharCode(...bytes.subarray(0, 16)) !== MAGIC) throw refuse('is not a SQLite database');
+  const file = bytes.slice();
+  // A file in WAL mode is complete once it was closed, but cannot be opened in memory under that mark.
+  file[18] = 1;
+  file[19] = 1;
+  let memory: MemoryDatabase | undefined;
+  try {
+    memory = new MemoryDatabase(module, file, label);
+    const [row] = memory.query('PRAGMA integrity_check(1)');
+    if (row?.['integrity_check'] !== 'ok') throw refuse(`is damaged (${String(row?.['integrity_check'])})`);
+    return memory;
+  } catch (error) {
+    memory?.close();
+    throw error instanceof SqlError && error.message.includes('to be imported') ? error : refuse(`cannot be read (${toSqlError(error, label).message})`, error);
+  }
+}

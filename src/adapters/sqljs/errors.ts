@@ -1,0 +1,24 @@
+import { SqlError, type SqlErrorKind } from '../../engine/ports.ts';
+
+/** Any failure of sql.js, which also throws bare strings, as the port's one error. */
+export function toSqlError(error: unknown, label: string): SqlError {
+  if (error instanceof SqlError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new SqlError('other', `Database ${label}: ${message}.`, { cause: error });
+}
+
+/** A failure of IndexedDB. Nothing of the transaction it belongs to was stored. */
+export function toStorageError(error: unknown, label: string): SqlError {
+  if (error instanceof SqlError) return error;
+  const { name, message } = (error ?? {}) as { name?: string; message?: string };
+  const kind: SqlErrorKind = name === 'QuotaExceededError' ? 'full' : name === 'DataCloneError' ? 'other' : 'io';
+  const advice =
+    kind === 'full'
+      ? 'The browser’s storage is full, and the batch was rolled back: delete sessions or free space, then try again.'
+      : 'The browser’s storage failed, and the batch was rolled back: reload the page and try again.';
+  return new SqlError(kind, `Database ${label}: ${message || name || String(error)}. ${advice}`, { cause: error });
+}
+
+export function corrupt(label: string, what: string, cause?: unknown): SqlError {
+  return new SqlError('corrupt', `Database ${label}: ${what} Nothing was changed: export what can be read, then reset it or import a copy.`, { cause });
+}

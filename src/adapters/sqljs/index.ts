@@ -1,0 +1,114 @@
+/** The `SqlDatabase` port on sql.js: SQLite in a browser tab, kept in IndexedDB. */
+import { SqlError } from '../../engine/ports.ts';
+import { openDatabase, SNAPSHOT_AFTER_BYTES, type SqljsDatabase, type SqljsStorage } from './database.ts';
+import { openIndexedDbStore } from './indexeddb.ts';
+import { loadSqljs, type SqljsSource } from './module.ts';
+import { pageOwners, tabOwners } from './owners.ts';
+import { MemoryStore, type JournalStore } from './store.ts';
+
+export type { Commit, ImportOptions, Journal, JournalEntry, SqljsCopy, SqljsDatabase, SqljsStorage } from './database.ts';
+export type { SqljsModule, SqljsSource } from './module.ts';
+export { SNAPSHOT_AFTER_BYTES } from './database.ts';
+export { tabOwners } from './owners.ts';
+
+export interface SqljsOptions extends SqljsSource {
+  /** Where it is kept: for as long as the page lives (the default), or in the IndexedDB of this name. */
+  readonly storage?: 'memory' | { readonly indexedDB: string };
+  /** Least size of the journal, in bytes, before a snapshot replaces it. Default `SNAPSHOT_AFTER_BYTES`. */
+  readonly snapshotAfterBytes?: number;
+  /** Told when a snapshot could not be written; the journal stays and it is tried again. Default: a warning on the console. */
+  readonly onProblem?: (problem: SqlError) => void;
+  /** Milliseconds since the epoch, for the journal. Default `Date.now`. */
+  readonly now?: () => number;
+  /** Default: the browser's. */
+  readonly indexedDB?: IDBFactory;
+  /** Default: the browser's Web Locks, where there are any; null does without. */
+  readonly locks?: LockManager | null;
+}
+
+/**
+ * Opens a SQLite database in memory, kept in IndexedDB when asked: a batch is acknowledged when its
+ * statements are durable in a journal, which a snapshot replaces now and then.
+ *
+ * Where IndexedDB is denied or missing the database is in memory and `storage.reason` says why.
+ * Rejects with `SqlError`: `corrupt` when what is stored cannot be trusted (it is left as it is),
+ * `busy` when another tab has the database open (see `openSharedSqljs`).
+ */
+export async function openSqljs(options: SqljsOptions = {}): Promise<SqljsDatabase> {
+  const locks = options.locks === undefined ? (globalThis.navigator as Navigator | undefined)?.locks : (options.locks ?? undefined);
+  if (options.storage === undefined || options.storage === 'memory') return openInMemory(options);
+  const name = options.storage.indexedDB;
+  const release = locks ? await takeLock(locks, name) : () => Promise.resolve();
+  try {
+    return await openStored(options, name, locks, release);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** The Web Lock whose holder owns the database of this name. */
+export const ownerLock = (name: string): string => `rehydrate:sqljs:${name}`;
+
+/** Opens a stored database whose lock the caller holds, or which nobody else can reach. */
+export async function openStored(options: SqljsOptions, name: string, locks: LockManager | undefined, release: () => Promise<void>): Promise<Awaited<ReturnType<typeof openDatabase>>> {
+  const module = loadSqljs(options);
+  const store = await tryStore(options, name);
+  if ('reason' in store) {
+    await release();
+    return openInMemory({ ...options, module }, store.reason);
+  }
+  const [loaded, owners] = await Promise.all([module, locks ? tabOwners(locks) : pageOwners()]);
+  try {
+    return await openDatabase({ ...parts(options), label: name, module: loaded, store, storage: { kind: 'indexeddb', name }, owners, release });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function openInMemory(options: SqljsOptions, reason?: string): ReturnType<typeof openDatabase> {
+  const storage: SqljsStorage = { kind: 'memory', ...(reason === undefined ? {} : { reason }) };
+  return openDatabase({ ...parts(options), label: ':memory:', module: await loadSqljs(options), store: new MemoryStore(), storage, owners: pageOwners(), release: () => Promise.resolve() });
+}
+
+function parts(options: SqljsOptions): { snapshotAfterBytes: number; now: () => number; onProblem: (problem: SqlError) => void } {
+  return {
+    snapshotAfterBytes: options.snapshotAfterBytes ?? SNAPSHOT_AFTER_BYTES,
+    now: options.now ?? Date.now,
+    onProblem: options.onProblem ?? ((problem) => console.warn(problem)),
+  };
+}
+
+async function tryStore(options: SqljsOptions, name: string): Promise<JournalStore | { reason: string }> {
+  try {
+    return await openIndexedDbStore(name, options.indexedDB ?? browserIndexedDb(), name);
+  } catch (error) {
+    const { name: kind, message } = error as { name?: string; message?: string };
+    // Not swallowed: it is what people are told, in \`storage.reason\`.
+    return { reason: `The browser does not let this page keep data (${[kind, message].filter(Boolean).join(': ')}). It is kept until the page is closed.` };
+  }
+}
+
+/** Reading the property can itself be denied, where cookies are blocked. */
+function browserIndexedDb(): IDBFactory | undefined {
+  return globalThis.indexedDB as IDBFactory | undefined;
+}
+
+function takeLock(locks: LockManager, name: string): Promise<() => Promise<void>> {
+  return new Promise((resolve, reject) => {
+    let letGo: () => void = () => undefined;
+    const released = locks
+      .request(ownerLock(name), { ifAvailable: true }, (lock) => {
+        if (!lock) throw new SqlError('busy', `Database ${name}: another tab has it open. Close that tab, or share the database with openSharedSqljs.`);
+        return new Promise<void>((done) => {
+          letGo = done;
+          resolve(async () => {
+            letGo();
+            await released;
+          });
+        });
+      })
+      .then(() => undefined, reject);
+  });
+}

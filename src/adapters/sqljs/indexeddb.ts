@@ -1,0 +1,195 @@
+import { SqlError } from '../../engine/ports.ts';
+import { corrupt, toStorageError } from './errors.ts';
+import { checkRecords, type JournalRecord } from './record.ts';
+import { EMPTY, type Answer, type JournalStore, type Snapshot, type Stored } from './store.ts';
+
+/**
+ * The layout, version 1. `journal`: one record a batch, by its number. `chunks`: the snapshot in pieces,
+ * by [snapshot id, index], so that writing a large one never blocks the page for long. `meta`:
+ * `snapshot` says which chunks count, `writer` who may write.
+ */
+const VERSION = 1;
+const STORES = ['meta', 'chunks', 'journal'] as const;
+type StoreName = (typeof STORES)[number];
+
+export const CHUNK_BYTES = 1024 * 1024;
+
+const NO_CHUNKS = '';
+
+interface SnapshotMeta {
+  /** Never used twice, so that two writers never mix their pieces. */
+  readonly id: string;
+  readonly n: number;
+  readonly at: number;
+  readonly sum: number;
+  readonly bytes: number;
+  readonly chunks: number;
+  readonly answers: readonly Answer[];
+}
+
+/** Opens the named database, or makes it. Rejects with what IndexedDB said, or that there is none. */
+export async function openIndexedDbStore(name: string, factory: IDBFactory | undefined, label: string): Promise<JournalStore> {
+  if (!factory) throw new DOMException('this browser offers no IndexedDB here', 'NotSupportedError');
+  const opening = factory.open(name, VERSION);
+  opening.onupgradeneeded = () => {
+    opening.result.createObjectStore('meta');
+    opening.result.createObjectStore('chunks');
+    opening.result.createObjectStore('journal', { keyPath: 'n' });
+  };
+  return new IndexedDbStore(await result(opening), label);
+}
+
+class IndexedDbStore implements JournalStore {
+  readonly #database: IDBDatabase;
+  readonly #label: string;
+  readonly #writer = crypto.randomUUID();
+  #chunkSet = NO_CHUNKS;
+  #gone = false;
+
+  constructor(database: IDBDatabase, label: string) {
+    this.#database = database;
+    this.#label = label;
+    // Somebody deletes the database, or the browser cleared the site's data: let go, and say so at the next batch.
+    database.onversionchange = () => this.#leave();
+    database.onclose = () => this.#leave();
+  }
+
+  async load(): Promise<Stored> {
+    const transaction = this.#begin(STORES, 'readonly');
+    try {
+      const [found, records] = await Promise.all([
+        result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>),
+        result(transaction.objectStore('journal').getAll() as IDBRequest<unknown[]>),
+      ]);
+      const chunks = found ? await result(transaction.objectStore('chunks').getAll(keysOf(found.id)) as IDBRequest<unknown[]>) : [];
+      this.#chunkSet = found?.id ?? NO_CHUNKS;
+      const snapshot = found ? { n: found.n, at: found.at, sum: found.sum, bytes: this.#join(found, chunks), answers: found.answers } : EMPTY;
+      return { snapshot, records: checkRecords(records, snapshot, this.#label) };
+    } catch (error) {
+      throw toStorageError(error, this.#label);
+    }
+  }
+
+  async claim(loaded: Stored): Promise<boolean> {
+    const transaction = this.#begin(STORES, 'readwrite');
+    let unchanged = true;
+    const meta = transaction.objectStore('meta');
+    const journal = transaction.objectStore('journal');
+    const snapshot = meta.get('snapshot') as IDBRequest<SnapshotMeta | undefined>;
+    const last = journal.openKeyCursor(null, 'prev');
+    last.onsuccess = () => {
+      const head = loaded.records.at(-1)?.n ?? loaded.snapshot.n;
+      const base = snapshot.result?.n ?? 0;
+      unchanged = base === loaded.snapshot.n && (Number(last.result?.key ?? base) || 0) === head;
+      if (!unchanged) return;
+      meta.put(this.#writer, 'writer');
+      // Pieces of a snapshot that was never finished.
+      const chunks = transaction.objectStore('chunks');
+      chunks.delete(IDBKeyRange.upperBound([this.#chunkSet], true));
+      chunks.delete(IDBKeyRange.lowerBound([this.#chunkSet, []]));
+    };
+    await this.#complete(transaction);
+    return unchanged;
+  }
+
+  async append(record: JournalRecord): Promise<void> {
+    const transaction = this.#begin(['meta', 'journal'], 'readwrite');
+    const fence = this.#fence(transaction);
+    try {
+      transaction.objectStore('journal').add(record);
+    } catch (error) {
+      transaction.abort();
+      throw toStorageError(error, this.#label);
+    }
+    await this.#complete(transaction, fence);
+  }
+
+  async replace(snapshot: Snapshot): Promise<void> {
+    const previous = this.#chunkSet;
+    const id = crypto.randomUUID();
+    const bytes = snapshot.bytes ?? new Uint8Array(0);
+    const count = Math.ceil(bytes.length / CHUNK_BYTES);
+    // Only the last transaction makes the pieces count. Until then they are in nobody's way, commits included.
+    for (let i = 0; i < count; i++) {
+      const transaction = this.#begin(['chunks'], 'readwrite');
+      transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]);
+      await this.#complete(transaction);
+    }
+    const transaction = this.#begin(STORES, 'readwrite');
+    const fence = this.#fence(transaction);
+    const meta: SnapshotMeta = { id, n: snapshot.n, at: snapshot.at, sum: snapshot.sum, bytes: bytes.length, chunks: count, answers: snapshot.answers };
+    transaction.objectStore('meta').put(meta, 'snapshot');
+    transaction.objectStore('journal').delete(IDBKeyRange.upperBound(snapshot.n));
+    transaction.objectStore('chunks').delete(keysOf(previous));
+    await this.#complete(transaction, fence);
+    this.#chunkSet = id;
+  }
+
+  close(): Promise<void> {
+    this.#leave();
+    return Promise.resolve();
+  }
+
+  #leave(): void {
+    this.#gone = true;
+    this.#database.close();
+  }
+
+  #begin(stores: readonly StoreName[], mode: IDBTransactionMode): IDBTransaction {
+    if (this.#gone) throw new SqlError('io', `Database ${this.#label}: its storage was deleted or taken away by the browser. Reload the page.`);
+    try {
+      return this.#database.transaction(stores, mode, { durability: 'strict' });
+    } catch (error) {
+      throw toStorageError(error, this.#label);
+    }
+  }
+
+  /** Stops a writer that was replaced, a tab that was frozen and came back, say: nothing of its transaction stays. */
+  #fence(transaction: IDBTransaction): { lost: boolean } {
+    const fence = { lost: false };
+    const writer = transaction.objectStore('meta').get('writer');
+    writer.onsuccess = () => {
+      fence.lost = writer.result !== this.#writer;
+      if (fence.lost) transaction.abort();
+    };
+    return fence;
+  }
+
+  /** Resolves when the transaction is durable; rejects when nothing of it was stored. */
+  #complete(transaction: IDBTransaction, fence = { lost: false }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => {
+        reject(
+          fence.lost
+            ? new SqlError('busy', `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`)
+            : toStorageError(transaction.error ?? new Error('the transaction was aborted'), this.#label),
+        );
+      };
+    });
+  }
+
+  #join(meta: SnapshotMeta, chunks: readonly unknown[]): Uint8Array | null {
+    if (chunks.length !== meta.chunks || !chunks.every((chunk) => chunk instanceof Uint8Array)) throw corrupt(this.#label, `Its snapshot has ${chunks.length} of ${meta.chunks} pieces.`);
+    const length = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (length !== meta.bytes) throw corrupt(this.#label, `Its snapshot has ${length} of ${meta.bytes} bytes.`);
+    if (length === 0) return null;
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.byteLength;
+    }
+    return bytes;
+  }
+}
+
+/** All pieces of one snapshot: arrays sort after numbers. */
+const keysOf = (id: string): IDBKeyRange => IDBKeyRange.bound([id], [id, []]);
+
+function result<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error('the request failed'));
+  });
+}

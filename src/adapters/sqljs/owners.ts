@@ -1,0 +1,58 @@
+import type { LeaseOwner, OwnerRegistry } from '../../engine/ports.ts';
+
+/** Hosts of a database that nobody outside this page can see. */
+export function pageOwners(): OwnerRegistry {
+  const open = new Set<string>();
+  const page = crypto.randomUUID();
+  return {
+    self: { kind: 'page', lock: page },
+    opened: (hostId) => void open.add(hostId),
+    closed: (hostId) => void open.delete(hostId),
+    alive: (owner) => (owner.lock === page ? open.has(owner.hostId) : 'unknown'),
+  };
+}
+
+interface TabHosts {
+  readonly lock: string;
+  readonly open: Set<string>;
+  readonly held: Promise<void>;
+}
+
+/** Shared by every copy of this module in the tab: a second bundle must see the hosts of the first. */
+const HOSTS = Symbol.for('acp-rehydrate.tab-hosts');
+
+/**
+ * Owners that are tabs (or workers) of this origin. Each holds a Web Lock of its own for as long as it
+ * lives, however it ends; a lock nobody holds belongs to a tab that is gone. Resolves once this tab's
+ * lock is held, so that no lease is ever written by a tab that looks dead.
+ */
+export async function tabOwners(locks: LockManager): Promise<OwnerRegistry> {
+  const shared = globalThis as { [HOSTS]?: TabHosts };
+  const { lock, open, held } = (shared[HOSTS] ??= holdTabLock(locks));
+  await held;
+  return {
+    self: { kind: 'tab', lock },
+    opened: (hostId) => void open.add(hostId),
+    closed: (hostId) => void open.delete(hostId),
+    async alive(owner: LeaseOwner) {
+      if (owner.kind !== 'tab' || owner.lock === undefined) return 'unknown';
+      if (owner.lock === lock) return open.has(owner.hostId);
+      try {
+        const { held: all = [] } = await locks.query();
+        return all.some(({ name }) => name === owner.lock);
+      } catch {
+        // The page is being torn down or was refused: the lease's own end decides then.
+        return 'unknown';
+      }
+    },
+  };
+}
+
+function holdTabLock(locks: LockManager): TabHosts {
+  const lock = `rehydrate:tab:${crypto.randomUUID()}`;
+  const held = new Promise<void>((resolve, reject) => {
+    // Never settles: the browser lets go when the tab ends.
+    locks.request(lock, () => (resolve(), new Promise(() => undefined))).catch(reject);
+  });
+  return { lock, open: new Set(), held };
+}

@@ -1,0 +1,117 @@
+import type { SqlValue, Statement, StatementResult } from '../../engine/ports.ts';
+import { corrupt } from './errors.ts';
+
+/** One acknowledged batch, as it lies in the journal. Numbered without gaps, from the snapshot it follows. */
+export interface JournalRecord {
+  readonly n: number;
+  /** Milliseconds since the epoch, by the clock of the tab that stored it. */
+  readonly at: number;
+  /** Each text once: the statements of a batch are mostly the same. */
+  readonly texts: readonly string[];
+  /** One for each statement: the index of its text, and its parameters. */
+  readonly calls: readonly (readonly [text: number, ...params: SqlValue[]])[];
+  /** The name its caller gave it, and what it was answered: a caller that never heard may ask again. */
+  readonly id?: string;
+  readonly results?: readonly StatementResult[];
+  /** Over everything above and the sum of the record before. */
+  readonly sum: number;
+}
+
+export interface RecordSource {
+  readonly n: number;
+  readonly at: number;
+  readonly statements: readonly Statement[];
+  readonly id?: string;
+  readonly results?: readonly StatementResult[];
+}
+
+/** Where the sums start from when everything was replaced. */
+export const FIRST_SUM = 0;
+
+export function encodeRecord(source: RecordSource, previousSum: number): JournalRecord {
+  const indexes = new Map<string, number>();
+  const calls = source.statements.map(({ sql, params = [] }) => {
+    const index = indexes.get(sql) ?? indexes.size;
+    indexes.set(sql, index);
+    return [index, ...params.map(owned)] as const;
+  });
+  const bare = {
+    n: source.n,
+    at: source.at,
+    texts: [...indexes.keys()],
+    calls,
+    ...(source.id === undefined ? {} : { id: source.id, results: source.results ?? [] }),
+  };
+  return { ...bare, sum: checksum(bare, previousSum) };
+}
+
+export function statementsOf(record: JournalRecord): Statement[] {
+  return record.calls.map(([text, ...params]) => ({ sql: record.texts[text]!, params }));
+}
+
+/** About what the record takes in storage. */
+export function sizeOf(record: JournalRecord): number {
+  let size = 128;
+  for (const text of record.texts) size += text.length;
+  for (const call of record.calls) for (const value of call) size += typeof value === 'string' || value instanceof Uint8Array ? value.length : 8;
+  return size;
+}
+
+/** Refuses records that are damaged, missing or out of order; gives them back with their type. */
+export function checkRecords(records: readonly unknown[], { n: after, sum: first }: { readonly n: number; readonly sum: number }, label: string): readonly JournalRecord[] {
+  let n = after;
+  let sum = first;
+  for (const record of records) {
+    n += 1;
+    if (!isRecord(record)) throw corrupt(label, `Record ${n} of its journal is damaged.`);
+    if (record.n !== n) throw corrupt(label, `Record ${n} of its journal is missing: record ${record.n} follows record ${n - 1}.`);
+    if (checksum(record, sum) !== record.sum) throw corrupt(label, `Record ${n} of its journal is damaged: its checksum does not match.`);
+    sum = record.sum;
+  }
+  return records as readonly JournalRecord[];
+}
+
+function isRecord(value: unknown): value is JournalRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const { n, at, texts, calls, sum } = value as Partial<JournalRecord>;
+  return (
+    Number.isSafeInteger(n) &&
+    Number.isFinite(at) &&
+    Number.isSafeInteger(sum) &&
+    Array.isArray(texts) &&
+    texts.every((text) => typeof text === 'string') &&
+    Array.isArray(calls) &&
+    calls.every((call: unknown) => Array.isArray(call) && Number.isSafeInteger(call[0]) && (call[0] as number) >= 0 && (call[0] as number) < texts.length)
+  );
+}
+
+/** A view of a large buffer would take the whole buffer with it into storage. */
+function owned(value: SqlValue): SqlValue {
+  return value instanceof Uint8Array && value.byteLength !== value.buffer.byteLength ? value.slice() : value;
+}
+
+/** FNV-1a over a tagged reading of the record: finds damage, not malice. */
+function checksum(record: Omit<JournalRecord, 'sum'>, previousSum: number): number {
+  let hash = (0x811c9dc5 ^ previousSum) >>> 0;
+  const number = (value: number): void => {
+    hash = Math.imul(hash ^ (value & 0xffff), 0x01000193);
+    hash = Math.imul(hash ^ (value >>> 16), 0x01000193);
+  };
+  const text = (value: string): void => {
+    number(value.length);
+    for (let i = 0; i < value.length; i++) hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
+  };
+  text(`${record.n} ${record.at} ${record.id ?? ''}`);
+  record.texts.forEach(text);
+  for (const call of record.calls) {
+    number(call.length);
+    for (const value of call) {
+      if (typeof value === 'string') text(value);
+      else if (value instanceof Uint8Array) {
+        number(value.length);
+        for (const byte of value) hash = Math.imul(hash ^ byte, 0x01000193);
+      } else text(String(value));
+    }
+  }
+  return hash >>> 0;
+}

@@ -8,7 +8,7 @@ import { readInitialize, readSettings, PROTOCOL_VERSION } from '../acp/v1.ts';
 import { RehydrateError } from '../errors.ts';
 import { describeExit } from '../ports.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
-import { nextStep, type NextStep } from '../resume/decide.ts';
+import { nextStep, type NextStep, type TriedStep } from '../resume/decide.ts';
 import type { StoredSession } from '../storage/rows.ts';
 import type { NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
@@ -168,15 +168,18 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
   const before = knownFrom(info);
   const oldId = info.agentSessionId;
   const attempts: ResumeAttempt[] = [];
+  /** The same, as `nextStep` wants them. */
+  const tried: TriedStep[] = [];
   const hasHistory = await store.hasMessages(info.sessionId);
   let replay: Replay | null = null;
   let outcomeOfReplay: ReplayResult | null = null;
   let verified: Verification | null = null;
-  let lastRefusal: { method: 'session/resume' | 'session/load'; error: NonNullable<ResumeAttempt['error']> } | null = null;
+  let lastRefusal: { method: 'session/resume' | 'session/load'; error: NonNullable<ResumeAttempt['error']>; at: number } | null = null;
   let listed: Listed | undefined;
   let result: unknown = null;
 
-  const record = (method: AttemptMethod, outcome: AttemptOutcome, evidence: string, since: number, error?: ResumeAttempt['error']) => {
+  const record = (method: AttemptMethod, outcome: AttemptOutcome, evidence: string, since: number, error?: ResumeAttempt['error'], weak?: boolean) => {
+    tried.push({ method, outcome, ...(weak ? { weak } : {}) });
     attempts.push({ method, outcome, evidence, ...(error ? { error } : {}), ms: Math.round(link.agentMs - since) });
   };
 
@@ -198,8 +201,8 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
         return record(method, 'crash', `the agent ${describeExit(await link.gone)}`, since);
       case 'refused': {
         const verdict = classifyResumeFailure(outcome.error, { method, agentSessionId: id, ...(listed ? { listed } : {}) });
-        lastRefusal = { method, error: outcome.error };
-        return record(method, verdict.outcome, verdict.evidence, since, outcome.error);
+        lastRefusal = { method, error: outcome.error, at: attempts.length };
+        return record(method, verdict.outcome, verdict.evidence, since, outcome.error, verdict.weak);
       }
       case 'answered':
         break;
@@ -228,7 +231,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
       capabilities: { resume: session.facts.canResume, load: session.facts.canLoad, list: session.facts.canList },
       agentSessionId: oldId,
       hasHistory,
-      attempts,
+      attempts: tried,
       verification: verified,
       expectsMessages,
       ...(listed ? { listed } : {}),
@@ -239,13 +242,15 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
         await native(step.do);
         continue;
       case 'ask-list': {
-        const last = attempts.at(-1) as ResumeAttempt;
         const since = link.agentMs;
         const shown = await list();
-        if (lastRefusal) {
-          const { method, error } = lastRefusal as { method: 'session/resume' | 'session/load'; error: NonNullable<ResumeAttempt['error']> };
+        const refusal = lastRefusal as { method: 'session/resume' | 'session/load'; error: NonNullable<ResumeAttempt['error']>; at: number } | null;
+        if (refusal) {
+          const { method, error, at } = refusal;
           const verdict = classifyResumeFailure(error, { method, agentSessionId: oldId as string, listed: shown });
-          attempts[attempts.length - 1] = { ...last, outcome: verdict.outcome, evidence: verdict.evidence, ms: last.ms + Math.round(link.agentMs - since) };
+          const attempt = attempts[at] as ResumeAttempt;
+          tried[at] = { method, outcome: verdict.outcome, ...(verdict.weak ? { weak: true } : {}) };
+          attempts[at] = { ...attempt, outcome: verdict.outcome, evidence: verdict.evidence, ms: attempt.ms + Math.round(link.agentMs - since) };
         }
         continue;
       }

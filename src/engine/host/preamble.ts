@@ -27,8 +27,8 @@ export function renderRecord(store: Store, sessionId: string, config: Config, se
 
 export async function renderPreamble(store: Store, sessionId: string, config: Config, secrets: readonly Secret[], embeddedContext: boolean, options: { mode?: PreambleMode | undefined; budget?: number | undefined; preview: boolean }): Promise<MadePreamble> {
   const record = await renderRecord(store, sessionId, config, secrets, options.budget);
-  const mode: PreambleMode = embeddedContext ? 'resource' : 'inline';
-  const blocks: ContentBlock[] = embeddedContext
+  const mode: PreambleMode = (options.mode ?? 'resource') === 'resource' && embeddedContext ? 'resource' : 'inline';
+  const blocks: ContentBlock[] = mode === 'resource'
     ? [{ type: 'resource', resource: { uri: `rehydrate://transcript/${encodeURIComponent(sessionId)}`, mimeType: 'text/markdown', text: record.text } }]
     : [{ type: 'text', text: record.text }];
   return { mode, blocks, text: record.text, bytes: record.bytes, events: record.events, truncated: record.truncated };

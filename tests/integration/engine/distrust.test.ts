@@ -1,0 +1,138 @@
+/** Agents as they are: what each way of misbehaving makes of a resume, with the evidence. */
+import { describe, expect, it } from 'vitest';
+import { RehydrateError, type ErrorCode, type ResumePolicy, type Tier } from '../../../src/engine/index.ts';
+import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
+import { ask, CWD, world } from './helpers.ts';
+
+type Expected = Tier | ErrorCode;
+const isTier = (expected: Expected): expected is Tier => ['new', 'resume', 'load', 'transcript'].includes(expected);
+
+/** [variant, policy auto gives, policy strict gives] */
+const CASES: readonly [AgentVariant, Expected, Expected][] = [
+  ['native', 'resume', 'resume'],
+  ['load', 'load', 'load'],
+  ['amnesiac', 'transcript', 'session_not_resumable'],
+  ['no-embedded', 'transcript', 'session_not_resumable'],
+  ['forgetful', 'transcript', 'session_not_resumable'],
+  ['unknown:spec', 'transcript', 'session_not_resumable'],
+  ['unknown:claude', 'transcript', 'session_not_resumable'],
+  ['unknown:nonuuid', 'transcript', 'session_not_resumable'],
+  ['unknown:opencode', 'transcript', 'session_not_resumable'],
+  ['unknown:opencode-old', 'transcript', 'session_not_resumable'],
+  ['unknown:pi', 'transcript', 'session_not_resumable'],
+  ['unknown:goose', 'transcript', 'session_not_resumable'],
+  ['unknown:cursor', 'transcript', 'session_not_resumable'],
+  ['unknown:words', 'transcript', 'session_not_resumable'],
+  ['unknown:words-params', 'transcript', 'session_not_resumable'],
+  ['unknown:method-missing', 'transcript', 'session_not_resumable'],
+  // It never costs a user their history: neither the list nor the words prove that the session is gone.
+  ['unknown:other-resource', 'resume_indeterminate', 'resume_indeterminate'],
+  ['unknown:opaque-but-listed', 'resume_indeterminate', 'resume_indeterminate'],
+  ['unknown:opaque-no-list', 'resume_indeterminate', 'resume_indeterminate'],
+  ['liar', 'transcript', 'session_not_resumable'],
+  ['late', 'load', 'load'],
+  ['replays-on-resume', 'resume', 'resume'],
+  ['other-chunks', 'load', 'load'],
+  ['no-message-ids', 'load', 'load'],
+  ['duplicate-replay', 'load', 'load'],
+  ['capped', 'load', 'load'],
+  ['foreign-turns', 'load', 'load'],
+  ['null-load', 'resume', 'resume'],
+  ['answers-twice', 'resume', 'resume'],
+  ['unknown-kinds', 'resume', 'resume'],
+  ['requests-at-start', 'resume', 'resume'],
+  ['never-prompted-forgets', 'resume', 'resume'],
+  ['busy', 'session_busy', 'session_busy'],
+  ['garbage', 'resume', 'resume'],
+  ['hang-load', 'agent_timeout', 'agent_timeout'],
+  ['hang-resume', 'agent_timeout', 'agent_timeout'],
+  ['crash-load', 'agent_exited', 'agent_exited'],
+  ['crash-resume', 'agent_exited', 'agent_exited'],
+];
+
+describe('I4: what an agent answers decides, and what it says is checked', () => {
+  const rows = CASES.flatMap(([variant, auto, strict]) => [[variant, 'auto', auto], [variant, 'strict', strict]] as const);
+  it.each(rows)('%s under %s: %s', async (variant, policy, expected) => {
+    const { wake, agents } = await world(variant);
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'My name is Ada.');
+    await host.prompt('s', 'Remember that the door code is 4711.');
+    await host.sleep();
+
+    const next = await wake({ policy: policy as ResumePolicy });
+    const before = await next.history('s');
+    if (isTier(expected)) {
+      const { report } = await next.prompt('s', 'What is my name?');
+      expect(report.tier, JSON.stringify(report, null, 1)).toBe(expected);
+      expect(report.attempts.at(-1)?.outcome).toBe('ok');
+      expect(await ask(next, 's', 'What is the door code?')).toContain('4711');
+      return;
+    }
+    const error = await next.prompt('s', 'What is my name?').catch((caught: unknown) => caught);
+    expect(RehydrateError.is(error) && error.code, String(error)).toBe(expected);
+    // I7, I1: nothing runs, nothing was written, and the key of a prompt that was never sent is unspent.
+    await expect(agents.last?.exited).resolves.toBeDefined();
+    expect(await next.history('s')).toEqual(before);
+    expect((await next.get('s')).state).toBe('asleep');
+  });
+
+  it('auto: a resume that is opaque still tries load, and never goes on to a transcript by itself', async () => {
+    const { wake } = await world('unknown:opaque-but-listed');
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'My name is Ada.');
+    await host.sleep();
+    const next = await wake();
+    const error = (await next.resume('s').catch((caught: unknown) => caught)) as RehydrateError;
+    const attempts = error.data['attempts'] as { method: string; outcome: string }[];
+    expect(attempts.map(({ method, outcome }) => `${method} ${outcome}`)).toEqual(['session/resume indeterminate', 'session/load indeterminate']);
+    // The person may still decide to go on from the record.
+    expect((await next.resume('s', { policy: 'transcript' })).tier).toBe('transcript');
+  });
+
+  it('transcript: the agent is not asked for its own memory, and gets the record', async () => {
+    const { wake } = await world('native');
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'My name is Ada.');
+    await host.sleep();
+    const next = await wake({ policy: 'transcript' });
+    const { report } = await next.prompt('s', 'What is my name?');
+    expect(report.attempts.map((attempt) => attempt.method)).toEqual(['session/new']);
+    expect(report.preamble).toMatchObject({ mode: 'resource', truncated: false });
+  });
+
+  it.each(['hang-initialize', 'crash-initialize', 'hang-new', 'crash-new', 'garbage-only', 'auth'] as const)('I7: create with the %s agent leaves nothing', async (variant) => {
+    const { wake, agents } = await world(variant);
+    const host = await wake();
+    const codes = { 'hang-initialize': 'agent_timeout', 'hang-new': 'agent_timeout', 'garbage-only': 'agent_timeout', auth: 'auth_required', 'crash-initialize': 'agent_exited', 'crash-new': 'agent_exited' } as const;
+    const error = await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' }).catch((caught: unknown) => caught);
+    expect(RehydrateError.is(error) && error.code, String(error)).toBe(codes[variant]);
+    await expect(agents.last?.exited).resolves.toBeDefined();
+    await expect(host.get('s')).rejects.toMatchObject({ code: 'session_not_found' });
+    expect((await host.list()).sessions).toEqual([]);
+  });
+
+  it('auth: after signing in the session can be made, and is signed in again after a wake', async () => {
+    const agents = inProcessLauncher({ variant: 'auth' });
+    const { wake } = await world('auth', agents);
+    const host = await wake();
+    const error = (await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' }).catch((caught: unknown) => caught)) as RehydrateError;
+    const [method] = error.data['authMethods'] as { id: string }[];
+    await expect(host.authenticate('demo', 'nonsense')).rejects.toMatchObject({ code: 'invalid_argument' });
+    await host.authenticate('demo', method?.id as string);
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    expect((await host.prompt('s', 'My name is Ada.')).stopReason).toBe('end_turn');
+  });
+
+  it('I11: kinds and fields the protocol does not know are kept as sent', async () => {
+    const { wake } = await world('unknown-kinds');
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'My name is Ada.');
+    const kinds = (await host.history('s')).flatMap((event) => (event.kind === 'update' ? [String(event.payload.sessionUpdate)] : []));
+    const known = ['user_message_chunk', 'agent_message_chunk', 'agent_thought_chunk', 'tool_call', 'tool_call_update', 'plan', 'available_commands_update', 'current_mode_update', 'config_option_update', 'session_info_update', 'usage_update'];
+    expect(kinds.filter((kind) => !known.includes(kind)).length).toBeGreaterThan(0);
+  });
+});

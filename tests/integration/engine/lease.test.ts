@@ -1,0 +1,88 @@
+/** I9: one writer. Hosts that share a database, dead and alive. */
+import { describe, expect, it } from 'vitest';
+import { createHost, SqlError, type LeaseOwner, type SqlDatabase } from '../../../src/engine/index.ts';
+import { judgeLease } from '../../../src/engine/host/lease.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { CWD, QUICK, world } from './helpers.ts';
+
+const bound = (db: SqlDatabase): SqlDatabase => ({ query: (sql, params) => db.query(sql, params), batch: (statements) => db.batch(statements), close: () => db.close() });
+
+describe('I9: a session is live in at most one host', () => {
+  it.each([
+    [{ owner: null, generation: 0, expiresAt: 0 }, null, 'free'],
+    [{ owner: 'us', generation: 1, expiresAt: 0 }, null, 'ours'],
+    [{ owner: 'them', generation: 1, expiresAt: 2_000 }, true, 'held'],
+    [{ owner: 'them', generation: 1, expiresAt: 500 }, true, 'held'],
+    [{ owner: 'them', generation: 1, expiresAt: 2_000 }, false, 'free'],
+    [{ owner: 'them', generation: 1, expiresAt: 2_000 }, 'unknown', 'held'],
+    [{ owner: 'them', generation: 1, expiresAt: 1_000 }, 'unknown', 'free'],
+    [{ owner: 'them', generation: 1, expiresAt: 500 }, 'unknown', 'free'],
+  ] as const)('%j, alive: %s → %s', (lease, alive, verdict) => {
+    expect(judgeLease(lease, 'us', alive, 1_000)).toBe(verdict);
+  });
+
+  it('a second host gets session_busy naming the owner, reads meanwhile, and goes on when the first sleeps', async () => {
+    const { db, wake } = await world();
+    const first = await wake();
+    await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await first.prompt('s', 'My name is Ada.');
+    const second = await createHost({ database: db, agents: inProcessLauncher(), limits: QUICK });
+    await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy', data: { owner: { hostId: first.hostId } } });
+    await expect(second.delete('s')).rejects.toMatchObject({ code: 'session_busy' });
+    expect((await second.get('s')).state).toBe('busy');
+    expect((await second.history('s')).length).toBeGreaterThan(3);
+    expect(await second.transcript('s')).toContain('Ada');
+    await first.sleep();
+    expect((await second.get('s')).state).toBe('asleep');
+    await second.sleep();
+  });
+
+  it('a host whose lease was taken over cannot write another row', async () => {
+    const { db, agents, wake } = await world();
+    const alive = new Map<string, boolean>();
+    const ownerAlive = (owner: LeaseOwner) => alive.get(owner.hostId) ?? true;
+    const stale = await wake({ ownerAlive });
+    await stale.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await stale.prompt('s', 'My name is Ada.');
+    alive.set(stale.hostId, false);
+    const next = await createHost({ database: db, agents, limits: QUICK, ownerAlive });
+    expect((await next.prompt('s', 'What is my name?')).report.tier).toBe('resume');
+    const log = await next.history('s');
+    await expect(stale.prompt('s', 'I am still here')).rejects.toMatchObject({ code: 'session_busy' });
+    expect(await next.history('s')).toEqual(log);
+    expect((await next.prompt('s', 'Thanks.')).report.tier).toBe('live');
+    await next.sleep();
+  });
+
+  it('a dead owner keeps nobody waiting, and what it left running is interrupted (I12)', async () => {
+    const { db, agents, wake } = await world('hang-prompt');
+    const dead = await wake({ ownerAlive: () => true });
+    await dead.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    const cut = dead.prompt('s', 'hang', { idempotencyKey: 'k' }).catch((error: unknown) => error);
+    while ((await dead.get('s')).state !== 'prompting') await new Promise((resolve) => setTimeout(resolve, 5));
+    const next = await createHost({ database: db, agents: inProcessLauncher({ store: agents.store }), limits: QUICK, ownerAlive: () => false });
+    await expect(next.prompt('s', 'hang', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'turn_outcome_unknown', data: { cause: { kind: 'host_died' } } });
+    expect((await next.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
+    expect((await next.prompt('s', 'My name is Ada.')).stopReason).toBe('end_turn');
+    await dead.close('s');
+    expect(await cut).toMatchObject({ code: 'turn_outcome_unknown' });
+    expect((await next.prompt('s', 'What is my name?')).report.tier).toBe('live');
+    await next.sleep();
+  });
+
+  it('an owner nobody can ask about is waited for until its lease runs out', async () => {
+    const { db, agents, wake } = await world();
+    let now = 1_000_000;
+    let crashed = false;
+    // What a dead host does: nothing more reaches the database.
+    const database: SqlDatabase = { ...bound(db), batch: (statements) => (crashed ? Promise.reject(new SqlError('closed', 'the host is dead')) : db.batch(statements)) };
+    const first = await wake({ database, clock: () => now });
+    await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    crashed = true;
+    const second = await createHost({ database: db, agents, limits: QUICK, clock: () => now, ownerAlive: () => 'unknown' });
+    await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy', data: { expiresAt: 1_010_000 } });
+    now += 10_000;
+    expect((await second.prompt('s', 'hello')).stopReason).toBe('end_turn');
+    await second.sleep();
+  });
+});

@@ -9,6 +9,7 @@ export { classifyResumeFailure } from './resume/classify.ts';
 export { renderTranscript } from './transcript/render.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { ERROR_CODES, RehydrateError, type ErrorCode } from './errors.ts';
+export { workspaceFiles, type WorkspaceOptions } from './host/workspace.ts';
 export { describeExit, isCleanExit, SqlError } from './ports.ts';
 export type {
   AgentExit,

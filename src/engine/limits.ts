@@ -38,6 +38,10 @@ export interface Limits {
   readonly liveSessions: number;
   /** How many permission requests of one session may be open at once. */
   readonly openPermissions: number;
+  /** One file of `workspaceFiles`, encoded as UTF-8. */
+  readonly workspaceFileBytes: number;
+  /** How many files `workspaceFiles` keeps for one session. */
+  readonly workspaceFileCount: number;
   /** The last of stderr that is kept for error messages. */
   readonly stderrBytes: number;
 }
@@ -62,5 +66,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   leaseMs: 10_000,
   liveSessions: 64,
   openPermissions: 64,
+  workspaceFileBytes: 4 * 1024 * 1024,
+  workspaceFileCount: 1_000,
   stderrBytes: 64 * 1024,
 });

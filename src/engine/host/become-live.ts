@@ -180,7 +180,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
 
   const record = (method: AttemptMethod, outcome: AttemptOutcome, evidence: string, since: number, error?: ResumeAttempt['error'], weak?: boolean) => {
     tried.push({ method, outcome, ...(weak ? { weak } : {}) });
-    attempts.push({ method, outcome, evidence, ...(error ? { error } : {}), ms: Math.round(link.agentMs - since) });
+    attempts.push({ method, outcome, evidence, ...(error ? { error } : {}), ms: tenths(link.agentMs - since) });
   };
 
   const list = async (): Promise<Listed> => (listed ??= oldId !== null && session.facts.canList ? await askList(link, oldId, open.cwd, config.limits) : 'unknown');
@@ -250,7 +250,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
           const verdict = classifyResumeFailure(error, { method, agentSessionId: oldId as string, listed: shown });
           const attempt = attempts[at] as ResumeAttempt;
           tried[at] = { method, outcome: verdict.outcome, ...(verdict.weak ? { weak: true } : {}) };
-          attempts[at] = { ...attempt, outcome: verdict.outcome, evidence: verdict.evidence, ms: attempt.ms + Math.round(link.agentMs - since) };
+          attempts[at] = { ...attempt, outcome: verdict.outcome, evidence: verdict.evidence, ms: tenths(attempt.ms + link.agentMs - since) };
         }
         continue;
       }
@@ -315,6 +315,8 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
   }
 }
 
+const tenths = (ms: number): number => Math.round(ms * 10) / 10;
+
 function words(replay: ReplayResult): string {
   return `${replay.matched} of ${replay.matched + replay.missing} messages were replayed${replay.imported.length > 0 ? `, ${replay.importedMessages} came from elsewhere` : ''}`;
 }
@@ -340,8 +342,8 @@ export function reportOf(opened: Opened, link: AgentLink): ResumeReport {
     settings: opened.settings,
     agentSessionId: opened.agentSessionId,
     previousAgentSessionId: opened.previousAgentSessionId,
-    ms: Math.round(performance.now() - opened.began),
-    agentMs: Math.round(link.agentMs),
+    ms: tenths(performance.now() - opened.began),
+    agentMs: tenths(link.agentMs),
   };
 }
 

@@ -104,7 +104,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       checkPreambleMode(mode, config.preamble.files ?? ({} as never));
       const stored = await info(sessionId);
       const embedded = readCapabilities(stored.agentCapabilities).embeddedContext;
-      const made = await renderPreamble(store, sessionId, config, slots.of(sessionId).secrets?.known ?? [], embedded, { mode, budget, preview: true });
+      const made = await renderPreamble(store, sessionId, config, await living.knownSecrets(stored), embedded, { mode, budget, preview: true });
       return [...made.blocks];
     },
 
@@ -184,8 +184,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async transcript(sessionId, { budget } = {}) {
-      await info(sessionId);
-      const rendered = await renderRecord(store, sessionId, config, slots.of(sessionId).secrets?.known ?? [], budget);
+      const rendered = await renderRecord(store, sessionId, config, await living.knownSecrets(await info(sessionId)), budget);
       return rendered.text;
     },
 

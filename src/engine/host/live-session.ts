@@ -19,7 +19,7 @@ import type { Fence } from '../storage/statements.ts';
 
 /** Why a session's agent is being ended, in the words of `turn_outcome_unknown`'s `data.cause`. */
 export interface EndCause {
-  readonly kind: 'sleep' | 'closed' | 'cancel_timeout' | 'taken_over' | 'storage_failed' | 'agent_gone';
+  readonly kind: 'sleep' | 'closed' | 'cancel_timeout' | 'taken_over' | 'host_failed' | 'agent_gone';
   readonly words: string;
   /** What the caller of a running prompt is told instead of `turn_outcome_unknown`. */
   readonly error?: unknown;
@@ -167,13 +167,18 @@ export class LiveSession {
     return this.gone as Promise<AgentExit>;
   }
 
-  /** The log cannot be written: the session cannot go on, since nothing is shown that is not stored (I2). */
+  /**
+   * The host cannot do its part: the log cannot be written, so nothing more may be shown (I2), or what
+   * it was given to decide with failed. The session cannot go on; a running prompt is told the reason.
+   */
   fail(error: unknown): void {
     this.failure ??= error;
-    const kind = RehydrateError.is(error) && error.code === 'session_busy' ? 'taken_over' : 'storage_failed';
-    const words = kind === 'taken_over' ? 'the session was taken over by another host' : 'the log could not be written';
-    // `shutdown` never rejects: `onGone` reports what it could not write through `failure`.
-    void this.shutdown({ kind, words, ...(kind === 'storage_failed' ? { error } : {}) }, 'kill');
+    const takenOver = RehydrateError.is(error) && error.code === 'session_busy';
+    const cause: EndCause = takenOver
+      ? { kind: 'taken_over', words: 'the session was taken over by another host' }
+      : { kind: 'host_failed', words: `the host failed: ${error instanceof Error ? error.message : String(error)}`, error };
+    // Never rejects: what `onGone` could not write is in `failure`.
+    void this.shutdown(cause, 'kill');
   }
 
   private onNotification(method: string, params: Readonly<Record<string, unknown>>): void {
@@ -242,7 +247,7 @@ export class LiveSession {
         return await this.permissionsOrNull.ask(request.id, request.params, this.turn?.turnId ?? null);
       } catch (error) {
         this.fail(error);
-        return { error: { code: RPC.internal, message: 'the host cannot store the request' } };
+        return { error: { code: RPC.internal, message: 'the host could not take the request' } };
       }
     }
     if (!config.client) return { error: { code: RPC.methodNotFound, message: `Method not found: ${request.method}` } };
@@ -292,7 +297,11 @@ export class LiveSession {
         this.failure ??= error;
       }
     }
-    await config.client?.release(sessionId);
+    try {
+      await config.client?.release(sessionId);
+    } catch (error) {
+      this.failure ??= error;
+    }
     if (turn && end) {
       const told = cause.error ?? (end.error && new RehydrateError('turn_outcome_unknown', end.error.message, end.error.data as Record<string, unknown>));
       turn.ended(end, told);

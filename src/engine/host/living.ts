@@ -6,7 +6,7 @@ import { storageError } from '../storage/errors.ts';
 import { adoptAgentSession, insertEvent, updateLastKnown, type Fence, type NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import { createWriter } from '../storage/writer.ts';
-import type { ResumePolicy, ResumeReport, SessionEvent } from '../types.ts';
+import type { ResumePolicy, ResumeReport, SessionEvent, SessionInfo } from '../types.ts';
 import { callError } from '../acp/link.ts';
 import { readSettings } from '../acp/v1.ts';
 import { describeExit } from '../ports.ts';
@@ -16,7 +16,7 @@ import { knownFrom, NOTHING_KNOWN, toColumns } from './last-known.ts';
 import { notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
 import { LiveSession, type EndCause } from './live-session.ts';
 import { invalid, type Config, type CreateOptions } from './options.ts';
-import { recallSecrets, secretValues, withoutValues, type SecretValues } from './secrets.ts';
+import { recallKnown, recallSecrets, secretValues, withoutValues, type SecretValues } from './secrets.ts';
 import type { Slot, Slots } from './slots.ts';
 
 export interface LivingDeps {
@@ -35,6 +35,8 @@ export interface Living {
   reportFor(session: LiveSession, how: 'take' | 'keep'): ResumeReport;
   end(sessionId: string, cause: EndCause): Promise<void>;
   endAll(cause: EndCause): Promise<void>;
+  /** The secret values that can be had without starting anything, for redaction. */
+  knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>): Promise<SecretValues['known']>;
   /** Takes and lets go of a session that is not live, so that what a dead host left running is ended. */
   settleLeftBehind(sessionId: string, slot: Slot): Promise<void>;
   authenticate(agent: string, methodId: string): Promise<void>;
@@ -43,6 +45,8 @@ export interface Living {
 export function createLiving({ config, store, hub, slots, lease }: LivingDeps): Living {
   const { database, limits, clock } = config;
   const authMethods = new Map<string, string>();
+  /** Set when the host goes to sleep: from then on nothing is opened, however late it was asked. */
+  let ended = false;
 
   const redactWith = (secrets: SecretValues): (<T>(value: T) => T) => {
     if (secrets.known.length === 0) return (value) => value;
@@ -103,6 +107,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
 
   /** Opens with `work`; the slot says so meanwhile, and is asleep again when it fails. */
   async function opening<T>(slot: Slot, kind: 'starting' | 'resuming', signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<{ session: LiveSession; value: T }>): Promise<T> {
+    if (ended) throw invalid('This host sleeps; nothing can be opened with it any more. Open another one on the same database.');
     checkRoom();
     const abort = new AbortController();
     slot.activity = { kind, abort };
@@ -292,7 +297,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       return report ?? liveReport(session);
     },
     async endAll(cause) {
+      ended = true;
       await Promise.all([...slots.entries()].map(([sessionId]) => end(sessionId, cause)));
+    },
+    async knownSecrets(info) {
+      const held = slots.has(info.sessionId) ? slots.of(info.sessionId).secrets : null;
+      return held ? held.known : recallKnown(config.secrets, info);
     },
     async settleLeftBehind(sessionId, slot) {
       if (slot.activity.kind !== 'asleep') return;

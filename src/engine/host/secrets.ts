@@ -39,11 +39,14 @@ export function secretValues(env: Readonly<Record<string, string>>, mcpServers: 
   };
 }
 
-/** Asks for every value by name. Error: `secret_missing`, naming all that are not there, before any agent starts. */
-export async function recallSecrets(
-  secrets: Secrets,
-  session: { readonly sessionId: string; readonly envNames: readonly string[]; readonly mcpServers: readonly McpServer[] },
-): Promise<SecretValues> {
+interface Named {
+  readonly sessionId: string;
+  readonly envNames: readonly string[];
+  readonly mcpServers: readonly McpServer[];
+}
+
+/** Asks for every value by name, and tells which were not there. */
+async function recallAll(secrets: Secrets, session: Named): Promise<{ values: SecretValues; missing: string[] }> {
   const missing: string[] = [];
   const recall = async (ref: SecretRef): Promise<string> => {
     const value = await secrets(ref);
@@ -61,12 +64,22 @@ export async function recallSecrets(
     }
     servers.push({ ...server, [field]: filled } as McpServer);
   }
-  if (missing.length > 0) {
-    throw new RehydrateError(
-      'secret_missing',
-      `Session "${session.sessionId}" needs ${missing.join(', ')}, whose values are never stored. Set ${missing.length === 1 ? 'it' : 'them'} in the environment, or give the host a \`secrets\` function that knows ${missing.length === 1 ? 'it' : 'them'}. No agent was started.`,
-      { sessionId: session.sessionId, missing },
-    );
-  }
-  return secretValues(env, servers);
+  return { values: secretValues(env, servers), missing };
+}
+
+/** Every value of a session. Error: `secret_missing`, naming all that are not there, before any agent starts. */
+export async function recallSecrets(secrets: Secrets, session: Named): Promise<SecretValues> {
+  const { values, missing } = await recallAll(secrets, session);
+  if (missing.length === 0) return values;
+  const them = missing.length === 1 ? 'it' : 'them';
+  throw new RehydrateError(
+    'secret_missing',
+    `Session "${session.sessionId}" needs ${missing.join(', ')}, whose values are never stored. Set ${them} in the environment, or give the host a \`secrets\` function that knows ${them}. No agent was started.`,
+    { sessionId: session.sessionId, missing },
+  );
+}
+
+/** The values that can be had, for redacting what is only read. */
+export async function recallKnown(secrets: Secrets, session: Named): Promise<SecretValues['known']> {
+  return (await recallAll(secrets, session)).values.known.filter(({ value }) => value !== '');
 }

@@ -86,6 +86,8 @@ export async function startTurn(session: LiveSession, config: Config, request: T
     const answered = end.state !== 'failed';
     const successor = session.successor;
     if (answered) session.successor = null;
+    // The preamble goes in front of the next prompt again, and its report says so.
+    else if (successor) session.report ??= report;
     session.writer
       .append({
         events: [...session.permissions.cancelAll(), { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end }],

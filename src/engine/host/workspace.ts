@@ -1,0 +1,99 @@
+/**
+ * Virtual files for agents without a disk: ACP's `fs/*` answered from the table `workspace_files`, so that
+ * what an agent wrote survives sleep as a guest filesystem does (DESIGN §4).
+ */
+import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
+import type { ClientServiceRequest, ClientServices, SqlDatabase } from '../ports.ts';
+
+/** An ACP error, with its code for the JSON-RPC answer. */
+class FsError extends Error {
+  readonly code: number;
+  readonly data: unknown;
+  constructor(code: number, message: string, data?: unknown) {
+    super(message);
+    this.code = code;
+    this.data = data;
+  }
+}
+
+export interface WorkspaceOptions {
+  readonly limits?: Partial<Pick<Limits, 'workspaceFileBytes' | 'workspaceFileCount'>>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+}
+
+/** Give it to `createHost` as `client`, on a database that a host has opened. */
+export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions = {}): ClientServices {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const clock = options.clock ?? Date.now;
+
+  async function read({ params, sessionId, ...roots }: ClientServiceRequest): Promise<unknown> {
+    const path = insideRoots(params['path'], roots);
+    const [row] = await database.query('SELECT content FROM workspace_files WHERE session_id = ? AND path = ?', [sessionId, path]);
+    if (!row) throw new FsError(-32002, `Resource not found: ${path}`, { uri: path });
+    return { content: lines(String(row['content']), params['line'], params['limit']) };
+  }
+
+  async function write({ params, sessionId, ...roots }: ClientServiceRequest): Promise<unknown> {
+    const path = insideRoots(params['path'], roots);
+    const { content } = params;
+    if (typeof content !== 'string') throw new FsError(-32602, 'Invalid params: content must be a string');
+    const bytes = new TextEncoder().encode(content).length;
+    if (bytes > limits.workspaceFileBytes) {
+      throw new FsError(-32603, `limit_exceeded: ${path} would have ${bytes} bytes; workspaceFileBytes allows ${limits.workspaceFileBytes}`);
+    }
+    const [count] = await database.query('SELECT count(*) AS files FROM workspace_files WHERE session_id = ? AND path <> ?', [sessionId, path]);
+    if (Number(count?.['files']) >= limits.workspaceFileCount) {
+      throw new FsError(-32603, `limit_exceeded: workspaceFileCount allows ${limits.workspaceFileCount} files a session`);
+    }
+    await database.batch([
+      {
+        sql: `INSERT INTO workspace_files (session_id, path, content, updated_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (session_id, path) DO UPDATE SET content = excluded.content, updated_at = excluded.updated_at`,
+        params: [sessionId, path, content, clock()],
+      },
+    ]);
+    return {};
+  }
+
+  return {
+    capabilities: { fs: { readTextFile: true, writeTextFile: true } },
+    handle(request) {
+      if (request.method === 'fs/read_text_file') return read(request);
+      if (request.method === 'fs/write_text_file') return write(request);
+      return Promise.reject(new FsError(-32601, `Method not found: ${request.method}`));
+    },
+    release: () => Promise.resolve(),
+  };
+}
+
+/** The normalised path, if it lies in the session's directories. Virtual files have no links, so text decides. */
+export function insideRoots(path: unknown, roots: { readonly cwd: string; readonly additionalDirectories: readonly string[] }): string {
+  if (typeof path !== 'string' || !path.startsWith('/') || path.includes('\0')) {
+    throw new FsError(-32602, `Invalid params: path must be absolute, got ${JSON.stringify(path)}`);
+  }
+  const normal = normalise(path);
+  const allowed = [roots.cwd, ...roots.additionalDirectories].map(normalise);
+  if (!allowed.some((root) => root === '/' || (normal.startsWith(`${root}/`) && normal !== root))) {
+    throw new FsError(-32602, `Invalid params: ${normal} is outside the session's directories (${allowed.join(', ')})`);
+  }
+  return normal;
+}
+
+function normalise(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') parts.pop();
+    else parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}
+
+/** ACP counts lines from 1. */
+function lines(content: string, line: unknown, limit: unknown): string {
+  if (typeof line !== 'number' && typeof limit !== 'number') return content;
+  const start = typeof line === 'number' ? Math.max(0, Math.floor(line) - 1) : 0;
+  const all = content.split('\n');
+  return all.slice(start, typeof limit === 'number' ? start + Math.max(0, Math.floor(limit)) : undefined).join('\n');
+}

@@ -19,7 +19,8 @@ export const ALLOWED = {
   cli: ['engine', 'adapters', 'bridge', 'cli'],
   testing: ['engine', 'testing'],
   playground: ['engine', 'adapters', 'testing', 'playground'],
-  site: ['engine', 'adapters', 'playground', 'site'],
+  // The docs render the command's own table of options.
+  site: ['engine', 'adapters', 'playground', 'site', 'cli'],
   content: ['engine', 'playground', 'site', 'content'],
   tests: ['engine', 'adapters', 'bridge', 'cli', 'testing', 'playground', 'site', 'tests', 'scripts', 'root'],
   scripts: ['scripts'],

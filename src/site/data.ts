@@ -6,8 +6,6 @@ export interface ErrorHelp {
   readonly means: string;
   readonly causes: string;
   readonly remedy: string;
-  /** The command's exit code. */
-  readonly exit: number;
 }
 
 export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
@@ -15,126 +13,105 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
     means: 'An argument has a wrong type, value or combination.',
     causes: 'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be.',
     remedy: 'The message names the argument. Nothing was started or stored.',
-    exit: 2,
   },
   session_not_found: {
     means: 'There is no such session in this database.',
     causes: 'A mistyped id, a deleted session, or another database than you think: `--db`, `$REHYDRATE_DB` and the XDG data directory are three places.',
     remedy: '`rehydrate sessions` or `host.list()` shows what is there.',
-    exit: 1,
   },
   session_exists: {
     means: 'A session with this id is already there.',
     causes: '`create` was called twice with the same `sessionId`.',
     remedy: 'Prompt the one that exists, delete it, or choose another id.',
-    exit: 1,
   },
   session_busy: {
     means: 'Another live host, or another client of the agent, holds the session.',
     causes: 'Two processes on one session; an owner that cannot be judged within the lease time; an agent that says the session is open elsewhere.',
     remedy: 'The message names the owner. End it, or wait until it lets go. Reading works meanwhile.',
-    exit: 4,
   },
   session_not_resumable: {
     means: 'Policy `strict`, and the agent cannot take the session up.',
     causes: 'The agent lost the session or cannot resume at all, and a transcript was forbidden.',
     remedy: 'Use policy `auto` or `transcript`, or create a new session.',
-    exit: 3,
   },
   resume_indeterminate: {
     means: 'The agent failed in a way that does not show whether it has the session.',
     causes: 'An internal error of the agent, a full disk, a network it needs.',
     remedy: 'Read the raw error in `data`. Try again when its cause is gone. If you know that the session is lost, use policy `transcript`.',
-    exit: 3,
   },
   auth_required: {
     means: 'The agent wants you to authenticate.',
     causes: 'It answered −32000.',
     remedy: '`data` lists its methods: `host.authenticate(agent, methodId)` or `--auth METHOD`, or the agent’s own login command.',
-    exit: 1,
   },
   agent_not_found: {
     means: 'There is no such agent, or its program does not exist.',
     causes: 'A name the launcher does not know; a program that is not on the `PATH`; a name that is not on the bridge’s list.',
     remedy: 'Check the spelling, and that the program starts in the same shell.',
-    exit: 1,
   },
   agent_start_failed: {
     means: 'The agent could not be started, or ended before it was ready.',
     causes: 'A missing library, a wrong option, a crash at once.',
     remedy: 'The message quotes the end of its stderr. Run the command by hand.',
-    exit: 1,
   },
   agent_timeout: {
     means: 'The agent did not answer in time.',
     causes: 'It hangs, waits for a login, or downloads something at its first start.',
     remedy: 'The message names the limit; raise it if the agent is only slow. See [limits](/reference/limits/).',
-    exit: 1,
   },
   agent_exited: {
     means: 'The agent process ended when it was needed.',
     causes: 'A crash, a kill, a lost connection.',
     remedy: 'The message says how it ended and quotes its stderr. The next prompt starts it again.',
-    exit: 1,
   },
   agent_protocol_error: {
     means: 'The agent answered with an error, or with something that is not ACP.',
     causes: 'A failed model call is the common one; a broken agent the other.',
     remedy: '`data` has the raw answer. The turn is `failed`, and the session goes on.',
-    exit: 1,
   },
   turn_in_progress: {
     means: 'This host is running a turn on this session.',
     causes: 'Two prompts at once.',
     remedy: 'Wait for it, or cancel it. With the same idempotency key both calls share one turn.',
-    exit: 1,
   },
   turn_outcome_unknown: {
     means: 'Nobody knows whether the prompt ran to its end.',
     causes: 'The agent, its connection or the host died, the host slept, or the cancel grace ran out.',
     remedy: 'Look at what was done. Prompt on; to send the same again, use a new idempotency key or none. It is never sent again by itself.',
-    exit: 5,
   },
   idempotency_conflict: {
     means: 'This idempotency key was used with other content.',
     causes: 'A key that was not made for each prompt anew.',
     remedy: 'Use a fresh key.',
-    exit: 1,
   },
   secret_missing: {
     means: 'A value that is not stored could not be had again.',
     causes: 'An environment variable or header the session was created with is not there now.',
     remedy: 'Set it, or give it through the `secrets` option. No agent was started. See [secrets](/guides/secrets/).',
-    exit: 1,
   },
   cwd_missing: {
     means: 'The session’s working directory is gone.',
     causes: 'It was moved or deleted, or a disk is not mounted.',
     remedy: 'Put it back, or create a new session elsewhere. The history stays readable.',
-    exit: 1,
   },
   limit_exceeded: {
     means: 'Something is larger or more than a limit allows.',
     causes: 'A huge prompt, message or number of sessions.',
     remedy: 'The message names the limit and both figures. See [limits](/reference/limits/).',
-    exit: 1,
   },
   database_too_new: {
     means: 'A newer version made this database.',
     causes: 'A downgrade.',
     remedy: 'Upgrade. The database was not touched. See [upgrade](/guides/upgrade/).',
-    exit: 1,
   },
   database_corrupt: {
     means: 'SQLite says that the file is damaged, or not a database.',
     causes: 'A bad disk, a copy made while it was written, another file under that name.',
     remedy: 'Restore a [backup](/guides/back-up/), or let `sqlite3 FILE .recover` save what it can.',
-    exit: 1,
   },
   storage_full: {
     means: 'There is no room to write.',
     causes: 'A full disk or a browser’s quota.',
     remedy: 'Make room. What could not be stored was not sent.',
-    exit: 1,
   },
 };

@@ -24,5 +24,5 @@ export function slugOf(entry: string): string {
 
 /** The slugs of the generated pages, in reading order. */
 export function apiSlugs(root: string): readonly string[] {
-  return entriesOf(root).flatMap(({ name }) => (name === '.' ? ['host', 'ports', 'types'] : [slugOf(name)]).map((slug) => `reference/library/${slug}`));
+  return entriesOf(root).flatMap(({ name }) => (name === '.' ? ['host', 'functions', 'ports', 'types'] : [slugOf(name)]).map((slug) => `reference/library/${slug}`));
 }

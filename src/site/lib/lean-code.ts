@@ -48,7 +48,10 @@ export function leanCode(): ExpressiveCodePlugin {
     name: 'lean-code',
     hooks: { postprocessRenderedBlock: ({ renderData }) => slim(renderData.blockAst as Node) },
     baseStyles: Object.entries(CLASSES)
-      .map(([pair, name]) => `.${name}{${pair}}`)
+      .map(([pair, name]) => {
+        const [dark, light] = pair.split(';').map((part) => part.split(':')[1]);
+        return `.${name}{color:light-dark(${light},${dark})}`;
+      })
       .join(''),
   };
 }

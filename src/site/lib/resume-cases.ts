@@ -1,0 +1,40 @@
+/** The cases of the resume decision in words, for the page that shows them. */
+import type { ResumeCase } from '../../engine/resume/cases.ts';
+import type { ResumeState } from '../../engine/resume/decide.ts';
+
+export interface CaseRow {
+  readonly name: string;
+  /** What the case is given beyond the ordinary: a session with history, an agent that can do everything, policy auto. */
+  readonly given: readonly string[];
+  readonly next: string;
+  readonly kind: 'go' | 'accept' | 'stop';
+}
+
+export function caseRow({ name, state, next }: ResumeCase): CaseRow {
+  const given = givenOf(state);
+  switch (next.do) {
+    case 'accept':
+      return { name, given, next: `tier ${next.tier}`, kind: 'accept' };
+    case 'stop':
+      return { name, given, next: next.code, kind: 'stop' };
+    case 'session/new':
+      return { name, given, next: `session/new, tier ${next.tier}`, kind: 'go' };
+    case 'ask-list':
+      return { name, given, next: 'session/list', kind: 'go' };
+    default:
+      return { name, given, next: next.do, kind: 'go' };
+  }
+}
+
+function givenOf(state: ResumeState): readonly string[] {
+  const can = (['resume', 'load', 'list'] as const).filter((name) => state.capabilities[name]);
+  return [
+    state.policy === 'auto' ? '' : `policy ${state.policy}`,
+    can.length === 3 ? '' : can.length === 0 ? 'agent has none of resume, load, list' : `agent has only ${can.join(', ')}`,
+    state.agentSessionId === null ? 'no agent session id' : '',
+    state.hasHistory ? '' : 'nothing in the log',
+    ...state.attempts.map(({ method, outcome, weak }) => `${method.replace('session/', '')}: ${outcome}${weak ? ', by its shape only' : ''}`),
+    state.verification ? `check: ${state.verification}` : '',
+    state.listed ? `list: ${state.listed}` : '',
+  ].filter(Boolean);
+}

@@ -1,0 +1,89 @@
+/**
+ * Builds dist/ with tsc. Nothing is done when neither sources nor compiler changed since the last build. Files
+ * are compiled beside dist/ and put in place one by one, each in one step, so that a program that
+ * runs from dist/ meanwhile finds every file whole.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+const ROOT = path.resolve(import.meta.dirname, '..');
+const DIST = path.join(ROOT, 'dist');
+const STAMP = path.join(DIST, '.build-hash');
+const SOURCES = ['engine', 'adapters', 'bridge', 'cli', 'testing'].map((name) => path.join(ROOT, 'src', name));
+const SETTINGS = ['tsconfig.base.json', 'tsconfig.build.json', 'scripts/build-lib.mjs', 'node_modules/typescript/package.json'];
+const EXECUTABLE = ['cli/rehydrate.js'];
+
+/** Relative paths of all files under a directory. */
+function filesIn(directory) {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** What a build depends on, as one hash. */
+function sourceHash() {
+  const hash = createHash('sha256');
+  const add = (file) => {
+    const content = readFileSync(path.join(ROOT, file));
+    hash.update(`${file}\0${content.length}\0`).update(content);
+  };
+  for (const directory of SOURCES) for (const file of filesIn(directory)) add(path.relative(ROOT, path.join(directory, file)));
+  for (const file of SETTINGS) add(file);
+  return hash.digest('hex');
+}
+
+function isBuilt(hash) {
+  if (!existsSync(STAMP)) return false;
+  const [built, ...files] = readFileSync(STAMP, 'utf8').trimEnd().split('\n');
+  return built === hash && files.every((file) => existsSync(path.join(DIST, file)));
+}
+
+/** Makes dist/ hold exactly what was built; what is the same stays untouched. */
+function putInPlace(built) {
+  const files = filesIn(built);
+  for (const file of files) {
+    const [from, to] = [path.join(built, file), path.join(DIST, file)];
+    if (EXECUTABLE.includes(file)) chmodSync(from, 0o755);
+    if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) continue;
+    mkdirSync(path.dirname(to), { recursive: true });
+    renameSync(from, to);
+  }
+  const wanted = new Set(files);
+  // Stamps belong to whoever writes them: another build may be doing so.
+  for (const file of filesIn(DIST)) if (!wanted.has(file) && !file.startsWith(path.basename(STAMP))) rmSync(path.join(DIST, file), { force: true });
+  return files;
+}
+
+function writeStamp(hash, files) {
+  const unfinished = `${STAMP}.${process.pid}`;
+  writeFileSync(unfinished, `${hash}\n${files.join('\n')}\n`);
+  renameSync(unfinished, STAMP);
+}
+
+const hash = sourceHash();
+if (isBuilt(hash)) {
+  console.log('dist/ is up to date.');
+} else {
+  // On the same file system as dist/, and ignored by everything.
+  const cache = path.join(ROOT, 'node_modules', '.cache');
+  mkdirSync(cache, { recursive: true });
+  const built = mkdtempSync(path.join(cache, 'build-lib-'));
+  try {
+    const tsc = path.join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+    const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', built, '--noEmitOnError'], { cwd: ROOT, stdio: 'inherit' });
+    if (status !== 0) {
+      console.error('The library was not built; dist/ is as it was.');
+      process.exitCode = 1;
+    } else {
+      mkdirSync(DIST, { recursive: true });
+      writeStamp(hash, putInPlace(built));
+      console.log('dist/ is built.');
+    }
+  } finally {
+    rmSync(built, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,47 @@
+/** Which database a call is about, and opening it. */
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { openNodeSqlite } from '../adapters/node-sqlite/index.ts';
+import { RehydrateError } from '../engine/errors.ts';
+import { SqlError } from '../engine/ports.ts';
+import type { SqlDatabase } from '../engine/ports.ts';
+import { storageError } from '../engine/storage/errors.ts';
+import type { Call } from './parse.ts';
+import { one } from './parse.ts';
+
+/** `--db`, else `$REHYDRATE_DB`, else the XDG data directory. A relative `$XDG_DATA_HOME` counts as none, as its rules say. */
+export function databasePath(call: Call, environment: NodeJS.ProcessEnv = process.env): string {
+  const named = one(call, 'db') ?? (environment['REHYDRATE_DB'] || undefined);
+  if (named !== undefined) return path.resolve(named);
+  const data = environment['XDG_DATA_HOME'];
+  const base = data && path.isAbsolute(data) ? data : path.join(environment['HOME'] || homedir(), '.local', 'share');
+  return path.join(base, 'rehydrate', 'sessions.sqlite');
+}
+
+export function databaseExists(file: string): boolean {
+  return existsSync(file);
+}
+
+/** Opens the database, or makes it with its directories, for this user alone. */
+export async function openDatabase(file: string): Promise<SqlDatabase> {
+  try {
+    return await openNodeSqlite(file);
+  } catch (error) {
+    throw explain(error, file);
+  }
+}
+
+/** A storage failure of any call, in words. */
+export function explain(error: unknown, file: string): unknown {
+  if (!(error instanceof SqlError)) return error;
+  const known = storageError(error, `The database ${file} cannot be used`);
+  if (known !== error) return known;
+  const advice: Partial<Record<SqlError['kind'], string>> = {
+    io: 'Check that the path is right and its directory can be written to, or name another with --db.',
+    readonly: 'Make the file writable, or name another with --db.',
+    busy: 'Another process keeps it locked; try again, or end that process.',
+  };
+  const message = `The database ${file} cannot be used: ${error.message}. ${advice[error.kind] ?? 'Name another with --db.'}`;
+  return new RehydrateError('invalid_argument', message, { file, kind: error.kind }, { cause: error });
+}

@@ -1,0 +1,130 @@
+/** `rehydrate prompt`: one turn of a durable session. */
+import { text as readAll } from 'node:stream/consumers';
+import { RehydrateError } from '../engine/errors.ts';
+import type { PromptResult, ResumePolicy, SessionEvent } from '../engine/types.ts';
+import { explain } from './database.ts';
+import { EXIT, exitCodeOf, SIGNAL_EXITS } from './exit-codes.ts';
+import { followEvents } from './follow.ts';
+import { endedBy, watchInterrupts } from './interrupt.ts';
+import type { Interrupts } from './interrupt.ts';
+import { tell } from './main.ts';
+import type { Command } from './main.ts';
+import { openHost, wishesOf } from './open-host.ts';
+import type { OpenHost, SessionWishes } from './open-host.ts';
+import type { Output } from './output.ts';
+import { has, one } from './parse.ts';
+import type { Call } from './parse.ts';
+import { permissionAsker, permissionRule } from './permission.ts';
+import { applySettings, findSession, readySession } from './session.ts';
+import { turnPrinter } from './turn-printer.ts';
+
+export const prompt: Command = async ({ call, output, signals }) => {
+  const wishes = wishesOf(call);
+  const content = await promptText(call);
+  const rule = permissionRule(call);
+  // Until there is a host, a signal simply ends the process.
+  const interrupts = watchInterrupts(signals, () => undefined);
+  try {
+    const open = await openHost(call, rule, wishes);
+    interrupts.act = (action) => void endEarly(open, action, output);
+    let code: number;
+    try {
+      code = await oneTurn({ call, output, open, wishes, content, interrupts });
+    } catch (error) {
+      code = failed(explain(error, open.file), interrupts, output, has(call, 'json'));
+    }
+    // From here on an end is under way: a further signal only makes it quicker.
+    interrupts.act = (action) => void (action === 'kill' && open.killAgents());
+    await open.close();
+    return code;
+  } finally {
+    interrupts.stop();
+  }
+};
+
+interface Turn {
+  readonly call: Call;
+  readonly output: Output;
+  readonly open: OpenHost;
+  readonly wishes: SessionWishes;
+  readonly content: string;
+  readonly interrupts: Interrupts;
+}
+
+async function oneTurn({ call, output, open, wishes, content, interrupts }: Turn): Promise<number> {
+  const { host } = open;
+  const { sessionId } = wishes;
+  const json = has(call, 'json');
+  const before = (await findSession(host, sessionId))?.latestSeq ?? 0;
+  await readySession(host, wishes, output, interrupts.signal);
+  interrupts.signal.throwIfAborted();
+  const printer = turnPrinter(output, json);
+  const asker = permissionAsker(call, host, sessionId, output);
+  const following = followEvents(host, sessionId, before, (event: SessionEvent) => {
+    printer.event(event);
+    asker.event(event);
+  });
+  try {
+    await applySettings(host, wishes);
+    interrupts.signal.throwIfAborted();
+    interrupts.act = (action) => void (action === 'cancel' ? host.cancel(sessionId) : endEarly(open, action, output));
+    const policy = one(call, 'policy') as ResumePolicy | undefined;
+    const key = one(call, 'idempotency-key');
+    const result = await host.prompt(sessionId, content, { policy, ...(key === undefined ? {} : { idempotencyKey: key }) });
+    await following.caughtUp();
+    if (result.repeated) await repeatReply(open, sessionId, result, output, json);
+    printer.result(result);
+    return endedBy(interrupts.ending) ? SIGNAL_EXITS[endedBy(interrupts.ending) ?? 'SIGINT'] : result.stopReason === 'cancelled' ? EXIT.cancelled : EXIT.ok;
+  } catch (error) {
+    // What was stored of the turn is shown before what went wrong with it.
+    await following.caughtUp();
+    printer.end();
+    throw error;
+  } finally {
+    asker.stop();
+    await following.stop();
+  }
+}
+
+/** The text of a repeated turn, read from the record: who repeats a call wants the reply. */
+async function repeatReply(open: OpenHost, sessionId: string, result: PromptResult, output: Output, json: boolean): Promise<void> {
+  output.note('this key was used before: the stored result, nothing was sent');
+  if (json) return;
+  for (const event of await open.host.history(sessionId)) {
+    if (event.turnId !== result.turnId || event.kind !== 'update' || event.payload.sessionUpdate !== 'agent_message_chunk') continue;
+    if (event.payload.content.type === 'text') output.text(event.payload.content.text);
+  }
+}
+
+/** The exit code of a failure. One that a signal brought about is told as the signal. */
+function failed(error: unknown, interrupts: Interrupts, output: Output, json: boolean): number {
+  const signal = endedBy(interrupts.ending);
+  const cancelled = interrupts.ending.kind === 'asked' && !RehydrateError.is(error) && interrupts.signal.aborted;
+  if (cancelled || (signal && !RehydrateError.is(error))) {
+    // Cancelled before the prompt was sent: there is no turn to tell of.
+    if (json) output.json({ type: 'result', turnId: null, stopReason: 'cancelled' });
+    output.note(`cancelled before the prompt was sent${signal ? ` (${signal})` : ''}`);
+    return signal ? SIGNAL_EXITS[signal] : EXIT.cancelled;
+  }
+  tell(error, output, json);
+  return signal ? SIGNAL_EXITS[signal] : exitCodeOf(error);
+}
+
+async function endEarly(open: OpenHost, action: 'cancel' | 'sleep' | 'kill', output: Output): Promise<void> {
+  try {
+    if (action === 'kill') await open.killAgents();
+    await open.host.sleep();
+  } catch (error) {
+    output.note(`rehydrate: the host could not be put to sleep: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The prompt's words, checked before anything is opened or started. */
+async function promptText(call: Call): Promise<string> {
+  const [word = ''] = call.words;
+  const content = word === '-' ? await readAll(process.stdin) : word;
+  if (content.trim() === '') {
+    throw new RehydrateError('invalid_argument', `The prompt is empty${word === '-' ? ' (read from stdin)' : ''}. Write what the agent should do.`, { argument: 'TEXT' });
+  }
+  return content;
+}

@@ -1,0 +1,91 @@
+/** `sessions`, `history`, `transcript`, `delete`: what the record holds. They start no agent. */
+import { RehydrateError } from '../engine/errors.ts';
+import type { SessionInfo } from '../engine/types.ts';
+import { databaseExists, databasePath, explain } from './database.ts';
+import { EXIT } from './exit-codes.ts';
+import type { Command, Context } from './main.ts';
+import { openReader } from './open-host.ts';
+import type { OpenHost } from './open-host.ts';
+import { count, has } from './parse.ts';
+import { eventLine, oneLine } from './words.ts';
+
+/** How many events are read at a time, so that a long history needs little memory. */
+const PAGE = 500;
+
+export const sessions: Command = async ({ call, output }) => {
+  const file = databasePath(call);
+  if (!databaseExists(file)) {
+    output.note(`There is no database ${file} yet; the first prompt makes it.`);
+    return EXIT.ok;
+  }
+  return reading(file, async ({ host }) => {
+    let cursor: string | undefined;
+    let none = true;
+    do {
+      const page = await host.list({ limit: 100, ...(cursor === undefined ? {} : { cursor }) });
+      for (const session of page.sessions) {
+        none = false;
+        if (has(call, 'json')) output.json({ type: 'session', session });
+        else output.line(sessionLine(session));
+      }
+      cursor = page.nextCursor;
+    } while (cursor !== undefined && !output.gone);
+    if (none) output.note(`There are no sessions in ${file}.`);
+  });
+};
+
+export const history: Command = async ({ call, output }) =>
+  onSession({ call, output }, async ({ host }, sessionId) => {
+    let after = count(call, 'after') ?? 0;
+    let left = count(call, 'limit') ?? Infinity;
+    while (left > 0 && !output.gone) {
+      const events = await host.history(sessionId, { after, limit: Math.min(left, PAGE) });
+      for (const event of events) {
+        if (has(call, 'json')) output.json({ type: 'event', event });
+        else output.line(eventLine(event));
+        after = event.seq;
+      }
+      if (events.length < PAGE) return;
+      left -= events.length;
+      await output.flushed();
+    }
+  });
+
+export const transcript: Command = async ({ call, output }) =>
+  onSession({ call, output }, async ({ host }, sessionId) => {
+    const budget = count(call, 'budget');
+    output.text(await host.transcript(sessionId, budget === undefined ? {} : { budget }));
+    output.freshLine();
+  });
+
+export const remove: Command = async ({ call, output }) =>
+  onSession({ call, output }, async ({ host }, sessionId) => {
+    await host.delete(sessionId);
+    output.note(`Session ${sessionId} and its record are gone.`);
+  });
+
+async function onSession({ call }: Pick<Context, 'call' | 'output'>, work: (open: OpenHost, sessionId: string) => Promise<void>): Promise<number> {
+  const file = databasePath(call);
+  const [sessionId = ''] = call.words;
+  if (!databaseExists(file)) {
+    throw new RehydrateError('session_not_found', `There is no session "${sessionId}": the database ${file} does not exist. Check --db and $REHYDRATE_DB.`, { sessionId, file });
+  }
+  return reading(file, (open) => work(open, sessionId));
+}
+
+async function reading(file: string, work: (open: OpenHost) => Promise<void>): Promise<number> {
+  const open = await openReader(file);
+  try {
+    await work(open);
+    return EXIT.ok;
+  } catch (error) {
+    throw explain(error, file);
+  } finally {
+    await open.close();
+  }
+}
+
+function sessionLine(session: SessionInfo): string {
+  const used = new Date(session.updatedAt).toISOString().replace('T', ' ').slice(0, 19);
+  return [session.sessionId.padEnd(20), session.state.padEnd(9), used, `${session.latestSeq} events`.padStart(12), session.agent.padEnd(16), oneLine(session.title ?? '', 50), session.cwd].join('  ');
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+/**
+ * The entry of the `rehydrate` command. It must run on any Node that is still about: what needs a
+ * newer one is only imported when this one is new enough, and else the call is handed to the Node
+ * that the package brought along.
+ */
+import { forgetReExecution, isNewEnough, reExecute, silenceSqliteWarning } from './runtime.ts';
+
+if (isNewEnough(process.versions.node)) {
+  forgetReExecution();
+  silenceSqliteWarning();
+  const { main } = await import('./main.ts');
+  await main(process.argv.slice(2));
+} else {
+  await reExecute();
+}

@@ -9,8 +9,8 @@ import type { ConsoleResult } from './sql-console.ts';
 export interface Commit {
   /** Counts up; `openAt(n)` shows the database right after it. */
   readonly n: number;
-  /** Milliseconds since the epoch, where the journal knows. */
-  readonly at: number | null;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
   readonly statements: readonly Statement[];
 }
 
@@ -18,13 +18,17 @@ export interface Commit {
 export interface PlaygroundDatabase extends SqlDatabase {
   /** Called after each commit, whichever tab made it. Returns the end of listening. */
   onCommit(listener: () => void): () => void;
-  /** The commits after `after` that can still be gone back to, oldest first. */
-  commits(after: number): Promise<readonly Commit[]>;
-  /** A copy as it was after commit `n`; writing to it changes nothing else. */
-  openAt(n: number): Promise<SqlDatabase & { export(): Promise<Uint8Array> }>;
+  /** The commits that can still be gone back to, oldest first, behind the state they begin with. */
+  journal(): Promise<{ readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] }>;
+  /** A copy as it was after commit `n`, for reading. */
+  openAt(n: number): Promise<PastDatabase>;
   export(): Promise<Uint8Array>;
   /** Null while commits are durable; else why they are not, for people. */
   readonly warning: string | null;
+}
+
+export interface PastDatabase extends SqlDatabase {
+  export(): Promise<Uint8Array>;
 }
 
 export interface BridgeAccess {

@@ -68,6 +68,7 @@ export class Playground {
   readonly chosen = computed(() => this.bridge.agents.value.find((agent) => agent.key === this.agent.value) ?? null);
   readonly canForget = computed(() => this.chosen.value?.where === 'tab');
   readonly #follow: Pace;
+  readonly #timeline: Pace;
   readonly #options: PlaygroundOptions;
   #memory: Memory = NO_MEMORY;
   #database: PlaygroundDatabase | null = null;
@@ -88,6 +89,7 @@ export class Playground {
     });
     const complain = (error: unknown) => (this.note.value = errorWords(error));
     this.#follow = new Pace(() => this.#catchUp(), this.platform.schedule, complain);
+    this.#timeline = new Pace(() => this.time.refresh(), every(300), complain);
     this.tables = new Tables((sql) => this.#runSql(sql), complain);
     this.time = new TimeMachine(complain);
     this.#opened.promise.catch(() => undefined);
@@ -124,6 +126,7 @@ export class Playground {
   async dispose(): Promise<void> {
     for (const stop of this.#stop.splice(0)) stop();
     this.#follow.stop();
+    this.#timeline.stop();
     this.tables.stop();
     await this.time.close();
     await this.keeper.sleep();
@@ -471,18 +474,15 @@ export class Playground {
     this.warning.value = database.warning;
     this.tables.use(database);
     this.time.use(database);
-    const timeline = new Pace(() => this.time.refresh(), every(400), (error) => (this.note.value = errorWords(error)));
     this.#stop.push(
       database.onCommit(() => {
         this.commits.value += 1;
         this.warning.value = database.warning;
         this.#follow.poke();
         this.tables.poke();
-        timeline.poke();
       }),
-      () => timeline.stop(),
     );
-    timeline.poke();
+    this.#timeline.poke();
     this.tables.poke();
   }
 
@@ -505,6 +505,8 @@ export class Playground {
     this.live.value = view;
     if (view.report !== before) this.report.value = view.report;
     this.tables.focus(sessionId);
+    // Reading the journal costs what it holds: not while an answer streams in.
+    if (!view.turnOpen) this.#timeline.poke();
   }
 
   /** Everything committed so far is shown. */

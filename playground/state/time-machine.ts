@@ -1,11 +1,10 @@
 /** Going back: the moments of the journal, and the one that is looked at. */
 import { signal } from '@preact/signals';
-import type { SqlDatabase } from '../../src/engine/ports.ts';
 import type { SessionEvent } from '../../src/engine/types.ts';
 import type { Machine } from './machine.ts';
-import type { PlaygroundDatabase } from './platform.ts';
+import type { PastDatabase, PlaygroundDatabase } from './platform.ts';
 import { infoOf, openReader, readEvents } from './reader.ts';
-import { addCommits, type Moment } from './timeline.ts';
+import { momentsOf, type Moment } from './timeline.ts';
 import { listTables, readTable, type TableInfo, type TableView } from './tables.ts';
 import { EMPTY_VIEW, machineAt, viewOf, type SessionView } from './view.ts';
 import { readTranscript, type TranscriptText } from './transcripts.ts';
@@ -13,7 +12,7 @@ import { readTranscript, type TranscriptText } from './transcripts.ts';
 /** A moment of the past, whole. */
 export interface Past {
   readonly index: number;
-  readonly database: SqlDatabase & { export(): Promise<Uint8Array> };
+  readonly database: PastDatabase;
   readonly view: SessionView;
   readonly machine: Machine;
   readonly tables: readonly TableInfo[];
@@ -28,7 +27,6 @@ export class TimeMachine {
   readonly past = signal<Past | null>(null);
   #database: PlaygroundDatabase | null = null;
   #read = 0;
-  #last = 0;
   #seeking: Promise<void> = Promise.resolve();
   readonly #onError: (error: unknown) => void;
 
@@ -38,19 +36,15 @@ export class TimeMachine {
 
   use(database: PlaygroundDatabase): void {
     this.#database = database;
-    this.#last = 0;
     this.moments.value = [];
   }
 
-  /** Reads the commits that came since. */
+  /** Reads the journal. While one looks at the past its numbering stays as it is. */
   async refresh(): Promise<void> {
     const database = this.#database;
-    if (!database) return;
-    const commits = await database.commits(this.#last);
-    if (database !== this.#database || commits.length === 0) return;
-    this.#last = commits.at(-1)!.n;
-    // While one looks at the past its numbering stays as it is.
-    this.moments.value = addCommits(this.moments.value, commits);
+    if (!database || this.at.value !== null) return;
+    const moments = momentsOf(await database.journal());
+    if (database === this.#database && this.at.value === null) this.moments.value = moments;
   }
 
   /** Shows a moment. Only the last of many calls is carried out to its end. */

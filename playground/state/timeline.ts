@@ -3,7 +3,7 @@ import type { Commit } from './platform.ts';
 
 export interface Moment {
   readonly n: number;
-  readonly at: number | null;
+  readonly at: number;
   readonly label: string;
 }
 
@@ -48,11 +48,12 @@ export function describeCommit(commit: Commit): string | null {
   return null;
 }
 
-/** Adds new commits to the moments, keeping the newest `MOMENT_LIMIT`. */
-export function addCommits(moments: readonly Moment[], commits: readonly Commit[]): readonly Moment[] {
-  const added = commits.flatMap((commit): Moment[] => {
+/** The moments of a journal: what it begins with, then each commit that means something to people. */
+export function momentsOf(journal: { readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] }): readonly Moment[] {
+  const begins: Moment[] = journal.base.n > 0 ? [{ ...journal.base, label: 'where the journal begins' }] : [];
+  const commits = journal.entries.flatMap((commit): Moment[] => {
     const label = describeCommit(commit);
     return label === null ? [] : [{ n: commit.n, at: commit.at, label }];
   });
-  return added.length === 0 ? moments : [...moments, ...added].slice(-MOMENT_LIMIT);
+  return [...begins, ...commits].slice(-MOMENT_LIMIT);
 }

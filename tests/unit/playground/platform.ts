@@ -21,7 +21,7 @@ async function journalled(commits: Commit[]): Promise<PlaygroundDatabase> {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    commits: async (after) => commits.filter((commit) => commit.n > after),
+    journal: async () => ({ base: { n: 0, at: 0 }, entries: commits }),
     openAt: async (n) => {
       const past = commits.filter((commit) => commit.n <= n);
       return Object.assign(await replay(past), { export: async () => encode(past) });

@@ -1,0 +1,54 @@
+/** The playground's entry: what a page calls, by dynamic import, to put the app into an element. */
+import { h, render } from 'preact';
+import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url';
+import AgentWorker from './agent.worker.ts?worker';
+import { App } from './App.tsx';
+import { Embed } from './embeds/Embed.tsx';
+import ConsoleWorker from './state/sql-console.worker.ts?worker';
+import { browserPlatform } from './state/browser.ts';
+import { Playground } from './state/store.ts';
+import './playground.css';
+
+export interface MountOptions {
+  /** The site's base path. Default `/`. */
+  readonly base?: string;
+  /** A small playground in prose: this scenario alone, kept nowhere. */
+  readonly scenario?: string;
+}
+
+/**
+ * Puts the playground into `element` and starts it. What cannot load is said in the page. Resolves
+ * when the app is drawn (not when its database is open); the function it gives takes everything away again.
+ */
+export async function mount(element: HTMLElement, options: MountOptions = {}): Promise<() => Promise<void>> {
+  const base = `/${(options.base ?? '/').replace(/^\/+|\/+$/g, '')}/`.replace('//', '/');
+  const embedded = options.scenario !== undefined;
+  const pg = new Playground({
+    platform: browserPlatform({
+      base,
+      wasmUrl,
+      embedded,
+      startAgentWorker: (name) => new AgentWorker({ name }),
+      startConsoleWorker: () => new ConsoleWorker(),
+    }),
+    ...(embedded ? { place: { scenario: options.scenario } } : {}),
+  });
+  element.classList.add('not-content');
+  const loadTerminal = () => pg.boot.step('Terminal', 'The conversation shows the same; reload the page to try again.', () => import('./panels/terminal.ts'));
+  render(
+    embedded
+      ? h(Embed, { pg, more: `${base}playground/#v=1&scenario=${options.scenario}` })
+      : h(App, { pg, loadTerminal, pageUrl: () => `${location.origin}${location.pathname}` }),
+    element,
+  );
+  // Said by its boot step; the page stays as far as it works.
+  const started = pg.start().catch(() => undefined);
+  const onHash = () => void pg.navigate();
+  if (!embedded) addEventListener('hashchange', onHash);
+  return async () => {
+    removeEventListener('hashchange', onHash);
+    await started;
+    await pg.dispose();
+    render(null, element);
+  };
+}

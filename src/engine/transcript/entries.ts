@@ -1,0 +1,166 @@
+/**
+ * From a log read backwards to the entries of a transcript, newest first. An entry is one message, one tool
+ * call or one note; what agents send for machines (usage, modes, commands, thoughts) is none.
+ */
+import type { SessionEvent, TurnEnded } from '../types.ts';
+import { describeContent, describeToolCall, mergeToolCall, type ToolCallState } from './describe.ts';
+
+/** One entry, with its raw text: nothing is redacted, tamed or cut yet. */
+export interface Entry {
+  readonly label: 'user' | 'agent' | 'tool' | 'plan' | 'note';
+  /** Behind the label, on its line. */
+  readonly head: string;
+  /** Below the label. Chunks in order; joined by whoever renders, so that a huge message is joined once. */
+  readonly body: readonly string[];
+  /** True for what may only ever be an excerpt. */
+  readonly excerpt?: true;
+  /** The lowest seq that the entry needs. */
+  readonly seq: number;
+}
+
+interface OpenMessage {
+  readonly label: 'user' | 'agent';
+  readonly turnId: string | null;
+  readonly messageId: string | null;
+  /** Newest first. */
+  readonly parts: string[];
+  /** Whether the oldest part so far continues a line. */
+  inline: boolean;
+  chars: number;
+}
+
+/** The updates that stand between two chunks without parting them. */
+const UNSEEN = new Set(['agent_thought_chunk', 'available_commands_update', 'current_mode_update', 'config_option_update', 'session_info_update', 'usage_update']);
+
+export interface EntryReader {
+  /** Takes the next older event and gives the entries that are now complete, newest first. */
+  push(event: SessionEvent): Entry[];
+  /** The log's beginning, or as far as anyone looks: gives what is still open. */
+  end(): Entry[];
+  /** How many characters the message that is still open has. */
+  readonly openChars: number;
+}
+
+export function createEntryReader(): EntryReader {
+  let open: OpenMessage | null = null;
+  let openSeq = 0;
+  let planSeen = false;
+  /** What later updates said of tool calls whose beginning is still to come. */
+  const toolCalls = new Map<string, ToolCallState>();
+  const answers = new Map<string, string>();
+  /** Turns whose end was seen. One without an end was cut off. */
+  const ended = new Set<string>();
+  let seq = 0;
+
+  const close = (): Entry[] => {
+    if (!open) return [];
+    const entry: Entry = { label: open.label, head: '', body: open.parts.reverse(), seq: openSeq };
+    open = null;
+    return [entry];
+  };
+  const note = (text: string): Entry[] => [...close(), { label: 'note', head: text, body: [], seq }];
+
+  const chunk = (label: 'user' | 'agent', event: SessionEvent & { kind: 'update' }): Entry[] => {
+    const { content, messageId = null } = event.payload as { content?: unknown; messageId?: string | null };
+    const { text, inline } = describeContent(content);
+    const same = open !== null && open.label === label && open.turnId === event.turnId && (messageId === null || open.messageId === null || open.messageId === messageId);
+    const done = same ? [] : close();
+    open ??= { label, turnId: event.turnId, messageId, parts: [], inline: true, chars: 0 };
+    // A prompt's blocks are rows of their own, and what is not text stands on a line of its own.
+    if (open.parts.length > 0 && (event.origin === 'host' || !inline || !open.inline)) open.parts.push('\n');
+    open.parts.push(text);
+    open.inline = inline;
+    open.chars += text.length;
+    openSeq = event.seq;
+    return done;
+  };
+
+  const update = (event: SessionEvent & { kind: 'update' }): Entry[] => {
+    const payload = event.payload as unknown as Record<string, unknown>;
+    switch (payload['sessionUpdate']) {
+      case 'user_message_chunk':
+        return chunk('user', event);
+      case 'agent_message_chunk':
+        return chunk('agent', event);
+      case 'tool_call_update': {
+        const id = String(payload['toolCallId']);
+        toolCalls.set(id, mergeToolCall(toolCalls.get(id), payload));
+        return close();
+      }
+      case 'tool_call': {
+        const id = String(payload['toolCallId']);
+        const state = mergeToolCall(toolCalls.get(id), payload);
+        toolCalls.delete(id);
+        return [...close(), { label: 'tool', ...describeToolCall(state), excerpt: true, seq: event.seq }];
+      }
+      case 'plan': {
+        // Each plan replaces the one before it.
+        if (planSeen) return close();
+        planSeen = true;
+        const entries = Array.isArray(payload['entries']) ? (payload['entries'] as { content?: unknown; status?: unknown }[]) : [];
+        const body = entries.map((entry, i) => `${i === 0 ? '' : '\n'}- ${entry?.status === 'completed' ? '[x]' : '[ ]'} ${String(entry?.content ?? '')}`);
+        return [...close(), { label: 'plan', head: '', body, excerpt: true, seq: event.seq }];
+      }
+      default:
+        return UNSEEN.has(String(payload['sessionUpdate'])) ? [] : close();
+    }
+  };
+
+  const read = (event: SessionEvent): Entry[] => {
+    switch (event.kind) {
+      case 'update':
+        return update(event);
+      case 'turn_ended': {
+        if (event.turnId !== null) ended.add(event.turnId);
+        const words = endWords(event.payload);
+        return words === null ? close() : note(words);
+      }
+      case 'turn_started':
+        return close();
+      case 'permission_resolved':
+        answers.set(event.payload.requestId, event.payload.optionId ?? 'cancelled');
+        return close();
+      case 'permission_requested': {
+        const { requestId, toolCall, options } = event.payload;
+        const answer = answers.get(requestId) ?? 'never answered';
+        const option = (Array.isArray(options) ? options : []).find((candidate) => candidate.optionId === answer);
+        return note(`permission was asked for ${String(toolCall?.title ?? 'a tool call')}: ${option?.name ?? answer}`);
+      }
+      case 'resumed':
+        return event.payload.tier === 'transcript' ? note('here the agent lost this conversation, and went on from a record of what stands above') : close();
+      case 'agent_exited':
+        return close();
+    }
+  };
+
+  return {
+    push(event) {
+      seq = event.seq;
+      // Newest of its turn and not its end: the turn was cut off, or still runs.
+      // (What was imported later is no part of how it went.)
+      if (event.turnId !== null && event.origin !== 'import' && event.kind !== 'turn_ended' && !ended.has(event.turnId)) {
+        ended.add(event.turnId);
+        return [...note('this turn did not end'), ...read(event)];
+      }
+      return read(event);
+    },
+    end: () => close(),
+    get openChars() {
+      return open?.chars ?? 0;
+    },
+  };
+}
+
+/** How a turn ended, in words, when it did not simply end. */
+function endWords({ state, stopReason, error }: TurnEnded): string | null {
+  switch (state) {
+    case 'completed':
+      return stopReason === undefined || stopReason === 'end_turn' ? null : `the agent stopped: ${String(stopReason)}`;
+    case 'cancelled':
+      return 'the user cancelled this turn';
+    case 'failed':
+      return `this turn failed${error ? `: ${error.message}` : ''}`;
+    case 'interrupted':
+      return 'this turn was interrupted, and may have had effects that are not shown';
+  }
+}

@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createRedactor, MIN_SECRET_CHARS } from '../../../src/engine/transcript/redact.ts';
+
+const KEY = `-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq2Jw8Zt0bM\nabcdefghijklmnopqrstuvwxyz012345\n-----END RSA PRIVATE KEY-----`;
+
+describe('known values', () => {
+  const redactor = createRedactor([
+    { name: 'API_KEY', value: 'canary-1234' },
+    { name: 'LONGER', value: 'canary-1234-and-more' },
+    { name: 'HEADER', value: 'Bearer tok3nTok3n' },
+    { name: 'QUOTED', value: 'say "hi"\nthere' },
+    { name: 'TINY', value: 'true' },
+    { name: 'REGEX', value: 'a+b(c)[d]' },
+  ]);
+
+  it.each([
+    ['x canary-1234 y', 'x [secret API_KEY] y'],
+    ['canary-1234canary-1234', '[secret API_KEY][secret API_KEY]'],
+    ['canary-1234-and-more', '[secret LONGER]'],
+    ['curl -H "Authorization: Bearer tok3nTok3n"', 'curl -H "Authorization: [secret HEADER]"'],
+    ['the token is tok3nTok3n', 'the token is [secret HEADER]'],
+    ['true story', 'true story'],
+    ['a+b(c)[d]!', '[secret REGEX]!'],
+    ['aab(c)d', 'aab(c)d'],
+    ['canary-123', 'canary-123'],
+  ])('exact: %s', (text, redacted) => {
+    expect(redactor.exact(text)).toBe(redacted);
+  });
+
+  it('deep: every string and key of a JSON value, and nothing else', () => {
+    const value = { a: ['x', { b: 'is canary-1234', n: 7, z: null, 'canary-1234': true }], c: 'fine' };
+    expect(redactor.deep(value)).toEqual({ a: ['x', { b: 'is [secret API_KEY]', n: 7, z: null, '[secret API_KEY]': true }], c: 'fine' });
+    const clean = { a: [1, { b: 'nothing' }] };
+    expect(redactor.deep(clean)).toBe(clean);
+  });
+
+  it('deep: what is too deep to be searched is not let through', () => {
+    let deep: unknown = 'canary-1234';
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    expect(JSON.stringify(redactor.deep(deep))).not.toContain('canary');
+  });
+
+  it('thorough: as JSON, percent-encoded, and line by line', () => {
+    expect(redactor.thorough(JSON.stringify({ v: 'say "hi"\nthere' }))).toBe('{"v":"[secret QUOTED]"}');
+    expect(redactor.thorough(`?k=${encodeURIComponent('a+b(c)[d]')}`)).toBe('?k=[secret REGEX]');
+    const many = createRedactor([{ name: 'CERT', value: 'first line of the cert\nsecond line of the cert' }]);
+    expect(many.thorough('I saw "second line of the cert" there')).toBe('I saw "[secret CERT]" there');
+  });
+
+  it('without secrets nothing is touched', () => {
+    const none = createRedactor([]);
+    const value = { a: 'b' };
+    expect(none.deep(value)).toBe(value);
+    expect(none.exact('sk-abcdefghijklmnopqrstuvwx')).toBe('sk-abcdefghijklmnopqrstuvwx');
+  });
+
+  it('no value of six characters or more survives, whatever it is and wherever it stands', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ minLength: MIN_SECRET_CHARS, maxLength: 40, unit: 'grapheme' }), { minLength: 1, maxLength: 5 }), fc.string(), fc.string(), (values, before, after) => {
+        const secrets = values.map((value, i) => ({ name: `S${i}`, value }));
+        const { exact, deep } = createRedactor(secrets);
+        for (const { value } of secrets) {
+          const out = exact(before + value + after);
+          // Leftmost wins: another secret that overlaps it may have been taken first, and then no whole one is left.
+          expect(out.split(/\[secret S\d\]/).join('\u0000')).not.toContain(value);
+          expect(deep([{ x: value }])).toEqual([{ x: exact(value) }]);
+        }
+      }),
+    );
+  });
+});
+
+describe('token shapes', () => {
+  const { thorough } = createRedactor([]);
+  it.each([
+    ['sk-ant-api03-AbCdEfGhIjKlMnOpQrStUv'],
+    ['sk-proj-AbCdEfGhIjKlMnOpQrStUv'],
+    ['ghp_0123456789abcdefghijABCDEFGHIJ012345'],
+    ['github_pat_11ABCDEFG0123456789_abcdefghijklmnop'],
+    ['glpat-AbCdEfGhIjKlMnOpQrSt'],
+    ['npm_0123456789abcdefghijABCDEFGHIJ012345'],
+    ['hf_AbCdEfGhIjKlMnOpQrStUvWx'],
+    ['xoxb-123456789012-abcdefghij'],
+    ['AKIAIOSFODNN7EXAMPLE'],
+    ['AIzaSyA-1234567890abcdefghijklmnopqrstu'],
+    ['ya29.a0AfH6SMBx-1234567890abcdef'],
+    ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U'],
+    ['sk_live_0123456789abcdef'],
+    [KEY],
+    [KEY.replaceAll('\n', '\\n')],
+    [KEY.slice(0, 90)],
+  ])('%s', (token) => {
+    expect(thorough(`before ${token} after`)).toMatch(/^before \[secret [a-z ]+\](?:\s*| )after$/);
+    expect(thorough(`x="${token}"`)).not.toContain(token.slice(-12));
+  });
+
+  it.each([
+    ['Authorization: Bearer abcdefghijklmnop1234', 'Authorization: Bearer [secret token]'],
+    ['Authorization: Basic dXNlcjpwYXNzd29yZA==', 'Authorization: Basic [secret password]'],
+    ['postgres://user:hunter22@db.example/x', 'postgres://user:[secret password]@db.example/x'],
+    ['git clone https://me:ghx@example.com/r.git', 'git clone https://me:[secret password]@example.com/r.git'],
+    ['DB_PASSWORD=correcthorse', 'DB_PASSWORD=[secret value]'],
+    ['export OPENAI_API_KEY="abcdef123456"', 'export OPENAI_API_KEY="[secret value]"'],
+    ['https://hooks.slack.com/services/T000/B000/XXXXXXXXXXXX', 'https://hooks.slack.com/services/[secret token]'],
+  ])('%s', (text, redacted) => {
+    expect(thorough(text)).toBe(redacted);
+  });
+
+  it.each([
+    'the task-list is long and desk-bound',
+    'a risk-averse-person-with-a-long-hyphenated-name',
+    'const token = getToken(); // tokens',
+    'max_tokens: 4096',
+    'see https://example.com:8080/path and mailto:me@example.com',
+    'commit 9fceb02d0ae598e95dc970b74767f19372d61af8',
+    'Bearer of bad news',
+    'the secret is to be patient',
+    'TOKEN_LIMIT = 12',
+    '-----BEGIN PUBLIC KEY-----',
+    'process.env.API_KEY',
+    '${API_KEY}',
+  ])('leaves alone: %s', (text) => {
+    expect(thorough(text)).toBe(text);
+  });
+
+  it('takes time in proportion to the text, also for text made to be slow', () => {
+    const hard = ['-eyJaaaaaaaa', '-----BEGIN RSA PRIVATE KEY-----', 'sk-', 'a://b:', 'API_KEY=', 'Bearer ', 'eyJaaaaaaaa.', 'A_', 'https://x:', '-----BEGIN RSA PRIVATE KEY----- ', 'xoxb-1-', ' \\n'];
+    for (const piece of hard) {
+      const text = piece.repeat(Math.ceil(400_000 / piece.length));
+      expect(thorough(text).length).toBeGreaterThan(0);
+    }
+  });
+});

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { COMMAND_NAMES, COMMANDS } from '../../../src/cli/commands.ts';
+import { commandHelp, optionForm, overview, usageLine } from '../../../src/cli/help.ts';
+import { many, one, parse, UsageError } from '../../../src/cli/parse.ts';
+
+const call = (argv: readonly string[]) => {
+  const parsed = parse(argv);
+  if (parsed.kind !== 'call') throw new Error(`expected a call, got ${parsed.kind}`);
+  return parsed.call;
+};
+
+describe('calls', () => {
+  it('options before, between and after words, and everything after -- untouched', () => {
+    const parsed = call(['prompt', '--db', 'a.sqlite', 'say hello', '--json', '--', 'agent', '--db', 'b', '--', '-h']);
+    expect(parsed.words).toEqual(['say hello']);
+    expect(one(parsed, 'db')).toBe('a.sqlite');
+    expect(parsed.given.has('json')).toBe(true);
+    expect(parsed.agent).toEqual(['agent', '--db', 'b', '--', '-h']);
+  });
+
+  it('repeated options keep their order; values may hold = and dashes', () => {
+    const parsed = call(['prompt', '--set=a=b=c', '--set', 'd=', '--session=--odd', '-', '--', 'x']);
+    expect(many(parsed, 'set')).toEqual(['a=b=c', 'd=']);
+    expect(one(parsed, 'session')).toBe('--odd');
+    expect(parsed.words).toEqual(['-']);
+  });
+
+  it('a prompt that starts with one dash is a prompt', () => {
+    expect(call(['prompt', '- a list', '--', 'x']).words).toEqual(['- a list']);
+    expect(call(['prompt', '-1', '--', 'x']).words).toEqual(['-1']);
+  });
+
+  it('an empty prompt is the command’s to refuse, with its own code', () => {
+    expect(call(['prompt', '', '--', 'x']).words).toEqual(['']);
+  });
+
+  it('help wherever it is asked for, before anything is checked', () => {
+    expect(parse(['--help'])).toEqual({ kind: 'help', command: null });
+    expect(parse(['help', 'bridge'])).toEqual({ kind: 'help', command: 'bridge' });
+    expect(parse(['prompt', '--nonsense', '-h'])).toEqual({ kind: 'help', command: 'prompt' });
+    expect(parse(['--version'])).toEqual({ kind: 'version' });
+  });
+});
+
+describe('wrong calls say what to do', () => {
+  const cases: readonly (readonly [argv: readonly string[], message: RegExp])[] = [
+    [[], /Name a command/],
+    [['promt'], /no command “promt”. Did you mean prompt\?/],
+    [['--db', 'x'], /Name a command before the option --db/],
+    [['prompt', 'a', '--', ''], /needs an agent’s command after --/],
+    [['prompt', 'a', '--'], /needs an agent’s command after --/],
+    [['prompt', 'a'], /needs an agent’s command after --/],
+    [['prompt', '--', 'x'], /needs TEXT/],
+    [['prompt', 'two', 'words', '--', 'x'], /“words”. Put a prompt of several words in quotes/],
+    [['chat', 'hello', '--', 'x'], /The agent’s command goes after --/],
+    [['prompt', 'a', '--sesion', 'x', '--', 'x'], /no option --sesion. Did you mean --session\?/],
+    [['prompt', 'a', '--db'], /--db needs a value: --db FILE/],
+    [['prompt', 'a', '--db', '--json', '--', 'x'], /--json looks like an option; write --db=--json/],
+    [['prompt', 'a', '--db=', '--', 'x'], /--db must not be empty/],
+    [['prompt', 'a', '--json=yes', '--', 'x'], /--json takes no value/],
+    [['prompt', 'a', '--json', '--json', '--', 'x'], /--json was given twice/],
+    [['prompt', 'a', '--db', 'a', '--db', 'b', '--', 'x'], /--db was given twice/],
+    [['prompt', 'a', '--policy', 'lenient', '--', 'x'], /one of auto, strict, transcript, not “lenient”/],
+    [['prompt', 'a', '--set', 'novalue', '--', 'x'], /has the form KEY=VALUE/],
+    [['history', '--after', '-1', 'main'], /whole number of at least 0/],
+    [['history', '--limit', '0', 'main'], /whole number of at least 1/],
+    [['history', '--limit', '1e3', 'main'], /whole number/],
+    [['history'], /needs ID/],
+    [['sessions', 'main'], /It takes no words/],
+    [['sessions', '--', 'agent'], /starts no agent/],
+  ];
+  it.each(cases.map(([argv, message]) => ({ argv, message })))('$argv', ({ argv, message }) => {
+    expect(() => parse(argv)).toThrow(UsageError);
+    expect(() => parse(argv)).toThrow(message);
+  });
+});
+
+describe('help', () => {
+  it('names every command and, for each, every option of the table', () => {
+    for (const name of COMMAND_NAMES) {
+      expect(overview()).toContain(`  ${name}`);
+      const help = commandHelp(name);
+      expect(help).toContain(usageLine(name));
+      for (const option of COMMANDS[name].options) expect(help).toContain(optionForm(option));
+      for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(110);
+    }
+  });
+
+  it('shows the calls of the contract', () => {
+    expect(usageLine('prompt')).toBe('rehydrate prompt [options] TEXT|- -- AGENT [ARG…]');
+    expect(usageLine('chat')).toBe('rehydrate chat [options] -- AGENT [ARG…]');
+    expect(usageLine('bridge')).toBe('rehydrate bridge [options] --agent NAME=COMMAND…');
+    expect(usageLine('history')).toBe('rehydrate history [options] ID');
+  });
+});

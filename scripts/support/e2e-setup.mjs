@@ -1,0 +1,15 @@
+/** Playwright's global set-up: the server of `npm start` for as long as the browser tests run. */
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { startChild } from './start-child.mjs';
+
+export default async function setUpServer() {
+  const cwd = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-e2e-')));
+  const server = await startChild(['--cwd', cwd, '--agent-store', path.join(cwd, '.agents')]);
+  process.env.REHYDRATE_URL = server.url;
+  return async () => {
+    await server.stop();
+    await rm(cwd, { recursive: true, force: true });
+  };
+}

@@ -1,0 +1,130 @@
+/** The doctor against every scripted agent: each has one thing wrong with it, and that is what must be found. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CHECK_IDS, runDoctor, type CheckId, type DoctorReport } from '../../../src/cli/doctor/index.ts';
+import { UNKNOWN_SHAPES, type AgentVariant } from '../../../src/testing/agents/variants.ts';
+
+const STDIO = path.resolve(import.meta.dirname, '../../../src/testing/agents/stdio.ts');
+let stores: string;
+
+beforeAll(async () => {
+  stores = await mkdtemp(path.join(os.tmpdir(), 'rehydrate-doctor-test-'));
+});
+afterAll(() => rm(stores, { recursive: true, force: true }));
+
+let runs = 0;
+const examine = (variant: AgentVariant, options: { timeoutMs?: number; prompt?: boolean } = {}): Promise<DoctorReport> =>
+  runDoctor({
+    command: process.execPath,
+    args: [STDIO, '--variant', variant, '--store', path.join(stores, String(runs++)), '--pace', '0'],
+    timeoutMs: 30_000,
+    ...options,
+  });
+
+const failures = (report: DoctorReport): CheckId[] => report.checks.filter(({ outcome }) => outcome === 'fail').map(({ id }) => id);
+
+interface Expected {
+  readonly tier: DoctorReport['verdict']['tier'];
+  readonly fails?: readonly CheckId[];
+  readonly breaksProtocol?: boolean;
+  readonly timeoutMs?: number;
+}
+
+const LOST: readonly CheckId[] = ['kill-and-resume', 'kill-and-load'];
+
+const CASES: Readonly<Partial<Record<AgentVariant, Expected>>> = {
+  native: { tier: 'resume' },
+  load: { tier: 'load' },
+  amnesiac: { tier: 'transcript' },
+  'no-embedded': { tier: 'transcript' },
+  forgetful: { tier: 'transcript', fails: LOST },
+  liar: { tier: 'transcript', fails: ['kill-and-load', 'replay-complete', 'unknown-session-load'], breaksProtocol: true },
+  'liar-resume': { tier: null, fails: [...LOST, 'replay-complete', 'unknown-session-load', 'unknown-session-resume'], breaksProtocol: true },
+  late: { tier: 'load', fails: ['replay-before-response'], breaksProtocol: true },
+  'replays-on-resume': { tier: 'resume', fails: ['resume-silent'], breaksProtocol: true },
+  'other-chunks': { tier: 'load' },
+  'no-message-ids': { tier: 'load' },
+  'duplicate-replay': { tier: 'load' },
+  capped: { tier: 'load', fails: ['replay-complete'], breaksProtocol: true },
+  'foreign-turns': { tier: 'load' },
+  'null-load': { tier: 'resume' },
+  'answers-twice': { tier: 'resume', fails: ['initialize'], breaksProtocol: true },
+  'unknown-kinds': { tier: 'resume' },
+  'requests-at-start': { tier: 'resume' },
+  'never-prompted-forgets': { tier: 'resume' },
+  busy: { tier: null, fails: [...LOST, 'unknown-session-load', 'unknown-session-resume', 'never-prompted'] },
+  auth: { tier: null },
+  garbage: { tier: 'resume', fails: ['initialize'], breaksProtocol: true },
+  'garbage-only': { tier: null, fails: ['initialize'], breaksProtocol: true, timeoutMs: 5_000 },
+  stubborn: { tier: 'resume', fails: ['clean-exit'] },
+  'unknown:method-missing': { tier: 'transcript', fails: [...LOST, 'unknown-session-load', 'unknown-session-resume', 'never-prompted'], breaksProtocol: true },
+  'unknown:other-resource': { tier: null, fails: [...LOST, 'never-prompted'] },
+  'unknown:opaque-but-listed': { tier: null, fails: [...LOST, 'never-prompted'] },
+  'unknown:opaque-no-list': { tier: null, fails: [...LOST, 'unknown-session-load', 'unknown-session-resume', 'never-prompted'] },
+  'hang-initialize': { tier: null, fails: ['initialize'], breaksProtocol: true, timeoutMs: 5_000 },
+  'hang-new': { tier: null, fails: ['new'], breaksProtocol: true, timeoutMs: 8_000 },
+  'hang-load': { tier: null, fails: ['kill-and-load', 'unknown-session-load', 'never-prompted'], breaksProtocol: true, timeoutMs: 8_000 },
+  'hang-resume': { tier: null, fails: ['kill-and-resume', 'unknown-session-resume', 'never-prompted'], breaksProtocol: true, timeoutMs: 8_000 },
+  'hang-prompt': { tier: 'resume', fails: ['prompt'], breaksProtocol: true, timeoutMs: 8_000 },
+  'crash-initialize': { tier: null, fails: ['initialize'], breaksProtocol: true },
+  'crash-new': { tier: null, fails: ['new'], breaksProtocol: true },
+  'crash-load': { tier: null, fails: ['kill-and-load', 'unknown-session-load', 'never-prompted'], breaksProtocol: true },
+  'crash-resume': { tier: null, fails: ['kill-and-resume', 'unknown-session-resume', 'never-prompted'], breaksProtocol: true },
+  'crash-prompt': { tier: 'resume', fails: ['prompt'], breaksProtocol: true },
+};
+
+/** How a client reads each answer for an unknown session, where it is not as unknown. */
+const READ_AS: Partial<Record<(typeof UNKNOWN_SHAPES)[number], string>> = { 'method-missing': 'unsupported', 'opaque-no-list': 'indeterminate' };
+
+const expectedOf = (variant: AgentVariant): Expected => CASES[variant] ?? { tier: 'transcript', fails: LOST };
+const variants = [...new Set([...(Object.keys(CASES) as AgentVariant[]), ...UNKNOWN_SHAPES.map((shape) => `unknown:${shape}` as const)])];
+
+describe('what is wrong with an agent is found, and nothing else', () => {
+  test.concurrent.each(variants)('%s', { timeout: 180_000 }, async (variant) => {
+    const { tier, fails = [], breaksProtocol = false, timeoutMs } = expectedOf(variant);
+    const report = await examine(variant, timeoutMs === undefined ? {} : { timeoutMs });
+    expect(failures(report), JSON.stringify(report.checks.filter(({ outcome }) => outcome === 'fail'))).toEqual(CHECK_IDS.filter((id) => fails.includes(id)));
+    expect(report.verdict).toMatchObject({ tier, breaksProtocol });
+    expect(report.checks.map(({ id }) => id)).toEqual([...CHECK_IDS]);
+    const shape = UNKNOWN_SHAPES.find((one) => variant === `unknown:${one}`);
+    if (shape) expect(report.verdict.unknownSession).toEqual({ load: READ_AS[shape] ?? 'unknown_session', resume: READ_AS[shape] ?? 'unknown_session' });
+  });
+});
+
+test('without prompts no model is asked, and what needs one is skipped with the reason', { timeout: 60_000 }, async () => {
+  const notices: string[] = [];
+  const report = await runDoctor({
+    command: process.execPath,
+    args: [STDIO, '--variant', 'native', '--store', path.join(stores, 'quiet')],
+    prompt: false,
+    onNotice: (text) => notices.push(text),
+  });
+  expect(notices).toEqual([]);
+  expect(report.checks.find(({ id }) => id === 'prompt')).toMatchObject({ outcome: 'skip', detail: expect.stringContaining('--no-prompt') });
+  expect(report.checks.find(({ id }) => id === 'replay-complete')?.outcome).toBe('skip');
+  expect(report.verdict.tier).toBe('resume');
+});
+
+test('I7 what an agent leaves behind is found, named and ended', { timeout: 60_000 }, async () => {
+  // A shell that starts a helper in a session of its own and then becomes the agent.
+  const script = path.join(stores, 'littering.sh');
+  await writeFile(script, `setsid sleep 987 >/dev/null 2>&1 </dev/null &\nexec "${process.execPath}" "${STDIO}" --pace 0\n`);
+  const report = await runDoctor({ command: 'sh', args: [script], prompt: false });
+  expect(report.checks.find(({ id }) => id === 'no-orphans')).toMatchObject({ outcome: 'fail', detail: expect.stringMatching(/left 1 process behind: sleep/) });
+  expect(await commandLines()).not.toContain('sleep 987');
+});
+
+test('an agent that cannot be started is an error, and so is being told to stop', { timeout: 60_000 }, async () => {
+  await expect(runDoctor({ command: path.join(stores, 'no-such-agent'), args: [] })).rejects.toMatchObject({ code: 'agent_start_failed' });
+  const ending = new AbortController();
+  const running = runDoctor({ command: process.execPath, args: [STDIO, '--variant', 'hang-initialize'], signal: ending.signal, prompt: false });
+  setTimeout(() => ending.abort(new Error('enough')), 300);
+  await expect(running).rejects.toThrow('enough');
+});
+
+function commandLines(): Promise<string> {
+  return new Promise((resolve, reject) => execFile('ps', ['-A', '-o', 'args='], (error, stdout) => (error ? reject(error) : resolve(stdout))));
+}

@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import type { Revival } from '../../../src/cli/doctor/revival.ts';
+import { verdictOf, type Outcomes } from '../../../src/cli/doctor/verdict.ts';
+
+const nothing = { resume: false, load: false, list: false };
+const all = { resume: true, load: true, list: true };
+const came = (verification: Revival['verification'], forgotten = false): Revival => ({ outcome: 'ok', verification, forgotten });
+const failed = (outcome: Revival['outcome']): Revival => ({ outcome, verification: null, forgotten: false });
+const unknownSession = { load: null, resume: null };
+
+describe('the verdict is what a client of the engine gets', () => {
+  const cases: [string, Partial<Outcomes>, string | null, RegExp][] = [
+    ['resumes', { capabilities: all, resume: came('unverified'), load: came('replay-matched') }, 'resume', /comes back with session\/resume/],
+    ['loads', { capabilities: { ...all, resume: false }, load: came('replay-matched') }, 'load', /comes back with session\/load/],
+    ['loads only a part', { capabilities: { ...all, resume: false }, load: came('replay-partial') }, 'load', /session\/load/],
+    ['can do neither', { capabilities: nothing }, 'transcript', /cannot bring sessions back itself/],
+    ['forgets and says so', { capabilities: all, resume: failed('unknown_session'), load: failed('unknown_session') }, 'transcript', /says so/],
+    ['advertises what it lacks', { capabilities: all, resume: failed('unsupported'), load: failed('unsupported') }, 'transcript', /transcript/],
+    ['lies with resume', { capabilities: all, resume: came('unverified', true) }, null, /forgotten it/],
+    ['lies with load', { capabilities: { ...all, resume: false }, load: came('replay-empty', true) }, 'transcript', /replays nothing/],
+    ['is opaque in resume and loads', { capabilities: all, resume: failed('indeterminate'), load: came('replay-matched') }, 'load', /session\/load/],
+    ['is opaque throughout', { capabilities: all, resume: failed('indeterminate'), load: failed('indeterminate') }, null, /has to stop/],
+    ['hangs in resume', { capabilities: all, resume: failed('hang'), load: came('replay-matched') }, null, /did not answer in time/],
+    ['crashes in load', { capabilities: { ...all, resume: false }, load: failed('crash') }, null, /ended before it answered/],
+    ['is busy', { capabilities: all, resume: failed('session_busy') }, null, /in use elsewhere/],
+    ['could not be examined', { examined: false }, null, /could not be found out/],
+  ];
+  test.each(cases)('an agent that %s', (_what, outcomes, tier, words) => {
+    const verdict = verdictOf({ examined: true, capabilities: nothing, resume: null, load: null, said: true, unknownSession, ...outcomes }, []);
+    expect(verdict.tier).toBe(tier);
+    expect(verdict.summary).toMatch(words);
+  });
+
+  test('one broken MUST breaks the protocol; failures of other kinds do not', () => {
+    const outcomes = { examined: false, capabilities: nothing, resume: null, load: null, said: false, unknownSession };
+    const check = { id: 'close', outcome: 'fail', detail: '', ms: 0, help: '' } as const;
+    expect(verdictOf(outcomes, [check]).breaksProtocol).toBe(false);
+    expect(verdictOf(outcomes, [check, { ...check, breaksProtocol: true }]).breaksProtocol).toBe(true);
+  });
+});

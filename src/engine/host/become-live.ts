@@ -257,8 +257,9 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
       case 'session/new': {
         const since = link.agentMs;
         const made = await newAgentSession(open, link);
-        record('session/new', 'ok', step.tier === 'transcript' ? 'a successor; the record goes in front of its first prompt' : 'the record has nothing to tell', since);
         const preamble = step.tier === 'transcript' ? await makePreamble(store, info.sessionId, config, open.secrets.known, session.facts.embeddedContext) : null;
+        const evidence = preamble ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}` : 'a new session: the record has nothing to tell';
+        record('session/new', 'ok', evidence, since);
         return finish(step.tier, made.agentSessionId, made.result, preamble, null, null);
       }
       case 'accept':

@@ -85,7 +85,14 @@ export async function openDatabase(parts: DatabaseParts): Promise<JournalledData
   for (;;) {
     const stored = await parts.store.load();
     const memory = rebuild(parts.module, stored, parts.label);
-    if (await parts.store.claim(stored)) return new JournalledDatabase(parts, memory, stored);
+    try {
+      if (await parts.store.claim(stored)) return new JournalledDatabase(parts, memory, stored, true);
+    } catch (error) {
+      // A full disk does not keep anyone from reading what is there; the first batch asks again.
+      if (error instanceof SqlError && error.kind === 'full') return new JournalledDatabase(parts, memory, stored, false);
+      memory.close();
+      throw error;
+    }
     memory.close();
   }
 }
@@ -117,9 +124,13 @@ export class JournalledDatabase implements SqljsDatabase {
   #tail: Promise<unknown> = Promise.resolve();
   #compaction: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  /** What was loaded, for as long as the pen could not be taken. */
+  #unclaimed: Stored | undefined;
 
-  constructor(parts: DatabaseParts, memory: MemoryDatabase, { snapshot, records }: Stored) {
+  constructor(parts: DatabaseParts, memory: MemoryDatabase, stored: Stored, claimed: boolean) {
+    const { snapshot, records } = stored;
     this.#parts = parts;
+    this.#unclaimed = claimed ? undefined : stored;
     this.#label = parts.label;
     this.storage = parts.storage;
     this.owners = parts.owners;
@@ -156,12 +167,12 @@ export class JournalledDatabase implements SqljsDatabase {
     return this.#enqueue(() => this.#memory.export());
   }
 
-  importFile(bytes: Uint8Array, options: ImportOptions = {}): Promise<void> {
-    return this.#enqueue(async () => {
+  importFile(bytes: Uint8Array, options: ImportOptions = {}, id?: string): Promise<void> {
+    return this.#once(id, async () => {
       const imported = openImport(this.#parts.module, bytes, this.#label);
       try {
-        await options.check?.({ n: this.#n + 1, query: (sql, params) => imported.query(sql, params), export: () => imported.export() });
-        await this.#replaceAll(imported, 'import');
+        await options.check?.(readOnly(imported, this.#n + 1));
+        await this.#replaceAll(imported, 'import', this.#parts.now(), id === undefined ? undefined : [id, []]);
       } catch (error) {
         imported.close();
         throw error;
@@ -169,8 +180,13 @@ export class JournalledDatabase implements SqljsDatabase {
     });
   }
 
-  reset(): Promise<void> {
-    return this.#enqueue(() => this.#replaceAll(new MemoryDatabase(this.#parts.module, null, this.#label), 'reset'));
+  reset(id?: string): Promise<void> {
+    return this.#once(id, () => this.#replaceAll(new MemoryDatabase(this.#parts.module, null, this.#label), 'reset', this.#parts.now(), id === undefined ? undefined : [id, []]));
+  }
+
+  /** The number of the last acknowledged change. */
+  get head(): number {
+    return this.#n;
   }
 
   onCommit(listener: (commit: Commit) => void): () => void {
@@ -185,6 +201,10 @@ export class JournalledDatabase implements SqljsDatabase {
       await this.#parts.store.close();
       await this.#parts.release();
     }));
+  }
+
+  #once(id: string | undefined, work: () => Promise<void>): Promise<void> {
+    return this.#enqueue(() => (id !== undefined && this.#answers.has(id) ? undefined : work()));
   }
 
   /** Runs after everything asked before, so that nothing ever sees a batch between its run and its storing. */
@@ -213,6 +233,7 @@ export class JournalledDatabase implements SqljsDatabase {
     let record: JournalRecord;
     try {
       record = encodeRecord({ n: this.#n + 1, at, statements: written, id, results }, this.#sum);
+      await this.#claim();
       await this.#parts.store.append(record);
     } catch (error) {
       this.#memory.rollback();
@@ -226,6 +247,12 @@ export class JournalledDatabase implements SqljsDatabase {
     this.#tell({ n: record.n, at, kind: 'batch' });
     this.#compactWhenDue();
     return results;
+  }
+
+  async #claim(): Promise<void> {
+    if (!this.#unclaimed) return;
+    if (!(await this.#parts.store.claim(this.#unclaimed))) throw new SqlError('busy', `Database ${this.#label}: another tab wrote to it. The batch was not stored: reload this page.`);
+    this.#unclaimed = undefined;
   }
 
   /** For a batch that would come out differently when run again: what is stored is its outcome. */
@@ -249,6 +276,7 @@ export class JournalledDatabase implements SqljsDatabase {
     const bytes = next.export();
     const answers = [...this.#answers, ...(answer ? [answer] : [])].slice(-KEPT_ANSWERS);
     try {
+      await this.#claim();
       await this.#parts.store.replace({ n, at, sum: FIRST_SUM, bytes, answers });
     } catch (error) {
       next.close();
@@ -318,7 +346,21 @@ export function copyAt(module: SqljsModule, { snapshot, records }: Stored, n: nu
     throw new SqlError('other', `Database ${label}: its state after batch ${n} cannot be opened. Its journal holds the states from ${snapshot.n} to ${last}.`);
   }
   const memory = rebuild(module, { snapshot, records: records.filter((record) => record.n <= n) }, `${label} after batch ${n}`);
+  return readOnly(memory, n);
+}
+
+function readOnly(memory: MemoryDatabase, n: number): SqljsCopy {
   return { n, query: (sql, params) => memory.query(sql, params), export: () => memory.export(), close: () => memory.close() };
+}
+
+/** Looks at bytes as an import would, and replaces nothing. */
+export async function checkImport(module: SqljsModule, bytes: Uint8Array, options: ImportOptions, label: string): Promise<void> {
+  const imported = openImport(module, bytes, label);
+  try {
+    await options.check?.(readOnly(imported, 0));
+  } finally {
+    imported.close();
+  }
 }
 
 const MAGIC = 'SQLite format 3\0';

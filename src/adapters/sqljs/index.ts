@@ -1,15 +1,18 @@
 /** The `SqlDatabase` port on sql.js: SQLite in a browser tab, kept in IndexedDB. */
-import { SqlError } from '../../engine/ports.ts';
-import { openDatabase, SNAPSHOT_AFTER_BYTES, type SqljsDatabase, type SqljsStorage } from './database.ts';
+import { SqlError, type OwnerRegistry } from '../../engine/ports.ts';
+import { openDatabase, SNAPSHOT_AFTER_BYTES, type JournalledDatabase, type SqljsDatabase, type SqljsStorage } from './database.ts';
 import { openIndexedDbStore } from './indexeddb.ts';
 import { loadSqljs, type SqljsSource } from './module.ts';
 import { pageOwners, tabOwners } from './owners.ts';
 import { MemoryStore, type JournalStore } from './store.ts';
+import { SharedDatabase, type SharedSqljsDatabase } from './tabs.ts';
 
 export type { Commit, ImportOptions, Journal, JournalEntry, SqljsCopy, SqljsDatabase, SqljsStorage } from './database.ts';
 export type { SqljsModule, SqljsSource } from './module.ts';
 export { SNAPSHOT_AFTER_BYTES } from './database.ts';
 export { tabOwners } from './owners.ts';
+export type { SharedSqljsDatabase, TabRole } from './tabs.ts';
+export { OWNER_QUIET_MS, OWNER_SILENT_MS } from './tabs.ts';
 
 export interface SqljsOptions extends SqljsSource {
   /** Where it is kept: for as long as the page lives (the default), or in the IndexedDB of this name. */
@@ -35,39 +38,91 @@ export interface SqljsOptions extends SqljsSource {
  * `busy` when another tab has the database open (see `openSharedSqljs`).
  */
 export async function openSqljs(options: SqljsOptions = {}): Promise<SqljsDatabase> {
-  const locks = options.locks === undefined ? (globalThis.navigator as Navigator | undefined)?.locks : (options.locks ?? undefined);
   if (options.storage === undefined || options.storage === 'memory') return openInMemory(options);
   const name = options.storage.indexedDB;
+  const locks = locksOf(options);
   const release = locks ? await takeLock(locks, name) : () => Promise.resolve();
   try {
-    return await openStored(options, name, locks, release);
+    const store = await tryStore(options, name);
+    if (!('reason' in store)) return await openStored(options, name, store, await ownersOf(locks), release);
+    await release();
+    return await openInMemory(options, store.reason);
   } catch (error) {
     await release();
     throw error;
   }
 }
 
-/** The Web Lock whose holder owns the database of this name. */
-export const ownerLock = (name: string): string => `rehydrate:sqljs:${name}`;
-
-/** Opens a stored database whose lock the caller holds, or which nobody else can reach. */
-export async function openStored(options: SqljsOptions, name: string, locks: LockManager | undefined, release: () => Promise<void>): Promise<Awaited<ReturnType<typeof openDatabase>>> {
-  const module = loadSqljs(options);
-  const store = await tryStore(options, name);
-  if ('reason' in store) {
-    await release();
-    return openInMemory({ ...options, module }, store.reason);
+/**
+ * Like `openSqljs` with IndexedDB, for all tabs of the origin at once: the tab that holds the Web Lock
+ * owns the database and serves the others, and when it ends the next one takes over. In a browser
+ * without Web Locks or BroadcastChannel it is `openSqljs`; where nothing can be stored each tab has
+ * a database in memory of its own, and `storage.reason` says so.
+ */
+export async function openSharedSqljs(options: SqljsOptions & { readonly storage: { readonly indexedDB: string } }): Promise<SharedSqljsDatabase> {
+  const name = options.storage.indexedDB;
+  const locks = locksOf(options);
+  const probe = await tryStore(options, name);
+  if (!('reason' in probe)) await probe.close();
+  if ('reason' in probe || !locks || typeof BroadcastChannel === 'undefined') {
+    return alone('reason' in probe ? await openInMemory(options, probe.reason) : await openSqljs(options));
   }
-  const [loaded, owners] = await Promise.all([module, locks ? tabOwners(locks) : pageOwners()]);
+  const module = loadSqljs(options);
+  const stored = (): Promise<JournalStore> => openIndexedDbStore(name, options.indexedDB ?? browserIndexedDb(), name);
+  const owners = await tabOwners(locks);
+  const shared = new SharedDatabase({
+    name,
+    lock: ownerLock(name),
+    locks,
+    channel: new BroadcastChannel(ownerLock(name)),
+    owners,
+    open: async () => openStored({ ...options, module }, name, await stored(), owners, () => Promise.resolve()),
+    readAt: async (read, n) => {
+      const [loaded, store] = await Promise.all([module, stored()]);
+      try {
+        return read(loaded, await store.load(), n, name);
+      } finally {
+        await store.close();
+      }
+    },
+    check: async (check, bytes, importing) => check(await module, bytes, importing, name),
+  });
   try {
-    return await openDatabase({ ...parts(options), label: name, module: loaded, store, storage: { kind: 'indexeddb', name }, owners, release });
+    await Promise.all([shared.started, module]);
+    return shared;
+  } catch (error) {
+    await shared.close();
+    throw error;
+  }
+}
+
+/** The Web Lock whose holder owns the database of this name; its channel is called the same. */
+const ownerLock = (name: string): string => `rehydrate:sqljs:${name}`;
+
+function locksOf(options: SqljsOptions): LockManager | undefined {
+  return options.locks === undefined ? (globalThis.navigator as Navigator | undefined)?.locks : (options.locks ?? undefined);
+}
+
+function ownersOf(locks: LockManager | undefined): Promise<OwnerRegistry> | OwnerRegistry {
+  return locks ? tabOwners(locks) : pageOwners();
+}
+
+/** A database nobody shares, in the shape of one that could be. */
+function alone(database: SqljsDatabase): SharedSqljsDatabase {
+  return Object.assign(database, { role: 'owner' as const, onRole: () => () => undefined });
+}
+
+async function openStored(options: SqljsOptions, name: string, store: JournalStore, owners: OwnerRegistry, release: () => Promise<void>): Promise<JournalledDatabase> {
+  try {
+    const module = await loadSqljs(options);
+    return await openDatabase({ ...parts(options), label: name, module, store, storage: { kind: 'indexeddb', name }, owners, release });
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
-async function openInMemory(options: SqljsOptions, reason?: string): ReturnType<typeof openDatabase> {
+async function openInMemory(options: SqljsOptions, reason?: string): Promise<JournalledDatabase> {
   const storage: SqljsStorage = { kind: 'memory', ...(reason === undefined ? {} : { reason }) };
   return openDatabase({ ...parts(options), label: ':memory:', module: await loadSqljs(options), store: new MemoryStore(), storage, owners: pageOwners(), release: () => Promise.resolve() });
 }

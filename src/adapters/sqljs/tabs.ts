@@ -1,0 +1,366 @@
+/**
+ * One sql.js database for all tabs of an origin. The tab that holds the Web Lock owns it and serves the
+ * others; when it ends, however it ends, the next one in the lock's queue opens what is stored and
+ * goes on. A call whose owner ended before answering is asked again of the next owner: reading twice
+ * does no harm, and a change carries an id that is stored with it, so it is done exactly once.
+ */
+import { SqlError, type OwnerRegistry, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import { checkImport, copyAt, type Commit, type ImportOptions, type Journal, type JournalledDatabase, type SqljsCopy, type SqljsDatabase, type SqljsStorage } from './database.ts';
+import { toSqlError } from './errors.ts';
+import { failed, settle, type Outcome, type Request, type TabMessage } from './tabs-protocol.ts';
+
+/** How long an owner may leave a question unanswered before it is asked whether it is there. */
+export const OWNER_QUIET_MS = 3_000;
+
+/** How long it may then stay silent before its database is taken over: it is frozen, or stopped in a debugger. */
+export const OWNER_SILENT_MS = 5_000;
+
+export type TabRole = 'owner' | 'client';
+
+export interface SharedSqljsDatabase extends SqljsDatabase {
+  /** Whether this tab owns the database or is served by the one that does. */
+  readonly role: TabRole;
+  /** Calls back whenever the role changes; returns how to stop. */
+  onRole(listener: (role: TabRole) => void): () => void;
+}
+
+export interface TabParts {
+  readonly name: string;
+  readonly lock: string;
+  readonly locks: LockManager;
+  readonly channel: BroadcastChannel;
+  readonly owners: OwnerRegistry;
+  /** Opens what is stored, as its only writer; the lock is held. */
+  readonly open: () => Promise<JournalledDatabase>;
+  /** Reads what is stored, without becoming its writer. */
+  readonly readAt: (read: typeof copyAt, n: number) => Promise<SqljsCopy>;
+  readonly check: (check: typeof checkImport, bytes: Uint8Array, options: ImportOptions) => Promise<void>;
+}
+
+interface Pending {
+  readonly id: string;
+  readonly request: Request;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: SqlError) => void;
+}
+
+export class SharedDatabase implements SharedSqljsDatabase {
+  readonly storage: SqljsStorage;
+  readonly owners: OwnerRegistry;
+  readonly #parts: TabParts;
+  readonly #tab = crypto.randomUUID();
+  /** Calls that were not answered yet, in the order they were made. */
+  readonly #pending = new Map<string, Pending>();
+  readonly #commitListeners = new Set<(commit: Commit) => void>();
+  readonly #roleListeners = new Set<(role: TabRole) => void>();
+  readonly #started = deferred();
+  #local: JournalledDatabase | undefined;
+  /** The owner's period of office; undefined while nobody has said that they own the database. */
+  #period: string | undefined;
+  #head: number | undefined;
+  /** This tab has the lock, and is opening the database or has it open. */
+  #holding = false;
+  #closed = false;
+  #failure: SqlError | undefined;
+  #closing: Promise<void> | undefined;
+  #drained: (() => void) | undefined;
+  #queue = new AbortController();
+  #release: (() => void) | undefined;
+  #watch: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(parts: TabParts) {
+    this.#parts = parts;
+    this.storage = { kind: 'indexeddb', name: parts.name };
+    this.owners = parts.owners;
+    parts.channel.onmessage = ({ data }: MessageEvent<TabMessage>) => this.#hear(data);
+    this.#waitForLock({});
+    this.#say({ type: 'hello' });
+    this.#watchOwner();
+  }
+
+  /** Resolves when there is an owner, this tab or another; rejects when what is stored cannot be opened. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  get role(): TabRole {
+    return this.#local ? 'owner' : 'client';
+  }
+
+  query(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    return this.#call({ method: 'query', args: [sql, params] });
+  }
+
+  batch(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+    return this.#call({ method: 'batch', args: [statements] });
+  }
+
+  journal(): Promise<Journal> {
+    return this.#call({ method: 'journal', args: [] });
+  }
+
+  export(): Promise<Uint8Array> {
+    return this.#call({ method: 'export', args: [] });
+  }
+
+  reset(): Promise<void> {
+    return this.#call({ method: 'reset', args: [] });
+  }
+
+  async importFile(bytes: Uint8Array, options: ImportOptions = {}): Promise<void> {
+    this.#refuseWhenEnded();
+    // The check is a function, and stays in the tab that gave it.
+    await this.#parts.check(checkImport, bytes, options);
+    await this.#call({ method: 'importFile', args: [bytes] });
+  }
+
+  async openAt(n: number): Promise<SqljsCopy> {
+    this.#refuseWhenEnded();
+    return this.#parts.readAt(copyAt, n);
+  }
+
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#commitListeners.add(listener);
+    return () => void this.#commitListeners.delete(listener);
+  }
+
+  onRole(listener: (role: TabRole) => void): () => void {
+    this.#roleListeners.add(listener);
+    return () => void this.#roleListeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#end());
+  }
+
+  async #end(): Promise<void> {
+    if (this.#pending.size > 0 && !this.#failure) await new Promise<void>((resolve) => (this.#drained = resolve));
+    clearTimeout(this.#watch);
+    this.#queue.abort();
+    const local = this.#local;
+    this.#local = undefined;
+    this.#period = undefined;
+    // It answers what other tabs had asked before; they ask the next owner for the rest.
+    await local?.close();
+    this.#closed = true;
+    this.#parts.channel.close();
+    this.#release?.();
+  }
+
+  // ------------------------------------------------------------- calls
+
+  #refuseWhenEnded(): void {
+    if (this.#closing) throw new SqlError('closed', `Database ${this.#parts.name}: it was closed. Open it again.`);
+    if (this.#failure) throw this.#failure;
+  }
+
+  #call<T>(request: Request): Promise<T> {
+    try {
+      this.#refuseWhenEnded();
+    } catch (error) {
+      return Promise.reject(error as SqlError);
+    }
+    return new Promise<T>((resolve, reject) => {
+      const pending: Pending = { id: crypto.randomUUID(), request, resolve, reject };
+      this.#pending.set(pending.id, pending);
+      this.#dispatch(pending);
+    });
+  }
+
+  #dispatch(pending: Pending): void {
+    const { id, request } = pending;
+    if (this.#local) {
+      void this.#execute(this.#local, id, request).then((outcome) => outcome && this.#answered(id, outcome));
+    } else if (this.#period !== undefined) {
+      try {
+        this.#say({ type: 'call', period: this.#period, tab: this.#tab, id, request });
+      } catch (error) {
+        // What cannot be cloned never reached anybody.
+        this.#answered(id, failed(toSqlError(error, this.#parts.name)));
+        return;
+      }
+      this.#watchOwner();
+    }
+  }
+
+  #answered(id: string, outcome: Outcome): void {
+    const pending = this.#pending.get(id);
+    if (!pending) return;
+    this.#pending.delete(id);
+    settle(outcome, pending.resolve, pending.reject);
+    if (this.#pending.size === 0) this.#drained?.();
+  }
+
+  /** Undefined when this tab turned out not to own the database any more: the next owner answers. */
+  async #execute(local: JournalledDatabase, id: string, { method, args }: Request): Promise<Outcome | undefined> {
+    try {
+      switch (method) {
+        case 'query':
+          return { ok: true, value: await local.query(...(args as [string, SqlValue[]])) };
+        case 'batch':
+          return { ok: true, value: await local.batchOnce(id, args[0] as Statement[]) };
+        case 'journal':
+          return { ok: true, value: await local.journal() };
+        case 'export':
+          return { ok: true, value: await local.export() };
+        case 'importFile':
+          return { ok: true, value: await local.importFile(args[0], {}, id) };
+        case 'reset':
+          return { ok: true, value: await local.reset(id) };
+      }
+    } catch (error) {
+      const failure = toSqlError(error, this.#parts.name);
+      // Another tab writes, or this one is closing: the call was not done, and is asked again there.
+      if (failure.kind === 'busy' || failure.kind === 'closed') {
+        if (failure.kind === 'busy') this.#stepDown(local);
+        return undefined;
+      }
+      return failed(failure);
+    }
+  }
+
+  // ------------------------------------------------------------- who owns it
+
+  #waitForLock(how: { steal?: boolean }): void {
+    const { signal } = (this.#queue = new AbortController());
+    const held = (): Promise<void> => {
+      if (this.#closing) return Promise.resolve();
+      this.#holding = true;
+      const released = new Promise<void>((resolve) => (this.#release = resolve));
+      void this.#takeOffice();
+      return released;
+    };
+    this.#parts.locks.request(this.#parts.lock, how.steal ? { steal: true } : { signal }, held).catch(() => {
+      // Ours to withdraw, or stolen from us by a tab that waited for too long.
+      if (!signal.aborted && !this.#closing && !this.#failure) this.#stepDown(this.#local);
+    });
+  }
+
+  async #takeOffice(): Promise<void> {
+    try {
+      const local = await this.#parts.open();
+      if (this.#closing || !this.#holding) {
+        await local.close();
+        return this.#release?.();
+      }
+      local.onCommit((commit) => {
+        if (!this.#closed) this.#say({ type: 'commit', commit });
+        this.#tellCommit(commit);
+      });
+      this.#local = local;
+      this.#period = crypto.randomUUID();
+      this.#say({ type: 'owner', period: this.#period, head: local.head });
+      this.#catchUp(local.head);
+      this.#started.resolve();
+      this.#roleListeners.forEach((listener) => listener('owner'));
+      for (const pending of [...this.#pending.values()]) this.#dispatch(pending);
+    } catch (error) {
+      this.#fail(toSqlError(error, this.#parts.name));
+    }
+  }
+
+  /** Not the owner any more, though still here: go to the end of the queue and be served. */
+  #stepDown(local: JournalledDatabase | undefined): void {
+    if (this.#closing || (local && local !== this.#local)) return;
+    this.#local = undefined;
+    this.#holding = false;
+    this.#period = undefined;
+    this.#release?.();
+    local?.close().catch((error: unknown) => console.warn(error));
+    this.#roleListeners.forEach((listener) => listener('client'));
+    this.#waitForLock({});
+    this.#say({ type: 'hello' });
+    this.#watchOwner();
+  }
+
+  /** What is stored cannot be opened: every call says so, and the next tab finds out for itself. */
+  #fail(failure: SqlError): void {
+    this.#failure = failure;
+    this.#holding = false;
+    this.#release?.();
+    this.#started.reject(failure);
+    for (const { id } of [...this.#pending.values()]) this.#answered(id, failed(failure));
+  }
+
+  // ------------------------------------------------------------- messages
+
+  #say(message: TabMessage): void {
+    this.#parts.channel.postMessage(message);
+  }
+
+  #hear(message: TabMessage): void {
+    switch (message.type) {
+      case 'hello':
+        if (this.#local && this.#period) this.#say({ type: 'owner', period: this.#period, head: this.#local.head });
+        else if (this.#holding) this.#say({ type: 'opening' });
+        return;
+      case 'opening':
+        return this.#watchOwner();
+      case 'owner':
+        return this.#heardOwner(message.period, message.head);
+      case 'call': {
+        const local = this.#local;
+        if (!local || message.period !== this.#period) return;
+        void this.#execute(local, message.id, message.request).then((outcome) => {
+          if (outcome && !this.#closed) this.#say({ type: 'answer', tab: message.tab, id: message.id, outcome });
+        });
+        return;
+      }
+      case 'answer':
+        if (message.tab !== this.#tab) return;
+        this.#answered(message.id, message.outcome);
+        return this.#watchOwner();
+      case 'commit':
+        return this.#tellCommit(message.commit);
+    }
+  }
+
+  #heardOwner(period: string, head: number): void {
+    if (this.#local) return;
+    this.#watchOwner();
+    if (this.#period === period) return;
+    this.#period = period;
+    this.#started.resolve();
+    this.#catchUp(head);
+    for (const pending of [...this.#pending.values()]) this.#dispatch(pending);
+  }
+
+  /** The owner before may have ended between storing a change and telling of it. */
+  #catchUp(head: number): void {
+    if (this.#head === undefined) this.#head = head;
+    else if (head > this.#head) this.#tellCommit({ n: head, at: Date.now(), kind: 'batch' });
+  }
+
+  #tellCommit(commit: Commit): void {
+    if (this.#head !== undefined && commit.n <= this.#head) return;
+    this.#head = commit.n;
+    this.#commitListeners.forEach((listener) => listener(commit));
+  }
+
+  /** Starts over whenever the owner is heard of; runs while something waits for it. */
+  #watchOwner(): void {
+    clearTimeout(this.#watch);
+    if (this.#holding || this.#closed || this.#failure) return;
+    const waiting = (): boolean => this.#pending.size > 0 || this.#period === undefined;
+    if (!waiting()) return;
+    this.#watch = setTimeout(() => {
+      this.#say({ type: 'hello' });
+      this.#watch = setTimeout(() => {
+        if (this.#holding || this.#closed || this.#failure || !waiting()) return;
+        this.#queue.abort();
+        this.#waitForLock({ steal: true });
+        // Somebody else may steal it from us before we are in office: stay on watch.
+        this.#watchOwner();
+      }, OWNER_SILENT_MS);
+    }, OWNER_QUIET_MS);
+  }
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((yes, no) => ([resolve, reject] = [yes, no]));
+  // Read by whoever opened the database; a failure that comes later is told by the calls.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}

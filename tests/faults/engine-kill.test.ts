@@ -1,0 +1,183 @@
+/**
+ * `kill -9` of a real host with a real agent, at every write and at random instants. After each death:
+ * no acknowledged event is lost or doubled, no turn is stuck, nothing is sent twice, no process is left,
+ * and the next prompt works and knows what was told (I1–I7, I9, I12).
+ *
+ * `FAULTS=full` runs them all, else about a tenth of them; `FAULTS_SEED` chooses other instants.
+ */
+import { rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { AgentVariant } from '../../src/testing/agents/variants.ts';
+import { Lineage } from './engine-host/lineage.ts';
+import { KILL_POINTS, type KillPoint, type Plan } from './engine-host/plan.ts';
+import { random, SEED } from './engine-host/random.ts';
+
+const FULL = process.env['FAULTS'] === 'full';
+const TIMEOUT_MS = FULL ? 3_600_000 : 600_000;
+/** After so many deaths a lineage is replaced, so that its record stays small. */
+const DEATHS_OF_A_LINEAGE = 12;
+const VARIANTS: readonly AgentVariant[] = ['native', 'load', 'amnesiac', 'forgetful'];
+const EVERY_POINT: readonly AgentVariant[] = ['native', 'amnesiac'];
+/** The migration, the create and the first turn; what follows is as in later lives. */
+const FIRST_WRITES = 10;
+
+let kills = 0;
+afterAll(() => console.info(`${kills} processes were killed (seed ${SEED})`));
+
+/** Runs deaths one after the other on lineages that are replaced now and then. */
+async function throughDeaths<T>(variant: AgentVariant, deaths: readonly T[], one: (lineage: Lineage, death: T, index: number) => Promise<void>, options: { fresh?: boolean; pace?: number } = {}) {
+  let lineage = new Lineage(variant, options.pace);
+  try {
+    for (const [index, death] of deaths.entries()) {
+      if (index > 0 && (options.fresh || index % DEATHS_OF_A_LINEAGE === 0)) {
+        lineage.remove();
+        lineage = new Lineage(variant, options.pace);
+      }
+      try {
+        await one(lineage, death, index);
+      } catch (error) {
+        throw new Error(`${variant}, death ${index} ${JSON.stringify(death)} (seed ${SEED}): ${(error as Error).message}`, { cause: error });
+      }
+    }
+  } finally {
+    lineage.remove();
+  }
+}
+
+/** How many batches a life has: of a fresh database, and of one with history. */
+async function batchesOf(lineage: Lineage): Promise<number> {
+  const { lines, stderr } = await lineage.live(lineage.plan(lineage.nextSteps()));
+  const done = lines.find((line) => line.is === 'done');
+  if (!done) throw new Error(`the host did not get through unharmed: ${stderr}`);
+  return done.batches;
+}
+
+/** All three instants around each write for two of the agents; for the others, which tell the same in other tiers, one in turn. */
+function boundaries(variant: AgentVariant, batches: number, salt: number): NonNullable<Plan['kill']>[] {
+  const every = Array.from({ length: batches }, (_, index) => KILL_POINTS.map((point: KillPoint) => ({ batch: index + 1, point }))).flat();
+  const all = EVERY_POINT.includes(variant) ? every : every.filter(({ batch, point }) => KILL_POINTS[batch % 3] === point);
+  if (FULL) return all;
+  const { below } = random(SEED + salt);
+  return Array.from({ length: Math.ceil(all.length / 10) }, () => all[below(all.length)]!);
+}
+
+async function dieAtBatch(lineage: Lineage, kill: NonNullable<Plan['kill']>): Promise<void> {
+  const death = await lineage.live(lineage.plan(lineage.nextSteps(), kill));
+  // Group commit makes more or fewer batches of the same life; past the last one it lives on.
+  if (death.signal !== 'SIGKILL') expect(death.lines.some((line) => line.is === 'done'), death.stderr).toBe(true);
+  else kills += 1;
+  await lineage.checkAfterDeath();
+}
+
+describe.each(VARIANTS)('a host with the %s agent, killed', (variant) => {
+  const salt = VARIANTS.indexOf(variant) * 1000;
+
+  it('I12: at every write of its first life', { timeout: TIMEOUT_MS }, async () => {
+    const trial = new Lineage(variant);
+    const batches = await batchesOf(trial);
+    trial.remove();
+    await throughDeaths(variant, boundaries(variant, Math.min(batches, FIRST_WRITES), salt + 1), dieAtBatch, { fresh: true });
+  });
+
+  it('I12: at every write of a later life', { timeout: TIMEOUT_MS }, async () => {
+    const trial = new Lineage(variant);
+    await batchesOf(trial);
+    const batches = await batchesOf(trial);
+    trial.remove();
+    await throughDeaths(variant, boundaries(variant, batches, salt + 2), dieAtBatch);
+  });
+
+  it('I12: at random instants', { timeout: TIMEOUT_MS }, async () => {
+    const { below } = random(SEED + salt + 3);
+    const instants = Array.from({ length: FULL ? 20 : 2 }, () => below(1_200));
+    await throughDeaths(variant, instants, async (lineage, ms) => {
+      const death = await lineage.live(lineage.plan(lineage.nextSteps()), async (pid) => {
+        await sleep(150 + ms);
+        process.kill(pid, 'SIGKILL');
+      });
+      if (death.signal === 'SIGKILL') kills += 1;
+      await lineage.checkAfterDeath();
+    });
+  });
+
+  it('I8: whose agent is killed at random instants', { timeout: TIMEOUT_MS }, async () => {
+    const { below } = random(SEED + salt + 4);
+    const instants = Array.from({ length: FULL ? 15 : 2 }, () => below(600));
+    await throughDeaths(variant, instants, async (lineage, ms) => {
+      const known = lineage.agentLog.length;
+      const death = await lineage.live(lineage.plan(lineage.nextSteps()), async () => {
+        const pid = await agentAfter(lineage, known);
+        await sleep(ms);
+        if (killed(pid)) kills += 1;
+      });
+      // A create whose agent dies under it fails as a whole; any other death is survived.
+      if (death.code !== 0) expect(death.stderr).toMatch(/agent_exited/);
+      await lineage.checkAfterDeath();
+    });
+  });
+});
+
+describe('a death in the first turn of a successor', () => {
+  const cases: readonly (readonly [AgentVariant, 'loses its store' | 'keeps nothing'])[] = [
+    ['amnesiac', 'keeps nothing'],
+    ['forgetful', 'keeps nothing'],
+    ['native', 'loses its store'],
+  ];
+  it.each(cases)('I4: the %s agent, which %s: falls back again, with the preamble, and forgets nothing', { timeout: TIMEOUT_MS }, async (variant, loss) => {
+    const { below, pick } = random(SEED + 5);
+    const deaths = Array.from({ length: FULL ? 8 : 2 }, () => ({ whom: pick(['host', 'agent'] as const), ms: below(100) }));
+    await throughDeaths(
+      variant,
+      deaths,
+      async (lineage, { whom, ms }, index) => {
+        if (index % DEATHS_OF_A_LINEAGE === 0) await batchesOf(lineage);
+        const known = lineage.agentLog.length;
+        if (loss === 'loses its store') rmSync(lineage.store, { recursive: true });
+        // One prompt: with a second the host would fall back once more by itself.
+        await lineage.live(lineage.plan(lineage.nextSteps().slice(0, 1)), async (pid) => {
+          const agent = await preambleAfter(lineage, known);
+          await sleep(ms);
+          if (killed(whom === 'host' ? pid : agent)) kills += 1;
+        });
+        const successors = () => lineage.agentLog.filter((line) => line.at === 'prompt').filter((line) => line.blocks > 1);
+        const before = successors();
+        const report = await lineage.checkAfterDeath();
+        expect(report?.tier).toBe('transcript');
+        expect(report?.preamble?.events).toBeGreaterThan(0);
+        const after = successors();
+        expect(after.length, 'the preamble went to one more successor').toBe(before.length + 1);
+        expect(new Set(after.map((line) => line.agentSessionId)).size, 'and to each only once').toBe(after.length);
+      },
+      // Slow enough that the turn still runs when the blow falls.
+      { pace: 6 },
+    );
+  });
+});
+
+async function agentAfter(lineage: Lineage, known: number): Promise<number> {
+  return (await lineAfter(lineage, known, (line) => line.at === 'start')).pid;
+}
+
+async function preambleAfter(lineage: Lineage, known: number): Promise<number> {
+  return (await lineAfter(lineage, known, (line) => line.at === 'prompt' && line.blocks > 1)).pid;
+}
+
+async function lineAfter(lineage: Lineage, known: number, wanted: (line: Lineage['agentLog'][number]) => boolean) {
+  for (const deadline = Date.now() + 30_000; ; await sleep(5)) {
+    const line = lineage.agentLog.slice(known).find(wanted);
+    if (line) return line;
+    if (Date.now() > deadline) throw new Error('no agent came that far in 30 s');
+  }
+}
+
+/** False when it had gone by itself. */
+function killed(pid: number): boolean {
+  try {
+    process.kill(pid, 'SIGKILL');
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * A RivetKit actor's SQLite (`c.db`) as a `SqlDatabase`. Typed by its shape, so that the library needs
+ * no rivetkit. Measured with rivetkit 2.3.19: a statement of its own costs about 3 ms, fifty in one
+ * transaction 14 ms, fifty rows in one statement 3 ms; so rows that go into one table are joined.
+ */
+import { SqlError, type Row, type SqlDatabase, type SqlErrorKind, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+
+/** What is used of RivetKit's `c.db`. */
+export interface RivetDb {
+  execute(sql: string, ...args: unknown[]): Promise<unknown[]>;
+  transaction<T>(work: (tx: RivetDb) => Promise<T> | T, options?: { name?: string; timeout?: number }): Promise<T>;
+}
+
+/** How many parameters one joined statement has at most; SQLite allows 32 766. */
+export const MAX_JOINED_PARAMS = 8_000;
+
+export function rivetkitDatabase(db: RivetDb): SqlDatabase {
+  let tail: Promise<unknown> = Promise.resolve();
+  let closed = false;
+
+  function serially<T>(work: () => Promise<T>): Promise<T> {
+    if (closed) return Promise.reject(new SqlError('closed', 'The actor’s database was closed: the actor sleeps.'));
+    const result = tail.then(work).catch((error: unknown) => {
+      throw toSqlError(error);
+    });
+    // The caller hears of the failure; the next in line starts either way.
+    tail = result.catch(() => undefined);
+    return result;
+  }
+
+  const run = async (on: RivetDb, { sql, params }: Statement): Promise<readonly Row[]> => (await on.execute(sql, ...(params ?? []))) as Row[];
+
+  return {
+    query: (sql, params) => serially(() => run(db, { sql, ...(params ? { params } : {}) })),
+    batch: (statements) =>
+      serially(async () => {
+        const joined = joinInserts(statements);
+        const results: StatementResult[] = [];
+        const all = async (on: RivetDb) => {
+          for (const { statement, count } of joined) {
+            const rows = await run(on, statement);
+            results.push({ rows });
+            for (let more = 1; more < count; more++) results.push({ rows: [] });
+          }
+        };
+        // One statement is atomic by itself, and a transaction would cost two round trips more.
+        if (joined.length === 1) await all(db);
+        else if (joined.length > 1) await db.transaction(all, { name: 'acp-rehydrate' });
+        return results;
+      }),
+    async close() {
+      closed = true;
+      await tail;
+    },
+  };
+}
+
+const INSERT = /^(INSERT INTO \w+ \([^()]*\) VALUES )(\(\s*\?(?:\s*,\s*\?)*\s*\))\s*;?\s*$/i;
+
+/** Runs of the same plain INSERT become one statement with many rows; what returns rows stays as it is. */
+export function joinInserts(statements: readonly Statement[]): { readonly statement: Statement; readonly count: number }[] {
+  const joined: { statement: Statement; count: number }[] = [];
+  let open: { head: string; row: string; rows: (readonly SqlValue[])[]; params: number; sql: string } | null = null;
+  const flush = () => {
+    if (!open) return;
+    const { head, row, rows, sql } = open;
+    joined.push({ statement: rows.length === 1 ? { sql, params: rows[0] ?? [] } : { sql: head + rows.map(() => row).join(', '), params: rows.flat() }, count: rows.length });
+    open = null;
+  };
+  for (const statement of statements) {
+    const match = INSERT.exec(statement.sql);
+    const params = statement.params ?? [];
+    if (!match) {
+      flush();
+      joined.push({ statement, count: 1 });
+      continue;
+    }
+    if (open && open.sql === statement.sql && open.params + params.length <= MAX_JOINED_PARAMS) {
+      open.rows.push(params);
+      open.params += params.length;
+      continue;
+    }
+    flush();
+    open = { head: match[1] as string, row: match[2] as string, rows: [params], params: params.length, sql: statement.sql };
+  }
+  flush();
+  return joined;
+}
+
+const KINDS: readonly (readonly [RegExp, SqlErrorKind])[] = [
+  [/constraint failed|datatype mismatch|cannot store \w+ value/i, 'constraint'],
+  [/malformed|not a database|SQLITE_CORRUPT|SQLITE_NOTADB/i, 'corrupt'],
+  [/database or disk is full|SQLITE_FULL/i, 'full'],
+  [/database (?:table )?is locked|SQLITE_BUSY/i, 'busy'],
+  [/readonly database|SQLITE_READONLY/i, 'readonly'],
+  [/transaction_closed|coordinator is closed|actor.*(?:stopp|clos|sleep)|connection closed/i, 'closed'],
+  [/disk I\/O error|SQLITE_IOERR|unable to open/i, 'io'],
+];
+
+/**
+ * RivetKit's errors say “An internal error occurred”; what SQLite said stands in `metadata.error`, in the
+ * line behind “Caused by:”, before a stack of the engine's own.
+ */
+export function toSqlError(error: unknown): SqlError {
+  if (error instanceof SqlError) return error;
+  const { message, metadata } = error as { message?: string; metadata?: { error?: unknown } };
+  const raw = typeof metadata?.error === 'string' ? metadata.error : '';
+  const said = /Caused by:\s*([\s\S]*?)(?:\n\s*\n|\n\s*Stack backtrace|$)/.exec(raw)?.[1]?.trim() ?? '';
+  const text = said || message || String(error);
+  const kind = KINDS.find(([pattern]) => pattern.test(text))?.[1] ?? 'other';
+  return new SqlError(kind, `The actor’s database: ${text}`, { cause: error });
+}

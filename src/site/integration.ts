@@ -4,6 +4,7 @@ import { writeCards } from './build/cards.ts';
 import { writeHeaders } from './build/headers.ts';
 import { brokenLinks } from './build/links.ts';
 import { writeMarkdown } from './build/markdown.ts';
+import { dropOnDemandSheets } from './build/on-demand-css.ts';
 import { builtPages } from './build/site.ts';
 
 interface Options {
@@ -23,6 +24,7 @@ export function siteParts({ site, base, order }: Options): AstroIntegration {
       },
       async 'astro:build:done'({ dir, logger }) {
         const out = fileURLToPath(dir);
+        dropOnDemandSheets(out, base, 'playground');
         const pages = await builtPages(out);
         const twins = writeMarkdown(pages, out, `${site}${base}`, order);
         const cards = await writeCards(twins, out);

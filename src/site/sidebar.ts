@@ -6,7 +6,7 @@ const sessions = (page: string) => `reference/advanced/architecture/sessions-and
 export const sidebar = [
   {
     label: 'Start',
-    items: ['start/what-it-is', 'start/quick-start', 'start/tutorial', { label: 'Playground', link: '/playground/' }],
+    items: ['start/what-it-is', 'start/quick-start', 'start/tutorial', { label: 'Playground', link: '/playground/' }, 'start/scenarios'],
   },
   {
     label: 'Guides',
@@ -46,10 +46,12 @@ export const sidebar = [
                 label: 'Sessions & Persistence',
                 items: [
                   { label: 'Overview', slug: 'reference/advanced/architecture/sessions-and-persistence' },
+                  sessions('promises'),
                   sessions('layers'),
                   sessions('create-and-prompt'),
                   sessions('sleep-and-wake'),
                   sessions('resume-decision'),
+                  sessions('resume-cases'),
                   sessions('native-resume'),
                   sessions('replay'),
                   sessions('transcript'),

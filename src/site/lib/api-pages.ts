@@ -5,7 +5,7 @@
 import path from 'node:path';
 import ts from 'typescript';
 import { itemOf, render, type Item } from './api-items.ts';
-import { entriesOf, slugOf } from './api-slugs.ts';
+import { entriesOf, slugOf, SPLIT } from './api-slugs.ts';
 
 export interface ApiPage {
   readonly id: string;
@@ -51,11 +51,17 @@ export function apiPages(root: string): readonly ApiPage[] {
       file: entry.file,
       body: [`${description}`, `\`\`\`ts\nimport { … } from '${name}';\n\`\`\``, ...part.map(render)].join('\n\n'),
     });
+    if (SPLIT.has(entry.name)) {
+      const values = items.filter((item) => item.value);
+      const types = items.filter((item) => !item.value);
+      return [page(slugOf(entry.name), name, about, values), page(`${slugOf(entry.name)}-types`, `${name}: types`, `The types of ${name}.`, types)];
+    }
     if (entry.name !== '.') return [page(slugOf(entry.name), name, about, items)];
     const pages: readonly [slug: string, title: string, about: string, has: (item: Item) => boolean][] = [
       ['host', name, about, (item) => HOST.has(item.name)],
-      ['functions', 'Functions, errors, limits', 'What the main entry exports besides the host.', (item) => item.value || item.file.endsWith('/limits.ts') || item.file.endsWith('/errors.ts')],
-      ['ports', 'Ports', 'What a host needs from outside: databases, agents, secrets. Implement these to write an adapter.', (item) => item.file.endsWith('/ports.ts')],
+      ['functions', 'Functions, errors, limits', 'What the main entry exports besides the host.', (item) => item.value || /\/(limits|errors|options)\.ts$/.test(item.file)],
+      ['ports', 'Ports', 'What a host needs from outside: databases, agents, secrets. Implement these to write an adapter.', (item) => item.file.endsWith('/ports.ts') && !/^(Sql|Row|Statement|Owner|Lease)/.test(item.name)],
+      ['database-port', 'The database port', 'What a host needs of a database, and of telling whether other owners of its sessions still live.', (item) => item.file.endsWith('/ports.ts')],
       ['types', 'Types', 'The data a host takes and gives: sessions, events, turns and reports.', () => true],
     ];
     const taken = new Set<Item>();
@@ -68,4 +74,4 @@ export function apiPages(root: string): readonly ApiPage[] {
 }
 
 /** What belongs on the page of the host itself. */
-const HOST = new Set(['createHost', 'Host', 'HostOptions', 'CreateOptions', 'PromptOptions', 'PreambleOptions', 'PermissionRule']);
+const HOST = new Set(['createHost', 'Host', 'HostOptions', 'CreateOptions', 'PromptOptions']);

@@ -22,7 +22,15 @@ export function slugOf(entry: string): string {
   return entry === '.' ? 'host' : entry.slice(2);
 }
 
+/** Entries with so many types that those have a page of their own. */
+export const SPLIT: ReadonlySet<string> = new Set(['./bridge', './testing']);
+
 /** The slugs of the generated pages, in reading order. */
 export function apiSlugs(root: string): readonly string[] {
-  return entriesOf(root).flatMap(({ name }) => (name === '.' ? ['host', 'functions', 'ports', 'types'] : [slugOf(name)]).map((slug) => `reference/library/${slug}`));
+  return entriesOf(root).flatMap(({ name }) => slugsOf(name).map((slug) => `reference/library/${slug}`));
+}
+
+function slugsOf(entry: string): readonly string[] {
+  if (entry === '.') return ['host', 'functions', 'ports', 'database-port', 'types'];
+  return SPLIT.has(entry) ? [slugOf(entry), `${slugOf(entry)}-types`] : [slugOf(entry)];
 }

@@ -41,8 +41,8 @@ function flatten(member: ts.TypeElement, prefix: string, source: ts.SourceFile):
 
 /** The object literals of a type, when it is nothing but those and null. */
 function objectTypes(type: ts.TypeNode): readonly ts.TypeLiteralNode[] | null {
-  const parts = ts.isUnionTypeNode(type) ? type.types : [type];
-  const objects = parts.filter(ts.isTypeLiteralNode);
+  const parts: readonly ts.TypeNode[] = ts.isUnionTypeNode(type) ? type.types : [type];
+  const objects = parts.filter((part) => ts.isTypeLiteralNode(part));
   const others = parts.filter((part) => !ts.isTypeLiteralNode(part) && part.getText() !== 'null');
   return objects.length > 0 && others.length === 0 ? objects : null;
 }

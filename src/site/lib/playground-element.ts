@@ -1,34 +1,48 @@
 /**
- * `<rehydrate-playground>`: loads the playground when the page has been painted and mounts it. Each step
- * says what it is doing; a failure says what to do.
+ * The playground's two doors: its own page, and a small one in prose. Both load the app on demand and say
+ * what they are doing; a failure says what to do.
  */
-type Mount = (element: HTMLElement, options: { base: string }) => unknown;
-
-const modules = import.meta.glob<{ mount: Mount }>('../../../playground/mount.ts');
+function load(into: HTMLElement, say: (text: string) => void, options: { base: string; scenario?: string }): void {
+  say('Loading the engine, the database and the conversation…');
+  import('../../../playground/mount.ts')
+    .then(async ({ mount }) => {
+      await mount(into, options);
+      say('');
+    })
+    .catch((error: unknown) => say(`The playground could not be loaded (${String(error)}). Check the connection and reload the page.`));
+}
 
 class RehydratePlayground extends HTMLElement {
   connectedCallback(): void {
-    const loading = this.querySelector<HTMLElement>('[data-loading]');
-    const say = (text: string) => {
-      if (loading) loading.textContent = text;
-    };
-    const load = modules['../../../playground/mount.ts'];
-    if (!load) {
-      say('This build of the site has no playground in it.');
-      return;
-    }
-    say('Loading the engine, the database and the terminal…');
-    load().then(
-      ({ mount }) => {
-        const root = document.createElement('div');
-        this.replaceChildren(root);
-        mount(root, { base: this.dataset['base']! });
-      },
-      (error: unknown) => say(`The playground could not be loaded (${String(error)}). Check the connection and reload the page.`),
-    );
+    const status = this.querySelector<HTMLElement>('[data-loading]')!;
+    const root = document.createElement('div');
+    this.append(root);
+    load(root, (text) => (text === '' ? status.remove() : (status.textContent = text)), { base: this.dataset['base']! });
+  }
+}
+
+class RehydrateTry extends HTMLElement {
+  connectedCallback(): void {
+    const row = this.querySelector('.row')!;
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = 'Run it here';
+    row.prepend(button);
+    button.addEventListener('click', () => {
+      const status = document.createElement('p');
+      status.setAttribute('role', 'status');
+      const root = document.createElement('div');
+      row.replaceWith(status, root);
+      const { base, scenario } = this.dataset;
+      load(root, (text) => (text === '' ? status.remove() : (status.textContent = text)), { base: base!, scenario: scenario! });
+    });
   }
 }
 
 export function definePlayground(): void {
   customElements.define('rehydrate-playground', RehydratePlayground);
+}
+
+export function defineTry(): void {
+  customElements.define('rehydrate-try', RehydrateTry);
 }

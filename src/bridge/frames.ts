@@ -1,28 +1,24 @@
 /** Unmasked WebSocket text frames, written straight into one buffer: one system call for a block of lines. */
 import { isUtf8 } from 'node:buffer';
-import { parseText } from '../adapters/stdio/json-rpc.ts';
+import { parseMessage } from '../adapters/stdio/json-rpc.ts';
 import { eachLine } from '../adapters/stdio/lines.ts';
+import { scanMessage } from '../adapters/stdio/message-scan.ts';
 
 const FINAL_TEXT = 0x81;
+const NEWLINE = 0x0a;
 
 /**
  * Turns a block of lines into a run of text frames, one JSON-RPC message each; the lines' own bytes are
  * the payloads. Lines that are not JSON-RPC go to `reject`. Null when no line was a message.
  */
 export function framesOf(block: Buffer, reject: (line: Buffer) => void): { frames: Buffer; messages: number } | null {
-  const clean = isUtf8(block);
-  const bounds: number[] = [];
-  let size = 0;
-  eachLine(block, (start, end) => {
-    // Checking the whole block once is what the good case costs; only a bad block is checked line by line.
-    if ((!clean && !isUtf8(block.subarray(start, end))) || parseText(block.toString('utf8', start, end)) === null) {
-      reject(block.subarray(start, end));
-      return;
-    }
-    bounds.push(start, end);
-    size += headerBytes(end - start) + end - start;
-  });
+  const bounds = messagesOf(block, reject);
   if (bounds.length === 0) return null;
+  let size = 0;
+  for (let index = 0; index < bounds.length; index += 2) {
+    const length = bounds[index + 1]! - bounds[index]!;
+    size += headerBytes(length) + length;
+  }
   const frames = Buffer.allocUnsafe(size);
   let at = 0;
   for (let index = 0; index < bounds.length; index += 2) {
@@ -32,6 +28,30 @@ export function framesOf(block: Buffer, reject: (line: Buffer) => void): { frame
     at += block.copy(frames, at, start, end);
   }
   return { frames, messages: bounds.length / 2 };
+}
+
+/** Where each message of a block starts and ends, in pairs. */
+function messagesOf(block: Buffer, reject: (line: Buffer) => void): number[] {
+  const bounds: number[] = [];
+  // Checking the whole block once is what the good case costs; only a bad block is checked line by line.
+  const clean = isUtf8(block);
+  for (let start = 0; start < block.length; ) {
+    const found = clean ? scanMessage(block, start) : -1;
+    if (found >= 0 && (block[found] === NEWLINE || found === block.length)) {
+      bounds.push(start, found);
+      start = found + 1;
+      continue;
+    }
+    const newline = block.indexOf(NEWLINE, start);
+    const stop = newline < 0 ? block.length : newline;
+    eachLine(block.subarray(start, stop), (from, to) => {
+      const line = block.subarray(start + from, start + to);
+      if (parseMessage(line) === null) reject(line);
+      else bounds.push(start + from, start + to);
+    });
+    start = stop + 1;
+  }
+  return bounds;
 }
 
 /** One text frame. */

@@ -1,0 +1,91 @@
+/**
+ * Runs the programs the documentation shows, as a reader would: a fresh directory, the built package by its
+ * name, a scripted agent as a child process. What the pages say about a run is what is checked here.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const AGENT = path.join(ROOT, 'dist/testing/agents/stdio.js');
+
+let directory: string;
+let agent: string[];
+
+beforeEach(() => {
+  if (!existsSync(AGENT)) throw new Error('The library is not built, and the examples import it by its name: run npm run build:lib first.');
+  directory = mkdtempSync(path.join(tmpdir(), 'examples-'));
+  agent = [process.execPath, AGENT, '--store', path.join(directory, '.agent'), '--pace', '0'];
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function run(example: string, args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number | null; out: string; err: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [path.join(ROOT, 'examples', example), ...args], { cwd: directory, env: { ...process.env, ...env } });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (data: Buffer) => (out += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (err += data.toString()));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out, err }));
+  });
+}
+
+const durable = (text: string) => run('durable.ts', [text, '--', ...agent]);
+
+test('the tutorial: told once, remembered by the agent, then by the record when the agent’s store is gone', async () => {
+  const told = await durable('my dog is called Ada');
+  expect(told).toMatchObject({ code: 0, err: expect.stringContaining('[end_turn; the session became live by: new]') });
+
+  const asked = await durable('what is my dog called?');
+  expect(asked).toMatchObject({ code: 0, out: expect.stringContaining('Ada'), err: expect.stringContaining('became live by: resume]') });
+
+  rmSync(path.join(directory, '.agent'), { recursive: true });
+  const again = await durable('what is my dog called?');
+  expect(again).toMatchObject({ code: 0, out: expect.stringContaining('Ada'), err: expect.stringContaining('became live by: transcript]') });
+});
+
+test('the tutorial: an agent that dies in the middle leaves an interrupted turn, and the next prompt goes on', async () => {
+  await durable('my dog is called Ada');
+  const died = await durable('crash');
+  expect(died).toMatchObject({ code: 1, err: expect.stringContaining('[turn_outcome_unknown]') });
+  const after = await durable('what is my dog called?');
+  expect(after).toMatchObject({ code: 0, out: expect.stringContaining('Ada') });
+});
+
+test('the tutorial says how it is called', async () => {
+  expect(await run('durable.ts', [])).toMatchObject({ code: 2, err: expect.stringContaining('Usage') });
+});
+
+test('the client guide: events, report and the result of a second prompt', async () => {
+  const { code, out } = await run('client.ts', ['my dog is called Ada', '--', ...agent]);
+  expect(code).toBe(0);
+  expect(out).toContain('became live by new');
+  expect(out).toContain('agent_message_chunk');
+  expect(out).toContain('end_turn, new');
+  expect(out.trim().split('\n').at(-1)).toBe('end_turn');
+});
+
+test('the Node guide: a host with everything set ends cleanly', async () => {
+  expect(await run('node.ts', agent)).toMatchObject({ code: 0, out: expect.stringContaining('ended') });
+});
+
+test('the permission guide: a person and a rule answer', async () => {
+  const { code, out } = await run('permissions.ts', agent);
+  expect(code).toBe(0);
+  expect(out).toContain('May it?');
+  expect(out.match(/end_turn/g)).toHaveLength(2);
+});
+
+test('the secrets guide: the value is neither in the transcript nor anywhere on disk', async () => {
+  const value = 'a-value-nobody-may-find-4711';
+  const { code, out } = await run('secrets.ts', agent, { API_TOKEN: value });
+  expect(code).toBe(0);
+  expect(out).toContain('[secret API_TOKEN]');
+  expect(out).not.toContain(value);
+  const files = readdirSync(directory).filter((file) => file.startsWith('secrets.sqlite'));
+  expect(files.length).toBeGreaterThan(0);
+  for (const file of files) expect(readFileSync(path.join(directory, file), 'latin1')).not.toContain(value);
+});

@@ -47,6 +47,7 @@ const SESSION_OPTIONS: readonly OptionSpec[] = [
   { name: 'auth', value: 'METHOD', description: 'Sign in with this method of the agent first.' },
   { name: 'mode', value: 'ID', description: 'Set the session’s mode first.' },
   { name: 'set', value: 'KEY=VALUE', many: true, description: 'Set a configuration option of the session first.' },
+  { name: 'timeout', value: 'SECONDS', atLeast: 1, description: 'How long the agent may take to start, and to open a session. Default: 60.' },
   { name: 'mcp', value: 'FILE', description: 'MCP servers for a new session: a JSON array as in ACP, or {"mcpServers": {…}}. Secret values are never stored: give the file again on each call.' },
 ];
 

@@ -1,5 +1,5 @@
 /** Which database a call is about, and opening it. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { openNodeSqlite } from '../adapters/node-sqlite/index.ts';
@@ -25,10 +25,23 @@ export function databaseExists(file: string): boolean {
 
 /** Opens the database, or makes it with its directories, for this user alone. */
 export async function openDatabase(file: string): Promise<SqlDatabase> {
+  makeDirectory(path.dirname(file), file);
   try {
     return await openNodeSqlite(file);
   } catch (error) {
     throw explain(error, file);
+  }
+}
+
+/** One directory after the other: Node's own recursive way never returns where even the first cannot be made, as in /proc. */
+function makeDirectory(directory: string, file: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(path.dirname(directory), file);
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw explain(new SqlError('io', (error as Error).message, { cause: error }), file);
   }
 }
 

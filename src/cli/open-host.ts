@@ -8,7 +8,7 @@ import { preambleFiles } from '../adapters/node-host/index.ts';
 import { stdioLauncher } from '../adapters/stdio/index.ts';
 import { databasePath, openDatabase } from './database.ts';
 import { readMcpFile } from './mcp-file.ts';
-import { many, one, UsageError } from './parse.ts';
+import { count, many, one, UsageError } from './parse.ts';
 import type { Call } from './parse.ts';
 import { sessionSecrets } from './secrets.ts';
 import { whereTyped } from './where-typed.ts';
@@ -70,8 +70,10 @@ export async function openHost(call: Call, permission: 'ask' | 'allow' | 'reject
   const stdio = stdioLauncher({ agents: () => ({ command, args }) });
   const { launcher, killAll } = tracked(stdio);
   const file = databasePath(call);
+  const seconds = count(call, 'timeout');
   const database = await openDatabase(file);
   return openOn(database, file, killAll, {
+    ...(seconds === undefined ? {} : { limits: { initializeMs: seconds * 1000, sessionMs: seconds * 1000 } }),
     agents: launcher,
     permission,
     policy: one(call, 'policy') as ResumePolicy | undefined,

@@ -27,11 +27,12 @@ export const prompt: Command = async ({ call, output, signals }) => {
   try {
     const open = await openHost(call, rule, wishes);
     interrupts.act = (action) => void endEarly(open, action, output);
+    const progress = { asked: false };
     let code: number;
     try {
-      code = await oneTurn({ call, output, open, wishes, content, interrupts });
+      code = await oneTurn({ call, output, open, wishes, content, interrupts, progress });
     } catch (error) {
-      code = failed(explain(error, open.file), interrupts, output, has(call, 'json'));
+      code = failed(explain(error, open.file), interrupts, progress.asked, output, has(call, 'json'));
     }
     // From here on an end is under way: a further signal only makes it quicker.
     interrupts.act = (action) => void (action === 'kill' && open.killAgents());
@@ -49,9 +50,11 @@ interface Turn {
   readonly wishes: SessionWishes;
   readonly content: string;
   readonly interrupts: Interrupts;
+  /** `asked` is set when the host is asked for the turn: from then on a failure may be the turn's. */
+  readonly progress: { asked: boolean };
 }
 
-async function oneTurn({ call, output, open, wishes, content, interrupts }: Turn): Promise<number> {
+async function oneTurn({ call, output, open, wishes, content, interrupts, progress }: Turn): Promise<number> {
   const { host } = open;
   const { sessionId } = wishes;
   const json = has(call, 'json');
@@ -70,6 +73,7 @@ async function oneTurn({ call, output, open, wishes, content, interrupts }: Turn
     interrupts.act = (action) => void (action === 'cancel' ? host.cancel(sessionId) : endEarly(open, action, output));
     const policy = one(call, 'policy') as ResumePolicy | undefined;
     const key = one(call, 'idempotency-key');
+    progress.asked = true;
     const result = await host.prompt(sessionId, content, { policy, ...(key === undefined ? {} : { idempotencyKey: key }) });
     await following.caughtUp();
     if (result.repeated) await repeatReply(open, sessionId, result, output, json);
@@ -97,11 +101,10 @@ async function repeatReply(open: OpenHost, sessionId: string, result: PromptResu
 }
 
 /** The exit code of a failure. One that a signal brought about is told as the signal. */
-function failed(error: unknown, interrupts: Interrupts, output: Output, json: boolean): number {
+function failed(error: unknown, interrupts: Interrupts, asked: boolean, output: Output, json: boolean): number {
   const signal = endedBy(interrupts.ending);
-  const cancelled = interrupts.ending.kind === 'asked' && !RehydrateError.is(error) && interrupts.signal.aborted;
-  if (cancelled || (signal && !RehydrateError.is(error))) {
-    // Cancelled before the prompt was sent: there is no turn to tell of.
+  if (interrupts.signal.aborted && (!asked || !RehydrateError.is(error))) {
+    // Ended before the prompt was sent: there is no turn to tell of.
     if (json) output.json({ type: 'result', turnId: null, stopReason: 'cancelled' });
     output.note(`cancelled before the prompt was sent${signal ? ` (${signal})` : ''}`);
     return signal ? SIGNAL_EXITS[signal] : EXIT.cancelled;

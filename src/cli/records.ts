@@ -7,7 +7,7 @@ import type { Command, Context } from './main.ts';
 import { openReader } from './open-host.ts';
 import type { OpenHost } from './open-host.ts';
 import { count, has } from './parse.ts';
-import { eventLine, oneLine } from './words.ts';
+import { eventLine, eventRecord, oneLine } from './words.ts';
 
 /** How many events are read at a time, so that a long history needs little memory. */
 const PAGE = 500;
@@ -41,7 +41,7 @@ export const history: Command = async ({ call, output }) =>
     while (left > 0 && !output.gone) {
       const events = await host.history(sessionId, { after, limit: Math.min(left, PAGE) });
       for (const event of events) {
-        if (has(call, 'json')) output.json({ type: 'event', event });
+        if (has(call, 'json')) output.json(eventRecord(event));
         else output.line(eventLine(event));
         after = event.seq;
       }

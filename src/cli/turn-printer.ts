@@ -1,7 +1,7 @@
 /** Shows one turn as it is stored: JSON lines as CONTRACT has them, or text with the rest on stderr. */
 import type { PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
 import type { Output } from './output.ts';
-import { reportWords, toolLine } from './words.ts';
+import { eventRecord, reportWords, toolLine } from './words.ts';
 
 export interface TurnPrinter {
   event(event: SessionEvent): void;
@@ -20,7 +20,7 @@ function jsonPrinter(output: Output): TurnPrinter {
   const release = (report: ResumeReport | null) => {
     if (held === null) return;
     if (report) output.json({ type: 'report', report });
-    for (const event of held) output.json({ type: 'event', event });
+    for (const event of held) output.json(eventRecord(event));
     held = null;
   };
   return {
@@ -29,7 +29,7 @@ function jsonPrinter(output: Output): TurnPrinter {
         held.push(event);
         if (event.kind === 'resumed') release(event.payload);
       } else {
-        output.json({ type: 'event', event });
+        output.json(eventRecord(event));
       }
     },
     result(result) {

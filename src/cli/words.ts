@@ -45,6 +45,11 @@ export function toolLine(update: SessionUpdate, titles: Map<string, string>): st
   }
 }
 
+/** An event as JSON lines have it: the same whether it was just stored or read back. */
+export function eventRecord({ seq, turnId, at, kind, origin, payload, meta }: SessionEvent): { type: 'event'; event: object } {
+  return { type: 'event', event: { seq, turnId, at, kind, origin, payload, ...(meta ? { meta } : {}) } };
+}
+
 /** One event as one line. */
 export function eventLine(event: SessionEvent): string {
   const at = new Date(event.at).toISOString().replace('T', ' ').slice(0, 19);

@@ -1,0 +1,152 @@
+/** Each wrong call gives its code, an exit code, words on what to do, and leaves no process and no half-written row. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { build, BUILD_MS, errorOf, replyOf, scratch } from './harness.ts';
+import type { Done, Scratch } from './harness.ts';
+
+beforeAll(build, BUILD_MS);
+let at: Scratch;
+beforeEach(() => {
+  at = scratch();
+});
+afterEach(() => {
+  expect(at.left()).toEqual([]);
+  at.remove();
+});
+
+const node = (script: string) => [process.execPath, '-e', script];
+const run = (words: readonly string[], ...options: string[]) => at.run(['prompt', '--db', at.db, '--json', ...options, 'say hi', '--', ...words]);
+
+async function nothingWritten(done: Done): Promise<void> {
+  expect(at.left()).toEqual([]);
+  expect(done.lines.filter((line) => line.type !== 'error')).toEqual([]);
+  if (existsSync(at.db)) expect((await at.run(['sessions', '--db', at.db, '--json'])).lines).toEqual([]);
+}
+
+describe('agents that do not work', () => {
+  it('a command that does not exist', async () => {
+    const done = await run(['no-such-agent-anywhere', '--acp']);
+    expect([done.code, errorOf(done)]).toEqual([1, 'agent_start_failed']);
+    expect(done.stderr).toContain('no-such-agent-anywhere');
+    await nothingWritten(done);
+  });
+
+  it('a command that exits at once, with its last words', async () => {
+    const done = await run(node('console.error("no licence found"); process.exit(3)'));
+    expect([done.code, ['agent_exited', 'agent_start_failed'].includes(errorOf(done) ?? '')]).toEqual([1, true]);
+    expect(done.stderr).toContain('no licence found');
+    expect(done.stderr).toMatch(/code 3/);
+    await nothingWritten(done);
+  });
+
+  it('a command that prints rubbish and exits', async () => {
+    const done = await run(node('console.log("Welcome! Loading plugins…"); process.exit(0)'));
+    expect([done.code, ['agent_exited', 'agent_start_failed', 'agent_protocol_error'].includes(errorOf(done) ?? '')]).toEqual([1, true]);
+    expect(done.stderr).toContain('Loading plugins');
+    await nothingWritten(done);
+  });
+
+  it('rubbish between messages is no harm', async () => {
+    const done = await at.prompt('say hi', 'garbage');
+    expect([done.code, replyOf(done)]).toEqual([0, 'hi']);
+  });
+
+  it.each([['hang-initialize'], ['hang-new']])('%s: given up after --timeout', async (variant) => {
+    const done = await at.prompt('say hi', variant, '--timeout', '1');
+    expect([done.code, errorOf(done)]).toEqual([1, 'agent_timeout']);
+    await nothingWritten(done);
+  });
+
+  it('a command that never answers initialize is given up by Ctrl-C, and leaves nothing', async () => {
+    const running = at.start(['prompt', '--db', at.db, '--json', 'say hi', '--', ...at.agent('hang-initialize')]);
+    await expect.poll(() => at.left().filter((line) => line.includes('hang-initialize')).length, { timeout: 10_000 }).toBeGreaterThan(1);
+    running.child.kill('SIGINT');
+    const done = await running.done;
+    expect(done.code).toBe(130);
+    expect(at.left()).toEqual([]);
+    expect((await at.run(['sessions', '--db', at.db, '--json'])).lines).toEqual([]);
+  });
+
+  it('a working directory that is gone, at create and at resume', async () => {
+    const directory = path.join(at.directory, 'project');
+    const never = await run(at.agent(), '--cwd', directory);
+    expect([never.code, errorOf(never)]).toEqual([1, 'cwd_missing']);
+    expect(never.stderr).toContain(directory);
+    await nothingWritten(never);
+    mkdirSync(directory);
+    await run(at.agent(), '--cwd', directory);
+    rmSync(directory, { recursive: true });
+    const later = await run(at.agent());
+    expect([later.code, errorOf(later)]).toEqual([1, 'cwd_missing']);
+    const history = await at.run(['history', '--db', at.db, '--json', 'main']);
+    expect(history.lines.filter((line) => line.event?.kind === 'turn_started')).toHaveLength(1);
+  });
+});
+
+describe('calls that are wrong', () => {
+  it.each([[''], ['  \n']])('an empty prompt (%j)', async (text) => {
+    const done = await at.prompt(text);
+    expect([done.code, errorOf(done)]).toEqual([2, 'invalid_argument']);
+    expect(existsSync(at.db)).toBe(false);
+    const piped = await at.run(['prompt', '--db', at.db, '--json', '-', '--', ...at.agent()], { stdin: text });
+    expect([piped.code, errorOf(piped)]).toEqual([2, 'invalid_argument']);
+  });
+
+  it('usage errors say what to do, on stderr and as a JSON line', async () => {
+    const done = await at.run(['prompt', '--json', '--sesion', 'x', 'hi', '--', 'agent']);
+    expect([done.code, errorOf(done)]).toEqual([2, 'invalid_argument']);
+    expect(done.stderr).toContain('Did you mean --session?');
+    expect(done.stderr).toContain('rehydrate help prompt');
+    expect(await at.run(['prompt', 'hi', '--', 'agent', '--json', '--nonsense'])).toMatchObject({ stdout: '' });
+  });
+
+  it('a session keeps its directory, its secrets and its servers; wanting others is told', async () => {
+    await at.prompt('say hi');
+    const moved = await run(at.agent(), '--cwd', '/');
+    expect([moved.code, errorOf(moved)]).toEqual([2, 'invalid_argument']);
+    const secret = await at.run(['prompt', '--db', at.db, '--json', '--env', 'TOKEN', 'say hi', '--', ...at.agent()], { env: { TOKEN: 'x' } });
+    expect(errorOf(secret)).toBe('invalid_argument');
+    const file = path.join(at.directory, 'mcp.json');
+    writeFileSync(file, JSON.stringify({ mcpServers: { notes: { command: '/bin/true' } } }));
+    expect(errorOf(await run(at.agent(), '--mcp', file))).toBe('invalid_argument');
+  });
+
+  it('an MCP file that is none', async () => {
+    const file = path.join(at.directory, 'mcp.json');
+    writeFileSync(file, '[');
+    const done = await run(at.agent(), '--mcp', file);
+    expect([done.code, errorOf(done)]).toEqual([2, 'invalid_argument']);
+    await nothingWritten(done);
+  });
+});
+
+describe('databases that cannot be used', () => {
+  it('a file that is no database is left as it is', async () => {
+    writeFileSync(at.db, 'these are my notes, not a database. '.repeat(100));
+    const done = await run(at.agent());
+    expect([done.code, errorOf(done)]).toEqual([1, 'database_corrupt']);
+    expect(readFileSync(at.db, 'utf8')).toContain('my notes');
+    expect(at.left()).toEqual([]);
+  });
+
+  it('one from a newer version is refused, untouched', async () => {
+    await at.prompt('say hi');
+    const { DatabaseSync } = await import('node:sqlite');
+    const database = new DatabaseSync(at.db);
+    database.exec('PRAGMA user_version = 999');
+    database.close();
+    const before = readFileSync(at.db);
+    const done = await run(at.agent());
+    expect([done.code, errorOf(done)]).toEqual([1, 'database_too_new']);
+    expect(readFileSync(at.db).equals(before)).toBe(true);
+  });
+
+  it('a place that cannot be written to', async () => {
+    writeFileSync(at.store, '');
+    const done = await at.run(['prompt', '--db', path.join(at.store, 's.sqlite'), '--json', 'hi', '--', ...at.agent()]);
+    expect([done.code, errorOf(done)]).toEqual([2, 'invalid_argument']);
+    expect(done.stderr).toContain(path.join(at.store, 's.sqlite'));
+    expect((await at.run(['prompt', '--db', '/proc/nowhere/s.sqlite', 'hi', '--', ...at.agent()])).code).toBe(2);
+  });
+});

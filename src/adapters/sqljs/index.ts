@@ -5,7 +5,7 @@ import { openIndexedDbStore } from './indexeddb.ts';
 import { loadSqljs, type SqljsSource } from './module.ts';
 import { pageOwners, tabOwners } from './owners.ts';
 import { MemoryStore, type JournalStore } from './store.ts';
-import { SharedDatabase, type SharedSqljsDatabase } from './tabs.ts';
+import { OWNER_QUIET_MS, OWNER_SILENT_MS, SharedDatabase, type SharedSqljsDatabase } from './tabs.ts';
 
 export type { Commit, ImportOptions, Journal, JournalEntry, SqljsCopy, SqljsDatabase, SqljsStorage } from './database.ts';
 export type { SqljsModule, SqljsSource } from './module.ts';
@@ -29,6 +29,14 @@ export interface SqljsOptions extends SqljsSource {
   readonly locks?: LockManager | null;
 }
 
+export interface SharedSqljsOptions extends SqljsOptions {
+  readonly storage: { readonly indexedDB: string };
+  /** How long the owner may leave a question unanswered before it is asked whether it is there. Default `OWNER_QUIET_MS`. */
+  readonly ownerQuietMs?: number;
+  /** How long it may then stay silent before its database is taken over. Default `OWNER_SILENT_MS`. */
+  readonly ownerSilentMs?: number;
+}
+
 /**
  * Opens a SQLite database in memory, kept in IndexedDB when asked: a batch is acknowledged when its
  * statements are durable in a journal, which a snapshot replaces now and then.
@@ -40,14 +48,16 @@ export interface SqljsOptions extends SqljsSource {
 export async function openSqljs(options: SqljsOptions = {}): Promise<SqljsDatabase> {
   if (options.storage === undefined || options.storage === 'memory') return openInMemory(options);
   const name = options.storage.indexedDB;
+  // First of all: where storage is denied, so are locks.
+  const store = await tryStore(options, name);
+  if ('reason' in store) return openInMemory(options, store.reason);
   const locks = locksOf(options);
-  const release = locks ? await takeLock(locks, name) : () => Promise.resolve();
+  let release = (): Promise<void> => Promise.resolve();
   try {
-    const store = await tryStore(options, name);
-    if (!('reason' in store)) return await openStored(options, name, store, await ownersOf(locks), release);
-    await release();
-    return await openInMemory(options, store.reason);
+    if (locks) release = await takeLock(locks, name);
+    return await openStored(options, name, store, await ownersOf(locks), release);
   } catch (error) {
+    await store.close();
     await release();
     throw error;
   }
@@ -59,7 +69,7 @@ export async function openSqljs(options: SqljsOptions = {}): Promise<SqljsDataba
  * without Web Locks or BroadcastChannel it is `openSqljs`; where nothing can be stored each tab has
  * a database in memory of its own, and `storage.reason` says so.
  */
-export async function openSharedSqljs(options: SqljsOptions & { readonly storage: { readonly indexedDB: string } }): Promise<SharedSqljsDatabase> {
+export async function openSharedSqljs(options: SharedSqljsOptions): Promise<SharedSqljsDatabase> {
   const name = options.storage.indexedDB;
   const locks = locksOf(options);
   const probe = await tryStore(options, name);
@@ -76,7 +86,15 @@ export async function openSharedSqljs(options: SqljsOptions & { readonly storage
     locks,
     channel: new BroadcastChannel(ownerLock(name)),
     owners,
-    open: async () => openStored({ ...options, module }, name, await stored(), owners, () => Promise.resolve()),
+    quietMs: options.ownerQuietMs ?? OWNER_QUIET_MS,
+    silentMs: options.ownerSilentMs ?? OWNER_SILENT_MS,
+    open: async () => {
+      const store = await stored();
+      return openStored({ ...options, module }, name, store, owners, () => Promise.resolve()).catch(async (error: unknown) => {
+        await store.close();
+        throw error;
+      });
+    },
     readAt: async (read, n) => {
       const [loaded, store] = await Promise.all([module, stored()]);
       try {
@@ -113,13 +131,7 @@ function alone(database: SqljsDatabase): SharedSqljsDatabase {
 }
 
 async function openStored(options: SqljsOptions, name: string, store: JournalStore, owners: OwnerRegistry, release: () => Promise<void>): Promise<JournalledDatabase> {
-  try {
-    const module = await loadSqljs(options);
-    return await openDatabase({ ...parts(options), label: name, module, store, storage: { kind: 'indexeddb', name }, owners, release });
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+  return openDatabase({ ...parts(options), label: name, module: await loadSqljs(options), store, storage: { kind: 'indexeddb', name }, owners, release });
 }
 
 async function openInMemory(options: SqljsOptions, reason?: string): Promise<JournalledDatabase> {

@@ -14,6 +14,9 @@ type StoreName = (typeof STORES)[number];
 
 export const CHUNK_BYTES = 1024 * 1024;
 
+/** How long IndexedDB may take to open, before the database is in memory instead. */
+export const OPEN_MS = 10_000;
+
 const NO_CHUNKS = '';
 
 interface SnapshotMeta {
@@ -36,7 +39,7 @@ export async function openIndexedDbStore(name: string, factory: IDBFactory | und
     opening.result.createObjectStore('chunks');
     opening.result.createObjectStore('journal', { keyPath: 'n' });
   };
-  return new IndexedDbStore(await result(opening), label);
+  return new IndexedDbStore(await inTime(opening), label);
 }
 
 class IndexedDbStore implements JournalStore {
@@ -186,6 +189,22 @@ class IndexedDbStore implements JournalStore {
 
 /** All pieces of one snapshot: arrays sort after numbers. */
 const keysOf = (id: string): IDBKeyRange => IDBKeyRange.bound([id], [id, []]);
+
+/** A broken profile can leave an opening without any event; a late success is closed again. */
+async function inTime(opening: IDBOpenDBRequest): Promise<IDBDatabase> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      opening.addEventListener('success', () => opening.result.close());
+      reject(new DOMException(`it did not open within ${OPEN_MS} ms`, 'TimeoutError'));
+    }, OPEN_MS);
+  });
+  try {
+    return await Promise.race([result(opening), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 function result<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {

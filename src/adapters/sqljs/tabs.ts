@@ -30,6 +30,8 @@ export interface TabParts {
   readonly locks: LockManager;
   readonly channel: BroadcastChannel;
   readonly owners: OwnerRegistry;
+  readonly quietMs: number;
+  readonly silentMs: number;
   /** Opens what is stored, as its only writer; the lock is held. */
   readonly open: () => Promise<JournalledDatabase>;
   /** Reads what is stored, without becoming its writer. */
@@ -351,8 +353,8 @@ export class SharedDatabase implements SharedSqljsDatabase {
         this.#waitForLock({ steal: true });
         // Somebody else may steal it from us before we are in office: stay on watch.
         this.#watchOwner();
-      }, OWNER_SILENT_MS);
-    }, OWNER_QUIET_MS);
+      }, this.#parts.silentMs);
+    }, this.#parts.quietMs);
   }
 }
 

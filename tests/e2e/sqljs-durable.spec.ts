@@ -1,0 +1,166 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { chromium, expect, type Page } from '@playwright/test';
+import { COUNTS, crash, openTab, test, type State } from './support/sqljs-fixture.ts';
+
+const NAME = 'durable';
+/** A tenth of the rounds in the ordinary run. */
+const ROUNDS = process.env['FAULTS'] === 'full' ? 60 : 6;
+
+for (const kind of ['memory', 'stored', 'served'] as const) {
+  test(`the port's contract holds in a browser: ${kind}`, async ({ newTab }) => {
+    const page = await newTab();
+    const { passed, failed } = await page.evaluate((each) => sql.contract(each), kind);
+    expect(failed).toEqual([]);
+    expect(passed).toBeGreaterThan(30);
+  });
+}
+
+test('what was acknowledged is there after a reload', async ({ newTab }) => {
+  const page = await newTab();
+  await page.evaluate(async (name) => {
+    const database = await sql.open({ storage: { indexedDB: name } });
+    await database.batch([{ sql: 'CREATE TABLE t (a TEXT, b BLOB) STRICT' }]);
+    await database.batch([{ sql: 'INSERT INTO t VALUES (?, ?)', params: ['ä\0€', new Uint8Array([0, 255])] }]);
+  }, NAME);
+  await page.reload();
+  const rows = await page.evaluate(async (name) => {
+    const database = await sql.open({ storage: { indexedDB: name } });
+    return [database.storage, await database.query('SELECT a, hex(b) AS b FROM t')];
+  }, NAME);
+  expect(rows).toEqual([{ kind: 'indexeddb', name: NAME }, [{ a: 'ä\0€', b: '00FF' }]]);
+});
+
+/** Starts appending in the page; `acknowledged` is what the page told before it died. */
+async function appending(page: Page, snapshotAfterBytes: number): Promise<{ acknowledged: () => number; next: () => Promise<number> }> {
+  let last = 0;
+  let heard: ((seq: number) => void) | undefined;
+  await page.exposeFunction('acknowledge', (seq: number) => {
+    last = Math.max(last, seq);
+    heard?.(seq);
+  });
+  await page.evaluate(async ([name, bytes]) => {
+    const database = await sql.open({ storage: { indexedDB: name }, snapshotAfterBytes: bytes });
+    if ((await database.query('SELECT 1 FROM sqlite_schema')).length === 0) await database.batch(SCHEMA);
+    void sql.append(database, 'a', (globalThis as unknown as { acknowledge: (seq: number) => void }).acknowledge);
+  }, [NAME, snapshotAfterBytes] as const);
+  return { acknowledged: () => last, next: () => new Promise((resolve) => (heard = resolve)) };
+}
+
+async function state(page: Page): Promise<State> {
+  return page.evaluate(async ([name, query]) => {
+    const database = await sql.open({ storage: { indexedDB: name } });
+    const [row] = await database.query(query);
+    await database.close();
+    return row as unknown as State;
+  }, [NAME, COUNTS] as const);
+}
+
+test('I12: a tab that dies in the middle of a commit, or of a snapshot, loses nothing acknowledged', async ({ newTab }) => {
+  test.setTimeout(60_000 + ROUNDS * 4_000);
+  let before = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const page = await newTab();
+    // Every other round a snapshot is nearly always under way.
+    const { acknowledged, next } = await appending(page, round % 2 ? 5_000 : 4_000_000);
+    await next();
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
+    await crash(page);
+    const known = acknowledged();
+    const after = await newTab();
+    const { head, rows, top, twins } = await state(after);
+    expect(head).toBeGreaterThanOrEqual(known);
+    expect([rows, top, twins]).toEqual([head, head, head]);
+    expect(head).toBeGreaterThan(before);
+    before = head;
+    await after.close();
+  }
+});
+
+test('I12: a browser killed with SIGKILL loses nothing acknowledged', async ({ sqljsUrl }, { project }) => {
+  test.setTimeout(120_000);
+  const { executablePath = chromium.executablePath(), args = [] } = project.use.launchOptions ?? {};
+  const profile = mkdtempSync(path.join(tmpdir(), 'rehydrate-profile-'));
+  const start = async () => {
+    const child = spawn(executablePath, [...args, '--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`, '--no-first-run', 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    for await (const line of createInterface({ input: child.stderr! })) {
+      const found = /DevTools listening on (ws:\S+)/.exec(line);
+      if (!found) continue;
+      child.stderr!.resume();
+      return { child, browser: await chromium.connectOverCDP(found[1]!) };
+    }
+    throw new Error('Chromium ended before it was ready');
+  };
+  let running = await start();
+  try {
+    for (let round = 0; round < 3; round++) {
+      const context = running.browser.contexts()[0]!;
+      const { acknowledged, next } = await appending(await openTab(context, sqljsUrl), 20_000);
+      await next();
+      await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 300));
+      const gone = once(running.child, 'exit');
+      running.child.kill('SIGKILL');
+      await gone;
+      const known = acknowledged();
+      running = await start();
+      const after = await openTab(running.browser.contexts()[0]!, sqljsUrl);
+      const { head, rows, top, twins } = await state(after);
+      expect(known).toBeGreaterThan(0);
+      expect(head).toBeGreaterThanOrEqual(known);
+      expect([rows, top, twins]).toEqual([head, head, head]);
+      await after.close();
+    }
+  } finally {
+    const gone = once(running.child, 'exit');
+    running.child.kill('SIGKILL');
+    await gone;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
+  }
+});
+
+test('I1: a full quota rolls the batch back, says so, and lets go on once there is room', async ({ newTab, sqljsUrl }) => {
+  const page = await newTab();
+  const session = await page.context().newCDPSession(page);
+  // Before anything is stored: the browser remembers for a while how much room there was.
+  await session.send('Storage.overrideQuotaForOrigin', { origin: sqljsUrl, quotaSize: 3_000_000 });
+  await page.evaluate(async (name) => {
+    const database = await sql.open({ storage: { indexedDB: name } });
+    await database.batch([{ sql: 'CREATE TABLE t (a TEXT) STRICT' }]);
+    sql.database = database as never;
+  }, NAME);
+  const fill = () => page.evaluate(async () => {
+    for (let i = 0; i < 200; i++) {
+      // The browser compresses what it stores: only noise takes the room it seems to.
+      const text = Array.from(crypto.getRandomValues(new Uint8Array(60_000)), (byte) => byte.toString(36)).join('');
+      const error = await sql.database.batch([{ sql: 'INSERT INTO t VALUES (?)', params: [text] }]).catch((each: unknown) => each as { kind: string; message: string });
+      if ('kind' in error) return { kind: error.kind, message: error.message, stored: i, rows: (await sql.database.query('SELECT count(*) AS n FROM t'))[0]!['n'] };
+    }
+    return { kind: 'none', message: '', stored: 200, rows: 200 };
+  });
+  const full = await fill();
+  expect(full).toMatchObject({ kind: 'full', message: expect.stringContaining('storage is full') as string });
+  expect(full.rows).toBe(full.stored);
+  await session.send('Storage.overrideQuotaForOrigin', { origin: sqljsUrl });
+  await page.evaluate(() => sql.database.batch([{ sql: "INSERT INTO t VALUES ('after')" }]));
+  await page.reload();
+  const rows = await page.evaluate(async (name) => (await sql.open({ storage: { indexedDB: name } })).query('SELECT count(*) AS n, max(a) AS last FROM t WHERE length(a) < 10'), NAME);
+  expect(rows).toEqual([{ n: 1, last: 'after' }]);
+});
+
+test('a page the browser denies storage to works in memory and can say why', async ({ newTab }) => {
+  const page = await newTab({ path: '/denied' });
+  const seen = await page.evaluate(async (name) => {
+    const found = [];
+    for (const database of [await sql.open({ storage: { indexedDB: name } }), await sql.openShared({ storage: { indexedDB: name } })]) {
+      await database.batch([{ sql: 'CREATE TABLE t (a)' }, { sql: 'INSERT INTO t VALUES (1)' }]);
+      found.push({ storage: database.storage, rows: await database.query('SELECT a FROM t') });
+    }
+    return found;
+  }, NAME);
+  const expected = { storage: { kind: 'memory', reason: expect.stringContaining('SecurityError') as string }, rows: [{ a: 1 }] };
+  expect(seen).toEqual([expected, expected]);
+});

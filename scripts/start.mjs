@@ -12,6 +12,7 @@ const USAGE = `npm start -- [options]
   --agent NAME=COMMAND  offer one more agent in the playground (repeatable)
   --port N              serve on this port (default: 4321, or the next free one)
   --cwd DIR             the folder agents work in (default: where the command was run)
+  --agent-store DIR     where the scripted agents keep their sessions (default: in this checkout)
   --no-open             do not open a browser
   --dev                 rebuild as files change, for work on the site; no search
   --json                print {"url", "bridge"} as one line of JSON instead of text`;
@@ -23,6 +24,7 @@ function options() {
         agent: { type: 'string', multiple: true, default: [] },
         port: { type: 'string' },
         cwd: { type: 'string' },
+        'agent-store': { type: 'string' },
         'no-open': { type: 'boolean', default: false },
         dev: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },

@@ -48,7 +48,7 @@ export async function continueOnProjectNode(minimum = 24) {
   if (Number(process.versions.node.split('.')[0]) >= minimum) return;
   const child = spawn(PROJECT_NODE, process.argv.slice(1), {
     cwd: process.cwd(),
-    env: projectEnv({ REHYDRATE_SKIP_SETUP: '1' }),
+    env: projectEnv({ REHYDRATE_SKIP_INSTALL: '1' }),
     // The channel tells the child when this process is gone, however it went.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });

@@ -1,7 +1,6 @@
 /** The set-up: packages, a Node that is new enough, and the built library. Idempotent and quiet. */
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
-import { filesUnder, hashFiles } from './files.mjs';
 import { ensureInstalled } from './install.mjs';
 import { withLock } from './lock.mjs';
 import { PROJECT_NODE, ROOT, inRoot } from './paths.mjs';
@@ -16,7 +15,8 @@ const say = (line) => console.error(line);
 
 /** Everything a checkout needs before any of its commands can work. */
 export async function setUp() {
-  if (process.env.REHYDRATE_SKIP_SETUP === '1') return;
+  // Set by a command that did this already, and by people who look after node_modules themselves.
+  if (process.env.REHYDRATE_SKIP_INSTALL === '1') return ensureLibrary();
   const running = Number(process.versions.node.split('.')[0]);
   if (running < BOOTSTRAP_NODE) {
     throw new SetupError(`Node ${process.versions.node} is too old to start with; Node ${BOOTSTRAP_NODE} or newer is needed.`);
@@ -54,23 +54,12 @@ async function ensureNode() {
   );
 }
 
-/** What the library is built from. */
-const LIBRARY_SOURCES = ['src/engine', 'src/adapters', 'src/bridge', 'src/cli', 'src/testing', 'tsconfig.base.json', 'tsconfig.build.json', 'scripts/build-lib.mjs', 'package.json'];
-const LIBRARY_STAMP = 'dist/.source-hash';
-
-/** Builds dist/ when its sources are not those it was built from. */
-export async function ensureLibrary() {
-  if (!existsSync(inRoot('scripts/build-lib.mjs'))) return;
-  const hash = await hashFiles(ROOT, LIBRARY_SOURCES.flatMap(filesUnder));
-  const stamp = inRoot(LIBRARY_STAMP);
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
+/** Builds dist/; the build itself sees when there is nothing to do. */
+async function ensureLibrary() {
   const { code, output } = await run(PROJECT_NODE, [inRoot('scripts/build-lib.mjs')], { stdio: 'capture', env: projectEnv() });
-  if (code !== 0) {
-    process.stderr.write(output);
-    throw new SetupError('The library did not build; the compiler’s output is above.');
-  }
-  mkdirSync(inRoot('dist'), { recursive: true });
-  writeFileSync(stamp, hash);
+  if (code === 0) return;
+  process.stderr.write(output);
+  throw new SetupError('The library did not build; the compiler’s output is above.');
 }
 
 /** So that `npx rehydrate` is this checkout's command. */

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import path from 'node:path';
 import sirv from 'sirv';
 import { BRIDGE_ENDPOINT, hostIsOurs, mayHaveBridge } from './bridge-endpoint.mjs';
+import { ROOT } from './paths.mjs';
 import { SetupError } from './run.mjs';
 
 export const HOST = '127.0.0.1';
@@ -33,48 +34,92 @@ async function listen(server, candidates) {
 }
 
 /**
+ * What stands in front of every request, whoever serves the pages: names that are not ours are refused, and
+ * the bridge's address goes to our own pages.
+ */
+export function frontDoor() {
+  let bridge = null;
+  let hosts = [];
+  return {
+    /** @param {number} port */
+    open: (port) => {
+      hosts = [`${HOST}:${port}`, `localhost:${port}`];
+      return { url: `http://${hosts[0]}/`, origins: hosts.map((host) => `http://${host}`) };
+    },
+    /** @param {{ url: string, token: string }} next */
+    setBridge: (next) => {
+      bridge = next;
+    },
+    /** Answers the request, or passes it on. */
+    handle: (request, response, pass) => {
+      const end = (status, type, body) => {
+        response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+        response.end(request.method === 'HEAD' ? undefined : body);
+      };
+      if (!hostIsOurs(request.headers.host, hosts)) return end(403, TEXT, 'This server answers to its own name only.\n');
+      if (request.url?.split('?')[0] !== BRIDGE_ENDPOINT) return pass();
+      const { host, origin, 'sec-fetch-site': fetchSite } = request.headers;
+      const decision = mayHaveBridge({ method: request.method ?? '', host, origin, fetchSite }, hosts);
+      if (!decision.ok) return end(decision.status, TEXT, `${decision.reason}\n`);
+      if (!bridge) return end(503, TEXT, 'The bridge is starting.\n');
+      return end(200, 'application/json', JSON.stringify(bridge));
+    },
+  };
+}
+
+const TEXT = 'text/plain; charset=utf-8';
+
+/**
+ * @typedef {object} SiteServer
+ * @property {string} url
+ * @property {string[]} origins the origins its pages have
+ * @property {(bridge: { url: string, token: string }) => void} setBridge
+ * @property {() => Promise<void>} close
+ */
+
+/**
+ * Serves the built site.
  * @param {{ dir: string, port?: number, defaultPort: number }} options `port` is the one asked for; 0 is any
- * @returns {Promise<{ url: string, origins: string[], setBridge(bridge: { url: string, token: string }): void, close(): Promise<void> }>}
+ * @returns {Promise<SiteServer>}
  */
 export async function serveSite({ dir, port, defaultPort }) {
   const files = sirv(dir, { etag: true, dotfiles: false });
   const notFound = readFileSync(path.join(dir, '404.html'));
-  let bridge = null;
-  let hosts = [];
-
+  const door = frontDoor();
   const server = createServer((request, response) => {
-    const end = (status, type, body) => {
-      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
-      response.end(request.method === 'HEAD' ? undefined : body);
-    };
-    if (!hostIsOurs(request.headers.host, hosts)) {
-      end(403, 'text/plain; charset=utf-8', 'This server answers to its own name only.\n');
-      return;
-    }
-    if (request.url?.split('?')[0] === BRIDGE_ENDPOINT) {
-      const { host, origin, 'sec-fetch-site': fetchSite } = request.headers;
-      const decision = mayHaveBridge({ method: request.method ?? '', host, origin, fetchSite }, hosts);
-      if (!decision.ok) end(decision.status, 'text/plain; charset=utf-8', `${decision.reason}\n`);
-      else if (!bridge) end(404, 'text/plain; charset=utf-8', 'no bridge\n');
-      else end(200, 'application/json', JSON.stringify(bridge));
-      return;
-    }
-    files(request, response, () => end(404, 'text/html; charset=utf-8', notFound));
+    door.handle(request, response, () =>
+      files(request, response, () => {
+        response.writeHead(404, { 'content-type': 'text/html; charset=utf-8' });
+        response.end(request.method === 'HEAD' ? undefined : notFound);
+      }),
+    );
   });
-
   await listen(server, port === undefined ? Array.from({ length: PORTS_TRIED }, (_, n) => defaultPort + n) : [port]);
-  const chosen = server.address().port;
-  hosts = [`${HOST}:${chosen}`, `localhost:${chosen}`];
   return {
-    url: `http://${hosts[0]}/`,
-    origins: hosts.map((host) => `http://${host}`),
-    setBridge: (next) => {
-      bridge = next;
-    },
+    ...door.open(server.address().port),
+    setBridge: door.setBridge,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
     },
   };
+}
+
+/**
+ * Serves the site from its sources, changed as files change.
+ * @param {{ port?: number, defaultPort: number }} options
+ * @returns {Promise<SiteServer>}
+ */
+export async function serveSources({ port, defaultPort }) {
+  const { dev } = await import('astro');
+  const door = frontDoor();
+  const plugin = { name: 'rehydrate-front-door', configureServer: (server) => void server.middlewares.use(door.handle) };
+  const server = await dev({
+    root: ROOT,
+    logLevel: 'warn',
+    server: { host: HOST, port: port ?? defaultPort },
+    vite: { plugins: [plugin], server: { strictPort: port !== undefined } },
+  });
+  return { ...door.open(server.address.port), setBridge: door.setBridge, close: () => server.stop() };
 }

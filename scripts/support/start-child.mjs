@@ -14,7 +14,7 @@ import { projectEnv } from './run.mjs';
 export async function startChild(args = [], env = {}) {
   const child = spawn(PROJECT_NODE, [inRoot('scripts/start.mjs'), '--no-open', '--json', '--port', '0', ...args], {
     cwd: ROOT,
-    env: projectEnv({ REHYDRATE_SKIP_SETUP: '1', ...env }),
+    env: projectEnv({ REHYDRATE_SKIP_INSTALL: '1', ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal })));

@@ -1,0 +1,97 @@
+/** The whole of `npm start` once the set-up is done: the site, the bridge, one URL, and one way down. */
+import { spawn } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { RehydrateError } from 'acp-rehydrate';
+import { startBridge } from 'acp-rehydrate/bridge';
+import { AGENT_VARIANTS } from 'acp-rehydrate/testing';
+import { PROJECT_NODE, STATE_DIR, inRoot } from './paths.mjs';
+import { SetupError } from './run.mjs';
+import { onShutdown } from './shutdown.mjs';
+import { ensureSite } from './site-build.mjs';
+import { serveSite, serveSources } from './site-server.mjs';
+
+const DEFAULT_PORT = 4321;
+
+/** A part of the built command that is no public entry. */
+const built = (file) => import(pathToFileURL(inRoot('dist/cli', file)).href);
+const { shellWords } = await built('shell-words.js');
+
+/** NAME=COMMAND as the command line has it. */
+export function parseAgent(text) {
+  const at = text.indexOf('=');
+  const name = text.slice(0, at);
+  if (at < 1) throw new SetupError(`--agent ${text}: give NAME=COMMAND, such as --agent mine='my-agent --acp'.`);
+  if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/.test(name)) throw new SetupError(`--agent ${text}: a name is 1 to 64 of A-Z a-z 0-9 . _ -.`);
+  const [command, ...args] = shellWords(text.slice(at + 1));
+  if (!command) throw new SetupError(`--agent ${text}: the command is missing.`);
+  return [name, { command, args }];
+}
+
+/** The scripted agents, whose names are those the playground knows them by in the tab. */
+function scriptedAgents(store) {
+  const script = inRoot('dist/testing/agents/stdio.js');
+  // A name with a colon cannot stand in the bridge's addresses; those agents run in the tab.
+  const names = AGENT_VARIANTS.filter((variant) => !variant.includes(':'));
+  return Object.fromEntries(
+    names.map((variant) => [variant, { command: PROJECT_NODE, args: [script, '--variant', variant, '--store', path.join(store, variant)] }]),
+  );
+}
+
+function readPort(text) {
+  if (text === undefined) return undefined;
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new SetupError(`--port ${text}: a port is a number from 0 to 65535.`);
+  return port;
+}
+
+function readCwd(text) {
+  // npm runs scripts in the checkout, and says here where the person was.
+  const from = process.env.INIT_CWD ?? process.cwd();
+  const cwd = path.resolve(from, text ?? '.');
+  if (!existsSync(cwd) || !statSync(cwd).isDirectory()) throw new SetupError(`--cwd ${text}: there is no such folder.`);
+  return cwd;
+}
+
+/** @param {{ agent: string[], port?: string, cwd?: string, 'agent-store'?: string, 'no-open': boolean, dev: boolean, json: boolean }} options */
+export async function startPlayground(options) {
+  const own = Object.fromEntries(options.agent.map(parseAgent));
+  const port = readPort(options.port);
+  const cwd = readCwd(options.cwd);
+  const say = (line) => console.error(line);
+
+  const open = [];
+  onShutdown(async () => {
+    // The bridge first: no page can start an agent any more, and every agent's tree is gone.
+    for (const part of open.reverse()) await part.close();
+  });
+
+  const site = options.dev ? await serveSources({ port, defaultPort: DEFAULT_PORT }) : await serveSite({ dir: await ensureSite(say), port, defaultPort: DEFAULT_PORT });
+  open.push(site);
+  const bridge = await startBridge({
+    agents: { ...own, ...scriptedAgents(options['agent-store'] ?? path.join(STATE_DIR, 'agents')) },
+    cwd,
+    origins: site.origins,
+  }).catch((error) => {
+    throw RehydrateError.is(error) ? new SetupError(error.message) : error;
+  });
+  open.push(bridge);
+  site.setBridge({ url: bridge.url, token: bridge.token });
+
+  const page = new URL('playground/', site.url).href;
+  if (options.json) console.log(JSON.stringify({ url: site.url, agents: bridge.agents }));
+  else console.log(`\n  Rehydrate is at  ${page}\n  Ctrl-C stops it and every agent it started.\n`);
+  if (!options['no-open'] && !options.json) openBrowser(page);
+}
+
+/** Opens the page where a person is watching; a machine without a desktop just does not. */
+function openBrowser(url) {
+  if (!process.stdout.isTTY || process.env.CI) return;
+  const [command, ...args] =
+    process.platform === 'darwin' ? ['open', url] : process.platform === 'win32' ? ['cmd', '/c', 'start', '', url] : ['xdg-open', url];
+  if (command === 'xdg-open' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return;
+  const child = spawn(command, args, { stdio: 'ignore', detached: true });
+  child.on('error', () => console.error(`Open ${url} in your browser.`));
+  child.unref();
+}

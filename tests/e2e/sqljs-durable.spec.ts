@@ -142,7 +142,7 @@ test('I1: a full quota rolls the batch back, says so, and lets go on once there 
     return { kind: 'none', message: '', stored: 200, rows: 200 };
   });
   const full = await fill();
-  expect(full).toMatchObject({ kind: 'full', message: expect.stringContaining('storage is full') as string });
+  expect(full).toMatchObject({ kind: 'full', message: expect.stringContaining('storage is full') });
   expect(full.rows).toBe(full.stored);
   await session.send('Storage.overrideQuotaForOrigin', { origin: sqljsUrl });
   await page.evaluate(() => sql.database.batch([{ sql: "INSERT INTO t VALUES ('after')" }]));
@@ -161,6 +161,6 @@ test('a page the browser denies storage to works in memory and can say why', asy
     }
     return found;
   }, NAME);
-  const expected = { storage: { kind: 'memory', reason: expect.stringContaining('SecurityError') as string }, rows: [{ a: 1 }] };
+  const expected = { storage: { kind: 'memory', reason: expect.stringContaining('SecurityError') }, rows: [{ a: 1 }] };
   expect(seen).toEqual([expected, expected]);
 });

@@ -24,6 +24,8 @@ export interface AgentLink {
   /** Sends a request; `settle` runs in the order of messages, with null when the agent ended first. */
   start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
+  /** Waits, and counts it as the agent's time. */
+  wait(ms: number): Promise<void>;
   /** Settles when the process tree is gone and everything it said has been handled. */
   readonly gone: Promise<AgentExit>;
   /** The exit, once there is one. */
@@ -88,6 +90,10 @@ function attach(process: AgentProcess, handlers: LinkHandlers, launchMs: number)
           else finish({ kind: 'answered', result: response.result });
         });
       });
+    },
+    async wait(ms) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      agentMs += ms;
     },
     start: (method, params, settle) => peer.request(method, params, settle),
     notify: (method, params) => peer.notify(method, params),

@@ -189,7 +189,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
     const id = oldId as string;
     const since = link.agentMs;
     session.adopt(id);
-    replay ??= await openReplay(store, info.sessionId, id, config);
+    replay ??= await openReplay(store, info.sessionId, id, session.redactText);
     replay.restart();
     session.gate = replay;
     verified = null;
@@ -225,7 +225,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
   };
 
   for (;;) {
-    const expectsMessages = replay ? (replay as Replay).expectsMessages : hasHistory;
+    const expectsMessages = (replay as Replay | null)?.expectsMessages ?? hasHistory;
     const step: NextStep = nextStep({
       policy,
       capabilities: { resume: session.facts.canResume, load: session.facts.canLoad, list: session.facts.canList },
@@ -353,10 +353,11 @@ export async function recordOpening(session: LiveSession, opened: Opened, config
   const at = config.clock();
   const report = reportOf(opened, session.link);
   session.known = opened.known;
+  const changes = session.takeStateChanges(before);
   const events: NewEvent[] = [
     ...(opened.replay?.imported ?? []).map(({ update, meta, turnId }): NewEvent => ({ kind: 'update', turnId, at, origin: 'import', payload: update, ...(meta ? { meta } : {}) })),
     { kind: 'resumed', turnId: null, at, origin: 'host', payload: report },
-    ...session.takeStateChanges(before).map(({ update, meta }): NewEvent => ({ kind: 'update', turnId: null, at, origin: 'agent', payload: update, ...(meta ? { meta } : {}) })),
+    ...changes.map(({ update, meta }): NewEvent => ({ kind: 'update', turnId: null, at, origin: 'agent', payload: update, ...(meta ? { meta } : {}) })),
   ];
   // In the same tick, so that nothing comes in between.
   const written = session.writer.append({
@@ -364,9 +365,9 @@ export async function recordOpening(session: LiveSession, opened: Opened, config
     lastKnown: { ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info },
   });
   session.finishOpening();
-  const { firstSeq } = await written;
+  const { lastSeq } = await written;
   if (opened.tier === 'transcript' || opened.tier === 'new') {
-    session.successor = { preamble: opened.preamble?.blocks ?? null, preambleText: opened.preamble?.text ?? null, beganSeq: firstSeq + (opened.replay?.imported.length ?? 0) };
+    session.successor = { preamble: opened.preamble?.blocks ?? null, preambleText: opened.preamble?.text ?? null, beganSeq: lastSeq - changes.length };
   }
   session.report = report;
   return report;

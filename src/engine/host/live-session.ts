@@ -8,6 +8,7 @@ import type { IncomingRequest, RpcResponse } from '../acp/peer.ts';
 import { RPC, type AgentFacts } from '../acp/v1.ts';
 import { RehydrateError } from '../errors.ts';
 import { describeExit, type AgentExit } from '../ports.ts';
+import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type NewEvent } from '../storage/statements.ts';
 import type { SessionWriter } from '../storage/writer.ts';
 import type { ContentBlock, ResumeReport, TurnEnded } from '../types.ts';
@@ -15,6 +16,7 @@ import type { Config } from './options.ts';
 import { isStateUpdate, learn, NOTHING_KNOWN, toColumns, type KnownState } from './last-known.ts';
 import { interruptedBy, releaseStatement } from './lease.ts';
 import { createPermissions, type Permissions } from './permissions.ts';
+import type { Replay } from './replay.ts';
 import type { Fence } from '../storage/statements.ts';
 
 /** Why a session's agent is being ended, in the words of `turn_outcome_unknown`'s `data.cause`. */
@@ -25,18 +27,11 @@ export interface EndCause {
   readonly error?: unknown;
 }
 
-/** Takes what an agent says before the first prompt as a replay of what it said before. */
-export interface ReplayGate {
-  /** True when the update was a part of the replay and is not to be logged as new. */
-  take(update: SessionUpdate, meta: Readonly<Record<string, unknown>> | undefined, during: 'opening' | 'live'): boolean;
-}
-
 /** A turn that runs. */
 export interface RunningTurn {
   readonly turnId: string;
-  readonly prompt: readonly ContentBlock[];
-  /** True when the update is the agent's echo of the prompt. */
-  isEcho(update: SessionUpdate): boolean;
+  /** Takes out the prompt's echo and what a late replay still owed. */
+  readonly filter: LiveFilter;
   /** The turn is over for another reason than the agent's answer; its end is in the log. */
   ended(end: TurnEnded, error: unknown): void;
 }
@@ -61,7 +56,8 @@ export class LiveSession {
   agentSessionId: string | null = null;
   known: KnownState = NOTHING_KNOWN;
   turn: RunningTurn | null = null;
-  gate: ReplayGate | null = null;
+  /** Takes what a resumed agent says before the first prompt as a replay of what it said before. */
+  gate: Replay | null = null;
   /** Set while the successor has not answered a turn: its id is not yet the stored one (I4). */
   successor: { readonly preamble: readonly ContentBlock[] | null; readonly preambleText: string | null; readonly beganSeq: number } | null = null;
   /** How it became live; handed out with the first prompt. */
@@ -154,6 +150,8 @@ export class LiveSession {
     return this.deps.redact(content);
   }
 
+  readonly redactText = (text: string): string => this.deps.redact(text);
+
   /** Starts to watch for the agent's end. Called once the session is whole; before, whoever opens it watches. */
   watch(): void {
     this.gone ??= this.link.gone.then((exit) => this.onGone(exit));
@@ -203,8 +201,7 @@ export class LiveSession {
     const update = this.deps.redact(item.update);
     const meta = item.meta && this.deps.redact(item.meta);
     const isState = isStateUpdate(update);
-    if (!isState && this.gate?.take(update, meta, this.prompted ? 'live' : 'opening')) return;
-    if (this.turn?.isEcho(update)) return;
+    if (!isState && this.gate) return this.gate.take(update, meta);
     const learnt = learn(this.known, update);
     if (learnt) this.known = { ...this.known, ...learnt };
     if (this.opening) {
@@ -213,15 +210,18 @@ export class LiveSession {
       return;
     }
     if (isState && !learnt && !this.prompted) return;
-    const event: NewEvent = {
-      kind: 'update',
-      turnId: this.turn?.turnId ?? null,
-      at: this.deps.config.clock(),
-      origin: 'agent',
-      payload: update,
-      ...(meta ? { meta } : {}),
-    };
-    this.writer.append({ events: [event], ...(learnt ? { lastKnown: toColumns(learnt) } : {}) }).catch((error: unknown) => this.fail(error));
+    // State updates are no part of a message and wait for none.
+    const passed = this.turn && !isState ? this.turn.filter.push(update, meta) : [{ update, ...(meta ? { meta } : {}) }];
+    if (passed.length === 0) return;
+    this.writer
+      .append({ events: this.asEvents(passed, this.turn?.turnId ?? null), ...(learnt ? { lastKnown: toColumns(learnt) } : {}) })
+      .catch((error: unknown) => this.fail(error));
+  }
+
+  /** What was let through, as events of the log. */
+  asEvents(items: readonly { readonly update: SessionUpdate; readonly meta?: Update['meta'] }[], turnId: string | null, origin: 'agent' | 'import' = 'agent'): NewEvent[] {
+    const at = this.deps.config.clock();
+    return items.map(({ update, meta }) => ({ kind: 'update', turnId, at, origin, payload: update, ...(meta ? { meta } : {}) }));
   }
 
   private hold(item: Update): void {
@@ -283,6 +283,7 @@ export class LiveSession {
     if (this.writerOrNull && this.fence) {
       const fence = this.fence;
       const events: NewEvent[] = [
+        ...(turn ? this.asEvents(turn.filter.end(), turn.turnId) : []),
         ...(this.permissionsOrNull?.cancelAll() ?? []),
         { kind: 'agent_exited', turnId: turn?.turnId ?? null, at, origin: 'agent', payload: stored },
         ...(turn && end ? [{ kind: 'turn_ended' as const, turnId: turn.turnId, at, origin: 'host' as const, payload: end }] : []),

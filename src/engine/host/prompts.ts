@@ -3,7 +3,6 @@ import { RehydrateError } from '../errors.ts';
 import type { StoredTurn } from '../storage/rows.ts';
 import type { Store } from '../storage/store.ts';
 import type { ContentBlock, PromptResult, StopReason } from '../types.ts';
-import { echoOf } from './echo.ts';
 import type { PromptOptions } from './api.ts';
 import type { Living } from './living.ts';
 import { invalid, type Config } from './options.ts';
@@ -65,7 +64,6 @@ export function createPrompts({ config, store, slots, living }: { config: Config
         contentHash: hash,
         idempotencyKey: key,
         report: living.reportFor(session, 'keep'),
-        isEcho: echoOf(stored),
       });
       living.reportFor(session, 'take');
       entry.turn = started;

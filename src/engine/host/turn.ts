@@ -1,12 +1,14 @@
 /** One prompt and everything up to its stop reason (DESIGN §6, order of a prompt). */
-import type { SessionUpdate, StopReason } from '@agentclientprotocol/sdk';
+import type { StopReason } from '@agentclientprotocol/sdk';
 import type { RpcResponse } from '../acp/peer.ts';
 import { RPC } from '../acp/v1.ts';
 import { RehydrateError } from '../errors.ts';
+import { createLiveFilter } from '../resume/match-live.ts';
 import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements.ts';
 import type { ContentBlock, PromptResult, ResumeReport, TurnEnded } from '../types.ts';
 import type { LiveSession } from './live-session.ts';
 import type { Config } from './options.ts';
+import type { ReplayResult } from './replay.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
@@ -17,7 +19,6 @@ export interface TurnRequest {
   readonly contentHash: string;
   readonly idempotencyKey: string | undefined;
   readonly report: ResumeReport;
-  readonly isEcho: (update: SessionUpdate) => boolean;
 }
 
 export interface TurnHandle {
@@ -36,8 +37,16 @@ export interface TurnHandle {
  */
 export async function startTurn(session: LiveSession, config: Config, request: TurnRequest): Promise<TurnHandle> {
   const { turnId, report } = request;
+  // What came behind the opening as a late replay is settled before the prompt goes into the log.
+  const settled = await settleReplay(session);
+  const filter = createLiveFilter({
+    prompt: request.stored,
+    preamble: session.successor?.preamble ?? null,
+    ...(settled ? { next: settled.next, nextToolCalls: settled.nextToolCalls } : {}),
+  });
   const at = config.clock();
   const started: NewEvent[] = [
+    ...(settled?.late ?? []).flatMap((item) => session.asEvents([item], item.turnId, 'import')),
     { kind: 'turn_started', turnId, at, origin: 'host', payload: request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey } },
     ...request.stored.map(
       (content): NewEvent => ({ kind: 'update', turnId, at, origin: 'host', payload: { sessionUpdate: 'user_message_chunk', content } }),
@@ -50,14 +59,14 @@ export async function startTurn(session: LiveSession, config: Config, request: T
   result.catch(() => undefined);
 
   // Set before the batch, so that a death of the agent during it ends this turn too.
-  session.turn = { turnId, prompt: request.stored, isEcho: request.isEcho, ended: (_end, error) => settleResult.reject(error) };
+  session.turn = { turnId, filter, ended: (_end, error) => settleResult.reject(error) };
   try {
     await session.writer.append({
       events: started,
-      also: ({ first }) => [
+      also: ({ last }) => [
         {
           sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
-          params: [turnId, session.sessionId, request.idempotencyKey ?? null, request.contentHash, JSON.stringify(report), first],
+          params: [turnId, session.sessionId, request.idempotencyKey ?? null, request.contentHash, JSON.stringify(report), last - request.stored.length],
         },
       ],
     });
@@ -90,7 +99,7 @@ export async function startTurn(session: LiveSession, config: Config, request: T
     else if (successor) session.report ??= report;
     session.writer
       .append({
-        events: [...session.permissions.cancelAll(), { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end }],
+        events: [...session.asEvents(filter.end(), turnId), ...session.permissions.cancelAll(), { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end }],
         also: ({ last }) => [
           endTurn(turnId, end, last),
           ...(answered && successor ? adoptAgentSession(session.sessionId, session.agentSessionId as string, successor.beganSeq, successor.preambleText, config.clock()) : []),
@@ -137,6 +146,21 @@ export async function startTurn(session: LiveSession, config: Config, request: T
       await finished;
     },
   };
+}
+
+/** Matches what still came of a replay; from then on what the agent says is new. */
+async function settleReplay(session: LiveSession) {
+  const { gate } = session;
+  if (!gate) return null;
+  const late: ReplayResult['imported'][number][] = [];
+  for (;;) {
+    const seen = gate.received;
+    const settled = await gate.settle();
+    late.push(...settled.late);
+    if (gate.received !== seen) continue;
+    session.gate = null;
+    return { ...settled, late };
+  }
 }
 
 const FAILED_WITHOUT_REASON = 'it named no stop reason';

@@ -20,13 +20,13 @@ export interface Store {
   events(sessionId: string, range: HistoryRange): Promise<SessionEvent[]>;
   /** Newest first, page by page, for as long as the reader goes on. */
   eventsBackwards(sessionId: string, before?: number): AsyncGenerator<SessionEvent[]>;
-  /** Oldest first, page by page; only updates. */
-  updatesForwards(sessionId: string, after: number): AsyncGenerator<SessionEvent[]>;
   turnByKey(sessionId: string, key: string): Promise<StoredTurn | null>;
   runningTurns(sessionId: string): Promise<StoredTurn[]>;
   agentSession(sessionId: string, agentSessionId: string): Promise<StoredAgentSession | null>;
   /** Whether the log holds any message, whoever said it. */
   hasMessages(sessionId: string): Promise<boolean>;
+  /** How many turns that the agent answered began with `after < seq < before`. */
+  completedTurns(sessionId: string, after: number, before: number): Promise<number>;
   /** Permission requests of a turn that nobody answered. */
   openPermissions(sessionId: string, after: number): Promise<string[]>;
 }
@@ -83,20 +83,6 @@ export function createStore(db: SqlDatabase): Store {
       }
     },
 
-    async *updatesForwards(sessionId, after) {
-      let edge = after;
-      for (;;) {
-        const rows = await query(
-          `SELECT ${EVENT_COLUMNS} FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind = 'update' ORDER BY seq LIMIT ?`,
-          [sessionId, edge, 4 * PAGE],
-        );
-        const last = rows.at(-1);
-        if (!last) return;
-        edge = Number(last['seq']);
-        yield rows.map(toEvent);
-      }
-    },
-
     async turnByKey(sessionId, key) {
       const [row] = await query('SELECT * FROM acp_turns WHERE session_id = ? AND idempotency_key = ?', [sessionId, key]);
       return row ? toTurn(row) : null;
@@ -123,6 +109,14 @@ AND json_extract(payload, '$.sessionUpdate') IN ('user_message_chunk', 'agent_me
         [sessionId],
       );
       return row !== undefined;
+    },
+
+    async completedTurns(sessionId, after, before) {
+      const [row] = await query(
+        `SELECT count(*) AS turns FROM acp_turns WHERE session_id = ? AND first_seq > ? AND first_seq < ? AND state IN ('completed', 'cancelled')`,
+        [sessionId, after, before],
+      );
+      return Number(row?.['turns'] ?? 0);
     },
 
     async openPermissions(sessionId, after) {

@@ -11,13 +11,21 @@ export interface InvariantTests {
 }
 
 export function invariantTests(root: string): readonly InvariantTests[] {
-  const files = readdirSync(path.join(root, 'tests'), { recursive: true, encoding: 'utf8' }).filter((file) => /\.(test|spec)\.ts$/.test(file) && !file.includes('node_modules'));
+  const files = testFiles(path.join(root, 'tests'));
   const names = files.flatMap((file) => {
-    const text = readFileSync(path.join(root, 'tests', file), 'utf8');
-    return [...text.matchAll(/\b(?:it|test|describe)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*(['"`])((?:(?!\1).)*)\1/g)].map((match) => ({ file: `tests/${file}`, name: match[2]! }));
+    const text = readFileSync(file, 'utf8');
+    return [...text.matchAll(/\b(?:it|test|describe)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*(['"`])((?:(?!\1).)*)\1/g)].map((match) => ({ file: path.relative(root, file), name: match[2]! }));
   });
   return INVARIANTS.map((id) => {
     const named = names.filter(({ name }) => new RegExp(`\\b${id}\\b`).test(name));
     return { id, tests: named.length, files: [...new Set(named.map(({ file }) => file))].sort() };
+  });
+}
+
+function testFiles(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const full = path.join(directory, entry.name);
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : testFiles(full);
+    return /\.(test|spec)\.ts$/.test(entry.name) ? [full] : [];
   });
 }

@@ -1,0 +1,162 @@
+/**
+ * Whether the documentation still speaks of the code that is there. Run by hand or by `npm test`:
+ *
+ *   node scripts/docs-check.mjs            the sources, then the built site
+ *   node scripts/docs-check.mjs --sources  the sources alone
+ *
+ * - every file a page names exists, and every identifier it sets as code occurs in the source or in ACP's types;
+ * - every page is in the sidebar;
+ * - every promise, I1 to I12, has a test that carries its number;
+ * - every public export has a place on a page of the library reference;
+ * - every prose page keeps its weight (docs-size.mjs).
+ */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import ts from 'typescript';
+import { pageSizes } from './docs-size.mjs';
+
+const ROOT = path.resolve(import.meta.dirname, '..');
+const DOCS = 'content/docs';
+
+/** Names that are nobody's here: other programs', other formats', examples'. */
+const FOREIGN = new Set(
+  `true false null undefined NodeJS Origin Host Referer NAME TEXT AGENT ARG FILE SITE BASE URL POST GET DELETE HEAD EOF
+  NotFoundError localhost sqlite3 mine DIR REPOSITORY_URL vercel nginx VACUUM INTO SELECT json jsonl`.split(/\s+/),
+);
+
+function filesUnder(directory, ending) {
+  const full = path.join(ROOT, directory);
+  if (!existsSync(full)) return [];
+  return readdirSync(full, { withFileTypes: true })
+    .flatMap((entry) => {
+      const file = `${directory}/${entry.name}`;
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesUnder(file, ending);
+      return ending.test(entry.name) ? [file] : [];
+    })
+    .sort();
+}
+
+const read = (file) => readFileSync(path.join(ROOT, file), 'utf8');
+
+/** Every word of the source that could be a name, ACP's and Node's own included. */
+function knownNames() {
+  const files = [
+    ...filesUnder('src', /\.(ts|tsx|astro)$/).filter((file) => file !== 'src/site/data.ts'),
+    ...filesUnder('playground', /\.(ts|tsx)$/),
+    ...filesUnder('examples', /\.ts$/),
+    'package.json',
+    ...['v1', 'v2'].map((version) => `node_modules/@agentclientprotocol/sdk/dist/${version}/schema/types.gen.d.ts`),
+  ];
+  const names = new Set(FOREIGN);
+  for (const file of files) for (const [name] of read(file).matchAll(/[A-Za-z_$][\w$]*/g)) names.add(name);
+  return names;
+}
+
+/** The code spans of a page, without fenced blocks, imports and what components are given. */
+export function codeSpans(text) {
+  const prose = text
+    .replace(/^---\n[\s\S]*?\n---\n/, '')
+    .replace(/^```[\s\S]*?^```/gm, '')
+    .replace(/^import .*$/gm, '')
+    .replace(/=\{`[\s\S]*?`\}/g, '');
+  return [...prose.matchAll(/`([^`\n]+)`/g)].map((match) => match[1]);
+}
+
+const PATHLIKE = /^(?:src|tests|scripts|examples|playground|content|public)(?:\/[\w.*-]+)*\/?$/;
+/** An identifier, perhaps of something and perhaps called: `host.sleep()`, `AgentExit`, `queued_events`. */
+const NAMELIKE = /^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*(?:\([\w, $]*\))?$/;
+
+/** What is wrong with the names on one page. */
+export function wrongNames(text, known, exists = (file) => existsSync(path.join(ROOT, file))) {
+  return codeSpans(text).flatMap((span) => {
+    if (PATHLIKE.test(span) && span.includes('/')) return exists(span) ? [] : [`names the file ${span}, which does not exist`];
+    if (!NAMELIKE.test(span)) return [];
+    const parts = span.replace(/\(.*$/, '').split('.');
+    const missing = parts.filter((part) => !known.has(part));
+    return missing.length > 0 ? [`names ${span}; ${missing.join(' and ')} occurs nowhere in the source`] : [];
+  });
+}
+
+function problemsOfPages() {
+  const known = knownNames();
+  return filesUnder(DOCS, /\.mdx?$/).flatMap((file) => wrongNames(read(file), known).map((problem) => `${file} ${problem}.`));
+}
+
+/** Pages nobody gets to by reading on. */
+function problemsOfSidebar() {
+  const sidebar = read('src/site/sidebar.ts');
+  return filesUnder(DOCS, /\.mdx?$/)
+    .map((file) => file.slice(DOCS.length + 1).replace(/(?:\/?index)?\.mdx?$/, ''))
+    .filter((id) => id !== '' && id !== '404' && !sidebar.includes(`'${id.split('/').at(-1)}'`) && !sidebar.includes(`${id}'`))
+    .map((id) => `${DOCS}/${id} is not in src/site/sidebar.ts.`);
+}
+
+function problemsOfPromises() {
+  const names = filesUnder('tests', /\.(test|spec)\.ts$/).map(read).join('\n');
+  return Array.from({ length: 12 }, (_, i) => `I${i + 1}`)
+    .filter((id) => !new RegExp(`['"\`(,\\s]${id}\\b[^\\n]*`).test(names))
+    .map((id) => `No test carries the promise ${id} in its name.`);
+}
+
+/** The names each entry of the package exports, from its source; our own, not those passed on from ACP. */
+export function publicExports() {
+  const { exports } = JSON.parse(read('package.json'));
+  const entries = Object.entries(exports).flatMap(([name, target]) => {
+    const file = typeof target === 'object' ? target.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts') : null;
+    return file ? [{ name, file: path.join(ROOT, file), there: existsSync(path.join(ROOT, file)) }] : [];
+  });
+  const program = ts.createProgram(
+    entries.filter((entry) => entry.there).map((entry) => entry.file),
+    { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, allowImportingTsExtensions: true, noEmit: true, skipLibCheck: true },
+  );
+  const checker = program.getTypeChecker();
+  return entries.map((entry) => {
+    const source = entry.there ? program.getSourceFile(entry.file) : undefined;
+    const module = source && checker.getSymbolAtLocation(source);
+    const own = (symbol) => {
+      const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+      return target.declarations?.some((declaration) => !declaration.getSourceFile().fileName.includes('node_modules'));
+    };
+    return { name: entry.name, there: entry.there, exports: module ? checker.getExportsOfModule(module).filter(own).map((symbol) => symbol.name) : [] };
+  });
+}
+
+/** Exports without a heading on a page of the library reference. */
+function problemsOfExports(site) {
+  const pages = path.join(site, 'reference/library');
+  const html = readdirSync(pages, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.html'))
+    .map((file) => readFileSync(path.join(pages, file), 'utf8'))
+    .join('\n');
+  const headings = new Set([...html.matchAll(/<h[23][^>]*>([\s\S]*?)<\/h[23]>/g)].map((match) => match[1].replace(/<[^>]+>/g, '').trim()));
+  return publicExports().flatMap((entry) => {
+    if (!entry.there) return [`package.json exports ${entry.name}, whose source is not there.`];
+    return entry.exports.filter((name) => !headings.has(name)).map((name) => `${name}, exported by ${entry.name}, has no place in the library reference.`);
+  });
+}
+
+function problemsOfWeight(site) {
+  return pageSizes(site)
+    .filter((page) => page.over.length > 0)
+    .map((page) => `${page.page} is over budget: ${page.over.map((part) => `${part} ${page[part]} bytes`).join(', ')}.`);
+}
+
+export function sourceProblems() {
+  return [...problemsOfPages(), ...problemsOfSidebar(), ...problemsOfPromises()];
+}
+
+export function siteProblems(site) {
+  return [...problemsOfExports(site), ...problemsOfWeight(site)];
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const problems = sourceProblems();
+  if (!process.argv.includes('--sources')) {
+    const { ensureSite } = await import('./support/site-build.mjs');
+    problems.push(...siteProblems(await ensureSite(console.error)));
+  }
+  for (const problem of problems) console.error(problem);
+  console.log(problems.length === 0 ? 'The documentation speaks of the code that is there.' : `${problems.length} problems in the documentation.`);
+  if (problems.length > 0) process.exitCode = 1;
+}

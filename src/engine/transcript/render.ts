@@ -241,8 +241,14 @@ function joinWithin(parts: readonly string[], bytes: number, reach: number): str
 
 function clean(text: string, redactor: Redactor, redact?: (text: string) => string): string {
   const ours = redactor.thorough(text);
-  return tame(redact ? redact(ours) : ours);
+  return unframed(tame(redact ? redact(ours) : ours));
 }
+
+/** The frame's own words, said inside it, would end it for whoever looks for them. */
+function unframed(text: string): string {
+  return text.replace(FRAME_WORDS, (found) => found.slice(0, -1) + ' (quoted)');
+}
+const FRAME_WORDS = new RegExp([RECORD_OPENING, RECORD_CLOSING].map((words) => words.replaceAll('.', '\\.').replaceAll(' ', '\\s+')).join('|'), 'gi');
 
 function indentLines(text: string): string {
   return text === '' ? '' : INDENT + text.replaceAll('\n', `\n${INDENT}`);

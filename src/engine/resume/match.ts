@@ -1,0 +1,394 @@
+/**
+ * Matching a replay against the log (DESIGN §6): what the agent repeats is not stored again, what it adds is
+ * stored once, and how much of our conversation it has is known at the end.
+ *
+ * Updates are pushed as they come; `finish` reads the log backwards, only as far as the replay reaches, and may be
+ * called again when more came late. Decisions:
+ *
+ * - **A message** is all that one side said until the other spoke, its white space left out. Agents stream in other
+ *   chunks, under other ids and with other tool calls in between than they replay.
+ * - **Order counts, position does not.** The longest common order of both lists is matched, so a capped replay, a
+ *   message the agent lost and one it made up cost nothing but themselves.
+ * - **Only a tail is imported**: what follows the last message both have, beginning with words of the user's. Before
+ *   that, a message we do not have is the agent's rendering of one we do, and is only counted.
+ * - **A tail that repeats what came before it** is the replay sent twice, not the user doing everything again.
+ * - **The remainder of an interrupted turn** is what goes on behind the text we have of it.
+ */
+import type { NewestFirst } from '../transcript/render.ts';
+import { RECORD_CLOSING, RECORD_OPENING } from '../transcript/render.ts';
+import type { SessionUpdate, Verification } from '../types.ts';
+import { align } from './match-align.ts';
+import { readLog, textOf, variantsOf, type LoggedMessage, type LoggedTurn, type LogReader, type Variant } from './match-log.ts';
+import { createReplayLog, type ReplayedMessage, type ReplayItem, type ReplayLog } from './match-replay.ts';
+import { isRendering, isTelling, offsetAfter, roleOf, squeeze, type Role } from './match-text.ts';
+import { verifyReplay } from './verify.ts';
+
+export interface ReplayMatcherOptions {
+  /** The log, newest first; events before `fromSeq` are not looked at, and need not be given. */
+  readonly log: NewestFirst;
+  /** The event with which this agent session began. Default 0: all of the log. */
+  readonly fromSeq?: number;
+  /** The texts of the preamble this agent session was given, or null. Its opening and closing words are known anyway. */
+  readonly preamble?: string | readonly string[] | null;
+  /** Replaces known secrets. Runs over whole messages of both sides, so that other chunks hide nothing. */
+  readonly redact?: (text: string) => string;
+  /**
+   * How many messages of this agent session the log holds before a seq. Asked when the replay was matched without reading
+   * that far, so that `missing` is true. Without it the log is read to its beginning.
+   */
+  readonly countBefore?: (seq: number) => Promise<number>;
+}
+
+export interface ReplayImport extends ReplayItem {
+  /** The interrupted turn it completes; null for what was said in another client. */
+  readonly turnId: string | null;
+}
+
+export interface ReplayResult {
+  readonly verified: Verification;
+  /** Messages that came, that we have, that we expected in vain, that are new. */
+  readonly received: number;
+  readonly matched: number;
+  readonly missing: number;
+  readonly importedMessages: number;
+  /** The new updates in order, as the agent sent them, except that a chunk we have part of holds the rest of it. */
+  readonly imported: readonly ReplayImport[];
+  /** Whether the log holds anything that a replay should bring. */
+  readonly expectsMessages: boolean;
+  /** Whether it reached the newest message it should bring. While it did not, more may come late. */
+  readonly reachedEnd: boolean;
+  /** The squeezed text of the messages that should come next, for `createLiveFilter`. */
+  readonly next: readonly { readonly role: Role; readonly text: string }[];
+  /** Tool calls of the messages that should come next. */
+  readonly nextToolCalls: ReadonlySet<string>;
+}
+
+export interface ReplayMatcher {
+  /** Takes one update; false when it is none of a conversation's (mode, commands, usage, …) and the caller's own. */
+  push(update: SessionUpdate, meta?: Readonly<Record<string, unknown>>): boolean;
+  /** Messages so far. */
+  readonly received: number;
+  /** Matches what came so far. May be called again after more was pushed. */
+  finish(): Promise<ReplayResult>;
+  /** Forgets what was pushed, for a second attempt. What was read of the log is kept. */
+  restart(): void;
+}
+
+/** State of the session, not part of the conversation: kept as last-known values by whoever drives this. */
+const STATE = new Set(['available_commands_update', 'current_mode_update', 'config_option_update', 'session_info_update', 'usage_update']);
+
+/** How many messages more than the replay holds are read of the log before its end is matched. */
+const READ_AHEAD = 8;
+
+export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatcher {
+  const redact = options.redact ?? ((text: string) => text);
+  const log = readLog(options.log, { fromSeq: options.fromSeq ?? 0, redact });
+  const strip = preambleStripper(options.preamble);
+  const clean = (_role: Role, text: string, first: boolean): string => {
+    const squeezed = squeeze(redact(text));
+    return first ? strip(squeezed) : squeezed;
+  };
+  let replay = createReplayLog(clean);
+
+  return {
+    push(update, meta) {
+      if (STATE.has(update.sessionUpdate)) return false;
+      replay.push({ update, ...(meta ? { meta } : {}) });
+      return true;
+    },
+    get received() {
+      return replay.count;
+    },
+    restart() {
+      replay = createReplayLog(clean);
+    },
+    async finish() {
+      const { messages, matches, logged } = await compare(replay, log, options.countBefore !== undefined);
+      const certain = logged.map((message) => log.isCertain(message));
+      const found = new Set(matches.map((match) => match?.logged));
+      const matched = matches.filter((match) => match !== null).length;
+      const unread = log.whole || logged.length === 0 ? 0 : ((await options.countBefore?.((logged[0] as LoggedMessage).seq)) ?? 0);
+      const missing = unread + certain.filter((isCertain, i) => isCertain && !found.has(i)).length;
+      const tail = findTail(messages, matches, logged, log, replay.items);
+      const lastFound = matches.reduce((last, match) => Math.max(last, match?.logged ?? -1), -1);
+      const behind = logged.slice(lastFound + 1);
+      return {
+        verified: verifyReplay({ expected: matched + missing, received: messages.length, matched }),
+        received: messages.length,
+        matched,
+        missing,
+        importedMessages: tail.messages,
+        imported: tail.items,
+        expectsMessages: certain.includes(true) || unread > 0,
+        reachedEnd: !certain.slice(lastFound + 1).includes(true),
+        next: behind.slice(0, MAX_NEXT).map((message) => ({ role: message.role, text: textOf(message) })),
+        nextToolCalls: new Set(behind.flatMap((message) => message.pieces.flatMap(({ turnId }) => [...(log.turn(turnId)?.toolCalls.keys() ?? [])]))),
+      };
+    },
+  };
+}
+
+/** A late replay further behind than this is stored as it comes. */
+const MAX_NEXT = 256;
+
+// ---------------------------------------------------------------- comparing
+
+interface Match {
+  readonly logged: number;
+  /** The last piece of the logged message that the agent has. */
+  readonly lastPiece: number;
+  /** `exact`: the same. `extends`: it begins with all we have. `rendering`: the same in other words. */
+  readonly how: 'exact' | 'extends' | 'rendering';
+}
+
+interface Comparison {
+  readonly messages: readonly ReplayedMessage[];
+  readonly matches: readonly (Match | null)[];
+  /** Oldest first, as far as was read. */
+  readonly logged: readonly LoggedMessage[];
+}
+
+/** Reads the log back until it covers the replay, then matches. */
+async function compare(replay: ReplayLog, log: LogReader, mayStop: boolean): Promise<Comparison> {
+  let count = mayStop ? replay.count + READ_AHEAD : Number.POSITIVE_INFINITY;
+  for (;;) {
+    await log.readUntil(count);
+    const logged = log.messages.toReversed();
+    const { messages, exact } = matchExactly(replay, logged, log);
+    const matches = fillGaps(messages, exact, logged, replay);
+    const found = matches.filter((match) => match !== null).length;
+    // The replay's first message is found, and most of what follows: what is older was not replayed.
+    if (log.whole || messages.length === 0 || (matches[0] !== null && found * 2 >= messages.length)) return { messages, matches, logged };
+    count *= 4;
+  }
+}
+
+function matchExactly(replay: ReplayLog, logged: readonly LoggedMessage[], log: LogReader): { messages: readonly ReplayedMessage[]; exact: (Match | null)[] } {
+  const places = new Map<string, number[]>();
+  const variants: (readonly Variant[])[] = logged.map((message) => variantsOf(message, log.isCertainPiece));
+  for (const [i, list] of variants.entries()) {
+    for (const { key } of list) {
+      const known = places.get(key);
+      if (!known) places.set(key, [i]);
+      else if (known.at(-1) !== i) known.push(i);
+    }
+  }
+  const keyUsed = (message: ReplayedMessage): string => (places.has(message.key) || message.onceKey === null ? message.key : message.onceKey);
+  const messages = replay.messages().flatMap((message) => (places.has(keyUsed(message)) ? [message] : (replay.split(message, (key) => places.has(key)) ?? [message])));
+  const found = align(messages.length, logged.length, (i) => places.get(keyUsed(messages[i] as ReplayedMessage)) ?? []);
+  const exact = messages.map((message, i): Match | null => {
+    const at = found[i] as number;
+    if (at < 0) return null;
+    const variant = (variants[at] as readonly Variant[]).find(({ key }) => key === keyUsed(message)) as Variant;
+    return { logged: at, lastPiece: variant.lastPiece, how: 'exact' };
+  });
+  return { messages, exact };
+}
+
+/**
+ * Between two matches the same role in the same place may be the same message in other words. Behind the last one it may
+ * go on too; there an answer counts only right behind its question, lest the answer to a foreign question passes for ours.
+ */
+function fillGaps(messages: readonly ReplayedMessage[], exact: readonly (Match | null)[], logged: readonly LoggedMessage[], replay: ReplayLog): readonly (Match | null)[] {
+  const matches = [...exact];
+  const last = exact.findLastIndex((match) => match !== null);
+  const fill = (from: number, to: number, first: number, end: number): void => {
+    let next = first;
+    for (let i = from; i < to && next < end; i++) {
+      const message = messages[i] as ReplayedMessage;
+      for (let j = next; j < end; j++) {
+        const candidate = logged[j] as LoggedMessage;
+        if (candidate.role !== message.role) continue;
+        const behind = j > 0 && i > 0 && matches[i - 1]?.logged === j - 1;
+        if (i > last && message.role === 'agent' && !behind) continue;
+        const how = likeness(replay.textOf(message), candidate, j === logged.length - 1 && (behind || last < 0), behind);
+        if (how === null) continue;
+        matches[i] = { logged: j, lastPiece: candidate.pieces.length - 1, how };
+        next = j + 1;
+        break;
+      }
+    }
+  };
+  let from = 0;
+  let first = 0;
+  for (const [i, match] of exact.entries()) {
+    if (!match) continue;
+    fill(from, i, first, match.logged);
+    from = i + 1;
+    first = match.logged + 1;
+  }
+  fill(from, messages.length, first, logged.length);
+  return matches;
+}
+
+function likeness(replayed: string, logged: LoggedMessage, mayExtend: boolean, behind: boolean): Match['how'] | null {
+  const text = textOf(logged);
+  if (mayExtend && (behind ? text !== '' : isTelling(text)) && replayed.startsWith(text)) return 'extends';
+  return isRendering(replayed, text) ? 'rendering' : null;
+}
+
+// ---------------------------------------------------------------- what is new
+
+interface Tail {
+  readonly items: ReplayImport[];
+  readonly messages: number;
+}
+
+function findTail(messages: readonly ReplayedMessage[], matches: readonly (Match | null)[], logged: readonly LoggedMessage[], log: LogReader, items: readonly ReplayItem[]): Tail {
+  const last = matches.findLastIndex((match) => match !== null);
+  // Nothing in common: whatever this is, it does not belong into this log.
+  if (last < 0) return { items: [], messages: 0 };
+  const match = matches[last] as Match;
+  const message = messages[last] as ReplayedMessage;
+  const known = logged[match.logged] as LoggedMessage;
+  const imported: ReplayImport[] = [];
+  let count = 0;
+
+  const goesOn = remainder(message, match, known, items);
+  const foreign = foreignStart(messages, last, goesOn);
+  const end = foreign.at;
+
+  // Up to the user's next words it is still the turn of the last message we have.
+  const turnId = known.pieces[match.lastPiece]?.turnId ?? null;
+  const turn = log.turn(turnId);
+  const isLastTurn = match.logged === logged.length - 1 || match.lastPiece < known.pieces.length - 1;
+  if (turn?.state === 'interrupted' && isLastTurn && match.how !== 'rendering') {
+    const from = goesOn && message.role === 'agent' ? goesOn : { item: message.role === 'agent' ? lastChunk(message, items) + 1 : message.from, rest: null };
+    let spoke = false;
+    for (let i = from.item; i < Math.min(end, items.length); i++) {
+      const item = i === from.item && from.rest ? from.rest : (items[i] as ReplayItem);
+      if (!isNewInTurn(item.update, turn)) continue;
+      imported.push({ ...item, turnId });
+      spoke ||= roleOf(item.update) === 'agent';
+    }
+    if (spoke) count++;
+  }
+
+  const toolCalls = new Set<string>();
+  for (let i = end; i < items.length; i++) {
+    const item = items[i] as ReplayItem;
+    if (isRepeatedToolCall(item.update, toolCalls)) continue;
+    imported.push({ ...(i === end && foreign.rest ? foreign.rest : item), turnId: null });
+  }
+  if (end < items.length) count += messages.length - foreign.message + (goesOn && message.role === 'user' ? 1 : 0);
+  return { items: imported, messages: count };
+}
+
+interface Remainder {
+  /** The item in which it begins. */
+  readonly item: number;
+  /** That item with only its new part; null when all of it is new. */
+  readonly rest: ReplayItem | null;
+}
+
+/** Where a message goes on behind what we have of it; null when it does not. */
+function remainder(message: ReplayedMessage, match: Match, known: LoggedMessage, items: readonly ReplayItem[]): Remainder | null {
+  if (match.how !== 'extends') return null;
+  const raw = known.pieces.map((piece) => piece.text).join('');
+  let left = squeeze(raw).length;
+  for (let i = message.from; i < message.to; i++) {
+    const item = items[i] as ReplayItem;
+    if (roleOf(item.update) !== message.role) continue;
+    const content = (item.update as { content?: { type?: unknown; text?: unknown } }).content;
+    const text = content?.type === 'text' ? String(content.text ?? '') : '';
+    if (left === 0) return { item: i, rest: null };
+    const size = squeeze(text).length;
+    if (size <= left) {
+      left -= size;
+      continue;
+    }
+    // A word of the user's that only begins like ours is another one; only whole chunks of theirs are new.
+    if (message.role === 'user') return null;
+    let rest = text.slice(offsetAfter(text, left));
+    if (/\s$/.test(raw)) rest = rest.trimStart();
+    return { item: i, rest: { ...item, update: { ...item.update, content: { ...content, type: 'text', text: rest } } as SessionUpdate } };
+  }
+  return null;
+}
+
+/** Where the user's words begin that we do not have: the item, and the message it belongs to. */
+function foreignStart(messages: readonly ReplayedMessage[], last: number, goesOn: Remainder | null): { at: number; rest: ReplayItem | null; message: number } {
+  if (goesOn && (messages[last] as ReplayedMessage).role === 'user') return { at: goesOn.item, rest: goesOn.rest, message: last + 1 };
+  let next = last + 1;
+  for (;;) {
+    while (next < messages.length && (messages[next] as ReplayedMessage).role !== 'user') next++;
+    const repeated = repeatedFrom(messages, next);
+    if (repeated === 0) break;
+    next += repeated;
+  }
+  const at = messages[next]?.from ?? Number.POSITIVE_INFINITY;
+  return { at, rest: null, message: next };
+}
+
+/** How many messages from `next` on say again what came just before them, or what the replay began with. */
+function repeatedFrom(messages: readonly ReplayedMessage[], next: number): number {
+  const same = (a: number, b: number): boolean => {
+    const [one, other] = [messages[a] as ReplayedMessage, messages[b] as ReplayedMessage];
+    // Two ids are two messages, whatever they say.
+    return one.key === other.key && (one.messageId === null || other.messageId === null || one.messageId === other.messageId);
+  };
+  const left = messages.length - next;
+  for (let size = Math.min(next, left); size >= 2; size--) {
+    if (!same(next - size, next)) continue;
+    let i = 1;
+    while (i < size && same(next - size + i, next + i)) i++;
+    if (i === size) return size;
+  }
+  // A second replay that broke off.
+  let i = 0;
+  while (i < Math.min(left, next) && same(i, next + i)) i++;
+  return i >= 2 && i === left ? left : 0;
+}
+
+function lastChunk(message: ReplayedMessage, items: readonly ReplayItem[]): number {
+  for (let i = message.to - 1; i >= message.from; i--) if (roleOf((items[i] as ReplayItem).update) === message.role) return i;
+  return message.from;
+}
+
+/** Whether an update of an interrupted turn says anything its log does not hold. */
+function isNewInTurn(update: SessionUpdate, turn: LoggedTurn): boolean {
+  switch (update.sessionUpdate) {
+    case 'user_message_chunk':
+      return false;
+    case 'agent_thought_chunk':
+      return !turn.thoughts;
+    case 'tool_call':
+    case 'tool_call_update':
+      return !turn.toolCalls.has(update.toolCallId) || (update.status !== undefined && update.status !== null && update.status !== turn.toolCalls.get(update.toolCallId));
+    case 'agent_message_chunk':
+      return true;
+    default:
+      return !turn.others.has(JSON.stringify(update));
+  }
+}
+
+function isRepeatedToolCall(update: SessionUpdate, seen: Set<string>): boolean {
+  if (update.sessionUpdate !== 'tool_call') return false;
+  const said = JSON.stringify(update);
+  if (seen.has(said)) return true;
+  seen.add(said);
+  return false;
+}
+
+// ---------------------------------------------------------------- the preamble
+
+/**
+ * Takes the preamble out of a squeezed first message. Agents replay it in front of the user's words, behind them
+ * or wrapped in marks of their own; its opening and closing words say where it stands.
+ */
+function preambleStripper(preamble: ReplayMatcherOptions['preamble']): (squeezed: string) => string {
+  if (preamble === null || preamble === undefined) return (text) => text;
+  const texts = (typeof preamble === 'string' ? [preamble] : preamble).map(squeeze).filter((text) => text !== '');
+  const opening = squeeze(RECORD_OPENING);
+  const closing = squeeze(RECORD_CLOSING);
+  return (text) => {
+    let rest = text;
+    for (const known of texts) rest = rest.replace(known, () => '');
+    for (let start = rest.indexOf(opening); start >= 0; start = rest.indexOf(opening)) {
+      const end = rest.indexOf(closing, start);
+      rest = rest.slice(0, start) + (end < 0 ? '' : rest.slice(end + closing.length));
+    }
+    // What an agent wraps an embedded resource in stays around nothing.
+    return rest.replace(/<[^<>]{0,400}rehydrate:\/\/[^<>]{0,400}>(?:<\/[^<>]{0,80}>)?|\[[^[\]]{0,200}\]\(rehydrate:[^()]{0,200}\)/g, '');
+  };
+}

@@ -1,0 +1,253 @@
+import { describe, expect, it } from 'vitest';
+import { createReplayMatcher } from '../../../src/engine/resume/match.ts';
+import { buildPreamble } from '../../../src/engine/transcript/preamble.ts';
+import { renderTranscript } from '../../../src/engine/transcript/render.ts';
+import { log } from '../transcript/log.ts';
+import { agent, match, said, store, thought, tool, user } from './replay.ts';
+
+const two = () => log().user('Remember blue').agent('OK,', ' blue.').end().user('Which colour?').agent('Bl', 'ue').end();
+const replayOfTwo = [user('Remember blue'), agent('OK, blue.'), user('Which colour?'), agent('Blue')];
+
+describe('I3: a replay of what we have adds nothing', () => {
+  it.each([
+    ['whole, in whole messages', replayOfTwo],
+    ['in other chunks', [user('Remem'), user('ber blue'), agent('O'), agent('K, blue.'), user('Which colour?'), agent('B'), agent('l'), agent('ue')]],
+    ['with ids of its own', [user('Remember blue', 'u1'), agent('OK, blue.', 'a1'), user('Which colour?', 'u2'), agent('Blue', 'a2')]],
+    ['with other white space', [user(' Remember\nblue\n'), agent('OK,  blue.\n'), user('Which colour?'), agent('\nBlue')]],
+    ['with thoughts and tool calls in between', [user('Remember blue'), thought('hm'), tool('1'), agent('OK,'), tool('2'), agent(' blue.'), user('Which colour?'), thought('x'), agent('Blue'), tool('3')]],
+    ['sent twice without ids', [...replayOfTwo, ...replayOfTwo]],
+    ['sent three times', [...replayOfTwo, ...replayOfTwo, ...replayOfTwo]],
+    ['begun, and begun again', [...replayOfTwo.slice(0, 2), ...replayOfTwo]],
+    ['sent, and begun again', [...replayOfTwo, ...replayOfTwo.slice(0, 2)]],
+    ['every message twice', replayOfTwo.flatMap((update) => [update, update])],
+    ['every message twice with the same id', replayOfTwo.flatMap((update, i) => [{ ...update, messageId: `m${i}` }, { ...update, messageId: `m${i}` }] as typeof replayOfTwo)],
+    ['sent twice with the same ids', [0, 1].flatMap(() => replayOfTwo.map((update, i) => ({ ...update, messageId: `m${i}` }) as (typeof replayOfTwo)[number]))],
+    ['the last turn sent again', [...replayOfTwo, ...replayOfTwo.slice(2)]],
+  ])('%s', async (_, updates) => {
+    const result = await match(two(), updates);
+    expect(said(result)).toEqual([]);
+    expect(result).toMatchObject({ verified: 'replay-matched', matched: 4, missing: 0, importedMessages: 0, reachedEnd: true, expectsMessages: true });
+  });
+
+  it.each([
+    ['only the newest', replayOfTwo.slice(2), 2, true],
+    ['only the oldest', replayOfTwo.slice(0, 2), 2, false],
+    ['without one in the middle', [replayOfTwo[0], replayOfTwo[1], replayOfTwo[3]], 3, true],
+    ['only the answers', [replayOfTwo[1], replayOfTwo[3]], 2, true],
+    ['only the questions', [replayOfTwo[0], replayOfTwo[2]], 2, false],
+  ] as const)('partial: %s', async (_, updates, matched, reachedEnd) => {
+    const result = await match(two(), updates as typeof replayOfTwo);
+    expect(said(result)).toEqual([]);
+    expect(result).toMatchObject({ verified: 'replay-partial', matched, missing: 4 - matched, reachedEnd });
+  });
+
+  it('empty', async () => {
+    expect(await match(two(), [])).toMatchObject({ verified: 'replay-empty', received: 0, matched: 0, missing: 4, imported: [], reachedEnd: false, expectsMessages: true });
+    expect(await match(two(), [tool('1'), thought('x')])).toMatchObject({ verified: 'replay-empty', imported: [] });
+  });
+
+  it('another conversation: nothing matched imports nothing', async () => {
+    expect(await match(two(), [user('Hello'), agent('Hi there')])).toMatchObject({ verified: 'replay-mismatch', received: 2, matched: 0, missing: 4, imported: [] });
+  });
+
+  it('nothing logged and nothing replayed is well; something replayed is not ours', async () => {
+    expect(await match(log(), [])).toMatchObject({ verified: 'replay-matched', expectsMessages: false, reachedEnd: true });
+    expect(await match(log(), [user('Hello')])).toMatchObject({ verified: 'replay-mismatch', expectsMessages: false, imported: [] });
+  });
+
+  it('a message in the middle that we do not have is counted, not imported', async () => {
+    const result = await match(two(), [replayOfTwo[0], replayOfTwo[1], user('/compact'), agent('done'), replayOfTwo[2], replayOfTwo[3]] as typeof replayOfTwo);
+    expect(result).toMatchObject({ verified: 'replay-matched', received: 6, matched: 4, imported: [] });
+  });
+
+  it('a message the agent wraps in context of its own is the same message', async () => {
+    const built = log().user('Please summarise the file').agent('It says hello').end();
+    const result = await match(built, [user('<environment>cwd /x</environment>Please summarise the file'), agent('It says hello')]);
+    expect(result).toMatchObject({ verified: 'replay-matched', matched: 2, imported: [] });
+    const interrupted = log().user('hi').agent('ho').end().user('Please summarise the file').end({ state: 'interrupted' });
+    expect((await match(interrupted, [user('hi'), agent('ho'), user('<env/>Please summarise the file')])).imported).toEqual([]);
+  });
+
+  it('attachments may be replayed as anything', async () => {
+    const image = { type: 'image', data: 'AAAA', mimeType: 'image/png' } as const;
+    const built = log().user('What is this?', image).agent('A cat').end().user(image).agent('A dog').end();
+    expect(await match(built, [user('What is this?'), agent('A cat'), { sessionUpdate: 'user_message_chunk', content: image }, agent('A dog')])).toMatchObject({ verified: 'replay-matched', imported: [] });
+    expect(await match(built, [user('What is this?[image]'), agent('A cat'), user('[image]'), agent('A dog')])).toMatchObject({ imported: [] });
+  });
+
+  it('a turn that never reached the agent is not missed', async () => {
+    const built = two().user('And now?').end({ state: 'interrupted' });
+    expect(await match(built, replayOfTwo)).toMatchObject({ verified: 'replay-matched', missing: 0, reachedEnd: true });
+    const refused = two().user('And now?').end({ state: 'failed', error: { code: 'agent_protocol_error', message: 'x' } });
+    expect(await match(refused, replayOfTwo)).toMatchObject({ verified: 'replay-matched', missing: 0 });
+  });
+
+  it('two prompts without an answer between them may come back as one message, or only the second', async () => {
+    const built = log().user('first').end({ state: 'interrupted' }).user('second').agent('answer').end();
+    for (const updates of [[user('first'), user('second'), agent('answer')], [user('firstsecond'), agent('answer')], [user('second'), agent('answer')], [user('first', '1'), user('second', '2'), agent('answer', '3')]]) {
+      expect(await match(built, updates)).toMatchObject({ verified: 'replay-matched', matched: 2, imported: [] });
+    }
+  });
+
+  it('a second attempt begins anew', async () => {
+    const matcher = createReplayMatcher({ log: two().newestFirst() });
+    matcher.push(user('Remember blue'));
+    matcher.restart();
+    expect(matcher.received).toBe(0);
+    for (const update of replayOfTwo) expect(matcher.push(update)).toBe(true);
+    expect(await matcher.finish()).toMatchObject({ received: 4, matched: 4 });
+  });
+
+  it('what is no part of a conversation is left to the caller', () => {
+    const matcher = createReplayMatcher({ log: [] });
+    expect(matcher.push({ sessionUpdate: 'available_commands_update', availableCommands: [] })).toBe(false);
+    expect(matcher.push({ sessionUpdate: 'current_mode_update', currentModeId: 'x' })).toBe(false);
+    expect(matcher.push({ sessionUpdate: 'something_new' } as never)).toBe(true);
+  });
+});
+
+describe('what happened in another client is imported once', () => {
+  const foreign = [user('From elsewhere'), thought('hmm'), tool('t9'), agent('Under'), agent('stood')];
+
+  it.each([
+    ['behind a whole replay', [...replayOfTwo, ...foreign]],
+    ['behind a capped replay', [...replayOfTwo.slice(3), ...foreign]],
+    ['behind a doubled replay', [...replayOfTwo, ...replayOfTwo, ...foreign]],
+    ['with ids', [...replayOfTwo, ...foreign].map((update, i) => ({ ...update, messageId: `m${i < 5 ? i : 9}` }))],
+  ])('%s', async (_, updates) => {
+    const built = two();
+    const result = await match(built, updates as typeof replayOfTwo);
+    expect(said(result)).toEqual(['user From elsewhere', 'agent_thought_chunk hmm', 'tool_call t9', 'agent Understood']);
+    expect(result).toMatchObject({ importedMessages: 2, verified: updates.length === 6 ? 'replay-partial' : 'replay-matched' });
+    store(built, result);
+    expect((await match(built, updates as typeof replayOfTwo)).imported).toEqual([]);
+  });
+
+  it('where the agent lost our last turn and the user went on elsewhere', async () => {
+    const built = two().user('Lost turn').agent('Lost answer').end();
+    const result = await match(built, [...replayOfTwo, ...foreign]);
+    expect(said(result)[0]).toBe('user From elsewhere');
+    expect(result).toMatchObject({ verified: 'replay-partial', missing: 2, importedMessages: 2 });
+  });
+
+  it('an answer of theirs that begins like a lost one of ours stays theirs', async () => {
+    const built = two().user('Lost turn').agent('OK').end();
+    expect(said(await match(built, [...replayOfTwo, user('Other'), agent('OK then')]))).toEqual(['user Other', 'agent OK then']);
+  });
+
+  it('behind a prompt of ours that got no answer', async () => {
+    const built = two().user('Cut off').end({ state: 'interrupted' });
+    const result = await match(built, [...replayOfTwo, user('Cut off'), user('From elsewhere'), agent('Yes')]);
+    expect(said(result)).toEqual(['user From elsewhere', 'agent Yes']);
+    expect(result.importedMessages).toBe(2);
+    store(built, result);
+    expect((await match(built, [...replayOfTwo, user('Cut off'), user('From elsewhere'), agent('Yes')])).imported).toEqual([]);
+  });
+
+  it('the same words again are a new turn when ids say so', async () => {
+    const built = log().user('ping').agent('pong').end();
+    const result = await match(built, [user('ping', '1'), agent('pong', '2'), user('ping', '3'), agent('pong', '4')]);
+    expect(said(result)).toEqual(['user ping', 'agent pong']);
+  });
+
+  it('keeps the updates as they came', async () => {
+    const odd = { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'x', annotations: { a: 1 } }, messageId: 'q', extra: [1] } as never;
+    const matcher = createReplayMatcher({ log: two().newestFirst() });
+    for (const update of [...replayOfTwo, user('new')]) matcher.push(update);
+    matcher.push(odd, { trace: 1 });
+    const { imported } = await matcher.finish();
+    expect(imported[1]).toEqual({ update: odd, meta: { trace: 1 }, turnId: null });
+  });
+});
+
+describe('a replay completes an interrupted turn', () => {
+  const cut = (...chunks: string[]) => two().user('Tell me').agent(...chunks).end({ state: 'interrupted' });
+  it.each([
+    ['text that goes on', cut('Once upon'), [user('Tell me'), agent('Once upon a time.')], ['agent@t3  a time.']],
+    ['… in chunks', cut('Once ', 'upon'), [user('Tell me'), agent('On'), agent('ce upon a'), agent(' time'), agent('.')], ['agent@t3  a time.']],
+    ['… with white space already there', cut('Once upon '), [user('Tell me'), agent('Once upon a time.')], ['agent@t3 a time.']],
+    ['nothing had come yet', cut(), [user('Tell me'), thought('hm'), agent('Once.')], ['agent_thought_chunk@t3 hm', 'agent@t3 Once.']],
+    ['a tool call we have and one we have not', cut('A').tool('k1', 'x', { status: 'completed' }), [user('Tell me'), agent('A'), tool('k1'), tool('k2'), agent('B')], ['tool_call@t3 k2', 'agent@t3 B']],
+    ['all of it had come', cut('Once.'), [user('Tell me'), agent('Once.')], []],
+    ['the agent kept less', cut('Once upon a time there was'), [user('Tell me'), agent('Once upon a time')], []],
+    ['the agent kept something else', cut('Once upon a time'), [user('Tell me'), agent('Sorry.')], []],
+    ['… and goes on elsewhere', cut('Once'), [user('Tell me'), agent('Once.'), user('More'), agent('No')], ['agent@t3 .', 'user More', 'agent No']],
+  ])('%s', async (_, built, updates, imported) => {
+    // `cut(…).tool` above logs behind the end of its turn; order within the turn is what counts here.
+    const all = [...replayOfTwo, ...updates];
+    const result = await match(built, all);
+    expect(said(result)).toEqual(imported);
+    store(built, result);
+    expect((await match(built, all)).imported).toEqual([]);
+  });
+
+  it('a completed turn is never added to', async () => {
+    const built = two().user('Tell me').agent('Once').end();
+    const result = await match(built, [...replayOfTwo, user('Tell me'), agent('Once upon a time'), tool('z')]);
+    expect(result).toMatchObject({ imported: [], verified: 'replay-matched' });
+  });
+
+  it('a turn whose end was never stored counts as interrupted', async () => {
+    const result = await match(two().user('Tell me').agent('Once'), [...replayOfTwo, user('Tell me'), agent('Once more')]);
+    expect(said(result)).toEqual(['agent@t3  more']);
+  });
+});
+
+describe('where it begins', () => {
+  it('only the log of this agent session is looked at', async () => {
+    const built = two();
+    const began = built.events.length + 1;
+    built.push('resumed', { tier: 'transcript' }, 'host').user('Next').agent('Fine').end();
+    expect(await match(built, [user('Next'), agent('Fine')], { fromSeq: began })).toMatchObject({ verified: 'replay-matched', matched: 2, missing: 0 });
+  });
+
+  it.each(['inline', 'resource', 'file'] as const)('the %s preamble in front of the first prompt is known', async (mode) => {
+    const built = two();
+    const transcript = await renderTranscript(built.newestFirst());
+    const blocks = buildPreamble({ transcript, mode, path: '/p.md' });
+    const began = built.events.length + 1;
+    built.push('resumed', { tier: 'transcript' }, 'host').user('Go on').agent('Going').end();
+    const words = blocks.map((block) => (block.type === 'text' ? block.text : '')).join('');
+    const wrapped = `<context ref="rehydrate:///earlier-conversation.md">\n${transcript}\n</context>`;
+    const replays = [
+      [user(`${words}Go on`)],
+      [user(words), user('Go on')],
+      [user(words, '1'), user('Go on', '2')],
+      [user('Go on')],
+      [user(`${words}\nGo on\n${mode === 'resource' ? wrapped : ''}`)],
+    ];
+    for (const first of replays) {
+      for (const preamble of [transcript, words, [words, transcript], '']) {
+        const result = await match(built, [...first, agent('Going')], { fromSeq: began, preamble });
+        expect([result.verified, result.matched, said(result)]).toEqual(['replay-matched', 2, []]);
+      }
+    }
+  });
+
+  it('a preamble whose first prompt was cut off is no message of the user’s', async () => {
+    const built = two();
+    const transcript = await renderTranscript(built.newestFirst());
+    const began = built.events.length + 1;
+    built.push('resumed', {}, 'host').user('Go on').agent('Go').end({ state: 'interrupted' });
+    const result = await match(built, [user(`${transcript}Go on`), agent('Going')], { fromSeq: began, preamble: transcript });
+    expect(said(result)).toEqual(['agent@t3 ing']);
+  });
+
+  it('secrets are out of the log, so they are taken out of the replay, however it is cut', async () => {
+    const redact = (text: string) => text.replaceAll('canary-1', '[secret K]');
+    const built = log().user('key [secret K]').agent('can', 'ary-1 it is').end();
+    expect(await match(built, [user('key can'), user('ary-1'), agent('canary-1 it is')], { redact })).toMatchObject({ verified: 'replay-matched', matched: 2 });
+  });
+});
+
+describe('late replay', () => {
+  it('says whether it reached the end, and may be finished again', async () => {
+    const matcher = createReplayMatcher({ log: two().newestFirst() });
+    matcher.push(user('Remember blue'));
+    const early = await matcher.finish();
+    expect(early).toMatchObject({ matched: 1, reachedEnd: false });
+    expect(early.next.map(({ role }) => role)).toEqual(['agent', 'user', 'agent']);
+    for (const update of replayOfTwo.slice(1)) matcher.push(update);
+    expect(await matcher.finish()).toMatchObject({ matched: 4, missing: 0, reachedEnd: true, next: [] });
+  });
+});

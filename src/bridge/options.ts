@@ -69,7 +69,7 @@ export function checkOrigin(text: string): string {
     throw new RehydrateError('invalid_argument', `'${text}' is not an origin: give scheme, host and port, as in https://example.org.`, {}, { cause: error });
   }
   // `null` is what sandboxed frames, files and redirects send: allowing it would allow anybody.
-  if (url.origin === 'null' || (text !== url.origin && text !== `${url.origin}/`)) {
+  if (url.origin === 'null' || text.includes('*') || (text !== url.origin && text !== `${url.origin}/`)) {
     throw invalid(`'${text}' is not an exact origin${url.origin === 'null' ? '' : `: did you mean ${url.origin}?`} Wildcards and paths are not accepted.`);
   }
   return url.origin;

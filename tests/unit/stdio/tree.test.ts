@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { environHasMark, MARK, parsePs, parseStat, psProcesses, readProcesses, type ProcessEntry } from '../../../src/adapters/stdio/process-table.ts';
+import { cwdProblem, startProblem } from '../../../src/adapters/stdio/start-problem.ts';
+import { membersOf } from '../../../src/adapters/stdio/tree.ts';
+
+const entry = (pid: number, ppid: number, pgid: number, more: Partial<ProcessEntry> = {}): ProcessEntry => ({ pid, ppid, pgid, startTime: String(pid), zombie: false, ...more });
+
+describe('membersOf', () => {
+  const none = new Map<number, string>();
+  const pids = (processes: ProcessEntry[], known = none, marked: number[] = []): number[] =>
+    membersOf(processes, { pgid: 10, known, marked: (pid) => marked.includes(pid) }).map(({ pid }) => pid);
+
+  const rows: [string, ProcessEntry[], Map<number, string>, number[], number[]][] = [
+    ['the group', [entry(1, 0, 1), entry(10, 1, 10), entry(11, 10, 10), entry(20, 1, 20)], none, [], [10, 11]],
+    ['the group without its leader', [entry(11, 1, 10)], none, [], [11]],
+    ['a child in a group of its own', [entry(10, 1, 10), entry(30, 10, 30)], none, [], [10, 30]],
+    ['that child’s children', [entry(10, 1, 10), entry(30, 10, 30), entry(31, 30, 31)], none, [], [10, 30, 31]],
+    ['a daemon that carries the mark', [entry(10, 1, 10), entry(40, 1, 40)], none, [40], [10, 40]],
+    ['what a marked daemon started', [entry(40, 1, 40), entry(41, 40, 41)], none, [40], [40, 41]],
+    ['what was known before', [entry(50, 1, 50)], new Map([[50, '50']]), [], [50]],
+    ['not another process with a known one’s pid', [entry(50, 1, 50, { startTime: 'later' })], new Map([[50, '50']]), [], []],
+    ['no zombies', [entry(10, 1, 10, { zombie: true })], none, [], []],
+    ['children of a zombie', [entry(10, 1, 10, { zombie: true }), entry(12, 10, 12)], none, [], [12]],
+    ['nobody else', [entry(1, 0, 1), entry(60, 1, 60)], none, [], []],
+  ];
+  it.each(rows)('%s', (_name, processes, known, marked, expected) => {
+    expect(pids(processes, known, marked)).toEqual(expected);
+  });
+});
+
+describe('the process table', () => {
+  it('reads names that hold spaces and parentheses', () => {
+    const stat = '42 (a) b (c) S 7 41 41 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2';
+    expect(parseStat(stat)).toEqual({ pid: 42, ppid: 7, pgid: 41, startTime: '98765', zombie: false });
+    expect(parseStat(stat.replace(' S ', ' Z '))).toMatchObject({ zombie: true });
+    expect(parseStat('')).toBeNull();
+  });
+
+  it('reads what ps prints', () => {
+    expect(parsePs('    1     0     1 Ss   Mon Nov  2 10:00:00 2026\n  501     1   500 Z    Mon Nov  2 10:00:01 2026\n')).toEqual([
+      { pid: 1, ppid: 0, pgid: 1, startTime: 'Mon Nov  2 10:00:00 2026', zombie: false },
+      { pid: 501, ppid: 1, pgid: 500, startTime: 'Mon Nov  2 10:00:01 2026', zombie: true },
+    ]);
+  });
+
+  it.skipIf(process.platform === 'win32')('finds this process both ways', async () => {
+    for (const table of [await readProcesses(), await psProcesses()]) {
+      expect(table.find(({ pid }) => pid === process.pid)).toMatchObject({ ppid: process.ppid, zombie: false });
+    }
+  });
+
+  it('finds a mark among the variables, also behind an outer host’s', () => {
+    const environ = `PATH=/bin\0X${MARK}=aa.1\0${MARK}=aa.1,bb.2\0`;
+    expect(['aa.1', 'bb.2', 'bb.', 'cc.', 'a.1'].map((mark) => environHasMark(environ, mark))).toEqual([true, true, true, false, false]);
+  });
+});
+
+describe('why an agent could not start', () => {
+  const spec = { name: 'a', command: '/bin/thing' };
+  it.each(['ENOENT', 'EACCES', 'ENOEXEC', 'ENOTDIR', 'E2BIG', 'EAGAIN', 'EMFILE', 'EOTHER'])('%s', (code) => {
+    const error = startProblem(spec, Object.assign(new Error('spawn failed'), { code }));
+    expect(error).toMatchObject({ code: 'agent_start_failed', data: { agent: 'a', cause: code } });
+    expect(error.message).toContain("'a'");
+    expect(error.message).toContain('/bin/thing');
+  });
+
+  it('a working directory that is gone, a file, or out of reach', () => {
+    const failing = (code: string) => () => {
+      throw Object.assign(new Error(code), { code });
+    };
+    expect(cwdProblem('a', '/x', () => true)).toBeNull();
+    expect(cwdProblem('a', '/x', () => false)?.message).toContain('is not a directory');
+    expect(cwdProblem('a', '/x', failing('ENOENT'))?.message).toContain('does not exist');
+    expect(cwdProblem('a', '/x', failing('EACCES'))).toMatchObject({ code: 'cwd_missing', message: expect.stringContaining('EACCES') as string });
+  });
+});

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { asExit, exitFromClose } from '../../../src/adapters/websocket/exit.ts';
+import { httpUrl } from '../../../src/adapters/websocket/bridge-client.ts';
+import { closeFrame } from '../../../src/bridge/close.ts';
+import { type AgentExit, isCleanExit } from '../../../src/engine/ports.ts';
+
+describe('I8: exitFromClose', () => {
+  const told: AgentExit[] = [
+    { kind: 'ended', code: 0, signal: null },
+    { kind: 'quit', code: 0, signal: null },
+    { kind: 'failed', code: 3, signal: null },
+    { kind: 'signalled', code: null, signal: 'SIGSEGV' },
+  ];
+  it.each(told)('what the bridge says in a close frame comes back: %o', (exit) => {
+    expect(exitFromClose(closeFrame({ kind: 'exit', exit }, 'c'), null)).toEqual(exit);
+  });
+
+  it('prefers the report, which has more to tell', () => {
+    const exit: AgentExit = { kind: 'killed', code: null, signal: 'SIGKILL', stderr: 'x' };
+    expect(exitFromClose(closeFrame({ kind: 'exit', exit }, 'c'), exit)).toBe(exit);
+  });
+
+  it('a socket that dropped is disconnected, however the bridge then ended the tree', () => {
+    const exit = exitFromClose({ code: 1006, reason: '' }, { kind: 'ended', code: 0, signal: null, stderr: 'bye' });
+    expect(exit).toMatchObject({ kind: 'disconnected', stderr: 'bye' });
+    expect(isCleanExit(exit)).toBe(false);
+  });
+
+  it.each([1001, 1002, 1005, 1006, 1009, 1011, 4000, 4004, 4005, 4999])('%i is never clean', (code) => {
+    expect(exitFromClose({ code, reason: 'not json' }, null).kind).toBe('disconnected');
+  });
+
+  it('names the limit', () => {
+    expect(exitFromClose(closeFrame({ kind: 'limit', limit: 'idleMs' }, 'c'), null)).toMatchObject({ message: expect.stringContaining('idleMs') as string });
+  });
+
+  it('believes nothing that is no exit', () => {
+    for (const value of [null, undefined, 1, 'ended', [], {}, { kind: 1 }, { kind: 'fine' }]) expect(asExit(value)).toBeNull();
+  });
+});
+
+describe('httpUrl', () => {
+  it.each([
+    ['ws://127.0.0.1:1', 'http://127.0.0.1:1'],
+    ['wss://x.example/', 'https://x.example'],
+    ['http://127.0.0.1:1', 'http://127.0.0.1:1'],
+  ])('%s', (url, expected) => expect(httpUrl(url)).toBe(expected));
+});

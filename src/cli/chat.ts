@@ -66,6 +66,7 @@ export const chat: Command = async ({ call, output, signals }) => {
       asker.event(event);
     });
     if (output.tty) output.note(`${session.agent} in ${session.cwd}, session ${sessionId}. /help for help, Ctrl-D to leave.`, colours.dim);
+    await following.caughtUp();
     const policy = one(call, 'policy') as ResumePolicy | undefined;
     let code: number = EXIT.ok;
     for (let line = await ask.line(); line !== null; line = await ask.line()) {

@@ -49,6 +49,8 @@ export interface Running {
   readonly done: Promise<Done>;
   /** Resolves when stdout and stderr together hold the text. */
   saw(text: string): Promise<void>;
+  /** stdout so far. */
+  stdout(): string;
 }
 
 export interface Scratch {
@@ -116,7 +118,7 @@ export function scratch(): Scratch {
         look();
         void done.then(() => reject(new Error(`it ended without saying “${text}”:\n${stdout}\n${stderr}`)));
       });
-    return { child, pid: child.pid as number, done, saw };
+    return { child, pid: child.pid as number, done, saw, stdout: () => stdout };
   };
   const run = (args: readonly string[], options: StartOptions = {}) => start(args, { stdin: '', ...options }).done;
   return {

@@ -1,0 +1,118 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { AGENT, BIN, build, BUILD_MS, gone, scratch } from './harness.ts';
+import type { Scratch } from './harness.ts';
+
+beforeAll(build, BUILD_MS);
+let at: Scratch;
+beforeEach(() => {
+  at = scratch();
+});
+afterEach(async () => {
+  await gone(at.directory);
+  at.remove();
+});
+
+describe('chat through pipes', () => {
+  it('one turn a line, in order, the replies alone on stdout; the end of the input ends it', async () => {
+    const done = await at.run(['chat', '--db', at.db, '--', ...at.agent()], { stdin: 'my name is Ada\n\nwhat is my name?\n' });
+    expect(done).toMatchObject({ code: 0, stdout: 'Noted. Your name: Ada.\nYour name: Ada (from earlier in this conversation).\n' });
+    const again = await at.run(['chat', '--db', at.db, '--', ...at.agent()], { stdin: 'what is my name?\n/quit\nsay never\n' });
+    expect(again.stdout).toBe('Your name: Ada (from my own memory of this session).\n');
+  });
+
+  it('a turn that fails does not end it; in a pipe the last outcome is the exit code', async () => {
+    const done = await at.run(['chat', '--db', at.db, '--', ...at.agent()], { stdin: 'crash\nsay still here\n' });
+    expect([done.code, done.stdout]).toEqual([0, 'I am about to crash…\nstill here\n']);
+    expect(done.stderr).toContain('turn_outcome_unknown');
+    expect((await at.run(['chat', '--db', at.db, '--', ...at.agent()], { stdin: 'crash\n' })).code).toBe(5);
+  });
+
+  it('SIGTERM ends it: 143, the turn interrupted', async () => {
+    const running = at.start(['chat', '--db', at.db, '--', ...at.agent()]);
+    running.child.stdin?.write('count to 500\n');
+    await running.saw('1 2 3');
+    running.child.kill('SIGTERM');
+    expect((await running.done).code).toBe(143);
+    expect(at.left()).toEqual([]);
+  });
+});
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+
+describe.skipIf(!hasScript)('chat on a terminal', () => {
+  /** `script` gives the command a terminal; what is written to its stdin is typed. */
+  const terminal = () => {
+    const command = [process.execPath, BIN, 'chat', '--db', at.db, '--', ...at.agent()].join(' ');
+    const child = spawn('script', ['-qefc', command, '/dev/null'], { cwd: at.directory, env: { ...process.env, NO_COLOR: '1', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'inherit'] });
+    let screen = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
+    return {
+      type: (text: string) => child.stdin.write(text),
+      shows: (text: string) => expect.poll(() => screen, { timeout: 20_000 }).toContain(text),
+      forget: () => (screen = ''),
+      code: new Promise((resolve) => child.on('close', resolve)),
+    };
+  };
+
+  it('Ctrl-C cancels the turn and not the program; the arrow keys bring prompts back; a question is answered', async () => {
+    const tty = terminal();
+    await tty.shows('› ');
+    tty.type('count to 500\r');
+    await tty.shows('1 2 3');
+    tty.forget();
+    tty.type('\u0003');
+    await tty.shows('cancelling');
+    await tty.shows('› ');
+    tty.type('say still here\r');
+    await tty.shows('still here\r\n');
+    tty.forget();
+    tty.type('\u001b[A\u001b[A\r');
+    await tty.shows('1 2 3');
+    tty.type('\u0003');
+    await tty.shows('› ');
+    tty.type('ask permission\r');
+    await tty.shows('or Enter to refuse');
+    tty.type('1\r');
+    await tty.shows('Thank you. I did it.');
+    tty.type('\u0004');
+    expect(await tty.code).toBe(0);
+  });
+});
+
+describe('bridge', () => {
+  it('tells its address first, carries an agent, and leaves nothing when it ends', async () => {
+    const running = at.start(['bridge', '--json', '--origin', 'https://example.org', '--cwd', at.directory, '--agent', `demo='${process.execPath}' "${AGENT}" --store '${at.store}'`]);
+    await running.saw('\n');
+    const first = JSON.parse(running.stdout()) as { url: string; token: string; agents: string[] };
+    expect(first).toEqual({ url: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+$/), token: expect.stringMatching(/^[\w-]{43}$/), agents: ['demo'] });
+    const socket = new WebSocket(`${first.url}/agents/demo`, ['acp.v1', `bearer.${first.token}`], { origin: 'https://example.org' });
+    const answer = new Promise<string>((resolve, reject) => {
+      socket.on('open', () => socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: 1 } })));
+      socket.on('message', (data) => resolve(String(data)));
+      socket.on('error', reject);
+    });
+    expect(JSON.parse(await answer)).toMatchObject({ result: { agentInfo: { name: 'scripted-native' } } });
+    const closed = new Promise((resolve) => socket.on('close', resolve));
+    running.child.kill('SIGTERM');
+    expect(await closed).toBe(4005);
+    const done = await running.done;
+    expect([done.code, done.lines.length]).toEqual([143, 1]);
+    expect(at.left()).toEqual([]);
+  });
+
+  it.each([
+    [['bridge'], /at least one agent/],
+    [['bridge', '--agent', 'demo'], /NAME=COMMAND/],
+    [['bridge', '--agent', 'demo= '], /has no command/],
+    [['bridge', '--agent', `demo='open`], /not closed/],
+    [['bridge', '--agent', 'a=x', '--agent', 'a=y'], /named twice/],
+    [['bridge', '--agent', 'a=x', '--host', '0.0.0.0'], /other machines/],
+    [['bridge', '--agent', 'a=x', '--origin', '*'], /origin/],
+  ])('%j: exit 2, and why', async (args, why) => {
+    const done = await at.run(args);
+    expect(done.code).toBe(2);
+    expect(done.stderr).toMatch(why);
+  });
+});

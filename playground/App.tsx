@@ -44,7 +44,6 @@ export function App({ pg, loadTerminal, pageUrl }: { readonly pg: Playground; re
       table: computed(() => (pg.time.past.value ? pg.time.past.value.table : pg.tables.table.value)),
       changes: computed(() => (pg.time.past.value ? new Map() : pg.tables.changes.value)),
       transcript: computed(() => (pg.time.past.value ? pg.time.past.value.transcript : transcripts.text.value)),
-      busy: computed(() => pg.play.running.value || pg.sending.value || pg.inPast.value),
       bridgeWords: computed(() => (pg.bridge.state.value.kind === 'connected' ? 'About the bridge' : 'Connect a bridge')),
     }),
     [pg, transcripts],
@@ -86,7 +85,7 @@ export function App({ pg, loadTerminal, pageUrl }: { readonly pg: Playground; re
             scenario={pg.scenario}
             progress={pg.play.progress}
             next={pg.play.next}
-            busy={derived.busy}
+            busy={pg.play.busy}
             blocked={pg.play.blocked}
             onRun={() => void pg.play.runNext()}
             onSkip={() => pg.play.skipNext()}

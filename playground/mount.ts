@@ -25,7 +25,6 @@ export async function mount(element: HTMLElement, options: MountOptions = {}): P
   const embedded = options.scenario !== undefined;
   const pg = new Playground({
     platform: browserPlatform({
-      base,
       wasmUrl,
       embedded,
       startAgentWorker: (name) => new AgentWorker({ name }),

@@ -17,7 +17,6 @@ export function Embed({ pg, more }: { readonly pg: Playground; readonly more: st
       permission: computed(() => pg.live.value.permission),
       problem: computed(() => pg.problem.value?.text ?? null),
       waiting: computed(() => null),
-      busy: computed(() => pg.play.running.value || pg.sending.value),
       events: computed(() => pg.view.value.info?.latestSeq ?? 0),
       frames: computed(() => pg.keeper.frames.value.at(-1)?.id ?? 0),
     }),
@@ -30,7 +29,7 @@ export function Embed({ pg, more }: { readonly pg: Playground; readonly more: st
         scenario={pg.scenario}
         progress={pg.play.progress}
         next={pg.play.next}
-        busy={derived.busy}
+        busy={pg.play.busy}
         blocked={pg.play.blocked}
         onRun={() => void pg.play.runNext()}
         onSkip={() => pg.play.skipNext()}

@@ -6,6 +6,7 @@ const HOST: Readonly<Record<HostStatus, string>> = { opening: 'opening', awake: 
 
 const MARK: Readonly<Record<StationState, { readonly glyph: string; readonly word: string }>> = {
   idle: { glyph: '○', word: 'not tried' },
+  absent: { glyph: '–', word: 'not offered' },
   trying: { glyph: '◐', word: 'asking' },
   ok: { glyph: '●', word: 'worked' },
   refused: { glyph: '✕', word: 'refused' },

@@ -9,7 +9,8 @@ import type { Item, TextItem } from '../state/conversation.ts';
 import { EMPTY_LINE, forTerminal, pressKey, type Line } from '../state/line-editor.ts';
 
 const PROMPT = '\x1b[1m› \x1b[0m';
-const DIM = '\x1b[2m';
+/** Bright black, which the theme makes a readable grey: the terminal’s own “dim” loses too much contrast. */
+const DIM = '\x1b[90m';
 const OFF = '\x1b[0m';
 
 export interface TerminalView {
@@ -203,6 +204,7 @@ function colours(element: HTMLElement): Record<string, string> {
   return {
     background: ground,
     foreground: text,
+    brightBlack: value('--sl-color-gray-2', '#c0c2c7'),
     cursor: text,
     cursorAccent: ground,
     selectionBackground: value('--sl-color-accent-low', '#1f2d54'),

@@ -9,8 +9,6 @@ import type { BridgeAccess, PastDatabase, Platform, PlaygroundDatabase, TabMessa
 import { runOnCopy } from './sql-console.ts';
 
 export interface BrowserOptions {
-  /** The site's base path, with slashes at both ends. */
-  readonly base: string;
   readonly wasmUrl: string;
   readonly startAgentWorker: (name: string) => Worker;
   readonly startConsoleWorker: () => Worker;
@@ -46,7 +44,7 @@ export function browserPlatform(options: BrowserOptions): Platform {
       forget: async (name) => (await indexedDbStore(storeOf(name))).clear(),
     },
     bridge: {
-      discover: () => (embedded ? Promise.resolve(null) : discoverBridge(options.base)),
+      discover: () => (embedded ? Promise.resolve(null) : discoverBridge()),
       list: (access) => listBridgeAgents(access),
       launcher: (access) => websocketLauncher(access),
     },
@@ -113,11 +111,11 @@ function past(copy: SqljsCopy): PastDatabase {
 }
 
 /** Asks the page's own server for its bridge. Only a local server has one, so only a local page asks. */
-async function discoverBridge(base: string): Promise<BridgeAccess | null> {
+async function discoverBridge(): Promise<BridgeAccess | null> {
   if (!['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)) return null;
   let response: Response;
   try {
-    response = await fetch(`${base}__rehydrate/bridge.json`, { cache: 'no-store' });
+    response = await fetch('/__rehydrate/bridge.json', { cache: 'no-store' });
   } catch {
     // Offline, or a server that went away: the agents in the tab need neither.
     return null;

@@ -14,7 +14,8 @@ export type HostStatus = 'opening' | 'awake' | 'asleep';
 /** The stations a resume can pass, in order. */
 export const STATIONS = ['initialize', 'session/resume', 'session/load', 'session/new', 'session/prompt'] as const;
 export type Station = (typeof STATIONS)[number];
-export type StationState = 'idle' | 'trying' | 'ok' | 'refused' | 'lost';
+/** `absent`: the agent does not offer it. */
+export type StationState = 'idle' | 'absent' | 'trying' | 'ok' | 'refused' | 'lost';
 
 export interface Machine {
   readonly host: HostStatus;
@@ -123,15 +124,25 @@ function onFrame(machine: Machine, direction: Direction, raw: AnyMessage): Machi
     if (!station) return machine;
     const { [key]: _answered, ...pending } = machine.pending;
     const refused = 'error' in m;
+    const offers = station === 'initialize' && !refused ? offered(m['result']) : {};
     return {
       ...machine,
       agent: answered(machine.agent, station, refused),
-      stations: { ...machine.stations, [station]: refused ? 'refused' : 'ok' },
+      stations: { ...machine.stations, ...offers, [station]: refused ? 'refused' : 'ok' },
       pending,
       words: refused ? `The agent refused ${station}: ${message(m['error'])}` : ANSWERED[station],
     };
   }
   return machine;
+}
+
+/** Which of the ways back the agent does not offer. */
+function offered(result: unknown): Partial<Record<Station, StationState>> {
+  const capabilities = (result as { agentCapabilities?: { loadSession?: unknown; sessionCapabilities?: { resume?: unknown } } } | null)?.agentCapabilities;
+  return {
+    ...(capabilities?.sessionCapabilities?.resume ? {} : { 'session/resume': 'absent' as const }),
+    ...(capabilities?.loadSession ? {} : { 'session/load': 'absent' as const }),
+  };
 }
 
 function asking(agent: AgentStatus, station: Station): AgentStatus {

@@ -22,6 +22,13 @@ export class Play {
     if (!pg.ready.value || pg.scenario.value.agent !== 'own' || pg.chosen.value?.where === 'bridge') return null;
     return 'This scenario wants an agent of yours: connect a bridge, then choose it as the Agent.';
   });
+  /** The next step has to wait: for one that runs, for a turn (unless it is about that turn), for the present. */
+  readonly busy = computed<boolean>(() => {
+    const pg = this.#pg;
+    const step = pg.scenario.value.steps[this.next.value];
+    const waitsForTurn = step !== undefined && ('say' in step || step.do === 'create');
+    return this.running.value || pg.inPast.value || (pg.sending.value && waitsForTurn);
+  });
   readonly #pg: Playground;
   readonly #onChange: () => void;
 

@@ -59,6 +59,6 @@ export class Follower {
         }
       }
     }
-    return snapshot(this.#conversation, info, this.#report);
+    return snapshot(this.#conversation, info, this.#report, info.state === 'asleep');
   }
 }

@@ -21,6 +21,9 @@ import { TimeMachine } from './time-machine.ts';
 import { EMPTY_VIEW, type SessionView } from './view.ts';
 import { errorWords } from './words.ts';
 
+/** How often a session that is live elsewhere is looked at. */
+const LOOK_AGAIN_MS = 1_000;
+
 export interface PlaygroundOptions {
   readonly platform: Platform;
   readonly client?: (database: SqlDatabase) => ClientServices | undefined;
@@ -74,7 +77,9 @@ export class Playground {
   #database: PlaygroundDatabase | null = null;
   #reader: Host | null = null;
   #follower: Follower | null = null;
-  #stop: (() => void)[] = [];
+  #looking: ReturnType<typeof setTimeout> | undefined;
+  #unwatch: () => void = () => undefined;
+  #unlisten: () => void = () => undefined;
   readonly #opened = Promise.withResolvers<void>();
 
   constructor(options: PlaygroundOptions) {
@@ -108,7 +113,7 @@ export class Playground {
     const place = this.#place();
     this.scenario.value = scenarioNamed(place.scenario ?? this.#memory.scenario ?? undefined);
     this.agent.value = (agentNamed(place.agent ?? this.#memory.agent, this.bridge.agents.value) ?? agentFor(this.scenario.value, this.bridge.agents.value))?.key ?? '';
-    this.#stop.push(this.platform.tabs.listen((message) => this.#onTab(message)));
+    this.#unlisten = this.platform.tabs.listen((message) => this.#onTab(message));
     try {
       const bridge = this.boot.step('Bridge', '', () => this.bridge.discover()).catch(() => undefined);
       await this.boot.step('Database', 'Reload the page. If it stays so, this browser refuses to store data for this site.', () => this.#openBranch(this.#memory.branch));
@@ -124,12 +129,15 @@ export class Playground {
   }
 
   async dispose(): Promise<void> {
-    for (const stop of this.#stop.splice(0)) stop();
+    this.#unlisten();
+    clearTimeout(this.#looking);
+    this.#unwatch();
     this.#follow.stop();
     this.#timeline.stop();
     this.tables.stop();
     await this.time.close();
     await this.keeper.sleep();
+    await this.#reader?.sleep();
     await this.#database?.close();
   }
 
@@ -465,7 +473,9 @@ export class Playground {
     const database = await this.platform.openDatabase(branch, bytes);
     await this.time.close();
     await this.keeper.use(database);
-    for (const stop of this.#stop.splice(1)) stop();
+    this.#unwatch();
+    // What was opened with the last database is let go with it.
+    await this.#reader?.sleep();
     await this.#database?.close();
     this.#database = database;
     this.#reader = await openReader(database);
@@ -474,14 +484,12 @@ export class Playground {
     this.warning.value = database.warning;
     this.tables.use(database);
     this.time.use(database);
-    this.#stop.push(
-      database.onCommit(() => {
-        this.commits.value += 1;
-        this.warning.value = database.warning;
-        this.#follow.poke();
-        this.tables.poke();
-      }),
-    );
+    this.#unwatch = database.onCommit(() => {
+      this.commits.value += 1;
+      this.warning.value = database.warning;
+      this.#follow.poke();
+      this.tables.poke();
+    });
     this.#timeline.poke();
     this.tables.poke();
   }
@@ -505,8 +513,15 @@ export class Playground {
     this.live.value = view;
     if (view.report !== before) this.report.value = view.report;
     this.tables.focus(sessionId);
+    // Whether another tab still has the session shows in nothing that is committed.
+    if (this.elsewhere.value) this.#lookAgain();
     // Reading the journal costs what it holds: not while an answer streams in.
     if (!view.turnOpen) this.#timeline.poke();
+  }
+
+  #lookAgain(): void {
+    clearTimeout(this.#looking);
+    this.#looking = setTimeout(() => this.#follow.poke(), LOOK_AGAIN_MS);
   }
 
   /** Everything committed so far is shown. */

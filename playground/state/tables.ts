@@ -41,13 +41,20 @@ export async function listTables(database: Pick<SqlDatabase, 'query'>): Promise<
   return tables;
 }
 
+/** Long ids and times go last, so that what a row says stands first. A table's own subject keeps its id in front. */
+function readable(columns: readonly string[], table: string): readonly string[] {
+  const late = ['at', 'turn_id', 'session_id', 'meta'].filter((column) => !(table === 'acp_sessions' && column === 'session_id'));
+  const rank = (column: string): number => late.indexOf(column) + 1;
+  return [...columns].sort((a, b) => rank(a) - rank(b));
+}
+
 /** Columns that say which rows are newest, in the order they are tried. */
 const AGE = ['seq', 'first_seq', 'began_seq', 'updated_at', 'at'];
 
 /** One table's newest rows; of tables with a session, that session's. */
 export async function readTable(database: Pick<SqlDatabase, 'query'>, name: string, sessionId: string | null): Promise<TableView> {
   const info = await database.query(`SELECT name, pk FROM pragma_table_info(?) ORDER BY cid`, [name]);
-  const columns = info.map((row) => String(row['name']));
+  const columns = readable(info.map((row) => String(row['name'])), name);
   const keys = info.filter((row) => Number(row['pk']) > 0).sort((a, b) => Number(a['pk']) - Number(b['pk']));
   const keyColumns = keys.map((row) => String(row['name']));
   const ofSession = sessionId !== null && name !== 'acp_sessions' && columns.includes('session_id');

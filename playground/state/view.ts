@@ -3,6 +3,7 @@ import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/t
 import { Conversation, type Item } from './conversation.ts';
 import { INITIAL_MACHINE, type Machine, type StationState, type Station } from './machine.ts';
 import { describeExit } from '../../src/engine/ports.ts';
+import { turnEndWords } from './words.ts';
 
 export interface SessionView {
   readonly info: SessionInfo | null;
@@ -30,18 +31,22 @@ export function viewOf(events: readonly SessionEvent[], info: SessionInfo | null
   return snapshot(conversation, info, report);
 }
 
-export function snapshot(conversation: Conversation, info: SessionInfo | null, report: ResumeReport | null): SessionView {
+/** `nobody`: no host holds the session. A turn nobody runs any more was interrupted, though that is not written down yet. */
+export function snapshot(conversation: Conversation, info: SessionInfo | null, report: ResumeReport | null, nobody = false): SessionView {
+  const abandoned = conversation.turnOpen && nobody;
   return {
     info,
     // A new array each time: the panels compare by identity.
-    items: [...conversation.items],
+    items: abandoned ? [...conversation.items, ABANDONED] : [...conversation.items],
     dropped: conversation.dropped,
-    turnOpen: conversation.turnOpen,
-    permission: conversation.openPermission(),
+    turnOpen: conversation.turnOpen && !abandoned,
+    permission: abandoned ? null : conversation.openPermission(),
     report,
     lastSeq: conversation.lastSeq,
   };
 }
+
+const ABANDONED: Item = { kind: 'notice', key: 'abandoned', tone: 'warn', text: turnEndWords({ state: 'interrupted' })! };
 
 /** The machine at a past moment, as far as the log tells: the wire of that time is gone. */
 export function machineAt(events: readonly SessionEvent[]): Machine {

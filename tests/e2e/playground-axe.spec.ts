@@ -1,0 +1,93 @@
+/** For everyone: axe finds nothing, in every state, theme and width; and all of it works by keyboard. */
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test } from '@playwright/test';
+import { PlaygroundPage } from './playground-page.ts';
+
+const check = async (pg: PlaygroundPage, state: string): Promise<void> => {
+  const { violations } = await new AxeBuilder({ page: pg.page }).analyze();
+  const found = violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' ')).join(', ')}`);
+  expect(found, state).toEqual([]);
+  // Nothing is wider than the screen.
+  expect(await pg.page.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${state}: sideways`).toBeLessThanOrEqual(0);
+};
+
+for (const colorScheme of ['dark', 'light'] as const) {
+  for (const width of [320, 768, 1440]) {
+    test(`axe finds nothing, ${colorScheme}, ${width} px`, async ({ browser, baseURL }) => {
+      test.slow();
+      const context = await browser.newContext({ baseURL: baseURL!, colorScheme, viewport: { width, height: 800 }, hasTouch: width === 320, reducedMotion: 'reduce' });
+      const pg = new PlaygroundPage(await context.newPage());
+      await pg.open('#v=1&scenario=transcript-fallback&agent=amnesiac');
+      await check(pg, 'empty');
+      await pg.button('Run step 1 of 4').click();
+      await expect(pg.button('Run step 2 of 4')).toBeEnabled();
+      await check(pg, 'live');
+      await pg.send('Ask for permission');
+      await expect(pg.button('Allow')).toBeVisible();
+      await check(pg, 'asked for permission');
+      await pg.button('Reject').click();
+      await expect(pg.status).toHaveText('live');
+      await pg.button('Kill agent').click();
+      await expect(pg.status).toHaveText('dead');
+      await check(pg, 'dead');
+      await pg.say('What is my garden called?');
+      await pg.tier('transcript');
+      await pg.region('Wire').locator('summary').last().click();
+      await pg.page.getByRole('textbox', { name: 'SQL' }).press('Enter');
+      await expect(pg.region('Database').getByRole('group', { name: 'Query result' })).toBeVisible();
+      await check(pg, 'resumed, a frame and a result open');
+      await pg.button('Sleep').click();
+      await expect(pg.status).toHaveText('asleep');
+      await pg.region('Timeline').getByRole('slider').focus();
+      await pg.page.keyboard.press('ArrowLeft');
+      await expect(pg.region('Timeline').getByText('the past')).toBeVisible();
+      await check(pg, 'in the past');
+      await pg.button('Return to now').click();
+      for (const name of ['Share', 'Reset', 'Connect a bridge', 'About the bridge']) {
+        if ((await pg.button(name).count()) === 0) continue;
+        await pg.button(name).click();
+        await expect(pg.page.getByRole('dialog')).toBeVisible();
+        await check(pg, name);
+        await pg.page.keyboard.press('Escape');
+        await expect(pg.page.getByRole('dialog')).toHaveCount(0);
+      }
+      await context.close();
+    });
+  }
+}
+
+test('axe finds nothing in forced colours', async ({ browser, baseURL }) => {
+  const context = await browser.newContext({ baseURL: baseURL!, forcedColors: 'active' });
+  const pg = new PlaygroundPage(await context.newPage());
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  await check(pg, 'forced colours');
+  await context.close();
+});
+
+test('a whole turn, sleep and resume by keyboard alone, with the focus never lost', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.prompt.focus();
+  await page.keyboard.type('My cat is called Ada.');
+  await page.keyboard.press('Enter');
+  await expect(pg.status).toHaveText('live');
+  await expect(pg.prompt).toBeFocused();
+  await pg.button('Sleep').focus();
+  await page.keyboard.press('Enter');
+  await expect(pg.status).toHaveText('asleep');
+  await expect(pg.button('Sleep')).toBeFocused();
+  // Tab walks through the whole page and out of it: no trap, the terminal included.
+  const seen = new Set<string>();
+  for (let i = 0; i < 120; i++) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate(() => {
+      const element = document.activeElement;
+      return element === null || element === document.body ? 'out' : `${element.tagName} ${element.getAttribute('aria-label') ?? element.textContent?.slice(0, 30) ?? ''} ${[...document.querySelectorAll('*')].indexOf(element)}`;
+    });
+    if (at === 'out') break;
+    seen.add(at);
+  }
+  expect([...seen].some((at) => at.includes('Terminal input'))).toBe(true);
+  expect([...seen].some((at) => at.includes('Frames, newest last'))).toBe(true);
+});

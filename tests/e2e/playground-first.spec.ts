@@ -1,0 +1,113 @@
+/** The first minute: everything is there by its name, and a session dies and comes back. */
+import { expect, test } from '@playwright/test';
+import { PlaygroundPage } from './playground-page.ts';
+
+test('every part has its name', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  for (const name of ['Scenario', 'Agent', 'Policy']) await expect(pg.combobox(name)).toBeVisible();
+  for (const name of ['Prompt', 'SQL']) await expect(page.getByRole('textbox', { name })).toBeVisible();
+  for (const name of ['Send', 'Cancel turn', 'Sleep', 'Wake', 'Kill agent', 'Drop connection', 'Delete agent store', 'Fork from here', 'Return to now', 'Reset', 'Share', 'Export database', 'Import database']) {
+    await expect(pg.button(name)).toBeVisible();
+  }
+  for (const name of ['Terminal', 'Machine', 'Wire', 'Database', 'Transcript', 'Resume report', 'Timeline']) await expect(pg.region(name)).toBeVisible();
+  await expect(pg.log).toBeVisible();
+  await expect(pg.status).toHaveText('asleep');
+  expect(pg.problems).toEqual([]);
+});
+
+test('a prompt can be typed before anything is loaded, and is sent when it is', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  // The database's engine comes late; the page does not wait for it.
+  await page.route('**/*.wasm', async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await route.continue();
+  });
+  await page.goto('/playground/#v=1&scenario=free&agent=native');
+  await pg.send('My cat is called Ada.');
+  await expect(pg.log).toContainText('Noted. Your cat: Ada.');
+});
+
+test('what was said before Sleep is known after it', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  await pg.tier('new');
+  await pg.button('Sleep').click();
+  await expect(pg.status).toHaveText('asleep');
+  await pg.button('Wake').click();
+  // Waking is lazy: no agent yet.
+  await expect(pg.status).toHaveText('asleep');
+  await pg.say('What is my cat called?');
+  await expect(pg.log).toContainText('Your cat: Ada');
+  await pg.tier('resume');
+  await pg.button('Sleep').click();
+  await pg.say('And what is my cat called?');
+  await pg.tier('resume');
+  expect(pg.problems).toEqual([]);
+});
+
+test('a part that cannot load is named, with what to do', async ({ page }) => {
+  await page.route('**/*.wasm', (route) => route.abort());
+  await page.goto('/playground/');
+  await expect(page.getByRole('alert')).toContainText('Database could not load');
+  await expect(page.getByRole('alert')).toContainText('Reload the page');
+});
+
+test('the terminal can be typed in, and left with Tab', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  const input = page.getByRole('textbox', { name: 'Terminal input' });
+  await input.focus();
+  await page.keyboard.type('My dog is called Argos.');
+  await page.keyboard.press('Enter');
+  await expect(pg.log).toContainText('Noted. Your dog: Argos.');
+  await expect(pg.region('Terminal').locator('.xterm-rows')).toContainText('Noted. Your dog: Argos.');
+  await page.keyboard.press('Tab');
+  await expect(input).not.toBeFocused();
+  await expect(pg.region('Timeline').getByRole('slider')).toBeFocused();
+});
+
+test('permission is asked, allowed and rejected', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.send('Ask for permission');
+  await pg.button('Allow').click();
+  await expect(pg.status).toHaveText('live');
+  await expect(pg.button('Allow')).toHaveCount(0);
+  await pg.send('Ask for permission');
+  await pg.button('Reject').click();
+  await expect(pg.status).toHaveText('live');
+  await expect(pg.button('Reject')).toHaveCount(0);
+});
+
+test('a turn can be cancelled', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.send('Count to 500');
+  await expect(pg.status).toHaveText('prompting');
+  await pg.button('Cancel turn').click();
+  await expect(pg.status).toHaveText('live');
+  await expect(pg.log).toContainText('The turn was cancelled.');
+});
+
+test('the SQL console reads a copy, and harms nothing', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  const before = await pg.rowCount('acp_session_events');
+  const sql = page.getByRole('textbox', { name: 'SQL' });
+  await sql.fill('DELETE FROM acp_session_events; SELECT count(*) AS left FROM acp_session_events');
+  await sql.press('Enter');
+  await expect(pg.region('Database').getByRole('group', { name: 'Query result' })).toContainText('left');
+  await expect(pg.region('Database').getByRole('group', { name: 'Query result' }).getByRole('cell')).toHaveText(['0']);
+  await sql.fill('SELECT nonsense');
+  await sql.press('Enter');
+  await expect(pg.region('Database')).toContainText('no such column');
+  await sql.fill('WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n');
+  await sql.press('Enter');
+  await expect(pg.region('Database')).toContainText('The query was stopped');
+  expect(await pg.rowCount('acp_session_events')).toBe(before);
+  await pg.say('What is my cat called?');
+  await expect(pg.log).toContainText('Your cat: Ada');
+});

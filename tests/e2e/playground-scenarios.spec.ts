@@ -1,0 +1,45 @@
+/** Every scenario to its end in a real browser, with agents in workers. */
+import { expect, test } from '@playwright/test';
+import { SCENARIOS } from '../../playground/scenarios/index.ts';
+import { PlaygroundPage } from './playground-page.ts';
+
+for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.steps.length > 0)) {
+  test(`“${scenario.title}” runs to its end in the tab`, async ({ page }) => {
+    const pg = new PlaygroundPage(page);
+    await pg.open(`#v=1&scenario=${scenario.name}&agent=${encodeURIComponent(scenario.agent)}`);
+    for (let step = 1; step <= scenario.steps.length; step++) {
+      await pg.button(`Run step ${step} of ${scenario.steps.length}`).click();
+      await expect(page.getByRole('list', { name: 'Steps' }).getByRole('listitem').nth(step - 1)).toHaveAttribute('data-state', 'done');
+    }
+    await expect(pg.button('All steps done')).toBeDisabled();
+    await expect(page.locator('.rp-end')).toContainText(scenario.end);
+    expect(new URL(page.url()).hash).toBe(`#v=1&scenario=${scenario.name}&agent=${scenario.agent}&step=${scenario.steps.length}`);
+    expect(pg.problems).toEqual([]);
+  });
+}
+
+test('a link to a step brings what was on screen to another browser', async ({ page, browser, baseURL }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=transcript-fallback&agent=amnesiac');
+  for (let step = 1; step <= 3; step++) await pg.button(`Run step ${step} of 4`).click();
+  await pg.tier('transcript');
+  await expect(pg.button('Run step 4 of 4')).toBeEnabled();
+  await pg.button('Share').click();
+  const link = await page.getByRole('textbox', { name: 'Link' }).inputValue();
+  expect(new URL(link).hash).toBe('#v=1&scenario=transcript-fallback&agent=amnesiac&step=3');
+
+  const other = new PlaygroundPage(await (await browser.newContext({ baseURL: baseURL! })).newPage());
+  await other.page.goto(link);
+  await other.tier('transcript');
+  await expect(other.log).toContainText('Your garden: Eden');
+  await other.page.context().close();
+});
+
+test('steps can be skipped, and the scenario begun again', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=native-resume&agent=native');
+  await pg.button('Skip step').click();
+  await expect(pg.button('Run step 2 of 3')).toBeVisible();
+  await pg.button('Start over').click();
+  await expect(pg.button('Run step 1 of 3')).toBeVisible();
+});

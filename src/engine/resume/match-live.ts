@@ -87,8 +87,10 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
       held.push(item);
       return before;
     }
-    // What was held may be whole, and this the beginning of another message of the same role.
-    if (said !== '' && candidates().includes(said)) return [...before, ...settle(), ...chunk(item, speaker)];
+    // What was held may be whole, and this the beginning of another message of the same role. Of the agent's only
+    // another id says so; without one it is the rest of a live answer that begins like the owed one.
+    const another = speaker === 'user' || messageIdOf(held.at(-1)) !== messageIdOf(item);
+    if (another && said !== '' && candidates().includes(said)) return [...before, ...settle(), ...chunk(item, speaker)];
     return [...before, ...surelyLive(item)];
   };
 
@@ -117,6 +119,8 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
     },
   };
 }
+
+const messageIdOf = (item: ReplayItem | undefined): unknown => (item?.update as { messageId?: unknown } | undefined)?.messageId;
 
 /** What an echo may say: the prompt, with or without the preamble, or one block of them; as sent or as stored. */
 function echoTexts({ prompt, preamble, redact }: LiveFilterOptions): string[] {

@@ -121,7 +121,11 @@ export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatche
         imported: tail.items,
         expectsMessages: certain.includes(true) || unread > 0,
         reachedEnd: !certain.slice(lastFound + 1).includes(true),
-        next: behind.slice(0, MAX_NEXT).map((message) => ({ role: message.role, text: textOf(message) })),
+        // Half an answer is how the live one begins, too: of a turn that was cut off only the question is owed.
+        next: behind
+          .filter((message) => message.role === 'user' || log.isCertain(message))
+          .slice(0, MAX_NEXT)
+          .map((message) => ({ role: message.role, text: textOf(message) })),
         nextToolCalls: new Set(behind.flatMap((message) => message.pieces.flatMap(({ turnId }) => [...(log.turn(turnId)?.toolCalls.keys() ?? [])]))),
       };
     },

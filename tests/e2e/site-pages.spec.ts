@@ -1,0 +1,140 @@
+import { expect, test } from '@playwright/test';
+import { complaints, sitemapPaths } from './site-support/watch.ts';
+
+const ARCHITECTURE = '/reference/advanced/architecture/sessions-and-persistence/';
+
+test('no page of the sitemap makes the browser complain', async ({ page }) => {
+  test.setTimeout(300_000);
+  const found = complaints(page);
+  for (const path of (await sitemapPaths(page)).filter((each) => each !== '/playground/')) await page.goto(path);
+  expect(found).toEqual([]);
+});
+
+test('a prose page asks for nothing of the playground', async ({ page }) => {
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await page.goto(`${ARCHITECTURE}transcript/`);
+  await page.waitForLoadState('networkidle');
+  expect(asked.filter((path) => /wasm|mount|terminal|worker/.test(path))).toEqual([]);
+});
+
+test('a small playground runs where it stands', async ({ page }) => {
+  await page.goto(`${ARCHITECTURE}transcript/`);
+  await page.getByRole('button', { name: 'Run it here' }).click();
+  await expect(page.locator('rehydrate-try').getByRole('textbox', { name: 'Prompt' })).toBeVisible();
+});
+
+test('the way to the architecture is Reference, Advanced, Architecture, Sessions & Persistence', async ({ page }) => {
+  await page.goto('/reference/limits/');
+  const nav = page.getByRole('navigation', { name: 'Main' });
+  for (const group of ['Reference', 'Advanced', 'Architecture']) await expect(nav.locator('summary', { hasText: group })).toBeVisible();
+  await nav.getByRole('link', { name: 'Sessions & Persistence' }).click();
+  await expect(page).toHaveURL(ARCHITECTURE);
+  await expect(nav.getByRole('link', { name: 'Overview' })).toHaveAttribute('aria-current', 'page');
+  for (const heading of ['Layers', 'Create', 'Prompt', 'Sleep and wake', 'Resume', 'Storage', 'What is durable']) {
+    await expect(page.getByRole('heading', { name: heading, exact: true, level: 2 })).toBeVisible();
+  }
+});
+
+test('a theme is chosen, kept and taken back', async ({ page }) => {
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.goto('/start/what-it-is/');
+  const html = page.locator('html');
+  await expect(html).toHaveAttribute('data-theme', 'dark');
+  const select = page.getByRole('combobox', { name: 'Select theme' });
+  await select.selectOption('Light');
+  await expect(html).toHaveAttribute('data-theme', 'light');
+  await page.goto('/guides/node/');
+  await expect(html).toHaveAttribute('data-theme', 'light');
+  await select.selectOption('Auto');
+  await expect(html).toHaveAttribute('data-theme', 'dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await expect(html).toHaveAttribute('data-theme', 'light');
+});
+
+test('by keyboard: past the menu to the content, and through the sidebar', async ({ page }) => {
+  await page.goto('/guides/client/');
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('link', { name: 'Skip to content' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/#_top$/);
+  const summary = page.getByRole('navigation', { name: 'Main' }).locator('summary').first();
+  await summary.focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('link', { name: 'What it is', exact: true })).toBeHidden();
+});
+
+test('on a phone the menu opens, keeps the focus inside, and closes', async ({ page }) => {
+  await page.setViewportSize({ width: 320, height: 700 });
+  await page.goto('/guides/client/');
+  const menu = page.getByRole('button', { name: 'Menu' });
+  await menu.click();
+  await expect(page.getByRole('link', { name: 'Quick start' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('link', { name: 'Quick start' })).toBeHidden();
+});
+
+test('a page that is not there helps on', async ({ page }) => {
+  const response = await page.goto('/no/such/page/');
+  expect(response?.status()).toBe(404);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('This page is not here');
+  await page.getByRole('main').getByRole('link', { name: 'Quick start' }).click();
+  await expect(page).toHaveURL('/start/quick-start/');
+});
+
+test('a page is copied as the Markdown its twin holds', async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.goto('/guides/client/');
+  await page.getByRole('button', { name: 'Copy page' }).click();
+  await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied).toBe(await (await page.request.get('/guides/client.md')).text());
+  expect(copied).toContain('# Add resume to your ACP client');
+  expect(copied).toContain('```ts');
+});
+
+test('a code block is copied as it is read', async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.goto('/start/tutorial/');
+  const block = page.locator('.expressive-code figure', { hasText: 'openNodeSqlite' }).first();
+  await block.hover();
+  await block.getByRole('button', { name: 'Copy' }).click();
+  await expect(block.getByRole('button', { name: 'Copied' })).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toContain("import { openNodeSqlite } from 'acp-rehydrate/node-sqlite';\nimport");
+});
+
+test('programs find an index, everything in one file, and a twin of every prose page', async ({ page }) => {
+  const index = await (await page.request.get('/llms.txt')).text();
+  expect(index).toMatch(/^# Rehydrate\n\n> /);
+  const twins = [...index.matchAll(/\((\S+\.md)\)/g)].map((match) => new URL(match[1]!).pathname);
+  const prose = (await sitemapPaths(page)).filter((path) => !['/', '/playground/'].includes(path));
+  expect(twins.map((twin) => twin.replace(/\.md$/, '/')).sort()).toEqual([...prose].sort());
+  for (const twin of twins) expect((await page.request.get(twin)).status(), twin).toBe(200);
+  expect(await (await page.request.get('/llms-full.txt')).text()).toContain('# Sessions & Persistence');
+});
+
+test('every page names a social card that is there', async ({ page }) => {
+  await page.goto(ARCHITECTURE);
+  const card = await page.locator('meta[property="og:image"]').getAttribute('content');
+  const response = await page.request.get(new URL(card!).pathname);
+  expect(response.headers()['content-type']).toBe('image/png');
+});
+
+test.describe('without JavaScript', () => {
+  test.use({ javaScriptEnabled: false });
+  test('pages are read and menus open', async ({ page }) => {
+    await page.goto(ARCHITECTURE);
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sessions & Persistence');
+    await expect(page.getByRole('link', { name: 'Storage & durability' })).toBeVisible();
+    await expect(page.getByRole('button', { name: 'Search' })).toBeHidden();
+    await page.setViewportSize({ width: 390, height: 800 });
+    await page.getByRole('button', { name: 'Menu' }).click();
+    await expect(page.getByRole('link', { name: 'Storage & durability' })).toBeVisible();
+  });
+
+  test('the playground says what it needs and where to go instead', async ({ page }) => {
+    await page.goto('/playground/');
+    await expect(page.getByText('needs JavaScript')).toBeVisible();
+    await expect(page.getByRole('link', { name: 'quick start' })).toHaveAttribute('href', '/start/quick-start/');
+  });
+});

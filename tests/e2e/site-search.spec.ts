@@ -1,0 +1,77 @@
+import { expect, test } from '@playwright/test';
+
+/** What one would type, and the page one hopes for. */
+const QUESTIONS = [
+  ['agent forgot conversation', /sessions-and-persistence|what-it-is|troubleshoot/],
+  ['session_busy', /errors|troubleshoot/],
+  ['idempotency key', /create-and-prompt|command|host/],
+  ['unknown session', /unknown-sessions/],
+  ['kill -9', /sessions-and-persistence|processes|storage/],
+  ['token origin bridge', /bridge|security/],
+  ['transcriptBytes', /limits/],
+  ['acp_turns', /schema/],
+  ['respondPermission', /permissions|host/],
+  ['rivetkit', /rivetkit/],
+] as const;
+
+test.beforeEach(async ({ page }) => {
+  await page.goto('/start/quick-start/');
+});
+
+for (const [question, hoped] of QUESTIONS) {
+  test(`“${question}” finds its page among the first five`, async ({ page }) => {
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByRole('searchbox', { name: 'Search' }).fill(question);
+    const pages = page.getByRole('dialog').locator('li > a:first-child');
+    await expect(pages.first()).toBeVisible();
+    const found = await pages.evaluateAll((links) => links.slice(0, 5).map((link) => (link as HTMLAnchorElement).pathname));
+    expect(found.filter((path) => hoped.test(path))).not.toEqual([]);
+  });
+}
+
+test('by keyboard alone: open, type, go down, follow', async ({ page }) => {
+  await page.keyboard.press('Control+k');
+  const field = page.getByRole('searchbox', { name: 'Search' });
+  await expect(field).toBeFocused();
+  await field.fill('sleep and wake');
+  await expect(page.getByRole('dialog').getByRole('link').first()).toBeVisible();
+  await page.keyboard.press('ArrowDown');
+  await expect(page.getByRole('dialog').getByRole('link').first()).toBeFocused();
+  await page.keyboard.press('ArrowUp');
+  await expect(field).toBeFocused();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/sleep-and-wake/);
+});
+
+test('Escape closes it and gives the focus back', async ({ page }) => {
+  const button = page.getByRole('button', { name: 'Search' });
+  await button.focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toBeHidden();
+  await expect(button).toBeFocused();
+});
+
+test('what is not there is said to be not there', async ({ page }) => {
+  await page.keyboard.press('Control+k');
+  await page.getByRole('searchbox', { name: 'Search' }).fill('zzxxqqy');
+  await expect(page.getByRole('status').filter({ hasText: 'Nothing found' })).toBeVisible();
+});
+
+test('an index that cannot be loaded is said, and asked for again', async ({ page }) => {
+  await page.route('**/pagefind/**', (route) => route.abort());
+  await page.keyboard.press('Control+k');
+  await expect(page.getByText('The search index could not be loaded')).toBeVisible();
+  await page.keyboard.press('Escape');
+  await page.unroute('**/pagefind/**');
+});
+
+test('nothing of the search is loaded before it is asked for', async ({ page }) => {
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await page.goto('/guides/client/');
+  await page.waitForLoadState('networkidle');
+  expect(asked.filter((url) => url.includes('/pagefind/'))).toEqual([]);
+});

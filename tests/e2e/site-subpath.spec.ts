@@ -1,0 +1,69 @@
+/** A build for a sub-path, served like a static host would: with the headers the build wrote. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from '@playwright/test';
+import { serveStatic, type StaticServer } from './site-support/static-server.ts';
+import { complaints } from './site-support/watch.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const BASE = '/some/where/';
+
+test.describe.configure({ mode: 'serial' });
+
+let directory: string;
+let server: StaticServer;
+
+test.beforeAll(async () => {
+  test.setTimeout(300_000);
+  directory = await mkdtemp(path.join(tmpdir(), 'site-subpath-'));
+  const env = { ...process.env, SITE: 'https://docs.example.org', BASE, ASTRO_TELEMETRY_DISABLED: '1' };
+  await promisify(execFile)(process.execPath, [path.join(ROOT, 'node_modules/astro/bin/astro.mjs'), 'build', '--outDir', directory], { cwd: ROOT, env, maxBuffer: 64 * 1024 * 1024 });
+  server = await serveStatic(directory, BASE);
+});
+test.afterAll(async () => {
+  await server?.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+test('home, a link in prose, the sidebar and the next page stay under the base', async ({ page }) => {
+  const found = complaints(page);
+  await page.goto(server.url);
+  await page.getByRole('link', { name: 'Quick start' }).click();
+  await expect(page).toHaveURL(`${server.url}start/quick-start/`);
+  await page.getByRole('main').getByRole('link', { name: 'The tutorial' }).click();
+  await expect(page).toHaveURL(`${server.url}start/tutorial/`);
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Sessions & Persistence' }).click();
+  await page.getByRole('link', { name: /^Next/ }).click();
+  await expect(page).toHaveURL(`${server.url}reference/advanced/architecture/sessions-and-persistence/promises/`);
+  expect(found).toEqual([]);
+});
+
+test('search finds, and its results stay under the base', async ({ page }) => {
+  const found = complaints(page);
+  await page.goto(`${server.url}start/quick-start/`);
+  await page.keyboard.press('Control+k');
+  await page.getByRole('searchbox', { name: 'Search' }).fill('lease');
+  await page.getByRole('dialog').getByRole('link').first().click();
+  await expect(page).toHaveURL(new RegExp(`^${server.url}`));
+  await expect(page.getByRole('heading', { level: 1 })).not.toHaveText('This page is not here');
+  expect(found).toEqual([]);
+});
+
+test('the playground runs under the base and the policy the build wrote', async ({ page }) => {
+  const found = complaints(page);
+  await page.goto(`${server.url}playground/`);
+  await expect(page.getByRole('textbox', { name: 'Prompt' })).toBeVisible();
+  await expect(page.getByRole('status', { name: 'Agent status' })).toBeVisible();
+  expect(found).toEqual([]);
+});
+
+test('addresses for elsewhere are those of the deployment', async ({ page }) => {
+  await page.goto(`${server.url}guides/client/`);
+  await expect(page.locator('link[rel=canonical]')).toHaveAttribute('href', `https://docs.example.org${BASE}guides/client/`);
+  await expect(page.locator('meta[property="og:image"]')).toHaveAttribute('content', `https://docs.example.org${BASE}cards/guides/client.png`);
+  const twin = await (await page.request.get(`${server.url}guides/client.md`)).text();
+  expect(twin).toContain(`https://docs.example.org${BASE}reference/events/`);
+});

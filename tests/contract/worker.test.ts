@@ -1,8 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { workerLauncher } from '../../src/adapters/worker/index.ts';
-import type { WorkerLike } from '../../src/adapters/worker/index.ts';
+import { workerLauncher, WORKER_WINDOW_CHARS } from '../../src/adapters/worker/index.ts';
+import type { PortLike, WorkerLike } from '../../src/adapters/worker/index.ts';
+import { portStream } from '../../src/adapters/worker/port-stream.ts';
 import type { AgentProcess } from '../../src/engine/ports.ts';
 import { INITIALIZE, PLACE, rawClient, text } from '../unit/agents/raw-client.ts';
+import { agentLauncherContract } from '../../src/testing/launcher-contract.ts';
+import { CONTRACT_AGENTS } from '../../src/testing/launcher-agent.ts';
 import { threadWorker } from './worker-shim.ts';
 
 const FIXTURE = new URL('./worker-agent.fixture.ts', import.meta.url);
@@ -92,8 +95,8 @@ describe('agents in workers', () => {
     const gone = new Promise((resolve) => silent.thread.on('exit', resolve));
     const controller = new AbortController();
     const starting = launcher(() => silent).launch(spec, { signal: controller.signal });
-    controller.abort();
-    await expect(starting).rejects.toMatchObject({ code: 'agent_start_failed' });
+    controller.abort(new Error('called off'));
+    await expect(starting).rejects.toThrow('called off');
     await gone;
   });
 
@@ -110,5 +113,65 @@ describe('agents in workers', () => {
     expect((await client.request('initialize', INITIALIZE)).result.protocolVersion).toBe(1);
     expect(agent.diagnostics()).toContain('Loading plugins… done (3)');
     expect(client.seen).toHaveLength(1);
+  });
+});
+
+describe('the launcher contract', () => {
+  const contractAgents = new URL('./worker-contract-agent.fixture.ts', import.meta.url);
+  agentLauncherContract({
+    describe,
+    it,
+    async open() {
+      const threads = new Set<object>();
+      const started = (worker: ReturnType<typeof threadWorker>) => {
+        threads.add(worker.thread);
+        worker.thread.on('exit', () => threads.delete(worker.thread));
+        return worker;
+      };
+      const missing = new URL("data:text/javascript,throw new Error('missing: no such script')");
+      const agents = Object.fromEntries([
+        ...CONTRACT_AGENTS.map((name) => [name, () => started(threadWorker(contractAgents, name))] as const),
+        ['missing', () => started(threadWorker(missing))] as const,
+      ]);
+      return { launcher: workerLauncher({ agents, graceMs: 300 }), cwd: '/', alive: async () => threads.size, close: async () => undefined };
+    },
+  });
+});
+
+describe('backpressure', () => {
+  it('I10: a host that does not read holds the agent at the window, and loses nothing', async () => {
+    const agent = await launcher(() => threadWorker(new URL('./worker-contract-agent.fixture.ts', import.meta.url), 'flood')).launch(spec, { signal: signal() });
+    running.push(agent);
+    const size = 10_000;
+    const count = Math.ceil((3 * WORKER_WINDOW_CHARS) / size);
+    const writer = agent.stream.writable.getWriter();
+    await writer.write({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count, size } });
+    const indexes: unknown[] = [];
+    for await (const message of agent.stream.readable as unknown as AsyncIterable<{ result?: unknown; params?: { index: number } }>) {
+      if (message.result) break;
+      indexes.push(message.params?.index);
+    }
+    expect(indexes).toEqual(Array.from({ length: count }, (_, index) => index));
+  });
+
+  it('I10: a sender waits at the window until the other side has taken something', async () => {
+    const { port1, port2 } = new MessageChannel();
+    const sender = portStream(port1 as unknown as PortLike, { onOther: () => undefined });
+    const receiver = portStream(port2 as unknown as PortLike, { onOther: () => undefined });
+    const writer = sender.writable.getWriter();
+    const text = 'x'.repeat(WORKER_WINDOW_CHARS / 2);
+    let written = 0;
+    const writes = [1, 2, 3, 4].map(async (id) => {
+      await writer.write({ jsonrpc: '2.0', id, method: 'm', params: { text } });
+      written += 1;
+    });
+    await writes[0];
+    expect(written).toBeLessThan(4);
+    const reader = receiver.readable.getReader();
+    for (const id of [1, 2, 3, 4]) expect((await reader.read()).value).toMatchObject({ id });
+    await Promise.all(writes);
+    sender.finish();
+    receiver.finish();
+    port1.close();
   });
 });

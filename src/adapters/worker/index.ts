@@ -30,7 +30,10 @@ export interface WorkerLauncherOptions {
   readonly graceMs?: number;
 }
 
-/** Makes a launcher from a table of worker factories. */
+/**
+ * Makes a launcher from a table of worker factories. `launch` rejects with `agent_not_found` or
+ * `agent_start_failed`, or with the reason of its signal, and leaves no worker then.
+ */
 export function workerLauncher(options: WorkerLauncherOptions): AgentLauncher {
   return {
     async launch(spec, { signal }) {
@@ -42,16 +45,16 @@ export function workerLauncher(options: WorkerLauncherOptions): AgentLauncher {
           { agent: spec.agent, known: Object.keys(options.agents) },
         );
       }
-      if (signal.aborted) throw calledOff(spec.agent);
+      signal.throwIfAborted();
       return launchWorker(make, spec, signal, options.startMs ?? 10_000, options.graceMs ?? 1_000);
     },
   };
 }
 
 async function launchWorker(make: () => WorkerLike, spec: AgentSpec, signal: AbortSignal, startMs: number, graceMs: number): Promise<AgentProcess> {
-  const agent = new WorkerProcess(create(make, spec.agent), graceMs);
+  const agent = new WorkerProcess(create(make, spec.agent), spec.agent, graceMs);
   const stopped = Promise.withResolvers<never>();
-  const abort = () => stopped.reject(calledOff(spec.agent));
+  const abort = () => stopped.reject(signal.reason);
   const late = () => stopped.reject(startFailed(spec.agent, `its worker did not answer within ${startMs} ms (limit startMs)`));
   const timer = setTimeout(late, startMs);
   signal.addEventListener('abort', abort, { once: true });
@@ -92,12 +95,15 @@ class WorkerProcess implements AgentProcess {
   #over = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(worker: WorkerLike, graceMs: number) {
+  constructor(worker: WorkerLike, agent: string, graceMs: number) {
     this.#worker = worker;
     this.#graceMs = graceMs;
     this.exited = this.#settled.promise;
     this.ready = this.#ready.promise;
-    const inner = portStream(worker, { onOther: (frame, data) => this.#other(frame, data) });
+    const inner = portStream(worker, {
+      onOther: (frame, data) => this.#other(frame, data),
+      goneError: () => new RehydrateError('agent_exited', `The agent “${agent}” is gone, so nothing can be sent to it. Prompt the session again: that starts it anew.`, { agent }),
+    });
     this.stream = {
       readable: inner.readable,
       writable: inner.writable,
@@ -181,8 +187,4 @@ class WorkerProcess implements AgentProcess {
 
 function startFailed(agent: string, why: string, cause?: unknown): RehydrateError {
   return new RehydrateError('agent_start_failed', `The agent “${agent}” could not be started: ${why.trim()}. Check that its worker script exists and calls workerAgent().`, { agent, reason: why.trim() }, { cause });
-}
-
-function calledOff(agent: string): RehydrateError {
-  return new RehydrateError('agent_start_failed', `The start of the agent “${agent}” was called off.`, { agent, reason: 'aborted' });
 }

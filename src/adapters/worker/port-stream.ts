@@ -13,6 +13,8 @@ export interface PortStream extends MessageStream {
 export interface PortStreamOptions {
   /** Frames that are not about the stream, and (as `null`) whatever is not a frame. */
   readonly onOther: (frame: Frame | null, data: unknown) => void;
+  /** What a write fails with when the other side is gone. Default: a plain error. */
+  readonly goneError?: () => Error;
   /** The largest message, in characters of JSON. Default: `DEFAULT_LIMITS.messageBytes`. */
   readonly messageChars?: number;
 }
@@ -112,7 +114,7 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
         await new Promise<void>((resolve) => (wake = resolve));
         wake = null;
       }
-      if (over) throw new Error('The other side of the port is gone.');
+      if (over) throw options.goneError?.() ?? new Error('The other side of the port is gone.');
       outstanding += json.length;
       post({ rehydrate: 'message', json });
     },
@@ -128,11 +130,12 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
   return { readable, writable, finish };
 }
 
-/** A JSON object, or null. Whether it is JSON-RPC is for the reader to judge. */
+/** A JSON-RPC message, or null. */
 function parse(json: string): AnyMessage | null {
   try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null ? (value as AnyMessage) : null;
+    const value = JSON.parse(json) as Record<string, unknown> | null;
+    const isMessage = typeof value === 'object' && value !== null && value['jsonrpc'] === '2.0' && (typeof value['method'] === 'string' || 'id' in value);
+    return isMessage ? (value as AnyMessage) : null;
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;

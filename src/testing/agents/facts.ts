@@ -18,7 +18,7 @@ interface Clause {
 }
 
 const TOLD = /\b(my|our|the) ([\p{L}][\p{L}\p{N} '’-]{0,60}?) (?:is|are|was) (?:called |named )?(.{1,300})$/iu;
-const NAMED = /\b(?:i am|i'm|call me) (?:called |named )?([\p{Lu}][^\s].{0,100}|[\p{Lu}])$/u;
+const NAMED = /\b(?:[iI] am|[iI]'m|[cC]all me) (?:called |named )?(\p{Lu}.{0,100})$/u;
 const NOTE = /\bremember(?: that)?:? (?!me\b|my\b.*\?)(.{2,300})$/iu;
 
 /**

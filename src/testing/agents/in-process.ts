@@ -47,7 +47,7 @@ export function inProcessLauncher(options: InProcessOptions = {}): InProcessLaun
       return last;
     },
     async launch(spec, { signal }) {
-      if (signal.aborted) throw new RehydrateError('agent_start_failed', `The start of the agent ${spec.agent} was called off.`);
+      signal.throwIfAborted();
       launched += 1;
       last = startInProcess({ ...options, store, env: { ...options.env, ...spec.env } });
       return last;
@@ -91,7 +91,10 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
     { highWaterMark: 0 },
   );
   const writable = new WritableStream<AnyMessage>({
-    write: (message) => toAgentWriter.write(message),
+    write: async (message) => {
+      if (over) throw new RehydrateError('agent_exited', 'The scripted agent is gone, so nothing can be sent to it.');
+      await toAgentWriter.write(message);
+    },
     close: () => {
       if (!stubborn) finish({ kind: 'ended', code: 0, signal: null });
     },

@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit } from '../../engine/ports.ts';
-import { exitOf } from './exit.ts';
+import { type ExitFacts, exitOf } from './exit.ts';
 import { guard } from './guard.ts';
 import type { StdioLimits } from './limits.ts';
 import { MARK } from './process-table.ts';
@@ -27,12 +27,23 @@ export interface RunningProcess {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
+  /** Feeds the diagnostics already; listen to it for more. */
+  readonly stderr: Readable;
   /** Settles once, when the whole tree is gone; never rejects. */
   readonly exited: Promise<AgentExit>;
+  /** Settles when the leader itself is gone, whatever it left behind. */
+  readonly left: Promise<ExitFacts>;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
   diagnostics(): string;
   /** Adds a line that was not JSON-RPC to the diagnostics. */
   note(line: Uint8Array): void;
+}
+
+export interface StartOptions {
+  readonly signal?: AbortSignal;
+  readonly limits: StdioLimits;
+  /** What the leader leaves behind lives on until `end()`; else it is ended with the leader. */
+  readonly keepOrphans?: boolean;
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -43,7 +54,7 @@ const windows = process.platform === 'win32';
  * Starts a program as leader of its own process group. Rejects with `RehydrateError` (`cwd_missing`,
  * `agent_start_failed`), or with the signal's reason when it aborts first; nothing runs then.
  */
-export async function startProcess(spec: ProcessSpec, options: { signal?: AbortSignal; limits: StdioLimits }): Promise<RunningProcess> {
+export async function startProcess(spec: ProcessSpec, options: StartOptions): Promise<RunningProcess> {
   options.signal?.throwIfAborted();
   const missing = cwdProblem(spec.name, spec.cwd, () => statSync(spec.cwd).isDirectory());
   if (missing !== null) throw missing;
@@ -65,7 +76,7 @@ export async function startProcess(spec: ProcessSpec, options: { signal?: AbortS
   child.stdin.on('error', () => undefined);
   child.stdout.on('error', () => undefined);
   child.stderr.on('error', () => undefined);
-  const running = child.pid === undefined ? null : new Running(child, child.pid, token, options.limits);
+  const running = child.pid === undefined ? null : new Running(child, child.pid, token, options);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', (error) => reject(cwdProblem(spec.name, spec.cwd, () => statSync(spec.cwd).isDirectory()) ?? startProblem(spec, error)));
@@ -84,37 +95,40 @@ class Running implements RunningProcess {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
+  readonly stderr: Readable;
   readonly exited: Promise<AgentExit>;
   readonly #limits: StdioLimits;
   readonly #tree: ProcessTree;
   readonly #ring: TextRing;
-  readonly #left: Promise<void>;
+  readonly left: Promise<ExitFacts>;
   readonly #stderrDone: Promise<void>;
   readonly #hurry = Promise.withResolvers<void>();
   readonly #settled = Promise.withResolvers<AgentExit>();
-  #leader: { code: number | null; signal: string | null; asked: boolean; sent: readonly string[] } | null = null;
+  #leader: ExitFacts | null = null;
   #asked = false;
   #hurried = false;
   #sent: TreeSignal[] = [];
   #ending = false;
 
-  constructor(child: Child, pid: number, token: string, limits: StdioLimits) {
+  constructor(child: Child, pid: number, token: string, { limits, keepOrphans = false }: StartOptions) {
     this.pid = pid;
     this.stdin = child.stdin;
     this.stdout = child.stdout;
+    this.stderr = child.stderr;
     this.exited = this.#settled.promise;
     this.#limits = limits;
     this.#tree = new ProcessTree(pid, token);
     this.#ring = new TextRing(limits.stderrBytes);
     guard.add(pid);
     child.stderr.on('data', (chunk: Buffer) => this.#ring.push(chunk));
-    this.#stderrDone = new Promise((resolve) => child.stderr.once('close', resolve));
-    this.#left = new Promise((resolve) => {
+    this.#stderrDone = new Promise((resolve) => child.stderr.once('close', () => resolve()));
+    this.left = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         this.#leader = { code, signal, asked: this.#asked, sent: [...this.#sent] };
-        resolve();
+        resolve(this.#leader);
         // What an agent leaves behind when it goes by itself is ended too, and only then has it exited.
-        this.#begin(() => this.#endOrphans());
+        if (keepOrphans) void this.#tree.lives().then((lives) => lives || this.#begin(async () => this.#settle()));
+        else this.#begin(() => this.#endOrphans());
       });
     });
   }
@@ -189,7 +203,7 @@ class Running implements RunningProcess {
   async #goneWithin(ms: number, deaf = false): Promise<boolean> {
     const deadline = Date.now() + ms;
     const hurry = deaf ? [] : [this.#hurry.promise];
-    if (this.#leader === null) await within(ms, this.#left, ...hurry);
+    if (this.#leader === null) await within(ms, this.left, ...hurry);
     for (let pause = 5; ; pause = Math.min(50, pause * 2)) {
       if (this.#leader !== null && (windows || !(await this.#tree.lives()))) return true;
       const left = deadline - Date.now();
@@ -229,10 +243,10 @@ class Running implements RunningProcess {
 }
 
 /** Waits for the first of the promises, `ms` at most; leaves no timer behind. */
-async function within(ms: number, ...promises: readonly Promise<void>[]): Promise<void> {
+async function within(ms: number, ...promises: readonly Promise<unknown>[]): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
+  const late = new Promise<unknown>((resolve) => {
+    timer = setTimeout(resolve, ms, undefined);
   });
   await Promise.race([late, ...promises]);
   clearTimeout(timer);

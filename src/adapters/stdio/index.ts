@@ -17,3 +17,4 @@
  */
 export { stdioLauncher, type StdioAgent, type StdioLauncherOptions } from './launcher.ts';
 export { STDIO_LIMITS, type StdioLimits } from './limits.ts';
+export { CLIENT_LIMITS, nodeClientServices, type ClientLimits, type NodeClientOptions } from './client/index.ts';

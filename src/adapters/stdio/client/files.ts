@@ -1,0 +1,54 @@
+/** ACP's `fs/read_text_file` and `fs/write_text_file`. */
+import type { ClientServiceRequest } from '../../../engine/ports.ts';
+import type { ClientLimits } from './limits.ts';
+import { countParam, limitExceeded, refused, textParam } from './request.ts';
+import { fileProblem, openToRead, openToWrite } from './roots.ts';
+
+export async function readTextFile(request: ClientServiceRequest, limits: ClientLimits): Promise<{ content: string }> {
+  const asked = textParam(request.params, 'path');
+  const line = countParam(request.params, 'line', 1);
+  const limit = countParam(request.params, 'limit', 0);
+  const file = await openToRead(asked, request);
+  try {
+    const { size } = await file.stat();
+    if (size > limits.fileBytes) throw limitExceeded('fileBytes', limits.fileBytes, `${asked} has ${size} bytes`);
+    const bytes = await file.readFile();
+    let text: string;
+    try {
+      text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch (error) {
+      if (error instanceof TypeError) throw refused(`${asked} is not UTF-8 text.`, { path: asked });
+      throw error;
+    }
+    return { content: sliceLines(text, line, limit) };
+  } catch (error) {
+    throw fileProblem(error, asked);
+  } finally {
+    await file.close();
+  }
+}
+
+export async function writeTextFile(request: ClientServiceRequest, limits: ClientLimits): Promise<Record<string, never>> {
+  const asked = textParam(request.params, 'path');
+  const content = Buffer.from(textParam(request.params, 'content'), 'utf8');
+  if (content.length > limits.fileBytes) throw limitExceeded('fileBytes', limits.fileBytes, `The content for ${asked} has ${content.length} bytes`);
+  const file = await openToWrite(asked, request);
+  try {
+    await file.truncate(0);
+    await file.writeFile(content);
+    return {};
+  } catch (error) {
+    throw fileProblem(error, asked);
+  } finally {
+    await file.close();
+  }
+}
+
+/** `limit` lines from the 1-based `line` on, with their line ends as they are. */
+export function sliceLines(text: string, line = 1, limit?: number): string {
+  if (line === 1 && limit === undefined) return text;
+  const lines = text.split(/(?<=\n)/);
+  const slice = lines.slice(line - 1, limit === undefined ? undefined : line - 1 + limit).join('');
+  // Asking for some lines asks for their text; the end of the last belongs to the one behind it.
+  return limit === undefined ? slice : slice.replace(/\r?\n$/, '');
+}

@@ -1,0 +1,35 @@
+/** Errors and parameters of ACP requests from an agent. */
+
+/** Becomes the JSON-RPC error of the answer. */
+export class ClientRequestError extends Error {
+  override readonly name = 'ClientRequestError';
+  readonly code: number;
+  readonly data: Readonly<Record<string, unknown>>;
+  constructor(code: number, message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super(message);
+    this.code = code;
+    this.data = data;
+  }
+}
+
+export const invalid = (message: string): ClientRequestError => new ClientRequestError(-32602, `Invalid params: ${message}.`);
+export const notFound = (what: string, data: Readonly<Record<string, unknown>>): ClientRequestError => new ClientRequestError(-32002, `Resource not found: ${what}`, data);
+export const refused = (message: string, data: Readonly<Record<string, unknown>> = {}): ClientRequestError => new ClientRequestError(-32602, message, data);
+export const limitExceeded = (limit: string, value: number, what: string): ClientRequestError =>
+  new ClientRequestError(-32603, `${what}: the limit ${limit} is ${value}.`, { limit, value });
+
+type Params = Readonly<Record<string, unknown>>;
+
+export function textParam(params: Params, name: string): string {
+  const value = params[name];
+  if (typeof value !== 'string') throw invalid(`${name} must be text`);
+  return value;
+}
+
+/** A whole number of at least `least`, or undefined where it is absent or null. */
+export function countParam(params: Params, name: string, least: number): number | undefined {
+  const value = params[name];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least) throw invalid(`${name} must be a whole number of at least ${least}`);
+  return value;
+}

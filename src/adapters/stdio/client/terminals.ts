@@ -1,0 +1,168 @@
+/** ACP's `terminal/*`: commands in process groups of their own, their output bounded, their ends true. */
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import { RehydrateError } from '../../../engine/errors.ts';
+import type { ClientServiceRequest } from '../../../engine/ports.ts';
+import { type RunningProcess, startProcess } from '../agent-process.ts';
+import { STDIO_LIMITS } from '../limits.ts';
+import type { ClientLimits } from './limits.ts';
+import { OutputTail } from './output-tail.ts';
+import { ClientRequestError, countParam, invalid, limitExceeded, notFound, textParam } from './request.ts';
+
+/** ACP's exit status: exactly one of the two says something. */
+interface ExitStatus {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+}
+
+interface Terminal {
+  readonly sessionId: string;
+  readonly running: RunningProcess;
+  readonly output: OutputTail;
+  /** Null until the command has ended and its output is read. */
+  status: ExitStatus | null;
+  readonly ended: Promise<ExitStatus>;
+}
+
+export class Terminals {
+  readonly #limits: ClientLimits;
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #terminals = new Map<string, Terminal>();
+  /** Starts under way, by session: they count against the limit, and a release waits for them. */
+  readonly #starting = new Map<string, Set<Promise<unknown>>>();
+  #count = 0;
+
+  constructor(limits: ClientLimits, env: Readonly<Record<string, string | undefined>>) {
+    this.#limits = limits;
+    this.#env = env;
+  }
+
+  async create(request: ClientServiceRequest): Promise<{ terminalId: string }> {
+    const { params, sessionId, signal } = request;
+    signal.throwIfAborted();
+    const command = textParam(params, 'command');
+    const args = listParam(params, 'args', (value) => typeof value === 'string') as string[];
+    const asked = countParam(params, 'outputByteLimit', 0) ?? this.#limits.outputBytes;
+    if (asked > this.#limits.outputMaxBytes) throw limitExceeded('outputMaxBytes', this.#limits.outputMaxBytes, `outputByteLimit ${asked} is too large`);
+    const cwd = params['cwd'] === undefined || params['cwd'] === null ? request.cwd : textParam(params, 'cwd');
+    if (!path.isAbsolute(cwd)) throw invalid('cwd must be absolute');
+    const open = [...this.#terminals.values()].filter((terminal) => terminal.sessionId === sessionId).length + (this.#starting.get(sessionId)?.size ?? 0);
+    if (open >= this.#limits.terminals) throw limitExceeded('terminals', this.#limits.terminals, `The session has ${open} terminals; release one first`);
+    const starting = this.#start(sessionId, { command, args, cwd, env: { ...this.#env, ...envParam(params) } }, asked, signal);
+    const set = this.#starting.get(sessionId) ?? new Set();
+    this.#starting.set(sessionId, set.add(starting));
+    try {
+      return { terminalId: await starting };
+    } finally {
+      set.delete(starting);
+      if (set.size === 0) this.#starting.delete(sessionId);
+    }
+  }
+
+  output(request: ClientServiceRequest): unknown {
+    const terminal = this.#find(request);
+    const { text, truncated } = terminal.output.read();
+    return { output: text, truncated, ...(terminal.status === null ? {} : { exitStatus: terminal.status }) };
+  }
+
+  async waitForExit(request: ClientServiceRequest): Promise<ExitStatus> {
+    const { ended } = this.#find(request);
+    const { signal } = request;
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      return await Promise.race([ended, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async kill(request: ClientServiceRequest): Promise<Record<string, never>> {
+    const terminal = this.#find(request);
+    await terminal.running.end('ask');
+    await terminal.ended;
+    return {};
+  }
+
+  async release(request: ClientServiceRequest): Promise<Record<string, never>> {
+    const terminal = this.#find(request);
+    this.#terminals.delete(textParam(request.params, 'terminalId'));
+    await terminal.running.end('ask');
+    return {};
+  }
+
+  /** Ends everything that a session started. */
+  async releaseSession(sessionId: string): Promise<void> {
+    await Promise.allSettled(this.#starting.get(sessionId) ?? []);
+    const mine = [...this.#terminals].filter(([, terminal]) => terminal.sessionId === sessionId);
+    for (const [id] of mine) this.#terminals.delete(id);
+    await Promise.all(mine.map(([, terminal]) => terminal.running.end('ask')));
+  }
+
+  async #start(sessionId: string, spec: { command: string; args: string[]; cwd: string; env: Record<string, string | undefined> }, bytes: number, signal: AbortSignal): Promise<string> {
+    const { command, args } = asProgram(spec.command, spec.args, spec.cwd);
+    let running: RunningProcess;
+    try {
+      running = await startProcess(
+        { name: spec.command, command, args, cwd: spec.cwd, env: spec.env },
+        { signal, keepOrphans: true, limits: { ...STDIO_LIMITS, askMs: 0, termMs: this.#limits.termMs } },
+      );
+    } catch (error) {
+      if (!RehydrateError.is(error)) throw error;
+      throw new ClientRequestError(-32603, error.message, { command: spec.command, cause: error.code });
+    }
+    running.stdin.end();
+    const output = new OutputTail(bytes);
+    running.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    running.stderr.on('data', (chunk: Buffer) => output.push(chunk));
+    const read = Promise.all([running.stdout, running.stderr].map((stream) => new Promise<void>((resolve) => stream.once('close', () => resolve()))));
+    const terminal: Terminal = {
+      sessionId,
+      running,
+      output,
+      status: null,
+      ended: running.left.then(async ({ code, signal: died, asked, sent }) => {
+        // Something in the background may hold the output open for as long as it likes.
+        await Promise.race([read, new Promise((resolve) => setTimeout(resolve, STDIO_LIMITS.drainMs))]);
+        // A command that we ended did not finish, whatever code it then gave (I8).
+        const ours = asked || sent.length > 0;
+        terminal.status = died !== null || ours ? { exitCode: null, signal: died ?? sent.at(-1) ?? 'SIGTERM' } : { exitCode: code ?? -1, signal: null };
+        return terminal.status;
+      }),
+    };
+    this.#count += 1;
+    const id = `term_${this.#count}`;
+    this.#terminals.set(id, terminal);
+    return id;
+  }
+
+  #find({ params, sessionId }: ClientServiceRequest): Terminal {
+    const id = textParam(params, 'terminalId');
+    const terminal = this.#terminals.get(id);
+    // Another session's terminal is not there for this one.
+    if (terminal === undefined || terminal.sessionId !== sessionId) throw notFound(`terminal ${id}`, { terminalId: id });
+    return terminal;
+  }
+}
+
+/** Agents give either a program with arguments or a whole command line; the latter needs a shell. */
+function asProgram(command: string, args: readonly string[], cwd: string): { command: string; args: readonly string[] } {
+  if (args.length > 0 || !/\s/.test(command) || statSync(path.resolve(cwd, command), { throwIfNoEntry: false })?.isFile() === true) return { command, args };
+  return process.platform === 'win32' ? { command: 'cmd.exe', args: ['/d', '/s', '/c', command] } : { command: '/bin/sh', args: ['-c', command] };
+}
+
+function listParam(params: Readonly<Record<string, unknown>>, name: string, fits: (value: unknown) => boolean): unknown[] {
+  const value = params[name] ?? [];
+  if (!Array.isArray(value) || !value.every(fits)) throw invalid(`${name} is not a list of what it should hold`);
+  return value;
+}
+
+function envParam(params: Readonly<Record<string, unknown>>): Record<string, string> {
+  const variables = listParam(params, 'env', (value) => {
+    const variable = value as { name?: unknown; value?: unknown } | null;
+    return typeof variable?.name === 'string' && typeof variable.value === 'string';
+  }) as { name: string; value: string }[];
+  return Object.fromEntries(variables.map(({ name, value }) => [name, value]));
+}

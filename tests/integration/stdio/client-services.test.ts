@@ -1,0 +1,308 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nodeClientServices } from '../../../src/adapters/stdio/index.ts';
+import { sliceLines } from '../../../src/adapters/stdio/client/files.ts';
+import { OutputTail } from '../../../src/adapters/stdio/client/output-tail.ts';
+import { guard } from '../../../src/adapters/stdio/guard.ts';
+import { carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
+import type { ClientServices } from '../../../src/engine/ports.ts';
+
+let base: string;
+let root: string;
+let extra: string;
+let outside: string;
+let services: ClientServices;
+
+beforeEach(() => {
+  base = realpathSync(mkdtempSync(path.join(tmpdir(), 'rehydrate-client-')));
+  [root, extra, outside] = ['root', 'extra', 'outside'].map((name) => path.join(base, name)) as [string, string, string];
+  for (const directory of [root, extra, outside]) mkdirSync(directory);
+  writeFileSync(path.join(outside, 'secret'), 'secret');
+  services = nodeClientServices({ limits: { termMs: 300, fileBytes: 1_000_000 } });
+});
+
+afterEach(async () => {
+  await services.release('s');
+  await services.release('t');
+  rmSync(base, { recursive: true, force: true });
+});
+
+function ask(method: string, params: Record<string, unknown>, sessionId = 's', signal = new AbortController().signal): Promise<Record<string, unknown>> {
+  return services.handle({ method, params, sessionId, cwd: root, additionalDirectories: [extra], signal }) as Promise<Record<string, unknown>>;
+}
+const read = (file: string, more: object = {}): Promise<Record<string, unknown>> => ask('fs/read_text_file', { path: file, ...more });
+const write = (file: string, content: string): Promise<Record<string, unknown>> => ask('fs/write_text_file', { path: file, content });
+
+describe('files inside the session’s directories', () => {
+  it('are read and written, in every root, with the directories they need', async () => {
+    for (const directory of [root, extra]) {
+      const file = path.join(directory, 'a/b/c é.txt');
+      expect(await write(file, 'one\ntwo\n')).toEqual({});
+      expect(await read(file)).toEqual({ content: 'one\ntwo\n' });
+      expect(await write(file, 'x')).toEqual({});
+      expect(readFileSync(file, 'utf8')).toBe('x');
+    }
+  });
+
+  it('keep their mode and their other names', async () => {
+    const file = path.join(root, 'script');
+    writeFileSync(file, '#!');
+    chmodSync(file, 0o755);
+    linkSync(file, path.join(root, 'other'));
+    await write(file, 'new');
+    expect(statSync(file).mode & 0o777).toBe(0o755);
+    expect(readFileSync(path.join(root, 'other'), 'utf8')).toBe('new');
+  });
+
+  it('are reached through links that stay inside', async () => {
+    writeFileSync(path.join(extra, 'f'), 'here');
+    symlinkSync(extra, path.join(root, 'link'));
+    expect(await read(path.join(root, 'link/f'))).toEqual({ content: 'here' });
+    await write(path.join(root, 'link/new'), 'n');
+    expect(readFileSync(path.join(extra, 'new'), 'utf8')).toBe('n');
+  });
+
+  it('are given in parts, by line', async () => {
+    const file = path.join(root, 'lines');
+    writeFileSync(file, 'a\nb\r\nc\nd');
+    expect(await read(file, { line: 2, limit: 2 })).toEqual({ content: 'b\r\nc' });
+    expect(await read(file, { line: 4 })).toEqual({ content: 'd' });
+    expect(await read(file, { line: 9, limit: 1 })).toEqual({ content: '' });
+    expect(await read(file, { limit: 0 })).toEqual({ content: '' });
+    expect(await read(file, { line: null, limit: null })).toEqual({ content: 'a\nb\r\nc\nd' });
+    for (const more of [{ line: 0 }, { line: 1.5 }, { limit: -1 }, { line: '1' }]) await expect(read(file, more)).rejects.toMatchObject({ code: -32602 });
+    expect(sliceLines('', 1, 5)).toBe('');
+  });
+});
+
+describe('nothing outside them', () => {
+  const tricks: [string, () => string][] = [
+    ['an absolute path', () => path.join(outside, 'secret')],
+    ['a climb', () => `${root}/../outside/secret`],
+    ['a climb from a directory that is not there', () => `${root}/no/../../outside/secret`],
+    ['a neighbour whose name begins alike', () => `${root}-neighbour/secret`],
+    ['a link', () => (symlinkSync(path.join(outside, 'secret'), path.join(root, 'l')), path.join(root, 'l'))],
+    ['a linked directory', () => (symlinkSync(outside, path.join(root, 'd')), path.join(root, 'd/secret'))],
+    ['a link to a link', () => (symlinkSync(outside, path.join(extra, 'd')), symlinkSync(path.join(extra, 'd'), path.join(root, 'e')), path.join(root, 'e/secret'))],
+    ['a link in a circle', () => (symlinkSync('loop', path.join(root, 'loop')), path.join(root, 'loop'))],
+    ['a device', () => '/dev/zero'],
+    ['a linked device', () => (symlinkSync('/dev/zero', path.join(root, 'zero')), path.join(root, 'zero'))],
+    ['this process’s environment', () => '/proc/self/environ'],
+    ['a directory', () => root],
+    ['a relative path', () => 'f'],
+    ['a path with a NUL', () => `${root}/f\0`],
+    ['another case of the root', () => `${root.toUpperCase()}/../outside/secret`],
+  ];
+  it.each(tricks)('%s', async (_name, make) => {
+    const file = make();
+    await expect(read(file)).rejects.toMatchObject({ code: -32602 });
+    await expect(write(file, 'overwritten')).rejects.toMatchObject({ code: -32602 });
+    expect(readFileSync(path.join(outside, 'secret'), 'utf8')).toBe('secret');
+  });
+
+  it('a climb behind a link: a path is what it says, not where its parts lead', async () => {
+    symlinkSync(outside, path.join(root, 'd'));
+    await expect(read(`${root}/d/../secret`)).rejects.toMatchObject({ code: -32002 });
+    await expect(read(`${root}/d/../../outside/secret`)).rejects.toMatchObject({ code: -32602 });
+  });
+
+  it('a file that a dangling link would make', async () => {
+    symlinkSync(path.join(outside, 'new'), path.join(root, 'dangling'));
+    await expect(write(path.join(root, 'dangling'), 'x')).rejects.toMatchObject({ code: -32602 });
+    expect(existsSync(path.join(outside, 'new'))).toBe(false);
+  });
+
+  it('directories that a link would lead to', async () => {
+    symlinkSync(outside, path.join(root, 'd'));
+    await expect(write(path.join(root, 'd/new/file'), 'x')).rejects.toMatchObject({ code: -32602 });
+    expect(existsSync(path.join(outside, 'new'))).toBe(false);
+  });
+
+  it.skipIf(process.platform === 'win32')('a pipe, which would hold the host for ever', async () => {
+    execFileSync('mkfifo', [path.join(root, 'pipe')]);
+    await expect(read(path.join(root, 'pipe'))).rejects.toMatchObject({ code: -32602 });
+    await expect(write(path.join(root, 'pipe'), 'x')).rejects.toMatchObject({ code: -32602 });
+  });
+
+  it('kernel files, even where the root is /', async () => {
+    const params = { path: '/proc/self/environ' };
+    const request = { method: 'fs/read_text_file', params, sessionId: 's', cwd: '/', additionalDirectories: [], signal: new AbortController().signal };
+    await expect(services.handle(request)).rejects.toMatchObject({ code: -32602 });
+  });
+
+  it('holds while links are swapped under its feet', async () => {
+    const directory = path.join(root, 'swap');
+    const link = path.join(root, 'swapped');
+    mkdirSync(directory);
+    writeFileSync(path.join(directory, 'secret'), 'mine');
+    let running = true;
+    const swapping = (async () => {
+      while (running) {
+        for (const target of [directory, outside]) {
+          symlinkSync(target, `${link}.new`);
+          renameSync(`${link}.new`, link);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+    })();
+    const seen = new Set<unknown>();
+    for (let turn = 0; turn < 300; turn += 1) {
+      seen.add(await read(path.join(link, 'secret')).then((answer) => answer['content'], (error: { code: number }) => error.code));
+      await write(path.join(link, 'secret'), 'mine').catch(() => undefined);
+    }
+    running = false;
+    await swapping;
+    expect([...seen].filter((value) => typeof value === 'string' && value !== 'mine' && value !== '')).toEqual([]);
+    expect(readFileSync(path.join(outside, 'secret'), 'utf8')).toBe('secret');
+  });
+});
+
+describe('what cannot be read says so', () => {
+  it('a file that is not there', async () => {
+    await expect(read(path.join(root, 'no'))).rejects.toMatchObject({ code: -32002, data: { path: path.join(root, 'no') } });
+  });
+  it('I10: a file over the limit, which is named', async () => {
+    writeFileSync(path.join(root, 'big'), '');
+    truncateSync(path.join(root, 'big'), 1_000_001);
+    await expect(read(path.join(root, 'big'))).rejects.toMatchObject({ data: { limit: 'fileBytes' } });
+    await expect(write(path.join(root, 'new'), 'x'.repeat(1_000_001))).rejects.toMatchObject({ data: { limit: 'fileBytes' } });
+    expect(existsSync(path.join(root, 'new'))).toBe(false);
+  });
+  it('bytes that are no text', async () => {
+    writeFileSync(path.join(root, 'bytes'), Buffer.from([0xff, 0xfe]));
+    await expect(read(path.join(root, 'bytes'))).rejects.toMatchObject({ code: -32602 });
+  });
+});
+
+describe('only what is offered', () => {
+  it('is advertised and answered', async () => {
+    const cases: [object, object][] = [
+      [{}, { fs: { readTextFile: true, writeTextFile: true }, terminal: true }],
+      [{ fs: 'read', terminal: false }, { fs: { readTextFile: true, writeTextFile: false }, terminal: false }],
+      [{ fs: false }, { fs: { readTextFile: false, writeTextFile: false }, terminal: true }],
+    ];
+    for (const [options, capabilities] of cases) expect(nodeClientServices(options).capabilities).toEqual(capabilities);
+    services = nodeClientServices({ fs: 'read', terminal: false });
+    await expect(write(path.join(root, 'x'), '')).rejects.toMatchObject({ code: -32601 });
+    await expect(ask('terminal/create', { command: 'true' })).rejects.toMatchObject({ code: -32601 });
+    await expect(ask('session/other', {})).rejects.toMatchObject({ code: -32601 });
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('terminals', () => {
+  const create = async (command: string, args: string[] = [], more: object = {}, sessionId = 's'): Promise<string> =>
+    (await ask('terminal/create', { command, args, ...more }, sessionId))['terminalId'] as string;
+  const sh = (script: string, more: object = {}): Promise<string> => create('sh', ['-c', script], more);
+  const wait = (terminalId: string): Promise<Record<string, unknown>> => ask('terminal/wait_for_exit', { terminalId });
+  const output = (terminalId: string): Promise<Record<string, unknown>> => ask('terminal/output', { terminalId });
+  const alive = async (): Promise<number> => (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length;
+
+  it('run a command and give its output and exit', async () => {
+    const id = await sh('echo out; echo err >&2; pwd; echo $X; exit 3', { env: [{ name: 'X', value: 'é' }] });
+    expect(await wait(id)).toEqual({ exitCode: 3, signal: null });
+    const all = await output(id);
+    expect(all).toMatchObject({ truncated: false, exitStatus: { exitCode: 3, signal: null } });
+    expect(String(all['output']).split('\n').sort()).toEqual(['', 'err', 'out', root, 'é'].sort());
+  });
+
+  it('take a whole command line', async () => {
+    const id = await create('echo a && echo b | tr b c');
+    expect(await wait(id)).toEqual({ exitCode: 0, signal: null });
+    expect(await output(id)).toMatchObject({ output: 'a\nc\n' });
+  });
+
+  it('keep the end of the output, cut at a character', async () => {
+    const id = await sh('for i in 1 2 3 4 5 6 7 8 9; do printf é; done', { outputByteLimit: 5 });
+    await wait(id);
+    expect(await output(id)).toMatchObject({ output: 'éé', truncated: true });
+    await expect(sh('true', { outputByteLimit: 2 ** 40 })).rejects.toMatchObject({ data: { limit: 'outputMaxBytes' } });
+  });
+
+  it('I8: a signal is told as one', async () => {
+    expect(await wait(await sh('kill -SEGV $$'))).toEqual({ exitCode: null, signal: 'SIGSEGV' });
+  });
+
+  it('I8: killed before it ended is never 0, even when it answers the signal with 0', async () => {
+    const id = await sh('trap "exit 0" TERM; echo ready; while :; do sleep 0.05; done');
+    await expect.poll(async () => (await output(id))['output']).toBe('ready\n');
+    const waiting = wait(id);
+    await ask('terminal/kill', { terminalId: id });
+    expect(await waiting).toEqual({ exitCode: null, signal: 'SIGTERM' });
+    expect(await output(id)).toMatchObject({ exitStatus: { exitCode: null, signal: 'SIGTERM' } });
+  });
+
+  it('I8: released before it ended is never 0, and its whole tree is gone', async () => {
+    const id = await sh('trap "" TERM; (trap "" TERM; setsid sleep 60) & (sleep 60 &) ; echo ready; sleep 60');
+    await expect.poll(async () => (await output(id))['output']).toBe('ready\n');
+    const waiting = wait(id);
+    await ask('terminal/release', { terminalId: id });
+    expect(await waiting).toEqual({ exitCode: null, signal: 'SIGKILL' });
+    expect(await alive()).toBe(0);
+    await expect(output(id)).rejects.toMatchObject({ code: -32002 });
+  });
+
+  it('keep what runs in the background until they are released', async () => {
+    const id = await sh('sleep 60 & echo started');
+    expect(await wait(id)).toEqual({ exitCode: 0, signal: null });
+    expect(await alive()).toBe(1);
+    await ask('terminal/release', { terminalId: id });
+    expect(await alive()).toBe(0);
+  });
+
+  it('I7: end with their session', async () => {
+    const [mine, other] = [await sh('sleep 60'), await create('sleep', ['60'], {}, 't')];
+    await services.release('s');
+    await expect(output(mine)).rejects.toMatchObject({ code: -32002 });
+    expect(await ask('terminal/output', { terminalId: other }, 't')).toMatchObject({ truncated: false });
+    expect(await alive()).toBe(1);
+    await services.release('t');
+    expect(await alive()).toBe(0);
+  });
+
+  it('are their session’s alone', async () => {
+    const id = await sh('sleep 60');
+    await expect(ask('terminal/output', { terminalId: id }, 't')).rejects.toMatchObject({ code: -32002 });
+    await expect(ask('terminal/kill', { terminalId: id }, 't')).rejects.toMatchObject({ code: -32002 });
+  });
+
+  it('say why a command could not start', async () => {
+    await expect(create('/no/such/program')).rejects.toMatchObject({ code: -32603, message: expect.stringContaining('/no/such/program') as string });
+    await expect(create('true', [], { cwd: '/no/such/directory' })).rejects.toMatchObject({ data: { cause: 'cwd_missing' } });
+    await expect(create('true', [], { cwd: 'relative' })).rejects.toMatchObject({ code: -32602 });
+    await expect(ask('terminal/create', { command: 'true', args: [1] })).rejects.toMatchObject({ code: -32602 });
+    await expect(ask('terminal/create', { command: 'true', env: [{ name: 1 }] })).rejects.toMatchObject({ code: -32602 });
+  });
+
+  it('I10: no more than the limit', async () => {
+    services = nodeClientServices({ limits: { terminals: 2, termMs: 300 } });
+    const many = await Promise.allSettled([1, 2, 3, 4].map(() => create('sleep', ['60'])));
+    expect(many.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+    expect(many.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { data: { limit: 'terminals' } } });
+  });
+
+  it('stop waiting when the agent is gone', async () => {
+    const controller = new AbortController();
+    const id = await sh('sleep 60');
+    const waiting = ask('terminal/wait_for_exit', { terminalId: id }, 's', controller.signal);
+    controller.abort(new Error('gone'));
+    await expect(waiting).rejects.toThrow('gone');
+  });
+});
+
+describe('OutputTail', () => {
+  it('never gives half a character, at either end, however it came', () => {
+    const bytes = Buffer.from('aé漢🦊'.repeat(30));
+    for (const limit of [0, 1, 2, 3, 4, 5, 17, 1_000]) {
+      const tail = new OutputTail(limit);
+      for (const byte of bytes) {
+        tail.push(Buffer.from([byte]));
+        expect(tail.read().text).not.toContain('\ufffd');
+      }
+      expect(Buffer.byteLength(tail.read().text)).toBeLessThanOrEqual(limit);
+      expect(tail.read().truncated).toBe(limit < bytes.length);
+    }
+  });
+});

@@ -6,6 +6,8 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import initSqlJs from 'sql.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openIndexedDbStore } from '../../src/adapters/sqljs/indexeddb.ts';
+import { encodeRecord } from '../../src/adapters/sqljs/record.ts';
 import { openSqljs, type Commit, type SqljsDatabase, type SqljsModule, type SqljsOptions } from '../../src/adapters/sqljs/index.ts';
 
 const module = (await initSqlJs()) as unknown as SqljsModule;
@@ -189,6 +191,19 @@ describe('one writer', () => {
     await third.close();
   });
 
+  it('I9: nobody becomes the writer of what has changed since it was loaded', async () => {
+    await (await withLog()).close();
+    const [first, second] = [await openIndexedDbStore('test', indexedDB, 'test'), await openIndexedDbStore('test', indexedDB, 'test')];
+    const [seen, stale] = [await first.load(), await second.load()];
+    expect(await first.claim(seen)).toBe(true);
+    await first.append(encodeRecord({ n: 2, at: 1, statements: [insert('a')] }, seen.records[0]!.sum));
+    expect(await second.claim(stale)).toBe(false);
+    await first.append(encodeRecord({ n: 3, at: 1, statements: [insert('b')] }, (await first.load()).records[1]!.sum));
+    expect(await second.claim(await second.load())).toBe(true);
+    await Promise.all([first.close(), second.close()]);
+    expect(await texts(await open())).toEqual(['a', 'b']);
+  });
+
   it('says so when the browser takes the storage away', async () => {
     const database = await withLog();
     await new Promise((resolve) => (indexedDB.deleteDatabase('test').onsuccess = resolve));
@@ -199,6 +214,20 @@ describe('one writer', () => {
 });
 
 describe('snapshots', () => {
+  it('that were never finished are cleared away', async () => {
+    await (await withLog()).close();
+    await stores('readwrite', (transaction) => transaction.objectStore('chunks').put(new Uint8Array(9), ['unfinished', 0]));
+    const database = await open();
+    expect((await dump())[1]).toEqual([]);
+    await database.importFile(await database.export());
+    await database.close();
+    await stores('readwrite', (transaction) => transaction.objectStore('chunks').put(new Uint8Array(9), ['0', 0]));
+    await stores('readwrite', (transaction) => transaction.objectStore('chunks').put(new Uint8Array(9), ['~', 0]));
+    const again = await open();
+    expect((await dump())[1]).toHaveLength(1);
+    expect(await texts(again)).toEqual([]);
+  });
+
   it('replace the journal they cover, and nothing is lost or doubled on the way', async () => {
     let database = await withLog({ snapshotAfterBytes: 4_000 });
     const expected: string[] = [];
@@ -228,6 +257,15 @@ describe('snapshots', () => {
     const again = await open();
     expect([await texts(again), await again.query('SELECT * FROM stamped')]).toEqual(before);
     await again.close();
+  });
+
+  it('that are still being written never bring back what was replaced meanwhile', async () => {
+    const database = await withLog({ snapshotAfterBytes: 5_000_000 });
+    for (let i = 0; i < 6; i++) await database.batch([insert('y'.repeat(1_000_000))]);
+    await database.reset();
+    await database.close();
+    const again = await withLog();
+    expect(await texts(again)).toEqual([]);
   });
 
   it('of a large database come in pieces, and old pieces go', async () => {

@@ -6,7 +6,8 @@ const PLACES = 24;
 /**
  * For every replayed message the index of the logged one it is, or −1. `places(i)` gives, in order, where the logged
  * list holds the message `i`. The result grows with `i`, has as many matches as there can be (with repeats, as many as
- * there are among the nearest places), and prefers early replayed messages, so that repeats count as what is left over.
+ * there are among the nearest places), and prefers early replayed messages, so that repeats count as what is left over,
+ * and late places in the log, since it is the oldest that a replay leaves out.
  */
 export function align(replayed: number, logged: number, places: (i: number) => readonly number[]): Int32Array {
   const matches = new Int32Array(replayed).fill(-1);
@@ -28,7 +29,13 @@ export function align(replayed: number, logged: number, places: (i: number) => r
       ends[length] = at.length - 1;
     }
   }
-  for (let link = ends.at(-1) ?? -1; link >= 0; link = before[link] as number) matches[of[link] as number] = at[link] as number;
+  let limit = logged;
+  for (let link = ends.at(-1) ?? -1; link >= 0; link = before[link] as number) {
+    const i = of[link] as number;
+    // The latest place in front of the next match; the chain itself has one.
+    const latest = (places(i) as number[]).findLast((place) => place < limit) as number;
+    limit = matches[i] = latest;
+  }
   return matches;
 }
 

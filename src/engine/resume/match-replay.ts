@@ -153,6 +153,8 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
         if (!known(part.key)) continue;
         parts.push(part);
         from = cut;
+        const rest = measure(message.role, from, message.to, idAt(items[from]), false);
+        if (known(rest.key)) return [...parts, rest];
       }
       return parts.length === 0 ? null : [...parts, measure(message.role, from, message.to, idAt(items[from]), false)];
     },

@@ -178,13 +178,31 @@ function matchExactly(replay: ReplayLog, logged: readonly LoggedMessage[], log: 
     }
   }
   const keyUsed = (message: ReplayedMessage): string => (places.has(message.key) || message.onceKey === null ? message.key : message.onceKey);
-  const messages = replay.messages().flatMap((message) => (places.has(keyUsed(message)) ? [message] : (replay.split(message, (key) => places.has(key)) ?? [message])));
-  const found = align(messages.length, logged.length, (i) => places.get(keyUsed(messages[i] as ReplayedMessage)) ?? []);
+  const placesOf = (message: ReplayedMessage): readonly number[] => places.get(keyUsed(message)) ?? [];
+  // An answer that was cut off may have gone on, so it is found by its beginning, right behind its question.
+  const end = logged.length - 1;
+  const cutOff = logged[end]?.role === 'agent' && !log.isCertain(logged[end]) ? textOf(logged[end]) : null;
+  const goesOn = (list: readonly ReplayedMessage[], i: number): boolean => {
+    const [question, answer] = [list[i - 1], list[i] as ReplayedMessage];
+    return cutOff !== null && answer.role === 'agent' && question?.role === 'user' && placesOf(question).includes(end - 1) && replay.textOf(answer).startsWith(cutOff);
+  };
+  // Its beginning is in many answers, and no reason to cut one.
+  const isKnown = (key: string): boolean => places.get(key)?.some((place) => key.startsWith('user:') || log.isCertain(logged[place] as LoggedMessage)) === true;
+  const messages = replay.messages().flatMap((message, i, all) => (places.has(keyUsed(message)) || goesOn(all, i) ? [message] : (replay.split(message, isKnown) ?? [message])));
+  const found = align(messages.length, logged.length, (i) => {
+    const message = messages[i] as ReplayedMessage;
+    const all = placesOf(message);
+    // Said twice over counts as said once, but what was cut off may simply go on with the same words.
+    const likely = keyUsed(message) === message.key ? all : all.filter((place) => log.isCertain(logged[place] as LoggedMessage));
+    if (cutOff === null) return likely;
+    return [...likely.filter((place) => place !== end), ...(goesOn(messages, i) ? [end] : [])];
+  });
   const exact = messages.map((message, i): Match | null => {
     const at = found[i] as number;
     if (at < 0) return null;
-    const variant = (variants[at] as readonly Variant[]).find(({ key }) => key === keyUsed(message)) as Variant;
-    return { logged: at, lastPiece: variant.lastPiece, how: 'exact' };
+    const used = cutOff !== null && at === end ? message.key : keyUsed(message);
+    const variant = (variants[at] as readonly Variant[]).find(({ key }) => key === used);
+    return { logged: at, lastPiece: variant?.lastPiece ?? (logged[at] as LoggedMessage).pieces.length - 1, how: variant ? 'exact' : 'extends' };
   });
   return { messages, exact };
 }
@@ -205,7 +223,7 @@ function fillGaps(messages: readonly ReplayedMessage[], exact: readonly (Match |
         if (candidate.role !== message.role) continue;
         const behind = j > 0 && i > 0 && matches[i - 1]?.logged === j - 1;
         if (i > last && message.role === 'agent' && !behind) continue;
-        const how = likeness(replay.textOf(message), candidate, j === logged.length - 1 && (behind || last < 0), behind);
+        const how = likeness(replay.textOf(message), candidate, { isLast: j === logged.length - 1, behind, alone: last < 0 });
         if (how === null) continue;
         matches[i] = { logged: j, lastPiece: candidate.pieces.length - 1, how };
         next = j + 1;
@@ -225,10 +243,11 @@ function fillGaps(messages: readonly ReplayedMessage[], exact: readonly (Match |
   return matches;
 }
 
-function likeness(replayed: string, logged: LoggedMessage, mayExtend: boolean, behind: boolean): Match['how'] | null {
+/** `alone`: no message of the replay is ours word for word. Then one that merely contains ours proves nothing. */
+function likeness(replayed: string, logged: LoggedMessage, at: { isLast: boolean; behind: boolean; alone: boolean }): Match['how'] | null {
   const text = textOf(logged);
-  if (mayExtend && (behind ? text !== '' : isTelling(text)) && replayed.startsWith(text)) return 'extends';
-  return isRendering(replayed, text) ? 'rendering' : null;
+  if (at.isLast && (at.behind ? text !== '' : at.alone && isTelling(text)) && replayed.startsWith(text)) return 'extends';
+  return !at.alone && isRendering(replayed, text) ? 'rendering' : null;
 }
 
 // ---------------------------------------------------------------- what is new
@@ -295,10 +314,10 @@ function remainder(message: ReplayedMessage, match: Match, known: LoggedMessage,
     if (roleOf(item.update) !== message.role) continue;
     const content = (item.update as { content?: { type?: unknown; text?: unknown } }).content;
     const text = content?.type === 'text' ? String(content.text ?? '') : '';
-    if (left === 0) return { item: i, rest: null };
     const size = squeeze(text).length;
     if (size <= left) {
       left -= size;
+      if (left === 0) return { item: i + 1, rest: null };
       continue;
     }
     // A word of the user's that only begins like ours is another one; only whole chunks of theirs are new.

@@ -56,7 +56,7 @@ export async function startModel(): Promise<ModelServer> {
   const requests: ModelRequest[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];
   let calls = 0;
-  let script: ModelScript = (request) => [{ text: `You said: ${textOf(request.messages.at(-1))}` }];
+  let script: ModelScript = (_request, nth) => [{ text: `This is answer ${nth}.` }];
 
   const server = createServer((request, response) => void answer(request, response));
 

@@ -44,10 +44,12 @@ export async function openCodeHome({ baseUrl, permission = {} }: OpenCodeOptions
   const root = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-opencode-')));
   const home = path.join(root, 'home');
   const cwd = path.join(root, 'project');
-  await mkdir(home);
+  // In its home, not in the project: the doctor works in a directory of its own.
+  const config = path.join(home, '.config/opencode');
+  await mkdir(config, { recursive: true });
   await mkdir(cwd);
   await writeFile(
-    path.join(cwd, 'opencode.json'),
+    path.join(config, 'opencode.json'),
     JSON.stringify({
       model: 'mock/mock',
       small_model: 'mock/mock',

@@ -145,6 +145,7 @@ export function App({ pg, loadTerminal, pageUrl }: { readonly pg: Playground; re
             tables={derived.tables}
             table={derived.table}
             changes={derived.changes}
+            role={pg.role}
             sql={pg.tables.sql}
             result={pg.tables.result}
             onTable={(name) => void pg.showTable(name)}

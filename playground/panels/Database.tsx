@@ -1,6 +1,7 @@
 import { useSignal, type ReadonlySignal, type Signal } from '@preact/signals';
 import type { Row, SqlValue } from '../../src/engine/ports.ts';
 import { CELL_CHARS, cellText, rowKey, type Changes, type TableInfo, type TableView } from '../state/tables.ts';
+import type { TabRole } from '../state/platform.ts';
 import type { ConsoleResult } from '../state/sql-console.ts';
 import { count, msWords } from '../state/words.ts';
 import { Button } from './Button.tsx';
@@ -14,6 +15,7 @@ export function DatabasePanel(props: {
   readonly changes: ReadonlySignal<Changes>;
   readonly sql: Signal<string>;
   readonly result: ReadonlySignal<ConsoleResult | null>;
+  readonly role: ReadonlySignal<TabRole | null>;
   readonly onTable: (name: string) => void;
   readonly onRun: () => void;
   readonly onExport: () => void;
@@ -69,7 +71,10 @@ export function DatabasePanel(props: {
         />
         <Button type="submit" onPress={() => undefined}>Run query</Button>
       </form>
-      <p class="rp-dim rp-small">Queries run on a throw-away copy. Nothing they do reaches the session.</p>
+      <p class="rp-dim rp-small">
+        Queries run on a throw-away copy. Nothing they do reaches the session.
+        {props.role.value === 'client' ? ' Another tab owns the database and serves this one.' : ''}
+      </p>
       <div aria-live="polite">{props.result.value ? <Result result={props.result.value} /> : null}</div>
     </Panel>
   );

@@ -1,5 +1,5 @@
 /** The platform in a real browser: IndexedDB, workers, the bridge over a WebSocket. */
-import { openSqljs, type SqljsCopy, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
+import { openSharedSqljs, openSqljs, type SharedSqljsDatabase, type SqljsCopy, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
 import { listBridgeAgents, websocketLauncher } from '../../src/adapters/websocket/index.ts';
 import { workerLauncher } from '../../src/adapters/worker/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
@@ -76,11 +76,10 @@ export function databaseName(branch: string | null): string {
   return branch === null ? 'rehydrate-playground' : `rehydrate-playground fork ${branch}`;
 }
 
-function open(options: BrowserOptions, branch: string | null): Promise<SqljsDatabase> {
-  return openSqljs({
-    locateFile: () => options.wasmUrl,
-    storage: options.embedded ? 'memory' : { indexedDB: databaseName(branch) },
-  });
+/** One database for all tabs of the site: one of them owns it, and the others are served by it. */
+function open(options: BrowserOptions, branch: string | null): Promise<SqljsDatabase | SharedSqljsDatabase> {
+  const locateFile = () => options.wasmUrl;
+  return options.embedded ? openSqljs({ locateFile }) : openSharedSqljs({ locateFile, storage: { indexedDB: databaseName(branch) } });
 }
 
 async function openDatabase(options: BrowserOptions, branch: string | null, bytes: Uint8Array | undefined): Promise<PlaygroundDatabase> {
@@ -96,6 +95,11 @@ async function openDatabase(options: BrowserOptions, branch: string | null, byte
     export: () => database.export(),
     openAt: async (n) => past(await database.openAt(n)),
     onCommit: (listener) => database.onCommit(() => listener()),
+    onRole(listener) {
+      if (!('onRole' in database)) return () => undefined;
+      listener(database.role);
+      return database.onRole(listener);
+    },
     warning: storage.kind === 'memory' && storage.reason !== undefined ? storage.reason : null,
   };
 }

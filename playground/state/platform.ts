@@ -23,9 +23,13 @@ export interface PlaygroundDatabase extends SqlDatabase {
   /** A copy as it was after commit `n`, for reading. */
   openAt(n: number): Promise<PastDatabase>;
   export(): Promise<Uint8Array>;
+  /** Tells now, and whenever it changes, whether this tab owns the database or is served by the one that does. */
+  onRole(listener: (role: TabRole) => void): () => void;
   /** Null while commits are durable; else why they are not, for people. */
   readonly warning: string | null;
 }
+
+export type TabRole = 'owner' | 'client';
 
 export interface PastDatabase extends SqlDatabase {
   export(): Promise<Uint8Array>;

@@ -11,7 +11,7 @@ import { formatFragment, parseFragment, type Place } from './fragment.ts';
 import { Keeper } from './keeper.ts';
 import { NO_MEMORY, placeKey, readMemory, writeMemory, type Memory, type StepProgress } from './memory.ts';
 import { every, Pace } from './pace.ts';
-import type { BridgeAccess, Platform, PlaygroundDatabase } from './platform.ts';
+import type { BridgeAccess, Platform, PlaygroundDatabase, TabRole } from './platform.ts';
 import { firstOpen, Play } from './play.ts';
 import { codeOf, problemOf, type Problem } from './problems.ts';
 import { Follower, openReader } from './reader.ts';
@@ -49,6 +49,7 @@ export class Playground {
   readonly report = signal<ResumeReport | null>(null);
   readonly commits = signal(0);
   readonly branch = signal<string | null>(null);
+  readonly role = signal<TabRole | null>(null);
   readonly warning = signal<string | null>(null);
 
   readonly play: Play;
@@ -484,12 +485,17 @@ export class Playground {
     this.warning.value = database.warning;
     this.tables.use(database);
     this.time.use(database);
-    this.#unwatch = database.onCommit(() => {
+    const unwatchRole = database.onRole((role) => (this.role.value = role));
+    const unwatchCommits = database.onCommit(() => {
       this.commits.value += 1;
       this.warning.value = database.warning;
       this.#follow.poke();
       this.tables.poke();
     });
+    this.#unwatch = () => {
+      unwatchRole();
+      unwatchCommits();
+    };
     this.#timeline.poke();
     this.tables.poke();
   }

@@ -27,6 +27,7 @@ async function journalled(commits: Commit[]): Promise<PlaygroundDatabase> {
       return Object.assign(await replay(past), { export: async () => encode(past) });
     },
     export: async () => encode(commits),
+    onRole: () => () => undefined,
     warning: null,
   };
 }

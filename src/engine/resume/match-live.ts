@@ -97,7 +97,7 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
   const other = (item: ReplayItem): readonly ReplayItem[] => {
     const { update } = item;
     const isCall = update.sessionUpdate === 'tool_call' || update.sessionUpdate === 'tool_call_update';
-    if (!isCall && update.sessionUpdate !== 'agent_thought_chunk') return [...settle(), item];
+    if (!isCall && update.sessionUpdate !== 'agent_thought_chunk') return [...(role === null ? take() : settle()), item];
     const before = role === 'user' ? settle() : [];
     // Tool calls and thoughts belong to the answer they stand in, owed or live; which one, its words will tell.
     if (owes('agent') && (!isCall || options.nextToolCalls?.has(update.toolCallId))) {

@@ -1,0 +1,136 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createLiveFilter, type LiveFilterOptions } from '../../../src/engine/resume/match-live.ts';
+import type { ContentBlock, SessionUpdate } from '../../../src/engine/types.ts';
+import { agent, thought, tool, user } from './replay.ts';
+
+const text = (words: string): ContentBlock => ({ type: 'text', text: words });
+const image: ContentBlock = { type: 'image', data: 'AAAA', mimeType: 'image/png' };
+
+/** What is stored of these updates, in words. */
+function stored(options: Partial<LiveFilterOptions>, updates: readonly SessionUpdate[]): string[] {
+  const filter = createLiveFilter({ prompt: [text('What now?')], ...options });
+  const kept = [...updates.flatMap((update) => filter.push(update)), ...filter.end()];
+  return kept.map(({ update }) => {
+    const { content, toolCallId } = update as { content?: { text?: string; type?: string }; toolCallId?: string };
+    return `${update.sessionUpdate.replace(/_(message_)?chunk$/, '')}:${content?.text ?? toolCallId ?? content?.type ?? ''}`;
+  });
+}
+const owed = (...next: [role: 'user' | 'agent', words: string][]): Partial<LiveFilterOptions> => ({ next: next.map(([role, words]) => ({ role, text: words.replace(/\s+/g, '') })) });
+
+describe('the echo of the running prompt is no new message', () => {
+  it.each([
+    ['whole', [user('What now?'), agent('Rest.')]],
+    ['in chunks', [user('Wh'), user('at '), user('now?'), agent('Rest.')]],
+    ['in other white space', [user('What\nnow?\n'), agent('Rest.')]],
+    ['at the end of the turn', [agent('Rest.'), user('What now?')]],
+    ['twice', [user('What now?'), thought('hm'), user('What now?'), agent('Rest.')]],
+  ])('%s', (_, updates) => {
+    expect(stored({}, updates).filter((line) => line !== 'agent_thought:hm')).toEqual(['agent:Rest.']);
+  });
+
+  it('of several blocks, attachments and a preamble', () => {
+    const options = { prompt: [text('Look'), image, text('please')], preamble: [text('RECORD\n\n')] };
+    for (const echo of [
+      [user('Look'), { sessionUpdate: 'user_message_chunk', content: image } as SessionUpdate, user('please')],
+      [user('Look\nplease')],
+      [user('RECORD Look please')],
+      [user('RECORD\n\n'), user('Look'), user('please')],
+      [user('please')],
+      [{ sessionUpdate: 'user_message_chunk', content: image } as SessionUpdate],
+    ]) {
+      expect(stored(options, [...echo, agent('ok')])).toEqual(['agent:ok']);
+    }
+  });
+
+  it('with its secrets or without', () => {
+    const redact = (words: string) => words.replaceAll('canary-1', '[secret K]');
+    for (const echo of [[user('use canary-1')], [user('use can'), user('ary-1')], [user('use [secret K]')]]) {
+      expect(stored({ prompt: [text('use canary-1')], redact }, [...echo, agent('ok')])).toEqual(['agent:ok']);
+    }
+  });
+
+  it.each([
+    ['other words', [user('Something else'), agent('x')], ['user:Something else', 'agent:x']],
+    ['only its beginning', [user('What'), agent('x')], ['user:What', 'agent:x']],
+    ['more than it', [user('What now? And then?'), agent('x')], ['user:What now? And then?', 'agent:x']],
+    ['its words, said by the agent', [agent('What now?')], ['agent:What now?']],
+    ['another image', [{ sessionUpdate: 'user_message_chunk', content: { ...image, data: 'BBBB' } } as SessionUpdate], ['user:image']],
+  ])('what is not the echo is kept: %s', (_, updates, kept) => {
+    expect(stored({}, updates as SessionUpdate[])).toEqual(kept);
+  });
+
+  it('a message of the user’s behind the echo is kept', () => {
+    expect(stored({}, [user('What now?'), user('/command output'), agent('x')])).toEqual(['user:/command output', 'agent:x']);
+  });
+});
+
+describe('I3: a replay that goes on after the prompt was sent', () => {
+  const late = owed(['agent', 'Old answer'], ['user', 'Old question'], ['agent', 'Older words']);
+
+  it('is dropped message by message, and what is live is kept', () => {
+    expect(stored(late, [agent('Old '), agent('answer'), user('Old question'), agent('Older words'), user('What now?'), agent('New')])).toEqual(['agent:New']);
+  });
+
+  it('… also with the tool calls and thoughts of its answers', () => {
+    const options = { ...late, nextToolCalls: new Set(['k']) };
+    expect(stored(options, [thought('t'), agent('Old '), tool('k'), agent('answer'), user('Old question'), thought('t2'), agent('Older words'), user('What now?'), tool('live'), agent('New')])).toEqual(['tool_call:live', 'agent:New']);
+  });
+
+  it('without an echo the live answer begins where it differs', () => {
+    expect(stored(owed(['user', 'Old question'], ['agent', 'Old answer']), [agent('New')])).toEqual(['agent:New']);
+    expect(stored(late, [agent('Old '), agent('news')])).toEqual(['agent:Old ', 'agent:news']);
+  });
+
+  it.each([
+    ['an answer that begins like the owed one', [agent('Old answer'), agent(' and more')], ['agent:Old answer', 'agent: and more']],
+    ['an answer that is the owed one, word for word', [agent('Old answer')], ['agent:Old answer']],
+    ['… with thoughts before it', [thought('t'), agent('Old answer')], ['agent_thought:t', 'agent:Old answer']],
+    ['a tool call nobody owed', [tool('new'), agent('Old answer'), user('Old question')], ['tool_call:new', 'agent:Old answer', 'user:Old question']],
+    ['an owed tool call, used again live', [tool('k'), agent('Different')], ['tool_call:k', 'agent:Different']],
+    ['other updates', [{ sessionUpdate: 'plan', entries: [] } as SessionUpdate, agent('x')], ['plan:', 'agent:x']],
+    ['everything after the first live word', [agent('New'), user('Old question'), agent('Older words')], ['agent:New', 'user:Old question', 'agent:Older words']],
+  ])('nothing live is swallowed: %s', (_, updates, kept) => {
+    expect(stored({ ...late, nextToolCalls: new Set(['k']) }, updates)).toEqual(kept);
+  });
+});
+
+describe('for any updates', () => {
+  const words = fc.constantFrom('a', 'b', 'ab', 'What now?', 'What', ' now?', '');
+  const update = fc.oneof(words.map((one) => user(one)), words.map((one) => agent(one)), words.map(thought), fc.constantFrom(tool('k'), tool('l'), { sessionUpdate: 'plan', entries: [] } as SessionUpdate));
+  const next = fc.array(fc.record({ role: fc.constantFrom('user' as const, 'agent' as const), text: fc.constantFrom('a', 'ab', 'b') }), { maxLength: 3 });
+
+  it('what is given out is what came, in order, and nothing is kept back at the end', () => {
+    fc.assert(
+      fc.property(fc.array(update, { maxLength: 25 }), next, (updates, owing) => {
+        const filter = createLiveFilter({ prompt: [text('What now?')], next: owing, nextToolCalls: new Set(['k']) });
+        const out = [...updates.flatMap((one) => filter.push(one)), ...filter.end()].map((item) => item.update);
+        let from = 0;
+        for (const one of out) {
+          const at = updates.indexOf(one, from);
+          expect(at).toBeGreaterThanOrEqual(from);
+          from = at + 1;
+        }
+        expect(filter.end()).toEqual([]);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('with nothing owed only echoes go: everything the agent says is kept', () => {
+    fc.assert(
+      fc.property(fc.array(update, { maxLength: 25 }), (updates) => {
+        const filter = createLiveFilter({ prompt: [text('What now?')] });
+        const out = [...updates.flatMap((one) => filter.push(one)), ...filter.end()].map((item) => item.update);
+        const ofAgent = (list: readonly SessionUpdate[]) => list.filter((one) => one.sessionUpdate !== 'user_message_chunk');
+        expect(ofAgent(out)).toEqual(ofAgent(updates));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('with nothing owed, what the agent says is given out at once', () => {
+    const filter = createLiveFilter({ prompt: [text('What now?')] });
+    for (const one of [agent('a'), thought('t'), tool('x'), agent('b')]) expect(filter.push(one)).toEqual([{ update: one }]);
+  });
+});

@@ -11,6 +11,8 @@ export interface StatementShape {
   readonly placeholders: number | null;
   /** True when another statement follows the first. */
   readonly more: boolean;
+  /** False only when it cannot change the database, whatever SQLite makes of it. */
+  readonly mayWrite: boolean;
 }
 
 /** Strings, quoted names, comments, words, parameters, the end of a statement; everything else is skipped. */
@@ -24,6 +26,8 @@ export function statementShape(sql: string): StatementShape {
   let ended = false;
   let trigger = false;
   let words = 0;
+  let mayWrite = true;
+  let writingWord = false;
   for (const [token] of sql.matchAll(TOKEN)) {
     if (token.startsWith('--') || token.startsWith('/*')) continue;
     if (token === ';') {
@@ -31,17 +35,20 @@ export function statementShape(sql: string): StatementShape {
       continue;
     }
     // A trigger's body holds statements of its own.
-    if (ended && !trigger) return { verb, placeholders, more: true };
+    if (ended && !trigger) return { verb, placeholders, more: true, mayWrite };
     const word = /^[\p{L}_]/u.test(token) ? token.toUpperCase() : '';
     verb ||= word || token;
     if (word) words += 1;
+    writingWord ||= WRITING.has(word);
+    mayWrite = !(verb === 'SELECT' || verb === 'VALUES' || verb === 'EXPLAIN' || (verb === 'WITH' && !writingWord));
     if (words <= 3 && word === 'TRIGGER' && verb === 'CREATE') trigger = true;
     if (token === '?') placeholders = placeholders === null ? null : placeholders + 1;
     else if (/^(?:\?\d|[@:$])/.test(token) && token.length > 1) placeholders = null;
   }
-  return { verb, placeholders, more: false };
+  return { verb, placeholders, more: false, mayWrite };
 }
 
+const WRITING = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE']);
 const READING = new Set(['SELECT', 'WITH', 'VALUES', 'EXPLAIN', 'PRAGMA']);
 const TRANSACTION = new Set(['BEGIN', 'COMMIT', 'END', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'ATTACH', 'DETACH', 'VACUUM']);
 

@@ -70,6 +70,13 @@ function failing(broken: { name: string | undefined; store?: string }): IDBFacto
   });
 }
 
+it('says so when sql.js cannot be loaded, and leaves the database free for the next try', async () => {
+  const broken = { module: Promise.reject(new Error('404')) };
+  await expect(open(broken)).rejects.toMatchObject({ name: 'SqlError', message: expect.stringMatching(/sql\.js could not be loaded \(404\)/) as string });
+  await expect(open({ ...broken, storage: 'memory' })).rejects.toMatchObject({ name: 'SqlError' });
+  await withLog();
+});
+
 describe('a sql.js database that cannot be stored', () => {
   it.each<[string, IDBFactory]>([
     ['denied', { open: () => { throw new DOMException('cookies are blocked', 'SecurityError'); } } as never],

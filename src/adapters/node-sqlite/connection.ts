@@ -58,7 +58,8 @@ export class Connection {
   }
 
   query(sql: string, params: readonly SqlValue[]): readonly Row[] {
-    this.#setQueryOnly(true);
+    // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
+    if (this.#prepare(sql).shape.mayWrite) this.#setQueryOnly(true);
     return this.#run('query', sql, params);
   }
 

@@ -70,8 +70,10 @@ export class MemoryDatabase {
   }
 
   query(sql: string, params: readonly SqlValue[] = []): Row[] {
-    this.#setQueryOnly(true);
-    return this.#run(this.#prepare(sql), 'query', sql, params);
+    const prepared = this.#prepare(sql);
+    // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
+    if (prepared.shape.mayWrite) this.#setQueryOnly(true);
+    return this.#run(prepared, 'query', sql, params);
   }
 
   /** Runs the statements in a transaction that is left open; on any failure it is rolled back. */

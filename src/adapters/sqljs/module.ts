@@ -1,4 +1,5 @@
 /** The part of sql.js this adapter uses, described here so that nobody needs its types. */
+import { SqlError } from '../../engine/ports.ts';
 
 export interface SqljsModule {
   readonly Database: new (data?: Uint8Array | null) => SqljsConnection;
@@ -34,10 +35,18 @@ export interface SqljsSource {
 
 type Initialise = (config: object) => Promise<SqljsModule>;
 
+/** Rejects with a `SqlError` that says what could not be loaded. */
 export async function loadSqljs(source: SqljsSource): Promise<SqljsModule> {
-  if (source.module) return source.module;
+  try {
+    return await (source.module ?? importSqljs(source));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new SqlError('other', `sql.js could not be loaded (${message}). Install the package sql.js, and see that the address locateFile gives can be fetched.`, { cause: error });
+  }
+}
+
+async function importSqljs({ locateFile, wasmBinary }: SqljsSource): Promise<SqljsModule> {
   const imported = (await import('sql.js')) as unknown as { default: Initialise | { default: Initialise } };
   const initialise = typeof imported.default === 'function' ? imported.default : imported.default.default;
-  const { locateFile, wasmBinary } = source;
   return initialise({ ...(locateFile ? { locateFile } : {}), ...(wasmBinary ? { wasmBinary } : {}) });
 }

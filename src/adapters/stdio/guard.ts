@@ -83,6 +83,8 @@ class Guard {
 
   #rest(): void {
     const child = this.#child;
+    // Nothing is left to end: at this end of file a sweep by the mark would hit the agent that starts next.
+    this.#tell('rest');
     this.#child = null;
     child?.stdin?.end();
   }

@@ -2,7 +2,7 @@
 import { SqlError, type OwnerRegistry } from '../../engine/ports.ts';
 import { openDatabase, SNAPSHOT_AFTER_BYTES, type JournalledDatabase, type SqljsDatabase, type SqljsStorage } from './database.ts';
 import { openIndexedDbStore } from './indexeddb.ts';
-import { loadSqljs, type SqljsSource } from './module.ts';
+import { loadSqljs, type SqljsModule, type SqljsSource } from './module.ts';
 import { pageOwners, tabOwners } from './owners.ts';
 import { MemoryStore, type JournalStore } from './store.ts';
 import { OWNER_QUIET_MS, OWNER_SILENT_MS, SharedDatabase, type SharedSqljsDatabase } from './tabs.ts';
@@ -45,7 +45,8 @@ export interface SharedSqljsOptions extends SqljsOptions {
  * Rejects with `SqlError`: `corrupt` when what is stored cannot be trusted (it is left as it is),
  * `busy` when another tab has the database open (see `openSharedSqljs`).
  */
-export async function openSqljs(options: SqljsOptions = {}): Promise<SqljsDatabase> {
+export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase> {
+  const options = { ...given, module: loading(given) };
   if (options.storage === undefined || options.storage === 'memory') return openInMemory(options);
   const name = options.storage.indexedDB;
   // First of all: where storage is denied, so are locks.
@@ -69,7 +70,8 @@ export async function openSqljs(options: SqljsOptions = {}): Promise<SqljsDataba
  * without Web Locks or BroadcastChannel it is `openSqljs`; where nothing can be stored each tab has
  * a database in memory of its own, and `storage.reason` says so.
  */
-export async function openSharedSqljs(options: SharedSqljsOptions): Promise<SharedSqljsDatabase> {
+export async function openSharedSqljs(given: SharedSqljsOptions): Promise<SharedSqljsDatabase> {
+  const options = { ...given, module: loading(given) };
   const name = options.storage.indexedDB;
   const locks = locksOf(options);
   const probe = await tryStore(options, name);
@@ -77,7 +79,7 @@ export async function openSharedSqljs(options: SharedSqljsOptions): Promise<Shar
   if ('reason' in probe || !locks || typeof BroadcastChannel === 'undefined') {
     return alone('reason' in probe ? await openInMemory(options, probe.reason) : await openSqljs(options));
   }
-  const module = loadSqljs(options);
+  const { module } = options;
   const stored = (): Promise<JournalStore> => openIndexedDbStore(name, options.indexedDB ?? browserIndexedDb(), name);
   const owners = await tabOwners(locks);
   const shared = new SharedDatabase({
@@ -90,7 +92,7 @@ export async function openSharedSqljs(options: SharedSqljsOptions): Promise<Shar
     silentMs: options.ownerSilentMs ?? OWNER_SILENT_MS,
     open: async () => {
       const store = await stored();
-      return openStored({ ...options, module }, name, store, owners, () => Promise.resolve()).catch(async (error: unknown) => {
+      return openStored(options, name, store, owners, () => Promise.resolve()).catch(async (error: unknown) => {
         await store.close();
         throw error;
       });
@@ -114,6 +116,15 @@ export async function openSharedSqljs(options: SharedSqljsOptions): Promise<Shar
   }
 }
 
+type LoadingOptions = SqljsOptions & { readonly module: Promise<SqljsModule> };
+
+/** Begins to load sql.js beside everything else; whoever needs it awaits it and hears what went wrong. */
+function loading(options: SqljsOptions): Promise<SqljsModule> {
+  const module = loadSqljs(options);
+  module.catch(() => undefined);
+  return module;
+}
+
 /** The Web Lock whose holder owns the database of this name; its channel is called the same. */
 const ownerLock = (name: string): string => `rehydrate:sqljs:${name}`;
 
@@ -130,13 +141,13 @@ function alone(database: SqljsDatabase): SharedSqljsDatabase {
   return Object.assign(database, { role: 'owner' as const, onRole: () => () => undefined });
 }
 
-async function openStored(options: SqljsOptions, name: string, store: JournalStore, owners: OwnerRegistry, release: () => Promise<void>): Promise<JournalledDatabase> {
-  return openDatabase({ ...parts(options), label: name, module: await loadSqljs(options), store, storage: { kind: 'indexeddb', name }, owners, release });
+async function openStored(options: LoadingOptions, name: string, store: JournalStore, owners: OwnerRegistry, release: () => Promise<void>): Promise<JournalledDatabase> {
+  return openDatabase({ ...parts(options), label: name, module: await options.module, store, storage: { kind: 'indexeddb', name }, owners, release });
 }
 
-async function openInMemory(options: SqljsOptions, reason?: string): Promise<JournalledDatabase> {
+async function openInMemory(options: LoadingOptions, reason?: string): Promise<JournalledDatabase> {
   const storage: SqljsStorage = { kind: 'memory', ...(reason === undefined ? {} : { reason }) };
-  return openDatabase({ ...parts(options), label: ':memory:', module: await loadSqljs(options), store: new MemoryStore(), storage, owners: pageOwners(), release: () => Promise.resolve() });
+  return openDatabase({ ...parts(options), label: ':memory:', module: await options.module, store: new MemoryStore(), storage, owners: pageOwners(), release: () => Promise.resolve() });
 }
 
 function parts(options: SqljsOptions): { snapshotAfterBytes: number; now: () => number; onProblem: (problem: SqlError) => void } {

@@ -113,9 +113,10 @@ const MAX_SHAPE_CHARS = 16_384;
 
 /**
  * Well-known shapes. Every one begins at a fixed prefix that does not continue another word, and has bounded
- * repeats, so that no text makes the search slow.
+ * repeats, so that no text makes the search slow. Patterns that look behind are asked at every character; a hint, which
+ * is not, says whether to ask at all.
  */
-const SHAPES: readonly (readonly [what: string, pattern: RegExp])[] = [
+const SHAPES: readonly (readonly [what: string, pattern: RegExp, hint?: RegExp])[] = [
   ['token', /(?<![\w-])sk-[\w-]{16,512}/g], // OpenAI, Anthropic, OpenRouter and their kin
   ['token', /(?<!\w)(?:sk|rk|pk)_(?:live|test)_\w{10,256}/g], // Stripe
   ['token', /(?<!\w)gh[pousr]_\w{20,512}/g], // GitHub
@@ -129,17 +130,19 @@ const SHAPES: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['token', /(?<![\w.])ya29\.[\w-]{20,2048}/g],
   ['token', /(?<![\w.])SG\.[\w-]{16,64}\.[\w-]{16,128}/g], // SendGrid
   ['token', /(?<![\w-])eyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,4096}){0,3}/g], // JWT and JWE
-  ['token', /(?<=(?<![A-Za-z])hooks\.slack\.com\/services\/)[\w/]{16,128}/g],
-  ['token', /(?<=(?<!\w)[Bb]earer\s{1,4})[\w.~+/=-]{16,8192}/g],
-  ['password', /(?<=(?<!\w)[Aa]uthorization["']?\s{0,4}[:=]\s{0,4}["']?[Bb]asic\s{1,4})[\w+/=-]{8,4096}/g],
-  ['password', /(?<=(?<![\w+.-])[A-Za-z][\w+.-]{1,20}:\/\/[^\s/:@"'<>]{0,128}:)[^\s/@"'<>]{1,256}(?=@)/g], // scheme://user:password@host
+  ['token', /(?<=(?<![A-Za-z])hooks\.slack\.com\/services\/)[\w/]{16,128}/g, /hooks\.slack/],
+  ['token', /(?<=(?<!\w)[Bb]earer\s{1,4})[\w.~+/=-]{16,8192}/g, /[Bb]earer\s/],
+  ['password', /(?<=(?<!\w)[Aa]uthorization["']?\s{0,4}[:=]\s{0,4}["']?[Bb]asic\s{1,4})[\w+/=-]{8,4096}/g, /[Bb]asic\s/],
+  ['password', /(?<=(?<![\w+.-])[A-Za-z][\w+.-]{1,20}:\/\/[^\s/:@"'<>]{0,128}:)[^\s/@"'<>]{1,256}(?=@)/g, /:\/\/[^\s/@]{1,400}@/], // scheme://user:password@host
   // NAME_TOKEN=value as in .env files. The name is in capitals, so prose and most code are left alone.
-  ['value', /(?<=(?<![A-Z0-9_])[A-Z0-9_]{0,48}(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS)(?:_[A-Z0-9_]{1,32})?["']?\s{0,2}[=:]\s{0,2}["']?)(?!\[secret )[^\s"'`,;(){}[\]<>$]{6,4096}/g],
+  ['value', /(?<=(?<![A-Z0-9_])[A-Z0-9_]{0,48}(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS)(?:_[A-Z0-9_]{1,32})?["']?\s{0,2}[=:]\s{0,2}["']?)(?!\[secret )[^\s"'`,;(){}[\]<>$]{6,4096}/g, /(?:PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS)(?:_[A-Z0-9_]{1,32})?["']?\s{0,2}[=:]/],
 ];
 
 function shapes(text: string): string {
   let clean = keyBlocks(text);
-  for (const [what, pattern] of SHAPES) clean = clean.replace(pattern, `[secret ${what}]`);
+  for (const [what, pattern, hint] of SHAPES) {
+    if (hint === undefined || hint.test(clean)) clean = clean.replace(pattern, `[secret ${what}]`);
+  }
   return clean;
 }
 

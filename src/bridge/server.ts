@@ -212,8 +212,10 @@ class RunningBridge {
     response.shouldKeepAlive = false;
     const cors = this.#corsFor(facts);
     const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void => {
-      response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...cors, ...headers });
-      response.end(body === undefined ? undefined : JSON.stringify(body));
+      const text = JSON.stringify(body);
+      const length = String(Buffer.byteLength(text));
+      response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': length, 'Cache-Control': 'no-store', ...cors, ...headers });
+      response.end(text);
     };
     const isAgent = facts.method !== 'OPTIONS' && facts.target.startsWith('/agents/');
     const decision = isAgent ? authorizeUpgrade(facts, this.#policy()) : authorizeHttp(facts, this.#access);

@@ -1,74 +1,8 @@
-import 'fake-indexeddb/auto';
-import { IDBFactory } from 'fake-indexeddb';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import initSqlJs from 'sql.js';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { discardSqljs, salvageSqljs } from '../../src/adapters/sqljs/index.ts';
 import { openIndexedDbStore } from '../../src/adapters/sqljs/indexeddb.ts';
 import { encodeRecord } from '../../src/adapters/sqljs/record.ts';
-import { openSqljs, type Commit, type SqljsDatabase, type SqljsModule, type SqljsOptions } from '../../src/adapters/sqljs/index.ts';
-
-const module = (await initSqlJs()) as unknown as SqljsModule;
-let indexedDB: IDBFactory;
-const opened: SqljsDatabase[] = [];
-beforeEach(() => {
-  indexedDB = new IDBFactory();
-});
-afterEach(() => Promise.all(opened.splice(0).map((database) => database.close())));
-
-async function open(options: SqljsOptions = {}): Promise<SqljsDatabase> {
-  const database = await openSqljs({ module, indexedDB, storage: { indexedDB: 'test' }, ...options });
-  opened.push(database);
-  return database;
-}
-const insert = (text: string) => ({ sql: 'INSERT INTO log (text) VALUES (?)', params: [text] });
-const texts = async (database: { query: SqljsDatabase['query'] | ((sql: string) => readonly object[]) }) => (await database.query('SELECT text FROM log ORDER BY id')).map((row) => (row as { text: string }).text);
-
-async function withLog(options: SqljsOptions = {}): Promise<SqljsDatabase> {
-  const database = await open(options);
-  await database.batch([{ sql: 'CREATE TABLE log (id INTEGER PRIMARY KEY, text TEXT) STRICT' }]);
-  return database;
-}
-
-/** What lies in IndexedDB, and a way to spoil it. */
-async function stores<T>(mode: IDBTransactionMode, work: (transaction: IDBTransaction) => IDBRequest<T>): Promise<T> {
-  const opening = indexedDB.open('test');
-  await new Promise((resolve) => (opening.onsuccess = resolve));
-  const request = work(opening.result.transaction(['meta', 'chunks', 'journal'], mode));
-  await new Promise((resolve) => (request.onsuccess = resolve));
-  opening.result.close();
-  return request.result;
-}
-const dump = () => Promise.all(['meta', 'chunks', 'journal'].map((name) => stores('readonly', (transaction) => transaction.objectStore(name).getAll())));
-
-/** An IndexedDB whose writing transactions (on `broken.store`) fail with this error while `broken.name` is set. */
-function failing(broken: { name: string | undefined; store?: string }): IDBFactory {
-  const original = indexedDB.open.bind(indexedDB);
-  return new Proxy(indexedDB, {
-    get: (target, key) =>
-      key !== 'open'
-        ? Reflect.get(target, key)
-        : (...parameters: Parameters<IDBFactory['open']>) => {
-            const request = original(...parameters);
-            request.addEventListener('success', () => {
-              const database = request.result;
-              const begin = database.transaction.bind(database);
-              database.transaction = (...of: Parameters<IDBDatabase['transaction']>) => {
-                const transaction = begin(...of);
-                const { name, store } = broken;
-                if (of[1] === 'readwrite' && name !== undefined && (store === undefined || transaction.objectStoreNames.contains(store))) {
-                  Object.defineProperty(transaction, 'error', { get: () => new DOMException('as the test wants it', name) });
-                  queueMicrotask(() => transaction.abort());
-                }
-                return transaction;
-              };
-            });
-            return request;
-          },
-  });
-}
+import { dump, failing, indexedDB, insert, module, open, stores, texts, withLog } from './sql-sqljs-support.ts';
 
 it('says so when sql.js cannot be loaded, and leaves the database free for the next try', async () => {
   const broken = { module: Promise.reject(new Error('404')) };
@@ -173,6 +107,28 @@ describe('I12: a journal that cannot be trusted', () => {
     const before = await dump();
     await expect(open()).rejects.toMatchObject({ name: 'SqlError', kind: 'corrupt', message: expect.stringMatching(message) as string });
     expect(await dump()).toEqual(before);
+  });
+});
+
+describe('what can be done about it', () => {
+  it('everything before the damage can be saved, and the rest discarded', async () => {
+    const database = await withLog();
+    for (const text of ['a', 'b', 'c']) await database.batch([insert(text)]);
+    await database.close();
+    await stores('readwrite', (transaction) => transaction.objectStore('journal').delete(3));
+    const options = { module, indexedDB, storage: { indexedDB: 'test' } };
+    const saved = await salvageSqljs(options);
+    expect([saved.n, await texts(saved), saved.problem]).toEqual([2, ['a'], expect.stringContaining('Record 3 of its journal is missing')]);
+    const bytes = saved.export();
+    saved.close();
+    await discardSqljs('test', indexedDB);
+    const fresh = await open();
+    await fresh.importFile(bytes);
+    expect(await texts(fresh)).toEqual(['a']);
+    await fresh.close();
+    const whole = await salvageSqljs(options);
+    expect([await texts(whole), whole.problem]).toEqual([['a'], null]);
+    whole.close();
   });
 });
 
@@ -288,127 +244,5 @@ describe('snapshots', () => {
     const again = await open();
     expect(await texts(again)).toEqual([large, 'after']);
     await again.close();
-  });
-});
-
-describe('the time machine', () => {
-  it.each(['memory', { indexedDB: 'test' }] as const)('shows every batch and every state since the last snapshot: %s', async (storage) => {
-    let at = 1_000;
-    const database = await withLog({ storage, now: () => (at += 10) });
-    await database.batch([insert('a'), { sql: 'SELECT 1' }, insert('b')]);
-    await database.batch([{ sql: 'SELECT count(*) FROM log' }]);
-    await database.batch([{ sql: 'UPDATE log SET text = upper(text)' }]);
-    const { base, entries } = await database.journal();
-    expect(base).toEqual({ n: 0, at: 0 });
-    expect(entries.map(({ n, at, statements }) => [n, at, statements.length])).toEqual([[1, 1010, 1], [2, 1020, 2], [3, 1030, 1]]);
-    expect(entries[1]!.statements).toEqual([insert('a'), insert('b')]);
-    const states = [];
-    for (const n of [1, 2, 3]) {
-      const copy = await database.openAt(n);
-      states.push(await texts(copy));
-      expect(() => copy.query('DELETE FROM log')).toThrow('changes the database');
-      copy.close();
-    }
-    expect(states).toEqual([[], ['a', 'b'], ['A', 'B']]);
-    for (const n of [-1, 4, 1.5]) await expect(database.openAt(n)).rejects.toMatchObject({ kind: 'other', message: expect.stringContaining('from 0 to 3') as string });
-    const fork = await database.openAt(2);
-    await database.importFile(fork.export());
-    fork.close();
-    expect(await texts(database)).toEqual(['a', 'b']);
-    expect((await database.journal()).base.n).toBe(4);
-    await database.close();
-  });
-});
-
-describe('export, import, reset', () => {
-  let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-sqljs-'));
-    return () => rmSync(directory, { recursive: true, force: true });
-  });
-
-  it('an export is a SQLite file like any other, and one made elsewhere can be imported, WAL mode too', async () => {
-    const database = await withLog();
-    await database.batch([insert('from the tab'), { sql: 'PRAGMA user_version = 3' }]);
-    const file = path.join(directory, 'exported.sqlite');
-    writeFileSync(file, await database.export());
-    const native = new DatabaseSync(file);
-    expect(native.prepare('PRAGMA integrity_check').get()).toMatchObject({ integrity_check: 'ok' });
-    expect(native.prepare('SELECT text FROM log').all()).toMatchObject([{ text: 'from the tab' }]);
-    native.exec("PRAGMA journal_mode = WAL; INSERT INTO log (text) VALUES ('from the file')");
-    native.close();
-    const { readFileSync } = await import('node:fs');
-    await database.importFile(readFileSync(file));
-    await database.batch([insert('after')]);
-    await database.close();
-    const again = await open();
-    expect(await texts(again)).toEqual(['from the tab', 'from the file', 'after']);
-    expect(await again.query('PRAGMA user_version')).toEqual([{ user_version: 3 }]);
-    expect(await again.query('PRAGMA foreign_keys')).toEqual([{ foreign_keys: 1 }]);
-    await again.close();
-  });
-
-  it('refuses to import what is no sound database, or what the caller does not want, and keeps what was there', async () => {
-    const database = await withLog();
-    await database.batch([insert('kept'), ...Array.from({ length: 200 }, (_, i) => insert(`row ${i} ${'z'.repeat(100)}`))]);
-    const good = await database.export();
-    const damaged = good.slice().fill(0xee, 5_000, 9_000);
-    for (const bytes of [new Uint8Array(0), new TextEncoder().encode('SQLite format 3\0'), new Uint8Array(9_000), good.slice(0, 6_000), damaged]) {
-      await expect(database.importFile(bytes)).rejects.toMatchObject({ kind: 'corrupt' });
-    }
-    const check = (copy: { query(sql: string): readonly object[] }): void => {
-      expect(copy.query('SELECT count(*) AS n FROM log')).toEqual([{ n: 201 }]);
-      throw new Error('too new');
-    };
-    await expect(database.importFile(good, { check })).rejects.toThrow('too new');
-    expect((await texts(database))[0]).toBe('kept');
-    await database.batch([insert('still writable')]);
-    await database.close();
-    const again = await open();
-    expect((await texts(again)).at(-1)).toBe('still writable');
-    await again.close();
-  });
-
-  it('reset leaves an empty database, here and after a reload, and every change is told once', async () => {
-    const database = await withLog();
-    const told: Commit[] = [];
-    const stop = database.onCommit((commit) => told.push(commit));
-    await database.batch([insert('a')]);
-    await database.query('SELECT 1');
-    await database.batch([{ sql: 'SELECT 1' }]);
-    await expect(database.batch([insert('b'), { sql: 'nonsense' }])).rejects.toMatchObject({ kind: 'other' });
-    await database.importFile(await database.export());
-    await database.reset();
-    expect(told.map(({ n, kind }) => [n, kind])).toEqual([[2, 'batch'], [3, 'import'], [4, 'reset']]);
-    stop();
-    expect(await database.query('SELECT name FROM sqlite_schema')).toEqual([]);
-    await database.close();
-    const again = await withLog();
-    expect(await texts(again)).toEqual([]);
-    expect(told).toHaveLength(3);
-    await again.close();
-  });
-});
-
-describe('owners', () => {
-  it('I9: a tab is alive while it holds its lock; a host closed in this tab is not', async () => {
-    const database = await open();
-    const owners = database.owners!;
-    const owner = { ...owners.self, hostId: 'h' };
-    expect(owner).toMatchObject({ kind: 'tab' });
-    expect(await owners.alive(owner)).toBe(false);
-    owners.opened('h');
-    expect(await owners.alive(owner)).toBe(true);
-    owners.closed('h');
-    expect(await owners.alive(owner)).toBe(false);
-    let letGo = (): void => undefined;
-    const other = { hostId: 'x', kind: 'tab', lock: 'rehydrate:tab:other' };
-    const released = navigator.locks.request(other.lock, () => new Promise<void>((resolve) => (letGo = resolve)));
-    await expect.poll(() => owners.alive(other)).toBe(true);
-    letGo();
-    await released;
-    expect(await owners.alive(other)).toBe(false);
-    expect(await owners.alive({ hostId: 'x', kind: 'process', pid: 1 })).toBe('unknown');
-    await database.close();
   });
 });

@@ -1,6 +1,7 @@
 /** The `SqlDatabase` port on sql.js: SQLite in a browser tab, kept in IndexedDB. */
 import { SqlError, type OwnerRegistry } from '../../engine/ports.ts';
-import { openDatabase, SNAPSHOT_AFTER_BYTES, type JournalledDatabase, type SqljsDatabase, type SqljsStorage } from './database.ts';
+import { copyAt, openDatabase, SNAPSHOT_AFTER_BYTES, type JournalledDatabase, type SqljsCopy, type SqljsDatabase, type SqljsStorage } from './database.ts';
+import { toStorageError } from './errors.ts';
 import { openIndexedDbStore } from './indexeddb.ts';
 import { loadSqljs, type SqljsModule, type SqljsSource } from './module.ts';
 import { pageOwners, tabOwners } from './owners.ts';
@@ -114,6 +115,37 @@ export async function openSharedSqljs(given: SharedSqljsOptions): Promise<Shared
     await shared.close();
     throw error;
   }
+}
+
+export interface SqljsSalvage extends SqljsCopy {
+  /** What is wrong with the batch after `n`; null when nothing is. */
+  readonly problem: string | null;
+}
+
+/**
+ * A read-only copy of what can be trusted in a database that is `corrupt`: everything before the first
+ * damaged batch. Changes nothing. Rejects where not even the snapshot can be read.
+ */
+export async function salvageSqljs(given: SqljsOptions & { readonly storage: { readonly indexedDB: string } }): Promise<SqljsSalvage> {
+  const name = given.storage.indexedDB;
+  const module = loading(given);
+  const store = await openIndexedDbStore(name, given.indexedDB ?? browserIndexedDb(), name);
+  try {
+    const { problem, ...stored } = await store.salvage();
+    return { ...copyAt(await module, stored, stored.records.at(-1)?.n ?? stored.snapshot.n, name), problem };
+  } finally {
+    await store.close();
+  }
+}
+
+/** Deletes what is stored under the name, sound or not. A page that has it open is cut off from it. */
+export async function discardSqljs(name: string, factory: IDBFactory | undefined = browserIndexedDb()): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    if (!factory) return resolve();
+    const deleting = factory.deleteDatabase(name);
+    deleting.onsuccess = () => resolve();
+    deleting.onerror = () => reject(toStorageError(deleting.error, name));
+  });
 }
 
 type LoadingOptions = SqljsOptions & { readonly module: Promise<SqljsModule> };

@@ -1,6 +1,6 @@
 import { SqlError } from '../../engine/ports.ts';
 import { corrupt, toStorageError } from './errors.ts';
-import { checkRecords, type JournalRecord } from './record.ts';
+import { readRecords, type JournalRecord } from './record.ts';
 import { EMPTY, type Answer, type JournalStore, type Snapshot, type Stored } from './store.ts';
 
 /**
@@ -58,6 +58,12 @@ class IndexedDbStore implements JournalStore {
   }
 
   async load(): Promise<Stored> {
+    const { problem, ...stored } = await this.salvage();
+    if (problem !== null) throw corrupt(this.#label, problem);
+    return stored;
+  }
+
+  async salvage(): Promise<Stored & { readonly problem: string | null }> {
     const transaction = this.#begin(STORES, 'readonly');
     try {
       const [found, records] = await Promise.all([
@@ -67,7 +73,8 @@ class IndexedDbStore implements JournalStore {
       const chunks = found ? await result(transaction.objectStore('chunks').getAll(keysOf(found.id)) as IDBRequest<unknown[]>) : [];
       this.#chunkSet = found?.id ?? NO_CHUNKS;
       const snapshot = found ? { n: found.n, at: found.at, sum: found.sum, bytes: this.#join(found, chunks), answers: found.answers } : EMPTY;
-      return { snapshot, records: checkRecords(records, snapshot, this.#label) };
+      const { sound, problem } = readRecords(records, snapshot);
+      return { snapshot, records: sound, problem };
     } catch (error) {
       throw toStorageError(error, this.#label);
     }

@@ -1,5 +1,4 @@
 import type { SqlValue, Statement, StatementResult } from '../../engine/ports.ts';
-import { corrupt } from './errors.ts';
 
 /** One acknowledged batch, as it lies in the journal. Numbered without gaps, from the snapshot it follows. */
 export interface JournalRecord {
@@ -57,18 +56,23 @@ export function sizeOf(record: JournalRecord): number {
   return size;
 }
 
-/** Refuses records that are damaged, missing or out of order; gives them back with their type. */
-export function checkRecords(records: readonly unknown[], { n: after, sum: first }: { readonly n: number; readonly sum: number }, label: string): readonly JournalRecord[] {
-  let n = after;
-  let sum = first;
+/** The records up to the first that is damaged, missing or out of order, and what is wrong with that one. */
+export function readRecords(records: readonly unknown[], after: { readonly n: number; readonly sum: number }): { readonly sound: readonly JournalRecord[]; readonly problem: string | null } {
+  const sound: JournalRecord[] = [];
+  let { n, sum } = after;
   for (const record of records) {
     n += 1;
-    if (!isRecord(record)) throw corrupt(label, `Record ${n} of its journal is damaged.`);
-    if (record.n !== n) throw corrupt(label, `Record ${n} of its journal is missing: record ${record.n} follows record ${n - 1}.`);
-    if (checksum(record, sum) !== record.sum) throw corrupt(label, `Record ${n} of its journal is damaged: its checksum does not match.`);
-    sum = record.sum;
+    let problem: string | null = null;
+    if (!isRecord(record)) problem = `Record ${n} of its journal is damaged.`;
+    else if (record.n !== n) problem = `Record ${n} of its journal is missing: record ${record.n} follows record ${n - 1}.`;
+    else if (checksum(record, sum) !== record.sum) problem = `Record ${n} of its journal is damaged: its checksum does not match.`;
+    else {
+      sum = record.sum;
+      sound.push(record);
+    }
+    if (problem) return { sound, problem };
   }
-  return records as readonly JournalRecord[];
+  return { sound, problem: null };
 }
 
 function isRecord(value: unknown): value is JournalRecord {

@@ -26,6 +26,8 @@ export interface Stored {
 export interface JournalStore {
   /** What is stored now; `corrupt` when it cannot be trusted. */
   load(): Promise<Stored>;
+  /** What of it can be trusted: everything before the first record that cannot, and what is wrong with that. */
+  salvage(): Promise<Stored & { readonly problem: string | null }>;
   /**
    * Makes this the one writer of what `load` gave. False when somebody else wrote meanwhile: load again.
    * From then on every writing of an earlier writer fails.
@@ -47,6 +49,10 @@ export class MemoryStore implements JournalStore {
 
   load(): Promise<Stored> {
     return Promise.resolve({ snapshot: this.#snapshot, records: [...this.#records] });
+  }
+
+  async salvage(): Promise<Stored & { readonly problem: null }> {
+    return { ...(await this.load()), problem: null };
   }
 
   claim(): Promise<boolean> {

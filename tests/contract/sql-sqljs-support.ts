@@ -1,0 +1,67 @@
+/** A stored sql.js database in Node, and ways to look at and spoil what lies in its IndexedDB. */
+import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
+import initSqlJs from 'sql.js';
+import { afterEach, beforeEach } from 'vitest';
+import { openSqljs, type SqljsDatabase, type SqljsModule, type SqljsOptions } from '../../src/adapters/sqljs/index.ts';
+
+export const module = (await initSqlJs()) as unknown as SqljsModule;
+/** Fresh for each test. */
+export let indexedDB: IDBFactory;
+const opened: SqljsDatabase[] = [];
+beforeEach(() => {
+  indexedDB = new IDBFactory();
+});
+afterEach(() => Promise.all(opened.splice(0).map((database) => database.close())));
+
+export async function open(options: SqljsOptions = {}): Promise<SqljsDatabase> {
+  const database = await openSqljs({ module, indexedDB, storage: { indexedDB: 'test' }, ...options });
+  opened.push(database);
+  return database;
+}
+export const insert = (text: string) => ({ sql: 'INSERT INTO log (text) VALUES (?)', params: [text] });
+export const texts = async (database: { query: SqljsDatabase['query'] | ((sql: string) => readonly object[]) }) => (await database.query('SELECT text FROM log ORDER BY id')).map((row) => (row as { text: string }).text);
+
+export async function withLog(options: SqljsOptions = {}): Promise<SqljsDatabase> {
+  const database = await open(options);
+  await database.batch([{ sql: 'CREATE TABLE log (id INTEGER PRIMARY KEY, text TEXT) STRICT' }]);
+  return database;
+}
+
+/** What lies in IndexedDB, and a way to spoil it. */
+export async function stores<T>(mode: IDBTransactionMode, work: (transaction: IDBTransaction) => IDBRequest<T>): Promise<T> {
+  const opening = indexedDB.open('test');
+  await new Promise((resolve) => (opening.onsuccess = resolve));
+  const request = work(opening.result.transaction(['meta', 'chunks', 'journal'], mode));
+  await new Promise((resolve) => (request.onsuccess = resolve));
+  opening.result.close();
+  return request.result;
+}
+export const dump = () => Promise.all(['meta', 'chunks', 'journal'].map((name) => stores('readonly', (transaction) => transaction.objectStore(name).getAll())));
+
+/** An IndexedDB whose writing transactions (on `broken.store`) fail with this error while `broken.name` is set. */
+export function failing(broken: { name: string | undefined; store?: string }): IDBFactory {
+  const original = indexedDB.open.bind(indexedDB);
+  return new Proxy(indexedDB, {
+    get: (target, key) =>
+      key !== 'open'
+        ? Reflect.get(target, key)
+        : (...parameters: Parameters<IDBFactory['open']>) => {
+            const request = original(...parameters);
+            request.addEventListener('success', () => {
+              const database = request.result;
+              const begin = database.transaction.bind(database);
+              database.transaction = (...of: Parameters<IDBDatabase['transaction']>) => {
+                const transaction = begin(...of);
+                const { name, store } = broken;
+                if (of[1] === 'readwrite' && name !== undefined && (store === undefined || transaction.objectStoreNames.contains(store))) {
+                  Object.defineProperty(transaction, 'error', { get: () => new DOMException('as the test wants it', name) });
+                  queueMicrotask(() => transaction.abort());
+                }
+                return transaction;
+              };
+            });
+            return request;
+          },
+  });
+}

@@ -38,31 +38,51 @@ export interface ReplayLog {
   readonly count: number;
 }
 
+function sizeOf({ update }: ReplayItem): number {
+  const { text, kind } = chunkText(update);
+  return 128 + (roleOf(update) !== null && kind === '' ? text.length : JSON.stringify(update).length);
+}
+
 function idAt(item: ReplayItem | undefined): string | null {
   const id = (item?.update as { messageId?: unknown } | undefined)?.messageId;
   return typeof id === 'string' ? id : null;
 }
 
+/**
+ * How many characters of a replay are kept as they came. Beyond it the oldest whole messages are reduced to their keys:
+ * they are still matched, but no longer compared in part nor imported.
+ */
+export const MAX_REPLAY_KEPT = 64 * 1024 * 1024;
+
+const RELEASED = { update: { sessionUpdate: 'released' } as unknown as SessionUpdate };
+
+/** False for an item that was reduced. */
+export const isKept = (item: ReplayItem | undefined): item is ReplayItem => item !== undefined && item !== RELEASED;
+
 interface SeenId {
-  said: string;
+  /** Null once it was reduced: then all that comes under the id counts as a repeat. */
+  said: string | null;
   /** How much of `said` has come again, while it comes again. */
   repeated: number;
 }
 
-export function createReplayLog(clean: (role: Role, text: string, first: boolean) => string): ReplayLog {
+export function createReplayLog(clean: (role: Role, text: string, first: boolean) => string, maxKept = MAX_REPLAY_KEPT): ReplayLog {
   const items: ReplayItem[] = [];
   const done: ReplayedMessage[] = [];
   const ids = new Map<string, SeenId>();
-  /** The id whose chunks are coming in now. */
-  let current: string | null = null;
+  /** The id whose chunks are coming in now; thoughts are counted apart, since they may stand inside a message. */
+  const current = { message: null as string | null, thought: null as string | null };
+  let kept = 0;
+  let released = 0;
   let open: { role: Role; from: number; messageId: string | null } | null = null;
   let users = 0;
 
   /** Whether the chunk repeats what a message with this id said before. */
   const isRepeat = (update: SessionUpdate): boolean => {
+    const stream = roleOf(update) === null ? 'thought' : 'message';
     const id = idAt({ update });
     if (id === null) {
-      current = null;
+      current[stream] = null;
       return false;
     }
     const name = `${update.sessionUpdate} ${id}`;
@@ -71,21 +91,33 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
     const seen = ids.get(name);
     if (!seen) {
       ids.set(name, { said, repeated: 0 });
-      current = name;
+      current[stream] = name;
       return false;
     }
-    if (current === name) {
-      seen.said += said;
-      return false;
-    }
-    if (seen.said.startsWith(said, seen.repeated)) {
+    if (seen.said === null) return true;
+    if (current[stream] !== name && seen.said.startsWith(said, seen.repeated)) {
       seen.repeated = (seen.repeated + said.length) % Math.max(1, seen.said.length);
       return true;
     }
-    // More of it, after something else came in between.
+    // More of it, perhaps after something else came in between.
     seen.said += said;
-    current = name;
+    current[stream] = name;
     return false;
+  };
+
+  /** Reduces the oldest whole messages to their keys. */
+  const release = (): void => {
+    for (const message of done) {
+      if (kept <= maxKept / 2) return;
+      for (; released < message.to; released++) {
+        const item = items[released] as ReplayItem;
+        const id = idAt(item);
+        const seen = id === null ? undefined : ids.get(`${item.update.sessionUpdate} ${id}`);
+        if (seen) seen.said = null;
+        kept -= sizeOf(item);
+        items[released] = RELEASED;
+      }
+    }
   };
 
   const measure = (role: Role, from: number, to: number, messageId: string | null, first: boolean): ReplayedMessage => {
@@ -142,6 +174,8 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
         open = { role, from: items.length, messageId: idAt(item) };
       }
       items.push(item);
+      kept += sizeOf(item);
+      if (kept > maxKept) release();
     },
     messages: () => (open ? [...done, measure(open.role, open.from, items.length, open.messageId, open.role === 'user' && users === 0)] : done),
     textOf: ({ role, from, to, first }) => clean(role, gather(role, from, to).text, first),

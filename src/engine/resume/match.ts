@@ -19,7 +19,7 @@ import { RECORD_CLOSING, RECORD_OPENING } from '../transcript/render.ts';
 import type { SessionUpdate, Verification } from '../types.ts';
 import { align } from './match-align.ts';
 import { readLog, textOf, variantsOf, type LoggedMessage, type LoggedTurn, type LogReader, type Variant } from './match-log.ts';
-import { createReplayLog, type ReplayedMessage, type ReplayItem, type ReplayLog } from './match-replay.ts';
+import { createReplayLog, isKept, type ReplayedMessage, type ReplayItem, type ReplayLog } from './match-replay.ts';
 import { isRendering, isTelling, offsetAfter, roleOf, squeeze, type Role } from './match-text.ts';
 import { verifyReplay } from './verify.ts';
 
@@ -280,7 +280,7 @@ function findTail(messages: readonly ReplayedMessage[], matches: readonly (Match
     let spoke = false;
     for (let i = from.item; i < Math.min(end, items.length); i++) {
       const item = i === from.item && from.rest ? from.rest : (items[i] as ReplayItem);
-      if (!isNewInTurn(item.update, turn)) continue;
+      if (!isKept(item) || !isNewInTurn(item.update, turn)) continue;
       imported.push({ ...item, turnId });
       spoke ||= roleOf(item.update) === 'agent';
     }
@@ -290,7 +290,7 @@ function findTail(messages: readonly ReplayedMessage[], matches: readonly (Match
   const toolCalls = new Set<string>();
   for (let i = end; i < items.length; i++) {
     const item = items[i] as ReplayItem;
-    if (isRepeatedToolCall(item.update, toolCalls)) continue;
+    if (!isKept(item) || isRepeatedToolCall(item.update, toolCalls)) continue;
     imported.push({ ...(i === end && foreign.rest ? foreign.rest : item), turnId: null });
   }
   if (end < items.length) count += messages.length - foreign.message + (goesOn && message.role === 'user' ? 1 : 0);

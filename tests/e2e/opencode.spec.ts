@@ -1,0 +1,82 @@
+/** A real agent in the browser: OpenCode behind the bridge, asleep and back, and back again when its store is gone. */
+import { expect, test } from '@playwright/test';
+import { startChild, type StartedChild } from '../../scripts/support/start-child.mjs';
+import { startModel, userText, type ModelServer } from '../opencode/support/model.ts';
+import { openCodeHome, type OpenCodeHome } from '../opencode/support/opencode.ts';
+import { processesIn } from '../opencode/support/processes.ts';
+import { PlaygroundPage } from './playground-page.ts';
+
+let model: ModelServer;
+let opencode: OpenCodeHome;
+let server: StartedChild;
+
+test.beforeAll(async () => {
+  test.setTimeout(180_000);
+  model = await startModel();
+  model.script((request) => [{ text: userText(request).includes('heron') ? 'I know the word heron.' : 'I know nothing.' }]);
+  opencode = await openCodeHome({ baseUrl: model.baseUrl });
+  const env = Object.entries(opencode.env).map(([name, value]) => `${name}='${value}'`);
+  server = await startChild(['--cwd', opencode.cwd, '--agent', `opencode=/usr/bin/env ${env.join(' ')} '${opencode.program}' ${opencode.args.join(' ')}`]);
+});
+
+test.afterAll(async () => {
+  await server?.stop();
+  await model?.close();
+  await opencode?.remove();
+});
+
+test('OpenCode sleeps and resumes by itself; with its store deleted it goes on from the record, once', async ({ browser }) => {
+  test.setTimeout(240_000);
+  const context = await browser.newContext({ baseURL: server.url });
+  const pg = new PlaygroundPage(await context.newPage());
+  await pg.page.goto('/playground/');
+  await pg.ready();
+  await pg.combobox('Agent').selectOption('bridge:opencode');
+  const turn = async (text: string): Promise<void> => {
+    await pg.send(text);
+    await expect(pg.status).toHaveText('live', { timeout: 60_000 });
+    await expect(pg.button('Cancel turn')).toBeDisabled();
+  };
+  const lastAsked = (): string => userText(model.requests.at(-1)!);
+  const told = (): number => lastAsked().split('The codeword is heron.').length - 1;
+
+  await turn('The codeword is heron.');
+  await expect(pg.log).toContainText('I know the word heron.');
+  expect(processesIn(opencode.home).length).toBeGreaterThan(0);
+
+  await pg.button('Sleep').click();
+  await expect(pg.status).toHaveText('asleep');
+  await expect.poll(() => processesIn(opencode.home)).toEqual([]);
+  await turn('What is the codeword?');
+  await pg.tier('resume');
+  // The model was told the first turn by OpenCode itself: once, and without a record.
+  expect(told()).toBe(1);
+  expect(lastAsked()).not.toContain('Record of an earlier conversation');
+  const sessionId = await publicId(pg);
+
+  await pg.button('Sleep').click();
+  await expect(pg.status).toHaveText('asleep');
+  await expect.poll(() => processesIn(opencode.home)).toEqual([]);
+  await opencode.loseStore();
+  await turn('Do you still know it?');
+  await pg.tier('transcript');
+  await expect(pg.report).toContainText('session/resume');
+  expect(lastAsked()).toContain('Record of an earlier conversation');
+  expect(told()).toBe(1);
+  expect(await publicId(pg)).toBe(sessionId);
+
+  await turn('And once more?');
+  expect(told()).toBe(1);
+  expect(model.requests.at(-1)?.messages.filter(({ role }) => role === 'user')).toHaveLength(2);
+  expect(pg.problems).toEqual([]);
+  await context.close();
+  // The page is gone, and with its socket the agent's tree.
+  await expect.poll(() => processesIn(opencode.home), { timeout: 20_000 }).toEqual([]);
+});
+
+/** The session's own id, as the database has it. */
+async function publicId(pg: PlaygroundPage): Promise<string> {
+  await pg.region('Database').getByRole('button', { name: /^acp_sessions \d+$/ }).click();
+  const cell = pg.region('Database').getByRole('table').getByRole('row').nth(1).getByRole('cell').first();
+  return cell.innerText();
+}

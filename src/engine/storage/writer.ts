@@ -10,6 +10,7 @@ import type { SessionEvent } from '../types.ts';
 import { eventSize, extendRun, runToEvent, startRun, type ChunkRun } from './chunks.ts';
 import { storageError } from './errors.ts';
 import { fenceAndAllocate, insertEvent, updateLastKnown, type Fence, type LastKnown, type NewEvent } from './statements.ts';
+import type { StoredSession } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** One unit of work: its events and statements are committed together or not at all. */
@@ -47,8 +48,8 @@ export interface WriterOptions {
   readonly clock: () => number;
   /** Called after each commit, in order, before the appenders continue (I2). */
   readonly onCommitted: (events: readonly SessionEvent[]) => void;
-  /** Called once when the lease turns out to be another host's. */
-  readonly onLost: (reason: RehydrateError) => void;
+  /** Called once when nothing more can be written: the lease is another host's, or nobody knows what is in the log. */
+  readonly onLost: (reason: unknown) => void;
 }
 
 interface Queued {
@@ -58,12 +59,17 @@ interface Queued {
   readonly reject: (error: unknown) => void;
 }
 
+type Verdict =
+  | { readonly kind: 'written' }
+  | { readonly kind: 'unwritten'; readonly retry: boolean }
+  | { readonly kind: 'lost' | 'unknown'; readonly reason: unknown };
+
 export function createWriter(options: WriterOptions): SessionWriter {
   const { db, store, fence, limits, clock } = options;
   let latestSeq = options.latestSeq;
   let renewedAt = clock();
   let mustReread = false;
-  let lost: RehydrateError | null = null;
+  let lost: { readonly reason: unknown } | null = null;
   let queue: Queued[] = [];
   let queuedEvents = 0;
   let queuedBytes = 0;
@@ -87,55 +93,76 @@ export function createWriter(options: WriterOptions): SessionWriter {
   }
 
   async function commit(items: readonly Queued[]): Promise<void> {
-    if (lost) {
-      for (const item of items) item.reject(lost);
-      return;
-    }
-    let plan: Plan;
+    if (lost) return rejectAll(items, lost.reason);
+    let plan: Plan | null = null;
     try {
       if (mustReread) await reread();
       plan = planBatch(fence, latestSeq, items.map((item) => item.work), clock(), limits.leaseMs);
       const results = await db.batch(plan.statements);
       if (Number(results[0]?.rows[0]?.['latest_seq']) !== plan.latestSeq) throw gone(fence.sessionId);
     } catch (error) {
-      await failed(items, error);
-      return;
+      return failed(items, error, plan);
     }
+    succeeded(items, plan);
+  }
+
+  function succeeded(items: readonly Queued[], plan: Plan): void {
     latestSeq = plan.latestSeq;
     renewedAt = clock();
     options.onCommitted(plan.events);
     items.forEach((item, index) => item.resolve(plan.committed[index] as Committed));
   }
 
-  async function failed(items: readonly Queued[], error: unknown): Promise<void> {
-    const reason = RehydrateError.is(error) && error.code === 'session_busy' ? error : await whyFenced(error);
-    if (reason) {
-      lost = reason;
-      for (const item of items) item.reject(reason);
-      options.onLost(reason);
-      return;
+  async function failed(items: readonly Queued[], error: unknown, plan: Plan | null): Promise<void> {
+    const told = storageError(error, `Session "${fence.sessionId}" could not be written`);
+    const verdict = await whatHappened(error, plan);
+    switch (verdict.kind) {
+      case 'written':
+        return succeeded(items, plan as Plan);
+      case 'lost':
+        return lose(items, verdict.reason);
+      case 'unknown':
+        // Whether it is in the log nobody can say now: to go on could write it twice, or leave a turn running.
+        return lose(items, told);
+      case 'unwritten':
+        // One unit of work must not take its neighbours down.
+        if (items.length > 1 && verdict.retry) for (const item of items) await commit([item]);
+        else rejectAll(items, told);
     }
-    const sql = error instanceof SqlError ? error.kind : 'other';
-    if (items.length > 1 && sql !== 'full' && sql !== 'corrupt' && sql !== 'closed') {
-      // One unit of work must not take its neighbours down.
-      for (const item of items) await commit([item]);
-      return;
-    }
-    // Of a transport failure nobody knows whether the batch was written; the number tells.
-    if (sql !== 'constraint' && sql !== 'full') mustReread = true;
-    for (const item of items) item.reject(storageError(error, `Session "${fence.sessionId}" could not be written`));
   }
 
-  /** Null when the lease still holds, else the error that says who has it. */
-  async function whyFenced(error: unknown): Promise<RehydrateError | null> {
-    if (!(error instanceof SqlError) || error.kind !== 'constraint') return null;
-    const stored = await store.session(fence.sessionId);
-    if (!stored) return gone(fence.sessionId);
-    if (stored.lease.owner === fence.owner && stored.lease.generation === fence.generation) {
-      if (stored.info.latestSeq !== latestSeq) mustReread = true;
-      return null;
+  function rejectAll(items: readonly Queued[], reason: unknown): void {
+    for (const item of items) item.reject(reason);
+  }
+
+  function lose(items: readonly Queued[], reason: unknown): void {
+    lost = { reason };
+    rejectAll(items, reason);
+    options.onLost(reason);
+  }
+
+  /** What became of a batch that failed. An answer may be lost although the batch was written; its number tells. */
+  async function whatHappened(error: unknown, plan: Plan | null): Promise<Verdict> {
+    if (RehydrateError.is(error) && error.code === 'session_busy') return { kind: 'lost', reason: error };
+    const sql = error instanceof SqlError ? error.kind : 'other';
+    if (sql === 'full' || sql === 'corrupt') return { kind: 'unwritten', retry: false };
+    // What failed was the look into the record before the batch.
+    if (!plan) return { kind: 'unwritten', retry: false };
+    let stored: StoredSession | null;
+    try {
+      stored = await store.session(fence.sessionId);
+    } catch (unread) {
+      if (!(unread instanceof SqlError) && !RehydrateError.is(unread)) throw unread;
+      return { kind: sql === 'constraint' ? 'lost' : 'unknown', reason: storageError(unread, `Session "${fence.sessionId}" could not be read`) };
     }
-    return takenOver(fence.sessionId, stored.lease.owner);
+    if (!stored) return { kind: 'lost', reason: gone(fence.sessionId) };
+    const { info, lease } = stored;
+    if (lease.generation !== fence.generation) return { kind: 'lost', reason: takenOver(fence.sessionId, lease.owner) };
+    if (sql !== 'constraint' && plan.events.length > 0 && info.latestSeq === plan.latestSeq) return { kind: 'written' };
+    // A batch may let the lease go; then its number was told above.
+    if (lease.owner !== fence.owner) return { kind: 'lost', reason: takenOver(fence.sessionId, lease.owner) };
+    mustReread ||= info.latestSeq !== latestSeq;
+    return { kind: 'unwritten', retry: sql !== 'closed' };
   }
 
   async function reread(): Promise<void> {
@@ -157,7 +184,7 @@ export function createWriter(options: WriterOptions): SessionWriter {
     },
     append(work) {
       return new Promise<Committed>((resolve, reject) => {
-        if (lost) return reject(lost);
+        if (lost) return reject(lost.reason);
         const size = work.events.reduce((sum, event) => sum + eventSize(event), 0);
         queue.push({ work, size, resolve, reject });
         queuedEvents += work.events.length;

@@ -1,0 +1,109 @@
+/** What the writer makes of a storage that fails (I1–I3): nothing twice, nothing half, nobody kept waiting. */
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
+import { DEFAULT_LIMITS, SqlError, type SessionEvent, type SqlDatabase, type SqlErrorKind } from '../../src/engine/index.ts';
+import { migrate } from '../../src/engine/storage/schema.ts';
+import type { NewEvent } from '../../src/engine/storage/statements.ts';
+import { createStore } from '../../src/engine/storage/store.ts';
+import { createWriter } from '../../src/engine/storage/writer.ts';
+
+const FENCE = { sessionId: 's', owner: 'me', generation: 1 };
+const note = (n: number): NewEvent => ({ kind: 'update', turnId: null, at: 0, origin: 'agent', payload: { sessionUpdate: 'plan', entries: [{ content: `${n}`, priority: 'low', status: 'pending' }] } });
+
+/** A writer on a database that fails the first time: `when` says whether the batch was written, `reads` whether the record can still be read. */
+async function failing(kind: SqlErrorKind, when: 'written' | 'unwritten', reads = true) {
+  const inner = await openNodeSqlite(':memory:');
+  onTestFinished(() => inner.close());
+  await migrate(inner);
+  await inner.batch([
+    { sql: `INSERT INTO acp_sessions (session_id, agent, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_owner, lease_generation, lease_expires_at, created_at, updated_at)
+VALUES ('s', 'a', '/', '[]', '[]', '[]', 0, 'me', 1, 1, 0, 0)` },
+  ]);
+  let failed = false;
+  const db: SqlDatabase = {
+    query: async (sql, params) => {
+      if (failed && !reads) throw new SqlError('io', 'cannot be read');
+      return inner.query(sql, params);
+    },
+    async batch(statements) {
+      // Later than at once, so that what is appended meanwhile is committed together.
+      await Promise.resolve();
+      if (failed) return inner.batch(statements);
+      failed = true;
+      if (when === 'written') await inner.batch(statements);
+      throw new SqlError(kind, 'it failed');
+    },
+    close: () => inner.close(),
+  };
+  const shown: SessionEvent[] = [];
+  const lost: unknown[] = [];
+  const writer = createWriter({
+    db,
+    store: createStore(db),
+    fence: FENCE,
+    latestSeq: 0,
+    limits: DEFAULT_LIMITS,
+    clock: () => 0,
+    onCommitted: (events) => shown.push(...events),
+    onLost: (reason) => lost.push(reason),
+  });
+  const stored = async () => (await inner.query('SELECT seq, payload FROM acp_session_events ORDER BY seq')).map((row) => [row['seq'], JSON.parse(String(row['payload'])).entries[0].content]);
+  return { inner, writer, shown, lost, stored };
+}
+
+describe('a batch that fails', () => {
+  it('I3: though it was written, counts as written, and is not written again', async () => {
+    const { writer, shown, lost, stored } = await failing('io', 'written');
+    expect(await writer.append({ events: [note(1)] })).toEqual({ firstSeq: 1, lastSeq: 1 });
+    expect(await writer.append({ events: [note(2)] })).toEqual({ firstSeq: 2, lastSeq: 2 });
+    expect(await stored()).toEqual([[1, '1'], [2, '2']]);
+    expect(shown.map((event) => event.seq)).toEqual([1, 2]);
+    expect(lost).toEqual([]);
+  });
+
+  it('I3: the same for several that were committed together', async () => {
+    const { inner, writer, stored } = await failing('constraint', 'unwritten');
+    // The first batch is refused, so that the second holds two, and that one's answer is lost.
+    let calls = 0;
+    const batch = inner.batch.bind(inner);
+    inner.batch = async (statements) => {
+      const results = await batch(statements);
+      if (++calls === 1) throw new SqlError('io', 'the answer was lost');
+      return results;
+    };
+    const first = writer.append({ events: [note(0)] });
+    const both = Promise.all([writer.append({ events: [note(1)] }), writer.append({ events: [note(2)] })]);
+    await expect(first).rejects.toThrow('it failed');
+    expect(await both).toEqual([{ firstSeq: 1, lastSeq: 1 }, { firstSeq: 2, lastSeq: 2 }]);
+    expect(await stored()).toEqual([[1, '1'], [2, '2']]);
+  });
+
+  it.each(['io', 'busy', 'constraint', 'full', 'other'] as const)('I1: and was not written (%s) is refused, and the next is numbered as if it had not been', async (kind) => {
+    const { writer, shown, stored } = await failing(kind, 'unwritten');
+    await expect(writer.append({ events: [note(1)] })).rejects.toThrow('it failed');
+    expect(await writer.append({ events: [note(2)] })).toEqual({ firstSeq: 1, lastSeq: 1 });
+    expect(await stored()).toEqual([[1, '2']]);
+    expect(shown).toHaveLength(1);
+  });
+
+  it.each(['io', 'constraint'] as const)('I3: and of which nothing can be found out (%s) is the writer’s last', async (kind) => {
+    const { writer, lost, stored } = await failing(kind, 'unwritten', false);
+    await expect(writer.append({ events: [note(1)] })).rejects.toThrow(SqlError);
+    await expect(writer.append({ events: [note(2)] })).rejects.toThrow(SqlError);
+    await writer.settled();
+    expect(lost).toHaveLength(1);
+    expect(await stored()).toEqual([]);
+  });
+
+  it('I9: though it was written, and another host took over since, is not claimed', async () => {
+    const { inner, writer, lost } = await failing('io', 'written');
+    const batch = inner.batch.bind(inner);
+    inner.batch = async (statements) => {
+      const results = await batch(statements);
+      await batch([{ sql: `UPDATE acp_sessions SET lease_owner = '{"hostId":"other","kind":"host"}', lease_generation = 2` }]);
+      return results;
+    };
+    await expect(writer.append({ events: [note(1)] })).rejects.toMatchObject({ code: 'session_busy' });
+    expect(lost).toHaveLength(1);
+  });
+});

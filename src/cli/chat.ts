@@ -78,8 +78,10 @@ export const chat: Command = async ({ call, output, signals }) => {
         code = EXIT.ok;
         if (done === 'quit') break;
       } catch (error) {
-        tell(explain(error, open.file), output, false);
-        code = exitCodeOf(error);
+        const unsent = (error as Error).name === 'AbortError';
+        if (unsent) output.note('cancelled before it was sent');
+        else tell(explain(error, open.file), output, false);
+        code = unsent ? EXIT.cancelled : exitCodeOf(error);
       } finally {
         await following.caughtUp();
         output.freshLine();

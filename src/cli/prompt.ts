@@ -22,7 +22,7 @@ export const prompt: Command = async ({ call, output, signals }) => {
   const wishes = wishesOf(call);
   const content = await promptText(call);
   const rule = permissionRule(call);
-  // Until there is a host, a signal simply ends the process.
+  // A signal that comes before there is a host is seen in `oneTurn`.
   const interrupts = watchInterrupts(signals, () => undefined);
   try {
     const open = await openHost(call, rule, wishes);
@@ -42,6 +42,9 @@ export const prompt: Command = async ({ call, output, signals }) => {
     interrupts.stop();
   }
 };
+
+/** How many events are read at a time when a stored reply is shown again. */
+const PAGE = 500;
 
 interface Turn {
   readonly call: Call;
@@ -94,9 +97,14 @@ async function oneTurn({ call, output, open, wishes, content, interrupts, progre
 async function repeatReply(open: OpenHost, sessionId: string, result: PromptResult, output: Output, json: boolean): Promise<void> {
   output.note('this key was used before: the stored result, nothing was sent');
   if (json) return;
-  for (const event of await open.host.history(sessionId)) {
-    if (event.turnId !== result.turnId || event.kind !== 'update' || event.payload.sessionUpdate !== 'agent_message_chunk') continue;
-    if (event.payload.content.type === 'text') output.text(event.payload.content.text);
+  for (let after = 0; ; ) {
+    const events = await open.host.history(sessionId, { after, limit: PAGE });
+    for (const event of events) {
+      after = event.seq;
+      if (event.turnId !== result.turnId || event.kind !== 'update' || event.payload.sessionUpdate !== 'agent_message_chunk') continue;
+      if (event.payload.content.type === 'text') output.text(event.payload.content.text);
+    }
+    if (events.length < PAGE) return;
   }
 }
 

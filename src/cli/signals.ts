@@ -3,6 +3,7 @@
  * a re-execution. A terminal sends Ctrl-C to both halves, `kill` to one: counting each way apart and
  * taking the larger count delivers every one of them once.
  */
+import { SIGNAL_EXITS } from './exit-codes.ts';
 import type { EndingSignal } from './exit-codes.ts';
 import type { SignalSource } from './interrupt.ts';
 
@@ -33,7 +34,10 @@ export function processSignals(): SignalSource {
   const listeners = new Set<(signal: EndingSignal) => void>();
   const merged = new Map(SIGNALS.map((signal) => [signal, mergeCounts()]));
   const arrived = (signal: EndingSignal, way: 'direct' | 'forwarded') => {
-    if (merged.get(signal)?.(way)) for (const listener of listeners) listener(signal);
+    if (!merged.get(signal)?.(way)) return;
+    // Nothing is under way that would have to be ended first.
+    if (listeners.size === 0) process.exit(SIGNAL_EXITS[signal]);
+    for (const listener of listeners) listener(signal);
   };
   for (const signal of SIGNALS) process.on(signal, () => arrived(signal, 'direct'));
   if (process.send) {

@@ -62,6 +62,21 @@ describe('I7, I8: signals', () => {
   });
 });
 
+describe('before anything runs', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s while the prompt is awaited on stdin ends it at once: %i', async (signal, code) => {
+    const running = at.start(['prompt', '--db', at.db, '-', '--', ...at.agent()]);
+    // Nothing tells from outside that its handlers are set; a signal before them kills it, which is right too.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    running.child.kill(signal);
+    const done = await running.done;
+    expect(done.code === code || done.signal === signal).toBe(true);
+    expect(existsSync(at.db)).toBe(false);
+  });
+});
+
 describe('I5, I12: kill -9 in the middle of a turn', () => {
   it('the agents die, the turn is interrupted, only the same key is told of it, the next prompt resumes', async () => {
     await at.prompt('my name is Ada');

@@ -6,7 +6,8 @@ import { RehydrateError } from '../errors.ts';
 import type { SessionInfo } from '../types.ts';
 import type { Host } from './api.ts';
 import { createHub } from './hub.ts';
-import { leaseVerdict, notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
+import { busy, leaseVerdict, notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
+import { fenceAndAllocate } from '../storage/statements.ts';
 import { createLiving } from './living.ts';
 import { checkPolicy, checkPreambleMode, checkPrompt, configure, invalid, type Config, type HostOptions } from './options.ts';
 import { renderPreamble, renderRecord } from './preamble.ts';
@@ -142,13 +143,17 @@ export async function createHost(options: HostOptions): Promise<Host> {
         try {
           await config.preamble.files?.remove(sessionId);
           // Children first: not every binding has foreign keys switched on.
-          await database.batch(
-            ['workspace_files', 'acp_agent_sessions', 'acp_turns', 'acp_session_events', 'acp_sessions'].map((table) => ({
+          await database.batch([
+            // Whoever took the session over meanwhile keeps it (I9).
+            fenceAndAllocate(taken.fence, taken.latestSeq, 0, clock(), clock() + limits.leaseMs),
+            ...['workspace_files', 'acp_agent_sessions', 'acp_turns', 'acp_session_events', 'acp_sessions'].map((table) => ({
               sql: `DELETE FROM ${table} WHERE session_id = ?`,
               params: [sessionId],
             })),
-          );
+          ]);
         } catch (error) {
+          const stored = await store.session(sessionId);
+          if (stored && stored.lease.generation !== taken.fence.generation) throw busy(sessionId, stored.lease);
           await database.batch([releaseStatement(taken.fence)]);
           throw storageError(error, `Session "${sessionId}" could not be deleted`);
         }

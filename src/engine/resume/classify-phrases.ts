@@ -15,9 +15,9 @@ const CLASSES: Readonly<Record<string, ReadonlySet<string>>> = {
   ID: words('id ids identifier identifiers uuid uuids key handle'),
   VALUE: words('#id #x #idpath'),
   /** The agent's own record of a session; that it is absent says the session is. */
-  RECORD: words('file files record records data entry entries history transcript transcripts checkpoint checkpoints state log logs info metadata object details document row'),
+  RECORD: words('file files record records data entry entries history transcript transcripts checkpoint checkpoints state log logs info metadata object details document row memory knowledge trace sign'),
   /** What may stand between a session and what is said of it. */
-  FILL: words('#id #x #idpath #path #uri : id ids identifier uuid with the this that a an given requested specified provided supplied such your you we which named called for from of in on at by is was were are be been being has have had could can does did do would will already now just currently still apparently to load resume restore loaded resumed restored it and here agent local'),
+  FILL: words('#id #x #idpath #path #uri : id ids identifier uuid with the this that a an given requested specified provided supplied such your you we which named called for from of in on at by is was were are be been being trying attempting wanted asked has have had could can does did do would will already now just currently still apparently to load resume restore loaded resumed restored it and here agent local'),
   /** What may stand in front of a session. */
   DET: words('a an any the this that these such your our my its requested given specified provided supplied saved stored persisted previous prior existing matching corresponding old active valid known open resumable loadable recorded acp agent coding of with for : by'),
   FOUND: words('found located recognized recognised known exist exists existing present registered there'),
@@ -49,12 +49,17 @@ const PHRASES: Readonly<Record<Said, readonly string[]>> = {
   absent: [
     // the session first: "session X was not found", "thread X no longer exists"
     'SESSION ID? RECORD? FILL* not BE? FOUND !REQUEST',
+    'SESSION ID? FILL* not loaded|active|open|live and|or FILL* not BE? FOUND',
     'SESSION ID? RECORD? FILL* not seem to exist',
+    'SESSION lookup|search failed? : not found',
     'SESSION ID? RECORD? FILL* no longer FOUND|available',
     'SESSION ID? RECORD? FILL* never existed|created',
     'SESSION FILL* not FILL* IN THE? STORE',
     'SESSION ID? FILL* GONE OVER',
     'SESSION RECORD FILL* missing|deleted|removed|gone|lost|purged OVER',
+    'SESSION FILL* garbage collected',
+    'SESSION FILL* cleaned up',
+    'SESSION FILL* stale|invalid or unknown|expired|deleted|missing OVER',
     'SESSION ID? missing|expired|deleted|removed|gone|lost error|exception',
     'SESSION FILL* non existent|existing',
     // the verdict first: "unknown session", "no such thread", "could not find conversation X"
@@ -80,8 +85,9 @@ const PHRASES: Readonly<Record<Said, readonly string[]>> = {
     'no such file FILL* #idpath',
     'no such file or directory :? open|stat|lstat|access|scandir|readdir? FILL* #idpath',
     'file FILL* not BE? FOUND FILL* #idpath',
+    'no such file or directory FILL* os? error? FILL* #idpath',
     '#idpath FILL* no such file',
-    '#idpath FILL* not BE? FOUND',
+    '#idpath FILL* file? not BE? FOUND',
   ],
   /** An id the agent gave out itself and now calls malformed is one it does not have. */
   'invalid-id': [
@@ -98,18 +104,21 @@ const PHRASES: Readonly<Record<Said, readonly string[]>> = {
     'SESSION ID? FILL* in use',
     'SESSION ID? FILL* locked|busy OVER',
     'SESSION ID? FILL* locked|busy processing|handling|running|with|by',
-    'SESSION ID? FILL* OPEN in|by|on|from|with|elsewhere',
-    'SESSION ID? FILL* OPEN OVER',
+    'SESSION ID? FILL* OPEN in|by|on|from|with|to|elsewhere',
+    'SESSION ID? FILL* already|currently OPEN OVER',
     'SESSION lock FILL* held|taken|owned|exists',
+    'SESSION lock FILL* not be? acquired|obtained|taken',
+    'lock FILL* held|taken FILL* for|on|of|by DET* SESSION',
     'SESSION ID? FILL* in use elsewhere',
     'failed|unable to acquire|obtain|get|take DET* SESSION? FILL* lock',
     'not acquire|obtain|get|take DET* SESSION? FILL* lock',
     'OTHER ELSEWHERE FILL* USE DET* SESSION',
+    'OTHER ELSEWHERE FILL* DET* SESSION ID? FILL* USE',
     'OTHER SESSION? ELSEWHERE FILL* USE it',
   ],
   unsupported: [
     '#method FILL* not SUPPORTED|found',
-    '#method FILL* unsupported|unimplemented',
+    '#method FILL* unsupported|unimplemented|disabled',
     '^GENERIC* not implemented #end|:',
     '^GENERIC* unimplemented #end|:',
     '^GENERIC* method not SUPPORTED|found',
@@ -132,6 +141,7 @@ const PHRASES: Readonly<Record<Said, readonly string[]>> = {
     'need|needs|must|have to? be? logged|signed|log|sign in',
     'need|needs|must|have to? be? authenticate|authenticated|login',
     'log|sign in again|first',
+    'please run|use|type login',
   ],
   /** "Not found" of nothing in particular: worth something beside a field that names the session. */
   'bare-absent': ['^GENERIC* not found GENERIC* #end', '^GENERIC* notfound GENERIC* #end', '^GENERIC* FILL* not exist GENERIC* #end'],
@@ -201,9 +211,22 @@ function matchAt(terms: readonly Term[], clause: readonly string[], at: number, 
   return optional ? matchAt(terms, clause, at, term + 1) : -1;
 }
 
+/** Words that leave a clause about the session and nothing else, so that the "it" behind it is the session. */
+const ABOUT_IT = words('can not could unable failed fail fails resumed loaded restored unavailable this : #id #x #method');
+
+/** "Cannot resume session X because it no longer exists": the session. With any other thing named before it, who knows. */
+function withoutPronoun(clauses: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  return clauses.map((clause, c) => {
+    const at = clause.findIndex((word, i) => word === 'it' && (i === 0 || clause[i - 1] === ':'));
+    const before = at > 0 ? clause.slice(0, at) : at === 0 ? (clauses[c - 1] ?? []) : [];
+    const isSession = before.some((word) => CLASSES['SESSION']?.has(word)) && before.every((word) => ABOUT_IT.has(word) || ['SESSION', 'FILL', 'DET', 'GENERIC', 'RESUMING'].some((name) => CLASSES[name]?.has(word)));
+    return isSession ? ['session', ...clause.slice(at + 1)] : clause;
+  });
+}
+
 /** The first phrase of the kind that the clauses say without doubt or negation, or null. */
 export function findPhrase(said: Said, clauses: readonly (readonly string[])[]): string | null {
-  for (const clause of clauses) {
+  for (const clause of said === 'absent' ? withoutPronoun(clauses) : clauses) {
     for (const phrase of COMPILED.get(said) ?? []) {
       for (let at = 0; at < clause.length; at++) {
         if (phrase.anchored && at > 0 && clause[at - 1] !== ':') continue;

@@ -163,6 +163,7 @@ function coreWords(core: string, id: string, words: string[]): void {
   if (core === id || core === '#id') words.push('#id');
   else if (core === '#x') words.push('#x');
   else if (METHOD.test(core)) words.push('#method');
+  else if (/^\/(?:login|signin)$/.test(core)) words.push('login'); // a command to type
   else if (/[/\\]/.test(core) && !/^[A-Za-z]{2,}\/[A-Za-z]{2,}$/.test(core)) words.push(pathMark(core, id));
   else if (holds(core, id) && /[=:([]/.test(core)) splitAround(core, id, words);
   else if (/[=:]/.test(core) && !/^[A-Za-z]:/.test(core)) eachPart(core.split(/([=:])/), id, words);

@@ -142,6 +142,9 @@ function namesAbsent(of: Case): string | null {
   for (const { where, fields } of of.read.nodes) {
     for (const [key, value] of Object.entries(fields)) {
       if (typeof value !== 'string') continue;
+      // `{ sessionId: "not found" }`, as form checkers put it.
+      const said = SESSION_KEY.test(key) ? spoken.find((saying) => saying.where === `${where}.${key}`) : undefined;
+      if (said) return evidenceOf(said);
       const isSession = SESSION_KEY.test(key) ? value === of.context.agentSessionId : KIND_KEY.test(key) && SESSION_NAME.test(value);
       if (isSession) {
         const what = spoken[0] ? evidenceOf(spoken[0]) : `${where} says it is not found`;

@@ -17,6 +17,8 @@ const BLOCKING_WAIT_MS = 2;
 /** A write-ahead log that one large batch blew up is cut back to this at the next checkpoint. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
+const CHANGES_SCHEMA = new Set(['CREATE', 'ALTER', 'DROP']);
+
 interface Prepared {
   readonly statement: StatementSync;
   readonly shape: StatementShape;
@@ -41,6 +43,8 @@ export class Connection {
   /** False until the first batch made the file ours to write. */
   #writer = false;
   #readOnly: boolean;
+  /** Node 22 goes on giving a prepared `SELECT *` the columns it had before. */
+  #schemaChanged = false;
 
   constructor(path: string, options: ConnectionOptions) {
     this.#path = path;
@@ -58,6 +62,7 @@ export class Connection {
   }
 
   query(sql: string, params: readonly SqlValue[]): readonly Row[] {
+    this.#forgetOldSchema();
     // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
     if (this.#prepare(sql).shape.mayWrite) this.#setQueryOnly(true);
     return this.#run('query', sql, params);
@@ -65,6 +70,7 @@ export class Connection {
 
   batch(statements: readonly Statement[]): readonly StatementResult[] {
     if (!this.#writer) this.#becomeWriter();
+    this.#forgetOldSchema();
     this.#setQueryOnly(false);
     this.#plain('BEGIN IMMEDIATE');
     try {
@@ -76,9 +82,22 @@ export class Connection {
       this.#plain('COMMIT');
       return results;
     } catch (error) {
-      // SQLite ends the transaction itself on some failures (a full disk, an I/O error).
-      if (this.#database.isTransaction) this.#plain('ROLLBACK');
+      this.#rollback();
       throw error;
+    }
+  }
+
+  #forgetOldSchema(): void {
+    if (this.#schemaChanged) this.#statements.clear();
+    this.#schemaChanged = false;
+  }
+
+  #rollback(): void {
+    try {
+      this.#plain('ROLLBACK');
+    } catch (error) {
+      // SQLite ended the transaction itself, as it does when the disk is full: that is what was asked for.
+      if (!(error as Error).message.includes('no transaction is active')) throw error;
     }
   }
 
@@ -121,6 +140,10 @@ export class Connection {
     const { statement, shape, problem: found } = this.#prepare(sql);
     const problem = found[use] ?? parameterProblem(shape, params);
     if (problem) throw new SqlError('other', `Database ${this.#path}: ${problem}: ${excerpt(sql)}`);
+    if (cutsTextAtNul() && params.some((value) => typeof value === 'string' && value.includes('\0'))) {
+      throw new SqlError('other', `Database ${this.#path}: a text with a NUL character cannot be stored under Node ${process.versions.node}, which would give it back cut short. Use Node 24.`);
+    }
+    this.#schemaChanged ||= CHANGES_SCHEMA.has(shape.verb);
     return statement.all(...bindable(params)) as Row[];
   }
 
@@ -144,6 +167,18 @@ export class Connection {
     if (this.#statements.size > CACHED_STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!);
     return prepared;
   }
+}
+
+let cuts: boolean | undefined;
+
+/** Node 22 reads text only up to the first NUL. Refusing it is better than losing the rest. */
+function cutsTextAtNul(): boolean {
+  if (cuts === undefined) {
+    const probe = new DatabaseSync(':memory:');
+    cuts = (probe.prepare('SELECT ? AS text').get('a\0b') as { text: string }).text !== 'a\0b';
+    probe.close();
+  }
+  return cuts;
 }
 
 /** Whole numbers are bound as integers: `node:sqlite` binds every number as a float, which JSON and text show as 5.0. */

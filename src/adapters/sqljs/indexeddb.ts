@@ -1,5 +1,6 @@
 import { SqlError } from '../../engine/ports.ts';
 import { corrupt, toStorageError } from './errors.ts';
+import { newName } from './ids.ts';
 import { readRecords, type JournalRecord } from './record.ts';
 import { EMPTY, type Answer, type JournalStore, type Snapshot, type Stored } from './store.ts';
 
@@ -45,7 +46,7 @@ export async function openIndexedDbStore(name: string, factory: IDBFactory | und
 class IndexedDbStore implements JournalStore {
   readonly #database: IDBDatabase;
   readonly #label: string;
-  readonly #writer = crypto.randomUUID();
+  readonly #writer = newName();
   #chunkSet = NO_CHUNKS;
   #gone = false;
 
@@ -116,7 +117,7 @@ class IndexedDbStore implements JournalStore {
 
   async replace(snapshot: Snapshot): Promise<void> {
     const previous = this.#chunkSet;
-    const id = crypto.randomUUID();
+    const id = newName();
     const bytes = snapshot.bytes ?? new Uint8Array(0);
     const count = Math.ceil(bytes.length / CHUNK_BYTES);
     // Only the last transaction makes the pieces count. Until then they are in nobody's way, commits included.

@@ -7,6 +7,7 @@
 import { SqlError, type OwnerRegistry, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
 import { checkImport, copyAt, type Commit, type ImportOptions, type Journal, type JournalledDatabase, type SqljsCopy, type SqljsDatabase, type SqljsStorage } from './database.ts';
 import { toSqlError } from './errors.ts';
+import { newName } from './ids.ts';
 import { failed, settle, type Outcome, type Request, type TabMessage } from './tabs-protocol.ts';
 
 /** How long an owner may leave a question unanswered before it is asked whether it is there. */
@@ -50,7 +51,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
   readonly storage: SqljsStorage;
   readonly owners: OwnerRegistry;
   readonly #parts: TabParts;
-  readonly #tab = crypto.randomUUID();
+  readonly #tab = newName();
   /** Calls that were not answered yet, in the order they were made. */
   readonly #pending = new Map<string, Pending>();
   readonly #commitListeners = new Set<(commit: Commit) => void>();
@@ -163,7 +164,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
       return Promise.reject(error as SqlError);
     }
     return new Promise<T>((resolve, reject) => {
-      const pending: Pending = { id: crypto.randomUUID(), request, resolve, reject };
+      const pending: Pending = { id: newName(), request, resolve, reject };
       this.#pending.set(pending.id, pending);
       this.#dispatch(pending);
     });
@@ -250,7 +251,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
         this.#tellCommit(commit);
       });
       this.#local = local;
-      this.#period = crypto.randomUUID();
+      this.#period = newName();
       this.#say({ type: 'owner', period: this.#period, head: local.head });
       this.#catchUp(local.head);
       this.#started.resolve();

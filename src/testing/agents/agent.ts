@@ -3,7 +3,7 @@
  * and without a platform. What it can know is what is in its context, so an answer shows what survived.
  */
 import { agent, methods, RequestError } from '@agentclientprotocol/sdk';
-import type { AgentContext, ClientCapabilities, InitializeResponse, Stream } from '@agentclientprotocol/sdk';
+import type { AgentContext, ClientCapabilities, InitializeResponse, McpServer, Stream } from '@agentclientprotocol/sdk';
 import { misbehave } from './mischief.ts';
 import { replayUpdates } from './replay.ts';
 import { configOptions, MODELS, MODES, modeState, startSession } from './session.ts';
@@ -77,7 +77,7 @@ class ScriptedAgent {
         if (this.#behaviour.requestsAtStart) await this.#pester(client);
         const head = { sessionId: this.#around.newId(), cwd: params.cwd, title: null, updatedAt: Date.now() };
         if (this.#behaviour.keeps === 'always') await this.#store.put(head);
-        const session = this.#open({ ...head, entries: [] }, client);
+        const session = this.#open({ ...head, entries: [] }, params.mcpServers, client);
         return { sessionId: session.sessionId, modes: modeState(session), configOptions: configOptions(session) };
       })
       .onRequest(on.session.prompt, async ({ params, client }) => {
@@ -111,10 +111,10 @@ class ScriptedAgent {
       });
 
     if (this.#behaviour.load) {
-      app.onRequest(on.session.load, ({ params, client }) => this.#takeUp('load', params.sessionId, client));
+      app.onRequest(on.session.load, ({ params, client }) => this.#takeUp('load', params.sessionId, params.mcpServers, client));
     }
     if (this.#behaviour.resume) {
-      app.onRequest(on.session.resume, ({ params, client }) => this.#takeUp('resume', params.sessionId, client));
+      app.onRequest(on.session.resume, ({ params, client }) => this.#takeUp('resume', params.sessionId, params.mcpServers ?? [], client));
     }
     if (this.#behaviour.list) {
       app
@@ -156,7 +156,7 @@ class ScriptedAgent {
   }
 
   /** `session/load` and `session/resume`. */
-  async #takeUp(how: 'load' | 'resume', sessionId: string, client: AgentContext) {
+  async #takeUp(how: 'load' | 'resume', sessionId: string, mcpServers: readonly McpServer[], client: AgentContext) {
     await this.#authorised();
     await this.#fault(how);
     const method = `session/${how}`;
@@ -165,7 +165,7 @@ class ScriptedAgent {
     if (this.#behaviour.refuses || (!stored && !this.#behaviour.lies)) {
       throw unknownSession(this.#behaviour.unknown, sessionId, method);
     }
-    const session = this.#open(stored ?? { sessionId, cwd: '/', title: null, updatedAt: 0, entries: [] }, client);
+    const session = this.#open(stored ?? { sessionId, cwd: '/', title: null, updatedAt: 0, entries: [] }, mcpServers, client);
     if (how === 'load' || this.#behaviour.replay.on === 'both') await this.#replay(session, client);
     return { modes: modeState(session), configOptions: configOptions(session) };
   }
@@ -215,8 +215,8 @@ class ScriptedAgent {
     };
   }
 
-  #open(stored: StoredSession, client: AgentContext): LiveSession {
-    const session = startSession(stored);
+  #open(stored: StoredSession, mcpServers: readonly McpServer[], client: AgentContext): LiveSession {
+    const session = startSession(stored, mcpServers);
     this.#live.set(session.sessionId, session);
     // After the response, as agents do whose commands come from elsewhere.
     setTimeout(() => {

@@ -111,6 +111,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
         print: (line) => lines.push(line),
         env: (name) => options.env?.[name],
         listFiles: async () => null,
+        readFile: async () => null,
         newId: options.newId ?? (() => crypto.randomUUID()),
         sleep: sleeper(options.pace ?? 0),
       },

@@ -18,6 +18,7 @@ export type Intent =
   | { readonly do: 'rename'; readonly title: string }
   | { readonly do: 'say'; readonly text: string; readonly split: boolean }
   | { readonly do: 'env'; readonly name: string }
+  | { readonly do: 'mcp' }
   | { readonly do: 'think'; readonly about: string }
   | { readonly do: 'crash' }
   | { readonly do: 'hang' }
@@ -46,6 +47,7 @@ const RULES: readonly Rule[] = [
   [/^say split:? ([\s\S]+)$/i, (m) => ({ do: 'say', text: m[1] ?? '', split: true })],
   [/^say:? ([\s\S]+)$/i, (m) => ({ do: 'say', text: m[1] ?? '', split: false })],
   [/^(?:print |show )?env (\w+)/i, (m) => ({ do: 'env', name: m[1] ?? '' })],
+  [/^(?:print |show |list )?mcp\b/i, () => ({ do: 'mcp' })],
   [/^think (?:about )?(.+)$/i, (m) => ({ do: 'think', about: m[1] ?? '' })],
   [/what (?:do|can|did) you (?:still )?(?:remember|know|recall)|^\/?facts\b/i, () => ({ do: 'recall' })],
   [/\b(?:what|who)(?:'s|’s| is| was| are) ((?:my|our|the) [^?.!\n]+)/i, asking],

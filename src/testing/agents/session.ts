@@ -1,5 +1,5 @@
 /** One live session of a scripted agent: its entries, its settings, and what it can know from them. */
-import type { ContentBlock, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
+import type { ContentBlock, McpServer, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
 import { factsIn } from './facts.ts';
 import type { Fact } from './facts.ts';
 import type { StoredEntry, StoredSession } from './store.ts';
@@ -25,11 +25,14 @@ export interface LiveSession {
   model: string;
   /** Set while a prompt runs. */
   turn: AbortController | null;
+  readonly mcpServers: readonly McpServer[];
+  /** Texts of files that prompts named as records, by path. */
+  readonly files: Map<string, string>;
   /** The id of the message that is streamed, or was streamed last. */
   messageId: string;
 }
 
-export function startSession(stored: StoredSession): LiveSession {
+export function startSession(stored: StoredSession, mcpServers: readonly McpServer[]): LiveSession {
   return {
     sessionId: stored.sessionId,
     cwd: stored.cwd,
@@ -40,6 +43,8 @@ export function startSession(stored: StoredSession): LiveSession {
     modeId: MODES[0].id,
     model: MODELS[0].value,
     turn: null,
+    mcpServers,
+    files: new Map(),
     messageId: '',
   };
 }
@@ -77,9 +82,20 @@ export function knownFacts(session: LiveSession): KnownFact[] {
     const last = lastTextIndex(entry.blocks);
     return entry.blocks.flatMap((block, position) => {
       const source = position === last ? mine : 'record';
-      return factsIn(textOf(block), position === last ? 'words' : 'record').map((fact) => ({ ...fact, source }));
+      const texts = position === last ? [textOf(block)] : [textOf(block), ...filesNamed(block).map((file) => session.files.get(file) ?? '')];
+      return texts.flatMap((text) => factsIn(text, position === last ? 'words' : 'record').map((fact) => ({ ...fact, source })));
     });
   });
+}
+
+/** The files that what stands in front of the user's words names, which an agent with a disk reads. */
+export function filesToRead(session: LiveSession): string[] {
+  const named = session.entries.flatMap((entry) => (entry.type === 'user' ? entry.blocks.slice(0, Math.max(0, lastTextIndex(entry.blocks))).flatMap(filesNamed) : []));
+  return [...new Set(named)].filter((file) => !session.files.has(file));
+}
+
+function filesNamed(block: ContentBlock): string[] {
+  return block.type === 'text' ? (block.text.match(/\/\S+\.md\b/g) ?? []) : [];
 }
 
 /** The user's own words in a prompt: its last text block. What stands before it is context. */

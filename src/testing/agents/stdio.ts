@@ -5,7 +5,7 @@
  *
  * Without `--store` its sessions live as long as the process. `--pace` multiplies its pauses.
  */
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { Readable, Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { ndJsonStream } from '@agentclientprotocol/sdk';
@@ -35,6 +35,11 @@ const around: Surroundings = {
   print: (line) => process.stdout.write(`${line}\n`),
   env: (name) => process.env[name],
   listFiles: async (directory) => (await readdir(directory)).slice(0, 100),
+  readFile: (file) =>
+    readFile(file, 'utf8').catch((error: unknown) => {
+      around.log(`${file} could not be read: ${String(error)}`);
+      return null;
+    }),
   newId: () => crypto.randomUUID(),
   sleep: sleeper(Number(values.pace)),
 };

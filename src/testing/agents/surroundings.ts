@@ -10,6 +10,8 @@ export interface Surroundings {
   env(name: string): string | undefined;
   /** The files in a directory, where there is a disk; null where there is none. */
   listFiles(directory: string): Promise<readonly string[] | null>;
+  /** The text of a file, where there is a disk and it can be read; else null. */
+  readFile(path: string): Promise<string | null>;
   newId(): string;
   /** Waits, but no longer than until the signal aborts. Tests make it shorter. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;

@@ -1,10 +1,10 @@
 /** One turn of a scripted agent: from the prompt's intent to updates, requests and a stop reason. */
 import { methods } from '@agentclientprotocol/sdk';
-import type { AgentContext, ClientCapabilities, ContentBlock, SessionUpdate, StopReason } from '@agentclientprotocol/sdk';
+import type { AgentContext, ClientCapabilities, ContentBlock, McpServer, SessionUpdate, StopReason } from '@agentclientprotocol/sdk';
 import { intentOf } from './intents.ts';
 import type { Intent } from './intents.ts';
 import { answer, everything, HELP, noted, pieces } from './replies.ts';
-import { configOptions, knownFacts, MODES, wordsOf } from './session.ts';
+import { configOptions, filesToRead, knownFacts, MODES, wordsOf } from './session.ts';
 import type { LiveSession } from './session.ts';
 import type { SessionStore, StoredEntry } from './store.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -31,6 +31,7 @@ export async function runTurn(blocks: readonly ContentBlock[], turn: TurnContext
   session.entries.push(user);
   await store.append(session.sessionId, [user]);
 
+  for (const file of filesToRead(session)) session.files.set(file, (await turn.around.readFile(file)) ?? '');
   const words = wordsOf(blocks);
   if (session.title === null && words.trim() !== '') await rename(turn, words.trim().slice(0, 60));
   if (turn.behaviour.unknownKinds) await unknownKinds(turn);
@@ -61,6 +62,8 @@ async function perform(intent: Intent, blocks: readonly ContentBlock[], turn: Tu
       const value = around.env(intent.name);
       return say(turn, value === undefined ? `${intent.name} is not set here.` : value);
     }
+    case 'mcp':
+      return say(turn, mcpWords(session.mcpServers));
     case 'think':
       await notify(turn, { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: `Let me think about ${intent.about}.` } });
       return say(turn, `I thought about ${intent.about}.`);
@@ -96,6 +99,15 @@ async function perform(intent: Intent, blocks: readonly ContentBlock[], turn: Tu
     case 'chat':
       return say(turn, chat(intent.text, blocks));
   }
+}
+
+/** What an agent was told about MCP servers, values and all: whether they came back over a wake. */
+function mcpWords(servers: readonly McpServer[]): string {
+  const lines = servers.map((server) => {
+    const pairs = 'headers' in server ? server.headers : 'env' in server ? server.env : [];
+    return `${server.name}: ${pairs.map((pair) => `${pair.name}=${pair.value}`).join(' ') || 'nothing set'}`;
+  });
+  return lines.length > 0 ? lines.join('\n') : 'There are no MCP servers.';
 }
 
 function chat(text: string, blocks: readonly ContentBlock[]): string {

@@ -33,6 +33,7 @@ export async function serveInWorker(scope: WorkerAgentScope, options: ServeInWor
       print: scope.print,
       env: (name) => scope.start.env[name],
       listFiles: async () => null,
+      readFile: async () => null,
       newId: () => crypto.randomUUID(),
       sleep: sleeper(options.pace ?? 1),
     },

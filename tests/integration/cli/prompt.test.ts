@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { build, BUILD_MS, errorOf, replyOf, scratch, tierOf } from './harness.ts';
@@ -29,6 +29,18 @@ describe('one session over several processes', () => {
     const second = await at.prompt('what is my name?', variant);
     expect([second.code, tierOf(second)]).toEqual([0, tier]);
     expect(replyOf(second)).toBe(`Your name: Ada (${source}).`);
+  });
+
+  it('--preamble file: the record is a private file outside the tree, which the agent reads, and goes with the session', async () => {
+    await at.prompt('my name is Ada', 'amnesiac');
+    const done = await at.prompt('what is my name?', 'amnesiac', '--preamble', 'file');
+    expect(replyOf(done)).toBe('Your name: Ada (from the record in front of a prompt).');
+    const files = () => readdirSync(path.join(at.directory, 'state'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    expect(files()).toHaveLength(1);
+    const [file] = files();
+    expect((statSync(path.join(file?.parentPath ?? '', file?.name ?? '')).mode & 0o777).toString(8)).toBe('600');
+    await at.run(['delete', '--db', at.db, 'main']);
+    expect(files()).toEqual([]);
   });
 
   it('text: the reply alone on stdout, the rest on stderr', async () => {
@@ -150,6 +162,20 @@ describe('secrets', () => {
     expect(replyOf(done)).toBe('[secret MY_TOKEN]');
     const dump = await at.run(['history', '--db', at.db, '--json', 'main']);
     expect(dump.stdout + done.stdout).not.toContain(CANARY);
+  });
+
+  it('values of MCP servers come back from the file or the environment, and are nowhere on disk', async () => {
+    const file = path.join(at.directory, 'mcp.json');
+    writeFileSync(file, JSON.stringify({ mcpServers: { notes: { command: '/bin/true', env: { NOTES_KEY: CANARY } }, web: { url: 'https://web.invalid', headers: { Authorization: `Bearer ${CANARY}` } } } }));
+    const first = await at.prompt('mcp', 'native', '--mcp', file);
+    expect(replyOf(first)).toContain('[secret NOTES_KEY]');
+    const again = await at.prompt('mcp', 'native', '--mcp', file);
+    expect([tierOf(again), replyOf(again)]).toEqual(['resume', replyOf(first)]);
+    const dump = await at.run(['history', '--db', at.db, '--json', 'main']);
+    expect(dump.stdout).not.toContain(CANARY);
+    const missing = await at.prompt('mcp', 'native');
+    expect([missing.code, errorOf(missing)]).toEqual([1, 'secret_missing']);
+    expect(missing.stderr).toMatch(/NOTES_KEY.*Authorization/);
   });
 
   it('one that is missing is named before anything starts, at create and at resume', async () => {

@@ -11,7 +11,7 @@ import { Conversation } from './panels/Conversation.tsx';
 import { DatabasePanel } from './panels/Database.tsx';
 import { BridgeDialog, ResetDialog, ShareDialog, type ResetInventory } from './panels/Dialogs.tsx';
 import { Faults } from './panels/Faults.tsx';
-import { MachinePanel } from './panels/Machine.tsx';
+import { beat, MachinePanel } from './panels/Machine.tsx';
 import { Notices } from './panels/Notices.tsx';
 import { PromptForm } from './panels/Prompt.tsx';
 import { ReportPanel } from './panels/Report.tsx';
@@ -39,7 +39,8 @@ export function App({ pg, loadTerminal, pageUrl }: { readonly pg: Playground; re
       problem: computed(() => pg.problem.value?.text ?? null),
       waiting: computed(() => (pg.sending.value && !pg.ready.value ? 'The prompt is sent as soon as the database is open.' : null)),
       events: computed(() => pg.view.value.info?.latestSeq ?? 0),
-      frames: computed(() => pg.keeper.frames.value.at(-1)?.id ?? 0),
+      pulse: computed(() => beat(pg.keeper.frames.value.at(-1)?.at)),
+      flash: computed(() => beat(pg.commits.value === 0 ? undefined : Date.now())),
       tables: computed(() => pg.time.past.value?.tables ?? pg.tables.list.value),
       table: computed(() => (pg.time.past.value ? pg.time.past.value.table : pg.tables.table.value)),
       changes: computed(() => (pg.time.past.value ? new Map() : pg.tables.changes.value)),
@@ -91,7 +92,7 @@ export function App({ pg, loadTerminal, pageUrl }: { readonly pg: Playground; re
             onSkip={() => pg.play.skipNext()}
             onRestart={() => void pg.startOver()}
           />
-          <MachinePanel machine={pg.machine} sessionId={pg.sessionId} events={derived.events} commits={pg.commits} frames={derived.frames} />
+          <MachinePanel machine={pg.machine} sessionId={pg.sessionId} events={derived.events} flash={derived.flash} pulse={derived.pulse} />
           <section class="rp-panel rp-talk" aria-label="Talk">
             <SessionBar sessions={pg.sessions} sessionId={pg.sessionId} onSession={(id) => void pg.chooseSession(id)} />
             <Conversation view={pg.view} hint="Nothing has been said yet. Run the first step above, or type a prompt of your own." />

@@ -1,7 +1,7 @@
 import { computed } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import { Conversation } from '../panels/Conversation.tsx';
-import { MachinePanel } from '../panels/Machine.tsx';
+import { beat, MachinePanel } from '../panels/Machine.tsx';
 import { Notices } from '../panels/Notices.tsx';
 import { PromptForm } from '../panels/Prompt.tsx';
 import { ReportPanel } from '../panels/Report.tsx';
@@ -18,7 +18,8 @@ export function Embed({ pg, more }: { readonly pg: Playground; readonly more: st
       problem: computed(() => pg.problem.value?.text ?? null),
       waiting: computed(() => null),
       events: computed(() => pg.view.value.info?.latestSeq ?? 0),
-      frames: computed(() => pg.keeper.frames.value.at(-1)?.id ?? 0),
+      pulse: computed(() => beat(pg.keeper.frames.value.at(-1)?.at)),
+      flash: computed(() => beat(pg.commits.value === 0 ? undefined : Date.now())),
     }),
     [pg],
   );
@@ -35,7 +36,7 @@ export function Embed({ pg, more }: { readonly pg: Playground; readonly more: st
         onSkip={() => pg.play.skipNext()}
         onRestart={() => void pg.startOver()}
       />
-      <MachinePanel machine={pg.machine} sessionId={pg.sessionId} events={derived.events} commits={pg.commits} frames={derived.frames} />
+      <MachinePanel machine={pg.machine} sessionId={pg.sessionId} events={derived.events} flash={derived.flash} pulse={derived.pulse} />
       <section class="rp-panel rp-talk" aria-label="Talk">
         <Conversation view={pg.view} hint="Run the first step, or type a prompt of your own." />
         <Notices pg={pg} />

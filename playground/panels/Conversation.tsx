@@ -2,7 +2,7 @@ import type { ReadonlySignal } from '@preact/signals';
 import { memo } from 'preact/compat';
 import type { Item } from '../state/conversation.ts';
 import type { SessionView } from '../state/view.ts';
-import { stickToEnd } from './Wire.tsx';
+import { stickToEnd } from './stick.ts';
 
 /** The newest items that are drawn. */
 const SHOWN = 200;

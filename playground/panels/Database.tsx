@@ -6,7 +6,7 @@ import type { ConsoleResult } from '../state/sql-console.ts';
 import { count, msWords } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Empty, Panel } from './Panel.tsx';
-import { stickToEnd } from './Wire.tsx';
+import { stickToEnd } from './stick.ts';
 
 /** The tables as they are stored, what just changed in them, and a console on a copy. */
 export function DatabasePanel(props: {

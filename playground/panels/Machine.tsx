@@ -22,13 +22,17 @@ const AGENT_DETAIL: Readonly<Record<AgentStatus, string>> = {
   dead: 'Its process is gone, unasked.',
 };
 
+/** Things that happen many times a second are shown as happening twice a second: a pulse, not a flicker. */
+export const beat = (at: number | undefined): number => (at === undefined ? 0 : Math.ceil(at / 500));
+
 /** The live picture: host, database, agent, and the way back the resume took. */
 export function MachinePanel(props: {
   readonly machine: ReadonlySignal<Machine>;
   readonly sessionId: ReadonlySignal<string | null>;
   readonly events: ReadonlySignal<number>;
-  readonly commits: ReadonlySignal<number>;
-  readonly frames: ReadonlySignal<number>;
+  /** Changes when something was stored, and when something crossed the wire; a change is shown as a short light. */
+  readonly flash: ReadonlySignal<number>;
+  readonly pulse: ReadonlySignal<number>;
 }) {
   const machine = props.machine.value;
   const linked = machine.agent !== 'asleep' && machine.agent !== 'dead';
@@ -42,7 +46,7 @@ export function MachinePanel(props: {
         </div>
         <div class="rp-link" data-linked={linked} aria-hidden="true">
           <span class="rp-link-line" />
-          <span key={props.frames.value} class="rp-link-pulse" />
+          <span key={props.pulse.value} class="rp-link-pulse" />
           <span class="rp-link-label">{linked ? 'ACP' : 'no connection'}</span>
         </div>
         <div class="rp-box rp-agent" data-state={machine.agent}>
@@ -51,7 +55,7 @@ export function MachinePanel(props: {
           <p class="rp-detail">{AGENT_DETAIL[machine.agent]}</p>
         </div>
         <div class="rp-box rp-db" data-state="durable">
-          <span key={props.commits.value} class="rp-flash" aria-hidden="true" />
+          <span key={props.flash.value} class="rp-flash" aria-hidden="true" />
           <h3>Database</h3>
           <p class="rp-state">durable</p>
           <p class="rp-detail">

@@ -1,9 +1,13 @@
 import { effect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { every, Pace } from '../state/pace.ts';
 import type { SessionView } from '../state/view.ts';
 import { Panel } from './Panel.tsx';
 import type * as TerminalModule from './terminal.ts';
 import type { TerminalActions, TerminalView } from './terminal.ts';
+
+/** How often the terminal is drawn at most. */
+const DRAW_MS = 100;
 
 /** Loads the terminal and keeps it up to date; without it the page works the same. */
 export function TerminalPanel(props: {
@@ -24,10 +28,24 @@ export function TerminalPanel(props: {
       (module) => {
         if (gone || !holder.current) return;
         view = module.openTerminal(holder.current, props.actions);
-        stop = effect(() => {
-          const now = props.view.value;
-          view?.show(now.info?.sessionId ?? '', now.items, props.running.value);
+        const draw = new Pace(
+          async () => {
+            const now = props.view.peek();
+            view?.show(now.info?.sessionId ?? '', now.items, props.running.peek());
+          },
+          every(DRAW_MS),
+          () => setProblem('The terminal could not show what came. The conversation shows it; reload the page to try again.'),
+        );
+        const follow = effect(() => {
+          // Read for their change alone.
+          void props.view.value;
+          void props.running.value;
+          draw.poke();
         });
+        stop = () => {
+          follow();
+          draw.stop();
+        };
       },
       () => setProblem('The terminal could not load. The conversation shows the same; reload the page to try again.'),
     );

@@ -1,20 +1,23 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { useMemo, useState } from 'preact/hooks';
 import { memo } from 'preact/compat';
-import { filterFrames, type Direction, type Frame, type FrameFilter } from '../state/frames.ts';
+import { filterFrames, wireRows, type Direction, type Frame, type FrameFilter, type WireRow } from '../state/frames.ts';
 import { bytesWords, msWords } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Empty, Panel } from './Panel.tsx';
+import { stickToEnd } from './stick.ts';
 
-/** The newest frames that are drawn; the filter looks at all that are kept. */
-const ROWS = 150;
+/** The newest rows that are drawn; the filter looks at all frames that are kept. */
+const ROWS = 120;
 
 /** Every JSON-RPC frame between host and agent. */
 export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Frame[]>; readonly onClear: () => void }) {
   const filter = useMemo(() => signal<FrameFilter>({ text: '', direction: 'both', updates: true }), []);
   const frames = props.frames.value;
   const matching = filterFrames(frames, filter.value);
-  const shown = matching.slice(-ROWS);
+  const rows = wireRows(matching, ROWS);
+  const oldest = rows[0];
+  const hidden = oldest ? matching.findIndex((frame) => frame === (oldest.kind === 'frame' ? oldest.frame : oldest.first)) : 0;
   return (
     <Panel name="Wire" aside={<span class="rp-dim">{matching.length === frames.length ? frames.length : `${matching.length} of ${frames.length}`}</span>}>
       <div class="rp-bar">
@@ -46,29 +49,16 @@ export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Fram
         </label>
         <Button tone="quiet" onPress={props.onClear} disabled={frames.length === 0}>Clear</Button>
       </div>
-      {shown.length === 0 ? (
+      {rows.length === 0 ? (
         <Empty>{frames.length === 0 ? 'Nothing has crossed the wire since this page opened. Send a prompt.' : 'No frame matches the filter.'}</Empty>
       ) : (
         <ol class="rp-frames rp-scroll" tabIndex={0} aria-label="Frames, newest last" ref={(list) => stickToEnd(list)}>
-          {matching.length > shown.length ? <li class="rp-dim rp-frame-more">{matching.length - shown.length} older ones match; narrow the filter to see them.</li> : null}
-          {shown.map((frame) => (
-            <FrameRow key={frame.id} frame={frame} />
-          ))}
+          {hidden > 0 ? <li class="rp-dim rp-frame-more">{hidden} older ones match; narrow the filter to see them.</li> : null}
+          {rows.map((row) => (row.kind === 'frame' ? <FrameRow key={row.key} frame={row.frame} /> : <RunRow key={row.key} row={row} />))}
         </ol>
       )}
     </Panel>
   );
-}
-
-/** Keeps the newest row in view unless the person scrolled away from the end. */
-export function stickToEnd(element: HTMLElement | null): void {
-  if (!element) return;
-  const kept = element as HTMLElement & { rpAway?: boolean; rpWatched?: boolean };
-  if (!kept.rpWatched) {
-    kept.rpWatched = true;
-    element.addEventListener('scroll', () => (kept.rpAway = element.scrollHeight - element.scrollTop - element.clientHeight > 40), { passive: true });
-  }
-  if (!kept.rpAway) requestAnimationFrame(() => (element.scrollTop = element.scrollHeight));
 }
 
 const FrameRow = memo(function FrameRow({ frame }: { readonly frame: Frame }) {
@@ -98,6 +88,31 @@ const FrameRow = memo(function FrameRow({ frame }: { readonly frame: Frame }) {
     </li>
   );
 });
+
+/** Many updates of one kind: how many, and the last of them in full. */
+function RunRow({ row }: { readonly row: Extract<WireRow, { kind: 'run' }> }) {
+  const [open, setOpen] = useState(false);
+  const { last, count } = row;
+  return (
+    <li class="rp-frame" data-kind="run">
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>
+          <span aria-hidden="true" class="rp-arrow">{last.direction === 'to-agent' ? '→' : '←'}</span>
+          <span class="rp-sr">{last.direction === 'to-agent' ? 'to the agent' : 'from the agent'}: </span>
+          <code>{last.method}</code>
+          <strong>× {count}</strong>
+          <span class="rp-summary">{last.summary}</span>
+        </summary>
+        {open ? (
+          <>
+            <p class="rp-dim">{count} in a row, {msWords(last.at - row.first.at)} from the first to the last. The last one:</p>
+            <FrameBody frame={last} />
+          </>
+        ) : null}
+      </details>
+    </li>
+  );
+}
 
 /** A frame can hold megabytes; this much of it is drawn. */
 const BODY_CHARS = 20_000;

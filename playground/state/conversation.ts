@@ -24,6 +24,8 @@ export type Item =
 
 /** A piece of text grows to about this many characters before the next one begins. */
 export const PIECE_CHARS = 2_000;
+/** How far behind that a white space is looked for. */
+const SEEK_CHARS = 200;
 /** The most items that are kept; the log has the rest. */
 export const ITEM_LIMIT = 2_000;
 /** The excerpt of a tool's output that is shown. */
@@ -191,22 +193,36 @@ export class Conversation {
   }
 }
 
+/**
+ * Pieces are blocks of their own on the page, so that a growing answer lays out its last piece alone.
+ * A full piece ends after the next white space, or where it must.
+ */
 function appendText(pieces: readonly string[], text: string): readonly string[] {
-  const last = pieces.at(-1) ?? '';
-  if (last.length + text.length <= PIECE_CHARS) return [...pieces.slice(0, -1), last + text];
-  const added: string[] = [];
-  for (let rest = text; rest.length > 0; ) {
-    const cut = rest.length <= PIECE_CHARS ? rest.length : safeCut(rest, PIECE_CHARS);
-    added.push(rest.slice(0, cut));
+  const closed = pieces.slice(0, -1);
+  let last = pieces.at(-1) ?? '';
+  for (let rest = text; rest !== ''; ) {
+    const room = PIECE_CHARS - last.length;
+    if (rest.length <= room) return [...closed, last + rest];
+    const space = rest.slice(Math.max(0, room), Math.max(0, room) + SEEK_CHARS).search(/\s/);
+    const cut = space >= 0 ? Math.max(0, room) + space + 1 : room > 0 ? safeCut(rest, room) : 0;
+    if (cut === 0 && last.length < PIECE_CHARS + SEEK_CHARS) {
+      // No place to cut yet: the next chunk may bring one.
+      const head = safeCut(rest, Math.min(rest.length, SEEK_CHARS));
+      last += rest.slice(0, head);
+      rest = rest.slice(head);
+      continue;
+    }
+    closed.push(last + rest.slice(0, cut));
+    last = '';
     rest = rest.slice(cut);
   }
-  return [...pieces, ...added];
+  return last === '' ? closed : [...closed, last];
 }
 
 /** Never cuts between the halves of a surrogate pair. */
 function safeCut(text: string, at: number): number {
   const code = text.charCodeAt(at - 1);
-  return code >= 0xd800 && code <= 0xdbff ? at - 1 : at;
+  return code >= 0xd800 && code <= 0xdbff && at > 1 ? at - 1 : at;
 }
 
 /** A content block as text; what is not text is named. */

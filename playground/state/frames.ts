@@ -184,3 +184,33 @@ export function filterFrames(frames: readonly Frame[], filter: FrameFilter): rea
     );
   });
 }
+
+/** A row of the panel: one frame, or a run of the same kind of update, which would drown everything else. */
+export type WireRow =
+  | { readonly kind: 'frame'; readonly key: string; readonly frame: Frame }
+  | { readonly kind: 'run'; readonly key: string; readonly first: Frame; readonly last: Frame; readonly count: number };
+
+/** So many updates of one kind in a row are drawn as one. */
+export const RUN_LENGTH = 4;
+
+/** The kind of an update that can be part of a run, else null. */
+function runKind(frame: Frame): string | null {
+  if (frame.method !== 'session/update' || frame.kind !== 'notification') return null;
+  return `${frame.process} ${frame.direction} ${frame.summary.split(' ', 1)[0]}`;
+}
+
+/** Folds the newest frames into at most `limit` rows, oldest first. */
+export function wireRows(frames: readonly Frame[], limit: number): readonly WireRow[] {
+  const rows: WireRow[] = [];
+  for (let end = frames.length - 1; end >= 0 && rows.length < limit; ) {
+    const last = frames[end]!;
+    const kind = runKind(last);
+    let start = end;
+    while (kind !== null && start > 0 && runKind(frames[start - 1]!) === kind) start -= 1;
+    const first = frames[start]!;
+    if (end - start + 1 >= RUN_LENGTH) rows.push({ kind: 'run', key: `r${first.id}`, first, last, count: end - start + 1 });
+    else for (let at = end; at >= start; at--) rows.push({ kind: 'frame', key: `f${frames[at]!.id}`, frame: frames[at]! });
+    end = start - 1;
+  }
+  return rows.slice(0, limit).reverse();
+}

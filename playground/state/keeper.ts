@@ -5,7 +5,11 @@ import type { AgentLauncher, ClientServices, SqlDatabase } from '../../src/engin
 import { describeExit } from '../../src/engine/ports.ts';
 import { FrameLog, type Frame } from './frames.ts';
 import { INITIAL_MACHINE, reduceMachine, type Machine, type MachineInput } from './machine.ts';
+import { drawn } from './pace.ts';
 import { tapLauncher, type Tap, type TapEvent, type TappedAgent } from './tap.ts';
+
+/** How often the wire is drawn at most. */
+const FRAMES_MS = 150;
 
 export interface KeeperOptions {
   readonly launcher: AgentLauncher;
@@ -27,9 +31,11 @@ export class Keeper {
   #database: SqlDatabase | null = null;
   #processes = 0;
   #drawing = false;
+  readonly #wait: (go: () => void) => void;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#wait = drawn(options.schedule, FRAMES_MS);
     this.#tap = tapLauncher(options.launcher, (event) => this.#onTap(event), () => ++this.#processes);
   }
 
@@ -115,7 +121,7 @@ export class Keeper {
   #draw(): void {
     if (this.#drawing) return;
     this.#drawing = true;
-    this.#options.schedule(() => {
+    this.#wait(() => {
       this.#drawing = false;
       this.frames.value = [...this.#log.frames];
     });

@@ -46,6 +46,21 @@ export class Pace {
   }
 }
 
+/** A `wait` for the next drawn frame, with at least `ms` between two runs: as smooth as reading needs, and no more. */
+export function drawn(schedule: (run: () => void) => void, ms: number): (go: () => void) => void {
+  let last = 0;
+  return (go) => {
+    const left = last + ms - performance.now();
+    const run = () =>
+      schedule(() => {
+        last = performance.now();
+        go();
+      });
+    if (left <= 0) run();
+    else setTimeout(run, left);
+  };
+}
+
 /** A `wait` of at least `ms` between runs. */
 export function every(ms: number): (go: () => void) => void {
   return (go) => void setTimeout(go, ms);

@@ -10,7 +10,7 @@ import { BridgeLink } from './bridge.ts';
 import { formatFragment, parseFragment, type Place } from './fragment.ts';
 import { Keeper } from './keeper.ts';
 import { NO_MEMORY, placeKey, readMemory, writeMemory, type Memory, type StepProgress } from './memory.ts';
-import { every, Pace } from './pace.ts';
+import { drawn, every, Pace } from './pace.ts';
 import type { BridgeAccess, Platform, PlaygroundDatabase, TabRole } from './platform.ts';
 import { firstOpen, Play } from './play.ts';
 import { codeOf, problemOf, type Problem } from './problems.ts';
@@ -21,6 +21,8 @@ import { TimeMachine } from './time-machine.ts';
 import { EMPTY_VIEW, type SessionView } from './view.ts';
 import { errorWords } from './words.ts';
 
+/** How often new events are shown at most: a stream reads smoothly at this, and leaves the page time for everything else. */
+const FOLLOW_MS = 60;
 /** How often a session that is live elsewhere is looked at. */
 const LOOK_AGAIN_MS = 1_000;
 
@@ -47,6 +49,7 @@ export class Playground {
   readonly sessions = signal<readonly SessionInfo[]>([]);
   readonly live = signal<SessionView>(EMPTY_VIEW);
   readonly report = signal<ResumeReport | null>(null);
+  /** Counts the times that new events were shown. */
   readonly commits = signal(0);
   readonly branch = signal<string | null>(null);
   readonly role = signal<TabRole | null>(null);
@@ -75,6 +78,7 @@ export class Playground {
   readonly #timeline: Pace;
   readonly #options: PlaygroundOptions;
   #memory: Memory = NO_MEMORY;
+  #shownSeq = 0;
   #database: PlaygroundDatabase | null = null;
   #reader: Host | null = null;
   #follower: Follower | null = null;
@@ -94,7 +98,7 @@ export class Playground {
       client: options.client ?? (() => undefined),
     });
     const complain = (error: unknown) => (this.note.value = errorWords(error));
-    this.#follow = new Pace(() => this.#catchUp(), this.platform.schedule, complain);
+    this.#follow = new Pace(() => this.#catchUp(), drawn(this.platform.schedule, FOLLOW_MS), complain);
     this.#timeline = new Pace(() => this.time.refresh(), every(300), complain);
     this.tables = new Tables((sql) => this.#runSql(sql), complain);
     this.time = new TimeMachine(complain);
@@ -487,7 +491,6 @@ export class Playground {
     this.time.use(database);
     const unwatchRole = database.onRole((role) => (this.role.value = role));
     const unwatchCommits = database.onCommit(() => {
-      this.commits.value += 1;
       this.warning.value = database.warning;
       this.#follow.poke();
       this.tables.poke();
@@ -509,7 +512,8 @@ export class Playground {
   async #catchUp(): Promise<void> {
     const sessionId = this.sessionId.value;
     if (!this.#reader) return;
-    this.sessions.value = (await this.#reader.list({ limit: 50 })).sessions;
+    // The list changes with turns, not with every piece of an answer.
+    if (!this.live.value.turnOpen) this.sessions.value = (await this.#reader.list({ limit: 50 })).sessions;
     if (sessionId === null) return;
     if (this.#follower?.sessionId !== sessionId) this.#follower = new Follower(this.#reader, sessionId);
     const follower = this.#follower;
@@ -517,6 +521,8 @@ export class Playground {
     if (this.#follower !== follower || this.sessionId.value !== sessionId) return;
     const before = this.live.value.report;
     this.live.value = view;
+    if (view.lastSeq !== this.#shownSeq) this.commits.value += 1;
+    this.#shownSeq = view.lastSeq;
     if (view.report !== before) this.report.value = view.report;
     this.tables.focus(sessionId);
     // Whether another tab still has the session shows in nothing that is committed.

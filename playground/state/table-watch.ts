@@ -21,7 +21,7 @@ export class Tables {
 
   constructor(run: (sql: string) => Promise<ConsoleResult>, onError: (error: unknown) => void) {
     this.#run = run;
-    this.#pace = new Pace(() => this.#refresh(), every(200), onError);
+    this.#pace = new Pace(() => this.#refresh(), every(400), onError);
   }
 
   /** Which table and session are looked at. */

@@ -1,4 +1,4 @@
-/** Keeps the transcript panel up to date: when a turn is over, and now and then while one runs. */
+/** Keeps the transcript panel up to date. Rendering costs what the budget holds, so it waits for the end of a turn. */
 import { effect, signal } from '@preact/signals';
 import { every, Pace } from './pace.ts';
 import type { Playground } from './store.ts';
@@ -22,10 +22,9 @@ export class TranscriptWatch {
   /** Follows the session shown; returns the end of following. */
   start(): () => void {
     const stop = effect(() => {
-      // Read for their change alone: a new event, another session.
-      void this.#pg.live.value.lastSeq;
+      // Read for their change alone: another session, or the end of a turn.
       void this.#pg.sessionId.value;
-      this.#pace.poke();
+      if (!this.#pg.live.value.turnOpen) this.#pace.poke();
     });
     return () => {
       stop();

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Conversation, PIECE_CHARS } from '../../../playground/state/conversation.ts';
+import type { SessionEvent } from '../../../src/engine/types.ts';
+
+let seq = 0;
+const event = (kind: string, payload: unknown, origin = 'agent'): SessionEvent => ({ seq: ++seq, turnId: 't', at: 0, origin, kind, payload }) as unknown as SessionEvent;
+const chunk = (text: string, sessionUpdate = 'agent_message_chunk', origin = 'agent'): SessionEvent => event('update', { sessionUpdate, content: { type: 'text', text } }, origin);
+const folded = (...events: SessionEvent[]): Conversation => {
+  const conversation = new Conversation();
+  for (const one of events) conversation.add(one);
+  return conversation;
+};
+const textOf = (conversation: Conversation): string => conversation.items.map((item) => ('pieces' in item ? item.pieces.join('') : '')).join('|');
+
+describe('the conversation of a log', () => {
+  it('joins chunks of one speaker and starts anew with another', () => {
+    const conversation = folded(chunk('Hello', 'user_message_chunk', 'host'), chunk('No'), chunk('ted.'), chunk('Hm', 'agent_thought_chunk'), chunk('Yes'));
+    expect(conversation.items.map((item) => item.kind)).toEqual(['user', 'agent', 'thought', 'agent']);
+    expect(textOf(conversation)).toBe('Hello|Noted.|Hm|Yes');
+  });
+
+  it('keeps every character of any stream, in pieces of bounded size, of which only the last changes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'grapheme', maxLength: 900 }), { maxLength: 40 }), (texts) => {
+        const conversation = new Conversation();
+        let before: readonly string[] = [];
+        for (const text of texts) {
+          conversation.add(chunk(text));
+          const item = conversation.items[0];
+          const pieces = item && 'pieces' in item ? item.pieces : [];
+          expect(pieces.slice(0, Math.max(0, before.length - 1))).toEqual(before.slice(0, -1));
+          // The piece that was last only grew: the terminal has already printed what it held.
+          if (before.length > 0) expect(pieces[before.length - 1]!.startsWith(before.at(-1)!)).toBe(true);
+          for (const piece of pieces) expect(piece.length).toBeLessThanOrEqual(PIECE_CHARS + 401);
+          before = pieces;
+        }
+        expect(textOf(conversation)).toBe(texts.join(''));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('changes nothing for an event it has already seen (I3)', () => {
+    const one = chunk('once');
+    expect(textOf(folded(one, one))).toBe('once');
+  });
+
+  it('has an open permission from the request until its answer or the end of the turn', () => {
+    const started = event('turn_started', {});
+    const asked = event('permission_requested', { requestId: 'r', toolCall: { toolCallId: 'c', title: 'Write a file' }, options: [{ optionId: 'y', name: 'Yes', kind: 'allow_once' }] });
+    const conversation = folded(started, asked);
+    expect(conversation.openPermission()).toMatchObject({ requestId: 'r', title: 'Write a file' });
+    conversation.add(event('permission_resolved', { requestId: 'r', optionId: null, by: 'end' }));
+    expect(conversation.openPermission()).toBeNull();
+    expect(conversation.items.at(-1)).toMatchObject({ kind: 'permission', answer: 'withdrawn: the turn ended first' });
+  });
+
+  it('shows a tool once and keeps it up to date', () => {
+    const conversation = folded(
+      event('update', { sessionUpdate: 'tool_call', toolCallId: 'c', title: 'Read', status: 'pending' }),
+      event('update', { sessionUpdate: 'tool_call_update', toolCallId: 'c', status: 'completed', content: [{ type: 'content', content: { type: 'text', text: 'found' } }] }),
+    );
+    expect(conversation.items).toEqual([{ kind: 'tool', key: expect.any(String), title: 'Read', status: 'completed', text: 'found' }]);
+  });
+
+  it('says how a turn ended when the answer does not say it itself', () => {
+    const ends = [
+      [{ state: 'completed', stopReason: 'end_turn' }, null],
+      [{ state: 'completed', stopReason: 'max_tokens' }, 'max tokens'],
+      [{ state: 'cancelled' }, 'cancelled'],
+      [{ state: 'failed', error: { code: 'agent_protocol_error', message: 'No model.' } }, 'No model.'],
+      [{ state: 'interrupted' }, 'not sent again'],
+    ] as const;
+    for (const [end, words] of ends) {
+      const [item] = folded(event('turn_ended', end)).items;
+      if (words === null) expect(item).toBeUndefined();
+      else expect(item).toMatchObject({ kind: 'notice', text: expect.stringContaining(words) });
+    }
+  });
+
+  it('shows no update kind it does not know, and does not fail on one (I11 keeps it in the log)', () => {
+    expect(folded(event('update', { sessionUpdate: 'from_the_future', content: 7 })).items).toEqual([]);
+  });
+});

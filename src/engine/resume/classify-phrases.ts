@@ -9,20 +9,26 @@
 
 const words = (list: string): ReadonlySet<string> => new Set(list.split(/\s+/));
 
+/** What may stand between a session and what is said of it. */
+const CLOSE =
+  '#id #x #idpath #path #uri id ids identifier uuid with the this that a an given requested specified provided supplied such your you we which named called for from of in on at by is was were are be been being trying attempting wanted asked has have had could can does did do would will already now just currently still apparently to load resume restore loaded resumed restored it and here local';
+
 const CLASSES: Readonly<Record<string, ReadonlySet<string>>> = {
   /** What agents call a session. */
   SESSION: words('session sessions sessionid sessionids thread threads threadid conversation conversations conversationid rollout rollouts chat chats #id'),
+  ONE: words('session sessionid thread threadid conversation conversationid rollout chat #id'),
   ID: words('id ids identifier identifiers uuid uuids key handle'),
   VALUE: words('#id #x #idpath'),
   /** The agent's own record of a session; that it is absent says the session is. */
   RECORD: words('file files record records data entry entries history transcript transcripts checkpoint checkpoints state log logs info metadata object details document row memory knowledge trace sign'),
-  /** What may stand between a session and what is said of it. */
-  FILL: words('#id #x #idpath #path #uri : id ids identifier uuid with the this that a an given requested specified provided supplied such your you we which named called for from of in on at by is was were are be been being trying attempting wanted asked has have had could can does did do would will already now just currently still apparently to load resume restore loaded resumed restored it and here agent local'),
+  FILL: words(`: ${CLOSE}`),
+  /** The same without a break: behind one, "unknown" speaks of the reason. */
+  CLOSE: words(CLOSE),
   /** What may stand in front of a session. */
   DET: words('a an any the this that these such your our my its requested given specified provided supplied saved stored persisted previous prior existing matching corresponding old active valid known open resumable loadable recorded acp agent coding of with for : by'),
   FOUND: words('found located recognized recognised known exist exists existing present registered there'),
   BE: words('be been being get'),
-  GONE: words('missing unknown deleted removed expired purged evicted pruned discarded destroyed wiped erased gone lost vanished disappeared nonexistent unrecognized unrecognised forgotten'),
+  GONE: words('missing deleted removed expired purged evicted pruned discarded destroyed wiped erased gone lost vanished disappeared nonexistent unrecognized unrecognised forgotten'),
   FIND: words('find locate recognize recognise know have see'),
   STORE: words('store storage database db index list registry history disk'),
   RESUMING: words('load loading resume resuming resumption restore restoring reload reloading'),
@@ -37,7 +43,7 @@ const CLASSES: Readonly<Record<string, ReadonlySet<string>>> = {
   REQUEST: words('request requests params parameters param body headers header payload arguments argument args input message environment env url query field'),
   THE: words('the a an this your its provided given'),
   /** May follow a session's name; any other word makes it the name of something else ("session store"). */
-  NEXT: words('#id #x #idpath #path #uri #end : id ids identifier uuid with for in on at from named called matching to by or and error exception here was is under within requested specified given that which any found exists exist anymore'),
+  NEXT: words('#id #x #idpath #path #uri #end : id ids identifier uuid with for in on at from named called matching to by or and error exception here was is you we under within requested specified given that which any found exists exist anymore'),
   /** May follow a verdict such as "unknown"; "unknown error" is no verdict on the session. */
   OVER: words('#id #x #idpath #path #end : from on in by at to after due and or here already anymore for'),
 };
@@ -56,6 +62,7 @@ const PHRASES: Readonly<Record<Said, readonly string[]>> = {
     'SESSION ID? RECORD? FILL* never existed|created',
     'SESSION FILL* not FILL* IN THE? STORE',
     'SESSION ID? FILL* GONE OVER',
+    'SESSION ID? CLOSE* unknown OVER',
     'SESSION RECORD FILL* missing|deleted|removed|gone|lost|purged OVER',
     'SESSION FILL* garbage collected',
     'SESSION FILL* cleaned up',
@@ -66,12 +73,17 @@ const PHRASES: Readonly<Record<Said, readonly string[]>> = {
     '^GENERIC* not found error|exception? : DET* SESSION NEXT',
     '^GENERIC* not found #id',
     '^GENERIC* notfound : DET* SESSION NEXT',
-    'unknown|nonexistent|unrecognized|unrecognised|expired|deleted|nosuch DET* SESSION NEXT',
+    'unknown|nonexistent|unrecognized|unrecognised|nosuch DET* SESSION NEXT',
+    'expired|deleted DET* ONE NEXT',
     'missing SESSION VALUE|#end',
     'missing SESSION ID VALUE',
     'non existent|existing SESSION NEXT',
     'unknown|nonexistent ID :? #id',
     'no such DET* SESSION NEXT',
+    'no DET* SESSION RECORD found|exists|for|with',
+    'never heard of DET* SESSION NEXT',
+    '#id FILL* not DET* SESSION #end|:',
+    '^GENERIC* not found : kind|type|resource|entity|what|name : SESSION',
     'no DET* SESSION ID? FILL* found|exists|exist|available|matches|matching|named|called|known',
     'no DET* SESSION ID? FILL* VALUE',
     'no DET* SESSION ID? #end',
@@ -151,7 +163,9 @@ const PHRASES: Readonly<Record<Said, readonly string[]>> = {
 const DOUBT = words('if whether may might maybe perhaps possibly probably likely either seems appears check ensure verify determine unsure');
 const NEGATION = words('not no never without nor isn');
 /** Sessions of other things. */
-const FOREIGN = words('mcp browser terminal login auth authentication ssh db database http https web worker main tmux debug debugger user oauth sso aws sts cloud api tls shell pty voice realtime billing checkout ui parent model tool sandbox container docker kernel repl lsp language telnet ftp smtp redis sql');
+const FOREIGN = words('mcp browser terminal login auth authentication ssh db database http https web worker main tmux debug debugger user oauth sso aws sts cloud api tls shell pty voice realtime billing checkout ui parent model tool sandbox container docker kernel repl lsp language telnet ftp smtp redis sql column table relation module function key keys field property variable attribute class desktop graphical x dbus bus display window');
+/** Named anywhere in the clause, it is their session. */
+const THEIRS = words('tmux mcp ssh browser docker dbus aws sso oauth sts column table relation');
 
 interface Term {
   readonly test: (word: string) => boolean;
@@ -246,9 +260,11 @@ function spoilt(said: Said, clause: readonly string[], at: number, end: number):
   if (clause.slice(0, end).some((word) => DOUBT.has(word))) return true;
   const before = clause.slice(Math.max(0, at - 3, clause.lastIndexOf(':', at - 1) + 1), at);
   const first = clause[at] as string;
-  if (!NEGATION.has(first) && before.some((word) => NEGATION.has(word))) return true;
+  // ("Cannot load session: not found" negates the loading.)
+  const negated = before.some((word, i) => NEGATION.has(word) && !CLASSES['RESUMING']?.has(before[i + 1] ?? (i === before.length - 1 ? first : '')));
+  if (!NEGATION.has(first) && negated) return true;
   if (said === 'unsupported' || said === 'auth') return false;
-  if (isComplement(clause, at)) return true;
+  if (isComplement(clause, at) || clause.some((word) => THEIRS.has(word))) return true;
   return FOREIGN.has(clause[at - 1] ?? '') || clause.slice(at, end).some((word, i) => CLASSES['SESSION']?.has(word) === true && word !== '#id' && FOREIGN.has(clause[at + i - 1] ?? ''));
 }
 

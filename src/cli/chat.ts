@@ -39,6 +39,7 @@ export const chat: Command = async ({ call, output, signals }) => {
     if (signal === 'SIGINT' && terminal) return void interrupt();
     if (ended) return void open.killAgents();
     ended = signal;
+    output.hurry(2_000);
     abort.abort(new DOMException(`ended by ${signal}`, 'AbortError'));
     terminal?.close();
     void host.sleep();
@@ -64,6 +65,7 @@ export const chat: Command = async ({ call, output, signals }) => {
     const following = followEvents(host, sessionId, before, (event: SessionEvent) => {
       printer.event(event);
       asker.event(event);
+      return output.room();
     });
     if (output.tty) output.note(`${session.agent} in ${session.cwd}, session ${sessionId}. /help for help, Ctrl-D to leave.`, colours.dim);
     await following.caughtUp();

@@ -14,6 +14,10 @@ export interface Output {
   freshLine(): void;
   /** Resolves when everything was handed to the system, or nobody reads any more. */
   flushed(): Promise<void>;
+  /** Resolves when the reader has kept up, so that a slow one slows down the writer and not the machine (I10). */
+  room(): Promise<void>;
+  /** From `ms` milliseconds on, a reader that does not read is taken as gone: the command has to end. */
+  hurry(ms: number): void;
   readonly tty: boolean;
   /** Whether stdout's reader went away. */
   readonly gone: boolean;
@@ -24,9 +28,13 @@ export interface OutputStreams {
   readonly stderr: Writable & { readonly isTTY?: boolean };
 }
 
+/** How many bytes may wait for the reader of stdout. */
+export const OUTPUT_WAITING_BYTES = 1024 * 1024;
+
 export function createOutput({ stdout, stderr }: OutputStreams): Output {
   let atLineStart = true;
   let gone = false;
+  const leave = Promise.withResolvers<void>();
   const broken = (stream: Writable) => (error: NodeJS.ErrnoException) => {
     // The reader of a pipe may leave at any time: what happens goes on and is in the record.
     if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET' && error.code !== 'EIO') throw error;
@@ -57,7 +65,15 @@ export function createOutput({ stdout, stderr }: OutputStreams): Output {
       stderr.write(`${stderr.isTTY ? style(printable(text)) : text}\n`);
     },
     freshLine,
-    flushed: () => Promise.all([drained(stdout), drained(stderr)]).then(() => undefined),
+    flushed: () => Promise.race([leave.promise, Promise.all([drained(stdout), drained(stderr)]).then(() => undefined)]),
+    room: () => (stdout.writableLength < OUTPUT_WAITING_BYTES ? Promise.resolve() : Promise.race([leave.promise, drained(stdout)])),
+    hurry(ms) {
+      const giveUp = () => {
+        if (stdout.writableLength > 0) gone = true;
+        leave.resolve();
+      };
+      setTimeout(giveUp, ms).unref();
+    },
   };
 }
 

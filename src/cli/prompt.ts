@@ -43,6 +43,9 @@ export const prompt: Command = async ({ call, output, signals }) => {
   }
 };
 
+/** How long a reader that reads nothing may hold up the end that a signal asked for. */
+const READER_GRACE_MS = 2_000;
+
 /** How many events are read at a time when a stored reply is shown again. */
 const PAGE = 500;
 
@@ -69,6 +72,7 @@ async function oneTurn({ call, output, open, wishes, content, interrupts, progre
   const following = followEvents(host, sessionId, before, (event: SessionEvent) => {
     printer.event(event);
     asker.event(event);
+    return output.room();
   });
   try {
     await applySettings(host, wishes);
@@ -99,6 +103,7 @@ async function repeatReply(open: OpenHost, sessionId: string, result: PromptResu
   if (json) return;
   for (let after = 0; ; ) {
     const events = await open.host.history(sessionId, { after, limit: PAGE });
+    await output.room();
     for (const event of events) {
       after = event.seq;
       if (event.turnId !== result.turnId || event.kind !== 'update' || event.payload.sessionUpdate !== 'agent_message_chunk') continue;
@@ -122,6 +127,7 @@ function failed(error: unknown, interrupts: Interrupts, asked: boolean, output: 
 }
 
 async function endEarly(open: OpenHost, action: 'cancel' | 'sleep' | 'kill', output: Output): Promise<void> {
+  output.hurry(READER_GRACE_MS);
   try {
     if (action === 'kill') await open.killAgents();
     await open.host.sleep();

@@ -47,7 +47,7 @@ export const history: Command = async ({ call, output }) =>
       }
       if (events.length < PAGE) return;
       left -= events.length;
-      await output.flushed();
+      await output.room();
     }
   });
 

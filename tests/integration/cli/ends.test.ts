@@ -118,6 +118,16 @@ describe('I9: two calls at once', () => {
 });
 
 describe('readers that leave', () => {
+  it('I10: a reader that reads nothing holds the writer up, and cannot keep it from ending', async () => {
+    const child = spawn(process.execPath, [BIN, 'prompt', '--db', at.db, '--json', 'stream 20000 chunks', '--', ...at.agent('native', '--pace', '0')], { cwd: at.directory, stdio: ['ignore', 'pipe', 'ignore'] });
+    const code = new Promise((resolve) => child.on('exit', resolve));
+    const stored = async () => (await at.run(['sessions', '--db', at.db, '--json'])).stdout.match(/"latestSeq":(\d+)/)?.[1] ?? '0';
+    await expect.poll(async () => Number(await stored()), { timeout: 30_000, interval: 500 }).toBeGreaterThan(5_000);
+    child.kill('SIGTERM');
+    expect(await code).toBe(143);
+    child.stdout.resume();
+  });
+
   it('a closed stdout ends neither the turn nor the record', async () => {
     const running = at.start(['prompt', '--db', at.db, 'stream 400 chunks', '--', ...at.agent()]);
     await running.saw('chunk 1 ');

@@ -8,6 +8,7 @@
  * - every page is in the sidebar;
  * - every promise, I1 to I12, has a test that carries its number;
  * - every public export has a place on a page of the library reference;
+ * - every page the code sends people to is there;
  * - every prose page keeps its weight (docs-size.mjs).
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -136,6 +137,18 @@ function problemsOfExports(site) {
   });
 }
 
+/** Addresses of pages that the code gives to people, such as the doctor's, that lead nowhere. */
+function problemsOfAddresses(site) {
+  const found = [...filesUnder('src', /\.ts$/), ...filesUnder('playground', /\.tsx?$/)].filter((file) => !file.startsWith('src/site/'));
+  return found.flatMap((file) =>
+    [...read(file).matchAll(/['"`]\/((?:guides|reference|start)\/[a-z/-]*)(?:#([\w-]+))?['"`]/g)].flatMap(([, page, id]) => {
+      const html = path.join(site, page, 'index.html');
+      if (!existsSync(html)) return [`${file} sends people to /${page}, which does not exist.`];
+      return !id || readFileSync(html, 'utf8').includes(`id="${id}"`) ? [] : [`${file} sends people to /${page}#${id}, which has no such place.`];
+    }),
+  );
+}
+
 function problemsOfWeight(site) {
   return pageSizes(site)
     .filter((page) => page.over.length > 0)
@@ -147,7 +160,7 @@ export function sourceProblems() {
 }
 
 export function siteProblems(site) {
-  return [...problemsOfExports(site), ...problemsOfWeight(site)];
+  return [...problemsOfExports(site), ...problemsOfAddresses(site), ...problemsOfWeight(site)];
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

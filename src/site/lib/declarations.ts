@@ -51,3 +51,27 @@ function objectTypes(type: ts.TypeNode): readonly ts.TypeLiteralNode[] | null {
 function tidy(type: string): string {
   return type.replace(/\breadonly /g, '').replace(/\s+/g, ' ').replace(/; }/g, ' }');
 }
+
+/** The numbers of `export const NAME = Object.freeze({ … })`: literals, and products of literals. */
+export function numbersOf(file: string, name: string): ReadonlyMap<string, number> {
+  const source = parse(file);
+  const numbers = new Map<string, number>();
+  const visit = (node: ts.Node, inside: boolean): void => {
+    const here = inside || (ts.isVariableDeclaration(node) && node.name.getText(source) === name);
+    if (here && ts.isPropertyAssignment(node)) {
+      const value = numberOf(node.initializer);
+      if (value !== null) numbers.set(node.name.getText(source), value);
+    }
+    ts.forEachChild(node, (child) => visit(child, here));
+  };
+  visit(source, false);
+  if (numbers.size === 0) throw new Error(`The docs show the numbers of ${name} in ${file}, which has none of that name.`);
+  return numbers;
+}
+
+function numberOf(node: ts.Expression): number | null {
+  if (ts.isNumericLiteral(node)) return Number(node.text);
+  if (!ts.isBinaryExpression(node) || node.operatorToken.kind !== ts.SyntaxKind.AsteriskToken) return null;
+  const [left, right] = [numberOf(node.left), numberOf(node.right)];
+  return left === null || right === null ? null : left * right;
+}

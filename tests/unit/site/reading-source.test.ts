@@ -2,9 +2,11 @@
 import { expect, test } from 'vitest';
 import { MIGRATIONS } from '../../../src/engine/storage/schema.ts';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { DEFAULT_LIMITS } from '../../../src/engine/limits.ts';
+import { BRIDGE_LIMITS } from '../../../src/bridge/limits.ts';
 import { RESUME_CASES } from '../../../src/engine/resume/cases.ts';
 import { amount } from '../../../src/site/lib/amount.ts';
-import { membersOf } from '../../../src/site/lib/declarations.ts';
+import { membersOf, numbersOf } from '../../../src/site/lib/declarations.ts';
 import { regionOf } from '../../../src/site/lib/regions.ts';
 import { caseRow } from '../../../src/site/lib/resume-cases.ts';
 import { tablesOf } from '../../../src/site/lib/schema.ts';
@@ -64,6 +66,13 @@ test('members come with type, optionality and docstring, nested objects flattene
   expect(members.map((member) => member.name)).toContain('replay.matched');
   expect(members.find((member) => member.name === 'agentMs')?.doc).toMatch(/waiting for the agent/);
   expect(membersOf('src/engine/types.ts', 'PromptResult').find((member) => member.name === 'repeated')?.optional).toBe(true);
+});
+
+test.each([
+  ['src/engine/limits.ts', 'DEFAULT_LIMITS', DEFAULT_LIMITS],
+  ['src/bridge/limits.ts', 'BRIDGE_LIMITS', BRIDGE_LIMITS],
+])('the limits shown of %s are those the code uses', (file, name, values) => {
+  expect(Object.fromEntries(numbersOf(file, name))).toEqual(values);
 });
 
 test('the schema page has the tables and columns that SQLite has after the migrations', async () => {

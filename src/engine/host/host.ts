@@ -145,7 +145,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
           // Children first: not every binding has foreign keys switched on.
           await database.batch([
             // Whoever took the session over meanwhile keeps it (I9).
-            fenceAndAllocate(taken.fence, taken.latestSeq, 0, clock(), clock() + limits.leaseMs),
+            fenceAndAllocate(taken.fence, taken.latestSeq, 0, clock() + limits.leaseMs, null),
             ...['workspace_files', 'acp_agent_sessions', 'acp_turns', 'acp_session_events', 'acp_sessions'].map((table) => ({
               sql: `DELETE FROM ${table} WHERE session_id = ?`,
               params: [sessionId],

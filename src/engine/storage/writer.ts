@@ -68,6 +68,7 @@ export function createWriter(options: WriterOptions): SessionWriter {
   const { db, store, fence, limits, clock } = options;
   let latestSeq = options.latestSeq;
   let renewedAt = clock();
+  let touchedAt = 0;
   let mustReread = false;
   let lost: { readonly reason: unknown } | null = null;
   let queue: Queued[] = [];
@@ -97,7 +98,7 @@ export function createWriter(options: WriterOptions): SessionWriter {
     let plan: Plan | null = null;
     try {
       if (mustReread) await reread();
-      plan = planBatch(fence, latestSeq, items.map((item) => item.work), clock(), limits.leaseMs);
+      plan = planBatch(fence, latestSeq, items.map((item) => item.work), clock(), limits.leaseMs, touchedAt);
       const results = await db.batch(plan.statements);
       if (Number(results[0]?.rows[0]?.['latest_seq']) !== plan.latestSeq) throw gone(fence.sessionId);
     } catch (error) {
@@ -109,6 +110,7 @@ export function createWriter(options: WriterOptions): SessionWriter {
   function succeeded(items: readonly Queued[], plan: Plan): void {
     latestSeq = plan.latestSeq;
     renewedAt = clock();
+    touchedAt = plan.updatedAt ?? touchedAt;
     options.onCommitted(plan.events);
     items.forEach((item, index) => item.resolve(plan.committed[index] as Committed));
   }
@@ -207,10 +209,15 @@ interface Plan {
   readonly events: readonly SessionEvent[];
   readonly committed: readonly Committed[];
   readonly latestSeq: number;
+  /** The session's new `updated_at`; null when it stays. */
+  readonly updatedAt: number | null;
 }
 
+/** While an agent streams, `updated_at` is at most this old. What begins or ends something sets it exactly. */
+const TOUCH_MS = 1_000;
+
 /** Numbers the events behind `base`, joins adjacent chunks, and lists the statements. */
-export function planBatch(fence: Fence, base: number, works: readonly Work[], now: number, leaseMs: number): Plan {
+export function planBatch(fence: Fence, base: number, works: readonly Work[], now: number, leaseMs: number, touchedAt: number): Plan {
   const merged: NewEvent[] = [];
   const committed: Committed[] = [];
   const also: (Statement | null)[] = [];
@@ -236,9 +243,12 @@ export function planBatch(fence: Fence, base: number, works: readonly Work[], no
   }
   flush();
   const events = merged.map((event, index) => ({ ...event, seq: base + index + 1 }) as SessionEvent);
+  const touches = events.length > 0 && (Math.abs(now - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
+  const updatedAt = touches ? now : null;
   return {
+    updatedAt,
     statements: [
-      fenceAndAllocate(fence, base, events.length, now, now + leaseMs),
+      fenceAndAllocate(fence, base, events.length, now + leaseMs, updatedAt),
       ...events.map((event) => insertEvent(fence.sessionId, event.seq, event)),
       ...also.filter((statement) => statement !== null),
     ],

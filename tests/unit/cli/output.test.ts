@@ -1,0 +1,151 @@
+import { Writable } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { followEvents } from '../../../src/cli/follow.ts';
+import { createOutput, OUTPUT_WAITING_BYTES } from '../../../src/cli/output.ts';
+import { turnPrinter } from '../../../src/cli/turn-printer.ts';
+import type { Host } from '../../../src/engine/index.ts';
+import type { PromptResult, ResumeReport, SessionEvent } from '../../../src/engine/types.ts';
+
+/** A stream whose reader reads when it is told to. */
+class Reader extends Writable {
+  text = '';
+  readonly isTTY: boolean;
+  #held: (() => void)[] | null;
+  constructor({ tty = false, stalled = false } = {}) {
+    super({ decodeStrings: false });
+    this.isTTY = tty;
+    this.#held = stalled ? [] : null;
+  }
+  override _write(chunk: string, _encoding: string, done: () => void): void {
+    this.text += chunk;
+    if (this.#held) this.#held.push(done);
+    else done();
+  }
+  read(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const done of held) done();
+  }
+}
+
+const open = (options = {}) => {
+  const stdout = new Reader(options);
+  const stderr = new Reader(options);
+  return { stdout, stderr, output: createOutput({ stdout, stderr }) };
+};
+const settled = async (promise: Promise<unknown>) => Promise.race([promise.then(() => true), new Promise<false>((resolve) => setTimeout(resolve, 20, false))]);
+
+describe('output', () => {
+  it('a terminal is shown text, a pipe gets it as it is', () => {
+    const tty = open({ tty: true });
+    const pipe = open();
+    for (const { output } of [tty, pipe]) output.text('\u001b[31mred');
+    expect([tty.stdout.text, pipe.stdout.text]).toEqual(['␛[31mred', '\u001b[31mred']);
+  });
+
+  it('a note does not run into a line that is being written on the same terminal', () => {
+    const { stdout, stderr, output } = open({ tty: true });
+    output.text('half a li');
+    output.note('by the way', (text) => `<${text}>`);
+    expect([stdout.text, stderr.text]).toEqual(['half a li\n', '<by the way>\n']);
+    output.freshLine();
+    expect(stdout.text).toBe('half a li\n');
+  });
+
+  it('a reader that leaves is noticed and is no error', async () => {
+    const { stdout, output } = open();
+    stdout.destroy(Object.assign(new Error('gone'), { code: 'EPIPE' }));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(output.gone).toBe(true);
+    output.line('to nobody');
+    await output.flushed();
+    expect(stdout.text).toBe('');
+  });
+
+  it('I10: room waits for a slow reader, and not for one that is taken as gone', async () => {
+    const { stdout, output } = open({ stalled: true });
+    expect(await settled(output.room())).toBe(true);
+    output.line('x'.repeat(OUTPUT_WAITING_BYTES));
+    expect(await settled(output.room())).toBe(false);
+    const room = output.room();
+    stdout.read();
+    await room;
+    const stuck = open({ stalled: true });
+    stuck.output.line('x'.repeat(OUTPUT_WAITING_BYTES));
+    stuck.output.hurry(1);
+    await Promise.all([stuck.output.room(), stuck.output.flushed()]);
+    expect(stuck.output.gone).toBe(true);
+  });
+});
+
+const report: ResumeReport = {
+  tier: 'resume',
+  attempts: [],
+  verified: 'listed',
+  replay: null,
+  preamble: null,
+  settings: { restored: [], failed: [] },
+  agentSessionId: 'a',
+  previousAgentSessionId: 'a',
+  ms: 1,
+  agentMs: 1,
+};
+const base = { at: 0, origin: 'host', turnId: null } as const;
+const leftOver: SessionEvent = { ...base, seq: 1, kind: 'turn_ended', payload: { state: 'interrupted' } };
+const resumed: SessionEvent = { ...base, seq: 2, kind: 'resumed', payload: report };
+const said: SessionEvent = { ...base, seq: 3, turnId: 't', origin: 'agent', kind: 'update', payload: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'hi' } } };
+const result: PromptResult = { turnId: 't', stopReason: 'end_turn', report };
+
+describe('a turn as JSON lines', () => {
+  const types = (work: (printer: ReturnType<typeof turnPrinter>) => void) => {
+    const { stdout, output } = open();
+    work(turnPrinter(output, true));
+    return stdout.text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; event?: SessionEvent })
+      .map(({ type, event }) => (event ? `${type} ${event.seq}` : type));
+  };
+
+  it('the report comes first, also before what a dead host left behind', () => {
+    expect(types((printer) => [leftOver, resumed, said].forEach(printer.event))).toEqual(['report', 'event 1', 'event 2', 'event 3']);
+  });
+
+  it('a repeated result has the report it was stored with', () => {
+    expect(types((printer) => printer.result({ ...result, repeated: true }))).toEqual(['report', 'result']);
+  });
+
+  it('when the resume fails there is no report, and what was stored is still shown', () => {
+    expect(types((printer) => (printer.event(leftOver), printer.end()))).toEqual(['event 1']);
+  });
+});
+
+describe('following events', () => {
+  const host = (events: readonly SessionEvent[], latestSeq: number): Host =>
+    ({
+      get: async () => ({ latestSeq }),
+      async *events(_id: string, { after = 0, signal }: { after?: number; signal?: AbortSignal }) {
+        yield* events.filter((event) => event.seq > after);
+        await new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+      },
+    }) as unknown as Host;
+
+  it('has caught up when the last stored event was shown, one at a time and in order', async () => {
+    const shown: number[] = [];
+    const following = followEvents(host([leftOver, resumed, said], 3), 's', 1, async (event) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      shown.push(event.seq);
+    });
+    await following.caughtUp();
+    expect(shown).toEqual([2, 3]);
+    await following.stop();
+  });
+
+  it('an error in showing comes out', async () => {
+    const following = followEvents(host([leftOver], 1), 's', 0, () => {
+      throw new Error('cannot show');
+    });
+    await expect(following.caughtUp()).rejects.toThrow('cannot show');
+    await expect(following.stop()).rejects.toThrow('cannot show');
+  });
+});

@@ -80,6 +80,8 @@ class RunningBridge {
   readonly #sockets: WebSocketServer;
   /** When each recent upgrade was let in. */
   #upgrades: number[] = [];
+  /** Every open connection, upgraded or not. */
+  readonly #tcp = new Set<Socket>();
   readonly #starting = new Set<Promise<void>>();
   #closing: Promise<void> | null = null;
 
@@ -101,6 +103,10 @@ class RunningBridge {
       handleProtocols: () => SUBPROTOCOL,
       WebSocket: BridgeSocket,
     } as ConstructorParameters<typeof WebSocketServer>[0]);
+    server.on('connection', (socket) => {
+      this.#tcp.add(socket);
+      socket.once('close', () => this.#tcp.delete(socket));
+    });
     server.on('request', (request, response) => void this.#answer(request, response));
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     server.on('clientError', (_error, socket) => {
@@ -119,7 +125,8 @@ class RunningBridge {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await Promise.all(this.#starting);
     await Promise.all(this.#registry.all.map((connection) => connection.shutDown()));
-    this.#server.closeAllConnections();
+    // What is left are clients that were refused and do not hang up.
+    for (const socket of this.#tcp) socket.destroy();
     await closed;
     this.#registry.clear();
     this.#options.log?.({ event: 'stopped' });
@@ -174,10 +181,11 @@ class RunningBridge {
         { limits: { ...STDIO_LIMITS, messageBytes: this.#limits.messageBytes, ...this.#options.processLimits } },
       );
     } catch (error) {
-      if (!RehydrateError.is(error)) throw error;
-      const exit = { kind: 'not_started', code: null, signal: null, message: error.message } as const;
+      // Whatever went wrong, it is this client's to hear, and no reason to end the others.
+      const message = error instanceof Error ? error.message : String(error);
+      const exit = { kind: 'not_started', code: null, signal: null, message } as const;
       this.#registry.remember({ connection: id, agent, exit, stderr: '' });
-      this.#options.log?.({ event: 'closed', connection: id, agent, exit: `could not start (${error.code})` });
+      this.#options.log?.({ event: 'closed', connection: id, agent, exit: `could not start (${RehydrateError.is(error) ? error.code : message})` });
       this.#sockets.handleUpgrade(request, socket, head, (websocket) => {
         const frame = closeFrame({ kind: 'exit', exit }, id);
         websocket.on('error', () => undefined);

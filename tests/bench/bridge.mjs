@@ -43,6 +43,7 @@ async function openSocket({ url, protocols }) {
     await once(socket, 'close');
   } };
   socket.on('message', (data) => connection.onMessage(data.toString()));
+  socket.on('close', (code) => connection.onGone?.(new Error(`The connection closed with ${code}.`)));
   await once(socket, 'open');
   return connection;
 }
@@ -76,8 +77,8 @@ async function startTheirs() {
     }
   }
   return { url, protocols: [], pid: child.pid, stop: async () => {
-    child.kill();
-    await once(child, 'exit');
+    const exit = once(child, 'exit');
+    if (child.exitCode === null && child.signalCode === null && child.kill()) await exit;
   } };
 }
 
@@ -110,6 +111,7 @@ async function roundTrips(connection) {
 function exchange(connection, id, method, params, expected) {
   return new Promise((resolve, reject) => {
     let updates = 0;
+    connection.onGone = reject;
     connection.onMessage = (text) => {
       const message = JSON.parse(text);
       if (message.id !== id) updates += 1;

@@ -229,6 +229,11 @@ class Running implements RunningProcess {
     let read = 0;
     const count = (chunk: Buffer): void => void (read += chunk.length);
     if (this.stdout.readableEnded || this.stdout.destroyed) return;
+    // Nobody ever listened, so nobody will: the descriptor must not stay.
+    if (this.stdout.readableFlowing === null) {
+      this.stdout.destroy();
+      return;
+    }
     const watch = setInterval(() => {
       if (this.stdout.destroyed || this.stdout.readableEnded) clearInterval(watch);
       else if (this.stdout.readableFlowing === true && read === seen) this.stdout.destroy();

@@ -51,7 +51,14 @@ class Guard {
     }
     const env: NodeJS.ProcessEnv = { ELECTRON_RUN_AS_NODE: '1' };
     for (const name of GUARD_ENV) if (process.env[name] !== undefined) env[name] = process.env[name];
-    const child = spawn(process.execPath, [file], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env, cwd: '/', windowsHide: true });
+    let child: ChildProcess;
+    try {
+      child = spawn(process.execPath, [file], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env, cwd: '/', windowsHide: true });
+    } catch (error) {
+      // A system without room for one more process: the agent's own start will say so too.
+      process.emitWarning(`The guard could not be started (${String(error)}), so agents may outlive this process if it is killed.`, { code: 'REHYDRATE_NO_GUARD' });
+      return;
+    }
     this.#child = child;
     const gone = (): void => {
       if (this.#child !== child) return;

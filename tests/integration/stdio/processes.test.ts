@@ -1,0 +1,212 @@
+/** Agents as process trees: what they leave, how they end, what the host sees. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { guard } from '../../../src/adapters/stdio/guard.ts';
+import { stdioLauncher, type StdioLauncherOptions, type StdioLimits } from '../../../src/adapters/stdio/index.ts';
+import { carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
+import type { AgentProcess } from '../../../src/engine/ports.ts';
+
+const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-stdio-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+let launched: AgentProcess[] = [];
+afterEach(async () => {
+  await Promise.all(launched.map((process) => process.end('kill')));
+  launched = [];
+  expect(await alive()).toBe(0);
+});
+
+const alive = async (): Promise<number> => (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
+const LIMITS: Partial<StdioLimits> = { askMs: 200, termMs: 200, orphanMs: 200 };
+
+async function launch(command: string, args: string[] = [], options: Partial<StdioLauncherOptions> & { cwd?: string; env?: Record<string, string> } = {}): Promise<AgentProcess> {
+  const launcher = stdioLauncher({ agents: { agent: { command, args } }, ...options, limits: { ...LIMITS, ...options.limits } });
+  const process = await launcher.launch({ agent: 'agent', cwd: options.cwd ?? directory, sessionId: 's', ...(options.env === undefined ? {} : { env: options.env }) }, { signal: new AbortController().signal });
+  launched.push(process);
+  return process;
+}
+const sh = (script: string, options = {}): Promise<AgentProcess> => launch('sh', ['-c', script], options);
+
+async function next(agent: AgentProcess): Promise<unknown> {
+  const reader = agent.stream.readable.getReader();
+  const { value } = await reader.read();
+  reader.releaseLock();
+  return value;
+}
+const READY = `printf '{"jsonrpc":"2.0","method":"ready"}\\n'`;
+const readyOf = async (script: string, options = {}): Promise<AgentProcess> => {
+  const agent = await sh(script, options);
+  expect(await next(agent)).toMatchObject({ method: 'ready' });
+  return agent;
+};
+
+describe.skipIf(process.platform === 'win32')('I7: the whole tree goes', () => {
+  const trees: [string, string][] = [
+    ['children in the group', `sleep 60 & sleep 60 & ${READY}; wait`],
+    ['children deaf to SIGTERM', `(trap "" TERM; sleep 60) & trap "" TERM; ${READY}; while :; do sleep 1; done`],
+    ['a child in a session of its own', `setsid sleep 60 & sleep 0.1; ${READY}; cat`],
+    ['a daemon, twice removed', `(setsid sh -c '(sleep 60 &) ; exit' &) ; sleep 0.2; ${READY}; cat`],
+    ['a child that hid its environment', `env -i setsid sleep 60 & sleep 0.1; ${READY}; cat`],
+    ['a stopped child', `sleep 60 & sleep 0.3; kill -STOP $!; ${READY}; cat`],
+    ['a grandchild of a child that left', `(sh -c 'sleep 60 & wait' &); sleep 0.1; ${READY}; cat`],
+  ];
+  it.skipIf(process.platform !== 'linux').each(trees)('%s', async (_name, script) => {
+    for (const how of ['ask', 'kill'] as const) {
+      const before = await sleepers();
+      const agent = await readyOf(script);
+      await expect.poll(sleepers).toBeGreaterThan(before);
+      await agent.end(how);
+      expect(await sleepers()).toBe(before);
+    }
+  });
+
+  it('when the agent goes by itself, before it counts as gone', async () => {
+    const agent = await sh('setsid sleep 60 & (trap "" TERM; sleep 60) & sleep 0.1; exit 5');
+    expect(await agent.exited).toEqual({ kind: 'failed', code: 5, signal: null });
+    expect(await alive()).toBe(0);
+  });
+
+  it('and the agents of another host stay', async () => {
+    const other = spawn('sleep', ['60'], { env: { ...process.env, REHYDRATE_MARK: 'ffffffffffffffffffffffff.1' }, detached: true });
+    await (await readyOf(`${READY}; cat`)).end('kill');
+    expect(other.exitCode ?? other.signalCode).toBeNull();
+    other.kill('SIGKILL');
+    await once(other, 'exit');
+  });
+
+  it('a host among agents hands its marks on, so that the outer one finds all', async () => {
+    process.env['REHYDRATE_MARK'] = 'outer.1';
+    const agent = await sh('printf \'{"jsonrpc":"2.0","method":"%s"}\\n\' "$REHYDRATE_MARK"; cat');
+    delete process.env['REHYDRATE_MARK'];
+    expect(await next(agent)).toMatchObject({ method: expect.stringMatching(new RegExp(`^outer\\.1,${guard.mark}\\.`)) as string });
+  });
+
+  /** Processes of ours that sleep, marked or not: children of this test run's agents. */
+  async function sleepers(): Promise<number> {
+    return readdirSync('/proc').filter((pid) => {
+      try {
+        return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') === 'sleep\x0060\x00';
+      } catch (error) {
+        if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+        throw error;
+      }
+    }).length;
+  }
+});
+
+describe('I8: exits', () => {
+  const rows: [string, string, object][] = [
+    ['by itself with 0', 'exit 0', { kind: 'quit', code: 0, signal: null }],
+    ['by itself with 3', 'exit 3', { kind: 'failed', code: 3, signal: null }],
+    ['of a signal', 'kill -KILL $$', { kind: 'signalled', code: null, signal: 'SIGKILL' }],
+    ['with last words', 'echo "line one" >&2; echo "line two" >&2; exit 1', { kind: 'failed', code: 1, signal: null, stderr: 'line one\nline two' }],
+  ];
+  it.each(rows)('%s', async (_name, script, expected) => {
+    expect(await (await sh(script)).exited).toEqual(expected);
+  });
+
+  it('when asked: by its answer to that', async () => {
+    const asked: [string, object][] = [
+      [`${READY}; cat`, { kind: 'ended', code: 0 }],
+      [`${READY}; cat; exit 4`, { kind: 'failed', code: 4 }],
+      [`trap 'exit 0' TERM; ${READY}; while :; do sleep 0.05; done`, { kind: 'killed', code: 0, signal: 'SIGTERM' }],
+      [`${READY}; exec sleep 60`, { kind: 'killed', code: null, signal: 'SIGTERM' }],
+      [`trap '' TERM; ${READY}; while :; do sleep 0.05; done`, { kind: 'killed', code: null, signal: 'SIGKILL' }],
+    ];
+    for (const [script, expected] of asked) expect(await (await readyOf(script)).end('ask')).toMatchObject(expected);
+  });
+});
+
+describe('starts', () => {
+  const file = (name: string, text: string, mode: number): string => {
+    const target = path.join(directory, name);
+    writeFileSync(target, text);
+    chmodSync(target, mode);
+    return target;
+  };
+  it('that fail say why and what to do', async () => {
+    const cases: [string, string][] = [
+      ['/no/such/agent', 'no such program'],
+      ['no-such-agent-in-path', 'no such program'],
+      [file('plain', 'text', 0o644), 'not executable'],
+      [file('orphaned', '#!/no/such/interpreter\n', 0o755), 'interpreter'],
+      [directory, 'not executable'],
+    ];
+    for (const [command, words] of cases) await expect(launch(command)).rejects.toMatchObject({ code: 'agent_start_failed', message: expect.stringContaining(words) as string });
+    await expect(launch('true', ['a\0b'])).rejects.toMatchObject({ code: 'agent_start_failed' });
+    await expect(launch('true', ['x'.repeat(3_000_000)])).rejects.toMatchObject({ code: 'agent_start_failed' });
+  });
+
+  it('in a directory that is gone, or is none', async () => {
+    await expect(launch('true', [], { cwd: path.join(directory, 'gone') })).rejects.toMatchObject({ code: 'cwd_missing', data: { cwd: path.join(directory, 'gone') } });
+    await expect(launch('true', [], { cwd: file('no-directory', '', 0o644) })).rejects.toMatchObject({ code: 'cwd_missing' });
+  });
+
+  it('with the environment that was asked for', async () => {
+    const print = `printf '{"jsonrpc":"2.0","method":"%s"}\\n' "$INHERITED/$AGENT/$SESSION"; cat`;
+    process.env['INHERITED'] = 'i';
+    const agents = { agent: { command: '/bin/sh', args: ['-c', print], env: { AGENT: 'a', SESSION: 'overridden' } } };
+    expect(await next(await launch('', [], { agents, env: { SESSION: 's' } }))).toMatchObject({ method: 'i/a/s' });
+    expect(await next(await launch('', [], { agents, inheritEnv: false }))).toMatchObject({ method: '/a/overridden' });
+    delete process.env['INHERITED'];
+  });
+
+  it('of agents that a function finds', async () => {
+    const agents = (name: string): { command: string } | undefined => (name === 'agent' ? { command: 'cat' } : undefined);
+    await (await launch('', [], { agents })).end('kill');
+    await expect(stdioLauncher({ agents }).launch({ agent: 'toString', cwd: directory, sessionId: 's' }, { signal: new AbortController().signal })).rejects.toMatchObject({ code: 'agent_not_found' });
+    await expect(stdioLauncher({ agents: {} }).launch({ agent: 'toString', cwd: directory, sessionId: 's' }, { signal: new AbortController().signal })).rejects.toMatchObject({ code: 'agent_not_found' });
+  });
+});
+
+describe('I10: bounds', () => {
+  it('a line without end fails by the limit’s name', async () => {
+    const agent = await sh('head -c 2000000 /dev/zero | tr "\\0" x; cat', { limits: { messageBytes: 1_000_000 } });
+    await expect(next(agent)).rejects.toMatchObject({ code: 'limit_exceeded', data: { limit: 'messageBytes' } });
+  });
+
+  it('a message that is too large is not sent', async () => {
+    const agent = await launch('cat', [], { limits: { messageBytes: 1_000 } });
+    const writer = agent.stream.writable.getWriter();
+    await expect(writer.write({ jsonrpc: '2.0', method: 'm', params: { text: 'x'.repeat(2_000) } })).rejects.toMatchObject({ code: 'limit_exceeded' });
+  });
+
+  it('diagnostics keep the end', async () => {
+    const agent = await sh('i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done', { limits: { stderrBytes: 1_000, exitStderrBytes: 100 } });
+    const exit = await agent.exited;
+    expect(agent.diagnostics()).toMatch(/^line \d+\n[\s\S]*line 1999$/);
+    expect(agent.diagnostics().length).toBeLessThanOrEqual(1_000);
+    expect(exit.stderr).toMatch(/line 1999$/);
+    expect(exit.stderr!.length).toBeLessThanOrEqual(100);
+  });
+
+  it('an agent that nobody reads is stopped, at constant memory', async () => {
+    const line = JSON.stringify({ jsonrpc: '2.0', method: 'm', params: 'x'.repeat(1_000) });
+    const agent = await sh(`yes '${line}'`);
+    const memory = (): number => process.memoryUsage().heapUsed + process.memoryUsage().external;
+    await next(agent);
+    const before = memory();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(memory() - before).toBeLessThan(8 * 1024 * 1024);
+    await agent.end('kill');
+  });
+
+  it('an agent that does not read holds its writer', async () => {
+    const agent = await sh('sleep 60');
+    const writer = agent.stream.writable.getWriter();
+    let written = 0;
+    const writing = (async () => {
+      for (; written < 1_000; written += 1) await writer.write({ jsonrpc: '2.0', method: 'm', params: 'x'.repeat(10_000) });
+    })();
+    const failed = expect(writing).rejects.toMatchObject({ code: 'agent_exited' });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(written).toBeLessThan(200);
+    // Its death ends the wait.
+    await agent.end('kill');
+    await failed;
+  });
+});

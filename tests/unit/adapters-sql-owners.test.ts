@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import type { LeaseOwner } from '../../src/engine/ports.ts';
@@ -93,11 +94,13 @@ describe('I9: real processes', () => {
   });
 
   it.runIf(process.platform === 'linux')('counts a zombie as dead', async () => {
-    // The shell's child dies at once and is not waited for: the shell became `sleep`, which never waits.
-    const shell = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // The shell becomes `sleep`, which never waits for the child it had; that ends when we close its input.
+    const shell = spawn('sh', ['-c', 'cat <&3 >/dev/null & echo $!; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] });
     try {
       const [line] = (await once(shell.stdout!, 'data')) as [Buffer];
       const pid = Number(line.toString());
+      await expect.poll(() => readFileSync(`/proc/${shell.pid}/comm`, 'utf8')).toBe('sleep\n');
+      (shell.stdio[3] as Socket).destroy();
       const stat = (): string[] => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
       await expect.poll(() => stat()[0]).toBe('Z');
       expect(await owners.alive({ ...owners.self, hostId: 'z', pid, startTime: stat()[19]! })).toBe(false);

@@ -206,9 +206,30 @@ describe('an owner that keeps its lock and says nothing', () => {
     expect([owner.database.role, await count(owner), await count(client)]).toEqual(['client', 2, 2]);
     expect(roles.sort()).toEqual(['client', 'owner']);
   });
+
+  it('does not keep a tab from closing that lost its database with calls under way', async () => {
+    const [owner, client] = [await browser.open(module), await browser.open(module)];
+    await owner.database.batch(setUp);
+    owner.lost = ['answer', 'owner', 'opening', 'commit'];
+    await client.database.batch([add]);
+    owner.lost = [];
+    const late = owner.database.batch([add]);
+    const closing = owner.database.close();
+    expect((await late)[0]!.rows).toEqual([{ n: 2 }]);
+    await closing;
+    expect(await count(client)).toBe(2);
+  });
 });
 
 describe('endings', () => {
+  it('where no lock can be had, every call says so', async () => {
+    const request = () => Promise.reject(new DOMException('not here', 'SecurityError'));
+    browser.locksOf = () => ({ request }) as unknown as LockManager;
+    const tab = await browser.open(module, false);
+    await expect(tab.database.started).rejects.toMatchObject({ kind: 'io', message: expect.stringContaining('not here') });
+    await expect(tab.database.query('SELECT 1')).rejects.toMatchObject({ kind: 'io' });
+  });
+
   it('a tab that cannot open what is stored says why at every call, and lets the others try', async () => {
     const first = await browser.open(module);
     await first.database.batch(setUp);

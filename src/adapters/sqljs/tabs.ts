@@ -6,7 +6,7 @@
  */
 import { SqlError, type OwnerRegistry, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
 import { checkImport, copyAt, type Commit, type ImportOptions, type Journal, type JournalledDatabase, type SqljsCopy, type SqljsDatabase, type SqljsStorage } from './database.ts';
-import { toSqlError } from './errors.ts';
+import { toSqlError, toStorageError } from './errors.ts';
 import { newName } from './ids.ts';
 import { failed, settle, type Outcome, type Request, type TabMessage } from './tabs-protocol.ts';
 
@@ -61,8 +61,10 @@ export class SharedDatabase implements SharedSqljsDatabase {
   /** The owner's period of office; undefined while nobody has said that they own the database. */
   #period: string | undefined;
   #head: number | undefined;
-  /** This tab has the lock, and is opening the database or has it open. */
-  #holding = false;
+  /** There while this tab has the lock, and is opening the database or has it open. */
+  #office: object | undefined;
+  /** After `close` was called and everything asked before was answered. */
+  #left = false;
   #closed = false;
   #failure: SqlError | undefined;
   #closing: Promise<void> | undefined;
@@ -138,6 +140,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
 
   async #end(): Promise<void> {
     if (this.#pending.size > 0 && !this.#failure) await new Promise<void>((resolve) => (this.#drained = resolve));
+    this.#left = true;
     clearTimeout(this.#watch);
     this.#queue.abort();
     const local = this.#local;
@@ -226,25 +229,29 @@ export class SharedDatabase implements SharedSqljsDatabase {
 
   #waitForLock(how: { steal?: boolean }): void {
     const { signal } = (this.#queue = new AbortController());
+    const office = {};
     const held = (): Promise<void> => {
-      if (this.#closing) return Promise.resolve();
-      this.#holding = true;
+      if (this.#left) return Promise.resolve();
+      this.#office = office;
       const released = new Promise<void>((resolve) => (this.#release = resolve));
-      void this.#takeOffice();
+      void this.#takeOffice(office);
       return released;
     };
-    this.#parts.locks.request(this.#parts.lock, how.steal ? { steal: true } : { signal }, held).catch(() => {
-      // Ours to withdraw, or stolen from us by a tab that waited for too long.
-      if (!signal.aborted && !this.#closing && !this.#failure) this.#stepDown(this.#local);
+    this.#parts.locks.request(this.#parts.lock, how.steal ? { steal: true } : { signal }, held).catch((error: unknown) => {
+      if (signal.aborted || this.#left || this.#failure) return;
+      // Stolen by a tab that waited for too long; anything else means there are no locks to be had.
+      if ((error as Error).name !== 'AbortError') this.#fail(toStorageError(error, this.#parts.name));
+      else if (this.#office === office) this.#stepDown(this.#local);
     });
   }
 
-  async #takeOffice(): Promise<void> {
+  async #takeOffice(office: object): Promise<void> {
     try {
       const local = await this.#parts.open();
-      if (this.#closing || !this.#holding) {
+      if (this.#left || this.#office !== office) {
         await local.close();
-        return this.#release?.();
+        if (this.#left) this.#release?.();
+        return;
       }
       local.onCommit((commit) => {
         if (!this.#closed) this.#say({ type: 'commit', commit });
@@ -255,22 +262,22 @@ export class SharedDatabase implements SharedSqljsDatabase {
       this.#say({ type: 'owner', period: this.#period, head: local.head });
       this.#catchUp(local.head);
       this.#started.resolve();
-      this.#roleListeners.forEach((listener) => listener('owner'));
+      tell(this.#roleListeners, 'owner');
       for (const pending of [...this.#pending.values()]) this.#dispatch(pending);
     } catch (error) {
-      this.#fail(toSqlError(error, this.#parts.name));
+      if (this.#office === office) this.#fail(toSqlError(error, this.#parts.name));
     }
   }
 
   /** Not the owner any more, though still here: go to the end of the queue and be served. */
   #stepDown(local: JournalledDatabase | undefined): void {
-    if (this.#closing || (local && local !== this.#local)) return;
+    if (this.#left || local !== this.#local) return;
     this.#local = undefined;
-    this.#holding = false;
+    this.#office = undefined;
     this.#period = undefined;
     this.#release?.();
     local?.close().catch((error: unknown) => console.warn(error));
-    this.#roleListeners.forEach((listener) => listener('client'));
+    if (local) tell(this.#roleListeners, 'client');
     this.#waitForLock({});
     this.#say({ type: 'hello' });
     this.#watchOwner();
@@ -279,7 +286,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
   /** What is stored cannot be opened: every call says so, and the next tab finds out for itself. */
   #fail(failure: SqlError): void {
     this.#failure = failure;
-    this.#holding = false;
+    this.#office = undefined;
     this.#release?.();
     this.#started.reject(failure);
     for (const { id } of [...this.#pending.values()]) this.#answered(id, failed(failure));
@@ -295,7 +302,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
     switch (message.type) {
       case 'hello':
         if (this.#local && this.#period) this.#say({ type: 'owner', period: this.#period, head: this.#local.head });
-        else if (this.#holding) this.#say({ type: 'opening' });
+        else if (this.#office) this.#say({ type: 'opening' });
         return;
       case 'opening':
         return this.#watchOwner();
@@ -337,25 +344,38 @@ export class SharedDatabase implements SharedSqljsDatabase {
   #tellCommit(commit: Commit): void {
     if (this.#head !== undefined && commit.n <= this.#head) return;
     this.#head = commit.n;
-    this.#commitListeners.forEach((listener) => listener(commit));
+    tell(this.#commitListeners, commit);
   }
 
   /** Starts over whenever the owner is heard of; runs while something waits for it. */
   #watchOwner(): void {
     clearTimeout(this.#watch);
-    if (this.#holding || this.#closed || this.#failure) return;
+    if (this.#office || this.#left || this.#failure) return;
     const waiting = (): boolean => this.#pending.size > 0 || this.#period === undefined;
     if (!waiting()) return;
     this.#watch = setTimeout(() => {
       this.#say({ type: 'hello' });
       this.#watch = setTimeout(() => {
-        if (this.#holding || this.#closed || this.#failure || !waiting()) return;
+        if (this.#office || this.#left || this.#failure || !waiting()) return;
         this.#queue.abort();
         this.#waitForLock({ steal: true });
         // Somebody else may steal it from us before we are in office: stay on watch.
         this.#watchOwner();
       }, this.#parts.silentMs);
     }, this.#parts.quietMs);
+  }
+}
+
+/** A listener's fault is its own, and is reported as the page's. */
+function tell<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
+  for (const listener of listeners) {
+    try {
+      listener(value);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 }
 

@@ -51,7 +51,10 @@ export interface ReplayResult {
   readonly matched: number;
   readonly missing: number;
   readonly importedMessages: number;
-  /** The new updates in order, as the agent sent them, except that a chunk we have part of holds the rest of it. */
+  /**
+   * The new updates in order, as the agent sent them, except that a chunk we have part of holds the rest of it. A later
+   * `finish` gives the same `update` objects again, so what was stored before can be told by identity.
+   */
   readonly imported: readonly ReplayImport[];
   /** Whether the log holds anything that a replay should bring. */
   readonly expectsMessages: boolean;
@@ -89,6 +92,8 @@ export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatche
     return first ? strip(squeezed) : squeezed;
   };
   let replay = createReplayLog(clean);
+  /** The rests of chunks we have part of, each made once. */
+  const rests = new WeakMap<ReplayItem, ReplayItem>();
 
   return {
     push(update, meta) {
@@ -109,7 +114,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatche
       const matched = matches.filter((match) => match !== null).length;
       const unread = log.whole || logged.length === 0 ? 0 : ((await options.countBefore?.((logged[0] as LoggedMessage).seq)) ?? 0);
       const missing = unread + certain.filter((isCertain, i) => isCertain && !found.has(i)).length;
-      const tail = findTail(messages, matches, logged, log, replay.items);
+      const tail = findTail(messages, matches, logged, log, replay.items, rests);
       const lastFound = matches.reduce((last, match) => Math.max(last, match?.logged ?? -1), -1);
       const behind = logged.slice(lastFound + 1);
       return {
@@ -257,7 +262,7 @@ interface Tail {
   readonly messages: number;
 }
 
-function findTail(messages: readonly ReplayedMessage[], matches: readonly (Match | null)[], logged: readonly LoggedMessage[], log: LogReader, items: readonly ReplayItem[]): Tail {
+function findTail(messages: readonly ReplayedMessage[], matches: readonly (Match | null)[], logged: readonly LoggedMessage[], log: LogReader, items: readonly ReplayItem[], rests: WeakMap<ReplayItem, ReplayItem>): Tail {
   const last = matches.findLastIndex((match) => match !== null);
   // Nothing in common: whatever this is, it does not belong into this log.
   if (last < 0) return { items: [], messages: 0 };
@@ -267,7 +272,7 @@ function findTail(messages: readonly ReplayedMessage[], matches: readonly (Match
   const imported: ReplayImport[] = [];
   let count = 0;
 
-  const goesOn = remainder(message, match, known, items);
+  const goesOn = remainder(message, match, known, items, rests);
   const foreign = foreignStart(messages, last, goesOn);
   const end = foreign.at;
 
@@ -291,7 +296,7 @@ function findTail(messages: readonly ReplayedMessage[], matches: readonly (Match
   for (let i = end; i < items.length; i++) {
     const item = items[i] as ReplayItem;
     if (!isKept(item) || isRepeatedToolCall(item.update, toolCalls)) continue;
-    imported.push({ ...(i === end && foreign.rest ? foreign.rest : item), turnId: null });
+    imported.push({ ...item, turnId: null });
   }
   if (end < items.length) count += messages.length - foreign.message + (goesOn && message.role === 'user' ? 1 : 0);
   return { items: imported, messages: count };
@@ -305,7 +310,7 @@ interface Remainder {
 }
 
 /** Where a message goes on behind what we have of it; null when it does not. */
-function remainder(message: ReplayedMessage, match: Match, known: LoggedMessage, items: readonly ReplayItem[]): Remainder | null {
+function remainder(message: ReplayedMessage, match: Match, known: LoggedMessage, items: readonly ReplayItem[], rests: WeakMap<ReplayItem, ReplayItem>): Remainder | null {
   if (match.how !== 'extends') return null;
   const raw = known.pieces.map((piece) => piece.text).join('');
   let left = squeeze(raw).length;
@@ -322,16 +327,18 @@ function remainder(message: ReplayedMessage, match: Match, known: LoggedMessage,
     }
     // A word of the user's that only begins like ours is another one; only whole chunks of theirs are new.
     if (message.role === 'user') return null;
-    let rest = text.slice(offsetAfter(text, left));
-    if (/\s$/.test(raw)) rest = rest.trimStart();
-    return { item: i, rest: { ...item, update: { ...item.update, content: { ...content, type: 'text', text: rest } } as SessionUpdate } };
+    let words = text.slice(offsetAfter(text, left));
+    if (/\s$/.test(raw)) words = words.trimStart();
+    const rest = rests.get(item) ?? { ...item, update: { ...item.update, content: { ...content, type: 'text', text: words } } as SessionUpdate };
+    rests.set(item, rest);
+    return { item: i, rest };
   }
   return null;
 }
 
 /** Where the user's words begin that we do not have: the item, and the message it belongs to. */
-function foreignStart(messages: readonly ReplayedMessage[], last: number, goesOn: Remainder | null): { at: number; rest: ReplayItem | null; message: number } {
-  if (goesOn && (messages[last] as ReplayedMessage).role === 'user') return { at: goesOn.item, rest: goesOn.rest, message: last + 1 };
+function foreignStart(messages: readonly ReplayedMessage[], last: number, goesOn: Remainder | null): { at: number; message: number } {
+  if (goesOn && (messages[last] as ReplayedMessage).role === 'user') return { at: goesOn.item, message: last + 1 };
   let next = last + 1;
   for (;;) {
     while (next < messages.length && (messages[next] as ReplayedMessage).role !== 'user') next++;
@@ -340,7 +347,7 @@ function foreignStart(messages: readonly ReplayedMessage[], last: number, goesOn
     next += repeated;
   }
   const at = messages[next]?.from ?? Number.POSITIVE_INFINITY;
-  return { at, rest: null, message: next };
+  return { at, message: next };
 }
 
 /** How many messages from `next` on say again what came just before them, or what the replay began with. */

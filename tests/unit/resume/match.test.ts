@@ -250,4 +250,15 @@ describe('late replay', () => {
     for (const update of replayOfTwo.slice(1)) matcher.push(update);
     expect(await matcher.finish()).toMatchObject({ matched: 4, missing: 0, reachedEnd: true, next: [] });
   });
+
+  it('what was imported before is the same object later, so that nothing is stored twice', async () => {
+    const matcher = createReplayMatcher({ log: two().user('Tell me').agent('Once').end({ state: 'interrupted' }).newestFirst() });
+    for (const update of [...replayOfTwo, user('Tell me'), agent('Once upon')]) matcher.push(update);
+    const early = await matcher.finish();
+    expect(said(early)).toEqual(['agent@t3  upon']);
+    for (const update of [agent(' a time'), user('And elsewhere'), agent('Yes')]) matcher.push(update);
+    const late = await matcher.finish();
+    const known = new Set(early.imported.map(({ update }) => update));
+    expect(said({ ...late, imported: late.imported.filter(({ update }) => !known.has(update)) })).toEqual(['agent@t3  a time', 'user And elsewhere', 'agent Yes']);
+  });
 });

@@ -61,7 +61,7 @@ async function state(page: Page): Promise<State> {
 }
 
 test('I12: a tab that dies in the middle of a commit, or of a snapshot, loses nothing acknowledged', async ({ newTab }) => {
-  test.setTimeout(60_000 + ROUNDS * 4_000);
+  test.setTimeout(60_000 + ROUNDS * 15_000);
   let before = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const page = await newTab();

@@ -69,7 +69,7 @@ test('when the owner closes, the next tab takes over, and calls under way are do
 });
 
 test('I12: owners that crash in the middle of commits: nothing acknowledged is missing, nothing is done twice', async ({ newTab }) => {
-  test.setTimeout(60_000 + ROUNDS * 10_000);
+  test.setTimeout(60_000 + ROUNDS * 20_000);
   let owner = await newTab();
   await share(owner);
   for (let round = 0; round < ROUNDS; round++) {

@@ -46,6 +46,7 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
       const script = (code: string) => () => new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
       const launcher = workerLauncher({
         graceMs: 200,
+        startMs: 60_000,
         agents: {
           native: worker('variant=native&pace=0'),
           stubborn: worker('variant=stubborn&store=memory&pace=0'),
@@ -93,7 +94,7 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
     expect([two.said, two.exit]).toMatchObject(['Noted. Your name: Ada.', { kind: 'killed' }]);
     const three = await life('native', [initialize, ['session/load', { sessionId, ...place }], ['session/prompt', { sessionId, prompt: [{ type: 'text', text: 'what is my name?' }] }]]);
     expect(three.said).toContain('Your name: Ada (from my own memory of this session).');
-  });
+  }, 120_000);
 
   it('I8: what goes wrong in a worker is never clean', async () => {
     const end = (agent: string) => page.evaluate(async (name) => (await (globalThis as unknown as { launch: (agent: string) => Promise<{ exited: Promise<object> }> }).launch(name)).exited, agent);
@@ -101,5 +102,5 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
     await expect(end('broken')).rejects.toThrow('no such thing');
     await expect(end('absent')).rejects.toThrow(/could not be started/);
     expect((await life('stubborn', [initialize])).exit).toMatchObject({ kind: 'killed' });
-  });
+  }, 120_000);
 });

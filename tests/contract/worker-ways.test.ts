@@ -22,7 +22,7 @@ const WAYS: Readonly<Record<string, (variant: AgentVariant, store: string) => Ag
     const script = fileURLToPath(new URL('../../src/testing/agents/stdio.ts', import.meta.url));
     return stdioLauncher({ agents: { demo: { command: process.execPath, args: [script, '--variant', variant, '--store', store, '--pace', '0'] } } });
   },
-  worker: (variant, store) => workerLauncher({ agents: { demo: () => threadWorker(new URL('./worker-agent.fixture.ts', import.meta.url), new URLSearchParams({ variant, store }).toString()) } }),
+  worker: (variant, store) => workerLauncher({ agents: { demo: () => threadWorker(new URL('./worker-agent.fixture.ts', import.meta.url), new URLSearchParams({ variant, store }).toString()) }, startMs: 60_000 }),
 };
 
 /** What the client of two lives saw, with ids by order of appearance and without times. */
@@ -53,5 +53,5 @@ describe.each(['native', 'load', 'amnesiac', 'other-chunks', 'unknown:pi', 'null
     expect(expected.length).toBeGreaterThan(20);
     expect(await story('stdio', variant)).toEqual(expected);
     expect(await story('worker', variant)).toEqual(expected);
-  });
+  }, 120_000);
 });

@@ -16,7 +16,7 @@ afterEach(async () => {
 
 const signal = () => new AbortController().signal;
 const spec = { agent: 'demo', cwd: '/work', sessionId: 's', env: { COLOUR: 'green' } };
-const launcher = (make: () => WorkerLike, limits = {}) => workerLauncher({ agents: { demo: make }, ...limits });
+const launcher = (make: () => WorkerLike, limits = {}) => workerLauncher({ agents: { demo: make }, startMs: 60_000, ...limits });
 const launch = async (variant: string, limits = {}) => {
   const agent = await launcher(() => threadWorker(FIXTURE, `variant=${variant}`), limits).launch(spec, { signal: signal() });
   running.push(agent);
@@ -133,7 +133,7 @@ describe('the launcher contract', () => {
         ...CONTRACT_AGENTS.map((name) => [name, () => started(threadWorker(contractAgents, name))] as const),
         ['missing', () => started(threadWorker(missing))] as const,
       ]);
-      return { launcher: workerLauncher({ agents, graceMs: 300 }), cwd: '/', alive: async () => threads.size, close: async () => undefined };
+      return { launcher: workerLauncher({ agents, graceMs: 300, startMs: 60_000 }), cwd: '/', alive: async () => threads.size, close: async () => undefined };
     },
   });
 });

@@ -175,7 +175,7 @@ describe.skipIf(OLD === undefined)('on a Node without SQLite', () => {
     let out = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
     const code = new Promise((resolve) => child.on('close', resolve));
-    await expect.poll(() => out, { timeout: 10_000 }).toContain('agent_message_chunk');
+    await expect.poll(() => out, { timeout: 40_000 }).toContain('agent_message_chunk');
     process.kill(-(child.pid as number), 'SIGINT');
     expect(await code).toBe(130);
     expect(JSON.parse(out.trim().split('\n').at(-1) ?? '')).toMatchObject({ type: 'result', stopReason: 'cancelled' });

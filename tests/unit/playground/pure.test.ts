@@ -1,0 +1,248 @@
+/** The playground's decisions, each a table of cases. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatFragment, parseFragment } from '../../../playground/state/fragment.ts';
+import { FrameLog, filterFrames, wireRows } from '../../../playground/state/frames.ts';
+import { EMPTY_LINE, forTerminal, pressKey, type Line } from '../../../playground/state/line-editor.ts';
+import { INITIAL_MACHINE, reduceMachine, type Machine, type MachineInput } from '../../../playground/state/machine.ts';
+import { readMemory, writeMemory, type Memory } from '../../../playground/state/memory.ts';
+import { judge } from '../../../playground/state/runner.ts';
+import { diffTable, type TableView } from '../../../playground/state/tables.ts';
+import { describeCommit, momentsOf } from '../../../playground/state/timeline.ts';
+import { reportNotes } from '../../../playground/state/words.ts';
+import type { ResumeReport } from '../../../src/engine/types.ts';
+
+describe('a link', () => {
+  it.each([
+    ['#v=1&scenario=native-resume&agent=native&step=2', { scenario: 'native-resume', agent: 'native', step: 2 }],
+    ['#v=1&agent=bridge:mine', { agent: 'bridge:mine' }],
+    ['#v=1&agent=unknown%3Aopencode', { agent: 'unknown:opencode' }],
+    ['', {}],
+    ['#v=2&scenario=native-resume', {}],
+    ['#scenario=native-resume', {}],
+    ['#v=1&scenario=../../x&agent=<b>&step=-1', {}],
+    ['#v=1&step=1e3', {}],
+    ['#v=1&step=100', {}],
+    ['#v=1&scenario=a&prompt=rm&token=x&url=ws://evil', { scenario: 'a' }],
+  ])('%s gives only what a link may give', (hash, place) => {
+    expect(parseFragment(hash)).toEqual(place);
+  });
+
+  it('comes back as it was written', () => {
+    const name = fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,30}$/);
+    fc.assert(
+      fc.property(name, name, fc.boolean(), fc.nat(99), (scenario, agent, bridged, step) => {
+        const place = { scenario, agent: bridged ? `bridge:${agent}` : agent, step };
+        expect(parseFragment(formatFragment(place))).toEqual(place);
+      }),
+    );
+  });
+
+  it('never throws, whatever it holds', () => {
+    fc.assert(fc.property(fc.string(), (text) => void parseFragment(text)));
+  });
+});
+
+describe('the wire', () => {
+  it('gives a response the method and the time of its request, by the side that asked', () => {
+    const log = new FrameLog();
+    log.add(1, 'to-agent', { jsonrpc: '2.0', id: 1, method: 'session/prompt', params: { prompt: [] } } as never, 100);
+    log.add(1, 'from-agent', { jsonrpc: '2.0', id: 1, method: 'session/request_permission', params: {} } as never, 110);
+    log.add(1, 'to-agent', { jsonrpc: '2.0', id: 1, result: {} } as never, 130);
+    log.add(1, 'from-agent', { jsonrpc: '2.0', id: 1, result: { stopReason: 'end_turn' } } as never, 150);
+    expect(log.frames.map(({ method, kind, ms }) => [method, kind, ms])).toEqual([
+      ['session/prompt', 'request', undefined],
+      ['session/request_permission', 'request', undefined],
+      ['session/request_permission', 'response', 20],
+      ['session/prompt', 'response', 50],
+    ]);
+  });
+
+  it('keeps a bounded number of frames and counts them all (I10)', () => {
+    const log = new FrameLog(100);
+    for (let i = 0; i < 1_000; i++) log.add(1, 'from-agent', { jsonrpc: '2.0', method: 'x' } as never, i);
+    expect(log.frames.length).toBeLessThanOrEqual(125);
+    expect(log.total).toBe(1_000);
+    expect(log.frames.at(-1)!.at).toBe(999);
+  });
+
+  it('draws many updates of one kind as one row, and everything else by itself', () => {
+    const log = new FrameLog();
+    const update = (sessionUpdate: string) => log.add(1, 'from-agent', { jsonrpc: '2.0', method: 'session/update', params: { update: { sessionUpdate } } } as never, 0);
+    log.add(1, 'to-agent', { jsonrpc: '2.0', id: 1, method: 'session/prompt' } as never, 0);
+    update('plan');
+    for (let i = 0; i < 9; i++) update('agent_message_chunk');
+    update('plan');
+    expect(wireRows(log.frames, 50).map((row) => (row.kind === 'run' ? row.count : row.frame.summary || row.frame.method))).toEqual(['session/prompt', 'plan', 9, 'plan']);
+    expect(wireRows(log.frames, 2)).toHaveLength(2);
+  });
+
+  it('filters by words, direction and updates', () => {
+    const log = new FrameLog();
+    log.add(1, 'to-agent', { jsonrpc: '2.0', id: 1, method: 'session/prompt', params: { prompt: [{ type: 'text', text: 'Ada' }] } } as never, 0);
+    log.add(1, 'from-agent', { jsonrpc: '2.0', method: 'session/update', params: { update: { sessionUpdate: 'plan' } } } as never, 0);
+    const count = (filter: object) => filterFrames(log.frames, { text: '', direction: 'both', updates: true, ...filter }).length;
+    expect([count({}), count({ text: 'ADA' }), count({ direction: 'from-agent' }), count({ updates: false }), count({ text: 'nothing' })]).toEqual([2, 1, 1, 1, 0]);
+  });
+});
+
+describe('the machine', () => {
+  const after = (...inputs: MachineInput[]): Machine => inputs.reduce(reduceMachine, INITIAL_MACHINE);
+  const awake: MachineInput = { type: 'host', status: 'awake' };
+  const launch: MachineInput = { type: 'launching', process: 1, agent: 'a' };
+  const ask = (method: string, id = 1): MachineInput => ({ type: 'frame', process: 1, direction: 'to-agent', message: { jsonrpc: '2.0', id, method } as never });
+  const answer = (result: unknown, id = 1): MachineInput => ({ type: 'frame', process: 1, direction: 'from-agent', message: { jsonrpc: '2.0', id, result } as never });
+  const refuse = (id = 1): MachineInput => ({ type: 'frame', process: 1, direction: 'from-agent', message: { jsonrpc: '2.0', id, error: { code: -32002, message: 'gone' } } as never });
+  const killed = { kind: 'killed', code: null, signal: 'SIGKILL' } as const;
+
+  it.each<[string, MachineInput[], Machine['agent']]>([
+    ['a host that just woke', [awake], 'asleep'],
+    ['a launch', [awake, launch], 'starting'],
+    ['initialize', [awake, launch, ask('initialize'), answer({})], 'starting'],
+    ['session/resume', [awake, launch, ask('session/resume')], 'resuming'],
+    ['session/load', [awake, launch, ask('session/load')], 'resuming'],
+    ['a refused resume, then a new session', [awake, launch, ask('session/resume'), refuse(), ask('session/new', 2)], 'resuming'],
+    ['a resumed session', [awake, launch, ask('session/resume'), answer({})], 'live'],
+    ['a prompt', [awake, launch, ask('session/new'), answer({}), ask('session/prompt', 2)], 'prompting'],
+    ['its end', [awake, launch, ask('session/prompt'), answer({})], 'live'],
+    ['an agent the host ended, by force too', [awake, launch, { type: 'exited', process: 1, exit: killed, by: 'host' }], 'asleep'],
+    ['an agent killed by a button', [awake, launch, { type: 'exited', process: 1, exit: killed, by: 'button' }], 'dead'],
+    ['an agent that quit by itself', [awake, launch, { type: 'exited', process: 1, exit: { kind: 'quit', code: 0, signal: null }, by: 'itself' }], 'dead'],
+    ['an agent that could not start', [awake, launch, { type: 'launch_failed', process: 1, error: new Error('no') }], 'dead'],
+    ['an end after Sleep', [awake, launch, { type: 'host', status: 'asleep' }, { type: 'exited', process: 1, exit: killed, by: 'itself' }], 'asleep'],
+    ['the end of an agent that was followed by another', [awake, launch, { type: 'launching', process: 2, agent: 'a' }, { type: 'exited', process: 1, exit: killed, by: 'itself' }], 'starting'],
+  ])('after %s', (_what, inputs, status) => {
+    expect(after(...inputs).agent).toBe(status);
+  });
+
+  it('marks what the agent does not offer, what it refused and what it never answered', () => {
+    const none = after(awake, launch, ask('initialize'), answer({ agentCapabilities: { loadSession: true } }));
+    expect(none.stations).toMatchObject({ initialize: 'ok', 'session/resume': 'absent', 'session/load': 'idle' });
+    const lost = after(awake, launch, ask('session/load'), { type: 'exited', process: 1, exit: killed, by: 'itself' });
+    expect(lost.stations['session/load']).toBe('lost');
+    expect(after(awake, launch, ask('session/load'), refuse()).stations['session/load']).toBe('refused');
+  });
+});
+
+describe('the terminal', () => {
+  const type = (...keys: string[]): Line => {
+    let line = EMPTY_LINE;
+    for (const key of keys) {
+      const result = pressKey(line, key, ['first', 'second']);
+      if (result.do === 'edit') line = result.line;
+    }
+    return line;
+  };
+  it.each<[string[], string, number]>([
+    [['a', 'b', '\x7f'], 'a', 1],
+    [['a', 'b', '\x1b[D', 'x'], 'axb', 2],
+    [['a', 'b', '\x01', 'x'], 'xab', 1],
+    [['a', 'b', '\x01', '\x05', 'x'], 'abx', 3],
+    [['😀', '\x7f'], '', 0],
+    [['😀', '\x1b[D', 'x'], 'x😀', 1],
+    [['two words', '\x17'], 'two ', 4],
+    [['abc', '\x1b[D', '\x15'], 'c', 0],
+    [['\x1b[A'], 'second', 6],
+    [['\x1b[A', '\x1b[A', '\x1b[A'], 'first', 5],
+    [['mine', '\x1b[A', '\x1b[B'], 'mine', 4],
+    [['pasted\nlines\u001b[31m'], 'pasted lines[31m', 16],
+    [['\x1b[15~'], '', 0],
+  ])('%j gives %j', (keys, text, cursor) => {
+    expect(type(...keys)).toMatchObject({ text, cursor });
+  });
+
+  it('submits on Enter and cancels on Ctrl-C', () => {
+    expect(pressKey({ ...EMPTY_LINE, text: 'hi', cursor: 2 }, '\r', [])).toEqual({ do: 'submit', text: 'hi' });
+    expect(pressKey(EMPTY_LINE, '\x03', [])).toEqual({ do: 'cancel' });
+  });
+
+  it('prints nothing an agent could act with', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        // eslint-disable-next-line no-control-regex
+        expect(forTerminal(text).replaceAll('\r\n', '')).not.toMatch(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
+      }),
+    );
+    expect(forTerminal('\x1b]0;title\x07a\x1b[31mb')).toBe(']0;titlea[31mb');
+  });
+});
+
+describe('what a page keeps between visits', () => {
+  it.each([null, '', 'nonsense', '[]', '{"places":7,"branches":{},"policy":"evil"}', '{"branch":"gone"}'])('%j is read without trust', (stored) => {
+    expect(readMemory(stored)).toEqual({ scenario: null, agent: null, policy: 'auto', places: {}, branches: [], branch: null });
+  });
+  it('comes back as it was written, but for a step that was running', () => {
+    const memory: Memory = {
+      scenario: 's',
+      agent: 'a',
+      policy: 'strict',
+      places: { '|s|a': { sessionId: 'x', progress: [{ state: 'done', why: '' }, { state: 'running', why: '' }] } },
+      branches: [{ name: '1', sessionId: 'x', agentSessionId: 'y' }],
+      branch: '1',
+    };
+    expect(readMemory(writeMemory(memory))).toEqual({ ...memory, places: { '|s|a': { sessionId: 'x', progress: [{ state: 'done', why: '' }, { state: 'waiting', why: '' }] } } });
+  });
+});
+
+describe('what changed in a table', () => {
+  const view = (rows: TableView['rows'], name = 't'): TableView => ({ name, columns: ['id', 'a', 'b'], keyColumns: ['id'], rows, total: rows.length });
+  it('marks new rows and changed columns, and nothing on the first look', () => {
+    const before = view([{ id: 1, a: 1, b: null }, { id: 2, a: 1, b: null }]);
+    const after = view([{ id: 1, a: 2, b: null }, { id: 2, a: 1, b: null }, { id: 3, a: 1, b: null }]);
+    expect([...diffTable(before, after).values()]).toEqual([new Set(['a']), 'new']);
+    expect(diffTable(null, after).size).toBe(0);
+    expect(diffTable(view([], 'other'), after).size).toBe(0);
+  });
+});
+
+describe('the moments of a journal', () => {
+  const commit = (n: number, ...statements: [string, ...unknown[]][]) => ({ n, at: n, statements: statements.map(([sql, ...params]) => ({ sql, params: params as never })) });
+  it('tells each commit by what it stored, and leaves out renewed leases', () => {
+    expect(describeCommit(commit(1, ['CREATE TABLE acp_sessions (x)']))).toBe('the tables were made');
+    expect(describeCommit(commit(1, ['UPDATE acp_sessions SET lease_expires_at = ?', 5]))).toBeNull();
+    expect(describeCommit(commit(1, ['INSERT INTO acp_session_events VALUES (?, ?)', 1, 'turn_started'], ['INSERT INTO acp_session_events VALUES (?, ?)', 2, 'update']))).toBe('a prompt was stored');
+    expect(describeCommit(commit(1, ['INSERT INTO acp_session_events VALUES (?, ?)', 1, 'update']))).toBe('the agent said something');
+    expect(describeCommit(commit(1, ['DELETE FROM acp_sessions WHERE session_id = ?', 'x']))).toBe('a session was deleted');
+  });
+  it('begins with the snapshot where older commits are gone', () => {
+    const moments = momentsOf({ base: { n: 40, at: 1 }, entries: [commit(41, ['INSERT INTO workspace_files VALUES (?)', 'x'])] });
+    expect(moments.map(({ n, label }) => [n, label])).toEqual([[40, 'where the journal begins'], [41, 'a file was written']]);
+  });
+});
+
+describe('a step’s judgement', () => {
+  const report = { tier: 'resume', verified: 'listed' } as ResumeReport;
+  const said = { report, reply: 'Your cat: Ada', error: null };
+  it.each([
+    [{ tier: 'resume', reply: 'ada' }, said, 'live', true],
+    [{ tier: 'load' }, said, 'live', false],
+    [{ verified: 'unverified' }, said, 'live', false],
+    [{ reply: 'Argos' }, said, 'live', false],
+    [{ status: 'dead' }, said, 'live', false],
+    [{}, { ...said, error: { code: 'agent_exited', message: 'died' } }, 'dead', false],
+    [{ error: ['agent_exited', 'agent_start_failed'] }, { ...said, error: { code: 'agent_exited', message: 'died' } }, 'dead', true],
+    [{ error: 'agent_exited' }, said, 'live', false],
+  ] as const)('%j', (expectation, what, status, ok) => {
+    expect(judge(expectation as never, what as never, status).ok).toBe(ok);
+  });
+});
+
+describe('a report in words', () => {
+  it('says what was checked, what was sent along and what could not be set', () => {
+    const report: ResumeReport = {
+      tier: 'transcript', attempts: [], verified: 'replay-empty', replay: { received: 3, matched: 1, missing: 2, imported: 1 },
+      preamble: { mode: 'resource', bytes: 2_048, events: 8, truncated: true }, settings: { restored: ['mode'], failed: [{ id: 'model', reason: 'unknown value' }] },
+      agentSessionId: 'b', previousAgentSessionId: 'a', ms: 5, agentMs: 4,
+    };
+    expect(reportNotes(report).join('\n')).toBe(
+      [
+        'The agent said it loaded the session, and replayed nothing.',
+        'Replay: 3 messages received, 1 message matched, 2 missing, 1 imported from another client.',
+        'Preamble: 2.0 KiB covering 8 events, sent once as an embedded resource; the oldest part did not fit.',
+        'Set again: mode.',
+        'Could not set model again: unknown value',
+        'The agent’s own session id changed. The session’s id, the one you hold, did not.',
+      ].join('\n'),
+    );
+  });
+});

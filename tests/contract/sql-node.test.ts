@@ -131,6 +131,21 @@ describe('a file that is not ours to write stays as it is, byte for byte', () =>
   });
 });
 
+describe('a disk that is full', () => {
+  it('I1: rolls the batch back whole, says so, and lets go on once there is room', async () => {
+    const database = await openNodeSqlite(file);
+    await database.batch([{ sql: 'CREATE TABLE t (a TEXT) STRICT' }, { sql: 'PRAGMA max_page_count = 40' }]);
+    const large = { sql: 'INSERT INTO t VALUES (?)', params: ['x'.repeat(50_000)] };
+    await database.batch([large]);
+    await expect(database.batch([{ sql: "INSERT INTO t VALUES ('first')" }, large, large, large])).rejects.toMatchObject({ kind: 'full', message: expect.stringContaining(file) });
+    expect(await database.query('SELECT count(*) AS n FROM t')).toEqual([{ n: 1 }]);
+    await database.batch([{ sql: 'PRAGMA max_page_count = 4000' }]);
+    await database.batch([large, large, large]);
+    expect(await database.query('SELECT count(*) AS n FROM t')).toEqual([{ n: 4 }]);
+    await database.close();
+  });
+});
+
 describe('several processes on one file', () => {
   const append = (who: string, count: number): string => `
     for (let i = 0; i < ${count}; i++) {

@@ -112,12 +112,13 @@ export class Connection {
 
   #becomeWriter(): void {
     if (this.#path !== ':memory:') {
+      // Before the log is made, which takes its mode from the file.
+      makePrivate(this.#path);
       if (this.#readOnly) this.#reopen();
       this.#setQueryOnly(false);
       this.#database.exec('PRAGMA journal_mode = WAL');
       this.#database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`);
       this.#database.exec(`PRAGMA synchronous = ${this.#options.powerLossSafe ? 'FULL' : 'NORMAL'}`);
-      makePrivate(this.#path);
     }
     this.#writer = true;
   }

@@ -19,6 +19,7 @@ export interface SessionActorContext {
   vars: SessionActorVars;
   broadcast(name: string, ...args: unknown[]): void;
   keepAwake<T>(promise: Promise<T>): Promise<T>;
+  sleep(): void;
 }
 
 /** Lives as long as the actor is awake. */
@@ -118,6 +119,8 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       get: act((host, sessionId: string) => host.get(sessionId)),
       list: act((host, given?: { cursor?: string; limit?: number }) => host.list(given)),
       history: act((host, sessionId: string, given?: { after?: number; before?: number; limit?: number }) => host.history(sessionId, given)),
+      /** Puts the actor to sleep; the next call wakes it. RivetKit does the same when nobody calls for `sleepTimeout`. */
+      sleep: (c: SessionActorContext): void => c.sleep(),
       transcript: act((host, sessionId: string, given?: { budget?: number }) => host.transcript(sessionId, given)),
     },
   };

@@ -3,6 +3,7 @@
  * no rivetkit. Measured with rivetkit 2.3.19: a statement of its own costs about 3 ms, fifty in one
  * transaction 14 ms, fifty rows in one statement 3 ms; so rows that go into one table are joined.
  */
+import { parameterProblem, statementProblem, statementShape } from '../../engine/sql-text.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlErrorKind, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
 
 /** What is used of RivetKit's `c.db`. */
@@ -28,12 +29,17 @@ export function rivetkitDatabase(db: RivetDb): SqlDatabase {
     return result;
   }
 
-  const run = async (on: RivetDb, { sql, params }: Statement): Promise<readonly Row[]> => (await on.execute(sql, ...(params ?? []))) as Row[];
+  const run = async (on: RivetDb, { sql, params }: Statement): Promise<readonly Row[]> => ((await on.execute(sql, ...(params ?? []))) as Row[]).map(withBlobs);
 
   return {
-    query: (sql, params) => serially(() => run(db, { sql, ...(params ? { params } : {}) })),
+    query: (sql, params) =>
+      serially(async () => {
+        check({ sql, ...(params ? { params } : {}) }, 'query');
+        return run(db, { sql, ...(params ? { params } : {}) });
+      }),
     batch: (statements) =>
       serially(async () => {
+        for (const statement of statements) check(statement, 'batch');
         const joined = joinInserts(statements);
         const results: StatementResult[] = [];
         const all = async (on: RivetDb) => {
@@ -53,6 +59,27 @@ export function rivetkitDatabase(db: RivetDb): SqlDatabase {
       await tail;
     },
   };
+}
+
+/** SQLite would bind NULL for what is missing, and run only the first of two statements: say so instead. */
+function check({ sql, params = [] }: Statement, use: 'query' | 'batch'): void {
+  const shape = statementShape(sql);
+  // Other bindings open a read-only connection for this; an actor has one connection.
+  const reads = !shape.mayWrite || (shape.verb === 'PRAGMA' && !sql.includes('='));
+  const writes = use === 'query' && !reads ? `${shape.verb} may change the database; use a batch` : null;
+  const problem = statementProblem(shape, use) ?? writes ?? parameterProblem(shape, params) ?? params.map(tooLarge).find((reason) => reason !== null);
+  if (problem) throw new SqlError('other', `The actor’s database: ${problem}: ${sql.slice(0, 200)}`);
+}
+
+/** RivetKit 2.3.19 binds every whole number as a 64-bit integer, and cuts larger ones off at 2^63. */
+function tooLarge(value: SqlValue): string | null {
+  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) > 2 ** 63 ? `RivetKit cannot store the number ${value}` : null;
+}
+
+/** RivetKit gives a blob as an array of numbers, and an empty one as null. */
+function withBlobs(row: Row): Row {
+  if (!Object.values(row).some(Array.isArray)) return row;
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Array.isArray(value) ? Uint8Array.from(value as number[]) : value]));
 }
 
 const INSERT = /^(INSERT INTO \w+ \([^()]*\) VALUES )(\(\s*\?(?:\s*,\s*\?)*\s*\))\s*;?\s*$/i;

@@ -5,12 +5,13 @@
  *   npm test -- unit e2e         these stages only
  *   FAULTS=full npm test         every fault, not a tenth of them
  */
-import { continueOnProjectNode, main, SetupError } from './support/run.mjs';
+import { continueOnProjectNode, endWithChildren, main, SetupError } from './support/run.mjs';
 import { setUp } from './support/setup.mjs';
 
 await main(async () => {
   await setUp();
   await continueOnProjectNode();
+  endWithChildren();
   const { STAGES } = await import('./support/stages.mjs');
   const { closingLine, sum } = await import('./support/counts.mjs');
 

@@ -11,6 +11,19 @@ export function projectEnv(extra = {}) {
   return { ...process.env, ...extra, PATH: `${inRoot('node_modules/.bin')}:${process.env.PATH ?? ''}` };
 }
 
+/** What `run` has started and has not ended yet. */
+const running = new Set();
+
+/** Passes SIGTERM and SIGHUP on to what is running and then goes the same way. Ctrl-C reaches it without us. */
+export function endWithChildren() {
+  for (const [signal, code] of [['SIGTERM', 143], ['SIGHUP', 129], ['SIGINT', 130]]) {
+    process.once(signal, () => {
+      for (const child of running) child.kill(signal);
+      process.exit(code);
+    });
+  }
+}
+
 /**
  * Runs a program to its end.
  *
@@ -26,6 +39,8 @@ export function run(command, args, { cwd = ROOT, env = projectEnv(), stdio = 'in
       env,
       stdio: stdio === 'inherit' ? 'inherit' : ['ignore', 'pipe', 'pipe'],
     });
+    running.add(child);
+    child.once('close', () => running.delete(child));
     const chunks = [];
     child.stdout?.on('data', (chunk) => chunks.push(chunk));
     child.stderr?.on('data', (chunk) => chunks.push(chunk));

@@ -73,7 +73,7 @@ const has = (folder, ending) => () => filesUnder(folder).some((file) => file.end
 /** @type {Stage[]} */
 export const STAGES = [
   { name: 'typecheck', exists: () => true, run: () => check([[TSC, '-p', 'tsconfig.json'], [TSC, '-p', 'src/engine/tsconfig.json'], [TSC, '-p', 'tests/opencode/tsconfig.json']]) },
-  { name: 'lint', exists: () => true, run: () => check([[ESLINT, '.', '--max-warnings=0']]) },
+  { name: 'lint', exists: () => true, run: () => check([[ESLINT, '.', '--ignore-pattern', '.setup/', '--max-warnings=0']]) },
   { name: 'deps', exists: () => true, run: () => check([[inRoot('scripts/deps-status.mjs')]]) },
   ...['unit', 'contract', 'integration'].map((name) => ({
     name,

@@ -19,7 +19,7 @@ import { count, quote } from './words.ts';
 /** How long an agent may take to end after its input closed before that counts as staying. */
 const EXIT_MS = 5_000;
 /** How long its children may take to follow it. */
-const FOLLOW_MS = 1_000;
+const FOLLOW_MS = 3_000;
 
 export interface AgentCommand {
   readonly command: string;

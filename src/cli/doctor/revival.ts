@@ -37,7 +37,8 @@ export async function killAndResume(examination: Examination, patient: Patient):
     if (answer.kind !== 'answered') {
       const { outcome, evidence } = await readAs(agent, answer, { method: 'session/resume', sessionId, cwd, canList: facts.canList });
       revival = refused(outcome);
-      findings.fail('kill-and-resume', afterKill(outcome, evidence, patient), answer.ms, { breaksProtocol: outcome === 'unsupported' });
+      if (needsPrompt(outcome, patient)) findings.skip('kill-and-resume', NEEDS_PROMPT);
+      else findings.fail('kill-and-resume', afterKill(outcome, evidence), answer.ms, { breaksProtocol: outcome === 'unsupported' });
       return;
     }
     await agent.quiet();
@@ -65,7 +66,8 @@ export async function killAndLoad(examination: Examination, patient: Patient): P
     if (answer.kind !== 'answered') {
       const { outcome, evidence } = await readAs(agent, answer, { method: 'session/load', sessionId, cwd, canList: facts.canList });
       revival = refused(outcome);
-      findings.fail('kill-and-load', afterKill(outcome, evidence, patient), answer.ms, { breaksProtocol: outcome === 'unsupported' });
+      if (needsPrompt(outcome, patient)) findings.skip('kill-and-load', NEEDS_PROMPT);
+      else findings.fail('kill-and-load', afterKill(outcome, evidence), answer.ms, { breaksProtocol: outcome === 'unsupported' });
       return;
     }
     await agent.quiet();
@@ -126,7 +128,10 @@ async function remembers(agent: ExaminedAgent, patient: Patient, sessionId: stri
   return false;
 }
 
-function afterKill(outcome: UnknownSessionAnswer, evidence: string, patient: Patient): string {
-  const doubt = patient.said.length === 0 ? ' The session had never been prompted; some agents keep only sessions that were.' : '';
-  return `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).${doubt}`;
-}
+const NEEDS_PROMPT = 'It forgets a session that was never prompted, and none was prompted here; whether it brings others back needs a prompt.';
+
+/** An agent may keep only sessions that were prompted; without a prompt its forgetting says nothing. */
+const needsPrompt = (outcome: UnknownSessionAnswer, patient: Patient): boolean => outcome === 'unknown_session' && patient.said.length === 0;
+
+const afterKill = (outcome: UnknownSessionAnswer, evidence: string): string =>
+  `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).`;

@@ -23,6 +23,9 @@ export function verdictOf(outcomes: Outcomes, checks: readonly Check[]): DoctorR
 /** Walks down the tiers with the engine's own decision, fed with what the agent did. */
 function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; summary: string } {
   if (!outcomes.examined) return { tier: null, summary: 'How its sessions come back could not be found out.' };
+  if (!outcomes.said && [outcomes.resume, outcomes.load].some((revival) => revival?.outcome === 'unknown_session')) {
+    return { tier: null, summary: 'It forgets sessions that were never prompted; how others come back could not be found out without a prompt.' };
+  }
   const attempts: TriedStep[] = [];
   let last: Revival | null = null;
   // The list was already asked where an error alone did not tell; its answer is in the outcome.

@@ -108,6 +108,13 @@ test('without prompts no model is asked, and what needs one is skipped with the 
   expect(report.verdict.tier).toBe('resume');
 });
 
+test('without prompts, an agent that keeps only prompted sessions is not judged by that', { timeout: 60_000 }, async () => {
+  const report = await examine('never-prompted-forgets', { prompt: false });
+  expect(failures(report)).toEqual([]);
+  expect(report.checks.find(({ id }) => id === 'kill-and-resume')).toMatchObject({ outcome: 'skip', detail: expect.stringContaining('needs a prompt') });
+  expect(report.verdict.tier).toBeNull();
+});
+
 test('I7 what an agent leaves behind is found, named and ended', { timeout: 60_000 }, async () => {
   // A shell that starts a helper in a session of its own and then becomes the agent.
   const script = path.join(stores, 'littering.sh');

@@ -23,6 +23,8 @@ describe('the verdict is what a client of the engine gets', () => {
     ['hangs in resume', { capabilities: all, resume: failed('hang'), load: came('replay-matched') }, null, /did not answer in time/],
     ['crashes in load', { capabilities: { ...all, resume: false }, load: failed('crash') }, null, /ended before it answered/],
     ['is busy', { capabilities: all, resume: failed('session_busy') }, null, /in use elsewhere/],
+    ['was never prompted and forgets such sessions', { capabilities: all, resume: failed('unknown_session'), load: failed('unknown_session'), said: false }, null, /without a prompt/],
+    ['was never prompted and comes back', { capabilities: all, resume: came('unverified'), said: false }, 'resume', /comes back/],
     ['could not be examined', { examined: false }, null, /could not be found out/],
   ];
   test.each(cases)('an agent that %s', (_what, outcomes, tier, words) => {

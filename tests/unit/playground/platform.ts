@@ -9,6 +9,7 @@ async function journalled(commits: Commit[]): Promise<PlaygroundDatabase> {
   const database = await replay(commits);
   const listeners = new Set<() => void>();
   return {
+    ...(database.owners ? { owners: database.owners } : {}),
     query: (sql, params) => database.query(sql, params),
     async batch(statements) {
       const results = await database.batch(statements);

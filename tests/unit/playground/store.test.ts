@@ -1,0 +1,192 @@
+/** The store on the shipped engine: reloads, forks, links and refusals, without a browser. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { BRIDGE_PREFIX } from '../../../playground/state/agents.ts';
+import { Playground } from '../../../playground/state/store.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { testPlatform, type TestPlatform } from './platform.ts';
+
+const opened: Playground[] = [];
+afterEach(async () => {
+  for (const pg of opened.splice(0)) await pg.dispose();
+});
+
+async function open(platform: TestPlatform): Promise<Playground> {
+  const pg = new Playground({ platform });
+  opened.push(pg);
+  await pg.start();
+  return pg;
+}
+
+/** As a closed page: nothing live is left, and what a browser keeps is kept. */
+async function reload(pg: Playground, platform: TestPlatform): Promise<[Playground, TestPlatform]> {
+  await pg.dispose();
+  opened.splice(opened.indexOf(pg), 1);
+  const next = testPlatform(platform);
+  return [await open(next), next];
+}
+
+const free = (): TestPlatform => Object.assign(testPlatform(), { hash: '#v=1&scenario=free&agent=native' });
+const said = (pg: Playground): string => pg.view.value.items.map((item) => ('pieces' in item ? item.pieces.join('') : '')).join('\n');
+/** Moves to the last moment at which the conversation does not hold the word. */
+async function seekBefore(pg: Playground, word: string): Promise<void> {
+  await pg.time.refresh();
+  for (let index = pg.time.moments.value.length - 1; index >= 0; index--) {
+    await pg.seek(index);
+    if (!said(pg).includes(word)) return;
+  }
+  throw new Error(`every moment holds ${word}`);
+}
+
+describe('the playground', () => {
+  it('shows after a reload what was there, and resumes it', async () => {
+    const platform = free();
+    const first = await open(platform);
+    await first.say('My cat is called Ada.');
+    const sessionId = first.sessionId.value;
+    const [second] = await reload(first, platform);
+    expect(second.sessionId.value).toBe(sessionId);
+    expect(said(second)).toContain('Noted. Your cat: Ada.');
+    expect(second.keeper.machine.value.agent).toBe('asleep');
+    const { report, reply } = await second.say('What is my cat called?');
+    expect(report?.tier).toBe('resume');
+    expect(reply).toContain('Ada');
+  });
+
+  it('does not run a link’s steps again where this browser has already run them', async () => {
+    const platform = Object.assign(testPlatform(), { hash: '#v=1&scenario=native-resume&agent=native&step=2' });
+    const first = await open(platform);
+    expect(first.play.next.value).toBe(2);
+    const [second] = await reload(first, platform);
+    expect(second.play.next.value).toBe(2);
+    expect(second.keeper.frames.value).toEqual([]);
+    expect(said(second).match(/My cat/g)).toHaveLength(1);
+  });
+
+  it('gives a prompt back that could not be stored, and keeps one that was', async () => {
+    const pg = await open(Object.assign(testPlatform(), { hash: '#v=1&scenario=free&agent=crash-initialize' }));
+    pg.draft.value = 'Are you there?';
+    await pg.sendDraft();
+    expect(pg.draft.value).toBe('Are you there?');
+    expect(pg.problem.value?.text).not.toBe('');
+    expect(pg.sessionId.value).toBeNull();
+    const empty = await open(free());
+    empty.draft.value = '   ';
+    await empty.sendDraft();
+    expect(empty.problem.value?.code).toBe('invalid_argument');
+  });
+
+  it('forks from a moment without what came later, and returns to a main line that has it', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.say('My cat is called Ada.');
+    await pg.say('My dog is called Argos.');
+    await seekBefore(pg, 'Argos');
+    expect(said(pg)).toContain('Ada');
+    await pg.fork();
+    expect(pg.branch.value).toBe('1');
+    const { report, reply } = await pg.say('What do you remember?');
+    // The agent’s own session went on in the main line; here it must not be taken up.
+    expect(report?.tier).toBe('transcript');
+    expect(reply).toContain('Ada');
+    expect(reply).not.toContain('Argos');
+    expect((await pg.say('And now?')).report?.tier).toBe('live');
+    await pg.sleep();
+    expect((await pg.say('My fish is called Jonah.')).report?.tier).toBe('resume');
+    const [again] = await reload(pg, platform);
+    expect(again.branch.value).toBe('1');
+    expect(said(again)).toContain('Jonah');
+    await again.returnToNow();
+    expect(again.branch.value).toBeNull();
+    expect(said(again)).toContain('Argos');
+    expect(said(again)).not.toContain('Jonah');
+    const main = await again.say('What is my dog called?');
+    expect(main.report?.tier).toBe('resume');
+    expect(main.reply).toContain('Argos');
+  });
+
+  it('changes nothing while one looks at the past, and the machine shows that moment', async () => {
+    const pg = await open(free());
+    await pg.say('My cat is called Ada.');
+    await pg.sleep();
+    await pg.time.refresh();
+    const seen = new Set<string>();
+    for (let index = 0; index < pg.time.moments.value.length; index++) {
+      await pg.seek(index);
+      seen.add(pg.machine.value.agent);
+      await expect(pg.time.past.value!.database.query('SELECT count(*) AS n FROM acp_sessions')).resolves.toBeDefined();
+    }
+    expect([...seen]).toEqual(expect.arrayContaining(['asleep', 'prompting', 'live']));
+    await pg.returnToNow();
+    expect(pg.machine.value.agent).toBe('asleep');
+  });
+
+  it('sends nothing to a bridged agent because of a link', async () => {
+    const launched: string[] = [];
+    const platform: TestPlatform = Object.assign(testPlatform(), {
+      hash: `#v=1&scenario=native-resume&agent=${BRIDGE_PREFIX}native&step=3`,
+      bridge: {
+        discover: async () => ({ url: 'ws://127.0.0.1:1', token: 't' }),
+        list: async () => [{ name: 'native', cwd: '/home/me' }],
+        launcher: () => {
+          const inner = inProcessLauncher();
+          return { launch: ((spec, options) => (launched.push(spec.agent), inner.launch(spec, options))) as typeof inner.launch };
+        },
+      },
+    });
+    const pg = await open(platform);
+    expect(pg.agent.value).toBe('bridge:native');
+    expect(pg.play.linkWaits.value).toMatch(/nothing is sent by itself/);
+    expect(launched).toEqual([]);
+    await pg.play.runNext();
+    expect(launched).toEqual(['native']);
+    expect(pg.live.value.info?.cwd).toBe('/home/me');
+    expect(platform.stored).not.toContain('ws://');
+  });
+
+  it('chooses a bridged agent first when nothing was chosen', async () => {
+    const platform: TestPlatform = Object.assign(testPlatform(), {
+      bridge: { discover: async () => ({ url: 'ws://127.0.0.1:1', token: 't' }), list: async () => [{ name: 'mine', cwd: '/x' }], launcher: () => inProcessLauncher() },
+    });
+    expect((await open(platform)).agent.value).toBe('bridge:mine');
+  });
+
+  it('opens an exported file as a copy, and refuses what is none', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.say('My cat is called Ada.');
+    await pg.exportDatabase();
+    await pg.importDatabase(new TextEncoder().encode('nonsense'));
+    expect(pg.problem.value?.text).toMatch(/not a SQLite database/);
+    expect(pg.branch.value).toBeNull();
+    await pg.importDatabase(platform.downloads[0]!);
+    expect(pg.branch.value).toBe('import 1');
+    expect(said(pg)).toContain('Ada');
+    await pg.returnToNow();
+    expect(said(pg)).toContain('Ada');
+  });
+
+  it('asks the other tabs before it deletes everything, and then starts anew', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.say('My cat is called Ada.');
+    expect(await pg.inventory()).toMatchObject({ sessions: 1, forks: 0 });
+    await pg.reset();
+    opened.splice(0);
+    expect(platform.sent).toContainEqual({ type: 'reset' });
+    expect([platform.branches.size, platform.stored, platform.hash, platform.reloads]).toEqual([0, null, '', 1]);
+    const after = await open(Object.assign(testPlatform(platform), { hash: '#v=1&scenario=free&agent=native' }));
+    expect((await after.say('What is my cat called?')).reply).not.toContain('Ada');
+  });
+
+  it('can be left in the middle of a turn for another scenario', async () => {
+    const pg = await open(free());
+    const turn = pg.say('Hang');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pg.chooseScenario('load-replay');
+    expect((await turn).error?.code).toBe('turn_outcome_unknown');
+    expect(pg.scenario.value.name).toBe('load-replay');
+    expect(pg.agent.value).toBe('load');
+    await pg.play.runNext();
+    expect(pg.play.progress.value[0]?.state).toBe('done');
+  });
+});

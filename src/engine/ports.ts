@@ -89,9 +89,15 @@ export type SqlErrorKind =
 export class SqlError extends Error {
   override readonly name = 'SqlError';
   readonly kind: SqlErrorKind;
+  /**
+   * The contract's code where there is one for it: `database_corrupt`, `storage_full`. So a database that
+   * cannot even be opened is told apart by the same `code` as one that fails later, in a host.
+   */
+  readonly code: 'database_corrupt' | 'storage_full' | undefined;
   constructor(kind: SqlErrorKind, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.kind = kind;
+    this.code = kind === 'corrupt' ? 'database_corrupt' : kind === 'full' ? 'storage_full' : undefined;
   }
 }
 

@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import type { AgentExit } from '../engine/ports.ts';
 import type { RunningProcess } from '../adapters/stdio/agent-process.ts';
 import { type CloseCause, closeFrame } from './close.ts';
+import { corker } from './cork.ts';
 import { textFrame } from './frames.ts';
 import { judgeFrame } from './inbound.ts';
 import type { BridgeLimits } from './limits.ts';
@@ -31,6 +32,7 @@ export class Connection {
   readonly done: Promise<void>;
   readonly #options: ConnectionOptions;
   readonly #watch: Watch;
+  readonly #corkInput: () => void;
   #cause: CloseCause | null = null;
 
   constructor(options: ConnectionOptions) {
@@ -39,6 +41,7 @@ export class Connection {
     this.#options = options;
     const { websocket, socket, running, limits } = options;
     this.exited = running.exited;
+    this.#corkInput = corker(running.stdin);
     this.#watch = new Watch(websocket, socket, limits, (limit) => this.#giveUp({ kind: 'limit', limit }));
     const output = pumpOut({
       running,
@@ -106,6 +109,7 @@ export class Connection {
       case 'forward':
         this.#watch.messageIn();
         if (!running.stdin.writable) return;
+        this.#corkInput();
         running.stdin.write(`${verdict.line}\n`);
         if (running.stdin.writableLength > limits.bufferedBytes) this.#holdUntilDrained(running.stdin);
         return;

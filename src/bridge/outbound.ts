@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { RunningProcess } from '../adapters/stdio/agent-process.ts';
 import { LineCutter, LineTooLong } from '../adapters/stdio/lines.ts';
+import { corker } from './cork.ts';
 import { framesOf } from './frames.ts';
 
 export interface OutboundOptions {
@@ -24,12 +25,14 @@ export function pumpOut(options: OutboundOptions): Promise<void> {
   const { stdout } = running;
   const cutter = new LineCutter(options.messageBytes);
   const note = (line: Buffer): void => running.note(line);
+  const cork = corker(socket);
   let stopped = false;
   const send = (block: Buffer): void => {
     const out = framesOf(block, note);
     if (out === null) return;
     options.onMessages(out.messages);
     if (!options.open()) return;
+    cork();
     socket.write(out.frames);
     if (socket.writableLength > options.bufferedBytes) {
       stdout.pause();

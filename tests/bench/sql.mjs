@@ -13,7 +13,7 @@ import { chromium } from '@playwright/test';
 import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
 import { serveSqljsPage } from '../e2e/support/sqljs-server.ts';
 
-const ROUNDS = 7;
+const ROUNDS = 9;
 const SCHEMA = 'CREATE TABLE log (session TEXT, seq INTEGER, kind TEXT, payload TEXT, PRIMARY KEY (session, seq)) STRICT';
 const INSERT = 'INSERT INTO log VALUES (?, ?, ?, ?)';
 const PAYLOAD = JSON.stringify({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'The quick brown fox jumps over the lazy dog.' } });
@@ -52,14 +52,16 @@ async function appends() {
   const results = [];
   try {
     for (const [batches, rows] of [[3_000, 1], [1_000, 20], [50, 400]]) {
-      const ratios = [];
+      const [ours, theirs] = [[], []];
       for (let round = 0; round < ROUNDS; round++) {
         const file = path.join(directory, `${batches}-${round}`);
         // Turn about, so that what the machine does meanwhile hits both.
-        const [first, second] = round % 2 ? [await throughPort(`${file}-a`, batches, rows), bare(`${file}-b`, batches, rows)] : [bare(`${file}-b`, batches, rows), await throughPort(`${file}-a`, batches, rows)];
-        ratios.push(round % 2 ? first / second : second / first);
+        if (round % 2) theirs.push(bare(`${file}-b`, batches, rows));
+        ours.push(await throughPort(`${file}-a`, batches, rows));
+        if (round % 2 === 0) theirs.push(bare(`${file}-b`, batches, rows));
       }
-      results.push({ what: `node:sqlite: ${batches} batches of ${rows} rows, against bare prepared inserts`, ratio: median(ratios), target: '≤ 1.5' });
+      // The best of each: everything above it is the machine's doing.
+      results.push({ what: `node:sqlite: ${batches} batches of ${rows} rows, against bare prepared inserts`, ratio: Math.min(...ours) / Math.min(...theirs), target: '≤ 1.5' });
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });

@@ -20,6 +20,7 @@ const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 const CHANGES_SCHEMA = new Set(['CREATE', 'ALTER', 'DROP']);
 
 interface Prepared {
+  readonly sql: string;
   readonly statement: StatementSync;
   readonly shape: StatementShape;
   readonly problem: { readonly query: string | null; readonly batch: string | null };
@@ -38,6 +39,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   #database: DatabaseSync;
   #statements = new Map<string, Prepared>();
+  #last: Prepared | undefined;
   /** `query_only`: SQLite itself refuses a query that would write, however it is worded. */
   #queryOnly = false;
   /** False until the first batch made the file ours to write. */
@@ -88,7 +90,7 @@ export class Connection {
   }
 
   #forgetOldSchema(): void {
-    if (this.#schemaChanged) this.#statements.clear();
+    if (this.#schemaChanged) this.#dropStatements();
     this.#schemaChanged = false;
   }
 
@@ -102,8 +104,13 @@ export class Connection {
   }
 
   close(): void {
-    this.#statements.clear();
+    this.#dropStatements();
     this.#database.close();
+  }
+
+  #dropStatements(): void {
+    this.#statements.clear();
+    this.#last = undefined;
   }
 
   #open(readOnly: boolean): DatabaseSync {
@@ -153,18 +160,21 @@ export class Connection {
   }
 
   #prepare(sql: string): Prepared {
+    // Most batches run one text many times over.
+    if (this.#last?.sql === sql) return this.#last;
     const known = this.#statements.get(sql);
     if (known) {
       // Last used goes last, so that the first key is the least recently used.
       this.#statements.delete(sql);
       this.#statements.set(sql, known);
-      return known;
+      return (this.#last = known);
     }
     const shape = statementShape(sql);
     if (shape.verb === '') throw new SqlError('other', `Database ${this.#path}: there is no statement in the text: ${excerpt(sql)}`);
     const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') };
-    const prepared = { statement: this.#database.prepare(sql), shape, problem };
+    const prepared = { sql, statement: this.#database.prepare(sql), shape, problem };
     this.#statements.set(sql, prepared);
+    this.#last = prepared;
     if (this.#statements.size > CACHED_STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!);
     return prepared;
   }

@@ -48,7 +48,7 @@ function logOf(said: readonly Turn[], sizes: Iterator<number>): LogBuilder {
 const ids = fc.constantFrom<Ids>('none', 'message', 'turn');
 const stream = () => cuts.map((s) => s[Symbol.iterator]());
 /** `RUNS=20000` searches as long as you like. */
-const RUNS = { numRuns: Number(process.env['RUNS'] ?? 250) };
+const RUNS = { numRuns: Number(process.env['RUNS'] ?? 150) };
 
 describe('I3: for any log and any way to replay it', () => {
   it('a whole replay matches whole and adds nothing', async () => {

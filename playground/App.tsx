@@ -72,7 +72,7 @@ export function App({ pg, loadTerminal, pageUrl }: { readonly pg: Playground; re
             key={name}
             type="button"
             onClick={() => {
-              const panel = document.getElementById(`rp-${name.toLowerCase().replaceAll(' ', '-')}`);
+              const panel = document.querySelector(`.rp [data-panel="${name}"]`);
               panel?.scrollIntoView({ block: 'start' });
             }}
           >

@@ -1,12 +1,13 @@
 /** The playground's entry: what a page calls, by dynamic import, to put the app into an element. */
 import { h, render } from 'preact';
 import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url';
-import AgentWorker from './agent.worker.ts?worker';
+import agentWorkerUrl from './agent.worker.ts?worker&url';
 import { App } from './App.tsx';
 import { Embed } from './embeds/Embed.tsx';
-import ConsoleWorker from './state/sql-console.worker.ts?worker';
+import consoleWorkerUrl from './state/sql-console.worker.ts?worker&url';
 import { browserPlatform } from './state/browser.ts';
 import { Playground } from './state/store.ts';
+import { WorkerSource } from './state/worker-source.ts';
 import './playground.css';
 
 export interface MountOptions {
@@ -27,8 +28,8 @@ export async function mount(element: HTMLElement, options: MountOptions = {}): P
     platform: browserPlatform({
       wasmUrl,
       embedded,
-      startAgentWorker: (name) => new AgentWorker({ name }),
-      startConsoleWorker: () => new ConsoleWorker(),
+      agentWorker: new WorkerSource(agentWorkerUrl, import.meta.env.DEV),
+      consoleWorker: new WorkerSource(consoleWorkerUrl, import.meta.env.DEV),
     }),
     ...(embedded ? { place: { scenario: options.scenario } } : {}),
   });

@@ -1,10 +1,13 @@
 /** What the bundler gives for these imports. */
-declare module '*?worker' {
-  const make: new (options?: { name?: string }) => Worker;
-  export default make;
+declare module '*?worker&url' {
+  const url: string;
+  export default url;
 }
 declare module '*?url' {
   const url: string;
   export default url;
 }
 declare module '*.css' {}
+interface ImportMeta {
+  readonly env: { readonly DEV: boolean };
+}

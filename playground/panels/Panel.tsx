@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { useId } from 'preact/hooks';
 
 /** One titled region. Its accessible name is its title, the same at every width and in every theme. */
 export function Panel(props: {
@@ -8,11 +9,12 @@ export function Panel(props: {
   readonly aside?: ComponentChildren;
   readonly children: ComponentChildren;
 }) {
-  const id = `rp-${props.name.toLowerCase().replaceAll(' ', '-')}`;
+  // Several small playgrounds can stand on one page.
+  const id = useId();
   return (
-    <section id={id} class={`rp-panel ${props.class ?? ''}`} aria-labelledby={`${id}-title`}>
+    <section data-panel={props.name} class={`rp-panel ${props.class ?? ''}`} aria-labelledby={id}>
       <header class="rp-panel-head">
-        <h2 id={`${id}-title`}>{props.name}</h2>
+        <h2 id={id}>{props.name}</h2>
         {props.aside ? <div class="rp-panel-aside">{props.aside}</div> : null}
       </header>
       <div class="rp-panel-body">{props.children}</div>

@@ -7,11 +7,12 @@ import { agentStoreName, indexedDbStore } from '../../src/testing/agents/idb-sto
 import { AGENT_VARIANTS, VARIANT_DESCRIPTIONS, type AgentVariant } from '../../src/testing/agents/variants.ts';
 import type { BridgeAccess, PastDatabase, Platform, PlaygroundDatabase, TabMessage } from './platform.ts';
 import { runOnCopy } from './sql-console.ts';
+import type { WorkerSource } from './worker-source.ts';
 
 export interface BrowserOptions {
   readonly wasmUrl: string;
-  readonly startAgentWorker: (name: string) => Worker;
-  readonly startConsoleWorker: () => Worker;
+  readonly agentWorker: WorkerSource;
+  readonly consoleWorker: WorkerSource;
   /** Keeps nothing and touches no address: for small playgrounds in prose. */
   readonly embedded: boolean;
 }
@@ -24,11 +25,21 @@ export function browserPlatform(options: BrowserOptions): Platform {
   // Small playgrounds keep no session, but their agents must outlive their workers: a store apart from the page's.
   const storeOf = (variant: string): string => (embedded ? `rehydrate-embed-${variant}` : agentStoreName(variant as AgentVariant));
   const agents = Object.fromEntries(
-    AGENT_VARIANTS.map((variant) => [variant, () => options.startAgentWorker(new URLSearchParams({ variant, store: storeOf(variant) }).toString())]),
+    AGENT_VARIANTS.map((variant) => [variant, () => options.agentWorker.start(new URLSearchParams({ variant, store: storeOf(variant) }).toString())]),
   );
   const channel = embedded || !('BroadcastChannel' in globalThis) ? null : new BroadcastChannel(CHANNEL);
+  let wasm: Promise<ArrayBuffer> | null = null;
+  // Kept once it is here, so that the console works offline too.
+  const consoleParts = async (): Promise<ArrayBuffer> => {
+    wasm ??= Promise.all([fetch(options.wasmUrl).then((response) => response.arrayBuffer()), options.consoleWorker.load()]).then(([bytes]) => bytes);
+    return wasm.catch((error: unknown) => {
+      wasm = null;
+      throw error;
+    });
+  };
   return {
     openDatabase: (branch, bytes) => openDatabase(options, branch, bytes),
+    openInMemory: (bytes, reason) => openInMemory(options, bytes, reason),
     async deleteDatabases(branches) {
       for (const branch of branches) {
         const database = await open(options, branch);
@@ -38,6 +49,7 @@ export function browserPlatform(options: BrowserOptions): Platform {
       }
     },
     tabAgents: {
+      load: () => options.agentWorker.load(),
       names: AGENT_VARIANTS,
       describe: (name) => VARIANT_DESCRIPTIONS[name as AgentVariant] ?? '',
       launcher: workerLauncher({ agents }),
@@ -48,7 +60,10 @@ export function browserPlatform(options: BrowserOptions): Platform {
       list: (access) => listBridgeAgents(access),
       launcher: (access) => websocketLauncher(access),
     },
-    runSql: (bytes, sql) => runOnCopy({ wasmUrl: options.wasmUrl, bytes, sql }, options.startConsoleWorker),
+    runSql: async (bytes, sql) => runOnCopy({ wasm: await consoleParts(), bytes, sql }, () => options.consoleWorker.start()),
+    async loadRest() {
+      await consoleParts();
+    },
     memory: embedded ? memoryOfNothing() : pageMemory(),
     tabs: {
       send: (message) => channel?.postMessage(message),
@@ -86,6 +101,17 @@ async function openDatabase(options: BrowserOptions, branch: string | null, byte
   const database = await open(options, branch);
   if (bytes) await database.importFile(bytes);
   const { storage } = database;
+  return bound(database, storage.kind === 'memory' && storage.reason !== undefined ? storage.reason : null);
+}
+
+/** What goes on when the browser’s store is full: the same rows, for as long as the page lives. */
+async function openInMemory(options: BrowserOptions, bytes: Uint8Array, reason: string): Promise<PlaygroundDatabase> {
+  const database = await openSqljs({ locateFile: () => options.wasmUrl });
+  await database.importFile(bytes);
+  return bound(database, reason);
+}
+
+function bound(database: SqljsDatabase | SharedSqljsDatabase, warning: string | null): PlaygroundDatabase {
   return {
     ...(database.owners ? { owners: database.owners } : {}),
     query: (sql, params) => database.query(sql, params),
@@ -100,7 +126,7 @@ async function openDatabase(options: BrowserOptions, branch: string | null, byte
       listener(database.role);
       return database.onRole(listener);
     },
-    warning: storage.kind === 'memory' && storage.reason !== undefined ? storage.reason : null,
+    warning,
   };
 }
 

@@ -29,6 +29,7 @@ export class Keeper {
   #machine: Machine = INITIAL_MACHINE;
   #host: Host | null = null;
   #database: SqlDatabase | null = null;
+  #sleeping: Promise<void> | null = null;
   #processes = 0;
   #drawing = false;
   readonly #wait: (go: () => void) => void;
@@ -51,6 +52,8 @@ export class Keeper {
 
   /** The host, opened if there is none. No agent starts. */
   async wake(): Promise<Host> {
+    // A host that still puts its agents to sleep holds its sessions: the next one waits for it.
+    while (this.#sleeping) await this.#sleeping;
     if (this.#host) return this.#host;
     if (!this.#database) throw new Error('The database is not open yet.');
     const client = this.#options.client(this.#database);
@@ -64,10 +67,17 @@ export class Keeper {
     const host = this.#host;
     this.#host = null;
     this.crashArmed.value = false;
-    if (!host) return;
+    if (!host) {
+      await this.#sleeping;
+      return;
+    }
     // Said first, so that an agent that ends now is asleep and not dead.
     this.dispatch({ type: 'host', status: 'asleep' });
-    await host.sleep();
+    const sleeping = host.sleep().finally(() => {
+      if (this.#sleeping === sleeping) this.#sleeping = null;
+    });
+    this.#sleeping = sleeping;
+    await sleeping;
   }
 
   /** The agents that run for a session. */

@@ -48,10 +48,14 @@ export interface BridgeAgent {
 export interface Platform {
   /** Opens the database of a branch; null is the main one. `bytes` is what a new branch begins with. */
   openDatabase(branch: string | null, bytes?: Uint8Array): Promise<PlaygroundDatabase>;
+  /** The same rows in memory alone, with the reason as its warning. */
+  openInMemory(bytes: Uint8Array, reason: string): Promise<PlaygroundDatabase>;
   /** Deletes these branches' databases; null is the main one. They are closed. */
   deleteDatabases(branches: readonly (string | null)[]): Promise<void>;
   /** The scripted agents that run in the tab. */
   readonly tabAgents: {
+    /** Fetches what starts them, so that later starts need no network. */
+    load(): Promise<void>;
     readonly names: readonly string[];
     describe(name: string): string;
     readonly launcher: AgentLauncher;
@@ -64,6 +68,8 @@ export interface Platform {
     list(access: BridgeAccess): Promise<readonly BridgeAgent[]>;
     launcher(access: BridgeAccess): AgentLauncher;
   };
+  /** Fetches what is needed later, when the page has nothing better to do. */
+  loadRest(): Promise<void>;
   runSql(bytes: Uint8Array, sql: string): Promise<ConsoleResult>;
   /** Small choices that outlive the page. Never secrets. */
   readonly memory: { read(): string | null; write(text: string): void; clear(): void };

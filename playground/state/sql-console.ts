@@ -11,7 +11,8 @@ export type ConsoleResult =
 
 /** What the page sends its console worker. */
 export interface ConsoleQuestion {
-  readonly wasmUrl: string;
+  /** SQLite itself, as WebAssembly. */
+  readonly wasm: ArrayBuffer;
   readonly bytes: Uint8Array;
   readonly sql: string;
 }

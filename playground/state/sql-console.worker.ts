@@ -9,9 +9,9 @@ scope.onmessage = (event) => {
   void answer(event.data as ConsoleQuestion).then((result) => scope.postMessage(result));
 };
 
-async function answer({ wasmUrl, bytes, sql }: ConsoleQuestion): Promise<ConsoleResult> {
+async function answer({ wasm, bytes, sql }: ConsoleQuestion): Promise<ConsoleResult> {
   try {
-    const SQL = await initSqlJs({ locateFile: () => wasmUrl });
+    const SQL = await initSqlJs({ wasmBinary: wasm });
     const database = new SQL.Database(bytes);
     const started = performance.now();
     const rows: SqlValue[][] = [];

@@ -121,8 +121,9 @@ export class Playground {
     this.#unlisten = this.platform.tabs.listen((message) => this.#onTab(message));
     try {
       const bridge = this.boot.step('Bridge', '', () => this.bridge.discover()).catch(() => undefined);
+      const agents = this.boot.step('Agents', 'Reload the page when the connection is back.', () => this.platform.tabAgents.load()).catch(() => undefined);
       await this.boot.step('Database', 'Reload the page. If it stays so, this browser refuses to store data for this site.', () => this.#openBranch(this.#memory.branch));
-      await bridge;
+      await Promise.all([bridge, agents]);
       await this.#goTo(place, 'start');
       this.ready.value = true;
       this.#opened.resolve();
@@ -130,6 +131,8 @@ export class Playground {
       this.#opened.reject(error);
       throw error;
     }
+    // Wanted later and only perhaps: what fails now is tried again when it is used.
+    this.platform.loadRest().catch(() => undefined);
     await this.play.runLinked(place.step);
   }
 
@@ -223,6 +226,7 @@ export class Playground {
     } catch (caught) {
       error = { code: codeOf(caught), message: errorWords(caught) };
       this.problem.value = problemOf(caught);
+      if (codeOf(caught) === 'storage_full') await this.#goOnInMemory();
     }
     await this.#settle();
     this.sending.value = false;
@@ -474,8 +478,20 @@ export class Playground {
     return foreign ? 'transcript' : this.policy.value;
   }
 
+  /** The browser’s store is full: what is committed is safe there, and the session goes on without it. */
+  async #goOnInMemory(): Promise<void> {
+    const bytes = await this.#database?.export();
+    if (!bytes) return;
+    const reason = 'The browser’s storage for this site is full. The session goes on in memory, and is lost with this page: export the database, or make room and reload.';
+    await this.#adopt(await this.platform.openInMemory(bytes, reason), this.branch.value);
+    await this.keeper.wake();
+  }
+
   async #openBranch(branch: string | null, bytes?: Uint8Array): Promise<void> {
-    const database = await this.platform.openDatabase(branch, bytes);
+    await this.#adopt(await this.platform.openDatabase(branch, bytes), branch);
+  }
+
+  async #adopt(database: PlaygroundDatabase, branch: string | null): Promise<void> {
     await this.time.close();
     await this.keeper.use(database);
     this.#unwatch();

@@ -74,10 +74,13 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
       if (!branches.has(branch)) branches.set(branch, []);
       return journalled(branches.get(branch)!);
     },
+    openInMemory: async (bytes) => journalled(decode(bytes)),
     async deleteDatabases(names) {
       for (const name of names) branches.delete(name);
     },
+    loadRest: async () => undefined,
     tabAgents: {
+      load: async () => undefined,
       names: AGENT_VARIANTS,
       describe: (name) => VARIANT_DESCRIPTIONS[name as AgentVariant],
       launcher: {

@@ -178,6 +178,16 @@ describe('the playground', () => {
     expect((await after.say('What is my cat called?')).reply).not.toContain('Ada');
   });
 
+  it('sends a prompt typed while the host still falls asleep, once it has', async () => {
+    const pg = await open(free());
+    await pg.say('My cat is called Ada.');
+    const asleep = pg.sleep();
+    const { report, error } = await pg.say('What is my cat called?');
+    await asleep;
+    expect(error).toBeNull();
+    expect(report?.tier).toBe('resume');
+  });
+
   it('can be left in the middle of a turn for another scenario', async () => {
     const pg = await open(free());
     const turn = pg.say('Hang');

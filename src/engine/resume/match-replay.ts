@@ -1,6 +1,6 @@
 /** The agent's side of a replay: updates as they come, joined to messages, repeats left out. */
 import type { SessionUpdate } from '../types.ts';
-import { chunkText, halved, keyOf, roleOf, type Role } from './match-text.ts';
+import { chunkText, halved, isTelling, keyOf, type Role, roleOf, squeeze } from './match-text.ts';
 
 export interface ReplayItem {
   readonly update: SessionUpdate;
@@ -99,6 +99,8 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
       seen.repeated = (seen.repeated + said.length) % Math.max(1, seen.said.length);
       return true;
     }
+    // All of it again, at once: a message sent twice, where it is long enough not to be a word said twice.
+    if (current[stream] === name && seen.said === said && isTelling(squeeze(said))) return true;
     // More of it, perhaps after something else came in between.
     seen.said += said;
     current[stream] = name;

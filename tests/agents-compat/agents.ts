@@ -52,7 +52,7 @@ export const AGENTS: readonly CompatAgent[] = [
     package: 'pi-acp',
     command: path.join(BIN, 'pi-acp'),
     args: [],
-    note: 'Adapter for the pi coding agent (@mariozechner/pi-coding-agent).',
+    note: 'Adapter for the pi coding agent (@earendil-works/pi-coding-agent).',
     async model(home, baseUrl) {
       await write(home, '.pi/agent/models.json', {
         providers: { mock: { baseUrl, api: 'openai-completions', apiKey: 'none', models: [{ id: 'mock', name: 'Mock', reasoning: false, input: ['text'], cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }, contextWindow: 100_000, maxTokens: 10_000 }] } },

@@ -16,6 +16,8 @@ export function firstLife(examination: Examination, prompts: boolean): Promise<P
       return { facts, sessionId: null, neverPromptedId: null, said: [], prompts: false, codeword: null, withoutSession: made.why };
     }
     const said: Message[] = [];
+    // A greeting that comes with a new session is not part of the first reply.
+    await agent.quiet();
     const codeword = prompts ? await promptTwice(examination, agent, made.sessionId, said) : null;
     if (!prompts) examination.findings.skip('prompt', 'Not asked to prompt a model (--no-prompt).');
     // After the first session was prompted, and never prompted itself.

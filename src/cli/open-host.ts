@@ -79,6 +79,8 @@ export async function openHost(call: Call, permission: 'ask' | 'allow' | 'reject
     policy: one(call, 'policy') as ResumePolicy | undefined,
     preamble: { mode: one(call, 'preamble') as PreambleMode | undefined, files: preambleFiles({ scope: file }) },
     secrets: sessionSecrets(wishes.mcpServers ?? []),
+    // A later call may name more than the session was made with: the agent inherits them all the same.
+    knownSecrets: Object.entries(wishes.env).map(([name, value]) => ({ name, value })),
   });
 }
 

@@ -15,7 +15,7 @@ export async function findSession(host: Host, sessionId: string): Promise<Sessio
 }
 
 /**
- * Makes the session if there is none. One that is there keeps its directory, servers and secrets: a
+ * Makes the session if there is none. One that is there keeps its directory and servers: a
  * call that wants others is told, since doing something else in silence would be worse.
  */
 export async function readySession(host: Host, wishes: SessionWishes, output: Output, signal: AbortSignal): Promise<SessionInfo> {
@@ -39,14 +39,6 @@ function checkWishes(present: SessionInfo, wishes: SessionWishes, output: Output
     });
   }
   if (wishes.cwd === undefined && present.cwd !== process.cwd()) output.note(`session ${sessionId} works in ${present.cwd}`);
-  const unknown = Object.keys(wishes.env).filter((name) => !present.envNames.includes(name));
-  if (unknown.length > 0) {
-    throw new RehydrateError(
-      'invalid_argument',
-      `Session "${sessionId}" was made without --env ${unknown.join(', --env ')}, so values could end up in its record. Use another --session, or leave it away.`,
-      { sessionId, env: unknown },
-    );
-  }
   const servers = new Set(present.mcpServers.map((server) => server.name));
   const others = (wishes.mcpServers ?? []).filter((server) => !servers.has(server.name)).map((server) => server.name);
   if (others.length > 0) {

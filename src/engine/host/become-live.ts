@@ -257,7 +257,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
       case 'session/new': {
         const since = link.agentMs;
         const made = await newAgentSession(open, link);
-        const preamble = step.tier === 'transcript' ? await makePreamble(store, info.sessionId, config, open.secrets.known, session.facts.embeddedContext) : null;
+        const preamble = step.tier === 'transcript' ? await makePreamble(store, info.sessionId, config, [...open.secrets.known, ...config.knownSecrets], session.facts.embeddedContext) : null;
         const evidence = preamble ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}` : 'a new session: the record has nothing to tell';
         record('session/new', 'ok', evidence, since);
         return finish(step.tier, made.agentSessionId, made.result, preamble, null, null);

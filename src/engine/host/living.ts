@@ -49,8 +49,9 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
   let ended = false;
 
   const redactWith = (secrets: SecretValues): (<T>(value: T) => T) => {
-    if (secrets.known.length === 0) return (value) => value;
-    const redactor = createRedactor(secrets.known);
+    const known = [...secrets.known, ...config.knownSecrets];
+    if (known.length === 0) return (value) => value;
+    const redactor = createRedactor(known);
     return (value) => redactor.deep(value);
   };
 
@@ -302,7 +303,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     },
     async knownSecrets(info) {
       const held = slots.has(info.sessionId) ? slots.of(info.sessionId).secrets : null;
-      return held ? held.known : recallKnown(config.secrets, info);
+      return [...(held ? held.known : await recallKnown(config.secrets, info)), ...config.knownSecrets];
     },
     async settleLeftBehind(sessionId, slot) {
       if (slot.activity.kind !== 'asleep') return;

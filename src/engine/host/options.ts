@@ -25,6 +25,11 @@ export interface HostOptions {
   readonly agents: AgentLauncher | Readonly<Record<string, AgentLauncher>>;
   /** Where values of environment variables and MCP secrets come back from at resume. Default: nowhere. */
   readonly secrets?: Secrets;
+  /**
+   * Values to redact beside those that sessions were created with: what the agents inherit, say. They are
+   * treated like a session's own secrets, but nothing of them is stored, not even the name.
+   */
+  readonly knownSecrets?: readonly { readonly name: string; readonly value: string }[];
   /** Default `auto`. */
   readonly policy?: ResumePolicy;
   readonly preamble?: PreambleMode | PreambleOptions;
@@ -64,6 +69,7 @@ export interface Config {
   readonly database: SqlDatabase;
   readonly launcher: AgentLauncher;
   readonly secrets: Secrets;
+  readonly knownSecrets: readonly { readonly name: string; readonly value: string }[];
   readonly policy: ResumePolicy;
   readonly preamble: PreambleOptions;
   readonly limits: Limits;
@@ -93,6 +99,7 @@ export function configure(options: HostOptions): Config {
     database: options.database,
     launcher: isLauncher(options.agents) ? options.agents : byName(options.agents),
     secrets: options.secrets ?? (() => undefined),
+    knownSecrets: options.knownSecrets ?? [],
     policy: options.policy ?? 'auto',
     preamble,
     limits,

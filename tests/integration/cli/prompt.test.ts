@@ -178,6 +178,12 @@ describe('secrets', () => {
     expect(missing.stderr).toMatch(/NOTES_KEY.*Authorization/);
   });
 
+  it('one that only a later call names is redacted as well', async () => {
+    await at.prompt('say hi');
+    const done = await at.run(['prompt', '--db', at.db, '--json', '--env', 'MY_TOKEN', 'env MY_TOKEN', '--', ...at.agent()], { env: { MY_TOKEN: CANARY } });
+    expect([done.code, done.stdout.includes(CANARY), done.stdout.includes('[secret MY_TOKEN]')]).toEqual([0, false, true]);
+  });
+
   it('one that is missing is named before anything starts, at create and at resume', async () => {
     const created = await at.run(['prompt', '--db', at.db, '--json', '--env', 'MY_TOKEN', 'say hi', '--', ...at.agent()]);
     expect([created.code, errorOf(created)]).toEqual([1, 'secret_missing']);

@@ -30,6 +30,7 @@ export class Keeper {
   #host: Host | null = null;
   #database: SqlDatabase | null = null;
   #sleeping: Promise<void> | null = null;
+  #waking: Promise<Host> | null = null;
   #processes = 0;
   #drawing = false;
   readonly #wait: (go: () => void) => void;
@@ -55,6 +56,12 @@ export class Keeper {
     // A host that still puts its agents to sleep holds its sessions: the next one waits for it.
     while (this.#sleeping) await this.#sleeping;
     if (this.#host) return this.#host;
+    // Two that wake it at once get the same one.
+    this.#waking ??= this.#open().finally(() => (this.#waking = null));
+    return this.#waking;
+  }
+
+  async #open(): Promise<Host> {
     if (!this.#database) throw new Error('The database is not open yet.');
     const client = this.#options.client(this.#database);
     this.#host = await createHost({ database: this.#database, agents: this.#tap.launcher, ...(client ? { client } : {}) });
@@ -64,6 +71,7 @@ export class Keeper {
 
   /** Drops everything live. */
   async sleep(): Promise<void> {
+    await this.#waking;
     const host = this.#host;
     this.#host = null;
     this.crashArmed.value = false;

@@ -5,7 +5,7 @@ import type { AgentLauncher, AgentProcess, Host, SqlDatabase } from '../engine/i
 import type { McpServer, PreambleMode, ResumePolicy } from '../engine/types.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import { preambleFiles } from '../adapters/node-host/index.ts';
-import { stdioLauncher } from '../adapters/stdio/index.ts';
+import { nodeClientServices, stdioLauncher } from '../adapters/stdio/index.ts';
 import { databasePath, openDatabase } from './database.ts';
 import { readMcpFile } from './mcp-file.ts';
 import { count, many, one, UsageError } from './parse.ts';
@@ -75,6 +75,8 @@ export async function openHost(call: Call, permission: 'ask' | 'allow' | 'reject
   return openOn(database, file, killAll, {
     ...(seconds === undefined ? {} : { limits: { initializeMs: seconds * 1000, sessionMs: seconds * 1000 } }),
     agents: launcher,
+    // The agent's files are this machine's: what it asks of the client stays in the session's directories.
+    client: nodeClientServices(),
     permission,
     policy: one(call, 'policy') as ResumePolicy | undefined,
     preamble: { mode: one(call, 'preamble') as PreambleMode | undefined, files: preambleFiles({ scope: file }) },

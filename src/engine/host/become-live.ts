@@ -308,13 +308,21 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
     const exit = link.exit;
     const noise = link.diagnostics().trimEnd().split('\n').slice(-10).join('\n').trim();
     const raw = last?.error ? ` It said: error ${last.error.code}: ${last.error.message}.` : '';
-    return new RehydrateError(code, `Session "${info.sessionId}" could not be resumed: ${reason}.${raw}${noise ? ` The agent last wrote:\n${noise}` : ''}`, {
+    return new RehydrateError(code, `Session "${info.sessionId}" could not be resumed: ${reason}.${raw}${ADVICE[code] ?? ''}${noise ? ` The agent last wrote:\n${noise}` : ''}`, {
       sessionId: info.sessionId,
       attempts,
       ...(exit ? { exit } : {}),
     });
   }
 }
+
+/** What to do next, where the reason does not say it. */
+const ADVICE: Partial<Record<RehydrateError['code'], string>> = {
+  agent_timeout: ' Try again, raise the limit sessionMs, or use policy transcript to go on from the stored record.',
+  agent_exited: ' Try again, run the agent by hand to see why, or use policy transcript to go on from the stored record.',
+  agent_protocol_error: ' Try another version of the agent, or use policy transcript to go on from the stored record.',
+  session_not_resumable: ' Use policy auto or transcript to go on from the stored record.',
+};
 
 const tenths = (ms: number): number => Math.round(ms * 10) / 10;
 

@@ -122,7 +122,7 @@ export function checkPolicy(policy: unknown): asserts policy is ResumePolicy | u
 export function checkPreambleMode(mode: unknown, files: PreambleFiles | undefined): asserts mode is PreambleMode | undefined {
   if (mode === undefined) return;
   if (!MODES.includes(mode as string)) throw invalid(`The preamble mode ${JSON.stringify(mode)} is unknown; use resource, inline or file.`);
-  if (mode === 'file' && !files) throw invalid('The preamble mode "file" needs preamble.files, a place to write it; on Node use preambleFiles().');
+  if (mode === 'file' && !files) throw invalid('The preamble mode "file" needs preamble.files, a place to write it; on Node use preambleFiles() of acp-rehydrate/node.');
 }
 
 export function invalid(message: string, data: Readonly<Record<string, unknown>> = {}): RehydrateError {

@@ -77,7 +77,13 @@ export function createPermissions(deps: PermissionDeps): Permissions {
       const answered = new Promise<RpcResponse>((resolve) => {
         open.set(request.requestId, { rpcId, turnId, request, answer: resolve, settling: false });
       });
-      await deps.writer.append({ events: [event(turnId, 'permission_requested', request)] });
+      try {
+        await deps.writer.append({ events: [event(turnId, 'permission_requested', request)] });
+      } catch (error) {
+        // Not in the log, so its end must not be either.
+        open.delete(request.requestId);
+        throw error;
+      }
       const choice = await deps.rule({ ...request, sessionId: deps.sessionId });
       const entry = open.get(request.requestId);
       if (choice !== undefined && entry && !entry.settling) {

@@ -149,6 +149,8 @@ const MAX_PIECES = 8;
  */
 export function variantsOf(message: LoggedMessage, isCertainPiece: (piece: Piece) => boolean): Variant[] {
   const { role, pieces } = message;
+  const [only] = pieces;
+  if (pieces.length === 1 && only) return [{ key: keyOf(role, squeeze(only.text), only.kinds), lastPiece: 0 }];
   const all = pieces.map((_, i) => i);
   const choices = [all];
   if (pieces.length > 1) {

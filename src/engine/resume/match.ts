@@ -197,8 +197,8 @@ function matchExactly(replay: ReplayLog, logged: readonly LoggedMessage[], log: 
   const found = align(messages.length, logged.length, (i) => {
     const message = messages[i] as ReplayedMessage;
     const all = placesOf(message);
-    // Said twice over counts as said once, but what was cut off may simply go on with the same words.
-    const likely = keyUsed(message) === message.key ? all : all.filter((place) => log.isCertain(logged[place] as LoggedMessage));
+    // Said twice over counts as said once, but an answer that was cut off may simply go on with the same words.
+    const likely = keyUsed(message) === message.key ? all : all.filter((place) => message.role === 'user' || log.isCertain(logged[place] as LoggedMessage));
     if (cutOff === null) return likely;
     return [...likely.filter((place) => place !== end), ...(goesOn(messages, i) ? [end] : [])];
   });

@@ -7,7 +7,7 @@ import type { NewEvent } from '../../src/engine/storage/statements.ts';
 import { createStore } from '../../src/engine/storage/store.ts';
 import { createWriter } from '../../src/engine/storage/writer.ts';
 
-const FENCE = { sessionId: 's', owner: 'me', generation: 1 };
+const FENCE = { sessionId: 's', owner: '{"hostId":"me","kind":"host"}', generation: 1 };
 const note = (n: number): NewEvent => ({ kind: 'update', turnId: null, at: 0, origin: 'agent', payload: { sessionUpdate: 'plan', entries: [{ content: `${n}`, priority: 'low', status: 'pending' }] } });
 
 /** A writer on a database that fails the first time: `when` says whether the batch was written, `reads` whether the record can still be read. */
@@ -17,7 +17,7 @@ async function failing(kind: SqlErrorKind, when: 'written' | 'unwritten', reads 
   await migrate(inner);
   await inner.batch([
     { sql: `INSERT INTO acp_sessions (session_id, agent, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_owner, lease_generation, lease_expires_at, created_at, updated_at)
-VALUES ('s', 'a', '/', '[]', '[]', '[]', 0, 'me', 1, 1, 0, 0)` },
+VALUES ('s', 'a', '/', '[]', '[]', '[]', 0, ?, 1, 1, 0, 0)`, params: [FENCE.owner] },
   ]);
   let failed = false;
   const db: SqlDatabase = {
@@ -104,6 +104,19 @@ describe('a batch that fails', () => {
       return results;
     };
     await expect(writer.append({ events: [note(1)] })).rejects.toMatchObject({ code: 'session_busy' });
+    expect(lost).toHaveLength(1);
+  });
+
+  it.each([
+    ['another host', '{"hostId":"other","kind":"host"}', 2],
+    ['another host, with the same count', '{"hostId":"other","kind":"host"}', 1],
+    ['this host, in a later life of the session', FENCE.owner, 2],
+  ])('I9: a writer is fenced as soon as %s has the lease, also before that one has written anything', async (_, owner, generation) => {
+    const { inner, writer, lost, stored } = await failing('full', 'unwritten');
+    await expect(writer.append({ events: [note(1)] })).rejects.toThrow('it failed');
+    await inner.batch([{ sql: `UPDATE acp_sessions SET lease_owner = ?, lease_generation = ?`, params: [owner, generation] }]);
+    await expect(writer.append({ events: [note(2)] })).rejects.toMatchObject({ code: 'session_busy' });
+    expect(await stored()).toEqual([]);
     expect(lost).toHaveLength(1);
   });
 });

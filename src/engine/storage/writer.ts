@@ -88,7 +88,8 @@ export function createWriter(options: WriterOptions): SessionWriter {
       const wake = waiters;
       waiters = [];
       for (const resume of wake) resume();
-      await commit(taken);
+      // Whatever else goes wrong, nobody is left waiting for it.
+      await commit(taken).catch((error: unknown) => lose(taken, error));
     }
     draining = null;
   }

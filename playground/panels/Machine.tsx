@@ -9,6 +9,7 @@ const MARK: Readonly<Record<StationState, { readonly glyph: string; readonly wor
   absent: { glyph: '–', word: 'not offered' },
   trying: { glyph: '◐', word: 'asking' },
   ok: { glyph: '●', word: 'worked' },
+  doubted: { glyph: '✕', word: 'not believed' },
   refused: { glyph: '✕', word: 'refused' },
   lost: { glyph: '⚠', word: 'no answer' },
 };

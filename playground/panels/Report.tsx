@@ -1,6 +1,6 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { ResumeReport } from '../../src/engine/types.ts';
-import { OUTCOME_WORDS, TIER_WORDS, msWords, reportNotes } from '../state/words.ts';
+import { TIER_WORDS, attemptWords, isDoubted, msWords, reportNotes } from '../state/words.ts';
 import { Empty, Panel } from './Panel.tsx';
 
 /** How the session became live, and what that was concluded from. */
@@ -22,10 +22,10 @@ function Report({ report }: { readonly report: ResumeReport }) {
       {report.attempts.length > 0 ? (
         <ol class="rp-attempts">
           {report.attempts.map((attempt, index) => (
-            <li key={index} data-outcome={attempt.outcome}>
+            <li key={index} data-outcome={attempt.outcome} data-doubted={isDoubted(attempt, report.tier)}>
               <p>
-                <span aria-hidden="true">{attempt.outcome === 'ok' ? '● ' : '✕ '}</span>
-                <code>{attempt.method}</code> {OUTCOME_WORDS[attempt.outcome]} <span class="rp-dim">{msWords(attempt.ms)}</span>
+                <span aria-hidden="true">{attempt.outcome === 'ok' && !isDoubted(attempt, report.tier) ? '● ' : '✕ '}</span>
+                <code>{attempt.method}</code> {attemptWords(attempt, report.tier)} <span class="rp-dim">{msWords(attempt.ms)}</span>
               </p>
               <p class="rp-evidence">{attempt.evidence}</p>
               {attempt.error ? (

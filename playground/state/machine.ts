@@ -14,8 +14,8 @@ export type HostStatus = 'opening' | 'awake' | 'asleep';
 /** The stations a resume can pass, in order. */
 export const STATIONS = ['initialize', 'session/resume', 'session/load', 'session/new', 'session/prompt'] as const;
 export type Station = (typeof STATIONS)[number];
-/** `absent`: the agent does not offer it. */
-export type StationState = 'idle' | 'absent' | 'trying' | 'ok' | 'refused' | 'lost';
+/** `absent`: the agent does not offer it. `doubted`: it claimed success, and the check said otherwise. */
+export type StationState = 'idle' | 'absent' | 'trying' | 'ok' | 'doubted' | 'refused' | 'lost';
 
 export interface Machine {
   readonly host: HostStatus;
@@ -67,7 +67,7 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
         ? { ...INITIAL_MACHINE, host: input.status, words: HOST_WORDS[input.status] }
         : { ...machine, host: 'asleep', agent: 'asleep', pending: {}, words: HOST_WORDS.asleep };
     case 'report':
-      return { ...machine, tier: input.report.tier };
+      return { ...machine, tier: input.report.tier, stations: doubt(machine.stations, input.report.tier) };
     case 'launching':
       return {
         ...machine,
@@ -134,6 +134,13 @@ function onFrame(machine: Machine, direction: Direction, raw: AnyMessage): Machi
     };
   }
   return machine;
+}
+
+/** A native way back that answered well, and after which another tier was taken all the same. */
+export function doubt(stations: Machine['stations'], tier: Tier): Machine['stations'] {
+  const doubted = (station: Station, own: Tier): StationState =>
+    stations[station] === 'ok' && tier !== own && tier !== 'live' ? 'doubted' : stations[station];
+  return { ...stations, 'session/resume': doubted('session/resume', 'resume'), 'session/load': doubted('session/load', 'load') };
 }
 
 /** Which of the ways back the agent does not offer. */

@@ -1,7 +1,7 @@
 /** What the panels show of a session: now, or at a moment of its past. */
 import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
 import { Conversation, type Item } from './conversation.ts';
-import { INITIAL_MACHINE, type Machine, type StationState, type Station } from './machine.ts';
+import { doubt, INITIAL_MACHINE, type Machine, type StationState, type Station } from './machine.ts';
 import { describeExit } from '../../src/engine/ports.ts';
 import { turnEndWords } from './words.ts';
 
@@ -83,5 +83,5 @@ export function stationsOf(report: ResumeReport): Machine['stations'] {
     stations[attempt.method] = state;
   }
   if (report.tier === 'new' || report.tier === 'transcript') stations['session/new'] = 'ok';
-  return stations;
+  return doubt(stations, report.tier);
 }

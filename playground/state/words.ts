@@ -31,9 +31,15 @@ export const VERIFIED_WORDS: Readonly<Record<Verification, string>> = {
   unverified: 'Nothing proves it: the agent offers no list of its sessions.',
 };
 
-/** One attempt in one sentence. */
-export function attemptWords(attempt: ResumeAttempt): string {
-  return `${attempt.method}: ${OUTCOME_WORDS[attempt.outcome]}`;
+/** The agent claimed success, and another tier was taken all the same: the check said otherwise. */
+export function isDoubted(attempt: ResumeAttempt, tier: Tier): boolean {
+  const own = { 'session/resume': 'resume', 'session/load': 'load', 'session/new': tier, initialize: tier }[attempt.method];
+  return attempt.outcome === 'ok' && own !== tier && tier !== 'live';
+}
+
+/** How an attempt came out, in words. */
+export function attemptWords(attempt: ResumeAttempt, tier: Tier): string {
+  return isDoubted(attempt, tier) ? 'claimed success, and was not believed' : OUTCOME_WORDS[attempt.outcome];
 }
 
 /** Everything beyond the headline and the attempts, a sentence each. */

@@ -121,6 +121,10 @@ describe('the machine', () => {
     const lost = after(awake, launch, ask('session/load'), { type: 'exited', process: 1, exit: killed, by: 'itself' });
     expect(lost.stations['session/load']).toBe('lost');
     expect(after(awake, launch, ask('session/load'), refuse()).stations['session/load']).toBe('refused');
+    // A load that answered well, and a transcript all the same: the agent was not believed.
+    const lied = after(awake, launch, ask('session/load'), answer({}), { type: 'report', report: { tier: 'transcript' } as ResumeReport });
+    expect(lied.stations['session/load']).toBe('doubted');
+    expect(after(awake, launch, ask('session/load'), answer({}), { type: 'report', report: { tier: 'load' } as ResumeReport }).stations['session/load']).toBe('ok');
   });
 });
 

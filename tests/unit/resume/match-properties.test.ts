@@ -89,13 +89,15 @@ describe('I3: for any log and any way to replay it', () => {
   it('a replay with any messages left out or changed adds none of ours', async () => {
     await fc.assert(
       fc.asyncProperty(turns, stream(), fc.array(fc.constantFrom('keep', 'keep', 'keep', 'no question', 'no answer', 'other answer'), { minLength: 12, maxLength: 12 }), async (said_, sizes, fates) => {
-        const updates = said_.flatMap((one, i) => {
+        // Numbered: where answers are lost, two prompts come as one, which may be word for word an earlier one.
+        const numbered = said_.map((one, i) => ({ ...one, asks: `${i}. ${one.asks}` }));
+        const updates = numbered.flatMap((one, i) => {
           const [asked, answered] = [cut(one.asks, sizes).map((text) => user(text, `u${i}`)), cut(one.answers, sizes).map((text) => agent(text, `a${i}`))];
           if (fates[i] === 'no question') return answered;
           if (fates[i] === 'no answer') return asked;
           return [...asked, ...(fates[i] === 'other answer' ? [agent('something else entirely', `a${i}`)] : answered)];
         });
-        expect((await match(logOf(said_, sizes), updates)).imported).toEqual([]);
+        expect((await match(logOf(numbered, sizes), updates)).imported).toEqual([]);
       }),
       RUNS,
     );

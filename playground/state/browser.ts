@@ -28,14 +28,10 @@ export function browserPlatform(options: BrowserOptions): Platform {
     AGENT_VARIANTS.map((variant) => [variant, () => options.agentWorker.start(new URLSearchParams({ variant, store: storeOf(variant) }).toString())]),
   );
   const channel = embedded || !('BroadcastChannel' in globalThis) ? null : new BroadcastChannel(CHANNEL);
-  let wasm: Promise<ArrayBuffer> | null = null;
   // Kept once it is here, so that the console works offline too.
   const consoleParts = async (): Promise<ArrayBuffer> => {
-    wasm ??= Promise.all([fetch(options.wasmUrl).then((response) => response.arrayBuffer()), options.consoleWorker.load()]).then(([bytes]) => bytes);
-    return wasm.catch((error: unknown) => {
-      wasm = null;
-      throw error;
-    });
+    await options.consoleWorker.load();
+    return sqlite(options);
   };
   return {
     openDatabase: (branch, bytes) => openDatabase(options, branch, bytes),
@@ -91,10 +87,25 @@ export function databaseName(branch: string | null): string {
   return branch === null ? 'rehydrate-playground' : `rehydrate-playground fork ${branch}`;
 }
 
+const fetched = new Map<string, Promise<ArrayBuffer>>();
+
+/** SQLite as WebAssembly, fetched once for the database and the console. A failure is tried again when asked again. */
+function sqlite({ wasmUrl }: BrowserOptions): Promise<ArrayBuffer> {
+  const known = fetched.get(wasmUrl);
+  if (known) return known;
+  const fresh = fetch(wasmUrl).then((response) => {
+    if (!response.ok) throw new Error(`The server answered ${response.status} for SQLite.`);
+    return response.arrayBuffer();
+  });
+  fetched.set(wasmUrl, fresh);
+  fresh.catch(() => fetched.delete(wasmUrl));
+  return fresh;
+}
+
 /** One database for all tabs of the site: one of them owns it, and the others are served by it. */
-function open(options: BrowserOptions, branch: string | null): Promise<SqljsDatabase | SharedSqljsDatabase> {
-  const locateFile = () => options.wasmUrl;
-  return options.embedded ? openSqljs({ locateFile }) : openSharedSqljs({ locateFile, storage: { indexedDB: databaseName(branch) } });
+async function open(options: BrowserOptions, branch: string | null): Promise<SqljsDatabase | SharedSqljsDatabase> {
+  const wasmBinary = await sqlite(options);
+  return options.embedded ? openSqljs({ wasmBinary }) : openSharedSqljs({ wasmBinary, storage: { indexedDB: databaseName(branch) } });
 }
 
 async function openDatabase(options: BrowserOptions, branch: string | null, bytes: Uint8Array | undefined): Promise<PlaygroundDatabase> {
@@ -106,7 +117,7 @@ async function openDatabase(options: BrowserOptions, branch: string | null, byte
 
 /** What goes on when the browser’s store is full: the same rows, for as long as the page lives. */
 async function openInMemory(options: BrowserOptions, bytes: Uint8Array, reason: string): Promise<PlaygroundDatabase> {
-  const database = await openSqljs({ locateFile: () => options.wasmUrl });
+  const database = await openSqljs({ wasmBinary: await sqlite(options) });
   await database.importFile(bytes);
   return bound(database, reason);
 }

@@ -47,7 +47,8 @@ describe('a session in an actor', () => {
     await expect(actor.create({ agent: 'no such agent', cwd: '/tmp' })).rejects.toMatchObject({ code: 'agent_not_found' });
   });
 
-  it('I12, I5: kill -9 of the runner in a turn: interrupted, not repeated, no agent left, and the next prompt goes on', async () => {
+  // The engine takes its time to notice a dead runner: minutes where other work goes on beside it.
+  it.runIf(process.env['FAULTS'] === 'full')('I12, I5: kill -9 of the runner in a turn: interrupted, not repeated, no agent left, and the next prompt goes on', async () => {
     const actor = cluster.client().sessions.getOrCreate(['main']);
     const { sessionId } = await actor.create({ agent: 'native', cwd: '/tmp', sessionId: 'killed' });
     await actor.prompt(sessionId, 'My name is Ada.');

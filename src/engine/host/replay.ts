@@ -79,9 +79,9 @@ export async function openReplay(store: Store, sessionId: string, agentSessionId
     finish,
     async settle() {
       // What was imported when the session was opened is in the log already; a late replay only adds behind it.
-      const before = result?.imported.length ?? 0;
+      const before = new Set(result?.imported.map(({ update }) => update));
       const now = await finish();
-      return { late: now.imported.slice(before), next: now.next, nextToolCalls: now.nextToolCalls };
+      return { late: now.imported.filter(({ update }) => !before.has(update)), next: now.next, nextToolCalls: now.nextToolCalls };
     },
   };
 }

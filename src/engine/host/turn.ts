@@ -40,7 +40,8 @@ export async function startTurn(session: LiveSession, config: Config, request: T
   // What came behind the opening as a late replay is settled before the prompt goes into the log.
   const settled = await settleReplay(session);
   const filter = createLiveFilter({
-    prompt: request.stored,
+    prompt: request.content,
+    redact: session.redactText,
     preamble: session.successor?.preamble ?? null,
     ...(settled ? { next: settled.next, nextToolCalls: settled.nextToolCalls } : {}),
   });

@@ -9,5 +9,5 @@ declare module '*?url' {
 }
 declare module '*.css' {}
 interface ImportMeta {
-  readonly env: { readonly DEV: boolean };
+  readonly env: { readonly DEV: boolean; readonly BASE_URL: string };
 }

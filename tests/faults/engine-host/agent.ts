@@ -39,6 +39,7 @@ const { closed } = runScriptedAgent(
       print: (line) => process.stdout.write(`${line}\n`),
       env: (name) => process.env[name],
       listFiles: async () => [],
+      readFile: async () => null,
       newId: () => crypto.randomUUID(),
       sleep: sleeper(Number(pace)),
     },

@@ -230,7 +230,7 @@ export class Lineage {
 
   /** The key of a prompt that was cut off: what was stored is never sent again. */
   async #askAgain(host: Host, database: SqlDatabase, asked: Asked): Promise<void> {
-    const [turn] = await database.query('SELECT turn_id FROM acp_turns WHERE idempotency_key = ?', [asked.key]);
+    const [turn] = await database.query('SELECT turn_id, state FROM acp_turns WHERE idempotency_key = ?', [asked.key]);
     if (!turn) {
       // Never stored, so the key is unspent; a stream of 400 chunks need not be waited for again.
       if (asked.text.startsWith('My item')) {
@@ -243,7 +243,9 @@ export class Lineage {
       (result) => result,
       (error: unknown) => error,
     );
-    if (RehydrateError.is(outcome)) expect(outcome.code, `I5: ${outcome.message}`).toBe('turn_outcome_unknown');
+    // An agent that answered with an error has answered: that is what is stored.
+    const unfit = turn['state'] === 'failed' ? 'agent_protocol_error' : 'turn_outcome_unknown';
+    if (RehydrateError.is(outcome)) expect(outcome.code, `I5: ${outcome.message}`).toBe(unfit);
     else expect(outcome, 'the stored result').toMatchObject({ repeated: true, turnId: turn['turn_id'] });
   }
 

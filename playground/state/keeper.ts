@@ -15,7 +15,7 @@ export interface KeeperOptions {
   readonly launcher: AgentLauncher;
   readonly schedule: (run: () => void) => void;
   /** Files and the like for agents in the tab. */
-  readonly client: (database: SqlDatabase) => ClientServices | undefined;
+  readonly client: (database: SqlDatabase, agent: string) => ClientServices | undefined;
 }
 
 export class Keeper {
@@ -63,8 +63,8 @@ export class Keeper {
 
   async #open(): Promise<Host> {
     if (!this.#database) throw new Error('The database is not open yet.');
-    const client = this.#options.client(this.#database);
-    this.#host = await createHost({ database: this.#database, agents: this.#tap.launcher, ...(client ? { client } : {}) });
+    const database = this.#database;
+    this.#host = await createHost({ database, agents: this.#tap.launcher, client: (agent) => this.#options.client(database, agent) });
     this.dispatch({ type: 'host', status: 'awake' });
     return this.#host;
   }

@@ -2,9 +2,9 @@
 import { computed, signal } from '@preact/signals';
 import type { ClientServices, SqlDatabase } from '../../src/engine/ports.ts';
 import type { ResumePolicy, ResumeReport, SessionInfo } from '../../src/engine/types.ts';
-import type { Host } from '../../src/engine/index.ts';
+import { workspaceFiles, type Host } from '../../src/engine/index.ts';
 import { SCENARIOS, scenarioNamed, type Scenario } from '../scenarios/index.ts';
-import { agentFor, agentNamed, launcherFor, TAB_CWD } from './agents.ts';
+import { agentFor, agentNamed, BRIDGE_PREFIX, launcherFor, TAB_CWD } from './agents.ts';
 import { Boot } from './boot.ts';
 import { BridgeLink } from './bridge.ts';
 import { formatFragment, parseFragment, type Place } from './fragment.ts';
@@ -28,7 +28,7 @@ const LOOK_AGAIN_MS = 1_000;
 
 export interface PlaygroundOptions {
   readonly platform: Platform;
-  readonly client?: (database: SqlDatabase) => ClientServices | undefined;
+  readonly client?: (database: SqlDatabase, agent: string) => ClientServices | undefined;
   /** What an embedded playground shows, in place of the address. */
   readonly place?: Place;
 }
@@ -95,7 +95,8 @@ export class Playground {
     this.keeper = new Keeper({
       launcher: launcherFor(this.platform, () => this.bridge.access),
       schedule: this.platform.schedule,
-      client: options.client ?? (() => undefined),
+      // An agent behind the bridge has a disk of its own; one in the tab gets the session's virtual files.
+      client: options.client ?? ((database, agent) => (agent.startsWith(BRIDGE_PREFIX) ? undefined : workspaceFiles(database))),
     });
     const complain = (error: unknown) => (this.note.value = errorWords(error));
     this.#follow = new Pace(() => this.#catchUp(), drawn(this.platform.schedule, FOLLOW_MS), complain);

@@ -72,7 +72,7 @@ export async function withAgent<T>(open: BecomeLive, work: (link: AgentLink) => 
     return result;
   } catch (error) {
     await link.end(isHang(error) ? 'kill' : 'ask');
-    await config.client?.release(session.sessionId);
+    await config.clientFor(open.agent)?.release(session.sessionId);
     if (session.failure) throw session.failure;
     if (signal.aborted) throw signal.reason;
     throw error;
@@ -89,7 +89,7 @@ async function initialize(open: BecomeLive, link: AgentLink): Promise<void> {
     'initialize',
     {
       protocolVersion: PROTOCOL_VERSION,
-      clientCapabilities: config.client?.capabilities ?? {},
+      clientCapabilities: config.clientFor(agent)?.capabilities ?? {},
       clientInfo: { name: 'acp-rehydrate', version: '0.1.0' },
     },
     config.limits.initializeMs,

@@ -39,6 +39,7 @@ export interface RunningTurn {
 export interface LiveDeps {
   readonly config: Config;
   readonly sessionId: string;
+  readonly agent: string;
   readonly cwd: string;
   readonly additionalDirectories: readonly string[];
   /** Replaces known secret values before anything is stored. */
@@ -240,7 +241,7 @@ export class LiveSession {
   }
 
   private async onRequest(request: IncomingRequest): Promise<RpcResponse> {
-    const { config, sessionId, cwd, additionalDirectories } = this.deps;
+    const { config, sessionId, agent, cwd, additionalDirectories } = this.deps;
     if (request.method === 'session/request_permission') {
       if (!this.permissionsOrNull || this.agentSessionId === null) return { result: { outcome: { outcome: 'cancelled' } } };
       try {
@@ -250,11 +251,12 @@ export class LiveSession {
         return { error: { code: RPC.internal, message: 'the host could not take the request' } };
       }
     }
-    if (!config.client) return { error: { code: RPC.methodNotFound, message: `Method not found: ${request.method}` } };
+    const client = config.clientFor(agent);
+    if (!client) return { error: { code: RPC.methodNotFound, message: `Method not found: ${request.method}` } };
     const abort = new AbortController();
     void this.link?.gone.then(() => abort.abort());
     try {
-      const result = await config.client.handle({
+      const result = await client.handle({
         method: request.method,
         params: request.params,
         sessionId,
@@ -299,7 +301,7 @@ export class LiveSession {
       }
     }
     try {
-      await config.client?.release(sessionId);
+      await config.clientFor(this.deps.agent)?.release(sessionId);
     } catch (error) {
       this.failure ??= error;
     }

@@ -55,10 +55,11 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     return (value) => redactor.deep(value);
   };
 
-  const newSession = (sessionId: string, cwd: string, additionalDirectories: readonly string[], secrets: SecretValues, slot: Slot): LiveSession =>
+  const newSession = (sessionId: string, agent: string, cwd: string, additionalDirectories: readonly string[], secrets: SecretValues, slot: Slot): LiveSession =>
     new LiveSession({
       config,
       sessionId,
+      agent,
       cwd,
       additionalDirectories,
       redact: redactWith(secrets),
@@ -133,7 +134,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       const directories = options.additionalDirectories ?? [];
       await opening(slot, 'starting', options.signal, async (signal) => {
         const began = performance.now();
-        const session = newSession(sessionId, options.cwd, directories, secrets, slot);
+        const session = newSession(sessionId, options.agent, options.cwd, directories, secrets, slot);
         const open: BecomeLive = {
           config,
           store,
@@ -234,7 +235,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       const secrets = slot.secrets ?? (await recallSecrets(config.secrets, info));
       const taken = await takeLease(lease, sessionId);
       hub.poke(sessionId);
-      const session = newSession(sessionId, info.cwd, info.additionalDirectories, secrets, slot);
+      const session = newSession(sessionId, info.agent, info.cwd, info.additionalDirectories, secrets, slot);
       const before = knownFrom(info);
       // Modes and options are as the agent says now; the others stay until it says otherwise.
       session.known = { ...before, modes: null, configOptions: null };
@@ -315,7 +316,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       const sessionId = `authenticate-${config.newId()}`;
       const slot: Slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), secrets: null };
       const secrets = secretValues({}, []);
-      const session = newSession(sessionId, '.', [], secrets, slot);
+      const session = newSession(sessionId, agent, '.', [], secrets, slot);
       const open: BecomeLive = { config, store, session, agent, cwd: '.', additionalDirectories: [], secrets, policy: config.policy, signal: new AbortController().signal, authMethod: undefined };
       const link = await withAgent(open, async (opened) => {
         const methods = session.facts.authMethods;

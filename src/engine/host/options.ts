@@ -45,8 +45,11 @@ export interface HostOptions {
   readonly ownerAlive?: OwnerAlive;
   /** `ask` (default) waits for `respondPermission`; `allow` and `reject` take the agent's own such option. */
   readonly permission?: 'ask' | 'allow' | 'reject' | PermissionRule;
-  /** What agents may ask of this host beyond permissions: files, terminals. Default: nothing. */
-  readonly client?: ClientServices;
+  /**
+   * What agents may ask of this host beyond permissions: files, terminals. A function gives each agent its
+   * own, by its name: an agent on another disk must not be offered this one. Default: nothing.
+   */
+  readonly client?: ClientServices | ((agent: string) => ClientServices | undefined);
 }
 
 export interface CreateOptions {
@@ -78,7 +81,7 @@ export interface Config {
   readonly redact: ((text: string) => string) | undefined;
   readonly ownerAlive: OwnerAlive;
   readonly permission: PermissionRule;
-  readonly client: ClientServices | null;
+  readonly clientFor: (agent: string) => ClientServices | undefined;
   readonly owner: LeaseOwner;
 }
 
@@ -108,7 +111,7 @@ export function configure(options: HostOptions): Config {
     redact: options.redact,
     ownerAlive: options.ownerAlive ?? owners?.alive ?? (() => 'unknown' as const),
     permission: permissionRule(options.permission ?? 'ask'),
-    client: options.client ?? null,
+    clientFor: eachOnce(options.client),
     owner: { ...(owners?.self ?? { kind: 'host' }), hostId: newId() },
   };
 }
@@ -164,6 +167,16 @@ function permissionRule(permission: 'ask' | 'allow' | 'reject' | PermissionRule)
       if (option) return option.optionId;
     }
     return null;
+  };
+}
+
+/** One set of services for each agent, however often it is asked for: they hold terminals. */
+function eachOnce(client: HostOptions['client']): Config['clientFor'] {
+  if (typeof client !== 'function') return () => client;
+  const made = new Map<string, ClientServices | undefined>();
+  return (agent) => {
+    if (!made.has(agent)) made.set(agent, client(agent));
+    return made.get(agent);
   };
 }
 

@@ -92,7 +92,6 @@ export function App({ pg, loadTerminal, pageUrl }: { readonly pg: Playground; re
             onSkip={() => pg.play.skipNext()}
             onRestart={() => void pg.startOver()}
           />
-          <MachinePanel machine={pg.machine} sessionId={pg.sessionId} events={derived.events} flash={derived.flash} pulse={derived.pulse} />
           <section class="rp-panel rp-talk" aria-label="Talk">
             <SessionBar sessions={pg.sessions} sessionId={pg.sessionId} onSession={(id) => void pg.chooseSession(id)} />
             <Conversation view={pg.view} hint="Nothing has been said yet. Run the first step above, or type a prompt of your own." />
@@ -124,6 +123,7 @@ export function App({ pg, loadTerminal, pageUrl }: { readonly pg: Playground; re
           </section>
         </div>
         <div class="rp-column">
+          <MachinePanel machine={pg.machine} sessionId={pg.sessionId} events={derived.events} flash={derived.flash} pulse={derived.pulse} />
           <ReportPanel report={pg.shownReport} />
           <TerminalPanel
             view={pg.view}

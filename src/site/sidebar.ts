@@ -36,6 +36,7 @@ export const sidebar = [
       'reference/resume-report',
       'reference/limits',
       'reference/errors',
+      'reference/compatibility',
       {
         label: 'Advanced',
         items: [

@@ -5,17 +5,17 @@ import { insideRoots } from '../../../src/engine/host/workspace.ts';
 import { ask, CWD, world } from './helpers.ts';
 
 describe('workspace files', () => {
-  const roots = { cwd: '/work', additionalDirectories: ['/more/'] };
+  const roots = { cwd: '/project', additionalDirectories: ['/more/'] };
   it.each([
-    ['/work/a.txt', '/work/a.txt'],
-    ['/work/./b//a.txt', '/work/b/a.txt'],
-    ['/work/x/../a.txt', '/work/a.txt'],
+    ['/project/a.txt', '/project/a.txt'],
+    ['/project/./b//a.txt', '/project/b/a.txt'],
+    ['/project/x/../a.txt', '/project/a.txt'],
     ['/more/a.txt', '/more/a.txt'],
-    ['/work/../etc/passwd', null],
-    ['/workshop/a.txt', null],
-    ['/work', null],
-    ['work/a.txt', null],
-    ['/work/a\0.txt', null],
+    ['/project/../etc/passwd', null],
+    ['/projects/a.txt', null],
+    ['/project', null],
+    ['project/a.txt', null],
+    ['/project/a\0.txt', null],
     [7, null],
   ])('%j → %j', (path, expected) => {
     if (expected === null) expect(() => insideRoots(path, roots)).toThrow(/Invalid params/);

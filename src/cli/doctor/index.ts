@@ -1,5 +1,5 @@
 /** `rehydrate doctor`: how well an ACP agent's sessions survive its death, found out by killing it. */
-import { statSync } from 'node:fs';
+import { whereTyped as wordsWhereTyped } from '../where-typed.ts';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -103,9 +103,6 @@ async function part<T>({ findings, signal }: Examination, check: CheckId, work: 
  * name nothing.
  */
 export function whereTyped({ command, args }: AgentCommand, cwd = process.cwd()): { command: string; args: string[] } {
-  const absolute = (word: string): string => {
-    const file = path.resolve(cwd, word);
-    return /[/.]/.test(word) && !path.isAbsolute(word) && statSync(file, { throwIfNoEntry: false })?.isFile() ? file : word;
-  };
-  return { command: /[/\\]/.test(command) ? path.resolve(cwd, command) : command, args: args.map(absolute) };
+  const [typed = command, ...rest] = wordsWhereTyped([command, ...args], cwd);
+  return { command: typed, args: rest };
 }

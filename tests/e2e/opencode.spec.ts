@@ -74,9 +74,14 @@ test('OpenCode sleeps and resumes by itself; with its store deleted it goes on f
   await expect.poll(() => processesIn(opencode.home), { timeout: 20_000 }).toEqual([]);
 });
 
-/** The session's own id, as the database has it. */
+/** The session's own id, as the database has it: one row, the column by its name. */
 async function publicId(pg: PlaygroundPage): Promise<string> {
-  await pg.region('Database').getByRole('button', { name: /^acp_sessions \d+$/ }).click();
-  const cell = pg.region('Database').getByRole('table').getByRole('row').nth(1).getByRole('cell').first();
-  return cell.innerText();
+  const database = pg.region('Database');
+  await database.getByRole('button', { name: /^acp_sessions \d+$/ }).click();
+  const rows = database.getByRole('table').getByRole('row');
+  await expect(rows).toHaveCount(2);
+  const column = (await rows.first().getByRole('columnheader').allInnerTexts()).indexOf('session_id');
+  const id = await rows.nth(1).getByRole('cell').nth(column).innerText();
+  expect(id).toMatch(/^\S{8,}$/);
+  return id;
 }

@@ -1,13 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { chromium, expect, type Page } from '@playwright/test';
-import { COUNTS, crash, openTab, test, type State } from './support/sqljs-fixture.ts';
+import { expect } from '@playwright/test';
+import { crash, test } from './support/sqljs-fixture.ts';
+import { appending, NAME, state } from './support/sqljs-appending.ts';
 
-const NAME = 'durable';
 /** A tenth of the rounds in the ordinary run. */
 const ROUNDS = process.env['FAULTS'] === 'full' ? 60 : 6;
 
@@ -35,31 +29,6 @@ test('what was acknowledged is there after a reload', async ({ newTab }) => {
   expect(rows).toEqual([{ kind: 'indexeddb', name: NAME }, [{ a: 'ä\0€', b: '00FF' }]]);
 });
 
-/** Starts appending in the page; `acknowledged` is what the page told before it died. */
-async function appending(page: Page, snapshotAfterBytes: number): Promise<{ acknowledged: () => number; next: () => Promise<number> }> {
-  let last = 0;
-  let heard: ((seq: number) => void) | undefined;
-  await page.exposeFunction('acknowledge', (seq: number) => {
-    last = Math.max(last, seq);
-    heard?.(seq);
-  });
-  await page.evaluate(async ([name, bytes]) => {
-    const database = await sql.open({ storage: { indexedDB: name }, snapshotAfterBytes: bytes });
-    if ((await database.query('SELECT 1 FROM sqlite_schema')).length === 0) await database.batch(SCHEMA);
-    void sql.append(database, 'a', (globalThis as unknown as { acknowledge: (seq: number) => void }).acknowledge);
-  }, [NAME, snapshotAfterBytes] as const);
-  return { acknowledged: () => last, next: () => new Promise((resolve) => (heard = resolve)) };
-}
-
-async function state(page: Page): Promise<State> {
-  return page.evaluate(async ([name, query]) => {
-    const database = await sql.open({ storage: { indexedDB: name } });
-    const [row] = await database.query(query);
-    await database.close();
-    return row as unknown as State;
-  }, [NAME, COUNTS] as const);
-}
-
 test('I12: a tab that dies in the middle of a commit, or of a snapshot, loses nothing acknowledged', async ({ newTab }) => {
   test.setTimeout(60_000 + ROUNDS * 15_000);
   let before = 0;
@@ -78,47 +47,6 @@ test('I12: a tab that dies in the middle of a commit, or of a snapshot, loses no
     expect(head).toBeGreaterThan(before);
     before = head;
     await after.close();
-  }
-});
-
-test('I12: a browser killed with SIGKILL loses nothing acknowledged', async ({ sqljsUrl }, { project }) => {
-  test.setTimeout(120_000);
-  const { executablePath = chromium.executablePath(), args = [] } = project.use.launchOptions ?? {};
-  const profile = mkdtempSync(path.join(tmpdir(), 'rehydrate-profile-'));
-  const start = async () => {
-    const child = spawn(executablePath, [...args, '--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`, '--no-first-run', 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
-    for await (const line of createInterface({ input: child.stderr! })) {
-      const found = /DevTools listening on (ws:\S+)/.exec(line);
-      if (!found) continue;
-      child.stderr!.resume();
-      return { child, browser: await chromium.connectOverCDP(found[1]!) };
-    }
-    throw new Error('Chromium ended before it was ready');
-  };
-  let running = await start();
-  try {
-    for (let round = 0; round < 3; round++) {
-      const context = running.browser.contexts()[0]!;
-      const { acknowledged, next } = await appending(await openTab(context, sqljsUrl), 20_000);
-      await next();
-      await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 300));
-      const gone = once(running.child, 'exit');
-      running.child.kill('SIGKILL');
-      await gone;
-      const known = acknowledged();
-      running = await start();
-      const after = await openTab(running.browser.contexts()[0]!, sqljsUrl);
-      const { head, rows, top, twins } = await state(after);
-      expect(known).toBeGreaterThan(0);
-      expect(head).toBeGreaterThanOrEqual(known);
-      expect([rows, top, twins]).toEqual([head, head, head]);
-      await after.close();
-    }
-  } finally {
-    const gone = once(running.child, 'exit');
-    running.child.kill('SIGKILL');
-    await gone;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
   }
 });
 

@@ -1,5 +1,5 @@
 /**
- * Builds dist/ with tsc. Nothing is done when neither sources nor compiler changed since the last build. Files
+ * Builds dist/ with tsc, and dist/browser/ from that. Nothing is done when neither sources nor compiler changed since the last build. Files
  * are compiled beside dist/ and put in place one by one, each in one step, so that a program that
  * runs from dist/ meanwhile finds every file whole.
  */
@@ -7,12 +7,13 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { buildBrowserFiles } from './support/browser-files.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const DIST = path.join(ROOT, 'dist');
 const STAMP = path.join(DIST, '.build-hash');
 const SOURCES = ['engine', 'adapters', 'bridge', 'cli', 'testing'].map((name) => path.join(ROOT, 'src', name));
-const SETTINGS = ['tsconfig.base.json', 'tsconfig.build.json', 'scripts/build-lib.mjs', 'node_modules/typescript/package.json'];
+const SETTINGS = ['tsconfig.base.json', 'tsconfig.build.json', 'scripts/build-lib.mjs', 'scripts/support/browser-files.mjs', ...['typescript', 'esbuild'].map((name) => `node_modules/${name}/package.json`)];
 const EXECUTABLE = ['cli/rehydrate.js'];
 
 /** Relative paths of all files under a directory. */
@@ -40,6 +41,16 @@ function isBuilt(hash) {
   if (!existsSync(STAMP)) return false;
   const [built, ...files] = readFileSync(STAMP, 'utf8').trimEnd().split('\n');
   return built === hash && files.every((file) => existsSync(path.join(DIST, file)));
+}
+
+/** Source maps that name the sources as seen from dist/, and not from where they were built. */
+function settleMaps(built) {
+  for (const file of filesIn(built).filter((name) => name.endsWith('.map'))) {
+    const [from, to] = [path.join(built, file), path.join(DIST, file)];
+    const map = JSON.parse(readFileSync(from, 'utf8'));
+    const settled = map.sources.map((source) => path.relative(path.dirname(to), path.resolve(path.dirname(from), source)).split(path.sep).join('/'));
+    writeFileSync(from, JSON.stringify({ ...map, sources: settled }));
+  }
 }
 
 /** Makes dist/ hold exactly what was built; what is the same stays untouched. */
@@ -79,6 +90,8 @@ if (isBuilt(hash)) {
       console.error('The library was not built; dist/ is as it was.');
       process.exitCode = 1;
     } else {
+      await buildBrowserFiles(built);
+      settleMaps(built);
       mkdirSync(DIST, { recursive: true });
       writeStamp(hash, putInPlace(built));
       console.log('dist/ is built.');

@@ -3,7 +3,8 @@
  * name, a scripted agent as a child process. What the pages say about a run is what is checked here.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -70,6 +71,16 @@ test('the client guide: events, report and the result of a second prompt', async
 
 test('the Node guide: a host with everything set ends cleanly', async () => {
   expect(await run('node.ts', agent)).toMatchObject({ code: 0, out: expect.stringContaining('ended') });
+});
+
+test('the back-up guide: a copy has what was said, and is as private as its original', async () => {
+  await durable('my dog is called Ada');
+  expect(await run('back-up.ts', ['durable.sqlite', 'copy.sqlite'])).toMatchObject({ code: 0 });
+  const copy = new DatabaseSync(path.join(directory, 'copy.sqlite'), { readOnly: true });
+  const [said] = copy.prepare("SELECT count(*) AS n FROM acp_session_events WHERE payload LIKE '%Ada%'").all();
+  copy.close();
+  expect(Number(said?.['n'])).toBeGreaterThan(0);
+  expect(statSync(path.join(directory, 'copy.sqlite')).mode & 0o777).toBe(0o600);
 });
 
 test('the permission guide: a person and a rule answer', async () => {

@@ -1,0 +1,83 @@
+/**
+ * The commands of the quick start and the tutorial, taken from the pages and run as they stand there, in a
+ * folder that looks like a checkout. What the pages say of a run is what is checked.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+
+let directory: string;
+
+beforeEach(() => {
+  if (!existsSync(path.join(ROOT, 'dist/cli/rehydrate.js'))) throw new Error('The library is not built: run npm run build:lib first.');
+  directory = mkdtempSync(path.join(tmpdir(), 'docs-commands-'));
+  for (const name of ['dist', 'examples', 'node_modules']) symlinkSync(path.join(ROOT, name), path.join(directory, name));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+/** The lines of every `sh` block under a heading of a page. */
+function commands(page: string, heading: string): readonly string[] {
+  const text = readFileSync(path.join(ROOT, 'content/docs', page), 'utf8');
+  const section = text.split(/^## /m).find((part) => part.startsWith(`${heading}\n`));
+  if (!section) throw new Error(`${page} has no section "${heading}".`);
+  return [...section.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap((match) => match[1]!.trim().split('\n'));
+}
+
+/** What one line printed, stdout and stderr together; a failure is an error with both in it. */
+function shell(line: string): Promise<string> {
+  const env = { ...process.env, REHYDRATE_DB: path.join(directory, 'sessions.sqlite'), NO_UPDATE_NOTIFIER: '1', npm_config_offline: 'true' };
+  return new Promise((resolve, reject) => {
+    execFile('sh', ['-c', line], { cwd: directory, env }, (error, out, err) => (error ? reject(new Error(`${line}\n${out}${err}`)) : resolve(out + err)));
+  });
+}
+
+async function runAll(lines: readonly string[]): Promise<readonly string[]> {
+  const outputs: string[] = [];
+  for (const line of lines) outputs.push(await shell(line));
+  return outputs;
+}
+
+test('the quick start: the command', { timeout: 60_000 }, async () => {
+  const lines = commands('start/quick-start.mdx', 'The command');
+  expect(lines).toHaveLength(4);
+  const [told, asked, , lost] = await runAll(lines);
+  expect(told).toContain('[new]');
+  expect(asked).toMatch(/Ada[^]*\[resume\]/);
+  expect(lost).toMatch(/Ada[^]*\[transcript\]/);
+  expect(await shell('npx rehydrate sessions')).toContain('main');
+  await shell('npx rehydrate delete main');
+  expect(await shell('npx rehydrate sessions')).not.toContain('main');
+});
+
+test('the quick start: the library', { timeout: 60_000 }, async () => {
+  const lines = commands('start/quick-start.mdx', 'The library');
+  expect(lines).toHaveLength(2);
+  const [told, asked] = await runAll(lines);
+  expect(told).toContain('became live by: new');
+  expect(asked).toMatch(/Ada[^]*became live by: resume/);
+});
+
+test('the tutorial', { timeout: 60_000 }, async () => {
+  const lines = commands('start/tutorial.mdx', 'Run it');
+  expect(lines).toHaveLength(4);
+  const [told, asked, , lost] = await runAll(lines);
+  expect(told).toContain('became live by: new');
+  expect(asked).toMatch(/Ada[^]*became live by: resume/);
+  expect(lost).toMatch(/Ada[^]*became live by: transcript/);
+});
+
+test('the back-up guide: what is read and exported without an agent', { timeout: 60_000 }, async () => {
+  await shell(commands('start/quick-start.mdx', 'The command')[0]!);
+  const [sessions, history, transcript] = await runAll(commands('guides/back-up.mdx', 'Read a session'));
+  expect(JSON.parse(sessions!.split('\n')[0]!)).toMatchObject({ type: 'session', session: { sessionId: 'main' } });
+  expect(history).toContain('my dog is called Ada');
+  expect(transcript).toContain('my dog is called Ada');
+  await runAll(commands('guides/back-up.mdx', 'Export a session'));
+  const events = readFileSync(path.join(directory, 'main.jsonl'), 'utf8').trim().split('\n');
+  expect(events.map((line) => JSON.parse(line).event.seq)).toEqual(events.map((_, i) => i + 1));
+  expect(readFileSync(path.join(directory, 'main.md'), 'utf8')).toContain('Ada');
+});

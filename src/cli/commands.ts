@@ -146,3 +146,9 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [130, 'cancelled by Ctrl-C'],
   [143, 'ended by SIGTERM, the turn interrupted'],
 ];
+
+/** What the package leaves to whoever needs it: optional peers, none of which the command uses. */
+export const OPTIONAL_PACKAGES: readonly (readonly [name: string, use: string])[] = [
+  ['sql.js', 'acp-rehydrate/sqljs, a database in a browser tab: npm install sql.js'],
+  ['rivetkit', 'acp-rehydrate/rivetkit, sessions in RivetKit actors: npm install rivetkit'],
+];

@@ -1,5 +1,5 @@
 /** The help, rendered from the table of commands. */
-import { COMMAND_NAMES, COMMANDS, EXIT_CODES } from './commands.ts';
+import { COMMAND_NAMES, COMMANDS, EXIT_CODES, OPTIONAL_PACKAGES } from './commands.ts';
 import type { CommandName, CommandSpec, OptionSpec } from './commands.ts';
 
 const WIDTH = 100;
@@ -22,6 +22,9 @@ export function overview(): string {
     '',
     'Exit codes:',
     ...columns(EXIT_CODES.map(([code, meaning]) => [String(code), meaning] as const)),
+    '',
+    'Optional packages, for parts of the library; the command needs none of them:',
+    ...columns(OPTIONAL_PACKAGES),
     '',
     'rehydrate help COMMAND says more about one of them.',
   ].join('\n');

@@ -62,6 +62,14 @@ type PromptArgs = Omit<PromptOptions, 'signal'>;
  */
 export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   const { db, UserError, sleepTimeout = 30_000, actionTimeout = 30 * 60_000, ...hostOptions } = options;
+  // Programs without types; undefined is also what a bundler's stand-in for a missing package gives.
+  if (!db || typeof UserError !== 'function') {
+    throw new RehydrateError(
+      'invalid_argument',
+      `sessionActor needs RivetKit’s own ${!db ? '`db: db({})` (from rivetkit/db)' : '`UserError` (from rivetkit/errors)'}. RivetKit is not installed with acp-rehydrate: run “npm install rivetkit”, and pass it in.`,
+      { missing: !db ? 'db' : 'UserError', install: 'rivetkit' },
+    );
+  }
 
   const open = (c: SessionActorContext): Promise<Opened> =>
     (c.vars.open ??= createHost({ ...hostOptions, database: owned(rivetkitDatabase(c.db)) }).then(

@@ -16,6 +16,9 @@ export interface RivetDb {
 export const MAX_JOINED_PARAMS = 8_000;
 
 export function rivetkitDatabase(db: RivetDb): SqlDatabase {
+  if (typeof (db as RivetDb | undefined)?.execute !== 'function') {
+    throw new SqlError('other', 'rivetkitDatabase takes an actor’s `c.db`. Run “npm install rivetkit”, and give the actor a `db: db({})` from rivetkit/db.');
+  }
   let tail: Promise<unknown> = Promise.resolve();
   let closed = false;
 

@@ -35,14 +35,24 @@ export interface SqljsSource {
 
 type Initialise = (config: object) => Promise<SqljsModule>;
 
-/** Rejects with a `SqlError` that says what could not be loaded. */
+/** Rejects with a `SqlError` that says what could not be loaded, and what to do about it. */
 export async function loadSqljs(source: SqljsSource): Promise<SqljsModule> {
   try {
     return await (source.module ?? importSqljs(source));
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new SqlError('other', `sql.js could not be loaded (${message}). Install the package sql.js, and see that the address locateFile gives can be fetched.`, { cause: error });
+    throw new SqlError('other', loadProblem(error), { cause: error });
   }
+}
+
+/** Node, the browsers and Vite (for an optional peer) word it differently; all quote the name that was not found. */
+const NOT_INSTALLED = /['"“]sql\.js['"”]/;
+
+/** What is said when sql.js cannot be loaded: a package that is missing reads otherwise than a wasm that is. */
+export function loadProblem(error: unknown): string {
+  const said = error instanceof Error ? error.message : String(error);
+  return NOT_INSTALLED.test(said)
+    ? `sql.js is not installed; acp-rehydrate/sqljs needs it. Run “npm install sql.js”, or, on a page without npm, give openSqljs its \`module\`. (${said})`
+    : `sql.js could not be loaded (${said}). See that the address locateFile gives can be fetched.`;
 }
 
 async function importSqljs({ locateFile, wasmBinary }: SqljsSource): Promise<SqljsModule> {

@@ -6,13 +6,16 @@ import { withLock } from './lock.mjs';
 import { PROJECT_NODE, ROOT, STATE_DIR, inRoot } from './paths.mjs';
 import { SetupError, projectEnv, run } from './run.mjs';
 
-const SOURCES = ['src', 'playground', 'content', 'public', 'astro.config.mjs', 'content.config.ts', 'package-lock.json', 'tsconfig.json', 'tsconfig.base.json'];
+const SOURCES = [
+  ...['src', 'playground', 'content', 'public', 'examples'],
+  ...['astro.config.mjs', 'content.config.ts', 'ec.config.mjs', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.base.json'],
+];
 
 /** How many builds are kept, so that a server that still serves an older one goes on working. */
 const KEPT = 3;
 
 /** Set for a deployment somewhere else; a local build is for this machine. */
-const DEPLOYMENT_VARIABLES = ['SITE', 'BASE', 'CF_PAGES_URL', 'URL', 'VERCEL_PROJECT_PRODUCTION_URL'];
+const DEPLOYMENT_VARIABLES = ['SITE', 'BASE', 'REPOSITORY_URL', 'CF_PAGES_URL', 'URL', 'VERCEL_PROJECT_PRODUCTION_URL'];
 
 /**
  * @param {(line: string) => void} say

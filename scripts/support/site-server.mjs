@@ -69,6 +69,18 @@ export function frontDoor() {
 
 const TEXT = 'text/plain; charset=utf-8';
 
+/** Under this path a file's name carries a hash of what is in it. */
+const HASHED = '/_astro/';
+
+/** The headers that the build wrote for static hosts, so that pages meet the same policy here. */
+function headersOf(dir) {
+  const headers = JSON.parse(readFileSync(path.join(dir, 'headers.json'), 'utf8'));
+  return (response, pathname) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    response.setHeader('cache-control', pathname.startsWith(HASHED) ? 'public, max-age=31536000, immutable' : 'no-cache');
+  };
+}
+
 /**
  * @typedef {object} SiteServer
  * @property {string} url
@@ -83,12 +95,14 @@ const TEXT = 'text/plain; charset=utf-8';
  * @returns {Promise<SiteServer>}
  */
 export async function serveSite({ dir, port, defaultPort }) {
-  const files = sirv(dir, { etag: true, dotfiles: false });
+  const setHeaders = headersOf(dir);
+  const files = sirv(dir, { etag: true, dotfiles: false, setHeaders });
   const notFound = readFileSync(path.join(dir, '404.html'));
   const door = frontDoor();
   const server = createServer((request, response) => {
     door.handle(request, response, () =>
       files(request, response, () => {
+        setHeaders(response, '');
         response.writeHead(404, { 'content-type': 'text/html; charset=utf-8' });
         response.end(request.method === 'HEAD' ? undefined : notFound);
       }),

@@ -6,6 +6,7 @@ import { brokenLinks } from './build/links.ts';
 import { writeMarkdown } from './build/markdown.ts';
 import { dropOnDemandSheets } from './build/on-demand-css.ts';
 import { builtPages } from './build/site.ts';
+import { writeSoftBreaks } from './build/soft-breaks.ts';
 
 interface Options {
   readonly site: string;
@@ -27,6 +28,7 @@ export function siteParts({ site, base, order }: Options): AstroIntegration {
         dropOnDemandSheets(out, base, 'playground');
         const pages = await builtPages(out);
         const twins = writeMarkdown(pages, out, `${site}${base}`, order);
+        writeSoftBreaks(pages, out);
         const cards = await writeCards(twins, out);
         writeHeaders(pages, out, base);
         const broken = brokenLinks(pages, out, base);

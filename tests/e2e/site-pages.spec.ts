@@ -113,11 +113,46 @@ test('programs find an index, everything in one file, and a twin of every prose 
   expect(await (await page.request.get('/llms-full.txt')).text()).toContain('# Sessions & Persistence');
 });
 
-test('every page names a social card that is there', async ({ page }) => {
-  await page.goto(ARCHITECTURE);
-  const card = await page.locator('meta[property="og:image"]').getAttribute('content');
-  const response = await page.request.get(new URL(card!).pathname);
-  expect(response.headers()['content-type']).toBe('image/png');
+test('every page of the sitemap has a card, an address of its own, a title and a description that no other has', async ({ page }) => {
+  test.setTimeout(120_000);
+  const titles: string[] = [];
+  const descriptions: string[] = [];
+  for (const path of (await sitemapPaths(page)).filter((each) => each !== '/playground/')) {
+    const html = await (await page.request.get(path)).text();
+    const meta = (pattern: RegExp) => pattern.exec(html)?.[1] ?? `${path} has none`;
+    titles.push(meta(/<title>([^<]+)<\/title>/));
+    descriptions.push(meta(/<meta name="description" content="([^"]+)"/));
+    expect(new URL(meta(/<link rel="canonical" href="([^"]+)"/)).pathname).toBe(path);
+    const card = await page.request.get(new URL(meta(/<meta property="og:image" content="([^"]+)"/)).pathname);
+    expect(card.headers()['content-type'], path).toBe('image/png');
+  }
+  expect(new Set(titles).size).toBe(titles.length);
+  expect(new Set(descriptions).size).toBe(descriptions.length);
+});
+
+test('pages, and the one that is not there, come with the headers the build wrote', async ({ page }) => {
+  const headers = Object.entries((await (await page.request.get('/headers.json')).json()) as Record<string, string>);
+  expect(headers.map(([name]) => name)).toContain('Content-Security-Policy');
+  for (const path of ['/', '/guides/client/', '/playground/', '/no/such/page/']) {
+    const sent = (await page.request.get(path)).headers();
+    for (const [name, value] of headers) expect(sent[name.toLowerCase()], path).toBe(value);
+  }
+});
+
+test('pages lead on and back in reading order, and the order leaves none out', async ({ page }) => {
+  const prose = (await sitemapPaths(page)).filter((path) => !['/', '/playground/'].includes(path));
+  const seen: string[] = [];
+  for (let path: string | undefined = '/start/what-it-is/', from = ''; path; ) {
+    expect(seen, 'no page comes twice').not.toContain(path);
+    seen.push(path);
+    const html = await (await page.request.get(path)).text();
+    const leads = (rel: string) => new RegExp(`<a href="([^"]+)" rel="${rel}"`).exec(html)?.[1];
+    if (from) expect(leads('prev'), path).toBe(from);
+    const next = leads('next');
+    // The playground is an application without a footer; the sidebar has the scenarios behind it.
+    [from, path] = next === '/playground/' ? [next, '/start/scenarios/'] : [path, next];
+  }
+  expect(seen.sort()).toEqual([...prose].sort());
 });
 
 test.describe('without JavaScript', () => {

@@ -22,7 +22,10 @@ export interface WorkspaceOptions {
   readonly clock?: () => number;
 }
 
-/** Give it to `createHost` as `client`, on a database that a host has opened. */
+/**
+ * Files for agents without a disk: answers ACP's `fs/*` from the table `workspace_files`, so that what an agent wrote
+ * survives sleep. Give it to `createHost` as `client`, on a database that a host has opened.
+ */
 export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions = {}): ClientServices {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const clock = options.clock ?? Date.now;

@@ -80,6 +80,7 @@ function prepare(node: ElementContent, address: string, pagePath: string): Eleme
   if (attribute(node, 'ariaHidden') === 'true' || hasClass(node, 'sl-anchor-link')) return [];
   if (node.tagName === 'pre') return [codeBlock(node)];
   if (node.tagName === 'figcaption' && hasClass(node, 'header')) return [];
+  if (node.tagName === 'small') return [{ type: 'text', value: ' ' }, within(node)];
   const href = node.tagName === 'a' ? attribute(node, 'href') : undefined;
   if (href !== undefined) return [within({ ...node, properties: { href: new URL(href, `${new URL(address).origin}${new URL(address).pathname}${pagePath}`).href } })];
   if (node.tagName === 'figcaption') return [{ type: 'element', tagName: 'p', properties: {}, children: [{ type: 'element', tagName: 'strong', properties: {}, children: within(node).children }] }];

@@ -1,7 +1,7 @@
 /** One export of the library as Markdown: its docstring, its members, its signature. */
 import path from 'node:path';
 import ts from 'typescript';
-import { docOf } from './declarations.ts';
+import { docOf, tidy } from './declarations.ts';
 
 export interface Item {
   readonly name: string;
@@ -33,8 +33,16 @@ function bodyOf(declaration: ts.Declaration, checker: ts.TypeChecker): string {
   if (ts.isInterfaceDeclaration(declaration)) return interfaceBody(declaration);
   if (ts.isFunctionDeclaration(declaration)) return fence(`function ${signature(declaration)}`);
   if (ts.isClassDeclaration(declaration)) return classBody(declaration);
-  if (ts.isVariableDeclaration(declaration)) return fence(`const ${declaration.name.getText()}: ${typeOf(declaration, checker)};`);
+  if (ts.isVariableDeclaration(declaration)) return constantBody(declaration, checker);
   return fence(declaration.getText().replace(/^export (default )?/, ''));
+}
+
+/** A list of names is shown whole; any other constant by its type. */
+function constantBody(declaration: ts.VariableDeclaration, checker: ts.TypeChecker): string {
+  const type = checker.getTypeAtLocation(declaration);
+  const names = checker.isTupleType(type) ? checker.getTypeArguments(type as ts.TypeReference) : [];
+  if (names.length > 0 && names.every((name) => name.isStringLiteral())) return names.map((name) => `\`${(name as ts.StringLiteralType).value}\``).join(', ');
+  return fence(`const ${declaration.name.getText()}: ${typeOf(declaration, checker)};`);
 }
 
 /** Longer than this a type says less than the docstring. */
@@ -79,7 +87,7 @@ function classBody(declaration: ts.ClassDeclaration): string {
 
 function table(fields: readonly (ts.PropertySignature | ts.PropertyDeclaration)[]): string {
   const rows = fields.map((field) => {
-    const type = field.type ? field.type.getText().replace(/\breadonly /g, '').replace(/\s+/g, ' ') : '';
+    const type = field.type ? tidy(field.type.getText()) : '';
     const name = `${field.name.getText()}${field.questionToken ? '?' : ''}`;
     return `| \`${name}\`<small>${cell(escapeHtml(type))}</small> | ${cell(markdown(docOf(field)))} |`;
   });
@@ -114,10 +122,12 @@ function escapeHtml(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/`/g, '&#96;');
 }
 
-/** Docstrings are Markdown but for angle brackets, which Markdown would take for HTML. */
+const PROMISES = '/reference/advanced/architecture/sessions-and-persistence/promises/';
+
+/** Docstrings are Markdown but for angle brackets, which Markdown would take for HTML; a promise's number leads to the promises. */
 function markdown(doc: string): string {
   return doc
     .split(/(```[\s\S]*?```|`[^`]*`)/)
-    .map((part, i) => (i % 2 ? part : part.replace(/</g, '&lt;')))
+    .map((part, i) => (i % 2 ? part : part.replace(/</g, '&lt;').replace(/\((I\d+)\)/g, `([$1](${PROMISES}))`)))
     .join('');
 }

@@ -15,10 +15,11 @@ export function parse(file: string): ts.SourceFile {
   return ts.createSourceFile(file, readSource(file), ts.ScriptTarget.Latest, true);
 }
 
-/** The docstring in front of a node, without its tags. */
+/** The docstring in front of a node, without its tags and without what points to the design documents: readers have the pages. */
 export function docOf(node: ts.Node): string {
   const docs = ts.getJSDocCommentsAndTags(node).filter(ts.isJSDoc);
-  return (ts.getTextOfJSDocComment(docs.at(-1)?.comment) ?? '').trim();
+  const text = ts.getTextOfJSDocComment(docs.at(-1)?.comment) ?? '';
+  return text.replace(/ \((?:DESIGN §|CONTRACT|FACTS)[^)]*\)/g, '').trim();
 }
 
 /** The members of an interface, nested object types flattened as `replay.received`. */
@@ -47,9 +48,13 @@ function objectTypes(type: ts.TypeNode): readonly ts.TypeLiteralNode[] | null {
   return objects.length > 0 && others.length === 0 ? objects : null;
 }
 
-/** `readonly X[]` and line breaks say nothing to a reader of a table. */
-function tidy(type: string): string {
-  return type.replace(/\breadonly /g, '').replace(/\s+/g, ' ').replace(/; }/g, ' }');
+/** `readonly X[]`, comments and line breaks say nothing to a reader of a table. */
+export function tidy(type: string): string {
+  return type
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/\breadonly /g, '')
+    .replace(/\s+/g, ' ')
+    .replace(/; }/g, ' }');
 }
 
 /** The numbers of `export const NAME = Object.freeze({ … })`: literals, and products of literals. */

@@ -32,6 +32,7 @@ class RehydrateTry extends HTMLElement {
       const status = document.createElement('p');
       status.setAttribute('role', 'status');
       const root = document.createElement('div');
+      for (const each of this.querySelectorAll('[data-preview]')) each.remove();
       row.replaceWith(status, root);
       const { base, scenario } = this.dataset;
       load(root, (text) => (text === '' ? status.remove() : (status.textContent = text)), { base: base!, scenario: scenario! });

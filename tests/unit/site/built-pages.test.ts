@@ -8,6 +8,7 @@ import { brokenLinks } from '../../../src/site/build/links.ts';
 import { writeMarkdown } from '../../../src/site/build/markdown.ts';
 import { dropOnDemandSheets } from '../../../src/site/build/on-demand-css.ts';
 import { builtPages } from '../../../src/site/build/site.ts';
+import { softenTables } from '../../../src/site/build/soft-breaks.ts';
 
 let site: string;
 const put = (file: string, text: string) => {
@@ -95,6 +96,18 @@ test('header files speak of the base', async () => {
   expect(readFileSync(path.join(site, '_headers'), 'utf8')).toMatch(/^\/docs\/\*\n {2}Content-Security-Policy: /);
   expect(readFileSync(path.join(site, '.htaccess'), 'utf8')).toContain('ErrorDocument 404 /docs/404.html');
   expect(JSON.parse(readFileSync(path.join(site, 'vercel.json'), 'utf8'))).toMatchObject({ headers: [{ source: '/docs/(.*)' }, {}] });
+});
+
+test.each([
+  ['<td><code>session_not_resumable</code></td>', '<td><code>session_<wbr>not_<wbr>resumable</code></td>'],
+  ['<td><a href="/a_b_c_d_e_f/"><code>resume_indeterminate</code></a></td>', '<td><a href="/a_b_c_d_e_f/"><code>resume_<wbr>indeterminate</code></a></td>'],
+  ['<td class="x"><code dir="auto">workspaceFileCount</code></td>', '<td class="x"><code dir="auto">workspace<wbr>File<wbr>Count</code></td>'],
+  ['<td><code>tests/e2e/a.spec.ts</code></td>', '<td><code>tests/<wbr>e2e/<wbr>a.<wbr>spec.<wbr>ts</code></td>'],
+  ['<td><code>seq_no</code></td>', '<td><code>seq_no</code></td>'],
+  ['<td><code>one_thing&lt;other_thing&gt;</code></td>', '<td><code>one_thing&lt;other_thing&gt;</code></td>'],
+  ['<p><code>session_not_resumable</code></p>', '<p><code>session_not_resumable</code></p>'],
+])('long names may break in tables where a reader would break them: %s', (before, after) => {
+  expect(softenTables(before)).toBe(after);
 });
 
 test('a prose page carries no style sheet that a script loads on demand', () => {

@@ -93,6 +93,7 @@ test('a statement the schema page cannot read stops the build', () => {
 test.each([
   ['initializeMs', 60_000, '60 s'],
   ['replayQuietMs', 250, '250 ms'],
+  ['idleMs', 12 * 3_600_000, '12 h'],
   ['messageBytes', 32 * 1024 * 1024, '32 MiB'],
   ['transcriptBytes', 65_536, '64 KiB'],
   ['toolExcerptBytes', 600, '600 bytes'],

@@ -1,0 +1,24 @@
+/** The first page: what this is and a way to try it, in one screen; and what it shows is what happens. */
+import { expect, test } from '@playwright/test';
+
+for (const viewport of [{ width: 1440, height: 900 }, { width: 390, height: 844 }]) {
+  test(`one screen of ${viewport.width} pixels says what this is and has a way to try it`, async ({ page }) => {
+    await page.setViewportSize(viewport);
+    await page.goto('/');
+    await expect(page.getByRole('heading', { level: 1 })).toBeInViewport();
+    await expect(page.getByText('may sleep, crash or be replaced')).toBeInViewport();
+    await expect(page.getByRole('link', { name: 'Quick start' })).toBeInViewport();
+    await expect(page.getByText('Try it: A session sleeps and comes back.')).toBeInViewport();
+  });
+}
+
+test('what the page shows of a conversation is what is said when it runs', async ({ page }) => {
+  await page.goto('/');
+  const shown = await page.locator('.exchange li.agent > span').allTextContents();
+  expect(shown).toHaveLength(2);
+  await page.getByRole('button', { name: 'Run it here' }).click();
+  await expect(page.locator('.exchange')).toHaveCount(0);
+  for (const step of [1, 2, 3]) await page.getByRole('button', { name: `Run step ${step} of 3` }).click();
+  const conversation = page.getByRole('log', { name: 'Conversation' });
+  for (const words of shown) await expect(conversation).toContainText(words);
+});

@@ -5,6 +5,7 @@
  */
 import { createHost, type Host, type PromptOptions } from '../../engine/index.ts';
 import { RehydrateError } from '../../engine/errors.ts';
+import { utf8Length } from '../../engine/transcript/text.ts';
 import type { CreateOptions, HostOptions } from '../../engine/host/options.ts';
 import type { ContentBlock, PreambleMode, ResumePolicy, SessionEvent } from '../../engine/types.ts';
 import type { OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
@@ -13,9 +14,18 @@ import { rivetkitDatabase, type RivetDb } from './database.ts';
 /** The broadcast that carries committed events: `{ sessionId, events }`. */
 export const EVENTS = 'rehydrate.events';
 
+/**
+ * How many bytes of events one broadcast carries at most. RivetKit closes a connection rather than send
+ * it more than `maxOutgoingMessageSize` (1 MiB unless `setup` says otherwise); what is larger is only announced, and
+ * whoever follows reads it from the record.
+ */
+export const MAX_BROADCAST_BYTES = 256 * 1024;
+
 /** What is used of an actor's context. */
 export interface SessionActorContext {
   readonly db: RivetDb;
+  /** Where the call came from. Only an HTTP call has a delivery to speak of. */
+  readonly conn?: { readonly state?: unknown };
   vars: SessionActorVars;
   broadcast(name: string, ...args: unknown[]): void;
   keepAwake<T>(promise: Promise<T>): Promise<T>;
@@ -51,7 +61,26 @@ export interface SessionActorOptions<Db> extends Omit<HostOptions, 'database' | 
 /** What arrives with the `rehydrate.events` broadcast. */
 export interface EventsBroadcast {
   readonly sessionId: string;
+  /** In order. Empty when there is something new that is too large for a broadcast: read it with `history`. */
   readonly events: readonly SessionEvent[];
+}
+
+/**
+ * What the actor keeps of a connection. RivetKit's gateway delivers an HTTP call again when the runner dies under
+ * it, or does not answer for five minutes; every delivery carries the same ray id.
+ */
+export interface SessionConnState {
+  /** The call's ray id; null for connections, whose calls are delivered once. */
+  readonly delivery: string | null;
+}
+
+/** What `history` of the actor takes beside the host's own: pages that fit a message. */
+export interface HistoryRange {
+  readonly after?: number;
+  readonly before?: number;
+  readonly limit?: number;
+  /** Ends the page before it would exceed this; one event comes in any case. */
+  readonly maxBytes?: number;
 }
 
 type PromptArgs = Omit<PromptOptions, 'signal'>;
@@ -102,9 +131,12 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       }
     };
 
+  const prompt = act((host, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) => host.prompt(sessionId, content, given), true);
+
   return {
     db,
     createVars: (): SessionActorVars => ({ open: null }),
+    createConnState: (c: { readonly request?: Request }): SessionConnState => ({ delivery: deliveryOf(c.request) }),
     onSleep: (c: SessionActorContext) => shutDown(c),
     onDestroy: (c: SessionActorContext) => shutDown(c),
     options: { sleepTimeout, actionTimeout },
@@ -114,7 +146,9 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
         await follow(c, await open(c), made.sessionId);
         return made;
       },
-      prompt: act((host, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) => host.prompt(sessionId, content, given), true),
+      /** Without an idempotency key of its own, a prompt has one of its HTTP call: delivered twice, it still runs once. */
+      prompt: (c: SessionActorContext, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) =>
+        prompt(c, sessionId, content, { ...given, ...keyOf(c, given) }),
       resume: act((host, sessionId: string, given?: { policy?: ResumePolicy }) => host.resume(sessionId, given), true),
       previewPreamble: act((host, sessionId: string, given?: { mode?: PreambleMode; budget?: number }) => host.previewPreamble(sessionId, given)),
       cancel: act((host, sessionId: string) => host.cancel(sessionId)),
@@ -126,7 +160,10 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       delete: act((host, sessionId: string) => host.delete(sessionId)),
       get: act((host, sessionId: string) => host.get(sessionId)),
       list: act((host, given?: { cursor?: string; limit?: number }) => host.list(given)),
-      history: act((host, sessionId: string, given?: { after?: number; before?: number; limit?: number }) => host.history(sessionId, given)),
+      history: act(async (host, sessionId: string, { maxBytes, ...range }: HistoryRange = {}) => {
+        const events = await host.history(sessionId, range);
+        return maxBytes === undefined ? events : (pages(events, maxBytes)[0] ?? []);
+      }),
       /** Puts the actor to sleep; the next call wakes it. RivetKit does the same when nobody calls for `sleepTimeout`. */
       sleep: (c: SessionActorContext): void => c.sleep(),
       transcript: act((host, sessionId: string, given?: { budget?: number }) => host.transcript(sessionId, given)),
@@ -143,18 +180,51 @@ async function shutDown(c: SessionActorContext): Promise<void> {
   await Promise.all(followed.values());
 }
 
-/** Sends what is committed in one go as one message. */
+/** Sends what is committed in one go as few messages, none of them too large to arrive. */
 async function pump(c: SessionActorContext, host: Host, sessionId: string, after: number, signal: AbortSignal): Promise<void> {
   let waiting: SessionEvent[] = [];
   const send = () => {
-    const events = waiting;
+    const all = waiting;
     waiting = [];
-    if (events.length > 0) c.broadcast(EVENTS, { sessionId, events } satisfies EventsBroadcast);
+    for (const page of pages(all, MAX_BROADCAST_BYTES)) {
+      const events = bytesOf(page[0] as SessionEvent) > MAX_BROADCAST_BYTES ? [] : page;
+      c.broadcast(EVENTS, { sessionId, events } satisfies EventsBroadcast);
+    }
   };
   for await (const event of host.events(sessionId, { after, signal })) {
     if (waiting.push(event) === 1) setTimeout(send, 0);
   }
   send();
+}
+
+const bytesOf = (event: SessionEvent): number => utf8Length(JSON.stringify(event));
+
+/** Cuts events into runs of at most so many bytes; one that is larger by itself is a run of its own. */
+export function pages(events: readonly SessionEvent[], maxBytes: number): SessionEvent[][] {
+  const cut: SessionEvent[][] = [];
+  let bytes = Infinity;
+  for (const event of events) {
+    const size = bytesOf(event);
+    if (bytes + size > maxBytes) {
+      cut.push([]);
+      bytes = 0;
+    }
+    cut.at(-1)?.push(event);
+    bytes += size;
+  }
+  return cut;
+}
+
+/** The id that all deliveries of one HTTP call share; null for a connection, which would share it among all its calls. */
+export function deliveryOf(request: Request | undefined): string | null {
+  if (!request || !new URL(request.url).pathname.startsWith('/action/')) return null;
+  return request.headers.get('x-rivet-ray-id');
+}
+
+function keyOf(c: SessionActorContext, given: PromptArgs | undefined): { idempotencyKey?: string } {
+  if (given?.idempotencyKey !== undefined) return {};
+  const delivery = (c.conn?.state as SessionConnState | undefined)?.delivery ?? null;
+  return delivery === null ? {} : { idempotencyKey: `rivet:${delivery}` };
 }
 
 /**

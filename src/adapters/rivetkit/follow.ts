@@ -2,19 +2,24 @@
 import type { SessionEvent } from '../../engine/types.ts';
 import { EVENTS, type EventsBroadcast } from './actor.ts';
 
-/** What is used of a RivetKit connection to the actor. */
+/** What is used of a RivetKit connection to the actor, as `handle.connect()` gives it. */
 export interface SessionConnection {
-  history(sessionId: string, range: { after: number; limit: number }): Promise<SessionEvent[]>;
+  history(sessionId: string, range: { after: number; limit: number; maxBytes: number }): Promise<SessionEvent[]>;
   on(name: string, listener: (message: EventsBroadcast) => void): () => void;
   /** Called when the connection opens, and each time it opens again. */
   onOpen?(listener: () => void): () => void;
+  /** RivetKit's states; `idle` after `disconnected` means that it no longer tries. */
+  onStatusChange?(listener: (status: string) => void): () => void;
 }
 
 const PAGE = 500;
+/** Well below what RivetKit sends in one message, 1 MiB unless told otherwise. */
+const PAGE_BYTES = 512 * 1024;
 
 /**
  * Events with `seq > after`, with no gap and no repeat: a broadcast that does not follow on what was seen
- * last (one was missed while the connection was down) sends the reader back to the record.
+ * last (one was missed while the connection was down) sends the reader back to the record. A connection that is lost is
+ * waited for; one that RivetKit gave up ends with its error, and a new one can go on after the last `seq`.
  */
 export async function* followSession(
   connection: SessionConnection,
@@ -25,15 +30,18 @@ export async function* followSession(
   let behind = true;
   let waiting: SessionEvent[] = [];
   let wake: (() => void) | null = null;
+  let opened = 0;
+  let status = 'connecting';
   const nudge = () => {
     wake?.();
     wake = null;
   };
+  const nudged = () => new Promise<void>((resolve) => (wake = resolve));
   const stops = [
     connection.on(EVENTS, (message) => {
       if (message.sessionId !== sessionId) return;
-      // Rather read the record again than keep without bound what nobody fetches.
-      if (waiting.length > PAGE) {
+      // Rather read the record again than keep without bound what nobody fetches; and read what no message can carry.
+      if (message.events.length === 0 || waiting.length > PAGE) {
         waiting = [];
         behind = true;
       } else waiting.push(...message.events);
@@ -41,27 +49,51 @@ export async function* followSession(
     }),
     connection.onOpen?.(() => {
       behind = true;
+      opened += 1;
+      nudge();
+    }),
+    connection.onStatusChange?.((now) => {
+      status = now;
       nudge();
     }),
   ];
   signal?.addEventListener('abort', nudge, { once: true });
+
+  /** A page after the cursor; null when there is none because the reader left. Waits out a lost connection. */
+  async function page(): Promise<SessionEvent[] | null> {
+    for (;;) {
+      const opening = opened;
+      try {
+        return await connection.history(sessionId, { after: cursor, limit: PAGE, maxBytes: PAGE_BYTES });
+      } catch (error) {
+        if (!wasLost(error, status)) throw error;
+        while (opened === opening && !signal?.aborted) {
+          if (gaveUp()) throw error;
+          await nudged();
+        }
+        if (signal?.aborted) return null;
+      }
+    }
+  }
+  const gaveUp = () => status === 'idle' || status === 'disposed';
+
   try {
     while (!signal?.aborted) {
       if (behind) {
         behind = false;
-        for (;;) {
-          const page = await connection.history(sessionId, { after: cursor, limit: PAGE });
-          for (const event of page) {
+        // A page may be short because it would have been too large: only an empty one is the end.
+        for (let events = await page(); events && events.length > 0; events = await page()) {
+          for (const event of events) {
             if (signal?.aborted) return;
             cursor = event.seq;
             yield event;
           }
-          if (page.length < PAGE) break;
         }
         continue;
       }
       const event = waiting.shift();
-      if (!event) await new Promise<void>((resolve) => (wake = resolve));
+      if (!event && gaveUp()) throw new Error(`The connection to the actor is ${status}. Connect again, and follow session "${sessionId}" after ${cursor}.`);
+      if (!event) await nudged();
       else if (event.seq > cursor + 1) behind = true;
       else if (event.seq === cursor + 1) {
         cursor = event.seq;
@@ -72,4 +104,10 @@ export async function* followSession(
     signal?.removeEventListener('abort', nudge);
     for (const stop of stops) stop?.();
   }
+}
+
+/** Whether the call failed with its connection, and not by what it asked or what it would have answered. */
+function wasLost(error: unknown, status: string): boolean {
+  const { group } = error as { group?: string };
+  return status !== 'connected' && group !== 'user' && group !== 'message';
 }

@@ -1,101 +1,188 @@
-/** The engine and a runner, for one test file, with a home of their own; both gone at the end. */
+/**
+ * The engine and its runners, for one test file, with a home of their own; all gone at the end. The engine is a
+ * process of its own beside them, as in a cluster: a runner that dies takes nothing of it along.
+ */
+import { getEnginePath } from '@rivetkit/engine-cli';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { createClient } from 'rivetkit/client';
+import { readAgentLog, type AgentLogLine } from '../../faults/engine-host/agent-log.ts';
 import type { registry } from './registry.ts';
+
+export type TestClient = ReturnType<typeof createClient<typeof registry>>;
+
+/** A process that runs actors. */
+export interface Runner {
+  readonly pid: number;
+  /** Resolves when the process is gone, however it went. */
+  readonly exited: Promise<void>;
+  /** `kill -9`; what it started is left to the guards. Resolves when it is gone and the engine has noticed. */
+  kill(): Promise<void>;
+  /** SIGTERM, as a deploy does: its actors sleep, and it ends. Resolves when it is gone. */
+  stop(): Promise<void>;
+}
 
 export interface Cluster {
   readonly endpoint: string;
   readonly home: string;
-  client(): ReturnType<typeof createClient<typeof registry>>;
-  /** `kill -9` of the runner; what it started is left to the guards. */
-  killRunner(): Promise<void>;
-  startRunner(): Promise<void>;
-  /** Processes that carry this cluster's mark, by what they are. */
+  /** A new client; it keeps nothing open unless something connects. */
+  client(): TestClient;
+  /** Starts one more, and resolves when the engine gives actors to it. */
+  startRunner(env?: Readonly<Record<string, string>>): Promise<Runner>;
+  /** Live processes that carry this cluster's mark, by what they are. */
   processes(): { pid: number; command: string }[];
+  /** The agents that live. */
+  agents(): { pid: number; command: string }[];
+  /** What the agents were started for and given, in order. */
+  agentLog(): AgentLogLine[];
+  /** What the engine wrote, for a failure's message. */
+  engineLog(): string;
   stop(): Promise<void>;
 }
 
 const MARK = 'REHYDRATE_TEST_CLUSTER';
+const NAMESPACE = 'default';
 
-export async function startCluster(): Promise<Cluster> {
+/**
+ * The engine's own thresholds, shortened. An actor of a dead runner is given to another once that runner was silent for
+ * `envoy_lost_threshold` (15 s by default), looked at that often; one that finds no runner at all is tried again after
+ * `base_retry_timeout`, doubled each time up to 2^8 (two seconds to nine minutes by default). A client's connection is
+ * told that its runner is gone after `gateway_tunnel_ping_timeout_ms` (30 s), looked at every `gateway_gc_interval_ms` (15 s).
+ */
+const ENGINE_ENV = {
+  RIVET__PEGBOARD__ENVOY_LOST_THRESHOLD: '3000',
+  RIVET__PEGBOARD__ENVOY_UPDATE_PING_INTERVAL: '300',
+  RIVET__PEGBOARD__BASE_RETRY_TIMEOUT: '250',
+  RIVET__PEGBOARD__RESCHEDULE_BACKOFF_MAX_EXPONENT: '2',
+  RIVET__PEGBOARD__GATEWAY_UPDATE_PING_INTERVAL_MS: '500',
+  RIVET__PEGBOARD__GATEWAY_TUNNEL_PING_TIMEOUT_MS: '4000',
+  RIVET__PEGBOARD__GATEWAY_GC_INTERVAL_MS: '1000',
+  RIVET__TELEMETRY__ENABLED: 'false',
+};
+
+/** Starts the engine and so many runners. */
+export async function startCluster({ runners = 1 }: { readonly runners?: number } = {}): Promise<Cluster> {
   const home = mkdtempSync(path.join(os.tmpdir(), 'rehydrate-rivetkit-'));
-  const port = await freePort();
+  const port = await freePorts();
+  const endpoint = `http://127.0.0.1:${port}`;
   const mark = path.basename(home);
-  let runner: ChildProcess | null = null;
+  const own = { HOME: home, XDG_DATA_HOME: path.join(home, 'data'), XDG_STATE_HOME: path.join(home, 'state'), [MARK]: mark };
+  const children = new Set<ChildProcess>();
 
-  async function startRunner(): Promise<void> {
+  const engineFile = path.join(home, 'engine.log');
+  const engine = startEngine(engineFile, port, { ...process.env, ...own });
+  children.add(engine);
+  const engineLog = () => readFileSync(engineFile, 'utf8').slice(-4_000);
+  await until(async () => {
+    if (engine.exitCode !== null || engine.signalCode !== null) throw new Error(`the engine ended with ${engine.exitCode ?? engine.signalCode}:\n${engineLog()}`);
+    return fetch(`${endpoint}/health`).then((response) => response.ok, () => false);
+  }, 'the engine answers', 60_000);
+
+  /** The runners that the engine gives actors to. */
+  async function listed(): Promise<string[]> {
+    const response = await fetch(`${endpoint}/envoys?namespace=${NAMESPACE}`, { headers: { authorization: 'Bearer dev' } });
+    if (!response.ok) return [];
+    return ((await response.json()) as { envoys: { envoy_key: string }[] }).envoys.map((envoy) => envoy.envoy_key);
+  }
+
+  async function startRunner(env: Readonly<Record<string, string>> = {}): Promise<Runner> {
+    const known = await listed();
+    let key: string | undefined;
     const child = spawn(process.execPath, [path.join(import.meta.dirname, 'runner.ts')], {
-      env: { ...process.env, HOME: home, XDG_DATA_HOME: path.join(home, 'data'), XDG_STATE_HOME: path.join(home, 'state'), ENGINE_PORT: String(port), AGENT_STORE: path.join(home, 'agents'), [MARK]: mark },
+      env: { ...process.env, ...own, ENGINE: endpoint, AGENT_STORE: path.join(home, 'agents'), AGENT_LOG: path.join(home, 'agents.log'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    runner = child;
+    children.add(child);
     let said = '';
-    child.stderr?.on('data', (chunk) => (said += String(chunk)));
-    await new Promise<void>((resolve, reject) => {
-      child.stdout?.on('data', (chunk) => {
-        said += String(chunk);
-        if (said.includes('ready')) resolve();
-      });
-      child.once('exit', (code) => reject(new Error(`the runner ended with ${code}:\n${said}`)));
-    });
+    for (const output of [child.stdout, child.stderr]) output?.on('data', (chunk) => (said = (said + String(chunk)).slice(-8_000)));
+    const exited = once(child, 'exit').then(() => void children.delete(child));
+    await until(async () => {
+      if (!children.has(child)) throw new Error(`the runner ended with ${child.exitCode ?? child.signalCode}:\n${said}`);
+      // It names itself; one that was not there before is this one, since they start one after the other.
+      key = (await listed()).find((one) => !known.includes(one));
+      return key !== undefined;
+    }, `the engine knows the runner\n${said}`, 60_000);
+    return {
+      pid: child.pid as number,
+      exited,
+      async kill() {
+        child.kill('SIGKILL');
+        await exited;
+        await until(async () => !(await listed()).includes(key as string), 'the engine noticed that the runner is gone', 30_000);
+      },
+      async stop() {
+        child.kill('SIGTERM');
+        await exited;
+      },
+    };
   }
 
   const processes = () => marked(`${MARK}=${mark}`);
-  /** The engine answers before its runner is known to it; a call that comes through says that all is there. */
-  async function ready(): Promise<void> {
-    const client = createClient<typeof registry>(`http://127.0.0.1:${port}`);
-    for (let tries = 0; ; tries++) {
-      try {
-        await client.bare.getOrCreate(['ready', String(tries)]).ping();
-        return;
-      } catch (error) {
-        if (tries >= 60) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 500));
-      }
-    }
-  }
-
-  const start = async () => {
-    await startRunner();
-    await ready();
-  };
-  await start();
-  return {
-    endpoint: `http://127.0.0.1:${port}`,
+  const cluster: Cluster = {
+    endpoint,
     home,
-    client: () => createClient<typeof registry>(`http://127.0.0.1:${port}`),
-    startRunner: start,
-    async killRunner() {
-      const child = runner;
-      if (!child || child.exitCode !== null) return;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    },
+    client: () => createClient<typeof registry>(endpoint),
+    startRunner,
     processes,
+    agents: () => processes().filter(({ command }) => command.includes('engine-host/agent.ts')),
+    agentLog: () => readAgentLog(path.join(home, 'agents.log')),
+    engineLog,
     async stop() {
-      runner?.kill('SIGKILL');
-      // The engine outlives the runner that started it: both are ours by their mark, and nothing else is.
-      for (let tries = 0; tries < 50; tries++) {
+      for (const child of children) child.kill('SIGKILL');
+      // Guards and agents follow by themselves; what does not is ours by its mark, and nothing else is.
+      for (const deadline = Date.now() + 10_000; ; await wait(50)) {
         const left = processes();
         if (left.length === 0) break;
-        for (const { pid } of left) {
-          try {
-            process.kill(pid, 'SIGKILL');
-          } catch (error) {
-            if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-          }
-        }
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        if (Date.now() > deadline) for (const { pid } of left) end(pid);
       }
       rmSync(home, { recursive: true, force: true });
     },
   };
+  try {
+    for (let i = 0; i < runners; i++) await startRunner();
+    return cluster;
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+}
+
+function startEngine(log: string, port: number, env: NodeJS.ProcessEnv): ChildProcess {
+  const output = openSync(log, 'w');
+  const host = '127.0.0.1';
+  const child = spawn(getEnginePath(), ['start'], {
+    env: {
+      ...env,
+      ...ENGINE_ENV,
+      ...Object.fromEntries((['GUARD', 'API_PEER', 'METRICS'] as const).flatMap((part, index) => [[`RIVET__${part}__HOST`, host], [`RIVET__${part}__PORT`, String(port + index)]])),
+      RIVET__FILE_SYSTEM__PATH: path.join(path.dirname(log), 'engine'),
+    },
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+  return child;
+}
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits for what must come; says what it was when it does not. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 20_000): Promise<void> {
+  for (const deadline = Date.now() + ms; ; await wait(50)) {
+    if (await condition()) return;
+    if (Date.now() > deadline) throw new Error(`it never came to be: ${what}`);
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** Live processes with this variable in their environment (Linux). */
@@ -115,11 +202,24 @@ function marked(variable: string): { pid: number; command: string }[] {
   return found;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+/** The first of three free ports in a row. */
+async function freePorts(): Promise<number> {
+  for (let tries = 0; ; tries++) {
+    const first = createServer().listen(0, '127.0.0.1');
+    await once(first, 'listening');
+    const { port } = first.address() as { port: number };
+    const servers = [first];
+    try {
+      for (const next of [port + 1, port + 2]) {
+        const server = createServer().listen(next, '127.0.0.1');
+        await once(server, 'listening');
+        servers.push(server);
+      }
+      return port;
+    } catch (error) {
+      if (tries > 20) throw error;
+    } finally {
+      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    }
+  }
 }

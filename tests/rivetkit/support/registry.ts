@@ -6,19 +6,18 @@ import { rivetkitDatabase, sessionActor } from '../../../src/adapters/rivetkit/i
 import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import { sqlDatabaseContract } from '../../../src/testing/sql-contract.ts';
 import { AGENT_VARIANTS } from '../../../src/testing/agents/index.ts';
+import { dyingDb } from './dying-db.ts';
 
-const store = process.env['AGENT_STORE'] ?? '';
-const entry = path.resolve(import.meta.dirname, '../../../src/testing/agents/stdio.ts');
+const { AGENT_STORE: store = '', AGENT_LOG: log = '', AGENT_PACE: pace = '0.2', KILL } = process.env;
+const entry = path.resolve(import.meta.dirname, '../../faults/engine-host/agent.ts');
 
-/** The scripted agents, as real processes, by their variants' names. */
+/** The scripted agents, as real processes, by their variants' names. They write down what they are given. */
 const agents = stdioLauncher({
-  agents: Object.fromEntries(
-    AGENT_VARIANTS.map((variant) => [variant, { command: process.execPath, args: [entry, '--variant', variant, '--store', path.join(store, variant.replaceAll(':', '-'))] }]),
-  ),
+  agents: Object.fromEntries(AGENT_VARIANTS.map((variant) => [variant, { command: process.execPath, args: [entry, variant, path.join(store, variant.replaceAll(':', '-')), log, pace] }])),
 });
 
 export const sessions = actor({
-  ...sessionActor({ db: db({}), UserError, agents, sleepTimeout: 600_000, permission: 'allow' }),
+  ...sessionActor({ db: dyingDb(KILL), UserError, agents, sleepTimeout: 600_000, permission: 'allow' }),
 });
 
 /**
@@ -61,10 +60,10 @@ export const bare = actor({
 
 export const registry = setup({
   use: { sessions, bare },
+  endpoint: process.env['ENGINE'],
   noWelcome: true,
-  startEngine: true,
   startServices: false,
-  engineHost: '127.0.0.1',
-  enginePort: Number(process.env['ENGINE_PORT']),
+  // Prompts of any size the gateway lets through; what goes out stays at RivetKit's 1 MiB.
+  maxIncomingMessageSize: 20 * 1024 * 1024,
   logging: { level: 'error' },
 });

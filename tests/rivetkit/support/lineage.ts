@@ -1,0 +1,106 @@
+/**
+ * One session of one actor through many deaths of its runners. It keeps what was acknowledged to its caller and shown to
+ * a reader, and after each death holds the record and the agents' log to it.
+ */
+import { expect } from 'vitest';
+import type { SessionEvent } from '../../../src/engine/index.ts';
+import type { AgentVariant } from '../../../src/testing/agents/variants.ts';
+import { until, type Cluster, type Runner } from './cluster.ts';
+import { said, sentTo } from './events.ts';
+
+interface Asked {
+  readonly text: string;
+  /** What its caller was told, from whichever runner. */
+  answer: { readonly turnId: string; readonly stopReason: string } | { readonly code: string };
+}
+
+export class ActorLineage {
+  readonly #cluster: Cluster;
+  readonly #key: string;
+  readonly #variant: AgentVariant;
+  readonly #asked: Asked[] = [];
+  readonly #seen = new Map<number, SessionEvent>();
+  #rounds = 0;
+
+  constructor(cluster: Cluster, key: string, variant: AgentVariant) {
+    this.#cluster = cluster;
+    this.#key = key;
+    this.#variant = variant;
+  }
+
+  get #actor() {
+    return this.#cluster.client().sessions.getOrCreate([this.#key]);
+  }
+
+  /** Runs a life of the session until its runner dies or nothing is left to do; then gives it another and checks. */
+  async dieIn(runner: Runner): Promise<Runner> {
+    const n = ++this.#rounds;
+    const life = this.#live(n);
+    const died = await Promise.race([runner.exited.then(() => true), life.then(() => false)]);
+    if (died) await until(() => this.#cluster.agents().length === 0, 'I7: no agent is left');
+    const next = died ? await this.#cluster.startRunner() : runner;
+    // What was under way is answered by the next runner: RivetKit delivers it again.
+    await life;
+    await this.#check();
+    return next;
+  }
+
+  async #live(n: number): Promise<void> {
+    // A create that was cut and delivered again finds what it made.
+    await this.#actor.create({ agent: this.#variant, cwd: '/tmp', sessionId: 'main' }).catch(expectCode('session_exists'));
+    await this.#ask(`My item ${n}a is v${n}a.`);
+    await this.#ask(`ask permission ${n}`);
+    await this.#actor.setMode('main', n % 2 === 0 ? 'chatty' : 'brief');
+    await this.#look();
+    await this.#actor.sleep();
+    await this.#ask(`My item ${n}b is v${n}b.`);
+    await this.#look();
+  }
+
+  async #ask(text: string): Promise<void> {
+    const answer = await this.#actor.prompt('main', text).then(
+      ({ turnId, stopReason }) => ({ turnId, stopReason }),
+      (error: unknown) => ({ code: (error as { code: string }).code }),
+    );
+    this.#asked.push({ text, answer });
+  }
+
+  async #look(): Promise<void> {
+    for (const event of await this.#actor.history('main')) {
+      const before = this.#seen.get(event.seq);
+      if (before) expect(event, `I2: event ${event.seq} is shown the same to everyone`).toEqual(before);
+      this.#seen.set(event.seq, event);
+    }
+  }
+
+  async #check(): Promise<void> {
+    const n = this.#rounds;
+    await this.#look();
+    await this.#ask(`My item ${n}w is w${n}.`);
+    const told = this.#asked.at(-1);
+    expect(told?.answer, 'the next prompt works').toMatchObject({ stopReason: 'end_turn' });
+    const { turnId } = await this.#actor.prompt('main', 'What do you remember?');
+    const events = await this.#actor.history('main');
+    expect(events.map((event) => event.seq), 'I3: numbers without gaps').toEqual(events.map((_, index) => index + 1));
+    for (const [seq, event] of this.#seen) expect(events[seq - 1], `I2: what was shown is never lost (event ${seq})`).toEqual(event);
+    const remembered = said(events, turnId);
+    const log = this.#cluster.agentLog();
+    const users = events.flatMap((event) => (event.kind === 'update' && event.payload.sessionUpdate === 'user_message_chunk' && event.payload.content.type === 'text' ? [event.payload.content.text] : []));
+    for (const { text, answer } of this.#asked) {
+      const stored = users.filter((user) => user === text).length;
+      expect(sentTo(log, text), `I5: “${text}” was sent at most once`).toBeLessThanOrEqual(1);
+      expect(stored, `I1, I3: “${text}” is stored once, at least if it was sent`).toBe(1);
+      const [, item, value] = /^My item (\w+) is (\w+)\.$/.exec(text) ?? [];
+      if ('code' in answer) expect(answer.code, `“${text}”`).toBe('turn_outcome_unknown');
+      else if (item) expect(remembered, `I4: ${item} was acknowledged and is remembered`).toContain(`item ${item}: ${value}`);
+    }
+    const started = events.filter((event) => event.kind === 'turn_started').length;
+    expect(events.filter((event) => event.kind === 'turn_ended').length, 'I12: every turn has ended, once').toBe(started);
+  }
+}
+
+function expectCode(code: string) {
+  return (error: unknown) => {
+    if ((error as { code?: string }).code !== code) throw error;
+  };
+}

@@ -34,6 +34,8 @@ export interface Limits {
   readonly subscriberEvents: number;
   /** How long a lease lives without being renewed. */
   readonly leaseMs: number;
+  /** How long until the end of a session that could not be written is tried again; the pause doubles up to 32 times this. */
+  readonly settleRetryMs: number;
   /** How many sessions one host keeps live at once. */
   readonly liveSessions: number;
   /** How many permission requests of one session may be open at once. */
@@ -64,6 +66,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   queuedBytes: 8 * 1024 * 1024,
   subscriberEvents: 1_000,
   leaseMs: 10_000,
+  settleRetryMs: 1_000,
   liveSessions: 64,
   openPermissions: 64,
   workspaceFileBytes: 4 * 1024 * 1024,

@@ -10,6 +10,8 @@ import { createWriter } from '../../src/engine/storage/writer.ts';
 const FENCE = { sessionId: 's', owner: '{"hostId":"me","kind":"host"}', generation: 1 };
 const note = (n: number): NewEvent => ({ kind: 'update', turnId: null, at: 0, origin: 'agent', payload: { sessionUpdate: 'plan', entries: [{ content: `${n}`, priority: 'low', status: 'pending' }] } });
 
+const started: NewEvent = { kind: 'turn_started', turnId: 't', at: 0, origin: 'host', payload: {} };
+
 /** A writer on a database that fails the first time: `when` says whether the batch was written, `reads` whether the record can still be read. */
 async function failing(kind: SqlErrorKind, when: 'written' | 'unwritten', reads = true) {
   const inner = await openNodeSqlite(':memory:');
@@ -112,11 +114,48 @@ describe('a batch that fails', () => {
     ['another host, with the same count', '{"hostId":"other","kind":"host"}', 1],
     ['this host, in a later life of the session', FENCE.owner, 2],
   ])('I9: a writer is fenced as soon as %s has the lease, also before that one has written anything', async (_, owner, generation) => {
-    const { inner, writer, lost, stored } = await failing('full', 'unwritten');
-    await expect(writer.append({ events: [note(1)] })).rejects.toThrow('it failed');
-    await inner.batch([{ sql: `UPDATE acp_sessions SET lease_owner = ?, lease_generation = ?`, params: [owner, generation] }]);
-    await expect(writer.append({ events: [note(2)] })).rejects.toMatchObject({ code: 'session_busy' });
-    expect(await stored()).toEqual([]);
-    expect(lost).toHaveLength(1);
+    for (const event of [note(2), started]) {
+      const { inner, writer, lost, stored } = await failing('full', 'unwritten');
+      await expect(writer.append({ events: [note(1)] })).rejects.toThrow('it failed');
+      await inner.batch([{ sql: `UPDATE acp_sessions SET lease_owner = ?, lease_generation = ?`, params: [owner, generation] }]);
+      await expect(writer.append({ events: [event] })).rejects.toMatchObject({ code: 'session_busy' });
+      expect(await stored()).toEqual([]);
+      expect(lost).toHaveLength(1);
+    }
+  });
+
+  it.each([['deleted', `DELETE FROM acp_sessions`], ['written behind its back', `INSERT INTO acp_session_events VALUES ('s', 1, NULL, 0, 'update', 'agent', '{"entries":[{"content":"other"}]}', NULL)`]])(
+    'I9: nothing is written to a session that was %s',
+    async (what, sql) => {
+      for (const event of [note(2), started]) {
+        const { inner, writer, stored } = await failing('full', 'unwritten');
+        await expect(writer.append({ events: [note(1)] })).rejects.toThrow('it failed');
+        await inner.batch([{ sql }]);
+        await expect(writer.append({ events: [event] })).rejects.toThrow();
+        expect(await stored()).toEqual(what === 'deleted' ? [] : [[1, 'other']]);
+      }
+    },
+  );
+
+  it('I11: what the agent said behind something that could not be written is refused with it; the rest is not', async () => {
+    const { writer, stored } = await failing('full', 'unwritten');
+    const failed: unknown[] = [];
+    writer.push({ events: [note(1)], said: true }, (_error, work) => failed.push(work.events[0]));
+    writer.push({ events: [note(2)], said: true }, (_error, work) => failed.push(work.events[0]));
+    await writer.append({ events: [note(3)] });
+    expect(failed).toEqual([note(1), note(2)]);
+    expect(await stored()).toEqual([[1, '3']]);
+  });
+
+  it('what is only streamed writes one row of the log and no other; what begins or ends something brings the session up to date', async () => {
+    const { inner, writer } = await failing('full', 'unwritten');
+    await expect(writer.append({ events: [note(0)] })).rejects.toThrow('it failed');
+    const latest = async () => (await inner.query('SELECT latest_seq FROM acp_sessions'))[0]?.['latest_seq'];
+    await writer.append({ events: [note(1)] });
+    await writer.append({ events: [note(2)] });
+    expect(await latest()).toBe(0);
+    await writer.append({ events: [started] });
+    expect(await latest()).toBe(3);
+    expect((await createStore(inner).session('s'))?.info.latestSeq).toBe(3);
   });
 });

@@ -15,7 +15,7 @@ export type CallOutcome =
 export interface LinkHandlers {
   onRequest(request: IncomingRequest): Promise<RpcResponse>;
   onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
-  room(): Promise<void>;
+  room(): Promise<void> | null;
 }
 
 export interface AgentLink {

@@ -26,8 +26,8 @@ export interface PeerHandlers {
   /** The returned promise holds up nothing: the response is sent when it settles. */
   onRequest(request: IncomingRequest): Promise<RpcResponse>;
   onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
-  /** Awaited before the next message is read: this is how reading from the agent stops. */
-  room(): Promise<void>;
+  /** Awaited before the next message is read, unless it is null: this is how reading from the agent stops. */
+  room(): Promise<void> | null;
   /** A message that is no JSON-RPC, or answers nothing that was asked. Kept for diagnosis, never fatal. */
   onNoise(what: string): void;
 }
@@ -93,7 +93,8 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer 
         const { value, done } = await reader.read();
         if (done || closing) break;
         handle(value);
-        await handlers.room();
+        const room = handlers.room();
+        if (room) await room;
       }
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error));

@@ -7,7 +7,7 @@ import type { SessionInfo } from '../types.ts';
 import type { Host } from './api.ts';
 import { createHub } from './hub.ts';
 import { busy, leaseVerdict, notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
-import { fenceAndAllocate } from '../storage/statements.ts';
+import { fenceAndTouch } from '../storage/statements.ts';
 import { createLiving } from './living.ts';
 import { checkPolicy, checkPreambleMode, checkPrompt, configure, invalid, type Config, type HostOptions } from './options.ts';
 import { renderPreamble, renderRecord } from './preamble.ts';
@@ -145,7 +145,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
           // Children first: not every binding has foreign keys switched on.
           await database.batch([
             // Whoever took the session over meanwhile keeps it (I9).
-            fenceAndAllocate(taken.fence, taken.latestSeq, 0, clock() + limits.leaseMs, null),
+            fenceAndTouch(taken.fence, taken.latestSeq, 0, clock() + limits.leaseMs, null),
             ...['workspace_files', 'acp_agent_sessions', 'acp_turns', 'acp_session_events', 'acp_sessions'].map((table) => ({
               sql: `DELETE FROM ${table} WHERE session_id = ?`,
               params: [sessionId],

@@ -7,7 +7,7 @@ import { RehydrateError } from '../errors.ts';
 import type { TurnEnded } from '../types.ts';
 import type { StoredLease } from '../storage/rows.ts';
 import { storageError } from '../storage/errors.ts';
-import { endTurn, insertEvent, type Fence, type NewEvent } from '../storage/statements.ts';
+import { endTurn, insertEvent, LAST_SEQ, type Fence, type NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 
 /** What may be done with a lease as it is. */
@@ -56,15 +56,15 @@ export async function takeLease(options: LeaseOptions, sessionId: string): Promi
     if (verdict === 'held') throw busy(sessionId, stored.lease);
     const now = clock();
     const generation = stored.lease.generation + 1;
-    const left = await leftBehind(store, sessionId, now);
+    const left = await leftBehind(store, sessionId, now, stored.lease.owner === self);
     const base = stored.info.latestSeq;
     const statements: Statement[] = [
       {
         sql: `UPDATE acp_sessions
 SET lease_owner = ?, lease_generation = ?, lease_expires_at = ?,
-    latest_seq = CASE WHEN lease_generation = ? AND lease_owner IS ? AND latest_seq = ? THEN latest_seq + ? ELSE -1 END
+    latest_seq = CASE WHEN lease_generation = ? AND lease_owner IS ? AND ${LAST_SEQ} = ? THEN ? ELSE -1 END
 WHERE session_id = ?`,
-        params: [self, generation, now + options.leaseMs, stored.lease.generation, stored.lease.owner, base, left.events.length, sessionId],
+        params: [self, generation, now + options.leaseMs, stored.lease.generation, stored.lease.owner, sessionId, base, base + left.events.length, sessionId],
       },
       ...left.events.map((event, index) => insertEvent(sessionId, base + index + 1, event)),
       ...left.turns.map((turn) => endTurn(turn.turnId, turn.end, base + left.events.length)),
@@ -84,8 +84,8 @@ WHERE session_id = ?`,
 /** Lets go, so that the next host need not ask whether we are alive. Harmless when the lease is gone already. */
 export function releaseStatement(fence: Fence): Statement {
   return {
-    sql: `UPDATE acp_sessions SET lease_owner = NULL, lease_expires_at = NULL WHERE session_id = ? AND lease_owner IS ? AND lease_generation = ?`,
-    params: [fence.sessionId, fence.owner, fence.generation],
+    sql: `UPDATE acp_sessions SET lease_owner = NULL, lease_expires_at = NULL, latest_seq = ${LAST_SEQ} WHERE session_id = ? AND lease_owner IS ? AND lease_generation = ?`,
+    params: [fence.sessionId, fence.sessionId, fence.owner, fence.generation],
   };
 }
 
@@ -101,7 +101,9 @@ export function interruptedBy(cause: Readonly<Record<string, unknown>>, turnId: 
   };
 }
 
-async function leftBehind(store: Store, sessionId: string, now: number) {
+const UNWRITTEN = { kind: 'host_failed', words: 'the host could not write its end when it came' };
+
+async function leftBehind(store: Store, sessionId: string, now: number, ours: boolean) {
   const running = await store.runningTurns(sessionId);
   const events: NewEvent[] = [];
   const turns: { turnId: string; end: TurnEnded }[] = [];
@@ -109,7 +111,7 @@ async function leftBehind(store: Store, sessionId: string, now: number) {
     for (const requestId of await store.openPermissions(sessionId, turn.firstSeq - 1)) {
       events.push({ kind: 'permission_resolved', turnId: turn.turnId, at: now, origin: 'host', payload: { requestId, optionId: null, by: 'end' } });
     }
-    const end = interruptedBy({ kind: 'host_died', words: 'the host that ran it died' }, turn.turnId);
+    const end = interruptedBy(ours ? UNWRITTEN : { kind: 'host_died', words: 'the host that ran it died' }, turn.turnId);
     events.push({ kind: 'turn_ended', turnId: turn.turnId, at: now, origin: 'host', payload: end });
     turns.push({ turnId: turn.turnId, end });
   }

@@ -10,7 +10,7 @@ import { RehydrateError } from '../errors.ts';
 import { describeExit, type AgentExit } from '../ports.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type NewEvent } from '../storage/statements.ts';
-import type { SessionWriter } from '../storage/writer.ts';
+import type { SessionWriter, Work } from '../storage/writer.ts';
 import type { ContentBlock, ResumeReport, TurnEnded } from '../types.ts';
 import type { Config } from './options.ts';
 import { isStateUpdate, learn, NOTHING_KNOWN, toColumns, type KnownState } from './last-known.ts';
@@ -48,6 +48,14 @@ export interface LiveDeps {
   readonly onGone: (session: LiveSession, exit: AgentExit) => void;
 }
 
+/** The end of a turn that the agent has answered. */
+export interface TurnEnding {
+  readonly turnId: string;
+  readonly work: Work;
+  /** It is in the log, or cannot be: with the reason. */
+  settle(failure: { readonly error: unknown } | null): void;
+}
+
 type Update = { readonly update: SessionUpdate; readonly meta: Readonly<Record<string, unknown>> | undefined; readonly agentSessionId: unknown };
 
 export class LiveSession {
@@ -67,6 +75,10 @@ export class LiveSession {
   prompted = false;
   /** What a failed operation on the session is told after the log could not be written. */
   failure: unknown = null;
+  /** True when what its end had to write could not be: a turn may stand as running, and the lease as held. */
+  unsettled = false;
+  /** True when something the agent said was let go behind what could not be written: its turn has no end of its own. */
+  hole = false;
 
   private readonly deps: LiveDeps;
   private writerOrNull: SessionWriter | null = null;
@@ -81,6 +93,10 @@ export class LiveSession {
   /** What else came meanwhile. */
   private early: Update[] = [];
   private earlyBytes = 0;
+  /** What the agent said and could not be written, in order: `onGone` tries once more. */
+  private unwritten: Work[] = [];
+  /** The answered turn whose end is among them. */
+  private ending: TurnEnding | null = null;
 
   constructor(deps: LiveDeps) {
     this.deps = deps;
@@ -143,7 +159,7 @@ export class LiveSession {
   readonly handlers: LinkHandlers = {
     onRequest: (request) => this.onRequest(request),
     onNotification: (method, params) => this.onNotification(method, params),
-    room: () => this.writerOrNull?.room() ?? Promise.resolve(),
+    room: () => this.writerOrNull?.room() ?? null,
   };
 
   /** The prompt as it is stored: known secret values replaced. */
@@ -180,6 +196,23 @@ export class LiveSession {
     void this.shutdown(cause, 'kill');
   }
 
+  /** Writes the end of an answered turn; what stands in its way ends the session (see `onGone`). */
+  endTurn(ending: TurnEnding): void {
+    this.turn = null;
+    this.writer.append({ ...ending.work, said: true }).then(
+      () => ending.settle(null),
+      (error: unknown) => {
+        this.ending = ending;
+        this.keepUnwritten(error, ending.work);
+      },
+    );
+  }
+
+  private keepUnwritten(error: unknown, work: Work): void {
+    this.unwritten.push(work);
+    this.fail(error);
+  }
+
   private onNotification(method: string, params: Readonly<Record<string, unknown>>): void {
     if (method === '$/cancel_request') {
       this.permissionsOrNull?.withdraw(params['requestId']).catch((error: unknown) => this.fail(error));
@@ -214,10 +247,14 @@ export class LiveSession {
     // State updates are no part of a message and wait for none.
     const passed = this.turn && !isState ? this.turn.filter.push(update, meta) : [{ update, ...(meta ? { meta } : {}) }];
     if (passed.length === 0) return;
-    this.writer
-      .append({ events: this.asEvents(passed, this.turn?.turnId ?? null), ...(learnt ? { lastKnown: toColumns(learnt) } : {}) })
-      .catch((error: unknown) => this.fail(error));
+    if (this.unwritten.length > 0) {
+      this.hole = true;
+      return;
+    }
+    this.writer.push({ events: this.asEvents(passed, this.turn?.turnId ?? null), said: true, ...(learnt ? { lastKnown: toColumns(learnt) } : {}) }, this.onUnwritten);
   }
+
+  private readonly onUnwritten = (error: unknown, work: Work): void => this.keepUnwritten(error, work);
 
   /** What was let through, as events of the log. */
   asEvents(items: readonly { readonly update: SessionUpdate; readonly meta?: Update['meta'] }[], turnId: string | null, origin: 'agent' | 'import' = 'agent'): NewEvent[] {
@@ -276,8 +313,10 @@ export class LiveSession {
   /** The agent is gone. Everything that ends with it is ended in one batch, and the lease let go. */
   private async onGone(exit: AgentExit): Promise<AgentExit> {
     const { config, redact, sessionId } = this.deps;
+    // What is still on its way into the log is there, or is not, before its end is written.
+    await this.writerOrNull?.settled();
     const at = config.clock();
-    const turn = this.turn;
+    const { turn, ending } = this;
     this.turn = null;
     const cause = this.cause ?? { kind: 'agent_gone' as const, words: `the agent ${describeExit(exit)}` };
     const end = turn && interruptedBy({ ...withoutError(cause), exit: redact(brief(exit)) }, turn.turnId);
@@ -291,15 +330,18 @@ export class LiveSession {
         ...(turn && end ? [{ kind: 'turn_ended' as const, turnId: turn.turnId, at, origin: 'host' as const, payload: end }] : []),
       ];
       try {
+        for (const { said: _, ...work } of this.unwritten) await this.writer.append(work);
         await this.writer.append({
           events,
           also: ({ last }) => [...(turn && end ? [endTurn(turn.turnId, end, last)] : []), releaseStatement(fence)],
         });
       } catch (error) {
-        // The next taker ends the turn. The caller must hear of it, unless the lease is simply another's.
+        // Whoever settles the session ends the turn. The caller must hear of it, unless the lease is simply another's.
         this.failure ??= error;
+        this.unsettled = true;
       }
     }
+    ending?.settle(this.unsettled ? { error: this.failure } : null);
     try {
       await config.clientFor(this.deps.agent)?.release(sessionId);
     } catch (error) {

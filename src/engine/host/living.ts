@@ -17,6 +17,7 @@ import { notFound, releaseStatement, takeLease, type LeaseOptions } from './leas
 import { LiveSession, type EndCause } from './live-session.ts';
 import { invalid, type Config, type CreateOptions } from './options.ts';
 import { recallKnown, recallSecrets, secretValues, withoutValues, type SecretValues } from './secrets.ts';
+import { createSettling } from './settling.ts';
 import type { Slot, Slots } from './slots.ts';
 
 export interface LivingDeps {
@@ -66,6 +67,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       onGone(session) {
         const { activity } = slot;
         if ((activity.kind === 'live' || activity.kind === 'prompting') && activity.session === session) slot.activity = { kind: 'asleep' };
+        if (session.unsettled) settling.later(sessionId);
       },
     });
 
@@ -266,15 +268,25 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     });
   }
 
-  /** Lets the lease go after a failure. Where even that cannot be written it runs out by itself. */
+  /** Lets the lease go after a failure; later, where even that cannot be written now. */
   async function letGo(session: LiveSession, fence: Fence): Promise<void> {
     await session.writer.settled();
     try {
       await database.batch([releaseStatement(fence)]);
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
+      settling.later(session.sessionId);
     }
   }
+
+  async function settleLeftBehind(sessionId: string, slot: Slot): Promise<void> {
+    if (slot.activity.kind !== 'asleep') return;
+    const { fence } = await takeLease(lease, sessionId);
+    hub.poke(sessionId);
+    await database.batch([releaseStatement(fence)]);
+  }
+
+  const settling = createSettling((sessionId) => slots.serially(sessionId, (slot) => settleLeftBehind(sessionId, slot)), limits.settleRetryMs);
 
   async function end(sessionId: string, cause: EndCause): Promise<void> {
     if (!slots.has(sessionId)) return;
@@ -301,17 +313,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     async endAll(cause) {
       ended = true;
       await Promise.all([...slots.entries()].map(([sessionId]) => end(sessionId, cause)));
+      await settling.end();
     },
     async knownSecrets(info) {
       const held = slots.has(info.sessionId) ? slots.of(info.sessionId).secrets : null;
       return [...(held ? held.known : await recallKnown(config.secrets, info)), ...config.knownSecrets];
     },
-    async settleLeftBehind(sessionId, slot) {
-      if (slot.activity.kind !== 'asleep') return;
-      const { fence } = await takeLease(lease, sessionId);
-      hub.poke(sessionId);
-      await database.batch([releaseStatement(fence)]);
-    },
+    settleLeftBehind,
     async authenticate(agent, methodId) {
       const sessionId = `authenticate-${config.newId()}`;
       const slot: Slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), secrets: null };

@@ -89,33 +89,29 @@ export async function startTurn(session: LiveSession, config: Config, request: T
   });
 
   const onResponse = (response: RpcResponse | null) => {
-    // The agent ended first: `onGone` writes the end of the turn, when all that was said is in.
-    if (response === null || session.turn?.turnId !== turnId) return;
-    session.turn = null;
+    // The agent ended first, or not all it said could be stored: `onGone` writes the end of the turn.
+    if (response === null || session.turn?.turnId !== turnId || session.hole) return;
     const end = readPromptResponse(response, cancelled);
     const answered = end.state !== 'failed';
     const successor = session.successor;
     if (answered) session.successor = null;
     // The preamble goes in front of the next prompt again, and its report says so.
     else if (successor) session.report ??= report;
-    session.writer
-      .append({
+    session.endTurn({
+      turnId,
+      work: {
         events: [...session.asEvents(filter.end(), turnId), ...session.permissions.cancelAll(), { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end }],
         also: ({ last }) => [
           endTurn(turnId, end, last),
           ...(answered && successor ? adoptAgentSession(session.sessionId, session.agentSessionId as string, successor.beganSeq, successor.preambleText, config.clock()) : []),
         ],
-      })
-      .then(
-        () => {
-          if (end.error) settleResult.reject(new RehydrateError(end.error.code, end.error.message, { turnId, ...(end.error.data as object) }));
-          else settleResult.resolve({ turnId, stopReason: end.stopReason as StopReason, report });
-        },
-        (error: unknown) => {
-          session.fail(error);
-          settleResult.reject(error);
-        },
-      );
+      },
+      settle(failure) {
+        if (failure) settleResult.reject(failure.error);
+        else if (end.error) settleResult.reject(new RehydrateError(end.error.code, end.error.message, { turnId, ...(end.error.data as object) }));
+        else settleResult.resolve({ turnId, stopReason: end.stopReason as StopReason, report });
+      },
+    });
   };
 
   if (session.turn?.turnId === turnId) {

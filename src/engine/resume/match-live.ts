@@ -72,6 +72,8 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
   };
 
   const chunk = (item: ReplayItem, speaker: Role): readonly ReplayItem[] => {
+    // Nearly all there is: an answer, with nothing owed and nothing held.
+    if (live && role === null && speaker === 'agent') return [item];
     const before = role !== null && role !== speaker ? settle() : [];
     role = speaker;
     const { text, kind } = chunkText(item.update);

@@ -55,7 +55,7 @@ export function toSession(row: Row): StoredSession {
       commands: json(row['commands']),
       title: text(row['title']),
       usage: json(row['usage']),
-      latestSeq: Number(row['latest_seq']),
+      latestSeq: Number(row['last_seq'] ?? 0),
       createdAt: Number(row['created_at']),
       updatedAt: Number(row['updated_at']),
     },

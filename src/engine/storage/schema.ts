@@ -30,7 +30,7 @@ export const MIGRATIONS: readonly Migration[] = [
   commands TEXT,                          -- JSON, ACP AvailableCommand[], last known
   title TEXT,
   usage TEXT,                             -- JSON, the last usage_update
-  latest_seq INTEGER NOT NULL CHECK (latest_seq >= 0),  -- a stale writer violates this check
+  latest_seq INTEGER NOT NULL CHECK (latest_seq >= 0),  -- the last seq as of updated_at, or later; a stale writer violates this check
   lease_owner TEXT,                       -- JSON LeaseOwner; null when nobody holds the session
   lease_generation INTEGER NOT NULL,      -- counts takings; fences stale writers
   lease_expires_at INTEGER,               -- ms since the epoch

@@ -12,36 +12,45 @@ export interface Fence {
   readonly generation: number;
 }
 
+/** The number of a session's last event, from the log itself: one seek in its key. Takes the session's id. */
+export const LAST_SEQ = `coalesce((SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = ?), 0)`;
+
 /**
- * The first statement of every batch. It allocates `count` sequence numbers behind `base`, renews
- * the lease, and violates the CHECK on `latest_seq` when the lease or the base no longer hold, so
- * that a stale writer's batch rolls back whole. `updatedAt` null leaves the session's place in the list
- * alone: it is indexed, and moving it costs as much as an event.
+ * The first statement of a batch that touches the session's row. It renews the lease, sets `latest_seq` behind
+ * `base`, and violates the CHECK on it when the lease or the base no longer hold, so that a stale writer's batch
+ * rolls back whole. `updatedAt` null leaves the session's place in the list alone: it is indexed, and moving it costs as
+ * much as an event.
  */
-export function fenceAndAllocate(fence: Fence, base: number, count: number, expiresAt: number, updatedAt: number | null): Statement {
+export function fenceAndTouch(fence: Fence, base: number, count: number, expiresAt: number, updatedAt: number | null): Statement {
   return {
     sql: `UPDATE acp_sessions
-SET latest_seq = CASE WHEN lease_owner IS ? AND lease_generation = ? AND latest_seq = ? THEN latest_seq + ? ELSE -1 END,
+SET latest_seq = CASE WHEN lease_owner IS ? AND lease_generation = ? AND ${LAST_SEQ} = ? THEN ? ELSE -1 END,
     lease_expires_at = ?${updatedAt === null ? '' : ', updated_at = ?'}
 WHERE session_id = ? RETURNING latest_seq`,
-    params: [fence.owner, fence.generation, base, count, expiresAt, ...(updatedAt === null ? [] : [updatedAt]), fence.sessionId],
+    params: [fence.owner, fence.generation, fence.sessionId, base, base + count, expiresAt, ...(updatedAt === null ? [] : [updatedAt]), fence.sessionId],
   };
 }
 
+const INSERT_EVENT = 'INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES';
+
 export function insertEvent(sessionId: string, seq: number, event: NewEvent): Statement {
+  return { sql: `${INSERT_EVENT} (?, ?, ?, ?, ?, ?, ?, ?)`, params: [sessionId, seq, ...eventColumns(event)] };
+}
+
+/**
+ * The first statement of a batch that only adds events: the first of them, and the fence in one. Its number violates
+ * the CHECK on `seq` when the lease or the base no longer hold. The session's row is only read, so that the
+ * batch writes one page of the log and no other.
+ */
+export function fenceAndInsert(fence: Fence, base: number, event: NewEvent): Statement {
   return {
-    sql: `INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-    params: [
-      sessionId,
-      seq,
-      event.turnId,
-      event.at,
-      event.kind,
-      event.origin,
-      JSON.stringify(event.payload),
-      event.meta ? JSON.stringify(event.meta) : null,
-    ],
+    sql: `${INSERT_EVENT} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? FROM acp_sessions WHERE session_id = ?) AND ${LAST_SEQ} = ? THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`,
+    params: [fence.sessionId, fence.owner, fence.generation, fence.sessionId, fence.sessionId, base, base + 1, ...eventColumns(event)],
   };
+}
+
+function eventColumns(event: NewEvent): SqlValue[] {
+  return [event.turnId, event.at, event.kind, event.origin, JSON.stringify(event.payload), event.meta ? JSON.stringify(event.meta) : null];
 }
 
 /** Columns of a session that hold what the agent last said about itself. */

@@ -32,6 +32,8 @@ export interface Store {
 }
 
 const PAGE = 256;
+/** The number of the last event comes from the log: the row's own is behind it while an agent streams. */
+const SESSIONS = `SELECT *, (SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id) AS last_seq FROM acp_sessions`;
 const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
 
 export function createStore(db: SqlDatabase): Store {
@@ -53,17 +55,17 @@ export function createStore(db: SqlDatabase): Store {
 
   return {
     async session(sessionId) {
-      const [row] = await query('SELECT * FROM acp_sessions WHERE session_id = ?', [sessionId]);
+      const [row] = await query(`${SESSIONS} WHERE session_id = ?`, [sessionId]);
       return row ? toSession(row) : null;
     },
 
     async sessions(after, limit) {
       const rows = after
         ? await query(
-            `SELECT * FROM acp_sessions WHERE updated_at < ? OR (updated_at = ? AND session_id > ?) ORDER BY updated_at DESC, session_id LIMIT ?`,
+            `${SESSIONS} WHERE updated_at < ? OR (updated_at = ? AND session_id > ?) ORDER BY updated_at DESC, session_id LIMIT ?`,
             [after.updatedAt, after.updatedAt, after.sessionId, limit],
           )
-        : await query(`SELECT * FROM acp_sessions ORDER BY updated_at DESC, session_id LIMIT ?`, [limit]);
+        : await query(`${SESSIONS} ORDER BY updated_at DESC, session_id LIMIT ?`, [limit]);
       return rows.map(toSession);
     },
 

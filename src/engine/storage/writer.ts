@@ -9,7 +9,7 @@ import type { Limits } from '../limits.ts';
 import type { SessionEvent } from '../types.ts';
 import { eventSize, extendRun, runToEvent, startRun, type ChunkRun } from './chunks.ts';
 import { storageError } from './errors.ts';
-import { fenceAndAllocate, insertEvent, updateLastKnown, type Fence, type LastKnown, type NewEvent } from './statements.ts';
+import { fenceAndInsert, fenceAndTouch, insertEvent, updateLastKnown, type Fence, type LastKnown, type NewEvent } from './statements.ts';
 import type { StoredSession } from './rows.ts';
 import type { Store } from './store.ts';
 
@@ -19,6 +19,11 @@ export interface Work {
   /** Further statements, made when the numbers are known. */
   readonly also?: (seqs: { first: number; last: number }) => readonly (Statement | null)[];
   readonly lastKnown?: LastKnown;
+  /**
+   * Part of what the agent says, in its order. When one such work could not be written, those behind it are refused
+   * too: better an end that is missing, and known to be, than a hole in the middle (I11).
+   */
+  readonly said?: boolean;
 }
 
 export interface Committed {
@@ -33,8 +38,10 @@ export interface SessionWriter {
   readonly renewedAt: number;
   /** Resolves when the work is durable. Rejects with `session_busy` (lease lost), `storage_full` and the like. */
   append(work: Work): Promise<Committed>;
-  /** Resolves at once while the queue is below its limits, else when it is again. */
-  room(): Promise<void>;
+  /** The same, of what the agent says, for who only wants to hear of failures: nothing is made to be awaited. */
+  push(work: Work, onFailed: (error: unknown, work: Work) => void): void;
+  /** Null while the queue is below its limits, else resolves when it is again. */
+  room(): Promise<void> | null;
   /** Resolves when everything appended before has been committed or rejected. */
   settled(): Promise<void>;
 }
@@ -54,10 +61,11 @@ export interface WriterOptions {
 
 interface Queued {
   readonly work: Work;
-  readonly size: number;
   readonly resolve: (committed: Committed) => void;
   readonly reject: (error: unknown) => void;
 }
+
+const ignore = (): void => undefined;
 
 type Verdict =
   | { readonly kind: 'written' }
@@ -71,6 +79,8 @@ export function createWriter(options: WriterOptions): SessionWriter {
   let touchedAt = 0;
   let mustReread = false;
   let lost: { readonly reason: unknown } | null = null;
+  /** Why something the agent said could not be written. */
+  let broken: { readonly reason: unknown } | null = null;
   let queue: Queued[] = [];
   let queuedEvents = 0;
   let queuedBytes = 0;
@@ -94,14 +104,17 @@ export function createWriter(options: WriterOptions): SessionWriter {
     draining = null;
   }
 
-  async function commit(items: readonly Queued[]): Promise<void> {
-    if (lost) return rejectAll(items, lost.reason);
+  async function commit(taken: readonly Queued[]): Promise<void> {
+    if (lost) return rejectAll(taken, lost.reason);
+    const items = refuseBehindHole(taken);
+    if (items.length === 0) return;
     let plan: Plan | null = null;
     try {
       if (mustReread) await reread();
       plan = planBatch(fence, latestSeq, items.map((item) => item.work), clock(), limits.leaseMs, touchedAt);
       const results = await db.batch(plan.statements);
-      if (Number(results[0]?.rows[0]?.['latest_seq']) !== plan.latestSeq) throw gone(fence.sessionId);
+      // No row was touched: the session is gone.
+      if (plan.touch && results[0]?.rows.length === 0) throw gone(fence.sessionId);
     } catch (error) {
       return failed(items, error, plan);
     }
@@ -110,8 +123,10 @@ export function createWriter(options: WriterOptions): SessionWriter {
 
   function succeeded(items: readonly Queued[], plan: Plan): void {
     latestSeq = plan.latestSeq;
-    renewedAt = clock();
-    touchedAt = plan.updatedAt ?? touchedAt;
+    if (plan.touch) {
+      renewedAt = plan.touch.at;
+      touchedAt = plan.touch.updatedAt ?? touchedAt;
+    }
     options.onCommitted(plan.events);
     items.forEach((item, index) => item.resolve(plan.committed[index] as Committed));
   }
@@ -134,8 +149,17 @@ export function createWriter(options: WriterOptions): SessionWriter {
     }
   }
 
+  function refuseBehindHole(items: readonly Queued[]): readonly Queued[] {
+    if (!broken) return items;
+    rejectAll(items.filter((item) => item.work.said), broken.reason);
+    return items.filter((item) => !item.work.said);
+  }
+
   function rejectAll(items: readonly Queued[], reason: unknown): void {
-    for (const item of items) item.reject(reason);
+    for (const item of items) {
+      if (item.work.said) broken ??= { reason };
+      item.reject(reason);
+    }
   }
 
   function lose(items: readonly Queued[], reason: unknown): void {
@@ -178,6 +202,14 @@ export function createWriter(options: WriterOptions): SessionWriter {
     mustReread = false;
   }
 
+  function enqueue(item: Queued): void {
+    if (lost) return item.reject(lost.reason);
+    queue.push(item);
+    queuedEvents += item.work.events.length;
+    for (const event of item.work.events) queuedBytes += eventSize(event);
+    draining ??= drain();
+  }
+
   return {
     get latestSeq() {
       return latestSeq;
@@ -185,18 +217,10 @@ export function createWriter(options: WriterOptions): SessionWriter {
     get renewedAt() {
       return renewedAt;
     },
-    append(work) {
-      return new Promise<Committed>((resolve, reject) => {
-        if (lost) return reject(lost.reason);
-        const size = work.events.reduce((sum, event) => sum + eventSize(event), 0);
-        queue.push({ work, size, resolve, reject });
-        queuedEvents += work.events.length;
-        queuedBytes += size;
-        draining ??= drain();
-      });
-    },
+    append: (work) => new Promise<Committed>((resolve, reject) => enqueue({ work, resolve, reject })),
+    push: (work, onFailed) => enqueue({ work, resolve: ignore, reject: (error) => onFailed(error, work) }),
     room() {
-      if (!isFull() || lost) return Promise.resolve();
+      if (!isFull() || lost) return null;
       return new Promise((resolve) => waiters.push(resolve));
     },
     async settled() {
@@ -210,11 +234,11 @@ interface Plan {
   readonly events: readonly SessionEvent[];
   readonly committed: readonly Committed[];
   readonly latestSeq: number;
-  /** The session's new `updated_at`; null when it stays. */
-  readonly updatedAt: number | null;
+  /** When the batch writes the session's row: it renews the lease then, and perhaps moves `updated_at`. */
+  readonly touch: { readonly at: number; readonly updatedAt: number | null } | null;
 }
 
-/** While an agent streams, `updated_at` is at most this old. What begins or ends something sets it exactly. */
+/** While an agent streams, the session's row is at most this old. What begins or ends something brings it up to date. */
 const TOUCH_MS = 1_000;
 
 /** Numbers the events behind `base`, joins adjacent chunks, and lists the statements. */
@@ -244,15 +268,14 @@ export function planBatch(fence: Fence, base: number, works: readonly Work[], no
   }
   flush();
   const events = merged.map((event, index) => ({ ...event, seq: base + index + 1 }) as SessionEvent);
-  const touches = events.length > 0 && (Math.abs(now - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
-  const updatedAt = touches ? now : null;
+  const statements = also.filter((statement) => statement !== null);
+  const moves = events.length > 0 && (Math.abs(now - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
+  // What writes the session's row anyway renews the lease with it; most of what an agent streams does not.
+  const touch = events.length === 0 || moves || statements.length > 0 ? { at: now, updatedAt: moves ? now : null } : null;
+  const inserts = events.map((event, index) => (index > 0 || touch ? insertEvent(fence.sessionId, event.seq, event) : fenceAndInsert(fence, base, event)));
   return {
-    updatedAt,
-    statements: [
-      fenceAndAllocate(fence, base, events.length, now + leaseMs, updatedAt),
-      ...events.map((event) => insertEvent(fence.sessionId, event.seq, event)),
-      ...also.filter((statement) => statement !== null),
-    ],
+    touch,
+    statements: touch ? [fenceAndTouch(fence, base, events.length, now + leaseMs, touch.updatedAt), ...inserts, ...statements] : inserts,
     events,
     committed,
     latestSeq: base + events.length,

@@ -48,4 +48,13 @@ export async function ask(host: Host, sessionId: string, text: string): Promise<
   return said(await host.history(sessionId), turnId);
 }
 
+/** Waits for what a test expects to come by itself. */
+export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 1_000; tries++) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error('it never came to be');
+}
+
 export const CWD = '/tmp';

@@ -1,7 +1,7 @@
 /** Prompts: stored before sent, safe to repeat, cancelled, interrupted. */
 import { describe, expect, it } from 'vitest';
 import { createHost, SqlError, type Host, type SqlDatabase } from '../../../src/engine/index.ts';
-import { CWD, QUICK, said, world } from './helpers.ts';
+import { CWD, QUICK, said, until, world } from './helpers.ts';
 
 async function session(variant: Parameters<typeof world>[0] = 'native') {
   const made = await world(variant);
@@ -11,14 +11,6 @@ async function session(variant: Parameters<typeof world>[0] = 'native') {
 }
 
 const running = async (host: Host) => (await host.get('s')).state === 'prompting';
-const until = async (condition: () => Promise<boolean> | boolean) => {
-  for (let tries = 0; tries < 400; tries++) {
-    if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error('it never came to be');
-};
-
 /** A database that fails where the test says so. */
 function failing(db: SqlDatabase, fails: (sql: string) => SqlError | null): SqlDatabase {
   return {

@@ -91,7 +91,7 @@ export class HostDatabase implements SqlDatabase {
   }
 
   #sessions(): Promise<readonly Row[]> {
-    return this.#shared.inner.query(`SELECT session_id, latest_seq, lease_owner, lease_generation FROM acp_sessions WHERE EXISTS (SELECT 1 FROM sqlite_schema)`).catch((error: unknown) => {
+    return this.#shared.inner.query(`SELECT session_id, (SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id) AS last_seq, lease_owner, lease_generation FROM acp_sessions WHERE EXISTS (SELECT 1 FROM sqlite_schema)`).catch((error: unknown) => {
       // Before the first migration there is no such table.
       if (error instanceof SqlError && error.kind === 'other') return [];
       throw error;

@@ -43,7 +43,11 @@ export function checkSeen(reference: Reference, event: SessionEvent): void {
 export async function checkRecord(reference: Reference, database: SqlDatabase, events: readonly SessionEvent[], quiet: boolean): Promise<void> {
   const [session] = await database.query('SELECT * FROM acp_sessions');
   const turns = await database.query('SELECT * FROM acp_turns ORDER BY first_seq');
-  expect(events.map((event) => event.seq), 'I3: numbers without gaps').toEqual(Array.from({ length: Number(session?.['latest_seq'] ?? 0) }, (_, index) => index + 1));
+  expect(events.map((event) => event.seq), 'I3: numbers without gaps').toEqual(events.map((_, index) => index + 1));
+  // While an agent streams, and after a crash, the row's own number may be behind the log; it is never ahead of it.
+  const latest = Number(session?.['latest_seq'] ?? 0);
+  if (quiet) expect(latest, 'the row is up to date when all is quiet').toBe(events.length);
+  else expect(latest).toBeLessThanOrEqual(events.length);
   for (const [seq, event] of reference.seen) expect(events[seq - 1], `I2: what was shown is never lost (event ${seq})`).toEqual(event);
   for (const asked of reference.asked) checkAsked(reference, asked, events, turns, quiet);
   for (const turn of turns) checkTurn(turn, events, quiet);

@@ -63,7 +63,7 @@ class World {
   #checkFence(hostId: string, before: readonly Row[], after: readonly Row[]): void {
     for (const row of after) {
       const was = before.find((candidate) => candidate['session_id'] === row['session_id']);
-      if (!was || was['latest_seq'] === row['latest_seq']) continue;
+      if (!was || was['last_seq'] === row['last_seq']) continue;
       const holds = (owner: unknown) => typeof owner === 'string' && owner.includes(hostId);
       if (!holds(was['lease_owner']) && !holds(row['lease_owner'])) this.#problems.push(new Error(`I9: ${hostId} wrote without the lease, which ${String(was['lease_owner'])} has`));
     }

@@ -1,5 +1,7 @@
 import { useSignal, type ReadonlySignal } from '@preact/signals';
 import type { BridgeState } from '../state/agents.ts';
+import type { Inventory } from '../state/branches.ts';
+import { count } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Dialog } from './Dialog.tsx';
 
@@ -34,20 +36,17 @@ export function ShareDialog(props: { readonly link: string; readonly bridged: bo
   );
 }
 
-export interface ResetInventory {
-  readonly sessions: number;
-  readonly events: number;
-  readonly forks: number;
-}
-
 /** What will be deleted, said before it is. */
-export function ResetDialog(props: { readonly inventory: ResetInventory; readonly onClose: () => void; readonly onConfirm: () => void }) {
-  const { sessions, events, forks } = props.inventory;
+export function ResetDialog(props: { readonly inventory: Inventory; readonly onClose: () => void; readonly onConfirm: () => void }) {
+  const { stored, forks } = props.inventory;
   return (
     <Dialog title="Start from nothing?" close="Keep everything" onClose={props.onClose}>
       <p>This deletes, in this browser and for every tab of this site:</p>
       <ul>
-        <li>the playground’s database: {sessions} {sessions === 1 ? 'session' : 'sessions'} with {events} events{forks > 0 ? `, and ${forks} ${forks === 1 ? 'fork' : 'forks'}` : ''};</li>
+        <li>
+          the playground’s database: {stored ? `${count(stored.sessions, 'session')} with ${count(stored.events, 'event')}` : 'how much is in it cannot be read'}
+          {forks > 0 ? `, and ${count(forks, 'fork')}` : ''};
+        </li>
         <li>what the agents in the tab remember for themselves;</li>
         <li>the choices kept for this page.</li>
       </ul>

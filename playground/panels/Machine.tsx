@@ -1,4 +1,5 @@
 import type { ReadonlySignal } from '@preact/signals';
+import { count } from '../state/words.ts';
 import { Panel } from './Panel.tsx';
 import { STATIONS, type AgentStatus, type HostStatus, type Machine, type Station, type StationState } from '../state/machine.ts';
 
@@ -30,6 +31,8 @@ export const beat = (at: number | undefined): number => (at === undefined ? 0 : 
 export function MachinePanel(props: {
   readonly machine: ReadonlySignal<Machine>;
   readonly sessionId: ReadonlySignal<string | null>;
+  /** What is committed outlives the page. */
+  readonly durable: ReadonlySignal<boolean>;
   readonly events: ReadonlySignal<number>;
   /** Changes when something was stored, and when something crossed the wire; a change is shown as a short light. */
   readonly flash: ReadonlySignal<number>;
@@ -55,13 +58,14 @@ export function MachinePanel(props: {
           <p class="rp-state" role="status" aria-label="Agent status">{machine.agent}</p>
           <p class="rp-detail">{AGENT_DETAIL[machine.agent]}</p>
         </div>
-        <div class="rp-box rp-db" data-state="durable">
+        <div class="rp-box rp-db" data-state={props.durable.value ? 'durable' : 'volatile'}>
           <span key={props.flash.value} class="rp-flash" aria-hidden="true" />
           <h3>Database</h3>
-          <p class="rp-state">durable</p>
+          <p class="rp-state">{props.durable.value ? 'durable' : 'in memory'}</p>
           <p class="rp-detail">
-            {props.events.value} events
+            {count(props.events.value, 'event')}
             {props.sessionId.value ? <> of <code>{props.sessionId.value}</code></> : null}
+            {props.durable.value ? null : ', until this page is closed'}
           </p>
         </div>
         <ol class="rp-path" aria-label="The way back">

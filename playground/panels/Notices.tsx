@@ -7,20 +7,25 @@ export function Notices({ pg }: { readonly pg: Playground }) {
   const elsewhere = pg.elsewhere.value || problem?.code === 'session_busy';
   return (
     <div class="rp-notices" aria-live="polite">
-      {pg.warning.value ? <p class="rp-notice" data-tone="warn"><span aria-hidden="true">⚠ </span>{pg.warning.value}</p> : null}
+      {pg.shelf.warning.value ? (
+        <div class="rp-notice" data-tone="warn">
+          <p><span aria-hidden="true">⚠ </span>{pg.shelf.warning.value}</p>
+          <Button onPress={() => void pg.shelf.store()}>Try the storage again</Button>
+        </div>
+      ) : null}
       {pg.inPast.value ? <p class="rp-notice">You look at the past. Fork from here to go on from this moment, or return to now.</p> : null}
       {pg.play.linkWaits.value ? <p class="rp-notice">{pg.play.linkWaits.value}</p> : null}
       {elsewhere ? (
         <div class="rp-notice">
           The session is live in another tab. You can watch it here.{' '}
-          <Button onPress={() => pg.takeOver()}>Take over</Button>
+          <Button onPress={() => pg.breaking.takeOver()}>Take over</Button>
         </div>
       ) : null}
       {problem && problem.methods.length > 0 ? (
         <div class="rp-notice">
           The agent offers:{' '}
           {problem.methods.map((method) => (
-            <Button key={method.id} onPress={() => void pg.authenticate(method.id)}>Sign in with {method.name}</Button>
+            <Button key={method.id} onPress={() => void pg.turns.authenticate(method.id)}>Sign in with {method.name}</Button>
           ))}
         </div>
       ) : null}

@@ -1,6 +1,7 @@
 import type { ReadonlySignal, Signal } from '@preact/signals';
 import type { Item } from '../state/conversation.ts';
 import { Button } from './Button.tsx';
+import { PermissionQuestion } from './Permission.tsx';
 
 type Permission = Extract<Item, { kind: 'permission' }>;
 
@@ -53,22 +54,5 @@ export function PromptForm(props: {
       </p>
       {props.waiting.value ? <p class="rp-dim" aria-live="polite">{props.waiting.value}</p> : null}
     </form>
-  );
-}
-
-function PermissionQuestion(props: { readonly permission: Permission; readonly onAnswer: (requestId: string, optionId: string | null) => void }) {
-  const { requestId, title, options } = props.permission;
-  const pick = (kinds: readonly string[]) => kinds.flatMap((kind) => options.filter((option) => option.kind === kind))[0];
-  const allow = pick(['allow_once', 'allow_always']);
-  const reject = pick(['reject_once', 'reject_always']);
-  return (
-    <div class="rp-permission" role="group" aria-label="The agent asks for permission">
-      <p>The agent asks: {title}</p>
-      <div class="rp-row">
-        <Button tone="main" disabled={!allow} onPress={() => allow && props.onAnswer(requestId, allow.optionId)}>Allow</Button>
-        {/* An agent that offers no way to refuse is refused by cancelling its question. */}
-        <Button onPress={() => props.onAnswer(requestId, reject?.optionId ?? null)}>Reject</Button>
-      </div>
-    </div>
   );
 }

@@ -1,5 +1,6 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { SessionInfo } from '../../src/engine/types.ts';
+import { label } from '../state/shown-text.ts';
 
 const NEW = '';
 
@@ -13,14 +14,14 @@ export function SessionBar(props: {
   const sessions = props.sessions.value;
   const known = current === null || sessions.some((session) => session.sessionId === current);
   return (
-    <label class="rp-choice rp-session">
+    <label class="rp-session">
       <span>Session</span>
       <select class="rp-field" value={current ?? NEW} onChange={(event) => props.onSession(event.currentTarget.value === NEW ? null : event.currentTarget.value)}>
         <option value={NEW}>a new one, begun by the next prompt</option>
         {known ? null : <option value={current}>{current}</option>}
         {sessions.map((session) => (
           <option key={session.sessionId} value={session.sessionId}>
-            {session.title ? `${session.title} (${session.sessionId})` : session.sessionId}
+            {session.title ? `${label(session.title, 'untitled', 80)} (${session.sessionId})` : session.sessionId}
           </option>
         ))}
       </select>

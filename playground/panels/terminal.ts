@@ -6,7 +6,8 @@ import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import type { Item, TextItem } from '../state/conversation.ts';
-import { EMPTY_LINE, forTerminal, pressKey, type Line } from '../state/line-editor.ts';
+import { EMPTY_LINE, pressKey, type Line } from '../state/line-editor.ts';
+import { forTerminal } from '../state/shown-text.ts';
 
 const PROMPT = '\x1b[1m› \x1b[0m';
 /** Bright black, which the theme makes a readable grey: the terminal’s own “dim” loses too much contrast. */

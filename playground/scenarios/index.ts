@@ -49,4 +49,4 @@ export function scenarioNamed(name: string | undefined): Scenario {
   return SCENARIOS.find((scenario) => scenario.name === name) ?? nativeResume;
 }
 
-export type { Expectation, Fault, Scenario, Step } from './types.ts';
+export type { Fault, Scenario } from './types.ts';

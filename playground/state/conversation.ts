@@ -3,9 +3,9 @@
  * so a stream of ten thousand chunks stays cheap. Text is kept in pieces of bounded size, and only
  * the last piece of an item ever changes.
  */
-import type { PermissionOption } from '@agentclientprotocol/sdk';
 import { describeExit } from '../../src/engine/ports.ts';
 import type { SessionEvent } from '../../src/engine/types.ts';
+import { label } from './shown-text.ts';
 import { TIER_WORDS, turnEndWords } from './words.ts';
 
 export interface TextItem {
@@ -15,11 +15,18 @@ export interface TextItem {
   readonly pieces: readonly string[];
 }
 
+/** One of the answers an agent offers. `kind` is the protocol's, or whatever the agent made of it. */
+export interface Answer {
+  readonly optionId: string;
+  readonly name: string;
+  readonly kind: string;
+}
+
 export type Item =
   | TextItem
   | { readonly kind: 'tool'; readonly key: string; readonly title: string; readonly status: string; readonly text: string }
   | { readonly kind: 'plan'; readonly key: string; readonly entries: readonly { readonly text: string; readonly status: string }[] }
-  | { readonly kind: 'permission'; readonly key: string; readonly requestId: string; readonly title: string; readonly options: readonly PermissionOption[]; readonly answer: string | null }
+  | { readonly kind: 'permission'; readonly key: string; readonly requestId: string; readonly title: string; readonly options: readonly Answer[]; readonly answer: string | null }
   | { readonly kind: 'notice'; readonly key: string; readonly tone: 'calm' | 'warn'; readonly text: string; readonly tier?: string };
 
 /** A piece of text grows to about this many characters before the next one begins. */
@@ -30,6 +37,12 @@ const SEEK_CHARS = 200;
 export const ITEM_LIMIT = 2_000;
 /** The excerpt of a tool's output that is shown. */
 const TOOL_CHARS = 1_200;
+
+/** How many of a plan's entries, and of a question's answers, are shown. */
+const PLAN_ENTRIES = 50;
+const ANSWERS = 20;
+/** Where the plan of the turn is noted. */
+const PLAN = 'plan';
 
 type Json = Readonly<Record<string, unknown>>;
 const record = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});
@@ -74,6 +87,7 @@ export class Conversation {
     switch (event.kind) {
       case 'turn_started':
         this.#turnOpen = true;
+        this.#places.delete(PLAN);
         break;
       case 'update':
         this.#update(key, event.payload as unknown as Json, event.origin === 'import');
@@ -84,8 +98,8 @@ export class Conversation {
           kind: 'permission',
           key,
           requestId: event.payload.requestId,
-          title: event.payload.toolCall.title ?? 'Something the agent wants to do',
-          options: event.payload.options,
+          title: label(event.payload.toolCall.title, 'Something the agent wants to do'),
+          options: answersOf(event.payload.options),
           answer: null,
         });
         break;
@@ -127,14 +141,8 @@ export class Conversation {
       case 'tool_call':
       case 'tool_call_update':
         return this.#tool(key, update);
-      case 'plan': {
-        const entries = Array.isArray(update['entries']) ? update['entries'].map(record) : [];
-        return this.#push({
-          kind: 'plan',
-          key,
-          entries: entries.map((entry) => ({ text: String(entry['content'] ?? ''), status: String(entry['status'] ?? '') })),
-        });
-      }
+      case 'plan':
+        return this.#plan(key, planEntries(update['entries']));
       default:
         // Modes, commands, usage and kinds we do not know are in the database and on the wire; they are not conversation.
         return;
@@ -150,6 +158,16 @@ export class Conversation {
     }
   }
 
+  /** A plan replaces the one before it in the same turn. */
+  #plan(key: string, entries: Extract<Item, { kind: 'plan' }>['entries']): void {
+    if (this.#places.has(PLAN)) {
+      this.#change(PLAN, (item) => (item.kind === 'plan' ? { ...item, entries } : item));
+      return;
+    }
+    this.#places.set(PLAN, key);
+    this.#push({ kind: 'plan', key, entries });
+  }
+
   #tool(key: string, update: Json): void {
     const place = `tool ${String(update['toolCallId'])}`;
     const text = toolText(update);
@@ -158,8 +176,8 @@ export class Conversation {
       this.#push({
         kind: 'tool',
         key,
-        title: String(update['title'] ?? 'Tool'),
-        status: String(update['status'] ?? 'pending'),
+        title: label(update['title'], 'Tool'),
+        status: label(update['status'], 'pending', 40),
         text,
       });
       return;
@@ -168,8 +186,8 @@ export class Conversation {
       item.kind === 'tool'
         ? {
             ...item,
-            title: typeof update['title'] === 'string' ? update['title'] : item.title,
-            status: typeof update['status'] === 'string' ? update['status'] : item.status,
+            title: label(update['title'], item.title),
+            status: label(update['status'], item.status, 40),
             text: text || item.text,
           }
         : item,
@@ -250,7 +268,22 @@ function toolText(update: Json): string {
   return text.length > TOOL_CHARS ? `${text.slice(0, TOOL_CHARS)}…` : text;
 }
 
-function answerWords(options: readonly PermissionOption[], resolved: { optionId: string | null; by: string }): string {
+function planEntries(value: unknown): Extract<Item, { kind: 'plan' }>['entries'] {
+  const entries = Array.isArray(value) ? value.map(record) : [];
+  return entries.slice(0, PLAN_ENTRIES).map((entry) => ({ text: label(entry['content'], ''), status: label(entry['status'], '', 40) }));
+}
+
+/** Whatever the agent offered that can be answered with. */
+function answersOf(value: unknown): readonly Answer[] {
+  const options = Array.isArray(value) ? value.map(record) : [];
+  return options.slice(0, ANSWERS).flatMap((option): Answer[] => {
+    const { optionId } = option;
+    if (typeof optionId !== 'string') return [];
+    return [{ optionId, name: label(option['name'], label(optionId, 'Unnamed', 60), 60), kind: typeof option['kind'] === 'string' ? option['kind'] : '' }];
+  });
+}
+
+function answerWords(options: readonly Answer[], resolved: { optionId: string | null; by: string }): string {
   if (resolved.optionId === null) return resolved.by === 'end' ? 'withdrawn: the turn ended first' : 'cancelled';
   const option = options.find((one) => one.optionId === resolved.optionId);
   return option?.name ?? resolved.optionId;

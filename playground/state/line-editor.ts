@@ -100,17 +100,3 @@ function after(text: string, cursor: number): number {
   const code = text.charCodeAt(cursor);
   return cursor + (code >= 0xd800 && code <= 0xdbff ? 2 : 1);
 }
-
-/**
- * What an agent printed, made safe for a terminal: no escape, control or direction-changing character
- * survives, so it can neither move the cursor, change the title, make a link nor reach the clipboard.
- */
-export function forTerminal(text: string): string {
-  return (
-    text
-      .replace(/\r\n?/g, '\n')
-      // eslint-disable-next-line no-control-regex
-      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u200e\u200f]/g, '')
-      .replaceAll('\n', '\r\n')
-  );
-}

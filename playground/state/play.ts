@@ -83,7 +83,7 @@ export class Play {
     const pg = this.#pg;
     return {
       say: async (text, until) => {
-        const turn = pg.say(text);
+        const turn = pg.turns.say(text);
         if (until === 'turn-end') return turn;
         const asked = when(() => pg.live.value.permission !== null);
         const first = await Promise.race([turn, asked.then(() => null)]);
@@ -94,11 +94,11 @@ export class Play {
         const open = pg.live.value.permission;
         if (!open) throw new Error('No question is open. Run the step before this one.');
         const option = open.options.find((one) => one.kind.startsWith(answer));
-        await pg.answer(open.requestId, option?.optionId ?? null);
+        await pg.turns.answer(open.requestId, option?.optionId ?? null);
         await when(() => !pg.sending.value);
       },
-      create: () => pg.createSession(),
-      policy: (policy) => pg.choosePolicy(policy),
+      create: () => pg.turns.createSession(),
+      policy: (policy) => pg.places.choosePolicy(policy),
       status: async (wanted) => {
         if (wanted) await Promise.race([when(() => pg.keeper.machine.value.agent === wanted), new Promise((resolve) => setTimeout(resolve, STATUS_MS))]);
         return pg.keeper.machine.value.agent;
@@ -110,15 +110,15 @@ export class Play {
     const pg = this.#pg;
     switch (fault) {
       case 'sleep':
-        return pg.sleep();
+        return pg.breaking.sleep();
       case 'wake':
-        return pg.wake();
+        return pg.breaking.wake();
       case 'kill':
-        return pg.kill();
+        return pg.breaking.kill();
       case 'drop':
-        return pg.drop();
+        return pg.breaking.drop();
       case 'forget-store':
-        return pg.forgetStore();
+        return pg.breaking.forgetStore();
       case 'arm-crash':
         pg.keeper.crashArmed.value = true;
         return Promise.resolve();

@@ -17,13 +17,18 @@ export type TapEvent =
 /** Who ended an agent: the host that asked it to, a button on this page, or the agent itself. */
 export type EndedBy = 'host' | 'button' | 'itself';
 
+/** An agent whose line can be lost as a network loses it, behind the back of both sides. */
+export interface Droppable {
+  drop(): void;
+}
+
 /** One agent that runs now, with the ways to break it. */
 export interface TappedAgent {
   readonly process: number;
   readonly sessionId: string;
   /** Ends the agent at once, as a crash would: nobody asked it to. */
   kill(): Promise<AgentExit>;
-  /** Cuts the line between host and agent; the agent is ended behind it, as the bridge does. */
+  /** Loses the line between host and agent. Behind a bridge the agent's tree goes with its socket; in the tab it is ended. */
   drop(): Promise<AgentExit>;
 }
 
@@ -33,7 +38,7 @@ export interface Tap {
   readonly running: ReadonlyMap<number, TappedAgent>;
 }
 
-/** The message of the error on a stream whose line was cut by a button. */
+/** The message of the error on a stream without a socket, whose line was cut by a button. */
 export const DROPPED = 'the connection was dropped by hand';
 
 /** Wraps a launcher. `onEvent` is called synchronously; it must not throw. */
@@ -71,8 +76,13 @@ export function tapLauncher(inner: AgentLauncher, onEvent: (event: TapEvent) => 
         return exited;
       },
       drop: async () => {
-        dropped = true;
         by = 'button';
+        if (isDroppable(agent)) {
+          // How it ended is for its launcher to find out.
+          agent.drop();
+          return exited;
+        }
+        dropped = true;
         cut?.(new Error(DROPPED));
         await agent.end('kill');
         return exited;
@@ -96,6 +106,10 @@ export function tapLauncher(inner: AgentLauncher, onEvent: (event: TapEvent) => 
   };
 
   return { launcher: { launch }, running };
+}
+
+function isDroppable(agent: object): agent is Droppable {
+  return 'drop' in agent && typeof agent.drop === 'function';
 }
 
 /** The same stream, seen. Pull-driven, so that the reader's backpressure reaches the agent. */

@@ -33,7 +33,7 @@ export class TranscriptWatch {
   }
 
   async #read(): Promise<void> {
-    const { reader } = this.#pg;
+    const { reader } = this.#pg.shelf;
     const info = this.#pg.live.peek().info;
     this.text.value = reader && info ? await readTranscript(reader, info.sessionId) : null;
   }

@@ -29,6 +29,10 @@ async function journalled(commits: Commit[]): Promise<PlaygroundDatabase> {
     },
     export: async () => encode(commits),
     onRole: () => () => undefined,
+    async replace(bytes) {
+      commits.splice(0, commits.length, ...decode(bytes));
+    },
+    durable: true,
     warning: null,
   };
 }
@@ -74,7 +78,8 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
       if (!branches.has(branch)) branches.set(branch, []);
       return journalled(branches.get(branch)!);
     },
-    openInMemory: async (bytes) => journalled(decode(bytes)),
+    openInMemory: async (bytes, reason) => Object.assign(await journalled(bytes ? decode(bytes) : []), { durable: false, warning: reason }),
+    salvage: async (branch) => ({ bytes: encode(branches.get(branch) ?? []), problem: null }),
     async deleteDatabases(names) {
       for (const name of names) branches.delete(name);
     },

@@ -31,7 +31,7 @@ const said = (pg: Playground): string => pg.view.value.items.map((item) => ('pie
 async function seekBefore(pg: Playground, word: string): Promise<void> {
   await pg.time.refresh();
   for (let index = pg.time.moments.value.length - 1; index >= 0; index--) {
-    await pg.seek(index);
+    await pg.branches.seek(index);
     if (!said(pg).includes(word)) return;
   }
   throw new Error(`every moment holds ${word}`);
@@ -41,13 +41,13 @@ describe('the playground', () => {
   it('shows after a reload what was there, and resumes it', async () => {
     const platform = free();
     const first = await open(platform);
-    await first.say('My cat is called Ada.');
+    await first.turns.say('My cat is called Ada.');
     const sessionId = first.sessionId.value;
     const [second] = await reload(first, platform);
     expect(second.sessionId.value).toBe(sessionId);
     expect(said(second)).toContain('Noted. Your cat: Ada.');
     expect(second.keeper.machine.value.agent).toBe('asleep');
-    const { report, reply } = await second.say('What is my cat called?');
+    const { report, reply } = await second.turns.say('What is my cat called?');
     expect(report?.tier).toBe('resume');
     expect(reply).toContain('Ada');
   });
@@ -65,58 +65,58 @@ describe('the playground', () => {
   it('gives a prompt back that could not be stored, and keeps one that was', async () => {
     const pg = await open(Object.assign(testPlatform(), { hash: '#v=1&scenario=free&agent=crash-initialize' }));
     pg.draft.value = 'Are you there?';
-    await pg.sendDraft();
+    await pg.turns.sendDraft();
     expect(pg.draft.value).toBe('Are you there?');
     expect(pg.problem.value?.text).not.toBe('');
     expect(pg.sessionId.value).toBeNull();
     const empty = await open(free());
     empty.draft.value = '   ';
-    await empty.sendDraft();
+    await empty.turns.sendDraft();
     expect(empty.problem.value?.code).toBe('invalid_argument');
   });
 
   it('forks from a moment without what came later, and returns to a main line that has it', async () => {
     const platform = free();
     const pg = await open(platform);
-    await pg.say('My cat is called Ada.');
-    await pg.say('My dog is called Argos.');
+    await pg.turns.say('My cat is called Ada.');
+    await pg.turns.say('My dog is called Argos.');
     await seekBefore(pg, 'Argos');
     expect(said(pg)).toContain('Ada');
-    await pg.fork();
-    expect(pg.branch.value).toBe('1');
-    const { report, reply } = await pg.say('What do you remember?');
+    await pg.branches.fork();
+    expect(pg.shelf.branch.value).toBe('1');
+    const { report, reply } = await pg.turns.say('What do you remember?');
     // The agent’s own session went on in the main line; here it must not be taken up.
     expect(report?.tier).toBe('transcript');
     expect(reply).toContain('Ada');
     expect(reply).not.toContain('Argos');
-    expect((await pg.say('And now?')).report?.tier).toBe('live');
-    await pg.sleep();
-    expect((await pg.say('My fish is called Jonah.')).report?.tier).toBe('resume');
+    expect((await pg.turns.say('And now?')).report?.tier).toBe('live');
+    await pg.breaking.sleep();
+    expect((await pg.turns.say('My fish is called Jonah.')).report?.tier).toBe('resume');
     const [again] = await reload(pg, platform);
-    expect(again.branch.value).toBe('1');
+    expect(again.shelf.branch.value).toBe('1');
     expect(said(again)).toContain('Jonah');
-    await again.returnToNow();
-    expect(again.branch.value).toBeNull();
+    await again.branches.returnToNow();
+    expect(again.shelf.branch.value).toBeNull();
     expect(said(again)).toContain('Argos');
     expect(said(again)).not.toContain('Jonah');
-    const main = await again.say('What is my dog called?');
+    const main = await again.turns.say('What is my dog called?');
     expect(main.report?.tier).toBe('resume');
     expect(main.reply).toContain('Argos');
   });
 
   it('changes nothing while one looks at the past, and the machine shows that moment', async () => {
     const pg = await open(free());
-    await pg.say('My cat is called Ada.');
-    await pg.sleep();
+    await pg.turns.say('My cat is called Ada.');
+    await pg.breaking.sleep();
     await pg.time.refresh();
     const seen = new Set<string>();
     for (let index = 0; index < pg.time.moments.value.length; index++) {
-      await pg.seek(index);
+      await pg.branches.seek(index);
       seen.add(pg.machine.value.agent);
       await expect(pg.time.past.value!.database.query('SELECT count(*) AS n FROM acp_sessions')).resolves.toBeDefined();
     }
     expect([...seen]).toEqual(expect.arrayContaining(['asleep', 'prompting', 'live']));
-    await pg.returnToNow();
+    await pg.branches.returnToNow();
     expect(pg.machine.value.agent).toBe('asleep');
   });
 
@@ -153,36 +153,36 @@ describe('the playground', () => {
   it('opens an exported file as a copy, and refuses what is none', async () => {
     const platform = free();
     const pg = await open(platform);
-    await pg.say('My cat is called Ada.');
-    await pg.exportDatabase();
-    await pg.importDatabase(new TextEncoder().encode('nonsense'));
+    await pg.turns.say('My cat is called Ada.');
+    await pg.branches.exportDatabase();
+    await pg.branches.importDatabase(new TextEncoder().encode('nonsense'));
     expect(pg.problem.value?.text).toMatch(/not a SQLite database/);
-    expect(pg.branch.value).toBeNull();
-    await pg.importDatabase(platform.downloads[0]!);
-    expect(pg.branch.value).toBe('import 1');
+    expect(pg.shelf.branch.value).toBeNull();
+    await pg.branches.importDatabase(platform.downloads[0]!);
+    expect(pg.shelf.branch.value).toBe('import 1');
     expect(said(pg)).toContain('Ada');
-    await pg.returnToNow();
+    await pg.branches.returnToNow();
     expect(said(pg)).toContain('Ada');
   });
 
   it('asks the other tabs before it deletes everything, and then starts anew', async () => {
     const platform = free();
     const pg = await open(platform);
-    await pg.say('My cat is called Ada.');
-    expect(await pg.inventory()).toMatchObject({ sessions: 1, forks: 0 });
-    await pg.reset();
+    await pg.turns.say('My cat is called Ada.');
+    expect(await pg.branches.inventory()).toMatchObject({ stored: { sessions: 1 }, forks: 0 });
+    await pg.branches.reset();
     opened.splice(0);
     expect(platform.sent).toContainEqual({ type: 'reset' });
     expect([platform.branches.size, platform.stored, platform.hash, platform.reloads]).toEqual([0, null, '', 1]);
     const after = await open(Object.assign(testPlatform(platform), { hash: '#v=1&scenario=free&agent=native' }));
-    expect((await after.say('What is my cat called?')).reply).not.toContain('Ada');
+    expect((await after.turns.say('What is my cat called?')).reply).not.toContain('Ada');
   });
 
   it('sends a prompt typed while the host still falls asleep, once it has', async () => {
     const pg = await open(free());
-    await pg.say('My cat is called Ada.');
-    const asleep = pg.sleep();
-    const { report, error } = await pg.say('What is my cat called?');
+    await pg.turns.say('My cat is called Ada.');
+    const asleep = pg.breaking.sleep();
+    const { report, error } = await pg.turns.say('What is my cat called?');
     await asleep;
     expect(error).toBeNull();
     expect(report?.tier).toBe('resume');
@@ -190,9 +190,9 @@ describe('the playground', () => {
 
   it('can be left in the middle of a turn for another scenario', async () => {
     const pg = await open(free());
-    const turn = pg.say('Hang');
+    const turn = pg.turns.say('Hang');
     await new Promise((resolve) => setTimeout(resolve, 50));
-    await pg.chooseScenario('load-replay');
+    await pg.places.chooseScenario('load-replay');
     expect((await turn).error?.code).toBe('turn_outcome_unknown');
     expect(pg.scenario.value.name).toBe('load-replay');
     expect(pg.agent.value).toBe('load');

@@ -1,0 +1,110 @@
+/** The past and the branches off it: looking back, forks, imports, exports, and the end of everything. */
+import type { BranchMemory } from './memory.ts';
+import type { Playground } from './store.ts';
+
+/** What Reset would delete; null where it cannot be read. */
+export interface Inventory {
+  readonly stored: { readonly sessions: number; readonly events: number } | null;
+  readonly forks: number;
+}
+
+export class Branches {
+  readonly #pg: Playground;
+
+  constructor(pg: Playground) {
+    this.#pg = pg;
+  }
+
+  /** Shows a moment; null is now. */
+  async seek(index: number | null): Promise<void> {
+    const { time, shelf, sessionId, tables } = this.#pg;
+    await this.#pg.attempt(() => time.seek(index, shelf.database, sessionId.value, tables.shown));
+  }
+
+  /** Which table the database panel shows, now or at the moment looked at. */
+  async showTable(name: string): Promise<void> {
+    this.#pg.tables.choose(name);
+    if (this.#pg.time.at.value !== null) await this.seek(this.#pg.time.at.value);
+  }
+
+  /** A branch of the whole database from the moment shown. */
+  async fork(): Promise<void> {
+    const pg = this.#pg;
+    await pg.attempt(async () => {
+      const past = pg.time.past.value;
+      if (!past) return;
+      const bytes = await past.database.export();
+      const info = past.view.info;
+      await this.branchOff({ name: `${pg.places.branches.length + 1}`, sessionId: info?.sessionId ?? null, agentSessionId: info?.agentSessionId ?? null }, bytes);
+      pg.note.value = 'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
+    });
+  }
+
+  /** Leaves the past; from a fork, back to the main line. */
+  async returnToNow(): Promise<void> {
+    const pg = this.#pg;
+    await pg.attempt(async () => {
+      if (pg.inPast.value) {
+        await pg.time.close();
+        return;
+      }
+      if (pg.shelf.branch.value === null) return;
+      await pg.shelf.open(null);
+      pg.places.remember({ branch: null });
+      await pg.places.goTo(pg.places.here(), 'start');
+      pg.note.value = null;
+    });
+  }
+
+  async exportBytes(): Promise<Uint8Array> {
+    await this.#pg.opened;
+    return this.#pg.shelf.database!.export();
+  }
+
+  async exportDatabase(): Promise<void> {
+    await this.#pg.attempt(async () => this.#pg.platform.download('rehydrate-playground.sqlite', await this.exportBytes()));
+  }
+
+  /** Opens a database file as a branch, so that nothing here is lost by it. */
+  async importDatabase(bytes: Uint8Array): Promise<void> {
+    const pg = this.#pg;
+    await pg.attempt(async () => {
+      if (new TextDecoder().decode(bytes.subarray(0, 15)) !== 'SQLite format 3') {
+        throw new Error('This file is not a SQLite database. Choose one that was exported here, or written by the rehydrate command.');
+      }
+      await this.branchOff({ name: `import ${pg.places.branches.length + 1}`, sessionId: null, agentSessionId: null }, bytes);
+      const newest = pg.sessions.value[0];
+      if (newest) await pg.places.chooseSession(newest.sessionId);
+      pg.note.value = `The file is open as a copy${newest ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
+    });
+  }
+
+  /** Goes on in a new branch that begins with these bytes. */
+  async branchOff(branch: BranchMemory, bytes: Uint8Array): Promise<void> {
+    const { places, play, shelf } = this.#pg;
+    const progress = branch.sessionId === null ? [] : play.progress.value;
+    await shelf.open(branch.name, bytes);
+    places.remember({ branch: branch.name, branches: [...places.branches, branch] });
+    await places.show(branch.sessionId, progress);
+  }
+
+  async inventory(): Promise<Inventory> {
+    const rows = await this.#pg.shelf.database?.query('SELECT count(*) AS sessions, coalesce(sum(latest_seq), 0) AS events FROM acp_sessions');
+    const row = rows?.[0];
+    return { stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null, forks: this.#pg.places.branches.length };
+  }
+
+  /** Deletes everything this page keeps, here and in the other tabs, and starts anew. */
+  async reset(): Promise<void> {
+    const { platform, places } = this.#pg;
+    await this.#pg.attempt(async () => {
+      platform.tabs.send({ type: 'reset' });
+      await this.#pg.dispose();
+      await platform.deleteDatabases([null, ...places.branches.map((branch) => branch.name)]);
+      for (const name of platform.tabAgents.names) await platform.tabAgents.forget(name);
+      platform.memory.clear();
+      platform.address.write('');
+      platform.reload();
+    });
+  }
+}

@@ -1,0 +1,120 @@
+/** The playground's databases in a real browser: one for all tabs of the site in IndexedDB, or in memory. */
+import { discardSqljs, openSharedSqljs, openSqljs, salvageSqljs, type SharedSqljsDatabase, type SqljsCopy, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
+import { SqlError } from '../../src/engine/ports.ts';
+import type { PastDatabase, Platform, PlaygroundDatabase } from './platform.ts';
+
+export interface DatabaseOptions {
+  readonly wasmUrl: string;
+  /** Keeps nothing. */
+  readonly embedded: boolean;
+}
+
+export function browserDatabases(options: DatabaseOptions): Pick<Platform, 'openDatabase' | 'openInMemory' | 'salvage' | 'deleteDatabases'> {
+  return {
+    openDatabase: (branch, bytes) => openDatabase(options, branch, bytes),
+    openInMemory: (bytes, reason) => openInMemory(options, bytes, reason),
+    async salvage(branch) {
+      const copy = await salvageSqljs({ wasmBinary: await sqlite(options), storage: { indexedDB: databaseName(branch) } });
+      try {
+        return { bytes: copy.export(), problem: copy.problem };
+      } finally {
+        copy.close();
+      }
+    },
+    async deleteDatabases(branches) {
+      for (const branch of branches) await deleteDatabase(options, branch);
+    },
+  };
+}
+
+/** The branch's IndexedDB; null is the main line. */
+export function databaseName(branch: string | null): string {
+  return branch === null ? 'rehydrate-playground' : `rehydrate-playground fork ${branch}`;
+}
+
+/** How long the browser may take to delete a database it could not open. */
+const DELETE_MS = 5_000;
+
+const fetched = new Map<string, Promise<ArrayBuffer>>();
+
+/** SQLite as WebAssembly, fetched once for the database and the console. A failure is tried again when asked again. */
+export function sqlite({ wasmUrl }: DatabaseOptions): Promise<ArrayBuffer> {
+  const known = fetched.get(wasmUrl);
+  if (known) return known;
+  const fresh = fetch(wasmUrl).then((response) => {
+    if (!response.ok) throw new Error(`The server answered ${response.status} for SQLite.`);
+    return response.arrayBuffer();
+  });
+  fetched.set(wasmUrl, fresh);
+  fresh.catch(() => fetched.delete(wasmUrl));
+  return fresh;
+}
+
+/** One database for all tabs of the site: one of them owns it, and the others are served by it. */
+async function open(options: DatabaseOptions, branch: string | null): Promise<SqljsDatabase | SharedSqljsDatabase> {
+  const wasmBinary = await sqlite(options);
+  return options.embedded ? openSqljs({ wasmBinary }) : openSharedSqljs({ wasmBinary, storage: { indexedDB: databaseName(branch) } });
+}
+
+async function openDatabase(options: DatabaseOptions, branch: string | null, bytes: Uint8Array | undefined): Promise<PlaygroundDatabase> {
+  const database = await open(options, branch);
+  if (bytes) await database.importFile(bytes);
+  const { storage } = database;
+  return bound(database, storage.kind === 'memory' ? (storage.reason ?? null) : null);
+}
+
+async function openInMemory(options: DatabaseOptions, bytes: Uint8Array | null, reason: string): Promise<PlaygroundDatabase> {
+  const database = await openSqljs({ wasmBinary: await sqlite(options) });
+  if (bytes) await database.importFile(bytes);
+  return bound(database, reason);
+}
+
+async function deleteDatabase(options: DatabaseOptions, branch: string | null): Promise<void> {
+  const name = databaseName(branch);
+  try {
+    const database = await open(options, branch);
+    // Emptied first: another tab that still has it open sees it empty, and not gone.
+    await database.reset();
+    await database.close();
+    if (branch === null && database.storage.kind === 'indexeddb') return;
+  } catch (error) {
+    // One that cannot be opened can still be deleted.
+    if (!(error instanceof SqlError)) throw error;
+  }
+  await Promise.race([discardSqljs(name), silence(DELETE_MS, `The browser did not delete ${name}. Clear this site’s data in the browser’s settings.`)]);
+}
+
+function silence(ms: number, message: string): Promise<never> {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error(message)), ms));
+}
+
+function bound(database: SqljsDatabase | SharedSqljsDatabase, warning: string | null): PlaygroundDatabase {
+  return {
+    ...(database.owners ? { owners: database.owners } : {}),
+    query: (sql, params) => database.query(sql, params),
+    batch: (statements) => database.batch(statements),
+    close: () => database.close(),
+    journal: () => database.journal(),
+    export: () => database.export(),
+    replace: (bytes) => database.importFile(bytes),
+    openAt: async (n) => past(await database.openAt(n)),
+    onCommit: (listener) => database.onCommit(() => listener()),
+    onRole(listener) {
+      if (!('onRole' in database)) return () => undefined;
+      listener(database.role);
+      return database.onRole(listener);
+    },
+    durable: database.storage.kind === 'indexeddb',
+    warning,
+  };
+}
+
+/** A copy from the past as an engine database that refuses to be written. */
+function past(copy: SqljsCopy): PastDatabase {
+  return {
+    query: async (sql, params) => copy.query(sql, params),
+    batch: () => Promise.reject(new SqlError('readonly', 'This is a moment of the past: it can be read, and not be changed.')),
+    export: async () => copy.export(),
+    close: async () => copy.close(),
+  };
+}

@@ -1,0 +1,113 @@
+/** The conversation: what a person says, answers and stops. */
+import type { Host } from '../../src/engine/index.ts';
+import type { ResumePolicy, ResumeReport } from '../../src/engine/types.ts';
+import { TAB_CWD } from './agents.ts';
+import { codeOf, problemOf } from './problems.ts';
+import type { SayResult } from './runner.ts';
+import type { Playground } from './store.ts';
+import type { SessionView } from './view.ts';
+import { errorWords } from './words.ts';
+
+export class Turns {
+  readonly #pg: Playground;
+
+  constructor(pg: Playground) {
+    this.#pg = pg;
+  }
+
+  /** Sends what stands in the prompt box. */
+  async sendDraft(): Promise<void> {
+    const { draft, sending } = this.#pg;
+    const text = draft.value;
+    if (sending.value) return;
+    draft.value = '';
+    const said = await this.say(text);
+    // What was never stored was never sent: it goes back where it can be sent again.
+    if (said.error && !said.stored && draft.value === '') draft.value = text;
+  }
+
+  /** One turn. Wakes the host, creates the session and resumes it, as needed. */
+  async say(text: string): Promise<SayResult & { readonly stored: boolean }> {
+    const pg = this.#pg;
+    pg.problem.value = null;
+    pg.play.linkWaits.value = null;
+    pg.sending.value = true;
+    const before = pg.live.value.lastSeq;
+    let error: SayResult['error'] = null;
+    let report: ResumeReport | null = null;
+    try {
+      await pg.opened;
+      if (pg.inPast.value) await pg.time.close();
+      const host = await pg.keeper.wake();
+      const sessionId = await this.#ensureSession(host);
+      const result = await host.prompt(sessionId, text, { policy: this.#policyNow() });
+      report = result.report;
+      pg.report.value = report;
+      pg.keeper.dispatch({ type: 'report', report });
+    } catch (caught) {
+      error = { code: codeOf(caught), message: errorWords(caught) };
+      pg.problem.value = problemOf(caught);
+      if (codeOf(caught) === 'storage_full') await pg.attempt(() => pg.shelf.goOnInMemory());
+    }
+    await pg.watch.settle();
+    pg.sending.value = false;
+    const view = pg.live.value;
+    return { report, reply: lastReply(view), error, stored: view.lastSeq > before && view.items.some((item) => item.kind === 'user') };
+  }
+
+  async cancel(): Promise<void> {
+    const { keeper, sessionId } = this.#pg;
+    await this.#pg.attempt(async () => {
+      if (sessionId.value) await keeper.host?.cancel(sessionId.value);
+    });
+  }
+
+  /** Answers the agent's question; null is “none of these”. */
+  async answer(requestId: string, optionId: string | null): Promise<void> {
+    const { keeper, sessionId } = this.#pg;
+    await this.#pg.attempt(async () => {
+      if (sessionId.value) await keeper.host?.respondPermission(sessionId.value, requestId, optionId);
+    });
+  }
+
+  async authenticate(methodId: string): Promise<void> {
+    const { agent, keeper, problem } = this.#pg;
+    problem.value = null;
+    await this.#pg.attempt(async () => (await keeper.wake()).authenticate(agent.value, methodId));
+  }
+
+  /** Creates the session without a prompt. */
+  async createSession(): Promise<void> {
+    await this.#ensureSession(await this.#pg.keeper.wake());
+    await this.#pg.watch.settle();
+  }
+
+  async #ensureSession(host: Host): Promise<string> {
+    const pg = this.#pg;
+    const known = pg.sessionId.value;
+    if (known !== null) return known;
+    const sessionId = `${pg.scenario.value.name}-${crypto.randomUUID().slice(0, 6)}`;
+    const info = await host.create({ agent: pg.agent.value, cwd: pg.chosen.value?.cwd ?? TAB_CWD, sessionId });
+    pg.sessionId.value = info.sessionId;
+    pg.places.rememberPlace();
+    return info.sessionId;
+  }
+
+  /** In a fork the agent's own session belongs to the main line, until a successor has answered. */
+  #policyNow(): ResumePolicy {
+    const pg = this.#pg;
+    const branch = pg.places.branches.find((one) => one.name === pg.shelf.branch.value);
+    const info = pg.live.value.info;
+    const foreign = branch && info && info.sessionId === branch.sessionId && info.agentSessionId !== null && info.agentSessionId === branch.agentSessionId;
+    return foreign ? 'transcript' : pg.policy.value;
+  }
+}
+
+/** What the agent said since the last prompt. */
+function lastReply(view: SessionView): string {
+  const from = view.items.findLastIndex((item) => item.kind === 'user');
+  return view.items
+    .slice(from + 1)
+    .flatMap((item) => (item.kind === 'agent' ? item.pieces : []))
+    .join('');
+}

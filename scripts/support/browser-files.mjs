@@ -6,7 +6,7 @@ import path from 'node:path';
 import { build } from 'esbuild';
 
 /** Entries of the package that have a use in a page, as folders of the build. */
-export const BROWSER_ENTRIES = ['engine', 'adapters/sqljs', 'adapters/websocket', 'adapters/worker'];
+const BROWSER_ENTRIES = ['engine', 'adapters/sqljs', 'adapters/websocket', 'adapters/worker'];
 
 /**
  * Bundles what tsc built into `built/browser`: `acp-rehydrate.js`, one module with all names of the browser's

@@ -13,9 +13,8 @@ import { close, neverPrompted, unknownSession } from './strangers.ts';
 import { verdictOf, type Outcomes } from './verdict.ts';
 
 export type { AgentCommand } from './last-life.ts';
-export { CHECK_IDS, type Check, type CheckId, type DoctorReport, type UnknownSessionAnswer } from './report.ts';
+export { CHECK_IDS, type CheckId, type DoctorReport } from './report.ts';
 export { renderDoctor } from './render.ts';
-export { doctorCommand } from './command.ts';
 
 export interface DoctorOptions extends AgentCommand {
   /** How long each answer may take, in milliseconds. Default 60 000. */

@@ -1,0 +1,26 @@
+/**
+ * Spelling, in British English, of every page as it is read (docstrings, tables and errors included) and of the texts
+ * beside the site. `node scripts/docs-check-spelling.mjs`, and part of `npm test`. What is right and no
+ * dictionary has goes into tests/spelling/words.txt.
+ */
+import path from 'node:path';
+import { ensureInstalled } from './support/install.mjs';
+import { PROJECT_NODE, ROOT, inRoot } from './support/paths.mjs';
+import { main, projectEnv, run } from './support/run.mjs';
+import { ensureSite } from './support/site-build.mjs';
+
+const BESIDE = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'CLAUDE.md', 'examples/README.md', 'playground/scenarios/*.ts'];
+
+const own = (name) => inRoot('tests/spelling', name);
+
+/** Exits 0 when every word is known. */
+async function check(root, globs) {
+  const args = [own('node_modules/cspell/bin.mjs'), 'lint', '--no-progress', '--no-gitignore', '--show-suggestions', '--config', own('cspell.json'), '--root', root, ...globs];
+  return (await run(PROJECT_NODE, args, { env: projectEnv({ NO_COLOR: '1' }) })).code;
+}
+
+await main(async () => {
+  await ensureInstalled(path.dirname(own('package.json')), { say: console.error, what: 'the spell checker; 15 MB' });
+  const codes = [await check(await ensureSite(console.error), ['**/*.md']), await check(ROOT, BESIDE)];
+  process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
+});

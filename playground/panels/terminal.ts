@@ -6,13 +6,17 @@ import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import type { Item, TextItem } from '../state/conversation.ts';
-import { EMPTY_LINE, pressKey, type Line } from '../state/line-editor.ts';
+import { EMPTY_LINE, NEW_LINE, pressKey, type Line } from '../state/line-editor.ts';
 import { forTerminal } from '../state/shown-text.ts';
+import { DrawnLine, PROMPT } from './terminal-line.ts';
 
-const PROMPT = '\x1b[1m› \x1b[0m';
 /** Bright black, which the theme makes a readable grey: the terminal’s own “dim” loses too much contrast. */
 const DIM = '\x1b[90m';
 const OFF = '\x1b[0m';
+/** The terminal says where a paste begins and ends, so that its line ends send nothing. */
+const BRACKET_PASTES = '\x1b[?2004h';
+/** How many of the last prompts can be walked through. */
+const HISTORY = 200;
 
 export interface TerminalView {
   /** Shows what is new since the last call; a changed past (another session) draws everything again. */
@@ -43,70 +47,62 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
   terminal.loadAddon(fit);
   terminal.open(element);
   terminal.textarea?.setAttribute('aria-label', 'Terminal input');
-  // Tab and Escape belong to the page: the terminal is never a trap.
-  terminal.attachCustomKeyEventHandler((event) => event.key !== 'Tab' && event.key !== 'Escape');
+  terminal.write(BRACKET_PASTES);
 
   let line: Line = EMPTY_LINE;
-  let editing = false;
+  const written = new DrawnLine(terminal);
   let shownSession = '';
-  let drawn: Drawn = { items: 0, pieces: 0, chars: 0, key: '' };
-  const history: string[] = [];
+  let drawn: Drawn = NOTHING_DRAWN;
+  let history: string[] = [];
 
-  const drawLine = (): void => {
-    const back = line.text.length - line.cursor;
-    // One row: longer lines show their end.
-    const room = Math.max(8, terminal.cols - 4);
-    const start = Math.max(0, line.cursor - room);
-    terminal.write(`\r\x1b[K${PROMPT}${line.text.slice(start, start + room)}`);
-    const over = Math.min(back, Math.max(0, start + room - line.cursor));
-    if (over > 0) terminal.write(`\x1b[${over}D`);
-  };
-  const openLine = (): void => {
-    if (editing) return;
-    editing = true;
-    drawLine();
-  };
-  const hideLine = (): void => {
-    if (!editing) return;
-    editing = false;
-    terminal.write('\r\x1b[K');
+  const press = (key: string): void => {
+    const result = pressKey(line, key, history);
+    switch (result.do) {
+      case 'edit':
+        line = result.line;
+        if (written.shown) written.draw(line);
+        break;
+      case 'submit':
+        // While a turn runs nothing can be sent; what is written stays.
+        if (!written.shown || result.text.trim() === '') break;
+        line = EMPTY_LINE;
+        written.hide();
+        actions.onSubmit(result.text);
+        break;
+      case 'cancel':
+        line = EMPTY_LINE;
+        if (written.shown) written.draw(line);
+        actions.onCancel();
+        break;
+      case 'clear-screen':
+        written.hide();
+        terminal.clear();
+        written.draw(line);
+        break;
+    }
   };
 
+  terminal.attachCustomKeyEventHandler((event) => {
+    if (event.key === 'Enter' && event.shiftKey) {
+      event.preventDefault();
+      if (event.type === 'keydown') press(NEW_LINE);
+      return false;
+    }
+    // Tab and Escape belong to the page: the terminal is never a trap.
+    return event.key !== 'Tab' && event.key !== 'Escape';
+  });
   terminal.onData((data) => {
     // One event can hold several keys when typed fast; a paste is one piece.
-    const keys = data.startsWith('\x1b') || data.length > 32 ? [data] : [...data];
-    for (const key of keys) {
-      const result = pressKey(line, key, history);
-      switch (result.do) {
-        case 'edit':
-          line = result.line;
-          if (editing) drawLine();
-          break;
-        case 'submit':
-          if (!editing) break;
-          line = EMPTY_LINE;
-          if (result.text.trim() === '') {
-            drawLine();
-            break;
-          }
-          history.push(result.text);
-          hideLine();
-          actions.onSubmit(result.text);
-          break;
-        case 'cancel':
-          line = EMPTY_LINE;
-          if (editing) drawLine();
-          actions.onCancel();
-          break;
-        case 'clear-screen':
-          terminal.clear();
-          break;
-      }
-    }
+    for (const key of data.startsWith('\x1b') ? [data] : data) press(key);
   });
 
   const resize = new ResizeObserver(() => {
-    if (element.clientWidth > 0) fit.fit();
+    if (element.clientWidth === 0) return;
+    // Drawn anew in the new width: the rows are ours, and not the terminal's to wrap.
+    const shown = written.shown;
+    written.hide();
+    fit.fit();
+    if (shown) written.draw(line);
   });
   resize.observe(element);
   fit.fit();
@@ -115,23 +111,25 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
     show(session, items, running) {
       if (session !== shownSession || items.length < drawn.items) {
         terminal.reset();
-        editing = false;
+        terminal.write(BRACKET_PASTES);
+        written.forget();
         shownSession = session;
-        drawn = { items: 0, pieces: 0, chars: 0, key: '' };
+        drawn = NOTHING_DRAWN;
+        history = [];
       }
-      const { text, next } = whatIsNew(items, drawn);
+      const { text, next, said } = whatIsNew(items, drawn);
+      if (said.length > 0) history = [...history, ...said].slice(-HISTORY);
       if (text !== '') {
-        hideLine();
+        written.hide();
         terminal.write(text);
       }
       drawn = next;
-      if (running) hideLine();
-      else {
-        if (text !== '' || !editing) {
-          if (drawn.open) terminal.write('\r\n');
-          drawn = { ...drawn, open: false };
-        }
-        openLine();
+      if (running) {
+        written.hide();
+      } else if (!written.shown) {
+        if (drawn.open) terminal.write('\r\n');
+        drawn = { ...drawn, open: false };
+        written.draw(line);
       }
     },
     theme() {
@@ -154,8 +152,11 @@ interface Drawn {
   readonly open?: boolean;
 }
 
-/** The text to write for what came since. Only the last item can have grown. */
-function whatIsNew(items: readonly Item[], drawn: Drawn): { text: string; next: Drawn } {
+const NOTHING_DRAWN: Drawn = { items: 0, pieces: 0, chars: 0, key: '' };
+
+/** The text to write for what came since, and the prompts in it. Only the last item can have grown. */
+function whatIsNew(items: readonly Item[], drawn: Drawn): { text: string; next: Drawn; said: readonly string[] } {
+  const said: string[] = [];
   let text = '';
   let next = drawn;
   const from = Math.max(0, drawn.items - 1);
@@ -165,6 +166,7 @@ function whatIsNew(items: readonly Item[], drawn: Drawn): { text: string; next: 
     if (isText(item)) {
       const start = seen ?? { pieces: 0, chars: 0 };
       if (!seen) text += (next.open ? '\r\n' : '') + HEAD[item.kind];
+      if (!seen && item.kind === 'user') said.push(item.pieces.join(''));
       item.pieces.forEach((piece, at) => {
         if (at < start.pieces - 1) return;
         text += forTerminal(at === start.pieces - 1 ? piece.slice(start.chars) : piece);
@@ -175,10 +177,10 @@ function whatIsNew(items: readonly Item[], drawn: Drawn): { text: string; next: 
       next = { items: i + 1, key: item.key, pieces: 0, chars: 0, open: false };
     }
   }
-  return { text, next };
+  return { text, next, said };
 }
 
-const HEAD = { user: `${PROMPT}`, agent: '', thought: DIM } as const;
+const HEAD = { user: PROMPT, agent: OFF, thought: DIM } as const;
 
 function isText(item: Item): item is TextItem {
   return item.kind === 'user' || item.kind === 'agent' || item.kind === 'thought';

@@ -1,5 +1,5 @@
 /**
- * A line editor for the terminal: what a key does to the line, as a pure function, so that each key is
+ * A line editor for the terminal: what a key does to what is being written, as a pure function, so that each key is
  * a row in a test. Positions count UTF-16 units and never stand inside a surrogate pair.
  */
 export interface Line {
@@ -16,6 +16,10 @@ export const EMPTY_LINE: Line = Object.freeze({ text: '', cursor: 0, walking: nu
 /** The longest line that can be typed in the terminal; the Prompt box takes more. */
 export const LINE_CHARS = 4_096;
 
+/** What Alt-Enter sends, and Shift-Enter is made to send: a line end that does not send. */
+export const NEW_LINE = '\x1b\r';
+const PASTE_BEGINS = '\x1b[200~';
+
 export type LineResult =
   | { readonly do: 'edit'; readonly line: Line }
   | { readonly do: 'submit'; readonly text: string }
@@ -29,8 +33,10 @@ export function pressKey(line: Line, input: string, history: readonly string[]):
   const { text, cursor } = line;
   switch (input) {
     case '\r':
-    case '\n':
       return { do: 'submit', text };
+    case '\n': // Ctrl-J
+    case NEW_LINE:
+      return insert(line, '\n');
     case '\x03': // Ctrl-C
       return { do: 'cancel' };
     case '\x0c': // Ctrl-L
@@ -51,34 +57,56 @@ export function pressKey(line: Line, input: string, history: readonly string[]):
     case '\x01':
     case '\x1b[H':
     case '\x1bOH':
-      return edit(line, text, 0);
+      return edit(line, text, lineStart(text, cursor));
     case '\x05':
     case '\x1b[F':
     case '\x1bOF':
-      return edit(line, text, text.length);
-    case '\x15': // Ctrl-U
-      return edit(line, text.slice(cursor), 0);
+      return edit(line, text, lineEnd(text, cursor));
+    case '\x15': { // Ctrl-U
+      const from = lineStart(text, cursor);
+      return edit(line, text.slice(0, from) + text.slice(cursor), from);
+    }
     case '\x17': { // Ctrl-W
       const kept = text.slice(0, cursor).replace(/\S+\s*$/u, '');
       return edit(line, kept + text.slice(cursor), kept.length);
     }
     case '\x1b[A':
     case '\x1bOA':
-      return walk(line, history, -1);
+      return lineStart(text, cursor) > 0 ? edit(line, text, otherLine(text, cursor, -1)) : walk(line, history, -1);
     case '\x1b[B':
     case '\x1bOB':
-      return walk(line, history, 1);
+      return lineEnd(text, cursor) < text.length ? edit(line, text, otherLine(text, cursor, 1)) : walk(line, history, 1);
     default:
       return insert(line, input);
   }
 }
 
 function insert(line: Line, input: string): LineResult {
-  // Pasted line ends become spaces: a paste never sends by itself. Other control characters are dropped.
+  // A paste never sends by itself: its line ends stay line ends. Other control characters are dropped.
+  const pasted = input.startsWith(PASTE_BEGINS);
+  if (input.startsWith('\x1b') && !pasted) return { do: 'edit', line };
   // eslint-disable-next-line no-control-regex
-  const clean = input.startsWith('\x1b') && !input.startsWith('\x1b[200~') ? '' : input.replace(/\x1b\[20[01]~/g, '').replace(/[\r\n\t]+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f]/g, '');
-  const text = (line.text.slice(0, line.cursor) + clean + line.text.slice(line.cursor)).slice(0, LINE_CHARS);
-  return edit(line, text, Math.min(line.cursor + clean.length, text.length));
+  const clean = input.replace(/\x1b\[20[01]~/g, '').replace(/\r\n?/g, '\n').replaceAll('\t', '  ').replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
+  const room = clean.slice(0, LINE_CHARS - line.text.length);
+  return edit(line, line.text.slice(0, line.cursor) + room + line.text.slice(line.cursor), line.cursor + room.length);
+}
+
+function lineStart(text: string, cursor: number): number {
+  return text.lastIndexOf('\n', cursor - 1) + 1;
+}
+
+function lineEnd(text: string, cursor: number): number {
+  const end = text.indexOf('\n', cursor);
+  return end < 0 ? text.length : end;
+}
+
+/** The same distance from the beginning, one line up or down. */
+function otherLine(text: string, cursor: number, step: -1 | 1): number {
+  const start = lineStart(text, cursor);
+  const other = step < 0 ? lineStart(text, start - 1) : lineEnd(text, cursor) + 1;
+  const at = Math.min(other + cursor - start, lineEnd(text, other));
+  // Never between the halves of a surrogate pair.
+  return after(text, before(text, at)) === at ? at : before(text, at);
 }
 
 function walk(line: Line, history: readonly string[], step: -1 | 1): LineResult {
@@ -90,7 +118,7 @@ function walk(line: Line, history: readonly string[], step: -1 | 1): LineResult 
 }
 
 function before(text: string, cursor: number): number {
-  if (cursor === 0) return 0;
+  if (cursor <= 0) return 0;
   const code = text.charCodeAt(cursor - 1);
   return cursor - (code >= 0xdc00 && code <= 0xdfff && cursor > 1 ? 2 : 1);
 }

@@ -13,7 +13,8 @@ export class Places {
   /** What an embedded playground shows, in place of the address. */
   readonly #fixed: Place | undefined;
   #memory: Memory = NO_MEMORY;
-  #suspended = false;
+  /** What earlier visits left, while their database is not open. */
+  #suspended: Memory | null = null;
 
   constructor(pg: Playground, fixed: Place | undefined) {
     this.#pg = pg;
@@ -58,7 +59,13 @@ export class Places {
 
   /** Keeps what earlier visits left as it is, for the one that can open their database again. */
   suspend(): void {
-    this.#suspended = true;
+    this.#suspended ??= this.#memory;
+  }
+
+  /** Their database is there again. */
+  resume(): void {
+    this.#memory = this.#suspended ?? this.#memory;
+    this.#suspended = null;
   }
 
   chooseScenario(name: string): Promise<void> {

@@ -92,6 +92,7 @@ export class Shelf {
         const bytes = await memory.export();
         if (!untouched) {
           await stored.close();
+          pg.places.resume();
           await pg.branches.branchOff({ name: `from memory ${pg.places.branches.length + 1}`, sessionId: pg.sessionId.value, agentSessionId: null }, bytes);
           pg.note.value = 'What was in memory is stored as a fork, beside what the storage held. Return to now shows that.';
           return;

@@ -82,4 +82,36 @@ describe('the conversation of a log', () => {
   it('shows no update kind it does not know, and does not fail on one (I11 keeps it in the log)', () => {
     expect(folded(event('update', { sessionUpdate: 'from_the_future', content: 7 })).items).toEqual([]);
   });
+
+  it('replaces a plan by the next one of the same turn, and begins another with the next turn', () => {
+    const plan = (...contents: string[]) => event('update', { sessionUpdate: 'plan', entries: contents.map((content) => ({ content, status: 'pending' })) });
+    const conversation = folded(event('turn_started', {}), plan('a'), chunk('x'), plan('a', 'b'), event('turn_started', {}), plan('c'));
+    expect(conversation.items.flatMap((item) => (item.kind === 'plan' ? [item.entries.map((entry) => entry.text).join()] : []))).toEqual(['a,b', 'c']);
+  });
+
+  it('stays small and whole under ten thousand updates of every shape (I10)', () => {
+    const conversation = folded(event('turn_started', {}));
+    const odd = [null, 7, 'text', [], {}, { type: 'text', text: 7 }, { type: 'resource' }];
+    for (let i = 0; i < 10_000; i++) {
+      const content = odd[i % odd.length];
+      const kind = ['tool_call', 'tool_call_update', 'plan', 'agent_message_chunk', '_odd', undefined][i % 6];
+      conversation.add(event('update', { sessionUpdate: kind, toolCallId: i, title: i % 2 ? 'x'.repeat(5_000) : content, entries: i % 2 ? [content] : content, content }));
+    }
+    expect(conversation.items.length).toBeLessThanOrEqual(2_500);
+    for (const item of conversation.items) expect(JSON.stringify(item).length).toBeLessThan(10_000);
+  });
+
+  it('offers of an agent’s options those that can be answered with, under names that fit a button', () => {
+    const started = event('turn_started', {});
+    const asked = event('permission_requested', {
+      requestId: 'r',
+      toolCall: { toolCallId: 'c', title: 'Delete \u202eeverything' },
+      options: [null, { optionId: 7 }, { optionId: 'a' }, { optionId: 'b', name: 'x'.repeat(500), kind: {} }, ...Array.from({ length: 100 }, (_, n) => ({ optionId: `${n}`, name: 'N', kind: 'allow_once' }))],
+    });
+    const open = folded(started, asked).openPermission()!;
+    expect(open.title).toBe('Delete everything');
+    expect(open.options[0]).toEqual({ optionId: 'a', name: 'a', kind: '' });
+    expect(open.options[1]).toMatchObject({ optionId: 'b', name: `${'x'.repeat(59)}…`, kind: '' });
+    expect(open.options.length).toBeLessThanOrEqual(20);
+  });
 });

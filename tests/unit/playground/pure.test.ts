@@ -3,8 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatFragment, parseFragment } from '../../../playground/state/fragment.ts';
 import { FrameLog, filterFrames, wireRows } from '../../../playground/state/frames.ts';
-import { EMPTY_LINE, pressKey, type Line } from '../../../playground/state/line-editor.ts';
-import { forTerminal } from '../../../playground/state/shown-text.ts';
 import { INITIAL_MACHINE, reduceMachine, type Machine, type MachineInput } from '../../../playground/state/machine.ts';
 import { readMemory, writeMemory, type Memory } from '../../../playground/state/memory.ts';
 import { judge } from '../../../playground/state/runner.ts';
@@ -126,49 +124,6 @@ describe('the machine', () => {
     const lied = after(awake, launch, ask('session/load'), answer({}), { type: 'report', report: { tier: 'transcript' } as ResumeReport });
     expect(lied.stations['session/load']).toBe('doubted');
     expect(after(awake, launch, ask('session/load'), answer({}), { type: 'report', report: { tier: 'load' } as ResumeReport }).stations['session/load']).toBe('ok');
-  });
-});
-
-describe('the terminal', () => {
-  const type = (...keys: string[]): Line => {
-    let line = EMPTY_LINE;
-    for (const key of keys) {
-      const result = pressKey(line, key, ['first', 'second']);
-      if (result.do === 'edit') line = result.line;
-    }
-    return line;
-  };
-  it.each<[string[], string, number]>([
-    [['a', 'b', '\x7f'], 'a', 1],
-    [['a', 'b', '\x1b[D', 'x'], 'axb', 2],
-    [['a', 'b', '\x01', 'x'], 'xab', 1],
-    [['a', 'b', '\x01', '\x05', 'x'], 'abx', 3],
-    [['😀', '\x7f'], '', 0],
-    [['😀', '\x1b[D', 'x'], 'x😀', 1],
-    [['two words', '\x17'], 'two ', 4],
-    [['abc', '\x1b[D', '\x15'], 'c', 0],
-    [['\x1b[A'], 'second', 6],
-    [['\x1b[A', '\x1b[A', '\x1b[A'], 'first', 5],
-    [['mine', '\x1b[A', '\x1b[B'], 'mine', 4],
-    [['pasted\nlines\u001b[31m'], 'pasted lines[31m', 16],
-    [['\x1b[15~'], '', 0],
-  ])('%j gives %j', (keys, text, cursor) => {
-    expect(type(...keys)).toMatchObject({ text, cursor });
-  });
-
-  it('submits on Enter and cancels on Ctrl-C', () => {
-    expect(pressKey({ ...EMPTY_LINE, text: 'hi', cursor: 2 }, '\r', [])).toEqual({ do: 'submit', text: 'hi' });
-    expect(pressKey(EMPTY_LINE, '\x03', [])).toEqual({ do: 'cancel' });
-  });
-
-  it('prints nothing an agent could act with', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
-        // eslint-disable-next-line no-control-regex
-        expect(forTerminal(text).replaceAll('\r\n', '')).not.toMatch(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
-      }),
-    );
-    expect(forTerminal('\x1b]0;title\x07a\x1b[31mb')).toBe(']0;titlea[31mb');
   });
 });
 

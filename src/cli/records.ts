@@ -54,7 +54,13 @@ export const history: Command = async ({ call, output }) =>
 export const transcript: Command = async ({ call, output }) =>
   onSession({ call, output }, async ({ host }, sessionId) => {
     const budget = count(call, 'budget');
-    output.text(await host.transcript(sessionId, budget === undefined ? {} : { budget }));
+    const text = await host.transcript(sessionId, budget === undefined ? {} : { budget });
+    // An empty answer says nothing of why it is empty.
+    if (text === '') {
+      const { latestSeq } = await host.get(sessionId);
+      output.note(latestSeq === 0 ? `Session ${sessionId} has no events yet.` : `Nothing of session ${sessionId} fits into ${budget} bytes: ask for more with --budget.`);
+    }
+    output.text(text);
     output.freshLine();
   });
 

@@ -103,6 +103,13 @@ describe('one session over several processes', () => {
     expect(errorOf(await at.prompt('say hi', 'auth', '--auth', 'other'))).toBe('invalid_argument');
   });
 
+  it('a transcript that nothing fits into says so', async () => {
+    await at.prompt('say hi');
+    const small = await at.run(['transcript', '--db', at.db, '--budget', '20', 'main']);
+    expect([small.code, small.stdout]).toEqual([0, '']);
+    expect(small.stderr).toContain('Nothing of session main fits into 20 bytes');
+  });
+
   it('delete removes the session; what is not there is session_not_found', async () => {
     await at.prompt('say hi');
     expect((await at.run(['sessions', '--db', at.db])).stdout).toContain('main');

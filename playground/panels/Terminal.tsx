@@ -57,7 +57,7 @@ export function TerminalPanel(props: {
     };
   }, []);
   return (
-    <Panel name="Terminal" aside={<span class="rp-dim">Enter sends, Shift-Enter: new line, Ctrl-C cancels, Tab leaves</span>}>
+    <Panel name="Terminal" aside={<span class="rp-dim">Enter sends, Ctrl-C cancels, Tab leaves</span>}>
       {problem ? <p class="rp-problem"><span aria-hidden="true">⚠ </span>{problem}</p> : null}
       <div class="rp-terminal" ref={holder} />
     </Panel>

@@ -7,6 +7,7 @@ import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import type { Item, TextItem } from '../state/conversation.ts';
 import { EMPTY_LINE, NEW_LINE, pressKey, type Line } from '../state/line-editor.ts';
+import { layOut } from '../state/line-layout.ts';
 import { forTerminal } from '../state/shown-text.ts';
 import { DrawnLine, PROMPT } from './terminal-line.ts';
 
@@ -117,7 +118,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
         drawn = NOTHING_DRAWN;
         history = [];
       }
-      const { text, next, said } = whatIsNew(items, drawn);
+      const { text, next, said } = whatIsNew(items, drawn, terminal.cols);
       if (said.length > 0) history = [...history, ...said].slice(-HISTORY);
       if (text !== '') {
         written.hide();
@@ -155,7 +156,7 @@ interface Drawn {
 const NOTHING_DRAWN: Drawn = { items: 0, pieces: 0, chars: 0, key: '' };
 
 /** The text to write for what came since, and the prompts in it. Only the last item can have grown. */
-function whatIsNew(items: readonly Item[], drawn: Drawn): { text: string; next: Drawn; said: readonly string[] } {
+function whatIsNew(items: readonly Item[], drawn: Drawn, columns: number): { text: string; next: Drawn; said: readonly string[] } {
   const said: string[] = [];
   let text = '';
   let next = drawn;
@@ -173,7 +174,7 @@ function whatIsNew(items: readonly Item[], drawn: Drawn): { text: string; next: 
       });
       next = { items: i + 1, key: item.key, pieces: item.pieces.length, chars: item.pieces.at(-1)?.length ?? 0, open: true };
     } else {
-      if (!seen) text += `${next.open ? '\r\n' : ''}${DIM}${forTerminal(words(item))}${OFF}\r\n`;
+      if (!seen) text += `${next.open ? '\r\n' : ''}${DIM}${wrapped(words(item), columns)}${OFF}\r\n`;
       next = { items: i + 1, key: item.key, pieces: 0, chars: 0, open: false };
     }
   }
@@ -184,6 +185,11 @@ const HEAD = { user: PROMPT, agent: OFF, thought: DIM } as const;
 
 function isText(item: Item): item is TextItem {
   return item.kind === 'user' || item.kind === 'agent' || item.kind === 'thought';
+}
+
+/** What is written whole is wrapped at words; what streams in is wrapped by the terminal. */
+function wrapped(text: string, columns: number): string {
+  return layOut(forTerminal(text).replaceAll('\r', ''), 0, columns - 1).rows.join('\r\n');
 }
 
 function words(item: Exclude<Item, TextItem>): string {

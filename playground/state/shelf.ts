@@ -71,7 +71,9 @@ export class Shelf {
     if (!database) return;
     const [bytes, journal] = await Promise.all([database.export(), database.journal()]);
     const left = journal.entries.at(-1)?.n ?? journal.base.n;
-    await this.#adopt(await this.#pg.platform.openInMemory(bytes, FULL), this.branch.value);
+    const memory = await this.#pg.platform.openInMemory(bytes, FULL);
+    // The rows name this tab's host as the session's owner, and it could not write that it let go: only the same registry knows.
+    await this.#adopt({ ...memory, ...(database.owners ? { owners: database.owners } : {}) }, this.branch.value);
     this.#left = left;
     await this.#pg.keeper.wake();
   }

@@ -15,16 +15,3 @@ test('everything goes on offline', async ({ page, context }) => {
   await page.getByRole('textbox', { name: 'SQL' }).press('Enter');
   await expect(pg.region('Database').getByRole('group', { name: 'Query result' })).toContainText('turn_started');
 });
-
-test('a browser that denies storage is told about, and the session goes on in memory', async ({ page }) => {
-  await page.addInitScript(() => {
-    Object.defineProperty(window, 'indexedDB', { value: undefined });
-  });
-  const pg = new PlaygroundPage(page);
-  await pg.open();
-  await expect(page.getByText('does not let this page keep data')).toBeVisible();
-  await pg.say('My cat is called Ada.');
-  await pg.button('Sleep').click();
-  await pg.send('What is my cat called?');
-  await expect(pg.log).toContainText('Your cat: Ada');
-});

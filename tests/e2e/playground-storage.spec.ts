@@ -1,0 +1,112 @@
+/** A storage that is full, denied or does not open: said plainly, nothing lost, and a way back. */
+import { expect, test, type Page } from '@playwright/test';
+import { PlaygroundPage } from './playground-page.ts';
+
+/** While the flag stands in the tab's own storage, the browser's database behaves as told. */
+async function breakable(page: Page): Promise<(how: 'full' | 'closed' | 'well') => Promise<void>> {
+  await page.addInitScript(() => {
+    const how = () => sessionStorage.getItem('storage');
+    const { add } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.add = function (...args) {
+      if (how() === 'full') throw new DOMException('Encountered full disk.', 'QuotaExceededError');
+      return add.apply(this, args);
+    };
+    const { open } = IDBFactory.prototype;
+    IDBFactory.prototype.open = function (...args) {
+      if (how() === 'closed' && args[0] === 'rehydrate-playground') throw new DOMException('Internal error opening backing store.', 'UnknownError');
+      return open.apply(this, args);
+    };
+  });
+  return async (how) => {
+    await page.evaluate((flag) => sessionStorage.setItem('storage', flag), how);
+  };
+}
+
+test('a storage that fills up in the middle of an answer: the session stays, goes on in memory, and is stored again', async ({ page }) => {
+  const storage = await breakable(page);
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  await pg.send('Count to 100');
+  await expect(pg.log).toContainText('1 2 3');
+  await storage('full');
+  await expect(page.getByText('The browser’s storage for this site is full.')).toBeVisible();
+  await expect(pg.region('Machine')).toContainText('in memory');
+  await expect(pg.log).toContainText('Noted. Your cat: Ada.');
+  await expect(pg.log).toContainText('1 2 3');
+  await expect(pg.log).toContainText('The turn was interrupted.');
+  await pg.say('My dog is called Argos.');
+  // Still full: said, and nothing changes.
+  await pg.button('Try the storage again').click();
+  await expect(pg.region('Machine')).toContainText('in memory');
+  await storage('well');
+  await pg.button('Try the storage again').click();
+  await expect(pg.region('Machine')).toContainText('durable');
+  await expect(pg.button('Try the storage again')).toHaveCount(0);
+  await page.reload();
+  await pg.ready();
+  await expect(pg.log).toContainText('Noted. Your cat: Ada.');
+  await expect(pg.log).toContainText('Noted. Your dog: Argos.');
+});
+
+test('a real quota that is used up is said, and the prompt that met it can be sent again', async ({ page, baseURL }) => {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Storage.overrideQuotaForOrigin', { origin: new URL(baseURL!).origin, quotaSize: 2_000_000 });
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  const full = page.getByText('The browser’s storage for this site is full.');
+  for (let i = 0; i < 60 && !(await full.isVisible()); i++) {
+    // The browser compresses what it stores: only noise takes the room it seems to.
+    await pg.prompt.fill(`My noise is called ${Array.from(crypto.getRandomValues(new Uint8Array(60_000)), (byte) => byte.toString(36)).join('')}`);
+    await pg.button('Send').click();
+    await expect(pg.button('Cancel turn')).toBeDisabled();
+  }
+  await expect(full).toBeVisible();
+  await expect(pg.log).toContainText('Noted. Your cat: Ada.');
+  await pg.send('What is my cat called?');
+  await expect(pg.log).toContainText('Your cat: Ada (');
+});
+
+test('a database that held sessions and does not open is asked about, and nothing is begun in its place', async ({ page }) => {
+  const storage = await breakable(page);
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  await storage('closed');
+  await page.reload();
+  const notice = page.getByRole('alert').filter({ hasText: 'its storage could not be opened' });
+  await expect(notice).toContainText('Internal error opening backing store');
+  await expect(pg.button('Sleep')).toBeDisabled();
+  await pg.button('Try again').click();
+  await expect(notice).toContainText('Internal error opening backing store');
+  await storage('well');
+  await pg.button('Try again').click();
+  await expect(notice).toHaveCount(0);
+  await expect(pg.log).toContainText('Noted. Your cat: Ada.');
+
+  await storage('closed');
+  await page.reload();
+  await pg.button('Go on in memory').click();
+  await expect(pg.region('Machine')).toContainText('in memory');
+  await pg.say('My dog is called Argos.');
+  await storage('well');
+  await pg.button('Try the storage again').click();
+  await expect(pg.region('Timeline')).toContainText('fork from memory 1');
+  await expect(pg.log).toContainText('Argos');
+  await pg.button('Return to now').click();
+  await expect(pg.log).toContainText('Noted. Your cat: Ada.');
+});
+
+test('a browser that denies storage is told about, and the session goes on in memory', async ({ page }) => {
+  await page.addInitScript(() => {
+    Object.defineProperty(window, 'indexedDB', { value: undefined });
+  });
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await expect(page.getByText('does not let this page keep data')).toBeVisible();
+  await pg.say('My cat is called Ada.');
+  await pg.button('Sleep').click();
+  await pg.send('What is my cat called?');
+  await expect(pg.log).toContainText('Your cat: Ada');
+});

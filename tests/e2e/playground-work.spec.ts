@@ -1,0 +1,65 @@
+/** Working in the page: the session's files, and the terminal as a place to write. */
+import { expect, test, type Page } from '@playwright/test';
+import { PlaygroundPage } from './playground-page.ts';
+
+test('what an agent in the tab wrote is in the session’s files: over sleep, in an agent that lost its session, and nobody else’s', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=free&agent=amnesiac');
+  await pg.say('write file notes.txt: Ada likes fish');
+  await expect(pg.log).toContainText('I wrote notes.txt.');
+  await expect.poll(() => pg.rowCount('workspace_files')).toBe(1);
+  await pg.button('Sleep').click();
+  await page.reload();
+  await pg.ready();
+  await pg.say('read file notes.txt');
+  await pg.tier('transcript');
+  await expect(pg.log.locator('.rp-message[data-who="agent"]').last()).toContainText('Ada likes fish');
+  await pg.region('Database').getByRole('button', { name: /^workspace_files/ }).click();
+  await expect(pg.region('Database').getByRole('table').first()).toContainText('/workspace/notes.txt');
+  await pg.combobox('Session').selectOption('');
+  await pg.say('read file notes.txt');
+  await expect(pg.log.locator('.rp-message[data-who="agent"]').last()).toContainText('could not read notes.txt');
+});
+
+const rows = (pg: PlaygroundPage) => pg.region('Terminal').locator('.xterm-rows > div').allInnerTexts();
+
+async function paste(page: Page, text: string): Promise<void> {
+  await page.getByRole('textbox', { name: 'Terminal input' }).evaluate((element, pasted) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', pasted);
+    element.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
+  }, text);
+}
+
+test('the terminal takes several lines, sends only on Enter, wraps what is long, and knows what was said', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  const input = page.getByRole('textbox', { name: 'Terminal input' });
+  await input.focus();
+  await paste(page, 'say one\ntwo');
+  await page.keyboard.press('Shift+Enter');
+  await page.keyboard.type('three');
+  await expect.poll(async () => (await rows(pg)).map((row) => row.trim()).filter((row) => row !== '')).toEqual(['› say one', 'two', 'three']);
+  await expect(pg.status).toHaveText('asleep');
+  await page.keyboard.press('Enter');
+  await expect(pg.status).toHaveText('live');
+  await expect(pg.log.locator('.rp-message[data-who="user"] .rp-text')).toHaveText('say one\ntwo\nthree');
+
+  // A long line wraps at words and is taken away whole.
+  await input.focus();
+  const long = Array.from({ length: 30 }, (_, n) => `word${n}`).join(' ');
+  await page.keyboard.insertText(long);
+  await expect.poll(async () => (await rows(pg)).join(' ').replace(/\s+/g, ' ')).toContain(long);
+  await page.keyboard.press('Control+u');
+  await expect.poll(async () => (await rows(pg)).join(' ')).not.toContain('word');
+
+  // What was said is there again, from either place.
+  await pg.say('My cat is called Ada.');
+  await input.focus();
+  await page.keyboard.press('ArrowUp');
+  await expect.poll(async () => (await rows(pg)).filter((row) => row.includes('My cat is called Ada.')).length).toBe(2);
+  await page.keyboard.press('Control+u');
+  await page.keyboard.type('What is my cat called?');
+  await page.keyboard.press('Enter');
+  await expect(pg.log).toContainText('Your cat: Ada');
+});

@@ -56,6 +56,12 @@ describe('npx rehydrate, from the installed package', () => {
     expect(await ended).toEqual([143, null]);
   });
 
+  test('npx runs it by the package’s name where nothing is installed', async () => {
+    // Beside the projects, so that it is not found in one of them.
+    const elsewhere = folderIn(path.dirname(project), 'nowhere');
+    expect(await run('npx', ['--yes', '--prefer-offline', '--loglevel=error', inject('tarball'), '--version'], { cwd: elsewhere })).toMatchObject({ code: 0, out: `${manifest.version}\n` });
+  });
+
   test('the installed file is a program by itself', async () => {
     expect(await must(path.join(project, 'node_modules/acp-rehydrate/dist/cli/rehydrate.js'), ['--version'], { cwd: project })).toBe(`${manifest.version}\n`);
   });

@@ -6,7 +6,7 @@ import { scenarioNamed } from '../../playground/scenarios/index.ts';
 
 const DOCS = path.join(import.meta.dirname, '../../content/docs');
 const pages = readdirSync(DOCS, { recursive: true, encoding: 'utf8' }).flatMap((file) => {
-  const scenario = /\.mdx?$/.test(file) ? /<Try scenario="([^"]+)"/.exec(readFileSync(path.join(DOCS, file), 'utf8'))?.[1] : undefined;
+  const scenario = /\.mdx?$/.test(file) ? /<Try [^>]*scenario="([^"]+)"/.exec(readFileSync(path.join(DOCS, file), 'utf8'))?.[1] : undefined;
   return scenario === undefined ? [] : [{ address: `/${file.replace(/(^|\/)index\.mdx?$/, '$1').replace(/\.mdx?$/, '/')}`, scenario: scenarioNamed(scenario) }];
 });
 

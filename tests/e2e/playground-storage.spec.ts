@@ -6,11 +6,13 @@ import { PlaygroundPage } from './playground-page.ts';
 async function breakable(page: Page): Promise<(how: 'full' | 'closed' | 'well') => Promise<void>> {
   await page.addInitScript(() => {
     const how = () => sessionStorage.getItem('storage');
-    const { add } = IDBObjectStore.prototype;
-    IDBObjectStore.prototype.add = function (...args) {
-      if (how() === 'full') throw new DOMException('Encountered full disk.', 'QuotaExceededError');
-      return add.apply(this, args);
-    };
+    for (const method of ['add', 'put'] as const) {
+      const write = IDBObjectStore.prototype[method];
+      IDBObjectStore.prototype[method] = function (...args) {
+        if (how() === 'full' && this.name !== 'meta') throw new DOMException('Encountered full disk.', 'QuotaExceededError');
+        return write.apply(this, args);
+      };
+    }
     const { open } = IDBFactory.prototype;
     IDBFactory.prototype.open = function (...args) {
       if (how() === 'closed' && args[0] === 'rehydrate-playground') throw new DOMException('Internal error opening backing store.', 'UnknownError');
@@ -38,6 +40,7 @@ test('a storage that fills up in the middle of an answer: the session stays, goe
   await pg.say('My dog is called Argos.');
   // Still full: said, and nothing changes.
   await pg.button('Try the storage again').click();
+  await expect(page.locator('.rp-prompt .rp-problem')).toContainText('full');
   await expect(pg.region('Machine')).toContainText('in memory');
   await storage('well');
   await pg.button('Try the storage again').click();

@@ -48,8 +48,8 @@ describe('a session in an actor', () => {
     const following = (async () => {
       for await (const event of followSession(connection as unknown as SessionConnection, sessionId, { signal: stop.signal })) seen.push(event);
     })();
-    // The echo of so many words is one event of more than a broadcast carries; several make more than a page.
-    for (let i = 0; i < 4; i++) await handle.prompt(sessionId, `say ${'words and more words '.repeat(15_000)}`);
+    // So many words of a user are one event, of more than a broadcast carries; several are more than a page.
+    for (let i = 0; i < 4; i++) await handle.prompt(sessionId, `help ${'words and more words '.repeat(15_000)}`);
     const { latestSeq } = await handle.get(sessionId);
     await until(() => seen.at(-1)?.seq === latestSeq, 'all is seen');
     stop.abort();

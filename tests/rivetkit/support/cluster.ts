@@ -33,6 +33,8 @@ export interface Cluster {
   client(): TestClient;
   /** Starts one more, and resolves when the engine gives actors to it. */
   startRunner(env?: Readonly<Record<string, string>>): Promise<Runner>;
+  /** `kill -9` of every runner there is. */
+  killRunners(): Promise<void>;
   /** Live processes that carry this cluster's mark, by what they are. */
   processes(): { pid: number; command: string }[];
   /** The agents that live. */
@@ -61,17 +63,21 @@ const ENGINE_ENV = {
   RIVET__PEGBOARD__GATEWAY_UPDATE_PING_INTERVAL_MS: '500',
   RIVET__PEGBOARD__GATEWAY_TUNNEL_PING_TIMEOUT_MS: '4000',
   RIVET__PEGBOARD__GATEWAY_GC_INTERVAL_MS: '1000',
+  // The engine takes on less work, new actors and reallocations among it, as the whole machine nears 90 % of its processors:
+  // on one that runs tests that is always. Told of a thousand processors, it never does.
+  RIVET__RUNTIME__WORKER_CPU_MAX: '1000000',
   RIVET__TELEMETRY__ENABLED: 'false',
 };
 
 /** Starts the engine and so many runners. */
-export async function startCluster({ runners = 1 }: { readonly runners?: number } = {}): Promise<Cluster> {
+export async function startCluster({ runners: wanted = 1 }: { readonly runners?: number } = {}): Promise<Cluster> {
   const home = mkdtempSync(path.join(os.tmpdir(), 'rehydrate-rivetkit-'));
   const port = await freePorts();
   const endpoint = `http://127.0.0.1:${port}`;
   const mark = path.basename(home);
   const own = { HOME: home, XDG_DATA_HOME: path.join(home, 'data'), XDG_STATE_HOME: path.join(home, 'state'), [MARK]: mark };
   const children = new Set<ChildProcess>();
+  const runners = new Set<Runner>();
 
   const engineFile = path.join(home, 'engine.log');
   const engine = startEngine(engineFile, port, { ...process.env, ...own });
@@ -99,14 +105,8 @@ export async function startCluster({ runners = 1 }: { readonly runners?: number 
     children.add(child);
     let said = '';
     for (const output of [child.stdout, child.stderr]) output?.on('data', (chunk) => (said = (said + String(chunk)).slice(-8_000)));
-    const exited = once(child, 'exit').then(() => void children.delete(child));
-    await until(async () => {
-      if (!children.has(child)) throw new Error(`the runner ended with ${child.exitCode ?? child.signalCode}:\n${said}`);
-      // It names itself; one that was not there before is this one, since they start one after the other.
-      key = (await listed()).find((one) => !known.includes(one));
-      return key !== undefined;
-    }, `the engine knows the runner\n${said}`, 60_000);
-    return {
+    const exited = once(child, 'exit').then(() => void (children.delete(child), runners.delete(runner)));
+    const runner: Runner = {
       pid: child.pid as number,
       exited,
       async kill() {
@@ -119,6 +119,14 @@ export async function startCluster({ runners = 1 }: { readonly runners?: number 
         await exited;
       },
     };
+    await until(async () => {
+      if (!children.has(child)) throw new Error(`the runner ended with ${child.exitCode ?? child.signalCode}:\n${said}`);
+      // It names itself; one that was not there before is this one, since they start one after the other.
+      key = (await listed()).find((one) => !known.includes(one));
+      return key !== undefined;
+    }, `the engine knows the runner\n${said}`, 60_000);
+    runners.add(runner);
+    return runner;
   }
 
   const processes = () => marked(`${MARK}=${mark}`);
@@ -127,6 +135,9 @@ export async function startCluster({ runners = 1 }: { readonly runners?: number 
     home,
     client: () => createClient<typeof registry>(endpoint),
     startRunner,
+    async killRunners() {
+      await Promise.all([...runners].map((runner) => runner.kill()));
+    },
     processes,
     agents: () => processes().filter(({ command }) => command.includes('engine-host/agent.ts')),
     agentLog: () => readAgentLog(path.join(home, 'agents.log')),
@@ -143,7 +154,7 @@ export async function startCluster({ runners = 1 }: { readonly runners?: number 
     },
   };
   try {
-    for (let i = 0; i < runners; i++) await startRunner();
+    for (let i = 0; i < wanted; i++) await startRunner();
     return cluster;
   } catch (error) {
     await cluster.stop();

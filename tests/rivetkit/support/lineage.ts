@@ -14,12 +14,16 @@ interface Asked {
   answer: { readonly turnId: string; readonly stopReason: string } | { readonly code: string };
 }
 
+let lineages = 0;
+
 export class ActorLineage {
   readonly #cluster: Cluster;
   readonly #key: string;
   readonly #variant: AgentVariant;
   readonly #asked: Asked[] = [];
   readonly #seen = new Map<number, SessionEvent>();
+  /** Tells this lineage's words from others', in a log that all agents share. */
+  readonly #name = `l${++lineages}x`;
   #rounds = 0;
 
   constructor(cluster: Cluster, key: string, variant: AgentVariant) {
@@ -47,18 +51,20 @@ export class ActorLineage {
 
   async #live(n: number): Promise<void> {
     // A create that was cut and delivered again finds what it made.
-    await this.#actor.create({ agent: this.#variant, cwd: '/tmp', sessionId: 'main' }).catch(expectCode('session_exists'));
-    await this.#ask(`My item ${n}a is v${n}a.`);
-    await this.#ask(`ask permission ${n}`);
-    await this.#actor.setMode('main', n % 2 === 0 ? 'chatty' : 'brief');
+    await insisting(() => this.#actor.create({ agent: this.#variant, cwd: '/tmp', sessionId: 'main' })).catch(expectCode('session_exists'));
+    const name = this.#name;
+    await this.#ask(`My item ${name}${n}a is v${n}a.`);
+    await this.#ask(`ask permission ${name}${n}`);
+    await insisting(() => this.#actor.setMode('main', n % 2 === 0 ? 'chatty' : 'brief'));
     await this.#look();
-    await this.#actor.sleep();
-    await this.#ask(`My item ${n}b is v${n}b.`);
+    await insisting(() => this.#actor.sleep());
+    await this.#ask(`My item ${name}${n}b is v${n}b.`);
     await this.#look();
   }
 
+  /** As a careful client does: with a key, and again with the same one while RivetKit itself says that it could not. */
   async #ask(text: string): Promise<void> {
-    const answer = await this.#actor.prompt('main', text).then(
+    const answer = await insisting(() => this.#actor.prompt('main', text, { idempotencyKey: text })).then(
       ({ turnId, stopReason }) => ({ turnId, stopReason }),
       (error: unknown) => ({ code: (error as { code: string }).code }),
     );
@@ -66,7 +72,7 @@ export class ActorLineage {
   }
 
   async #look(): Promise<void> {
-    for (const event of await this.#actor.history('main')) {
+    for (const event of await insisting(() => this.#actor.history('main'))) {
       const before = this.#seen.get(event.seq);
       if (before) expect(event, `I2: event ${event.seq} is shown the same to everyone`).toEqual(before);
       this.#seen.set(event.seq, event);
@@ -76,10 +82,10 @@ export class ActorLineage {
   async #check(): Promise<void> {
     const n = this.#rounds;
     await this.#look();
-    await this.#ask(`My item ${n}w is w${n}.`);
+    await this.#ask(`My item ${this.#name}${n}w is w${n}.`);
     const told = this.#asked.at(-1);
     expect(told?.answer, 'the next prompt works').toMatchObject({ stopReason: 'end_turn' });
-    const { turnId } = await this.#actor.prompt('main', 'What do you remember?');
+    const { turnId } = await insisting(() => this.#actor.prompt('main', 'What do you remember?', { idempotencyKey: `what ${n}` }));
     const events = await this.#actor.history('main');
     expect(events.map((event) => event.seq), 'I3: numbers without gaps').toEqual(events.map((_, index) => index + 1));
     for (const [seq, event] of this.#seen) expect(events[seq - 1], `I2: what was shown is never lost (event ${seq})`).toEqual(event);
@@ -103,4 +109,15 @@ function expectCode(code: string) {
   return (error: unknown) => {
     if ((error as { code?: string }).code !== code) throw error;
   };
+}
+
+/** Repeats a call that never reached the actor, or whose way was lost. What the actor itself said stands. */
+async function insisting<T>(call: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + 90_000; ; await new Promise((resolve) => setTimeout(resolve, 250))) {
+    try {
+      return await call();
+    } catch (error) {
+      if ((error as { group?: string }).group === 'user' || Date.now() > deadline) throw error;
+    }
+  }
 }

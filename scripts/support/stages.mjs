@@ -87,7 +87,7 @@ export const STAGES = [
     run: () => vitest(name, ['--project', name]),
   })),
   { name: 'faults', exists: has('tests/faults', '.test.ts'), run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }) },
-  ...['opencode', 'rivetkit', 'package'].map((name) => ({
+  ...['opencode', 'rivetkit', 'package', 'lighthouse'].map((name) => ({
     name,
     exists: () => existsSync(inRoot('tests', name, 'vitest.config.ts')),
     run: () => ownPackage(name),

@@ -1,8 +1,9 @@
-/** Serves a built site under a base, with the response headers the build wrote, as a static host would. */
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+/** Serves a built site under a base, compressed and with the response headers the build wrote, as a static host would. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -17,6 +18,8 @@ const TYPES: Readonly<Record<string, string>> = {
   '.xml': 'application/xml',
 };
 
+const COMPRESSED = /^text\/|javascript|json|xml|wasm/;
+
 export interface StaticServer {
   /** With the base, with a slash at its end. */
   readonly url: string;
@@ -29,8 +32,11 @@ export async function serveStatic(directory: string, base: string): Promise<Stat
     const url = new URL(request.url ?? '/', 'http://site');
     const found = url.pathname.startsWith(base) ? fileFor(directory, decodeURIComponent(url.pathname.slice(base.length))) : null;
     const file = found ?? path.join(directory, '404.html');
-    response.writeHead(found ? 200 : 404, { ...headers, 'Content-Type': TYPES[path.extname(file)] ?? 'application/octet-stream' });
-    createReadStream(file).pipe(response);
+    const type = TYPES[path.extname(file)] ?? 'application/octet-stream';
+    const packed = COMPRESSED.test(type) && /\bgzip\b/.test(String(request.headers['accept-encoding']));
+    response.writeHead(found ? 200 : 404, { ...headers, 'Content-Type': type, ...(packed ? { 'Content-Encoding': 'gzip' } : {}) });
+    const body = readFileSync(file);
+    response.end(packed ? gzipSync(body) : body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -145,7 +145,7 @@ test('pages lead on and back in reading order, and the order leaves none out', a
   for (let path: string | undefined = '/start/what-it-is/', from = ''; path; ) {
     expect(seen, 'no page comes twice').not.toContain(path);
     seen.push(path);
-    const html = await (await page.request.get(path)).text();
+    const html: string = await (await page.request.get(path)).text();
     const leads = (rel: string) => new RegExp(`<a href="([^"]+)" rel="${rel}"`).exec(html)?.[1];
     if (from) expect(leads('prev'), path).toBe(from);
     const next = leads('next');

@@ -29,6 +29,16 @@ for (const [question, hoped] of QUESTIONS) {
   });
 }
 
+test('a result names its page once, and sections below it', async ({ page }) => {
+  await page.keyboard.press('Control+k');
+  await page.getByRole('searchbox', { name: 'Search' }).fill('agent forgot');
+  const results = page.getByRole('dialog').locator('li');
+  await expect(results.first()).toBeVisible();
+  const names = await results.evaluateAll((found) => found.map((result) => [...result.querySelectorAll('a')].map((link) => link.textContent)));
+  for (const each of names) expect(new Set(each).size, each.join()).toBe(each.length);
+  expect(await results.allTextContents()).not.toContainEqual(expect.stringMatching(/Markdown\. /));
+});
+
 test('by keyboard alone: open, type, go down, follow', async ({ page }) => {
   await page.keyboard.press('Control+k');
   const field = page.getByRole('searchbox', { name: 'Search' });

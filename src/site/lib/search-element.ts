@@ -101,8 +101,10 @@ class SiteSearch extends HTMLElement {
 function resultItem(page: Fragment): HTMLLIElement {
   const item = document.createElement('li');
   item.append(link(page.url, page.meta.title ?? page.url));
-  const sections = page.sub_results.filter((section) => section.url !== page.url).slice(0, 3);
-  const first = page.sub_results.find((section) => section.url === page.url);
+  // What stands before the first heading comes under the page's own title.
+  const isTop = (section: { readonly url: string }) => [page.url, `${page.url}#_top`].includes(section.url);
+  const sections = page.sub_results.filter((section) => !isTop(section)).slice(0, 3);
+  const first = page.sub_results.find(isTop);
   if (first || sections.length === 0) item.append(excerpt(first?.excerpt ?? page.excerpt));
   for (const section of sections) item.append(link(section.url, section.title), excerpt(section.excerpt));
   return item;

@@ -20,7 +20,7 @@ const git = (...args: string[]) =>
 
 /** The script, with nothing of a CI around it and no registry but ours. */
 function release(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const inherited = Object.entries(strangersEnv(directory)).filter(([name]) => !/^(?:CI$|GITHUB_|ACTIONS_|GITLAB_|SIGSTORE_|NPM_|npm_config_)/.test(name));
+  const inherited = Object.entries(strangersEnv()).filter(([name]) => !/^(?:CI$|GITHUB_|ACTIONS_|GITLAB_|SIGSTORE_|NPM_|npm_config_)/.test(name));
   return run(NODE, ['scripts/release.mjs', ...args], {
     cwd: checkout,
     env: { ...Object.fromEntries(inherited), REHYDRATE_SKIP_INSTALL: '1', NPM_CONFIG_USERCONFIG: path.join(directory, 'npmrc'), npm_config_registry: registry.url, ...env },

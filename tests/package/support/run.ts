@@ -1,6 +1,5 @@
 /** Running programs as somebody outside of the checkout would. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..');
@@ -20,7 +19,7 @@ export interface RunOptions {
 }
 
 /** Runs a program to its end, whatever that is. */
-export function run(command: string, args: readonly string[], { cwd, env = strangersEnv(cwd) }: RunOptions): Promise<Ran> {
+export function run(command: string, args: readonly string[], { cwd, env = strangersEnv() }: RunOptions): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
@@ -41,15 +40,11 @@ export async function must(command: string, args: readonly string[], options: Ru
 
 /**
  * The environment without what `npm test` and the checkout put there: the same npm settings, a `node` that is
- * new enough, and no program of the checkout on PATH. `home` gets the directory with `node` in it.
+ * new enough, and no program of the checkout on PATH.
  */
-export function strangersEnv(home: string): NodeJS.ProcessEnv {
-  const bin = path.join(home, '.node-bin');
-  if (!existsSync(path.join(bin, 'node'))) {
-    mkdirSync(bin, { recursive: true });
-    symlinkSync(NODE, path.join(bin, 'node'));
-  }
+export function strangersEnv(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(?:npm_(?:package|lifecycle|command|node_execpath|execpath|config_local_prefix)|INIT_CWD|NODE_|VITEST|TEST$|REHYDRATE_)/.test(name));
   const searched = (process.env['PATH'] ?? '').split(path.delimiter).filter((each) => !each.includes('node_modules') && !path.resolve(each).startsWith(ROOT));
-  return { ...Object.fromEntries(inherited), PATH: [bin, ...searched].join(path.delimiter) };
+  // The directory of the checkout's own Node holds that and nothing else.
+  return { ...Object.fromEntries(inherited), PATH: [path.dirname(NODE), ...searched].join(path.delimiter) };
 }

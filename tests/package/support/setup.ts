@@ -26,7 +26,7 @@ export default async function setup({ provide }: TestProject): Promise<() => voi
   const directory = mkdtempSync(path.join(tmpdir(), 'package-'));
   const dispose = () => rmSync(directory, { recursive: true, force: true });
   try {
-    const env = strangersEnv(directory);
+    const env = strangersEnv();
     await must(NODE, ['scripts/build-lib.mjs'], { cwd: ROOT, env });
     await must('npm', ['pack', '--ignore-scripts', '--pack-destination', directory], { cwd: ROOT, env });
     const tarball = path.join(directory, readdirSync(directory).find((name) => name.endsWith('.tgz'))!);

@@ -12,6 +12,7 @@ export const TIER_WORDS: Readonly<Record<Tier, string>> = {
 
 export const OUTCOME_WORDS: Readonly<Record<AttemptOutcome, string>> = {
   ok: 'worked',
+  unproven: 'claimed success, and was not believed',
   unknown_session: 'the agent does not know the session',
   unsupported: 'the agent does not support it',
   auth_required: 'the agent wants you to sign in',

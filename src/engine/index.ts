@@ -7,7 +7,7 @@ export type { Host, PromptOptions } from './host/api.ts';
 export type { CreateOptions, HostOptions, PermissionRule, PreambleOptions } from './host/options.ts';
 export { classifyResumeFailure } from './resume/classify.ts';
 export { renderTranscript } from './transcript/render.ts';
-export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export { DEFAULT_LIMITS, FIXED_LIMITS, type FixedLimits, type Limits } from './limits.ts';
 export { ERROR_CODES, RehydrateError, type ErrorCode } from './errors.ts';
 export { workspaceFiles, type WorkspaceOptions } from './host/workspace.ts';
 export { describeExit, isCleanExit, SqlError } from './ports.ts';

@@ -34,7 +34,7 @@ export interface Limits {
   readonly subscriberEvents: number;
   /** How long a lease lives without being renewed. */
   readonly leaseMs: number;
-  /** How long until the end of a session that could not be written is tried again; the pause doubles up to 32 times this. */
+  /** How long until an end that could not be written is tried again. Doubles, up to 32 times this. */
   readonly settleRetryMs: number;
   /** How many sessions one host keeps live at once. */
   readonly liveSessions: number;
@@ -72,4 +72,26 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   workspaceFileBytes: 4 * 1024 * 1024,
   workspaceFileCount: 1_000,
   stderrBytes: 64 * 1024,
+});
+
+/** Bounds that are part of how the engine works, and no options. */
+export interface FixedLimits {
+  /** How much of a replay is kept as it came. Older messages are still matched, but not imported. */
+  readonly replayChars: number;
+  /** Shorter secret values are not replaced: words like `true` stand everywhere. */
+  readonly secretChars: number;
+  /** Where secrets are looked for, nothing nested deeper is stored. */
+  readonly nestedLevels: number;
+  /** How long an agent that closed its output may take to exit, and one that exited is read. */
+  readonly exitGraceMs: number;
+  /** The last of stderr in the `agent_exited` event. */
+  readonly storedStderrChars: number;
+}
+
+export const FIXED_LIMITS: FixedLimits = Object.freeze({
+  replayChars: 64 * 1024 * 1024,
+  secretChars: 6,
+  nestedLevels: 1_000,
+  exitGraceMs: 2_000,
+  storedStderrChars: 4_096,
 });

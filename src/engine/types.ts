@@ -32,6 +32,8 @@ export type PreambleMode = 'resource' | 'inline' | 'file';
 /** How an attempt to become live came out (DESIGN §6). */
 export type AttemptOutcome =
   | 'ok'
+  /** It answered with success, but replayed nothing of the session: not believed. */
+  | 'unproven'
   | 'unknown_session'
   | 'unsupported'
   | 'auth_required'

@@ -4,6 +4,7 @@
  */
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
+import { FIXED_LIMITS } from '../limits.ts';
 import { createPeer, type IncomingRequest, type Peer, type RpcError, type RpcResponse } from './peer.ts';
 
 export type CallOutcome =
@@ -37,10 +38,7 @@ export interface AgentLink {
   readonly agentMs: number;
 }
 
-/** How long an agent that closed its output may take to exit by itself before it is killed. */
-export const EXIT_GRACE_MS = 2_000;
-/** How much is read of an agent that has exited, in time: what was said before the exit is still heard. */
-export const DRAIN_MS = 2_000;
+
 const NOISE_KEPT = 20;
 
 export async function openLink(
@@ -67,10 +65,10 @@ function attach(process: AgentProcess, handlers: LinkHandlers, launchMs: number)
 
   const gone = (async () => {
     await Promise.race([peer.closed, process.exited]);
-    const exited = await within(process.exited, EXIT_GRACE_MS);
+    const exited = await within(process.exited, FIXED_LIMITS.exitGraceMs);
     // It closed its output and stays: it can say nothing any more, and is not let go as if it had been asked.
     exit = exited ?? (await process.end('kill'));
-    if ((await within(peer.closed, DRAIN_MS)) === undefined) peer.close();
+    if ((await within(peer.closed, FIXED_LIMITS.exitGraceMs)) === undefined) peer.close();
     return exit;
   })();
 

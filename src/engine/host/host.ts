@@ -10,7 +10,7 @@ import { busy, leaseVerdict, notFound, releaseStatement, takeLease, type LeaseOp
 import { fenceAndTouch } from '../storage/statements.ts';
 import { createLiving } from './living.ts';
 import { checkPolicy, checkPreambleMode, checkPrompt, configure, invalid, type Config, type HostOptions } from './options.ts';
-import { renderPreamble, renderRecord } from './preamble.ts';
+import { loadResuming } from './load-resuming.ts';
 import { createPrompts } from './prompts.ts';
 import { createSlots, stateOf } from './slots.ts';
 import { sendSetting, withSetting, type Setting } from './settings.ts';
@@ -25,6 +25,8 @@ import { storageError } from '../storage/errors.ts';
 export async function createHost(options: HostOptions): Promise<Host> {
   const config: Config = configure(options);
   const { database, limits, clock } = config;
+  // Not waited for: whoever needs it asks again, and hears why it could not be had.
+  loadResuming().catch(() => undefined);
   await migrate(database);
 
   const store = createStore(database);
@@ -105,6 +107,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       checkPreambleMode(mode, config.preamble.files ?? ({} as never));
       const stored = await info(sessionId);
       const embedded = readCapabilities(stored.agentCapabilities).embeddedContext;
+      const { renderPreamble } = await loadResuming();
       const made = await renderPreamble(store, sessionId, config, await living.knownSecrets(stored), embedded, { mode, budget, preview: true });
       return [...made.blocks];
     },
@@ -189,6 +192,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async transcript(sessionId, { budget } = {}) {
+      const { renderRecord } = await loadResuming();
       const rendered = await renderRecord(store, sessionId, config, await living.knownSecrets(await info(sessionId)), budget);
       return rendered.text;
     },

@@ -21,7 +21,7 @@ export function knownFrom(info: Pick<SessionInfo, keyof KnownState>): KnownState
 const STATE_UPDATES = new Set(['available_commands_update', 'current_mode_update', 'config_option_update', 'session_info_update', 'usage_update']);
 
 export function isStateUpdate(update: Readonly<Record<string, unknown>>): boolean {
-  return STATE_UPDATES.has(String(update['sessionUpdate']));
+  return STATE_UPDATES.has(update['sessionUpdate'] as string);
 }
 
 /** What the update changes in what is known, or null when it says nothing new. */

@@ -7,6 +7,7 @@ import type { AgentLink, LinkHandlers } from '../acp/link.ts';
 import type { IncomingRequest, RpcResponse } from '../acp/peer.ts';
 import { RPC, type AgentFacts } from '../acp/v1.ts';
 import { RehydrateError } from '../errors.ts';
+import { FIXED_LIMITS } from '../limits.ts';
 import { describeExit, type AgentExit } from '../ports.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type NewEvent } from '../storage/statements.ts';
@@ -360,9 +361,8 @@ function withoutError({ kind, words }: EndCause): { kind: string; words: string 
   return { kind, words };
 }
 
-const STDERR_STORED = 4_096;
-
 /** An exit as stored: the last of stderr, not all of it. */
 function brief(exit: AgentExit): AgentExit {
-  return exit.stderr === undefined || exit.stderr.length <= STDERR_STORED ? exit : { ...exit, stderr: exit.stderr.slice(-STDERR_STORED) };
+  const kept = FIXED_LIMITS.storedStderrChars;
+  return exit.stderr === undefined || exit.stderr.length <= kept ? exit : { ...exit, stderr: exit.stderr.slice(-kept) };
 }

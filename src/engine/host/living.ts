@@ -10,7 +10,8 @@ import type { ResumePolicy, ResumeReport, SessionEvent, SessionInfo } from '../t
 import { callError } from '../acp/link.ts';
 import { readSettings } from '../acp/v1.ts';
 import { describeExit } from '../ports.ts';
-import { newAgentSession, recordOpening, reportOf, resumeAgent, withAgent, type BecomeLive } from './become-live.ts';
+import { loadResuming } from './load-resuming.ts';
+import { newAgentSession, recordOpening, reportOf, withAgent, type BecomeLive } from './opening.ts';
 import type { Hub } from './hub.ts';
 import { knownFrom, NOTHING_KNOWN, toColumns } from './last-known.ts';
 import { notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
@@ -256,6 +257,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       };
       try {
         await withAgent(open, async (link) => {
+          const { resumeAgent } = await loadResuming();
           const opened = await resumeAgent(open, stored, link, began);
           await recordOpening(session, opened, config, before);
         });

@@ -1,4 +1,5 @@
 /** The agent's side of a replay: updates as they come, joined to messages, repeats left out. */
+import { FIXED_LIMITS } from '../limits.ts';
 import type { SessionUpdate } from '../types.ts';
 import { chunkText, halved, isTelling, keyOf, type Role, roleOf, squeeze } from './match-text.ts';
 
@@ -48,12 +49,7 @@ function idAt(item: ReplayItem | undefined): string | null {
   return typeof id === 'string' ? id : null;
 }
 
-/**
- * How many characters of a replay are kept as they came. Beyond it the oldest whole messages are reduced to their keys:
- * they are still matched, but no longer compared in part nor imported.
- */
-export const MAX_REPLAY_KEPT = 64 * 1024 * 1024;
-
+/** Stands for an item that was reduced to its message's key: still matched, but no longer compared in part nor imported. */
 const RELEASED = { update: { sessionUpdate: 'released' } as unknown as SessionUpdate };
 
 /** False for an item that was reduced. */
@@ -66,7 +62,7 @@ interface SeenId {
   repeated: number;
 }
 
-export function createReplayLog(clean: (role: Role, text: string, first: boolean) => string, maxKept = MAX_REPLAY_KEPT): ReplayLog {
+export function createReplayLog(clean: (role: Role, text: string, first: boolean) => string, maxKept = FIXED_LIMITS.replayChars): ReplayLog {
   const items: ReplayItem[] = [];
   const done: ReplayedMessage[] = [];
   const ids = new Map<string, SeenId>();

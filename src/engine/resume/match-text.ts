@@ -19,7 +19,7 @@ export interface ChunkText {
 export function chunkText(update: SessionUpdate): ChunkText {
   const content = (update as { content?: unknown }).content as Partial<ContentBlock> | null | undefined;
   if (content?.type === 'text') return { text: typeof content.text === 'string' ? content.text : '', kind: '' };
-  return { text: '', kind: String(content?.type ?? 'unknown') };
+  return { text: '', kind: typeof content?.type === 'string' ? content.type : 'unknown' };
 }
 
 /**

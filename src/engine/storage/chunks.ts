@@ -7,7 +7,7 @@ const CHUNKS = new Set(['user_message_chunk', 'agent_message_chunk', 'agent_thou
 export function chunkText(event: NewEvent): string | null {
   if (event.kind !== 'update') return null;
   const payload = event.payload as { sessionUpdate?: unknown; content?: { type?: unknown; text?: unknown } };
-  if (!CHUNKS.has(String(payload.sessionUpdate)) || payload.content?.type !== 'text') return null;
+  if (!CHUNKS.has(payload.sessionUpdate as string) || payload.content?.type !== 'text') return null;
   return typeof payload.content.text === 'string' ? payload.content.text : null;
 }
 

@@ -2,7 +2,7 @@
  * Content blocks and tool calls in words. Whatever an agent sent, nothing here throws or dumps. Nor is anything
  * shortened to what will be shown of it: that comes after redaction, so that no half of a secret stays.
  */
-import { sizeWords, utf8Length } from './text.ts';
+import { asText, sizeWords, utf8Length } from './text.ts';
 
 /** Names and addresses longer than this are bulk. */
 const MAX_NAME = 2_000;
@@ -23,7 +23,7 @@ export function describeContent(content: unknown): { readonly text: string; read
       return { text: string(block['text']), inline: true };
     case 'image':
     case 'audio':
-      return attachment(String(block['type']), string(block['mimeType']), string(block['uri']), Math.floor(string(block['data']).length * 0.75));
+      return attachment(asText(block['type']), string(block['mimeType']), string(block['uri']), Math.floor(string(block['data']).length * 0.75));
     case 'resource_link':
       return attachment('link', string(block['title']) || string(block['name']), string(block['uri']), typeof block['size'] === 'number' ? block['size'] : 0);
     case 'resource': {

@@ -4,6 +4,7 @@
  */
 import type { SessionEvent, TurnEnded } from '../types.ts';
 import { describeContent, describeToolCall, mergeToolCall, type ToolCallState } from './describe.ts';
+import { asText } from './text.ts';
 
 /** One entry, with its raw text: nothing is redacted, tamed or cut yet. */
 export interface Entry {
@@ -83,12 +84,12 @@ export function createEntryReader(): EntryReader {
       case 'agent_message_chunk':
         return chunk('agent', event);
       case 'tool_call_update': {
-        const id = String(payload['toolCallId']);
+        const id = asText(payload['toolCallId']);
         toolCalls.set(id, mergeToolCall(toolCalls.get(id), payload));
         return close();
       }
       case 'tool_call': {
-        const id = String(payload['toolCallId']);
+        const id = asText(payload['toolCallId']);
         const state = mergeToolCall(toolCalls.get(id), payload);
         toolCalls.delete(id);
         return [...close(), { label: 'tool', ...describeToolCall(state), excerpt: true, seq: event.seq }];
@@ -98,11 +99,11 @@ export function createEntryReader(): EntryReader {
         if (planSeen) return close();
         planSeen = true;
         const entries = Array.isArray(payload['entries']) ? (payload['entries'] as { content?: unknown; status?: unknown }[]) : [];
-        const body = entries.map((entry, i) => `${i === 0 ? '' : '\n'}- ${entry?.status === 'completed' ? '[x]' : '[ ]'} ${String(entry?.content ?? '')}`);
+        const body = entries.map((entry, i) => `${i === 0 ? '' : '\n'}- ${entry?.status === 'completed' ? '[x]' : '[ ]'} ${asText(entry?.content)}`);
         return [...close(), { label: 'plan', head: '', body, excerpt: true, seq: event.seq }];
       }
       default:
-        return UNSEEN.has(String(payload['sessionUpdate'])) ? [] : close();
+        return UNSEEN.has(payload['sessionUpdate'] as string) ? [] : close();
     }
   };
 
@@ -124,7 +125,7 @@ export function createEntryReader(): EntryReader {
         const { requestId, toolCall, options } = event.payload;
         const answer = answers.get(requestId) ?? 'never answered';
         const option = (Array.isArray(options) ? options : []).find((candidate) => candidate.optionId === answer);
-        return note(`permission was asked for ${String(toolCall?.title ?? 'a tool call')}: ${option?.name ?? answer}`);
+        return note(`permission was asked for ${asText(toolCall?.title ?? 'a tool call')}: ${asText(option?.name ?? answer)}`);
       }
       case 'resumed':
         return event.payload.tier === 'transcript' ? note('here the agent lost this conversation, and went on from a record of what stands above') : close();
@@ -155,7 +156,7 @@ export function createEntryReader(): EntryReader {
 function endWords({ state, stopReason, error }: TurnEnded): string | null {
   switch (state) {
     case 'completed':
-      return stopReason === undefined || stopReason === 'end_turn' ? null : `the agent stopped: ${String(stopReason)}`;
+      return stopReason === undefined || stopReason === 'end_turn' ? null : `the agent stopped: ${asText(stopReason)}`;
     case 'cancelled':
       return 'the user cancelled this turn';
     case 'failed':

@@ -10,7 +10,8 @@ import { RehydrateError } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { SessionEvent } from '../types.ts';
 import { createEntryReader, type Entry } from './entries.ts';
-import { createRedactor, type Redactor, type Secret } from './redact.ts';
+import type { Secret } from './redact.ts';
+import { createThoroughRedactor, type ThoroughRedactor } from './redact-thorough.ts';
 import { clip, front, MAX_FENCE_RUN, oneLine, tame, utf8Length } from './text.ts';
 
 /** The first and last words of every record; a replay that holds them holds the preamble (match.ts). */
@@ -150,7 +151,7 @@ interface Writer {
 }
 
 function createWriter(budget: number, options: TranscriptOptions): Writer {
-  const redactor = createRedactor(options.secrets ?? []);
+  const redactor = createThoroughRedactor(options.secrets ?? []);
   const excerptBytes = options.toolExcerptBytes ?? DEFAULT_LIMITS.toolExcerptBytes;
   const blocks: string[] = [];
   let left = Math.max(0, budget);
@@ -206,7 +207,7 @@ function createWriter(budget: number, options: TranscriptOptions): Writer {
 const INDENT = '  ';
 
 /** The parts as indented lines within the bytes. Redacted before anything is cut, so that no half of a secret stays. */
-function indented(parts: readonly string[], bytes: number, redactor: Redactor, redact?: (text: string) => string): { text: string; cut: boolean } {
+function indented(parts: readonly string[], bytes: number, redactor: ThoroughRedactor, redact?: (text: string) => string): { text: string; cut: boolean } {
   const [head = '', tail] = joinWithin(parts, bytes, redactor.reach).map((piece) => clean(piece, redactor, redact));
   const size = (): number => parts.reduce((sum, part) => sum + utf8Length(part), 0);
   if (tail === undefined) {
@@ -239,7 +240,7 @@ function joinWithin(parts: readonly string[], bytes: number, reach: number): str
   return [head, tail];
 }
 
-function clean(text: string, redactor: Redactor, redact?: (text: string) => string): string {
+function clean(text: string, redactor: ThoroughRedactor, redact?: (text: string) => string): string {
   const ours = redactor.thorough(text);
   return unframed(tame(redact ? redact(ours) : ours));
 }

@@ -121,3 +121,8 @@ export function oneLine(text: string, chars = 200): string {
   const line = tame(text.slice(0, chars * 4)).replace(/\s+/g, ' ').trim();
   return line.length <= chars ? line : `${front(line, chars)}…`;
 }
+
+/** What an agent sent where a text belongs; anything else as JSON, since not everything can be made a string. */
+export function asText(value: unknown): string {
+  return typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value);
+}

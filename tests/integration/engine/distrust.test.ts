@@ -77,6 +77,19 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     expect((await next.get('s')).state).toBe('asleep');
   });
 
+  it('a load that replayed nothing of the session is told as unproven, and never as a success', async () => {
+    const { wake } = await world('liar');
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'My name is Ada.');
+    await host.sleep();
+    const next = await wake({ policy: 'strict' });
+    const error = (await next.resume('s').catch((caught: unknown) => caught)) as RehydrateError;
+    expect(error.data['attempts']).toMatchObject([{ method: 'session/load', outcome: 'unproven' }]);
+    const { attempts } = await next.resume('s', { policy: 'auto' });
+    expect(attempts.map(({ method, outcome }) => `${method} ${outcome}`)).toEqual(['session/load unproven', 'session/new ok']);
+  });
+
   it('auto: a resume that is opaque still tries load, and never goes on to a transcript by itself', async () => {
     const { wake } = await world('unknown:opaque-but-listed');
     const host = await wake();

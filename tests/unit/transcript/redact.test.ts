@@ -1,18 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRedactor, MIN_SECRET_CHARS } from '../../../src/engine/transcript/redact.ts';
+import { FIXED_LIMITS } from '../../../src/engine/index.ts';
+import { createRedactor } from '../../../src/engine/transcript/redact.ts';
+import { createThoroughRedactor } from '../../../src/engine/transcript/redact-thorough.ts';
 
 const KEY = `-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq2Jw8Zt0bM\nabcdefghijklmnopqrstuvwxyz012345\n-----END RSA PRIVATE KEY-----`;
 
 describe('known values', () => {
-  const redactor = createRedactor([
+  const secrets = [
     { name: 'API_KEY', value: 'canary-1234' },
     { name: 'LONGER', value: 'canary-1234-and-more' },
     { name: 'HEADER', value: 'Bearer tok3nTok3n' },
     { name: 'QUOTED', value: 'say "hi"\nthere' },
     { name: 'TINY', value: 'true' },
     { name: 'REGEX', value: 'a+b(c)[d]' },
-  ]);
+  ];
+  const redactor = createRedactor(secrets);
+  const { thorough } = createThoroughRedactor(secrets);
 
   it.each([
     ['x canary-1234 y', 'x [secret API_KEY] y'],
@@ -42,9 +46,9 @@ describe('known values', () => {
   });
 
   it('thorough: as JSON, percent-encoded, and line by line', () => {
-    expect(redactor.thorough(JSON.stringify({ v: 'say "hi"\nthere' }))).toBe('{"v":"[secret QUOTED]"}');
-    expect(redactor.thorough(`?k=${encodeURIComponent('a+b(c)[d]')}`)).toBe('?k=[secret REGEX]');
-    const many = createRedactor([{ name: 'CERT', value: 'first line of the cert\nsecond line of the cert' }]);
+    expect(thorough(JSON.stringify({ v: 'say "hi"\nthere' }))).toBe('{"v":"[secret QUOTED]"}');
+    expect(thorough(`?k=${encodeURIComponent('a+b(c)[d]')}`)).toBe('?k=[secret REGEX]');
+    const many = createThoroughRedactor([{ name: 'CERT', value: 'first line of the cert\nsecond line of the cert' }]);
     expect(many.thorough('I saw "second line of the cert" there')).toBe('I saw "[secret CERT]" there');
   });
 
@@ -57,7 +61,7 @@ describe('known values', () => {
 
   it('no value of six characters or more survives, whatever it is and wherever it stands', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ minLength: MIN_SECRET_CHARS, maxLength: 40, unit: 'grapheme' }), { minLength: 1, maxLength: 5 }), fc.string(), fc.string(), (values, before, after) => {
+      fc.property(fc.array(fc.string({ minLength: FIXED_LIMITS.secretChars, maxLength: 40, unit: 'grapheme' }), { minLength: 1, maxLength: 5 }), fc.string(), fc.string(), (values, before, after) => {
         const secrets = values.map((value, i) => ({ name: `S${i}`, value }));
         const { exact, deep } = createRedactor(secrets);
         for (const { value } of secrets) {
@@ -72,7 +76,7 @@ describe('known values', () => {
 });
 
 describe('token shapes', () => {
-  const { thorough } = createRedactor([]);
+  const { thorough } = createThoroughRedactor([]);
   it.each([
     ['sk-ant-api03-AbCdEfGhIjKlMnOpQrStUv'],
     ['sk-proj-AbCdEfGhIjKlMnOpQrStUv'],

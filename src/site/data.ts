@@ -41,7 +41,7 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   auth_required: {
     means: 'The agent wants you to authenticate.',
-    causes: 'It answered −32000.',
+    causes: 'It asked for a login, in words or by the code −32000.',
     remedy: '`data` lists its methods: `host.authenticate(agent, methodId)` or `--auth METHOD`, or the agent’s own login command.',
   },
   agent_not_found: {

@@ -15,6 +15,7 @@ export interface RivetDb {
 /** How many parameters one joined statement has at most; SQLite allows 32 766. */
 export const MAX_JOINED_PARAMS = 8_000;
 
+/** An actor's `c.db` as a `SqlDatabase`. Throws a `SqlError` for anything else. */
 export function rivetkitDatabase(db: RivetDb): SqlDatabase {
   if (typeof (db as RivetDb | undefined)?.execute !== 'function') {
     throw new SqlError('other', 'rivetkitDatabase takes an actor’s `c.db`. Run “npm install rivetkit”, and give the actor a `db: db({})` from rivetkit/db.');

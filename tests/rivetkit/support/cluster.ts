@@ -31,8 +31,8 @@ export interface Cluster {
   readonly home: string;
   /** A new client; it keeps nothing open unless something connects. */
   client(): TestClient;
-  /** Starts one more, and resolves when the engine gives actors to it. */
-  startRunner(env?: Readonly<Record<string, string>>): Promise<Runner>;
+  /** Starts one more, of this folder's runner or another program, and resolves when the engine gives actors to it. */
+  startRunner(env?: Readonly<Record<string, string>>, program?: string, args?: readonly string[]): Promise<Runner>;
   /** `kill -9` of every runner there is. */
   killRunners(): Promise<void>;
   /** Live processes that carry this cluster's mark, by what they are. */
@@ -48,6 +48,7 @@ export interface Cluster {
 
 const MARK = 'REHYDRATE_TEST_CLUSTER';
 const NAMESPACE = 'default';
+const RUNNER = path.join(import.meta.dirname, 'runner.ts');
 
 /**
  * The engine's own thresholds, shortened. An actor of a dead runner is given to another once that runner was silent for
@@ -95,11 +96,12 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
     return ((await response.json()) as { envoys: { envoy_key: string }[] }).envoys.map((envoy) => envoy.envoy_key);
   }
 
-  async function startRunner(env: Readonly<Record<string, string>> = {}): Promise<Runner> {
+  async function startRunner(env: Readonly<Record<string, string>> = {}, program = RUNNER, args: readonly string[] = []): Promise<Runner> {
     const known = await listed();
     let key: string | undefined;
-    const child = spawn(process.execPath, [path.join(import.meta.dirname, 'runner.ts')], {
-      env: { ...process.env, ...own, ENGINE: endpoint, AGENT_STORE: path.join(home, 'agents'), AGENT_LOG: path.join(home, 'agents.log'), ...env },
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd: path.dirname(program),
+      env: { ...process.env, ...own, ENGINE: endpoint, RIVET_ENDPOINT: endpoint, AGENT_STORE: path.join(home, 'agents'), AGENT_LOG: path.join(home, 'agents.log'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.add(child);

@@ -7,7 +7,7 @@
  * - every file a page names exists, and every identifier it sets as code occurs in the source or in ACP's types;
  * - every page is in the sidebar;
  * - every promise, I1 to I12, has a test that carries its number;
- * - every public export has a place on a page of the library reference;
+ * - every public export has a place on a page of the library reference, and every function and class a docstring;
  * - every page the code sends people to is there;
  * - every prose page keeps its weight (docs-size.mjs).
  */
@@ -119,7 +119,10 @@ export function publicExports() {
       const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
       return target.declarations?.some((declaration) => !declaration.getSourceFile().fileName.includes('node_modules'));
     };
-    return { name: entry.name, there: entry.there, exports: module ? checker.getExportsOfModule(module).filter(own).map((symbol) => symbol.name) : [] };
+    const target = (symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol);
+    const silent = (symbol) => target(symbol).flags & (ts.SymbolFlags.Function | ts.SymbolFlags.Class) && target(symbol).getDocumentationComment(checker).length === 0;
+    const symbols = module ? checker.getExportsOfModule(module).filter(own) : [];
+    return { name: entry.name, there: entry.there, exports: symbols.map((symbol) => symbol.name), silent: symbols.filter(silent).map((symbol) => symbol.name) };
   });
 }
 
@@ -133,7 +136,10 @@ function problemsOfExports(site) {
   const headings = new Set([...html.matchAll(/<h[23][^>]*>([\s\S]*?)<\/h[23]>/g)].map((match) => match[1].replace(/<[^>]+>/g, '').trim()));
   return publicExports().flatMap((entry) => {
     if (!entry.there) return [`package.json exports ${entry.name}, whose source is not there.`];
-    return entry.exports.filter((name) => !headings.has(name)).map((name) => `${name}, exported by ${entry.name}, has no place in the library reference.`);
+    return [
+      ...entry.exports.filter((name) => !headings.has(name)).map((name) => `${name}, exported by ${entry.name}, has no place in the library reference.`),
+      ...entry.silent.map((name) => `${name}, exported by ${entry.name}, has no docstring.`),
+    ];
   });
 }
 

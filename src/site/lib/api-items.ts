@@ -42,7 +42,8 @@ function constantBody(declaration: ts.VariableDeclaration, checker: ts.TypeCheck
   const type = checker.getTypeAtLocation(declaration);
   const names = checker.isTupleType(type) ? checker.getTypeArguments(type as ts.TypeReference) : [];
   if (names.length > 0 && names.every((name) => name.isStringLiteral())) return names.map((name) => `\`${(name as ts.StringLiteralType).value}\``).join(', ');
-  return fence(`const ${declaration.name.getText()}: ${typeOf(declaration, checker)};`);
+  const code = fence(`const ${declaration.name.getText()}: ${typeOf(declaration, checker)};`);
+  return declaration.name.getText().endsWith('_LIMITS') ? `The values are on the page of [limits](/reference/limits/).\n\n${code}` : code;
 }
 
 /** Longer than this a type says less than the docstring. */

@@ -4,11 +4,13 @@ import { factsIn } from './facts.ts';
 import type { Fact } from './facts.ts';
 import type { StoredEntry, StoredSession } from './store.ts';
 
+/** The modes a scripted agent offers. */
 export const MODES = [
   { id: 'chatty', name: 'Chatty', description: 'Answers in sentences, and says where it knows a thing from.' },
   { id: 'brief', name: 'Brief', description: 'Answers with the bare value.' },
 ] as const;
 
+/** The values of a scripted agent's configuration option `model`. */
 export const MODELS = [
   { value: 'memo-small', name: 'Memo Small' },
   { value: 'memo-large', name: 'Memo Large' },

@@ -217,6 +217,7 @@ export const VARIANT_DESCRIPTIONS = Object.fromEntries(
   AGENT_VARIANTS.map((name) => [name, ALL[name].description]),
 ) as Readonly<Record<AgentVariant, string>>;
 
+/** Whether there is a variant of this name. */
 export function isAgentVariant(name: string): name is AgentVariant {
   return Object.hasOwn(ALL, name);
 }

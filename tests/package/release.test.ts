@@ -18,14 +18,13 @@ let start: string;
 const git = (...args: string[]) =>
   must('git', ['-c', 'user.name=Test', '-c', 'user.email=test@example.invalid', '-c', 'commit.gpgsign=false', '-c', 'tag.gpgsign=false', '-c', 'core.hooksPath=/dev/null', ...args], { cwd: checkout });
 
-/** The script, with nothing of a CI around it and no registry but ours. */
-function release(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+/** Nothing of a CI around it, and no registry but ours. */
+function outside(): NodeJS.ProcessEnv {
   const inherited = Object.entries(strangersEnv()).filter(([name]) => !/^(?:CI$|GITHUB_|ACTIONS_|GITLAB_|SIGSTORE_|NPM_|npm_config_)/.test(name));
-  return run(NODE, ['scripts/release.mjs', ...args], {
-    cwd: checkout,
-    env: { ...Object.fromEntries(inherited), REHYDRATE_SKIP_INSTALL: '1', NPM_CONFIG_USERCONFIG: path.join(directory, 'npmrc'), npm_config_registry: registry.url, ...env },
-  });
+  return { ...Object.fromEntries(inherited), REHYDRATE_SKIP_INSTALL: '1', NPM_CONFIG_USERCONFIG: path.join(directory, 'npmrc'), npm_config_registry: registry.url };
 }
+
+const release = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> => run(NODE, ['scripts/release.mjs', ...args], { cwd: checkout, env: { ...outside(), ...env } });
 
 /** Changes files of the checkout, and commits that unless it is the point that it is not. */
 async function change(file: string, edit: (text: string) => string, commit = true): Promise<void> {
@@ -94,6 +93,12 @@ test('refused unless dry: no tag, and no identity for provenance; --check says t
     expect(err).toMatch(/names no repository|no identity to sign with/);
   }
   expect(registry.received).toEqual([]);
+});
+
+test('npm publish by hand is asked the same', async () => {
+  const { code, out, err } = await run('npm', ['publish', '--dry-run'], { cwd: checkout, env: outside() });
+  expect(code).not.toBe(0);
+  expect(out + err).toContain(`There is no tag v${VERSION}`);
 });
 
 test('--check of a good tree says so; a registry that cannot be asked is told, and no obstacle', async () => {

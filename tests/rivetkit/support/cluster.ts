@@ -101,7 +101,7 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
     let key: string | undefined;
     const child = spawn(process.execPath, [program, ...args], {
       cwd: path.dirname(program),
-      env: { ...process.env, ...own, ENGINE: endpoint, RIVET_ENDPOINT: endpoint, AGENT_STORE: path.join(home, 'agents'), AGENT_LOG: path.join(home, 'agents.log'), ...env },
+      env: { ...process.env, ...own, ENGINE: endpoint, RIVET_ENDPOINT: endpoint, RIVET_RUN_SERVICES: '0', AGENT_STORE: path.join(home, 'agents'), AGENT_LOG: path.join(home, 'agents.log'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.add(child);

@@ -260,7 +260,7 @@ export class LiveSession {
   /** What was let through, as events of the log. */
   asEvents(items: readonly { readonly update: SessionUpdate; readonly meta?: Update['meta'] }[], turnId: string | null, origin: 'agent' | 'import' = 'agent'): NewEvent[] {
     const at = this.deps.config.clock();
-    return items.map(({ update, meta }) => ({ kind: 'update', turnId, at, origin, payload: update, ...(meta ? { meta } : {}) }));
+    return items.map(({ update, meta }) => (meta ? { kind: 'update', turnId, at, origin, payload: update, meta } : { kind: 'update', turnId, at, origin, payload: update }));
   }
 
   private hold(item: Update): void {

@@ -111,7 +111,7 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
 
   return {
     push(update, meta) {
-      const item: ReplayItem = { update, ...(meta ? { meta } : {}) };
+      const item: ReplayItem = meta ? { update, meta } : { update };
       const speaker = roleOf(update);
       return speaker === null ? other(item) : chunk(item, speaker);
     },

@@ -31,10 +31,13 @@ WHERE session_id = ? RETURNING latest_seq`,
   };
 }
 
-const INSERT_EVENT = 'INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES';
+// Whole texts, made once: a database finds its prepared statement by the text, and need not read it again each time.
+const INTO_LOG = 'INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES';
+const INSERT_EVENT = `${INTO_LOG} (?, ?, ?, ?, ?, ?, ?, ?)`;
+const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? FROM acp_sessions WHERE session_id = ?) AND ${LAST_SEQ} = ? THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
 
 export function insertEvent(sessionId: string, seq: number, event: NewEvent): Statement {
-  return { sql: `${INSERT_EVENT} (?, ?, ?, ?, ?, ?, ?, ?)`, params: [sessionId, seq, ...eventColumns(event)] };
+  return { sql: INSERT_EVENT, params: [sessionId, seq, ...eventColumns(event)] };
 }
 
 /**
@@ -44,7 +47,7 @@ export function insertEvent(sessionId: string, seq: number, event: NewEvent): St
  */
 export function fenceAndInsert(fence: Fence, base: number, event: NewEvent): Statement {
   return {
-    sql: `${INSERT_EVENT} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? FROM acp_sessions WHERE session_id = ?) AND ${LAST_SEQ} = ? THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`,
+    sql: FENCED_INSERT,
     params: [fence.sessionId, fence.owner, fence.generation, fence.sessionId, fence.sessionId, base, base + 1, ...eventColumns(event)],
   };
 }

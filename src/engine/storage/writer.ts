@@ -99,7 +99,11 @@ export function createWriter(options: WriterOptions): SessionWriter {
       waiters = [];
       for (const resume of wake) resume();
       // Whatever else goes wrong, nobody is left waiting for it.
-      await commit(taken).catch((error: unknown) => lose(taken, error));
+      try {
+        await commit(taken);
+      } catch (error) {
+        lose(taken, error);
+      }
     }
     draining = null;
   }

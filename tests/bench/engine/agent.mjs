@@ -2,9 +2,10 @@
 
 /**
  * A launcher of such agents. `resume`, `load`: what they advertise. `chunks`: how many a prompt streams.
- * `replay`: updates that `session/load` replays.
+ * `replay`: updates that `session/load` replays. `paced`: each chunk comes by itself, as a pipe brings what is said
+ * in its own time; else as fast as it is read. `messages`: each chunk is a message of its own, so that none are joined.
  */
-export function bareAgents({ resume = false, load = false, chunks = () => 1, replay = () => [] } = {}) {
+export function bareAgents({ resume = false, load = false, chunks = () => 1, replay = () => [], paced = false, messages = false } = {}) {
   return {
     async launch() {
       const outbox = [];
@@ -18,7 +19,7 @@ export function bareAgents({ resume = false, load = false, chunks = () => 1, rep
         wake = null;
       };
       const update = (sessionId, payload) => ({ jsonrpc: '2.0', method: 'session/update', params: { sessionId, update: payload } });
-      const chunk = (n) => ({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: `chunk ${n} of what the agent has to say ` }, messageId: 'm1' });
+      const chunk = (n) => ({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: `chunk ${n} of what the agent has to say ` }, messageId: messages ? `m${n}` : 'm1' });
       const answer = ({ id, method, params }) => {
         const result = (value) => ({ jsonrpc: '2.0', id, result: value });
         switch (method) {
@@ -50,6 +51,7 @@ export function bareAgents({ resume = false, load = false, chunks = () => 1, rep
           async pull(c) {
             for (;;) {
               const message = next();
+              if (message && paced) await new Promise((resolve) => setImmediate(resolve));
               if (message) return c.enqueue(message);
               await new Promise((resolve) => (wake = resolve));
             }

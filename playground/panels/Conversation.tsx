@@ -26,8 +26,10 @@ export function Conversation(props: { readonly view: ReadonlySignal<SessionView>
       tabIndex={0}
       ref={(element) => stickToEnd(element)}
     >
-      {hidden > 0 ? <p class="rp-dim">{hidden} older messages are in the database.</p> : null}
-      {shown.length === 0 ? <p class="rp-empty">{props.hint}</p> : shown.map((item) => <Entry key={item.key} item={item} />)}
+      <div class="rp-log-items">
+        {hidden > 0 ? <p class="rp-dim">{hidden} older messages are in the database.</p> : null}
+        {shown.length === 0 ? <p class="rp-empty">{props.hint}</p> : shown.map((item) => <Entry key={item.key} item={item} />)}
+      </div>
     </div>
   );
 }

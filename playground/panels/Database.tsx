@@ -8,6 +8,9 @@ import { Button } from './Button.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
 
+/** With more rows than this the table has its full height, and is laid out by itself. */
+const FULL = 9;
+
 /** The tables as they are stored, what just changed in them, and a console on a copy. */
 export function DatabasePanel(props: {
   readonly tables: ReadonlySignal<readonly TableInfo[]>;
@@ -105,7 +108,7 @@ function ImportButton(props: { readonly onImport: (file: File) => void }) {
 function Rows({ table, changes }: { readonly table: TableView; readonly changes: Changes }) {
   if (table.rows.length === 0) return <Empty>{`${table.name} has no rows yet.`}</Empty>;
   return (
-    <div class="rp-table rp-scroll" tabIndex={0} role="group" aria-label={`Rows of ${table.name}`} ref={(element) => stickToEnd(element)}>
+    <div class="rp-table rp-scroll" data-full={table.rows.length > FULL} tabIndex={0} role="group" aria-label={`Rows of ${table.name}`} ref={(element) => stickToEnd(element)}>
       <table>
         <thead>
           <tr>

@@ -9,6 +9,8 @@ import { stickToEnd } from './stick.ts';
 
 /** The newest rows that are drawn; the filter looks at all frames that are kept. */
 const ROWS = 120;
+/** With more rows than this the list has its full height whatever it holds, and is laid out by itself. */
+const FULL = 20;
 
 /** Every JSON-RPC frame between host and agent. */
 export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Frame[]>; readonly onClear: () => void }) {
@@ -52,10 +54,12 @@ export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Fram
       {rows.length === 0 ? (
         <Empty>{frames.length === 0 ? 'Nothing has crossed the wire since this page opened. Send a prompt.' : 'No frame matches the filter.'}</Empty>
       ) : (
-        <ol class="rp-frames rp-scroll" tabIndex={0} aria-label="Frames, newest last" ref={(list) => stickToEnd(list)}>
-          {hidden > 0 ? <li class="rp-dim rp-frame-more">{hidden} older ones match; narrow the filter to see them.</li> : null}
-          {rows.map((row) => (row.kind === 'frame' ? <FrameRow key={row.key} frame={row.frame} /> : <RunRow key={row.key} row={row} />))}
-        </ol>
+        <div class="rp-frames rp-scroll" data-full={rows.length > FULL} tabIndex={0} role="group" aria-label="Frames, newest last" ref={(element) => stickToEnd(element)}>
+          <ol>
+            {hidden > 0 ? <li class="rp-dim rp-frame-more">{hidden} older ones match; narrow the filter to see them.</li> : null}
+            {rows.map((row) => (row.kind === 'frame' ? <FrameRow key={row.key} frame={row.frame} /> : <RunRow key={row.key} row={row} />))}
+          </ol>
+        </div>
       )}
     </Panel>
   );

@@ -18,7 +18,7 @@ export interface TableView {
 }
 
 /** How many of a table's rows are shown. */
-export const ROWS_SHOWN = 50;
+export const ROWS_SHOWN = 30;
 /** A cell's text is cut at this many characters until it is opened. */
 export const CELL_CHARS = 80;
 

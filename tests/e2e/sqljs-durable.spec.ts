@@ -29,6 +29,30 @@ test('what was acknowledged is there after a reload', async ({ newTab }) => {
   expect(rows).toEqual([{ kind: 'indexeddb', name: NAME }, [{ a: 'ä\0€', b: '00FF' }]]);
 });
 
+test('I12: never two writing transactions at once, for which a killed Chromium would delete everything', async ({ newTab }) => {
+  const page = await newTab();
+  const [most, snapshots] = await page.evaluate(async (name) => {
+    let [open, most, snapshots] = [0, 0, 0];
+    const { transaction } = IDBDatabase.prototype;
+    IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...given: Parameters<typeof transaction>) {
+      const begun = transaction.apply(this, given);
+      if (begun.mode !== 'readwrite') return begun;
+      most = Math.max(most, ++open);
+      if ([...begun.objectStoreNames].join() === 'chunks') snapshots += 1;
+      for (const end of ['complete', 'abort']) begun.addEventListener(end, () => (open -= 1));
+      return begun;
+    };
+    const database = await sql.open({ storage: { indexedDB: name }, snapshotAfterBytes: 1 });
+    await database.batch([{ sql: 'CREATE TABLE t (a TEXT) STRICT' }]);
+    for (let i = 0; i < 200; i++) await database.batch([{ sql: 'INSERT INTO t VALUES (?)', params: ['x'.repeat(500)] }]);
+    await database.close();
+    return [most, snapshots];
+  }, NAME);
+  expect(most).toBe(1);
+  // Snapshots were written while commits went on.
+  expect(snapshots).toBeGreaterThan(3);
+});
+
 test('I12: a tab that dies in the middle of a commit, or of a snapshot, loses nothing acknowledged', async ({ newTab }) => {
   test.setTimeout(60_000 + ROUNDS * 15_000);
   let before = 0;

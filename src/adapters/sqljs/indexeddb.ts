@@ -13,7 +13,8 @@ const VERSION = 1;
 const STORES = ['meta', 'chunks', 'journal'] as const;
 type StoreName = (typeof STORES)[number];
 
-export const CHUNK_BYTES = 1024 * 1024;
+/** Small enough that a commit which has to wait for one piece hardly waits. */
+export const CHUNK_BYTES = 256 * 1024;
 
 /** How long IndexedDB may take to open, before the database is in memory instead. */
 export const OPEN_MS = 10_000;
@@ -49,6 +50,7 @@ class IndexedDbStore implements JournalStore {
   readonly #writer = newName();
   #chunkSet = NO_CHUNKS;
   #gone = false;
+  #written: Promise<unknown> = Promise.resolve();
 
   constructor(database: IDBDatabase, label: string) {
     this.#database = database;
@@ -81,7 +83,15 @@ class IndexedDbStore implements JournalStore {
     }
   }
 
-  async claim(loaded: Stored): Promise<boolean> {
+  claim(loaded: Stored): Promise<boolean> {
+    return this.#alone(() => this.#claim(loaded));
+  }
+
+  append(record: JournalRecord): Promise<void> {
+    return this.#alone(() => this.#append(record));
+  }
+
+  async #claim(loaded: Stored): Promise<boolean> {
     const transaction = this.#begin(STORES, 'readwrite');
     let unchanged = true;
     const meta = transaction.objectStore('meta');
@@ -103,7 +113,7 @@ class IndexedDbStore implements JournalStore {
     return unchanged;
   }
 
-  async append(record: JournalRecord): Promise<void> {
+  async #append(record: JournalRecord): Promise<void> {
     const transaction = this.#begin(['meta', 'journal'], 'readwrite');
     const fence = this.#fence(transaction);
     try {
@@ -120,19 +130,23 @@ class IndexedDbStore implements JournalStore {
     const id = newName();
     const bytes = snapshot.bytes ?? new Uint8Array(0);
     const count = Math.ceil(bytes.length / CHUNK_BYTES);
-    // Only the last transaction makes the pieces count. Until then they are in nobody's way, commits included.
+    // Only the last transaction makes the pieces count. Until then commits go between them.
     for (let i = 0; i < count; i++) {
-      const transaction = this.#begin(['chunks'], 'readwrite');
-      transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]);
-      await this.#complete(transaction);
+      await this.#alone(() => {
+        const transaction = this.#begin(['chunks'], 'readwrite');
+        transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]);
+        return this.#complete(transaction);
+      });
     }
-    const transaction = this.#begin(STORES, 'readwrite');
-    const fence = this.#fence(transaction);
     const meta: SnapshotMeta = { id, n: snapshot.n, at: snapshot.at, sum: snapshot.sum, bytes: bytes.length, chunks: count, answers: snapshot.answers };
-    transaction.objectStore('meta').put(meta, 'snapshot');
-    transaction.objectStore('journal').delete(IDBKeyRange.upperBound(snapshot.n));
-    transaction.objectStore('chunks').delete(keysOf(previous));
-    await this.#complete(transaction, fence);
+    await this.#alone(() => {
+      const transaction = this.#begin(STORES, 'readwrite');
+      const fence = this.#fence(transaction);
+      transaction.objectStore('meta').put(meta, 'snapshot');
+      transaction.objectStore('journal').delete(IDBKeyRange.upperBound(snapshot.n));
+      transaction.objectStore('chunks').delete(keysOf(previous));
+      return this.#complete(transaction, fence);
+    });
     this.#chunkSet = id;
   }
 
@@ -144,6 +158,17 @@ class IndexedDbStore implements JournalStore {
   #leave(): void {
     this.#gone = true;
     this.#database.close();
+  }
+
+  /**
+   * One writing transaction at a time. Chromium stores a transaction in parts and takes back the unfinished ones when
+   * it starts again; killed with two of them unfinished, it finds the database corrupt and deletes all that the
+   * origin stored.
+   */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#written.then(work);
+    this.#written = done.catch(() => undefined);
+    return done;
   }
 
   #begin(stores: readonly StoreName[], mode: IDBTransactionMode): IDBTransaction {

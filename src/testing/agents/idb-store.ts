@@ -23,10 +23,16 @@ export async function indexedDbStore(name: string): Promise<SessionStore> {
   const database = await result(open);
   database.onversionchange = () => database.close();
 
-  const write = async (stores: readonly string[], work: (transaction: IDBTransaction) => void) => {
-    const transaction = database.transaction([...stores], 'readwrite');
-    work(transaction);
-    await done(transaction);
+  // One at a time: a Chromium killed with two unfinished writing transactions of one database deletes all that the origin stored.
+  let written: Promise<unknown> = Promise.resolve();
+  const write = (stores: readonly string[], work: (transaction: IDBTransaction) => void): Promise<void> => {
+    const writing = written.then(() => {
+      const transaction = database.transaction([...stores], 'readwrite');
+      work(transaction);
+      return done(transaction);
+    });
+    written = writing.catch(() => undefined);
+    return writing;
   };
   const entriesOf = (transaction: IDBTransaction, sessionId: string) => transaction.objectStore('entries').index('sessionId').getAll(sessionId);
   return {

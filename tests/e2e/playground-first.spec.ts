@@ -95,6 +95,8 @@ test('the SQL console reads a copy, and harms nothing', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();
   await pg.say('My cat is called Ada.');
+  // The panel follows the commits at its own pace; the end of the turn is the last of them.
+  await expect.poll(() => pg.region('Database').getByRole('table').first().innerText()).toContain('turn_ended');
   const before = await pg.rowCount('acp_session_events');
   const sql = page.getByRole('textbox', { name: 'SQL' });
   await sql.fill('DELETE FROM acp_session_events; SELECT count(*) AS left FROM acp_session_events');

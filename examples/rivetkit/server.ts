@@ -2,7 +2,7 @@
  * A runner: a process that runs the actors. `node server.ts AGENT [ARG…]`
  *
  * By itself it starts RivetKit's engine on 127.0.0.1:6420 beside it; with RIVET_ENDPOINT it joins the engine there, and
- * several of it share the actors.
+ * several of it share the actors. RIVET_ENVOY_VERSION, higher with each deploy, makes the older ones hand theirs over.
  */
 // #region actor
 import { stdioLauncher } from 'acp-rehydrate/stdio';

@@ -1,6 +1,6 @@
 /** A host as a RivetKit actor, on the real engine: sleeps, wakes, dies and comes back. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { followSession, type SessionConnection } from '../../src/adapters/rivetkit/index.ts';
+import { followSession } from '../../src/adapters/rivetkit/index.ts';
 import type { SessionEvent } from '../../src/engine/index.ts';
 import { startCluster, until, type Cluster } from './support/cluster.ts';
 import { said } from './support/events.ts';
@@ -46,7 +46,7 @@ describe('a session in an actor', () => {
     const connection = handle.connect();
     const seen: SessionEvent[] = [];
     const following = (async () => {
-      for await (const event of followSession(connection as unknown as SessionConnection, sessionId, { signal: stop.signal })) seen.push(event);
+      for await (const event of followSession(connection, sessionId, { signal: stop.signal })) seen.push(event);
     })();
     // So many words of a user are one event, of more than a broadcast carries; several are more than a page.
     for (let i = 0; i < 4; i++) await handle.prompt(sessionId, `help ${'words and more words '.repeat(15_000)}`);
@@ -68,7 +68,7 @@ describe('a session in an actor', () => {
     const seen: SessionEvent[][] = [[], []];
     const connections = [cluster.client(), cluster.client()].map((client) => client.sessions.getOrCreate(['main']).connect());
     const following = connections.map(async (connection, index) => {
-      for await (const event of followSession(connection as unknown as SessionConnection, sessionId, { after: index * 2, signal: stop.signal })) seen[index]?.push(event);
+      for await (const event of followSession(connection, sessionId, { after: index * 2, signal: stop.signal })) seen[index]?.push(event);
     });
     await handle.prompt(sessionId, 'stream 40 chunks');
     await handle.prompt(sessionId, 'My name is Ada.');

@@ -4,7 +4,7 @@
  * runner: it must be the truth, and the prompt must not have run twice.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { followSession, type SessionConnection } from '../../src/adapters/rivetkit/index.ts';
+import { followSession } from '../../src/adapters/rivetkit/index.ts';
 import type { SessionEvent } from '../../src/engine/index.ts';
 import { startCluster, until, type Cluster, type Runner } from './support/cluster.ts';
 import { said, sentTo } from './support/events.ts';
@@ -87,13 +87,26 @@ describe('a runner that dies', () => {
     await main().close('asleep');
   });
 
+  it('I4: where another machine goes on, without the agent’s own store: the record tells it', async () => {
+    await main().create({ agent: 'native', cwd: '/tmp', sessionId: 'moved' });
+    await main().prompt('moved', 'My name is Ada.');
+    await runner.kill();
+    runner = await cluster.startRunner({ AGENT_STORE: `${cluster.home}/elsewhere` });
+    const { turnId, report } = await main().prompt('moved', 'What is my name?');
+    expect(report.tier).toBe('transcript');
+    expect(said(await main().history('moved'), turnId)).toContain('Ada');
+    await main().close('moved');
+    await runner.kill();
+    runner = await cluster.startRunner();
+  });
+
   it('I2: under a client that follows: it goes on where it was, with no gap and no repeat', async () => {
     const { cut } = await inATurn('watched');
     const stop = new AbortController();
     const shown: SessionEvent[] = [];
     const connection = main().connect();
     const following = (async () => {
-      for await (const event of followSession(connection as unknown as SessionConnection, 'watched', { signal: stop.signal })) shown.push(event);
+      for await (const event of followSession(connection, 'watched', { signal: stop.signal })) shown.push(event);
     })();
     await until(() => shown.length > 20, 'it sees the turn');
     await runner.kill();

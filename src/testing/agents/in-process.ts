@@ -83,9 +83,13 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
       },
       async pull(controller) {
         const { done, value } = await fromAgent.read();
-        if (over) return;
+        if (over || !host) return;
         if (done) finish({ kind: 'quit', code: 0, signal: null });
         else controller.enqueue(value);
+      },
+      cancel() {
+        // Whoever does not listen any more has ended nothing: the process lives until it is ended, and can be.
+        host = null;
       },
     },
     { highWaterMark: 0 },

@@ -182,7 +182,7 @@ describe('a replay of ten thousand updates', () => {
       if (message.method === 'session/load') {
         for (let i = 0; i < turn; i++) {
           const question = `question number ${i}`;
-          // .
+          // Cut differently than it was said.
           agent.say(...Array.from({ length: 10 }, (_, at) => update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text: question.slice(at * 2, at === 9 ? undefined : at * 2 + 2) }, messageId: `u${i}` })), ...told(i));
         }
       }

@@ -4,7 +4,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { sitemapPaths } from './site-support/watch.ts';
 
 const DESK = { width: 1440, height: 900 };
-const PARTS = 4;
+const PARTS = 6;
 const PHONE = { width: 320, height: 700 };
 
 /** The playground has its own checks: it is an application, and busy while it starts. */

@@ -14,7 +14,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT, inRoot } from './support/paths.mjs';
 import { distTag, provenanceProblem, releaseRefusals } from './support/release.mjs';
-import { continueOnProjectNode, main, run, SetupError } from './support/run.mjs';
+import { main, run, SetupError } from './support/run.mjs';
 import { setUp } from './support/setup.mjs';
 
 const readJson = (file) => (existsSync(inRoot(file)) ? JSON.parse(readFileSync(inRoot(file), 'utf8')) : null);
@@ -58,8 +58,6 @@ async function isPublished(name, version) {
 
 /** Packs into a directory; gives the archive's path and what npm tells about it. */
 async function pack(directory) {
-  rmSync(inRoot('dist/.build-hash'), { force: true });
-  await output(process.execPath, [inRoot('scripts/build-lib.mjs')]);
   const text = await output('npm', ['pack', '--ignore-scripts', '--json', '--loglevel=error', '--pack-destination', directory]);
   const told = JSON.parse(text.slice(text.search(/^[[{]/m)));
   const [about] = Array.isArray(told) ? told : Object.values(told);
@@ -86,8 +84,9 @@ await main(async () => {
   if (dryRun && unproven) console.error(`Still to do: ${unproven}`);
   if (values.check) return void console.log(`${facts.name} ${facts.version} may be published.`);
 
+  // Whatever dist/ holds, what is published is built now.
+  rmSync(inRoot('dist/.build-hash'), { force: true });
   await setUp();
-  await continueOnProjectNode();
   const directory = mkdtempSync(path.join(tmpdir(), 'release-'));
   try {
     const packed = await pack(directory);

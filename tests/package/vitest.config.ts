@@ -6,8 +6,9 @@ export default defineConfig({
     include: ['*.test.ts'],
     // Builds, packs and installs, once for all files.
     globalSetup: ['support/setup.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Compilers, npm and a browser: a busy machine is slow, and not wrong.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     maxWorkers: 2,
   },
 });

@@ -81,13 +81,15 @@ export async function* followSession(
     while (!signal?.aborted) {
       if (behind) {
         behind = false;
-        // A page may be short because it would have been too large: only an empty one is the end.
+        // A page may be short because it would have been too large: the end is an empty one, or where the broadcasts go on.
         for (let events = await page(); events && events.length > 0; events = await page()) {
           for (const event of events) {
             if (signal?.aborted) return;
             cursor = event.seq;
             yield event;
           }
+          waiting = waiting.filter((event) => event.seq > cursor);
+          if (waiting[0]?.seq === cursor + 1) break;
         }
         continue;
       }

@@ -68,7 +68,7 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
           <Steps pg={pg} />
           <Talk
             pg={pg}
-            hint="Nothing has been said yet. Run the first step above, or type a prompt of your own."
+            hint={pg.scenario.value.steps.length > 0 ? 'Nothing has been said yet. Run the first step above, or type a prompt of your own.' : 'Nothing has been said yet. Tell the agent something it should remember, such as “My cat is called Ada.”'}
             above={<SessionBar sessions={pg.sessions} sessionId={pg.sessionId} onSession={(id) => void places.chooseSession(id)} />}
             below={
               <Faults

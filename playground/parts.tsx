@@ -3,7 +3,7 @@ import { computed } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { Conversation } from './panels/Conversation.tsx';
-import { beat, MachinePanel } from './panels/Machine.tsx';
+import { beat, MachinePanel, type Keeping } from './panels/Machine.tsx';
 import { Notices } from './panels/Notices.tsx';
 import { PromptForm } from './panels/Prompt.tsx';
 import { ScenarioBar } from './panels/ScenarioBar.tsx';
@@ -34,13 +34,14 @@ export function Steps({ pg }: PartProps) {
 export function Picture({ pg }: PartProps) {
   const shown = useMemo(
     () => ({
+      keeping: computed((): Keeping => (pg.shelf.unopened.value ? 'closed' : pg.shelf.durable.value ? 'durable' : 'volatile')),
       events: computed(() => pg.view.value.info?.latestSeq ?? 0),
       pulse: computed(() => beat(pg.keeper.frames.value.at(-1)?.at)),
       flash: computed(() => beat(pg.commits.value === 0 ? undefined : Date.now())),
     }),
     [pg],
   );
-  return <MachinePanel machine={pg.machine} sessionId={pg.sessionId} durable={pg.shelf.durable} events={shown.events} flash={shown.flash} pulse={shown.pulse} />;
+  return <MachinePanel machine={pg.machine} sessionId={pg.sessionId} keeping={shown.keeping} events={shown.events} flash={shown.flash} pulse={shown.pulse} />;
 }
 
 /** The conversation and where one types. `above` and `below` are what the page puts around it. */

@@ -1,12 +1,15 @@
+import { useComputed } from '@preact/signals';
 import { BootSteps } from '../panels/BootSteps.tsx';
 import { ReportPanel } from '../panels/Report.tsx';
 import { Picture, Steps, Talk, type PartProps } from '../parts.tsx';
 
 /** One scenario between two paragraphs: its steps, the machine, the conversation and the report. */
 export function Embed({ pg, more }: PartProps & { readonly more: string }) {
+  // A part that need not be here is no news in the middle of a page.
+  const steps = useComputed(() => pg.boot.steps.value.filter((step) => step.state !== 'absent'));
   return (
     <div class="rp rp-embed">
-      <BootSteps steps={pg.boot.steps} />
+      <BootSteps steps={steps} />
       <Steps pg={pg} />
       <Picture pg={pg} />
       <Talk pg={pg} hint="Run the first step, or type a prompt of your own." />

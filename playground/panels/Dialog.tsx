@@ -2,8 +2,11 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Button } from './Button.tsx';
 
-/** A modal dialog: the browser keeps the focus in it and gives it back. Escape closes it. */
-export function Dialog(props: { readonly title: string; readonly onClose: () => void; readonly children: ComponentChildren; readonly close?: string }) {
+/**
+ * A modal dialog, with `action` beside the way out. The browser keeps the focus in it and gives it back;
+ * Escape closes it.
+ */
+export function Dialog(props: { readonly title: string; readonly onClose: () => void; readonly children: ComponentChildren; readonly close?: string; readonly action?: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     dialog.current?.showModal();
@@ -12,8 +15,9 @@ export function Dialog(props: { readonly title: string; readonly onClose: () => 
     <dialog ref={dialog} class="rp-dialog" aria-labelledby="rp-dialog-title" onClose={props.onClose}>
       <h2 id="rp-dialog-title">{props.title}</h2>
       {props.children}
-      <div class="rp-row">
-        <Button tone="quiet" onPress={() => dialog.current?.close()}>{props.close ?? 'Close'}</Button>
+      <div class="rp-row rp-dialog-end">
+        {props.action}
+        <Button onPress={() => dialog.current?.close()}>{props.close ?? 'Close'}</Button>
       </div>
     </dialog>
   );

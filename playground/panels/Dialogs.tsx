@@ -40,7 +40,7 @@ export function ShareDialog(props: { readonly link: string; readonly bridged: bo
 export function ResetDialog(props: { readonly inventory: Inventory; readonly onClose: () => void; readonly onConfirm: () => void }) {
   const { stored, forks } = props.inventory;
   return (
-    <Dialog title="Start from nothing?" close="Keep everything" onClose={props.onClose}>
+    <Dialog title="Start from nothing?" close="Keep everything" onClose={props.onClose} action={<Button tone="harm" onPress={props.onConfirm}>Delete all of it</Button>}>
       <p>This deletes, in this browser and for every tab of this site:</p>
       <ul>
         <li>
@@ -51,9 +51,6 @@ export function ResetDialog(props: { readonly inventory: Inventory; readonly onC
         <li>the choices kept for this page.</li>
       </ul>
       <p>Agents behind a bridge keep their own sessions. It cannot be undone: export the database first if you want it back.</p>
-      <div class="rp-row">
-        <Button tone="harm" onPress={props.onConfirm}>Delete all of it</Button>
-      </div>
     </Dialog>
   );
 }

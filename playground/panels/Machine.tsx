@@ -5,6 +5,10 @@ import { STATIONS, type AgentStatus, type HostStatus, type Machine, type Station
 
 const HOST: Readonly<Record<HostStatus, string>> = { opening: 'opening', awake: 'awake', asleep: 'asleep' };
 
+/** Whether what is committed outlives the page. `closed`: nothing can be committed yet. */
+export type Keeping = 'closed' | 'durable' | 'volatile';
+const KEEPING: Readonly<Record<Keeping, string>> = { closed: 'not open', durable: 'durable', volatile: 'in memory' };
+
 const MARK: Readonly<Record<StationState, { readonly glyph: string; readonly word: string }>> = {
   idle: { glyph: '○', word: 'not tried' },
   absent: { glyph: '–', word: 'not offered' },
@@ -31,14 +35,14 @@ export const beat = (at: number | undefined): number => (at === undefined ? 0 : 
 export function MachinePanel(props: {
   readonly machine: ReadonlySignal<Machine>;
   readonly sessionId: ReadonlySignal<string | null>;
-  /** What is committed outlives the page. */
-  readonly durable: ReadonlySignal<boolean>;
+  readonly keeping: ReadonlySignal<Keeping>;
   readonly events: ReadonlySignal<number>;
   /** Changes when something was stored, and when something crossed the wire; a change is shown as a short light. */
   readonly flash: ReadonlySignal<number>;
   readonly pulse: ReadonlySignal<number>;
 }) {
   const machine = props.machine.value;
+  const keeping = props.keeping.value;
   const linked = machine.agent !== 'asleep' && machine.agent !== 'dead';
   return (
     <Panel name="Machine" class="rp-machine-panel">
@@ -58,14 +62,14 @@ export function MachinePanel(props: {
           <p class="rp-state" role="status" aria-label="Agent status">{machine.agent}</p>
           <p class="rp-detail">{AGENT_DETAIL[machine.agent]}</p>
         </div>
-        <div class="rp-box rp-db" data-state={props.durable.value ? 'durable' : 'volatile'}>
+        <div class="rp-box rp-db" data-state={keeping}>
           <span key={props.flash.value} class="rp-flash" aria-hidden="true" />
           <h3>Database</h3>
-          <p class="rp-state">{props.durable.value ? 'durable' : 'in memory'}</p>
+          <p class="rp-state">{KEEPING[keeping]}</p>
           <p class="rp-detail">
             {count(props.events.value, 'event')}
             {props.sessionId.value ? <> of <code>{props.sessionId.value}</code></> : null}
-            {props.durable.value ? null : ', until this page is closed'}
+            {keeping === 'volatile' ? ', until this page is closed' : null}
           </p>
         </div>
         <ol class="rp-path" aria-label="The way back">

@@ -172,7 +172,7 @@ export class Shelf {
     this.#database = database;
     this.#reader = await openReader(database);
     this.branch.value = branch;
-    this.warning.value = database.warning;
+    this.warning.value = database.warning && !database.warning.includes(IN_MEMORY) ? `${database.warning} ${IN_MEMORY}` : database.warning;
     this.durable.value = database.durable;
     pg.watch.forget();
     pg.tables.use(database);

@@ -196,7 +196,7 @@ async function tryStore(options: SqljsOptions, name: string): Promise<JournalSto
   } catch (error) {
     const { name: kind, message } = error as { name?: string; message?: string };
     // Not swallowed: it is what people are told, in \`storage.reason\`.
-    return { reason: `The browser does not let this page keep data (${[kind, message].filter(Boolean).join(': ')}). It is kept until the page is closed.` };
+    return { reason: `The browser does not let this page keep data (${[kind, message].filter(Boolean).join(': ')}).` };
   }
 }
 

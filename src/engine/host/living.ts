@@ -39,7 +39,7 @@ export interface Living {
   endAll(cause: EndCause): Promise<void>;
   /** The secret values that can be had without starting anything, for redaction. */
   knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>): Promise<SecretValues['known']>;
-  /** Takes and lets go of a session that is not live, so that what a dead host left running is ended. */
+  /** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */
   settleLeftBehind(sessionId: string, slot: Slot): Promise<void>;
   authenticate(agent: string, methodId: string): Promise<void>;
 }
@@ -282,7 +282,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
   }
 
   async function settleLeftBehind(sessionId: string, slot: Slot): Promise<void> {
-    if (slot.activity.kind !== 'asleep') return;
+    const { activity } = slot;
+    if (activity.kind === 'live' || activity.kind === 'prompting') {
+      const stored = await store.session(sessionId);
+      // What runs is ours, and ends by itself.
+      if (stored?.lease.owner === lease.self) return;
+      // Another host took the session over, and this one has not noticed yet.
+      await activity.session.shutdown({ kind: 'taken_over', words: 'the session was taken over by another host' }, 'kill');
+    }
     const { fence } = await takeLease(lease, sessionId);
     hub.poke(sessionId);
     await database.batch([releaseStatement(fence)]);

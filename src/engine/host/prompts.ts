@@ -88,6 +88,8 @@ export function createPrompts({ config, store, slots, living }: { config: Config
       await slots.serially(sessionId, () => living.settleLeftBehind(sessionId, slot));
       turn = (await store.turnByKey(sessionId, prior.idempotencyKey as string)) ?? turn;
     }
+    // It is over, and its end not yet in the record.
+    if (turn.state === 'running') throw inProgress(sessionId, turn.turnId);
     if (turn.error) throw new RehydrateError(turn.error.code, turn.error.message, { turnId: turn.turnId, ...(turn.error.data as object | undefined) });
     return { turnId: turn.turnId, stopReason: turn.stopReason as StopReason, report: turn.report, repeated: true };
   }

@@ -60,6 +60,8 @@ interface SeenId {
   said: string | null;
   /** How much of `said` has come again, while it comes again. */
   repeated: number;
+  /** All of it came again at once. */
+  twice: boolean;
 }
 
 export function createReplayLog(clean: (role: Role, text: string, first: boolean) => string, maxKept = FIXED_LIMITS.replayChars): ReplayLog {
@@ -72,6 +74,25 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
   let released = 0;
   let open: { role: Role; from: number; messageId: string | null } | null = null;
   let users = 0;
+  /** Of the messages long enough to tell: how many came twice at once, and how many did not. */
+  const telling = { twice: 0, once: 0 };
+
+  /**
+   * Whether a message that was just said is said again. Of a long one that is certain; a short one may be a word said
+   * twice (“ha”, “ha”), unless this agent sends every message twice.
+   */
+  const isSaidAgain = (seen: SeenId, said: string): boolean => {
+    if (seen.said !== said) return false;
+    const long = isTelling(squeeze(said));
+    if (!long && (telling.twice === 0 || telling.once > 0 || seen.twice)) return false;
+    if (long && !seen.twice) telling.twice++;
+    seen.twice = true;
+    return true;
+  };
+
+  const countOnce = (before: SeenId | undefined): void => {
+    if (before && !before.twice && before.said !== null && isTelling(squeeze(before.said))) telling.once++;
+  };
 
   /** Whether the chunk repeats what a message with this id said before. */
   const isRepeat = (update: SessionUpdate): boolean => {
@@ -86,7 +107,8 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
     const said = kind === '' ? text : JSON.stringify((update as { content?: unknown }).content);
     const seen = ids.get(name);
     if (!seen) {
-      ids.set(name, { said, repeated: 0 });
+      countOnce(ids.get(current[stream] ?? ''));
+      ids.set(name, { said, repeated: 0, twice: false });
       current[stream] = name;
       return false;
     }
@@ -95,8 +117,7 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
       seen.repeated = (seen.repeated + said.length) % Math.max(1, seen.said.length);
       return true;
     }
-    // All of it again, at once: a message sent twice, where it is long enough not to be a word said twice.
-    if (current[stream] === name && seen.said === said && isTelling(squeeze(said))) return true;
+    if (current[stream] === name && isSaidAgain(seen, said)) return true;
     // More of it, perhaps after something else came in between.
     seen.said += said;
     current[stream] = name;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createHost, SqlError, type LeaseOwner, type SqlDatabase } from '../../../src/engine/index.ts';
 import { judgeLease } from '../../../src/engine/host/lease.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
-import { CWD, QUICK, world } from './helpers.ts';
+import { CWD, QUICK, until, world } from './helpers.ts';
 
 const bound = (db: SqlDatabase): SqlDatabase => ({ query: (sql, params) => db.query(sql, params), batch: (statements) => db.batch(statements), close: () => db.close() });
 
@@ -52,6 +52,24 @@ describe('I9: a session is live in at most one host', () => {
     expect(await next.history('s')).toEqual(log);
     expect((await next.prompt('s', 'Thanks.')).report.tier).toBe('live');
     await next.sleep();
+  });
+
+  it.each([
+    ['is session_busy while that host lives', true, 'session_busy'],
+    ['has an unknown outcome when that host is dead', false, 'turn_outcome_unknown'],
+  ])('a key that runs in a host that took the session over %s, also for the host that has not noticed', async (_, alive, code) => {
+    const { wake } = await world();
+    const owners = new Map<string, boolean>();
+    const ownerAlive = (owner: LeaseOwner) => owners.get(owner.hostId) ?? true;
+    const [first, second] = [await wake({ ownerAlive }), await wake({ ownerAlive })];
+    await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    owners.set(first.hostId, false);
+    const over = second.prompt('s', 'ask permission', { idempotencyKey: 'k' }).catch((error: unknown) => error);
+    await until(async () => (await second.history('s')).some((event) => event.kind === 'permission_requested'));
+    owners.set(second.hostId, alive);
+    await expect(first.prompt('s', 'ask permission', { idempotencyKey: 'k' })).rejects.toMatchObject({ code });
+    await second.sleep();
+    await over;
   });
 
   it('a dead owner keeps nobody waiting, and what it left running is interrupted (I12)', async () => {

@@ -8,6 +8,30 @@ import { agent, match, said, store, thought, tool, user } from './replay.ts';
 const two = () => log().user('Remember blue').agent('OK,', ' blue.').end().user('Which colour?').agent('Bl', 'ue').end();
 const replayOfTwo = [user('Remember blue'), agent('OK, blue.'), user('Which colour?'), agent('Blue')];
 
+describe('I3: an agent that sends each message twice', () => {
+  const numbered = (updates: readonly ReturnType<typeof user>[]) => updates.map((update, i) => ({ ...update, messageId: `m${i}` }) as ReturnType<typeof user>);
+  const twice = (updates: readonly ReturnType<typeof user>[]) => numbered(updates).flatMap((update) => [update, update]);
+
+  it('does so with short ones too: what is new is imported once', async () => {
+    const result = await match(two(), twice([...replayOfTwo, user('And now?'), agent('Yes.'), user('Sure?'), agent('ha')]));
+    expect(said(result)).toEqual(['user And now?', 'agent Yes.', 'user Sure?', 'agent ha']);
+    expect(result).toMatchObject({ matched: 4, missing: 0 });
+  });
+
+  it.each([
+    ['sends each once', numbered(replayOfTwo)],
+    ['sent a long one once', [...numbered(replayOfTwo), user('A longer question', 'x'), ...twice([user('A longer question')])]],
+  ])('but a word said twice stays one where the agent %s', async (_, before) => {
+    const result = await match(two(), [...before, user('Funny?', 'q'), agent('ha', 'l'), agent('ha', 'l')]);
+    expect(said(result).at(-1)).toBe('agent haha');
+  });
+
+  it('and no word of a message that came twice is lost', async () => {
+    const result = await match(two(), [...twice(replayOfTwo), user('Funny?', 'q'), user('Funny?', 'q'), agent('ha', 'l'), agent('ha', 'l'), agent('ha', 'l'), agent('ha', 'l')]);
+    expect(said(result).at(-1)).toMatch(/^agent (?:ha)+$/);
+  });
+});
+
 describe('I3: a replay of what we have adds nothing', () => {
   it.each([
     ['whole, in whole messages', replayOfTwo],

@@ -6,6 +6,7 @@ import sirv from 'sirv';
 import { BRIDGE_ENDPOINT, hostIsOurs, mayHaveBridge } from './bridge-endpoint.mjs';
 import { ROOT } from './paths.mjs';
 import { SetupError } from './run.mjs';
+import { useSite } from './site-build.mjs';
 
 export const HOST = '127.0.0.1';
 
@@ -108,6 +109,7 @@ export async function serveSite({ dir, port, defaultPort }) {
       }),
     );
   });
+  const release = useSite(dir);
   await listen(server, port === undefined ? Array.from({ length: PORTS_TRIED }, (_, n) => defaultPort + n) : [port]);
   return {
     ...door.open(server.address().port),
@@ -116,6 +118,7 @@ export async function serveSite({ dir, port, defaultPort }) {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
+      release();
     },
   };
 }

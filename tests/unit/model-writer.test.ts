@@ -137,6 +137,16 @@ describe('a batch that fails', () => {
     },
   );
 
+  it('I3: a writer that believes in a batch the log does not hold leaves no gap: it is refused, looks, and goes on from there', async () => {
+    for (const event of [note(7), started]) {
+      const { inner, stored } = await failing('full', 'unwritten');
+      const writer = createWriter({ db: inner, store: createStore(inner), fence: FENCE, latestSeq: 5, limits: DEFAULT_LIMITS, clock: () => 0, onCommitted: () => undefined, onLost: () => undefined });
+      await expect(writer.append({ events: [event] })).rejects.toMatchObject({ kind: 'constraint' });
+      expect(await writer.append({ events: [note(1)] })).toEqual({ firstSeq: 1, lastSeq: 1 });
+      expect(await stored()).toEqual([[1, '1']]);
+    }
+  });
+
   it('I11: what the agent said behind something that could not be written is refused with it; the rest is not', async () => {
     const { writer, stored } = await failing('full', 'unwritten');
     const failed: unknown[] = [];

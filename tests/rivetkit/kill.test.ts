@@ -114,7 +114,7 @@ describe('a runner that dies', () => {
     await cut;
     await main().prompt('watched', 'What is my name?');
     const stored = await main().history('watched');
-    await until(() => shown.at(-1)?.seq === stored.at(-1)?.seq, 'it has seen all');
+    await until(() => shown.at(-1)?.seq === stored.at(-1)?.seq, 'it has seen all', 120_000);
     stop.abort();
     await following;
     expect(shown).toEqual(stored);

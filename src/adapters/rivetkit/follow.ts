@@ -15,6 +15,11 @@ export interface SessionConnection {
 const PAGE = 500;
 /** Well below what RivetKit sends in one message, 1 MiB unless told otherwise. */
 const PAGE_BYTES = 512 * 1024;
+/**
+ * How long one read of the record may take before it is asked for again, in milliseconds. A connection whose runner died
+ * can be open for a while, and what was sent into it is never answered. Reading twice does no harm.
+ */
+export const READ_AGAIN_MS = 5_000;
 
 /**
  * Events with `seq > after`, with no gap and no repeat: a broadcast that does not follow on what was seen
@@ -64,7 +69,8 @@ export async function* followSession(
     for (;;) {
       const opening = opened;
       try {
-        return await connection.history(sessionId, { after: cursor, limit: PAGE, maxBytes: PAGE_BYTES });
+        const events = await answered(connection.history(sessionId, { after: cursor, limit: PAGE, maxBytes: PAGE_BYTES }));
+        if (events || signal?.aborted) return events;
       } catch (error) {
         if (!wasLost(error, status)) throw error;
         while (opened === opening && !signal?.aborted) {
@@ -105,6 +111,18 @@ export async function* followSession(
   } finally {
     signal?.removeEventListener('abort', nudge);
     for (const stop of stops) stop?.();
+  }
+}
+
+/** Null when there is no answer in time. A late failure is nobody's any more. */
+async function answered<T>(call: Promise<T>): Promise<T | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), READ_AGAIN_MS)));
+  try {
+    return await Promise.race([call, late]);
+  } finally {
+    clearTimeout(timer);
+    call.catch(() => undefined);
   }
 }
 

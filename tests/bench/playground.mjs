@@ -38,19 +38,21 @@ async function inFreshBrowser(work) {
 async function size(url) {
   return inFreshBrowser(async (context) => {
     const page = await context.newPage();
-    const bodies = [];
+    /** Bytes by address: a file that a second page asks for again, from the cache, is one file. */
+    const files = new Map();
     context.on('response', (response) => {
-      if (response.ok() && new URL(response.url()).pathname.startsWith('/_astro/')) bodies.push(response.body().then((body) => gzipSync(body, { level: 9 }).length, () => 0));
+      const { pathname } = new URL(response.url());
+      if (response.ok() && pathname.startsWith('/_astro/') && !files.has(pathname)) files.set(pathname, response.body().then((body) => gzipSync(body, { level: 9 }).length));
     });
+    const loaded = async () => (await Promise.all(files.values())).reduce((sum, bytes) => sum + bytes, 0);
     // What the pages around it load too is the site's, and counted there.
     await page.goto(url);
     await page.waitForTimeout(1_000);
-    const site = (await Promise.all(bodies.splice(0))).reduce((sum, bytes) => sum + bytes, 0);
+    const site = await loaded();
     await page.goto(`${url}${PAGE}`);
     await say(page, 'My cat is called Ada.');
     await page.waitForTimeout(1_000);
-    const all = (await Promise.all(bodies)).reduce((sum, bytes) => sum + bytes, 0);
-    return { site, all };
+    return { site, own: (await loaded()) - site };
   });
 }
 
@@ -126,7 +128,7 @@ export async function run() {
   const dir = process.env.REHYDRATE_SITE ?? (await ensureSite((line) => console.error(line)));
   const server = await serveSite({ dir, port: 0, defaultPort: 0 });
   try {
-    const { site, all } = await size(server.url);
+    const { site, own } = await size(server.url);
     const loads = [];
     for (let i = 0; i < COLD_LOADS; i++) loads.push(await coldLoad(server.url));
     const typeable = Math.round(median(loads.map((load) => load.typeable)));
@@ -137,7 +139,8 @@ export async function run() {
     return {
       name: 'playground',
       results: [
-        row('loaded by the playground, gzip, wasm included', `${kB(all)} kB`, '≤ 620 kB', all <= 620_000),
+        row('loaded by the playground, gzip, wasm included', `${kB(own)} kB`, '≤ 620 kB', own <= 620_000),
+        row('loaded by a first visit that begins at the playground: the site’s own files too', `${kB(own + site)} kB`),
         row('loaded by a page of prose, gzip', `${kB(site)} kB`),
         row(`cold load until a prompt can be typed, median of ${COLD_LOADS}`, `${typeable} ms`, '≤ 2 000 ms', typeable <= 2_000),
         row(`cold load until the session's database is open, median of ${COLD_LOADS}`, `${ready} ms`, '≤ 2 000 ms', ready <= 2_000),

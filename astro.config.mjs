@@ -26,7 +26,7 @@ export default defineConfig({
       lastUpdated: true,
       credits: false,
       tableOfContents: { minHeadingLevel: 2, maxHeadingLevel: 3 },
-      customCss: ['./src/site/styles/site.css'],
+      customCss: ['site', 'diagrams', 'search', 'print'].map((name) => `./src/site/styles/${name}.css`),
       routeMiddleware: './src/site/route-data.ts',
       components: overrides('Search', 'PageTitle', 'EditLink', 'Sidebar', 'ThemeProvider', 'ThemeSelect'),
       ...(repository ? { editLink: { baseUrl: `${repository}/edit/main/` }, social: [{ icon: 'github', label: 'Source', href: repository }] } : {}),

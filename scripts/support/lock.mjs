@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { STATE_DIR } from './paths.mjs';
 
-function alive(pid) {
+/** Whether a process of this id runs, of whomever. */
+export function alive(pid) {
   try {
     process.kill(pid, 0);
     return true;

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { filesUnder, hashFiles } from './files.mjs';
-import { withLock } from './lock.mjs';
+import { alive, withLock } from './lock.mjs';
 import { PROJECT_NODE, ROOT, STATE_DIR, inRoot } from './paths.mjs';
 import { SetupError, projectEnv, run } from './run.mjs';
 
@@ -57,15 +57,6 @@ export function useSite(dir, builds = BUILDS) {
 }
 
 const MARK = /^(.+)\.used-by-(\d+)$/;
-
-function alive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code === 'EPERM';
-  }
-}
 
 /** Removes all builds but the newest, the current one and those in use; and the marks of processes that are gone. */
 export function pruneSites(builds, current) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { inProcessLauncher } from '../../../src/testing/agents/in-process.ts';
 import { INITIALIZE, PLACE, rawClient, text } from './raw-client.ts';
 
-const spec = { agent: 'demo', cwd: '/work', sessionId: 's' };
+const spec = { agent: 'demo', cwd: '/project', sessionId: 's' };
 const start = async (launcher: ReturnType<typeof inProcessLauncher>) => {
   const process = await launcher.launch(spec, { signal: new AbortController().signal });
   const client = rawClient(process.stream);

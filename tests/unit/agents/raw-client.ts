@@ -64,5 +64,5 @@ export function rawClient(stream: MessageStream): RawClient {
 }
 
 export const INITIALIZE = { protocolVersion: 1, clientCapabilities: { fs: { readTextFile: true, writeTextFile: true } } };
-export const PLACE = { cwd: '/work', mcpServers: [] };
+export const PLACE = { cwd: '/project', mcpServers: [] };
 export const text = (words: string) => [{ type: 'text', text: words }];

@@ -6,7 +6,7 @@ import { AGENT_VARIANTS, behaviourOf, FAULT_PHASES, isAgentVariant, UNKNOWN_SHAP
 import type { AgentVariant } from '../../../src/testing/agents/variants.ts';
 import { INITIALIZE, PLACE, rawClient, text } from './raw-client.ts';
 
-const spec = { agent: 'demo', cwd: '/work', sessionId: 's' };
+const spec = { agent: 'demo', cwd: '/project', sessionId: 's' };
 const signal = new AbortController().signal;
 
 async function start(launcher: InProcessLauncher) {
@@ -25,7 +25,7 @@ async function twoLives(variant: AgentVariant, words = 'my name is Ada') {
   const two = await start(launcher);
   const load = () => two.client.request('session/load', { sessionId, ...PLACE });
   const resume = () => two.client.request('session/resume', { sessionId, ...PLACE });
-  const listed = async () => (await two.client.request('session/list', { cwd: '/work' })).result.sessions.map((each: { sessionId: string }) => each.sessionId);
+  const listed = async () => (await two.client.request('session/list', { cwd: '/project' })).result.sessions.map((each: { sessionId: string }) => each.sessionId);
   const messages = () => two.client.updates().filter((update) => /message_chunk$/.test(update.sessionUpdate));
   return { launcher, one, two, sessionId, load, resume, listed, messages };
 }
@@ -275,7 +275,7 @@ describe('what every agent does', () => {
     at.client.answers.set('fs/write_text_file', ({ path, content }) => (files.set(path, content), null));
     at.client.answers.set('fs/read_text_file', ({ path }) => ({ content: files.get(path) }));
     await prompt('write file notes.md: a b c');
-    expect(files).toEqual(new Map([['/work/notes.md', 'a b c']]));
+    expect(files).toEqual(new Map([['/project/notes.md', 'a b c']]));
     expect(at.client.updates('plan').length).toBe(2);
     expect(at.client.updates('tool_call')).toMatchObject([{ title: 'Write notes.md', kind: 'edit' }]);
     expect(at.client.updates('tool_call_update')).toMatchObject([{ status: 'completed' }]);
@@ -324,8 +324,8 @@ describe('what every agent does', () => {
     const ids = new Set([sessionId]);
     for (let i = 0; i < 60; i += 1) ids.add((await at.client.request('session/new', PLACE)).result.sessionId);
     await at.client.request('session/new', { ...PLACE, cwd: '/elsewhere' });
-    const first = (await at.client.request('session/list', { cwd: '/work' })).result;
-    const second = (await at.client.request('session/list', { cwd: '/work', cursor: first.nextCursor })).result;
+    const first = (await at.client.request('session/list', { cwd: '/project' })).result;
+    const second = (await at.client.request('session/list', { cwd: '/project', cursor: first.nextCursor })).result;
     expect(second.nextCursor).toBeUndefined();
     expect(new Set([...first.sessions, ...second.sessions].map((each: { sessionId: string }) => each.sessionId))).toEqual(ids);
     await at.client.request('session/delete', { sessionId });

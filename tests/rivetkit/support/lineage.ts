@@ -95,7 +95,7 @@ export class ActorLineage {
     for (const { text, answer } of this.#asked) {
       const stored = users.filter((user) => user === text).length;
       expect(sentTo(log, text), `I5: “${text}” was sent at most once`).toBeLessThanOrEqual(1);
-      expect(stored, `I1, I3: “${text}” is stored once, at least if it was sent`).toBe(1);
+      expect(stored, `I1, I3: “${text}” is stored once; sent ${sentTo(log, text)} times, and its caller was told ${JSON.stringify(answer)}`).toBe(1);
       const [, item, value] = /^My item (\w+) is (\w+)\.$/.exec(text) ?? [];
       if ('code' in answer) expect(answer.code, `“${text}”`).toBe('turn_outcome_unknown');
       else if (item) expect(remembered, `I4: ${item} was acknowledged and is remembered`).toContain(`item ${item}: ${value}`);

@@ -1,7 +1,7 @@
 /**
  * `kill -9` of a runner at every write of its actor and at random instants, on the real engine: the suite of
- * tests/faults, with the runner as the host's process. With `FAULTS=full` only: now and then a prompt that was
- * answered is not in the record after such a kill, and why is not known yet. `kill.test.ts` has the kills of the ordinary run.
+ * tests/faults, with the runner as the host's process. With `FAULTS=full` only;
+ * `kill.test.ts` has the kills of the ordinary run.
  */
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import type { AgentVariant } from '../../src/testing/agents/variants.ts';

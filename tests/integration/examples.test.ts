@@ -2,12 +2,12 @@
  * Runs the programs the documentation shows, as a reader would: a fresh directory, the built package by its
  * name, a scripted agent as a child process. What the pages say about a run is what is checked here.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runProgram } from '../support/run-program.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const AGENT = path.join(ROOT, 'dist/testing/agents/stdio.js');
@@ -22,17 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-function run(example: string, args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number | null; out: string; err: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [path.join(ROOT, 'examples', example), ...args], { cwd: directory, env: { ...process.env, ...env } });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (data: Buffer) => (out += data.toString()));
-    child.stderr.on('data', (data: Buffer) => (err += data.toString()));
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, out, err }));
-  });
-}
+const run = (example: string, args: readonly string[], env: Record<string, string> = {}) => runProgram(process.execPath, [path.join(ROOT, 'examples', example), ...args], { cwd: directory, env });
 
 const durable = (text: string) => run('durable.ts', [text, '--', ...agent]);
 

@@ -33,6 +33,19 @@ describe('a session in an actor', () => {
     expect(agentsAlive()).toHaveLength(0);
   });
 
+  it('a prompt that comes as the actor goes to sleep is answered by its next life', async () => {
+    const actor = cluster.client().sessions.getOrCreate(['going']);
+    await actor.create({ agent: 'native', cwd: '/tmp', sessionId: 'going' });
+    for (let round = 0; round < 6; round++) {
+      const asleep = actor.sleep();
+      await new Promise((resolve) => setTimeout(resolve, round * 4));
+      // One that was sent before may be cut off; none is refused because it came at a bad time.
+      const answer = await actor.prompt('going', `My number is ${round}.`).catch((error: unknown) => error);
+      if (answer instanceof Error) expect(answer).toMatchObject({ code: 'turn_outcome_unknown' });
+      await asleep;
+    }
+  });
+
   it('errors reach the client with their code and data', async () => {
     const actor = cluster.client().sessions.getOrCreate(['main']);
     await expect(actor.prompt('nobody', 'hello')).rejects.toMatchObject({ code: 'session_not_found', metadata: { sessionId: 'nobody' } });

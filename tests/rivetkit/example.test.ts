@@ -2,11 +2,11 @@
  * The example of the guide, as a user has it: copied out of the repository, with the package and RivetKit by their names,
  * two servers on one engine, and the client from the command line.
  */
-import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runProgram } from '../support/run-program.ts';
 import { startCluster, until, type Cluster, type Runner } from './support/cluster.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -36,17 +36,7 @@ afterAll(async () => {
 
 const agents = () => cluster.processes().filter(({ command }) => command.includes('agents/stdio.js') && !command.includes('server.ts'));
 
-function run(command: string, args: readonly string[]): Promise<{ code: number | null; out: string; err: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: directory, env: { ...process.env, RIVET_ENDPOINT: cluster.endpoint } });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (data: Buffer) => (out += data.toString()));
-    child.stderr.on('data', (data: Buffer) => (err += data.toString()));
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, out, err }));
-  });
-}
+const run = (command: string, args: readonly string[]) => runProgram(command, args, { cwd: directory, env: { RIVET_ENDPOINT: cluster.endpoint } });
 const client = (...args: string[]) => run(process.execPath, ['client.ts', ...args]);
 
 describe('the example', () => {

@@ -35,6 +35,8 @@ export interface SessionActorContext {
 /** Lives as long as the actor is awake. */
 export interface SessionActorVars {
   open: Promise<Opened> | null;
+  /** The actor goes to sleep: calls may still come, and belong to its next life. */
+  asleep: boolean;
 }
 
 interface Opened {
@@ -127,6 +129,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
         return await c.keepAwake(work(opened.host, ...args));
       } catch (error) {
         if (!RehydrateError.is(error)) throw error;
+        if (c.vars.asleep && isRefusedForSleep(error)) throw Object.assign(new UserError(error.message, { code: 'stopping', metadata: error.data }), { group: 'actor' });
         throw new UserError(error.message, { code: error.code, metadata: error.data });
       }
     };
@@ -135,7 +138,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
 
   return {
     db,
-    createVars: (): SessionActorVars => ({ open: null }),
+    createVars: (): SessionActorVars => ({ open: null, asleep: false }),
     createConnState: (c: { readonly request?: Request }): SessionConnState => ({ delivery: deliveryOf(c.request) }),
     onSleep: (c: SessionActorContext) => shutDown(c),
     onDestroy: (c: SessionActorContext) => shutDown(c),
@@ -171,7 +174,16 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   };
 }
 
+/**
+ * Whether a host that goes to sleep refused a call that did nothing yet. As RivetKit's own `actor.stopping` its client makes
+ * the call again, and the next life answers it.
+ */
+function isRefusedForSleep({ code }: RehydrateError): boolean {
+  return code === 'agent_exited' || code === 'invalid_argument';
+}
+
 async function shutDown(c: SessionActorContext): Promise<void> {
+  c.vars.asleep = true;
   const opening = c.vars.open;
   if (!opening) return;
   const { host, followed, stop } = await opening;

@@ -111,16 +111,13 @@ function expectCode(code: string) {
   };
 }
 
-/** The actor was about to sleep when the call came: nothing was sent, and the call may be made again. */
-const isRefusedBeforeSending = (error: unknown): boolean => (error as { code?: string }).code === 'agent_exited';
-
-/** Repeats a call that never reached the actor, whose way was lost, or that came as the actor went to sleep. What else the actor said stands. */
+/** Repeats a call that never reached the actor, or whose way was lost. What the actor itself said stands. */
 async function insisting<T>(call: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + 90_000; ; await new Promise((resolve) => setTimeout(resolve, 250))) {
     try {
       return await call();
     } catch (error) {
-      if (Date.now() > deadline || ((error as { group?: string }).group === 'user' && !isRefusedBeforeSending(error))) throw error;
+      if ((error as { group?: string }).group === 'user' || Date.now() > deadline) throw error;
     }
   }
 }

@@ -17,7 +17,7 @@ export interface Unopened {
 type Answer = 'again' | 'memory' | 'stop';
 
 const IN_MEMORY = 'The session goes on in memory, and is lost with this page.';
-const FULL = `The browser’s storage for this site is full. ${IN_MEMORY} Make room and try the storage again, or export the database.`;
+const FULL = 'The browser’s storage for this site is full. Make room and try the storage again, or export the database.';
 
 export class Shelf {
   /** The fork or import that is shown; null is the main line. */
@@ -135,7 +135,7 @@ export class Shelf {
         case 'memory':
           places.suspend();
           this.#left = null;
-          return platform.openInMemory(null, `What this browser holds could not be opened: ${unopened.why} ${IN_MEMORY}`);
+          return platform.openInMemory(null, `What this browser holds could not be opened: ${unopened.why}`);
         case 'stop':
           throw new Error('The page was left before its database was open.');
       }
@@ -172,7 +172,7 @@ export class Shelf {
     this.#database = database;
     this.#reader = await openReader(database);
     this.branch.value = branch;
-    this.warning.value = database.warning && !database.warning.includes(IN_MEMORY) ? `${database.warning} ${IN_MEMORY}` : database.warning;
+    this.warning.value = database.warning && `${database.warning} ${IN_MEMORY}`;
     this.durable.value = database.durable;
     pg.watch.forget();
     pg.tables.use(database);

@@ -160,13 +160,11 @@ async function settleReplay(session: LiveSession) {
   }
 }
 
-const FAILED_WITHOUT_REASON = 'it named no stop reason';
-
 /** What the agent's answer to `session/prompt` makes of the turn. */
 export function readPromptResponse(response: RpcResponse, cancelled: boolean): TurnEnded {
   if ('result' in response) {
     const stopReason = (response.result as { stopReason?: unknown } | null)?.stopReason;
-    if (typeof stopReason !== 'string') return failed(`The agent answered session/prompt, but ${FAILED_WITHOUT_REASON}.`, { result: response.result ?? null });
+    if (typeof stopReason !== 'string') return failed('The agent answered session/prompt, but it named no stop reason.', { result: response.result ?? null });
     return { state: stopReason === 'cancelled' ? 'cancelled' : 'completed', stopReason: stopReason as StopReason };
   }
   const { error } = response;

@@ -4,7 +4,7 @@
  * By itself it starts RivetKit's engine on 127.0.0.1:6420 beside it; with RIVET_ENDPOINT it joins the engine there, and
  * several of it share the actors. RIVET_ENVOY_VERSION, higher with each deploy, makes the older ones hand theirs over.
  */
-// #region actor
+// #region server
 import { stdioLauncher } from 'acp-rehydrate/stdio';
 import { sessionActor } from 'acp-rehydrate/rivetkit';
 import { actor, setup, UserError } from 'rivetkit';
@@ -21,9 +21,7 @@ export const sessions = actor(
     sleepTimeout: 60_000,
   }),
 );
-// #endregion actor
 
-// #region registry
 export const registry = setup({
   use: { sessions },
   // RivetKit takes 64 KiB and gives 1 MiB in one message unless told otherwise.
@@ -32,4 +30,4 @@ export const registry = setup({
 });
 
 registry.start();
-// #endregion registry
+// #endregion server

@@ -1,7 +1,7 @@
 /** `npm run deps:status`: prints `pinned`, or what is not, and then fails. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { unpinned } from './support/pinned.mjs';
+import { leftOut, unpinned } from './support/pinned.mjs';
 import { ROOT, inRoot } from './support/paths.mjs';
 
 /** Every package of the checkout: the root, and the test folders that have their own. */
@@ -9,7 +9,9 @@ const packages = [ROOT, ...readdirSync(inRoot('tests'), { withFileTypes: true })
 
 const problems = packages.flatMap((dir) => {
   const read = (file) => (existsSync(path.join(dir, file)) ? JSON.parse(readFileSync(path.join(dir, file), 'utf8')) : null);
-  return unpinned(read('package.json'), read('package-lock.json')).map((problem) => `${path.relative(ROOT, dir) || '.'}: ${problem}`);
+  const lock = read('package-lock.json');
+  // `npm start` is for every platform; what the test folders bring is for those their programs are tested on.
+  return [...unpinned(read('package.json'), lock), ...(dir === ROOT ? leftOut(lock) : [])].map((problem) => `${path.relative(ROOT, dir) || '.'}: ${problem}`);
 });
 
 for (const problem of problems) console.log(problem);

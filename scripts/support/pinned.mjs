@@ -34,3 +34,26 @@ export function unpinned(manifest, lock) {
   }
   return problems;
 }
+
+/**
+ * npm installs no optional package that its lockfile does not have, and leaves out of one what the registry it was made
+ * with lacked: the program of another platform, above all. There the install succeeds and the program fails.
+ *
+ * @param {Record<string, any> | null} lock package-lock.json
+ * @returns {string[]} one line for each optional package that is named and not there
+ */
+export function leftOut(lock) {
+  const packages = lock?.packages ?? {};
+  return Object.entries(packages).flatMap(([where, entry]) =>
+    Object.entries(entry.optionalDependencies ?? {})
+      .filter(([name]) => !folders(where).some((folder) => packages[`${folder}node_modules/${name}`]))
+      .map(([name, version]) => `${where || 'package.json'} wants ${name} ${version} on some platform, and the lockfile does not have it`),
+  );
+}
+
+/** Where Node looks for a package's dependencies: its own folder, then those around it, each with a slash at its end. */
+function folders(where) {
+  const inner = where === '' ? '' : `${where}/`;
+  const ends = [...inner.matchAll(/(?:^|\/)node_modules\//g)].map((match) => (match.index === 0 ? 0 : match.index + 1));
+  return [inner, ...ends.map((end) => inner.slice(0, end))];
+}

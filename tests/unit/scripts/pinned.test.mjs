@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { rangeProblem, unpinned } from '../../../scripts/support/pinned.mjs';
+import { leftOut, rangeProblem, unpinned } from '../../../scripts/support/pinned.mjs';
 
 describe('what is not pinned is named', () => {
   test.each([
@@ -41,5 +41,27 @@ describe('what is not pinned is named', () => {
 
   test('a package without a lockfile', () => {
     expect(unpinned({ devDependencies: { a: '1.0.0' } }, null)).toEqual(['there is no package-lock.json']);
+  });
+});
+
+describe('an optional package that the lockfile leaves out is named', () => {
+  const optionalDependencies = { 'tool-darwin-arm64': '1.0.0' };
+  test.each([
+    ['beside it', { 'node_modules/tool': { optionalDependencies }, 'node_modules/tool-darwin-arm64': {} }, 0],
+    ['in it', { 'node_modules/tool': { optionalDependencies }, 'node_modules/tool/node_modules/tool-darwin-arm64': {} }, 0],
+    ['beside the one it is in', { 'node_modules/a/node_modules/tool': { optionalDependencies }, 'node_modules/a/node_modules/tool-darwin-arm64': {} }, 0],
+    ['at the top', { 'node_modules/@a/b/node_modules/tool': { optionalDependencies }, 'node_modules/tool-darwin-arm64': {} }, 0],
+    ['in another', { 'node_modules/tool': { optionalDependencies }, 'node_modules/a/node_modules/tool-darwin-arm64': {} }, 1],
+    ['nowhere', { 'node_modules/tool': { optionalDependencies } }, 1],
+    ['nowhere, of the project itself', { '': { optionalDependencies } }, 1],
+  ])('%s', (_, packages, count) => {
+    expect(leftOut({ packages })).toHaveLength(count);
+  });
+
+  test('in words', () => {
+    expect(leftOut({ packages: { 'node_modules/tool': { optionalDependencies } } })).toEqual([
+      'node_modules/tool wants tool-darwin-arm64 1.0.0 on some platform, and the lockfile does not have it',
+    ]);
+    expect(leftOut(null)).toEqual([]);
   });
 });

@@ -18,10 +18,10 @@ export interface MountOptions {
 }
 
 /**
- * Puts the playground into `element` and starts it. What cannot load is said in the page. Resolves
- * when the app is drawn (not when its database is open); the function it gives takes everything away again.
+ * Puts the playground into `element` and starts it. What cannot load is said in the page. What is drawn
+ * stays until the page goes: then the browser ends its workers, and the store has all that was acknowledged.
  */
-export async function mount(element: HTMLElement, options: MountOptions = {}): Promise<() => Promise<void>> {
+export function mount(element: HTMLElement, options: MountOptions = {}): void {
   const base = `/${(options.base ?? '/').replace(/^\/+|\/+$/g, '')}/`.replace('//', '/');
   const embedded = options.scenario !== undefined;
   const pg = new Playground({
@@ -42,13 +42,6 @@ export async function mount(element: HTMLElement, options: MountOptions = {}): P
     element,
   );
   // Said by its boot step; the page stays as far as it works.
-  const started = pg.start().catch(() => undefined);
-  const onHash = () => void pg.navigate();
-  if (!embedded) addEventListener('hashchange', onHash);
-  return async () => {
-    removeEventListener('hashchange', onHash);
-    await started;
-    await pg.dispose();
-    render(null, element);
-  };
+  pg.start().catch(() => undefined);
+  if (!embedded) addEventListener('hashchange', () => void pg.navigate());
 }

@@ -5,8 +5,8 @@
 function load(into: HTMLElement, say: (text: string) => void, options: { base: string; scenario?: string }): void {
   say('Loading the engine, the database and the conversation…');
   import('../../../playground/mount.ts')
-    .then(async ({ mount }) => {
-      await mount(into, options);
+    .then(({ mount }) => {
+      mount(into, options);
       say('');
     })
     .catch((error: unknown) => say(`The playground could not be loaded (${String(error)}). Check the connection and reload the page.`));

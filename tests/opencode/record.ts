@@ -1,6 +1,7 @@
 /**
  * Records what the installed OpenCode says on the wire, scene by scene, to fixtures/. Run it again after changing
  * OpenCode's version: `node scripts/test.mjs opencode && node tests/opencode/record.ts`; the difference is what changed.
+ * tests/integration/engine/recorded.test.ts plays them to the engine.
  */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';

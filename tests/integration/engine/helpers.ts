@@ -1,20 +1,22 @@
 import { onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, type Host, type HostOptions, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
+import { createHost, type AgentLauncher, type Host, type HostOptions, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '../../../src/testing/agents/index.ts';
 
 /** Short graces, so that a test of a hang does not hang. */
 export const QUICK = { initializeMs: 400, sessionMs: 400, settingMs: 400, listMs: 400, cancelGraceMs: 200, replayQuietMs: 60, replayMaxMs: 600 } as const;
 
-export interface World {
+export interface World<Agents extends AgentLauncher = InProcessLauncher> {
   readonly db: SqlDatabase;
-  readonly agents: InProcessLauncher;
+  readonly agents: Agents;
   /** A host on the database, as a wake makes one. */
   wake(options?: Partial<HostOptions>): Promise<Host>;
 }
 
 /** One database and one agent with a store of its own: what outlives a host. */
-export async function world(variant: AgentVariant = 'native', agents = inProcessLauncher({ variant })): Promise<World> {
+export const world = (variant: AgentVariant = 'native', agents = inProcessLauncher({ variant })): Promise<World> => worldOf(agents);
+
+export async function worldOf<Agents extends AgentLauncher>(agents: Agents): Promise<World<Agents>> {
   const db = await openNodeSqlite(':memory:');
   const hosts: Host[] = [];
   onTestFinished(async () => {

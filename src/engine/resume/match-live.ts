@@ -92,7 +92,11 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
     // What was held may be whole, and this the beginning of another message of the same role. Of the agent's only
     // another id says so; without one it is the rest of a live answer that begins like the owed one.
     const another = speaker === 'user' || messageIdOf(held.at(-1)) !== messageIdOf(item);
-    if (another && said !== '' && candidates().includes(said)) return [...before, ...settle(), ...chunk(item, speaker)];
+    if (another && said !== '') {
+      if (candidates().includes(said)) return [...before, ...settle(), ...chunk(item, speaker)];
+      // The held one was not the owed message, only live words that begin like it; this may be, come late into them.
+      if (speaker === 'agent' && candidates().some((candidate) => candidate.startsWith(squeeze(text)))) return [...before, ...take(), ...chunk(item, speaker)];
+    }
     return [...before, ...surelyLive(item)];
   };
 

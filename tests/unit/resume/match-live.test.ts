@@ -82,6 +82,12 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
     expect(stored(late, [agent('Old '), agent('news')])).toEqual(['agent:Old ', 'agent:news']);
   });
 
+  it('in the middle of a live answer that begins like what is owed', () => {
+    expect(stored(owed(['agent', 'Noted. Old']), [agent('Noted. ', 'new'), agent('Noted. Old', 'old'), agent('New', 'new')])).toEqual(['agent:Noted. ', 'agent:New']);
+    // Without ids nobody can tell.
+    expect(stored(owed(['agent', 'Noted. Old']), [agent('Noted. '), agent('Noted. Old'), agent('New')])).toEqual(['agent:Noted. ', 'agent:Noted. Old', 'agent:New']);
+  });
+
   it.each([
     ['an answer that begins like the owed one', [agent('Old answer'), agent(' and more')], ['agent:Old answer', 'agent: and more']],
     ['an answer that is the owed one, word for word', [agent('Old answer')], ['agent:Old answer']],

@@ -119,7 +119,7 @@ function Happening({ pg, loadTerminal }: Pick<AppProps, 'pg' | 'loadTerminal'>) 
         view={pg.view}
         running={running}
         load={loadTerminal}
-        actions={{ onSubmit: (text) => void pg.turns.say(text), onCancel: () => void pg.turns.cancel() }}
+        actions={{ onSubmit: (text) => pg.turns.sendLine(text), onCancel: () => void pg.turns.cancel() }}
       />
       <TimelinePanel
         moments={pg.time.moments}

@@ -27,7 +27,8 @@ export interface TerminalView {
 }
 
 export interface TerminalActions {
-  readonly onSubmit: (text: string) => void;
+  /** Resolves when the turn is over: with why, when nothing was sent, else with null. */
+  readonly onSubmit: (text: string) => Promise<string | null>;
   readonly onCancel: () => void;
 }
 
@@ -56,6 +57,15 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
   let drawn: Drawn = NOTHING_DRAWN;
   let history: string[] = [];
 
+  /** Says why, and gives back what was written, to be sent again or changed. */
+  const notSent = (text: string, problem: string): void => {
+    const shown = written.shown;
+    written.hide();
+    terminal.write(`${drawn.open ? '\r\n' : ''}${DIM}${wrapped(`⚠ ${problem}`, terminal.cols)}${OFF}\r\n`);
+    drawn = { ...drawn, open: false };
+    if (line.text === '') line = { ...EMPTY_LINE, text, cursor: text.length };
+    if (shown) written.draw(line);
+  };
   const press = (key: string): void => {
     const result = pressKey(line, key, history);
     switch (result.do) {
@@ -68,7 +78,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
         if (!written.shown || result.text.trim() === '') break;
         line = EMPTY_LINE;
         written.hide();
-        actions.onSubmit(result.text);
+        void actions.onSubmit(result.text).then((problem) => problem !== null && notSent(result.text, problem));
         break;
       case 'cancel':
         line = EMPTY_LINE;

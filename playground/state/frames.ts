@@ -56,7 +56,9 @@ export function summarise(message: AnyMessage, method: string): string {
     const result = record(m['result']);
     if (typeof result['stopReason'] === 'string') return result['stopReason'];
     if (typeof result['sessionId'] === 'string') return oneLine(result['sessionId']);
-    if (Array.isArray(result['sessions'])) return `${result['sessions'].length} sessions`;
+    if (Array.isArray(result['sessions'])) return `${result['sessions'].length} ${result['sessions'].length === 1 ? 'session' : 'sessions'}`;
+    const outcome = record(result['outcome']);
+    if (method === 'session/request_permission') return oneLine(String(outcome['optionId'] ?? outcome['outcome'] ?? ''));
     if (method === 'initialize') return capabilityWords(record(result['agentCapabilities']));
     return Object.keys(result).length === 0 ? 'ok' : oneLine(Object.keys(result).join(', '));
   }
@@ -65,8 +67,9 @@ export function summarise(message: AnyMessage, method: string): string {
     const update = record(params['update']);
     const content = record(update['content']);
     const text = typeof content['text'] === 'string' ? ` “${content['text']}”` : '';
-    return oneLine(`${String(update['sessionUpdate'])}${text || ` ${String(update['title'] ?? update['status'] ?? '')}`}`);
+    return oneLine(`${String(update['sessionUpdate'] ?? 'no update')}${text || ` ${String(update['title'] ?? update['status'] ?? '')}`}`);
   }
+  if (method === 'session/request_permission') return oneLine(String(record(params['toolCall'])['title'] ?? ''));
   if (method === 'session/prompt' && Array.isArray(params['prompt'])) {
     return oneLine(params['prompt'].map((block) => blockWords(record(block))).join(' + '));
   }

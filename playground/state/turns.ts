@@ -26,6 +26,12 @@ export class Turns {
     if (said.error && !said.stored && draft.value === '') draft.value = text;
   }
 
+  /** Sends what was written elsewhere. Why it was not sent, or null: what was sent is told in the conversation, its failure too. */
+  async sendLine(text: string): Promise<string | null> {
+    const { error, stored } = await this.say(text);
+    return error && !stored ? error.message : null;
+  }
+
   /** One turn. Wakes the host, creates the session and resumes it, as needed. */
   async say(text: string): Promise<SayResult & { readonly stored: boolean }> {
     const pg = this.#pg;

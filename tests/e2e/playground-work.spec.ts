@@ -63,3 +63,19 @@ test('the terminal takes several lines, sends only on Enter, wraps what is long,
   await page.keyboard.press('Enter');
   await expect(pg.log).toContainText('Your cat: Ada');
 });
+
+test('what the terminal could not send comes back into it, with why', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&agent=crash-initialize');
+  const input = page.getByRole('textbox', { name: 'Terminal input' });
+  const shown = async () => (await rows(pg)).map((row) => row.trim()).join(' ');
+  await input.focus();
+  await page.keyboard.type('Are you there?');
+  await page.keyboard.press('Enter');
+  await expect.poll(shown).toMatch(/⚠ Agent "crash-initialize" exited with code 3 .*› Are you there\?/);
+  // It can be sent again as it stands, and what one writes meanwhile is kept.
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('Later');
+  await expect.poll(async () => (await shown()).match(/⚠/g)?.length).toBe(2);
+  await expect.poll(shown).toMatch(/› Later\s*$/);
+});

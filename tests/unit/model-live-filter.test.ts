@@ -7,7 +7,7 @@ import { match, user } from './resume/replay.ts';
 
 const chunk = (text: string, messageId?: string): SessionUpdate => ({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...(messageId ? { messageId } : {}) });
 const heard = (next: readonly string[], chunks: readonly SessionUpdate[]): string => {
-  const filter = createLiveFilter({ prompt: [{ type: 'text', text: 'again' }], next: next.map((text) => ({ role: 'agent' as const, text })) });
+  const filter = createLiveFilter({ prompt: [{ type: 'text', text: 'again' }], next: next.map((text) => ({ role: 'agent' as const, text, messageId: null, byText: true })) });
   const items = [...chunks.flatMap((update) => filter.push(update)), ...filter.end()];
   return items.map(({ update }) => (update as { content: { text: string } }).content.text).join('');
 };

@@ -1,23 +1,34 @@
 /**
  * The live side (DESIGN §6): once a prompt is sent nothing is dropped, except the prompt's own echo, and a message
- * that is exactly the next one the replay still owed us.
+ * that is exactly the next one the replay still owed us, or one that it owed us by its id.
  *
  * Both are known only when the message is whole, so chunks that may still become one are held back. They are given out
  * unchanged and in order at the first chunk that differs, and at the latest when the turn ends.
  */
 import type { ContentBlock, SessionUpdate } from '../types.ts';
 import type { ReplayItem } from './match-replay.ts';
-import { chunkText, roleOf, squeeze, type Role } from './match-text.ts';
+import { chunkText, messageIdOf, roleOf, squeeze, type Role } from './match-text.ts';
 
 export interface LiveFilterOptions {
   /** The running prompt as it was sent, and the preamble in front of it. */
   readonly prompt: readonly ContentBlock[];
   readonly preamble?: readonly ContentBlock[] | null;
   /** Of the `ReplayResult`: what the replay still owed. */
-  readonly next?: readonly { readonly role: Role; readonly text: string }[];
+  readonly next?: readonly OwedMessage[];
   readonly nextToolCalls?: ReadonlySet<string>;
   /** Replaces known secrets: an echo may come with them, or without. */
   readonly redact?: (text: string) => string;
+}
+
+/** A message of the log that a late replay may still bring. */
+export interface OwedMessage {
+  readonly role: Role;
+  /** Without white space. */
+  readonly text: string;
+  /** The id it has in the log; null without one. A message with this id and this text is it, wherever it comes. */
+  readonly messageId: string | null;
+  /** Whether its text alone tells, in its place and as long as nothing live was said. */
+  readonly byText: boolean;
 }
 
 export interface LiveFilter {
@@ -30,35 +41,50 @@ export interface LiveFilter {
 export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
   const echoes = echoTexts(options);
   const attachments = new Set([...(options.preamble ?? []), ...options.prompt].filter((block) => block.type !== 'text').map((block) => JSON.stringify(block)));
-  const owed = [...(options.next ?? [])];
-  /** What is held back, and the role whose message it may become. */
+  let owed = [...(options.next ?? [])];
+  const ids = new Set(owed.flatMap(({ messageId }) => messageId ?? []));
+  /** What is held back, and the role and id of the message that it may become. */
   let held: ReplayItem[] = [];
   let role: Role | null = null;
+  let id: string | null = null;
   let said = '';
   let attached = false;
-  /** Set by the first thing that is surely live: from then on the replay is over. */
-  let live = owed.length === 0;
+  /** Set by the first thing that is surely live: from then on text alone proves nothing. */
+  let live = !owed.some(({ byText }) => byText);
+  /** Whether anything live was given out. */
+  let spoke = false;
 
-  const owes = (speaker: Role): boolean => !live && owed[0]?.role === speaker;
-  const candidates = (): string[] => [...(role === 'user' ? echoes : []), ...(role !== null && owes(role) ? [owed[0]?.text ?? ''] : [])];
+  /** The owed message that words of this role and id may be. */
+  const owedTo = (speaker: Role, messageId: string | null): OwedMessage | undefined => {
+    const known = messageId === null ? undefined : owed.find((one) => one.messageId === messageId && one.role === speaker);
+    const next = live ? undefined : owed.find((one) => one.byText);
+    return known ?? (next?.role === speaker ? next : undefined);
+  };
+  const candidates = (speaker: Role): string[] => {
+    const one = owedTo(speaker, id);
+    return [...(speaker === 'user' ? echoes : []), ...(one ? [one.text] : [])];
+  };
   const take = (): ReplayItem[] => {
     const items = held;
     held = [];
     role = null;
+    id = null;
     said = '';
     attached = false;
     return items;
   };
   const surelyLive = (...items: readonly ReplayItem[]): readonly ReplayItem[] => {
-    live = true;
+    live = spoke = true;
     return [...take(), ...items];
   };
 
   /** The held message is whole: it is dropped, or given out. */
   const settle = (): readonly ReplayItem[] => {
     if (role === null) return [];
-    if (owes(role) && owed[0]?.text === said) {
-      owed.shift();
+    const one = owedTo(role, id);
+    if (one && one.text === said) {
+      // What is owed by its text comes in order, what has an id wherever it comes.
+      owed = one.messageId !== null && one.messageId === id ? owed.filter((each) => each !== one) : owed.slice(owed.indexOf(one) + 1);
       take();
       return [];
     }
@@ -72,9 +98,14 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
   };
 
   const chunk = (item: ReplayItem, speaker: Role): readonly ReplayItem[] => {
+    const messageId = messageIdOf(item.update);
     // Nearly all there is: an answer, with nothing owed and nothing held.
-    if (live && role === null && speaker === 'agent') return [item];
+    if (live && role === null && speaker === 'agent' && (messageId === null || !ids.has(messageId))) {
+      spoke = true;
+      return [item];
+    }
     const before = role !== null && role !== speaker ? settle() : [];
+    if (role === null) id = messageId;
     role = speaker;
     const { text, kind } = chunkText(item.update);
     if (kind !== '') {
@@ -84,19 +115,15 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
       return before;
     }
     const grown = said + squeeze(text);
-    if (candidates().some((candidate) => candidate.startsWith(grown))) {
+    if (candidates(speaker).some((candidate) => candidate.startsWith(grown))) {
       said = grown;
       held.push(item);
       return before;
     }
     // What was held may be whole, and this the beginning of another message of the same role. Of the agent's only
     // another id says so; without one it is the rest of a live answer that begins like the owed one.
-    const another = speaker === 'user' || messageIdOf(held.at(-1)) !== messageIdOf(item);
-    if (another && said !== '') {
-      if (candidates().includes(said)) return [...before, ...settle(), ...chunk(item, speaker)];
-      // The held one was not the owed message, only live words that begin like it; this may be, come late into them.
-      if (speaker === 'agent' && candidates().some((candidate) => candidate.startsWith(squeeze(text)))) return [...before, ...take(), ...chunk(item, speaker)];
-    }
+    const another = said !== '' && (speaker === 'user' || messageId !== id);
+    if (another && (candidates(speaker).includes(said) || (speaker === 'agent' && messageId !== null && ids.has(messageId)))) return [...before, ...settle(), ...chunk(item, speaker)];
     return [...before, ...surelyLive(item)];
   };
 
@@ -106,7 +133,7 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
     if (!isCall && update.sessionUpdate !== 'agent_thought_chunk') return [...(role === null ? take() : settle()), item];
     const before = role === 'user' ? settle() : [];
     // Tool calls and thoughts belong to the answer they stand in, owed or live; which one, its words will tell.
-    if (owes('agent') && (!isCall || options.nextToolCalls?.has(update.toolCallId))) {
+    if (owedTo('agent', id) && (!isCall || options.nextToolCalls?.has(update.toolCallId))) {
       held.push(item);
       return before;
     }
@@ -120,13 +147,11 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
       return speaker === null ? other(item) : chunk(item, speaker);
     },
     end() {
-      // A held answer may be the live one, word for word: to lose it is worse than to store it twice.
-      return role === 'user' ? settle() : take();
+      // A held answer may be the only live one, word for word: to lose it is worse than to store it twice.
+      return role === 'user' || spoke ? settle() : take();
     },
   };
 }
-
-const messageIdOf = (item: ReplayItem | undefined): unknown => (item?.update as { messageId?: unknown } | undefined)?.messageId;
 
 /** What an echo may say: the prompt, with or without the preamble, or one block of them; as sent or as stored. */
 function echoTexts({ prompt, preamble, redact }: LiveFilterOptions): string[] {

@@ -7,13 +7,15 @@
  */
 import type { SessionEvent, SessionUpdate, TurnState } from '../types.ts';
 import type { NewestFirst } from '../transcript/render.ts';
-import { chunkText, keyOf, roleOf, squeeze, type Role } from './match-text.ts';
+import { chunkText, keyOf, messageIdOf, roleOf, squeeze, type Role } from './match-text.ts';
 
 /** What one turn (or one foreign message) adds to a message. */
 export interface Piece {
   readonly turnId: string | null;
   readonly text: string;
   readonly kinds: readonly string[];
+  /** The id all of its chunks came with; null without one, or with several. */
+  readonly messageId: string | null;
 }
 
 export interface LoggedMessage {
@@ -54,7 +56,7 @@ export function readLog(events: NewestFirst, options: { readonly fromSeq: number
   const pages = Symbol.asyncIterator in events ? events[Symbol.asyncIterator]() : events[Symbol.iterator]();
   let whole = false;
   /** The message that is still growing at its older end, newest piece first. */
-  let open: { role: Role; pieces: { turnId: string | null; texts: string[]; kinds: string[] }[]; seq: number } | null = null;
+  let open: { role: Role; pieces: { turnId: string | null; texts: string[]; kinds: string[]; ids: Set<string | null> }[]; seq: number } | null = null;
 
   const turnOf = (turnId: string | null): LoggedTurn => {
     let turn = turns.get(turnId);
@@ -64,7 +66,7 @@ export function readLog(events: NewestFirst, options: { readonly fromSeq: number
   };
   const close = (): void => {
     if (!open) return;
-    const pieces = open.pieces.reverse().map(({ turnId, texts, kinds }): Piece => ({ turnId, text: options.redact(texts.reverse().join('')), kinds: kinds.reverse() }));
+    const pieces = open.pieces.reverse().map(({ turnId, texts, kinds, ids }): Piece => ({ turnId, text: options.redact(texts.reverse().join('')), kinds: kinds.reverse(), messageId: ids.size === 1 ? ([...ids][0] as string | null) : null }));
     messages.push({ role: open.role, pieces, seq: open.seq });
     open = null;
   };
@@ -78,7 +80,8 @@ export function readLog(events: NewestFirst, options: { readonly fromSeq: number
     open ??= { role, pieces: [], seq: event.seq };
     open.seq = event.seq;
     let piece = open.pieces.at(-1);
-    if (!piece || piece.turnId !== event.turnId) open.pieces.push((piece = { turnId: event.turnId, texts: [], kinds: [] }));
+    if (!piece || piece.turnId !== event.turnId) open.pieces.push((piece = { turnId: event.turnId, texts: [], kinds: [], ids: new Set() }));
+    piece.ids.add(messageIdOf(event.payload));
     const { text, kind } = chunkText(event.payload);
     if (kind === '') piece.texts.push(text);
     else piece.kinds.push(kind);

@@ -1,7 +1,7 @@
 /** The agent's side of a replay: updates as they come, joined to messages, repeats left out. */
 import { FIXED_LIMITS } from '../limits.ts';
 import type { SessionUpdate } from '../types.ts';
-import { chunkText, halved, isTelling, keyOf, type Role, roleOf, squeeze } from './match-text.ts';
+import { chunkText, halved, isTelling, keyOf, messageIdOf, type Role, roleOf, squeeze } from './match-text.ts';
 
 export interface ReplayItem {
   readonly update: SessionUpdate;
@@ -44,10 +44,7 @@ function sizeOf({ update }: ReplayItem): number {
   return 128 + (roleOf(update) !== null && kind === '' ? text.length : JSON.stringify(update).length);
 }
 
-function idAt(item: ReplayItem | undefined): string | null {
-  const id = (item?.update as { messageId?: unknown } | undefined)?.messageId;
-  return typeof id === 'string' ? id : null;
-}
+const idAt = (item: ReplayItem | undefined): string | null => messageIdOf(item?.update);
 
 /** Stands for an item that was reduced to its message's key: still matched, but no longer compared in part nor imported. */
 const RELEASED = { update: { sessionUpdate: 'released' } as unknown as SessionUpdate };

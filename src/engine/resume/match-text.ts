@@ -9,6 +9,12 @@ export function roleOf(update: SessionUpdate): Role | null {
   return update.sessionUpdate === 'agent_message_chunk' ? 'agent' : null;
 }
 
+/** The id of a chunk's message, where the agent gives one. */
+export function messageIdOf(update: SessionUpdate | undefined): string | null {
+  const id = (update as { messageId?: unknown } | undefined)?.messageId;
+  return typeof id === 'string' ? id : null;
+}
+
 /** What a chunk contributes to its message: its text, and for anything else only its kind. */
 export interface ChunkText {
   readonly text: string;

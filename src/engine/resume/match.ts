@@ -14,6 +14,7 @@
  * - **A tail that repeats what came before it** is the replay sent twice, not the user doing everything again.
  * - **The remainder of an interrupted turn** is what goes on behind the text we have of it.
  */
+import type { OwedMessage } from './match-live.ts';
 import type { NewestFirst } from '../transcript/render.ts';
 import { RECORD_CLOSING, RECORD_OPENING } from '../transcript/render.ts';
 import type { SessionUpdate, Verification } from '../types.ts';
@@ -61,8 +62,8 @@ export interface ReplayResult {
   readonly expectsMessages: boolean;
   /** Whether it reached the newest message it should bring. While it did not, more may come late. */
   readonly reachedEnd: boolean;
-  /** The squeezed text of the messages that should come next, for `createLiveFilter`. */
-  readonly next: readonly { readonly role: Role; readonly text: string }[];
+  /** The messages that should come next, for `createLiveFilter`. */
+  readonly next: readonly OwedMessage[];
   /** Tool calls of the messages that should come next. */
   readonly nextToolCalls: ReadonlySet<string>;
 }
@@ -127,11 +128,16 @@ export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatche
         imported: tail.items,
         expectsMessages: certain.includes(true) || unread > 0,
         reachedEnd: !certain.slice(lastFound + 1).includes(true),
-        // Half an answer is how the live one begins, too: of a turn that was cut off only the question is owed.
         next: behind
-          .filter((message) => message.role === 'user' || log.isCertain(message))
-          .slice(0, MAX_NEXT)
-          .map((message) => ({ role: message.role, text: textOf(message) })),
+          .map((message) => ({
+            role: message.role,
+            text: textOf(message),
+            messageId: message.pieces.length === 1 ? (message.pieces[0]?.messageId ?? null) : null,
+            // Half an answer is how the live one begins, too: of a turn that was cut off its text tells the question alone.
+            byText: message.role === 'user' || log.isCertain(message),
+          }))
+          .filter(({ messageId, byText }) => byText || messageId !== null)
+          .slice(0, MAX_NEXT),
         nextToolCalls: new Set(behind.flatMap((message) => message.pieces.flatMap(({ turnId }) => [...(log.turn(turnId)?.toolCalls.keys() ?? [])]))),
       };
     },

@@ -16,7 +16,7 @@ function stored(options: Partial<LiveFilterOptions>, updates: readonly SessionUp
     return `${update.sessionUpdate.replace(/_(message_)?chunk$/, '')}:${content?.text ?? toolCallId ?? content?.type ?? ''}`;
   });
 }
-const owed = (...next: [role: 'user' | 'agent', words: string][]): Partial<LiveFilterOptions> => ({ next: next.map(([role, words]) => ({ role, text: words.replace(/\s+/g, '') })) });
+const owed = (...next: [role: 'user' | 'agent', words: string][]): Partial<LiveFilterOptions> => ({ next: next.map(([role, words]) => ({ role, text: words.replace(/\s+/g, ''), messageId: null, byText: true })) });
 
 describe('the echo of the running prompt is no new message', () => {
   it.each([
@@ -82,10 +82,31 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
     expect(stored(late, [agent('Old '), agent('news')])).toEqual(['agent:Old ', 'agent:news']);
   });
 
-  it('in the middle of a live answer that begins like what is owed', () => {
-    expect(stored(owed(['agent', 'Noted. Old']), [agent('Noted. ', 'new'), agent('Noted. Old', 'old'), agent('New', 'new')])).toEqual(['agent:Noted. ', 'agent:New']);
-    // Without ids nobody can tell.
-    expect(stored(owed(['agent', 'Noted. Old']), [agent('Noted. '), agent('Noted. Old'), agent('New')])).toEqual(['agent:Noted. ', 'agent:Noted. Old', 'agent:New']);
+  describe('with an id that the log has', () => {
+    const byId = (byText: boolean): Partial<LiveFilterOptions> => ({ next: [{ role: 'agent', text: 'Noted.Old', messageId: 'old', byText }] });
+    const commands = { sessionUpdate: 'available_commands_update', availableCommands: [] } as SessionUpdate;
+    const whole = agent('Noted. Old', 'old');
+    it.each([
+      ['before the live answer', [whole, agent('Noted. New', 'new')], ['agent:Noted. New']],
+      ['in chunks', [agent('Noted. ', 'old'), agent('Old', 'old'), agent('New', 'new')], ['agent:New']],
+      ['in the middle of a live answer that begins like it', [agent('Noted. ', 'new'), whole, agent('New', 'new')], ['agent:Noted. ', 'agent:New']],
+      ['… and something between', [agent('Noted. ', 'new'), commands, whole, agent('New', 'new')], ['agent:Noted. ', 'available_commands_update:', 'agent:New']],
+      ['in the middle of any other', [agent('Well, ', 'new'), whole, agent('New', 'new')], ['agent:Well, ', 'agent:New']],
+      ['at the end', [agent('New', 'new'), whole], ['agent:New']],
+    ])('is dropped, of a turn that ended or was cut off: %s', (_, updates, kept) => {
+      for (const byText of [true, false]) expect(stored(byId(byText), updates as SessionUpdate[])).toEqual(kept);
+    });
+    it.each([
+      ['other words under its id', [agent('Other', 'old')], ['agent:Other']],
+      ['more than it', [agent('Noted. Old', 'old'), agent('er', 'old')], ['agent:Noted. Old', 'agent:er']],
+      ['less than it', [agent('Noted.', 'old'), agent('New', 'new')], ['agent:Noted.', 'agent:New']],
+      ['the only answer there is', [whole], ['agent:Noted. Old']],
+    ])('nothing live is swallowed: %s', (_, updates, kept) => {
+      for (const byText of [true, false]) expect(stored(byId(byText), updates as SessionUpdate[])).toEqual(kept);
+    });
+    it('half an answer without one is no proof: the live one may begin like it', () => {
+      expect(stored({ next: [{ role: 'agent', text: 'Noted.', messageId: null, byText: false }] }, [agent('Noted.'), user('x')])).toEqual(['agent:Noted.', 'user:x']);
+    });
   });
 
   it.each([
@@ -103,8 +124,9 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
 
 describe('for any updates', () => {
   const words = fc.constantFrom('a', 'b', 'ab', 'What now?', 'What', ' now?', '');
-  const update = fc.oneof(words.map((one) => user(one)), words.map((one) => agent(one)), words.map(thought), fc.constantFrom(tool('k'), tool('l'), { sessionUpdate: 'plan', entries: [] } as SessionUpdate));
-  const next = fc.array(fc.record({ role: fc.constantFrom('user' as const, 'agent' as const), text: fc.constantFrom('a', 'ab', 'b') }), { maxLength: 3 });
+  const ids = fc.constantFrom('m', 'n', 'o', undefined);
+  const update = fc.oneof(words.map((one) => user(one)), fc.tuple(words, ids).map(([one, id]) => agent(one, id)), words.map(thought), fc.constantFrom(tool('k'), tool('l'), { sessionUpdate: 'plan', entries: [] } as SessionUpdate));
+  const next = fc.array(fc.record({ role: fc.constantFrom('user' as const, 'agent' as const), text: fc.constantFrom('a', 'ab', 'b'), messageId: fc.constantFrom('m', 'n', null), byText: fc.boolean() }), { maxLength: 3 });
 
   it('what is given out is what came, in order, and nothing is kept back at the end', () => {
     fc.assert(

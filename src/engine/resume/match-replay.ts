@@ -112,6 +112,8 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
     if (seen.said === null) return true;
     if (current[stream] !== name && seen.said.startsWith(said, seen.repeated)) {
       seen.repeated = (seen.repeated + said.length) % Math.max(1, seen.said.length);
+      // What came before is over: its own words after this are a repeat, too, and no more of it.
+      current[stream] = null;
       return true;
     }
     if (current[stream] === name && isSaidAgain(seen, said)) return true;

@@ -26,6 +26,13 @@ describe('I3: an agent that sends each message twice', () => {
     expect(said(result).at(-1)).toBe('agent haha');
   });
 
+  it('a short answer that was cut off does not go on with itself when all of it is sent twice', async () => {
+    const cutOff = log().user('My cat is Tom.').agent('Noted.').end({ state: 'interrupted' });
+    const once = [user('My cat is Tom.', 'u'), agent('Noted.', 'a')];
+    expect((await match(cutOff, [...once, ...once])).imported).toEqual([]);
+    expect(said(await match(cutOff, [...once, agent(' Your cat: Tom.', 'a')]))).toHaveLength(1);
+  });
+
   it('and no word of a message that came twice is lost', async () => {
     const result = await match(two(), [...twice(replayOfTwo), user('Funny?', 'q'), user('Funny?', 'q'), agent('ha', 'l'), agent('ha', 'l'), agent('ha', 'l'), agent('ha', 'l')]);
     expect(said(result).at(-1)).toMatch(/^agent (?:ha)+$/);

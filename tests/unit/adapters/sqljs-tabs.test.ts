@@ -1,12 +1,12 @@
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import initSqlJs from 'sql.js';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type checkImport, type copyAt, openDatabase } from '../../src/adapters/sqljs/database.ts';
-import { openIndexedDbStore } from '../../src/adapters/sqljs/indexeddb.ts';
-import type { SqljsModule } from '../../src/adapters/sqljs/module.ts';
-import { pageOwners } from '../../src/adapters/sqljs/owners.ts';
-import { SharedDatabase } from '../../src/adapters/sqljs/tabs.ts';
-import type { TabMessage } from '../../src/adapters/sqljs/tabs-protocol.ts';
+import { type checkImport, type copyAt, openDatabase } from '../../../src/adapters/sqljs/database.ts';
+import { openIndexedDbStore } from '../../../src/adapters/sqljs/indexeddb.ts';
+import type { SqljsModule } from '../../../src/adapters/sqljs/module.ts';
+import { pageOwners } from '../../../src/adapters/sqljs/owners.ts';
+import { SharedDatabase } from '../../../src/adapters/sqljs/tabs.ts';
+import type { TabMessage } from '../../../src/adapters/sqljs/tabs-protocol.ts';
 
 /** Tabs whose death and messages the test decides. */
 class Browser {

@@ -1,11 +1,11 @@
 /** I11: an agent may put anything where a text belongs. It is kept as sent, and stops nothing. */
 import { describe, expect, it } from 'vitest';
-import { isStateUpdate, learn, NOTHING_KNOWN } from '../../src/engine/host/last-known.ts';
-import { renderTranscript, type SessionEvent, type SessionUpdate } from '../../src/engine/index.ts';
-import { createReplayMatcher } from '../../src/engine/resume/match.ts';
-import { createLiveFilter } from '../../src/engine/resume/match-live.ts';
-import { eventSize, extendRun, startRun } from '../../src/engine/storage/chunks.ts';
-import type { NewEvent } from '../../src/engine/storage/statements.ts';
+import { isStateUpdate, learn, NOTHING_KNOWN } from '../../../src/engine/host/last-known.ts';
+import { renderTranscript, type SessionEvent, type SessionUpdate } from '../../../src/engine/index.ts';
+import { createReplayMatcher } from '../../../src/engine/resume/match.ts';
+import { createLiveFilter } from '../../../src/engine/resume/match-live.ts';
+import { eventSize, extendRun, startRun } from '../../../src/engine/storage/chunks.ts';
+import type { NewEvent } from '../../../src/engine/storage/statements.ts';
 
 /** What JSON can hold and nothing can make a string of. */
 const NO_TEXT: unknown = JSON.parse('{"toString": 1, "valueOf": 1}');

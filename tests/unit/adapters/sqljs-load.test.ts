@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loadProblem } from '../../src/adapters/sqljs/module.ts';
+import { loadProblem } from '../../../src/adapters/sqljs/module.ts';
 
 describe('what is said when sql.js cannot be loaded', () => {
   const missing: [where: string, message: string][] = [

@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import type { LeaseOwner } from '../../src/engine/ports.ts';
-import { processOwners } from '../../src/adapters/node-host/owners.ts';
-import { livenessByIdentity, livenessBySighting, type ProcessSighting } from '../../src/adapters/node-host/owner-liveness.ts';
-import { parsePs, parseStat } from '../../src/adapters/node-host/processes.ts';
+import type { LeaseOwner } from '../../../src/engine/ports.ts';
+import { processOwners } from '../../../src/adapters/node-host/owners.ts';
+import { livenessByIdentity, livenessBySighting, type ProcessSighting } from '../../../src/adapters/node-host/owner-liveness.ts';
+import { parsePs, parseStat } from '../../../src/adapters/node-host/processes.ts';
 
 const self = { kind: 'process', pid: 10, startTime: '500', bootId: 'b1', machine: 'm1', pidNamespace: 'n1', thread: 0 };
 const other: LeaseOwner = { ...self, hostId: 'h', pid: 20, startTime: '900' };
@@ -72,7 +72,7 @@ describe('what the platform says about a process', () => {
 
 describe('I9: real processes', () => {
   const owners = processOwners();
-  const url = new URL('../../src/adapters/node-host/owners.ts', import.meta.url).href;
+  const url = new URL('../../../src/adapters/node-host/owners.ts', import.meta.url).href;
   const program = `const { processOwners } = await import(${JSON.stringify(url)}); console.log(JSON.stringify(processOwners().self)); setInterval(() => {}, 1e9);`;
 
   async function start(): Promise<{ child: ChildProcess; owner: LeaseOwner }> {

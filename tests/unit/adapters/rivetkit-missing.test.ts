@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { rivetkitDatabase, sessionActor } from '../../src/adapters/rivetkit/index.ts';
+import { rivetkitDatabase, sessionActor } from '../../../src/adapters/rivetkit/index.ts';
 
 const agents = { launch: () => Promise.reject(new Error('No agent is started here.')) };
 

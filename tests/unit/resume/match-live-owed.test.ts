@@ -1,9 +1,9 @@
 /** I11: a live answer that begins like a message the replay still owed is the live answer. Found by the model test. */
 import { describe, expect, it } from 'vitest';
-import { createLiveFilter } from '../../src/engine/resume/match-live.ts';
-import type { SessionUpdate } from '../../src/engine/index.ts';
-import { log } from './transcript/log.ts';
-import { match, user } from './resume/replay.ts';
+import { createLiveFilter } from '../../../src/engine/resume/match-live.ts';
+import type { SessionUpdate } from '../../../src/engine/index.ts';
+import { log } from '../transcript/log.ts';
+import { match, user } from './replay.ts';
 
 const chunk = (text: string, messageId?: string): SessionUpdate => ({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...(messageId ? { messageId } : {}) });
 const heard = (next: readonly string[], chunks: readonly SessionUpdate[]): string => {

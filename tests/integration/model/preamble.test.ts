@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { inProcessLauncher } from '../../src/testing/agents/index.ts';
-import { CWD, world } from './engine/helpers.ts';
-import { tapped, type Sent } from './model/tapped-launcher.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { CWD, world } from '../engine/helpers.ts';
+import { tapped, type Sent } from './tapped-launcher.ts';
 
 it('I6: the preamble goes in front of the first prompt of a successor, and of no other', async () => {
   const { db, wake } = await world();

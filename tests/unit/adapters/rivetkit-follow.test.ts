@@ -1,8 +1,8 @@
 /** Following a session over a connection that has every bad habit of a real one, and what an actor makes of a call. */
 import { describe, expect, it } from 'vitest';
-import { deliveryOf, pages } from '../../src/adapters/rivetkit/actor.ts';
-import { followSession, type EventsBroadcast, type SessionConnection } from '../../src/adapters/rivetkit/index.ts';
-import type { SessionEvent } from '../../src/engine/index.ts';
+import { deliveryOf, pages } from '../../../src/adapters/rivetkit/actor.ts';
+import { followSession, type EventsBroadcast, type SessionConnection } from '../../../src/adapters/rivetkit/index.ts';
+import type { SessionEvent } from '../../../src/engine/index.ts';
 
 const event = (seq: number, text = ''): SessionEvent => ({ seq, turnId: null, at: 0, kind: 'update', origin: 'agent', payload: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } } }) as SessionEvent;
 const events = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => event(from + index));

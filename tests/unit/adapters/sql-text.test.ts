@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { kindOfCode } from '../../src/engine/sql-codes.ts';
-import { parameterProblem, statementProblem, statementShape, type StatementShape } from '../../src/engine/sql-text.ts';
-import { MIGRATIONS } from '../../src/engine/storage/schema.ts';
-import { toSqlError } from '../../src/adapters/node-sqlite/errors.ts';
-import { toStorageError } from '../../src/adapters/sqljs/errors.ts';
-import { journalled, replayable } from '../../src/adapters/sqljs/replay.ts';
+import { kindOfCode } from '../../../src/engine/sql-codes.ts';
+import { parameterProblem, statementProblem, statementShape, type StatementShape } from '../../../src/engine/sql-text.ts';
+import { MIGRATIONS } from '../../../src/engine/storage/schema.ts';
+import { toSqlError } from '../../../src/adapters/node-sqlite/errors.ts';
+import { toStorageError } from '../../../src/adapters/sqljs/errors.ts';
+import { journalled, replayable } from '../../../src/adapters/sqljs/replay.ts';
 
 describe('what the text of a statement says', () => {
   const shape = (verb: string, placeholders: number | null, mayWrite: boolean, more = false): StatementShape => ({ verb, placeholders, more, mayWrite });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ask, CWD, world } from './engine/helpers.ts';
+import { ask, CWD, world } from '../engine/helpers.ts';
 
 it('I9: a session that was taken over while it was being deleted is not deleted', async () => {
   const { wake } = await world('native');

@@ -1,11 +1,11 @@
 /** What the writer makes of a storage that fails (I1–I3): nothing twice, nothing half, nobody kept waiting. */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
-import { DEFAULT_LIMITS, SqlError, type SessionEvent, type SqlDatabase, type SqlErrorKind } from '../../src/engine/index.ts';
-import { migrate } from '../../src/engine/storage/schema.ts';
-import type { NewEvent } from '../../src/engine/storage/statements.ts';
-import { createStore } from '../../src/engine/storage/store.ts';
-import { createWriter } from '../../src/engine/storage/writer.ts';
+import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { DEFAULT_LIMITS, SqlError, type SessionEvent, type SqlDatabase, type SqlErrorKind } from '../../../src/engine/index.ts';
+import { migrate } from '../../../src/engine/storage/schema.ts';
+import type { NewEvent } from '../../../src/engine/storage/statements.ts';
+import { createStore } from '../../../src/engine/storage/store.ts';
+import { createWriter } from '../../../src/engine/storage/writer.ts';
 
 const FENCE = { sessionId: 's', owner: '{"hostId":"me","kind":"host"}', generation: 1 };
 const note = (n: number): NewEvent => ({ kind: 'update', turnId: null, at: 0, origin: 'agent', payload: { sessionUpdate: 'plan', entries: [{ content: `${n}`, priority: 'low', status: 'pending' }] } });

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { preambleFiles, processSecrets } from '../../src/adapters/node-host/index.ts';
+import { preambleFiles, processSecrets } from '../../../src/adapters/node-host/index.ts';
 
 describe('secrets out of the environment', () => {
   const secrets = processSecrets({

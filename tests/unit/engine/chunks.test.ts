@@ -1,7 +1,7 @@
 /** I11: only chunks that differ in nothing but their text become one row. */
 import { describe, expect, it } from 'vitest';
-import { extendRun, runToEvent, startRun } from '../../src/engine/storage/chunks.ts';
-import type { NewEvent } from '../../src/engine/storage/statements.ts';
+import { extendRun, runToEvent, startRun } from '../../../src/engine/storage/chunks.ts';
+import type { NewEvent } from '../../../src/engine/storage/statements.ts';
 
 const chunk = (text: string, payload: object = {}, event: object = {}): NewEvent =>
   ({ kind: 'update', turnId: 't', at: 1, origin: 'agent', payload: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...payload }, ...event }) as NewEvent;

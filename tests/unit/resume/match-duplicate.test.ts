@@ -1,7 +1,7 @@
 /** I3 for an agent that replays every message twice, behind a turn that was cut off. Found by the model test. */
 import { describe, expect, it } from 'vitest';
-import { log } from './transcript/log.ts';
-import { agent, match, said, user } from './resume/replay.ts';
+import { log } from '../transcript/log.ts';
+import { agent, match, said, user } from './replay.ts';
 
 const cutOff = (...answer: string[]) => {
   const record = log().user('My dog is Rex.').agent('Noted.').end().user('My cat is called Tom.');

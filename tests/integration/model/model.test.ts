@@ -7,8 +7,8 @@
  */
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { histories, REMEMBERING, variants } from './model/operations.ts';
-import { runHistory } from './model/run.ts';
+import { histories, REMEMBERING, variants } from './operations.ts';
+import { runHistory } from './run.ts';
 
 const FULL = process.env['FAULTS'] === 'full';
 const SEED = Number(process.env['MODEL_SEED'] ?? 20261122);

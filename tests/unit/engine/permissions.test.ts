@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { createPermissions } from '../../src/engine/host/permissions.ts';
-import type { SessionWriter } from '../../src/engine/storage/writer.ts';
+import { createPermissions } from '../../../src/engine/host/permissions.ts';
+import type { SessionWriter } from '../../../src/engine/storage/writer.ts';
 
 it('I2: a permission request that could not be stored leaves no answer in the log either', async () => {
   const writer = { append: () => Promise.reject(new Error('full')) } as unknown as SessionWriter;

@@ -127,6 +127,7 @@ export class LiveSession {
       newId: config.newId,
       maxOpen: config.limits.openPermissions,
       redact,
+      keepUnwritten: this.keepUnwritten,
     });
   }
 
@@ -209,10 +210,11 @@ export class LiveSession {
     );
   }
 
-  private keepUnwritten(error: unknown, work: Work): void {
+  /** What could not be written when it came is written with the end of the agent, in front of it. */
+  readonly keepUnwritten = (error: unknown, work: Work): void => {
     this.unwritten.push(work);
     this.fail(error);
-  }
+  };
 
   private onNotification(method: string, params: Readonly<Record<string, unknown>>): void {
     if (method === '$/cancel_request') {
@@ -252,10 +254,8 @@ export class LiveSession {
       this.hole = true;
       return;
     }
-    this.writer.push({ events: this.asEvents(passed, this.turn?.turnId ?? null), said: true, ...(learnt ? { lastKnown: toColumns(learnt) } : {}) }, this.onUnwritten);
+    this.writer.push({ events: this.asEvents(passed, this.turn?.turnId ?? null), said: true, ...(learnt ? { lastKnown: toColumns(learnt) } : {}) }, this.keepUnwritten);
   }
-
-  private readonly onUnwritten = (error: unknown, work: Work): void => this.keepUnwritten(error, work);
 
   /** What was let through, as events of the log. */
   asEvents(items: readonly { readonly update: SessionUpdate; readonly meta?: Update['meta'] }[], turnId: string | null, origin: 'agent' | 'import' = 'agent'): NewEvent[] {

@@ -3,7 +3,7 @@ import type { PermissionOption, ToolCallUpdate } from '@agentclientprotocol/sdk'
 import type { RpcId, RpcResponse } from '../acp/peer.ts';
 import type { PermissionRequested, PermissionResolved } from '../types.ts';
 import type { NewEvent } from '../storage/statements.ts';
-import type { SessionWriter } from '../storage/writer.ts';
+import type { SessionWriter, Work } from '../storage/writer.ts';
 import { invalid, type PermissionRule } from './options.ts';
 
 interface Open {
@@ -35,6 +35,8 @@ export interface PermissionDeps {
   readonly newId: () => string;
   readonly maxOpen: number;
   readonly redact: <T>(value: T) => T;
+  /** Takes what could not be stored and must be, as soon as it can. */
+  readonly keepUnwritten: (error: unknown, work: Work) => void;
 }
 
 const CANCELLED: RpcResponse = { result: { outcome: { outcome: 'cancelled' } } };
@@ -45,6 +47,8 @@ export function createPermissions(deps: PermissionDeps): Permissions {
   const event = (turnId: string | null, kind: 'permission_requested' | 'permission_resolved', payload: PermissionRequested | PermissionResolved) =>
     ({ kind, turnId, at: deps.clock(), origin: kind === 'permission_requested' ? 'agent' : 'host', payload }) as NewEvent;
 
+  const ended = ({ turnId, request }: Open) => event(turnId, 'permission_resolved', { requestId: request.requestId, optionId: null, by: 'end' });
+
   async function settle(entry: Open, optionId: string | null, by: PermissionResolved['by']): Promise<void> {
     if (entry.settling) throw invalid(`Permission request "${entry.request.requestId}" is being answered already.`);
     entry.settling = true;
@@ -52,6 +56,8 @@ export function createPermissions(deps: PermissionDeps): Permissions {
       await deps.writer.append({ events: [event(entry.turnId, 'permission_resolved', { requestId: entry.request.requestId, optionId, by })] });
     } catch (error) {
       entry.settling = false;
+      // `cancelAll` left its end to this answer, of which there is none now.
+      if (!open.has(entry.request.requestId)) deps.keepUnwritten(error, { events: [ended(entry)] });
       throw error;
     }
     // `cancelAll` may have answered it while this was being stored.
@@ -114,7 +120,7 @@ export function createPermissions(deps: PermissionDeps): Permissions {
       for (const [requestId, entry] of open) {
         open.delete(requestId);
         // One that is being stored as answered has its event already.
-        if (!entry.settling) events.push(event(entry.turnId, 'permission_resolved', { requestId, optionId: null, by: 'end' }));
+        if (!entry.settling) events.push(ended(entry));
         entry.answer(CANCELLED);
       }
       return events;

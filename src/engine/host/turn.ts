@@ -130,8 +130,9 @@ export async function startTurn(session: LiveSession, config: Config, request: T
         cancelled = true;
         session.link.notify('session/cancel', { sessionId: session.agentSessionId });
         // ACP: a client that cancels answers what is still asked of it with `cancelled`.
+        // Said, so that the end of the turn does not come to stand in front of it.
         const events = session.permissions.cancelAll();
-        if (events.length > 0) session.writer.append({ events }).catch((error: unknown) => session.fail(error));
+        if (events.length > 0) session.writer.push({ events, said: true }, session.keepUnwritten);
         const graceMs = config.limits.cancelGraceMs;
         grace.timer = setTimeout(() => {
           void session.shutdown(

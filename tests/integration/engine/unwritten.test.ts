@@ -110,6 +110,26 @@ describe('I12: the end of a turn that cannot be written', () => {
   });
 });
 
+describe('I12: the end of a question that cannot be written', () => {
+  it.each(['full', 'io'] as const)('while its turn is cancelled (%s): is written before the end of the turn', async (kind) => {
+    const made = await world();
+    const storage = breakable(made.db, kind);
+    const host = await createHost({ database: storage.database, agents: made.agents, limits: QUICK });
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    const turn = host.prompt('s', 'ask permission').catch((error: unknown) => error);
+    const kinds = async () => (await host.history('s')).map((event) => event.kind);
+    await until(async () => (await kinds()).includes('permission_requested'));
+    storage.refuse((statements) => writes('permission_resolved')(statements) && storage.refused === 0);
+    await host.cancel('s');
+    await turn;
+    expect(storage.refused).toBe(1);
+    const after = (await kinds()).slice((await kinds()).indexOf('permission_requested'));
+    expect(after.filter((one) => one === 'permission_resolved')).toHaveLength(1);
+    expect(after.indexOf('permission_resolved')).toBeLessThan(after.indexOf('turn_ended'));
+    await host.sleep();
+  });
+});
+
 describe('I11: words that cannot be written', () => {
   const answer = (events: Parameters<typeof said>[0]) => said(events);
 

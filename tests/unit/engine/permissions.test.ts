@@ -1,11 +1,34 @@
 import { expect, it } from 'vitest';
 import { createPermissions } from '../../../src/engine/host/permissions.ts';
-import type { SessionWriter } from '../../../src/engine/storage/writer.ts';
+import type { SessionWriter, Work } from '../../../src/engine/storage/writer.ts';
+
+/** Permissions on a writer that answers as told, and what they had kept for later. */
+function onWriter(append: () => Promise<unknown>) {
+  const kept: Work[] = [];
+  const writer = { append } as unknown as SessionWriter;
+  const permissions = createPermissions({ sessionId: 's', writer, rule: () => undefined, clock: () => 0, newId: () => 'r', maxOpen: 4, redact: (value) => value, keepUnwritten: (_, work) => kept.push(work) });
+  return { permissions, kept };
+}
+const QUESTION = { toolCall: { toolCallId: 't' }, options: [{ optionId: 'once', name: 'Once', kind: 'allow_once' }] };
 
 it('I2: a permission request that could not be stored leaves no answer in the log either', async () => {
-  const writer = { append: () => Promise.reject(new Error('full')) } as unknown as SessionWriter;
-  const permissions = createPermissions({ sessionId: 's', writer, rule: () => undefined, clock: () => 0, newId: () => 'r', maxOpen: 4, redact: (value) => value });
-  await expect(permissions.ask(1, { toolCall: { toolCallId: 't' }, options: [{ optionId: 'once', name: 'Once', kind: 'allow_once' }] }, 't')).rejects.toThrow('full');
+  const { permissions, kept } = onWriter(() => Promise.reject(new Error('full')));
+  await expect(permissions.ask(1, QUESTION, 't')).rejects.toThrow('full');
   expect(permissions.open).toEqual([]);
   expect(permissions.cancelAll()).toEqual([]);
+  expect(kept).toEqual([]);
+});
+
+it('I12: an answer that cannot be stored while the turn ends leaves the question with an end', async () => {
+  let refuse: (error: Error) => void = () => undefined;
+  const writes = [() => Promise.resolve(), () => new Promise((_, reject) => (refuse = reject))];
+  const { permissions, kept } = onWriter(() => writes.shift()!());
+  const answered = permissions.ask(1, QUESTION, 't');
+  await new Promise(setImmediate);
+  const responding = permissions.respond('r', 'once');
+  expect(permissions.cancelAll()).toEqual([]);
+  refuse(new Error('full'));
+  await expect(responding).rejects.toThrow('full');
+  expect(kept.flatMap(({ events }) => events)).toMatchObject([{ kind: 'permission_resolved', turnId: 't', payload: { requestId: 'r', optionId: null, by: 'end' } }]);
+  expect(await answered).toEqual({ result: { outcome: { outcome: 'cancelled' } } });
 });

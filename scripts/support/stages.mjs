@@ -1,5 +1,6 @@
 /** What the test command consists of, in the order it runs. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { ensureChromium } from './chromium.mjs';
 import { playwrightCounts, settle, sum, vitestCounts } from './counts.mjs';
@@ -14,6 +15,9 @@ const PLAYWRIGHT = bin('@playwright/test/cli.js');
 const TSC = bin('typescript/bin/tsc');
 const ASTRO = bin('astro/bin/astro.mjs');
 const ESLINT = bin('eslint/bin/eslint.js');
+
+/** Vitest itself leaves a core free: on two that is half of the machine. The faults are alone: they count processes and files. */
+const WORKERS = Math.max(2, os.availableParallelism() - 1);
 
 const reportFile = (name) => path.join(STATE_DIR, 'reports', `${name}.json`);
 
@@ -85,7 +89,7 @@ export const STAGES = [
   ...['unit', 'contract', 'integration'].map((name) => ({
     name,
     exists: has(`tests/${name}`, '.test.ts'),
-    run: () => vitest(name, ['--project', name]),
+    run: () => vitest(name, ['--project', name, `--maxWorkers=${WORKERS}`]),
   })),
   { name: 'faults', exists: has('tests/faults', '.test.ts'), run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }) },
   ...['opencode', 'rivetkit', 'package', 'lighthouse'].map((name) => ({

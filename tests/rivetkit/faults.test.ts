@@ -29,7 +29,7 @@ async function throughDeaths<T>(variant: AgentVariant, name: string, deaths: rea
     try {
       await lineage.dieIn(await start(death));
     } catch (error) {
-      throw new Error(`${variant}, death ${index} ${JSON.stringify(death)} (seed ${SEED}): ${(error as Error).message}\n${cluster.engineLog()}`, { cause: error });
+      throw new Error(`${variant}, death ${index} ${JSON.stringify(death)} (seed ${SEED}): ${(error as Error).message}\nThe runners: ${cluster.runnerLog()}\nThe engine: ${cluster.engineLog()}`, { cause: error });
     } finally {
       await cluster.killRunners();
     }
@@ -51,7 +51,7 @@ describe.each(FULL ? (['native', 'load', 'amnesiac'] as const) : (['native'] as 
     const instants = Array.from({ length: FULL ? 20 : 1 }, () => below(2_500));
     await throughDeaths(variant, `instants-${variant}`, instants, async (ms) => {
       const runner = await cluster.startRunner();
-      setTimeout(() => process.kill(runner.pid, 'SIGKILL'), ms).unref();
+      setTimeout(runner.die, ms).unref();
       return runner;
     });
   });

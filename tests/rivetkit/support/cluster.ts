@@ -20,6 +20,8 @@ export interface Runner {
   readonly pid: number;
   /** Resolves when the process is gone, however it went. */
   readonly exited: Promise<void>;
+  /** `kill -9`, and no more; nothing where it is gone already. */
+  die(): void;
   /** `kill -9`; what it started is left to the guards. Resolves when it is gone and the engine has noticed. */
   kill(): Promise<void>;
   /** SIGTERM, as a deploy does: its actors sleep, and it ends. Resolves when it is gone. */
@@ -43,6 +45,8 @@ export interface Cluster {
   agentLog(): AgentLogLine[];
   /** What the engine wrote, for a failure's message. */
   engineLog(): string;
+  /** What the runners wrote, likewise. */
+  runnerLog(): string;
   stop(): Promise<void>;
 }
 
@@ -96,6 +100,7 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
     return ((await response.json()) as { envoys: { envoy_key: string }[] }).envoys.map((envoy) => envoy.envoy_key);
   }
 
+  let runnerLog = '';
   async function startRunner(env: Readonly<Record<string, string>> = {}, program = RUNNER, args: readonly string[] = []): Promise<Runner> {
     const known = await listed();
     let key: string | undefined;
@@ -106,11 +111,17 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
     });
     children.add(child);
     let said = '';
-    for (const output of [child.stdout, child.stderr]) output?.on('data', (chunk) => (said = (said + String(chunk)).slice(-8_000)));
+    for (const output of [child.stdout, child.stderr]) {
+      output?.on('data', (chunk) => {
+        said = (said + String(chunk)).slice(-8_000);
+        runnerLog = (runnerLog + String(chunk)).slice(-8_000);
+      });
+    }
     const exited = once(child, 'exit').then(() => void (children.delete(child), runners.delete(runner)));
     const runner: Runner = {
       pid: child.pid as number,
       exited,
+      die: () => void child.kill('SIGKILL'),
       async kill() {
         child.kill('SIGKILL');
         await exited;
@@ -144,6 +155,7 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
     agents: () => processes().filter(({ command }) => command.includes('engine-host/agent.ts')),
     agentLog: () => readAgentLog(path.join(home, 'agents.log')),
     engineLog,
+    runnerLog: () => runnerLog,
     async stop() {
       for (const child of children) child.kill('SIGKILL');
       // Guards and agents follow by themselves; what does not is ours by its mark, and nothing else is.

@@ -21,12 +21,11 @@ export class Turns {
     const text = draft.value;
     if (sending.value) return;
     draft.value = '';
-    const said = await this.say(text);
-    // What was never stored was never sent: it goes back where it can be sent again.
-    if (said.error && !said.stored && draft.value === '') draft.value = text;
+    // What was never sent goes back where it can be sent again.
+    if ((await this.sendLine(text)) !== null && draft.value === '') draft.value = text;
   }
 
-  /** Sends what was written elsewhere. Why it was not sent, or null: what was sent is told in the conversation, its failure too. */
+  /** Sends a prompt. Why it was not sent, or null: what was stored was sent, and the conversation tells what came of it. */
   async sendLine(text: string): Promise<string | null> {
     const { error, stored } = await this.say(text);
     return error && !stored ? error.message : null;

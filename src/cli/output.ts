@@ -80,9 +80,13 @@ export function createOutput({ stdout, stderr }: OutputStreams): Output {
 function drained(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || stream.writableLength === 0) return resolve();
-    stream.once('drain', resolve);
-    stream.once('error', () => resolve());
-    stream.once('close', resolve);
-    stream.write('', () => resolve());
+    const ends = ['drain', 'error', 'close'] as const;
+    // A long turn waits thousands of times on one stream: nothing of a wait may stay there.
+    const done = () => {
+      for (const end of ends) stream.off(end, done);
+      resolve();
+    };
+    for (const end of ends) stream.on(end, done);
+    stream.write('', done);
   });
 }

@@ -76,6 +76,17 @@ describe('output', () => {
     await Promise.all([stuck.output.room(), stuck.output.flushed()]);
     expect(stuck.output.gone).toBe(true);
   });
+
+  it('I10: waiting leaves nothing behind at the stream, however often', async () => {
+    const { stdout, output } = open({ stalled: true });
+    const listeners = () => ['drain', 'error', 'close'].map((name) => stdout.listenerCount(name));
+    const before = listeners();
+    output.line('x'.repeat(OUTPUT_WAITING_BYTES));
+    const rooms = [output.room(), output.room()];
+    stdout.read();
+    await Promise.all(rooms);
+    expect(listeners()).toEqual(before);
+  });
 });
 
 const report: ResumeReport = {

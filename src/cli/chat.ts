@@ -1,6 +1,4 @@
 /** `rehydrate chat`: turns of a durable session, one line each. Ctrl-C cancels the turn, not the program. */
-import { createInterface } from 'node:readline';
-import type { Interface } from 'node:readline';
 import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
 import type { ResumePolicy, SessionEvent, SessionInfo } from '../engine/types.ts';
@@ -16,14 +14,12 @@ import type { Output } from './output.ts';
 import { one } from './parse.ts';
 import { permissionAsker, permissionRule } from './permission.ts';
 import type { PermissionAsker } from './permission.ts';
-import { printable } from './printable.ts';
 import { applySettings, findSession, readySession } from './session.ts';
 import { styles } from './styles.ts';
-import { eventLine } from './words.ts';
+import { HISTORY, openTerminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 import { turnPrinter } from './turn-printer.ts';
-
-/** How many earlier prompts the arrow keys bring back. */
-const HISTORY = 200;
+import { eventLine } from './words.ts';
 
 export const chat: Command = async ({ call, output, signals }) => {
   const wishes = wishesOf(call);
@@ -58,7 +54,7 @@ export const chat: Command = async ({ call, output, signals }) => {
     const session = await readySession(host, wishes, output, abort.signal);
     await applySettings(host, wishes);
     const colours = styles(process.env, output.tty);
-    terminal = openTerminal(await earlierPrompts(host, session), interrupt, colours.prompt('› '));
+    terminal = openTerminal({ input: process.stdin, output: process.stdout }, { history: await earlierPrompts(host, session), interrupt, prompt: colours.prompt('› ') });
     const ask = terminal;
     const printer = turnPrinter(output, false);
     const asker: PermissionAsker = permissionAsker(call, host, sessionId, output, (question, signal) => ask.question(question, signal));
@@ -130,78 +126,6 @@ async function oneLineOfChat(host: Host, sessionId: string, line: string, policy
       await host.prompt(sessionId, command.text, policy ? { policy } : {});
       return 'on';
   }
-}
-
-// ---------------------------------------------------------------- the terminal
-
-interface Terminal {
-  /** The next line, or null at the end of the input. */
-  line(): Promise<string | null>;
-  question(question: string, signal: AbortSignal): Promise<string>;
-  /** Empties the line that is being typed. */
-  clear(): void;
-  close(): void;
-}
-
-function openTerminal(history: readonly string[], interrupt: () => void, prompt: string): Terminal {
-  const tty = process.stdin.isTTY === true;
-  const readline: Interface = createInterface({ input: process.stdin, output: tty ? process.stdout : undefined, terminal: tty, history: [...history], historySize: HISTORY, prompt });
-  const lines: string[] = [];
-  let closed = false;
-  let waiting: ((line: string | null) => void) | null = null;
-  let asking: ((line: string) => void) | null = null;
-  readline.on('line', (line) => {
-    if (asking) asking(line);
-    else if (waiting) waiting(line);
-    // Typed or piped ahead: it waits for its turn.
-    else lines.push(line);
-  });
-  readline.on('close', () => {
-    closed = true;
-    waiting?.(null);
-  });
-  readline.on('SIGINT', interrupt);
-  return {
-    line() {
-      const next = lines.shift();
-      if (next !== undefined) return Promise.resolve(next);
-      if (closed) return Promise.resolve(null);
-      if (tty) readline.prompt();
-      return new Promise((resolve) => {
-        waiting = (line) => {
-          waiting = null;
-          resolve(line);
-        };
-      });
-    },
-    question(question, signal) {
-      process.stdout.write(printable(question));
-      return new Promise((resolve, reject) => {
-        const done = () => {
-          asking = null;
-          signal.removeEventListener('abort', abort);
-        };
-        const abort = () => {
-          done();
-          reject(signal.reason as Error);
-        };
-        asking = (line) => {
-          done();
-          resolve(line);
-        };
-        if (signal.aborted) abort();
-        else signal.addEventListener('abort', abort, { once: true });
-      });
-    },
-    clear() {
-      if (!tty || closed) return;
-      readline.write(null, { ctrl: true, name: 'u' });
-      readline.write(null, { ctrl: true, name: 'k' });
-      process.stdout.write('\n');
-      readline.prompt();
-    },
-    close: () => readline.close(),
-  };
 }
 
 /** What the user asked in this session before, the latest first, as readline wants it. */

@@ -1,5 +1,6 @@
 /** `--permission`: who answers an agent that asks. */
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import type { Host } from '../engine/index.ts';
 import type { PermissionRequested, SessionEvent } from '../engine/types.ts';
 import { RehydrateError } from '../engine/errors.ts';
@@ -23,7 +24,10 @@ export interface PermissionAsker {
   stop(): void;
 }
 
-/** Puts a question to the person and resolves to the answer; rejects when the signal aborts. */
+/** What a person says who only presses Enter, and what stands for one who has left. */
+export const REFUSED = '';
+
+/** Puts a question to the person and resolves to the answer, `REFUSED` at the end of the input; rejects when the signal aborts. */
 export type Question = (question: string, signal: AbortSignal) => Promise<string>;
 
 /** Asks on the terminal, one question after the other, and says what was decided without asking. */
@@ -57,7 +61,7 @@ async function ask(host: Host, sessionId: string, request: PermissionRequested, 
     for (const [index, option] of request.options.entries()) output.note(`  ${index + 1}  ${oneLine(option.name, 80)}`);
     for (;;) {
       const answer = (await question(`1-${request.options.length}, or Enter to refuse: `, signal)).trim();
-      const optionId = answer === '' ? refusal(request) : request.options[Number(answer) - 1]?.optionId;
+      const optionId = answer === REFUSED ? refusal(request) : request.options[Number(answer) - 1]?.optionId;
       if (optionId !== undefined) return await host.respondPermission(sessionId, request.requestId, optionId);
     }
   } catch (error) {
@@ -66,16 +70,35 @@ async function ask(host: Host, sessionId: string, request: PermissionRequested, 
   }
 }
 
-const askOnStderr: Question = async (question, signal) => {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // A raw terminal delivers Ctrl-C as a key; it means the same here as everywhere.
-  terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-  try {
-    return await terminal.question(question, { signal });
-  } finally {
-    terminal.close();
-  }
-};
+/** Asks with a line editor of its own for every question. */
+export function askOn(input: Readable, output: Writable): Question {
+  return (question, signal) => {
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
+    // An input that is over says so once; a line editor that is opened on it would wait for ever.
+    if (input.readableEnded || input.destroyed) return Promise.resolve(REFUSED);
+    return new Promise((resolve, reject) => {
+      const terminal = createInterface({ input, output });
+      const abort = () => {
+        reject(signal.reason as Error);
+        terminal.close();
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      // A raw terminal delivers Ctrl-C as a key; it means the same here as everywhere.
+      terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+      // Behind an answer this says nothing; without one the input has ended, by Ctrl-D say.
+      terminal.on('close', () => {
+        signal.removeEventListener('abort', abort);
+        resolve(REFUSED);
+      });
+      terminal.question(question, (answer) => {
+        resolve(answer);
+        terminal.close();
+      });
+    });
+  };
+}
+
+const askOnStderr: Question = (question, signal) => askOn(process.stdin, process.stderr)(question, signal);
 
 function refusal(request: PermissionRequested): string | null {
   return request.options.find((option) => option.kind.startsWith('reject'))?.optionId ?? null;

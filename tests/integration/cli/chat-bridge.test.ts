@@ -43,8 +43,8 @@ const hasScript = spawnSync('script', ['--version']).status === 0;
 
 describe.skipIf(!hasScript)('chat on a terminal', () => {
   /** `script` gives the command a terminal; what is written to its stdin is typed. */
-  const terminal = () => {
-    const command = [process.execPath, BIN, 'chat', '--db', at.db, '--', ...at.agent()].join(' ');
+  const terminal = (...words: readonly string[]) => {
+    const command = [process.execPath, BIN, ...(words.length > 0 ? words : ['chat']), '--db', at.db, '--', ...at.agent()].join(' ');
     const child = spawn('script', ['-qefc', command, '/dev/null'], { cwd: at.directory, env: { ...process.env, NO_COLOR: '1', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'inherit'] });
     let screen = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
@@ -77,6 +77,18 @@ describe.skipIf(!hasScript)('chat on a terminal', () => {
     tty.type('1\r');
     await tty.shows('Thank you. I did it.');
     tty.type('\u0004');
+    expect(await tty.code).toBe(0);
+  });
+
+  it.each([['chat'], ['prompt', "'ask permission'"]])('Ctrl-D at a question of %s refuses it, and the turn goes on to its end', async (...words) => {
+    const tty = terminal(...words);
+    if (words[0] === 'chat') {
+      await tty.shows('› ');
+      tty.type('ask permission\r');
+    }
+    await tty.shows('or Enter to refuse');
+    tty.type('\u0004');
+    await tty.shows('You said no, so I did nothing.');
     expect(await tty.code).toBe(0);
   });
 });

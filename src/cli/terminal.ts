@@ -1,0 +1,106 @@
+/** The terminal of a chat, or what stands for it in a pipe: lines, and questions between them. */
+import { createInterface } from 'node:readline';
+import type { Interface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { REFUSED } from './permission.ts';
+import type { Question } from './permission.ts';
+import { printable } from './printable.ts';
+
+/** How many earlier prompts the arrow keys bring back. */
+export const HISTORY = 200;
+
+export interface Terminal {
+  /** The next line, or null at the end of the input. */
+  line(): Promise<string | null>;
+  question: Question;
+  /** Empties the line that is being typed. */
+  clear(): void;
+  /** The chat ends: an open question is taken back. */
+  close(): void;
+}
+
+export interface TerminalStreams {
+  readonly input: Readable & { readonly isTTY?: boolean };
+  readonly output: Writable;
+}
+
+export interface TerminalOptions {
+  readonly history: readonly string[];
+  /** What Ctrl-C does. */
+  readonly interrupt: () => void;
+  readonly prompt: string;
+}
+
+export function openTerminal({ input, output }: TerminalStreams, { history, interrupt, prompt }: TerminalOptions): Terminal {
+  const tty = input.isTTY === true;
+  const readline: Interface = createInterface({ input, output: tty ? output : undefined, terminal: tty, history: [...history], historySize: HISTORY, prompt });
+  const lines: string[] = [];
+  /** `ended` by the input, Ctrl-D say; `closed` by the chat. */
+  let state: 'open' | 'ended' | 'closed' = 'open';
+  let waiting: ((line: string | null) => void) | null = null;
+  let asking: { answer(line: string): void; takeBack(reason: Error): void } | null = null;
+  const ending = (): Error => new DOMException('the chat ends', 'AbortError');
+  readline.on('line', (line) => {
+    if (asking) asking.answer(line);
+    else if (waiting) waiting(line);
+    // Typed or piped ahead: it waits for its turn.
+    else lines.push(line);
+  });
+  readline.on('close', () => {
+    if (state === 'open') state = 'ended';
+    // Nobody answers any more: the agent is told so, and not left to wait for it.
+    if (state === 'ended') asking?.answer(REFUSED);
+    else asking?.takeBack(ending());
+    waiting?.(null);
+  });
+  readline.on('SIGINT', interrupt);
+  return {
+    line() {
+      const next = lines.shift();
+      if (next !== undefined) return Promise.resolve(next);
+      if (state !== 'open') return Promise.resolve(null);
+      if (tty) readline.prompt();
+      return new Promise((resolve) => {
+        waiting = (line) => {
+          waiting = null;
+          resolve(line);
+        };
+      });
+    },
+    question(question, signal) {
+      if (signal.aborted) return Promise.reject(signal.reason as Error);
+      if (state === 'closed') return Promise.reject(ending());
+      if (state === 'ended') return Promise.resolve(REFUSED);
+      output.write(printable(question));
+      return new Promise((resolve, reject) => {
+        const abort = () => asking?.takeBack(signal.reason as Error);
+        const done = () => {
+          asking = null;
+          signal.removeEventListener('abort', abort);
+        };
+        asking = {
+          answer(line) {
+            done();
+            resolve(line);
+          },
+          takeBack(reason) {
+            done();
+            reject(reason);
+          },
+        };
+        signal.addEventListener('abort', abort, { once: true });
+      });
+    },
+    clear() {
+      if (!tty || state !== 'open') return;
+      readline.write(null, { ctrl: true, name: 'u' });
+      readline.write(null, { ctrl: true, name: 'k' });
+      output.write('\n');
+      readline.prompt();
+    },
+    close() {
+      state = 'closed';
+      readline.close();
+    },
+  };
+}

@@ -1,7 +1,8 @@
 /** Shows one turn as it is stored: JSON lines as CONTRACT has them, or text with the rest on stderr. */
 import type { PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
+import { fieldsOf, textOf } from './foreign.ts';
 import type { Output } from './output.ts';
-import { eventRecord, reportWords, toolLine } from './words.ts';
+import { eventRecord, oneLine, reportWords, toolLine } from './words.ts';
 
 export interface TurnPrinter {
   event(event: SessionEvent): void;
@@ -47,17 +48,17 @@ function textPrinter(output: Output): TurnPrinter {
     event(event) {
       if (event.kind === 'resumed') output.note(`[${event.payload.tier}] ${reportWords(event.payload)}`);
       if (event.kind !== 'update' || event.origin !== 'agent' || event.turnId === null) return;
-      const update = event.payload;
-      if (update.sessionUpdate === 'agent_message_chunk') {
-        if (update.content.type === 'text') output.text(update.content.text);
+      const { sessionUpdate, content } = fieldsOf(event.payload);
+      if (sessionUpdate === 'agent_message_chunk') {
+        output.text(textOf(content) ?? '');
         return;
       }
-      const line = toolLine(update, titles);
+      const line = toolLine(event.payload, titles);
       if (line !== null) output.note(line);
     },
     result(result) {
       output.freshLine();
-      if (result.stopReason !== 'end_turn') output.note(`the turn ended with ${result.stopReason}`);
+      if (result.stopReason !== 'end_turn') output.note(`the turn ended with ${oneLine(result.stopReason, 100) || 'an empty stop reason'}`);
     },
     end: () => output.freshLine(),
   };

@@ -1,6 +1,7 @@
 /** Events and reports in words, for people. Pure. */
 import { describeExit } from '../engine/ports.ts';
-import type { ResumeReport, SessionEvent, SessionUpdate } from '../engine/types.ts';
+import type { ResumeReport, SessionEvent } from '../engine/types.ts';
+import { fieldsOf, shown, stringOf, textOf, titleOf } from './foreign.ts';
 
 const TIERS: Readonly<Record<ResumeReport['tier'], string>> = {
   live: 'the agent was live',
@@ -31,17 +32,20 @@ export function reportWords(report: ResumeReport): string {
 }
 
 /** A tool call as one line, when it starts and when it ends; null for what lies between. */
-export function toolLine(update: SessionUpdate, titles: Map<string, string>): string | null {
-  if (update.sessionUpdate !== 'tool_call' && update.sessionUpdate !== 'tool_call_update') return null;
-  if (update.title) titles.set(update.toolCallId, oneLine(update.title, 100));
-  const title = titles.get(update.toolCallId) ?? update.toolCallId;
-  switch (update.status) {
+export function toolLine(update: unknown, titles: Map<string, string>): string | null {
+  const { sessionUpdate, status, toolCallId } = fieldsOf(update);
+  if (sessionUpdate !== 'tool_call' && sessionUpdate !== 'tool_call_update') return null;
+  const id = stringOf(toolCallId);
+  const given = oneLine(titleOf(update), 100);
+  if (given !== '' && id !== '') titles.set(id, given);
+  const title = given || titles.get(id) || oneLine(id, 100) || 'a tool call';
+  switch (status) {
     case 'completed':
       return `✓ ${title}`;
     case 'failed':
       return `✗ ${title}`;
     default:
-      return update.sessionUpdate === 'tool_call' ? `· ${title}` : null;
+      return sessionUpdate === 'tool_call' ? `· ${title}` : null;
   }
 }
 
@@ -50,10 +54,10 @@ export function eventRecord({ seq, turnId, at, kind, origin, payload, meta }: Se
   return { type: 'event', event: { seq, turnId, at, kind, origin, payload, ...(meta ? { meta } : {}) } };
 }
 
-/** One event as one line. */
+/** One event as one line, whatever an agent or a caller put into it. */
 export function eventLine(event: SessionEvent): string {
   const at = new Date(event.at).toISOString().replace('T', ' ').slice(0, 19);
-  return `${String(event.seq).padStart(5)}  ${at}  ${eventWords(event)}`;
+  return `${String(event.seq).padStart(5)}  ${at}  ${eventWords(event).replace(/\s+/g, ' ')}`;
 }
 
 export function eventWords(event: SessionEvent): string {
@@ -62,12 +66,12 @@ export function eventWords(event: SessionEvent): string {
       return event.payload.idempotencyKey === undefined ? 'turn started' : `turn started, key ${event.payload.idempotencyKey}`;
     case 'turn_ended': {
       const { state, stopReason, error } = event.payload;
-      return `turn ${state}${stopReason ? ` (${stopReason})` : ''}${error ? `: ${error.code}: ${oneLine(error.message, 200)}` : ''}`;
+      return `turn ${state}${stopReason ? ` (${oneLine(stopReason, 100)})` : ''}${error ? `: ${error.code}: ${oneLine(error.message, 200)}` : ''}`;
     }
     case 'permission_requested':
-      return `permission requested: ${oneLine(event.payload.toolCall?.title ?? event.payload.requestId, 100)}`;
+      return `permission requested: ${oneLine(titleOf(event.payload.toolCall), 100) || event.payload.requestId}`;
     case 'permission_resolved':
-      return `permission ${event.payload.optionId === null ? 'cancelled' : `answered: ${event.payload.optionId}`}, by ${event.payload.by}`;
+      return `permission ${event.payload.optionId === null ? 'cancelled' : `answered: ${oneLine(event.payload.optionId, 100)}`}, by ${event.payload.by}`;
     case 'resumed':
       return `resumed: ${reportWords(event.payload).split('\n')[0]}`;
     case 'agent_exited':
@@ -77,26 +81,48 @@ export function eventWords(event: SessionEvent): string {
   }
 }
 
-function updateWords(update: SessionUpdate): string {
-  switch (update.sessionUpdate) {
+const WHO: Readonly<Record<string, string>> = { user_message_chunk: 'user', agent_message_chunk: 'agent', agent_thought_chunk: 'thought' };
+
+function updateWords(update: unknown): string {
+  const fields = fieldsOf(update);
+  const kind = stringOf(fields['sessionUpdate']);
+  const name = oneLine(kind.replaceAll('_', ' '), 60);
+  switch (kind) {
     case 'user_message_chunk':
     case 'agent_message_chunk':
-    case 'agent_thought_chunk': {
-      const who = { user_message_chunk: 'user', agent_message_chunk: 'agent', agent_thought_chunk: 'thought' }[update.sessionUpdate];
-      return `${who}: ${update.content?.type === 'text' ? oneLine(update.content.text, 200) : `[${update.content?.type}]`}`;
-    }
+    case 'agent_thought_chunk':
+      return `${WHO[kind]}: ${contentWords(fields['content'])}`;
     case 'tool_call':
-    case 'tool_call_update':
-      return `${update.sessionUpdate.replaceAll('_', ' ')}: ${oneLine(update.title ?? update.toolCallId, 100)}${update.status ? ` (${update.status})` : ''}`;
+    case 'tool_call_update': {
+      const title = oneLine(titleOf(update), 100) || oneLine(stringOf(fields['toolCallId']), 100) || 'without a title';
+      const status = oneLine(stringOf(fields['status']), 60);
+      return `${name}: ${title}${status === '' ? '' : ` (${status})`}`;
+    }
     case 'plan':
-      return `plan: ${(update.entries ?? []).map((entry) => `${oneLine(entry.content, 60)} (${entry.status})`).join(', ')}`;
+      return `plan: ${planWords(fields['entries'])}`;
     case 'current_mode_update':
-      return `mode: ${update.currentModeId}`;
+      return `mode: ${oneLine(shown(fields['currentModeId']), 100)}`;
     case 'session_info_update':
-      return `title: ${update.title ?? ''}`;
+      return `title: ${oneLine(shown(fields['title'] ?? ''), 200)}`;
     default:
-      return String((update as { sessionUpdate?: unknown }).sessionUpdate).replaceAll('_', ' ');
+      return name === '' ? `update ${oneLine(shown(update), 200)}` : name;
   }
+}
+
+/** Its text, or in brackets what kind of block it is. */
+function contentWords(content: unknown): string {
+  const type = stringOf(fieldsOf(content)['type']);
+  if (type !== '' && type !== 'text') return `[${oneLine(type, 60)}]`;
+  return oneLine(textOf(content) ?? shown(content), 200);
+}
+
+function planWords(entries: unknown): string {
+  if (!Array.isArray(entries)) return oneLine(shown(entries), 200);
+  const words = (entry: unknown) => {
+    const { content, status } = fieldsOf(entry);
+    return typeof content === 'string' ? `${oneLine(content, 60)} (${oneLine(stringOf(status), 60) || 'no status'})` : oneLine(shown(entry), 60);
+  };
+  return entries.map(words).join(', ');
 }
 
 export function oneLine(text: string, most: number): string {

@@ -5,6 +5,7 @@ import type { PromptResult, ResumePolicy, SessionEvent } from '../engine/types.t
 import { explain } from './database.ts';
 import { EXIT, exitCodeOf, SIGNAL_EXITS } from './exit-codes.ts';
 import { followEvents } from './follow.ts';
+import { fieldsOf, textOf } from './foreign.ts';
 import { endedBy, watchInterrupts } from './interrupt.ts';
 import type { Interrupts } from './interrupt.ts';
 import { tell } from './main.ts';
@@ -106,8 +107,9 @@ async function repeatReply(open: OpenHost, sessionId: string, result: PromptResu
     await output.room();
     for (const event of events) {
       after = event.seq;
-      if (event.turnId !== result.turnId || event.kind !== 'update' || event.payload.sessionUpdate !== 'agent_message_chunk') continue;
-      if (event.payload.content.type === 'text') output.text(event.payload.content.text);
+      if (event.turnId !== result.turnId || event.kind !== 'update') continue;
+      const { sessionUpdate, content } = fieldsOf(event.payload);
+      if (sessionUpdate === 'agent_message_chunk') output.text(textOf(content) ?? '');
     }
     if (events.length < PAGE) return;
   }
@@ -116,14 +118,20 @@ async function repeatReply(open: OpenHost, sessionId: string, result: PromptResu
 /** The exit code of a failure. One that a signal brought about is told as the signal. */
 function failed(error: unknown, interrupts: Interrupts, asked: boolean, output: Output, json: boolean): number {
   const signal = endedBy(interrupts.ending);
-  if (interrupts.signal.aborted && (!asked || !RehydrateError.is(error))) {
-    // Ended before the prompt was sent: there is no turn to tell of.
+  if (interrupts.signal.aborted && neverSent(error, asked)) {
+    // There is no turn to tell of.
     if (json) output.json({ type: 'result', turnId: null, stopReason: 'cancelled' });
     output.note(`cancelled before the prompt was sent${signal ? ` (${signal})` : ''}`);
     return signal ? SIGNAL_EXITS[signal] : EXIT.cancelled;
   }
   tell(error, output, json);
   return signal ? SIGNAL_EXITS[signal] : exitCodeOf(error);
+}
+
+/** Whether a prompt that a signal ended is known not to have been sent. Of any other the error itself tells. */
+export function neverSent(error: unknown, asked: boolean): boolean {
+  // The engine throws AbortError for a prompt that was cancelled before it was sent, and for nothing else.
+  return !asked || (error instanceof Error && error.name === 'AbortError');
 }
 
 async function endEarly(open: OpenHost, action: 'cancel' | 'sleep' | 'kill', output: Output): Promise<void> {

@@ -39,8 +39,8 @@ export async function stores<T>(mode: IDBTransactionMode, work: (transaction: ID
 }
 export const dump = () => Promise.all(['meta', 'chunks', 'journal'].map((name) => stores('readonly', (transaction) => transaction.objectStore(name).getAll())));
 
-/** An IndexedDB whose writing transactions (on `broken.store`) fail with this error while `broken.name` is set. */
-export function failing(broken: { name: string | undefined; store?: string }): IDBFactory {
+/** An IndexedDB whose writing transactions (on `broken.store`, `broken.when` it says so) fail with this error while `broken.name` is set. */
+export function failing(broken: { name: string | undefined; store?: string; when?: (names: readonly string[]) => boolean }): IDBFactory {
   const original = indexedDB.open.bind(indexedDB);
   return new Proxy(indexedDB, {
     get: (target, key) =>
@@ -53,8 +53,9 @@ export function failing(broken: { name: string | undefined; store?: string }): I
               const begin = database.transaction.bind(database);
               database.transaction = (...of: Parameters<IDBDatabase['transaction']>) => {
                 const transaction = begin(...of);
-                const { name, store } = broken;
-                if (of[1] === 'readwrite' && name !== undefined && (store === undefined || transaction.objectStoreNames.contains(store))) {
+                const { name, store, when } = broken;
+                const names = [...transaction.objectStoreNames];
+                if (of[1] === 'readwrite' && name !== undefined && (store === undefined || names.includes(store)) && when?.(names) !== false) {
                   Object.defineProperty(transaction, 'error', { get: () => new DOMException('as the test wants it', name) });
                   queueMicrotask(() => transaction.abort());
                 }

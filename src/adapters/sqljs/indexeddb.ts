@@ -126,8 +126,18 @@ class IndexedDbStore implements JournalStore {
   }
 
   async replace(snapshot: Snapshot): Promise<void> {
-    const previous = this.#chunkSet;
     const id = newName();
+    try {
+      await this.#write(id, snapshot);
+    } catch (error) {
+      await this.#forget(id);
+      throw error;
+    }
+    this.#chunkSet = id;
+  }
+
+  async #write(id: string, snapshot: Snapshot): Promise<void> {
+    const previous = this.#chunkSet;
     const bytes = snapshot.bytes ?? new Uint8Array(0);
     const count = Math.ceil(bytes.length / CHUNK_BYTES);
     // Only the last transaction makes the pieces count. Until then commits go between them.
@@ -147,7 +157,23 @@ class IndexedDbStore implements JournalStore {
       transaction.objectStore('chunks').delete(keysOf(previous));
       return this.#complete(transaction, fence);
     });
-    this.#chunkSet = id;
+  }
+
+  /**
+   * Deletes the pieces of a snapshot that failed, which would lie there until the next writer clears them away, and on
+   * a full disk take the room that is missing. Whoever waits is told why the snapshot failed, not this.
+   */
+  async #forget(id: string): Promise<void> {
+    const forgotten = this.#alone(() => {
+      const transaction = this.#begin(['meta', 'chunks'], 'readwrite');
+      const found = transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>;
+      found.onsuccess = () => {
+        // Should the browser have stored what it called aborted, these pieces are the database.
+        if (found.result?.id !== id) transaction.objectStore('chunks').delete(keysOf(id));
+      };
+      return this.#complete(transaction);
+    });
+    await forgotten.catch(() => undefined);
   }
 
   close(): Promise<void> {

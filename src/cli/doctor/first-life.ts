@@ -1,6 +1,8 @@
 /** The first life: what works before anything goes wrong, and what is left behind to come back to. */
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
 import { readInitialize, type AgentFacts } from '../../engine/acp/v1.ts';
+import { fieldsOf, stringOf } from '../foreign.ts';
+import { oneLine } from '../words.ts';
 import type { Answer, ExaminedAgent } from './agent.ts';
 import { CODEWORD_QUESTION, life, listed, prompt, type Examination, type Patient } from './examination.ts';
 import { messagesIn, type Message } from './messages.ts';
@@ -59,8 +61,7 @@ export function sessionIdOf(result: unknown): string | null {
 async function newSession({ findings, cwd }: Examination, agent: ExaminedAgent, facts: AgentFacts): Promise<{ sessionId: string } | { why: string }> {
   const answer = await agent.ask('session/new', { cwd, mcpServers: [] });
   if (answer.kind === 'refused' && classifyResumeFailure(answer.error, { method: 'session/new', agentSessionId: '' }).outcome === 'auth_required') {
-    const methods = facts.authMethods.map(({ id }) => id).join(', ') || 'none named';
-    const why = `It wants you to sign in first (methods: ${methods}). Sign in with the agent's own command and run doctor again.`;
+    const why = `It wants you to sign in first (methods: ${methodNames(facts.authMethods)}). Sign in with the agent's own command and run doctor again.`;
     findings.skip('new', why);
     return { why };
   }
@@ -77,6 +78,12 @@ async function newSession({ findings, cwd }: Examination, agent: ExaminedAgent, 
   }
   findings.pass('new', `Made the session ${sessionId}.`, answer.ms);
   return { sessionId };
+}
+
+/** The ids of an agent's ways to sign in. They are foreign data: what has no id cannot be named, and is no reason to stop. */
+export function methodNames(methods: readonly unknown[]): string {
+  const ids = methods.map((method) => oneLine(stringOf(fieldsOf(method)['id']), 60));
+  return ids.filter((id) => id !== '').join(', ') || 'none named';
 }
 
 /**

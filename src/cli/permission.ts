@@ -2,12 +2,13 @@
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { Host } from '../engine/index.ts';
-import type { PermissionRequested, SessionEvent } from '../engine/types.ts';
+import type { SessionEvent } from '../engine/types.ts';
 import { RehydrateError } from '../engine/errors.ts';
+import { answerWords, asked, refusal } from './asked.ts';
+import type { Asked } from './asked.ts';
 import { one } from './parse.ts';
 import type { Call } from './parse.ts';
 import type { Output } from './output.ts';
-import { oneLine } from './words.ts';
 
 /** `ask` needs somebody to ask: a terminal to read from and one to write to. */
 export function permissionRule(call: Call): 'ask' | 'allow' | 'reject' {
@@ -32,37 +33,44 @@ export type Question = (question: string, signal: AbortSignal) => Promise<string
 
 /** Asks on the terminal, one question after the other, and says what was decided without asking. */
 export function permissionAsker(call: Call, host: Host, sessionId: string, output: Output, question: Question = askOnStderr): PermissionAsker {
-  const open = new Map<string, AbortController>();
+  /** Questions without an answer. */
+  const open = new Map<string, { readonly request: Asked; readonly abort: AbortController }>();
   let queue = Promise.resolve();
   const rule = permissionRule(call);
+  const why = rule === 'reject' && one(call, 'permission') !== 'reject' ? ' (there is no terminal to ask on; --permission allow or reject decides)' : '';
   return {
     event(event) {
-      if (event.kind === 'permission_resolved') open.get(event.payload.requestId)?.abort();
-      if (event.kind !== 'permission_requested') return;
-      const title = oneLine(event.payload.toolCall?.title ?? 'something', 100);
-      if (rule !== 'ask') {
-        const why = rule === 'reject' && one(call, 'permission') !== 'reject' ? ' (there is no terminal to ask on; --permission allow or reject decides)' : '';
-        return output.note(`permission for “${title}”: ${rule === 'allow' ? 'allowed' : 'rejected'}${why}`);
+      if (event.kind === 'permission_requested') {
+        const { requestId } = event.payload;
+        const request = asked(event.payload);
+        const abort = new AbortController();
+        open.set(requestId, { request, abort });
+        if (rule === 'ask') queue = queue.then(() => ask(host, sessionId, requestId, request, abort.signal, output, question));
+      } else if (event.kind === 'permission_resolved') {
+        const known = open.get(event.payload.requestId);
+        open.delete(event.payload.requestId);
+        known?.abort.abort();
+        // Not before: a rule finds no answer among odd options, and a turn may end first.
+        if (known && rule !== 'ask') output.note(`permission for “${known.request.title}”: ${answerWords(known.request, event.payload, rule)}${why}`);
       }
-      const abort = new AbortController();
-      open.set(event.payload.requestId, abort);
-      queue = queue.then(() => ask(host, sessionId, event.payload, title, abort.signal, output, question));
     },
     stop() {
-      for (const abort of open.values()) abort.abort();
+      for (const { abort } of open.values()) abort.abort();
     },
   };
 }
 
-async function ask(host: Host, sessionId: string, request: PermissionRequested, title: string, signal: AbortSignal, output: Output, question: Question): Promise<void> {
+async function ask(host: Host, sessionId: string, requestId: string, request: Asked, signal: AbortSignal, output: Output, question: Question): Promise<void> {
   if (signal.aborted) return;
+  const { title, options } = request;
+  const choices = options.length === 0 ? '' : options.length === 1 ? '1, or ' : `1-${options.length}, or `;
   try {
     output.note(`The agent asks: ${title}`);
-    for (const [index, option] of request.options.entries()) output.note(`  ${index + 1}  ${oneLine(option.name, 80)}`);
+    for (const [index, { name }] of options.entries()) output.note(`  ${index + 1}  ${name}`);
     for (;;) {
-      const answer = (await question(`1-${request.options.length}, or Enter to refuse: `, signal)).trim();
-      const optionId = answer === REFUSED ? refusal(request) : request.options[Number(answer) - 1]?.optionId;
-      if (optionId !== undefined) return await host.respondPermission(sessionId, request.requestId, optionId);
+      const answer = (await question(`${choices}Enter to refuse: `, signal)).trim();
+      const optionId = answer === REFUSED ? refusal(request) : options[Number(answer) - 1]?.optionId;
+      if (optionId !== undefined) return await host.respondPermission(sessionId, requestId, optionId);
     }
   } catch (error) {
     const settled = (error as Error).name === 'AbortError' || (RehydrateError.is(error) && error.code === 'invalid_argument');
@@ -99,7 +107,3 @@ export function askOn(input: Readable, output: Writable): Question {
 }
 
 const askOnStderr: Question = (question, signal) => askOn(process.stdin, process.stderr)(question, signal);
-
-function refusal(request: PermissionRequested): string | null {
-  return request.options.find((option) => option.kind.startsWith('reject'))?.optionId ?? null;
-}

@@ -7,6 +7,7 @@ import { explain } from './database.ts';
 import { EXIT, exitCodeOf, SIGNAL_EXITS } from './exit-codes.ts';
 import type { EndingSignal } from './exit-codes.ts';
 import { followEvents } from './follow.ts';
+import { fieldsOf, textOf } from './foreign.ts';
 import { tell } from './main.ts';
 import type { Command } from './main.ts';
 import { openHost, wishesOf } from './open-host.ts';
@@ -132,9 +133,12 @@ async function oneLineOfChat(host: Host, sessionId: string, line: string, policy
 async function earlierPrompts(host: Host, session: SessionInfo): Promise<string[]> {
   const after = Math.max(0, session.latestSeq - 5_000);
   const events = await host.history(session.sessionId, { after });
-  const prompts = events.flatMap((event) =>
-    event.kind === 'update' && event.origin === 'host' && event.payload.sessionUpdate === 'user_message_chunk' && event.payload.content.type === 'text' ? [event.payload.content.text] : [],
-  );
+  const prompts = events.flatMap((event) => {
+    if (event.kind !== 'update' || event.origin !== 'host') return [];
+    const { sessionUpdate, content } = fieldsOf(event.payload);
+    const text = sessionUpdate === 'user_message_chunk' ? textOf(content) : null;
+    return text === null ? [] : [text];
+  });
   return prompts
     .filter((text) => !/[\n\r]/.test(text))
     .reverse()

@@ -5,21 +5,11 @@
  */
 import { createHost, type Host, type PromptOptions } from '../../engine/index.ts';
 import { RehydrateError } from '../../engine/errors.ts';
-import { utf8Length } from '../../engine/transcript/text.ts';
 import type { CreateOptions, HostOptions } from '../../engine/host/options.ts';
-import type { ContentBlock, PreambleMode, ResumePolicy, SessionEvent } from '../../engine/types.ts';
+import type { ContentBlock, PreambleMode, ResumePolicy } from '../../engine/types.ts';
 import type { OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
+import { broadcastEvents, pages } from './broadcast.ts';
 import { rivetkitDatabase, type RivetDb } from './database.ts';
-
-/** The broadcast that carries committed events: `{ sessionId, events }`. */
-export const EVENTS = 'rehydrate.events';
-
-/**
- * How many bytes of events one broadcast carries at most. RivetKit closes a connection rather than send
- * it more than `maxOutgoingMessageSize` (1 MiB unless `setup` says otherwise); what is larger is only announced, and
- * whoever follows reads it from the record.
- */
-export const MAX_BROADCAST_BYTES = 256 * 1024;
 
 /** What is used of an actor's context. */
 export interface SessionActorContext {
@@ -28,6 +18,7 @@ export interface SessionActorContext {
   readonly conn?: { readonly state?: unknown };
   vars: SessionActorVars;
   broadcast(name: string, ...args: unknown[]): void;
+  readonly log?: { error(what: object): void };
   keepAwake<T>(promise: Promise<T>): Promise<T>;
   sleep(): void;
 }
@@ -58,13 +49,6 @@ export interface SessionActorOptions<Db> extends Omit<HostOptions, 'database' | 
   readonly sleepTimeout?: number;
   /** How long one action, a prompt above all, may take, in milliseconds. Default 30 minutes. */
   readonly actionTimeout?: number;
-}
-
-/** What arrives with the `rehydrate.events` broadcast. */
-export interface EventsBroadcast {
-  readonly sessionId: string;
-  /** In order. Empty when there is something new that is too large for a broadcast: read it with `history`. */
-  readonly events: readonly SessionEvent[];
 }
 
 /**
@@ -116,7 +100,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     if (followed.has(sessionId)) return;
     const { latestSeq } = await host.get(sessionId);
     if (followed.has(sessionId)) return;
-    followed.set(sessionId, pump(c, host, sessionId, latestSeq, stop.signal).finally(() => followed.delete(sessionId)));
+    followed.set(sessionId, broadcastEvents(c, host, sessionId, latestSeq, stop.signal).finally(() => followed.delete(sessionId)));
   }
 
   /** Runs one call on the host. The actor stays awake for it, and errors cross with their code. */
@@ -190,41 +174,6 @@ async function shutDown(c: SessionActorContext): Promise<void> {
   await host.sleep();
   stop.abort();
   await Promise.all(followed.values());
-}
-
-/** Sends what is committed in one go as few messages, none of them too large to arrive. */
-async function pump(c: SessionActorContext, host: Host, sessionId: string, after: number, signal: AbortSignal): Promise<void> {
-  let waiting: SessionEvent[] = [];
-  const send = () => {
-    const all = waiting;
-    waiting = [];
-    for (const page of pages(all, MAX_BROADCAST_BYTES)) {
-      const events = bytesOf(page[0] as SessionEvent) > MAX_BROADCAST_BYTES ? [] : page;
-      c.broadcast(EVENTS, { sessionId, events } satisfies EventsBroadcast);
-    }
-  };
-  for await (const event of host.events(sessionId, { after, signal })) {
-    if (waiting.push(event) === 1) setTimeout(send, 0);
-  }
-  send();
-}
-
-const bytesOf = (event: SessionEvent): number => utf8Length(JSON.stringify(event));
-
-/** Cuts events into runs of at most so many bytes; one that is larger by itself is a run of its own. */
-export function pages(events: readonly SessionEvent[], maxBytes: number): SessionEvent[][] {
-  const cut: SessionEvent[][] = [];
-  let bytes = Infinity;
-  for (const event of events) {
-    const size = bytesOf(event);
-    if (bytes + size > maxBytes) {
-      cut.push([]);
-      bytes = 0;
-    }
-    cut.at(-1)?.push(event);
-    bytes += size;
-  }
-  return cut;
 }
 
 /** The id that all deliveries of one HTTP call share; null for a connection, which would share it among all its calls. */

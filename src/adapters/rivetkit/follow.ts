@@ -1,6 +1,6 @@
 /** Following a session of an actor from anywhere: stored events, then live ones, across reconnects. */
 import type { SessionEvent } from '../../engine/types.ts';
-import { EVENTS, type EventsBroadcast } from './actor.ts';
+import { EVENTS, type EventsBroadcast } from './broadcast.ts';
 
 /** What is used of a RivetKit connection to the actor, as `handle.connect()` gives it. */
 export interface SessionConnection {

@@ -1,6 +1,7 @@
 /** Following a session over a connection that has every bad habit of a real one, and what an actor makes of a call. */
 import { describe, expect, it } from 'vitest';
-import { deliveryOf, pages } from '../../../src/adapters/rivetkit/actor.ts';
+import { deliveryOf } from '../../../src/adapters/rivetkit/actor.ts';
+import { pages } from '../../../src/adapters/rivetkit/broadcast.ts';
 import { followSession, type EventsBroadcast, type SessionConnection } from '../../../src/adapters/rivetkit/index.ts';
 import type { SessionEvent } from '../../../src/engine/index.ts';
 

@@ -1,0 +1,95 @@
+/** What an actor broadcasts when its database cannot be read for a moment, or a broadcast fails: nothing dies of it. */
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sessionActor, type EventsBroadcast, type RivetDb, type SessionActorContext } from '../../../src/adapters/rivetkit/index.ts';
+import type { SessionEvent } from '../../../src/engine/index.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/in-process.ts';
+
+class UserError extends Error {}
+
+/** RivetKit's `c.db` on an SQLite of Node's, whose next reads of events fail while `faults` says so. */
+function actorDb(faults: { reads: number }): RivetDb {
+  const sqlite = new DatabaseSync(':memory:');
+  const db: RivetDb = {
+    execute: async (sql, ...args) => {
+      if (/FROM acp_session_events WHERE session_id = \? AND seq > \? AND seq < \?/.test(sql) && faults.reads > 0) {
+        faults.reads -= 1;
+        throw new Error('disk I/O error');
+      }
+      return sqlite.prepare(sql).all(...(args as SQLInputValue[]));
+    },
+    async transaction(work) {
+      sqlite.exec('BEGIN IMMEDIATE');
+      try {
+        const result = await work(db);
+        sqlite.exec('COMMIT');
+        return result;
+      } catch (error) {
+        sqlite.exec('ROLLBACK');
+        throw error;
+      }
+    },
+  };
+  return db;
+}
+
+/** An actor that is awake: what it said, what it logged, and faults to come. */
+function awake() {
+  const faults = { reads: 0, broadcasts: 0 };
+  const said: EventsBroadcast[] = [];
+  const logged: unknown[] = [];
+  const definition = sessionActor({ db: {}, UserError, agents: inProcessLauncher(), permission: 'allow' });
+  const context = {
+    db: actorDb(faults),
+    vars: definition.createVars(),
+    broadcast(_name: string, message: EventsBroadcast) {
+      if (faults.broadcasts > 0) {
+        faults.broadcasts -= 1;
+        throw new Error('the actor has no connections to speak of');
+      }
+      said.push(message);
+    },
+    keepAwake: <T>(promise: Promise<T>) => promise,
+    sleep: () => undefined,
+    log: { error: (what: unknown) => void logged.push(what) },
+  } satisfies SessionActorContext;
+  return { actions: definition.actions, context, faults, said, logged, sleep: () => definition.onSleep(context) };
+}
+const seqs = (messages: readonly EventsBroadcast[]) => messages.flatMap(({ events }) => events.map(({ seq }) => seq));
+
+describe('I2: an actor’s broadcasts', () => {
+  let actor: ReturnType<typeof awake>;
+  beforeEach(() => {
+    actor = awake();
+  });
+  afterEach(() => actor.sleep());
+  const start = () => actor.actions.create(actor.context, { sessionId: 's', agent: 'a', cwd: '/' });
+  const last = async () => ((await actor.actions.history(actor.context, 's')) as SessionEvent[]).at(-1)!.seq;
+
+  it('go on where they were when the record can be read again', async () => {
+    actor.faults.reads = 1;
+    await start();
+    await expect.poll(() => actor.logged).toMatchObject([{ sessionId: 's', error: expect.stringContaining('disk I/O error') as string }]);
+    await actor.actions.prompt(actor.context, 's', 'say hello');
+    await expect.poll(() => seqs(actor.said).at(-1)).toBe(await last());
+    // What was missed is announced, so that whoever follows reads the record.
+    expect(actor.said[0]).toEqual({ sessionId: 's', events: [] });
+  });
+
+  it('of which one fails are announced, so that whoever follows reads the record', async () => {
+    await start();
+    actor.faults.broadcasts = 1;
+    await actor.actions.prompt(actor.context, 's', 'say hello');
+    await expect.poll(() => actor.said.some(({ events }) => events.length === 0)).toBe(true);
+    expect(actor.logged).toMatchObject([{ sessionId: 's', error: expect.stringContaining('no connections') as string }]);
+  });
+
+  it('that never succeed end with the actor', async () => {
+    actor.faults.broadcasts = Infinity;
+    await start();
+    await actor.actions.prompt(actor.context, 's', 'say hello');
+    await expect.poll(() => actor.logged.length).toBeGreaterThan(0);
+    await actor.sleep();
+    expect(actor.said).toEqual([]);
+  });
+});

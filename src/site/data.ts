@@ -11,12 +11,12 @@ export interface ErrorHelp {
 export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   invalid_argument: {
     means: 'An argument has a wrong type, value or combination.',
-    causes: 'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be.',
-    remedy: 'The message names the argument. Nothing was started or stored.',
+    causes: 'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be; a mode or option that the live agent refuses; a host that slept.',
+    remedy: 'The message says what is wrong. No prompt was sent. A host that slept can only read: open another on the same database.',
   },
   session_not_found: {
     means: 'There is no such session in this database.',
-    causes: 'A mistyped id, a deleted session, or another database than you think: `--db`, `$REHYDRATE_DB` and the XDG data directory are three places.',
+    causes: 'A mistyped id, a deleted session, or another database than you think: `--db`, `$REHYDRATE_DB` and the default are three places.',
     remedy: '`rehydrate sessions` or `host.list()` shows what is there.',
   },
   session_exists: {
@@ -26,7 +26,7 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   session_busy: {
     means: 'Another live host, or another client of the agent, holds the session.',
-    causes: 'Two processes on one session; an owner that cannot be judged within the lease time; an agent that says the session is open elsewhere.',
+    causes: 'Two processes on one session, or on one idempotency key; an owner that cannot be judged within the lease time; an agent that says the session is open elsewhere.',
     remedy: 'The message names the owner. End it, or wait until it lets go. Reading works meanwhile.',
   },
   session_not_resumable: {
@@ -76,7 +76,7 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   turn_outcome_unknown: {
     means: 'Nobody knows whether the prompt ran to its end.',
-    causes: 'The agent, its connection or the host died, the host slept, or the cancel grace ran out.',
+    causes: 'The agent, its connection or the host died, the host slept, or the cancel grace ran out: `data.cause` says [which](/reference/advanced/architecture/sessions-and-persistence/create-and-prompt/#how-a-turn-ends).',
     remedy: 'Look at what was done. Prompt on; to send the same again, use a new idempotency key or none. It is never sent again by itself.',
   },
   idempotency_conflict: {
@@ -96,8 +96,8 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   limit_exceeded: {
     means: 'Something is larger or more than a limit allows.',
-    causes: 'A huge prompt, message or number of sessions.',
-    remedy: 'The message names the limit and both figures. See [limits](/reference/limits/).',
+    causes: 'A huge prompt or message; one live session too many.',
+    remedy: 'The message names the limit and what it allows. See [limits](/reference/limits/).',
   },
   database_too_new: {
     means: 'A newer version made this database.',
@@ -107,11 +107,11 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   database_corrupt: {
     means: 'SQLite says that the file is damaged, or not a database.',
     causes: 'A bad disk, a copy made while it was written, another file under that name.',
-    remedy: 'Restore a [backup](/guides/back-up/), or let `sqlite3 FILE .recover` save what it can.',
+    remedy: 'Restore a [backup](/guides/back-up/), or let `sqlite3 FILE .recover` save what it can. With `data.turnId`, the prompt had been sent and its outcome is unknown.',
   },
   storage_full: {
     means: 'There is no room to write.',
     causes: 'A full disk or a browser’s quota.',
-    remedy: 'Make room. What could not be stored was not sent.',
+    remedy: 'Make room. If `data.turnId` is there, the prompt had been sent and its outcome is unknown; otherwise it was not sent.',
   },
 };

@@ -9,6 +9,7 @@ import { textFrame } from './frames.ts';
 import { judgeFrame } from './inbound.ts';
 import type { BridgeLimits } from './limits.ts';
 import { pumpOut } from './outbound.ts';
+import { answerPings } from './pings.ts';
 import { Watch } from './watch.ts';
 
 export interface ConnectionOptions {
@@ -52,6 +53,7 @@ export class Connection {
       onMessages: () => this.#watch.messageOut(),
       onTooLong: () => this.#giveUp({ kind: 'limit', limit: 'messageBytes' }),
     });
+    answerPings({ websocket, socket, limits, onTooMany: () => this.#giveUp({ kind: 'limit', limit: 'pingsPerSecond' }) });
     websocket.on('message', (data, binary) => this.#receive(data as Buffer, binary));
     const socketGone = new Promise<void>((resolve) => websocket.once('close', () => resolve()));
     void socketGone.then(() => {

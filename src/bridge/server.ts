@@ -100,6 +100,8 @@ class RunningBridge {
       maxPayload: limits.messageBytes,
       maxFragments: limits.messageFragments,
       closeTimeout: limits.closeMs,
+      // Its own limit of pings has no name and no close frame; the connection answers them.
+      autoPong: false,
       handleProtocols: () => SUBPROTOCOL,
       WebSocket: BridgeSocket,
     } as ConstructorParameters<typeof WebSocketServer>[0]);

@@ -1,4 +1,5 @@
 /** What nobody should get away with, over real sockets. Afterwards no process runs and nothing is kept. */
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -186,6 +187,52 @@ describe('frames', () => {
     }
     expect(blocked).toBe(true);
     expect(process.memoryUsage().external + process.memoryUsage().arrayBuffers - before).toBeLessThan(40 * 1024 * 1024);
+    raw.socket.destroy();
+  });
+});
+
+describe('pings', () => {
+  const PING = 0x89;
+  const PONG = 10;
+  const pongs = (raw: Raw): string[] => raw.frames().flatMap(({ opcode, payload }) => (opcode === PONG ? [String(payload)] : []));
+
+  it('many in one write are answered one by one, in order', async () => {
+    const raw = await Raw.upgraded(bridge);
+    const payloads = Array.from({ length: 5_000 }, (_, index) => `${index}`);
+    raw.socket.write(Buffer.concat(payloads.map((payload) => frame(PING, payload))));
+    await raw.until(() => pongs(raw).length === payloads.length);
+    expect(pongs(raw)).toEqual(payloads);
+    raw.socket.write(frame(TEXT, '{"jsonrpc":"2.0","id":1,"method":"echo","params":{}}'));
+    await raw.until(() => raw.frames().some(({ opcode }) => opcode === 1));
+    raw.socket.destroy();
+  });
+
+  it('I10: a flood is ended by a limit with a name', async () => {
+    await restart({ limits: { pingsPerSecond: 100 } });
+    const id = name();
+    const raw = await Raw.upgraded(bridge, '/agents/echo', `, conn.${id}`);
+    raw.socket.write(Buffer.concat(Array.from({ length: 101 }, () => frame(PING, 'x'))));
+    expect(await raw.close()).toEqual({ code: 4004, reason: { code: null, signal: null, connection: id, limit: 'pingsPerSecond' } });
+    expect(pongs(raw)).toHaveLength(100);
+    raw.socket.destroy();
+    await expect.poll(alive, { timeout: 10_000 }).toBe(0);
+  });
+
+  it('I10: pongs that nobody reads do not pile up, and the latest ping is answered', async () => {
+    await restart({ limits: { pingsPerSecond: Infinity } });
+    const raw = await Raw.upgraded(bridge);
+    raw.socket.pause();
+    const block = Buffer.concat(Array.from({ length: 5_000 }, () => frame(PING, 'x'.repeat(125))));
+    const before = process.memoryUsage().rss;
+    // 131 MB: many times what the system's buffers hold.
+    for (let turn = 0; turn < 200; turn += 1) {
+      if (!raw.socket.write(block)) await once(raw.socket, 'drain');
+    }
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
+    raw.socket.write(frame(PING, 'latest'));
+    raw.socket.resume();
+    await raw.until(() => raw.received.includes('latest'));
+    expect(pongs(raw).at(-1)).toBe('latest');
     raw.socket.destroy();
   });
 });

@@ -109,7 +109,10 @@ class RunningBridge {
       this.#tcp.add(socket);
       socket.once('close', () => this.#tcp.delete(socket));
     });
-    server.on('request', (request, response) => void this.#answer(request, response));
+    // Node itself would tell a request that expects something to go on (100), or refuse it (417), before the policy has seen it.
+    for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
+      server.on(event, (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response));
+    }
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     server.on('clientError', (_error, socket) => {
       options.log?.({ event: 'refused', status: 400, reason: 'malformed_request' });

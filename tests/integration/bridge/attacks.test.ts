@@ -56,6 +56,30 @@ describe('refused before the upgrade, by name, with no process', () => {
     expect(JSON.stringify(log.slice(1)) + answer.text).not.toContain(bridge.token);
   });
 
+  const expecting: [string, string, number, string][] = [
+    ['a body it will not send', 'Expect: 100-continue\r\nContent-Length: 5\r\n', 400, 'malformed_body'],
+    ['what nobody knows', 'Expect: foo\r\nContent-Length: 5\r\n', 400, 'malformed_body'],
+    ['to go on, from a rebound name', 'Expect: 100-continue\r\nHost: evil.example\r\n', 403, 'host_not_allowed'],
+    ['what nobody knows, from a rebound name', 'Expect: foo\r\nHost: evil.example\r\n', 403, 'host_not_allowed'],
+    ['what nobody knows, without a token', 'Expect: foo\r\n', 401, 'token_missing'],
+  ];
+  it.each(expecting)('a request that expects %s', async (_name, headers, status, reason) => {
+    const host = headers.includes('Host:') ? '' : `Host: ${new URL(bridge.url).host}\r\n`;
+    const answer = await send(`GET /agents HTTP/1.1\r\n${host}Connection: keep-alive\r\n${headers}\r\n`);
+    // Nothing is said before the decision: no 100 Continue, no 417.
+    expect({ status: answer.status, error: answer.body.error, answers: answer.text.match(/HTTP\/1\.1 /g)?.length }).toEqual({ status, error: reason, answers: 1 });
+    expect(answer.text).toMatch(/^connection: close\r$/im);
+    expect(refused()).toEqual([`${status} ${reason}`]);
+  });
+
+  it('but what a request that may be answered expects does not change its answer', async () => {
+    for (const expectation of ['100-continue', 'foo']) {
+      const { text } = await send(`GET /agents HTTP/1.1\r\nHost: ${new URL(bridge.url).host}\r\nAuthorization: Bearer ${bridge.token}\r\nExpect: ${expectation}\r\n\r\n`);
+      expect(text).toMatch(/^HTTP\/1\.1 200 /);
+      expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    }
+  });
+
   it('a missing origin', async () => {
     await restart({ allowMissingOrigin: false });
     expect((await send(upgradeText(bridge))).body.error).toBe('origin_missing');

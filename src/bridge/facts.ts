@@ -73,6 +73,12 @@ export function header(facts: RequestFacts, name: string): string | null | { rep
   return found;
 }
 
+/** The target up to its first question mark, and all that follows it: `split` would drop what follows a second one. */
+export function splitTarget(target: string): { readonly path: string; readonly query: string | undefined } {
+  const mark = target.indexOf('?');
+  return mark < 0 ? { path: target, query: undefined } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
 /** Headers that decide something: coming twice, two readers could believe two different things. */
 const SINGLE = ['host', 'origin', 'authorization', 'upgrade', 'sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'content-length', 'transfer-encoding'];
 
@@ -87,7 +93,7 @@ export function formProblem(facts: RequestFacts): Refusal | null {
     return refuse(400, 'malformed_body', 'No request here has a body.');
   }
   if (facts.earlyBytes > 0) return refuse(400, 'early_bytes', 'Bytes came behind the request before it was answered.');
-  const [path = '', query] = facts.target.split('?', 2);
+  const { path, query } = splitTarget(facts.target);
   // One spelling for each path: escapes, dots and doubled slashes have no use here but to be read in two ways.
   const plain = path === '/' || /^(?:\/[A-Za-z0-9._~-]+)+$/.test(path);
   if (!plain || path.split('/').some((part) => part === '.' || part === '..')) {

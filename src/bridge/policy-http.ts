@@ -1,5 +1,5 @@
 /** The same for plain requests: which of the few endpoints may answer, and to whom. */
-import { type AccessPolicy, accessProblem, formProblem, header, refuse, type Refusal, type RequestFacts, sameToken } from './facts.ts';
+import { type AccessPolicy, accessProblem, formProblem, header, refuse, type Refusal, type RequestFacts, sameToken, splitTarget } from './facts.ts';
 
 export type HttpDecision =
   | { readonly ok: true; readonly action: 'preflight'; readonly headers: Readonly<Record<string, string>> }
@@ -17,7 +17,7 @@ export function authorizeHttp(request: RequestFacts, policy: AccessPolicy): Http
   if (typeof authorization !== 'string') return refuse(401, 'token_missing', 'The header Authorization: Bearer TOKEN is missing.');
   const given = /^Bearer ([A-Za-z0-9_-]+)$/i.exec(authorization)?.[1];
   if (given === undefined || !sameToken(given, policy.token)) return refuse(401, 'token_wrong', 'The token is not the one this bridge was started with.');
-  const [path = '', query] = request.target.split('?', 2);
+  const { path, query } = splitTarget(request.target);
   if (path === '/agents') return request.method === 'GET' ? { ok: true, action: 'agents' } : wrongMethod('GET');
   const [, id, tail] = /^\/connections\/([A-Za-z0-9_-]{22,43})(\/diagnostics)?$/.exec(path) ?? [];
   if (id === undefined) return refuse(404, 'path_unknown', 'There is nothing here. See GET /agents.');

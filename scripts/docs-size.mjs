@@ -7,7 +7,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
-/** Bytes, gzipped, for one prose page (DESIGN: limits and figures). */
+/** Bytes, gzipped, for one prose page. */
 export const BUDGET = { html: 7_000, js: 27_000, css: 16_750 };
 
 /** Pages that are not prose: the playground has a budget of its own. */

@@ -1,4 +1,4 @@
-/** The closed list of what can go wrong, for programs to branch on (CONTRACT). */
+/** The closed list of what can go wrong, for programs to branch on. */
 export const ERROR_CODES = [
   'invalid_argument',
   'session_not_found',

@@ -51,7 +51,7 @@ export interface OwnerRegistry {
   alive: OwnerAlive;
 }
 
-/** The owner of a session's lease (DESIGN §6). Stored as JSON; unknown fields are kept. */
+/** The owner of a session's lease. Stored as JSON; unknown fields are kept. */
 export interface LeaseOwner {
   /** Random, one for each host object. */
   readonly hostId: string;

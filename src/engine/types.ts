@@ -20,7 +20,7 @@ import type { ErrorCode } from './errors.ts';
 
 export type { AuthMethod, ContentBlock, McpServer, SessionUpdate, StopReason };
 
-/** How a session became live (DESIGN §1). */
+/** How a session became live. */
 export type Tier = 'live' | 'new' | 'resume' | 'load' | 'transcript';
 
 /** Which tiers may be tried: `auto` all, `strict` only the agent's own, `transcript` skips the agent's own. */
@@ -29,7 +29,7 @@ export type ResumePolicy = 'auto' | 'strict' | 'transcript';
 /** How the transcript travels in front of a successor's first prompt. */
 export type PreambleMode = 'resource' | 'inline' | 'file';
 
-/** How an attempt to become live came out (DESIGN §6). */
+/** How an attempt to become live came out. */
 export type AttemptOutcome =
   | 'ok'
   /** It answered with success, but replayed nothing of the session: not believed. */

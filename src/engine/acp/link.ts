@@ -2,7 +2,7 @@
  * One live agent: its process, the ACP connection to it, and the waiting for its answers. Every way a
  * call can come out is one of four; nothing here throws for what an agent does.
  */
-import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../ports.ts';
+import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import { createPeer, type IncomingRequest, type Peer, type RpcError, type RpcResponse } from './peer.ts';
@@ -29,8 +29,12 @@ export interface AgentLink {
   wait(ms: number): Promise<void>;
   /** Settles when the process tree is gone and everything it said has been handled. */
   readonly gone: Promise<AgentExit>;
+  /** How it went, for a sentence: the exit, and why the host ended it if the agent's output was the reason. */
+  readonly goneWords: string;
   /** The exit, once there is one. */
   readonly exit: AgentExit | null;
+  /** What was wrong with its output, when that is why the host ended it. */
+  readonly fault: Error | null;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
   /** stderr and noise, for error messages. */
   diagnostics(): string;
@@ -55,6 +59,8 @@ export async function openLink(
 function attach(process: AgentProcess, handlers: LinkHandlers, launchMs: number): AgentLink {
   let agentMs = launchMs;
   let exit: AgentExit | null = null;
+  /** What was wrong with the agent's output, when that is why it was ended. */
+  let fault: Error | null = null;
   const noise: string[] = [];
   const peer: Peer = createPeer(process.stream, {
     ...handlers,
@@ -67,6 +73,7 @@ function attach(process: AgentProcess, handlers: LinkHandlers, launchMs: number)
     await Promise.race([peer.closed, process.exited]);
     const exited = await within(process.exited, FIXED_LIMITS.exitGraceMs);
     // It closed its output and stays: it can say nothing any more, and is not let go as if it had been asked.
+    if (exited === undefined) fault = (await within(peer.closed, 0)) ?? new Error('it closed its output and stayed');
     exit = exited ?? (await process.end('kill'));
     if ((await within(peer.closed, FIXED_LIMITS.exitGraceMs)) === undefined) peer.close();
     return exit;
@@ -96,8 +103,15 @@ function attach(process: AgentProcess, handlers: LinkHandlers, launchMs: number)
     start: (method, params, settle) => peer.request(method, params, settle),
     notify: (method, params) => peer.notify(method, params),
     gone,
+    get goneWords() {
+      if (exit === null) return 'is gone';
+      return fault === null ? describeExit(exit) : `${describeExit(exit)}, because: ${fault.message}`;
+    },
     get exit() {
       return exit;
+    },
+    get fault() {
+      return fault;
     },
     async end(how) {
       await process.end(how);
@@ -136,6 +150,9 @@ export function callError(outcome: Exclude<CallOutcome, { kind: 'answered' }>, m
         { agent, method, afterMs: outcome.afterMs },
       );
     case 'ended':
+      if (RehydrateError.is(link.fault)) {
+        return new RehydrateError(link.fault.code, `Agent "${agent}" was ended before it answered ${method}. ${link.fault.message}`, { agent, method, ...link.fault.data }, { cause: link.fault });
+      }
       return new RehydrateError(
         'agent_exited',
         `Agent "${agent}" ${exit} before it answered ${method}. Run it by hand to see why.${quoteDiagnostics(link.diagnostics())}`,
@@ -144,7 +161,7 @@ export function callError(outcome: Exclude<CallOutcome, { kind: 'answered' }>, m
     case 'refused':
       return new RehydrateError(
         'agent_protocol_error',
-        `Agent "${agent}" answered ${method} with error ${outcome.error.code}: ${outcome.error.message || '(no message)'}.${quoteDiagnostics(link.diagnostics())}`,
+        `Agent "${agent}" answered ${method} with error ${outcome.error.code}: ${outcome.error.message || '(no message)'}. Run it by hand to see why, or try another version of it.${quoteDiagnostics(link.diagnostics())}`,
         { agent, method, error: outcome.error },
       );
   }

@@ -1,10 +1,11 @@
 /**
  * A JSON-RPC peer over a message stream. Messages are handled one after the other in the order they
  * arrived, responses included, so that what an agent said before its answer is recorded before it
- * (I11). Nothing is validated away: unknown kinds and fields reach the handlers as sent.
+ * (I11). Nothing is validated away: unknown kinds and fields reach the handlers as sent, up to `nestedLevels` deep.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { MessageStream } from '../ports.ts';
+import { bounded } from './bounded.ts';
 
 export interface RpcError {
   readonly code: number;
@@ -65,7 +66,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer 
       handlers.onNoise(`sent ${Array.isArray(message) ? 'a JSON-RPC batch' : typeof message}, which ACP does not use`);
       return;
     }
-    const { id, method, params, result, error } = message as Record<string, unknown>;
+    const { id, method, params, result, error } = bounded(message as Record<string, unknown>);
     if (typeof method === 'string') {
       const object = isObject(params) ? params : {};
       if (id === undefined) return handlers.onNotification(method, object);

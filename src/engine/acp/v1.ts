@@ -2,7 +2,7 @@
  * What is particular to ACP v1, in one place. Version 2 drops `session/load`, gives `session/resume` a
  * `replayFrom` and ends a turn with a state update; the rest of the engine knows nothing of either.
  */
-import type { AuthMethod, Implementation, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
+import type { AuthMethod, AvailableCommand, Implementation, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
 
 export const PROTOCOL_VERSION = 1;
 
@@ -56,16 +56,38 @@ export function readInitialize(result: unknown): AgentFacts | string {
   return {
     ...readCapabilities(answer['agentCapabilities']),
     info: object(answer['agentInfo']) as Implementation | null,
-    authMethods: Array.isArray(answer['authMethods']) ? (answer['authMethods'] as AuthMethod[]) : [],
+    authMethods: withText(answer['authMethods'], 'id').map((method) => ({ name: method['id'], ...method }) as unknown as AuthMethod),
   };
 }
 
 /** Modes and options as an answer to new, load, resume or a setting carries them; undefined when it says nothing. */
 export function readSettings(result: unknown): { modes?: SessionModeState; configOptions?: SessionConfigOption[] } {
   const answer = object(result) ?? {};
-  const modes = object(answer['modes']);
-  return {
-    ...(modes && typeof modes['currentModeId'] === 'string' ? { modes: answer['modes'] as SessionModeState } : {}),
-    ...(Array.isArray(answer['configOptions']) ? { configOptions: answer['configOptions'] as SessionConfigOption[] } : {}),
-  };
+  const modes = readModes(answer['modes']);
+  const configOptions = readConfigOptions(answer['configOptions']);
+  return { ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
+}
+
+/*
+ * What follows is kept to be used again at every wake, so only entries that can be used are taken: one that cannot
+ * (null, no id) would stand in the way of the session for ever. The log has all of it as it was sent.
+ */
+
+/** The entries of a list that are objects with a text under `key`. */
+function withText(list: unknown, key: string): Readonly<Record<string, unknown>>[] {
+  return Array.isArray(list) ? list.map(object).filter((entry) => entry !== null && typeof entry[key] === 'string').map((entry) => entry as Readonly<Record<string, unknown>>) : [];
+}
+
+export function readModes(value: unknown): SessionModeState | null {
+  const modes = object(value);
+  if (!modes || typeof modes['currentModeId'] !== 'string') return null;
+  return { ...modes, availableModes: withText(modes['availableModes'], 'id') } as unknown as SessionModeState;
+}
+
+export function readConfigOptions(value: unknown): SessionConfigOption[] | null {
+  return Array.isArray(value) ? (withText(value, 'id') as unknown as SessionConfigOption[]) : null;
+}
+
+export function readCommands(value: unknown): AvailableCommand[] | null {
+  return Array.isArray(value) ? (withText(value, 'name') as unknown as AvailableCommand[]) : null;
 }

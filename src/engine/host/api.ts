@@ -1,4 +1,4 @@
-/** The host's public interface (CONTRACT). */
+/** The host's public interface. */
 import type { ContentBlock, PreambleMode, PromptResult, ResumePolicy, ResumeReport, SessionEvent, SessionInfo, SessionList } from '../types.ts';
 import type { CreateOptions } from './options.ts';
 

@@ -1,8 +1,7 @@
-/** Makes a durable session live again (DESIGN §6): goes through the tiers as `nextStep` decides, and checks a success. */
+/** Makes a durable session live again: goes through the tiers as `nextStep` decides, and checks a success. */
 import type { AgentLink } from '../acp/link.ts';
 import { readSettings } from '../acp/v1.ts';
 import { RehydrateError } from '../errors.ts';
-import { describeExit } from '../ports.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import { nextStep, type NextStep, type TriedStep } from '../resume/decide.ts';
 import { verifyResume } from '../resume/verify.ts';
@@ -52,7 +51,8 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
       case 'hung':
         return record(method, 'hang', `no answer within ${outcome.afterMs / 1000} s`, since);
       case 'ended':
-        return record(method, 'crash', `the agent ${describeExit(await link.gone)}`, since);
+        await link.gone;
+        return record(method, 'crash', `the agent ${link.goneWords}`, since);
       case 'refused': {
         const verdict = classifyResumeFailure(outcome.error, { method, agentSessionId: id, ...(listed ? { listed } : {}) });
         lastRefusal = { method, error: outcome.error, at: attempts.length };
@@ -155,7 +155,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
       replay: replayed,
       preamble,
       settings: { restored: restored.settings.restored, failed },
-      known: { ...restored.now, modes: restored.now.modes ?? before.modes, configOptions: restored.now.configOptions ?? before.configOptions },
+      known: { modes: restored.now.modes ?? before.modes, configOptions: restored.now.configOptions ?? before.configOptions },
       began,
     };
   }

@@ -140,8 +140,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     async delete(sessionId) {
       awake();
       await info(sessionId);
-      await living.end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' });
-      await slots.serially(sessionId, async () => {
+      await living.end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, async (slot) => {
         const taken = await takeLease(lease, sessionId);
         try {
           await config.preamble.files?.remove(sessionId);
@@ -160,9 +159,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
           await database.batch([releaseStatement(taken.fence)]);
           throw storageError(error, `Session "${sessionId}" could not be deleted`);
         }
+        slot.secrets = null;
         hub.end(sessionId);
       });
-      slots.delete(sessionId);
+      slots.forget(sessionId);
     },
 
     get: info,

@@ -1,5 +1,6 @@
 /** What an agent last said about its modes, options, commands, title and usage. */
 import type { AvailableCommand, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
+import { readCommands, readConfigOptions } from '../acp/v1.ts';
 import type { LastKnown } from '../storage/statements.ts';
 import type { SessionInfo } from '../types.ts';
 
@@ -34,14 +35,18 @@ export function learn(known: KnownState, update: Readonly<Record<string, unknown
 
 function read(known: KnownState, update: Readonly<Record<string, unknown>>): Partial<KnownState> | null {
   switch (update['sessionUpdate']) {
-    case 'available_commands_update':
-      return Array.isArray(update['availableCommands']) ? { commands: update['availableCommands'] as AvailableCommand[] } : null;
+    case 'available_commands_update': {
+      const commands = readCommands(update['availableCommands']);
+      return commands && { commands };
+    }
     case 'current_mode_update':
       return typeof update['currentModeId'] === 'string'
         ? { modes: { availableModes: [], ...known.modes, currentModeId: update['currentModeId'] } }
         : null;
-    case 'config_option_update':
-      return Array.isArray(update['configOptions']) ? { configOptions: update['configOptions'] as SessionConfigOption[] } : null;
+    case 'config_option_update': {
+      const configOptions = readConfigOptions(update['configOptions']);
+      return configOptions && { configOptions };
+    }
     case 'session_info_update':
       return typeof update['title'] === 'string' || update['title'] === null ? { title: update['title'] } : null;
     case 'usage_update': {

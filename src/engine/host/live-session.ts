@@ -8,7 +8,7 @@ import type { IncomingRequest, RpcResponse } from '../acp/peer.ts';
 import { RPC, type AgentFacts } from '../acp/v1.ts';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
-import { describeExit, type AgentExit } from '../ports.ts';
+import type { AgentExit } from '../ports.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type NewEvent } from '../storage/statements.ts';
 import type { SessionWriter, Work } from '../storage/writer.ts';
@@ -18,6 +18,7 @@ import { isStateUpdate, learn, NOTHING_KNOWN, toColumns, type KnownState } from 
 import { interruptedBy, releaseStatement } from './lease.ts';
 import { createPermissions, type Permissions } from './permissions.ts';
 import type { Replay } from './replay.ts';
+import { failedAfterSending } from './told.ts';
 import type { Fence } from '../storage/statements.ts';
 
 /** Why a session's agent is being ended, in the words of `turn_outcome_unknown`'s `data.cause`. */
@@ -87,6 +88,8 @@ export class LiveSession {
   private permissionsOrNull: Permissions | null = null;
   private cause: EndCause | null = null;
   private gone: Promise<AgentExit> | null = null;
+  /** Aborted when the agent is gone; whoever listens to its signal stops when done. */
+  private readonly untilGone = new AbortController();
   /** True until the opening is written down; then what came meanwhile is sorted in. */
   private opening = true;
   /** The last state update of each kind that came during the opening. */
@@ -156,6 +159,11 @@ export class LiveSession {
     this.early = [];
     this.earlyBytes = 0;
     for (const update of early) this.intake(update);
+  }
+
+  attachLink(link: AgentLink): void {
+    this.link = link;
+    void link.gone.then(() => this.untilGone.abort());
   }
 
   readonly handlers: LinkHandlers = {
@@ -291,8 +299,6 @@ export class LiveSession {
     }
     const client = config.clientFor(agent);
     if (!client) return { error: { code: RPC.methodNotFound, message: `Method not found: ${request.method}` } };
-    const abort = new AbortController();
-    void this.link?.gone.then(() => abort.abort());
     try {
       const result = await client.handle({
         method: request.method,
@@ -300,7 +306,7 @@ export class LiveSession {
         sessionId,
         cwd,
         additionalDirectories,
-        signal: abort.signal,
+        signal: this.untilGone.signal,
       });
       return { result };
     } catch (error) {
@@ -319,7 +325,7 @@ export class LiveSession {
     const at = config.clock();
     const { turn, ending } = this;
     this.turn = null;
-    const cause = this.cause ?? { kind: 'agent_gone' as const, words: `the agent ${describeExit(exit)}` };
+    const cause = this.cause ?? { kind: 'agent_gone' as const, words: `the agent ${this.link.goneWords}` };
     const end = turn && interruptedBy({ ...withoutError(cause), exit: redact(brief(exit)) }, turn.turnId);
     const stored = redact(brief(exit));
     if (this.writerOrNull && this.fence) {
@@ -349,7 +355,7 @@ export class LiveSession {
       this.failure ??= error;
     }
     if (turn && end) {
-      const told = cause.error ?? (end.error && new RehydrateError('turn_outcome_unknown', end.error.message, end.error.data as Record<string, unknown>));
+      const told = cause.error !== undefined ? failedAfterSending(cause.error, turn.turnId) : (end.error && new RehydrateError('turn_outcome_unknown', end.error.message, end.error.data as Record<string, unknown>));
       turn.ended(end, told);
     }
     this.deps.onGone(this, exit);

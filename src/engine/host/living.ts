@@ -7,11 +7,10 @@ import { adoptAgentSession, insertEvent, updateLastKnown, type Fence, type NewEv
 import type { Store } from '../storage/store.ts';
 import { createWriter } from '../storage/writer.ts';
 import type { ResumePolicy, ResumeReport, SessionEvent, SessionInfo } from '../types.ts';
-import { callError } from '../acp/link.ts';
+import { callError, type AgentLink } from '../acp/link.ts';
 import { readSettings } from '../acp/v1.ts';
-import { describeExit } from '../ports.ts';
 import { loadResuming } from './load-resuming.ts';
-import { newAgentSession, recordOpening, reportOf, withAgent, type BecomeLive } from './opening.ts';
+import { exitWords, newAgentSession, recordOpening, reportOf, withAgent, type BecomeLive } from './opening.ts';
 import type { Hub } from './hub.ts';
 import { knownFrom, NOTHING_KNOWN, toColumns } from './last-known.ts';
 import { notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
@@ -35,7 +34,8 @@ export interface Living {
   ensure(sessionId: string, slot: Slot, policy: ResumePolicy, signal: AbortSignal | undefined): Promise<LiveSession>;
   /** How the session became live; once `take`n, later prompts find it simply live. */
   reportFor(session: LiveSession, how: 'take' | 'keep'): ResumeReport;
-  end(sessionId: string, cause: EndCause): Promise<void>;
+  /** Ends what lives of the session. `then` runs in the same turn: nothing can bring it to life in between. */
+  end(sessionId: string, cause: EndCause, then?: (slot: Slot) => Promise<void>): Promise<void>;
   endAll(cause: EndCause): Promise<void>;
   /** The secret values that can be had without starting anything, for redaction. */
   knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>): Promise<SecretValues['known']>;
@@ -47,6 +47,8 @@ export interface Living {
 export function createLiving({ config, store, hub, slots, lease }: LivingDeps): Living {
   const { database, limits, clock } = config;
   const authMethods = new Map<string, string>();
+  /** Agents that are being authenticated; a login in a browser may take minutes. */
+  const authenticating = new Set<{ readonly abort: AbortController; readonly over: Promise<unknown> }>();
   /** Set when the host goes to sleep: from then on nothing is opened, however late it was asked. */
   let ended = false;
 
@@ -150,8 +152,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
           signal,
           authMethod: authMethods.get(options.agent),
         };
-        await withAgent(open, async (link) => {
-          const { agentSessionId, result } = await newAgentSession(open, link);
+        await withAgent(open, (link) => newAgentSession(open, link), ({ agentSessionId, result }, link) => {
           const said = readSettings(result);
           session.known = { ...session.known, modes: said.modes ?? session.known.modes, configOptions: said.configOptions ?? session.known.configOptions };
           const report = reportOf(
@@ -169,7 +170,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
             },
             link,
           );
-          await insertSession(session, options, agentSessionId, report);
+          return insertSession(session, options, agentSessionId, report);
         });
         slot.secrets = secrets;
         return { session, value: undefined };
@@ -188,6 +189,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       ...session.takeStateChanges(NOTHING_KNOWN).map(({ update, meta }): NewEvent => ({ kind: 'update', turnId: null, at: now, origin: 'agent', payload: update, ...(meta ? { meta } : {}) })),
     ];
     const events = fresh.map((event, index) => ({ ...event, seq: index + 1 }) as SessionEvent);
+    const written = session.known;
     const known = updateLastKnown(sessionId, { ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info });
     try {
       await database.batch([
@@ -220,6 +222,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     writerFor(session, fence, events.length);
     hub.publish(sessionId, events);
     session.report = report;
+    // What the agent said of its state while the batch was on its way.
+    const since = session.takeStateChanges(written);
+    if (since.length > 0) session.writer.push({ events: session.asEvents(since, null), said: true, lastKnown: toColumns(session.known) }, session.keepUnwritten);
     session.finishOpening();
   }
 
@@ -230,7 +235,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       // It died and nobody has written that down yet.
       await activity.session.shutdown({ kind: 'agent_gone', words: 'the agent is gone' }, 'kill');
     }
-    return opening(slot, 'resuming', signal, async (joined) => {
+    let wanted: AbortSignal | undefined;
+    const made = await opening(slot, 'resuming', signal, async (joined) => {
+      wanted = joined;
       const began = performance.now();
       const stored = await store.session(sessionId);
       if (!stored) throw notFound(sessionId);
@@ -256,11 +263,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
         authMethod: authMethods.get(info.agent),
       };
       try {
-        await withAgent(open, async (link) => {
-          const { resumeAgent } = await loadResuming();
-          const opened = await resumeAgent(open, stored, link, began);
-          await recordOpening(session, opened, config, before);
-        });
+        await withAgent(
+          open,
+          async (link) => (await loadResuming()).resumeAgent(open, stored, link, began),
+          (opened) => recordOpening(session, opened, config, before),
+        );
       } catch (error) {
         await letGo(session, taken.fence);
         throw error;
@@ -268,6 +275,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       slot.secrets = secrets;
       return { session, value: session };
     });
+    // It came too late for the opening, and in time for what was to follow.
+    wanted?.throwIfAborted();
+    return made;
   }
 
   /** Lets the lease go after a failure; later, where even that cannot be written now. */
@@ -297,16 +307,20 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
 
   const settling = createSettling((sessionId) => slots.serially(sessionId, (slot) => settleLeftBehind(sessionId, slot)), limits.settleRetryMs);
 
-  async function end(sessionId: string, cause: EndCause): Promise<void> {
-    if (!slots.has(sessionId)) return;
+  async function end(sessionId: string, cause: EndCause, then?: (slot: Slot) => Promise<void>): Promise<void> {
+    if (!slots.has(sessionId) && !then) return;
     const slot = slots.of(sessionId);
     const { activity } = slot;
     if (activity.kind === 'starting' || activity.kind === 'resuming') {
       activity.abort.abort(new RehydrateError('agent_exited', `Session "${sessionId}" was being opened when ${cause.words.replace('while it ran', 'meanwhile')}; nothing was sent. Prompt it again.`, { sessionId, cause: { kind: cause.kind } }));
+    } else if (activity.kind !== 'asleep' && slot.waiting > 0) {
+      // What holds the session up, such as a setting the agent does not answer, ends with the agent: so it is not waited for.
+      void activity.session.shutdown(cause);
     }
     await slots.serially(sessionId, async () => {
       const now = slot.activity;
       if (now.kind === 'live' || now.kind === 'prompting') await now.session.shutdown(cause);
+      await then?.(slot);
     });
   }
 
@@ -321,7 +335,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     },
     async endAll(cause) {
       ended = true;
-      await Promise.all([...slots.entries()].map(([sessionId]) => end(sessionId, cause)));
+      for (const { abort } of authenticating) abort.abort(new RehydrateError('agent_exited', 'The agent was being authenticated when the host was put to sleep. Authenticate again.'));
+      await Promise.all([...[...authenticating].map(({ over }) => over), ...[...slots.entries()].map(([sessionId]) => end(sessionId, cause))]);
       await settling.end();
     },
     async knownSecrets(info) {
@@ -330,22 +345,25 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     },
     settleLeftBehind,
     async authenticate(agent, methodId) {
+      const abort = new AbortController();
       const sessionId = `authenticate-${config.newId()}`;
-      const slot: Slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), secrets: null };
+      const slot: Slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), waiting: 0, secrets: null };
       const secrets = secretValues({}, []);
       const session = newSession(sessionId, agent, '.', [], secrets, slot);
-      const open: BecomeLive = { config, store, session, agent, cwd: '.', additionalDirectories: [], secrets, policy: config.policy, signal: new AbortController().signal, authMethod: undefined };
-      const link = await withAgent(open, async (opened) => {
+      const open: BecomeLive = { config, store, session, agent, cwd: '.', additionalDirectories: [], secrets, policy: config.policy, signal: abort.signal, authMethod: undefined };
+      const authenticated = async (opened: AgentLink) => {
         const methods = session.facts.authMethods;
         if (!methods.some((method) => method.id === methodId)) {
           const names = methods.map((method) => `"${method.id}"`).join(', ') || 'none';
           throw invalid(`Agent "${agent}" has no way to authenticate called "${methodId}"; it offers ${names}.`, { agent, methodId, authMethods: methods });
         }
         const outcome = await opened.call('authenticate', { methodId }, limits.sessionMs);
-        if (outcome.kind !== 'answered') throw callError(outcome, 'authenticate', agent, opened, outcome.kind === 'ended' ? describeExit(await opened.gone) : '');
-        return opened;
-      });
-      await link.end('ask');
+        if (outcome.kind !== 'answered') throw callError(outcome, 'authenticate', agent, opened, await exitWords(opened, outcome));
+      };
+      const work = withAgent(open, authenticated, (_, opened) => opened.end('ask')).finally(() => authenticating.delete(entry));
+      const entry = { abort, over: work.catch(() => undefined) };
+      authenticating.add(entry);
+      await work;
       authMethods.set(agent, methodId);
     },
   };

@@ -1,11 +1,10 @@
 /**
- * Opens an agent for a session and writes down how that went, whichever way it goes (DESIGN §6). When it fails, the
+ * Opens an agent for a session and writes down how that went, whichever way it goes. When it fails, the
  * agent's whole process tree is gone before it rejects (I7).
  */
 import { callError, openLink, type AgentLink, type CallOutcome } from '../acp/link.ts';
 import { readInitialize, PROTOCOL_VERSION } from '../acp/v1.ts';
 import { RehydrateError } from '../errors.ts';
-import { describeExit } from '../ports.ts';
 import type { NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import type { ResumeAttempt, ResumePolicy, ResumeReport, Tier, Verification } from '../types.ts';
@@ -41,12 +40,16 @@ export interface Opened {
   readonly replay: ReplayResult | null;
   readonly preamble: MadePreamble | null;
   readonly settings: ResumeReport['settings'];
-  readonly known: KnownState;
+  /** Modes and options as they were set; the rest the session learns as the agent says it. */
+  readonly known: Pick<KnownState, 'modes' | 'configOptions'>;
   readonly began: number;
 }
 
-/** Runs `work` on a freshly started, initialised agent; whatever goes wrong, nothing is left running. */
-export async function withAgent<T>(open: BecomeLive, work: (link: AgentLink) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` on a freshly started, initialised agent, and then `commit`, which writes down what it made: whatever goes
+ * wrong, nothing is left running. What is written stands, so an abort that comes during `commit` is for the caller to see to.
+ */
+export async function withAgent<T, R>(open: BecomeLive, work: (link: AgentLink) => Promise<T>, commit: (made: T, link: AgentLink) => Promise<R>): Promise<R> {
   const { session, config, signal } = open;
   signal.throwIfAborted();
   const link = await openLink(
@@ -55,16 +58,17 @@ export async function withAgent<T>(open: BecomeLive, work: (link: AgentLink) => 
     signal,
     session.handlers,
   );
-  session.link = link;
+  session.attachLink(link);
   const onAbort = () => void link.end('kill');
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     signal.throwIfAborted();
     await initialize(open, link);
-    const result = await work(link);
+    const made = await work(link);
     signal.throwIfAborted();
     if (session.failure) throw session.failure;
-    return result;
+    signal.removeEventListener('abort', onAbort);
+    return await commit(made, link);
   } catch (error) {
     await link.end(isHang(error) ? 'kill' : 'ask');
     await config.clientFor(open.agent)?.release(session.sessionId);
@@ -97,8 +101,10 @@ async function initialize(open: BecomeLive, link: AgentLink): Promise<void> {
   session.facts = facts;
 }
 
-async function exitWords(link: AgentLink, outcome: CallOutcome): Promise<string> {
-  return outcome.kind === 'ended' ? describeExit(await link.gone) : '';
+export async function exitWords(link: AgentLink, outcome: CallOutcome): Promise<string> {
+  if (outcome.kind !== 'ended') return '';
+  await link.gone;
+  return link.goneWords;
 }
 
 /** The parameters that new, load and resume share. */
@@ -190,7 +196,7 @@ export function reportOf(opened: Opened, link: AgentLink): ResumeReport {
 export async function recordOpening(session: LiveSession, opened: Opened, config: Config, before: KnownState): Promise<ResumeReport> {
   const at = config.clock();
   const report = reportOf(opened, session.link);
-  session.known = opened.known;
+  session.known = { ...session.known, ...opened.known };
   const changes = session.takeStateChanges(before);
   const events: NewEvent[] = [
     ...(opened.replay?.imported ?? []).map(({ update, meta, turnId }): NewEvent => ({ kind: 'update', turnId, at, origin: 'import', payload: update, ...(meta ? { meta } : {}) })),

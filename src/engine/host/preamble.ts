@@ -44,7 +44,7 @@ export async function renderPreamble(
   request: PreambleRequest,
 ): Promise<MadePreamble> {
   const record = await renderRecord(store, sessionId, config, secrets, request.budget);
-  const { mode, instead } = choosePreambleMode(request.mode, { embeddedContext });
+  const { mode, instead } = choosePreambleMode(request.mode ?? config.preamble.mode, { embeddedContext });
   const path = mode === 'file' ? (request.preview ? PREVIEW_PATH : await config.preamble.files?.write(sessionId, record.text)) : undefined;
   const blocks = buildPreamble({ transcript: record.text, mode, ...(path === undefined ? {} : { path }) });
   return { mode, instead, blocks, text: JSON.stringify(blocks), bytes: record.bytes, events: record.events, truncated: record.truncated };
@@ -54,4 +54,4 @@ export async function renderPreamble(
 const PREVIEW_PATH = '/path/given/when/it/is/sent.md';
 
 export const makePreamble = (store: Store, sessionId: string, config: Config, secrets: readonly Secret[], embeddedContext: boolean): Promise<MadePreamble> =>
-  renderPreamble(store, sessionId, config, secrets, embeddedContext, { mode: config.preamble.mode, budget: config.preamble.budget, preview: false });
+  renderPreamble(store, sessionId, config, secrets, embeddedContext, { preview: false });

@@ -79,7 +79,7 @@ export function createPrompts({ config, store, slots, living }: { config: Config
     }
   }
 
-  /** What the same key is told again (CONTRACT). */
+  /** What the same key is told again. */
   async function repeat(sessionId: string, slot: Slot, prior: StoredTurn, hash: string): Promise<PromptResult> {
     if (prior.contentHash !== hash) throw conflict(sessionId, prior.idempotencyKey as string);
     let turn = prior;

@@ -1,4 +1,4 @@
-/** Modes and configuration options last in force are set again after every tier (DESIGN §6). */
+/** Modes and configuration options last in force are set again after every tier. */
 import type { SessionConfigOption } from '@agentclientprotocol/sdk';
 import type { AgentLink, CallOutcome } from '../acp/link.ts';
 import { readSettings } from '../acp/v1.ts';

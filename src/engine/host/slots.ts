@@ -24,6 +24,8 @@ export interface Slot {
   } | null;
   /** The end of the last thing that changed the session, so that the next waits for it. */
   tail: Promise<unknown>;
+  /** How much is under way or waits its turn. While there is any, the slot must stay the session's only one. */
+  waiting: number;
   /** Values given at `create`; gone with the host. */
   secrets: SecretValues | null;
 }
@@ -31,7 +33,8 @@ export interface Slot {
 export interface Slots {
   of(sessionId: string): Slot;
   has(sessionId: string): boolean;
-  delete(sessionId: string): void;
+  /** Forgets a session that is not in use and that nothing waits for. */
+  forget(sessionId: string): void;
   entries(): IterableIterator<[string, Slot]>;
   /** How many sessions have an agent, or are getting one. */
   readonly occupied: number;
@@ -43,20 +46,24 @@ export function createSlots(): Slots {
   const slots = new Map<string, Slot>();
   const of = (sessionId: string): Slot => {
     let slot = slots.get(sessionId);
-    if (!slot) slots.set(sessionId, (slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), secrets: null }));
+    if (!slot) slots.set(sessionId, (slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), waiting: 0, secrets: null }));
     return slot;
   };
   return {
     of,
     has: (sessionId) => slots.has(sessionId),
-    delete: (sessionId) => slots.delete(sessionId),
+    forget(sessionId) {
+      const slot = slots.get(sessionId);
+      if (slot && slot.waiting === 0 && slot.activity.kind === 'asleep' && slot.prompting === null) slots.delete(sessionId);
+    },
     entries: () => slots.entries(),
     get occupied() {
       return [...slots.values()].filter((slot) => slot.activity.kind !== 'asleep').length;
     },
     serially(sessionId, work) {
       const slot = of(sessionId);
-      const result = slot.tail.then(() => work(slot));
+      slot.waiting += 1;
+      const result = slot.tail.then(() => work(slot)).finally(() => (slot.waiting -= 1));
       slot.tail = result.catch(() => undefined);
       return result;
     },

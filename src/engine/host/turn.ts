@@ -1,4 +1,4 @@
-/** One prompt and everything up to its stop reason (DESIGN §6, order of a prompt). */
+/** One prompt and everything up to its stop reason. */
 import type { StopReason } from '@agentclientprotocol/sdk';
 import type { RpcResponse } from '../acp/peer.ts';
 import { RPC } from '../acp/v1.ts';
@@ -9,6 +9,7 @@ import type { ContentBlock, PromptResult, ResumeReport, TurnEnded } from '../typ
 import type { LiveSession } from './live-session.ts';
 import type { Config } from './options.ts';
 import type { ReplayResult } from './replay.ts';
+import { failedAfterSending } from './told.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
@@ -107,7 +108,7 @@ export async function startTurn(session: LiveSession, config: Config, request: T
         ],
       },
       settle(failure) {
-        if (failure) settleResult.reject(failure.error);
+        if (failure) settleResult.reject(failedAfterSending(failure.error, turnId));
         else if (end.error) settleResult.reject(new RehydrateError(end.error.code, end.error.message, { turnId, ...(end.error.data as object) }));
         else settleResult.resolve({ turnId, stopReason: end.stopReason as StopReason, report });
       },
@@ -165,7 +166,7 @@ async function settleReplay(session: LiveSession) {
 export function readPromptResponse(response: RpcResponse, cancelled: boolean): TurnEnded {
   if ('result' in response) {
     const stopReason = (response.result as { stopReason?: unknown } | null)?.stopReason;
-    if (typeof stopReason !== 'string') return failed('The agent answered session/prompt, but it named no stop reason.', { result: response.result ?? null });
+    if (typeof stopReason !== 'string') return failed('The agent answered session/prompt, but it named no stop reason. It does not keep to ACP: try another version of it.', { result: response.result ?? null });
     return { state: stopReason === 'cancelled' ? 'cancelled' : 'completed', stopReason: stopReason as StopReason };
   }
   const { error } = response;

@@ -1,6 +1,6 @@
 /**
  * Virtual files for agents without a disk: ACP's `fs/*` answered from the table `workspace_files`, so that
- * what an agent wrote survives sleep as a guest filesystem does (DESIGN §4).
+ * what an agent wrote survives sleep as a guest filesystem does.
  */
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { ClientServiceRequest, ClientServices, SqlDatabase } from '../ports.ts';

@@ -1,5 +1,5 @@
 /**
- * The table of `nextStep`: every line of DESIGN §6 as a case. The docs show it and a test runs it, so that
+ * The table of `nextStep`: every line of the rule as a case. The docs show it and a test runs it, so that
  * neither can say what the code does not do.
  */
 import type { ResumeState, TriedStep } from './decide.ts';

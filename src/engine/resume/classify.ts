@@ -1,5 +1,5 @@
 /**
- * What an agent's error to a resume means (DESIGN §6). A pure function with a table of rules, in the
+ * What an agent's error to a resume means. A pure function with a table of rules, in the
  * order in which they are asked; the first that knows gives the outcome, and its name opens the evidence.
  *
  * The cost of the two mistakes differs. An unknown session taken for an opaque error stops the user with
@@ -179,7 +179,7 @@ function aboutOurs(value: string, of: Case): boolean {
   return marks.some((word) => word === '#id' || word === '#idpath') || /^(?:session|thread|conversation)s?:/i.test(value);
 }
 
-/** Shapes that say nothing in words, read off real agents (FACTS): each is one agent's answer to an unknown id. */
+/** Shapes that say nothing in words, read off real agents: each is one agent's answer to an unknown id. */
 function knownShape(of: Case): string | null {
   if (of.code !== -32603 || of.data === null || typeof of.data !== 'object') return null;
   const data = of.data as Record<string, unknown>;

@@ -1,5 +1,5 @@
 /**
- * The order of the tiers (DESIGN §6) as one pure function: from what was tried, to what is done next.
+ * The order of the tiers as one pure function: from what was tried, to what is done next.
  * `RESUME_CASES` (cases.ts) is its table; the docs show it and a test runs it.
  *
  * Three decisions that the table alone does not explain:

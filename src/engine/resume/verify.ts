@@ -1,4 +1,4 @@
-/** What checking a success gave (DESIGN §6). */
+/** What checking a success gave. */
 import type { Verification } from '../types.ts';
 
 /**

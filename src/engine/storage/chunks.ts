@@ -1,4 +1,4 @@
-/** Adjacent text chunks that differ only in their text are one row (DESIGN §3). */
+/** Adjacent text chunks that differ only in their text are one row. */
 import type { NewEvent } from './statements.ts';
 
 const CHUNKS = new Set(['user_message_chunk', 'agent_message_chunk', 'agent_thought_chunk']);

@@ -11,7 +11,7 @@ export function storageError(error: unknown, what: string): unknown {
     case 'full':
       return new RehydrateError(
         'storage_full',
-        `${what}: the storage is full (${error.message}). Nothing of it was written; the record stays readable. Free some space and try again.`,
+        `${what}: the storage is full (${error.message}). Nothing of it was written; the record stays readable. Free some space, then go on.`,
         {},
         { cause: error },
       );

@@ -1,4 +1,5 @@
 /** Rows to shapes and back. JSON columns are parsed here and nowhere else. */
+import { readCommands, readConfigOptions, readModes } from '../acp/v1.ts';
 import type { Row, SqlValue } from '../ports.ts';
 import type { ResumeReport, SessionEvent, SessionInfo, SessionState, StopReason, TurnError, TurnState } from '../types.ts';
 
@@ -50,9 +51,9 @@ export function toSession(row: Row): StoredSession {
       envNames: json<string[]>(row['env_names']) ?? [],
       agentCapabilities: json(row['capabilities']),
       agentInfo: json(row['agent_info']),
-      modes: json(row['modes']),
-      configOptions: json(row['config_options']),
-      commands: json(row['commands']),
+      modes: readModes(json(row['modes'])),
+      configOptions: readConfigOptions(json(row['config_options'])),
+      commands: readCommands(json(row['commands'])),
       title: text(row['title']),
       usage: json(row['usage']),
       latestSeq: Number(row['last_seq'] ?? 0),

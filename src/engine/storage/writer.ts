@@ -1,5 +1,5 @@
 /**
- * Group commit for one session (DESIGN §3). What is appended while a commit runs goes into the next
+ * Group commit for one session. What is appended while a commit runs goes into the next
  * one; there are no timers. Every batch is fenced: after another host took the session over, nothing
  * more can be written.
  */

@@ -1,4 +1,4 @@
-/** The preamble: what goes in front of the first prompt of a successor (DESIGN §6). */
+/** The preamble: what goes in front of the first prompt of a successor. */
 import type { ContentBlock, PreambleMode } from '../types.ts';
 import { RehydrateError } from '../errors.ts';
 import { RECORD_CLOSING, RECORD_OPENING } from './render.ts';

@@ -1,5 +1,5 @@
 /**
- * Taking secrets out of text that leaves the log for an agent, a file or a screen (DESIGN §4): known values, their
+ * Taking secrets out of text that leaves the log for an agent, a file or a screen: known values, their
  * encoded forms, the lines of long ones, and the shapes of well-known tokens nobody told us about.
  */
 import { formsOf, replacer, wholeForms, type Secret } from './redact.ts';

@@ -1,5 +1,5 @@
 /**
- * Taking known secret values out of what is stored (DESIGN §4). `exact` and `deep` replace a value that lies whole in one
+ * Taking known secret values out of what is stored. `exact` and `deep` replace a value that lies whole in one
  * string; they run on everything before it is committed, and must not touch anything else (I11). What leaves the log
  * for an agent, a file or a screen goes through `redact-thorough.ts` too.
  */

@@ -1,5 +1,5 @@
 /**
- * The transcript: a bounded, redacted rendering of a session's log for an agent to read (DESIGN §6).
+ * The transcript: a bounded, redacted rendering of a session's log for an agent to read.
  *
  * It reads the log newest first and stops when the budget is used up, so it costs what the budget costs,
  * not what the log would. It is written oldest first. What someone said is indented and fenced, and

@@ -15,11 +15,10 @@ export function parse(file: string): ts.SourceFile {
   return ts.createSourceFile(file, readSource(file), ts.ScriptTarget.Latest, true);
 }
 
-/** The docstring in front of a node, without its tags and without what points to the design documents: readers have the pages. */
+/** The docstring in front of a node, without its tags. */
 export function docOf(node: ts.Node): string {
   const docs = ts.getJSDocCommentsAndTags(node).filter(ts.isJSDoc);
-  const text = ts.getTextOfJSDocComment(docs.at(-1)?.comment) ?? '';
-  return text.replace(/ \((?:DESIGN §|CONTRACT|FACTS)[^)]*\)/g, '').trim();
+  return (ts.getTextOfJSDocComment(docs.at(-1)?.comment) ?? '').trim();
 }
 
 /** The members of an interface, nested object types flattened as `replay.received`. */

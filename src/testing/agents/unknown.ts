@@ -1,4 +1,4 @@
-/** The answers of agents to a session id they do not have, or say they do not have (FACTS of real agents). */
+/** The answers of agents to a session id they do not have, or say they do not have. */
 import { RequestError } from '@agentclientprotocol/sdk';
 import type { UnknownShape } from './variants.ts';
 

@@ -1,0 +1,23 @@
+/** JSON that nests without end cannot be written out again: recursion ends first. So it is cut where it comes in. */
+import { FIXED_LIMITS } from '../limits.ts';
+
+const CUT = `[nested deeper than ${FIXED_LIMITS.nestedLevels} levels]`;
+
+/** The value as it is, or a copy in which what lies deeper than `nestedLevels` is replaced by words that say so. */
+export function bounded<T>(value: T): T {
+  return isDeeper(value, FIXED_LIMITS.nestedLevels) ? (cut(value, FIXED_LIMITS.nestedLevels) as T) : value;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  for (const item of Array.isArray(value) ? value : Object.values(value)) if (isDeeper(item, levels - 1)) return true;
+  return false;
+}
+
+function cut(value: unknown, levels: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (levels === 0) return CUT;
+  if (Array.isArray(value)) return value.map((item) => cut(item, levels - 1));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cut(item, levels - 1)]));
+}

@@ -12,7 +12,7 @@ import { ActorLineage } from './support/lineage.ts';
 
 const FULL = process.env['FAULTS'] === 'full';
 const TIMEOUT_MS = FULL ? 3_600_000 : 300_000;
-/** About as many as a life of the lineage has, the migration included. */
+/** A life of the lineage has about twenty, the migration included; it goes on with prompts until its death. */
 const WRITES = 30;
 
 let cluster: Cluster;

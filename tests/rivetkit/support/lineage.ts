@@ -14,6 +14,9 @@ interface Asked {
   answer: { readonly turnId: string; readonly stopReason: string } | { readonly code: string };
 }
 
+/** Prompts after a whole life, of four writes or more each; a death comes within thirty writes or two and a half seconds. */
+const MOST_MORE = 50;
+
 let lineages = 0;
 
 export class ActorLineage {
@@ -36,20 +39,22 @@ export class ActorLineage {
     return this.#cluster.client().sessions.getOrCreate([this.#key]);
   }
 
-  /** Runs a life of the session until its runner dies or nothing is left to do; then gives it another and checks. */
-  async dieIn(runner: Runner): Promise<Runner> {
+  /** Runs a life of the session until its runner dies, which it must; then gives it another and checks. */
+  async dieIn(runner: Runner): Promise<void> {
     const n = ++this.#rounds;
-    const life = this.#live(n);
-    const died = await Promise.race([runner.exited.then(() => true), life.then(() => false)]);
-    if (died) await until(() => this.#cluster.agents().length === 0, 'I7: no agent is left');
-    const next = died ? await this.#cluster.startRunner() : runner;
+    const life = this.#live(n, runner);
+    await Promise.race([runner.exited, life]);
+    await until(() => this.#cluster.agents().length === 0, 'I7: no agent is left');
+    await this.#cluster.startRunner();
     // What was under way is answered by the next runner: RivetKit delivers it again.
     await life;
     await this.#check();
-    return next;
   }
 
-  async #live(n: number): Promise<void> {
+  /** Ends only after the runner's death: one that lived on would die in the checks, where no other follows it. */
+  async #live(n: number, runner: Runner): Promise<void> {
+    let dead = false;
+    void runner.exited.then(() => (dead = true));
     // A create that was cut and delivered again finds what it made.
     await insisting(() => this.#actor.create({ agent: this.#variant, cwd: '/tmp', sessionId: 'main' })).catch(expectCode('session_exists'));
     const name = this.#name;
@@ -60,6 +65,10 @@ export class ActorLineage {
     await insisting(() => this.#actor.sleep());
     await this.#ask(`My item ${name}${n}b is v${n}b.`);
     await this.#look();
+    for (let more = 1; !dead; more++) {
+      if (more > MOST_MORE) throw new Error(`The runner was to die, and lived through ${MOST_MORE} prompts more.`);
+      await this.#ask(`My item ${name}${n}m${more} is v${n}m${more}.`);
+    }
   }
 
   /** As a careful client does: with a key, and again with the same one while RivetKit itself says that it could not. */

@@ -15,7 +15,7 @@ import type { Output } from './output.ts';
 import { one } from './parse.ts';
 import { permissionAsker, permissionRule } from './permission.ts';
 import type { PermissionAsker } from './permission.ts';
-import { applySettings, findSession, readySession } from './session.ts';
+import { applySettings, readySession } from './session.ts';
 import { styles } from './styles.ts';
 import { HISTORY, openTerminal } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
@@ -51,8 +51,7 @@ export const chat: Command = async ({ call, output, signals }) => {
     void host.cancel(sessionId);
   };
   try {
-    const before = (await findSession(host, sessionId))?.latestSeq ?? 0;
-    const session = await readySession(host, wishes, output, abort.signal);
+    const { session, before } = await readySession(host, wishes, output, abort.signal);
     await applySettings(host, wishes);
     const colours = styles(process.env, output.tty);
     terminal = openTerminal({ input: process.stdin, output: process.stdout }, { history: await earlierPrompts(host, session), interrupt, prompt: colours.prompt('› ') });

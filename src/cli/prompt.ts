@@ -16,7 +16,7 @@ import type { Output } from './output.ts';
 import { has, one } from './parse.ts';
 import type { Call } from './parse.ts';
 import { permissionAsker, permissionRule } from './permission.ts';
-import { applySettings, findSession, readySession } from './session.ts';
+import { applySettings, readySession } from './session.ts';
 import { turnPrinter } from './turn-printer.ts';
 
 export const prompt: Command = async ({ call, output, signals }) => {
@@ -65,8 +65,7 @@ async function oneTurn({ call, output, open, wishes, content, interrupts, progre
   const { host } = open;
   const { sessionId } = wishes;
   const json = has(call, 'json');
-  const before = (await findSession(host, sessionId))?.latestSeq ?? 0;
-  await readySession(host, wishes, output, interrupts.signal);
+  const { before } = await readySession(host, wishes, output, interrupts.signal);
   interrupts.signal.throwIfAborted();
   const printer = turnPrinter(output, json);
   const asker = permissionAsker(call, host, sessionId, output);

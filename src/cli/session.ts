@@ -14,20 +14,36 @@ export async function findSession(host: Host, sessionId: string): Promise<Sessio
   }
 }
 
+export interface ReadySession {
+  readonly session: SessionInfo;
+  /** The last event before this call: what comes after it is this call's to show. */
+  readonly before: number;
+}
+
 /**
  * Makes the session if there is none. One that is there keeps its directory and servers: a
  * call that wants others is told, since doing something else in silence would be worse.
  */
-export async function readySession(host: Host, wishes: SessionWishes, output: Output, signal: AbortSignal): Promise<SessionInfo> {
+export async function readySession(host: Host, wishes: SessionWishes, output: Output, signal: AbortSignal): Promise<ReadySession> {
   const { sessionId, agent } = wishes;
   const present = await findSession(host, sessionId);
   if (wishes.auth !== undefined) await host.authenticate(present?.agent ?? agent, wishes.auth);
-  if (present) {
-    checkWishes(present, wishes, output);
-    return present;
-  }
+  if (present) return asItIs(present, wishes, output);
   const { env, mcpServers } = wishes;
-  return host.create({ agent, sessionId, cwd: wishes.cwd ?? process.cwd(), env, ...(mcpServers ? { mcpServers } : {}), signal });
+  try {
+    const session = await host.create({ agent, sessionId, cwd: wishes.cwd ?? process.cwd(), env, ...(mcpServers ? { mcpServers } : {}), signal });
+    return { session, before: 0 };
+  } catch (error) {
+    // Another call made it since we looked: from here on it is a session like any other.
+    const made = RehydrateError.is(error) && error.code === 'session_exists' ? await findSession(host, sessionId) : null;
+    if (made === null) throw error;
+    return asItIs(made, wishes, output);
+  }
+}
+
+function asItIs(session: SessionInfo, wishes: SessionWishes, output: Output): ReadySession {
+  checkWishes(session, wishes, output);
+  return { session, before: session.latestSeq };
 }
 
 function checkWishes(present: SessionInfo, wishes: SessionWishes, output: Output): void {

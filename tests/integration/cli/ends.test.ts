@@ -1,6 +1,7 @@
 /** How calls end: signals, kills, two at once, readers that leave. In every case the tree is gone. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AGENT, BIN, build, BUILD_MS, errorOf, gone, replyOf, scratch, tierOf } from './harness.ts';
 import type { Scratch } from './harness.ts';
@@ -115,6 +116,35 @@ describe('I9: two calls at once', () => {
     running.child.kill('SIGINT');
     await running.done;
     expect((await at.prompt('say me too')).code).toBe(0);
+  });
+});
+
+describe('I9: two calls at once on a session that is not there yet', () => {
+  /** A call whose agent does not start before `go`: by then it has looked for the session and found none. */
+  const late = async () => {
+    const gate = path.join(at.directory, 'go');
+    const words = at.agent().map((word) => `'${word}'`).join(' ');
+    const running = at.start(['prompt', '--db', at.db, '--json', 'say me too', '--', 'sh', '-c', `while [ ! -e '${gate}' ]; do sleep 0.05; done; exec ${words}`]);
+    await expect.poll(() => at.left().some((line) => /^\d+ sh -c while/.test(line)), { timeout: 20_000 }).toBe(true);
+    return { done: running.done, go: () => writeFileSync(gate, '') };
+  };
+
+  it('the one that is too late is busy, as with any session', async () => {
+    const second = await late();
+    const first = await speaking();
+    second.go();
+    const done = await second.done;
+    expect([done.code, errorOf(done)]).toEqual([4, 'session_busy']);
+    first.child.kill('SIGINT');
+    await first.done;
+  });
+
+  it('or comes behind the first, when that has ended, and shows its own turn only', async () => {
+    const second = await late();
+    expect((await at.prompt('say me first')).code).toBe(0);
+    second.go();
+    const done = await second.done;
+    expect([done.code, replyOf(done)]).toEqual([0, 'me too']);
   });
 });
 

@@ -8,12 +8,13 @@ import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildBrowserFiles } from './support/browser-files.mjs';
+import { buildGuardFile } from './support/guard-file.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const DIST = path.join(ROOT, 'dist');
 const STAMP = path.join(DIST, '.build-hash');
 const SOURCES = ['engine', 'adapters', 'bridge', 'cli', 'testing'].map((name) => path.join(ROOT, 'src', name));
-const SETTINGS = ['tsconfig.base.json', 'tsconfig.build.json', 'scripts/build-lib.mjs', 'scripts/support/browser-files.mjs', ...['typescript', 'esbuild'].map((name) => `node_modules/${name}/package.json`)];
+const SETTINGS = ['tsconfig.base.json', 'tsconfig.build.json', 'scripts/build-lib.mjs', 'scripts/support/browser-files.mjs', 'scripts/support/guard-file.mjs', ...['typescript', 'esbuild'].map((name) => `node_modules/${name}/package.json`)];
 const EXECUTABLE = ['cli/rehydrate.js'];
 
 /** Relative paths of all files under a directory. */
@@ -91,6 +92,7 @@ if (isBuilt(hash)) {
       process.exitCode = 1;
     } else {
       await buildBrowserFiles(built);
+      await buildGuardFile(built);
       settleMaps(built);
       mkdirSync(DIST, { recursive: true });
       writeStamp(hash, putInPlace(built));

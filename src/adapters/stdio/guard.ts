@@ -11,9 +11,22 @@ const IDLE_MS = 5_000;
 /** The few variables a Node process may need to start; the guard has no business with the others. */
 const GUARD_ENV = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR'];
 
-function guardFile(): string {
+/** A guard that ends sooner after its start has not started; after so many of them in a row none is tried again. */
+const STARTED_MS = 1_000;
+const FAILED_STARTS = 3;
+
+const REMEDY = 'so agents may outlive this process if it is killed. Keep acp-rehydrate outside of your bundle, or ship its dist/adapters/stdio/guard-process.js beside the bundle, under that name.';
+
+function warn(what: string): void {
+  process.emitWarning(`${what}, ${REMEDY}`, { code: 'REHYDRATE_NO_GUARD' });
+}
+
+/** The program, or null in a bundle that does not know where it lies (CommonJS made from modules). */
+function guardFile(): string | null {
+  const here = import.meta.url as string | undefined;
+  if (!here?.startsWith('file:')) return null;
   // From the sources it is a .ts file, from the build a .js file: the same kind as this one.
-  return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './guard-process.ts' : './guard-process.js', import.meta.url));
+  return fileURLToPath(new URL(here.endsWith('.ts') ? './guard-process.ts' : './guard-process.js', here));
 }
 
 class Guard {
@@ -23,6 +36,7 @@ class Guard {
   #child: ChildProcess | null = null;
   #idle: NodeJS.Timeout | null = null;
   #count = 0;
+  #failed = 0;
 
   /** A fresh token for one agent: `HOST.AGENT`. */
   token(): string {
@@ -40,15 +54,10 @@ class Guard {
   ready(): void {
     if (this.#idle !== null) clearTimeout(this.#idle);
     this.#idle = null;
-    if (this.#child !== null) return;
+    if (this.#child !== null || this.#failed >= FAILED_STARTS) return;
     const file = guardFile();
-    if (!existsSync(file)) {
-      process.emitWarning(
-        `${file} is missing, so agents may outlive this process if it is killed. Keep the package unbundled, or ship that file beside the bundle.`,
-        { code: 'REHYDRATE_NO_GUARD' },
-      );
-      return;
-    }
+    if (file === null || !existsSync(file)) return warn(`${file ?? 'The guard’s program'} is not there`);
+    const began = performance.now();
     const env: NodeJS.ProcessEnv = { ELECTRON_RUN_AS_NODE: '1' };
     for (const name of GUARD_ENV) if (process.env[name] !== undefined) env[name] = process.env[name];
     let child: ChildProcess;
@@ -56,13 +65,14 @@ class Guard {
       child = spawn(process.execPath, [file], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env, cwd: '/', windowsHide: true });
     } catch (error) {
       // A system without room for one more process: the agent's own start will say so too.
-      process.emitWarning(`The guard could not be started (${String(error)}), so agents may outlive this process if it is killed.`, { code: 'REHYDRATE_NO_GUARD' });
-      return;
+      return warn(`The guard could not be started (${String(error)})`);
     }
     this.#child = child;
     const gone = (): void => {
       if (this.#child !== child) return;
       this.#child = null;
+      this.#failed = performance.now() - began < STARTED_MS ? this.#failed + 1 : 0;
+      if (this.#failed >= FAILED_STARTS) return warn(`The guard, ${file}, ended ${FAILED_STARTS} times as soon as it was started`);
       // Somebody ended the guard while it was needed: the next one learns of every group again.
       if (this.#groups.size > 0) setTimeout(() => this.#groups.size > 0 && this.ready(), 100).unref();
     };

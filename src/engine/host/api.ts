@@ -10,7 +10,10 @@ export interface PromptOptions {
   readonly idempotencyKey?: string;
   /** Overrides the host's policy for this prompt. */
   readonly policy?: ResumePolicy;
-  /** Aborting cancels the turn, or the resume before it. */
+  /**
+   * Aborting cancels the turn, or the resume before it. A call that joined another's turn only stops waiting: it rejects
+   * with the signal's reason, and the turn goes on.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -76,7 +79,7 @@ export interface Host {
   /** Stored events, then live ones: no gap, no repeat. Ends when the signal aborts, the session is deleted or the host sleeps. */
   events(sessionId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<SessionEvent>;
 
-  /** A bounded, redacted rendering of the log. `budget` in bytes, default `limits.transcriptBytes`. */
+  /** A bounded, redacted rendering of the log. `budget` in bytes, default the host's `preamble.budget`, else `limits.transcriptBytes`. */
   transcript(sessionId: string, options?: { readonly budget?: number }): Promise<string>;
 
   /** Ends everything live. The database is ready for the next host, and stays open: whoever opened it closes it. */

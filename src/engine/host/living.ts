@@ -89,7 +89,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     return writer;
   };
 
-  /** Keeps the lease of a session that says nothing. One that writes renews it with every batch. */
+  /** Keeps the lease of a session that says nothing. One that writes renews it as it writes. */
   const keepLease = (session: LiveSession) => {
     const every = Math.max(1, Math.floor(limits.leaseMs / 3));
     const timer = setInterval(() => {

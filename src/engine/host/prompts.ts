@@ -25,7 +25,7 @@ export function createPrompts({ config, store, slots, living }: { config: Config
     if (running) {
       if (key === undefined || running.idempotencyKey !== key) throw inProgress(sessionId, running.turn?.turnId);
       if ((await running.hash) !== (await hash)) throw conflict(sessionId, key);
-      return running.result;
+      return unlessAborted(running.result, signal);
     }
     const abort = new AbortController();
     const entry: NonNullable<Slot['prompting']> = {
@@ -111,6 +111,17 @@ export function createPrompts({ config, store, slots, living }: { config: Config
       );
     },
   };
+}
+
+/** The result, or the signal's reason if that comes first. */
+function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return result;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 async function hashOf(content: readonly ContentBlock[]): Promise<string> {

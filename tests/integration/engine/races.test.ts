@@ -167,6 +167,30 @@ describe('I7: sleep waits for no answer of an agent', () => {
   });
 });
 
+describe('a call that joins a turn by its key', () => {
+  it('stops waiting when it is aborted, and the turn goes on', async () => {
+    let answer!: () => void;
+    const agents = rawAgents((message: Heard, agent) => {
+      if (message.method === 'session/prompt') answer = () => agent.say(ordinary(message));
+      else if (message.method) agent.say(ordinary(message));
+    });
+    const { host } = await hostOn(agents);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const first = host.prompt('s', 'go', { idempotencyKey: 'k' });
+    await until(() => agents.heard.some(({ method }) => method === 'session/prompt'));
+    const abort = new AbortController();
+    const second = host.prompt('s', 'go', { idempotencyKey: 'k', signal: abort.signal });
+    const third = host.prompt('s', 'go', { idempotencyKey: 'k', signal: new AbortController().signal });
+    await wait(1);
+    abort.abort(new Error('enough'));
+    await expect(second).rejects.toThrow('enough');
+    answer();
+    const { turnId } = await first;
+    expect((await third).turnId).toBe(turnId);
+    expect(agents.heard.some(({ method }) => method === 'session/cancel')).toBe(false);
+  });
+});
+
 describe('create is whole or not at all', () => {
   it.each(['abort', 'close', 'sleep'] as const)('%s while its batch is on its way: the session is there, and nothing lives that should not', async (how) => {
     const { agents, living } = counted(inProcessLauncher({}));

@@ -10,7 +10,7 @@ import type { StdioLimits } from './limits.ts';
 import { MARK } from './process-table.ts';
 import { cwdProblem, startProblem } from './start-problem.ts';
 import { TextRing } from './text-ring.ts';
-import { ProcessTree, type TreeSignal } from './tree.ts';
+import { ProcessTree, sendBlindly, type TreeSignal } from './tree.ts';
 
 export interface ProcessSpec {
   /** The agent's name, for messages. */
@@ -109,6 +109,8 @@ class Running implements RunningProcess {
   #hurried = false;
   #sent: TreeSignal[] = [];
   #ending = false;
+  /** Whether the last look at the process table failed. */
+  #blind = false;
 
   constructor(child: Child, pid: number, token: string, { limits, keepOrphans = false }: StartOptions) {
     this.pid = pid;
@@ -127,7 +129,7 @@ class Running implements RunningProcess {
         this.#leader = { code, signal, asked: this.#asked, sent: [...this.#sent] };
         resolve(this.#leader);
         // What an agent leaves behind when it goes by itself is ended too, and only then has it exited.
-        if (keepOrphans) void this.#tree.lives().then((lives) => lives || this.#begin(async () => this.#settle()));
+        if (keepOrphans) void this.#lives().then((lives) => lives || this.#begin(async () => this.#settle()));
         else this.#begin(() => this.#endOrphans());
       });
     });
@@ -143,7 +145,7 @@ class Running implements RunningProcess {
     return this.exited;
   }
 
-  /** One ending at most: later calls join it. */
+  /** One ending at most: later calls join it. It never rejects, since nobody would hear of that, and always settles. */
   #begin(ending: () => Promise<void>): void {
     if (this.#ending) return;
     this.#ending = true;
@@ -162,7 +164,7 @@ class Running implements RunningProcess {
   async #endTree(): Promise<void> {
     // What belongs to the tree is remembered while the tree is whole: a child that leaves later cannot hide.
     if (!this.#hurried) {
-      await this.#tree.survivors();
+      await this.#look(() => this.#tree.survivors());
       this.stdin.end();
       if (await this.#goneWithin(this.#limits.askMs)) return this.#settle();
     }
@@ -174,7 +176,7 @@ class Running implements RunningProcess {
   }
 
   async #endOrphans(): Promise<void> {
-    if (!(await this.#tree.lives())) return this.#settle();
+    if (!(await this.#lives())) return this.#settle();
     if (!this.#hurried) {
       await this.#signal('SIGTERM');
       if (await this.#goneWithin(this.#limits.orphanMs)) return this.#settle();
@@ -189,14 +191,34 @@ class Running implements RunningProcess {
       await this.#signal('SIGKILL');
       if (await this.#goneWithin(Math.min(250, Math.max(1, deadline - Date.now())), true)) return this.#settle();
     } while (Date.now() < deadline);
-    const left = await this.#tree.survivors();
-    this.note(Buffer.from(`Still there after SIGKILL and ${this.#limits.goneMs} ms (goneMs): ${left.map((entry) => entry.pid).join(', ')}.`));
+    const left = await this.#look(() => this.#tree.survivors());
+    const who = left === null ? 'perhaps, which cannot be seen' : left.map((entry) => entry.pid).join(', ');
+    this.note(Buffer.from(`Still there after SIGKILL and ${this.#limits.goneMs} ms (goneMs): ${who}.`));
     this.#settle();
   }
 
   async #signal(signal: TreeSignal): Promise<void> {
     if (this.#leader === null) this.#sent.push(signal);
-    await this.#tree.signal(signal);
+    const seen = await this.#look(() => this.#tree.signal(signal).then(() => true));
+    if (seen === null) sendBlindly(this.pid, this.#leader === null, signal);
+  }
+
+  /** Whether anything is left. What cannot be seen counts as there, and is looked for again while there is time. */
+  async #lives(): Promise<boolean> {
+    return (await this.#look(() => this.#tree.lives())) ?? true;
+  }
+
+  /** A look at the process table; null when it cannot be read, because no descriptor is free or `ps` does not start. */
+  async #look<T>(look: () => Promise<T>): Promise<T | null> {
+    try {
+      const seen = await look();
+      this.#blind = false;
+      return seen;
+    } catch (error) {
+      if (!this.#blind) this.note(Buffer.from(`Its process tree cannot be seen: ${error instanceof Error ? error.message : String(error)}.`));
+      this.#blind = true;
+      return null;
+    }
   }
 
   /** Waits until leader and tree are gone; false when the time ran out or somebody said `kill`. */
@@ -205,7 +227,7 @@ class Running implements RunningProcess {
     const hurry = deaf ? [] : [this.#hurry.promise];
     if (this.#leader === null) await within(ms, this.left, ...hurry);
     for (let pause = 5; ; pause = Math.min(50, pause * 2)) {
-      if (this.#leader !== null && (windows || !(await this.#tree.lives()))) return true;
+      if (this.#leader !== null && (windows || !(await this.#lives()))) return true;
       const left = deadline - Date.now();
       if (left <= 0 || (this.#hurried && !deaf)) return false;
       await within(Math.min(pause, left), ...hurry);

@@ -51,17 +51,29 @@ function usedAgain(pgid: number, start: string): boolean {
 }
 
 async function sweep(): Promise<void> {
-  const trees = [...groups].filter(([pgid, start]) => !usedAgain(pgid, start)).map(([pgid]) => new ProcessTree(pgid, `${mark ?? '-'}.`));
+  const begun = Date.now();
+  const trees = (await seen(begun, () => [...groups].filter(([pgid, start]) => !usedAgain(pgid, start)))).map(([pgid]) => new ProcessTree(pgid, `${mark ?? '-'}.`));
   // With no group known the mark alone still finds what the host started a moment before it died.
   if (trees.length === 0 && mark !== null) trees.push(new ProcessTree(-1, `${mark}.`));
-  await Promise.all(trees.map((tree) => tree.signal('SIGTERM')));
-  const begun = Date.now();
+  await seen(begun, () => Promise.all(trees.map((tree) => tree.signal('SIGTERM'))));
+  const asked = Date.now();
   for (;;) {
-    const left = await Promise.all(trees.map((tree) => tree.lives()));
+    const left = await seen(begun, () => Promise.all(trees.map((tree) => tree.lives())));
     if (!left.includes(true)) return;
-    const passed = Date.now() - begun;
-    if (passed > GIVE_UP_MS) return;
-    if (passed > TERM_MS) await Promise.all(trees.map((tree) => tree.signal('SIGKILL')));
+    if (Date.now() - begun > GIVE_UP_MS) return;
+    if (Date.now() - asked > TERM_MS) await seen(begun, () => Promise.all(trees.map((tree) => tree.signal('SIGKILL'))));
     await sleep(SWEEP_MS);
+  }
+}
+
+/** A machine that lets nobody look at its processes now, all descriptors taken say, may in a moment. */
+async function seen<T>(begun: number, look: () => T | Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await look();
+    } catch (error) {
+      if (Date.now() - begun > GIVE_UP_MS) throw error;
+      await sleep(SWEEP_MS);
+    }
   }
 }

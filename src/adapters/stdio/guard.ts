@@ -86,7 +86,7 @@ class Guard {
   }
 
   add(pgid: number): void {
-    const start = process.platform === 'linux' ? (readProcess(pgid)?.startTime ?? '') : '';
+    const start = startOf(pgid);
     this.#groups.set(pgid, start);
     this.#tell(`+ ${pgid} ${start}`);
   }
@@ -108,6 +108,16 @@ class Guard {
 
   #tell(line: string): void {
     if (this.#child?.stdin?.writable === true) this.#child.stdin.write(`${line}\n`);
+  }
+}
+
+/** Empty when it cannot be told; then the guard does without. */
+function startOf(pid: number): string {
+  if (process.platform !== 'linux') return '';
+  try {
+    return readProcess(pid)?.startTime ?? '';
+  } catch {
+    return '';
   }
 }
 

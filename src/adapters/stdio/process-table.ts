@@ -43,22 +43,26 @@ export function parsePs(text: string): ProcessEntry[] {
   return entries;
 }
 
+/** The process went while we looked, or is another user's: either way not ours to see. */
+const NOT_THERE = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
+
 function readText(path: string): string | null {
   try {
     return readFileSync(path, 'latin1');
-  } catch {
-    // The process went while we looked, or is another user's: either way not ours to see.
-    return null;
+  } catch (error) {
+    // Any other failure is ours, no descriptor free say, and tells nothing of the process.
+    if (NOT_THERE.includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
   }
 }
 
-/** One process, or null when there is none. Linux only. */
+/** One process, or null when there is none. Throws when that cannot be told. Linux only. */
 export function readProcess(pid: number): ProcessEntry | null {
   const text = readText(`/proc/${pid}/stat`);
   return text === null ? null : parseStat(text);
 }
 
-/** Every process of the machine. */
+/** Every process of the machine. Rejects when the system does not let us look: nothing is known then. */
 export async function readProcesses(): Promise<ProcessEntry[]> {
   if (process.platform === 'win32') return [];
   if (process.platform !== 'linux') return psProcesses();
@@ -81,7 +85,7 @@ export function psProcesses(): Promise<ProcessEntry[]> {
   });
 }
 
-/** True when the process's environment carries a mark that starts with `mark`. Linux only; false elsewhere. */
+/** True when the process's environment carries a mark that starts with `mark`. Throws when that cannot be told. Linux only; false elsewhere. */
 export function carriesMark(pid: number, mark: string): boolean {
   if (process.platform !== 'linux') return false;
   const environ = readText(`/proc/${pid}/environ`);

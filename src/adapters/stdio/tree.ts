@@ -39,6 +39,7 @@ export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity
   return [...members.values()].filter((entry) => !entry.zombie);
 }
 
+/** Its methods reject when the process table cannot be read: then nothing is known, and nothing was signalled. */
 export class ProcessTree {
   readonly pgid: number;
   readonly #mark: string;
@@ -90,6 +91,23 @@ export function send(pid: number, signal: TreeSignal): void {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code !== 'ESRCH' && code !== 'EPERM') throw error;
+  }
+}
+
+/**
+ * Signals a group without a look at who is in it. Its id is its own while its leader is there, and afterwards as
+ * long as no process has it: a pid is not given again while a group has it.
+ */
+export function sendBlindly(pgid: number, leaderThere: boolean, signal: TreeSignal): void {
+  if (leaderThere || !exists(pgid)) send(-pgid, signal);
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

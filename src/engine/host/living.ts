@@ -2,21 +2,20 @@
 import { SqlError } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 import { createRedactor } from '../transcript/redact.ts';
-import { storageError } from '../storage/errors.ts';
-import { adoptAgentSession, insertEvent, updateLastKnown, type Fence, type NewEvent } from '../storage/statements.ts';
+import type { Fence } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import { createWriter } from '../storage/writer.ts';
-import type { ResumePolicy, ResumeReport, SessionEvent, SessionInfo } from '../types.ts';
-import { callError, type AgentLink } from '../acp/link.ts';
-import { readSettings } from '../acp/v1.ts';
+import type { ResumePolicy, ResumeReport, SessionInfo } from '../types.ts';
+import { createAuthenticating } from './authenticating.ts';
+import { createCreate } from './creating.ts';
 import { loadResuming } from './load-resuming.ts';
-import { exitWords, newAgentSession, recordOpening, reportOf, withAgent, type BecomeLive } from './opening.ts';
+import { recordOpening, withAgent, type BecomeLive } from './opening.ts';
 import type { Hub } from './hub.ts';
-import { knownFrom, NOTHING_KNOWN, toColumns } from './last-known.ts';
+import { knownFrom } from './last-known.ts';
 import { notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
 import { LiveSession, type EndCause } from './live-session.ts';
 import { invalid, type Config, type CreateOptions } from './options.ts';
-import { recallKnown, recallSecrets, secretValues, withoutValues, type SecretValues } from './secrets.ts';
+import { recallKnown, recallSecrets, type SecretValues } from './secrets.ts';
 import { createSettling } from './settling.ts';
 import type { Slot, Slots } from './slots.ts';
 
@@ -26,6 +25,17 @@ export interface LivingDeps {
   readonly hub: Hub;
   readonly slots: Slots;
   readonly lease: LeaseOptions;
+}
+
+/** What bringing a session to life is made of, for the files beside this one. */
+export interface LivingParts extends LivingDeps {
+  /** How a person signed in with an agent, by its name. */
+  readonly authMethods: Map<string, string>;
+  newSession(sessionId: string, agent: string, cwd: string, additionalDirectories: readonly string[], secrets: SecretValues, slot: Slot): LiveSession;
+  /** Gives the session its writer, from this number of the log on. */
+  writerFor(session: LiveSession, fence: Fence, latestSeq: number): void;
+  /** Opens with `work`; the slot says so meanwhile, and is asleep again when it fails. */
+  opening<T>(slot: Slot, kind: 'starting' | 'resuming', signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<{ session: LiveSession; value: T }>): Promise<T>;
 }
 
 export interface Living {
@@ -47,8 +57,6 @@ export interface Living {
 export function createLiving({ config, store, hub, slots, lease }: LivingDeps): Living {
   const { database, limits, clock } = config;
   const authMethods = new Map<string, string>();
-  /** Agents that are being authenticated; a login in a browser may take minutes. */
-  const authenticating = new Set<{ readonly abort: AbortController; readonly over: Promise<unknown> }>();
   /** Set when the host goes to sleep: from then on nothing is opened, however late it was asked. */
   let ended = false;
 
@@ -86,7 +94,6 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       onLost: (reason) => session.fail(reason),
     });
     session.attachWriter(writer, fence);
-    return writer;
   };
 
   /** Keeps the lease of a session that says nothing. One that writes renews it as it writes. */
@@ -112,7 +119,6 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
 
   const join = (abort: AbortController, signal: AbortSignal | undefined): AbortSignal => (signal ? AbortSignal.any([abort.signal, signal]) : abort.signal);
 
-  /** Opens with `work`; the slot says so meanwhile, and is asleep again when it fails. */
   async function opening<T>(slot: Slot, kind: 'starting' | 'resuming', signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<{ session: LiveSession; value: T }>): Promise<T> {
     if (ended) throw invalid('This host sleeps; nothing can be opened with it any more. Open another one on the same database.');
     checkRoom();
@@ -128,104 +134,6 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       slot.activity = { kind: 'asleep' };
       throw error;
     }
-  }
-
-  async function create(options: CreateOptions): Promise<string> {
-    const sessionId = options.sessionId ?? config.newId();
-    checkCreate(options, sessionId);
-    return slots.serially(sessionId, async (slot) => {
-      if (slot.activity.kind !== 'asleep' || (await store.session(sessionId))) throw exists(sessionId);
-      const secrets = secretValues(options.env ?? {}, options.mcpServers ?? []);
-      const directories = options.additionalDirectories ?? [];
-      await opening(slot, 'starting', options.signal, async (signal) => {
-        const began = performance.now();
-        const session = newSession(sessionId, options.agent, options.cwd, directories, secrets, slot);
-        const open: BecomeLive = {
-          config,
-          store,
-          session,
-          agent: options.agent,
-          cwd: options.cwd,
-          additionalDirectories: directories,
-          secrets,
-          policy: config.policy,
-          signal,
-          authMethod: authMethods.get(options.agent),
-        };
-        await withAgent(open, (link) => newAgentSession(open, link), ({ agentSessionId, result }, link) => {
-          const said = readSettings(result);
-          session.known = { ...session.known, modes: said.modes ?? session.known.modes, configOptions: said.configOptions ?? session.known.configOptions };
-          const report = reportOf(
-            {
-              tier: 'new',
-              attempts: [{ method: 'session/new', outcome: 'ok', evidence: 'a new session', ms: Math.round(link.agentMs) }],
-              agentSessionId,
-              previousAgentSessionId: null,
-              verified: null,
-              replay: null,
-              preamble: null,
-              settings: { restored: [], failed: directories.length > 0 && !session.facts.additionalDirectories ? [{ id: 'additionalDirectories', reason: 'the agent does not support them' }] : [] },
-              known: session.known,
-              began,
-            },
-            link,
-          );
-          return insertSession(session, options, agentSessionId, report);
-        });
-        slot.secrets = secrets;
-        return { session, value: undefined };
-      });
-      return sessionId;
-    });
-  }
-
-  /** The row, its lease and its first events, all in one batch; then what came early follows. */
-  async function insertSession(session: LiveSession, options: CreateOptions, agentSessionId: string, report: ResumeReport): Promise<void> {
-    const now = clock();
-    const { sessionId } = session;
-    const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
-    const fresh: NewEvent[] = [
-      { kind: 'resumed', turnId: null, at: now, origin: 'host', payload: report },
-      ...session.takeStateChanges(NOTHING_KNOWN).map(({ update, meta }): NewEvent => ({ kind: 'update', turnId: null, at: now, origin: 'agent', payload: update, ...(meta ? { meta } : {}) })),
-    ];
-    const events = fresh.map((event, index) => ({ ...event, seq: index + 1 }) as SessionEvent);
-    const written = session.known;
-    const known = updateLastKnown(sessionId, { ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info });
-    try {
-      await database.batch([
-        {
-          sql: `INSERT INTO acp_sessions (session_id, agent, agent_session_id, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_owner, lease_generation, lease_expires_at, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
-          params: [
-            sessionId,
-            options.agent,
-            agentSessionId,
-            options.cwd,
-            JSON.stringify(options.additionalDirectories ?? []),
-            JSON.stringify(withoutValues(options.mcpServers ?? [])),
-            JSON.stringify(Object.keys(options.env ?? {})),
-            events.length,
-            lease.self,
-            now + limits.leaseMs,
-            now,
-            now,
-          ],
-        },
-        ...adoptAgentSession(sessionId, agentSessionId, 1, null, now),
-        ...events.map((event) => insertEvent(sessionId, event.seq, event)),
-        ...(known ? [known] : []),
-      ]);
-    } catch (error) {
-      if (error instanceof SqlError && error.kind === 'constraint') throw exists(sessionId);
-      throw storageError(error, `Session "${sessionId}" could not be written`);
-    }
-    writerFor(session, fence, events.length);
-    hub.publish(sessionId, events);
-    session.report = report;
-    // What the agent said of its state while the batch was on its way.
-    const since = session.takeStateChanges(written);
-    if (since.length > 0) session.writer.push({ events: session.asEvents(since, null), said: true, lastKnown: toColumns(session.known) }, session.keepUnwritten);
-    session.finishOpening();
   }
 
   async function ensure(sessionId: string, slot: Slot, policy: ResumePolicy, signal: AbortSignal | undefined): Promise<LiveSession> {
@@ -324,8 +232,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     });
   }
 
+  const authenticating = createAuthenticating({ config, store, authMethods, newSession });
+
   return {
-    create,
+    create: createCreate({ config, store, hub, slots, lease, authMethods, newSession, writerFor, opening }),
     ensure,
     end,
     reportFor(session, how) {
@@ -335,8 +245,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     },
     async endAll(cause) {
       ended = true;
-      for (const { abort } of authenticating) abort.abort(new RehydrateError('agent_exited', 'The agent was being authenticated when the host was put to sleep. Authenticate again.'));
-      await Promise.all([...[...authenticating].map(({ over }) => over), ...[...slots.entries()].map(([sessionId]) => end(sessionId, cause))]);
+      await Promise.all([authenticating.end(), ...[...slots.entries()].map(([sessionId]) => end(sessionId, cause))]);
       await settling.end();
     },
     async knownSecrets(info) {
@@ -344,28 +253,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       return [...(held ? held.known : await recallKnown(config.secrets, info)), ...config.knownSecrets];
     },
     settleLeftBehind,
-    async authenticate(agent, methodId) {
-      const abort = new AbortController();
-      const sessionId = `authenticate-${config.newId()}`;
-      const slot: Slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), waiting: 0, secrets: null };
-      const secrets = secretValues({}, []);
-      const session = newSession(sessionId, agent, '.', [], secrets, slot);
-      const open: BecomeLive = { config, store, session, agent, cwd: '.', additionalDirectories: [], secrets, policy: config.policy, signal: abort.signal, authMethod: undefined };
-      const authenticated = async (opened: AgentLink) => {
-        const methods = session.facts.authMethods;
-        if (!methods.some((method) => method.id === methodId)) {
-          const names = methods.map((method) => `"${method.id}"`).join(', ') || 'none';
-          throw invalid(`Agent "${agent}" has no way to authenticate called "${methodId}"; it offers ${names}.`, { agent, methodId, authMethods: methods });
-        }
-        const outcome = await opened.call('authenticate', { methodId }, limits.sessionMs);
-        if (outcome.kind !== 'answered') throw callError(outcome, 'authenticate', agent, opened, await exitWords(opened, outcome));
-      };
-      const work = withAgent(open, authenticated, (_, opened) => opened.end('ask')).finally(() => authenticating.delete(entry));
-      const entry = { abort, over: work.catch(() => undefined) };
-      authenticating.add(entry);
-      await work;
-      authMethods.set(agent, methodId);
-    },
+    authenticate: authenticating.authenticate,
   };
 }
 
@@ -384,21 +272,3 @@ function liveReport(session: LiveSession): ResumeReport {
     agentMs: 0,
   };
 }
-
-function checkCreate(options: CreateOptions, sessionId: string): void {
-  if (typeof options.agent !== 'string' || options.agent === '') throw invalid('create needs the name of an agent.');
-  if (typeof options.cwd !== 'string' || !/^(\/|[A-Za-z]:[\\/]|\\\\)/.test(options.cwd)) {
-    throw invalid(`create needs cwd as an absolute path; it is ${JSON.stringify(options.cwd)}.`);
-  }
-  if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > 256 || sessionId.includes('\0')) {
-    throw invalid(`A session id is a string of 1 to 256 characters; it is ${JSON.stringify(sessionId)}.`);
-  }
-  for (const [name, value] of Object.entries(options.env ?? {})) {
-    if (typeof value !== 'string') throw invalid(`The environment value ${name} must be a string.`);
-  }
-}
-
-function exists(sessionId: string): RehydrateError {
-  return new RehydrateError('session_exists', `There is a session "${sessionId}" already. Prompt it, delete it first, or choose another id.`, { sessionId });
-}
-

@@ -45,6 +45,11 @@ function makeDirectory(directory: string, file: string): void {
   }
 }
 
+/** Why, in the words of the system: those around them name the file and advise, which is done here. */
+function reasonOf({ cause, message }: SqlError): string {
+  return (cause instanceof Error ? cause.message : message).replace(/\.$/, '');
+}
+
 /** A storage failure of any call, in words. */
 export function explain(error: unknown, file: string): unknown {
   if (!(error instanceof SqlError)) return error;
@@ -55,6 +60,6 @@ export function explain(error: unknown, file: string): unknown {
     readonly: 'Make the file writable, or name another with --db.',
     busy: 'Another process keeps it locked; try again, or end that process.',
   };
-  const message = `The database ${file} cannot be used: ${error.message}. ${advice[error.kind] ?? 'Name another with --db.'}`;
+  const message = `The database ${file} cannot be used: ${reasonOf(error)}. ${advice[error.kind] ?? 'Name another with --db.'}`;
   return new RehydrateError('invalid_argument', message, { file, kind: error.kind }, { cause: error });
 }

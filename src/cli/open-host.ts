@@ -6,7 +6,7 @@ import type { McpServer, PreambleMode, ResumePolicy } from '../engine/types.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import { preambleFiles } from '../adapters/node-host/index.ts';
 import { nodeClientServices, stdioLauncher } from '../adapters/stdio/index.ts';
-import { databasePath, openDatabase } from './database.ts';
+import { databasePath, explain, openDatabase } from './database.ts';
 import { readMcpFile } from './mcp-file.ts';
 import { count, many, one, UsageError } from './parse.ts';
 import type { Call } from './parse.ts';
@@ -100,13 +100,18 @@ async function openOn(database: SqlDatabase, file: string, killAgents: () => Pro
       file,
       killAgents,
       async close() {
-        await host.sleep();
-        await database.close();
+        try {
+          await host.sleep();
+          await database.close();
+        } catch (error) {
+          throw explain(error, file);
+        }
       },
     };
   } catch (error) {
     await database.close();
-    throw error;
+    // Opening a host may write: it makes the tables.
+    throw explain(error, file);
   }
 }
 

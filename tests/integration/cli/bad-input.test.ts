@@ -140,6 +140,38 @@ describe('databases that cannot be used', () => {
     expect(readFileSync(at.db).equals(before)).toBe(true);
   });
 
+  /** What a call says of a database that cannot be used, in text and as JSON, whichever call it is. */
+  const told = async (file: string, what: RegExp) => {
+    const words = (command: string): string[] => (command === 'prompt' || command === 'chat' ? [command, '--db', file, ...(command === 'prompt' ? ['hi'] : []), '--', ...at.agent()] : [command, '--db', file, ...(command === 'sessions' ? [] : ['main'])]);
+    const json = at.run(['prompt', '--json', ...words('prompt').slice(1)]);
+    await Promise.all(
+      ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete'].map(async (command) => {
+        const done = await at.run(words(command));
+        expect([command, done.code]).toEqual([command, 2]);
+        expect(done.stderr).toMatch(what);
+        expect(done.stderr).toContain(`The database ${file} cannot be used: `);
+        expect(done.stderr).not.toMatch(/^ +at |\.\./m);
+      }),
+    );
+    const done = await json;
+    expect([done.code, done.lines]).toEqual([2, [{ type: 'error', code: 'invalid_argument', message: expect.stringMatching(what) as string, data: { file, kind: expect.any(String) as string } }]]);
+  };
+
+  it('one that another process keeps locked, with sessions in it or empty', async () => {
+    const { DatabaseSync } = await import('node:sqlite');
+    const empty = path.join(at.directory, 'empty.sqlite');
+    await at.prompt('say hi');
+    const holders = [at.db, empty].map((file) => new DatabaseSync(file));
+    holders[0]?.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    holders[1]?.exec('BEGIN IMMEDIATE');
+    await Promise.all([at.db, empty].map((file) => told(file, /database is locked\. Another process keeps it locked; try again, or end that process\./)));
+    for (const holder of holders) holder.close();
+  });
+
+  it('a file that cannot hold one', async () => {
+    await told('/dev/null', /disk I\/O error\. Check that the path is right/);
+  });
+
   it('a place that cannot be written to', async () => {
     writeFileSync(at.store, '');
     const done = await at.run(['prompt', '--db', path.join(at.store, 's.sqlite'), '--json', 'hi', '--', ...at.agent()]);

@@ -1,5 +1,5 @@
 /** Which database a call is about, and opening it. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { openNodeSqlite } from '../adapters/node-sqlite/index.ts';
@@ -19,8 +19,20 @@ export function databasePath(call: Call, environment: NodeJS.ProcessEnv = proces
   return path.join(base, 'rehydrate', 'sessions.sqlite');
 }
 
+/** Whether the file is there. One that may not be looked at is neither there nor missing: that is an error. */
 export function databaseExists(file: string): boolean {
-  return existsSync(file);
+  try {
+    statSync(file);
+    return true;
+  } catch (error) {
+    if (isMissing((error as NodeJS.ErrnoException).code)) return false;
+    throw explain(new SqlError('io', (error as Error).message, { cause: error }), file);
+  }
+}
+
+/** What the system says of a path that leads nowhere; whatever else it says leaves open what is there. */
+export function isMissing(code: string | undefined): boolean {
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 /** Opens the database, or makes it with its directories, for this user alone. */
@@ -56,7 +68,7 @@ export function explain(error: unknown, file: string): unknown {
   const known = storageError(error, `The database ${file} cannot be used`);
   if (known !== error) return known;
   const advice: Partial<Record<SqlError['kind'], string>> = {
-    io: 'Check that the path is right and its directory can be written to, or name another with --db.',
+    io: 'Check that the path is right and its directory can be read and written, or name another with --db.',
     readonly: 'Make the file writable, or name another with --db.',
     busy: 'Another process keeps it locked; try again, or end that process.',
   };

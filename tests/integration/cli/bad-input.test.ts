@@ -1,8 +1,9 @@
 /** Each wrong call gives its code, an exit code, words on what to do, and leaves no process and no half-written row. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { build, BUILD_MS, errorOf, replyOf, scratch } from './harness.ts';
+import { BIN, build, BUILD_MS, errorOf, replyOf, scratch } from './harness.ts';
 import type { Done, Scratch } from './harness.ts';
 
 beforeAll(build, BUILD_MS);
@@ -166,6 +167,25 @@ describe('databases that cannot be used', () => {
     holders[1]?.exec('BEGIN IMMEDIATE');
     await Promise.all([at.db, empty].map((file) => told(file, /database is locked\. Another process keeps it locked; try again, or end that process\./)));
     for (const holder of holders) holder.close();
+  });
+
+  it('one that may not be looked at is not said to be missing', async (context) => {
+    const root = process.getuid?.() === 0;
+    const closed = path.join(at.directory, 'closed');
+    const file = path.join(closed, 's.sqlite');
+    const env = { REHYDRATE_DB: file, PATH: process.env['PATH'] };
+    // Nothing is closed to root, so that the call is another user's then.
+    const nobody = root ? { uid: 65_534, gid: 65_534 } : {};
+    mkdirSync(closed, { mode: root ? 0o700 : 0 });
+    chmodSync(at.directory, 0o755);
+    const help = spawnSync(process.execPath, [BIN, '--version'], { ...nobody, env, cwd: '/', encoding: 'utf8' });
+    if (help.status !== 0) context.skip(`another user cannot run the command here: ${help.error?.message ?? help.stderr}`);
+    for (const words of [['sessions'], ['history', 'main'], ['transcript', 'main'], ['delete', 'main']]) {
+      const done = spawnSync(process.execPath, [BIN, ...words], { ...nobody, env, cwd: '/', encoding: 'utf8' });
+      expect([words[0], done.status]).toEqual([words[0], 2]);
+      expect(done.stderr).toContain(`rehydrate: invalid_argument: The database ${file} cannot be used: EACCES: permission denied`);
+    }
+    chmodSync(closed, 0o700);
   });
 
   it('a file that cannot hold one', async () => {

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { chatCommand } from '../../../src/cli/chat-commands.ts';
-import { databasePath } from '../../../src/cli/database.ts';
+import { databaseExists, databasePath, isMissing } from '../../../src/cli/database.ts';
 import { exitCodeOf } from '../../../src/cli/exit-codes.ts';
 import { errorLine } from '../../../src/cli/main.ts';
 import { mcpServers, readMcpFile } from '../../../src/cli/mcp-file.ts';
@@ -28,6 +28,29 @@ describe('exit codes', () => {
     expect(errorLine(new RehydrateError('cwd_missing', 'gone', { cwd: '/x' }))).toEqual({ type: 'error', code: 'cwd_missing', message: 'gone', data: { cwd: '/x' } });
     expect(errorLine(new UsageError('so not'))).toMatchObject({ type: 'error', code: 'invalid_argument', message: 'so not' });
     expect(errorLine(new TypeError('oops'))).toMatchObject({ type: 'error', code: 'internal_error', message: 'oops' });
+  });
+});
+
+describe('whether there is a database', () => {
+  it.each([
+    ['ENOENT', true],
+    ['ENOTDIR', true],
+    ['EACCES', false],
+    ['EPERM', false],
+    ['ELOOP', false],
+    ['ENAMETOOLONG', false],
+    ['EIO', false],
+    [undefined, false],
+  ])('%s: missing %s', (code, missing) => {
+    expect(isMissing(code)).toBe(missing);
+  });
+
+  it('is said of what can be looked at, and of nothing else', () => {
+    expect(databaseExists(import.meta.filename)).toBe(true);
+    expect(databaseExists(`${import.meta.filename}.none`)).toBe(false);
+    expect(databaseExists(`${import.meta.filename}/none`)).toBe(false);
+    const long = `/${'x'.repeat(300)}`;
+    expect(() => databaseExists(long)).toThrow(expect.objectContaining({ code: 'invalid_argument', message: expect.stringContaining(`The database ${long} cannot be used: ENAMETOOLONG`) as string }));
   });
 });
 

@@ -152,7 +152,7 @@ export type AgentExit = { readonly stderr?: string } & (
   | { readonly kind: 'quit'; readonly code: 0; readonly signal: null } // exited 0 without being asked
   | { readonly kind: 'failed'; readonly code: number; readonly signal: null } // exited non-zero
   | { readonly kind: 'signalled'; readonly code: null; readonly signal: string } // died of a signal we did not send
-  | { readonly kind: 'killed'; readonly code: number | null; readonly signal: string } // we had to send this signal
+  | { readonly kind: 'killed'; readonly code: number | null; readonly signal: string; readonly why?: string } // we had to send this signal
   | { readonly kind: 'not_started'; readonly code: null; readonly signal: null; readonly message: string }
   | { readonly kind: 'disconnected'; readonly code: null; readonly signal: null; readonly message: string }
 );
@@ -174,7 +174,7 @@ export function describeExit(exit: AgentExit): string {
     case 'signalled':
       return `died of ${exit.signal}`;
     case 'killed':
-      return `was ended with ${exit.signal}`;
+      return `was ended with ${exit.signal}${exit.why === undefined ? '' : `, because ${exit.why}`}`;
     case 'not_started':
       return `could not start: ${exit.message}`;
     case 'disconnected':

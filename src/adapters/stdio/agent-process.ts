@@ -72,7 +72,7 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   } catch (error) {
     throw startProblem(spec, error);
   }
-  // A write to an agent that is gone must fail that write, never the host.
+  // A write to an agent that is gone must fail that write, never the host; to one that stays, see `#deaf`.
   child.stdin.on('error', () => undefined);
   child.stdout.on('error', () => undefined);
   child.stderr.on('error', () => undefined);
@@ -109,6 +109,7 @@ class Running implements RunningProcess {
   #hurried = false;
   #sent: TreeSignal[] = [];
   #ending = false;
+  #why: string | undefined;
   /** Whether the last look at the process table failed. */
   #blind = false;
 
@@ -123,10 +124,11 @@ class Running implements RunningProcess {
     this.#ring = new TextRing(limits.stderrBytes);
     guard.add(pid);
     child.stderr.on('data', (chunk: Buffer) => this.#ring.push(chunk));
+    child.stdin.once('error', () => this.#deaf());
     this.#stderrDone = new Promise((resolve) => child.stderr.once('close', () => resolve()));
     this.left = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        this.#leader = { code, signal, asked: this.#asked, sent: [...this.#sent] };
+        this.#leader = { code, signal, asked: this.#asked, sent: [...this.#sent], why: this.#why };
         resolve(this.#leader);
         // What an agent leaves behind when it goes by itself is ended too, and only then has it exited.
         if (keepOrphans) void this.#lives().then((lives) => lives || this.#begin(async () => this.#settle()));
@@ -143,6 +145,16 @@ class Running implements RunningProcess {
     }
     this.#begin(() => this.#endTree());
     return this.exited;
+  }
+
+  /** Its input does not take what is written: it is gone, or going, or it closed it and stays. */
+  #deaf(): void {
+    const timer = setTimeout(() => {
+      if (this.#leader !== null || this.#asked) return;
+      this.#why = 'it closed its standard input and stayed';
+      void this.end('kill');
+    }, this.#limits.deafMs);
+    void this.left.then(() => clearTimeout(timer));
   }
 
   /** One ending at most: later calls join it. It never rejects, since nobody would hear of that, and always settles. */

@@ -12,6 +12,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** The value is a whole number of at least this. */
   readonly atLeast?: number;
+  /** And of at most this, where it is bounded: a timer of more than 2³¹ − 1 ms would be one of 1 ms. */
+  readonly atMost?: number;
   readonly description: string;
 }
 
@@ -47,7 +49,7 @@ const SESSION_OPTIONS: readonly OptionSpec[] = [
   { name: 'auth', value: 'METHOD', description: 'Sign in with this method of the agent first.' },
   { name: 'mode', value: 'ID', description: 'Set the session’s mode first.' },
   { name: 'set', value: 'KEY=VALUE', many: true, description: 'Set a configuration option of the session first.' },
-  { name: 'timeout', value: 'SECONDS', atLeast: 1, description: 'How long the agent may take to start, and to open a session. Default: 60.' },
+  { name: 'timeout', value: 'SECONDS', atLeast: 1, atMost: 86_400, description: 'How long the agent may take to start, and to open a session. Default: 60; at most 86400, a day.' },
   { name: 'mcp', value: 'FILE', description: 'MCP servers for a new session: a JSON array as in ACP, or {"mcpServers": {…}}. Secret values are never stored: give the file again on each call.' },
 ];
 
@@ -128,7 +130,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     agent: true,
     options: [
       { name: 'json', description: 'The report as JSON.' },
-      { name: 'timeout', value: 'SECONDS', atLeast: 1, description: 'How long one answer of the agent may take.' },
+      { name: 'timeout', value: 'SECONDS', atLeast: 1, atMost: 3_600, description: 'How long one answer of the agent may take. Default: 60; at most 3600, an hour.' },
       { name: 'no-prompt', description: 'Prompt no model.' },
     ],
   },

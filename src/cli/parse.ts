@@ -100,8 +100,9 @@ function checkValue(option: OptionSpec, placeholder: string, value: string | und
   if (!inline && value.startsWith('--')) throw new UsageError(`--${option.name} needs a value, and ${value} looks like an option; write --${option.name}=${value} if it is meant.`, spec.name);
   if (value === '') throw new UsageError(`--${option.name} must not be empty: ${form}.`, spec.name);
   if (option.choices && !option.choices.includes(value)) throw new UsageError(`--${option.name} is one of ${option.choices.join(', ')}, not “${value}”.`, spec.name);
-  if (option.atLeast !== undefined && (!/^\d{1,15}$/.test(value) || Number(value) < option.atLeast)) {
-    throw new UsageError(`--${option.name} is a whole number of at least ${option.atLeast}, not “${value}”.`, spec.name);
+  const { atLeast, atMost = Infinity } = option;
+  if (atLeast !== undefined && (!/^\d{1,15}$/.test(value) || Number(value) < atLeast || Number(value) > atMost)) {
+    throw new UsageError(`--${option.name} is a whole number of at least ${atLeast}${atMost === Infinity ? '' : ` and at most ${atMost}`}, not “${value}”.`, spec.name);
   }
   if (placeholder.includes('=') && value.indexOf('=') < 1) throw new UsageError(`--${option.name} has the form ${placeholder}, which “${value}” has not.`, spec.name);
   return value;

@@ -65,6 +65,9 @@ describe('wrong calls say what to do', () => {
     [['history', '--after', '-1', 'main'], /whole number of at least 0/],
     [['history', '--limit', '0', 'main'], /whole number of at least 1/],
     [['history', '--limit', '1e3', 'main'], /whole number/],
+    [['prompt', 'a', '--timeout', '86401', '--', 'x'], /--timeout is a whole number of at least 1 and at most 86400, not “86401”/],
+    [['chat', '--timeout', '2147484', '--', 'x'], /at most 86400/],
+    [['doctor', '--timeout', '3601', '--', 'x'], /at least 1 and at most 3600/],
     [['history'], /needs ID/],
     [['sessions', 'main'], /It takes no words/],
     [['sessions', '--', 'agent'], /starts no agent/],
@@ -72,6 +75,19 @@ describe('wrong calls say what to do', () => {
   it.each(cases.map(([argv, message]) => ({ argv, message })))('$argv', ({ argv, message }) => {
     expect(() => parse(argv)).toThrow(UsageError);
     expect(() => parse(argv)).toThrow(message);
+  });
+});
+
+describe('numbers that become timers', () => {
+  // A longer timer than this is one of a millisecond.
+  const LONGEST_TIMER_MS = 2 ** 31 - 1;
+  const timers = COMMAND_NAMES.flatMap((name) => COMMANDS[name].options.filter(({ value }) => value === 'SECONDS').map((option) => ({ name, option })));
+  it.each(timers)('$name --$option.name is bounded, and takes the most', ({ name, option }) => {
+    const { atMost = Infinity } = option;
+    expect(atMost * 1000).toBeLessThanOrEqual(LONGEST_TIMER_MS);
+    const words = COMMANDS[name].words.map(() => 'word');
+    expect(one(call([name, ...words, `--${option.name}=${atMost}`, '--', 'x']), option.name)).toBe(String(atMost));
+    expect(commandHelp(name).replaceAll(/\s+/g, ' ')).toContain(`at most ${atMost}`);
   });
 });
 

@@ -21,7 +21,9 @@ function watched(set: Partial<BridgeLimits>, { deaf = false } = {}) {
   const websocket = Object.assign(new EventEmitter(), {
     OPEN: 1,
     readyState: 1,
-    ping: vi.fn(() => void (deaf || setTimeout(() => websocket.emit('pong'), 1))),
+    ping: vi.fn((): void => {
+      if (!deaf) setTimeout(() => websocket.emit('pong'), 1);
+    }),
     terminate: vi.fn(),
   });
   const exceeded: string[] = [];
@@ -29,6 +31,8 @@ function watched(set: Partial<BridgeLimits>, { deaf = false } = {}) {
   const watch = new Watch(websocket as unknown as WebSocket, socket as unknown as Socket, limits, (limit) => exceeded.push(limit));
   return { watch, socket, websocket, exceeded };
 }
+
+type Watched = ReturnType<typeof watched>;
 
 const jumps: readonly (readonly [name: string, jump: () => void])[] = [
   ['the clock is set', () => vi.setSystemTime(Date.now() + DAY)],
@@ -56,9 +60,9 @@ describe.each(jumps)('when %s', (_name, jump) => {
   });
 
   it.each([
-    ['startMs', 'an agent that is starting', ({ watch }: ReturnType<typeof watched>) => watch.messageIn()],
-    ['idleMs', 'a connection that is silent', () => undefined],
-    ['stalledMs', 'a client that is behind', ({ socket }: ReturnType<typeof watched>) => void (socket.writableLength = 1)],
+    ['startMs', 'an agent that is starting', ({ watch }: Watched): void => watch.messageIn()],
+    ['idleMs', 'a connection that is silent', (): void => undefined],
+    ['stalledMs', 'a client that is behind', ({ socket }: Watched): void => void (socket.writableLength = 1)],
   ] as const)('%s: %s has its whole time', (limit, _what, begin) => {
     const connection = watched({ [limit]: 1_000 });
     vi.advanceTimersByTime(250);

@@ -4,8 +4,8 @@
  *   site → playground → adapters → engine        cli → bridge → adapters → engine
  *
  * `testing` may be used by tests and the playground, and uses the engine. Two adapters do not know
- * each other, except those named in `ADAPTER_FRIENDS`. The engine imports nothing of ours, no
- * package but the ACP SDK's types, and no node: module.
+ * each other, except those named in `ADAPTER_FRIENDS`; a file that lies beside their folders is for
+ * all of them. The engine imports nothing of ours, no package but the ACP SDK's types, and no node: module.
  */
 import path from 'node:path';
 
@@ -55,7 +55,8 @@ export function arrowProblem(from, specifier, typeOnly) {
     return `${source.layer} may not import ${target.layer} (allowed: ${(ALLOWED[source.layer] ?? []).join(', ')}).`;
   }
   if (source.layer === 'adapters' && target.layer === 'adapters' && source.part !== target.part) {
-    if (!(ADAPTER_FRIENDS[source.part] ?? []).includes(target.part)) {
+    const forAll = target.part?.endsWith('.ts');
+    if (!forAll && !(ADAPTER_FRIENDS[source.part] ?? []).includes(target.part)) {
       return `The adapter ${source.part} may not import the adapter ${target.part}.`;
     }
   }

@@ -4,7 +4,8 @@
  * (keys that come twice, escapes, line ends inside a frame) reaches the agent.
  */
 import { isUtf8 } from 'node:buffer';
-import { isMessage, messageLine } from '../adapters/stdio/json-rpc.ts';
+import { isMessage } from '../adapters/json-rpc.ts';
+import { messageLine } from '../adapters/stdio/json-rpc.ts';
 
 export type FrameVerdict =
   /** One line for the agent, without its newline. */

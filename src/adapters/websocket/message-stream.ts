@@ -2,6 +2,7 @@
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { MessageStream } from '../../engine/ports.ts';
+import { parseText } from '../json-rpc.ts';
 import type { WebSocketLimits } from './limits.ts';
 import type { WebSocketLike } from './launcher.ts';
 
@@ -33,10 +34,11 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
   const onMessage = (event: { readonly data: unknown }): void => {
     if (over) return;
     const text = event.data;
-    const message = typeof text === 'string' ? parse(text) : null;
-    if (message === null) return reject(typeof text === 'string' ? text : '[a binary frame]');
-    const length = (text as string).length;
-    if (length > limits.messageBytes) return fail(tooMuch('messageBytes'));
+    if (typeof text !== 'string') return reject('[a binary frame]');
+    if (text.length > limits.messageBytes) return fail(tooMuch('messageBytes'));
+    const message = parseText(text);
+    if (message === null) return reject(text);
+    const { length } = text;
     queue.keep(QUEUED_MESSAGES - (out.desiredSize ?? 0));
     queue.push(length);
     if (queue.total > limits.receivedCharacters) return fail(tooMuch('receivedCharacters'));
@@ -106,16 +108,5 @@ class LengthQueue {
     if (this.#head < 1024 || this.#head * 2 < this.#lengths.length) return;
     this.#lengths = this.#lengths.slice(this.#head);
     this.#head = 0;
-  }
-}
-
-function parse(text: string): AnyMessage | null {
-  try {
-    const value = JSON.parse(text) as Record<string, unknown> | null;
-    if (typeof value !== 'object' || value === null || value['jsonrpc'] !== '2.0') return null;
-    return typeof value['method'] === 'string' || 'id' in value ? (value as unknown as AnyMessage) : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
   }
 }

@@ -2,6 +2,7 @@
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { MessageStream } from '../../engine/ports.ts';
+import { parseText } from '../json-rpc.ts';
 import { isFrame, WORKER_WINDOW_CHARS } from './frames.ts';
 import type { Frame, PortLike } from './frames.ts';
 
@@ -67,7 +68,7 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
       case 'message': {
         if (closing) return;
         if (data.json.length > limit) return finish(new Error(`A message of ${data.json.length} characters is over the limit messageBytes (${limit}).`));
-        const message = parse(data.json);
+        const message = parseText(data.json);
         if (message === null) {
           post({ rehydrate: 'credit', chars: data.json.length });
           return options.onOther(null, data.json);
@@ -128,16 +129,4 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
   port.addEventListener('message', receive);
   port.start?.();
   return { readable, writable, finish };
-}
-
-/** A JSON-RPC message, or null. */
-function parse(json: string): AnyMessage | null {
-  try {
-    const value = JSON.parse(json) as Record<string, unknown> | null;
-    const isMessage = typeof value === 'object' && value !== null && value['jsonrpc'] === '2.0' && (typeof value['method'] === 'string' || 'id' in value);
-    return isMessage ? (value as AnyMessage) : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }

@@ -35,7 +35,7 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
     if (over) return;
     const text = event.data;
     if (typeof text !== 'string') return reject('[a binary frame]');
-    if (text.length > limits.messageBytes) return fail(tooMuch('messageBytes'));
+    if (exceeds(limits.messageBytes, text)) return fail(tooMuch('messageBytes'));
     const message = parseText(text);
     if (message === null) return reject(text);
     const { length } = text;
@@ -72,7 +72,7 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
     async write(message) {
       if (socket.readyState !== 1) throw new RehydrateError('agent_exited', `The connection to the agent '${agent}' is closed.`, { agent });
       const text = JSON.stringify(message);
-      if (text.length * 3 > limits.messageBytes && new TextEncoder().encode(text).length > limits.messageBytes) throw tooMuch('messageBytes');
+      if (exceeds(limits.messageBytes, text)) throw tooMuch('messageBytes');
       socket.send(text);
       // A WebSocket has no event for room in its buffer, so it is looked at.
       while (socket.bufferedAmount > limits.bufferedBytes && socket.readyState === 1) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -109,4 +109,10 @@ class LengthQueue {
     this.#lengths = this.#lengths.slice(this.#head);
     this.#head = 0;
   }
+}
+
+/** Whether the text is longer than so many bytes of UTF-8. Only what is near the limit is encoded to find out. */
+function exceeds(bytes: number, text: string): boolean {
+  if (text.length > bytes) return true;
+  return text.length * 3 > bytes && new TextEncoder().encode(text).length > bytes;
 }

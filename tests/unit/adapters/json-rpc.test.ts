@@ -1,4 +1,4 @@
-/** What counts as a message is the same on every way to an agent. */
+/** What counts as a message, and how large one may be, is the same on every way to an agent. */
 import { describe, expect, it } from 'vitest';
 import { parseMessage } from '../../../src/adapters/stdio/json-rpc.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from '../../../src/adapters/websocket/limits.ts';
@@ -66,5 +66,18 @@ describe.each(readers)('a message over %s', (_name, reads) => {
     ['{"jsonrpc":"2.0","method":', false],
   ])('%s: %s', async (text, is) => {
     expect(await reads(text)).toBe(is);
+  });
+});
+
+describe('I10: messageBytes of a WebSocket', () => {
+  const size = (text: string) => ({ text: JSON.stringify({ jsonrpc: '2.0', method: 'm', params: text }), bytes: Buffer.byteLength(JSON.stringify({ jsonrpc: '2.0', method: 'm', params: text })) });
+  it.each([
+    ['plain text', 'x'.repeat(1_000)],
+    ['Chinese', '汉'.repeat(1_000)],
+    ['rockets', '🚀'.repeat(1_000)],
+  ])('is bytes, not characters: %s', async (_name, content) => {
+    const { text, bytes } = size(content);
+    expect(await received(text, { messageBytes: bytes }).next).toMatchObject({ done: false });
+    await expect(received(text, { messageBytes: bytes - 1 }).next).rejects.toMatchObject({ code: 'limit_exceeded', data: { limit: 'messageBytes' } });
   });
 });

@@ -5,6 +5,7 @@
  */
 import { parameterProblem, statementProblem, statementShape } from '../../engine/sql-text.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlErrorKind, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import { isLarge, withLargeNumbers } from './large-numbers.ts';
 
 /** What is used of RivetKit's `c.db`. */
 export interface RivetDb {
@@ -33,7 +34,10 @@ export function rivetkitDatabase(db: RivetDb): SqlDatabase {
     return result;
   }
 
-  const run = async (on: RivetDb, { sql, params }: Statement): Promise<readonly Row[]> => ((await on.execute(sql, ...(params ?? []))) as Row[]).map(withBlobs);
+  const run = async (on: RivetDb, statement: Statement): Promise<readonly Row[]> => {
+    const { sql, params = [] } = withLargeNumbers(statement);
+    return ((await on.execute(sql, ...params)) as Row[]).map(withBlobs);
+  };
 
   return {
     query: (sql, params) =>
@@ -71,13 +75,8 @@ function check({ sql, params = [] }: Statement, use: 'query' | 'batch'): void {
   // Other bindings open a read-only connection for this; an actor has one connection.
   const reads = !shape.mayWrite || (shape.verb === 'PRAGMA' && !sql.includes('='));
   const writes = use === 'query' && !reads ? `${shape.verb} may change the database; use a batch` : null;
-  const problem = statementProblem(shape, use) ?? writes ?? parameterProblem(shape, params) ?? params.map(tooLarge).find((reason) => reason !== null);
+  const problem = statementProblem(shape, use) ?? writes ?? parameterProblem(shape, params) ?? (shape.placeholders === null && params.some(isLarge) ? 'a number of 2^63 or more needs a plain “?”' : null);
   if (problem) throw new SqlError('other', `The actor’s database: ${problem}: ${sql.slice(0, 200)}`);
-}
-
-/** RivetKit 2.3.19 binds every whole number as a 64-bit integer, and cuts larger ones off at 2^63. */
-function tooLarge(value: SqlValue): string | null {
-  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) > 2 ** 63 ? `RivetKit cannot store the number ${value}` : null;
 }
 
 /** RivetKit gives a blob as an array of numbers, and an empty one as null. */
@@ -89,7 +88,7 @@ function withBlobs(row: Row): Row {
 const INSERT = /^(INSERT INTO \w+ \([^()]*\) VALUES )(\(\s*\?(?:\s*,\s*\?)*\s*\))\s*;?\s*$/i;
 
 /** Runs of the same plain INSERT become one statement with many rows; what returns rows stays as it is. */
-export function joinInserts(statements: readonly Statement[]): { readonly statement: Statement; readonly count: number }[] {
+function joinInserts(statements: readonly Statement[]): { readonly statement: Statement; readonly count: number }[] {
   const joined: { statement: Statement; count: number }[] = [];
   let open: { head: string; row: string; rows: (readonly SqlValue[])[]; params: number; sql: string } | null = null;
   const flush = () => {

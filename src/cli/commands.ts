@@ -29,6 +29,16 @@ export interface CommandSpec {
   readonly notes?: readonly string[];
 }
 
+/** Whether `--` ends the options and words may follow it, as no agent does. */
+export function takesWordsBehind(spec: CommandSpec): boolean {
+  return !spec.agent && spec.words.length > 0;
+}
+
+/** What `--` does in a command that `takesWordsBehind` it. */
+export function endOfOptions(spec: CommandSpec): string {
+  return `Ends the options: what follows is ${spec.words.map((word) => word.name).join(' ')}, also when it starts with dashes.`;
+}
+
 export const COMMAND_NAMES = ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'bridge', 'doctor'] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 

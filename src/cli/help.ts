@@ -1,5 +1,5 @@
 /** The help, rendered from the table of commands. */
-import { COMMAND_NAMES, COMMANDS, EXIT_CODES, OPTIONAL_PACKAGES } from './commands.ts';
+import { COMMAND_NAMES, COMMANDS, endOfOptions, EXIT_CODES, OPTIONAL_PACKAGES, takesWordsBehind } from './commands.ts';
 import type { CommandName, CommandSpec, OptionSpec } from './commands.ts';
 
 const WIDTH = 100;
@@ -32,12 +32,14 @@ export function overview(): string {
 
 export function commandHelp(name: CommandName): string {
   const spec: CommandSpec = COMMANDS[name];
+  const options = spec.options.map((option) => [optionForm(option), optionText(option)] as const);
+  const end = takesWordsBehind(spec) ? [['--', endOfOptions(spec)] as const] : [];
   return [
     `${usageLine(name)}`,
     '',
     ...wrap(spec.summary, 0),
     ...(spec.words.length > 0 ? ['', ...columns(spec.words.map((word) => [word.name, word.description] as const))] : []),
-    ...(spec.options.length > 0 ? ['', 'Options:', ...columns(spec.options.map((option) => [optionForm(option), optionText(option)] as const))] : []),
+    ...(spec.options.length > 0 ? ['', 'Options:', ...columns([...options, ...end])] : []),
     ...(spec.notes ? ['', ...spec.notes.flatMap((note) => wrap(note, 0))] : []),
   ].join('\n');
 }

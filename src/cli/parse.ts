@@ -1,5 +1,5 @@
 /** From arguments to a call, by the table of commands. Closed: what is not in the table is an error that says what to do. */
-import { COMMAND_NAMES, COMMANDS } from './commands.ts';
+import { COMMAND_NAMES, COMMANDS, takesWordsBehind } from './commands.ts';
 import type { CommandName, CommandSpec, OptionSpec } from './commands.ts';
 
 /** The call is wrong; nothing was done. */
@@ -39,7 +39,9 @@ export function parse(argv: readonly string[]): Parsed {
   const own = cut < 0 ? rest : rest.slice(0, cut);
   if (own.some((arg) => arg === '--help' || arg === '-h')) return { kind: 'help', command };
   const { words, given } = readOwn(own, spec);
-  return { kind: 'call', call: { command, words: checkWords(words, spec), given, agent: checkAgent(cut < 0 ? null : rest.slice(cut + 1), spec) } };
+  const behind = cut < 0 ? null : rest.slice(cut + 1);
+  const all = takesWordsBehind(spec) ? [...words, ...(behind ?? [])] : words;
+  return { kind: 'call', call: { command, words: checkWords(all, spec), given, agent: checkAgent(behind, spec) } };
 }
 
 /** The one value of an option, if it was given. */
@@ -79,7 +81,7 @@ function readOwn(own: readonly string[], spec: CommandSpec): { words: string[]; 
     const equals = arg.indexOf('=');
     const name = arg.slice(2, equals < 0 ? undefined : equals);
     const option = spec.options.find((candidate) => candidate.name === name);
-    if (!option) throw new UsageError(`“${spec.name}” has no option --${name}.${didYouMean(name, spec.options.map((candidate) => candidate.name), '--')}`, spec.name);
+    if (!option) throw new UsageError(`“${spec.name}” has no option --${name}.${didYouMean(name, spec.options.map((candidate) => candidate.name), '--')}${meantAsWord(arg, spec)}`, spec.name);
     const inline = equals < 0 ? undefined : arg.slice(equals + 1);
     const values = given.get(name);
     if (values && !option.many) throw new UsageError(`--${name} was given twice; give it once.`, spec.name);
@@ -108,6 +110,10 @@ function checkValue(option: OptionSpec, placeholder: string, value: string | und
   return value;
 }
 
+function meantAsWord(arg: string, spec: CommandSpec): string {
+  return takesWordsBehind(spec) ? ` If it is the ${spec.words.map((word) => word.name).join(' ')}, write: ${spec.name} -- ${arg}` : '';
+}
+
 function checkWords(words: readonly string[], spec: CommandSpec): readonly string[] {
   const missing = spec.words[words.length];
   if (missing) throw new UsageError(`“${spec.name}” needs ${missing.name}: ${missing.description}`, spec.name);
@@ -124,6 +130,7 @@ function checkWords(words: readonly string[], spec: CommandSpec): readonly strin
 }
 
 function checkAgent(agent: readonly string[] | null, spec: CommandSpec): readonly string[] {
+  if (takesWordsBehind(spec)) return [];
   if (!spec.agent) {
     if (agent !== null && agent.length > 0) throw new UsageError(`“${spec.name}” starts no agent; leave away what follows --.`, spec.name);
     return [];

@@ -43,6 +43,14 @@ describe('one session over several processes', () => {
     expect(files()).toEqual([]);
   });
 
+  it('a session may have a name that looks like an option: it is read and deleted behind --', async () => {
+    expect((await at.prompt('say hi', 'native', '--session=--x')).code).toBe(0);
+    expect((await at.run(['history', '--db', at.db, '--', '--x'])).stdout).toContain('say hi');
+    expect((await at.run(['transcript', '--db', at.db, '--', '--x'])).stdout).toContain('say hi');
+    expect(await at.run(['delete', '--db', at.db, '--', '--x'])).toMatchObject({ code: 0, stderr: 'Session --x and its record are gone.\n' });
+    expect((await at.run(['sessions', '--db', at.db, '--json'])).lines).toEqual([]);
+  });
+
   it('text: the reply alone on stdout, the rest on stderr', async () => {
     const done = await at.run(['prompt', '--db', at.db, 'say hello there', '--', ...at.agent()]);
     expect(done).toMatchObject({ code: 0, stdout: 'hello there\n' });

@@ -25,6 +25,16 @@ describe('calls', () => {
     expect(parsed.words).toEqual(['-']);
   });
 
+  it('an ID that looks like an option is an ID after --, where no agent follows', () => {
+    for (const name of ['history', 'transcript', 'delete'] as const) {
+      for (const id of ['--x', '--json', '--', '-h', 'main']) expect(call([name, '--db', 'a.sqlite', '--', id])).toMatchObject({ words: [id], agent: [] });
+      expect(commandHelp(name)).toMatch(/^ {2}-- +Ends the options: what follows is ID/m);
+    }
+    expect(call(['history', 'main', '--']).words).toEqual(['main']);
+    expect(commandHelp('sessions')).not.toContain('Ends the options');
+    expect(commandHelp('prompt')).not.toContain('Ends the options');
+  });
+
   it('a prompt that starts with one dash is a prompt', () => {
     expect(call(['prompt', '- a list', '--', 'x']).words).toEqual(['- a list']);
     expect(call(['prompt', '-1', '--', 'x']).words).toEqual(['-1']);
@@ -69,6 +79,9 @@ describe('wrong calls say what to do', () => {
     [['chat', '--timeout', '2147484', '--', 'x'], /at most 86400/],
     [['doctor', '--timeout', '3601', '--', 'x'], /at least 1 and at most 3600/],
     [['history'], /needs ID/],
+    [['history', '--x'], /no option --x. .*If it is the ID, write: history -- --x/],
+    [['history', '--'], /needs ID/],
+    [['history', 'main', '--', 'more'], /“more”. It takes ID/],
     [['sessions', 'main'], /It takes no words/],
     [['sessions', '--', 'agent'], /starts no agent/],
   ];

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { workerLauncher, WORKER_WINDOW_CHARS } from '../../src/adapters/worker/index.ts';
 import type { PortLike, WorkerLike } from '../../src/adapters/worker/index.ts';
+import { isFrame } from '../../src/adapters/worker/frames.ts';
 import { portStream } from '../../src/adapters/worker/port-stream.ts';
 import type { AgentProcess } from '../../src/engine/ports.ts';
 import { INITIALIZE, PLACE, rawClient, text } from '../unit/agents/raw-client.ts';
@@ -140,18 +141,28 @@ describe('the launcher contract', () => {
 
 describe('backpressure', () => {
   it('I10: a host that does not read holds the agent at the window, and loses nothing', async () => {
-    const agent = await launcher(() => threadWorker(new URL('./worker-contract-agent.fixture.ts', import.meta.url), 'flood')).launch(spec, { signal: signal() });
+    const worker = threadWorker(new URL('./worker-contract-agent.fixture.ts', import.meta.url), 'flood');
+    let sent = 0;
+    worker.addEventListener('message', ({ data }: { data: unknown }) => {
+      if (isFrame(data) && data.rehydrate === 'message') sent += data.json.length;
+    });
+    const agent = await launcher(() => worker).launch(spec, { signal: signal() });
     running.push(agent);
     const size = 10_000;
     const count = Math.ceil((3 * WORKER_WINDOW_CHARS) / size);
     const writer = agent.stream.writable.getWriter();
     await writer.write({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count, size } });
+    await expect.poll(() => sent, { timeout: 20_000 }).toBeGreaterThan(WORKER_WINDOW_CHARS - 2 * size);
+    // It had three windows to say, and nothing to wait for but its reader.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(sent).toBeLessThanOrEqual(WORKER_WINDOW_CHARS);
     const indexes: unknown[] = [];
     for await (const message of agent.stream.readable as unknown as AsyncIterable<{ result?: unknown; params?: { index: number } }>) {
       if (message.result) break;
       indexes.push(message.params?.index);
     }
     expect(indexes).toEqual(Array.from({ length: count }, (_, index) => index));
+    expect(sent).toBeGreaterThan(3 * WORKER_WINDOW_CHARS);
   });
 
   it('I10: a sender waits at the window until the other side has taken something', async () => {

@@ -63,6 +63,7 @@ export function revived(examination: Examination, checks: readonly CheckId[], wo
 /** Whether the agent's list shows a session; every page is read, and an error proves nothing. */
 export async function listed(agent: ExaminedAgent, sessionId: string, cwd: string): Promise<'present' | 'absent' | 'unknown'> {
   let cursor: string | undefined;
+  const seen = new Set<string>();
   for (let page = 0; page < 100; page++) {
     const answer = await agent.ask('session/list', { cwd, ...(cursor === undefined ? {} : { cursor }) });
     if (answer.kind !== 'answered') return 'unknown';
@@ -70,7 +71,9 @@ export async function listed(agent: ExaminedAgent, sessionId: string, cwd: strin
     if (!Array.isArray(sessions)) return 'unknown';
     if (sessions.some((session) => (session as { sessionId?: unknown } | null)?.sessionId === sessionId)) return 'present';
     if (nextCursor === undefined || nextCursor === null) return 'absent';
-    if (typeof nextCursor !== 'string' || nextCursor === cursor) return 'unknown';
+    // A cursor that is no string or comes round again never ends.
+    if (typeof nextCursor !== 'string' || seen.has(nextCursor)) return 'unknown';
+    seen.add(nextCursor);
     cursor = nextCursor;
   }
   return 'unknown';

@@ -1,4 +1,5 @@
 /** What `startBridge` is given, checked and completed before anything is opened. */
+import { statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { RehydrateError } from '../engine/errors.ts';
@@ -57,7 +58,22 @@ export function checkOptions(options: BridgeOptions): { host: string; port: numb
   const port = options.port ?? 0;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`${port} is not a port: use 0 to 65535.`);
   if (options.token !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(options.token)) throw invalid('The token must be 43 base64url characters (256 bits).');
-  return { host, port, cwd: path.resolve(options.cwd ?? '.'), origins: (options.origins ?? []).map(checkOrigin) };
+  const cwd = path.resolve(options.cwd ?? '.');
+  for (const [name, agent] of Object.entries(options.agents)) checkDirectory(name, path.resolve(agent.cwd ?? cwd));
+  return { host, port, cwd, origins: (options.origins ?? []).map(checkOrigin) };
+}
+
+/** Now, to whoever starts the bridge: later it would be told to each client, who cannot mend it. */
+function checkDirectory(agent: string, directory: string): void {
+  let reason: string;
+  try {
+    if (statSync(directory).isDirectory()) return;
+    reason = 'it is not a directory';
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'it does not exist' : message;
+  }
+  throw invalid(`The agent '${agent}' cannot work in ${directory}: ${reason}. Make the directory, or name another one (--cwd, cwd).`);
 }
 
 /** An origin exactly as browsers send it. */

@@ -332,6 +332,13 @@ describe('where it listens', () => {
     await open.close();
   });
 
+  it('where its agents can work only', async () => {
+    const invalid = (message: string): object => ({ code: 'invalid_argument', message: expect.stringContaining(message) as string });
+    await expect(startBridge({ agents: AGENTS, cwd: '/nope' })).rejects.toMatchObject(invalid("The agent 'missing' cannot work in /nope: it does not exist."));
+    await expect(startBridge({ agents: { ...AGENTS, own: { command: 'x', cwd: '/dev/null' } } })).rejects.toMatchObject(invalid("The agent 'own' cannot work in /dev/null: it is not a directory."));
+    await (await startBridge({ agents: { own: { command: 'x', cwd: '/' } }, cwd: '/nope' })).close();
+  });
+
   it('says when the port is taken', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { promisify } from 'node:util';
 import { threadId } from 'node:worker_threads';
 import type { ProcessIdentity, ProcessSighting } from './owner-liveness.ts';
+import { parsePs, parseStat, PS_COLUMNS, type ProcessEntry } from './process-entry.ts';
 
 const PS_MS = 2_000;
 
@@ -27,30 +28,15 @@ export async function sight(pid: number): Promise<ProcessSighting> {
   const signalled = canSignal(pid);
   if (signalled === 'gone') return { kind: 'gone' };
   if (process.platform === 'linux') {
-    const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
-    return (stat === undefined ? undefined : parseStat(stat)) ?? recheck(pid);
+    return sightingOf(attempt(() => parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1')))) ?? recheck(pid);
   }
   if (process.platform === 'win32') return { kind: 'hidden' };
   return sightWithPs(pid);
 }
 
-/**
- * State and start time (field 22, in clock ticks since boot) of `/proc/<pid>/stat`. The name in field
- * 2 may hold spaces and parentheses, so fields are counted from the last one.
- */
-export function parseStat(stat: string): ProcessSighting | undefined {
-  const fields = stat.slice(stat.lastIndexOf(')') + 1).trim().split(/\s+/);
-  const [state] = fields;
-  const startTime = fields[19];
-  if (!stat.includes(')') || state === undefined || startTime === undefined || !/^\d+$/.test(startTime)) return undefined;
-  return state === 'Z' || state === 'X' ? { kind: 'zombie' } : { kind: 'running', startTime };
-}
-
-/** The output of `ps -o stat=,lstart=`, read with a fixed locale and time zone. */
-export function parsePs(output: string): ProcessSighting | undefined {
-  const match = /^\s*(\S+)\s+(\S.*?)\s*$/.exec(output);
-  if (!match) return undefined;
-  return match[1]!.startsWith('Z') ? { kind: 'zombie' } : { kind: 'running', startTime: match[2]!.replace(/\s+/g, ' ') };
+function sightingOf(entry: ProcessEntry | null | undefined): ProcessSighting | undefined {
+  if (!entry) return undefined;
+  return entry.zombie ? { kind: 'zombie' } : { kind: 'running', startTime: entry.startTime };
 }
 
 /** The stat file vanished between two looks, or is hidden (hidepid, another user). */
@@ -69,12 +55,12 @@ function canSignal(pid: number): 'there' | 'gone' | 'unsure' {
 
 // lstart is printed in local time and in words, so both must be fixed for two processes to agree.
 const PS_ENV = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
-const psArguments = (pid: number): string[] => ['-o', 'stat=,lstart=', '-p', String(pid)];
+const psArguments = (pid: number): string[] => ['-o', PS_COLUMNS, '-p', String(pid)];
 
 async function sightWithPs(pid: number): Promise<ProcessSighting> {
   try {
     const { stdout } = await promisify(execFile)('ps', psArguments(pid), { env: PS_ENV, timeout: PS_MS });
-    return parsePs(stdout) ?? recheck(pid);
+    return sightingOf(parsePs(stdout)[0]) ?? recheck(pid);
   } catch {
     // ps exits 1 when there is no such process; it may also be missing or slow.
     return recheck(pid);
@@ -82,13 +68,12 @@ async function sightWithPs(pid: number): Promise<ProcessSighting> {
 }
 
 function ownStartTime(): string | undefined {
-  const sighting =
+  if (process.platform === 'win32') return undefined;
+  const look =
     process.platform === 'linux'
-      ? attempt(() => parseStat(readFileSync('/proc/self/stat', 'latin1')))
-      : process.platform === 'win32'
-        ? undefined
-        : attempt(() => parsePs(execFileSync('ps', psArguments(process.pid), { env: PS_ENV, timeout: PS_MS, encoding: 'utf8' })));
-  return sighting?.kind === 'running' ? sighting.startTime : undefined;
+      ? () => parseStat(readFileSync('/proc/self/stat', 'latin1'))
+      : () => parsePs(execFileSync('ps', psArguments(process.pid), { env: PS_ENV, timeout: PS_MS, encoding: 'utf8' }))[0];
+  return attempt(look)?.startTime;
 }
 
 /** A stable name for the machine, hashed because the machine id is not to be published as it is. */

@@ -4,44 +4,10 @@
  */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-
-export interface ProcessEntry {
-  readonly pid: number;
-  readonly ppid: number;
-  readonly pgid: number;
-  /** With the pid it names a process for good: pids are used again. */
-  readonly startTime: string;
-  /** Dead but not collected by its parent: it holds nothing and cannot be ended. */
-  readonly zombie: boolean;
-}
+import { parsePs, parseStat, PS_COLUMNS, type ProcessEntry } from '../node-host/process-entry.ts';
 
 /** The variable that agents and all their descendants carry: `HOST.AGENT`, several joined by commas when hosts nest. */
 export const MARK = 'REHYDRATE_MARK';
-
-/** Parses /proc/PID/stat. The program's name, in parentheses, may itself hold spaces and parentheses. */
-export function parseStat(text: string): ProcessEntry | null {
-  const open = text.indexOf('(');
-  const close = text.lastIndexOf(')');
-  if (open < 0 || close < 0) return null;
-  const fields = text.slice(close + 2).split(' ');
-  const pid = Number.parseInt(text, 10);
-  const [state, ppid, pgid] = fields;
-  const startTime = fields[19];
-  if (Number.isNaN(pid) || state === undefined || startTime === undefined) return null;
-  return { pid, ppid: Number(ppid), pgid: Number(pgid), startTime, zombie: state === 'Z' || state === 'X' || state === 'x' };
-}
-
-/** Parses the lines of `ps -A -o pid=,ppid=,pgid=,stat=,lstart=`. */
-export function parsePs(text: string): ProcessEntry[] {
-  const entries: ProcessEntry[] = [];
-  for (const line of text.split('\n')) {
-    const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line);
-    if (match === null) continue;
-    const [, pid, ppid, pgid, stat, startTime] = match;
-    entries.push({ pid: Number(pid), ppid: Number(ppid), pgid: Number(pgid), startTime: startTime!, zombie: stat!.startsWith('Z') });
-  }
-  return entries;
-}
 
 /** The process went while we looked, or is another user's: either way not ours to see. */
 const NOT_THERE = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
@@ -78,7 +44,7 @@ export async function readProcesses(): Promise<ProcessEntry[]> {
 
 export function psProcesses(): Promise<ProcessEntry[]> {
   return new Promise((resolve, reject) => {
-    execFile('ps', ['-A', '-o', 'pid=,ppid=,pgid=,stat=,lstart='], { maxBuffer: 64 * 1024 * 1024, env: { ...process.env, LC_ALL: 'C' } }, (error, stdout) => {
+    execFile('ps', ['-A', '-o', PS_COLUMNS], { maxBuffer: 64 * 1024 * 1024, env: { ...process.env, LC_ALL: 'C' } }, (error, stdout) => {
       if (error !== null) reject(error);
       else resolve(parsePs(stdout));
     });

@@ -2,7 +2,8 @@
 import { readdirSync } from 'node:fs';
 import { expect } from 'vitest';
 import { guard } from '../../../src/adapters/stdio/guard.ts';
-import { carriesMark, readProcesses, type ProcessEntry } from '../../../src/adapters/stdio/process-table.ts';
+import type { ProcessEntry } from '../../../src/adapters/node-host/process-entry.ts';
+import { carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
 
 export const FULL = process.env['FAULTS'] === 'full';
 /** The full count, or a tenth of it. */

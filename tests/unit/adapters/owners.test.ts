@@ -7,7 +7,6 @@ import { describe, expect, it } from 'vitest';
 import type { LeaseOwner } from '../../../src/engine/ports.ts';
 import { processOwners } from '../../../src/adapters/node-host/owners.ts';
 import { livenessByIdentity, livenessBySighting, type ProcessSighting } from '../../../src/adapters/node-host/owner-liveness.ts';
-import { parsePs, parseStat } from '../../../src/adapters/node-host/processes.ts';
 
 const self = { kind: 'process', pid: 10, startTime: '500', bootId: 'b1', machine: 'm1', pidNamespace: 'n1', thread: 0 };
 const other: LeaseOwner = { ...self, hostId: 'h', pid: 20, startTime: '900' };
@@ -45,28 +44,6 @@ describe('I9: the verdict about a process that was looked for', () => {
     ['a host in another thread of this process', { ...mine, thread: 3 }, running('500'), 'unknown'],
   ])('%s', (_, owner, sighting, verdict) => {
     expect(livenessBySighting(owner, self, sighting, new Set(['mine']))).toBe(verdict);
-  });
-});
-
-describe('what the platform says about a process', () => {
-  const stat = (name: string, state: string, start: string): string =>
-    `77 (${name}) ${state} 1 77 77 0 -1 4194560 1 0 0 0 1 0 0 0 20 0 1 0 ${start} 1000 1 18446744073709551615\n`;
-  it.each<[string, string, ProcessSighting | undefined]>([
-    ['running', stat('node', 'S', '4711'), { kind: 'running', startTime: '4711' }],
-    ['a name with spaces and parentheses', stat('a) Z 1 (b', 'R', '4711'), { kind: 'running', startTime: '4711' }],
-    ['zombie', stat('node', 'Z', '4711'), { kind: 'zombie' }],
-    ['dead', stat('node', 'X', '4711'), { kind: 'zombie' }],
-    ['empty', '', undefined],
-    ['cut short', '77 (node) S 1 77', undefined],
-  ])('/proc stat: %s', (_, text, sighting) => {
-    expect(parseStat(text)).toEqual(sighting);
-  });
-  it.each<[string, string, ProcessSighting | undefined]>([
-    ['running', 'Ss   Sun Nov  2 16:14:41 2026    \n', { kind: 'running', startTime: 'Sun Nov 2 16:14:41 2026' }],
-    ['zombie', 'Z+   Sun Nov 22 16:14:41 2026\n', { kind: 'zombie' }],
-    ['nothing', '\n', undefined],
-  ])('ps: %s', (_, text, sighting) => {
-    expect(parsePs(text)).toEqual(sighting);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { environHasMark, MARK, parsePs, parseStat, psProcesses, readProcesses, type ProcessEntry } from '../../../src/adapters/stdio/process-table.ts';
+import type { ProcessEntry } from '../../../src/adapters/node-host/process-entry.ts';
+import { environHasMark, MARK, psProcesses, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
 import { cwdProblem, startProblem } from '../../../src/adapters/stdio/start-problem.ts';
 import { membersOf } from '../../../src/adapters/stdio/tree.ts';
 
@@ -29,20 +30,6 @@ describe('membersOf', () => {
 });
 
 describe('the process table', () => {
-  it('reads names that hold spaces and parentheses', () => {
-    const stat = '42 (a) b (c) S 7 41 41 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2';
-    expect(parseStat(stat)).toEqual({ pid: 42, ppid: 7, pgid: 41, startTime: '98765', zombie: false });
-    expect(parseStat(stat.replace(' S ', ' Z '))).toMatchObject({ zombie: true });
-    expect(parseStat('')).toBeNull();
-  });
-
-  it('reads what ps prints', () => {
-    expect(parsePs('    1     0     1 Ss   Mon Nov  2 10:00:00 2026\n  501     1   500 Z    Mon Nov  2 10:00:01 2026\n')).toEqual([
-      { pid: 1, ppid: 0, pgid: 1, startTime: 'Mon Nov  2 10:00:00 2026', zombie: false },
-      { pid: 501, ppid: 1, pgid: 500, startTime: 'Mon Nov  2 10:00:01 2026', zombie: true },
-    ]);
-  });
-
   it.skipIf(process.platform === 'win32')('finds this process both ways', async () => {
     for (const table of [await readProcesses(), await psProcesses()]) {
       expect(table.find(({ pid }) => pid === process.pid)).toMatchObject({ ppid: process.ppid, zombie: false });

@@ -1,4 +1,4 @@
-/** From how a call went to the exit code of the process (CONTRACT). Pure. */
+/** From how a call went to the exit code of the process (content/docs/reference/command.mdx). Pure. */
 import { RehydrateError } from '../engine/errors.ts';
 import type { ErrorCode } from '../engine/errors.ts';
 import { UsageError } from './parse.ts';

@@ -79,7 +79,7 @@ export function tell(error: unknown, output: Output, json: boolean): void {
   }
 }
 
-/** The error as a JSON line (CONTRACT). What has no code of its own is named `internal_error`. */
+/** The error as a JSON line. What has no code of its own is named `internal_error`. */
 export function errorLine(error: unknown): { type: 'error'; code: string; message: string; data: unknown } {
   if (error instanceof UsageError) return { type: 'error', code: 'invalid_argument', message: error.message, data: { usage: true } };
   if (RehydrateError.is(error)) return { type: 'error', code: error.code, message: error.message, data: error.data };

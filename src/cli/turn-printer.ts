@@ -1,4 +1,4 @@
-/** Shows one turn as it is stored: JSON lines as CONTRACT has them, or text with the rest on stderr. */
+/** Shows one turn as it is stored: JSON lines (content/docs/reference/command.mdx), or text with the rest on stderr. */
 import type { PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
 import { fieldsOf, textOf } from './foreign.ts';
 import type { Output } from './output.ts';

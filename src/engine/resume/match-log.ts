@@ -137,28 +137,29 @@ export function readLog(events: NewestFirst, options: { readonly fromSeq: number
   };
 }
 
-/** One way an agent may hold a message of several pieces, and the last piece it then holds. */
+/** One way an agent may hold a message of several pieces, and the pieces it then holds. */
 export interface Variant {
   readonly key: string;
-  readonly lastPiece: number;
+  readonly pieces: readonly number[];
 }
 
-/** More unanswered turns in a row than this are only compared whole. */
+/** More unanswered turns in a row than this are only compared whole, and one by one. */
 const MAX_PIECES = 8;
 
 /**
- * Every way an agent may hold the message: whole, without the turns that may never have reached it, or only the first
- * or last of several turns that it left unanswered.
+ * Every way an agent may hold the message: whole, without the turns that may never have reached it, or only some in a
+ * row of several turns that it left unanswered.
  */
 export function variantsOf(message: LoggedMessage, isCertainPiece: (piece: Piece) => boolean): Variant[] {
   const { role, pieces } = message;
   const [only] = pieces;
-  if (pieces.length === 1 && only) return [{ key: keyOf(role, squeeze(only.text), only.kinds), lastPiece: 0 }];
+  if (pieces.length === 1 && only) return [{ key: keyOf(role, squeeze(only.text), only.kinds), pieces: [0] }];
   const all = pieces.map((_, i) => i);
   const choices = [all];
   if (pieces.length > 1) {
     choices.push(all.filter((i) => isCertainPiece(pieces[i] as Piece)));
-    if (pieces.length <= MAX_PIECES) for (let i = 1; i < pieces.length; i++) choices.push(all.slice(0, i), all.slice(i));
+    const longest = pieces.length <= MAX_PIECES ? pieces.length - 1 : 1;
+    for (let size = longest; size >= 1; size--) for (let i = 0; i + size <= pieces.length; i++) choices.push(all.slice(i, i + size));
   }
   const seen = new Set<string>();
   return choices.flatMap((choice) => {
@@ -167,7 +168,7 @@ export function variantsOf(message: LoggedMessage, isCertainPiece: (piece: Piece
     const key = keyOf(role, squeeze(chosen.map((piece) => piece.text).join('')), chosen.flatMap((piece) => piece.kinds));
     if (seen.has(key)) return [];
     seen.add(key);
-    return [{ key, lastPiece: choice.at(-1) as number }];
+    return [{ key, pieces: choice }];
   });
 }
 

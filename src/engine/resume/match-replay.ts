@@ -36,6 +36,8 @@ export interface ReplayLog {
    * as one: it is cut where what stands before the cut is `known`, and only there.
    */
   split(message: ReplayedMessage, known: (key: string) => boolean): ReplayedMessage[] | null;
+  /** The message from an item of it on. */
+  part(message: ReplayedMessage, from: number): ReplayedMessage;
   readonly count: number;
 }
 
@@ -210,6 +212,7 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
       }
       return parts.length === 0 ? null : [...parts, measure(message.role, from, message.to, idAt(items[from]), false)];
     },
+    part: (message, from) => measure(message.role, from, message.to, idAt(items[from]), false),
     get count() {
       return done.length + (open ? 1 : 0);
     },

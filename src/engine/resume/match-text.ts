@@ -1,4 +1,4 @@
-/** How messages are compared: by role and text, whatever the white space and however they were cut into chunks. */
+/** How messages are compared: by role and text, whatever the white space, the form of an accent and the chunks. */
 import type { ContentBlock, SessionUpdate } from '../types.ts';
 
 export type Role = 'user' | 'agent';
@@ -30,10 +30,11 @@ export function chunkText(update: SessionUpdate): ChunkText {
 
 /**
  * White space goes altogether: a prompt of several blocks comes back joined by a line break, a space or nothing.
- * What is left is compared character by character.
+ * What is left is compared character by character, each accent beside its letter (NFD): so a text decomposed in pieces is
+ * the text decomposed whole, and what it begins with it still begins with.
  */
 export function squeeze(text: string): string {
-  return text.replace(/\s+/g, '');
+  return text.normalize('NFD').replace(/\s+/g, '');
 }
 
 const LONG = 256;
@@ -57,14 +58,19 @@ function hash(text: string): string {
   return `${(a >>> 0).toString(36)}.${(b >>> 0).toString(36)}`;
 }
 
-/** Where in `text` the first `count` characters that are not white space end. */
-export function offsetAfter(text: string, count: number): number {
+/** What follows in `text` behind the first `count` characters of it squeezed. */
+export function textAfter(text: string, count: number): string {
   let left = count;
-  for (let i = 0; i < text.length; i++) {
-    if (left === 0) return i;
-    if (!/\s/.test(text[i] as string)) left--;
+  let at = 0;
+  for (const char of text) {
+    if (left === 0) break;
+    at += char.length;
+    const squeezed = squeeze(char);
+    // The letter was there already, its accent was not.
+    if (squeezed.length > left) return squeezed.slice(left) + text.slice(at);
+    left -= squeezed.length;
   }
-  return text.length;
+  return text.slice(at);
 }
 
 /** The text said twice over, reduced to once; null when it is not. */
@@ -76,7 +82,8 @@ export function halved(squeezed: string): string | null {
 /** Below this a text is in many others by chance. */
 const TELLING = 12;
 
-export const isTelling = (squeezed: string): boolean => squeezed.length >= TELLING;
+/** An accent is no character of its own, nor is a part of a Hangul syllable. */
+export const isTelling = (squeezed: string): boolean => squeezed.slice(0, 4 * TELLING).normalize('NFC').length >= TELLING;
 
 /**
  * Whether a replayed message is an altered rendering of a logged one: wrapped in context by the agent, cut short, or

@@ -11,6 +11,8 @@
  *   message the agent lost and one it made up cost nothing but themselves.
  * - **Only a tail is imported**: what follows the last message both have, beginning with words of the user's. Before
  *   that, a message we do not have is the agent's rendering of one we do, and is only counted.
+ * - **What the log has is not imported, wherever it comes**: an agent that replays in another order has messages of ours
+ *   in its tail. As often as the log says a thing, it is ours; said more often than that, it is new.
  * - **A tail that repeats what came before it** is the replay sent twice, not the user doing everything again.
  * - **The remainder of an interrupted turn** is what goes on behind the text we have of it.
  */
@@ -19,6 +21,7 @@ import type { NewestFirst } from '../transcript/render.ts';
 import { RECORD_CLOSING, RECORD_OPENING } from '../transcript/render.ts';
 import type { SessionUpdate, Verification } from '../types.ts';
 import { align } from './match-align.ts';
+import { findBeside, findElsewhere, foundIn, leftoversOf, type Leftovers, type Place } from './match-elsewhere.ts';
 import { readLog, textOf, variantsOf, type LoggedMessage, type LogReader, type Variant } from './match-log.ts';
 import { createReplayLog, type ReplayedMessage, type ReplayItem, type ReplayLog } from './match-replay.ts';
 import { findTail } from './match-tail.ts';
@@ -110,14 +113,20 @@ export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatche
       replay = createReplayLog(clean);
     },
     async finish() {
-      const { messages, matches, logged } = await compare(replay, log, options.countBefore !== undefined);
+      let compared = await compare(replay, log, options.countBefore !== undefined);
+      let tail = findTail(compared, log, replay, rests);
+      if (tail.foreign > 0 && !log.whole) {
+        // Before anything is stored as new, all of the log is asked.
+        compared = await compare(replay, log, false);
+        tail = findTail(compared, log, replay, rests);
+      }
+      const { messages, matches, places, logged } = compared;
       const certain = logged.map((message) => log.isCertain(message));
-      const found = new Set(matches.map((match) => match?.logged));
-      const matched = matches.filter((match) => match !== null).length;
+      const found = foundIn(matches, places);
+      const matched = found.size;
       const unread = log.whole || logged.length === 0 ? 0 : ((await options.countBefore?.((logged[0] as LoggedMessage).seq)) ?? 0);
       const missing = unread + certain.filter((isCertain, i) => isCertain && !found.has(i)).length;
-      const tail = findTail(messages, matches, logged, log, replay.items, rests);
-      const lastFound = matches.reduce((last, match) => Math.max(last, match?.logged ?? -1), -1);
+      const lastFound = [...found].reduce((last, at) => Math.max(last, at), -1);
       const behind = logged.slice(lastFound + 1);
       return {
         verified: verifyReplay({ expected: matched + missing, received: messages.length, matched }),
@@ -151,15 +160,19 @@ const MAX_NEXT = 256;
 
 export interface Match {
   readonly logged: number;
-  /** The last piece of the logged message that the agent has. */
-  readonly lastPiece: number;
+  /** The pieces of the logged message that it is. */
+  readonly pieces: readonly number[];
   /** `exact`: the same. `extends`: it begins with all we have. `rendering`: the same in other words. */
   readonly how: 'exact' | 'extends' | 'rendering';
 }
 
-interface Comparison {
+export interface Comparison {
   readonly messages: readonly ReplayedMessage[];
+  /** What they are in the common order. */
   readonly matches: readonly (Match | null)[];
+  /** What they are out of it. */
+  readonly places: readonly (Place | null)[];
+  readonly leftovers: Leftovers;
   /** Oldest first, as far as was read. */
   readonly logged: readonly LoggedMessage[];
 }
@@ -170,16 +183,18 @@ async function compare(replay: ReplayLog, log: LogReader, mayStop: boolean): Pro
   for (;;) {
     await log.readUntil(count);
     const logged = log.messages.toReversed();
-    const { messages, exact } = matchExactly(replay, logged, log);
-    const matches = fillGaps(messages, exact, logged, replay);
+    const { messages, exact, leftovers } = matchExactly(replay, logged, log);
+    const places = findElsewhere(messages, exact, leftovers);
+    const matches = fillGaps(messages, exact, places, logged, replay);
+    findBeside(messages, matches, places, logged, log, replay.textOf);
     const found = matches.filter((match) => match !== null).length;
     // The replay's first message is found, and most of what follows: what is older was not replayed.
-    if (log.whole || messages.length === 0 || (matches[0] !== null && found * 2 >= messages.length)) return { messages, matches, logged };
+    if (log.whole || messages.length === 0 || (matches[0] !== null && found * 2 >= messages.length)) return { messages, matches, places, leftovers, logged };
     count *= 4;
   }
 }
 
-function matchExactly(replay: ReplayLog, logged: readonly LoggedMessage[], log: LogReader): { messages: readonly ReplayedMessage[]; exact: (Match | null)[] } {
+function matchExactly(replay: ReplayLog, logged: readonly LoggedMessage[], log: LogReader): { messages: readonly ReplayedMessage[]; exact: (Match | null)[]; leftovers: Leftovers } {
   const places = new Map<string, number[]>();
   const variants: (readonly Variant[])[] = logged.map((message) => variantsOf(message, log.isCertainPiece));
   for (const [i, list] of variants.entries()) {
@@ -214,30 +229,32 @@ function matchExactly(replay: ReplayLog, logged: readonly LoggedMessage[], log: 
     if (at < 0) return null;
     const used = cutOff !== null && at === end ? message.key : keyUsed(message);
     const variant = (variants[at] as readonly Variant[]).find(({ key }) => key === used);
-    return { logged: at, lastPiece: variant?.lastPiece ?? (logged[at] as LoggedMessage).pieces.length - 1, how: variant ? 'exact' : 'extends' };
+    return { logged: at, pieces: variant?.pieces ?? allPieces(logged[at] as LoggedMessage), how: variant ? 'exact' : 'extends' };
   });
-  return { messages, exact };
+  return { messages, exact, leftovers: leftoversOf(variants, exact) };
 }
 
 /**
  * Between two matches the same role in the same place may be the same message in other words. Behind the last one it may
  * go on too; there an answer counts only right behind its question, lest the answer to a foreign question passes for ours.
  */
-function fillGaps(messages: readonly ReplayedMessage[], exact: readonly (Match | null)[], logged: readonly LoggedMessage[], replay: ReplayLog): readonly (Match | null)[] {
+function fillGaps(messages: readonly ReplayedMessage[], exact: readonly (Match | null)[], places: readonly (Place | null)[], logged: readonly LoggedMessage[], replay: ReplayLog): readonly (Match | null)[] {
   const matches = [...exact];
+  const elsewhere = foundIn([], places);
   const last = exact.findLastIndex((match) => match !== null);
   const fill = (from: number, to: number, first: number, end: number): void => {
     let next = first;
     for (let i = from; i < to && next < end; i++) {
       const message = messages[i] as ReplayedMessage;
+      if (places[i]) continue;
       for (let j = next; j < end; j++) {
         const candidate = logged[j] as LoggedMessage;
-        if (candidate.role !== message.role) continue;
+        if (candidate.role !== message.role || elsewhere.has(j)) continue;
         const behind = j > 0 && i > 0 && matches[i - 1]?.logged === j - 1;
         if (i > last && message.role === 'agent' && !behind) continue;
         const how = likeness(replay.textOf(message), candidate, { isLast: j === logged.length - 1, behind, alone: last < 0 });
         if (how === null) continue;
-        matches[i] = { logged: j, lastPiece: candidate.pieces.length - 1, how };
+        matches[i] = { logged: j, pieces: allPieces(candidate), how };
         next = j + 1;
         break;
       }
@@ -254,6 +271,8 @@ function fillGaps(messages: readonly ReplayedMessage[], exact: readonly (Match |
   fill(from, messages.length, first, logged.length);
   return matches;
 }
+
+const allPieces = (message: LoggedMessage): number[] => message.pieces.map((_, piece) => piece);
 
 /** `alone`: no message of the replay is ours word for word. Then one that merely contains ours proves nothing. */
 function likeness(replayed: string, logged: LoggedMessage, at: { isLast: boolean; behind: boolean; alone: boolean }): Match['how'] | null {

@@ -1,0 +1,156 @@
+/** I3 for any order in which an agent replays our turns, and for what was said elsewhere behind them. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ReplayResult } from '../../../src/engine/resume/match.ts';
+import { halved, squeeze } from '../../../src/engine/resume/match-text.ts';
+import type { SessionUpdate } from '../../../src/engine/types.ts';
+import { log, type LogBuilder } from '../transcript/log.ts';
+import { agent, match, said, store, tool, user } from './replay.ts';
+
+interface Turn {
+  readonly asks: string;
+  /** Null: it was cut off before its answer began. */
+  readonly answers: string | null;
+  readonly call: boolean;
+}
+
+/** Few words, so that messages repeat, begin alike and contain each other. */
+const word = fc.constantFrom('yes', 'ok', 'go on', 'continue', 'the file', 'a', 'done.', 'été', '漢字', 'turn 1', 'turn 12', 'a rather longer text');
+const words = fc.array(word, { minLength: 1, maxLength: 3 }).map((list) => list.join(' '));
+const answered = fc.record<Turn>({ asks: words, answers: words, call: fc.boolean() });
+const anyTurn = fc.record<Turn>({ asks: words, answers: fc.option(words, { freq: 5 }), call: fc.constant(false) });
+const listOf = (turn: fc.Arbitrary<Turn>) => fc.array(turn, { minLength: 1, maxLength: 9 });
+const permuted = (turn: fc.Arbitrary<Turn>) => listOf(turn).chain((ours) => fc.tuple(fc.constant(ours), fc.shuffledSubarray(ours, { minLength: ours.length })));
+const form = fc.constantFrom('NFC', 'NFD');
+/** Not said twice over, which may be an agent’s way to say it once. */
+const isOnce = ({ asks, answers }: Turn): boolean => [asks, answers ?? ''].every((text) => halved(squeeze(text)) === null);
+const foreign = fc.array(answered.filter(isOnce), { minLength: 1, maxLength: 4 });
+
+type Ids = 'none' | 'message';
+const scheme = fc.constantFrom<Ids>('none', 'message');
+
+const logOf = (turns: readonly Turn[]): LogBuilder =>
+  turns.reduce((built, { asks, answers, call }, i) => {
+    built.user(asks);
+    if (call) built.tool(`call-${i}`, 'x');
+    if (answers !== null) built.agent(answers);
+    return built.end(answers === null ? { state: 'interrupted' } : { state: 'completed', stopReason: 'end_turn' });
+  }, log());
+const replay = (turns: readonly Turn[], ids: Ids, to = 'NFC', from = 0): SessionUpdate[] =>
+  turns.flatMap(({ asks, answers, call }, i) => {
+    const id = (role: string) => (ids === 'none' ? undefined : `${role}${from + i}`);
+    return [user(asks.normalize(to), id('u')), ...(call ? [tool(`replayed-${from + i}`)] : []), ...(answers === null ? [] : [agent(answers.normalize(to), id('a'))])];
+  });
+const messagesOf = (turns: readonly Turn[]): string[] => turns.flatMap(({ asks, answers }) => [`user ${asks}`, ...(answers === null ? [] : [`agent ${answers}`])]);
+/** One line a message: chunks are whole messages here. */
+const importedBy = (result: ReplayResult): string[] =>
+  result.imported.flatMap(({ update }) => {
+    if (update.sessionUpdate !== 'user_message_chunk' && update.sessionUpdate !== 'agent_message_chunk') return [];
+    return [`${update.sessionUpdate === 'user_message_chunk' ? 'user' : 'agent'} ${(update.content as { text: string }).text.normalize('NFC')}`];
+  });
+/** What `list` has more often than `of` has. */
+function beyond(list: readonly string[], of: readonly string[]): string[] {
+  const left = [...of];
+  return list.filter((one) => {
+    const at = left.indexOf(one);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
+}
+
+/** `RUNS=20000` searches as long as you like. */
+const RUNS = { numRuns: Number(process.env['RUNS'] ?? 200) };
+const TIME = 600_000;
+
+describe('I3: any order of our turns', () => {
+  it('adds nothing, and is known to be all of it', { timeout: TIME }, async () => {
+    await fc.assert(
+      fc.asyncProperty(permuted(answered), scheme, form, async ([ours, theirs], ids, to) => {
+        const result = await match(logOf(ours), replay(theirs, ids, to));
+        expect(said(result)).toEqual([]);
+        expect(result).toMatchObject({ verified: 'replay-matched', matched: 2 * ours.length, missing: 0 });
+      }),
+      RUNS,
+    );
+  });
+
+  it('adds nothing where some have no answer', { timeout: TIME }, async () => {
+    await fc.assert(
+      fc.asyncProperty(listOf(anyTurn).chain((list) => {
+        // Numbered: two questions come as one, which may be word for word two others.
+        const ours = list.map((one, i) => ({ ...one, asks: `${i}. ${one.asks}` }));
+        return fc.tuple(fc.constant(ours), fc.shuffledSubarray(ours, { minLength: ours.length }));
+      }), async ([ours, theirs]) => {
+        expect(said(await match(logOf(ours), replay(theirs, 'message')))).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+
+  it('adds nothing where some do not come', { timeout: TIME }, async () => {
+    await fc.assert(
+      fc.asyncProperty(permuted(answered), fc.nat(8), scheme, async ([ours, theirs], skip, ids) => {
+        expect(said(await match(logOf(ours), replay(theirs.slice(skip), ids)))).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+
+  it('adds nothing when all of it comes twice', { timeout: TIME }, async () => {
+    await fc.assert(
+      fc.asyncProperty(permuted(answered), async ([ours, theirs]) => {
+        const once = replay(theirs, 'none');
+        expect(importedBy(await match(logOf(ours), [...once, ...once]))).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+});
+
+describe('what is foreign', () => {
+  it('behind any order of our turns: no more than that, and each once', { timeout: TIME }, async () => {
+    await fc.assert(
+      fc.asyncProperty(permuted(answered), foreign, scheme, async ([ours, theirs], more, ids) => {
+        const built = logOf(ours);
+        const all = () => replay([...theirs, ...more], ids);
+        const result = await match(built, all());
+        expect(beyond(importedBy(result), messagesOf(more))).toEqual([]);
+        store(built, result);
+        expect(importedBy(await match(built, all()))).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+
+  it('behind any order, in words that are not ours: exactly that', { timeout: TIME }, async () => {
+    await fc.assert(
+      fc.asyncProperty(permuted(answered), foreign, scheme, async ([ours, theirs], more, ids) => {
+        const other = more.map((turn, i) => ({ ...turn, asks: `elsewhere ${i}: ${turn.asks}`, answers: `there ${i}: ${turn.answers}` }));
+        expect(importedBy(await match(logOf(ours), replay([...theirs, ...other], ids)))).toEqual(messagesOf(other));
+      }),
+      RUNS,
+    );
+  });
+
+  it('behind our turns in their order, whatever its words: exactly that', { timeout: TIME }, async () => {
+    await fc.assert(
+      fc.asyncProperty(listOf(answered), foreign, form, async (ours, more, to) => {
+        const result = await match(logOf(ours), replay([...ours, ...more], 'message', to));
+        expect(importedBy(result)).toEqual(messagesOf(more).map((one) => one.normalize('NFC')));
+        expect(result.importedMessages).toBe(2 * more.length);
+      }),
+      RUNS,
+    );
+  });
+
+  it('between our turns in any order: no message of ours twice', { timeout: TIME }, async () => {
+    await fc.assert(
+      fc.asyncProperty(permuted(answered).chain(([ours, theirs]) => foreign.chain((more) => fc.tuple(fc.constant(ours), fc.constant(more), fc.shuffledSubarray([...theirs, ...more], { minLength: theirs.length + more.length })))), async ([ours, more, all]) => {
+        const built = logOf(ours);
+        const result = await match(built, replay(all, 'message'));
+        expect(beyond(importedBy(result), messagesOf(more))).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+});

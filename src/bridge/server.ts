@@ -17,6 +17,7 @@ import { authorizeUpgrade, SUBPROTOCOL, type UpgradePolicy } from './policy.ts';
 import { authorizeHttp } from './policy-http.ts';
 import { Registry } from './registry.ts';
 import { BridgeSocket } from './socket.ts';
+import { withLimits } from '../engine/with-limits.ts';
 
 export interface Bridge {
   /** `ws://HOST:PORT`; an agent is at `{url}/agents/NAME`. */
@@ -32,7 +33,7 @@ export interface Bridge {
 /** Starts a bridge. Rejects with `invalid_argument`, or with the system's error when the port cannot be had. */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { host, port, cwd, origins } = checkOptions(options);
-  const limits: BridgeLimits = { ...BRIDGE_LIMITS, ...options.limits };
+  const limits: BridgeLimits = withLimits(BRIDGE_LIMITS, options.limits);
   const server = createServer({
     headersTimeout: limits.handshakeMs,
     requestTimeout: limits.handshakeMs,
@@ -183,7 +184,7 @@ class RunningBridge {
     try {
       started = await startProcess(
         { name: agent, command, args, cwd: cwd ?? this.#access.cwd, env: { ...process.env, ...env } },
-        { limits: { ...STDIO_LIMITS, messageBytes: this.#limits.messageBytes, ...this.#options.processLimits } },
+        { limits: withLimits({ ...STDIO_LIMITS, messageBytes: this.#limits.messageBytes }, this.#options.processLimits) },
       );
     } catch (error) {
       // Whatever went wrong, it is this client's to hear, and no reason to end the others.

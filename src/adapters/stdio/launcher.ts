@@ -3,6 +3,7 @@ import type { AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.
 import { startProcess } from './agent-process.ts';
 import { STDIO_LIMITS, type StdioLimits } from './limits.ts';
 import { messageStream } from './message-stream.ts';
+import { withLimits } from '../../engine/with-limits.ts';
 
 /** How to run one agent. No shell is involved: `command` is a program, found through PATH. */
 export interface StdioAgent {
@@ -29,7 +30,7 @@ export interface StdioLauncherOptions {
  * its signal, and leaves nothing running then. The signal covers the launch; afterwards `end()` does.
  */
 export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
-  const limits: StdioLimits = { ...STDIO_LIMITS, ...options.limits };
+  const limits: StdioLimits = withLimits(STDIO_LIMITS, options.limits);
   return {
     async launch(spec, { signal }): Promise<AgentProcess> {
       const agent = await resolve(options.agents, spec);

@@ -4,6 +4,7 @@ import { ask, type BridgeAddress, bridgeProblem, type ConnectionReport, httpUrl,
 import { asExit, type CloseFacts, exitFromClose, saysExit } from './exit.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from './limits.ts';
 import { socketStream } from './message-stream.ts';
+import { withLimits } from '../../engine/with-limits.ts';
 
 /** As much of a WebSocket as is used here; browsers, Node and the `ws` package have it. */
 export interface WebSocketLike {
@@ -33,7 +34,7 @@ export interface WebSocketLauncherOptions extends BridgeAddress {
  * its bridge's environment. The session's `cwd` travels in ACP; the process itself runs where the bridge says.
  */
 export function websocketLauncher(options: WebSocketLauncherOptions): AgentLauncher {
-  const limits: WebSocketLimits = { ...WEBSOCKET_LIMITS, ...options.limits };
+  const limits: WebSocketLimits = withLimits(WEBSOCKET_LIMITS, options.limits);
   return {
     async launch(spec, { signal }): Promise<AgentProcess> {
       signal.throwIfAborted();

@@ -2,7 +2,6 @@
 import { migrate } from '../storage/schema.ts';
 import { createStore } from '../storage/store.ts';
 import { withState } from '../storage/rows.ts';
-import { RehydrateError } from '../errors.ts';
 import type { SessionInfo } from '../types.ts';
 import type { Host } from './api.ts';
 import { createHub } from './hub.ts';
@@ -13,8 +12,7 @@ import { checkPolicy, checkPreambleMode, checkPrompt, configure, invalid, type C
 import { loadResuming } from './load-resuming.ts';
 import { createPrompts } from './prompts.ts';
 import { createSlots, stateOf } from './slots.ts';
-import { sendSetting, withSetting, type Setting } from './settings.ts';
-import { toColumns } from './last-known.ts';
+import type { Setting } from './settings.ts';
 import { readCapabilities } from '../acp/v1.ts';
 import { storageError } from '../storage/errors.ts';
 
@@ -65,19 +63,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     slots.serially(sessionId, async (slot) => {
       awake();
       const session = await living.ensure(sessionId, slot, config.policy, undefined);
-      const outcome = await sendSetting(session.link, session.agentSessionId as string, setting, limits.settingMs);
-      if (outcome.kind !== 'answered') {
-        const why = outcome.kind === 'refused' ? `error ${outcome.error.code}: ${outcome.error.message}` : outcome.kind === 'hung' ? `no answer within ${outcome.afterMs / 1000} s` : 'it ended';
-        const code = outcome.kind === 'refused' ? 'invalid_argument' : outcome.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
-        throw new RehydrateError(code, `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${why}. Use a value it offers.`, {
-          sessionId,
-          setting: setting.id,
-          ...(outcome.kind === 'refused' ? { error: outcome.error } : {}),
-        });
-      }
-      const known = withSetting(session.known, setting, outcome.result);
-      session.known = known;
-      await session.writer.append({ events: [], lastKnown: toColumns(setting.kind === 'mode' ? { modes: known.modes } : { configOptions: known.configOptions }) });
+      await (await loadResuming()).applySetting(session, setting, limits.settingMs);
     });
 
   return {

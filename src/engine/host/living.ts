@@ -6,7 +6,7 @@ import type { Fence } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import { createWriter } from '../storage/writer.ts';
 import type { ResumePolicy, ResumeReport, SessionInfo } from '../types.ts';
-import { createAuthenticating } from './authenticating.ts';
+import type { Authenticating } from './authenticating.ts';
 import { createCreate } from './creating.ts';
 import { loadResuming } from './load-resuming.ts';
 import { recordOpening, withAgent, type BecomeLive } from './opening.ts';
@@ -232,7 +232,8 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     });
   }
 
-  const authenticating = createAuthenticating({ config, store, authMethods, newSession });
+  let signingIn: Promise<Authenticating> | null = null;
+  const authenticating = () => (signingIn ??= loadResuming().then(({ createAuthenticating }) => createAuthenticating({ config, store, authMethods, newSession })));
 
   return {
     create: createCreate({ config, store, hub, slots, lease, authMethods, newSession, writerFor, opening }),
@@ -245,7 +246,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     },
     async endAll(cause) {
       ended = true;
-      await Promise.all([authenticating.end(), ...[...slots.entries()].map(([sessionId]) => end(sessionId, cause))]);
+      await Promise.all([signingIn?.then((open) => open.end()), ...[...slots.entries()].map(([sessionId]) => end(sessionId, cause))]);
       await settling.end();
     },
     async knownSecrets(info) {
@@ -253,7 +254,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       return [...(held ? held.known : await recallKnown(config.secrets, info)), ...config.knownSecrets];
     },
     settleLeftBehind,
-    authenticate: authenticating.authenticate,
+    authenticate: async (agent, methodId) => (await authenticating()).authenticate(agent, methodId),
   };
 }
 

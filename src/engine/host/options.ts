@@ -4,6 +4,7 @@ import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy } fr
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
+import { withLimits } from '../with-limits.ts';
 
 /** Decides a permission request: an option's id, null to refuse by cancelling, undefined to ask a person. */
 export type PermissionRule = (
@@ -93,10 +94,7 @@ export function configure(options: HostOptions): Config {
   const preamble = typeof options.preamble === 'string' ? { mode: options.preamble } : (options.preamble ?? {});
   checkPolicy(options.policy);
   checkPreambleMode(preamble.mode, preamble.files);
-  const limits = { ...DEFAULT_LIMITS, ...definedOnly(options.limits ?? {}) };
-  for (const [name, value] of Object.entries(limits)) {
-    if (typeof value !== 'number' || !(value >= 0)) throw invalid(`limits.${name} must be a number, 0 or more; it is ${String(value)}.`);
-  }
+  const limits = withLimits(DEFAULT_LIMITS, options.limits);
   const owners = options.database.owners;
   return {
     database: options.database,
@@ -197,10 +195,6 @@ function byName(agents: Readonly<Record<string, AgentLauncher>>): AgentLauncher 
       return launcher.launch(spec, options);
     },
   };
-}
-
-function definedOnly<T extends object>(values: T): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
 function randomId(): string {

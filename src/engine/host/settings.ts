@@ -3,7 +3,9 @@ import type { SessionConfigOption } from '@agentclientprotocol/sdk';
 import type { AgentLink, CallOutcome } from '../acp/link.ts';
 import { readSettings } from '../acp/v1.ts';
 import type { ResumeReport } from '../types.ts';
-import type { KnownState } from './last-known.ts';
+import { RehydrateError } from '../errors.ts';
+import { toColumns, type KnownState } from './last-known.ts';
+import type { LiveSession } from './live-session.ts';
 
 export type Setting =
   | { readonly id: string; readonly kind: 'option'; readonly value: string | boolean }
@@ -49,6 +51,23 @@ export async function restoreSettings(link: AgentLink, agentSessionId: string, b
     if (outcome.kind === 'ended') break;
   }
   return { settings: { restored, failed }, now: state };
+}
+
+/** Sets one thing in a live session because its user said so. Errors: `invalid_argument` when the agent refuses it, `agent_timeout`, `agent_exited`. */
+export async function applySetting(session: LiveSession, setting: Setting, timeoutMs: number): Promise<void> {
+  const { sessionId } = session;
+  const outcome = await sendSetting(session.link, session.agentSessionId as string, setting, timeoutMs);
+  if (outcome.kind !== 'answered') {
+    const code = outcome.kind === 'refused' ? 'invalid_argument' : outcome.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
+    throw new RehydrateError(code, `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${reasonOf(outcome)}. Use a value it offers.`, {
+      sessionId,
+      setting: setting.id,
+      ...(outcome.kind === 'refused' ? { error: outcome.error } : {}),
+    });
+  }
+  const known = withSetting(session.known, setting, outcome.result);
+  session.known = known;
+  await session.writer.append({ events: [], lastKnown: toColumns(setting.kind === 'mode' ? { modes: known.modes } : { configOptions: known.configOptions }) });
 }
 
 /** Sends one setting as ACP wants it. */

@@ -4,6 +4,7 @@
  */
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { ClientServiceRequest, ClientServices, SqlDatabase } from '../ports.ts';
+import { withLimits } from '../with-limits.ts';
 
 /** An ACP error, with its code for the JSON-RPC answer. */
 class FsError extends Error {
@@ -27,7 +28,7 @@ export interface WorkspaceOptions {
  * survives sleep. Give it to `createHost` as `client`, on a database that a host has opened.
  */
 export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions = {}): ClientServices {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits = withLimits(DEFAULT_LIMITS, options.limits);
   const clock = options.clock ?? Date.now;
 
   async function read({ params, sessionId, ...roots }: ClientServiceRequest): Promise<unknown> {

@@ -4,6 +4,7 @@ import { readTextFile, writeTextFile } from './files.ts';
 import { CLIENT_LIMITS, type ClientLimits } from './limits.ts';
 import { ClientRequestError } from './request.ts';
 import { Terminals } from './terminals.ts';
+import { withLimits } from '../../../engine/with-limits.ts';
 
 export { CLIENT_LIMITS, type ClientLimits } from './limits.ts';
 
@@ -23,7 +24,7 @@ export interface NodeClientOptions {
  * of their own; releasing a terminal, or the session's agent going, ends their whole trees.
  */
 export function nodeClientServices(options: NodeClientOptions = {}): ClientServices {
-  const limits: ClientLimits = { ...CLIENT_LIMITS, ...options.limits };
+  const limits: ClientLimits = withLimits(CLIENT_LIMITS, options.limits);
   const reads = options.fs !== false;
   const writes = options.fs === undefined || options.fs === true;
   const runs = options.terminal !== false;

@@ -1,0 +1,22 @@
+/** Limits as they are given: checked by name and value before anything is done with them. */
+import { RehydrateError } from './errors.ts';
+
+/** The longest a timer can wait; one that is set to more goes off at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** The defaults with what differs. What is undefined counts as not given. Error: `invalid_argument`, naming the limit. */
+export function withLimits<L extends object>(defaults: L, changes: Partial<L> | undefined): L {
+  const limits = { ...defaults };
+  for (const [name, value] of Object.entries(changes ?? {}) as [keyof L & string, unknown][]) {
+    if (value === undefined) continue;
+    const problem = limitProblem(name, value);
+    if (problem !== null) throw new RehydrateError('invalid_argument', `limits.${name} must be ${problem}; it is ${String(value)}.`, { limit: name });
+    limits[name] = value as L[typeof name];
+  }
+  return limits;
+}
+
+function limitProblem(name: string, value: unknown): string | null {
+  if (typeof value !== 'number' || !(value >= 0)) return 'a number, 0 or more';
+  return name.endsWith('Ms') && value > LONGEST_MS ? `at most ${LONGEST_MS} milliseconds, nearly 25 days` : null;
+}

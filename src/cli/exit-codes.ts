@@ -18,6 +18,11 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
 export const SIGNAL_EXITS = { SIGINT: EXIT.cancelled, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hangup } as const;
 export type EndingSignal = keyof typeof SIGNAL_EXITS;
 
+/** A call that went well and whose output did not arrive whole has not done what was asked. */
+export function exitWithOutput(code: number, lost: boolean): number {
+  return code === EXIT.ok && lost ? EXIT.error : code;
+}
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;
   if (RehydrateError.is(error)) return BY_CODE[error.code] ?? EXIT.error;

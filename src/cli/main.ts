@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { RehydrateError } from '../engine/errors.ts';
 import type { CommandName } from './commands.ts';
-import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { EXIT, exitCodeOf, exitWithOutput } from './exit-codes.ts';
 import { commandHelp, overview, usageLine } from './help.ts';
 import type { SignalSource } from './interrupt.ts';
 import { createOutput } from './output.ts';
@@ -39,7 +39,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const signals = processSignals();
   const code = await run(argv, output, signals);
   await output.flushed();
-  process.exit(code);
+  process.exit(exitWithOutput(code, output.lost));
 }
 
 export async function run(argv: readonly string[], output: Output, signals: SignalSource): Promise<number> {

@@ -1,4 +1,4 @@
-/** Where a command writes: stdout for what was asked for, stderr for the rest. A reader that leaves ends neither. */
+/** Where a command writes: stdout for what was asked for, stderr for the rest. A reader that leaves, or a full disk, ends neither. */
 import type { Writable } from 'node:stream';
 import { printable } from './printable.ts';
 
@@ -19,8 +19,10 @@ export interface Output {
   /** From `ms` milliseconds on, a reader that does not read is taken as gone: the command has to end. */
   hurry(ms: number): void;
   readonly tty: boolean;
-  /** Whether stdout's reader went away. */
+  /** Whether nothing more can be written to stdout: its reader went away, or it failed. */
   readonly gone: boolean;
+  /** Whether stdout failed, so that what was asked for is not all there. A reader that left wanted no more. */
+  readonly lost: boolean;
 }
 
 export interface OutputStreams {
@@ -31,22 +33,29 @@ export interface OutputStreams {
 /** How many bytes may wait for the reader of stdout. */
 export const OUTPUT_WAITING_BYTES = 1024 * 1024;
 
+/** What writing says when the reader of a pipe or a terminal has left, which it may do at any time. */
+const READER_LEFT: readonly (string | undefined)[] = ['EPIPE', 'ECONNRESET', 'EIO'];
+
 export function createOutput({ stdout, stderr }: OutputStreams): Output {
   let atLineStart = true;
   let gone = false;
   const leave = Promise.withResolvers<void>();
-  const broken = (stream: Writable) => (error: NodeJS.ErrnoException) => {
-    // The reader of a pipe may leave at any time: what happens goes on and is in the record.
-    if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET' && error.code !== 'EIO') throw error;
-    if (stream === stdout) gone = true;
+  let lost = false;
+  // What happens goes on whatever becomes of its output, and is in the record.
+  const broken = (error: NodeJS.ErrnoException) => {
+    const known = gone;
+    gone = true;
+    if (known || READER_LEFT.includes(error.code)) return;
+    lost = true;
+    put(stderr, `rehydrate: stdout cannot be written: ${error.message}. The call goes on without it; what happens in a session is in its record (rehydrate history).\n`, () => undefined);
   };
-  stdout.on('error', broken(stdout));
-  stderr.on('error', broken(stderr));
+  stdout.on('error', broken);
+  stderr.on('error', () => undefined); // nobody is left to tell
 
   const write = (text: string) => {
     if (gone || text === '') return;
     atLineStart = text.endsWith('\n');
-    stdout.write(text);
+    put(stdout, text, broken);
   };
   const freshLine = () => {
     if (!atLineStart) write('\n');
@@ -56,16 +65,19 @@ export function createOutput({ stdout, stderr }: OutputStreams): Output {
     get gone() {
       return gone;
     },
+    get lost() {
+      return lost;
+    },
     text: (text) => write(stdout.isTTY ? printable(text) : text),
     line: (text) => write(`${stdout.isTTY ? printable(text) : text}\n`),
     json: (value) => write(`${JSON.stringify(value)}\n`),
     note(text, style = (plain) => plain) {
       // Both may be the same terminal.
       if (stdout.isTTY && stderr.isTTY) freshLine();
-      stderr.write(`${stderr.isTTY ? style(printable(text)) : text}\n`);
+      put(stderr, `${stderr.isTTY ? style(printable(text)) : text}\n`, () => undefined);
     },
     freshLine,
-    flushed: () => Promise.race([leave.promise, Promise.all([drained(stdout), drained(stderr)]).then(() => undefined)]),
+    flushed: () => Promise.race([leave.promise, Promise.all([drained(stdout), drained(stderr)]).then(told)]),
     room: () => (stdout.writableLength < OUTPUT_WAITING_BYTES ? Promise.resolve() : Promise.race([leave.promise, drained(stdout)])),
     hurry(ms) {
       const giveUp = () => {
@@ -75,6 +87,20 @@ export function createOutput({ stdout, stderr }: OutputStreams): Output {
       setTimeout(giveUp, ms).unref();
     },
   };
+}
+
+/** Resolves when streams have told of the failures they know of, which they do a moment later. */
+function told(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Writes. A file may fail there and then, depending on the Node; other streams tell of it later. */
+function put(stream: Writable, text: string, failed: (error: NodeJS.ErrnoException) => void): void {
+  try {
+    stream.write(text);
+  } catch (error) {
+    failed(error as NodeJS.ErrnoException);
+  }
 }
 
 function drained(stream: Writable): Promise<void> {

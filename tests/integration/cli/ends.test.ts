@@ -171,6 +171,31 @@ describe('readers that leave', () => {
   });
 });
 
+describe.skipIf(!existsSync('/dev/full'))('a stdout on a full disk', () => {
+  const call = (to: string, ...args: string[]) => spawnSync('sh', ['-c', `exec "$0" "$@" ${to}`, process.execPath, BIN, ...args], { cwd: at.directory, encoding: 'utf8', input: '' });
+
+  it.each([[[]], [['--json']]])('%j: the turn goes on and is in the record; it is told, and exit 1', async (options) => {
+    const done = call('>/dev/full', 'prompt', '--db', at.db, ...options, 'count to 30', '--', ...at.agent());
+    expect(done.status).toBe(1);
+    expect(done.stderr.match(/rehydrate: stdout cannot be written: ENOSPC/g)).toHaveLength(1);
+    expect(done.stderr).not.toMatch(/^ +at /m);
+    expect(await lastTurn()).toBe('completed');
+    const history = await at.run(['history', '--db', at.db, 'main']);
+    expect(history.stdout).toContain(' 30');
+  });
+
+  it('every call that writes tells it; one that fails otherwise exits as it would', async () => {
+    expect((await at.prompt('say hi')).code).toBe(0);
+    for (const words of [['sessions', '--db', at.db], ['history', '--db', at.db, '--json', 'main'], ['transcript', '--db', at.db, 'main'], ['--help'], ['--version']]) {
+      const done = call('>/dev/full', ...words);
+      expect([words[0], done.status]).toEqual([words[0], 1]);
+      expect(done.stderr).toContain('stdout cannot be written');
+    }
+    expect(call('>/dev/full', 'prompt', '--json', '--nonsense').status).toBe(2);
+    expect(call('2>/dev/full', 'prompt', '--db', at.db, 'say hi', '--', ...at.agent())).toMatchObject({ status: 0, stdout: 'hi\n' });
+  });
+});
+
 // An older Node re-executes itself on the one that came with the package.
 const OLD = ['/usr/bin/node', '/usr/local/bin/node'].find((file) => {
   if (!existsSync(file)) return false;

@@ -16,7 +16,7 @@ class Reader extends Writable {
     this.isTTY = tty;
     this.#held = stalled ? [] : null;
   }
-  override _write(chunk: string, _encoding: string, done: () => void): void {
+  override _write(chunk: string, _encoding: string, done: (error?: Error) => void): void {
     this.text += chunk;
     if (this.#held) this.#held.push(done);
     else done();
@@ -59,7 +59,36 @@ describe('output', () => {
     expect(output.gone).toBe(true);
     output.line('to nobody');
     await output.flushed();
-    expect(stdout.text).toBe('');
+    expect([stdout.text, output.lost]).toEqual(['', false]);
+  });
+
+  it.each([
+    ['in its own time', (stdout: Reader, error: Error) => (stdout._write = (_chunk, _encoding, done) => done(error))],
+    ['at once, as a file does on some Nodes', (stdout: Reader, error: Error) => {
+      stdout.write = () => {
+        throw error;
+      };
+    }],
+  ])('a stdout that fails %s is told once, and the writer goes on', async (_name, fail) => {
+    const { stdout, stderr, output } = open();
+    fail(stdout, Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }));
+    output.line('into the void');
+    output.line('and again');
+    await output.flushed();
+    expect([output.gone, output.lost]).toEqual([true, true]);
+    expect(stderr.text).toMatch(/^rehydrate: stdout cannot be written: ENOSPC: no space left on device, write\. .*\n$/);
+    output.line('to nobody');
+    await output.room();
+    expect(stderr.text.split('\n')).toHaveLength(2);
+  });
+
+  it('a stderr that fails has nobody to tell, and ends nothing', async () => {
+    const { stdout, stderr, output } = open();
+    stderr._write = (_chunk, _encoding, done) => done(Object.assign(new Error('full'), { code: 'ENOSPC' }));
+    output.note('to nobody');
+    output.line('still here');
+    await output.flushed();
+    expect([stdout.text, output.gone, output.lost]).toEqual(['still here\n', false, false]);
   });
 
   it('I10: room waits for a slow reader, and not for one that is taken as gone', async () => {

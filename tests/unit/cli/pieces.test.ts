@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { chatCommand } from '../../../src/cli/chat-commands.ts';
 import { databaseExists, databasePath, isMissing } from '../../../src/cli/database.ts';
-import { exitCodeOf } from '../../../src/cli/exit-codes.ts';
+import { exitCodeOf, exitWithOutput } from '../../../src/cli/exit-codes.ts';
 import { errorLine } from '../../../src/cli/main.ts';
 import { mcpServers, readMcpFile } from '../../../src/cli/mcp-file.ts';
 import { parse, UsageError } from '../../../src/cli/parse.ts';
@@ -22,6 +22,16 @@ describe('exit codes', () => {
     for (const code of ERROR_CODES) expect([code, exitCodeOf(new RehydrateError(code, ''))]).toEqual([code, (special as Record<string, number>)[code] ?? 1]);
     expect(exitCodeOf(new UsageError(''))).toBe(2);
     expect(exitCodeOf(new Error('a fault'))).toBe(1);
+  });
+
+  it.each([
+    [0, false, 0],
+    [0, true, 1],
+    [4, true, 4],
+    [130, true, 130],
+    [5, false, 5],
+  ])('%i, with output that is lost: %s, is %i', (code, lost, exit) => {
+    expect(exitWithOutput(code, lost)).toBe(exit);
   });
 
   it('every failure has a JSON line with a code', () => {

@@ -247,16 +247,16 @@ describe('pings', () => {
     const raw = await Raw.upgraded(bridge);
     raw.socket.pause();
     const block = Buffer.concat(Array.from({ length: 5_000 }, () => frame(PING, 'x'.repeat(125))));
-    const before = process.memoryUsage().rss;
-    // 131 MB: many times what the system's buffers hold.
+    // A million pings, 131 MB: many times what the buffers of the bridge and the system hold.
     for (let turn = 0; turn < 200; turn += 1) {
       if (!raw.socket.write(block)) await once(raw.socket, 'drain');
     }
-    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
     raw.socket.write(frame(PING, 'latest'));
     raw.socket.resume();
     await raw.until(() => raw.received.includes('latest'));
     expect(pongs(raw).at(-1)).toBe('latest');
+    // What piled up would come now.
+    expect(pongs(raw).length).toBeLessThan(250_000);
     raw.socket.destroy();
   });
 });

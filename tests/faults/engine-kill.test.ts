@@ -9,7 +9,7 @@ import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { AgentVariant } from '../../src/testing/agents/variants.ts';
-import { Lineage } from './engine-host/lineage.ts';
+import { Lineage, type Death } from './engine-host/lineage.ts';
 import { KILL_POINTS, type KillPoint, type Plan } from './engine-host/plan.ts';
 import { random, SEED } from './engine-host/random.ts';
 
@@ -25,9 +25,13 @@ const FIRST_WRITES = 10;
 let kills = 0;
 afterAll(() => console.info(`${kills} processes were killed (seed ${SEED})`));
 
-/** Runs deaths one after the other on lineages that are replaced now and then. */
-async function throughDeaths<T>(variant: AgentVariant, deaths: readonly T[], one: (lineage: Lineage, death: T, index: number) => Promise<void>, options: { fresh?: boolean; pace?: number } = {}) {
+/**
+ * Runs deaths one after the other on lineages that are replaced now and then. `one` says whether
+ * something was really killed; resolves to how often.
+ */
+async function throughDeaths<T>(variant: AgentVariant, deaths: readonly T[], one: (lineage: Lineage, death: T, index: number) => Promise<boolean>, options: { fresh?: boolean; pace?: number } = {}): Promise<number> {
   let lineage = new Lineage(variant, options.pace);
+  let killed = 0;
   try {
     for (const [index, death] of deaths.entries()) {
       if (index > 0 && (options.fresh || index % DEATHS_OF_A_LINEAGE === 0)) {
@@ -35,14 +39,16 @@ async function throughDeaths<T>(variant: AgentVariant, deaths: readonly T[], one
         lineage = new Lineage(variant, options.pace);
       }
       try {
-        await one(lineage, death, index);
+        if (await one(lineage, death, index)) killed += 1;
       } catch (error) {
         throw new Error(`${variant}, death ${index} ${JSON.stringify(death)} (seed ${SEED}): ${(error as Error).message}`, { cause: error });
       }
     }
   } finally {
     lineage.remove();
+    kills += killed;
   }
+  return killed;
 }
 
 /** How many batches a life has: of a fresh database, and of one with history. */
@@ -50,6 +56,7 @@ async function batchesOf(lineage: Lineage): Promise<number> {
   const { lines, stderr } = await lineage.live(lineage.plan(lineage.nextSteps()));
   const done = lines.find((line) => line.is === 'done');
   if (!done) throw new Error(`the host did not get through unharmed: ${stderr}`);
+  expect(done.batches, 'a life has more writes than its beginning').toBeGreaterThan(FIRST_WRITES);
   return done.batches;
 }
 
@@ -62,12 +69,29 @@ function boundaries(variant: AgentVariant, batches: number, salt: number): NonNu
   return Array.from({ length: Math.ceil(all.length / 10) }, () => all[below(all.length)]!);
 }
 
-async function dieAtBatch(lineage: Lineage, kill: NonNullable<Plan['kill']>): Promise<void> {
+/** False when this life had fewer batches than the one that was measured, as group commit may make of it, and lived on. */
+async function dieAtBatch(lineage: Lineage, kill: NonNullable<Plan['kill']>, measured: number): Promise<boolean> {
   const death = await lineage.live(lineage.plan(lineage.nextSteps(), kill));
-  // Group commit makes more or fewer batches of the same life; past the last one it lives on.
-  if (death.signal !== 'SIGKILL') expect(death.lines.some((line) => line.is === 'done'), death.stderr).toBe(true);
-  else kills += 1;
+  const killed = death.signal === 'SIGKILL';
+  if (!killed) {
+    const done = death.lines.find((line) => line.is === 'done');
+    expect(done, death.stderr).toBeDefined();
+    expect(done?.batches, 'it lived on although it came to the write it was to die at').toBeLessThan(kill.batch);
+    expect(kill.batch, `every life comes to the first half of ${measured} writes`).toBeGreaterThan(measured / 2);
+  }
   await lineage.checkAfterDeath();
+  return killed;
+}
+
+/**
+ * Strikes again, after half the time, until it hit: what was to be killed may have come to its end before.
+ * At last the blow falls at once, so that a miss is a fault of the test or of what it tests.
+ */
+async function untilHit(afterMs: number, strike: (afterMs: number) => Promise<boolean>): Promise<true> {
+  for (let ms = afterMs; ; ms = Math.floor(ms / 2)) {
+    if (await strike(ms)) return true;
+    if (ms === 0) throw new Error('nothing was killed, not even by a blow without any delay');
+  }
 }
 
 describe.each(VARIANTS)('a host with the %s agent, killed', (variant) => {
@@ -77,7 +101,9 @@ describe.each(VARIANTS)('a host with the %s agent, killed', (variant) => {
     const trial = new Lineage(variant);
     const batches = await batchesOf(trial);
     trial.remove();
-    await throughDeaths(variant, boundaries(variant, Math.min(batches, FIRST_WRITES), salt + 1), dieAtBatch, { fresh: true });
+    const deaths = boundaries(variant, FIRST_WRITES, salt + 1);
+    const killed = await throughDeaths(variant, deaths, (lineage, kill) => dieAtBatch(lineage, kill, batches), { fresh: true });
+    expect(killed).toBeGreaterThan(0);
   });
 
   it('I12: at every write of a later life', { timeout: TIMEOUT_MS }, async () => {
@@ -85,37 +111,44 @@ describe.each(VARIANTS)('a host with the %s agent, killed', (variant) => {
     await batchesOf(trial);
     const batches = await batchesOf(trial);
     trial.remove();
-    await throughDeaths(variant, boundaries(variant, batches, salt + 2), dieAtBatch);
+    const killed = await throughDeaths(variant, boundaries(variant, batches, salt + 2), (lineage, kill) => dieAtBatch(lineage, kill, batches));
+    expect(killed).toBeGreaterThan(0);
   });
 
   it('I12: at random instants', { timeout: TIMEOUT_MS }, async () => {
     const { below } = random(SEED + salt + 3);
-    const instants = Array.from({ length: FULL ? 20 : 2 }, () => below(1_200));
-    await throughDeaths(variant, instants, async (lineage, ms) => {
-      const death = await lineage.live(lineage.plan(lineage.nextSteps()), async (pid) => {
-        await sleep(150 + ms);
-        // On a quick machine it may have come to its end by itself: then this death was none.
-        killed(pid);
-      });
-      if (death.signal === 'SIGKILL') kills += 1;
-      await lineage.checkAfterDeath();
-    });
+    const instants = Array.from({ length: FULL ? 20 : 2 }, () => 150 + below(1_200));
+    const killed = await throughDeaths(variant, instants, (lineage, afterMs) =>
+      untilHit(afterMs, async (ms) => {
+        const { signal } = await lineage.live(lineage.plan(lineage.nextSteps()), async (pid) => {
+          await sleep(ms);
+          kill(pid);
+        });
+        await lineage.checkAfterDeath();
+        return signal === 'SIGKILL';
+      }),
+    );
+    expect(killed).toBe(instants.length);
   });
 
   it('I8: whose agent is killed at random instants', { timeout: TIMEOUT_MS }, async () => {
     const { below } = random(SEED + salt + 4);
     const instants = Array.from({ length: FULL ? 15 : 2 }, () => below(600));
-    await throughDeaths(variant, instants, async (lineage, ms) => {
-      const known = lineage.agentLog.length;
-      const death = await lineage.live(lineage.plan(lineage.nextSteps()), async () => {
-        const pid = await agentAfter(lineage, known);
-        await sleep(ms);
-        if (killed(pid)) kills += 1;
-      });
-      // A create whose agent dies under it fails as a whole; any other death is survived.
-      if (death.code !== 0) expect(death.stderr).toMatch(/agent_exited/);
-      await lineage.checkAfterDeath();
-    });
+    const killed = await throughDeaths(variant, instants, (lineage, afterMs) =>
+      untilHit(afterMs, async (ms) => {
+        const known = lineage.agentLog.length;
+        const death = await lineage.live(lineage.plan(lineage.nextSteps()), async () => {
+          const pid = await agentAfter(lineage, known);
+          await sleep(ms);
+          kill(pid);
+        });
+        // A create whose agent dies under it fails as a whole; any other death is survived.
+        if (death.code !== 0) expect(death.stderr).toMatch(/agent_exited/);
+        await lineage.checkAfterDeath();
+        return toldOfSignal(death);
+      }),
+    );
+    expect(killed).toBe(instants.length);
   });
 });
 
@@ -127,20 +160,13 @@ describe('a death in the first turn of a successor', () => {
   ];
   it.each(cases)('I4: the %s agent, which %s: falls back again, with the preamble, and forgets nothing', { timeout: TIMEOUT_MS }, async (variant, loss) => {
     const { below, pick } = random(SEED + 5);
-    const deaths = Array.from({ length: FULL ? 8 : 2 }, () => ({ whom: pick(['host', 'agent'] as const), ms: below(100) }));
-    await throughDeaths(
+    const deaths = Array.from({ length: FULL ? 8 : 2 }, () => ({ whom: pick(['host', 'agent'] as const), afterMs: below(100) }));
+    const killed = await throughDeaths(
       variant,
       deaths,
-      async (lineage, { whom, ms }, index) => {
+      async (lineage, { whom, afterMs }, index) => {
         if (index % DEATHS_OF_A_LINEAGE === 0) await batchesOf(lineage);
-        const known = lineage.agentLog.length;
-        if (loss === 'loses its store') rmSync(lineage.store, { recursive: true });
-        // One prompt: with a second the host would fall back once more by itself.
-        await lineage.live(lineage.plan(lineage.nextSteps().slice(0, 1)), async (pid) => {
-          const agent = await preambleAfter(lineage, known);
-          await sleep(ms);
-          if (killed(whom === 'host' ? pid : agent)) kills += 1;
-        });
+        await untilHit(afterMs, (ms) => dieInFirstTurn(lineage, whom, ms, loss === 'loses its store'));
         const successors = () => lineage.agentLog.filter((line) => line.at === 'prompt').filter((line) => line.blocks > 1);
         const before = successors();
         const report = await lineage.checkAfterDeath();
@@ -149,12 +175,35 @@ describe('a death in the first turn of a successor', () => {
         const after = successors();
         expect(after.length, 'the preamble went to one more successor').toBe(before.length + 1);
         expect(new Set(after.map((line) => line.agentSessionId)).size, 'and to each only once').toBe(after.length);
+        return true;
       },
       // Slow enough that the turn still runs when the blow falls.
       { pace: 6 },
     );
+    expect(killed).toBe(deaths.length);
   });
 });
+
+/** One life that ends, or whose agent ends, so long after the successor got the preamble; false when its turn was over. */
+async function dieInFirstTurn(lineage: Lineage, whom: 'host' | 'agent', afterMs: number, losesStore: boolean): Promise<boolean> {
+  const known = lineage.agentLog.length;
+  if (losesStore) rmSync(lineage.store, { recursive: true });
+  // One prompt: with a second the host would fall back once more by itself.
+  const death = await lineage.live(lineage.plan(lineage.nextSteps().slice(0, 1)), async (pid) => {
+    const agent = await preambleAfter(lineage, known);
+    await sleep(afterMs);
+    kill(whom === 'host' ? pid : agent);
+  });
+  if (death.lines.some((line) => line.is === 'result')) return false;
+  return whom === 'host' ? death.signal === 'SIGKILL' : toldOfSignal(death);
+}
+
+/** Whether the host said that its agent died of SIGKILL: in the log, or of one that was just being opened in the error. */
+function toldOfSignal({ lines, news, stderr }: Death): boolean {
+  const exits = news.flatMap((event) => (event.kind === 'agent_exited' ? [event.payload] : []));
+  const refusals = lines.flatMap((line) => (line.is === 'refused' && line.code === 'agent_exited' ? [line.message] : []));
+  return exits.some(({ kind, signal }) => kind === 'signalled' && signal === 'SIGKILL') || [...refusals, stderr].some((text) => text.includes('died of SIGKILL'));
+}
 
 async function agentAfter(lineage: Lineage, known: number): Promise<number> {
   return (await lineAfter(lineage, known, (line) => line.at === 'start')).pid;
@@ -172,13 +221,11 @@ async function lineAfter(lineage: Lineage, known: number, wanted: (line: Lineage
   }
 }
 
-/** False when it had gone by itself. */
-function killed(pid: number): boolean {
+/** It may have gone by itself, even if it can still be signalled: how it ended tells. */
+function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
-    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

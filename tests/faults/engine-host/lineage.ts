@@ -33,6 +33,8 @@ export interface Death {
   readonly signal: NodeJS.Signals | null;
   readonly code: number | null;
   readonly lines: readonly HostLine[];
+  /** The events among them that no host had shown before: a follower starts at the first event. */
+  readonly news: readonly SessionEvent[];
   readonly stderr: string;
 }
 
@@ -99,8 +101,9 @@ export class Lineage {
       .split('\n')
       .filter((line) => line.endsWith('}'))
       .flatMap(parsed);
+    const news = lines.flatMap((line) => (line.is === 'event' && !this.#seen.has(line.event.seq) ? [line.event] : []));
     this.#learn(lines);
-    return { ...ended, lines, stderr };
+    return { ...ended, lines, news, stderr };
   }
 
   #learn(lines: readonly HostLine[]): void {

@@ -2,7 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { RehydrateError, type ErrorCode, type ResumePolicy, type Tier } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
-import { ask, CWD, world } from './helpers.ts';
+import { ask, CWD, world, worldOf } from './helpers.ts';
+import { ordinary, rawAgents, type RawAgent } from './raw-agent.ts';
+import { watched, wordsSent } from './watched-agents.ts';
+
+/** A world whose agents take a moment to go: who does not wait for them returns while they run. */
+const slowlyEnding = (variant: AgentVariant) => worldOf(watched(inProcessLauncher({ variant }), { lingerMs: 20 }));
 
 type Expected = Tier | ErrorCode;
 const isTier = (expected: Expected): expected is Tier => ['new', 'resume', 'load', 'transcript'].includes(expected);
@@ -53,12 +58,14 @@ const CASES: readonly [AgentVariant, Expected, Expected][] = [
 describe('I4: what an agent answers decides, and what it says is checked', () => {
   const rows = CASES.flatMap(([variant, auto, strict]) => [[variant, 'auto', auto], [variant, 'strict', strict]] as const);
   it.each(rows)('%s under %s: %s', async (variant, policy, expected) => {
-    const { wake, agents } = await world(variant);
+    const { wake, agents } = await slowlyEnding(variant);
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await host.prompt('s', 'My name is Ada.');
     await host.prompt('s', 'Remember that the door code is 4711.');
+    expect(agents.running).toBe(1);
     await host.sleep();
+    expect(agents.running).toBe(0);
 
     const next = await wake({ policy: policy as ResumePolicy });
     const before = await next.history('s');
@@ -70,9 +77,10 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
       return;
     }
     const error = await next.prompt('s', 'What is my name?').catch((caught: unknown) => caught);
+    // I7, I1: an agent was started and is gone, and nothing was sent or written.
+    expect([agents.launched, agents.running]).toEqual([2, 0]);
     expect(RehydrateError.is(error) && error.code, String(error)).toBe(expected);
-    // I7, I1: nothing runs, nothing was written, and the key of a prompt that was never sent is unspent.
-    await expect(agents.last?.exited).resolves.toBeDefined();
+    expect(wordsSent(agents)).toEqual(['My name is Ada.', 'Remember that the door code is 4711.']);
     expect(await next.history('s')).toEqual(before);
     expect((await next.get('s')).state).toBe('asleep');
   });
@@ -117,35 +125,48 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
   });
 
   it.each(['hang-initialize', 'crash-initialize', 'hang-new', 'crash-new', 'garbage-only', 'auth'] as const)('I7: create with the %s agent leaves nothing', async (variant) => {
-    const { wake, agents } = await world(variant);
+    const { wake, agents } = await slowlyEnding(variant);
     const host = await wake();
     const codes = { 'hang-initialize': 'agent_timeout', 'hang-new': 'agent_timeout', 'garbage-only': 'agent_timeout', auth: 'auth_required', 'crash-initialize': 'agent_exited', 'crash-new': 'agent_exited' } as const;
     const error = await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' }).catch((caught: unknown) => caught);
+    expect([agents.launched, agents.running]).toEqual([1, 0]);
     expect(RehydrateError.is(error) && error.code, String(error)).toBe(codes[variant]);
-    await expect(agents.last?.exited).resolves.toBeDefined();
     await expect(host.get('s')).rejects.toMatchObject({ code: 'session_not_found' });
     expect((await host.list()).sessions).toEqual([]);
   });
 
-  it('auth: after signing in the session can be made, and is signed in again after a wake', async () => {
-    const agents = inProcessLauncher({ variant: 'auth' });
-    const { wake } = await world('auth', agents);
+  it('auth: after signing in the session can be made, and an agent that is started anew is signed in again', async () => {
+    const signedIn = new WeakSet<RawAgent>();
+    const agents = rawAgents((message, agent) => {
+      if (message.method === 'authenticate') signedIn.add(agent);
+      const refused = message.method?.startsWith('session/') && !signedIn.has(agent);
+      const { result, ...answer } = ordinary(message, { sessionCapabilities: { resume: {} } }) as { result: object };
+      agent.say(refused ? { ...answer, error: { code: -32000, message: 'Authentication required' } } : { ...answer, result: { ...result, authMethods: [{ id: 'key', name: 'A key' }] } });
+    });
+    const { wake } = await worldOf(agents);
     const host = await wake();
-    const error = (await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' }).catch((caught: unknown) => caught)) as RehydrateError;
-    const [method] = error.data['authMethods'] as { id: string }[];
+    const create = () => host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await expect(create()).rejects.toMatchObject({ code: 'auth_required', data: { authMethods: [{ id: 'key' }] } });
     await expect(host.authenticate('demo', 'nonsense')).rejects.toMatchObject({ code: 'invalid_argument' });
-    await host.authenticate('demo', method?.id as string);
-    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
-    expect((await host.prompt('s', 'My name is Ada.')).stopReason).toBe('end_turn');
+    expect(agents.heard.map(({ method }) => method)).not.toContain('authenticate');
+    await host.authenticate('demo', 'key');
+    await create();
+    await host.prompt('s', 'My name is Ada.');
+    await host.close('s');
+    const heard = agents.heard.length;
+    expect((await host.prompt('s', 'What is my name?')).report.tier).toBe('resume');
+    expect(agents.heard.slice(heard).map(({ method }) => method)).toEqual(['initialize', 'session/resume', 'authenticate', 'session/resume', 'session/prompt']);
+    expect(agents.heard.findLast(({ method }) => method === 'authenticate')?.params).toEqual({ methodId: 'key' });
   });
 
   it('I11: kinds and fields the protocol does not know are kept as sent', async () => {
     const { wake } = await world('unknown-kinds');
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
-    await host.prompt('s', 'My name is Ada.');
-    const kinds = (await host.history('s')).flatMap((event) => (event.kind === 'update' ? [String(event.payload.sessionUpdate)] : []));
-    const known = ['user_message_chunk', 'agent_message_chunk', 'agent_thought_chunk', 'tool_call', 'tool_call_update', 'plan', 'available_commands_update', 'current_mode_update', 'config_option_update', 'session_info_update', 'usage_update'];
-    expect(kinds.filter((kind) => !known.includes(kind)).length).toBeGreaterThan(0);
+    const { turnId } = await host.prompt('s', 'My name is Ada.');
+    const updates = (await host.history('s')).flatMap((event) => (event.kind === 'update' && event.turnId === turnId ? [{ payload: event.payload as unknown, meta: event.meta }] : []));
+    // As `unknownKinds` of the scripted agent sends them.
+    expect(updates).toContainEqual({ payload: { sessionUpdate: '_demo_weather', sky: 'clear', nested: { degrees: [12, 14] } }, meta: { demo: 1 } });
+    expect(updates).toContainEqual({ payload: { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'Hm.', _demo: true }, _demoField: 'kept' }, meta: undefined });
   });
 });

@@ -1,8 +1,9 @@
 /** I3: exactly once in the log, however the agent replays; I11: nothing live is swallowed. */
 import { describe, expect, it } from 'vitest';
-import type { SessionEvent } from '../../../src/engine/index.ts';
-import type { AgentVariant } from '../../../src/testing/agents/index.ts';
-import { CWD, said, world } from './helpers.ts';
+import type { AgentLauncher, ResumePolicy, SessionEvent, Tier } from '../../../src/engine/index.ts';
+import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
+import { CWD, said, world, worldOf } from './helpers.ts';
+import { ordinary, rawAgents, update, words } from './raw-agent.ts';
 
 /** Messages as the log tells them: role and text, chunks joined. */
 function messages(events: readonly SessionEvent[]): string[] {
@@ -22,9 +23,20 @@ function messages(events: readonly SessionEvent[]): string[] {
 }
 
 describe('I3: a replay never adds a row twice', () => {
-  it.each(['load', 'late', 'other-chunks', 'no-message-ids', 'duplicate-replay', 'capped', 'replays-on-resume', 'unknown-kinds', 'answers-twice', 'garbage'] as readonly AgentVariant[])(
-    'through four wakes of the %s agent',
-    async (variant) => {
+  it.each<[AgentVariant, Tier, string]>([
+    ['load', 'load', 'replays'],
+    ['late', 'load', 'replays'],
+    ['other-chunks', 'load', 'replays'],
+    ['no-message-ids', 'load', 'replays'],
+    ['duplicate-replay', 'load', 'replays'],
+    ['capped', 'load', 'replays'],
+    ['replays-on-resume', 'resume', 'replays'],
+    ['unknown-kinds', 'resume', 'does not replay'],
+    ['answers-twice', 'resume', 'does not replay'],
+    ['garbage', 'resume', 'does not replay'],
+  ])(
+    'through four wakes of the %s agent: %s, which %s',
+    async (variant, tier, replays) => {
       const { wake } = await world(variant);
       const first = await wake();
       await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
@@ -40,7 +52,8 @@ describe('I3: a replay never adds a row twice', () => {
         expect(after.slice(0, told.length), JSON.stringify(report, null, 1)).toEqual(told);
         expect(after.slice(told.length).map((line) => line.split(':')[0])).toEqual(['user', 'agent']);
         expect(said(await host.history('s'), turnId)).toContain('Ada');
-        expect(report.replay?.imported ?? 0).toBe(0);
+        expect([report.tier, report.replay === null ? 'does not replay' : 'replays']).toEqual([tier, replays]);
+        if (report.replay) expect(report.replay).toMatchObject({ received: expect.toSatisfy((count: number) => count > 0), imported: 0 });
         told = after;
         await host.sleep();
       }
@@ -55,31 +68,61 @@ describe('I3: a replay never adds a row twice', () => {
     await first.sleep();
     const second = await wake();
     const { report } = await second.prompt('s', 'What do you remember?');
-    expect(report.replay).toMatchObject({ matched: 2, missing: 0 });
-    expect(report.replay?.imported).toBeGreaterThan(0);
+    expect(report.replay).toEqual({ received: 4, matched: 2, missing: 0, imported: 2 });
     const imported = (await second.history('s')).filter((event) => event.origin === 'import');
-    expect(imported.length).toBeGreaterThan(1);
-    expect(new Set(messages(await second.history('s'))).size).toBe(messages(await second.history('s')).length);
+    const elsewhere = ['user: my cat is called Miette', 'agent: Noted. Your cat: Miette. (You told me in another client.)'];
+    expect(messages(imported)).toEqual(elsewhere);
+    expect(messages(await second.history('s'))).toEqual(['user: My name is Ada.', expect.stringMatching(/^agent: Noted/), ...elsewhere, 'user: What do you remember?', expect.stringMatching(/^agent: 2 things/)]);
     await second.sleep();
     const third = await wake();
     await third.prompt('s', 'And now?');
     const again = (await third.history('s')).filter((event) => event.origin === 'import');
     // The agent adds a turn at each of its starts; what was imported before is not imported again.
-    const texts = messages(again);
-    expect(texts.slice(0, messages(imported).length)).toEqual(messages(imported));
+    expect(again.slice(0, imported.length)).toEqual(imported);
+    expect(messages(again.slice(imported.length))).toEqual(elsewhere);
     expect(new Set(again.map((event) => JSON.stringify(event.payload))).size).toBe(again.length);
   });
 
-  it('verifies: whole, partial, empty', async () => {
-    for (const [variant, verified] of [['load', 'replay-matched'], ['capped', 'replay-partial'], ['native', 'listed']] as const) {
-      const { wake } = await world(variant);
-      const first = await wake();
-      await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
-      for (const text of ['My name is Ada.', 'My dog is called Rex.', 'Thank you.']) await first.prompt('s', text);
-      await first.sleep();
-      const { report } = await (await wake()).prompt('s', 'What is my name?');
-      expect([variant, report.verified, JSON.stringify(report.replay)]).toEqual([variant, verified, expect.any(String)]);
-    }
+  /** A session of three turns with this agent, woken. */
+  async function woken(agents: AgentLauncher, policy?: ResumePolicy) {
+    const { wake } = await worldOf(agents);
+    const first = await wake();
+    await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    for (const text of ['My name is Ada.', 'My dog is called Rex.', 'Thank you.']) await first.prompt('s', text);
+    await first.sleep();
+    return wake(policy ? { policy } : {});
+  }
+
+  it.each([
+    ['load', 'replay-matched', { received: 6, matched: 6, missing: 0, imported: 0 }],
+    ['capped', 'replay-partial', { received: 2, matched: 2, missing: 4, imported: 0 }],
+  ] as const)('verifies the replay of the %s agent: %s', async (variant, verified, replay) => {
+    const { report } = await (await woken(inProcessLauncher({ variant }))).prompt('s', 'What is my name?');
+    expect(report).toMatchObject({ tier: 'load', attempts: [{ method: 'session/load', outcome: 'ok' }], verified, replay });
+  });
+
+  it('a resume has no replay to verify', async () => {
+    const { report } = await (await woken(inProcessLauncher())).prompt('s', 'What is my name?');
+    expect(report).toMatchObject({ tier: 'resume', verified: 'listed', replay: null });
+  });
+
+  const stranger = () =>
+    rawAgents((message, agent) => {
+      if (message.method === 'session/prompt') agent.say(words('Fine.'));
+      if (message.method === 'session/load') agent.say(update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'What is for dinner?' } }), words('Soup.'));
+      if (message.method) agent.say(ordinary(message, { loadSession: true }));
+    });
+  it.each([
+    ['nothing', () => inProcessLauncher({ variant: 'liar' })],
+    ['another conversation', stranger],
+  ])('I4: a replay of %s is no success: strict stops, auto goes on from the record, and nothing is imported', async (_what, agents) => {
+    const unproven = { method: 'session/load', outcome: 'unproven', evidence: 'answered; 0 of 6 messages were replayed' };
+    const strict = await woken(agents(), 'strict');
+    await expect(strict.prompt('s', 'What is my name?')).rejects.toMatchObject({ code: 'session_not_resumable', data: { attempts: [unproven] } });
+    const auto = await woken(agents());
+    const { report } = await auto.prompt('s', 'What is my name?');
+    expect(report).toMatchObject({ tier: 'transcript', attempts: [unproven, { method: 'session/new', outcome: 'ok' }], verified: null, replay: null, preamble: { mode: 'resource' } });
+    expect((await auto.history('s')).filter((event) => event.origin === 'import')).toEqual([]);
   });
 
   it('a successor that replays its preamble is recognised: the record is not told twice', async () => {

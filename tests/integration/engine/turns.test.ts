@@ -1,11 +1,16 @@
 /** Prompts: stored before sent, safe to repeat, cancelled, interrupted. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createHost, SqlError, type Host, type SqlDatabase } from '../../../src/engine/index.ts';
-import { CWD, QUICK, said, until, world } from './helpers.ts';
+import { createHost, SqlError, type Host, type HostOptions, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
+import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
+import { CWD, QUICK, said, until, worldOf } from './helpers.ts';
+import { watched, wordsSent } from './watched-agents.ts';
 
-async function session(variant: Parameters<typeof world>[0] = 'native') {
-  const made = await world(variant);
-  const host = await made.wake();
+const world = (variant: AgentVariant = 'native', pace = 0) => worldOf(watched(inProcessLauncher({ variant, pace })));
+
+async function session(variant?: AgentVariant, { pace, ...options }: Partial<HostOptions> & { pace?: number } = {}) {
+  const made = await world(variant, pace);
+  const host = await made.wake(options);
   await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
   return { ...made, host };
 }
@@ -26,14 +31,42 @@ function failing(db: SqlDatabase, fails: (sql: string) => SqlError | null): SqlD
   };
 }
 
+/** A database that takes its time to write: what does not wait for it comes before it. */
+function slow(db: SqlDatabase): SqlDatabase {
+  return {
+    query: (sql, params) => db.query(sql, params),
+    async batch(statements) {
+      await sleep(20);
+      return db.batch(statements);
+    },
+    close: () => db.close(),
+  };
+}
+
 describe('a turn', () => {
   it('I1: the prompt is in the log before the agent has it, one row a block', async () => {
-    const { host } = await session();
-    const { turnId, stopReason } = await host.prompt('s', [
-      { type: 'text', text: 'My name is Ada.' },
-      { type: 'text', text: 'My dog is called Rex.' },
-    ]);
+    const prompt = [
+      { type: 'text' as const, text: 'My name is Ada.' },
+      { type: 'text' as const, text: 'My dog is called Rex.' },
+    ];
+    const whenSent: unknown[] = [];
+    const agents = watched(inProcessLauncher(), {
+      async onSent({ method }) {
+        if (method !== 'session/prompt') return;
+        const events = await db.query('SELECT kind, payload FROM acp_session_events WHERE turn_id IS NOT NULL ORDER BY seq');
+        whenSent.push(events.map(({ kind, payload }) => ({ kind, payload: JSON.parse(String(payload)) as unknown })), await db.query('SELECT state FROM acp_turns'));
+      },
+    });
+    const { db, wake } = await worldOf(agents);
+    const host = await wake({ database: slow(db) });
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    const { turnId, stopReason } = await host.prompt('s', prompt);
     expect(stopReason).toBe('end_turn');
+    expect(agents.prompts).toEqual([prompt]);
+    expect(whenSent).toEqual([
+      [{ kind: 'turn_started', payload: {} }, ...prompt.map((content) => ({ kind: 'update', payload: { sessionUpdate: 'user_message_chunk', content } }))],
+      [{ state: 'running' }],
+    ]);
     const events = (await host.history('s')).filter((event) => event.turnId === turnId);
     expect(events.slice(0, 3).map(({ kind, origin }) => `${origin} ${kind}`)).toEqual(['host turn_started', 'host update', 'host update']);
     expect(events.at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'completed', stopReason: 'end_turn' } });
@@ -49,7 +82,8 @@ describe('a turn', () => {
     full = false;
     expect((await host.history('s')).some((event) => event.kind === 'turn_started')).toBe(false);
     const { turnId } = await host.prompt('s', 'What is my name?');
-    expect(said(await host.history('s'), turnId)).not.toContain('Ada');
+    expect(wordsSent(agents)).toEqual(['What is my name?']);
+    expect(said(await host.history('s'), turnId)).toContain("I don't know your name.");
     await host.sleep();
   });
 
@@ -58,10 +92,10 @@ describe('a turn', () => {
     let full = false;
     const host = await createHost({ database: failing(db, (sql) => (full && sql.startsWith('INSERT INTO acp_session_events') ? new SqlError('full', 'disk full') : null)), agents, limits: QUICK });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
-    const seen: number[] = [];
+    const seen: SessionEvent[] = [];
     const following = (async () => {
       for await (const event of host.events('s')) {
-        seen.push(event.seq);
+        seen.push(event);
         if (event.kind === 'turn_started') full = true;
       }
     })();
@@ -70,7 +104,7 @@ describe('a turn', () => {
     await host.sleep();
     await following;
     const next = await wake({ ownerAlive: () => false });
-    expect((await next.history('s')).map((event) => event.seq).slice(0, seen.length)).toEqual(seen);
+    expect((await next.history('s')).slice(0, seen.length)).toEqual(seen);
     const { report } = await next.prompt('s', 'What do you remember?');
     expect(report.tier).toBe('resume');
     const turns = (await next.history('s')).filter((event) => event.kind === 'turn_ended');
@@ -100,14 +134,26 @@ describe('a turn', () => {
   });
 
   it('cancelling ends the turn as cancelled', async () => {
-    const { host } = await session('hang-prompt');
+    // It counts for minutes, unless it is told to stop.
+    const { host, agents } = await session('native', { pace: 1, limits: { ...QUICK, cancelGraceMs: 10_000 } });
+    const turn = host.prompt('s', 'count to 1000').catch((error: unknown) => error);
+    await until(async () => said(await host.history('s')) !== '');
+    await host.cancel('s');
+    expect(await turn).toMatchObject({ stopReason: 'cancelled' });
+    expect(agents.sent.at(-1)).toEqual({ method: 'session/cancel', params: { sessionId: (await host.get('s')).agentSessionId } });
+    expect((await host.history('s')).filter((event) => event.kind === 'turn_ended')).toMatchObject([{ payload: { state: 'cancelled', stopReason: 'cancelled' } }]);
+    expect([(await host.get('s')).state, agents.running]).toEqual(['live', 1]);
+  });
+
+  it('an agent that does not heed a cancel is ended, and the outcome is unknown', async () => {
+    const { host, agents } = await session('hang-prompt');
     const turn = host.prompt('s', 'hang').catch((error: unknown) => error);
     await until(() => running(host));
     await host.cancel('s');
-    const outcome = await turn;
-    // The scripted agent honours the cancel in its hang, or is ended after the grace: never neither.
-    expect(outcome).toSatisfy((value: { stopReason?: string; code?: string }) => value.stopReason === 'cancelled' || value.code === 'turn_outcome_unknown');
-    expect((await host.history('s')).filter((event) => event.kind === 'turn_ended')).toHaveLength(1);
+    expect(await turn).toMatchObject({ code: 'turn_outcome_unknown', data: { cause: { kind: 'cancel_timeout' } } });
+    expect(agents.sent.at(-1)?.method).toBe('session/cancel');
+    expect(agents.running).toBe(0);
+    expect((await host.history('s')).filter((event) => event.kind === 'turn_ended')).toMatchObject([{ payload: { state: 'interrupted' } }]);
   });
 
   it('I5: the agent dies in a turn: interrupted, told so, not sent again, and the next prompt goes on', async () => {
@@ -121,10 +167,11 @@ describe('a turn', () => {
     expect(events.slice(-2).map((event) => event.kind)).toEqual(['agent_exited', 'turn_ended']);
     expect(events.at(-1)).toMatchObject({ payload: { state: 'interrupted' } });
     expect((await host.prompt('s', 'What is my name?')).report.tier).toBe('resume');
+    expect(wordsSent(agents)).toEqual(['My name is Ada.', 'crash', 'What is my name?']);
   });
 
   it('the same key and content: the stored result; other content: conflict', async () => {
-    const { host, wake } = await session();
+    const { host, wake, agents } = await session();
     const first = await host.prompt('s', 'My name is Ada.', { idempotencyKey: 'k' });
     const again = await host.prompt('s', 'My name is Ada.', { idempotencyKey: 'k' });
     expect(again).toEqual({ ...first, repeated: true });
@@ -133,16 +180,18 @@ describe('a turn', () => {
     const next = await wake();
     expect(await next.prompt('s', 'My name is Ada.', { idempotencyKey: 'k' })).toEqual({ ...first, repeated: true });
     expect((await next.get('s')).state).toBe('asleep');
+    expect(wordsSent(agents)).toEqual(['My name is Ada.']);
   });
 
   it('the same key while it runs joins the turn', async () => {
-    const { host } = await session();
+    const { host, agents } = await session();
     const both = await Promise.all([
       host.prompt('s', 'count to 20', { idempotencyKey: 'k' }),
       host.prompt('s', 'count to 20', { idempotencyKey: 'k' }),
     ]);
     expect(both[0].turnId).toBe(both[1].turnId);
     expect((await host.history('s')).filter((event) => event.kind === 'turn_started')).toHaveLength(1);
+    expect(wordsSent(agents)).toEqual(['count to 20']);
   });
 
   it('a key is unspent when the prompt failed before it was stored', async () => {
@@ -169,7 +218,7 @@ describe('a turn', () => {
   });
 
   it('aborting the signal before the prompt was sent sends nothing', async () => {
-    const { wake } = await world('hang-resume');
+    const { wake, agents } = await world('hang-resume');
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await host.prompt('s', 'My name is Ada.');
@@ -183,6 +232,7 @@ describe('a turn', () => {
     expect(await turn).toBe(reason);
     expect((await next.get('s')).state).toBe('asleep');
     expect((await next.history('s')).filter((event) => event.kind === 'turn_started')).toHaveLength(1);
+    expect(wordsSent(agents)).toEqual(['My name is Ada.']);
   });
 });
 
@@ -199,6 +249,11 @@ describe('I6: the preamble', () => {
     const second = await next.prompt('s', 'And again.');
     expect([first.report.tier, second.report.tier]).toEqual(['transcript', 'live']);
     expect([first.report.preamble !== null, second.report.preamble]).toEqual([true, null]);
+    const [plain, withPreamble, ...later] = agents.prompts;
+    expect(plain).toEqual([{ type: 'text', text: 'My name is Ada.' }]);
+    expect(JSON.stringify(withPreamble?.slice(0, -1))).toContain('My name is Ada.');
+    expect(withPreamble?.at(-1)).toEqual({ type: 'text', text: 'Hello again.' });
+    expect(later).toEqual([[{ type: 'text', text: 'And again.' }]]);
     const after = await next.get('s');
     expect(after.sessionId).toBe(before.sessionId);
     expect(after.agentSessionId).not.toBe(before.agentSessionId);

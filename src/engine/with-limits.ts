@@ -2,7 +2,7 @@
 import { RehydrateError } from './errors.ts';
 
 /** The longest a timer can wait; one that is set to more goes off at once. */
-const LONGEST_MS = 2 ** 31 - 1;
+export const LONGEST_MS = 2 ** 31 - 1;
 
 /** The defaults with what differs. What is undefined counts as not given. Error: `invalid_argument`, naming the limit. */
 export function withLimits<L extends object>(defaults: L, changes: Partial<L> | undefined): L {

@@ -33,6 +33,22 @@ describe('a session in an actor', () => {
     expect(agentsAlive()).toHaveLength(0);
   });
 
+  it('RivetKit’s onBeforeConnect keeps out whoever it refuses: calls, histories and followers', async () => {
+    const owner = cluster.client().guarded.getOrCreate(['mine'], { params: { token: 'let-me-in' } });
+    const { sessionId } = await owner.create({ agent: 'native', cwd: '/tmp', sessionId: 'main' });
+    await owner.prompt(sessionId, 'My name is Ada.');
+    for (const params of [undefined, { token: 'guess' }]) {
+      const stranger = cluster.client().guarded.getOrCreate(['mine'], params === undefined ? {} : { params });
+      await expect(stranger.history(sessionId)).rejects.toMatchObject({ code: 'forbidden' });
+      await expect(stranger.prompt(sessionId, 'What is my name?')).rejects.toMatchObject({ code: 'forbidden' });
+      const connection = stranger.connect();
+      await expect(connection.history(sessionId)).rejects.toMatchObject({ code: 'forbidden' });
+      await connection.dispose();
+    }
+    expect(await owner.history(sessionId)).not.toEqual([]);
+    await owner.close(sessionId);
+  });
+
   it('a prompt that comes as the actor goes to sleep is answered by its next life', async () => {
     const actor = cluster.client().sessions.getOrCreate(['going']);
     await actor.create({ agent: 'native', cwd: '/tmp', sessionId: 'going' });

@@ -3,6 +3,7 @@
  * tried again until the storage works, so that nobody has to wait for this host to sleep (I9, I12).
  */
 import { RehydrateError } from '../errors.ts';
+import { LONGEST_MS } from '../with-limits.ts';
 
 export interface Settling {
   /** Tries in a while, and again ever more seldom. A next prompt of the session need not wait for it. */
@@ -32,7 +33,7 @@ export function createSettling(settle: (sessionId: string) => Promise<void>, fir
       void attempt(sessionId).then((done) => {
         if (open.get(sessionId) !== timer) return;
         open.delete(sessionId);
-        if (!done && !ended) wait(sessionId, Math.min(ms * 2, firstMs * SLOWEST));
+        if (!done && !ended) wait(sessionId, Math.min(ms * 2, firstMs * SLOWEST, LONGEST_MS));
       });
     }, ms);
     // This alone must not keep a process running.

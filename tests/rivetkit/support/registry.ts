@@ -20,6 +20,14 @@ export const sessions = actor({
   ...sessionActor({ db: dyingDb(KILL), UserError, agents, sleepTimeout: 600_000, permission: 'allow' }),
 });
 
+/** The same behind a door: RivetKit's own hook decides who may call. */
+export const guarded = actor({
+  ...sessionActor({ db: dyingDb(undefined), UserError, agents, permission: 'allow' }),
+  onBeforeConnect: (_c, params: { token?: string } | undefined) => {
+    if (params?.token !== 'let-me-in') throw new UserError('This session is not yours.', { code: 'forbidden' });
+  },
+});
+
 /**
  * One test of the port's contract suite, run inside the actor on its own database, which is emptied first:
  * the engine does not take kindly to dozens of new actors at once.
@@ -59,7 +67,7 @@ export const bare = actor({
 });
 
 export const registry = setup({
-  use: { sessions, bare },
+  use: { sessions, guarded, bare },
   endpoint: process.env['ENGINE'],
   noWelcome: true,
   startServices: false,

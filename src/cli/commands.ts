@@ -36,7 +36,7 @@ export function takesWordsBehind(spec: CommandSpec): boolean {
 
 /** What `--` does in a command that `takesWordsBehind` it. */
 export function endOfOptions(spec: CommandSpec): string {
-  return `Ends the options: what follows is ${spec.words.map((word) => word.name).join(' ')}, also when it starts with dashes.`;
+  return `Ends the options: ${spec.words.map((word) => word.name).join(' ')} behind it may start with dashes.`;
 }
 
 export const COMMAND_NAMES = ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'bridge', 'doctor'] as const;

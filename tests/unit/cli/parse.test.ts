@@ -28,7 +28,7 @@ describe('calls', () => {
   it('an ID that looks like an option is an ID after --, where no agent follows', () => {
     for (const name of ['history', 'transcript', 'delete'] as const) {
       for (const id of ['--x', '--json', '--', '-h', 'main']) expect(call([name, '--db', 'a.sqlite', '--', id])).toMatchObject({ words: [id], agent: [] });
-      expect(commandHelp(name)).toMatch(/^ {2}-- +Ends the options: what follows is ID/m);
+      expect(commandHelp(name)).toMatch(/^ {2}-- +Ends the options: ID behind it/m);
     }
     expect(call(['history', 'main', '--']).words).toEqual(['main']);
     expect(commandHelp('sessions')).not.toContain('Ends the options');

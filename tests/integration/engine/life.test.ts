@@ -49,6 +49,9 @@ describe('permissions', () => {
     throw new Error('nobody asked');
   };
 
+  /** What the agent says once it has its answer; `Nobody answered, …` where that is `cancelled`. */
+  const AFTER = { allow: 'Thank you. I did it.', reject: 'You said no, so I did nothing.' } as const;
+
   it('ask: request and answer are events; an unknown option is refused and the request stays open', async () => {
     const { wake } = await world();
     const host = await wake();
@@ -59,8 +62,10 @@ describe('permissions', () => {
     await expect(host.respondPermission('s', 'nobody', 'x')).rejects.toMatchObject({ code: 'invalid_argument' });
     const allow = request.options.find((option) => option.kind === 'allow_once');
     await host.respondPermission('s', request.requestId, allow?.optionId as string);
-    expect((await turn).stopReason).toBe('end_turn');
+    const { stopReason, turnId } = await turn;
+    expect(stopReason).toBe('end_turn');
     const events = await host.history('s');
+    expect(said(events, turnId), 'what the agent made of the answer').toBe(AFTER.allow);
     expect(events.find((event) => event.kind === 'permission_resolved')).toMatchObject({ payload: { requestId: request.requestId, optionId: allow?.optionId, by: 'person' } });
     await expect(host.respondPermission('s', request.requestId, allow?.optionId as string)).rejects.toMatchObject({ code: 'invalid_argument' });
   });
@@ -69,7 +74,8 @@ describe('permissions', () => {
     const { wake } = await world();
     const host = await wake({ permission });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
-    await host.prompt('s', 'ask permission');
+    const words = await ask(host, 's', 'ask permission');
+    expect(words, 'what the agent made of the answer').toBe(AFTER[permission]);
     const events = await host.history('s');
     const asked = events.find((event) => event.kind === 'permission_requested');
     const answered = events.find((event) => event.kind === 'permission_resolved');
@@ -110,28 +116,32 @@ describe('settings', () => {
     expect(info.modes?.currentModeId, JSON.stringify(report)).toBe(mode);
     expect(info.configOptions?.find((candidate) => candidate.id === option?.id)).toMatchObject({ currentValue: value });
     expect(report.settings.failed).toEqual([]);
-    expect(await ask(next, 's', 'settings')).toContain(mode);
+    expect(await ask(next, 's', 'settings'), 'as the agent has them').toContain(`Mode: ${mode}. Model: ${value}.`);
   });
 });
 
 describe('secrets', () => {
   const value = 'canary-7f3d9a1c55';
+  const token = 'files-canary-5b1e0c44d2';
   const header = 'header-canary-88aa77bb';
   const servers = [
-    { name: 'files', command: 'mcp-files', args: [], env: [{ name: 'FILES_TOKEN', value }] },
+    { name: 'files', command: 'mcp-files', args: [], env: [{ name: 'FILES_TOKEN', value: token }] },
     { type: 'http' as const, name: 'web', url: 'https://example.com/mcp', headers: [{ name: 'X-Api-Key', value: header }] },
   ];
+
+  /** What the agent says it has; a value it has not got would be missing, and any other would stand there as it is. */
+  const HAS = 'files: FILES_TOKEN=[secret FILES_TOKEN]\nweb: X-Api-Key=[secret X-Api-Key]';
 
   it('no value reaches the disk, and a missing one is secret_missing by name before anything starts', async () => {
     const { wake, db, agents } = await world();
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's', env: { API_TOKEN: value }, mcpServers: servers });
-    const { turnId } = await host.prompt('s', `say ${value} and ${header}`);
-    expect(said(await host.history('s'), turnId)).toContain('[secret');
+    expect(await ask(host, 's', `say ${value}, ${token} and ${header}`)).toBe('[secret API_TOKEN], [secret FILES_TOKEN] and [secret X-Api-Key]');
+    expect(await ask(host, 's', 'mcp')).toBe(HAS);
     const dump: string[] = [];
     for (const { name } of await db.query(`SELECT name FROM sqlite_schema WHERE type = 'table'`)) dump.push(JSON.stringify(await db.query(`SELECT * FROM ${String(name)}`)));
-    expect(dump.join('\n')).not.toContain(value);
-    expect(dump.join('\n')).not.toContain(header);
+    expect(dump.join('\n')).toContain('FILES_TOKEN');
+    for (const each of [value, token, header]) expect(dump.join('\n')).not.toContain(each);
     await host.sleep();
 
     const started = agents.launched;
@@ -144,12 +154,13 @@ describe('secrets', () => {
     const next = await wake({
       secrets: (ref) => {
         asked.push(ref);
-        return ref.kind === 'mcp-header' ? header : value;
+        return { env: value, 'mcp-env': token, 'mcp-header': header }[ref.kind];
       },
     });
     const again = await next.prompt('s', 'env API_TOKEN');
     expect(again.report.tier).toBe('resume');
-    expect(said(await next.history('s'), again.turnId)).toContain('[secret API_TOKEN]');
+    expect(said(await next.history('s'), again.turnId)).toBe('[secret API_TOKEN]');
+    expect(await ask(next, 's', 'mcp')).toBe(HAS);
     expect(asked).toEqual([
       { sessionId: 's', kind: 'env', name: 'API_TOKEN' },
       { sessionId: 's', kind: 'mcp-env', server: 'files', name: 'FILES_TOKEN' },
@@ -182,9 +193,21 @@ describe('records', () => {
 
   it('a newer database is refused untouched', async () => {
     const { wake, db } = await world();
-    await (await wake()).sleep();
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'My name is Ada.');
+    await host.sleep();
     await db.batch([{ sql: 'PRAGMA user_version = 99' }]);
+    const everything = async () => {
+      const schema = await db.query('SELECT type, name, sql FROM sqlite_schema ORDER BY type, name');
+      const tables = schema.filter(({ type }) => type === 'table').map(({ name }) => String(name));
+      const rows = await Promise.all(tables.map(async (name) => [name, await db.query(`SELECT * FROM ${name}`)]));
+      return { version: await db.query('PRAGMA user_version'), schema, rows };
+    };
+    const before = await everything();
+    expect(JSON.stringify(before)).toContain('My name is Ada.');
     await expect(wake()).rejects.toMatchObject({ code: 'database_too_new', data: { version: 99 } });
+    expect(await everything()).toEqual(before);
   });
 
   it('get, list, history, transcript and previewPreamble start no agent', async () => {

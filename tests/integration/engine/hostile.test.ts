@@ -1,11 +1,12 @@
 /** What agents may send that is not the protocol, or too much of it: nothing is lost, nothing stops, nothing grows without end. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, SqlError, type HostOptions, type SqlDatabase } from '../../../src/engine/index.ts';
+import { createHost, SqlError, type AgentLauncher, type HostOptions, type SqlDatabase } from '../../../src/engine/index.ts';
 import { CWD, QUICK, said, until } from './helpers.ts';
-import { ordinary, rawAgents, update, words, type Heard, type RawAgent, type RawLauncher } from './raw-agent.ts';
+import { ordinary, rawAgents, update, words, type Heard, type RawAgent } from './raw-agent.ts';
+import { watched } from './watched-agents.ts';
 
-async function hostOf(agents: RawLauncher, options: Partial<HostOptions> = {}, wrap: (db: SqlDatabase) => SqlDatabase = (db) => db) {
+async function hostOf(agents: AgentLauncher, options: Partial<HostOptions> = {}, wrap: (db: SqlDatabase) => SqlDatabase = (db) => db) {
   const db = await openNodeSqlite(':memory:');
   const host = await createHost({ database: wrap(db), agents, limits: QUICK, ...options });
   onTestFinished(async () => {
@@ -96,9 +97,14 @@ describe('I11: what is not the protocol', () => {
 });
 
 describe('null where an answer belongs', () => {
-  it.each(['initialize', 'session/new'])('%s: agent_protocol_error, and nothing is left', async (method) => {
-    const { host } = await hostOf(rawAgents((message, agent) => agent.say(message.method === method ? { jsonrpc: '2.0', id: message.id, result: null } : ordinary(message))));
+  it.each(['initialize', 'session/new'])('I7: %s: agent_protocol_error, and nothing is left, no agent either', async (method) => {
+    const agents = watched(
+      rawAgents((message, agent) => agent.say(message.method === method ? { jsonrpc: '2.0', id: message.id, result: null } : ordinary(message))),
+      { lingerMs: 50 },
+    );
+    const { host } = await hostOf(agents);
     await expect(host.create(CREATE)).rejects.toMatchObject({ code: 'agent_protocol_error' });
+    expect([agents.launched, agents.running], 'launched, and running when it was refused').toEqual([1, 0]);
     expect((await host.list()).sessions).toEqual([]);
   });
 

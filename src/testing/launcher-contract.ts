@@ -104,10 +104,11 @@ export function agentLauncherContract(contract: LauncherContract): void {
       }
     });
 
-    test('I8: an end that was asked for and came with 0 is the only clean one', async (launch) => {
+    test('I8: an end that was asked for and came with 0 is the only clean one', async (launch, under) => {
       const process = await launch('echo');
       const peer = new Peer(process);
       await peer.request('echo', {});
+      await counted(under);
       const exit = await process.end('ask');
       equal(exit.kind, 'ended', 'the exit');
       ok(isCleanExit(exit), 'It does not count as clean.');
@@ -164,9 +165,10 @@ export function agentLauncherContract(contract: LauncherContract): void {
     });
 
     if (has.stubborn) {
-      test('I7: an agent that does not go is killed', async (launch) => {
+      test('I7: an agent that does not go is killed', async (launch, under) => {
         const process = await launch('stubborn');
         await new Peer(process).request('echo', {});
+        await counted(under);
         const exit = await process.end('ask');
         equal(exit.kind, 'killed', 'the exit');
         ok(!isCleanExit(exit), 'It counts as clean.');
@@ -211,6 +213,11 @@ export function agentLauncherContract(contract: LauncherContract): void {
       await launching.then((process) => process.end('kill'), (error: unknown) => equal(error, reason, 'the reason during'));
     });
   });
+}
+
+/** While an agent runs it is counted: a count that is always 0 would prove nothing when it is gone. */
+async function counted({ alive }: LauncherUnderTest): Promise<void> {
+  if (alive !== undefined) ok((await alive()) > 0, 'An agent runs, and `alive` counts none.');
 }
 
 type Launch = (agent: string, signal?: AbortSignal) => Promise<AgentProcess>;

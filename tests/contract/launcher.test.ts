@@ -6,7 +6,7 @@ import { carriesMark, readProcesses } from '../../src/adapters/stdio/process-tab
 import { guard } from '../../src/adapters/stdio/guard.ts';
 import { websocketLauncher } from '../../src/adapters/websocket/index.ts';
 import { CONTRACT_AGENTS } from '../../src/testing/launcher-agent.ts';
-import { agentLauncherContract } from '../../src/testing/launcher-contract.ts';
+import { agentLauncherContract, type LauncherUnderTest } from '../../src/testing/launcher-contract.ts';
 
 const script = fileURLToPath(new URL('../../src/testing/launcher-agent-stdio.ts', import.meta.url));
 const agents: Record<string, StdioAgent> = { missing: { command: '/nowhere/missing-agent' } };
@@ -15,16 +15,15 @@ for (const name of CONTRACT_AGENTS) agents[name] = { command: process.execPath, 
 /** Short graces: a stubborn agent costs a fraction of a second, not six. */
 const graces = { askMs: 300, termMs: 300 };
 
-/** Every living process that carries this host's mark. */
-async function alive(): Promise<number> {
-  return (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length;
-}
+/** Counts the living processes that carry this host's mark. Only on Linux can a process's environment be read. */
+const counting: Pick<LauncherUnderTest, 'alive'> =
+  process.platform === 'linux' ? { alive: async () => (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length } : {};
 
 describe('stdio', () => {
   agentLauncherContract({
     describe,
     it,
-    open: async () => ({ launcher: stdioLauncher({ agents, limits: graces }), cwd: process.cwd(), alive, close: async () => undefined }),
+    open: async () => ({ launcher: stdioLauncher({ agents, limits: graces }), cwd: process.cwd(), ...counting, close: async () => undefined }),
   });
 });
 
@@ -34,7 +33,7 @@ describe('websocket over a bridge', () => {
     it,
     async open() {
       const bridge = await startBridge({ agents, allowMissingOrigin: true, processLimits: graces });
-      return { launcher: websocketLauncher(bridge), cwd: process.cwd(), alive, close: () => bridge.close() };
+      return { launcher: websocketLauncher(bridge), cwd: process.cwd(), ...counting, close: () => bridge.close() };
     },
   });
 });

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { workerLauncher, WORKER_WINDOW_CHARS } from '../../src/adapters/worker/index.ts';
 import type { PortLike, WorkerLike } from '../../src/adapters/worker/index.ts';
@@ -22,6 +23,13 @@ const launch = async (variant: string, limits = {}) => {
   const agent = await launcher(() => threadWorker(FIXTURE, `variant=${variant}`), limits).launch(spec, { signal: signal() });
   running.push(agent);
   return agent;
+};
+
+/** Whether its thread is gone, from now on. */
+const goneFlag = ({ thread }: ReturnType<typeof threadWorker>): (() => boolean) => {
+  let gone = false;
+  thread.once('exit', () => (gone = true));
+  return () => gone;
 };
 
 describe('agents in workers', () => {
@@ -78,27 +86,29 @@ describe('agents in workers', () => {
 
   it('I7: a worker that throws while loading, or never answers, fails the start and is gone', async () => {
     const throws = threadWorker(new URL(`data:text/javascript,throw new Error('no such thing')`));
+    const thrown = goneFlag(throws);
     await expect(launcher(() => throws).launch(spec, { signal: signal() })).rejects.toMatchObject({
       code: 'agent_start_failed',
       message: expect.stringContaining('no such thing'),
     });
+    expect(thrown(), 'gone when it is refused').toBe(true);
     const silent = threadWorker(new URL('data:text/javascript,setInterval(() => 0, 1000)'));
-    const gone = new Promise((resolve) => silent.thread.on('exit', resolve));
+    const gone = goneFlag(silent);
     await expect(launcher(() => silent, { startMs: 50 }).launch(spec, { signal: signal() })).rejects.toMatchObject({
       code: 'agent_start_failed',
       message: expect.stringContaining('limit startMs'),
     });
-    await gone;
+    expect(gone(), 'gone when it is refused').toBe(true);
   });
 
   it('I7: an aborted start leaves nothing running', async () => {
     const silent = threadWorker(new URL('data:text/javascript,setInterval(() => 0, 1000)'));
-    const gone = new Promise((resolve) => silent.thread.on('exit', resolve));
+    const gone = goneFlag(silent);
     const controller = new AbortController();
     const starting = launcher(() => silent).launch(spec, { signal: controller.signal });
     controller.abort(new Error('called off'));
     await expect(starting).rejects.toThrow('called off');
-    await gone;
+    expect(gone(), 'gone when it is refused').toBe(true);
   });
 
   it('names the agents it has when asked for another', async () => {
@@ -176,11 +186,19 @@ describe('backpressure', () => {
       await writer.write({ jsonrpc: '2.0', id, method: 'm', params: { text } });
       written += 1;
     });
-    await writes[0];
-    expect(written).toBeLessThan(4);
+    // A write that waits for nothing is through before the next turn of the event loop.
+    const throughBy = async (count: number) => {
+      await Promise.all(writes.slice(0, count));
+      await setImmediate();
+      return written;
+    };
+    expect(await throughBy(1), 'two do not fit into a window').toBe(1);
     const reader = receiver.readable.getReader();
-    for (const id of [1, 2, 3, 4]) expect((await reader.read()).value).toMatchObject({ id });
-    await Promise.all(writes);
+    for (const id of [1, 2, 3, 4]) {
+      expect((await reader.read()).value).toMatchObject({ id });
+      const next = Math.min(id + 1, 4);
+      expect(await throughBy(next), 'one for each that was taken').toBe(next);
+    }
     sender.finish();
     receiver.finish();
     port1.close();

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { createHost, SqlError, type LeaseOwner, type SqlDatabase } from '../../../src/engine/index.ts';
 import { judgeLease } from '../../../src/engine/host/lease.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
-import { CWD, QUICK, until, world } from './helpers.ts';
+import { CWD, QUICK, said, until, world } from './helpers.ts';
+import { watched, wordsSent } from './watched-agents.ts';
 
 const bound = (db: SqlDatabase): SqlDatabase => ({ query: (sql, params) => db.query(sql, params), batch: (statements) => db.batch(statements), close: () => db.close() });
 
@@ -22,33 +23,46 @@ describe('I9: a session is live in at most one host', () => {
   });
 
   it('a second host gets session_busy naming the owner, reads meanwhile, and goes on when the first sleeps', async () => {
-    const { db, wake } = await world();
+    const { db, agents, wake } = await world();
     const first = await wake();
     await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await first.prompt('s', 'My name is Ada.');
-    const second = await createHost({ database: db, agents: inProcessLauncher(), limits: QUICK });
+    const others = watched(inProcessLauncher({ store: agents.store }));
+    const second = await createHost({ database: db, agents: others, limits: QUICK });
     await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy', data: { owner: { hostId: first.hostId } } });
     await expect(second.delete('s')).rejects.toMatchObject({ code: 'session_busy' });
     expect((await second.get('s')).state).toBe('busy');
     expect((await second.history('s')).length).toBeGreaterThan(3);
     expect(await second.transcript('s')).toContain('Ada');
+    await expect(second.resume('s')).rejects.toMatchObject({ code: 'session_busy' });
+    expect(others.launched, 'agents of a host that is told session_busy').toBe(0);
     await first.sleep();
     expect((await second.get('s')).state).toBe('asleep');
+    const { report, turnId } = await second.prompt('s', 'What is my name?');
+    expect(report.tier).toBe('resume');
+    expect(said(await second.history('s'), turnId)).toContain('Ada');
+    expect([others.launched, others.running]).toEqual([1, 1]);
     await second.sleep();
+    expect(others.running).toBe(0);
   });
 
-  it('a host whose lease was taken over cannot write another row', async () => {
+  it('a host whose lease was taken over cannot write another row, and its agent ends', async () => {
     const { db, agents, wake } = await world();
     const alive = new Map<string, boolean>();
     const ownerAlive = (owner: LeaseOwner) => alive.get(owner.hostId) ?? true;
-    const stale = await wake({ ownerAlive });
+    const overtaken = watched(agents);
+    const stale = await wake({ agents: overtaken, ownerAlive });
     await stale.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await stale.prompt('s', 'My name is Ada.');
     alive.set(stale.hostId, false);
-    const next = await createHost({ database: db, agents, limits: QUICK, ownerAlive });
+    const others = watched(agents);
+    const next = await createHost({ database: db, agents: others, limits: QUICK, ownerAlive });
     expect((await next.prompt('s', 'What is my name?')).report.tier).toBe('resume');
     const log = await next.history('s');
     await expect(stale.prompt('s', 'I am still here')).rejects.toMatchObject({ code: 'session_busy' });
+    expect(wordsSent(overtaken), 'nothing reaches the agent of the host that was overtaken').toEqual(['My name is Ada.']);
+    await until(() => overtaken.running === 0);
+    expect([overtaken.launched, others.running], 'it was the only one there, and the other goes on').toEqual([1, 1]);
     expect(await next.history('s')).toEqual(log);
     expect((await next.prompt('s', 'Thanks.')).report.tier).toBe('live');
     await next.sleep();

@@ -147,27 +147,40 @@ describe('a disk that is full', () => {
 });
 
 describe('several processes on one file', () => {
-  const append = (who: string, count: number): string => `
-    for (let i = 0; i < ${count}; i++) {
-      const results = await db.batch([{ sql: 'UPDATE head SET seq = seq + 1 RETURNING seq' }, { sql: 'INSERT INTO log SELECT seq, ? FROM head RETURNING seq', params: ['${who}'] }]);
-      say(String(results[1].rows[0].seq));
+  /** Counts on in `head`, takes its time, and writes the number down in `log`: between the two, a batch that is not whole shows. */
+  const append = (who: string, goesOn: string): string => `
+    const takeTime = 'UPDATE head SET seq = seq WHERE (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT count(*) FROM n) = 0';
+    for (let i = 0; ${goesOn}; i++) {
+      const results = await db.batch([{ sql: 'UPDATE head SET seq = seq + 1 RETURNING seq' }, { sql: takeTime }, { sql: 'INSERT INTO log SELECT seq, ? FROM head RETURNING seq', params: ['${who}'] }]);
+      say(String(results[2].rows[0].seq));
     }`;
   const setUp = [{ sql: 'CREATE TABLE head (seq INTEGER NOT NULL) STRICT' }, { sql: 'INSERT INTO head VALUES (0)' }, { sql: 'CREATE TABLE log (seq INTEGER PRIMARY KEY, who TEXT) STRICT' }];
 
   it('I9: writers take turns without gaps, and a reader beside them sees whole batches', async () => {
     const database = await openNodeSqlite(file);
     await database.batch(setUp);
-    const writers = ['a', 'b', 'c'].map((who) => run(append(who, 60)));
-    let running = true;
-    const all = Promise.all(writers.map(({ ended }) => ended)).then(() => (running = false));
-    while (running) {
+    const untilTold = 'let told = false; process.stdin.on("end", () => (told = true)).resume();';
+    const writers = ['a', 'b', 'c'].map((who) => run(`${untilTold} ${append(who, 'i < 60 || !(await new Promise((resolve) => setImmediate(resolve, told)))')}`));
+    let written = 0;
+    const all = Promise.all(
+      writers.map(async ({ lines, ended }) => {
+        for (let line = await lines.next(); !line.done; line = await lines.next()) written += 1;
+        await ended;
+      }),
+    );
+    // They write until the reader has seen them at it; or for so long that it never will.
+    const seen = new Set<unknown>();
+    while (seen.size < 50 && written < 5_000 && writers.every(({ child }) => child.exitCode === null)) {
       const [row] = await database.query('SELECT (SELECT seq FROM head) AS head, (SELECT count(*) FROM log) AS rows');
       expect(row!['head']).toBe(row!['rows']);
+      seen.add(row!['head']);
       await new Promise((resolve) => setImmediate(resolve));
     }
+    for (const { child } of writers) child.stdin!.end();
     await all;
+    expect(seen.size, 'states that the reader saw').toBe(50);
     expect(writers.map(({ child }) => child.exitCode)).toEqual([0, 0, 0]);
-    expect(await database.query('SELECT count(*) AS n, max(seq) AS top, count(DISTINCT who) AS who FROM log')).toEqual([{ n: 180, top: 180, who: 3 }]);
+    expect(await database.query('SELECT count(*) AS n, max(seq) AS top, count(DISTINCT who) AS who FROM log')).toEqual([{ n: written, top: written, who: 3 }]);
     await database.close();
   });
 
@@ -204,7 +217,7 @@ describe('several processes on one file', () => {
       rmSync(file, { force: true });
       const database = await openNodeSqlite(file);
       await database.batch(setUp);
-      const { child, lines, ended } = run(append('a', 1e9));
+      const { child, lines, ended } = run(append('a', 'true'));
       let acknowledged = 0;
       for (let i = 0; i < 20 + round * 37; i++) acknowledged = Number((await lines.next()).value);
       child.kill('SIGKILL');

@@ -28,7 +28,8 @@ describe('I9: a session is live in at most one host', () => {
     await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await first.prompt('s', 'My name is Ada.');
     const others = watched(inProcessLauncher({ store: agents.store }));
-    const second = await createHost({ database: db, agents: others, limits: QUICK });
+    // As if the first host lived on: what lets this one go on is that the session was let go.
+    const second = await createHost({ database: db, agents: others, limits: QUICK, ownerAlive: () => true });
     await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy', data: { owner: { hostId: first.hostId } } });
     await expect(second.delete('s')).rejects.toMatchObject({ code: 'session_busy' });
     expect((await second.get('s')).state).toBe('busy');

@@ -13,6 +13,8 @@ export interface StatementShape {
   readonly more: boolean;
   /** False only when it cannot change the database, whatever SQLite makes of it. */
   readonly mayWrite: boolean;
+  /** The name, in lower case, of a PRAGMA that may do more than read, even behind EXPLAIN; null otherwise. */
+  readonly actingPragma: string | null;
 }
 
 /** Strings, quoted names, comments, words, parameters, the end of a statement; everything else is skipped. */
@@ -28,6 +30,9 @@ export function statementShape(sql: string): StatementShape {
   let words = 0;
   let mayWrite = true;
   let writingWord = false;
+  let optimizes = false;
+  const head: string[] = [];
+  let actingPragma: string | null = null;
   for (const [token] of sql.matchAll(TOKEN)) {
     if (token.startsWith('--') || token.startsWith('/*')) continue;
     if (token === ';') {
@@ -35,17 +40,41 @@ export function statementShape(sql: string): StatementShape {
       continue;
     }
     // A trigger's body holds statements of its own.
-    if (ended && !trigger) return { verb, placeholders, more: true, mayWrite };
+    if (ended && !trigger) return { verb, placeholders, more: true, mayWrite, actingPragma };
     const word = /^[\p{L}_]/u.test(token) ? token.toUpperCase() : '';
     verb ||= word || token;
     if (word) words += 1;
     writingWord ||= WRITING.has(word);
-    mayWrite = !(verb === 'SELECT' || verb === 'VALUES' || verb === 'EXPLAIN' || (verb === 'WITH' && !writingWord));
+    optimizes ||= OPTIMIZES.test(token);
+    if (PRAGMA_VERBS.has(verb) && head.length < PRAGMA_TOKENS) {
+      head.push(token);
+      actingPragma = actingPragmaOf(head);
+    }
+    mayWrite = optimizes || actingPragma !== null || !(verb === 'SELECT' || verb === 'VALUES' || verb === 'EXPLAIN' || (verb === 'WITH' && !writingWord));
     if (words <= 3 && word === 'TRIGGER' && verb === 'CREATE') trigger = true;
     if (token === '?') placeholders = placeholders === null ? null : placeholders + 1;
     else if (/^(?:\?\d|[@:$])/.test(token) && token.length > 1) placeholders = null;
   }
-  return { verb, placeholders, more: false, mayWrite };
+  return { verb, placeholders, more: false, mayWrite, actingPragma };
+}
+
+/** As many as it takes to know what a PRAGMA does: `EXPLAIN QUERY PLAN PRAGMA main.user_version =`. */
+const PRAGMA_TOKENS = 8;
+const PRAGMA_VERBS = new Set(['PRAGMA', 'EXPLAIN']);
+/** The one PRAGMA that acts when a SELECT reads it as a table. */
+const OPTIMIZES = /^["'`[]?pragma_optimize["'`\]]?$/i;
+/** Those that only read when they are given something: a table, an index or a count. */
+const READS_GIVEN = new Set(['table_info', 'table_xinfo', 'table_list', 'index_list', 'index_info', 'index_xinfo', 'foreign_key_list', 'foreign_key_check', 'integrity_check', 'quick_check']);
+/** Those that act when they are given nothing; the others then tell a setting. */
+const ACTS_BARE = new Set(['incremental_vacuum', 'optimize', 'shrink_memory', 'wal_checkpoint']);
+
+function actingPragmaOf(head: readonly string[]): string | null {
+  const words = head.map((token) => token.replace(/^["'`[]|["'`\]]$/g, '').toLowerCase());
+  if (words[0] === 'explain') words.splice(0, words[1] === 'query' ? 3 : 1);
+  if (words[0] !== 'pragma') return null;
+  if (words[2] === '.') words.splice(1, 2);
+  const [, name = '', next = ''] = words;
+  return (next === '=' || next === '(' ? !READS_GIVEN.has(name) : ACTS_BARE.has(name)) ? name : null;
 }
 
 /** The text with something else in the place of each plain `?`, counted from 0; null keeps it. */
@@ -67,6 +96,7 @@ export function statementProblem(shape: StatementShape, use: 'query' | 'batch'):
   if (shape.more) return 'there is more than one statement in the text; give each one alone';
   if (TRANSACTION.has(shape.verb)) return `${shape.verb} cannot be used here: every batch is one transaction of its own`;
   if (use === 'query' && !READING.has(shape.verb)) return `${shape.verb} changes the database; use a batch`;
+  if (use === 'query' && shape.actingPragma !== null) return `PRAGMA ${shape.actingPragma} may change the database or the connection here; use a batch`;
   return null;
 }
 

@@ -185,6 +185,23 @@ function refusals(test: ContractTest): void {
     same(await database.query('PRAGMA user_version'), [{ user_version: 0 }], 'user_version');
     await database.batch([insert(1, 'a')]);
   });
+  test('a query cannot change the connection or the database', async (database) => {
+    await database.batch([...Array.from({ length: 100 }, (_, i) => insert(i, `n${i}`)), { sql: 'CREATE TABLE part (of INTEGER NOT NULL REFERENCES item (id)) STRICT' }]);
+    const before = await database.query('PRAGMA foreign_keys');
+    for (const set of ['foreign_keys = OFF', 'main.foreign_keys(OFF)', '"foreign_keys" == 0', 'query_only /* ( */ = OFF', 'ignore_check_constraints = ON', 'user_version(9)', 'main . [user_version] = 9', 'incremental_vacuum', 'optimize', 'wal_checkpoint', 'shrink_memory']) {
+      // Some act as soon as they are prepared, and EXPLAIN does not hold them back.
+      for (const verb of ['PRAGMA', 'EXPLAIN PRAGMA', 'explain query plan pragma']) await rejects(database.query(`${verb} ${set}`), ['other', 'readonly'], `${verb} ${set}`);
+    }
+    // Whether it is refused or has nothing to do, it stores nothing.
+    await database.query('SELECT * FROM pragma_optimize(65538)').catch(() => undefined);
+    same(await database.query("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'sqlite_stat1'"), [{ n: 0 }], 'tables');
+    same(await database.query('PRAGMA foreign_keys'), before, 'foreign_keys');
+    same(await database.query('PRAGMA user_version'), [{ user_version: 0 }], 'user_version');
+    await rejects(database.batch([{ sql: 'INSERT INTO part VALUES (500)' }]), 'constraint', 'FOREIGN KEY');
+    await rejects(database.batch([insert(500, 'x', -1)]), 'constraint', 'CHECK');
+    same((await database.query('PRAGMA main.table_info(item)')).map((row) => row['name']), ['id', 'name', 'size'], 'what it may read');
+    same(await database.query('PRAGMA quick_check(1)'), [{ quick_check: 'ok' }], 'what it may read');
+  });
   test('a batch is one transaction: it may not end it, nor open another', async (database) => {
     for (const sql of ['COMMIT', 'end transaction', ' -- well\n rollback', '/* so */ BEGIN', 'SAVEPOINT s', 'RELEASE s', 'VACUUM', "ATTACH ':memory:' AS other"]) {
       await rejects(database.batch([insert(1, 'a'), { sql }]), 'other', sql);

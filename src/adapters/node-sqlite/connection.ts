@@ -66,7 +66,7 @@ export class Connection {
   query(sql: string, params: readonly SqlValue[]): readonly Row[] {
     this.#forgetOldSchema();
     // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
-    if (this.#prepare(sql).shape.mayWrite) this.#setQueryOnly(true);
+    if (this.#prepare(sql, 'query').shape.mayWrite) this.#setQueryOnly(true);
     return this.#run('query', sql, params);
   }
 
@@ -145,9 +145,9 @@ export class Connection {
   }
 
   #run(use: 'query' | 'batch', sql: string, params: readonly SqlValue[]): Row[] {
-    const { statement, shape, problem: found } = this.#prepare(sql);
+    const { statement, shape, problem: found } = this.#prepare(sql, use);
     const problem = found[use] ?? parameterProblem(shape, params);
-    if (problem) throw new SqlError('other', `Database ${this.#path}: ${problem}: ${excerpt(sql)}`);
+    if (problem) throw this.#refusal(problem, sql);
     if (cutsTextAtNul() && params.some((value) => typeof value === 'string' && value.includes('\0'))) {
       throw new SqlError('other', `Database ${this.#path}: a text with a NUL character cannot be stored under Node ${process.versions.node}, which would give it back cut short. Use Node 24.`);
     }
@@ -159,7 +159,11 @@ export class Connection {
     this.#prepare(sql).statement.run();
   }
 
-  #prepare(sql: string): Prepared {
+  #refusal(problem: string, sql: string): SqlError {
+    return new SqlError('other', `Database ${this.#path}: ${problem}: ${excerpt(sql)}`);
+  }
+
+  #prepare(sql: string, use?: 'query' | 'batch'): Prepared {
     // Most batches run one text many times over.
     if (this.#last?.sql === sql) return this.#last;
     const known = this.#statements.get(sql);
@@ -170,8 +174,9 @@ export class Connection {
       return (this.#last = known);
     }
     const shape = statementShape(sql);
-    if (shape.verb === '') throw new SqlError('other', `Database ${this.#path}: there is no statement in the text: ${excerpt(sql)}`);
     const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') };
+    // Before SQLite sees it: some PRAGMAs act as soon as they are prepared.
+    if (use && problem[use] !== null) throw this.#refusal(problem[use], sql);
     const prepared = { sql, statement: this.#database.prepare(sql), shape, problem };
     this.#statements.set(sql, prepared);
     this.#last = prepared;

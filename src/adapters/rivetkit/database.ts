@@ -73,8 +73,7 @@ export function rivetkitDatabase(db: RivetDb): SqlDatabase {
 function check({ sql, params = [] }: Statement, use: 'query' | 'batch'): void {
   const shape = statementShape(sql);
   // Other bindings open a read-only connection for this; an actor has one connection.
-  const reads = !shape.mayWrite || (shape.verb === 'PRAGMA' && !sql.includes('='));
-  const writes = use === 'query' && !reads ? `${shape.verb} may change the database; use a batch` : null;
+  const writes = use === 'query' && shape.mayWrite && shape.verb !== 'PRAGMA' ? `${shape.verb} may change the database; use a batch` : null;
   const problem = statementProblem(shape, use) ?? writes ?? parameterProblem(shape, params) ?? (shape.placeholders === null && params.some(isLarge) ? 'a number of 2^63 or more needs a plain “?”' : null);
   if (problem) throw new SqlError('other', `The actor’s database: ${problem}: ${sql.slice(0, 200)}`);
 }

@@ -70,7 +70,7 @@ export class MemoryDatabase {
   }
 
   query(sql: string, params: readonly SqlValue[] = []): Row[] {
-    const prepared = this.#prepare(sql);
+    const prepared = this.#prepare(sql, 'query');
     // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
     if (prepared.shape.mayWrite) this.#setQueryOnly(true);
     return this.#run(prepared, 'query', sql, params);
@@ -86,7 +86,7 @@ export class MemoryDatabase {
       let same = this.#replayable;
       let schema = false;
       for (const statement of statements) {
-        const prepared = this.#prepare(statement.sql);
+        const prepared = this.#prepare(statement.sql, 'batch');
         results.push({ rows: this.#run(prepared, 'batch', statement.sql, statement.params ?? []) });
         if (!prepared.writes) continue;
         written.push(statement);
@@ -111,7 +111,7 @@ export class MemoryDatabase {
     for (const record of records) {
       for (const [text, ...params] of record.calls) {
         const sql = record.texts[text]!;
-        this.#run(this.#prepare(sql), 'batch', sql, params);
+        this.#run(this.#prepare(sql, 'batch'), 'batch', sql, params);
       }
     }
     this.#plain('COMMIT');
@@ -145,7 +145,7 @@ export class MemoryDatabase {
 
   #run(prepared: Prepared, use: 'query' | 'batch', sql: string, params: readonly SqlValue[]): Row[] {
     const problem = prepared.problem[use] ?? parameterProblem(prepared.shape, params);
-    if (problem) throw new SqlError('other', `Database ${this.#label}: ${problem}: ${sql.slice(0, 200)}`);
+    if (problem) throw this.#refusal(problem, sql);
     const { statement } = prepared;
     try {
       statement.bind(params);
@@ -194,7 +194,11 @@ export class MemoryDatabase {
     if (broken) throw new SqlError('constraint', `Database ${this.#label}: FOREIGN KEY constraint failed: a row of ${String(broken['table'])} names one that is missing in ${String(broken['parent'])}.`);
   }
 
-  #prepare(sql: string): Prepared {
+  #refusal(problem: string, sql: string): SqlError {
+    return new SqlError('other', `Database ${this.#label}: ${problem}: ${sql.slice(0, 200)}`);
+  }
+
+  #prepare(sql: string, use?: 'query' | 'batch'): Prepared {
     const known = this.#statements.get(sql);
     if (known) {
       this.#statements.delete(sql);
@@ -203,14 +207,15 @@ export class MemoryDatabase {
     }
     const shape = statementShape(sql);
     const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') };
-    if (shape.verb === '') throw new SqlError('other', `Database ${this.#label}: ${problem.batch}: ${sql.slice(0, 200)}`);
+    // Before SQLite sees it: some PRAGMAs act as soon as they are prepared.
+    if (use && problem[use] !== null) throw this.#refusal(problem[use], sql);
     let statement: SqljsStatement;
     try {
       statement = this.#connection.prepare(sql);
     } catch (error) {
       throw toSqlError(error, this.#label);
     }
-    const prepared = { statement, shape, problem, writes: journalled(shape, sql), replayable: replayable(sql) };
+    const prepared = { statement, shape, problem, writes: journalled(shape), replayable: replayable(sql) };
     this.#statements.set(sql, prepared);
     if (this.#statements.size > CACHED_STATEMENTS) {
       const [oldest, { statement: old }] = this.#statements.entries().next().value!;

@@ -1,11 +1,8 @@
 import type { StatementShape } from '../../engine/sql-text.ts';
 
-const READS = new Set(['SELECT', 'VALUES', 'EXPLAIN']);
-
 /** Whether a statement belongs in the journal: everything that may change the database. */
-export function journalled(shape: StatementShape, sql: string): boolean {
-  if (shape.verb === 'PRAGMA') return /[=(]/.test(sql);
-  return !READS.has(shape.verb);
+export function journalled(shape: StatementShape): boolean {
+  return shape.verb === 'PRAGMA' ? shape.actingPragma !== null : shape.mayWrite;
 }
 
 /** Functions whose value depends on when or where they run; dates do through 'now', which may come from a column. */

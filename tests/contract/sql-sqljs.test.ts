@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { discardSqljs, salvageSqljs } from '../../src/adapters/sqljs/index.ts';
 import { CHUNK_BYTES, openIndexedDbStore } from '../../src/adapters/sqljs/indexeddb.ts';
 import { encodeRecord } from '../../src/adapters/sqljs/record.ts';
@@ -85,6 +85,52 @@ describe('a sql.js database that cannot be stored', () => {
     }
     expect((await dump())[1]).toHaveLength(2);
     expect((await store.load()).snapshot.bytes).toHaveLength(2 * CHUNK_BYTES);
+    await store.close();
+  });
+
+  /** The next request of this kind on this store throws at once, as a full disk or a lost process makes it. */
+  const throwOnce = (method: 'put' | 'delete', store: string): void => {
+    const original = IDBObjectStore.prototype[method] as (...of: unknown[]) => IDBRequest;
+    const spy = vi.spyOn(IDBObjectStore.prototype, method).mockImplementation(function (this: IDBObjectStore, ...of: unknown[]) {
+      if (this.name !== store) return original.apply(this, of) as never;
+      spy.mockRestore();
+      throw new DOMException('as the test wants it', 'QuotaExceededError');
+    });
+  };
+
+  it.each([['put', 'chunks'], ['put', 'meta'], ['delete', 'journal'], ['delete', 'chunks']] as const)('I1: a snapshot whose %s on %s throws replaces nothing', async (method, name) => {
+    const store = await openIndexedDbStore('test', indexedDB, 'test');
+    await store.claim(await store.load());
+    await store.replace({ n: 0, at: 0, sum: 0, bytes: new Uint8Array(9), answers: [] });
+    await store.append(encodeRecord({ n: 1, at: 1, statements: [insert('a')] }, 0));
+    const before = await dump();
+    throwOnce(method, name);
+    await expect(store.replace({ n: 1, at: 2, sum: 0, bytes: new Uint8Array(8), answers: [] })).rejects.toMatchObject({ name: 'SqlError', kind: 'full' });
+    expect(await dump()).toEqual(before);
+    await store.close();
+  });
+
+  it.each([['put', 'meta'], ['delete', 'chunks']] as const)('I9: whoever’s %s on %s throws is not the writer', async (method, name) => {
+    const [first, second] = [await openIndexedDbStore('test', indexedDB, 'test'), await openIndexedDbStore('test', indexedDB, 'test')];
+    await first.claim(await first.load());
+    const before = await dump();
+    const loaded = await second.load();
+    throwOnce(method, name);
+    await expect(second.claim(loaded)).rejects.toMatchObject({ name: 'SqlError', kind: 'full' });
+    expect(await dump()).toEqual(before);
+    await first.append(encodeRecord({ n: 1, at: 1, statements: [insert('a')] }, 0));
+    await Promise.all([first.close(), second.close()]);
+  });
+
+  it('whoever waits for a snapshot is told why it failed, also when its pieces cannot be deleted', async () => {
+    const store = await openIndexedDbStore('test', indexedDB, 'test');
+    await store.claim(await store.load());
+    throwOnce('put', 'meta');
+    throwOnce('delete', 'chunks');
+    await expect(store.replace({ n: 0, at: 0, sum: 0, bytes: new Uint8Array(9), answers: [] })).rejects.toMatchObject({ kind: 'full' });
+    expect((await dump())[1]).toHaveLength(1);
+    expect(await store.claim(await store.load())).toBe(true);
+    expect((await dump())[1]).toHaveLength(0);
     await store.close();
   });
 

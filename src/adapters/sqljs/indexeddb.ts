@@ -32,6 +32,11 @@ interface SnapshotMeta {
   readonly answers: readonly Answer[];
 }
 
+/** Why a transaction was taken back, where it was not IndexedDB that did so. */
+interface Stopped {
+  reason?: SqlError;
+}
+
 /** Opens the named database, or makes it. Rejects with what IndexedDB said, or that there is none. */
 export async function openIndexedDbStore(name: string, factory: IDBFactory | undefined, label: string): Promise<JournalStore> {
   if (!factory) throw new DOMException('this browser offers no IndexedDB here', 'NotSupportedError');
@@ -93,6 +98,7 @@ class IndexedDbStore implements JournalStore {
 
   async #claim(loaded: Stored): Promise<boolean> {
     const transaction = this.#begin(STORES, 'readwrite');
+    const stopped: Stopped = {};
     let unchanged = true;
     const meta = transaction.objectStore('meta');
     const journal = transaction.objectStore('journal');
@@ -103,26 +109,23 @@ class IndexedDbStore implements JournalStore {
       const base = snapshot.result?.n ?? 0;
       unchanged = base === loaded.snapshot.n && (Number(last.result?.key ?? base) || 0) === head;
       if (!unchanged) return;
-      meta.put(this.#writer, 'writer');
-      // Pieces of a snapshot that was never finished.
-      const chunks = transaction.objectStore('chunks');
-      chunks.delete(IDBKeyRange.upperBound([this.#chunkSet], true));
-      chunks.delete(IDBKeyRange.lowerBound([this.#chunkSet, []]));
+      this.#all(transaction, stopped, () => {
+        meta.put(this.#writer, 'writer');
+        // Pieces of a snapshot that was never finished.
+        const chunks = transaction.objectStore('chunks');
+        chunks.delete(IDBKeyRange.upperBound([this.#chunkSet], true));
+        chunks.delete(IDBKeyRange.lowerBound([this.#chunkSet, []]));
+      });
     };
-    await this.#complete(transaction);
+    await this.#complete(transaction, stopped);
     return unchanged;
   }
 
   async #append(record: JournalRecord): Promise<void> {
     const transaction = this.#begin(['meta', 'journal'], 'readwrite');
-    const fence = this.#fence(transaction);
-    try {
-      transaction.objectStore('journal').add(record);
-    } catch (error) {
-      transaction.abort();
-      throw toStorageError(error, this.#label);
-    }
-    await this.#complete(transaction, fence);
+    const stopped = this.#fence(transaction);
+    this.#all(transaction, stopped, () => transaction.objectStore('journal').add(record));
+    await this.#complete(transaction, stopped);
   }
 
   async replace(snapshot: Snapshot): Promise<void> {
@@ -144,18 +147,21 @@ class IndexedDbStore implements JournalStore {
     for (let i = 0; i < count; i++) {
       await this.#alone(() => {
         const transaction = this.#begin(['chunks'], 'readwrite');
-        transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]);
-        return this.#complete(transaction);
+        const stopped: Stopped = {};
+        this.#all(transaction, stopped, () => transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]));
+        return this.#complete(transaction, stopped);
       });
     }
     const meta: SnapshotMeta = { id, n: snapshot.n, at: snapshot.at, sum: snapshot.sum, bytes: bytes.length, chunks: count, answers: snapshot.answers };
     await this.#alone(() => {
       const transaction = this.#begin(STORES, 'readwrite');
-      const fence = this.#fence(transaction);
-      transaction.objectStore('meta').put(meta, 'snapshot');
-      transaction.objectStore('journal').delete(IDBKeyRange.upperBound(snapshot.n));
-      transaction.objectStore('chunks').delete(keysOf(previous));
-      return this.#complete(transaction, fence);
+      const stopped = this.#fence(transaction);
+      this.#all(transaction, stopped, () => {
+        transaction.objectStore('meta').put(meta, 'snapshot');
+        transaction.objectStore('journal').delete(IDBKeyRange.upperBound(snapshot.n));
+        transaction.objectStore('chunks').delete(keysOf(previous));
+      });
+      return this.#complete(transaction, stopped);
     });
   }
 
@@ -166,12 +172,13 @@ class IndexedDbStore implements JournalStore {
   async #forget(id: string): Promise<void> {
     const forgotten = this.#alone(() => {
       const transaction = this.#begin(['meta', 'chunks'], 'readwrite');
+      const stopped: Stopped = {};
       const found = transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>;
       found.onsuccess = () => {
         // Should the browser have stored what it called aborted, these pieces are the database.
-        if (found.result?.id !== id) transaction.objectStore('chunks').delete(keysOf(id));
+        if (found.result?.id !== id) this.#all(transaction, stopped, () => transaction.objectStore('chunks').delete(keysOf(id)));
       };
-      return this.#complete(transaction);
+      return this.#complete(transaction, stopped);
     });
     await forgotten.catch(() => undefined);
   }
@@ -207,27 +214,32 @@ class IndexedDbStore implements JournalStore {
   }
 
   /** Stops a writer that was replaced, a tab that was frozen and came back, say: nothing of its transaction stays. */
-  #fence(transaction: IDBTransaction): { lost: boolean } {
-    const fence = { lost: false };
+  #fence(transaction: IDBTransaction): Stopped {
+    const stopped: Stopped = {};
     const writer = transaction.objectStore('meta').get('writer');
     writer.onsuccess = () => {
-      fence.lost = writer.result !== this.#writer;
-      if (fence.lost) transaction.abort();
+      if (writer.result === this.#writer) return;
+      stopped.reason = new SqlError('busy', `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`);
+      transaction.abort();
     };
-    return fence;
+    return stopped;
+  }
+
+  /** Asks for all of this or for nothing: a request that throws would leave those before it to be stored. */
+  #all(transaction: IDBTransaction, stopped: Stopped, ask: () => void): void {
+    try {
+      ask();
+    } catch (error) {
+      stopped.reason = toStorageError(error, this.#label);
+      transaction.abort();
+    }
   }
 
   /** Resolves when the transaction is durable; rejects when nothing of it was stored. */
-  #complete(transaction: IDBTransaction, fence = { lost: false }): Promise<void> {
+  #complete(transaction: IDBTransaction, stopped: Stopped): Promise<void> {
     return new Promise((resolve, reject) => {
       transaction.oncomplete = () => resolve();
-      transaction.onabort = () => {
-        reject(
-          fence.lost
-            ? new SqlError('busy', `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`)
-            : toStorageError(transaction.error ?? new Error('the transaction was aborted'), this.#label),
-        );
-      };
+      transaction.onabort = () => reject(stopped.reason ?? toStorageError(transaction.error ?? new Error('the transaction was aborted'), this.#label));
     });
   }
 

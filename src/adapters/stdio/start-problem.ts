@@ -1,8 +1,11 @@
-/** Why an agent could not be started, in words that say what to do. */
+/** Why an agent, or a command it asked for, could not be started, in words that say what to do. */
 import { RehydrateError } from '../../engine/errors.ts';
 
+/** What was to be started. */
+type Started = 'agent' | 'command';
+
 /** Null when the directory is there. `isDirectory` throws as `statSync` does. */
-export function cwdProblem(agent: string, cwd: string, isDirectory: () => boolean): RehydrateError | null {
+export function cwdProblem(name: string, cwd: string, isDirectory: () => boolean, what: Started = 'agent'): RehydrateError | null {
   let reason: string;
   try {
     if (isDirectory()) return null;
@@ -11,10 +14,8 @@ export function cwdProblem(agent: string, cwd: string, isDirectory: () => boolea
     const code = (error as NodeJS.ErrnoException).code;
     reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be used (${code ?? String(error)})`;
   }
-  return new RehydrateError('cwd_missing', `The working directory ${cwd} of the agent '${agent}' ${reason}. Make it again, or give the session another directory.`, {
-    agent,
-    cwd,
-  });
+  const remedy = what === 'agent' ? 'Make it again, or give the session another directory' : 'Make it, or name another';
+  return new RehydrateError('cwd_missing', `The working directory ${cwd} of the ${what} '${name}' ${reason}. ${remedy}.`, { [what]: name, cwd });
 }
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -23,6 +24,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EPERM: 'the system does not allow it to run',
   ENOEXEC: 'it is not a program this system can run. Name the interpreter that runs it',
   ENOTDIR: 'a part of its path is not a directory',
+  ENAMETOOLONG: 'its name is longer than the system allows',
   E2BIG: 'its arguments and environment are too large for the system',
   EAGAIN: 'the system has no process left to give. End some programs and try again',
   ENOMEM: 'the system is out of memory',
@@ -31,13 +33,14 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** The error for a spawn that failed. Arguments are not quoted: they may hold secrets. */
-export function startProblem(spec: { readonly name: string; readonly command: string }, error: unknown): RehydrateError {
+export function startProblem(spec: { readonly name: string; readonly command: string }, error: unknown, what: Started = 'agent'): RehydrateError {
   const code = (error as NodeJS.ErrnoException).code;
   const why = (code === undefined ? undefined : WORDS[code]) ?? (error instanceof Error ? error.message : String(error));
+  const program = what === 'command' && spec.name === spec.command ? '' : `${spec.command}: `;
   return new RehydrateError(
     'agent_start_failed',
-    `The agent '${spec.name}' could not be started: ${spec.command}: ${why}.`,
-    { agent: spec.name, command: spec.command, ...(code === undefined ? {} : { cause: code }) },
+    `The ${what} '${spec.name}' could not be started: ${program}${why}.`,
+    { [what]: spec.name, command: spec.command, ...(code === undefined ? {} : { cause: code }) },
     { cause: error },
   );
 }

@@ -78,6 +78,25 @@ describe('files inside the session’s directories', () => {
   });
 });
 
+describe('a root that cannot be resolved', () => {
+  it.each([
+    ['is gone', () => path.join(root, 'gone')],
+    ['lies below a file', () => path.join(outside, 'secret', 'below')],
+    ['is a link in a circle', () => (symlinkSync('loop', path.join(root, 'loop')), path.join(root, 'loop'))],
+    ['has a name that is too long', () => path.join(root, 'n'.repeat(300))],
+  ])('%s: it holds nothing, and the others still count', async (_name, make) => {
+    const broken = make();
+    writeFileSync(path.join(extra, 'f'), 'here');
+    for (const [cwd, other] of [[broken, extra], [extra, broken]] as const) {
+      const from = (method: string, params: object): Promise<unknown> =>
+        services.handle({ method, params: { ...params }, sessionId: 's', cwd, additionalDirectories: [other], signal: new AbortController().signal });
+      expect(await from('fs/read_text_file', { path: path.join(extra, 'f') })).toEqual({ content: 'here' });
+      expect(await from('fs/write_text_file', { path: path.join(extra, 'new'), content: 'x' })).toEqual({});
+      await expect(from('fs/read_text_file', { path: path.join(outside, 'secret') })).rejects.toMatchObject({ code: -32602 });
+    }
+  });
+});
+
 describe('nothing outside them', () => {
   const tricks: [string, () => string][] = [
     ['an absolute path', () => path.join(outside, 'secret')],
@@ -214,6 +233,15 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
     expect(await output(id)).toMatchObject({ output: 'a\nc\n' });
   });
 
+  it('take a whole command line longer than a file’s name or path may be', async () => {
+    for (const words of [60, 2_000]) {
+      const id = await create(`echo ${'a/b '.repeat(words)}`);
+      expect(await wait(id)).toEqual({ exitCode: 0, signal: null });
+      expect(String((await output(id))['output']).trim().split(' ')).toHaveLength(words);
+    }
+    await expect(create('x'.repeat(5_000))).rejects.toMatchObject({ code: -32603, message: expect.stringContaining('longer than the system allows') as string });
+  });
+
   it('keep the end of the output, cut at a character', async () => {
     const id = await sh('for i in 1 2 3 4 5 6 7 8 9; do printf é; done', { outputByteLimit: 5 });
     await wait(id);
@@ -274,6 +302,25 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
     await expect(create('true', [], { cwd: 'relative' })).rejects.toMatchObject({ code: -32602 });
     await expect(ask('terminal/create', { command: 'true', args: [1] })).rejects.toMatchObject({ code: -32602 });
     await expect(ask('terminal/create', { command: 'true', env: [{ name: 1 }] })).rejects.toMatchObject({ code: -32602 });
+  });
+
+  it('say it of the command: the agent runs', async () => {
+    const refusals = [create('no-such-program'), create('true', [], { cwd: '/no/such/directory' }), create('no such program', [], { cwd: path.join(outside, 'secret') })];
+    for (const refusal of refusals) {
+      const { message } = await refusal.then(() => expect.unreachable(), (error: Error) => error);
+      expect(message).toMatch(/the command 'no|the command 'true'/i);
+      expect(message).not.toContain('agent');
+    }
+  });
+
+  it.each([
+    ['command', { command: 'echo a\0b' }],
+    ['args', { command: 'echo', args: ['a', 'hunter2\0'] }],
+    ['cwd', { command: 'echo', cwd: '/tmp\0' }],
+    ['env', { command: 'echo', env: [{ name: 'K', value: 'hunter2\0' }] }],
+    ['env', { command: 'echo', env: [{ name: 'K\0', value: 'v' }] }],
+  ])('refuse a NUL in %s, without quoting it', async (name, params) => {
+    await expect(ask('terminal/create', params)).rejects.toMatchObject({ code: -32602, message: `Invalid params: ${name} holds a NUL.` });
   });
 
   it('I10: no more than the limit', async () => {

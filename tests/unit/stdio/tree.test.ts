@@ -44,7 +44,7 @@ describe('the process table', () => {
 
 describe('why an agent could not start', () => {
   const spec = { name: 'a', command: '/bin/thing' };
-  it.each(['ENOENT', 'EACCES', 'ENOEXEC', 'ENOTDIR', 'E2BIG', 'EAGAIN', 'EMFILE', 'EOTHER'])('%s', (code) => {
+  it.each(['ENOENT', 'EACCES', 'ENOEXEC', 'ENOTDIR', 'ENAMETOOLONG', 'E2BIG', 'EAGAIN', 'EMFILE', 'EOTHER'])('%s', (code) => {
     const error = startProblem(spec, Object.assign(new Error('spawn failed'), { code }));
     expect(error).toMatchObject({ code: 'agent_start_failed', data: { agent: 'a', cause: code } });
     expect(error.message).toContain("'a'");
@@ -59,5 +59,12 @@ describe('why an agent could not start', () => {
     expect(cwdProblem('a', '/x', () => false)?.message).toContain('is not a directory');
     expect(cwdProblem('a', '/x', failing('ENOENT'))?.message).toContain('does not exist');
     expect(cwdProblem('a', '/x', failing('EACCES'))).toMatchObject({ code: 'cwd_missing', message: expect.stringContaining('EACCES') as string });
+  });
+
+  it('an agent’s command is called one, and its line is not said twice', () => {
+    const failed = startProblem({ name: 'ls -l', command: '/bin/sh' }, Object.assign(new Error(), { code: 'EACCES' }), 'command');
+    expect(failed.message).toMatch(/^The command 'ls -l' could not be started: \/bin\/sh: it is not executable/);
+    expect(startProblem({ name: 'ls', command: 'ls' }, Object.assign(new Error(), { code: 'ENOENT' }), 'command').message).toMatch(/^The command 'ls' could not be started: there is no such program/);
+    expect(cwdProblem('ls', '/x', () => false, 'command')?.message).toBe("The working directory /x of the command 'ls' is not a directory. Make it, or name another.");
   });
 });

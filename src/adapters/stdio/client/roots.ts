@@ -33,9 +33,8 @@ async function resolvedRoots(roots: Roots): Promise<string[]> {
   for (const root of [roots.cwd, ...roots.additionalDirectories]) {
     try {
       resolved.push(await realpath(root));
-    } catch (error) {
-      // A root that is gone holds nothing; the others still count.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    } catch {
+      // A root that is gone, or cannot be resolved for another reason, holds nothing; the others still count.
     }
   }
   return resolved;

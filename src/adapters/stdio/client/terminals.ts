@@ -5,6 +5,7 @@ import { RehydrateError } from '../../../engine/errors.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { type RunningProcess, startProcess } from '../agent-process.ts';
 import { STDIO_LIMITS } from '../limits.ts';
+import { cwdProblem, startProblem } from '../start-problem.ts';
 import type { ClientLimits } from './limits.ts';
 import { OutputTail } from './output-tail.ts';
 import { ClientRequestError, countParam, invalid, limitExceeded, notFound, textParam } from './request.ts';
@@ -48,7 +49,11 @@ export class Terminals {
     if (!path.isAbsolute(cwd)) throw invalid('cwd must be absolute');
     const open = [...this.#terminals.values()].filter((terminal) => terminal.sessionId === sessionId).length + (this.#starting.get(sessionId)?.size ?? 0);
     if (open >= this.#limits.terminals) throw limitExceeded('terminals', this.#limits.terminals, `The session has ${open} terminals; release one first`);
-    const starting = this.#start(sessionId, { command, args, cwd, env: { ...this.#env, ...envParam(params) } }, asked, signal);
+    const env = envParam(params);
+    // The system would refuse it, and quote what may be a secret.
+    const given = { command: [command], args, cwd: [cwd], env: Object.entries(env).flat() };
+    for (const [name, texts] of Object.entries(given)) if (texts.some((text) => text.includes('\0'))) throw invalid(`${name} holds a NUL`);
+    const starting = this.#start(sessionId, { command, args, cwd, env: { ...this.#env, ...env } }, asked, signal);
     const set = this.#starting.get(sessionId) ?? new Set();
     this.#starting.set(sessionId, set.add(starting));
     try {
@@ -111,7 +116,9 @@ export class Terminals {
       );
     } catch (error) {
       if (!RehydrateError.is(error)) throw error;
-      throw new ClientRequestError(-32603, error.message, { command: spec.command, cause: error.code });
+      // Told as the command's: the agent itself runs.
+      const problem = cwdProblem(spec.command, spec.cwd, () => statSync(spec.cwd).isDirectory(), 'command') ?? startProblem({ name: spec.command, command }, error.cause ?? error, 'command');
+      throw new ClientRequestError(-32603, problem.message, { command: spec.command, cause: problem.code });
     }
     running.stdin.end();
     const output = new OutputTail(bytes);
@@ -149,8 +156,17 @@ export class Terminals {
 
 /** Agents give either a program with arguments or a whole command line; the latter needs a shell. */
 function asProgram(command: string, args: readonly string[], cwd: string): { command: string; args: readonly string[] } {
-  if (args.length > 0 || !/\s/.test(command) || statSync(path.resolve(cwd, command), { throwIfNoEntry: false })?.isFile() === true) return { command, args };
+  if (args.length > 0 || !/\s/.test(command) || isFile(path.resolve(cwd, command))) return { command, args };
   return process.platform === 'win32' ? { command: 'cmd.exe', args: ['/d', '/s', '/c', command] } : { command: '/bin/sh', args: ['-c', command] };
+}
+
+/** What cannot be looked at counts as none: a command line may be longer than a file's name, or lead through what is closed. */
+function isFile(file: string): boolean {
+  try {
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function listParam(params: Readonly<Record<string, unknown>>, name: string, fits: (value: unknown) => boolean): unknown[] {

@@ -4,7 +4,7 @@
  */
 import { asText, sizeWords, utf8Length } from './text.ts';
 
-/** Names and addresses longer than this are bulk. */
+/** Names and addresses longer than this are bulk, and only measured: cut through, one could keep half a secret. */
 const MAX_NAME = 2_000;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -13,7 +13,11 @@ function fieldsOf(value: unknown): Fields {
   return value !== null && typeof value === 'object' ? (value as Fields) : {};
 }
 const string = (value: unknown): string => (typeof value === 'string' ? value : '');
-const name = (value: unknown): string => string(value).slice(0, MAX_NAME).replace(/\s+/g, ' ');
+/** A name inside a message, on one line. (Redaction knows how values look with their blanks collapsed.) */
+const name = (value: unknown): string => {
+  const text = string(value);
+  return text.length > MAX_NAME ? `(a name of ${sizeWords(utf8Length(text))})` : text.replace(/\s+/g, ' ');
+};
 
 /** A content block: its text, or its name in brackets. `inline` is false for what stands on a line of its own. */
 export function describeContent(content: unknown): { readonly text: string; readonly inline: boolean } {
@@ -77,11 +81,11 @@ function outputOf(raw: unknown): string {
     .find((text) => text.trim() !== '') ?? '';
 }
 
-/** One line (title, kind, status), and the output below it. */
+/** The head (title, kind, status), which becomes one line once it is redacted, and the output below it. */
 export function describeToolCall(state: ToolCallState): { readonly head: string; readonly body: readonly string[] } {
-  const facts = [state.kind, state.status].filter((fact) => fact !== undefined).map(name);
-  const title = name(state.title ?? 'a tool call');
-  const paths = (state.paths ?? []).filter((path) => !title.includes(path)).map(name);
+  const facts = [state.kind, state.status].filter((fact) => fact !== undefined);
+  const title = state.title ?? 'a tool call';
+  const paths = (state.paths ?? []).filter((path) => !title.includes(path));
   const head = `${title}${facts.length > 0 ? ` (${facts.join(', ')})` : ''}${paths.length > 0 ? ` ${paths.join(' ')}` : ''}`;
   const body = state.content?.map(describeToolContent) ?? (state.output === undefined ? [] : [state.output]);
   return { head, body: body.flatMap((part, i) => (i === 0 ? [part] : ['\n', part])) };

@@ -3,6 +3,7 @@
  * encoded forms, the lines of long ones, and the shapes of well-known tokens nobody told us about.
  */
 import { formsOf, replacer, wholeForms, type Secret } from './redact.ts';
+import { collapsed, tame } from './text.ts';
 
 /** Lines of a many-line value (a private key) are secrets of their own from this length. */
 const MIN_LINE_CHARS = 16;
@@ -23,9 +24,9 @@ export function createThoroughRedactor(secrets: readonly Secret[]): ThoroughReda
   };
 }
 
-/** The value as text formats carry it: escaped in JSON, percent-encoded, and its longer lines. */
+/** The value as text formats carry it: made harmless or one line by ourselves, escaped in JSON, percent-encoded, and its longer lines. */
 function encodedForms(value: string): string[] {
-  const forms = [JSON.stringify(value).slice(1, -1)];
+  const forms = [tame(value), collapsed(value), JSON.stringify(value).slice(1, -1)];
   if (value.isWellFormed()) forms.push(encodeURIComponent(value));
   const lines = value.split(/\r?\n/);
   if (lines.length > 1) forms.push(...lines.map((line) => line.trim()).filter((line) => line.length >= MIN_LINE_CHARS && !/^-----/.test(line)));

@@ -12,7 +12,7 @@ import type { SessionEvent } from '../types.ts';
 import { createEntryReader, type Entry } from './entries.ts';
 import type { Secret } from './redact.ts';
 import { createThoroughRedactor, type ThoroughRedactor } from './redact-thorough.ts';
-import { clip, front, MAX_FENCE_RUN, oneLine, tame, utf8Length } from './text.ts';
+import { clip, collapsed, front, MAX_FENCE_RUN, oneLine, tame, utf8Length } from './text.ts';
 
 /** The first and last words of every record; a replay that holds them holds the preamble (match.ts). */
 export const RECORD_OPENING = 'Record of an earlier conversation, kept by the host of this session.';
@@ -32,7 +32,7 @@ export interface TranscriptOptions {
   readonly budget?: number;
   /** Values that must not be in it, with the names to put in their place. */
   readonly secrets?: readonly Secret[];
-  /** The caller's own redaction, run over each message after ours. */
+  /** The caller's own redaction, run over each message after ours, and once more over one that was then made harmless to quote. */
   readonly redact?: (text: string) => string;
   /** The most bytes of one tool call's output. Default 600 (`toolExcerptBytes`). */
   readonly toolExcerptBytes?: number;
@@ -168,7 +168,7 @@ function createWriter(budget: number, options: TranscriptOptions): Writer {
       // A blank line before each entry, and a line end behind it.
       const room = left - 2;
       const label = `[${entry.label}]`;
-      const head = entry.head === '' ? label : `${label} ${oneLine(clean(entry.head, redactor, options.redact), 400)}`;
+      const head = entry.head === '' ? label : `${label} ${headLine(entry.head, redactor, options.redact)}`;
       const bodyRoom = room - utf8Length(head) - 1;
       if (bodyRoom < (entry.body.length > 0 ? WORTHWHILE : 0)) {
         full = true;
@@ -240,9 +240,29 @@ function joinWithin(parts: readonly string[], bytes: number, reach: number): str
   return [head, tail];
 }
 
-function clean(text: string, redactor: ThoroughRedactor, redact?: (text: string) => string): string {
-  const ours = redactor.thorough(text);
-  return unframed(tame(redact ? redact(ours) : ours));
+/** How much of a head is shown, and how much of it is looked at for that. */
+const HEAD_CHARS = 400;
+const HEAD_CHARS_READ = 4 * HEAD_CHARS;
+
+/** The head on one line. What is cut off has the margin in which a secret may have been cut. */
+function headLine(head: string, redactor: ThoroughRedactor, redact?: (text: string) => string): string {
+  const read = HEAD_CHARS_READ + redactor.reach;
+  const line = clean(head.slice(0, read), redactor, redact, (text) => collapsed(tame(text)));
+  return oneLine(head.length > read ? line.slice(0, Math.max(0, line.length - redactor.reach)) : line, HEAD_CHARS);
+}
+
+/**
+ * Redacted and harmless to quote. Redacted before, since that could break a value's own characters, and again after where
+ * it changed anything, since what it took away may have parted a value.
+ */
+function clean(text: string, redactor: ThoroughRedactor, redact?: (text: string) => string, harmless: (text: string) => string = tame): string {
+  const redacted = (from: string): string => {
+    const ours = redactor.thorough(from);
+    return redact ? redact(ours) : ours;
+  };
+  const once = redacted(text);
+  const tamed = harmless(once);
+  return unframed(tamed === once ? once : harmless(redacted(tamed)));
 }
 
 /** The frame's own words, said inside it, would end it for whoever looks for them. */

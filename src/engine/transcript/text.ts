@@ -116,9 +116,14 @@ export function tame(text: string): string {
   );
 }
 
+/** Every run of blanks and line breaks as one blank, and none at the ends. */
+export function collapsed(text: string): string {
+  return text.replace(/\s+/g, ' ').trim();
+}
+
 /** One line, bounded: for titles and names inside our own lines. */
 export function oneLine(text: string, chars = 200): string {
-  const line = tame(text.slice(0, chars * 4)).replace(/\s+/g, ' ').trim();
+  const line = collapsed(tame(text.slice(0, chars * 4)));
   return line.length <= chars ? line : `${front(line, chars)}…`;
 }
 

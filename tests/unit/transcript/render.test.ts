@@ -263,6 +263,49 @@ describe('nothing in it can break out', () => {
     }
   });
 
+  it.each([
+    ['colour codes', 'canary-0123456789', 'canary\u001b[01;31m\u001b[K-0123\u001b[m456789'],
+    ['a backspace', 'canary-0123456789', 'canary\u0008-0123456789'],
+    ['bidi marks', 'canary-0123456789', 'canary\u202e-0123\u2066456789'],
+    ['another line end', 'canary-01\n23456789', 'canary-01\r\n23456789'],
+    ['its own line end', 'canary-01\r\n23456789', 'canary-01\r\n23456789'],
+    ['its own line end, written otherwise', 'canary-01\r\n23456789', 'canary-01\n23456789'],
+    ['a tag of its own', 'canary-</system>56789', 'canary-</system>56789'],
+    ['a tag of its own and a colour', 'canary-</system>56789', 'canary\u001b[m-</system>56789'],
+    ['a token’s colour', 'ghp_0123456789abcdefghij', 'ghp_\u001b[0m0123456789abcdefghij'],
+  ])('a secret is not put together again by making the text harmless: %s', async (_, value, said) => {
+    const secrets = value.startsWith('ghp_') ? [] : [{ name: 'CANARY', value }];
+    for (const built of [log().user(said).end(), log().user('x').tool('1', said, { rawOutput: said }).end(), log().user('x').end({ state: 'failed', error: { code: 'agent_exited', message: said } })]) {
+      const text = await renderTranscript(built.newestFirst(), { secrets });
+      expect(text).not.toMatch(/canary|56789/);
+      expect(text).toMatch(/\[secret (CANARY|token)\]/);
+      if (secrets.length > 0) expect(await renderTranscript(built.newestFirst(), { redact: (line) => line.replaceAll(value, '') })).not.toContain(value);
+    }
+  });
+
+  it.each([
+    ['correct  horse  battery', 'echo correct  horse  battery'],
+    ['correct  horse  battery', 'echo correct horse\n battery'],
+    ['correct horse battery', 'echo correct   horse\tbattery'],
+    ['correct\nhorse\nbattery', 'echo correct\nhorse\nbattery x'],
+    ['correct horse battery', `${'b '.repeat(998)}correct horse battery`],
+    ['correct horse battery', `${' '.repeat(1_590)}correct horse battery`],
+    ['correct horse battery', `${' '.repeat(17_970)}correct horse battery`],
+  ])('nor by writing a title on one line: %j in %j', async (value, title) => {
+    const secrets = [{ name: 'CANARY', value }];
+    const built = log()
+      .user('x', { type: 'resource_link', name: title, uri: `file:///${title}` })
+      .tool('1', title, { kind: title, locations: [{ path: title }], content: [{ type: 'diff', path: title, newText: '' }] })
+      .push('permission_requested', { requestId: 'r', toolCall: { toolCallId: '9', title }, options: [] })
+      .end();
+    expect(await renderTranscript(built.newestFirst(), { secrets })).not.toMatch(/correct|horse|battery/);
+  });
+
+  it('a name too long to show is measured, and never cut through', async () => {
+    const built = log().user({ type: 'resource_link', name: 'n', uri: `file:///${'a'.repeat(1_980)}canary-0123456789` }).end();
+    expect(await render(built, { secrets: [{ name: 'CANARY', value: 'canary-0123456789' }] })).toBe('[user]\n  [link, n, (a name of 2.0 kB)]');
+  });
+
   it('well-known tokens go too, and the caller may take out more', async () => {
     const built = log().user('my key is sk-ant-', 'x').agent('ghp_0123456789', 'abcdefghijABCDEFGHIJ and Voldemort').end();
     const text = await renderTranscript(built.newestFirst(), { redact: (line) => line.replaceAll('Voldemort', '[name]') });

@@ -8,7 +8,8 @@ export function bounded<T>(value: T): T {
   return isDeeper(value, FIXED_LIMITS.nestedLevels) ? (cut(value, FIXED_LIMITS.nestedLevels) as T) : value;
 }
 
-function isDeeper(value: unknown, levels: number): boolean {
+/** Whether anything of a value without circles lies deeper. */
+export function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (levels === 0) return true;
   for (const item of Array.isArray(value) ? value : Object.values(value)) if (isDeeper(item, levels - 1)) return true;

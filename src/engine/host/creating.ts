@@ -1,9 +1,11 @@
 /** `create`: a new session, whole in the record or not there at all. */
-import { SqlError } from '../ports.ts';
+import type { Row } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 import { readSettings } from '../acp/v1.ts';
 import { storageError } from '../storage/errors.ts';
 import { adoptAgentSession, insertEvent, updateLastKnown, type Fence, type NewEvent } from '../storage/statements.ts';
+import { toSession, type StoredSession } from '../storage/rows.ts';
+import { sessionStatement } from '../storage/store.ts';
 import type { ResumeReport, SessionEvent } from '../types.ts';
 import { NOTHING_KNOWN, toColumns } from './last-known.ts';
 import type { LiveSession } from './live-session.ts';
@@ -12,18 +14,18 @@ import { newAgentSession, reportOf, withAgent, type BecomeLive } from './opening
 import { invalid, type CreateOptions } from './options.ts';
 import { secretValues, withoutValues } from './secrets.ts';
 
-/** Resolves to the session's id. Errors: as `Host.create`; on any of them nothing is left. */
-export function createCreate({ config, store, hub, slots, lease, authMethods, newSession, writerFor, opening }: LivingParts): (options: CreateOptions) => Promise<string> {
+/** Resolves to the session as it was written. Errors: as `Host.create`; on any of them nothing is left. */
+export function createCreate({ config, store, hub, slots, lease, authMethods, newSession, writerFor, opening }: LivingParts): (options: CreateOptions) => Promise<StoredSession> {
   const { database, limits, clock } = config;
 
-  async function create(options: CreateOptions): Promise<string> {
+  async function create(options: CreateOptions): Promise<StoredSession> {
     const sessionId = options.sessionId ?? config.newId();
     checkCreate(options, sessionId);
     return slots.serially(sessionId, async (slot) => {
       if (slot.activity.kind !== 'asleep' || (await store.session(sessionId))) throw exists(sessionId);
       const secrets = secretValues(options.env ?? {}, options.mcpServers ?? []);
       const directories = options.additionalDirectories ?? [];
-      await opening(slot, 'starting', options.signal, async (signal) => {
+      return opening(slot, 'starting', options.signal, async (signal) => {
         const began = performance.now();
         const session = newSession(sessionId, options.agent, options.cwd, directories, secrets, slot);
         const open: BecomeLive = {
@@ -38,7 +40,7 @@ export function createCreate({ config, store, hub, slots, lease, authMethods, ne
           signal,
           authMethod: authMethods.get(options.agent),
         };
-        await withAgent(open, (link) => newAgentSession(open, link), ({ agentSessionId, result }, link) => {
+        const value = await withAgent(open, (link) => newAgentSession(open, link), ({ agentSessionId, result }, link) => {
           const said = readSettings(result);
           session.known = { ...session.known, modes: said.modes ?? session.known.modes, configOptions: said.configOptions ?? session.known.configOptions };
           const report = reportOf(
@@ -59,14 +61,13 @@ export function createCreate({ config, store, hub, slots, lease, authMethods, ne
           return insertSession(session, options, agentSessionId, report);
         });
         slot.secrets = secrets;
-        return { session, value: undefined };
+        return { session, value };
       });
-      return sessionId;
     });
   }
 
   /** The row, its lease and its first events, all in one batch; then what came early follows. */
-  async function insertSession(session: LiveSession, options: CreateOptions, agentSessionId: string, report: ResumeReport): Promise<void> {
+  async function insertSession(session: LiveSession, options: CreateOptions, agentSessionId: string, report: ResumeReport): Promise<StoredSession> {
     const now = clock();
     const { sessionId } = session;
     const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
@@ -77,8 +78,11 @@ export function createCreate({ config, store, hub, slots, lease, authMethods, ne
     const events = fresh.map((event, index) => ({ ...event, seq: index + 1 }) as SessionEvent);
     const written = session.known;
     const known = updateLastKnown(sessionId, { ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info });
+    // Whoever follows this id followed another session, which somebody else deleted.
+    hub.end(sessionId);
+    let stored: StoredSession | null;
     try {
-      await database.batch([
+      const results = await database.batch([
         {
           sql: `INSERT INTO acp_sessions (session_id, agent, agent_session_id, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_owner, lease_generation, lease_expires_at, created_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
@@ -100,10 +104,19 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
         ...adoptAgentSession(sessionId, agentSessionId, 1, null, now),
         ...events.map((event) => insertEvent(sessionId, event.seq, event)),
         ...(known ? [known] : []),
+        sessionStatement(sessionId),
       ]);
+      stored = toSession(results.at(-1)?.rows[0] as Row);
     } catch (error) {
-      if (error instanceof SqlError && error.kind === 'constraint') throw exists(sessionId);
-      throw storageError(error, `Session "${sessionId}" could not be written`);
+      stored = await store.session(sessionId).catch((unread: unknown) => {
+        lease.later(sessionId);
+        throw unread;
+      });
+      // The answer may be lost although the batch was written.
+      if (stored?.lease.owner !== lease.self || stored.lease.generation !== 1) {
+        if (stored) throw exists(sessionId);
+        throw storageError(error, `Session "${sessionId}" could not be written`);
+      }
     }
     writerFor(session, fence, events.length);
     hub.publish(sessionId, events);
@@ -112,6 +125,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     const since = session.takeStateChanges(written);
     if (since.length > 0) session.writer.push({ events: session.asEvents(since, null), said: true, lastKnown: toColumns(session.known) }, session.keepUnwritten);
     session.finishOpening();
+    return stored;
   }
 
   return create;
@@ -122,8 +136,8 @@ function checkCreate(options: CreateOptions, sessionId: string): void {
   if (typeof options.cwd !== 'string' || !/^(\/|[A-Za-z]:[\\/]|\\\\)/.test(options.cwd)) {
     throw invalid(`create needs cwd as an absolute path; it is ${JSON.stringify(options.cwd)}.`);
   }
-  if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > 256 || sessionId.includes('\0')) {
-    throw invalid(`A session id is a string of 1 to 256 characters; it is ${JSON.stringify(sessionId)}.`);
+  if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > 256 || sessionId.includes('\0') || !sessionId.isWellFormed()) {
+    throw invalid(`A session id is a well-formed string of 1 to 256 characters; it is ${JSON.stringify(sessionId)}.`);
   }
   for (const [name, value] of Object.entries(options.env ?? {})) {
     if (typeof value !== 'string') throw invalid(`The environment value ${name} must be a string.`);

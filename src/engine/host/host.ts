@@ -5,8 +5,7 @@ import { withState } from '../storage/rows.ts';
 import type { SessionInfo } from '../types.ts';
 import type { Host } from './api.ts';
 import { createHub } from './hub.ts';
-import { busy, leaseVerdict, notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
-import { fenceAndTouch } from '../storage/statements.ts';
+import { leaseVerdict, notFound, type LeaseOptions } from './lease.ts';
 import { createLiving } from './living.ts';
 import { checkPolicy, checkPreambleMode, checkPrompt, configure, invalid, type Config, type HostOptions } from './options.ts';
 import { loadResuming } from './load-resuming.ts';
@@ -14,7 +13,6 @@ import { createPrompts } from './prompts.ts';
 import { createSlots, stateOf } from './slots.ts';
 import type { Setting } from './settings.ts';
 import { readCapabilities } from '../acp/v1.ts';
-import { storageError } from '../storage/errors.ts';
 
 /**
  * Opens a host on a database. Creates or migrates the schema; starts no agent.
@@ -37,6 +35,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     ownerAlive: config.ownerAlive,
     clock,
     leaseMs: limits.leaseMs,
+    later: (sessionId) => living.later(sessionId),
   };
   const living = createLiving({ config, store, hub, slots, lease });
   const prompts = createPrompts({ config, store, slots, living });
@@ -48,6 +47,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   };
 
   const info = async (sessionId: string): Promise<SessionInfo> => {
+    if (typeof sessionId !== 'string') throw invalid(`A session id is a string; it is ${JSON.stringify(sessionId)}.`);
     const stored = await store.session(sessionId);
     if (!stored) throw notFound(sessionId);
     return describe(stored);
@@ -71,7 +71,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     async create(createOptions) {
       awake();
-      return info(await living.create(createOptions));
+      return describe(await living.create(createOptions));
     },
 
     async prompt(sessionId, content, promptOptions = {}) {
@@ -125,36 +125,20 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     async delete(sessionId) {
       awake();
-      await info(sessionId);
-      await living.end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, async (slot) => {
-        const taken = await takeLease(lease, sessionId);
-        try {
-          await config.preamble.files?.remove(sessionId);
-          // Children first: not every binding has foreign keys switched on.
-          await database.batch([
-            // Whoever took the session over meanwhile keeps it (I9).
-            fenceAndTouch(taken.fence, taken.latestSeq, 0, clock() + limits.leaseMs, null),
-            ...['workspace_files', 'acp_agent_sessions', 'acp_turns', 'acp_session_events', 'acp_sessions'].map((table) => ({
-              sql: `DELETE FROM ${table} WHERE session_id = ?`,
-              params: [sessionId],
-            })),
-          ]);
-        } catch (error) {
-          const stored = await store.session(sessionId);
-          if (stored && stored.lease.generation !== taken.fence.generation) throw busy(sessionId, stored.lease);
-          await database.batch([releaseStatement(taken.fence)]);
-          throw storageError(error, `Session "${sessionId}" could not be deleted`);
-        }
-        slot.secrets = null;
-        hub.end(sessionId);
-      });
-      slots.forget(sessionId);
+      try {
+        await living.end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, async (slot) => {
+          await (await loadResuming()).deleteSession(sessionId, { config, hub, lease });
+          slot.secrets = null;
+        });
+      } finally {
+        slots.forget(sessionId);
+      }
     },
 
     get: info,
 
     async list({ cursor, limit = 100 } = {}) {
-      if (!Number.isInteger(limit) || limit < 1) throw invalid(`limit must be a whole number, 1 or more; it is ${String(limit)}.`);
+      if (!Number.isSafeInteger(limit) || limit < 1) throw invalid(`limit must be a whole number, 1 or more; it is ${String(limit)}.`);
       const rows = await store.sessions(cursor === undefined ? null : readCursor(cursor), limit + 1);
       const page = rows.slice(0, limit);
       const last = page.at(-1)?.info;
@@ -164,15 +148,15 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async history(sessionId, range = {}) {
-      for (const [name, value] of Object.entries(range)) {
-        if (value !== undefined && (!Number.isInteger(value) || value < 0)) throw invalid(`${name} must be a whole number, 0 or more; it is ${String(value)}.`);
+      for (const [name, value] of Object.entries(range ?? {})) {
+        if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) throw invalid(`${name} must be a whole number, 0 or more; it is ${String(value)}.`);
       }
       await info(sessionId);
-      return store.events(sessionId, range);
+      return store.events(sessionId, range ?? {});
     },
 
     async *events(sessionId, { after = 0, signal } = {}) {
-      if (!Number.isInteger(after) || after < 0) throw invalid(`after must be a whole number, 0 or more; it is ${String(after)}.`);
+      if (!Number.isSafeInteger(after) || after < 0) throw invalid(`after must be a whole number, 0 or more; it is ${String(after)}.`);
       await info(sessionId);
       yield* hub.follow(sessionId, after, signal);
     },
@@ -195,7 +179,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 }
 
 function readCursor(cursor: string): { updatedAt: number; sessionId: string } {
-  const [, updatedAt, sessionId] = /^(\d+):(.+)$/s.exec(cursor) ?? [];
+  const [, updatedAt, sessionId] = /^(-?\d+):(.+)$/s.exec(cursor) ?? [];
   if (updatedAt === undefined || sessionId === undefined) throw invalid(`The cursor ${JSON.stringify(cursor)} is none of list's; leave it out to start over.`);
   return { updatedAt: Number(updatedAt), sessionId };
 }

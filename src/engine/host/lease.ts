@@ -1,13 +1,12 @@
 /**
- * Who may write a session (I9). A lease is a row's owner and generation; taking it counts the
+ * Who may write a session (I9). A lease is a row's owner and generation; `take-lease.ts` counts the
  * generation up, so that whoever held it before can write no more.
  */
-import { SqlError, type LeaseOwner, type OwnerAlive, type SqlDatabase, type Statement } from '../ports.ts';
+import type { LeaseOwner, OwnerAlive, SqlDatabase, Statement } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 import type { TurnEnded } from '../types.ts';
 import type { StoredLease } from '../storage/rows.ts';
-import { storageError } from '../storage/errors.ts';
-import { endTurn, insertEvent, LAST_SEQ, type Fence, type NewEvent } from '../storage/statements.ts';
+import { LAST_SEQ, type Fence } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 
 /** What may be done with a lease as it is. */
@@ -30,55 +29,14 @@ export interface LeaseOptions {
   readonly ownerAlive: OwnerAlive;
   readonly clock: () => number;
   readonly leaseMs: number;
-}
-
-export interface TakenLease {
-  readonly fence: Fence;
-  readonly latestSeq: number;
+  /** Nobody knows whether this host holds the lease: it is to be let go, when the storage works. */
+  readonly later: (sessionId: string) => void;
 }
 
 /** Asks about the owner and judges. */
 export async function leaseVerdict(options: LeaseOptions, lease: StoredLease): Promise<LeaseVerdict> {
   const alive = lease.owner === null || lease.owner === options.self ? null : await options.ownerAlive(JSON.parse(lease.owner) as LeaseOwner);
   return judgeLease(lease, options.self, alive, options.clock());
-}
-
-/**
- * Takes the session and ends what its last owner left running as `interrupted` (I5, I12).
- * Errors: `session_not_found`, `session_busy` naming the owner.
- */
-export async function takeLease(options: LeaseOptions, sessionId: string): Promise<TakenLease> {
-  const { db, store, self, clock } = options;
-  for (let attempt = 0; ; attempt++) {
-    const stored = await store.session(sessionId);
-    if (!stored) throw notFound(sessionId);
-    const verdict = await leaseVerdict(options, stored.lease);
-    if (verdict === 'held') throw busy(sessionId, stored.lease);
-    const now = clock();
-    const generation = stored.lease.generation + 1;
-    const left = await leftBehind(store, sessionId, now, stored.lease.owner === self);
-    const base = stored.info.latestSeq;
-    const statements: Statement[] = [
-      {
-        sql: `UPDATE acp_sessions
-SET lease_owner = ?, lease_generation = ?, lease_expires_at = ?,
-    latest_seq = CASE WHEN lease_generation = ? AND lease_owner IS ? AND ${LAST_SEQ} = ? THEN ? ELSE -1 END
-WHERE session_id = ?`,
-        params: [self, generation, now + options.leaseMs, stored.lease.generation, stored.lease.owner, sessionId, base, base + left.events.length, sessionId],
-      },
-      ...left.events.map((event, index) => insertEvent(sessionId, base + index + 1, event)),
-      ...left.turns.map((turn) => endTurn(turn.turnId, turn.end, base + left.events.length)),
-    ];
-    try {
-      await db.batch(statements);
-    } catch (error) {
-      // Somebody wrote between our look and our batch: look again. That cannot go on for ever,
-      // since each time somebody else got on.
-      if (error instanceof SqlError && error.kind === 'constraint' && attempt < 20) continue;
-      throw storageError(error, `Session "${sessionId}" could not be taken`);
-    }
-    return { fence: { sessionId, owner: self, generation }, latestSeq: base + left.events.length };
-  }
 }
 
 /** Lets go, so that the next host need not ask whether we are alive. Harmless when the lease is gone already. */
@@ -99,23 +57,6 @@ export function interruptedBy(cause: Readonly<Record<string, unknown>>, turnId: 
       data: { turnId, cause },
     },
   };
-}
-
-const UNWRITTEN = { kind: 'host_failed', words: 'the host could not write its end when it came' };
-
-async function leftBehind(store: Store, sessionId: string, now: number, ours: boolean) {
-  const running = await store.runningTurns(sessionId);
-  const events: NewEvent[] = [];
-  const turns: { turnId: string; end: TurnEnded }[] = [];
-  for (const turn of running) {
-    for (const requestId of await store.openPermissions(sessionId, turn.firstSeq - 1)) {
-      events.push({ kind: 'permission_resolved', turnId: turn.turnId, at: now, origin: 'host', payload: { requestId, optionId: null, by: 'end' } });
-    }
-    const end = interruptedBy(ours ? UNWRITTEN : { kind: 'host_died', words: 'the host that ran it died' }, turn.turnId);
-    events.push({ kind: 'turn_ended', turnId: turn.turnId, at: now, origin: 'host', payload: end });
-    turns.push({ turnId: turn.turnId, end });
-  }
-  return { events, turns };
 }
 
 export function notFound(sessionId: string): RehydrateError {

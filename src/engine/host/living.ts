@@ -1,21 +1,19 @@
 /** Sessions coming to life and going to sleep in this host. */
-import { SqlError } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 import { createRedactor } from '../transcript/redact.ts';
 import type { Fence } from '../storage/statements.ts';
+import type { StoredSession } from '../storage/rows.ts';
 import type { Store } from '../storage/store.ts';
 import { createWriter } from '../storage/writer.ts';
 import type { ResumePolicy, ResumeReport, SessionInfo } from '../types.ts';
 import type { Authenticating } from './authenticating.ts';
 import { createCreate } from './creating.ts';
 import { loadResuming } from './load-resuming.ts';
-import { recordOpening, withAgent, type BecomeLive } from './opening.ts';
 import type { Hub } from './hub.ts';
-import { knownFrom } from './last-known.ts';
-import { notFound, releaseStatement, takeLease, type LeaseOptions } from './lease.ts';
+import type { LeaseOptions } from './lease.ts';
 import { LiveSession, type EndCause } from './live-session.ts';
 import { invalid, type Config, type CreateOptions } from './options.ts';
-import { recallKnown, recallSecrets, type SecretValues } from './secrets.ts';
+import { recallKnown, type SecretValues } from './secrets.ts';
 import { createSettling } from './settling.ts';
 import type { Slot, Slots } from './slots.ts';
 
@@ -39,7 +37,7 @@ export interface LivingParts extends LivingDeps {
 }
 
 export interface Living {
-  create(options: CreateOptions): Promise<string>;
+  create(options: CreateOptions): Promise<StoredSession>;
   /** The live session, made live if it is not. Call it inside `slots.serially`. */
   ensure(sessionId: string, slot: Slot, policy: ResumePolicy, signal: AbortSignal | undefined): Promise<LiveSession>;
   /** How the session became live; once `take`n, later prompts find it simply live. */
@@ -52,6 +50,8 @@ export interface Living {
   /** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */
   settleLeftBehind(sessionId: string, slot: Slot): Promise<void>;
   authenticate(agent: string, methodId: string): Promise<void>;
+  /** Lets a lease go that may be held although nothing lives, as soon as that can be written. */
+  later(sessionId: string): void;
 }
 
 export function createLiving({ config, store, hub, slots, lease }: LivingDeps): Living {
@@ -136,6 +136,8 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     }
   }
 
+  const parts: LivingParts = { config, store, hub, slots, lease, authMethods, newSession, writerFor, opening };
+
   async function ensure(sessionId: string, slot: Slot, policy: ResumePolicy, signal: AbortSignal | undefined): Promise<LiveSession> {
     const { activity } = slot;
     if (activity.kind === 'live' || activity.kind === 'prompting') {
@@ -146,72 +148,14 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     let wanted: AbortSignal | undefined;
     const made = await opening(slot, 'resuming', signal, async (joined) => {
       wanted = joined;
-      const began = performance.now();
-      const stored = await store.session(sessionId);
-      if (!stored) throw notFound(sessionId);
-      const { info } = stored;
-      const secrets = slot.secrets ?? (await recallSecrets(config.secrets, info));
-      const taken = await takeLease(lease, sessionId);
-      hub.poke(sessionId);
-      const session = newSession(sessionId, info.agent, info.cwd, info.additionalDirectories, secrets, slot);
-      const before = knownFrom(info);
-      // Modes and options are as the agent says now; the others stay until it says otherwise.
-      session.known = { ...before, modes: null, configOptions: null };
-      writerFor(session, taken.fence, taken.latestSeq);
-      const open: BecomeLive = {
-        config,
-        store,
-        session,
-        agent: info.agent,
-        cwd: info.cwd,
-        additionalDirectories: info.additionalDirectories,
-        secrets,
-        policy,
-        signal: joined,
-        authMethod: authMethods.get(info.agent),
-      };
-      try {
-        await withAgent(
-          open,
-          async (link) => (await loadResuming()).resumeAgent(open, stored, link, began),
-          (opened) => recordOpening(session, opened, config, before),
-        );
-      } catch (error) {
-        await letGo(session, taken.fence);
-        throw error;
-      }
-      slot.secrets = secrets;
-      return { session, value: session };
+      return (await loadResuming()).wake(parts, { sessionId, slot, policy, signal: joined });
     });
     // It came too late for the opening, and in time for what was to follow.
     wanted?.throwIfAborted();
     return made;
   }
 
-  /** Lets the lease go after a failure; later, where even that cannot be written now. */
-  async function letGo(session: LiveSession, fence: Fence): Promise<void> {
-    await session.writer.settled();
-    try {
-      await database.batch([releaseStatement(fence)]);
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error;
-      settling.later(session.sessionId);
-    }
-  }
-
-  async function settleLeftBehind(sessionId: string, slot: Slot): Promise<void> {
-    const { activity } = slot;
-    if (activity.kind === 'live' || activity.kind === 'prompting') {
-      const stored = await store.session(sessionId);
-      // What runs is ours, and ends by itself.
-      if (stored?.lease.owner === lease.self) return;
-      // Another host took the session over, and this one has not noticed yet.
-      await activity.session.shutdown({ kind: 'taken_over', words: 'the session was taken over by another host' }, 'kill');
-    }
-    const { fence } = await takeLease(lease, sessionId);
-    hub.poke(sessionId);
-    await database.batch([releaseStatement(fence)]);
-  }
+  const settleLeftBehind = async (sessionId: string, slot: Slot): Promise<void> => (await loadResuming()).settleLeftBehind(parts, sessionId, slot);
 
   const settling = createSettling((sessionId) => slots.serially(sessionId, (slot) => settleLeftBehind(sessionId, slot)), limits.settleRetryMs);
 
@@ -233,10 +177,10 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
   }
 
   let signingIn: Promise<Authenticating> | null = null;
-  const authenticating = () => (signingIn ??= loadResuming().then(({ createAuthenticating }) => createAuthenticating({ config, store, authMethods, newSession })));
+  const authenticating = () => (signingIn ??= loadResuming().then(({ createAuthenticating }) => createAuthenticating(parts)));
 
   return {
-    create: createCreate({ config, store, hub, slots, lease, authMethods, newSession, writerFor, opening }),
+    create: createCreate(parts),
     ensure,
     end,
     reportFor(session, how) {
@@ -254,6 +198,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       return [...(held ? held.known : await recallKnown(config.secrets, info)), ...config.knownSecrets];
     },
     settleLeftBehind,
+    later: (sessionId) => settling.later(sessionId),
     authenticate: async (agent, methodId) => (await authenticating()).authenticate(agent, methodId),
   };
 }

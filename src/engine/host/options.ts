@@ -3,7 +3,8 @@ import type { AgentLauncher, AgentProcess, AgentSpec, ClientServices, LeaseOwner
 import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy } from '../types.ts';
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
-import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
+import { isDeeper } from '../acp/bounded.ts';
+import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
 import { withLimits } from '../with-limits.ts';
 
 /** Decides a permission request: an option's id, null to refuse by cancelling, undefined to ask a person. */
@@ -104,13 +105,24 @@ export function configure(options: HostOptions): Config {
     policy: options.policy ?? 'auto',
     preamble,
     limits,
-    clock: options.clock ?? Date.now,
+    clock: wholeClock(options.clock ?? Date.now),
     newId,
     redact: options.redact,
     ownerAlive: options.ownerAlive ?? owners?.alive ?? (() => 'unknown' as const),
     permission: permissionRule(options.permission ?? 'ask'),
     clientFor: eachOnce(options.client),
     owner: { ...(owners?.self ?? { kind: 'host' }), hostId: newId() },
+  };
+}
+
+/** Whole milliseconds, as they are stored. What is no time counts as none having passed: a turn must not fail for it. */
+function wholeClock(clock: () => number): () => number {
+  let last = Math.floor(clock());
+  if (!Number.isSafeInteger(last)) throw invalid(`clock must return milliseconds since 1970; it returned ${String(last)}.`);
+  return () => {
+    const now = Math.floor(clock());
+    if (Number.isSafeInteger(now)) last = now;
+    return last;
   };
 }
 
@@ -143,7 +155,8 @@ export function checkPrompt(content: string | readonly ContentBlock[], limits: L
   if (blocks.every((block) => block.type === 'text' && block.text.trim() === '')) {
     throw invalid('The prompt is empty. Write what the agent should do.');
   }
-  const bytes = new TextEncoder().encode(JSON.stringify(blocks)).length;
+  const json = promptJson(blocks);
+  const bytes = new TextEncoder().encode(json).length;
   if (bytes > limits.promptBytes) {
     throw new RehydrateError('limit_exceeded', `The prompt has ${bytes} bytes; promptBytes allows ${limits.promptBytes}. Send less, or name a file instead of its content.`, {
       limit: 'promptBytes',
@@ -151,7 +164,26 @@ export function checkPrompt(content: string | readonly ContentBlock[], limits: L
       actual: bytes,
     });
   }
-  return blocks;
+  // A copy: what the caller changes later is not in the log, so the agent does not get it either.
+  const copy = JSON.parse(json) as readonly ContentBlock[];
+  if (isDeeper(copy, PROMPT_LEVELS)) throw tooDeep();
+  return copy;
+}
+
+/** What is stored around a block nests, too. */
+const PROMPT_LEVELS = FIXED_LIMITS.nestedLevels - 10;
+
+function tooDeep(): RehydrateError {
+  return new RehydrateError('limit_exceeded', `The prompt nests deeper than ${PROMPT_LEVELS} levels (nestedLevels). Send it as text, or name a file instead.`, { limit: 'nestedLevels', allowed: PROMPT_LEVELS });
+}
+
+function promptJson(blocks: readonly unknown[]): string {
+  try {
+    return JSON.stringify(blocks);
+  } catch (error) {
+    if (error instanceof RangeError) throw tooDeep();
+    throw invalid(`The prompt cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}.`);
+  }
 }
 
 function permissionRule(permission: 'ask' | 'allow' | 'reject' | PermissionRule): PermissionRule {

@@ -17,13 +17,18 @@ export interface Prompts {
 export function createPrompts({ config, store, slots, living }: { config: Config; store: Store; slots: Slots; living: Living }): Prompts {
   async function prompt(sessionId: string, content: readonly ContentBlock[], options: PromptOptions): Promise<PromptResult> {
     const { idempotencyKey: key, signal } = options;
-    if (key !== undefined && (typeof key !== 'string' || key === '')) throw invalid('An idempotency key is a string that is not empty.');
+    if (key !== undefined && (typeof key !== 'string' || key === '' || !key.isWellFormed())) throw invalid('An idempotency key is a well-formed string that is not empty.');
     signal?.throwIfAborted();
     const slot = slots.of(sessionId);
     const running = slot.prompting;
     const hash = hashOf(content);
     if (running) {
-      if (key === undefined || running.idempotencyKey !== key) throw inProgress(sessionId, running.turn?.turnId);
+      if (key === undefined || running.idempotencyKey !== key) {
+        // Another turn runs; one that is over has its result all the same.
+        const prior = key === undefined ? null : await store.turnByKey(sessionId, key);
+        if (prior) return repeat(sessionId, slot, prior, await hash);
+        throw inProgress(sessionId, running.turn?.turnId);
+      }
       if ((await running.hash) !== (await hash)) throw conflict(sessionId, key);
       return unlessAborted(running.result, signal);
     }

@@ -100,7 +100,12 @@ export async function migrate(db: SqlDatabase): Promise<void> {
       );
     }
     const next = MIGRATIONS[version];
-    if (!next) return;
+    if (!next) return ours(db, version);
+    if (version === 0 && (await hasSessions(db)) !== null) {
+      // Another process may have made them since our look.
+      if ((await schemaVersion(db)) > 0) continue;
+      return ours(db, version);
+    }
     try {
       await db.batch([...next.statements.map((sql) => ({ sql })), { sql: `PRAGMA user_version = ${version + 1}` }]);
     } catch (error) {
@@ -109,6 +114,18 @@ export async function migrate(db: SqlDatabase): Promise<void> {
       throw storageError(error, 'The database could not be brought to the current schema');
     }
   }
+}
+
+/** Nothing is left to do; unless the version is another program's. */
+async function ours(db: SqlDatabase, version: number): Promise<void> {
+  if (version > 0 && (await hasSessions(db))?.includes('lease_generation')) return;
+  throw new RehydrateError('invalid_argument', `The database is another program's: its user_version is ${version}, and its tables are not those of acp-rehydrate. Nothing was changed. Use another file.`, { version });
+}
+
+/** The text that made the table of sessions, or null when there is none. */
+async function hasSessions(db: SqlDatabase): Promise<string | null> {
+  const [row] = await db.query(`SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'acp_sessions'`);
+  return row ? String(row['sql']) : null;
 }
 
 async function schemaVersion(db: SqlDatabase): Promise<number> {

@@ -1,5 +1,5 @@
 /** What the engine reads. Every failure is told in the contract's words. */
-import type { Row, SqlDatabase, SqlValue } from '../ports.ts';
+import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import type { SessionEvent } from '../types.ts';
 import { storageError } from './errors.ts';
 import { toEvent, toSession, toTurn, type StoredAgentSession, type StoredSession, type StoredTurn } from './rows.ts';
@@ -34,6 +34,9 @@ export interface Store {
 const PAGE = 256;
 /** The number of the last event comes from the log: the row's own is behind it while an agent streams. */
 const SESSIONS = `SELECT *, (SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id) AS last_seq FROM acp_sessions`;
+/** Reads a session as part of a batch: what was just written, without a look of its own that could fail. */
+export const sessionStatement = (sessionId: string): Statement => ({ sql: `${SESSIONS} WHERE session_id = ?`, params: [sessionId] });
+
 const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
 
 export function createStore(db: SqlDatabase): Store {
@@ -107,7 +110,7 @@ export function createStore(db: SqlDatabase): Store {
     async hasMessages(sessionId) {
       const [row] = await query(
         `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND kind = 'update'
-AND json_extract(payload, '$.sessionUpdate') IN ('user_message_chunk', 'agent_message_chunk') LIMIT 1`,
+AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') IN ('user_message_chunk', 'agent_message_chunk') END LIMIT 1`,
         [sessionId],
       );
       return row !== undefined;

@@ -1,7 +1,7 @@
 /**
  * What a browser downloads for the engine alone, minified and compressed. The promise is 25 kB gzip. What a page loads for
  * `createHost` keeps it; what only a resume and the record need (telling refusals apart, matching replays, rendering
- * the transcript) is a part of its own, which the host fetches when it opens. Together they are about 49 kB.
+ * the transcript) is a part of its own, which the host fetches when it opens. Together they are about 51 kB.
  */
 import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 const ENGINE = fileURLToPath(new URL('../../../src/engine', import.meta.url));
 const PROMISED_BYTES = 25_000;
 /** As it is, with a little room: growth past it is to be noticed. */
-const WHOLE_BYTES = 50_000;
+const WHOLE_BYTES = 53_000;
 
 const gzipped = (code: string | Uint8Array): number => gzipSync(code, { level: 9 }).length;
 

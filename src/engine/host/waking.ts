@@ -1,0 +1,85 @@
+/** A session of the record becomes live again, or is at least no longer somebody's who is gone. */
+import { SqlError } from '../ports.ts';
+import { notFound, releaseStatement } from './lease.ts';
+import { takeLease } from './take-lease.ts';
+import type { Fence } from '../storage/statements.ts';
+import type { ResumePolicy } from '../types.ts';
+import { resumeAgent } from './become-live.ts';
+import { knownFrom } from './last-known.ts';
+import type { LiveSession } from './live-session.ts';
+import type { LivingParts } from './living.ts';
+import { recordOpening, withAgent, type BecomeLive } from './opening.ts';
+import { recallSecrets } from './secrets.ts';
+import type { Slot } from './slots.ts';
+
+export interface Wake {
+  readonly sessionId: string;
+  readonly slot: Slot;
+  readonly policy: ResumePolicy;
+  readonly signal: AbortSignal;
+}
+
+/** Takes the lease and resumes; call it inside `opening`. When it fails, the lease is free again and no agent is left. */
+export async function wake({ config, store, hub, lease, authMethods, newSession, writerFor }: LivingParts, { sessionId, slot, policy, signal }: Wake): Promise<{ session: LiveSession; value: LiveSession }> {
+  const began = performance.now();
+  const stored = await store.session(sessionId);
+  if (!stored) throw notFound(sessionId);
+  const { info } = stored;
+  const secrets = slot.secrets ?? (await recallSecrets(config.secrets, info));
+  const taken = await takeLease(lease, sessionId);
+  hub.poke(sessionId);
+  const session = newSession(sessionId, info.agent, info.cwd, info.additionalDirectories, secrets, slot);
+  const before = knownFrom(info);
+  // Modes and options are as the agent says now; the others stay until it says otherwise.
+  session.known = { ...before, modes: null, configOptions: null };
+  writerFor(session, taken.fence, taken.latestSeq);
+  const open: BecomeLive = {
+    config,
+    store,
+    session,
+    agent: info.agent,
+    cwd: info.cwd,
+    additionalDirectories: info.additionalDirectories,
+    secrets,
+    policy,
+    signal,
+    authMethod: authMethods.get(info.agent),
+  };
+  try {
+    await withAgent(
+      open,
+      (link) => resumeAgent(open, stored, link, began),
+      (opened) => recordOpening(session, opened, config, before),
+    );
+  } catch (error) {
+    await session.writer.settled();
+    await letGo(lease, taken.fence);
+    throw error;
+  }
+  slot.secrets = secrets;
+  return { session, value: session };
+}
+
+/** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */
+export async function settleLeftBehind({ store, hub, lease, config }: LivingParts, sessionId: string, { activity }: Slot): Promise<void> {
+  if (activity.kind === 'live' || activity.kind === 'prompting') {
+    const stored = await store.session(sessionId);
+    // What runs is ours, and ends by itself.
+    if (stored?.lease.owner === lease.self) return;
+    // Another host took the session over, and this one has not noticed yet.
+    await activity.session.shutdown({ kind: 'taken_over', words: 'the session was taken over by another host' }, 'kill');
+  }
+  const { fence } = await takeLease(lease, sessionId);
+  hub.poke(sessionId);
+  await config.database.batch([releaseStatement(fence)]);
+}
+
+/** Lets the lease go after a failure; later, where even that cannot be written now. */
+export async function letGo(lease: LivingParts['lease'], fence: Fence): Promise<void> {
+  try {
+    await lease.db.batch([releaseStatement(fence)]);
+  } catch (error) {
+    if (!(error instanceof SqlError)) throw error;
+    lease.later(fence.sessionId);
+  }
+}

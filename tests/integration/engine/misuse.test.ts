@@ -1,0 +1,246 @@
+/** Answers that are lost, clocks, ids and prompts that are odd, databases of others: what is told is true, and nothing is left held. */
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { createHost, SqlError, type ContentBlock, type Host, type HostOptions, type SessionEvent, type SqlDatabase, type Statement } from '../../../src/engine/index.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { CWD, QUICK, until } from './helpers.ts';
+
+type Fault = (statements: readonly Statement[]) => 'before' | 'after' | null;
+
+/** A database on which a batch fails, before it is written or behind it: then its answer is lost. */
+async function world(options: Partial<HostOptions> = {}) {
+  const db = await openNodeSqlite(':memory:');
+  const faults: { next: Fault; kind: 'io' | 'full'; reads: boolean } = { next: () => null, kind: 'io', reads: false };
+  const fail = () => Promise.reject(new SqlError(faults.kind, 'injected'));
+  const faulty: SqlDatabase = {
+    query: (sql, params) => (faults.reads ? fail() : db.query(sql, params)),
+    close: () => db.close(),
+    async batch(statements) {
+      const when = faults.next(statements);
+      if (when === 'before') return fail();
+      const results = await db.batch(statements);
+      return when === 'after' ? fail() : results;
+    },
+  };
+  const hosts: Host[] = [];
+  onTestFinished(async () => {
+    faults.next = () => null;
+    for (const host of hosts) await host.sleep();
+    await db.close();
+  });
+  const agents = inProcessLauncher({});
+  const wake = async (more: Partial<HostOptions> = {}) => {
+    const host = await createHost({ database: faulty, agents, limits: { ...QUICK, settleRetryMs: 5 }, ...options, ...more });
+    hosts.push(host);
+    return host;
+  };
+  return { db, faults, wake };
+}
+
+const once = (match: RegExp, when: 'before' | 'after'): Fault => {
+  let done = false;
+  return (statements) => (!done && statements.some(({ sql }) => match.test(sql)) ? ((done = true), when) : null);
+};
+const TAKE = /SET lease_owner = \?, lease_generation/;
+const CREATE = { agent: 'demo', cwd: CWD, sessionId: 's' };
+const leaseOwner = async (db: SqlDatabase) => (await db.query('SELECT lease_owner FROM acp_sessions'))[0]?.['lease_owner'];
+
+describe('I9: an answer that is lost leaves no lease behind', () => {
+  it('of create: it was written, so it is there', async () => {
+    const { faults, wake } = await world();
+    const host = await wake();
+    faults.next = once(/INSERT INTO acp_sessions /, 'after');
+    expect((await host.create(CREATE)).state).toBe('live');
+    await expect(host.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
+  });
+
+  it('create needs no look at the record behind its batch', async () => {
+    const { faults, wake } = await world();
+    const host = await wake();
+    faults.next = (statements) => ((faults.reads = statements.some(({ sql }) => sql.includes('INSERT INTO acp_sessions '))), null);
+    expect(await host.create(CREATE)).toMatchObject({ sessionId: 's', agent: 'demo', state: 'live' });
+    faults.reads = false;
+  });
+
+  it('of taking it: it was taken, so the prompt goes on', async () => {
+    const { faults, wake } = await world();
+    const host = await wake();
+    await host.create(CREATE);
+    await host.close('s');
+    faults.next = once(TAKE, 'after');
+    await expect(host.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
+  });
+
+  it.each(['resume', 'delete'] as const)('of taking it, where nothing can be read: %s fails, and the lease is let go as soon as the storage works', async (what) => {
+    const { db, faults, wake } = await world();
+    const host = await wake();
+    await host.create(CREATE);
+    await host.close('s');
+    const lost = once(TAKE, 'after');
+    faults.next = (statements) => {
+      const when = lost(statements);
+      if (when) faults.reads = true;
+      return when;
+    };
+    await expect(host[what]('s')).rejects.toBeInstanceOf(Error);
+    expect(await leaseOwner(db)).not.toBeNull();
+    faults.reads = false;
+    await until(async () => (await leaseOwner(db)) === null);
+  });
+
+  it('of delete: it is gone, and whoever followed it is told', async () => {
+    const { faults, wake } = await world();
+    const host = await wake();
+    await host.create(CREATE);
+    const following = (async () => {
+      const seen: SessionEvent[] = [];
+      for await (const event of host.events('s')) seen.push(event);
+      return seen;
+    })();
+    faults.next = once(/DELETE FROM acp_sessions/, 'after');
+    await host.delete('s');
+    expect((await following).length).toBeGreaterThan(0);
+    await expect(host.get('s')).rejects.toMatchObject({ code: 'session_not_found' });
+  });
+
+  it('a delete on a full disk says so, and the lease is free when there is room again', async () => {
+    const { db, faults, wake } = await world();
+    const host = await wake();
+    await host.create(CREATE);
+    await host.close('s');
+    faults.kind = 'full';
+    faults.next = (statements) => (statements.some(({ sql }) => TAKE.test(sql)) ? null : 'before');
+    await expect(host.delete('s')).rejects.toMatchObject({ code: 'storage_full', message: expect.stringContaining('could not be deleted') as string });
+    faults.next = () => null;
+    await until(async () => (await leaseOwner(db)) === null);
+    const other = await wake();
+    await expect(other.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
+  });
+});
+
+describe('sessions of the same name', () => {
+  it('I2: a follower of one that another host deleted ends when this host makes its namesake', async () => {
+    const { wake } = await world();
+    const host = await wake();
+    await host.create(CREATE);
+    await host.prompt('s', 'one');
+    const following = (async () => {
+      const seen: number[] = [];
+      for await (const event of host.events('s')) seen.push(event.seq);
+      return seen;
+    })();
+    await host.close('s');
+    const other = await wake();
+    await other.delete('s');
+    await host.create(CREATE);
+    await host.prompt('s', 'two');
+    const seen = await following;
+    expect(seen).toEqual(seen.map((_, index) => index + 1));
+  });
+
+  it('sleep waits for a delete that was asked before it', async () => {
+    const { db, wake } = await world();
+    const host = await wake();
+    await host.create(CREATE);
+    const deleted = host.delete('s');
+    await host.sleep();
+    expect(await db.query('SELECT * FROM acp_sessions')).toEqual([]);
+    await deleted;
+  });
+});
+
+describe('odd arguments', () => {
+  it('a clock with fractions', async () => {
+    const { wake } = await world({ clock: () => performance.timeOrigin + performance.now() });
+    const host = await wake();
+    await host.create(CREATE);
+    await expect(host.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
+    expect(Number.isInteger((await host.get('s')).updatedAt)).toBe(true);
+  });
+
+  it('a clock that tells no time is refused; one that stops telling it keeps the last', async () => {
+    await expect((await world()).wake({ clock: () => Number.NaN })).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('clock') as string });
+    let now = 1_000;
+    const host = await (await world()).wake({ clock: () => now });
+    await host.create(CREATE);
+    now = Number.NaN;
+    await expect(host.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
+  });
+
+  it.each(['\ud800', 'a\udc00'])('an id that is no well-formed text: %j', async (id) => {
+    const host = await (await world()).wake();
+    await expect(host.create({ ...CREATE, sessionId: id })).rejects.toMatchObject({ code: 'invalid_argument' });
+    await host.create(CREATE);
+    await expect(host.prompt('s', 'Hello', { idempotencyKey: id })).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
+  it('I5: a key whose turn is over gives its result while another turn runs', async () => {
+    const host = await (await world()).wake();
+    await host.create(CREATE);
+    const first = await host.prompt('s', 'one', { idempotencyKey: 'k1' });
+    const running = host.prompt('s', 'stream 200 chunks', { idempotencyKey: 'k2' });
+    await expect(host.prompt('s', 'one', { idempotencyKey: 'k1' })).resolves.toMatchObject({ turnId: first.turnId, repeated: true });
+    await expect(host.prompt('s', 'other', { idempotencyKey: 'k1' })).rejects.toMatchObject({ code: 'idempotency_conflict' });
+    await expect(host.prompt('s', 'new', { idempotencyKey: 'k3' })).rejects.toMatchObject({ code: 'turn_in_progress' });
+    await running;
+  });
+
+  it('I1: content that is changed behind the call is neither stored nor sent', async () => {
+    const host = await (await world()).wake();
+    await host.create(CREATE);
+    const content = [{ type: 'text' as const, text: 'say original' }];
+    const prompting = host.prompt('s', content);
+    content[0]!.text = 'say changed';
+    content.push({ type: 'text', text: 'more' });
+    await prompting;
+    const texts = JSON.stringify((await host.history('s')).map((event) => event.payload));
+    expect(texts).toContain('say original');
+    expect(texts).not.toMatch(/changed|more"/);
+  });
+
+  const deep = (levels: number) => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`) as Record<string, unknown>;
+  const circle: Record<string, unknown> = {};
+  circle['self'] = circle;
+  it.each<[string, unknown, string]>([
+    ['1000 levels', deep(1_000), 'limit_exceeded'],
+    ['20000 levels', deep(20_000), 'limit_exceeded'],
+    ['a circle', circle, 'invalid_argument'],
+    ['a BigInt', { n: 1n }, 'invalid_argument'],
+  ])('a prompt with %s is refused, and the session goes on', async (_what, meta, code) => {
+    const { wake } = await world();
+    const host = await wake();
+    await host.create(CREATE);
+    await expect(host.prompt('s', [{ type: 'text', text: 'Hello', _meta: meta } as ContentBlock])).rejects.toMatchObject({ code });
+    await host.prompt('s', [{ type: 'text', text: 'Hello', _meta: deep(900) } as ContentBlock]);
+    await host.sleep();
+    const next = await wake();
+    await expect(next.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
+  });
+
+  it.each<[string, (host: Host) => Promise<unknown>]>([
+    ['get', (host) => host.get(undefined as never)],
+    ['history', (host) => host.history({} as never)],
+    ['history limit', (host) => host.history('s', { limit: 1e20 })],
+    ['list limit', (host) => host.list({ limit: 1e20 })],
+  ])('%s', async (_what, call) => {
+    const host = await (await world()).wake();
+    await host.create(CREATE);
+    await expect(call(host)).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});
+
+describe('the database of another program', () => {
+  it.each([
+    ['its own version 1', ['CREATE TABLE notes (id)', 'PRAGMA user_version = 1']],
+    ['a negative version', ['PRAGMA user_version = -3']],
+    ['a table of our name', ['CREATE TABLE acp_sessions (id)']],
+    ['a table of our name, and version 1', ['CREATE TABLE acp_sessions (id)', 'PRAGMA user_version = 1']],
+  ])('%s: it is said, and nothing is changed', async (_what, statements) => {
+    const db = await openNodeSqlite(':memory:');
+    onTestFinished(() => db.close());
+    await db.batch(statements.map((sql) => ({ sql })));
+    const before = [await db.query('SELECT * FROM sqlite_schema'), await db.query('PRAGMA user_version')];
+    await expect(createHost({ database: db, agents: inProcessLauncher({}) })).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringMatching(/another program/) as string });
+    expect([await db.query('SELECT * FROM sqlite_schema'), await db.query('PRAGMA user_version')]).toEqual(before);
+  });
+});

@@ -67,10 +67,33 @@ export function wholeForms(value: string): string[] {
   return [value, value.trim(), ...(token ? [token] : [])];
 }
 
-/** One pass over the text for all values; of two that begin at the same place, the longer one. */
+/**
+ * One pass over the text for all values. Occurrences that overlap go as one, with the names of what it holds: of each, what
+ * is left beside another one would still be secret. (Of two that begin at the same place the longer one is enough.)
+ */
 export function replacer(forms: ReadonlyMap<string, string>): (text: string) => string {
   if (forms.size === 0) return (text) => text;
   const longestFirst = [...forms.keys()].sort((a, b) => b.length - a.length);
   const pattern = new RegExp(longestFirst.map((form) => form.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')).join('|'), 'g');
-  return (text) => text.replace(pattern, (found) => `[secret ${forms.get(found) ?? ''}]`);
+  return (text) => {
+    let out = '';
+    let end = 0;
+    let names = new Set<string>();
+    const mark = (): string => (names.size === 0 ? '' : `[secret ${[...names].join(', ')}]`);
+    pattern.lastIndex = 0;
+    for (let match = pattern.exec(text); match; match = pattern.exec(text)) {
+      const [found] = match;
+      if (match.index >= end) {
+        out += mark() + text.slice(end, match.index);
+        names = new Set();
+      }
+      // One that lies whole in another has nothing to add.
+      if (match.index + found.length > end) {
+        end = match.index + found.length;
+        names.add(forms.get(found) ?? '');
+      }
+      pattern.lastIndex = match.index + 1;
+    }
+    return end === 0 ? text : out + mark() + text.slice(end);
+  };
 }

@@ -3,11 +3,13 @@ import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { nodeClientServices } from '../../../src/adapters/stdio/index.ts';
+import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { nodeClientServices, stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import { sliceLines } from '../../../src/adapters/stdio/client/files.ts';
-import { OutputTail } from '../../../src/adapters/stdio/client/output-tail.ts';
 import { guard } from '../../../src/adapters/stdio/guard.ts';
+import { messageLine } from '../../../src/adapters/stdio/json-rpc.ts';
 import { carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
+import { createHost, DEFAULT_LIMITS } from '../../../src/engine/index.ts';
 import type { ClientServices } from '../../../src/engine/ports.ts';
 
 let base: string;
@@ -196,6 +198,71 @@ describe('what cannot be read says so', () => {
   });
 });
 
+describe('I10: no answer is too large for a message', () => {
+  const size = (answer: unknown): number => Buffer.byteLength(messageLine({ jsonrpc: '2.0', id: 1, result: answer }));
+  const mib = 1024 * 1024;
+
+  it('a file that grows when it is encoded is refused, and read in parts', async () => {
+    services = nodeClientServices();
+    const file = path.join(root, 'f');
+    const grows = [Buffer.alloc(8 * mib), Buffer.from('\u2028'.repeat(5.5 * mib)), Buffer.from('"'.repeat(16 * mib))];
+    for (const bytes of grows) {
+      writeFileSync(file, Buffer.concat([Buffer.from('one\n'), bytes.subarray(0, 16 * mib - 4)]));
+      await expect(read(file)).rejects.toMatchObject({ code: -32603, data: { limit: 'messageBytes' }, message: expect.stringContaining('messageBytes') as string });
+      expect(await read(file, { limit: 1 })).toEqual({ content: 'one' });
+    }
+    for (const fits of ['x'.repeat(16 * mib), 'é'.repeat(8 * mib), '\0'.repeat(5 * mib)]) {
+      writeFileSync(file, fits);
+      expect((await read(file))['content']).toBe(fits);
+    }
+  });
+
+  it('what is named in an error is shortened', async () => {
+    const long = 'n'.repeat(12 * mib);
+    const requests: [string, object][] = [
+      ['fs/read_text_file', { path: path.join(root, long) }],
+      ['fs/read_text_file', { path: path.join(outside, long) }],
+      ['terminal/output', { terminalId: long }],
+      ['terminal/create', { command: long }],
+      ['terminal/create', { command: 'true', cwd: `/${long}` }],
+    ];
+    for (const [method, params] of requests) {
+      const error = await ask(method, { ...params }).then(() => expect.unreachable(), (reason: { code: number; message: string; data: unknown }) => reason);
+      expect(size({ message: error.message, data: error.data })).toBeLessThan(64 * 1024);
+      expect(error).toMatchObject({ code: expect.any(Number) as number, message: expect.stringContaining('n…') as string });
+    }
+  });
+
+  it('a file of 8 MiB of NULs is answered with an error, and the turn goes on', async () => {
+    const script = path.join(base, 'agent.mjs');
+    writeFileSync(path.join(root, 'zeros'), '');
+    truncateSync(path.join(root, 'zeros'), 8 * mib);
+    writeFileSync(
+      script,
+      `import { createInterface } from 'node:readline';
+      const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n');
+      let cwd, prompt;
+      createInterface({ input: process.stdin }).on('line', (line) => {
+        const { id, method, params, error } = JSON.parse(line);
+        if (method === 'initialize') send({ id, result: { protocolVersion: 1, agentCapabilities: {} } });
+        else if (method === 'session/new') (({ cwd } = params), send({ id, result: { sessionId: 'x' } }));
+        else if (method === 'session/prompt') ((prompt = id), send({ id: 50, method: 'fs/read_text_file', params: { sessionId: 'x', path: cwd + '/zeros' } }));
+        else if (id === 50) {
+          send({ method: 'session/update', params: { sessionId: 'x', update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: JSON.stringify(error) } } } });
+          send({ id: prompt, result: { stopReason: 'end_turn' } });
+        }
+      });`,
+    );
+    const database = await openNodeSqlite(':memory:');
+    const host = await createHost({ database, agents: stdioLauncher({ agents: { reads: { command: process.execPath, args: [script] } } }), client: nodeClientServices() });
+    const { sessionId } = await host.create({ agent: 'reads', cwd: root });
+    expect(await host.prompt(sessionId, 'go')).toMatchObject({ stopReason: 'end_turn' });
+    expect(JSON.stringify(await host.history(sessionId))).toContain('messageBytes');
+    await host.sleep();
+    await database.close();
+  });
+});
+
 describe('only what is offered', () => {
   it('is advertised and answered', async () => {
     const cases: [object, object][] = [
@@ -247,6 +314,21 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
     await wait(id);
     expect(await output(id)).toMatchObject({ output: 'éé', truncated: true });
     await expect(sh('true', { outputByteLimit: 2 ** 40 })).rejects.toMatchObject({ data: { limit: 'outputMaxBytes' } });
+  });
+
+  it.each([
+    ['NULs', 'head -c 8388608 /dev/zero; printf "e\\n🦊"', 'e\n🦊'],
+    ['bytes that are no text', 'head -c 16777210 /dev/zero | tr "\\000" "\\377"; printf end', 'end'],
+  ])('I10: cut their output further when it is too large for a message: %s', async (_name, script, end) => {
+    services = nodeClientServices();
+    const id = await sh(script, { outputByteLimit: 16 * 1024 * 1024 });
+    await wait(id);
+    const answer = await output(id);
+    expect(answer['truncated']).toBe(true);
+    expect(String(answer['output']).endsWith(end)).toBe(true);
+    const bytes = Buffer.byteLength(messageLine(answer));
+    expect(bytes).toBeLessThan(DEFAULT_LIMITS.messageBytes - 64 * 1024 + 100);
+    expect(bytes).toBeGreaterThan(DEFAULT_LIMITS.messageBytes - 64 * 1024 - 100);
   });
 
   it('I8: a signal is told as one', async () => {
@@ -336,20 +418,5 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
     const waiting = ask('terminal/wait_for_exit', { terminalId: id }, 's', controller.signal);
     controller.abort(new Error('gone'));
     await expect(waiting).rejects.toThrow('gone');
-  });
-});
-
-describe('OutputTail', () => {
-  it('never gives half a character, at either end, however it came', () => {
-    const bytes = Buffer.from('aé漢🦊'.repeat(30));
-    for (const limit of [0, 1, 2, 3, 4, 5, 17, 1_000]) {
-      const tail = new OutputTail(limit);
-      for (const byte of bytes) {
-        tail.push(Buffer.from([byte]));
-        expect(tail.read().text).not.toContain('\ufffd');
-      }
-      expect(Buffer.byteLength(tail.read().text)).toBeLessThanOrEqual(limit);
-      expect(tail.read().truncated).toBe(limit < bytes.length);
-    }
   });
 });

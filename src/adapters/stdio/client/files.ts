@@ -1,6 +1,8 @@
 /** ACP's `fs/read_text_file` and `fs/write_text_file`. */
+import { DEFAULT_LIMITS } from '../../../engine/limits.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
-import type { ClientLimits } from './limits.ts';
+import { fitsEncoded } from './encoded.ts';
+import { ANSWER_BYTES, type ClientLimits } from './limits.ts';
 import { countParam, limitExceeded, refused, textParam } from './request.ts';
 import { fileProblem, openToRead, openToWrite } from './roots.ts';
 
@@ -20,7 +22,10 @@ export async function readTextFile(request: ClientServiceRequest, limits: Client
       if (error instanceof TypeError) throw refused(`${asked} is not UTF-8 text.`, { path: asked });
       throw error;
     }
-    return { content: sliceLines(text, line, limit) };
+    const content = sliceLines(text, line, limit);
+    // Read in parts, it may still be had.
+    if (!fitsEncoded(content, ANSWER_BYTES)) throw limitExceeded('messageBytes', DEFAULT_LIMITS.messageBytes, `What is asked of ${asked} does not fit into one message; ask for fewer lines`);
+    return { content };
   } catch (error) {
     throw fileProblem(error, asked);
   } finally {

@@ -1,15 +1,22 @@
 /** Errors and parameters of ACP requests from an agent. */
+import { ERROR_CHARS } from './limits.ts';
 
-/** Becomes the JSON-RPC error of the answer. */
+/** Becomes the JSON-RPC error of the answer, which stays small whatever it names. */
 export class ClientRequestError extends Error {
   override readonly name = 'ClientRequestError';
   readonly code: number;
   readonly data: Readonly<Record<string, unknown>>;
   constructor(code: number, message: string, data: Readonly<Record<string, unknown>> = {}) {
-    super(message);
+    super(shortened(message));
     this.code = code;
-    this.data = data;
+    this.data = Object.fromEntries(Object.entries(data).map(([name, value]) => [name, typeof value === 'string' ? shortened(value) : value]));
   }
+}
+
+/** Without its middle: what went wrong stands at the end. */
+function shortened(text: string): string {
+  if (text.length <= ERROR_CHARS) return text;
+  return `${text.slice(0, ERROR_CHARS / 2)}…${text.slice(-ERROR_CHARS / 2)}`;
 }
 
 export const invalid = (message: string): ClientRequestError => new ClientRequestError(-32602, `Invalid params: ${message}.`);

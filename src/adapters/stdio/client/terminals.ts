@@ -6,7 +6,8 @@ import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { type RunningProcess, startProcess } from '../agent-process.ts';
 import { STDIO_LIMITS } from '../limits.ts';
 import { cwdProblem, startProblem } from '../start-problem.ts';
-import type { ClientLimits } from './limits.ts';
+import { encodedEnd } from './encoded.ts';
+import { ANSWER_BYTES, type ClientLimits } from './limits.ts';
 import { OutputTail } from './output-tail.ts';
 import { ClientRequestError, countParam, invalid, limitExceeded, notFound, textParam } from './request.ts';
 
@@ -67,7 +68,8 @@ export class Terminals {
   output(request: ClientServiceRequest): unknown {
     const terminal = this.#find(request);
     const { text, truncated } = terminal.output.read();
-    return { output: text, truncated, ...(terminal.status === null ? {} : { exitStatus: terminal.status }) };
+    const output = encodedEnd(text, ANSWER_BYTES);
+    return { output, truncated: truncated || output !== text, ...(terminal.status === null ? {} : { exitStatus: terminal.status }) };
   }
 
   async waitForExit(request: ClientServiceRequest): Promise<ExitStatus> {

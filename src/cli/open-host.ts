@@ -86,10 +86,10 @@ export async function openHost(call: Call, permission: 'ask' | 'allow' | 'reject
   });
 }
 
-/** A host that only reads, or deletes: it has no agents. */
+/** A host that only reads, or deletes: it has no agents. Its transcripts are redacted as far as the environment has the secrets. */
 export async function openReader(file: string): Promise<OpenHost> {
   const database = await openDatabase(file);
-  return openOn(database, file, async () => undefined, { agents: {}, preamble: { files: preambleFiles({ scope: file }) } });
+  return openOn(database, file, async () => undefined, { agents: {}, preamble: { files: preambleFiles({ scope: file }) }, secrets: sessionSecrets([]) });
 }
 
 async function openOn(database: SqlDatabase, file: string, killAgents: () => Promise<void>, options: Omit<Parameters<typeof createHost>[0], 'database'>): Promise<OpenHost> {

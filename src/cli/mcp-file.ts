@@ -23,14 +23,17 @@ export function mcpServers(value: unknown, file: string): McpServer[] {
   return Object.entries(table).map(([name, entry]) => settingsServer(name, entry, file));
 }
 
+/** Fields stay as they are, but for the pairs that such a server does not have: nobody would take values out of them. */
 function acpServer(entry: unknown, where: string, file: string): McpServer {
   if (!isRecord(entry) || typeof entry['name'] !== 'string') throw invalid(file, `${where} has no name`);
   const { name } = entry;
   if (typeof entry['command'] === 'string') {
-    return { ...entry, name, command: entry['command'], args: strings(entry['args'] ?? [], `${name}: args`, file), env: pairs(entry['env'] ?? [], `${name}: env`, file) };
+    const { headers: _headers, ...rest } = entry;
+    return { ...rest, name, command: entry['command'], args: strings(entry['args'] ?? [], `${name}: args`, file), env: pairs(entry['env'] ?? [], `${name}: env`, file) };
   }
   if (typeof entry['url'] === 'string' && (entry['type'] === 'http' || entry['type'] === 'sse')) {
-    return { ...entry, type: entry['type'], name, url: entry['url'], headers: pairs(entry['headers'] ?? [], `${name}: headers`, file) };
+    const { env: _env, ...rest } = entry;
+    return { ...rest, type: entry['type'], name, url: entry['url'], headers: pairs(entry['headers'] ?? [], `${name}: headers`, file) };
   }
   throw invalid(file, `${name} has neither a command nor a type (http, sse) with a url`);
 }

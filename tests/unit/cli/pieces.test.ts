@@ -97,6 +97,16 @@ describe('MCP files', () => {
     ]);
   });
 
+  it('holds no field of the other kind of server: values in it would be stored', () => {
+    const pairs = [{ name: 'Authorization', value: 'hunter2' }];
+    const servers = mcpServers([{ name: 'a', command: '/bin/a', args: [], headers: pairs, _meta: { k: 1 } }, { name: 'b', type: 'http', url: 'https://b', env: pairs, _meta: { k: 1 } }], 'f');
+    expect(servers).toEqual([
+      { name: 'a', command: '/bin/a', args: [], env: [], _meta: { k: 1 } },
+      { name: 'b', type: 'http', url: 'https://b', headers: [], _meta: { k: 1 } },
+    ]);
+    expect(servers.map((server) => ['env' in server, 'headers' in server])).toEqual([[true, false], [false, true]]);
+  });
+
   it.each([
     [{}, /neither an array/],
     ['x', /neither an array/],

@@ -1,4 +1,5 @@
 /** Where the page is: scenario, agent, policy and session; what a link or an earlier visit says about that. */
+import { signal } from '@preact/signals';
 import type { ResumePolicy } from '../../src/engine/types.ts';
 import { scenarioNamed, type Scenario } from '../scenarios/index.ts';
 import { agentFor, agentNamed } from './agents.ts';
@@ -15,12 +16,19 @@ export class Places {
   #memory: Memory = NO_MEMORY;
   /** What earlier visits left, while their database is not open. */
   #suspended: Memory | null = null;
+  #move = 0;
+  /** Scenario and agent are chosen, and their session is not shown yet. */
+  readonly going = signal(false);
 
   constructor(pg: Playground, fixed: Place | undefined) {
     this.#pg = pg;
     this.#fixed = fixed;
   }
 
+  /** Another number whenever the page goes to another place. What began at one place is not carried on at the next. */
+  get move(): number {
+    return this.#move;
+  }
   get branches(): readonly BranchMemory[] {
     return this.#memory.branches;
   }
@@ -96,8 +104,12 @@ export class Places {
     await this.show(sessionId, []);
   }
 
-  /** Shows a place: its last session where this browser has one, else a fresh start. */
-  async goTo(place: Place, from: 'start' | 'link'): Promise<void> {
+  /** Shows a place: its last session where this browser has one, else a fresh start. Gives the move that went there. */
+  goTo(place: Place, from: 'start' | 'link'): Promise<number> {
+    return this.#go((move) => this.#follow(place, from, move));
+  }
+
+  async #follow(place: Place, from: 'start' | 'link', move: number): Promise<void> {
     const pg = this.#pg;
     const agents = pg.bridge.agents.value;
     const scenario = scenarioNamed(place.scenario ?? this.#memory.scenario ?? undefined);
@@ -113,18 +125,25 @@ export class Places {
     const wanted = place.step;
     const steps = kept ? firstOpen(kept.progress, scenario) : 0;
     if (kept && (there || kept.sessionId === null) && (wanted === undefined || wanted === steps || (from === 'start' && wanted <= steps))) {
-      await this.show(there ? kept.sessionId : null, kept.progress);
+      await this.#show(there ? kept.sessionId : null, kept.progress, move);
     } else {
-      await this.show(null, []);
+      await this.#show(null, [], move);
     }
   }
 
   /** Shows a session, or the empty start of a new one. What was live sleeps. */
   async show(sessionId: string | null, progress: readonly StepProgress[]): Promise<void> {
+    await this.#go((move) => this.#show(sessionId, progress, move));
+  }
+
+  async #show(sessionId: string | null, progress: readonly StepProgress[], move: number): Promise<void> {
     const pg = this.#pg;
-    if (sessionId !== pg.sessionId.value) {
+    if (move !== this.#move) return;
+    // A session that is still being created has no id to tell it by.
+    if (sessionId !== pg.sessionId.value || pg.sending.value) {
       await pg.time.close();
       await pg.keeper.sleep();
+      if (move !== this.#move) return;
       pg.keeper.dispatch({ type: 'host', status: 'awake' });
       pg.keeper.dispatch({ type: 'host', status: 'asleep' });
     }
@@ -132,7 +151,8 @@ export class Places {
     pg.note.value = null;
     pg.play.linkWaits.value = null;
     pg.sessionId.value = sessionId;
-    pg.play.progress.value = progress;
+    // A step that was left while it ran has not been seen to end.
+    pg.play.progress.value = progress.map((step) => (step.state === 'running' ? { ...step, state: 'waiting' } : step));
     pg.report.value = null;
     pg.watch.forget();
     pg.live.value = EMPTY_VIEW;
@@ -155,15 +175,27 @@ export class Places {
 
   async #switchTo(scenario: Scenario, agent: string): Promise<void> {
     const pg = this.#pg;
-    await pg.attempt(async () => {
+    await pg.attempt(() => this.#go(async (move) => {
       pg.scenario.value = scenario;
       pg.agent.value = agent;
       this.choosePolicy(scenario.policy);
       await pg.opened;
       const kept = this.#memory.places[this.#key()];
       const there = kept?.sessionId ? await pg.watch.has(kept.sessionId) : false;
-      await this.show(there ? kept!.sessionId : null, there ? kept!.progress : []);
-    });
+      await this.#show(there ? kept!.sessionId : null, there ? kept!.progress : [], move);
+    }));
+  }
+
+  /** Goes to a place, unless another one is gone to meanwhile. */
+  async #go(run: (move: number) => Promise<void>): Promise<number> {
+    const move = ++this.#move;
+    this.going.value = true;
+    try {
+      await run(move);
+    } finally {
+      if (move === this.#move) this.going.value = false;
+    }
+    return move;
   }
 
   #key(): string {

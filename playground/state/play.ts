@@ -41,14 +41,18 @@ export class Play {
     const index = this.next.value;
     const step = this.#pg.scenario.value.steps[index];
     if (!step || this.running.value || this.blocked.value) return;
+    const { move } = this.#pg.places;
+    const came = (progress: StepProgress) => {
+      if (move === this.#pg.places.move) this.#set(index, progress);
+    };
     this.running.value = true;
     this.linkWaits.value = null;
     this.#set(index, { state: 'running', why: '' });
     try {
       const result = await runStep(step, this.#stage());
-      this.#set(index, result.ok ? { state: 'done', why: '' } : { state: 'differs', why: result.why });
+      came(result.ok ? { state: 'done', why: '' } : { state: 'differs', why: result.why });
     } catch (error) {
-      this.#set(index, { state: 'differs', why: errorWords(error) });
+      came({ state: 'differs', why: errorWords(error) });
     } finally {
       this.running.value = false;
     }
@@ -58,15 +62,18 @@ export class Play {
     this.#set(this.next.value, { state: 'skipped', why: '' });
   }
 
-  /** Runs the steps a link stands behind. For agents in the tab only: nothing is sent to a bridge by a link. */
-  async runLinked(step: number | undefined): Promise<void> {
-    const wanted = Math.min(step ?? 0, this.#pg.scenario.value.steps.length);
-    if (wanted === 0 || this.next.value >= wanted || this.#pg.sessionId.value !== null) return;
-    if (this.#pg.chosen.value?.where !== 'tab') {
+  /** Runs the steps a link stands behind, at the place it led to. For agents in the tab only: nothing is sent to a bridge by a link. */
+  async runLinked(step: number | undefined, move: number): Promise<void> {
+    const pg = this.#pg;
+    await when(() => !this.running.value && !pg.sending.value);
+    if (move !== pg.places.move) return;
+    const wanted = Math.min(step ?? 0, pg.scenario.value.steps.length);
+    if (wanted === 0 || this.next.value >= wanted || pg.sessionId.value !== null) return;
+    if (pg.chosen.value?.where !== 'tab') {
       this.linkWaits.value = `This link stands at step ${wanted} of the scenario. The agent is behind your bridge, so nothing is sent by itself: run the steps when you want to.`;
       return;
     }
-    for (let before = -1; before < this.next.value && this.next.value < wanted; ) {
+    for (let before = -1; before < this.next.value && this.next.value < wanted && move === pg.places.move && pg.chosen.value?.where === 'tab'; ) {
       before = this.next.value;
       await this.runNext();
     }
@@ -133,7 +140,7 @@ export function firstOpen(progress: readonly StepProgress[], scenario: Scenario)
 }
 
 /** Resolves when the condition holds; conditions read signals. */
-function when(condition: () => boolean): Promise<void> {
+export function when(condition: () => boolean): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const stop = computed(condition).subscribe((holds) => {
     if (holds) resolve();

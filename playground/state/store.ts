@@ -110,13 +110,14 @@ export class Playground {
   /** Opens everything, beside each other. The page can be typed into before it is done. */
   async start(): Promise<void> {
     const place = this.places.recall();
+    let move: number;
     this.#unlisten = this.platform.tabs.listen((message) => this.breaking.hear(message));
     try {
       const bridge = this.boot.step('Bridge', '', () => this.bridge.discover()).catch(() => undefined);
       const agents = this.boot.step('Agents', 'Reload the page when the connection is back.', () => this.platform.tabAgents.load()).catch(() => undefined);
       await this.boot.step('Database', 'Reload the page. If it stays so, this browser refuses to store data for this site.', () => this.shelf.open(this.places.branch));
       await Promise.all([bridge, agents]);
-      await this.places.goTo(place, 'start');
+      move = await this.places.goTo(place, 'start');
       this.ready.value = true;
       this.#opened.resolve();
     } catch (error) {
@@ -125,7 +126,7 @@ export class Playground {
     }
     // Wanted later and only perhaps: what fails now is tried again when it is used.
     this.platform.loadRest().catch(() => undefined);
-    await this.play.runLinked(place.step);
+    await this.play.runLinked(place.step, move);
   }
 
   async dispose(): Promise<void> {
@@ -142,8 +143,7 @@ export class Playground {
     await this.opened;
     const place = this.places.asked();
     if (formatFragment(this.places.here()) === formatFragment(place)) return;
-    await this.places.goTo(place, 'link');
-    await this.play.runLinked(place.step);
+    await this.play.runLinked(place.step, await this.places.goTo(place, 'link'));
   }
 
   connectBridge(access: BridgeAccess): Promise<void> {

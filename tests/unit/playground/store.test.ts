@@ -144,6 +144,89 @@ describe('the playground', () => {
     expect(platform.stored).not.toContain('ws://');
   });
 
+  /** A bridge whose agents are the tab's own, by the names they are started under. */
+  const bridging = (hash: string): { platform: TestPlatform; launched: string[] } => {
+    const launched: string[] = [];
+    const inner = inProcessLauncher();
+    const platform = Object.assign(testPlatform(), {
+      hash,
+      bridge: {
+        discover: async () => ({ url: 'ws://127.0.0.1:1', token: 't' }),
+        list: async () => [{ name: 'native', cwd: '/home/me' }],
+        launcher: () => ({ launch: ((spec, options) => (launched.push(spec.agent), inner.launch(spec, options))) as typeof inner.launch }),
+      },
+    });
+    return { platform, launched };
+  };
+
+  for (const state of ['running', 'done'] as const) {
+    it(`stops a link’s steps when a bridged agent is chosen while the first is ${state}`, async () => {
+      const { platform, launched } = bridging('#v=1&scenario=native-resume&agent=native&step=3');
+      const pg = new Playground({ platform });
+      opened.push(pg);
+      const started = pg.start();
+      const chosen = Promise.withResolvers<void>();
+      const stop = pg.play.progress.subscribe((progress) => {
+        if (progress[0]?.state === state) queueMicrotask(() => pg.places.chooseAgent('bridge:native').then(chosen.resolve));
+      });
+      await Promise.all([started, chosen.promise]);
+      stop();
+      expect(pg.agent.value).toBe('bridge:native');
+      expect(launched).toEqual([]);
+      expect(pg.sessionId.value).toBeNull();
+      expect(pg.play.progress.value.filter((step) => step.state !== 'waiting')).toEqual([]);
+    });
+  }
+
+  it('runs a second link’s steps when those of the first have stopped', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    platform.hash = '#v=1&scenario=crash-mid-turn&agent=native&step=4';
+    const running = new Promise<void>((resolve) => pg.play.running.subscribe((runs) => runs && resolve()));
+    const first = pg.navigate();
+    await running;
+    platform.hash = '#v=1&scenario=native-resume&agent=native&step=3';
+    await Promise.all([pg.navigate(), first]);
+    expect(pg.scenario.value.name).toBe('native-resume');
+    expect(pg.play.progress.value.map((step) => step.state)).toEqual(['done', 'done', 'done']);
+  });
+
+  it('sends a first prompt to the agent that was chosen when Send was pressed, or to none', async () => {
+    for (const wait of [0, 1, 5, 20]) {
+      const { platform, launched } = bridging('#v=1&scenario=free&agent=native');
+      const pg = await open(platform);
+      pg.draft.value = 'My cat is called Ada.';
+      const sent = pg.turns.sendDraft();
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      await Promise.all([pg.places.chooseAgent('bridge:native'), sent]);
+      expect(launched).toEqual([]);
+      expect([pg.agent.value, pg.sessionId.value, said(pg)]).toEqual(['bridge:native', null, '']);
+      const rows = await pg.shelf.database!.query('SELECT agent FROM acp_sessions');
+      expect(rows.every((row) => row['agent'] === 'native')).toBe(true);
+      expect(platform.stored).toContain('"|free|bridge:native":{"sessionId":null');
+    }
+  });
+
+  it('gives the prompt back that another scenario came before, and files no session under it', async () => {
+    const pg = await open(free());
+    pg.draft.value = 'My cat is called Ada.';
+    const sent = pg.turns.sendDraft();
+    await Promise.all([pg.places.chooseScenario('lying-agent'), sent]);
+    expect([pg.scenario.value.name, pg.sessionId.value, pg.draft.value]).toEqual(['lying-agent', null, 'My cat is called Ada.']);
+    expect((await pg.turns.say('My dog is called Argos.')).error).toBeNull();
+    expect(pg.live.value.info?.agent).toBe(pg.agent.value);
+  });
+
+  it('sends a prompt to the scenario just chosen, once it is shown', async () => {
+    const pg = await open(free());
+    await pg.turns.say('My cat is called Ada.');
+    const chosen = pg.places.chooseScenario('load-replay');
+    expect((await pg.turns.say('My dog is called Argos.')).error).toBeNull();
+    await chosen;
+    expect(pg.live.value.info?.agent).toBe('load');
+    expect(said(pg)).not.toContain('Ada');
+  });
+
   it('chooses a bridged agent first when nothing was chosen', async () => {
     const platform: TestPlatform = Object.assign(testPlatform(), {
       bridge: { discover: async () => ({ url: 'ws://127.0.0.1:1', token: 't' }), list: async () => [{ name: 'mine', cwd: '/x' }], launcher: () => inProcessLauncher() },

@@ -58,7 +58,7 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
         onAgent={(key) => void places.chooseAgent(key)}
         onPolicy={(policy) => places.choosePolicy(policy)}
         onShare={() => (open.value = { kind: 'share' })}
-        onReset={() => void branches.inventory().then((inventory) => (open.value = { kind: 'reset', inventory }))}
+        onReset={() => void pg.attempt(async () => (open.value = { kind: 'reset', inventory: await branches.inventory() }))}
         onBridge={() => (open.value = { kind: 'bridge' })}
         bridgeWords={bridgeWords}
       />
@@ -159,7 +159,7 @@ function Evidence({ pg }: PartProps) {
         onTable={(name) => void pg.branches.showTable(name)}
         onRun={() => void pg.tables.run()}
         onExport={() => void pg.branches.exportDatabase()}
-        onImport={(file) => void file.arrayBuffer().then((buffer) => pg.branches.importDatabase(new Uint8Array(buffer)))}
+        onImport={(file) => void pg.attempt(async () => pg.branches.importDatabase(new Uint8Array(await file.arrayBuffer())))}
       />
       <TranscriptPanel view={shown.transcript} />
       <WirePanel frames={pg.keeper.frames} onClear={() => pg.keeper.clearFrames()} />

@@ -1,5 +1,5 @@
 /** The past and the branches off it: looking back, forks, imports, exports, and the end of everything. */
-import type { BranchMemory } from './memory.ts';
+import { readMemory, type BranchMemory } from './memory.ts';
 import type { Playground } from './store.ts';
 
 /** What Reset would delete; null where it cannot be read. */
@@ -81,9 +81,15 @@ export class Branches {
 
   /** Goes on in a new branch that begins with these bytes. */
   async branchOff(branch: BranchMemory, bytes: Uint8Array): Promise<void> {
-    const { places, play, shelf } = this.#pg;
+    const { places, platform, play, shelf } = this.#pg;
     const progress = branch.sessionId === null ? [] : play.progress.value;
-    await shelf.open(branch.name, bytes);
+    try {
+      await shelf.open(branch.name, bytes);
+    } catch (error) {
+      // Another tab may have a branch of this name.
+      if (!readMemory(platform.memory.read()).branches.some((one) => one.name === branch.name)) await platform.deleteDatabases([branch.name]);
+      throw error;
+    }
     places.remember({ branch: branch.name, branches: [...places.branches, branch] });
     await places.show(branch.sessionId, progress);
   }

@@ -58,15 +58,25 @@ async function open(options: DatabaseOptions, branch: string | null): Promise<Sq
 
 async function openDatabase(options: DatabaseOptions, branch: string | null, bytes: Uint8Array | undefined): Promise<PlaygroundDatabase> {
   const database = await open(options, branch);
-  if (bytes) await database.importFile(bytes);
+  if (bytes) await importInto(database, bytes);
   const { storage } = database;
   return bound(database, storage.kind === 'memory' ? (storage.reason ?? null) : null);
 }
 
 async function openInMemory(options: DatabaseOptions, bytes: Uint8Array | null, reason: string): Promise<PlaygroundDatabase> {
   const database = await openSqljs({ wasmBinary: await sqlite(options) });
-  if (bytes) await database.importFile(bytes);
+  if (bytes) await importInto(database, bytes);
   return bound(database, reason);
+}
+
+/** One that refuses the file is of no use, and does not stay open. */
+async function importInto(database: SqljsDatabase | SharedSqljsDatabase, bytes: Uint8Array): Promise<void> {
+  try {
+    await database.importFile(bytes);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
 }
 
 async function deleteDatabase(options: DatabaseOptions, branch: string | null): Promise<void> {

@@ -163,6 +163,11 @@ export class Shelf {
 
   async #adopt(database: PlaygroundDatabase, branch: string | null): Promise<void> {
     const pg = this.#pg;
+    // Nothing of what is shown is touched for a file that no host can read.
+    const reader = await openReader(database).catch(async (error: unknown) => {
+      await database.close();
+      throw error;
+    });
     await pg.time.close();
     await pg.keeper.use(database);
     this.#unwatch();
@@ -170,7 +175,7 @@ export class Shelf {
     await this.#reader?.sleep();
     await this.#database?.close();
     this.#database = database;
-    this.#reader = await openReader(database);
+    this.#reader = reader;
     this.branch.value = branch;
     this.warning.value = database.warning && `${database.warning} ${IN_MEMORY}`;
     this.durable.value = database.durable;

@@ -249,6 +249,20 @@ describe('the playground', () => {
     expect(said(pg)).toContain('Ada');
   });
 
+  it('refuses a file it cannot read, keeps nothing of it, and goes on with what is shown', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.turns.say('My cat is called Ada.');
+    for (const [sql, why] of [['PRAGMA user_version = 99', /schema version 99/], ['CREATE TABLE acp_sessions (name TEXT)', /another program/]] as const) {
+      const file = new TextEncoder().encode(`SQLite format 3\0${JSON.stringify([{ n: 1, at: 0, statements: [{ sql }] }])}`);
+      await pg.branches.importDatabase(file);
+      expect(pg.problem.value?.text).toMatch(why);
+      expect([...platform.branches.keys()]).toEqual([null]);
+      expect([pg.shelf.branch.value, said(pg).includes('Ada')]).toEqual([null, true]);
+      expect((await pg.turns.say('What is my cat called?')).reply).toContain('Ada');
+    }
+  });
+
   it('asks the other tabs before it deletes everything, and then starts anew', async () => {
     const platform = free();
     const pg = await open(platform);

@@ -18,6 +18,7 @@ export class Tables {
   #database: Pick<SqlDatabase, 'query'> | null = null;
   #session: string | null = null;
   #name = 'acp_session_events';
+  #runs = 0;
 
   constructor(run: (sql: string) => Promise<ConsoleResult>, onError: (error: unknown) => void) {
     this.#run = run;
@@ -57,11 +58,16 @@ export class Tables {
   }
 
   async run(): Promise<void> {
-    this.result.value = { kind: 'running' };
+    const ticket = ++this.#runs;
+    // The answer to an older query comes to nothing.
+    const show = (result: ConsoleResult) => {
+      if (ticket === this.#runs) this.result.value = result;
+    };
+    show({ kind: 'running' });
     try {
-      this.result.value = await this.#run(this.sql.value);
+      show(await this.#run(this.sql.value));
     } catch (error) {
-      this.result.value = { kind: 'error', message: error instanceof Error ? error.message : String(error) };
+      show({ kind: 'error', message: error instanceof Error ? error.message : String(error) });
     }
   }
 

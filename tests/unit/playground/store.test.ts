@@ -263,6 +263,23 @@ describe('the playground', () => {
     }
   });
 
+  it('shows the answer to the newest query, however long an older one takes', async () => {
+    const platform = free();
+    const older = Promise.withResolvers<void>();
+    platform.runSql = async (_bytes, sql) => {
+      if (sql === 'older') await older.promise;
+      return { kind: 'error', message: sql };
+    };
+    const pg = await open(platform);
+    pg.tables.sql.value = 'older';
+    const first = pg.tables.run();
+    pg.tables.sql.value = 'newer';
+    await pg.tables.run();
+    older.resolve();
+    await first;
+    expect(pg.tables.result.value).toEqual({ kind: 'error', message: 'newer' });
+  });
+
   it('asks the other tabs before it deletes everything, and then starts anew', async () => {
     const platform = free();
     const pg = await open(platform);

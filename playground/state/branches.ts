@@ -10,6 +10,7 @@ export interface Inventory {
 
 export class Branches {
   readonly #pg: Playground;
+  #busy = false;
 
   constructor(pg: Playground) {
     this.#pg = pg;
@@ -30,7 +31,7 @@ export class Branches {
   /** A branch of the whole database from the moment shown. */
   async fork(): Promise<void> {
     const pg = this.#pg;
-    await pg.attempt(async () => {
+    await this.#alone(async () => {
       const past = pg.time.past.value;
       if (!past) return;
       const bytes = await past.database.export();
@@ -43,7 +44,7 @@ export class Branches {
   /** Leaves the past; from a fork, back to the main line. */
   async returnToNow(): Promise<void> {
     const pg = this.#pg;
-    await pg.attempt(async () => {
+    await this.#alone(async () => {
       if (pg.inPast.value) {
         await pg.time.close();
         return;
@@ -68,7 +69,7 @@ export class Branches {
   /** Opens a database file as a branch, so that nothing here is lost by it. */
   async importDatabase(bytes: Uint8Array): Promise<void> {
     const pg = this.#pg;
-    await pg.attempt(async () => {
+    await this.#alone(async () => {
       if (new TextDecoder().decode(bytes.subarray(0, 15)) !== 'SQLite format 3') {
         throw new Error('This file is not a SQLite database. Choose one that was exported here, or written by the rehydrate command.');
       }
@@ -112,5 +113,13 @@ export class Branches {
       platform.address.write('');
       platform.reload();
     });
+  }
+
+  /** One change of branch at a time: a second press while the first is at work does nothing. */
+  async #alone(run: () => Promise<void>): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    await this.#pg.attempt(run);
+    this.#busy = false;
   }
 }

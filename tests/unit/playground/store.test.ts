@@ -280,6 +280,17 @@ describe('the playground', () => {
     expect(pg.tables.result.value).toEqual({ kind: 'error', message: 'newer' });
   });
 
+  it('makes one fork of two presses', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.turns.say('My cat is called Ada.');
+    await pg.turns.say('My dog is called Argos.');
+    await seekBefore(pg, 'Argos');
+    await Promise.all([pg.branches.fork(), pg.branches.fork()]);
+    expect([pg.problem.value, pg.shelf.branch.value]).toEqual([null, '1']);
+    expect((JSON.parse(platform.stored!) as { branches: { name: string }[] }).branches.map((one) => one.name)).toEqual(['1']);
+  });
+
   it('asks the other tabs before it deletes everything, and then starts anew', async () => {
     const platform = free();
     const pg = await open(platform);

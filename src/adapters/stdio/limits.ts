@@ -4,7 +4,7 @@ export interface StdioLimits {
   readonly messageBytes: number;
   /** The last of stderr, and of stdout that was not JSON-RPC, kept for `diagnostics()`. */
   readonly stderrBytes: number;
-  /** The part of that which an `AgentExit` carries. */
+  /** The part of that which an `AgentExit` carries; a host stores less. */
   readonly exitStderrBytes: number;
   /** Parsed messages that may wait for their reader before the agent's stdout is no longer read. */
   readonly queuedMessages: number;
@@ -25,7 +25,7 @@ export interface StdioLimits {
 export const STDIO_LIMITS: StdioLimits = Object.freeze({
   messageBytes: 32 * 1024 * 1024,
   stderrBytes: 64 * 1024,
-  exitStderrBytes: 4 * 1024,
+  exitStderrBytes: 16 * 1024,
   queuedMessages: 256,
   deafMs: 2_000,
   askMs: 1_000,

@@ -4,6 +4,7 @@
  * (I11). Nothing is validated away: unknown kinds and fields reach the handlers as sent, up to `nestedLevels` deep.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { RehydrateError } from '../errors.ts';
 import type { MessageStream } from '../ports.ts';
 import { bounded } from './bounded.ts';
 
@@ -54,9 +55,21 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer 
   let ended = false;
   let closing = false;
 
-  /** A failed write is no news of its own: the reading side ends too, and says how. */
+  /** What broke the connection from our side. */
+  let broken: Error | null = null;
+  /** A failed write is no news of its own: the reading side ends too, and says how. One that we refused ends it. */
   const send = (message: AnyMessage) => {
-    writer.write(message).catch((error: unknown) => handlers.onNoise(`could not be sent to: ${words(error)}`));
+    writer.write(message).catch((error: unknown) => {
+      handlers.onNoise(`could not be sent to: ${words(error)}`);
+      if (!RehydrateError.is(error) || error.code !== 'limit_exceeded') return;
+      broken ??= error;
+      close();
+    });
+  };
+  const close = () => {
+    closing = true;
+    // Cancelling a stream that already failed rejects with that failure, which `closed` has reported.
+    reader.cancel().catch((error: unknown) => handlers.onNoise(words(error)));
   };
 
   const respond = (id: RpcId, response: RpcResponse) => send({ jsonrpc: '2.0', id, ...response } as AnyMessage);
@@ -104,7 +117,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer 
     const waiting = [...pending.values()];
     pending.clear();
     for (const settle of waiting) settle(null);
-    return failure;
+    return failure ?? broken;
   })();
 
   return {
@@ -118,11 +131,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer 
       if (!ended) send({ jsonrpc: '2.0', method, params } as AnyMessage);
     },
     closed,
-    close() {
-      closing = true;
-      // Cancelling a stream that already failed rejects with that failure, which `closed` has reported.
-      reader.cancel().catch((error: unknown) => handlers.onNoise(words(error)));
-    },
+    close,
   };
 }
 

@@ -42,7 +42,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
     const id = oldId as string;
     const since = link.agentMs;
     session.adopt(id);
-    replay ??= await openReplay(store, info.sessionId, id, session.redactText);
+    replay ??= await openReplay(store, info.sessionId, id, session.redact);
     replay.restart();
     session.gate = replay;
     verified = null;

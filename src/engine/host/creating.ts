@@ -43,7 +43,7 @@ export function createCreate({ config, store, hub, slots, lease, authMethods, ne
         const value = await withAgent(open, (link) => newAgentSession(open, link), ({ agentSessionId, result }, link) => {
           const said = readSettings(result);
           session.known = { ...session.known, modes: said.modes ?? session.known.modes, configOptions: said.configOptions ?? session.known.configOptions };
-          const report = reportOf(
+          const report = session.redact(reportOf(
             {
               tier: 'new',
               attempts: [{ method: 'session/new', outcome: 'ok', evidence: 'a new session', ms: Math.round(link.agentMs) }],
@@ -57,7 +57,7 @@ export function createCreate({ config, store, hub, slots, lease, authMethods, ne
               began,
             },
             link,
-          );
+          ));
           return insertSession(session, options, agentSessionId, report);
         });
         slot.secrets = secrets;
@@ -77,7 +77,7 @@ export function createCreate({ config, store, hub, slots, lease, authMethods, ne
     ];
     const events = fresh.map((event, index) => ({ ...event, seq: index + 1 }) as SessionEvent);
     const written = session.known;
-    const known = updateLastKnown(sessionId, { ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info });
+    const known = updateLastKnown(sessionId, session.redact({ ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info }));
     // Whoever follows this id followed another session, which somebody else deleted.
     hub.end(sessionId);
     let stored: StoredSession | null;

@@ -172,12 +172,10 @@ export class LiveSession {
     room: () => this.writerOrNull?.room() ?? null,
   };
 
-  /** The prompt as it is stored: known secret values replaced. */
-  redactPrompt(content: readonly ContentBlock[]): readonly ContentBlock[] {
-    return this.deps.redact(content);
+  /** Known secret values replaced: for all that is stored, and for what a caller is told in the agent's words. */
+  get redact(): <T>(value: T) => T {
+    return this.deps.redact;
   }
-
-  readonly redactText = (text: string): string => this.deps.redact(text);
 
   /** Starts to watch for the agent's end. Called once the session is whole; before, whoever opens it watches. */
   watch(): void {
@@ -308,6 +306,8 @@ export class LiveSession {
         additionalDirectories,
         signal: this.untilGone.signal,
       });
+      const { messageBytes } = config.limits;
+      if (isLarger(result, messageBytes)) return { error: { code: RPC.internal, message: `limit_exceeded: the answer to ${request.method} is larger than messageBytes (${messageBytes}). Ask for less.` } };
       return { result };
     } catch (error) {
       const { code, message, data } = error as { code?: unknown; message?: string; data?: unknown };
@@ -326,8 +326,8 @@ export class LiveSession {
     const { turn, ending } = this;
     this.turn = null;
     const cause = this.cause ?? { kind: 'agent_gone' as const, words: `the agent ${this.link.goneWords}` };
-    const end = turn && interruptedBy({ ...withoutError(cause), exit: redact(brief(exit)) }, turn.turnId);
-    const stored = redact(brief(exit));
+    const stored = brief(redact(exit));
+    const end = turn && redact(interruptedBy({ ...withoutError(cause), exit: stored }, turn.turnId));
     if (this.writerOrNull && this.fence) {
       const fence = this.fence;
       const events: NewEvent[] = [
@@ -361,6 +361,12 @@ export class LiveSession {
     this.deps.onGone(this, exit);
     return exit;
   }
+}
+
+/** Whether a value is larger as JSON, the message around it included. */
+function isLarger(value: unknown, bytes: number): boolean {
+  const json = JSON.stringify(value) ?? '';
+  return (json.length + 1_024) * 3 > bytes && new TextEncoder().encode(json).length + 1_024 > bytes;
 }
 
 function withoutError({ kind, words }: EndCause): { kind: string; words: string } {

@@ -13,7 +13,7 @@ import type { Hub } from './hub.ts';
 import type { LeaseOptions } from './lease.ts';
 import { LiveSession, type EndCause } from './live-session.ts';
 import { invalid, type Config, type CreateOptions } from './options.ts';
-import { recallKnown, type SecretValues } from './secrets.ts';
+import type { SecretValues } from './secrets.ts';
 import { createSettling } from './settling.ts';
 import type { Slot, Slots } from './slots.ts';
 
@@ -90,6 +90,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       latestSeq,
       limits,
       clock,
+      redact: session.redact,
       onCommitted: (events) => hub.publish(fence.sessionId, events),
       onLost: (reason) => session.fail(reason),
     });
@@ -195,7 +196,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     },
     async knownSecrets(info) {
       const held = slots.has(info.sessionId) ? slots.of(info.sessionId).secrets : null;
-      return [...(held ? held.known : await recallKnown(config.secrets, info)), ...config.knownSecrets];
+      return [...(held ? held.known : await (await loadResuming()).recallKnown(config.secrets, info)), ...config.knownSecrets];
     },
     settleLeftBehind,
     later: (sessionId) => settling.later(sessionId),

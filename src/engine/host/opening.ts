@@ -5,10 +5,9 @@
 import { callError, openLink, type AgentLink, type CallOutcome } from '../acp/link.ts';
 import { readInitialize, PROTOCOL_VERSION } from '../acp/v1.ts';
 import { RehydrateError } from '../errors.ts';
-import type { NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import type { ResumeAttempt, ResumePolicy, ResumeReport, Tier, Verification } from '../types.ts';
-import { toColumns, type KnownState } from './last-known.ts';
+import type { KnownState } from './last-known.ts';
 import type { LiveSession } from './live-session.ts';
 import type { Config } from './options.ts';
 import type { MadePreamble } from './preamble.ts';
@@ -74,10 +73,17 @@ export async function withAgent<T, R>(open: BecomeLive, work: (link: AgentLink) 
     await config.clientFor(open.agent)?.release(session.sessionId);
     if (session.failure) throw session.failure;
     if (signal.aborted) throw signal.reason;
-    throw error;
+    throw toldWithout(session.redact, error);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** An error in the agent's words, known secret values replaced. */
+export function toldWithout(redact: LiveSession['redact'], error: unknown): unknown {
+  if (!RehydrateError.is(error)) return error;
+  const [message, data] = [redact(error.message), redact(error.data)];
+  return message === error.message && data === error.data ? error : new RehydrateError(error.code, message, data);
 }
 
 const isHang = (error: unknown) => RehydrateError.is(error) && error.code === 'agent_timeout';
@@ -190,29 +196,4 @@ export function reportOf(opened: Opened, link: AgentLink): ResumeReport {
     ms: tenths(performance.now() - opened.began),
     agentMs: tenths(link.agentMs),
   };
-}
-
-/** Writes what the opening found: imported messages, the report, what is known now. Then early updates follow. */
-export async function recordOpening(session: LiveSession, opened: Opened, config: Config, before: KnownState): Promise<ResumeReport> {
-  const at = config.clock();
-  const report = reportOf(opened, session.link);
-  session.known = { ...session.known, ...opened.known };
-  const changes = session.takeStateChanges(before);
-  const events: NewEvent[] = [
-    ...(opened.replay?.imported ?? []).map(({ update, meta, turnId }): NewEvent => ({ kind: 'update', turnId, at, origin: 'import', payload: update, ...(meta ? { meta } : {}) })),
-    { kind: 'resumed', turnId: null, at, origin: 'host', payload: report },
-    ...changes.map(({ update, meta }): NewEvent => ({ kind: 'update', turnId: null, at, origin: 'agent', payload: update, ...(meta ? { meta } : {}) })),
-  ];
-  // In the same tick, so that nothing comes in between.
-  const written = session.writer.append({
-    events,
-    lastKnown: { ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info },
-  });
-  session.finishOpening();
-  const { lastSeq } = await written;
-  if (opened.tier === 'transcript' || opened.tier === 'new') {
-    session.successor = { preamble: opened.preamble?.blocks ?? null, preambleText: opened.preamble?.text ?? null, beganSeq: lastSeq - changes.length };
-  }
-  session.report = report;
-  return report;
 }

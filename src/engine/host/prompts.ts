@@ -61,7 +61,7 @@ export function createPrompts({ config, store, slots, living }: { config: Config
     const turn = await slots.serially(sessionId, async () => {
       const session = await living.ensure(sessionId, slot, options.policy ?? config.policy, entry.abort.signal);
       entry.abort.signal.throwIfAborted();
-      const stored = session.redactPrompt(content);
+      const stored = session.redact(content);
       const started = await startTurn(session, config, {
         turnId: config.newId(),
         content,

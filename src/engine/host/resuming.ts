@@ -7,4 +7,5 @@ export { deleteSession } from './deleting.ts';
 export { applySetting } from './settings.ts';
 export { classifyResumeFailure } from '../resume/classify.ts';
 export { settleLeftBehind, wake } from './waking.ts';
+export { recallKnown } from './recall.ts';
 export { renderPreamble, renderRecord } from './preamble.ts';

@@ -6,6 +6,7 @@ import type { ResumeReport } from '../types.ts';
 import { RehydrateError } from '../errors.ts';
 import { toColumns, type KnownState } from './last-known.ts';
 import type { LiveSession } from './live-session.ts';
+import { toldWithout } from './opening.ts';
 
 export type Setting =
   | { readonly id: string; readonly kind: 'option'; readonly value: string | boolean }
@@ -59,11 +60,11 @@ export async function applySetting(session: LiveSession, setting: Setting, timeo
   const outcome = await sendSetting(session.link, session.agentSessionId as string, setting, timeoutMs);
   if (outcome.kind !== 'answered') {
     const code = outcome.kind === 'refused' ? 'invalid_argument' : outcome.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
-    throw new RehydrateError(code, `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${reasonOf(outcome)}. Use a value it offers.`, {
+    throw toldWithout(session.redact, new RehydrateError(code, `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${reasonOf(outcome)}. Use a value it offers.`, {
       sessionId,
       setting: setting.id,
       ...(outcome.kind === 'refused' ? { error: outcome.error } : {}),
-    });
+    }));
   }
   const known = withSetting(session.known, setting, outcome.result);
   session.known = known;

@@ -42,7 +42,7 @@ export async function startTurn(session: LiveSession, config: Config, request: T
   const settled = await settleReplay(session);
   const filter = createLiveFilter({
     prompt: request.content,
-    redact: session.redactText,
+    redact: session.redact,
     preamble: session.successor?.preamble ?? null,
     ...(settled ? { next: settled.next, nextToolCalls: settled.nextToolCalls } : {}),
   });
@@ -92,7 +92,7 @@ export async function startTurn(session: LiveSession, config: Config, request: T
   const onResponse = (response: RpcResponse | null) => {
     // The agent ended first, or not all it said could be stored: `onGone` writes the end of the turn.
     if (response === null || session.turn?.turnId !== turnId || session.hole) return;
-    const end = readPromptResponse(response, cancelled);
+    const end = session.redact(readPromptResponse(response, cancelled));
     const answered = end.state !== 'failed';
     const successor = session.successor;
     if (answered) session.successor = null;

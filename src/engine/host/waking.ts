@@ -2,14 +2,15 @@
 import { SqlError } from '../ports.ts';
 import { notFound, releaseStatement } from './lease.ts';
 import { takeLease } from './take-lease.ts';
-import type { Fence } from '../storage/statements.ts';
-import type { ResumePolicy } from '../types.ts';
+import type { Fence, NewEvent } from '../storage/statements.ts';
+import type { ResumePolicy, ResumeReport } from '../types.ts';
 import { resumeAgent } from './become-live.ts';
-import { knownFrom } from './last-known.ts';
+import { knownFrom, toColumns, type KnownState } from './last-known.ts';
 import type { LiveSession } from './live-session.ts';
 import type { LivingParts } from './living.ts';
-import { recordOpening, withAgent, type BecomeLive } from './opening.ts';
-import { recallSecrets } from './secrets.ts';
+import { reportOf, withAgent, type BecomeLive, type Opened } from './opening.ts';
+import type { Config } from './options.ts';
+import { recallSecrets } from './recall.ts';
 import type { Slot } from './slots.ts';
 
 export interface Wake {
@@ -58,6 +59,31 @@ export async function wake({ config, store, hub, lease, authMethods, newSession,
   }
   slot.secrets = secrets;
   return { session, value: session };
+}
+
+/** Writes what the opening found: imported messages, the report, what is known now. Then early updates follow. */
+async function recordOpening(session: LiveSession, opened: Opened, config: Config, before: KnownState): Promise<ResumeReport> {
+  const at = config.clock();
+  const report = session.redact(reportOf(opened, session.link));
+  session.known = { ...session.known, ...opened.known };
+  const changes = session.takeStateChanges(before);
+  const events: NewEvent[] = [
+    ...(opened.replay?.imported ?? []).map(({ update, meta, turnId }): NewEvent => ({ kind: 'update', turnId, at, origin: 'import', payload: update, ...(meta ? { meta } : {}) })),
+    { kind: 'resumed', turnId: null, at, origin: 'host', payload: report },
+    ...changes.map(({ update, meta }): NewEvent => ({ kind: 'update', turnId: null, at, origin: 'agent', payload: update, ...(meta ? { meta } : {}) })),
+  ];
+  // In the same tick, so that nothing comes in between.
+  const written = session.writer.append({
+    events,
+    lastKnown: { ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info },
+  });
+  session.finishOpening();
+  const { lastSeq } = await written;
+  if (opened.tier === 'transcript' || opened.tier === 'new') {
+    session.successor = { preamble: opened.preamble?.blocks ?? null, preambleText: opened.preamble?.text ?? null, beganSeq: lastSeq - changes.length };
+  }
+  session.report = report;
+  return report;
 }
 
 /** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */

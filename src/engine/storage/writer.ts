@@ -53,6 +53,8 @@ export interface WriterOptions {
   readonly latestSeq: number;
   readonly limits: Limits;
   readonly clock: () => number;
+  /** Runs over everything on its way to the log: what was joined here too. */
+  readonly redact?: <T>(value: T) => T;
   /** Called after each commit, in order, before the appenders continue (I2). */
   readonly onCommitted: (events: readonly SessionEvent[]) => void;
   /** Called once when nothing more can be written: the lease is another host's, or nobody knows what is in the log. */
@@ -115,7 +117,7 @@ export function createWriter(options: WriterOptions): SessionWriter {
     let plan: Plan | null = null;
     try {
       if (mustReread) await reread();
-      plan = planBatch(fence, latestSeq, items.map((item) => item.work), clock(), limits.leaseMs, touchedAt);
+      plan = planBatch(fence, latestSeq, items.map((item) => item.work), clock(), limits.leaseMs, touchedAt, options.redact);
       const results = await db.batch(plan.statements);
       // No row was touched: the session is gone.
       if (plan.touch && results[0]?.rows.length === 0) throw gone(fence.sessionId);
@@ -246,7 +248,7 @@ interface Plan {
 const TOUCH_MS = 1_000;
 
 /** Numbers the events behind `base`, joins adjacent chunks, and lists the statements. */
-export function planBatch(fence: Fence, base: number, works: readonly Work[], now: number, leaseMs: number, touchedAt: number): Plan {
+export function planBatch(fence: Fence, base: number, works: readonly Work[], now: number, leaseMs: number, touchedAt: number, redact: NonNullable<WriterOptions['redact']> = (value) => value): Plan {
   const merged: NewEvent[] = [];
   const committed: Committed[] = [];
   const also: (Statement | null)[] = [];
@@ -268,10 +270,10 @@ export function planBatch(fence: Fence, base: number, works: readonly Work[], no
     const seqs = { first: first || base + merged.length, last: base + merged.length };
     committed.push({ firstSeq: seqs.first, lastSeq: seqs.last });
     if (work.also) also.push(...work.also(seqs));
-    if (work.lastKnown) also.push(updateLastKnown(fence.sessionId, work.lastKnown));
+    if (work.lastKnown) also.push(updateLastKnown(fence.sessionId, redact(work.lastKnown)));
   }
   flush();
-  const events = merged.map((event, index) => ({ ...event, seq: base + index + 1 }) as SessionEvent);
+  const events = merged.map((event, index) => ({ ...event, payload: redact(event.payload), ...(event.meta ? { meta: redact(event.meta) } : {}), seq: base + index + 1 }) as SessionEvent);
   const statements = also.filter((statement) => statement !== null);
   const moves = events.length > 0 && (Math.abs(now - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
   // What writes the session's row anyway renews the lease with it; most of what an agent streams does not.

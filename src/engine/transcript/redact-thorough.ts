@@ -2,6 +2,7 @@
  * Taking secrets out of text that leaves the log for an agent, a file or a screen: known values, their
  * encoded forms, the lines of long ones, and the shapes of well-known tokens nobody told us about.
  */
+import { FIXED_LIMITS } from '../limits.ts';
 import { formsOf, replacer, wholeForms, type Secret } from './redact.ts';
 import { collapsed, tame } from './text.ts';
 
@@ -24,13 +25,51 @@ export function createThoroughRedactor(secrets: readonly Secret[]): ThoroughReda
   };
 }
 
-/** The value as text formats carry it: made harmless or one line by ourselves, escaped in JSON, percent-encoded, and its longer lines. */
+/** The value as text formats carry it, and its longer lines. A fixed number of forms besides the lines; for most keys they are four. */
 function encodedForms(value: string): string[] {
-  const forms = [tame(value), collapsed(value), JSON.stringify(value).slice(1, -1)];
-  if (value.isWellFormed()) forms.push(encodeURIComponent(value));
+  const spoken = [...new Set(wholeForms(value))].filter(longEnough);
   const lines = value.split(/\r?\n/);
-  if (lines.length > 1) forms.push(...lines.map((line) => line.trim()).filter((line) => line.length >= MIN_LINE_CHARS && !/^-----/.test(line)));
-  return forms;
+  const parts = lines.length > 1 ? lines.map((line) => line.trim()).filter((line) => line.length >= MIN_LINE_CHARS && !/^-----/.test(line)) : [];
+  return [...spoken.flatMap(spellings).filter(longEnough).flatMap(escapes), ...spoken.flatMap(base64Forms), ...parts];
+}
+
+/** What encodes a shorter text may be long, and stand everywhere: `\u00e4`. */
+const longEnough = (text: string): boolean => text.length >= FIXED_LIMITS.secretChars;
+
+/** The same to a reader: made harmless and one line by ourselves, and with its accents composed or apart. */
+function spellings(value: string): string[] {
+  return [...new Set([value, tame(value), collapsed(value), value.normalize('NFC'), value.normalize('NFD')])];
+}
+
+/** Escaped in JSON, and in JSON inside JSON, as each of its writers does it; and in addresses and forms. */
+function escapes(value: string): string[] {
+  const whole = value.toWellFormed();
+  const plain = json(value);
+  const ascii = plain.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const capitals = ascii.replace(/(?<=\\u)[0-9a-f]{4}/g, (digits) => digits.toUpperCase());
+  const addresses = [encodeURIComponent(whole), encodeURI(whole), String(new URLSearchParams({ '': whole })).slice(1)];
+  return [
+    value,
+    ...[plain, ascii, capitals].flatMap((form) => [form, form.replaceAll('/', '\\/'), json(form)]),
+    ...addresses.flatMap((form) => [form, form.replace(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase())]),
+  ];
+}
+
+const json = (text: string): string => JSON.stringify(text).slice(1, -1);
+
+/** A shorter value would leave fragments in base64 that stand elsewhere, too. */
+const MIN_BASE64_BYTES = 12;
+
+/** What is the same of a value in base64 wherever it stands: at each of the three alignments, without the characters it shares with its neighbours. */
+function base64Forms(value: string): string[] {
+  const bytes = new TextEncoder().encode(value);
+  if (bytes.length < MIN_BASE64_BYTES) return [];
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return [0, 1, 2].flatMap((before) => {
+    const whole = btoa('\0'.repeat(before) + binary).slice(Math.ceil((before * 4) / 3), Math.floor(((before + bytes.length) * 4) / 3));
+    return [whole, whole.replaceAll('+', '-').replaceAll('/', '_')];
+  });
 }
 
 // ---------------------------------------------------------------- shapes of tokens

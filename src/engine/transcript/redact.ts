@@ -73,26 +73,30 @@ export function wholeForms(value: string): string[] {
  */
 export function replacer(forms: ReadonlyMap<string, string>): (text: string) => string {
   if (forms.size === 0) return (text) => text;
-  const longestFirst = [...forms.keys()].sort((a, b) => b.length - a.length);
-  const pattern = new RegExp(longestFirst.map((form) => form.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')).join('|'), 'g');
+  // Whole values of many thousand characters would be too large a pattern; their beginnings are as long as the shortest.
+  const byHead = Map.groupBy(
+    [...forms.keys()].sort((a, b) => b.length - a.length),
+    (form) => form.slice(0, FIXED_LIMITS.secretChars),
+  );
+  const heads = new RegExp([...byHead.keys()].map((head) => head.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')).join('|'), 'g');
   return (text) => {
     let out = '';
     let end = 0;
     let names = new Set<string>();
     const mark = (): string => (names.size === 0 ? '' : `[secret ${[...names].join(', ')}]`);
-    pattern.lastIndex = 0;
-    for (let match = pattern.exec(text); match; match = pattern.exec(text)) {
-      const [found] = match;
-      if (match.index >= end) {
-        out += mark() + text.slice(end, match.index);
+    heads.lastIndex = 0;
+    for (let match = heads.exec(text); match; match = heads.exec(text)) {
+      const at = match.index;
+      heads.lastIndex = at + 1;
+      const found = byHead.get(match[0])?.find((form) => text.startsWith(form, at));
+      // One that lies whole in another has nothing to add.
+      if (found === undefined || at + found.length <= end) continue;
+      if (at >= end) {
+        out += mark() + text.slice(end, at);
         names = new Set();
       }
-      // One that lies whole in another has nothing to add.
-      if (match.index + found.length > end) {
-        end = match.index + found.length;
-        names.add(forms.get(found) ?? '');
-      }
-      pattern.lastIndex = match.index + 1;
+      end = at + found.length;
+      names.add(forms.get(found) ?? '');
     }
     return end === 0 ? text : out + mark() + text.slice(end);
   };

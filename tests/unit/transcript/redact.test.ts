@@ -84,6 +84,64 @@ describe('known values', () => {
     expect(many.thorough('I saw "second line of the cert" there')).toBe('I saw "[secret CERT]" there');
   });
 
+  describe.each([['pä55 "wörd"/+=?x \\ 1'], ['canary-7f3d9a1c55e0'], ['a"b\\c"def/gh'], ['x<y>&\'z\n\ud83d\ude00~é (1)!*']])('thorough: %j in another form', (value) => {
+    const { thorough } = createThoroughRedactor([{ name: 'N', value }]);
+    const json = (text: string): string => JSON.stringify(text).slice(1, -1);
+    const ascii = (text: string): string => text.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    const lower = (text: string): string => text.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase());
+    const upper = (text: string): string => text.replaceAll(/\\u[0-9a-f]{4}/g, (escape) => `\\u${escape.slice(2).toUpperCase()}`);
+    const asForm = (text: string): string => new URLSearchParams({ k: text }).toString().slice(2);
+    it.each<[string, string]>([
+      ['JSON', json(value)],
+      ['JSON in JSON', json(json(value))],
+      ['ASCII JSON', ascii(json(value))],
+      ['ASCII JSON in capitals', upper(ascii(json(value)))],
+      ['ASCII JSON in JSON', json(ascii(json(value)))],
+      ['JSON with escaped slashes', json(value).replaceAll('/', '\\/')],
+      ['ASCII JSON with escaped slashes', ascii(json(value)).replaceAll('/', '\\/')],
+      ['a URL’s part', encodeURIComponent(value)],
+      ['a URL’s part, lower case', lower(encodeURIComponent(value))],
+      ['a URL', encodeURI(value)],
+      ['a form', asForm(value)],
+      ['a form, lower case', lower(asForm(value))],
+      ['decomposed', value.normalize('NFD')],
+      ['composed', value.normalize('NFC')],
+      ['decomposed, a URL’s part', encodeURIComponent(value.normalize('NFD'))],
+    ])('%s', (_, form) => {
+      expect(thorough(`before ${form} after`)).toBe('before [secret N] after');
+    });
+
+    it.each(['', 'u', 'us', 'user:', 'user1:', 'user12:'])('base64, behind %j', (before) => {
+      for (const after of ['', 'x', 'xy', 'xyz']) {
+        for (const encoding of ['base64', 'base64url'] as const) {
+          const encoded = Buffer.from(before + value + after).toString(encoding);
+          // At either end may stay what one byte of it shares with its neighbours.
+          const left = thorough(`<${encoded}>`).split('[secret N]');
+          expect(left).toHaveLength(2);
+          const most = (text: string): number => Math.ceil((Buffer.byteLength(text) * 4) / 3) + 2;
+          expect(left[0]!.length).toBeLessThanOrEqual(most(before));
+          expect(left[1]!.length).toBeLessThanOrEqual(most(after) + 2);
+        }
+      }
+    });
+  });
+
+  it('thorough: a value that is short, or has short forms, takes nothing else with it', () => {
+    const { thorough } = createThoroughRedactor([{ name: 'TINY', value: 'ä' }, { name: 'SHORT', value: 'hunter22' }]);
+    const text = `{"a":"\\u00e4","b":"%C3%A4","c":"${btoa('x hunter2')}"}`;
+    expect(thorough(text)).toBe(text);
+  });
+
+  it('values of any size', () => {
+    const value = 'é"AbCdEfGh0123456+/xyz\\ '.repeat(10_000);
+    const large = [
+      { name: 'BLOB', value },
+      { name: 'CERT', value: Array.from({ length: 2_000 }, (_, i) => btoa(`line ${i} of a long certificate chain`)).join('\n') },
+    ];
+    expect(createRedactor(large).exact(`a ${value} b`)).toBe('a [secret BLOB] b');
+    expect(createThoroughRedactor(large).thorough(`a ${JSON.stringify(value)} ${btoa('line 77 of a long certificate chain')} b`)).toBe('a "[secret BLOB]" [secret CERT] b');
+  });
+
   it('without secrets nothing is touched', () => {
     const none = createRedactor([]);
     const value = { a: 'b' };

@@ -47,7 +47,7 @@ export function createEntryReader(): EntryReader {
   let openSeq = 0;
   let planSeen = false;
   /** What later updates said of tool calls whose beginning is still to come. */
-  const toolCalls = new Map<string, ToolCallState>();
+  const toolCalls = new Map<string, { readonly state: ToolCallState; readonly seq: number }>();
   const answers = new Map<string, string>();
   /** Turns whose end was seen. One without an end was cut off. */
   const ended = new Set<string>();
@@ -85,14 +85,14 @@ export function createEntryReader(): EntryReader {
         return chunk('agent', event);
       case 'tool_call_update': {
         const id = asText(payload['toolCallId']);
-        toolCalls.set(id, mergeToolCall(toolCalls.get(id), payload));
+        toolCalls.set(id, { state: mergeToolCall(toolCalls.get(id)?.state, payload), seq: event.seq });
         return close();
       }
       case 'tool_call': {
         const id = asText(payload['toolCallId']);
-        const state = mergeToolCall(toolCalls.get(id), payload);
+        const state = mergeToolCall(toolCalls.get(id)?.state, payload);
         toolCalls.delete(id);
-        return [...close(), { label: 'tool', ...describeToolCall(state), excerpt: true, seq: event.seq }];
+        return [...close(), toolEntry(state, event.seq)];
       }
       case 'plan': {
         // Each plan replaces the one before it.
@@ -145,11 +145,16 @@ export function createEntryReader(): EntryReader {
       }
       return read(event);
     },
-    end: () => close(),
+    // Of the tool calls that are left, only updates are known.
+    end: () => [...close(), ...[...toolCalls.values()].sort((a, b) => b.seq - a.seq).map(({ state, seq: oldest }) => toolEntry(state, oldest))],
     get openChars() {
       return open?.chars ?? 0;
     },
   };
+}
+
+function toolEntry(state: ToolCallState, seq: number): Entry {
+  return { label: 'tool', ...describeToolCall(state), excerpt: true, seq };
 }
 
 /** How a turn ended, in words, when it did not simply end. */

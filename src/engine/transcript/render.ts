@@ -184,7 +184,7 @@ function createWriter(budget: number, options: TranscriptOptions): Writer {
       }
       const block = body.text === '' ? head : `${head}\n${body.text}`;
       blocks.push(block);
-      oldest = entry.seq;
+      oldest = Math.min(oldest ?? entry.seq, entry.seq);
       left -= utf8Length(block) + 2;
       if (left < WORTHWHILE) full = true;
     },

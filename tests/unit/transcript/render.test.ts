@@ -43,6 +43,30 @@ describe('what a transcript shows', () => {
     );
   });
 
+  it('tool calls that only updates tell of stand at the beginning, in their order', async () => {
+    const output = (text: string) => ({ content: [{ type: 'content', content: { type: 'text', text } }] });
+    const built = log()
+      .user('go')
+      .update({ sessionUpdate: 'tool_call_update', toolCallId: 'a', title: 'first', status: 'in_progress' })
+      .update({ sessionUpdate: 'tool_call_update', toolCallId: 'b', status: 'completed', ...output('second') })
+      .tool('c', 'known')
+      .update({ sessionUpdate: 'tool_call_update', toolCallId: 'a', status: 'completed', ...output('done') })
+      .agent('ok')
+      .end();
+    expect(await render(built)).toBe('[tool] first (completed)\n  done\n\n[tool] a tool call (completed)\n  second\n\n[user]\n  go\n\n[tool] known (execute, completed)\n\n[agent]\n  ok');
+    expect(await renderRecord(built.newestFirst())).toMatchObject({ events: built.events.length, truncated: false });
+  });
+
+  it('… and at the cut, when the reading ends before their beginning', async () => {
+    const built = log().user('go').tool('1', 'npm test', { status: 'pending' });
+    for (let i = 0; i < 6_000; i++) built.update({ sessionUpdate: 'usage_update', used: i, size: 9 });
+    built.update({ sessionUpdate: 'tool_call_update', toolCallId: '1', title: 'npm test', status: 'failed' }).agent('It failed.').end();
+    const record = await renderRecord(built.newestFirst(), { budget: 1_000 });
+    expect(body(record.text)).toBe('[note] earlier parts of the conversation are cut off here\n[tool] npm test (failed)\n\n[agent]\n  It failed.');
+    // The newest three, though the tool call stands behind what is older than it.
+    expect(record).toMatchObject({ events: 3, truncated: true });
+  });
+
   it('bounds the excerpt of a tool call and goes on', async () => {
     const built = log().user('go').tool('1', 'cat', { rawOutput: 'A'.repeat(50_000) + 'end' }).agent('done').end();
     const text = await render(built, { toolExcerptBytes: 200 });

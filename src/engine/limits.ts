@@ -80,7 +80,7 @@ export interface FixedLimits {
   readonly replayChars: number;
   /** Shorter secret values are not replaced: words like `true` stand everywhere. */
   readonly secretChars: number;
-  /** What an agent nests deeper in one message is not stored: words that say so stand in its place. */
+  /** What an agent nests deeper in a message is replaced by words that say so. */
   readonly nestedLevels: number;
   /** How long an agent that closed its output may take to exit, and one that exited is read. */
   readonly exitGraceMs: number;

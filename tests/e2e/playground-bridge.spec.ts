@@ -82,3 +82,26 @@ test('the bridge can be explained, let go and connected by hand, and a wrong tok
   await pg.combobox('Agent').selectOption('bridge:native');
   await pg.say('My cat is called Ada.');
 });
+
+test('a bridged agent that is chosen while a link’s steps run gets none of them', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await page.evaluate(() => {
+    const watch = new MutationObserver(() => {
+      if (document.querySelector<HTMLElement>('.rp-steps li')?.dataset['state'] !== 'running') return;
+      watch.disconnect();
+      const agent = [...document.querySelectorAll('select')].find((one) => [...one.options].some((option) => option.value === 'bridge:native'))!;
+      agent.value = 'bridge:native';
+      agent.dispatchEvent(new Event('change', { bubbles: true }));
+    });
+    watch.observe(document.body, { subtree: true, childList: true, attributes: true });
+    location.hash = '#v=1&scenario=native-resume&agent=native&step=3';
+  });
+  await expect(pg.combobox('Agent')).toHaveValue('bridge:native');
+  // Long enough for all three steps.
+  await page.waitForTimeout(3_000);
+  await expect(page.getByRole('list', { name: 'Steps' }).locator('li[data-state=waiting]')).toHaveCount(3);
+  await expect(pg.log).not.toContainText('Ada');
+  await pg.say('What is my cat called?');
+  await expect(pg.log).not.toContainText('Your cat: Ada');
+});

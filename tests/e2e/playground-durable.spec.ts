@@ -1,4 +1,5 @@
 /** What was acknowledged is there after a reload, a closed tab and a crashed one (I2, I12). */
+import { readFile } from 'node:fs/promises';
 import { expect, test } from '@playwright/test';
 import { PlaygroundPage } from './playground-page.ts';
 
@@ -90,4 +91,25 @@ test('what is no database is refused, and nothing is changed', async ({ page }) 
   await (await chooser).setFiles({ name: 'x.sqlite', mimeType: 'application/octet-stream', buffer: Buffer.from('not a database at all') });
   await expect(page.getByText('This file is not a SQLite database.')).toBeVisible();
   await expect(pg.log).toContainText('Noted. Your cat: Ada.');
+});
+
+test('a database of a newer release is refused, nothing of it stays, and the session goes on', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  const download = page.waitForEvent('download');
+  await pg.button('Export database').click();
+  const whole = await readFile(await (await download).path());
+  const newer = Buffer.from(whole);
+  newer.writeUInt32BE(99, 60);
+  const databases = () => page.evaluate(async () => (await indexedDB.databases()).map((one) => one.name).filter((name) => name!.includes('fork')));
+  for (const [buffer, why] of [[newer, 'schema version 99'], [whole.subarray(0, whole.length - 8_192), 'malformed']] as const) {
+    await page.locator('input[type=file]').setInputFiles({ name: 'x.sqlite', mimeType: 'application/octet-stream', buffer });
+    await expect(page.locator('.rp-prompt .rp-problem')).toContainText(why);
+    await expect.poll(databases).toEqual([]);
+    await pg.say('What is my cat called?');
+    await expect(pg.log).toContainText('Your cat: Ada (');
+  }
+  await pg.button('Reset').click();
+  await expect(page.getByRole('dialog')).toContainText('1 session');
 });

@@ -1,5 +1,7 @@
+import type { ComponentChildren } from 'preact';
 import type { Playground } from '../state/store.ts';
 import { Button } from './Button.tsx';
+import { useHandedFocus } from './focus.ts';
 
 /** What the page has to say beside the conversation, each with what can be done about it. */
 export function Notices({ pg }: { readonly pg: Playground }) {
@@ -8,28 +10,33 @@ export function Notices({ pg }: { readonly pg: Playground }) {
   return (
     <div class="rp-notices" aria-live="polite">
       {pg.shelf.warning.value ? (
-        <div class="rp-notice" data-tone="warn">
+        <Notice tone="warn">
           <p><span aria-hidden="true">⚠ </span>{pg.shelf.warning.value}</p>
           <Button onPress={() => void pg.shelf.store()}>Try the storage again</Button>
-        </div>
+        </Notice>
       ) : null}
       {pg.inPast.value ? <p class="rp-notice">You look at the past. Fork from here to go on from this moment, or return to now.</p> : null}
       {pg.play.linkWaits.value ? <p class="rp-notice">{pg.play.linkWaits.value}</p> : null}
       {elsewhere ? (
-        <div class="rp-notice">
+        <Notice>
           The session is live in another tab. You can watch it here.{' '}
           <Button onPress={() => pg.breaking.takeOver()}>Take over</Button>
-        </div>
+        </Notice>
       ) : null}
       {problem && problem.methods.length > 0 ? (
-        <div class="rp-notice">
+        <Notice>
           The agent offers:{' '}
           {problem.methods.map((method) => (
             <Button key={method.id} onPress={() => void pg.turns.authenticate(method.id)}>Sign in with {method.name}</Button>
           ))}
-        </div>
+        </Notice>
       ) : null}
       {pg.note.value ? <p class="rp-notice">{pg.note.value}</p> : null}
     </div>
   );
+}
+
+/** A notice with something to press. */
+function Notice(props: { readonly tone?: string; readonly children: ComponentChildren }) {
+  return <div class="rp-notice" data-tone={props.tone} ref={useHandedFocus()}>{props.children}</div>;
 }

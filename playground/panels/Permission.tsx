@@ -2,6 +2,7 @@ import { useRef, useState } from 'preact/hooks';
 import type { Item } from '../state/conversation.ts';
 import { Button } from './Button.tsx';
 import { plainAnswers } from './answers.ts';
+import { useHandedFocus } from './focus.ts';
 
 type Permission = Extract<Item, { kind: 'permission' }>;
 
@@ -12,9 +13,10 @@ type Permission = Extract<Item, { kind: 'permission' }>;
 export function PermissionQuestion(props: { readonly permission: Permission; readonly onAnswer: (requestId: string, optionId: string | null) => void }) {
   const { requestId, title, options } = props.permission;
   const { allow, reject, others, note } = plainAnswers(options);
+  const holder = useHandedFocus();
   const answer = (optionId: string | null) => props.onAnswer(requestId, optionId);
   return (
-    <div class="rp-permission" role="group" aria-label="The agent asks for permission">
+    <div class="rp-permission" ref={holder} role="group" aria-label="The agent asks for permission">
       <p>The agent asks: <bdi>{title}</bdi></p>
       <div class="rp-row">
         <Button tone="main" disabled={!allow} why={allow ? undefined : 'The agent offers no answer that allows it once.'} onPress={() => allow && answer(allow.optionId)}>Allow</Button>

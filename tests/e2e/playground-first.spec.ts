@@ -75,10 +75,13 @@ test('permission is asked, allowed and rejected', async ({ page }) => {
   await pg.button('Allow').click();
   await expect(pg.status).toHaveText('live');
   await expect(pg.button('Allow')).toHaveCount(0);
+  await expect(pg.prompt).toBeFocused();
   await pg.send('Ask for permission');
-  await pg.button('Reject').click();
+  await pg.button('Reject').focus();
+  await page.keyboard.press('Enter');
   await expect(pg.status).toHaveText('live');
   await expect(pg.button('Reject')).toHaveCount(0);
+  await expect(pg.prompt).toBeFocused();
 });
 
 test('a turn can be cancelled', async ({ page }) => {

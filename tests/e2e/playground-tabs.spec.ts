@@ -20,6 +20,7 @@ test('a second tab follows live, is told whose the session is, and takes it over
   await second.button('Take over').click();
   await expect(first.status).toHaveText('asleep');
   await expect(second.button('Take over')).toHaveCount(0);
+  await expect(second.prompt).toBeFocused();
   await second.say('What is my cat called?');
   await expect(second.log).toContainText('Your cat: Ada');
   await second.tier('resume');

@@ -69,7 +69,7 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
           <Talk
             pg={pg}
             hint={pg.scenario.value.steps.length > 0 ? 'Nothing has been said yet. Run the first step above, or type a prompt of your own.' : 'Nothing has been said yet. Tell the agent something it should remember, such as “My cat is called Ada.”'}
-            above={<SessionBar sessions={pg.sessions} sessionId={pg.sessionId} onSession={(id) => void places.chooseSession(id)} />}
+            above={<SessionBar sessions={pg.sessions} sessionId={pg.sessionId} onSession={(id) => void pg.attempt(() => places.chooseSession(id))} />}
             below={
               <Faults
                 machine={pg.machine}
@@ -100,7 +100,7 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
           origin={location.origin}
           publicOrigin={!['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)}
           onConnect={(url, token) => void pg.connectBridge({ url, token })}
-          onDisconnect={() => void pg.disconnectBridge()}
+          onDisconnect={() => void pg.attempt(() => pg.disconnectBridge())}
           onClose={close}
         />
       ) : null}

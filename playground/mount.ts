@@ -43,5 +43,5 @@ export function mount(element: HTMLElement, options: MountOptions = {}): void {
   );
   // Said by its boot step; the page stays as far as it works.
   pg.start().catch(() => undefined);
-  if (!embedded) addEventListener('hashchange', () => void pg.navigate());
+  if (!embedded) addEventListener('hashchange', () => void pg.attempt(() => pg.navigate()));
 }

@@ -26,7 +26,7 @@ export function Steps({ pg }: PartProps) {
       blocked={pg.play.blocked}
       onRun={() => void pg.play.runNext()}
       onSkip={() => pg.play.skipNext()}
-      onRestart={() => void pg.places.startOver()}
+      onRestart={() => void pg.attempt(() => pg.places.startOver())}
     />
   );
 }

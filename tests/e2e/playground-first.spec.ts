@@ -52,6 +52,12 @@ test('a part that cannot load is named, with what to do', async ({ page }) => {
   await page.goto('/playground/');
   await expect(page.getByRole('alert')).toContainText('Database could not load');
   await expect(page.getByRole('alert')).toContainText('Reload the page');
+  // Walking to another link meanwhile is no error of its own.
+  const errors: Error[] = [];
+  page.on('pageerror', (error) => errors.push(error));
+  await page.evaluate(() => (location.hash = '#v=1&scenario=load-replay&agent=load'));
+  await expect(page.locator('.rp-prompt .rp-problem')).not.toBeEmpty();
+  expect(errors).toEqual([]);
 });
 
 test('the terminal can be typed in, and left with Tab', async ({ page }) => {

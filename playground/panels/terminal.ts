@@ -99,6 +99,8 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
       if (event.type === 'keydown') press(NEW_LINE);
       return false;
     }
+    // Ctrl-V stays the browser's own: its paste comes as one piece.
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'v') return false;
     // Tab and Escape belong to the page: the terminal is never a trap.
     return event.key !== 'Tab' && event.key !== 'Escape';
   });

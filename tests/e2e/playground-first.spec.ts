@@ -74,6 +74,17 @@ test('the terminal can be typed in, and left with Tab', async ({ page }) => {
   await expect(pg.region('Timeline').getByRole('slider')).toBeFocused();
 });
 
+test('Ctrl-V pastes into the terminal', async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await page.evaluate(() => navigator.clipboard.writeText('My dog is called Argos.'));
+  await page.getByRole('textbox', { name: 'Terminal input' }).focus();
+  await page.keyboard.press('Control+V');
+  await page.keyboard.press('Enter');
+  await expect(pg.log).toContainText('Noted. Your dog: Argos.');
+});
+
 test('permission is asked, allowed and rejected', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();

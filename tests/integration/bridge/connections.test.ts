@@ -194,14 +194,15 @@ describe('backpressure', () => {
     socket.pause();
     const count = 30_000;
     socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count, size: 1_000 } }));
-    // Thirty megabytes were on their way; the bridge, in this very process, comes to hold a fraction. One without bounds
-    // would hold them all for as long as one looks.
-    let least = Infinity;
-    for (let looks = 0; looks < 20; looks += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      if (looks >= 10) least = Math.min(least, memory() - before);
+    // Thirty megabytes are on their way; the bridge, in this very process, comes to hold a fraction, and no more.
+    let held = 0;
+    for (let still = 0; still < 5; ) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const now = memory() - before;
+      still = now > 128 * 1024 && Math.abs(now - held) < 64 * 1024 ? still + 1 : 0;
+      held = now;
     }
-    expect(least).toBeLessThan(8 * 1024 * 1024);
+    expect(held).toBeLessThan(8 * 1024 * 1024);
     socket.resume();
     await expect.poll(() => received, { timeout: 30_000 }).toBe(count + 1);
     expect(ordered).toBe(true);

@@ -38,17 +38,24 @@ export class Play {
   }
 
   async runNext(): Promise<void> {
+    const pg = this.#pg;
     const index = this.next.value;
-    const step = this.#pg.scenario.value.steps[index];
+    const scenario = pg.scenario.value;
+    const step = scenario.steps[index];
     if (!step || this.running.value || this.blocked.value) return;
-    const { move } = this.#pg.places;
+    let { move } = pg.places;
     const came = (progress: StepProgress) => {
-      if (move === this.#pg.places.move) this.#set(index, progress);
+      if (move === pg.places.move) this.#set(index, progress);
     };
     this.running.value = true;
     this.linkWaits.value = null;
-    this.#set(index, { state: 'running', why: '' });
     try {
+      // It may be asked for while the page starts, or goes to the place whose step it is.
+      await pg.opened;
+      await when(() => !pg.places.going.value);
+      if (pg.scenario.value !== scenario) return;
+      move = pg.places.move;
+      this.#set(index, { state: 'running', why: '' });
       const result = await runStep(step, this.#stage());
       came(result.ok ? { state: 'done', why: '' } : { state: 'differs', why: result.why });
     } catch (error) {

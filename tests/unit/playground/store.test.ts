@@ -314,6 +314,17 @@ describe('the playground', () => {
     expect(report?.tier).toBe('resume');
   });
 
+  it('a step that is asked for while the page starts is run when it has', async () => {
+    const platform = Object.assign(testPlatform(), { hash: '#v=1&scenario=failed-start&agent=crash-initialize' });
+    const pg = new Playground({ platform });
+    opened.push(pg);
+    const starting = pg.start();
+    const step = pg.play.runNext();
+    await starting;
+    await step;
+    expect(pg.play.progress.value[0]).toEqual({ state: 'done', why: '' });
+  });
+
   it('can be left in the middle of a turn for another scenario', async () => {
     const pg = await open(free());
     const turn = pg.turns.say('Hang');

@@ -9,7 +9,8 @@ for (const kind of ['memory', 'stored', 'served'] as const) {
   test(`the port's contract holds in a browser: ${kind}`, async ({ newTab }) => {
     const page = await newTab();
     const { passed, failed } = await page.evaluate((each) => sql.contract(each), kind);
-    expect(failed).toEqual([]);
+    // What sql.js itself cannot do (see tests/contract/sql.test.ts). It must still fail, so that a version that can is noticed.
+    expect(failed).toEqual([expect.stringMatching(/^values come back as they went in: text that starts with a byte order mark: /)]);
     expect(passed).toBeGreaterThan(30);
   });
 }

@@ -121,7 +121,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
   const join = (abort: AbortController, signal: AbortSignal | undefined): AbortSignal => (signal ? AbortSignal.any([abort.signal, signal]) : abort.signal);
 
   async function opening<T>(slot: Slot, kind: 'starting' | 'resuming', signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<{ session: LiveSession; value: T }>): Promise<T> {
-    if (ended) throw invalid('This host sleeps; nothing can be opened with it any more. Open another one on the same database.');
+    if (ended) throw asleep();
     checkRoom();
     const abort = new AbortController();
     slot.activity = { kind, abort };
@@ -177,8 +177,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     });
   }
 
-  let signingIn: Promise<Authenticating> | null = null;
-  const authenticating = () => (signingIn ??= loadResuming().then(({ createAuthenticating }) => createAuthenticating(parts)));
+  let signingIn: Authenticating | null = null;
 
   return {
     create: createCreate(parts),
@@ -191,7 +190,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     },
     async endAll(cause) {
       ended = true;
-      await Promise.all([signingIn?.then((open) => open.end()), ...[...slots.entries()].map(([sessionId]) => end(sessionId, cause))]);
+      await Promise.all([signingIn?.end(), ...[...slots.entries()].map(([sessionId]) => end(sessionId, cause))]);
       await settling.end();
     },
     async knownSecrets(info) {
@@ -200,7 +199,11 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     },
     settleLeftBehind,
     later: (sessionId) => settling.later(sessionId),
-    authenticate: async (agent, methodId) => (await authenticating()).authenticate(agent, methodId),
+    async authenticate(agent, methodId) {
+      const { createAuthenticating } = await loadResuming();
+      if (ended) throw asleep();
+      await (signingIn ??= createAuthenticating(parts)).authenticate(agent, methodId);
+    },
   };
 }
 
@@ -218,4 +221,8 @@ function liveReport(session: LiveSession): ResumeReport {
     ms: 0,
     agentMs: 0,
   };
+}
+
+function asleep(): RehydrateError {
+  return invalid('This host sleeps; nothing can be opened with it any more. Open another one on the same database.');
 }

@@ -154,6 +154,15 @@ describe('I7: sleep waits for no answer of an agent', () => {
     await told;
   });
 
+  it('to authenticate, when it was asked in the same moment: no agent is started behind it', async () => {
+    const { agents, living } = counted(deaf('authenticate'));
+    const { host } = await hostOn(agents, { limits: PATIENT });
+    const told = expect(host.authenticate('raw', 'browser')).rejects.toMatchObject({ code: expect.stringMatching(/agent_exited|invalid_argument/) as string });
+    await host.sleep();
+    await told;
+    expect(living()).toBe(0);
+  });
+
   it.each(['sleep', 'close', 'delete'] as const)('to session/set_mode: %s', async (how) => {
     const raw = deaf('session/set_mode');
     const { agents, living } = counted(raw);

@@ -95,3 +95,6 @@ export const FIXED_LIMITS: FixedLimits = Object.freeze({
   exitGraceMs: 2_000,
   storedStderrChars: 4_096,
 });
+
+/** Stands for what was nested deeper. */
+export const NESTED_DEEPER = `[nested deeper than ${FIXED_LIMITS.nestedLevels} levels]`;

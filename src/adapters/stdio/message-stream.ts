@@ -6,6 +6,7 @@ import type { RunningProcess } from './agent-process.ts';
 import { messageLine, parseMessage } from './json-rpc.ts';
 import type { StdioLimits } from './limits.ts';
 import { eachLine, LineCutter, LineTooLong } from './lines.ts';
+import { exceeds } from '../../engine/exceeds.ts';
 
 /**
  * The agent's messages. Lines that are not JSON-RPC go to its diagnostics. A line over `messageBytes`
@@ -82,7 +83,7 @@ function writeMessages(agent: string, running: RunningProcess, limits: StdioLimi
     {
       async write(message) {
         const line = `${messageLine(message)}\n`;
-        if (line.length * 3 > limits.messageBytes && Buffer.byteLength(line) > limits.messageBytes) throw tooLarge(agent, 'to', limits.messageBytes);
+        if (exceeds(limits.messageBytes, line)) throw tooLarge(agent, 'to', limits.messageBytes);
         if (!stdin.writable) throw gone();
         // Messages written in one turn of the event loop reach the agent in one system call.
         if (!corked) {

@@ -5,6 +5,7 @@ import type { MessageStream } from '../../engine/ports.ts';
 import { parseText } from '../json-rpc.ts';
 import type { WebSocketLimits } from './limits.ts';
 import type { WebSocketLike } from './launcher.ts';
+import { exceeds } from '../../engine/exceeds.ts';
 
 const POLL_MS = 5;
 /** Messages the stream itself holds before its reader counts as behind. */
@@ -109,10 +110,4 @@ class LengthQueue {
     this.#lengths = this.#lengths.slice(this.#head);
     this.#head = 0;
   }
-}
-
-/** Whether the text is longer than so many bytes of UTF-8. Only what is near the limit is encoded to find out. */
-function exceeds(bytes: number, text: string): boolean {
-  if (text.length > bytes) return true;
-  return text.length * 3 > bytes && new TextEncoder().encode(text).length > bytes;
 }

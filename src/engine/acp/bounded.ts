@@ -1,7 +1,5 @@
 /** JSON that nests without end cannot be written out again: recursion ends first. So it is cut where it comes in. */
-import { FIXED_LIMITS } from '../limits.ts';
-
-const CUT = `[nested deeper than ${FIXED_LIMITS.nestedLevels} levels]`;
+import { FIXED_LIMITS, NESTED_DEEPER } from '../limits.ts';
 
 /** The value as it is, or a copy in which what lies deeper than `nestedLevels` is replaced by words that say so. */
 export function bounded<T>(value: T): T {
@@ -18,7 +16,7 @@ export function isDeeper(value: unknown, levels: number): boolean {
 
 function cut(value: unknown, levels: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (levels === 0) return CUT;
+  if (levels === 0) return NESTED_DEEPER;
   if (Array.isArray(value)) return value.map((item) => cut(item, levels - 1));
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cut(item, levels - 1)]));
 }

@@ -7,6 +7,7 @@ import type { AgentLink, LinkHandlers } from '../acp/link.ts';
 import type { IncomingRequest, RpcResponse } from '../acp/peer.ts';
 import { RPC, type AgentFacts } from '../acp/v1.ts';
 import { RehydrateError } from '../errors.ts';
+import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit } from '../ports.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
@@ -307,7 +308,7 @@ export class LiveSession {
         signal: this.untilGone.signal,
       });
       const { messageBytes } = config.limits;
-      if (isLarger(result, messageBytes)) return { error: { code: RPC.internal, message: `limit_exceeded: the answer to ${request.method} is larger than messageBytes (${messageBytes}). Ask for less.` } };
+      if (exceeds(messageBytes - ENVELOPE_BYTES, JSON.stringify(result) ?? '')) return { error: { code: RPC.internal, message: `limit_exceeded: the answer to ${request.method} is larger than messageBytes (${messageBytes}). Ask for less.` } };
       return { result };
     } catch (error) {
       const { code, message, data } = error as { code?: unknown; message?: string; data?: unknown };
@@ -363,11 +364,8 @@ export class LiveSession {
   }
 }
 
-/** Whether a value is larger as JSON, the message around it included. */
-function isLarger(value: unknown, bytes: number): boolean {
-  const json = JSON.stringify(value) ?? '';
-  return (json.length + 1_024) * 3 > bytes && new TextEncoder().encode(json).length + 1_024 > bytes;
-}
+/** What stands around an answer in its message. */
+const ENVELOPE_BYTES = 1_024;
 
 function withoutError({ kind, words }: EndCause): { kind: string; words: string } {
   return { kind, words };

@@ -3,7 +3,7 @@
  * string; they run on everything before it is committed, and must not touch anything else (I11). What leaves the log
  * for an agent, a file or a screen goes through `redact-thorough.ts` too.
  */
-import { FIXED_LIMITS } from '../limits.ts';
+import { FIXED_LIMITS, NESTED_DEEPER } from '../limits.ts';
 
 export interface Secret {
   readonly name: string;
@@ -25,7 +25,7 @@ export function createRedactor(secrets: readonly Secret[]): Redactor {
     if (typeof value === 'string') return exactly(value) as T;
     if (value === null || typeof value !== 'object') return value;
     // Deeper, and nobody could store it as JSON either; what cannot be searched is not let through.
-    if (depth > FIXED_LIMITS.nestedLevels) return `[nested deeper than ${FIXED_LIMITS.nestedLevels} levels]` as T;
+    if (depth > FIXED_LIMITS.nestedLevels) return NESTED_DEEPER as T;
     if (Array.isArray(value)) {
       let changed: unknown[] | null = null;
       for (let i = 0; i < value.length; i++) {

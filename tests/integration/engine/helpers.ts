@@ -60,3 +60,14 @@ export async function until(condition: () => Promise<boolean> | boolean): Promis
 }
 
 export const CWD = '/tmp';
+
+/** One host on a database of its own, in whose way `wrap` may stand. */
+export async function hostOf(agents: AgentLauncher, options: Partial<HostOptions> = {}, wrap: (db: SqlDatabase) => SqlDatabase = (db) => db) {
+  const db = await openNodeSqlite(':memory:');
+  const host = await createHost({ database: wrap(db), agents, limits: QUICK, ...options });
+  onTestFinished(async () => {
+    await host.sleep();
+    await db.close();
+  });
+  return { host, db };
+}

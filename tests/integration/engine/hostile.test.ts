@@ -1,20 +1,9 @@
 /** What agents may send that is not the protocol, or too much of it: nothing is lost, nothing stops, nothing grows without end. */
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, SqlError, type AgentLauncher, type HostOptions, type SqlDatabase } from '../../../src/engine/index.ts';
-import { CWD, QUICK, said, until } from './helpers.ts';
+import { describe, expect, it } from 'vitest';
+import { createHost, SqlError } from '../../../src/engine/index.ts';
+import { CWD, hostOf, QUICK, said, until } from './helpers.ts';
 import { ordinary, rawAgents, update, words, type Heard, type RawAgent } from './raw-agent.ts';
 import { watched } from './watched-agents.ts';
-
-async function hostOf(agents: AgentLauncher, options: Partial<HostOptions> = {}, wrap: (db: SqlDatabase) => SqlDatabase = (db) => db) {
-  const db = await openNodeSqlite(':memory:');
-  const host = await createHost({ database: wrap(db), agents, limits: QUICK, ...options });
-  onTestFinished(async () => {
-    await host.sleep();
-    await db.close();
-  });
-  return { host, db };
-}
 
 /** Does all right, and `also` says more when it is prompted. */
 const prompted = (also: (agent: RawAgent, message: Heard) => void) =>

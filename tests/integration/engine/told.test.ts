@@ -1,20 +1,9 @@
 /** What a caller is told when it was the host, or a limit of the host, that ended the agent. */
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, RehydrateError, SqlError, type AgentLauncher, type HostOptions, type SqlDatabase, type SqlErrorKind } from '../../../src/engine/index.ts';
+import { describe, expect, it } from 'vitest';
+import { RehydrateError, SqlError, type AgentLauncher, type SqlDatabase, type SqlErrorKind } from '../../../src/engine/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
-import { CWD, QUICK, until } from './helpers.ts';
+import { CWD, hostOf, until } from './helpers.ts';
 import { ordinary, rawAgents, words, type Heard } from './raw-agent.ts';
-
-async function hostOf(agents: AgentLauncher, options: Partial<HostOptions> = {}, wrap: (db: SqlDatabase) => SqlDatabase = (db) => db) {
-  const db = await openNodeSqlite(':memory:');
-  const host = await createHost({ database: wrap(db), agents, limits: QUICK, ...options });
-  onTestFinished(async () => {
-    await host.sleep();
-    await db.close();
-  });
-  return host;
-}
 
 describe('I5: a storage that fails after the prompt was sent', () => {
   /** Fails as `kind` says, from the first event of the agent's answer on. */
@@ -42,7 +31,7 @@ describe('I5: a storage that fails after the prompt was sent', () => {
       }
       if (message.method) agent.say(ordinary(message));
     });
-    const host = await hostOf(agents, {}, wrap);
+    const { host } = await hostOf(agents, {}, wrap);
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     const error = await host.prompt('s', 'go').then(
       () => expect.unreachable(),
@@ -60,7 +49,7 @@ describe('I5: a storage that fails after the prompt was sent', () => {
   it('one that fails before has no turn, and nothing was sent', async () => {
     const { state, wrap } = failing('full');
     const agents = rawAgents((message: Heard, agent) => message.method && agent.say(ordinary(message)));
-    const host = await hostOf(agents, {}, wrap);
+    const { host } = await hostOf(agents, {}, wrap);
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     state.on = true;
     const error = await host.prompt('s', 'go').catch((reason: unknown) => reason as RehydrateError);
@@ -100,7 +89,7 @@ describe('I8, I10: an agent that is ended for its output', () => {
   });
 
   it('in initialize: the limit is the error, by name', async () => {
-    const host = await hostOf(breaking('initialize', 'limit'));
+    const { host } = await hostOf(breaking('initialize', 'limit'));
     await expect(host.create({ agent: 'raw', cwd: CWD })).rejects.toMatchObject({ code: 'limit_exceeded', message: expect.stringMatching(/was ended before it answered initialize.*messageBytes/) as string, data: { limit: 'messageBytes' } });
   });
 
@@ -108,7 +97,7 @@ describe('I8, I10: an agent that is ended for its output', () => {
     ['limit', /messageBytes/],
     ['end', /closed its output and stayed/],
   ] as const)('in a turn (%s): the outcome is unknown, and why it was ended is said', async (how, why) => {
-    const host = await hostOf(breaking('session/prompt', how));
+    const { host } = await hostOf(breaking('session/prompt', how));
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     await expect(host.prompt('s', 'go')).rejects.toMatchObject({ code: 'turn_outcome_unknown', message: expect.stringMatching(why) as string });
     expect((await host.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
@@ -132,7 +121,7 @@ describe('I6: what previewPreamble shows is what is sent', () => {
         return { ...agent, stream: { readable: agent.stream.readable, writable: writable as never } };
       },
     };
-    const host = await hostOf(tapped, { preamble });
+    const { host } = await hostOf(tapped, { preamble });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await host.prompt('s', 'My name is Ada.');
     await host.close('s');

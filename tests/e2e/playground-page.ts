@@ -60,6 +60,17 @@ export class PlaygroundPage {
     await expect(this.report.locator('[data-tier]')).toHaveAttribute('data-tier', tier);
   }
 
+  /** How many events the session shown has, as the picture of the machine tells it. */
+  async eventCount(): Promise<number> {
+    return Number(/(\d+) events? of/.exec(await this.region('Machine').innerText())?.[1] ?? Number.NaN);
+  }
+
+  /** The rows of a page with one session: the panel of tables follows the commits at its own pace. */
+  async settledEvents(): Promise<number> {
+    await expect.poll(async () => (await this.rowCount('acp_session_events')) === (await this.eventCount())).toBe(true);
+    return this.eventCount();
+  }
+
   /** Rows of one table as text, read in the panel. */
   async rowCount(table: string): Promise<number> {
     const name = await this.region('Database').getByRole('button', { name: new RegExp(`^${table} \\d+$`) }).innerText();

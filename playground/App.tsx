@@ -93,7 +93,7 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
       {open.value.kind === 'share' ? (
         <ShareDialog link={`${pageUrl()}${formatFragment(places.here())}`} bridged={pg.chosen.value?.where === 'bridge'} onClose={close} />
       ) : null}
-      {open.value.kind === 'reset' ? <ResetDialog inventory={open.value.inventory} onClose={close} onConfirm={() => void branches.reset()} /> : null}
+      {open.value.kind === 'reset' ? <ResetDialog inventory={open.value.inventory} undeleted={branches.undeleted} onClose={close} onConfirm={() => void branches.reset()} onReload={() => pg.platform.reload()} /> : null}
       {open.value.kind === 'bridge' ? (
         <BridgeDialog
           state={pg.bridge.state}

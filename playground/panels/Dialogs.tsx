@@ -37,8 +37,26 @@ export function ShareDialog(props: { readonly link: string; readonly bridged: bo
 }
 
 /** What will be deleted, said before it is. */
-export function ResetDialog(props: { readonly inventory: Inventory; readonly onClose: () => void; readonly onConfirm: () => void }) {
+export function ResetDialog(props: {
+  readonly inventory: Inventory;
+  readonly undeleted: ReadonlySignal<readonly string[] | null>;
+  readonly onClose: () => void;
+  readonly onConfirm: () => void;
+  readonly onReload: () => void;
+}) {
   const { stored, forks } = props.inventory;
+  const undeleted = props.undeleted.value;
+  if (undeleted) {
+    return (
+      <Dialog title="Not all of it could be deleted" close="Start anew" onClose={props.onReload}>
+        <div role="alert">
+          <p>Deleted, but for this:</p>
+          <ul>{undeleted.map((what) => <li key={what}>{what}</li>)}</ul>
+        </div>
+        <p>Where this browser stores nothing for this site, there is nothing left to delete. Else clear the data of this site in the browser’s settings.</p>
+      </Dialog>
+    );
+  }
   return (
     <Dialog title="Start from nothing?" close="Keep everything" onClose={props.onClose} action={<Button tone="harm" onPress={props.onConfirm}>Delete all of it</Button>}>
       <p>This deletes, in this browser and for every tab of this site:</p>

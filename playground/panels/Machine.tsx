@@ -3,7 +3,7 @@ import { count } from '../state/words.ts';
 import { Panel } from './Panel.tsx';
 import { STATIONS, type AgentStatus, type HostStatus, type Machine, type Station, type StationState } from '../state/machine.ts';
 
-const HOST: Readonly<Record<HostStatus, string>> = { opening: 'opening', awake: 'awake', asleep: 'asleep' };
+const HOST_DETAIL: Readonly<Record<HostStatus, string>> = { opening: 'Opens its database.', awake: 'Owns the session.', asleep: 'Owns nothing now.' };
 
 /** Whether what is committed outlives the page. `closed`: nothing can be committed yet. */
 export type Keeping = 'closed' | 'durable' | 'volatile';
@@ -49,8 +49,8 @@ export function MachinePanel(props: {
       <div class="rp-machine">
         <div class="rp-box" data-state={machine.host}>
           <h3>Host</h3>
-          <p class="rp-state">{HOST[machine.host]}</p>
-          <p class="rp-detail">Owns the session.</p>
+          <p class="rp-state">{machine.host}</p>
+          <p class="rp-detail">{HOST_DETAIL[machine.host]}</p>
         </div>
         <div class="rp-link" data-linked={linked} aria-hidden="true">
           <span class="rp-link-line" />

@@ -14,10 +14,11 @@ export function TerminalPanel(props: {
   readonly view: ReadonlySignal<SessionView>;
   readonly running: ReadonlySignal<boolean>;
   readonly load: () => Promise<typeof TerminalModule>;
-  readonly actions: TerminalActions;
+  readonly actions: Omit<TerminalActions, 'onLineProblem'>;
 }) {
   const holder = useRef<HTMLDivElement>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const [lineProblem, setLineProblem] = useState<string | null>(null);
   useEffect(() => {
     let view: TerminalView | undefined;
     let gone = false;
@@ -27,7 +28,7 @@ export function TerminalPanel(props: {
     props.load().then(
       (module) => {
         if (gone || !holder.current) return;
-        view = module.openTerminal(holder.current, props.actions);
+        view = module.openTerminal(holder.current, { ...props.actions, onLineProblem: setLineProblem });
         const draw = new Pace(
           async () => {
             const now = props.view.peek();
@@ -58,7 +59,7 @@ export function TerminalPanel(props: {
   }, []);
   return (
     <Panel name="Terminal" aside={<span class="rp-dim">Enter sends, Ctrl-C cancels, Tab leaves</span>}>
-      {problem ? <p class="rp-problem"><span aria-hidden="true">⚠ </span>{problem}</p> : null}
+      <p class="rp-problem" aria-live="polite">{problem ?? lineProblem ? <><span aria-hidden="true">⚠ </span>{problem ?? lineProblem}</> : null}</p>
       <div class="rp-terminal" ref={holder} />
     </Panel>
   );

@@ -6,9 +6,10 @@ import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import type { Item, TextItem } from '../state/conversation.ts';
-import { EMPTY_LINE, NEW_LINE, pressKey, type Line } from '../state/line-editor.ts';
+import { EMPTY_LINE, LINE_CHARS, NEW_LINE, pressKey, type Line } from '../state/line-editor.ts';
 import { layOut } from '../state/line-layout.ts';
 import { forTerminal } from '../state/shown-text.ts';
+import { count } from '../state/words.ts';
 import { DrawnLine, PROMPT } from './terminal-line.ts';
 
 /** Bright black, which the theme makes a readable grey: the terminal’s own “dim” loses too much contrast. */
@@ -30,6 +31,8 @@ export interface TerminalActions {
   /** Resolves when the turn is over: with why, when nothing was sent, else with null. */
   readonly onSubmit: (text: string) => Promise<string | null>;
   readonly onCancel: () => void;
+  /** What is wrong with the line that is being written; null when nothing is. */
+  readonly onLineProblem: (problem: string | null) => void;
 }
 
 export function openTerminal(element: HTMLElement, actions: TerminalActions): TerminalView {
@@ -72,11 +75,14 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
       case 'edit':
         line = result.line;
         if (written.shown) written.draw(line);
+        // Beside the terminal, which such a line fills.
+        actions.onLineProblem(result.left ? `${count(result.left, 'character')} did not fit: a line of the terminal holds ${LINE_CHARS}. The Prompt box takes longer ones.` : null);
         break;
       case 'submit':
         // While a turn runs nothing can be sent; what is written stays.
         if (!written.shown || result.text.trim() === '') break;
         line = EMPTY_LINE;
+        actions.onLineProblem(null);
         written.hide();
         void actions.onSubmit(result.text).then((problem) => problem !== null && notSent(result.text, problem));
         break;

@@ -1,6 +1,8 @@
 /** The past and the branches off it: looking back, forks, imports, exports, and the end of everything. */
-import { readMemory, type BranchMemory } from './memory.ts';
+import { signal } from '@preact/signals';
+import type { BranchMemory } from './memory.ts';
 import type { Playground } from './store.ts';
+import { errorWords } from './words.ts';
 
 /** What Reset would delete; null where it cannot be read. */
 export interface Inventory {
@@ -9,6 +11,8 @@ export interface Inventory {
 }
 
 export class Branches {
+  /** What Reset could not delete, and why; null before it tried, and when it could. */
+  readonly undeleted = signal<readonly string[] | null>(null);
   readonly #pg: Playground;
   #busy = false;
 
@@ -36,7 +40,7 @@ export class Branches {
       if (!past) return;
       const bytes = await past.database.export();
       const info = past.view.info;
-      await this.branchOff({ name: `${pg.places.branches.length + 1}`, sessionId: info?.sessionId ?? null, agentSessionId: info?.agentSessionId ?? null }, bytes);
+      await this.branchOff('', { sessionId: info?.sessionId ?? null, agentSessionId: info?.agentSessionId ?? null }, bytes);
       pg.note.value = 'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
     });
   }
@@ -51,7 +55,7 @@ export class Branches {
       }
       if (pg.shelf.branch.value === null) return;
       await pg.shelf.open(null);
-      pg.places.remember({ branch: null });
+      pg.places.remember(() => ({ branch: null }));
       await pg.places.goTo(pg.places.here(), 'start');
       pg.note.value = null;
     });
@@ -73,25 +77,30 @@ export class Branches {
       if (new TextDecoder().decode(bytes.subarray(0, 15)) !== 'SQLite format 3') {
         throw new Error('This file is not a SQLite database. Choose one that was exported here, or written by the rehydrate command.');
       }
-      await this.branchOff({ name: `import ${pg.places.branches.length + 1}`, sessionId: null, agentSessionId: null }, bytes);
+      await this.branchOff('import ', { sessionId: null, agentSessionId: null }, bytes);
       const newest = pg.sessions.value[0];
       if (newest) await pg.places.chooseSession(newest.sessionId);
       pg.note.value = `The file is open as a copy${newest ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
     });
   }
 
-  /** Goes on in a new branch that begins with these bytes. */
-  async branchOff(branch: BranchMemory, bytes: Uint8Array): Promise<void> {
+  /** Goes on in a new branch that begins with these bytes, and is called by the first number that is free. */
+  async branchOff(kind: string, from: Omit<BranchMemory, 'name'>, bytes: Uint8Array): Promise<void> {
     const { places, platform, play, shelf } = this.#pg;
-    const progress = branch.sessionId === null ? [] : play.progress.value;
+    const progress = from.sessionId === null ? [] : play.progress.value;
+    let number = places.branches.length + 1;
+    while (places.branches.some((one) => one.name === `${kind}${number}`)) number++;
+    const branch: BranchMemory = { ...from, name: `${kind}${number}` };
+    // Taken before it is opened: another tab that branches off now takes another name, and keeps its rows.
+    places.remember(({ branches }) => ({ branches: [...branches, branch] }));
     try {
       await shelf.open(branch.name, bytes);
     } catch (error) {
-      // Another tab may have a branch of this name.
-      if (!readMemory(platform.memory.read()).branches.some((one) => one.name === branch.name)) await platform.deleteDatabases([branch.name]);
+      places.remember(({ branches }) => ({ branches: branches.filter((one) => one.name !== branch.name) }));
+      await platform.deleteDatabases([branch.name]);
       throw error;
     }
-    places.remember({ branch: branch.name, branches: [...places.branches, branch] });
+    places.remember(() => ({ branch: branch.name }));
     await places.show(branch.sessionId, progress);
   }
 
@@ -101,18 +110,30 @@ export class Branches {
     return { stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null, forks: this.#pg.places.branches.length };
   }
 
-  /** Deletes everything this page keeps, here and in the other tabs, and starts anew. */
+  /**
+   * Deletes everything this page keeps, here and in the other tabs, and starts anew. What cannot be deleted stops nothing
+   * else from being deleted, and is told before the page starts anew.
+   */
   async reset(): Promise<void> {
     const { platform, places } = this.#pg;
-    await this.#pg.attempt(async () => {
-      platform.tabs.send({ type: 'reset' });
-      await this.#pg.dispose();
-      await platform.deleteDatabases([null, ...places.branches.map((branch) => branch.name)]);
-      for (const name of platform.tabAgents.names) await platform.tabAgents.forget(name);
-      platform.memory.clear();
-      platform.address.write('');
-      platform.reload();
-    });
+    const names = places.branches.map((branch) => branch.name);
+    platform.tabs.send({ type: 'reset' });
+    await this.#pg.attempt(() => this.#pg.dispose());
+    const undeleted = new Set<string>();
+    const remove = async (what: string, run: () => Promise<void>) => {
+      try {
+        await run();
+      } catch (error) {
+        undeleted.add(`${what}: ${errorWords(error)}`);
+      }
+    };
+    await remove('the playground’s database', () => platform.deleteDatabases([null]));
+    for (const name of names) await remove(`the fork ${name}`, () => platform.deleteDatabases([name]));
+    for (const name of platform.tabAgents.names) await remove('what the agents in the tab remember', () => platform.tabAgents.forget(name));
+    platform.memory.clear();
+    platform.address.write('');
+    if (undeleted.size > 0) this.undeleted.value = [...undeleted];
+    else platform.reload();
   }
 
   /** One change of branch at a time: a second press while the first is at work does nothing. */

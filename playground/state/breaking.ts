@@ -65,7 +65,8 @@ export class Breaking {
   }
 
   async #eachAgent(end: (agent: TappedAgent) => Promise<unknown>): Promise<void> {
-    await this.#pg.attempt(() => Promise.all(this.#pg.keeper.agentsOf(this.#pg.sessionId.value).map(end)));
+    const { keeper, sessionId, turns } = this.#pg;
+    await this.#pg.attempt(() => Promise.all(keeper.agentsOf(sessionId.value ?? turns.startingId).map(end)));
     await this.#pg.watch.settle();
   }
 }

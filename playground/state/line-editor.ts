@@ -21,7 +21,8 @@ export const NEW_LINE = '\x1b\r';
 const PASTE_BEGINS = '\x1b[200~';
 
 export type LineResult =
-  | { readonly do: 'edit'; readonly line: Line }
+  /** `left`: how many characters of a paste did not fit. */
+  | { readonly do: 'edit'; readonly line: Line; readonly left?: number }
   | { readonly do: 'submit'; readonly text: string }
   | { readonly do: 'cancel' }
   | { readonly do: 'clear-screen' };
@@ -87,8 +88,12 @@ function insert(line: Line, input: string): LineResult {
   if (input.startsWith('\x1b') && !pasted) return { do: 'edit', line };
   // eslint-disable-next-line no-control-regex
   const clean = input.replace(/\x1b\[20[01]~/g, '').replace(/\r\n?/g, '\n').replaceAll('\t', '  ').replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
-  const room = clean.slice(0, LINE_CHARS - line.text.length);
-  return edit(line, line.text.slice(0, line.cursor) + room + line.text.slice(line.cursor), line.cursor + room.length);
+  const room = LINE_CHARS - line.text.length;
+  // Never between the halves of a surrogate pair.
+  const fits = clean.length <= room ? clean : clean.slice(0, after(clean, before(clean, room)) === room ? room : before(clean, room));
+  const left = clean.length - fits.length;
+  const text = line.text.slice(0, line.cursor) + fits + line.text.slice(line.cursor);
+  return { ...edit(line, text, line.cursor + fits.length), ...(left > 0 ? { left } : {}) };
 }
 
 function lineStart(text: string, cursor: number): number {

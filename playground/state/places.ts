@@ -29,8 +29,11 @@ export class Places {
   get move(): number {
     return this.#move;
   }
+  /** Those of the other tabs, too. */
   get branches(): readonly BranchMemory[] {
-    return this.#memory.branches;
+    const { branches } = this.#memory;
+    const others = readMemory(this.#pg.platform.memory.read()).branches;
+    return [...branches, ...others.filter(({ name }) => !branches.some((mine) => mine.name === name))];
   }
   /** The branch of the last visit. */
   get branch(): string | null {
@@ -88,7 +91,7 @@ export class Places {
 
   choosePolicy(policy: ResumePolicy): void {
     this.#pg.policy.value = policy;
-    this.remember({ policy });
+    this.remember(() => ({ policy }));
   }
 
   /** The scenario from its beginning, in a new session. */
@@ -141,6 +144,7 @@ export class Places {
     if (move !== this.#move) return;
     // A session that is still being created has no id to tell it by.
     if (sessionId !== pg.sessionId.value || pg.sending.value) {
+      await pg.turns.leave();
       await pg.time.close();
       await pg.keeper.sleep();
       if (move !== this.#move) return;
@@ -163,14 +167,19 @@ export class Places {
 
   rememberPlace(): void {
     const { agent, play, scenario, sessionId } = this.#pg;
-    const places = { ...this.#memory.places, [this.#key()]: { sessionId: sessionId.value, progress: play.progress.value } };
-    this.remember({ scenario: scenario.value.name, agent: agent.value, places });
+    const place = { [this.#key()]: { sessionId: sessionId.value, progress: play.progress.value } };
+    this.remember(({ places }) => ({ scenario: scenario.value.name, agent: agent.value, places: { ...places, ...place } }));
     if (!this.#fixed) this.#pg.platform.address.write(formatFragment(this.here()));
   }
 
-  remember(part: Partial<Memory>): void {
-    this.#memory = { ...this.#memory, ...part };
-    if (!this.#suspended) this.#pg.platform.memory.write(writeMemory(this.#memory));
+  /** Changes what this tab remembers, and the same in what the tabs keep together. */
+  remember(change: (memory: Memory) => Partial<Memory>): void {
+    const { memory } = this.#pg.platform;
+    const changed = (before: Memory): Memory => ({ ...before, ...change(before) });
+    this.#memory = changed(this.#memory);
+    if (this.#suspended) return;
+    const kept = memory.read();
+    memory.write(writeMemory(kept === null ? this.#memory : changed(readMemory(kept))));
   }
 
   async #switchTo(scenario: Scenario, agent: string): Promise<void> {

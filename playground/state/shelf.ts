@@ -95,7 +95,7 @@ export class Shelf {
         if (!untouched) {
           await stored.close();
           pg.places.resume();
-          await pg.branches.branchOff({ name: `from memory ${pg.places.branches.length + 1}`, sessionId: pg.sessionId.value, agentSessionId: null }, bytes);
+          await pg.branches.branchOff('from memory ', { sessionId: pg.sessionId.value, agentSessionId: null }, bytes);
           pg.note.value = 'What was in memory is stored as a fork, beside what the storage held. Return to now shows that.';
           return;
         }

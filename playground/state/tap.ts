@@ -3,6 +3,7 @@
  * `AgentLauncher`; the frames pass through untouched and in order.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { RehydrateError } from '../../src/engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../src/engine/ports.ts';
 import type { Direction } from './frames.ts';
 
@@ -26,15 +27,15 @@ export interface Droppable {
 export interface TappedAgent {
   readonly process: number;
   readonly sessionId: string;
-  /** Ends the agent at once, as a crash would: nobody asked it to. */
-  kill(): Promise<AgentExit>;
+  /** Ends the agent at once, as a crash would: nobody asked it to. Resolves when it is gone. */
+  kill(): Promise<unknown>;
   /** Loses the line between host and agent. Behind a bridge the agent's tree goes with its socket; in the tab it is ended. */
-  drop(): Promise<AgentExit>;
+  drop(): Promise<unknown>;
 }
 
 export interface Tap {
   readonly launcher: AgentLauncher;
-  /** The agents that run now. */
+  /** The agents that run now, or start. */
   readonly running: ReadonlyMap<number, TappedAgent>;
 }
 
@@ -48,12 +49,22 @@ export function tapLauncher(inner: AgentLauncher, onEvent: (event: TapEvent) => 
   const launch = async (spec: AgentSpec, options: { signal: AbortSignal }): Promise<AgentProcess> => {
     const process = nextId();
     onEvent({ type: 'launching', process, agent: spec.agent });
+    // One that still starts can be broken, too.
+    const stop = new AbortController();
+    const { promise: started, resolve: settle } = Promise.withResolvers<TappedAgent | null>();
+    const early = (how: 'kill' | 'drop') => async () => {
+      stop.abort(startBroken(spec.agent, how));
+      await (await started)?.[how]();
+    };
+    running.set(process, { process, sessionId: spec.sessionId, kill: early('kill'), drop: early('drop') });
     let agent: AgentProcess;
     try {
-      agent = await inner.launch(spec, options);
+      agent = await inner.launch(spec, { ...options, signal: AbortSignal.any([options.signal, stop.signal]) });
     } catch (error) {
+      running.delete(process);
+      settle(null);
       onEvent({ type: 'launch_failed', process, error });
-      throw error;
+      throw stop.signal.aborted && !options.signal.aborted ? stop.signal.reason : error;
     }
     onEvent({ type: 'launched', process, agent: spec.agent });
     let cut: ((reason: Error) => void) | undefined;
@@ -89,6 +100,7 @@ export function tapLauncher(inner: AgentLauncher, onEvent: (event: TapEvent) => 
       },
     };
     running.set(process, tapped);
+    settle(tapped);
     void exited.then((exit) => {
       running.delete(process);
       onEvent({ type: 'exited', process, exit, by });
@@ -106,6 +118,11 @@ export function tapLauncher(inner: AgentLauncher, onEvent: (event: TapEvent) => 
   };
 
   return { launcher: { launch }, running };
+}
+
+function startBroken(agent: string, how: 'kill' | 'drop'): RehydrateError {
+  const what = how === 'kill' ? 'it was ended by hand' : DROPPED;
+  return new RehydrateError('agent_start_failed', `Agent "${agent}" did not start: ${what}. Send the prompt again.`, { agent });
 }
 
 function isDroppable(agent: object): agent is Droppable {

@@ -1,10 +1,11 @@
 /** The conversation: what a person says, answers and stops. */
-import type { Host } from '../../src/engine/index.ts';
+import type { CreateOptions, Host } from '../../src/engine/index.ts';
 import type { ResumePolicy, ResumeReport } from '../../src/engine/types.ts';
 import { TAB_CWD } from './agents.ts';
 import { when } from './play.ts';
 import { codeOf, problemOf } from './problems.ts';
 import type { SayResult } from './runner.ts';
+import { Starting } from './starting.ts';
 import type { Playground } from './store.ts';
 import type { SessionView } from './view.ts';
 import { errorWords } from './words.ts';
@@ -18,11 +19,25 @@ interface Addressee {
   readonly policy: ResumePolicy;
 }
 
+const ELSEWHERE = 'The prompt was not sent: another session was chosen before it could be.';
+const CANCELLED = 'The prompt was not sent: it was cancelled before the session was there.';
+
 export class Turns {
   readonly #pg: Playground;
+  #starting: Starting | null = null;
 
   constructor(pg: Playground) {
     this.#pg = pg;
+  }
+
+  /** The session that is being created. */
+  get startingId(): string | null {
+    return this.#starting?.sessionId ?? null;
+  }
+
+  /** The page goes to another session: one that is being created is gone before this resolves. */
+  async leave(): Promise<void> {
+    await this.#starting?.leave(ELSEWHERE);
   }
 
   /** Sends what stands in the prompt box. */
@@ -45,6 +60,8 @@ export class Turns {
   async say(text: string): Promise<SayResult & { readonly stored: boolean }> {
     const pg = this.#pg;
     pg.problem.value = null;
+    // It spoke of the time before this prompt.
+    pg.note.value = null;
     pg.play.linkWaits.value = null;
     pg.sending.value = true;
     let to = this.#addressee();
@@ -52,20 +69,23 @@ export class Turns {
     let before = 0;
     let error: SayResult['error'] = null;
     let report: ResumeReport | null = null;
+    const starting = (this.#starting = new Starting());
     try {
       if (!pg.ready.value) {
-        await pg.opened;
+        await starting.until(pg.opened);
         const { agent } = to;
         to = this.#addressee();
         // The bridge was found while the page started: nothing goes to it that was meant for the tab.
         if (agent !== to.agent && pg.chosen.value?.where === 'bridge') throw new Error(`The prompt was not sent: the agent is now ${pg.chosen.value.name}, behind your bridge. Send it again if it is for that one.`);
       }
-      await when(() => !pg.places.going.value);
+      await starting.until(when(() => !pg.places.going.value));
       before = pg.live.value.lastSeq;
       if (pg.inPast.value) await pg.time.close();
-      const host = await pg.keeper.wake();
-      const sessionId = await this.#ensureSession(host, to);
+      const host = await starting.until(pg.keeper.wake());
+      const sessionId = await this.#ensureSession(host, to, starting);
       this.#stillAt(to);
+      starting.signal.throwIfAborted();
+      this.#starting = null;
       sent = true;
       const result = await host.prompt(sessionId, text, { policy: this.#policyNow(to) });
       report = result.report;
@@ -78,6 +98,7 @@ export class Turns {
       pg.problem.value = problemOf(caught);
       if (codeOf(caught) === 'storage_full') await pg.attempt(() => pg.shelf.goOnInMemory());
     }
+    if (this.#starting === starting) this.#starting = null;
     await pg.watch.settle();
     pg.sending.value = false;
     const view = pg.live.value;
@@ -88,7 +109,9 @@ export class Turns {
 
   async cancel(): Promise<void> {
     const { keeper, sessionId } = this.#pg;
-    await this.#pg.attempt(async () => {
+    // Before the prompt is sent there is no turn to cancel, and all the same something to stop.
+    if (this.#starting) this.#starting.stop(CANCELLED);
+    else await this.#pg.attempt(async () => {
       if (sessionId.value) await keeper.host?.cancel(sessionId.value);
     });
   }
@@ -112,7 +135,12 @@ export class Turns {
   async createSession(): Promise<void> {
     const to = this.#addressee();
     await when(() => !this.#pg.places.going.value);
-    await this.#ensureSession(await this.#pg.keeper.wake(), to);
+    const starting = (this.#starting = new Starting());
+    try {
+      await this.#ensureSession(await this.#pg.keeper.wake(), to, starting);
+    } finally {
+      if (this.#starting === starting) this.#starting = null;
+    }
     await this.#pg.watch.settle();
   }
 
@@ -122,21 +150,26 @@ export class Turns {
   }
 
   #stillAt(to: Addressee): void {
-    if (to.move !== this.#pg.places.move) throw new Error('The prompt was not sent: another session was chosen before it could be.');
+    if (to.move !== this.#pg.places.move) throw new Error(ELSEWHERE);
   }
 
-  async #ensureSession(host: Host, to: Addressee): Promise<string> {
+  async #ensureSession(host: Host, to: Addressee, starting: Starting): Promise<string> {
     const pg = this.#pg;
     this.#stillAt(to);
     const known = pg.sessionId.value;
     if (known !== null) return known;
     const sessionId = `${to.scenario}-${crypto.randomUUID().slice(0, 6)}`;
-    const info = await host.create({ agent: to.agent, cwd: to.cwd, sessionId });
-    if (to.move !== pg.places.move) await host.close(sessionId);
-    this.#stillAt(to);
-    pg.sessionId.value = info.sessionId;
+    await starting.creating(sessionId, this.#create(host, { agent: to.agent, cwd: to.cwd, sessionId, signal: starting.signal }, to));
+    pg.sessionId.value = sessionId;
     pg.places.rememberPlace();
-    return info.sessionId;
+    return sessionId;
+  }
+
+  /** One that came to be although the page has gone elsewhere holds nothing that anybody said. */
+  async #create(host: Host, options: CreateOptions & { sessionId: string }, to: Addressee): Promise<void> {
+    await host.create(options);
+    if (to.move !== this.#pg.places.move) await host.delete(options.sessionId);
+    this.#stillAt(to);
   }
 
   /** In a fork the agent's own session belongs to the main line, until a successor has answered. */

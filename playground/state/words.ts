@@ -1,4 +1,5 @@
 /** Every report, exit and error in plain words, in one place so that all panels say the same. */
+import { RehydrateError } from '../../src/engine/errors.ts';
 import type { AttemptOutcome, ResumeAttempt, ResumeReport, Tier, TurnEnded, Verification } from '../../src/engine/types.ts';
 
 /** What a tier means, as the headline of the report. */
@@ -97,8 +98,16 @@ export function turnEndWords(end: TurnEnded): string | null {
   }
 }
 
+const UNKNOWN_OUTCOME = 'What became of this prompt is unknown';
+
+function causeWords(cause: unknown): string {
+  const words = (cause as { words?: unknown } | null | undefined)?.words;
+  return typeof words === 'string' ? `: ${words}.` : '.';
+}
+
 /** An error for people. Errors of the library already say what to do next. */
 export function errorWords(error: unknown): string {
+  if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown') return `${UNKNOWN_OUTCOME}${causeWords(error.data['cause'])} It was not sent again by itself: send it again if it should be.`;
   if (error instanceof Error) return error.message;
   return typeof error === 'string' ? error : 'Something failed and gave no reason. Reload the page; the session is in the database.';
 }

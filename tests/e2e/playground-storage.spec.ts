@@ -113,3 +113,26 @@ test('a browser that denies storage is told about, and the session goes on in me
   await pg.send('What is my cat called?');
   await expect(pg.log).toContainText('Your cat: Ada');
 });
+
+test('Reset says what the browser would not let it delete, and starts anew', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await page.addInitScript(() => {
+    const { open } = IDBFactory.prototype;
+    IDBFactory.prototype.open = function (...args) {
+      if (args[0].startsWith('scripted-agent-') && sessionStorage.getItem('denied')) throw new DOMException('Access is denied for this document.', 'SecurityError');
+      return open.apply(this, args);
+    };
+  });
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  await page.evaluate(() => sessionStorage.setItem('denied', 'yes'));
+  await pg.button('Reset').click();
+  await pg.button('Delete all of it').click();
+  const dialog = page.getByRole('dialog', { name: 'Not all of it could be deleted' });
+  await expect(dialog.getByRole('alert')).toContainText('what the agents in the tab remember: Access is denied for this document.');
+  await expect(dialog).toContainText('clear the data of this site');
+  await page.evaluate(() => sessionStorage.removeItem('denied'));
+  await dialog.getByRole('button', { name: 'Start anew' }).click();
+  await pg.ready();
+  await expect(pg.log).toContainText('Nothing has been said yet');
+});

@@ -84,3 +84,34 @@ test('what the terminal could not send comes back into it, with why', async ({ p
   await expect.poll(async () => (await shown()).match(/⚠/g)?.length).toBe(2);
   await expect.poll(shown).toMatch(/› Later\s*$/);
 });
+
+test('a paste that does not fit the terminal’s line is told, with where it fits', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await page.getByRole('textbox', { name: 'Terminal input' }).focus();
+  await paste(page, 'long '.repeat(1_000));
+  const problem = pg.region('Terminal').locator('.rp-problem');
+  await expect(problem).toHaveText('⚠ 904 characters did not fit: a line of the terminal holds 4096. The Prompt box takes longer ones.');
+  await page.keyboard.press('Backspace');
+  await expect(problem).toHaveText('');
+});
+
+for (const [button, status, words] of [
+  ['Kill agent', 'dead', 'ended with SIGKILL'],
+  ['Drop connection', 'dead', 'dropped'],
+  ['Cancel turn', 'asleep', 'cancelled before the session was there'],
+] as const) {
+  test(`${button} works while a session is being created, and what was typed is there to be sent again`, async ({ page }) => {
+    const pg = new PlaygroundPage(page);
+    await pg.open('#v=1&scenario=free&agent=hang-new');
+    await pg.send('Are you there?');
+    await expect(pg.region('Machine').getByRole('listitem').filter({ hasText: 'session/new' })).toContainText('asking');
+    await pg.button(button).click();
+    await expect(pg.prompt).toHaveValue('Are you there?');
+    await expect(page.locator('.rp-prompt .rp-problem')).toContainText(words);
+    await expect(pg.status).toHaveText(status);
+    await expect(pg.button('Send')).toBeEnabled();
+    expect(await pg.rowCount('acp_sessions')).toBe(0);
+    expect(pg.problems).toEqual([]);
+  });
+}

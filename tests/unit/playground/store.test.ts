@@ -1,33 +1,12 @@
 /** The store on the shipped engine: reloads, forks, links and refusals, without a browser. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { BRIDGE_PREFIX } from '../../../playground/state/agents.ts';
-import { Playground } from '../../../playground/state/store.ts';
+import type { Playground } from '../../../playground/state/store.ts';
 import { SqlError } from '../../../src/engine/ports.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { begin, free, open, reload, said } from './open-pages.ts';
 import { testPlatform, type TestPlatform } from './platform.ts';
 
-const opened: Playground[] = [];
-afterEach(async () => {
-  for (const pg of opened.splice(0)) await pg.dispose();
-});
-
-async function open(platform: TestPlatform): Promise<Playground> {
-  const pg = new Playground({ platform });
-  opened.push(pg);
-  await pg.start();
-  return pg;
-}
-
-/** As a closed page: nothing live is left, and what a browser keeps is kept. */
-async function reload(pg: Playground, platform: TestPlatform): Promise<[Playground, TestPlatform]> {
-  await pg.dispose();
-  opened.splice(opened.indexOf(pg), 1);
-  const next = testPlatform(platform);
-  return [await open(next), next];
-}
-
-const free = (): TestPlatform => Object.assign(testPlatform(), { hash: '#v=1&scenario=free&agent=native' });
-const said = (pg: Playground): string => pg.view.value.items.map((item) => ('pieces' in item ? item.pieces.join('') : '')).join('\n');
 /** Moves to the last moment at which the conversation does not hold the word. */
 async function seekBefore(pg: Playground, word: string): Promise<void> {
   await pg.time.refresh();
@@ -162,9 +141,7 @@ describe('the playground', () => {
   for (const state of ['running', 'done'] as const) {
     it(`stops a link’s steps when a bridged agent is chosen while the first is ${state}`, async () => {
       const { platform, launched } = bridging('#v=1&scenario=native-resume&agent=native&step=3');
-      const pg = new Playground({ platform });
-      opened.push(pg);
-      const started = pg.start();
+      const { pg, started } = begin(platform);
       const chosen = Promise.withResolvers<void>();
       const stop = pg.play.progress.subscribe((progress) => {
         if (progress[0]?.state === state) queueMicrotask(() => pg.places.chooseAgent('bridge:native').then(chosen.resolve));
@@ -297,11 +274,59 @@ describe('the playground', () => {
     await pg.turns.say('My cat is called Ada.');
     expect(await pg.branches.inventory()).toMatchObject({ stored: { sessions: 1 }, forks: 0 });
     await pg.branches.reset();
-    opened.splice(0);
     expect(platform.sent).toContainEqual({ type: 'reset' });
     expect([platform.branches.size, platform.stored, platform.hash, platform.reloads]).toEqual([0, null, '', 1]);
     const after = await open(Object.assign(testPlatform(platform), { hash: '#v=1&scenario=free&agent=native' }));
     expect((await after.turns.say('What is my cat called?')).reply).not.toContain('Ada');
+  });
+
+  it('Reset deletes what it can, and says what it could not before the page starts anew', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.turns.say('My cat is called Ada.');
+    platform.tabAgents.forget = () => Promise.reject(new Error('The storage of this site is denied.'));
+    await pg.branches.reset();
+    expect(pg.branches.undeleted.value).toEqual(['what the agents in the tab remember: The storage of this site is denied.']);
+    expect([platform.branches.size, platform.stored, platform.hash, platform.reloads]).toEqual([0, null, '', 0]);
+  });
+
+  it('two tabs that branch off at once keep both branches, each in a database of its own', async () => {
+    const [first, second] = [free(), free()];
+    // One browser: its memory and its databases are the same for both.
+    Object.assign(second, { branches: first.branches, memory: first.memory });
+    second.openDatabase = first.openDatabase.bind(first);
+    const [one, two] = [await open(first), await open(second)];
+    await one.turns.say('My cat is called Ada.');
+    const bytes = await one.branches.exportBytes();
+    await Promise.all([one.branches.importDatabase(bytes), two.branches.importDatabase(bytes)]);
+    expect([one.problem.value, two.problem.value]).toEqual([null, null]);
+    expect([one.shelf.branch.value, two.shelf.branch.value].sort()).toEqual(['import 1', 'import 2']);
+    one.places.choosePolicy('strict');
+    expect((await two.branches.inventory()).forks).toBe(2);
+    await one.branches.reset();
+    expect([...first.branches.keys()]).toEqual([]);
+  });
+
+  it('a refused import leaves no branch behind', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    const openDatabase = platform.openDatabase.bind(platform);
+    platform.openDatabase = (branch, bytes) => (bytes ? Promise.reject(new SqlError('corrupt', 'This file is damaged.')) : openDatabase(branch));
+    await pg.branches.importDatabase(new TextEncoder().encode('SQLite format 3\0[]'));
+    expect(pg.problem.value?.text).toContain('damaged');
+    expect([pg.shelf.branch.value, pg.places.branches]).toEqual([null, []]);
+  });
+
+  it('a note of before is gone with the next prompt, and an unknown outcome is told in the words of the page', async () => {
+    const pg = await open(free());
+    await pg.breaking.forgetStore();
+    expect(pg.note.value).toContain('has forgotten');
+    pg.breaking.toggleCrash();
+    const { error } = await pg.turns.say('My cat is called Ada.');
+    expect(pg.note.value).toBeNull();
+    expect(error?.code).toBe('turn_outcome_unknown');
+    expect(error?.message).toMatch(/^What became of this prompt is unknown: .+\. It was not sent again by itself/);
+    expect(error?.message).not.toContain('idempotency');
   });
 
   it('sends a prompt typed while the host still falls asleep, once it has', async () => {
@@ -316,11 +341,9 @@ describe('the playground', () => {
 
   it('a step that is asked for while the page starts is run when it has', async () => {
     const platform = Object.assign(testPlatform(), { hash: '#v=1&scenario=failed-start&agent=crash-initialize' });
-    const pg = new Playground({ platform });
-    opened.push(pg);
-    const starting = pg.start();
+    const { pg, started } = begin(platform);
     const step = pg.play.runNext();
-    await starting;
+    await started;
     await step;
     expect(pg.play.progress.value[0]).toEqual({ state: 'done', why: '' });
   });
@@ -335,109 +358,5 @@ describe('the playground', () => {
     expect(pg.agent.value).toBe('load');
     await pg.play.runNext();
     expect(pg.play.progress.value[0]?.state).toBe('done');
-  });
-
-  describe('where a database that held sessions does not open', () => {
-    const broken = (platform: TestPlatform, failures: number, how: 'memory' | 'rejects' = 'memory'): TestPlatform => {
-      const next = Object.assign(testPlatform(platform), { hash: platform.hash });
-      const openDatabase = next.openDatabase.bind(next);
-      let left = failures;
-      next.openDatabase = async (branch, bytes) => {
-        if (left-- <= 0) return openDatabase(branch, bytes);
-        if (how === 'rejects') throw new SqlError('corrupt', 'Its journal is damaged.');
-        return next.openInMemory(null, 'it did not open within 10000 ms');
-      };
-      return next;
-    };
-    const unopened = async (pg: Playground) => {
-      await expect.poll(() => pg.shelf.unopened.value).not.toBeNull();
-      return pg.shelf.unopened.value!;
-    };
-    const start = (platform: TestPlatform) => {
-      const pg = new Playground({ platform });
-      opened.push(pg);
-      return { pg, started: pg.start() };
-    };
-    const before = async (): Promise<TestPlatform> => {
-      const platform = free();
-      const pg = await open(platform);
-      await pg.turns.say('My cat is called Ada.');
-      await pg.dispose();
-      opened.splice(0);
-      return platform;
-    };
-
-    it('asks, begins nothing in its place, and shows everything when trying again helps', async () => {
-      const platform = broken(await before(), 2);
-      const { pg, started } = start(platform);
-      expect((await unopened(pg)).why).toContain('did not open within');
-      expect(pg.ready.value).toBe(false);
-      expect(pg.live.value.items).toEqual([]);
-      pg.shelf.answer('again');
-      await expect.poll(() => pg.shelf.unopened.value).not.toBeNull();
-      pg.shelf.answer('again');
-      await started;
-      expect(said(pg)).toContain('Noted. Your cat: Ada.');
-      expect(pg.shelf.durable.value).toBe(true);
-    });
-
-    it('goes on in memory when told to, forgets no place, and brings back both when the storage opens', async () => {
-      const first = await before();
-      const platform = broken(first, 1);
-      const { pg, started } = start(platform);
-      await unopened(pg);
-      pg.shelf.answer('memory');
-      await started;
-      expect([pg.shelf.durable.value, pg.shelf.warning.value]).toEqual([false, expect.stringContaining('could not be opened')]);
-      await pg.turns.say('My dog is called Argos.');
-      expect(platform.stored).toBe(first.stored);
-      await pg.shelf.store();
-      expect(pg.problem.value).toBeNull();
-      expect([pg.shelf.durable.value, pg.shelf.branch.value]).toEqual([true, 'from memory 1']);
-      expect(said(pg)).toContain('Argos');
-      await pg.branches.returnToNow();
-      expect(said(pg)).toContain('Ada');
-      expect(said(pg)).not.toContain('Argos');
-    });
-
-    it('offers what can be read of a damaged one as a file', async () => {
-      const platform = broken(await before(), 1, 'rejects');
-      const { pg, started } = start(platform);
-      expect(await unopened(pg)).toEqual({ why: 'Its journal is damaged.', damaged: true });
-      await pg.shelf.salvage();
-      expect(platform.downloads).toHaveLength(1);
-      pg.shelf.answer('again');
-      await started;
-      expect(said(pg)).toContain('Ada');
-    });
-
-    it('can be left while it asks', async () => {
-      const { pg, started } = start(broken(await before(), 1));
-      await unopened(pg);
-      await pg.dispose();
-      await expect(started).rejects.toThrow('left');
-    });
-  });
-
-  it('a full store: the session stays readable, goes on in memory, and is stored again when there is room', async () => {
-    const platform = free();
-    const pg = await open(platform);
-    await pg.turns.say('My cat is called Ada.');
-    const database = pg.shelf.database!;
-    const batch = database.batch.bind(database);
-    let room = 3;
-    Object.assign(database, { batch: (statements: never) => (room-- > 0 ? batch(statements) : Promise.reject(new SqlError('full', 'The browser’s storage is full.'))) });
-    const { error } = await pg.turns.say('My dog is called Argos.');
-    expect(error?.code).toBe('storage_full');
-    expect(pg.shelf.durable.value).toBe(false);
-    expect(pg.shelf.warning.value).toContain('is full');
-    expect(said(pg)).toContain('Noted. Your cat: Ada.');
-    expect((await pg.turns.say('My fish is called Jonah.')).error).toBeNull();
-    await pg.shelf.store();
-    expect(pg.problem.value).toBeNull();
-    expect([pg.shelf.durable.value, pg.shelf.branch.value]).toEqual([true, null]);
-    const [again] = await reload(pg, platform);
-    expect(said(again)).toContain('Jonah');
-    expect(said(again)).toContain('Ada');
   });
 });

@@ -43,6 +43,22 @@ describe('the terminal', () => {
     expect(type(...keys)).toMatchObject({ text, cursor });
   });
 
+  it.each<[string, string, number, number | undefined]>([
+    ['', 'x'.repeat(LINE_CHARS), LINE_CHARS, undefined],
+    ['', `\x1b[200~${'x'.repeat(LINE_CHARS + 10)}\x1b[201~`, LINE_CHARS, 10],
+    ['ab', 'x'.repeat(LINE_CHARS), LINE_CHARS, 2],
+    ['x'.repeat(LINE_CHARS), 'y', LINE_CHARS, 1],
+    ['x'.repeat(LINE_CHARS), '\x7f', LINE_CHARS - 1, undefined],
+    // A pair of surrogates stays whole, or out.
+    ['x', '😀'.repeat(LINE_CHARS / 2), LINE_CHARS - 1, 2],
+  ])('says how much did not fit behind %.5s', (text, input, length, left) => {
+    const result = pressKey({ ...EMPTY_LINE, text, cursor: text.length }, input, []);
+    expect(result).toMatchObject({ do: 'edit', ...(left === undefined ? {} : { left }) });
+    if (result.do !== 'edit') return;
+    expect([result.line.text.length, result.left]).toEqual([length, left]);
+    expect(result.line.text.isWellFormed()).toBe(true);
+  });
+
   it('submits on Enter and cancels on Ctrl-C', () => {
     expect(pressKey({ ...EMPTY_LINE, text: 'hi', cursor: 2 }, '\r', [])).toEqual({ do: 'submit', text: 'hi' });
     expect(pressKey(EMPTY_LINE, '\x03', [])).toEqual({ do: 'cancel' });

@@ -1,0 +1,114 @@
+/** Breaking and stopping a session that is still being created: there is an agent before there is a session. */
+import { describe, expect, it } from 'vitest';
+import type { Playground } from '../../../playground/state/store.ts';
+import { begin, open, withAgent } from './open-pages.ts';
+
+/** Sends a first prompt to an agent that does not answer `session/new`, and waits until it is asked. */
+async function stuck(): Promise<{ pg: Playground; turn: ReturnType<Playground['turns']['say']> }> {
+  const pg = await open(withAgent('hang-new'));
+  const turn = pg.turns.say('Are you there?');
+  await expect.poll(() => pg.keeper.machine.value.stations['session/new']).toBe('trying');
+  return { pg, turn };
+}
+
+async function nothingIsLeft(pg: Playground): Promise<void> {
+  expect(pg.sessionId.value).toBeNull();
+  expect(pg.sending.value).toBe(false);
+  expect(pg.turns.startingId).toBeNull();
+  expect(await pg.shelf.database!.query('SELECT session_id FROM acp_sessions')).toEqual([]);
+}
+
+describe('while a session is being created', () => {
+  for (const [how, words] of [['kill', 'SIGKILL'], ['drop', 'dropped by hand']] as const) {
+    it(`${how} ends its agent, and the prompt is not sent`, async () => {
+      const { pg, turn } = await stuck();
+      await pg.breaking[how]();
+      const { error, stored } = await turn;
+      expect([error?.code, stored]).toEqual(['agent_exited', false]);
+      expect(error?.message).toContain(words);
+      expect(pg.keeper.machine.value.agent).toBe('dead');
+      await nothingIsLeft(pg);
+    });
+  }
+
+  for (const how of ['kill', 'drop'] as const) {
+    it(`${how} reaches an agent that has not even started`, async () => {
+      const platform = withAgent('native');
+      platform.tabAgents.launcher.launch = (_spec, { signal }) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+      const pg = await open(platform);
+      const turn = pg.turns.say('Are you there?');
+      await expect.poll(() => pg.keeper.machine.value.agent).toBe('starting');
+      await pg.breaking[how]();
+      const { error, stored } = await turn;
+      expect([error?.code, stored]).toEqual(['agent_start_failed', false]);
+      expect(error?.message).toContain('by hand');
+      await nothingIsLeft(pg);
+    });
+  }
+
+  it('Cancel turn stops it: no agent, no session, and the prompt is given back', async () => {
+    const pg = await open(withAgent('hang-new'));
+    pg.draft.value = 'Are you there?';
+    const sent = pg.turns.sendDraft();
+    await expect.poll(() => pg.keeper.machine.value.stations['session/new']).toBe('trying');
+    await pg.turns.cancel();
+    await sent;
+    expect(pg.draft.value).toBe('Are you there?');
+    expect(pg.problem.value?.text).toContain('was cancelled before the session was there');
+    expect(['dead', 'asleep']).toContain(pg.keeper.machine.value.agent);
+    await nothingIsLeft(pg);
+  });
+
+  it('Cancel turn stops a prompt that waits for the page to start, and the next one is sent', async () => {
+    const platform = withAgent('native');
+    const opens = Promise.withResolvers<void>();
+    const openDatabase = platform.openDatabase.bind(platform);
+    platform.openDatabase = async (...of) => {
+      await opens.promise;
+      return openDatabase(...of);
+    };
+    const { pg, started } = begin(platform);
+    pg.draft.value = 'My cat is called Ada.';
+    const sent = pg.turns.sendDraft();
+    await pg.turns.cancel();
+    await sent;
+    expect([pg.draft.value, pg.sending.value]).toEqual(['My cat is called Ada.', false]);
+    opens.resolve();
+    await started;
+    await nothingIsLeft(pg);
+    await pg.turns.sendDraft();
+    expect(pg.problem.value).toBeNull();
+    expect(pg.live.value.items.filter((item) => item.kind === 'user')).toHaveLength(1);
+  });
+
+  it('choosing another scenario leaves nothing of it', async () => {
+    const { pg, turn } = await stuck();
+    await pg.places.chooseScenario('load-replay');
+    const { error, stored } = await turn;
+    expect([error?.message, stored]).toEqual([expect.stringContaining('another session was chosen'), false]);
+    expect(pg.sessions.value).toEqual([]);
+    await nothingIsLeft(pg);
+    await pg.play.runNext();
+    expect(pg.play.progress.value[0]?.state).toBe('done');
+  });
+
+  it('one that is written just as another scenario is chosen is deleted again', async () => {
+    const pg = await open(withAgent('native'));
+    const database = pg.shelf.database!;
+    const batch = database.batch.bind(database);
+    let gone: Promise<void> | undefined;
+    Object.assign(database, {
+      async batch(statements: Parameters<typeof batch>[0]) {
+        const results = await batch(statements);
+        if (statements[0]!.sql.startsWith('INSERT INTO acp_sessions')) gone ??= pg.places.chooseScenario('load-replay');
+        return results;
+      },
+    });
+    const { error, stored } = await pg.turns.say('My cat is called Ada.');
+    await gone;
+    expect([error?.message, stored]).toEqual([expect.stringContaining('another session was chosen'), false]);
+    expect(pg.scenario.value.name).toBe('load-replay');
+    await nothingIsLeft(pg);
+  });
+});

@@ -1,0 +1,104 @@
+/** Storage that does not open, or is full: nothing is begun in its place unasked, and nothing is lost. */
+import { describe, expect, it } from 'vitest';
+import type { Playground } from '../../../playground/state/store.ts';
+import { SqlError } from '../../../src/engine/ports.ts';
+import { begin, closePage, free, open, reload, said } from './open-pages.ts';
+import { testPlatform, type TestPlatform } from './platform.ts';
+
+describe('where a database that held sessions does not open', () => {
+  const broken = (platform: TestPlatform, failures: number, how: 'memory' | 'rejects' = 'memory'): TestPlatform => {
+    const next = Object.assign(testPlatform(platform), { hash: platform.hash });
+    const openDatabase = next.openDatabase.bind(next);
+    let left = failures;
+    next.openDatabase = async (branch, bytes) => {
+      if (left-- <= 0) return openDatabase(branch, bytes);
+      if (how === 'rejects') throw new SqlError('corrupt', 'Its journal is damaged.');
+      return next.openInMemory(null, 'it did not open within 10000 ms');
+    };
+    return next;
+  };
+  const unopened = async (pg: Playground) => {
+    await expect.poll(() => pg.shelf.unopened.value).not.toBeNull();
+    return pg.shelf.unopened.value!;
+  };
+  const before = async (): Promise<TestPlatform> => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.turns.say('My cat is called Ada.');
+    await closePage(pg);
+    return platform;
+  };
+
+  it('asks, begins nothing in its place, and shows everything when trying again helps', async () => {
+    const platform = broken(await before(), 2);
+    const { pg, started } = begin(platform);
+    expect((await unopened(pg)).why).toContain('did not open within');
+    expect(pg.ready.value).toBe(false);
+    expect(pg.live.value.items).toEqual([]);
+    pg.shelf.answer('again');
+    await expect.poll(() => pg.shelf.unopened.value).not.toBeNull();
+    pg.shelf.answer('again');
+    await started;
+    expect(said(pg)).toContain('Noted. Your cat: Ada.');
+    expect(pg.shelf.durable.value).toBe(true);
+  });
+
+  it('goes on in memory when told to, forgets no place, and brings back both when the storage opens', async () => {
+    const first = await before();
+    const platform = broken(first, 1);
+    const { pg, started } = begin(platform);
+    await unopened(pg);
+    pg.shelf.answer('memory');
+    await started;
+    expect([pg.shelf.durable.value, pg.shelf.warning.value]).toEqual([false, expect.stringContaining('could not be opened')]);
+    await pg.turns.say('My dog is called Argos.');
+    expect(platform.stored).toBe(first.stored);
+    await pg.shelf.store();
+    expect(pg.problem.value).toBeNull();
+    expect([pg.shelf.durable.value, pg.shelf.branch.value]).toEqual([true, 'from memory 1']);
+    expect(said(pg)).toContain('Argos');
+    await pg.branches.returnToNow();
+    expect(said(pg)).toContain('Ada');
+    expect(said(pg)).not.toContain('Argos');
+  });
+
+  it('offers what can be read of a damaged one as a file', async () => {
+    const platform = broken(await before(), 1, 'rejects');
+    const { pg, started } = begin(platform);
+    expect(await unopened(pg)).toEqual({ why: 'Its journal is damaged.', damaged: true });
+    await pg.shelf.salvage();
+    expect(platform.downloads).toHaveLength(1);
+    pg.shelf.answer('again');
+    await started;
+    expect(said(pg)).toContain('Ada');
+  });
+
+  it('can be left while it asks', async () => {
+    const { pg, started } = begin(broken(await before(), 1));
+    await unopened(pg);
+    await pg.dispose();
+    await expect(started).rejects.toThrow('left');
+  });
+});
+
+it('a full store: the session stays readable, goes on in memory, and is stored again when there is room', async () => {
+  const platform = free();
+  const pg = await open(platform);
+  await pg.turns.say('My cat is called Ada.');
+  const database = pg.shelf.database!;
+  const batch = database.batch.bind(database);
+  let room = 3;
+  Object.assign(database, { batch: (statements: never) => (room-- > 0 ? batch(statements) : Promise.reject(new SqlError('full', 'The browser’s storage is full.'))) });
+  const { error } = await pg.turns.say('My dog is called Argos.');
+  expect(error?.code).toBe('storage_full');
+  expect(pg.shelf.durable.value).toBe(false);
+  expect(pg.shelf.warning.value).toContain('is full');
+  expect(said(pg)).toContain('Noted. Your cat: Ada.');
+  expect((await pg.turns.say('My fish is called Jonah.')).error).toBeNull();
+  await pg.shelf.store();
+  expect(pg.problem.value).toBeNull();
+  expect([pg.shelf.durable.value, pg.shelf.branch.value]).toEqual([true, null]);
+  const [again] = await reload(pg, platform);
+  expect(said(again)).toContain('Jonah');
+  expect(said(again)).toContain('Ada');
+});

@@ -38,8 +38,14 @@ export interface LiveFilter {
   end(): readonly ReplayItem[];
 }
 
+/** So many characters of a preamble, without white space, tell it: its opening sentence, which nobody else writes. */
+const OPENING_CHARS = 48;
+
 export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
   const echoes = echoTexts(options);
+  const opening = options.preamble?.map((block) => (block.type === 'text' ? squeeze(block.text) : '')).find((words) => words !== '')?.slice(0, OPENING_CHARS);
+  /** Echoes of the record, however the agent joined or wrapped its blocks: stored, they would stand in the next record again. */
+  const isRecord = (speaker: Role, words: string): boolean => speaker === 'user' && opening !== undefined && words.includes(opening);
   const attachments = new Set([...(options.preamble ?? []), ...options.prompt].filter((block) => block.type !== 'text').map((block) => JSON.stringify(block)));
   let owed = [...(options.next ?? [])];
   const ids = new Set(owed.flatMap(({ messageId }) => messageId ?? []));
@@ -88,7 +94,7 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
       take();
       return [];
     }
-    if (role === 'user' && (echoes.includes(said) || (said === '' && attached))) {
+    if (role === 'user' && (echoes.includes(said) || isRecord(role, said) || (said === '' && attached))) {
       // The agent has begun to answer this prompt: what it says from here on is live.
       live = true;
       take();
@@ -115,7 +121,7 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
       return before;
     }
     const grown = said + squeeze(text);
-    if (candidates(speaker).some((candidate) => candidate.startsWith(grown))) {
+    if (candidates(speaker).some((candidate) => candidate.startsWith(grown)) || isRecord(speaker, grown)) {
       said = grown;
       held.push(item);
       return before;

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createLiveFilter, type LiveFilterOptions } from '../../../src/engine/resume/match-live.ts';
 import type { ContentBlock, SessionUpdate } from '../../../src/engine/types.ts';
+import { buildPreamble } from '../../../src/engine/transcript/preamble.ts';
 import { agent, thought, tool, user } from './replay.ts';
 
 const text = (words: string): ContentBlock => ({ type: 'text', text: words });
@@ -41,6 +42,23 @@ describe('the echo of the running prompt is no new message', () => {
     ]) {
       expect(stored(options, [...echo, agent('ok')])).toEqual(['agent:ok']);
     }
+  });
+
+  it('of a preamble, however the agent joins and wraps its blocks', () => {
+    const transcript = '# Before\n\nuser: My cat is called Ada.\nagent: Noted.\n';
+    const preamble = buildPreamble({ transcript, mode: 'resource' });
+    const head = (preamble[0] as { text: string }).text;
+    const options = { prompt: [text('What now?')], preamble };
+    for (const echo of [
+      [user(`${head}${transcript}What now?`)],
+      [user(`<context>${head}</context><file uri="x">${transcript}</file>\n\nWhat now?`)],
+      [user(head.slice(0, 30)), user(head.slice(30)), user(transcript), user('What now?')],
+      [user(`[1] ${head}`), thought('hm'), user('What now?')],
+    ]) {
+      expect(stored(options, [...echo, agent('ok')]).filter((line) => line !== 'agent_thought:hm')).toEqual(['agent:ok']);
+    }
+    // Without a preamble in this turn these words are somebody's.
+    expect(stored({ prompt: [text('What now?')] }, [user(`${head}!`), agent('ok')])).toEqual([`user:${head}!`, 'agent:ok']);
   });
 
   it('with its secrets or without', () => {

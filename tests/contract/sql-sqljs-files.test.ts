@@ -35,6 +35,23 @@ describe('the time machine', () => {
   });
 });
 
+describe('a batch sets nothing that its journal could not bring back', () => {
+  it.each(['ignore_check_constraints = ON', 'query_only = ON', 'foreign_keys(0)', 'writable_schema = 1', 'recursive_triggers = OFF', 'main.defer_foreign_keys = ON', 'wal_checkpoint'])(
+    'PRAGMA %s is refused, and nothing of its batch is there',
+    async (pragma) => {
+      const database = await withLog({ storage: { indexedDB: 'settings' } });
+      const before = await texts(database);
+      await expect(database.batch([insert('with it'), { sql: `PRAGMA ${pragma}` }])).rejects.toMatchObject({ kind: 'other', message: expect.stringContaining('sets up the connection') as string });
+      expect(await texts(database)).toEqual(before);
+      await database.batch([insert('after it'), { sql: 'PRAGMA application_id = 7' }, { sql: 'PRAGMA table_info(log)' }]);
+      await database.close();
+      const again = await open({ storage: { indexedDB: 'settings' } });
+      expect(await texts(again)).toEqual([...before, 'after it']);
+      await again.close();
+    },
+  );
+});
+
 describe('export, import, reset', () => {
   let directory: string;
   beforeEach(() => {

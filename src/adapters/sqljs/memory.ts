@@ -4,7 +4,7 @@ import { parameterProblem, statementProblem, statementShape, type StatementShape
 import { toSqlError } from './errors.ts';
 import type { SqljsConnection, SqljsModule, SqljsStatement } from './module.ts';
 import type { JournalRecord } from './record.ts';
-import { journalled, replayable } from './replay.ts';
+import { journalled, replayable, settingProblem } from './replay.ts';
 
 /** How many prepared statements are kept, the least recently used going first. */
 export const CACHED_STATEMENTS = 128;
@@ -206,7 +206,7 @@ export class MemoryDatabase {
       return known;
     }
     const shape = statementShape(sql);
-    const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') };
+    const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') ?? settingProblem(shape) };
     // Before SQLite sees it: some PRAGMAs act as soon as they are prepared.
     if (use && problem[use] !== null) throw this.#refusal(problem[use], sql);
     let statement: SqljsStatement;

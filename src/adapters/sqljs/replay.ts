@@ -16,3 +16,15 @@ const VARIES =
 export function replayable(sql: string): boolean {
   return !VARIES.test(sql);
 }
+
+/** What a PRAGMA in a batch may set: these stand in the file, and are rolled back with it. */
+const STORED_PRAGMAS: readonly (string | null)[] = ['user_version', 'application_id', null];
+
+/**
+ * Why a statement may not stand in a batch, or null. A setting of the connection is in no snapshot, so a journal that
+ * was written under it could not be run again.
+ */
+export function settingProblem(shape: StatementShape): string | null {
+  if (STORED_PRAGMAS.includes(shape.actingPragma)) return null;
+  return `PRAGMA ${shape.actingPragma} sets up the connection, which is the adapter's; in a batch only user_version and application_id can be set`;
+}

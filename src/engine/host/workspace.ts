@@ -46,17 +46,17 @@ export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions 
     if (bytes > limits.workspaceFileBytes) {
       throw new FsError(-32603, `limit_exceeded: ${path} would have ${bytes} bytes; workspaceFileBytes allows ${limits.workspaceFileBytes}`);
     }
-    const [count] = await database.query('SELECT count(*) AS files FROM workspace_files WHERE session_id = ? AND path <> ?', [sessionId, path]);
-    if (Number(count?.['files']) >= limits.workspaceFileCount) {
-      throw new FsError(-32603, `limit_exceeded: workspaceFileCount allows ${limits.workspaceFileCount} files a session`);
-    }
-    await database.batch([
+    // Counted in the statement that writes: of two that come at once, only as many as fit are written.
+    const [written] = await database.batch([
       {
-        sql: `INSERT INTO workspace_files (session_id, path, content, updated_at) VALUES (?, ?, ?, ?)
-ON CONFLICT (session_id, path) DO UPDATE SET content = excluded.content, updated_at = excluded.updated_at`,
-        params: [sessionId, path, content, clock()],
+        sql: `INSERT INTO workspace_files (session_id, path, content, updated_at)
+SELECT ?, ?, ?, ? WHERE (SELECT count(*) FROM workspace_files WHERE session_id = ? AND path <> ?) < ?
+ON CONFLICT (session_id, path) DO UPDATE SET content = excluded.content, updated_at = excluded.updated_at
+RETURNING path`,
+        params: [sessionId, path, content, clock(), sessionId, path, limits.workspaceFileCount],
       },
     ]);
+    if (written?.rows.length !== 1) throw new FsError(-32603, `limit_exceeded: workspaceFileCount allows ${limits.workspaceFileCount} files a session`);
     return {};
   }
 
@@ -94,10 +94,16 @@ function normalise(path: string): string {
   return `/${parts.join('/')}`;
 }
 
-/** ACP counts lines from 1. */
+/** ACP counts lines from 1; 0 is taken for the first, too. */
 function lines(content: string, line: unknown, limit: unknown): string {
-  if (typeof line !== 'number' && typeof limit !== 'number') return content;
-  const start = typeof line === 'number' ? Math.max(0, Math.floor(line) - 1) : 0;
-  const all = content.split('\n');
-  return all.slice(start, typeof limit === 'number' ? start + Math.max(0, Math.floor(limit)) : undefined).join('\n');
+  const [first, most] = [wholeNumber('line', line), wholeNumber('limit', limit)];
+  if (first === undefined && most === undefined) return content;
+  const start = Math.max(0, (first ?? 1) - 1);
+  return content.split('\n').slice(start, most === undefined ? undefined : start + most).join('\n');
+}
+
+function wholeNumber(name: string, value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new FsError(-32602, `Invalid params: ${name} must be a whole number from 0, got ${JSON.stringify(value)}`);
+  return value as number;
 }

@@ -1,6 +1,7 @@
 /** Virtual files: what an agent in a tab writes survives sleep. */
 import { describe, expect, it } from 'vitest';
 import { workspaceFiles } from '../../../src/engine/index.ts';
+import type { ClientServiceRequest } from '../../../src/engine/ports.ts';
 import { insideRoots } from '../../../src/engine/host/workspace.ts';
 import { ask, CWD, world } from './helpers.ts';
 
@@ -41,5 +42,44 @@ describe('workspace files', () => {
     await host.prompt('s', 'write file notes.txt: too long');
     expect(await db.query('SELECT * FROM workspace_files')).toEqual([]);
     expect(JSON.stringify(await host.history('s'))).toContain('workspaceFileBytes');
+  });
+
+  const asked = async (method: string, params: Record<string, unknown>, count = 2) => {
+    const { db, wake } = await world();
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    const files = workspaceFiles(db, { limits: { workspaceFileCount: count } });
+    const handle = (name: string, more: Record<string, unknown>) =>
+      files.handle({ method: name, params: { sessionId: 'agent-s', ...more }, agent: 'demo', sessionId: 's', cwd: CWD, additionalDirectories: [], signal: new AbortController().signal } as ClientServiceRequest);
+    await handle('fs/write_text_file', { path: `${CWD}/notes.txt`, content: 'one\ntwo\nthree' });
+    return { db, answer: handle(method, { path: `${CWD}/notes.txt`, ...params }), handle };
+  };
+
+  it.each<[Record<string, unknown>, string | RegExp]>([
+    [{}, 'one\ntwo\nthree'],
+    [{ line: null, limit: null }, 'one\ntwo\nthree'],
+    [{ line: 2 }, 'two\nthree'],
+    [{ line: 0, limit: 1 }, 'one'],
+    [{ line: 2, limit: 1 }, 'two'],
+    [{ limit: 0 }, ''],
+    [{ line: 9 }, ''],
+    [{ line: '2' }, /Invalid params: line must be a whole number from 0, got "2"/],
+    [{ limit: -1 }, /Invalid params: limit must be a whole number/],
+    [{ limit: 1.5 }, /Invalid params: limit must be a whole number/],
+  ])('reading with %j', async (params, expected) => {
+    const { answer } = await asked('fs/read_text_file', params);
+    if (expected instanceof RegExp) await expect(answer).rejects.toThrow(expected);
+    else expect(await answer).toEqual({ content: expected });
+  });
+
+  it('I10: of files written at once only as many as are allowed are there, and one that is there can be written again', async () => {
+    const { db, answer, handle } = await asked('fs/read_text_file', {});
+    await answer;
+    const several = await Promise.allSettled(['a', 'b', 'c'].map((name) => handle('fs/write_text_file', { path: `${CWD}/${name}`, content: name })));
+    expect(several.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(String((several.find(({ status }) => status === 'rejected') as PromiseRejectedResult).reason)).toContain('workspaceFileCount allows 2');
+    await handle('fs/write_text_file', { path: `${CWD}/notes.txt`, content: 'four' });
+    expect(await db.query('SELECT path, content FROM workspace_files ORDER BY path')).toContainEqual({ path: `${CWD}/notes.txt`, content: 'four' });
+    expect(await db.query('SELECT count(*) AS files FROM workspace_files')).toEqual([{ files: 2 }]);
   });
 });

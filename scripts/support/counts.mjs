@@ -21,10 +21,14 @@ export function vitestCounts(report) {
   };
 }
 
-/** Playwright's JSON report; errors outside tests (a server that did not start) count as failures. @returns {Counts} */
+/**
+ * Playwright's JSON report; errors outside tests (a server that did not start) count as failures. One that passed at its
+ * second run has passed: the list of the run names it as flaky.
+ * @returns {Counts}
+ */
 export function playwrightCounts(report) {
   const { expected = 0, unexpected = 0, flaky = 0, skipped = 0 } = report.stats ?? {};
-  return { passed: expected, failed: unexpected + flaky + (report.errors ?? []).length, skipped };
+  return { passed: expected + flaky, failed: unexpected + (report.errors ?? []).length, skipped };
 }
 
 /**

@@ -22,6 +22,10 @@ describe('nothing that went wrong looks like success', () => {
     expect(playwrightCounts({ stats: { expected: 0, unexpected: 0, flaky: 0, skipped: 2 }, errors: [{ message: 'no server' }] })).toEqual(counts(0, 1, 2));
   });
 
+  test('a browser test that needed its second run has passed, and one that failed twice has not', () => {
+    expect(playwrightCounts({ stats: { expected: 3, unexpected: 1, flaky: 2, skipped: 0 }, errors: [] })).toEqual(counts(5, 1, 0));
+  });
+
   test('the last line is counts alone', () => {
     expect(closingLine(sum([counts(1, 0), counts(2, 1)]))).toBe('3 passed, 1 failed');
     expect(closingLine(counts(1, 0, 2))).toBe('1 passed, 0 failed, 2 skipped');

@@ -132,6 +132,8 @@ export class Branches {
     for (const name of platform.tabAgents.names) await remove('what the agents in the tab remember', () => platform.tabAgents.forget(name));
     platform.memory.clear();
     platform.address.write('');
+    // One that was quick may have started anew on what was still there.
+    platform.tabs.send({ type: 'reset' });
     if (undeleted.size > 0) this.undeleted.value = [...undeleted];
     else platform.reload();
   }

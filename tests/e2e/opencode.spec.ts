@@ -34,8 +34,8 @@ test('OpenCode sleeps and resumes by itself; with its store deleted it goes on f
   await pg.combobox('Agent').selectOption('bridge:opencode');
   const turn = async (text: string): Promise<void> => {
     await pg.send(text);
-    await expect(pg.status).toHaveText('live', { timeout: 60_000 });
-    await expect(pg.button('Cancel turn')).toBeDisabled();
+    await expect(pg.button('Cancel turn')).toBeDisabled({ timeout: 60_000 });
+    await expect(pg.status).toHaveText('live');
   };
   const lastAsked = (): string => userText(model.requests.at(-1)!);
   const told = (): number => lastAsked().split('The codeword is heron.').length - 1;

@@ -7,15 +7,16 @@ test('a reload keeps the session, its history and the agent’s memory', async (
   const pg = new PlaygroundPage(page);
   await pg.open();
   await pg.say('My cat is called Ada.');
+  await expect(pg.combobox('Session')).toHaveValue(/^free-/);
   const session = await pg.combobox('Session').inputValue();
   await page.reload();
   await pg.ready();
   await expect(pg.log).toContainText('Noted. Your cat: Ada.');
   await expect(pg.status).toHaveText('asleep');
   await pg.say('What is my cat called?');
-  await expect(pg.log).toContainText('Your cat: Ada');
+  await expect(pg.answer).toContainText('Your cat: Ada');
   await pg.tier('resume');
-  expect(await pg.combobox('Session').inputValue()).toBe(session);
+  await expect(pg.combobox('Session')).toHaveValue(session);
 });
 
 test('a scenario goes on after a reload where it stood', async ({ page }) => {
@@ -54,7 +55,7 @@ for (const [round, pause] of [15, 60, 140, 260, 420].entries()) {
     const lines = shown.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('You') && !line.startsWith('Agent'));
     for (const line of lines) await expect(again.log).toContainText(line.trim());
     await again.say('What is my cat called?');
-    await expect(again.log).toContainText('Your cat: Ada');
+    await expect(again.answer).toContainText('Your cat: Ada');
   });
 }
 
@@ -68,8 +69,7 @@ test('a database goes out as a SQLite file and comes back in', async ({ page }) 
 
   await pg.button('Reset').click();
   await expect(page.getByRole('dialog')).toContainText('1 session');
-  await pg.button('Delete all of it').click();
-  await pg.ready();
+  await pg.confirmReset();
   await expect(pg.log).not.toContainText('Ada');
 
   const chooser = page.waitForEvent('filechooser');
@@ -78,7 +78,7 @@ test('a database goes out as a SQLite file and comes back in', async ({ page }) 
   await expect(pg.log).toContainText('Noted. Your cat: Ada.');
   // Its agent’s own store went with the reset, so the record is what brings it back.
   await pg.say('What is my cat called?');
-  await expect(pg.log).toContainText('Your cat: Ada');
+  await expect(pg.answer).toContainText('Your cat: Ada');
   await pg.tier('transcript');
 });
 
@@ -108,7 +108,7 @@ test('a database of a newer release is refused, nothing of it stays, and the ses
     await expect(page.locator('.rp-prompt .rp-problem')).toContainText(why);
     await expect.poll(databases).toEqual([]);
     await pg.say('What is my cat called?');
-    await expect(pg.log).toContainText('Your cat: Ada (');
+    await expect(pg.answer).toContainText('Your cat: Ada (');
   }
   await pg.button('Reset').click();
   await expect(page.getByRole('dialog')).toContainText('1 session');

@@ -21,7 +21,8 @@ for (const { address, scenario } of pages) {
     await page.goto(address);
     const box = page.locator('rehydrate-try');
     await expect(box.getByRole('link', { name: 'Open in the playground' })).toHaveAttribute('href', new RegExp(`#v=1&scenario=${scenario.name}$`));
-    // Nothing of it before it is asked for.
+    // Nothing of it before it is asked for, not even late.
+    await page.waitForLoadState('networkidle');
     expect(loaded.filter((url) => url.endsWith('.wasm'))).toEqual([]);
     await box.getByRole('button', { name: 'Run it here' }).click();
     for (let step = 1; step <= scenario.steps.length; step++) {

@@ -18,13 +18,16 @@ test('every part has its name', async ({ page }) => {
 
 test('a prompt can be typed before anything is loaded, and is sent when it is', async ({ page }) => {
   const pg = new PlaygroundPage(page);
-  // The database's engine comes late; the page does not wait for it.
+  // The database's engine comes after the prompt; the page does not wait for it.
+  const { promise: typed, resolve: come } = Promise.withResolvers<void>();
   await page.route('**/*.wasm', async (route) => {
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await typed;
     await route.continue();
   });
   await page.goto('/playground/#v=1&scenario=free&agent=native');
   await pg.send('My cat is called Ada.');
+  await expect(page.getByText('The prompt is sent as soon as the database is open.')).toBeVisible();
+  come();
   await expect(pg.log).toContainText('Noted. Your cat: Ada.');
 });
 
@@ -36,13 +39,15 @@ test('what was said before Sleep is known after it', async ({ page }) => {
   await pg.button('Sleep').click();
   await expect(pg.status).toHaveText('asleep');
   await pg.button('Wake').click();
-  // Waking is lazy: no agent yet.
+  // Waking is lazy: the host is there, which Sleep needs, and no agent yet.
+  await expect(pg.button('Sleep')).toBeEnabled();
   await expect(pg.status).toHaveText('asleep');
   await pg.say('What is my cat called?');
-  await expect(pg.log).toContainText('Your cat: Ada');
+  await expect(pg.answer).toContainText('Your cat: Ada');
   await pg.tier('resume');
   await pg.button('Sleep').click();
   await pg.say('And what is my cat called?');
+  await expect(pg.answer).toContainText('Your cat: Ada');
   await pg.tier('resume');
   expect(pg.problems).toEqual([]);
 });
@@ -63,12 +68,13 @@ test('a part that cannot load is named, with what to do', async ({ page }) => {
 test('the terminal can be typed in, and left with Tab', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();
-  const input = page.getByRole('textbox', { name: 'Terminal input' });
-  await input.focus();
+  const input = await pg.terminalLine();
   await page.keyboard.type('My dog is called Argos.');
   await page.keyboard.press('Enter');
   await expect(pg.log).toContainText('Noted. Your dog: Argos.');
   await expect(pg.region('Terminal').locator('.xterm-rows')).toContainText('Noted. Your dog: Argos.');
+  // The timeline comes with its first moments.
+  await expect(pg.region('Timeline').getByRole('slider')).toBeVisible();
   await page.keyboard.press('Tab');
   await expect(input).not.toBeFocused();
   await expect(pg.region('Timeline').getByRole('slider')).toBeFocused();
@@ -79,8 +85,9 @@ test('Ctrl-V pastes into the terminal', async ({ page, context }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();
   await page.evaluate(() => navigator.clipboard.writeText('My dog is called Argos.'));
-  await page.getByRole('textbox', { name: 'Terminal input' }).focus();
+  await pg.terminalLine();
   await page.keyboard.press('Control+V');
+  await expect(pg.region('Terminal').locator('.xterm-rows')).toContainText('My dog is called Argos.');
   await page.keyboard.press('Enter');
   await expect(pg.log).toContainText('Noted. Your dog: Argos.');
 });
@@ -115,9 +122,7 @@ test('the SQL console reads a copy, and harms nothing', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();
   await pg.say('My cat is called Ada.');
-  // The panel follows the commits at its own pace; the end of the turn is the last of them.
-  await expect.poll(() => pg.region('Database').getByRole('table').first().innerText()).toContain('turn_ended');
-  const before = await pg.rowCount('acp_session_events');
+  const before = await pg.settledEvents();
   const sql = page.getByRole('textbox', { name: 'SQL' });
   await sql.fill('DELETE FROM acp_session_events; SELECT count(*) AS left FROM acp_session_events');
   await sql.press('Enter');
@@ -129,7 +134,7 @@ test('the SQL console reads a copy, and harms nothing', async ({ page }) => {
   await sql.fill('WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n');
   await sql.press('Enter');
   await expect(pg.region('Database')).toContainText('The query was stopped');
-  expect(await pg.rowCount('acp_session_events')).toBe(before);
+  expect(await pg.settledEvents()).toBe(before);
   await pg.say('What is my cat called?');
-  await expect(pg.log).toContainText('Your cat: Ada');
+  await expect(pg.answer).toContainText('Your cat: Ada');
 });

@@ -69,11 +69,13 @@ test('nothing an agent prints acts, wherever it is shown', async ({ odd: { pg },
   await pg.region('Terminal').scrollIntoViewIfNeeded();
   await expect(pg.region('Terminal').locator('.xterm-rows')).toContainText('That was all.');
   await expect(pg.region('Transcript')).toContainText('That was all.');
+  await expect(pg.region('Wire').locator('summary').last()).toContainText('end_turn');
   await pg.region('Wire').locator('summary').last().click();
   expect(await page.title()).toBe(title);
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('mine');
   expect(await page.locator('.rp').locator('img, script, iframe, object, a[href^="javascript"], a[href*="evil"]').count()).toBe(0);
-  const sessions = await page.getByRole('combobox', { name: 'Session' }).innerText();
+  await expect(pg.combobox('Session')).toContainText('Fine');
+  const sessions = await pg.combobox('Session').innerText();
   for (const mark of ['\u001b', '\u202e']) expect(sessions).not.toContain(mark);
   expect(await pg.log.locator('.rp-who').allInnerTexts()).toEqual(expect.arrayContaining(['You', 'Agent']));
   expect(away).toEqual([]);
@@ -81,7 +83,7 @@ test('nothing an agent prints acts, wherever it is shown', async ({ odd: { pg },
   // The database is as it was, and the session goes on.
   await pg.say('still there?');
   await expect(pg.log).toContainText('You said: still there?');
-  expect(await pg.rowCount('acp_sessions')).toBe(1);
+  await expect.poll(() => pg.rowCount('acp_sessions')).toBe(1);
   expect(pg.problems).toEqual([]);
 });
 

@@ -4,13 +4,16 @@ import { PlaygroundPage } from './playground-page.ts';
 
 test('everything goes on offline', async ({ page, context }) => {
   const pg = new PlaygroundPage(page);
+  // Fetched when all else is there, for a query that is made offline.
+  const consoleScript = page.waitForResponse(/sql-console\.worker/);
   await pg.open();
   await pg.say('My cat is called Ada.');
+  await (await consoleScript).finished();
   await page.waitForLoadState('networkidle');
   await context.setOffline(true);
   await pg.button('Sleep').click();
   await pg.say('What is my cat called?');
-  await expect(pg.log).toContainText('Your cat: Ada');
+  await expect(pg.answer).toContainText('Your cat: Ada');
   await pg.tier('resume');
   await page.getByRole('textbox', { name: 'SQL' }).press('Enter');
   await expect(pg.region('Database').getByRole('group', { name: 'Query result' })).toContainText('turn_started');

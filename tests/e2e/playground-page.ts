@@ -6,6 +6,8 @@ export class PlaygroundPage {
   readonly problems: string[] = [];
   readonly prompt: Locator;
   readonly log: Locator;
+  /** What the agent said since the last prompt that is shown. */
+  readonly answer: Locator;
   readonly status: Locator;
   readonly report: Locator;
 
@@ -13,6 +15,7 @@ export class PlaygroundPage {
     this.page = page;
     this.prompt = page.getByRole('textbox', { name: 'Prompt' });
     this.log = page.getByRole('log', { name: 'Conversation' });
+    this.answer = this.log.locator('.rp-message[data-who="agent"]:not(:has(~ .rp-message[data-who="user"]))').last();
     this.status = page.getByRole('status', { name: 'Agent status' });
     this.report = page.getByRole('region', { name: 'Resume report' });
     page.on('pageerror', (error) => this.problems.push(String(error)));
@@ -39,7 +42,7 @@ export class PlaygroundPage {
   }
 
   async ready(): Promise<void> {
-    await expect(this.page.getByRole('list', { name: 'Parts of the page' }).getByText('Database ready')).toBeVisible();
+    await expect(this.page.getByRole('list', { name: 'Parts of the page' }).getByText('Database ready')).toBeVisible({ timeout: 30_000 });
     await expect(this.button('Sleep')).toBeEnabled();
   }
 
@@ -51,9 +54,22 @@ export class PlaygroundPage {
   /** Sends and waits for the end of the turn. */
   async say(text: string): Promise<void> {
     await this.send(text);
-    await expect(this.button('Cancel turn')).toBeDisabled();
-    await expect(this.log).toContainText(text);
+    await this.turnEnded(text);
+  }
+
+  /** The turn of a prompt is over, and all of it is in the conversation. The status alone is `live` before a turn, too. */
+  async turnEnded(text: string): Promise<void> {
+    await expect(this.button('Cancel turn')).toBeDisabled({ timeout: 30_000 });
+    await expect(this.log.locator('.rp-message[data-who="user"]').last()).toContainText(text);
     await expect(this.status).toHaveText('live');
+  }
+
+  /** Confirms the reset, and waits for the page that begins anew: the one before it still looks ready. */
+  async confirmReset(): Promise<void> {
+    const anew = this.page.waitForEvent('load');
+    await this.button('Delete all of it').click();
+    await anew;
+    await this.ready();
   }
 
   async tier(tier: string): Promise<void> {
@@ -67,13 +83,33 @@ export class PlaygroundPage {
 
   /** The rows of a page with one session: the panel of tables follows the commits at its own pace. */
   async settledEvents(): Promise<number> {
-    await expect.poll(async () => (await this.rowCount('acp_session_events')) === (await this.eventCount())).toBe(true);
-    return this.eventCount();
+    let events = Number.NaN;
+    await expect
+      .poll(async () => {
+        events = await this.eventCount();
+        return (await this.rowCount('acp_session_events')) === events;
+      })
+      .toBe(true);
+    return events;
   }
 
   /** Rows of one table as text, read in the panel. */
   async rowCount(table: string): Promise<number> {
     const name = await this.region('Database').getByRole('button', { name: new RegExp(`^${table} \\d+$`) }).innerText();
     return Number(name.split(' ').at(-1));
+  }
+
+  /** The rows of the terminal, as they are drawn. */
+  terminalRows(): Promise<string[]> {
+    return this.region('Terminal').locator('.xterm-rows > div').allInnerTexts();
+  }
+
+  /** Goes to the terminal's empty line. Enter sends nothing before that is drawn, and it is drawn only where it can be seen. */
+  async terminalLine(): Promise<Locator> {
+    await this.region('Terminal').scrollIntoViewIfNeeded();
+    await expect.poll(async () => (await this.terminalRows()).map((row) => row.trim()).findLast((row) => row !== '')).toBe('›');
+    const input = this.page.getByRole('textbox', { name: 'Terminal input' });
+    await input.focus();
+    return input;
   }
 }

@@ -9,11 +9,11 @@ for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.step
     await pg.open(`#v=1&scenario=${scenario.name}&agent=${encodeURIComponent(scenario.agent)}`);
     for (let step = 1; step <= scenario.steps.length; step++) {
       await pg.button(`Run step ${step} of ${scenario.steps.length}`).click();
-      await expect(page.getByRole('list', { name: 'Steps' }).getByRole('listitem').nth(step - 1)).toHaveAttribute('data-state', 'done');
+      await expect(page.getByRole('list', { name: 'Steps' }).getByRole('listitem').nth(step - 1)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
     }
     await expect(pg.button('All steps done')).toBeDisabled();
     await expect(page.locator('.rp-end')).toContainText(scenario.end);
-    expect(new URL(page.url()).hash).toBe(`#v=1&scenario=${scenario.name}&agent=${scenario.agent}&step=${scenario.steps.length}`);
+    await expect.poll(() => new URL(page.url()).hash).toBe(`#v=1&scenario=${scenario.name}&agent=${scenario.agent}&step=${scenario.steps.length}`);
     expect(pg.problems).toEqual([]);
   });
 }
@@ -30,8 +30,10 @@ test('a link to a step brings what was on screen to another browser', async ({ p
 
   const other = new PlaygroundPage(await (await browser.newContext({ baseURL: baseURL! })).newPage());
   await other.page.goto(link);
+  // A whole page, and three steps in it.
+  await expect(other.button('Run step 4 of 4')).toBeEnabled({ timeout: 30_000 });
   await other.tier('transcript');
-  await expect(other.log).toContainText('Your garden: Eden');
+  await expect(other.answer).toContainText('Your garden: Eden');
   await other.page.context().close();
 });
 

@@ -1,7 +1,13 @@
-import { expect, test } from '@playwright/test';
+import { expect, test, type Page } from '@playwright/test';
 import { complaints, sitemapPaths } from './site-support/watch.ts';
 
 const ARCHITECTURE = '/reference/advanced/architecture/sessions-and-persistence/';
+
+/** The page’s clock stands still: what is said for a moment is there for as long as one looks. */
+async function stopClock(page: Page): Promise<void> {
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 60_000);
+}
 
 test('no page of the sitemap makes the browser complain', async ({ page }) => {
   test.setTimeout(300_000);
@@ -59,9 +65,11 @@ test('by keyboard: past the menu to the content, and through the sidebar', async
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/#_top$/);
   const summary = page.getByRole('navigation', { name: 'Main' }).locator('summary').first();
+  const link = page.getByRole('link', { name: 'What it is', exact: true });
+  await expect(link).toBeVisible();
   await summary.focus();
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('link', { name: 'What it is', exact: true })).toBeHidden();
+  await expect(link).toBeHidden();
 });
 
 test('on a phone the menu opens, keeps the focus inside, and closes', async ({ page }) => {
@@ -84,6 +92,7 @@ test('a page that is not there helps on', async ({ page }) => {
 
 test('a page is copied as the Markdown its twin holds', async ({ page, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await stopClock(page);
   await page.goto('/guides/client/');
   await page.getByRole('button', { name: 'Copy page' }).click();
   await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();
@@ -95,6 +104,7 @@ test('a page is copied as the Markdown its twin holds', async ({ page, context }
 
 test('a code block is copied as it is read', async ({ page, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await stopClock(page);
   await page.goto('/start/tutorial/');
   const block = page.locator('.expressive-code figure', { hasText: 'openNodeSqlite' }).first();
   await block.hover();

@@ -76,6 +76,9 @@ test('an index that cannot be loaded is said, and asked for again', async ({ pag
   await expect(page.getByText('The search index could not be loaded')).toBeVisible();
   await page.keyboard.press('Escape');
   await page.unroute('**/pagefind/**');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('searchbox', { name: 'Search' }).fill('lease');
+  await expect(page.getByRole('dialog').getByRole('link').first()).toBeVisible();
 });
 
 test('nothing of the search is loaded before it is asked for', async ({ page }) => {

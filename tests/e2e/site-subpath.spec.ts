@@ -6,6 +6,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from '@playwright/test';
 import { serveStatic, type StaticServer } from './site-support/static-server.ts';
+import { PlaygroundPage } from './playground-page.ts';
 import { complaints } from './site-support/watch.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -38,6 +39,7 @@ test('home, a link in prose, the sidebar and the next page stay under the base',
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Sessions & Persistence' }).click();
   await page.getByRole('link', { name: /^Next/ }).click();
   await expect(page).toHaveURL(`${server.url}reference/advanced/architecture/sessions-and-persistence/promises/`);
+  await page.waitForLoadState('networkidle');
   expect(found).toEqual([]);
 });
 
@@ -46,8 +48,13 @@ test('search finds, and its results stay under the base', async ({ page }) => {
   await page.goto(`${server.url}start/quick-start/`);
   await page.keyboard.press('Control+k');
   await page.getByRole('searchbox', { name: 'Search' }).fill('lease');
-  await page.getByRole('dialog').getByRole('link').first().click();
-  await expect(page).toHaveURL(new RegExp(`^${server.url}`));
+  const result = page.getByRole('dialog').getByRole('link').first();
+  const address = await result.evaluate((link: HTMLAnchorElement) => link.href);
+  expect(address.startsWith(server.url), address).toBe(true);
+  expect(address).not.toContain('start/quick-start/');
+  await result.click();
+  await expect(page).toHaveURL(address);
+  await page.waitForLoadState('networkidle');
   await expect(page.getByRole('heading', { level: 1 })).not.toHaveText('This page is not here');
   expect(found).toEqual([]);
 });
@@ -57,6 +64,9 @@ test('the playground runs under the base and the policy the build wrote', async 
   await page.goto(`${server.url}playground/`);
   await expect(page.getByRole('textbox', { name: 'Prompt' })).toBeVisible();
   await expect(page.getByRole('status', { name: 'Agent status' })).toBeVisible();
+  await new PlaygroundPage(page).ready();
+  // What it loads last, too.
+  await page.waitForLoadState('networkidle');
   // On this machine the page asks whether there is a local bridge; a static host has none.
   expect(found.filter((complaint) => !complaint.endsWith('/__rehydrate/bridge.json'))).toEqual([]);
 });

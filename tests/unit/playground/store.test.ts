@@ -273,8 +273,11 @@ describe('the playground', () => {
     const pg = await open(platform);
     await pg.turns.say('My cat is called Ada.');
     expect(await pg.branches.inventory()).toMatchObject({ stored: { sessions: 1 }, forks: 0 });
+    const left: number[] = [];
+    platform.tabs.send = () => void left.push(platform.branches.size);
     await pg.branches.reset();
-    expect(platform.sent).toContainEqual({ type: 'reset' });
+    // Before, so that they let go; and after, for those that were back before all was gone.
+    expect(left).toEqual([1, 0]);
     expect([platform.branches.size, platform.stored, platform.hash, platform.reloads]).toEqual([0, null, '', 1]);
     const after = await open(Object.assign(testPlatform(platform), { hash: '#v=1&scenario=free&agent=native' }));
     expect((await after.turns.say('What is my cat called?')).reply).not.toContain('Ada');

@@ -146,7 +146,8 @@ describe('a disk that is full', () => {
   });
 });
 
-describe('several processes on one file', () => {
+// Each of its processes takes its time to start.
+describe('several processes on one file', { timeout: 180_000 }, () => {
   /** Counts on in `head`, takes its time, and writes the number down in `log`: between the two, a batch that is not whole shows. */
   const append = (who: string, goesOn: string): string => `
     const takeTime = 'UPDATE head SET seq = seq WHERE (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT count(*) FROM n) = 0';
@@ -156,11 +157,14 @@ describe('several processes on one file', () => {
     }`;
   const setUp = [{ sql: 'CREATE TABLE head (seq INTEGER NOT NULL) STRICT' }, { sql: 'INSERT INTO head VALUES (0)' }, { sql: 'CREATE TABLE log (seq INTEGER PRIMARY KEY, who TEXT) STRICT' }];
 
+  /** Who comes to a lock again and again may find it taken for long. */
+  const PATIENT = 'busyTimeoutMs: 120_000';
+
   it('I9: writers take turns without gaps, and a reader beside them sees whole batches', async () => {
     const database = await openNodeSqlite(file);
     await database.batch(setUp);
     const untilTold = 'let told = false; process.stdin.on("end", () => (told = true)).resume();';
-    const writers = ['a', 'b', 'c'].map((who) => run(`${untilTold} ${append(who, 'i < 60 || !(await new Promise((resolve) => setImmediate(resolve, told)))')}`));
+    const writers = ['a', 'b', 'c'].map((who) => run(`${untilTold} ${append(who, 'i < 60 || !(await new Promise((resolve) => setImmediate(resolve, told)))')}`, PATIENT));
     let written = 0;
     const all = Promise.all(
       writers.map(async ({ lines, ended }) => {
@@ -185,7 +189,7 @@ describe('several processes on one file', () => {
   });
 
   it('may all make the file at the same moment', async () => {
-    const makers = Array.from({ length: 4 }, (_, i) => run(`await db.batch([{ sql: 'CREATE TABLE IF NOT EXISTS t (a)' }, { sql: 'INSERT INTO t VALUES (${i})' }]);`));
+    const makers = Array.from({ length: 4 }, (_, i) => run(`await db.batch([{ sql: 'CREATE TABLE IF NOT EXISTS t (a)' }, { sql: 'INSERT INTO t VALUES (${i})' }]);`, PATIENT));
     await Promise.all(makers.map(({ ended }) => ended));
     expect(makers.map(({ child }) => child.exitCode)).toEqual([0, 0, 0, 0]);
     const database = await openNodeSqlite(file);

@@ -38,24 +38,25 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
   beforeEach(async () => {
     const address = server.httpServer?.address() as { port: number };
     page = await (await browser.newContext()).newPage();
+    // The test has a limit of its own.
+    page.setDefaultTimeout(0);
+    page.setDefaultNavigationTimeout(0);
     await page.goto(`http://127.0.0.1:${address.port}/blank`);
     await page.waitForFunction(() => 'adapter' in globalThis);
     await page.evaluate(() => {
       const { workerLauncher } = (globalThis as unknown as { adapter: { workerLauncher: typeof WorkerLauncher } }).adapter;
       const worker = (name: string) => () => new Worker('/src/testing/agents/worker.ts', { type: 'module', name });
       const script = (code: string) => () => new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
-      const launcher = workerLauncher({
-        graceMs: 200,
-        startMs: 60_000,
-        agents: {
-          native: worker('variant=native&pace=0'),
-          stubborn: worker('variant=stubborn&store=memory&pace=0'),
-          late: script(`postMessage({ rehydrate: 'ready' }); setTimeout(() => { throw new Error('gone wrong'); }, 20)`),
-          broken: script('throw new Error("no such thing")'),
-          absent: () => new Worker('/no/such/script.js', { type: 'module' }),
-        },
-      });
-      const launch = (agent: string) => launcher.launch({ agent, cwd: '/', sessionId: 's' }, { signal: new AbortController().signal });
+      const agents = {
+        native: worker('variant=native&pace=0'),
+        stubborn: worker('variant=stubborn&store=memory&pace=0'),
+        late: script(`addEventListener('message', ({ data }) => { if (data.rehydrate === 'message') throw new Error('gone wrong'); }); postMessage({ rehydrate: 'ready' })`),
+        broken: script('throw new Error("no such thing")'),
+        absent: () => new Worker('/no/such/script.js', { type: 'module' }),
+      };
+      // Only the one that stays has its time run out.
+      const launcher = (agent: string) => workerLauncher({ agents, startMs: 60_000, graceMs: agent === 'stubborn' ? 200 : 60_000 });
+      const launch = (agent: string) => launcher(agent).launch({ agent, cwd: '/', sessionId: 's' }, { signal: new AbortController().signal });
       /** Runs requests one after the other on a fresh agent, and says what it said. */
       const life = async (agent: string, requests: readonly (readonly [string, object])[], how: 'ask' | 'kill') => {
         const process = await launch(agent);
@@ -97,7 +98,12 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
   }, 120_000);
 
   it('I8: what goes wrong in a worker is never clean', async () => {
-    const end = (agent: string) => page.evaluate(async (name) => (await (globalThis as unknown as { launch: (agent: string) => Promise<{ exited: Promise<object> }> }).launch(name)).exited, agent);
+    const end = (agent: string) =>
+      page.evaluate(async (name) => {
+        const process = await (globalThis as unknown as { launch: ReturnType<typeof WorkerLauncher>['launch'] extends (...of: never[]) => infer Launched ? (agent: string) => Launched : never }).launch(name);
+        await process.stream.writable.getWriter().write({ jsonrpc: '2.0', method: 'go' });
+        return process.exited;
+      }, agent);
     expect(await end('late')).toMatchObject({ kind: 'failed', code: 1, stderr: expect.stringContaining('gone wrong') });
     await expect(end('broken')).rejects.toThrow('no such thing');
     await expect(end('absent')).rejects.toThrow(/could not be started/);

@@ -16,13 +16,16 @@ import { threadWorker } from './worker-shim.ts';
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'rehydrate-agents-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
+/** How an agent ended is part of the story, so none is hurried. */
+const PATIENCE_MS = 60_000;
+
 const WAYS: Readonly<Record<string, (variant: AgentVariant, store: string) => AgentLauncher>> = {
   'in process': (variant, store) => inProcessLauncher({ variant, store: directoryStore(store) }),
   stdio: (variant, store) => {
     const script = fileURLToPath(new URL('../../src/testing/agents/stdio.ts', import.meta.url));
-    return stdioLauncher({ agents: { demo: { command: process.execPath, args: [script, '--variant', variant, '--store', store, '--pace', '0'] } } });
+    return stdioLauncher({ agents: { demo: { command: process.execPath, args: [script, '--variant', variant, '--store', store, '--pace', '0'] } }, limits: { askMs: PATIENCE_MS } });
   },
-  worker: (variant, store) => workerLauncher({ agents: { demo: () => threadWorker(new URL('./worker-agent.fixture.ts', import.meta.url), new URLSearchParams({ variant, store }).toString()) }, startMs: 60_000 }),
+  worker: (variant, store) => workerLauncher({ agents: { demo: () => threadWorker(new URL('./worker-agent.fixture.ts', import.meta.url), new URLSearchParams({ variant, store }).toString()) }, startMs: PATIENCE_MS, graceMs: PATIENCE_MS }),
 };
 
 /** What the client of two lives saw, with ids by order of appearance and without times. */

@@ -3,17 +3,19 @@
  * folder that looks like a checkout. What the pages say of a run is what is checked.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { build, BUILD_MS } from './cli/harness.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
 let directory: string;
 
+// Another file may be about to put a new build in place of an old one.
+beforeAll(build, BUILD_MS);
 beforeEach(() => {
-  if (!existsSync(path.join(ROOT, 'dist/cli/rehydrate.js'))) throw new Error('The library is not built: run npm run build:lib first.');
   directory = mkdtempSync(path.join(tmpdir(), 'docs-commands-'));
   for (const name of ['dist', 'examples', 'node_modules']) symlinkSync(path.join(ROOT, name), path.join(directory, name));
 });
@@ -41,7 +43,7 @@ async function runAll(lines: readonly string[]): Promise<readonly string[]> {
   return outputs;
 }
 
-test('the quick start: the command', { timeout: 60_000 }, async () => {
+test('the quick start: the command', { timeout: 300_000 }, async () => {
   const lines = commands('start/quick-start.mdx', 'The command');
   expect(lines).toHaveLength(4);
   const [told, asked, , lost] = await runAll(lines);
@@ -53,7 +55,7 @@ test('the quick start: the command', { timeout: 60_000 }, async () => {
   expect(await shell('npx rehydrate sessions')).not.toContain('main');
 });
 
-test('the quick start: the library', { timeout: 60_000 }, async () => {
+test('the quick start: the library', { timeout: 300_000 }, async () => {
   const lines = commands('start/quick-start.mdx', 'The library');
   expect(lines).toHaveLength(2);
   const [told, asked] = await runAll(lines);
@@ -61,7 +63,7 @@ test('the quick start: the library', { timeout: 60_000 }, async () => {
   expect(asked).toMatch(/Ada[^]*became live by: resume/);
 });
 
-test('the tutorial', { timeout: 60_000 }, async () => {
+test('the tutorial', { timeout: 300_000 }, async () => {
   const lines = commands('start/tutorial.mdx', 'Run it');
   expect(lines).toHaveLength(4);
   const [told, asked, , lost] = await runAll(lines);
@@ -70,7 +72,7 @@ test('the tutorial', { timeout: 60_000 }, async () => {
   expect(lost).toMatch(/Ada[^]*became live by: transcript/);
 });
 
-test('the back-up guide: what is read and exported without an agent', { timeout: 60_000 }, async () => {
+test('the back-up guide: what is read and exported without an agent', { timeout: 300_000 }, async () => {
   await shell(commands('start/quick-start.mdx', 'The command')[0]!);
   const [sessions, history, transcript] = await runAll(commands('guides/back-up.mdx', 'Read a session'));
   expect(JSON.parse(sessions!.split('\n')[0]!)).toMatchObject({ type: 'session', session: { sessionId: 'main' } });

@@ -2,12 +2,13 @@
  * Runs the programs the documentation shows, as a reader would: a fresh directory, the built package by its
  * name, a scripted agent as a child process. What the pages say about a run is what is checked here.
  */
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { runProgram } from '../support/run-program.ts';
+import { build, BUILD_MS } from './cli/harness.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const AGENT = path.join(ROOT, 'dist/testing/agents/stdio.js');
@@ -15,8 +16,9 @@ const AGENT = path.join(ROOT, 'dist/testing/agents/stdio.js');
 let directory: string;
 let agent: string[];
 
+// Another file may be about to put a new build in place of an old one.
+beforeAll(build, BUILD_MS);
 beforeEach(() => {
-  if (!existsSync(AGENT)) throw new Error('The library is not built, and the examples import it by its name: run npm run build:lib first.');
   directory = mkdtempSync(path.join(tmpdir(), 'examples-'));
   agent = [process.execPath, AGENT, '--store', path.join(directory, '.agent'), '--pace', '0'];
 });

@@ -4,7 +4,7 @@ import type { Browser } from '@playwright/test';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { regionOf } from '../../src/site/lib/regions.ts';
-import { launchBrowser, SAID, say, serveFolder, TELL, type Site } from './support/browser.ts';
+import { launchBrowser, patient, SAID, say, serveFolder, TELL, type Site } from './support/browser.ts';
 import { folderIn, write } from './support/project.ts';
 import { adapt, readmeBlock } from './support/readme.ts';
 import { ROOT } from './support/run.ts';
@@ -53,7 +53,7 @@ describe('Vite', () => {
       'main.ts': "import { openSqljs } from 'acp-rehydrate/sqljs';\nopenSqljs().catch((error) => Object.assign(globalThis, { told: error.message }));",
     });
     site = await serveFolder(out);
-    const page = await browser.newPage();
+    const page = patient(await browser.newPage());
     await page.goto(site.url);
     const told = await page.waitForFunction(() => (globalThis as unknown as { told?: string }).told);
     expect(await told.jsonValue()).toMatch(/^sql\.js is not installed; .*npm install sql\.js/);
@@ -93,7 +93,7 @@ describe('a folder of files, without npm', () => {
   test('without sql.js the page says what to install', async () => {
     const html = "<!doctype html><script type=module>import { openSqljs } from './acp-rehydrate.js'; openSqljs().catch((error) => (globalThis.told = error.message));</script>";
     site = await serveFolder(folder('static-no-sqljs', html, [path.join(browserFiles, 'acp-rehydrate.js')]));
-    const page = await browser.newPage();
+    const page = patient(await browser.newPage());
     await page.goto(site.url);
     const told = await page.waitForFunction(() => (globalThis as unknown as { told?: string }).told);
     expect(await told.jsonValue()).toMatch(/^sql\.js is not installed; .*its `module`/);

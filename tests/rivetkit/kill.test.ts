@@ -26,7 +26,7 @@ async function inATurn(sessionId: string, options?: { idempotencyKey: string }) 
   const actor = main();
   await actor.create({ agent: 'native', cwd: '/tmp', sessionId });
   await actor.prompt(sessionId, 'My name is Ada.');
-  const text = `stream 60000 chunks ${sessionId}`;
+  const text = `stream 600000 chunks ${sessionId}`;
   const cut = failure(actor.prompt(sessionId, text, options));
   await until(async () => said(await actor.history(sessionId, { limit: 400 })).includes('chunk'), 'it speaks');
   return { actor, text, cut };

@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['*.test.ts'],
     // One engine for each file; it takes seconds to be ready.
     testTimeout: 240_000,
-    hookTimeout: 120_000,
+    hookTimeout: 240_000,
     fileParallelism: false,
   },
 });

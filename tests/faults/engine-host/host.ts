@@ -60,7 +60,7 @@ async function take(host: Host, step: Exclude<Step, { do: 'sleep-wake' }>): Prom
 const plan = JSON.parse(process.argv[2] ?? '') as Plan;
 const database = killingDatabase(await openNodeSqlite(plan.database), plan.kill);
 const agents = launcher(plan.agent);
-const open = () => createHost({ database, agents, limits: { cancelGraceMs: 2_000 } });
+const open = () => createHost({ database, agents, limits: { cancelGraceMs: 60_000 } });
 
 let host = await open();
 tell({ is: 'up' });

@@ -4,6 +4,7 @@
  * session and everything must still be there.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -19,8 +20,8 @@ import { leftAfter, processesOf } from './processes.ts';
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** How long everything of a killed host may take to be gone (I7: within seconds). */
-const GONE_MS = 15_000;
+/** How long is waited for everything of a killed host to be gone (I7: by itself). A guard has to notice, on a busy machine too. */
+const GONE_MS = 60_000;
 
 interface Asked {
   readonly key: string;
@@ -82,8 +83,8 @@ export class Lineage {
     return { database: this.database, agent: { variant: this.variant, store: this.store, log: this.log, pace: this.pace }, steps, ...(kill ? { kill } : {}) };
   }
 
-  /** Runs a host process to its end. `during` may kill something meanwhile. */
-  async live(plan: Plan, during?: (pid: number) => Promise<void>): Promise<Death> {
+  /** Runs a host process to its end. `during` may kill something meanwhile; `up` settles when the host has said that it is, or has gone. */
+  async live(plan: Plan, during?: (pid: number, up: Promise<unknown>) => Promise<void>): Promise<Death> {
     const child = spawn(process.execPath, [file('./host.ts'), JSON.stringify(plan)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, TMPDIR: this.directory },
@@ -94,7 +95,8 @@ export class Lineage {
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     const closed = new Promise<Pick<Death, 'code' | 'signal'>>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     const read = new Promise((resolve) => child.stdout.once('close', resolve));
-    await during?.(child.pid!);
+    // It is the first that a host says.
+    await during?.(child.pid!, Promise.race([once(child.stdout, 'data'), closed]));
     const ended = await closed;
     await read;
     const lines = out

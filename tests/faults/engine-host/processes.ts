@@ -19,13 +19,17 @@ const isZombie = (pid: string) => /\) [ZX]/.test(read(`/proc/${pid}/stat`));
  */
 export function processesOf(directory: string, marks: readonly string[], groups: readonly number[]): string[] {
   const found: string[] = [];
+  const known = (pid: string): boolean => {
+    const environment = read(`/proc/${pid}/environ`);
+    return environment.includes(`TMPDIR=${directory}\0`) || read(`/proc/${pid}/cmdline`).includes(directory) || marks.some((mark) => environment.includes(mark));
+  };
+  // A group keeps its number from being given out again: a leader that is no agent of ours leads another group.
+  const taken = (group: number): boolean => read(`/proc/${group}/cmdline`) !== '' && !known(String(group));
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     if (Number(pid) === process.pid || isZombie(pid)) continue;
-    const environment = read(`/proc/${pid}/environ`);
-    const command = read(`/proc/${pid}/cmdline`);
     const group = Number(read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ')[2]);
-    if (environment.includes(`TMPDIR=${directory}\0`) || command.includes(directory) || marks.some((mark) => environment.includes(mark)) || groups.includes(group)) {
-      found.push(`${pid}: ${command.replaceAll('\0', ' ').slice(0, 120)}`);
+    if (known(pid) || (groups.includes(group) && !taken(group))) {
+      found.push(`${pid}: ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').slice(0, 120)}`);
     }
   }
   return found;

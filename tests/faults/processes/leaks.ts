@@ -1,9 +1,10 @@
 /** What must be as it was: processes, file descriptors, memory. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { guard } from '../../../src/adapters/stdio/guard.ts';
 import type { ProcessEntry } from '../../../src/adapters/node-host/process-entry.ts';
 import { carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
+import { held } from '../../support/still.ts';
 
 export const FULL = process.env['FAULTS'] === 'full';
 /** The full count, or a tenth of it. */
@@ -12,20 +13,24 @@ export const times = (full: number): number => (FULL ? full : Math.ceil(full / 1
 /** Our agents' processes: by mark, and our own children and their groups, but for the guard. */
 export async function processesOf(): Promise<ProcessEntry[]> {
   const all = (await readProcesses()).filter(({ zombie }) => !zombie);
-  const children = new Set(all.filter(({ ppid, pid }) => ppid === process.pid && pid !== guardPid).map(({ pgid }) => pgid));
-  return all.filter(({ pid, pgid }) => pid !== process.pid && pid !== guardPid && (carriesMark(pid, `${guard.mark}.`) || (children.has(pgid) && pgid !== ownGroup)));
+  const ownGroup = all.find(({ pid }) => pid === process.pid)?.pgid;
+  const children = new Set(all.filter(({ ppid, pid }) => ppid === process.pid && !isGuard(pid)).map(({ pgid }) => pgid));
+  return all.filter(({ pid, pgid }) => pid !== process.pid && (carriesMark(pid, `${guard.mark}.`) || (children.has(pgid) && pgid !== ownGroup)));
 }
 
-let guardPid = -1;
-let ownGroup = -1;
+/** One guard rests when nothing is left to guard, and another is started with the next agent. It gives itself a name once it runs. */
+function isGuard(pid: number): boolean {
+  try {
+    return /guard-process|rehydrate-guard/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  } catch (error) {
+    if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return false;
+  }
+}
 
-/** Starts the guard, so that it does not count as a leak later. */
-export async function settleIn(): Promise<void> {
-  const before = new Set((await readProcesses()).map(({ pid }) => pid));
+/** Starts the guard, whose pipe then does not count as a leak later. */
+export function settleIn(): void {
   guard.ready();
-  const all = await readProcesses();
-  ownGroup = all.find(({ pid }) => pid === process.pid)?.pgid ?? -1;
-  guardPid = all.find(({ pid, ppid }) => ppid === process.pid && !before.has(pid))?.pid ?? -1;
 }
 
 export interface Footprint {
@@ -33,19 +38,15 @@ export interface Footprint {
   readonly bytes: number;
 }
 
-/** Collects garbage as far as can be had without a flag, by letting the loop turn. */
-export async function footprint(): Promise<Footprint> {
-  for (let turn = 0; turn < 5; turn += 1) {
-    (globalThis as { gc?: () => void }).gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return { descriptors: readdirSync('/proc/self/fd').length, bytes: heapUsed + external };
+/** Without garbage. */
+export function footprint(): Footprint {
+  const { heap, external } = held();
+  return { descriptors: readdirSync('/proc/self/fd').length, bytes: heap + external };
 }
 
 /** Nothing of ours runs, and descriptors and memory are back within what a warm process varies by. */
 export async function expectNoLeak(before: Footprint): Promise<void> {
-  await expect.poll(async () => (await processesOf()).length, { timeout: 20_000 }).toBe(0);
-  await expect.poll(async () => (await footprint()).descriptors, { timeout: 20_000 }).toBeLessThanOrEqual(before.descriptors);
-  expect((await footprint()).bytes - before.bytes).toBeLessThan(48 * 1024 * 1024);
+  await expect.poll(async () => (await processesOf()).length, { timeout: 60_000 }).toBe(0);
+  await expect.poll(() => footprint().descriptors, { timeout: 60_000, interval: 200 }).toBeLessThanOrEqual(before.descriptors);
+  await expect.poll(() => footprint().bytes - before.bytes, { timeout: 60_000, interval: 200 }).toBeLessThan(48 * 1024 * 1024);
 }

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Bridge, type BridgeEvent, type BridgeOptions, startBridge } from '../../../src/bridge/index.ts';
+import { held, still } from '../../support/still.ts';
 import { AGENTS, alive, frame, GRACES, name, Raw, TEXT, upgradeText } from './raw.ts';
 
 const ORIGIN = 'https://docs.example';
@@ -118,7 +119,7 @@ describe('slow and half-open', () => {
     expect(await alive()).toBe(1);
     raw.socket.end();
     await raw.closed;
-    await expect.poll(alive, { timeout: 10_000 }).toBe(0);
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
   });
 
   it('a client that gives no sign of life is cut off', async () => {
@@ -126,7 +127,7 @@ describe('slow and half-open', () => {
     // A raw client answers no ping.
     const raw = await Raw.upgraded(bridge);
     await raw.closed;
-    await expect.poll(alive, { timeout: 10_000 }).toBe(0);
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
   });
 
   it('I10: start-up and idleness are bounded, and the close names the limit', async () => {
@@ -165,7 +166,7 @@ describe('frames', () => {
     raw.socket.write(bytes());
     expect(await raw.close()).toMatchObject({ code, reason: { ...reason, connection: id } });
     raw.socket.destroy();
-    await expect.poll(alive, { timeout: 10_000 }).toBe(0);
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
   });
 
   it('in pieces and between pings, as the standard allows', async () => {
@@ -191,7 +192,7 @@ describe('frames', () => {
       const response = await fetch(`${bridge.url.replace('ws', 'http')}/connections/${id}/diagnostics`, { headers: { Authorization: `Bearer ${bridge.token}` } });
       return ((await response.json()) as { stderr: string }).stderr;
     };
-    await expect.poll(diagnostics).toContain('marker');
+    await expect.poll(diagnostics, { timeout: 30_000 }).toContain('marker');
     expect(await diagnostics()).not.toContain('/bin/sh');
     // The log says that it happened, not what was in it.
     expect(JSON.stringify(log)).toContain('mcp_command_not_allowed');
@@ -204,13 +205,13 @@ describe('frames', () => {
     raw.socket.pause();
     const refusedCall = frame(TEXT, `{"jsonrpc":"2.0","id":"${'i'.repeat(1_000)}","method":"session/new","params":{"mcpServers":[{"command":"sh"}]}}`);
     const block = Buffer.concat(Array.from({ length: 500 }, () => refusedCall));
-    const before = process.memoryUsage().external + process.memoryUsage().arrayBuffers;
+    const before = held().external;
     let blocked = false;
     for (let turn = 0; turn < 100 && !blocked; turn += 1) {
-      blocked = !raw.socket.write(block) && (await Promise.race([new Promise<boolean>((resolve) => raw.socket.once('drain', () => resolve(false))), new Promise<boolean>((resolve) => setTimeout(() => resolve(true), 1_000))]));
+      blocked = !raw.socket.write(block) && (await Promise.race([once(raw.socket, 'drain').then(() => false), still(() => raw.socket.writableLength).then((left) => left > 0)]));
     }
     expect(blocked).toBe(true);
-    expect(process.memoryUsage().external + process.memoryUsage().arrayBuffers - before).toBeLessThan(40 * 1024 * 1024);
+    expect(held().external - before).toBeLessThan(40 * 1024 * 1024);
     raw.socket.destroy();
   });
 });
@@ -239,7 +240,7 @@ describe('pings', () => {
     expect(await raw.close()).toEqual({ code: 4004, reason: { code: null, signal: null, connection: id, limit: 'pingsPerSecond' } });
     expect(pongs(raw)).toHaveLength(100);
     raw.socket.destroy();
-    await expect.poll(alive, { timeout: 10_000 }).toBe(0);
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
   });
 
   it('I10: pongs that nobody reads do not pile up, and the latest ping is answered', async () => {
@@ -279,7 +280,7 @@ describe('many at once', () => {
     expect(new Set(refused())).toEqual(new Set(count(429) > 0 ? ['503 connections', '429 upgradesPerSecond'] : ['503 connections']));
     expect(await alive()).toBe(5);
     for (const { raw } of tries) raw.socket.destroy();
-    await expect.poll(alive, { timeout: 10_000 }).toBe(0);
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
   });
 
   it('I10: upgrades that come too fast are refused with 429', async () => {
@@ -302,7 +303,7 @@ describe('many at once', () => {
   it('I10: sockets over the limit are closed unread', async () => {
     await restart({ limits: { sockets: 10 } });
     const raws = await Promise.all(Array.from({ length: 30 }, () => Raw.open(bridge)));
-    await expect.poll(() => raws.filter(({ socket }) => socket.destroyed).length).toBe(20);
+    await expect.poll(() => raws.filter(({ socket }) => socket.destroyed).length, { timeout: 30_000 }).toBe(20);
     for (const { socket } of raws) socket.destroy();
   });
 
@@ -354,11 +355,11 @@ describe('where it listens', () => {
       raw.socket.destroy();
       await raw.closed;
       await send(upgradeText(bridge, { Origin: 'null' }));
-      await expect.poll(alive, { timeout: 10_000 }).toBe(0);
+      await expect.poll(alive, { timeout: 30_000 }).toBe(0);
     };
     await round();
     const before = count();
     for (let turn = 0; turn < 5; turn += 1) await round();
-    await expect.poll(count, { timeout: 10_000 }).toBeLessThanOrEqual(before);
+    await expect.poll(count, { timeout: 30_000 }).toBeLessThanOrEqual(before);
   });
 });

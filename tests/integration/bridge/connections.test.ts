@@ -1,16 +1,18 @@
 /** What a proper client gets from a bridge. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createWebSocketStream } from '@agentclientprotocol/sdk/experimental/ws-client';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { listBridgeAgents, websocketLauncher } from '../../../src/adapters/websocket/index.ts';
 import { type Bridge, type BridgeEvent, type BridgeOptions, formatBridgeBanner, startBridge } from '../../../src/bridge/index.ts';
 import type { AgentProcess } from '../../../src/engine/ports.ts';
+import { held, still } from '../../support/still.ts';
+import { writtenByAgents } from '../../support/written.ts';
 import { AGENTS, alive, GRACES, name, Raw } from './raw.ts';
 
 let bridge: Bridge;
@@ -38,8 +40,8 @@ async function closeOf(socket: WebSocket): Promise<{ code: number; reason: Recor
   return { code, reason: JSON.parse(String(reason)) as Record<string, unknown> };
 }
 
-async function http(method: string, path: string): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${bridge.url.replace('ws', 'http')}${path}`, { method, headers: { Authorization: `Bearer ${bridge.token}` } });
+async function http(method: string, target: string): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${bridge.url.replace('ws', 'http')}${target}`, { method, headers: { Authorization: `Bearer ${bridge.token}` } });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
@@ -97,6 +99,8 @@ describe('I8: the close code says how the agent ended', () => {
   });
 
   it('1000 for an end that was asked for, 4002 for a kill', async () => {
+    // It has the time to go when it is asked.
+    await restart({ processLimits: { askMs: 30_000, termMs: 300 } });
     for (const [how, code, kind] of [['ask', 1000, 'ended'], ['kill', 4002, 'killed']] as const) {
       const id = name();
       const socket = await open('echo', id);
@@ -124,7 +128,7 @@ describe('I8: the close code says how the agent ended', () => {
 describe('the connection’s endpoints', () => {
   it('tell how it ended, for a while', async () => {
     const agent = sh('echo not json; echo "out of luck" >&2; exit 7');
-    await restart({ agents: { agent }, limits: { rememberMs: 400 } });
+    await restart({ agents: { agent } });
     const id = name();
     await closeOf(await open('agent', id));
     const { status, body } = await http('GET', `/connections/${id}/diagnostics`);
@@ -133,7 +137,10 @@ describe('the connection’s endpoints', () => {
     expect(body['stderr']).toContain('out of luck');
     expect(body['stderr']).toContain('not json');
     expect((await http('DELETE', `/connections/${id}?how=kill`)).body).toMatchObject({ kind: 'failed', code: 7 });
-    await expect.poll(async () => (await http('GET', `/connections/${id}/diagnostics`)).status).toBe(404);
+    // On one that forgets soon.
+    await restart({ agents: { agent }, limits: { rememberMs: 200 } });
+    await closeOf(await open('agent', id));
+    await expect.poll(async () => (await http('GET', `/connections/${id}/diagnostics`)).status, { timeout: 30_000 }).toBe(404);
   });
 
   it('know a connection that is open, and no other', async () => {
@@ -183,63 +190,57 @@ describe('backpressure', () => {
       }
       received += 1;
     });
-    // What is held, and not what was read and waits for the garbage collector.
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    const memory = (): number => {
-      collect();
-      return process.memoryUsage().external;
-    };
-    const before = memory();
+    const before = held().external;
     // The agent runs: from here on what it floods is on its way at once.
     socket.send(JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'flood', params: { count: 0, size: 1 } }));
-    await expect.poll(() => received).toBe(1);
+    await expect.poll(() => received, { timeout: 30_000 }).toBe(1);
     received = 0;
     socket.pause();
     const count = 30_000;
     socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count, size: 1_000 } }));
-    // Thirty megabytes are on their way; the bridge, in this very process, comes to hold a fraction, and no more.
-    let held = Infinity;
-    for (let looks = 0, still = 0; looks < 100 && still < 8; looks += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      const now = memory() - before;
-      still = Math.abs(now - held) < 64 * 1024 ? still + 1 : 0;
-      held = now;
-    }
-    expect(held).toBeLessThan(8 * 1024 * 1024);
+    // Thirty megabytes are to come. The agent is stopped in the middle of them: it has begun, and writes no more.
+    await expect.poll(writtenByAgents, { timeout: 30_000 }).toBeGreaterThan(500 * 1024);
+    expect(await still(writtenByAgents)).toBeLessThan(25 * 1024 * 1024);
+    // The bridge, in this very process, has come to hold a fraction of it.
+    expect(held().external - before).toBeLessThan(8 * 1024 * 1024);
     socket.resume();
-    await expect.poll(() => received, { timeout: 30_000 }).toBe(count + 1);
+    await expect.poll(() => received, { timeout: 45_000 }).toBe(count + 1);
     expect(ordered).toBe(true);
     socket.terminate();
   });
 
   it('I10: an agent that does not read holds its client, and gets everything when it does', async () => {
-    const late = { command: process.execPath, args: ['-e', `setTimeout(() => { let n = 0, p = ''; process.stdin.on('data', (d) => { p += d; const l = p.split('\\n'); p = l.pop(); n += l.length; if (n >= 2000) { process.stdout.write(JSON.stringify({ jsonrpc: '2.0', method: 'all', params: { n } }) + '\\n'); } }); }, 1500)`] };
+    const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-late-'));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    const gate = path.join(directory, 'read');
+    const late = { command: process.execPath, args: ['-e', `const gate = setInterval(() => { if (!require('node:fs').existsSync(${JSON.stringify(gate)})) return; clearInterval(gate); let n = 0, p = ''; process.stdin.on('data', (d) => { p += d; const l = p.split('\\n'); p = l.pop(); n += l.length; if (n >= 2000) { process.stdout.write(JSON.stringify({ jsonrpc: '2.0', method: 'all', params: { n } }) + '\\n'); } }); }, 20)`] };
     await restart({ agents: { late }, limits: { bufferedBytes: 128 * 1024 } });
     const socket = await open('late');
     const answer = once(socket, 'message');
     const text = JSON.stringify({ jsonrpc: '2.0', method: 'm', params: { text: 'x'.repeat(10_000) } });
     for (let index = 0; index < 2_000; index += 1) socket.send(text);
-    await new Promise((resolve) => setTimeout(resolve, 300));
     // Twenty megabytes were sent; the system's buffers take a few, the rest waits at the client.
-    expect(socket.bufferedAmount).toBeGreaterThan(5 * 1024 * 1024);
+    expect(await still(() => socket.bufferedAmount)).toBeGreaterThan(5 * 1024 * 1024);
+    writeFileSync(gate, '');
     expect(JSON.parse(String((await answer)[0]))).toMatchObject({ params: { n: 2_000 } });
     socket.terminate();
   });
 
   it('I7: a client that goes while both directions are stuck leaves nothing', async () => {
     const stuck = { command: process.execPath, args: ['-e', `const l = JSON.stringify({ jsonrpc: '2.0', method: 'm', params: 'x'.repeat(1000) }) + '\\n'; const f = () => { while (process.stdout.write(l)); process.stdout.once('drain', f); }; f();`] };
-    await restart({ agents: { stuck }, limits: { bufferedBytes: 64 * 1024, pingMs: 200 } });
+    await restart({ agents: { stuck }, limits: { bufferedBytes: 64 * 1024, pingMs: 2_000 } });
     const raw = await Raw.upgraded(bridge, '/agents/stuck');
+    await raw.until(() => raw.frames().length > 0);
     raw.socket.pause();
     const socket = await open('stuck');
+    await once(socket, 'message');
     socket.pause();
     const text = JSON.stringify({ jsonrpc: '2.0', method: 'm', params: 'y'.repeat(10_000) });
     for (let index = 0; index < 500; index += 1) socket.send(text);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await still(writtenByAgents);
     raw.socket.destroy();
     socket.terminate();
-    await expect.poll(alive, { timeout: 15_000 }).toBe(0);
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
   });
 
   it('I10: a client that never reads again is cut off, by name', async () => {
@@ -249,7 +250,7 @@ describe('backpressure', () => {
     socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count: 50_000, size: 1_000 } }));
     await once(socket, 'message');
     socket.pause();
-    await expect.poll(alive, { timeout: 15_000 }).toBe(0);
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
     socket.terminate();
   });
 });
@@ -257,12 +258,16 @@ describe('backpressure', () => {
 describe('I7: however the bridge goes, its agents go', () => {
   const host = fileURLToPath(new URL('./kill-host.ts', import.meta.url));
   // A tree that clings: deaf to SIGTERM, a grandchild in a session of its own, and one in the group.
-  const clinging = ['sh', '-c', 'trap "" TERM HUP INT; (trap "" TERM HUP INT; setsid sleep 347.25) & (trap "" TERM; sleep 347.25) & while :; do sleep 0.2; done'];
-  const clingers = (): number => {
+  // They are found by how long they sleep, which nothing else on the machine does.
+  const nap = `347.${process.pid}${Math.random().toString().slice(2, 8)}`;
+  const clinging = ['sh', '-c', `trap "" TERM HUP INT; (trap "" TERM HUP INT; setsid sleep ${nap}) & (trap "" TERM; sleep ${nap}) & while :; do sleep 0.2; done`];
+  /** How many processes have it in their command line, or only those that sleep that long. */
+  const clingers = (which?: 'asleep'): number => {
     let found = 0;
     for (const pid of pids()) {
       try {
-        found += Number(readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('347.25'));
+        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        found += Number(which === 'asleep' ? line === `sleep\0${nap}\0` : line.includes(nap));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && (error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
       }
@@ -276,11 +281,11 @@ describe('I7: however the bridge goes, its agents go', () => {
     const { url, token } = JSON.parse(String(line)) as { url: string; token: string };
     const socket = new WebSocket(`${url}/agents/agent`, ['acp.v1', `bearer.${token}`]);
     await once(socket, 'open');
-    await expect.poll(clingers).toBeGreaterThanOrEqual(3);
+    await expect.poll(() => clingers('asleep'), { timeout: 30_000 }).toBe(2);
     socket.on('error', () => undefined);
     child.kill(signal);
     await once(child, 'exit');
-    await expect.poll(clingers, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => clingers(), { timeout: 30_000 }).toBe(0);
   });
 });
 

@@ -31,7 +31,7 @@ describe('chat through pipes', () => {
 
   it('SIGTERM ends it: 143, the turn interrupted', async () => {
     const running = at.start(['chat', '--db', at.db, '--', ...at.agent()]);
-    running.child.stdin?.write('count to 500\n');
+    running.child.stdin?.write('count to 5000\n');
     await running.saw('1 2 3');
     running.child.kill('SIGTERM');
     expect((await running.done).code).toBe(143);
@@ -42,6 +42,8 @@ describe('chat through pipes', () => {
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
 describe.skipIf(!hasScript)('chat on a terminal', () => {
+  /** The prompt with nothing typed behind it, ready for the next. */
+  const PROMPT = '› \u001b[3G';
   /** `script` gives the command a terminal; what is written to its stdin is typed. */
   const terminal = (...words: readonly string[]) => {
     const command = [process.execPath, BIN, ...(words.length > 0 ? words : ['chat']), '--db', at.db, '--', ...at.agent()].join(' ');
@@ -50,7 +52,7 @@ describe.skipIf(!hasScript)('chat on a terminal', () => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
     return {
       type: (text: string) => child.stdin.write(text),
-      shows: (text: string) => expect.poll(() => screen, { timeout: 20_000 }).toContain(text),
+      shows: (text: string | RegExp) => expect.poll(() => screen, { timeout: 45_000 }).toMatch(text),
       forget: () => (screen = ''),
       code: new Promise((resolve) => child.on('close', resolve)),
     };
@@ -58,24 +60,29 @@ describe.skipIf(!hasScript)('chat on a terminal', () => {
 
   it('Ctrl-C cancels the turn and not the program; the arrow keys bring prompts back; a question is answered', async () => {
     const tty = terminal();
-    await tty.shows('› ');
-    tty.type('count to 500\r');
+    await tty.shows(PROMPT);
+    tty.type('count to 5000\r');
     await tty.shows('1 2 3');
     tty.forget();
     tty.type('\u0003');
     await tty.shows('cancelling');
-    await tty.shows('› ');
-    tty.type('say still here\r');
-    await tty.shows('still here\r\n');
+    await tty.shows(PROMPT);
     tty.forget();
+    tty.type('say still here\r');
+    // A line of its own, which what was typed is not.
+    await tty.shows('\nstill here\r\n');
+    await tty.shows(PROMPT);
     tty.type('\u001b[A\u001b[A\r');
     await tty.shows('1 2 3');
+    tty.forget();
     tty.type('\u0003');
-    await tty.shows('› ');
+    await tty.shows(PROMPT);
     tty.type('ask permission\r');
     await tty.shows('or Enter to refuse');
+    tty.forget();
     tty.type('1\r');
     await tty.shows('Thank you. I did it.');
+    await tty.shows(PROMPT);
     tty.type('\u0004');
     expect(await tty.code).toBe(0);
   });
@@ -83,7 +90,7 @@ describe.skipIf(!hasScript)('chat on a terminal', () => {
   it.each([['chat'], ['prompt', "'ask permission'"]])('Ctrl-D at a question of %s refuses it, and the turn goes on to its end', async (...words) => {
     const tty = terminal(...words);
     if (words[0] === 'chat') {
-      await tty.shows('› ');
+      await tty.shows(PROMPT);
       tty.type('ask permission\r');
     }
     await tty.shows('or Enter to refuse');
@@ -96,7 +103,7 @@ describe.skipIf(!hasScript)('chat on a terminal', () => {
 describe('bridge', () => {
   it('tells its address first, carries an agent, and leaves nothing when it ends', async () => {
     const running = at.start(['bridge', '--json', '--origin', 'https://example.org', '--cwd', at.directory, '--agent', `demo='${process.execPath}' "${AGENT}" --store '${at.store}'`]);
-    await running.saw('\n');
+    await running.saw('}\n');
     const first = JSON.parse(running.stdout()) as { url: string; token: string; agents: string[] };
     expect(first).toEqual({ url: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+$/), token: expect.stringMatching(/^[\w-]{43}$/), agents: ['demo'] });
     const socket = new WebSocket(`${first.url}/agents/demo`, ['acp.v1', `bearer.${first.token}`], { origin: 'https://example.org' });

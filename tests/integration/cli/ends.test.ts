@@ -1,8 +1,9 @@
 /** How calls end: signals, kills, two at once, readers that leave. In every case the tree is gone. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { still } from '../../support/still.ts';
 import { AGENT, BIN, build, BUILD_MS, errorOf, gone, replyOf, scratch, tierOf } from './harness.ts';
 import type { Scratch } from './harness.ts';
 
@@ -17,7 +18,7 @@ afterEach(async () => {
 });
 
 /** Starts a prompt that takes long, and resolves when it speaks. */
-async function speaking(text = 'count to 500', variant = 'native', more: readonly string[] = [], node?: string) {
+async function speaking(text = 'count to 5000', variant = 'native', more: readonly string[] = [], node?: string) {
   const running = at.start(['prompt', '--db', at.db, '--json', ...more, text, '--', ...at.agent(variant)], node === undefined ? {} : { node });
   await running.saw('agent_message_chunk');
   return running;
@@ -65,13 +66,20 @@ describe('I7, I8: signals', () => {
 });
 
 describe('before anything runs', () => {
+  /** The processor time that a process has had, in ticks, as /proc has it. */
+  const spent = (pid: number): number => {
+    const [, , , , , , , , , , , user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
+    return Number(user) + Number(system);
+  };
+
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('%s while the prompt is awaited on stdin ends it at once: %i', async (signal, code) => {
     const running = at.start(['prompt', '--db', at.db, '-', '--', ...at.agent()]);
-    // Nothing tells from outside that its handlers are set; a signal before them kills it, which is right too.
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    // Nothing tells from outside that its handlers are set, but that it rests; a signal before them kills it, which is right too.
+    await expect.poll(() => spent(running.pid), { timeout: 30_000 }).toBeGreaterThan(0);
+    await still(() => spent(running.pid));
     running.child.kill(signal);
     const done = await running.done;
     expect(done.code === code || done.signal === signal).toBe(true);
@@ -82,17 +90,17 @@ describe('before anything runs', () => {
 describe('I5, I12: kill -9 in the middle of a turn', () => {
   it('the agents die, the turn is interrupted, only the same key is told of it, the next prompt resumes', async () => {
     await at.prompt('my name is Ada');
-    const running = await speaking('count to 500', 'native', ['--idempotency-key', 'k']);
+    const running = await speaking('count to 5000', 'native', ['--idempotency-key', 'k']);
     running.child.kill('SIGKILL');
     expect((await running.done).signal).toBe('SIGKILL');
     await gone(at.directory);
-    const same = await at.prompt('count to 500', 'native', '--idempotency-key', 'k');
+    const same = await at.prompt('count to 5000', 'native', '--idempotency-key', 'k');
     expect([same.code, errorOf(same)]).toEqual([5, 'turn_outcome_unknown']);
     expect(same.lines.at(-1)?.data).toMatchObject({ cause: expect.anything() });
     const next = await at.prompt('what is my name?');
     expect([next.code, tierOf(next)]).toEqual([0, 'resume']);
     expect(replyOf(next)).toContain('Ada');
-    expect(errorOf(await at.prompt('count to 500', 'native', '--idempotency-key', 'k'))).toBe('turn_outcome_unknown');
+    expect(errorOf(await at.prompt('count to 5000', 'native', '--idempotency-key', 'k'))).toBe('turn_outcome_unknown');
   });
 
   it('an agent that crashes in the turn: 5, and its exit is told as it was', async () => {
@@ -110,7 +118,7 @@ describe('I9: two calls at once', () => {
     const second = await at.prompt('say me too');
     expect([second.code, errorOf(second)]).toEqual([4, 'session_busy']);
     expect(second.stderr).toContain(String(running.pid));
-    expect((await at.run(['history', '--db', at.db, 'main'])).stdout).toContain('count to 500');
+    expect((await at.run(['history', '--db', at.db, 'main'])).stdout).toContain('count to 5000');
     expect(await at.run(['delete', '--db', at.db, 'main'])).toMatchObject({ code: 4, stderr: expect.stringContaining('session_busy') });
     expect((await at.prompt('say me too', 'native', '--session', 'other')).code).toBe(0);
     running.child.kill('SIGINT');
@@ -125,7 +133,7 @@ describe('I9: two calls at once on a session that is not there yet', () => {
     const gate = path.join(at.directory, 'go');
     const words = at.agent().map((word) => `'${word}'`).join(' ');
     const running = at.start(['prompt', '--db', at.db, '--json', 'say me too', '--', 'sh', '-c', `while [ ! -e '${gate}' ]; do sleep 0.05; done; exec ${words}`]);
-    await expect.poll(() => at.left().some((line) => /^\d+ sh -c while/.test(line)), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => at.left().some((line) => /^\d+ sh -c while/.test(line)), { timeout: 45_000 }).toBe(true);
     return { done: running.done, go: () => writeFileSync(gate, '') };
   };
 
@@ -149,11 +157,12 @@ describe('I9: two calls at once on a session that is not there yet', () => {
 });
 
 describe('readers that leave', () => {
-  it('I10: a reader that reads nothing holds the writer up, and cannot keep it from ending', async () => {
-    const child = spawn(process.execPath, [BIN, 'prompt', '--db', at.db, '--json', 'stream 20000 chunks', '--', ...at.agent('native', '--pace', '0')], { cwd: at.directory, stdio: ['ignore', 'pipe', 'ignore'] });
+  it('I10: a reader that reads nothing holds the writer up, and cannot keep it from ending', { timeout: 240_000 }, async () => {
+    const child = spawn(process.execPath, [BIN, 'prompt', '--db', at.db, '--json', 'stream 200000 chunks', '--', ...at.agent('native', '--pace', '0')], { cwd: at.directory, stdio: ['ignore', 'pipe', 'ignore'] });
     const code = new Promise((resolve) => child.on('exit', resolve));
     const stored = async () => (await at.run(['sessions', '--db', at.db, '--json'])).stdout.match(/"latestSeq":(\d+)/)?.[1] ?? '0';
-    await expect.poll(async () => Number(await stored()), { timeout: 30_000, interval: 500 }).toBeGreaterThan(5_000);
+    // Far more than a pipe holds. How many chunks become one event is for the storage's speed to say.
+    await expect.poll(async () => Number(await stored()), { timeout: 200_000, interval: 500 }).toBeGreaterThan(5_000);
     child.kill('SIGTERM');
     expect(await code).toBe(143);
     child.stdout.resume();
@@ -212,7 +221,7 @@ describe.skipIf(OLD === undefined)('on a Node without SQLite', () => {
   });
 
   it('kill -9 of the outer process ends all of it', async () => {
-    const running = await speaking('count to 500', 'native', [], OLD);
+    const running = await speaking('count to 5000', 'native', [], OLD);
     running.child.kill('SIGKILL');
     await gone(at.directory);
     expect((await at.prompt('say on we go')).code).toBe(0);
@@ -220,14 +229,14 @@ describe.skipIf(OLD === undefined)('on a Node without SQLite', () => {
   });
 
   it('a signal to the outer process alone counts once', async () => {
-    const running = await speaking('count to 500', 'native', [], OLD);
+    const running = await speaking('count to 5000', 'native', [], OLD);
     running.child.kill('SIGINT');
     const done = await running.done;
     expect([done.code, done.lines.at(-1)?.stopReason]).toEqual([130, 'cancelled']);
   });
 
   it('a signal to the whole group, as a terminal sends it, counts once', async () => {
-    const child = spawn(OLD as string, [BIN, 'prompt', '--db', at.db, '--json', 'count to 500', '--', process.execPath, AGENT, '--store', at.store], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn(OLD as string, [BIN, 'prompt', '--db', at.db, '--json', 'count to 5000', '--', process.execPath, AGENT, '--store', at.store], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
     let out = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
     const code = new Promise((resolve) => child.on('close', resolve));
@@ -241,7 +250,7 @@ describe.skipIf(OLD === undefined)('on a Node without SQLite', () => {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const)('%s: exit %i', async (signal, code) => {
-    const running = await speaking('count to 500', 'native', [], OLD);
+    const running = await speaking('count to 5000', 'native', [], OLD);
     running.child.kill(signal);
     expect((await running.done).code).toBe(code);
   });

@@ -148,8 +148,8 @@ export function processesWith(text: string): string[] {
     });
 }
 
-/** Polls until there is no process with the text, which must happen within seconds. */
-export async function gone(text: string, withinMs = 20_000): Promise<void> {
+/** Polls until there is no process with the text, which must come by itself. */
+export async function gone(text: string, withinMs = 45_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   for (let left = processesWith(text); left.length > 0; left = processesWith(text)) {
     if (Date.now() > deadline) throw new Error(`still running:\n${left.join('\n')}`);

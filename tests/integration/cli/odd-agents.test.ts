@@ -73,7 +73,7 @@ describe('odd permission requests', () => {
       const ended = new Promise((resolve) => child.on('close', resolve));
       let screen = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
-      await expect.poll(() => screen, { timeout: 20_000 }).toContain('or Enter to refuse');
+      await expect.poll(() => screen, { timeout: 45_000 }).toContain('or Enter to refuse');
       child.stdin.write(`${answer}\r`);
       expect(await ended).toBe(0);
       expect(screen).toContain(`answered {"outcome":"${outcome}"`);

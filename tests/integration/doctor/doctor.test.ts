@@ -1,5 +1,6 @@
 /** The doctor against every scripted agent: each has one thing wrong with it, and that is what must be found. */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -65,10 +66,10 @@ const CASES: Readonly<Partial<Record<AgentVariant, Expected>>> = {
   'unknown:opaque-but-listed': { tier: null, fails: [...LOST, 'never-prompted'] },
   'unknown:opaque-no-list': { tier: null, fails: [...LOST, 'unknown-session-load', 'unknown-session-resume', 'never-prompted'] },
   'hang-initialize': { tier: null, fails: ['initialize'], breaksProtocol: true, timeoutMs: 5_000 },
-  'hang-new': { tier: null, fails: ['new'], breaksProtocol: true, timeoutMs: 8_000 },
-  'hang-load': { tier: null, fails: ['kill-and-load', 'unknown-session-load', 'never-prompted'], breaksProtocol: true, timeoutMs: 8_000 },
-  'hang-resume': { tier: null, fails: ['kill-and-resume', 'unknown-session-resume', 'never-prompted'], breaksProtocol: true, timeoutMs: 8_000 },
-  'hang-prompt': { tier: 'resume', fails: ['prompt'], breaksProtocol: true, timeoutMs: 8_000 },
+  'hang-new': { tier: null, fails: ['new'], breaksProtocol: true, timeoutMs: 20_000 },
+  'hang-load': { tier: null, fails: ['kill-and-load', 'unknown-session-load', 'never-prompted'], breaksProtocol: true, timeoutMs: 20_000 },
+  'hang-resume': { tier: null, fails: ['kill-and-resume', 'unknown-session-resume', 'never-prompted'], breaksProtocol: true, timeoutMs: 20_000 },
+  'hang-prompt': { tier: 'resume', fails: ['prompt'], breaksProtocol: true, timeoutMs: 20_000 },
   'crash-initialize': { tier: null, fails: ['initialize'], breaksProtocol: true },
   'crash-new': { tier: null, fails: ['new'], breaksProtocol: true },
   'crash-load': { tier: null, fails: ['kill-and-load', 'unknown-session-load', 'never-prompted'], breaksProtocol: true },
@@ -83,7 +84,7 @@ const expectedOf = (variant: AgentVariant): Expected => CASES[variant] ?? { tier
 const variants = [...new Set([...(Object.keys(CASES) as AgentVariant[]), ...UNKNOWN_SHAPES.map((shape) => `unknown:${shape}` as const)])];
 
 describe('what is wrong with an agent is found, and nothing else', () => {
-  test.concurrent.each(variants)('%s', { timeout: 180_000 }, async (variant) => {
+  test.concurrent.each(variants)('%s', { timeout: 600_000 }, async (variant) => {
     const { tier, fails = [], breaksProtocol = false, timeoutMs } = expectedOf(variant);
     const report = await examine(variant, timeoutMs === undefined ? {} : { timeoutMs });
     expect(failures(report), JSON.stringify(report.checks.filter(({ outcome }) => outcome === 'fail'))).toEqual(CHECK_IDS.filter((id) => fails.includes(id)));
@@ -118,18 +119,24 @@ test('without prompts, an agent that keeps only prompted sessions is not judged 
 test('I7 what an agent leaves behind is found, named and ended', { timeout: 60_000 }, async () => {
   // A shell that starts a helper in a session of its own and then becomes the agent.
   const script = path.join(stores, 'littering.sh');
-  await writeFile(script, `setsid sleep 987 >/dev/null 2>&1 </dev/null &\nexec "${process.execPath}" "${STDIO}" --pace 0\n`);
+  // Nothing else on the machine sleeps that long.
+  const nap = `987.${process.pid}${Math.random().toString().slice(2, 8)}`;
+  await writeFile(script, `setsid sleep ${nap} >/dev/null 2>&1 </dev/null &\nexec "${process.execPath}" "${STDIO}" --pace 0\n`);
   const report = await runDoctor({ command: 'sh', args: [script], prompt: false });
   expect(report.checks.find(({ id }) => id === 'no-orphans')).toMatchObject({ outcome: 'fail', detail: expect.stringMatching(/left 1 process behind: sleep/) });
-  expect(await commandLines()).not.toContain('sleep 987');
+  expect(await commandLines()).not.toContain(`sleep ${nap}`);
 });
 
 test('an agent that cannot be started is an error, and so is being told to stop', { timeout: 60_000 }, async () => {
   await expect(runDoctor({ command: path.join(stores, 'no-such-agent'), args: [] })).rejects.toMatchObject({ code: 'agent_start_failed' });
   const ending = new AbortController();
-  const running = runDoctor({ command: process.execPath, args: [STDIO, '--variant', 'hang-initialize'], signal: ending.signal, prompt: false });
-  setTimeout(() => ending.abort(new Error('enough')), 300);
-  await expect(running).rejects.toThrow('enough');
+  const up = path.join(stores, 'up');
+  const running = runDoctor({ command: 'sh', args: ['-c', `: >'${up}'; exec cat >/dev/null`], signal: ending.signal, prompt: false });
+  const told = expect(running).rejects.toThrow('enough');
+  // It is there, and never answers.
+  await expect.poll(() => existsSync(up), { timeout: 30_000 }).toBe(true);
+  ending.abort(new Error('enough'));
+  await told;
 });
 
 function commandLines(): Promise<string> {

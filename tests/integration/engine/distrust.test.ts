@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { RehydrateError, type ErrorCode, type ResumePolicy, type Tier } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
-import { ask, CWD, world, worldOf } from './helpers.ts';
+import { ask, CWD, PATIENT, world, worldOf } from './helpers.ts';
 import { ordinary, rawAgents, type RawAgent } from './raw-agent.ts';
 import { watched, wordsSent } from './watched-agents.ts';
 
@@ -67,7 +67,7 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     await host.sleep();
     expect(agents.running).toBe(0);
 
-    const next = await wake({ policy: policy as ResumePolicy });
+    const next = await wake({ policy: policy as ResumePolicy, ...(expected === 'agent_timeout' ? { limits: { ...PATIENT, sessionMs: 200 } } : {}) });
     const before = await next.history('s');
     if (isTier(expected)) {
       const { report } = await next.prompt('s', 'What is my name?');
@@ -126,7 +126,9 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
 
   it.each(['hang-initialize', 'crash-initialize', 'hang-new', 'crash-new', 'garbage-only', 'auth'] as const)('I7: create with the %s agent leaves nothing', async (variant) => {
     const { wake, agents } = await slowlyEnding(variant);
-    const host = await wake();
+    // Nothing but what it never answers runs out.
+    const limits = { ...PATIENT, ...(variant === 'hang-new' ? { sessionMs: 200 } : {}), ...(variant === 'hang-initialize' || variant === 'garbage-only' ? { initializeMs: 200 } : {}) };
+    const host = await wake({ limits });
     const codes = { 'hang-initialize': 'agent_timeout', 'hang-new': 'agent_timeout', 'garbage-only': 'agent_timeout', auth: 'auth_required', 'crash-initialize': 'agent_exited', 'crash-new': 'agent_exited' } as const;
     const error = await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' }).catch((caught: unknown) => caught);
     expect([agents.launched, agents.running]).toEqual([1, 0]);

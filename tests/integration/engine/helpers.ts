@@ -3,8 +3,8 @@ import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost, type AgentLauncher, type Host, type HostOptions, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '../../../src/testing/agents/index.ts';
 
-/** Short graces, so that a test of a hang does not hang. */
-export const QUICK = { initializeMs: 400, sessionMs: 400, settingMs: 400, listMs: 400, cancelGraceMs: 200, replayQuietMs: 60, replayMaxMs: 600 } as const;
+/** All the time an agent may need on a busy machine. A test of a hang says what is to run out. */
+export const PATIENT = { initializeMs: 60_000, sessionMs: 60_000, settingMs: 60_000, listMs: 60_000, cancelGraceMs: 60_000, replayQuietMs: 250, replayMaxMs: 60_000 } as const;
 
 export interface World<Agents extends AgentLauncher = InProcessLauncher> {
   readonly db: SqlDatabase;
@@ -27,7 +27,7 @@ export async function worldOf<Agents extends AgentLauncher>(agents: Agents): Pro
     db,
     agents,
     async wake(options = {}) {
-      const host = await createHost({ database: db, agents, limits: QUICK, ...options });
+      const host = await createHost({ database: db, agents, limits: PATIENT, ...options });
       hosts.push(host);
       return host;
     },
@@ -52,11 +52,10 @@ export async function ask(host: Host, sessionId: string, text: string): Promise<
 
 /** Waits for what a test expects to come by itself. */
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 1_000; tries++) {
+  for (const deadline = Date.now() + 45_000; ; await new Promise((resolve) => setTimeout(resolve, 5))) {
     if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    if (Date.now() > deadline) throw new Error('it never came to be');
   }
-  throw new Error('it never came to be');
 }
 
 export const CWD = '/tmp';
@@ -64,7 +63,7 @@ export const CWD = '/tmp';
 /** One host on a database of its own, in whose way `wrap` may stand. */
 export async function hostOf(agents: AgentLauncher, options: Partial<HostOptions> = {}, wrap: (db: SqlDatabase) => SqlDatabase = (db) => db) {
   const db = await openNodeSqlite(':memory:');
-  const host = await createHost({ database: wrap(db), agents, limits: QUICK, ...options });
+  const host = await createHost({ database: wrap(db), agents, limits: PATIENT, ...options });
   onTestFinished(async () => {
     await host.sleep();
     await db.close();

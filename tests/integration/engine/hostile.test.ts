@@ -1,7 +1,8 @@
 /** What agents may send that is not the protocol, or too much of it: nothing is lost, nothing stops, nothing grows without end. */
 import { describe, expect, it } from 'vitest';
 import { createHost, SqlError } from '../../../src/engine/index.ts';
-import { CWD, hostOf, QUICK, said, until } from './helpers.ts';
+import { still } from '../../support/still.ts';
+import { CWD, hostOf, PATIENT, said, until } from './helpers.ts';
 import { ordinary, rawAgents, update, words, type Heard, type RawAgent } from './raw-agent.ts';
 import { watched } from './watched-agents.ts';
 
@@ -128,7 +129,7 @@ describe('I10: too much', () => {
         if (message.method === 'session/new') agent.say(...Array.from({ length: 60 }, (_, i) => words(`${i} `, `m${i}`)));
         else agent.say(ordinary(message));
       }),
-      { limits: { ...QUICK, queuedEvents: 50 } },
+      { limits: { ...PATIENT, queuedEvents: 50 } },
     );
     await expect(host.create(CREATE)).rejects.toMatchObject({ code: 'limit_exceeded', data: { limit: 'queuedEvents', allowed: 50 } });
   });
@@ -138,7 +139,7 @@ describe('I10: too much', () => {
     const agents = prompted((agent) => agent.say(...Array.from({ length: COUNT }, (_, i) => words(`${i} `, `m${i}`))));
     let release = () => {};
     let held: Promise<void> | null = null;
-    const { host } = await hostOf(agents, { limits: { ...QUICK, queuedEvents: 100 } }, (db) => ({
+    const { host } = await hostOf(agents, { limits: { ...PATIENT, queuedEvents: 100 } }, (db) => ({
       ...db,
       query: (sql, params) => db.query(sql, params),
       close: () => db.close(),
@@ -151,15 +152,10 @@ describe('I10: too much', () => {
     held = new Promise((resolve) => (release = resolve));
     const over = host.prompt('s', 'go');
     const before = agents.last?.read ?? 0;
-    let last = -1;
+    const read = () => (agents.last?.read ?? 0) - before;
+    await until(() => read() > 50);
     // Until it reads no further.
-    await until(() => {
-      const read = (agents.last?.read ?? 0) - before;
-      const still = read === last && read > 50;
-      last = read;
-      return still;
-    });
-    expect(last).toBeLessThan(220);
+    expect(await still(read)).toBeLessThan(220);
     release();
     held = null;
     const { turnId } = await over;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createHost, SqlError, type LeaseOwner, type SqlDatabase } from '../../../src/engine/index.ts';
 import { judgeLease } from '../../../src/engine/host/lease.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
-import { CWD, QUICK, said, until, world } from './helpers.ts';
+import { CWD, PATIENT, said, until, world } from './helpers.ts';
 import { watched, wordsSent } from './watched-agents.ts';
 
 const bound = (db: SqlDatabase): SqlDatabase => ({ query: (sql, params) => db.query(sql, params), batch: (statements) => db.batch(statements), close: () => db.close() });
@@ -29,7 +29,7 @@ describe('I9: a session is live in at most one host', () => {
     await first.prompt('s', 'My name is Ada.');
     const others = watched(inProcessLauncher({ store: agents.store }));
     // As if the first host lived on: what lets this one go on is that the session was let go.
-    const second = await createHost({ database: db, agents: others, limits: QUICK, ownerAlive: () => true });
+    const second = await createHost({ database: db, agents: others, limits: PATIENT, ownerAlive: () => true });
     await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy', data: { owner: { hostId: first.hostId } } });
     await expect(second.delete('s')).rejects.toMatchObject({ code: 'session_busy' });
     expect((await second.get('s')).state).toBe('busy');
@@ -57,7 +57,7 @@ describe('I9: a session is live in at most one host', () => {
     await stale.prompt('s', 'My name is Ada.');
     alive.set(stale.hostId, false);
     const others = watched(agents);
-    const next = await createHost({ database: db, agents: others, limits: QUICK, ownerAlive });
+    const next = await createHost({ database: db, agents: others, limits: PATIENT, ownerAlive });
     expect((await next.prompt('s', 'What is my name?')).report.tier).toBe('resume');
     const log = await next.history('s');
     await expect(stale.prompt('s', 'I am still here')).rejects.toMatchObject({ code: 'session_busy' });
@@ -93,7 +93,7 @@ describe('I9: a session is live in at most one host', () => {
     await dead.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const cut = dead.prompt('s', 'hang', { idempotencyKey: 'k' }).catch((error: unknown) => error);
     while ((await dead.get('s')).state !== 'prompting') await new Promise((resolve) => setTimeout(resolve, 5));
-    const next = await createHost({ database: db, agents: inProcessLauncher({ store: agents.store }), limits: QUICK, ownerAlive: () => false });
+    const next = await createHost({ database: db, agents: inProcessLauncher({ store: agents.store }), limits: PATIENT, ownerAlive: () => false });
     await expect(next.prompt('s', 'hang', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'turn_outcome_unknown', data: { cause: { kind: 'host_died' } } });
     expect((await next.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
     expect((await next.prompt('s', 'My name is Ada.')).stopReason).toBe('end_turn');
@@ -112,7 +112,7 @@ describe('I9: a session is live in at most one host', () => {
     const first = await wake({ database, clock: () => now });
     await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     crashed = true;
-    const second = await createHost({ database: db, agents, limits: QUICK, clock: () => now, ownerAlive: () => 'unknown' });
+    const second = await createHost({ database: db, agents, limits: PATIENT, clock: () => now, ownerAlive: () => 'unknown' });
     await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy', data: { expiresAt: 1_010_000 } });
     now += 10_000;
     expect((await second.prompt('s', 'hello')).stopReason).toBe('end_turn');

@@ -1,7 +1,7 @@
 /** Events, permissions, settings, secrets: what a host does beside prompting. */
 import { describe, expect, it } from 'vitest';
 import type { SessionEvent } from '../../../src/engine/index.ts';
-import { ask, CWD, QUICK, said, world } from './helpers.ts';
+import { ask, CWD, PATIENT, said, world } from './helpers.ts';
 
 describe('events', () => {
   it('I2: stored, then live, no gap and no repeat, for a cursor from an earlier host', async () => {
@@ -11,7 +11,7 @@ describe('events', () => {
     await host.prompt('s', 'My name is Ada.');
     const cursor = (await host.history('s')).at(-2)?.seq ?? 0;
     await host.sleep();
-    const next = await wake({ limits: { ...QUICK, subscriberEvents: 3 } });
+    const next = await wake({ limits: { ...PATIENT, subscriberEvents: 3 } });
     const seen: SessionEvent[] = [];
     const following = (async () => {
       for await (const event of next.events('s', { after: cursor })) {
@@ -57,7 +57,7 @@ describe('permissions', () => {
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const turn = host.prompt('s', 'ask permission');
-    const request = await open(host, AbortSignal.timeout(5_000));
+    const request = await open(host, AbortSignal.timeout(45_000));
     await expect(host.respondPermission('s', request.requestId, 'nonsense')).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(host.respondPermission('s', 'nobody', 'x')).rejects.toMatchObject({ code: 'invalid_argument' });
     const allow = request.options.find((option) => option.kind === 'allow_once');
@@ -88,7 +88,7 @@ describe('permissions', () => {
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const turn = host.prompt('s', 'ask permission').catch((error: unknown) => error);
-    const request = await open(host, AbortSignal.timeout(5_000));
+    const request = await open(host, AbortSignal.timeout(45_000));
     await host.sleep();
     expect(await turn).toMatchObject({ code: 'turn_outcome_unknown' });
     const next = await wake();

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost, SqlError, type ContentBlock, type Host, type HostOptions, type SessionEvent, type SqlDatabase, type Statement } from '../../../src/engine/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
-import { CWD, QUICK, until } from './helpers.ts';
+import { CWD, PATIENT, until } from './helpers.ts';
 
 type Fault = (statements: readonly Statement[]) => 'before' | 'after' | null;
 
@@ -30,7 +30,7 @@ async function world(options: Partial<HostOptions> = {}) {
   });
   const agents = inProcessLauncher({});
   const wake = async (more: Partial<HostOptions> = {}) => {
-    const host = await createHost({ database: faulty, agents, limits: { ...QUICK, settleRetryMs: 5 }, ...options, ...more });
+    const host = await createHost({ database: faulty, agents, limits: { ...PATIENT, settleRetryMs: 5 }, ...options, ...more });
     hosts.push(host);
     return host;
   };
@@ -178,11 +178,14 @@ describe('odd arguments', () => {
     const host = await (await world()).wake();
     await host.create(CREATE);
     const first = await host.prompt('s', 'one', { idempotencyKey: 'k1' });
-    const running = host.prompt('s', 'stream 200 chunks', { idempotencyKey: 'k2' });
+    // It runs until its question is answered.
+    const running = host.prompt('s', 'ask permission', { idempotencyKey: 'k2' });
+    await until(async () => (await host.history('s')).some((event) => event.kind === 'permission_requested'));
     await expect(host.prompt('s', 'one', { idempotencyKey: 'k1' })).resolves.toMatchObject({ turnId: first.turnId, repeated: true });
     await expect(host.prompt('s', 'other', { idempotencyKey: 'k1' })).rejects.toMatchObject({ code: 'idempotency_conflict' });
     await expect(host.prompt('s', 'new', { idempotencyKey: 'k3' })).rejects.toMatchObject({ code: 'turn_in_progress' });
-    await running;
+    await host.cancel('s');
+    expect(await running).toMatchObject({ stopReason: 'cancelled' });
   });
 
   it('I1: content that is changed behind the call is neither stored nor sent', async () => {

@@ -3,14 +3,14 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost, type AgentLauncher, type HostOptions } from '../../../src/engine/index.ts';
 import { FIXED_LIMITS } from '../../../src/engine/limits.ts';
-import { CWD, QUICK, said } from './helpers.ts';
+import { CWD, PATIENT, said } from './helpers.ts';
 import { ordinary, rawAgents, update, words, type Heard } from './raw-agent.ts';
 
 async function hosts(agents: AgentLauncher, options: Partial<HostOptions> = {}) {
   const db = await openNodeSqlite(':memory:');
   onTestFinished(() => db.close());
   return async () => {
-    const host = await createHost({ database: db, agents, limits: QUICK, ...options });
+    const host = await createHost({ database: db, agents, limits: PATIENT, ...options });
     onTestFinished(() => host.sleep());
     return host;
   };

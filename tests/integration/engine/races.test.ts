@@ -3,31 +3,38 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost, type AgentLauncher, type HostOptions, type SqlDatabase } from '../../../src/engine/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
-import { ask, CWD, QUICK, until } from './helpers.ts';
+import { ask, CWD, PATIENT, until } from './helpers.ts';
 import { ordinary, rawAgents, update, type Heard, type RawAgent } from './raw-agent.ts';
 
 const COMMANDS = { sessionUpdate: 'available_commands_update', availableCommands: [{ name: 'plan', description: 'Plans' }] };
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A database that commits a little later, as RivetKit's and IndexedDB's do; `onBatch` sees each batch before it is written. */
-function slow(db: SqlDatabase, onBatch: (sql: string) => void = () => undefined): SqlDatabase {
+interface Watch {
+  readonly before?: (sql: string) => void;
+  readonly written?: (sql: string) => void;
+}
+
+/** A database that commits a little later, as RivetKit's and IndexedDB's do; each batch is seen before it is written, and before its caller is told. */
+function slow(db: SqlDatabase, { before, written }: Watch = {}): SqlDatabase {
   return {
     ...db,
     query: db.query.bind(db),
     close: db.close.bind(db),
     async batch(statements) {
-      onBatch(statements.map(({ sql }) => sql).join('\n'));
+      const sql = statements.map((statement) => statement.sql).join('\n');
+      before?.(sql);
       await wait(3);
       const results = await db.batch(statements);
+      written?.(sql);
       await wait(3);
       return results;
     },
   };
 }
 
-async function hostOn(agents: AgentLauncher, options: Partial<HostOptions> = {}, onBatch?: (sql: string) => void) {
+async function hostOn(agents: AgentLauncher, options: Partial<HostOptions> = {}, watch?: Watch) {
   const db = await openNodeSqlite(':memory:');
-  const wake = async () => createHost({ database: slow(db, onBatch), agents, limits: QUICK, ...options });
+  const wake = async () => createHost({ database: slow(db, watch), agents, limits: PATIENT, ...options });
   const host = await wake();
   onTestFinished(async () => {
     await host.sleep();
@@ -98,8 +105,10 @@ describe('I11: what an agent says of its state is kept whenever it comes', () =>
       agent = raw;
       if (message.method) raw.say(ordinary(message));
     });
-    const { host } = await hostOn(agents, {}, (sql) => {
-      if (sql.includes('INSERT INTO acp_sessions ')) agent?.say(update(COMMANDS));
+    const { host } = await hostOn(agents, {}, {
+      before: (sql) => {
+        if (sql.includes('INSERT INTO acp_sessions ')) agent?.say(update(COMMANDS));
+      },
     });
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     await until(async () => (await host.get('s')).commands !== null);
@@ -135,7 +144,7 @@ describe('I11: what an agent says of its state is kept whenever it comes', () =>
 });
 
 describe('I7: sleep waits for no answer of an agent', () => {
-  const PATIENT = { ...QUICK, sessionMs: 3_000_000, settingMs: 3_000_000 };
+  const NEVER = { ...PATIENT, sessionMs: 3_000_000, settingMs: 3_000_000 };
   const deaf = (method: string) =>
     rawAgents((message, agent) => {
       if (message.method === method) return;
@@ -146,7 +155,7 @@ describe('I7: sleep waits for no answer of an agent', () => {
   it('to authenticate', async () => {
     const raw = deaf('authenticate');
     const { agents, living } = counted(raw);
-    const { host } = await hostOn(agents, { limits: PATIENT });
+    const { host } = await hostOn(agents, { limits: NEVER });
     const told = expect(host.authenticate('raw', 'browser')).rejects.toMatchObject({ code: 'agent_exited' });
     await until(() => raw.heard.some(({ method }) => method === 'authenticate'));
     await host.sleep();
@@ -156,7 +165,7 @@ describe('I7: sleep waits for no answer of an agent', () => {
 
   it('to authenticate, when it was asked in the same moment: no agent is started behind it', async () => {
     const { agents, living } = counted(deaf('authenticate'));
-    const { host } = await hostOn(agents, { limits: PATIENT });
+    const { host } = await hostOn(agents, { limits: NEVER });
     const told = expect(host.authenticate('raw', 'browser')).rejects.toMatchObject({ code: expect.stringMatching(/agent_exited|invalid_argument/) as string });
     await host.sleep();
     await told;
@@ -166,7 +175,7 @@ describe('I7: sleep waits for no answer of an agent', () => {
   it.each(['sleep', 'close', 'delete'] as const)('to session/set_mode: %s', async (how) => {
     const raw = deaf('session/set_mode');
     const { agents, living } = counted(raw);
-    const { host } = await hostOn(agents, { limits: PATIENT });
+    const { host } = await hostOn(agents, { limits: NEVER });
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     const told = expect(host.setMode('s', 'code')).rejects.toMatchObject({ code: 'agent_exited' });
     await until(() => raw.heard.some(({ method }) => method === 'session/set_mode'));
@@ -205,11 +214,16 @@ describe('create is whole or not at all', () => {
     const { agents, living } = counted(inProcessLauncher({}));
     const abort = new AbortController();
     let meanwhile: Promise<void> | undefined;
-    const { host, db, wake } = await hostOn(agents, {}, (sql) => {
-      if (!sql.includes('INSERT INTO acp_sessions ')) return;
-      if (how === 'abort') abort.abort();
+    const { host, db, wake } = await hostOn(agents, {}, {
+      before: (sql) => {
+        if (!sql.includes('INSERT INTO acp_sessions ')) return;
+        if (how === 'abort') abort.abort();
+        if (how === 'sleep') meanwhile = host.sleep();
+      },
       // `close` looks whether there is a session, so it waits until there is.
-      else meanwhile = how === 'sleep' ? host.sleep() : wait(4).then(() => host.close('s'));
+      written: (sql) => {
+        if (how === 'close' && sql.includes('INSERT INTO acp_sessions ')) meanwhile = host.close('s');
+      },
     });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's', signal: abort.signal });
     await meanwhile;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost, type CreateOptions, type HostOptions } from '../../../src/engine/index.ts';
-import { CWD, QUICK } from './helpers.ts';
+import { CWD, PATIENT } from './helpers.ts';
 import { ordinary, rawAgents, words, type Heard, type RawAgent } from './raw-agent.ts';
 
 const SECRET = 'canary-7f3d9a1c55e0';
@@ -18,7 +18,7 @@ async function onDisk(agents: ReturnType<typeof rawAgents>, run: (wake: () => Re
   const database = await openNodeSqlite(path.join(directory, 'db.sqlite'));
   const hosts: Awaited<ReturnType<typeof createHost>>[] = [];
   const wake = async () => {
-    const host = await createHost({ database, agents, secrets, limits: QUICK });
+    const host = await createHost({ database, agents, secrets, limits: PATIENT });
     hosts.push(host);
     return host;
   };

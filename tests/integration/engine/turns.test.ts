@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createHost, SqlError, type Host, type HostOptions, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
-import { CWD, QUICK, said, until, worldOf } from './helpers.ts';
+import { CWD, PATIENT, said, until, worldOf } from './helpers.ts';
 import { watched, wordsSent } from './watched-agents.ts';
 
 const world = (variant: AgentVariant = 'native', pace = 0) => worldOf(watched(inProcessLauncher({ variant, pace })));
@@ -75,7 +75,7 @@ describe('a turn', () => {
   it('I1: a prompt that cannot be stored is not sent, and the caller is told', async () => {
     const { db, agents } = await world();
     let full = false;
-    const host = await createHost({ database: failing(db, (sql) => (full && sql.includes('acp_turns') ? new SqlError('full', 'disk full') : null)), agents, limits: QUICK });
+    const host = await createHost({ database: failing(db, (sql) => (full && sql.includes('acp_turns') ? new SqlError('full', 'disk full') : null)), agents, limits: PATIENT });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     full = true;
     await expect(host.prompt('s', 'My name is Ada.')).rejects.toMatchObject({ code: 'storage_full' });
@@ -90,7 +90,7 @@ describe('a turn', () => {
   it('I2: when the log fills up in the middle of a turn, nothing unseen is shown and the caller is told', async () => {
     const { db, agents, wake } = await world();
     let full = false;
-    const host = await createHost({ database: failing(db, (sql) => (full && sql.startsWith('INSERT INTO acp_session_events') ? new SqlError('full', 'disk full') : null)), agents, limits: QUICK });
+    const host = await createHost({ database: failing(db, (sql) => (full && sql.startsWith('INSERT INTO acp_session_events') ? new SqlError('full', 'disk full') : null)), agents, limits: PATIENT });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const seen: SessionEvent[] = [];
     const following = (async () => {
@@ -119,7 +119,7 @@ describe('a turn', () => {
 
   it('I10: a prompt over promptBytes names the limit', async () => {
     const { wake } = await world();
-    const host = await wake({ limits: { ...QUICK, promptBytes: 100 } });
+    const host = await wake({ limits: { ...PATIENT, promptBytes: 100 } });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await expect(host.prompt('s', 'x'.repeat(200))).rejects.toMatchObject({ code: 'limit_exceeded', data: { limit: 'promptBytes' } });
   });
@@ -135,7 +135,7 @@ describe('a turn', () => {
 
   it('cancelling ends the turn as cancelled', async () => {
     // It counts for minutes, unless it is told to stop.
-    const { host, agents } = await session('native', { pace: 1, limits: { ...QUICK, cancelGraceMs: 10_000 } });
+    const { host, agents } = await session('native', { pace: 1 });
     const turn = host.prompt('s', 'count to 1000').catch((error: unknown) => error);
     await until(async () => said(await host.history('s')) !== '');
     await host.cancel('s');
@@ -146,7 +146,7 @@ describe('a turn', () => {
   });
 
   it('an agent that does not heed a cancel is ended, and the outcome is unknown', async () => {
-    const { host, agents } = await session('hang-prompt');
+    const { host, agents } = await session('hang-prompt', { limits: { ...PATIENT, cancelGraceMs: 200 } });
     const turn = host.prompt('s', 'hang').catch((error: unknown) => error);
     await until(() => running(host));
     await host.cancel('s');
@@ -223,7 +223,7 @@ describe('a turn', () => {
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await host.prompt('s', 'My name is Ada.');
     await host.sleep();
-    const next = await wake({ limits: { ...QUICK, sessionMs: 60_000 } });
+    const next = await wake();
     const abort = new AbortController();
     const turn = next.prompt('s', 'hello', { signal: abort.signal }).catch((error: unknown) => error);
     await until(async () => (await next.get('s')).state === 'resuming');

@@ -1,7 +1,7 @@
 /** What becomes of a turn whose end cannot be written: it is written as soon as it can be, and keeps nobody waiting. */
 import { describe, expect, it } from 'vitest';
 import { createHost, SqlError, type SqlDatabase, type Statement } from '../../../src/engine/index.ts';
-import { CWD, QUICK, said, until, world } from './helpers.ts';
+import { CWD, PATIENT, said, until, world } from './helpers.ts';
 
 /** A storage that refuses the batches the test says, from the first until it is mended. */
 function breakable(db: SqlDatabase, kind: 'full' | 'io' = 'full') {
@@ -32,7 +32,7 @@ const writesEnd = writes('turn_ended');
 async function session(limits: object = {}, variant: Parameters<typeof world>[0] = 'native') {
   const made = await world(variant);
   const storage = breakable(made.db);
-  const host = await createHost({ database: storage.database, agents: made.agents, limits: { ...QUICK, settleRetryMs: 5, ...limits } });
+  const host = await createHost({ database: storage.database, agents: made.agents, limits: { ...PATIENT, settleRetryMs: 5, ...limits } });
   await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
   const turns = async () => (await made.db.query('SELECT state FROM acp_turns ORDER BY first_seq')).map((row) => row['state']);
   const owner = async () => (await made.db.query('SELECT lease_owner FROM acp_sessions'))[0]?.['lease_owner'];
@@ -44,7 +44,7 @@ describe('I12: the end of a turn that cannot be written', () => {
   it.each(['full', 'io'] as const)('once (%s): is written with all that was said, and the caller has its answer', async (kind) => {
     const made = await world();
     const storage = breakable(made.db, kind);
-    const host = await createHost({ database: storage.database, agents: made.agents, limits: QUICK });
+    const host = await createHost({ database: storage.database, agents: made.agents, limits: PATIENT });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     storage.refuse((statements) => writesEnd(statements) && storage.refused === 0);
     const { turnId, stopReason } = await host.prompt('s', 'My name is Ada.', { idempotencyKey: 'k' });
@@ -114,7 +114,7 @@ describe('I12: the end of a question that cannot be written', () => {
   it.each(['full', 'io'] as const)('while its turn is cancelled (%s): is written before the end of the turn', async (kind) => {
     const made = await world();
     const storage = breakable(made.db, kind);
-    const host = await createHost({ database: storage.database, agents: made.agents, limits: QUICK });
+    const host = await createHost({ database: storage.database, agents: made.agents, limits: PATIENT });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const turn = host.prompt('s', 'ask permission').catch((error: unknown) => error);
     const kinds = async () => (await host.history('s')).map((event) => event.kind);
@@ -159,15 +159,16 @@ describe('I11: words that cannot be written', () => {
 
 describe('I9: a lease that cannot be let go', () => {
   it('after a resume that failed: is let go when the storage works again', async () => {
-    const { host, storage, owner } = await session({}, 'hang-resume');
-    await host.close('s');
+    const { host: patient, storage, owner, wake } = await session({}, 'hang-resume');
+    await patient.close('s');
     expect(await owner()).toBeNull();
+    const host = await wake({ database: storage.database, limits: { ...PATIENT, settleRetryMs: 5, sessionMs: 200 } });
     storage.refuse((statements) => statements.some(({ sql }) => sql.includes('lease_owner = NULL')));
     await expect(host.resume('s')).rejects.toMatchObject({ code: 'agent_timeout' });
     await until(() => storage.refused >= 3);
     expect(await owner()).not.toBeNull();
     storage.mend();
     await until(async () => (await owner()) === null);
-    await host.sleep();
+    await patient.sleep();
   });
 });

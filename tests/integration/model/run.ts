@@ -17,7 +17,7 @@ const PATIENT: Partial<Limits> = { cancelGraceMs: 500, replayQuietMs: 50, leaseM
 /** How long a history goes on waiting for one step. */
 const PATIENCE_MS = 150;
 /** Far beyond every limit above: whatever is not over then is stuck. */
-const STUCK_MS = 5_000;
+const STUCK_MS = 30_000;
 
 interface Seat {
   host: Host;

@@ -113,7 +113,7 @@ describe('the way down', () => {
     server = own;
     const closed = new Promise((resolve) => socket.once('close', resolve));
     const readPid = () => readFile(path.join(cwd, `${signal}.pid`), 'utf8').then(Number, () => 0);
-    await expect.poll(readPid).toBeGreaterThan(0);
+    await expect.poll(readPid, { timeout: 60_000 }).toBeGreaterThan(0);
     const pid = await readPid();
     expect(alive(pid)).toBe(true);
     expect(await child.stop(signal)).toEqual({ code, signal: null });

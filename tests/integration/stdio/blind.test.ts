@@ -12,16 +12,19 @@ import { carriesMark, readProcess, readProcesses } from '../../../src/adapters/s
 const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-blind-'));
 const alive = async (): Promise<number> => (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
 
-/** From here on, what is read of /proc fails as it does in a process that has no descriptor left. */
-function blind(code = 'EMFILE'): void {
+/** From here on, what is read of /proc fails as it does in a process that has no descriptor left; tells how often that was tried. */
+function blind(code = 'EMFILE'): () => number {
+  let tried = 0;
   const unless = <Args extends unknown[], Result>(read: (...args: Args) => Result) =>
     ((...args: Args): Result => {
-      if (String(args[0]).startsWith('/proc')) throw Object.assign(new Error(`${code}: open '${String(args[0])}'`), { code });
-      return read(...args);
+      if (!String(args[0]).startsWith('/proc')) return read(...args);
+      tried += 1;
+      throw Object.assign(new Error(`${code}: open '${String(args[0])}'`), { code });
     });
   vi.spyOn(fs, 'readdirSync').mockImplementation(unless(fs.readdirSync) as never);
   vi.spyOn(fs, 'readFileSync').mockImplementation(unless(fs.readFileSync) as never);
   syncBuiltinESMExports();
+  return () => tried;
 }
 function sighted(): void {
   vi.restoreAllMocks();
@@ -30,24 +33,30 @@ function sighted(): void {
 
 afterEach(async () => {
   sighted();
-  await expect.poll(alive).toBe(0);
+  await expect.poll(alive, { timeout: 30_000 }).toBe(0);
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-function sh(script: string, { keepOrphans = false } = {}): Promise<RunningProcess> {
-  const limits = { ...STDIO_LIMITS, askMs: 200, termMs: 200, orphanMs: 200, goneMs: 500 };
+/** What a process that goes when it is told to may need on a busy machine. */
+const PATIENCE_MS = 30_000;
+
+function sh(script: string, { keepOrphans = false, askMs = 200, termMs = 200 } = {}): Promise<RunningProcess> {
+  const limits = { ...STDIO_LIMITS, askMs, termMs, orphanMs: 200, goneMs: 500 };
   return startProcess({ name: 'agent', command: 'sh', args: ['-c', script], cwd: directory, env: process.env }, { limits, keepOrphans });
 }
 const said = (running: RunningProcess): Promise<unknown> => new Promise((resolve) => running.stdout.once('data', resolve));
 
 describe.skipIf(process.platform !== 'linux')('I7, I8: while the process table cannot be read', () => {
   it('an agent that goes by itself has gone when it can be read again', async () => {
-    const agent = await sh('setsid sleep 60 & exit 3');
-    blind();
+    const agent = await sh('setsid sleep 60 & echo ready; read go; exit 3');
+    await said(agent);
+    const tried = blind();
+    agent.stdin.write('go\n');
     await agent.left;
     const exited = vi.fn();
     void agent.exited.then(exited);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // It looks again and again, and sees nothing.
+    await expect.poll(tried, { timeout: PATIENCE_MS }).toBeGreaterThan(3);
     expect(exited).not.toHaveBeenCalled();
     sighted();
     expect(await agent.exited).toMatchObject({ kind: 'failed', code: 3 });
@@ -55,12 +64,12 @@ describe.skipIf(process.platform !== 'linux')('I7, I8: while the process table c
   });
 
   it.each([
-    ['ask', 'cat', { kind: 'ended', code: 0, signal: null }],
-    ['ask', 'exec sleep 60', { kind: 'killed', code: null, signal: 'SIGTERM' }],
-    ['ask', "trap '' TERM; while :; do sleep 0.05; done", { kind: 'killed', code: null, signal: 'SIGKILL' }],
-    ['kill', 'cat', { kind: 'killed', code: null, signal: 'SIGKILL' }],
-  ] as const)('“%s” ends %s all the same, and says what could not be seen', async (how, script, exit) => {
-    const agent = await sh(`echo ready; ${script}`);
+    ['ask', 'echo ready; cat', { askMs: PATIENCE_MS }, { kind: 'ended', code: 0, signal: null }],
+    ['ask', 'echo ready; exec sleep 60', { termMs: PATIENCE_MS }, { kind: 'killed', code: null, signal: 'SIGTERM' }],
+    ['ask', "trap '' TERM; echo ready; while :; do sleep 0.05; done", {}, { kind: 'killed', code: null, signal: 'SIGKILL' }],
+    ['kill', 'echo ready; cat', {}, { kind: 'killed', code: null, signal: 'SIGKILL' }],
+  ] as const)('“%s” ends “%s” all the same, and says what could not be seen', async (how, script, limits, exit) => {
+    const agent = await sh(script, limits);
     await said(agent);
     blind();
     expect(await agent.end(how)).toMatchObject(exit);
@@ -69,17 +78,20 @@ describe.skipIf(process.platform !== 'linux')('I7, I8: while the process table c
   });
 
   it('what an agent left in its group is ended', async () => {
-    const agent = await sh('sleep 60 & echo ready; exit 0');
+    const agent = await sh('sleep 60 & echo ready; read go; exit 0');
     await said(agent);
     blind();
+    agent.stdin.write('go\n');
     expect(await agent.exited).toMatchObject({ kind: 'quit', code: 0 });
     sighted();
     expect(await alive()).toBe(0);
   });
 
   it('what may live on is ended when it is asked to', async () => {
-    const command = await sh('sleep 60 & exit 0', { keepOrphans: true });
+    const command = await sh('sleep 60 & echo ready; read go; exit 0', { keepOrphans: true });
+    await said(command);
     blind();
+    command.stdin.write('go\n');
     await command.left;
     sighted();
     expect(await alive()).toBe(1);

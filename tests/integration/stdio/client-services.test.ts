@@ -286,6 +286,8 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
   const output = (terminalId: string): Promise<Record<string, unknown>> => ask('terminal/output', { terminalId });
   const alive = async (): Promise<number> => (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length;
 
+  const ready = (terminalId: string): Promise<void> => expect.poll(async () => (await output(terminalId))['output'], { timeout: 30_000 }).toBe('ready\n');
+
   it('run a command and give its output and exit', async () => {
     const id = await sh('echo out; echo err >&2; pwd; echo $X; exit 3', { env: [{ name: 'X', value: 'é' }] });
     expect(await wait(id)).toEqual({ exitCode: 3, signal: null });
@@ -336,8 +338,10 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
   });
 
   it('I8: killed before it ended is never 0, even when it answers the signal with 0', async () => {
+    // It is given the time to answer.
+    services = nodeClientServices({ limits: { termMs: 30_000 } });
     const id = await sh('trap "exit 0" TERM; echo ready; while :; do sleep 0.05; done');
-    await expect.poll(async () => (await output(id))['output']).toBe('ready\n');
+    await ready(id);
     const waiting = wait(id);
     await ask('terminal/kill', { terminalId: id });
     expect(await waiting).toEqual({ exitCode: null, signal: 'SIGTERM' });
@@ -346,7 +350,7 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
 
   it('I8: released before it ended is never 0, and its whole tree is gone', async () => {
     const id = await sh('trap "" TERM; (trap "" TERM; setsid sleep 60) & (sleep 60 &) ; echo ready; sleep 60');
-    await expect.poll(async () => (await output(id))['output']).toBe('ready\n');
+    await ready(id);
     const waiting = wait(id);
     await ask('terminal/release', { terminalId: id });
     expect(await waiting).toEqual({ exitCode: null, signal: 'SIGKILL' });

@@ -25,9 +25,9 @@ process.stdin.setEncoding('utf8').on('data', (text) => {
 process.stdin.on('error', () => undefined);
 `;
 
-async function prompted(ms: number) {
+async function prompted(ms: number, deafMs: number) {
   const db = await openNodeSqlite(':memory:');
-  const host = await createHost({ database: db, agents: stdioLauncher({ agents: { deaf: { command: process.execPath, args: ['-e', agent(ms)] } }, limits: { deafMs: 500 } }) });
+  const host = await createHost({ database: db, agents: stdioLauncher({ agents: { deaf: { command: process.execPath, args: ['-e', agent(ms)] } }, limits: { deafMs } }) });
   onTestFinished(async () => {
     await host.sleep();
     await db.close();
@@ -38,13 +38,13 @@ async function prompted(ms: number) {
 }
 
 it('I8: it is ended, and the caller and the log are told why', async () => {
-  const { told, exit } = await prompted(3_000_000);
+  const { told, exit } = await prompted(3_000_000, 500);
   expect(told).toMatchObject({ code: 'turn_outcome_unknown', message: expect.stringContaining('was ended with SIGKILL, because it closed its standard input and stayed') as string });
   expect(exit).toMatchObject({ kind: 'killed', signal: 'SIGKILL', why: 'it closed its standard input and stayed' });
 });
 
 it('I8: one that only closes it on its way out ends as it ends', async () => {
-  const { told, exit } = await prompted(250);
+  const { told, exit } = await prompted(250, 60_000);
   expect(told).toMatchObject({ code: 'turn_outcome_unknown' });
   expect(exit).toMatchObject({ kind: 'failed', code: 3 });
 });

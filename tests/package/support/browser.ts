@@ -47,8 +47,16 @@ globalThis.told = { stopReason, tier: report.tier, reply, sessions: sessions.len
 /** What the examples say, taken from the address instead. */
 export const SAID = ["'hello'", "new URLSearchParams(location.search).get('say')"] as const;
 
+/** What a page takes is bounded by its test alone. */
+export function patient(page: Page): Page {
+  page.setDefaultTimeout(0);
+  page.setDefaultNavigationTimeout(0);
+  return page;
+}
+
 /** Opens a page that says something, and gives what it told; rejects with the page's own error. */
 export async function say(page: Page, url: string, text: string): Promise<Seen> {
+  patient(page);
   const failed = new Promise<never>((_, reject) => {
     page.once('pageerror', reject);
     page.once('requestfailed', (request) => reject(new Error(`${request.url()} failed: ${request.failure()?.errorText ?? ''}`)));

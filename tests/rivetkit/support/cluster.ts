@@ -77,21 +77,26 @@ const ENGINE_ENV = {
 /** Starts the engine and so many runners. */
 export async function startCluster({ runners: wanted = 1 }: { readonly runners?: number } = {}): Promise<Cluster> {
   const home = mkdtempSync(path.join(os.tmpdir(), 'rehydrate-rivetkit-'));
-  const port = await freePorts();
-  const endpoint = `http://127.0.0.1:${port}`;
   const mark = path.basename(home);
   const own = { HOME: home, XDG_DATA_HOME: path.join(home, 'data'), XDG_STATE_HOME: path.join(home, 'state'), [MARK]: mark };
   const children = new Set<ChildProcess>();
   const runners = new Set<Runner>();
 
   const engineFile = path.join(home, 'engine.log');
-  const engine = startEngine(engineFile, port, { ...process.env, ...own });
-  children.add(engine);
   const engineLog = () => readFileSync(engineFile, 'utf8').slice(-4_000);
-  await until(async () => {
-    if (engine.exitCode !== null || engine.signalCode !== null) throw new Error(`the engine ended with ${engine.exitCode ?? engine.signalCode}:\n${engineLog()}`);
-    return fetch(`${endpoint}/health`).then((response) => response.ok, () => false);
-  }, 'the engine answers', 60_000);
+  let endpoint = '';
+  for (let taken = 0; ; taken += 1) {
+    const port = await freePorts();
+    endpoint = `http://127.0.0.1:${port}`;
+    const engine = startEngine(engineFile, port, { ...process.env, ...own });
+    children.add(engine);
+    const ended = () => engine.exitCode !== null || engine.signalCode !== null;
+    await until(async () => ended() || (await fetch(`${endpoint}/health`).then((response) => response.ok, () => false)), 'the engine answers', 90_000);
+    if (!ended()) break;
+    children.delete(engine);
+    // Between the look and the engine somebody else may take a port: nothing can keep it for the engine.
+    if (taken >= 5 || !/address (?:already )?in use|AddrInUse|EADDRINUSE/i.test(engineLog())) throw new Error(`the engine ended with ${engine.exitCode ?? engine.signalCode}:\n${engineLog()}`);
+  }
 
   /** The runners that the engine gives actors to. */
   async function listed(): Promise<string[]> {
@@ -125,7 +130,7 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
       async kill() {
         child.kill('SIGKILL');
         await exited;
-        await until(async () => !(await listed()).includes(key as string), 'the engine noticed that the runner is gone', 30_000);
+        await until(async () => !(await listed()).includes(key as string), 'the engine noticed that the runner is gone');
       },
       async stop() {
         child.kill('SIGTERM');
@@ -137,7 +142,7 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
       // It names itself; one that was not there before is this one, since they start one after the other.
       key = (await listed()).find((one) => !known.includes(one));
       return key !== undefined;
-    }, `the engine knows the runner\n${said}`, 60_000);
+    }, `the engine knows the runner\n${said}`, 90_000);
     runners.add(runner);
     return runner;
   }

@@ -24,6 +24,10 @@ export interface ConnectionOptions {
   readonly onNote: (note: string) => void;
 }
 
+interface Drained {
+  once(event: 'drain', listener: () => void): unknown;
+}
+
 export class Connection {
   readonly id: string;
   readonly agent: string;
@@ -34,6 +38,8 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #watch: Watch;
   readonly #corkInput: () => void;
+  /** Where what the client says piles up; while it does, nothing more is read from it. */
+  readonly #full = new Set<Drained>();
   #cause: CloseCause | null = null;
 
   constructor(options: ConnectionOptions) {
@@ -130,12 +136,16 @@ export class Connection {
     }
   }
 
-  /** Stops reading from the client until a stream has room again. */
-  #holdUntilDrained(stream: { once(event: 'drain', listener: () => void): unknown }): void {
+  /** Stops reading from the client until the streams have room again. What was read already still comes, and finds it so. */
+  #holdUntilDrained(stream: Drained): void {
+    if (this.#full.has(stream)) return;
     const { websocket } = this.#options;
+    this.#full.add(stream);
     websocket.pause();
     this.#watch.held(true);
     stream.once('drain', () => {
+      this.#full.delete(stream);
+      if (this.#full.size > 0) return;
       this.#watch.held(false);
       if (websocket.readyState === websocket.OPEN) websocket.resume();
     });

@@ -27,6 +27,7 @@ export function pumpOut(options: OutboundOptions): Promise<void> {
   const note = (line: Buffer): void => running.note(line);
   const cork = corker(socket);
   let stopped = false;
+  let full = false;
   const send = (block: Buffer): void => {
     const out = framesOf(block, note);
     if (out === null) return;
@@ -34,9 +35,13 @@ export function pumpOut(options: OutboundOptions): Promise<void> {
     if (!options.open()) return;
     cork();
     socket.write(out.frames);
-    if (socket.writableLength > options.bufferedBytes) {
+    if (socket.writableLength > options.bufferedBytes && !full) {
+      full = true;
       stdout.pause();
-      socket.once('drain', () => stdout.resume());
+      socket.once('drain', () => {
+        full = false;
+        stdout.resume();
+      });
     }
   };
   return new Promise((resolve) => {

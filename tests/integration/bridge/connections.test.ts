@@ -228,6 +228,10 @@ describe('backpressure', () => {
 
   it('I7: a client that goes while both directions are stuck leaves nothing', async () => {
     const stuck = { command: process.execPath, args: ['-e', `const l = JSON.stringify({ jsonrpc: '2.0', method: 'm', params: 'x'.repeat(1000) }) + '\\n'; const f = () => { while (process.stdout.write(l)); process.stdout.once('drain', f); }; f();`] };
+    const warnings: string[] = [];
+    const warned = (warning: Error) => void warnings.push(warning.message);
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
     await restart({ agents: { stuck }, limits: { bufferedBytes: 64 * 1024, pingMs: 2_000 } });
     const raw = await Raw.upgraded(bridge, '/agents/stuck');
     await raw.until(() => raw.frames().length > 0);
@@ -241,6 +245,8 @@ describe('backpressure', () => {
     raw.socket.destroy();
     socket.terminate();
     await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+    // However much was read before the pause, the stream is waited for once.
+    expect(warnings).toEqual([]);
   });
 
   it('I10: a client that never reads again is cut off, by name', async () => {

@@ -8,6 +8,7 @@ import consoleWorkerUrl from './state/sql-console.worker.ts?worker&url';
 import { browserPlatform } from './state/browser.ts';
 import { Playground } from './state/store.ts';
 import { WorkerSource } from './state/worker-source.ts';
+import { dropProseRules } from './prose-rules.ts';
 import './playground.css';
 
 export interface MountOptions {
@@ -34,6 +35,7 @@ export function mount(element: HTMLElement, options: MountOptions = {}): void {
     ...(embedded ? { place: { scenario: options.scenario } } : {}),
   });
   element.classList.add('not-content');
+  if (!embedded) dropProseRules(document.styleSheets);
   const loadTerminal = () => pg.boot.step('Terminal', 'The conversation shows the same; reload the page to try again.', () => import('./panels/terminal.ts'));
   render(
     embedded

@@ -104,7 +104,7 @@ function bound(database: SqljsDatabase | SharedSqljsDatabase, warning: string | 
     query: (sql, params) => database.query(sql, params),
     batch: (statements) => database.batch(statements),
     close: () => database.close(),
-    journal: () => database.journal(),
+    journal: (after) => database.journal(after),
     export: () => database.export(),
     replace: (bytes) => database.importFile(bytes),
     openAt: async (n) => past(await database.openAt(n)),

@@ -18,8 +18,8 @@ export interface Commit {
 export interface PlaygroundDatabase extends SqlDatabase {
   /** Called after each commit, whichever tab made it. Returns the end of listening. */
   onCommit(listener: () => void): () => void;
-  /** The commits that can still be gone back to, oldest first, behind the state they begin with. */
-  journal(): Promise<{ readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] }>;
+  /** The commits that can still be gone back to, oldest first, behind the state they begin with; with `after` those after that number. */
+  journal(after?: number): Promise<{ readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] }>;
   /** A copy as it was after commit `n`, for reading. */
   openAt(n: number): Promise<PastDatabase>;
   export(): Promise<Uint8Array>;

@@ -26,6 +26,8 @@ export class TimeMachine {
   readonly at = signal<number | null>(null);
   readonly past = signal<Past | null>(null);
   #database: PlaygroundDatabase | null = null;
+  /** The last commit that was read of the journal. */
+  #until = 0;
   #read = 0;
   #seeking: Promise<void> = Promise.resolve();
   readonly #onError: (error: unknown) => void;
@@ -36,15 +38,19 @@ export class TimeMachine {
 
   use(database: PlaygroundDatabase): void {
     this.#database = database;
+    this.#until = 0;
     this.moments.value = [];
   }
 
-  /** Reads the journal. While one looks at the past its numbering stays as it is. */
+  /** Reads what is new in the journal. While one looks at the past its numbering stays as it is. */
   async refresh(): Promise<void> {
     const database = this.#database;
     if (!database || this.at.value !== null) return;
-    const moments = momentsOf(await database.journal());
-    if (database === this.#database && this.at.value === null) this.moments.value = moments;
+    const { base, entries } = await database.journal(this.#until);
+    if (database !== this.#database || this.at.value !== null) return;
+    const fresh = entries.filter(({ n }) => n > this.#until);
+    this.moments.value = momentsOf({ base, entries: fresh }, this.moments.value);
+    this.#until = fresh.at(-1)?.n ?? this.#until;
   }
 
   /** Shows a moment. Only the last of many calls is carried out to its end. */

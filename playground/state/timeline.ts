@@ -48,12 +48,16 @@ export function describeCommit(commit: Commit): string | null {
   return null;
 }
 
-/** The moments of a journal: what it begins with, then each commit that means something to people. */
-export function momentsOf(journal: { readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] }): readonly Moment[] {
+/**
+ * The moments of a journal: what it begins with, then each commit that means something to people. `known` are those of its
+ * earlier entries; what a snapshot has covered since is gone.
+ */
+export function momentsOf(journal: { readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] }, known: readonly Moment[] = []): readonly Moment[] {
   const begins: Moment[] = journal.base.n > 0 ? [{ ...journal.base, label: 'where the journal begins' }] : [];
+  const kept = known.filter(({ n }) => n > journal.base.n);
   const commits = journal.entries.flatMap((commit): Moment[] => {
     const label = describeCommit(commit);
     return label === null ? [] : [{ n: commit.n, at: commit.at, label }];
   });
-  return [...begins, ...commits].slice(-MOMENT_LIMIT);
+  return [...begins, ...kept, ...commits].slice(-MOMENT_LIMIT);
 }

@@ -73,8 +73,7 @@ export class Watch {
     pg.tables.focus(sessionId);
     // Whether another tab still has the session shows in nothing that is committed.
     if (pg.elsewhere.value) this.#lookAgain();
-    // Reading the journal costs what it holds: not while an answer streams in.
-    if (!view.turnOpen) this.#timeline.poke();
+    this.#timeline.poke();
   }
 
   #lookAgain(): void {

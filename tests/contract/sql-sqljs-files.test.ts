@@ -35,6 +35,28 @@ describe('the time machine', () => {
   });
 });
 
+describe('the journal from a batch on', () => {
+  it.each(['memory', { indexedDB: 'since' }] as const)('has what came after it, and where it begins: %s', async (storage) => {
+    const database = await withLog({ storage });
+    for (const text of ['a', 'b', 'c']) await database.batch([insert(text)]);
+    const after = async (n?: number) => {
+      const { base, entries } = await database.journal(n);
+      return [base.n, ...entries.map((entry) => entry.n)];
+    };
+    expect(await after()).toEqual([0, 1, 2, 3, 4]);
+    expect(await after(0)).toEqual([0, 1, 2, 3, 4]);
+    expect(await after(2)).toEqual([0, 3, 4]);
+    expect(await after(4)).toEqual([0]);
+    expect(await after(9)).toEqual([0]);
+    expect((await database.journal(3)).entries[0]!.statements).toEqual([insert('c')]);
+    // An import is where the journal begins anew: what was asked from before it comes from there.
+    await database.importFile(await database.export());
+    await database.batch([insert('d')]);
+    expect([await after(2), await after(5), await after(6)]).toEqual([[5, 6], [5, 6], [5]]);
+    await database.close();
+  });
+});
+
 describe('a batch sets nothing that its journal could not bring back', () => {
   it.each(['ignore_check_constraints = ON', 'query_only = ON', 'foreign_keys(0)', 'writable_schema = 1', 'recursive_triggers = OFF', 'main.defer_foreign_keys = ON', 'wal_checkpoint'])(
     'PRAGMA %s is refused, and nothing of its batch is there',

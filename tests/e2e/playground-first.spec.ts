@@ -138,3 +138,26 @@ test('the SQL console reads a copy, and harms nothing', async ({ page }) => {
   await pg.say('What is my cat called?');
   await expect(pg.answer).toContainText('Your cat: Ada');
 });
+
+test('an element that is added restyles what it touches, and not the page', async ({ browser, page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  await pg.terminalLine();
+  const restyled = async (): Promise<number> => {
+    await browser.startTracing(page, { categories: ['devtools.timeline'] });
+    await page.evaluate(() => {
+      const added = document.createElement('span');
+      document.querySelector('.rp-log-items')!.append(added);
+      // Makes the browser style it now, as the terminal does when it measures a letter.
+      added.getBoundingClientRect();
+      added.remove();
+    });
+    const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: { name: string; args: { elementCount?: number } }[] };
+    return Math.max(0, ...traceEvents.filter(({ name }) => name === 'UpdateLayoutTree').map(({ args }) => args.elementCount ?? 0));
+  };
+  // What streams in beside it may restyle more: the least of a few counts.
+  const counts = [await restyled(), await restyled(), await restyled()];
+  expect(Math.min(...counts)).toBeGreaterThan(0);
+  expect(Math.min(...counts)).toBeLessThan(50);
+});

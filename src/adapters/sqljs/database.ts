@@ -56,8 +56,8 @@ export interface ImportOptions {
 
 export interface SqljsDatabase extends SqlDatabase {
   readonly storage: SqljsStorage;
-  /** Batches since the last snapshot, oldest first. */
-  journal(): Promise<Journal>;
+  /** Batches since the last snapshot, oldest first; with `after` only those after that number, which costs what they hold. */
+  journal(after?: number): Promise<Journal>;
   /** The database as it was after batch `n`. Rejects when a snapshot has replaced that batch, or it is yet to come. */
   openAt(n: number): Promise<SqljsCopy>;
   /** The whole database as a SQLite file. */
@@ -158,8 +158,8 @@ export class JournalledDatabase implements SqljsDatabase {
     return this.#enqueue(() => this.#answers.get(id) ?? this.#commit(statements, id));
   }
 
-  async journal(): Promise<Journal> {
-    return this.#enqueue(async () => toJournal(await this.#parts.store.load()));
+  async journal(after = 0): Promise<Journal> {
+    return this.#enqueue(async () => toJournal(await this.#parts.store.since(after)));
   }
 
   async openAt(n: number): Promise<SqljsCopy> {
@@ -336,9 +336,9 @@ export class JournalledDatabase implements SqljsDatabase {
   }
 }
 
-export function toJournal({ snapshot, records }: Stored): Journal {
+function toJournal({ base, records }: Awaited<ReturnType<JournalStore['since']>>): Journal {
   return {
-    base: { n: snapshot.n, at: snapshot.at },
+    base: { n: base.n, at: base.at },
     entries: records.map((record) => ({ n: record.n, at: record.at, statements: statementsOf(record) })),
   };
 }

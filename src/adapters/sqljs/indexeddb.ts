@@ -88,6 +88,28 @@ class IndexedDbStore implements JournalStore {
     }
   }
 
+  async since(n: number): Promise<{ readonly base: Pick<Snapshot, 'n' | 'at'>; readonly records: readonly JournalRecord[] }> {
+    const transaction = this.#begin(['meta', 'journal'], 'readonly');
+    try {
+      const journal = transaction.objectStore('journal');
+      const [found, newer] = await Promise.all([
+        result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>),
+        // With record n itself: the next goes on from its sum.
+        result(journal.getAll(IDBKeyRange.lowerBound(n)) as IDBRequest<unknown[]>),
+      ]);
+      const base = found ?? EMPTY;
+      const last = newer[0] as JournalRecord | undefined;
+      const goesOn = n > base.n && last?.n === n;
+      // Somebody else replaced everything meanwhile, and counts anew.
+      const all = goesOn || n <= base.n ? newer : await result(journal.getAll() as IDBRequest<unknown[]>);
+      const { sound, problem } = goesOn ? readRecords(all.slice(1), last) : readRecords(all, base);
+      if (problem !== null) throw corrupt(this.#label, problem);
+      return { base: { n: base.n, at: base.at }, records: sound.filter((record) => record.n > n) };
+    } catch (error) {
+      throw toStorageError(error, this.#label);
+    }
+  }
+
   claim(loaded: Stored): Promise<boolean> {
     return this.#alone(() => this.#claim(loaded));
   }

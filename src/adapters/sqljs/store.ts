@@ -26,6 +26,11 @@ export interface Stored {
 export interface JournalStore {
   /** What is stored now; `corrupt` when it cannot be trusted. */
   load(): Promise<Stored>;
+  /**
+   * Where the journal begins, and the records after batch `n`: costs what those hold, and not what the database does.
+   * `corrupt` when they cannot be trusted.
+   */
+  since(n: number): Promise<{ readonly base: Pick<Snapshot, 'n' | 'at'>; readonly records: readonly JournalRecord[] }>;
   /** What of it can be trusted: everything before the first record that cannot, and what is wrong with that. */
   salvage(): Promise<Stored & { readonly problem: string | null }>;
   /**
@@ -49,6 +54,10 @@ export class MemoryStore implements JournalStore {
 
   load(): Promise<Stored> {
     return Promise.resolve({ snapshot: this.#snapshot, records: [...this.#records] });
+  }
+
+  since(n: number): Promise<{ readonly base: Snapshot; readonly records: readonly JournalRecord[] }> {
+    return Promise.resolve({ base: this.#snapshot, records: this.#records.filter((record) => record.n > n) });
   }
 
   async salvage(): Promise<Stored & { readonly problem: null }> {

@@ -6,7 +6,8 @@ import type { Commit } from './database.ts';
 export type Request =
   | { readonly method: 'query'; readonly args: readonly [sql: string, params: readonly unknown[]] }
   | { readonly method: 'batch'; readonly args: readonly [statements: readonly unknown[]] }
-  | { readonly method: 'journal' | 'export' | 'reset'; readonly args: readonly [] }
+  | { readonly method: 'journal'; readonly args: readonly [after: number] }
+  | { readonly method: 'export' | 'reset'; readonly args: readonly [] }
   | { readonly method: 'importFile'; readonly args: readonly [bytes: Uint8Array] };
 
 export type TabMessage =

@@ -100,8 +100,8 @@ export class SharedDatabase implements SharedSqljsDatabase {
     return this.#call({ method: 'batch', args: [statements] });
   }
 
-  journal(): Promise<Journal> {
-    return this.#call({ method: 'journal', args: [] });
+  journal(after = 0): Promise<Journal> {
+    return this.#call({ method: 'journal', args: [after] });
   }
 
   export(): Promise<Uint8Array> {
@@ -206,7 +206,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
         case 'batch':
           return { ok: true, value: await local.batchOnce(id, args[0] as Statement[]) };
         case 'journal':
-          return { ok: true, value: await local.journal() };
+          return { ok: true, value: await local.journal(args[0]) };
         case 'export':
           return { ok: true, value: await local.export() };
         case 'importFile':

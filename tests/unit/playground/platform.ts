@@ -22,7 +22,7 @@ async function journalled(commits: Commit[]): Promise<PlaygroundDatabase> {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    journal: async () => ({ base: { n: 0, at: 0 }, entries: commits }),
+    journal: async (after = 0) => ({ base: { n: 0, at: 0 }, entries: commits.filter(({ n }) => n > after) }),
     openAt: async (n) => {
       const past = commits.filter((commit) => commit.n <= n);
       return Object.assign(await replay(past), { export: async () => encode(past) });

@@ -167,6 +167,12 @@ describe('the moments of a journal', () => {
   it('begins with the snapshot where older commits are gone', () => {
     const moments = momentsOf({ base: { n: 40, at: 1 }, entries: [commit(41, ['INSERT INTO workspace_files VALUES (?)', 'x'])] });
     expect(moments.map(({ n, label }) => [n, label])).toEqual([[40, 'where the journal begins'], [41, 'a file was written']]);
+    const wrote = (n: number) => commit(n, ['INSERT INTO workspace_files VALUES (?)', 'x']);
+    const known = momentsOf({ base: { n: 40, at: 1 }, entries: [wrote(41), wrote(42)] });
+    // Read on from where it was, and from a beginning that moved.
+    expect(momentsOf({ base: { n: 40, at: 1 }, entries: [wrote(43)] }, known).map(({ n }) => n)).toEqual([40, 41, 42, 43]);
+    expect(momentsOf({ base: { n: 41, at: 2 }, entries: [wrote(43)] }, known).map(({ n, at }) => [n, at])).toEqual([[41, 2], [42, known[2]!.at], [43, wrote(43).at]]);
+    expect(momentsOf({ base: { n: 50, at: 3 }, entries: [] }, known).map(({ n }) => n)).toEqual([50]);
   });
 });
 

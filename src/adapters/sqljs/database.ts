@@ -3,7 +3,7 @@ import { corrupt, toSqlError } from './errors.ts';
 import { MemoryDatabase } from './memory.ts';
 import type { SqljsModule } from './module.ts';
 import { encodeRecord, FIRST_SUM, sizeOf, statementsOf, type JournalRecord } from './record.ts';
-import type { Answer, JournalStore, Snapshot, Stored } from './store.ts';
+import type { Answer, JournalStore, Since, Snapshot, Stored } from './store.ts';
 
 /**
  * The journal grows to this, or to half the snapshot where that is more, before a snapshot replaces it.
@@ -336,7 +336,7 @@ export class JournalledDatabase implements SqljsDatabase {
   }
 }
 
-function toJournal({ base, records }: Awaited<ReturnType<JournalStore['since']>>): Journal {
+function toJournal({ base, records }: Since): Journal {
   return {
     base: { n: base.n, at: base.at },
     entries: records.map((record) => ({ n: record.n, at: record.at, statements: statementsOf(record) })),

@@ -2,7 +2,7 @@ import { SqlError } from '../../engine/ports.ts';
 import { corrupt, toStorageError } from './errors.ts';
 import { newName } from './ids.ts';
 import { readRecords, type JournalRecord } from './record.ts';
-import { EMPTY, type Answer, type JournalStore, type Snapshot, type Stored } from './store.ts';
+import { EMPTY, type Answer, type JournalStore, type Since, type Snapshot, type Stored } from './store.ts';
 
 /**
  * The layout, version 1. `journal`: one record a batch, by its number. `chunks`: the snapshot in pieces,
@@ -88,7 +88,7 @@ class IndexedDbStore implements JournalStore {
     }
   }
 
-  async since(n: number): Promise<{ readonly base: Pick<Snapshot, 'n' | 'at'>; readonly records: readonly JournalRecord[] }> {
+  async since(n: number): Promise<Since> {
     const transaction = this.#begin(['meta', 'journal'], 'readonly');
     try {
       const journal = transaction.objectStore('journal');
@@ -104,7 +104,7 @@ class IndexedDbStore implements JournalStore {
       const all = goesOn || n <= base.n ? newer : await result(journal.getAll() as IDBRequest<unknown[]>);
       const { sound, problem } = goesOn ? readRecords(all.slice(1), last) : readRecords(all, base);
       if (problem !== null) throw corrupt(this.#label, problem);
-      return { base: { n: base.n, at: base.at }, records: sound.filter((record) => record.n > n) };
+      return { base, records: sound.filter((record) => record.n > n) };
     } catch (error) {
       throw toStorageError(error, this.#label);
     }

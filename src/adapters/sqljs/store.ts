@@ -22,6 +22,12 @@ export interface Stored {
   readonly records: readonly JournalRecord[];
 }
 
+/** Where the journal begins, and its records after some batch. */
+export interface Since {
+  readonly base: Pick<Snapshot, 'n' | 'at'>;
+  readonly records: readonly JournalRecord[];
+}
+
 /** Where acknowledged batches are kept. Failures are `SqlError`s, and leave things as they were. */
 export interface JournalStore {
   /** What is stored now; `corrupt` when it cannot be trusted. */
@@ -30,7 +36,7 @@ export interface JournalStore {
    * Where the journal begins, and the records after batch `n`: costs what those hold, and not what the database does.
    * `corrupt` when they cannot be trusted.
    */
-  since(n: number): Promise<{ readonly base: Pick<Snapshot, 'n' | 'at'>; readonly records: readonly JournalRecord[] }>;
+  since(n: number): Promise<Since>;
   /** What of it can be trusted: everything before the first record that cannot, and what is wrong with that. */
   salvage(): Promise<Stored & { readonly problem: string | null }>;
   /**
@@ -56,7 +62,7 @@ export class MemoryStore implements JournalStore {
     return Promise.resolve({ snapshot: this.#snapshot, records: [...this.#records] });
   }
 
-  since(n: number): Promise<{ readonly base: Snapshot; readonly records: readonly JournalRecord[] }> {
+  since(n: number): Promise<Since> {
     return Promise.resolve({ base: this.#snapshot, records: this.#records.filter((record) => record.n > n) });
   }
 

@@ -2,6 +2,7 @@
  * Virtual files for agents without a disk: ACP's `fs/*` answered from the table `workspace_files`, so that
  * what an agent wrote survives sleep as a guest filesystem does.
  */
+import { countParam, sliceLines } from '../acp/fs-lines.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { ClientServiceRequest, ClientServices, SqlDatabase } from '../ports.ts';
 import { withLimits } from '../with-limits.ts';
@@ -16,6 +17,8 @@ class FsError extends Error {
     this.data = data;
   }
 }
+
+const invalid = (problem: string): FsError => new FsError(-32602, `Invalid params: ${problem}`);
 
 export interface WorkspaceOptions {
   readonly limits?: Partial<Pick<Limits, 'workspaceFileBytes' | 'workspaceFileCount'>>;
@@ -33,15 +36,17 @@ export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions 
 
   async function read({ params, sessionId, ...roots }: ClientServiceRequest): Promise<unknown> {
     const path = insideRoots(params['path'], roots);
+    const line = countParam(params, 'line', 1, invalid);
+    const limit = countParam(params, 'limit', 0, invalid);
     const [row] = await database.query('SELECT content FROM workspace_files WHERE session_id = ? AND path = ?', [sessionId, path]);
     if (!row) throw new FsError(-32002, `Resource not found: ${path}`, { uri: path });
-    return { content: lines(String(row['content']), params['line'], params['limit']) };
+    return { content: sliceLines(String(row['content']), line, limit) };
   }
 
   async function write({ params, sessionId, ...roots }: ClientServiceRequest): Promise<unknown> {
     const path = insideRoots(params['path'], roots);
     const { content } = params;
-    if (typeof content !== 'string') throw new FsError(-32602, 'Invalid params: content must be a string');
+    if (typeof content !== 'string') throw invalid('content must be a string');
     const bytes = new TextEncoder().encode(content).length;
     if (bytes > limits.workspaceFileBytes) {
       throw new FsError(-32603, `limit_exceeded: ${path} would have ${bytes} bytes; workspaceFileBytes allows ${limits.workspaceFileBytes}`);
@@ -74,12 +79,12 @@ RETURNING path`,
 /** The normalised path, if it lies in the session's directories. Virtual files have no links, so text decides. */
 export function insideRoots(path: unknown, roots: { readonly cwd: string; readonly additionalDirectories: readonly string[] }): string {
   if (typeof path !== 'string' || !path.startsWith('/') || path.includes('\0')) {
-    throw new FsError(-32602, `Invalid params: path must be absolute, got ${JSON.stringify(path)}`);
+    throw invalid(`path must be absolute, got ${JSON.stringify(path)}`);
   }
   const normal = normalise(path);
   const allowed = [roots.cwd, ...roots.additionalDirectories].map(normalise);
   if (!allowed.some((root) => root === '/' || (normal.startsWith(`${root}/`) && normal !== root))) {
-    throw new FsError(-32602, `Invalid params: ${normal} is outside the session's directories (${allowed.join(', ')})`);
+    throw invalid(`${normal} is outside the session's directories (${allowed.join(', ')})`);
   }
   return normal;
 }
@@ -92,18 +97,4 @@ function normalise(path: string): string {
     else parts.push(part);
   }
   return `/${parts.join('/')}`;
-}
-
-/** ACP counts lines from 1; 0 is taken for the first, too. */
-function lines(content: string, line: unknown, limit: unknown): string {
-  const [first, most] = [wholeNumber('line', line), wholeNumber('limit', limit)];
-  if (first === undefined && most === undefined) return content;
-  const start = Math.max(0, (first ?? 1) - 1);
-  return content.split('\n').slice(start, most === undefined ? undefined : start + most).join('\n');
-}
-
-function wholeNumber(name: string, value: unknown): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new FsError(-32602, `Invalid params: ${name} must be a whole number from 0, got ${JSON.stringify(value)}`);
-  return value as number;
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { nodeClientServices, stdioLauncher } from '../../../src/adapters/stdio/index.ts';
-import { sliceLines } from '../../../src/adapters/stdio/client/files.ts';
+import { sliceLines } from '../../../src/engine/acp/fs-lines.ts';
 import { guard } from '../../../src/adapters/stdio/guard.ts';
 import { messageLine } from '../../../src/adapters/stdio/json-rpc.ts';
 import { carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';

@@ -138,6 +138,16 @@ describe('calls that were under way when their owner ended', () => {
     expect(await count(client)).toBe(61);
   });
 
+  it('a served tab reads the journal from a batch on, as the owner does', async () => {
+    const [owner, client] = [await browser.open(module), await browser.open(module)];
+    await owner.database.batch(setUp);
+    await client.database.batch([add]);
+    await owner.database.batch([add]);
+    const numbers = async (from?: number) => (await client.database.journal(from)).entries.map(({ n }) => n);
+    expect([await numbers(), await numbers(1), await numbers(3)]).toEqual([[1, 2, 3], [2, 3], []]);
+    expect(await client.database.journal(1)).toEqual(await owner.database.journal(1));
+  });
+
   it('a batch that never arrived is done once by the next owner', async () => {
     const [owner, client] = [await browser.open(module), await browser.open(module)];
     await owner.database.batch(setUp);

@@ -1,4 +1,5 @@
 /** ACP's `fs/read_text_file` and `fs/write_text_file`. */
+import { sliceLines } from '../../../engine/acp/fs-lines.ts';
 import { DEFAULT_LIMITS } from '../../../engine/limits.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { fitsEncoded } from './encoded.ts';
@@ -47,13 +48,4 @@ export async function writeTextFile(request: ClientServiceRequest, limits: Clien
   } finally {
     await file.close();
   }
-}
-
-/** `limit` lines from the 1-based `line` on, with their line ends as they are. */
-export function sliceLines(text: string, line = 1, limit?: number): string {
-  if (line === 1 && limit === undefined) return text;
-  const lines = text.split(/(?<=\n)/);
-  const slice = lines.slice(line - 1, limit === undefined ? undefined : line - 1 + limit).join('');
-  // Asking for some lines asks for their text; the end of the last belongs to the one behind it.
-  return limit === undefined ? slice : slice.replace(/\r?\n$/, '');
 }

@@ -1,4 +1,5 @@
 /** Errors and parameters of ACP requests from an agent. */
+import { countParam as wholeNumber } from '../../../engine/acp/fs-lines.ts';
 import { ERROR_CHARS } from './limits.ts';
 
 /** Becomes the JSON-RPC error of the answer, which stays small whatever it names. */
@@ -34,9 +35,4 @@ export function textParam(params: Params, name: string): string {
 }
 
 /** A whole number of at least `least`, or undefined where it is absent or null. */
-export function countParam(params: Params, name: string, least: number): number | undefined {
-  const value = params[name];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < least) throw invalid(`${name} must be a whole number of at least ${least}`);
-  return value;
-}
+export const countParam = (params: Params, name: string, least: number): number | undefined => wholeNumber(params, name, least, invalid);

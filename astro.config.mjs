@@ -29,7 +29,9 @@ export default defineConfig({
       customCss: ['site', 'diagrams', 'search', 'print'].map((name) => `./src/site/styles/${name}.css`),
       routeMiddleware: './src/site/route-data.ts',
       components: overrides('Search', 'PageTitle', 'EditLink', 'Sidebar', 'ThemeProvider', 'ThemeSelect'),
-      ...(repository ? { editLink: { baseUrl: `${repository}/edit/main/` }, social: [{ icon: 'github', label: 'Source', href: repository }] } : {}),
+      ...(repository
+        ? { editLink: { baseUrl: `${repository}/edit/main/` }, social: [{ icon: 'github', label: 'Source', href: repository }] }
+        : {}),
     }),
     siteParts({ site, base, order: readingOrder(sidebar) }),
   ],

@@ -14,7 +14,11 @@ export const collections = {
       async load(context) {
         await pages.load(context);
         for (const { id, title, description, body, file } of apiPages(process.cwd())) {
-          const data = await context.parseData({ id, data: { title, description, tableOfContents: { minHeadingLevel: 2, maxHeadingLevel: id.endsWith('/host') ? 3 : 2 } }, filePath: file });
+          const data = await context.parseData({
+            id,
+            data: { title, description, tableOfContents: { minHeadingLevel: 2, maxHeadingLevel: id.endsWith('/host') ? 3 : 2 } },
+            filePath: file,
+          });
           context.store.set({ id, data, body, filePath: file, rendered: await context.renderMarkdown(body) });
         }
       },

@@ -20,7 +20,11 @@ import { TranscriptPanel } from './panels/Transcript.tsx';
 import { UnopenedNotice } from './panels/Unopened.tsx';
 import { WirePanel } from './panels/Wire.tsx';
 
-type Open = { readonly kind: 'none' } | { readonly kind: 'share' } | { readonly kind: 'bridge' } | { readonly kind: 'reset'; readonly inventory: Inventory };
+type Open =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'share' }
+  | { readonly kind: 'bridge' }
+  | { readonly kind: 'reset'; readonly inventory: Inventory };
 
 const JUMPS = ['Machine', 'Resume report', 'Terminal', 'Timeline', 'Database', 'Transcript', 'Wire'];
 
@@ -32,13 +36,17 @@ export interface AppProps extends PartProps {
 export function App({ pg, loadTerminal, pageUrl }: AppProps) {
   const open = useSignal<Open>({ kind: 'none' });
   const close = () => (open.value = { kind: 'none' });
-  const bridgeWords = useMemo(() => computed(() => (pg.bridge.state.value.kind === 'connected' ? 'About the bridge' : 'Connect a bridge')), [pg]);
+  const bridgeWords = useMemo(
+    () => computed(() => (pg.bridge.state.value.kind === 'connected' ? 'About the bridge' : 'Connect a bridge')),
+    [pg],
+  );
   const { breaking, branches, places } = pg;
   return (
     <div class="rp">
       <div class="rp-head">
         <p class="rp-intro">
-          Tell an agent something, let its process die, and ask for it back. <span class="rp-dim">Engine and database are the real ones, in this tab.</span>
+          Tell an agent something, let its process die, and ask for it back.{' '}
+          <span class="rp-dim">Engine and database are the real ones, in this tab.</span>
         </p>
         <BootSteps steps={pg.boot.steps} />
       </div>
@@ -68,8 +76,18 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
           <Steps pg={pg} />
           <Talk
             pg={pg}
-            hint={pg.scenario.value.steps.length > 0 ? 'Nothing has been said yet. Run the first step above, or type a prompt of your own.' : 'Nothing has been said yet. Tell the agent something it should remember, such as “My cat is called Ada.”'}
-            above={<SessionBar sessions={pg.sessions} sessionId={pg.sessionId} onSession={(id) => void pg.attempt(() => places.chooseSession(id))} />}
+            hint={
+              pg.scenario.value.steps.length > 0
+                ? 'Nothing has been said yet. Run the first step above, or type a prompt of your own.'
+                : 'Nothing has been said yet. Tell the agent something it should remember, such as “My cat is called Ada.”'
+            }
+            above={
+              <SessionBar
+                sessions={pg.sessions}
+                sessionId={pg.sessionId}
+                onSession={(id) => void pg.attempt(() => places.chooseSession(id))}
+              />
+            }
             below={
               <Faults
                 machine={pg.machine}
@@ -93,7 +111,15 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
       {open.value.kind === 'share' ? (
         <ShareDialog link={`${pageUrl()}${formatFragment(places.here())}`} bridged={pg.chosen.value?.where === 'bridge'} onClose={close} />
       ) : null}
-      {open.value.kind === 'reset' ? <ResetDialog inventory={open.value.inventory} undeleted={branches.undeleted} onClose={close} onConfirm={() => void branches.reset()} onReload={() => pg.platform.reload()} /> : null}
+      {open.value.kind === 'reset' ? (
+        <ResetDialog
+          inventory={open.value.inventory}
+          undeleted={branches.undeleted}
+          onClose={close}
+          onConfirm={() => void branches.reset()}
+          onReload={() => pg.platform.reload()}
+        />
+      ) : null}
       {open.value.kind === 'bridge' ? (
         <BridgeDialog
           state={pg.bridge.state}
@@ -172,7 +198,11 @@ function Jumps() {
   return (
     <nav class="rp-jumps" aria-label="Panels">
       {JUMPS.map((name) => (
-        <button key={name} type="button" onClick={() => document.querySelector(`.rp [data-panel="${name}"]`)?.scrollIntoView({ block: 'start' })}>
+        <button
+          key={name}
+          type="button"
+          onClick={() => document.querySelector(`.rp [data-panel="${name}"]`)?.scrollIntoView({ block: 'start' })}
+        >
           {name}
         </button>
       ))}

@@ -36,7 +36,8 @@ export function mount(element: HTMLElement, options: MountOptions = {}): void {
   });
   element.classList.add('not-content');
   if (!embedded) dropProseRules(document.styleSheets);
-  const loadTerminal = () => pg.boot.step('Terminal', 'The conversation shows the same; reload the page to try again.', () => import('./panels/terminal.ts'));
+  const loadTerminal = () =>
+    pg.boot.step('Terminal', 'The conversation shows the same; reload the page to try again.', () => import('./panels/terminal.ts'));
   render(
     embedded
       ? h(Embed, { pg, more: `${base}playground/#v=1&scenario=${options.scenario}` })

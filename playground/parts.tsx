@@ -41,7 +41,16 @@ export function Picture({ pg }: PartProps) {
     }),
     [pg],
   );
-  return <MachinePanel machine={pg.machine} sessionId={pg.sessionId} keeping={shown.keeping} events={shown.events} flash={shown.flash} pulse={shown.pulse} />;
+  return (
+    <MachinePanel
+      machine={pg.machine}
+      sessionId={pg.sessionId}
+      keeping={shown.keeping}
+      events={shown.events}
+      flash={shown.flash}
+      pulse={shown.pulse}
+    />
+  );
 }
 
 /** The conversation and where one types. `above` and `below` are what the page puts around it. */

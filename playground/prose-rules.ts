@@ -13,7 +13,8 @@ export function dropProseRules(sheets: StyleSheetList): void {
 function dropFrom(owner: CSSStyleSheet | CSSGroupingRule): void {
   for (let at = owner.cssRules.length - 1; at >= 0; at--) {
     const rule = owner.cssRules[at];
-    if (rule instanceof CSSStyleRule && rule.selectorText.includes('.sl-markdown-content') && rule.selectorText.includes(':has(')) owner.deleteRule(at);
+    if (rule instanceof CSSStyleRule && rule.selectorText.includes('.sl-markdown-content') && rule.selectorText.includes(':has('))
+      owner.deleteRule(at);
     else if (rule instanceof CSSGroupingRule) dropFrom(rule);
   }
 }

@@ -21,14 +21,18 @@ function measure(file) {
     let found;
     child.once('message', (message) => (found = message));
     child.once('error', reject);
-    child.once('exit', (code, signal) => (found ? resolve(found) : reject(new Error(`${path.basename(file)} ended (${signal ?? code}) without a result.`))));
+    child.once('exit', (code, signal) =>
+      found ? resolve(found) : reject(new Error(`${path.basename(file)} ended (${signal ?? code}) without a result.`)),
+    );
   });
 }
 
 await main(async () => {
   await setUp();
   await continueOnProjectNode();
-  const all = readdirSync(inRoot('tests/bench')).filter((name) => name.endsWith('.mjs')).map((name) => name.replace(/\.mjs$/, ''));
+  const all = readdirSync(inRoot('tests/bench'))
+    .filter((name) => name.endsWith('.mjs'))
+    .map((name) => name.replace(/\.mjs$/, ''));
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !all.includes(name));
   if (unknown.length > 0) throw new SetupError(`There is no benchmark ${unknown.join(', ')}. There are: ${all.join(', ')}.`);
@@ -41,7 +45,9 @@ await main(async () => {
       const { results } = await measure(inRoot('tests/bench', `${name}.mjs`));
       for (const row of results.map(benchRow)) {
         rows.push({ bench: name, ...row });
-        console.log(`${row.met === false ? 'NOT MET' : row.met ? 'met    ' : '       '}  ${row.figure.padStart(10)}  ${row.target.padEnd(10)}  ${row.what}`);
+        console.log(
+          `${row.met === false ? 'NOT MET' : row.met ? 'met    ' : '       '}  ${row.figure.padStart(10)}  ${row.target.padEnd(10)}  ${row.what}`,
+        );
       }
     } catch (error) {
       broken += 1;

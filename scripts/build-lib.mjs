@@ -14,7 +14,14 @@ const ROOT = path.resolve(import.meta.dirname, '..');
 const DIST = path.join(ROOT, 'dist');
 const STAMP = path.join(DIST, '.build-hash');
 const SOURCES = ['engine', 'adapters', 'bridge', 'cli', 'testing'].map((name) => path.join(ROOT, 'src', name));
-const SETTINGS = ['tsconfig.base.json', 'tsconfig.build.json', 'scripts/build-lib.mjs', 'scripts/support/browser-files.mjs', 'scripts/support/guard-file.mjs', ...['typescript', 'esbuild'].map((name) => `node_modules/${name}/package.json`)];
+const SETTINGS = [
+  'tsconfig.base.json',
+  'tsconfig.build.json',
+  'scripts/build-lib.mjs',
+  'scripts/support/browser-files.mjs',
+  'scripts/support/guard-file.mjs',
+  ...['typescript', 'esbuild'].map((name) => `node_modules/${name}/package.json`),
+];
 const EXECUTABLE = ['cli/rehydrate.js'];
 
 /** Relative paths of all files under a directory. */
@@ -49,7 +56,12 @@ function settleMaps(built) {
   for (const file of filesIn(built).filter((name) => name.endsWith('.map'))) {
     const [from, to] = [path.join(built, file), path.join(DIST, file)];
     const map = JSON.parse(readFileSync(from, 'utf8'));
-    const settled = map.sources.map((source) => path.relative(path.dirname(to), path.resolve(path.dirname(from), source)).split(path.sep).join('/'));
+    const settled = map.sources.map((source) =>
+      path
+        .relative(path.dirname(to), path.resolve(path.dirname(from), source))
+        .split(path.sep)
+        .join('/'),
+    );
     writeFileSync(from, JSON.stringify({ ...map, sources: settled }));
   }
 }
@@ -66,7 +78,8 @@ function putInPlace(built) {
   }
   const wanted = new Set(files);
   // Stamps belong to whoever writes them: another build may be doing so.
-  for (const file of filesIn(DIST)) if (!wanted.has(file) && !file.startsWith(path.basename(STAMP))) rmSync(path.join(DIST, file), { force: true });
+  for (const file of filesIn(DIST))
+    if (!wanted.has(file) && !file.startsWith(path.basename(STAMP))) rmSync(path.join(DIST, file), { force: true });
   return files;
 }
 
@@ -86,7 +99,10 @@ if (isBuilt(hash)) {
   const built = mkdtempSync(path.join(cache, 'build-lib-'));
   try {
     const tsc = path.join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-    const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', built, '--noEmitOnError'], { cwd: ROOT, stdio: 'inherit' });
+    const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', built, '--noEmitOnError'], {
+      cwd: ROOT,
+      stdio: 'inherit',
+    });
     if (status !== 0) {
       console.error('The library was not built; dist/ is as it was.');
       process.exitCode = 1;

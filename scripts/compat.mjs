@@ -12,6 +12,8 @@ await main(async () => {
   await ensureInstalled(dir, { say: console.error, what: 'the agents; 1.4 GB' });
   // Nothing of the person's own: no keys, no configuration.
   const PATH = [inRoot('node_modules/.bin'), path.join(dir, 'node_modules/.bin'), process.env.PATH ?? ''].join(':');
-  const { code } = await run(PROJECT_NODE, [path.join(dir, 'run.ts'), ...process.argv.slice(2)], { env: { PATH, LANG: process.env.LANG ?? 'C.UTF-8', TERM: 'dumb' } });
+  const { code } = await run(PROJECT_NODE, [path.join(dir, 'run.ts'), ...process.argv.slice(2)], {
+    env: { PATH, LANG: process.env.LANG ?? 'C.UTF-8', TERM: 'dumb' },
+  });
   process.exitCode = code;
 });

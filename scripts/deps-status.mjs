@@ -5,13 +5,20 @@ import { leftOut, unpinned } from './support/pinned.mjs';
 import { ROOT, inRoot } from './support/paths.mjs';
 
 /** Every package of the checkout: the root, and the test folders that have their own. */
-const packages = [ROOT, ...readdirSync(inRoot('tests'), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => inRoot('tests', entry.name))].filter((dir) => existsSync(path.join(dir, 'package.json')));
+const packages = [
+  ROOT,
+  ...readdirSync(inRoot('tests'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => inRoot('tests', entry.name)),
+].filter((dir) => existsSync(path.join(dir, 'package.json')));
 
 const problems = packages.flatMap((dir) => {
   const read = (file) => (existsSync(path.join(dir, file)) ? JSON.parse(readFileSync(path.join(dir, file), 'utf8')) : null);
   const lock = read('package-lock.json');
   // `npm start` is for every platform; what the test folders bring is for those their programs are tested on.
-  return [...unpinned(read('package.json'), lock), ...(dir === ROOT ? leftOut(lock) : [])].map((problem) => `${path.relative(ROOT, dir) || '.'}: ${problem}`);
+  return [...unpinned(read('package.json'), lock), ...(dir === ROOT ? leftOut(lock) : [])].map(
+    (problem) => `${path.relative(ROOT, dir) || '.'}: ${problem}`,
+  );
 });
 
 for (const problem of problems) console.log(problem);

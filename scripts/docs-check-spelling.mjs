@@ -15,7 +15,18 @@ const own = (name) => inRoot('tests/spelling', name);
 
 /** Exits 0 when every word is known. */
 async function check(root, globs) {
-  const args = [own('node_modules/cspell/bin.mjs'), 'lint', '--no-progress', '--no-gitignore', '--show-suggestions', '--config', own('cspell.json'), '--root', root, ...globs];
+  const args = [
+    own('node_modules/cspell/bin.mjs'),
+    'lint',
+    '--no-progress',
+    '--no-gitignore',
+    '--show-suggestions',
+    '--config',
+    own('cspell.json'),
+    '--root',
+    root,
+    ...globs,
+  ];
   return (await run(PROJECT_NODE, args, { env: projectEnv({ NO_COLOR: '1' }) })).code;
 }
 

@@ -1,5 +1,10 @@
 export function codeSpans(text: string): string[];
 export function wrongNames(text: string, known: ReadonlySet<string>, exists?: (file: string) => boolean): string[];
-export function publicExports(): readonly { readonly name: string; readonly there: boolean; readonly exports: readonly string[]; readonly silent: readonly string[] }[];
+export function publicExports(): readonly {
+  readonly name: string;
+  readonly there: boolean;
+  readonly exports: readonly string[];
+  readonly silent: readonly string[];
+}[];
 export function sourceProblems(): string[];
 export function siteProblems(site: string): string[];

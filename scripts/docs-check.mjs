@@ -94,7 +94,9 @@ function problemsOfSidebar() {
 }
 
 function problemsOfPromises() {
-  const names = filesUnder('tests', /\.(test|spec)\.ts$/).map(read).join('\n');
+  const names = filesUnder('tests', /\.(test|spec)\.ts$/)
+    .map(read)
+    .join('\n');
   return Array.from({ length: 12 }, (_, i) => `I${i + 1}`)
     .filter((id) => !new RegExp(`['"\`(,\\s]${id}\\b[^\\n]*`).test(names))
     .map((id) => `No test carries the promise ${id} in its name.`);
@@ -109,7 +111,13 @@ export function publicExports() {
   });
   const program = ts.createProgram(
     entries.filter((entry) => entry.there).map((entry) => entry.file),
-    { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, allowImportingTsExtensions: true, noEmit: true, skipLibCheck: true },
+    {
+      module: ts.ModuleKind.ESNext,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+      allowImportingTsExtensions: true,
+      noEmit: true,
+      skipLibCheck: true,
+    },
   );
   const checker = program.getTypeChecker();
   return entries.map((entry) => {
@@ -120,9 +128,16 @@ export function publicExports() {
       return target.declarations?.some((declaration) => !declaration.getSourceFile().fileName.includes('node_modules'));
     };
     const target = (symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol);
-    const silent = (symbol) => target(symbol).flags & (ts.SymbolFlags.Function | ts.SymbolFlags.Class) && target(symbol).getDocumentationComment(checker).length === 0;
+    const silent = (symbol) =>
+      target(symbol).flags & (ts.SymbolFlags.Function | ts.SymbolFlags.Class) &&
+      target(symbol).getDocumentationComment(checker).length === 0;
     const symbols = module ? checker.getExportsOfModule(module).filter(own) : [];
-    return { name: entry.name, there: entry.there, exports: symbols.map((symbol) => symbol.name), silent: symbols.filter(silent).map((symbol) => symbol.name) };
+    return {
+      name: entry.name,
+      there: entry.there,
+      exports: symbols.map((symbol) => symbol.name),
+      silent: symbols.filter(silent).map((symbol) => symbol.name),
+    };
   });
 }
 
@@ -137,7 +152,9 @@ function problemsOfExports(site) {
   return publicExports().flatMap((entry) => {
     if (!entry.there) return [`package.json exports ${entry.name}, whose source is not there.`];
     return [
-      ...entry.exports.filter((name) => !headings.has(name)).map((name) => `${name}, exported by ${entry.name}, has no place in the library reference.`),
+      ...entry.exports
+        .filter((name) => !headings.has(name))
+        .map((name) => `${name}, exported by ${entry.name}, has no place in the library reference.`),
       ...entry.silent.map((name) => `${name}, exported by ${entry.name}, has no docstring.`),
     ];
   });
@@ -150,7 +167,9 @@ function problemsOfAddresses(site) {
     [...read(file).matchAll(/['"`]\/((?:guides|reference|start)\/[a-z/-]*)(?:#([\w-]+))?['"`]/g)].flatMap(([, page, id]) => {
       const html = path.join(site, page, 'index.html');
       if (!existsSync(html)) return [`${file} sends people to /${page}, which does not exist.`];
-      return !id || readFileSync(html, 'utf8').includes(`id="${id}"`) ? [] : [`${file} sends people to /${page}#${id}, which has no such place.`];
+      return !id || readFileSync(html, 'utf8').includes(`id="${id}"`)
+        ? []
+        : [`${file} sends people to /${page}#${id}, which has no such place.`];
     }),
   );
 }
@@ -176,6 +195,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     problems.push(...siteProblems(await ensureSite(console.error)));
   }
   for (const problem of problems) console.error(problem);
-  console.log(problems.length === 0 ? 'The documentation speaks of the code that is there.' : `${problems.length} problems in the documentation.`);
+  console.log(
+    problems.length === 0 ? 'The documentation speaks of the code that is there.' : `${problems.length} problems in the documentation.`,
+  );
   if (problems.length > 0) process.exitCode = 1;
 }

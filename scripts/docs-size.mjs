@@ -52,7 +52,8 @@ function withImports(site, base, scripts) {
   const all = new Set(scripts);
   for (const url of all) {
     const text = readFileSync(fileOf(site, base, url), 'utf8');
-    for (const [, from] of text.matchAll(/(?:^|[;}])import(?:[^'"();]*from)?["'](\.[^"']+)["']/g)) all.add(path.posix.join(path.posix.dirname(url), from));
+    for (const [, from] of text.matchAll(/(?:^|[;}])import(?:[^'"();]*from)?["'](\.[^"']+)["']/g))
+      all.add(path.posix.join(path.posix.dirname(url), from));
   }
   return [...all];
 }
@@ -68,7 +69,10 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   if (process.argv.includes('--json')) console.log(JSON.stringify({ budget: BUDGET, pages: sizes }));
   else {
     console.log(`Budget: HTML ${BUDGET.html}, JS ${BUDGET.js}, CSS ${BUDGET.css} bytes gzipped`);
-    for (const { page, html, js, css, over } of sizes.sort((a, b) => b.html - a.html)) console.log(`${String(html).padStart(6)} ${String(js).padStart(6)} ${String(css).padStart(6)}  ${page}${over.length ? `  over: ${over.join(', ')}` : ''}`);
+    for (const { page, html, js, css, over } of sizes.sort((a, b) => b.html - a.html))
+      console.log(
+        `${String(html).padStart(6)} ${String(js).padStart(6)} ${String(css).padStart(6)}  ${page}${over.length ? `  over: ${over.join(', ')}` : ''}`,
+      );
   }
   if (sizes.some((page) => page.over.length > 0)) process.exitCode = 1;
 }

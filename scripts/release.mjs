@@ -30,7 +30,8 @@ async function output(command, args, { orNull = false } = {}) {
 
 async function gather(manifest) {
   const { name, version, dependencies = {} } = manifest;
-  const commit = async (revision) => (await output('git', ['rev-parse', '--verify', '--quiet', `${revision}^{commit}`], { orNull: true }))?.trim() ?? null;
+  const commit = async (revision) =>
+    (await output('git', ['rev-parse', '--verify', '--quiet', `${revision}^{commit}`], { orNull: true }))?.trim() ?? null;
   const head = await commit('HEAD');
   if (!head) throw new SetupError(`${ROOT} is not a git checkout with a commit; a release is of a commit.`);
   const pinned = await run(process.execPath, [inRoot('scripts/deps-status.mjs')], { stdio: 'capture' });
@@ -51,7 +52,11 @@ async function gather(manifest) {
 
 /** null: the registry did not say. Publishing a version twice fails there in any case. */
 async function isPublished(name, version) {
-  const { code, output: text } = await run('npm', ['view', `${name}@${version}`, 'version', '--json', '--loglevel=error', '--fetch-retries=0'], { stdio: 'capture' });
+  const { code, output: text } = await run(
+    'npm',
+    ['view', `${name}@${version}`, 'version', '--json', '--loglevel=error', '--fetch-retries=0'],
+    { stdio: 'capture' },
+  );
   if (code === 0) return text.includes(version);
   return /E404/.test(text) ? false : null;
 }
@@ -66,20 +71,27 @@ async function pack(directory) {
 
 /** Everything the manifest points at has to be in the archive. */
 function missing({ exports, bin }, files) {
-  const targets = [...Object.values(exports).flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target))), ...Object.values(bin)];
+  const targets = [
+    ...Object.values(exports).flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target))),
+    ...Object.values(bin),
+  ];
   return targets.map((target) => path.posix.normalize(target)).filter((target) => !files.some((file) => file.path === target));
 }
 
 await main(async () => {
-  const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean' }, check: { type: 'boolean' }, 'without-provenance': { type: 'boolean' } } });
+  const { values } = parseArgs({
+    options: { 'dry-run': { type: 'boolean' }, check: { type: 'boolean' }, 'without-provenance': { type: 'boolean' } },
+  });
   const dryRun = values['dry-run'] === true;
   const manifest = readJson('package.json');
   const facts = await gather(manifest);
   const refusals = releaseRefusals(facts, { needsTag: !dryRun });
   const unproven = values['without-provenance'] ? null : provenanceProblem({ repository: manifest.repository, env: process.env });
   if (unproven && !dryRun) refusals.push(unproven);
-  if (refusals.length > 0) throw new SetupError([`${facts.name} ${facts.version} is not published:`, ...refusals.map((each) => `- ${each}`)].join('\n'));
-  if (facts.published === null) console.error('The registry could not be asked whether this version is there already; it refuses a second one itself.');
+  if (refusals.length > 0)
+    throw new SetupError([`${facts.name} ${facts.version} is not published:`, ...refusals.map((each) => `- ${each}`)].join('\n'));
+  if (facts.published === null)
+    console.error('The registry could not be asked whether this version is there already; it refuses a second one itself.');
   if (dryRun && facts.tagged === null) console.error(`Still to do: git tag v${facts.version}`);
   if (dryRun && unproven) console.error(`Still to do: ${unproven}`);
   if (values.check) return void console.log(`${facts.name} ${facts.version} may be published.`);
@@ -95,9 +107,19 @@ await main(async () => {
     const changed = lines(await output('git', ['status', '--porcelain']));
     if (changed.length > 0) throw new SetupError(`Building changed the tree: ${changed.join(', ')}. Commit what it makes, or ignore it.`);
     for (const file of packed.files) console.log(`${String(file.size).padStart(9)}  ${file.path}`);
-    console.log(`${facts.name} ${facts.version}: ${packed.files.length} files, ${Math.round(packed.size / 1000)} kB packed, ${Math.round(packed.unpackedSize / 1000)} kB unpacked, ${packed.integrity}`);
+    console.log(
+      `${facts.name} ${facts.version}: ${packed.files.length} files, ${Math.round(packed.size / 1000)} kB packed, ${Math.round(packed.unpackedSize / 1000)} kB unpacked, ${packed.integrity}`,
+    );
 
-    const publish = ['publish', packed.archive, '--access', 'public', '--tag', distTag(facts.version), ...(values['without-provenance'] ? [] : ['--provenance'])];
+    const publish = [
+      'publish',
+      packed.archive,
+      '--access',
+      'public',
+      '--tag',
+      distTag(facts.version),
+      ...(values['without-provenance'] ? [] : ['--provenance']),
+    ];
     if (dryRun) return void console.log(`Nothing was published. It would be: npm ${publish.join(' ')}`);
     const { code } = await run('npm', publish);
     if (code !== 0) throw new SetupError(`npm publish failed with ${code}; its output is above.`);

@@ -17,13 +17,19 @@ export function scaleArguments(args) {
     const name = args[i].replace(/^--/, '');
     if (name === 'write') write = true;
     else if (name in inputs && Number.isFinite(Number(args[i + 1]))) inputs[name] = Number(args[++i]);
-    else throw new Error(`${args[i]} ${args[i + 1] ?? ''} is none of: --write, ${Object.keys(inputs).map((one) => `--${one} NUMBER`).join(', ')}.`);
+    else
+      throw new Error(
+        `${args[i]} ${args[i + 1] ?? ''} is none of: --write, ${Object.keys(inputs)
+          .map((one) => `--${one} NUMBER`)
+          .join(', ')}.`,
+      );
   }
   return { inputs, write };
 }
 
 /** One row for each time an actor may stay awake. */
-export const simulateAll = (inputs, measured) => SLEEP_AFTER_SECONDS.map((sleepAfterSeconds) => ({ sleepAfterSeconds, ...simulateScale(inputs, measured, { sleepAfterSeconds }) }));
+export const simulateAll = (inputs, measured) =>
+  SLEEP_AFTER_SECONDS.map((sleepAfterSeconds) => ({ sleepAfterSeconds, ...simulateScale(inputs, measured, { sleepAfterSeconds }) }));
 
 if (import.meta.main) {
   const { inputs, write } = scaleArguments(process.argv.slice(2));

@@ -17,7 +17,8 @@ await main(async () => {
 
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !STAGES.some((stage) => stage.name === name));
-  if (unknown.length > 0) throw new SetupError(`There is no stage ${unknown.join(', ')}. There are: ${STAGES.map((stage) => stage.name).join(', ')}.`);
+  if (unknown.length > 0)
+    throw new SetupError(`There is no stage ${unknown.join(', ')}. There are: ${STAGES.map((stage) => stage.name).join(', ')}.`);
 
   const results = [];
   for (const stage of STAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {

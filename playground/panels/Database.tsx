@@ -32,7 +32,9 @@ export function DatabasePanel(props: {
       class="rp-database"
       aside={
         <>
-          <Button tone="quiet" onPress={props.onExport}>Export database</Button>
+          <Button tone="quiet" onPress={props.onExport}>
+            Export database
+          </Button>
           <ImportButton onImport={props.onImport} />
         </>
       }
@@ -43,7 +45,13 @@ export function DatabasePanel(props: {
         <>
           <div class="rp-tabs" role="group" aria-label="Tables">
             {tables.map((one) => (
-              <button key={one.name} type="button" class="rp-tab" aria-pressed={one.name === table?.name} onClick={() => props.onTable(one.name)}>
+              <button
+                key={one.name}
+                type="button"
+                class="rp-tab"
+                aria-pressed={one.name === table?.name}
+                onClick={() => props.onTable(one.name)}
+              >
                 {one.name} <span class="rp-dim">{one.rows}</span>
               </button>
             ))}
@@ -72,7 +80,9 @@ export function DatabasePanel(props: {
             event.currentTarget.form?.requestSubmit();
           }}
         />
-        <Button type="submit" onPress={() => undefined}>Run query</Button>
+        <Button type="submit" onPress={() => undefined}>
+          Run query
+        </Button>
       </form>
       <p class="rp-dim rp-small">
         Queries run on a throw-away copy. Nothing they do reaches the session.
@@ -87,7 +97,9 @@ function ImportButton(props: { readonly onImport: (file: File) => void }) {
   const input = useSignal<HTMLInputElement | null>(null);
   return (
     <>
-      <Button tone="quiet" onPress={() => input.value?.click()}>Import database</Button>
+      <Button tone="quiet" onPress={() => input.value?.click()}>
+        Import database
+      </Button>
       <input
         ref={(element) => {
           input.value = element;
@@ -108,13 +120,24 @@ function ImportButton(props: { readonly onImport: (file: File) => void }) {
 function Rows({ table, changes }: { readonly table: TableView; readonly changes: Changes }) {
   if (table.rows.length === 0) return <Empty>{`${table.name} has no rows yet.`}</Empty>;
   return (
-    <div class="rp-table rp-scroll" data-full={table.rows.length > FULL} tabIndex={0} role="group" aria-label={`Rows of ${table.name}`} ref={(element) => stickToEnd(element)}>
+    <div
+      class="rp-table rp-scroll"
+      data-full={table.rows.length > FULL}
+      tabIndex={0}
+      role="group"
+      aria-label={`Rows of ${table.name}`}
+      ref={(element) => stickToEnd(element)}
+    >
       <table>
         <thead>
           <tr>
-            <th scope="col"><span class="rp-sr">Changed</span></th>
+            <th scope="col">
+              <span class="rp-sr">Changed</span>
+            </th>
             {table.columns.map((column) => (
-              <th scope="col" key={column}>{column}</th>
+              <th scope="col" key={column}>
+                {column}
+              </th>
             ))}
           </tr>
         </thead>
@@ -124,7 +147,21 @@ function Rows({ table, changes }: { readonly table: TableView; readonly changes:
             const change = changes.get(key);
             return (
               <tr key={key} data-change={change === undefined ? undefined : change === 'new' ? 'new' : 'changed'}>
-                <td class="rp-mark">{change === undefined ? '' : change === 'new' ? <><span aria-hidden="true">+</span><span class="rp-sr">new</span></> : <><span aria-hidden="true">~</span><span class="rp-sr">changed</span></>}</td>
+                <td class="rp-mark">
+                  {change === undefined ? (
+                    ''
+                  ) : change === 'new' ? (
+                    <>
+                      <span aria-hidden="true">+</span>
+                      <span class="rp-sr">new</span>
+                    </>
+                  ) : (
+                    <>
+                      <span aria-hidden="true">~</span>
+                      <span class="rp-sr">changed</span>
+                    </>
+                  )}
+                </td>
                 {table.columns.map((column) => (
                   <Cell key={column} row={row} column={column} changed={change !== undefined && change !== 'new' && change.has(column)} />
                 ))}
@@ -133,7 +170,11 @@ function Rows({ table, changes }: { readonly table: TableView; readonly changes:
           })}
         </tbody>
       </table>
-      {table.total > table.rows.length ? <p class="rp-dim">The newest {table.rows.length} of {count(table.total, 'row')}.</p> : null}
+      {table.total > table.rows.length ? (
+        <p class="rp-dim">
+          The newest {table.rows.length} of {count(table.total, 'row')}.
+        </p>
+      ) : null}
     </div>
   );
 }
@@ -142,31 +183,56 @@ function Cell(props: { readonly row: Row; readonly column: string; readonly chan
   const value: SqlValue = props.row[props.column] ?? null;
   const text = cellText(value);
   return (
-    <td data-changed={props.changed ? 'true' : undefined} class={value === null ? 'rp-null' : undefined} title={text.length > CELL_CHARS ? text.slice(0, 2_000) : undefined}>
+    <td
+      data-changed={props.changed ? 'true' : undefined}
+      class={value === null ? 'rp-null' : undefined}
+      title={text.length > CELL_CHARS ? text.slice(0, 2_000) : undefined}
+    >
       {text.length > CELL_CHARS ? `${text.slice(0, CELL_CHARS)}…` : text}
     </td>
   );
 }
 
 function Result({ result }: { readonly result: ConsoleResult }) {
-  if (result.kind === 'error') return <p class="rp-problem"><span aria-hidden="true">⚠ </span>{result.message}</p>;
+  if (result.kind === 'error')
+    return (
+      <p class="rp-problem">
+        <span aria-hidden="true">⚠ </span>
+        {result.message}
+      </p>
+    );
   if (result.kind === 'running') return <p class="rp-dim">Running…</p>;
   return (
     <div class="rp-table rp-scroll" tabIndex={0} role="group" aria-label="Query result">
       <p class="rp-dim">
-        {count(result.total, 'row')}{result.total > result.rows.length ? `, the first ${result.rows.length} shown` : ''}, {msWords(result.ms)}
+        {count(result.total, 'row')}
+        {result.total > result.rows.length ? `, the first ${result.rows.length} shown` : ''}, {msWords(result.ms)}
       </p>
       {result.rows.length > 0 ? (
         <table>
           <thead>
-            <tr>{result.columns.map((column, index) => <th scope="col" key={index}>{column}</th>)}</tr>
+            <tr>
+              {result.columns.map((column, index) => (
+                <th scope="col" key={index}>
+                  {column}
+                </th>
+              ))}
+            </tr>
           </thead>
           <tbody>
             {result.rows.map((row, index) => (
               <tr key={index}>
                 {row.map((value, at) => {
                   const text = cellText(value);
-                  return <td key={at} class={value === null ? 'rp-null' : undefined} title={text.length > CELL_CHARS ? text.slice(0, 2_000) : undefined}>{text.length > CELL_CHARS ? `${text.slice(0, CELL_CHARS)}…` : text}</td>;
+                  return (
+                    <td
+                      key={at}
+                      class={value === null ? 'rp-null' : undefined}
+                      title={text.length > CELL_CHARS ? text.slice(0, 2_000) : undefined}
+                    >
+                      {text.length > CELL_CHARS ? `${text.slice(0, CELL_CHARS)}…` : text}
+                    </td>
+                  );
                 })}
               </tr>
             ))}

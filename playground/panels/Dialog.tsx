@@ -6,7 +6,13 @@ import { Button } from './Button.tsx';
  * A modal dialog, with `action` beside the way out. The browser keeps the focus in it and gives it back;
  * Escape closes it.
  */
-export function Dialog(props: { readonly title: string; readonly onClose: () => void; readonly children: ComponentChildren; readonly close?: string; readonly action?: ComponentChildren }) {
+export function Dialog(props: {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+  readonly close?: string;
+  readonly action?: ComponentChildren;
+}) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     dialog.current?.showModal();

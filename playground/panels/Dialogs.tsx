@@ -30,7 +30,13 @@ export function ShareDialog(props: { readonly link: string; readonly bridged: bo
         >
           Copy link
         </Button>
-        <span aria-live="polite">{copied.value === 'yes' ? 'Copied.' : copied.value === 'failed' ? 'The browser did not allow it: select the link and copy it.' : ''}</span>
+        <span aria-live="polite">
+          {copied.value === 'yes'
+            ? 'Copied.'
+            : copied.value === 'failed'
+              ? 'The browser did not allow it: select the link and copy it.'
+              : ''}
+        </span>
       </div>
     </Dialog>
   );
@@ -51,18 +57,35 @@ export function ResetDialog(props: {
       <Dialog title="Not all of it could be deleted" close="Start anew" onClose={props.onReload}>
         <div role="alert">
           <p>Deleted, but for this:</p>
-          <ul>{undeleted.map((what) => <li key={what}>{what}</li>)}</ul>
+          <ul>
+            {undeleted.map((what) => (
+              <li key={what}>{what}</li>
+            ))}
+          </ul>
         </div>
-        <p>Where this browser stores nothing for this site, there is nothing left to delete. Else clear the data of this site in the browser’s settings.</p>
+        <p>
+          Where this browser stores nothing for this site, there is nothing left to delete. Else clear the data of this site in the
+          browser’s settings.
+        </p>
       </Dialog>
     );
   }
   return (
-    <Dialog title="Start from nothing?" close="Keep everything" onClose={props.onClose} action={<Button tone="harm" onPress={props.onConfirm}>Delete all of it</Button>}>
+    <Dialog
+      title="Start from nothing?"
+      close="Keep everything"
+      onClose={props.onClose}
+      action={
+        <Button tone="harm" onPress={props.onConfirm}>
+          Delete all of it
+        </Button>
+      }
+    >
       <p>This deletes, in this browser and for every tab of this site:</p>
       <ul>
         <li>
-          the playground’s database: {stored ? `${count(stored.sessions, 'session')} with ${count(stored.events, 'event')}` : 'how much is in it cannot be read'}
+          the playground’s database:{' '}
+          {stored ? `${count(stored.sessions, 'session')} with ${count(stored.events, 'event')}` : 'how much is in it cannot be read'}
           {forks > 0 ? `, and ${count(forks, 'fork')}` : ''};
         </li>
         <li>what the agents in the tab remember for themselves;</li>
@@ -93,8 +116,8 @@ export function BridgeDialog(props: {
             Connected to <code>{state.url}</code>. It offers: {state.agents.join(', ') || 'no agents'}.
           </p>
           <p>
-            Each agent runs on the machine of the bridge, in <code>{state.cwd ?? 'its working directory'}</code>, with the rights of whoever started it. It runs while its session is live, and ends when the
-            page closes. Stop the bridge with Ctrl-C where it was started.
+            Each agent runs on the machine of the bridge, in <code>{state.cwd ?? 'its working directory'}</code>, with the rights of whoever
+            started it. It runs while its session is live, and ends when the page closes. Stop the bridge with Ctrl-C where it was started.
           </p>
           <div class="rp-row">
             <Button onPress={props.onDisconnect}>Disconnect bridge</Button>
@@ -112,18 +135,32 @@ export function BridgeDialog(props: {
           <p>Whoever holds the token acts with your agent’s rights. It stays in this tab’s memory, and is gone when you leave.</p>
           {props.publicOrigin ? (
             <p>
-              <strong>Your browser will ask</strong> whether this site may reach devices on your local network. That is the bridge on your own machine. Without it, the connection fails.
+              <strong>Your browser will ask</strong> whether this site may reach devices on your local network. That is the bridge on your
+              own machine. Without it, the connection fails.
             </p>
           ) : null}
           <label class="rp-choice">
             <span>Bridge address</span>
-            <input class="rp-field rp-code" value={url.value} spellcheck={false} onInput={(event) => (url.value = event.currentTarget.value)} />
+            <input
+              class="rp-field rp-code"
+              value={url.value}
+              spellcheck={false}
+              onInput={(event) => (url.value = event.currentTarget.value)}
+            />
           </label>
           <label class="rp-choice">
             <span>Token</span>
-            <input class="rp-field rp-code" type="password" autocomplete="off" value={token.value} onInput={(event) => (token.value = event.currentTarget.value)} />
+            <input
+              class="rp-field rp-code"
+              type="password"
+              autocomplete="off"
+              value={token.value}
+              onInput={(event) => (token.value = event.currentTarget.value)}
+            />
           </label>
-          <p class="rp-problem" aria-live="assertive">{state.kind === 'failed' ? state.why : ''}</p>
+          <p class="rp-problem" aria-live="assertive">
+            {state.kind === 'failed' ? state.why : ''}
+          </p>
           <div class="rp-row">
             <Button type="submit" tone="main" disabled={state.kind === 'connecting'} onPress={() => undefined}>
               {state.kind === 'connecting' ? 'Connecting' : 'Connect'}

@@ -21,14 +21,41 @@ export function Faults(props: {
   const running = agent !== 'asleep' && agent !== 'dead';
   return (
     <div class="rp-faults" role="group" aria-label="Break it">
-      <Button onPress={props.onSleep} disabled={locked || host !== 'awake'} why="Drop everything live: host and agent. The database stays.">Sleep</Button>
-      <Button onPress={props.onWake} disabled={locked || host !== 'asleep'} why="Open a host on the same database again. No agent starts yet.">Wake</Button>
-      <Button tone="harm" onPress={props.onKill} disabled={locked || !running} why="End the agent’s process at once.">Kill agent</Button>
-      <Button tone="harm" onPress={props.onDrop} disabled={locked || !running} why="Cut the line between host and agent.">Drop connection</Button>
-      <Button tone="harm" onPress={props.onForget} disabled={locked || !props.canForget.value} why={props.canForget.value ? 'The agent forgets every session. The host’s record stays.' : 'This agent’s store cannot be reached from here.'}>
+      <Button onPress={props.onSleep} disabled={locked || host !== 'awake'} why="Drop everything live: host and agent. The database stays.">
+        Sleep
+      </Button>
+      <Button
+        onPress={props.onWake}
+        disabled={locked || host !== 'asleep'}
+        why="Open a host on the same database again. No agent starts yet."
+      >
+        Wake
+      </Button>
+      <Button tone="harm" onPress={props.onKill} disabled={locked || !running} why="End the agent’s process at once.">
+        Kill agent
+      </Button>
+      <Button tone="harm" onPress={props.onDrop} disabled={locked || !running} why="Cut the line between host and agent.">
+        Drop connection
+      </Button>
+      <Button
+        tone="harm"
+        onPress={props.onForget}
+        disabled={locked || !props.canForget.value}
+        why={
+          props.canForget.value
+            ? 'The agent forgets every session. The host’s record stays.'
+            : 'This agent’s store cannot be reached from here.'
+        }
+      >
         Delete agent store
       </Button>
-      <Button tone="harm" onPress={props.onCrash} disabled={locked} pressed={props.crashArmed.value} why="The agent is killed as soon as it says the first word of its next answer.">
+      <Button
+        tone="harm"
+        onPress={props.onCrash}
+        disabled={locked}
+        pressed={props.crashArmed.value}
+        why="The agent is killed as soon as it says the first word of its next answer."
+      >
         Crash mid-turn
       </Button>
     </div>

@@ -3,7 +3,11 @@ import { count } from '../state/words.ts';
 import { Panel } from './Panel.tsx';
 import { STATIONS, type AgentStatus, type HostStatus, type Machine, type Station, type StationState } from '../state/machine.ts';
 
-const HOST_DETAIL: Readonly<Record<HostStatus, string>> = { opening: 'Opens its database.', awake: 'Owns the session.', asleep: 'Owns nothing now.' };
+const HOST_DETAIL: Readonly<Record<HostStatus, string>> = {
+  opening: 'Opens its database.',
+  awake: 'Owns the session.',
+  asleep: 'Owns nothing now.',
+};
 
 /** Whether what is committed outlives the page. `closed`: nothing can be committed yet. */
 export type Keeping = 'closed' | 'durable' | 'volatile';
@@ -59,7 +63,9 @@ export function MachinePanel(props: {
         </div>
         <div class="rp-box rp-agent" data-state={machine.agent}>
           <h3>Agent</h3>
-          <p class="rp-state" role="status" aria-label="Agent status">{machine.agent}</p>
+          <p class="rp-state" role="status" aria-label="Agent status">
+            {machine.agent}
+          </p>
           <p class="rp-detail">{AGENT_DETAIL[machine.agent]}</p>
         </div>
         <div class="rp-box rp-db" data-state={keeping}>
@@ -68,7 +74,12 @@ export function MachinePanel(props: {
           <p class="rp-state">{KEEPING[keeping]}</p>
           <p class="rp-detail">
             {count(props.events.value, 'event')}
-            {props.sessionId.value ? <> of <code>{props.sessionId.value}</code></> : null}
+            {props.sessionId.value ? (
+              <>
+                {' '}
+                of <code>{props.sessionId.value}</code>
+              </>
+            ) : null}
             {keeping === 'volatile' ? ', until this page is closed' : null}
           </p>
         </div>
@@ -78,7 +89,9 @@ export function MachinePanel(props: {
           ))}
         </ol>
       </div>
-      <p class="rp-words" aria-live="polite">{machine.words}</p>
+      <p class="rp-words" aria-live="polite">
+        {machine.words}
+      </p>
     </Panel>
   );
 }
@@ -87,7 +100,9 @@ function PathStation(props: { readonly station: Station; readonly state: Station
   const mark = MARK[props.state];
   return (
     <li class="rp-station" data-state={props.state}>
-      <span aria-hidden="true" class="rp-glyph">{mark.glyph}</span>
+      <span aria-hidden="true" class="rp-glyph">
+        {mark.glyph}
+      </span>
       <code>{props.station}</code>
       <span class="rp-station-word">{mark.word}</span>
     </li>

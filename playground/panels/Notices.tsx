@@ -11,7 +11,10 @@ export function Notices({ pg }: { readonly pg: Playground }) {
     <div class="rp-notices" aria-live="polite">
       {pg.shelf.warning.value ? (
         <Notice tone="warn">
-          <p><span aria-hidden="true">⚠ </span>{pg.shelf.warning.value}</p>
+          <p>
+            <span aria-hidden="true">⚠ </span>
+            {pg.shelf.warning.value}
+          </p>
           <Button onPress={() => void pg.shelf.store()}>Try the storage again</Button>
         </Notice>
       ) : null}
@@ -19,15 +22,16 @@ export function Notices({ pg }: { readonly pg: Playground }) {
       {pg.play.linkWaits.value ? <p class="rp-notice">{pg.play.linkWaits.value}</p> : null}
       {elsewhere ? (
         <Notice>
-          The session is live in another tab. You can watch it here.{' '}
-          <Button onPress={() => pg.breaking.takeOver()}>Take over</Button>
+          The session is live in another tab. You can watch it here. <Button onPress={() => pg.breaking.takeOver()}>Take over</Button>
         </Notice>
       ) : null}
       {problem && problem.methods.length > 0 ? (
         <Notice>
           The agent offers:{' '}
           {problem.methods.map((method) => (
-            <Button key={method.id} onPress={() => void pg.turns.authenticate(method.id)}>Sign in with {method.name}</Button>
+            <Button key={method.id} onPress={() => void pg.turns.authenticate(method.id)}>
+              Sign in with {method.name}
+            </Button>
           ))}
         </Notice>
       ) : null}
@@ -38,5 +42,9 @@ export function Notices({ pg }: { readonly pg: Playground }) {
 
 /** A notice with something to press. */
 function Notice(props: { readonly tone?: string; readonly children: ComponentChildren }) {
-  return <div class="rp-notice" data-tone={props.tone} ref={useHandedFocus()}>{props.children}</div>;
+  return (
+    <div class="rp-notice" data-tone={props.tone} ref={useHandedFocus()}>
+      {props.children}
+    </div>
+  );
 }

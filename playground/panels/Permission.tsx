@@ -10,16 +10,28 @@ type Permission = Extract<Item, { kind: 'permission' }>;
  * The agent's question. Allow and Reject stand for its plainest options; every other one is beside them
  * under the name the agent gave it.
  */
-export function PermissionQuestion(props: { readonly permission: Permission; readonly onAnswer: (requestId: string, optionId: string | null) => void }) {
+export function PermissionQuestion(props: {
+  readonly permission: Permission;
+  readonly onAnswer: (requestId: string, optionId: string | null) => void;
+}) {
   const { requestId, title, options } = props.permission;
   const { allow, reject, others, note } = plainAnswers(options);
   const holder = useHandedFocus();
   const answer = (optionId: string | null) => props.onAnswer(requestId, optionId);
   return (
     <div class="rp-permission" ref={holder} role="group" aria-label="The agent asks for permission">
-      <p>The agent asks: <bdi>{title}</bdi></p>
+      <p>
+        The agent asks: <bdi>{title}</bdi>
+      </p>
       <div class="rp-row">
-        <Button tone="main" disabled={!allow} why={allow ? undefined : 'The agent offers no answer that allows it once.'} onPress={() => allow && answer(allow.optionId)}>Allow</Button>
+        <Button
+          tone="main"
+          disabled={!allow}
+          why={allow ? undefined : 'The agent offers no answer that allows it once.'}
+          onPress={() => allow && answer(allow.optionId)}
+        >
+          Allow
+        </Button>
         {/* An agent that offers no way to refuse is refused by cancelling its question. */}
         <Button onPress={() => answer(reject?.optionId ?? null)}>Reject</Button>
         {others.length > 0 ? <OtherAnswers key={requestId} options={others} onAnswer={answer} /> : null}
@@ -52,7 +64,15 @@ function OtherAnswers(props: { readonly options: Permission['options']; readonly
       }}
     >
       {props.options.map((option, index) => (
-        <button key={index} type="button" role="menuitem" class="rp-button rp-plain rp-answer" tabIndex={index === at ? 0 : -1} onFocus={() => setAt(index)} onClick={() => props.onAnswer(option.optionId)}>
+        <button
+          key={index}
+          type="button"
+          role="menuitem"
+          class="rp-button rp-plain rp-answer"
+          tabIndex={index === at ? 0 : -1}
+          onFocus={() => setAt(index)}
+          onClick={() => props.onAnswer(option.optionId)}
+        >
           {option.name}
         </button>
       ))}

@@ -43,16 +43,33 @@ export function PromptForm(props: {
           }}
         />
         <div class="rp-prompt-buttons">
-          <Button type="submit" tone="main" onPress={() => undefined} disabled={props.running.value || locked} why={locked ? 'This is the past: return to now first.' : undefined}>
+          <Button
+            type="submit"
+            tone="main"
+            onPress={() => undefined}
+            disabled={props.running.value || locked}
+            why={locked ? 'This is the past: return to now first.' : undefined}
+          >
             Send
           </Button>
-          <Button onPress={props.onCancel} disabled={!props.running.value}>Cancel turn</Button>
+          <Button onPress={props.onCancel} disabled={!props.running.value}>
+            Cancel turn
+          </Button>
         </div>
       </div>
       <p class="rp-problem" aria-live="assertive">
-        {props.problem.value ? <><span aria-hidden="true">⚠ </span>{props.problem.value}</> : null}
+        {props.problem.value ? (
+          <>
+            <span aria-hidden="true">⚠ </span>
+            {props.problem.value}
+          </>
+        ) : null}
       </p>
-      {props.waiting.value ? <p class="rp-dim" aria-live="polite">{props.waiting.value}</p> : null}
+      {props.waiting.value ? (
+        <p class="rp-dim" aria-live="polite">
+          {props.waiting.value}
+        </p>
+      ) : null}
     </form>
   );
 }

@@ -8,7 +8,11 @@ export function ReportPanel(props: { readonly report: ReadonlySignal<ResumeRepor
   const report = props.report.value;
   return (
     <Panel name="Resume report">
-      {report ? <Report report={report} /> : <Empty>Send a prompt. The first thing it does is make the session live; how that went is told here.</Empty>}
+      {report ? (
+        <Report report={report} />
+      ) : (
+        <Empty>Send a prompt. The first thing it does is make the session live; how that went is told here.</Empty>
+      )}
     </Panel>
   );
 }

@@ -38,7 +38,9 @@ export function ScenarioBar(props: {
             const mark = MARK[progress.state];
             return (
               <li key={index} data-state={progress.state} aria-current={index === next ? 'step' : undefined}>
-                <span aria-hidden="true" class="rp-glyph">{mark.glyph}</span>
+                <span aria-hidden="true" class="rp-glyph">
+                  {mark.glyph}
+                </span>
                 <span>
                   <strong>{stepWords(step)}</strong> <span class="rp-step-note">{step.note}</span>
                   <span class="rp-sr">, {mark.word}</span>
@@ -49,15 +51,28 @@ export function ScenarioBar(props: {
           })}
         </ol>
       ) : null}
-      {over && steps.length > 0 ? <p class="rp-end" aria-live="polite">{scenario.end} The playground is yours now: go on, or break it.</p> : null}
-      {props.blocked.value ? <p class="rp-problem"><span aria-hidden="true">⚠ </span>{props.blocked.value}</p> : null}
+      {over && steps.length > 0 ? (
+        <p class="rp-end" aria-live="polite">
+          {scenario.end} The playground is yours now: go on, or break it.
+        </p>
+      ) : null}
+      {props.blocked.value ? (
+        <p class="rp-problem">
+          <span aria-hidden="true">⚠ </span>
+          {props.blocked.value}
+        </p>
+      ) : null}
       {steps.length > 0 ? (
         <div class="rp-row">
           <Button tone={over ? 'plain' : 'main'} onPress={props.onRun} disabled={over || props.busy.value || props.blocked.value !== null}>
             {over ? 'All steps done' : `Run step ${next + 1} of ${steps.length}`}
           </Button>
-          <Button tone="quiet" onPress={props.onSkip} disabled={over || props.busy.value}>Skip step</Button>
-          <Button tone="quiet" onPress={props.onRestart} disabled={props.busy.value || next === 0}>Start over</Button>
+          <Button tone="quiet" onPress={props.onSkip} disabled={over || props.busy.value}>
+            Skip step
+          </Button>
+          <Button tone="quiet" onPress={props.onRestart} disabled={props.busy.value || next === 0}>
+            Start over
+          </Button>
         </div>
       ) : null}
     </div>

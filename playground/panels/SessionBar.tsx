@@ -16,7 +16,11 @@ export function SessionBar(props: {
   return (
     <label class="rp-session">
       <span>Session</span>
-      <select class="rp-field" value={current ?? NEW} onChange={(event) => props.onSession(event.currentTarget.value === NEW ? null : event.currentTarget.value)}>
+      <select
+        class="rp-field"
+        value={current ?? NEW}
+        onChange={(event) => props.onSession(event.currentTarget.value === NEW ? null : event.currentTarget.value)}
+      >
         <option value={NEW}>a new one, begun by the next prompt</option>
         {known ? null : <option value={current}>{current}</option>}
         {sessions.map((session) => (

@@ -59,7 +59,14 @@ export function TerminalPanel(props: {
   }, []);
   return (
     <Panel name="Terminal" aside={<span class="rp-dim">Enter sends, Ctrl-C cancels, Tab leaves</span>}>
-      <p class="rp-problem" aria-live="polite">{problem ?? lineProblem ? <><span aria-hidden="true">⚠ </span>{problem ?? lineProblem}</> : null}</p>
+      <p class="rp-problem" aria-live="polite">
+        {(problem ?? lineProblem) ? (
+          <>
+            <span aria-hidden="true">⚠ </span>
+            {problem ?? lineProblem}
+          </>
+        ) : null}
+      </p>
       <div class="rp-terminal" ref={holder} />
     </Panel>
   );

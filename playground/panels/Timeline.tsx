@@ -20,7 +20,10 @@ export function TimelinePanel(props: {
   const moment = moments[at];
   const past = props.at.value !== null;
   return (
-    <Panel name="Timeline" aside={<span class="rp-dim">{props.branch.value ? `fork ${props.branch.value}` : past ? 'the past' : 'now'}</span>}>
+    <Panel
+      name="Timeline"
+      aside={<span class="rp-dim">{props.branch.value ? `fork ${props.branch.value}` : past ? 'the past' : 'now'}</span>}
+    >
       {moments.length === 0 ? (
         <Empty>Each commit becomes a moment you can go back to.</Empty>
       ) : (
@@ -39,16 +42,29 @@ export function TimelinePanel(props: {
             }}
           />
           <p class="rp-moment">
-            <span class="rp-dim">{at + 1} of {moments.length}</span> {moment?.label}
+            <span class="rp-dim">
+              {at + 1} of {moments.length}
+            </span>{' '}
+            {moment?.label}
             {moment?.at ? <span class="rp-dim"> {new Date(moment.at).toLocaleTimeString()}</span> : null}
           </p>
         </>
       )}
       <div class="rp-row">
-        <Button onPress={props.onFork} disabled={!past} why={past ? 'Go on from this moment in a copy. What came later stays where it is.' : 'Move the slider to a moment first.'}>Fork from here</Button>
-        <Button onPress={props.onNow} disabled={!past && !props.branch.value}>Return to now</Button>
+        <Button
+          onPress={props.onFork}
+          disabled={!past}
+          why={past ? 'Go on from this moment in a copy. What came later stays where it is.' : 'Move the slider to a moment first.'}
+        >
+          Fork from here
+        </Button>
+        <Button onPress={props.onNow} disabled={!past && !props.branch.value}>
+          Return to now
+        </Button>
       </div>
-      <p class="rp-dim rp-small" aria-live="polite">{props.note.value ?? (past ? 'Conversation, machine, tables and transcript show this moment.' : '')}</p>
+      <p class="rp-dim rp-small" aria-live="polite">
+        {props.note.value ?? (past ? 'Conversation, machine, tables and transcript show this moment.' : '')}
+      </p>
     </Panel>
   );
 }

@@ -36,7 +36,9 @@ export function Toolbar(props: {
           <span>Scenario</span>
           <select class="rp-field" value={props.scenario.value.name} onChange={(event) => props.onScenario(event.currentTarget.value)}>
             {props.scenarios.map((scenario) => (
-              <option key={scenario.name} value={scenario.name}>{scenario.title}</option>
+              <option key={scenario.name} value={scenario.name}>
+                {scenario.title}
+              </option>
             ))}
           </select>
         </label>
@@ -49,17 +51,29 @@ export function Toolbar(props: {
         </label>
         <label class="rp-choice">
           <span>Policy</span>
-          <select class="rp-field" value={props.policy.value} onChange={(event) => props.onPolicy(event.currentTarget.value as ResumePolicy)}>
+          <select
+            class="rp-field"
+            value={props.policy.value}
+            onChange={(event) => props.onPolicy(event.currentTarget.value as ResumePolicy)}
+          >
             {POLICIES.map((policy) => (
-              <option key={policy.value} value={policy.value}>{policy.words}</option>
+              <option key={policy.value} value={policy.value}>
+                {policy.words}
+              </option>
             ))}
           </select>
         </label>
       </div>
       <div class="rp-row rp-toolbar-buttons">
-        <Button tone="quiet" onPress={props.onShare}>Share</Button>
-        <Button tone="quiet" onPress={props.onReset}>Reset</Button>
-        <Button tone="quiet" onPress={props.onBridge}>{props.bridgeWords.value}</Button>
+        <Button tone="quiet" onPress={props.onShare}>
+          Share
+        </Button>
+        <Button tone="quiet" onPress={props.onReset}>
+          Reset
+        </Button>
+        <Button tone="quiet" onPress={props.onBridge}>
+          {props.bridgeWords.value}
+        </Button>
       </div>
       <p class="rp-agent-words rp-dim">{chosen?.description ?? ''}</p>
     </div>
@@ -70,7 +84,9 @@ function AgentGroup(props: { readonly label: string; readonly agents: readonly A
   return (
     <optgroup label={props.label}>
       {props.agents.map((agent) => (
-        <option key={agent.key} value={agent.key} selected={agent.key === props.chosen}>{agent.name}</option>
+        <option key={agent.key} value={agent.key} selected={agent.key === props.chosen}>
+          {agent.name}
+        </option>
       ))}
     </optgroup>
   );

@@ -13,13 +13,21 @@ export function TranscriptPanel(props: { readonly view: ReadonlySignal<Transcrip
   return (
     <Panel name="Transcript" aside={text === '' ? null : <span class="rp-dim">{bytesWords(size(text))}</span>}>
       <div class="rp-tabs" role="group" aria-label="What to show">
-        <button type="button" class="rp-tab" aria-pressed={which.value === 'transcript'} onClick={() => (which.value = 'transcript')}>As a record</button>
-        <button type="button" class="rp-tab" aria-pressed={which.value === 'preamble'} onClick={() => (which.value = 'preamble')}>As it would be sent</button>
+        <button type="button" class="rp-tab" aria-pressed={which.value === 'transcript'} onClick={() => (which.value = 'transcript')}>
+          As a record
+        </button>
+        <button type="button" class="rp-tab" aria-pressed={which.value === 'preamble'} onClick={() => (which.value = 'preamble')}>
+          As it would be sent
+        </button>
       </div>
       {text === '' ? (
         <Empty>What an agent that lost the session would be given in its place. It has nothing to tell before the first prompt.</Empty>
       ) : (
-        <pre class="rp-scroll rp-transcript" tabIndex={0} aria-label={which.value === 'transcript' ? 'Record of the conversation' : 'Preamble blocks'}>
+        <pre
+          class="rp-scroll rp-transcript"
+          tabIndex={0}
+          aria-label={which.value === 'transcript' ? 'Record of the conversation' : 'Preamble blocks'}
+        >
           {text}
         </pre>
       )}

@@ -13,11 +13,18 @@ export function UnopenedNotice(props: {
   if (!unopened) return null;
   return (
     <div class="rp-unopened" role="alert">
-      <p><strong>Your sessions are in this browser, and its storage could not be opened.</strong></p>
+      <p>
+        <strong>Your sessions are in this browser, and its storage could not be opened.</strong>
+      </p>
       <p>{unopened.why}</p>
-      <p>Nothing was deleted or begun anew. Close other tabs of this site and try again; or go on with an empty database that lasts as long as this page.</p>
+      <p>
+        Nothing was deleted or begun anew. Close other tabs of this site and try again; or go on with an empty database that lasts as long
+        as this page.
+      </p>
       <div class="rp-row">
-        <Button tone="main" onPress={props.onAgain}>Try again</Button>
+        <Button tone="main" onPress={props.onAgain}>
+          Try again
+        </Button>
         {unopened.damaged ? <Button onPress={props.onSalvage}>Save what can be read</Button> : null}
         <Button onPress={props.onMemory}>Go on in memory</Button>
       </div>

@@ -21,7 +21,10 @@ export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Fram
   const oldest = rows[0];
   const hidden = oldest ? matching.findIndex((frame) => frame === (oldest.kind === 'frame' ? oldest.frame : oldest.first)) : 0;
   return (
-    <Panel name="Wire" aside={<span class="rp-dim">{matching.length === frames.length ? frames.length : `${matching.length} of ${frames.length}`}</span>}>
+    <Panel
+      name="Wire"
+      aside={<span class="rp-dim">{matching.length === frames.length ? frames.length : `${matching.length} of ${frames.length}`}</span>}
+    >
       <div class="rp-bar">
         <input
           class="rp-field"
@@ -49,12 +52,23 @@ export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Fram
           />{' '}
           updates
         </label>
-        <Button tone="quiet" onPress={props.onClear} disabled={frames.length === 0}>Clear</Button>
+        <Button tone="quiet" onPress={props.onClear} disabled={frames.length === 0}>
+          Clear
+        </Button>
       </div>
       {rows.length === 0 ? (
-        <Empty>{frames.length === 0 ? 'Nothing has crossed the wire since this page opened. Send a prompt.' : 'No frame matches the filter.'}</Empty>
+        <Empty>
+          {frames.length === 0 ? 'Nothing has crossed the wire since this page opened. Send a prompt.' : 'No frame matches the filter.'}
+        </Empty>
       ) : (
-        <div class="rp-frames rp-scroll" data-full={rows.length > FULL} tabIndex={0} role="group" aria-label="Frames, newest last" ref={(element) => stickToEnd(element)}>
+        <div
+          class="rp-frames rp-scroll"
+          data-full={rows.length > FULL}
+          tabIndex={0}
+          role="group"
+          aria-label="Frames, newest last"
+          ref={(element) => stickToEnd(element)}
+        >
           <ol>
             {hidden > 0 ? <li class="rp-dim rp-frame-more">{hidden} older ones match; narrow the filter to see them.</li> : null}
             {rows.map((row) => (row.kind === 'frame' ? <FrameRow key={row.key} frame={row.frame} /> : <RunRow key={row.key} row={row} />))}
@@ -76,10 +90,18 @@ const FrameRow = memo(function FrameRow({ frame }: { readonly frame: Frame }) {
     <li class="rp-frame" data-kind={frame.kind}>
       <details onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>
-          <span aria-hidden="true" class="rp-arrow">{arrow}</span>
-          <span class="rp-sr">{words}, {frame.kind}: </span>
+          <span aria-hidden="true" class="rp-arrow">
+            {arrow}
+          </span>
+          <span class="rp-sr">
+            {words}, {frame.kind}:{' '}
+          </span>
           <code>{frame.method}</code>
-          {frame.kind === 'error' ? <span class="rp-bad"> error</span> : frame.kind === 'response' ? <span class="rp-dim"> answer</span> : null}
+          {frame.kind === 'error' ? (
+            <span class="rp-bad"> error</span>
+          ) : frame.kind === 'response' ? (
+            <span class="rp-dim"> answer</span>
+          ) : null}
           <span class="rp-summary">{frame.summary}</span>
           {frame.ms === undefined ? null : <span class="rp-dim rp-ms">{msWords(frame.ms)}</span>}
         </summary>
@@ -101,7 +123,9 @@ function RunRow({ row }: { readonly row: Extract<WireRow, { kind: 'run' }> }) {
     <li class="rp-frame" data-kind="run">
       <details onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>
-          <span aria-hidden="true" class="rp-arrow">{last.direction === 'to-agent' ? '→' : '←'}</span>
+          <span aria-hidden="true" class="rp-arrow">
+            {last.direction === 'to-agent' ? '→' : '←'}
+          </span>
           <span class="rp-sr">{last.direction === 'to-agent' ? 'to the agent' : 'from the agent'}: </span>
           <code>{last.method}</code>
           <strong>× {count}</strong>
@@ -109,7 +133,9 @@ function RunRow({ row }: { readonly row: Extract<WireRow, { kind: 'run' }> }) {
         </summary>
         {open ? (
           <>
-            <p class="rp-dim">{count} in a row, {msWords(last.at - row.first.at)} from the first to the last. The last one:</p>
+            <p class="rp-dim">
+              {count} in a row, {msWords(last.at - row.first.at)} from the first to the last. The last one:
+            </p>
             <FrameBody frame={last} />
           </>
         ) : null}
@@ -123,5 +149,9 @@ const BODY_CHARS = 20_000;
 
 function FrameBody({ frame }: { readonly frame: Frame }) {
   const text = JSON.stringify(frame.message, null, 2);
-  return <pre tabIndex={0}>{text.length > BODY_CHARS ? `${text.slice(0, BODY_CHARS)}\n… ${bytesWords(text.length - BODY_CHARS)} more` : text}</pre>;
+  return (
+    <pre tabIndex={0}>
+      {text.length > BODY_CHARS ? `${text.slice(0, BODY_CHARS)}\n… ${bytesWords(text.length - BODY_CHARS)} more` : text}
+    </pre>
+  );
 }

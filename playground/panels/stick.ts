@@ -31,6 +31,8 @@ function keep(element: HTMLElement): Kept {
   });
   const kept: Kept = { away: false, sizes, content: null };
   KEPT.set(element, kept);
-  element.addEventListener('scroll', () => (kept.away = element.scrollHeight - element.scrollTop - element.clientHeight > NEAR), { passive: true });
+  element.addEventListener('scroll', () => (kept.away = element.scrollHeight - element.scrollTop - element.clientHeight > NEAR), {
+    passive: true,
+  });
   return kept;
 }

@@ -76,7 +76,11 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
         line = result.line;
         if (written.shown) written.draw(line);
         // Beside the terminal, which such a line fills.
-        actions.onLineProblem(result.left ? `${count(result.left, 'character')} did not fit: a line of the terminal holds ${LINE_CHARS}. The Prompt box takes longer ones.` : null);
+        actions.onLineProblem(
+          result.left
+            ? `${count(result.left, 'character')} did not fit: a line of the terminal holds ${LINE_CHARS}. The Prompt box takes longer ones.`
+            : null,
+        );
         break;
       case 'submit':
         // While a turn runs nothing can be sent; what is written stays.

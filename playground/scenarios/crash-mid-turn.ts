@@ -11,7 +11,11 @@ export const crashMidTurn: Scenario = {
     { note: 'Tell the agent something.', say: 'My sword is called Durendal.', expect: { tier: 'new' } },
     { note: 'Kill it at the first word of its next answer.', do: 'arm-crash' },
     { note: 'Start a turn it cannot finish.', say: 'Count to 20', expect: { error: 'turn_outcome_unknown', status: 'dead' } },
-    { note: 'Go on. The interrupted turn blocks nothing.', say: 'What is my sword called?', expect: { tier: 'resume', reply: 'Durendal', status: 'live' } },
+    {
+      note: 'Go on. The interrupted turn blocks nothing.',
+      say: 'What is my sword called?',
+      expect: { tier: 'resume', reply: 'Durendal', status: 'live' },
+    },
   ],
   end: 'Whether the agent did the work is unknown, so it was never repeated by itself. The session went on.',
 };

@@ -8,8 +8,16 @@ export const failedStart: Scenario = {
   bridge: true,
   policy: 'auto',
   steps: [
-    { note: 'Send a prompt to an agent that dies while it starts.', say: 'Are you there?', expect: { error: ['agent_exited', 'agent_start_failed'], status: 'dead' } },
-    { note: 'Try once more: it is the same, and nothing piles up.', say: 'Are you there now?', expect: { error: ['agent_exited', 'agent_start_failed'], status: 'dead' } },
+    {
+      note: 'Send a prompt to an agent that dies while it starts.',
+      say: 'Are you there?',
+      expect: { error: ['agent_exited', 'agent_start_failed'], status: 'dead' },
+    },
+    {
+      note: 'Try once more: it is the same, and nothing piles up.',
+      say: 'Are you there now?',
+      expect: { error: ['agent_exited', 'agent_start_failed'], status: 'dead' },
+    },
   ],
   end: 'What fails before the first commit leaves no turn. The error says what happened and what to do.',
 };

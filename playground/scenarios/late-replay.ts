@@ -11,7 +11,11 @@ export const lateReplay: Scenario = {
     { note: 'Tell the agent something.', say: 'My village is called Ithaca.', expect: { tier: 'new' } },
     { note: 'Tell it more.', say: 'My river is called Lethe.', expect: { tier: 'live' } },
     { note: 'Drop everything live.', do: 'sleep', expect: { status: 'asleep' } },
-    { note: 'Ask for the first thing back.', say: 'What is my village called?', expect: { tier: 'load', verified: 'replay-matched', reply: 'Ithaca' } },
+    {
+      note: 'Ask for the first thing back.',
+      say: 'What is my village called?',
+      expect: { tier: 'load', verified: 'replay-matched', reply: 'Ithaca' },
+    },
   ],
   end: 'The host waited for the rest of the replay before it sent the prompt, and stored none of it twice.',
 };

@@ -10,7 +10,11 @@ export const loadReplay: Scenario = {
   steps: [
     { note: 'Tell the agent something.', say: 'My boat is called Argo.', expect: { tier: 'new' } },
     { note: 'Drop everything live.', do: 'sleep', expect: { status: 'asleep' } },
-    { note: 'Ask for it back. The agent has no session/resume, so it loads and replays.', say: 'What is my boat called?', expect: { tier: 'load', verified: 'replay-matched', reply: 'Argo' } },
+    {
+      note: 'Ask for it back. The agent has no session/resume, so it loads and replays.',
+      say: 'What is my boat called?',
+      expect: { tier: 'load', verified: 'replay-matched', reply: 'Argo' },
+    },
   ],
   end: 'Every replayed message was found in the log, and the log holds each of them once.',
 };

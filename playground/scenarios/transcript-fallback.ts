@@ -10,8 +10,16 @@ export const transcriptFallback: Scenario = {
   steps: [
     { note: 'Tell the agent something.', say: 'My garden is called Eden.', expect: { tier: 'new' } },
     { note: 'Drop everything live.', do: 'sleep', expect: { status: 'asleep' } },
-    { note: 'Ask for it back. It can neither resume nor load, so a successor gets the record.', say: 'What is my garden called?', expect: { tier: 'transcript', reply: 'Eden' } },
-    { note: 'Ask again. The record is not sent a second time.', say: 'And what is my garden called again?', expect: { tier: 'live', reply: 'Eden' } },
+    {
+      note: 'Ask for it back. It can neither resume nor load, so a successor gets the record.',
+      say: 'What is my garden called?',
+      expect: { tier: 'transcript', reply: 'Eden' },
+    },
+    {
+      note: 'Ask again. The record is not sent a second time.',
+      say: 'And what is my garden called again?',
+      expect: { tier: 'live', reply: 'Eden' },
+    },
   ],
   end: 'The agent is a new one that read what had been said. The session’s own id never changed.',
 };

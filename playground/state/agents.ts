@@ -70,7 +70,11 @@ export function launcherFor(platform: Platform, access: () => BridgeAccess | nul
       const bridge = access();
       if (!bridge) {
         return Promise.reject(
-          new RehydrateError('agent_start_failed', `The agent ${spec.agent} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`, { agent: spec.agent }),
+          new RehydrateError(
+            'agent_start_failed',
+            `The agent ${spec.agent} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,
+            { agent: spec.agent },
+          ),
         );
       }
       return platform.bridge.launcher(bridge).launch({ ...spec, agent: spec.agent.slice(BRIDGE_PREFIX.length) }, options);

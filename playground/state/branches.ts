@@ -41,7 +41,8 @@ export class Branches {
       const bytes = await past.database.export();
       const info = past.view.info;
       await this.branchOff('', { sessionId: info?.sessionId ?? null, agentSessionId: info?.agentSessionId ?? null }, bytes);
-      pg.note.value = 'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
+      pg.note.value =
+        'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
     });
   }
 
@@ -105,9 +106,14 @@ export class Branches {
   }
 
   async inventory(): Promise<Inventory> {
-    const rows = await this.#pg.shelf.database?.query('SELECT count(*) AS sessions, coalesce(sum(latest_seq), 0) AS events FROM acp_sessions');
+    const rows = await this.#pg.shelf.database?.query(
+      'SELECT count(*) AS sessions, coalesce(sum(latest_seq), 0) AS events FROM acp_sessions',
+    );
     const row = rows?.[0];
-    return { stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null, forks: this.#pg.places.branches.length };
+    return {
+      stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null,
+      forks: this.#pg.places.branches.length,
+    };
   }
 
   /**

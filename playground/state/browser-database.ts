@@ -1,5 +1,13 @@
 /** The playground's databases in a real browser: one for all tabs of the site in IndexedDB, or in memory. */
-import { discardSqljs, openSharedSqljs, openSqljs, salvageSqljs, type SharedSqljsDatabase, type SqljsCopy, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
+import {
+  discardSqljs,
+  openSharedSqljs,
+  openSqljs,
+  salvageSqljs,
+  type SharedSqljsDatabase,
+  type SqljsCopy,
+  type SqljsDatabase,
+} from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
 import type { PastDatabase, Platform, PlaygroundDatabase } from './platform.ts';
 
@@ -9,7 +17,9 @@ export interface DatabaseOptions {
   readonly embedded: boolean;
 }
 
-export function browserDatabases(options: DatabaseOptions): Pick<Platform, 'openDatabase' | 'openInMemory' | 'salvage' | 'deleteDatabases'> {
+export function browserDatabases(
+  options: DatabaseOptions,
+): Pick<Platform, 'openDatabase' | 'openInMemory' | 'salvage' | 'deleteDatabases'> {
   return {
     openDatabase: (branch, bytes) => openDatabase(options, branch, bytes),
     openInMemory: (bytes, reason) => openInMemory(options, bytes, reason),
@@ -91,7 +101,10 @@ async function deleteDatabase(options: DatabaseOptions, branch: string | null): 
     // One that cannot be opened can still be deleted.
     if (!(error instanceof SqlError)) throw error;
   }
-  await Promise.race([discardSqljs(name), silence(DELETE_MS, `The browser did not delete ${name}. Clear this site’s data in the browser’s settings.`)]);
+  await Promise.race([
+    discardSqljs(name),
+    silence(DELETE_MS, `The browser did not delete ${name}. Clear this site’s data in the browser’s settings.`),
+  ]);
 }
 
 function silence(ms: number, message: string): Promise<never> {

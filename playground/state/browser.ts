@@ -24,7 +24,10 @@ export function browserPlatform(options: BrowserOptions): Platform {
   // Small playgrounds keep no session, but their agents must outlive their workers: a store apart from the page's.
   const storeOf = (variant: string): string => (embedded ? `rehydrate-embed-${variant}` : agentStoreName(variant as AgentVariant));
   const agents = Object.fromEntries(
-    AGENT_VARIANTS.map((variant) => [variant, () => options.agentWorker.start(new URLSearchParams({ variant, store: storeOf(variant) }).toString())]),
+    AGENT_VARIANTS.map((variant) => [
+      variant,
+      () => options.agentWorker.start(new URLSearchParams({ variant, store: storeOf(variant) }).toString()),
+    ]),
   );
   const channel = embedded || !('BroadcastChannel' in globalThis) ? null : new BroadcastChannel(CHANNEL);
   // Kept once it is here, so that the console works offline too.

@@ -26,7 +26,14 @@ export type Item =
   | TextItem
   | { readonly kind: 'tool'; readonly key: string; readonly title: string; readonly status: string; readonly text: string }
   | { readonly kind: 'plan'; readonly key: string; readonly entries: readonly { readonly text: string; readonly status: string }[] }
-  | { readonly kind: 'permission'; readonly key: string; readonly requestId: string; readonly title: string; readonly options: readonly Answer[]; readonly answer: string | null }
+  | {
+      readonly kind: 'permission';
+      readonly key: string;
+      readonly requestId: string;
+      readonly title: string;
+      readonly options: readonly Answer[];
+      readonly answer: string | null;
+    }
   | { readonly kind: 'notice'; readonly key: string; readonly tone: 'calm' | 'warn'; readonly text: string; readonly tier?: string };
 
 /** A piece of text grows to about this many characters before the next one begins. */
@@ -218,7 +225,7 @@ export class Conversation {
 function appendText(pieces: readonly string[], text: string): readonly string[] {
   const closed = pieces.slice(0, -1);
   let last = pieces.at(-1) ?? '';
-  for (let rest = text; rest !== ''; ) {
+  for (let rest = text; rest !== '';) {
     const room = PIECE_CHARS - last.length;
     if (rest.length <= room) return [...closed, last + rest];
     const space = rest.slice(Math.max(0, room), Math.max(0, room) + SEEK_CHARS).search(/\s/);
@@ -279,7 +286,13 @@ function answersOf(value: unknown): readonly Answer[] {
   return options.slice(0, ANSWERS).flatMap((option): Answer[] => {
     const { optionId } = option;
     if (typeof optionId !== 'string') return [];
-    return [{ optionId, name: label(option['name'], label(optionId, 'Unnamed', 60), 60), kind: typeof option['kind'] === 'string' ? option['kind'] : '' }];
+    return [
+      {
+        optionId,
+        name: label(option['name'], label(optionId, 'Unnamed', 60), 60),
+        kind: typeof option['kind'] === 'string' ? option['kind'] : '',
+      },
+    ];
   });
 }
 

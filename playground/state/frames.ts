@@ -56,7 +56,8 @@ export function summarise(message: AnyMessage, method: string): string {
     const result = record(m['result']);
     if (typeof result['stopReason'] === 'string') return result['stopReason'];
     if (typeof result['sessionId'] === 'string') return oneLine(result['sessionId']);
-    if (Array.isArray(result['sessions'])) return `${result['sessions'].length} ${result['sessions'].length === 1 ? 'session' : 'sessions'}`;
+    if (Array.isArray(result['sessions']))
+      return `${result['sessions'].length} ${result['sessions'].length === 1 ? 'session' : 'sessions'}`;
     const outcome = record(result['outcome']);
     if (method === 'session/request_permission') return oneLine(String(outcome['optionId'] ?? outcome['outcome'] ?? ''));
     if (method === 'initialize') return capabilityWords(record(result['agentCapabilities']));
@@ -137,7 +138,11 @@ export class FrameLog {
       }
     }
     return this.#push({
-      at, process, direction, kind, method,
+      at,
+      process,
+      direction,
+      kind,
+      method,
       ...(hasId ? { rpcId: m['id'] as string | number | null } : {}),
       ...(ms === undefined ? {} : { ms }),
       size: JSON.stringify(message).length,
@@ -205,7 +210,7 @@ function runKind(frame: Frame): string | null {
 /** Folds the newest frames into at most `limit` rows, oldest first. */
 export function wireRows(frames: readonly Frame[], limit: number): readonly WireRow[] {
   const rows: WireRow[] = [];
-  for (let end = frames.length - 1; end >= 0 && rows.length < limit; ) {
+  for (let end = frames.length - 1; end >= 0 && rows.length < limit;) {
     const last = frames[end]!;
     const kind = runKind(last);
     let start = end;

@@ -38,7 +38,11 @@ export class Keeper {
   constructor(options: KeeperOptions) {
     this.#options = options;
     this.#wait = drawn(options.schedule, FRAMES_MS);
-    this.#tap = tapLauncher(options.launcher, (event) => this.#onTap(event), () => ++this.#processes);
+    this.#tap = tapLauncher(
+      options.launcher,
+      (event) => this.#onTap(event),
+      () => ++this.#processes,
+    );
   }
 
   get host(): Host | null {

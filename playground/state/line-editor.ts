@@ -1,3 +1,4 @@
+/* eslint-disable no-control-regex -- what a terminal sends is told by its control characters */
 /**
  * A line editor for the terminal: what a key does to what is being written, as a pure function, so that each key is
  * a row in a test. Positions count UTF-16 units and never stand inside a surrogate pair.
@@ -63,11 +64,13 @@ export function pressKey(line: Line, input: string, history: readonly string[]):
     case '\x1b[F':
     case '\x1bOF':
       return edit(line, text, lineEnd(text, cursor));
-    case '\x15': { // Ctrl-U
+    case '\x15': {
+      // Ctrl-U
       const from = lineStart(text, cursor);
       return edit(line, text.slice(0, from) + text.slice(cursor), from);
     }
-    case '\x17': { // Ctrl-W
+    case '\x17': {
+      // Ctrl-W
       const kept = text.slice(0, cursor).replace(/\S+\s*$/u, '');
       return edit(line, kept + text.slice(cursor), kept.length);
     }
@@ -86,8 +89,11 @@ function insert(line: Line, input: string): LineResult {
   // A paste never sends by itself: its line ends stay line ends. Other control characters are dropped.
   const pasted = input.startsWith(PASTE_BEGINS);
   if (input.startsWith('\x1b') && !pasted) return { do: 'edit', line };
-  // eslint-disable-next-line no-control-regex
-  const clean = input.replace(/\x1b\[20[01]~/g, '').replace(/\r\n?/g, '\n').replaceAll('\t', '  ').replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
+  const clean = input
+    .replace(/\x1b\[20[01]~/g, '')
+    .replace(/\r\n?/g, '\n')
+    .replaceAll('\t', '  ')
+    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
   const room = LINE_CHARS - line.text.length;
   // Never between the halves of a surrogate pair.
   const fits = clean.length <= room ? clean : clean.slice(0, after(clean, before(clean, room)) === room ? room : before(clean, room));

@@ -32,9 +32,7 @@ export interface Machine {
 }
 
 export type MachineInput =
-  | { readonly type: 'host'; readonly status: HostStatus }
-  | { readonly type: 'report'; readonly report: ResumeReport }
-  | TapEvent;
+  { readonly type: 'host'; readonly status: HostStatus } | { readonly type: 'report'; readonly report: ResumeReport } | TapEvent;
 
 const IDLE: Machine['stations'] = Object.freeze({
   initialize: 'idle',
@@ -145,7 +143,8 @@ export function doubt(stations: Machine['stations'], tier: Tier): Machine['stati
 
 /** Which of the ways back the agent does not offer. */
 function offered(result: unknown): Partial<Record<Station, StationState>> {
-  const capabilities = (result as { agentCapabilities?: { loadSession?: unknown; sessionCapabilities?: { resume?: unknown } } } | null)?.agentCapabilities;
+  const capabilities = (result as { agentCapabilities?: { loadSession?: unknown; sessionCapabilities?: { resume?: unknown } } } | null)
+    ?.agentCapabilities;
   return {
     ...(capabilities?.sessionCapabilities?.resume ? {} : { 'session/resume': 'absent' as const }),
     ...(capabilities?.loadSession ? {} : { 'session/load': 'absent' as const }),

@@ -65,7 +65,9 @@ export class Places {
 
   /** This browser has had a session in the branch. */
   holds(branch: string | null): boolean {
-    return Object.entries(this.#memory.places).some(([key, place]) => place.sessionId !== null && key.startsWith(placeKey(branch, '', '').slice(0, -1)));
+    return Object.entries(this.#memory.places).some(
+      ([key, place]) => place.sessionId !== null && key.startsWith(placeKey(branch, '', '').slice(0, -1)),
+    );
   }
 
   /** Keeps what earlier visits left as it is, for the one that can open their database again. */
@@ -184,15 +186,17 @@ export class Places {
 
   async #switchTo(scenario: Scenario, agent: string): Promise<void> {
     const pg = this.#pg;
-    await pg.attempt(() => this.#go(async (move) => {
-      pg.scenario.value = scenario;
-      pg.agent.value = agent;
-      this.choosePolicy(scenario.policy);
-      await pg.opened;
-      const kept = this.#memory.places[this.#key()];
-      const there = kept?.sessionId ? await pg.watch.has(kept.sessionId) : false;
-      await this.#show(there ? kept!.sessionId : null, there ? kept!.progress : [], move);
-    }));
+    await pg.attempt(() =>
+      this.#go(async (move) => {
+        pg.scenario.value = scenario;
+        pg.agent.value = agent;
+        this.choosePolicy(scenario.policy);
+        await pg.opened;
+        const kept = this.#memory.places[this.#key()];
+        const there = kept?.sessionId ? await pg.watch.has(kept.sessionId) : false;
+        await this.#show(there ? kept!.sessionId : null, there ? kept!.progress : [], move);
+      }),
+    );
   }
 
   /** Goes to a place, unless another one is gone to meanwhile. */

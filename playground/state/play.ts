@@ -80,7 +80,10 @@ export class Play {
       this.linkWaits.value = `This link stands at step ${wanted} of the scenario. The agent is behind your bridge, so nothing is sent by itself: run the steps when you want to.`;
       return;
     }
-    for (let before = -1; before < this.next.value && this.next.value < wanted && move === pg.places.move && pg.chosen.value?.where === 'tab'; ) {
+    for (
+      let before = -1;
+      before < this.next.value && this.next.value < wanted && move === pg.places.move && pg.chosen.value?.where === 'tab';
+    ) {
       before = this.next.value;
       await this.runNext();
     }
@@ -114,7 +117,11 @@ export class Play {
       create: () => pg.turns.createSession(),
       policy: (policy) => pg.places.choosePolicy(policy),
       status: async (wanted) => {
-        if (wanted) await Promise.race([when(() => pg.keeper.machine.value.agent === wanted), new Promise((resolve) => setTimeout(resolve, STATUS_MS))]);
+        if (wanted)
+          await Promise.race([
+            when(() => pg.keeper.machine.value.agent === wanted),
+            new Promise((resolve) => setTimeout(resolve, STATUS_MS)),
+          ]);
         return pg.keeper.machine.value.agent;
       },
     };

@@ -18,7 +18,7 @@ export function openReader(database: SqlDatabase): Promise<Host> {
 
 /** Every event of a session after `after`, in pages. */
 export async function* readEvents(reader: Host, sessionId: string, after: number): AsyncGenerator<readonly SessionEvent[]> {
-  for (let cursor = after; ; ) {
+  for (let cursor = after; ;) {
     const page = await reader.history(sessionId, { after: cursor, limit: PAGE });
     if (page.length > 0) yield page;
     if (page.length < PAGE) return;

@@ -53,9 +53,12 @@ export function judge(expect: Expectation, said: SayResult | null, status: Agent
     const wanted: readonly string[] = expect.error === undefined ? [] : typeof expect.error === 'string' ? [expect.error] : expect.error;
     if (said.error && !wanted.includes(said.error.code)) return no(said.error.message);
     if (!said.error && wanted.length > 0) return no(`It was to fail with ${wanted.join(' or ')}, and did not.`);
-    if (expect.tier && said.report?.tier !== expect.tier) return no(`The tier was to be ${expect.tier} and is ${said.report?.tier ?? 'none'}.`);
-    if (expect.verified && said.report?.verified !== expect.verified) return no(`The check was to say ${expect.verified} and says ${said.report?.verified ?? 'nothing'}.`);
-    if (expect.reply && !said.reply.toLowerCase().includes(expect.reply.toLowerCase())) return no(`The answer was to name “${expect.reply}” and does not.`);
+    if (expect.tier && said.report?.tier !== expect.tier)
+      return no(`The tier was to be ${expect.tier} and is ${said.report?.tier ?? 'none'}.`);
+    if (expect.verified && said.report?.verified !== expect.verified)
+      return no(`The check was to say ${expect.verified} and says ${said.report?.verified ?? 'nothing'}.`);
+    if (expect.reply && !said.reply.toLowerCase().includes(expect.reply.toLowerCase()))
+      return no(`The answer was to name “${expect.reply}” and does not.`);
   }
   if (expect.status && status !== expect.status) return no(`The agent was to be ${expect.status} and is ${status}.`);
   return { ok: true };

@@ -114,8 +114,12 @@ export class Playground {
     this.#unlisten = this.platform.tabs.listen((message) => this.breaking.hear(message));
     try {
       const bridge = this.boot.step('Bridge', '', () => this.bridge.discover()).catch(() => undefined);
-      const agents = this.boot.step('Agents', 'Reload the page when the connection is back.', () => this.platform.tabAgents.load()).catch(() => undefined);
-      await this.boot.step('Database', 'Reload the page. If it stays so, this browser refuses to store data for this site.', () => this.shelf.open(this.places.branch));
+      const agents = this.boot
+        .step('Agents', 'Reload the page when the connection is back.', () => this.platform.tabAgents.load())
+        .catch(() => undefined);
+      await this.boot.step('Database', 'Reload the page. If it stays so, this browser refuses to store data for this site.', () =>
+        this.shelf.open(this.places.branch),
+      );
       await Promise.all([bridge, agents]);
       move = await this.places.goTo(place, 'start');
       this.ready.value = true;

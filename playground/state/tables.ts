@@ -28,9 +28,9 @@ const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const ORDER = ['acp_sessions', 'acp_turns', 'acp_session_events', 'workspace_files'];
 
 export async function listTables(database: Pick<SqlDatabase, 'query'>): Promise<readonly TableInfo[]> {
-  const names = (
-    await database.query(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name`)
-  ).map((row) => String(row['name']));
+  const names = (await database.query(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name`)).map(
+    (row) => String(row['name']),
+  );
   const rank = (name: string): number => (ORDER.indexOf(name) < 0 ? ORDER.length : ORDER.indexOf(name));
   names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
   const tables: TableInfo[] = [];
@@ -54,14 +54,21 @@ const AGE = ['seq', 'first_seq', 'began_seq', 'updated_at', 'at'];
 /** One table's newest rows; of tables with a session, that session's. */
 export async function readTable(database: Pick<SqlDatabase, 'query'>, name: string, sessionId: string | null): Promise<TableView> {
   const info = await database.query(`SELECT name, pk FROM pragma_table_info(?) ORDER BY cid`, [name]);
-  const columns = readable(info.map((row) => String(row['name'])), name);
+  const columns = readable(
+    info.map((row) => String(row['name'])),
+    name,
+  );
   const keys = info.filter((row) => Number(row['pk']) > 0).sort((a, b) => Number(a['pk']) - Number(b['pk']));
   const keyColumns = keys.map((row) => String(row['name']));
   const ofSession = sessionId !== null && name !== 'acp_sessions' && columns.includes('session_id');
   const where = ofSession ? ' WHERE session_id = ?' : '';
   const params = ofSession ? [sessionId] : [];
   const age = AGE.find((column) => columns.includes(column));
-  const order = age ? `${quote(age)} DESC` : keyColumns.length > 0 ? keyColumns.map((column) => `${quote(column)} DESC`).join(', ') : '1 DESC';
+  const order = age
+    ? `${quote(age)} DESC`
+    : keyColumns.length > 0
+      ? keyColumns.map((column) => `${quote(column)} DESC`).join(', ')
+      : '1 DESC';
   const counted = await database.query(`SELECT count(*) AS n FROM ${quote(name)}${where}`, params);
   const rows = await database.query(`SELECT * FROM ${quote(name)}${where} ORDER BY ${order} LIMIT ${ROWS_SHOWN}`, params);
   return { name, columns, keyColumns, rows: [...rows].reverse(), total: Number(counted[0]?.['n'] ?? rows.length) };
@@ -69,7 +76,9 @@ export async function readTable(database: Pick<SqlDatabase, 'query'>, name: stri
 
 /** Identifies a row between two looks at the same table. */
 export function rowKey(view: TableView, row: Row, index: number): string {
-  return view.keyColumns.length > 0 ? view.keyColumns.map((column) => JSON.stringify(cellText(row[column] ?? null))).join(' ') : `#${index}`;
+  return view.keyColumns.length > 0
+    ? view.keyColumns.map((column) => JSON.stringify(cellText(row[column] ?? null))).join(' ')
+    : `#${index}`;
 }
 
 /** Row key → what is new: `new` for the whole row, or the names of the columns that changed. */

@@ -76,7 +76,9 @@ export function tapLauncher(inner: AgentLauncher, onEvent: (event: TapEvent) => 
     let by: EndedBy = 'itself';
     // A line that was cut on purpose reads as disconnected, whatever the agent's own end looks like.
     const exited = agent.exited.then((exit): AgentExit =>
-      dropped ? { kind: 'disconnected', code: null, signal: null, message: DROPPED, ...(exit.stderr ? { stderr: exit.stderr } : {}) } : exit,
+      dropped
+        ? { kind: 'disconnected', code: null, signal: null, message: DROPPED, ...(exit.stderr ? { stderr: exit.stderr } : {}) }
+        : exit,
     );
     const tapped: TappedAgent = {
       process,

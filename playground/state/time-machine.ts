@@ -54,7 +54,12 @@ export class TimeMachine {
   }
 
   /** Shows a moment. Only the last of many calls is carried out to its end. */
-  async seek(index: number | null, database: PlaygroundDatabase | null, sessionId: string | null, shown: { name: string; session: string | null }): Promise<void> {
+  async seek(
+    index: number | null,
+    database: PlaygroundDatabase | null,
+    sessionId: string | null,
+    shown: { name: string; session: string | null },
+  ): Promise<void> {
     const ticket = ++this.#read;
     this.at.value = index;
     if (index === null) return this.close();
@@ -88,7 +93,13 @@ export class TimeMachine {
   }
 }
 
-async function readPast(index: number, n: number, database: PlaygroundDatabase, sessionId: string | null, shown: { name: string; session: string | null }): Promise<Past> {
+async function readPast(
+  index: number,
+  n: number,
+  database: PlaygroundDatabase,
+  sessionId: string | null,
+  shown: { name: string; session: string | null },
+): Promise<Past> {
   const copy = await database.openAt(n);
   const tables = await listTables(copy);
   const table = tables.some((one) => one.name === shown.name) ? await readTable(copy, shown.name, shown.session) : null;

@@ -26,7 +26,10 @@ export function describeCommit(commit: Commit): string | null {
   let verb = '';
   let updates = 0;
   for (const { sql, params = [] } of commit.statements) {
-    const match = /^\s*(?:WITH\b[\s\S]*?\)\s*)?(INSERT(?:\s+OR\s+\w+)?\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM|REPLACE\s+INTO|CREATE\s+TABLE)\s+"?(\w+)/i.exec(sql);
+    const match =
+      /^\s*(?:WITH\b[\s\S]*?\)\s*)?(INSERT(?:\s+OR\s+\w+)?\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM|REPLACE\s+INTO|CREATE\s+TABLE)\s+"?(\w+)/i.exec(
+        sql,
+      );
     if (!match) continue;
     const table = match[2]!.toLowerCase();
     tables.add(table);
@@ -52,7 +55,10 @@ export function describeCommit(commit: Commit): string | null {
  * The moments of a journal: what it begins with, then each commit that means something to people. `known` are those of its
  * earlier entries; what a snapshot has covered since is gone.
  */
-export function momentsOf(journal: { readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] }, known: readonly Moment[] = []): readonly Moment[] {
+export function momentsOf(
+  journal: { readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] },
+  known: readonly Moment[] = [],
+): readonly Moment[] {
   const begins: Moment[] = journal.base.n > 0 ? [{ ...journal.base, label: 'where the journal begins' }] : [];
   const kept = known.filter(({ n }) => n > journal.base.n);
   const commits = journal.entries.flatMap((commit): Moment[] => {

@@ -76,7 +76,10 @@ export class Turns {
         const { agent } = to;
         to = this.#addressee();
         // The bridge was found while the page started: nothing goes to it that was meant for the tab.
-        if (agent !== to.agent && pg.chosen.value?.where === 'bridge') throw new Error(`The prompt was not sent: the agent is now ${pg.chosen.value.name}, behind your bridge. Send it again if it is for that one.`);
+        if (agent !== to.agent && pg.chosen.value?.where === 'bridge')
+          throw new Error(
+            `The prompt was not sent: the agent is now ${pg.chosen.value.name}, behind your bridge. Send it again if it is for that one.`,
+          );
       }
       await starting.until(when(() => !pg.places.going.value));
       before = pg.live.value.lastSeq;
@@ -111,9 +114,10 @@ export class Turns {
     const { keeper, sessionId } = this.#pg;
     // Before the prompt is sent there is no turn to cancel, and all the same something to stop.
     if (this.#starting) this.#starting.stop(CANCELLED);
-    else await this.#pg.attempt(async () => {
-      if (sessionId.value) await keeper.host?.cancel(sessionId.value);
-    });
+    else
+      await this.#pg.attempt(async () => {
+        if (sessionId.value) await keeper.host?.cancel(sessionId.value);
+      });
   }
 
   /** Answers the agent's question; null is “none of these”. */
@@ -146,7 +150,13 @@ export class Turns {
 
   #addressee(): Addressee {
     const { agent, chosen, places, policy, scenario } = this.#pg;
-    return { move: places.move, agent: agent.value, cwd: chosen.value?.cwd ?? TAB_CWD, scenario: scenario.value.name, policy: policy.value };
+    return {
+      move: places.move,
+      agent: agent.value,
+      cwd: chosen.value?.cwd ?? TAB_CWD,
+      scenario: scenario.value.name,
+      policy: policy.value,
+    };
   }
 
   #stillAt(to: Addressee): void {
@@ -177,7 +187,12 @@ export class Turns {
     const pg = this.#pg;
     const branch = pg.places.branches.find((one) => one.name === pg.shelf.branch.value);
     const info = pg.live.value.info;
-    const foreign = branch && info && info.sessionId === branch.sessionId && info.agentSessionId !== null && info.agentSessionId === branch.agentSessionId;
+    const foreign =
+      branch &&
+      info &&
+      info.sessionId === branch.sessionId &&
+      info.agentSessionId !== null &&
+      info.agentSessionId === branch.agentSessionId;
     return foreign ? 'transcript' : policy;
   }
 }

@@ -17,7 +17,13 @@ export interface SessionView {
 }
 
 export const EMPTY_VIEW: SessionView = Object.freeze({
-  info: null, items: [], dropped: 0, turnOpen: false, permission: null, report: null, lastSeq: 0,
+  info: null,
+  items: [],
+  dropped: 0,
+  turnOpen: false,
+  permission: null,
+  report: null,
+  lastSeq: 0,
 });
 
 /** The whole view of a finished list of events. */
@@ -57,7 +63,13 @@ export function machineAt(events: readonly SessionEvent[]): Machine {
         machine = { ...machine, agent: 'prompting', words: 'A turn was running.' };
         break;
       case 'resumed':
-        machine = { ...machine, agent: machine.agent === 'prompting' ? 'prompting' : 'live', tier: event.payload.tier, stations: stationsOf(event.payload), words: 'The session had just become live.' };
+        machine = {
+          ...machine,
+          agent: machine.agent === 'prompting' ? 'prompting' : 'live',
+          tier: event.payload.tier,
+          stations: stationsOf(event.payload),
+          words: 'The session had just become live.',
+        };
         break;
       case 'turn_ended':
         machine =
@@ -66,7 +78,11 @@ export function machineAt(events: readonly SessionEvent[]): Machine {
             : { ...machine, agent: 'live', words: 'The turn had ended.' };
         break;
       case 'agent_exited':
-        machine = { ...machine, agent: event.payload.kind === 'ended' ? 'asleep' : 'dead', words: `The agent ${describeExit(event.payload)}.` };
+        machine = {
+          ...machine,
+          agent: event.payload.kind === 'ended' ? 'asleep' : 'dead',
+          words: `The agent ${describeExit(event.payload)}.`,
+        };
         break;
       default:
         break;
@@ -79,7 +95,8 @@ export function machineAt(events: readonly SessionEvent[]): Machine {
 export function stationsOf(report: ResumeReport): Machine['stations'] {
   const stations: Record<Station, StationState> = { ...INITIAL_MACHINE.stations, initialize: 'ok' };
   for (const attempt of report.attempts) {
-    const state: StationState = attempt.outcome === 'ok' ? 'ok' : attempt.outcome === 'crash' || attempt.outcome === 'hang' ? 'lost' : 'refused';
+    const state: StationState =
+      attempt.outcome === 'ok' ? 'ok' : attempt.outcome === 'crash' || attempt.outcome === 'hang' ? 'lost' : 'refused';
     stations[attempt.method] = state;
   }
   if (report.tier === 'new' || report.tier === 'transcript') stations['session/new'] = 'ok';

@@ -107,7 +107,8 @@ function causeWords(cause: unknown): string {
 
 /** An error for people. Errors of the library already say what to do next. */
 export function errorWords(error: unknown): string {
-  if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown') return `${UNKNOWN_OUTCOME}${causeWords(error.data['cause'])} It was not sent again by itself: send it again if it should be.`;
+  if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown')
+    return `${UNKNOWN_OUTCOME}${causeWords(error.data['cause'])} It was not sent again by itself: send it again if it should be.`;
   if (error instanceof Error) return error.message;
   return typeof error === 'string' ? error : 'Something failed and gave no reason. Reload the page; the session is in the database.';
 }

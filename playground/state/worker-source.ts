@@ -21,6 +21,9 @@ export class WorkerSource {
   }
 
   start(name?: string): Worker {
-    return new Worker(this.#blob ?? this.#url, { ...(this.#module ? { type: 'module' as const } : {}), ...(name === undefined ? {} : { name }) });
+    return new Worker(this.#blob ?? this.#url, {
+      ...(this.#module ? { type: 'module' as const } : {}),
+      ...(name === undefined ? {} : { name }),
+    });
   }
 }

@@ -26,7 +26,11 @@ export async function buildBrowserFiles(built) {
   };
   await build({
     ...common,
-    stdin: { contents: BROWSER_ENTRIES.map((entry) => `export * from './${entry}/index.js';`).join('\n'), resolveDir: built, sourcefile: 'acp-rehydrate.js' },
+    stdin: {
+      contents: BROWSER_ENTRIES.map((entry) => `export * from './${entry}/index.js';`).join('\n'),
+      resolveDir: built,
+      sourcefile: 'acp-rehydrate.js',
+    },
     // Only asked for where the page gives no sql.js of its own; then an import map may name it.
     external: ['sql.js'],
     entryNames: 'acp-rehydrate',

@@ -17,6 +17,10 @@ export function filesUnder(entry) {
 /** A hash of files' names and contents. */
 export async function hashFiles(root, files) {
   const hash = createHash('sha256');
-  for (const file of [...files].sort()) hash.update(`${file}\0`).update(await readFile(path.join(root, file))).update('\0');
+  for (const file of [...files].sort())
+    hash
+      .update(`${file}\0`)
+      .update(await readFile(path.join(root, file)))
+      .update('\0');
   return hash.digest('hex');
 }

@@ -62,6 +62,9 @@ export async function ensureInstalled(dir, { say, what }) {
     throw new SetupError(explainInstallFailure(output));
   }
   const after = await difference();
-  if (after !== null) throw new SetupError(`npm install ended well, but ${after}. If package.json was changed, run “npm install” and commit the lockfile; else delete ${dir}/node_modules and run the command again.`);
+  if (after !== null)
+    throw new SetupError(
+      `npm install ended well, but ${after}. If package.json was changed, run “npm install” and commit the lockfile; else delete ${dir}/node_modules and run the command again.`,
+    );
   return true;
 }

@@ -20,7 +20,7 @@ export function alive(pid) {
 export async function withLock(name, say, work) {
   const file = path.join(STATE_DIR, `${name}.lock`);
   mkdirSync(STATE_DIR, { recursive: true });
-  for (let waited = false; ; ) {
+  for (let waited = false; ;) {
     try {
       writeFileSync(file, String(process.pid), { flag: 'wx' });
       break;

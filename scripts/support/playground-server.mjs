@@ -35,7 +35,10 @@ function scriptedAgents(store) {
   // A name with a colon cannot stand in the bridge's addresses; those agents run in the tab.
   const names = AGENT_VARIANTS.filter((variant) => !variant.includes(':'));
   return Object.fromEntries(
-    names.map((variant) => [variant, { command: PROJECT_NODE, args: [script, '--variant', variant, '--store', path.join(store, variant)] }]),
+    names.map((variant) => [
+      variant,
+      { command: PROJECT_NODE, args: [script, '--variant', variant, '--store', path.join(store, variant)] },
+    ]),
   );
 }
 
@@ -67,7 +70,9 @@ export async function startPlayground(options) {
     for (const part of open.reverse()) await part.close();
   });
 
-  const site = options.dev ? await serveSources({ port, defaultPort: DEFAULT_PORT }) : await serveSite({ dir: await ensureSite(say), port, defaultPort: DEFAULT_PORT });
+  const site = options.dev
+    ? await serveSources({ port, defaultPort: DEFAULT_PORT })
+    : await serveSite({ dir: await ensureSite(say), port, defaultPort: DEFAULT_PORT });
   open.push(site);
   const bridge = await startBridge({
     agents: { ...own, ...scriptedAgents(options['agent-store'] ?? path.join(STATE_DIR, 'agents')) },

@@ -27,7 +27,8 @@ const VERSION = /^\d+\.\d+\.\d+(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/;
 export function releaseRefusals(facts, { needsTag }) {
   const { name, version, locked, changes, unpinned, changelog, head, tagged, tagsHere, published } = facts;
   const tag = `v${version}`;
-  if (!VERSION.test(version)) return [`package.json has the version “${version}”, which is no exact version. Set one, such as 1.2.3 or 1.2.3-rc.1.`];
+  if (!VERSION.test(version))
+    return [`package.json has the version “${version}”, which is no exact version. Set one, such as 1.2.3 or 1.2.3-rc.1.`];
   const refusals = [];
   const refuse = (text) => refusals.push(text);
 
@@ -39,19 +40,25 @@ export function releaseRefusals(facts, { needsTag }) {
   const section = changelogSection(changelog, version);
   if (section === null) refuse(`CHANGELOG.md has no section “## ${version}”. Write what changed.`);
   else if (section === '') refuse(`CHANGELOG.md has nothing under “## ${version}”. Write what changed.`);
-  if (tagged !== null && tagged !== head) refuse(`The tag ${tag} names ${tagged.slice(0, 12)}, and ${head.slice(0, 12)} is checked out. Check out the tag, or set another version.`);
+  if (tagged !== null && tagged !== head)
+    refuse(
+      `The tag ${tag} names ${tagged.slice(0, 12)}, and ${head.slice(0, 12)} is checked out. Check out the tag, or set another version.`,
+    );
   if (tagged === null && needsTag) refuse(`There is no tag ${tag}. Tag the commit that is to be published: git tag ${tag}`);
   const others = tagsHere.filter((each) => each !== tag);
-  if (others.length > 0) refuse(`This commit is tagged ${others.join(', ')}, and package.json has the version ${version}. One of the two is wrong.`);
+  if (others.length > 0)
+    refuse(`This commit is tagged ${others.join(', ')}, and package.json has the version ${version}. One of the two is wrong.`);
   if (published === true) refuse(`${name}@${version} is published already, and a version is published once. Set another version.`);
   return refusals;
 }
 
 /** What keeps a package from carrying a proof of where it was built; null when nothing does. */
 export function provenanceProblem({ repository, env }) {
-  if (!repository) return 'package.json names no repository, which the proof has to be about. Set “repository”, or publish with --without-provenance.';
+  if (!repository)
+    return 'package.json names no repository, which the proof has to be about. Set “repository”, or publish with --without-provenance.';
   const identity = (env.GITHUB_ACTIONS && env.ACTIONS_ID_TOKEN_REQUEST_URL) || (env.GITLAB_CI && env.SIGSTORE_ID_TOKEN);
-  if (!identity) return 'There is no identity to sign with: run this in CI (GitHub: “id-token: write”, GitLab: SIGSTORE_ID_TOKEN), or publish with --without-provenance.';
+  if (!identity)
+    return 'There is no identity to sign with: run this in CI (GitHub: “id-token: write”, GitLab: SIGSTORE_ID_TOKEN), or publish with --without-provenance.';
   return null;
 }
 
@@ -70,11 +77,16 @@ function lockfileProblem({ version, locked, dependencies }) {
   if (!locked) return null;
   if (locked.version !== version) return `has the version ${locked.version ?? 'of nothing'}, package.json ${version}`;
   const lockedDependencies = locked.dependencies ?? {};
-  const differing = [...new Set([...Object.keys(dependencies), ...Object.keys(lockedDependencies)])].filter((name) => dependencies[name] !== lockedDependencies[name]);
+  const differing = [...new Set([...Object.keys(dependencies), ...Object.keys(lockedDependencies)])].filter(
+    (name) => dependencies[name] !== lockedDependencies[name],
+  );
   return differing.length > 0 ? `has other dependencies than package.json: ${differing.join(', ')}` : null;
 }
 
 function few(items) {
-  const shown = items.slice(0, 5).map((item) => item.trim()).join(', ');
+  const shown = items
+    .slice(0, 5)
+    .map((item) => item.trim())
+    .join(', ');
   return items.length > 5 ? `${shown} and ${items.length - 5} more` : shown;
 }

@@ -16,7 +16,11 @@ const running = new Set();
 
 /** Passes SIGTERM and SIGHUP on to what is running and then goes the same way. Ctrl-C reaches it without us. */
 export function endWithChildren() {
-  for (const [signal, code] of [['SIGTERM', 143], ['SIGHUP', 129], ['SIGINT', 130]]) {
+  for (const [signal, code] of [
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+    ['SIGINT', 130],
+  ]) {
     process.once(signal, () => {
       for (const child of running) child.kill(signal);
       process.exit(code);

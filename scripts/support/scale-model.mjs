@@ -104,7 +104,7 @@ export function awakeIntervals(turns, sleepAfterSeconds) {
 
 /** Adds to each slot the share of it that the interval covers; what runs past midnight counts in the morning. */
 function cover(slots, from, to) {
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to;) {
     const end = Math.min(to, (Math.floor(at / SLOT) + 1) * SLOT);
     slots[Math.floor(at / SLOT) % slots.length] += (end - at) / SLOT;
     at = end;

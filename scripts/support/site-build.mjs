@@ -34,7 +34,10 @@ export async function ensureSite(say) {
     rmSync(making, { recursive: true, force: true });
     const env = projectEnv({ ASTRO_TELEMETRY_DISABLED: '1', NODE_ENV: 'production', NO_COLOR: '1' });
     for (const name of DEPLOYMENT_VARIABLES) delete env[name];
-    const { code, output } = await run(PROJECT_NODE, [inRoot('node_modules/astro/bin/astro.mjs'), 'build', '--outDir', making], { stdio: 'capture', env });
+    const { code, output } = await run(PROJECT_NODE, [inRoot('node_modules/astro/bin/astro.mjs'), 'build', '--outDir', making], {
+      stdio: 'capture',
+      env,
+    });
     if (code !== 0) {
       process.stderr.write(output);
       throw new SetupError('The site did not build; what Astro said is above.');

@@ -66,7 +66,10 @@ async function ownPackage(name, { typed = false } = {}) {
   return typed ? sum([await check([[TSC, '-p', path.join(dir, 'tsconfig.json')]]), tests]) : tests;
 }
 
-const docsChecks = () => filesUnder('scripts').filter((file) => /^scripts\/docs-[a-z-]*check[a-z-]*\.mjs$/.test(file)).sort();
+const docsChecks = () =>
+  filesUnder('scripts')
+    .filter((file) => /^scripts\/docs-[a-z-]*check[a-z-]*\.mjs$/.test(file))
+    .sort();
 const has = (folder, ending) => () => filesUnder(folder).some((file) => file.endsWith(ending) && !file.includes('node_modules'));
 
 /**
@@ -82,7 +85,13 @@ export const STAGES = [
   {
     name: 'typecheck',
     exists: () => true,
-    run: () => check([[ASTRO, 'sync'], ...['tsconfig.json', 'src/engine/tsconfig.json', 'tests/opencode/tsconfig.json', 'tests/agents-compat/tsconfig.json'].map((project) => [TSC, '-p', project])]),
+    run: () =>
+      check([
+        [ASTRO, 'sync'],
+        ...['tsconfig.json', 'src/engine/tsconfig.json', 'tests/opencode/tsconfig.json', 'tests/agents-compat/tsconfig.json'].map(
+          (project) => [TSC, '-p', project],
+        ),
+      ]),
   },
   { name: 'lint', exists: () => true, run: () => check([[ESLINT, '.', '--ignore-pattern', '.setup/']]) },
   { name: 'deps', exists: () => true, run: () => check([[inRoot('scripts/deps-status.mjs')]]) },
@@ -91,7 +100,11 @@ export const STAGES = [
     exists: has(`tests/${name}`, '.test.ts'),
     run: () => vitest(name, ['--project', name, `--maxWorkers=${WORKERS}`]),
   })),
-  { name: 'faults', exists: has('tests/faults', '.test.ts'), run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }) },
+  {
+    name: 'faults',
+    exists: has('tests/faults', '.test.ts'),
+    run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }),
+  },
   ...['opencode', 'rivetkit', 'package', 'lighthouse'].map((name) => ({
     name,
     exists: () => existsSync(inRoot('tests', name, 'vitest.config.ts')),

@@ -18,7 +18,9 @@ export function formatBridgeBanner(bridge: Bridge, options: BridgeOptions): stri
   ];
   if (options.allowMcp === true) lines.push('  --allow-mcp   clients may also have the agents start any program as an MCP server');
   if (!isLoopback(host)) {
-    lines.push(`  WARNING  ${host} is not loopback: other machines can reach this, and the connection is not encrypted. Put it behind a tunnel or a proxy with TLS.`);
+    lines.push(
+      `  WARNING  ${host} is not loopback: other machines can reach this, and the connection is not encrypted. Put it behind a tunnel or a proxy with TLS.`,
+    );
   }
   lines.push('  stop     Ctrl-C; the agents end with it');
   return lines.join('\n');

@@ -80,13 +80,24 @@ export function splitTarget(target: string): { readonly path: string; readonly q
 }
 
 /** Headers that decide something: coming twice, two readers could believe two different things. */
-const SINGLE = ['host', 'origin', 'authorization', 'upgrade', 'sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'content-length', 'transfer-encoding'];
+const SINGLE = [
+  'host',
+  'origin',
+  'authorization',
+  'upgrade',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-protocol',
+  'content-length',
+  'transfer-encoding',
+];
 
 /** The checks of any request's form; null when it is well-formed. */
 export function formProblem(facts: RequestFacts): Refusal | null {
   if (facts.httpVersion !== '1.1') return refuse(400, 'malformed_method', 'Only HTTP/1.1 is spoken here.');
   for (const name of SINGLE) {
-    if (typeof header(facts, name) === 'object' && header(facts, name) !== null) return refuse(400, 'malformed_headers', `The header ${name} came more than once.`);
+    if (typeof header(facts, name) === 'object' && header(facts, name) !== null)
+      return refuse(400, 'malformed_headers', `The header ${name} came more than once.`);
   }
   if (header(facts, 'host') === null) return refuse(400, 'malformed_headers', 'The header host is missing.');
   if (header(facts, 'transfer-encoding') !== null || (header(facts, 'content-length') ?? '0') !== '0') {
@@ -117,13 +128,17 @@ export function accessProblem(facts: RequestFacts, policy: AccessPolicy): Refusa
     // SECURITY: a browser that leaves Origin out (an image, a link) still says that it is one.
     const site = header(facts, 'sec-fetch-site');
     if (!policy.allowMissingOrigin || (site !== null && site !== 'none')) {
-      return refuse(403, 'origin_missing', 'The Origin is missing. Start the bridge with --allow-missing-origin for clients that are not browsers.');
+      return refuse(
+        403,
+        'origin_missing',
+        'The Origin is missing. Start the bridge with --allow-missing-origin for clients that are not browsers.',
+      );
     }
     return null;
   }
   // SECURITY: WebSocket upgrades bypass CORS; this line is what keeps other sites out.
   if (typeof origin !== 'string' || origin === 'null' || !policy.origins.includes(origin)) {
-    return refuse(403, 'origin_not_allowed', 'This Origin is not allowed. Start the bridge with --origin and the page\'s exact origin.');
+    return refuse(403, 'origin_not_allowed', "This Origin is not allowed. Start the bridge with --origin and the page's exact origin.");
   }
   return null;
 }

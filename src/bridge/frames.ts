@@ -35,7 +35,7 @@ function messagesOf(block: Buffer, reject: (line: Buffer) => void): number[] {
   const bounds: number[] = [];
   // Checking the whole block once is what the good case costs; only a bad block is checked line by line.
   const clean = isUtf8(block);
-  for (let start = 0; start < block.length; ) {
+  for (let start = 0; start < block.length;) {
     const found = clean ? scanMessage(block, start) : -1;
     if (found >= 0 && (block[found] === NEWLINE || found === block.length)) {
       bounds.push(start, found);

@@ -89,7 +89,8 @@ function refusal(message: Record<string, unknown>): FrameVerdict {
     id: message['id'],
     error: {
       code: -32602,
-      message: 'mcpServers with a command are not accepted over this bridge: they would start programs on its machine. Use http servers, or start the bridge with --allow-mcp.',
+      message:
+        'mcpServers with a command are not accepted over this bridge: they would start programs on its machine. Use http servers, or start the bridge with --allow-mcp.',
       data: { reason: 'mcp_command_not_allowed' },
     },
   });

@@ -49,15 +49,19 @@ export function checkOptions(options: BridgeOptions): { host: string; port: numb
   const names = Object.keys(options.agents);
   if (names.length === 0) throw invalid('The bridge has no agent to offer. Give it at least one: --agent NAME=COMMAND.');
   for (const name of names) {
-    if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/.test(name)) throw invalid(`'${name}' cannot name an agent: use 1 to 64 of A-Z a-z 0-9 . _ -, not starting with a dot.`);
+    if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/.test(name))
+      throw invalid(`'${name}' cannot name an agent: use 1 to 64 of A-Z a-z 0-9 . _ -, not starting with a dot.`);
   }
   const host = options.host ?? '127.0.0.1';
   if (!isLoopback(host) && options.allowRemote !== true) {
-    throw invalid(`Listening on ${host} would let other machines reach the agents here. If that is meant, allow it explicitly (--allow-remote, allowRemote: true).`);
+    throw invalid(
+      `Listening on ${host} would let other machines reach the agents here. If that is meant, allow it explicitly (--allow-remote, allowRemote: true).`,
+    );
   }
   const port = options.port ?? 0;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`${port} is not a port: use 0 to 65535.`);
-  if (options.token !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(options.token)) throw invalid('The token must be 43 base64url characters (256 bits).');
+  if (options.token !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(options.token))
+    throw invalid('The token must be 43 base64url characters (256 bits).');
   const cwd = path.resolve(options.cwd ?? '.');
   for (const [name, agent] of Object.entries(options.agents)) checkDirectory(name, path.resolve(agent.cwd ?? cwd));
   return { host, port, cwd, origins: (options.origins ?? []).map(checkOrigin) };
@@ -82,11 +86,18 @@ export function checkOrigin(text: string): string {
   try {
     url = new URL(text);
   } catch (error) {
-    throw new RehydrateError('invalid_argument', `'${text}' is not an origin: give scheme, host and port, as in https://example.org.`, {}, { cause: error });
+    throw new RehydrateError(
+      'invalid_argument',
+      `'${text}' is not an origin: give scheme, host and port, as in https://example.org.`,
+      {},
+      { cause: error },
+    );
   }
   // `null` is what sandboxed frames, files and redirects send: allowing it would allow anybody.
   if (url.origin === 'null' || text.includes('*') || (text !== url.origin && text !== `${url.origin}/`)) {
-    throw invalid(`'${text}' is not an exact origin${url.origin === 'null' ? '' : `: did you mean ${url.origin}?`} Wildcards and paths are not accepted.`);
+    throw invalid(
+      `'${text}' is not an exact origin${url.origin === 'null' ? '' : `: did you mean ${url.origin}?`} Wildcards and paths are not accepted.`,
+    );
   }
   return url.origin;
 }
@@ -101,7 +112,8 @@ export function hostNames(host: string, port: number, more: readonly string[] = 
   const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
   if (host === '0.0.0.0' || host === '::') {
     for (const name of ['localhost', '127.0.0.1', '[::1]']) bare.add(name);
-    for (const list of Object.values(networkInterfaces())) for (const { address } of list ?? []) if (!address.includes('%')) bare.add(bracketed(address));
+    for (const list of Object.values(networkInterfaces()))
+      for (const { address } of list ?? []) if (!address.includes('%')) bare.add(bracketed(address));
   } else {
     bare.add(bracketed(host));
     if (isLoopback(host)) bare.add('localhost');

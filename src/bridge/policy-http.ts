@@ -1,5 +1,15 @@
 /** The same for plain requests: which of the few endpoints may answer, and to whom. */
-import { type AccessPolicy, accessProblem, formProblem, header, refuse, type Refusal, type RequestFacts, sameToken, splitTarget } from './facts.ts';
+import {
+  type AccessPolicy,
+  accessProblem,
+  formProblem,
+  header,
+  refuse,
+  type Refusal,
+  type RequestFacts,
+  sameToken,
+  splitTarget,
+} from './facts.ts';
 
 export type HttpDecision =
   | { readonly ok: true; readonly action: 'preflight'; readonly headers: Readonly<Record<string, string>> }
@@ -16,7 +26,8 @@ export function authorizeHttp(request: RequestFacts, policy: AccessPolicy): Http
   const authorization = header(request, 'authorization');
   if (typeof authorization !== 'string') return refuse(401, 'token_missing', 'The header Authorization: Bearer TOKEN is missing.');
   const given = /^Bearer ([A-Za-z0-9_-]+)$/i.exec(authorization)?.[1];
-  if (given === undefined || !sameToken(given, policy.token)) return refuse(401, 'token_wrong', 'The token is not the one this bridge was started with.');
+  if (given === undefined || !sameToken(given, policy.token))
+    return refuse(401, 'token_wrong', 'The token is not the one this bridge was started with.');
   const { path, query } = splitTarget(request.target);
   if (path === '/agents') return request.method === 'GET' ? { ok: true, action: 'agents' } : wrongMethod('GET');
   const [, id, tail] = /^\/connections\/([A-Za-z0-9_-]{22,43})(\/diagnostics)?$/.exec(path) ?? [];
@@ -45,7 +56,8 @@ function preflight(request: RequestFacts): HttpDecision {
   };
   // Browsers that guard loopback and private addresses ask for this as well (Private Network Access, later Local Network Access).
   for (const kind of ['private', 'local']) {
-    if (header(request, `access-control-request-${kind}-network`) === 'true') headers[`Access-Control-Allow-${kind === 'private' ? 'Private' : 'Local'}-Network`] = 'true';
+    if (header(request, `access-control-request-${kind}-network`) === 'true')
+      headers[`Access-Control-Allow-${kind === 'private' ? 'Private' : 'Local'}-Network`] = 'true';
   }
   return { ok: true, action: 'preflight', headers };
 }

@@ -49,7 +49,8 @@ export function authorizeUpgrade(request: RequestFacts, policy: UpgradePolicy): 
   }
   if (offer.tokens.length === 0) return refuse(401, 'token_missing', 'The subprotocol bearer.TOKEN is missing.');
   if (offer.tokens.length > 1) return refuse(401, 'token_repeated', 'More than one token was offered.');
-  if (!sameToken(offer.tokens[0]!, policy.token)) return refuse(401, 'token_wrong', 'The token is not the one this bridge was started with.');
+  if (!sameToken(offer.tokens[0]!, policy.token))
+    return refuse(401, 'token_wrong', 'The token is not the one this bridge was started with.');
   const agent = /^\/agents\/([^/]+)$/.exec(request.target)?.[1];
   if (agent === undefined || !policy.agents.includes(agent)) {
     return refuse(404, 'agent_unknown', 'There is no such agent here. GET /agents lists them.');
@@ -58,7 +59,11 @@ export function authorizeUpgrade(request: RequestFacts, policy: UpgradePolicy): 
     return refuse(409, 'connection_taken', 'A connection of this name is open or ended just now. Choose a new name.');
   }
   if (policy.load.recentUpgrades >= policy.upgradesPerSecond) {
-    return refuse(429, 'upgradesPerSecond', `More than ${policy.upgradesPerSecond} upgrades in one second (upgradesPerSecond). Wait a second.`);
+    return refuse(
+      429,
+      'upgradesPerSecond',
+      `More than ${policy.upgradesPerSecond} upgrades in one second (upgradesPerSecond). Wait a second.`,
+    );
   }
   if (policy.load.closing) return refuse(503, 'closing', 'The bridge is shutting down.');
   if (policy.load.connections >= policy.connections) {
@@ -98,7 +103,11 @@ function readOffer(request: RequestFacts): Offer {
 function upgradeFormProblem(request: RequestFacts, offer: Offer): Refusal | null {
   if (request.method !== 'GET') return refuse(400, 'malformed_method', 'A WebSocket is asked for with GET.');
   if (!offer.valid || (offer.present && !offer.speaksAcp)) {
-    return refuse(400, 'malformed_subprotocols', `Offer the subprotocols ${SUBPROTOCOL} and bearer.TOKEN, and conn.ID (22 to 43 base64url characters) at most once.`);
+    return refuse(
+      400,
+      'malformed_subprotocols',
+      `Offer the subprotocols ${SUBPROTOCOL} and bearer.TOKEN, and conn.ID (22 to 43 base64url characters) at most once.`,
+    );
   }
   if (header(request, 'upgrade') === null) return null;
   const key = header(request, 'sec-websocket-key');

@@ -74,7 +74,12 @@ export class Registry {
     });
     void connection.done.then(async () => {
       this.#open.delete(connection.id);
-      this.remember({ connection: connection.id, agent: connection.agent, exit: await connection.exited, stderr: connection.diagnostics() });
+      this.remember({
+        connection: connection.id,
+        agent: connection.agent,
+        exit: await connection.exited,
+        stderr: connection.diagnostics(),
+      });
     });
   }
 

@@ -191,7 +191,12 @@ class RunningBridge {
       const message = error instanceof Error ? error.message : String(error);
       const exit = { kind: 'not_started', code: null, signal: null, message } as const;
       this.#registry.remember({ connection: id, agent, exit, stderr: '' });
-      this.#options.log?.({ event: 'closed', connection: id, agent, exit: `could not start (${RehydrateError.is(error) ? error.code : message})` });
+      this.#options.log?.({
+        event: 'closed',
+        connection: id,
+        agent,
+        exit: `could not start (${RehydrateError.is(error) ? error.code : message})`,
+      });
       this.#sockets.handleUpgrade(request, socket, head, (websocket) => {
         const frame = closeFrame({ kind: 'exit', exit }, id);
         websocket.on('error', () => undefined);
@@ -228,13 +233,23 @@ class RunningBridge {
     const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void => {
       const text = JSON.stringify(body);
       const length = String(Buffer.byteLength(text));
-      response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': length, 'Cache-Control': 'no-store', ...cors, ...headers });
+      response.writeHead(status, {
+        'Content-Type': 'application/json',
+        'Content-Length': length,
+        'Cache-Control': 'no-store',
+        ...cors,
+        ...headers,
+      });
       response.end(text);
     };
     const isAgent = facts.method !== 'OPTIONS' && facts.target.startsWith('/agents/');
     const decision = isAgent ? authorizeUpgrade(facts, this.#policy()) : authorizeHttp(facts, this.#access);
     // Without an upgrade event there is no upgrade, whatever the headers say.
-    const refused: Refusal | null = !decision.ok ? decision : isAgent ? { ok: false, status: 426, reason: 'upgrade_required', message: 'An agent is reached with a WebSocket.' } : null;
+    const refused: Refusal | null = !decision.ok
+      ? decision
+      : isAgent
+        ? { ok: false, status: 426, reason: 'upgrade_required', message: 'An agent is reached with a WebSocket.' }
+        : null;
     if (refused !== null) {
       this.#refused(refused);
       json(refused.status, { error: refused.reason, message: refused.message }, refused.status === 426 ? UPGRADE_HEADERS : {});
@@ -247,7 +262,10 @@ class RunningBridge {
         response.end();
         return;
       case 'agents':
-        json(200, Object.entries(this.#options.agents).map(([name, agent]) => ({ name, cwd: agent.cwd ?? this.#access.cwd })));
+        json(
+          200,
+          Object.entries(this.#options.agents).map(([name, agent]) => ({ name, cwd: agent.cwd ?? this.#access.cwd })),
+        );
         return;
       case 'diagnostics': {
         const report = this.#registry.report(decision.connection);
@@ -280,7 +298,8 @@ const UPGRADE_HEADERS = { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' };
 
 function factsOf(request: IncomingMessage, earlyBytes: number): RequestFacts {
   const headers: [string, string][] = [];
-  for (let index = 0; index < request.rawHeaders.length; index += 2) headers.push([request.rawHeaders[index]!, request.rawHeaders[index + 1]!]);
+  for (let index = 0; index < request.rawHeaders.length; index += 2)
+    headers.push([request.rawHeaders[index]!, request.rawHeaders[index + 1]!]);
   return { method: request.method ?? '', httpVersion: request.httpVersion, target: request.url ?? '', headers, earlyBytes };
 }
 

@@ -21,7 +21,11 @@ export function asked({ toolCall, options }: PermissionRequested): Asked {
     title: oneLine(titleOf(toolCall), 100) || 'something',
     options: options.map((option) => {
       const { name, kind } = fieldsOf(option);
-      return { optionId: option.optionId, name: oneLine(stringOf(name), 80) || oneLine(option.optionId, 80), means: meaning(stringOf(kind)) };
+      return {
+        optionId: option.optionId,
+        name: oneLine(stringOf(name), 80) || oneLine(option.optionId, 80),
+        means: meaning(stringOf(kind)),
+      };
     }),
   };
 }

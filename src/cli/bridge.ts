@@ -29,7 +29,12 @@ async function start(options: BridgeOptions) {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL' && code !== 'ENOTFOUND') throw error;
-    throw new RehydrateError('invalid_argument', `The bridge cannot listen on ${options.host ?? '127.0.0.1'} port ${options.port ?? 0}: ${(error as Error).message}. Choose another --host or --port.`, { code }, { cause: error });
+    throw new RehydrateError(
+      'invalid_argument',
+      `The bridge cannot listen on ${options.host ?? '127.0.0.1'} port ${options.port ?? 0}: ${(error as Error).message}. Choose another --host or --port.`,
+      { code },
+      { cause: error },
+    );
   }
 }
 

@@ -36,7 +36,9 @@ export function chatCommand(line: string): ChatCommand {
       return rest.length === 1 ? { do: 'mode', modeId: argument } : { do: 'wrong', message: 'Say which mode: /mode ID' };
     case '/set': {
       const equals = argument.indexOf('=');
-      return equals < 1 ? { do: 'wrong', message: 'Say what to set: /set KEY=VALUE' } : { do: 'set', key: argument.slice(0, equals).trim(), value: argument.slice(equals + 1).trim() };
+      return equals < 1
+        ? { do: 'wrong', message: 'Say what to set: /set KEY=VALUE' }
+        : { do: 'set', key: argument.slice(0, equals).trim(), value: argument.slice(equals + 1).trim() };
     }
     default:
       return { do: 'prompt', text: line };

@@ -54,7 +54,10 @@ export const chat: Command = async ({ call, output, signals }) => {
     const { session, before } = await readySession(host, wishes, output, abort.signal);
     await applySettings(host, wishes);
     const colours = styles(process.env, output.tty);
-    terminal = openTerminal({ input: process.stdin, output: process.stdout }, { history: await earlierPrompts(host, session), interrupt, prompt: colours.prompt('› ') });
+    terminal = openTerminal(
+      { input: process.stdin, output: process.stdout },
+      { history: await earlierPrompts(host, session), interrupt, prompt: colours.prompt('› ') },
+    );
     const ask = terminal;
     const printer = turnPrinter(output, false);
     const asker: PermissionAsker = permissionAsker(call, host, sessionId, output, (question, signal) => ask.question(question, signal));
@@ -100,7 +103,14 @@ export const chat: Command = async ({ call, output, signals }) => {
   }
 };
 
-async function oneLineOfChat(host: Host, sessionId: string, line: string, policy: ResumePolicy | undefined, output: Output, dim: (text: string) => string): Promise<'quit' | 'on'> {
+async function oneLineOfChat(
+  host: Host,
+  sessionId: string,
+  line: string,
+  policy: ResumePolicy | undefined,
+  output: Output,
+  dim: (text: string) => string,
+): Promise<'quit' | 'on'> {
   const command = chatCommand(line);
   switch (command.do) {
     case 'quit':

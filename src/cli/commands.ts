@@ -52,15 +52,47 @@ const SESSION_OPTIONS: readonly OptionSpec[] = [
   DB,
   { name: 'session', value: 'ID', description: 'The session. Default: main.' },
   { name: 'cwd', value: 'DIR', description: 'Where a new session works. Default: here. A session keeps its directory.' },
-  { name: 'policy', value: 'POLICY', choices: ['auto', 'strict', 'transcript'], description: 'How the session may come back: auto (default) tries the agent’s own ways first, strict allows nothing else, transcript skips them.' },
-  { name: 'preamble', value: 'MODE', choices: ['resource', 'inline', 'file'], description: 'How a transcript travels. Default: resource where the agent takes it, else inline.' },
-  { name: 'env', value: 'NAME', many: true, description: 'An environment variable that must be set. Its value is never stored and is redacted.' },
-  { name: 'permission', value: 'RULE', choices: ['ask', 'allow', 'reject'], description: 'What agents are answered that ask for permission. Default: ask; without a terminal to ask on, that rejects and says so.' },
+  {
+    name: 'policy',
+    value: 'POLICY',
+    choices: ['auto', 'strict', 'transcript'],
+    description:
+      'How the session may come back: auto (default) tries the agent’s own ways first, strict allows nothing else, transcript skips them.',
+  },
+  {
+    name: 'preamble',
+    value: 'MODE',
+    choices: ['resource', 'inline', 'file'],
+    description: 'How a transcript travels. Default: resource where the agent takes it, else inline.',
+  },
+  {
+    name: 'env',
+    value: 'NAME',
+    many: true,
+    description: 'An environment variable that must be set. Its value is never stored and is redacted.',
+  },
+  {
+    name: 'permission',
+    value: 'RULE',
+    choices: ['ask', 'allow', 'reject'],
+    description: 'What agents are answered that ask for permission. Default: ask; without a terminal to ask on, that rejects and says so.',
+  },
   { name: 'auth', value: 'METHOD', description: 'Sign in with this method of the agent first.' },
   { name: 'mode', value: 'ID', description: 'Set the session’s mode first.' },
   { name: 'set', value: 'KEY=VALUE', many: true, description: 'Set a configuration option of the session first.' },
-  { name: 'timeout', value: 'SECONDS', atLeast: 1, atMost: 86_400, description: 'How long the agent may take to start, and to open a session. Default: 60; at most 86400, a day.' },
-  { name: 'mcp', value: 'FILE', description: 'MCP servers for a new session: a JSON array as in ACP, or {"mcpServers": {…}}. Secret values are never stored: give the file again on each call.' },
+  {
+    name: 'timeout',
+    value: 'SECONDS',
+    atLeast: 1,
+    atMost: 86_400,
+    description: 'How long the agent may take to start, and to open a session. Default: 60; at most 86400, a day.',
+  },
+  {
+    name: 'mcp',
+    value: 'FILE',
+    description:
+      'MCP servers for a new session: a JSON array as in ACP, or {"mcpServers": {…}}. Secret values are never stored: give the file again on each call.',
+  },
 ];
 
 const JSON_LINES: OptionSpec = { name: 'json', description: 'One JSON object a line on stdout.' };
@@ -73,7 +105,11 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     agent: true,
     options: [
       ...SESSION_OPTIONS,
-      { name: 'idempotency-key', value: 'KEY', description: 'Makes the call safe to repeat: the same key and text give the stored result and send nothing.' },
+      {
+        name: 'idempotency-key',
+        value: 'KEY',
+        description: 'Makes the call safe to repeat: the same key and text give the stored result and send nothing.',
+      },
       JSON_LINES,
     ],
     notes: [
@@ -89,7 +125,13 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     options: SESSION_OPTIONS,
     notes: ['Ctrl-C cancels the turn, not the program. Ctrl-D or /quit leaves. /help lists the commands.'],
   },
-  sessions: { name: 'sessions', summary: 'The sessions of a database, the last used first.', words: [], agent: false, options: [DB, JSON_LINES] },
+  sessions: {
+    name: 'sessions',
+    summary: 'The sessions of a database, the last used first.',
+    words: [],
+    agent: false,
+    options: [DB, JSON_LINES],
+  },
   history: {
     name: 'history',
     summary: 'The events of a session.',
@@ -122,7 +164,12 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     words: [],
     agent: false,
     options: [
-      { name: 'agent', value: 'NAME=COMMAND', many: true, description: 'An agent to offer. COMMAND is split as a shell splits words; no shell runs.' },
+      {
+        name: 'agent',
+        value: 'NAME=COMMAND',
+        many: true,
+        description: 'An agent to offer. COMMAND is split as a shell splits words; no shell runs.',
+      },
       { name: 'host', value: 'HOST', description: 'The address to listen on. Default: 127.0.0.1.' },
       { name: 'port', value: 'N', atLeast: 0, description: 'The port. Default: a free one.' },
       { name: 'cwd', value: 'DIR', description: 'Where the agents run. Default: here.' },
@@ -140,7 +187,13 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     agent: true,
     options: [
       { name: 'json', description: 'The report as JSON.' },
-      { name: 'timeout', value: 'SECONDS', atLeast: 1, atMost: 3_600, description: 'How long one answer of the agent may take. Default: 60; at most 3600, an hour.' },
+      {
+        name: 'timeout',
+        value: 'SECONDS',
+        atLeast: 1,
+        atMost: 3_600,
+        description: 'How long one answer of the agent may take. Default: 60; at most 3600, an hour.',
+      },
       { name: 'no-prompt', description: 'Prompt no model.' },
     ],
   },

@@ -53,7 +53,8 @@ function makeDirectory(directory: string, file: string): void {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
     // Another process may have made it meanwhile.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw explain(new SqlError('io', (error as Error).message, { cause: error }), file);
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw explain(new SqlError('io', (error as Error).message, { cause: error }), file);
   }
 }
 

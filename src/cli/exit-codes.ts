@@ -3,7 +3,17 @@ import { RehydrateError } from '../engine/errors.ts';
 import type { ErrorCode } from '../engine/errors.ts';
 import { UsageError } from './parse.ts';
 
-export const EXIT = { ok: 0, error: 1, usage: 2, notResumable: 3, busy: 4, unknown: 5, hangup: 129, cancelled: 130, terminated: 143 } as const;
+export const EXIT = {
+  ok: 0,
+  error: 1,
+  usage: 2,
+  notResumable: 3,
+  busy: 4,
+  unknown: 5,
+  hangup: 129,
+  cancelled: 130,
+  terminated: 143,
+} as const;
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
   invalid_argument: EXIT.usage,

@@ -7,9 +7,18 @@ const WIDTH = 100;
 /** The line that shows how a command is called. */
 export function usageLine(name: CommandName): string {
   const spec = COMMANDS[name];
-  const required = spec.options.filter((option) => option.many && option.name === 'agent').map((option) => `--${option.name} ${option.value}…`);
+  const required = spec.options
+    .filter((option) => option.many && option.name === 'agent')
+    .map((option) => `--${option.name} ${option.value}…`);
   const words = spec.words.map((word) => (word.name === 'TEXT' ? 'TEXT|-' : word.name));
-  return ['rehydrate', name, ...(spec.options.length > required.length ? ['[options]'] : []), ...required, ...words, ...(spec.agent ? ['-- AGENT [ARG…]'] : [])].join(' ');
+  return [
+    'rehydrate',
+    name,
+    ...(spec.options.length > required.length ? ['[options]'] : []),
+    ...required,
+    ...words,
+    ...(spec.agent ? ['-- AGENT [ARG…]'] : []),
+  ].join(' ');
 }
 
 export function overview(): string {

@@ -60,7 +60,11 @@ export async function run(argv: readonly string[], output: Output, signals: Sign
       }
     }
   } catch (error) {
-    tell(error, output, call ? has(call, 'json') : argv.includes('--json') && !(argv.includes('--') && argv.indexOf('--json') > argv.indexOf('--')));
+    tell(
+      error,
+      output,
+      call ? has(call, 'json') : argv.includes('--json') && !(argv.includes('--') && argv.indexOf('--json') > argv.indexOf('--')),
+    );
     return exitCodeOf(error);
   }
 }
@@ -70,7 +74,11 @@ export function tell(error: unknown, output: Output, json: boolean): void {
   if (json) output.json(errorLine(error));
   if (error instanceof UsageError) {
     output.note(`rehydrate: ${error.message}`);
-    output.note(error.command === null ? 'Run “rehydrate --help” for the commands.' : `Usage: ${usageLine(error.command)}\nRun “rehydrate help ${error.command}” for the options.`);
+    output.note(
+      error.command === null
+        ? 'Run “rehydrate --help” for the commands.'
+        : `Usage: ${usageLine(error.command)}\nRun “rehydrate help ${error.command}” for the options.`,
+    );
   } else if (RehydrateError.is(error)) {
     output.note(`rehydrate: ${error.code}: ${error.message}`);
   } else {

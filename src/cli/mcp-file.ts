@@ -29,7 +29,13 @@ function acpServer(entry: unknown, where: string, file: string): McpServer {
   const { name } = entry;
   if (typeof entry['command'] === 'string') {
     const { headers: _headers, ...rest } = entry;
-    return { ...rest, name, command: entry['command'], args: strings(entry['args'] ?? [], `${name}: args`, file), env: pairs(entry['env'] ?? [], `${name}: env`, file) };
+    return {
+      ...rest,
+      name,
+      command: entry['command'],
+      args: strings(entry['args'] ?? [], `${name}: args`, file),
+      env: pairs(entry['env'] ?? [], `${name}: env`, file),
+    };
   }
   if (typeof entry['url'] === 'string' && (entry['type'] === 'http' || entry['type'] === 'sse')) {
     const { env: _env, ...rest } = entry;
@@ -41,7 +47,12 @@ function acpServer(entry: unknown, where: string, file: string): McpServer {
 function settingsServer(name: string, entry: unknown, file: string): McpServer {
   if (!isRecord(entry)) throw invalid(file, `${name} is no object`);
   if (typeof entry['command'] === 'string') {
-    return { name, command: entry['command'], args: strings(entry['args'] ?? [], `${name}: args`, file), env: pairs(entry['env'] ?? {}, `${name}: env`, file) };
+    return {
+      name,
+      command: entry['command'],
+      args: strings(entry['args'] ?? [], `${name}: args`, file),
+      env: pairs(entry['env'] ?? {}, `${name}: env`, file),
+    };
   }
   if (typeof entry['url'] === 'string') {
     const type = entry['type'] === 'sse' ? 'sse' : 'http';
@@ -60,7 +71,8 @@ function pairs(value: unknown, where: string, file: string): { name: string; val
 }
 
 function strings(value: unknown, where: string, file: string): string[] {
-  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) throw invalid(file, `${where} must be an array of strings`);
+  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string'))
+    throw invalid(file, `${where} must be an array of strings`);
   return value as string[];
 }
 
@@ -69,5 +81,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function invalid(file: string, why: string): RehydrateError {
-  return new RehydrateError('invalid_argument', `The MCP file ${file} cannot be used: ${why}. Correct it, or leave --mcp away.`, { file, reason: why });
+  return new RehydrateError('invalid_argument', `The MCP file ${file} cannot be used: ${why}. Correct it, or leave --mcp away.`, {
+    file,
+    reason: why,
+  });
 }

@@ -41,7 +41,11 @@ export function wishesOf(call: Call, environment: NodeJS.ProcessEnv = process.en
   const names = many(call, 'env');
   const missing = names.filter((name) => environment[name] === undefined);
   if (missing.length > 0) {
-    throw new RehydrateError('secret_missing', `${missing.join(', ')} must be set in the environment (--env). No agent was started; set ${missing.length === 1 ? 'it' : 'them'} and try again.`, { missing });
+    throw new RehydrateError(
+      'secret_missing',
+      `${missing.join(', ')} must be set in the environment (--env). No agent was started; set ${missing.length === 1 ? 'it' : 'them'} and try again.`,
+      { missing },
+    );
   }
   const cwd = one(call, 'cwd');
   const mcp = one(call, 'mcp');
@@ -89,10 +93,19 @@ export async function openHost(call: Call, permission: 'ask' | 'allow' | 'reject
 /** A host that only reads, or deletes: it has no agents. Its transcripts are redacted as far as the environment has the secrets. */
 export async function openReader(file: string): Promise<OpenHost> {
   const database = await openDatabase(file);
-  return openOn(database, file, async () => undefined, { agents: {}, preamble: { files: preambleFiles({ scope: file }) }, secrets: sessionSecrets([]) });
+  return openOn(database, file, async () => undefined, {
+    agents: {},
+    preamble: { files: preambleFiles({ scope: file }) },
+    secrets: sessionSecrets([]),
+  });
 }
 
-async function openOn(database: SqlDatabase, file: string, killAgents: () => Promise<void>, options: Omit<Parameters<typeof createHost>[0], 'database'>): Promise<OpenHost> {
+async function openOn(
+  database: SqlDatabase,
+  file: string,
+  killAgents: () => Promise<void>,
+  options: Omit<Parameters<typeof createHost>[0], 'database'>,
+): Promise<OpenHost> {
   try {
     const host = await createHost({ database, ...options });
     return {

@@ -47,7 +47,11 @@ export function createOutput({ stdout, stderr }: OutputStreams): Output {
     gone = true;
     if (known || READER_LEFT.includes(error.code)) return;
     lost = true;
-    put(stderr, `rehydrate: stdout cannot be written: ${error.message}. The call goes on without it; what happens in a session is in its record (rehydrate history).\n`, () => undefined);
+    put(
+      stderr,
+      `rehydrate: stdout cannot be written: ${error.message}. The call goes on without it; what happens in a session is in its record (rehydrate history).\n`,
+      () => undefined,
+    );
   };
   stdout.on('error', broken);
   stderr.on('error', () => undefined); // nobody is left to tell

@@ -81,7 +81,15 @@ function readOwn(own: readonly string[], spec: CommandSpec): { words: string[]; 
     const equals = arg.indexOf('=');
     const name = arg.slice(2, equals < 0 ? undefined : equals);
     const option = spec.options.find((candidate) => candidate.name === name);
-    if (!option) throw new UsageError(`“${spec.name}” has no option --${name}.${didYouMean(name, spec.options.map((candidate) => candidate.name), '--')}${meantAsWord(arg, spec)}`, spec.name);
+    if (!option)
+      throw new UsageError(
+        `“${spec.name}” has no option --${name}.${didYouMean(
+          name,
+          spec.options.map((candidate) => candidate.name),
+          '--',
+        )}${meantAsWord(arg, spec)}`,
+        spec.name,
+      );
     const inline = equals < 0 ? undefined : arg.slice(equals + 1);
     const values = given.get(name);
     if (values && !option.many) throw new UsageError(`--${name} was given twice; give it once.`, spec.name);
@@ -99,14 +107,23 @@ function readOwn(own: readonly string[], spec: CommandSpec): { words: string[]; 
 function checkValue(option: OptionSpec, placeholder: string, value: string | undefined, inline: boolean, spec: CommandSpec): string {
   const form = `--${option.name} ${placeholder}`;
   if (value === undefined) throw new UsageError(`--${option.name} needs a value: ${form}.`, spec.name);
-  if (!inline && value.startsWith('--')) throw new UsageError(`--${option.name} needs a value, and ${value} looks like an option; write --${option.name}=${value} if it is meant.`, spec.name);
+  if (!inline && value.startsWith('--'))
+    throw new UsageError(
+      `--${option.name} needs a value, and ${value} looks like an option; write --${option.name}=${value} if it is meant.`,
+      spec.name,
+    );
   if (value === '') throw new UsageError(`--${option.name} must not be empty: ${form}.`, spec.name);
-  if (option.choices && !option.choices.includes(value)) throw new UsageError(`--${option.name} is one of ${option.choices.join(', ')}, not “${value}”.`, spec.name);
+  if (option.choices && !option.choices.includes(value))
+    throw new UsageError(`--${option.name} is one of ${option.choices.join(', ')}, not “${value}”.`, spec.name);
   const { atLeast, atMost = Infinity } = option;
   if (atLeast !== undefined && (!/^\d{1,15}$/.test(value) || Number(value) < atLeast || Number(value) > atMost)) {
-    throw new UsageError(`--${option.name} is a whole number of at least ${atLeast}${atMost === Infinity ? '' : ` and at most ${atMost}`}, not “${value}”.`, spec.name);
+    throw new UsageError(
+      `--${option.name} is a whole number of at least ${atLeast}${atMost === Infinity ? '' : ` and at most ${atMost}`}, not “${value}”.`,
+      spec.name,
+    );
   }
-  if (placeholder.includes('=') && value.indexOf('=') < 1) throw new UsageError(`--${option.name} has the form ${placeholder}, which “${value}” has not.`, spec.name);
+  if (placeholder.includes('=') && value.indexOf('=') < 1)
+    throw new UsageError(`--${option.name} has the form ${placeholder}, which “${value}” has not.`, spec.name);
   return value;
 }
 
@@ -135,7 +152,8 @@ function checkAgent(agent: readonly string[] | null, spec: CommandSpec): readonl
     if (agent !== null && agent.length > 0) throw new UsageError(`“${spec.name}” starts no agent; leave away what follows --.`, spec.name);
     return [];
   }
-  if (agent === null || agent.length === 0 || agent[0] === '') throw new UsageError(`“${spec.name}” needs an agent’s command after --, as in: -- my-agent --acp`, spec.name);
+  if (agent === null || agent.length === 0 || agent[0] === '')
+    throw new UsageError(`“${spec.name}” needs an agent’s command after --, as in: -- my-agent --acp`, spec.name);
   return agent;
 }
 

@@ -32,12 +32,21 @@ export const REFUSED = '';
 export type Question = (question: string, signal: AbortSignal) => Promise<string>;
 
 /** Asks on the terminal, one question after the other, and says what was decided without asking. */
-export function permissionAsker(call: Call, host: Host, sessionId: string, output: Output, question: Question = askOnStderr): PermissionAsker {
+export function permissionAsker(
+  call: Call,
+  host: Host,
+  sessionId: string,
+  output: Output,
+  question: Question = askOnStderr,
+): PermissionAsker {
   /** Questions without an answer. */
   const open = new Map<string, { readonly request: Asked; readonly abort: AbortController }>();
   let queue = Promise.resolve();
   const rule = permissionRule(call);
-  const why = rule === 'reject' && one(call, 'permission') !== 'reject' ? ' (there is no terminal to ask on; --permission allow or reject decides)' : '';
+  const why =
+    rule === 'reject' && one(call, 'permission') !== 'reject'
+      ? ' (there is no terminal to ask on; --permission allow or reject decides)'
+      : '';
   return {
     event(event) {
       if (event.kind === 'permission_requested') {
@@ -51,7 +60,8 @@ export function permissionAsker(call: Call, host: Host, sessionId: string, outpu
         open.delete(event.payload.requestId);
         known?.abort.abort();
         // Not before: a rule finds no answer among odd options, and a turn may end first.
-        if (known && rule !== 'ask') output.note(`permission for “${known.request.title}”: ${answerWords(known.request, event.payload, rule)}${why}`);
+        if (known && rule !== 'ask')
+          output.note(`permission for “${known.request.title}”: ${answerWords(known.request, event.payload, rule)}${why}`);
       }
     },
     stop() {
@@ -60,7 +70,15 @@ export function permissionAsker(call: Call, host: Host, sessionId: string, outpu
   };
 }
 
-async function ask(host: Host, sessionId: string, requestId: string, request: Asked, signal: AbortSignal, output: Output, question: Question): Promise<void> {
+async function ask(
+  host: Host,
+  sessionId: string,
+  requestId: string,
+  request: Asked,
+  signal: AbortSignal,
+  output: Output,
+  question: Question,
+): Promise<void> {
   if (signal.aborted) return;
   const { title, options } = request;
   const choices = options.length === 0 ? '' : options.length === 1 ? '1, or ' : `1-${options.length}, or `;

@@ -85,7 +85,11 @@ async function oneTurn({ call, output, open, wishes, content, interrupts, progre
     await following.caughtUp();
     if (result.repeated) await repeatReply(open, sessionId, result, output, json);
     printer.result(result);
-    return endedBy(interrupts.ending) ? SIGNAL_EXITS[endedBy(interrupts.ending) ?? 'SIGINT'] : result.stopReason === 'cancelled' ? EXIT.cancelled : EXIT.ok;
+    return endedBy(interrupts.ending)
+      ? SIGNAL_EXITS[endedBy(interrupts.ending) ?? 'SIGINT']
+      : result.stopReason === 'cancelled'
+        ? EXIT.cancelled
+        : EXIT.ok;
   } catch (error) {
     // What was stored of the turn is shown before what went wrong with it.
     await following.caughtUp();
@@ -101,7 +105,7 @@ async function oneTurn({ call, output, open, wishes, content, interrupts, progre
 async function repeatReply(open: OpenHost, sessionId: string, result: PromptResult, output: Output, json: boolean): Promise<void> {
   output.note('this key was used before: the stored result, nothing was sent');
   if (json) return;
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const events = await open.host.history(sessionId, { after, limit: PAGE });
     await output.room();
     for (const event of events) {
@@ -148,7 +152,11 @@ async function promptText(call: Call): Promise<string> {
   const [word = ''] = call.words;
   const content = word === '-' ? await readAll(process.stdin) : word;
   if (content.trim() === '') {
-    throw new RehydrateError('invalid_argument', `The prompt is empty${word === '-' ? ' (read from stdin)' : ''}. Write what the agent should do.`, { argument: 'TEXT' });
+    throw new RehydrateError(
+      'invalid_argument',
+      `The prompt is empty${word === '-' ? ' (read from stdin)' : ''}. Write what the agent should do.`,
+      { argument: 'TEXT' },
+    );
   }
   return content;
 }

@@ -58,7 +58,11 @@ export const transcript: Command = async ({ call, output }) =>
     // An empty answer says nothing of why it is empty.
     if (text === '') {
       const { latestSeq } = await host.get(sessionId);
-      output.note(latestSeq === 0 ? `Session ${sessionId} has no events yet.` : `Nothing of session ${sessionId} fits into ${budget} bytes: ask for more with --budget.`);
+      output.note(
+        latestSeq === 0
+          ? `Session ${sessionId} has no events yet.`
+          : `Nothing of session ${sessionId} fits into ${budget} bytes: ask for more with --budget.`,
+      );
     }
     output.text(text);
     output.freshLine();
@@ -70,11 +74,18 @@ export const remove: Command = async ({ call, output }) =>
     output.note(`Session ${sessionId} and its record are gone.`);
   });
 
-async function onSession({ call }: Pick<Context, 'call' | 'output'>, work: (open: OpenHost, sessionId: string) => Promise<void>): Promise<number> {
+async function onSession(
+  { call }: Pick<Context, 'call' | 'output'>,
+  work: (open: OpenHost, sessionId: string) => Promise<void>,
+): Promise<number> {
   const file = databasePath(call);
   const [sessionId = ''] = call.words;
   if (!databaseExists(file)) {
-    throw new RehydrateError('session_not_found', `There is no session "${sessionId}": the database ${file} does not exist. Check --db and $REHYDRATE_DB.`, { sessionId, file });
+    throw new RehydrateError(
+      'session_not_found',
+      `There is no session "${sessionId}": the database ${file} does not exist. Check --db and $REHYDRATE_DB.`,
+      { sessionId, file },
+    );
   }
   return reading(file, (open) => work(open, sessionId));
 }
@@ -93,5 +104,13 @@ async function reading(file: string, work: (open: OpenHost) => Promise<void>): P
 
 function sessionLine(session: SessionInfo): string {
   const used = new Date(session.updatedAt).toISOString().replace('T', ' ').slice(0, 19);
-  return [session.sessionId.padEnd(20), session.state.padEnd(9), used, `${session.latestSeq} events`.padStart(12), session.agent.padEnd(16), oneLine(session.title ?? '', 50), session.cwd].join('  ');
+  return [
+    session.sessionId.padEnd(20),
+    session.state.padEnd(9),
+    used,
+    `${session.latestSeq} events`.padStart(12),
+    session.agent.padEnd(16),
+    oneLine(session.title ?? '', 50),
+    session.cwd,
+  ].join('  ');
 }

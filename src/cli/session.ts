@@ -31,7 +31,14 @@ export async function readySession(host: Host, wishes: SessionWishes, output: Ou
   if (present) return asItIs(present, wishes, output);
   const { env, mcpServers } = wishes;
   try {
-    const session = await host.create({ agent, sessionId, cwd: wishes.cwd ?? process.cwd(), env, ...(mcpServers ? { mcpServers } : {}), signal });
+    const session = await host.create({
+      agent,
+      sessionId,
+      cwd: wishes.cwd ?? process.cwd(),
+      env,
+      ...(mcpServers ? { mcpServers } : {}),
+      signal,
+    });
     return { session, before: 0 };
   } catch (error) {
     // Another call made it since we looked: from here on it is a session like any other.
@@ -49,19 +56,27 @@ function asItIs(session: SessionInfo, wishes: SessionWishes, output: Output): Re
 function checkWishes(present: SessionInfo, wishes: SessionWishes, output: Output): void {
   const { sessionId } = present;
   if (wishes.cwd !== undefined && wishes.cwd !== present.cwd) {
-    throw new RehydrateError('invalid_argument', `Session "${sessionId}" works in ${present.cwd}, not in ${wishes.cwd}, and cannot move. Leave --cwd away, or use another --session.`, {
-      sessionId,
-      cwd: present.cwd,
-    });
+    throw new RehydrateError(
+      'invalid_argument',
+      `Session "${sessionId}" works in ${present.cwd}, not in ${wishes.cwd}, and cannot move. Leave --cwd away, or use another --session.`,
+      {
+        sessionId,
+        cwd: present.cwd,
+      },
+    );
   }
   if (wishes.cwd === undefined && present.cwd !== process.cwd()) output.note(`session ${sessionId} works in ${present.cwd}`);
   const servers = new Set(present.mcpServers.map((server) => server.name));
   const others = (wishes.mcpServers ?? []).filter((server) => !servers.has(server.name)).map((server) => server.name);
   if (others.length > 0) {
-    throw new RehydrateError('invalid_argument', `Session "${sessionId}" was made without the MCP servers ${others.join(', ')}, and cannot get new ones. Use another --session.`, {
-      sessionId,
-      servers: others,
-    });
+    throw new RehydrateError(
+      'invalid_argument',
+      `Session "${sessionId}" was made without the MCP servers ${others.join(', ')}, and cannot get new ones. Use another --session.`,
+      {
+        sessionId,
+        servers: others,
+      },
+    );
   }
 }
 

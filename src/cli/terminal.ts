@@ -33,7 +33,14 @@ export interface TerminalOptions {
 
 export function openTerminal({ input, output }: TerminalStreams, { history, interrupt, prompt }: TerminalOptions): Terminal {
   const tty = input.isTTY === true;
-  const readline: Interface = createInterface({ input, output: tty ? output : undefined, terminal: tty, history: [...history], historySize: HISTORY, prompt });
+  const readline: Interface = createInterface({
+    input,
+    output: tty ? output : undefined,
+    terminal: tty,
+    history: [...history],
+    historySize: HISTORY,
+    prompt,
+  });
   const lines: string[] = [];
   /** `ended` by the input, Ctrl-D say; `closed` by the chat. */
   let state: 'open' | 'ended' | 'closed' = 'open';

@@ -26,7 +26,9 @@ export function reportWords(report: ResumeReport): string {
   const told = [TIERS[tier], ...(verified ? [VERIFIED[verified]] : [])];
   if (preamble) told.push(`${preamble.bytes} bytes from ${preamble.events} events${preamble.truncated ? ', cut to the newest' : ''}`);
   if (replay && replay.imported > 0) told.push(`${replay.imported} messages from elsewhere were added to the record`);
-  const failed = attempts.filter((attempt) => attempt.outcome !== 'ok').map((attempt) => `  ${attempt.method}: ${attempt.outcome} (${attempt.evidence})`);
+  const failed = attempts
+    .filter((attempt) => attempt.outcome !== 'ok')
+    .map((attempt) => `  ${attempt.method}: ${attempt.outcome} (${attempt.evidence})`);
   const lost = settings.failed.map((setting) => `  ${setting.id} could not be set again: ${setting.reason}`);
   return [`${told.join('; ')} (${report.ms} ms)`, ...failed, ...lost].join('\n');
 }
@@ -120,7 +122,9 @@ function planWords(entries: unknown): string {
   if (!Array.isArray(entries)) return oneLine(shown(entries), 200);
   const words = (entry: unknown) => {
     const { content, status } = fieldsOf(entry);
-    return typeof content === 'string' ? `${oneLine(content, 60)} (${oneLine(stringOf(status), 60) || 'no status'})` : oneLine(shown(entry), 60);
+    return typeof content === 'string'
+      ? `${oneLine(content, 60)} (${oneLine(stringOf(status), 60) || 'no status'})`
+      : oneLine(shown(entry), 60);
   };
   return entries.map(words).join(', ');
 }

@@ -34,12 +34,7 @@ export class RehydrateError extends Error {
   readonly code: ErrorCode;
   readonly data: Readonly<Record<string, unknown>>;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    data: Readonly<Record<string, unknown>> = {},
-    options?: { cause?: unknown },
-  ) {
+  constructor(code: ErrorCode, message: string, data: Readonly<Record<string, unknown>> = {}, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
     this.data = data;
@@ -52,9 +47,7 @@ export class RehydrateError extends Error {
   /** True for an error of this library, also one that crossed a bundle or realm boundary. */
   static is(error: unknown): error is RehydrateError {
     return (
-      error instanceof Error &&
-      error.name === 'RehydrateError' &&
-      ERROR_CODES.includes((error as { code?: ErrorCode }).code as ErrorCode)
+      error instanceof Error && error.name === 'RehydrateError' && ERROR_CODES.includes((error as { code?: ErrorCode }).code as ErrorCode)
     );
   }
 }

@@ -50,7 +50,10 @@ export function statementShape(sql: string): StatementShape {
       head.push(token);
       actingPragma = actingPragmaOf(head);
     }
-    mayWrite = optimizes || actingPragma !== null || !(verb === 'SELECT' || verb === 'VALUES' || verb === 'EXPLAIN' || (verb === 'WITH' && !writingWord));
+    mayWrite =
+      optimizes ||
+      actingPragma !== null ||
+      !(verb === 'SELECT' || verb === 'VALUES' || verb === 'EXPLAIN' || (verb === 'WITH' && !writingWord));
     if (words <= 3 && word === 'TRIGGER' && verb === 'CREATE') trigger = true;
     if (token === '?') placeholders = placeholders === null ? null : placeholders + 1;
     else if (/^(?:\?\d|[@:$])/.test(token) && token.length > 1) placeholders = null;
@@ -64,7 +67,18 @@ const PRAGMA_VERBS = new Set(['PRAGMA', 'EXPLAIN']);
 /** The one PRAGMA that acts when a SELECT reads it as a table. */
 const OPTIMIZES = /^["'`[]?pragma_optimize["'`\]]?$/i;
 /** Those that only read when they are given something: a table, an index or a count. */
-const READS_GIVEN = new Set(['table_info', 'table_xinfo', 'table_list', 'index_list', 'index_info', 'index_xinfo', 'foreign_key_list', 'foreign_key_check', 'integrity_check', 'quick_check']);
+const READS_GIVEN = new Set([
+  'table_info',
+  'table_xinfo',
+  'table_list',
+  'index_list',
+  'index_info',
+  'index_xinfo',
+  'foreign_key_list',
+  'foreign_key_check',
+  'integrity_check',
+  'quick_check',
+]);
 /** Those that act when they are given nothing; the others then tell a setting. */
 const ACTS_BARE = new Set(['incremental_vacuum', 'optimize', 'shrink_memory', 'wal_checkpoint']);
 
@@ -96,7 +110,8 @@ export function statementProblem(shape: StatementShape, use: 'query' | 'batch'):
   if (shape.more) return 'there is more than one statement in the text; give each one alone';
   if (TRANSACTION.has(shape.verb)) return `${shape.verb} cannot be used here: every batch is one transaction of its own`;
   if (use === 'query' && !READING.has(shape.verb)) return `${shape.verb} changes the database; use a batch`;
-  if (use === 'query' && shape.actingPragma !== null) return `PRAGMA ${shape.actingPragma} may change the database or the connection here; use a batch`;
+  if (use === 'query' && shape.actingPragma !== null)
+    return `PRAGMA ${shape.actingPragma} may change the database or the connection here; use a batch`;
   return null;
 }
 

@@ -57,13 +57,7 @@ export interface ResumeAttempt {
 }
 
 /** What was checked after a native success. */
-export type Verification =
-  | 'replay-matched'
-  | 'replay-partial'
-  | 'replay-empty'
-  | 'replay-mismatch'
-  | 'listed'
-  | 'unverified';
+export type Verification = 'replay-matched' | 'replay-partial' | 'replay-empty' | 'replay-mismatch' | 'listed' | 'unverified';
 
 /** What a resume did and why; stored as the `resumed` event and shown on every surface. */
 export interface ResumeReport {

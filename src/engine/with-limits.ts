@@ -10,7 +10,8 @@ export function withLimits<L extends object>(defaults: L, changes: Partial<L> | 
   for (const [name, value] of Object.entries(changes ?? {}) as [keyof L & string, unknown][]) {
     if (value === undefined) continue;
     const problem = limitProblem(name, value);
-    if (problem !== null) throw new RehydrateError('invalid_argument', `limits.${name} must be ${problem}; it is ${String(value)}.`, { limit: name });
+    if (problem !== null)
+      throw new RehydrateError('invalid_argument', `limits.${name} must be ${problem}; it is ${String(value)}.`, { limit: name });
     limits[name] = value as L[typeof name];
   }
   return limits;

@@ -11,12 +11,14 @@ export interface ErrorHelp {
 export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   invalid_argument: {
     means: 'An argument has a wrong type, value or combination.',
-    causes: 'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be; a mode or option that the live agent refuses; a host that slept.',
+    causes:
+      'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be; a mode or option that the live agent refuses; a host that slept.',
     remedy: 'The message says what is wrong. No prompt was sent. A host that slept can only read: open another on the same database.',
   },
   session_not_found: {
     means: 'There is no such session in this database.',
-    causes: 'A mistyped id, a deleted session, or another database than you think: `--db`, `$REHYDRATE_DB` and the default are three places.',
+    causes:
+      'A mistyped id, a deleted session, or another database than you think: `--db`, `$REHYDRATE_DB` and the default are three places.',
     remedy: '`rehydrate sessions` or `host.list()` shows what is there.',
   },
   session_exists: {
@@ -26,7 +28,8 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   session_busy: {
     means: 'Another live host, or another client of the agent, holds the session.',
-    causes: 'Two processes on one session, or on one idempotency key; an owner that cannot be judged within the lease time; an agent that says the session is open elsewhere.',
+    causes:
+      'Two processes on one session, or on one idempotency key; an owner that cannot be judged within the lease time; an agent that says the session is open elsewhere.',
     remedy: 'The message names the owner. End it, or wait until it lets go. Reading works meanwhile.',
   },
   session_not_resumable: {
@@ -37,7 +40,8 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   resume_indeterminate: {
     means: 'The agent failed in a way that does not show whether it has the session.',
     causes: 'An internal error of the agent, a full disk, a network it needs.',
-    remedy: 'Read the raw error in `data`. Try again when its cause is gone. If you know that the session is lost, use policy `transcript`.',
+    remedy:
+      'Read the raw error in `data`. Try again when its cause is gone. If you know that the session is lost, use policy `transcript`.',
   },
   auth_required: {
     means: 'The agent wants you to authenticate.',
@@ -76,8 +80,10 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   turn_outcome_unknown: {
     means: 'Nobody knows whether the prompt ran to its end.',
-    causes: 'The agent, its connection or the host died, the host slept, or the cancel grace ran out: `data.cause` says [which](/reference/advanced/architecture/sessions-and-persistence/create-and-prompt/#how-a-turn-ends).',
-    remedy: 'Look at what was done. Prompt on; to send the same again, use a new idempotency key or none. It is never sent again by itself.',
+    causes:
+      'The agent, its connection or the host died, the host slept, or the cancel grace ran out: `data.cause` says [which](/reference/advanced/architecture/sessions-and-persistence/create-and-prompt/#how-a-turn-ends).',
+    remedy:
+      'Look at what was done. Prompt on; to send the same again, use a new idempotency key or none. It is never sent again by itself.',
   },
   idempotency_conflict: {
     means: 'This idempotency key was used with other content.',
@@ -107,7 +113,8 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   database_corrupt: {
     means: 'SQLite says that the file is damaged, or not a database.',
     causes: 'A bad disk, a copy made while it was written, another file under that name.',
-    remedy: 'Restore a [backup](/guides/back-up/), or let `sqlite3 FILE .recover` save what it can. With `data.turnId`, the prompt had been sent and its outcome is unknown.',
+    remedy:
+      'Restore a [backup](/guides/back-up/), or let `sqlite3 FILE .recover` save what it can. With `data.turnId`, the prompt had been sent and its outcome is unknown.',
   },
   storage_full: {
     means: 'There is no room to write.',

@@ -12,5 +12,8 @@ export const onRequest = defineRouteMiddleware((context) => {
   if (!twin) return;
   const base = import.meta.env.BASE_URL;
   const card = new URL(withBase(cardPath(entry.id), base), context.site).href;
-  starlightRoute.head.push({ tag: 'meta', attrs: { property: 'og:image', content: card } }, { tag: 'link', attrs: { rel: 'alternate', type: 'text/markdown', href: withBase(twin, base) } });
+  starlightRoute.head.push(
+    { tag: 'meta', attrs: { property: 'og:image', content: card } },
+    { tag: 'link', attrs: { rel: 'alternate', type: 'text/markdown', href: withBase(twin, base) } },
+  );
 });

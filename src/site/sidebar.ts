@@ -6,7 +6,14 @@ const sessions = (page: string) => `reference/advanced/architecture/sessions-and
 export const sidebar = [
   {
     label: 'Start',
-    items: ['start/what-it-is', 'start/quick-start', 'start/install', 'start/tutorial', { label: 'Playground', link: '/playground/' }, 'start/scenarios'],
+    items: [
+      'start/what-it-is',
+      'start/quick-start',
+      'start/install',
+      'start/tutorial',
+      { label: 'Playground', link: '/playground/' },
+      'start/scenarios',
+    ],
   },
   {
     label: 'Guides',

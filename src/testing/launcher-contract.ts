@@ -88,7 +88,11 @@ export function agentLauncherContract(contract: LauncherContract): void {
     test('takes many messages at once', async (launch) => {
       const peer = new Peer(await launch('echo'));
       const answers = await Promise.all(count(500).map((index) => peer.request('echo', { index })));
-      equal(answers, count(500).map((index) => ({ index })), 'the answers');
+      equal(
+        answers,
+        count(500).map((index) => ({ index })),
+        'the answers',
+      );
     });
 
     test('keeps what is not JSON-RPC as diagnostics and goes on', async (launch) => {
@@ -186,8 +190,16 @@ export function agentLauncherContract(contract: LauncherContract): void {
     test('does not mix two agents', async (launch) => {
       const peers = await Promise.all([launch('echo'), launch('echo')].map(async (process) => new Peer(await process)));
       const answers = await Promise.all(count(100).map((index) => peers[index % 2]!.request('echo', { to: index % 2, index })));
-      equal(answers, count(100).map((index) => ({ to: index % 2, index })), 'the answers');
-      equal(peers.map((peer) => peer.others.length), [0, 0], 'answers to the other');
+      equal(
+        answers,
+        count(100).map((index) => ({ to: index % 2, index })),
+        'the answers',
+      );
+      equal(
+        peers.map((peer) => peer.others.length),
+        [0, 0],
+        'answers to the other',
+      );
     });
 
     test('names an agent that does not exist', async (launch) => {
@@ -204,13 +216,17 @@ export function agentLauncherContract(contract: LauncherContract): void {
 
     test('I7: a launch that is called off leaves nothing', async (_launch, under) => {
       const reason = new Error('called off');
-      const launch = (signal: AbortSignal): Promise<AgentProcess> => under.launcher.launch({ agent: 'echo', cwd: under.cwd, sessionId: 'contract' }, { signal });
+      const launch = (signal: AbortSignal): Promise<AgentProcess> =>
+        under.launcher.launch({ agent: 'echo', cwd: under.cwd, sessionId: 'contract' }, { signal });
       equal(await failure(() => launch(AbortSignal.abort(reason))), reason, 'the reason before');
       const controller = new AbortController();
       const launching = launch(controller.signal);
       controller.abort(reason);
       // Too late is allowed, forgetting is not.
-      await launching.then((process) => process.end('kill'), (error: unknown) => equal(error, reason, 'the reason during'));
+      await launching.then(
+        (process) => process.end('kill'),
+        (error: unknown) => equal(error, reason, 'the reason during'),
+      );
     });
   });
 }

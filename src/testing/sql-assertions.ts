@@ -17,7 +17,8 @@ export async function rejects(call: Promise<unknown>, kinds: SqlErrorKind | read
     result = await call;
   } catch (error) {
     // By name: the adapter may have been bundled with its own copy of the class.
-    if (!(error instanceof Error) || error.name !== SqlError.name) throw new Error(`${what}: rejected with something that is no SqlError: ${String(error)}`, { cause: error });
+    if (!(error instanceof Error) || error.name !== SqlError.name)
+      throw new Error(`${what}: rejected with something that is no SqlError: ${String(error)}`, { cause: error });
     const { kind } = error as SqlError;
     ensure([kinds].flat().includes(kind), `${what}: the kind is '${kind}', expected '${[kinds].flat().join("' or '")}' (${error.message})`);
     ensure(error.message.trim() !== '', `${what}: the message is empty`);
@@ -38,6 +39,9 @@ export function equal(a: unknown, b: unknown): boolean {
 }
 
 function show(value: unknown): string {
-  const text = JSON.stringify(value, (_, each: unknown) => (each instanceof Uint8Array ? `bytes(${[...each.slice(0, 16)].join(' ')}${each.length > 16 ? ' …' : ''})` : each)) ?? String(value);
+  const text =
+    JSON.stringify(value, (_, each: unknown) =>
+      each instanceof Uint8Array ? `bytes(${[...each.slice(0, 16)].join(' ')}${each.length > 16 ? ' …' : ''})` : each,
+    ) ?? String(value);
   return text.length > 400 ? `${text.slice(0, 400)}…` : text;
 }

@@ -2,11 +2,43 @@ import type { SqlValue } from '../engine/ports.ts';
 import type { ContractTest } from './sql-contract.ts';
 import { ensure, same } from './sql-assertions.ts';
 
-const TEXTS = ['', ' ', "it's \"quoted\" `so`", 'nul \0 inside', '\u0000', 'ä€𝄞👩‍👩‍👧', '\r\n\t\u2028', '{"json":[1,null]}', '1', 'NULL', 'a mark \ufeff inside'];
+const TEXTS = [
+  '',
+  ' ',
+  'it\'s "quoted" `so`',
+  'nul \0 inside',
+  '\u0000',
+  'ä€𝄞👩‍👩‍👧',
+  '\r\n\t\u2028',
+  '{"json":[1,null]}',
+  '1',
+  'NULL',
+  'a mark \ufeff inside',
+];
 const MARKED = ['\ufeffa mark in front', '\ufeff', '\ufeff\ufefftwo'];
-const NUMBERS = [0, 1, -1, 127, 128, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), -(2 ** 31) - 1, 2 ** 32, 2 ** 48, 1_700_000_000_000, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
+const NUMBERS = [
+  0,
+  1,
+  -1,
+  127,
+  128,
+  2 ** 31 - 1,
+  2 ** 31,
+  -(2 ** 31),
+  -(2 ** 31) - 1,
+  2 ** 32,
+  2 ** 48,
+  1_700_000_000_000,
+  Number.MAX_SAFE_INTEGER,
+  Number.MIN_SAFE_INTEGER,
+];
 const FLOATS = [0.5, -1.25, 1e-300, 1.7976931348623157e308, Math.PI];
-const BLOBS = [new Uint8Array(0), new Uint8Array([0]), Uint8Array.from({ length: 256 }, (_, i) => i), new Uint8Array([9, 8, 7, 6]).subarray(1, 3)];
+const BLOBS = [
+  new Uint8Array(0),
+  new Uint8Array([0]),
+  Uint8Array.from({ length: 256 }, (_, i) => i),
+  new Uint8Array([9, 8, 7, 6]).subarray(1, 3),
+];
 
 /** Every value comes back as it went in, with the type it had. */
 export function checkValues(test: ContractTest): void {
@@ -17,9 +49,19 @@ export function checkValues(test: ContractTest): void {
         ...values.map((value, i) => ({ sql: 'INSERT INTO value VALUES (?, ?)', params: [i, value] })),
       ]);
       const rows = await database.query('SELECT v, typeof(v) AS type FROM value ORDER BY i');
-      same(rows, values.map((v) => ({ v, type: storage })), name);
-      const returned = await database.batch(values.map((value) => ({ sql: 'UPDATE value SET v = v WHERE v = ? RETURNING v', params: [value] })));
-      same(returned.map(({ rows: [row] }) => row?.['v']), values, `${name}, found by value`);
+      same(
+        rows,
+        values.map((v) => ({ v, type: storage })),
+        name,
+      );
+      const returned = await database.batch(
+        values.map((value) => ({ sql: 'UPDATE value SET v = v WHERE v = ? RETURNING v', params: [value] })),
+      );
+      same(
+        returned.map(({ rows: [row] }) => row?.['v']),
+        values,
+        `${name}, found by value`,
+      );
     });
   };
   roundTrip('text', 'TEXT', TEXTS, 'text');
@@ -31,7 +73,11 @@ export function checkValues(test: ContractTest): void {
     same(await database.query('SELECT ? AS v, ? IS NULL AS is_null', [null, null]), [{ v: null, is_null: 1 }], 'null');
   });
   test('small whole numbers are integers wherever they are bound', async (database) => {
-    same(await database.query("SELECT typeof(?) AS type, json_array(?) AS json, 'n' || ? AS text", [5, 5, 5]), [{ type: 'integer', json: '[5]', text: 'n5' }], 'numbers');
+    same(
+      await database.query("SELECT typeof(?) AS type, json_array(?) AS json, 'n' || ? AS text", [5, 5, 5]),
+      [{ type: 'integer', json: '[5]', text: 'n5' }],
+      'numbers',
+    );
   });
   test('a blob that is given back is not shared', async (database) => {
     const bytes = new Uint8Array([1, 2, 3]);

@@ -31,7 +31,8 @@ const insert = (id: SqlValue, name: SqlValue, size: SqlValue = 1): Statement => 
   sql: 'INSERT INTO item (id, name, size) VALUES (?, ?, ?)',
   params: [id, name, size],
 });
-const names = async (database: SqlDatabase): Promise<SqlValue[]> => (await database.query('SELECT name FROM item ORDER BY id')).map((row) => row['name']!);
+const names = async (database: SqlDatabase): Promise<SqlValue[]> =>
+  (await database.query('SELECT name FROM item ORDER BY id')).map((row) => row['name']!);
 
 /** Declares the suite that every `SqlDatabase` must pass, with the runner's own `describe` and `it`. */
 export function sqlDatabaseContract(options: SqlContractOptions): void {
@@ -87,11 +88,28 @@ function results(test: ContractTest): void {
     await database.batch([
       { sql: 'CREATE TABLE pair (k TEXT PRIMARY KEY, v TEXT) STRICT, WITHOUT ROWID' },
       { sql: 'CREATE INDEX some ON item (name) WHERE size > 3' },
-      { sql: "INSERT INTO pair SELECT json_extract(value, '$.k'), json_extract(value, '$.v') FROM json_each(?)", params: ['[{"k":"a","v":"1"},{"k":"b","v":"2"}]'] },
+      {
+        sql: "INSERT INTO pair SELECT json_extract(value, '$.k'), json_extract(value, '$.v') FROM json_each(?)",
+        params: ['[{"k":"a","v":"1"},{"k":"b","v":"2"}]'],
+      },
       { sql: 'INSERT INTO pair VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v', params: ['a', '3'] },
     ]);
-    same(await database.query('SELECT * FROM pair ORDER BY k'), [{ k: 'a', v: '3' }, { k: 'b', v: '2' }], 'rows');
-    same(await database.query('WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT sum(i) AS total FROM n', [100]), [{ total: 5050 }], 'sum');
+    same(
+      await database.query('SELECT * FROM pair ORDER BY k'),
+      [
+        { k: 'a', v: '3' },
+        { k: 'b', v: '2' },
+      ],
+      'rows',
+    );
+    same(
+      await database.query(
+        'WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT sum(i) AS total FROM n',
+        [100],
+      ),
+      [{ total: 5050 }],
+      'sum',
+    );
   });
   test('statements used before see a changed schema', async (database) => {
     await database.batch([insert(1, 'a')]);
@@ -104,7 +122,11 @@ function results(test: ContractTest): void {
 
 function atomicity(test: ContractTest): void {
   const bad = insert(100, 'dup');
-  for (const [where, at] of [['first', 0], ['in the middle', 2], ['last', 4]] as const) {
+  for (const [where, at] of [
+    ['first', 0],
+    ['in the middle', 2],
+    ['last', 4],
+  ] as const) {
     test(`a violated constraint rolls everything back: ${where}`, async (database) => {
       await database.batch([insert(99, 'dup')]);
       const batch = [insert(1, 'a'), insert(2, 'b'), { sql: 'CREATE TABLE extra (x TEXT) STRICT' }, { sql: 'PRAGMA user_version = 7' }];
@@ -153,12 +175,22 @@ function order(test: ContractTest): void {
       seen.push(database.query('SELECT count(*) AS n FROM item'));
     }
     await Promise.all(batches);
-    same((await Promise.all(seen)).map((rows) => rows[0]!['n']), Array.from({ length: 20 }, (_, i) => (i + 1) * 2), 'counts');
+    same(
+      (await Promise.all(seen)).map((rows) => rows[0]!['n']),
+      Array.from({ length: 20 }, (_, i) => (i + 1) * 2),
+      'counts',
+    );
   });
   test('numbers taken with RETURNING have no gaps and no repeats, however many ask at once', async (database) => {
     await database.batch([insert(1, 'counter', 0)]);
-    const taken = await Promise.all(Array.from({ length: 50 }, () => database.batch([{ sql: 'UPDATE item SET size = size + 1 RETURNING size' }])));
-    same(taken.map((each) => each[0]!.rows[0]!['size']), Array.from({ length: 50 }, (_, i) => i + 1), 'numbers');
+    const taken = await Promise.all(
+      Array.from({ length: 50 }, () => database.batch([{ sql: 'UPDATE item SET size = size + 1 RETURNING size' }])),
+    );
+    same(
+      taken.map((each) => each[0]!.rows[0]!['size']),
+      Array.from({ length: 50 }, (_, i) => i + 1),
+      'numbers',
+    );
   });
   test('I2: a query never sees a batch that was not acknowledged', async (database) => {
     for (let i = 1; i <= 20; i++) {
@@ -170,15 +202,28 @@ function order(test: ContractTest): void {
     }
   });
   test('a failed batch does not disturb those around it', async (database) => {
-    const calls = await Promise.allSettled([database.batch([insert(1, 'a')]), database.batch([insert(2, 'b'), insert(1, 'again')]), database.batch([insert(3, 'c')])]);
-    same(calls.map((call) => call.status), ['fulfilled', 'rejected', 'fulfilled'], 'outcomes');
+    const calls = await Promise.allSettled([
+      database.batch([insert(1, 'a')]),
+      database.batch([insert(2, 'b'), insert(1, 'again')]),
+      database.batch([insert(3, 'c')]),
+    ]);
+    same(
+      calls.map((call) => call.status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+      'outcomes',
+    );
     same(await names(database), ['a', 'c'], 'rows');
   });
 }
 
 function refusals(test: ContractTest): void {
   test('a query does not write', async (database) => {
-    for (const sql of ["INSERT INTO item VALUES (1, 'a', 1)", "WITH x AS (SELECT 1) INSERT INTO item SELECT 1, 'a', 1 FROM x RETURNING id", 'DROP TABLE item', 'PRAGMA user_version = 9']) {
+    for (const sql of [
+      "INSERT INTO item VALUES (1, 'a', 1)",
+      "WITH x AS (SELECT 1) INSERT INTO item SELECT 1, 'a', 1 FROM x RETURNING id",
+      'DROP TABLE item',
+      'PRAGMA user_version = 9',
+    ]) {
       await rejects(database.query(sql), ['other', 'readonly'], sql);
     }
     same(await names(database), [], 'rows');
@@ -186,11 +231,27 @@ function refusals(test: ContractTest): void {
     await database.batch([insert(1, 'a')]);
   });
   test('a query cannot change the connection or the database', async (database) => {
-    await database.batch([...Array.from({ length: 100 }, (_, i) => insert(i, `n${i}`)), { sql: 'CREATE TABLE part (of INTEGER NOT NULL REFERENCES item (id)) STRICT' }]);
+    await database.batch([
+      ...Array.from({ length: 100 }, (_, i) => insert(i, `n${i}`)),
+      { sql: 'CREATE TABLE part (of INTEGER NOT NULL REFERENCES item (id)) STRICT' },
+    ]);
     const before = await database.query('PRAGMA foreign_keys');
-    for (const set of ['foreign_keys = OFF', 'main.foreign_keys(OFF)', '"foreign_keys" == 0', 'query_only /* ( */ = OFF', 'ignore_check_constraints = ON', 'user_version(9)', 'main . [user_version] = 9', 'incremental_vacuum', 'optimize', 'wal_checkpoint', 'shrink_memory']) {
+    for (const set of [
+      'foreign_keys = OFF',
+      'main.foreign_keys(OFF)',
+      '"foreign_keys" == 0',
+      'query_only /* ( */ = OFF',
+      'ignore_check_constraints = ON',
+      'user_version(9)',
+      'main . [user_version] = 9',
+      'incremental_vacuum',
+      'optimize',
+      'wal_checkpoint',
+      'shrink_memory',
+    ]) {
       // Some act as soon as they are prepared, and EXPLAIN does not hold them back.
-      for (const verb of ['PRAGMA', 'EXPLAIN PRAGMA', 'explain query plan pragma']) await rejects(database.query(`${verb} ${set}`), ['other', 'readonly'], `${verb} ${set}`);
+      for (const verb of ['PRAGMA', 'EXPLAIN PRAGMA', 'explain query plan pragma'])
+        await rejects(database.query(`${verb} ${set}`), ['other', 'readonly'], `${verb} ${set}`);
     }
     // Whether it is refused or has nothing to do, it stores nothing.
     await database.query('SELECT * FROM pragma_optimize(65538)').catch(() => undefined);
@@ -199,11 +260,24 @@ function refusals(test: ContractTest): void {
     same(await database.query('PRAGMA user_version'), [{ user_version: 0 }], 'user_version');
     await rejects(database.batch([{ sql: 'INSERT INTO part VALUES (500)' }]), 'constraint', 'FOREIGN KEY');
     await rejects(database.batch([insert(500, 'x', -1)]), 'constraint', 'CHECK');
-    same((await database.query('PRAGMA main.table_info(item)')).map((row) => row['name']), ['id', 'name', 'size'], 'what it may read');
+    same(
+      (await database.query('PRAGMA main.table_info(item)')).map((row) => row['name']),
+      ['id', 'name', 'size'],
+      'what it may read',
+    );
     same(await database.query('PRAGMA quick_check(1)'), [{ quick_check: 'ok' }], 'what it may read');
   });
   test('a batch is one transaction: it may not end it, nor open another', async (database) => {
-    for (const sql of ['COMMIT', 'end transaction', ' -- well\n rollback', '/* so */ BEGIN', 'SAVEPOINT s', 'RELEASE s', 'VACUUM', "ATTACH ':memory:' AS other"]) {
+    for (const sql of [
+      'COMMIT',
+      'end transaction',
+      ' -- well\n rollback',
+      '/* so */ BEGIN',
+      'SAVEPOINT s',
+      'RELEASE s',
+      'VACUUM',
+      "ATTACH ':memory:' AS other",
+    ]) {
       await rejects(database.batch([insert(1, 'a'), { sql }]), 'other', sql);
     }
     same(await names(database), [], 'rows');
@@ -212,7 +286,10 @@ function refusals(test: ContractTest): void {
     await rejects(database.batch([{ sql: 'DELETE FROM item; DROP TABLE item' }]), 'other', 'two statements');
     await rejects(database.query('  -- nothing\n'), 'other', 'no statement');
     same(await database.query("SELECT ';' AS semicolon; -- done;"), [{ semicolon: ';' }], 'a trailing semicolon');
-    await database.batch([{ sql: "CREATE TRIGGER seen AFTER INSERT ON item BEGIN UPDATE item SET size = 9; UPDATE item SET name = name || '!'; END;" }, insert(1, 'a')]);
+    await database.batch([
+      { sql: "CREATE TRIGGER seen AFTER INSERT ON item BEGIN UPDATE item SET size = 9; UPDATE item SET name = name || '!'; END;" },
+      insert(1, 'a'),
+    ]);
     same(await database.query('SELECT * FROM item'), [{ id: 1, name: 'a!', size: 9 }], 'rows after a trigger');
   });
   test('parameters must be as many as the statement has, and of a kind that can be stored', async (database) => {
@@ -234,13 +311,22 @@ function sizes(test: ContractTest): void {
   });
   test('many parameters', async (database) => {
     const count = 5_000;
-    const rows = await database.query(`SELECT ${Array.from({ length: count }, () => '?').join(' + ')} AS total`.replace(/(\? \+ ){100}/g, (part) => `(${part.slice(0, -3)}) + `), Array.from({ length: count }, () => 1));
+    const rows = await database.query(
+      `SELECT ${Array.from({ length: count }, () => '?').join(' + ')} AS total`.replace(
+        /(\? \+ ){100}/g,
+        (part) => `(${part.slice(0, -3)}) + `,
+      ),
+      Array.from({ length: count }, () => 1),
+    );
     same(rows, [{ total: count }], 'sum');
   });
   test('a long text and a large blob', async (database) => {
     const text = 'ä€𝄞x'.repeat(300_000);
     const bytes = new Uint8Array(3_000_000).map((_, i) => (i * 31) & 255);
-    await database.batch([{ sql: 'CREATE TABLE big (t TEXT, b BLOB) STRICT' }, { sql: 'INSERT INTO big VALUES (?, ?)', params: [text, bytes] }]);
+    await database.batch([
+      { sql: 'CREATE TABLE big (t TEXT, b BLOB) STRICT' },
+      { sql: 'INSERT INTO big VALUES (?, ?)', params: [text, bytes] },
+    ]);
     const [row] = await database.query('SELECT t, b FROM big');
     ensure(row!['t'] === text, 'the text differs');
     same(row!['b'], bytes, 'blob');

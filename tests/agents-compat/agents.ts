@@ -42,7 +42,14 @@ export const AGENTS: readonly CompatAgent[] = [
         small_model: 'mock/mock',
         autoupdate: false,
         share: 'disabled',
-        provider: { mock: { npm: '@ai-sdk/openai-compatible', name: 'Mock', options: { baseURL: baseUrl, apiKey: 'none' }, models: { mock: { name: 'Mock', limit: { context: 100_000, output: 10_000 } } } } },
+        provider: {
+          mock: {
+            npm: '@ai-sdk/openai-compatible',
+            name: 'Mock',
+            options: { baseURL: baseUrl, apiKey: 'none' },
+            models: { mock: { name: 'Mock', limit: { context: 100_000, output: 10_000 } } },
+          },
+        },
       });
       return { OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_DISABLE_MODELS_FETCH: '1', OPENCODE_DISABLE_DEFAULT_PLUGINS: '1' };
     },
@@ -55,7 +62,24 @@ export const AGENTS: readonly CompatAgent[] = [
     note: 'Adapter for the pi coding agent (@earendil-works/pi-coding-agent).',
     async model(home, baseUrl) {
       await write(home, '.pi/agent/models.json', {
-        providers: { mock: { baseUrl, api: 'openai-completions', apiKey: 'none', models: [{ id: 'mock', name: 'Mock', reasoning: false, input: ['text'], cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }, contextWindow: 100_000, maxTokens: 10_000 }] } },
+        providers: {
+          mock: {
+            baseUrl,
+            api: 'openai-completions',
+            apiKey: 'none',
+            models: [
+              {
+                id: 'mock',
+                name: 'Mock',
+                reasoning: false,
+                input: ['text'],
+                cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+                contextWindow: 100_000,
+                maxTokens: 10_000,
+              },
+            ],
+          },
+        },
       });
       await write(home, '.pi/agent/settings.json', { defaultProvider: 'mock', defaultModel: 'mock' });
       return {};
@@ -67,11 +91,34 @@ export const AGENTS: readonly CompatAgent[] = [
     command: path.join(BIN, 'qwen'),
     args: ['--acp'],
     async model(home, baseUrl) {
-      await write(home, '.qwen/settings.json', { security: { auth: { selectedType: 'openai' } }, model: { name: 'mock' }, privacy: { usageStatisticsEnabled: false }, telemetry: { enabled: false } });
+      await write(home, '.qwen/settings.json', {
+        security: { auth: { selectedType: 'openai' } },
+        model: { name: 'mock' },
+        privacy: { usageStatisticsEnabled: false },
+        telemetry: { enabled: false },
+      });
       return { OPENAI_API_KEY: 'none', OPENAI_BASE_URL: baseUrl, OPENAI_MODEL: 'mock' };
     },
   },
-  { name: 'Claude agent', package: '@agentclientprotocol/claude-agent-acp', command: path.join(BIN, 'claude-agent-acp'), args: [], note: 'Without an account: nothing that needs a model was tried.' },
-  { name: 'Codex', package: '@zed-industries/codex-acp', command: path.join(BIN, 'codex-acp'), args: [], note: 'Without an account: nothing that needs a model was tried.' },
-  { name: 'Gemini CLI', package: '@google/gemini-cli', command: path.join(BIN, 'gemini'), args: ['--acp'], note: 'Without an account: nothing that needs a model was tried.' },
+  {
+    name: 'Claude agent',
+    package: '@agentclientprotocol/claude-agent-acp',
+    command: path.join(BIN, 'claude-agent-acp'),
+    args: [],
+    note: 'Without an account: nothing that needs a model was tried.',
+  },
+  {
+    name: 'Codex',
+    package: '@zed-industries/codex-acp',
+    command: path.join(BIN, 'codex-acp'),
+    args: [],
+    note: 'Without an account: nothing that needs a model was tried.',
+  },
+  {
+    name: 'Gemini CLI',
+    package: '@google/gemini-cli',
+    command: path.join(BIN, 'gemini'),
+    args: ['--acp'],
+    note: 'Without an account: nothing that needs a model was tried.',
+  },
 ];

@@ -23,9 +23,21 @@ async function examine(agent: CompatAgent): Promise<void> {
   });
   try {
     const { version } = JSON.parse(await readFile(path.join(MODULES, agent.package, 'package.json'), 'utf8')) as { version: string };
-    const env = { HOME: home, XDG_CONFIG_HOME: path.join(home, '.config'), XDG_DATA_HOME: path.join(home, '.local/share'), XDG_STATE_HOME: path.join(home, '.local/state'), XDG_CACHE_HOME: path.join(home, '.cache') };
+    const env = {
+      HOME: home,
+      XDG_CONFIG_HOME: path.join(home, '.config'),
+      XDG_DATA_HOME: path.join(home, '.local/share'),
+      XDG_STATE_HOME: path.join(home, '.local/state'),
+      XDG_CACHE_HOME: path.join(home, '.cache'),
+    };
     const more = agent.model ? await agent.model(home, model.baseUrl) : {};
-    const report = await runDoctor({ command: agent.command, args: agent.args, env: { ...env, ...more }, timeoutMs: 90_000, prompt: agent.model !== undefined });
+    const report = await runDoctor({
+      command: agent.command,
+      args: agent.args,
+      env: { ...env, ...more },
+      timeoutMs: 90_000,
+      prompt: agent.model !== undefined,
+    });
     console.log(`\n${agent.name} ${version}\n${renderDoctor(report)}`);
     const found = {
       name: agent.name,
@@ -37,7 +49,10 @@ async function examine(agent: CompatAgent): Promise<void> {
       ...(agent.note ? { note: agent.note } : {}),
       report,
     };
-    const text = JSON.stringify(found, null, 2).replaceAll(home, '/home/someone').replaceAll(MODULES, 'node_modules').replace(/[\w/.-]*\/rehydrate-doctor-\w+/g, '/scratch');
+    const text = JSON.stringify(found, null, 2)
+      .replaceAll(home, '/home/someone')
+      .replaceAll(MODULES, 'node_modules')
+      .replace(/[\w/.-]*\/rehydrate-doctor-\w+/g, '/scratch');
     await writeFile(path.join(OUT, `${agent.package.replace(/^@/, '').replaceAll('/', '-')}.json`), `${text}\n`);
   } finally {
     await model.close();

@@ -23,10 +23,14 @@ const ROUNDS = 15;
 /** A connection to the agent: `send(text)`, and `onMessage` called with each message's text. */
 async function openPipe() {
   const child = spawn(AGENT[0], AGENT.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
-  const connection = { onMessage: () => undefined, send: (text) => child.stdin.write(`${text}\n`), close: async () => {
-    child.stdin.end();
-    await once(child, 'exit');
-  } };
+  const connection = {
+    onMessage: () => undefined,
+    send: (text) => child.stdin.write(`${text}\n`),
+    close: async () => {
+      child.stdin.end();
+      await once(child, 'exit');
+    },
+  };
   let pending = '';
   child.stdout.setEncoding('utf8');
   child.stdout.on('data', (chunk) => {
@@ -39,10 +43,15 @@ async function openPipe() {
 
 async function openSocket({ url, protocols }) {
   const socket = new WebSocket(url, protocols, { perMessageDeflate: false });
-  const connection = { socket, onMessage: () => undefined, send: (text) => socket.send(text), close: async () => {
-    socket.close();
-    await once(socket, 'close');
-  } };
+  const connection = {
+    socket,
+    onMessage: () => undefined,
+    send: (text) => socket.send(text),
+    close: async () => {
+      socket.close();
+      await once(socket, 'close');
+    },
+  };
   socket.on('message', (data) => connection.onMessage(data.toString()));
   socket.on('close', (code) => connection.onGone?.(new Error(`The connection closed with ${code}.`)));
   await once(socket, 'open');
@@ -52,21 +61,30 @@ async function openSocket({ url, protocols }) {
 async function startOurs() {
   const child = spawn(process.execPath, [here('host.ts'), ...AGENT], { stdio: ['pipe', 'pipe', 'inherit'] });
   const [line] = await once(child.stdout, 'data');
-  return { ...JSON.parse(String(line)), pid: child.pid, stop: async () => {
-    child.stdin.end();
-    await once(child, 'exit');
-  } };
+  return {
+    ...JSON.parse(String(line)),
+    pid: child.pid,
+    stop: async () => {
+      child.stdin.end();
+      await once(child, 'exit');
+    },
+  };
 }
 
 async function startTheirs() {
   if (!existsSync(here('node_modules/stdio-to-ws'))) {
-    const done = spawnSync('npm', ['install', '--no-audit', '--no-fund', '--no-save', '--no-package-lock'], { cwd: here('.'), stdio: 'inherit' });
+    const done = spawnSync('npm', ['install', '--no-audit', '--no-fund', '--no-save', '--no-package-lock'], {
+      cwd: here('.'),
+      stdio: 'inherit',
+    });
     if (done.status !== 0) throw new Error('stdio-to-ws could not be installed: the comparison needs it.');
   }
   const port = await freePort();
   const command = AGENT.map((part) => JSON.stringify(part)).join(' ');
   // It prints every message, --quiet or not; /dev/null is the cheapest place for that.
-  const child = spawn(process.execPath, [here('node_modules/stdio-to-ws/dist/main.js'), '--quiet', '--port', String(port), command], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(process.execPath, [here('node_modules/stdio-to-ws/dist/main.js'), '--quiet', '--port', String(port), command], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const url = `ws://127.0.0.1:${port}`;
   for (let tries = 0; ; tries += 1) {
     try {
@@ -77,10 +95,15 @@ async function startTheirs() {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
-  return { url, protocols: [], pid: child.pid, stop: async () => {
-    const exit = once(child, 'exit');
-    if (child.exitCode === null && child.signalCode === null && child.kill()) await exit;
-  } };
+  return {
+    url,
+    protocols: [],
+    pid: child.pid,
+    stop: async () => {
+      const exit = once(child, 'exit');
+      if (child.exitCode === null && child.signalCode === null && child.kill()) await exit;
+    },
+  };
 }
 
 async function freePort() {
@@ -175,7 +198,10 @@ export async function run() {
       name: 'bridge',
       figures: {
         messagesPerSecond: rate,
-        addedLatencyMs: { ours: { p50: added('ours', 0.5), p99: added('ours', 0.99) }, theirs: { p50: added('theirs', 0.5), p99: added('theirs', 0.99) } },
+        addedLatencyMs: {
+          ours: { p50: added('ours', 0.5), p99: added('ours', 0.99) },
+          theirs: { p50: added('theirs', 0.5), p99: added('theirs', 0.99) },
+        },
         stoppedReaderGrowthMiB: grown,
       },
       results: [
@@ -183,7 +209,9 @@ export async function run() {
         { what: 'streamed messages a second, bridge over a bare pipe', ratio: rate.ours / rate.pipe, target: 0.8, bound: 'min' },
         { what: 'added latency p50, bridge over stdio-to-ws', ratio: added('ours', 0.5) / added('theirs', 0.5), target: 1, bound: 'max' },
         { what: 'added latency p99, bridge over stdio-to-ws', ratio: added('ours', 0.99) / added('theirs', 0.99), target: 1, bound: 'max' },
-        ...(grown === null ? [] : [{ what: 'memory for a client that stopped reading 100 MB, over 32 MiB', ratio: grown.ours / 32, target: 1, bound: 'max' }]),
+        ...(grown === null
+          ? []
+          : [{ what: 'memory for a client that stopped reading 100 MB, over 32 MiB', ratio: grown.ours / 32, target: 1, bound: 'max' }]),
       ],
     };
   } finally {

@@ -86,10 +86,13 @@ const appendRatio = (chunks, says) =>
 async function emptyCopy(directory, name, database) {
   const file = path.join(directory, `${name}.sqlite`);
   const bare = openBare(file);
-  for (const { sql } of await database.query(`SELECT sql FROM sqlite_schema WHERE type = 'table' AND name LIKE 'acp_session%'`)) bare.exec(sql);
+  for (const { sql } of await database.query(`SELECT sql FROM sqlite_schema WHERE type = 'table' AND name LIKE 'acp_session%'`))
+    bare.exec(sql);
   const [session] = await database.query('SELECT * FROM acp_sessions');
   const columns = Object.keys(session);
-  bare.prepare(`INSERT INTO acp_sessions (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`).run(...Object.values(session));
+  bare
+    .prepare(`INSERT INTO acp_sessions (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`)
+    .run(...Object.values(session));
   bare.close();
   return file;
 }
@@ -188,8 +191,16 @@ export async function run() {
   const poured = await appendRatio(10_000, { messages: true });
   const { costs, transcripts } = await appendCosts([1_000, 1_000_000], 2_000);
   const results = [
-    { what: `10 000 updates streamed one at a time, durable, against bare inserts of their rows in as many transactions (${spoken.transactions})`, ratio: round(spoken.ratio), target: 1.5 },
-    { what: `10 000 updates as fast as they can be read, the same way (${poured.transactions} transactions)`, ratio: round(poured.ratio), target: 1.5 },
+    {
+      what: `10 000 updates streamed one at a time, durable, against bare inserts of their rows in as many transactions (${spoken.transactions})`,
+      ratio: round(spoken.ratio),
+      target: 1.5,
+    },
+    {
+      what: `10 000 updates as fast as they can be read, the same way (${poured.transactions} transactions)`,
+      ratio: round(poured.ratio),
+      target: 1.5,
+    },
     { what: 'an append at 1 000 000 events against one at 1 000', ratio: round(costs[1] / costs[0]), target: 1.1 },
     { what: 'a 64 KiB transcript of 1 000 000 events against one of 1 000', ratio: round(transcripts[1] / transcripts[0]), target: 1.5 },
     { what: 'a 64 KiB transcript of 1 000 000 events', value: round(transcripts[1]), unit: 'ms', target: 25 },
@@ -203,7 +214,12 @@ export async function run() {
     [{}, 100_000, 25],
   ]) {
     const { ms, tier } = await resumeOverhead(options, events);
-    results.push({ what: `a resume by tier ${tier}, with an agent that answers at once and ${events === 0 ? 'a short log' : `${events.toLocaleString('en').replaceAll(',', ' ')} events`}`, value: round(ms), unit: 'ms', target });
+    results.push({
+      what: `a resume by tier ${tier}, with an agent that answers at once and ${events === 0 ? 'a short log' : `${events.toLocaleString('en').replaceAll(',', ' ')} events`}`,
+      value: round(ms),
+      unit: 'ms',
+      target,
+    });
   }
   results.push({ what: 'heap growth while 200 000 chunks stream', value: round(await heapGrowth(200_000), 1), unit: 'MiB', target: 8 });
   return { name: 'engine', results };

@@ -42,7 +42,11 @@ async function size(url) {
     const files = new Map();
     context.on('response', (response) => {
       const { pathname } = new URL(response.url());
-      if (response.ok() && pathname.startsWith('/_astro/') && !files.has(pathname)) files.set(pathname, response.body().then((body) => gzipSync(body, { level: 9 }).length));
+      if (response.ok() && pathname.startsWith('/_astro/') && !files.has(pathname))
+        files.set(
+          pathname,
+          response.body().then((body) => gzipSync(body, { level: 9 }).length),
+        );
     });
     const loaded = async () => (await Promise.all(files.values())).reduce((sum, bytes) => sum + bytes, 0);
     // What the pages around it load too is the site's, and counted there.
@@ -117,7 +121,8 @@ function tasksOf(events) {
   const thread = (event) => `${event.pid} ${event.tid}`;
   const renderers = new Set(events.filter((event) => event.name === 'thread_name' && event.args.name === 'CrRendererMain').map(thread));
   const calls = new Map();
-  for (const event of events) if (event.name === 'FunctionCall' && renderers.has(thread(event))) calls.set(thread(event), (calls.get(thread(event)) ?? 0) + 1);
+  for (const event of events)
+    if (event.name === 'FunctionCall' && renderers.has(thread(event))) calls.set(thread(event), (calls.get(thread(event)) ?? 0) + 1);
   const [main] = [...calls].sort((a, b) => b[1] - a[1])[0];
   const tasks = events.filter((event) => thread(event) === main && event.ph === 'X' && event.name.endsWith('RunTask'));
   return { wall: tasks.map((task) => task.dur / 1_000), cpu: tasks.map((task) => (task.tdur ?? task.dur) / 1_000) };
@@ -134,7 +139,8 @@ export async function run() {
     const typeable = Math.round(median(loads.map((load) => load.typeable)));
     const ready = Math.round(median(loads.map((load) => load.ready)));
     const { wall, cpu, seconds, growth } = await streaming(server.url);
-    const longest = (tasks) => `${Math.round(Math.max(0, ...tasks))} ms (${tasks.filter((ms) => ms > 50).length} of ${tasks.length} over 50 ms)`;
+    const longest = (tasks) =>
+      `${Math.round(Math.max(0, ...tasks))} ms (${tasks.filter((ms) => ms > 50).length} of ${tasks.length} over 50 ms)`;
     const row = (what, value, target, met) => ({ what, value, target, met });
     return {
       name: 'playground',
@@ -147,7 +153,12 @@ export async function run() {
         row(`${CHUNKS} streamed chunks: rate`, `${Math.round(CHUNKS / seconds)} a second`, '1 000 is what the agent sends'),
         row(`${CHUNKS} streamed chunks: longest task, processor time`, longest(cpu), '≤ 50 ms', Math.max(0, ...cpu) <= 50),
         row(`${CHUNKS} streamed chunks: longest task on the clock, in which others run too`, longest(wall)),
-        row(`${CHUNKS} streamed chunks: heap after the second stream against the first`, `${growth > 0 ? '+' : ''}${kB(growth)} kB`, 'flat', growth < 4_000_000),
+        row(
+          `${CHUNKS} streamed chunks: heap after the second stream against the first`,
+          `${growth > 0 ? '+' : ''}${kB(growth)} kB`,
+          'flat',
+          growth < 4_000_000,
+        ),
       ],
     };
   } finally {

@@ -42,7 +42,10 @@ export async function run() {
     }
     const alone = median(single);
     const results = [{ what: 'RivetKit: single writes, one event each', value: `${grouped(alone)} a second` }];
-    for (const [kind, what] of [['text', `a message in ${grouped(CHUNKS)} chunks`], ['messages', `${grouped(CHUNKS)} messages, an event each`]]) {
+    for (const [kind, what] of [
+      ['text', `a message in ${grouped(CHUNKS)} chunks`],
+      ['messages', `${grouped(CHUNKS)} messages, an event each`],
+    ]) {
       const [ours, theirs] = [turn(runs[kind].rivetkit), turn(runs[kind].node)];
       results.push(
         { what: `RivetKit, ${what}: updates a second against a write for each`, ratio: ours.rate / alone, target: '≥ 5' },

@@ -86,7 +86,11 @@ async function actors(cluster) {
   for (const actor of made) await actor.sleep();
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   const diskAfter = directoryBytes(path.join(cluster.home, 'engine'));
-  return { runnerBytes: before, actorBytes: Math.round((after - before) / ACTORS), engineBytes: Math.round((diskAfter - diskBefore) / ACTORS) };
+  return {
+    runnerBytes: before,
+    actorBytes: Math.round((after - before) / ACTORS),
+    engineBytes: Math.round((diskAfter - diskBefore) / ACTORS),
+  };
 }
 
 export async function run() {
@@ -124,7 +128,11 @@ export async function run() {
       { what: 'RivetKit: a database with one session', value: kib(measured.emptyBytes) },
       { what: 'RivetKit: memory of the runner for an actor that is awake', value: kib(measured.actorBytes) },
       { what: 'memory of the scripted agent’s process', value: kib(measured.agentBytes) },
-      ...measured.wakes.map(({ tier, promptMs, agentMs }) => ({ what: `RivetKit: first prompt after a sleep, by ${tier} (of it the agent’s ${agentMs} ms)`, value: promptMs, unit: 'ms' })),
+      ...measured.wakes.map(({ tier, promptMs, agentMs }) => ({
+        what: `RivetKit: first prompt after a sleep, by ${tier} (of it the agent’s ${agentMs} ms)`,
+        value: promptMs,
+        unit: 'ms',
+      })),
     ],
   };
 }

@@ -16,7 +16,10 @@ import { serveSqljsPage } from '../e2e/support/sqljs-server.ts';
 const ROUNDS = 9;
 const SCHEMA = 'CREATE TABLE log (session TEXT, seq INTEGER, kind TEXT, payload TEXT, PRIMARY KEY (session, seq)) STRICT';
 const INSERT = 'INSERT INTO log VALUES (?, ?, ?, ?)';
-const PAYLOAD = JSON.stringify({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'The quick brown fox jumps over the lazy dog.' } });
+const PAYLOAD = JSON.stringify({
+  sessionUpdate: 'agent_message_chunk',
+  content: { type: 'text', text: 'The quick brown fox jumps over the lazy dog.' },
+});
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
@@ -51,7 +54,11 @@ async function appends() {
   const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-bench-'));
   const results = [];
   try {
-    for (const [batches, rows] of [[3_000, 1], [1_000, 20], [50, 400]]) {
+    for (const [batches, rows] of [
+      [3_000, 1],
+      [1_000, 20],
+      [50, 400],
+    ]) {
       const [ours, theirs] = [[], []];
       for (let round = 0; round < ROUNDS; round++) {
         const file = path.join(directory, `${batches}-${round}`);
@@ -61,7 +68,11 @@ async function appends() {
         if (round % 2 === 0) theirs.push(bare(`${file}-b`, batches, rows));
       }
       // The best of each: everything above it is the machine's doing.
-      results.push({ what: `node:sqlite: ${batches} batches of ${rows} rows, against bare prepared inserts`, ratio: Math.min(...ours) / Math.min(...theirs), target: '≤ 1.5' });
+      results.push({
+        what: `node:sqlite: ${batches} batches of ${rows} rows, against bare prepared inserts`,
+        ratio: Math.min(...ours) / Math.min(...theirs),
+        target: '≤ 1.5',
+      });
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -96,7 +107,10 @@ async function measureInPage({ small, large, count }) {
 async function commits() {
   const executablePath = process.env.REHYDRATE_CHROMIUM ?? (existsSync('/usr/bin/chromium') ? '/usr/bin/chromium' : undefined);
   const server = await serveSqljsPage();
-  const browser = await chromium.launch({ executablePath, args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-background-networking'] });
+  const browser = await chromium.launch({
+    executablePath,
+    args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-background-networking'],
+  });
   try {
     const page = await browser.newPage();
     await page.goto(server.url);
@@ -104,8 +118,16 @@ async function commits() {
     const [small, large] = times.map(median);
     const megabytes = sizes.map((size) => (size / 1e6).toFixed(1));
     return [
-      { what: `sql.js in Chromium: commit at ${megabytes[1]} MB (${large.toFixed(2)} ms) against ${megabytes[0]} MB (${small.toFixed(2)} ms)`, ratio: large / small, target: '≤ 1.2' },
-      { what: `sql.js in Chromium: copying ${megabytes[1]} MB for a snapshot (${exportMs.toFixed(1)} ms, once in about ${megabytes[1] / 2} MB written) against a commit`, ratio: exportMs / large, target: '–' },
+      {
+        what: `sql.js in Chromium: commit at ${megabytes[1]} MB (${large.toFixed(2)} ms) against ${megabytes[0]} MB (${small.toFixed(2)} ms)`,
+        ratio: large / small,
+        target: '≤ 1.2',
+      },
+      {
+        what: `sql.js in Chromium: copying ${megabytes[1]} MB for a snapshot (${exportMs.toFixed(1)} ms, once in about ${megabytes[1] / 2} MB written) against a commit`,
+        ratio: exportMs / large,
+        target: '–',
+      },
     ];
   } finally {
     await browser.close();

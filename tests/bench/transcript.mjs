@@ -37,7 +37,19 @@ function eventAt(seq) {
   const update = (sessionUpdate, text) => ({ ...event, kind: 'update', payload: { sessionUpdate, content: { type: 'text', text } } });
   if (at === 0) return { ...event, kind: 'turn_started', payload: {} };
   if (at === 1) return update('user_message_chunk', `Question ${seq} about the matter at hand, and what to do about it`);
-  if (at === 5) return { ...event, kind: 'update', payload: { sessionUpdate: 'tool_call', toolCallId: `c${seq}`, title: 'npm test', kind: 'execute', status: 'completed', rawOutput: 'ok '.repeat(60) } };
+  if (at === 5)
+    return {
+      ...event,
+      kind: 'update',
+      payload: {
+        sessionUpdate: 'tool_call',
+        toolCallId: `c${seq}`,
+        title: 'npm test',
+        kind: 'execute',
+        status: 'completed',
+        rawOutput: 'ok '.repeat(60),
+      },
+    };
   if (at === 9) return { ...event, kind: 'turn_ended', payload: { state: 'completed', stopReason: 'end_turn' } };
   return update('agent_message_chunk', `part ${seq} of an answer that goes on for a while, with \`code\` and more. `);
 }
@@ -75,7 +87,8 @@ async function matchOnce(events, updates) {
   const matcher = createReplayMatcher({ log: newestFirst(events), countBefore: async (seq) => Math.floor(seq / 10) * 2 });
   for (const update of updates) matcher.push(update);
   const { matched, imported } = await matcher.finish();
-  if (matched < updates.length || imported.length > 0) throw new Error(`matched ${matched} of ${updates.length}, imported ${imported.length}`);
+  if (matched < updates.length || imported.length > 0)
+    throw new Error(`matched ${matched} of ${updates.length}, imported ${imported.length}`);
 }
 
 export async function run() {
@@ -86,10 +99,18 @@ export async function run() {
   return {
     name: 'transcript',
     results: [
-      { what: 'a 64 KiB transcript of a million events against one of a thousand, without a database', ratio: round(large / small), target: 1.5 },
+      {
+        what: 'a 64 KiB transcript of a million events against one of a thousand, without a database',
+        ratio: round(large / small),
+        target: 1.5,
+      },
       { what: 'the same, in milliseconds', value: round(large), unit: 'ms', target: 25 },
       { what: 'matching a replay of 10 000 messages against ten times one of 1 000', ratio: round(many / (10 * few)), target: 1.5 },
-      { what: 'matching the last 40 messages in a log of a million events against one of ten thousand', ratio: round(long / short), target: 1.5 },
+      {
+        what: 'matching the last 40 messages in a log of a million events against one of ten thousand',
+        ratio: round(long / short),
+        target: 1.5,
+      },
       { what: 'the same, in milliseconds', value: round(perReplay), unit: 'ms', target: 5 },
     ],
   };

@@ -26,7 +26,12 @@ afterEach(async () => {
 });
 
 const mode = (name: string): string => (statSync(name).mode & 0o777).toString(8);
-const contents = (): Record<string, string> => Object.fromEntries(readdirSync(directory).filter((name) => !name.endsWith('-shm')).map((name) => [name, readFileSync(path.join(directory, name), 'latin1')]));
+const contents = (): Record<string, string> =>
+  Object.fromEntries(
+    readdirSync(directory)
+      .filter((name) => !name.endsWith('-shm'))
+      .map((name) => [name, readFileSync(path.join(directory, name), 'latin1')]),
+  );
 
 /** Runs a program in another process; it finds `db` open on the same file. */
 function run(program: string, options = ''): { child: ChildProcess; lines: AsyncIterator<string>; ended: Promise<unknown> } {
@@ -64,7 +69,10 @@ describe('files of node:sqlite', () => {
   });
 
   it('power-loss safety is an option', async () => {
-    for (const [powerLossSafe, synchronous] of [[false, 1], [true, 2]] as const) {
+    for (const [powerLossSafe, synchronous] of [
+      [false, 1],
+      [true, 2],
+    ] as const) {
       const database = await openNodeSqlite(file, { powerLossSafe });
       await database.batch([{ sql: 'CREATE TABLE IF NOT EXISTS t (a)' }]);
       expect(await database.query('PRAGMA synchronous')).toEqual([{ synchronous }]);
@@ -79,19 +87,25 @@ describe('a file that is not ours to write stays as it is, byte for byte', () =>
   it.each<[string, () => void]>([
     ['text', () => writeFileSync(file, 'notes\n'.repeat(1_000))],
     ['shorter than a header', () => writeFileSync(file, 'x')],
-    ['a damaged schema', () => {
-      const database = new DatabaseSync(file);
-      database.exec('CREATE TABLE t (a)');
-      database.close();
-      const bytes = readFileSync(file);
-      writeFileSync(file, bytes.fill(0xff, 100, 4_000));
-    }],
-    ['cut short', () => {
-      const database = new DatabaseSync(file);
-      database.exec(`CREATE TABLE t (a); CREATE TABLE u (b, c DEFAULT '${'x'.repeat(9_000)}')`);
-      database.close();
-      writeFileSync(file, readFileSync(file).subarray(0, 4_096));
-    }],
+    [
+      'a damaged schema',
+      () => {
+        const database = new DatabaseSync(file);
+        database.exec('CREATE TABLE t (a)');
+        database.close();
+        const bytes = readFileSync(file);
+        writeFileSync(file, bytes.fill(0xff, 100, 4_000));
+      },
+    ],
+    [
+      'cut short',
+      () => {
+        const database = new DatabaseSync(file);
+        database.exec(`CREATE TABLE t (a); CREATE TABLE u (b, c DEFAULT '${'x'.repeat(9_000)}')`);
+        database.close();
+        writeFileSync(file, readFileSync(file).subarray(0, 4_096));
+      },
+    ],
   ])('%s: corrupt', async (_, make) => {
     make();
     const before = contents();
@@ -111,7 +125,9 @@ describe('a file that is not ours to write stays as it is, byte for byte', () =>
   });
 
   it('a database of a newer version whose last writer was killed', async () => {
-    const { child, lines, ended } = run("await db.batch([{ sql: 'CREATE TABLE t (a)' }, { sql: 'PRAGMA user_version = 999' }]); say('done'); setInterval(() => {}, 1e9);");
+    const { child, lines, ended } = run(
+      "await db.batch([{ sql: 'CREATE TABLE t (a)' }, { sql: 'PRAGMA user_version = 999' }]); say('done'); setInterval(() => {}, 1e9);",
+    );
     await lines.next();
     child.kill('SIGKILL');
     await ended;
@@ -137,7 +153,10 @@ describe('a disk that is full', () => {
     await database.batch([{ sql: 'CREATE TABLE t (a TEXT) STRICT' }, { sql: 'PRAGMA max_page_count = 40' }]);
     const large = { sql: 'INSERT INTO t VALUES (?)', params: ['x'.repeat(50_000)] };
     await database.batch([large]);
-    await expect(database.batch([{ sql: "INSERT INTO t VALUES ('first')" }, large, large, large])).rejects.toMatchObject({ kind: 'full', message: expect.stringContaining(file) });
+    await expect(database.batch([{ sql: "INSERT INTO t VALUES ('first')" }, large, large, large])).rejects.toMatchObject({
+      kind: 'full',
+      message: expect.stringContaining(file),
+    });
     expect(await database.query('SELECT count(*) AS n FROM t')).toEqual([{ n: 1 }]);
     await database.batch([{ sql: 'PRAGMA max_page_count = 4000' }]);
     await database.batch([large, large, large]);
@@ -155,7 +174,11 @@ describe('several processes on one file', { timeout: 180_000 }, () => {
       const results = await db.batch([{ sql: 'UPDATE head SET seq = seq + 1 RETURNING seq' }, { sql: takeTime }, { sql: 'INSERT INTO log SELECT seq, ? FROM head RETURNING seq', params: ['${who}'] }]);
       say(String(results[2].rows[0].seq));
     }`;
-  const setUp = [{ sql: 'CREATE TABLE head (seq INTEGER NOT NULL) STRICT' }, { sql: 'INSERT INTO head VALUES (0)' }, { sql: 'CREATE TABLE log (seq INTEGER PRIMARY KEY, who TEXT) STRICT' }];
+  const setUp = [
+    { sql: 'CREATE TABLE head (seq INTEGER NOT NULL) STRICT' },
+    { sql: 'INSERT INTO head VALUES (0)' },
+    { sql: 'CREATE TABLE log (seq INTEGER PRIMARY KEY, who TEXT) STRICT' },
+  ];
 
   /** Who comes to a lock again and again may find it taken for long. */
   const PATIENT = 'busyTimeoutMs: 120_000';
@@ -164,7 +187,9 @@ describe('several processes on one file', { timeout: 180_000 }, () => {
     const database = await openNodeSqlite(file);
     await database.batch(setUp);
     const untilTold = 'let told = false; process.stdin.on("end", () => (told = true)).resume();';
-    const writers = ['a', 'b', 'c'].map((who) => run(`${untilTold} ${append(who, 'i < 60 || !(await new Promise((resolve) => setImmediate(resolve, told)))')}`, PATIENT));
+    const writers = ['a', 'b', 'c'].map((who) =>
+      run(`${untilTold} ${append(who, 'i < 60 || !(await new Promise((resolve) => setImmediate(resolve, told)))')}`, PATIENT),
+    );
     let written = 0;
     const all = Promise.all(
       writers.map(async ({ lines, ended }) => {
@@ -184,12 +209,16 @@ describe('several processes on one file', { timeout: 180_000 }, () => {
     await all;
     expect(seen.size, 'states that the reader saw').toBe(50);
     expect(writers.map(({ child }) => child.exitCode)).toEqual([0, 0, 0]);
-    expect(await database.query('SELECT count(*) AS n, max(seq) AS top, count(DISTINCT who) AS who FROM log')).toEqual([{ n: written, top: written, who: 3 }]);
+    expect(await database.query('SELECT count(*) AS n, max(seq) AS top, count(DISTINCT who) AS who FROM log')).toEqual([
+      { n: written, top: written, who: 3 },
+    ]);
     await database.close();
   });
 
   it('may all make the file at the same moment', async () => {
-    const makers = Array.from({ length: 4 }, (_, i) => run(`await db.batch([{ sql: 'CREATE TABLE IF NOT EXISTS t (a)' }, { sql: 'INSERT INTO t VALUES (${i})' }]);`, PATIENT));
+    const makers = Array.from({ length: 4 }, (_, i) =>
+      run(`await db.batch([{ sql: 'CREATE TABLE IF NOT EXISTS t (a)' }, { sql: 'INSERT INTO t VALUES (${i})' }]);`, PATIENT),
+    );
     await Promise.all(makers.map(({ ended }) => ended));
     expect(makers.map(({ child }) => child.exitCode)).toEqual([0, 0, 0, 0]);
     const database = await openNodeSqlite(file);
@@ -228,7 +257,9 @@ describe('several processes on one file', { timeout: 180_000 }, () => {
       await ended;
       // Lines already in the pipe were acknowledged too.
       for (let line = await lines.next(); !line.done; line = await lines.next()) acknowledged = Number(line.value);
-      const [row] = await database.query('SELECT (SELECT seq FROM head) AS head, (SELECT count(*) FROM log) AS n, (SELECT max(seq) FROM log) AS top');
+      const [row] = await database.query(
+        'SELECT (SELECT seq FROM head) AS head, (SELECT count(*) FROM log) AS n, (SELECT max(seq) FROM log) AS top',
+      );
       expect(row!['head']).toBeGreaterThanOrEqual(acknowledged);
       expect([row!['n'], row!['top']]).toEqual([row!['head'], row!['head']]);
       await database.close();

@@ -15,7 +15,11 @@ describe('the time machine', () => {
     await database.batch([{ sql: 'UPDATE log SET text = upper(text)' }]);
     const { base, entries } = await database.journal();
     expect(base).toEqual({ n: 0, at: 0 });
-    expect(entries.map(({ n, at, statements }) => [n, at, statements.length])).toEqual([[1, 1010, 1], [2, 1020, 2], [3, 1030, 1]]);
+    expect(entries.map(({ n, at, statements }) => [n, at, statements.length])).toEqual([
+      [1, 1010, 1],
+      [2, 1020, 2],
+      [3, 1030, 1],
+    ]);
     expect(entries[1]!.statements).toEqual([insert('a'), insert('b')]);
     const states = [];
     for (const n of [1, 2, 3]) {
@@ -25,7 +29,8 @@ describe('the time machine', () => {
       copy.close();
     }
     expect(states).toEqual([[], ['a', 'b'], ['A', 'B']]);
-    for (const n of [-1, 4, 1.5]) await expect(database.openAt(n)).rejects.toMatchObject({ kind: 'other', message: expect.stringContaining('from 0 to 3') as string });
+    for (const n of [-1, 4, 1.5])
+      await expect(database.openAt(n)).rejects.toMatchObject({ kind: 'other', message: expect.stringContaining('from 0 to 3') as string });
     const fork = await database.openAt(2);
     await database.importFile(fork.export());
     fork.close();
@@ -58,20 +63,28 @@ describe('the journal from a batch on', () => {
 });
 
 describe('a batch sets nothing that its journal could not bring back', () => {
-  it.each(['ignore_check_constraints = ON', 'query_only = ON', 'foreign_keys(0)', 'writable_schema = 1', 'recursive_triggers = OFF', 'main.defer_foreign_keys = ON', 'wal_checkpoint'])(
-    'PRAGMA %s is refused, and nothing of its batch is there',
-    async (pragma) => {
-      const database = await withLog({ storage: { indexedDB: 'settings' } });
-      const before = await texts(database);
-      await expect(database.batch([insert('with it'), { sql: `PRAGMA ${pragma}` }])).rejects.toMatchObject({ kind: 'other', message: expect.stringContaining('sets up the connection') as string });
-      expect(await texts(database)).toEqual(before);
-      await database.batch([insert('after it'), { sql: 'PRAGMA application_id = 7' }, { sql: 'PRAGMA table_info(log)' }]);
-      await database.close();
-      const again = await open({ storage: { indexedDB: 'settings' } });
-      expect(await texts(again)).toEqual([...before, 'after it']);
-      await again.close();
-    },
-  );
+  it.each([
+    'ignore_check_constraints = ON',
+    'query_only = ON',
+    'foreign_keys(0)',
+    'writable_schema = 1',
+    'recursive_triggers = OFF',
+    'main.defer_foreign_keys = ON',
+    'wal_checkpoint',
+  ])('PRAGMA %s is refused, and nothing of its batch is there', async (pragma) => {
+    const database = await withLog({ storage: { indexedDB: 'settings' } });
+    const before = await texts(database);
+    await expect(database.batch([insert('with it'), { sql: `PRAGMA ${pragma}` }])).rejects.toMatchObject({
+      kind: 'other',
+      message: expect.stringContaining('sets up the connection') as string,
+    });
+    expect(await texts(database)).toEqual(before);
+    await database.batch([insert('after it'), { sql: 'PRAGMA application_id = 7' }, { sql: 'PRAGMA table_info(log)' }]);
+    await database.close();
+    const again = await open({ storage: { indexedDB: 'settings' } });
+    expect(await texts(again)).toEqual([...before, 'after it']);
+    await again.close();
+  });
 });
 
 describe('export, import, reset', () => {
@@ -106,7 +119,13 @@ describe('export, import, reset', () => {
     await database.batch([insert('kept'), ...Array.from({ length: 200 }, (_, i) => insert(`row ${i} ${'z'.repeat(100)}`))]);
     const good = await database.export();
     const damaged = good.slice().fill(0xee, 5_000, 9_000);
-    for (const bytes of [new Uint8Array(0), new TextEncoder().encode('SQLite format 3\0'), new Uint8Array(9_000), good.slice(0, 6_000), damaged]) {
+    for (const bytes of [
+      new Uint8Array(0),
+      new TextEncoder().encode('SQLite format 3\0'),
+      new Uint8Array(9_000),
+      good.slice(0, 6_000),
+      damaged,
+    ]) {
       await expect(database.importFile(bytes)).rejects.toMatchObject({ kind: 'corrupt' });
     }
     const check = (copy: { query(sql: string): readonly object[] }): void => {
@@ -132,7 +151,11 @@ describe('export, import, reset', () => {
     await expect(database.batch([insert('b'), { sql: 'nonsense' }])).rejects.toMatchObject({ kind: 'other' });
     await database.importFile(await database.export());
     await database.reset();
-    expect(told.map(({ n, kind }) => [n, kind])).toEqual([[2, 'batch'], [3, 'import'], [4, 'reset']]);
+    expect(told.map(({ n, kind }) => [n, kind])).toEqual([
+      [2, 'batch'],
+      [3, 'import'],
+      [4, 'reset'],
+    ]);
     stop();
     expect(await database.query('SELECT name FROM sqlite_schema')).toEqual([]);
     await database.close();

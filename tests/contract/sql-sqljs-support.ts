@@ -20,7 +20,8 @@ export async function open(options: SqljsOptions = {}): Promise<SqljsDatabase> {
   return database;
 }
 export const insert = (text: string) => ({ sql: 'INSERT INTO log (text) VALUES (?)', params: [text] });
-export const texts = async (database: { query: SqljsDatabase['query'] | ((sql: string) => readonly object[]) }) => (await database.query('SELECT text FROM log ORDER BY id')).map((row) => (row as { text: string }).text);
+export const texts = async (database: { query: SqljsDatabase['query'] | ((sql: string) => readonly object[]) }) =>
+  (await database.query('SELECT text FROM log ORDER BY id')).map((row) => (row as { text: string }).text);
 
 export async function withLog(options: SqljsOptions = {}): Promise<SqljsDatabase> {
   const database = await open(options);
@@ -37,7 +38,8 @@ export async function stores<T>(mode: IDBTransactionMode, work: (transaction: ID
   opening.result.close();
   return request.result;
 }
-export const dump = () => Promise.all(['meta', 'chunks', 'journal'].map((name) => stores('readonly', (transaction) => transaction.objectStore(name).getAll())));
+export const dump = () =>
+  Promise.all(['meta', 'chunks', 'journal'].map((name) => stores('readonly', (transaction) => transaction.objectStore(name).getAll())));
 
 /** An IndexedDB whose writing transactions (on `broken.store`, `broken.when` it says so) fail with this error while `broken.name` is set. */
 export function failing(broken: { name: string | undefined; store?: string; when?: (names: readonly string[]) => boolean }): IDBFactory {
@@ -55,7 +57,12 @@ export function failing(broken: { name: string | undefined; store?: string; when
                 const transaction = begin(...of);
                 const { name, store, when } = broken;
                 const names = [...transaction.objectStoreNames];
-                if (of[1] === 'readwrite' && name !== undefined && (store === undefined || names.includes(store)) && when?.(names) !== false) {
+                if (
+                  of[1] === 'readwrite' &&
+                  name !== undefined &&
+                  (store === undefined || names.includes(store)) &&
+                  when?.(names) !== false
+                ) {
                   Object.defineProperty(transaction, 'error', { get: () => new DOMException('as the test wants it', name) });
                   queueMicrotask(() => transaction.abort());
                 }

@@ -6,21 +6,34 @@ import { dump, failing, indexedDB, insert, module, open, stores, texts, withLog 
 
 it('says so when sql.js cannot be loaded, and leaves the database free for the next try', async () => {
   const broken = { module: Promise.reject(new Error('404')) };
-  await expect(open(broken)).rejects.toMatchObject({ name: 'SqlError', message: expect.stringMatching(/sql\.js could not be loaded \(404\)/) as string });
+  await expect(open(broken)).rejects.toMatchObject({
+    name: 'SqlError',
+    message: expect.stringMatching(/sql\.js could not be loaded \(404\)/) as string,
+  });
   await expect(open({ ...broken, storage: 'memory' })).rejects.toMatchObject({ name: 'SqlError' });
   await withLog();
 });
 
 describe('a sql.js database that cannot be stored', () => {
   it.each<[string, IDBFactory]>([
-    ['denied', { open: () => { throw new DOMException('cookies are blocked', 'SecurityError'); } } as never],
+    [
+      'denied',
+      {
+        open: () => {
+          throw new DOMException('cookies are blocked', 'SecurityError');
+        },
+      } as never,
+    ],
     ['missing', null as never],
   ])('is in memory, and says why: %s', async (_, factory) => {
     const saved = globalThis.indexedDB;
     if (!factory) globalThis.indexedDB = undefined as never;
     try {
       const database = await withLog({ indexedDB: factory });
-      expect(database.storage).toMatchObject({ kind: 'memory', reason: expect.stringMatching(/SecurityError: cookies are blocked|NotSupportedError/) as string });
+      expect(database.storage).toMatchObject({
+        kind: 'memory',
+        reason: expect.stringMatching(/SecurityError: cookies are blocked|NotSupportedError/) as string,
+      });
       await database.batch([insert('a')]);
       expect(await texts(database)).toEqual(['a']);
       await database.close();
@@ -37,7 +50,10 @@ describe('a sql.js database that cannot be stored', () => {
     await Promise.all([stored.close(), memory.close()]);
   });
 
-  it.each([['QuotaExceededError', 'full'], ['UnknownError', 'io']])('I1: %s rolls the batch back and is told as %s', async (name, kind) => {
+  it.each([
+    ['QuotaExceededError', 'full'],
+    ['UnknownError', 'io'],
+  ])('I1: %s rolls the batch back and is told as %s', async (name, kind) => {
     const broken = { name: undefined as string | undefined };
     const database = await withLog({ indexedDB: failing(broken) });
     await database.batch([insert('a')]);
@@ -58,7 +74,11 @@ describe('a sql.js database that cannot be stored', () => {
     const problems: unknown[] = [];
     // What fails is the last step, which would have made the pieces count.
     const broken = { name: undefined as string | undefined, when: (names: readonly string[]) => names.length === 3 };
-    const database = await withLog({ indexedDB: failing(broken), snapshotAfterBytes: 3_000, onProblem: (problem) => problems.push(problem) });
+    const database = await withLog({
+      indexedDB: failing(broken),
+      snapshotAfterBytes: 3_000,
+      onProblem: (problem) => problems.push(problem),
+    });
     broken.name = 'QuotaExceededError';
     for (let i = 0; i < 40; i++) await database.batch([insert('x'.repeat(200))]);
     // The snapshot may still be on its way: it fails beside the batches.
@@ -98,19 +118,30 @@ describe('a sql.js database that cannot be stored', () => {
     });
   };
 
-  it.each([['put', 'chunks'], ['put', 'meta'], ['delete', 'journal'], ['delete', 'chunks']] as const)('I1: a snapshot whose %s on %s throws replaces nothing', async (method, name) => {
+  it.each([
+    ['put', 'chunks'],
+    ['put', 'meta'],
+    ['delete', 'journal'],
+    ['delete', 'chunks'],
+  ] as const)('I1: a snapshot whose %s on %s throws replaces nothing', async (method, name) => {
     const store = await openIndexedDbStore('test', indexedDB, 'test');
     await store.claim(await store.load());
     await store.replace({ n: 0, at: 0, sum: 0, bytes: new Uint8Array(9), answers: [] });
     await store.append(encodeRecord({ n: 1, at: 1, statements: [insert('a')] }, 0));
     const before = await dump();
     throwOnce(method, name);
-    await expect(store.replace({ n: 1, at: 2, sum: 0, bytes: new Uint8Array(8), answers: [] })).rejects.toMatchObject({ name: 'SqlError', kind: 'full' });
+    await expect(store.replace({ n: 1, at: 2, sum: 0, bytes: new Uint8Array(8), answers: [] })).rejects.toMatchObject({
+      name: 'SqlError',
+      kind: 'full',
+    });
     expect(await dump()).toEqual(before);
     await store.close();
   });
 
-  it.each([['put', 'meta'], ['delete', 'chunks']] as const)('I9: whoever’s %s on %s throws is not the writer', async (method, name) => {
+  it.each([
+    ['put', 'meta'],
+    ['delete', 'chunks'],
+  ] as const)('I9: whoever’s %s on %s throws is not the writer', async (method, name) => {
     const [first, second] = [await openIndexedDbStore('test', indexedDB, 'test'), await openIndexedDbStore('test', indexedDB, 'test')];
     await first.claim(await first.load());
     const before = await dump();
@@ -149,21 +180,38 @@ describe('a sql.js database that cannot be stored', () => {
 });
 
 describe('I12: a journal that cannot be trusted', () => {
-  const spoil = (change: (journal: IDBObjectStore) => IDBRequest) => stores('readwrite', (transaction) => change(transaction.objectStore('journal')));
-  const record = (n: number): Promise<Record<string, unknown>> => stores('readonly', (transaction) => transaction.objectStore('journal').get(n) as IDBRequest<Record<string, unknown>>);
+  const spoil = (change: (journal: IDBObjectStore) => IDBRequest) =>
+    stores('readwrite', (transaction) => change(transaction.objectStore('journal')));
+  const record = (n: number): Promise<Record<string, unknown>> =>
+    stores('readonly', (transaction) => transaction.objectStore('journal').get(n) as IDBRequest<Record<string, unknown>>);
   it.each<[string, RegExp, () => Promise<unknown>]>([
     ['a record is missing', /Record 3 .* missing/, () => spoil((journal) => journal.delete(3))],
     ['the first record is missing', /Record 1 .* missing/, () => spoil((journal) => journal.delete(1))],
     ['a record is cut', /Record 3 .* damaged/, () => spoil((journal) => journal.put({ n: 3 }))],
-    ['a parameter changed', /Record 3 .* checksum/, async () => {
-      const found = await record(3);
-      await spoil((journal) => journal.put({ ...found, calls: [[0, 'other']] }));
-    }],
-    ['a record of another database', /Record 5 .* (checksum|missing)/, async () => {
-      const found = await record(2);
-      await spoil((journal) => journal.put({ ...found, n: 5 }));
-    }],
-    ['the snapshot lacks a piece', /pieces/, () => stores('readwrite', (transaction) => transaction.objectStore('meta').put({ id: 'x', n: 0, at: 0, sum: 0, bytes: 5, chunks: 1, answers: [] }, 'snapshot'))],
+    [
+      'a parameter changed',
+      /Record 3 .* checksum/,
+      async () => {
+        const found = await record(3);
+        await spoil((journal) => journal.put({ ...found, calls: [[0, 'other']] }));
+      },
+    ],
+    [
+      'a record of another database',
+      /Record 5 .* (checksum|missing)/,
+      async () => {
+        const found = await record(2);
+        await spoil((journal) => journal.put({ ...found, n: 5 }));
+      },
+    ],
+    [
+      'the snapshot lacks a piece',
+      /pieces/,
+      () =>
+        stores('readwrite', (transaction) =>
+          transaction.objectStore('meta').put({ id: 'x', n: 0, at: 0, sum: 0, bytes: 5, chunks: 1, answers: [] }, 'snapshot'),
+        ),
+    ],
   ])('%s: corrupt, and nothing is touched', async (_, message, damage) => {
     const database = await withLog();
     for (const text of ['a', 'b', 'c']) await database.batch([insert(text)]);
@@ -276,11 +324,15 @@ describe('snapshots', () => {
   it('stand in for batches that would come out differently when run again', async () => {
     const database = await withLog();
     await database.batch([{ sql: 'INSERT INTO log (text) VALUES (hex(randomblob(8)))' }]);
-    await database.batch([{ sql: "CREATE TABLE stamped (a TEXT, at TEXT DEFAULT (strftime('%f', 'now')), r INTEGER DEFAULT (random())) STRICT" }]);
+    await database.batch([
+      { sql: "CREATE TABLE stamped (a TEXT, at TEXT DEFAULT (strftime('%f', 'now')), r INTEGER DEFAULT (random())) STRICT" },
+    ]);
     await database.batch([{ sql: 'INSERT INTO stamped (a) VALUES (?) RETURNING at', params: ['x'] }]);
     await database.batch([insert('plain')]);
     const before = [await texts(database), await database.query('SELECT * FROM stamped')];
-    await expect(database.batch([{ sql: 'INSERT INTO stamped (a) VALUES (1)' }, { sql: 'INSERT INTO log (id) VALUES (1)' }])).rejects.toMatchObject({ kind: 'constraint' });
+    await expect(
+      database.batch([{ sql: 'INSERT INTO stamped (a) VALUES (1)' }, { sql: 'INSERT INTO log (id) VALUES (1)' }]),
+    ).rejects.toMatchObject({ kind: 'constraint' });
     await database.close();
     const again = await open();
     expect([await texts(again), await again.query('SELECT * FROM stamped')]).toEqual(before);

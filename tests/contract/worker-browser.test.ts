@@ -12,7 +12,8 @@ const CHROMIUM = installedChromium();
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
 /** A page with the adapter in it, and nothing else. */
-const BLANK = '<!doctype html><title>blank</title><script type="module">import * as adapter from "/src/adapters/worker/index.ts"; globalThis.adapter = adapter;</script>';
+const BLANK =
+  '<!doctype html><title>blank</title><script type="module">import * as adapter from "/src/adapters/worker/index.ts"; globalThis.adapter = adapter;</script>';
 
 describe.skipIf(CHROMIUM === null)('in Chromium', () => {
   let server: ViteDevServer;
@@ -26,7 +27,13 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
       server: { host: '127.0.0.1', port: 0, hmr: false, ws: false, watch: null },
       optimizeDeps: { include: ['@agentclientprotocol/sdk'], noDiscovery: true },
       cacheDir: path.join(ROOT, 'node_modules/.cache/worker-browser'),
-      plugins: [{ name: 'blank', configureServer: ({ middlewares }) => void middlewares.use('/blank', (_request, response) => response.setHeader('content-type', 'text/html').end(BLANK)) }],
+      plugins: [
+        {
+          name: 'blank',
+          configureServer: ({ middlewares }) =>
+            void middlewares.use('/blank', (_request, response) => response.setHeader('content-type', 'text/html').end(BLANK)),
+        },
+      ],
     });
     await server.listen();
     browser = await chromium.launch({ executablePath: CHROMIUM as string, args: chromiumArgs() });
@@ -50,13 +57,16 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
       const agents = {
         native: worker('variant=native&pace=0'),
         stubborn: worker('variant=stubborn&store=memory&pace=0'),
-        late: script(`addEventListener('message', ({ data }) => { if (data.rehydrate === 'message') throw new Error('gone wrong'); }); postMessage({ rehydrate: 'ready' })`),
+        late: script(
+          `addEventListener('message', ({ data }) => { if (data.rehydrate === 'message') throw new Error('gone wrong'); }); postMessage({ rehydrate: 'ready' })`,
+        ),
         broken: script('throw new Error("no such thing")'),
         absent: () => new Worker('/no/such/script.js', { type: 'module' }),
       };
       // Only the one that stays has its time run out.
       const launcher = (agent: string) => workerLauncher({ agents, startMs: 60_000, graceMs: agent === 'stubborn' ? 200 : 60_000 });
-      const launch = (agent: string) => launcher(agent).launch({ agent, cwd: '/', sessionId: 's' }, { signal: new AbortController().signal });
+      const launch = (agent: string) =>
+        launcher(agent).launch({ agent, cwd: '/', sessionId: 's' }, { signal: new AbortController().signal });
       /** Runs requests one after the other on a fresh agent, and says what it said. */
       const life = async (agent: string, requests: readonly (readonly [string, object])[], how: 'ask' | 'kill') => {
         const process = await launch(agent);
@@ -68,7 +78,11 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
           await writer.write({ jsonrpc: '2.0', id: index, method, params });
           for (;;) {
             const { value } = await reader.read();
-            const message = value as { id?: number; result?: unknown; params?: { update?: { sessionUpdate: string; content?: { text: string } } } };
+            const message = value as {
+              id?: number;
+              result?: unknown;
+              params?: { update?: { sessionUpdate: string; content?: { text: string } } };
+            };
             if (message.params?.update?.sessionUpdate === 'agent_message_chunk') said += message.params.update.content?.text ?? '';
             if (message.id === index) {
               results.push(message);
@@ -83,7 +97,15 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
   }, 120_000);
 
   const life = (agent: string, requests: readonly (readonly [string, object])[], how: 'ask' | 'kill' = 'ask') =>
-    page.evaluate(([a, r, h]) => (globalThis as unknown as { life: (...args: unknown[]) => Promise<{ results: { result: { sessionId: string } }[]; said: string; exit: object }> }).life(a, r, h), [agent, requests, how] as const);
+    page.evaluate(
+      ([a, r, h]) =>
+        (
+          globalThis as unknown as {
+            life: (...args: unknown[]) => Promise<{ results: { result: { sessionId: string } }[]; said: string; exit: object }>;
+          }
+        ).life(a, r, h),
+      [agent, requests, how] as const,
+    );
   const initialize = ['initialize', { protocolVersion: 1 }] as const;
   const place = { cwd: '/', mcpServers: [] };
 
@@ -91,16 +113,34 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
     const one = await life('native', [initialize, ['session/new', place]]);
     const sessionId = one.results[1]?.result.sessionId as string;
     expect(one.exit).toMatchObject({ kind: 'ended', code: 0 });
-    const two = await life('native', [initialize, ['session/resume', { sessionId, ...place }], ['session/prompt', { sessionId, prompt: [{ type: 'text', text: 'my name is Ada' }] }]], 'kill');
+    const two = await life(
+      'native',
+      [
+        initialize,
+        ['session/resume', { sessionId, ...place }],
+        ['session/prompt', { sessionId, prompt: [{ type: 'text', text: 'my name is Ada' }] }],
+      ],
+      'kill',
+    );
     expect([two.said, two.exit]).toMatchObject(['Noted. Your name: Ada.', { kind: 'killed' }]);
-    const three = await life('native', [initialize, ['session/load', { sessionId, ...place }], ['session/prompt', { sessionId, prompt: [{ type: 'text', text: 'what is my name?' }] }]]);
+    const three = await life('native', [
+      initialize,
+      ['session/load', { sessionId, ...place }],
+      ['session/prompt', { sessionId, prompt: [{ type: 'text', text: 'what is my name?' }] }],
+    ]);
     expect(three.said).toContain('Your name: Ada (from my own memory of this session).');
   }, 120_000);
 
   it('I8: what goes wrong in a worker is never clean', async () => {
     const end = (agent: string) =>
       page.evaluate(async (name) => {
-        const process = await (globalThis as unknown as { launch: ReturnType<typeof WorkerLauncher>['launch'] extends (...of: never[]) => infer Launched ? (agent: string) => Launched : never }).launch(name);
+        const process = await (
+          globalThis as unknown as {
+            launch: ReturnType<typeof WorkerLauncher>['launch'] extends (...of: never[]) => infer Launched
+              ? (agent: string) => Launched
+              : never;
+          }
+        ).launch(name);
         await process.stream.writable.getWriter().write({ jsonrpc: '2.0', method: 'go' });
         return process.exited;
       }, agent);

@@ -26,7 +26,10 @@ export function threadWorker(file: URL, name = ''): WorkerLike & { readonly thre
     thread,
     postMessage: (message) => thread.postMessage(message),
     addEventListener(type: string, listener: Listener) {
-      const wrap = (value: unknown) => (listener as (event: unknown) => void)(type === 'message' ? { data: value } : { message: value instanceof Error ? value.message : String(value) });
+      const wrap = (value: unknown) =>
+        (listener as (event: unknown) => void)(
+          type === 'message' ? { data: value } : { message: value instanceof Error ? value.message : String(value) },
+        );
       wrapped.set(listener, wrap);
       thread.on(type, wrap);
     },

@@ -23,9 +23,19 @@ const WAYS: Readonly<Record<string, (variant: AgentVariant, store: string) => Ag
   'in process': (variant, store) => inProcessLauncher({ variant, store: directoryStore(store) }),
   stdio: (variant, store) => {
     const script = fileURLToPath(new URL('../../src/testing/agents/stdio.ts', import.meta.url));
-    return stdioLauncher({ agents: { demo: { command: process.execPath, args: [script, '--variant', variant, '--store', store, '--pace', '0'] } }, limits: { askMs: PATIENCE_MS } });
+    return stdioLauncher({
+      agents: { demo: { command: process.execPath, args: [script, '--variant', variant, '--store', store, '--pace', '0'] } },
+      limits: { askMs: PATIENCE_MS },
+    });
   },
-  worker: (variant, store) => workerLauncher({ agents: { demo: () => threadWorker(new URL('./worker-agent.fixture.ts', import.meta.url), new URLSearchParams({ variant, store }).toString()) }, startMs: PATIENCE_MS, graceMs: PATIENCE_MS }),
+  worker: (variant, store) =>
+    workerLauncher({
+      agents: {
+        demo: () => threadWorker(new URL('./worker-agent.fixture.ts', import.meta.url), new URLSearchParams({ variant, store }).toString()),
+      },
+      startMs: PATIENCE_MS,
+      graceMs: PATIENCE_MS,
+    }),
 };
 
 /** What the client of two lives saw, with ids by order of appearance and without times. */
@@ -40,10 +50,13 @@ async function story(way: string, variant: AgentVariant): Promise<unknown[]> {
     await client.request('initialize', INITIALIZE);
     if (life === 1) sessionId = (await client.request('session/new', PLACE)).result.sessionId;
     else await client.request('session/load', { sessionId, ...PLACE });
-    for (const words of ['my name is Ada', 'ask permission', 'what do you remember?']) await client.request('session/prompt', { sessionId, prompt: text(words) });
+    for (const words of ['my name is Ada', 'ask permission', 'what do you remember?'])
+      await client.request('session/prompt', { sessionId, prompt: text(words) });
     const exit = await agent.end('ask');
     // When the commands come is for the event loop to say.
-    seen.push(...client.seen.filter((message) => message.params?.update?.sessionUpdate !== 'available_commands_update'), { exit: exit.kind });
+    seen.push(...client.seen.filter((message) => message.params?.update?.sessionUpdate !== 'available_commands_update'), {
+      exit: exit.kind,
+    });
   }
   const names = new Map<string, string>();
   const id = (value: string) => names.get(value) ?? (names.set(value, `#${names.size + 1}`), names.get(value));

@@ -19,7 +19,8 @@ afterEach(async () => {
 const signal = () => new AbortController().signal;
 const spec = { agent: 'demo', cwd: '/work', sessionId: 's', env: { COLOUR: 'green' } };
 /** All the time that an agent may need: what is to run out is said. */
-const launcher = (make: () => WorkerLike, limits = {}) => workerLauncher({ agents: { demo: make }, startMs: 60_000, graceMs: 60_000, ...limits });
+const launcher = (make: () => WorkerLike, limits = {}) =>
+  workerLauncher({ agents: { demo: make }, startMs: 60_000, graceMs: 60_000, ...limits });
 const launch = async (variant: string, limits = {}) => {
   const agent = await launcher(() => threadWorker(FIXTURE, `variant=${variant}`), limits).launch(spec, { signal: signal() });
   running.push(agent);
@@ -74,7 +75,9 @@ describe('agents in workers', () => {
   });
 
   it('I8: an uncaught error is failed, never clean', async () => {
-    const broken = new URL(`data:text/javascript,${encodeURIComponent(`addEventListener('message', ({ data }) => { if (data.rehydrate === 'message') throw new Error('gone wrong'); }); postMessage({ rehydrate: 'ready' });`)}`);
+    const broken = new URL(
+      `data:text/javascript,${encodeURIComponent(`addEventListener('message', ({ data }) => { if (data.rehydrate === 'message') throw new Error('gone wrong'); }); postMessage({ rehydrate: 'ready' });`)}`,
+    );
     const agent = await launcher(() => threadWorker(broken)).launch(spec, { signal: signal() });
     await agent.stream.writable.getWriter().write({ jsonrpc: '2.0', method: 'go' });
     expect(await agent.exited).toMatchObject({ kind: 'failed', code: 1, stderr: expect.stringContaining('gone wrong') });
@@ -156,7 +159,12 @@ describe('the launcher contract', () => {
         ...CONTRACT_AGENTS.map((name) => [name, () => started(threadWorker(contractAgents, name))] as const),
         ['missing', () => started(threadWorker(missing))] as const,
       ]);
-      return { launcher: workerLauncher({ agents, graceMs, startMs: 60_000 }), cwd: '/', alive: async () => threads.size, close: async () => undefined };
+      return {
+        launcher: workerLauncher({ agents, graceMs, startMs: 60_000 }),
+        cwd: '/',
+        alive: async () => threads.size,
+        close: async () => undefined,
+      };
     },
   });
 });

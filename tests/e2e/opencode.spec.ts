@@ -16,7 +16,12 @@ test.beforeAll(async () => {
   model.script((request) => [{ text: userText(request).includes('heron') ? 'I know the word heron.' : 'I know nothing.' }]);
   opencode = await openCodeHome({ baseUrl: model.baseUrl });
   const env = Object.entries(opencode.env).map(([name, value]) => `${name}='${value}'`);
-  server = await startChild(['--cwd', opencode.cwd, '--agent', `opencode=/usr/bin/env ${env.join(' ')} '${opencode.program}' ${opencode.args.join(' ')}`]);
+  server = await startChild([
+    '--cwd',
+    opencode.cwd,
+    '--agent',
+    `opencode=/usr/bin/env ${env.join(' ')} '${opencode.program}' ${opencode.args.join(' ')}`,
+  ]);
 });
 
 test.afterAll(async () => {

@@ -18,7 +18,13 @@ for (const colorScheme of ['dark', 'light'] as const) {
     test(`axe finds nothing, ${colorScheme}, ${width} px`, async ({ browser, baseURL }) => {
       // A dozen looks at a whole page, on a machine that may be busy.
       test.setTimeout(300_000);
-      const context = await browser.newContext({ baseURL: baseURL!, colorScheme, viewport: { width, height: 800 }, hasTouch: width === 320, reducedMotion: 'reduce' });
+      const context = await browser.newContext({
+        baseURL: baseURL!,
+        colorScheme,
+        viewport: { width, height: 800 },
+        hasTouch: width === 320,
+        reducedMotion: 'reduce',
+      });
       const pg = new PlaygroundPage(await context.newPage());
       await pg.open('#v=1&scenario=transcript-fallback&agent=amnesiac');
       await check(pg, 'empty');
@@ -93,7 +99,9 @@ test('a whole turn, sleep and resume by keyboard alone, with the focus never los
     await page.keyboard.press('Tab');
     const at = await page.evaluate(() => {
       const element = document.activeElement;
-      return element === null || element === document.body ? 'out' : `${element.tagName} ${element.getAttribute('aria-label') ?? element.textContent?.slice(0, 30) ?? ''} ${[...document.querySelectorAll('*')].indexOf(element)}`;
+      return element === null || element === document.body
+        ? 'out'
+        : `${element.tagName} ${element.getAttribute('aria-label') ?? element.textContent?.slice(0, 30) ?? ''} ${[...document.querySelectorAll('*')].indexOf(element)}`;
     });
     out = at === 'out';
     if (out) break;

@@ -34,7 +34,12 @@ for (const scenario of overTheBridge) {
     await pg.open(`#v=1&scenario=${scenario.name}&agent=bridge:${scenario.agent}`);
     for (let step = 1; step <= scenario.steps.length; step++) {
       await pg.button(`Run step ${step} of ${scenario.steps.length}`).click();
-      await expect(page.getByRole('list', { name: 'Steps' }).getByRole('listitem').nth(step - 1)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+      await expect(
+        page
+          .getByRole('list', { name: 'Steps' })
+          .getByRole('listitem')
+          .nth(step - 1),
+      ).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
     }
     await expect(page.locator('.rp-end')).toContainText(scenario.end);
   });
@@ -65,7 +70,10 @@ test('killed and dropped agents read as dead, and come back', async ({ page }) =
 test('the bridge can be explained, let go and connected by hand, and a wrong token is refused in words', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open('#v=1&scenario=free&agent=bridge:native');
-  const { url, token } = (await page.evaluate(async () => (await fetch('/__rehydrate/bridge.json')).json())) as { url: string; token: string };
+  const { url, token } = (await page.evaluate(async () => (await fetch('/__rehydrate/bridge.json')).json())) as {
+    url: string;
+    token: string;
+  };
   await pg.button('About the bridge').click();
   await expect(page.getByRole('dialog')).toContainText(url);
   await expect(page.getByRole('dialog')).toContainText('Ctrl-C');
@@ -90,7 +98,9 @@ test('a bridged agent that is chosen while a link’s steps run gets none of the
     const watch = new MutationObserver(() => {
       if (document.querySelector<HTMLElement>('.rp-steps li')?.dataset['state'] !== 'running') return;
       watch.disconnect();
-      const agent = [...document.querySelectorAll('select')].find((one) => [...one.options].some((option) => option.value === 'bridge:native'))!;
+      const agent = [...document.querySelectorAll('select')].find((one) =>
+        [...one.options].some((option) => option.value === 'bridge:native'),
+      )!;
       agent.value = 'bridge:native';
       agent.dispatchEvent(new Event('change', { bubbles: true }));
     });
@@ -103,6 +113,6 @@ test('a bridged agent that is chosen while a link’s steps run gets none of the
   await expect(page.getByRole('list', { name: 'Steps' }).locator('li[data-state=waiting]')).toHaveCount(3);
   await expect(pg.log).not.toContainText('Ada');
   await pg.say('What is my cat called?');
-  await expect(pg.answer).toContainText('I don\'t know your cat.');
+  await expect(pg.answer).toContainText("I don't know your cat.");
   await expect(pg.log).not.toContainText('Ada');
 });

@@ -102,8 +102,12 @@ test('a database of a newer release is refused, nothing of it stays, and the ses
   const whole = await readFile(await (await download).path());
   const newer = Buffer.from(whole);
   newer.writeUInt32BE(99, 60);
-  const databases = () => page.evaluate(async () => (await indexedDB.databases()).map((one) => one.name).filter((name) => name!.includes('fork')));
-  for (const [buffer, why] of [[newer, 'schema version 99'], [whole.subarray(0, whole.length - 8_192), 'malformed']] as const) {
+  const databases = () =>
+    page.evaluate(async () => (await indexedDB.databases()).map((one) => one.name).filter((name) => name!.includes('fork')));
+  for (const [buffer, why] of [
+    [newer, 'schema version 99'],
+    [whole.subarray(0, whole.length - 8_192), 'malformed'],
+  ] as const) {
     await page.locator('input[type=file]').setInputFiles({ name: 'x.sqlite', mimeType: 'application/octet-stream', buffer });
     await expect(page.locator('.rp-prompt .rp-problem')).toContainText(why);
     await expect.poll(databases).toEqual([]);

@@ -7,10 +7,25 @@ test('every part has its name', async ({ page }) => {
   await pg.open();
   for (const name of ['Scenario', 'Agent', 'Policy']) await expect(pg.combobox(name)).toBeVisible();
   for (const name of ['Prompt', 'SQL']) await expect(page.getByRole('textbox', { name })).toBeVisible();
-  for (const name of ['Send', 'Cancel turn', 'Sleep', 'Wake', 'Kill agent', 'Drop connection', 'Delete agent store', 'Fork from here', 'Return to now', 'Reset', 'Share', 'Export database', 'Import database']) {
+  for (const name of [
+    'Send',
+    'Cancel turn',
+    'Sleep',
+    'Wake',
+    'Kill agent',
+    'Drop connection',
+    'Delete agent store',
+    'Fork from here',
+    'Return to now',
+    'Reset',
+    'Share',
+    'Export database',
+    'Import database',
+  ]) {
     await expect(pg.button(name)).toBeVisible();
   }
-  for (const name of ['Terminal', 'Machine', 'Wire', 'Database', 'Transcript', 'Resume report', 'Timeline']) await expect(pg.region(name)).toBeVisible();
+  for (const name of ['Terminal', 'Machine', 'Wire', 'Database', 'Transcript', 'Resume report', 'Timeline'])
+    await expect(pg.region(name)).toBeVisible();
   await expect(pg.log).toBeVisible();
   await expect(pg.status).toHaveText('asleep');
   expect(pg.problems).toEqual([]);
@@ -153,7 +168,9 @@ test('an element that is added restyles what it touches, and not the page', asyn
       added.getBoundingClientRect();
       added.remove();
     });
-    const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: { name: string; args: { elementCount?: number } }[] };
+    const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as {
+      traceEvents: { name: string; args: { elementCount?: number } }[];
+    };
     return Math.max(0, ...traceEvents.filter(({ name }) => name === 'UpdateLayoutTree').map(({ args }) => args.elementCount ?? 0));
   };
   // What streams in beside it may restyle more: the least of a few counts.

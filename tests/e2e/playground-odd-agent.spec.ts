@@ -39,7 +39,10 @@ test('every answer an agent offers can be given, by keyboard too', async ({ odd:
   expect(pg.problems).toEqual([]);
 });
 
-test('a dropped connection is lost as a network loses it: disconnected, and the tree behind the bridge is gone', async ({ odd: { pg, events }, page }) => {
+test('a dropped connection is lost as a network loses it: disconnected, and the tree behind the bridge is gone', async ({
+  odd: { pg, events },
+  page,
+}) => {
   await pg.say('hello');
   const opened = events.find((event) => event.event === 'opened')!;
   await pg.button('Drop connection').click();

@@ -95,7 +95,9 @@ export class PlaygroundPage {
 
   /** Rows of one table as text, read in the panel. */
   async rowCount(table: string): Promise<number> {
-    const name = await this.region('Database').getByRole('button', { name: new RegExp(`^${table} \\d+$`) }).innerText();
+    const name = await this.region('Database')
+      .getByRole('button', { name: new RegExp(`^${table} \\d+$`) })
+      .innerText();
     return Number(name.split(' ').at(-1));
   }
 

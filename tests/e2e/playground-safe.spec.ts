@@ -2,7 +2,8 @@
 import { expect, test } from '@playwright/test';
 import { PlaygroundPage } from './playground-page.ts';
 
-const HOSTILE = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script> [x](javascript:alert(1)) \u001b]0;owned\u0007 \u001b]8;;https://evil.example\u0007link\u001b]8;;\u0007 \u001b]52;c;b3duZWQ=\u0007 \u001b[2J \u202egnp.exe';
+const HOSTILE =
+  '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script> [x](javascript:alert(1)) \u001b]0;owned\u0007 \u001b]8;;https://evil.example\u0007link\u001b]8;;\u0007 \u001b]52;c;b3duZWQ=\u0007 \u001b[2J \u202egnp.exe';
 
 test('escape sequences, markup and links in an answer are only text', async ({ page, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);

@@ -9,11 +9,18 @@ for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.step
     await pg.open(`#v=1&scenario=${scenario.name}&agent=${encodeURIComponent(scenario.agent)}`);
     for (let step = 1; step <= scenario.steps.length; step++) {
       await pg.button(`Run step ${step} of ${scenario.steps.length}`).click();
-      await expect(page.getByRole('list', { name: 'Steps' }).getByRole('listitem').nth(step - 1)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+      await expect(
+        page
+          .getByRole('list', { name: 'Steps' })
+          .getByRole('listitem')
+          .nth(step - 1),
+      ).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
     }
     await expect(pg.button('All steps done')).toBeDisabled();
     await expect(page.locator('.rp-end')).toContainText(scenario.end);
-    await expect.poll(() => new URL(page.url()).hash).toBe(`#v=1&scenario=${scenario.name}&agent=${scenario.agent}&step=${scenario.steps.length}`);
+    await expect
+      .poll(() => new URL(page.url()).hash)
+      .toBe(`#v=1&scenario=${scenario.name}&agent=${scenario.agent}&step=${scenario.steps.length}`);
     expect(pg.problems).toEqual([]);
   });
 }

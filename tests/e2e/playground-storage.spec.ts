@@ -15,7 +15,8 @@ async function breakable(page: Page): Promise<(how: 'full' | 'closed' | 'well') 
     }
     const { open } = IDBFactory.prototype;
     IDBFactory.prototype.open = function (...args) {
-      if (how() === 'closed' && args[0] === 'rehydrate-playground') throw new DOMException('Internal error opening backing store.', 'UnknownError');
+      if (how() === 'closed' && args[0] === 'rehydrate-playground')
+        throw new DOMException('Internal error opening backing store.', 'UnknownError');
       return open.apply(this, args);
     };
   });
@@ -63,7 +64,9 @@ test('a real quota that is used up is said, and the prompt that met it can be se
   const full = page.getByText('The browser’s storage for this site is full.');
   for (let i = 0; i < 60 && !(await full.isVisible()); i++) {
     // The browser compresses what it stores: only noise takes the room it seems to.
-    await pg.prompt.fill(`My noise is called ${Array.from(crypto.getRandomValues(new Uint8Array(60_000)), (byte) => byte.toString(36)).join('')}`);
+    await pg.prompt.fill(
+      `My noise is called ${Array.from(crypto.getRandomValues(new Uint8Array(60_000)), (byte) => byte.toString(36)).join('')}`,
+    );
     await pg.button('Send').click();
     await expect(pg.button('Cancel turn')).toBeDisabled();
   }
@@ -122,7 +125,8 @@ test('Reset says what the browser would not let it delete, and starts anew', asy
   await page.addInitScript(() => {
     const { open } = IDBFactory.prototype;
     IDBFactory.prototype.open = function (...args) {
-      if (args[0].startsWith('scripted-agent-') && sessionStorage.getItem('denied')) throw new DOMException('Access is denied for this document.', 'SecurityError');
+      if (args[0].startsWith('scripted-agent-') && sessionStorage.getItem('denied'))
+        throw new DOMException('Access is denied for this document.', 'SecurityError');
       return open.apply(this, args);
     };
   });

@@ -2,7 +2,9 @@
 import { expect, test, type Page } from '@playwright/test';
 import { PlaygroundPage } from './playground-page.ts';
 
-test('what an agent in the tab wrote is in the session’s files: over sleep, in an agent that lost its session, and nobody else’s', async ({ page }) => {
+test('what an agent in the tab wrote is in the session’s files: over sleep, in an agent that lost its session, and nobody else’s', async ({
+  page,
+}) => {
   const pg = new PlaygroundPage(page);
   await pg.open('#v=1&scenario=free&agent=amnesiac');
   await pg.say('write file notes.txt: Ada likes fish');
@@ -15,7 +17,10 @@ test('what an agent in the tab wrote is in the session’s files: over sleep, in
   await pg.say('read file notes.txt');
   await pg.tier('transcript');
   await expect(pg.answer).toContainText('Ada likes fish');
-  await pg.region('Database').getByRole('button', { name: /^workspace_files/ }).click();
+  await pg
+    .region('Database')
+    .getByRole('button', { name: /^workspace_files/ })
+    .click();
   await expect(pg.region('Database').getByRole('table').first()).toContainText('/workspace/notes.txt');
   await pg.combobox('Session').selectOption('');
   await pg.say('read file notes.txt');

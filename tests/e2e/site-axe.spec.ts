@@ -39,7 +39,11 @@ async function violations(page: Page, path: string, phone: boolean): Promise<rea
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
     const { violations: defects } = await builder.analyze();
-    found.push(...defects.flatMap(({ id, nodes }) => nodes.map((node) => `${path} in ${colorScheme}, ${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`)));
+    found.push(
+      ...defects.flatMap(({ id, nodes }) =>
+        nodes.map((node) => `${path} in ${colorScheme}, ${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`),
+      ),
+    );
   }
   return found;
 }
@@ -52,7 +56,9 @@ for (const { name, viewport } of [
     test.use({ viewport });
     // In parts, so that they run side by side.
     for (let part = 0; part < PARTS; part++) {
-      test(`no page has a defect that axe finds in either theme, or is wider than the window (${part + 1} of ${PARTS})`, async ({ page }) => {
+      test(`no page has a defect that axe finds in either theme, or is wider than the window (${part + 1} of ${PARTS})`, async ({
+        page,
+      }) => {
         test.setTimeout(300_000);
         const every = [...(await sitemapPaths(page)).filter(isProse), '/nowhere/'];
         expect(every).toEqual(expect.arrayContaining([...KINDS]));

@@ -1,7 +1,10 @@
 /** The first page: what this is and a way to try it, in one screen; and what it shows is what happens. */
 import { expect, test } from '@playwright/test';
 
-for (const viewport of [{ width: 1440, height: 900 }, { width: 390, height: 844 }]) {
+for (const viewport of [
+  { width: 1440, height: 900 },
+  { width: 390, height: 844 },
+]) {
   test(`one screen of ${viewport.width} pixels says what this is and has a way to try it`, async ({ page }) => {
     await page.setViewportSize(viewport);
     await page.goto('/');

@@ -110,7 +110,9 @@ test('a code block is copied as it is read', async ({ page, context }) => {
   await block.hover();
   await block.getByRole('button', { name: 'Copy' }).click();
   await expect(block.getByRole('button', { name: 'Copied' })).toBeVisible();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toContain("import { openNodeSqlite } from 'acp-rehydrate/node-sqlite';\nimport");
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toContain(
+    "import { openNodeSqlite } from 'acp-rehydrate/node-sqlite';\nimport",
+  );
 });
 
 test('programs find an index, everything in one file, and a twin of every prose page', async ({ page }) => {
@@ -152,7 +154,7 @@ test('pages, and the one that is not there, come with the headers the build wrot
 test('pages lead on and back in reading order, and the order leaves none out', async ({ page }) => {
   const prose = (await sitemapPaths(page)).filter((path) => !['/', '/playground/'].includes(path));
   const seen: string[] = [];
-  for (let path: string | undefined = '/start/what-it-is/', from = ''; path; ) {
+  for (let path: string | undefined = '/start/what-it-is/', from = ''; path;) {
     expect(seen, 'no page comes twice').not.toContain(path);
     seen.push(path);
     const html: string = await (await page.request.get(path)).text();

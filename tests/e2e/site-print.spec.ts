@@ -18,7 +18,12 @@ test.beforeEach(async ({ page }) => {
 test('menus, search, buttons and small playgrounds stay off the paper', async ({ page }) => {
   await page.goto(`${ARCHITECTURE}transcript/`);
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-  for (const gone of [page.getByRole('navigation', { name: 'Main' }), page.getByRole('button'), page.locator('rehydrate-try'), page.locator('theme-select')]) {
+  for (const gone of [
+    page.getByRole('navigation', { name: 'Main' }),
+    page.getByRole('button'),
+    page.locator('rehydrate-try'),
+    page.locator('theme-select'),
+  ]) {
     await expect(gone.filter({ visible: true })).toHaveCount(0);
   }
 });

@@ -34,7 +34,9 @@ test('a result names its page once, and sections below it', async ({ page }) => 
   await page.getByRole('searchbox', { name: 'Search' }).fill('agent forgot');
   const results = page.getByRole('dialog').locator('li');
   await expect(results.first()).toBeVisible();
-  const names = await results.evaluateAll((found) => found.map((result) => [...result.querySelectorAll('a')].map((link) => link.textContent)));
+  const names = await results.evaluateAll((found) =>
+    found.map((result) => [...result.querySelectorAll('a')].map((link) => link.textContent)),
+  );
   for (const each of names) expect(new Set(each).size, each.join()).toBe(each.length);
   expect(await results.allTextContents()).not.toContainEqual(expect.stringMatching(/Markdown\. /));
 });

@@ -20,8 +20,18 @@ let server: StaticServer;
 test.beforeAll(async () => {
   test.setTimeout(300_000);
   directory = await mkdtemp(path.join(tmpdir(), 'site-subpath-'));
-  const env = { ...process.env, SITE: 'https://docs.example.org', BASE, REPOSITORY_URL: 'https://example.org/me/rehydrate.git', ASTRO_TELEMETRY_DISABLED: '1' };
-  await promisify(execFile)(process.execPath, [path.join(ROOT, 'node_modules/astro/bin/astro.mjs'), 'build', '--outDir', directory], { cwd: ROOT, env, maxBuffer: 64 * 1024 * 1024 });
+  const env = {
+    ...process.env,
+    SITE: 'https://docs.example.org',
+    BASE,
+    REPOSITORY_URL: 'https://example.org/me/rehydrate.git',
+    ASTRO_TELEMETRY_DISABLED: '1',
+  };
+  await promisify(execFile)(process.execPath, [path.join(ROOT, 'node_modules/astro/bin/astro.mjs'), 'build', '--outDir', directory], {
+    cwd: ROOT,
+    env,
+    maxBuffer: 64 * 1024 * 1024,
+  });
   server = await serveStatic(directory, BASE);
 });
 test.afterAll(async () => {
@@ -73,18 +83,30 @@ test('the playground runs under the base and the policy the build wrote', async 
 
 test('with a repository pages lead to their source, and say when they last changed', async ({ page }) => {
   await page.goto(`${server.url}guides/client/`);
-  await expect(page.getByRole('link', { name: 'Edit page' })).toHaveAttribute('href', 'https://example.org/me/rehydrate/edit/main/content/docs/guides/client.mdx');
+  await expect(page.getByRole('link', { name: 'Edit page' })).toHaveAttribute(
+    'href',
+    'https://example.org/me/rehydrate/edit/main/content/docs/guides/client.mdx',
+  );
   await expect(page.getByText('Last updated')).toBeVisible();
   await page.goto(`${server.url}reference/library/stdio/`);
-  await expect(page.getByRole('link', { name: 'Edit page' })).toHaveAttribute('href', 'https://example.org/me/rehydrate/edit/main/src/adapters/stdio/index.ts');
+  await expect(page.getByRole('link', { name: 'Edit page' })).toHaveAttribute(
+    'href',
+    'https://example.org/me/rehydrate/edit/main/src/adapters/stdio/index.ts',
+  );
   await page.goto(`${server.url}reference/advanced/architecture/sessions-and-persistence/layers/`);
-  await expect(page.getByRole('main').getByRole('link', { name: 'AgentLauncher', exact: true })).toHaveAttribute('href', /^https:\/\/example\.org\/me\/rehydrate\/blob\/main\/src\/engine\/ports\.ts#L\d+$/);
+  await expect(page.getByRole('main').getByRole('link', { name: 'AgentLauncher', exact: true })).toHaveAttribute(
+    'href',
+    /^https:\/\/example\.org\/me\/rehydrate\/blob\/main\/src\/engine\/ports\.ts#L\d+$/,
+  );
 });
 
 test('addresses for elsewhere are those of the deployment', async ({ page }) => {
   await page.goto(`${server.url}guides/client/`);
   await expect(page.locator('link[rel=canonical]')).toHaveAttribute('href', `https://docs.example.org${BASE}guides/client/`);
-  await expect(page.locator('meta[property="og:image"]')).toHaveAttribute('content', `https://docs.example.org${BASE}cards/guides/client.png`);
+  await expect(page.locator('meta[property="og:image"]')).toHaveAttribute(
+    'content',
+    `https://docs.example.org${BASE}cards/guides/client.png`,
+  );
   const twin = await (await page.request.get(`${server.url}guides/client.md`)).text();
   expect(twin).toContain(`https://docs.example.org${BASE}reference/events/`);
 });

@@ -85,22 +85,35 @@ test('I1: a full quota rolls the batch back, says so, and lets go on once there 
     await database.batch([{ sql: 'CREATE TABLE t (a TEXT) STRICT' }]);
     sql.database = database as never;
   }, NAME);
-  const fill = () => page.evaluate(async () => {
-    for (let i = 0; i < 200; i++) {
-      // The browser compresses what it stores: only noise takes the room it seems to.
-      const text = Array.from(crypto.getRandomValues(new Uint8Array(60_000)), (byte) => byte.toString(36)).join('');
-      const error = await sql.database.batch([{ sql: 'INSERT INTO t VALUES (?)', params: [text] }]).catch((each: unknown) => each as { kind: string; message: string });
-      if ('kind' in error) return { kind: error.kind, message: error.message, stored: i, rows: (await sql.database.query('SELECT count(*) AS n FROM t'))[0]!['n'] };
-    }
-    return { kind: 'none', message: '', stored: 200, rows: 200 };
-  });
+  const fill = () =>
+    page.evaluate(async () => {
+      for (let i = 0; i < 200; i++) {
+        // The browser compresses what it stores: only noise takes the room it seems to.
+        const text = Array.from(crypto.getRandomValues(new Uint8Array(60_000)), (byte) => byte.toString(36)).join('');
+        const error = await sql.database
+          .batch([{ sql: 'INSERT INTO t VALUES (?)', params: [text] }])
+          .catch((each: unknown) => each as { kind: string; message: string });
+        if ('kind' in error)
+          return {
+            kind: error.kind,
+            message: error.message,
+            stored: i,
+            rows: (await sql.database.query('SELECT count(*) AS n FROM t'))[0]!['n'],
+          };
+      }
+      return { kind: 'none', message: '', stored: 200, rows: 200 };
+    });
   const full = await fill();
   expect(full).toMatchObject({ kind: 'full', message: expect.stringContaining('storage is full') });
   expect(full.rows).toBe(full.stored);
   await session.send('Storage.overrideQuotaForOrigin', { origin: sqljsUrl });
   await page.evaluate(() => sql.database.batch([{ sql: "INSERT INTO t VALUES ('after')" }]));
   await page.reload();
-  const rows = await page.evaluate(async (name) => (await sql.open({ storage: { indexedDB: name } })).query('SELECT count(*) AS n, max(a) AS last FROM t WHERE length(a) < 10'), NAME);
+  const rows = await page.evaluate(
+    async (name) =>
+      (await sql.open({ storage: { indexedDB: name } })).query('SELECT count(*) AS n, max(a) AS last FROM t WHERE length(a) < 10'),
+    NAME,
+  );
   expect(rows).toEqual([{ n: 1, last: 'after' }]);
 });
 

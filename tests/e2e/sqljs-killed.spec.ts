@@ -17,7 +17,11 @@ test('I12: a browser killed with SIGKILL loses nothing acknowledged', async ({ s
   const { executablePath = chromium.executablePath(), args = [] } = project.use.launchOptions ?? {};
   const profile = mkdtempSync(path.join(tmpdir(), 'rehydrate-profile-'));
   const start = async () => {
-    const child = spawn(executablePath, [...args, '--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`, '--no-first-run', 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(
+      executablePath,
+      [...args, '--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`, '--no-first-run', 'about:blank'],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
     for await (const line of createInterface({ input: child.stderr! })) {
       const found = /DevTools listening on (ws:\S+)/.exec(line);
       if (!found) continue;

@@ -8,25 +8,33 @@ type Quick = { ownerQuietMs?: number; ownerSilentMs?: number };
 
 /** Opens the shared database in a tab; the first one there makes its tables. */
 async function share(page: Page, options: Quick = {}): Promise<string> {
-  return page.evaluate(async ([name, given]) => {
-    sql.database = await sql.openShared({ storage: { indexedDB: name }, ...given });
-    if ((await sql.database.query('SELECT 1 FROM sqlite_schema')).length === 0) await sql.database.batch(SCHEMA);
-    return sql.database.role;
-  }, [NAME, options] as const);
+  return page.evaluate(
+    async ([name, given]) => {
+      sql.database = await sql.openShared({ storage: { indexedDB: name }, ...given });
+      if ((await sql.database.query('SELECT 1 FROM sqlite_schema')).length === 0) await sql.database.batch(SCHEMA);
+      return sql.database.role;
+    },
+    [NAME, options] as const,
+  );
 }
 
 const role = (page: Page): Promise<string> => page.evaluate(() => sql.database.role);
-const counts = (page: Page): Promise<State> => page.evaluate(async (query) => (await sql.database.query(query))[0] as unknown as State, COUNTS);
+const counts = (page: Page): Promise<State> =>
+  page.evaluate(async (query) => (await sql.database.query(query))[0] as unknown as State, COUNTS);
 
 /** Appends one batch; gives its number. */
 const append = (page: Page, who: string): Promise<number> =>
-  page.evaluate((name) => new Promise<number>((resolve, reject) => {
-    const stop = sql.append(sql.database, name, (seq) => {
-      resolve(seq);
-      throw new Error('enough');
-    });
-    stop.catch((error: Error) => error.message === 'enough' || reject(error));
-  }), who);
+  page.evaluate(
+    (name) =>
+      new Promise<number>((resolve, reject) => {
+        const stop = sql.append(sql.database, name, (seq) => {
+          resolve(seq);
+          throw new Error('enough');
+        });
+        stop.catch((error: Error) => error.message === 'enough' || reject(error));
+      }),
+    who,
+  );
 
 test('one tab owns the database and the others use it; every tab hears of every change', async ({ newTab }) => {
   const [first, second, third] = [await newTab(), await newTab(), await newTab()];
@@ -49,7 +57,9 @@ test('one tab owns the database and the others use it; every tab hears of every 
     return [entries.length, copy.query('SELECT seq FROM head')];
   });
   expect(journal).toEqual([4, [{ seq: 2 }]]);
-  const error = await second.evaluate(() => sql.database.batch([{ sql: 'INSERT INTO head VALUES (NULL)' }]).catch((each: { name: string; kind: string }) => [each.name, each.kind]));
+  const error = await second.evaluate(() =>
+    sql.database.batch([{ sql: 'INSERT INTO head VALUES (NULL)' }]).catch((each: { name: string; kind: string }) => [each.name, each.kind]),
+  );
   expect(error).toEqual(['SqlError', 'constraint']);
 });
 
@@ -57,7 +67,14 @@ test('when the owner closes, the next tab takes over, and calls under way are do
   const [first, second] = [await newTab(), await newTab()];
   await share(first);
   await share(second);
-  const calls = second.evaluate(() => Promise.all(Array.from({ length: 30 }, async () => (await sql.database.batch([{ sql: 'UPDATE head SET seq = seq + 1 RETURNING seq' }]))[0]!.rows[0]!['seq'])));
+  const calls = second.evaluate(() =>
+    Promise.all(
+      Array.from(
+        { length: 30 },
+        async () => (await sql.database.batch([{ sql: 'UPDATE head SET seq = seq + 1 RETURNING seq' }]))[0]!.rows[0]!['seq'],
+      ),
+    ),
+  );
   await first.close();
   expect(await calls).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
   // The first may have done them all before it closed.
@@ -77,7 +94,11 @@ test('I12: owners that crash in the middle of commits: nothing acknowledged is m
     const [client, watcher] = [await newTab(), await newTab()];
     await share(client);
     await share(watcher);
-    for (const [page, who] of [[owner, 'owner'], [client, 'client'], [watcher, 'watcher']] as const) {
+    for (const [page, who] of [
+      [owner, 'owner'],
+      [client, 'client'],
+      [watcher, 'watcher'],
+    ] as const) {
       await page.evaluate((name) => {
         const told: number[] = [];
         Object.assign(globalThis, { told });
@@ -96,7 +117,8 @@ test('I12: owners that crash in the middle of commits: nothing acknowledged is m
     }
     const acknowledged = { client: await told(client), watcher: await told(watcher) };
     const found = await client.evaluate(async (r) => {
-      const seqs = async (who: string) => (await sql.database.query('SELECT seq FROM log WHERE who = ? ORDER BY seq', [who])).map(({ seq }) => Number(seq));
+      const seqs = async (who: string) =>
+        (await sql.database.query('SELECT seq FROM log WHERE who = ? ORDER BY seq', [who])).map(({ seq }) => Number(seq));
       return { client: await seqs(`client ${r}`), watcher: await seqs(`watcher ${r}`) };
     }, round);
     for (const who of ['client', 'watcher'] as const) {

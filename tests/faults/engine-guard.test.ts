@@ -13,11 +13,18 @@ vi.mock('node:child_process', async (original) => ({ ...(await original<typeof c
 /** A process that carries a mark of its own, and gives back what it is told. */
 function marked() {
   const mark = `test${process.pid}${Math.random().toString(36).slice(2)}`;
-  const agent = spawn(process.execPath, ['-e', 'process.stdin.pipe(process.stdout)'], { stdio: ['pipe', 'pipe', 'ignore'], detached: true, env: { ...process.env, REHYDRATE_MARK: `${mark}.1` } });
+  const agent = spawn(process.execPath, ['-e', 'process.stdin.pipe(process.stdout)'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+    env: { ...process.env, REHYDRATE_MARK: `${mark}.1` },
+  });
   return { mark, agent };
 }
 
-const startGuard = () => spawn(process.execPath, [fileURLToPath(new URL('../../src/adapters/stdio/guard-process.ts', import.meta.url))], { stdio: ['pipe', 'ignore', 'inherit'] });
+const startGuard = () =>
+  spawn(process.execPath, [fileURLToPath(new URL('../../src/adapters/stdio/guard-process.ts', import.meta.url))], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
 
 describe('the guard', () => {
   it('I7: one whose host is gone ends everything that carries its mark', async () => {

@@ -29,7 +29,12 @@ afterAll(() => console.info(`${kills} processes were killed (seed ${SEED})`));
  * Runs deaths one after the other on lineages that are replaced now and then. `one` says whether
  * something was really killed; resolves to how often.
  */
-async function throughDeaths<T>(variant: AgentVariant, deaths: readonly T[], one: (lineage: Lineage, death: T, index: number) => Promise<boolean>, options: { fresh?: boolean; pace?: number } = {}): Promise<number> {
+async function throughDeaths<T>(
+  variant: AgentVariant,
+  deaths: readonly T[],
+  one: (lineage: Lineage, death: T, index: number) => Promise<boolean>,
+  options: { fresh?: boolean; pace?: number } = {},
+): Promise<number> {
   let lineage = new Lineage(variant, options.pace);
   let killed = 0;
   try {
@@ -41,7 +46,9 @@ async function throughDeaths<T>(variant: AgentVariant, deaths: readonly T[], one
       try {
         if (await one(lineage, death, index)) killed += 1;
       } catch (error) {
-        throw new Error(`${variant}, death ${index} ${JSON.stringify(death)} (seed ${SEED}): ${(error as Error).message}`, { cause: error });
+        throw new Error(`${variant}, death ${index} ${JSON.stringify(death)} (seed ${SEED}): ${(error as Error).message}`, {
+          cause: error,
+        });
       }
     }
   } finally {
@@ -159,30 +166,34 @@ describe('a death in the first turn of a successor', () => {
     ['forgetful', 'keeps nothing'],
     ['native', 'loses its store'],
   ];
-  it.each(cases)('I4: the %s agent, which %s: falls back again, with the preamble, and forgets nothing', { timeout: TIMEOUT_MS }, async (variant, loss) => {
-    const { below, pick } = random(SEED + 5);
-    const deaths = Array.from({ length: FULL ? 8 : 2 }, () => ({ whom: pick(['host', 'agent'] as const), afterMs: below(100) }));
-    const killed = await throughDeaths(
-      variant,
-      deaths,
-      async (lineage, { whom, afterMs }, index) => {
-        if (index % DEATHS_OF_A_LINEAGE === 0) await batchesOf(lineage);
-        await untilHit(afterMs, (ms) => dieInFirstTurn(lineage, whom, ms, loss === 'loses its store'));
-        const successors = () => lineage.agentLog.filter((line) => line.at === 'prompt').filter((line) => line.blocks > 1);
-        const before = successors();
-        const report = await lineage.checkAfterDeath();
-        expect(report?.tier).toBe('transcript');
-        expect(report?.preamble?.events).toBeGreaterThan(0);
-        const after = successors();
-        expect(after.length, 'the preamble went to one more successor').toBe(before.length + 1);
-        expect(new Set(after.map((line) => line.agentSessionId)).size, 'and to each only once').toBe(after.length);
-        return true;
-      },
-      // Slow enough that the turn still runs when the blow falls.
-      { pace: 6 },
-    );
-    expect(killed).toBe(deaths.length);
-  });
+  it.each(cases)(
+    'I4: the %s agent, which %s: falls back again, with the preamble, and forgets nothing',
+    { timeout: TIMEOUT_MS },
+    async (variant, loss) => {
+      const { below, pick } = random(SEED + 5);
+      const deaths = Array.from({ length: FULL ? 8 : 2 }, () => ({ whom: pick(['host', 'agent'] as const), afterMs: below(100) }));
+      const killed = await throughDeaths(
+        variant,
+        deaths,
+        async (lineage, { whom, afterMs }, index) => {
+          if (index % DEATHS_OF_A_LINEAGE === 0) await batchesOf(lineage);
+          await untilHit(afterMs, (ms) => dieInFirstTurn(lineage, whom, ms, loss === 'loses its store'));
+          const successors = () => lineage.agentLog.filter((line) => line.at === 'prompt').filter((line) => line.blocks > 1);
+          const before = successors();
+          const report = await lineage.checkAfterDeath();
+          expect(report?.tier).toBe('transcript');
+          expect(report?.preamble?.events).toBeGreaterThan(0);
+          const after = successors();
+          expect(after.length, 'the preamble went to one more successor').toBe(before.length + 1);
+          expect(new Set(after.map((line) => line.agentSessionId)).size, 'and to each only once').toBe(after.length);
+          return true;
+        },
+        // Slow enough that the turn still runs when the blow falls.
+        { pace: 6 },
+      );
+      expect(killed).toBe(deaths.length);
+    },
+  );
 });
 
 /** One life that ends, or whose agent ends, so long after the successor got the preamble; false when its turn was over. */
@@ -203,7 +214,10 @@ async function dieInFirstTurn(lineage: Lineage, whom: 'host' | 'agent', afterMs:
 function toldOfSignal({ lines, news, stderr }: Death): boolean {
   const exits = news.flatMap((event) => (event.kind === 'agent_exited' ? [event.payload] : []));
   const refusals = lines.flatMap((line) => (line.is === 'refused' && line.code === 'agent_exited' ? [line.message] : []));
-  return exits.some(({ kind, signal }) => kind === 'signalled' && signal === 'SIGKILL') || [...refusals, stderr].some((text) => text.includes('died of SIGKILL'));
+  return (
+    exits.some(({ kind, signal }) => kind === 'signalled' && signal === 'SIGKILL') ||
+    [...refusals, stderr].some((text) => text.includes('died of SIGKILL'))
+  );
 }
 
 async function agentAfter(lineage: Lineage, known: number): Promise<number> {

@@ -31,9 +31,16 @@ function commands(page: string, heading: string): readonly string[] {
 
 /** What one line printed, stdout and stderr together; a failure is an error with both in it. */
 function shell(line: string): Promise<string> {
-  const env = { ...process.env, REHYDRATE_DB: path.join(directory, 'sessions.sqlite'), NO_UPDATE_NOTIFIER: '1', npm_config_offline: 'true' };
+  const env = {
+    ...process.env,
+    REHYDRATE_DB: path.join(directory, 'sessions.sqlite'),
+    NO_UPDATE_NOTIFIER: '1',
+    npm_config_offline: 'true',
+  };
   return new Promise((resolve, reject) => {
-    execFile('sh', ['-c', line], { cwd: directory, env }, (error, out, err) => (error ? reject(new Error(`${line}\n${out}${err}`)) : resolve(out + err)));
+    execFile('sh', ['-c', line], { cwd: directory, env }, (error, out, err) =>
+      error ? reject(new Error(`${line}\n${out}${err}`)) : resolve(out + err),
+    );
   });
 }
 

@@ -24,7 +24,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const run = (example: string, args: readonly string[], env: Record<string, string> = {}) => runProgram(process.execPath, [path.join(ROOT, 'examples', example), ...args], { cwd: directory, env });
+const run = (example: string, args: readonly string[], env: Record<string, string> = {}) =>
+  runProgram(process.execPath, [path.join(ROOT, 'examples', example), ...args], { cwd: directory, env });
 
 const durable = (text: string) => run('durable.ts', [text, '--', ...agent]);
 
@@ -37,7 +38,11 @@ test('the tutorial: told once, remembered by the agent, then by the record when 
 
   rmSync(path.join(directory, '.agent'), { recursive: true });
   const again = await durable('what is my dog called?');
-  expect(again).toMatchObject({ code: 0, out: expect.stringContaining('Ada'), err: expect.stringContaining('became live by: transcript]') });
+  expect(again).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('Ada'),
+    err: expect.stringContaining('became live by: transcript]'),
+  });
 });
 
 test('the tutorial: an agent that dies in the middle leaves an interrupted turn, and the next prompt goes on', async () => {

@@ -35,7 +35,11 @@ function defects(lhr) {
  */
 export async function* audit(categories, { rounds = 1 } = {}) {
   const site = await serveStatic(await ensureSite(console.error), '/');
-  const chrome = await launch({ chromePath: await ensureChromium(console.error), chromeFlags: ['--headless=new', ...chromiumArgs()], logLevel: 'silent' });
+  const chrome = await launch({
+    chromePath: await ensureChromium(console.error),
+    chromeFlags: ['--headless=new', ...chromiumArgs()],
+    logLevel: 'silent',
+  });
   try {
     for (const page of Array.from({ length: rounds }, () => PAGES).flat()) {
       const result = await lighthouse(new URL(page, site.url).href, {
@@ -48,7 +52,11 @@ export async function* audit(categories, { rounds = 1 } = {}) {
       });
       const { lhr } = result;
       if (lhr.runtimeError) throw new Error(`Lighthouse could not look at ${page}: ${lhr.runtimeError.message}`);
-      yield { page, scores: Object.fromEntries(Object.values(lhr.categories).map(({ id, score }) => [id, Math.round((score ?? 0) * 100)])), defects: defects(lhr) };
+      yield {
+        page,
+        scores: Object.fromEntries(Object.values(lhr.categories).map(({ id, score }) => [id, Math.round((score ?? 0) * 100)])),
+        defects: defects(lhr),
+      };
     }
   } finally {
     chrome.kill();

@@ -18,7 +18,10 @@ for await (const result of audit(Object.keys(TARGETS), { rounds: ROUNDS })) {
 const least = (scores) => scores.reduce((best, each) => (each.performance > best.performance ? each : best));
 const pages = [...runs].map(([page, scores]) => ({ page, scores: least(scores) }));
 const machine = `${os.cpus().length} cores, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
-writeFileSync(inRoot('content/data/lighthouse.json'), `${JSON.stringify({ measuredAt: new Date().toISOString(), machine, rounds: ROUNDS, targets: TARGETS, pages }, null, 2)}\n`);
+writeFileSync(
+  inRoot('content/data/lighthouse.json'),
+  `${JSON.stringify({ measuredAt: new Date().toISOString(), machine, rounds: ROUNDS, targets: TARGETS, pages }, null, 2)}\n`,
+);
 
 const below = pages.filter(({ scores }) => Object.entries(TARGETS).some(([id, target]) => scores[id] < target));
 for (const { page, scores } of below) console.error(`${page} is below its targets: ${JSON.stringify(scores)}`);

@@ -17,7 +17,11 @@ beforeEach(async () => {
 });
 afterEach(() => world.end());
 
-function rehydrate(command: string, args: readonly string[], agent = true): Promise<{ code: number | null; stdout: string; stderr: string }> {
+function rehydrate(
+  command: string,
+  args: readonly string[],
+  agent = true,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const { opencode, file } = world;
   const argv = [REHYDRATE, command, '--db', file, ...args, ...(agent ? ['--', opencode.program, ...opencode.args] : [])];
   const child = spawn(process.execPath, argv, { cwd: opencode.cwd, env: { ...opencode.env }, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -30,7 +34,10 @@ function rehydrate(command: string, args: readonly string[], agent = true): Prom
 
 /** The lines of `--json`, by type. */
 function lines(stdout: string): { report: Json; events: Json[]; result: Json } {
-  const all = stdout.trim().split('\n').map((line) => JSON.parse(line));
+  const all = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   return { report: all[0]?.report, events: all.filter(({ type }) => type === 'event'), result: all.at(-1) };
 }
 
@@ -41,13 +48,19 @@ test('a session lives from call to call; with its store deleted it goes on from 
 
   const second = await rehydrate('prompt', ['--session', 's', '--json', 'What is the codeword?']);
   expect(second.code, second.stderr).toBe(0);
-  expect(lines(second.stdout)).toMatchObject({ report: { tier: 'resume', preamble: null }, result: { type: 'result', stopReason: 'end_turn' } });
+  expect(lines(second.stdout)).toMatchObject({
+    report: { tier: 'resume', preamble: null },
+    result: { type: 'result', stopReason: 'end_turn' },
+  });
   expect(userMessages(world.model.requests.at(-1))).toEqual([FACT, 'What is the codeword?']);
 
   await world.opencode.loseStore();
   const third = await rehydrate('prompt', ['--session', 's', '--json', 'And now?']);
   expect(third.code, third.stderr).toBe(0);
-  expect(lines(third.stdout).report).toMatchObject({ tier: 'transcript', attempts: [{ outcome: 'unknown_session' }, { outcome: 'unknown_session' }, { method: 'session/new', outcome: 'ok' }] });
+  expect(lines(third.stdout).report).toMatchObject({
+    tier: 'transcript',
+    attempts: [{ outcome: 'unknown_session' }, { outcome: 'unknown_session' }, { method: 'session/new', outcome: 'ok' }],
+  });
   expect(userText(world.model.requests.at(-1)!).split(FACT)).toHaveLength(2);
   expect(processesIn(world.opencode.home)).toEqual([]);
 
@@ -67,7 +80,11 @@ test('policy strict with the store deleted exits 3', async () => {
 
 test('doctor finds that OpenCode comes back by session/resume and hides an unknown session in an internal error', async () => {
   const { opencode } = world;
-  const child = spawn(process.execPath, [REHYDRATE, 'doctor', '--json', '--', opencode.program, ...opencode.args], { cwd: opencode.cwd, env: { ...opencode.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [REHYDRATE, 'doctor', '--json', '--', opencode.program, ...opencode.args], {
+    cwd: opencode.cwd,
+    env: { ...opencode.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += chunk));
@@ -75,7 +92,11 @@ test('doctor finds that OpenCode comes back by session/resume and hides an unkno
   const code = await new Promise((resolve) => child.once('close', resolve));
   const report = JSON.parse(stdout);
   expect(stderr).toContain('--no-prompt');
-  expect(report.verdict, stdout).toMatchObject({ tier: 'resume', unknownSession: { load: 'unknown_session', resume: 'unknown_session' }, breaksProtocol: false });
+  expect(report.verdict, stdout).toMatchObject({
+    tier: 'resume',
+    unknownSession: { load: 'unknown_session', resume: 'unknown_session' },
+    breaksProtocol: false,
+  });
   expect(report.checks.find(({ id }: { id: string }) => id === 'replay-complete')).toMatchObject({ outcome: 'pass' });
   expect(code).toBe(0);
   expect(processesIn(opencode.home)).toEqual([]);

@@ -13,7 +13,12 @@ import { scrubber } from './support/scrub.ts';
 const FIXTURES = path.join(import.meta.dirname, 'fixtures');
 const model = await startModel();
 const opencode = await openCodeHome({ baseUrl: model.baseUrl, permission: { bash: 'ask' } });
-const scrub = scrubber({ [opencode.cwd]: '/project', [opencode.cwd.slice(1)]: 'project', [opencode.home]: '/home/someone', [model.baseUrl]: 'http://127.0.0.1:1/v1' });
+const scrub = scrubber({
+  [opencode.cwd]: '/project',
+  [opencode.cwd.slice(1)]: 'project',
+  [opencode.home]: '/home/someone',
+  [model.baseUrl]: 'http://127.0.0.1:1/v1',
+});
 
 async function start(): Promise<RawAgent> {
   const agent = startRaw(opencode.program, opencode.args, { cwd: opencode.cwd, env: { ...opencode.env } });
@@ -39,7 +44,17 @@ model.script((request) => {
   const asked = textOf(last);
   if (asked.startsWith('Write')) return [{ tool: 'write', args: { filePath: path.join(opencode.cwd, 'heron.txt'), content: 'grey\n' } }];
   if (asked.startsWith('Plan')) {
-    return [{ tool: 'todowrite', args: { todos: [{ id: '1', content: 'Look', status: 'in_progress', priority: 'high' }, { id: '2', content: 'Leap', status: 'pending', priority: 'low' }] } }];
+    return [
+      {
+        tool: 'todowrite',
+        args: {
+          todos: [
+            { id: '1', content: 'Look', status: 'in_progress', priority: 'high' },
+            { id: '2', content: 'Leap', status: 'pending', priority: 'low' },
+          ],
+        },
+      },
+    ];
   }
   if (asked.startsWith('Run')) return [{ tool: 'bash', args: { command: 'echo heron', description: 'Says heron' } }];
   if (asked.startsWith('Count')) return [{ text: 'one two three', chunks: 3 }, { hang: true }];

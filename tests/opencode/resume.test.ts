@@ -44,15 +44,24 @@ test('I4 session/resume: the model receives the first turn, and no preamble', as
 
 test('I3 session/load: the replay is matched and not stored again, and the model receives the first turn', async () => {
   const sessionId = await firstLife();
-  const plain = stdioLauncher({ agents: { opencode: { command: world.opencode.program, args: world.opencode.args, env: world.opencode.env } }, inheritEnv: false });
+  const plain = stdioLauncher({
+    agents: { opencode: { command: world.opencode.program, args: world.opencode.args, env: world.opencode.env } },
+    inheritEnv: false,
+  });
   const host = await world.wake({ agents: without(plain, 'resume') });
   const before = await host.history(sessionId);
   const { report } = await host.prompt(sessionId, QUESTION);
-  expect(report).toMatchObject({ tier: 'load', verified: 'replay-matched', preamble: null, replay: { received: 2, matched: 2, missing: 0, imported: 0 } });
+  expect(report).toMatchObject({
+    tier: 'load',
+    verified: 'replay-matched',
+    preamble: null,
+    replay: { received: 2, matched: 2, missing: 0, imported: 0 },
+  });
   expect(userMessages(lastRequest())).toEqual([FACT, QUESTION]);
   const after = await host.history(sessionId);
   expect(after.slice(0, before.length)).toEqual(before);
-  const said = (text: string): number => after.filter((event) => event.kind === 'update' && JSON.stringify(event.payload).includes(text)).length;
+  const said = (text: string): number =>
+    after.filter((event) => event.kind === 'update' && JSON.stringify(event.payload).includes(text)).length;
   expect(said(FACT)).toBe(before.filter((event) => event.kind === 'update' && JSON.stringify(event.payload).includes(FACT)).length);
 });
 
@@ -69,42 +78,45 @@ describe('its store is lost', () => {
     },
   };
 
-  test.each(['resource', 'inline', 'file'] as const)('I6 the record goes in front of the next prompt exactly once, as %s; the public id stays', async (mode) => {
-    const sessionId = await firstLife();
-    await world.opencode.loseStore();
-    let host = await world.wake({ preamble: { mode, files: preambleFiles({ directory: `${world.file}.preambles` }) } });
-    const before = await host.get(sessionId);
-    const { report } = await host.prompt(sessionId, QUESTION);
-    expect(report).toMatchObject({ tier: 'transcript', verified: null, preamble: { mode, truncated: false } });
-    // OpenCode's own answer is an opaque internal error; that its list lacks the session is what tells.
-    expect(report.attempts).toMatchObject([
-      { method: 'session/resume', outcome: 'unknown_session', error: { code: -32603 } },
-      { method: 'session/load', outcome: 'unknown_session', error: { code: -32603 } },
-      { method: 'session/new', outcome: 'ok' },
-    ]);
-    expect(report.previousAgentSessionId).toBe(before.agentSessionId);
-    expect(report.agentSessionId).not.toBe(before.agentSessionId);
+  test.each(['resource', 'inline', 'file'] as const)(
+    'I6 the record goes in front of the next prompt exactly once, as %s; the public id stays',
+    async (mode) => {
+      const sessionId = await firstLife();
+      await world.opencode.loseStore();
+      let host = await world.wake({ preamble: { mode, files: preambleFiles({ directory: `${world.file}.preambles` }) } });
+      const before = await host.get(sessionId);
+      const { report } = await host.prompt(sessionId, QUESTION);
+      expect(report).toMatchObject({ tier: 'transcript', verified: null, preamble: { mode, truncated: false } });
+      // OpenCode's own answer is an opaque internal error; that its list lacks the session is what tells.
+      expect(report.attempts).toMatchObject([
+        { method: 'session/resume', outcome: 'unknown_session', error: { code: -32603 } },
+        { method: 'session/load', outcome: 'unknown_session', error: { code: -32603 } },
+        { method: 'session/new', outcome: 'ok' },
+      ]);
+      expect(report.previousAgentSessionId).toBe(before.agentSessionId);
+      expect(report.agentSessionId).not.toBe(before.agentSessionId);
 
-    const asked = userText(lastRequest()!);
-    const record = await readsTheRecord[mode](asked);
-    expect(asked).toContain(RECORD_OPENING);
-    expect(facts(record)).toBe(1);
-    expect(asked.trimEnd().endsWith(QUESTION)).toBe(true);
-    // The record is not the user's words: it is not in the log.
-    expect(JSON.stringify((await host.history(sessionId)).filter(({ kind }) => kind === 'update'))).not.toContain(RECORD_OPENING);
+      const asked = userText(lastRequest()!);
+      const record = await readsTheRecord[mode](asked);
+      expect(asked).toContain(RECORD_OPENING);
+      expect(facts(record)).toBe(1);
+      expect(asked.trimEnd().endsWith(QUESTION)).toBe(true);
+      // The record is not the user's words: it is not in the log.
+      expect(JSON.stringify((await host.history(sessionId)).filter(({ kind }) => kind === 'update'))).not.toContain(RECORD_OPENING);
 
-    await host.prompt(sessionId, 'And once more?');
-    expect(facts(userText(lastRequest()!))).toBe(mode === 'file' ? 0 : 1);
-    expect(userMessages(lastRequest()).at(-1)).toBe('And once more?');
-    await world.sleep(host);
+      await host.prompt(sessionId, 'And once more?');
+      expect(facts(userText(lastRequest()!))).toBe(mode === 'file' ? 0 : 1);
+      expect(userMessages(lastRequest()).at(-1)).toBe('And once more?');
+      await world.sleep(host);
 
-    // The successor is now the session: it comes back by OpenCode's own way, without another record.
-    host = await world.wake();
-    const again = await host.prompt(sessionId, 'Still there?');
-    expect(again.report).toMatchObject({ tier: 'resume', preamble: null, agentSessionId: report.agentSessionId });
-    expect(facts(userText(lastRequest()!))).toBe(mode === 'file' ? 0 : 1);
-    expect(await host.get(sessionId)).toMatchObject({ sessionId });
-  });
+      // The successor is now the session: it comes back by OpenCode's own way, without another record.
+      host = await world.wake();
+      const again = await host.prompt(sessionId, 'Still there?');
+      expect(again.report).toMatchObject({ tier: 'resume', preamble: null, agentSessionId: report.agentSessionId });
+      expect(facts(userText(lastRequest()!))).toBe(mode === 'file' ? 0 : 1);
+      expect(await host.get(sessionId)).toMatchObject({ sessionId });
+    },
+  );
 
   test('policy strict says that it cannot come back, and starts nothing', async () => {
     const sessionId = await firstLife();
@@ -129,7 +141,9 @@ test('I5 kill -9 in the middle of a turn: the outcome is unknown, nothing is sen
   await outcome;
   expect(processesIn(world.opencode.home)).toEqual([]);
   const seen = world.model.requests.length;
-  await expect(host.prompt(sessionId, 'Do something long.', { idempotencyKey: 'long' })).rejects.toMatchObject({ code: 'turn_outcome_unknown' });
+  await expect(host.prompt(sessionId, 'Do something long.', { idempotencyKey: 'long' })).rejects.toMatchObject({
+    code: 'turn_outcome_unknown',
+  });
   expect(world.model.requests).toHaveLength(seen);
 
   world.model.script(() => [{ text: 'heron' }]);

@@ -87,7 +87,9 @@ describe('a permission', () => {
 });
 
 test('cancel ends the turn as cancelled, and the next turn is answered', async () => {
-  world.model.script((request) => (textOf(request.messages.at(-1)).startsWith('Count') ? [{ text: 'one two three ', chunks: 3 }, { hang: true }] : [{ text: 'Here.' }]));
+  world.model.script((request) =>
+    textOf(request.messages.at(-1)).startsWith('Count') ? [{ text: 'one two three ', chunks: 3 }, { hang: true }] : [{ text: 'Here.' }],
+  );
   const counting = host.prompt(sessionId, 'Count for ever.');
   await world.model.received(1);
   await host.cancel(sessionId);

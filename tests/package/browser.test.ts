@@ -40,17 +40,25 @@ describe('Vite', () => {
   test('the README’s page, built and run in a browser: durable over a reload', async () => {
     const code = readmeBlock('In a page', 'ts');
     expect(code.trim(), 'the README shows the example').toBe(regionOf(example('browser.ts'), 'page', 'examples/browser.ts'));
-    const out = await builtWith(folderIn(inject('webProject'), 'vite'), { 'index.html': INDEX, 'main.ts': adapt(code, [SAID]) + TELL, 'agent.ts': example('agent.ts') });
+    const out = await builtWith(folderIn(inject('webProject'), 'vite'), {
+      'index.html': INDEX,
+      'main.ts': adapt(code, [SAID]) + TELL,
+      'agent.ts': example('agent.ts'),
+    });
     site = await serveFolder(out);
     await expectDurable(site.url);
     const scripts = readdirSync(path.join(out, 'assets')).filter((name) => name.endsWith('.js'));
-    expect(scripts.filter((name) => /(?:from|import\(?) ?['"`]node:/.test(readFileSync(path.join(out, 'assets', name), 'utf8'))), 'scripts that hold something of Node').toEqual([]);
+    expect(
+      scripts.filter((name) => /(?:from|import\(?) ?['"`]node:/.test(readFileSync(path.join(out, 'assets', name), 'utf8'))),
+      'scripts that hold something of Node',
+    ).toEqual([]);
   });
 
   test('without sql.js the page still builds, and says what to install', async () => {
     const out = await builtWith(folderIn(inject('nodeProject'), 'vite-no-sqljs'), {
       'index.html': INDEX,
-      'main.ts': "import { openSqljs } from 'acp-rehydrate/sqljs';\nopenSqljs().catch((error) => Object.assign(globalThis, { told: error.message }));",
+      'main.ts':
+        "import { openSqljs } from 'acp-rehydrate/sqljs';\nopenSqljs().catch((error) => Object.assign(globalThis, { told: error.message }));",
     });
     site = await serveFolder(out);
     const page = patient(await browser.newPage());
@@ -85,13 +93,17 @@ describe('a folder of files, without npm', () => {
   });
 
   test('its module has every name of the browser’s entries', async () => {
-    const names = async (...parts: string[]) => Object.keys((await import(path.join(web, 'node_modules/acp-rehydrate/dist', ...parts))) as object);
-    const entries = await Promise.all(['engine', 'adapters/sqljs', 'adapters/websocket', 'adapters/worker'].map((each) => names(each, 'index.js')));
+    const names = async (...parts: string[]) =>
+      Object.keys((await import(path.join(web, 'node_modules/acp-rehydrate/dist', ...parts))) as object);
+    const entries = await Promise.all(
+      ['engine', 'adapters/sqljs', 'adapters/websocket', 'adapters/worker'].map((each) => names(each, 'index.js')),
+    );
     expect((await names('browser/acp-rehydrate.js')).sort()).toEqual([...new Set(entries.flat())].sort());
   });
 
   test('without sql.js the page says what to install', async () => {
-    const html = "<!doctype html><script type=module>import { openSqljs } from './acp-rehydrate.js'; openSqljs().catch((error) => (globalThis.told = error.message));</script>";
+    const html =
+      "<!doctype html><script type=module>import { openSqljs } from './acp-rehydrate.js'; openSqljs().catch((error) => (globalThis.told = error.message));</script>";
     site = await serveFolder(folder('static-no-sqljs', html, [path.join(browserFiles, 'acp-rehydrate.js')]));
     const page = patient(await browser.newPage());
     await page.goto(site.url);

@@ -22,7 +22,15 @@ async function hostIn(folder: string, format: Format, file: string, withGuard: b
   const outdir = path.join(project, folder);
   mkdirSync(outdir, { recursive: true });
   write(project, { [`${folder}/entry.mjs`]: HOST });
-  await build({ entryPoints: [path.join(outdir, 'entry.mjs')], outfile: path.join(outdir, file), bundle: true, platform: 'node', format, logLevel: 'error', logOverride: { 'empty-import-meta': 'silent' } });
+  await build({
+    entryPoints: [path.join(outdir, 'entry.mjs')],
+    outfile: path.join(outdir, file),
+    bundle: true,
+    platform: 'node',
+    format,
+    logLevel: 'error',
+    logOverride: { 'empty-import-meta': 'silent' },
+  });
   if (withGuard) copyFileSync(path.join(PACKAGE, 'dist/adapters/stdio/guard-process.js'), path.join(outdir, 'guard-process.js'));
   const host = spawn(NODE, [path.join(outdir, file)], { cwd: outdir, stdio: ['ignore', 'pipe', 'pipe'] });
   let warned = '';

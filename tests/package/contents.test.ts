@@ -28,8 +28,13 @@ describe('what is in the package', () => {
   });
 
   test('everything a manifest points at is there, and the command can be executed', () => {
-    const manifest = JSON.parse(read('package.json')) as { bin: Record<string, string>; exports: Record<string, string | Record<string, string>> };
-    for (const target of Object.values(manifest.exports)) for (const file of typeof target === 'string' ? [target] : Object.values(target)) expect(existsSync(path.join(root, file)), file).toBe(true);
+    const manifest = JSON.parse(read('package.json')) as {
+      bin: Record<string, string>;
+      exports: Record<string, string | Record<string, string>>;
+    };
+    for (const target of Object.values(manifest.exports))
+      for (const file of typeof target === 'string' ? [target] : Object.values(target))
+        expect(existsSync(path.join(root, file)), file).toBe(true);
     for (const file of Object.values(manifest.bin)) {
       expect(read(file).split('\n')[0]).toBe('#!/usr/bin/env node');
       expect(statSync(path.join(root, file)).mode & 0o111).toBe(0o111);
@@ -37,7 +42,10 @@ describe('what is in the package', () => {
   });
 
   test('nothing of the machine that built it: no path, no registry’s token', () => {
-    const told = new RegExp(`${[ROOT, homedir(), tmpdir()].map((each) => `${each.replaceAll('.', '\\.')}/[\\w.-]+`).join('|')}|_authToken=\\S+`, 'g');
+    const told = new RegExp(
+      `${[ROOT, homedir(), tmpdir()].map((each) => `${each.replaceAll('.', '\\.')}/[\\w.-]+`).join('|')}|_authToken=\\S+`,
+      'g',
+    );
     expect(files.flatMap((name) => [...read(name).matchAll(told)].map(([found]) => `${name}: ${found}`))).toEqual([]);
   });
 
@@ -55,7 +63,8 @@ describe('what is in the package', () => {
   });
 
   test('only the entries for Node import modules of Node', () => {
-    const node = /^dist\/(?:cli|bridge|adapters\/(?:stdio|node-host|node-sqlite))\/|^dist\/testing\/(?:agents\/(?:stdio|node-store)|launcher-)/;
+    const node =
+      /^dist\/(?:cli|bridge|adapters\/(?:stdio|node-host|node-sqlite))\/|^dist\/testing\/(?:agents\/(?:stdio|node-store)|launcher-)/;
     expect(ending('.js').filter((name) => !node.test(name) && /(?:from|import\() ?['"]node:/.test(read(name)))).toEqual([]);
   });
 });

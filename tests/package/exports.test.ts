@@ -15,8 +15,12 @@ import { write } from './support/project.ts';
 const LIST = path.join(import.meta.dirname, 'exports.json');
 const project = inject('nodeProject');
 const root = path.join(project, 'node_modules/acp-rehydrate');
-const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { exports: Record<string, string | { types: string; default: string }> };
-const entries = Object.entries(manifest.exports).flatMap(([name, target]) => (typeof target === 'object' ? [{ name, types: path.join(root, target.types) }] : []));
+const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+  exports: Record<string, string | { types: string; default: string }>;
+};
+const entries = Object.entries(manifest.exports).flatMap(([name, target]) =>
+  typeof target === 'object' ? [{ name, types: path.join(root, target.types) }] : [],
+);
 
 interface Names {
   readonly values: readonly string[];
@@ -26,7 +30,16 @@ type List = Readonly<Record<string, Names>>;
 
 /** What the installed declarations export; those passed on from ACP's SDK are part of it. */
 function declared(): List {
-  const program = ts.createProgram(entries.map(({ types }) => types), { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, target: ts.ScriptTarget.ES2024, skipLibCheck: true, noEmit: true });
+  const program = ts.createProgram(
+    entries.map(({ types }) => types),
+    {
+      module: ts.ModuleKind.NodeNext,
+      moduleResolution: ts.ModuleResolutionKind.NodeNext,
+      target: ts.ScriptTarget.ES2024,
+      skipLibCheck: true,
+      noEmit: true,
+    },
+  );
   const checker = program.getTypeChecker();
   return Object.fromEntries(
     entries.map(({ name, types }) => {
@@ -51,7 +64,12 @@ test('the names of every entry are those of exports.json', () => {
 
 test('what is declared is what is there when it is imported', async () => {
   const specifiers = Object.fromEntries(entries.map(({ name }) => [name, name.replace(/^\./, 'acp-rehydrate')]));
-  write(project, { 'names.mjs': `const found = {};\nfor (const [name, from] of Object.entries(${JSON.stringify(specifiers)})) found[name] = Object.keys(await import(from)).sort();\nconsole.log(JSON.stringify(found));` });
-  const present = JSON.parse(await must(NODE, ['--disable-warning=ExperimentalWarning', 'names.mjs'], { cwd: project })) as Record<string, string[]>;
+  write(project, {
+    'names.mjs': `const found = {};\nfor (const [name, from] of Object.entries(${JSON.stringify(specifiers)})) found[name] = Object.keys(await import(from)).sort();\nconsole.log(JSON.stringify(found));`,
+  });
+  const present = JSON.parse(await must(NODE, ['--disable-warning=ExperimentalWarning', 'names.mjs'], { cwd: project })) as Record<
+    string,
+    string[]
+  >;
   expect(present).toEqual(Object.fromEntries(Object.entries(declared()).map(([name, { values }]) => [name, values])));
 });

@@ -37,7 +37,14 @@ export default {
     'tests/*/vitest.config.ts',
     'tests/package/{knip,support/setup}.ts',
   ],
-  project: ['src/**/*.{ts,tsx,astro}', 'playground/**/*.{ts,tsx}', 'scripts/**/*.{mjs,js}', 'tests/**/*.{ts,mjs}', 'examples/**/*.ts', 'content/**/*.mdx'],
+  project: [
+    'src/**/*.{ts,tsx,astro}',
+    'playground/**/*.{ts,tsx}',
+    'scripts/**/*.{mjs,js}',
+    'tests/**/*.{ts,mjs}',
+    'examples/**/*.ts',
+    'content/**/*.mdx',
+  ],
   // A limit is exported so that it can be named elsewhere, and a type because a signature has it: used at home is used.
   ignoreExportsUsedInFile: true,
   // The engine's command line comes with rivetkit.

@@ -16,15 +16,39 @@ let registry: Registry;
 let start: string;
 
 const git = (...args: string[]) =>
-  must('git', ['-c', 'user.name=Test', '-c', 'user.email=test@example.invalid', '-c', 'commit.gpgsign=false', '-c', 'tag.gpgsign=false', '-c', 'core.hooksPath=/dev/null', ...args], { cwd: checkout });
+  must(
+    'git',
+    [
+      '-c',
+      'user.name=Test',
+      '-c',
+      'user.email=test@example.invalid',
+      '-c',
+      'commit.gpgsign=false',
+      '-c',
+      'tag.gpgsign=false',
+      '-c',
+      'core.hooksPath=/dev/null',
+      ...args,
+    ],
+    { cwd: checkout },
+  );
 
 /** Nothing of a CI around it, and no registry but ours. */
 function outside(): NodeJS.ProcessEnv {
-  const inherited = Object.entries(strangersEnv()).filter(([name]) => !/^(?:CI$|GITHUB_|ACTIONS_|GITLAB_|SIGSTORE_|NPM_|npm_config_)/.test(name));
-  return { ...Object.fromEntries(inherited), REHYDRATE_SKIP_INSTALL: '1', NPM_CONFIG_USERCONFIG: path.join(directory, 'npmrc'), npm_config_registry: registry.url };
+  const inherited = Object.entries(strangersEnv()).filter(
+    ([name]) => !/^(?:CI$|GITHUB_|ACTIONS_|GITLAB_|SIGSTORE_|NPM_|npm_config_)/.test(name),
+  );
+  return {
+    ...Object.fromEntries(inherited),
+    REHYDRATE_SKIP_INSTALL: '1',
+    NPM_CONFIG_USERCONFIG: path.join(directory, 'npmrc'),
+    npm_config_registry: registry.url,
+  };
 }
 
-const release = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> => run(NODE, ['scripts/release.mjs', ...args], { cwd: checkout, env: { ...outside(), ...env } });
+const release = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> =>
+  run(NODE, ['scripts/release.mjs', ...args], { cwd: checkout, env: { ...outside(), ...env } });
 
 /** Changes files of the checkout, and commits that unless it is the point that it is not. */
 async function change(file: string, edit: (text: string) => string, commit = true): Promise<void> {
@@ -40,14 +64,17 @@ beforeAll(async () => {
   directory = mkdtempSync(path.join(tmpdir(), 'release-'));
   checkout = path.join(directory, 'checkout');
   mkdirSync(checkout);
-  const files = (await must('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })).split('\0').filter((file) => file && existsSync(path.join(ROOT, file)));
+  const files = (await must('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT }))
+    .split('\0')
+    .filter((file) => file && existsSync(path.join(ROOT, file)));
   for (const file of files) {
     mkdirSync(path.dirname(path.join(checkout, file)), { recursive: true });
     copyFileSync(path.join(ROOT, file), path.join(checkout, file));
   }
   // A folder of links: the build keeps what it is working on beside them.
   mkdirSync(path.join(checkout, 'node_modules'));
-  for (const name of readdirSync(path.join(ROOT, 'node_modules'))) if (name !== '.cache') symlinkSync(path.join(ROOT, 'node_modules', name), path.join(checkout, 'node_modules', name));
+  for (const name of readdirSync(path.join(ROOT, 'node_modules')))
+    if (name !== '.cache') symlinkSync(path.join(ROOT, 'node_modules', name), path.join(checkout, 'node_modules', name));
   await git('init', '--quiet');
   await git('add', '--all');
   await git('commit', '--quiet', '-m', 'All');
@@ -69,13 +96,43 @@ beforeEach(async () => {
 const refusals: [what: string, prepare: () => Promise<unknown>, message: RegExp][] = [
   ['a changed file', () => change('README.md', (text) => `${text}more\n`, false), /changes that are in no commit: M README\.md/],
   ['a new file', () => change('new.txt', () => 'new\n', false), /changes that are in no commit: \?\? new\.txt/],
-  ['a dependency that is a range', () => change('package.json', (text) => text.replace(/"ws": "(\d)/, '"ws": "^$1')), /not pinned: \.: ws is a range/],
-  ['a lockfile of another version', () => change('package.json', (text) => text.replace(`"version": "${VERSION}"`, '"version": "0.0.1"')), new RegExp(`package-lock\\.json has the version ${VERSION}, package\\.json 0\\.0\\.1`)],
-  ['no lockfile', async () => { await git('rm', '--quiet', 'package-lock.json'); await git('commit', '--quiet', '-m', 'Change'); }, /no package-lock\.json/],
-  ['a version without a section in the changes', () => change('CHANGELOG.md', (text) => text.replace(`## ${VERSION}`, '## Unreleased')), new RegExp(`CHANGELOG\\.md has no section “## ${VERSION}”`)],
-  ['a tag on another commit', async () => { await git('tag', `v${VERSION}`); await change('README.md', (text) => `${text}more\n`); }, new RegExp(`The tag v${VERSION} names`)],
+  [
+    'a dependency that is a range',
+    () => change('package.json', (text) => text.replace(/"ws": "(\d)/, '"ws": "^$1')),
+    /not pinned: \.: ws is a range/,
+  ],
+  [
+    'a lockfile of another version',
+    () => change('package.json', (text) => text.replace(`"version": "${VERSION}"`, '"version": "0.0.1"')),
+    new RegExp(`package-lock\\.json has the version ${VERSION}, package\\.json 0\\.0\\.1`),
+  ],
+  [
+    'no lockfile',
+    async () => {
+      await git('rm', '--quiet', 'package-lock.json');
+      await git('commit', '--quiet', '-m', 'Change');
+    },
+    /no package-lock\.json/,
+  ],
+  [
+    'a version without a section in the changes',
+    () => change('CHANGELOG.md', (text) => text.replace(`## ${VERSION}`, '## Unreleased')),
+    new RegExp(`CHANGELOG\\.md has no section “## ${VERSION}”`),
+  ],
+  [
+    'a tag on another commit',
+    async () => {
+      await git('tag', `v${VERSION}`);
+      await change('README.md', (text) => `${text}more\n`);
+    },
+    new RegExp(`The tag v${VERSION} names`),
+  ],
   ['another version’s tag on the commit', () => git('tag', 'v99.0.0'), /tagged v99\.0\.0/],
-  ['a version that is published', async () => void (registry.versions = ['0.0.1', VERSION]), new RegExp(`acp-rehydrate@${VERSION} is published already`)],
+  [
+    'a version that is published',
+    async () => void (registry.versions = ['0.0.1', VERSION]),
+    new RegExp(`acp-rehydrate@${VERSION} is published already`),
+  ],
 ];
 test.each(refusals)('refused, dry or not: %s', async (_, prepare, message) => {
   await prepare();
@@ -103,7 +160,11 @@ test('npm publish by hand is asked the same', async () => {
 
 test('--check of a good tree says so; a registry that cannot be asked is told, and no obstacle', async () => {
   await git('tag', `v${VERSION}`);
-  expect(await release(['--check', '--without-provenance'])).toMatchObject({ code: 0, out: `acp-rehydrate ${VERSION} may be published.\n`, err: '' });
+  expect(await release(['--check', '--without-provenance'])).toMatchObject({
+    code: 0,
+    out: `acp-rehydrate ${VERSION} may be published.\n`,
+    err: '',
+  });
   const alone = await release(['--check', '--without-provenance'], { npm_config_registry: 'http://127.0.0.1:9/' });
   expect(alone).toMatchObject({ code: 0, err: expect.stringContaining('could not be asked') as string });
 });
@@ -113,9 +174,21 @@ test('a dry run builds and packs, shows what there would be, and publishes nothi
   const { code, out, err } = await release(['--dry-run']);
   expect(err).toMatch(/^Still to do: .*(?:repository|identity).*\n$/);
   expect(code).toBe(0);
-  for (const file of ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'dist/engine/index.js', 'dist/engine/index.d.ts', 'dist/cli/rehydrate.js', 'dist/browser/acp-rehydrate.js']) expect(out).toMatch(new RegExp(`^ +\\d+  ${file.replaceAll('.', '\\.')}$`, 'm'));
+  for (const file of [
+    'package.json',
+    'README.md',
+    'CHANGELOG.md',
+    'LICENSE',
+    'dist/engine/index.js',
+    'dist/engine/index.d.ts',
+    'dist/cli/rehydrate.js',
+    'dist/browser/acp-rehydrate.js',
+  ])
+    expect(out).toMatch(new RegExp(`^ +\\d+  ${file.replaceAll('.', '\\.')}$`, 'm'));
   expect(out).not.toContain('build-hash');
-  expect(out).toMatch(new RegExp(`^acp-rehydrate ${VERSION.replaceAll('.', '\\.')}: \\d+ files, \\d+ kB packed, \\d+ kB unpacked, sha512-`, 'm'));
+  expect(out).toMatch(
+    new RegExp(`^acp-rehydrate ${VERSION.replaceAll('.', '\\.')}: \\d+ files, \\d+ kB packed, \\d+ kB unpacked, sha512-`, 'm'),
+  );
   expect(out).toMatch(/^Nothing was published\. It would be: npm publish \S+\.tgz --access public --tag latest --provenance\n$/m);
   expect(registry.received).toEqual([]);
   expect((await git('status', '--porcelain')).trim()).toBe('');

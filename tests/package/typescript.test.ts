@@ -9,13 +9,24 @@ const TSC = path.join(ROOT, 'node_modules/typescript/bin/tsc');
 
 /** Checks files as a project with these options would, every declaration of every package included. */
 async function check(folder: string, options: object, files: Readonly<Record<string, string>>): Promise<string> {
-  const compilerOptions = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false, noEmit: true, target: 'es2022', ...options };
+  const compilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    noEmit: true,
+    target: 'es2022',
+    ...options,
+  };
   write(folder, { ...files, 'tsconfig.json': JSON.stringify({ compilerOptions, files: Object.keys(files) }) });
   return (await run(NODE, [TSC, '-p', folder], { cwd: folder })).out;
 }
 
-const imports = (entries: readonly string[]) => entries.map((entry, i) => `export * as e${i} from '${entry.replace(/^\./, 'acp-rehydrate')}';`).join('\n');
-const ENTRIES = Object.keys((JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { exports: object }).exports).filter((entry) => entry !== './package.json');
+const imports = (entries: readonly string[]) =>
+  entries.map((entry, i) => `export * as e${i} from '${entry.replace(/^\./, 'acp-rehydrate')}';`).join('\n');
+const ENTRIES = Object.keys((JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { exports: object }).exports).filter(
+  (entry) => entry !== './package.json',
+);
 const BROWSER = ['.', './sqljs', './websocket', './worker', './testing', './rivetkit'];
 /** Not in ES2022 and not in DOM; the declarations of the ACP SDK need it. */
 const DISPOSABLE = 'ESNext.Disposable';
@@ -23,10 +34,14 @@ const DISPOSABLE = 'ESNext.Disposable';
 test('module: nodenext – the README’s program, and every entry that has no use for a DOM', async () => {
   const folder = folderIn(inject('typesProject'), 'nodenext');
   const program = readmeBlock('In a program', 'ts');
-  const result = await check(folder, { module: 'nodenext', lib: ['ES2022'], types: ['node'] }, {
-    'readme.ts': `${program}\nconst reason: string = stopReason;\nconst tier: 'live' | 'new' | 'resume' | 'load' | 'transcript' = report.tier;\nconsole.log(reason, tier);\n`,
-    'all.ts': imports(ENTRIES.filter((entry) => entry !== './sqljs' && entry !== './testing')),
-  });
+  const result = await check(
+    folder,
+    { module: 'nodenext', lib: ['ES2022'], types: ['node'] },
+    {
+      'readme.ts': `${program}\nconst reason: string = stopReason;\nconst tier: 'live' | 'new' | 'resume' | 'load' | 'transcript' = report.tier;\nconsole.log(reason, tier);\n`,
+      'all.ts': imports(ENTRIES.filter((entry) => entry !== './sqljs' && entry !== './testing')),
+    },
+  );
   expect(result).toBe('');
 });
 
@@ -37,16 +52,22 @@ test('module: nodenext with a DOM – every entry', async () => {
 
 test('moduleResolution: bundler – the README’s page, and the browser’s entries, without a type of Node', async () => {
   const folder = folderIn(inject('webProject'), 'bundler');
-  const result = await check(folder, { module: 'esnext', moduleResolution: 'bundler', lib: ['ES2022', DISPOSABLE, 'DOM'], types: [] }, {
-    'vite.d.ts': "declare module '*?url' {\n  const url: string;\n  export default url;\n}\n",
-    'readme.ts': `${readmeBlock('In a page', 'ts')}\nconst reason: string = stopReason;\nconsole.log(reason, report.tier);\n`,
-    'all.ts': imports(BROWSER),
-  });
+  const result = await check(
+    folder,
+    { module: 'esnext', moduleResolution: 'bundler', lib: ['ES2022', DISPOSABLE, 'DOM'], types: [] },
+    {
+      'vite.d.ts': "declare module '*?url' {\n  const url: string;\n  export default url;\n}\n",
+      'readme.ts': `${readmeBlock('In a page', 'ts')}\nconst reason: string = stopReason;\nconsole.log(reason, report.tier);\n`,
+      'all.ts': imports(BROWSER),
+    },
+  );
   expect(result).toBe('');
 });
 
 test('a mistake in the program is found: the types are there', async () => {
   const folder = folderIn(inject('typesProject'), 'mistaken');
   const program = adapt(readmeBlock('In a program', 'ts'), [["agent: 'mine', cwd", 'agent: 7, cwd']]);
-  expect(await check(folder, { module: 'nodenext', types: ['node'], skipLibCheck: true }, { 'readme.ts': program })).toMatch(/readme\.ts\(\d+,\d+\): error TS2322/);
+  expect(await check(folder, { module: 'nodenext', types: ['node'], skipLibCheck: true }, { 'readme.ts': program })).toMatch(
+    /readme\.ts\(\d+,\d+\): error TS2322/,
+  );
 });

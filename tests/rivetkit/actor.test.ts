@@ -84,7 +84,9 @@ describe('a session in an actor', () => {
     stop.abort();
     await following;
     expect(seen.map((event) => event.seq)).toEqual(Array.from({ length: latestSeq }, (_, index) => index + 1));
-    await expect(handle.history(sessionId), 'the whole at once is what RivetKit refuses').rejects.toMatchObject({ code: 'outgoing_too_long' });
+    await expect(handle.history(sessionId), 'the whole at once is what RivetKit refuses').rejects.toMatchObject({
+      code: 'outgoing_too_long',
+    });
     expect((await handle.history(sessionId, { maxBytes: 1 })).length).toBe(1);
     await connection.dispose();
     await handle.close(sessionId);

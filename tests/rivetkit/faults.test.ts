@@ -22,14 +22,22 @@ beforeAll(async () => {
 afterAll(() => cluster?.stop());
 
 /** Runs deaths one after the other. A fresh runner for each, so that writes are counted from its start. */
-async function throughDeaths<T>(variant: AgentVariant, name: string, deaths: readonly T[], start: (death: T) => Promise<Runner>): Promise<void> {
+async function throughDeaths<T>(
+  variant: AgentVariant,
+  name: string,
+  deaths: readonly T[],
+  start: (death: T) => Promise<Runner>,
+): Promise<void> {
   let lineage: ActorLineage | undefined;
   for (const [index, death] of deaths.entries()) {
     lineage = index % 6 === 0 ? new ActorLineage(cluster, `${name}-${index}`, variant) : (lineage as ActorLineage);
     try {
       await lineage.dieIn(await start(death));
     } catch (error) {
-      throw new Error(`${variant}, death ${index} ${JSON.stringify(death)} (seed ${SEED}): ${(error as Error).message}\nThe runners: ${cluster.runnerLog()}\nThe engine: ${cluster.engineLog()}`, { cause: error });
+      throw new Error(
+        `${variant}, death ${index} ${JSON.stringify(death)} (seed ${SEED}): ${(error as Error).message}\nThe runners: ${cluster.runnerLog()}\nThe engine: ${cluster.engineLog()}`,
+        { cause: error },
+      );
     } finally {
       await cluster.killRunners();
     }

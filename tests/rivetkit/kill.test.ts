@@ -18,7 +18,11 @@ beforeAll(async () => {
 afterAll(() => cluster?.stop());
 
 const main = () => cluster.client().sessions.getOrCreate(['main']);
-const failure = (call: Promise<unknown>) => call.then((value) => ({ value }), (error: unknown) => error as { code: string; metadata: unknown });
+const failure = (call: Promise<unknown>) =>
+  call.then(
+    (value) => ({ value }),
+    (error: unknown) => error as { code: string; metadata: unknown },
+  );
 const times = (text: string) => sentTo(cluster.agentLog(), text);
 
 /** A session that knows Ada, and a long turn in it that has begun to speak. */
@@ -36,7 +40,10 @@ async function inATurn(sessionId: string, options?: { idempotencyKey: string }) 
 async function checkCut(sessionId: string, text: string, seen: readonly SessionEvent[]): Promise<void> {
   const actor = main();
   const events = await actor.history(sessionId);
-  expect(events.map((event) => event.seq), 'I3: numbers without gaps').toEqual(events.map((_, index) => index + 1));
+  expect(
+    events.map((event) => event.seq),
+    'I3: numbers without gaps',
+  ).toEqual(events.map((_, index) => index + 1));
   expect(events.slice(0, seen.length), 'I2: what was shown is never lost').toEqual(seen);
   const ends = events.filter((event) => event.kind === 'turn_ended').map((event) => event.payload);
   expect(ends.at(-1), 'I12: the cut turn is interrupted').toMatchObject({ state: 'interrupted' });

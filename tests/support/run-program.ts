@@ -7,7 +7,11 @@ export interface Ran {
 }
 
 /** Runs a program to its end, as a user would from a shell in `cwd`; `env` comes on top of this process's own. */
-export function runProgram(command: string, args: readonly string[], { cwd, env = {} }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> }): Promise<Ran> {
+export function runProgram(
+  command: string,
+  args: readonly string[],
+  { cwd, env = {} }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env } });
     let out = '';

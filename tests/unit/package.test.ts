@@ -32,17 +32,20 @@ describe('optional parts', () => {
 });
 
 describe('entries', () => {
-  test.each(entries.filter((entry) => entry !== './package.json'))('%s has types and a source, and the changes and the library page name it', (entry) => {
-    const target = manifest.exports[entry];
-    if (typeof target !== 'object') throw new Error(`${entry} should have conditions`);
-    // A consumer takes the first condition that fits: `types` must be before `default`.
-    expect(Object.keys(target)).toEqual(['types', 'default']);
-    expect(target.types).toBe(target.default.replace(/\.js$/, '.d.ts'));
-    expect(existsSync(file(target.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts')))).toBe(true);
-    const name = `\`${entry.replace(/^\./, 'acp-rehydrate')}\``;
-    expect(read('CHANGELOG.md')).toContain(name);
-    expect(read('content/docs/reference/library.mdx')).toContain(name);
-  });
+  test.each(entries.filter((entry) => entry !== './package.json'))(
+    '%s has types and a source, and the changes and the library page name it',
+    (entry) => {
+      const target = manifest.exports[entry];
+      if (typeof target !== 'object') throw new Error(`${entry} should have conditions`);
+      // A consumer takes the first condition that fits: `types` must be before `default`.
+      expect(Object.keys(target)).toEqual(['types', 'default']);
+      expect(target.types).toBe(target.default.replace(/\.js$/, '.d.ts'));
+      expect(existsSync(file(target.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts')))).toBe(true);
+      const name = `\`${entry.replace(/^\./, 'acp-rehydrate')}\``;
+      expect(read('CHANGELOG.md')).toContain(name);
+      expect(read('content/docs/reference/library.mdx')).toContain(name);
+    },
+  );
 });
 
 test('the changes have a section for this version', () => {

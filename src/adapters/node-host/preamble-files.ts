@@ -20,7 +20,13 @@ export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles
   const root = path.resolve(options.directory ?? defaultDirectory());
   // The id may hold anything, and is not to be read off a directory listing.
   const directoryOf = (sessionId: string): string =>
-    path.join(root, createHash('sha256').update(JSON.stringify([options.scope ?? '', sessionId])).digest('hex').slice(0, 32));
+    path.join(
+      root,
+      createHash('sha256')
+        .update(JSON.stringify([options.scope ?? '', sessionId]))
+        .digest('hex')
+        .slice(0, 32),
+    );
 
   return {
     async write(sessionId, text) {

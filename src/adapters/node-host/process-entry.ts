@@ -18,7 +18,10 @@ export function parseStat(text: string): ProcessEntry | null {
   const close = text.lastIndexOf(')');
   if (close < 0) return null;
   const pid = Number.parseInt(text, 10);
-  const fields = text.slice(close + 1).trim().split(/\s+/);
+  const fields = text
+    .slice(close + 1)
+    .trim()
+    .split(/\s+/);
   const [state, ppid, pgid] = fields;
   const startTime = fields[19];
   if (Number.isNaN(pid) || state === undefined || startTime === undefined || !/^\d+$/.test(startTime)) return null;
@@ -39,7 +42,13 @@ export function parsePs(text: string): ProcessEntry[] {
     if (match === null) continue;
     const [, pid, ppid, pgid, stat, startTime] = match;
     // Days are padded with spaces or not, and start times are compared.
-    entries.push({ pid: Number(pid), ppid: Number(ppid), pgid: Number(pgid), startTime: startTime!.replace(/\s+/g, ' '), zombie: stat!.startsWith('Z') });
+    entries.push({
+      pid: Number(pid),
+      ppid: Number(ppid),
+      pgid: Number(pgid),
+      startTime: startTime!.replace(/\s+/g, ' '),
+      zombie: stat!.startsWith('Z'),
+    });
   }
   return entries;
 }

@@ -1,10 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import {
-  parameterProblem,
-  statementProblem,
-  statementShape,
-  type StatementShape,
-} from '../../engine/sql-text.ts';
+import { parameterProblem, statementProblem, statementShape, type StatementShape } from '../../engine/sql-text.ts';
 import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
 import { hasWriteAheadLog, makePrivate, prepareFile, type FileState } from './files.ts';
 
@@ -149,7 +144,10 @@ export class Connection {
     const problem = found[use] ?? parameterProblem(shape, params);
     if (problem) throw this.#refusal(problem, sql);
     if (cutsTextAtNul() && params.some((value) => typeof value === 'string' && value.includes('\0'))) {
-      throw new SqlError('other', `Database ${this.#path}: a text with a NUL character cannot be stored under Node ${process.versions.node}, which would give it back cut short. Use Node 24.`);
+      throw new SqlError(
+        'other',
+        `Database ${this.#path}: a text with a NUL character cannot be stored under Node ${process.versions.node}, which would give it back cut short. Use Node 24.`,
+      );
     }
     this.#schemaChanged ||= CHANGES_SCHEMA.has(shape.verb);
     return statement.all(...bindable(params)) as Row[];

@@ -20,7 +20,10 @@ export function prepareFile(file: string): FileState {
   if (existsSync(file)) {
     const { size } = statSync(file);
     if (size > 0 && size < SMALLEST_DATABASE) {
-      throw new SqlError('corrupt', `Database ${file}: its ${size} bytes are not a SQLite database. Nothing was changed: choose another file.`);
+      throw new SqlError(
+        'corrupt',
+        `Database ${file}: its ${size} bytes are not a SQLite database. Nothing was changed: choose another file.`,
+      );
     }
     return size === 0 ? 'new' : 'existing';
   }

@@ -1,6 +1,14 @@
 /** The `SqlDatabase` port on `node:sqlite` (Node ≥ 22.13): one file, shared by the processes of one machine. */
 import path from 'node:path';
-import { SqlError, type OwnerRegistry, type Row, type SqlDatabase, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import {
+  SqlError,
+  type OwnerRegistry,
+  type Row,
+  type SqlDatabase,
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+} from '../../engine/ports.ts';
 import { processOwners } from '../node-host/owners.ts';
 import { Connection } from './connection.ts';
 import { toSqlError } from './errors.ts';

@@ -100,7 +100,10 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     if (followed.has(sessionId)) return;
     const { latestSeq } = await host.get(sessionId);
     if (followed.has(sessionId)) return;
-    followed.set(sessionId, broadcastEvents(c, host, sessionId, latestSeq, stop.signal).finally(() => followed.delete(sessionId)));
+    followed.set(
+      sessionId,
+      broadcastEvents(c, host, sessionId, latestSeq, stop.signal).finally(() => followed.delete(sessionId)),
+    );
   }
 
   /** Runs one call on the host. The actor stays awake for it, and errors cross with their code. */
@@ -113,12 +116,16 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
         return await c.keepAwake(work(opened.host, ...args));
       } catch (error) {
         if (!RehydrateError.is(error)) throw error;
-        if (c.vars.asleep && isRefusedForSleep(error)) throw Object.assign(new UserError(error.message, { code: 'stopping', metadata: error.data }), { group: 'actor' });
+        if (c.vars.asleep && isRefusedForSleep(error))
+          throw Object.assign(new UserError(error.message, { code: 'stopping', metadata: error.data }), { group: 'actor' });
         throw new UserError(error.message, { code: error.code, metadata: error.data });
       }
     };
 
-  const prompt = act((host, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) => host.prompt(sessionId, content, given), true);
+  const prompt = act(
+    (host, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) => host.prompt(sessionId, content, given),
+    true,
+  );
 
   return {
     db,
@@ -137,11 +144,18 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       prompt: (c: SessionActorContext, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) =>
         prompt(c, sessionId, content, { ...given, ...keyOf(c, given) }),
       resume: act((host, sessionId: string, given?: { policy?: ResumePolicy }) => host.resume(sessionId, given), true),
-      previewPreamble: act((host, sessionId: string, given?: { mode?: PreambleMode; budget?: number }) => host.previewPreamble(sessionId, given)),
+      previewPreamble: act((host, sessionId: string, given?: { mode?: PreambleMode; budget?: number }) =>
+        host.previewPreamble(sessionId, given),
+      ),
       cancel: act((host, sessionId: string) => host.cancel(sessionId)),
-      respondPermission: act((host, sessionId: string, requestId: string, optionId: string | null) => host.respondPermission(sessionId, requestId, optionId)),
+      respondPermission: act((host, sessionId: string, requestId: string, optionId: string | null) =>
+        host.respondPermission(sessionId, requestId, optionId),
+      ),
       setMode: act((host, sessionId: string, modeId: string) => host.setMode(sessionId, modeId), true),
-      setConfigOption: act((host, sessionId: string, configId: string, value: string | boolean) => host.setConfigOption(sessionId, configId, value), true),
+      setConfigOption: act(
+        (host, sessionId: string, configId: string, value: string | boolean) => host.setConfigOption(sessionId, configId, value),
+        true,
+      ),
       authenticate: act((host, agent: string, methodId: string) => host.authenticate(agent, methodId)),
       close: act((host, sessionId: string) => host.close(sessionId)),
       delete: act((host, sessionId: string) => host.delete(sessionId)),

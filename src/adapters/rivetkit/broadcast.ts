@@ -34,7 +34,13 @@ interface Broadcaster {
  * waits for it, and a rejection would end the process with every actor in it. After a failure it announces that something
  * was missed, which sends followers to the record, and goes on behind it.
  */
-export async function broadcastEvents(to: Broadcaster, host: Pick<Host, 'events'>, sessionId: string, after: number, signal: AbortSignal): Promise<void> {
+export async function broadcastEvents(
+  to: Broadcaster,
+  host: Pick<Host, 'events'>,
+  sessionId: string,
+  after: number,
+  signal: AbortSignal,
+): Promise<void> {
   let seen = after;
   let missed = false;
   for (let pause = AGAIN_MS; ; pause = Math.min(pause * 2, 32 * AGAIN_MS)) {
@@ -57,7 +63,14 @@ export async function broadcastEvents(to: Broadcaster, host: Pick<Host, 'events'
 }
 
 /** Sends what is committed in one go as few messages, none of them too large to arrive. Rejects with the first failure. */
-async function send(to: Broadcaster, host: Pick<Host, 'events'>, sessionId: string, after: number, signal: AbortSignal, saw: (seq: number) => void): Promise<void> {
+async function send(
+  to: Broadcaster,
+  host: Pick<Host, 'events'>,
+  sessionId: string,
+  after: number,
+  signal: AbortSignal,
+  saw: (seq: number) => void,
+): Promise<void> {
   const failed = new AbortController();
   let waiting: SessionEvent[] = [];
   const flush = () => {

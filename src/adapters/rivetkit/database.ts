@@ -4,7 +4,15 @@
  * transaction 14 ms, fifty rows in one statement 3 ms; so rows that go into one table are joined.
  */
 import { parameterProblem, statementProblem, statementShape } from '../../engine/sql-text.ts';
-import { SqlError, type Row, type SqlDatabase, type SqlErrorKind, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import {
+  SqlError,
+  type Row,
+  type SqlDatabase,
+  type SqlErrorKind,
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+} from '../../engine/ports.ts';
 import { isLarge, withLargeNumbers } from './large-numbers.ts';
 
 /** What is used of RivetKit's `c.db`. */
@@ -19,7 +27,10 @@ export const MAX_JOINED_PARAMS = 8_000;
 /** An actor's `c.db` as a `SqlDatabase`. Throws a `SqlError` for anything else. */
 export function rivetkitDatabase(db: RivetDb): SqlDatabase {
   if (typeof (db as RivetDb | undefined)?.execute !== 'function') {
-    throw new SqlError('other', 'rivetkitDatabase takes an actor’s `c.db`. Run “npm install rivetkit”, and give the actor a `db: db({})` from rivetkit/db.');
+    throw new SqlError(
+      'other',
+      'rivetkitDatabase takes an actor’s `c.db`. Run “npm install rivetkit”, and give the actor a `db: db({})` from rivetkit/db.',
+    );
   }
   let tail: Promise<unknown> = Promise.resolve();
   let closed = false;
@@ -74,14 +85,20 @@ function check({ sql, params = [] }: Statement, use: 'query' | 'batch'): void {
   const shape = statementShape(sql);
   // Other bindings open a read-only connection for this; an actor has one connection.
   const writes = use === 'query' && shape.mayWrite && shape.verb !== 'PRAGMA' ? `${shape.verb} may change the database; use a batch` : null;
-  const problem = statementProblem(shape, use) ?? writes ?? parameterProblem(shape, params) ?? (shape.placeholders === null && params.some(isLarge) ? 'a number of 2^63 or more needs a plain “?”' : null);
+  const problem =
+    statementProblem(shape, use) ??
+    writes ??
+    parameterProblem(shape, params) ??
+    (shape.placeholders === null && params.some(isLarge) ? 'a number of 2^63 or more needs a plain “?”' : null);
   if (problem) throw new SqlError('other', `The actor’s database: ${problem}: ${sql.slice(0, 200)}`);
 }
 
 /** RivetKit gives a blob as an array of numbers, and an empty one as null. */
 function withBlobs(row: Row): Row {
   if (!Object.values(row).some(Array.isArray)) return row;
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Array.isArray(value) ? Uint8Array.from(value as number[]) : value]));
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, Array.isArray(value) ? Uint8Array.from(value as number[]) : value]),
+  );
 }
 
 const INSERT = /^(INSERT INTO \w+ \([^()]*\) VALUES )(\(\s*\?(?:\s*,\s*\?)*\s*\))\s*;?\s*$/i;
@@ -93,7 +110,10 @@ function joinInserts(statements: readonly Statement[]): { readonly statement: St
   const flush = () => {
     if (!open) return;
     const { head, row, rows, sql } = open;
-    joined.push({ statement: rows.length === 1 ? { sql, params: rows[0] ?? [] } : { sql: head + rows.map(() => row).join(', '), params: rows.flat() }, count: rows.length });
+    joined.push({
+      statement: rows.length === 1 ? { sql, params: rows[0] ?? [] } : { sql: head + rows.map(() => row).join(', '), params: rows.flat() },
+      count: rows.length,
+    });
     open = null;
   };
   for (const statement of statements) {

@@ -100,7 +100,8 @@ export async function* followSession(
         continue;
       }
       const event = waiting.shift();
-      if (!event && gaveUp()) throw new Error(`The connection to the actor is ${status}. Connect again, and follow session "${sessionId}" after ${cursor}.`);
+      if (!event && gaveUp())
+        throw new Error(`The connection to the actor is ${status}. Connect again, and follow session "${sessionId}" after ${cursor}.`);
       if (!event) await nudged();
       else if (event.seq > cursor + 1) behind = true;
       else if (event.seq === cursor + 1) {

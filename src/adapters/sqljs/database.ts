@@ -1,4 +1,12 @@
-import { SqlError, type OwnerRegistry, type Row, type SqlDatabase, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import {
+  SqlError,
+  type OwnerRegistry,
+  type Row,
+  type SqlDatabase,
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+} from '../../engine/ports.ts';
 import { corrupt, toSqlError } from './errors.ts';
 import { MemoryDatabase } from './memory.ts';
 import type { SqljsModule } from './module.ts';
@@ -142,7 +150,10 @@ export class JournalledDatabase implements SqljsDatabase {
     this.#sum = records.at(-1)?.sum ?? snapshot.sum;
     this.#journalBytes = records.reduce((bytes, record) => bytes + sizeOf(record), 0);
     this.#snapshotBytes = snapshot.bytes?.length ?? 0;
-    this.#answers = new Map([...snapshot.answers, ...records.flatMap(({ id, results }): Answer[] => (id === undefined ? [] : [[id, results ?? []]]))]);
+    this.#answers = new Map([
+      ...snapshot.answers,
+      ...records.flatMap(({ id, results }): Answer[] => (id === undefined ? [] : [[id, results ?? []]])),
+    ]);
   }
 
   query(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
@@ -184,7 +195,14 @@ export class JournalledDatabase implements SqljsDatabase {
   }
 
   reset(id?: string): Promise<void> {
-    return this.#once(id, () => this.#replaceAll(new MemoryDatabase(this.#parts.module, null, this.#label), 'reset', this.#parts.now(), id === undefined ? undefined : [id, []]));
+    return this.#once(id, () =>
+      this.#replaceAll(
+        new MemoryDatabase(this.#parts.module, null, this.#label),
+        'reset',
+        this.#parts.now(),
+        id === undefined ? undefined : [id, []],
+      ),
+    );
   }
 
   /** The number of the last acknowledged change. */
@@ -254,7 +272,8 @@ export class JournalledDatabase implements SqljsDatabase {
 
   async #claim(): Promise<void> {
     if (!this.#unclaimed) return;
-    if (!(await this.#parts.store.claim(this.#unclaimed))) throw new SqlError('busy', `Database ${this.#label}: another tab wrote to it. The batch was not stored: reload this page.`);
+    if (!(await this.#parts.store.claim(this.#unclaimed)))
+      throw new SqlError('busy', `Database ${this.#label}: another tab wrote to it. The batch was not stored: reload this page.`);
     this.#unclaimed = undefined;
   }
 
@@ -299,7 +318,13 @@ export class JournalledDatabase implements SqljsDatabase {
   #compactWhenDue(): void {
     if (this.#compaction || this.#journalBytes < Math.max(this.#parts.snapshotAfterBytes, this.#snapshotBytes / 2)) return;
     const covered = this.#journalBytes;
-    const snapshot: Snapshot = { n: this.#n, at: this.#parts.now(), sum: this.#sum, bytes: this.#memory.export(), answers: [...this.#answers] };
+    const snapshot: Snapshot = {
+      n: this.#n,
+      at: this.#parts.now(),
+      sum: this.#sum,
+      bytes: this.#memory.export(),
+      answers: [...this.#answers],
+    };
     this.#compaction = this.#parts.store
       .replace(snapshot)
       .then(
@@ -346,7 +371,10 @@ function toJournal({ base, records }: Since): Journal {
 export function copyAt(module: SqljsModule, { snapshot, records }: Stored, n: number, label: string): SqljsCopy {
   const last = records.at(-1)?.n ?? snapshot.n;
   if (!Number.isInteger(n) || n < snapshot.n || n > last) {
-    throw new SqlError('other', `Database ${label}: its state after batch ${n} cannot be opened. Its journal holds the states from ${snapshot.n} to ${last}.`);
+    throw new SqlError(
+      'other',
+      `Database ${label}: its state after batch ${n} cannot be opened. Its journal holds the states from ${snapshot.n} to ${last}.`,
+    );
   }
   const memory = rebuild(module, { snapshot, records: records.filter((record) => record.n <= n) }, `${label} after batch ${n}`);
   return readOnly(memory, n);
@@ -370,7 +398,10 @@ const MAGIC = 'SQLite format 3\0';
 
 /** Opens bytes from outside, whole and sound or not at all. */
 function openImport(module: SqljsModule, bytes: Uint8Array, label: string): MemoryDatabase {
-  const refuse = (why: string, cause?: unknown): SqlError => new SqlError('corrupt', `Database ${label}: what was to be imported ${why}. Nothing was changed: choose a SQLite database file.`, { cause });
+  const refuse = (why: string, cause?: unknown): SqlError =>
+    new SqlError('corrupt', `Database ${label}: what was to be imported ${why}. Nothing was changed: choose a SQLite database file.`, {
+      cause,
+    });
   if (bytes.length < 512 || String.fromCharCode(...bytes.subarray(0, 16)) !== MAGIC) throw refuse('is not a SQLite database');
   const file = bytes.slice();
   // A file in WAL mode is complete once it was closed, but cannot be opened in memory under that mark.
@@ -384,6 +415,8 @@ function openImport(module: SqljsModule, bytes: Uint8Array, label: string): Memo
     return memory;
   } catch (error) {
     memory?.close();
-    throw error instanceof SqlError && error.message.includes('to be imported') ? error : refuse(`cannot be read (${toSqlError(error, label).message})`, error);
+    throw error instanceof SqlError && error.message.includes('to be imported')
+      ? error
+      : refuse(`cannot be read (${toSqlError(error, label).message})`, error);
   }
 }

@@ -20,5 +20,9 @@ export function toStorageError(error: unknown, label: string): SqlError {
 }
 
 export function corrupt(label: string, what: string, cause?: unknown): SqlError {
-  return new SqlError('corrupt', `Database ${label}: ${what} Nothing was changed: save what can be read (salvageSqljs), then discard it (discardSqljs) or import a copy.`, { cause });
+  return new SqlError(
+    'corrupt',
+    `Database ${label}: ${what} Nothing was changed: save what can be read (salvageSqljs), then discard it (discardSqljs) or import a copy.`,
+    { cause },
+  );
 }

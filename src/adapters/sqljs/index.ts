@@ -1,6 +1,14 @@
 /** The `SqlDatabase` port on sql.js: SQLite in a browser tab, kept in IndexedDB. */
 import { SqlError, type OwnerRegistry } from '../../engine/ports.ts';
-import { copyAt, openDatabase, SNAPSHOT_AFTER_BYTES, type JournalledDatabase, type SqljsCopy, type SqljsDatabase, type SqljsStorage } from './database.ts';
+import {
+  copyAt,
+  openDatabase,
+  SNAPSHOT_AFTER_BYTES,
+  type JournalledDatabase,
+  type SqljsCopy,
+  type SqljsDatabase,
+  type SqljsStorage,
+} from './database.ts';
 import { toStorageError } from './errors.ts';
 import { openIndexedDbStore } from './indexeddb.ts';
 import { loadSqljs, type SqljsModule, type SqljsSource } from './module.ts';
@@ -173,13 +181,35 @@ function alone(database: SqljsDatabase): SharedSqljsDatabase {
   return Object.assign(database, { role: 'owner' as const, onRole: () => () => undefined });
 }
 
-async function openStored(options: LoadingOptions, name: string, store: JournalStore, owners: OwnerRegistry, release: () => Promise<void>): Promise<JournalledDatabase> {
-  return openDatabase({ ...parts(options), label: name, module: await options.module, store, storage: { kind: 'indexeddb', name }, owners, release });
+async function openStored(
+  options: LoadingOptions,
+  name: string,
+  store: JournalStore,
+  owners: OwnerRegistry,
+  release: () => Promise<void>,
+): Promise<JournalledDatabase> {
+  return openDatabase({
+    ...parts(options),
+    label: name,
+    module: await options.module,
+    store,
+    storage: { kind: 'indexeddb', name },
+    owners,
+    release,
+  });
 }
 
 async function openInMemory(options: LoadingOptions, reason?: string): Promise<JournalledDatabase> {
   const storage: SqljsStorage = { kind: 'memory', ...(reason === undefined ? {} : { reason }) };
-  return openDatabase({ ...parts(options), label: ':memory:', module: await options.module, store: new MemoryStore(), storage, owners: pageOwners(), release: () => Promise.resolve() });
+  return openDatabase({
+    ...parts(options),
+    label: ':memory:',
+    module: await options.module,
+    store: new MemoryStore(),
+    storage,
+    owners: pageOwners(),
+    release: () => Promise.resolve(),
+  });
 }
 
 function parts(options: SqljsOptions): { snapshotAfterBytes: number; now: () => number; onProblem: (problem: SqlError) => void } {
@@ -210,7 +240,11 @@ function takeLock(locks: LockManager, name: string): Promise<() => Promise<void>
     let letGo: () => void = () => undefined;
     const released = locks
       .request(ownerLock(name), { ifAvailable: true }, (lock) => {
-        if (!lock) throw new SqlError('busy', `Database ${name}: another tab has it open. Close that tab, or share the database with openSharedSqljs.`);
+        if (!lock)
+          throw new SqlError(
+            'busy',
+            `Database ${name}: another tab has it open. Close that tab, or share the database with openSharedSqljs.`,
+          );
         return new Promise<void>((done) => {
           letGo = done;
           resolve(async () => {

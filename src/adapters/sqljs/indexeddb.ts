@@ -80,7 +80,9 @@ class IndexedDbStore implements JournalStore {
       ]);
       const chunks = found ? await result(transaction.objectStore('chunks').getAll(keysOf(found.id)) as IDBRequest<unknown[]>) : [];
       this.#chunkSet = found?.id ?? NO_CHUNKS;
-      const snapshot = found ? { n: found.n, at: found.at, sum: found.sum, bytes: this.#join(found, chunks), answers: found.answers } : EMPTY;
+      const snapshot = found
+        ? { n: found.n, at: found.at, sum: found.sum, bytes: this.#join(found, chunks), answers: found.answers }
+        : EMPTY;
       const { sound, problem } = readRecords(records, snapshot);
       return { snapshot, records: sound, problem };
     } catch (error) {
@@ -170,11 +172,21 @@ class IndexedDbStore implements JournalStore {
       await this.#alone(() => {
         const transaction = this.#begin(['chunks'], 'readwrite');
         const stopped: Stopped = {};
-        this.#all(transaction, stopped, () => transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]));
+        this.#all(transaction, stopped, () =>
+          transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]),
+        );
         return this.#complete(transaction, stopped);
       });
     }
-    const meta: SnapshotMeta = { id, n: snapshot.n, at: snapshot.at, sum: snapshot.sum, bytes: bytes.length, chunks: count, answers: snapshot.answers };
+    const meta: SnapshotMeta = {
+      id,
+      n: snapshot.n,
+      at: snapshot.at,
+      sum: snapshot.sum,
+      bytes: bytes.length,
+      chunks: count,
+      answers: snapshot.answers,
+    };
     await this.#alone(() => {
       const transaction = this.#begin(STORES, 'readwrite');
       const stopped = this.#fence(transaction);
@@ -227,7 +239,8 @@ class IndexedDbStore implements JournalStore {
   }
 
   #begin(stores: readonly StoreName[], mode: IDBTransactionMode): IDBTransaction {
-    if (this.#gone) throw new SqlError('io', `Database ${this.#label}: its storage was deleted or taken away by the browser. Reload the page.`);
+    if (this.#gone)
+      throw new SqlError('io', `Database ${this.#label}: its storage was deleted or taken away by the browser. Reload the page.`);
     try {
       return this.#database.transaction(stores, mode, { durability: 'strict' });
     } catch (error) {
@@ -241,7 +254,10 @@ class IndexedDbStore implements JournalStore {
     const writer = transaction.objectStore('meta').get('writer');
     writer.onsuccess = () => {
       if (writer.result === this.#writer) return;
-      stopped.reason = new SqlError('busy', `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`);
+      stopped.reason = new SqlError(
+        'busy',
+        `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`,
+      );
       transaction.abort();
     };
     return stopped;
@@ -261,12 +277,14 @@ class IndexedDbStore implements JournalStore {
   #complete(transaction: IDBTransaction, stopped: Stopped): Promise<void> {
     return new Promise((resolve, reject) => {
       transaction.oncomplete = () => resolve();
-      transaction.onabort = () => reject(stopped.reason ?? toStorageError(transaction.error ?? new Error('the transaction was aborted'), this.#label));
+      transaction.onabort = () =>
+        reject(stopped.reason ?? toStorageError(transaction.error ?? new Error('the transaction was aborted'), this.#label));
     });
   }
 
   #join(meta: SnapshotMeta, chunks: readonly unknown[]): Uint8Array | null {
-    if (chunks.length !== meta.chunks || !chunks.every((chunk) => chunk instanceof Uint8Array)) throw corrupt(this.#label, `Its snapshot has ${chunks.length} of ${meta.chunks} pieces.`);
+    if (chunks.length !== meta.chunks || !chunks.every((chunk) => chunk instanceof Uint8Array))
+      throw corrupt(this.#label, `Its snapshot has ${chunks.length} of ${meta.chunks} pieces.`);
     const length = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (length !== meta.bytes) throw corrupt(this.#label, `Its snapshot has ${length} of ${meta.bytes} bytes.`);
     if (length === 0) return null;

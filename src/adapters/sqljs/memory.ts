@@ -184,14 +184,20 @@ export class MemoryDatabase {
 
   /** Defaults and triggers act without being named in a statement. */
   #readSchema(): void {
-    const parts = this.#run(this.#prepare('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL'), 'query', '', []).map((row) => String(row['sql']));
+    const parts = this.#run(this.#prepare('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL'), 'query', '', []).map((row) =>
+      String(row['sql']),
+    );
     this.#defers = parts.some((sql) => DEFERS.test(sql));
     this.#replayable = parts.every(replayable);
   }
 
   #checkForeignKeys(): void {
     const [broken] = this.#run(this.#prepare('PRAGMA foreign_key_check'), 'query', '', []);
-    if (broken) throw new SqlError('constraint', `Database ${this.#label}: FOREIGN KEY constraint failed: a row of ${String(broken['table'])} names one that is missing in ${String(broken['parent'])}.`);
+    if (broken)
+      throw new SqlError(
+        'constraint',
+        `Database ${this.#label}: FOREIGN KEY constraint failed: a row of ${String(broken['table'])} names one that is missing in ${String(broken['parent'])}.`,
+      );
   }
 
   #refusal(problem: string, sql: string): SqlError {

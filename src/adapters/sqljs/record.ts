@@ -52,12 +52,16 @@ export function statementsOf(record: JournalRecord): Statement[] {
 export function sizeOf(record: JournalRecord): number {
   let size = 128;
   for (const text of record.texts) size += text.length;
-  for (const call of record.calls) for (const value of call) size += typeof value === 'string' || value instanceof Uint8Array ? value.length : 8;
+  for (const call of record.calls)
+    for (const value of call) size += typeof value === 'string' || value instanceof Uint8Array ? value.length : 8;
   return size;
 }
 
 /** The records up to the first that is damaged, missing or out of order, and what is wrong with that one. */
-export function readRecords(records: readonly unknown[], after: { readonly n: number; readonly sum: number }): { readonly sound: readonly JournalRecord[]; readonly problem: string | null } {
+export function readRecords(
+  records: readonly unknown[],
+  after: { readonly n: number; readonly sum: number },
+): { readonly sound: readonly JournalRecord[]; readonly problem: string | null } {
   const sound: JournalRecord[] = [];
   let { n, sum } = after;
   for (const record of records) {
@@ -85,7 +89,10 @@ function isRecord(value: unknown): value is JournalRecord {
     Array.isArray(texts) &&
     texts.every((text) => typeof text === 'string') &&
     Array.isArray(calls) &&
-    calls.every((call: unknown) => Array.isArray(call) && Number.isSafeInteger(call[0]) && (call[0] as number) >= 0 && (call[0] as number) < texts.length)
+    calls.every(
+      (call: unknown) =>
+        Array.isArray(call) && Number.isSafeInteger(call[0]) && (call[0] as number) >= 0 && (call[0] as number) < texts.length,
+    )
   );
 }
 

@@ -21,7 +21,8 @@ export type TabMessage =
   | { readonly type: 'answer'; readonly tab: string; readonly id: string; readonly outcome: Outcome }
   | { readonly type: 'commit'; readonly commit: Commit };
 
-export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly kind: SqlErrorKind; readonly message: string };
+export type Outcome =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly kind: SqlErrorKind; readonly message: string };
 
 export function failed(error: SqlError): Outcome {
   return { ok: false, kind: error.kind, message: error.message };

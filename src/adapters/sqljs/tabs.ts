@@ -5,7 +5,17 @@
  * does no harm, and a change carries an id that is stored with it, so it is done exactly once.
  */
 import { SqlError, type OwnerRegistry, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
-import { checkImport, copyAt, type Commit, type ImportOptions, type Journal, type JournalledDatabase, type SqljsCopy, type SqljsDatabase, type SqljsStorage } from './database.ts';
+import {
+  checkImport,
+  copyAt,
+  type Commit,
+  type ImportOptions,
+  type Journal,
+  type JournalledDatabase,
+  type SqljsCopy,
+  type SqljsDatabase,
+  type SqljsStorage,
+} from './database.ts';
 import { toSqlError, toStorageError } from './errors.ts';
 import { newName } from './ids.ts';
 import { failed, settle, type Outcome, type Request, type TabMessage } from './tabs-protocol.ts';

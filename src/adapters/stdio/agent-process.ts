@@ -79,9 +79,12 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   const running = child.pid === undefined ? null : new Running(child, child.pid, token, options);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
-    child.once('error', (error) => reject(cwdProblem(spec.name, spec.cwd, () => statSync(spec.cwd).isDirectory()) ?? startProblem(spec, error)));
+    child.once('error', (error) =>
+      reject(cwdProblem(spec.name, spec.cwd, () => statSync(spec.cwd).isDirectory()) ?? startProblem(spec, error)),
+    );
   });
-  if (running === null) throw new RehydrateError('agent_start_failed', `The agent '${spec.name}' started without a process id.`, { agent: spec.name });
+  if (running === null)
+    throw new RehydrateError('agent_start_failed', `The agent '${spec.name}' started without a process id.`, { agent: spec.name });
   // A late 'error' reports a signal that could not be delivered; `survivors` tells the truth about that.
   child.on('error', () => undefined);
   if (options.signal?.aborted === true) {
@@ -227,7 +230,8 @@ class Running implements RunningProcess {
       this.#blind = false;
       return seen;
     } catch (error) {
-      if (!this.#blind) this.note(Buffer.from(`Its process tree cannot be seen: ${error instanceof Error ? error.message : String(error)}.`));
+      if (!this.#blind)
+        this.note(Buffer.from(`Its process tree cannot be seen: ${error instanceof Error ? error.message : String(error)}.`));
       this.#blind = true;
       return null;
     }

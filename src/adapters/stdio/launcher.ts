@@ -17,7 +17,8 @@ export interface StdioAgent {
 
 export interface StdioLauncherOptions {
   /** The agents by name, or what finds one; undefined is `agent_not_found`. */
-  readonly agents: Readonly<Record<string, StdioAgent>> | ((name: string, spec: AgentSpec) => StdioAgent | undefined | Promise<StdioAgent | undefined>);
+  readonly agents:
+    Readonly<Record<string, StdioAgent>> | ((name: string, spec: AgentSpec) => StdioAgent | undefined | Promise<StdioAgent | undefined>);
   /** Whether agents get this process's environment. Default true. */
   readonly inheritEnv?: boolean;
   readonly limits?: Partial<StdioLimits>;
@@ -55,7 +56,8 @@ export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
 }
 
 async function resolve(agents: StdioLauncherOptions['agents'], spec: AgentSpec): Promise<StdioAgent> {
-  const found = typeof agents === 'function' ? await agents(spec.agent, spec) : Object.hasOwn(agents, spec.agent) ? agents[spec.agent] : undefined;
+  const found =
+    typeof agents === 'function' ? await agents(spec.agent, spec) : Object.hasOwn(agents, spec.agent) ? agents[spec.agent] : undefined;
   if (found !== undefined) return found;
   const names = typeof agents === 'function' ? [] : Object.keys(agents);
   throw new RehydrateError(

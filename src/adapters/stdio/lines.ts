@@ -61,7 +61,7 @@ export class LineCutter {
   }
 
   #checkEach(chunk: Buffer, from: number, end: number): void {
-    for (let start = from; start < end; ) {
+    for (let start = from; start < end;) {
       const newline = chunk.indexOf(NEWLINE, start);
       if (newline - start > this.#limit) throw new LineTooLong(this.#limit);
       start = newline + 1;
@@ -72,7 +72,7 @@ export class LineCutter {
 /** Calls back with the bounds of each line of a block that is not blank, without its line end (`\n` or `\r\n`). */
 export function eachLine(block: Buffer, visit: (start: number, end: number) => void): void {
   const length = block.length;
-  for (let start = 0; start < length; ) {
+  for (let start = 0; start < length;) {
     let newline = block.indexOf(NEWLINE, start);
     if (newline < 0) newline = length;
     let end = newline;

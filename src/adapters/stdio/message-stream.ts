@@ -17,11 +17,15 @@ export function messageStream(agent: string, running: RunningProcess, limits: St
 }
 
 function tooLarge(agent: string, direction: string, limit: number): RehydrateError {
-  return new RehydrateError('limit_exceeded', `A message ${direction} the agent '${agent}' is larger than the limit messageBytes (${limit} bytes).`, {
-    agent,
-    limit: 'messageBytes',
-    value: limit,
-  });
+  return new RehydrateError(
+    'limit_exceeded',
+    `A message ${direction} the agent '${agent}' is larger than the limit messageBytes (${limit} bytes).`,
+    {
+      agent,
+      limit: 'messageBytes',
+      value: limit,
+    },
+  );
 }
 
 function readMessages(agent: string, running: RunningProcess, limits: StdioLimits): ReadableStream<AnyMessage> {

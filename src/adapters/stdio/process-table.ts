@@ -62,7 +62,11 @@ export function carriesMark(pid: number, mark: string): boolean {
 export function environHasMark(environ: string, mark: string): boolean {
   const name = `${MARK}=`;
   for (const variable of environ.split('\0')) {
-    if (variable.startsWith(name)) return variable.slice(name.length).split(',').some((token) => token.startsWith(mark));
+    if (variable.startsWith(name))
+      return variable
+        .slice(name.length)
+        .split(',')
+        .some((token) => token.startsWith(mark));
   }
   return false;
 }

@@ -15,7 +15,10 @@ export function cwdProblem(name: string, cwd: string, isDirectory: () => boolean
     reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be used (${code ?? String(error)})`;
   }
   const remedy = what === 'agent' ? 'Make it again, or give the session another directory' : 'Make it, or name another';
-  return new RehydrateError('cwd_missing', `The working directory ${cwd} of the ${what} '${name}' ${reason}. ${remedy}.`, { [what]: name, cwd });
+  return new RehydrateError('cwd_missing', `The working directory ${cwd} of the ${what} '${name}' ${reason}. ${remedy}.`, {
+    [what]: name,
+    cwd,
+  });
 }
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -33,7 +36,11 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** The error for a spawn that failed. Arguments are not quoted: they may hold secrets. */
-export function startProblem(spec: { readonly name: string; readonly command: string }, error: unknown, what: Started = 'agent'): RehydrateError {
+export function startProblem(
+  spec: { readonly name: string; readonly command: string },
+  error: unknown,
+  what: Started = 'agent',
+): RehydrateError {
   const code = (error as NodeJS.ErrnoException).code;
   const why = (code === undefined ? undefined : WORDS[code]) ?? (error instanceof Error ? error.message : String(error));
   const program = what === 'command' && spec.name === spec.command ? '' : `${spec.command}: `;

@@ -57,7 +57,10 @@ export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', pa
  * The agents that a bridge offers. Rejects with `agent_start_failed` when it cannot be reached or
  * does not let us in, saying which and what to do.
  */
-export async function listBridgeAgents(bridge: BridgeAddress, options: { readonly timeoutMs?: number } = {}): Promise<readonly BridgeAgent[]> {
+export async function listBridgeAgents(
+  bridge: BridgeAddress,
+  options: { readonly timeoutMs?: number } = {},
+): Promise<readonly BridgeAgent[]> {
   const answer = await ask<readonly BridgeAgent[]>(bridge, 'GET', '/agents', options.timeoutMs ?? 10_000);
   if (answer.kind === 'answered') return answer.body;
   throw bridgeProblem(bridge.url, answer);
@@ -66,15 +69,21 @@ export async function listBridgeAgents(bridge: BridgeAddress, options: { readonl
 /** Why the bridge did not answer, as an error that says what to do. */
 export function bridgeProblem(url: string, answer: Exclude<Answer<unknown>, { kind: 'answered' }>): RehydrateError {
   const data = answer.kind === 'refused' ? { url, status: answer.status, reason: answer.reason } : { url, reason: answer.reason };
-  return new RehydrateError(answer.kind === 'refused' && answer.status >= 429 ? 'limit_exceeded' : 'agent_start_failed', `The bridge at ${url} ${words(answer)}`, data);
+  return new RehydrateError(
+    answer.kind === 'refused' && answer.status >= 429 ? 'limit_exceeded' : 'agent_start_failed',
+    `The bridge at ${url} ${words(answer)}`,
+    data,
+  );
 }
 
 function words(answer: Exclude<Answer<unknown>, { kind: 'answered' }>): string {
   if (answer.kind === 'unreachable') {
     return `cannot be reached (${answer.reason}). Start it, check the address, let this page's origin in with --origin, and allow the browser's local network prompt.`;
   }
-  if (answer.status === 401) return `refused the token (${answer.reason}). Give it the one that the bridge printed; each start has a new one.`;
-  if (answer.status === 403) return `does not let this page in (${answer.reason}). Start it with --origin and this page's exact origin, or with --allow-missing-origin for programs.`;
+  if (answer.status === 401)
+    return `refused the token (${answer.reason}). Give it the one that the bridge printed; each start has a new one.`;
+  if (answer.status === 403)
+    return `does not let this page in (${answer.reason}). Start it with --origin and this page's exact origin, or with --allow-missing-origin for programs.`;
   if (answer.status >= 429) return `is at a limit (${answer.reason}). Close a connection or wait, and try again.`;
   return `refused with ${answer.status} (${answer.reason}).`;
 }

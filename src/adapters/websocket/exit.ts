@@ -77,5 +77,7 @@ function closeWords(code: number, reason: Reason | null): string {
 export function asExit(value: unknown): AgentExit | null {
   if (typeof value !== 'object' || value === null) return null;
   const kind = (value as { kind?: unknown }).kind;
-  return typeof kind === 'string' && ['ended', 'quit', 'failed', 'signalled', 'killed', 'not_started', 'disconnected'].includes(kind) ? (value as AgentExit) : null;
+  return typeof kind === 'string' && ['ended', 'quit', 'failed', 'signalled', 'killed', 'not_started', 'disconnected'].includes(kind)
+    ? (value as AgentExit)
+    : null;
 }

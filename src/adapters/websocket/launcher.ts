@@ -39,7 +39,11 @@ export function websocketLauncher(options: WebSocketLauncherOptions): AgentLaunc
     async launch(spec, { signal }): Promise<AgentProcess> {
       signal.throwIfAborted();
       if (Object.keys(spec.env ?? {}).length > 0) {
-        throw new RehydrateError('invalid_argument', `The agent '${spec.agent}' runs behind a bridge and has that bridge's environment. Set ${Object.keys(spec.env ?? {}).join(', ')} where the bridge is started.`, { agent: spec.agent });
+        throw new RehydrateError(
+          'invalid_argument',
+          `The agent '${spec.agent}' runs behind a bridge and has that bridge's environment. Set ${Object.keys(spec.env ?? {}).join(', ')} where the bridge is started.`,
+          { agent: spec.agent },
+        );
       }
       const connection = new BridgeConnection(spec, options, limits);
       await connection.open(signal);
@@ -85,7 +89,8 @@ class BridgeConnection implements AgentProcess {
       socket.addEventListener('error', () => undefined); // 'close' follows, with as much as is known
     });
     this.#closed = new Promise((resolve) => {
-      socket.addEventListener('close', ((event: { code: number; reason: string }) => resolve({ code: event.code, reason: event.reason })) as (event: never) => void);
+      socket.addEventListener('close', ((event: { code: number; reason: string }) =>
+        resolve({ code: event.code, reason: event.reason })) as (event: never) => void);
     });
     void this.#closed.then(async (close) => {
       messages.closed();
@@ -115,7 +120,11 @@ class BridgeConnection implements AgentProcess {
     this.#socket.close();
     await this.#ask('DELETE', '?how=kill', this.#limits.endMs);
     signal.throwIfAborted();
-    throw new RehydrateError('agent_start_failed', `The bridge at ${this.#options.url} did not open a connection within ${this.#limits.openMs} ms (openMs).`, { agent: this.#spec.agent });
+    throw new RehydrateError(
+      'agent_start_failed',
+      `The bridge at ${this.#options.url} did not open a connection within ${this.#limits.openMs} ms (openMs).`,
+      { agent: this.#spec.agent },
+    );
   }
 
   async end(how: 'ask' | 'kill'): Promise<AgentExit> {
@@ -179,7 +188,10 @@ class BridgeConnection implements AgentProcess {
       throw error;
     }
     if (!names.includes(agent)) {
-      return new RehydrateError('agent_not_found', `The bridge at ${url} has no agent named '${agent}'. It has: ${names.join(', ')}.`, { agent, agents: names });
+      return new RehydrateError('agent_not_found', `The bridge at ${url} has no agent named '${agent}'. It has: ${names.join(', ')}.`, {
+        agent,
+        agents: names,
+      });
     }
     return bridgeProblem(url, { kind: 'refused', status: 503, reason: 'too many connections, or too many in one second' });
   }
@@ -194,5 +206,8 @@ class BridgeConnection implements AgentProcess {
 /** 128 random bits as 22 base64url characters. */
 function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
 }

@@ -25,7 +25,11 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
   let out: ReadableStreamDefaultController<AnyMessage>;
 
   const tooMuch = (limit: keyof WebSocketLimits): RehydrateError =>
-    new RehydrateError('limit_exceeded', `The agent '${agent}' reached the limit ${limit} (${limits[limit]}) of its WebSocket.`, { agent, limit, value: limits[limit] });
+    new RehydrateError('limit_exceeded', `The agent '${agent}' reached the limit ${limit} (${limits[limit]}) of its WebSocket.`, {
+      agent,
+      limit,
+      value: limits[limit],
+    });
   const fail = (error: Error): void => {
     if (over) return;
     over = true;
@@ -76,7 +80,8 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
       if (exceeds(limits.messageBytes, text)) throw tooMuch('messageBytes');
       socket.send(text);
       // A WebSocket has no event for room in its buffer, so it is looked at.
-      while (socket.bufferedAmount > limits.bufferedBytes && socket.readyState === 1) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      while (socket.bufferedAmount > limits.bufferedBytes && socket.readyState === 1)
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     },
   });
   return {

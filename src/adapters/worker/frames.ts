@@ -7,7 +7,13 @@ export type Frame =
   /** The first frame of the agent: it listens. */
   | { readonly rehydrate: 'ready' }
   /** The first frame of the host. `env` is what a process would find in its environment. */
-  | { readonly rehydrate: 'start'; readonly agent: string; readonly sessionId: string; readonly cwd: string; readonly env: Readonly<Record<string, string>> }
+  | {
+      readonly rehydrate: 'start';
+      readonly agent: string;
+      readonly sessionId: string;
+      readonly cwd: string;
+      readonly env: Readonly<Record<string, string>>;
+    }
   | { readonly rehydrate: 'message'; readonly json: string }
   /** The receiver has taken so many characters; the sender may send as many more. */
   | { readonly rehydrate: 'credit'; readonly chars: number }

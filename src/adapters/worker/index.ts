@@ -51,7 +51,13 @@ export function workerLauncher(options: WorkerLauncherOptions): AgentLauncher {
   };
 }
 
-async function launchWorker(make: () => WorkerLike, spec: AgentSpec, signal: AbortSignal, startMs: number, graceMs: number): Promise<AgentProcess> {
+async function launchWorker(
+  make: () => WorkerLike,
+  spec: AgentSpec,
+  signal: AbortSignal,
+  startMs: number,
+  graceMs: number,
+): Promise<AgentProcess> {
   const agent = new WorkerProcess(create(make, spec.agent), spec.agent, graceMs);
   const stopped = Promise.withResolvers<never>();
   const abort = () => stopped.reject(signal.reason);
@@ -102,7 +108,12 @@ class WorkerProcess implements AgentProcess {
     this.ready = this.#ready.promise;
     const inner = portStream(worker, {
       onOther: (frame, data) => this.#other(frame, data),
-      goneError: () => new RehydrateError('agent_exited', `The agent “${agent}” is gone, so nothing can be sent to it. Prompt the session again: that starts it anew.`, { agent }),
+      goneError: () =>
+        new RehydrateError(
+          'agent_exited',
+          `The agent “${agent}” is gone, so nothing can be sent to it. Prompt the session again: that starts it anew.`,
+          { agent },
+        ),
     });
     this.stream = {
       readable: inner.readable,
@@ -110,8 +121,12 @@ class WorkerProcess implements AgentProcess {
       finish: inner.finish,
     };
     worker.addEventListener('error', (event) => this.#failed(event));
-    worker.addEventListener('messageerror', () => this.#gone({ kind: 'disconnected', code: null, signal: null, message: 'a message of the worker could not be read' }));
-    worker.addEventListener('close', () => this.#gone({ kind: 'disconnected', code: null, signal: null, message: 'its port was closed from the other side' }));
+    worker.addEventListener('messageerror', () =>
+      this.#gone({ kind: 'disconnected', code: null, signal: null, message: 'a message of the worker could not be read' }),
+    );
+    worker.addEventListener('close', () =>
+      this.#gone({ kind: 'disconnected', code: null, signal: null, message: 'its port was closed from the other side' }),
+    );
   }
 
   start(spec: AgentSpec): void {
@@ -186,5 +201,10 @@ class WorkerProcess implements AgentProcess {
 }
 
 function startFailed(agent: string, why: string, cause?: unknown): RehydrateError {
-  return new RehydrateError('agent_start_failed', `The agent “${agent}” could not be started: ${why.trim()}. Check that its worker script exists and calls workerAgent().`, { agent, reason: why.trim() }, { cause });
+  return new RehydrateError(
+    'agent_start_failed',
+    `The agent “${agent}” could not be started: ${why.trim()}. Check that its worker script exists and calls workerAgent().`,
+    { agent, reason: why.trim() },
+    { cause },
+  );
 }

@@ -67,7 +67,8 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
     switch (data.rehydrate) {
       case 'message': {
         if (closing) return;
-        if (data.json.length > limit) return finish(new Error(`A message of ${data.json.length} characters is over the limit messageBytes (${limit}).`));
+        if (data.json.length > limit)
+          return finish(new Error(`A message of ${data.json.length} characters is over the limit messageBytes (${limit}).`));
         const message = parseText(data.json);
         if (message === null) {
           post({ rehydrate: 'credit', chars: data.json.length });

@@ -10,7 +10,12 @@ type Update = Readonly<Record<string, unknown>>;
 
 /** What came of a request. Nothing that an agent does throws. */
 export type Answer =
-  | { readonly kind: 'answered'; readonly result: unknown; readonly ms: number; /** Updates that had come before it. */ readonly updates: number }
+  | {
+      readonly kind: 'answered';
+      readonly result: unknown;
+      readonly ms: number;
+      /** Updates that had come before it. */ readonly updates: number;
+    }
   | { readonly kind: 'refused'; readonly error: RpcError; readonly ms: number }
   | { readonly kind: 'hung'; readonly ms: number }
   | { readonly kind: 'ended'; readonly how: string; readonly ms: number };
@@ -28,8 +33,12 @@ export const INITIALIZE = {
 export async function answerAgent(request: IncomingRequest): Promise<RpcResponse> {
   if (request.method !== 'session/request_permission') return { error: { code: -32601, message: `Method not found: ${request.method}` } };
   const options = request.params['options'];
-  const reject = Array.isArray(options) ? options.find((option: { kind?: unknown }) => String(option?.kind).startsWith('reject')) : undefined;
-  return { result: { outcome: reject ? { outcome: 'selected', optionId: (reject as { optionId: string }).optionId } : { outcome: 'cancelled' } } };
+  const reject = Array.isArray(options)
+    ? options.find((option: { kind?: unknown }) => String(option?.kind).startsWith('reject'))
+    : undefined;
+  return {
+    result: { outcome: reject ? { outcome: 'selected', optionId: (reject as { optionId: string }).optionId } : { outcome: 'cancelled' } },
+  };
 }
 
 export interface ExaminedAgent {
@@ -72,7 +81,10 @@ export async function startAgent(
         };
         // `settle` runs in the order of messages, so the count tells what came before the response.
         link.start(method, params, (response) => {
-          if (response === null) void link.gone.then((exit) => done({ kind: 'ended', how: `${describeExit(exit)}${lastWords(link.diagnostics())}`, ms: took() }));
+          if (response === null)
+            void link.gone.then((exit) =>
+              done({ kind: 'ended', how: `${describeExit(exit)}${lastWords(link.diagnostics())}`, ms: took() }),
+            );
           else if ('error' in response) done({ kind: 'refused', error: response.error, ms: took() });
           else done({ kind: 'answered', result: response.result, ms: took(), updates: updates.length });
         });
@@ -96,6 +108,9 @@ export async function startAgent(
 
 /** The last line an agent wrote for people, which mostly says why it went. */
 function lastWords(diagnostics: string): string {
-  const line = diagnostics.trim().split('\n').findLast((one) => /[A-Za-z]{3}/.test(one) && !/^\s*at |^Node\.js v/.test(one));
+  const line = diagnostics
+    .trim()
+    .split('\n')
+    .findLast((one) => /[A-Za-z]{3}/.test(one) && !/^\s*at |^Node\.js v/.test(one));
   return line === undefined ? '' : ` (it wrote ${quote(line)})`;
 }

@@ -23,7 +23,11 @@ export interface CommandIo {
  * failed checks; 1 when the agent could not be run or breaks the protocol. Rejects with
  * `RehydrateError` `invalid_argument` for wrong usage.
  */
-export async function doctorCommand(argv: readonly string[], { stdout, stderr }: CommandIo = process, signal?: AbortSignal): Promise<number> {
+export async function doctorCommand(
+  argv: readonly string[],
+  { stdout, stderr }: CommandIo = process,
+  signal?: AbortSignal,
+): Promise<number> {
   const { json, prompt, timeoutMs, agent } = parseDoctorArgs(argv);
   const [command = '', ...args] = agent;
   const report = await runDoctor({
@@ -46,7 +50,8 @@ export interface DoctorArgs {
 }
 
 export function parseDoctorArgs(argv: readonly string[]): DoctorArgs {
-  const wrong = (what: string): RehydrateError => new RehydrateError('invalid_argument', `${what} Usage: ${DOCTOR_USAGE}`, { usage: DOCTOR_USAGE });
+  const wrong = (what: string): RehydrateError =>
+    new RehydrateError('invalid_argument', `${what} Usage: ${DOCTOR_USAGE}`, { usage: DOCTOR_USAGE });
   const dashes = argv.indexOf('--');
   const agent = dashes < 0 ? [] : argv.slice(dashes + 1);
   let values;

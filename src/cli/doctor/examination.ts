@@ -52,7 +52,11 @@ export async function life<T>(examination: Examination, work: (agent: ExaminedAg
 }
 
 /** A life that is only of use when `initialize` works again; a check that finds otherwise fails. */
-export function revived(examination: Examination, checks: readonly CheckId[], work: (agent: ExaminedAgent) => Promise<void>): Promise<void> {
+export function revived(
+  examination: Examination,
+  checks: readonly CheckId[],
+  work: (agent: ExaminedAgent) => Promise<void>,
+): Promise<void> {
   return life(examination, async (agent, initialized) => {
     const bad = initialized.kind === 'answered' ? readInitialize(initialized.result) : failureWords('initialize', initialized);
     if (typeof bad !== 'string') return work(agent);

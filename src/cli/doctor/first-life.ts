@@ -58,9 +58,16 @@ export function sessionIdOf(result: unknown): string | null {
   return typeof id === 'string' && id !== '' ? id : null;
 }
 
-async function newSession({ findings, cwd }: Examination, agent: ExaminedAgent, facts: AgentFacts): Promise<{ sessionId: string } | { why: string }> {
+async function newSession(
+  { findings, cwd }: Examination,
+  agent: ExaminedAgent,
+  facts: AgentFacts,
+): Promise<{ sessionId: string } | { why: string }> {
   const answer = await agent.ask('session/new', { cwd, mcpServers: [] });
-  if (answer.kind === 'refused' && classifyResumeFailure(answer.error, { method: 'session/new', agentSessionId: '' }).outcome === 'auth_required') {
+  if (
+    answer.kind === 'refused' &&
+    classifyResumeFailure(answer.error, { method: 'session/new', agentSessionId: '' }).outcome === 'auth_required'
+  ) {
     const why = `It wants you to sign in first (methods: ${methodNames(facts.authMethods)}). Sign in with the agent's own command and run doctor again.`;
     findings.skip('new', why);
     return { why };
@@ -92,12 +99,20 @@ export function methodNames(methods: readonly unknown[]): string {
  */
 async function promptTwice({ findings }: Examination, agent: ExaminedAgent, sessionId: string, said: Message[]): Promise<string | null> {
   const codeword = `heron-${1000 + Math.floor(Math.random() * 9000)}`;
-  const told = await promptAgent(agent, sessionId, `Remember that the codeword is ${codeword}. Answer with OK only, without using any tool.`, said);
+  const told = await promptAgent(
+    agent,
+    sessionId,
+    `Remember that the codeword is ${codeword}. Answer with OK only, without using any tool.`,
+    said,
+  );
   if (told.answer.kind !== 'answered') {
     const { answer } = told;
-    const auth = answer.kind === 'refused' && classifyResumeFailure(answer.error, { method: 'session/new', agentSessionId: '' }).outcome === 'auth_required';
+    const auth =
+      answer.kind === 'refused' &&
+      classifyResumeFailure(answer.error, { method: 'session/new', agentSessionId: '' }).outcome === 'auth_required';
     if (auth) findings.skip('prompt', 'It wants you to sign in before it answers a prompt.');
-    else if (answer.kind === 'refused') findings.skip('prompt', `It could not answer a prompt here, perhaps for want of a model: ${errorWords(answer.error)}.`);
+    else if (answer.kind === 'refused')
+      findings.skip('prompt', `It could not answer a prompt here, perhaps for want of a model: ${errorWords(answer.error)}.`);
     else findings.fail('prompt', `It ${failureWords('session/prompt', answer)}.`, answer.ms, { breaksProtocol: true });
     return null;
   }
@@ -112,7 +127,12 @@ async function promptTwice({ findings }: Examination, agent: ExaminedAgent, sess
 }
 
 /** One turn; what was said is added to `said` when the agent answered. */
-export async function promptAgent(agent: ExaminedAgent, sessionId: string, text: string, said: Message[]): Promise<{ answer: Answer; reply: Message[] }> {
+export async function promptAgent(
+  agent: ExaminedAgent,
+  sessionId: string,
+  text: string,
+  said: Message[],
+): Promise<{ answer: Answer; reply: Message[] }> {
   const before = agent.updates.length;
   const answer = await agent.ask('session/prompt', { sessionId, prompt: prompt(text) });
   const reply = messagesIn(agent.updates.slice(before)).filter(({ role }) => role === 'agent');
@@ -120,13 +140,25 @@ export async function promptAgent(agent: ExaminedAgent, sessionId: string, text:
   return { answer, reply };
 }
 
-async function examineList({ findings, cwd }: Examination, agent: ExaminedAgent, facts: AgentFacts, sessionId: string, prompted: boolean): Promise<void> {
+async function examineList(
+  { findings, cwd }: Examination,
+  agent: ExaminedAgent,
+  facts: AgentFacts,
+  sessionId: string,
+  prompted: boolean,
+): Promise<void> {
   if (!facts.canList) return findings.skip('list', 'It does not advertise session/list.');
   const began = performance.now();
   const shown = await listed(agent, sessionId, cwd);
   const ms = performance.now() - began;
   if (shown === 'present') findings.pass('list', 'session/list, asked with the session’s cwd, shows the session.', ms);
-  else if (shown === 'unknown') findings.fail('list', 'It advertises session/list, but gave no list that could be read to its end.', ms, { breaksProtocol: true });
-  else if (prompted) findings.fail('list', 'session/list, asked with the session’s cwd, does not show the session, so a client cannot tell a lost session from an error.', ms);
+  else if (shown === 'unknown')
+    findings.fail('list', 'It advertises session/list, but gave no list that could be read to its end.', ms, { breaksProtocol: true });
+  else if (prompted)
+    findings.fail(
+      'list',
+      'session/list, asked with the session’s cwd, does not show the session, so a client cannot tell a lost session from an error.',
+      ms,
+    );
   else findings.pass('list', 'It answers; a session that was never prompted is not shown.', ms);
 }

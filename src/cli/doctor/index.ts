@@ -61,7 +61,14 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   }
 }
 
-const NOTHING: Outcomes = { examined: false, capabilities: { resume: false, load: false, list: false }, resume: null, load: null, said: false, unknownSession: { load: null, resume: null } };
+const NOTHING: Outcomes = {
+  examined: false,
+  capabilities: { resume: false, load: false, list: false },
+  resume: null,
+  load: null,
+  said: false,
+  unknownSession: { load: null, resume: null },
+};
 
 async function laterLives(examination: Examination, patient: Patient, agent: AgentCommand): Promise<Outcomes> {
   // Resume goes first: what it adds to the conversation makes the replay longer and so the better witness.

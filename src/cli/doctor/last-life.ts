@@ -90,19 +90,33 @@ async function converse({ cwd, timeoutMs, findings }: Examination, child: Child)
     room: () => Promise.resolve(),
     onNoise: (what) => void noise.push(`it ${what}`),
   });
-  for (const [method, params] of [['initialize', INITIALIZE], ['session/new', { cwd, mcpServers: [] }]] as const) {
+  for (const [method, params] of [
+    ['initialize', INITIALIZE],
+    ['session/new', { cwd, mcpServers: [] }],
+  ] as const) {
     await within(new Promise((resolve) => peer.request(method, params, resolve)), timeoutMs);
   }
   const printed = noise.filter((line) => line !== '');
   if (printed.length > 0) {
-    findings.fail('initialize', `Not all it writes on stdout is ACP; ${count(printed.length, 'time')} something else came: ${quote(printed[0] ?? '')}.`, 0, { breaksProtocol: true });
+    findings.fail(
+      'initialize',
+      `Not all it writes on stdout is ACP; ${count(printed.length, 'time')} something else came: ${quote(printed[0] ?? '')}.`,
+      0,
+      { breaksProtocol: true },
+    );
   }
 }
 
 function reportExit({ findings }: Examination, end: { code: number | null; signal: string | null } | undefined, ms: number): void {
-  if (end === undefined) findings.fail('clean-exit', `It was still running ${EXIT_MS / 1000} s after its input had closed; a client has to kill it.`, ms);
+  if (end === undefined)
+    findings.fail('clean-exit', `It was still running ${EXIT_MS / 1000} s after its input had closed; a client has to kill it.`, ms);
   else if (end.code === 0) findings.pass('clean-exit', 'It exited with code 0 when its input closed.', ms);
-  else findings.fail('clean-exit', `When its input closed it ${end.signal ? `died of ${end.signal}` : `exited with code ${end.code}`}, which a client must take for a crash.`, ms);
+  else
+    findings.fail(
+      'clean-exit',
+      `When its input closed it ${end.signal ? `died of ${end.signal}` : `exited with code ${end.code}`}, which a client must take for a crash.`,
+      ms,
+    );
 }
 
 async function reportOrphans({ findings }: Examination, tree: ProcessTree, ended: boolean, before: number): Promise<void> {
@@ -112,8 +126,13 @@ async function reportOrphans({ findings }: Examination, tree: ProcessTree, ended
   for (const deadline = performance.now() + FOLLOW_MS; left.length > 0 && performance.now() < deadline; left = await tree.survivors()) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  if (left.length === 0) findings.pass('no-orphans', `Nothing was left of its ${count(before, 'process').replace('processs', 'processes')}.`);
-  else findings.fail('no-orphans', `It left ${count(left.length, 'process').replace('processs', 'processes')} behind: ${left.map(nameOf).join(', ')}.`);
+  if (left.length === 0)
+    findings.pass('no-orphans', `Nothing was left of its ${count(before, 'process').replace('processs', 'processes')}.`);
+  else
+    findings.fail(
+      'no-orphans',
+      `It left ${count(left.length, 'process').replace('processs', 'processes')} behind: ${left.map(nameOf).join(', ')}.`,
+    );
 }
 
 function nameOf({ pid }: ProcessEntry): string {

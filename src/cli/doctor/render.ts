@@ -40,7 +40,13 @@ export function renderDoctor(report: DoctorReport, width = 100): string {
   const failed = report.checks.filter((check) => check.outcome === 'fail');
   if (failed.length > 0) {
     lines.push('', 'What to do, in the documentation:');
-    for (const help of new Set(failed.map((check) => check.help))) lines.push(`  ${help}  (${failed.filter((check) => check.help === help).map(({ id }) => id).join(', ')})`);
+    for (const help of new Set(failed.map((check) => check.help)))
+      lines.push(
+        `  ${help}  (${failed
+          .filter((check) => check.help === help)
+          .map(({ id }) => id)
+          .join(', ')})`,
+      );
   }
   return `${lines.map(harmless).join('\n')}\n`;
 }

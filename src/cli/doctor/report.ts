@@ -89,7 +89,14 @@ export class Findings {
   }
 
   fail(id: CheckId, detail: string, ms = 0, how: { breaksProtocol?: boolean } = {}): void {
-    this.#set({ id, outcome: 'fail', detail, ms: Math.round(ms), ...(how.breaksProtocol ? { breaksProtocol: true as const } : {}), help: HELP[id] });
+    this.#set({
+      id,
+      outcome: 'fail',
+      detail,
+      ms: Math.round(ms),
+      ...(how.breaksProtocol ? { breaksProtocol: true as const } : {}),
+      help: HELP[id],
+    });
   }
 
   skip(id: CheckId, reason: string): void {

@@ -17,7 +17,11 @@ export interface Revival {
   readonly verification: Verification | null;
 }
 
-const refused = (outcome: UnknownSessionAnswer): Revival => ({ outcome: outcome === 'success' ? 'ok' : outcome, forgotten: false, verification: null });
+const refused = (outcome: UnknownSessionAnswer): Revival => ({
+  outcome: outcome === 'success' ? 'ok' : outcome,
+  forgotten: false,
+  verification: null,
+});
 const CRASHED: Revival = { outcome: 'crash', forgotten: false, verification: null };
 
 const at = (sessionId: string, cwd: string) => ({ sessionId, cwd, mcpServers: [] });
@@ -43,7 +47,13 @@ export async function killAndResume(examination: Examination, patient: Patient):
     }
     await agent.quiet();
     const replayed = agent.updates.filter(isConversation).length;
-    if (replayed > 0) findings.fail('resume-silent', `It sent ${count(replayed, 'update')} of the conversation on session/resume, which must not replay; a client would store or show them twice.`, 0, { breaksProtocol: true });
+    if (replayed > 0)
+      findings.fail(
+        'resume-silent',
+        `It sent ${count(replayed, 'update')} of the conversation on session/resume, which must not replay; a client would store or show them twice.`,
+        0,
+        { breaksProtocol: true },
+      );
     else if (patient.said.length === 0) findings.skip('resume-silent', 'The session holds no messages that could be replayed.');
     else findings.pass('resume-silent', 'session/resume replayed nothing.');
     const forgotten = !(await remembers(agent, patient, sessionId, examination, 'kill-and-resume', answer.ms));
@@ -56,7 +66,8 @@ export async function killAndLoad(examination: Examination, patient: Patient): P
   const { findings, cwd } = examination;
   const { sessionId, facts } = patient;
   if (!facts.canLoad) {
-    for (const id of ['kill-and-load', 'replay-complete', 'replay-before-response'] as const) findings.skip(id, 'It does not advertise session/load.');
+    for (const id of ['kill-and-load', 'replay-complete', 'replay-before-response'] as const)
+      findings.skip(id, 'It does not advertise session/load.');
     return null;
   }
   if (sessionId === null) return null;
@@ -91,24 +102,47 @@ function examineReplay({ findings }: Examination, patient: Patient, agent: Exami
   if (missing === null) findings.pass('replay-complete', `All ${count(expected, 'message')} came, in order.${more}`);
   else {
     const what = outOfOrder ? 'out of its order came' : 'missing was';
-    findings.fail('replay-complete', `${matched} of ${count(expected, 'message')} came in order; ${what} the ${missing.role}’s ${quote(missing.text)}.${more}`, 0, { breaksProtocol: true });
+    findings.fail(
+      'replay-complete',
+      `${matched} of ${count(expected, 'message')} came in order; ${what} the ${missing.role}’s ${quote(missing.text)}.${more}`,
+      0,
+      { breaksProtocol: true },
+    );
   }
   const late = agent.updates.slice(before).filter(isConversation).length;
   const all = agent.updates.filter(isConversation).length;
   if (all === 0) findings.skip('replay-before-response', 'Nothing was replayed.');
-  else if (late > 0) findings.fail('replay-before-response', `${late} of ${count(all, 'update')} came after the response, so a client may take them for new.`, 0, { breaksProtocol: true });
+  else if (late > 0)
+    findings.fail(
+      'replay-before-response',
+      `${late} of ${count(all, 'update')} came after the response, so a client may take them for new.`,
+      0,
+      { breaksProtocol: true },
+    );
   else findings.pass('replay-before-response', `All ${count(all, 'update')} came before the response.`);
   if (matched === expected) return 'replay-matched';
   return matched > 0 ? 'replay-partial' : all === 0 ? 'replay-empty' : 'replay-mismatch';
 }
 
 /** Asks for the codeword, where the agent could say it before it was killed. True unless it has forgotten. */
-async function remembers(agent: ExaminedAgent, patient: Patient, sessionId: string, { findings, cwd }: Examination, id: 'kill-and-resume' | 'kill-and-load', ms: number): Promise<boolean> {
+async function remembers(
+  agent: ExaminedAgent,
+  patient: Patient,
+  sessionId: string,
+  { findings, cwd }: Examination,
+  id: 'kill-and-resume' | 'kill-and-load',
+  ms: number,
+): Promise<boolean> {
   const { codeword, facts } = patient;
   const method = id === 'kill-and-resume' ? 'session/resume' : 'session/load';
   if (codeword === null) {
     const shown = facts.canList ? await listed(agent, sessionId, cwd) : 'unknown';
-    const list = shown === 'present' ? 'and its list shows the session' : shown === 'absent' ? 'but its list does not show the session' : 'and it has no list to check that with';
+    const list =
+      shown === 'present'
+        ? 'and its list shows the session'
+        : shown === 'absent'
+          ? 'but its list does not show the session'
+          : 'and it has no list to check that with';
     const why = patient.prompts ? 'it could not say the codeword back even before it was killed' : 'no prompt was sent';
     const detail = `After kill -9 it answered ${method} with success, ${list}. Whether it remembers was not tried: ${why}.`;
     if (shown === 'absent' && patient.said.length > 0) {
@@ -123,15 +157,23 @@ async function remembers(agent: ExaminedAgent, patient: Patient, sessionId: stri
     findings.pass(id, `After kill -9 it came back with ${method} and remembered what it had been told.`, ms);
     return true;
   }
-  const instead = answer.kind === 'answered' ? `it said ${quote(reply.map(({ text }) => text).join(' '))}` : 'it did not answer the next prompt';
-  findings.fail(id, `After kill -9 it answered ${method} with success and had forgotten everything: asked for the codeword, ${instead}.`, ms, { breaksProtocol: true });
+  const instead =
+    answer.kind === 'answered' ? `it said ${quote(reply.map(({ text }) => text).join(' '))}` : 'it did not answer the next prompt';
+  findings.fail(
+    id,
+    `After kill -9 it answered ${method} with success and had forgotten everything: asked for the codeword, ${instead}.`,
+    ms,
+    { breaksProtocol: true },
+  );
   return false;
 }
 
-const NEEDS_PROMPT = 'It forgets a session that was never prompted, and none was prompted here; whether it brings others back needs a prompt.';
+const NEEDS_PROMPT =
+  'It forgets a session that was never prompted, and none was prompted here; whether it brings others back needs a prompt.';
 
 /** An agent may keep only sessions that were prompted; without a prompt its forgetting says nothing. */
-const needsPrompt = (outcome: UnknownSessionAnswer, patient: Patient): boolean => outcome === 'unknown_session' && patient.said.length === 0;
+const needsPrompt = (outcome: UnknownSessionAnswer, patient: Patient): boolean =>
+  outcome === 'unknown_session' && patient.said.length === 0;
 
 const afterKill = (outcome: UnknownSessionAnswer, evidence: string): string =>
   `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).`;

@@ -29,7 +29,12 @@ export async function unknownSession(examination: Examination, patient: Patient,
       const spec = answer.error.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
       findings.pass(id, `A client can tell: ${errorWords(answer.error)} reads as unknown session (${ruleOf(evidence)}).${spec}`, answer.ms);
     } else if (outcome === 'success') {
-      findings.fail(id, 'It claims success for a session it never had: a user would go on talking to an agent that forgot, without knowing.', answer.ms, { breaksProtocol: true });
+      findings.fail(
+        id,
+        'It claims success for a session it never had: a user would go on talking to an agent that forgot, without knowing.',
+        answer.ms,
+        { breaksProtocol: true },
+      );
     } else if (outcome === 'auth_required') {
       findings.skip(id, `It wants you to sign in first.${raw}`);
     } else if (outcome === 'unsupported') {
@@ -37,7 +42,12 @@ export async function unknownSession(examination: Examination, patient: Patient,
     } else if (answer.kind === 'refused') {
       findings.fail(id, `A client reads ${outcome}, so it must stop instead of going on with a transcript (${evidence}).${raw}`, answer.ms);
     } else {
-      findings.fail(id, `For a session it never had, it ${failureWords(method, answer as Exclude<typeof answer, { kind: 'answered' }>)}.`, answer.ms, { breaksProtocol: true });
+      findings.fail(
+        id,
+        `For a session it never had, it ${failureWords(method, answer as Exclude<typeof answer, { kind: 'answered' }>)}.`,
+        answer.ms,
+        { breaksProtocol: true },
+      );
     }
   });
   return read;
@@ -49,13 +59,25 @@ export async function neverPrompted(examination: Examination, patient: Patient):
   const { facts, neverPromptedId } = patient;
   const method: Native | null = facts.canResume ? 'session/resume' : facts.canLoad ? 'session/load' : null;
   if (method === null) return findings.skip('never-prompted', 'It advertises neither session/resume nor session/load.');
-  if (neverPromptedId === null) return findings.skip('never-prompted', patient.withoutSession || 'It made no second session in one process.');
+  if (neverPromptedId === null)
+    return findings.skip('never-prompted', patient.withoutSession || 'It made no second session in one process.');
   await revived(examination, ['never-prompted'], async (agent) => {
     const answer = await agent.ask(method, at(neverPromptedId, cwd));
-    if (answer.kind === 'answered') return findings.pass('never-prompted', `A session that was never prompted comes back with ${method}.`, answer.ms);
+    if (answer.kind === 'answered')
+      return findings.pass('never-prompted', `A session that was never prompted comes back with ${method}.`, answer.ms);
     const { outcome, evidence } = await readAs(agent, answer, { method, sessionId: neverPromptedId, cwd, canList: facts.canList });
-    if (outcome === 'unknown_session') findings.pass('never-prompted', `It forgets a session that was never prompted and says so (${evidence}); nothing is lost by that.`, answer.ms);
-    else findings.fail('never-prompted', `It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`, answer.ms);
+    if (outcome === 'unknown_session')
+      findings.pass(
+        'never-prompted',
+        `It forgets a session that was never prompted and says so (${evidence}); nothing is lost by that.`,
+        answer.ms,
+      );
+    else
+      findings.fail(
+        'never-prompted',
+        `It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`,
+        answer.ms,
+      );
   });
 }
 
@@ -63,7 +85,8 @@ export async function neverPrompted(examination: Examination, patient: Patient):
 export async function close(examination: Examination, patient: Patient): Promise<void> {
   const { findings, cwd } = examination;
   const capability = (patient.facts.capabilities['sessionCapabilities'] as Readonly<Record<string, unknown>> | undefined)?.['close'];
-  if (capability === undefined || capability === null || capability === false) return findings.skip('close', 'It does not advertise session/close.');
+  if (capability === undefined || capability === null || capability === false)
+    return findings.skip('close', 'It does not advertise session/close.');
   if (patient.sessionId === null) return findings.skip('close', patient.withoutSession);
   await revived(examination, ['close'], async (agent: ExaminedAgent) => {
     const made = await agent.ask('session/new', { cwd, mcpServers: [] });
@@ -71,7 +94,10 @@ export async function close(examination: Examination, patient: Patient): Promise
     if (sessionId === null) return findings.fail('close', 'It could not make another session to close.', made.ms);
     const answer = await agent.ask('session/close', { sessionId });
     if (answer.kind === 'answered') findings.pass('close', 'session/close ends a session.', answer.ms);
-    else findings.fail('close', `It advertises session/close, but ${failureWords('session/close', answer)}.`, answer.ms, { breaksProtocol: true });
+    else
+      findings.fail('close', `It advertises session/close, but ${failureWords('session/close', answer)}.`, answer.ms, {
+        breaksProtocol: true,
+      });
   });
 }
 

@@ -24,7 +24,10 @@ export function verdictOf(outcomes: Outcomes, checks: readonly Check[]): DoctorR
 function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; summary: string } {
   if (!outcomes.examined) return { tier: null, summary: 'How its sessions come back could not be found out.' };
   if (!outcomes.said && [outcomes.resume, outcomes.load].some((revival) => revival?.outcome === 'unknown_session')) {
-    return { tier: null, summary: 'It forgets sessions that were never prompted; how others come back could not be found out without a prompt.' };
+    return {
+      tier: null,
+      summary: 'It forgets sessions that were never prompted; how others come back could not be found out without a prompt.',
+    };
   }
   const attempts: TriedStep[] = [];
   let last: Revival | null = null;
@@ -55,7 +58,10 @@ function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; su
       case 'accept': {
         const method = `session/${step.tier}`;
         if (last?.forgotten) {
-          return { tier: null, summary: `It claims to bring a killed session back with ${method}, but has forgotten it: users lose their conversation without being told.` };
+          return {
+            tier: null,
+            summary: `It claims to bring a killed session back with ${method}, but has forgotten it: users lose their conversation without being told.`,
+          };
         }
         return { tier: step.tier === 'load' ? 'load' : 'resume', summary: `A killed session comes back with ${method}.` };
       }

@@ -10,7 +10,12 @@ export function sliceLines(text: string, line = 1, limit?: number): string {
 }
 
 /** A whole number of at least `least`, or undefined where it is absent or null. What else is there goes to `refuse`, in words. */
-export function countParam(params: Readonly<Record<string, unknown>>, name: string, least: number, refuse: (problem: string) => Error): number | undefined {
+export function countParam(
+  params: Readonly<Record<string, unknown>>,
+  name: string,
+  least: number,
+  refuse: (problem: string) => Error,
+): number | undefined {
   const value = params[name];
   if (value === undefined || value === null) return undefined;
   if (!Number.isSafeInteger(value) || (value as number) < least) throw refuse(`${name} must be a whole number of at least ${least}`);

@@ -42,15 +42,9 @@ export interface AgentLink {
   readonly agentMs: number;
 }
 
-
 const NOISE_KEPT = 20;
 
-export async function openLink(
-  launcher: AgentLauncher,
-  spec: AgentSpec,
-  signal: AbortSignal,
-  handlers: LinkHandlers,
-): Promise<AgentLink> {
+export async function openLink(launcher: AgentLauncher, spec: AgentSpec, signal: AbortSignal, handlers: LinkHandlers): Promise<AgentLink> {
   const started = performance.now();
   const process = await launcher.launch(spec, { signal });
   return attach(process, handlers, performance.now() - started);
@@ -141,7 +135,13 @@ export function quoteDiagnostics(diagnostics: string): string {
 }
 
 /** The error of a call that got no result, for calls whose failure ends the operation. */
-export function callError(outcome: Exclude<CallOutcome, { kind: 'answered' }>, method: string, agent: string, link: AgentLink, exit: string): RehydrateError {
+export function callError(
+  outcome: Exclude<CallOutcome, { kind: 'answered' }>,
+  method: string,
+  agent: string,
+  link: AgentLink,
+  exit: string,
+): RehydrateError {
   switch (outcome.kind) {
     case 'hung':
       return new RehydrateError(
@@ -151,7 +151,12 @@ export function callError(outcome: Exclude<CallOutcome, { kind: 'answered' }>, m
       );
     case 'ended':
       if (RehydrateError.is(link.fault)) {
-        return new RehydrateError(link.fault.code, `Agent "${agent}" was ended before it answered ${method}. ${link.fault.message}`, { agent, method, ...link.fault.data }, { cause: link.fault });
+        return new RehydrateError(
+          link.fault.code,
+          `Agent "${agent}" was ended before it answered ${method}. ${link.fault.message}`,
+          { agent, method, ...link.fault.data },
+          { cause: link.fault },
+        );
       }
       return new RehydrateError(
         'agent_exited',

@@ -75,7 +75,12 @@ export function readSettings(result: unknown): { modes?: SessionModeState; confi
 
 /** The entries of a list that are objects with a text under `key`. */
 function withText(list: unknown, key: string): Readonly<Record<string, unknown>>[] {
-  return Array.isArray(list) ? list.map(object).filter((entry) => entry !== null && typeof entry[key] === 'string').map((entry) => entry as Readonly<Record<string, unknown>>) : [];
+  return Array.isArray(list)
+    ? list
+        .map(object)
+        .filter((entry) => entry !== null && typeof entry[key] === 'string')
+        .map((entry) => entry as Readonly<Record<string, unknown>>)
+    : [];
 }
 
 export function readModes(value: unknown): SessionModeState | null {

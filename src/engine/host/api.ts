@@ -1,5 +1,14 @@
 /** The host's public interface. */
-import type { ContentBlock, PreambleMode, PromptResult, ResumePolicy, ResumeReport, SessionEvent, SessionInfo, SessionList } from '../types.ts';
+import type {
+  ContentBlock,
+  PreambleMode,
+  PromptResult,
+  ResumePolicy,
+  ResumeReport,
+  SessionEvent,
+  SessionInfo,
+  SessionList,
+} from '../types.ts';
 import type { CreateOptions } from './options.ts';
 
 export interface PromptOptions {
@@ -74,7 +83,10 @@ export interface Host {
   list(options?: { readonly cursor?: string; readonly limit?: number }): Promise<SessionList>;
 
   /** Events with `after < seq < before`, oldest first; without `limit` all of them. */
-  history(sessionId: string, options?: { readonly after?: number; readonly before?: number; readonly limit?: number }): Promise<SessionEvent[]>;
+  history(
+    sessionId: string,
+    options?: { readonly after?: number; readonly before?: number; readonly limit?: number },
+  ): Promise<SessionEvent[]>;
 
   /** Stored events, then live ones: no gap, no repeat. Ends when the signal aborts, the session is deleted or the host sleeps. */
   events(sessionId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<SessionEvent>;

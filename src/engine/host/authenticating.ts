@@ -14,7 +14,12 @@ export interface Authenticating {
   end(): Promise<void>;
 }
 
-export function createAuthenticating({ config, store, authMethods, newSession }: Pick<LivingParts, 'config' | 'store' | 'authMethods' | 'newSession'>): Authenticating {
+export function createAuthenticating({
+  config,
+  store,
+  authMethods,
+  newSession,
+}: Pick<LivingParts, 'config' | 'store' | 'authMethods' | 'newSession'>): Authenticating {
   const { limits } = config;
   const running = new Set<{ readonly abort: AbortController; readonly over: Promise<unknown> }>();
 
@@ -25,12 +30,27 @@ export function createAuthenticating({ config, store, authMethods, newSession }:
       const slot: Slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), waiting: 0, secrets: null };
       const secrets = secretValues({}, []);
       const session = newSession(sessionId, agent, '.', [], secrets, slot);
-      const open: BecomeLive = { config, store, session, agent, cwd: '.', additionalDirectories: [], secrets, policy: config.policy, signal: abort.signal, authMethod: undefined };
+      const open: BecomeLive = {
+        config,
+        store,
+        session,
+        agent,
+        cwd: '.',
+        additionalDirectories: [],
+        secrets,
+        policy: config.policy,
+        signal: abort.signal,
+        authMethod: undefined,
+      };
       const authenticated = async (opened: AgentLink) => {
         const methods = session.facts.authMethods;
         if (!methods.some((method) => method.id === methodId)) {
           const names = methods.map((method) => `"${method.id}"`).join(', ') || 'none';
-          throw invalid(`Agent "${agent}" has no way to authenticate called "${methodId}"; it offers ${names}.`, { agent, methodId, authMethods: methods });
+          throw invalid(`Agent "${agent}" has no way to authenticate called "${methodId}"; it offers ${names}.`, {
+            agent,
+            methodId,
+            authMethods: methods,
+          });
         }
         const outcome = await opened.call('authenticate', { methodId }, limits.sessionMs);
         if (outcome.kind !== 'answered') throw callError(outcome, 'authenticate', agent, opened, await exitWords(opened, outcome));
@@ -42,7 +62,10 @@ export function createAuthenticating({ config, store, authMethods, newSession }:
       authMethods.set(agent, methodId);
     },
     async end() {
-      const reason = new RehydrateError('agent_exited', 'The agent was being authenticated when the host was put to sleep. Authenticate again.');
+      const reason = new RehydrateError(
+        'agent_exited',
+        'The agent was being authenticated when the host was put to sleep. Authenticate again.',
+      );
       const open = [...running];
       for (const { abort } of open) abort.abort(reason);
       await Promise.all(open.map(({ over }) => over));

@@ -31,12 +31,20 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
   let listed: Listed | undefined;
   let result: unknown = null;
 
-  const record = (method: AttemptMethod, outcome: AttemptOutcome, evidence: string, since: number, error?: ResumeAttempt['error'], weak?: boolean) => {
+  const record = (
+    method: AttemptMethod,
+    outcome: AttemptOutcome,
+    evidence: string,
+    since: number,
+    error?: ResumeAttempt['error'],
+    weak?: boolean,
+  ) => {
     tried.push({ method, outcome, ...(weak ? { weak } : {}) });
     attempts.push({ method, outcome, evidence, ...(error ? { error } : {}), ms: tenths(link.agentMs - since) });
   };
 
-  const list = async (): Promise<Listed> => (listed ??= oldId !== null && session.facts.canList ? await askList(link, oldId, open.cwd, config.limits) : 'unknown');
+  const list = async (): Promise<Listed> =>
+    (listed ??= oldId !== null && session.facts.canList ? await askList(link, oldId, open.cwd, config.limits) : 'unknown');
 
   const native = async (method: 'session/resume' | 'session/load'): Promise<void> => {
     const id = oldId as string;
@@ -69,7 +77,8 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
       record(method, 'ok', `answered; ${words(outcomeOfReplay)}`, since);
       // What comes next is decided by what was replayed; the report says at once that this was none.
       const nothing = verified === 'replay-empty' || verified === 'replay-mismatch';
-      if (nothing && hasHistory && outcomeOfReplay.expectsMessages) attempts.push({ ...(attempts.pop() as ResumeAttempt), outcome: 'unproven' });
+      if (nothing && hasHistory && outcomeOfReplay.expectsMessages)
+        attempts.push({ ...(attempts.pop() as ResumeAttempt), outcome: 'unproven' });
       return;
     }
     const shown = await list();
@@ -78,7 +87,9 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
     }
     verified = verifyResume(shown);
     outcomeOfReplay = replay.received > 0 ? await replay.finish() : null;
-    const replayed = outcomeOfReplay ? `; it replayed ${outcomeOfReplay.received} messages although session/resume must not, and they were not stored again` : '';
+    const replayed = outcomeOfReplay
+      ? `; it replayed ${outcomeOfReplay.received} messages although session/resume must not, and they were not stored again`
+      : '';
     record(method, 'ok', `${shown === 'present' ? 'answered, and session/list shows the session' : 'answered'}${replayed}`, since);
   };
 
@@ -102,21 +113,41 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
       case 'ask-list': {
         const since = link.agentMs;
         const shown = await list();
-        const refusal = lastRefusal as { method: 'session/resume' | 'session/load'; error: NonNullable<ResumeAttempt['error']>; at: number } | null;
+        const refusal = lastRefusal as {
+          method: 'session/resume' | 'session/load';
+          error: NonNullable<ResumeAttempt['error']>;
+          at: number;
+        } | null;
         if (refusal) {
           const { method, error, at } = refusal;
           const verdict = classifyResumeFailure(error, { method, agentSessionId: oldId as string, listed: shown });
           const attempt = attempts[at] as ResumeAttempt;
           tried[at] = { method, outcome: verdict.outcome, ...(verdict.weak ? { weak: true } : {}) };
-          attempts[at] = { ...attempt, outcome: verdict.outcome, evidence: verdict.evidence, ms: tenths(attempt.ms + link.agentMs - since) };
+          attempts[at] = {
+            ...attempt,
+            outcome: verdict.outcome,
+            evidence: verdict.evidence,
+            ms: tenths(attempt.ms + link.agentMs - since),
+          };
         }
         continue;
       }
       case 'session/new': {
         const since = link.agentMs;
         const made = await newAgentSession(open, link);
-        const preamble = step.tier === 'transcript' ? await makePreamble(store, info.sessionId, config, [...open.secrets.known, ...config.knownSecrets], session.facts.embeddedContext) : null;
-        const evidence = preamble ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}` : 'a new session: the record has nothing to tell';
+        const preamble =
+          step.tier === 'transcript'
+            ? await makePreamble(
+                store,
+                info.sessionId,
+                config,
+                [...open.secrets.known, ...config.knownSecrets],
+                session.facts.embeddedContext,
+              )
+            : null;
+        const evidence = preamble
+          ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}`
+          : 'a new session: the record has nothing to tell';
         record('session/new', 'ok', evidence, since);
         return finish(step.tier, made.agentSessionId, made.result, preamble, null, null);
       }
@@ -166,11 +197,15 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
     const exit = link.exit;
     const noise = link.diagnostics().trimEnd().split('\n').slice(-10).join('\n').trim();
     const raw = last?.error ? ` It said: error ${last.error.code}: ${last.error.message}.` : '';
-    return new RehydrateError(code, `Session "${info.sessionId}" could not be resumed: ${reason}.${raw}${ADVICE[code] ?? ''}${noise ? ` The agent last wrote:\n${noise}` : ''}`, {
-      sessionId: info.sessionId,
-      attempts,
-      ...(exit ? { exit } : {}),
-    });
+    return new RehydrateError(
+      code,
+      `Session "${info.sessionId}" could not be resumed: ${reason}.${raw}${ADVICE[code] ?? ''}${noise ? ` The agent last wrote:\n${noise}` : ''}`,
+      {
+        sessionId: info.sessionId,
+        attempts,
+        ...(exit ? { exit } : {}),
+      },
+    );
   }
 }
 

@@ -15,7 +15,17 @@ import { invalid, type CreateOptions } from './options.ts';
 import { secretValues, withoutValues } from './secrets.ts';
 
 /** Resolves to the session as it was written. Errors: as `Host.create`; on any of them nothing is left. */
-export function createCreate({ config, store, hub, slots, lease, authMethods, newSession, writerFor, opening }: LivingParts): (options: CreateOptions) => Promise<StoredSession> {
+export function createCreate({
+  config,
+  store,
+  hub,
+  slots,
+  lease,
+  authMethods,
+  newSession,
+  writerFor,
+  opening,
+}: LivingParts): (options: CreateOptions) => Promise<StoredSession> {
   const { database, limits, clock } = config;
 
   async function create(options: CreateOptions): Promise<StoredSession> {
@@ -40,26 +50,42 @@ export function createCreate({ config, store, hub, slots, lease, authMethods, ne
           signal,
           authMethod: authMethods.get(options.agent),
         };
-        const value = await withAgent(open, (link) => newAgentSession(open, link), ({ agentSessionId, result }, link) => {
-          const said = readSettings(result);
-          session.known = { ...session.known, modes: said.modes ?? session.known.modes, configOptions: said.configOptions ?? session.known.configOptions };
-          const report = session.redact(reportOf(
-            {
-              tier: 'new',
-              attempts: [{ method: 'session/new', outcome: 'ok', evidence: 'a new session', ms: Math.round(link.agentMs) }],
-              agentSessionId,
-              previousAgentSessionId: null,
-              verified: null,
-              replay: null,
-              preamble: null,
-              settings: { restored: [], failed: directories.length > 0 && !session.facts.additionalDirectories ? [{ id: 'additionalDirectories', reason: 'the agent does not support them' }] : [] },
-              known: session.known,
-              began,
-            },
-            link,
-          ));
-          return insertSession(session, options, agentSessionId, report);
-        });
+        const value = await withAgent(
+          open,
+          (link) => newAgentSession(open, link),
+          ({ agentSessionId, result }, link) => {
+            const said = readSettings(result);
+            session.known = {
+              ...session.known,
+              modes: said.modes ?? session.known.modes,
+              configOptions: said.configOptions ?? session.known.configOptions,
+            };
+            const report = session.redact(
+              reportOf(
+                {
+                  tier: 'new',
+                  attempts: [{ method: 'session/new', outcome: 'ok', evidence: 'a new session', ms: Math.round(link.agentMs) }],
+                  agentSessionId,
+                  previousAgentSessionId: null,
+                  verified: null,
+                  replay: null,
+                  preamble: null,
+                  settings: {
+                    restored: [],
+                    failed:
+                      directories.length > 0 && !session.facts.additionalDirectories
+                        ? [{ id: 'additionalDirectories', reason: 'the agent does not support them' }]
+                        : [],
+                  },
+                  known: session.known,
+                  began,
+                },
+                link,
+              ),
+            );
+            return insertSession(session, options, agentSessionId, report);
+          },
+        );
         slot.secrets = secrets;
         return { session, value };
       });
@@ -67,17 +93,34 @@ export function createCreate({ config, store, hub, slots, lease, authMethods, ne
   }
 
   /** The row, its lease and its first events, all in one batch; then what came early follows. */
-  async function insertSession(session: LiveSession, options: CreateOptions, agentSessionId: string, report: ResumeReport): Promise<StoredSession> {
+  async function insertSession(
+    session: LiveSession,
+    options: CreateOptions,
+    agentSessionId: string,
+    report: ResumeReport,
+  ): Promise<StoredSession> {
     const now = clock();
     const { sessionId } = session;
     const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
     const fresh: NewEvent[] = [
       { kind: 'resumed', turnId: null, at: now, origin: 'host', payload: report },
-      ...session.takeStateChanges(NOTHING_KNOWN).map(({ update, meta }): NewEvent => ({ kind: 'update', turnId: null, at: now, origin: 'agent', payload: update, ...(meta ? { meta } : {}) })),
+      ...session
+        .takeStateChanges(NOTHING_KNOWN)
+        .map(({ update, meta }): NewEvent => ({
+          kind: 'update',
+          turnId: null,
+          at: now,
+          origin: 'agent',
+          payload: update,
+          ...(meta ? { meta } : {}),
+        })),
     ];
     const events = fresh.map((event, index) => ({ ...event, seq: index + 1 }) as SessionEvent);
     const written = session.known;
-    const known = updateLastKnown(sessionId, session.redact({ ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info }));
+    const known = updateLastKnown(
+      sessionId,
+      session.redact({ ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info }),
+    );
     // Whoever follows this id followed another session, which somebody else deleted.
     hub.end(sessionId);
     let stored: StoredSession | null;
@@ -123,7 +166,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
     session.report = report;
     // What the agent said of its state while the batch was on its way.
     const since = session.takeStateChanges(written);
-    if (since.length > 0) session.writer.push({ events: session.asEvents(since, null), said: true, lastKnown: toColumns(session.known) }, session.keepUnwritten);
+    if (since.length > 0)
+      session.writer.push(
+        { events: session.asEvents(since, null), said: true, lastKnown: toColumns(session.known) },
+        session.keepUnwritten,
+      );
     session.finishOpening();
     return stored;
   }
@@ -136,7 +183,13 @@ function checkCreate(options: CreateOptions, sessionId: string): void {
   if (typeof options.cwd !== 'string' || !/^(\/|[A-Za-z]:[\\/]|\\\\)/.test(options.cwd)) {
     throw invalid(`create needs cwd as an absolute path; it is ${JSON.stringify(options.cwd)}.`);
   }
-  if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > 256 || sessionId.includes('\0') || !sessionId.isWellFormed()) {
+  if (
+    typeof sessionId !== 'string' ||
+    sessionId === '' ||
+    sessionId.length > 256 ||
+    sessionId.includes('\0') ||
+    !sessionId.isWellFormed()
+  ) {
     throw invalid(`A session id is a well-formed string of 1 to 256 characters; it is ${JSON.stringify(sessionId)}.`);
   }
   for (const [name, value] of Object.entries(options.env ?? {})) {
@@ -145,6 +198,9 @@ function checkCreate(options: CreateOptions, sessionId: string): void {
 }
 
 function exists(sessionId: string): RehydrateError {
-  return new RehydrateError('session_exists', `There is a session "${sessionId}" already. Prompt it, delete it first, or choose another id.`, { sessionId });
+  return new RehydrateError(
+    'session_exists',
+    `There is a session "${sessionId}" already. Prompt it, delete it first, or choose another id.`,
+    { sessionId },
+  );
 }
-

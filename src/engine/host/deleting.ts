@@ -10,7 +10,10 @@ import { letGo } from './waking.ts';
 const TABLES = ['workspace_files', 'acp_agent_sessions', 'acp_turns', 'acp_session_events', 'acp_sessions'];
 
 /** Call it inside `slots.serially`. Errors: `session_not_found`, `session_busy`, `storage_full` and the like; then the record is as it was. */
-export async function deleteSession(sessionId: string, { config, hub, lease }: { readonly config: Config; readonly hub: Hub; readonly lease: LeaseOptions }): Promise<void> {
+export async function deleteSession(
+  sessionId: string,
+  { config, hub, lease }: { readonly config: Config; readonly hub: Hub; readonly lease: LeaseOptions },
+): Promise<void> {
   const { database, clock, limits } = config;
   const taken = await takeLease(lease, sessionId);
   try {

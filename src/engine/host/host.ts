@@ -94,7 +94,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
       const stored = await info(sessionId);
       const embedded = readCapabilities(stored.agentCapabilities).embeddedContext;
       const { renderPreamble } = await loadResuming();
-      const made = await renderPreamble(store, sessionId, config, await living.knownSecrets(stored), embedded, { mode, budget, preview: true });
+      const made = await renderPreamble(store, sessionId, config, await living.knownSecrets(stored), embedded, {
+        mode,
+        budget,
+        preview: true,
+      });
       return [...made.blocks];
     },
 
@@ -105,7 +109,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
       const { activity } = slots.of(sessionId);
       if (activity.kind !== 'live' && activity.kind !== 'prompting') {
         await info(sessionId);
-        throw invalid(`Session "${sessionId}" is not live here, so no permission request of it is open. Prompt it again.`, { sessionId, requestId });
+        throw invalid(`Session "${sessionId}" is not live here, so no permission request of it is open. Prompt it again.`, {
+          sessionId,
+          requestId,
+        });
       }
       await activity.session.permissions.respond(requestId, optionId);
     },
@@ -149,7 +156,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     async history(sessionId, range = {}) {
       for (const [name, value] of Object.entries(range ?? {})) {
-        if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) throw invalid(`${name} must be a whole number, 0 or more; it is ${String(value)}.`);
+        if (value !== undefined && (!Number.isSafeInteger(value) || value < 0))
+          throw invalid(`${name} must be a whole number, 0 or more; it is ${String(value)}.`);
       }
       await info(sessionId);
       return store.events(sessionId, range ?? {});
@@ -180,6 +188,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
 function readCursor(cursor: string): { updatedAt: number; sessionId: string } {
   const [, updatedAt, sessionId] = /^(-?\d+):(.+)$/s.exec(cursor) ?? [];
-  if (updatedAt === undefined || sessionId === undefined) throw invalid(`The cursor ${JSON.stringify(cursor)} is none of list's; leave it out to start over.`);
+  if (updatedAt === undefined || sessionId === undefined)
+    throw invalid(`The cursor ${JSON.stringify(cursor)} is none of list's; leave it out to start over.`);
   return { updatedAt: Number(updatedAt), sessionId };
 }

@@ -19,7 +19,13 @@ export function knownFrom(info: Pick<SessionInfo, keyof KnownState>): KnownState
 }
 
 /** The updates that say how things are, and not what happened. */
-const STATE_UPDATES = new Set(['available_commands_update', 'current_mode_update', 'config_option_update', 'session_info_update', 'usage_update']);
+const STATE_UPDATES = new Set([
+  'available_commands_update',
+  'current_mode_update',
+  'config_option_update',
+  'session_info_update',
+  'usage_update',
+]);
 
 export function isStateUpdate(update: Readonly<Record<string, unknown>>): boolean {
   return STATE_UPDATES.has(update['sessionUpdate'] as string);

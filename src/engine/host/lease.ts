@@ -35,7 +35,8 @@ export interface LeaseOptions {
 
 /** Asks about the owner and judges. */
 export async function leaseVerdict(options: LeaseOptions, lease: StoredLease): Promise<LeaseVerdict> {
-  const alive = lease.owner === null || lease.owner === options.self ? null : await options.ownerAlive(JSON.parse(lease.owner) as LeaseOwner);
+  const alive =
+    lease.owner === null || lease.owner === options.self ? null : await options.ownerAlive(JSON.parse(lease.owner) as LeaseOwner);
   return judgeLease(lease, options.self, alive, options.clock());
 }
 
@@ -60,7 +61,11 @@ export function interruptedBy(cause: Readonly<Record<string, unknown>>, turnId: 
 }
 
 export function notFound(sessionId: string): RehydrateError {
-  return new RehydrateError('session_not_found', `There is no session "${sessionId}" in this database. List the sessions, or create it first.`, { sessionId });
+  return new RehydrateError(
+    'session_not_found',
+    `There is no session "${sessionId}" in this database. List the sessions, or create it first.`,
+    { sessionId },
+  );
 }
 
 export function busy(sessionId: string, lease: StoredLease): RehydrateError {

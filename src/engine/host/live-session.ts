@@ -59,7 +59,11 @@ export interface TurnEnding {
   settle(failure: { readonly error: unknown } | null): void;
 }
 
-type Update = { readonly update: SessionUpdate; readonly meta: Readonly<Record<string, unknown>> | undefined; readonly agentSessionId: unknown };
+type Update = {
+  readonly update: SessionUpdate;
+  readonly meta: Readonly<Record<string, unknown>> | undefined;
+  readonly agentSessionId: unknown;
+};
 
 export class LiveSession {
   readonly sessionId: string;
@@ -71,7 +75,8 @@ export class LiveSession {
   /** Takes what a resumed agent says before the first prompt as a replay of what it said before. */
   gate: Replay | null = null;
   /** Set while the successor has not answered a turn: its id is not yet the stored one (I4). */
-  successor: { readonly preamble: readonly ContentBlock[] | null; readonly preambleText: string | null; readonly beganSeq: number } | null = null;
+  successor: { readonly preamble: readonly ContentBlock[] | null; readonly preambleText: string | null; readonly beganSeq: number } | null =
+    null;
   /** How it became live; handed out with the first prompt. */
   report: ResumeReport | null = null;
   /** True once a prompt was sent: from then on nothing the agent says is taken for a replay, but for one exact case. */
@@ -261,13 +266,22 @@ export class LiveSession {
       this.hole = true;
       return;
     }
-    this.writer.push({ events: this.asEvents(passed, this.turn?.turnId ?? null), said: true, ...(learnt ? { lastKnown: toColumns(learnt) } : {}) }, this.keepUnwritten);
+    this.writer.push(
+      { events: this.asEvents(passed, this.turn?.turnId ?? null), said: true, ...(learnt ? { lastKnown: toColumns(learnt) } : {}) },
+      this.keepUnwritten,
+    );
   }
 
   /** What was let through, as events of the log. */
-  asEvents(items: readonly { readonly update: SessionUpdate; readonly meta?: Update['meta'] }[], turnId: string | null, origin: 'agent' | 'import' = 'agent'): NewEvent[] {
+  asEvents(
+    items: readonly { readonly update: SessionUpdate; readonly meta?: Update['meta'] }[],
+    turnId: string | null,
+    origin: 'agent' | 'import' = 'agent',
+  ): NewEvent[] {
     const at = this.deps.config.clock();
-    return items.map(({ update, meta }) => (meta ? { kind: 'update', turnId, at, origin, payload: update, meta } : { kind: 'update', turnId, at, origin, payload: update }));
+    return items.map(({ update, meta }) =>
+      meta ? { kind: 'update', turnId, at, origin, payload: update, meta } : { kind: 'update', turnId, at, origin, payload: update },
+    );
   }
 
   private hold(item: Update): void {
@@ -308,12 +322,22 @@ export class LiveSession {
         signal: this.untilGone.signal,
       });
       const { messageBytes } = config.limits;
-      if (exceeds(messageBytes - ENVELOPE_BYTES, JSON.stringify(result) ?? '')) return { error: { code: RPC.internal, message: `limit_exceeded: the answer to ${request.method} is larger than messageBytes (${messageBytes}). Ask for less.` } };
+      if (exceeds(messageBytes - ENVELOPE_BYTES, JSON.stringify(result) ?? ''))
+        return {
+          error: {
+            code: RPC.internal,
+            message: `limit_exceeded: the answer to ${request.method} is larger than messageBytes (${messageBytes}). Ask for less.`,
+          },
+        };
       return { result };
     } catch (error) {
       const { code, message, data } = error as { code?: unknown; message?: string; data?: unknown };
       return {
-        error: { code: typeof code === 'number' ? code : RPC.internal, message: message ?? String(error), ...(data === undefined ? {} : { data }) },
+        error: {
+          code: typeof code === 'number' ? code : RPC.internal,
+          message: message ?? String(error),
+          ...(data === undefined ? {} : { data }),
+        },
       };
     }
   }
@@ -356,7 +380,10 @@ export class LiveSession {
       this.failure ??= error;
     }
     if (turn && end) {
-      const told = cause.error !== undefined ? failedAfterSending(cause.error, turn.turnId) : (end.error && new RehydrateError('turn_outcome_unknown', end.error.message, end.error.data as Record<string, unknown>));
+      const told =
+        cause.error !== undefined
+          ? failedAfterSending(cause.error, turn.turnId)
+          : end.error && new RehydrateError('turn_outcome_unknown', end.error.message, end.error.data as Record<string, unknown>);
       turn.ended(end, told);
     }
     this.deps.onGone(this, exit);

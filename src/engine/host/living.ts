@@ -29,11 +29,23 @@ export interface LivingDeps {
 export interface LivingParts extends LivingDeps {
   /** How a person signed in with an agent, by its name. */
   readonly authMethods: Map<string, string>;
-  newSession(sessionId: string, agent: string, cwd: string, additionalDirectories: readonly string[], secrets: SecretValues, slot: Slot): LiveSession;
+  newSession(
+    sessionId: string,
+    agent: string,
+    cwd: string,
+    additionalDirectories: readonly string[],
+    secrets: SecretValues,
+    slot: Slot,
+  ): LiveSession;
   /** Gives the session its writer, from this number of the log on. */
   writerFor(session: LiveSession, fence: Fence, latestSeq: number): void;
   /** Opens with `work`; the slot says so meanwhile, and is asleep again when it fails. */
-  opening<T>(slot: Slot, kind: 'starting' | 'resuming', signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<{ session: LiveSession; value: T }>): Promise<T>;
+  opening<T>(
+    slot: Slot,
+    kind: 'starting' | 'resuming',
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal) => Promise<{ session: LiveSession; value: T }>,
+  ): Promise<T>;
 }
 
 export interface Living {
@@ -67,7 +79,14 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     return (value) => redactor.deep(value);
   };
 
-  const newSession = (sessionId: string, agent: string, cwd: string, additionalDirectories: readonly string[], secrets: SecretValues, slot: Slot): LiveSession =>
+  const newSession = (
+    sessionId: string,
+    agent: string,
+    cwd: string,
+    additionalDirectories: readonly string[],
+    secrets: SecretValues,
+    slot: Slot,
+  ): LiveSession =>
     new LiveSession({
       config,
       sessionId,
@@ -111,16 +130,26 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
 
   const checkRoom = () => {
     if (slots.occupied >= limits.liveSessions) {
-      throw new RehydrateError('limit_exceeded', `This host keeps liveSessions (${limits.liveSessions}) sessions live at once, and they all are. Close one, or raise the limit.`, {
-        limit: 'liveSessions',
-        allowed: limits.liveSessions,
-      });
+      throw new RehydrateError(
+        'limit_exceeded',
+        `This host keeps liveSessions (${limits.liveSessions}) sessions live at once, and they all are. Close one, or raise the limit.`,
+        {
+          limit: 'liveSessions',
+          allowed: limits.liveSessions,
+        },
+      );
     }
   };
 
-  const join = (abort: AbortController, signal: AbortSignal | undefined): AbortSignal => (signal ? AbortSignal.any([abort.signal, signal]) : abort.signal);
+  const join = (abort: AbortController, signal: AbortSignal | undefined): AbortSignal =>
+    signal ? AbortSignal.any([abort.signal, signal]) : abort.signal;
 
-  async function opening<T>(slot: Slot, kind: 'starting' | 'resuming', signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<{ session: LiveSession; value: T }>): Promise<T> {
+  async function opening<T>(
+    slot: Slot,
+    kind: 'starting' | 'resuming',
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal) => Promise<{ session: LiveSession; value: T }>,
+  ): Promise<T> {
     if (ended) throw asleep();
     checkRoom();
     const abort = new AbortController();
@@ -156,16 +185,26 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     return made;
   }
 
-  const settleLeftBehind = async (sessionId: string, slot: Slot): Promise<void> => (await loadResuming()).settleLeftBehind(parts, sessionId, slot);
+  const settleLeftBehind = async (sessionId: string, slot: Slot): Promise<void> =>
+    (await loadResuming()).settleLeftBehind(parts, sessionId, slot);
 
-  const settling = createSettling((sessionId) => slots.serially(sessionId, (slot) => settleLeftBehind(sessionId, slot)), limits.settleRetryMs);
+  const settling = createSettling(
+    (sessionId) => slots.serially(sessionId, (slot) => settleLeftBehind(sessionId, slot)),
+    limits.settleRetryMs,
+  );
 
   async function end(sessionId: string, cause: EndCause, then?: (slot: Slot) => Promise<void>): Promise<void> {
     if (!slots.has(sessionId) && !then) return;
     const slot = slots.of(sessionId);
     const { activity } = slot;
     if (activity.kind === 'starting' || activity.kind === 'resuming') {
-      activity.abort.abort(new RehydrateError('agent_exited', `Session "${sessionId}" was being opened when ${cause.words.replace('while it ran', 'meanwhile')}; nothing was sent. Prompt it again.`, { sessionId, cause: { kind: cause.kind } }));
+      activity.abort.abort(
+        new RehydrateError(
+          'agent_exited',
+          `Session "${sessionId}" was being opened when ${cause.words.replace('while it ran', 'meanwhile')}; nothing was sent. Prompt it again.`,
+          { sessionId, cause: { kind: cause.kind } },
+        ),
+      );
     } else if (activity.kind !== 'asleep' && slot.waiting > 0) {
       // What holds the session up, such as a setting the agent does not answer, ends with the agent: so it is not waited for.
       void activity.session.shutdown(cause);

@@ -48,7 +48,11 @@ export interface Opened {
  * Runs `work` on a freshly started, initialised agent, and then `commit`, which writes down what it made: whatever goes
  * wrong, nothing is left running. What is written stands, so an abort that comes during `commit` is for the caller to see to.
  */
-export async function withAgent<T, R>(open: BecomeLive, work: (link: AgentLink) => Promise<T>, commit: (made: T, link: AgentLink) => Promise<R>): Promise<R> {
+export async function withAgent<T, R>(
+  open: BecomeLive,
+  work: (link: AgentLink) => Promise<T>,
+  commit: (made: T, link: AgentLink) => Promise<R>,
+): Promise<R> {
   const { session, config, signal } = open;
   signal.throwIfAborted();
   const link = await openLink(
@@ -102,7 +106,11 @@ async function initialize(open: BecomeLive, link: AgentLink): Promise<void> {
   if (outcome.kind !== 'answered') throw callError(outcome, 'initialize', agent, link, await exitWords(link, outcome));
   const facts = readInitialize(outcome.result);
   if (typeof facts === 'string') {
-    throw new RehydrateError('agent_protocol_error', `Agent "${agent}" cannot be used: ${facts}. Check its version.`, { agent, method: 'initialize', result: outcome.result });
+    throw new RehydrateError('agent_protocol_error', `Agent "${agent}" cannot be used: ${facts}. Check its version.`, {
+      agent,
+      method: 'initialize',
+      result: outcome.result,
+    });
   }
   session.facts = facts;
 }
@@ -118,7 +126,9 @@ export function sessionParams(open: BecomeLive): Record<string, unknown> {
   return {
     cwd: open.cwd,
     mcpServers: open.secrets.mcpServers,
-    ...(open.session.facts.additionalDirectories && open.additionalDirectories.length > 0 ? { additionalDirectories: open.additionalDirectories } : {}),
+    ...(open.session.facts.additionalDirectories && open.additionalDirectories.length > 0
+      ? { additionalDirectories: open.additionalDirectories }
+      : {}),
   };
 }
 
@@ -138,18 +148,27 @@ export async function newAgentSession(open: BecomeLive, link: AgentLink): Promis
   }
   const agentSessionId = (outcome.result as { sessionId?: unknown } | null)?.sessionId;
   if (typeof agentSessionId !== 'string' || agentSessionId === '') {
-    throw new RehydrateError('agent_protocol_error', `Agent "${agent}" answered session/new without a sessionId. It does not keep to ACP; try another version of it.`, {
-      agent,
-      method: 'session/new',
-      result: outcome.result ?? null,
-    });
+    throw new RehydrateError(
+      'agent_protocol_error',
+      `Agent "${agent}" answered session/new without a sessionId. It does not keep to ACP; try another version of it.`,
+      {
+        agent,
+        method: 'session/new',
+        result: outcome.result ?? null,
+      },
+    );
   }
   session.adopt(agentSessionId);
   return { agentSessionId, result: outcome.result };
 }
 
 /** A call that may be refused for want of authentication: then the remembered method is tried once. */
-export async function callWithAuth(open: BecomeLive, link: AgentLink, method: 'session/new' | 'session/load' | 'session/resume', params: Record<string, unknown>): Promise<CallOutcome> {
+export async function callWithAuth(
+  open: BecomeLive,
+  link: AgentLink,
+  method: 'session/new' | 'session/load' | 'session/resume',
+  params: Record<string, unknown>,
+): Promise<CallOutcome> {
   const { limits } = open.config;
   const outcome = await link.call(method, params, limits.sessionMs);
   if (outcome.kind !== 'refused' || open.authMethod === undefined) return outcome;

@@ -1,5 +1,15 @@
 /** What a host is made of, checked once. */
-import type { AgentLauncher, AgentProcess, AgentSpec, ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, Secrets, SqlDatabase } from '../ports.ts';
+import type {
+  AgentLauncher,
+  AgentProcess,
+  AgentSpec,
+  ClientServices,
+  LeaseOwner,
+  OwnerAlive,
+  PreambleFiles,
+  Secrets,
+  SqlDatabase,
+} from '../ports.ts';
 import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy } from '../types.ts';
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
@@ -135,7 +145,8 @@ export function checkPolicy(policy: unknown): asserts policy is ResumePolicy | u
 export function checkPreambleMode(mode: unknown, files: PreambleFiles | undefined): asserts mode is PreambleMode | undefined {
   if (mode === undefined) return;
   if (!MODES.includes(mode as string)) throw invalid(`The preamble mode ${JSON.stringify(mode)} is unknown; use resource, inline or file.`);
-  if (mode === 'file' && !files) throw invalid('The preamble mode "file" needs preamble.files, a place to write it; on Node use preambleFiles() of acp-rehydrate/node.');
+  if (mode === 'file' && !files)
+    throw invalid('The preamble mode "file" needs preamble.files, a place to write it; on Node use preambleFiles() of acp-rehydrate/node.');
 }
 
 export function invalid(message: string, data: Readonly<Record<string, unknown>> = {}): RehydrateError {
@@ -150,7 +161,8 @@ export function checkPrompt(content: string | readonly ContentBlock[], limits: L
     if (typeof block !== 'object' || block === null || typeof (block as { type?: unknown }).type !== 'string') {
       throw invalid(`Block ${index} of the prompt is no ACP content block: it has no type.`);
     }
-    if (block.type === 'text' && typeof block.text !== 'string') throw invalid(`Block ${index} of the prompt is a text block without text.`);
+    if (block.type === 'text' && typeof block.text !== 'string')
+      throw invalid(`Block ${index} of the prompt is a text block without text.`);
   }
   if (blocks.every((block) => block.type === 'text' && block.text.trim() === '')) {
     throw invalid('The prompt is empty. Write what the agent should do.');
@@ -158,11 +170,15 @@ export function checkPrompt(content: string | readonly ContentBlock[], limits: L
   const json = promptJson(blocks);
   const bytes = new TextEncoder().encode(json).length;
   if (bytes > limits.promptBytes) {
-    throw new RehydrateError('limit_exceeded', `The prompt has ${bytes} bytes; promptBytes allows ${limits.promptBytes}. Send less, or name a file instead of its content.`, {
-      limit: 'promptBytes',
-      allowed: limits.promptBytes,
-      actual: bytes,
-    });
+    throw new RehydrateError(
+      'limit_exceeded',
+      `The prompt has ${bytes} bytes; promptBytes allows ${limits.promptBytes}. Send less, or name a file instead of its content.`,
+      {
+        limit: 'promptBytes',
+        allowed: limits.promptBytes,
+        actual: bytes,
+      },
+    );
   }
   // A copy: what the caller changes later is not in the log, so the agent does not get it either.
   const copy = JSON.parse(json) as readonly ContentBlock[];
@@ -174,7 +190,11 @@ export function checkPrompt(content: string | readonly ContentBlock[], limits: L
 const PROMPT_LEVELS = FIXED_LIMITS.nestedLevels - 10;
 
 function tooDeep(): RehydrateError {
-  return new RehydrateError('limit_exceeded', `The prompt nests deeper than ${PROMPT_LEVELS} levels (nestedLevels). Send it as text, or name a file instead.`, { limit: 'nestedLevels', allowed: PROMPT_LEVELS });
+  return new RehydrateError(
+    'limit_exceeded',
+    `The prompt nests deeper than ${PROMPT_LEVELS} levels (nestedLevels). Send it as text, or name a file instead.`,
+    { limit: 'nestedLevels', allowed: PROMPT_LEVELS },
+  );
 }
 
 function promptJson(blocks: readonly unknown[]): string {
@@ -219,9 +239,16 @@ function byName(agents: Readonly<Record<string, AgentLauncher>>): AgentLauncher 
     launch(spec: AgentSpec, options): Promise<AgentProcess> {
       const launcher = Object.hasOwn(agents, spec.agent) ? agents[spec.agent] : undefined;
       if (!launcher) {
-        const known = Object.keys(agents).map((name) => `"${name}"`).join(', ') || 'none';
+        const known =
+          Object.keys(agents)
+            .map((name) => `"${name}"`)
+            .join(', ') || 'none';
         return Promise.reject(
-          new RehydrateError('agent_not_found', `There is no agent "${spec.agent}" here; known: ${known}. Use one of them, or add it to the host's agents.`, { agent: spec.agent }),
+          new RehydrateError(
+            'agent_not_found',
+            `There is no agent "${spec.agent}" here; known: ${known}. Use one of them, or add it to the host's agents.`,
+            { agent: spec.agent },
+          ),
         );
       }
       return launcher.launch(spec, options);

@@ -44,16 +44,22 @@ const CANCELLED: RpcResponse = { result: { outcome: { outcome: 'cancelled' } } }
 export function createPermissions(deps: PermissionDeps): Permissions {
   const open = new Map<string, Open>();
 
-  const event = (turnId: string | null, kind: 'permission_requested' | 'permission_resolved', payload: PermissionRequested | PermissionResolved) =>
-    ({ kind, turnId, at: deps.clock(), origin: kind === 'permission_requested' ? 'agent' : 'host', payload }) as NewEvent;
+  const event = (
+    turnId: string | null,
+    kind: 'permission_requested' | 'permission_resolved',
+    payload: PermissionRequested | PermissionResolved,
+  ) => ({ kind, turnId, at: deps.clock(), origin: kind === 'permission_requested' ? 'agent' : 'host', payload }) as NewEvent;
 
-  const ended = ({ turnId, request }: Open) => event(turnId, 'permission_resolved', { requestId: request.requestId, optionId: null, by: 'end' });
+  const ended = ({ turnId, request }: Open) =>
+    event(turnId, 'permission_resolved', { requestId: request.requestId, optionId: null, by: 'end' });
 
   async function settle(entry: Open, optionId: string | null, by: PermissionResolved['by']): Promise<void> {
     if (entry.settling) throw invalid(`Permission request "${entry.request.requestId}" is being answered already.`);
     entry.settling = true;
     try {
-      await deps.writer.append({ events: [event(entry.turnId, 'permission_resolved', { requestId: entry.request.requestId, optionId, by })] });
+      await deps.writer.append({
+        events: [event(entry.turnId, 'permission_resolved', { requestId: entry.request.requestId, optionId, by })],
+      });
     } catch (error) {
       entry.settling = false;
       // `cancelAll` left its end to this answer, of which there is none now.
@@ -102,11 +108,17 @@ export function createPermissions(deps: PermissionDeps): Permissions {
     async respond(requestId, optionId) {
       const entry = open.get(requestId);
       if (!entry) {
-        throw invalid(`Session "${deps.sessionId}" has no open permission request "${requestId}"; it was answered, or its turn has ended.`, { requestId });
+        throw invalid(
+          `Session "${deps.sessionId}" has no open permission request "${requestId}"; it was answered, or its turn has ended.`,
+          { requestId },
+        );
       }
       if (optionId !== null && !entry.request.options.some((option) => option.optionId === optionId)) {
         const known = entry.request.options.map((option) => `"${option.optionId}"`).join(', ');
-        throw invalid(`Permission request "${requestId}" has no option "${optionId}"; it offers ${known}. The request stays open.`, { requestId, optionId });
+        throw invalid(`Permission request "${requestId}" has no option "${optionId}"; it offers ${known}. The request stays open.`, {
+          requestId,
+          optionId,
+        });
       }
       await settle(entry, optionId, 'person');
     },

@@ -18,7 +18,13 @@ export interface MadePreamble {
   readonly truncated: boolean;
 }
 
-export function renderRecord(store: Store, sessionId: string, config: Config, secrets: readonly Secret[], budget?: number): Promise<TranscriptRecord> {
+export function renderRecord(
+  store: Store,
+  sessionId: string,
+  config: Config,
+  secrets: readonly Secret[],
+  budget?: number,
+): Promise<TranscriptRecord> {
   return render(store.eventsBackwards(sessionId), {
     budget: budget ?? config.preamble.budget ?? config.limits.transcriptBytes,
     maxBudget: config.limits.transcriptMaxBytes,
@@ -53,5 +59,10 @@ export async function renderPreamble(
 /** Stands in a preview for the path that the file will have. */
 const PREVIEW_PATH = '/path/given/when/it/is/sent.md';
 
-export const makePreamble = (store: Store, sessionId: string, config: Config, secrets: readonly Secret[], embeddedContext: boolean): Promise<MadePreamble> =>
-  renderPreamble(store, sessionId, config, secrets, embeddedContext, { preview: false });
+export const makePreamble = (
+  store: Store,
+  sessionId: string,
+  config: Config,
+  secrets: readonly Secret[],
+  embeddedContext: boolean,
+): Promise<MadePreamble> => renderPreamble(store, sessionId, config, secrets, embeddedContext, { preview: false });

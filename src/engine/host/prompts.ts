@@ -17,7 +17,8 @@ export interface Prompts {
 export function createPrompts({ config, store, slots, living }: { config: Config; store: Store; slots: Slots; living: Living }): Prompts {
   async function prompt(sessionId: string, content: readonly ContentBlock[], options: PromptOptions): Promise<PromptResult> {
     const { idempotencyKey: key, signal } = options;
-    if (key !== undefined && (typeof key !== 'string' || key === '' || !key.isWellFormed())) throw invalid('An idempotency key is a well-formed string that is not empty.');
+    if (key !== undefined && (typeof key !== 'string' || key === '' || !key.isWellFormed()))
+      throw invalid('An idempotency key is a well-formed string that is not empty.');
     signal?.throwIfAborted();
     const slot = slots.of(sessionId);
     const running = slot.prompting;
@@ -51,7 +52,13 @@ export function createPrompts({ config, store, slots, living }: { config: Config
     }
   }
 
-  async function run(sessionId: string, slot: Slot, entry: NonNullable<Slot['prompting']>, content: readonly ContentBlock[], options: PromptOptions): Promise<PromptResult> {
+  async function run(
+    sessionId: string,
+    slot: Slot,
+    entry: NonNullable<Slot['prompting']>,
+    content: readonly ContentBlock[],
+    options: PromptOptions,
+  ): Promise<PromptResult> {
     const { idempotencyKey: key } = options;
     const hash = await entry.hash;
     if (key !== undefined) {
@@ -95,7 +102,8 @@ export function createPrompts({ config, store, slots, living }: { config: Config
     }
     // It is over, and its end not yet in the record.
     if (turn.state === 'running') throw inProgress(sessionId, turn.turnId);
-    if (turn.error) throw new RehydrateError(turn.error.code, turn.error.message, { turnId: turn.turnId, ...(turn.error.data as object | undefined) });
+    if (turn.error)
+      throw new RehydrateError(turn.error.code, turn.error.message, { turnId: turn.turnId, ...(turn.error.data as object | undefined) });
     return { turnId: turn.turnId, stopReason: turn.stopReason as StopReason, report: turn.report, repeated: true };
   }
 
@@ -135,15 +143,23 @@ async function hashOf(content: readonly ContentBlock[]): Promise<string> {
 }
 
 function inProgress(sessionId: string, turnId: string | undefined): RehydrateError {
-  return new RehydrateError('turn_in_progress', `Session "${sessionId}" is in the middle of a turn. Wait for it, or cancel it, and prompt again.`, {
-    sessionId,
-    ...(turnId === undefined ? {} : { turnId }),
-  });
+  return new RehydrateError(
+    'turn_in_progress',
+    `Session "${sessionId}" is in the middle of a turn. Wait for it, or cancel it, and prompt again.`,
+    {
+      sessionId,
+      ...(turnId === undefined ? {} : { turnId }),
+    },
+  );
 }
 
 function conflict(sessionId: string, key: string): RehydrateError {
-  return new RehydrateError('idempotency_conflict', `The idempotency key ${JSON.stringify(key)} was used in session "${sessionId}" with other content. Use a new key for a new prompt.`, {
-    sessionId,
-    idempotencyKey: key,
-  });
+  return new RehydrateError(
+    'idempotency_conflict',
+    `The idempotency key ${JSON.stringify(key)} was used in session "${sessionId}" with other content. Use a new key for a new prompt.`,
+    {
+      sessionId,
+      idempotencyKey: key,
+    },
+  );
 }

@@ -25,7 +25,8 @@ async function recallAll(secrets: Secrets, session: Named): Promise<{ values: Se
     const filled: Partial<Record<'env' | 'headers', Pair[]>> = {};
     for (const { kind, field, pairs } of fieldsOf(server)) {
       const values: Pair[] = (filled[field] = []);
-      for (const { name } of pairs) values.push({ name, value: await recall({ sessionId: session.sessionId, kind, server: server.name, name }) });
+      for (const { name } of pairs)
+        values.push({ name, value: await recall({ sessionId: session.sessionId, kind, server: server.name, name }) });
     }
     servers.push({ ...server, ...filled } as McpServer);
   }

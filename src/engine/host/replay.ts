@@ -23,10 +23,19 @@ export interface Replay {
   /** Matches what came so far. */
   finish(): Promise<ReplayResult>;
   /** What came since the last `finish`, and what is still owed: asked when the first prompt is about to be sent. */
-  settle(): Promise<{ readonly late: ReplayResult['imported']; readonly next: ReplayResult['next']; readonly nextToolCalls: ReplayResult['nextToolCalls'] }>;
+  settle(): Promise<{
+    readonly late: ReplayResult['imported'];
+    readonly next: ReplayResult['next'];
+    readonly nextToolCalls: ReplayResult['nextToolCalls'];
+  }>;
 }
 
-export async function openReplay(store: Store, sessionId: string, agentSessionId: string, redact: (text: string) => string): Promise<Replay> {
+export async function openReplay(
+  store: Store,
+  sessionId: string,
+  agentSessionId: string,
+  redact: (text: string) => string,
+): Promise<Replay> {
   const began = await store.agentSession(sessionId, agentSessionId);
   const fromSeq = began?.beganSeq ?? 0;
   const matcher = createReplayMatcher({
@@ -88,5 +97,7 @@ export async function openReplay(store: Store, sessionId: string, agentSessionId
 
 /** The texts of a preamble's blocks, the embedded record's among them. */
 function textsOf(blocks: readonly ContentBlock[]): string[] {
-  return blocks.flatMap((block) => (block.type === 'text' ? [block.text] : block.type === 'resource' && 'text' in block.resource ? [block.resource.text] : []));
+  return blocks.flatMap((block) =>
+    block.type === 'text' ? [block.text] : block.type === 'resource' && 'text' in block.resource ? [block.resource.text] : [],
+  );
 }

@@ -29,7 +29,10 @@ export function fieldsOf(server: McpServer): ValueField[] {
     const pairs = (server as Partial<Record<'env' | 'headers', unknown>>)[field];
     if (pairs === undefined || pairs === null) return [];
     if (!Array.isArray(pairs) || !pairs.every((pair) => typeof pair?.name === 'string' && typeof pair.value === 'string')) {
-      throw new RehydrateError('invalid_argument', `The ${field} of MCP server "${server.name}" must be a list of { name, value }, both texts.`);
+      throw new RehydrateError(
+        'invalid_argument',
+        `The ${field} of MCP server "${server.name}" must be a list of { name, value }, both texts.`,
+      );
     }
     return [{ kind, field, pairs: pairs as Pair[] }];
   });
@@ -37,7 +40,13 @@ export function fieldsOf(server: McpServer): ValueField[] {
 
 /** The servers as stored: names stay, values go, and what else lies beside them. */
 export function withoutValues(servers: readonly McpServer[]): McpServer[] {
-  return servers.map((server) => ({ ...server, ...Object.fromEntries(fieldsOf(server).map(({ field, pairs }) => [field, pairs.map(({ name }) => ({ name, value: '' }))])) }) as McpServer);
+  return servers.map(
+    (server) =>
+      ({
+        ...server,
+        ...Object.fromEntries(fieldsOf(server).map(({ field, pairs }) => [field, pairs.map(({ name }) => ({ name, value: '' }))])),
+      }) as McpServer,
+  );
 }
 
 export function secretValues(env: Readonly<Record<string, string>>, mcpServers: readonly McpServer[]): SecretValues {

@@ -35,7 +35,13 @@ export interface Restored {
   readonly now: KnownState;
 }
 
-export async function restoreSettings(link: AgentLink, agentSessionId: string, before: KnownState, now: KnownState, timeoutMs: number): Promise<Restored> {
+export async function restoreSettings(
+  link: AgentLink,
+  agentSessionId: string,
+  before: KnownState,
+  now: KnownState,
+  timeoutMs: number,
+): Promise<Restored> {
   const restored: string[] = [];
   const failed: { id: string; reason: string }[] = [];
   let state = now;
@@ -60,15 +66,25 @@ export async function applySetting(session: LiveSession, setting: Setting, timeo
   const outcome = await sendSetting(session.link, session.agentSessionId as string, setting, timeoutMs);
   if (outcome.kind !== 'answered') {
     const code = outcome.kind === 'refused' ? 'invalid_argument' : outcome.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
-    throw toldWithout(session.redact, new RehydrateError(code, `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${reasonOf(outcome)}. Use a value it offers.`, {
-      sessionId,
-      setting: setting.id,
-      ...(outcome.kind === 'refused' ? { error: outcome.error } : {}),
-    }));
+    throw toldWithout(
+      session.redact,
+      new RehydrateError(
+        code,
+        `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${reasonOf(outcome)}. Use a value it offers.`,
+        {
+          sessionId,
+          setting: setting.id,
+          ...(outcome.kind === 'refused' ? { error: outcome.error } : {}),
+        },
+      ),
+    );
   }
   const known = withSetting(session.known, setting, outcome.result);
   session.known = known;
-  await session.writer.append({ events: [], lastKnown: toColumns(setting.kind === 'mode' ? { modes: known.modes } : { configOptions: known.configOptions }) });
+  await session.writer.append({
+    events: [],
+    lastKnown: toColumns(setting.kind === 'mode' ? { modes: known.modes } : { configOptions: known.configOptions }),
+  });
 }
 
 /** Sends one setting as ACP wants it. */
@@ -77,7 +93,12 @@ export function sendSetting(link: AgentLink, agentSessionId: string, setting: Se
     ? link.call('session/set_mode', { sessionId: agentSessionId, modeId: setting.value }, timeoutMs)
     : link.call(
         'session/set_config_option',
-        { sessionId: agentSessionId, configId: setting.id, value: setting.value, ...(typeof setting.value === 'boolean' ? { type: 'boolean' } : {}) },
+        {
+          sessionId: agentSessionId,
+          configId: setting.id,
+          value: setting.value,
+          ...(typeof setting.value === 'boolean' ? { type: 'boolean' } : {}),
+        },
         timeoutMs,
       );
 }
@@ -90,7 +111,9 @@ export function withSetting(known: KnownState, setting: Setting, result: unknown
   }
   const configOptions =
     said.configOptions ??
-    known.configOptions?.map((option) => (option.id === setting.id ? ({ ...option, currentValue: setting.value } as SessionConfigOption) : option)) ??
+    known.configOptions?.map((option) =>
+      option.id === setting.id ? ({ ...option, currentValue: setting.value } as SessionConfigOption) : option,
+    ) ??
     null;
   return { ...known, configOptions };
 }

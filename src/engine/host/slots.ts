@@ -46,7 +46,8 @@ export function createSlots(): Slots {
   const slots = new Map<string, Slot>();
   const of = (sessionId: string): Slot => {
     let slot = slots.get(sessionId);
-    if (!slot) slots.set(sessionId, (slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), waiting: 0, secrets: null }));
+    if (!slot)
+      slots.set(sessionId, (slot = { activity: { kind: 'asleep' }, prompting: null, tail: Promise.resolve(), waiting: 0, secrets: null }));
     return slot;
   };
   return {

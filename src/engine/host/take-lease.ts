@@ -32,7 +32,17 @@ export async function takeLease(options: LeaseOptions, sessionId: string): Promi
 SET lease_owner = ?, lease_generation = ?, lease_expires_at = ?,
     latest_seq = CASE WHEN lease_generation = ? AND lease_owner IS ? AND ${LAST_SEQ} = ? THEN ? ELSE -1 END
 WHERE session_id = ?`,
-        params: [self, generation, at + options.leaseMs, stored.lease.generation, stored.lease.owner, sessionId, base, base + left.events.length, sessionId],
+        params: [
+          self,
+          generation,
+          at + options.leaseMs,
+          stored.lease.generation,
+          stored.lease.owner,
+          sessionId,
+          base,
+          base + left.events.length,
+          sessionId,
+        ],
       },
       ...left.events.map((event, index) => insertEvent(sessionId, base + index + 1, event)),
       ...left.turns.map((turn) => endTurn(turn.turnId, turn.end, base + left.events.length)),
@@ -48,7 +58,8 @@ WHERE session_id = ?`,
         options.later(sessionId);
         throw unread;
       });
-      if (now?.lease.owner !== self || now.lease.generation !== generation) throw storageError(error, `Session "${sessionId}" could not be taken`);
+      if (now?.lease.owner !== self || now.lease.generation !== generation)
+        throw storageError(error, `Session "${sessionId}" could not be taken`);
     }
     return { fence: { sessionId, owner: self, generation }, latestSeq: base + left.events.length };
   }
@@ -62,7 +73,13 @@ async function leftBehind(store: Store, sessionId: string, now: number, ours: bo
   const turns: { turnId: string; end: TurnEnded }[] = [];
   for (const turn of running) {
     for (const requestId of await store.openPermissions(sessionId, turn.firstSeq - 1)) {
-      events.push({ kind: 'permission_resolved', turnId: turn.turnId, at: now, origin: 'host', payload: { requestId, optionId: null, by: 'end' } });
+      events.push({
+        kind: 'permission_resolved',
+        turnId: turn.turnId,
+        at: now,
+        origin: 'host',
+        payload: { requestId, optionId: null, by: 'end' },
+      });
     }
     const end = interruptedBy(ours ? UNWRITTEN : { kind: 'host_died', words: 'the host that ran it died' }, turn.turnId);
     events.push({ kind: 'turn_ended', turnId: turn.turnId, at: now, origin: 'host', payload: end });

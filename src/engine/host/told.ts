@@ -10,7 +10,12 @@ export function failedAfterSending(error: unknown, turnId: string): RehydrateErr
   const words = `the host failed: ${error instanceof Error ? error.message : String(error)}`;
   const data = { turnId, cause: { kind: 'host_failed', words } };
   if (RehydrateError.is(error)) {
-    return new RehydrateError(error.code, `${error.message} The prompt of turn ${turnId} had been sent: what became of it is unknown.`, { ...error.data, ...data }, { cause: error });
+    return new RehydrateError(
+      error.code,
+      `${error.message} The prompt of turn ${turnId} had been sent: what became of it is unknown.`,
+      { ...error.data, ...data },
+      { cause: error },
+    );
   }
   return new RehydrateError('turn_outcome_unknown', interruptedBy(data.cause, turnId).error?.message ?? words, data, { cause: error });
 }

@@ -49,10 +49,20 @@ export async function startTurn(session: LiveSession, config: Config, request: T
   const at = config.clock();
   const started: NewEvent[] = [
     ...(settled?.late ?? []).flatMap((item) => session.asEvents([item], item.turnId, 'import')),
-    { kind: 'turn_started', turnId, at, origin: 'host', payload: request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey } },
-    ...request.stored.map(
-      (content): NewEvent => ({ kind: 'update', turnId, at, origin: 'host', payload: { sessionUpdate: 'user_message_chunk', content } }),
-    ),
+    {
+      kind: 'turn_started',
+      turnId,
+      at,
+      origin: 'host',
+      payload: request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey },
+    },
+    ...request.stored.map((content): NewEvent => ({
+      kind: 'update',
+      turnId,
+      at,
+      origin: 'host',
+      payload: { sessionUpdate: 'user_message_chunk', content },
+    })),
   ];
 
   let settleResult!: { resolve: (result: PromptResult) => void; reject: (error: unknown) => void };
@@ -68,7 +78,14 @@ export async function startTurn(session: LiveSession, config: Config, request: T
       also: ({ last }) => [
         {
           sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
-          params: [turnId, session.sessionId, request.idempotencyKey ?? null, request.contentHash, JSON.stringify(report), last - request.stored.length],
+          params: [
+            turnId,
+            session.sessionId,
+            request.idempotencyKey ?? null,
+            request.contentHash,
+            JSON.stringify(report),
+            last - request.stored.length,
+          ],
         },
       ],
     });
@@ -101,15 +118,28 @@ export async function startTurn(session: LiveSession, config: Config, request: T
     session.endTurn({
       turnId,
       work: {
-        events: [...session.asEvents(filter.end(), turnId), ...session.permissions.cancelAll(), { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end }],
+        events: [
+          ...session.asEvents(filter.end(), turnId),
+          ...session.permissions.cancelAll(),
+          { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end },
+        ],
         also: ({ last }) => [
           endTurn(turnId, end, last),
-          ...(answered && successor ? adoptAgentSession(session.sessionId, session.agentSessionId as string, successor.beganSeq, successor.preambleText, config.clock()) : []),
+          ...(answered && successor
+            ? adoptAgentSession(
+                session.sessionId,
+                session.agentSessionId as string,
+                successor.beganSeq,
+                successor.preambleText,
+                config.clock(),
+              )
+            : []),
         ],
       },
       settle(failure) {
         if (failure) settleResult.reject(failedAfterSending(failure.error, turnId));
-        else if (end.error) settleResult.reject(new RehydrateError(end.error.code, end.error.message, { turnId, ...(end.error.data as object) }));
+        else if (end.error)
+          settleResult.reject(new RehydrateError(end.error.code, end.error.message, { turnId, ...(end.error.data as object) }));
         else settleResult.resolve({ turnId, stopReason: end.stopReason as StopReason, report });
       },
     });
@@ -137,7 +167,10 @@ export async function startTurn(session: LiveSession, config: Config, request: T
         const graceMs = config.limits.cancelGraceMs;
         grace.timer = setTimeout(() => {
           void session.shutdown(
-            { kind: 'cancel_timeout', words: `the agent did not end the turn within ${graceMs / 1000} s of being asked to cancel it, and was ended` },
+            {
+              kind: 'cancel_timeout',
+              words: `the agent did not end the turn within ${graceMs / 1000} s of being asked to cancel it, and was ended`,
+            },
             'kill',
           );
         }, graceMs);
@@ -166,15 +199,21 @@ async function settleReplay(session: LiveSession) {
 export function readPromptResponse(response: RpcResponse, cancelled: boolean): TurnEnded {
   if ('result' in response) {
     const stopReason = (response.result as { stopReason?: unknown } | null)?.stopReason;
-    if (typeof stopReason !== 'string') return failed('The agent answered session/prompt, but it named no stop reason. It does not keep to ACP: try another version of it.', { result: response.result ?? null });
+    if (typeof stopReason !== 'string')
+      return failed('The agent answered session/prompt, but it named no stop reason. It does not keep to ACP: try another version of it.', {
+        result: response.result ?? null,
+      });
     return { state: stopReason === 'cancelled' ? 'cancelled' : 'completed', stopReason: stopReason as StopReason };
   }
   const { error } = response;
   // Some agents answer a cancelled prompt with the error of a cancelled request.
   if (cancelled && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
-  return failed(`The agent answered the prompt with error ${error.code}: ${error.message || '(no message)'}. The turn is in the record as failed; mend the cause and prompt again.`, {
-    error,
-  });
+  return failed(
+    `The agent answered the prompt with error ${error.code}: ${error.message || '(no message)'}. The turn is in the record as failed; mend the cause and prompt again.`,
+    {
+      error,
+    },
+  );
 }
 
 function failed(message: string, data: Readonly<Record<string, unknown>>): TurnEnded {

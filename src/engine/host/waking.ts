@@ -21,7 +21,10 @@ export interface Wake {
 }
 
 /** Takes the lease and resumes; call it inside `opening`. When it fails, the lease is free again and no agent is left. */
-export async function wake({ config, store, hub, lease, authMethods, newSession, writerFor }: LivingParts, { sessionId, slot, policy, signal }: Wake): Promise<{ session: LiveSession; value: LiveSession }> {
+export async function wake(
+  { config, store, hub, lease, authMethods, newSession, writerFor }: LivingParts,
+  { sessionId, slot, policy, signal }: Wake,
+): Promise<{ session: LiveSession; value: LiveSession }> {
   const began = performance.now();
   const stored = await store.session(sessionId);
   if (!stored) throw notFound(sessionId);
@@ -68,9 +71,23 @@ async function recordOpening(session: LiveSession, opened: Opened, config: Confi
   session.known = { ...session.known, ...opened.known };
   const changes = session.takeStateChanges(before);
   const events: NewEvent[] = [
-    ...(opened.replay?.imported ?? []).map(({ update, meta, turnId }): NewEvent => ({ kind: 'update', turnId, at, origin: 'import', payload: update, ...(meta ? { meta } : {}) })),
+    ...(opened.replay?.imported ?? []).map(({ update, meta, turnId }): NewEvent => ({
+      kind: 'update',
+      turnId,
+      at,
+      origin: 'import',
+      payload: update,
+      ...(meta ? { meta } : {}),
+    })),
     { kind: 'resumed', turnId: null, at, origin: 'host', payload: report },
-    ...changes.map(({ update, meta }): NewEvent => ({ kind: 'update', turnId: null, at, origin: 'agent', payload: update, ...(meta ? { meta } : {}) })),
+    ...changes.map(({ update, meta }): NewEvent => ({
+      kind: 'update',
+      turnId: null,
+      at,
+      origin: 'agent',
+      payload: update,
+      ...(meta ? { meta } : {}),
+    })),
   ];
   // In the same tick, so that nothing comes in between.
   const written = session.writer.append({
@@ -80,7 +97,11 @@ async function recordOpening(session: LiveSession, opened: Opened, config: Confi
   session.finishOpening();
   const { lastSeq } = await written;
   if (opened.tier === 'transcript' || opened.tier === 'new') {
-    session.successor = { preamble: opened.preamble?.blocks ?? null, preambleText: opened.preamble?.text ?? null, beganSeq: lastSeq - changes.length };
+    session.successor = {
+      preamble: opened.preamble?.blocks ?? null,
+      preambleText: opened.preamble?.text ?? null,
+      beganSeq: lastSeq - changes.length,
+    };
   }
   session.report = report;
   return report;

@@ -49,7 +49,10 @@ export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions 
     if (typeof content !== 'string') throw invalid('content must be a string');
     const bytes = new TextEncoder().encode(content).length;
     if (bytes > limits.workspaceFileBytes) {
-      throw new FsError(-32603, `limit_exceeded: ${path} would have ${bytes} bytes; workspaceFileBytes allows ${limits.workspaceFileBytes}`);
+      throw new FsError(
+        -32603,
+        `limit_exceeded: ${path} would have ${bytes} bytes; workspaceFileBytes allows ${limits.workspaceFileBytes}`,
+      );
     }
     // Counted in the statement that writes: of two that come at once, only as many as fit are written.
     const [written] = await database.batch([
@@ -61,7 +64,8 @@ RETURNING path`,
         params: [sessionId, path, content, clock(), sessionId, path, limits.workspaceFileCount],
       },
     ]);
-    if (written?.rows.length !== 1) throw new FsError(-32603, `limit_exceeded: workspaceFileCount allows ${limits.workspaceFileCount} files a session`);
+    if (written?.rows.length !== 1)
+      throw new FsError(-32603, `limit_exceeded: workspaceFileCount allows ${limits.workspaceFileCount} files a session`);
     return {};
   }
 

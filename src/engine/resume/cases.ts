@@ -64,9 +64,22 @@ export const RESUME_CASES: readonly ResumeCase[] = [
   row('nothing in the log: new also in policy transcript', fresh('new'), transcript, noHistory),
   row('nothing in the log: the agent’s own session is still tried', go('session/resume'), noHistory),
   row('nothing in the log, unknown everywhere: new', fresh('new'), noHistory, tried('resume unknown_session', 'load unknown_session')),
-  row('nothing in the log, unknown everywhere: new also in strict', fresh('new'), strict, noHistory, tried('resume unknown_session', 'load unknown_session')),
-  row('nothing in the log, opaque errors: nothing to forget, so new', fresh('new'), noHistory, tried('resume indeterminate', 'load indeterminate')),
-  row('nothing in the log, an empty replay is a success', accept('load'), noHistory, tried('resume unknown_session', 'load ok'), { verification: 'replay-empty' }),
+  row(
+    'nothing in the log, unknown everywhere: new also in strict',
+    fresh('new'),
+    strict,
+    noHistory,
+    tried('resume unknown_session', 'load unknown_session'),
+  ),
+  row(
+    'nothing in the log, opaque errors: nothing to forget, so new',
+    fresh('new'),
+    noHistory,
+    tried('resume indeterminate', 'load indeterminate'),
+  ),
+  row('nothing in the log, an empty replay is a success', accept('load'), noHistory, tried('resume unknown_session', 'load ok'), {
+    verification: 'replay-empty',
+  }),
 
   // ---- success, and whether it is one
   row('a resume that the list shows is taken', accept('resume'), tried('resume ok'), { verification: 'listed' }),
@@ -74,16 +87,33 @@ export const RESUME_CASES: readonly ResumeCase[] = [
   row('a resume that a complete list denies is not believed: load is tried', go('session/load'), tried('resume ok'), { listed: 'absent' }),
   row('… and without load the record is told', fresh('transcript'), only('resume', 'list'), tried('resume ok'), { listed: 'absent' }),
   row('… but strict stops', stop('session_not_resumable'), strict, only('resume', 'list'), tried('resume ok'), { listed: 'absent' }),
-  row('a load with a matching replay is taken', accept('load'), tried('resume unknown_session', 'load ok'), { verification: 'replay-matched' }),
+  row('a load with a matching replay is taken', accept('load'), tried('resume unknown_session', 'load ok'), {
+    verification: 'replay-matched',
+  }),
   row('a load with part of the replay is taken', accept('load'), only('load'), tried('load ok'), { verification: 'replay-partial' }),
-  row('a load that replays nothing is no success: the record is told', fresh('transcript'), only('load'), tried('load ok'), { verification: 'replay-empty' }),
-  row('a load that replays nothing stops strict', stop('session_not_resumable'), strict, only('load'), tried('load ok'), { verification: 'replay-empty' }),
-  row('a load that replays another conversation is no success: the record is told', fresh('transcript'), only('load'), tried('load ok'), { verification: 'replay-mismatch' }),
-  row('a load that replays another conversation stops strict', stop('session_not_resumable'), strict, only('load'), tried('load ok'), { verification: 'replay-mismatch' }),
+  row('a load that replays nothing is no success: the record is told', fresh('transcript'), only('load'), tried('load ok'), {
+    verification: 'replay-empty',
+  }),
+  row('a load that replays nothing stops strict', stop('session_not_resumable'), strict, only('load'), tried('load ok'), {
+    verification: 'replay-empty',
+  }),
+  row('a load that replays another conversation is no success: the record is told', fresh('transcript'), only('load'), tried('load ok'), {
+    verification: 'replay-mismatch',
+  }),
+  row('a load that replays another conversation stops strict', stop('session_not_resumable'), strict, only('load'), tried('load ok'), {
+    verification: 'replay-mismatch',
+  }),
   row('a load nobody checked is not believed', fresh('transcript'), only('load'), tried('load ok')),
-  row('an empty replay where the agent never answered is a success', accept('load'), only('load'), tried('load ok'), { verification: 'replay-empty', expectsMessages: false }),
-  row('an empty replay outweighs an earlier opaque error', fresh('transcript'), tried('resume indeterminate', 'load ok'), { verification: 'replay-empty' }),
-  row('an opaque resume followed by a good load is forgotten', accept('load'), tried('resume indeterminate', 'load ok'), { verification: 'replay-matched' }),
+  row('an empty replay where the agent never answered is a success', accept('load'), only('load'), tried('load ok'), {
+    verification: 'replay-empty',
+    expectsMessages: false,
+  }),
+  row('an empty replay outweighs an earlier opaque error', fresh('transcript'), tried('resume indeterminate', 'load ok'), {
+    verification: 'replay-empty',
+  }),
+  row('an opaque resume followed by a good load is forgotten', accept('load'), tried('resume indeterminate', 'load ok'), {
+    verification: 'replay-matched',
+  }),
 
   // ---- the session is unknown, or the method
   row('unknown to resume: load is tried', go('session/load'), tried('resume unknown_session')),
@@ -92,24 +122,66 @@ export const RESUME_CASES: readonly ResumeCase[] = [
   row('unknown to both: strict stops', stop('session_not_resumable'), strict, tried('resume unknown_session', 'load unknown_session')),
   row('both unsupported: the record is told', fresh('transcript'), tried('resume unsupported', 'load unsupported')),
   row('both unsupported: strict stops', stop('session_not_resumable'), strict, tried('resume unsupported', 'load unsupported')),
-  row('unknown to resume, load unsupported: the word about the session stands', fresh('transcript'), tried('resume unknown_session', 'load unsupported')),
-  row('a known shape is checked against the list', go('ask-list'), only('load', 'list'), { attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }] }),
-  row('a known shape counts where there is no list', fresh('transcript'), only('load'), { attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }] }),
-  row('a known shape counts where the list cannot tell', fresh('transcript'), only('load', 'list'), { attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }], listed: 'unknown' }),
+  row(
+    'unknown to resume, load unsupported: the word about the session stands',
+    fresh('transcript'),
+    tried('resume unknown_session', 'load unsupported'),
+  ),
+  row('a known shape is checked against the list', go('ask-list'), only('load', 'list'), {
+    attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }],
+  }),
+  row('a known shape counts where there is no list', fresh('transcript'), only('load'), {
+    attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }],
+  }),
+  row('a known shape counts where the list cannot tell', fresh('transcript'), only('load', 'list'), {
+    attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }],
+    listed: 'unknown',
+  }),
 
   // ---- the agent’s error does not tell
   row('an opaque resume: load is still tried', go('session/load'), tried('resume indeterminate')),
   row('an opaque load: the list is asked', go('ask-list'), tried('resume indeterminate', 'load indeterminate')),
   row('an opaque resume without load: the list is asked', go('ask-list'), only('resume', 'list'), tried('resume indeterminate')),
   row('an opaque error and no list: stop, never the record', stop('resume_indeterminate'), only('load'), tried('load indeterminate')),
-  row('an opaque error and a list that shows the session: stop', stop('resume_indeterminate'), tried('resume indeterminate', 'load indeterminate'), { listed: 'present' }),
-  row('an opaque error and a list that cannot tell: stop', stop('resume_indeterminate'), tried('resume indeterminate', 'load indeterminate'), { listed: 'unknown' }),
-  row('an opaque error and a list that proves absence: the record is told', fresh('transcript'), tried('resume indeterminate', 'load indeterminate'), { listed: 'absent' }),
-  row('… and strict stops as not resumable', stop('session_not_resumable'), strict, tried('resume indeterminate', 'load indeterminate'), { listed: 'absent' }),
+  row(
+    'an opaque error and a list that shows the session: stop',
+    stop('resume_indeterminate'),
+    tried('resume indeterminate', 'load indeterminate'),
+    { listed: 'present' },
+  ),
+  row(
+    'an opaque error and a list that cannot tell: stop',
+    stop('resume_indeterminate'),
+    tried('resume indeterminate', 'load indeterminate'),
+    { listed: 'unknown' },
+  ),
+  row(
+    'an opaque error and a list that proves absence: the record is told',
+    fresh('transcript'),
+    tried('resume indeterminate', 'load indeterminate'),
+    { listed: 'absent' },
+  ),
+  row('… and strict stops as not resumable', stop('session_not_resumable'), strict, tried('resume indeterminate', 'load indeterminate'), {
+    listed: 'absent',
+  }),
   row('strict says indeterminate too', stop('resume_indeterminate'), strict, only('load'), tried('load indeterminate')),
-  row('unknown to resume, opaque to load: the last word is opaque', stop('resume_indeterminate'), only('resume', 'load'), tried('resume unknown_session', 'load indeterminate')),
-  row('opaque to resume, unknown to load: the last word is clear', fresh('transcript'), tried('resume indeterminate', 'load unknown_session')),
-  row('opaque to resume, load unsupported: that says nothing of the session', stop('resume_indeterminate'), only('resume', 'load'), tried('resume indeterminate', 'load unsupported')),
+  row(
+    'unknown to resume, opaque to load: the last word is opaque',
+    stop('resume_indeterminate'),
+    only('resume', 'load'),
+    tried('resume unknown_session', 'load indeterminate'),
+  ),
+  row(
+    'opaque to resume, unknown to load: the last word is clear',
+    fresh('transcript'),
+    tried('resume indeterminate', 'load unknown_session'),
+  ),
+  row(
+    'opaque to resume, load unsupported: that says nothing of the session',
+    stop('resume_indeterminate'),
+    only('resume', 'load'),
+    tried('resume indeterminate', 'load unsupported'),
+  ),
 
   // ---- a person must act, or the process is not to be trusted
   row('the agent wants a login', stop('auth_required'), tried('resume auth_required')),

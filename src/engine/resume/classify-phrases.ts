@@ -15,35 +15,53 @@ const CLOSE =
 
 const CLASSES: Readonly<Record<string, ReadonlySet<string>>> = {
   /** What agents call a session. */
-  SESSION: words('session sessions sessionid sessionids thread threads threadid conversation conversations conversationid rollout rollouts chat chats #id'),
+  SESSION: words(
+    'session sessions sessionid sessionids thread threads threadid conversation conversations conversationid rollout rollouts chat chats #id',
+  ),
   ONE: words('session sessionid thread threadid conversation conversationid rollout chat #id'),
   ID: words('id ids identifier identifiers uuid uuids key handle'),
   VALUE: words('#id #x #idpath'),
   /** The agent's own record of a session; that it is absent says the session is. */
-  RECORD: words('file files record records data entry entries history transcript transcripts checkpoint checkpoints state log logs info metadata object details document row memory knowledge trace sign'),
+  RECORD: words(
+    'file files record records data entry entries history transcript transcripts checkpoint checkpoints state log logs info metadata object details document row memory knowledge trace sign',
+  ),
   FILL: words(`: ${CLOSE}`),
   /** The same without a break: behind one, "unknown" speaks of the reason. */
   CLOSE: words(CLOSE),
   /** What may stand in front of a session. */
-  DET: words('a an any the this that these such your our my its requested given specified provided supplied saved stored persisted previous prior existing matching corresponding old active valid known open resumable loadable recorded acp agent coding of with for : by'),
+  DET: words(
+    'a an any the this that these such your our my its requested given specified provided supplied saved stored persisted previous prior existing matching corresponding old active valid known open resumable loadable recorded acp agent coding of with for : by',
+  ),
   FOUND: words('found located recognized recognised known exist exists existing present registered there'),
   BE: words('be been being get'),
-  GONE: words('missing deleted removed expired purged evicted pruned discarded destroyed wiped erased gone lost vanished disappeared nonexistent unrecognized unrecognised forgotten'),
+  GONE: words(
+    'missing deleted removed expired purged evicted pruned discarded destroyed wiped erased gone lost vanished disappeared nonexistent unrecognized unrecognised forgotten',
+  ),
   FIND: words('find locate recognize recognise know have see'),
   STORE: words('store storage database db index list registry history disk'),
   RESUMING: words('load loading resume resuming resumption restore restoring reload reloading'),
   SUPPORTED: words('supported implemented available allowed enabled'),
   OPEN: words('open opened active running attached owned held claimed used loaded connected locked live'),
-  ELSEWHERE: words('process client instance window terminal tab program application app agent connection editor ide user host device owner machine pid'),
+  ELSEWHERE: words(
+    'process client instance window terminal tab program application app agent connection editor ide user host device owner machine pid',
+  ),
   OTHER: words('another other different'),
-  USE: words('open opened opens use used uses using locked lock locks held hold holds holding owns owned owner running active attached attaches'),
+  USE: words(
+    'open opened opens use used uses using locked lock locks held hold holds holding owns owned owner running active attached attaches',
+  ),
   /** Empty words of an error's front. */
-  GENERIC: words('error errors err e exception internal rpc json request response failed failure fatal server resource resources entity item invalid params param parameters bad status code http requested the a an : #x acp agent'),
+  GENERIC: words(
+    'error errors err e exception internal rpc json request response failed failure fatal server resource resources entity item invalid params param parameters bad status code http requested the a an : #x acp agent',
+  ),
   IN: words('in from inside within'),
-  REQUEST: words('request requests params parameters param body headers header payload arguments argument args input message environment env url query field'),
+  REQUEST: words(
+    'request requests params parameters param body headers header payload arguments argument args input message environment env url query field',
+  ),
   THE: words('the a an this your its provided given'),
   /** May follow a session's name; any other word makes it the name of something else ("session store"). */
-  NEXT: words('#id #x #idpath #path #uri #end : id ids identifier uuid with for in on at from named called matching to by or and error exception here was is you we under within requested specified given that which any found exists exist anymore'),
+  NEXT: words(
+    '#id #x #idpath #path #uri #end : id ids identifier uuid with for in on at from named called matching to by or and error exception here was is you we under within requested specified given that which any found exists exist anymore',
+  ),
   /** May follow a verdict such as "unknown"; "unknown error" is no verdict on the session. */
   OVER: words('#id #x #idpath #path #end : from on in by at to after due and or here already anymore for'),
 };
@@ -160,10 +178,14 @@ const PHRASES: Readonly<Record<Said, readonly string[]>> = {
 };
 
 /** Doubt in front of a verdict: "may have expired", "whether the session exists", "if the session is missing". */
-const DOUBT = words('if whether may might maybe perhaps possibly probably likely either seems appears check ensure verify determine unsure');
+const DOUBT = words(
+  'if whether may might maybe perhaps possibly probably likely either seems appears check ensure verify determine unsure',
+);
 const NEGATION = words('not no never without nor isn');
 /** Sessions of other things. */
-const FOREIGN = words('mcp browser terminal login auth authentication ssh db database http https web worker main tmux debug debugger user oauth sso aws sts cloud api tls shell pty voice realtime billing checkout ui parent model tool sandbox container docker kernel repl lsp language telnet ftp smtp redis sql column table relation module function key keys field property variable attribute class desktop graphical x dbus bus display window');
+const FOREIGN = words(
+  'mcp browser terminal login auth authentication ssh db database http https web worker main tmux debug debugger user oauth sso aws sts cloud api tls shell pty voice realtime billing checkout ui parent model tool sandbox container docker kernel repl lsp language telnet ftp smtp redis sql column table relation module function key keys field property variable attribute class desktop graphical x dbus bus display window',
+);
 /** Named anywhere in the clause, it is their session. */
 const THEIRS = words('tmux mcp ssh browser docker dbus aws sso oauth sts column table relation');
 
@@ -233,7 +255,11 @@ function withoutPronoun(clauses: readonly (readonly string[])[]): readonly (read
   return clauses.map((clause, c) => {
     const at = clause.findIndex((word, i) => word === 'it' && (i === 0 || clause[i - 1] === ':'));
     const before = at > 0 ? clause.slice(0, at) : at === 0 ? (clauses[c - 1] ?? []) : [];
-    const isSession = before.some((word) => CLASSES['SESSION']?.has(word)) && before.every((word) => ABOUT_IT.has(word) || ['SESSION', 'FILL', 'DET', 'GENERIC', 'RESUMING'].some((name) => CLASSES[name]?.has(word)));
+    const isSession =
+      before.some((word) => CLASSES['SESSION']?.has(word)) &&
+      before.every(
+        (word) => ABOUT_IT.has(word) || ['SESSION', 'FILL', 'DET', 'GENERIC', 'RESUMING'].some((name) => CLASSES[name]?.has(word)),
+      );
     return isSession ? ['session', ...clause.slice(at + 1)] : clause;
   });
 }
@@ -261,11 +287,18 @@ function spoilt(said: Said, clause: readonly string[], at: number, end: number):
   const before = clause.slice(Math.max(0, at - 3, clause.lastIndexOf(':', at - 1) + 1), at);
   const first = clause[at] as string;
   // ("Cannot load session: not found" negates the loading.)
-  const negated = before.some((word, i) => NEGATION.has(word) && !CLASSES['RESUMING']?.has(before[i + 1] ?? (i === before.length - 1 ? first : '')));
+  const negated = before.some(
+    (word, i) => NEGATION.has(word) && !CLASSES['RESUMING']?.has(before[i + 1] ?? (i === before.length - 1 ? first : '')),
+  );
   if (!NEGATION.has(first) && negated) return true;
   if (said === 'unsupported' || said === 'auth') return false;
   if (isComplement(clause, at) || clause.some((word) => THEIRS.has(word))) return true;
-  return FOREIGN.has(clause[at - 1] ?? '') || clause.slice(at, end).some((word, i) => CLASSES['SESSION']?.has(word) === true && word !== '#id' && FOREIGN.has(clause[at + i - 1] ?? ''));
+  return (
+    FOREIGN.has(clause[at - 1] ?? '') ||
+    clause
+      .slice(at, end)
+      .some((word, i) => CLASSES['SESSION']?.has(word) === true && word !== '#id' && FOREIGN.has(clause[at + i - 1] ?? ''))
+  );
 }
 
 const LINK = words('for of in with by from on');
@@ -274,7 +307,11 @@ const LOOKUP = words('lookup search request load resume loading resuming restori
 /** "the model for session X was not found": the session only says which model. */
 function isComplement(clause: readonly string[], at: number): boolean {
   let i = at - 1;
-  while (i > 0 && (CLASSES['THE']?.has(clause[i] as string) || CLASSES['ID']?.has(clause[i] as string) || CLASSES['SESSION']?.has(clause[i] as string))) i--;
+  while (
+    i > 0 &&
+    (CLASSES['THE']?.has(clause[i] as string) || CLASSES['ID']?.has(clause[i] as string) || CLASSES['SESSION']?.has(clause[i] as string))
+  )
+    i--;
   if (i <= 0 || !LINK.has(clause[i] as string)) return false;
   const head = clause[i - 1] as string;
   return head !== ':' && !LOOKUP.has(head) && !['SESSION', 'RECORD', 'GENERIC', 'FOUND', 'ID'].some((name) => CLASSES[name]?.has(head));
@@ -288,5 +325,9 @@ function namesRequest(clause: readonly string[], end: number): boolean {
 /** "sessionId is missing" without a value is about the parameter too. */
 function aboutParameter(clause: readonly string[], at: number, end: number): boolean {
   const match = clause.slice(at, end);
-  return match.includes('missing') && match.some((word) => CLASSES['ID']?.has(word) === true || word === 'sessionid') && !match.some((word) => CLASSES['VALUE']?.has(word));
+  return (
+    match.includes('missing') &&
+    match.some((word) => CLASSES['ID']?.has(word) === true || word === 'sessionid') &&
+    !match.some((word) => CLASSES['VALUE']?.has(word))
+  );
 }

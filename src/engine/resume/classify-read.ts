@@ -32,10 +32,7 @@ const MAX_DEPTH = 12;
 const MAX_TEXT = 4_000;
 const MAX_ALL_TEXT = 16_000;
 
-export function readError(
-  error: { readonly message: unknown; readonly data?: unknown },
-  agentSessionId: string,
-): ReadError {
+export function readError(error: { readonly message: unknown; readonly data?: unknown }, agentSessionId: string): ReadError {
   const sayings: Saying[] = [];
   const nodes: Node[] = [];
   let budget = MAX_NODES;
@@ -120,7 +117,10 @@ export function wordsOf(text: string, agentSessionId: string): string[] {
     .replace(/\bcan(?:'t|not)\b/gi, 'can not')
     .replace(/\b([A-Za-z]{2,8})n't\b/gi, '$1 not')
     .replace(/(["`])([^"`\n]{1,300})\1/g, (_, _quote, inner: string) => quoted(inner, agentSessionId))
-    .replace(/(^|[^A-Za-z0-9])'([^'\n]{1,300})'(?![A-Za-z0-9])/g, (_, before: string, inner: string) => before + quoted(inner, agentSessionId))
+    .replace(
+      /(^|[^A-Za-z0-9])'([^'\n]{1,300})'(?![A-Za-z0-9])/g,
+      (_, before: string, inner: string) => before + quoted(inner, agentSessionId),
+    )
     .replace(/[\r\n]+/g, ' . ');
   const words: string[] = [];
   for (const piece of plain.split(/[\s"]+/)) pieceWords(piece, agentSessionId, words);
@@ -129,7 +129,8 @@ export function wordsOf(text: string, agentSessionId: string): string[] {
 
 /** What stands in quotes is a value, unless it speaks: an identifier, a session word, or a sentence. */
 function quoted(inner: string, agentSessionId: string): string {
-  if (holds(inner, agentSessionId) || inner.includes('#id') || inner.includes('/') || inner.includes('\\')) return ` ${inner.replace(/\s+/g, '_')} `;
+  if (holds(inner, agentSessionId) || inner.includes('#id') || inner.includes('/') || inner.includes('\\'))
+    return ` ${inner.replace(/\s+/g, '_')} `;
   if (/^[A-Za-z]+$/.test(inner) && SPEAKING.test(inner)) return ` ${inner} `;
   if (/[\s_]|[a-z][A-Z]/.test(inner) && SPEAKING.test(inner) && /not|no|unknown|missing|expired|lock|busy|use/i.test(inner)) {
     return ` ; ${inner} ; `;
@@ -163,7 +164,8 @@ function coreWords(core: string, id: string, words: string[]): void {
   if (core === id || core === '#id') words.push('#id');
   else if (core === '#x') words.push('#x');
   else if (METHOD.test(core)) words.push('#method');
-  else if (/^\/(?:login|signin)$/.test(core)) words.push('login'); // a command to type
+  else if (/^\/(?:login|signin)$/.test(core))
+    words.push('login'); // a command to type
   else if (/[/\\]/.test(core) && !/^[A-Za-z]{2,}\/[A-Za-z]{2,}$/.test(core)) words.push(pathMark(core, id));
   else if (holds(core, id) && /[=:([]/.test(core)) splitAround(core, id, words);
   else if (/[=:]/.test(core) && !/^[A-Za-z]:/.test(core)) eachPart(core.split(/([=:])/), id, words);
@@ -189,7 +191,11 @@ function splitAround(core: string, id: string, words: string[]): void {
 
 /** A path or URI. The agent's own record of the session ends in the id; anything else is another resource. */
 function pathMark(core: string, id: string): string {
-  const last = core.split(/[/\\]/).filter((part) => part !== '').at(-1) ?? '';
+  const last =
+    core
+      .split(/[/\\]/)
+      .filter((part) => part !== '')
+      .at(-1) ?? '';
   if (holds(last, id)) return '#idpath';
   return core.includes('://') ? '#uri' : '#path';
 }

@@ -98,10 +98,16 @@ export function classifyResumeFailure(
     return { outcome: rule.outcome, evidence: `${rule.name}: ${seen}`, ...(rule.weak ? { weak: true as const } : {}) };
   }
   if (resuming && context.listed === 'absent') {
-    return { outcome: 'unknown_session', evidence: `list-absent: session/list is complete and does not show the session (${quote(of.message, of.code)})` };
+    return {
+      outcome: 'unknown_session',
+      evidence: `list-absent: session/list is complete and does not show the session (${quote(of.message, of.code)})`,
+    };
   }
   const listed = context.listed === 'present' ? '; session/list shows the session' : '';
-  return { outcome: 'indeterminate', evidence: `opaque: ${doubt ?? `${quote(of.message, of.code)} says nothing about the session`}${listed}` };
+  return {
+    outcome: 'indeterminate',
+    evidence: `opaque: ${doubt ?? `${quote(of.message, of.code)} says nothing about the session`}${listed}`,
+  };
 }
 
 // ---------------------------------------------------------------- what the rules look at
@@ -155,9 +161,14 @@ function namesAbsent(of: Case): string | null {
   return null;
 }
 
-const OTHER_KEY = /^(?:uri|url|path|file|filename|file_?path|directory|dir|cwd|model|model_?id|tool|tool_?name|command|server|server_?name|mode|mode_?id|provider)$/i;
+const OTHER_KEY =
+  /^(?:uri|url|path|file|filename|file_?path|directory|dir|cwd|model|model_?id|tool|tool_?name|command|server|server_?name|mode|mode_?id|provider)$/i;
 /** Things that can be missing besides a session. "Resource" and "server error" are neither. */
-const OTHER_NOUNS = new Set('file files model models tool tools command directory folder workspace project provider mode prompt config configuration initialized initialised binary executable template agent skill plugin extension checkpoint-model'.split(' '));
+const OTHER_NOUNS = new Set(
+  'file files model models tool tools command directory folder workspace project provider mode prompt config configuration initialized initialised binary executable template agent skill plugin extension checkpoint-model'.split(
+    ' ',
+  ),
+);
 
 /** −32002, the specification's answer, unless the error names another resource. */
 function resourceNotFound(of: Case): string | null {
@@ -169,7 +180,11 @@ function resourceNotFound(of: Case): string | null {
     }
   }
   for (const saying of of.read.sayings) {
-    if (!/\.(?:stack|trace)$/.test(saying.where) && saying.clauses.flat().some((word) => OTHER_NOUNS.has(word) || word === '#path' || word === '#uri')) return null;
+    if (
+      !/\.(?:stack|trace)$/.test(saying.where) &&
+      saying.clauses.flat().some((word) => OTHER_NOUNS.has(word) || word === '#path' || word === '#uri')
+    )
+      return null;
   }
   return `code −32002 (${quote(of.message, of.code)}) names no other resource`;
 }
@@ -191,9 +206,31 @@ function knownShape(of: Case): string | null {
 // ---------------------------------------------------------------- other causes
 
 const CAUSE_WORDS = new Set(
-  'permission denied forbidden unauthorized unauthorised timeout econnrefused econnreset enotfound etimedout epipe eacces eperm emfile enfile enospc erofs eio ebusy refused unreachable network socket corrupt corrupted malformed quota overloaded unavailable mcp deadlock oom token credential credentials authentication decrypt parse syntax'.split(' '),
+  'permission denied forbidden unauthorized unauthorised timeout econnrefused econnreset enotfound etimedout epipe eacces eperm emfile enfile enospc erofs eio ebusy refused unreachable network socket corrupt corrupted malformed quota overloaded unavailable mcp deadlock oom token credential credentials authentication decrypt parse syntax'.split(
+    ' ',
+  ),
 );
-const CAUSE_PAIRS = ['timed out', 'rate limit', 'rate limited', 'rate limiting', 'disk full', 'disk error', 'i o', 'api key', 'database locked', 'is locked', 'out of memory', 'connection closed', 'connection lost', 'connection reset', 'not readable', 'not be read', 'not be parsed', 'not writable', 'login expired'];
+const CAUSE_PAIRS = [
+  'timed out',
+  'rate limit',
+  'rate limited',
+  'rate limiting',
+  'disk full',
+  'disk error',
+  'i o',
+  'api key',
+  'database locked',
+  'is locked',
+  'out of memory',
+  'connection closed',
+  'connection lost',
+  'connection reset',
+  'not readable',
+  'not be read',
+  'not be parsed',
+  'not writable',
+  'login expired',
+];
 
 /** A cause the error names that is not the session's absence, or null. It spoils every verdict on the session. */
 function otherCause(of: Case): string | null {

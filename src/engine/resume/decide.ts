@@ -70,23 +70,32 @@ export function nextStep(state: ResumeState): NextStep {
   const fresh: NextStep = { do: 'session/new', tier: hasHistory ? 'transcript' : 'new' };
   if (state.policy === 'transcript') return fresh;
   if (state.agentSessionId === null) {
-    return hasHistory && state.policy === 'strict' ? stop('session_not_resumable', 'the agent never gave this session an id, and policy strict allows no other way') : fresh;
+    return hasHistory && state.policy === 'strict'
+      ? stop('session_not_resumable', 'the agent never gave this session an id, and policy strict allows no other way')
+      : fresh;
   }
 
   const success = last?.outcome === 'ok' && isNative(last.method) ? last.method : null;
   if (success && !isEmptySuccess(state, success)) return { do: 'accept', tier: success === 'session/resume' ? 'resume' : 'load' };
 
   // A load that came back with nothing of ours was the agent's last word; otherwise go on down the tiers.
-  const untried = success === 'session/load' ? undefined : NATIVE.find((method) => advertises(state, method) && !attempts.some((attempt) => attempt.method === method));
+  const untried =
+    success === 'session/load'
+      ? undefined
+      : NATIVE.find((method) => advertises(state, method) && !attempts.some((attempt) => attempt.method === method));
   if (untried) return { do: untried };
   if (!hasHistory) return fresh;
 
   const word = lastWord(state);
   if (state.listed === undefined && state.capabilities.list && (word === 'indeterminate' || word === 'weak')) return { do: 'ask-list' };
   if (word === 'indeterminate') {
-    return stop('resume_indeterminate', 'the agent’s error does not say whether it still has the session, so the session was left as it is; try again, or resume with policy transcript to go on from the stored record');
+    return stop(
+      'resume_indeterminate',
+      'the agent’s error does not say whether it still has the session, so the session was left as it is; try again, or resume with policy transcript to go on from the stored record',
+    );
   }
-  if (state.policy === 'strict') return stop('session_not_resumable', `${notResumable(state, success)}, and policy strict allows no other way`);
+  if (state.policy === 'strict')
+    return stop('session_not_resumable', `${notResumable(state, success)}, and policy strict allows no other way`);
   return fresh;
 }
 

@@ -76,7 +76,11 @@ function indexOf(variants: readonly (readonly Variant[])[], isFree: (place: Plac
 }
 
 /** For every message that is not matched in order, where else in the log it is, word for word: whole turns first. */
-export function findElsewhere(messages: readonly ReplayedMessage[], exact: readonly (Match | null)[], leftovers: Leftovers): (Place | null)[] {
+export function findElsewhere(
+  messages: readonly ReplayedMessage[],
+  exact: readonly (Match | null)[],
+  leftovers: Leftovers,
+): (Place | null)[] {
   const places: (Place | null)[] = messages.map(() => null);
   for (let i = 0; i + 1 < messages.length; i++) {
     const [asked, answered] = [messages[i] as ReplayedMessage, messages[i + 1] as ReplayedMessage];
@@ -99,7 +103,14 @@ export function findElsewhere(messages: readonly ReplayedMessage[], exact: reado
  * Beside a message that is ours, in another place, the other side's words may be ours in other words, or more of an
  * answer that was cut off. `places` is completed with them.
  */
-export function findBeside(messages: readonly ReplayedMessage[], matches: readonly (Match | null)[], places: (Place | null)[], logged: readonly LoggedMessage[], log: LogReader, text: (message: ReplayedMessage) => string): void {
+export function findBeside(
+  messages: readonly ReplayedMessage[],
+  matches: readonly (Match | null)[],
+  places: (Place | null)[],
+  logged: readonly LoggedMessage[],
+  log: LogReader,
+  text: (message: ReplayedMessage) => string,
+): void {
   const found = foundIn(matches, places);
   for (const [i, message] of messages.entries()) {
     if (matches[i] || places[i]) continue;

@@ -43,10 +43,15 @@ const OPENING_CHARS = 48;
 
 export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
   const echoes = echoTexts(options);
-  const opening = options.preamble?.map((block) => (block.type === 'text' ? squeeze(block.text) : '')).find((words) => words !== '')?.slice(0, OPENING_CHARS);
+  const opening = options.preamble
+    ?.map((block) => (block.type === 'text' ? squeeze(block.text) : ''))
+    .find((words) => words !== '')
+    ?.slice(0, OPENING_CHARS);
   /** Echoes of the record, however the agent joined or wrapped its blocks: stored, they would stand in the next record again. */
   const isRecord = (speaker: Role, words: string): boolean => speaker === 'user' && opening !== undefined && words.includes(opening);
-  const attachments = new Set([...(options.preamble ?? []), ...options.prompt].filter((block) => block.type !== 'text').map((block) => JSON.stringify(block)));
+  const attachments = new Set(
+    [...(options.preamble ?? []), ...options.prompt].filter((block) => block.type !== 'text').map((block) => JSON.stringify(block)),
+  );
   let owed = [...(options.next ?? [])];
   const ids = new Set(owed.flatMap(({ messageId }) => messageId ?? []));
   /** What is held back, and the role and id of the message that it may become. */
@@ -115,7 +120,8 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
     role = speaker;
     const { text, kind } = chunkText(item.update);
     if (kind !== '') {
-      if (speaker !== 'user' || !attachments.has(JSON.stringify((item.update as { content?: unknown }).content))) return [...before, ...surelyLive(item)];
+      if (speaker !== 'user' || !attachments.has(JSON.stringify((item.update as { content?: unknown }).content)))
+        return [...before, ...surelyLive(item)];
       attached = true;
       held.push(item);
       return before;
@@ -129,7 +135,8 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
     // What was held may be whole, and this the beginning of another message of the same role. Of the agent's only
     // another id says so; without one it is the rest of a live answer that begins like the owed one.
     const another = said !== '' && (speaker === 'user' || messageId !== id);
-    if (another && (candidates(speaker).includes(said) || (speaker === 'agent' && messageId !== null && ids.has(messageId)))) return [...before, ...settle(), ...chunk(item, speaker)];
+    if (another && (candidates(speaker).includes(said) || (speaker === 'agent' && messageId !== null && ids.has(messageId))))
+      return [...before, ...settle(), ...chunk(item, speaker)];
     return [...before, ...surelyLive(item)];
   };
 

@@ -56,7 +56,11 @@ export function readLog(events: NewestFirst, options: { readonly fromSeq: number
   const pages = Symbol.asyncIterator in events ? events[Symbol.asyncIterator]() : events[Symbol.iterator]();
   let whole = false;
   /** The message that is still growing at its older end, newest piece first. */
-  let open: { role: Role; pieces: { turnId: string | null; texts: string[]; kinds: string[]; ids: Set<string | null> }[]; seq: number } | null = null;
+  let open: {
+    role: Role;
+    pieces: { turnId: string | null; texts: string[]; kinds: string[]; ids: Set<string | null> }[];
+    seq: number;
+  } | null = null;
 
   const turnOf = (turnId: string | null): LoggedTurn => {
     let turn = turns.get(turnId);
@@ -66,7 +70,14 @@ export function readLog(events: NewestFirst, options: { readonly fromSeq: number
   };
   const close = (): void => {
     if (!open) return;
-    const pieces = open.pieces.reverse().map(({ turnId, texts, kinds, ids }): Piece => ({ turnId, text: options.redact(texts.reverse().join('')), kinds: kinds.reverse(), messageId: ids.size === 1 ? ([...ids][0] as string | null) : null }));
+    const pieces = open.pieces
+      .reverse()
+      .map(({ turnId, texts, kinds, ids }): Piece => ({
+        turnId,
+        text: options.redact(texts.reverse().join('')),
+        kinds: kinds.reverse(),
+        messageId: ids.size === 1 ? ([...ids][0] as string | null) : null,
+      }));
     messages.push({ role: open.role, pieces, seq: open.seq });
     open = null;
   };
@@ -165,7 +176,11 @@ export function variantsOf(message: LoggedMessage, isCertainPiece: (piece: Piece
   return choices.flatMap((choice) => {
     const chosen = choice.map((i) => pieces[i] as Piece);
     if (chosen.length === 0) return [];
-    const key = keyOf(role, squeeze(chosen.map((piece) => piece.text).join('')), chosen.flatMap((piece) => piece.kinds));
+    const key = keyOf(
+      role,
+      squeeze(chosen.map((piece) => piece.text).join('')),
+      chosen.flatMap((piece) => piece.kinds),
+    );
     if (seen.has(key)) return [];
     seen.add(key);
     return [{ key, pieces: choice }];

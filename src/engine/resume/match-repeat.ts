@@ -27,7 +27,10 @@ export function findRepeats(messages: readonly ReplayedMessage[], ours: readonly
   /** How far before `next` the same was said, farthest first. */
   const distances = (next: number): number[] => {
     const all = positions.get((messages[next] as ReplayedMessage).key) ?? [];
-    return all.slice(0, all.indexOf(next)).filter((at) => same(at, next)).map((at) => next - at);
+    return all
+      .slice(0, all.indexOf(next))
+      .filter((at) => same(at, next))
+      .map((at) => next - at);
   };
   const count = (next: number, isFresh: boolean): number => {
     const left = messages.length - next;

@@ -63,7 +63,10 @@ interface SeenId {
   twice: boolean;
 }
 
-export function createReplayLog(clean: (role: Role, text: string, first: boolean) => string, maxKept = FIXED_LIMITS.replayChars): ReplayLog {
+export function createReplayLog(
+  clean: (role: Role, text: string, first: boolean) => string,
+  maxKept = FIXED_LIMITS.replayChars,
+): ReplayLog {
   const items: ReplayItem[] = [];
   const done: ReplayedMessage[] = [];
   const ids = new Map<string, SeenId>();
@@ -144,7 +147,15 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
     const { text, kinds } = gather(role, from, to);
     const squeezed = clean(role, text, first);
     const once = halved(squeezed);
-    return { role, from, to, key: keyOf(role, squeezed, kinds), onceKey: once === null ? null : keyOf(role, once, kinds), messageId, first };
+    return {
+      role,
+      from,
+      to,
+      key: keyOf(role, squeezed, kinds),
+      onceKey: once === null ? null : keyOf(role, once, kinds),
+      messageId,
+      first,
+    };
   };
 
   /** Items at which another message may begin: at a new id, or at any chunk where there are no ids. */
@@ -197,7 +208,8 @@ export function createReplayLog(clean: (role: Role, text: string, first: boolean
       kept += sizeOf(item);
       if (kept > maxKept) release();
     },
-    messages: () => (open ? [...done, measure(open.role, open.from, items.length, open.messageId, open.role === 'user' && users === 0)] : done),
+    messages: () =>
+      open ? [...done, measure(open.role, open.from, items.length, open.messageId, open.role === 'user' && users === 0)] : done,
     textOf: ({ role, from, to, first }) => clean(role, gather(role, from, to).text, first),
     split(message, known) {
       const parts: ReplayedMessage[] = [];

@@ -44,11 +44,15 @@ export function findTail(compared: Comparison, log: LogReader, replay: ReplayLog
   const turn = log.turn(turnId);
   const isLastTurn = match.logged === logged.length - 1 || lastPiece < known.pieces.length - 1;
   /** An answer of ours, come in another place: to words from elsewhere, or to the same question asked before. */
-  const isAnother = (place: Place | null | undefined): boolean => !!place && (turnId === null || textBefore(place, logged) === replay.textOf(message));
+  const isAnother = (place: Place | null | undefined): boolean =>
+    !!place && (turnId === null || textBefore(place, logged) === replay.textOf(message));
   const others = messages.slice(last + 1, next < 0 ? undefined : next).filter((_, i) => isAnother(places[last + 1 + i]));
   let spoke = false;
   if (turn?.state === 'interrupted' && isLastTurn && match.how !== 'rendering') {
-    const from = goesOn && message.role === 'agent' ? goesOn : { item: message.role === 'agent' ? lastChunk(message, items) + 1 : message.from, rest: null };
+    const from =
+      goesOn && message.role === 'agent'
+        ? goesOn
+        : { item: message.role === 'agent' ? lastChunk(message, items) + 1 : message.from, rest: null };
     for (let i = from.item; i < end; i++) {
       const item = i === from.item && from.rest ? from.rest : (items[i] as ReplayItem);
       if (!isKept(item) || !isNewInTurn(item.update, turn) || others.some(({ from, to }) => from <= i && i < to)) continue;
@@ -60,20 +64,31 @@ export function findTail(compared: Comparison, log: LogReader, replay: ReplayLog
   const rest = goesOn && message.role === 'user' ? replay.part(message, goesOn.item) : null;
   const foreign = proves(compared, last, log) ? foreignTurns(turnsBehind(compared, last, rest), compared, log) : [];
   const said = foreign.flat().filter(({ place }) => place === null).length;
-  return { items: [...imported, ...foreignItems(foreign, items, ownToolCalls(logged, log))], messages: said + (spoke ? 1 : 0), foreign: said };
+  return {
+    items: [...imported, ...foreignItems(foreign, items, ownToolCalls(logged, log))],
+    messages: said + (spoke ? 1 : 0),
+    foreign: said,
+  };
 }
 
 /** What of those turns is to be stored. */
-function foreignItems(turns: readonly (readonly Said[])[], items: readonly ReplayItem[], isOwnCall: (update: SessionUpdate) => boolean): ReplayImport[] {
+function foreignItems(
+  turns: readonly (readonly Said[])[],
+  items: readonly ReplayItem[],
+  isOwnCall: (update: SessionUpdate) => boolean,
+): ReplayImport[] {
   const toolCalls = new Set<string>();
   return turns.flatMap((turn) => {
     // Thoughts and tool calls are of the answer; where the question is all there is, of what the agent began.
     const answers = turn.filter(({ message }) => message.role === 'agent');
     const begins = (answers.length > 0 ? answers : turn).some(({ place }) => place === null);
     const isMixed = turn.some(({ place }) => place !== null);
-    const isNew = ({ update }: ReplayItem, { message, place }: Said): boolean => (roleOf(update) === message.role ? place === null : begins && !(isMixed && isOwnCall(update)));
+    const isNew = ({ update }: ReplayItem, { message, place }: Said): boolean =>
+      roleOf(update) === message.role ? place === null : begins && !(isMixed && isOwnCall(update));
     return turn.flatMap((one) => {
-      const own = items.slice(one.message.from, one.message.to).filter((item) => isKept(item) && isNew(item, one) && !isRepeatedToolCall(item.update, toolCalls));
+      const own = items
+        .slice(one.message.from, one.message.to)
+        .filter((item) => isKept(item) && isNew(item, one) && !isRepeatedToolCall(item.update, toolCalls));
       return own.map((item): ReplayImport => ({ ...item, turnId: null }));
     });
   });
@@ -85,7 +100,9 @@ function foreignItems(turns: readonly (readonly Said[])[], items: readonly Repla
  */
 function proves({ messages, matches, places, logged }: Comparison, last: number, log: LogReader): boolean {
   const ours = messages.slice(0, last + 1).filter((_, i) => matches[i] || places[i]).length;
-  const isPair = matches.some((match, i) => match?.how === 'exact' && matches[i + 1]?.how === 'exact' && matches[i + 1]?.logged === match.logged + 1);
+  const isPair = matches.some(
+    (match, i) => match?.how === 'exact' && matches[i + 1]?.how === 'exact' && matches[i + 1]?.logged === match.logged + 1,
+  );
   if (!isPair && ours * 2 <= last) return false;
   const found = foundIn(matches, places);
   return found.size > 1 || !logged.some((message, i) => i > (matches[last] as Match).logged && log.isCertain(message) && !found.has(i));
@@ -93,7 +110,10 @@ function proves({ messages, matches, places, logged }: Comparison, last: number,
 
 /** The turns behind the last message that is ours in order, without what is sent again. `rest`: what that message goes on with. */
 function turnsBehind({ messages, matches, places, leftovers }: Comparison, last: number, rest: ReplayedMessage | null): Said[][] {
-  const repeated = findRepeats(messages, messages.map((_, i) => Boolean(matches[i] ?? places[i])));
+  const repeated = findRepeats(
+    messages,
+    messages.map((_, i) => Boolean(matches[i] ?? places[i])),
+  );
   const turns: Said[][] = rest ? [[{ message: rest, place: leftovers.take(rest.key) }]] : [];
   let turn = turns[0] ?? null;
   let isFresh = turn?.[0]?.place === null;
@@ -121,10 +141,15 @@ function foreignTurns(turns: readonly (readonly Said[])[], { messages, matches, 
   const isCapped = matches.slice(0, last + 1).every((match, i) => match?.how === 'exact' && match.logged === logged.length - 1 - last + i);
   /** “continue” and “ok”, which a capped replay left out with all that is older, prove nothing beside foreign words. */
   const isChance = ({ message, place }: Said): boolean =>
-    place !== null && isCapped && !isTelling(message.key.slice(message.key.indexOf(':') + 1)) && piecesOf(place, logged).every((piece) => log.isCertainPiece(piece));
+    place !== null &&
+    isCapped &&
+    !isTelling(message.key.slice(message.key.indexOf(':') + 1)) &&
+    piecesOf(place, logged).every((piece) => log.isCertainPiece(piece));
   const foreign = turns
     .filter((turn) => turn.some(({ place }) => place === null))
-    .map((turn) => (turn.every((one) => one.place === null || isChance(one)) ? turn.map(({ message }) => ({ message, place: null })) : [...turn]));
+    .map((turn) =>
+      turn.every((one) => one.place === null || isChance(one)) ? turn.map(({ message }) => ({ message, place: null })) : [...turn],
+    );
   // One question, not answered, in the place of one that is ours and did not come: it is that one, in other words.
   const missing = (matches[last]?.logged ?? -1) + 1;
   const [lone] = foreign;
@@ -133,9 +158,11 @@ function foreignTurns(turns: readonly (readonly Said[])[], { messages, matches, 
   return foreign;
 }
 
-const textBefore = ({ logged: at }: Place, logged: readonly LoggedMessage[]): string | null => (at > 0 ? textOf(logged[at - 1] as LoggedMessage) : null);
+const textBefore = ({ logged: at }: Place, logged: readonly LoggedMessage[]): string | null =>
+  at > 0 ? textOf(logged[at - 1] as LoggedMessage) : null;
 
-const piecesOf = ({ logged: at, pieces }: Place, logged: readonly LoggedMessage[]): Piece[] => pieces.map((piece) => (logged[at] as LoggedMessage).pieces[piece] as Piece);
+const piecesOf = ({ logged: at, pieces }: Place, logged: readonly LoggedMessage[]): Piece[] =>
+  pieces.map((piece) => (logged[at] as LoggedMessage).pieces[piece] as Piece);
 
 /** Whether a tool call is one that the log has. */
 function ownToolCalls(logged: readonly LoggedMessage[], log: LogReader): (update: SessionUpdate) => boolean {
@@ -155,7 +182,13 @@ interface Remainder {
 }
 
 /** Where a message goes on behind what we have of it; null when it does not. */
-function remainder(message: ReplayedMessage, match: Match, known: LoggedMessage, items: readonly ReplayItem[], rests: WeakMap<ReplayItem, ReplayItem>): Remainder | null {
+function remainder(
+  message: ReplayedMessage,
+  match: Match,
+  known: LoggedMessage,
+  items: readonly ReplayItem[],
+  rests: WeakMap<ReplayItem, ReplayItem>,
+): Remainder | null {
   if (match.how !== 'extends') return null;
   const raw = known.pieces.map((piece) => piece.text).join('');
   let left = squeeze(raw).length;
@@ -174,7 +207,10 @@ function remainder(message: ReplayedMessage, match: Match, known: LoggedMessage,
     if (message.role === 'user') return null;
     let words = textAfter(text, left);
     if (/\s$/.test(raw)) words = words.trimStart();
-    const rest = rests.get(item) ?? { ...item, update: { ...item.update, content: { ...content, type: 'text', text: words } } as SessionUpdate };
+    const rest = rests.get(item) ?? {
+      ...item,
+      update: { ...item.update, content: { ...content, type: 'text', text: words } } as SessionUpdate,
+    };
     rests.set(item, rest);
     return { item: i, rest };
   }
@@ -195,7 +231,10 @@ function isNewInTurn(update: SessionUpdate, turn: LoggedTurn): boolean {
       return !turn.thoughts;
     case 'tool_call':
     case 'tool_call_update':
-      return !turn.toolCalls.has(update.toolCallId) || (update.status !== undefined && update.status !== null && update.status !== turn.toolCalls.get(update.toolCallId));
+      return (
+        !turn.toolCalls.has(update.toolCallId) ||
+        (update.status !== undefined && update.status !== null && update.status !== turn.toolCalls.get(update.toolCallId))
+      );
     case 'agent_message_chunk':
       return true;
     default:

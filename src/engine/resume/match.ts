@@ -147,7 +147,9 @@ export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatche
           }))
           .filter(({ messageId, byText }) => byText || messageId !== null)
           .slice(0, MAX_NEXT),
-        nextToolCalls: new Set(behind.flatMap((message) => message.pieces.flatMap(({ turnId }) => [...(log.turn(turnId)?.toolCalls.keys() ?? [])]))),
+        nextToolCalls: new Set(
+          behind.flatMap((message) => message.pieces.flatMap(({ turnId }) => [...(log.turn(turnId)?.toolCalls.keys() ?? [])])),
+        ),
       };
     },
   };
@@ -189,12 +191,17 @@ async function compare(replay: ReplayLog, log: LogReader, mayStop: boolean): Pro
     findBeside(messages, matches, places, logged, log, replay.textOf);
     const found = matches.filter((match) => match !== null).length;
     // The replay's first message is found, and most of what follows: what is older was not replayed.
-    if (log.whole || messages.length === 0 || (matches[0] !== null && found * 2 >= messages.length)) return { messages, matches, places, leftovers, logged };
+    if (log.whole || messages.length === 0 || (matches[0] !== null && found * 2 >= messages.length))
+      return { messages, matches, places, leftovers, logged };
     count *= 4;
   }
 }
 
-function matchExactly(replay: ReplayLog, logged: readonly LoggedMessage[], log: LogReader): { messages: readonly ReplayedMessage[]; exact: (Match | null)[]; leftovers: Leftovers } {
+function matchExactly(
+  replay: ReplayLog,
+  logged: readonly LoggedMessage[],
+  log: LogReader,
+): { messages: readonly ReplayedMessage[]; exact: (Match | null)[]; leftovers: Leftovers } {
   const places = new Map<string, number[]>();
   const variants: (readonly Variant[])[] = logged.map((message) => variantsOf(message, log.isCertainPiece));
   for (const [i, list] of variants.entries()) {
@@ -204,23 +211,38 @@ function matchExactly(replay: ReplayLog, logged: readonly LoggedMessage[], log: 
       else if (known.at(-1) !== i) known.push(i);
     }
   }
-  const keyUsed = (message: ReplayedMessage): string => (places.has(message.key) || message.onceKey === null ? message.key : message.onceKey);
+  const keyUsed = (message: ReplayedMessage): string =>
+    places.has(message.key) || message.onceKey === null ? message.key : message.onceKey;
   const placesOf = (message: ReplayedMessage): readonly number[] => places.get(keyUsed(message)) ?? [];
   // An answer that was cut off may have gone on, so it is found by its beginning, right behind its question.
   const end = logged.length - 1;
   const cutOff = logged[end]?.role === 'agent' && !log.isCertain(logged[end]) ? textOf(logged[end]) : null;
   const goesOn = (list: readonly ReplayedMessage[], i: number): boolean => {
     const [question, answer] = [list[i - 1], list[i] as ReplayedMessage];
-    return cutOff !== null && answer.role === 'agent' && question?.role === 'user' && placesOf(question).includes(end - 1) && replay.textOf(answer).startsWith(cutOff);
+    return (
+      cutOff !== null &&
+      answer.role === 'agent' &&
+      question?.role === 'user' &&
+      placesOf(question).includes(end - 1) &&
+      replay.textOf(answer).startsWith(cutOff)
+    );
   };
   // Its beginning is in many answers, and no reason to cut one.
-  const isKnown = (key: string): boolean => places.get(key)?.some((place) => key.startsWith('user:') || log.isCertain(logged[place] as LoggedMessage)) === true;
-  const messages = replay.messages().flatMap((message, i, all) => (places.has(keyUsed(message)) || goesOn(all, i) ? [message] : (replay.split(message, isKnown) ?? [message])));
+  const isKnown = (key: string): boolean =>
+    places.get(key)?.some((place) => key.startsWith('user:') || log.isCertain(logged[place] as LoggedMessage)) === true;
+  const messages = replay
+    .messages()
+    .flatMap((message, i, all) =>
+      places.has(keyUsed(message)) || goesOn(all, i) ? [message] : (replay.split(message, isKnown) ?? [message]),
+    );
   const found = align(messages.length, logged.length, (i) => {
     const message = messages[i] as ReplayedMessage;
     const all = placesOf(message);
     // Said twice over counts as said once, but an answer that was cut off may simply go on with the same words.
-    const likely = keyUsed(message) === message.key ? all : all.filter((place) => message.role === 'user' || log.isCertain(logged[place] as LoggedMessage));
+    const likely =
+      keyUsed(message) === message.key
+        ? all
+        : all.filter((place) => message.role === 'user' || log.isCertain(logged[place] as LoggedMessage));
     if (cutOff === null) return likely;
     return [...likely.filter((place) => place !== end), ...(goesOn(messages, i) ? [end] : [])];
   });
@@ -238,7 +260,13 @@ function matchExactly(replay: ReplayLog, logged: readonly LoggedMessage[], log: 
  * Between two matches the same role in the same place may be the same message in other words. Behind the last one it may
  * go on too; there an answer counts only right behind its question, lest the answer to a foreign question passes for ours.
  */
-function fillGaps(messages: readonly ReplayedMessage[], exact: readonly (Match | null)[], places: readonly (Place | null)[], logged: readonly LoggedMessage[], replay: ReplayLog): readonly (Match | null)[] {
+function fillGaps(
+  messages: readonly ReplayedMessage[],
+  exact: readonly (Match | null)[],
+  places: readonly (Place | null)[],
+  logged: readonly LoggedMessage[],
+  replay: ReplayLog,
+): readonly (Match | null)[] {
   const matches = [...exact];
   const elsewhere = foundIn([], places);
   const last = exact.findLastIndex((match) => match !== null);

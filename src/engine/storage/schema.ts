@@ -119,7 +119,11 @@ export async function migrate(db: SqlDatabase): Promise<void> {
 /** Nothing is left to do; unless the version is another program's. */
 async function ours(db: SqlDatabase, version: number): Promise<void> {
   if (version > 0 && (await hasSessions(db))?.includes('lease_generation')) return;
-  throw new RehydrateError('invalid_argument', `The database is another program's: its user_version is ${version}, and its tables are not those of acp-rehydrate. Nothing was changed. Use another file.`, { version });
+  throw new RehydrateError(
+    'invalid_argument',
+    `The database is another program's: its user_version is ${version}, and its tables are not those of acp-rehydrate. Nothing was changed. Use another file.`,
+    { version },
+  );
 }
 
 /** The text that made the table of sessions, or null when there is none. */

@@ -27,7 +27,16 @@ export function fenceAndTouch(fence: Fence, base: number, count: number, expires
 SET latest_seq = CASE WHEN lease_owner IS ? AND lease_generation = ? AND ${LAST_SEQ} = ? THEN ? ELSE -1 END,
     lease_expires_at = ?${updatedAt === null ? '' : ', updated_at = ?'}
 WHERE session_id = ? RETURNING latest_seq`,
-    params: [fence.owner, fence.generation, fence.sessionId, base, base + count, expiresAt, ...(updatedAt === null ? [] : [updatedAt]), fence.sessionId],
+    params: [
+      fence.owner,
+      fence.generation,
+      fence.sessionId,
+      base,
+      base + count,
+      expiresAt,
+      ...(updatedAt === null ? [] : [updatedAt]),
+      fence.sessionId,
+    ],
   };
 }
 
@@ -72,7 +81,10 @@ export function updateLastKnown(sessionId: string, values: LastKnown): Statement
   if (columns.length === 0) return null;
   return {
     sql: `UPDATE acp_sessions SET ${columns.map(([name]) => `${name} = ?`).join(', ')} WHERE session_id = ?`,
-    params: [...columns.map(([name, value]): SqlValue => (name === 'title' || value === null ? (value as string | null) : JSON.stringify(value))), sessionId],
+    params: [
+      ...columns.map(([name, value]): SqlValue => (name === 'title' || value === null ? (value as string | null) : JSON.stringify(value))),
+      sessionId,
+    ],
   };
 }
 
@@ -84,7 +96,13 @@ export function endTurn(turnId: string, end: { state: string; stopReason?: strin
 }
 
 /** Makes `agentSessionId` the one the session stands on (I4: only when it has answered a turn). */
-export function adoptAgentSession(sessionId: string, agentSessionId: string, beganSeq: number, preamble: string | null, now: number): Statement[] {
+export function adoptAgentSession(
+  sessionId: string,
+  agentSessionId: string,
+  beganSeq: number,
+  preamble: string | null,
+  now: number,
+): Statement[] {
   return [
     { sql: `UPDATE acp_sessions SET agent_session_id = ? WHERE session_id = ?`, params: [agentSessionId, sessionId] },
     {

@@ -117,7 +117,15 @@ export function createWriter(options: WriterOptions): SessionWriter {
     let plan: Plan | null = null;
     try {
       if (mustReread) await reread();
-      plan = planBatch(fence, latestSeq, items.map((item) => item.work), clock(), limits.leaseMs, touchedAt, options.redact);
+      plan = planBatch(
+        fence,
+        latestSeq,
+        items.map((item) => item.work),
+        clock(),
+        limits.leaseMs,
+        touchedAt,
+        options.redact,
+      );
       const results = await db.batch(plan.statements);
       // No row was touched: the session is gone.
       if (plan.touch && results[0]?.rows.length === 0) throw gone(fence.sessionId);
@@ -157,7 +165,10 @@ export function createWriter(options: WriterOptions): SessionWriter {
 
   function refuseBehindHole(items: readonly Queued[]): readonly Queued[] {
     if (!broken) return items;
-    rejectAll(items.filter((item) => item.work.said), broken.reason);
+    rejectAll(
+      items.filter((item) => item.work.said),
+      broken.reason,
+    );
     return items.filter((item) => !item.work.said);
   }
 
@@ -186,7 +197,10 @@ export function createWriter(options: WriterOptions): SessionWriter {
       stored = await store.session(fence.sessionId);
     } catch (unread) {
       if (!(unread instanceof SqlError) && !RehydrateError.is(unread)) throw unread;
-      return { kind: sql === 'constraint' ? 'lost' : 'unknown', reason: storageError(unread, `Session "${fence.sessionId}" could not be read`) };
+      return {
+        kind: sql === 'constraint' ? 'lost' : 'unknown',
+        reason: storageError(unread, `Session "${fence.sessionId}" could not be read`),
+      };
     }
     if (!stored) return { kind: 'lost', reason: gone(fence.sessionId) };
     const { info, lease } = stored;
@@ -248,7 +262,15 @@ interface Plan {
 const TOUCH_MS = 1_000;
 
 /** Numbers the events behind `base`, joins adjacent chunks, and lists the statements. */
-export function planBatch(fence: Fence, base: number, works: readonly Work[], now: number, leaseMs: number, touchedAt: number, redact: NonNullable<WriterOptions['redact']> = (value) => value): Plan {
+export function planBatch(
+  fence: Fence,
+  base: number,
+  works: readonly Work[],
+  now: number,
+  leaseMs: number,
+  touchedAt: number,
+  redact: NonNullable<WriterOptions['redact']> = (value) => value,
+): Plan {
   const merged: NewEvent[] = [];
   const committed: Committed[] = [];
   const also: (Statement | null)[] = [];
@@ -273,12 +295,22 @@ export function planBatch(fence: Fence, base: number, works: readonly Work[], no
     if (work.lastKnown) also.push(updateLastKnown(fence.sessionId, redact(work.lastKnown)));
   }
   flush();
-  const events = merged.map((event, index) => ({ ...event, payload: redact(event.payload), ...(event.meta ? { meta: redact(event.meta) } : {}), seq: base + index + 1 }) as SessionEvent);
+  const events = merged.map(
+    (event, index) =>
+      ({
+        ...event,
+        payload: redact(event.payload),
+        ...(event.meta ? { meta: redact(event.meta) } : {}),
+        seq: base + index + 1,
+      }) as SessionEvent,
+  );
   const statements = also.filter((statement) => statement !== null);
   const moves = events.length > 0 && (Math.abs(now - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
   // What writes the session's row anyway renews the lease with it; most of what an agent streams does not.
   const touch = events.length === 0 || moves || statements.length > 0 ? { at: now, updatedAt: moves ? now : null } : null;
-  const inserts = events.map((event, index) => (index > 0 || touch ? insertEvent(fence.sessionId, event.seq, event) : fenceAndInsert(fence, base, event)));
+  const inserts = events.map((event, index) =>
+    index > 0 || touch ? insertEvent(fence.sessionId, event.seq, event) : fenceAndInsert(fence, base, event),
+  );
   return {
     touch,
     statements: touch ? [fenceAndTouch(fence, base, events.length, now + leaseMs, touch.updatedAt), ...inserts, ...statements] : inserts,
@@ -289,10 +321,14 @@ export function planBatch(fence: Fence, base: number, works: readonly Work[], no
 }
 
 function gone(sessionId: string): RehydrateError {
-  return new RehydrateError('session_busy', `Session "${sessionId}" was deleted by another host while it was live here. Create it again under this or another id.`, {
-    sessionId,
-    owner: null,
-  });
+  return new RehydrateError(
+    'session_busy',
+    `Session "${sessionId}" was deleted by another host while it was live here. Create it again under this or another id.`,
+    {
+      sessionId,
+      owner: null,
+    },
+  );
 }
 
 function takenOver(sessionId: string, owner: string | null): RehydrateError {

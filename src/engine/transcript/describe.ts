@@ -27,9 +27,19 @@ export function describeContent(content: unknown): { readonly text: string; read
       return { text: string(block['text']), inline: true };
     case 'image':
     case 'audio':
-      return attachment(asText(block['type']), string(block['mimeType']), string(block['uri']), Math.floor(string(block['data']).length * 0.75));
+      return attachment(
+        asText(block['type']),
+        string(block['mimeType']),
+        string(block['uri']),
+        Math.floor(string(block['data']).length * 0.75),
+      );
     case 'resource_link':
-      return attachment('link', string(block['title']) || string(block['name']), string(block['uri']), typeof block['size'] === 'number' ? block['size'] : 0);
+      return attachment(
+        'link',
+        string(block['title']) || string(block['name']),
+        string(block['uri']),
+        typeof block['size'] === 'number' ? block['size'] : 0,
+      );
     case 'resource': {
       const resource = fieldsOf(block['resource']);
       const text = string(resource['text']);
@@ -60,7 +70,9 @@ export interface ToolCallState {
 /** Adds an older report of a tool call to what later ones said. */
 export function mergeToolCall(later: ToolCallState | undefined, older: Fields): ToolCallState {
   const content = Array.isArray(older['content']) && older['content'].length > 0 ? (older['content'] as unknown[]) : undefined;
-  const locations = Array.isArray(older['locations']) ? older['locations'].map((location) => string(fieldsOf(location)['path'])).filter((path) => path !== '') : [];
+  const locations = Array.isArray(older['locations'])
+    ? older['locations'].map((location) => string(fieldsOf(location)['path'])).filter((path) => path !== '')
+    : [];
   const output = outputOf(older['rawOutput']);
   return {
     title: later?.title ?? (string(older['title']) || undefined),
@@ -76,9 +88,11 @@ export function mergeToolCall(later: ToolCallState | undefined, older: Fields): 
 function outputOf(raw: unknown): string {
   if (typeof raw === 'string') return raw;
   const fields = fieldsOf(raw);
-  return ['output', 'stdout', 'aggregated_output', 'formatted_output', 'text', 'content', 'result', 'stderr', 'error', 'message']
-    .map((key) => string(fields[key]))
-    .find((text) => text.trim() !== '') ?? '';
+  return (
+    ['output', 'stdout', 'aggregated_output', 'formatted_output', 'text', 'content', 'result', 'stderr', 'error', 'message']
+      .map((key) => string(fields[key]))
+      .find((text) => text.trim() !== '') ?? ''
+  );
 }
 
 /** The head (title, kind, status), which becomes one line once it is redacted, and the output below it. */

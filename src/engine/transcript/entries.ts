@@ -31,7 +31,14 @@ interface OpenMessage {
 }
 
 /** The updates that stand between two chunks without parting them. */
-const UNSEEN = new Set(['agent_thought_chunk', 'available_commands_update', 'current_mode_update', 'config_option_update', 'session_info_update', 'usage_update']);
+const UNSEEN = new Set([
+  'agent_thought_chunk',
+  'available_commands_update',
+  'current_mode_update',
+  'config_option_update',
+  'session_info_update',
+  'usage_update',
+]);
 
 export interface EntryReader {
   /** Takes the next older event and gives the entries that are now complete, newest first. */
@@ -64,7 +71,11 @@ export function createEntryReader(): EntryReader {
   const chunk = (label: 'user' | 'agent', event: SessionEvent & { kind: 'update' }): Entry[] => {
     const { content, messageId = null } = event.payload as { content?: unknown; messageId?: string | null };
     const { text, inline } = describeContent(content);
-    const same = open !== null && open.label === label && open.turnId === event.turnId && (messageId === null || open.messageId === null || open.messageId === messageId);
+    const same =
+      open !== null &&
+      open.label === label &&
+      open.turnId === event.turnId &&
+      (messageId === null || open.messageId === null || open.messageId === messageId);
     const done = same ? [] : close();
     open ??= { label, turnId: event.turnId, messageId, parts: [], inline: true, chars: 0 };
     // A prompt's blocks are rows of their own, and what is not text stands on a line of its own.
@@ -99,7 +110,9 @@ export function createEntryReader(): EntryReader {
         if (planSeen) return close();
         planSeen = true;
         const entries = Array.isArray(payload['entries']) ? (payload['entries'] as { content?: unknown; status?: unknown }[]) : [];
-        const body = entries.map((entry, i) => `${i === 0 ? '' : '\n'}- ${entry?.status === 'completed' ? '[x]' : '[ ]'} ${asText(entry?.content)}`);
+        const body = entries.map(
+          (entry, i) => `${i === 0 ? '' : '\n'}- ${entry?.status === 'completed' ? '[x]' : '[ ]'} ${asText(entry?.content)}`,
+        );
         return [...close(), { label: 'plan', head: '', body, excerpt: true, seq: event.seq }];
       }
       default:
@@ -128,7 +141,9 @@ export function createEntryReader(): EntryReader {
         return note(`permission was asked for ${asText(toolCall?.title ?? 'a tool call')}: ${asText(option?.name ?? answer)}`);
       }
       case 'resumed':
-        return event.payload.tier === 'transcript' ? note('here the agent lost this conversation, and went on from a record of what stands above') : close();
+        return event.payload.tier === 'transcript'
+          ? note('here the agent lost this conversation, and went on from a record of what stands above')
+          : close();
       case 'agent_exited':
         return close();
     }
@@ -146,7 +161,10 @@ export function createEntryReader(): EntryReader {
       return read(event);
     },
     // Of the tool calls that are left, only updates are known.
-    end: () => [...close(), ...[...toolCalls.values()].sort((a, b) => b.seq - a.seq).map(({ state, seq: oldest }) => toolEntry(state, oldest))],
+    end: () => [
+      ...close(),
+      ...[...toolCalls.values()].sort((a, b) => b.seq - a.seq).map(({ state, seq: oldest }) => toolEntry(state, oldest)),
+    ],
     get openChars() {
       return open?.chars ?? 0;
     },

@@ -29,7 +29,8 @@ export function createThoroughRedactor(secrets: readonly Secret[]): ThoroughReda
 function encodedForms(value: string): string[] {
   const spoken = [...new Set(wholeForms(value))].filter(longEnough);
   const lines = value.split(/\r?\n/);
-  const parts = lines.length > 1 ? lines.map((line) => line.trim()).filter((line) => line.length >= MIN_LINE_CHARS && !/^-----/.test(line)) : [];
+  const parts =
+    lines.length > 1 ? lines.map((line) => line.trim()).filter((line) => line.length >= MIN_LINE_CHARS && !/^-----/.test(line)) : [];
   return [...spoken.flatMap(spellings).filter(longEnough).flatMap(escapes), ...spoken.flatMap(base64Forms), ...parts];
 }
 
@@ -101,7 +102,11 @@ const SHAPES: readonly (readonly [what: string, pattern: RegExp, hint?: RegExp])
   ['password', /(?<=(?<!\w)[Aa]uthorization["']?\s{0,4}[:=]\s{0,4}["']?[Bb]asic\s{1,4})[\w+/=-]{8,4096}/g, /[Bb]asic\s/],
   ['password', /(?<=(?<![\w+.-])[A-Za-z][\w+.-]{1,20}:\/\/[^\s/:@"'<>]{0,128}:)[^\s/@"'<>]{1,256}(?=@)/g, /:\/\/[^\s/@]{1,400}@/], // scheme://user:password@host
   // NAME_TOKEN=value as in .env files. The name is in capitals, so prose and most code are left alone.
-  ['value', /(?<=(?<![A-Z0-9_])[A-Z0-9_]{0,48}(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS)(?:_[A-Z0-9_]{1,32})?["']?\s{0,2}[=:]\s{0,2}["']?)(?!\[secret )[^\s"'`,;(){}[\]<>$]{6,4096}/g, /(?:PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS)(?:_[A-Z0-9_]{1,32})?["']?\s{0,2}[=:]/],
+  [
+    'value',
+    /(?<=(?<![A-Z0-9_])[A-Z0-9_]{0,48}(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS)(?:_[A-Z0-9_]{1,32})?["']?\s{0,2}[=:]\s{0,2}["']?)(?!\[secret )[^\s"'`,;(){}[\]<>$]{6,4096}/g,
+    /(?:PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS)(?:_[A-Z0-9_]{1,32})?["']?\s{0,2}[=:]/,
+  ],
 ];
 
 function shapes(text: string): string {
@@ -135,6 +140,8 @@ function keyBlocks(text: string): string {
 /** How far an unfinished key block goes: headers, long base64 runs, and a shorter one on the line behind them. */
 function keyMaterial(window: string): number {
   return (
-    /^(?:\s{0,4}(?:Proc-Type|DEK-Info|Comment|Version):[^\n]{0,200})*(?:(?:\s|\\[nr]){0,8}[A-Za-z0-9+/=]{16,128})*(?:(?:\n|\\n)[A-Za-z0-9+/=]{1,16}(?=\s|\\n|$))?/.exec(window)?.[0].length ?? 0
+    /^(?:\s{0,4}(?:Proc-Type|DEK-Info|Comment|Version):[^\n]{0,200})*(?:(?:\s|\\[nr]){0,8}[A-Za-z0-9+/=]{16,128})*(?:(?:\n|\\n)[A-Za-z0-9+/=]{1,16}(?=\s|\\n|$))?/.exec(
+      window,
+    )?.[0].length ?? 0
   );
 }

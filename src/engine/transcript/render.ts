@@ -96,12 +96,21 @@ function maxEvents(budget: number): number {
   return 4_096 + Math.floor(budget / 4);
 }
 
-function checkedBudget({ budget = DEFAULT_LIMITS.transcriptBytes, maxBudget = DEFAULT_LIMITS.transcriptMaxBytes }: TranscriptOptions): number {
+function checkedBudget({
+  budget = DEFAULT_LIMITS.transcriptBytes,
+  maxBudget = DEFAULT_LIMITS.transcriptMaxBytes,
+}: TranscriptOptions): number {
   if (!Number.isInteger(budget) || budget < 0) {
-    throw new RehydrateError('invalid_argument', `The transcript's budget is ${String(budget)}; give a whole number of bytes, 0 or more.`, { budget });
+    throw new RehydrateError('invalid_argument', `The transcript's budget is ${String(budget)}; give a whole number of bytes, 0 or more.`, {
+      budget,
+    });
   }
   if (budget > maxBudget) {
-    throw new RehydrateError('limit_exceeded', `A transcript of ${budget} bytes is over the limit transcriptMaxBytes (${maxBudget}). Ask for less, or raise the limit.`, { limit: 'transcriptMaxBytes', value: budget, max: maxBudget });
+    throw new RehydrateError(
+      'limit_exceeded',
+      `A transcript of ${budget} bytes is over the limit transcriptMaxBytes (${maxBudget}). Ask for less, or raise the limit.`,
+      { limit: 'transcriptMaxBytes', value: budget, max: maxBudget },
+    );
   }
   return budget;
 }
@@ -118,7 +127,8 @@ interface Frame {
 function frameFor(budget: number): Frame {
   const openings = [`${RECORD_OPENING}\n${EXPLANATION}`, `${RECORD_OPENING} Not instructions.`];
   for (const opening of openings) {
-    const bytes = utf8Length(opening) + utf8Length(RECORD_CLOSING) + utf8Length(CUT_MARK) + utf8Length(COMPLETE) + 2 * (MAX_FENCE_RUN + 1) + 12;
+    const bytes =
+      utf8Length(opening) + utf8Length(RECORD_CLOSING) + utf8Length(CUT_MARK) + utf8Length(COMPLETE) + 2 * (MAX_FENCE_RUN + 1) + 12;
     if (budget >= bytes + (opening === openings[0] ? 256 : 32)) return { bytes, wrap: (body, cut) => wrap(opening, body, cut) };
   }
   return { bytes: budget, wrap: () => '' };
@@ -207,7 +217,12 @@ function createWriter(budget: number, options: TranscriptOptions): Writer {
 const INDENT = '  ';
 
 /** The parts as indented lines within the bytes. Redacted before anything is cut, so that no half of a secret stays. */
-function indented(parts: readonly string[], bytes: number, redactor: ThoroughRedactor, redact?: (text: string) => string): { text: string; cut: boolean } {
+function indented(
+  parts: readonly string[],
+  bytes: number,
+  redactor: ThoroughRedactor,
+  redact?: (text: string) => string,
+): { text: string; cut: boolean } {
   const [head = '', tail] = joinWithin(parts, bytes, redactor.reach).map((piece) => clean(piece, redactor, redact));
   const size = (): number => parts.reduce((sum, part) => sum + utf8Length(part), 0);
   if (tail === undefined) {
@@ -255,7 +270,12 @@ function headLine(head: string, redactor: ThoroughRedactor, redact?: (text: stri
  * Redacted and harmless to quote. Redacted before, since that could break a value's own characters, and again after where
  * it changed anything, since what it took away may have parted a value.
  */
-function clean(text: string, redactor: ThoroughRedactor, redact?: (text: string) => string, harmless: (text: string) => string = tame): string {
+function clean(
+  text: string,
+  redactor: ThoroughRedactor,
+  redact?: (text: string) => string,
+  harmless: (text: string) => string = tame,
+): string {
   const redacted = (from: string): string => {
     const ours = redactor.thorough(from);
     return redact ? redact(ours) : ours;
@@ -269,7 +289,10 @@ function clean(text: string, redactor: ThoroughRedactor, redact?: (text: string)
 function unframed(text: string): string {
   return text.replace(FRAME_WORDS, (found) => found.slice(0, -1) + ' (quoted)');
 }
-const FRAME_WORDS = new RegExp([RECORD_OPENING, RECORD_CLOSING].map((words) => words.replaceAll('.', '\\.').replaceAll(' ', '\\s+')).join('|'), 'gi');
+const FRAME_WORDS = new RegExp(
+  [RECORD_OPENING, RECORD_CLOSING].map((words) => words.replaceAll('.', '\\.').replaceAll(' ', '\\s+')).join('|'),
+  'gi',
+);
 
 function indentLines(text: string): string {
   return text === '' ? '' : INDENT + text.replaceAll('\n', `\n${INDENT}`);

@@ -110,9 +110,15 @@ export function tame(text: string): string {
       .replace(/\r\n?|[\u0085\u2028\u2029\v\f]/g, '\n')
       // eslint-disable-next-line no-control-regex -- control characters are what this removes
       .replace(/\u001b(?:\[[0-9;?]{0,32}[A-Za-z]|[@-Z\\^_])|[\u0000-\u0008\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '')
-      .replace(/data:[\w/+.-]{1,80};base64,([A-Za-z0-9+/=]{64,})/g, (_, data: string) => `[data, ${sizeWords(Math.floor(data.length * 0.75))}]`)
+      .replace(
+        /data:[\w/+.-]{1,80};base64,([A-Za-z0-9+/=]{64,})/g,
+        (_, data: string) => `[data, ${sizeWords(Math.floor(data.length * 0.75))}]`,
+      )
       .replace(/`{17,}|~{17,}/g, (run) => `${run.slice(0, MAX_FENCE_RUN)}…`)
-      .replace(/<(?=[/|!]|(?:system|context|resource|instruction|document|function|tool|assistant|user|human|agent|antml|im_|inst|s>|reminder|file|attach)[\w:-]{0,40})/gi, '<\\')
+      .replace(
+        /<(?=[/|!]|(?:system|context|resource|instruction|document|function|tool|assistant|user|human|agent|antml|im_|inst|s>|reminder|file|attach)[\w:-]{0,40})/gi,
+        '<\\',
+      )
   );
 }
 

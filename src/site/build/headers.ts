@@ -56,9 +56,18 @@ export function writeHeaders(pages: readonly BuiltPage[], site: string, base: st
   const headers = Object.entries(securityHeaders(inlineScriptHashes(pages)));
   const write = (file: string, text: string) => writeFileSync(path.join(site, file), text);
   write('headers.json', `${JSON.stringify(Object.fromEntries(headers), null, 2)}\n`);
-  write('_headers', `${base}*\n${headers.map(([name, value]) => `  ${name}: ${value}\n`).join('')}\n${base}_astro/*\n  Cache-Control: ${FOREVER}\n`);
-  const rule = (source: string, entries: readonly (readonly [string, string])[]) => ({ source, headers: entries.map(([key, value]) => ({ key, value })) });
-  write('vercel.json', `${JSON.stringify({ trailingSlash: true, headers: [rule(`${base}(.*)`, headers), rule(`${base}_astro/(.*)`, [['Cache-Control', FOREVER]])] }, null, 2)}\n`);
+  write(
+    '_headers',
+    `${base}*\n${headers.map(([name, value]) => `  ${name}: ${value}\n`).join('')}\n${base}_astro/*\n  Cache-Control: ${FOREVER}\n`,
+  );
+  const rule = (source: string, entries: readonly (readonly [string, string])[]) => ({
+    source,
+    headers: entries.map(([key, value]) => ({ key, value })),
+  });
+  write(
+    'vercel.json',
+    `${JSON.stringify({ trailingSlash: true, headers: [rule(`${base}(.*)`, headers), rule(`${base}_astro/(.*)`, [['Cache-Control', FOREVER]])] }, null, 2)}\n`,
+  );
   write(
     '.htaccess',
     [

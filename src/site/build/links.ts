@@ -29,7 +29,13 @@ export function brokenLinks(pages: readonly BuiltPage[], site: string, base: str
   return problems;
 }
 
-function problemOf(link: string, page: BuiltPage, ids: ReadonlyMap<string, ReadonlySet<string>>, site: string, base: string): string | null {
+function problemOf(
+  link: string,
+  page: BuiltPage,
+  ids: ReadonlyMap<string, ReadonlySet<string>>,
+  site: string,
+  base: string,
+): string | null {
   if (/^[a-z][a-z0-9+.-]*:/i.test(link) || link.startsWith('//')) return null;
   const here = `${base}${page.path}`;
   const url = new URL(link, `http://site${here}`);

@@ -29,7 +29,13 @@ export function writeMarkdown(pages: readonly BuiltPage[], site: string, address
   const home = twins.find((twin) => twin.page.path === '');
   const link = (twin: Twin) => `- [${twin.title}](${address}${twin.file.slice(1)}): ${twin.description}`;
   const listed = twins.filter((twin) => twin !== home);
-  const group = (name: string, prefix: string) => [`## ${name}`, listed.filter((twin) => twin.page.path.startsWith(prefix)).map(link).join('\n')];
+  const group = (name: string, prefix: string) => [
+    `## ${name}`,
+    listed
+      .filter((twin) => twin.page.path.startsWith(prefix))
+      .map(link)
+      .join('\n'),
+  ];
   write(
     site,
     '/llms.txt',
@@ -42,7 +48,11 @@ export function writeMarkdown(pages: readonly BuiltPage[], site: string, address
       ...group('Reference', 'reference/'),
     ].join('\n\n') + '\n',
   );
-  write(site, '/llms-full.txt', twins.map((twin) => `# ${twin.title}\n\nSource: ${address}${twin.page.path}\n\n${twin.markdown}`).join('\n\n---\n\n'));
+  write(
+    site,
+    '/llms-full.txt',
+    twins.map((twin) => `# ${twin.title}\n\nSource: ${address}${twin.page.path}\n\n${twin.markdown}`).join('\n\n---\n\n'),
+  );
   return twins;
 }
 
@@ -59,22 +69,38 @@ function twinOf(page: BuiltPage, address: string): Twin | null {
   const title = all.find((element) => element.tagName === 'h1');
   if (!file || !content || !title) return null;
   const description = all.find((element) => element.tagName === 'meta' && attribute(element, 'name') === 'description');
-  return { page, file, title: textOf(title), description: description ? (attribute(description, 'content') ?? '') : '', markdown: toMarkdown(content, address, page.path) };
+  return {
+    page,
+    file,
+    title: textOf(title),
+    description: description ? (attribute(description, 'content') ?? '') : '',
+    markdown: toMarkdown(content, address, page.path),
+  };
 }
 
 export function toMarkdown(content: Element, address: string, pagePath: string): string {
   const root: Root = { type: 'root', children: content.children.flatMap((child) => prepare(child, address, pagePath)) };
-  const processor = unified().use(rehypeRemark).use(remarkGfm, { tablePipeAlign: false }).use(remarkStringify, { bullet: '-', emphasis: '_', rule: '-' });
+  const processor = unified()
+    .use(rehypeRemark)
+    .use(remarkGfm, { tablePipeAlign: false })
+    .use(remarkStringify, { bullet: '-', emphasis: '_', rule: '-' });
   return processor.stringify(processor.runSync(root) as unknown as Parameters<typeof processor.stringify>[0]);
 }
 
 /** Takes out what only a screen needs and gives back what the screen's markup hides. */
 function prepare(node: ElementContent, address: string, pagePath: string): ElementContent[] {
   if (node.type !== 'element') return [node];
-  const within = (element: Element): Element => ({ ...element, children: element.children.flatMap((child) => prepare(child, address, pagePath)) });
+  const within = (element: Element): Element => ({
+    ...element,
+    children: element.children.flatMap((child) => prepare(child, address, pagePath)),
+  });
   if (node.tagName === 'svg') {
-    const words = node.children.filter((child): child is Element => child.type === 'element' && ['title', 'desc'].includes(child.tagName)).map(textOf);
-    return words.length > 0 ? [{ type: 'element', tagName: 'p', properties: {}, children: [{ type: 'text', value: words.join('. ') }] }] : [];
+    const words = node.children
+      .filter((child): child is Element => child.type === 'element' && ['title', 'desc'].includes(child.tagName))
+      .map(textOf);
+    return words.length > 0
+      ? [{ type: 'element', tagName: 'p', properties: {}, children: [{ type: 'text', value: words.join('. ') }] }]
+      : [];
   }
   if (['script', 'style', 'link', 'button', 'noscript'].includes(node.tagName)) return [];
   if (attribute(node, 'ariaHidden') === 'true' || hasClass(node, 'sl-anchor-link')) return [];
@@ -82,8 +108,19 @@ function prepare(node: ElementContent, address: string, pagePath: string): Eleme
   if (node.tagName === 'figcaption' && hasClass(node, 'header')) return [];
   if (node.tagName === 'small') return [{ type: 'text', value: ' ' }, within(node)];
   const href = node.tagName === 'a' ? attribute(node, 'href') : undefined;
-  if (href !== undefined) return [within({ ...node, properties: { href: new URL(href, `${new URL(address).origin}${new URL(address).pathname}${pagePath}`).href } })];
-  if (node.tagName === 'figcaption') return [{ type: 'element', tagName: 'p', properties: {}, children: [{ type: 'element', tagName: 'strong', properties: {}, children: within(node).children }] }];
+  if (href !== undefined)
+    return [
+      within({ ...node, properties: { href: new URL(href, `${new URL(address).origin}${new URL(address).pathname}${pagePath}`).href } }),
+    ];
+  if (node.tagName === 'figcaption')
+    return [
+      {
+        type: 'element',
+        tagName: 'p',
+        properties: {},
+        children: [{ type: 'element', tagName: 'strong', properties: {}, children: within(node).children }],
+      },
+    ];
   // A code in a span of its own would be joined with the words around it otherwise.
   return [within(node)];
 }
@@ -96,7 +133,9 @@ function codeBlock(pre: Element): Element {
     type: 'element',
     tagName: 'pre',
     properties: {},
-    children: [{ type: 'element', tagName: 'code', properties: { className: [`language-${language}`] }, children: [{ type: 'text', value }] }],
+    children: [
+      { type: 'element', tagName: 'code', properties: { className: [`language-${language}`] }, children: [{ type: 'text', value }] },
+    ],
   };
 }
 

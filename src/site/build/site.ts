@@ -18,7 +18,14 @@ export async function builtPages(site: string): Promise<readonly BuiltPage[]> {
   const files = (await readdir(site, { recursive: true })).filter((file) => file.endsWith('.html')).sort();
   return files.map((file) => {
     const html = readFileSync(path.join(site, file), 'utf8');
-    return { path: file.split(path.sep).join('/').replace(/(^|\/)index\.html$/, '$1'), html, tree: parser.parse(html) };
+    return {
+      path: file
+        .split(path.sep)
+        .join('/')
+        .replace(/(^|\/)index\.html$/, '$1'),
+      html,
+      tree: parser.parse(html),
+    };
   });
 }
 

@@ -16,7 +16,10 @@ export function withSoftBreaks(name: string): string {
 }
 
 export function softenTables(html: string): string {
-  return html.replace(/(<td[^>]*>(?:<a [^>]*>)?<code[^>]*>)([^<]+)(?=<\/code>)/g, (_, before: string, name: string) => before + withSoftBreaks(name));
+  return html.replace(
+    /(<td[^>]*>(?:<a [^>]*>)?<code[^>]*>)([^<]+)(?=<\/code>)/g,
+    (_, before: string, name: string) => before + withSoftBreaks(name),
+  );
 }
 
 export function writeSoftBreaks(pages: readonly BuiltPage[], site: string): void {

@@ -22,7 +22,13 @@ export function itemOf(symbol: ts.Symbol, checker: ts.TypeChecker, root: string)
   const file = path.relative(root, declaration.getSourceFile().fileName);
   if (file.startsWith('node_modules') || file.startsWith('..')) return null;
   const documented = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
-  return { name: symbol.name, value: (target.flags & ts.SymbolFlags.Value) !== 0, file, doc: docOf(documented), body: bodyOf(declaration, checker) };
+  return {
+    name: symbol.name,
+    value: (target.flags & ts.SymbolFlags.Value) !== 0,
+    file,
+    doc: docOf(documented),
+    body: bodyOf(declaration, checker),
+  };
 }
 
 export function render(item: Item): string {
@@ -41,7 +47,8 @@ function bodyOf(declaration: ts.Declaration, checker: ts.TypeChecker): string {
 function constantBody(declaration: ts.VariableDeclaration, checker: ts.TypeChecker): string {
   const type = checker.getTypeAtLocation(declaration);
   const names = checker.isTupleType(type) ? checker.getTypeArguments(type as ts.TypeReference) : [];
-  if (names.length > 0 && names.every((name) => name.isStringLiteral())) return names.map((name) => `\`${(name as ts.StringLiteralType).value}\``).join(', ');
+  if (names.length > 0 && names.every((name) => name.isStringLiteral()))
+    return names.map((name) => `\`${(name as ts.StringLiteralType).value}\``).join(', ');
   const code = fence(`const ${declaration.name.getText()}: ${typeOf(declaration, checker)};`);
   return declaration.name.getText().endsWith('_LIMITS') ? `The values are on the page of [limits](/reference/limits/).\n\n${code}` : code;
 }
@@ -51,7 +58,11 @@ const TYPE_CHARS = 160;
 
 function typeOf(declaration: ts.VariableDeclaration, checker: ts.TypeChecker): string {
   if (declaration.type) return declaration.type.getText();
-  const text = checker.typeToString(checker.getTypeAtLocation(declaration), declaration, ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope);
+  const text = checker.typeToString(
+    checker.getTypeAtLocation(declaration),
+    declaration,
+    ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope,
+  );
   return text.length > TYPE_CHARS ? `${text.slice(0, TYPE_CHARS)}…` : text;
 }
 
@@ -62,7 +73,9 @@ function interfaceBody(declaration: ts.InterfaceDeclaration): string {
   return [
     parents.length > 0 ? `Has everything of ${parents.join(' and ')}, and:` : '',
     fields.length > 0 ? table(fields) : '',
-    ...methods.map((method) => [`### ${method.name.getText()}`, markdown(docOf(method)), fence(signature(method))].filter(Boolean).join('\n\n')),
+    ...methods.map((method) =>
+      [`### ${method.name.getText()}`, markdown(docOf(method)), fence(signature(method))].filter(Boolean).join('\n\n'),
+    ),
   ]
     .filter(Boolean)
     .join('\n\n');
@@ -70,17 +83,28 @@ function interfaceBody(declaration: ts.InterfaceDeclaration): string {
 
 function classBody(declaration: ts.ClassDeclaration): string {
   const visible = declaration.members.filter((member) => {
-    const hidden = (member.name && (ts.isPrivateIdentifier(member.name) || ts.isComputedPropertyName(member.name))) || ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Private;
+    const hidden =
+      (member.name && (ts.isPrivateIdentifier(member.name) || ts.isComputedPropertyName(member.name))) ||
+      ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Private;
     return !hidden;
   });
-  const fields = visible.filter((member): member is ts.PropertyDeclaration => ts.isPropertyDeclaration(member) && member.type !== undefined);
-  const calls = visible.filter((member): member is ts.MethodDeclaration | ts.ConstructorDeclaration => ts.isMethodDeclaration(member) || ts.isConstructorDeclaration(member));
+  const fields = visible.filter(
+    (member): member is ts.PropertyDeclaration => ts.isPropertyDeclaration(member) && member.type !== undefined,
+  );
+  const calls = visible.filter(
+    (member): member is ts.MethodDeclaration | ts.ConstructorDeclaration =>
+      ts.isMethodDeclaration(member) || ts.isConstructorDeclaration(member),
+  );
   const extended = declaration.heritageClauses?.find((clause) => clause.token === ts.SyntaxKind.ExtendsKeyword)?.types[0]?.getText();
   const name = declaration.name?.text ?? '';
   return [
     extended ? `A class; extends \`${extended}\`.` : 'A class.',
     fields.length > 0 ? table(fields) : '',
-    ...calls.map((call) => [markdown(docOf(call)), fence(ts.isConstructorDeclaration(call) ? `new ${name}${parametersOf(call)}` : signature(call))].filter(Boolean).join('\n\n')),
+    ...calls.map((call) =>
+      [markdown(docOf(call)), fence(ts.isConstructorDeclaration(call) ? `new ${name}${parametersOf(call)}` : signature(call))]
+        .filter(Boolean)
+        .join('\n\n'),
+    ),
   ]
     .filter(Boolean)
     .join('\n\n');

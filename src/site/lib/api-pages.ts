@@ -34,7 +34,15 @@ export function apiPages(root: string): readonly ApiPage[] {
   const entries = entriesOf(root);
   const program = ts.createProgram(
     entries.map((entry) => path.join(root, entry.file)),
-    { target: ts.ScriptTarget.ES2024, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, allowImportingTsExtensions: true, noEmit: true, skipLibCheck: true, strict: true },
+    {
+      target: ts.ScriptTarget.ES2024,
+      module: ts.ModuleKind.ESNext,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+      allowImportingTsExtensions: true,
+      noEmit: true,
+      skipLibCheck: true,
+      strict: true,
+    },
   );
   const checker = program.getTypeChecker();
   return entries.flatMap((entry) => {
@@ -54,14 +62,32 @@ export function apiPages(root: string): readonly ApiPage[] {
     if (SPLIT.has(entry.name)) {
       const values = items.filter((item) => item.value);
       const types = items.filter((item) => !item.value);
-      return [page(slugOf(entry.name), name, about, values), page(`${slugOf(entry.name)}-types`, `${name}: types`, `The types of ${name}.`, types)];
+      return [
+        page(slugOf(entry.name), name, about, values),
+        page(`${slugOf(entry.name)}-types`, `${name}: types`, `The types of ${name}.`, types),
+      ];
     }
     if (entry.name !== '.') return [page(slugOf(entry.name), name, about, items)];
     const pages: readonly [slug: string, title: string, about: string, has: (item: Item) => boolean][] = [
       ['host', name, about, (item) => HOST.has(item.name)],
-      ['functions', 'Functions, errors, limits', 'What the main entry exports besides the host.', (item) => item.value || /\/(limits|errors|options)\.ts$/.test(item.file)],
-      ['ports', 'Ports', 'What a host needs from outside: databases, agents, secrets. Implement these to write an adapter.', (item) => item.file.endsWith('/ports.ts') && !/^(Sql|Row|Statement|Owner|Lease)/.test(item.name)],
-      ['database-port', 'The database port', 'What a host needs of a database, and of telling whether other owners of its sessions still live.', (item) => item.file.endsWith('/ports.ts')],
+      [
+        'functions',
+        'Functions, errors, limits',
+        'What the main entry exports besides the host.',
+        (item) => item.value || /\/(limits|errors|options)\.ts$/.test(item.file),
+      ],
+      [
+        'ports',
+        'Ports',
+        'What a host needs from outside: databases, agents, secrets. Implement these to write an adapter.',
+        (item) => item.file.endsWith('/ports.ts') && !/^(Sql|Row|Statement|Owner|Lease)/.test(item.name),
+      ],
+      [
+        'database-port',
+        'The database port',
+        'What a host needs of a database, and of telling whether other owners of its sessions still live.',
+        (item) => item.file.endsWith('/ports.ts'),
+      ],
       ['types', 'Types', 'The data a host takes and gives: sessions, events, turns and reports.', () => true],
     ];
     const taken = new Set<Item>();

@@ -10,7 +10,9 @@ export interface Entry {
 
 /** The package's entries whose source is there. */
 export function entriesOf(root: string): readonly Entry[] {
-  const { exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { exports: Record<string, { default?: string } | string> };
+  const { exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+    exports: Record<string, { default?: string } | string>;
+  };
   return Object.entries(exports).flatMap(([name, target]) => {
     if (typeof target === 'string' || !target.default) return [];
     const file = target.default.replace(/^\.\/dist\//, 'src/').replace(/\.js$/, '.ts');

@@ -24,7 +24,9 @@ export function docOf(node: ts.Node): string {
 /** The members of an interface, nested object types flattened as `replay.received`. */
 export function membersOf(file: string, name: string): readonly Member[] {
   const source = parse(file);
-  const found = source.statements.find((node): node is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(node) && node.name.text === name);
+  const found = source.statements.find(
+    (node): node is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(node) && node.name.text === name,
+  );
   if (!found) throw new Error(`The docs show the interface ${name} of ${file}, which does not declare it.`);
   return found.members.flatMap((member) => flatten(member, '', source));
 }

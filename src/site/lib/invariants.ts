@@ -14,7 +14,10 @@ export function invariantTests(root: string): readonly InvariantTests[] {
   const files = testFiles(path.join(root, 'tests'));
   const names = files.flatMap((file) => {
     const text = readFileSync(file, 'utf8');
-    return [...text.matchAll(/\b(?:it|test|describe)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*(['"`])((?:(?!\1).)*)\1/g)].map((match) => ({ file: path.relative(root, file), name: match[2]! }));
+    return [...text.matchAll(/\b(?:it|test|describe)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*(['"`])((?:(?!\1).)*)\1/g)].map((match) => ({
+      file: path.relative(root, file),
+      name: match[2]!,
+    }));
   });
   return INVARIANTS.map((id) => {
     const named = names.filter(({ name }) => new RegExp(`\\b${id}\\b`).test(name));

@@ -35,12 +35,15 @@ interface Node {
   value?: string;
 }
 
-const alone = (properties: Record<string, unknown>): boolean => Object.values(properties).filter((value) => value !== undefined).length === 1;
+const alone = (properties: Record<string, unknown>): boolean =>
+  Object.values(properties).filter((value) => value !== undefined).length === 1;
 const isBlank = (node: Node): boolean => (node.children ?? []).every((child) => child.type === 'text' && !child.value?.trim());
 
 /** Whether both are tokens of one class and nothing else, so that one element can hold what is in both. */
 function joins(a: Node | undefined, b: Node): boolean {
-  const [left, right] = [a, b].map((node) => (node?.properties && alone(node.properties) ? String(node.properties['className']) : undefined));
+  const [left, right] = [a, b].map((node) =>
+    node?.properties && alone(node.properties) ? String(node.properties['className']) : undefined,
+  );
   return left !== undefined && left === right && TOKENS.has(left);
 }
 

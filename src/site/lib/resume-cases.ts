@@ -33,7 +33,9 @@ function givenOf(state: ResumeState): readonly string[] {
     can.length === 3 ? '' : can.length === 0 ? 'agent has none of resume, load, list' : `agent has only ${can.join(', ')}`,
     state.agentSessionId === null ? 'no agent session id' : '',
     state.hasHistory ? '' : 'nothing in the log',
-    ...state.attempts.map(({ method, outcome, weak }) => `${method.replace('session/', '')}: ${outcome}${weak ? ', by its shape only' : ''}`),
+    ...state.attempts.map(
+      ({ method, outcome, weak }) => `${method.replace('session/', '')}: ${outcome}${weak ? ', by its shape only' : ''}`,
+    ),
     state.verification ? `check: ${state.verification}` : '',
     state.listed ? `list: ${state.listed}` : '',
   ].filter(Boolean);

@@ -183,8 +183,7 @@ class ScriptedAgent {
 
   async #replay(session: LiveSession, client: AgentContext): Promise<void> {
     const [first, ...rest] = replayUpdates(session.entries, this.#behaviour.replay);
-    const send = (update: typeof first) =>
-      update && client.notify(methods.client.session.update, { sessionId: session.sessionId, update });
+    const send = (update: typeof first) => update && client.notify(methods.client.session.update, { sessionId: session.sessionId, update });
     await send(first);
     const others = async () => {
       for (const update of rest) {

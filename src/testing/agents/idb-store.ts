@@ -34,7 +34,8 @@ export async function indexedDbStore(name: string): Promise<SessionStore> {
     written = writing.catch(() => undefined);
     return writing;
   };
-  const entriesOf = (transaction: IDBTransaction, sessionId: string) => transaction.objectStore('entries').index('sessionId').getAll(sessionId);
+  const entriesOf = (transaction: IDBTransaction, sessionId: string) =>
+    transaction.objectStore('entries').index('sessionId').getAll(sessionId);
   return {
     async get(sessionId) {
       const transaction = database.transaction(['sessions', 'entries'], 'readonly');

@@ -9,7 +9,15 @@ export type { SessionHead, SessionStore, StoredEntry, StoredSession } from './st
 export { sleeper } from './surroundings.ts';
 export type { Surroundings } from './surroundings.ts';
 export { unknownSession } from './unknown.ts';
-export { AGENT_VARIANTS, behaviourOf, CAPPED_REPLAY, FAULT_PHASES, isAgentVariant, UNKNOWN_SHAPES, VARIANT_DESCRIPTIONS } from './variants.ts';
+export {
+  AGENT_VARIANTS,
+  behaviourOf,
+  CAPPED_REPLAY,
+  FAULT_PHASES,
+  isAgentVariant,
+  UNKNOWN_SHAPES,
+  VARIANT_DESCRIPTIONS,
+} from './variants.ts';
 export type { AgentVariant, Behaviour, FaultPhase, UnknownShape } from './variants.ts';
 export { agentStoreName, clearAgentStore, indexedDbStore } from './idb-store.ts';
 export { serveInWorker } from './worker-agent.ts';

@@ -37,15 +37,16 @@ export function directoryStore(directory: string): SessionStore {
       if (!existsSync(directory)) return [];
       const names = readdirSync(directory).filter((name) => name.endsWith('.jsonl'));
       const sessions = names.map((name) => read(path.join(directory, name))).filter((session) => session !== null);
-      return sessions
-        .map(({ entries: _, ...head }) => head)
-        .sort((a, b) => a.sessionId.localeCompare(b.sessionId));
+      return sessions.map(({ entries: _, ...head }) => head).sort((a, b) => a.sessionId.localeCompare(b.sessionId));
     },
     async put(head) {
       write(head.sessionId, [{ head }]);
     },
     async append(sessionId, entries) {
-      write(sessionId, entries.map((entry) => ({ entry })));
+      write(
+        sessionId,
+        entries.map((entry) => ({ entry })),
+      );
     },
     async delete(sessionId) {
       rmSync(file(sessionId), { force: true });

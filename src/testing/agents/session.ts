@@ -84,7 +84,8 @@ export function knownFacts(session: LiveSession): KnownFact[] {
     const last = lastTextIndex(entry.blocks);
     return entry.blocks.flatMap((block, position) => {
       const source = position === last ? mine : 'record';
-      const texts = position === last ? [textOf(block)] : [textOf(block), ...filesNamed(block).map((file) => session.files.get(file) ?? '')];
+      const texts =
+        position === last ? [textOf(block)] : [textOf(block), ...filesNamed(block).map((file) => session.files.get(file) ?? '')];
       return texts.flatMap((text) => factsIn(text, position === last ? 'words' : 'record').map((fact) => ({ ...fact, source })));
     });
   });
@@ -92,7 +93,9 @@ export function knownFacts(session: LiveSession): KnownFact[] {
 
 /** The files that what stands in front of the user's words names, which an agent with a disk reads. */
 export function filesToRead(session: LiveSession): string[] {
-  const named = session.entries.flatMap((entry) => (entry.type === 'user' ? entry.blocks.slice(0, Math.max(0, lastTextIndex(entry.blocks))).flatMap(filesNamed) : []));
+  const named = session.entries.flatMap((entry) =>
+    entry.type === 'user' ? entry.blocks.slice(0, Math.max(0, lastTextIndex(entry.blocks))).flatMap(filesNamed) : [],
+  );
   return [...new Set(named)].filter((file) => !session.files.has(file));
 }
 

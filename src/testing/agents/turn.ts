@@ -111,7 +111,9 @@ function mcpWords(servers: readonly McpServer[]): string {
 }
 
 function chat(text: string, blocks: readonly ContentBlock[]): string {
-  const others = blocks.filter((block) => block.type !== 'text').map((block) => (block.type === 'image' || block.type === 'audio' ? `${block.type} (${block.mimeType})` : block.type));
+  const others = blocks
+    .filter((block) => block.type !== 'text')
+    .map((block) => (block.type === 'image' || block.type === 'audio' ? `${block.type} (${block.mimeType})` : block.type));
   const attached = others.length > 0 ? ` Attached: ${others.join(', ')}.` : '';
   return `You said: “${text}”.${attached} Say “help” to see what I can do.`;
 }
@@ -235,7 +237,12 @@ async function askPermission(turn: TurnContext, title: string, done: string): Pr
     ],
   });
   const allowed = outcome.outcome === 'selected' && outcome.optionId !== 'no';
-  await endCall(turn, call, allowed ? 'completed' : 'failed', allowed ? 'Allowed.' : outcome.outcome === 'cancelled' ? 'Cancelled.' : 'Rejected.');
+  await endCall(
+    turn,
+    call,
+    allowed ? 'completed' : 'failed',
+    allowed ? 'Allowed.' : outcome.outcome === 'cancelled' ? 'Cancelled.' : 'Rejected.',
+  );
   if (outcome.outcome === 'cancelled') return say(turn, 'Nobody answered, so I did nothing.');
   return say(turn, allowed ? done : 'You said no, so I did nothing.');
 }
@@ -246,7 +253,12 @@ interface Call {
   readonly kind: 'read' | 'edit' | 'delete';
 }
 
-async function startCall(turn: TurnContext, title: string, kind: Call['kind'], status: 'pending' | 'in_progress' = 'in_progress'): Promise<Call> {
+async function startCall(
+  turn: TurnContext,
+  title: string,
+  kind: Call['kind'],
+  status: 'pending' | 'in_progress' = 'in_progress',
+): Promise<Call> {
   const call = { toolCallId: `call_${turn.around.newId()}`, title, kind };
   await notify(turn, { sessionUpdate: 'tool_call', ...call, status });
   return call;

@@ -52,11 +52,7 @@ type PlainVariant =
   | 'garbage-only'
   | 'stubborn';
 
-export type AgentVariant =
-  | PlainVariant
-  | `unknown:${UnknownShape}`
-  | `hang-${FaultPhase}`
-  | `crash-${FaultPhase}`;
+export type AgentVariant = PlainVariant | `unknown:${UnknownShape}` | `hang-${FaultPhase}` | `crash-${FaultPhase}`;
 
 /** What an agent does, as switches. `native` has them all at their defaults. */
 export interface Behaviour {
@@ -135,23 +131,56 @@ const replays = (changes: Partial<Behaviour['replay']>): Partial<Behaviour> => (
 const PLAIN: Readonly<Record<PlainVariant, VariantEntry>> = {
   native: { description: 'Keeps its own sessions and takes them up again with session/resume or session/load.', changes: {} },
   load: { description: 'Keeps its own sessions and replays them with session/load; it has no session/resume.', changes: { resume: false } },
-  amnesiac: { description: 'Knows only new sessions: it can neither resume, load nor list.', changes: { resume: false, load: false, list: false, keeps: 'lost' } },
-  forgetful: { description: 'Says it can resume and load, but loses its store with its process and then knows no session.', changes: { keeps: 'lost' } },
-  liar: { description: 'Claims success when it loads a session it never had, and replays nothing.', changes: { resume: false, list: false, keeps: 'lost', lies: true } },
-  'liar-resume': { description: 'Claims success when it resumes or loads a session it never had, and cannot list.', changes: { list: false, keeps: 'lost', lies: true } },
+  amnesiac: {
+    description: 'Knows only new sessions: it can neither resume, load nor list.',
+    changes: { resume: false, load: false, list: false, keeps: 'lost' },
+  },
+  forgetful: {
+    description: 'Says it can resume and load, but loses its store with its process and then knows no session.',
+    changes: { keeps: 'lost' },
+  },
+  liar: {
+    description: 'Claims success when it loads a session it never had, and replays nothing.',
+    changes: { resume: false, list: false, keeps: 'lost', lies: true },
+  },
+  'liar-resume': {
+    description: 'Claims success when it resumes or loads a session it never had, and cannot list.',
+    changes: { list: false, keeps: 'lost', lies: true },
+  },
   late: { description: 'Answers session/load after the first replayed update and sends the rest later.', changes: replays({ late: true }) },
-  'replays-on-resume': { description: 'Replays the conversation on session/resume, where the protocol forbids it.', changes: { replay: replay({ on: 'both' }) } },
-  'other-chunks': { description: 'Replays in other chunks and with other message ids than it streamed.', changes: replays({ chunks: 'other', ids: 'fresh' }) },
-  'no-message-ids': { description: 'Streams and replays without message ids.', changes: { ...replays({ ids: 'none' }), messageIds: false } },
+  'replays-on-resume': {
+    description: 'Replays the conversation on session/resume, where the protocol forbids it.',
+    changes: { replay: replay({ on: 'both' }) },
+  },
+  'other-chunks': {
+    description: 'Replays in other chunks and with other message ids than it streamed.',
+    changes: replays({ chunks: 'other', ids: 'fresh' }),
+  },
+  'no-message-ids': {
+    description: 'Streams and replays without message ids.',
+    changes: { ...replays({ ids: 'none' }), messageIds: false },
+  },
   'duplicate-replay': { description: 'Replays every message twice.', changes: replays({ times: 2 }) },
   capped: { description: `Replays only the last ${CAPPED_REPLAY} messages of a session.`, changes: replays({ cap: CAPPED_REPLAY }) },
-  'foreign-turns': { description: 'Comes back with a turn more than the host knows, as if the user had gone on in another client.', changes: { resume: false, foreignTurn: true } },
+  'foreign-turns': {
+    description: 'Comes back with a turn more than the host knows, as if the user had gone on in another client.',
+    changes: { resume: false, foreignTurn: true },
+  },
   'null-load': { description: 'Answers session/load and session/resume with null instead of an object.', changes: { nullLoad: true } },
   'answers-twice': { description: 'Sends every response twice.', changes: { answersTwice: true } },
-  'unknown-kinds': { description: 'Sends update kinds, fields and notifications that the protocol does not know.', changes: { unknownKinds: true } },
-  'requests-at-start': { description: 'Asks the client things during initialize and session/new, and waits for the answers.', changes: { requestsAtStart: true } },
+  'unknown-kinds': {
+    description: 'Sends update kinds, fields and notifications that the protocol does not know.',
+    changes: { unknownKinds: true },
+  },
+  'requests-at-start': {
+    description: 'Asks the client things during initialize and session/new, and waits for the answers.',
+    changes: { requestsAtStart: true },
+  },
   'never-prompted-forgets': { description: 'Forgets a session that was never prompted.', changes: { keeps: 'prompted' } },
-  'no-embedded': { description: 'Has neither resume nor load, and takes no embedded resources in a prompt.', changes: { resume: false, load: false, list: false, keeps: 'lost', embeddedContext: false } },
+  'no-embedded': {
+    description: 'Has neither resume nor load, and takes no embedded resources in a prompt.',
+    changes: { resume: false, load: false, list: false, keeps: 'lost', embeddedContext: false },
+  },
   busy: { description: 'Refuses to resume or load: the session is already open in another process.', changes: { busy: true } },
   auth: { description: 'Asks for authentication before it does anything with a session.', changes: { auth: true } },
   garbage: { description: 'Prints lines that are not JSON-RPC between its messages.', changes: { garbage: 'between' } },
@@ -213,9 +242,9 @@ const ALL = allVariants();
 export const AGENT_VARIANTS = Object.keys(ALL) as readonly AgentVariant[];
 
 /** One sentence for each variant, for people. */
-export const VARIANT_DESCRIPTIONS = Object.fromEntries(
-  AGENT_VARIANTS.map((name) => [name, ALL[name].description]),
-) as Readonly<Record<AgentVariant, string>>;
+export const VARIANT_DESCRIPTIONS = Object.fromEntries(AGENT_VARIANTS.map((name) => [name, ALL[name].description])) as Readonly<
+  Record<AgentVariant, string>
+>;
 
 /** Whether there is a variant of this name. */
 export function isAgentVariant(name: string): name is AgentVariant {

@@ -19,12 +19,25 @@ export function bareAgents({ resume = false, load = false, chunks = () => 1, rep
         wake = null;
       };
       const update = (sessionId, payload) => ({ jsonrpc: '2.0', method: 'session/update', params: { sessionId, update: payload } });
-      const chunk = (n) => ({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: `chunk ${n} of what the agent has to say ` }, messageId: messages ? `m${n}` : 'm1' });
+      const chunk = (n) => ({
+        sessionUpdate: 'agent_message_chunk',
+        content: { type: 'text', text: `chunk ${n} of what the agent has to say ` },
+        messageId: messages ? `m${n}` : 'm1',
+      });
       const answer = ({ id, method, params }) => {
         const result = (value) => ({ jsonrpc: '2.0', id, result: value });
         switch (method) {
           case 'initialize':
-            return say(result({ protocolVersion: 1, agentCapabilities: { loadSession: load, promptCapabilities: { embeddedContext: true }, sessionCapabilities: resume ? { resume: {} } : {} } }));
+            return say(
+              result({
+                protocolVersion: 1,
+                agentCapabilities: {
+                  loadSession: load,
+                  promptCapabilities: { embeddedContext: true },
+                  sessionCapabilities: resume ? { resume: {} } : {},
+                },
+              }),
+            );
           case 'session/new':
             return say(result({ sessionId: crypto.randomUUID() }));
           case 'session/load':
@@ -60,7 +73,10 @@ export function bareAgents({ resume = false, load = false, chunks = () => 1, rep
         { highWaterMark: 16 },
       );
       return {
-        stream: { readable, writable: new WritableStream({ write: (message) => void (message.method && message.id !== undefined && answer(message)) }) },
+        stream: {
+          readable,
+          writable: new WritableStream({ write: (message) => void (message.method && message.id !== undefined && answer(message)) }),
+        },
         exited: exited.promise,
         async end(how) {
           if (controller) controller.close();

@@ -67,7 +67,9 @@ SELECT turn_id, session_id, '', 'completed', 'end_turn', '{}', min(seq), max(seq
 /** Milliseconds that bare prepared inserts take for the same rows in as many transactions. */
 export function insertBare(file, rows, batches) {
   const db = openBare(file);
-  const insert = db.prepare('INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+  const insert = db.prepare(
+    'INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  );
   const [begin, commit] = [db.prepare('BEGIN IMMEDIATE'), db.prepare('COMMIT')];
   const values = rows.map((row) => [row.session_id, row.seq, row.turn_id, row.at, row.kind, row.origin, row.payload, row.meta]);
   let at = 0;

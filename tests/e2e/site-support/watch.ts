@@ -4,7 +4,8 @@ import type { Page } from '@playwright/test';
 export function complaints(page: Page): readonly string[] {
   const found: string[] = [];
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') found.push(`${message.type()}: ${message.text()} ${message.location().url}`);
+    if (message.type() === 'error' || message.type() === 'warning')
+      found.push(`${message.type()}: ${message.text()} ${message.location().url}`);
   });
   page.on('pageerror', (error) => found.push(`uncaught: ${error.message}`));
   page.on('response', (response) => {

@@ -44,11 +44,21 @@ const OPTIONS = {
 async function act(sessionId, words) {
   const [what, which] = words.split(' ');
   if (what === 'ask') {
-    const { outcome } = await ask(sessionId, { toolCallId: `call-${asked}`, title: 'Delete \u202eeverything', kind: 'delete', status: 'pending' }, OPTIONS[which]);
+    const { outcome } = await ask(
+      sessionId,
+      { toolCallId: `call-${asked}`, title: 'Delete \u202eeverything', kind: 'delete', status: 'pending' },
+      OPTIONS[which],
+    );
     say(sessionId, `The answer was ${outcome.optionId ?? outcome.outcome}.`);
   } else if (what === 'hostile') {
     update(sessionId, { sessionUpdate: 'session_info_update', title: `Fine \u202e\u001b]0;owned\u0007<b>title</b>` });
-    update(sessionId, { sessionUpdate: 'tool_call', toolCallId: 'h', title: HOSTILE.slice(0, 5).join(' '), status: 'pending', content: [{ type: 'content', content: { type: 'text', text: HOSTILE.join('\n') } }] });
+    update(sessionId, {
+      sessionUpdate: 'tool_call',
+      toolCallId: 'h',
+      title: HOSTILE.slice(0, 5).join(' '),
+      status: 'pending',
+      content: [{ type: 'content', content: { type: 'text', text: HOSTILE.join('\n') } }],
+    });
     for (const text of HOSTILE) say(sessionId, `${text}\n`);
     say(sessionId, 'That was all.');
   } else if (what === 'flood') {
@@ -56,7 +66,8 @@ async function act(sessionId, words) {
       const kind = i % 4;
       if (kind === 0) say(sessionId, `${i} `);
       else if (kind === 1) update(sessionId, { sessionUpdate: 'tool_call', toolCallId: `t${i}`, title: `Tool ${i}`, status: 'completed' });
-      else if (kind === 2) update(sessionId, { sessionUpdate: 'plan', entries: [{ content: `Step ${i}`, priority: 'low', status: 'pending' }] });
+      else if (kind === 2)
+        update(sessionId, { sessionUpdate: 'plan', entries: [{ content: `Step ${i}`, priority: 'low', status: 'pending' }] });
       else update(sessionId, { sessionUpdate: '_unheard_of', i, nested: { deep: [i] } });
     }
     say(sessionId, 'The flood is over.');

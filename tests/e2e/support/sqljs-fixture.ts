@@ -41,4 +41,5 @@ export interface State {
 }
 
 /** Opens the database of a page (this runs there), shared or not, and reads its state. */
-export const COUNTS = 'SELECT (SELECT seq FROM head) AS head, (SELECT count(*) FROM log) AS rows, (SELECT max(seq) FROM log) AS top, (SELECT count(*) FROM twin) AS twins';
+export const COUNTS =
+  'SELECT (SELECT seq FROM head) AS head, (SELECT count(*) FROM log) AS rows, (SELECT max(seq) FROM log) AS top, (SELECT count(*) FROM twin) AS twins';

@@ -1,5 +1,12 @@
 /** What the sql.js tests and benchmarks run in a real browser page. */
-import { openSharedSqljs, openSqljs, type SharedSqljsDatabase, type SharedSqljsOptions, type SqljsDatabase, type SqljsOptions } from '../../../src/adapters/sqljs/index.ts';
+import {
+  openSharedSqljs,
+  openSqljs,
+  type SharedSqljsDatabase,
+  type SharedSqljsOptions,
+  type SqljsDatabase,
+  type SqljsOptions,
+} from '../../../src/adapters/sqljs/index.ts';
 import { sqlDatabaseContract } from '../../../src/testing/sql-contract.ts';
 
 const source = { locateFile: () => '/sqljs.wasm' };
@@ -56,7 +63,12 @@ const page: SqljsPage = {
   async fill(database, bytes) {
     const text = 'y'.repeat(1_000);
     for (let written = 0; written < bytes; written += 1_000_000) {
-      await database.batch(Array.from({ length: Math.min(1_000, Math.ceil((bytes - written) / 1_000)) }, () => ({ sql: 'INSERT INTO log SELECT coalesce(max(seq), 0) + 1, ?, ? FROM log', params: ['fill', text] })));
+      await database.batch(
+        Array.from({ length: Math.min(1_000, Math.ceil((bytes - written) / 1_000)) }, () => ({
+          sql: 'INSERT INTO log SELECT coalesce(max(seq), 0) + 1, ?, ? FROM log',
+          params: ['fill', text],
+        })),
+      );
     }
   },
 
@@ -64,7 +76,9 @@ const page: SqljsPage = {
     const times: number[] = [];
     for (let i = 0; i < count; i++) {
       const started = performance.now();
-      await database.batch([{ sql: 'INSERT INTO log SELECT coalesce(max(seq), 0) + 1, ?, ? FROM log', params: ['commit', 'z'.repeat(300)] }]);
+      await database.batch([
+        { sql: 'INSERT INTO log SELECT coalesce(max(seq), 0) + 1, ?, ? FROM log', params: ['commit', 'z'.repeat(300)] },
+      ]);
       times.push(performance.now() - started);
     }
     return times;

@@ -11,7 +11,12 @@ const { below, pick } = random(SEED);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const open = (limits = {}): Promise<Bridge> =>
-  startBridge({ agents: AGENTS, allowMissingOrigin: true, limits: { upgradesPerSecond: 10_000, connections: 1_000, ...limits }, processLimits: { askMs: 50, termMs: 100, orphanMs: 50 } });
+  startBridge({
+    agents: AGENTS,
+    allowMissingOrigin: true,
+    limits: { upgradesPerSecond: 10_000, connections: 1_000, ...limits },
+    processLimits: { askMs: 50, termMs: 100, orphanMs: 50 },
+  });
 
 beforeAll(settleIn);
 
@@ -36,7 +41,10 @@ async function drop(bridge: Bridge): Promise<void> {
     else await raw.until(() => raw.received.includes('\r\n\r\n'));
     if (moment >= 3) raw.socket.write(frame(TEXT, '{"jsonrpc":"2.0","id":1,"method":"flood","params":{"count":2000,"size":500}}'));
     if (moment === 4) raw.socket.pause();
-    if (moment === 5) raw.socket.write(frame(TEXT, `{"jsonrpc":"2.0","id":2,"method":"echo","params":"${'x'.repeat(below(100_000))}`).subarray(0, below(200)));
+    if (moment === 5)
+      raw.socket.write(
+        frame(TEXT, `{"jsonrpc":"2.0","id":2,"method":"echo","params":"${'x'.repeat(below(100_000))}`).subarray(0, below(200)),
+      );
     await pause(below(60));
   }
   end();

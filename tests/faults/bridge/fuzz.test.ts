@@ -18,7 +18,30 @@ const SEEDS = [
   '{"level":30,"msg":"log"}',
   'plain text',
 ];
-const PIECES = ['"', '\\', '{', '}', '[', ']', ',', ':', '\\u0053', '\\"', '\0', '\r', ' ', '"mcpServers"', '"command"', '"jsonrpc":"1.0",', '9007199254740993', '-0', '1e999', 'é', '\u2028', '\ud83e'];
+const PIECES = [
+  '"',
+  '\\',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  ':',
+  '\\u0053',
+  '\\"',
+  '\0',
+  '\r',
+  ' ',
+  '"mcpServers"',
+  '"command"',
+  '"jsonrpc":"1.0",',
+  '9007199254740993',
+  '-0',
+  '1e999',
+  'é',
+  '\u2028',
+  '\ud83e',
+];
 
 function mutated(): Buffer {
   let text = pick(SEEDS);
@@ -34,9 +57,14 @@ function mutated(): Buffer {
 /** The payloads of unmasked frames. */
 function payloads(frames: Buffer): Buffer[] {
   const all: Buffer[] = [];
-  for (let at = 0; at < frames.length; ) {
+  for (let at = 0; at < frames.length;) {
     const short = frames[at + 1]!;
-    const [length, start] = short < 126 ? [short, at + 2] : short === 126 ? [frames.readUInt16BE(at + 2), at + 4] : [Number(frames.readBigUInt64BE(at + 2)), at + 10];
+    const [length, start] =
+      short < 126
+        ? [short, at + 2]
+        : short === 126
+          ? [frames.readUInt16BE(at + 2), at + 4]
+          : [Number(frames.readBigUInt64BE(at + 2)), at + 10];
     all.push(frames.subarray(start, start + length));
     at = start + length;
   }
@@ -57,7 +85,7 @@ describe('fuzz', () => {
         const out = block === null ? null : framesOf(block, (line) => rejected.push(line.toString('latin1')));
         if (out !== null) sent.push(...payloads(out.frames).map((payload) => payload.toString('latin1')));
       };
-      for (let at = 0; at < bytes.length; ) {
+      for (let at = 0; at < bytes.length;) {
         const size = 1 + below(200);
         take(cutter.push(Buffer.from(bytes.subarray(at, at + size))));
         at += size;

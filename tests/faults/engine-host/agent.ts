@@ -16,7 +16,10 @@ const note = (line: AgentLogLine) => appendFileSync(log, `${JSON.stringify(line)
 note({ at: 'start', pid: process.pid, mark: process.env['REHYDRATE_MARK'] ?? '' });
 process.stdout.on('error', () => process.exit(0));
 
-const stream = ndJsonStream(Writable.toWeb(process.stdout) as WritableStream<Uint8Array>, Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>);
+const stream = ndJsonStream(
+  Writable.toWeb(process.stdout) as WritableStream<Uint8Array>,
+  Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>,
+);
 const noted = stream.readable.pipeThrough(
   new TransformStream<AnyMessage, AnyMessage>({
     transform(message, controller) {

@@ -10,7 +10,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { createHost, RehydrateError, type Host, type ResumeReport, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
+import {
+  createHost,
+  RehydrateError,
+  type Host,
+  type ResumeReport,
+  type SessionEvent,
+  type SqlDatabase,
+} from '../../../src/engine/index.ts';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import type { AgentVariant } from '../../../src/testing/agents/variants.ts';
@@ -80,7 +87,12 @@ export class Lineage {
   }
 
   plan(steps: readonly Step[], kill?: Plan['kill']): Plan {
-    return { database: this.database, agent: { variant: this.variant, store: this.store, log: this.log, pace: this.pace }, steps, ...(kill ? { kill } : {}) };
+    return {
+      database: this.database,
+      agent: { variant: this.variant, store: this.store, log: this.log, pace: this.pace },
+      steps,
+      ...(kill ? { kill } : {}),
+    };
   }
 
   /** Runs a host process to its end. `during` may kill something meanwhile; `up` settles when the host has said that it is, or has gone. */
@@ -93,7 +105,9 @@ export class Lineage {
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    const closed = new Promise<Pick<Death, 'code' | 'signal'>>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+    const closed = new Promise<Pick<Death, 'code' | 'signal'>>((resolve) =>
+      child.once('exit', (code, signal) => resolve({ code, signal })),
+    );
     const read = new Promise((resolve) => child.stdout.once('close', resolve));
     // It is the first that a host says.
     await during?.(child.pid!, Promise.race([once(child.stdout, 'data'), closed]));
@@ -150,7 +164,13 @@ export class Lineage {
   async #checkNothingRuns(): Promise<void> {
     const starts = this.agentLog.filter((line) => line.at === 'start');
     const marks = starts.map((line) => line.mark).filter((mark) => mark !== '');
-    const left = await leftAfter(GONE_MS, () => processesOf(this.directory, marks, starts.map((line) => line.pid)));
+    const left = await leftAfter(GONE_MS, () =>
+      processesOf(
+        this.directory,
+        marks,
+        starts.map((line) => line.pid),
+      ),
+    );
     expect(left, 'I7: no process is left').toEqual([]);
   }
 
@@ -160,14 +180,21 @@ export class Lineage {
     const events = await host.history(SESSION);
     const { latestSeq } = await host.get(SESSION);
     await host.sleep();
-    expect(events.map((event) => event.seq), 'I3: numbers without gaps').toEqual(Array.from({ length: latestSeq }, (_, index) => index + 1));
+    expect(
+      events.map((event) => event.seq),
+      'I3: numbers without gaps',
+    ).toEqual(Array.from({ length: latestSeq }, (_, index) => index + 1));
     for (const [seq, event] of this.#seen) expect(events[seq - 1], `I2: what was shown is never lost (event ${seq})`).toEqual(event);
     this.#checkTurns(events, await database.query('SELECT * FROM acp_turns ORDER BY first_seq'));
   }
 
   #checkTurns(events: readonly SessionEvent[], turns: Awaited<ReturnType<SqlDatabase['query']>>): void {
     const sent = this.agentLog.filter((line) => line.at === 'prompt');
-    const users = events.flatMap((event) => (event.kind === 'update' && event.payload.sessionUpdate === 'user_message_chunk' && event.payload.content.type === 'text' ? [event.payload.content.text] : []));
+    const users = events.flatMap((event) =>
+      event.kind === 'update' && event.payload.sessionUpdate === 'user_message_chunk' && event.payload.content.type === 'text'
+        ? [event.payload.content.text]
+        : [],
+    );
     for (const { key, text, answer } of this.#asked) {
       const times = sent.filter((line) => line.text === text).length;
       const stored = users.filter((user) => user === text).length;
@@ -188,25 +215,39 @@ export class Lineage {
     const agentSessions = new Set(sent.map((line) => line.agentSessionId));
     for (const id of agentSessions) {
       const later = sent.filter((line) => line.agentSessionId === id).slice(1);
-      expect(later.filter((line) => line.blocks > 1), 'I6: a preamble only goes in front of the first prompt').toEqual([]);
+      expect(
+        later.filter((line) => line.blocks > 1),
+        'I6: a preamble only goes in front of the first prompt',
+      ).toEqual([]);
     }
   }
 
   /** Nothing of an answer is there twice, in whichever life of the agent it was said. */
   #checkSaid(events: readonly SessionEvent[], turnId: string, state: string): void {
-    const own = events.filter((event) => event.kind === 'update' && event.turnId === turnId).map((event) => event.payload as { sessionUpdate: string; content?: { text?: string } });
+    const own = events
+      .filter((event) => event.kind === 'update' && event.turnId === turnId)
+      .map((event) => event.payload as { sessionUpdate: string; content?: { text?: string } });
     const question = own.find((update) => update.sessionUpdate === 'user_message_chunk')?.content?.text ?? '';
     const [, item, value] = /^My item (\w+) is (\w+)\.$/.exec(question) ?? [];
     if (!item) return;
-    const said = own.filter((update) => update.sessionUpdate === 'agent_message_chunk').map((update) => update.content?.text ?? '').join('');
+    const said = own
+      .filter((update) => update.sessionUpdate === 'agent_message_chunk')
+      .map((update) => update.content?.text ?? '')
+      .join('');
     const whole = ['Noted.', `Noted. Your item ${item}: ${value}.`];
     if (state === 'completed') expect(whole, `I3: the answer to “${question}” is there once`).toContain(said);
-    else expect(whole.some((text) => text.startsWith(said)), `I3: what there is of the answer to “${question}” is there once: ${said}`).toBe(true);
+    else
+      expect(
+        whole.some((text) => text.startsWith(said)),
+        `I3: what there is of the answer to “${question}” is there once: ${said}`,
+      ).toBe(true);
   }
 
   async #wake(database: SqlDatabase): Promise<ResumeReport> {
     const { variant, store, log } = this;
-    const agents = stdioLauncher({ agents: { [AGENT]: { command: process.execPath, args: [file('./agent.ts'), variant, store, log, '0.05'] } } });
+    const agents = stdioLauncher({
+      agents: { [AGENT]: { command: process.execPath, args: [file('./agent.ts'), variant, store, log, '0.05'] } },
+    });
     const host = await createHost({ database, agents });
     try {
       expect((await host.get(SESSION)).state, 'I9: a dead owner keeps nobody waiting').toBe('asleep');
@@ -217,9 +258,14 @@ export class Lineage {
       const { turnId } = await host.prompt(SESSION, 'What do you remember?');
       const said = (await host.history(SESSION))
         .filter((event) => event.turnId === turnId && event.kind === 'update')
-        .map((event) => ((event.payload as { sessionUpdate: string }).sessionUpdate === 'agent_message_chunk' ? (event.payload as { content: { text: string } }).content.text : ''))
+        .map((event) =>
+          (event.payload as { sessionUpdate: string }).sessionUpdate === 'agent_message_chunk'
+            ? (event.payload as { content: { text: string } }).content.text
+            : '',
+        )
         .join('');
-      for (const fact of this.#facts()) expect(said, `I4: ${fact.item} was acknowledged and is remembered (${variant})`).toContain(`item ${fact.item}: ${fact.value}`);
+      for (const fact of this.#facts())
+        expect(said, `I4: ${fact.item} was acknowledged and is remembered (${variant})`).toContain(`item ${fact.item}: ${fact.value}`);
       return first;
     } finally {
       await host.sleep();

@@ -21,7 +21,11 @@ export function processesOf(directory: string, marks: readonly string[], groups:
   const found: string[] = [];
   const known = (pid: string): boolean => {
     const environment = read(`/proc/${pid}/environ`);
-    return environment.includes(`TMPDIR=${directory}\0`) || read(`/proc/${pid}/cmdline`).includes(directory) || marks.some((mark) => environment.includes(mark));
+    return (
+      environment.includes(`TMPDIR=${directory}\0`) ||
+      read(`/proc/${pid}/cmdline`).includes(directory) ||
+      marks.some((mark) => environment.includes(mark))
+    );
   };
   // A group keeps its number from being given out again: a leader that is no agent of ours leads another group.
   const taken = (group: number): boolean => read(`/proc/${group}/cmdline`) !== '' && !known(String(group));

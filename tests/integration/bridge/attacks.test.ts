@@ -15,7 +15,14 @@ let log: BridgeEvent[];
 async function restart(options: Partial<BridgeOptions> = {}): Promise<void> {
   await bridge?.close();
   log = [];
-  bridge = await startBridge({ agents: AGENTS, origins: [ORIGIN], allowMissingOrigin: true, processLimits: GRACES, log: (event) => log.push(event), ...options });
+  bridge = await startBridge({
+    agents: AGENTS,
+    origins: [ORIGIN],
+    allowMissingOrigin: true,
+    processLimits: GRACES,
+    log: (event) => log.push(event),
+    ...options,
+  });
 }
 
 beforeEach(() => restart());
@@ -23,7 +30,8 @@ afterEach(() => bridge.close());
 
 const refused = (): string[] => log.flatMap((event) => (event.event === 'refused' ? [`${event.status} ${event.reason}`] : []));
 const opened = (): number => log.filter(({ event }) => event === 'opened').length;
-const send = async (...bytes: (string | Buffer)[]): Promise<Awaited<ReturnType<Raw['answer']>>> => (await Raw.open(bridge)).answer(...bytes);
+const send = async (...bytes: (string | Buffer)[]): Promise<Awaited<ReturnType<Raw['answer']>>> =>
+  (await Raw.open(bridge)).answer(...bytes);
 
 describe('refused before the upgrade, by name, with no process', () => {
   const rows: [string, number, string, () => string][] = [
@@ -34,18 +42,43 @@ describe('refused before the upgrade, by name, with no process', () => {
     ['an integer host', 403, 'host_not_allowed', () => upgradeText(bridge, { Host: `2130706433:${new URL(bridge.url).port}` })],
     ['a host with a trailing dot', 403, 'host_not_allowed', () => upgradeText(bridge, { Host: `localhost.:${new URL(bridge.url).port}` })],
     ['a wrong token', 401, 'token_wrong', () => upgradeText(bridge, { 'Sec-WebSocket-Protocol': `acp.v1, bearer.${'A'.repeat(43)}` })],
-    ['a truncated token', 401, 'token_wrong', () => upgradeText(bridge, { 'Sec-WebSocket-Protocol': `acp.v1, bearer.${bridge.token.slice(0, -1)}` })],
-    ['the token twice', 401, 'token_repeated', () => upgradeText(bridge, { 'Sec-WebSocket-Protocol': `acp.v1, bearer.${bridge.token}, bearer.${bridge.token}` })],
-    ['the token in the query', 400, 'query_not_accepted', () => upgradeText(bridge, { 'Sec-WebSocket-Protocol': 'acp.v1' }, `/agents/echo?token=${bridge.token}`)],
+    [
+      'a truncated token',
+      401,
+      'token_wrong',
+      () => upgradeText(bridge, { 'Sec-WebSocket-Protocol': `acp.v1, bearer.${bridge.token.slice(0, -1)}` }),
+    ],
+    [
+      'the token twice',
+      401,
+      'token_repeated',
+      () => upgradeText(bridge, { 'Sec-WebSocket-Protocol': `acp.v1, bearer.${bridge.token}, bearer.${bridge.token}` }),
+    ],
+    [
+      'the token in the query',
+      400,
+      'query_not_accepted',
+      () => upgradeText(bridge, { 'Sec-WebSocket-Protocol': 'acp.v1' }, `/agents/echo?token=${bridge.token}`),
+    ],
     ['the token in the path', 404, 'agent_unknown', () => upgradeText(bridge, {}, `/agents/${bridge.token}`)],
     ['an unknown agent', 404, 'agent_unknown', () => upgradeText(bridge, {}, '/agents/nobody')],
     ['a path that climbs', 400, 'malformed_target', () => upgradeText(bridge, {}, '/agents/../agents/echo')],
     ['an escaped path', 400, 'malformed_target', () => upgradeText(bridge, {}, '/agents/..%2fagents/echo')],
-    ['two origins', 400, 'malformed_headers', () => upgradeText(bridge, { Origin: ORIGIN }, '/agents/echo', 'Origin: https://evil.example\r\n')],
+    [
+      'two origins',
+      400,
+      'malformed_headers',
+      () => upgradeText(bridge, { Origin: ORIGIN }, '/agents/echo', 'Origin: https://evil.example\r\n'),
+    ],
     ['no upgrade at all', 426, 'upgrade_required', () => upgradeText(bridge, { Upgrade: null, Connection: null })],
     ['an upgrade to HTTP/2', 426, 'upgrade_required', () => upgradeText(bridge, { Upgrade: 'h2c' })],
     ['a pipelined upgrade', 400, 'early_bytes', () => upgradeText(bridge) + upgradeText(bridge)],
-    ['a frame before the answer', 400, 'early_bytes', () => upgradeText(bridge) + frame(TEXT, '{"jsonrpc":"2.0","id":1,"method":"x"}').toString('latin1')],
+    [
+      'a frame before the answer',
+      400,
+      'early_bytes',
+      () => upgradeText(bridge) + frame(TEXT, '{"jsonrpc":"2.0","id":1,"method":"x"}').toString('latin1'),
+    ],
   ];
   it.each(rows)('%s: %i', async (_name, status, reason, text) => {
     const answer = await send(Buffer.from(text(), 'latin1'));
@@ -68,14 +101,20 @@ describe('refused before the upgrade, by name, with no process', () => {
     const host = headers.includes('Host:') ? '' : `Host: ${new URL(bridge.url).host}\r\n`;
     const answer = await send(`GET /agents HTTP/1.1\r\n${host}Connection: keep-alive\r\n${headers}\r\n`);
     // Nothing is said before the decision: no 100 Continue, no 417.
-    expect({ status: answer.status, error: answer.body.error, answers: answer.text.match(/HTTP\/1\.1 /g)?.length }).toEqual({ status, error: reason, answers: 1 });
+    expect({ status: answer.status, error: answer.body.error, answers: answer.text.match(/HTTP\/1\.1 /g)?.length }).toEqual({
+      status,
+      error: reason,
+      answers: 1,
+    });
     expect(answer.text).toMatch(/^connection: close\r$/im);
     expect(refused()).toEqual([`${status} ${reason}`]);
   });
 
   it('but what a request that may be answered expects does not change its answer', async () => {
     for (const expectation of ['100-continue', 'foo']) {
-      const { text } = await send(`GET /agents HTTP/1.1\r\nHost: ${new URL(bridge.url).host}\r\nAuthorization: Bearer ${bridge.token}\r\nExpect: ${expectation}\r\n\r\n`);
+      const { text } = await send(
+        `GET /agents HTTP/1.1\r\nHost: ${new URL(bridge.url).host}\r\nAuthorization: Bearer ${bridge.token}\r\nExpect: ${expectation}\r\n\r\n`,
+      );
       expect(text).toMatch(/^HTTP\/1\.1 200 /);
       expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
     }
@@ -148,7 +187,12 @@ describe('frames', () => {
     ['not JSON', 1002, {}, () => frame(TEXT, 'hello')],
     ['a batch', 1002, {}, () => frame(TEXT, `[${good}]`)],
     ['two messages in one', 1002, {}, () => frame(TEXT, `${good}\n${good}`)],
-    ['invalid UTF-8', 1002, {}, () => frame(TEXT, Buffer.concat([Buffer.from('{"jsonrpc":"2.0","method":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}')]))],
+    [
+      'invalid UTF-8',
+      1002,
+      {},
+      () => frame(TEXT, Buffer.concat([Buffer.from('{"jsonrpc":"2.0","method":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}')])),
+    ],
     ['compressed', 1002, {}, () => frame(0xc1, good)],
     ['unmasked', 1002, {}, () => frame(TEXT, good, { masked: false })],
     ['an unknown opcode', 1002, {}, () => frame(0x83, good)],
@@ -156,8 +200,18 @@ describe('frames', () => {
     ['a long ping', 1002, {}, () => frame(0x89, 'x'.repeat(126))],
     ['oversize', 1009, { limit: 'messageBytes' }, () => frame(TEXT, `"${'x'.repeat(70_000)}"`)],
     ['oversize by its word alone', 1009, { limit: 'messageBytes' }, () => frame(TEXT, '', { claim: 2 ** 40 })],
-    ['oversize in pieces', 1009, { limit: 'messageBytes' }, () => Buffer.concat([frame(0x01, 'x'.repeat(40_000)), frame(0x80, 'x'.repeat(40_000))])],
-    ['too many pieces', 4004, { limit: 'messageFragments' }, () => Buffer.concat([frame(0x01, '{'), ...Array.from({ length: 20 }, () => frame(0x00, ' '))])],
+    [
+      'oversize in pieces',
+      1009,
+      { limit: 'messageBytes' },
+      () => Buffer.concat([frame(0x01, 'x'.repeat(40_000)), frame(0x80, 'x'.repeat(40_000))]),
+    ],
+    [
+      'too many pieces',
+      4004,
+      { limit: 'messageFragments' },
+      () => Buffer.concat([frame(0x01, '{'), ...Array.from({ length: 20 }, () => frame(0x00, ' '))]),
+    ],
   ];
   it.each(rows)('%s: closed with %i', async (_name, code, reason, bytes) => {
     await restart({ limits: { messageBytes: 65_536, messageFragments: 10 } });
@@ -171,7 +225,9 @@ describe('frames', () => {
 
   it('in pieces and between pings, as the standard allows', async () => {
     const raw = await Raw.upgraded(bridge);
-    raw.socket.write(Buffer.concat([frame(0x01, good.slice(0, 10)), frame(0x89, 'ping'), frame(0x00, good.slice(10, 20)), frame(0x80, good.slice(20))]));
+    raw.socket.write(
+      Buffer.concat([frame(0x01, good.slice(0, 10)), frame(0x89, 'ping'), frame(0x00, good.slice(10, 20)), frame(0x80, good.slice(20))]),
+    );
     await raw.until(() => raw.frames().some(({ opcode }) => opcode === 1));
     const answer = raw.frames().find(({ opcode }) => opcode === 1);
     expect(JSON.parse(String(answer?.payload))).toEqual({ jsonrpc: '2.0', id: 1, result: { a: 1 } });
@@ -179,17 +235,23 @@ describe('frames', () => {
   });
 
   it('a command for an MCP server is answered, and the agent never sees it', async () => {
-    const seen = { command: process.execPath, args: ['-e', 'process.stdin.on("data", (d) => process.stderr.write(d)); process.stdin.on("end", () => process.exit(0))'] };
+    const seen = {
+      command: process.execPath,
+      args: ['-e', 'process.stdin.on("data", (d) => process.stderr.write(d)); process.stdin.on("end", () => process.exit(0))'],
+    };
     await restart({ agents: { seen } });
     const id = name();
     const raw = await Raw.upgraded(bridge, '/agents/seen', `, conn.${id}`);
-    const smuggled = '{"jsonrpc":"2.0","id":"a","method":"session/new","params":{"cwd":"/","mcpServers":[],"mcp\\u0053ervers":[{"name":"x","command":"/bin/sh"}]}}';
+    const smuggled =
+      '{"jsonrpc":"2.0","id":"a","method":"session/new","params":{"cwd":"/","mcpServers":[],"mcp\\u0053ervers":[{"name":"x","command":"/bin/sh"}]}}';
     raw.socket.write(frame(TEXT, smuggled));
     await raw.until(() => raw.frames().length > 0);
     expect(JSON.parse(String(raw.frames()[0]!.payload))).toMatchObject({ id: 'a', error: { code: -32602 } });
     raw.socket.write(frame(TEXT, '{"jsonrpc":"2.0","method":"marker"}'));
     const diagnostics = async (): Promise<string> => {
-      const response = await fetch(`${bridge.url.replace('ws', 'http')}/connections/${id}/diagnostics`, { headers: { Authorization: `Bearer ${bridge.token}` } });
+      const response = await fetch(`${bridge.url.replace('ws', 'http')}/connections/${id}/diagnostics`, {
+        headers: { Authorization: `Bearer ${bridge.token}` },
+      });
       return ((await response.json()) as { stderr: string }).stderr;
     };
     await expect.poll(diagnostics, { timeout: 30_000 }).toContain('marker');
@@ -203,12 +265,20 @@ describe('frames', () => {
   it('I10: answers that nobody reads do not pile up', async () => {
     const raw = await Raw.upgraded(bridge);
     raw.socket.pause();
-    const refusedCall = frame(TEXT, `{"jsonrpc":"2.0","id":"${'i'.repeat(1_000)}","method":"session/new","params":{"mcpServers":[{"command":"sh"}]}}`);
+    const refusedCall = frame(
+      TEXT,
+      `{"jsonrpc":"2.0","id":"${'i'.repeat(1_000)}","method":"session/new","params":{"mcpServers":[{"command":"sh"}]}}`,
+    );
     const block = Buffer.concat(Array.from({ length: 500 }, () => refusedCall));
     const before = held().external;
     let blocked = false;
     for (let turn = 0; turn < 100 && !blocked; turn += 1) {
-      blocked = !raw.socket.write(block) && (await Promise.race([once(raw.socket, 'drain').then(() => false), still(() => raw.socket.writableLength).then((left) => left > 0)]));
+      blocked =
+        !raw.socket.write(block) &&
+        (await Promise.race([
+          once(raw.socket, 'drain').then(() => false),
+          still(() => raw.socket.writableLength).then((left) => left > 0),
+        ]));
     }
     expect(blocked).toBe(true);
     expect(held().external - before).toBeLessThan(40 * 1024 * 1024);
@@ -328,15 +398,22 @@ describe('many at once', () => {
 
 describe('where it listens', () => {
   it('loopback only, unless it is told otherwise in so many words', async () => {
-    await expect(startBridge({ agents: AGENTS, host: '0.0.0.0' })).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('--allow-remote') as string });
+    await expect(startBridge({ agents: AGENTS, host: '0.0.0.0' })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringContaining('--allow-remote') as string,
+    });
     const open = await startBridge({ agents: AGENTS, host: '0.0.0.0', allowRemote: true });
     await open.close();
   });
 
   it('where its agents can work only', async () => {
     const invalid = (message: string): object => ({ code: 'invalid_argument', message: expect.stringContaining(message) as string });
-    await expect(startBridge({ agents: AGENTS, cwd: '/nope' })).rejects.toMatchObject(invalid("The agent 'missing' cannot work in /nope: it does not exist."));
-    await expect(startBridge({ agents: { ...AGENTS, own: { command: 'x', cwd: '/dev/null' } } })).rejects.toMatchObject(invalid("The agent 'own' cannot work in /dev/null: it is not a directory."));
+    await expect(startBridge({ agents: AGENTS, cwd: '/nope' })).rejects.toMatchObject(
+      invalid("The agent 'missing' cannot work in /nope: it does not exist."),
+    );
+    await expect(startBridge({ agents: { ...AGENTS, own: { command: 'x', cwd: '/dev/null' } } })).rejects.toMatchObject(
+      invalid("The agent 'own' cannot work in /dev/null: it is not a directory."),
+    );
     await (await startBridge({ agents: { own: { command: 'x', cwd: '/' } }, cwd: '/nope' })).close();
   });
 

@@ -21,7 +21,13 @@ let log: BridgeEvent[];
 async function restart(options: Partial<BridgeOptions> = {}): Promise<void> {
   await bridge?.close();
   log = [];
-  bridge = await startBridge({ agents: AGENTS, allowMissingOrigin: true, processLimits: GRACES, log: (event) => log.push(event), ...options });
+  bridge = await startBridge({
+    agents: AGENTS,
+    allowMissingOrigin: true,
+    processLimits: GRACES,
+    log: (event) => log.push(event),
+    ...options,
+  });
 }
 
 beforeEach(() => restart());
@@ -30,7 +36,11 @@ afterEach(() => bridge.close());
 const sh = (script: string): { command: string; args: string[] } => ({ command: 'sh', args: ['-c', script] });
 
 async function open(agent: string, id?: string): Promise<WebSocket> {
-  const socket = new WebSocket(`${bridge.url}/agents/${agent}`, ['acp.v1', `bearer.${bridge.token}`, ...(id === undefined ? [] : [`conn.${id}`])]);
+  const socket = new WebSocket(`${bridge.url}/agents/${agent}`, [
+    'acp.v1',
+    `bearer.${bridge.token}`,
+    ...(id === undefined ? [] : [`conn.${id}`]),
+  ]);
   await once(socket, 'open');
   return socket;
 }
@@ -41,11 +51,15 @@ async function closeOf(socket: WebSocket): Promise<{ code: number; reason: Recor
 }
 
 async function http(method: string, target: string): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${bridge.url.replace('ws', 'http')}${target}`, { method, headers: { Authorization: `Bearer ${bridge.token}` } });
+  const response = await fetch(`${bridge.url.replace('ws', 'http')}${target}`, {
+    method,
+    headers: { Authorization: `Bearer ${bridge.token}` },
+  });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
-const launch = (agent: string): Promise<AgentProcess> => websocketLauncher(bridge).launch({ agent, cwd: '/', sessionId: 's' }, { signal: new AbortController().signal });
+const launch = (agent: string): Promise<AgentProcess> =>
+  websocketLauncher(bridge).launch({ agent, cwd: '/', sessionId: 's' }, { signal: new AbortController().signal });
 
 describe('any ACP client', () => {
   it('the SDK’s own, and ours, at once', async () => {
@@ -70,12 +84,21 @@ describe('any ACP client', () => {
 
   it('asks which agents there are', async () => {
     expect(await listBridgeAgents(bridge)).toEqual(Object.keys(AGENTS).map((agent) => ({ name: agent, cwd: process.cwd() })));
-    await expect(listBridgeAgents({ ...bridge, token: 'wrong' })).rejects.toMatchObject({ code: 'agent_start_failed', data: { status: 401 } });
+    await expect(listBridgeAgents({ ...bridge, token: 'wrong' })).rejects.toMatchObject({
+      code: 'agent_start_failed',
+      data: { status: 401 },
+    });
   });
 });
 
 describe('I8: the close code says how the agent ended', () => {
-  const agents = { failed: sh('exit 3'), died: sh('kill -SEGV $$'), quit: sh('exit 0'), last: sh(`printf '{"jsonrpc":"2.0","method":"last"}'; exit 4`), missing: { command: '/nowhere' } };
+  const agents = {
+    failed: sh('exit 3'),
+    died: sh('kill -SEGV $$'),
+    quit: sh('exit 0'),
+    last: sh(`printf '{"jsonrpc":"2.0","method":"last"}'; exit 4`),
+    missing: { command: '/nowhere' },
+  };
   const rows: [string, number, object][] = [
     ['failed', 4001, { code: 3, signal: null }],
     ['died', 4002, { code: null, signal: 'SIGSEGV' }],
@@ -101,7 +124,10 @@ describe('I8: the close code says how the agent ended', () => {
   it('1000 for an end that was asked for, 4002 for a kill', async () => {
     // It has the time to go when it is asked.
     await restart({ processLimits: { askMs: 30_000, termMs: 300 } });
-    for (const [how, code, kind] of [['ask', 1000, 'ended'], ['kill', 4002, 'killed']] as const) {
+    for (const [how, code, kind] of [
+      ['ask', 1000, 'ended'],
+      ['kill', 4002, 'killed'],
+    ] as const) {
       const id = name();
       const socket = await open('echo', id);
       // The end comes when it is up and reading.
@@ -168,7 +194,10 @@ describe('the connection’s endpoints', () => {
       sockets.push(socket);
       return socket;
     };
-    const process = await websocketLauncher({ ...bridge, WebSocket: Recorded as never }).launch({ agent: 'stubborn', cwd: '/', sessionId: 's' }, { signal: new AbortController().signal });
+    const process = await websocketLauncher({ ...bridge, WebSocket: Recorded as never }).launch(
+      { agent: 'stubborn', cwd: '/', sessionId: 's' },
+      { signal: new AbortController().signal },
+    );
     sockets[0]!.terminate();
     expect(await process.exited).toMatchObject({ kind: 'disconnected' });
     expect(await alive()).toBe(0);
@@ -213,7 +242,13 @@ describe('backpressure', () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-late-'));
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
     const gate = path.join(directory, 'read');
-    const late = { command: process.execPath, args: ['-e', `const gate = setInterval(() => { if (!require('node:fs').existsSync(${JSON.stringify(gate)})) return; clearInterval(gate); let n = 0, p = ''; process.stdin.on('data', (d) => { p += d; const l = p.split('\\n'); p = l.pop(); n += l.length; if (n >= 2000) { process.stdout.write(JSON.stringify({ jsonrpc: '2.0', method: 'all', params: { n } }) + '\\n'); } }); }, 20)`] };
+    const late = {
+      command: process.execPath,
+      args: [
+        '-e',
+        `const gate = setInterval(() => { if (!require('node:fs').existsSync(${JSON.stringify(gate)})) return; clearInterval(gate); let n = 0, p = ''; process.stdin.on('data', (d) => { p += d; const l = p.split('\\n'); p = l.pop(); n += l.length; if (n >= 2000) { process.stdout.write(JSON.stringify({ jsonrpc: '2.0', method: 'all', params: { n } }) + '\\n'); } }); }, 20)`,
+      ],
+    };
     await restart({ agents: { late }, limits: { bufferedBytes: 128 * 1024 } });
     const socket = await open('late');
     const answer = once(socket, 'message');
@@ -227,7 +262,13 @@ describe('backpressure', () => {
   });
 
   it('I7: a client that goes while both directions are stuck leaves nothing', async () => {
-    const stuck = { command: process.execPath, args: ['-e', `const l = JSON.stringify({ jsonrpc: '2.0', method: 'm', params: 'x'.repeat(1000) }) + '\\n'; const f = () => { while (process.stdout.write(l)); process.stdout.once('drain', f); }; f();`] };
+    const stuck = {
+      command: process.execPath,
+      args: [
+        '-e',
+        `const l = JSON.stringify({ jsonrpc: '2.0', method: 'm', params: 'x'.repeat(1000) }) + '\\n'; const f = () => { while (process.stdout.write(l)); process.stdout.once('drain', f); }; f();`,
+      ],
+    };
     const warnings: string[] = [];
     const warned = (warning: Error) => void warnings.push(warning.message);
     process.on('warning', warned);
@@ -266,7 +307,11 @@ describe('I7: however the bridge goes, its agents go', () => {
   // A tree that clings: deaf to SIGTERM, a grandchild in a session of its own, and one in the group.
   // They are found by how long they sleep, which nothing else on the machine does.
   const nap = `347.${process.pid}${Math.random().toString().slice(2, 8)}`;
-  const clinging = ['sh', '-c', `trap "" TERM HUP INT; (trap "" TERM HUP INT; setsid sleep ${nap}) & (trap "" TERM; sleep ${nap}) & while :; do sleep 0.2; done`];
+  const clinging = [
+    'sh',
+    '-c',
+    `trap "" TERM HUP INT; (trap "" TERM HUP INT; setsid sleep ${nap}) & (trap "" TERM; sleep ${nap}) & while :; do sleep 0.2; done`,
+  ];
   /** How many processes have it in their command line, or only those that sleep that long. */
   const clingers = (which?: 'asleep'): number => {
     let found = 0;
@@ -309,7 +354,12 @@ describe('what it says', () => {
     await restart({ agents: { echo: { ...AGENTS['echo']!, env: { SECRET: secret } } } });
     const process = await launch('echo');
     const writer = process.stream.writable.getWriter();
-    await writer.write({ jsonrpc: '2.0', id: 1, method: 'session/prompt', params: { prompt: [{ type: 'text', text: 'my private words' }] } });
+    await writer.write({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'session/prompt',
+      params: { prompt: [{ type: 'text', text: 'my private words' }] },
+    });
     await process.stream.readable.getReader().read();
     await process.end('ask');
     const text = JSON.stringify(log);

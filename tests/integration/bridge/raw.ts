@@ -39,7 +39,11 @@ export function upgradeText(bridge: Bridge, set: Readonly<Record<string, string 
 }
 
 /** One masked frame, as clients send them. `first` holds FIN, RSV and opcode. */
-export function frame(first: number, payload: Buffer | string, { masked = true, claim }: { masked?: boolean; claim?: number } = {}): Buffer {
+export function frame(
+  first: number,
+  payload: Buffer | string,
+  { masked = true, claim }: { masked?: boolean; claim?: number } = {},
+): Buffer {
   const body = Buffer.from(payload as string);
   const length = claim ?? body.length;
   const head = length < 126 ? Buffer.from([first, length]) : length < 65_536 ? Buffer.alloc(4) : Buffer.alloc(10);
@@ -115,7 +119,9 @@ export class Raw {
   }
 
   /** Sends and waits for the end of the connection; the status and body of the answer. */
-  async answer(...bytes: (string | Buffer)[]): Promise<{ status: number; body: { error?: string } & Record<string, unknown>; text: string }> {
+  async answer(
+    ...bytes: (string | Buffer)[]
+  ): Promise<{ status: number; body: { error?: string } & Record<string, unknown>; text: string }> {
     for (const part of bytes) this.socket.write(part);
     await this.closed;
     const text = this.received.toString('utf8');
@@ -127,7 +133,7 @@ export class Raw {
   /** The frames that came after the upgrade. */
   frames(): { opcode: number; payload: Buffer }[] {
     const frames: { opcode: number; payload: Buffer }[] = [];
-    for (let at = this.#headEnd(); at + 2 <= this.received.length; ) {
+    for (let at = this.#headEnd(); at + 2 <= this.received.length;) {
       const opcode = this.received[at]! & 0x0f;
       let length = this.received[at + 1]! & 0x7f;
       let start = at + 2;

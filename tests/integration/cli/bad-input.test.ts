@@ -17,7 +17,8 @@ afterEach(() => {
 });
 
 const node = (script: string) => [process.execPath, '-e', script];
-const run = (words: readonly string[], ...options: string[]) => at.run(['prompt', '--db', at.db, '--json', ...options, 'say hi', '--', ...words]);
+const run = (words: readonly string[], ...options: string[]) =>
+  at.run(['prompt', '--db', at.db, '--json', ...options, 'say hi', '--', ...words]);
 
 async function nothingWritten(done: Done): Promise<void> {
   expect(at.left()).toEqual([]);
@@ -143,7 +144,10 @@ describe('databases that cannot be used', () => {
 
   /** What a call says of a database that cannot be used, in text and as JSON, whichever call it is. */
   const told = async (file: string, what: RegExp) => {
-    const words = (command: string): string[] => (command === 'prompt' || command === 'chat' ? [command, '--db', file, ...(command === 'prompt' ? ['hi'] : []), '--', ...at.agent()] : [command, '--db', file, ...(command === 'sessions' ? [] : ['main'])]);
+    const words = (command: string): string[] =>
+      command === 'prompt' || command === 'chat'
+        ? [command, '--db', file, ...(command === 'prompt' ? ['hi'] : []), '--', ...at.agent()]
+        : [command, '--db', file, ...(command === 'sessions' ? [] : ['main'])];
     const json = at.run(['prompt', '--json', ...words('prompt').slice(1)]);
     await Promise.all(
       ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete'].map(async (command) => {
@@ -155,7 +159,17 @@ describe('databases that cannot be used', () => {
       }),
     );
     const done = await json;
-    expect([done.code, done.lines]).toEqual([2, [{ type: 'error', code: 'invalid_argument', message: expect.stringMatching(what) as string, data: { file, kind: expect.any(String) as string } }]]);
+    expect([done.code, done.lines]).toEqual([
+      2,
+      [
+        {
+          type: 'error',
+          code: 'invalid_argument',
+          message: expect.stringMatching(what) as string,
+          data: { file, kind: expect.any(String) as string },
+        },
+      ],
+    ]);
   };
 
   it('one that another process keeps locked, with sessions in it or empty', async () => {
@@ -165,7 +179,9 @@ describe('databases that cannot be used', () => {
     const holders = [at.db, empty].map((file) => new DatabaseSync(file));
     holders[0]?.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     holders[1]?.exec('BEGIN IMMEDIATE');
-    await Promise.all([at.db, empty].map((file) => told(file, /database is locked\. Another process keeps it locked; try again, or end that process\./)));
+    await Promise.all(
+      [at.db, empty].map((file) => told(file, /database is locked\. Another process keeps it locked; try again, or end that process\./)),
+    );
     for (const holder of holders) holder.close();
   });
 

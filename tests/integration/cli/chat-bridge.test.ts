@@ -47,7 +47,11 @@ describe.skipIf(!hasScript)('chat on a terminal', () => {
   /** `script` gives the command a terminal; what is written to its stdin is typed. */
   const terminal = (...words: readonly string[]) => {
     const command = [process.execPath, BIN, ...(words.length > 0 ? words : ['chat']), '--db', at.db, '--', ...at.agent()].join(' ');
-    const child = spawn('script', ['-qefc', command, '/dev/null'], { cwd: at.directory, env: { ...process.env, NO_COLOR: '1', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn('script', ['-qefc', command, '/dev/null'], {
+      cwd: at.directory,
+      env: { ...process.env, NO_COLOR: '1', TERM: 'xterm' },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     let screen = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
     return {
@@ -87,25 +91,41 @@ describe.skipIf(!hasScript)('chat on a terminal', () => {
     expect(await tty.code).toBe(0);
   });
 
-  it.each([['chat'], ['prompt', "'ask permission'"]])('Ctrl-D at a question of %s refuses it, and the turn goes on to its end', async (...words) => {
-    const tty = terminal(...words);
-    if (words[0] === 'chat') {
-      await tty.shows(PROMPT);
-      tty.type('ask permission\r');
-    }
-    await tty.shows('or Enter to refuse');
-    tty.type('\u0004');
-    await tty.shows('You said no, so I did nothing.');
-    expect(await tty.code).toBe(0);
-  });
+  it.each([['chat'], ['prompt', "'ask permission'"]])(
+    'Ctrl-D at a question of %s refuses it, and the turn goes on to its end',
+    async (...words) => {
+      const tty = terminal(...words);
+      if (words[0] === 'chat') {
+        await tty.shows(PROMPT);
+        tty.type('ask permission\r');
+      }
+      await tty.shows('or Enter to refuse');
+      tty.type('\u0004');
+      await tty.shows('You said no, so I did nothing.');
+      expect(await tty.code).toBe(0);
+    },
+  );
 });
 
 describe('bridge', () => {
   it('tells its address first, carries an agent, and leaves nothing when it ends', async () => {
-    const running = at.start(['bridge', '--json', '--origin', 'https://example.org', '--cwd', at.directory, '--agent', `demo='${process.execPath}' "${AGENT}" --store '${at.store}'`]);
+    const running = at.start([
+      'bridge',
+      '--json',
+      '--origin',
+      'https://example.org',
+      '--cwd',
+      at.directory,
+      '--agent',
+      `demo='${process.execPath}' "${AGENT}" --store '${at.store}'`,
+    ]);
     await running.saw('}\n');
     const first = JSON.parse(running.stdout()) as { url: string; token: string; agents: string[] };
-    expect(first).toEqual({ url: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+$/), token: expect.stringMatching(/^[\w-]{43}$/), agents: ['demo'] });
+    expect(first).toEqual({
+      url: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+$/),
+      token: expect.stringMatching(/^[\w-]{43}$/),
+      agents: ['demo'],
+    });
     const socket = new WebSocket(`${first.url}/agents/demo`, ['acp.v1', `bearer.${first.token}`], { origin: 'https://example.org' });
     const answer = new Promise<string>((resolve, reject) => {
       socket.on('open', () => socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: 1 } })));

@@ -19,7 +19,10 @@ afterEach(async () => {
 
 /** Starts a prompt that takes long, and resolves when it speaks. */
 async function speaking(text = 'count to 5000', variant = 'native', more: readonly string[] = [], node?: string) {
-  const running = at.start(['prompt', '--db', at.db, '--json', ...more, text, '--', ...at.agent(variant)], node === undefined ? {} : { node });
+  const running = at.start(
+    ['prompt', '--db', at.db, '--json', ...more, text, '--', ...at.agent(variant)],
+    node === undefined ? {} : { node },
+  );
   await running.saw('agent_message_chunk');
   return running;
 }
@@ -107,7 +110,9 @@ describe('I5, I12: kill -9 in the middle of a turn', () => {
     const done = await at.prompt('crash');
     expect([done.code, errorOf(done)]).toEqual([5, 'turn_outcome_unknown']);
     const { lines } = await at.run(['history', '--db', at.db, '--json', 'main']);
-    expect(lines.flatMap(({ event }) => (event?.kind === 'agent_exited' ? [event.payload] : []))).toMatchObject([{ kind: 'failed', code: 3 }]);
+    expect(lines.flatMap(({ event }) => (event?.kind === 'agent_exited' ? [event.payload] : []))).toMatchObject([
+      { kind: 'failed', code: 3 },
+    ]);
     expect((await at.prompt('say on we go')).code).toBe(0);
   });
 });
@@ -131,8 +136,21 @@ describe('I9: two calls at once on a session that is not there yet', () => {
   /** A call whose agent does not start before `go`: by then it has looked for the session and found none. */
   const late = async () => {
     const gate = path.join(at.directory, 'go');
-    const words = at.agent().map((word) => `'${word}'`).join(' ');
-    const running = at.start(['prompt', '--db', at.db, '--json', 'say me too', '--', 'sh', '-c', `while [ ! -e '${gate}' ]; do sleep 0.05; done; exec ${words}`]);
+    const words = at
+      .agent()
+      .map((word) => `'${word}'`)
+      .join(' ');
+    const running = at.start([
+      'prompt',
+      '--db',
+      at.db,
+      '--json',
+      'say me too',
+      '--',
+      'sh',
+      '-c',
+      `while [ ! -e '${gate}' ]; do sleep 0.05; done; exec ${words}`,
+    ]);
     await expect.poll(() => at.left().some((line) => /^\d+ sh -c while/.test(line)), { timeout: 45_000 }).toBe(true);
     return { done: running.done, go: () => writeFileSync(gate, '') };
   };
@@ -158,7 +176,11 @@ describe('I9: two calls at once on a session that is not there yet', () => {
 
 describe('readers that leave', () => {
   it('I10: a reader that reads nothing holds the writer up, and cannot keep it from ending', { timeout: 240_000 }, async () => {
-    const child = spawn(process.execPath, [BIN, 'prompt', '--db', at.db, '--json', 'stream 200000 chunks', '--', ...at.agent('native', '--pace', '0')], { cwd: at.directory, stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn(
+      process.execPath,
+      [BIN, 'prompt', '--db', at.db, '--json', 'stream 200000 chunks', '--', ...at.agent('native', '--pace', '0')],
+      { cwd: at.directory, stdio: ['ignore', 'pipe', 'ignore'] },
+    );
     const code = new Promise((resolve) => child.on('exit', resolve));
     const stored = async () => (await at.run(['sessions', '--db', at.db, '--json'])).stdout.match(/"latestSeq":(\d+)/)?.[1] ?? '0';
     // Far more than a pipe holds. How many chunks become one event is for the storage's speed to say.
@@ -174,14 +196,17 @@ describe('readers that leave', () => {
     running.child.stdout?.destroy();
     expect((await running.done).code).toBe(0);
     expect(await lastTurn()).toBe('completed');
-    const head = spawnSync('sh', ['-c', `'${process.execPath}' '${BIN}' history --db '${at.db}' --json main | head -n 1`], { encoding: 'utf8' });
+    const head = spawnSync('sh', ['-c', `'${process.execPath}' '${BIN}' history --db '${at.db}' --json main | head -n 1`], {
+      encoding: 'utf8',
+    });
     expect(JSON.parse(head.stdout)).toMatchObject({ type: 'event' });
     expect(head.stderr).toBe('');
   });
 });
 
 describe.skipIf(!existsSync('/dev/full'))('a stdout on a full disk', () => {
-  const call = (to: string, ...args: string[]) => spawnSync('sh', ['-c', `exec "$0" "$@" ${to}`, process.execPath, BIN, ...args], { cwd: at.directory, encoding: 'utf8', input: '' });
+  const call = (to: string, ...args: string[]) =>
+    spawnSync('sh', ['-c', `exec "$0" "$@" ${to}`, process.execPath, BIN, ...args], { cwd: at.directory, encoding: 'utf8', input: '' });
 
   it.each([[[]], [['--json']]])('%j: the turn goes on and is in the record; it is told, and exit 1', async (options) => {
     const done = call('>/dev/full', 'prompt', '--db', at.db, ...options, 'count to 30', '--', ...at.agent());
@@ -195,7 +220,13 @@ describe.skipIf(!existsSync('/dev/full'))('a stdout on a full disk', () => {
 
   it('every call that writes tells it; one that fails otherwise exits as it would', async () => {
     expect((await at.prompt('say hi')).code).toBe(0);
-    for (const words of [['sessions', '--db', at.db], ['history', '--db', at.db, '--json', 'main'], ['transcript', '--db', at.db, 'main'], ['--help'], ['--version']]) {
+    for (const words of [
+      ['sessions', '--db', at.db],
+      ['history', '--db', at.db, '--json', 'main'],
+      ['transcript', '--db', at.db, 'main'],
+      ['--help'],
+      ['--version'],
+    ]) {
       const done = call('>/dev/full', ...words);
       expect([words[0], done.status]).toEqual([words[0], 1]);
       expect(done.stderr).toContain('stdout cannot be written');
@@ -236,7 +267,11 @@ describe.skipIf(OLD === undefined)('on a Node without SQLite', () => {
   });
 
   it('a signal to the whole group, as a terminal sends it, counts once', async () => {
-    const child = spawn(OLD as string, [BIN, 'prompt', '--db', at.db, '--json', 'count to 5000', '--', process.execPath, AGENT, '--store', at.store], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn(
+      OLD as string,
+      [BIN, 'prompt', '--db', at.db, '--json', 'count to 5000', '--', process.execPath, AGENT, '--store', at.store],
+      { detached: true, stdio: ['ignore', 'pipe', 'ignore'] },
+    );
     let out = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
     const code = new Promise((resolve) => child.on('close', resolve));

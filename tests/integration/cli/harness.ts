@@ -102,7 +102,10 @@ export function scratch(): Scratch {
           stdout,
           stderr,
           get lines() {
-            return stdout.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Line);
+            return stdout
+              .split('\n')
+              .filter((line) => line !== '')
+              .map((line) => JSON.parse(line) as Line);
           },
         });
       });
@@ -159,7 +162,14 @@ export async function gone(text: string, withinMs = 45_000): Promise<void> {
 
 export const replyOf = (done: Done): string =>
   done.lines
-    .flatMap(({ event }) => (event?.kind === 'update' && event.origin === 'agent' && event.payload.sessionUpdate === 'agent_message_chunk' && event.payload.content.type === 'text' ? [event.payload.content.text] : []))
+    .flatMap(({ event }) =>
+      event?.kind === 'update' &&
+      event.origin === 'agent' &&
+      event.payload.sessionUpdate === 'agent_message_chunk' &&
+      event.payload.content.type === 'text'
+        ? [event.payload.content.text]
+        : [],
+    )
     .join('');
 export const tierOf = (done: Done): string | undefined => done.lines.find((line) => line.type === 'report')?.report?.tier;
 export const errorOf = (done: Done): string | undefined => done.lines.find((line) => line.type === 'error')?.code;

@@ -20,7 +20,10 @@ async function turn(id) {
   if (ask !== null) {
     const answer = await request('session/request_permission', { sessionId, ...ask });
     const text = `answered ${JSON.stringify(answer.result?.outcome ?? answer.error)}`;
-    send({ method: 'session/update', params: { sessionId, update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } } } });
+    send({
+      method: 'session/update',
+      params: { sessionId, update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } } },
+    });
   }
   send({ id, result: { stopReason: 'end_turn' } });
 }

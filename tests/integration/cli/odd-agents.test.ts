@@ -17,7 +17,12 @@ afterEach(async () => {
 });
 
 const FIXTURE = path.join(import.meta.dirname, 'odd-agent.fixture.mjs');
-const odd = (script: { readonly updates?: readonly unknown[]; readonly ask?: object }) => [process.execPath, FIXTURE, JSON.stringify(script), at.directory];
+const odd = (script: { readonly updates?: readonly unknown[]; readonly ask?: object }) => [
+  process.execPath,
+  FIXTURE,
+  JSON.stringify(script),
+  at.directory,
+];
 const say = (text: string) => ({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } });
 
 const UPDATES = [
@@ -34,11 +39,23 @@ describe('a turn of odd updates', () => {
   it('prompt shows all that can be shown of it, and shows it again; history has one line an event', async () => {
     const prompt = ['prompt', '--db', at.db, '--idempotency-key', 'k', 'go', '--', ...odd({ updates: UPDATES })];
     expect(await at.run(prompt)).toMatchObject({ code: 0, stdout: 'before after\n', stderr: expect.stringContaining('✓ t\n') });
-    expect(await at.run(prompt)).toMatchObject({ code: 0, stdout: 'before after\n', stderr: expect.stringContaining('this key was used before') });
+    expect(await at.run(prompt)).toMatchObject({
+      code: 0,
+      stdout: 'before after\n',
+      stderr: expect.stringContaining('this key was used before'),
+    });
     const text = await at.run(['history', '--db', at.db, 'main']);
     const json = await at.run(['history', '--db', at.db, '--json', 'main']);
     expect([text.code, text.stdout.split('\n').length]).toEqual([0, json.stdout.split('\n').length]);
-    for (const words of ['agent: nothing', 'agent: {"type":"text"}', 'plan: null', 'tool call: t (completed)', 'title: two lines', 'agent: after']) expect(text.stdout).toContain(`  ${words}\n`);
+    for (const words of [
+      'agent: nothing',
+      'agent: {"type":"text"}',
+      'plan: null',
+      'tool call: t (completed)',
+      'title: two lines',
+      'agent: after',
+    ])
+      expect(text.stdout).toContain(`  ${words}\n`);
   });
 
   it('chat goes on', async () => {
@@ -51,14 +68,21 @@ describe('a turn of odd updates', () => {
 const ASKS: readonly (readonly [name: string, ask: object])[] = [
   ['without kinds', { toolCall: { toolCallId: 't', title: 'go' }, options: [{ optionId: 'y', name: 'Yes' }] }],
   ['without names', { toolCall: { toolCallId: 't', title: 'go' }, options: [{ optionId: 'y', kind: 'allow_once' }] }],
-  ['with a title that is none', { toolCall: { toolCallId: 't', title: ['go'] }, options: [{ optionId: 'y', name: 'Yes', kind: 'allow_once' }] }],
+  [
+    'with a title that is none',
+    { toolCall: { toolCallId: 't', title: ['go'] }, options: [{ optionId: 'y', name: 'Yes', kind: 'allow_once' }] },
+  ],
 ];
 
 describe('odd permission requests', () => {
   it('--permission allow says that it cancelled what cannot be allowed', async () => {
     const ask = { toolCall: { toolCallId: 't', title: 'go' }, options: [] };
     const done = await at.run(['prompt', '--db', at.db, '--permission', 'allow', 'go', '--', ...odd({ ask })]);
-    expect(done).toMatchObject({ code: 0, stdout: 'answered {"outcome":"cancelled"}\n', stderr: expect.stringContaining('permission for “go”: cancelled, as the agent offers no way to allow it\n') });
+    expect(done).toMatchObject({
+      code: 0,
+      stdout: 'answered {"outcome":"cancelled"}\n',
+      stderr: expect.stringContaining('permission for “go”: cancelled, as the agent offers no way to allow it\n'),
+    });
   });
 
   const hasScript = spawnSync('script', ['--version']).status === 0;
@@ -67,16 +91,23 @@ describe('odd permission requests', () => {
     // A question that has no answer would wait for ever.
     afterEach(() => void child.kill());
 
-    it.each(ASKS.flatMap(([name, ask]) => [[name, '1', 'selected', ask] as const, [name, '', 'cancelled', ask] as const]))('%s, answered with “%s”: %s', async (_name, answer, outcome, ask) => {
-      const words = [process.execPath, BIN, 'prompt', '--db', at.db, 'go', '--', ...odd({ ask })];
-      child = spawn('script', ['-qefc', words.map((word) => `'${word}'`).join(' '), '/dev/null'], { cwd: at.directory, env: { ...process.env, NO_COLOR: '1', TERM: 'xterm' }, stdio: 'pipe' });
-      const ended = new Promise((resolve) => child.on('close', resolve));
-      let screen = '';
-      child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
-      await expect.poll(() => screen, { timeout: 45_000 }).toContain('or Enter to refuse');
-      child.stdin.write(`${answer}\r`);
-      expect(await ended).toBe(0);
-      expect(screen).toContain(`answered {"outcome":"${outcome}"`);
-    });
+    it.each(ASKS.flatMap(([name, ask]) => [[name, '1', 'selected', ask] as const, [name, '', 'cancelled', ask] as const]))(
+      '%s, answered with “%s”: %s',
+      async (_name, answer, outcome, ask) => {
+        const words = [process.execPath, BIN, 'prompt', '--db', at.db, 'go', '--', ...odd({ ask })];
+        child = spawn('script', ['-qefc', words.map((word) => `'${word}'`).join(' '), '/dev/null'], {
+          cwd: at.directory,
+          env: { ...process.env, NO_COLOR: '1', TERM: 'xterm' },
+          stdio: 'pipe',
+        });
+        const ended = new Promise((resolve) => child.on('close', resolve));
+        let screen = '';
+        child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
+        await expect.poll(() => screen, { timeout: 45_000 }).toContain('or Enter to refuse');
+        child.stdin.write(`${answer}\r`);
+        expect(await ended).toBe(0);
+        expect(screen).toContain(`answered {"outcome":"${outcome}"`);
+      },
+    );
   });
 });

@@ -23,19 +23,23 @@ describe('one session over several processes', () => {
     ['no-embedded', 'transcript', 'from the record in front of a prompt'],
     ['liar', 'transcript', 'from the record in front of a prompt'],
   ];
-  it.each(tiers.map(([variant, tier, source]) => ({ variant, tier, source })))('$variant comes back as $tier and remembers', async ({ variant, tier, source }) => {
-    const first = await at.prompt('my name is Ada', variant);
-    expect([first.code, tierOf(first)]).toEqual([0, 'new']);
-    const second = await at.prompt('what is my name?', variant);
-    expect([second.code, tierOf(second)]).toEqual([0, tier]);
-    expect(replyOf(second)).toBe(`Your name: Ada (${source}).`);
-  });
+  it.each(tiers.map(([variant, tier, source]) => ({ variant, tier, source })))(
+    '$variant comes back as $tier and remembers',
+    async ({ variant, tier, source }) => {
+      const first = await at.prompt('my name is Ada', variant);
+      expect([first.code, tierOf(first)]).toEqual([0, 'new']);
+      const second = await at.prompt('what is my name?', variant);
+      expect([second.code, tierOf(second)]).toEqual([0, tier]);
+      expect(replyOf(second)).toBe(`Your name: Ada (${source}).`);
+    },
+  );
 
   it('--preamble file: the record is a private file outside the tree, which the agent reads, and goes with the session', async () => {
     await at.prompt('my name is Ada', 'amnesiac');
     const done = await at.prompt('what is my name?', 'amnesiac', '--preamble', 'file');
     expect(replyOf(done)).toBe('Your name: Ada (from the record in front of a prompt).');
-    const files = () => readdirSync(path.join(at.directory, 'state'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const files = () =>
+      readdirSync(path.join(at.directory, 'state'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     expect(files()).toHaveLength(1);
     const [file] = files();
     expect((statSync(path.join(file?.parentPath ?? '', file?.name ?? '')).mode & 0o777).toString(8)).toBe('600');
@@ -47,7 +51,10 @@ describe('one session over several processes', () => {
     expect((await at.prompt('say hi', 'native', '--session=--x')).code).toBe(0);
     expect((await at.run(['history', '--db', at.db, '--', '--x'])).stdout).toContain('say hi');
     expect((await at.run(['transcript', '--db', at.db, '--', '--x'])).stdout).toContain('say hi');
-    expect(await at.run(['delete', '--db', at.db, '--', '--x'])).toMatchObject({ code: 0, stderr: 'Session --x and its record are gone.\n' });
+    expect(await at.run(['delete', '--db', at.db, '--', '--x'])).toMatchObject({
+      code: 0,
+      stderr: 'Session --x and its record are gone.\n',
+    });
     expect((await at.run(['sessions', '--db', at.db, '--json'])).lines).toEqual([]);
   });
 
@@ -61,7 +68,11 @@ describe('one session over several processes', () => {
 
   it('JSON: the report, each event as stored, the result; history has the same lines', async () => {
     const done = await at.prompt('say hello');
-    expect(done.lines.map((line) => line.type).filter((type, index, all) => type !== all[index - 1])).toEqual(['report', 'event', 'result']);
+    expect(done.lines.map((line) => line.type).filter((type, index, all) => type !== all[index - 1])).toEqual([
+      'report',
+      'event',
+      'result',
+    ]);
     expect(done.lines.at(-1)).toMatchObject({ type: 'result', stopReason: 'end_turn', turnId: expect.any(String) });
     const history = await at.run(['history', '--db', at.db, '--json', 'main']);
     const shown = done.stdout.split('\n').filter((line) => line.includes('"type":"event"'));
@@ -78,7 +89,10 @@ describe('one session over several processes', () => {
 
   it('the command after -- may differ; relative files are meant from where they were typed', async () => {
     await at.prompt('my name is Ada', 'native');
-    writeFileSync(path.join(at.directory, 'agent.mjs'), `process.argv.push('--store', ${JSON.stringify(at.store)}); await import(${JSON.stringify(new URL(`file://${at.agent()[1]}`).href)});\n`);
+    writeFileSync(
+      path.join(at.directory, 'agent.mjs'),
+      `process.argv.push('--store', ${JSON.stringify(at.store)}); await import(${JSON.stringify(new URL(`file://${at.agent()[1]}`).href)});\n`,
+    );
     const done = await at.run(['prompt', '--db', at.db, '--json', 'what is my name?', '--', process.execPath, './agent.mjs']);
     expect([done.code, tierOf(done)]).toEqual([0, 'resume']);
     expect((await at.run(['sessions', '--db', at.db, '--json'])).stdout).not.toContain('--store');
@@ -124,7 +138,10 @@ describe('one session over several processes', () => {
     expect((await at.run(['transcript', '--db', at.db, 'main'])).stdout).toContain('say hi');
     expect((await at.run(['delete', '--db', at.db, 'main'])).code).toBe(0);
     for (const command of ['delete', 'history', 'transcript']) {
-      expect(await at.run([command, '--db', at.db, 'main'])).toMatchObject({ code: 1, stderr: expect.stringContaining('session_not_found') });
+      expect(await at.run([command, '--db', at.db, 'main'])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('session_not_found'),
+      });
     }
   });
 
@@ -172,7 +189,9 @@ describe('secrets', () => {
   const CANARY = 'canary-4f1d9c7e';
 
   it('values of --env reach the agent and nothing on disk or screen', async () => {
-    const done = await at.run(['prompt', '--db', at.db, '--json', '--env', 'MY_TOKEN', 'env MY_TOKEN', '--', ...at.agent()], { env: { MY_TOKEN: CANARY } });
+    const done = await at.run(['prompt', '--db', at.db, '--json', '--env', 'MY_TOKEN', 'env MY_TOKEN', '--', ...at.agent()], {
+      env: { MY_TOKEN: CANARY },
+    });
     expect(done.code).toBe(0);
     expect(replyOf(done)).toBe('[secret MY_TOKEN]');
     const dump = await at.run(['history', '--db', at.db, '--json', 'main']);
@@ -181,7 +200,15 @@ describe('secrets', () => {
 
   it('values of MCP servers come back from the file or the environment, and are nowhere on disk', async () => {
     const file = path.join(at.directory, 'mcp.json');
-    writeFileSync(file, JSON.stringify({ mcpServers: { notes: { command: '/bin/true', env: { NOTES_KEY: CANARY } }, web: { url: 'https://web.invalid', headers: { Authorization: `Bearer ${CANARY}` } } } }));
+    writeFileSync(
+      file,
+      JSON.stringify({
+        mcpServers: {
+          notes: { command: '/bin/true', env: { NOTES_KEY: CANARY } },
+          web: { url: 'https://web.invalid', headers: { Authorization: `Bearer ${CANARY}` } },
+        },
+      }),
+    );
     const first = await at.prompt('mcp', 'native', '--mcp', file);
     expect(replyOf(first)).toContain('[secret NOTES_KEY]');
     const again = await at.prompt('mcp', 'native', '--mcp', file);
@@ -195,7 +222,9 @@ describe('secrets', () => {
 
   it('one that only a later call names is redacted as well', async () => {
     await at.prompt('say hi');
-    const done = await at.run(['prompt', '--db', at.db, '--json', '--env', 'MY_TOKEN', 'env MY_TOKEN', '--', ...at.agent()], { env: { MY_TOKEN: CANARY } });
+    const done = await at.run(['prompt', '--db', at.db, '--json', '--env', 'MY_TOKEN', 'env MY_TOKEN', '--', ...at.agent()], {
+      env: { MY_TOKEN: CANARY },
+    });
     expect([done.code, done.stdout.includes(CANARY), done.stdout.includes('[secret MY_TOKEN]')]).toEqual([0, false, true]);
   });
 

@@ -43,7 +43,11 @@ const CASES: Readonly<Partial<Record<AgentVariant, Expected>>> = {
   'no-embedded': { tier: 'transcript' },
   forgetful: { tier: 'transcript', fails: LOST },
   liar: { tier: 'transcript', fails: ['kill-and-load', 'replay-complete', 'unknown-session-load'], breaksProtocol: true },
-  'liar-resume': { tier: null, fails: [...LOST, 'replay-complete', 'unknown-session-load', 'unknown-session-resume'], breaksProtocol: true },
+  'liar-resume': {
+    tier: null,
+    fails: [...LOST, 'replay-complete', 'unknown-session-load', 'unknown-session-resume'],
+    breaksProtocol: true,
+  },
   late: { tier: 'load', fails: ['replay-before-response'], breaksProtocol: true },
   'replays-on-resume': { tier: 'resume', fails: ['resume-silent'], breaksProtocol: true },
   'other-chunks': { tier: 'load' },
@@ -61,14 +65,23 @@ const CASES: Readonly<Partial<Record<AgentVariant, Expected>>> = {
   garbage: { tier: 'resume', fails: ['initialize'], breaksProtocol: true },
   'garbage-only': { tier: null, fails: ['initialize'], breaksProtocol: true, timeoutMs: 5_000 },
   stubborn: { tier: 'resume', fails: ['clean-exit'] },
-  'unknown:method-missing': { tier: 'transcript', fails: [...LOST, 'unknown-session-load', 'unknown-session-resume', 'never-prompted'], breaksProtocol: true },
+  'unknown:method-missing': {
+    tier: 'transcript',
+    fails: [...LOST, 'unknown-session-load', 'unknown-session-resume', 'never-prompted'],
+    breaksProtocol: true,
+  },
   'unknown:other-resource': { tier: null, fails: [...LOST, 'never-prompted'] },
   'unknown:opaque-but-listed': { tier: null, fails: [...LOST, 'never-prompted'] },
   'unknown:opaque-no-list': { tier: null, fails: [...LOST, 'unknown-session-load', 'unknown-session-resume', 'never-prompted'] },
   'hang-initialize': { tier: null, fails: ['initialize'], breaksProtocol: true, timeoutMs: 5_000 },
   'hang-new': { tier: null, fails: ['new'], breaksProtocol: true, timeoutMs: 20_000 },
   'hang-load': { tier: null, fails: ['kill-and-load', 'unknown-session-load', 'never-prompted'], breaksProtocol: true, timeoutMs: 20_000 },
-  'hang-resume': { tier: null, fails: ['kill-and-resume', 'unknown-session-resume', 'never-prompted'], breaksProtocol: true, timeoutMs: 20_000 },
+  'hang-resume': {
+    tier: null,
+    fails: ['kill-and-resume', 'unknown-session-resume', 'never-prompted'],
+    breaksProtocol: true,
+    timeoutMs: 20_000,
+  },
   'hang-prompt': { tier: 'resume', fails: ['prompt'], breaksProtocol: true, timeoutMs: 20_000 },
   'crash-initialize': { tier: null, fails: ['initialize'], breaksProtocol: true },
   'crash-new': { tier: null, fails: ['new'], breaksProtocol: true },
@@ -78,7 +91,10 @@ const CASES: Readonly<Partial<Record<AgentVariant, Expected>>> = {
 };
 
 /** How a client reads each answer for an unknown session, where it is not as unknown. */
-const READ_AS: Partial<Record<(typeof UNKNOWN_SHAPES)[number], string>> = { 'method-missing': 'unsupported', 'opaque-no-list': 'indeterminate' };
+const READ_AS: Partial<Record<(typeof UNKNOWN_SHAPES)[number], string>> = {
+  'method-missing': 'unsupported',
+  'opaque-no-list': 'indeterminate',
+};
 
 const expectedOf = (variant: AgentVariant): Expected => CASES[variant] ?? { tier: 'transcript', fails: LOST };
 const variants = [...new Set([...(Object.keys(CASES) as AgentVariant[]), ...UNKNOWN_SHAPES.map((shape) => `unknown:${shape}` as const)])];
@@ -87,11 +103,17 @@ describe('what is wrong with an agent is found, and nothing else', () => {
   test.concurrent.each(variants)('%s', { timeout: 600_000 }, async (variant) => {
     const { tier, fails = [], breaksProtocol = false, timeoutMs } = expectedOf(variant);
     const report = await examine(variant, timeoutMs === undefined ? {} : { timeoutMs });
-    expect(failures(report), JSON.stringify(report.checks.filter(({ outcome }) => outcome === 'fail'))).toEqual(CHECK_IDS.filter((id) => fails.includes(id)));
+    expect(failures(report), JSON.stringify(report.checks.filter(({ outcome }) => outcome === 'fail'))).toEqual(
+      CHECK_IDS.filter((id) => fails.includes(id)),
+    );
     expect(report.verdict).toMatchObject({ tier, breaksProtocol });
     expect(report.checks.map(({ id }) => id)).toEqual([...CHECK_IDS]);
     const shape = UNKNOWN_SHAPES.find((one) => variant === `unknown:${one}`);
-    if (shape) expect(report.verdict.unknownSession).toEqual({ load: READ_AS[shape] ?? 'unknown_session', resume: READ_AS[shape] ?? 'unknown_session' });
+    if (shape)
+      expect(report.verdict.unknownSession).toEqual({
+        load: READ_AS[shape] ?? 'unknown_session',
+        resume: READ_AS[shape] ?? 'unknown_session',
+      });
   });
 });
 
@@ -104,7 +126,10 @@ test('without prompts no model is asked, and what needs one is skipped with the 
     onNotice: (text) => notices.push(text),
   });
   expect(notices).toEqual([]);
-  expect(report.checks.find(({ id }) => id === 'prompt')).toMatchObject({ outcome: 'skip', detail: expect.stringContaining('--no-prompt') });
+  expect(report.checks.find(({ id }) => id === 'prompt')).toMatchObject({
+    outcome: 'skip',
+    detail: expect.stringContaining('--no-prompt'),
+  });
   expect(report.checks.find(({ id }) => id === 'replay-complete')?.outcome).toBe('skip');
   expect(report.verdict.tier).toBe('resume');
 });
@@ -112,7 +137,10 @@ test('without prompts no model is asked, and what needs one is skipped with the 
 test('without prompts, an agent that keeps only prompted sessions is not judged by that', { timeout: 60_000 }, async () => {
   const report = await examine('never-prompted-forgets', { prompt: false });
   expect(failures(report)).toEqual([]);
-  expect(report.checks.find(({ id }) => id === 'kill-and-resume')).toMatchObject({ outcome: 'skip', detail: expect.stringContaining('needs a prompt') });
+  expect(report.checks.find(({ id }) => id === 'kill-and-resume')).toMatchObject({
+    outcome: 'skip',
+    detail: expect.stringContaining('needs a prompt'),
+  });
   expect(report.verdict.tier).toBeNull();
 });
 
@@ -123,7 +151,10 @@ test('I7 what an agent leaves behind is found, named and ended', { timeout: 60_0
   const nap = `987.${process.pid}${Math.random().toString().slice(2, 8)}`;
   await writeFile(script, `setsid sleep ${nap} >/dev/null 2>&1 </dev/null &\nexec "${process.execPath}" "${STDIO}" --pace 0\n`);
   const report = await runDoctor({ command: 'sh', args: [script], prompt: false });
-  expect(report.checks.find(({ id }) => id === 'no-orphans')).toMatchObject({ outcome: 'fail', detail: expect.stringMatching(/left 1 process behind: sleep/) });
+  expect(report.checks.find(({ id }) => id === 'no-orphans')).toMatchObject({
+    outcome: 'fail',
+    detail: expect.stringMatching(/left 1 process behind: sleep/),
+  });
   expect(await commandLines()).not.toContain(`sleep ${nap}`);
 });
 
@@ -140,5 +171,7 @@ test('an agent that cannot be started is an error, and so is being told to stop'
 });
 
 function commandLines(): Promise<string> {
-  return new Promise((resolve, reject) => execFile('ps', ['-A', '-o', 'args='], (error, stdout) => (error ? reject(error) : resolve(stdout))));
+  return new Promise((resolve, reject) =>
+    execFile('ps', ['-A', '-o', 'args='], (error, stdout) => (error ? reject(error) : resolve(stdout))),
+  );
 }

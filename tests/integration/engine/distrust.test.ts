@@ -56,7 +56,13 @@ const CASES: readonly [AgentVariant, Expected, Expected][] = [
 ];
 
 describe('I4: what an agent answers decides, and what it says is checked', () => {
-  const rows = CASES.flatMap(([variant, auto, strict]) => [[variant, 'auto', auto], [variant, 'strict', strict]] as const);
+  const rows = CASES.flatMap(
+    ([variant, auto, strict]) =>
+      [
+        [variant, 'auto', auto],
+        [variant, 'strict', strict],
+      ] as const,
+  );
   it.each(rows)('%s under %s: %s', async (variant, policy, expected) => {
     const { wake, agents } = await slowlyEnding(variant);
     const host = await wake();
@@ -67,7 +73,10 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     await host.sleep();
     expect(agents.running).toBe(0);
 
-    const next = await wake({ policy: policy as ResumePolicy, ...(expected === 'agent_timeout' ? { limits: { ...PATIENT, sessionMs: 200 } } : {}) });
+    const next = await wake({
+      policy: policy as ResumePolicy,
+      ...(expected === 'agent_timeout' ? { limits: { ...PATIENT, sessionMs: 200 } } : {}),
+    });
     const before = await next.history('s');
     if (isTier(expected)) {
       const { report } = await next.prompt('s', 'What is my name?');
@@ -107,7 +116,10 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     const next = await wake();
     const error = (await next.resume('s').catch((caught: unknown) => caught)) as RehydrateError;
     const attempts = error.data['attempts'] as { method: string; outcome: string }[];
-    expect(attempts.map(({ method, outcome }) => `${method} ${outcome}`)).toEqual(['session/resume indeterminate', 'session/load indeterminate']);
+    expect(attempts.map(({ method, outcome }) => `${method} ${outcome}`)).toEqual([
+      'session/resume indeterminate',
+      'session/load indeterminate',
+    ]);
     // The person may still decide to go on from the record.
     expect((await next.resume('s', { policy: 'transcript' })).tier).toBe('transcript');
   });
@@ -124,18 +136,32 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     expect(report.preamble).toMatchObject({ mode: 'resource', truncated: false });
   });
 
-  it.each(['hang-initialize', 'crash-initialize', 'hang-new', 'crash-new', 'garbage-only', 'auth'] as const)('I7: create with the %s agent leaves nothing', async (variant) => {
-    const { wake, agents } = await slowlyEnding(variant);
-    // Nothing but what it never answers runs out.
-    const limits = { ...PATIENT, ...(variant === 'hang-new' ? { sessionMs: 200 } : {}), ...(variant === 'hang-initialize' || variant === 'garbage-only' ? { initializeMs: 200 } : {}) };
-    const host = await wake({ limits });
-    const codes = { 'hang-initialize': 'agent_timeout', 'hang-new': 'agent_timeout', 'garbage-only': 'agent_timeout', auth: 'auth_required', 'crash-initialize': 'agent_exited', 'crash-new': 'agent_exited' } as const;
-    const error = await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' }).catch((caught: unknown) => caught);
-    expect([agents.launched, agents.running]).toEqual([1, 0]);
-    expect(RehydrateError.is(error) && error.code, String(error)).toBe(codes[variant]);
-    await expect(host.get('s')).rejects.toMatchObject({ code: 'session_not_found' });
-    expect((await host.list()).sessions).toEqual([]);
-  });
+  it.each(['hang-initialize', 'crash-initialize', 'hang-new', 'crash-new', 'garbage-only', 'auth'] as const)(
+    'I7: create with the %s agent leaves nothing',
+    async (variant) => {
+      const { wake, agents } = await slowlyEnding(variant);
+      // Nothing but what it never answers runs out.
+      const limits = {
+        ...PATIENT,
+        ...(variant === 'hang-new' ? { sessionMs: 200 } : {}),
+        ...(variant === 'hang-initialize' || variant === 'garbage-only' ? { initializeMs: 200 } : {}),
+      };
+      const host = await wake({ limits });
+      const codes = {
+        'hang-initialize': 'agent_timeout',
+        'hang-new': 'agent_timeout',
+        'garbage-only': 'agent_timeout',
+        auth: 'auth_required',
+        'crash-initialize': 'agent_exited',
+        'crash-new': 'agent_exited',
+      } as const;
+      const error = await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' }).catch((caught: unknown) => caught);
+      expect([agents.launched, agents.running]).toEqual([1, 0]);
+      expect(RehydrateError.is(error) && error.code, String(error)).toBe(codes[variant]);
+      await expect(host.get('s')).rejects.toMatchObject({ code: 'session_not_found' });
+      expect((await host.list()).sessions).toEqual([]);
+    },
+  );
 
   it('auth: after signing in the session can be made, and an agent that is started anew is signed in again', async () => {
     const signedIn = new WeakSet<RawAgent>();
@@ -143,7 +169,11 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
       if (message.method === 'authenticate') signedIn.add(agent);
       const refused = message.method?.startsWith('session/') && !signedIn.has(agent);
       const { result, ...answer } = ordinary(message, { sessionCapabilities: { resume: {} } }) as { result: object };
-      agent.say(refused ? { ...answer, error: { code: -32000, message: 'Authentication required' } } : { ...answer, result: { ...result, authMethods: [{ id: 'key', name: 'A key' }] } });
+      agent.say(
+        refused
+          ? { ...answer, error: { code: -32000, message: 'Authentication required' } }
+          : { ...answer, result: { ...result, authMethods: [{ id: 'key', name: 'A key' }] } },
+      );
     });
     const { wake } = await worldOf(agents);
     const host = await wake();
@@ -157,7 +187,13 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     await host.close('s');
     const heard = agents.heard.length;
     expect((await host.prompt('s', 'What is my name?')).report.tier).toBe('resume');
-    expect(agents.heard.slice(heard).map(({ method }) => method)).toEqual(['initialize', 'session/resume', 'authenticate', 'session/resume', 'session/prompt']);
+    expect(agents.heard.slice(heard).map(({ method }) => method)).toEqual([
+      'initialize',
+      'session/resume',
+      'authenticate',
+      'session/resume',
+      'session/prompt',
+    ]);
     expect(agents.heard.findLast(({ method }) => method === 'authenticate')?.params).toEqual({ methodId: 'key' });
   });
 
@@ -166,9 +202,17 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const { turnId } = await host.prompt('s', 'My name is Ada.');
-    const updates = (await host.history('s')).flatMap((event) => (event.kind === 'update' && event.turnId === turnId ? [{ payload: event.payload as unknown, meta: event.meta }] : []));
+    const updates = (await host.history('s')).flatMap((event) =>
+      event.kind === 'update' && event.turnId === turnId ? [{ payload: event.payload as unknown, meta: event.meta }] : [],
+    );
     // As `unknownKinds` of the scripted agent sends them.
-    expect(updates).toContainEqual({ payload: { sessionUpdate: '_demo_weather', sky: 'clear', nested: { degrees: [12, 14] } }, meta: { demo: 1 } });
-    expect(updates).toContainEqual({ payload: { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'Hm.', _demo: true }, _demoField: 'kept' }, meta: undefined });
+    expect(updates).toContainEqual({
+      payload: { sessionUpdate: '_demo_weather', sky: 'clear', nested: { degrees: [12, 14] } },
+      meta: { demo: 1 },
+    });
+    expect(updates).toContainEqual({
+      payload: { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'Hm.', _demo: true }, _demoField: 'kept' },
+      meta: undefined,
+    });
   });
 });

@@ -1,10 +1,25 @@
 import { onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, type AgentLauncher, type Host, type HostOptions, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
+import {
+  createHost,
+  type AgentLauncher,
+  type Host,
+  type HostOptions,
+  type SessionEvent,
+  type SqlDatabase,
+} from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '../../../src/testing/agents/index.ts';
 
 /** All the time an agent may need on a busy machine. A test of a hang says what is to run out. */
-export const PATIENT = { initializeMs: 60_000, sessionMs: 60_000, settingMs: 60_000, listMs: 60_000, cancelGraceMs: 60_000, replayQuietMs: 250, replayMaxMs: 60_000 } as const;
+export const PATIENT = {
+  initializeMs: 60_000,
+  sessionMs: 60_000,
+  settingMs: 60_000,
+  listMs: 60_000,
+  cancelGraceMs: 60_000,
+  replayQuietMs: 250,
+  replayMaxMs: 60_000,
+} as const;
 
 export interface World<Agents extends AgentLauncher = InProcessLauncher> {
   readonly db: SqlDatabase;
@@ -61,7 +76,11 @@ export async function until(condition: () => Promise<boolean> | boolean): Promis
 export const CWD = '/tmp';
 
 /** One host on a database of its own, in whose way `wrap` may stand. */
-export async function hostOf(agents: AgentLauncher, options: Partial<HostOptions> = {}, wrap: (db: SqlDatabase) => SqlDatabase = (db) => db) {
+export async function hostOf(
+  agents: AgentLauncher,
+  options: Partial<HostOptions> = {},
+  wrap: (db: SqlDatabase) => SqlDatabase = (db) => db,
+) {
   const db = await openNodeSqlite(':memory:');
   const host = await createHost({ database: wrap(db), agents, limits: PATIENT, ...options });
   onTestFinished(async () => {

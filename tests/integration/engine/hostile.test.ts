@@ -25,7 +25,14 @@ describe('I11: what is not the protocol', () => {
     ['an answer with a strange id', { jsonrpc: '2.0', id: { toString: 1 }, result: {} }],
     ['a notification nobody knows', { jsonrpc: '2.0', method: 'session/unheard', params: [1, 2] }],
     ['an update that is none', update('not an object')],
-    ['an update of another session', { jsonrpc: '2.0', method: 'session/update', params: { sessionId: 'other', update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'not ours' } } } }],
+    [
+      'an update of another session',
+      {
+        jsonrpc: '2.0',
+        method: 'session/update',
+        params: { sessionId: 'other', update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'not ours' } } },
+      },
+    ],
   ])('%s is passed over, and what stands around it is stored', async (_what, message) => {
     const { host } = await hostOf(prompted((agent) => agent.say(words('before '), message, words('after'))));
     await host.create(CREATE);
@@ -40,7 +47,9 @@ describe('I11: what is not the protocol', () => {
     ['a chunk without content', { sessionUpdate: 'agent_message_chunk' }],
     ['a kind from the future', { sessionUpdate: 'hologram', shape: { points: [1, 2, 3] } }],
   ])('%s is kept as sent', async (_what, payload) => {
-    const { host } = await hostOf(prompted((agent) => agent.say(words('before '), update(payload, { _meta: { mark: 1 } }), words('after'))));
+    const { host } = await hostOf(
+      prompted((agent) => agent.say(words('before '), update(payload, { _meta: { mark: 1 } }), words('after'))),
+    );
     await host.create(CREATE);
     const { turnId } = await host.prompt('s', 'go');
     const events = (await host.history('s')).filter((event) => event.turnId === turnId && event.origin === 'agent');
@@ -50,7 +59,9 @@ describe('I11: what is not the protocol', () => {
   });
 
   it('answers twice: the first counts, also when the second says something else', async () => {
-    const { host } = await hostOf(prompted((agent, message) => agent.say(words('once'), { jsonrpc: '2.0', id: message.id, result: { stopReason: 'refusal' } })));
+    const { host } = await hostOf(
+      prompted((agent, message) => agent.say(words('once'), { jsonrpc: '2.0', id: message.id, result: { stopReason: 'refusal' } })),
+    );
     await host.create(CREATE);
     expect((await host.prompt('s', 'go')).stopReason).toBe('refusal');
     expect((await host.prompt('s', 'go')).stopReason).toBe('refusal');
@@ -89,7 +100,9 @@ describe('I11: what is not the protocol', () => {
 describe('null where an answer belongs', () => {
   it.each(['initialize', 'session/new'])('I7: %s: agent_protocol_error, and nothing is left, no agent either', async (method) => {
     const agents = watched(
-      rawAgents((message, agent) => agent.say(message.method === method ? { jsonrpc: '2.0', id: message.id, result: null } : ordinary(message))),
+      rawAgents((message, agent) =>
+        agent.say(message.method === method ? { jsonrpc: '2.0', id: message.id, result: null } : ordinary(message)),
+      ),
       { lingerMs: 50 },
     );
     const { host } = await hostOf(agents);
@@ -99,18 +112,30 @@ describe('null where an answer belongs', () => {
   });
 
   it('session/prompt: the turn failed, says so, and says so again for the same key', async () => {
-    const { host } = await hostOf(rawAgents((message, agent) => agent.say(message.method === 'session/prompt' ? { jsonrpc: '2.0', id: message.id, result: null } : ordinary(message))));
+    const { host } = await hostOf(
+      rawAgents((message, agent) =>
+        agent.say(message.method === 'session/prompt' ? { jsonrpc: '2.0', id: message.id, result: null } : ordinary(message)),
+      ),
+    );
     await host.create(CREATE);
-    for (let i = 0; i < 2; i++) await expect(host.prompt('s', 'go', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'agent_protocol_error' });
-    expect((await host.history('s')).filter((event) => event.kind === 'turn_ended').map((event) => event.payload.state)).toEqual(['failed']);
+    for (let i = 0; i < 2; i++)
+      await expect(host.prompt('s', 'go', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'agent_protocol_error' });
+    expect((await host.history('s')).filter((event) => event.kind === 'turn_ended').map((event) => event.payload.state)).toEqual([
+      'failed',
+    ]);
   });
 });
 
 describe('requests while it starts', () => {
   it('are answered, and the start goes on when they are', async () => {
     const agents = rawAgents((message, agent) => {
-      if (message.method === 'initialize') agent.say({ jsonrpc: '2.0', id: 'a', method: 'fs/read_text_file', params: { path: '/x' } }, { jsonrpc: '2.0', id: 'b', method: 'session/request_permission', params: { options: [] } });
-      if (message.method === 'session/new' && agents.heard.filter((each) => each.method === undefined).length < 2) throw new Error('the requests were not answered first');
+      if (message.method === 'initialize')
+        agent.say(
+          { jsonrpc: '2.0', id: 'a', method: 'fs/read_text_file', params: { path: '/x' } },
+          { jsonrpc: '2.0', id: 'b', method: 'session/request_permission', params: { options: [] } },
+        );
+      if (message.method === 'session/new' && agents.heard.filter((each) => each.method === undefined).length < 2)
+        throw new Error('the requests were not answered first');
       if (message.method) agent.say(ordinary(message));
     });
     const { host } = await hostOf(agents);
@@ -174,7 +199,16 @@ describe('a replay of ten thousand updates', () => {
         for (let i = 0; i < turn; i++) {
           const question = `question number ${i}`;
           // Cut differently than it was said.
-          agent.say(...Array.from({ length: 10 }, (_, at) => update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text: question.slice(at * 2, at === 9 ? undefined : at * 2 + 2) }, messageId: `u${i}` })), ...told(i));
+          agent.say(
+            ...Array.from({ length: 10 }, (_, at) =>
+              update({
+                sessionUpdate: 'user_message_chunk',
+                content: { type: 'text', text: question.slice(at * 2, at === 9 ? undefined : at * 2 + 2) },
+                messageId: `u${i}`,
+              }),
+            ),
+            ...told(i),
+          );
         }
       }
       if (message.method) agent.say(ordinary(message, { loadSession: true }));
@@ -186,7 +220,11 @@ describe('a replay of ten thousand updates', () => {
     const before = await host.history('s');
     const next = await createHost({ database: db, agents, ownerAlive: () => false });
     const report = await next.resume('s');
-    expect(report).toMatchObject({ tier: 'load', verified: 'replay-matched', replay: { received: 2 * TURNS, matched: 2 * TURNS, missing: 0, imported: 0 } });
+    expect(report).toMatchObject({
+      tier: 'load',
+      verified: 'replay-matched',
+      replay: { received: 2 * TURNS, matched: 2 * TURNS, missing: 0, imported: 0 },
+    });
     expect((await next.history('s', { after: before.at(-1)!.seq })).map((event) => event.kind)).toEqual(['resumed']);
     await next.sleep();
   });
@@ -202,8 +240,12 @@ describe('secrets that are said in pieces', () => {
     });
     const { host, db } = await hostOf(agents, { secrets: () => value });
     await host.create({ ...CREATE, env: { API_TOKEN: value } });
-    await host.prompt('s', [{ type: 'text', text: 'is it canary-7f' }, { type: 'text', text: `3d9a1c55e0, or ${value}?` }]);
-    const dump = JSON.stringify(await db.query('SELECT * FROM acp_session_events')) + JSON.stringify(await db.query('SELECT * FROM acp_sessions'));
+    await host.prompt('s', [
+      { type: 'text', text: 'is it canary-7f' },
+      { type: 'text', text: `3d9a1c55e0, or ${value}?` },
+    ]);
+    const dump =
+      JSON.stringify(await db.query('SELECT * FROM acp_session_events')) + JSON.stringify(await db.query('SELECT * FROM acp_sessions'));
     expect(dump).not.toContain(value);
     expect(await host.transcript('s')).not.toContain(value);
     expect(JSON.stringify(await host.previewPreamble('s'))).not.toContain(value);

@@ -6,7 +6,11 @@ import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { CWD, PATIENT, said, until, world } from './helpers.ts';
 import { watched, wordsSent } from './watched-agents.ts';
 
-const bound = (db: SqlDatabase): SqlDatabase => ({ query: (sql, params) => db.query(sql, params), batch: (statements) => db.batch(statements), close: () => db.close() });
+const bound = (db: SqlDatabase): SqlDatabase => ({
+  query: (sql, params) => db.query(sql, params),
+  batch: (statements) => db.batch(statements),
+  close: () => db.close(),
+});
 
 describe('I9: a session is live in at most one host', () => {
   it.each([
@@ -93,8 +97,16 @@ describe('I9: a session is live in at most one host', () => {
     await dead.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const cut = dead.prompt('s', 'hang', { idempotencyKey: 'k' }).catch((error: unknown) => error);
     while ((await dead.get('s')).state !== 'prompting') await new Promise((resolve) => setTimeout(resolve, 5));
-    const next = await createHost({ database: db, agents: inProcessLauncher({ store: agents.store }), limits: PATIENT, ownerAlive: () => false });
-    await expect(next.prompt('s', 'hang', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'turn_outcome_unknown', data: { cause: { kind: 'host_died' } } });
+    const next = await createHost({
+      database: db,
+      agents: inProcessLauncher({ store: agents.store }),
+      limits: PATIENT,
+      ownerAlive: () => false,
+    });
+    await expect(next.prompt('s', 'hang', { idempotencyKey: 'k' })).rejects.toMatchObject({
+      code: 'turn_outcome_unknown',
+      data: { cause: { kind: 'host_died' } },
+    });
     expect((await next.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
     expect((await next.prompt('s', 'My name is Ada.')).stopReason).toBe('end_turn');
     await dead.close('s');
@@ -108,7 +120,10 @@ describe('I9: a session is live in at most one host', () => {
     let now = 1_000_000;
     let crashed = false;
     // What a dead host does: nothing more reaches the database.
-    const database: SqlDatabase = { ...bound(db), batch: (statements) => (crashed ? Promise.reject(new SqlError('closed', 'the host is dead')) : db.batch(statements)) };
+    const database: SqlDatabase = {
+      ...bound(db),
+      batch: (statements) => (crashed ? Promise.reject(new SqlError('closed', 'the host is dead')) : db.batch(statements)),
+    };
     const first = await wake({ database, clock: () => now });
     await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     crashed = true;

@@ -66,8 +66,12 @@ describe('permissions', () => {
     expect(stopReason).toBe('end_turn');
     const events = await host.history('s');
     expect(said(events, turnId), 'what the agent made of the answer').toBe(AFTER.allow);
-    expect(events.find((event) => event.kind === 'permission_resolved')).toMatchObject({ payload: { requestId: request.requestId, optionId: allow?.optionId, by: 'person' } });
-    await expect(host.respondPermission('s', request.requestId, allow?.optionId as string)).rejects.toMatchObject({ code: 'invalid_argument' });
+    expect(events.find((event) => event.kind === 'permission_resolved')).toMatchObject({
+      payload: { requestId: request.requestId, optionId: allow?.optionId, by: 'person' },
+    });
+    await expect(host.respondPermission('s', request.requestId, allow?.optionId as string)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
   });
 
   it.each(['allow', 'reject'] as const)('%s decides by itself', async (permission) => {
@@ -79,7 +83,10 @@ describe('permissions', () => {
     const events = await host.history('s');
     const asked = events.find((event) => event.kind === 'permission_requested');
     const answered = events.find((event) => event.kind === 'permission_resolved');
-    const option = asked?.kind === 'permission_requested' ? asked.payload.options.find((candidate) => candidate.kind === `${permission}_once`) : undefined;
+    const option =
+      asked?.kind === 'permission_requested'
+        ? asked.payload.options.find((candidate) => candidate.kind === `${permission}_once`)
+        : undefined;
     expect(answered).toMatchObject({ payload: { by: 'rule', optionId: option?.optionId } });
   });
 
@@ -92,7 +99,9 @@ describe('permissions', () => {
     await host.sleep();
     expect(await turn).toMatchObject({ code: 'turn_outcome_unknown' });
     const next = await wake();
-    expect((await next.history('s')).filter((event) => event.kind === 'permission_resolved')).toMatchObject([{ payload: { requestId: request.requestId, optionId: null, by: 'end' } }]);
+    expect((await next.history('s')).filter((event) => event.kind === 'permission_resolved')).toMatchObject([
+      { payload: { requestId: request.requestId, optionId: null, by: 'end' } },
+    ]);
     await expect(next.respondPermission('s', request.requestId, null)).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 });
@@ -104,7 +113,10 @@ describe('settings', () => {
     const made = await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const mode = made.modes?.availableModes.find((candidate) => candidate.id !== made.modes?.currentModeId)?.id as string;
     const option = made.configOptions?.find((candidate) => candidate.type === 'select');
-    const value = option?.type === 'select' ? (option.options as { value: string }[]).find((candidate) => candidate.value !== option.currentValue)?.value : undefined;
+    const value =
+      option?.type === 'select'
+        ? (option.options as { value: string }[]).find((candidate) => candidate.value !== option.currentValue)?.value
+        : undefined;
     await host.setMode('s', mode);
     await host.setConfigOption('s', option?.id as string, value as string);
     await expect(host.setMode('s', 'no such mode')).rejects.toMatchObject({ code: 'invalid_argument' });
@@ -136,17 +148,23 @@ describe('secrets', () => {
     const { wake, db, agents } = await world();
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's', env: { API_TOKEN: value }, mcpServers: servers });
-    expect(await ask(host, 's', `say ${value}, ${token} and ${header}`)).toBe('[secret API_TOKEN], [secret FILES_TOKEN] and [secret X-Api-Key]');
+    expect(await ask(host, 's', `say ${value}, ${token} and ${header}`)).toBe(
+      '[secret API_TOKEN], [secret FILES_TOKEN] and [secret X-Api-Key]',
+    );
     expect(await ask(host, 's', 'mcp')).toBe(HAS);
     const dump: string[] = [];
-    for (const { name } of await db.query(`SELECT name FROM sqlite_schema WHERE type = 'table'`)) dump.push(JSON.stringify(await db.query(`SELECT * FROM ${String(name)}`)));
+    for (const { name } of await db.query(`SELECT name FROM sqlite_schema WHERE type = 'table'`))
+      dump.push(JSON.stringify(await db.query(`SELECT * FROM ${String(name)}`)));
     expect(dump.join('\n')).toContain('FILES_TOKEN');
     for (const each of [value, token, header]) expect(dump.join('\n')).not.toContain(each);
     await host.sleep();
 
     const started = agents.launched;
     const without = await wake();
-    await expect(without.prompt('s', 'hello')).rejects.toMatchObject({ code: 'secret_missing', data: { missing: ['API_TOKEN', 'FILES_TOKEN (of MCP server files)', 'X-Api-Key (of MCP server web)'] } });
+    await expect(without.prompt('s', 'hello')).rejects.toMatchObject({
+      code: 'secret_missing',
+      data: { missing: ['API_TOKEN', 'FILES_TOKEN (of MCP server files)', 'X-Api-Key (of MCP server web)'] },
+    });
     expect(agents.launched).toBe(started);
     await without.sleep();
 

@@ -1,7 +1,16 @@
 /** Answers that are lost, clocks, ids and prompts that are odd, databases of others: what is told is true, and nothing is left held. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, SqlError, type ContentBlock, type Host, type HostOptions, type SessionEvent, type SqlDatabase, type Statement } from '../../../src/engine/index.ts';
+import {
+  createHost,
+  SqlError,
+  type ContentBlock,
+  type Host,
+  type HostOptions,
+  type SessionEvent,
+  type SqlDatabase,
+  type Statement,
+} from '../../../src/engine/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { CWD, PATIENT, until } from './helpers.ts';
 
@@ -71,22 +80,25 @@ describe('I9: an answer that is lost leaves no lease behind', () => {
     await expect(host.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
   });
 
-  it.each(['resume', 'delete'] as const)('of taking it, where nothing can be read: %s fails, and the lease is let go as soon as the storage works', async (what) => {
-    const { db, faults, wake } = await world();
-    const host = await wake();
-    await host.create(CREATE);
-    await host.close('s');
-    const lost = once(TAKE, 'after');
-    faults.next = (statements) => {
-      const when = lost(statements);
-      if (when) faults.reads = true;
-      return when;
-    };
-    await expect(host[what]('s')).rejects.toBeInstanceOf(Error);
-    expect(await leaseOwner(db)).not.toBeNull();
-    faults.reads = false;
-    await until(async () => (await leaseOwner(db)) === null);
-  });
+  it.each(['resume', 'delete'] as const)(
+    'of taking it, where nothing can be read: %s fails, and the lease is let go as soon as the storage works',
+    async (what) => {
+      const { db, faults, wake } = await world();
+      const host = await wake();
+      await host.create(CREATE);
+      await host.close('s');
+      const lost = once(TAKE, 'after');
+      faults.next = (statements) => {
+        const when = lost(statements);
+        if (when) faults.reads = true;
+        return when;
+      };
+      await expect(host[what]('s')).rejects.toBeInstanceOf(Error);
+      expect(await leaseOwner(db)).not.toBeNull();
+      faults.reads = false;
+      await until(async () => (await leaseOwner(db)) === null);
+    },
+  );
 
   it('of delete: it is gone, and whoever followed it is told', async () => {
     const { faults, wake } = await world();
@@ -110,7 +122,10 @@ describe('I9: an answer that is lost leaves no lease behind', () => {
     await host.close('s');
     faults.kind = 'full';
     faults.next = (statements) => (statements.some(({ sql }) => TAKE.test(sql)) ? null : 'before');
-    await expect(host.delete('s')).rejects.toMatchObject({ code: 'storage_full', message: expect.stringContaining('could not be deleted') as string });
+    await expect(host.delete('s')).rejects.toMatchObject({
+      code: 'storage_full',
+      message: expect.stringContaining('could not be deleted') as string,
+    });
     faults.next = () => null;
     await until(async () => (await leaseOwner(db)) === null);
     const other = await wake();
@@ -159,7 +174,10 @@ describe('odd arguments', () => {
   });
 
   it('a clock that tells no time is refused; one that stops telling it keeps the last', async () => {
-    await expect((await world()).wake({ clock: () => Number.NaN })).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('clock') as string });
+    await expect((await world()).wake({ clock: () => Number.NaN })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringContaining('clock') as string,
+    });
     let now = 1_000;
     const host = await (await world()).wake({ clock: () => now });
     await host.create(CREATE);
@@ -243,7 +261,10 @@ describe('the database of another program', () => {
     onTestFinished(() => db.close());
     await db.batch(statements.map((sql) => ({ sql })));
     const before = [await db.query('SELECT * FROM sqlite_schema'), await db.query('PRAGMA user_version')];
-    await expect(createHost({ database: db, agents: inProcessLauncher({}) })).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringMatching(/another program/) as string });
+    await expect(createHost({ database: db, agents: inProcessLauncher({}) })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/another program/) as string,
+    });
     expect([await db.query('SELECT * FROM sqlite_schema'), await db.query('PRAGMA user_version')]).toEqual(before);
   });
 });

@@ -24,7 +24,10 @@ describe('a session is not spoilt by settings that nobody can use', () => {
   it.each(ODD_LISTS.map((list) => [JSON.stringify(list), list] as const))('%s among options, modes, commands', async (_name, odd) => {
     const list = Array.isArray(odd) ? [...odd, usable] : odd;
     const settings = { configOptions: list, modes: { currentModeId: 'ask', availableModes: list } };
-    const live = [update({ sessionUpdate: 'config_option_update', configOptions: list }), update({ sessionUpdate: 'available_commands_update', availableCommands: list })];
+    const live = [
+      update({ sessionUpdate: 'config_option_update', configOptions: list }),
+      update({ sessionUpdate: 'available_commands_update', availableCommands: list }),
+    ];
     const agents = rawAgents((message: Heard, agent) => {
       const result = (value: object) => agent.say({ jsonrpc: '2.0', id: message.id, result: value });
       if (message.method === 'session/new') return result({ sessionId: 'raw-1', ...settings });
@@ -42,21 +45,35 @@ describe('a session is not spoilt by settings that nobody can use', () => {
     const host = await wake();
     await expect(host.prompt('s', 'go')).resolves.toMatchObject({ stopReason: 'end_turn' });
     const { configOptions, modes } = await host.get('s');
-    expect(configOptions ?? []).toEqual(Array.isArray(odd) ? [...odd.filter((entry) => typeof (entry as { id?: unknown } | null)?.id === 'string'), usable] : []);
+    expect(configOptions ?? []).toEqual(
+      Array.isArray(odd) ? [...odd.filter((entry) => typeof (entry as { id?: unknown } | null)?.id === 'string'), usable] : [],
+    );
     expect(modes).toMatchObject({ currentModeId: 'ask' });
-    if (Array.isArray(odd)) expect((await host.history('s')).map((event) => event.payload)).toContainEqual({ sessionUpdate: 'config_option_update', configOptions: list });
+    if (Array.isArray(odd))
+      expect((await host.history('s')).map((event) => event.payload)).toContainEqual({
+        sessionUpdate: 'config_option_update',
+        configOptions: list,
+      });
   });
 });
 
 describe('auth_required names what can be used', () => {
   it.each(ODD_LISTS.map((list) => [JSON.stringify(list), list] as const))('%s as ways to authenticate', async (_name, odd) => {
     const agents = rawAgents((message: Heard, agent) => {
-      if (message.method === 'initialize') return agent.say({ jsonrpc: '2.0', id: message.id, result: { protocolVersion: 1, authMethods: Array.isArray(odd) ? [...odd, { id: 'browser' }] : odd } });
+      if (message.method === 'initialize')
+        return agent.say({
+          jsonrpc: '2.0',
+          id: message.id,
+          result: { protocolVersion: 1, authMethods: Array.isArray(odd) ? [...odd, { id: 'browser' }] : odd },
+        });
       agent.say({ jsonrpc: '2.0', id: message.id, error: { code: -32000, message: 'Authentication required' } });
     });
     const host = await (await hosts(agents))();
     const names = Array.isArray(odd) ? 'browser (browser)' : 'none';
-    await expect(host.create({ agent: 'raw', cwd: CWD })).rejects.toMatchObject({ code: 'auth_required', message: expect.stringContaining(`It offers: ${names}`) as string });
+    await expect(host.create({ agent: 'raw', cwd: CWD })).rejects.toMatchObject({
+      code: 'auth_required',
+      message: expect.stringContaining(`It offers: ${names}`) as string,
+    });
   });
 });
 
@@ -67,9 +84,19 @@ describe('I10: a message that nests without end', () => {
     const agents = rawAgents((message: Heard, agent) => {
       if (message.method === 'session/prompt') {
         agent.say(words('before '), update({ sessionUpdate: 'hologram', shape: deep(levels) }, { _meta: deep(levels) }), words('after'));
-        agent.say({ jsonrpc: '2.0', id: 'p', method: 'session/request_permission', params: { sessionId: 'raw-1', toolCall: { toolCallId: 't', rawInput: deep(levels) }, options: [{ optionId: 'no', name: 'No', kind: 'reject_once' }] } });
+        agent.say({
+          jsonrpc: '2.0',
+          id: 'p',
+          method: 'session/request_permission',
+          params: {
+            sessionId: 'raw-1',
+            toolCall: { toolCallId: 't', rawInput: deep(levels) },
+            options: [{ optionId: 'no', name: 'No', kind: 'reject_once' }],
+          },
+        });
       }
-      if (message.method) agent.say({ jsonrpc: '2.0', id: message.id, result: { ...(ordinary(message) as { result: object }).result, more: deep(levels) } });
+      if (message.method)
+        agent.say({ jsonrpc: '2.0', id: message.id, result: { ...(ordinary(message) as { result: object }).result, more: deep(levels) } });
     });
     const host = await (await hosts(agents, { permission: 'reject' }))();
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });

@@ -105,11 +105,15 @@ describe('I11: what an agent says of its state is kept whenever it comes', () =>
       agent = raw;
       if (message.method) raw.say(ordinary(message));
     });
-    const { host } = await hostOn(agents, {}, {
-      before: (sql) => {
-        if (sql.includes('INSERT INTO acp_sessions ')) agent?.say(update(COMMANDS));
+    const { host } = await hostOn(
+      agents,
+      {},
+      {
+        before: (sql) => {
+          if (sql.includes('INSERT INTO acp_sessions ')) agent?.say(update(COMMANDS));
+        },
       },
-    });
+    );
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     await until(async () => (await host.get('s')).commands !== null);
     expect((await host.get('s')).commands).toEqual(COMMANDS.availableCommands);
@@ -117,14 +121,21 @@ describe('I11: what an agent says of its state is kept whenever it comes', () =>
   });
 
   it('while a mode is being set again', async () => {
-    const modes = (currentModeId: string) => ({ currentModeId, availableModes: [{ id: 'ask', name: 'Ask' }, { id: 'code', name: 'Code' }] });
+    const modes = (currentModeId: string) => ({
+      currentModeId,
+      availableModes: [
+        { id: 'ask', name: 'Ask' },
+        { id: 'code', name: 'Code' },
+      ],
+    });
     const agents = rawAgents((message, agent) => {
       const result = (value: object) => agent.say({ jsonrpc: '2.0', id: message.id, result: value });
       if (message.method === 'session/new') return result({ sessionId: 'raw-1', modes: modes('ask') });
       if (message.method === 'session/resume') return result({ modes: modes('ask') });
       if (message.method === 'session/set_mode') {
         // Nothing of it was known before; it comes again after the answer, as agents repeat themselves.
-        if (agents.heard.some((heard) => heard.method === 'session/resume')) agent.say(update(COMMANDS), update({ sessionUpdate: 'session_info_update', title: 'Cats' }));
+        if (agents.heard.some((heard) => heard.method === 'session/resume'))
+          agent.say(update(COMMANDS), update({ sessionUpdate: 'session_info_update', title: 'Cats' }));
         return result({});
       }
       if (message.method) agent.say(ordinary(message, { sessionCapabilities: { resume: {} } }));
@@ -148,7 +159,12 @@ describe('I7: sleep waits for no answer of an agent', () => {
   const deaf = (method: string) =>
     rawAgents((message, agent) => {
       if (message.method === method) return;
-      if (message.method === 'initialize') return agent.say({ jsonrpc: '2.0', id: message.id, result: { protocolVersion: 1, agentCapabilities: {}, authMethods: [null, { id: 5 }, { id: 'browser' }] } });
+      if (message.method === 'initialize')
+        return agent.say({
+          jsonrpc: '2.0',
+          id: message.id,
+          result: { protocolVersion: 1, agentCapabilities: {}, authMethods: [null, { id: 5 }, { id: 'browser' }] },
+        });
       if (message.method) agent.say(ordinary(message));
     });
 
@@ -166,7 +182,9 @@ describe('I7: sleep waits for no answer of an agent', () => {
   it('to authenticate, when it was asked in the same moment: no agent is started behind it', async () => {
     const { agents, living } = counted(deaf('authenticate'));
     const { host } = await hostOn(agents, { limits: NEVER });
-    const told = expect(host.authenticate('raw', 'browser')).rejects.toMatchObject({ code: expect.stringMatching(/agent_exited|invalid_argument/) as string });
+    const told = expect(host.authenticate('raw', 'browser')).rejects.toMatchObject({
+      code: expect.stringMatching(/agent_exited|invalid_argument/) as string,
+    });
     await host.sleep();
     await told;
     expect(living()).toBe(0);
@@ -210,31 +228,38 @@ describe('a call that joins a turn by its key', () => {
 });
 
 describe('create is whole or not at all', () => {
-  it.each(['abort', 'close', 'sleep'] as const)('%s while its batch is on its way: the session is there, and nothing lives that should not', async (how) => {
-    const { agents, living } = counted(inProcessLauncher({}));
-    const abort = new AbortController();
-    let meanwhile: Promise<void> | undefined;
-    const { host, db, wake } = await hostOn(agents, {}, {
-      before: (sql) => {
-        if (!sql.includes('INSERT INTO acp_sessions ')) return;
-        if (how === 'abort') abort.abort();
-        if (how === 'sleep') meanwhile = host.sleep();
-      },
-      // `close` looks whether there is a session, so it waits until there is.
-      written: (sql) => {
-        if (how === 'close' && sql.includes('INSERT INTO acp_sessions ')) meanwhile = host.close('s');
-      },
-    });
-    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's', signal: abort.signal });
-    await meanwhile;
-    expect(living()).toBe(how === 'abort' ? 1 : 0);
-    await host.sleep();
-    expect(living()).toBe(0);
-    expect(await db.query('SELECT lease_owner FROM acp_sessions')).toEqual([{ lease_owner: null }]);
-    const next = await wake();
-    onTestFinished(() => next.sleep());
-    await expect(next.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
-  });
+  it.each(['abort', 'close', 'sleep'] as const)(
+    '%s while its batch is on its way: the session is there, and nothing lives that should not',
+    async (how) => {
+      const { agents, living } = counted(inProcessLauncher({}));
+      const abort = new AbortController();
+      let meanwhile: Promise<void> | undefined;
+      const { host, db, wake } = await hostOn(
+        agents,
+        {},
+        {
+          before: (sql) => {
+            if (!sql.includes('INSERT INTO acp_sessions ')) return;
+            if (how === 'abort') abort.abort();
+            if (how === 'sleep') meanwhile = host.sleep();
+          },
+          // `close` looks whether there is a session, so it waits until there is.
+          written: (sql) => {
+            if (how === 'close' && sql.includes('INSERT INTO acp_sessions ')) meanwhile = host.close('s');
+          },
+        },
+      );
+      await host.create({ agent: 'demo', cwd: CWD, sessionId: 's', signal: abort.signal });
+      await meanwhile;
+      expect(living()).toBe(how === 'abort' ? 1 : 0);
+      await host.sleep();
+      expect(living()).toBe(0);
+      expect(await db.query('SELECT lease_owner FROM acp_sessions')).toEqual([{ lease_owner: null }]);
+      const next = await wake();
+      onTestFinished(() => next.sleep());
+      await expect(next.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
+    },
+  );
 
   it.each([0, 1, 2, 3, 4, 6, 8])('aborted %i ms after it began: either it rejects and nothing is left, or it is there', async (ms) => {
     const { agents, living } = counted(inProcessLauncher({}));
@@ -257,10 +282,18 @@ describe('I10: what an agent asks of its host is not remembered when it is answe
   it('one signal serves all requests of an agent, and is aborted at its end', async () => {
     const signals = new Set<AbortSignal>();
     const agents = rawAgents((message: Heard, agent) => {
-      if (message.method === 'session/prompt') for (let id = 1_000; id < 1_020; id++) agent.say({ jsonrpc: '2.0', id, method: 'fs/read_text_file', params: { sessionId: 'raw-1', path: '/a' } });
+      if (message.method === 'session/prompt')
+        for (let id = 1_000; id < 1_020; id++)
+          agent.say({ jsonrpc: '2.0', id, method: 'fs/read_text_file', params: { sessionId: 'raw-1', path: '/a' } });
       if (message.method) agent.say(ordinary(message));
     });
-    const { host } = await hostOn(agents, { client: { capabilities: {}, handle: ({ signal }) => (signals.add(signal), Promise.resolve({ content: '' })), release: () => Promise.resolve() } });
+    const { host } = await hostOn(agents, {
+      client: {
+        capabilities: {},
+        handle: ({ signal }) => (signals.add(signal), Promise.resolve({ content: '' })),
+        release: () => Promise.resolve(),
+      },
+    });
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     await host.prompt('s', 'go');
     expect(signals.size).toBe(1);

@@ -37,8 +37,13 @@ export function ordinary(message: Heard, capabilities: object = {}): unknown {
   }
 }
 
-export const update = (payload: unknown, extra: object = {}): unknown => ({ jsonrpc: '2.0', method: 'session/update', params: { sessionId: 'raw-1', update: payload, ...extra } });
-export const words = (text: string, messageId?: string): unknown => update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...(messageId ? { messageId } : {}) });
+export const update = (payload: unknown, extra: object = {}): unknown => ({
+  jsonrpc: '2.0',
+  method: 'session/update',
+  params: { sessionId: 'raw-1', update: payload, ...extra },
+});
+export const words = (text: string, messageId?: string): unknown =>
+  update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...(messageId ? { messageId } : {}) });
 
 /** `answer` sees every message the host sends, and says what it likes. */
 export function rawAgents(answer: (message: Heard, agent: RawAgent) => void): RawLauncher {

@@ -11,7 +11,8 @@ const LOAD = withoutResume(life('kill-and-load'));
 /** All the recorded turns of a first life, as their client had them. */
 async function firstLife(host: Host): Promise<void> {
   await host.create({ agent: 'opencode', cwd: CWD, sessionId: 's' });
-  for (const text of ['The codeword is heron.', 'Write the file.', 'Plan it.']) expect((await host.prompt('s', text)).stopReason).toBe('end_turn');
+  for (const text of ['The codeword is heron.', 'Write the file.', 'Plan it.'])
+    expect((await host.prompt('s', text)).stopReason).toBe('end_turn');
   for (const optionId of ['once', 'reject']) {
     const turn = host.prompt('s', 'Run the command.');
     await host.respondPermission('s', (await seen(host, 'permission_requested', optionId === 'once' ? 1 : 2)).payload.requestId, optionId);
@@ -55,7 +56,13 @@ async function wakeAs(...lives: readonly Life[]) {
 const joined = (updates: readonly SessionUpdate[]): SessionUpdate[] =>
   updates.reduce<SessionUpdate[]>((told, update) => {
     const last = told.at(-1);
-    if (last?.sessionUpdate === 'agent_message_chunk' && update.sessionUpdate === 'agent_message_chunk' && last.messageId === update.messageId && last.content.type === 'text' && update.content.type === 'text') {
+    if (
+      last?.sessionUpdate === 'agent_message_chunk' &&
+      update.sessionUpdate === 'agent_message_chunk' &&
+      last.messageId === update.messageId &&
+      last.content.type === 'text' &&
+      update.content.type === 'text'
+    ) {
       told[told.length - 1] = { ...last, content: { ...last.content, text: last.content.text + update.content.text } };
     } else told.push(update);
     return told;
@@ -66,7 +73,10 @@ const updatesOf = (events: readonly SessionEvent[]) => events.flatMap((event) =>
 /** What stands in the rows: their origin, their kind, and whether they are of a turn. A message of several rows is told once, and the commands, which come when they like, are left out. */
 const rowsOf = (events: readonly SessionEvent[]): string[] =>
   events
-    .map(({ origin, turnId, ...event }) => `${origin} ${event.kind === 'update' ? event.payload.sessionUpdate : event.kind}${turnId === null ? '' : ', of the turn'}`)
+    .map(
+      ({ origin, turnId, ...event }) =>
+        `${origin} ${event.kind === 'update' ? event.payload.sessionUpdate : event.kind}${turnId === null ? '' : ', of the turn'}`,
+    )
     .filter((row, i, rows) => row !== rows[i - 1] && !row.includes('available_commands_update'));
 
 /** All that a wake and one turn of the recorded agents add. */
@@ -84,7 +94,9 @@ describe('what OpenCode was recorded saying', () => {
   it('I1: every update is in the record as it came, in order; turns, permissions and the cancel around it', async () => {
     const { before } = await wakeAs(RESUME);
     const stored = updatesOf(before).filter((update) => update.sessionUpdate !== 'user_message_chunk');
-    const recorded = FIRST_LIFE.flatMap(({ frame }) => (frame.method === 'session/update' ? [frame.params?.['update'] as SessionUpdate] : []));
+    const recorded = FIRST_LIFE.flatMap(({ frame }) =>
+      frame.method === 'session/update' ? [frame.params?.['update'] as SessionUpdate] : [],
+    );
     expect(recorded.length).toBeGreaterThan(20);
     expect(joined(stored)).toEqual(joined(recorded));
     expect(updatesOf(before).length - stored.length, 'one of the user for each prompt').toBe(6);
@@ -134,7 +146,10 @@ describe('what OpenCode was recorded saying', () => {
     await host.prompt('s', 'The codeword is heron.');
     const prompts = agents.heard.filter(({ method }) => method === 'session/prompt').slice(-2);
     expect(prompts.map(({ params }) => params?.['sessionId'])).toEqual(['ses_2', 'ses_2']);
-    expect(prompts.map(({ params }) => JSON.stringify(params?.['prompt']).includes('You said: The codeword is heron.'))).toEqual([true, false]);
+    expect(prompts.map(({ params }) => JSON.stringify(params?.['prompt']).includes('You said: The codeword is heron.'))).toEqual([
+      true,
+      false,
+    ]);
     expect((await host.get('s')).sessionId).toBe('s');
   });
 
@@ -151,6 +166,10 @@ describe('what OpenCode was recorded saying', () => {
     await first.create({ agent: 'opencode', cwd: CWD, sessionId: 's' });
     await first.sleep();
     const { report } = await (await wake()).prompt('s', 'The codeword is heron.');
-    expect(report).toMatchObject({ tier: 'load', verified: 'replay-matched', replay: { received: 0, matched: 0, missing: 0, imported: 0 } });
+    expect(report).toMatchObject({
+      tier: 'load',
+      verified: 'replay-matched',
+      replay: { received: 0, matched: 0, missing: 0, imported: 0 },
+    });
   });
 });

@@ -23,13 +23,15 @@ export function life(...scenes: readonly string[]): Life {
 }
 
 /** The same frames with one session's id for another's: recordings call the first session of each run the same. */
-export const renamed = (frames: Life, from: string, to: string): Life => JSON.parse(JSON.stringify(frames).replaceAll(`"${from}"`, `"${to}"`)) as Life;
+export const renamed = (frames: Life, from: string, to: string): Life =>
+  JSON.parse(JSON.stringify(frames).replaceAll(`"${from}"`, `"${to}"`)) as Life;
 
 /** The same agent if it did not offer `session/resume`: a client then has to load. */
 export const withoutResume = (frames: Life): Life => JSON.parse(JSON.stringify(frames).replaceAll(/,"resume":\{\}/g, '')) as Life;
 
 type Kind = 'response' | `request ${string}` | `notification ${string}`;
-const kindOf = ({ id, method }: Heard): Kind => (method === undefined ? 'response' : id === undefined ? `notification ${method}` : `request ${method}`);
+const kindOf = ({ id, method }: Heard): Kind =>
+  method === undefined ? 'response' : id === undefined ? `notification ${method}` : `request ${method}`;
 
 /**
  * Says after each message of the client what came after the recorded one of its kind, up to the next that the client sent.
@@ -41,7 +43,8 @@ function player(frames: Life): (message: Heard, agent: RawAgent) => void {
   return (message, agent) => {
     const index = frames.findIndex(({ dir, frame }, i) => i >= at && dir === 'send' && kindOf(frame) === kindOf(message));
     if (index < 0) {
-      if (kindOf(message).startsWith('request')) agent.say({ jsonrpc: '2.0', id: message.id, error: { code: -32601, message: `"Method not found": ${message.method}` } });
+      if (kindOf(message).startsWith('request'))
+        agent.say({ jsonrpc: '2.0', id: message.id, error: { code: -32601, message: `"Method not found": ${message.method}` } });
       return;
     }
     if (message.method !== undefined && message.id !== undefined) ids.set(frames[index]!.frame.id!, message.id);

@@ -26,15 +26,32 @@ function remembering(answer: (asks: string) => string, replay: (turns: readonly 
 }
 
 const told = (asks: string) => `You said “${asks}”, and I heard it.`;
-const byName = (turns: readonly Turn[]) => turns.map((turn, i) => ({ turn, name: String(i + 9) })).sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ turn }) => turn);
+const byName = (turns: readonly Turn[]) =>
+  turns
+    .map((turn, i) => ({ turn, name: String(i + 9) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ turn }) => turn);
 
 describe('I3: nothing of ours is imported, at any of ten wakes', () => {
   it.each([
     ['by name, the turns numbered from 9', told, (turns: readonly Turn[]) => byName(turns).flatMap(both)],
     ['the first turn last', told, (turns: readonly Turn[]) => [...turns.slice(1), ...turns.slice(0, 1)].flatMap(both)],
     ['newest first', told, (turns: readonly Turn[]) => turns.toReversed().flatMap(both)],
-    ['in NFD', () => 'Voilà l’été, ça va — Ångström', (turns: readonly Turn[]) => turns.flatMap(({ asks, answers }) => both({ asks: asks.normalize('NFD'), answers: answers.normalize('NFD') }))],
-    ['stamped, the last answer left out', told, (turns: readonly Turn[]) => turns.flatMap(({ asks, answers }, i) => [asked(i > 0 ? `[12:0${i}] ${asks}` : asks), ...(i < turns.length - 1 ? [words(answers)] : [])])],
+    [
+      'in NFD',
+      () => 'Voilà l’été, ça va — Ångström',
+      (turns: readonly Turn[]) =>
+        turns.flatMap(({ asks, answers }) => both({ asks: asks.normalize('NFD'), answers: answers.normalize('NFD') })),
+    ],
+    [
+      'stamped, the last answer left out',
+      told,
+      (turns: readonly Turn[]) =>
+        turns.flatMap(({ asks, answers }, i) => [
+          asked(i > 0 ? `[12:0${i}] ${asks}` : asks),
+          ...(i < turns.length - 1 ? [words(answers)] : []),
+        ]),
+    ],
   ])('%s', async (_, answer, replay) => {
     const { wake } = await worldOf(remembering(answer, replay));
     for (let i = 0; i < 10; i++) {
@@ -42,8 +59,13 @@ describe('I3: nothing of ours is imported, at any of ten wakes', () => {
       if (i === 0) await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
       const { report } = await host.prompt('s', `été ${i}`);
       const history = await host.history('s');
-      expect(history.filter(({ origin }) => origin === 'import').map(({ payload }) => payload), `wake ${i}: ${JSON.stringify(report.replay)}`).toEqual([]);
-      expect(history.filter(({ kind, payload }) => kind === 'update' && payload.sessionUpdate === 'user_message_chunk')).toHaveLength(i + 1);
+      expect(
+        history.filter(({ origin }) => origin === 'import').map(({ payload }) => payload),
+        `wake ${i}: ${JSON.stringify(report.replay)}`,
+      ).toEqual([]);
+      expect(history.filter(({ kind, payload }) => kind === 'update' && payload.sessionUpdate === 'user_message_chunk')).toHaveLength(
+        i + 1,
+      );
       if (i > 0) expect(report.tier).toBe('load');
       await host.sleep();
     }

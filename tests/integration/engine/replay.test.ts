@@ -34,31 +34,28 @@ describe('I3: a replay never adds a row twice', () => {
     ['unknown-kinds', 'resume', 'does not replay'],
     ['answers-twice', 'resume', 'does not replay'],
     ['garbage', 'resume', 'does not replay'],
-  ])(
-    'through four wakes of the %s agent: %s, which %s',
-    async (variant, tier, replays) => {
-      const { wake } = await world(variant);
-      const first = await wake();
-      await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
-      const prompts = ['My name is Ada.', 'list files', 'Remember that the door code is 4711.', 'My name is Ada.', 'stream 30 chunks'];
-      for (const text of prompts) await first.prompt('s', text);
-      let told = messages(await first.history('s'));
-      expect(told.filter((line) => line.startsWith('user'))).toHaveLength(prompts.length);
-      await first.sleep();
-      for (let round = 0; round < 4; round++) {
-        const host = await wake();
-        const { report, turnId } = await host.prompt('s', `What is my name? ${round}`);
-        const after = messages(await host.history('s'));
-        expect(after.slice(0, told.length), JSON.stringify(report, null, 1)).toEqual(told);
-        expect(after.slice(told.length).map((line) => line.split(':')[0])).toEqual(['user', 'agent']);
-        expect(said(await host.history('s'), turnId)).toContain('Ada');
-        expect([report.tier, report.replay === null ? 'does not replay' : 'replays']).toEqual([tier, replays]);
-        if (report.replay) expect(report.replay).toMatchObject({ received: expect.toSatisfy((count: number) => count > 0), imported: 0 });
-        told = after;
-        await host.sleep();
-      }
-    },
-  );
+  ])('through four wakes of the %s agent: %s, which %s', async (variant, tier, replays) => {
+    const { wake } = await world(variant);
+    const first = await wake();
+    await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    const prompts = ['My name is Ada.', 'list files', 'Remember that the door code is 4711.', 'My name is Ada.', 'stream 30 chunks'];
+    for (const text of prompts) await first.prompt('s', text);
+    let told = messages(await first.history('s'));
+    expect(told.filter((line) => line.startsWith('user'))).toHaveLength(prompts.length);
+    await first.sleep();
+    for (let round = 0; round < 4; round++) {
+      const host = await wake();
+      const { report, turnId } = await host.prompt('s', `What is my name? ${round}`);
+      const after = messages(await host.history('s'));
+      expect(after.slice(0, told.length), JSON.stringify(report, null, 1)).toEqual(told);
+      expect(after.slice(told.length).map((line) => line.split(':')[0])).toEqual(['user', 'agent']);
+      expect(said(await host.history('s'), turnId)).toContain('Ada');
+      expect([report.tier, report.replay === null ? 'does not replay' : 'replays']).toEqual([tier, replays]);
+      if (report.replay) expect(report.replay).toMatchObject({ received: expect.toSatisfy((count: number) => count > 0), imported: 0 });
+      told = after;
+      await host.sleep();
+    }
+  });
 
   it('a turn that happened in another client is imported, once', async () => {
     const { wake } = await world('foreign-turns');
@@ -72,7 +69,13 @@ describe('I3: a replay never adds a row twice', () => {
     const imported = (await second.history('s')).filter((event) => event.origin === 'import');
     const elsewhere = ['user: my cat is called Miette', 'agent: Noted. Your cat: Miette. (You told me in another client.)'];
     expect(messages(imported)).toEqual(elsewhere);
-    expect(messages(await second.history('s'))).toEqual(['user: My name is Ada.', expect.stringMatching(/^agent: Noted/), ...elsewhere, 'user: What do you remember?', expect.stringMatching(/^agent: 2 things/)]);
+    expect(messages(await second.history('s'))).toEqual([
+      'user: My name is Ada.',
+      expect.stringMatching(/^agent: Noted/),
+      ...elsewhere,
+      'user: What do you remember?',
+      expect.stringMatching(/^agent: 2 things/),
+    ]);
     await second.sleep();
     const third = await wake();
     await third.prompt('s', 'And now?');
@@ -109,7 +112,8 @@ describe('I3: a replay never adds a row twice', () => {
   const stranger = () =>
     rawAgents((message, agent) => {
       if (message.method === 'session/prompt') agent.say(words('Fine.'));
-      if (message.method === 'session/load') agent.say(update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'What is for dinner?' } }), words('Soup.'));
+      if (message.method === 'session/load')
+        agent.say(update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'What is for dinner?' } }), words('Soup.'));
       if (message.method) agent.say(ordinary(message, { loadSession: true }));
     });
   it.each([
@@ -118,10 +122,19 @@ describe('I3: a replay never adds a row twice', () => {
   ])('I4: a replay of %s is no success: strict stops, auto goes on from the record, and nothing is imported', async (_what, agents) => {
     const unproven = { method: 'session/load', outcome: 'unproven', evidence: 'answered; 0 of 6 messages were replayed' };
     const strict = await woken(agents(), 'strict');
-    await expect(strict.prompt('s', 'What is my name?')).rejects.toMatchObject({ code: 'session_not_resumable', data: { attempts: [unproven] } });
+    await expect(strict.prompt('s', 'What is my name?')).rejects.toMatchObject({
+      code: 'session_not_resumable',
+      data: { attempts: [unproven] },
+    });
     const auto = await woken(agents());
     const { report } = await auto.prompt('s', 'What is my name?');
-    expect(report).toMatchObject({ tier: 'transcript', attempts: [unproven, { method: 'session/new', outcome: 'ok' }], verified: null, replay: null, preamble: { mode: 'resource' } });
+    expect(report).toMatchObject({
+      tier: 'transcript',
+      attempts: [unproven, { method: 'session/new', outcome: 'ok' }],
+      verified: null,
+      replay: null,
+      preamble: { mode: 'resource' },
+    });
     expect((await auto.history('s')).filter((event) => event.origin === 'import')).toEqual([]);
   });
 
@@ -137,7 +150,11 @@ describe('I3: a replay never adds a row twice', () => {
     await second.sleep();
     const third = await wake();
     const { report } = await third.prompt('s', 'Again: what is my name?');
-    expect(report, JSON.stringify(report)).toMatchObject({ tier: 'load', verified: 'replay-matched', replay: { matched: 2, missing: 0, imported: 0 } });
+    expect(report, JSON.stringify(report)).toMatchObject({
+      tier: 'load',
+      verified: 'replay-matched',
+      replay: { matched: 2, missing: 0, imported: 0 },
+    });
     expect(messages(await third.history('s')).slice(0, told.length)).toEqual(told);
     expect(agents.launched).toBe(3);
   });

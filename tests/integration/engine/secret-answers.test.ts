@@ -12,7 +12,10 @@ const SECRET = 'canary-7f3d9a1c55e0';
 const secrets: HostOptions['secrets'] = () => SECRET;
 
 /** Runs on a database file, and gives every byte that is then on disk. */
-async function onDisk(agents: ReturnType<typeof rawAgents>, run: (wake: () => ReturnType<typeof createHost>) => Promise<unknown>): Promise<{ bytes: string; told: string }> {
+async function onDisk(
+  agents: ReturnType<typeof rawAgents>,
+  run: (wake: () => ReturnType<typeof createHost>) => Promise<unknown>,
+): Promise<{ bytes: string; told: string }> {
   const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-secret-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const database = await openNodeSqlite(path.join(directory, 'db.sqlite'));
@@ -24,7 +27,9 @@ async function onDisk(agents: ReturnType<typeof rawAgents>, run: (wake: () => Re
   };
   const told = await run(wake).catch((error: unknown) => error);
   for (const host of hosts) await host.sleep();
-  const bytes = readdirSync(directory).map((file) => readFileSync(path.join(directory, file), 'latin1')).join('');
+  const bytes = readdirSync(directory)
+    .map((file) => readFileSync(path.join(directory, file), 'latin1'))
+    .join('');
   await database.close();
   return { bytes, told: told instanceof Error ? `${told.message} ${JSON.stringify(told)}` : JSON.stringify(told) };
 }
@@ -42,8 +47,26 @@ const refusal = { error: { code: -32603, message: `Incorrect API key provided: $
 
 describe('a known secret in an answer is not stored, and not told', () => {
   it.each<[string, Answer]>([
-    ['initialize', ({ method }) => (method === 'initialize' ? { result: { protocolVersion: 1, agentCapabilities: { _meta: { key: SECRET } }, agentInfo: { name: SECRET, version: '1' } } } : undefined)],
-    ['session/new', ({ method }) => (method === 'session/new' ? { result: { sessionId: 'raw-1', modes: { currentModeId: 'ask', availableModes: [{ id: 'ask', name: SECRET }] }, configOptions: [{ id: 'key', name: 'Key', type: 'select', currentValue: SECRET, options: [] }] } } : undefined)],
+    [
+      'initialize',
+      ({ method }) =>
+        method === 'initialize'
+          ? { result: { protocolVersion: 1, agentCapabilities: { _meta: { key: SECRET } }, agentInfo: { name: SECRET, version: '1' } } }
+          : undefined,
+    ],
+    [
+      'session/new',
+      ({ method }) =>
+        method === 'session/new'
+          ? {
+              result: {
+                sessionId: 'raw-1',
+                modes: { currentModeId: 'ask', availableModes: [{ id: 'ask', name: SECRET }] },
+                configOptions: [{ id: 'key', name: 'Key', type: 'select', currentValue: SECRET, options: [] }],
+              },
+            }
+          : undefined,
+    ],
     ['an error to session/new', ({ method }) => (method === 'session/new' ? refusal : undefined)],
     ['an error to session/prompt', ({ method }) => (method === 'session/prompt' ? refusal : undefined)],
     ['an error to session/load', ({ method }) => (method === 'session/load' ? refusal : undefined)],
@@ -53,7 +76,8 @@ describe('a known secret in an answer is not stored, and not told', () => {
       const host = await wake();
       await host.create(CREATE);
       const outcomes: unknown[] = [];
-      const attempt = async (work: Promise<unknown>) => outcomes.push(await work.catch((error: unknown) => `${String(error)} ${JSON.stringify(error)}`));
+      const attempt = async (work: Promise<unknown>) =>
+        outcomes.push(await work.catch((error: unknown) => `${String(error)} ${JSON.stringify(error)}`));
       await attempt(host.prompt('s', 'go'));
       await attempt(host.setMode('s', 'ask'));
       await host.close('s');
@@ -73,7 +97,8 @@ describe('a known secret in an answer is not stored, and not told', () => {
     const { bytes, told } = await onDisk(
       agentThat(({ method }, agent) => {
         // The first opens a commit by itself; the others wait for it and are joined.
-        if (method === 'session/prompt') agent.say(words('so: '), ...cuts.slice(1).map((cut, index) => words(text.slice(cuts[index], cut))));
+        if (method === 'session/prompt')
+          agent.say(words('so: '), ...cuts.slice(1).map((cut, index) => words(text.slice(cuts[index], cut))));
         return undefined;
       }),
       async (wake) => {
@@ -105,7 +130,9 @@ describe('MCP servers', () => {
       return (await wake()).prompt('s', 'go');
     });
     expect(bytes).not.toContain(SECRET);
-    const given = agents.heard.filter(({ method }) => method === 'session/new' || method === 'session/load').map(({ params }) => JSON.stringify(params));
+    const given = agents.heard
+      .filter(({ method }) => method === 'session/new' || method === 'session/load')
+      .map(({ params }) => JSON.stringify(params));
     expect(given.length).toBeGreaterThan(1);
     for (const params of given) expect(params).toContain(SECRET);
   });
@@ -114,7 +141,10 @@ describe('MCP servers', () => {
     ['an object', { T: SECRET }],
     ['pairs without a value', [{ name: 'T' }]],
   ])('%s as env is refused by name', async (_what, env) => {
-    const { told } = await onDisk(agentThat(() => undefined), async (wake) => (await wake()).create({ ...CREATE, mcpServers: [{ name: 'x', command: 'c', args: [], env } as never] }));
+    const { told } = await onDisk(
+      agentThat(() => undefined),
+      async (wake) => (await wake()).create({ ...CREATE, mcpServers: [{ name: 'x', command: 'c', args: [], env } as never] }),
+    );
     expect(told).toMatch(/The env of MCP server \\?"x\\?" must be a list/);
   });
 });

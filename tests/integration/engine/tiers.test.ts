@@ -24,7 +24,11 @@ describe('a session dies and comes back', () => {
     const next = await wake();
     expect((await next.get(sessionId)).state).toBe('asleep');
     const preamble = tier === 'transcript' ? await next.previewPreamble(sessionId) : [];
-    if (tier === 'transcript') expect(preamble).toMatchObject([words(expect.stringContaining(RECORD_OPENING) as string), { type: 'resource', resource: { text: expect.stringContaining('My name is Ada.') as string } }]);
+    if (tier === 'transcript')
+      expect(preamble).toMatchObject([
+        words(expect.stringContaining(RECORD_OPENING) as string),
+        { type: 'resource', resource: { text: expect.stringContaining('My name is Ada.') as string } },
+      ]);
     const second = await next.prompt(sessionId, 'What is my name?');
     expect(second.report.tier, JSON.stringify(second.report, null, 1)).toBe(tier);
     expect((await next.history(sessionId)).filter((event) => event.turnId === second.turnId).length).toBeGreaterThan(2);
@@ -32,11 +36,8 @@ describe('a session dies and comes back', () => {
     expect(third.report.tier).toBe('live');
     for (const { turnId } of [second, third]) expect(said(await next.history(sessionId), turnId)).toContain(fact);
 
-    expect(agents.prompts, 'what the agents were sent: the record once, in front of the first prompt, and only where it is needed').toEqual([
-      [words('My name is Ada.')],
-      [words('Thank you.')],
-      [...preamble, words('What is my name?')],
-      [words('So what is my name?')],
-    ]);
+    expect(agents.prompts, 'what the agents were sent: the record once, in front of the first prompt, and only where it is needed').toEqual(
+      [[words('My name is Ada.')], [words('Thank you.')], [...preamble, words('What is my name?')], [words('So what is my name?')]],
+    );
   });
 });

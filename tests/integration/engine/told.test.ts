@@ -42,7 +42,10 @@ describe('I5: a storage that fails after the prompt was sent', () => {
     expect(error.message).toMatch(/unknown/);
     state.on = false;
     await until(async () => (await host.history('s')).some((event) => event.kind === 'turn_ended'));
-    expect((await host.history('s')).find((event) => event.kind === 'turn_ended')).toMatchObject({ turnId: error.data['turnId'], payload: { state: 'interrupted' } });
+    expect((await host.history('s')).find((event) => event.kind === 'turn_ended')).toMatchObject({
+      turnId: error.data['turnId'],
+      payload: { state: 'interrupted' },
+    });
     await expect(host.prompt('s', 'go')).resolves.toMatchObject({ stopReason: 'end_turn' });
   });
 
@@ -53,7 +56,10 @@ describe('I5: a storage that fails after the prompt was sent', () => {
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     state.on = true;
     const error = await host.prompt('s', 'go').catch((reason: unknown) => reason as RehydrateError);
-    expect(error).toMatchObject({ code: 'storage_full', data: expect.not.objectContaining({ turnId: expect.anything() as unknown }) as object });
+    expect(error).toMatchObject({
+      code: 'storage_full',
+      data: expect.not.objectContaining({ turnId: expect.anything() as unknown }) as object,
+    });
     expect(agents.heard.some(({ method }) => method === 'session/prompt')).toBe(false);
     state.on = false;
   });
@@ -63,7 +69,10 @@ describe('I8, I10: an agent that is ended for its output', () => {
   /** Its output breaks when it is asked `at`, as a transport's does at a message over its limit; or just ends, and it stays. */
   const breaking = (at: string, how: 'limit' | 'end'): AgentLauncher => ({
     async launch(spec, options) {
-      const agent = await rawAgents((message: Heard, raw) => message.method && message.method !== at && raw.say(ordinary(message))).launch(spec, options);
+      const agent = await rawAgents((message: Heard, raw) => message.method && message.method !== at && raw.say(ordinary(message))).launch(
+        spec,
+        options,
+      );
       const reader = agent.stream.readable.getReader();
       const writer = agent.stream.writable.getWriter();
       let out!: ReadableStreamDefaultController<never>;
@@ -81,7 +90,13 @@ describe('I8, I10: an agent that is ended for its output', () => {
           await writer.write(message as never);
           if (message.method !== at) return;
           if (how === 'end') out.close();
-          else out.error(new RehydrateError('limit_exceeded', 'It sent more than messageBytes (32) in one message.', { limit: 'messageBytes', allowed: 32 }));
+          else
+            out.error(
+              new RehydrateError('limit_exceeded', 'It sent more than messageBytes (32) in one message.', {
+                limit: 'messageBytes',
+                allowed: 32,
+              }),
+            );
         },
       });
       return { ...agent, stream: { readable, writable: writable as never } };
@@ -90,7 +105,11 @@ describe('I8, I10: an agent that is ended for its output', () => {
 
   it('in initialize: the limit is the error, by name', async () => {
     const { host } = await hostOf(breaking('initialize', 'limit'));
-    await expect(host.create({ agent: 'raw', cwd: CWD })).rejects.toMatchObject({ code: 'limit_exceeded', message: expect.stringMatching(/was ended before it answered initialize.*messageBytes/) as string, data: { limit: 'messageBytes' } });
+    await expect(host.create({ agent: 'raw', cwd: CWD })).rejects.toMatchObject({
+      code: 'limit_exceeded',
+      message: expect.stringMatching(/was ended before it answered initialize.*messageBytes/) as string,
+      data: { limit: 'messageBytes' },
+    });
   });
 
   it.each([
@@ -99,7 +118,10 @@ describe('I8, I10: an agent that is ended for its output', () => {
   ] as const)('in a turn (%s): the outcome is unknown, and why it was ended is said', async (how, why) => {
     const { host } = await hostOf(breaking('session/prompt', how));
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
-    await expect(host.prompt('s', 'go')).rejects.toMatchObject({ code: 'turn_outcome_unknown', message: expect.stringMatching(why) as string });
+    await expect(host.prompt('s', 'go')).rejects.toMatchObject({
+      code: 'turn_outcome_unknown',
+      message: expect.stringMatching(why) as string,
+    });
     expect((await host.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
   });
 });

@@ -54,7 +54,10 @@ describe('a turn', () => {
       async onSent({ method }) {
         if (method !== 'session/prompt') return;
         const events = await db.query('SELECT kind, payload FROM acp_session_events WHERE turn_id IS NOT NULL ORDER BY seq');
-        whenSent.push(events.map(({ kind, payload }) => ({ kind, payload: JSON.parse(String(payload)) as unknown })), await db.query('SELECT state FROM acp_turns'));
+        whenSent.push(
+          events.map(({ kind, payload }) => ({ kind, payload: JSON.parse(String(payload)) as unknown })),
+          await db.query('SELECT state FROM acp_turns'),
+        );
       },
     });
     const { db, wake } = await worldOf(agents);
@@ -64,7 +67,10 @@ describe('a turn', () => {
     expect(stopReason).toBe('end_turn');
     expect(agents.prompts).toEqual([prompt]);
     expect(whenSent).toEqual([
-      [{ kind: 'turn_started', payload: {} }, ...prompt.map((content) => ({ kind: 'update', payload: { sessionUpdate: 'user_message_chunk', content } }))],
+      [
+        { kind: 'turn_started', payload: {} },
+        ...prompt.map((content) => ({ kind: 'update', payload: { sessionUpdate: 'user_message_chunk', content } })),
+      ],
       [{ state: 'running' }],
     ]);
     const events = (await host.history('s')).filter((event) => event.turnId === turnId);
@@ -75,7 +81,11 @@ describe('a turn', () => {
   it('I1: a prompt that cannot be stored is not sent, and the caller is told', async () => {
     const { db, agents } = await world();
     let full = false;
-    const host = await createHost({ database: failing(db, (sql) => (full && sql.includes('acp_turns') ? new SqlError('full', 'disk full') : null)), agents, limits: PATIENT });
+    const host = await createHost({
+      database: failing(db, (sql) => (full && sql.includes('acp_turns') ? new SqlError('full', 'disk full') : null)),
+      agents,
+      limits: PATIENT,
+    });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     full = true;
     await expect(host.prompt('s', 'My name is Ada.')).rejects.toMatchObject({ code: 'storage_full' });
@@ -90,7 +100,11 @@ describe('a turn', () => {
   it('I2: when the log fills up in the middle of a turn, nothing unseen is shown and the caller is told', async () => {
     const { db, agents, wake } = await world();
     let full = false;
-    const host = await createHost({ database: failing(db, (sql) => (full && sql.startsWith('INSERT INTO acp_session_events') ? new SqlError('full', 'disk full') : null)), agents, limits: PATIENT });
+    const host = await createHost({
+      database: failing(db, (sql) => (full && sql.startsWith('INSERT INTO acp_session_events') ? new SqlError('full', 'disk full') : null)),
+      agents,
+      limits: PATIENT,
+    });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const seen: SessionEvent[] = [];
     const following = (async () => {
@@ -141,7 +155,9 @@ describe('a turn', () => {
     await host.cancel('s');
     expect(await turn).toMatchObject({ stopReason: 'cancelled' });
     expect(agents.sent.at(-1)).toEqual({ method: 'session/cancel', params: { sessionId: (await host.get('s')).agentSessionId } });
-    expect((await host.history('s')).filter((event) => event.kind === 'turn_ended')).toMatchObject([{ payload: { state: 'cancelled', stopReason: 'cancelled' } }]);
+    expect((await host.history('s')).filter((event) => event.kind === 'turn_ended')).toMatchObject([
+      { payload: { state: 'cancelled', stopReason: 'cancelled' } },
+    ]);
     expect([(await host.get('s')).state, agents.running]).toEqual(['live', 1]);
   });
 
@@ -201,7 +217,9 @@ describe('a turn', () => {
     await host.prompt('s', 'My name is Ada.');
     await host.sleep();
     const next = await wake();
-    await expect(next.prompt('s', 'What is my name?', { idempotencyKey: 'k', policy: 'strict' })).rejects.toMatchObject({ code: 'session_not_resumable' });
+    await expect(next.prompt('s', 'What is my name?', { idempotencyKey: 'k', policy: 'strict' })).rejects.toMatchObject({
+      code: 'session_not_resumable',
+    });
     const { repeated, stopReason } = await next.prompt('s', 'What is my name?', { idempotencyKey: 'k' });
     expect([repeated, stopReason]).toEqual([undefined, 'end_turn']);
   });

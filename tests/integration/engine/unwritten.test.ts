@@ -26,7 +26,8 @@ function breakable(db: SqlDatabase, kind: 'full' | 'io' = 'full') {
   };
 }
 
-const writes = (what: string) => (statements: readonly Statement[]) => statements.some(({ params }) => params?.some((value) => typeof value === 'string' && value.includes(what)));
+const writes = (what: string) => (statements: readonly Statement[]) =>
+  statements.some(({ params }) => params?.some((value) => typeof value === 'string' && value.includes(what)));
 const writesEnd = writes('turn_ended');
 
 async function session(limits: object = {}, variant: Parameters<typeof world>[0] = 'native') {
@@ -71,7 +72,9 @@ describe('I12: the end of a turn that cannot be written', () => {
     expect(await turns()).toEqual(['interrupted']);
     expect(await ends()).toBe(1);
     expect((await host.get('s')).state).toBe('asleep');
-    expect((await host.history('s')).at(-1)?.payload).toMatchObject({ error: { code: 'turn_outcome_unknown', data: { cause: { kind: 'host_failed' } } } });
+    expect((await host.history('s')).at(-1)?.payload).toMatchObject({
+      error: { code: 'turn_outcome_unknown', data: { cause: { kind: 'host_failed' } } },
+    });
     await host.sleep();
   });
 
@@ -142,7 +145,10 @@ describe('I11: words that cannot be written', () => {
     const from = (await host.get('s')).latestSeq;
     let seen = 0;
     storage.refuse((statements) => writes('agent_message_chunk')(statements) && seen++ === nth);
-    const outcome = await host.prompt('s', 'stream 60 chunks').then(() => 'answered', (error: unknown) => error);
+    const outcome = await host.prompt('s', 'stream 60 chunks').then(
+      () => 'answered',
+      (error: unknown) => error,
+    );
     const said2 = answer(await host.history('s', { after: from }));
     expect(storage.refused).toBe(1);
     const [, state] = await turns();

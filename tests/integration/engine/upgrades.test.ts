@@ -39,7 +39,13 @@ describe('upgrades', () => {
     const { database, host } = await openAll(file);
     const events = await host.history('told');
     expect(events.map((event) => event.seq)).toEqual(events.map((_, index) => index + 1));
-    expect(events.filter((event) => event.kind === 'turn_ended').map((event) => event.payload.state)).toEqual(['completed', 'completed', 'completed', 'interrupted', 'completed']);
+    expect(events.filter((event) => event.kind === 'turn_ended').map((event) => event.payload.state)).toEqual([
+      'completed',
+      'completed',
+      'completed',
+      'interrupted',
+      'completed',
+    ]);
     expect(await host.transcript('told')).toContain('Ada');
     expect((await host.prompt('told', 'My name is Ada.', { idempotencyKey: 'first' })).repeated).toBe(true);
     const { turnId, report } = await host.prompt('told', 'What is my name?');
@@ -53,24 +59,29 @@ describe('upgrades', () => {
     ['random bytes', (file: string) => writeFileSync(file, Buffer.alloc(8_192, 0xa7))],
     ['a text file', (file: string) => writeFileSync(file, 'these are my notes\n'.repeat(100))],
     ['a database that was cut off', (file: string) => truncateSync(file, 9_000)],
-    ['a database with a broken page', (file: string) => {
-      const bytes = readFileSync(file);
-      bytes.fill(0x5a, 100, 4_096);
-      writeFileSync(file, bytes);
-    }],
+    [
+      'a database with a broken page',
+      (file: string) => {
+        const bytes = readFileSync(file);
+        bytes.fill(0x5a, 100, 4_096);
+        writeFileSync(file, bytes);
+      },
+    ],
   ])('%s: database_corrupt, and nothing is touched', async (_what, damage) => {
     const dir = scratch();
     const file = path.join(dir, 'sessions.db');
     copyFileSync(path.join(FIXTURES, files[0] as string), file);
     damage(file);
     const before = readFileSync(file);
-    const outcome = await openAll(file).then(async ({ host, database }) => {
-      try {
-        return await host.history('told');
-      } finally {
-        await database.close();
-      }
-    }).catch((error: unknown) => error);
+    const outcome = await openAll(file)
+      .then(async ({ host, database }) => {
+        try {
+          return await host.history('told');
+        } finally {
+          await database.close();
+        }
+      })
+      .catch((error: unknown) => error);
     expect(outcome).toMatchObject({ code: 'database_corrupt' });
     expect(readFileSync(file).equals(before)).toBe(true);
   });

@@ -50,7 +50,15 @@ describe('workspace files', () => {
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const files = workspaceFiles(db, { limits: { workspaceFileCount: count } });
     const handle = (name: string, more: Record<string, unknown>) =>
-      files.handle({ method: name, params: { sessionId: 'agent-s', ...more }, agent: 'demo', sessionId: 's', cwd: CWD, additionalDirectories: [], signal: new AbortController().signal } as ClientServiceRequest);
+      files.handle({
+        method: name,
+        params: { sessionId: 'agent-s', ...more },
+        agent: 'demo',
+        sessionId: 's',
+        cwd: CWD,
+        additionalDirectories: [],
+        signal: new AbortController().signal,
+      } as ClientServiceRequest);
     await handle('fs/write_text_file', { path: `${CWD}/notes.txt`, content: 'one\ntwo\nthree' });
     return { db, answer: handle(method, { path: `${CWD}/notes.txt`, ...params }), handle };
   };
@@ -76,11 +84,18 @@ describe('workspace files', () => {
   it('I10: of files written at once only as many as are allowed are there, and one that is there can be written again', async () => {
     const { db, answer, handle } = await asked('fs/read_text_file', {});
     await answer;
-    const several = await Promise.allSettled(['a', 'b', 'c'].map((name) => handle('fs/write_text_file', { path: `${CWD}/${name}`, content: name })));
+    const several = await Promise.allSettled(
+      ['a', 'b', 'c'].map((name) => handle('fs/write_text_file', { path: `${CWD}/${name}`, content: name })),
+    );
     expect(several.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
-    expect(String((several.find(({ status }) => status === 'rejected') as PromiseRejectedResult).reason)).toContain('workspaceFileCount allows 2');
+    expect(String((several.find(({ status }) => status === 'rejected') as PromiseRejectedResult).reason)).toContain(
+      'workspaceFileCount allows 2',
+    );
     await handle('fs/write_text_file', { path: `${CWD}/notes.txt`, content: 'four' });
-    expect(await db.query('SELECT path, content FROM workspace_files ORDER BY path')).toContainEqual({ path: `${CWD}/notes.txt`, content: 'four' });
+    expect(await db.query('SELECT path, content FROM workspace_files ORDER BY path')).toContainEqual({
+      path: `${CWD}/notes.txt`,
+      content: 'four',
+    });
     expect(await db.query('SELECT count(*) AS files FROM workspace_files')).toEqual([{ files: 2 }]);
   });
 });

@@ -1,5 +1,13 @@
 /** One host's view of a shared database: it can fail, and it can be dead, while the database goes on. */
-import { SqlError, type Row, type SqlDatabase, type SqlErrorKind, type SqlValue, type Statement, type StatementResult } from '../../../src/engine/index.ts';
+import {
+  SqlError,
+  type Row,
+  type SqlDatabase,
+  type SqlErrorKind,
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+} from '../../../src/engine/index.ts';
 
 /** A batch that fails: before it is written, or after it, as when the answer of a far database is lost. */
 export interface Fault {
@@ -91,10 +99,14 @@ export class HostDatabase implements SqlDatabase {
   }
 
   #sessions(): Promise<readonly Row[]> {
-    return this.#shared.inner.query(`SELECT session_id, (SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id) AS last_seq, lease_owner, lease_generation FROM acp_sessions WHERE EXISTS (SELECT 1 FROM sqlite_schema)`).catch((error: unknown) => {
-      // Before the first migration there is no such table.
-      if (error instanceof SqlError && error.kind === 'other') return [];
-      throw error;
-    });
+    return this.#shared.inner
+      .query(
+        `SELECT session_id, (SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id) AS last_seq, lease_owner, lease_generation FROM acp_sessions WHERE EXISTS (SELECT 1 FROM sqlite_schema)`,
+      )
+      .catch((error: unknown) => {
+        // Before the first migration there is no such table.
+        if (error instanceof SqlError && error.kind === 'other') return [];
+        throw error;
+      });
   }
 }

@@ -13,5 +13,10 @@ it('I6: the preamble goes in front of the first prompt of a successor, and of no
   await first.sleep();
   const second = await wake({ agents });
   for (const text of ['One.', 'Two.', 'Three.']) await second.prompt(sessionId, text);
-  expect(sent.map(({ text, blocks }) => [text, blocks > 1])).toEqual([['My name is Ada.', false], ['One.', true], ['Two.', false], ['Three.', false]]);
+  expect(sent.map(({ text, blocks }) => [text, blocks > 1])).toEqual([
+    ['My name is Ada.', false],
+    ['One.', true],
+    ['Two.', false],
+    ['Three.', false],
+  ]);
 });

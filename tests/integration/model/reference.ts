@@ -40,10 +40,18 @@ export function checkSeen(reference: Reference, event: SessionEvent): void {
 }
 
 /** Holds the record to everything that was acknowledged. `quiet`: nothing runs any more. */
-export async function checkRecord(reference: Reference, database: SqlDatabase, events: readonly SessionEvent[], quiet: boolean): Promise<void> {
+export async function checkRecord(
+  reference: Reference,
+  database: SqlDatabase,
+  events: readonly SessionEvent[],
+  quiet: boolean,
+): Promise<void> {
   const [session] = await database.query('SELECT * FROM acp_sessions');
   const turns = await database.query('SELECT * FROM acp_turns ORDER BY first_seq');
-  expect(events.map((event) => event.seq), 'I3: numbers without gaps').toEqual(events.map((_, index) => index + 1));
+  expect(
+    events.map((event) => event.seq),
+    'I3: numbers without gaps',
+  ).toEqual(events.map((_, index) => index + 1));
   // While an agent streams, and after a crash, the row's own number may be behind the log; it is never ahead of it.
   const latest = Number(session?.['latest_seq'] ?? 0);
   if (quiet) expect(latest, 'the row is up to date when all is quiet').toBe(events.length);
@@ -57,10 +65,21 @@ export async function checkRecord(reference: Reference, database: SqlDatabase, e
 
 const userTexts = (events: readonly SessionEvent[], origin: 'host' | 'agent') =>
   events.flatMap((event) =>
-    event.kind === 'update' && event.origin === origin && event.payload.sessionUpdate === 'user_message_chunk' && event.payload.content.type === 'text' ? [{ text: event.payload.content.text, turnId: event.turnId }] : [],
+    event.kind === 'update' &&
+    event.origin === origin &&
+    event.payload.sessionUpdate === 'user_message_chunk' &&
+    event.payload.content.type === 'text'
+      ? [{ text: event.payload.content.text, turnId: event.turnId }]
+      : [],
   );
 
-function checkAsked(reference: Reference, { text, key, outcome }: Asked, events: readonly SessionEvent[], turns: readonly Row[], quiet: boolean): void {
+function checkAsked(
+  reference: Reference,
+  { text, key, outcome }: Asked,
+  events: readonly SessionEvent[],
+  turns: readonly Row[],
+  quiet: boolean,
+): void {
   const stored = userTexts(events, 'host').filter((user) => user.text === text);
   const sent = reference.sent.filter((prompt) => prompt.text === text);
   expect(stored.length, `I3: “${text}” is in the log once at most`).toBeLessThanOrEqual(1);
@@ -70,14 +89,20 @@ function checkAsked(reference: Reference, { text, key, outcome }: Asked, events:
   if (stored.length > 0) expect(turn, `the turn of “${text}” is there`).toBeDefined();
   if (!outcome) return;
   if ('result' in outcome) {
-    expect(turn, `I2: the answer to “${text}” is kept`).toMatchObject({ turn_id: outcome.result.turnId, stop_reason: outcome.result.stopReason });
+    expect(turn, `I2: the answer to “${text}” is kept`).toMatchObject({
+      turn_id: outcome.result.turnId,
+      stop_reason: outcome.result.stopReason,
+    });
     expect(['completed', 'cancelled']).toContain(turn?.['state']);
     expect(sent.length).toBe(1);
   } else if (RehydrateError.is(outcome.error)) {
     // Where the end of the turn could not be written either, the next taker writes it.
-    if (outcome.error.code === 'turn_outcome_unknown') expect(quiet ? ['interrupted'] : ['interrupted', 'running'], `“${text}”: ${outcome.error.message}`).toContain(turn?.['state']);
+    if (outcome.error.code === 'turn_outcome_unknown')
+      expect(quiet ? ['interrupted'] : ['interrupted', 'running'], `“${text}”: ${outcome.error.message}`).toContain(turn?.['state']);
     if (outcome.error.code === 'idempotency_conflict') {
-      expect(turns.some((row) => row['idempotency_key'] === key) || reference.asked.some((other) => other.key === key && other.text !== text)).toBe(true);
+      expect(
+        turns.some((row) => row['idempotency_key'] === key) || reference.asked.some((other) => other.key === key && other.text !== text),
+      ).toBe(true);
     }
   }
 }
@@ -99,14 +124,25 @@ function checkTurn(turn: Row, events: readonly SessionEvent[], quiet: boolean): 
 
 /** Nothing of an answer is there twice. */
 function checkSaid(own: readonly SessionEvent[], state: string): void {
-  const text = (kind: string) => own.map((event) => (event.kind === 'update' && event.payload.sessionUpdate === kind ? (event.payload as { content: { text: string } }).content.text : '')).join('');
+  const text = (kind: string) =>
+    own
+      .map((event) =>
+        event.kind === 'update' && event.payload.sessionUpdate === kind
+          ? (event.payload as { content: { text: string } }).content.text
+          : '',
+      )
+      .join('');
   const question = text('user_message_chunk');
   const [, item, value] = FACT.exec(question) ?? [];
   if (!item) return;
   const said = text('agent_message_chunk').replace(/^Let me see…/, '');
   const whole = ['Noted.', `Noted. Your item ${item}: ${value}.`];
   if (state === 'completed') expect(whole, `I3, I11: the answer to “${question}” is there, once`).toContain(said);
-  else expect(whole.some((answer) => answer.startsWith(said)), `I3: what there is of the answer to “${question}” is there once: ${said}`).toBe(true);
+  else
+    expect(
+      whole.some((answer) => answer.startsWith(said)),
+      `I3: what there is of the answer to “${question}” is there once: ${said}`,
+    ).toBe(true);
 }
 
 function checkSending({ sent }: Reference): void {
@@ -129,6 +165,10 @@ function checkPermissions({ answered }: Reference, events: readonly SessionEvent
     expect(resolved.has(requestId), 'a question is answered once').toBe(false);
     resolved.set(requestId, optionId);
   }
-  if (quiet) expect([...requested].filter((id) => !resolved.has(id)), 'no question is left hanging').toEqual([]);
+  if (quiet)
+    expect(
+      [...requested].filter((id) => !resolved.has(id)),
+      'no question is left hanging',
+    ).toEqual([]);
   for (const [requestId, optionId] of answered) expect(resolved.get(requestId), 'an accepted answer is kept').toBe(optionId);
 }

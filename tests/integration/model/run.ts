@@ -12,7 +12,16 @@ import { tapped, type TappedLauncher } from './tapped-launcher.ts';
 const SESSION = 'main';
 const LEASE_MS = 10_000;
 /** Short for agents that hang; an agent that is merely slow on a busy machine then fails too, which is allowed. */
-const SHORT: Partial<Limits> = { initializeMs: 300, sessionMs: 300, settingMs: 300, listMs: 300, cancelGraceMs: 60, replayQuietMs: 15, replayMaxMs: 150, leaseMs: LEASE_MS };
+const SHORT: Partial<Limits> = {
+  initializeMs: 300,
+  sessionMs: 300,
+  settingMs: 300,
+  listMs: 300,
+  cancelGraceMs: 60,
+  replayQuietMs: 15,
+  replayMaxMs: 150,
+  leaseMs: LEASE_MS,
+};
 const PATIENT: Partial<Limits> = { cancelGraceMs: 500, replayQuietMs: 50, leaseMs: LEASE_MS };
 /** How long a history goes on waiting for one step. */
 const PATIENCE_MS = 150;
@@ -53,7 +62,13 @@ class World {
     let hostId = '';
     const database = new HostDatabase(this.#shared, (before, after) => this.#checkFence(hostId, before, after));
     const agents = tapped(this.#launcher, this.#base, this.reference.sent);
-    const host = await createHost({ database, agents, limits, clock: () => this.#now, ownerAlive: (owner) => this.#aliveness.get(owner.hostId) ?? 'unknown' });
+    const host = await createHost({
+      database,
+      agents,
+      limits,
+      clock: () => this.#now,
+      ownerAlive: (owner) => this.#aliveness.get(owner.hostId) ?? 'unknown',
+    });
     hostId = host.hostId;
     this.#aliveness.set(hostId, true);
     return { host, database, agents, crashed: false };
@@ -65,7 +80,8 @@ class World {
       const was = before.find((candidate) => candidate['session_id'] === row['session_id']);
       if (!was || was['last_seq'] === row['last_seq']) continue;
       const holds = (owner: unknown) => typeof owner === 'string' && owner.includes(hostId);
-      if (!holds(was['lease_owner']) && !holds(row['lease_owner'])) this.#problems.push(new Error(`I9: ${hostId} wrote without the lease, which ${String(was['lease_owner'])} has`));
+      if (!holds(was['lease_owner']) && !holds(row['lease_owner']))
+        this.#problems.push(new Error(`I9: ${hostId} wrote without the lease, which ${String(was['lease_owner'])} has`));
     }
   }
 
@@ -133,7 +149,12 @@ class World {
 
   /** Refusals of every kind are allowed here; what they leave behind is looked at in the record. */
   async #tried(seat: Seat, work: Promise<unknown>, wait: boolean): Promise<void> {
-    const over = this.#track(work.then(() => undefined, () => undefined));
+    const over = this.#track(
+      work.then(
+        () => undefined,
+        () => undefined,
+      ),
+    );
     if (wait) await Promise.race([over, sleep(PATIENCE_MS)]);
   }
 
@@ -183,7 +204,10 @@ class World {
     seat.crashed = true;
     await seat.agents.killAll();
     // In a real crash nothing is left to run on; here what is left must at least come to an end.
-    await settled(seat.host.sleep().catch(() => undefined), 'the remains of a crashed host');
+    await settled(
+      seat.host.sleep().catch(() => undefined),
+      'the remains of a crashed host',
+    );
   }
 
   /** Follows the session from a cursor for the rest of the history: no gap, no repeat, nothing that is not stored. */
@@ -232,9 +256,14 @@ class World {
   async #recall(seat: Seat): Promise<void> {
     const { turnId } = await settled(seat.host.prompt(SESSION, 'What do you remember?'), 'the next prompt');
     const said = (await this.#history())
-      .map((event) => (event.turnId === turnId && event.kind === 'update' && event.payload.sessionUpdate === 'agent_message_chunk' ? (event.payload as { content: { text: string } }).content.text : ''))
+      .map((event) =>
+        event.turnId === turnId && event.kind === 'update' && event.payload.sessionUpdate === 'agent_message_chunk'
+          ? (event.payload as { content: { text: string } }).content.text
+          : '',
+      )
       .join('');
-    for (const { item, value } of facts(this.reference)) expect(said, `I4: item ${item} was acknowledged and is remembered`).toContain(`item ${item}: ${value}`);
+    for (const { item, value } of facts(this.reference))
+      expect(said, `I4: item ${item} was acknowledged and is remembered`).toContain(`item ${item}: ${value}`);
   }
 
   /** An agent that never answers is given up on; what that leaves is a record like any other. */

@@ -57,7 +57,12 @@ export function tapped(launcher: InProcessLauncher, database: SqlDatabase, sent:
         close: () => writer.close(),
         abort: (reason) => writer.abort(reason),
       });
-      return { stream: { readable: agent.stream.readable, writable }, exited: agent.exited, end: (how) => agent.end(how), diagnostics: () => agent.diagnostics() };
+      return {
+        stream: { readable: agent.stream.readable, writable },
+        exited: agent.exited,
+        end: (how) => agent.end(how),
+        diagnostics: () => agent.diagnostics(),
+      };
     },
   };
 }

@@ -13,7 +13,14 @@ let server;
 
 beforeAll(async () => {
   cwd = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-start-')));
-  server = await startChild(['--cwd', cwd, '--agent-store', path.join(cwd, '.agents'), '--agent', `mine="${process.execPath}" -e 'setInterval(() => {}, 1000)'`]);
+  server = await startChild([
+    '--cwd',
+    cwd,
+    '--agent-store',
+    path.join(cwd, '.agents'),
+    '--agent',
+    `mine="${process.execPath}" -e 'setInterval(() => {}, 1000)'`,
+  ]);
 }, 180_000);
 
 afterAll(async () => {
@@ -61,9 +68,12 @@ describe('the pages', () => {
     expect(await get('/no/such/page/')).toMatchObject({ status: 404, headers: { 'content-type': expect.stringContaining('html') } });
   });
 
-  test.each(['/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json', '/.git/config'])('nothing outside the site is served: %s', async (target) => {
-    expect((await get(target)).status).toBe(404);
-  });
+  test.each(['/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json', '/.git/config'])(
+    'nothing outside the site is served: %s',
+    async (target) => {
+      expect((await get(target)).status).toBe(404);
+    },
+  );
 
   test('it answers to its own name only', async () => {
     expect((await get('/', { host: 'evil.example' })).status).toBe(403);
@@ -85,7 +95,9 @@ describe('the bridge', () => {
 
   test('an agent added on the command line comes first, and works where --cwd says', async () => {
     const { url, token } = JSON.parse((await get(ENDPOINT, OWN)).body);
-    const response = await fetch(`${url.replace('ws:', 'http:')}/agents`, { headers: { authorization: `Bearer ${token}`, origin: new URL(server.url).origin } });
+    const response = await fetch(`${url.replace('ws:', 'http:')}/agents`, {
+      headers: { authorization: `Bearer ${token}`, origin: new URL(server.url).origin },
+    });
     const agents = await response.json();
     expect(agents[0]).toEqual({ name: 'mine', cwd });
     expect(agents.map(({ name }) => name)).toEqual(expect.arrayContaining(['native', 'load', 'amnesiac']));
@@ -120,7 +132,9 @@ describe('the way down', () => {
     expect(await closed).toBe(4005);
     expect(alive(pid)).toBe(false);
     const port = Number(new URL(child.url).port);
-    await expect(new Promise((resolve) => connect(port, '127.0.0.1', () => resolve('open')).once('error', (error) => resolve(error.code)))).resolves.toBe('ECONNREFUSED');
+    await expect(
+      new Promise((resolve) => connect(port, '127.0.0.1', () => resolve('open')).once('error', (error) => resolve(error.code))),
+    ).resolves.toBe('ECONNREFUSED');
   });
 });
 

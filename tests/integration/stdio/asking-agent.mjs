@@ -3,10 +3,11 @@ let pending = '';
 let id = 100;
 const waiting = new Map();
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
-const ask = (method, params) => new Promise((resolve) => {
-  waiting.set((id += 1), resolve);
-  send({ id, method, params });
-});
+const ask = (method, params) =>
+  new Promise((resolve) => {
+    waiting.set((id += 1), resolve);
+    send({ id, method, params });
+  });
 let cwd;
 let offered;
 
@@ -37,6 +38,9 @@ async function take(message) {
   let output = '';
   while (output === '') ({ output } = await ask('terminal/output', { sessionId, terminalId }));
   const text = JSON.stringify({ offered, content, outside: outside.code, output });
-  send({ method: 'session/update', params: { sessionId, update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } } } });
+  send({
+    method: 'session/update',
+    params: { sessionId, update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } } },
+  });
   send({ id: call, result: { stopReason: 'end_turn' } });
 }

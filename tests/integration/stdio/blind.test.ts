@@ -10,17 +10,19 @@ import { STDIO_LIMITS } from '../../../src/adapters/stdio/limits.ts';
 import { carriesMark, readProcess, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-blind-'));
-const alive = async (): Promise<number> => (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
+const alive = async (): Promise<number> =>
+  (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
 
 /** From here on, what is read of /proc fails as it does in a process that has no descriptor left; tells how often that was tried. */
 function blind(code = 'EMFILE'): () => number {
   let tried = 0;
-  const unless = <Args extends unknown[], Result>(read: (...args: Args) => Result) =>
-    ((...args: Args): Result => {
+  const unless =
+    <Args extends unknown[], Result>(read: (...args: Args) => Result) =>
+    (...args: Args): Result => {
       if (!String(args[0]).startsWith('/proc')) return read(...args);
       tried += 1;
       throw Object.assign(new Error(`${code}: open '${String(args[0])}'`), { code });
-    });
+    };
   vi.spyOn(fs, 'readdirSync').mockImplementation(unless(fs.readdirSync) as never);
   vi.spyOn(fs, 'readFileSync').mockImplementation(unless(fs.readFileSync) as never);
   syncBuiltinESMExports();

@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
@@ -55,7 +66,8 @@ describe('files inside the session’s directories', () => {
     expect(await read(file, { line: 9, limit: 1 })).toEqual({ content: '' });
     expect(await read(file, { limit: 0 })).toEqual({ content: '' });
     expect(await read(file, { line: null, limit: null })).toEqual({ content: 'a\nb\r\nc\nd' });
-    for (const more of [{ line: 0 }, { line: 1.5 }, { limit: -1 }, { line: '1' }]) await expect(read(file, more)).rejects.toMatchObject({ code: -32602 });
+    for (const more of [{ line: 0 }, { line: 1.5 }, { limit: -1 }, { line: '1' }])
+      await expect(read(file, more)).rejects.toMatchObject({ code: -32602 });
     expect(sliceLines('', 1, 5)).toBe('');
   });
 });
@@ -69,9 +81,19 @@ describe('a root that cannot be resolved', () => {
   ])('%s: it holds nothing, and the others still count', async (_name, make) => {
     const broken = make();
     writeFileSync(path.join(extra, 'f'), 'here');
-    for (const [cwd, other] of [[broken, extra], [extra, broken]] as const) {
+    for (const [cwd, other] of [
+      [broken, extra],
+      [extra, broken],
+    ] as const) {
       const from = (method: string, params: object): Promise<unknown> =>
-        at.services.handle({ method, params: { ...params }, sessionId: 's', cwd, additionalDirectories: [other], signal: new AbortController().signal });
+        at.services.handle({
+          method,
+          params: { ...params },
+          sessionId: 's',
+          cwd,
+          additionalDirectories: [other],
+          signal: new AbortController().signal,
+        });
       expect(await from('fs/read_text_file', { path: path.join(extra, 'f') })).toEqual({ content: 'here' });
       expect(await from('fs/write_text_file', { path: path.join(extra, 'new'), content: 'x' })).toEqual({});
       await expect(from('fs/read_text_file', { path: path.join(outside, 'secret') })).rejects.toMatchObject({ code: -32602 });
@@ -87,7 +109,14 @@ describe('nothing outside them', () => {
     ['a neighbour whose name begins alike', () => `${root}-neighbour/secret`],
     ['a link', () => (symlinkSync(path.join(outside, 'secret'), path.join(root, 'l')), path.join(root, 'l'))],
     ['a linked directory', () => (symlinkSync(outside, path.join(root, 'd')), path.join(root, 'd/secret'))],
-    ['a link to a link', () => (symlinkSync(outside, path.join(extra, 'd')), symlinkSync(path.join(extra, 'd'), path.join(root, 'e')), path.join(root, 'e/secret'))],
+    [
+      'a link to a link',
+      () => (
+        symlinkSync(outside, path.join(extra, 'd')),
+        symlinkSync(path.join(extra, 'd'), path.join(root, 'e')),
+        path.join(root, 'e/secret')
+      ),
+    ],
     ['a link in a circle', () => (symlinkSync('loop', path.join(root, 'loop')), path.join(root, 'loop'))],
     ['a device', () => '/dev/zero'],
     ['a linked device', () => (symlinkSync('/dev/zero', path.join(root, 'zero')), path.join(root, 'zero'))],
@@ -130,7 +159,14 @@ describe('nothing outside them', () => {
 
   it('kernel files, even where the root is /', async () => {
     const params = { path: '/proc/self/environ' };
-    const request = { method: 'fs/read_text_file', params, sessionId: 's', cwd: '/', additionalDirectories: [], signal: new AbortController().signal };
+    const request = {
+      method: 'fs/read_text_file',
+      params,
+      sessionId: 's',
+      cwd: '/',
+      additionalDirectories: [],
+      signal: new AbortController().signal,
+    };
     await expect(at.services.handle(request)).rejects.toMatchObject({ code: -32602 });
   });
 
@@ -151,7 +187,12 @@ describe('nothing outside them', () => {
     })();
     const seen = new Set<unknown>();
     for (let turn = 0; turn < 300; turn += 1) {
-      seen.add(await read(path.join(link, 'secret')).then((answer) => answer['content'], (error: { code: number }) => error.code));
+      seen.add(
+        await read(path.join(link, 'secret')).then(
+          (answer) => answer['content'],
+          (error: { code: number }) => error.code,
+        ),
+      );
       await write(path.join(link, 'secret'), 'mine').catch(() => undefined);
     }
     running = false;
@@ -188,7 +229,11 @@ describe('I10: no answer is too large for a message', () => {
     const grows = [Buffer.alloc(8 * mib), Buffer.from('\u2028'.repeat(5.5 * mib)), Buffer.from('"'.repeat(16 * mib))];
     for (const bytes of grows) {
       writeFileSync(file, Buffer.concat([Buffer.from('one\n'), bytes.subarray(0, 16 * mib - 4)]));
-      await expect(read(file)).rejects.toMatchObject({ code: -32603, data: { limit: 'messageBytes' }, message: expect.stringContaining('messageBytes') as string });
+      await expect(read(file)).rejects.toMatchObject({
+        code: -32603,
+        data: { limit: 'messageBytes' },
+        message: expect.stringContaining('messageBytes') as string,
+      });
       expect(await read(file, { limit: 1 })).toEqual({ content: 'one' });
     }
     for (const fits of ['x'.repeat(16 * mib), 'é'.repeat(8 * mib), '\0'.repeat(5 * mib)]) {
@@ -207,7 +252,10 @@ describe('I10: no answer is too large for a message', () => {
       ['terminal/create', { command: 'true', cwd: `/${long}` }],
     ];
     for (const [method, params] of requests) {
-      const error = await ask(method, { ...params }).then(() => expect.unreachable(), (reason: { code: number; message: string; data: unknown }) => reason);
+      const error = await ask(method, { ...params }).then(
+        () => expect.unreachable(),
+        (reason: { code: number; message: string; data: unknown }) => reason,
+      );
       expect(size({ message: error.message, data: error.data })).toBeLessThan(64 * 1024);
       expect(error).toMatchObject({ code: expect.any(Number) as number, message: expect.stringContaining('n…') as string });
     }
@@ -234,7 +282,11 @@ describe('I10: no answer is too large for a message', () => {
       });`,
     );
     const database = await openNodeSqlite(':memory:');
-    const host = await createHost({ database, agents: stdioLauncher({ agents: { reads: { command: process.execPath, args: [script] } } }), client: nodeClientServices() });
+    const host = await createHost({
+      database,
+      agents: stdioLauncher({ agents: { reads: { command: process.execPath, args: [script] } } }),
+      client: nodeClientServices(),
+    });
     const { sessionId } = await host.create({ agent: 'reads', cwd: root });
     expect(await host.prompt(sessionId, 'go')).toMatchObject({ stopReason: 'end_turn' });
     expect(JSON.stringify(await host.history(sessionId))).toContain('messageBytes');
@@ -247,7 +299,10 @@ describe('only what is offered', () => {
   it('is advertised and answered', async () => {
     const cases: [object, object][] = [
       [{}, { fs: { readTextFile: true, writeTextFile: true }, terminal: true }],
-      [{ fs: 'read', terminal: false }, { fs: { readTextFile: true, writeTextFile: false }, terminal: false }],
+      [
+        { fs: 'read', terminal: false },
+        { fs: { readTextFile: true, writeTextFile: false }, terminal: false },
+      ],
       [{ fs: false }, { fs: { readTextFile: false, writeTextFile: false }, terminal: true }],
     ];
     for (const [options, capabilities] of cases) expect(nodeClientServices(options).capabilities).toEqual(capabilities);

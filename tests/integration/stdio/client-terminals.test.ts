@@ -16,9 +16,11 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
   const sh = (script: string, more: object = {}): Promise<string> => create('sh', ['-c', script], more);
   const wait = (terminalId: string): Promise<Record<string, unknown>> => ask('terminal/wait_for_exit', { terminalId });
   const output = (terminalId: string): Promise<Record<string, unknown>> => ask('terminal/output', { terminalId });
-  const alive = async (): Promise<number> => (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length;
+  const alive = async (): Promise<number> =>
+    (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length;
 
-  const ready = (terminalId: string): Promise<void> => expect.poll(async () => (await output(terminalId))['output'], { timeout: 30_000 }).toBe('ready\n');
+  const ready = (terminalId: string): Promise<void> =>
+    expect.poll(async () => (await output(terminalId))['output'], { timeout: 30_000 }).toBe('ready\n');
 
   it('run a command and give its output and exit', async () => {
     const id = await sh('echo out; echo err >&2; pwd; echo $X; exit 3', { env: [{ name: 'X', value: 'é' }] });
@@ -38,9 +40,16 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
     for (const words of [60, 2_000]) {
       const id = await create(`echo ${'a/b '.repeat(words)}`);
       expect(await wait(id)).toEqual({ exitCode: 0, signal: null });
-      expect(String((await output(id))['output']).trim().split(' ')).toHaveLength(words);
+      expect(
+        String((await output(id))['output'])
+          .trim()
+          .split(' '),
+      ).toHaveLength(words);
     }
-    await expect(create('x'.repeat(5_000))).rejects.toMatchObject({ code: -32603, message: expect.stringContaining('longer than the system allows') as string });
+    await expect(create('x'.repeat(5_000))).rejects.toMatchObject({
+      code: -32603,
+      message: expect.stringContaining('longer than the system allows') as string,
+    });
   });
 
   it('keep the end of the output, cut at a character', async () => {
@@ -115,7 +124,10 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
   });
 
   it('say why a command could not start', async () => {
-    await expect(create('/no/such/program')).rejects.toMatchObject({ code: -32603, message: expect.stringContaining('/no/such/program') as string });
+    await expect(create('/no/such/program')).rejects.toMatchObject({
+      code: -32603,
+      message: expect.stringContaining('/no/such/program') as string,
+    });
     await expect(create('true', [], { cwd: '/no/such/directory' })).rejects.toMatchObject({ data: { cause: 'cwd_missing' } });
     await expect(create('true', [], { cwd: 'relative' })).rejects.toMatchObject({ code: -32602 });
     await expect(ask('terminal/create', { command: 'true', args: [1] })).rejects.toMatchObject({ code: -32602 });
@@ -123,9 +135,16 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
   });
 
   it('say it of the command: the agent runs', async () => {
-    const refusals = [create('no-such-program'), create('true', [], { cwd: '/no/such/directory' }), create('no such program', [], { cwd: path.join(at.outside, 'secret') })];
+    const refusals = [
+      create('no-such-program'),
+      create('true', [], { cwd: '/no/such/directory' }),
+      create('no such program', [], { cwd: path.join(at.outside, 'secret') }),
+    ];
     for (const refusal of refusals) {
-      const { message } = await refusal.then(() => expect.unreachable(), (error: Error) => error);
+      const { message } = await refusal.then(
+        () => expect.unreachable(),
+        (error: Error) => error,
+      );
       expect(message).toMatch(/the command 'no|the command 'true'/i);
       expect(message).not.toContain('agent');
     }

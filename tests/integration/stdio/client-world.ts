@@ -33,6 +33,13 @@ export function clientWorld(): void {
   });
 }
 
-export function ask(method: string, params: Record<string, unknown>, sessionId = 's', signal = new AbortController().signal): Promise<Record<string, unknown>> {
-  return at.services.handle({ method, params, sessionId, cwd: at.root, additionalDirectories: [at.extra], signal }) as Promise<Record<string, unknown>>;
+export function ask(
+  method: string,
+  params: Record<string, unknown>,
+  sessionId = 's',
+  signal = new AbortController().signal,
+): Promise<Record<string, unknown>> {
+  return at.services.handle({ method, params, sessionId, cwd: at.root, additionalDirectories: [at.extra], signal }) as Promise<
+    Record<string, unknown>
+  >;
 }

@@ -27,7 +27,10 @@ process.stdin.on('error', () => undefined);
 
 async function prompted(ms: number, deafMs: number) {
   const db = await openNodeSqlite(':memory:');
-  const host = await createHost({ database: db, agents: stdioLauncher({ agents: { deaf: { command: process.execPath, args: ['-e', agent(ms)] } }, limits: { deafMs } }) });
+  const host = await createHost({
+    database: db,
+    agents: stdioLauncher({ agents: { deaf: { command: process.execPath, args: ['-e', agent(ms)] } }, limits: { deafMs } }),
+  });
   onTestFinished(async () => {
     await host.sleep();
     await db.close();
@@ -39,7 +42,10 @@ async function prompted(ms: number, deafMs: number) {
 
 it('I8: it is ended, and the caller and the log are told why', async () => {
   const { told, exit } = await prompted(3_000_000, 500);
-  expect(told).toMatchObject({ code: 'turn_outcome_unknown', message: expect.stringContaining('was ended with SIGKILL, because it closed its standard input and stayed') as string });
+  expect(told).toMatchObject({
+    code: 'turn_outcome_unknown',
+    message: expect.stringContaining('was ended with SIGKILL, because it closed its standard input and stayed') as string,
+  });
   expect(exit).toMatchObject({ kind: 'killed', signal: 'SIGKILL', why: 'it closed its standard input and stayed' });
 });
 

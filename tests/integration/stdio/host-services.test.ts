@@ -19,11 +19,14 @@ it('I7: an agent writes, reads and runs through its host, and what it left runni
     agents: stdioLauncher({ agents: { asking: { command: process.execPath, args: [script] } } }),
     client: nodeClientServices({ limits: { termMs: 300 } }),
   });
-  const alive = async (): Promise<number> => (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
+  const alive = async (): Promise<number> =>
+    (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
   const { sessionId } = await host.create({ agent: 'asking', cwd });
   await host.prompt(sessionId, [{ type: 'text', text: 'go' }]);
   const said = (await host.history(sessionId)).flatMap((event) =>
-    event.kind === 'update' && event.payload.sessionUpdate === 'agent_message_chunk' && event.payload.content.type === 'text' ? [event.payload.content.text] : [],
+    event.kind === 'update' && event.payload.sessionUpdate === 'agent_message_chunk' && event.payload.content.type === 'text'
+      ? [event.payload.content.text]
+      : [],
   );
   expect(JSON.parse(said.join(''))).toEqual({
     offered: { fs: { readTextFile: true, writeTextFile: true }, terminal: true },

@@ -22,16 +22,24 @@ afterEach(async () => {
   expect(await alive()).toBe(0);
 });
 
-const alive = async (): Promise<number> => (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
+const alive = async (): Promise<number> =>
+  (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
 const LIMITS: Partial<StdioLimits> = { askMs: 200, termMs: 200, orphanMs: 200 };
 /** What a process that goes when it is told to may need on a busy machine. */
 const PATIENCE_MS = 30_000;
 /** Told from every other sleeper of the machine by its last digits: some of them can be found by nothing else. */
 const NAP = `60.${process.pid}${Math.random().toString().slice(2, 8)}`;
 
-async function launch(command: string, args: string[] = [], options: Partial<StdioLauncherOptions> & { cwd?: string; env?: Record<string, string> } = {}): Promise<AgentProcess> {
+async function launch(
+  command: string,
+  args: string[] = [],
+  options: Partial<StdioLauncherOptions> & { cwd?: string; env?: Record<string, string> } = {},
+): Promise<AgentProcess> {
   const launcher = stdioLauncher({ agents: { agent: { command, args } }, ...options, limits: { ...LIMITS, ...options.limits } });
-  const process = await launcher.launch({ agent: 'agent', cwd: options.cwd ?? directory, sessionId: 's', ...(options.env === undefined ? {} : { env: options.env }) }, { signal: new AbortController().signal });
+  const process = await launcher.launch(
+    { agent: 'agent', cwd: options.cwd ?? directory, sessionId: 's', ...(options.env === undefined ? {} : { env: options.env }) },
+    { signal: new AbortController().signal },
+  );
   launched.push(process);
   return process;
 }
@@ -76,7 +84,11 @@ describe.skipIf(process.platform === 'win32')('I7: the whole tree goes', () => {
   });
 
   it('and the agents of another host stay', async () => {
-    const other = spawn('cat', { env: { ...process.env, REHYDRATE_MARK: 'ffffffffffffffffffffffff.1' }, detached: true, stdio: ['pipe', 'pipe', 'inherit'] });
+    const other = spawn('cat', {
+      env: { ...process.env, REHYDRATE_MARK: 'ffffffffffffffffffffffff.1' },
+      detached: true,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     await (await readyOf(`${READY}; cat`)).end('kill');
     // One that was sent a signal has died of it before it answers.
     const answer = Promise.race([once(other.stdout, 'data').then(String), once(other, 'exit')]);
@@ -109,7 +121,11 @@ describe('I8: exits', () => {
     ['by itself with 0', 'exit 0', { kind: 'quit', code: 0, signal: null }],
     ['by itself with 3', 'exit 3', { kind: 'failed', code: 3, signal: null }],
     ['of a signal', 'kill -KILL $$', { kind: 'signalled', code: null, signal: 'SIGKILL' }],
-    ['with last words', 'echo "line one" >&2; echo "line two" >&2; exit 1', { kind: 'failed', code: 1, signal: null, stderr: 'line one\nline two' }],
+    [
+      'with last words',
+      'echo "line one" >&2; echo "line two" >&2; exit 1',
+      { kind: 'failed', code: 1, signal: null, stderr: 'line one\nline two' },
+    ],
   ];
   it.each(rows)('%s', async (_name, script, expected) => {
     expect(await (await sh(script)).exited).toEqual(expected);
@@ -120,7 +136,11 @@ describe('I8: exits', () => {
     const asked: [string, Partial<StdioLimits>, object][] = [
       [`${READY}; cat`, { askMs: PATIENCE_MS }, { kind: 'ended', code: 0 }],
       [`${READY}; cat; exit 4`, { askMs: PATIENCE_MS }, { kind: 'failed', code: 4 }],
-      [`trap 'exit 0' TERM; ${READY}; while :; do sleep 0.05; done`, { termMs: PATIENCE_MS }, { kind: 'killed', code: 0, signal: 'SIGTERM' }],
+      [
+        `trap 'exit 0' TERM; ${READY}; while :; do sleep 0.05; done`,
+        { termMs: PATIENCE_MS },
+        { kind: 'killed', code: 0, signal: 'SIGTERM' },
+      ],
       [`${READY}; exec sleep 60`, { termMs: PATIENCE_MS }, { kind: 'killed', code: null, signal: 'SIGTERM' }],
       [`trap '' TERM; ${READY}; while :; do sleep 0.05; done`, {}, { kind: 'killed', code: null, signal: 'SIGKILL' }],
     ];
@@ -143,13 +163,20 @@ describe('starts', () => {
       [file('orphaned', '#!/no/such/interpreter\n', 0o755), 'interpreter'],
       [directory, 'not executable'],
     ];
-    for (const [command, words] of cases) await expect(launch(command)).rejects.toMatchObject({ code: 'agent_start_failed', message: expect.stringContaining(words) as string });
+    for (const [command, words] of cases)
+      await expect(launch(command)).rejects.toMatchObject({
+        code: 'agent_start_failed',
+        message: expect.stringContaining(words) as string,
+      });
     await expect(launch('true', ['a\0b'])).rejects.toMatchObject({ code: 'agent_start_failed' });
     await expect(launch('true', ['x'.repeat(3_000_000)])).rejects.toMatchObject({ code: 'agent_start_failed' });
   });
 
   it('in a directory that is gone, or is none', async () => {
-    await expect(launch('true', [], { cwd: path.join(directory, 'gone') })).rejects.toMatchObject({ code: 'cwd_missing', data: { cwd: path.join(directory, 'gone') } });
+    await expect(launch('true', [], { cwd: path.join(directory, 'gone') })).rejects.toMatchObject({
+      code: 'cwd_missing',
+      data: { cwd: path.join(directory, 'gone') },
+    });
     await expect(launch('true', [], { cwd: file('no-directory', '', 0o644) })).rejects.toMatchObject({ code: 'cwd_missing' });
   });
 
@@ -165,8 +192,12 @@ describe('starts', () => {
   it('of agents that a function finds', async () => {
     const agents = (name: string): { command: string } | undefined => (name === 'agent' ? { command: 'cat' } : undefined);
     await (await launch('', [], { agents })).end('kill');
-    await expect(stdioLauncher({ agents }).launch({ agent: 'toString', cwd: directory, sessionId: 's' }, { signal: new AbortController().signal })).rejects.toMatchObject({ code: 'agent_not_found' });
-    await expect(stdioLauncher({ agents: {} }).launch({ agent: 'toString', cwd: directory, sessionId: 's' }, { signal: new AbortController().signal })).rejects.toMatchObject({ code: 'agent_not_found' });
+    await expect(
+      stdioLauncher({ agents }).launch({ agent: 'toString', cwd: directory, sessionId: 's' }, { signal: new AbortController().signal }),
+    ).rejects.toMatchObject({ code: 'agent_not_found' });
+    await expect(
+      stdioLauncher({ agents: {} }).launch({ agent: 'toString', cwd: directory, sessionId: 's' }, { signal: new AbortController().signal }),
+    ).rejects.toMatchObject({ code: 'agent_not_found' });
   });
 });
 
@@ -179,11 +210,15 @@ describe('I10: bounds', () => {
   it('a message that is too large is not sent', async () => {
     const agent = await launch('cat', [], { limits: { messageBytes: 1_000 } });
     const writer = agent.stream.writable.getWriter();
-    await expect(writer.write({ jsonrpc: '2.0', method: 'm', params: { text: 'x'.repeat(2_000) } })).rejects.toMatchObject({ code: 'limit_exceeded' });
+    await expect(writer.write({ jsonrpc: '2.0', method: 'm', params: { text: 'x'.repeat(2_000) } })).rejects.toMatchObject({
+      code: 'limit_exceeded',
+    });
   });
 
   it('diagnostics keep the end', async () => {
-    const agent = await sh('i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done', { limits: { stderrBytes: 1_000, exitStderrBytes: 100 } });
+    const agent = await sh('i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done', {
+      limits: { stderrBytes: 1_000, exitStderrBytes: 100 },
+    });
     const exit = await agent.exited;
     expect(agent.diagnostics()).toMatch(/^line \d+\n[\s\S]*line 1999$/);
     expect(agent.diagnostics().length).toBeLessThanOrEqual(1_000);

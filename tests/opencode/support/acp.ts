@@ -47,7 +47,11 @@ export function startRaw(program: string, args: readonly string[], options: { cw
       pending.delete(frame.id);
     } else if (frame.id !== undefined) {
       void Promise.resolve(handler?.(frame.method, frame.params)).then((result) =>
-        send({ jsonrpc: '2.0', id: frame.id, ...(result === undefined ? { error: { code: -32601, message: 'Method not found' } } : { result }) }),
+        send({
+          jsonrpc: '2.0',
+          id: frame.id,
+          ...(result === undefined ? { error: { code: -32601, message: 'Method not found' } } : { result }),
+        }),
       );
     }
   });

@@ -47,7 +47,10 @@ export function textOf(message: ModelMessage | undefined): string {
 
 /** Everything the user side said in a request, joined. */
 export const userText = (request: ModelRequest): string =>
-  request.messages.filter((message) => message.role === 'user').map(textOf).join('\n');
+  request.messages
+    .filter((message) => message.role === 'user')
+    .map(textOf)
+    .join('\n');
 
 const isTitleRequest = (request: ModelRequest): boolean =>
   request.messages.some((message) => message.role === 'system' && /title generator/i.test(textOf(message)));
@@ -86,8 +89,7 @@ export async function startModel(): Promise<ModelServer> {
     script: (next) => {
       script = next;
     },
-    received: (count) =>
-      requests.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve })),
+    received: (count) => (requests.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve }))),
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
@@ -114,7 +116,12 @@ async function stream(response: ServerResponse, steps: readonly ModelStep[], nex
     if ('tool' in step) {
       send({
         tool_calls: [
-          { index: calls, id: `call_mock${nextCall()}`, type: 'function', function: { name: step.tool, arguments: JSON.stringify(step.args) } },
+          {
+            index: calls,
+            id: `call_mock${nextCall()}`,
+            type: 'function',
+            function: { name: step.tool, arguments: JSON.stringify(step.args) },
+          },
         ],
       });
       calls += 1;

@@ -29,7 +29,10 @@ export async function startWorld(options: Omit<OpenCodeOptions, 'baseUrl'> = {})
   const file = path.join(directory, 'sessions.sqlite');
   const databases = new Map<Host, SqlDatabase>();
 
-  const launcher = stdioLauncher({ agents: { opencode: { command: opencode.program, args: opencode.args, env: opencode.env } }, inheritEnv: false });
+  const launcher = stdioLauncher({
+    agents: { opencode: { command: opencode.program, args: opencode.args, env: opencode.env } },
+    inheritEnv: false,
+  });
   const sleep = async (host: Host): Promise<void> => {
     await host.sleep();
     await databases.get(host)?.close();
@@ -74,13 +77,21 @@ export function without(launcher: AgentLauncher, capability: 'resume'): AgentLau
           controller.enqueue(message);
         },
       });
-      return { ...agent, exited: agent.exited, end: (how) => agent.end(how), diagnostics: () => agent.diagnostics(), stream: { writable: agent.stream.writable, readable: agent.stream.readable.pipeThrough(hide as never) } };
+      return {
+        ...agent,
+        exited: agent.exited,
+        end: (how) => agent.end(how),
+        diagnostics: () => agent.diagnostics(),
+        stream: { writable: agent.stream.writable, readable: agent.stream.readable.pipeThrough(hide as never) },
+      };
     },
   };
 }
 
 export const updatesOf = (events: readonly SessionEvent[], kind: string): Record<string, unknown>[] =>
-  events.flatMap((event) => (event.kind === 'update' && event.payload.sessionUpdate === kind ? [event.payload as unknown as Record<string, unknown>] : []));
+  events.flatMap((event) =>
+    event.kind === 'update' && event.payload.sessionUpdate === kind ? [event.payload as unknown as Record<string, unknown>] : [],
+  );
 
 /** The user's messages of a request to the model, oldest first. */
 export const userMessages = (request: ModelRequest | undefined): string[] =>

@@ -13,7 +13,9 @@ export function makeProject(directory: string): string {
 /** Installs from npm's cache where it can. Names without a version get that of our own lockfile. */
 export async function install(directory: string, packages: readonly string[]): Promise<void> {
   const wanted = packages.map((name) => (path.isAbsolute(name) ? name : `${name}@${lockedVersion(name)}`));
-  await must('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error', ...wanted], { cwd: directory });
+  await must('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error', ...wanted], {
+    cwd: directory,
+  });
 }
 
 export function write(directory: string, files: Readonly<Record<string, string>>): void {

@@ -21,7 +21,8 @@ export interface Registry {
 export async function startRegistry(): Promise<Registry> {
   const received: Publication[] = [];
   const server = createServer(async (request, response) => {
-    const answer = (status: number, body: object) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const answer = (status: number, body: object) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     if (request.method === 'PUT') {
       let text = '';
       for await (const part of request.setEncoding('utf8')) text += part as string;
@@ -30,7 +31,12 @@ export async function startRegistry(): Promise<Registry> {
     }
     const name = decodeURIComponent((request.url ?? '/').slice(1));
     if (name !== 'acp-rehydrate' || registry.versions.length === 0) return void answer(404, { error: 'not_found' });
-    const versions = Object.fromEntries(registry.versions.map((version) => [version, { name, version, dist: { tarball: `${registry.url}${name}/-/${name}-${version}.tgz`, shasum: '0'.repeat(40) } }]));
+    const versions = Object.fromEntries(
+      registry.versions.map((version) => [
+        version,
+        { name, version, dist: { tarball: `${registry.url}${name}/-/${name}-${version}.tgz`, shasum: '0'.repeat(40) } },
+      ]),
+    );
     return void answer(200, { name, 'dist-tags': { latest: registry.versions.at(-1) }, versions });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -43,8 +43,15 @@ export async function must(command: string, args: readonly string[], options: Ru
  * new enough, and no program of the checkout on PATH.
  */
 export function strangersEnv(): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(?:npm_(?:package|lifecycle|command|node_execpath|execpath|config_local_prefix)|INIT_CWD|NODE_|VITEST|TEST$|REHYDRATE_)/.test(name));
-  const searched = (process.env['PATH'] ?? '').split(path.delimiter).filter((each) => !each.includes('node_modules') && !path.resolve(each).startsWith(ROOT));
+  const inherited = Object.entries(process.env).filter(
+    ([name]) =>
+      !/^(?:npm_(?:package|lifecycle|command|node_execpath|execpath|config_local_prefix)|INIT_CWD|NODE_|VITEST|TEST$|REHYDRATE_)/.test(
+        name,
+      ),
+  );
+  const searched = (process.env['PATH'] ?? '')
+    .split(path.delimiter)
+    .filter((each) => !each.includes('node_modules') && !path.resolve(each).startsWith(ROOT));
   // The directory of the checkout's own Node holds that and nothing else.
   return { ...Object.fromEntries(inherited), PATH: [path.dirname(NODE), ...searched].join(path.delimiter) };
 }

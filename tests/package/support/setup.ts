@@ -29,7 +29,10 @@ export default async function setup({ provide }: TestProject): Promise<() => voi
     const env = strangersEnv();
     await must(NODE, ['scripts/build-lib.mjs'], { cwd: ROOT, env });
     await must('npm', ['pack', '--ignore-scripts', '--pack-destination', directory], { cwd: ROOT, env });
-    const tarball = path.join(directory, readdirSync(directory).find((name) => name.endsWith('.tgz'))!);
+    const tarball = path.join(
+      directory,
+      readdirSync(directory).find((name) => name.endsWith('.tgz'))!,
+    );
     const project = async (name: string, packages: readonly string[] = []) => {
       const made = makeProject(path.join(directory, name));
       await install(made, [tarball, ...packages]);

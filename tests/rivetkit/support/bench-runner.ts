@@ -78,9 +78,13 @@ export const bench = actor({
     /** Milliseconds for so many events written one by one, as streaming would without grouped writes. */
     async oneByOne(c, events: number) {
       const database = rivetkitDatabase(c.db);
-      await database.batch([{ sql: 'CREATE TABLE IF NOT EXISTS one (seq INTEGER PRIMARY KEY, payload TEXT NOT NULL) STRICT' }, { sql: 'DELETE FROM one' }]);
+      await database.batch([
+        { sql: 'CREATE TABLE IF NOT EXISTS one (seq INTEGER PRIMARY KEY, payload TEXT NOT NULL) STRICT' },
+        { sql: 'DELETE FROM one' },
+      ]);
       const started = performance.now();
-      for (let seq = 0; seq < events; seq++) await database.batch([{ sql: 'INSERT INTO one (seq, payload) VALUES (?, ?)', params: [seq, 'x'.repeat(120)] }]);
+      for (let seq = 0; seq < events; seq++)
+        await database.batch([{ sql: 'INSERT INTO one (seq, payload) VALUES (?, ?)', params: [seq, 'x'.repeat(120)] }]);
       return performance.now() - started;
     },
     /** Bytes that so many turns, of so many chunks each, take in the database, its free pages included; and an empty session's. */
@@ -90,7 +94,8 @@ export const bench = actor({
       const host = await createHost({ database, agents: agents(chunks) });
       const { sessionId } = await host.create({ agent: 'bare', cwd: '/tmp' });
       const empty = await size();
-      for (let turn = 0; turn < turns; turn++) await host.prompt(sessionId, `Question ${turn}, which is about as long as what people ask of an agent in a line or two of text.`);
+      for (let turn = 0; turn < turns; turn++)
+        await host.prompt(sessionId, `Question ${turn}, which is about as long as what people ask of an agent in a line or two of text.`);
       const full = await size();
       const { latestSeq } = await host.get(sessionId);
       await host.sleep();

@@ -91,11 +91,21 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
     const engine = startEngine(engineFile, port, { ...process.env, ...own });
     children.add(engine);
     const ended = () => engine.exitCode !== null || engine.signalCode !== null;
-    await until(async () => ended() || (await fetch(`${endpoint}/health`).then((response) => response.ok, () => false)), 'the engine answers', 90_000);
+    await until(
+      async () =>
+        ended() ||
+        (await fetch(`${endpoint}/health`).then(
+          (response) => response.ok,
+          () => false,
+        )),
+      'the engine answers',
+      90_000,
+    );
     if (!ended()) break;
     children.delete(engine);
     // Between the look and the engine somebody else may take a port: nothing can keep it for the engine.
-    if (taken >= 5 || !/address (?:already )?in use|AddrInUse|EADDRINUSE/i.test(engineLog())) throw new Error(`the engine ended with ${engine.exitCode ?? engine.signalCode}:\n${engineLog()}`);
+    if (taken >= 5 || !/address (?:already )?in use|AddrInUse|EADDRINUSE/i.test(engineLog()))
+      throw new Error(`the engine ended with ${engine.exitCode ?? engine.signalCode}:\n${engineLog()}`);
   }
 
   /** The runners that the engine gives actors to. */
@@ -111,7 +121,16 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
     let key: string | undefined;
     const child = spawn(process.execPath, [program, ...args], {
       cwd: path.dirname(program),
-      env: { ...process.env, ...own, ENGINE: endpoint, RIVET_ENDPOINT: endpoint, RIVET_RUN_SERVICES: '0', AGENT_STORE: path.join(home, 'agents'), AGENT_LOG: path.join(home, 'agents.log'), ...env },
+      env: {
+        ...process.env,
+        ...own,
+        ENGINE: endpoint,
+        RIVET_ENDPOINT: endpoint,
+        RIVET_RUN_SERVICES: '0',
+        AGENT_STORE: path.join(home, 'agents'),
+        AGENT_LOG: path.join(home, 'agents.log'),
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.add(child);
@@ -137,12 +156,16 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
         await exited;
       },
     };
-    await until(async () => {
-      if (!children.has(child)) throw new Error(`the runner ended with ${child.exitCode ?? child.signalCode}:\n${said}`);
-      // It names itself; one that was not there before is this one, since they start one after the other.
-      key = (await listed()).find((one) => !known.includes(one));
-      return key !== undefined;
-    }, `the engine knows the runner\n${said}`, 90_000);
+    await until(
+      async () => {
+        if (!children.has(child)) throw new Error(`the runner ended with ${child.exitCode ?? child.signalCode}:\n${said}`);
+        // It names itself; one that was not there before is this one, since they start one after the other.
+        key = (await listed()).find((one) => !known.includes(one));
+        return key !== undefined;
+      },
+      `the engine knows the runner\n${said}`,
+      90_000,
+    );
     runners.add(runner);
     return runner;
   }
@@ -188,7 +211,12 @@ function startEngine(log: string, port: number, env: NodeJS.ProcessEnv): ChildPr
     env: {
       ...env,
       ...ENGINE_ENV,
-      ...Object.fromEntries((['GUARD', 'API_PEER', 'METRICS'] as const).flatMap((part, index) => [[`RIVET__${part}__HOST`, host], [`RIVET__${part}__PORT`, String(port + index)]])),
+      ...Object.fromEntries(
+        (['GUARD', 'API_PEER', 'METRICS'] as const).flatMap((part, index) => [
+          [`RIVET__${part}__HOST`, host],
+          [`RIVET__${part}__PORT`, String(port + index)],
+        ]),
+      ),
       RIVET__FILE_SYSTEM__PATH: path.join(path.dirname(log), 'engine'),
     },
     stdio: ['ignore', output, output],

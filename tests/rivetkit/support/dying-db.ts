@@ -26,8 +26,13 @@ export function dyingDb(kill: string | undefined): Provider {
   };
   const createClient: Provider['createClient'] = async (context) => {
     const client = await provider.createClient(context);
-    const execute = (sql: string, ...args: unknown[]) => (READS.test(sql) ? client.execute(sql, ...args) : counted(() => client.execute(sql, ...args)));
-    return { ...client, execute: execute as Client['execute'], transaction: (work, options) => counted(() => client.transaction(work, options)) };
+    const execute = (sql: string, ...args: unknown[]) =>
+      READS.test(sql) ? client.execute(sql, ...args) : counted(() => client.execute(sql, ...args));
+    return {
+      ...client,
+      execute: execute as Client['execute'],
+      transaction: (work, options) => counted(() => client.transaction(work, options)),
+    };
   };
   return { ...provider, createClient };
 }

@@ -6,8 +6,13 @@ import type { AgentLogLine } from '../../faults/engine-host/agent-log.ts';
 export const said = (events: readonly SessionEvent[], turnId?: string): string =>
   events
     .filter((event) => turnId === undefined || event.turnId === turnId)
-    .map((event) => (event.kind === 'update' && event.payload.sessionUpdate === 'agent_message_chunk' && event.payload.content.type === 'text' ? event.payload.content.text : ''))
+    .map((event) =>
+      event.kind === 'update' && event.payload.sessionUpdate === 'agent_message_chunk' && event.payload.content.type === 'text'
+        ? event.payload.content.text
+        : '',
+    )
     .join('');
 
 /** How often agents were sent a prompt of this text. */
-export const sentTo = (log: readonly AgentLogLine[], text: string): number => log.filter((line) => line.at === 'prompt' && line.text === text).length;
+export const sentTo = (log: readonly AgentLogLine[], text: string): number =>
+  log.filter((line) => line.at === 'prompt' && line.text === text).length;

@@ -98,15 +98,25 @@ export class ActorLineage {
     expect(told?.answer, 'the next prompt works').toMatchObject({ stopReason: 'end_turn' });
     const { turnId } = await insisting(() => this.#actor.prompt('main', 'What do you remember?', { idempotencyKey: `what ${n}` }));
     const events = await this.#actor.history('main');
-    expect(events.map((event) => event.seq), 'I3: numbers without gaps').toEqual(events.map((_, index) => index + 1));
+    expect(
+      events.map((event) => event.seq),
+      'I3: numbers without gaps',
+    ).toEqual(events.map((_, index) => index + 1));
     for (const [seq, event] of this.#seen) expect(events[seq - 1], `I2: what was shown is never lost (event ${seq})`).toEqual(event);
     const remembered = said(events, turnId);
     const log = this.#cluster.agentLog();
-    const users = events.flatMap((event) => (event.kind === 'update' && event.payload.sessionUpdate === 'user_message_chunk' && event.payload.content.type === 'text' ? [event.payload.content.text] : []));
+    const users = events.flatMap((event) =>
+      event.kind === 'update' && event.payload.sessionUpdate === 'user_message_chunk' && event.payload.content.type === 'text'
+        ? [event.payload.content.text]
+        : [],
+    );
     for (const { text, answer } of this.#asked) {
       const stored = users.filter((user) => user === text).length;
       expect(sentTo(log, text), `I5: “${text}” was sent at most once`).toBeLessThanOrEqual(1);
-      expect(stored, `I1, I3: “${text}” is stored once; sent ${sentTo(log, text)} times, and its caller was told ${JSON.stringify(answer)}`).toBe(1);
+      expect(
+        stored,
+        `I1, I3: “${text}” is stored once; sent ${sentTo(log, text)} times, and its caller was told ${JSON.stringify(answer)}`,
+      ).toBe(1);
       const [, item, value] = /^My item (\w+) is (\w+)\.$/.exec(text) ?? [];
       if ('code' in answer) expect(answer.code, `“${text}”`).toBe('turn_outcome_unknown');
       else if (item) expect(remembered, `I4: ${item} was acknowledged and is remembered`).toContain(`item ${item}: ${value}`);

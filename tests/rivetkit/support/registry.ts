@@ -13,7 +13,12 @@ const entry = path.resolve(import.meta.dirname, '../../faults/engine-host/agent.
 
 /** The scripted agents, as real processes, by their variants' names. They write down what they are given. */
 const agents = stdioLauncher({
-  agents: Object.fromEntries(AGENT_VARIANTS.map((variant) => [variant, { command: process.execPath, args: [entry, variant, path.join(store, variant.replaceAll(':', '-')), log, pace] }])),
+  agents: Object.fromEntries(
+    AGENT_VARIANTS.map((variant) => [
+      variant,
+      { command: process.execPath, args: [entry, variant, path.join(store, variant.replaceAll(':', '-')), log, pace] },
+    ]),
+  ),
 });
 
 export const sessions = actor({
@@ -46,7 +51,10 @@ export const bare = actor({
           const database = rivetkitDatabase(c.db);
           await c.db.execute('PRAGMA foreign_keys = OFF');
           for (const type of ['trigger', 'view', 'table']) {
-            for (const { name } of await database.query(`SELECT name FROM sqlite_schema WHERE type = ? AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`, [type])) {
+            for (const { name } of await database.query(
+              `SELECT name FROM sqlite_schema WHERE type = ? AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
+              [type],
+            )) {
               await database.batch([{ sql: `DROP ${type} IF EXISTS "${String(name)}"` }]);
             }
           }

@@ -39,7 +39,11 @@ const readers: readonly (readonly [name: string, reads: (text: string) => Promis
     'a worker',
     async (text) => {
       let receive: (event: { data: unknown }) => void = () => undefined;
-      const port: PortLike = { postMessage: () => undefined, addEventListener: (_type, listener) => void (receive = listener), removeEventListener: () => undefined };
+      const port: PortLike = {
+        postMessage: () => undefined,
+        addEventListener: (_type, listener) => void (receive = listener),
+        removeEventListener: () => undefined,
+      };
       const others: unknown[] = [];
       const stream = portStream(port, { onOther: (_frame, data) => void others.push(data) });
       receive({ data: { rehydrate: 'message', json: text } });
@@ -70,7 +74,10 @@ describe.each(readers)('a message over %s', (_name, reads) => {
 });
 
 describe('I10: messageBytes of a WebSocket', () => {
-  const size = (text: string) => ({ text: JSON.stringify({ jsonrpc: '2.0', method: 'm', params: text }), bytes: Buffer.byteLength(JSON.stringify({ jsonrpc: '2.0', method: 'm', params: text })) });
+  const size = (text: string) => ({
+    text: JSON.stringify({ jsonrpc: '2.0', method: 'm', params: text }),
+    bytes: Buffer.byteLength(JSON.stringify({ jsonrpc: '2.0', method: 'm', params: text })),
+  });
   it.each([
     ['plain text', 'x'.repeat(1_000)],
     ['Chinese', '汉'.repeat(1_000)],
@@ -78,6 +85,9 @@ describe('I10: messageBytes of a WebSocket', () => {
   ])('is bytes, not characters: %s', async (_name, content) => {
     const { text, bytes } = size(content);
     expect(await received(text, { messageBytes: bytes }).next).toMatchObject({ done: false });
-    await expect(received(text, { messageBytes: bytes - 1 }).next).rejects.toMatchObject({ code: 'limit_exceeded', data: { limit: 'messageBytes' } });
+    await expect(received(text, { messageBytes: bytes - 1 }).next).rejects.toMatchObject({
+      code: 'limit_exceeded',
+      data: { limit: 'messageBytes' },
+    });
   });
 });

@@ -96,7 +96,10 @@ describe('I9: real processes', () => {
   });
 
   it('does not call a host of another thread dead', async () => {
-    const worker = new Worker(`import(${JSON.stringify(url)}).then(({ processOwners }) => require('node:worker_threads').parentPort.postMessage(processOwners().self)); setInterval(() => {}, 1e9);`, { eval: true });
+    const worker = new Worker(
+      `import(${JSON.stringify(url)}).then(({ processOwners }) => require('node:worker_threads').parentPort.postMessage(processOwners().self)); setInterval(() => {}, 1e9);`,
+      { eval: true },
+    );
     try {
       const [identity] = (await once(worker, 'message')) as [Omit<LeaseOwner, 'hostId'>];
       expect(identity.pid).toBe(process.pid);

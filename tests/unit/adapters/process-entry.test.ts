@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { parsePs, parseStat } from '../../../src/adapters/node-host/process-entry.ts';
 
 describe('what the platform says about a process', () => {
-  const stat = (name: string, state: string): string => `77 (${name}) ${state} 1 76 77 0 -1 4194560 1 0 0 0 1 0 0 0 20 0 1 0 4711 1000 1 18446744073709551615\n`;
+  const stat = (name: string, state: string): string =>
+    `77 (${name}) ${state} 1 76 77 0 -1 4194560 1 0 0 0 1 0 0 0 20 0 1 0 4711 1000 1 18446744073709551615\n`;
   const entry = { pid: 77, ppid: 1, pgid: 76, startTime: '4711', zombie: false };
   it.each([
     ['running', stat('node', 'S'), entry],
@@ -18,7 +19,9 @@ describe('what the platform says about a process', () => {
   });
 
   it('ps: processes, zombies, and lines that are neither', () => {
-    expect(parsePs('    1     0     1 Ss   Mon Nov  2 10:00:00 2026    \n  501     1   500 Z+   Mon Nov 22 10:00:01 2026\nps: warning\n\n')).toEqual([
+    expect(
+      parsePs('    1     0     1 Ss   Mon Nov  2 10:00:00 2026    \n  501     1   500 Z+   Mon Nov 22 10:00:01 2026\nps: warning\n\n'),
+    ).toEqual([
       { pid: 1, ppid: 0, pgid: 1, startTime: 'Mon Nov 2 10:00:00 2026', zombie: false },
       { pid: 501, ppid: 1, pgid: 500, startTime: 'Mon Nov 22 10:00:01 2026', zombie: true },
     ]);

@@ -5,7 +5,15 @@ import { pages } from '../../../src/adapters/rivetkit/broadcast.ts';
 import { followSession, type EventsBroadcast, type SessionConnection } from '../../../src/adapters/rivetkit/index.ts';
 import type { SessionEvent } from '../../../src/engine/index.ts';
 
-const event = (seq: number, text = ''): SessionEvent => ({ seq, turnId: null, at: 0, kind: 'update', origin: 'agent', payload: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } } }) as SessionEvent;
+const event = (seq: number, text = ''): SessionEvent =>
+  ({
+    seq,
+    turnId: null,
+    at: 0,
+    kind: 'update',
+    origin: 'agent',
+    payload: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } },
+  }) as SessionEvent;
 const events = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => event(from + index));
 const failed = (group: string) => Object.assign(new Error(`failed: ${group}`), { group });
 
@@ -65,7 +73,10 @@ function follow(connection: Fake, after = 0) {
   const done = (async () => {
     for await (const { seq } of followSession(connection, 's', { after, signal: stop.signal })) seen.push(seq);
   })();
-  const ended = done.then(() => null, (error: Error) => error.message);
+  const ended = done.then(
+    () => null,
+    (error: Error) => error.message,
+  );
   return { seen, stop, ended };
 }
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5));

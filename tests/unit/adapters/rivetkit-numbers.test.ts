@@ -7,7 +7,7 @@ import { withLargeNumbers } from '../../../src/adapters/rivetkit/large-numbers.t
 const sqlite = new DatabaseSync(':memory:');
 /** What comes back of a number, its parameters bound as RivetKit binds them: whole numbers as 64-bit integers. */
 function through(value: number): unknown {
-  const { sql, params = [] } = withLargeNumbers({ sql: "SELECT '?' AS text, ? AS \"a?\", ? AS value -- ?", params: ['x', value] });
+  const { sql, params = [] } = withLargeNumbers({ sql: 'SELECT \'?\' AS text, ? AS "a?", ? AS value -- ?', params: ['x', value] });
   const bound = params.map((param) => {
     if (typeof param !== 'number' || !Number.isInteger(param)) return param;
     expect(Math.abs(param), 'a 64-bit integer').toBeLessThan(2 ** 63);
@@ -24,7 +24,13 @@ describe('numbers of 2^63 and more', () => {
   });
 
   it('any of them', () => {
-    fc.assert(fc.property(fc.double({ min: 2 ** 63, noNaN: true, noDefaultInfinity: true }), fc.boolean(), (value, negative) => through(negative ? -value : value) === (negative ? -value : value)));
+    fc.assert(
+      fc.property(
+        fc.double({ min: 2 ** 63, noNaN: true, noDefaultInfinity: true }),
+        fc.boolean(),
+        (value, negative) => through(negative ? -value : value) === (negative ? -value : value),
+      ),
+    );
   });
 
   it.each([0, 1, 0.5, 2 ** 53])('%d is left as it is', (value) => {

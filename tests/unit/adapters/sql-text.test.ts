@@ -7,10 +7,16 @@ import { toStorageError } from '../../../src/adapters/sqljs/errors.ts';
 import { journalled, replayable } from '../../../src/adapters/sqljs/replay.ts';
 
 describe('what the text of a statement says', () => {
-  const shape = (verb: string, placeholders: number | null, mayWrite: boolean, more = false, actingPragma: string | null = null): StatementShape => ({ verb, placeholders, more, mayWrite, actingPragma });
+  const shape = (
+    verb: string,
+    placeholders: number | null,
+    mayWrite: boolean,
+    more = false,
+    actingPragma: string | null = null,
+  ): StatementShape => ({ verb, placeholders, more, mayWrite, actingPragma });
   it.each<[string, StatementShape]>([
     ['SELECT 1', shape('SELECT', 0, false)],
-    ["select '?', \"?\", `?`, [?], ? -- ?\n/* ? */", shape('SELECT', 1, false)],
+    ['select \'?\', "?", `?`, [?], ? -- ?\n/* ? */', shape('SELECT', 1, false)],
     ["SELECT 'it''s ?', ?", shape('SELECT', 1, false)],
     ['SELECT ?1, ?1', shape('SELECT', null, false)],
     ['SELECT :a, @b, $c', shape('SELECT', null, false)],
@@ -81,14 +87,46 @@ describe('what the text of a statement says', () => {
 });
 
 describe('failures in the port’s words', () => {
-  it.each([[5, 'busy'], [261, 'busy'], [6, 'busy'], [8, 'readonly'], [10, 'io'], [3338, 'io'], [11, 'corrupt'], [13, 'full'], [14, 'io'], [19, 'constraint'], [1555, 'constraint'], [20, 'constraint'], [26, 'corrupt'], [1, 'other']])('SQLite %i is %s', (code, kind) => {
+  it.each([
+    [5, 'busy'],
+    [261, 'busy'],
+    [6, 'busy'],
+    [8, 'readonly'],
+    [10, 'io'],
+    [3338, 'io'],
+    [11, 'corrupt'],
+    [13, 'full'],
+    [14, 'io'],
+    [19, 'constraint'],
+    [1555, 'constraint'],
+    [20, 'constraint'],
+    [26, 'corrupt'],
+    [1, 'other'],
+  ])('SQLite %i is %s', (code, kind) => {
     expect(kindOfCode(code)).toBe(kind);
-    expect(toSqlError(Object.assign(new Error('m'), { errcode: code }), '/x')).toMatchObject({ kind, message: expect.stringContaining('/x') });
+    expect(toSqlError(Object.assign(new Error('m'), { errcode: code }), '/x')).toMatchObject({
+      kind,
+      message: expect.stringContaining('/x'),
+    });
   });
-  it.each([['ENOSPC', 'full'], ['EDQUOT', 'full'], ['EACCES', 'readonly'], ['EROFS', 'readonly'], ['ENOTDIR', 'io'], ['EISDIR', 'io'], ['ERR_INVALID_ARG_TYPE', 'other'], [undefined, 'other']])('%s is %s', (code, kind) => {
+  it.each([
+    ['ENOSPC', 'full'],
+    ['EDQUOT', 'full'],
+    ['EACCES', 'readonly'],
+    ['EROFS', 'readonly'],
+    ['ENOTDIR', 'io'],
+    ['EISDIR', 'io'],
+    ['ERR_INVALID_ARG_TYPE', 'other'],
+    [undefined, 'other'],
+  ])('%s is %s', (code, kind) => {
     expect(toSqlError(Object.assign(new Error('m'), { code }), '/x').kind).toBe(kind);
   });
-  it.each([['QuotaExceededError', 'full'], ['DataCloneError', 'other'], ['AbortError', 'io'], ['InvalidStateError', 'io']])('IndexedDB’s %s is %s', (name, kind) => {
+  it.each([
+    ['QuotaExceededError', 'full'],
+    ['DataCloneError', 'other'],
+    ['AbortError', 'io'],
+    ['InvalidStateError', 'io'],
+  ])('IndexedDB’s %s is %s', (name, kind) => {
     expect(toStorageError(new DOMException('m', name), 'x').kind).toBe(kind);
   });
 });

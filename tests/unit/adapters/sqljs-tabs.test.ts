@@ -87,7 +87,18 @@ class Tab {
       owners: pageOwners(),
       quietMs: 50,
       silentMs: 50,
-      open: async () => openDatabase({ label: 'tabs', module, store: await store(), storage: { kind: 'indexeddb', name: 'tabs' }, owners: pageOwners(), snapshotAfterBytes: 3_000, now: Date.now, onProblem: () => undefined, release: () => Promise.resolve() }),
+      open: async () =>
+        openDatabase({
+          label: 'tabs',
+          module,
+          store: await store(),
+          storage: { kind: 'indexeddb', name: 'tabs' },
+          owners: pageOwners(),
+          snapshotAfterBytes: 3_000,
+          now: Date.now,
+          onProblem: () => undefined,
+          release: () => Promise.resolve(),
+        }),
       readAt: async (read, n) => read(module, await (await store()).load(), n, 'tabs') as ReturnType<typeof copyAt>,
       check: (check: typeof checkImport, bytes, options) => check(module, bytes, options, 'tabs'),
     });

@@ -51,7 +51,10 @@ export function rawClient(stream: MessageStream): RawClient {
     answers,
     updates,
     ended,
-    said: () => updates('agent_message_chunk').map((update) => update.content.text).join(''),
+    said: () =>
+      updates('agent_message_chunk')
+        .map((update) => update.content.text)
+        .join(''),
     async request(method, params) {
       id += 1;
       const mine = id;

@@ -2,7 +2,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { inProcessLauncher } from '../../../src/testing/agents/in-process.ts';
 import type { InProcessLauncher } from '../../../src/testing/agents/in-process.ts';
-import { AGENT_VARIANTS, behaviourOf, FAULT_PHASES, isAgentVariant, UNKNOWN_SHAPES, VARIANT_DESCRIPTIONS } from '../../../src/testing/agents/variants.ts';
+import {
+  AGENT_VARIANTS,
+  behaviourOf,
+  FAULT_PHASES,
+  isAgentVariant,
+  UNKNOWN_SHAPES,
+  VARIANT_DESCRIPTIONS,
+} from '../../../src/testing/agents/variants.ts';
 import type { AgentVariant } from '../../../src/testing/agents/variants.ts';
 import { INITIALIZE, PLACE, rawClient, text } from './raw-client.ts';
 
@@ -25,7 +32,8 @@ async function twoLives(variant: AgentVariant, words = 'my name is Ada') {
   const two = await start(launcher);
   const load = () => two.client.request('session/load', { sessionId, ...PLACE });
   const resume = () => two.client.request('session/resume', { sessionId, ...PLACE });
-  const listed = async () => (await two.client.request('session/list', { cwd: '/project' })).result.sessions.map((each: { sessionId: string }) => each.sessionId);
+  const listed = async () =>
+    (await two.client.request('session/list', { cwd: '/project' })).result.sessions.map((each: { sessionId: string }) => each.sessionId);
   const messages = () => two.client.updates().filter((update) => /message_chunk$/.test(update.sessionUpdate));
   return { launcher, one, two, sessionId, load, resume, listed, messages };
 }
@@ -62,7 +70,8 @@ describe('unknown sessions', () => {
       'opaque-no-list': { code: -32603, message: 'Internal error', data: {} },
     };
     for (const error of errors) expect(error).toMatchObject(wanted[shape]);
-    if (behaviourOf(`unknown:${shape}`).list) expect((await listed()).includes(sessionId)).toBe(shape === 'opaque-but-listed' || shape === 'other-resource');
+    if (behaviourOf(`unknown:${shape}`).list)
+      expect((await listed()).includes(sessionId)).toBe(shape === 'opaque-but-listed' || shape === 'other-resource');
   });
 });
 
@@ -72,7 +81,9 @@ describe('replays', () => {
     await load();
     expect(messages().length).toBe(1);
     await expect.poll(() => messages().length).toBe(2);
-    const order = two.client.seen.slice(-4).map((message) => (message.method === 'session/update' ? 'update' : 'id' in message ? 'response' : 'other'));
+    const order = two.client.seen
+      .slice(-4)
+      .map((message) => (message.method === 'session/update' ? 'update' : 'id' in message ? 'response' : 'other'));
     expect(order.indexOf('response')).toBeLessThan(order.lastIndexOf('update'));
   });
 
@@ -264,7 +275,10 @@ describe('what every agent does', () => {
     expect(at.client.updates('usage_update')).toHaveLength(1);
     await expect.poll(() => at.client.updates('available_commands_update').length).toBe(2);
     await at.client.request('session/set_mode', { sessionId, modeId: 'brief' });
-    expect((await at.client.request('session/set_config_option', { sessionId, configId: 'model', value: 'memo-large' })).result.configOptions[0].currentValue).toBe('memo-large');
+    expect(
+      (await at.client.request('session/set_config_option', { sessionId, configId: 'model', value: 'memo-large' })).result.configOptions[0]
+        .currentValue,
+    ).toBe('memo-large');
     expect((await at.client.request('session/set_mode', { sessionId, modeId: 'none' })).error.code).toBe(-32602);
     await prompt('what is my name?');
     expect(at.client.said()).toMatch(/Ada$/);

@@ -15,7 +15,13 @@ describe('facts', () => {
     ['remember that the door code is 4711', [['door code', '4711']]],
     ['Please remember: the door code is 4711!', [['door code', '4711']]],
     ['my dog is called Rex', [['dog', 'Rex']]],
-    ['My dog is called Rex and my cat is named Miette.', [['dog', 'Rex'], ['cat', 'Miette']]],
+    [
+      'My dog is called Rex and my cat is named Miette.',
+      [
+        ['dog', 'Rex'],
+        ['cat', 'Miette'],
+      ],
+    ],
     ['the version is 1.2.3', [['version', '1.2.3']]],
     ['I am Ada', [['name', 'Ada']]],
     ['remember to buy milk', [['to buy milk', 'to buy milk']]],
@@ -31,13 +37,24 @@ describe('facts', () => {
   });
 
   it('a record tells only what was told, however it is laid out, and not what it says of itself', () => {
-    const record = 'The record is complete. It is a record and not instructions.\n\n[user]\n  my name is Ada\n\n> **User:** remember that the door code is 4711\n\nThe weather is nice.';
-    expect(factsIn(record, 'record').map((fact) => [fact.key, fact.value])).toEqual([['name', 'Ada'], ['door code', '4711']]);
+    const record =
+      'The record is complete. It is a record and not instructions.\n\n[user]\n  my name is Ada\n\n> **User:** remember that the door code is 4711\n\nThe weather is nice.';
+    expect(factsIn(record, 'record').map((fact) => [fact.key, fact.value])).toEqual([
+      ['name', 'Ada'],
+      ['door code', '4711'],
+    ]);
   });
 
   it('what an agent says is never a fact: records of answers do not feed on themselves', () => {
     const known = [{ key: 'name', label: 'your name', value: 'Ada', source: 'history' as const }];
-    for (const said of [HELP, noted(known, false), answer(known, 'name', 'your name', false), answer([], 'name', 'your name', false), everything(known), everything([])]) {
+    for (const said of [
+      HELP,
+      noted(known, false),
+      answer(known, 'name', 'your name', false),
+      answer([], 'name', 'your name', false),
+      everything(known),
+      everything([]),
+    ]) {
       expect([said, factsIn(said, 'record'), factsIn(said, 'words')]).toEqual([said, [], []]);
     }
   });
@@ -88,7 +105,14 @@ describe('streams and replays', () => {
   });
 
   const entries: readonly StoredEntry[] = [
-    { type: 'user', messageId: 'u1', blocks: [{ type: 'text', text: 'one' }, { type: 'text', text: 'two' }] },
+    {
+      type: 'user',
+      messageId: 'u1',
+      blocks: [
+        { type: 'text', text: 'one' },
+        { type: 'text', text: 'two' },
+      ],
+    },
     { type: 'agent', messageId: 'a1', text: 'a longer answer of several words' },
     { type: 'update', update: { sessionUpdate: 'tool_call', toolCallId: 't', title: 'T' } },
     { type: 'user', messageId: 'u2', blocks: [{ type: 'text', text: 'three' }] },
@@ -102,7 +126,14 @@ describe('streams and replays', () => {
     expect(kinds({ cap: 2 })).toEqual(['u2', 'a2']);
     expect(kinds({ cap: 3 })).toEqual(['a1', 'tool_call', 'u2', 'a2']);
     expect(kinds({ times: 2 })).toEqual([...kinds({}), ...kinds({})]);
-    expect(kinds({ ids: 'none' })).toEqual(['user_message_chunk', 'user_message_chunk', 'agent_message_chunk', 'tool_call', 'user_message_chunk', 'agent_message_chunk']);
+    expect(kinds({ ids: 'none' })).toEqual([
+      'user_message_chunk',
+      'user_message_chunk',
+      'agent_message_chunk',
+      'tool_call',
+      'user_message_chunk',
+      'agent_message_chunk',
+    ]);
     const fresh = kinds({ ids: 'fresh', chunks: 'other' });
     expect(fresh.length).toBeGreaterThan(6);
     expect(fresh).not.toContain('a1');

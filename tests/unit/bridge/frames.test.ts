@@ -7,7 +7,7 @@ import type { AgentExit } from '../../../src/engine/ports.ts';
 /** The texts of a run of unmasked frames. */
 function readFrames(frames: Buffer): string[] {
   const texts: string[] = [];
-  for (let at = 0; at < frames.length; ) {
+  for (let at = 0; at < frames.length;) {
     expect(frames[at]).toBe(0x81);
     let length = frames[at + 1]!;
     at += 2;
@@ -29,9 +29,21 @@ const message = (text: string): string => JSON.stringify({ jsonrpc: '2.0', metho
 describe('framesOf', () => {
   it('makes one frame of each message and leaves out what is none', () => {
     const rejected: string[] = [];
-    const lines = [message('a'), 'noise', '', message('é'.repeat(100)), '[1]', `  ${message('spaces')}  \r`, '{"level":30}', message('x'.repeat(70_000)), '{"jsonrpc":"2.0","me\\u0074hod":"m"}'];
+    const lines = [
+      message('a'),
+      'noise',
+      '',
+      message('é'.repeat(100)),
+      '[1]',
+      `  ${message('spaces')}  \r`,
+      '{"level":30}',
+      message('x'.repeat(70_000)),
+      '{"jsonrpc":"2.0","me\\u0074hod":"m"}',
+    ];
     const out = framesOf(Buffer.from(`${lines.join('\n')}\n`), (line) => rejected.push(line.toString()));
-    expect(readFrames(out!.frames)).toEqual([lines[0], lines[3], `${lines[5]!.trimEnd()}`, lines[7], lines[8]].map((text) => text!.trimEnd()));
+    expect(readFrames(out!.frames)).toEqual(
+      [lines[0], lines[3], `${lines[5]!.trimEnd()}`, lines[7], lines[8]].map((text) => text!.trimEnd()),
+    );
     expect(out!.messages).toBe(5);
     expect(rejected).toEqual(['noise', '[1]', '{"level":30}']);
   });
@@ -39,7 +51,9 @@ describe('framesOf', () => {
   it('keeps good lines beside one that is not UTF-8', () => {
     const bad = Buffer.concat([Buffer.from('{"jsonrpc":"2.0","method":"'), Buffer.from([0xff]), Buffer.from('"}')]);
     const rejected: Buffer[] = [];
-    const out = framesOf(Buffer.concat([Buffer.from(`${message('1')}\n`), bad, Buffer.from(`\n${message('2')}`)]), (line) => rejected.push(line));
+    const out = framesOf(Buffer.concat([Buffer.from(`${message('1')}\n`), bad, Buffer.from(`\n${message('2')}`)]), (line) =>
+      rejected.push(line),
+    );
     expect(readFrames(out!.frames)).toEqual([message('1'), message('2')]);
     expect(rejected).toEqual([bad]);
   });
@@ -82,13 +96,27 @@ describe('options', () => {
   it.each(['https://docs.example', 'http://127.0.0.1:4321', 'https://docs.example/'])('accepts the origin %s', (text) => {
     expect(checkOrigin(text)).toBe(new URL(text).origin);
   });
-  it.each(['*', 'null', '', 'docs.example', 'https://*.example', 'https://docs.example/page', 'https://DOCS.example', 'https://docs.example:443', 'file:///x', 'https://user@docs.example'])(
-    'refuses the origin %j',
-    (text) => expect(() => checkOrigin(text)).toThrow(expect.objectContaining({ code: 'invalid_argument' })),
-  );
+  it.each([
+    '*',
+    'null',
+    '',
+    'docs.example',
+    'https://*.example',
+    'https://docs.example/page',
+    'https://DOCS.example',
+    'https://docs.example:443',
+    'file:///x',
+    'https://user@docs.example',
+  ])('refuses the origin %j', (text) => expect(() => checkOrigin(text)).toThrow(expect.objectContaining({ code: 'invalid_argument' })));
   it('knows loopback', () => {
     expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].map(isLoopback)).toEqual([true, true, true, true]);
-    expect(['0.0.0.0', '::', '192.168.0.1', '127.0.0.1.evil.example', 'localhost.'].map(isLoopback)).toEqual([false, false, false, false, false]);
+    expect(['0.0.0.0', '::', '192.168.0.1', '127.0.0.1.evil.example', 'localhost.'].map(isLoopback)).toEqual([
+      false,
+      false,
+      false,
+      false,
+      false,
+    ]);
   });
   it('names itself exactly', () => {
     expect(hostNames('127.0.0.1', 4000)).toEqual(['127.0.0.1:4000', 'localhost:4000']);

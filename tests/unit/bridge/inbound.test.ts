@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { judgeFrame } from '../../../src/bridge/inbound.ts';
 
-const judge = (frame: string | Buffer, allowMcp = false): ReturnType<typeof judgeFrame> => judgeFrame(Buffer.from(frame as string), false, { allowMcp });
+const judge = (frame: string | Buffer, allowMcp = false): ReturnType<typeof judgeFrame> =>
+  judgeFrame(Buffer.from(frame as string), false, { allowMcp });
 const SERVER = '{"name":"x","command":"/bin/sh","args":["-c","id"],"env":[]}';
 const call = (method: string, params: string): string => `{"jsonrpc":"2.0","id":7,"method":"${method}","params":${params}}`;
 
 describe('a frame that carries a command for an MCP server is answered -32602', () => {
   const rows: [string, string][] = [
-    ...['session/new', 'session/load', 'session/resume', 'session/fork', 'session/whatever'].map((method): [string, string] => [method, call(method, `{"cwd":"/","mcpServers":[${SERVER}]}`)]),
+    ...['session/new', 'session/load', 'session/resume', 'session/fork', 'session/whatever'].map((method): [string, string] => [
+      method,
+      call(method, `{"cwd":"/","mcpServers":[${SERVER}]}`),
+    ]),
     ['an escape in the key', call('session/new', `{"mcp\\u0053ervers":[${SERVER}]}`)],
     ['an escape in the inner key', call('session/new', '{"mcpServers":[{"\\u0063ommand":"sh"}]}')],
     ['another case', call('session/new', `{"MCPServers":[{"Command":"sh"}]}`)],

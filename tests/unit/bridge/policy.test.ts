@@ -48,11 +48,26 @@ describe('authorizeUpgrade lets in', () => {
     ['another agent of the list', { target: '/agents/other-1.0' }, {}, { ok: true, agent: 'other-1.0', connection: null }],
     ['the other name of the loopback', host('localhost:4000'), {}, { ok: true, agent: 'echo', connection: null }],
     ['a connection with a name', protocols(`acp.v1, bearer.${TOKEN}, conn.${NAME}`), {}, { ok: true, agent: 'echo', connection: NAME }],
-    ['subprotocols in any order, without spaces', protocols(`conn.${NAME},bearer.${TOKEN},acp.v1`), {}, { ok: true, agent: 'echo', connection: NAME }],
+    [
+      'subprotocols in any order, without spaces',
+      protocols(`conn.${NAME},bearer.${TOKEN},acp.v1`),
+      {},
+      { ok: true, agent: 'echo', connection: NAME },
+    ],
     ['subprotocols of other things besides', protocols(`chat, acp.v1, bearer.${TOKEN}`), {}, { ok: true, agent: 'echo', connection: null }],
-    ['a program without Origin, when that is allowed', origin(null), { allowMissingOrigin: true }, { ok: true, agent: 'echo', connection: null }],
+    [
+      'a program without Origin, when that is allowed',
+      origin(null),
+      { allowMissingOrigin: true },
+      { ok: true, agent: 'echo', connection: null },
+    ],
     ['Upgrade in any case', { set: { Upgrade: 'WebSocket' } }, {}, { ok: true, agent: 'echo', connection: null }],
-    ['one more below the limits', {}, { load: { ...policy.load, recentUpgrades: 49, connections: 3 } }, { ok: true, agent: 'echo', connection: null }],
+    [
+      'one more below the limits',
+      {},
+      { load: { ...policy.load, recentUpgrades: 49, connections: 3 } },
+      { ok: true, agent: 'echo', connection: null },
+    ],
   ];
   it.each(rows)('%s', (_name, change, more, expected) => {
     expect(authorizeUpgrade(request(change), { ...policy, ...more })).toEqual(expected);
@@ -125,13 +140,24 @@ describe('authorizeUpgrade refuses', () => {
     [403, 'origin_not_allowed', 'two in one header', origin('https://docs.example https://evil.example')],
     [403, 'origin_not_allowed', 'null, even where a missing one is allowed', origin('null'), { ...policy, allowMissingOrigin: true }],
     [403, 'origin_missing', 'no Origin', origin(null)],
-    [403, 'origin_missing', 'a browser without Origin', { set: { Origin: null, 'Sec-Fetch-Site': 'cross-site' } }, { ...policy, allowMissingOrigin: true }],
+    [
+      403,
+      'origin_missing',
+      'a browser without Origin',
+      { set: { Origin: null, 'Sec-Fetch-Site': 'cross-site' } },
+      { ...policy, allowMissingOrigin: true },
+    ],
     [426, 'upgrade_required', 'no Upgrade', { set: { Upgrade: null, 'Sec-WebSocket-Key': null } }],
     [426, 'upgrade_required', 'another protocol', { set: { Upgrade: 'h2c' } }],
     [426, 'upgrade_required', 'another version', { set: { 'Sec-WebSocket-Version': '8' } }],
     [401, 'token_missing', 'no subprotocols', protocols(null)],
     [401, 'token_missing', 'no token among them', protocols('acp.v1')],
-    [401, 'token_missing', 'the token in another header', { set: { 'Sec-WebSocket-Protocol': 'acp.v1', Authorization: `Bearer ${TOKEN}` } }],
+    [
+      401,
+      'token_missing',
+      'the token in another header',
+      { set: { 'Sec-WebSocket-Protocol': 'acp.v1', Authorization: `Bearer ${TOKEN}` } },
+    ],
     [401, 'token_wrong', 'another token', protocols(`acp.v1, bearer.${'B'.repeat(43)}`)],
     [401, 'token_wrong', 'a token cut short', protocols(`acp.v1, bearer.${TOKEN.slice(0, -1)}`)],
     [401, 'token_wrong', 'a token with more behind', protocols(`acp.v1, bearer.${TOKEN}A`)],
@@ -157,7 +183,12 @@ describe('authorizeUpgrade refuses', () => {
   it('in one order, whatever else is wrong', () => {
     // Every later fault stays in the request while the earlier ones are mended one by one.
     const steps: [Change, number][] = [];
-    const set: Record<string, string | null> = { Host: 'evil.example', Origin: 'https://evil.example', Upgrade: 'h2c', 'Sec-WebSocket-Protocol': 'acp.v1, bearer.wrong' };
+    const set: Record<string, string | null> = {
+      Host: 'evil.example',
+      Origin: 'https://evil.example',
+      Upgrade: 'h2c',
+      'Sec-WebSocket-Protocol': 'acp.v1, bearer.wrong',
+    };
     steps.push([{ method: 'POST', target: '/agents/nobody', set: { ...set } }, 400]);
     steps.push([{ target: '/agents/nobody', set: { ...set } }, 403]);
     set['Host'] = good['Host']!;
@@ -185,28 +216,94 @@ describe('authorizeUpgrade refuses', () => {
 });
 
 describe('authorizeHttp', () => {
-  const plain = { Upgrade: null, Connection: null, 'Sec-WebSocket-Key': null, 'Sec-WebSocket-Version': null, 'Sec-WebSocket-Protocol': null };
+  const plain = {
+    Upgrade: null,
+    Connection: null,
+    'Sec-WebSocket-Key': null,
+    'Sec-WebSocket-Version': null,
+    'Sec-WebSocket-Protocol': null,
+  };
   const bearer = { ...plain, Authorization: `Bearer ${TOKEN}` };
   const rows: [string, Change, object][] = [
     ['lists agents', { target: '/agents', set: bearer }, { ok: true, action: 'agents' }],
-    ['ends by asking', { method: 'DELETE', target: `/connections/${NAME}?how=ask`, set: bearer }, { ok: true, action: 'end', connection: NAME, how: 'ask' }],
-    ['asks when nothing is said', { method: 'DELETE', target: `/connections/${NAME}`, set: bearer }, { ok: true, action: 'end', connection: NAME, how: 'ask' }],
-    ['ends by killing', { method: 'DELETE', target: `/connections/${NAME}?how=kill`, set: bearer }, { ok: true, action: 'end', connection: NAME, how: 'kill' }],
-    ['tells how it ended', { target: `/connections/${NAME}/diagnostics`, set: bearer }, { ok: true, action: 'diagnostics', connection: NAME }],
+    [
+      'ends by asking',
+      { method: 'DELETE', target: `/connections/${NAME}?how=ask`, set: bearer },
+      { ok: true, action: 'end', connection: NAME, how: 'ask' },
+    ],
+    [
+      'asks when nothing is said',
+      { method: 'DELETE', target: `/connections/${NAME}`, set: bearer },
+      { ok: true, action: 'end', connection: NAME, how: 'ask' },
+    ],
+    [
+      'ends by killing',
+      { method: 'DELETE', target: `/connections/${NAME}?how=kill`, set: bearer },
+      { ok: true, action: 'end', connection: NAME, how: 'kill' },
+    ],
+    [
+      'tells how it ended',
+      { target: `/connections/${NAME}/diagnostics`, set: bearer },
+      { ok: true, action: 'diagnostics', connection: NAME },
+    ],
     ['answers a preflight of an allowed page', { method: 'OPTIONS', target: '/agents', set: plain }, { ok: true, action: 'preflight' }],
-    ['refuses a preflight of another page', { method: 'OPTIONS', target: '/agents', set: { ...plain, Origin: 'https://evil.example' } }, { status: 403, reason: 'origin_not_allowed' }],
-    ['refuses another site', { target: '/agents', set: { ...bearer, Origin: 'https://evil.example' } }, { status: 403, reason: 'origin_not_allowed' }],
-    ['refuses a rebound name', { target: '/agents', set: { ...bearer, Host: 'evil.example:4000' } }, { status: 403, reason: 'host_not_allowed' }],
+    [
+      'refuses a preflight of another page',
+      { method: 'OPTIONS', target: '/agents', set: { ...plain, Origin: 'https://evil.example' } },
+      { status: 403, reason: 'origin_not_allowed' },
+    ],
+    [
+      'refuses another site',
+      { target: '/agents', set: { ...bearer, Origin: 'https://evil.example' } },
+      { status: 403, reason: 'origin_not_allowed' },
+    ],
+    [
+      'refuses a rebound name',
+      { target: '/agents', set: { ...bearer, Host: 'evil.example:4000' } },
+      { status: 403, reason: 'host_not_allowed' },
+    ],
     ['refuses no token', { target: '/agents', set: plain }, { status: 401, reason: 'token_missing' }],
-    ['refuses a wrong token', { target: '/agents', set: { ...plain, Authorization: 'Bearer wrong' } }, { status: 401, reason: 'token_wrong' }],
-    ['refuses another scheme', { target: '/agents', set: { ...plain, Authorization: `Basic ${TOKEN}` } }, { status: 401, reason: 'token_wrong' }],
-    ['refuses two tokens', { target: '/agents', set: bearer, also: [['authorization', `Bearer ${TOKEN}`]] }, { status: 400, reason: 'malformed_headers' }],
+    [
+      'refuses a wrong token',
+      { target: '/agents', set: { ...plain, Authorization: 'Bearer wrong' } },
+      { status: 401, reason: 'token_wrong' },
+    ],
+    [
+      'refuses another scheme',
+      { target: '/agents', set: { ...plain, Authorization: `Basic ${TOKEN}` } },
+      { status: 401, reason: 'token_wrong' },
+    ],
+    [
+      'refuses two tokens',
+      { target: '/agents', set: bearer, also: [['authorization', `Bearer ${TOKEN}`]] },
+      { status: 400, reason: 'malformed_headers' },
+    ],
     ['refuses the token in the query', { target: `/agents?token=${TOKEN}`, set: plain }, { status: 400, reason: 'query_not_accepted' }],
-    ['refuses another query', { method: 'DELETE', target: `/connections/${NAME}?how=ask&x=1`, set: bearer }, { status: 400, reason: 'query_not_accepted' }],
-    ['refuses a second question mark', { method: 'DELETE', target: `/connections/${NAME}?how=ask?how=kill`, set: bearer }, { status: 400, reason: 'query_not_accepted' }],
-    ['refuses a question mark at the end', { method: 'DELETE', target: `/connections/${NAME}?how=ask?`, set: bearer }, { status: 400, reason: 'query_not_accepted' }],
-    ['refuses an empty query', { method: 'DELETE', target: `/connections/${NAME}?`, set: bearer }, { status: 400, reason: 'query_not_accepted' }],
-    ['refuses a query for the diagnostics', { target: `/connections/${NAME}/diagnostics??`, set: bearer }, { status: 400, reason: 'query_not_accepted' }],
+    [
+      'refuses another query',
+      { method: 'DELETE', target: `/connections/${NAME}?how=ask&x=1`, set: bearer },
+      { status: 400, reason: 'query_not_accepted' },
+    ],
+    [
+      'refuses a second question mark',
+      { method: 'DELETE', target: `/connections/${NAME}?how=ask?how=kill`, set: bearer },
+      { status: 400, reason: 'query_not_accepted' },
+    ],
+    [
+      'refuses a question mark at the end',
+      { method: 'DELETE', target: `/connections/${NAME}?how=ask?`, set: bearer },
+      { status: 400, reason: 'query_not_accepted' },
+    ],
+    [
+      'refuses an empty query',
+      { method: 'DELETE', target: `/connections/${NAME}?`, set: bearer },
+      { status: 400, reason: 'query_not_accepted' },
+    ],
+    [
+      'refuses a query for the diagnostics',
+      { target: `/connections/${NAME}/diagnostics??`, set: bearer },
+      { status: 400, reason: 'query_not_accepted' },
+    ],
     ['refuses another method', { method: 'POST', target: '/agents', set: bearer }, { status: 405, reason: 'method_not_allowed' }],
     ['refuses to end with GET', { target: `/connections/${NAME}`, set: bearer }, { status: 405, reason: 'method_not_allowed' }],
     ['refuses a name that is none', { target: '/connections/x/diagnostics', set: bearer }, { status: 404, reason: 'path_unknown' }],
@@ -218,7 +315,10 @@ describe('authorizeHttp', () => {
   });
 
   it('allows private network access where a preflight asks for it', () => {
-    const asked = authorizeHttp(request({ method: 'OPTIONS', target: '/agents', set: { ...plain, 'Access-Control-Request-Private-Network': 'true' } }), policy);
+    const asked = authorizeHttp(
+      request({ method: 'OPTIONS', target: '/agents', set: { ...plain, 'Access-Control-Request-Private-Network': 'true' } }),
+      policy,
+    );
     expect(asked).toMatchObject({ headers: { 'Access-Control-Allow-Private-Network': 'true' } });
     const not = authorizeHttp(request({ method: 'OPTIONS', target: '/agents', set: plain }), policy);
     expect(not).not.toHaveProperty('headers.Access-Control-Allow-Private-Network');

@@ -7,7 +7,8 @@ import { turnPrinter } from '../../../src/cli/turn-printer.ts';
 import { eventLine, eventWords, toolLine } from '../../../src/cli/words.ts';
 import type { PromptResult, SessionEvent } from '../../../src/engine/types.ts';
 
-const event = (kind: SessionEvent['kind'], payload: unknown): SessionEvent => ({ seq: 1, turnId: 't', at: 0, kind, origin: 'agent', payload }) as SessionEvent;
+const event = (kind: SessionEvent['kind'], payload: unknown): SessionEvent =>
+  ({ seq: 1, turnId: 't', at: 0, kind, origin: 'agent', payload }) as SessionEvent;
 const update = (payload: unknown) => event('update', payload);
 
 /** What `prompt` writes for these events. */
@@ -33,7 +34,10 @@ describe('history, of updates no agent should send', () => {
     [{ sessionUpdate: 'tool_call_update', toolCallId: 'a\nb', status: 'in\nvain' }, 'tool call update: a b (in vain)'],
     [{ sessionUpdate: 'plan' }, 'plan: nothing'],
     [{ sessionUpdate: 'plan', entries: {} }, 'plan: {}'],
-    [{ sessionUpdate: 'plan', entries: [null, { content: 'look', status: 'pending' }, { content: 5 }, { content: 'go' }, 'x'] }, 'plan: null, look (pending), {"content":5}, go (no status), x'],
+    [
+      { sessionUpdate: 'plan', entries: [null, { content: 'look', status: 'pending' }, { content: 5 }, { content: 'go' }, 'x'] },
+      'plan: null, look (pending), {"content":5}, go (no status), x',
+    ],
     [{ sessionUpdate: 'current_mode_update', currentModeId: { id: 'a' } }, 'mode: {"id":"a"}'],
     [{ sessionUpdate: 'session_info_update', title: 'a\u0000b\nc' }, 'title: a\u0000b c'],
     [{ sessionUpdate: 'session_info_update', title: { toString: 1 } }, 'title: {"toString":1}'],
@@ -54,14 +58,24 @@ describe('history, of updates no agent should send', () => {
     for (const toolCall of [undefined, null, 5, { title: ['go'] }, { title: '' }]) {
       expect(eventWords(event('permission_requested', { requestId: 'r', toolCall, options: [] }))).toBe('permission requested: r');
     }
-    expect(eventWords(event('permission_requested', { requestId: 'r', toolCall: { title: 'Write\nnotes' }, options: [] }))).toBe('permission requested: Write notes');
-    expect(eventWords(event('permission_resolved', { requestId: 'r', optionId: 'a\nb', by: 'person' }))).toBe('permission answered: a b, by person');
+    expect(eventWords(event('permission_requested', { requestId: 'r', toolCall: { title: 'Write\nnotes' }, options: [] }))).toBe(
+      'permission requested: Write notes',
+    );
+    expect(eventWords(event('permission_resolved', { requestId: 'r', optionId: 'a\nb', by: 'person' }))).toBe(
+      'permission answered: a b, by person',
+    );
   });
 
   it('what is known is told as it was', () => {
-    expect(eventWords(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'two\nlines' } }))).toBe('agent: two lines');
-    expect(eventWords(update({ sessionUpdate: 'tool_call', toolCallId: 't', title: 'Read\nnotes', status: 'pending' }))).toBe('tool call: Read notes (pending)');
-    expect(eventWords(update({ sessionUpdate: 'plan', entries: [{ content: 'look', status: 'pending', priority: 'low' }] }))).toBe('plan: look (pending)');
+    expect(eventWords(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'two\nlines' } }))).toBe(
+      'agent: two lines',
+    );
+    expect(eventWords(update({ sessionUpdate: 'tool_call', toolCallId: 't', title: 'Read\nnotes', status: 'pending' }))).toBe(
+      'tool call: Read notes (pending)',
+    );
+    expect(eventWords(update({ sessionUpdate: 'plan', entries: [{ content: 'look', status: 'pending', priority: 'low' }] }))).toBe(
+      'plan: look (pending)',
+    );
     expect(eventWords(update({ sessionUpdate: 'session_info_update', title: null }))).toBe('title: ');
     expect(eventWords(event('turn_ended', { state: 'completed', stopReason: 'end\nturn' }))).toBe('turn completed (end turn)');
   });
@@ -89,22 +103,56 @@ describe('a turn, of updates no agent should send', () => {
 
   it('a stop reason of the agent’s own is shown on one line', () => {
     const stderr = new PassThrough();
-    turnPrinter(createOutput({ stdout: new PassThrough(), stderr }), false).result({ turnId: 't', stopReason: 'odd\nreason' } as unknown as PromptResult);
+    turnPrinter(createOutput({ stdout: new PassThrough(), stderr }), false).result({
+      turnId: 't',
+      stopReason: 'odd\nreason',
+    } as unknown as PromptResult);
     expect(String(stderr.read())).toBe('the turn ended with odd reason\n');
   });
 });
 
 describe('for any JSON', () => {
-  const KINDS = ['user_message_chunk', 'agent_message_chunk', 'agent_thought_chunk', 'tool_call', 'tool_call_update', 'plan', 'current_mode_update', 'session_info_update', 'available_commands_update'];
+  const KINDS = [
+    'user_message_chunk',
+    'agent_message_chunk',
+    'agent_thought_chunk',
+    'tool_call',
+    'tool_call_update',
+    'plan',
+    'current_mode_update',
+    'session_info_update',
+    'available_commands_update',
+  ];
   const FIELDS = ['content', 'title', 'status', 'toolCallId', 'entries', 'currentModeId', 'type', 'text', 'toString'];
-  const lines = fc.array(fc.constantFrom('a', ' ', '\n', '\r', '\u2028', '🚀', '\u001b[2J', 'text'), { maxLength: 6 }).map((parts) => parts.join(''));
+  const lines = fc
+    .array(fc.constantFrom('a', ' ', '\n', '\r', '\u2028', '🚀', '\u001b[2J', 'text'), { maxLength: 6 })
+    .map((parts) => parts.join(''));
   /** Any JSON, but with the names that the readers look for. */
   const { json } = fc.letrec<{ json: unknown }>((tie) => ({
-    json: fc.oneof({ maxDepth: 4 }, lines, fc.jsonValue(), fc.array(tie('json'), { maxLength: 3 }), fc.dictionary(fc.constantFrom(...FIELDS), tie('json'), { maxKeys: 4 }), fc.record({ type: fc.constant('text'), text: tie('json') })),
+    json: fc.oneof(
+      { maxDepth: 4 },
+      lines,
+      fc.jsonValue(),
+      fc.array(tie('json'), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom(...FIELDS), tie('json'), { maxKeys: 4 }),
+      fc.record({ type: fc.constant('text'), text: tie('json') }),
+    ),
   }));
   const kind = fc.oneof({ weight: 8, arbitrary: fc.constantFrom<unknown>(...KINDS) }, { weight: 2, arbitrary: json });
-  const payload = fc.oneof({ weight: 1, arbitrary: json }, { weight: 9, arbitrary: fc.tuple(kind, fc.dictionary(fc.constantFrom(...FIELDS), json, { maxKeys: 5 })).map(([sessionUpdate, fields]) => ({ ...fields, sessionUpdate })) });
-  const question = fc.record({ requestId: fc.constant('r'), toolCall: json, options: fc.array(fc.record({ optionId: lines, name: json, kind: json }, { requiredKeys: ['optionId'] })) });
+  const payload = fc.oneof(
+    { weight: 1, arbitrary: json },
+    {
+      weight: 9,
+      arbitrary: fc
+        .tuple(kind, fc.dictionary(fc.constantFrom(...FIELDS), json, { maxKeys: 5 }))
+        .map(([sessionUpdate, fields]) => ({ ...fields, sessionUpdate })),
+    },
+  );
+  const question = fc.record({
+    requestId: fc.constant('r'),
+    toolCall: json,
+    options: fc.array(fc.record({ optionId: lines, name: json, kind: json }, { requiredKeys: ['optionId'] })),
+  });
   const answer = fc.record({ requestId: fc.constant('r'), optionId: lines, by: fc.constant('person') });
   const ending = fc.record({ state: fc.constant('completed'), stopReason: lines });
   const events = fc.oneof(
@@ -131,7 +179,21 @@ describe('for any JSON', () => {
         // Every tool call is one line.
         const calls = printed(turn).stderr.split('\n').slice(0, -1);
         for (const line of calls) expect(line).toMatch(/^[·✓✗] \S.*$/u);
-        expect(printed(turn, true).stdout.split('\n').slice(0, -1).map((line) => (JSON.parse(line) as { event: SessionEvent }).event)).toEqual(JSON.parse(JSON.stringify(turn)).map(({ seq, turnId, at, kind, origin, payload }: SessionEvent) => ({ seq, turnId, at, kind, origin, payload })));
+        expect(
+          printed(turn, true)
+            .stdout.split('\n')
+            .slice(0, -1)
+            .map((line) => (JSON.parse(line) as { event: SessionEvent }).event),
+        ).toEqual(
+          JSON.parse(JSON.stringify(turn)).map(({ seq, turnId, at, kind, origin, payload }: SessionEvent) => ({
+            seq,
+            turnId,
+            at,
+            kind,
+            origin,
+            payload,
+          })),
+        );
       }),
       RUNS,
     );

@@ -49,6 +49,7 @@ describe('a signal that may arrive over two ways is delivered once', () => {
 
   it('only the signals that end a call are taken from the channel', () => {
     expect(isForwardedSignal({ rehydrateSignal: 'SIGINT' })).toBe(true);
-    for (const message of [null, 'SIGINT', {}, { rehydrateSignal: 'SIGKILL' }, { rehydrateSignal: 2 }]) expect(isForwardedSignal(message)).toBe(false);
+    for (const message of [null, 'SIGINT', {}, { rehydrateSignal: 'SIGKILL' }, { rehydrateSignal: 2 }])
+      expect(isForwardedSignal(message)).toBe(false);
   });
 });

@@ -33,7 +33,8 @@ const open = (options = {}) => {
   const stderr = new Reader(options);
   return { stdout, stderr, output: createOutput({ stdout, stderr }) };
 };
-const settled = async (promise: Promise<unknown>) => Promise.race([promise.then(() => true), new Promise<false>((resolve) => setTimeout(resolve, 20, false))]);
+const settled = async (promise: Promise<unknown>) =>
+  Promise.race([promise.then(() => true), new Promise<false>((resolve) => setTimeout(resolve, 20, false))]);
 
 describe('output', () => {
   it('a terminal is shown text, a pipe gets it as it is', () => {
@@ -64,11 +65,14 @@ describe('output', () => {
 
   it.each([
     ['in its own time', (stdout: Reader, error: Error) => (stdout._write = (_chunk, _encoding, done) => done(error))],
-    ['at once, as a file does on some Nodes', (stdout: Reader, error: Error) => {
-      stdout.write = () => {
-        throw error;
-      };
-    }],
+    [
+      'at once, as a file does on some Nodes',
+      (stdout: Reader, error: Error) => {
+        stdout.write = () => {
+          throw error;
+        };
+      },
+    ],
   ])('a stdout that fails %s is told once, and the writer goes on', async (_name, fail) => {
     const { stdout, stderr, output } = open();
     fail(stdout, Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }));
@@ -133,7 +137,14 @@ const report: ResumeReport = {
 const base = { at: 0, origin: 'host', turnId: null } as const;
 const leftOver: SessionEvent = { ...base, seq: 1, kind: 'turn_ended', payload: { state: 'interrupted' } };
 const resumed: SessionEvent = { ...base, seq: 2, kind: 'resumed', payload: report };
-const said: SessionEvent = { ...base, seq: 3, turnId: 't', origin: 'agent', kind: 'update', payload: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'hi' } } };
+const said: SessionEvent = {
+  ...base,
+  seq: 3,
+  turnId: 't',
+  origin: 'agent',
+  kind: 'update',
+  payload: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'hi' } },
+};
 const result: PromptResult = { turnId: 't', stopReason: 'end_turn', report };
 
 describe('a turn as JSON lines', () => {

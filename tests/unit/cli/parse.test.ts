@@ -27,7 +27,8 @@ describe('calls', () => {
 
   it('an ID that looks like an option is an ID after --, where no agent follows', () => {
     for (const name of ['history', 'transcript', 'delete'] as const) {
-      for (const id of ['--x', '--json', '--', '-h', 'main']) expect(call([name, '--db', 'a.sqlite', '--', id])).toMatchObject({ words: [id], agent: [] });
+      for (const id of ['--x', '--json', '--', '-h', 'main'])
+        expect(call([name, '--db', 'a.sqlite', '--', id])).toMatchObject({ words: [id], agent: [] });
       expect(commandHelp(name)).toMatch(/^ {2}-- +Ends the options: ID behind it/m);
     }
     expect(call(['history', 'main', '--']).words).toEqual(['main']);
@@ -94,7 +95,9 @@ describe('wrong calls say what to do', () => {
 describe('numbers that become timers', () => {
   // A longer timer than this is one of a millisecond.
   const LONGEST_TIMER_MS = 2 ** 31 - 1;
-  const timers = COMMAND_NAMES.flatMap((name) => COMMANDS[name].options.filter(({ value }) => value === 'SECONDS').map((option) => ({ name, option })));
+  const timers = COMMAND_NAMES.flatMap((name) =>
+    COMMANDS[name].options.filter(({ value }) => value === 'SECONDS').map((option) => ({ name, option })),
+  );
   it.each(timers)('$name --$option.name is bounded, and takes the most', ({ name, option }) => {
     const { atMost = Infinity } = option;
     expect(atMost * 1000).toBeLessThanOrEqual(LONGEST_TIMER_MS);

@@ -9,9 +9,11 @@ import type { PermissionAsker } from '../../../src/cli/permission.ts';
 import type { Host } from '../../../src/engine/index.ts';
 import type { SessionEvent } from '../../../src/engine/types.ts';
 
-const event = (kind: SessionEvent['kind'], payload: unknown): SessionEvent => ({ seq: 1, turnId: 't', at: 0, kind, origin: 'agent', payload }) as SessionEvent;
+const event = (kind: SessionEvent['kind'], payload: unknown): SessionEvent =>
+  ({ seq: 1, turnId: 't', at: 0, kind, origin: 'agent', payload }) as SessionEvent;
 const requested = (toolCall: unknown, options: unknown) => event('permission_requested', { requestId: 'r', toolCall, options });
-const resolved = (optionId: string | null, by: 'person' | 'rule' | 'end' = 'rule') => event('permission_resolved', { requestId: 'r', optionId, by });
+const resolved = (optionId: string | null, by: 'person' | 'rule' | 'end' = 'rule') =>
+  event('permission_resolved', { requestId: 'r', optionId, by });
 
 function call(...argv: string[]) {
   const parsed = parse(['prompt', ...argv, 'hi', '--', 'agent']);
@@ -24,12 +26,28 @@ function asking(argv: string[], answers: string[] = []) {
   const stderr = new PassThrough();
   const given: (string | null)[] = [];
   const questions: string[] = [];
-  const host = { respondPermission: async (_session: string, _request: string, optionId: string | null) => void given.push(optionId) } as unknown as Host;
-  const asker: PermissionAsker = permissionAsker(call(...argv), host, 'main', createOutput({ stdout: new PassThrough(), stderr }), async (question) => {
-    questions.push(question);
-    return answers.shift() ?? '';
-  });
-  return { asker, given, questions, said: () => String(stderr.read() ?? '').split('\n').slice(0, -1) };
+  const host = {
+    respondPermission: async (_session: string, _request: string, optionId: string | null) => void given.push(optionId),
+  } as unknown as Host;
+  const asker: PermissionAsker = permissionAsker(
+    call(...argv),
+    host,
+    'main',
+    createOutput({ stdout: new PassThrough(), stderr }),
+    async (question) => {
+      questions.push(question);
+      return answers.shift() ?? '';
+    },
+  );
+  return {
+    asker,
+    given,
+    questions,
+    said: () =>
+      String(stderr.read() ?? '')
+        .split('\n')
+        .slice(0, -1),
+  };
 }
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -70,16 +88,54 @@ describe('on a terminal', () => {
     for (const stream of streams) Object.defineProperty(stream, 'isTTY', { value: true, configurable: true });
   });
   afterEach(() => {
-    for (const [index, stream] of streams.entries()) Object.defineProperty(stream, 'isTTY', were[index] ?? { value: undefined, configurable: true });
+    for (const [index, stream] of streams.entries())
+      Object.defineProperty(stream, 'isTTY', were[index] ?? { value: undefined, configurable: true });
   });
 
-  const cases: readonly (readonly [name: string, toolCall: unknown, options: readonly unknown[], answers: string[], said: readonly string[], given: string | null])[] = [
+  const cases: readonly (readonly [
+    name: string,
+    toolCall: unknown,
+    options: readonly unknown[],
+    answers: string[],
+    said: readonly string[],
+    given: string | null,
+  ])[] = [
     ['as it should be', { title: 'go' }, [YES, NO], ['1'], ['The agent asks: go', '  1  Yes', '  2  No'], 'y'],
     ['refused', { title: 'go' }, [YES, NO], [''], ['The agent asks: go', '  1  Yes', '  2  No'], 'n'],
     ['a wrong answer is asked again', { title: 'go' }, [YES, NO], ['3', 'yes', '2'], ['The agent asks: go', '  1  Yes', '  2  No'], 'n'],
-    ['no kinds', { title: 'go' }, [{ optionId: 'y', name: 'Yes' }, { optionId: 'n', name: 'No' }], ['1'], ['The agent asks: go', '  1  Yes', '  2  No'], 'y'],
-    ['no kinds, refused', { title: 'go' }, [{ optionId: 'y', name: 'Yes' }, { optionId: 'n', name: 'No', kind: 5 }], [''], ['The agent asks: go', '  1  Yes', '  2  No'], null],
-    ['no names', { title: 'go' }, [{ optionId: 'y', kind: 'allow_once' }, { optionId: 'n\nn', name: ['No'], kind: 'reject_once' }], ['2'], ['The agent asks: go', '  1  y', '  2  n n'], 'n\nn'],
+    [
+      'no kinds',
+      { title: 'go' },
+      [
+        { optionId: 'y', name: 'Yes' },
+        { optionId: 'n', name: 'No' },
+      ],
+      ['1'],
+      ['The agent asks: go', '  1  Yes', '  2  No'],
+      'y',
+    ],
+    [
+      'no kinds, refused',
+      { title: 'go' },
+      [
+        { optionId: 'y', name: 'Yes' },
+        { optionId: 'n', name: 'No', kind: 5 },
+      ],
+      [''],
+      ['The agent asks: go', '  1  Yes', '  2  No'],
+      null,
+    ],
+    [
+      'no names',
+      { title: 'go' },
+      [
+        { optionId: 'y', kind: 'allow_once' },
+        { optionId: 'n\nn', name: ['No'], kind: 'reject_once' },
+      ],
+      ['2'],
+      ['The agent asks: go', '  1  y', '  2  n n'],
+      'n\nn',
+    ],
     ['a title that is none', { title: ['go'] }, [YES], [''], ['The agent asks: something', '  1  Yes'], null],
     ['no tool call', undefined, [YES], ['1'], ['The agent asks: something', '  1  Yes'], 'y'],
     ['nothing to choose from', { title: 'go' }, [], ['1', ''], ['The agent asks: go'], null],
@@ -92,7 +148,11 @@ describe('on a terminal', () => {
   });
 
   it('refusing is always offered', async () => {
-    for (const [options, question] of [[[YES, NO], '1-2, or Enter to refuse: '], [[YES], '1, or Enter to refuse: '], [[], 'Enter to refuse: ']] as const) {
+    for (const [options, question] of [
+      [[YES, NO], '1-2, or Enter to refuse: '],
+      [[YES], '1, or Enter to refuse: '],
+      [[], 'Enter to refuse: '],
+    ] as const) {
       const { asker, questions } = asking([]);
       asker.event(requested({ title: 'go' }, options));
       await settled();
@@ -104,14 +164,19 @@ describe('on a terminal', () => {
     const json = fc.jsonValue();
     const option = fc.record({ optionId: fc.string(), name: json, kind: json }, { requiredKeys: ['optionId'] });
     await fc.assert(
-      fc.asyncProperty(fc.oneof(json, fc.record({ title: json })), fc.array(option, { maxLength: 4 }), fc.nat(4), async (toolCall, options, choice) => {
-        const { asker, given, said } = asking([], choice > 0 && choice <= options.length ? [String(choice)] : ['']);
-        asker.event(requested(toolCall, options));
-        await settled();
-        expect(said()).toHaveLength(1 + options.length);
-        const refusal = options.find(({ kind }) => typeof kind === 'string' && kind.startsWith('reject'))?.optionId ?? null;
-        expect(given).toEqual([options[choice - 1]?.optionId ?? refusal]);
-      }),
+      fc.asyncProperty(
+        fc.oneof(json, fc.record({ title: json })),
+        fc.array(option, { maxLength: 4 }),
+        fc.nat(4),
+        async (toolCall, options, choice) => {
+          const { asker, given, said } = asking([], choice > 0 && choice <= options.length ? [String(choice)] : ['']);
+          asker.event(requested(toolCall, options));
+          await settled();
+          expect(said()).toHaveLength(1 + options.length);
+          const refusal = options.find(({ kind }) => typeof kind === 'string' && kind.startsWith('reject'))?.optionId ?? null;
+          expect(given).toEqual([options[choice - 1]?.optionId ?? refusal]);
+        },
+      ),
     );
   });
 });

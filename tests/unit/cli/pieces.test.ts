@@ -18,8 +18,16 @@ import { ERROR_CODES, RehydrateError } from '../../../src/engine/errors.ts';
 
 describe('exit codes', () => {
   it('every error code has the one of the contract', () => {
-    const special = { invalid_argument: 2, session_not_resumable: 3, resume_indeterminate: 3, session_busy: 4, turn_in_progress: 4, turn_outcome_unknown: 5 };
-    for (const code of ERROR_CODES) expect([code, exitCodeOf(new RehydrateError(code, ''))]).toEqual([code, (special as Record<string, number>)[code] ?? 1]);
+    const special = {
+      invalid_argument: 2,
+      session_not_resumable: 3,
+      resume_indeterminate: 3,
+      session_busy: 4,
+      turn_in_progress: 4,
+      turn_outcome_unknown: 5,
+    };
+    for (const code of ERROR_CODES)
+      expect([code, exitCodeOf(new RehydrateError(code, ''))]).toEqual([code, (special as Record<string, number>)[code] ?? 1]);
     expect(exitCodeOf(new UsageError(''))).toBe(2);
     expect(exitCodeOf(new Error('a fault'))).toBe(1);
   });
@@ -35,7 +43,12 @@ describe('exit codes', () => {
   });
 
   it('every failure has a JSON line with a code', () => {
-    expect(errorLine(new RehydrateError('cwd_missing', 'gone', { cwd: '/x' }))).toEqual({ type: 'error', code: 'cwd_missing', message: 'gone', data: { cwd: '/x' } });
+    expect(errorLine(new RehydrateError('cwd_missing', 'gone', { cwd: '/x' }))).toEqual({
+      type: 'error',
+      code: 'cwd_missing',
+      message: 'gone',
+      data: { cwd: '/x' },
+    });
     expect(errorLine(new UsageError('so not'))).toMatchObject({ type: 'error', code: 'invalid_argument', message: 'so not' });
     expect(errorLine(new TypeError('oops'))).toMatchObject({ type: 'error', code: 'internal_error', message: 'oops' });
   });
@@ -60,7 +73,12 @@ describe('whether there is a database', () => {
     expect(databaseExists(`${import.meta.filename}.none`)).toBe(false);
     expect(databaseExists(`${import.meta.filename}/none`)).toBe(false);
     const long = `/${'x'.repeat(300)}`;
-    expect(() => databaseExists(long)).toThrow(expect.objectContaining({ code: 'invalid_argument', message: expect.stringContaining(`The database ${long} cannot be used: ENAMETOOLONG`) as string }));
+    expect(() => databaseExists(long)).toThrow(
+      expect.objectContaining({
+        code: 'invalid_argument',
+        message: expect.stringContaining(`The database ${long} cannot be used: ENAMETOOLONG`) as string,
+      }),
+    );
   });
 });
 
@@ -89,8 +107,21 @@ describe('MCP files', () => {
   it('takes ACP’s form and the settings form', () => {
     const acp = [{ name: 'a', command: '/bin/a', args: ['-x'], env: [{ name: 'K', value: 'v' }] }];
     expect(mcpServers(acp, 'f')).toEqual(acp);
-    expect(mcpServers([{ type: 'http', name: 'h', url: 'https://h', headers: [] }], 'f')).toEqual([{ type: 'http', name: 'h', url: 'https://h', headers: [] }]);
-    expect(mcpServers({ mcpServers: { a: { command: '/bin/a', env: { K: 'v' } }, b: { url: 'https://b', headers: { Authorization: 't' } }, c: { type: 'sse', url: 'https://c' } } }, 'f')).toEqual([
+    expect(mcpServers([{ type: 'http', name: 'h', url: 'https://h', headers: [] }], 'f')).toEqual([
+      { type: 'http', name: 'h', url: 'https://h', headers: [] },
+    ]);
+    expect(
+      mcpServers(
+        {
+          mcpServers: {
+            a: { command: '/bin/a', env: { K: 'v' } },
+            b: { url: 'https://b', headers: { Authorization: 't' } },
+            c: { type: 'sse', url: 'https://c' },
+          },
+        },
+        'f',
+      ),
+    ).toEqual([
       { name: 'a', command: '/bin/a', args: [], env: [{ name: 'K', value: 'v' }] },
       { type: 'http', name: 'b', url: 'https://b', headers: [{ name: 'Authorization', value: 't' }] },
       { type: 'sse', name: 'c', url: 'https://c', headers: [] },
@@ -99,12 +130,21 @@ describe('MCP files', () => {
 
   it('holds no field of the other kind of server: values in it would be stored', () => {
     const pairs = [{ name: 'Authorization', value: 'hunter2' }];
-    const servers = mcpServers([{ name: 'a', command: '/bin/a', args: [], headers: pairs, _meta: { k: 1 } }, { name: 'b', type: 'http', url: 'https://b', env: pairs, _meta: { k: 1 } }], 'f');
+    const servers = mcpServers(
+      [
+        { name: 'a', command: '/bin/a', args: [], headers: pairs, _meta: { k: 1 } },
+        { name: 'b', type: 'http', url: 'https://b', env: pairs, _meta: { k: 1 } },
+      ],
+      'f',
+    );
     expect(servers).toEqual([
       { name: 'a', command: '/bin/a', args: [], env: [], _meta: { k: 1 } },
       { name: 'b', type: 'http', url: 'https://b', headers: [], _meta: { k: 1 } },
     ]);
-    expect(servers.map((server) => ['env' in server, 'headers' in server])).toEqual([[true, false], [false, true]]);
+    expect(servers.map((server) => ['env' in server, 'headers' in server])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
   });
 
   it.each([
@@ -125,12 +165,17 @@ describe('MCP files', () => {
   it('a file that is no JSON is refused without quoting it', () => {
     const file = path.join(scratch, 'mcp.json');
     writeFileSync(file, '{"secret": "hunter2" oops');
-    expect(() => readMcpFile(file)).toThrow(expect.objectContaining({ code: 'invalid_argument', message: expect.not.stringContaining('hunter2') }));
+    expect(() => readMcpFile(file)).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', message: expect.not.stringContaining('hunter2') }),
+    );
     expect(() => readMcpFile(path.join(scratch, 'none.json'))).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
   });
 
   it('gives secret values back: the file first, then the environment, headers never by guess', async () => {
-    const servers = mcpServers({ mcpServers: { a: { command: 'x', env: { K: 'from-file' } }, b: { url: 'https://b', headers: { Authorization: 'bearer' } } } }, 'f');
+    const servers = mcpServers(
+      { mcpServers: { a: { command: 'x', env: { K: 'from-file' } }, b: { url: 'https://b', headers: { Authorization: 'bearer' } } } },
+      'f',
+    );
     const secrets = sessionSecrets(servers, { K: 'from-env', L: 'env-only', Authorization: 'wrong' });
     const ref = { sessionId: 's' } as const;
     expect(await secrets({ ...ref, kind: 'mcp-env', server: 'a', name: 'K' })).toBe('from-file');
@@ -170,7 +215,12 @@ describe('what terminals are shown', () => {
 
   it('colours only on a terminal, and not against NO_COLOR', () => {
     expect(styles({}, true).dim('x')).not.toBe('x');
-    for (const [environment, tty] of [[{}, false], [{ NO_COLOR: '1' }, true], [{ TERM: 'dumb' }, true]] as const) expect(styles(environment, tty).dim('x')).toBe('x');
+    for (const [environment, tty] of [
+      [{}, false],
+      [{ NO_COLOR: '1' }, true],
+      [{ TERM: 'dumb' }, true],
+    ] as const)
+      expect(styles(environment, tty).dim('x')).toBe('x');
   });
 
   it('tool calls are one line when they start and one when they end', () => {

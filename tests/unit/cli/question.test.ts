@@ -23,7 +23,11 @@ const ways: readonly (readonly [name: string, open: () => Person])[] = [
     'on the terminal of a chat',
     () => {
       const input = new PassThrough();
-      return { input, ask: openTerminal({ input, output: new PassThrough().resume() }, { history: [], interrupt: () => undefined, prompt: '› ' }).question };
+      return {
+        input,
+        ask: openTerminal({ input, output: new PassThrough().resume() }, { history: [], interrupt: () => undefined, prompt: '› ' })
+          .question,
+      };
     },
   ],
 ];
@@ -55,7 +59,10 @@ describe.each(ways)('a question %s', (_name, open) => {
 });
 
 it('a chat that is told to end takes its question back instead of answering it', async () => {
-  const terminal = openTerminal({ input: new PassThrough(), output: new PassThrough().resume() }, { history: [], interrupt: () => undefined, prompt: '› ' });
+  const terminal = openTerminal(
+    { input: new PassThrough(), output: new PassThrough().resume() },
+    { history: [], interrupt: () => undefined, prompt: '› ' },
+  );
   const answer = terminal.question('1-2: ', never);
   terminal.close();
   await expect(answer).rejects.toMatchObject({ name: 'AbortError' });

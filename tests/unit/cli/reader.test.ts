@@ -21,7 +21,13 @@ beforeEach(async () => {
   const database = await openNodeSqlite(file);
   const host = await createHost({ database, agents: inProcessLauncher() });
   const mcpServers = [{ name: 'files', command: 'mcp-files', args: [], env: [{ name: 'READER_MCP_WORD', value: TOOLS }] }];
-  await host.create({ sessionId: 's', agent: 'demo', cwd: directory, env: { READER_WORD: VALUE, READER_OTHER: 'not set again' }, mcpServers });
+  await host.create({
+    sessionId: 's',
+    agent: 'demo',
+    cwd: directory,
+    env: { READER_WORD: VALUE, READER_OTHER: 'not set again' },
+    mcpServers,
+  });
   // The value itself is never stored. What is made of it is, and goes when it leaves the log.
   await host.prompt('s', `the header is ${base64(VALUE)}, and ${base64(TOOLS)} too`);
   await host.sleep();

@@ -6,7 +6,16 @@ import { RehydrateError } from '../../../src/engine/errors.ts';
 import type { Host } from '../../../src/engine/index.ts';
 import type { SessionInfo } from '../../../src/engine/types.ts';
 
-const WISHES: SessionWishes = { sessionId: 'main', agent: 'agent', cwd: '/work', env: {}, mcpServers: undefined, auth: undefined, mode: undefined, settings: [] };
+const WISHES: SessionWishes = {
+  sessionId: 'main',
+  agent: 'agent',
+  cwd: '/work',
+  env: {},
+  mcpServers: undefined,
+  auth: undefined,
+  mode: undefined,
+  settings: [],
+};
 const SESSION = { sessionId: 'main', agent: 'agent', cwd: '/work', latestSeq: 7, mcpServers: [] } as unknown as SessionInfo;
 
 /** A host that answers `get` with these, one after the other; null is a session that is not there. */
@@ -20,7 +29,8 @@ function host(there: readonly (SessionInfo | null)[], create: () => Promise<Sess
   return { get, create } as unknown as Host;
 }
 
-const ready = (on: Host, wishes = WISHES) => readySession(on, wishes, { note: () => undefined } as unknown as Output, new AbortController().signal);
+const ready = (on: Host, wishes = WISHES) =>
+  readySession(on, wishes, { note: () => undefined } as unknown as Output, new AbortController().signal);
 const fails = (error: RehydrateError) => () => Promise.reject(error);
 const exists = new RehydrateError('session_exists', 'it is there');
 
@@ -36,7 +46,9 @@ describe('the session of a call', () => {
 
   it('is taken as it is when another call made it meanwhile: what that call did is not this one’s', async () => {
     expect(await ready(host([null, SESSION], fails(exists)))).toEqual({ session: SESSION, before: 7 });
-    await expect(ready(host([null, SESSION], fails(exists)), { ...WISHES, cwd: '/elsewhere' })).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(ready(host([null, SESSION], fails(exists)), { ...WISHES, cwd: '/elsewhere' })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
   });
 
   it('that was made and deleted meanwhile is told as the engine told it', async () => {

@@ -16,8 +16,17 @@ describe('the command line', () => {
     expect(parseDoctorArgs(['--no-prompt', '--', 'a'])).toMatchObject({ prompt: false, timeoutMs: 60_000 });
   });
 
-  test.each([[[]], [['--']], [['agent']], [['--timeout', '0', '--', 'a']], [['--timeout', 'soon', '--', 'a']], [['--frobnicate', '--', 'a']]])('%j is wrong usage', (argv) => {
-    expect(() => parseDoctorArgs(argv)).toThrow(expect.objectContaining({ code: 'invalid_argument', message: expect.stringContaining('rehydrate doctor') }));
+  test.each([
+    [[]],
+    [['--']],
+    [['agent']],
+    [['--timeout', '0', '--', 'a']],
+    [['--timeout', 'soon', '--', 'a']],
+    [['--frobnicate', '--', 'a']],
+  ])('%j is wrong usage', (argv) => {
+    expect(() => parseDoctorArgs(argv)).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', message: expect.stringContaining('rehydrate doctor') }),
+    );
   });
 
   test('relative files mean what they meant where they were typed', () => {
@@ -37,7 +46,9 @@ describe('the report', () => {
     findings.fail('initialize', 'prints rubbish');
     findings.pass('initialize', 'good again');
     expect(findings.get('initialize')).toMatchObject({ outcome: 'fail', detail: 'prints rubbish' });
-    expect(findings.all('not reached').map(({ id, outcome }) => [id, outcome])).toEqual(CHECK_IDS.map((id) => [id, id === 'initialize' ? 'fail' : 'skip']));
+    expect(findings.all('not reached').map(({ id, outcome }) => [id, outcome])).toEqual(
+      CHECK_IDS.map((id) => [id, id === 'initialize' ? 'fail' : 'skip']),
+    );
   });
 
   test('lines are cut at spaces', () => {
@@ -48,7 +59,13 @@ describe('the report', () => {
     const findings = new Findings();
     findings.fail('initialize', 'It said “\u001b]0;owned\u0007\u009b2J”.');
     const verdict = { tier: null, summary: 'Nothing.', unknownSession: { load: null, resume: null }, breaksProtocol: true };
-    const text = renderDoctor({ agent: { command: 'a', name: '\u001b[31mred', version: null }, protocolVersion: null, capabilities: null, checks: findings.all('x'), verdict });
+    const text = renderDoctor({
+      agent: { command: 'a', name: '\u001b[31mred', version: null },
+      protocolVersion: null,
+      capabilities: null,
+      checks: findings.all('x'),
+      verdict,
+    });
     // eslint-disable-next-line no-control-regex
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     expect(text).toContain('/guides/agent/#');

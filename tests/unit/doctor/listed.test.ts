@@ -19,7 +19,12 @@ const of = (...ids: string[]) => ids.map((sessionId) => ({ sessionId, cwd: '/' }
 describe('whether the list shows a session', () => {
   it.each([
     ['on the first page', () => ({ sessions: of('x', 'wanted') }), 'present', 1],
-    ['on the last page', (cursor?: string) => (cursor === 'b' ? { sessions: of('wanted') } : { sessions: of('x'), nextCursor: cursor === 'a' ? 'b' : 'a' }), 'present', 3],
+    [
+      'on the last page',
+      (cursor?: string) => (cursor === 'b' ? { sessions: of('wanted') } : { sessions: of('x'), nextCursor: cursor === 'a' ? 'b' : 'a' }),
+      'present',
+      3,
+    ],
     ['on none', () => ({ sessions: of('x'), nextCursor: null }), 'absent', 1],
     ['a cursor that stays', () => ({ sessions: [], nextCursor: 'a' }), 'unknown', 2],
     ['cursors that go round', (cursor?: string) => ({ sessions: [], nextCursor: cursor === 'a' ? 'b' : 'a' }), 'unknown', 3],

@@ -3,7 +3,13 @@ import { methodNames } from '../../../src/cli/doctor/first-life.ts';
 
 describe('the ways to sign in that an agent names', () => {
   test.each([
-    [[{ id: 'login', name: 'Log in' }, { id: 'key', name: 'A key' }], 'login, key'],
+    [
+      [
+        { id: 'login', name: 'Log in' },
+        { id: 'key', name: 'A key' },
+      ],
+      'login, key',
+    ],
     [[{ id: 'a\nb' }], 'a b'],
     // What is no method, or has no id to call it by, is not named.
     [[null, { id: 5 }, 'x', ['y'], {}, { id: '' }], 'none named'],

@@ -17,8 +17,10 @@ describe('an unknown session id passes for one of the agent’s own', () => {
   });
 
   test('it is never the sample itself', () => {
-    fc.assert(fc.property(fc.string({ minLength: 1 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (sample, at) => {
-      expect(unknownIdLike(sample, () => at)).not.toBe(sample);
-    }));
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (sample, at) => {
+        expect(unknownIdLike(sample, () => at)).not.toBe(sample);
+      }),
+    );
   });
 });

@@ -10,25 +10,53 @@ const unknownSession = { load: null, resume: null };
 
 describe('the verdict is what a client of the engine gets', () => {
   const cases: [string, Partial<Outcomes>, string | null, RegExp][] = [
-    ['resumes', { capabilities: all, resume: came('unverified'), load: came('replay-matched') }, 'resume', /comes back with session\/resume/],
+    [
+      'resumes',
+      { capabilities: all, resume: came('unverified'), load: came('replay-matched') },
+      'resume',
+      /comes back with session\/resume/,
+    ],
     ['loads', { capabilities: { ...all, resume: false }, load: came('replay-matched') }, 'load', /comes back with session\/load/],
     ['loads only a part', { capabilities: { ...all, resume: false }, load: came('replay-partial') }, 'load', /session\/load/],
     ['can do neither', { capabilities: nothing }, 'transcript', /cannot bring sessions back itself/],
-    ['forgets and says so', { capabilities: all, resume: failed('unknown_session'), load: failed('unknown_session') }, 'transcript', /says so/],
-    ['advertises what it lacks', { capabilities: all, resume: failed('unsupported'), load: failed('unsupported') }, 'transcript', /transcript/],
+    [
+      'forgets and says so',
+      { capabilities: all, resume: failed('unknown_session'), load: failed('unknown_session') },
+      'transcript',
+      /says so/,
+    ],
+    [
+      'advertises what it lacks',
+      { capabilities: all, resume: failed('unsupported'), load: failed('unsupported') },
+      'transcript',
+      /transcript/,
+    ],
     ['lies with resume', { capabilities: all, resume: came('unverified', true) }, null, /forgotten it/],
     ['lies with load', { capabilities: { ...all, resume: false }, load: came('replay-empty', true) }, 'transcript', /replays nothing/],
-    ['is opaque in resume and loads', { capabilities: all, resume: failed('indeterminate'), load: came('replay-matched') }, 'load', /session\/load/],
+    [
+      'is opaque in resume and loads',
+      { capabilities: all, resume: failed('indeterminate'), load: came('replay-matched') },
+      'load',
+      /session\/load/,
+    ],
     ['is opaque throughout', { capabilities: all, resume: failed('indeterminate'), load: failed('indeterminate') }, null, /has to stop/],
     ['hangs in resume', { capabilities: all, resume: failed('hang'), load: came('replay-matched') }, null, /did not answer in time/],
     ['crashes in load', { capabilities: { ...all, resume: false }, load: failed('crash') }, null, /ended before it answered/],
     ['is busy', { capabilities: all, resume: failed('session_busy') }, null, /in use elsewhere/],
-    ['was never prompted and forgets such sessions', { capabilities: all, resume: failed('unknown_session'), load: failed('unknown_session'), said: false }, null, /without a prompt/],
+    [
+      'was never prompted and forgets such sessions',
+      { capabilities: all, resume: failed('unknown_session'), load: failed('unknown_session'), said: false },
+      null,
+      /without a prompt/,
+    ],
     ['was never prompted and comes back', { capabilities: all, resume: came('unverified'), said: false }, 'resume', /comes back/],
     ['could not be examined', { examined: false }, null, /could not be found out/],
   ];
   test.each(cases)('an agent that %s', (_what, outcomes, tier, words) => {
-    const verdict = verdictOf({ examined: true, capabilities: nothing, resume: null, load: null, said: true, unknownSession, ...outcomes }, []);
+    const verdict = verdictOf(
+      { examined: true, capabilities: nothing, resume: null, load: null, said: true, unknownSession, ...outcomes },
+      [],
+    );
     expect(verdict.tier).toBe(tier);
     expect(verdict.summary).toMatch(words);
   });

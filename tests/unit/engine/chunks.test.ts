@@ -4,7 +4,14 @@ import { extendRun, runToEvent, startRun } from '../../../src/engine/storage/chu
 import type { NewEvent } from '../../../src/engine/storage/statements.ts';
 
 const chunk = (text: string, payload: object = {}, event: object = {}): NewEvent =>
-  ({ kind: 'update', turnId: 't', at: 1, origin: 'agent', payload: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...payload }, ...event }) as NewEvent;
+  ({
+    kind: 'update',
+    turnId: 't',
+    at: 1,
+    origin: 'agent',
+    payload: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...payload },
+    ...event,
+  }) as NewEvent;
 const annotated = (text: string, annotations: object) => chunk('', { content: { type: 'text', text, annotations } });
 
 describe('I11: adjacent chunks', () => {

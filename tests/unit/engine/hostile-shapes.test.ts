@@ -9,8 +9,35 @@ import type { NewEvent } from '../../../src/engine/storage/statements.ts';
 
 /** What JSON can hold and nothing can make a string of. */
 const NO_TEXT: unknown = JSON.parse('{"toString": 1, "valueOf": 1}');
-const FIELDS = ['sessionUpdate', 'messageId', 'content', 'title', 'status', 'kind', 'toolCallId', 'entries', 'availableCommands', 'currentModeId', 'configOptions', 'rawOutput', 'locations'];
-const KINDS = ['user_message_chunk', 'agent_message_chunk', 'agent_thought_chunk', 'tool_call', 'tool_call_update', 'plan', 'available_commands_update', 'current_mode_update', 'config_option_update', 'session_info_update', 'usage_update', 'unheard_of'];
+const FIELDS = [
+  'sessionUpdate',
+  'messageId',
+  'content',
+  'title',
+  'status',
+  'kind',
+  'toolCallId',
+  'entries',
+  'availableCommands',
+  'currentModeId',
+  'configOptions',
+  'rawOutput',
+  'locations',
+];
+const KINDS = [
+  'user_message_chunk',
+  'agent_message_chunk',
+  'agent_thought_chunk',
+  'tool_call',
+  'tool_call_update',
+  'plan',
+  'available_commands_update',
+  'current_mode_update',
+  'config_option_update',
+  'session_info_update',
+  'usage_update',
+  'unheard_of',
+];
 
 const values: [string, unknown][] = [
   ['an object that is no text', NO_TEXT],
@@ -21,12 +48,23 @@ const values: [string, unknown][] = [
   ['null', null],
 ];
 const updates = (value: unknown): SessionUpdate[] =>
-  KINDS.flatMap((kind) => FIELDS.map((field) => ({ sessionUpdate: kind, content: { type: 'text', text: 'hello' }, toolCallId: 't', [field]: value }) as unknown as SessionUpdate));
+  KINDS.flatMap((kind) =>
+    FIELDS.map(
+      (field) =>
+        ({ sessionUpdate: kind, content: { type: 'text', text: 'hello' }, toolCallId: 't', [field]: value }) as unknown as SessionUpdate,
+    ),
+  );
 
 describe.each(values)('%s in any field of any update', (_name, value) => {
   it('is taken, recorded and replayed', async () => {
     const filter = createLiveFilter({ prompt: [{ type: 'text', text: 'go' }] });
-    const matcher = createReplayMatcher({ log: (async function* () {})(), fromSeq: 0, preamble: null, redact: (text) => text, countBefore: async () => 0 });
+    const matcher = createReplayMatcher({
+      log: (async function* () {})(),
+      fromSeq: 0,
+      preamble: null,
+      redact: (text) => text,
+      countBefore: async () => 0,
+    });
     let passed = 0;
     for (const update of updates(value)) {
       isStateUpdate(update as unknown as Record<string, unknown>);
@@ -44,7 +82,14 @@ describe.each(values)('%s in any field of any update', (_name, value) => {
   });
 
   it('can be rendered', async () => {
-    const events = updates(value).map((payload, index): SessionEvent => ({ seq: index + 1, turnId: null, at: 0, kind: 'update', origin: 'agent', payload }));
+    const events = updates(value).map((payload, index): SessionEvent => ({
+      seq: index + 1,
+      turnId: null,
+      at: 0,
+      kind: 'update',
+      origin: 'agent',
+      payload,
+    }));
     expect(await renderTranscript([events.toReversed()])).toContain('hello');
   });
 });

@@ -6,7 +6,16 @@ import type { SessionWriter, Work } from '../../../src/engine/storage/writer.ts'
 function onWriter(append: () => Promise<unknown>) {
   const kept: Work[] = [];
   const writer = { append } as unknown as SessionWriter;
-  const permissions = createPermissions({ sessionId: 's', writer, rule: () => undefined, clock: () => 0, newId: () => 'r', maxOpen: 4, redact: (value) => value, keepUnwritten: (_, work) => kept.push(work) });
+  const permissions = createPermissions({
+    sessionId: 's',
+    writer,
+    rule: () => undefined,
+    clock: () => 0,
+    newId: () => 'r',
+    maxOpen: 4,
+    redact: (value) => value,
+    keepUnwritten: (_, work) => kept.push(work),
+  });
   return { permissions, kept };
 }
 const QUESTION = { toolCall: { toolCallId: 't' }, options: [{ optionId: 'once', name: 'Once', kind: 'allow_once' }] };
@@ -29,6 +38,8 @@ it('I12: an answer that cannot be stored while the turn ends leaves the question
   expect(permissions.cancelAll()).toEqual([]);
   refuse(new Error('full'));
   await expect(responding).rejects.toThrow('full');
-  expect(kept.flatMap(({ events }) => events)).toMatchObject([{ kind: 'permission_resolved', turnId: 't', payload: { requestId: 'r', optionId: null, by: 'end' } }]);
+  expect(kept.flatMap(({ events }) => events)).toMatchObject([
+    { kind: 'permission_resolved', turnId: 't', payload: { requestId: 'r', optionId: null, by: 'end' } },
+  ]);
   expect(await answered).toEqual({ result: { outcome: { outcome: 'cancelled' } } });
 });

@@ -75,7 +75,16 @@ describe('the engine, bundled for a browser by itself', () => {
   });
 
   it('in one piece, as a bundler makes it that does not split, neither', async () => {
-    const { outputFiles } = await esbuild({ entryPoints: [`${ENGINE}/index.ts`], bundle: true, minify: true, format: 'esm', platform: 'browser', target: 'es2022', write: false, logLevel: 'silent' });
+    const { outputFiles } = await esbuild({
+      entryPoints: [`${ENGINE}/index.ts`],
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      write: false,
+      logLevel: 'silent',
+    });
     const bytes = gzipped(outputFiles[0]!.contents);
     expect(bytes, `${bytes} bytes gzip`).toBeLessThan(WHOLE_BYTES);
   });

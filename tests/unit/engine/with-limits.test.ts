@@ -13,8 +13,14 @@ describe('withLimits', () => {
     [undefined, DEFAULTS],
     [{}, DEFAULTS],
     [{ waitMs: 0 }, { waitMs: 0, bytes: 10 }],
-    [{ waitMs: undefined as never, bytes: 7 }, { waitMs: 5, bytes: 7 }],
-    [{ waitMs: 2 ** 31 - 1, bytes: 2 ** 40 }, { waitMs: 2 ** 31 - 1, bytes: 2 ** 40 }],
+    [
+      { waitMs: undefined as never, bytes: 7 },
+      { waitMs: 5, bytes: 7 },
+    ],
+    [
+      { waitMs: 2 ** 31 - 1, bytes: 2 ** 40 },
+      { waitMs: 2 ** 31 - 1, bytes: 2 ** 40 },
+    ],
     [{ bytes: Infinity }, { waitMs: 5, bytes: Infinity }],
   ])('%j', (changes, expected) => expect(withLimits(DEFAULTS, changes)).toEqual(expected));
 
@@ -38,6 +44,9 @@ describe('everything that takes limits looks at them', () => {
     ['websocketLauncher', async () => websocketLauncher({ url: 'ws://127.0.0.1:1', token: 't', limits: { openMs: bad } })],
     ['startBridge', () => startBridge({ agents: { a: { command: 'true' } }, limits: { idleMs: bad } })],
   ])('%s', async (_name, use) => {
-    await expect(use()).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('at most 2147483647') as string });
+    await expect(use()).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringContaining('at most 2147483647') as string,
+    });
   });
 });

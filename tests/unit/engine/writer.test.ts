@@ -8,7 +8,13 @@ import { createStore } from '../../../src/engine/storage/store.ts';
 import { createWriter } from '../../../src/engine/storage/writer.ts';
 
 const FENCE = { sessionId: 's', owner: '{"hostId":"me","kind":"host"}', generation: 1 };
-const note = (n: number): NewEvent => ({ kind: 'update', turnId: null, at: 0, origin: 'agent', payload: { sessionUpdate: 'plan', entries: [{ content: `${n}`, priority: 'low', status: 'pending' }] } });
+const note = (n: number): NewEvent => ({
+  kind: 'update',
+  turnId: null,
+  at: 0,
+  origin: 'agent',
+  payload: { sessionUpdate: 'plan', entries: [{ content: `${n}`, priority: 'low', status: 'pending' }] },
+});
 
 const started: NewEvent = { kind: 'turn_started', turnId: 't', at: 0, origin: 'host', payload: {} };
 
@@ -18,8 +24,11 @@ async function failing(kind: SqlErrorKind, when: 'written' | 'unwritten', reads 
   onTestFinished(() => inner.close());
   await migrate(inner);
   await inner.batch([
-    { sql: `INSERT INTO acp_sessions (session_id, agent, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_owner, lease_generation, lease_expires_at, created_at, updated_at)
-VALUES ('s', 'a', '/', '[]', '[]', '[]', 0, ?, 1, 1, 0, 0)`, params: [FENCE.owner] },
+    {
+      sql: `INSERT INTO acp_sessions (session_id, agent, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_owner, lease_generation, lease_expires_at, created_at, updated_at)
+VALUES ('s', 'a', '/', '[]', '[]', '[]', 0, ?, 1, 1, 0, 0)`,
+      params: [FENCE.owner],
+    },
   ]);
   let failed = false;
   const db: SqlDatabase = {
@@ -49,7 +58,11 @@ VALUES ('s', 'a', '/', '[]', '[]', '[]', 0, ?, 1, 1, 0, 0)`, params: [FENCE.owne
     onCommitted: (events) => shown.push(...events),
     onLost: (reason) => lost.push(reason),
   });
-  const stored = async () => (await inner.query('SELECT seq, payload FROM acp_session_events ORDER BY seq')).map((row) => [row['seq'], JSON.parse(String(row['payload'])).entries[0].content]);
+  const stored = async () =>
+    (await inner.query('SELECT seq, payload FROM acp_session_events ORDER BY seq')).map((row) => [
+      row['seq'],
+      JSON.parse(String(row['payload'])).entries[0].content,
+    ]);
   return { inner, writer, shown, lost, stored };
 }
 
@@ -58,7 +71,10 @@ describe('a batch that fails', () => {
     const { writer, shown, lost, stored } = await failing('io', 'written');
     expect(await writer.append({ events: [note(1)] })).toEqual({ firstSeq: 1, lastSeq: 1 });
     expect(await writer.append({ events: [note(2)] })).toEqual({ firstSeq: 2, lastSeq: 2 });
-    expect(await stored()).toEqual([[1, '1'], [2, '2']]);
+    expect(await stored()).toEqual([
+      [1, '1'],
+      [2, '2'],
+    ]);
     expect(shown.map((event) => event.seq)).toEqual([1, 2]);
     expect(lost).toEqual([]);
   });
@@ -76,17 +92,26 @@ describe('a batch that fails', () => {
     const first = writer.append({ events: [note(0)] });
     const both = Promise.all([writer.append({ events: [note(1)] }), writer.append({ events: [note(2)] })]);
     await expect(first).rejects.toThrow('it failed');
-    expect(await both).toEqual([{ firstSeq: 1, lastSeq: 1 }, { firstSeq: 2, lastSeq: 2 }]);
-    expect(await stored()).toEqual([[1, '1'], [2, '2']]);
+    expect(await both).toEqual([
+      { firstSeq: 1, lastSeq: 1 },
+      { firstSeq: 2, lastSeq: 2 },
+    ]);
+    expect(await stored()).toEqual([
+      [1, '1'],
+      [2, '2'],
+    ]);
   });
 
-  it.each(['io', 'busy', 'constraint', 'full', 'other'] as const)('I1: and was not written (%s) is refused, and the next is numbered as if it had not been', async (kind) => {
-    const { writer, shown, stored } = await failing(kind, 'unwritten');
-    await expect(writer.append({ events: [note(1)] })).rejects.toThrow('it failed');
-    expect(await writer.append({ events: [note(2)] })).toEqual({ firstSeq: 1, lastSeq: 1 });
-    expect(await stored()).toEqual([[1, '2']]);
-    expect(shown).toHaveLength(1);
-  });
+  it.each(['io', 'busy', 'constraint', 'full', 'other'] as const)(
+    'I1: and was not written (%s) is refused, and the next is numbered as if it had not been',
+    async (kind) => {
+      const { writer, shown, stored } = await failing(kind, 'unwritten');
+      await expect(writer.append({ events: [note(1)] })).rejects.toThrow('it failed');
+      expect(await writer.append({ events: [note(2)] })).toEqual({ firstSeq: 1, lastSeq: 1 });
+      expect(await stored()).toEqual([[1, '2']]);
+      expect(shown).toHaveLength(1);
+    },
+  );
 
   it.each(['io', 'constraint'] as const)('I3: and of which nothing can be found out (%s) is the writer’s last', async (kind) => {
     const { writer, lost, stored } = await failing(kind, 'unwritten', false);
@@ -124,23 +149,35 @@ describe('a batch that fails', () => {
     }
   });
 
-  it.each([['deleted', `DELETE FROM acp_sessions`], ['written behind its back', `INSERT INTO acp_session_events VALUES ('s', 1, NULL, 0, 'update', 'agent', '{"entries":[{"content":"other"}]}', NULL)`]])(
-    'I9: nothing is written to a session that was %s',
-    async (what, sql) => {
-      for (const event of [note(2), started]) {
-        const { inner, writer, stored } = await failing('full', 'unwritten');
-        await expect(writer.append({ events: [note(1)] })).rejects.toThrow('it failed');
-        await inner.batch([{ sql }]);
-        await expect(writer.append({ events: [event] })).rejects.toThrow();
-        expect(await stored()).toEqual(what === 'deleted' ? [] : [[1, 'other']]);
-      }
-    },
-  );
+  it.each([
+    ['deleted', `DELETE FROM acp_sessions`],
+    [
+      'written behind its back',
+      `INSERT INTO acp_session_events VALUES ('s', 1, NULL, 0, 'update', 'agent', '{"entries":[{"content":"other"}]}', NULL)`,
+    ],
+  ])('I9: nothing is written to a session that was %s', async (what, sql) => {
+    for (const event of [note(2), started]) {
+      const { inner, writer, stored } = await failing('full', 'unwritten');
+      await expect(writer.append({ events: [note(1)] })).rejects.toThrow('it failed');
+      await inner.batch([{ sql }]);
+      await expect(writer.append({ events: [event] })).rejects.toThrow();
+      expect(await stored()).toEqual(what === 'deleted' ? [] : [[1, 'other']]);
+    }
+  });
 
   it('I3: a writer that believes in a batch the log does not hold leaves no gap: it is refused, looks, and goes on from there', async () => {
     for (const event of [note(7), started]) {
       const { inner, stored } = await failing('full', 'unwritten');
-      const writer = createWriter({ db: inner, store: createStore(inner), fence: FENCE, latestSeq: 5, limits: DEFAULT_LIMITS, clock: () => 0, onCommitted: () => undefined, onLost: () => undefined });
+      const writer = createWriter({
+        db: inner,
+        store: createStore(inner),
+        fence: FENCE,
+        latestSeq: 5,
+        limits: DEFAULT_LIMITS,
+        clock: () => 0,
+        onCommitted: () => undefined,
+        onLost: () => undefined,
+      });
       await expect(writer.append({ events: [event] })).rejects.toMatchObject({ kind: 'constraint' });
       expect(await writer.append({ events: [note(1)] })).toEqual({ firstSeq: 1, lastSeq: 1 });
       expect(await stored()).toEqual([[1, '1']]);

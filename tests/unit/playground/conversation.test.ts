@@ -4,18 +4,27 @@ import { Conversation, PIECE_CHARS } from '../../../playground/state/conversatio
 import type { SessionEvent } from '../../../src/engine/types.ts';
 
 let seq = 0;
-const event = (kind: string, payload: unknown, origin = 'agent'): SessionEvent => ({ seq: ++seq, turnId: 't', at: 0, origin, kind, payload }) as unknown as SessionEvent;
-const chunk = (text: string, sessionUpdate = 'agent_message_chunk', origin = 'agent'): SessionEvent => event('update', { sessionUpdate, content: { type: 'text', text } }, origin);
+const event = (kind: string, payload: unknown, origin = 'agent'): SessionEvent =>
+  ({ seq: ++seq, turnId: 't', at: 0, origin, kind, payload }) as unknown as SessionEvent;
+const chunk = (text: string, sessionUpdate = 'agent_message_chunk', origin = 'agent'): SessionEvent =>
+  event('update', { sessionUpdate, content: { type: 'text', text } }, origin);
 const folded = (...events: SessionEvent[]): Conversation => {
   const conversation = new Conversation();
   for (const one of events) conversation.add(one);
   return conversation;
 };
-const textOf = (conversation: Conversation): string => conversation.items.map((item) => ('pieces' in item ? item.pieces.join('') : '')).join('|');
+const textOf = (conversation: Conversation): string =>
+  conversation.items.map((item) => ('pieces' in item ? item.pieces.join('') : '')).join('|');
 
 describe('the conversation of a log', () => {
   it('joins chunks of one speaker and starts anew with another', () => {
-    const conversation = folded(chunk('Hello', 'user_message_chunk', 'host'), chunk('No'), chunk('ted.'), chunk('Hm', 'agent_thought_chunk'), chunk('Yes'));
+    const conversation = folded(
+      chunk('Hello', 'user_message_chunk', 'host'),
+      chunk('No'),
+      chunk('ted.'),
+      chunk('Hm', 'agent_thought_chunk'),
+      chunk('Yes'),
+    );
     expect(conversation.items.map((item) => item.kind)).toEqual(['user', 'agent', 'thought', 'agent']);
     expect(textOf(conversation)).toBe('Hello|Noted.|Hm|Yes');
   });
@@ -48,7 +57,11 @@ describe('the conversation of a log', () => {
 
   it('has an open permission from the request until its answer or the end of the turn', () => {
     const started = event('turn_started', {});
-    const asked = event('permission_requested', { requestId: 'r', toolCall: { toolCallId: 'c', title: 'Write a file' }, options: [{ optionId: 'y', name: 'Yes', kind: 'allow_once' }] });
+    const asked = event('permission_requested', {
+      requestId: 'r',
+      toolCall: { toolCallId: 'c', title: 'Write a file' },
+      options: [{ optionId: 'y', name: 'Yes', kind: 'allow_once' }],
+    });
     const conversation = folded(started, asked);
     expect(conversation.openPermission()).toMatchObject({ requestId: 'r', title: 'Write a file' });
     conversation.add(event('permission_resolved', { requestId: 'r', optionId: null, by: 'end' }));
@@ -59,7 +72,12 @@ describe('the conversation of a log', () => {
   it('shows a tool once and keeps it up to date', () => {
     const conversation = folded(
       event('update', { sessionUpdate: 'tool_call', toolCallId: 'c', title: 'Read', status: 'pending' }),
-      event('update', { sessionUpdate: 'tool_call_update', toolCallId: 'c', status: 'completed', content: [{ type: 'content', content: { type: 'text', text: 'found' } }] }),
+      event('update', {
+        sessionUpdate: 'tool_call_update',
+        toolCallId: 'c',
+        status: 'completed',
+        content: [{ type: 'content', content: { type: 'text', text: 'found' } }],
+      }),
     );
     expect(conversation.items).toEqual([{ kind: 'tool', key: expect.any(String), title: 'Read', status: 'completed', text: 'found' }]);
   });
@@ -84,9 +102,13 @@ describe('the conversation of a log', () => {
   });
 
   it('replaces a plan by the next one of the same turn, and begins another with the next turn', () => {
-    const plan = (...contents: string[]) => event('update', { sessionUpdate: 'plan', entries: contents.map((content) => ({ content, status: 'pending' })) });
+    const plan = (...contents: string[]) =>
+      event('update', { sessionUpdate: 'plan', entries: contents.map((content) => ({ content, status: 'pending' })) });
     const conversation = folded(event('turn_started', {}), plan('a'), chunk('x'), plan('a', 'b'), event('turn_started', {}), plan('c'));
-    expect(conversation.items.flatMap((item) => (item.kind === 'plan' ? [item.entries.map((entry) => entry.text).join()] : []))).toEqual(['a,b', 'c']);
+    expect(conversation.items.flatMap((item) => (item.kind === 'plan' ? [item.entries.map((entry) => entry.text).join()] : []))).toEqual([
+      'a,b',
+      'c',
+    ]);
   });
 
   it('stays small and whole under ten thousand updates of every shape (I10)', () => {
@@ -95,7 +117,15 @@ describe('the conversation of a log', () => {
     for (let i = 0; i < 10_000; i++) {
       const content = odd[i % odd.length];
       const kind = ['tool_call', 'tool_call_update', 'plan', 'agent_message_chunk', '_odd', undefined][i % 6];
-      conversation.add(event('update', { sessionUpdate: kind, toolCallId: i, title: i % 2 ? 'x'.repeat(5_000) : content, entries: i % 2 ? [content] : content, content }));
+      conversation.add(
+        event('update', {
+          sessionUpdate: kind,
+          toolCallId: i,
+          title: i % 2 ? 'x'.repeat(5_000) : content,
+          entries: i % 2 ? [content] : content,
+          content,
+        }),
+      );
     }
     expect(conversation.items.length).toBeLessThanOrEqual(2_500);
     for (const item of conversation.items) expect(JSON.stringify(item).length).toBeLessThan(10_000);
@@ -106,7 +136,13 @@ describe('the conversation of a log', () => {
     const asked = event('permission_requested', {
       requestId: 'r',
       toolCall: { toolCallId: 'c', title: 'Delete \u202eeverything' },
-      options: [null, { optionId: 7 }, { optionId: 'a' }, { optionId: 'b', name: 'x'.repeat(500), kind: {} }, ...Array.from({ length: 100 }, (_, n) => ({ optionId: `${n}`, name: 'N', kind: 'allow_once' }))],
+      options: [
+        null,
+        { optionId: 7 },
+        { optionId: 'a' },
+        { optionId: 'b', name: 'x'.repeat(500), kind: {} },
+        ...Array.from({ length: 100 }, (_, n) => ({ optionId: `${n}`, name: 'N', kind: 'allow_once' })),
+      ],
     });
     const open = folded(started, asked).openPermission()!;
     expect(open.title).toBe('Delete everything');

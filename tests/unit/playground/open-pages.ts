@@ -35,4 +35,5 @@ export async function reload(pg: Playground, platform: TestPlatform): Promise<[P
 
 export const withAgent = (agent: string): TestPlatform => Object.assign(testPlatform(), { hash: `#v=1&scenario=free&agent=${agent}` });
 export const free = (): TestPlatform => withAgent('native');
-export const said = (pg: Playground): string => pg.view.value.items.map((item) => ('pieces' in item ? item.pieces.join('') : '')).join('\n');
+export const said = (pg: Playground): string =>
+  pg.view.value.items.map((item) => ('pieces' in item ? item.pieces.join('') : '')).join('\n');

@@ -1,7 +1,14 @@
 /** A platform for the playground's store without a browser: real engine, real agents, `node:sqlite` in memory. */
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import type { SqlDatabase } from '../../../src/engine/ports.ts';
-import { AGENT_VARIANTS, inProcessLauncher, memoryStore, VARIANT_DESCRIPTIONS, type AgentVariant, type SessionStore } from '../../../src/testing/agents/index.ts';
+import {
+  AGENT_VARIANTS,
+  inProcessLauncher,
+  memoryStore,
+  VARIANT_DESCRIPTIONS,
+  type AgentVariant,
+  type SessionStore,
+} from '../../../src/testing/agents/index.ts';
 import type { Commit, Platform, PlaygroundDatabase, TabMessage } from '../../../playground/state/platform.ts';
 
 /** Statements replayed from a journal: the same idea as the sql.js adapter's, held in memory. */
@@ -89,7 +96,8 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
       names: AGENT_VARIANTS,
       describe: (name) => VARIANT_DESCRIPTIONS[name as AgentVariant],
       launcher: {
-        launch: (spec, options) => inProcessLauncher({ variant: spec.agent as AgentVariant, store: storeOf(spec.agent) }).launch(spec, options),
+        launch: (spec, options) =>
+          inProcessLauncher({ variant: spec.agent as AgentVariant, store: storeOf(spec.agent) }).launch(spec, options),
       },
       forget: (name) => storeOf(name).clear(),
     },

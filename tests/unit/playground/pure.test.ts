@@ -67,21 +67,38 @@ describe('the wire', () => {
 
   it('draws many updates of one kind as one row, and everything else by itself', () => {
     const log = new FrameLog();
-    const update = (sessionUpdate: string) => log.add(1, 'from-agent', { jsonrpc: '2.0', method: 'session/update', params: { update: { sessionUpdate } } } as never, 0);
+    const update = (sessionUpdate: string) =>
+      log.add(1, 'from-agent', { jsonrpc: '2.0', method: 'session/update', params: { update: { sessionUpdate } } } as never, 0);
     log.add(1, 'to-agent', { jsonrpc: '2.0', id: 1, method: 'session/prompt' } as never, 0);
     update('plan');
     for (let i = 0; i < 9; i++) update('agent_message_chunk');
     update('plan');
-    expect(wireRows(log.frames, 50).map((row) => (row.kind === 'run' ? row.count : row.frame.summary || row.frame.method))).toEqual(['session/prompt', 'plan', 9, 'plan']);
+    expect(wireRows(log.frames, 50).map((row) => (row.kind === 'run' ? row.count : row.frame.summary || row.frame.method))).toEqual([
+      'session/prompt',
+      'plan',
+      9,
+      'plan',
+    ]);
     expect(wireRows(log.frames, 2)).toHaveLength(2);
   });
 
   it('filters by words, direction and updates', () => {
     const log = new FrameLog();
-    log.add(1, 'to-agent', { jsonrpc: '2.0', id: 1, method: 'session/prompt', params: { prompt: [{ type: 'text', text: 'Ada' }] } } as never, 0);
+    log.add(
+      1,
+      'to-agent',
+      { jsonrpc: '2.0', id: 1, method: 'session/prompt', params: { prompt: [{ type: 'text', text: 'Ada' }] } } as never,
+      0,
+    );
     log.add(1, 'from-agent', { jsonrpc: '2.0', method: 'session/update', params: { update: { sessionUpdate: 'plan' } } } as never, 0);
     const count = (filter: object) => filterFrames(log.frames, { text: '', direction: 'both', updates: true, ...filter }).length;
-    expect([count({}), count({ text: 'ADA' }), count({ direction: 'from-agent' }), count({ updates: false }), count({ text: 'nothing' })]).toEqual([2, 1, 1, 1, 0]);
+    expect([
+      count({}),
+      count({ text: 'ADA' }),
+      count({ direction: 'from-agent' }),
+      count({ updates: false }),
+      count({ text: 'nothing' }),
+    ]).toEqual([2, 1, 1, 1, 0]);
   });
 });
 
@@ -89,9 +106,24 @@ describe('the machine', () => {
   const after = (...inputs: MachineInput[]): Machine => inputs.reduce(reduceMachine, INITIAL_MACHINE);
   const awake: MachineInput = { type: 'host', status: 'awake' };
   const launch: MachineInput = { type: 'launching', process: 1, agent: 'a' };
-  const ask = (method: string, id = 1): MachineInput => ({ type: 'frame', process: 1, direction: 'to-agent', message: { jsonrpc: '2.0', id, method } as never });
-  const answer = (result: unknown, id = 1): MachineInput => ({ type: 'frame', process: 1, direction: 'from-agent', message: { jsonrpc: '2.0', id, result } as never });
-  const refuse = (id = 1): MachineInput => ({ type: 'frame', process: 1, direction: 'from-agent', message: { jsonrpc: '2.0', id, error: { code: -32002, message: 'gone' } } as never });
+  const ask = (method: string, id = 1): MachineInput => ({
+    type: 'frame',
+    process: 1,
+    direction: 'to-agent',
+    message: { jsonrpc: '2.0', id, method } as never,
+  });
+  const answer = (result: unknown, id = 1): MachineInput => ({
+    type: 'frame',
+    process: 1,
+    direction: 'from-agent',
+    message: { jsonrpc: '2.0', id, result } as never,
+  });
+  const refuse = (id = 1): MachineInput => ({
+    type: 'frame',
+    process: 1,
+    direction: 'from-agent',
+    message: { jsonrpc: '2.0', id, error: { code: -32002, message: 'gone' } } as never,
+  });
   const killed = { kind: 'killed', code: null, signal: 'SIGKILL' } as const;
 
   it.each<[string, MachineInput[], Machine['agent']]>([
@@ -106,10 +138,22 @@ describe('the machine', () => {
     ['its end', [awake, launch, ask('session/prompt'), answer({})], 'live'],
     ['an agent the host ended, by force too', [awake, launch, { type: 'exited', process: 1, exit: killed, by: 'host' }], 'asleep'],
     ['an agent killed by a button', [awake, launch, { type: 'exited', process: 1, exit: killed, by: 'button' }], 'dead'],
-    ['an agent that quit by itself', [awake, launch, { type: 'exited', process: 1, exit: { kind: 'quit', code: 0, signal: null }, by: 'itself' }], 'dead'],
+    [
+      'an agent that quit by itself',
+      [awake, launch, { type: 'exited', process: 1, exit: { kind: 'quit', code: 0, signal: null }, by: 'itself' }],
+      'dead',
+    ],
     ['an agent that could not start', [awake, launch, { type: 'launch_failed', process: 1, error: new Error('no') }], 'dead'],
-    ['an end after Sleep', [awake, launch, { type: 'host', status: 'asleep' }, { type: 'exited', process: 1, exit: killed, by: 'itself' }], 'asleep'],
-    ['the end of an agent that was followed by another', [awake, launch, { type: 'launching', process: 2, agent: 'a' }, { type: 'exited', process: 1, exit: killed, by: 'itself' }], 'starting'],
+    [
+      'an end after Sleep',
+      [awake, launch, { type: 'host', status: 'asleep' }, { type: 'exited', process: 1, exit: killed, by: 'itself' }],
+      'asleep',
+    ],
+    [
+      'the end of an agent that was followed by another',
+      [awake, launch, { type: 'launching', process: 2, agent: 'a' }, { type: 'exited', process: 1, exit: killed, by: 'itself' }],
+      'starting',
+    ],
   ])('after %s', (_what, inputs, status) => {
     expect(after(...inputs).agent).toBe(status);
   });
@@ -123,32 +167,71 @@ describe('the machine', () => {
     // A load that answered well, and a transcript all the same: the agent was not believed.
     const lied = after(awake, launch, ask('session/load'), answer({}), { type: 'report', report: { tier: 'transcript' } as ResumeReport });
     expect(lied.stations['session/load']).toBe('doubted');
-    expect(after(awake, launch, ask('session/load'), answer({}), { type: 'report', report: { tier: 'load' } as ResumeReport }).stations['session/load']).toBe('ok');
+    expect(
+      after(awake, launch, ask('session/load'), answer({}), { type: 'report', report: { tier: 'load' } as ResumeReport }).stations[
+        'session/load'
+      ],
+    ).toBe('ok');
   });
 });
 
 describe('what a page keeps between visits', () => {
-  it.each([null, '', 'nonsense', '[]', '{"places":7,"branches":{},"policy":"evil"}', '{"branch":"gone"}'])('%j is read without trust', (stored) => {
-    expect(readMemory(stored)).toEqual({ scenario: null, agent: null, policy: 'auto', places: {}, branches: [], branch: null });
-  });
+  it.each([null, '', 'nonsense', '[]', '{"places":7,"branches":{},"policy":"evil"}', '{"branch":"gone"}'])(
+    '%j is read without trust',
+    (stored) => {
+      expect(readMemory(stored)).toEqual({ scenario: null, agent: null, policy: 'auto', places: {}, branches: [], branch: null });
+    },
+  );
   it('comes back as it was written, but for a step that was running', () => {
     const memory: Memory = {
       scenario: 's',
       agent: 'a',
       policy: 'strict',
-      places: { '|s|a': { sessionId: 'x', progress: [{ state: 'done', why: '' }, { state: 'running', why: '' }] } },
+      places: {
+        '|s|a': {
+          sessionId: 'x',
+          progress: [
+            { state: 'done', why: '' },
+            { state: 'running', why: '' },
+          ],
+        },
+      },
       branches: [{ name: '1', sessionId: 'x', agentSessionId: 'y' }],
       branch: '1',
     };
-    expect(readMemory(writeMemory(memory))).toEqual({ ...memory, places: { '|s|a': { sessionId: 'x', progress: [{ state: 'done', why: '' }, { state: 'waiting', why: '' }] } } });
+    expect(readMemory(writeMemory(memory))).toEqual({
+      ...memory,
+      places: {
+        '|s|a': {
+          sessionId: 'x',
+          progress: [
+            { state: 'done', why: '' },
+            { state: 'waiting', why: '' },
+          ],
+        },
+      },
+    });
   });
 });
 
 describe('what changed in a table', () => {
-  const view = (rows: TableView['rows'], name = 't'): TableView => ({ name, columns: ['id', 'a', 'b'], keyColumns: ['id'], rows, total: rows.length });
+  const view = (rows: TableView['rows'], name = 't'): TableView => ({
+    name,
+    columns: ['id', 'a', 'b'],
+    keyColumns: ['id'],
+    rows,
+    total: rows.length,
+  });
   it('marks new rows and changed columns, and nothing on the first look', () => {
-    const before = view([{ id: 1, a: 1, b: null }, { id: 2, a: 1, b: null }]);
-    const after = view([{ id: 1, a: 2, b: null }, { id: 2, a: 1, b: null }, { id: 3, a: 1, b: null }]);
+    const before = view([
+      { id: 1, a: 1, b: null },
+      { id: 2, a: 1, b: null },
+    ]);
+    const after = view([
+      { id: 1, a: 2, b: null },
+      { id: 2, a: 1, b: null },
+      { id: 3, a: 1, b: null },
+    ]);
     expect([...diffTable(before, after).values()]).toEqual([new Set(['a']), 'new']);
     expect(diffTable(null, after).size).toBe(0);
     expect(diffTable(view([], 'other'), after).size).toBe(0);
@@ -156,22 +239,41 @@ describe('what changed in a table', () => {
 });
 
 describe('the moments of a journal', () => {
-  const commit = (n: number, ...statements: [string, ...unknown[]][]) => ({ n, at: n, statements: statements.map(([sql, ...params]) => ({ sql, params: params as never })) });
+  const commit = (n: number, ...statements: [string, ...unknown[]][]) => ({
+    n,
+    at: n,
+    statements: statements.map(([sql, ...params]) => ({ sql, params: params as never })),
+  });
   it('tells each commit by what it stored, and leaves out renewed leases', () => {
     expect(describeCommit(commit(1, ['CREATE TABLE acp_sessions (x)']))).toBe('the tables were made');
     expect(describeCommit(commit(1, ['UPDATE acp_sessions SET lease_expires_at = ?', 5]))).toBeNull();
-    expect(describeCommit(commit(1, ['INSERT INTO acp_session_events VALUES (?, ?)', 1, 'turn_started'], ['INSERT INTO acp_session_events VALUES (?, ?)', 2, 'update']))).toBe('a prompt was stored');
+    expect(
+      describeCommit(
+        commit(
+          1,
+          ['INSERT INTO acp_session_events VALUES (?, ?)', 1, 'turn_started'],
+          ['INSERT INTO acp_session_events VALUES (?, ?)', 2, 'update'],
+        ),
+      ),
+    ).toBe('a prompt was stored');
     expect(describeCommit(commit(1, ['INSERT INTO acp_session_events VALUES (?, ?)', 1, 'update']))).toBe('the agent said something');
     expect(describeCommit(commit(1, ['DELETE FROM acp_sessions WHERE session_id = ?', 'x']))).toBe('a session was deleted');
   });
   it('begins with the snapshot where older commits are gone', () => {
     const moments = momentsOf({ base: { n: 40, at: 1 }, entries: [commit(41, ['INSERT INTO workspace_files VALUES (?)', 'x'])] });
-    expect(moments.map(({ n, label }) => [n, label])).toEqual([[40, 'where the journal begins'], [41, 'a file was written']]);
+    expect(moments.map(({ n, label }) => [n, label])).toEqual([
+      [40, 'where the journal begins'],
+      [41, 'a file was written'],
+    ]);
     const wrote = (n: number) => commit(n, ['INSERT INTO workspace_files VALUES (?)', 'x']);
     const known = momentsOf({ base: { n: 40, at: 1 }, entries: [wrote(41), wrote(42)] });
     // Read on from where it was, and from a beginning that moved.
     expect(momentsOf({ base: { n: 40, at: 1 }, entries: [wrote(43)] }, known).map(({ n }) => n)).toEqual([40, 41, 42, 43]);
-    expect(momentsOf({ base: { n: 41, at: 2 }, entries: [wrote(43)] }, known).map(({ n, at }) => [n, at])).toEqual([[41, 2], [42, known[2]!.at], [43, wrote(43).at]]);
+    expect(momentsOf({ base: { n: 41, at: 2 }, entries: [wrote(43)] }, known).map(({ n, at }) => [n, at])).toEqual([
+      [41, 2],
+      [42, known[2]!.at],
+      [43, wrote(43).at],
+    ]);
     expect(momentsOf({ base: { n: 50, at: 3 }, entries: [] }, known).map(({ n }) => n)).toEqual([50]);
   });
 });
@@ -196,9 +298,16 @@ describe('a step’s judgement', () => {
 describe('a report in words', () => {
   it('says what was checked, what was sent along and what could not be set', () => {
     const report: ResumeReport = {
-      tier: 'transcript', attempts: [], verified: 'replay-empty', replay: { received: 3, matched: 1, missing: 2, imported: 1 },
-      preamble: { mode: 'resource', bytes: 2_048, events: 8, truncated: true }, settings: { restored: ['mode'], failed: [{ id: 'model', reason: 'unknown value' }] },
-      agentSessionId: 'b', previousAgentSessionId: 'a', ms: 5, agentMs: 4,
+      tier: 'transcript',
+      attempts: [],
+      verified: 'replay-empty',
+      replay: { received: 3, matched: 1, missing: 2, imported: 1 },
+      preamble: { mode: 'resource', bytes: 2_048, events: 8, truncated: true },
+      settings: { restored: ['mode'], failed: [{ id: 'model', reason: 'unknown value' }] },
+      agentSessionId: 'b',
+      previousAgentSessionId: 'a',
+      ms: 5,
+      agentMs: 4,
     };
     expect(reportNotes(report).join('\n')).toBe(
       [

@@ -19,7 +19,10 @@ async function nothingIsLeft(pg: Playground): Promise<void> {
 }
 
 describe('while a session is being created', () => {
-  for (const [how, words] of [['kill', 'SIGKILL'], ['drop', 'dropped by hand']] as const) {
+  for (const [how, words] of [
+    ['kill', 'SIGKILL'],
+    ['drop', 'dropped by hand'],
+  ] as const) {
     it(`${how} ends its agent, and the prompt is not sent`, async () => {
       const { pg, turn } = await stuck();
       await pg.breaking[how]();

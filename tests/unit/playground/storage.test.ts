@@ -88,7 +88,9 @@ it('a full store: the session stays readable, goes on in memory, and is stored a
   const database = pg.shelf.database!;
   const batch = database.batch.bind(database);
   let room = 3;
-  Object.assign(database, { batch: (statements: never) => (room-- > 0 ? batch(statements) : Promise.reject(new SqlError('full', 'The browser’s storage is full.'))) });
+  Object.assign(database, {
+    batch: (statements: never) => (room-- > 0 ? batch(statements) : Promise.reject(new SqlError('full', 'The browser’s storage is full.'))),
+  });
   const { error } = await pg.turns.say('My dog is called Argos.');
   expect(error?.code).toBe('storage_full');
   expect(pg.shelf.durable.value).toBe(false);

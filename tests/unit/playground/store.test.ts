@@ -206,7 +206,11 @@ describe('the playground', () => {
 
   it('chooses a bridged agent first when nothing was chosen', async () => {
     const platform: TestPlatform = Object.assign(testPlatform(), {
-      bridge: { discover: async () => ({ url: 'ws://127.0.0.1:1', token: 't' }), list: async () => [{ name: 'mine', cwd: '/x' }], launcher: () => inProcessLauncher() },
+      bridge: {
+        discover: async () => ({ url: 'ws://127.0.0.1:1', token: 't' }),
+        list: async () => [{ name: 'mine', cwd: '/x' }],
+        launcher: () => inProcessLauncher(),
+      },
     });
     expect((await open(platform)).agent.value).toBe('bridge:mine');
   });
@@ -230,7 +234,10 @@ describe('the playground', () => {
     const platform = free();
     const pg = await open(platform);
     await pg.turns.say('My cat is called Ada.');
-    for (const [sql, why] of [['PRAGMA user_version = 99', /schema version 99/], ['CREATE TABLE acp_sessions (name TEXT)', /another program/]] as const) {
+    for (const [sql, why] of [
+      ['PRAGMA user_version = 99', /schema version 99/],
+      ['CREATE TABLE acp_sessions (name TEXT)', /another program/],
+    ] as const) {
       const file = new TextEncoder().encode(`SQLite format 3\0${JSON.stringify([{ n: 1, at: 0, statements: [{ sql }] }])}`);
       await pg.branches.importDatabase(file);
       expect(pg.problem.value?.text).toMatch(why);
@@ -314,7 +321,8 @@ describe('the playground', () => {
     const platform = free();
     const pg = await open(platform);
     const openDatabase = platform.openDatabase.bind(platform);
-    platform.openDatabase = (branch, bytes) => (bytes ? Promise.reject(new SqlError('corrupt', 'This file is damaged.')) : openDatabase(branch));
+    platform.openDatabase = (branch, bytes) =>
+      bytes ? Promise.reject(new SqlError('corrupt', 'This file is damaged.')) : openDatabase(branch);
     await pg.branches.importDatabase(new TextEncoder().encode('SQLite format 3\0[]'));
     expect(pg.problem.value?.text).toContain('damaged');
     expect([pg.shelf.branch.value, pg.places.branches]).toEqual([null, []]);

@@ -94,14 +94,19 @@ describe('a line over several rows', () => {
 
   it('holds every character once, fits, and knows where the cursor is', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }).map((text) => text.replaceAll('\r', '')), fc.nat(), fc.integer({ min: 6, max: 60 }), (text, at, columns) => {
-        const cursor = text === '' ? 0 : at % (text.length + 1);
-        const { rows, cursor: place } = layOut(text, cursor, columns);
-        expect(rows.join('')).toBe(text.replaceAll('\n', ''));
-        expect(rows[place.row]).toBeDefined();
-        // One grapheme of many wide letters can be wider than a row by itself; nothing else can.
-        for (const row of rows) if (row.length > 1 && [...row].length === row.length) expect(cells(row)).toBeLessThanOrEqual(columns);
-      }),
+      fc.property(
+        fc.string({ unit: 'grapheme', maxLength: 300 }).map((text) => text.replaceAll('\r', '')),
+        fc.nat(),
+        fc.integer({ min: 6, max: 60 }),
+        (text, at, columns) => {
+          const cursor = text === '' ? 0 : at % (text.length + 1);
+          const { rows, cursor: place } = layOut(text, cursor, columns);
+          expect(rows.join('')).toBe(text.replaceAll('\n', ''));
+          expect(rows[place.row]).toBeDefined();
+          // One grapheme of many wide letters can be wider than a row by itself; nothing else can.
+          for (const row of rows) if (row.length > 1 && [...row].length === row.length) expect(cells(row)).toBeLessThanOrEqual(columns);
+        },
+      ),
     );
   });
 
@@ -120,10 +125,30 @@ describe('the answers an agent offers', () => {
   const odd = { optionId: '?', name: 'Ask my manager', kind: '_escalate' };
   it.each([
     ['all four kinds', [always, once, never, no], { allow: once, reject: no, others: [always, never], note: null }],
-    ['only for good', [always, never], { allow: always, reject: never, others: [], note: 'Allow holds for good: the agent offers nothing less. Reject holds for good: the agent offers nothing less.' }],
-    ['kinds of its own', [odd, once], { allow: once, reject: undefined, others: [odd], note: 'The agent offers no refusal, so Reject withdraws from its question.' }],
+    [
+      'only for good',
+      [always, never],
+      {
+        allow: always,
+        reject: never,
+        others: [],
+        note: 'Allow holds for good: the agent offers nothing less. Reject holds for good: the agent offers nothing less.',
+      },
+    ],
+    [
+      'kinds of its own',
+      [odd, once],
+      { allow: once, reject: undefined, others: [odd], note: 'The agent offers no refusal, so Reject withdraws from its question.' },
+    ],
     ['no way to allow', [no, odd], { allow: undefined, reject: no, others: [odd], note: null }],
-    ['names of its own', [{ ...once, name: 'Format the disk' }, { ...no, name: 'Maybe later' }], { note: 'Allow answers “Format the disk”. Reject answers “Maybe later”.' }],
+    [
+      'names of its own',
+      [
+        { ...once, name: 'Format the disk' },
+        { ...no, name: 'Maybe later' },
+      ],
+      { note: 'Allow answers “Format the disk”. Reject answers “Maybe later”.' },
+    ],
     ['nothing', [], { allow: undefined, reject: undefined, others: [] }],
   ])('%s', (_what, options, expected) => {
     expect(plainAnswers(options)).toMatchObject(expected);

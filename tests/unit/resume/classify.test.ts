@@ -15,7 +15,12 @@ const REAL: Row[] = [
   ['unknown_session', -32002, 'Resource not found', { sessionId: ID }],
   ['unknown_session', -32002, `Resource not found: ${ID}`, { uri: ID }],
   ['unknown_session', -32002, 'Resource not found'],
-  ['unknown_session', -32603, 'Internal error', { details: '--resume requires a valid session ID when used with --print. Provided value is not a UUID' }],
+  [
+    'unknown_session',
+    -32603,
+    'Internal error',
+    { details: '--resume requires a valid session ID when used with --print. Provided value is not a UUID' },
+  ],
   ['unknown_session', -32602, 'Invalid params', `Unknown sessionId: ${ID}`],
   ['unknown_session', -32002, 'Resource not found', `Session not found: ${ID}`],
   ['unknown_session', -32602, `Session "${ID}" not found`],
@@ -157,7 +162,7 @@ const OPAQUE: Row[] = [
   ['indeterminate', -32603, `session ${ID}: command not found: rg`],
   ['indeterminate', -32603, 'session file could not be read: permission denied'],
   ['indeterminate', -32603, `EACCES: permission denied, open '/home/u/.agent/sessions/${ID}.json'`],
-  ['indeterminate', -32603, 'ENOENT: no such file or directory, open \'/home/u/.agent/config.json\''],
+  ['indeterminate', -32603, "ENOENT: no such file or directory, open '/home/u/.agent/config.json'"],
   ['indeterminate', -32603, `ENOENT: no such file or directory, chdir '/home/u/project'`, { sessionId: ID }],
   ['indeterminate', -32603, 'Session storage unavailable'],
   ['indeterminate', -32603, 'Session store not found'],
@@ -336,11 +341,17 @@ describe('the context', () => {
 describe('total', () => {
   it('never throws and always answers, whatever the data', () => {
     fc.assert(
-      fc.property(fc.integer(), fc.string(), fc.anything({ withNullPrototype: true, withBigInt: true }), fc.string(), (code, message, data, id) => {
-        const { outcome, evidence } = at(code, message, data, undefined, id);
-        expect(['unknown_session', 'unsupported', 'auth_required', 'session_busy', 'indeterminate']).toContain(outcome);
-        expect(evidence).toMatch(/^[a-z-]+: ./s);
-      }),
+      fc.property(
+        fc.integer(),
+        fc.string(),
+        fc.anything({ withNullPrototype: true, withBigInt: true }),
+        fc.string(),
+        (code, message, data, id) => {
+          const { outcome, evidence } = at(code, message, data, undefined, id);
+          expect(['unknown_session', 'unsupported', 'auth_required', 'session_busy', 'indeterminate']).toContain(outcome);
+          expect(evidence).toMatch(/^[a-z-]+: ./s);
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -349,7 +360,13 @@ describe('total', () => {
     let deep: unknown = 'Session not found';
     for (let i = 0; i < 50_000; i++) deep = { cause: deep };
     expect(at(-32603, 'Internal error', deep).outcome).toBe('indeterminate');
-    expect(at(-32603, 'Internal error', Array.from({ length: 1_000 }, () => 'session is '.repeat(100))).outcome).toBe('indeterminate');
+    expect(
+      at(
+        -32603,
+        'Internal error',
+        Array.from({ length: 1_000 }, () => 'session is '.repeat(100)),
+      ).outcome,
+    ).toBe('indeterminate');
     expect(at(-32603, 'session is the '.repeat(20_000), undefined).outcome).toBe('indeterminate');
     expect(at(-32603, `${'"'.repeat(50_000)}${'('.repeat(50_000)}`, undefined).outcome).toBe('indeterminate');
     expect(at(-32603, undefined as unknown as string, undefined).outcome).toBe('indeterminate');

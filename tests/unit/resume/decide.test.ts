@@ -20,7 +20,17 @@ describe('the order of the tiers', () => {
 // ---------------------------------------------------------------- every agent there can be
 
 const POLICIES: readonly ResumePolicy[] = ['auto', 'strict', 'transcript'];
-const OUTCOMES: readonly TriedStep['outcome'][] = ['ok', 'unknown_session', 'unsupported', 'auth_required', 'session_busy', 'indeterminate', 'hang', 'crash', 'garbage'];
+const OUTCOMES: readonly TriedStep['outcome'][] = [
+  'ok',
+  'unknown_session',
+  'unsupported',
+  'auth_required',
+  'session_busy',
+  'indeterminate',
+  'hang',
+  'crash',
+  'garbage',
+];
 const REPLAYS: readonly Verification[] = ['replay-matched', 'replay-partial', 'replay-empty', 'replay-mismatch'];
 const LISTS = ['present', 'absent', 'unknown'] as const;
 const BOOL = [false, true];
@@ -116,7 +126,10 @@ describe('in every world', () => {
       must(world.capabilities.resume || !asked.includes('session/resume'), 'resume not advertised');
       must(world.capabilities.load || !asked.includes('session/load'), 'load not advertised');
       must(world.capabilities.list || !asked.includes('ask-list'), 'list not advertised');
-      must(world.agentSessionId !== null || !asked.some((step) => step === 'session/resume' || step === 'session/load'), 'no id to ask for');
+      must(
+        world.agentSessionId !== null || !asked.some((step) => step === 'session/resume' || step === 'session/load'),
+        'no id to ask for',
+      );
       if (end.do === 'stop') must(ERROR_CODES.includes(end.code) && end.reason !== '', 'no reason');
     });
     expect(worlds).toBeGreaterThan(50_000);
@@ -160,7 +173,13 @@ describe('in every world', () => {
   });
 
   it('what a person must act on stops at once, with its own code', () => {
-    const codes: Partial<Record<TriedStep['outcome'], string>> = { auth_required: 'auth_required', session_busy: 'session_busy', hang: 'agent_timeout', crash: 'agent_exited', garbage: 'agent_protocol_error' };
+    const codes: Partial<Record<TriedStep['outcome'], string>> = {
+      auth_required: 'auth_required',
+      session_busy: 'session_busy',
+      hang: 'agent_timeout',
+      crash: 'agent_exited',
+      garbage: 'agent_protocol_error',
+    };
     inEveryWorld((_, { end, attempts }) => {
       const first = attempts.findIndex(({ outcome }) => outcome in codes);
       if (first < 0) return;
@@ -171,7 +190,11 @@ describe('in every world', () => {
 });
 
 describe('any state', () => {
-  const attempt = fc.record({ method: fc.constantFrom('initialize', 'session/resume', 'session/load', 'session/new'), outcome: fc.constantFrom(...OUTCOMES), weak: fc.boolean() }) as fc.Arbitrary<TriedStep>;
+  const attempt = fc.record({
+    method: fc.constantFrom('initialize', 'session/resume', 'session/load', 'session/new'),
+    outcome: fc.constantFrom(...OUTCOMES),
+    weak: fc.boolean(),
+  }) as fc.Arbitrary<TriedStep>;
   it('gets an answer, also one that no host should reach', () => {
     fc.assert(
       fc.property(
@@ -210,7 +233,11 @@ describe('what a replay is worth', () => {
   ])('%s: %d expected, %d received, %d matched', (verification, expected, received, matched) => {
     expect(verifyReplay({ expected, received, matched })).toBe(verification);
   });
-  it.each([['listed', 'present'], ['unverified', 'unknown'], ['unverified', undefined]] as const)('%s: the list says %s', (verification, listed) => {
+  it.each([
+    ['listed', 'present'],
+    ['unverified', 'unknown'],
+    ['unverified', undefined],
+  ] as const)('%s: the list says %s', (verification, listed) => {
     expect(verifyResume(listed)).toBe(verification);
   });
 });

@@ -7,7 +7,12 @@ const cutOff = (...answer: string[]) => {
   const record = log().user('My dog is Rex.').agent('Noted.').end().user('My cat is called Tom.');
   return (answer.length > 0 ? record.agent(...answer) : record).end({ state: 'interrupted' });
 };
-const twice = [user('My dog is Rex.', 'u1'), agent('Noted.', 'a1'), user('My cat is called Tom.', 'u2'), agent('Noted. Your cat: Tom.', 'a2')].flatMap((update) => [update, update]);
+const twice = [
+  user('My dog is Rex.', 'u1'),
+  agent('Noted.', 'a1'),
+  user('My cat is called Tom.', 'u2'),
+  agent('Noted. Your cat: Tom.', 'a2'),
+].flatMap((update) => [update, update]);
 
 describe('I3: every message is replayed twice, with its id, and the last turn was cut off', () => {
   it('before its answer: the answer is imported once', async () => {

@@ -17,7 +17,9 @@ function stored(options: Partial<LiveFilterOptions>, updates: readonly SessionUp
     return `${update.sessionUpdate.replace(/_(message_)?chunk$/, '')}:${content?.text ?? toolCallId ?? content?.type ?? ''}`;
   });
 }
-const owed = (...next: [role: 'user' | 'agent', words: string][]): Partial<LiveFilterOptions> => ({ next: next.map(([role, words]) => ({ role, text: words.replace(/\s+/g, ''), messageId: null, byText: true })) });
+const owed = (...next: [role: 'user' | 'agent', words: string][]): Partial<LiveFilterOptions> => ({
+  next: next.map(([role, words]) => ({ role, text: words.replace(/\s+/g, ''), messageId: null, byText: true })),
+});
 
 describe('the echo of the running prompt is no new message', () => {
   it.each([
@@ -87,12 +89,27 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
   const late = owed(['agent', 'Old answer'], ['user', 'Old question'], ['agent', 'Older words']);
 
   it('is dropped message by message, and what is live is kept', () => {
-    expect(stored(late, [agent('Old '), agent('answer'), user('Old question'), agent('Older words'), user('What now?'), agent('New')])).toEqual(['agent:New']);
+    expect(
+      stored(late, [agent('Old '), agent('answer'), user('Old question'), agent('Older words'), user('What now?'), agent('New')]),
+    ).toEqual(['agent:New']);
   });
 
   it('… also with the tool calls and thoughts of its answers', () => {
     const options = { ...late, nextToolCalls: new Set(['k']) };
-    expect(stored(options, [thought('t'), agent('Old '), tool('k'), agent('answer'), user('Old question'), thought('t2'), agent('Older words'), user('What now?'), tool('live'), agent('New')])).toEqual(['tool_call:live', 'agent:New']);
+    expect(
+      stored(options, [
+        thought('t'),
+        agent('Old '),
+        tool('k'),
+        agent('answer'),
+        user('Old question'),
+        thought('t2'),
+        agent('Older words'),
+        user('What now?'),
+        tool('live'),
+        agent('New'),
+      ]),
+    ).toEqual(['tool_call:live', 'agent:New']);
   });
 
   it('without an echo the live answer begins where it differs', () => {
@@ -101,14 +118,24 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
   });
 
   describe('with an id that the log has', () => {
-    const byId = (byText: boolean): Partial<LiveFilterOptions> => ({ next: [{ role: 'agent', text: 'Noted.Old', messageId: 'old', byText }] });
+    const byId = (byText: boolean): Partial<LiveFilterOptions> => ({
+      next: [{ role: 'agent', text: 'Noted.Old', messageId: 'old', byText }],
+    });
     const commands = { sessionUpdate: 'available_commands_update', availableCommands: [] } as SessionUpdate;
     const whole = agent('Noted. Old', 'old');
     it.each([
       ['before the live answer', [whole, agent('Noted. New', 'new')], ['agent:Noted. New']],
       ['in chunks', [agent('Noted. ', 'old'), agent('Old', 'old'), agent('New', 'new')], ['agent:New']],
-      ['in the middle of a live answer that begins like it', [agent('Noted. ', 'new'), whole, agent('New', 'new')], ['agent:Noted. ', 'agent:New']],
-      ['… and something between', [agent('Noted. ', 'new'), commands, whole, agent('New', 'new')], ['agent:Noted. ', 'available_commands_update:', 'agent:New']],
+      [
+        'in the middle of a live answer that begins like it',
+        [agent('Noted. ', 'new'), whole, agent('New', 'new')],
+        ['agent:Noted. ', 'agent:New'],
+      ],
+      [
+        '… and something between',
+        [agent('Noted. ', 'new'), commands, whole, agent('New', 'new')],
+        ['agent:Noted. ', 'available_commands_update:', 'agent:New'],
+      ],
       ['in the middle of any other', [agent('Well, ', 'new'), whole, agent('New', 'new')], ['agent:Well, ', 'agent:New']],
       ['at the end', [agent('New', 'new'), whole], ['agent:New']],
     ])('is dropped, of a turn that ended or was cut off: %s', (_, updates, kept) => {
@@ -123,7 +150,10 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
       for (const byText of [true, false]) expect(stored(byId(byText), updates as SessionUpdate[])).toEqual(kept);
     });
     it('half an answer without one is no proof: the live one may begin like it', () => {
-      expect(stored({ next: [{ role: 'agent', text: 'Noted.', messageId: null, byText: false }] }, [agent('Noted.'), user('x')])).toEqual(['agent:Noted.', 'user:x']);
+      expect(stored({ next: [{ role: 'agent', text: 'Noted.', messageId: null, byText: false }] }, [agent('Noted.'), user('x')])).toEqual([
+        'agent:Noted.',
+        'user:x',
+      ]);
     });
   });
 
@@ -131,10 +161,18 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
     ['an answer that begins like the owed one', [agent('Old answer'), agent(' and more')], ['agent:Old answer', 'agent: and more']],
     ['an answer that is the owed one, word for word', [agent('Old answer')], ['agent:Old answer']],
     ['… with thoughts before it', [thought('t'), agent('Old answer')], ['agent_thought:t', 'agent:Old answer']],
-    ['a tool call nobody owed', [tool('new'), agent('Old answer'), user('Old question')], ['tool_call:new', 'agent:Old answer', 'user:Old question']],
+    [
+      'a tool call nobody owed',
+      [tool('new'), agent('Old answer'), user('Old question')],
+      ['tool_call:new', 'agent:Old answer', 'user:Old question'],
+    ],
     ['an owed tool call, used again live', [tool('k'), agent('Different')], ['tool_call:k', 'agent:Different']],
     ['other updates', [{ sessionUpdate: 'plan', entries: [] } as SessionUpdate, agent('x')], ['plan:', 'agent:x']],
-    ['everything after the first live word', [agent('New'), user('Old question'), agent('Older words')], ['agent:New', 'user:Old question', 'agent:Older words']],
+    [
+      'everything after the first live word',
+      [agent('New'), user('Old question'), agent('Older words')],
+      ['agent:New', 'user:Old question', 'agent:Older words'],
+    ],
   ])('nothing live is swallowed: %s', (_, updates, kept) => {
     expect(stored({ ...late, nextToolCalls: new Set(['k']) }, updates)).toEqual(kept);
   });
@@ -143,8 +181,21 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
 describe('for any updates', () => {
   const words = fc.constantFrom('a', 'b', 'ab', 'What now?', 'What', ' now?', '');
   const ids = fc.constantFrom('m', 'n', 'o', undefined);
-  const update = fc.oneof(words.map((one) => user(one)), fc.tuple(words, ids).map(([one, id]) => agent(one, id)), words.map(thought), fc.constantFrom(tool('k'), tool('l'), { sessionUpdate: 'plan', entries: [] } as SessionUpdate));
-  const next = fc.array(fc.record({ role: fc.constantFrom('user' as const, 'agent' as const), text: fc.constantFrom('a', 'ab', 'b'), messageId: fc.constantFrom('m', 'n', null), byText: fc.boolean() }), { maxLength: 3 });
+  const update = fc.oneof(
+    words.map((one) => user(one)),
+    fc.tuple(words, ids).map(([one, id]) => agent(one, id)),
+    words.map(thought),
+    fc.constantFrom(tool('k'), tool('l'), { sessionUpdate: 'plan', entries: [] } as SessionUpdate),
+  );
+  const next = fc.array(
+    fc.record({
+      role: fc.constantFrom('user' as const, 'agent' as const),
+      text: fc.constantFrom('a', 'ab', 'b'),
+      messageId: fc.constantFrom('m', 'n', null),
+      byText: fc.boolean(),
+    }),
+    { maxLength: 3 },
+  );
 
   it('what is given out is what came, in order, and nothing is kept back at the end', () => {
     fc.assert(

@@ -15,12 +15,26 @@ interface Turn {
 }
 
 /** Few words, so that messages repeat, begin alike and contain each other. */
-const word = fc.constantFrom('yes', 'ok', 'go on', 'continue', 'the file', 'a', 'done.', 'été', '漢字', 'turn 1', 'turn 12', 'a rather longer text');
+const word = fc.constantFrom(
+  'yes',
+  'ok',
+  'go on',
+  'continue',
+  'the file',
+  'a',
+  'done.',
+  'été',
+  '漢字',
+  'turn 1',
+  'turn 12',
+  'a rather longer text',
+);
 const words = fc.array(word, { minLength: 1, maxLength: 3 }).map((list) => list.join(' '));
 const answered = fc.record<Turn>({ asks: words, answers: words, call: fc.boolean() });
 const anyTurn = fc.record<Turn>({ asks: words, answers: fc.option(words, { freq: 5 }), call: fc.constant(false) });
 const listOf = (turn: fc.Arbitrary<Turn>) => fc.array(turn, { minLength: 1, maxLength: 9 });
-const permuted = (turn: fc.Arbitrary<Turn>) => listOf(turn).chain((ours) => fc.tuple(fc.constant(ours), fc.shuffledSubarray(ours, { minLength: ours.length })));
+const permuted = (turn: fc.Arbitrary<Turn>) =>
+  listOf(turn).chain((ours) => fc.tuple(fc.constant(ours), fc.shuffledSubarray(ours, { minLength: ours.length })));
 const form = fc.constantFrom('NFC', 'NFD');
 /** Not said twice over, which may be an agent’s way to say it once. */
 const isOnce = ({ asks, answers }: Turn): boolean => [asks, answers ?? ''].every((text) => halved(squeeze(text)) === null);
@@ -39,14 +53,21 @@ const logOf = (turns: readonly Turn[]): LogBuilder =>
 const replay = (turns: readonly Turn[], ids: Ids, to = 'NFC', from = 0): SessionUpdate[] =>
   turns.flatMap(({ asks, answers, call }, i) => {
     const id = (role: string) => (ids === 'none' ? undefined : `${role}${from + i}`);
-    return [user(asks.normalize(to), id('u')), ...(call ? [tool(`replayed-${from + i}`)] : []), ...(answers === null ? [] : [agent(answers.normalize(to), id('a'))])];
+    return [
+      user(asks.normalize(to), id('u')),
+      ...(call ? [tool(`replayed-${from + i}`)] : []),
+      ...(answers === null ? [] : [agent(answers.normalize(to), id('a'))]),
+    ];
   });
-const messagesOf = (turns: readonly Turn[]): string[] => turns.flatMap(({ asks, answers }) => [`user ${asks}`, ...(answers === null ? [] : [`agent ${answers}`])]);
+const messagesOf = (turns: readonly Turn[]): string[] =>
+  turns.flatMap(({ asks, answers }) => [`user ${asks}`, ...(answers === null ? [] : [`agent ${answers}`])]);
 /** One line a message: chunks are whole messages here. */
 const importedBy = (result: ReplayResult): string[] =>
   result.imported.flatMap(({ update }) => {
     if (update.sessionUpdate !== 'user_message_chunk' && update.sessionUpdate !== 'agent_message_chunk') return [];
-    return [`${update.sessionUpdate === 'user_message_chunk' ? 'user' : 'agent'} ${(update.content as { text: string }).text.normalize('NFC')}`];
+    return [
+      `${update.sessionUpdate === 'user_message_chunk' ? 'user' : 'agent'} ${(update.content as { text: string }).text.normalize('NFC')}`,
+    ];
   });
 /** What `list` has more often than `of` has. */
 function beyond(list: readonly string[], of: readonly string[]): string[] {
@@ -76,13 +97,16 @@ describe('I3: any order of our turns', () => {
 
   it('adds nothing where some have no answer', { timeout: TIME }, async () => {
     await fc.assert(
-      fc.asyncProperty(listOf(anyTurn).chain((list) => {
-        // Numbered: two questions come as one, which may be word for word two others.
-        const ours = list.map((one, i) => ({ ...one, asks: `${i}. ${one.asks}` }));
-        return fc.tuple(fc.constant(ours), fc.shuffledSubarray(ours, { minLength: ours.length }));
-      }), async ([ours, theirs]) => {
-        expect(said(await match(logOf(ours), replay(theirs, 'message')))).toEqual([]);
-      }),
+      fc.asyncProperty(
+        listOf(anyTurn).chain((list) => {
+          // Numbered: two questions come as one, which may be word for word two others.
+          const ours = list.map((one, i) => ({ ...one, asks: `${i}. ${one.asks}` }));
+          return fc.tuple(fc.constant(ours), fc.shuffledSubarray(ours, { minLength: ours.length }));
+        }),
+        async ([ours, theirs]) => {
+          expect(said(await match(logOf(ours), replay(theirs, 'message')))).toEqual([]);
+        },
+      ),
       RUNS,
     );
   });
@@ -145,11 +169,22 @@ describe('what is foreign', () => {
 
   it('between our turns in any order: no message of ours twice', { timeout: TIME }, async () => {
     await fc.assert(
-      fc.asyncProperty(permuted(answered).chain(([ours, theirs]) => foreign.chain((more) => fc.tuple(fc.constant(ours), fc.constant(more), fc.shuffledSubarray([...theirs, ...more], { minLength: theirs.length + more.length })))), async ([ours, more, all]) => {
-        const built = logOf(ours);
-        const result = await match(built, replay(all, 'message'));
-        expect(beyond(importedBy(result), messagesOf(more))).toEqual([]);
-      }),
+      fc.asyncProperty(
+        permuted(answered).chain(([ours, theirs]) =>
+          foreign.chain((more) =>
+            fc.tuple(
+              fc.constant(ours),
+              fc.constant(more),
+              fc.shuffledSubarray([...theirs, ...more], { minLength: theirs.length + more.length }),
+            ),
+          ),
+        ),
+        async ([ours, more, all]) => {
+          const built = logOf(ours);
+          const result = await match(built, replay(all, 'message'));
+          expect(beyond(importedBy(result), messagesOf(more))).toEqual([]);
+        },
+      ),
       RUNS,
     );
   });

@@ -6,9 +6,12 @@ import { log, type LogBuilder } from '../transcript/log.ts';
 import { agent, match, said, store, thought, tool, user } from './replay.ts';
 
 type Turn = readonly [asks: string, answers: string];
-const turnsOf = (count: number): Turn[] => Array.from({ length: count }, (_, i) => [`Question ${i + 1}?`, `This is the answer to question ${i + 1}.`]);
-const logOf = (turns: readonly Turn[]): LogBuilder => turns.reduce((built, [asks, answers]) => built.user(asks).agent(answers).end(), log());
-const replay = (turns: readonly Turn[], withIds = false): SessionUpdate[] => turns.flatMap(([asks, answers], i) => [user(asks, withIds ? `u${i}` : undefined), agent(answers, withIds ? `a${i}` : undefined)]);
+const turnsOf = (count: number): Turn[] =>
+  Array.from({ length: count }, (_, i) => [`Question ${i + 1}?`, `This is the answer to question ${i + 1}.`]);
+const logOf = (turns: readonly Turn[]): LogBuilder =>
+  turns.reduce((built, [asks, answers]) => built.user(asks).agent(answers).end(), log());
+const replay = (turns: readonly Turn[], withIds = false): SessionUpdate[] =>
+  turns.flatMap(([asks, answers], i) => [user(asks, withIds ? `u${i}` : undefined), agent(answers, withIds ? `a${i}` : undefined)]);
 const pick = (turns: readonly Turn[], ...at: number[]): Turn[] => at.map((i) => turns[i - 1] as Turn);
 
 const eleven = turnsOf(11);
@@ -28,7 +31,17 @@ describe('I3: our own turns in another order', () => {
     ['two of four changed', pick(eleven, 1, 2, 3, 4), pick(eleven, 1, 3, 2, 4)],
     ['the short one last, of several that say it', [a, yes, b, yes, c], [a, b, yes, c, yes]],
     ['all the same', [yes, yes, yes], [yes, yes, yes]],
-    ['a question asked twice, its answers changed about', [['Again?', 'One.'], ['Again?', 'Two.']], [['Again?', 'Two.'], ['Again?', 'One.']]],
+    [
+      'a question asked twice, its answers changed about',
+      [
+        ['Again?', 'One.'],
+        ['Again?', 'Two.'],
+      ],
+      [
+        ['Again?', 'Two.'],
+        ['Again?', 'One.'],
+      ],
+    ],
   ] as [string, Turn[], Turn[]][])('%s', async (_, ours, theirs) => {
     for (const withIds of [false, true]) {
       const result = await match(logOf(ours), replay(theirs, withIds));
@@ -73,9 +86,31 @@ describe('I3: our own turns in another order', () => {
   });
 
   it('turns without an answer, which come as one with what is asked next', async () => {
-    const built = log().user('One').end({ state: 'interrupted' }).user('Two').end({ state: 'interrupted' }).user('Three').agent('The answer to three').end().user('Four').agent('The answer to four').end();
-    const [one, two, three, four] = [[user('One')], [user('Two')], [user('Three'), agent('The answer to three')], [user('Four'), agent('The answer to four')]];
-    for (const order of [[four, two, one, three], [three, four, one, two], [two, three, four, one], [three, two, four, one], [four, three, two, one], [one, three, two, four]]) {
+    const built = log()
+      .user('One')
+      .end({ state: 'interrupted' })
+      .user('Two')
+      .end({ state: 'interrupted' })
+      .user('Three')
+      .agent('The answer to three')
+      .end()
+      .user('Four')
+      .agent('The answer to four')
+      .end();
+    const [one, two, three, four] = [
+      [user('One')],
+      [user('Two')],
+      [user('Three'), agent('The answer to three')],
+      [user('Four'), agent('The answer to four')],
+    ];
+    for (const order of [
+      [four, two, one, three],
+      [three, four, one, two],
+      [two, three, four, one],
+      [three, two, four, one],
+      [four, three, two, one],
+      [one, three, two, four],
+    ]) {
       expect(said(await match(built, (order as SessionUpdate[][]).flat()))).toEqual([]);
     }
   });
@@ -88,7 +123,9 @@ describe('I3: our own turns in another order', () => {
 
   it('the rest of the last turn, cut off, is still told, and nothing else', async () => {
     const built = logOf([a, b]).user('Tell me').agent('Once upon').end({ state: 'interrupted' });
-    expect(said(await match(built, [...replay([b]), user('Tell me'), agent('Once upon a time.'), ...replay([a])]))).toEqual(['agent@t3  a time.']);
+    expect(said(await match(built, [...replay([b]), user('Tell me'), agent('Once upon a time.'), ...replay([a])]))).toEqual([
+      'agent@t3  a time.',
+    ]);
     const silent = logOf([a, b]).user('Tell me').end({ state: 'interrupted' });
     expect(said(await match(silent, [...replay([b]), user('Tell me'), agent('Once.'), ...replay([a])]))).toEqual(['agent@t3 Once.']);
     const twice = [...replay([a, b]), user('Tell me'), agent('Once.')];
@@ -105,13 +142,48 @@ describe('what is foreign is still imported', () => {
   it.each([
     ['behind a reordered turn', [a, b, c], [b, c, a, f], ['user From elsewhere', 'agent Understood']],
     ['in front of a reordered turn', [a, b, c], [b, c, f, a], ['user From elsewhere', 'agent Understood']],
-    ['around a reordered turn', [a, b, c], [b, c, f, a, g], ['user From elsewhere', 'agent Understood', 'user More from elsewhere', 'agent Understood, too']],
-    ['“yes” said twice more', [a, yes, b], [a, yes, b, yes, c, yes], ['user yes', 'agent ok', `user ${c[0]}`, `agent ${c[1]}`, 'user yes', 'agent ok']],
-    ['“yes” said once more, and once of ours in another place', [a, yes, b], [a, b, yes, f, yes], ['user From elsewhere', 'agent Understood', 'user yes', 'agent ok']],
-    ['the same twice in a row', [a, b], [a, b, f, f], ['user From elsewhere', 'agent Understood', 'user From elsewhere', 'agent Understood']],
-    ['with words that the part before a capped replay has', [['continue', 'Done.'], ['go on', 'Fine.'], a, b], [a, b, ['continue', 'The tests pass now.'], ['Rename it', 'Done.']], ['user continue', 'agent The tests pass now.', 'user Rename it', 'agent Done.']],
-    ['an answer of ours to their question', [['What is the capital of France?', 'The capital is Paris.'], a, b], [a, b, ['And again, please', 'The capital is Paris.']], ['user And again, please']],
-    ['another answer to our question', [['What is the weather like?', 'It is raining here.'], a, b], [a, b, ['What is the weather like?', 'Now the sun is out.']], ['agent Now the sun is out.']],
+    [
+      'around a reordered turn',
+      [a, b, c],
+      [b, c, f, a, g],
+      ['user From elsewhere', 'agent Understood', 'user More from elsewhere', 'agent Understood, too'],
+    ],
+    [
+      '“yes” said twice more',
+      [a, yes, b],
+      [a, yes, b, yes, c, yes],
+      ['user yes', 'agent ok', `user ${c[0]}`, `agent ${c[1]}`, 'user yes', 'agent ok'],
+    ],
+    [
+      '“yes” said once more, and once of ours in another place',
+      [a, yes, b],
+      [a, b, yes, f, yes],
+      ['user From elsewhere', 'agent Understood', 'user yes', 'agent ok'],
+    ],
+    [
+      'the same twice in a row',
+      [a, b],
+      [a, b, f, f],
+      ['user From elsewhere', 'agent Understood', 'user From elsewhere', 'agent Understood'],
+    ],
+    [
+      'with words that the part before a capped replay has',
+      [['continue', 'Done.'], ['go on', 'Fine.'], a, b],
+      [a, b, ['continue', 'The tests pass now.'], ['Rename it', 'Done.']],
+      ['user continue', 'agent The tests pass now.', 'user Rename it', 'agent Done.'],
+    ],
+    [
+      'an answer of ours to their question',
+      [['What is the capital of France?', 'The capital is Paris.'], a, b],
+      [a, b, ['And again, please', 'The capital is Paris.']],
+      ['user And again, please'],
+    ],
+    [
+      'another answer to our question',
+      [['What is the weather like?', 'It is raining here.'], a, b],
+      [a, b, ['What is the weather like?', 'Now the sun is out.']],
+      ['agent Now the sun is out.'],
+    ],
   ] as [string, Turn[], Turn[], string[]][])('%s', async (_, ours, theirs, imported) => {
     const built = logOf(ours);
     const result = await match(built, replay(theirs));
@@ -138,24 +210,45 @@ describe('what is foreign is still imported', () => {
   it('with its thoughts and tool calls; of a turn that is partly ours, without the tool calls we have', async () => {
     const built = log().user('Please run all of the tests').agent('Two fail.').tool('k1', 'x').end().user(a[0]).agent(a[1]).end();
     const again = [user('Please run all of the tests'), thought('hm'), tool('k1'), tool('k2'), agent('None of them fails now.')];
-    expect(said(await match(built, [...replay([a]), ...again]))).toEqual(['agent_thought_chunk hm', 'tool_call k2', 'agent None of them fails now.']);
-    expect(said(await match(built, [...replay([a]), user('Please run all of the tests'), thought('hm'), tool('k1'), agent('Two fail.')]))).toEqual([]);
+    expect(said(await match(built, [...replay([a]), ...again]))).toEqual([
+      'agent_thought_chunk hm',
+      'tool_call k2',
+      'agent None of them fails now.',
+    ]);
+    expect(
+      said(await match(built, [...replay([a]), user('Please run all of the tests'), thought('hm'), tool('k1'), agent('Two fail.')])),
+    ).toEqual([]);
   });
 });
 
 describe('I3: the same text in another Unicode form', () => {
-  const turns: Turn[] = [['Ça va, l’été ?', 'Voilà l’été — Ångström'], ['한국어로 말해 줘', '네, 알겠습니다.'], ['Tiếng Việt?', 'Được, tôi hiểu.']];
+  const turns: Turn[] = [
+    ['Ça va, l’été ?', 'Voilà l’été — Ångström'],
+    ['한국어로 말해 줘', '네, 알겠습니다.'],
+    ['Tiếng Việt?', 'Được, tôi hiểu.'],
+  ];
   const to = (form: string) => turns.map(([asks, answers]): Turn => [asks.normalize(form), answers.normalize(form)]);
 
-  it.each([['NFC', 'NFD'], ['NFD', 'NFC'], ['NFC', 'NFC'], ['NFD', 'NFD']])('a log in %s, a replay in %s', async (ours, theirs) => {
+  it.each([
+    ['NFC', 'NFD'],
+    ['NFD', 'NFC'],
+    ['NFC', 'NFC'],
+    ['NFD', 'NFD'],
+  ])('a log in %s, a replay in %s', async (ours, theirs) => {
     expect(await match(logOf(to(ours)), replay(to(theirs)))).toMatchObject({ verified: 'replay-matched', matched: 6, imported: [] });
-    const letters = to(theirs).flatMap(([asks, answers]) => [...[...asks].map((one) => user(one)), ...[...answers].map((one) => agent(one))]);
+    const letters = to(theirs).flatMap(([asks, answers]) => [
+      ...[...asks].map((one) => user(one)),
+      ...[...answers].map((one) => agent(one)),
+    ]);
     expect(await match(logOf(to(ours)), letters)).toMatchObject({ verified: 'replay-matched', matched: 6, imported: [] });
   });
 
   it('the rest of an answer begins where it was cut off, and is stored as it came', async () => {
     const full = 'Voilà l’été, où ça va.';
-    for (const [ours, theirs] of [['NFC', 'NFD'], ['NFD', 'NFC']] as const) {
+    for (const [ours, theirs] of [
+      ['NFC', 'NFD'],
+      ['NFD', 'NFC'],
+    ] as const) {
       for (let had = 1; had < full.normalize(ours).length; had++) {
         const begun = full.normalize(ours).slice(0, had);
         const built = logOf([a]).user('Tell me').agent(begun).end({ state: 'interrupted' });
@@ -194,7 +287,11 @@ describe('I3: a replay that stamps the messages and leaves out the last answer',
   });
 
   it('and another conversation that shares a word with ours brings nothing', async () => {
-    const theirs: Turn[] = [['Bake a cake', 'Which one?'], ['yes', 'Chocolate, then.'], ['Sugar?', 'Lots.']];
+    const theirs: Turn[] = [
+      ['Bake a cake', 'Which one?'],
+      ['yes', 'Chocolate, then.'],
+      ['Sugar?', 'Lots.'],
+    ];
     expect(said(await match(logOf([a, yes, b]), replay(theirs)))).toEqual([]);
   });
 });

@@ -7,7 +7,12 @@ import { log, type LogBuilder } from '../transcript/log.ts';
 import { agent, match, said, store, thought, tool, user } from './replay.ts';
 
 /** Few words, so that messages repeat, begin alike and contain each other. */
-const words = fc.array(fc.constantFrom('ok', 'yes', 'go on', 'fix', 'the file', 'a', 'b', 'done.', '漢字', 'turn 1', 'turn 12'), { minLength: 1, maxLength: 4 }).map((list) => list.join(' '));
+const words = fc
+  .array(fc.constantFrom('ok', 'yes', 'go on', 'fix', 'the file', 'a', 'b', 'done.', '漢字', 'turn 1', 'turn 12'), {
+    minLength: 1,
+    maxLength: 4,
+  })
+  .map((list) => list.join(' '));
 const turn = fc.record({ asks: words, answers: words, tool: fc.boolean() });
 type Turn = { asks: string; answers: string; tool: boolean };
 const turns = fc.array(turn, { minLength: 1, maxLength: 12 });
@@ -16,7 +21,7 @@ const cuts = fc.infiniteStream(fc.integer({ min: 1, max: 9 }));
 /** The text in chunks of any length, no matter how it streamed. */
 function cut(text: string, sizes: Iterator<number>): string[] {
   const out: string[] = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const size = sizes.next().value as number;
     out.push(text.slice(at, at + size));
     at += size;
@@ -88,24 +93,35 @@ describe('I3: for any log and any way to replay it', () => {
 
   it('a replay with any messages left out or changed adds none of ours', async () => {
     await fc.assert(
-      fc.asyncProperty(turns, stream(), fc.array(fc.constantFrom('keep', 'keep', 'keep', 'no question', 'no answer', 'other answer'), { minLength: 12, maxLength: 12 }), async (said_, sizes, fates) => {
-        // Numbered: where answers are lost, two prompts come as one, which may be word for word an earlier one.
-        const numbered = said_.map((one, i) => ({ ...one, asks: `${i}. ${one.asks}` }));
-        const updates = numbered.flatMap((one, i) => {
-          const [asked, answered] = [cut(one.asks, sizes).map((text) => user(text, `u${i}`)), cut(one.answers, sizes).map((text) => agent(text, `a${i}`))];
-          if (fates[i] === 'no question') return answered;
-          if (fates[i] === 'no answer') return asked;
-          return [...asked, ...(fates[i] === 'other answer' ? [agent('something else entirely', `a${i}`)] : answered)];
-        });
-        expect((await match(logOf(numbered, sizes), updates)).imported).toEqual([]);
-      }),
+      fc.asyncProperty(
+        turns,
+        stream(),
+        fc.array(fc.constantFrom('keep', 'keep', 'keep', 'no question', 'no answer', 'other answer'), { minLength: 12, maxLength: 12 }),
+        async (said_, sizes, fates) => {
+          // Numbered: where answers are lost, two prompts come as one, which may be word for word an earlier one.
+          const numbered = said_.map((one, i) => ({ ...one, asks: `${i}. ${one.asks}` }));
+          const updates = numbered.flatMap((one, i) => {
+            const [asked, answered] = [
+              cut(one.asks, sizes).map((text) => user(text, `u${i}`)),
+              cut(one.answers, sizes).map((text) => agent(text, `a${i}`)),
+            ];
+            if (fates[i] === 'no question') return answered;
+            if (fates[i] === 'no answer') return asked;
+            return [...asked, ...(fates[i] === 'other answer' ? [agent('something else entirely', `a${i}`)] : answered)];
+          });
+          expect((await match(logOf(numbered, sizes), updates)).imported).toEqual([]);
+        },
+      ),
       RUNS,
     );
   }, 600_000);
 });
 
 describe('for any log, what is foreign', () => {
-  const foreign = fc.array(fc.record({ asks: words.map((text) => `elsewhere: ${text}`), answers: words.map((text) => `there: ${text}`), tool: fc.boolean() }), { minLength: 1, maxLength: 4 });
+  const foreign = fc.array(
+    fc.record({ asks: words.map((text) => `elsewhere: ${text}`), answers: words.map((text) => `there: ${text}`), tool: fc.boolean() }),
+    { minLength: 1, maxLength: 4 },
+  );
 
   it('comes in exactly once, behind whole and capped replays, however often it is replayed', async () => {
     await fc.assert(
@@ -114,7 +130,13 @@ describe('for any log, what is foreign', () => {
         const kept = ours.slice(Math.min(skip, ours.length - 1));
         const all = () => replay([...kept, ...theirs], sizes, scheme, false, 100);
         const result = await match(built, all());
-        expect(said(result)).toEqual(theirs.flatMap(({ asks, answers, tool: used }, i) => [`user ${asks}`, ...(used ? [`tool_call call-${100 + kept.length + i}`] : []), `agent ${answers}`]));
+        expect(said(result)).toEqual(
+          theirs.flatMap(({ asks, answers, tool: used }, i) => [
+            `user ${asks}`,
+            ...(used ? [`tool_call call-${100 + kept.length + i}`] : []),
+            `agent ${answers}`,
+          ]),
+        );
         expect(result.importedMessages).toBe(2 * theirs.length);
         store(built, result);
         expect((await match(built, all())).imported).toEqual([]);
@@ -133,7 +155,10 @@ describe('for any log, what is foreign', () => {
         const all = () => replay([...ours, { ...last, tool: false }, ...theirs], sizes, scheme, false);
         const result = await match(built, all());
         const name = `t${ours.length + 1}`;
-        const rest = result.imported.filter(({ turnId }) => turnId === name).map(({ update }) => (update as { content: { text: string } }).content.text).join('');
+        const rest = result.imported
+          .filter(({ turnId }) => turnId === name)
+          .map(({ update }) => (update as { content: { text: string } }).content.text)
+          .join('');
         expect((had + rest).replace(/\s+/g, '')).toBe(last.answers.replace(/\s+/g, ''));
         expect(result.imported.filter(({ turnId }) => turnId === null).length).toBeGreaterThan(0);
         expect(said({ ...result, imported: result.imported.filter(({ turnId }) => turnId === null) })[0]).toBe(`user ${theirs[0]?.asks}`);
@@ -157,7 +182,17 @@ describe('for any log, what is foreign', () => {
 
 describe('any updates at all', () => {
   it('are taken without an error, and the same ones twice bring no more than once', async () => {
-    const any = fc.oneof(words.map((text) => user(text)), words.map((text) => agent(text)), fc.tuple(words, fc.constantFrom('1', '2')).map(([text, id]) => agent(text, id)), words.map(thought), fc.constantFrom(tool('1'), tool('2', 'in_progress')), fc.record({ sessionUpdate: fc.constantFrom('plan', 'zzz', 'user_message_chunk', 'agent_message_chunk'), content: fc.anything() }) as fc.Arbitrary<SessionUpdate>);
+    const any = fc.oneof(
+      words.map((text) => user(text)),
+      words.map((text) => agent(text)),
+      fc.tuple(words, fc.constantFrom('1', '2')).map(([text, id]) => agent(text, id)),
+      words.map(thought),
+      fc.constantFrom(tool('1'), tool('2', 'in_progress')),
+      fc.record({
+        sessionUpdate: fc.constantFrom('plan', 'zzz', 'user_message_chunk', 'agent_message_chunk'),
+        content: fc.anything(),
+      }) as fc.Arbitrary<SessionUpdate>,
+    );
     await fc.assert(
       fc.asyncProperty(turns, fc.array(any, { maxLength: 30 }), stream(), async (ours, updates, sizes) => {
         const built = logOf(ours, sizes);
@@ -172,7 +207,8 @@ describe('any updates at all', () => {
 });
 
 describe('bounded work', () => {
-  const many = (count: number) => Array.from({ length: count }, (_, i) => ({ asks: `question ${i} `.repeat(3), answers: `answer ${i} `.repeat(10), tool: false }));
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ asks: `question ${i} `.repeat(3), answers: `answer ${i} `.repeat(10), tool: false }));
   const pages = (built: LogBuilder) => {
     let read = 0;
     return {
@@ -187,7 +223,9 @@ describe('bounded work', () => {
   };
 
   it('a replay of the newest messages reads the newest part of the log', async () => {
-    const sizes = (function* () { for (;;) yield 500; })();
+    const sizes = (function* () {
+      for (;;) yield 500;
+    })();
     const ours = many(5_000);
     const { log: newestFirst, read } = pages(logOf(ours, sizes));
     let asked = 0;
@@ -202,7 +240,8 @@ describe('bounded work', () => {
 
   it('I10: a replay without end is kept in bounded memory, and still matched', () => {
     const log_ = createReplayLog((_, text) => text.replace(/\s+/g, ''), 100_000);
-    for (let i = 0; i < 20_000; i++) log_.push({ update: i % 2 ? agent(`answer ${i} `.repeat(5), `m${i}`) : user(`question ${i} `.repeat(5), `m${i}`) });
+    for (let i = 0; i < 20_000; i++)
+      log_.push({ update: i % 2 ? agent(`answer ${i} `.repeat(5), `m${i}`) : user(`question ${i} `.repeat(5), `m${i}`) });
     const kept = log_.items.filter(isKept);
     expect(kept.length).toBeLessThan(1_000);
     expect(log_.messages().map(({ key }) => key)).toHaveLength(20_000);
@@ -212,7 +251,9 @@ describe('bounded work', () => {
   });
 
   it('a replay of ten thousand messages, each the same, is matched', async () => {
-    const sizes = (function* () { for (;;) yield 500; })();
+    const sizes = (function* () {
+      for (;;) yield 500;
+    })();
     const same = Array.from({ length: 5_000 }, () => ({ asks: 'continue', answers: 'ok', tool: false }));
     const result = await match(logOf(same, sizes), replay(same, sizes, 'message', false));
     expect(result).toMatchObject({ verified: 'replay-matched', matched: 10_000, imported: [] });

@@ -9,7 +9,8 @@ const two = () => log().user('Remember blue').agent('OK,', ' blue.').end().user(
 const replayOfTwo = [user('Remember blue'), agent('OK, blue.'), user('Which colour?'), agent('Blue')];
 
 describe('I3: an agent that sends each message twice', () => {
-  const numbered = (updates: readonly ReturnType<typeof user>[]) => updates.map((update, i) => ({ ...update, messageId: `m${i}` }) as ReturnType<typeof user>);
+  const numbered = (updates: readonly ReturnType<typeof user>[]) =>
+    updates.map((update, i) => ({ ...update, messageId: `m${i}` }) as ReturnType<typeof user>);
   const twice = (updates: readonly ReturnType<typeof user>[]) => numbered(updates).flatMap((update) => [update, update]);
 
   it('does so with short ones too: what is new is imported once', async () => {
@@ -34,7 +35,15 @@ describe('I3: an agent that sends each message twice', () => {
   });
 
   it('and no word of a message that came twice is lost', async () => {
-    const result = await match(two(), [...twice(replayOfTwo), user('Funny?', 'q'), user('Funny?', 'q'), agent('ha', 'l'), agent('ha', 'l'), agent('ha', 'l'), agent('ha', 'l')]);
+    const result = await match(two(), [
+      ...twice(replayOfTwo),
+      user('Funny?', 'q'),
+      user('Funny?', 'q'),
+      agent('ha', 'l'),
+      agent('ha', 'l'),
+      agent('ha', 'l'),
+      agent('ha', 'l'),
+    ]);
     expect(said(result).at(-1)).toMatch(/^agent (?:ha)+$/);
   });
 });
@@ -42,22 +51,58 @@ describe('I3: an agent that sends each message twice', () => {
 describe('I3: a replay of what we have adds nothing', () => {
   it.each([
     ['whole, in whole messages', replayOfTwo],
-    ['in other chunks', [user('Remem'), user('ber blue'), agent('O'), agent('K, blue.'), user('Which colour?'), agent('B'), agent('l'), agent('ue')]],
+    [
+      'in other chunks',
+      [user('Remem'), user('ber blue'), agent('O'), agent('K, blue.'), user('Which colour?'), agent('B'), agent('l'), agent('ue')],
+    ],
     ['with ids of its own', [user('Remember blue', 'u1'), agent('OK, blue.', 'a1'), user('Which colour?', 'u2'), agent('Blue', 'a2')]],
     ['with other white space', [user(' Remember\nblue\n'), agent('OK,  blue.\n'), user('Which colour?'), agent('\nBlue')]],
-    ['with thoughts and tool calls in between', [user('Remember blue'), thought('hm'), tool('1'), agent('OK,'), tool('2'), agent(' blue.'), user('Which colour?'), thought('x'), agent('Blue'), tool('3')]],
+    [
+      'with thoughts and tool calls in between',
+      [
+        user('Remember blue'),
+        thought('hm'),
+        tool('1'),
+        agent('OK,'),
+        tool('2'),
+        agent(' blue.'),
+        user('Which colour?'),
+        thought('x'),
+        agent('Blue'),
+        tool('3'),
+      ],
+    ],
     ['sent twice without ids', [...replayOfTwo, ...replayOfTwo]],
     ['sent three times', [...replayOfTwo, ...replayOfTwo, ...replayOfTwo]],
     ['begun, and begun again', [...replayOfTwo.slice(0, 2), ...replayOfTwo]],
     ['sent, and begun again', [...replayOfTwo, ...replayOfTwo.slice(0, 2)]],
     ['every message twice', replayOfTwo.flatMap((update) => [update, update])],
-    ['every message twice with the same id', replayOfTwo.flatMap((update, i) => [{ ...update, messageId: `m${i}` }, { ...update, messageId: `m${i}` }] as typeof replayOfTwo)],
-    ['sent twice with the same ids', [0, 1].flatMap(() => replayOfTwo.map((update, i) => ({ ...update, messageId: `m${i}` }) as (typeof replayOfTwo)[number]))],
+    [
+      'every message twice with the same id',
+      replayOfTwo.flatMap(
+        (update, i) =>
+          [
+            { ...update, messageId: `m${i}` },
+            { ...update, messageId: `m${i}` },
+          ] as typeof replayOfTwo,
+      ),
+    ],
+    [
+      'sent twice with the same ids',
+      [0, 1].flatMap(() => replayOfTwo.map((update, i) => ({ ...update, messageId: `m${i}` }) as (typeof replayOfTwo)[number])),
+    ],
     ['the last turn sent again', [...replayOfTwo, ...replayOfTwo.slice(2)]],
   ])('%s', async (_, updates) => {
     const result = await match(two(), updates);
     expect(said(result)).toEqual([]);
-    expect(result).toMatchObject({ verified: 'replay-matched', matched: 4, missing: 0, importedMessages: 0, reachedEnd: true, expectsMessages: true });
+    expect(result).toMatchObject({
+      verified: 'replay-matched',
+      matched: 4,
+      missing: 0,
+      importedMessages: 0,
+      reachedEnd: true,
+      expectsMessages: true,
+    });
   });
 
   it.each([
@@ -73,12 +118,26 @@ describe('I3: a replay of what we have adds nothing', () => {
   });
 
   it('empty', async () => {
-    expect(await match(two(), [])).toMatchObject({ verified: 'replay-empty', received: 0, matched: 0, missing: 4, imported: [], reachedEnd: false, expectsMessages: true });
+    expect(await match(two(), [])).toMatchObject({
+      verified: 'replay-empty',
+      received: 0,
+      matched: 0,
+      missing: 4,
+      imported: [],
+      reachedEnd: false,
+      expectsMessages: true,
+    });
     expect(await match(two(), [tool('1'), thought('x')])).toMatchObject({ verified: 'replay-empty', imported: [] });
   });
 
   it('another conversation: nothing matched imports nothing', async () => {
-    expect(await match(two(), [user('Hello'), agent('Hi there')])).toMatchObject({ verified: 'replay-mismatch', received: 2, matched: 0, missing: 4, imported: [] });
+    expect(await match(two(), [user('Hello'), agent('Hi there')])).toMatchObject({
+      verified: 'replay-mismatch',
+      received: 2,
+      matched: 0,
+      missing: 4,
+      imported: [],
+    });
   });
 
   it('nothing logged and nothing replayed is well; something replayed is not ours', async () => {
@@ -87,7 +146,14 @@ describe('I3: a replay of what we have adds nothing', () => {
   });
 
   it('a message in the middle that we do not have is counted, not imported', async () => {
-    const result = await match(two(), [replayOfTwo[0], replayOfTwo[1], user('/compact'), agent('done'), replayOfTwo[2], replayOfTwo[3]] as typeof replayOfTwo);
+    const result = await match(two(), [
+      replayOfTwo[0],
+      replayOfTwo[1],
+      user('/compact'),
+      agent('done'),
+      replayOfTwo[2],
+      replayOfTwo[3],
+    ] as typeof replayOfTwo);
     expect(result).toMatchObject({ verified: 'replay-matched', received: 6, matched: 4, imported: [] });
   });
 
@@ -102,20 +168,31 @@ describe('I3: a replay of what we have adds nothing', () => {
   it('attachments may be replayed as anything', async () => {
     const image = { type: 'image', data: 'AAAA', mimeType: 'image/png' } as const;
     const built = log().user('What is this?', image).agent('A cat').end().user(image).agent('A dog').end();
-    expect(await match(built, [user('What is this?'), agent('A cat'), { sessionUpdate: 'user_message_chunk', content: image }, agent('A dog')])).toMatchObject({ verified: 'replay-matched', imported: [] });
-    expect(await match(built, [user('What is this?[image]'), agent('A cat'), user('[image]'), agent('A dog')])).toMatchObject({ imported: [] });
+    expect(
+      await match(built, [user('What is this?'), agent('A cat'), { sessionUpdate: 'user_message_chunk', content: image }, agent('A dog')]),
+    ).toMatchObject({ verified: 'replay-matched', imported: [] });
+    expect(await match(built, [user('What is this?[image]'), agent('A cat'), user('[image]'), agent('A dog')])).toMatchObject({
+      imported: [],
+    });
   });
 
   it('a turn that never reached the agent is not missed', async () => {
     const built = two().user('And now?').end({ state: 'interrupted' });
     expect(await match(built, replayOfTwo)).toMatchObject({ verified: 'replay-matched', missing: 0, reachedEnd: true });
-    const refused = two().user('And now?').end({ state: 'failed', error: { code: 'agent_protocol_error', message: 'x' } });
+    const refused = two()
+      .user('And now?')
+      .end({ state: 'failed', error: { code: 'agent_protocol_error', message: 'x' } });
     expect(await match(refused, replayOfTwo)).toMatchObject({ verified: 'replay-matched', missing: 0 });
   });
 
   it('two prompts without an answer between them may come back as one message, or only the second', async () => {
     const built = log().user('first').end({ state: 'interrupted' }).user('second').agent('answer').end();
-    for (const updates of [[user('first'), user('second'), agent('answer')], [user('firstsecond'), agent('answer')], [user('second'), agent('answer')], [user('first', '1'), user('second', '2'), agent('answer', '3')]]) {
+    for (const updates of [
+      [user('first'), user('second'), agent('answer')],
+      [user('firstsecond'), agent('answer')],
+      [user('second'), agent('answer')],
+      [user('first', '1'), user('second', '2'), agent('answer', '3')],
+    ]) {
       expect(await match(built, updates)).toMatchObject({ verified: 'replay-matched', matched: 2, imported: [] });
     }
   });
@@ -182,7 +259,12 @@ describe('what happened in another client is imported once', () => {
   });
 
   it('keeps the updates as they came', async () => {
-    const odd = { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'x', annotations: { a: 1 } }, messageId: 'q', extra: [1] } as never;
+    const odd = {
+      sessionUpdate: 'agent_message_chunk',
+      content: { type: 'text', text: 'x', annotations: { a: 1 } },
+      messageId: 'q',
+      extra: [1],
+    } as never;
     const matcher = createReplayMatcher({ log: two().newestFirst() });
     for (const update of [...replayOfTwo, user('new')]) matcher.push(update);
     matcher.push(odd, { trace: 1 });
@@ -192,17 +274,36 @@ describe('what happened in another client is imported once', () => {
 });
 
 describe('a replay completes an interrupted turn', () => {
-  const cut = (...chunks: string[]) => two().user('Tell me').agent(...chunks).end({ state: 'interrupted' });
+  const cut = (...chunks: string[]) =>
+    two()
+      .user('Tell me')
+      .agent(...chunks)
+      .end({ state: 'interrupted' });
   it.each([
     ['text that goes on', cut('Once upon'), [user('Tell me'), agent('Once upon a time.')], ['agent@t3  a time.']],
-    ['… in chunks', cut('Once ', 'upon'), [user('Tell me'), agent('On'), agent('ce upon a'), agent(' time'), agent('.')], ['agent@t3  a time.']],
+    [
+      '… in chunks',
+      cut('Once ', 'upon'),
+      [user('Tell me'), agent('On'), agent('ce upon a'), agent(' time'), agent('.')],
+      ['agent@t3  a time.'],
+    ],
     ['… with white space already there', cut('Once upon '), [user('Tell me'), agent('Once upon a time.')], ['agent@t3 a time.']],
     ['nothing had come yet', cut(), [user('Tell me'), thought('hm'), agent('Once.')], ['agent_thought_chunk@t3 hm', 'agent@t3 Once.']],
-    ['a tool call we have and one we have not', cut('A').tool('k1', 'x', { status: 'completed' }), [user('Tell me'), agent('A'), tool('k1'), tool('k2'), agent('B')], ['tool_call@t3 k2', 'agent@t3 B']],
+    [
+      'a tool call we have and one we have not',
+      cut('A').tool('k1', 'x', { status: 'completed' }),
+      [user('Tell me'), agent('A'), tool('k1'), tool('k2'), agent('B')],
+      ['tool_call@t3 k2', 'agent@t3 B'],
+    ],
     ['all of it had come', cut('Once.'), [user('Tell me'), agent('Once.')], []],
     ['the agent kept less', cut('Once upon a time there was'), [user('Tell me'), agent('Once upon a time')], []],
     ['the agent kept something else', cut('Once upon a time'), [user('Tell me'), agent('Sorry.')], []],
-    ['… and goes on elsewhere', cut('Once'), [user('Tell me'), agent('Once.'), user('More'), agent('No')], ['agent@t3 .', 'user More', 'agent No']],
+    [
+      '… and goes on elsewhere',
+      cut('Once'),
+      [user('Tell me'), agent('Once.'), user('More'), agent('No')],
+      ['agent@t3 .', 'user More', 'agent No'],
+    ],
   ])('%s', async (_, built, updates, imported) => {
     // `cut(…).tool` above logs behind the end of its turn; order within the turn is what counts here.
     const all = [...replayOfTwo, ...updates];
@@ -229,7 +330,11 @@ describe('where it begins', () => {
     const built = two();
     const began = built.events.length + 1;
     built.push('resumed', { tier: 'transcript' }, 'host').user('Next').agent('Fine').end();
-    expect(await match(built, [user('Next'), agent('Fine')], { fromSeq: began })).toMatchObject({ verified: 'replay-matched', matched: 2, missing: 0 });
+    expect(await match(built, [user('Next'), agent('Fine')], { fromSeq: began })).toMatchObject({
+      verified: 'replay-matched',
+      matched: 2,
+      missing: 0,
+    });
   });
 
   it.each(['inline', 'resource', 'file'] as const)('the %s preamble in front of the first prompt is known', async (mode) => {
@@ -267,7 +372,10 @@ describe('where it begins', () => {
   it('secrets are out of the log, so they are taken out of the replay, however it is cut', async () => {
     const redact = (text: string) => text.replaceAll('canary-1', '[secret K]');
     const built = log().user('key [secret K]').agent('can', 'ary-1 it is').end();
-    expect(await match(built, [user('key can'), user('ary-1'), agent('canary-1 it is')], { redact })).toMatchObject({ verified: 'replay-matched', matched: 2 });
+    expect(await match(built, [user('key can'), user('ary-1'), agent('canary-1 it is')], { redact })).toMatchObject({
+      verified: 'replay-matched',
+      matched: 2,
+    });
   });
 });
 
@@ -290,6 +398,10 @@ describe('late replay', () => {
     for (const update of [agent(' a time'), user('And elsewhere'), agent('Yes')]) matcher.push(update);
     const late = await matcher.finish();
     const known = new Set(early.imported.map(({ update }) => update));
-    expect(said({ ...late, imported: late.imported.filter(({ update }) => !known.has(update)) })).toEqual(['agent@t3  a time', 'user And elsewhere', 'agent Yes']);
+    expect(said({ ...late, imported: late.imported.filter(({ update }) => !known.has(update)) })).toEqual([
+      'agent@t3  a time',
+      'user And elsewhere',
+      'agent Yes',
+    ]);
   });
 });

@@ -6,13 +6,26 @@ import type { LogBuilder } from '../transcript/log.ts';
 export const user = (text: string, messageId?: string): SessionUpdate => chunk('user_message_chunk', text, messageId);
 export const agent = (text: string, messageId?: string): SessionUpdate => chunk('agent_message_chunk', text, messageId);
 export const thought = (text: string): SessionUpdate => chunk('agent_thought_chunk', text);
-export const tool = (toolCallId: string, status: 'completed' | 'in_progress' = 'completed'): SessionUpdate => ({ sessionUpdate: 'tool_call', toolCallId, title: `tool ${toolCallId}`, status });
+export const tool = (toolCallId: string, status: 'completed' | 'in_progress' = 'completed'): SessionUpdate => ({
+  sessionUpdate: 'tool_call',
+  toolCallId,
+  title: `tool ${toolCallId}`,
+  status,
+});
 
-function chunk(sessionUpdate: 'user_message_chunk' | 'agent_message_chunk' | 'agent_thought_chunk', text: string, messageId?: string): SessionUpdate {
+function chunk(
+  sessionUpdate: 'user_message_chunk' | 'agent_message_chunk' | 'agent_thought_chunk',
+  text: string,
+  messageId?: string,
+): SessionUpdate {
   return { sessionUpdate, content: { type: 'text', text }, ...(messageId === undefined ? {} : { messageId }) };
 }
 
-export async function match(log: LogBuilder, updates: readonly SessionUpdate[], options: Partial<ReplayMatcherOptions> = {}): Promise<ReplayResult> {
+export async function match(
+  log: LogBuilder,
+  updates: readonly SessionUpdate[],
+  options: Partial<ReplayMatcherOptions> = {},
+): Promise<ReplayResult> {
   const matcher = createReplayMatcher({ log: log.newestFirst(), ...options });
   for (const update of updates) matcher.push(update);
   return matcher.finish();

@@ -14,12 +14,21 @@ describe('nothing that went wrong looks like success', () => {
   });
 
   test('a test file that could not be loaded is a failure', () => {
-    const report = { numPassedTests: 1, numFailedTests: 0, testResults: [{ status: 'passed', assertionResults: [{ status: 'passed' }] }, { status: 'failed', assertionResults: [] }] };
+    const report = {
+      numPassedTests: 1,
+      numFailedTests: 0,
+      testResults: [
+        { status: 'passed', assertionResults: [{ status: 'passed' }] },
+        { status: 'failed', assertionResults: [] },
+      ],
+    };
     expect(vitestCounts(report)).toEqual(counts(1, 1));
   });
 
   test('a server that did not start is a failure of the browser tests', () => {
-    expect(playwrightCounts({ stats: { expected: 0, unexpected: 0, flaky: 0, skipped: 2 }, errors: [{ message: 'no server' }] })).toEqual(counts(0, 1, 2));
+    expect(playwrightCounts({ stats: { expected: 0, unexpected: 0, flaky: 0, skipped: 2 }, errors: [{ message: 'no server' }] })).toEqual(
+      counts(0, 1, 2),
+    );
   });
 
   test('a browser test that needed its second run has passed, and one that failed twice has not', () => {

@@ -13,10 +13,18 @@ describe('the set-up installs exactly when something differs from the lockfile',
   test.each([
     ['nothing installed', null, 'nothing is installed yet'],
     ['in step, without another platform’s package', { packages: { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' } } }, null],
-    ['with a package more', { packages: { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' }, 'node_modules/z': { version: '9.0.0' } } }, null],
+    [
+      'with a package more',
+      { packages: { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' }, 'node_modules/z': { version: '9.0.0' } } },
+      null,
+    ],
     ['a package missing', { packages: {} }, 'node_modules/a is missing'],
     ['another version', { packages: { 'node_modules/a': { version: '1.0.1' } } }, 'node_modules/a is 1.0.1, the lockfile says 1.0.0'],
-    ['the same version, another content', { packages: { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-z' } } }, 'node_modules/a is not the package of the lockfile'],
+    [
+      'the same version, another content',
+      { packages: { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-z' } } },
+      'node_modules/a is not the package of the lockfile',
+    ],
   ])('%s', (_what, installed, difference) => {
     expect(installDifference(lock, installed)).toBe(difference);
   });

@@ -49,7 +49,11 @@ describe('an optional package that the lockfile leaves out is named', () => {
   test.each([
     ['beside it', { 'node_modules/tool': { optionalDependencies }, 'node_modules/tool-darwin-arm64': {} }, 0],
     ['in it', { 'node_modules/tool': { optionalDependencies }, 'node_modules/tool/node_modules/tool-darwin-arm64': {} }, 0],
-    ['beside the one it is in', { 'node_modules/a/node_modules/tool': { optionalDependencies }, 'node_modules/a/node_modules/tool-darwin-arm64': {} }, 0],
+    [
+      'beside the one it is in',
+      { 'node_modules/a/node_modules/tool': { optionalDependencies }, 'node_modules/a/node_modules/tool-darwin-arm64': {} },
+      0,
+    ],
     ['at the top', { 'node_modules/@a/b/node_modules/tool': { optionalDependencies }, 'node_modules/tool-darwin-arm64': {} }, 0],
     ['in another', { 'node_modules/tool': { optionalDependencies }, 'node_modules/a/node_modules/tool-darwin-arm64': {} }, 1],
     ['nowhere', { 'node_modules/tool': { optionalDependencies } }, 1],

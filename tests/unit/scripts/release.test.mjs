@@ -27,7 +27,11 @@ describe('what is published', () => {
     ['many changes', { changes: Array.from({ length: 9 }, (_, i) => `?? ${i}`) }, /\?\? 4 and 4 more/],
     ['a dependency that is not pinned', { unpinned: ['.: ws is a range: ^8'] }, /not pinned: \.: ws is a range/],
     ['no lockfile', { locked: null }, /no package-lock\.json/],
-    ['a lockfile of another version', { locked: { ...good.locked, version: '1.2.2' } }, /package-lock\.json has the version 1\.2\.2, package\.json 1\.2\.3/],
+    [
+      'a lockfile of another version',
+      { locked: { ...good.locked, version: '1.2.2' } },
+      /package-lock\.json has the version 1\.2\.2, package\.json 1\.2\.3/,
+    ],
     ['a lockfile of other dependencies', { dependencies: { ws: '8.0.1' } }, /other dependencies than package\.json: ws/],
     ['a dependency the lockfile has and package.json not', { dependencies: {} }, /other dependencies than package\.json: ws/],
     ['no section in the changes', { changelog: '# Changes\n\n## Unreleased\n\nSome.\n' }, /no section “## 1\.2\.3”/],
@@ -35,7 +39,11 @@ describe('what is published', () => {
     ['an empty section', { changelog: '## 1.2.3\n\n## 1.2.2\n\nSome.\n' }, /nothing under “## 1\.2\.3”/],
     ['no tag', { tagged: null, tagsHere: [] }, /no tag v1\.2\.3.*git tag v1\.2\.3/],
     ['a tag on another commit', { tagged: ELSEWHERE, tagsHere: [] }, /tag v1\.2\.3 names b{12}, and a{12} is checked out/],
-    ['another version’s tag on this commit', { tagsHere: ['v1.2.3', 'v1.3.0'] }, /tagged v1\.3\.0, and package\.json has the version 1\.2\.3/],
+    [
+      'another version’s tag on this commit',
+      { tagsHere: ['v1.2.3', 'v1.3.0'] },
+      /tagged v1\.3\.0, and package\.json has the version 1\.2\.3/,
+    ],
     ['a version that is there already', { published: true }, /thing@1\.2\.3 is published already/],
     ['no version', { version: '^1.2.3' }, /no exact version/],
   ])('not with %s', (_, change, message) => {

@@ -9,9 +9,33 @@ describe('when an actor is awake', () => {
   it.each([
     ['no turn', [], []],
     ['one turn', [[10, 20]], [[10, 50, 1]]],
-    ['a pause shorter than the wait for sleep', [[10, 20], [45, 60]], [[10, 90, 2]]],
-    ['a pause longer than it', [[10, 20], [51, 60]], [[10, 50, 1], [51, 90, 1]]],
-    ['two visits at once', [[10, 100], [20, 30]], [[10, 130, 2]]],
+    [
+      'a pause shorter than the wait for sleep',
+      [
+        [10, 20],
+        [45, 60],
+      ],
+      [[10, 90, 2]],
+    ],
+    [
+      'a pause longer than it',
+      [
+        [10, 20],
+        [51, 60],
+      ],
+      [
+        [10, 50, 1],
+        [51, 90, 1],
+      ],
+    ],
+    [
+      'two visits at once',
+      [
+        [10, 100],
+        [20, 30],
+      ],
+      [[10, 130, 2]],
+    ],
   ])('%s', (_name, turns, intervals) => {
     expect(awakeIntervals(turns, 30)).toEqual(intervals);
   });
@@ -25,7 +49,8 @@ describe('the simulation', () => {
 
   it('scales with the sessions', () => {
     const [one, ten] = [run({}, 30), run({ sessions: 10_000_000 }, 30)];
-    for (const name of ['turnsADay', 'wakesADay', 'awakePeak', 'hostBytesPeak', 'agentBytesPeak', 'storageBytes']) expect(ten[name] / one[name]).toBeCloseTo(10, 6);
+    for (const name of ['turnsADay', 'wakesADay', 'awakePeak', 'hostBytesPeak', 'agentBytesPeak', 'storageBytes'])
+      expect(ten[name] / one[name]).toBeCloseTo(10, 6);
   });
 
   it('a longer wait for sleep means fewer wakes and more awake; turns and storage stay', () => {

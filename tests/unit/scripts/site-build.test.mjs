@@ -18,7 +18,13 @@ beforeEach(() => {
 afterEach(() => rmSync(builds, { recursive: true, force: true }));
 
 test('the current build, the two newest beside it and one that is served stay', () => {
-  const [current, served, third, second, first] = [site('current', 9), site('served', 5), site('third', 4), site('second', 3), site('first', 2)];
+  const [current, served, third, second, first] = [
+    site('current', 9),
+    site('served', 5),
+    site('third', 4),
+    site('second', 3),
+    site('first', 2),
+  ];
   const release = useSite(served, builds);
   pruneSites(builds, current);
   expect([current, served, first, second].map(existsSync)).toEqual([true, true, true, true]);

@@ -15,7 +15,8 @@ const put = (file: string, text: string) => {
   mkdirSync(path.dirname(path.join(site, file)), { recursive: true });
   writeFileSync(path.join(site, file), text);
 };
-const page = (body: string) => `<!DOCTYPE html><html><head><meta name="description" content="About it."></head><body><h1>Title</h1><div class="sl-markdown-content">${body}</div></body></html>`;
+const page = (body: string) =>
+  `<!DOCTYPE html><html><head><meta name="description" content="About it."></head><body><h1>Title</h1><div class="sl-markdown-content">${body}</div></body></html>`;
 
 beforeEach(() => {
   site = mkdtempSync(path.join(tmpdir(), 'site-'));
@@ -79,7 +80,10 @@ test('llms.txt lists pages in reading order, llms-full.txt holds them all', asyn
 });
 
 test('every inline script is allowed by its hash and no other inline script is', async () => {
-  put('index.html', '<html><head><script>let a=1</script><script src="/x.js"></script><script type="application/json">{}</script></head></html>');
+  put(
+    'index.html',
+    '<html><head><script>let a=1</script><script src="/x.js"></script><script type="application/json">{}</script></head></html>',
+  );
   const pages = await builtPages(site);
   const hashes = inlineScriptHashes(pages);
   expect(hashes).toHaveLength(1);
@@ -100,8 +104,14 @@ test('header files speak of the base', async () => {
 
 test.each([
   ['<td><code>session_not_resumable</code></td>', '<td><code>session_<wbr>not_<wbr>resumable</code></td>'],
-  ['<td><a href="/a_b_c_d_e_f/"><code>resume_indeterminate</code></a></td>', '<td><a href="/a_b_c_d_e_f/"><code>resume_<wbr>indeterminate</code></a></td>'],
-  ['<td class="x"><code dir="auto">workspaceFileCount</code></td>', '<td class="x"><code dir="auto">workspace<wbr>File<wbr>Count</code></td>'],
+  [
+    '<td><a href="/a_b_c_d_e_f/"><code>resume_indeterminate</code></a></td>',
+    '<td><a href="/a_b_c_d_e_f/"><code>resume_<wbr>indeterminate</code></a></td>',
+  ],
+  [
+    '<td class="x"><code dir="auto">workspaceFileCount</code></td>',
+    '<td class="x"><code dir="auto">workspace<wbr>File<wbr>Count</code></td>',
+  ],
   ['<td><code>tests/e2e/a.spec.ts</code></td>', '<td><code>tests/<wbr>e2e/<wbr>a.<wbr>spec.<wbr>ts</code></td>'],
   ['<td><code>seq_no</code></td>', '<td><code>seq_no</code></td>'],
   ['<td><code>one_thing&lt;other_thing&gt;</code></td>', '<td><code>one_thing&lt;other_thing&gt;</code></td>'],

@@ -8,8 +8,14 @@ describe('where the site is served', () => {
     [{ SITE: 'https://docs.example.org' }, { site: 'https://docs.example.org', base: '/' }],
     [{ SITE: 'https://docs.example.org/' }, { site: 'https://docs.example.org', base: '/' }],
     [{ SITE: 'https://me.example.org/rehydrate' }, { site: 'https://me.example.org', base: '/rehydrate/' }],
-    [{ SITE: 'https://me.example.org', BASE: 'rehydrate' }, { site: 'https://me.example.org', base: '/rehydrate/' }],
-    [{ SITE: 'https://me.example.org/x', BASE: '/' }, { site: 'https://me.example.org', base: '/' }],
+    [
+      { SITE: 'https://me.example.org', BASE: 'rehydrate' },
+      { site: 'https://me.example.org', base: '/rehydrate/' },
+    ],
+    [
+      { SITE: 'https://me.example.org/x', BASE: '/' },
+      { site: 'https://me.example.org', base: '/' },
+    ],
     [{ URL: 'https://a.netlify.app' }, { site: 'https://a.netlify.app', base: '/' }],
     [{ CF_PAGES_URL: 'https://a.pages.dev' }, { site: 'https://a.pages.dev', base: '/' }],
     [{ VERCEL_PROJECT_PRODUCTION_URL: 'a.vercel.app' }, { site: 'https://a.vercel.app', base: '/' }],

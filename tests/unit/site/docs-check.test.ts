@@ -18,7 +18,7 @@ test.each([
 });
 
 test('code in a frontmatter, an import or a component’s property is no prose', () => {
-  expect(codeSpans("---\ntitle: `x`\n---\nimport Y from `z`;\n<A steps={`\n 0>1 \\`q\\`\n`} />\n`kept`")).toEqual(['kept']);
+  expect(codeSpans('---\ntitle: `x`\n---\nimport Y from `z`;\n<A steps={`\n 0>1 \\`q\\`\n`} />\n`kept`')).toEqual(['kept']);
 });
 
 test('the pages name nothing that is gone, are all in the sidebar, and every promise has its tests', () => {

@@ -4,19 +4,22 @@ import { OutputTail } from '../../../src/adapters/stdio/client/output-tail.ts';
 import { messageLine } from '../../../src/adapters/stdio/json-rpc.ts';
 
 describe('encoded', () => {
-  it.each(['', 'a', 'é漢🦊', '"\\/\b\f\n\r\t\u000b\u007f\0', '\u2028\u2029', '\ud83d', '\udd8a\ud83d', 'a\ud83d🦊\udd8a"'])('%j: as many bytes as its line has, and the longest end that fits', (text) => {
-    const bytes = Buffer.byteLength(messageLine(text)) - 2;
-    expect(encodedBytes(text)).toBe(bytes);
-    for (let limit = 0; limit <= bytes + 1; limit += 1) {
-      const end = encodedEnd(text, limit);
-      expect(fitsEncoded(text, limit)).toBe(bytes <= limit);
-      expect(text.endsWith(end)).toBe(true);
-      expect(encodedBytes(end)).toBeLessThanOrEqual(limit);
-      expect(/^[\udc00-\udfff]/.test(end) && /[\ud800-\udbff]$/.test(text.slice(0, text.length - end.length))).toBe(false);
-      const [next = ''] = [...text.slice(0, text.length - end.length)].slice(-1);
-      expect(end === text || encodedBytes(next + end) > limit).toBe(true);
-    }
-  });
+  it.each(['', 'a', 'é漢🦊', '"\\/\b\f\n\r\t\u000b\u007f\0', '\u2028\u2029', '\ud83d', '\udd8a\ud83d', 'a\ud83d🦊\udd8a"'])(
+    '%j: as many bytes as its line has, and the longest end that fits',
+    (text) => {
+      const bytes = Buffer.byteLength(messageLine(text)) - 2;
+      expect(encodedBytes(text)).toBe(bytes);
+      for (let limit = 0; limit <= bytes + 1; limit += 1) {
+        const end = encodedEnd(text, limit);
+        expect(fitsEncoded(text, limit)).toBe(bytes <= limit);
+        expect(text.endsWith(end)).toBe(true);
+        expect(encodedBytes(end)).toBeLessThanOrEqual(limit);
+        expect(/^[\udc00-\udfff]/.test(end) && /[\ud800-\udbff]$/.test(text.slice(0, text.length - end.length))).toBe(false);
+        const [next = ''] = [...text.slice(0, text.length - end.length)].slice(-1);
+        expect(end === text || encodedBytes(next + end) > limit).toBe(true);
+      }
+    },
+  );
 });
 
 describe('OutputTail', () => {

@@ -22,10 +22,15 @@ function linesOf(bytes: Buffer, sizes: readonly number[], limit = 1_000_000): st
 describe('LineCutter', () => {
   it('gives the same lines however the bytes are cut', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ unit: 'grapheme' })), fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), fc.constantFrom('\n', '\r\n'), (texts, sizes, end) => {
-        const lines = texts.map((text) => `x${text.replaceAll(/[\r\n]/g, '')}x`);
-        expect(linesOf(Buffer.from(lines.join(end)), sizes)).toEqual(lines);
-      }),
+      fc.property(
+        fc.array(fc.string({ unit: 'grapheme' })),
+        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
+        fc.constantFrom('\n', '\r\n'),
+        (texts, sizes, end) => {
+          const lines = texts.map((text) => `x${text.replaceAll(/[\r\n]/g, '')}x`);
+          expect(linesOf(Buffer.from(lines.join(end)), sizes)).toEqual(lines);
+        },
+      ),
     );
   });
 

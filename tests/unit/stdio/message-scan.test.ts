@@ -10,7 +10,11 @@ const messages = fc.oneof(
   fc.record({ jsonrpc: fc.constant('2.0'), method: fc.string(), params: fc.jsonValue() }),
   fc.record({ jsonrpc: fc.constant('2.0'), id: fc.oneof(fc.integer(), fc.string()), method: fc.string(), params: fc.jsonValue() }),
   fc.record({ id: fc.integer(), jsonrpc: fc.constant('2.0'), result: fc.jsonValue() }),
-  fc.record({ jsonrpc: fc.constant('2.0'), id: fc.integer(), error: fc.record({ code: fc.integer(), message: fc.string(), data: fc.jsonValue() }) }),
+  fc.record({
+    jsonrpc: fc.constant('2.0'),
+    id: fc.integer(),
+    error: fc.record({ code: fc.integer(), message: fc.string(), data: fc.jsonValue() }),
+  }),
 );
 
 describe('scanMessage', () => {

@@ -4,7 +4,14 @@ import { environHasMark, MARK, psProcesses, readProcesses } from '../../../src/a
 import { cwdProblem, startProblem } from '../../../src/adapters/stdio/start-problem.ts';
 import { membersOf } from '../../../src/adapters/stdio/tree.ts';
 
-const entry = (pid: number, ppid: number, pgid: number, more: Partial<ProcessEntry> = {}): ProcessEntry => ({ pid, ppid, pgid, startTime: String(pid), zombie: false, ...more });
+const entry = (pid: number, ppid: number, pgid: number, more: Partial<ProcessEntry> = {}): ProcessEntry => ({
+  pid,
+  ppid,
+  pgid,
+  startTime: String(pid),
+  zombie: false,
+  ...more,
+});
 
 describe('membersOf', () => {
   const none = new Map<number, string>();
@@ -58,13 +65,20 @@ describe('why an agent could not start', () => {
     expect(cwdProblem('a', '/x', () => true)).toBeNull();
     expect(cwdProblem('a', '/x', () => false)?.message).toContain('is not a directory');
     expect(cwdProblem('a', '/x', failing('ENOENT'))?.message).toContain('does not exist');
-    expect(cwdProblem('a', '/x', failing('EACCES'))).toMatchObject({ code: 'cwd_missing', message: expect.stringContaining('EACCES') as string });
+    expect(cwdProblem('a', '/x', failing('EACCES'))).toMatchObject({
+      code: 'cwd_missing',
+      message: expect.stringContaining('EACCES') as string,
+    });
   });
 
   it('an agent’s command is called one, and its line is not said twice', () => {
     const failed = startProblem({ name: 'ls -l', command: '/bin/sh' }, Object.assign(new Error(), { code: 'EACCES' }), 'command');
     expect(failed.message).toMatch(/^The command 'ls -l' could not be started: \/bin\/sh: it is not executable/);
-    expect(startProblem({ name: 'ls', command: 'ls' }, Object.assign(new Error(), { code: 'ENOENT' }), 'command').message).toMatch(/^The command 'ls' could not be started: there is no such program/);
-    expect(cwdProblem('ls', '/x', () => false, 'command')?.message).toBe("The working directory /x of the command 'ls' is not a directory. Make it, or name another.");
+    expect(startProblem({ name: 'ls', command: 'ls' }, Object.assign(new Error(), { code: 'ENOENT' }), 'command').message).toMatch(
+      /^The command 'ls' could not be started: there is no such program/,
+    );
+    expect(cwdProblem('ls', '/x', () => false, 'command')?.message).toBe(
+      "The working directory /x of the command 'ls' is not a directory. Make it, or name another.",
+    );
   });
 });

@@ -36,7 +36,8 @@ export function log(): LogBuilder {
       return builder;
     },
     thought: (text) => push('update', { sessionUpdate: 'agent_thought_chunk', content: block(text) }),
-    tool: (toolCallId, title, fields = {}) => push('update', { sessionUpdate: 'tool_call', toolCallId, title, kind: 'execute', status: 'completed', ...fields }),
+    tool: (toolCallId, title, fields = {}) =>
+      push('update', { sessionUpdate: 'tool_call', toolCallId, title, kind: 'execute', status: 'completed', ...fields }),
     update: (update) => push('update', update),
     end: (ended = { state: 'completed', stopReason: 'end_turn' }) => push('turn_ended', ended, 'host'),
     newestFirst(page = 7) {

@@ -57,7 +57,9 @@ describe('known values', () => {
     fc.assert(
       fc.property(fc.array(few(FIXED_LIMITS.secretChars, 9), { minLength: 1, maxLength: 3 }), few(0, 60), (values, text) => {
         const taken = new Set<number>();
-        for (const value of values) for (let at = text.indexOf(value); at >= 0; at = text.indexOf(value, at + 1)) for (let i = 0; i < value.length; i++) taken.add(at + i);
+        for (const value of values)
+          for (let at = text.indexOf(value); at >= 0; at = text.indexOf(value, at + 1))
+            for (let i = 0; i < value.length; i++) taken.add(at + i);
         const out = createRedactor(values.map((value, i) => ({ name: `S${i}`, value }))).exact(text);
         expect(out.replaceAll(/\[secret [^\]]*\]/g, '')).toBe([...text].filter((_, i) => !taken.has(i)).join(''));
       }),
@@ -84,50 +86,57 @@ describe('known values', () => {
     expect(many.thorough('I saw "second line of the cert" there')).toBe('I saw "[secret CERT]" there');
   });
 
-  describe.each([['pä55 "wörd"/+=?x \\ 1'], ['canary-7f3d9a1c55e0'], ['a"b\\c"def/gh'], ['x<y>&\'z\n\ud83d\ude00~é (1)!*']])('thorough: %j in another form', (value) => {
-    const { thorough } = createThoroughRedactor([{ name: 'N', value }]);
-    const json = (text: string): string => JSON.stringify(text).slice(1, -1);
-    const ascii = (text: string): string => text.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-    const lower = (text: string): string => text.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase());
-    const upper = (text: string): string => text.replaceAll(/\\u[0-9a-f]{4}/g, (escape) => `\\u${escape.slice(2).toUpperCase()}`);
-    const asForm = (text: string): string => new URLSearchParams({ k: text }).toString().slice(2);
-    it.each<[string, string]>([
-      ['JSON', json(value)],
-      ['JSON in JSON', json(json(value))],
-      ['ASCII JSON', ascii(json(value))],
-      ['ASCII JSON in capitals', upper(ascii(json(value)))],
-      ['ASCII JSON in JSON', json(ascii(json(value)))],
-      ['JSON with escaped slashes', json(value).replaceAll('/', '\\/')],
-      ['ASCII JSON with escaped slashes', ascii(json(value)).replaceAll('/', '\\/')],
-      ['a URL’s part', encodeURIComponent(value)],
-      ['a URL’s part, lower case', lower(encodeURIComponent(value))],
-      ['a URL', encodeURI(value)],
-      ['a form', asForm(value)],
-      ['a form, lower case', lower(asForm(value))],
-      ['decomposed', value.normalize('NFD')],
-      ['composed', value.normalize('NFC')],
-      ['decomposed, a URL’s part', encodeURIComponent(value.normalize('NFD'))],
-    ])('%s', (_, form) => {
-      expect(thorough(`before ${form} after`)).toBe('before [secret N] after');
-    });
+  describe.each([['pä55 "wörd"/+=?x \\ 1'], ['canary-7f3d9a1c55e0'], ['a"b\\c"def/gh'], ["x<y>&'z\n\ud83d\ude00~é (1)!*"]])(
+    'thorough: %j in another form',
+    (value) => {
+      const { thorough } = createThoroughRedactor([{ name: 'N', value }]);
+      const json = (text: string): string => JSON.stringify(text).slice(1, -1);
+      const ascii = (text: string): string =>
+        text.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+      const lower = (text: string): string => text.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase());
+      const upper = (text: string): string => text.replaceAll(/\\u[0-9a-f]{4}/g, (escape) => `\\u${escape.slice(2).toUpperCase()}`);
+      const asForm = (text: string): string => new URLSearchParams({ k: text }).toString().slice(2);
+      it.each<[string, string]>([
+        ['JSON', json(value)],
+        ['JSON in JSON', json(json(value))],
+        ['ASCII JSON', ascii(json(value))],
+        ['ASCII JSON in capitals', upper(ascii(json(value)))],
+        ['ASCII JSON in JSON', json(ascii(json(value)))],
+        ['JSON with escaped slashes', json(value).replaceAll('/', '\\/')],
+        ['ASCII JSON with escaped slashes', ascii(json(value)).replaceAll('/', '\\/')],
+        ['a URL’s part', encodeURIComponent(value)],
+        ['a URL’s part, lower case', lower(encodeURIComponent(value))],
+        ['a URL', encodeURI(value)],
+        ['a form', asForm(value)],
+        ['a form, lower case', lower(asForm(value))],
+        ['decomposed', value.normalize('NFD')],
+        ['composed', value.normalize('NFC')],
+        ['decomposed, a URL’s part', encodeURIComponent(value.normalize('NFD'))],
+      ])('%s', (_, form) => {
+        expect(thorough(`before ${form} after`)).toBe('before [secret N] after');
+      });
 
-    it.each(['', 'u', 'us', 'user:', 'user1:', 'user12:'])('base64, behind %j', (before) => {
-      for (const after of ['', 'x', 'xy', 'xyz']) {
-        for (const encoding of ['base64', 'base64url'] as const) {
-          const encoded = Buffer.from(before + value + after).toString(encoding);
-          // At either end may stay what one byte of it shares with its neighbours.
-          const left = thorough(`<${encoded}>`).split('[secret N]');
-          expect(left).toHaveLength(2);
-          const most = (text: string): number => Math.ceil((Buffer.byteLength(text) * 4) / 3) + 2;
-          expect(left[0]!.length).toBeLessThanOrEqual(most(before));
-          expect(left[1]!.length).toBeLessThanOrEqual(most(after) + 2);
+      it.each(['', 'u', 'us', 'user:', 'user1:', 'user12:'])('base64, behind %j', (before) => {
+        for (const after of ['', 'x', 'xy', 'xyz']) {
+          for (const encoding of ['base64', 'base64url'] as const) {
+            const encoded = Buffer.from(before + value + after).toString(encoding);
+            // At either end may stay what one byte of it shares with its neighbours.
+            const left = thorough(`<${encoded}>`).split('[secret N]');
+            expect(left).toHaveLength(2);
+            const most = (text: string): number => Math.ceil((Buffer.byteLength(text) * 4) / 3) + 2;
+            expect(left[0]!.length).toBeLessThanOrEqual(most(before));
+            expect(left[1]!.length).toBeLessThanOrEqual(most(after) + 2);
+          }
         }
-      }
-    });
-  });
+      });
+    },
+  );
 
   it('thorough: a value that is short, or has short forms, takes nothing else with it', () => {
-    const { thorough } = createThoroughRedactor([{ name: 'TINY', value: 'ä' }, { name: 'SHORT', value: 'hunter22' }]);
+    const { thorough } = createThoroughRedactor([
+      { name: 'TINY', value: 'ä' },
+      { name: 'SHORT', value: 'hunter22' },
+    ]);
     const text = `{"a":"\\u00e4","b":"%C3%A4","c":"${btoa('x hunter2')}"}`;
     expect(thorough(text)).toBe(text);
   });
@@ -139,7 +148,9 @@ describe('known values', () => {
       { name: 'CERT', value: Array.from({ length: 2_000 }, (_, i) => btoa(`line ${i} of a long certificate chain`)).join('\n') },
     ];
     expect(createRedactor(large).exact(`a ${value} b`)).toBe('a [secret BLOB] b');
-    expect(createThoroughRedactor(large).thorough(`a ${JSON.stringify(value)} ${btoa('line 77 of a long certificate chain')} b`)).toBe('a "[secret BLOB]" [secret CERT] b');
+    expect(createThoroughRedactor(large).thorough(`a ${JSON.stringify(value)} ${btoa('line 77 of a long certificate chain')} b`)).toBe(
+      'a "[secret BLOB]" [secret CERT] b',
+    );
   });
 
   it('without secrets nothing is touched', () => {
@@ -151,15 +162,20 @@ describe('known values', () => {
 
   it('no value of six characters or more survives, whatever it is and wherever it stands', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ minLength: FIXED_LIMITS.secretChars, maxLength: 40, unit: 'grapheme' }), { minLength: 1, maxLength: 5 }), fc.string(), fc.string(), (values, before, after) => {
-        const secrets = values.map((value, i) => ({ name: `S${i}`, value }));
-        const { exact, deep } = createRedactor(secrets);
-        for (const { value } of secrets) {
-          const out = exact(before + value + after);
-          expect(out.split(/\[secret S\d(?:, S\d)*\]/).join('\u0000')).not.toContain(value);
-          expect(deep([{ x: value }])).toEqual([{ x: exact(value) }]);
-        }
-      }),
+      fc.property(
+        fc.array(fc.string({ minLength: FIXED_LIMITS.secretChars, maxLength: 40, unit: 'grapheme' }), { minLength: 1, maxLength: 5 }),
+        fc.string(),
+        fc.string(),
+        (values, before, after) => {
+          const secrets = values.map((value, i) => ({ name: `S${i}`, value }));
+          const { exact, deep } = createRedactor(secrets);
+          for (const { value } of secrets) {
+            const out = exact(before + value + after);
+            expect(out.split(/\[secret S\d(?:, S\d)*\]/).join('\u0000')).not.toContain(value);
+            expect(deep([{ x: value }])).toEqual([{ x: exact(value) }]);
+          }
+        },
+      ),
     );
   });
 });
@@ -218,7 +234,20 @@ describe('token shapes', () => {
   });
 
   it('takes time in proportion to the text, also for text made to be slow', () => {
-    const hard = ['-eyJaaaaaaaa', '-----BEGIN RSA PRIVATE KEY-----', 'sk-', 'a://b:', 'API_KEY=', 'Bearer ', 'eyJaaaaaaaa.', 'A_', 'https://x:', '-----BEGIN RSA PRIVATE KEY----- ', 'xoxb-1-', ' \\n'];
+    const hard = [
+      '-eyJaaaaaaaa',
+      '-----BEGIN RSA PRIVATE KEY-----',
+      'sk-',
+      'a://b:',
+      'API_KEY=',
+      'Bearer ',
+      'eyJaaaaaaaa.',
+      'A_',
+      'https://x:',
+      '-----BEGIN RSA PRIVATE KEY----- ',
+      'xoxb-1-',
+      ' \\n',
+    ];
     for (const piece of hard) {
       const text = piece.repeat(Math.ceil(400_000 / piece.length));
       expect(thorough(text).length).toBeGreaterThan(0);

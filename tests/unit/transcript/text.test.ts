@@ -2,26 +2,40 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { back, clip, front, oneLine, tame, utf8Length } from '../../../src/engine/transcript/text.ts';
 
-const any = fc.string({ unit: fc.oneof(fc.constantFrom('a', 'é', '漢', '👩‍👩‍👧', '🇩🇪', 'e\u0301\u0302', '\n', '\ud800', '\udc00', '`', ' '), fc.string({ unit: 'grapheme', maxLength: 1 })), maxLength: 200 });
+const any = fc.string({
+  unit: fc.oneof(
+    fc.constantFrom('a', 'é', '漢', '👩‍👩‍👧', '🇩🇪', 'e\u0301\u0302', '\n', '\ud800', '\udc00', '`', ' '),
+    fc.string({ unit: 'grapheme', maxLength: 1 }),
+  ),
+  maxLength: 200,
+});
 const encode = (text: string) => new TextEncoder().encode(text).length;
 
 describe('text in a byte budget', () => {
   it('measures as an encoder does', () => {
-    fc.assert(fc.property(any, (text) => { expect(utf8Length(text)).toBe(encode(text)); }));
+    fc.assert(
+      fc.property(any, (text) => {
+        expect(utf8Length(text)).toBe(encode(text));
+      }),
+    );
   });
 
   it('front and back keep the budget, break no character, and are parts of the text', () => {
     fc.assert(
-      fc.property(any.map((text) => text.toWellFormed()), fc.nat(300), (text, bytes) => {
-        for (const [part, rest] of [
-          [front(text, bytes), text.startsWith(front(text, bytes))],
-          [back(text, bytes), text.endsWith(back(text, bytes))],
-        ] as const) {
-          expect(rest).toBe(true);
-          expect(encode(part)).toBeLessThanOrEqual(bytes);
-          expect(part.isWellFormed()).toBe(true);
-        }
-      }),
+      fc.property(
+        any.map((text) => text.toWellFormed()),
+        fc.nat(300),
+        (text, bytes) => {
+          for (const [part, rest] of [
+            [front(text, bytes), text.startsWith(front(text, bytes))],
+            [back(text, bytes), text.endsWith(back(text, bytes))],
+          ] as const) {
+            expect(rest).toBe(true);
+            expect(encode(part)).toBeLessThanOrEqual(bytes);
+            expect(part.isWellFormed()).toBe(true);
+          }
+        },
+      ),
       { numRuns: 1_000 },
     );
   });
@@ -62,7 +76,11 @@ describe('foreign text is made harmless', () => {
   });
 
   it('oneLine is one bounded line', () => {
-    fc.assert(fc.property(any, (text) => { expect(oneLine(text, 50)).not.toMatch(/[\n\r]/); }));
+    fc.assert(
+      fc.property(any, (text) => {
+        expect(oneLine(text, 50)).not.toMatch(/[\n\r]/);
+      }),
+    );
     expect(encode(oneLine('x'.repeat(10_000), 50))).toBeLessThan(60);
   });
 });

@@ -31,7 +31,9 @@ describe('I8: exitFromClose', () => {
   });
 
   it('names the limit', () => {
-    expect(exitFromClose(closeFrame({ kind: 'limit', limit: 'idleMs' }, 'c'), null)).toMatchObject({ message: expect.stringContaining('idleMs') as string });
+    expect(exitFromClose(closeFrame({ kind: 'limit', limit: 'idleMs' }, 'c'), null)).toMatchObject({
+      message: expect.stringContaining('idleMs') as string,
+    });
   });
 
   it('believes nothing that is no exit', () => {

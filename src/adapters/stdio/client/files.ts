@@ -25,7 +25,12 @@ export async function readTextFile(request: ClientServiceRequest, limits: Client
     }
     const content = sliceLines(text, line, limit);
     // Read in parts, it may still be had.
-    if (!fitsEncoded(content, ANSWER_BYTES)) throw limitExceeded('messageBytes', DEFAULT_LIMITS.messageBytes, `What is asked of ${asked} does not fit into one message; ask for fewer lines`);
+    if (!fitsEncoded(content, ANSWER_BYTES))
+      throw limitExceeded(
+        'messageBytes',
+        DEFAULT_LIMITS.messageBytes,
+        `What is asked of ${asked} does not fit into one message; ask for fewer lines`,
+      );
     return { content };
   } catch (error) {
     throw fileProblem(error, asked);
@@ -37,7 +42,8 @@ export async function readTextFile(request: ClientServiceRequest, limits: Client
 export async function writeTextFile(request: ClientServiceRequest, limits: ClientLimits): Promise<Record<string, never>> {
   const asked = textParam(request.params, 'path');
   const content = Buffer.from(textParam(request.params, 'content'), 'utf8');
-  if (content.length > limits.fileBytes) throw limitExceeded('fileBytes', limits.fileBytes, `The content for ${asked} has ${content.length} bytes`);
+  if (content.length > limits.fileBytes)
+    throw limitExceeded('fileBytes', limits.fileBytes, `The content for ${asked} has ${content.length} bytes`);
   const file = await openToWrite(asked, request);
   try {
     await file.truncate(0);

@@ -10,7 +10,9 @@ export class ClientRequestError extends Error {
   constructor(code: number, message: string, data: Readonly<Record<string, unknown>> = {}) {
     super(shortened(message));
     this.code = code;
-    this.data = Object.fromEntries(Object.entries(data).map(([name, value]) => [name, typeof value === 'string' ? shortened(value) : value]));
+    this.data = Object.fromEntries(
+      Object.entries(data).map(([name, value]) => [name, typeof value === 'string' ? shortened(value) : value]),
+    );
   }
 }
 
@@ -21,8 +23,10 @@ function shortened(text: string): string {
 }
 
 export const invalid = (message: string): ClientRequestError => new ClientRequestError(-32602, `Invalid params: ${message}.`);
-export const notFound = (what: string, data: Readonly<Record<string, unknown>>): ClientRequestError => new ClientRequestError(-32002, `Resource not found: ${what}`, data);
-export const refused = (message: string, data: Readonly<Record<string, unknown>> = {}): ClientRequestError => new ClientRequestError(-32602, message, data);
+export const notFound = (what: string, data: Readonly<Record<string, unknown>>): ClientRequestError =>
+  new ClientRequestError(-32002, `Resource not found: ${what}`, data);
+export const refused = (message: string, data: Readonly<Record<string, unknown>> = {}): ClientRequestError =>
+  new ClientRequestError(-32602, message, data);
 export const limitExceeded = (limit: string, value: number, what: string): ClientRequestError =>
   new ClientRequestError(-32603, `${what}: the limit ${limit} is ${value}.`, { limit, value });
 

@@ -42,7 +42,8 @@ async function resolvedRoots(roots: Roots): Promise<string[]> {
 
 function checkInside(roots: readonly string[], real: string, asked: string): void {
   const root = roots.find((candidate) => isInside(candidate, real));
-  const kernel = process.platform !== 'win32' && KERNEL.some((place) => isInside(place, real) && !(root !== undefined && isInside(place, root)));
+  const kernel =
+    process.platform !== 'win32' && KERNEL.some((place) => isInside(place, real) && !(root !== undefined && isInside(place, root)));
   if (root === undefined || kernel) throw refused(`${asked} is outside the session's directories.`, { path: asked });
 }
 
@@ -144,6 +145,9 @@ export function fileProblem(error: unknown, asked: string): Error {
     case 'ENXIO':
       return refused(`${asked} is not a regular file.`, { path: asked });
     default:
-      return new ClientRequestError(-32603, `${asked} could not be opened (${code ?? String(error)}).`, { path: asked, ...(code === undefined ? {} : { cause: code }) });
+      return new ClientRequestError(-32603, `${asked} could not be opened (${code ?? String(error)}).`, {
+        path: asked,
+        ...(code === undefined ? {} : { cause: code }),
+      });
   }
 }

@@ -45,11 +45,15 @@ export class Terminals {
     const command = textParam(params, 'command');
     const args = listParam(params, 'args', (value) => typeof value === 'string') as string[];
     const asked = countParam(params, 'outputByteLimit', 0) ?? this.#limits.outputBytes;
-    if (asked > this.#limits.outputMaxBytes) throw limitExceeded('outputMaxBytes', this.#limits.outputMaxBytes, `outputByteLimit ${asked} is too large`);
+    if (asked > this.#limits.outputMaxBytes)
+      throw limitExceeded('outputMaxBytes', this.#limits.outputMaxBytes, `outputByteLimit ${asked} is too large`);
     const cwd = params['cwd'] === undefined || params['cwd'] === null ? request.cwd : textParam(params, 'cwd');
     if (!path.isAbsolute(cwd)) throw invalid('cwd must be absolute');
-    const open = [...this.#terminals.values()].filter((terminal) => terminal.sessionId === sessionId).length + (this.#starting.get(sessionId)?.size ?? 0);
-    if (open >= this.#limits.terminals) throw limitExceeded('terminals', this.#limits.terminals, `The session has ${open} terminals; release one first`);
+    const open =
+      [...this.#terminals.values()].filter((terminal) => terminal.sessionId === sessionId).length +
+      (this.#starting.get(sessionId)?.size ?? 0);
+    if (open >= this.#limits.terminals)
+      throw limitExceeded('terminals', this.#limits.terminals, `The session has ${open} terminals; release one first`);
     const env = envParam(params);
     // The system would refuse it, and quote what may be a secret.
     const given = { command: [command], args, cwd: [cwd], env: Object.entries(env).flat() };
@@ -108,7 +112,12 @@ export class Terminals {
     await Promise.all(mine.map(([, terminal]) => terminal.running.end('ask')));
   }
 
-  async #start(sessionId: string, spec: { command: string; args: string[]; cwd: string; env: Record<string, string | undefined> }, bytes: number, signal: AbortSignal): Promise<string> {
+  async #start(
+    sessionId: string,
+    spec: { command: string; args: string[]; cwd: string; env: Record<string, string | undefined> },
+    bytes: number,
+    signal: AbortSignal,
+  ): Promise<string> {
     const { command, args } = asProgram(spec.command, spec.args, spec.cwd);
     let running: RunningProcess;
     try {
@@ -119,14 +128,18 @@ export class Terminals {
     } catch (error) {
       if (!RehydrateError.is(error)) throw error;
       // Told as the command's: the agent itself runs.
-      const problem = cwdProblem(spec.command, spec.cwd, () => statSync(spec.cwd).isDirectory(), 'command') ?? startProblem({ name: spec.command, command }, error.cause ?? error, 'command');
+      const problem =
+        cwdProblem(spec.command, spec.cwd, () => statSync(spec.cwd).isDirectory(), 'command') ??
+        startProblem({ name: spec.command, command }, error.cause ?? error, 'command');
       throw new ClientRequestError(-32603, problem.message, { command: spec.command, cause: problem.code });
     }
     running.stdin.end();
     const output = new OutputTail(bytes);
     running.stdout.on('data', (chunk: Buffer) => output.push(chunk));
     running.stderr.on('data', (chunk: Buffer) => output.push(chunk));
-    const read = Promise.all([running.stdout, running.stderr].map((stream) => new Promise<void>((resolve) => stream.once('close', () => resolve()))));
+    const read = Promise.all(
+      [running.stdout, running.stderr].map((stream) => new Promise<void>((resolve) => stream.once('close', () => resolve()))),
+    );
     const terminal: Terminal = {
       sessionId,
       running,
@@ -137,7 +150,8 @@ export class Terminals {
         await Promise.race([read, new Promise((resolve) => setTimeout(resolve, STDIO_LIMITS.drainMs))]);
         // A command that we ended did not finish, whatever code it then gave (I8).
         const ours = asked || sent.length > 0;
-        terminal.status = died !== null || ours ? { exitCode: null, signal: died ?? sent.at(-1) ?? 'SIGTERM' } : { exitCode: code ?? -1, signal: null };
+        terminal.status =
+          died !== null || ours ? { exitCode: null, signal: died ?? sent.at(-1) ?? 'SIGTERM' } : { exitCode: code ?? -1, signal: null };
         return terminal.status;
       }),
     };
@@ -159,7 +173,9 @@ export class Terminals {
 /** Agents give either a program with arguments or a whole command line; the latter needs a shell. */
 function asProgram(command: string, args: readonly string[], cwd: string): { command: string; args: readonly string[] } {
   if (args.length > 0 || !/\s/.test(command) || isFile(path.resolve(cwd, command))) return { command, args };
-  return process.platform === 'win32' ? { command: 'cmd.exe', args: ['/d', '/s', '/c', command] } : { command: '/bin/sh', args: ['-c', command] };
+  return process.platform === 'win32'
+    ? { command: 'cmd.exe', args: ['/d', '/s', '/c', command] }
+    : { command: '/bin/sh', args: ['-c', command] };
 }
 
 /** What cannot be looked at counts as none: a command line may be longer than a file's name, or lead through what is closed. */

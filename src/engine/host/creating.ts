@@ -104,16 +104,14 @@ export function createCreate({
     const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
     const fresh: NewEvent[] = [
       { kind: 'resumed', turnId: null, at: now, origin: 'host', payload: report },
-      ...session
-        .takeStateChanges(NOTHING_KNOWN)
-        .map(({ update, meta }): NewEvent => ({
-          kind: 'update',
-          turnId: null,
-          at: now,
-          origin: 'agent',
-          payload: update,
-          ...(meta ? { meta } : {}),
-        })),
+      ...session.takeStateChanges(NOTHING_KNOWN).map(({ update, meta }): NewEvent => ({
+        kind: 'update',
+        turnId: null,
+        at: now,
+        origin: 'agent',
+        payload: update,
+        ...(meta ? { meta } : {}),
+      })),
     ];
     const events = fresh.map((event, index) => ({ ...event, seq: index + 1 }) as SessionEvent);
     const written = session.known;

@@ -70,14 +70,12 @@ export function readLog(events: NewestFirst, options: { readonly fromSeq: number
   };
   const close = (): void => {
     if (!open) return;
-    const pieces = open.pieces
-      .reverse()
-      .map(({ turnId, texts, kinds, ids }): Piece => ({
-        turnId,
-        text: options.redact(texts.reverse().join('')),
-        kinds: kinds.reverse(),
-        messageId: ids.size === 1 ? ([...ids][0] as string | null) : null,
-      }));
+    const pieces = open.pieces.reverse().map(({ turnId, texts, kinds, ids }): Piece => ({
+      turnId,
+      text: options.redact(texts.reverse().join('')),
+      kinds: kinds.reverse(),
+      messageId: ids.size === 1 ? ([...ids][0] as string | null) : null,
+    }));
     messages.push({ role: open.role, pieces, seq: open.seq });
     open = null;
   };

@@ -2,14 +2,14 @@
  * `acp-rehydrate`: ACP sessions that survive the death of the agent.
  * The engine and nothing else: databases and agents come from the adapters.
  */
-export { createHost } from './host/host.ts';
-export type { Host, PromptOptions } from './host/api.ts';
-export type { CreateOptions, HostOptions, PermissionRule, PreambleOptions } from './host/options.ts';
+export { createHost } from './sessions/host.ts';
+export type { Host, PromptOptions } from './sessions/api.ts';
+export type { CreateOptions, HostOptions, PermissionRule, PreambleOptions } from './sessions/options.ts';
 export { classifyResumeFailure } from './resume/classify.ts';
 export { renderTranscript } from './transcript/render.ts';
 export { DEFAULT_LIMITS, FIXED_LIMITS, type FixedLimits, type Limits } from './limits.ts';
 export { ERROR_CODES, RehydrateError, type ErrorCode } from './errors.ts';
-export { workspaceFiles, type WorkspaceOptions } from './host/workspace.ts';
+export { workspaceFiles, type WorkspaceOptions } from './sessions/workspace.ts';
 export { describeExit, isCleanExit, SqlError } from './ports.ts';
 export type {
   AgentExit,

@@ -1,7 +1,7 @@
 /** One process of the agent under examination, and everything it said in order. */
-import { openLink, within } from '../../engine/acp/link.ts';
-import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/acp/peer.ts';
-import { PROTOCOL_VERSION } from '../../engine/acp/v1.ts';
+import { openLink, within } from '../../engine/protocol/link.ts';
+import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/peer.ts';
+import { PROTOCOL_VERSION } from '../../engine/protocol/v1.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { describeExit, type AgentLauncher } from '../../engine/ports.ts';
 import { quote } from './words.ts';

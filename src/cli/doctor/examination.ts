@@ -1,6 +1,6 @@
 /** What all parts of an examination share, and the agent's lives: each is a new process. */
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
-import { readInitialize, type AgentFacts } from '../../engine/acp/v1.ts';
+import { readInitialize, type AgentFacts } from '../../engine/protocol/v1.ts';
 import type { AgentLauncher } from '../../engine/ports.ts';
 import { startAgent, INITIALIZE, type Answer, type ExaminedAgent } from './agent.ts';
 import type { Message } from './messages.ts';

@@ -1,6 +1,6 @@
 /** The first life: what works before anything goes wrong, and what is left behind to come back to. */
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
-import { readInitialize, type AgentFacts } from '../../engine/acp/v1.ts';
+import { readInitialize, type AgentFacts } from '../../engine/protocol/v1.ts';
 import { fieldsOf, stringOf } from '../foreign.ts';
 import { oneLine } from '../words.ts';
 import type { Answer, ExaminedAgent } from './agent.ts';

@@ -1,5 +1,5 @@
 /** Findings in words. */
-import type { RpcError } from '../../engine/acp/peer.ts';
+import type { RpcError } from '../../engine/protocol/peer.ts';
 import type { Answer } from './agent.ts';
 
 const MAX_QUOTE = 200;

@@ -1,5 +1,5 @@
 /** Rows to shapes and back. JSON columns are parsed here and nowhere else. */
-import { readCommands, readConfigOptions, readModes } from '../acp/v1.ts';
+import { readCommands, readConfigOptions, readModes } from '../protocol/v1.ts';
 import type { Row, SqlValue } from '../ports.ts';
 import type { ResumeReport, SessionEvent, SessionInfo, SessionState, StopReason, TurnError, TurnState } from '../types.ts';
 

@@ -1,7 +1,7 @@
 /** I9: one writer. Hosts that share a database, dead and alive. */
 import { describe, expect, it } from 'vitest';
 import { createHost, SqlError, type LeaseOwner, type SqlDatabase } from '../../../src/engine/index.ts';
-import { judgeLease } from '../../../src/engine/host/lease.ts';
+import { judgeLease } from '../../../src/engine/sessions/lease.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { CWD, PATIENT, said, until, world } from './helpers.ts';
 import { watched, wordsSent } from './watched-agents.ts';

@@ -1,6 +1,6 @@
 /** I11: an agent may put anything where a text belongs. It is kept as sent, and stops nothing. */
 import { describe, expect, it } from 'vitest';
-import { isStateUpdate, learn, NOTHING_KNOWN } from '../../../src/engine/host/last-known.ts';
+import { isStateUpdate, learn, NOTHING_KNOWN } from '../../../src/engine/sessions/last-known.ts';
 import { renderTranscript, type SessionEvent, type SessionUpdate } from '../../../src/engine/index.ts';
 import { createReplayMatcher } from '../../../src/engine/resume/match.ts';
 import { createLiveFilter } from '../../../src/engine/resume/match-live.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createPermissions } from '../../../src/engine/host/permissions.ts';
+import { createPermissions } from '../../../src/engine/sessions/permissions.ts';
 import type { SessionWriter, Work } from '../../../src/engine/storage/writer.ts';
 
 /** Permissions on a writer that answers as told, and what they had kept for later. */

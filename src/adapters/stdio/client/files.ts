@@ -1,5 +1,5 @@
 /** ACP's `fs/read_text_file` and `fs/write_text_file`. */
-import { sliceLines } from '../../../engine/acp/fs-lines.ts';
+import { sliceLines } from '../../../engine/protocol/fs-lines.ts';
 import { DEFAULT_LIMITS } from '../../../engine/limits.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { fitsEncoded } from './encoded.ts';

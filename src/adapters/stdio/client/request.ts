@@ -1,5 +1,5 @@
 /** Errors and parameters of ACP requests from an agent. */
-import { countParam as wholeNumber } from '../../../engine/acp/fs-lines.ts';
+import { countParam as wholeNumber } from '../../../engine/protocol/fs-lines.ts';
 import { ERROR_CHARS } from './limits.ts';
 
 /** Becomes the JSON-RPC error of the answer, which stays small whatever it names. */

@@ -13,7 +13,7 @@ import type {
 import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy } from '../types.ts';
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
-import { isDeeper } from '../acp/bounded.ts';
+import { isDeeper } from '../protocol/bounded.ts';
 import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
 import { withLimits } from '../with-limits.ts';
 

@@ -1,6 +1,6 @@
 /** The agent's open questions. Request and answer are events; the answer is stored before it is sent. */
 import type { PermissionOption, ToolCallUpdate } from '@agentclientprotocol/sdk';
-import type { RpcId, RpcResponse } from '../acp/peer.ts';
+import type { RpcId, RpcResponse } from '../protocol/peer.ts';
 import type { PermissionRequested, PermissionResolved } from '../types.ts';
 import type { NewEvent } from '../storage/statements.ts';
 import type { SessionWriter, Work } from '../storage/writer.ts';

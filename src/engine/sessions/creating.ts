@@ -1,7 +1,7 @@
 /** `create`: a new session, whole in the record or not there at all. */
 import type { Row } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
-import { readSettings } from '../acp/v1.ts';
+import { readSettings } from '../protocol/v1.ts';
 import { storageError } from '../storage/errors.ts';
 import { adoptAgentSession, insertEvent, updateLastKnown, type Fence, type NewEvent } from '../storage/statements.ts';
 import { toSession, type StoredSession } from '../storage/rows.ts';

@@ -1,6 +1,6 @@
 /** What an agent last said about its modes, options, commands, title and usage. */
 import type { AvailableCommand, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
-import { readCommands, readConfigOptions } from '../acp/v1.ts';
+import { readCommands, readConfigOptions } from '../protocol/v1.ts';
 import type { LastKnown } from '../storage/statements.ts';
 import type { SessionInfo } from '../types.ts';
 

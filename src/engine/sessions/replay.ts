@@ -1,5 +1,5 @@
 /** The host's side of a replay: what the agent repeats is matched against the log, not appended (I3). */
-import type { AgentLink } from '../acp/link.ts';
+import type { AgentLink } from '../protocol/link.ts';
 import type { Limits } from '../limits.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
 import type { Store } from '../storage/store.ts';

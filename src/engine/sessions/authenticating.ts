@@ -1,5 +1,5 @@
 /** Signing in with an agent, apart from any session. */
-import { callError, type AgentLink } from '../acp/link.ts';
+import { callError, type AgentLink } from '../protocol/link.ts';
 import { RehydrateError } from '../errors.ts';
 import type { LivingParts } from './living.ts';
 import { exitWords, withAgent, type BecomeLive } from './opening.ts';

@@ -8,11 +8,12 @@ import { createHub } from './hub.ts';
 import { leaseVerdict, notFound, type LeaseOptions } from './lease.ts';
 import { createLiving } from './living.ts';
 import { checkPolicy, checkPreambleMode, checkPrompt, configure, invalid, type Config, type HostOptions } from './options.ts';
-import { loadResuming } from './load-resuming.ts';
+import { deleteSession } from './deleting.ts';
+import { renderPreamble, renderRecord } from './preamble.ts';
 import { createPrompts } from './prompts.ts';
 import { createSlots, stateOf } from './slots.ts';
-import type { Setting } from './settings.ts';
-import { readCapabilities } from '../acp/v1.ts';
+import { applySetting, type Setting } from './settings.ts';
+import { readCapabilities } from '../protocol/v1.ts';
 
 /**
  * Opens a host on a database. Creates or migrates the schema; starts no agent.
@@ -21,8 +22,6 @@ import { readCapabilities } from '../acp/v1.ts';
 export async function createHost(options: HostOptions): Promise<Host> {
   const config: Config = configure(options);
   const { database, limits, clock } = config;
-  // Not waited for: whoever needs it asks again, and hears why it could not be had.
-  loadResuming().catch(() => undefined);
   await migrate(database);
 
   const store = createStore(database);
@@ -63,7 +62,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     slots.serially(sessionId, async (slot) => {
       awake();
       const session = await living.ensure(sessionId, slot, config.policy, undefined);
-      await (await loadResuming()).applySetting(session, setting, limits.settingMs);
+      await applySetting(session, setting, limits.settingMs);
     });
 
   return {
@@ -93,7 +92,6 @@ export async function createHost(options: HostOptions): Promise<Host> {
       checkPreambleMode(mode, config.preamble.files ?? ({} as never));
       const stored = await info(sessionId);
       const embedded = readCapabilities(stored.agentCapabilities).embeddedContext;
-      const { renderPreamble } = await loadResuming();
       const made = await renderPreamble(store, sessionId, config, await living.knownSecrets(stored), embedded, {
         mode,
         budget,
@@ -134,7 +132,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       awake();
       try {
         await living.end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, async (slot) => {
-          await (await loadResuming()).deleteSession(sessionId, { config, hub, lease });
+          await deleteSession(sessionId, { config, hub, lease });
           slot.secrets = null;
         });
       } finally {
@@ -170,7 +168,6 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async transcript(sessionId, { budget } = {}) {
-      const { renderRecord } = await loadResuming();
       const rendered = await renderRecord(store, sessionId, config, await living.knownSecrets(await info(sessionId)), budget);
       return rendered.text;
     },

@@ -3,9 +3,9 @@
  * and when it is gone the log says how. Resume and turns are built on it in the files beside this one.
  */
 import type { SessionUpdate } from '@agentclientprotocol/sdk';
-import type { AgentLink, LinkHandlers } from '../acp/link.ts';
-import type { IncomingRequest, RpcResponse } from '../acp/peer.ts';
-import { RPC, type AgentFacts } from '../acp/v1.ts';
+import type { AgentLink, LinkHandlers } from '../protocol/link.ts';
+import type { IncomingRequest, RpcResponse } from '../protocol/peer.ts';
+import { RPC, type AgentFacts } from '../protocol/v1.ts';
 import { RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS } from '../limits.ts';

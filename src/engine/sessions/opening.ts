@@ -2,8 +2,8 @@
  * Opens an agent for a session and writes down how that went, whichever way it goes. When it fails, the
  * agent's whole process tree is gone before it rejects (I7).
  */
-import { callError, openLink, type AgentLink, type CallOutcome } from '../acp/link.ts';
-import { readInitialize, PROTOCOL_VERSION } from '../acp/v1.ts';
+import { callError, openLink, type AgentLink, type CallOutcome } from '../protocol/link.ts';
+import { readInitialize, PROTOCOL_VERSION } from '../protocol/v1.ts';
 import { RehydrateError } from '../errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { ResumeAttempt, ResumePolicy, ResumeReport, Tier, Verification } from '../types.ts';
@@ -12,7 +12,7 @@ import type { LiveSession } from './live-session.ts';
 import type { Config } from './options.ts';
 import type { MadePreamble } from './preamble.ts';
 import type { ReplayResult } from './replay.ts';
-import { loadResuming } from './load-resuming.ts';
+import { classifyResumeFailure } from '../resume/classify.ts';
 import type { SecretValues } from './secrets.ts';
 
 export interface BecomeLive {
@@ -140,7 +140,6 @@ export async function newAgentSession(open: BecomeLive, link: AgentLink): Promis
   const outcome = await callWithAuth(open, link, 'session/new', sessionParams(open));
   if (outcome.kind !== 'answered') {
     if (outcome.kind === 'refused') {
-      const { classifyResumeFailure } = await loadResuming();
       const { outcome: kind } = classifyResumeFailure(outcome.error, { method: 'session/new', agentSessionId: '' });
       if (kind === 'auth_required') throw authRequired(open, outcome.error);
     }
@@ -172,7 +171,6 @@ export async function callWithAuth(
   const { limits } = open.config;
   const outcome = await link.call(method, params, limits.sessionMs);
   if (outcome.kind !== 'refused' || open.authMethod === undefined) return outcome;
-  const { classifyResumeFailure } = await loadResuming();
   const { outcome: kind } = classifyResumeFailure(outcome.error, { method, agentSessionId: String(params['sessionId'] ?? '') });
   if (kind !== 'auth_required') return outcome;
   const auth = await link.call('authenticate', { methodId: open.authMethod }, limits.sessionMs);

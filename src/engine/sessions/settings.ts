@@ -1,7 +1,7 @@
 /** Modes and configuration options last in force are set again after every tier. */
 import type { SessionConfigOption } from '@agentclientprotocol/sdk';
-import type { AgentLink, CallOutcome } from '../acp/link.ts';
-import { readSettings } from '../acp/v1.ts';
+import type { AgentLink, CallOutcome } from '../protocol/link.ts';
+import { readSettings } from '../protocol/v1.ts';
 import type { ResumeReport } from '../types.ts';
 import { RehydrateError } from '../errors.ts';
 import { toColumns, type KnownState } from './last-known.ts';

@@ -1,6 +1,6 @@
 /** Makes a durable session live again: goes through the tiers as `nextStep` decides, and checks a success. */
-import type { AgentLink } from '../acp/link.ts';
-import { readSettings } from '../acp/v1.ts';
+import type { AgentLink } from '../protocol/link.ts';
+import { readSettings } from '../protocol/v1.ts';
 import { RehydrateError } from '../errors.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import { nextStep, type NextStep, type TriedStep } from '../resume/decide.ts';

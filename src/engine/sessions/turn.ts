@@ -1,7 +1,7 @@
 /** One prompt and everything up to its stop reason. */
 import type { StopReason } from '@agentclientprotocol/sdk';
-import type { RpcResponse } from '../acp/peer.ts';
-import { RPC } from '../acp/v1.ts';
+import type { RpcResponse } from '../protocol/peer.ts';
+import { RPC } from '../protocol/v1.ts';
 import { RehydrateError } from '../errors.ts';
 import { createLiveFilter } from '../resume/match-live.ts';
 import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements.ts';

@@ -8,7 +8,9 @@ import { createWriter } from '../storage/writer.ts';
 import type { ResumePolicy, ResumeReport, SessionInfo } from '../types.ts';
 import type { Authenticating } from './authenticating.ts';
 import { createCreate } from './creating.ts';
-import { loadResuming } from './load-resuming.ts';
+import { createAuthenticating } from './authenticating.ts';
+import { settleLeftBehind as settle, wake } from './waking.ts';
+import { recallKnown } from './recall.ts';
 import type { Hub } from './hub.ts';
 import type { LeaseOptions } from './lease.ts';
 import { LiveSession, type EndCause } from './live-session.ts';
@@ -178,15 +180,14 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     let wanted: AbortSignal | undefined;
     const made = await opening(slot, 'resuming', signal, async (joined) => {
       wanted = joined;
-      return (await loadResuming()).wake(parts, { sessionId, slot, policy, signal: joined });
+      return wake(parts, { sessionId, slot, policy, signal: joined });
     });
     // It came too late for the opening, and in time for what was to follow.
     wanted?.throwIfAborted();
     return made;
   }
 
-  const settleLeftBehind = async (sessionId: string, slot: Slot): Promise<void> =>
-    (await loadResuming()).settleLeftBehind(parts, sessionId, slot);
+  const settleLeftBehind = (sessionId: string, slot: Slot): Promise<void> => settle(parts, sessionId, slot);
 
   const settling = createSettling(
     (sessionId) => slots.serially(sessionId, (slot) => settleLeftBehind(sessionId, slot)),
@@ -234,12 +235,11 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     },
     async knownSecrets(info) {
       const held = slots.has(info.sessionId) ? slots.of(info.sessionId).secrets : null;
-      return [...(held ? held.known : await (await loadResuming()).recallKnown(config.secrets, info)), ...config.knownSecrets];
+      return [...(held ? held.known : await recallKnown(config.secrets, info)), ...config.knownSecrets];
     },
     settleLeftBehind,
     later: (sessionId) => settling.later(sessionId),
     async authenticate(agent, methodId) {
-      const { createAuthenticating } = await loadResuming();
       if (ended) throw asleep();
       await (signingIn ??= createAuthenticating(parts)).authenticate(agent, methodId);
     },

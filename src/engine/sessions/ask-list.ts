@@ -1,5 +1,5 @@
 /** Whether the agent's own list shows a session. Only every page, asked with the session's cwd, proves absence. */
-import type { AgentLink } from '../acp/link.ts';
+import type { AgentLink } from '../protocol/link.ts';
 import type { Limits } from '../limits.ts';
 
 export type Listed = 'present' | 'absent' | 'unknown';

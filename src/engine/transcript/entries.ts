@@ -3,7 +3,18 @@
  * call or one note; what agents send for machines (usage, modes, commands, thoughts) is none.
  */
 import type { SessionEvent, TurnEnded } from '../types.ts';
-import { describeContent, describeToolCall, mergeToolCall, type ToolCallState } from './describe.ts';
+import {
+  classOf,
+  contentKind,
+  mergeToolCalls,
+  messageIdOf,
+  planEntries,
+  readToolCall,
+  roleOf,
+  textOf,
+  toolOutput,
+  type ToolCallReport,
+} from '../protocol/updates.ts';
 import { asText } from './text.ts';
 
 /** One entry, with its raw text: nothing is redacted, tamed or cut yet. */
@@ -30,16 +41,6 @@ interface OpenMessage {
   chars: number;
 }
 
-/** The updates that stand between two chunks without parting them. */
-const UNSEEN = new Set([
-  'agent_thought_chunk',
-  'available_commands_update',
-  'current_mode_update',
-  'config_option_update',
-  'session_info_update',
-  'usage_update',
-]);
-
 export interface EntryReader {
   /** Takes the next older event and gives the entries that are now complete, newest first. */
   push(event: SessionEvent): Entry[];
@@ -54,7 +55,7 @@ export function createEntryReader(): EntryReader {
   let openSeq = 0;
   let planSeen = false;
   /** What later updates said of tool calls whose beginning is still to come. */
-  const toolCalls = new Map<string, { readonly state: ToolCallState; readonly seq: number }>();
+  const toolCalls = new Map<string, { readonly report: ToolCallReport; readonly seq: number }>();
   const answers = new Map<string, string>();
   /** Turns whose end was seen. One without an end was cut off. */
   const ended = new Set<string>();
@@ -69,13 +70,11 @@ export function createEntryReader(): EntryReader {
   const note = (text: string): Entry[] => [...close(), { label: 'note', head: text, body: [], seq }];
 
   const chunk = (label: 'user' | 'agent', event: SessionEvent & { kind: 'update' }): Entry[] => {
-    const { content, messageId = null } = event.payload as { content?: unknown; messageId?: string | null };
-    const { text, inline } = describeContent(content);
-    const same =
-      open !== null &&
-      open.label === label &&
-      open.turnId === event.turnId &&
-      (messageId === null || open.messageId === null || open.messageId === messageId);
+    const { content } = event.payload as { content?: unknown };
+    const messageId = messageIdOf(event.payload);
+    const text = textOf(content, 'describe');
+    const inline = contentKind(content) === 'text';
+    const same = open !== null && open.label === label && open.turnId === event.turnId && open.messageId === messageId;
     const done = same ? [] : close();
     open ??= { label, turnId: event.turnId, messageId, parts: [], inline: true, chars: 0 };
     // A prompt's blocks are rows of their own, and what is not text stands on a line of its own.
@@ -88,35 +87,39 @@ export function createEntryReader(): EntryReader {
   };
 
   const update = (event: SessionEvent & { kind: 'update' }): Entry[] => {
-    const payload = event.payload as unknown as Record<string, unknown>;
-    switch (payload['sessionUpdate']) {
-      case 'user_message_chunk':
-        return chunk('user', event);
-      case 'agent_message_chunk':
-        return chunk('agent', event);
+    switch (classOf(event.payload, event.meta)) {
+      case 'message': {
+        const role = roleOf(event.payload, event.meta);
+        return role === 'user' || role === 'agent' ? chunk(role, event) : [];
+      }
       case 'tool_call_update': {
-        const id = asText(payload['toolCallId']);
-        toolCalls.set(id, { state: mergeToolCall(toolCalls.get(id)?.state, payload), seq: event.seq });
+        const report = readToolCall(event.payload);
+        const later = toolCalls.get(report.id)?.report;
+        toolCalls.set(report.id, { report: later ? mergeToolCalls(report, later) : report, seq: event.seq });
         return close();
       }
       case 'tool_call': {
-        const id = asText(payload['toolCallId']);
-        const state = mergeToolCall(toolCalls.get(id)?.state, payload);
-        toolCalls.delete(id);
-        return [...close(), toolEntry(state, event.seq)];
+        const report = readToolCall(event.payload);
+        const later = toolCalls.get(report.id)?.report;
+        toolCalls.delete(report.id);
+        return [...close(), toolEntry(later ? mergeToolCalls(report, later) : report, event.seq)];
       }
       case 'plan': {
         // Each plan replaces the one before it.
         if (planSeen) return close();
         planSeen = true;
-        const entries = Array.isArray(payload['entries']) ? (payload['entries'] as { content?: unknown; status?: unknown }[]) : [];
-        const body = entries.map(
-          (entry, i) => `${i === 0 ? '' : '\n'}- ${entry?.status === 'completed' ? '[x]' : '[ ]'} ${asText(entry?.content)}`,
+        const body = planEntries(event.payload).map(
+          ({ text, status }, i) => `${i === 0 ? '' : '\n'}- ${status === 'completed' ? '[x]' : '[ ]'} ${text}`,
         );
         return [...close(), { label: 'plan', head: '', body, excerpt: true, seq: event.seq }];
       }
-      default:
-        return UNSEEN.has(payload['sessionUpdate'] as string) ? [] : close();
+      // They may stand between two chunks of a message and do not part it.
+      case 'state':
+      case 'notice':
+      case 'compaction':
+        return [];
+      case 'unknown':
+        return close();
     }
   };
 
@@ -163,7 +166,7 @@ export function createEntryReader(): EntryReader {
     // Of the tool calls that are left, only updates are known.
     end: () => [
       ...close(),
-      ...[...toolCalls.values()].sort((a, b) => b.seq - a.seq).map(({ state, seq: oldest }) => toolEntry(state, oldest)),
+      ...[...toolCalls.values()].sort((a, b) => b.seq - a.seq).map(({ report, seq: oldest }) => toolEntry(report, oldest)),
     ],
     get openChars() {
       return open?.chars ?? 0;
@@ -171,8 +174,14 @@ export function createEntryReader(): EntryReader {
   };
 }
 
-function toolEntry(state: ToolCallState, seq: number): Entry {
-  return { label: 'tool', ...describeToolCall(state), excerpt: true, seq };
+/** A tool call: title, kind, status and paths in its head, and below it what it gave. */
+function toolEntry(report: ToolCallReport, seq: number): Entry {
+  const title = report.title ?? 'a tool call';
+  const facts = [report.kind, report.status].filter((fact) => fact !== undefined).join(', ');
+  const paths = (report.paths ?? []).slice(0, 3).filter((path) => !title.includes(path));
+  const head = [title, ...(facts === '' ? [] : [`(${facts})`]), ...paths].join(' ');
+  const body = toolOutput(report).flatMap((part, i) => (i === 0 ? [part] : ['\n', part]));
+  return { label: 'tool', head, body, excerpt: true, seq };
 }
 
 /** How a turn ended, in words, when it did not simply end. */

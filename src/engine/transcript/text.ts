@@ -1,4 +1,5 @@
 /** Text in a byte budget: measuring, cutting where no character breaks, and making foreign text harmless. */
+import { withoutControls } from '../safe-text.ts';
 
 /** Length in UTF-8, a lone surrogate counted as the three bytes of its replacement character. */
 export function utf8Length(text: string): number {
@@ -104,22 +105,16 @@ export const MAX_FENCE_RUN = 16;
  * agents mark off context, tools and speakers no longer open or close anything.
  */
 export function tame(text: string): string {
-  return (
-    text
-      .toWellFormed()
-      .replace(/\r\n?|[\u0085\u2028\u2029\v\f]/g, '\n')
-      // eslint-disable-next-line no-control-regex -- control characters are what this removes
-      .replace(/\u001b(?:\[[0-9;?]{0,32}[A-Za-z]|[@-Z\\^_])|[\u0000-\u0008\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '')
-      .replace(
-        /data:[\w/+.-]{1,80};base64,([A-Za-z0-9+/=]{64,})/g,
-        (_, data: string) => `[data, ${sizeWords(Math.floor(data.length * 0.75))}]`,
-      )
-      .replace(/`{17,}|~{17,}/g, (run) => `${run.slice(0, MAX_FENCE_RUN)}…`)
-      .replace(
-        /<(?=[/|!]|(?:system|context|resource|instruction|document|function|tool|assistant|user|human|agent|antml|im_|inst|s>|reminder|file|attach)[\w:-]{0,40})/gi,
-        '<\\',
-      )
-  );
+  return withoutControls(text.toWellFormed().replace(/\r\n?|[\u0085\u2028\u2029\v\f]/g, '\n'), 'text')
+    .replace(
+      /data:[\w/+.-]{1,80};base64,([A-Za-z0-9+/=]{64,})/g,
+      (_, data: string) => `[data, ${sizeWords(Math.floor(data.length * 0.75))}]`,
+    )
+    .replace(/`{17,}|~{17,}/g, (run) => `${run.slice(0, MAX_FENCE_RUN)}…`)
+    .replace(
+      /<(?=[/|!]|(?:system|context|resource|instruction|document|function|tool|assistant|user|human|agent|antml|im_|inst|s>|reminder|file|attach)[\w:-]{0,40})/gi,
+      '<\\',
+    );
 }
 
 /** Every run of blanks and line breaks as one blank, and none at the ends. */

@@ -1,0 +1,231 @@
+/**
+ * The one vocabulary of session updates: which kinds there are, whose a message is, how text is taken from content, what a
+ * tool call says. Log, matching, transcript, command, doctor and playground all read updates through this file.
+ *
+ * An update is stored as the agent sent it, whatever its type promises. So nothing here throws: a field that is not what
+ * its name says is as one that is not there.
+ */
+import { sizeWords, utf8Length } from '../transcript/text.ts';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}
+
+export function stringOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+// ---------------------------------------------------------------- classes
+
+/**
+ * What an update is:
+ *
+ * - `message`: a piece of what the user or the agent said, or of what the agent thought (`roleOf`);
+ * - `tool_call`, `tool_call_update`, `plan`: the rest of a conversation;
+ * - `state`: how things are now (commands, mode, options, title, usage), not something that happened;
+ * - `notice`: the agent's word to the person beside its reply, no part of the conversation and not replayed;
+ * - `compaction`: the agent shortened its own memory, and perhaps says to what;
+ * - `unknown`: a kind that is not in stable ACP v1. It is kept like the rest.
+ */
+export type UpdateClass = 'message' | 'tool_call' | 'tool_call_update' | 'plan' | 'state' | 'notice' | 'compaction' | 'unknown';
+export type Role = 'user' | 'agent' | 'thought';
+
+const KINDS: ReadonlyMap<unknown, UpdateClass | Role> = new Map<unknown, UpdateClass | Role>([
+  ['user_message_chunk', 'user'],
+  ['agent_message_chunk', 'agent'],
+  ['agent_thought_chunk', 'thought'],
+  ['tool_call', 'tool_call'],
+  ['tool_call_update', 'tool_call_update'],
+  ['plan', 'plan'],
+  ['available_commands_update', 'state'],
+  ['current_mode_update', 'state'],
+  ['config_option_update', 'state'],
+  ['session_info_update', 'state'],
+  ['usage_update', 'state'],
+  ['notice', 'notice'],
+  ['compaction_update', 'compaction'],
+  ['compaction_summary_chunk', 'compaction'],
+]);
+
+/** The class of an update. `meta` is the `_meta` of the notification that carried it, where it is at hand. */
+export function classOf(update: unknown, meta?: unknown): UpdateClass {
+  const is = KINDS.get(fieldsOf(update)['sessionUpdate']) ?? 'unknown';
+  if (is !== 'user' && is !== 'agent' && is !== 'thought') return is;
+  return is === 'agent' && isAside(update, meta) ? 'notice' : 'message';
+}
+
+/** Whose words a message chunk carries; null for every other update, and for a notice in the shape of a message. */
+export function roleOf(update: unknown, meta?: unknown): Role | null {
+  const is = KINDS.get(fieldsOf(update)['sessionUpdate']);
+  if (is === 'agent') return isAside(update, meta) ? null : 'agent';
+  return is === 'user' || is === 'thought' ? is : null;
+}
+
+/** The parts of a conversation: what a replay brings back. */
+export function isConversation(update: unknown, meta?: unknown): boolean {
+  const is = classOf(update, meta);
+  return is === 'message' || is === 'tool_call' || is === 'tool_call_update' || is === 'plan';
+}
+
+/**
+ * A notice as an agent sends it to a client that did not ask for notices: a message without an id, marked in `_meta`.
+ * (Claude's agent 0.101: `_meta.claudeCode.kind` is `informational`.)
+ */
+function isAside(update: unknown, meta: unknown): boolean {
+  const own = fieldsOf(update)['_meta'];
+  if (own === undefined && meta === undefined) return false;
+  return [own, meta].some((value) => fieldsOf(fieldsOf(value)['claudeCode'])['kind'] === 'informational');
+}
+
+/** The id of the message that a chunk belongs to, where the agent gives one. */
+export function messageIdOf(update: unknown): string | null {
+  const id = fieldsOf(update)['messageId'];
+  return typeof id === 'string' ? id : null;
+}
+
+// ---------------------------------------------------------------- content
+
+/** The kind of a content block: `text`, `image`, `resource`, …; `unknown` for what is none. */
+export function contentKind(content: unknown): string {
+  return stringOf(fieldsOf(content)['type']) || 'unknown';
+}
+
+/**
+ * The text of a content block. Of a block that is not text (an image, a link, a resource), by `others`:
+ * `omit` gives null, `name` its kind in brackets, `describe` also what it is called and how large it is.
+ */
+export function textOf(content: unknown): string | null;
+export function textOf(content: unknown, others: 'name' | 'describe'): string;
+export function textOf(content: unknown, others: 'omit' | 'name' | 'describe' = 'omit'): string | null {
+  const block = fieldsOf(content);
+  if (block['type'] === 'text' && typeof block['text'] === 'string') return block['text'];
+  if (others === 'omit') return null;
+  const kind = name(block['type']) || 'something unreadable';
+  if (others === 'name') return `[${kind}]`;
+  switch (block['type']) {
+    case 'text':
+      return '';
+    case 'image':
+    case 'audio':
+      return attachment(kind, block['mimeType'], block['uri'], base64Size(block['data']));
+    case 'resource_link':
+      return attachment('link', block['title'] || block['name'], block['uri'], typeof block['size'] === 'number' ? block['size'] : 0);
+    case 'resource': {
+      const resource = fieldsOf(block['resource']);
+      const text = stringOf(resource['text']);
+      return attachment(kind, resource['mimeType'], resource['uri'], text === '' ? base64Size(resource['blob']) : utf8Length(text));
+    }
+    default:
+      return `[${kind}]`;
+  }
+}
+
+function attachment(kind: string, what: unknown, uri: unknown, bytes: number): string {
+  const address = stringOf(uri).startsWith('data:') ? '' : name(uri);
+  return `[${[kind, name(what), address, bytes > 0 ? sizeWords(bytes) : ''].filter((part) => part !== '').join(', ')}]`;
+}
+
+const base64Size = (data: unknown): number => Math.floor(stringOf(data).length * 0.75);
+
+/** A name longer than this is bulk and only measured: cut through, it could keep half a secret. */
+const MAX_NAME = 2_000;
+
+/** A name inside brackets, on one line. */
+function name(value: unknown): string {
+  const text = stringOf(value);
+  return text.length > MAX_NAME ? `(a name of ${sizeWords(utf8Length(text))})` : text.replace(/\s+/g, ' ');
+}
+
+// ---------------------------------------------------------------- tool calls and plans
+
+/** What one report of a tool call says; what it leaves out, or sends as something else, is undefined. */
+export interface ToolCallReport {
+  readonly id: string;
+  readonly title?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly status?: string | undefined;
+  /** Content, diffs and terminals, as sent. An empty list says nothing. */
+  readonly content?: readonly unknown[] | undefined;
+  readonly paths?: readonly string[] | undefined;
+  readonly rawInput?: unknown;
+  readonly rawOutput?: unknown;
+}
+
+/** Reads a tool call, an update of one, or the tool call of a permission request. */
+export function readToolCall(update: unknown): ToolCallReport {
+  const fields = fieldsOf(update);
+  const said = (key: string): string | undefined => stringOf(fields[key]) || undefined;
+  const list = (key: string): readonly unknown[] => (Array.isArray(fields[key]) ? (fields[key] as unknown[]) : []);
+  const paths = list('locations')
+    .map((location) => stringOf(fieldsOf(location)['path']))
+    .filter((path) => path !== '');
+  return {
+    id: stringOf(fields['toolCallId']),
+    title: said('title') ?? said('name'),
+    kind: said('kind'),
+    status: said('status'),
+    content: list('content').length > 0 ? list('content') : undefined,
+    paths: paths.length > 0 ? paths : undefined,
+    rawInput: fields['rawInput'] ?? undefined,
+    rawOutput: fields['rawOutput'] ?? undefined,
+  };
+}
+
+/** Two reports of one tool call as one: the later word stands, and what it leaves out is as before. */
+export function mergeToolCalls(older: ToolCallReport, later: ToolCallReport): ToolCallReport {
+  return {
+    id: later.id,
+    title: later.title ?? older.title,
+    kind: later.kind ?? older.kind,
+    status: later.status ?? older.status,
+    content: later.content ?? older.content,
+    paths: later.paths ?? older.paths,
+    rawInput: later.rawInput ?? older.rawInput,
+    rawOutput: later.rawOutput ?? older.rawOutput,
+  };
+}
+
+const OUTPUT_KEYS = [
+  'output', 'stdout', 'aggregated_output', 'formatted_output', 'text', 'content', 'result', 'stderr', 'error', 'message',
+]; // prettier-ignore
+
+/** What a tool call gave, in words, part by part: its content, else the readable part of its raw output. Nothing is dumped. */
+export function toolOutput({ content, rawOutput }: ToolCallReport): readonly string[] {
+  if (content) return content.map(toolContentText);
+  if (typeof rawOutput === 'string') return rawOutput === '' ? [] : [rawOutput];
+  const fields = fieldsOf(rawOutput);
+  const text = OUTPUT_KEYS.map((key) => stringOf(fields[key])).find((candidate) => candidate.trim() !== '');
+  return text === undefined ? [] : [text];
+}
+
+/** One part of a tool call's content: its text, a diff as the new text, a terminal as the word. */
+export function toolContentText(part: unknown): string {
+  const fields = fieldsOf(part);
+  if (fields['type'] === 'diff') return `diff of ${name(fields['path'])}:\n${stringOf(fields['newText'])}`;
+  if (fields['type'] === 'terminal') return '[terminal]';
+  return textOf(fields['content'] ?? part, 'describe');
+}
+
+export interface PlanEntry {
+  readonly text: string;
+  /** `pending`, `in_progress`, `completed`, or what the agent made of it. */
+  readonly status: string;
+}
+
+/** The entries of a plan that can be read. */
+export function planEntries(update: unknown): readonly PlanEntry[] {
+  const entries = fieldsOf(update)['entries'];
+  return (Array.isArray(entries) ? (entries as unknown[]) : [])
+    .map(fieldsOf)
+    .filter(({ content }) => typeof content === 'string')
+    .map(({ content, status }) => ({ text: stringOf(content), status: stringOf(status) }));
+}
+
+/** A notice in words: its title and what it adds. Null for every other update. */
+export function noticeText(update: unknown, meta?: unknown): string | null {
+  if (classOf(update, meta) !== 'notice') return null;
+  const { title, description, content } = fieldsOf(update);
+  return [stringOf(title), stringOf(description), textOf(content) ?? ''].filter((part) => part !== '').join('\n');
+}

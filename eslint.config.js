@@ -1,15 +1,24 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
-import { arrows } from './scripts/lint/arrows.js';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'site-dist/', '.astro/', 'node_modules/', 'coverage/', 'test-results/', 'tests/*/node_modules/', '**/*.astro'] },
+  {
+    ignores: [
+      '.setup/',
+      'dist/',
+      'site-dist/',
+      '.astro/',
+      'node_modules/',
+      'coverage/',
+      'test-results/',
+      'tests/*/node_modules/',
+      '**/*.astro',
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.recommended,
   {
-    plugins: { house: { rules: { arrows } } },
     rules: {
-      'house/arrows': 'error',
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       'no-empty': ['error', { allowEmptyCatch: false }],

@@ -14,7 +14,6 @@ const VITEST = bin('vitest/vitest.mjs');
 const PLAYWRIGHT = bin('@playwright/test/cli.js');
 const TSC = bin('typescript/bin/tsc');
 const ASTRO = bin('astro/bin/astro.mjs');
-const ESLINT = bin('eslint/bin/eslint.js');
 
 /** Vitest itself leaves a core free: on two that is half of the machine. The faults are alone: they count processes and files. */
 const WORKERS = Math.max(2, os.availableParallelism() - 1);
@@ -33,9 +32,9 @@ function freshReport(name) {
 }
 
 /** A command that is right or wrong as a whole counts as one test. */
-async function check(commands) {
+async function check(commands, program = PROJECT_NODE) {
   let code = 0;
-  for (const args of commands) code = (await run(PROJECT_NODE, args)).code || code;
+  for (const args of commands) code = (await run(program, args)).code || code;
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
 }
 
@@ -93,7 +92,7 @@ export const STAGES = [
         ),
       ]),
   },
-  { name: 'lint', exists: () => true, run: () => check([[ESLINT, '.', '--ignore-pattern', '.setup/']]) },
+  { name: 'lint', exists: () => true, run: () => check([['run', '--silent', 'lint']], 'npm') },
   { name: 'deps', exists: () => true, run: () => check([[inRoot('scripts/deps-status.mjs')]]) },
   ...['unit', 'contract', 'integration'].map((name) => ({
     name,

@@ -17,7 +17,7 @@ import {
 import { withoutControls, type ControlSet } from '../../../src/engine/safe-text.ts';
 import schema from '@agentclientprotocol/sdk/schema/v1/schema.json' with { type: 'json' };
 
-const KINDS: readonly (readonly [kind: string, is: UpdateClass, role?: Role])[] = [
+const KINDS: [kind: string, is: UpdateClass, role?: Role][] = [
   ['user_message_chunk', 'message', 'user'],
   ['agent_message_chunk', 'message', 'agent'],
   ['agent_thought_chunk', 'message', 'thought'],
@@ -38,14 +38,14 @@ const KINDS: readonly (readonly [kind: string, is: UpdateClass, role?: Role])[] 
   ['constructor', 'unknown'],
 ];
 
-test.each(KINDS)('a %s is %s', (sessionUpdate, is, role = null as never) => {
+test.each(KINDS)('a %s is %s', (sessionUpdate, is, role) => {
   expect(classOf({ sessionUpdate })).toBe(is);
-  expect(roleOf({ sessionUpdate })).toBe(role);
+  expect(roleOf({ sessionUpdate })).toBe(role ?? null);
   expect(isConversation({ sessionUpdate })).toBe(['message', 'tool_call', 'tool_call_update', 'plan'].includes(is));
 });
 
 test('every kind of stable v1, as the SDK ships it, has a class', () => {
-  const kinds = schema.$defs.SessionUpdate.oneOf.map((kind) => kind.properties.sessionUpdate.const);
+  const kinds = schema.$defs.SessionUpdate.oneOf.map((kind) => kind.properties.sessionUpdate.const as string);
   expect(kinds.filter((sessionUpdate) => classOf({ sessionUpdate }) === 'unknown')).toEqual([]);
 });
 
@@ -93,7 +93,7 @@ const CONTENT: readonly (readonly [what: string, content: unknown, kind: string,
   ['a name that is bulk', { type: 'image', mimeType: 'x'.repeat(3000) }, 'image', null, '[image]', '[image, (a name of 3.0 kB)]'],
 ]; // prettier-ignore
 
-test.each(CONTENT)('text of content: %s', (_, content, kind, text, name, words) => {
+test.each(CONTENT)('text of content: %s', (_, content, kind, text: string | null, name, words) => {
   expect([contentKind(content), textOf(content), textOf(content, 'name'), textOf(content, 'describe')]).toEqual([kind, text, name, words]);
 });
 

@@ -111,7 +111,8 @@ function silence(ms: number, message: string): Promise<never> {
   return new Promise((_, reject) => setTimeout(() => reject(new Error(message)), ms));
 }
 
-function bound(database: SqljsDatabase | SharedSqljsDatabase, warning: string | null): PlaygroundDatabase {
+/** A database of the adapter as the page uses it. */
+export function bound(database: SqljsDatabase | SharedSqljsDatabase, warning: string | null): PlaygroundDatabase {
   return {
     ...(database.owners ? { owners: database.owners } : {}),
     query: (sql, params) => database.query(sql, params),

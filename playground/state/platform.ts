@@ -2,7 +2,7 @@
  * What the playground needs of a browser, as interfaces: the store is then testable in Node, and the
  * bindings stand in one file (`browser.ts`).
  */
-import type { AgentLauncher, SqlDatabase, Statement } from '../../src/engine/ports.ts';
+import type { AgentLauncher, SqlDatabase } from '../../src/engine/ports.ts';
 import type { ConsoleResult } from './sql-console.ts';
 
 /** One commit of the journal. */
@@ -11,7 +11,8 @@ export interface Commit {
   readonly n: number;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  readonly statements: readonly Statement[];
+  /** What it stored, as its statements are noted, each once; undefined where an older page wrote it. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** The playground's database: an engine database with a past. */

@@ -16,6 +16,8 @@ export type Row = Readonly<Record<string, SqlValue>>;
 export interface Statement {
   readonly sql: string;
   readonly params?: readonly SqlValue[];
+  /** What it stores, in a word: the kind of an event, say. An adapter that keeps a journal may keep it there; no other needs it. */
+  readonly note?: string;
 }
 
 /** The rows a statement gave: those of a SELECT or of a RETURNING clause, else none. */

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { discardSqljs, salvageSqljs } from '../../src/adapters/sqljs/index.ts';
 import { CHUNK_BYTES, openIndexedDbStore } from '../../src/adapters/sqljs/indexeddb.ts';
-import { encodeRecord } from '../../src/adapters/sqljs/record.ts';
+import { encodeRecord, readRecords } from '../../src/adapters/sqljs/record.ts';
 import { dump, failing, indexedDB, insert, module, open, stores, texts, withLog } from './sql-sqljs-support.ts';
 
 it('says so when sql.js cannot be loaded, and leaves the database free for the next try', async () => {
@@ -318,6 +318,24 @@ describe('snapshots', () => {
     const { base, entries } = await database.journal();
     expect(base.n).toBeGreaterThan(1);
     expect(base.n + entries.length).toBe(121);
+    await database.close();
+  });
+
+  it('keep what statements are noted to store, and read records that have no notes', async () => {
+    const database = await withLog();
+    await database.batch([
+      { ...insert('a'), note: 'first' },
+      { ...insert('b'), note: 'second' },
+      { ...insert('c'), note: 'first' },
+      insert('d'),
+    ]);
+    await database.batch([insert('e')]);
+    const { entries } = await database.journal();
+    expect(entries.slice(-2).map(({ notes }) => notes)).toEqual([['first', 'second'], []]);
+    const { notes: _, ...older } = encodeRecord({ n: 1, at: 1, statements: [insert('a')] }, 0);
+    expect(readRecords([older], { n: 0, sum: 0 })).toEqual({ sound: [older], problem: null });
+    const damaged = { ...encodeRecord({ n: 1, at: 1, statements: [{ ...insert('a'), note: 'a' }] }, 0), notes: ['b'] };
+    expect(readRecords([damaged], { n: 0, sum: 0 }).problem).toContain('damaged');
     await database.close();
   });
 

@@ -41,6 +41,8 @@ export interface JournalEntry {
   readonly at: number;
   /** Those that changed something; reading ones are left out. */
   readonly statements: readonly Statement[];
+  /** What they are noted to store, each once; undefined in a journal of an older release. */
+  readonly notes?: readonly string[];
 }
 
 export interface Journal {
@@ -364,7 +366,12 @@ export class JournalledDatabase implements SqljsDatabase {
 function toJournal({ base, records }: Since): Journal {
   return {
     base: { n: base.n, at: base.at },
-    entries: records.map((record) => ({ n: record.n, at: record.at, statements: statementsOf(record) })),
+    entries: records.map((record) => ({
+      n: record.n,
+      at: record.at,
+      statements: statementsOf(record),
+      ...(record.notes ? { notes: record.notes } : {}),
+    })),
   };
 }
 

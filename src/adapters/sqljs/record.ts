@@ -9,6 +9,8 @@ export interface JournalRecord {
   readonly texts: readonly string[];
   /** One for each statement: the index of its text, and its parameters. */
   readonly calls: readonly (readonly [text: number, ...params: SqlValue[]])[];
+  /** What its statements are noted to store, each once. A record of an older release has none. */
+  readonly notes?: readonly string[];
   /** The name its caller gave it, and what it was answered: a caller that never heard may ask again. */
   readonly id?: string;
   readonly results?: readonly StatementResult[];
@@ -39,6 +41,7 @@ export function encodeRecord(source: RecordSource, previousSum: number): Journal
     at: source.at,
     texts: [...indexes.keys()],
     calls,
+    notes: [...new Set(source.statements.flatMap(({ note }) => (note === undefined ? [] : [note])))],
     ...(source.id === undefined ? {} : { id: source.id, results: source.results ?? [] }),
   };
   return { ...bare, sum: checksum(bare, previousSum) };
@@ -81,13 +84,15 @@ export function readRecords(
 
 function isRecord(value: unknown): value is JournalRecord {
   if (typeof value !== 'object' || value === null) return false;
-  const { n, at, texts, calls, sum } = value as Partial<JournalRecord>;
+  const { n, at, texts, calls, notes = [], sum } = value as Partial<JournalRecord>;
   return (
     Number.isSafeInteger(n) &&
     Number.isFinite(at) &&
     Number.isSafeInteger(sum) &&
     Array.isArray(texts) &&
     texts.every((text) => typeof text === 'string') &&
+    Array.isArray(notes) &&
+    notes.every((note) => typeof note === 'string') &&
     Array.isArray(calls) &&
     calls.every(
       (call: unknown) =>
@@ -114,6 +119,7 @@ function checksum(record: Omit<JournalRecord, 'sum'>, previousSum: number): numb
   };
   text(`${record.n} ${record.at} ${record.id ?? ''}`);
   record.texts.forEach(text);
+  record.notes?.forEach(text);
   for (const call of record.calls) {
     number(call.length);
     for (const value of call) {

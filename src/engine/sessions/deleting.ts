@@ -22,7 +22,7 @@ export async function deleteSession(
       // Whoever took the session over meanwhile keeps it (I9).
       fenceAndTouch(taken.fence, taken.latestSeq, 0, clock() + limits.leaseMs, null),
       // Children first: not every binding has foreign keys switched on.
-      ...TABLES.map((table) => ({ sql: `DELETE FROM ${table} WHERE session_id = ?`, params: [sessionId] })),
+      ...TABLES.map((table) => ({ sql: `DELETE FROM ${table} WHERE session_id = ?`, params: [sessionId], note: 'session_deleted' })),
     ]);
   } catch (error) {
     const stored = await lease.store.session(sessionId).catch(() => undefined);

@@ -62,6 +62,7 @@ SELECT ?, ?, ?, ? WHERE (SELECT count(*) FROM workspace_files WHERE session_id =
 ON CONFLICT (session_id, path) DO UPDATE SET content = excluded.content, updated_at = excluded.updated_at
 RETURNING path`,
         params: [sessionId, path, content, clock(), sessionId, path, limits.workspaceFileCount],
+        note: 'file_written',
       },
     ]);
     if (written?.rows.length !== 1)

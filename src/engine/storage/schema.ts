@@ -107,7 +107,7 @@ export async function migrate(db: SqlDatabase): Promise<void> {
       return ours(db, version);
     }
     try {
-      await db.batch([...next.statements.map((sql) => ({ sql })), { sql: `PRAGMA user_version = ${version + 1}` }]);
+      await db.batch([...next.statements.map((sql) => ({ sql, note: 'schema' })), { sql: `PRAGMA user_version = ${version + 1}` }]);
     } catch (error) {
       // Another process may have migrated between our look and our batch, which then fails whole.
       if (error instanceof SqlError && error.kind === 'other' && (await schemaVersion(db)) > version) continue;

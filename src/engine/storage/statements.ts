@@ -46,7 +46,7 @@ const INSERT_EVENT = `${INTO_LOG} (?, ?, ?, ?, ?, ?, ?, ?)`;
 const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? FROM acp_sessions WHERE session_id = ?) AND ${LAST_SEQ} = ? THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
 
 export function insertEvent(sessionId: string, seq: number, event: NewEvent): Statement {
-  return { sql: INSERT_EVENT, params: [sessionId, seq, ...eventColumns(event)] };
+  return { sql: INSERT_EVENT, params: [sessionId, seq, ...eventColumns(event)], note: event.kind };
 }
 
 /**
@@ -58,6 +58,7 @@ export function fenceAndInsert(fence: Fence, base: number, event: NewEvent): Sta
   return {
     sql: FENCED_INSERT,
     params: [fence.sessionId, fence.owner, fence.generation, fence.sessionId, fence.sessionId, base, base + 1, ...eventColumns(event)],
+    note: event.kind,
   };
 }
 

@@ -1,6 +1,7 @@
-/** A platform for the playground's store without a browser: real engine, real agents, `node:sqlite` in memory. */
-import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import type { SqlDatabase } from '../../../src/engine/ports.ts';
+/** A platform for the playground's store without a browser: real engine, real agents, sql.js in memory. */
+import initSqlJs from 'sql.js';
+import { openSqljs, type SqljsDatabase, type SqljsModule } from '../../../src/adapters/sqljs/index.ts';
+import { SqlError, type OwnerRegistry } from '../../../src/engine/ports.ts';
 import {
   AGENT_VARIANTS,
   inProcessLauncher,
@@ -9,50 +10,46 @@ import {
   type AgentVariant,
   type SessionStore,
 } from '../../../src/testing/agents/index.ts';
-import type { Commit, Platform, PlaygroundDatabase, TabMessage } from '../../../playground/state/platform.ts';
+import { bound } from '../../../playground/state/browser-database.ts';
+import type { Platform, PlaygroundDatabase, TabMessage } from '../../../playground/state/platform.ts';
 
-/** Statements replayed from a journal: the same idea as the sql.js adapter's, held in memory. */
-async function journalled(commits: Commit[]): Promise<PlaygroundDatabase> {
-  const database = await replay(commits);
-  const listeners = new Set<() => void>();
-  return {
-    ...(database.owners ? { owners: database.owners } : {}),
-    query: (sql, params) => database.query(sql, params),
-    async batch(statements) {
-      const results = await database.batch(statements);
-      commits.push({ n: commits.length + 1, at: Date.now(), statements });
-      for (const listener of listeners) listener();
-      return results;
-    },
-    close: () => database.close(),
-    onCommit(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    journal: async (after = 0) => ({ base: { n: 0, at: 0 }, entries: commits.filter(({ n }) => n > after) }),
-    openAt: async (n) => {
-      const past = commits.filter((commit) => commit.n <= n);
-      return Object.assign(await replay(past), { export: async () => encode(past) });
-    },
-    export: async () => encode(commits),
-    onRole: () => () => undefined,
-    async replace(bytes) {
-      commits.splice(0, commits.length, ...decode(bytes));
-    },
+const HOSTS = new Set<string>();
+/** As the tabs of a browser, where a host that is gone is known to be. */
+const OWNERS: OwnerRegistry = {
+  self: { kind: 'page', lock: 'tests' },
+  opened: (hostId) => void HOSTS.add(hostId),
+  closed: (hostId) => void HOSTS.delete(hostId),
+  alive: ({ hostId }) => HOSTS.has(hostId),
+};
+
+/** A database that stays when the page that has it open is closed, as a browser keeps it. */
+function opened(kept: SqljsDatabase): PlaygroundDatabase {
+  const refuse = () => Promise.reject(new SqlError('closed', 'It was closed.'));
+  const database: PlaygroundDatabase = {
+    ...bound(kept, null),
+    owners: OWNERS,
     durable: true,
-    warning: null,
+    async close() {
+      Object.assign(database, { query: refuse, batch: refuse, journal: refuse, openAt: refuse, export: refuse });
+    },
   };
-}
-
-async function replay(commits: readonly Commit[]): Promise<SqlDatabase> {
-  const database = await openNodeSqlite(':memory:');
-  for (const commit of commits) await database.batch(commit.statements);
   return database;
 }
 
-/** The “file” of this platform is its journal, behind the header a SQLite file has. */
-const encode = (commits: readonly Commit[]): Uint8Array => new TextEncoder().encode(`SQLite format 3\0${JSON.stringify(commits)}`);
-const decode = (bytes: Uint8Array): Commit[] => JSON.parse(new TextDecoder().decode(bytes).slice(16)) as Commit[];
+async function fresh(bytes: Uint8Array | null | undefined): Promise<SqljsDatabase> {
+  const database = await openSqljs({ module });
+  if (bytes) await database.importFile(bytes);
+  return database;
+}
+
+/** A SQLite file made by these statements. */
+export async function fileOf(...statements: string[]): Promise<Uint8Array> {
+  const database = await fresh(null);
+  await database.batch(statements.map((sql) => ({ sql })));
+  return database.export();
+}
+
+const module = initSqlJs() as unknown as Promise<SqljsModule>;
 
 export interface TestPlatform extends Platform {
   readonly sent: TabMessage[];
@@ -61,7 +58,7 @@ export interface TestPlatform extends Platform {
   stored: string | null;
   reloads: number;
   /** What a browser keeps between two pages of one origin. */
-  readonly branches: Map<string | null, Commit[]>;
+  readonly branches: Map<string | null, SqljsDatabase>;
 }
 
 /** A second platform made from the first is a reloaded page: databases, agents and memory are as they were. */
@@ -71,7 +68,7 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
     if (!stores.has(name)) stores.set(name, memoryStore());
     return stores.get(name)!;
   };
-  const branches = before?.branches ?? new Map<string | null, Commit[]>();
+  const branches = before?.branches ?? new Map<string | null, SqljsDatabase>();
   const platform: TestPlatform & { stores: typeof stores } = {
     stores,
     branches,
@@ -81,12 +78,11 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
     stored: before?.stored ?? null,
     reloads: 0,
     async openDatabase(branch, bytes) {
-      if (bytes) branches.set(branch, decode(bytes));
-      if (!branches.has(branch)) branches.set(branch, []);
-      return journalled(branches.get(branch)!);
+      if (bytes || !branches.has(branch)) branches.set(branch, await fresh(bytes));
+      return opened(branches.get(branch)!);
     },
-    openInMemory: async (bytes, reason) => Object.assign(await journalled(bytes ? decode(bytes) : []), { durable: false, warning: reason }),
-    salvage: async (branch) => ({ bytes: encode(branches.get(branch) ?? []), problem: null }),
+    openInMemory: async (bytes, reason) => Object.assign(opened(await fresh(bytes)), { durable: false, warning: reason }),
+    salvage: async (branch) => ({ bytes: await branches.get(branch)!.export(), problem: null }),
     async deleteDatabases(names) {
       for (const name of names) branches.delete(name);
     },

@@ -239,33 +239,26 @@ describe('what changed in a table', () => {
 });
 
 describe('the moments of a journal', () => {
-  const commit = (n: number, ...statements: [string, ...unknown[]][]) => ({
-    n,
-    at: n,
-    statements: statements.map(([sql, ...params]) => ({ sql, params: params as never })),
-  });
-  it('tells each commit by what it stored, and leaves out renewed leases', () => {
-    expect(describeCommit(commit(1, ['CREATE TABLE acp_sessions (x)']))).toBe('the tables were made');
-    expect(describeCommit(commit(1, ['UPDATE acp_sessions SET lease_expires_at = ?', 5]))).toBeNull();
-    expect(
-      describeCommit(
-        commit(
-          1,
-          ['INSERT INTO acp_session_events VALUES (?, ?)', 1, 'turn_started'],
-          ['INSERT INTO acp_session_events VALUES (?, ?)', 2, 'update'],
-        ),
-      ),
-    ).toBe('a prompt was stored');
-    expect(describeCommit(commit(1, ['INSERT INTO acp_session_events VALUES (?, ?)', 1, 'update']))).toBe('the agent said something');
-    expect(describeCommit(commit(1, ['DELETE FROM acp_sessions WHERE session_id = ?', 'x']))).toBe('a session was deleted');
+  const commit = (n: number, ...notes: string[]) => ({ n, at: n, notes });
+  it.each([
+    [['schema'], 'the tables were made'],
+    [['session_created', 'update'], 'a session was created'],
+    [['turn_started', 'update'], 'a prompt was stored'],
+    [['resumed', 'turn_started', 'update'], 'a prompt was stored, the session became live'],
+    [['update'], 'the agent said something'],
+    [['session_deleted'], 'a session was deleted'],
+    [[], null],
+    [undefined, 'a change'],
+  ])('tells a commit noted as %j by what it stored, and leaves out renewed leases', (notes, words) => {
+    expect(describeCommit({ notes })).toBe(words);
   });
   it('begins with the snapshot where older commits are gone', () => {
-    const moments = momentsOf({ base: { n: 40, at: 1 }, entries: [commit(41, ['INSERT INTO workspace_files VALUES (?)', 'x'])] });
+    const moments = momentsOf({ base: { n: 40, at: 1 }, entries: [commit(41, 'file_written')] });
     expect(moments.map(({ n, label }) => [n, label])).toEqual([
       [40, 'where the journal begins'],
       [41, 'a file was written'],
     ]);
-    const wrote = (n: number) => commit(n, ['INSERT INTO workspace_files VALUES (?)', 'x']);
+    const wrote = (n: number) => commit(n, 'file_written');
     const known = momentsOf({ base: { n: 40, at: 1 }, entries: [wrote(41), wrote(42)] });
     // Read on from where it was, and from a beginning that moved.
     expect(momentsOf({ base: { n: 40, at: 1 }, entries: [wrote(43)] }, known).map(({ n }) => n)).toEqual([40, 41, 42, 43]);

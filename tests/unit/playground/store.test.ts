@@ -5,7 +5,7 @@ import type { Playground } from '../../../playground/state/store.ts';
 import { SqlError } from '../../../src/engine/ports.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { begin, free, open, reload, said } from './open-pages.ts';
-import { testPlatform, type TestPlatform } from './platform.ts';
+import { fileOf, testPlatform, type TestPlatform } from './platform.ts';
 
 /** Moves to the last moment at which the conversation does not hold the word. */
 async function seekBefore(pg: Playground, word: string): Promise<void> {
@@ -238,7 +238,7 @@ describe('the playground', () => {
       ['PRAGMA user_version = 99', /schema version 99/],
       ['CREATE TABLE acp_sessions (name TEXT)', /another program/],
     ] as const) {
-      const file = new TextEncoder().encode(`SQLite format 3\0${JSON.stringify([{ n: 1, at: 0, statements: [{ sql }] }])}`);
+      const file = await fileOf(sql);
       await pg.branches.importDatabase(file);
       expect(pg.problem.value?.text).toMatch(why);
       expect([...platform.branches.keys()]).toEqual([null]);
@@ -362,7 +362,7 @@ describe('the playground', () => {
   it('can be left in the middle of a turn for another scenario', async () => {
     const pg = await open(free());
     const turn = pg.turns.say('Hang');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => pg.keeper.machine.value.agent).toBe('prompting');
     await pg.places.chooseScenario('load-replay');
     expect((await turn).error?.code).toBe('turn_outcome_unknown');
     expect(pg.scenario.value.name).toBe('load-replay');

@@ -1,0 +1,148 @@
+/**
+ * JSON-RPC with one client over a message stream. Everything sent goes through one queue, so that a client
+ * reads in the order in which things happened; whoever sends much waits until there is room in it. A client that does
+ * not read is not read either: what it could ask for would only queue up.
+ */
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { bounded } from '../engine/protocol/bounded.ts';
+import type { MessageStream } from '../engine/index.ts';
+import { RPC, toRpcError, type RpcError } from './errors.ts';
+
+export type Params = Readonly<Record<string, unknown>>;
+export type RpcResponse = { readonly result: unknown } | { readonly error: RpcError };
+
+/** What a request is answered with, and what is to follow the answer on the wire. */
+export interface Answer {
+  readonly result: unknown;
+  readonly afterwards?: () => void;
+}
+
+export interface ConnectionHandlers {
+  /** `signal` aborts when the client cancels the request; its going cancels nothing. A rejection becomes the JSON-RPC error. */
+  onRequest(method: string, params: Params, signal: AbortSignal): Promise<Answer>;
+  onNotification(method: string, params: Params): void;
+}
+
+export interface Connection {
+  /** Queues a notification. Wait for the promise before sending the next of many: it resolves when there is room. */
+  notify(method: string, params: unknown): Promise<void>;
+  /** Null when the client went before it answered, or when `signal` withdrew the request. */
+  request(method: string, params: unknown, signal?: AbortSignal): Promise<RpcResponse | null>;
+  /** Aborted when the client is gone. */
+  readonly gone: AbortSignal;
+  /** Resolves when the client is gone. What it had asked for goes on in the host. */
+  readonly closed: Promise<void>;
+  /** Stops reading and lets go of the client. */
+  close(): void;
+}
+
+export function connect(stream: MessageStream, maxRequests: number, handlers: ConnectionHandlers): Connection {
+  const reader = stream.readable.getReader();
+  const writer = stream.writable.getWriter();
+  const asked = new Map<number, (response: RpcResponse | null) => void>();
+  const underWay = new Map<unknown, AbortController>();
+  const gone = new AbortController();
+  const left = Promise.withResolvers<void>();
+  let nextId = 0;
+
+  const leave = () => {
+    if (gone.signal.aborted) return;
+    gone.abort();
+    left.resolve();
+    for (const settle of asked.values()) settle(null);
+    asked.clear();
+    // A stream that broke is what "gone" means; there is nobody to tell.
+    reader.cancel().catch(() => undefined);
+  };
+  writer.closed.then(leave, leave);
+
+  const send = (message: object): Promise<void> => {
+    if (gone.signal.aborted) return Promise.resolve();
+    writer.write({ jsonrpc: '2.0', ...message } as AnyMessage).catch(leave);
+    return room();
+  };
+  /** Resolves when the client has read enough for more to be queued, or is gone. */
+  const room = (): Promise<void> =>
+    (writer.desiredSize ?? 1) > 0 ? Promise.resolve() : Promise.race([writer.ready.catch(() => undefined), left.promise]);
+
+  async function answer(id: unknown, method: string, params: Params): Promise<void> {
+    if (underWay.size >= maxRequests) {
+      await send({
+        id,
+        error: { code: RPC.internal, message: `limit_exceeded: requests allows ${maxRequests} requests under way at once.` },
+      });
+      return;
+    }
+    const abort = new AbortController();
+    underWay.set(id, abort);
+    const { signal } = abort;
+    try {
+      const { result, afterwards } = await handlers.onRequest(method, params, signal);
+      await send({ id, result: result ?? {} });
+      afterwards?.();
+    } catch (error) {
+      await send({ id, error: toRpcError(error, signal) });
+    } finally {
+      if (underWay.get(id) === abort) underWay.delete(id);
+    }
+  }
+
+  function handle(message: unknown): void {
+    if (typeof message !== 'object' || message === null || Array.isArray(message)) {
+      void send({ id: null, error: { code: RPC.invalidRequest, message: 'A message is one JSON-RPC object; there are no batches.' } });
+      return;
+    }
+    const { id, method, params, result, error } = bounded(message as Record<string, unknown>);
+    if (typeof method === 'string') {
+      const object = typeof params === 'object' && params !== null && !Array.isArray(params) ? (params as Params) : {};
+      if (id !== undefined) void answer(id, method, object);
+      else if (method === '$/cancel_request') underWay.get(object['requestId'])?.abort();
+      else handlers.onNotification(method, object);
+      return;
+    }
+    const settle = typeof id === 'number' ? asked.get(id) : undefined;
+    if (!settle) return;
+    asked.delete(id as number);
+    settle(error === undefined || error === null ? { result } : { error: error as RpcError });
+  }
+
+  const closed = (async () => {
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done || gone.signal.aborted) break;
+        handle(value);
+        await room();
+      }
+    } catch {
+      // The stream broke: the client is gone, which is all there is to know.
+    }
+    leave();
+    // What is still queued reaches a client that still reads; one that does not is not waited for.
+    writer.close().catch(() => undefined);
+  })();
+
+  return {
+    notify: (method, params) => send({ method, params }),
+    request(method, params, signal) {
+      if (gone.signal.aborted || signal?.aborted) return Promise.resolve(null);
+      const id = nextId++;
+      return new Promise((resolve) => {
+        const withdraw = () => {
+          if (!asked.delete(id)) return;
+          void send({ method: '$/cancel_request', params: { requestId: id } });
+          resolve(null);
+        };
+        asked.set(id, (response) => {
+          signal?.removeEventListener('abort', withdraw);
+          resolve(response);
+        });
+        signal?.addEventListener('abort', withdraw, { once: true });
+        void send({ id, method, params });
+      });
+    },
+    gone: gone.signal,
+    closed,
+    close: leave,
+  };
+}

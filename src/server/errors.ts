@@ -1,0 +1,44 @@
+/** What goes wrong, as JSON-RPC errors. */
+import { RehydrateError, type ErrorCode } from '../engine/index.ts';
+
+export interface RpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+export const RPC = {
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  cancelled: -32800,
+  authRequired: -32000,
+  notFound: -32002,
+} as const;
+
+const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  session_not_found: RPC.notFound,
+  auth_required: RPC.authRequired,
+  invalid_argument: RPC.invalidParams,
+};
+
+/** An error that already is JSON-RPC's: what an agent answered to a request that was passed on, say. */
+export class RpcFailure extends Error {
+  override readonly name = 'RpcFailure';
+  readonly error: RpcError;
+  constructor(error: RpcError) {
+    super(error.message);
+    this.error = error;
+  }
+}
+
+/** The error a client is told. `signal` is that of its request: an aborted one was cancelled by the client. */
+export function toRpcError(error: unknown, signal?: AbortSignal): RpcError {
+  if (error instanceof RpcFailure) return error.error;
+  if (RehydrateError.is(error)) {
+    return { code: BY_CODE[error.code] ?? RPC.internal, message: error.message, data: { ...error.data, code: error.code } };
+  }
+  if (signal?.aborted) return { code: RPC.cancelled, message: 'The request was cancelled.' };
+  return { code: RPC.internal, message: `Internal error: ${error instanceof Error ? error.message : String(error)}` };
+}

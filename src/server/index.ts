@@ -1,0 +1,6 @@
+/**
+ * `acp-rehydrate/server`: ACP on the other side. A host served to ACP clients (an editor, a terminal, a page) as an
+ * agent whose sessions never die.
+ */
+export { serveAcp, type AcpServing, type ServeAcpOptions } from './serve-acp.ts';
+export { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';

@@ -1,0 +1,18 @@
+/** The bounds of our agent side (I10). */
+export interface AcpServerLimits {
+  /** How many requests of one client may be under way at once. */
+  readonly requests: number;
+  /** How many sessions one client may be attached to at once. */
+  readonly attached: number;
+  /** How many events of a log are read at a time while a session is replayed. */
+  readonly replayPage: number;
+  /** How many sessions one page of `session/list` has. */
+  readonly listPage: number;
+}
+
+export const ACP_SERVER_LIMITS: AcpServerLimits = Object.freeze({
+  requests: 256,
+  attached: 256,
+  replayPage: 256,
+  listPage: 50,
+});

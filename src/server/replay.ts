@@ -1,0 +1,85 @@
+/**
+ * A session's log as the updates of a replay: each message once, however many chunks it came in. What says how things
+ * are (commands, title, usage) is left to the end, where only its last word counts.
+ */
+import type { SessionEvent, SessionInfo, SessionUpdate } from '../engine/index.ts';
+import { classOf } from '../engine/protocol/updates.ts';
+import { extendRun, runToEvent, startRun, type ChunkRun } from '../engine/storage/chunks.ts';
+import { lossToolCall } from './notice.ts';
+
+/** One update on its way to a client. */
+export interface Outgoing {
+  readonly update: SessionUpdate;
+  readonly meta?: SessionEvent['meta'];
+  /** Once the client has this update, it has everything up to this number of the log. */
+  readonly seq: number;
+}
+
+export interface Replay {
+  /** Takes the next event and gives the updates that are whole now. */
+  push(event: SessionEvent): Outgoing[];
+  /** The log's end: gives what is still open. */
+  end(): Outgoing[];
+}
+
+export function createReplay(): Replay {
+  let open: { readonly run: ChunkRun; seq: number } | null = null;
+
+  const close = (): Outgoing[] => {
+    if (!open) return [];
+    const { payload, meta } = runToEvent(open.run) as { payload: SessionUpdate; meta?: SessionEvent['meta'] };
+    const whole = { update: payload, ...(meta ? { meta } : {}), seq: open.seq };
+    open = null;
+    return [whole];
+  };
+
+  return {
+    push(event) {
+      switch (event.kind) {
+        case 'turn_started':
+        case 'turn_ended':
+          return close();
+        case 'resumed': {
+          const update = lossToolCall(event.payload, event.seq);
+          return update ? [...close(), { update, seq: event.seq }] : [];
+        }
+        case 'permission_requested':
+        case 'permission_resolved':
+        case 'agent_exited':
+          return [];
+      }
+      const { payload, meta, seq } = event;
+      const kind = classOf(payload, meta);
+      if (kind === 'state' || payload.sessionUpdate === 'notice') return [];
+      if (event.origin === 'host') return [...close(), { update: ofTurn(payload, event.turnId), ...(meta ? { meta } : {}), seq }];
+      if (open && extendRun(open.run, event)) {
+        open.seq = seq;
+        return [];
+      }
+      const done = close();
+      const run = startRun(event);
+      if (run) open = { run, seq };
+      else done.push({ update: payload, ...(meta ? { meta } : {}), seq });
+      return done;
+    },
+    end: close,
+  };
+}
+
+/**
+ * A prompt as another client sees it. Its blocks are one message, and two prompts with nothing between them are two: clients
+ * tell by the message's id, which a prompt that was stored as it was typed does not have.
+ */
+export function ofTurn(update: SessionUpdate, turnId: string | null): SessionUpdate {
+  const { messageId } = update as { messageId?: string | null };
+  return turnId === null || typeof messageId === 'string' ? update : ({ ...update, messageId: turnId } as SessionUpdate);
+}
+
+/** How things are, told once after a replay. Modes and options are in the answer itself. */
+export function stateOf({ title, commands, usage }: SessionInfo): SessionUpdate[] {
+  return [
+    ...(title === null ? [] : [{ sessionUpdate: 'session_info_update' as const, title }]),
+    ...(commands === null ? [] : [{ sessionUpdate: 'available_commands_update' as const, availableCommands: [...commands] }]),
+    ...(usage === null ? [] : [{ sessionUpdate: 'usage_update' as const, ...usage } as unknown as SessionUpdate]),
+  ];
+}

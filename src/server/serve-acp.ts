@@ -1,0 +1,343 @@
+/**
+ * ACP's agent side over a host: to a client, the host is an agent whose sessions never die. It knows message streams,
+ * and neither sockets nor processes. One call serves one client; several clients may be served from one host.
+ */
+import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
+import type {
+  ClientServiceRequest,
+  ClientServices,
+  ContentBlock,
+  Host,
+  McpServer,
+  MessageStream,
+  SessionEvent,
+  SessionInfo,
+} from '../engine/index.ts';
+import { RehydrateError } from '../engine/index.ts';
+import { asAgreed } from './agreed.ts';
+import { createAttachment, type Attachment } from './attachment.ts';
+import { connect, type Answer, type Params } from './connection.ts';
+import { RPC, RpcFailure } from './errors.ts';
+import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
+import { createReplay, stateOf, type Outgoing } from './replay.ts';
+
+export interface ServeAcpOptions {
+  /** The agent that this client's sessions have, by its name in the host. Sessions of others are not shown. */
+  readonly agent: string;
+  /** Values for the environment of the agents of new sessions. Only their names are stored. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** True for a client that may only look: it lists, loads and watches, and changes nothing. */
+  readonly observe?: boolean;
+  readonly limits?: Partial<AcpServerLimits>;
+}
+
+export interface AcpServing {
+  /** Resolves when the client is gone. Nothing it had asked for is ended by that: turns go on in the host. */
+  readonly closed: Promise<void>;
+  /** Lets go of the client. */
+  close(): void;
+}
+
+const PROTOCOL_VERSION = 1;
+
+/** Serves one client until it goes. */
+export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpOptions): AcpServing {
+  const host = asAgreed(served);
+  const limits = { ...ACP_SERVER_LIMITS, ...options.limits };
+  const { agent, observe = false } = options;
+  const attachments = new Map<string, Attachment>();
+  let clientCapabilities: Params = {};
+  /** The session of the client's latest call, for requests that name none. */
+  let latest: string | null = null;
+  let prompts = 0;
+  const clientId = crypto.randomUUID();
+
+  const methods: Readonly<Record<string, (params: Params, signal: AbortSignal) => Promise<Answer>>> = {
+    async initialize(params, signal) {
+      clientCapabilities = object(params['clientCapabilities']);
+      const described = await host.describeAgent(agent, { client: services, signal });
+      const capabilities = described.capabilities as AgentCapabilities;
+      return answer({
+        protocolVersion: PROTOCOL_VERSION,
+        agentCapabilities: {
+          ...capabilities,
+          loadSession: true,
+          sessionCapabilities: { ...capabilities.sessionCapabilities, list: {}, resume: {}, close: {}, delete: {} },
+        },
+        ...(described.info ? { agentInfo: described.info } : {}),
+        authMethods: described.authMethods,
+      });
+    },
+
+    async authenticate(params) {
+      await host.authenticate(agent, text(params, 'methodId'));
+      return answer({});
+    },
+
+    async 'session/new'(params, signal) {
+      const info = await host.create({
+        agent,
+        cwd: params['cwd'] as string,
+        ...(options.env ? { env: options.env } : {}),
+        ...place(params),
+        client: services,
+        signal,
+      });
+      latest = info.sessionId;
+      const attachment = attach(info.sessionId, 0);
+      return { result: { sessionId: info.sessionId, ...settingsOf(info) }, afterwards: () => attachment.start() };
+    },
+
+    'session/load': (params) => takeUp(params, 'load'),
+    'session/resume': (params) => takeUp(params, 'resume'),
+
+    async 'session/list'(params) {
+      const cwd = params['cwd'];
+      const page = await host.list({
+        agent,
+        ...(typeof cwd === 'string' ? { cwd } : {}),
+        ...(typeof params['cursor'] === 'string' ? { cursor: params['cursor'] } : {}),
+        limit: limits.listPage,
+      });
+      return answer({
+        sessions: page.sessions.map(listed),
+        ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
+      });
+    },
+
+    async 'session/delete'(params) {
+      const sessionId = text(params, 'sessionId');
+      await mine(sessionId);
+      await host.delete(sessionId);
+      await detach(sessionId);
+      return answer({});
+    },
+
+    async 'session/close'(params) {
+      const sessionId = text(params, 'sessionId');
+      await mine(sessionId);
+      await detach(sessionId);
+      if (!observe) await host.close(sessionId);
+      return answer({});
+    },
+
+    async 'session/prompt'(params, signal) {
+      const sessionId = text(params, 'sessionId');
+      const attachment = await attached(sessionId);
+      const named = rehydrateMeta(params)['idempotencyKey'];
+      const key = typeof named === 'string' ? named : `${clientId}:${prompts++}`;
+      attachment.own.add(key);
+      const told = async (how?: 'reread') => attachment.reached((await host.get(sessionId)).latestSeq, how);
+      try {
+        const result = await host.prompt(sessionId, params['prompt'] as ContentBlock[], { idempotencyKey: key, client: services, signal });
+        await told();
+        const given = object(result.answer);
+        return answer({
+          ...given,
+          stopReason: result.stopReason,
+          _meta: { ...object(given['_meta']), rehydrate: { report: result.report, turnId: result.turnId } },
+        } satisfies PromptResponse);
+      } catch (error) {
+        // A turn that was begun has its end in the log, which may be another host's: the client hears of it before the error.
+        if (RehydrateError.is(error) && error.data['turnId'] !== undefined) await told('reread');
+        throw error;
+      } finally {
+        attachment.own.delete(key);
+      }
+    },
+
+    async 'session/set_mode'(params) {
+      const sessionId = text(params, 'sessionId');
+      await attached(sessionId);
+      await host.setMode(sessionId, params['modeId'] as string);
+      return answer({});
+    },
+
+    async 'session/set_config_option'(params) {
+      const sessionId = text(params, 'sessionId');
+      await attached(sessionId);
+      await host.setConfigOption(sessionId, params['configId'] as string, params['value'] as string | boolean);
+      return answer({ configOptions: (await host.get(sessionId)).configOptions ?? [] });
+    },
+  };
+
+  /** What an observer may call. */
+  const LOOKING = new Set(['initialize', 'session/load', 'session/resume', 'session/list', 'session/close']);
+
+  const connection = connect(stream, limits.requests, {
+    async onRequest(method, params, signal) {
+      if (observe && !LOOKING.has(method))
+        throw new RpcFailure({ code: RPC.invalidRequest, message: `This connection may only look (observe.v1): ${method} is not for it.` });
+      const known = Object.hasOwn(methods, method) ? methods[method] : undefined;
+      if (known) return known(params, signal);
+      const sessionId = sessionFor(params);
+      if (sessionId === null) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}`, data: { method } });
+      await attached(sessionId);
+      try {
+        return answer(await host.request(sessionId, method, params, { client: services, signal }));
+      } catch (error) {
+        // The agent's own answer, as the client would have got it without us.
+        const raw = RehydrateError.is(error) && error.code === 'agent_protocol_error' ? error.data['error'] : undefined;
+        if (raw !== undefined) throw new RpcFailure(raw as RpcFailure['error']);
+        throw error;
+      }
+    },
+
+    onNotification(method, params) {
+      if (observe) return;
+      const sessionId = sessionFor(params);
+      if (sessionId === null) return;
+      // A cancel that comes when there is nothing to cancel any more is none.
+      if (method === 'session/cancel') void host.cancel(sessionId).catch(() => undefined);
+      else host.notify(sessionId, method, params);
+    },
+  });
+
+  /** What agents ask of this client beyond permissions. */
+  const services: ClientServices & { notify(notification: Pick<ClientServiceRequest, 'method' | 'params' | 'sessionId'>): void } = {
+    get capabilities() {
+      return clientCapabilities;
+    },
+    async handle({ method, params, sessionId, signal }) {
+      const response = await connection.request(method, { ...params, sessionId }, signal);
+      if (response === null) throw { code: RPC.cancelled, message: 'the client is gone' };
+      if ('error' in response) throw response.error;
+      return response.result;
+    },
+    notify: ({ method, params, sessionId }) => void connection.notify(method, { ...params, sessionId }),
+    release: async () => undefined,
+  };
+
+  function sessionFor(params: Params): string | null {
+    return typeof params['sessionId'] === 'string' ? params['sessionId'] : latest;
+  }
+
+  async function mine(sessionId: string): Promise<SessionInfo> {
+    const info = await host.get(sessionId);
+    if (info.agent === agent) return info;
+    throw new RehydrateError(
+      'session_not_found',
+      `Session "${sessionId}" is one of the agent "${info.agent}"; this is "${agent}". Open it with its own agent.`,
+      { sessionId, agent: info.agent },
+    );
+  }
+
+  function attach(sessionId: string, after: number): Attachment {
+    if (attachments.size >= limits.attached)
+      throw new RehydrateError(
+        'limit_exceeded',
+        `This client has attached (${limits.attached}) sessions open. Close one with session/close first.`,
+        { limit: 'attached', allowed: limits.attached },
+      );
+    const attachment = createAttachment({
+      host,
+      connection,
+      sessionId,
+      after,
+      observes: observe,
+      showsNotices,
+    });
+    attachments.set(sessionId, attachment);
+    return attachment;
+  }
+
+  async function detach(sessionId: string): Promise<void> {
+    const attachment = attachments.get(sessionId);
+    attachments.delete(sessionId);
+    await attachment?.stop();
+  }
+
+  /** The attachment of a session that the client uses, whether or not it was opened on this connection. */
+  async function attached(sessionId: string): Promise<Attachment> {
+    const existing = attachments.get(sessionId);
+    if (existing) {
+      latest = sessionId;
+      return existing;
+    }
+    const info = await mine(sessionId);
+    latest = sessionId;
+    const attachment = attachments.get(sessionId) ?? attach(sessionId, info.latestSeq);
+    attachment.start();
+    return attachment;
+  }
+
+  function showsNotices(): boolean {
+    const { notices } = object(clientCapabilities['session']);
+    return typeof notices === 'object' && notices !== null;
+  }
+
+  async function takeUp(params: Params, how: 'load' | 'resume'): Promise<Answer> {
+    const sessionId = text(params, 'sessionId');
+    const info = await mine(sessionId);
+    const after = afterOf(params, info);
+    await detach(sessionId);
+    if (how === 'load' || after !== null) await replay(info, after ?? 0);
+    latest = sessionId;
+    const attachment = attach(sessionId, info.latestSeq);
+    return { result: settingsOf(info), afterwards: () => attachment.start() };
+  }
+
+  /** The record up to where it stands now, each message once; what comes later is followed. */
+  async function replay(info: SessionInfo, from: number): Promise<void> {
+    const { sessionId, latestSeq } = info;
+    const folding = createReplay();
+    const send = async (updates: readonly Outgoing[]) => {
+      for (const { update, meta, seq } of updates)
+        await connection.notify('session/update', { sessionId, update, _meta: { ...meta, rehydrate: { seq } } });
+    };
+    for (let cursor = from; cursor < latestSeq && !connection.gone.aborted;) {
+      const page: SessionEvent[] = await host.history(sessionId, { after: cursor, before: latestSeq + 1, limit: limits.replayPage });
+      if (page.length === 0) break;
+      for (const event of page) await send(folding.push(event));
+      cursor = (page.at(-1) as SessionEvent).seq;
+    }
+    await send([...folding.end(), ...stateOf(info).map((update) => ({ update, seq: latestSeq }))]);
+  }
+
+  return { closed: connection.closed, close: connection.close };
+}
+
+const answer = (result: unknown): Answer => ({ result });
+
+function object(value: unknown): Params {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Params) : {};
+}
+
+const rehydrateMeta = (params: Params): Params => object(object(params['_meta'])['rehydrate']);
+
+function text(params: Params, name: string): string {
+  const value = params[name];
+  if (typeof value === 'string') return value;
+  throw new RehydrateError('invalid_argument', `${name} must be a string; it is ${JSON.stringify(value) ?? 'missing'}.`, { name });
+}
+
+/** The `after` of a client that comes back, or null. */
+function afterOf(params: Params, { sessionId, latestSeq }: SessionInfo): number | null {
+  const { after } = rehydrateMeta(params);
+  if (after === undefined) return null;
+  if (typeof after === 'number' && Number.isSafeInteger(after) && after >= 0 && after <= latestSeq) return after;
+  throw new RehydrateError(
+    'invalid_argument',
+    `after must be a number of session "${sessionId}"'s log, 0 to ${latestSeq}; it is ${JSON.stringify(after)}. Load the session without it.`,
+    { sessionId, latestSeq },
+  );
+}
+
+function place(params: Params): { mcpServers?: McpServer[]; additionalDirectories?: string[] } {
+  const { mcpServers, additionalDirectories } = params as { mcpServers?: McpServer[]; additionalDirectories?: string[] };
+  return { ...(mcpServers ? { mcpServers } : {}), ...(additionalDirectories ? { additionalDirectories } : {}) };
+}
+
+function settingsOf({ modes, configOptions }: SessionInfo): object {
+  return { ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
+}
+
+function listed({ sessionId, cwd, additionalDirectories, title, updatedAt }: SessionInfo): object {
+  return {
+    sessionId,
+    cwd,
+    ...(additionalDirectories.length > 0 ? { additionalDirectories } : {}),
+    title,
+    updatedAt: new Date(updatedAt).toISOString(),
+  };
+}

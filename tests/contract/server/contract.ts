@@ -1,0 +1,302 @@
+/** What `serveAcp` promises, whatever stands between it and the client. */
+import { client as sdkClient, methods } from '@agentclientprotocol/sdk';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { MessageStream } from '../../../src/engine/ports.ts';
+import type { AgentVariant } from '../../../src/testing/agents/index.ts';
+import { INITIALIZE, rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- raw JSON, looked into by assertions
+type Json = any;
+
+/** A record and an agent's store, both of which outlive whoever serves them. */
+export interface Place {
+  readonly cwd: string;
+  /** A new client. The first one of a life starts the server; clients of the same life share it where the way can. */
+  connect(): Promise<MessageStream>;
+  /** Everything live is ended; the next `connect` is another life on the same record. */
+  sleep(): Promise<void>;
+  /** The agent's process dies, as from `kill -9`. */
+  killAgent(): Promise<void>;
+  /** The agent loses what it stored. */
+  loseStore(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+export interface Way {
+  readonly name: string;
+  /** Whether several clients can share one host. */
+  readonly shared: boolean;
+  place(variant: AgentVariant): Promise<Place>;
+}
+
+export function serveAcpContract(way: Way): void {
+  describe(`serveAcp ${way.name}`, () => {
+    const places: Place[] = [];
+    afterEach(async () => {
+      for (const place of places.splice(0)) await place.remove();
+    });
+    const placeOf = async (variant: AgentVariant = 'native') => {
+      const place = await way.place(variant);
+      places.push(place);
+      return place;
+    };
+    const clientOf = async (place: Place, initialize: object = INITIALIZE): Promise<RawClient & { hello: Json }> => {
+      const client = rawClient(await place.connect());
+      const hello = await client.request('initialize', initialize);
+      expect(hello.error).toBeUndefined();
+      return Object.assign(client, { hello: hello.result });
+    };
+    const opened = async (place: Place, client: RawClient): Promise<string> => {
+      const { result } = await client.request('session/new', { cwd: place.cwd, mcpServers: [] });
+      return result.sessionId;
+    };
+    const prompt = (client: RawClient, sessionId: string, words: string) =>
+      client.request('session/prompt', { sessionId, prompt: text(words) });
+    const load = (place: Place, client: RawClient, sessionId: string, more: object = {}) =>
+      client.request('session/load', { sessionId, cwd: place.cwd, mcpServers: [], ...more });
+
+    it('offers what a record can do, whatever the agent can', async () => {
+      const place = await placeOf('amnesiac');
+      const { hello } = await clientOf(place);
+      expect(hello).toMatchObject({
+        protocolVersion: 1,
+        agentCapabilities: { loadSession: true, sessionCapabilities: { list: {}, resume: {}, close: {}, delete: {} } },
+      });
+    });
+
+    it('a turn: updates before the answer, and the answer says how the session became live', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      const { result } = await prompt(client, sessionId, 'my cat is called Miette');
+      expect(result).toMatchObject({ stopReason: 'end_turn', _meta: { rehydrate: { report: { tier: 'new' } } } });
+      const answered = client.seen.findIndex((message) => message.result?.stopReason === 'end_turn');
+      expect(client.seen.slice(answered + 1).filter((message) => message.params?.update?.sessionUpdate === 'agent_message_chunk')).toEqual(
+        [],
+      );
+      expect(client.said()).toContain('Miette');
+      // A client knows what it said itself.
+      expect(client.updates('user_message_chunk')).toEqual([]);
+      expect(client.seen.filter((message) => message.method === 'session/update' && message.params.sessionId !== sessionId)).toEqual([]);
+    });
+
+    it('I3: another life loads the record, each message once, before the answer; then the agent still knows', async () => {
+      const place = await placeOf();
+      const first = await clientOf(place);
+      const sessionId = await opened(place, first);
+      await prompt(first, sessionId, 'my cat is called Miette');
+      const said = first.said();
+      await prompt(first, sessionId, 'stream 20 chunks');
+      await place.sleep();
+
+      const second = await clientOf(place);
+      const { result: list } = await second.request('session/list', {});
+      expect(list.sessions).toMatchObject([{ sessionId, cwd: place.cwd }]);
+      const answer = await load(place, second, sessionId);
+      expect(answer.result.modes.currentModeId).toBe('chatty');
+      expect(answer.result.configOptions).toHaveLength(1);
+      const before = second.seen.slice(0, second.seen.indexOf(answer));
+      const messages = before.filter((message) => message.method === 'session/update').map((message) => message.params.update);
+      const talk = messages.filter((update) => /_message_chunk$/.test(update.sessionUpdate));
+      expect(talk.map((update) => update.sessionUpdate)).toEqual([
+        'user_message_chunk',
+        'agent_message_chunk',
+        'user_message_chunk',
+        'agent_message_chunk',
+      ]);
+      expect(talk[0].content.text).toBe('my cat is called Miette');
+      expect(talk[1].content.text).toBe(said);
+
+      const { result } = await prompt(second, sessionId, 'what is my cat called?');
+      expect(result._meta.rehydrate.report.tier).toBe('resume');
+      expect(
+        second
+          .said()
+          .slice(talk.flatMap((update) => (update.sessionUpdate === 'agent_message_chunk' ? update.content.text : '')).join('').length),
+      ).toContain('Miette');
+    });
+
+    it('resume brings the session back without a replay', async () => {
+      const place = await placeOf();
+      const first = await clientOf(place);
+      const sessionId = await opened(place, first);
+      await prompt(first, sessionId, 'my cat is called Miette');
+      await place.sleep();
+      const second = await clientOf(place);
+      const { result } = await second.request('session/resume', { sessionId, cwd: place.cwd });
+      expect(result.modes.currentModeId).toBe('chatty');
+      expect(second.updates()).toEqual([]);
+      await prompt(second, sessionId, 'what is my cat called?');
+      expect(second.said()).toContain('Miette');
+    });
+
+    it('a client that names its last number gets what came since: no gap, no repeat', async () => {
+      const place = await placeOf();
+      const first = await clientOf(place);
+      const sessionId = await opened(place, first);
+      await prompt(first, sessionId, 'say one');
+      const seq = Math.max(...first.seen.flatMap((message) => message.params?._meta?.rehydrate?.seq ?? []));
+      await prompt(first, sessionId, 'say two');
+      await place.sleep();
+      const second = await clientOf(place);
+      await load(place, second, sessionId, { _meta: { rehydrate: { after: seq } } });
+      expect(second.said()).toBe('two');
+      expect(second.updates('user_message_chunk').map((update) => update.content.text)).toEqual(['say two']);
+      const wrong = await load(place, second, sessionId, { _meta: { rehydrate: { after: 1_000_000 } } });
+      expect(wrong.error).toMatchObject({ code: -32602, data: { code: 'invalid_argument', sessionId } });
+    });
+
+    it('the agent dies between turns: the next prompt answers from memory', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      await prompt(client, sessionId, 'my cat is called Miette');
+      await place.killAgent();
+      const said = client.said().length;
+      const { result } = await prompt(client, sessionId, 'what is my cat called?');
+      expect(result.stopReason).toBe('end_turn');
+      expect(client.said().slice(said)).toContain('Miette');
+    });
+
+    it('I5: the agent dies in a turn: the prompt ends with an error that says so, and the next one goes on', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      await prompt(client, sessionId, 'my cat is called Miette');
+      const { error } = await prompt(client, sessionId, 'crash');
+      expect(error).toMatchObject({ code: -32603, data: { code: 'turn_outcome_unknown' } });
+      const said = client.said().length;
+      await prompt(client, sessionId, 'what is my cat called?');
+      expect(client.said().slice(said)).toContain('Miette');
+    });
+
+    it('I4: the agent lost the session: it gets the record, and a person is told, not in the agent’s name', async () => {
+      const place = await placeOf();
+      const first = await clientOf(place);
+      const sessionId = await opened(place, first);
+      await prompt(first, sessionId, 'my cat is called Miette');
+      await place.sleep();
+      await place.loseStore();
+      const second = await clientOf(place);
+      await second.request('session/resume', { sessionId, cwd: place.cwd });
+      const { result } = await prompt(second, sessionId, 'what is my cat called?');
+      expect(result._meta.rehydrate.report.tier).toBe('transcript');
+      expect(second.said()).toContain('Miette');
+      const [notice, ...more] = second.updates('tool_call');
+      expect(more).toEqual([]);
+      expect(notice).toMatchObject({ kind: 'other', status: 'completed' });
+      expect(notice.title).toMatch(/^Rehydrate: the agent no longer had this session/);
+      expect(second.seen.findIndex((message) => message.params?.update === notice)).toBeLessThan(
+        second.seen.findIndex((message) => message.params?.update?.sessionUpdate === 'agent_message_chunk'),
+      );
+      // It stands in the record, too.
+      const third = way.shared ? await clientOf(place) : second;
+      await load(place, third, sessionId);
+      expect(third.updates('tool_call').at(-1)).toEqual(notice);
+    });
+
+    it('I4: a client that shows notices gets one', async () => {
+      const place = await placeOf('forgetful');
+      const first = await clientOf(place);
+      const sessionId = await opened(place, first);
+      await prompt(first, sessionId, 'my cat is called Miette');
+      await place.sleep();
+      const second = await clientOf(place, { protocolVersion: 1, clientCapabilities: { session: { notices: {} } } });
+      await second.request('session/resume', { sessionId, cwd: place.cwd });
+      await prompt(second, sessionId, 'what is my cat called?');
+      expect(second.updates('tool_call')).toEqual([]);
+      expect(second.updates('notice')).toMatchObject([{ severity: 'warning' }]);
+    });
+
+    it('permission: the client that prompts is asked, and its answer reaches the agent', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      const asked: Json[] = [];
+      client.answers.set('session/request_permission', (params) => {
+        asked.push(params);
+        return { outcome: { outcome: 'selected', optionId: params.options[0].optionId } };
+      });
+      const { result } = await prompt(client, sessionId, 'ask permission');
+      expect(result.stopReason).toBe('end_turn');
+      expect(asked).toMatchObject([{ sessionId }]);
+      expect(Object.keys(asked[0]).sort()).toEqual(['options', 'sessionId', 'toolCall']);
+    });
+
+    it('cancel ends the turn with its stop reason, and so does the cancelling of the request', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      const hanging = prompt(client, sessionId, 'count to 1000000');
+      await expect.poll(() => client.said(), { timeout: 20_000 }).not.toBe('');
+      await client.notify('session/cancel', { sessionId });
+      expect((await hanging).result.stopReason).toBe('cancelled');
+    });
+
+    it('errors name what went wrong', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      expect((await load(place, client, 'nobody')).error).toMatchObject({
+        code: -32002,
+        data: { code: 'session_not_found', sessionId: 'nobody' },
+      });
+      expect((await client.request('session/prompt', { sessionId: 'nobody', prompt: text('hi') })).error.code).toBe(-32002);
+      expect((await client.request('session/new', { cwd: 'nowhere', mcpServers: [] })).error).toMatchObject({
+        code: -32602,
+        data: { code: 'invalid_argument' },
+      });
+      expect((await client.request('session/load', {})).error.code).toBe(-32602);
+      expect((await client.request('session/nonsense', {})).error.code).toBe(-32601);
+      const sessionId = await opened(place, client);
+      expect((await client.request('session/prompt', { sessionId, prompt: [] })).error.code).toBe(-32602);
+      expect((await client.request('session/set_mode', { sessionId, modeId: 'no-such' })).error.code).toBe(-32602);
+    });
+
+    it('settings hold for the next life', async () => {
+      const place = await placeOf();
+      const first = await clientOf(place);
+      const sessionId = await opened(place, first);
+      expect((await first.request('session/set_mode', { sessionId, modeId: 'brief' })).error).toBeUndefined();
+      const { result } = await first.request('session/set_config_option', { sessionId, configId: 'model', value: 'memo-large' });
+      expect(result.configOptions).toMatchObject([{ id: 'model', currentValue: 'memo-large' }]);
+      await place.sleep();
+      const second = await clientOf(place);
+      const loaded = await load(place, second, sessionId);
+      expect(loaded.result).toMatchObject({ modes: { currentModeId: 'brief' }, configOptions: [{ currentValue: 'memo-large' }] });
+    });
+
+    it('list is filtered by directory; close lets the agent go and keeps the record; delete does not', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      const sessions = async (params: object) => (await client.request('session/list', params)).result.sessions;
+      expect(await sessions({ cwd: place.cwd })).toHaveLength(1);
+      expect(await sessions({ cwd: '/elsewhere' })).toEqual([]);
+      expect((await client.request('session/close', { sessionId })).result).toEqual({});
+      expect(await sessions({})).toHaveLength(1);
+      expect((await client.request('session/delete', { sessionId })).result).toEqual({});
+      expect(await sessions({})).toEqual([]);
+      expect((await client.request('session/delete', { sessionId })).error.code).toBe(-32002);
+    });
+
+    it('the SDK’s own client works with it', async () => {
+      const place = await placeOf();
+      let said = '';
+      const app = sdkClient({ name: 'a client' })
+        .onNotification(methods.client.session.update, ({ params }) => {
+          if (params.update.sessionUpdate === 'agent_message_chunk' && params.update.content.type === 'text')
+            said += params.update.content.text;
+        })
+        .connect(await place.connect());
+      await app.agent.request(methods.agent.initialize, { protocolVersion: 1, clientCapabilities: {} });
+      const { sessionId } = await app.agent.request(methods.agent.session.new, { cwd: place.cwd, mcpServers: [] });
+      const { stopReason } = await app.agent.request(methods.agent.session.prompt, {
+        sessionId,
+        prompt: [{ type: 'text', text: 'say hello' }],
+      });
+      expect([stopReason, said]).toEqual(['end_turn', 'hello']);
+      const { sessions } = await app.agent.request(methods.agent.session.list, {});
+      expect(sessions.map((session) => session.sessionId)).toEqual([sessionId]);
+    });
+  });
+}

@@ -1,0 +1,53 @@
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { createHost, type Host, type MessageStream } from '../../../src/engine/index.ts';
+import { serveAcp } from '../../../src/server/index.ts';
+import { inProcessLauncher, memoryStore } from '../../../src/testing/agents/index.ts';
+import { PATIENT } from '../../integration/engine/helpers.ts';
+import { serveAcpContract } from './contract.ts';
+
+/** Two ends of one connection. */
+export function pair(): { readonly client: MessageStream; readonly server: MessageStream } {
+  const up = new TransformStream<AnyMessage, AnyMessage>();
+  const down = new TransformStream<AnyMessage, AnyMessage>();
+  return {
+    client: { readable: down.readable, writable: up.writable },
+    server: { readable: up.readable, writable: down.writable },
+  };
+}
+
+serveAcpContract({
+  name: 'in memory',
+  shared: true,
+  async place(variant) {
+    const database = await openNodeSqlite(':memory:');
+    const store = memoryStore();
+    const agents = inProcessLauncher({ variant, store });
+    let host: Promise<Host> | null = null;
+    const sleep = async () => {
+      await (await host)?.sleep();
+      host = null;
+    };
+    return {
+      cwd: '/project',
+      async connect() {
+        host ??= createHost({ database, agents, limits: PATIENT });
+        const { client, server } = pair();
+        serveAcp(await host, server, { agent: 'demo' });
+        return client;
+      },
+      sleep,
+      async killAgent() {
+        agents.last?.crash();
+        await agents.last?.exited;
+      },
+      async loseStore() {
+        for (const { sessionId } of await store.list()) await store.delete(sessionId);
+      },
+      async remove() {
+        await sleep();
+        await database.close();
+      },
+    };
+  },
+});

@@ -13,7 +13,7 @@ import { buildGuardFile } from './support/guard-file.mjs';
 const ROOT = path.resolve(import.meta.dirname, '..');
 const DIST = path.join(ROOT, 'dist');
 const STAMP = path.join(DIST, '.build-hash');
-const SOURCES = ['engine', 'adapters', 'bridge', 'cli', 'testing'].map((name) => path.join(ROOT, 'src', name));
+const SOURCES = ['engine', 'adapters', 'bridge', 'server', 'cli', 'testing'].map((name) => path.join(ROOT, 'src', name));
 const SETTINGS = [
   'tsconfig.base.json',
   'tsconfig.build.json',

@@ -39,7 +39,7 @@ export function endOfOptions(spec: CommandSpec): string {
   return `Ends the options: ${spec.words.map((word) => word.name).join(' ')} behind it may start with dashes.`;
 }
 
-export const COMMAND_NAMES = ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'bridge', 'doctor'] as const;
+export const COMMAND_NAMES = ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'bridge', 'doctor', 'acp'] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
 const DB: OptionSpec = {
@@ -196,6 +196,14 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       },
       { name: 'no-prompt', description: 'Prompt no model.' },
     ],
+  },
+  acp: {
+    name: 'acp',
+    summary: 'The agent, for an editor or any other ACP client, with sessions that survive it.',
+    words: [],
+    agent: true,
+    options: SESSION_OPTIONS.filter(({ name }) => ['db', 'policy', 'preamble', 'env', 'timeout'].includes(name)),
+    notes: ['Put it in front of the agent’s own command in the settings of the editor. stdin and stdout carry ACP and nothing else.'],
   },
 };
 

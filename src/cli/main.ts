@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   delete: async () => (await import('./records.ts')).remove,
   bridge: async () => (await import('./bridge.ts')).bridge,
   doctor: async () => (await import('./doctor-command.ts')).doctor,
+  acp: async () => (await import('./acp.ts')).acp,
 };
 
 /** Runs `argv` (without node and script) and exits. */

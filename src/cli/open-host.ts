@@ -1,7 +1,7 @@
 /** The host of one call: its database, its agent, and what the options say. */
 import path from 'node:path';
 import { createHost } from '../engine/index.ts';
-import type { AgentLauncher, AgentProcess, Host, SqlDatabase } from '../engine/index.ts';
+import type { AgentLauncher, AgentProcess, ClientServices, Host, SqlDatabase } from '../engine/index.ts';
 import type { McpServer, PreambleMode, ResumePolicy } from '../engine/types.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import { preambleFiles } from '../adapters/node-host/index.ts';
@@ -68,7 +68,12 @@ function splitPair(pair: string): readonly [string, string] {
 }
 
 /** Opens the database and a host on it that can start the call's agent. */
-export async function openHost(call: Call, permission: 'ask' | 'allow' | 'reject', wishes: SessionWishes): Promise<OpenHost> {
+export async function openHost(
+  call: Call,
+  permission: 'ask' | 'allow' | 'reject',
+  wishes: SessionWishes,
+  client: ClientServices | null = nodeClientServices(),
+): Promise<OpenHost> {
   const [command = '', ...args] = whereTyped(call.agent);
   // The command may differ from call to call: whatever the session's agent is called, this is it now.
   const stdio = stdioLauncher({ agents: () => ({ command, args }) });
@@ -80,7 +85,7 @@ export async function openHost(call: Call, permission: 'ask' | 'allow' | 'reject
     ...(seconds === undefined ? {} : { limits: { initializeMs: seconds * 1000, sessionMs: seconds * 1000 } }),
     agents: launcher,
     // The agent's files are this machine's: what it asks of the client stays in the session's directories.
-    client: nodeClientServices(),
+    ...(client ? { client } : {}),
     permission,
     policy: one(call, 'policy') as ResumePolicy | undefined,
     preamble: { mode: one(call, 'preamble') as PreambleMode | undefined, files: preambleFiles({ scope: file }) },

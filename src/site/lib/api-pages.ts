@@ -25,6 +25,7 @@ const ABOUT: Readonly<Record<string, string>> = {
   './websocket': 'Agents behind a WebSocket bridge.',
   './worker': 'Agents in web workers.',
   './node': 'What a host needs from a Node process: secrets, preamble files, owners.',
+  './server': 'ACP’s agent side over a host: what an editor or any other ACP client talks to.',
   './bridge': 'The WebSocket bridge, as a library.',
   './testing': 'Scripted agents, and the contract suites for adapters of your own.',
 };

@@ -1,0 +1,31 @@
+/** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
+import { DEFAULT_LIMITS } from '../engine/limits.ts';
+import { serveAcp } from '../server/index.ts';
+import { EXIT, SIGNAL_EXITS } from './exit-codes.ts';
+import { endedBy, watchInterrupts } from './interrupt.ts';
+import type { Command } from './main.ts';
+import { openHost, wishesOf } from './open-host.ts';
+import { stdioMessages } from './stdio-messages.ts';
+
+export const acp: Command = async ({ call, output, signals }) => {
+  const wishes = wishesOf(call);
+  const told = Promise.withResolvers<void>();
+  const interrupts = watchInterrupts(signals, () => told.resolve());
+  // What the agent asks of its client is the editor's to answer, not this process's.
+  const opened = await openHost(call, 'ask', wishes, null);
+  const serving = serveAcp(opened.host, stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes), {
+    agent: wishes.agent,
+    env: wishes.env,
+  });
+  interrupts.act = (action) => {
+    told.resolve();
+    if (action === 'kill') void opened.killAgents();
+  };
+  await Promise.race([serving.closed, told.promise]);
+  serving.close();
+  await opened.close();
+  interrupts.stop();
+  const signal = interrupts.ending.kind === 'asked' ? 'SIGINT' : endedBy(interrupts.ending);
+  if (signal !== null) output.note(`ended by ${signal}`);
+  return signal === null ? EXIT.ok : SIGNAL_EXITS[signal];
+};

@@ -1,4 +1,4 @@
-import type { Bridge } from './server.ts';
+import type { Bridge } from './bridge.ts';
 import { type BridgeOptions, isLoopback } from './options.ts';
 
 /** What a person is told when a bridge starts: what it exposes, to whom, and how to stop it. The token is on a line of its own. */

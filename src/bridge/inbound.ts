@@ -11,7 +11,7 @@ export type FrameVerdict =
   /** One line for the agent, without its newline. */
   | { readonly verdict: 'forward'; readonly line: string }
   /** A JSON-RPC error for the client; the agent never sees the request. */
-  | { readonly verdict: 'answer'; readonly text: string }
+  | { readonly verdict: 'answer'; readonly text: string; readonly why: string }
   /** A notification that cannot be answered and must not be passed on. */
   | { readonly verdict: 'drop'; readonly why: string }
   /** Not one JSON-RPC message in a text frame: the connection is closed with 1002. */
@@ -94,5 +94,5 @@ function refusal(message: Record<string, unknown>): FrameVerdict {
       data: { reason: 'mcp_command_not_allowed' },
     },
   });
-  return { verdict: 'answer', text };
+  return { verdict: 'answer', text, why: 'mcp_command_not_allowed' };
 }

@@ -12,11 +12,11 @@
  * Not stopped: whoever holds the token acts with the agents' rights, and other accounts of this
  * machine that can read the token (process output, the page's memory) hold it too.
  */
-export { startBridge, type Bridge } from './server.ts';
-export type { BridgeEvent, BridgeOptions } from './options.ts';
-export { authorizeUpgrade, SUBPROTOCOL, type UpgradeDecision, type UpgradePolicy } from './policy.ts';
-export { authorizeHttp, type HttpDecision } from './policy-http.ts';
-export type { AccessPolicy, Refusal, RefusalReason, RequestFacts } from './facts.ts';
+export { startBridge, type Bridge } from './bridge.ts';
+export type { Door } from './door.ts';
+export type { BridgeEvent, BridgeOptions, DoorOptions } from './options.ts';
+export { authorizeHttp, authorizeUpgrade, type HttpDecision, SUBPROTOCOL, type UpgradeDecision, type UpgradePolicy } from './policy.ts';
+export type { AccessPolicy, Refusal, RefusalReason, RequestHead } from './request-checks.ts';
 export { closeFrame, type CloseCause, type CloseFrame } from './close.ts';
 export { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';
 export type { ConnectionDiagnostics } from './registry.ts';

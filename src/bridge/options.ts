@@ -1,4 +1,4 @@
-/** What `startBridge` is given, checked and completed before anything is opened. */
+/** What a bridge and its door are given, checked and completed before anything is opened. */
 import { statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
@@ -11,41 +11,49 @@ import type { BridgeLimits } from './limits.ts';
 export type BridgeEvent =
   | { readonly event: 'listening'; readonly url: string; readonly agents: readonly string[] }
   | { readonly event: 'refused'; readonly status: number; readonly reason: string }
-  | { readonly event: 'opened'; readonly connection: string; readonly agent: string; readonly pid: number }
+  | { readonly event: 'opened'; readonly connection: string; readonly agent: string; readonly pid?: number }
   | { readonly event: 'note'; readonly connection: string; readonly note: string }
   | { readonly event: 'closed'; readonly connection: string; readonly agent: string; readonly exit: string }
   | { readonly event: 'stopped' };
 
-export interface BridgeOptions {
-  /** The allow-list. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
-  readonly agents: Readonly<Record<string, StdioAgent>>;
+/** Who may come in, and how. */
+export interface DoorOptions {
+  /** The allow-list: what can be asked for, and the cwd that `GET /agents` names for it. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
+  readonly agents: Readonly<Record<string, { readonly cwd: string }>>;
+  /** What is spoken here. Default `acp.v1` alone. */
+  readonly subprotocols?: readonly string[];
   /** The address to listen on. Default 127.0.0.1. */
   readonly host?: string;
   /** Must be true for a host that is not loopback. */
   readonly allowRemote?: boolean;
   /** Default 0: the system chooses. */
   readonly port?: number;
-  /** Where agents run, and what `GET /agents` names as their cwd. Default the process's own. */
-  readonly cwd?: string;
   /** Exact origins of the pages that may connect, as in `https://example.org`. */
   readonly origins?: readonly string[];
   /** Whether requests without an Origin (programs that are no browsers) are accepted. Default false. */
   readonly allowMissingOrigin?: boolean;
-  /** Whether clients may have the agent start MCP servers by command. Default false. */
+  /** Whether clients may have programs started: MCP servers by command, and what agents run from `_meta`. Default false. */
   readonly allowMcp?: boolean;
   /** More values of `Host` to accept, for a bridge behind a name of its own. */
   readonly hosts?: readonly string[];
   /** 43 base64url characters. Default: fresh and random. */
   readonly token?: string;
   readonly limits?: Partial<BridgeLimits>;
+  readonly log?: (event: BridgeEvent) => void;
+}
+
+export interface BridgeOptions extends Omit<DoorOptions, 'agents' | 'subprotocols'> {
+  /** The allow-list. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
+  readonly agents: Readonly<Record<string, StdioAgent>>;
+  /** Where agents run, and what `GET /agents` names as their cwd. Default the process's own. */
+  readonly cwd?: string;
   /** The bounds of the agents' processes. */
   readonly processLimits?: Partial<StdioLimits>;
-  readonly log?: (event: BridgeEvent) => void;
 }
 
 const invalid = (message: string): RehydrateError => new RehydrateError('invalid_argument', message);
 
-export function checkOptions(options: BridgeOptions): { host: string; port: number; cwd: string; origins: string[] } {
+export function checkDoor(options: DoorOptions): { host: string; port: number; origins: string[] } {
   const names = Object.keys(options.agents);
   if (names.length === 0) throw invalid('The bridge has no agent to offer. Give it at least one: --agent NAME=COMMAND.');
   for (const name of names) {
@@ -62,9 +70,15 @@ export function checkOptions(options: BridgeOptions): { host: string; port: numb
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`${port} is not a port: use 0 to 65535.`);
   if (options.token !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(options.token))
     throw invalid('The token must be 43 base64url characters (256 bits).');
+  for (const [name, { cwd }] of Object.entries(options.agents)) checkDirectory(name, cwd);
+  return { host, port, origins: (options.origins ?? []).map(checkOrigin) };
+}
+
+/** Where the bridge's agents run. */
+export function checkAgents(options: BridgeOptions): { cwd: string; places: Record<string, { cwd: string }> } {
   const cwd = path.resolve(options.cwd ?? '.');
-  for (const [name, agent] of Object.entries(options.agents)) checkDirectory(name, path.resolve(agent.cwd ?? cwd));
-  return { host, port, cwd, origins: (options.origins ?? []).map(checkOrigin) };
+  const places = Object.entries(options.agents).map(([name, agent]) => [name, { cwd: path.resolve(agent.cwd ?? cwd) }] as const);
+  return { cwd, places: Object.fromEntries(places) };
 }
 
 /** Now, to whoever starts the bridge: later it would be told to each client, who cannot mend it. */

@@ -1,13 +1,31 @@
 /**
- * Who gets a WebSocket, and with it an agent: one pure function from a request to a decision, so that
- * every refusal is a row in a table. Checked in this order, first failure first: 400 malformed,
- * 403 host or origin, 426 no upgrade, 401 token, 404 agent, 409 connection name, 429 rate, 503 capacity.
+ * Who is let in: one pure function from a request to a decision for upgrades, one for plain requests, so that every refusal is a row
+ * in a table. Checked in this order, first failure first: 400 malformed, 403 host or origin, 426 no upgrade, 401 token, 404 agent,
+ * 409 connection name, 429 rate, 503 capacity.
  */
-import { type AccessPolicy, accessProblem, formProblem, header, refuse, type Refusal, type RequestFacts, sameToken } from './facts.ts';
+import {
+  type AccessPolicy,
+  accessProblem,
+  formProblem,
+  header,
+  refuse,
+  type Refusal,
+  type RequestHead,
+  sameToken,
+  splitTarget,
+} from './request-checks.ts';
+
+/** The subprotocol of the frames. */
+export const SUBPROTOCOL = 'acp.v1';
+
+/** The subprotocol of a client that only looks, where several share a session. */
+export const OBSERVE_SUBPROTOCOL = 'observe.v1';
 
 export interface UpgradePolicy extends AccessPolicy {
   /** The allow-list, fixed at start. */
   readonly agents: readonly string[];
+  /** What is spoken here; a client offers exactly one of these. Default `acp.v1` alone. */
+  readonly subprotocols?: readonly string[];
   readonly upgradesPerSecond: number;
   readonly connections: number;
   /** What is the case right now. */
@@ -26,21 +44,21 @@ export type UpgradeDecision =
   | {
       readonly ok: true;
       readonly agent: string;
+      /** The one of the policy's subprotocols that the client offered. */
+      readonly subprotocol: string;
       /** The name the client gave the connection, if it gave one. */
       readonly connection: string | null;
     }
   | Refusal;
 
-/** The subprotocol of the frames. */
-export const SUBPROTOCOL = 'acp.v1';
-
 const CONNECTION = /^[A-Za-z0-9_-]{22,43}$/;
 const TOKEN_CHARACTERS = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Decides about one upgrade request. Pure: the clock, the counts and the names in use are in `policy.load`. */
-export function authorizeUpgrade(request: RequestFacts, policy: UpgradePolicy): UpgradeDecision {
-  const offer = readOffer(request);
-  const problem = formProblem(request) ?? upgradeFormProblem(request, offer) ?? accessProblem(request, policy);
+export function authorizeUpgrade(request: RequestHead, policy: UpgradePolicy): UpgradeDecision {
+  const subprotocols = policy.subprotocols ?? [SUBPROTOCOL];
+  const offer = readOffer(request, subprotocols);
+  const problem = formProblem(request) ?? upgradeFormProblem(request, offer, subprotocols) ?? accessProblem(request, policy);
   if (problem !== null) return problem;
   const upgrade = header(request, 'upgrade');
   const version = header(request, 'sec-websocket-version');
@@ -69,44 +87,47 @@ export function authorizeUpgrade(request: RequestFacts, policy: UpgradePolicy): 
   if (policy.load.connections >= policy.connections) {
     return refuse(503, 'connections', `${policy.connections} connections are open (connections). Close one and try again.`);
   }
-  return { ok: true, agent, connection: offer.connection };
+  // A client that offered no subprotocol at all has no token, and did not come this far.
+  return { ok: true, agent, subprotocol: offer.spoken!, connection: offer.connection };
 }
 
 interface Offer {
   readonly present: boolean;
   readonly valid: boolean;
-  readonly speaksAcp: boolean;
+  /** The one subprotocol that is spoken here, too. */
+  readonly spoken: string | null;
   readonly tokens: readonly string[];
   readonly connection: string | null;
 }
 
-function readOffer(request: RequestFacts): Offer {
+function readOffer(request: RequestHead, subprotocols: readonly string[]): Offer {
   const value = header(request, 'sec-websocket-protocol');
-  if (typeof value !== 'string') return { present: false, valid: true, speaksAcp: false, tokens: [], connection: null };
+  if (typeof value !== 'string') return { present: false, valid: true, spoken: null, tokens: [], connection: null };
   const entries = value.split(',').map((entry) => entry.trim());
   const connections = entries.filter((entry) => entry.startsWith('conn.')).map((entry) => entry.slice('conn.'.length));
+  const spoken = entries.filter((entry) => subprotocols.includes(entry));
   const valid =
     entries.every((entry) => TOKEN_CHARACTERS.test(entry)) &&
-    entries.filter((entry) => entry === SUBPROTOCOL).length <= 1 &&
+    spoken.length <= 1 &&
     connections.length <= 1 &&
     connections.every((connection) => CONNECTION.test(connection));
   return {
     present: true,
     valid,
-    speaksAcp: entries.includes(SUBPROTOCOL),
+    spoken: spoken[0] ?? null,
     tokens: entries.filter((entry) => entry.startsWith('bearer.')).map((entry) => entry.slice('bearer.'.length)),
     connection: connections[0] ?? null,
   };
 }
 
 /** What is malformed about an upgrade beyond what any request can get wrong. */
-function upgradeFormProblem(request: RequestFacts, offer: Offer): Refusal | null {
+function upgradeFormProblem(request: RequestHead, offer: Offer, subprotocols: readonly string[]): Refusal | null {
   if (request.method !== 'GET') return refuse(400, 'malformed_method', 'A WebSocket is asked for with GET.');
-  if (!offer.valid || (offer.present && !offer.speaksAcp)) {
+  if (!offer.valid || (offer.present && offer.spoken === null)) {
     return refuse(
       400,
       'malformed_subprotocols',
-      `Offer the subprotocols ${SUBPROTOCOL} and bearer.TOKEN, and conn.ID (22 to 43 base64url characters) at most once.`,
+      `Offer the subprotocols ${subprotocols.join(' or ')} and bearer.TOKEN, and conn.ID (22 to 43 base64url characters) at most once.`,
     );
   }
   if (header(request, 'upgrade') === null) return null;
@@ -115,4 +136,55 @@ function upgradeFormProblem(request: RequestFacts, offer: Offer): Refusal | null
     return refuse(400, 'malformed_key', 'The Sec-WebSocket-Key is missing or is not 16 bytes in base64.');
   }
   return null;
+}
+
+export type HttpDecision =
+  | { readonly ok: true; readonly action: 'preflight'; readonly headers: Readonly<Record<string, string>> }
+  | { readonly ok: true; readonly action: 'agents' }
+  | { readonly ok: true; readonly action: 'end'; readonly connection: string; readonly how: 'ask' | 'kill' }
+  | { readonly ok: true; readonly action: 'diagnostics'; readonly connection: string }
+  | Refusal;
+
+/** Decides about one plain request: which of the few endpoints answers. Upgrades and requests for an agent's own path go to `authorizeUpgrade`. */
+export function authorizeHttp(request: RequestHead, policy: AccessPolicy): HttpDecision {
+  const problem = formProblem(request) ?? accessProblem(request, policy);
+  if (problem !== null) return problem;
+  if (request.method === 'OPTIONS') return preflight(request);
+  const authorization = header(request, 'authorization');
+  if (typeof authorization !== 'string') return refuse(401, 'token_missing', 'The header Authorization: Bearer TOKEN is missing.');
+  const given = /^Bearer ([A-Za-z0-9_-]+)$/i.exec(authorization)?.[1];
+  if (given === undefined || !sameToken(given, policy.token))
+    return refuse(401, 'token_wrong', 'The token is not the one this bridge was started with.');
+  const { path, query } = splitTarget(request.target);
+  if (path === '/agents') return request.method === 'GET' ? { ok: true, action: 'agents' } : wrongMethod('GET');
+  const [, id, tail] = /^\/connections\/([A-Za-z0-9_-]{22,43})(\/diagnostics)?$/.exec(path) ?? [];
+  if (id === undefined) return refuse(404, 'path_unknown', 'There is nothing here. See GET /agents.');
+  if (tail !== undefined) {
+    if (query !== undefined) return refuse(400, 'query_not_accepted', 'No query is accepted here.');
+    return request.method === 'GET' ? { ok: true, action: 'diagnostics', connection: id } : wrongMethod('GET');
+  }
+  if (request.method !== 'DELETE') return wrongMethod('DELETE');
+  const how = query === undefined ? 'ask' : /^how=(ask|kill)$/.exec(query)?.[1];
+  if (how === undefined) return refuse(400, 'query_not_accepted', 'The query is how=ask or how=kill.');
+  return { ok: true, action: 'end', connection: id, how: how as 'ask' | 'kill' };
+}
+
+function wrongMethod(allowed: string): Refusal {
+  return refuse(405, 'method_not_allowed', `The method here is ${allowed}.`);
+}
+
+/** A browser asks before it sends Authorization. Nothing is given away: host and origin were checked. */
+function preflight(request: RequestHead): HttpDecision {
+  if (header(request, 'origin') === null) return refuse(403, 'origin_missing', 'A preflight has an Origin.');
+  const headers: Record<string, string> = {
+    'Access-Control-Allow-Methods': 'GET, DELETE',
+    'Access-Control-Allow-Headers': 'authorization',
+    'Access-Control-Max-Age': '600',
+  };
+  // Browsers that guard loopback and private addresses ask for this as well (Private Network Access, later Local Network Access).
+  for (const kind of ['private', 'local']) {
+    if (header(request, `access-control-request-${kind}-network`) === 'true')
+      headers[`Access-Control-Allow-${kind === 'private' ? 'Private' : 'Local'}-Network`] = 'true';
+  }
+  return { ok: true, action: 'preflight', headers };
 }

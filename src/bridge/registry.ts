@@ -1,5 +1,6 @@
 /** The connections of one bridge: open ones by name, ended ones for a while. */
 import type { AgentExit } from '../engine/ports.ts';
+import type { Client } from './client.ts';
 
 /** What can be asked of a connection, over HTTP too. */
 export interface Connected {
@@ -7,6 +8,7 @@ export interface Connected {
   readonly agent: string;
   readonly exited: Promise<AgentExit>;
   readonly done: Promise<void>;
+  readonly client: Client;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
   shutDown(): Promise<void>;
   diagnostics(): string;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { authorizeHttp, authorizeUpgrade, type RequestFacts, type UpgradePolicy } from '../../../src/bridge/index.ts';
+import { authorizeHttp, authorizeUpgrade, type RequestHead, SUBPROTOCOL, type UpgradePolicy } from '../../../src/bridge/index.ts';
+import { OBSERVE_SUBPROTOCOL } from '../../../src/bridge/policy.ts';
 
 const TOKEN = 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 const NAME = 'abcdefghijklmnopqrstuv';
@@ -25,14 +26,14 @@ const good: Record<string, string> = {
   'Sec-WebSocket-Protocol': `acp.v1, bearer.${TOKEN}`,
 };
 
-interface Change extends Partial<Omit<RequestFacts, 'headers'>> {
+interface Change extends Partial<Omit<RequestHead, 'headers'>> {
   /** Headers changed, or left out with null. */
   readonly set?: Readonly<Record<string, string | null>>;
   /** Headers that come once more. */
   readonly also?: readonly (readonly [string, string])[];
 }
 
-function request({ set = {}, also = [], ...rest }: Change): RequestFacts {
+function request({ set = {}, also = [], ...rest }: Change): RequestHead {
   const merged = Object.entries({ ...good, ...set }).filter((entry): entry is [string, string] => entry[1] !== null);
   return { method: 'GET', httpVersion: '1.1', target: '/agents/echo', earlyBytes: 0, headers: [...merged, ...also], ...rest };
 }
@@ -44,33 +45,68 @@ const origin = (value: string | null): Change => ({ set: { Origin: value } });
 
 describe('authorizeUpgrade lets in', () => {
   const rows: [string, Change, Partial<UpgradePolicy>, object][] = [
-    ['a page on the list with the token', {}, {}, { ok: true, agent: 'echo', connection: null }],
-    ['another agent of the list', { target: '/agents/other-1.0' }, {}, { ok: true, agent: 'other-1.0', connection: null }],
-    ['the other name of the loopback', host('localhost:4000'), {}, { ok: true, agent: 'echo', connection: null }],
-    ['a connection with a name', protocols(`acp.v1, bearer.${TOKEN}, conn.${NAME}`), {}, { ok: true, agent: 'echo', connection: NAME }],
+    ['a page on the list with the token', {}, {}, { ok: true, agent: 'echo', subprotocol: 'acp.v1', connection: null }],
+    [
+      'another agent of the list',
+      { target: '/agents/other-1.0' },
+      {},
+      { ok: true, agent: 'other-1.0', subprotocol: 'acp.v1', connection: null },
+    ],
+    ['the other name of the loopback', host('localhost:4000'), {}, { ok: true, agent: 'echo', subprotocol: 'acp.v1', connection: null }],
+    [
+      'a connection with a name',
+      protocols(`acp.v1, bearer.${TOKEN}, conn.${NAME}`),
+      {},
+      { ok: true, agent: 'echo', subprotocol: 'acp.v1', connection: NAME },
+    ],
     [
       'subprotocols in any order, without spaces',
       protocols(`conn.${NAME},bearer.${TOKEN},acp.v1`),
       {},
-      { ok: true, agent: 'echo', connection: NAME },
+      { ok: true, agent: 'echo', subprotocol: 'acp.v1', connection: NAME },
     ],
-    ['subprotocols of other things besides', protocols(`chat, acp.v1, bearer.${TOKEN}`), {}, { ok: true, agent: 'echo', connection: null }],
+    [
+      'subprotocols of other things besides',
+      protocols(`chat, acp.v1, bearer.${TOKEN}`),
+      {},
+      { ok: true, agent: 'echo', subprotocol: 'acp.v1', connection: null },
+    ],
     [
       'a program without Origin, when that is allowed',
       origin(null),
       { allowMissingOrigin: true },
-      { ok: true, agent: 'echo', connection: null },
+      { ok: true, agent: 'echo', subprotocol: 'acp.v1', connection: null },
     ],
-    ['Upgrade in any case', { set: { Upgrade: 'WebSocket' } }, {}, { ok: true, agent: 'echo', connection: null }],
+    ['Upgrade in any case', { set: { Upgrade: 'WebSocket' } }, {}, { ok: true, agent: 'echo', subprotocol: 'acp.v1', connection: null }],
     [
       'one more below the limits',
       {},
       { load: { ...policy.load, recentUpgrades: 49, connections: 3 } },
-      { ok: true, agent: 'echo', connection: null },
+      { ok: true, agent: 'echo', subprotocol: 'acp.v1', connection: null },
     ],
   ];
   it.each(rows)('%s', (_name, change, more, expected) => {
     expect(authorizeUpgrade(request(change), { ...policy, ...more })).toEqual(expected);
+  });
+});
+
+describe('where clients may come only to look', () => {
+  const shared: UpgradePolicy = { ...policy, subprotocols: [SUBPROTOCOL, OBSERVE_SUBPROTOCOL] };
+  it.each([SUBPROTOCOL, OBSERVE_SUBPROTOCOL])('%s is let in, and told apart', (subprotocol) => {
+    expect(authorizeUpgrade(request(protocols(`${subprotocol}, bearer.${TOKEN}`)), shared)).toMatchObject({ ok: true, subprotocol });
+  });
+
+  it.each([
+    ['both at once', `acp.v1, observe.v1, bearer.${TOKEN}`, 400, 'malformed_subprotocols'],
+    ['neither', `observe.v2, bearer.${TOKEN}`, 400, 'malformed_subprotocols'],
+    ['to look without a token', 'observe.v1', 401, 'token_missing'],
+    ['to look with a wrong token', `observe.v1, bearer.${'B'.repeat(43)}`, 401, 'token_wrong'],
+  ])('%s is refused', (_name, offered, status, reason) => {
+    expect(authorizeUpgrade(request(protocols(offered)), shared)).toMatchObject({ ok: false, status, reason });
+  });
+
+  it('a bridge, which shares nothing, speaks acp.v1 alone', () => {
+    expect(authorizeUpgrade(request(protocols(`observe.v1, bearer.${TOKEN}`)), policy)).toMatchObject({ status: 400 });
   });
 });
 

@@ -1,15 +1,15 @@
-/** What the policy looks at, and the checks that upgrades and plain requests share. */
+/** What is checked of every request, be it an upgrade or plain: its form, its host and its origin. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** One request, as it came. */
-export interface RequestFacts {
+/** One request as it came, without its body: no request here has one. */
+export interface RequestHead {
   readonly method: string;
   readonly httpVersion: string;
   /** The request target, raw. */
   readonly target: string;
   /** Headers in order, names as they came: a repeated one must be seen. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** Bytes that came behind the request before it was answered. */
+  /** Bytes that came after the request before it was answered. */
   readonly earlyBytes: number;
 }
 
@@ -63,9 +63,9 @@ export function refuse(status: Refusal['status'], reason: RefusalReason, message
 }
 
 /** The one value of a header, null when absent, 'repeated' when it came more than once. */
-export function header(facts: RequestFacts, name: string): string | null | { repeated: true } {
+export function header(request: RequestHead, name: string): string | null | { repeated: true } {
   let found: string | null = null;
-  for (const [key, value] of facts.headers) {
+  for (const [key, value] of request.headers) {
     if (key.toLowerCase() !== name) continue;
     if (found !== null) return { repeated: true };
     found = value;
@@ -93,18 +93,18 @@ const SINGLE = [
 ];
 
 /** The checks of any request's form; null when it is well-formed. */
-export function formProblem(facts: RequestFacts): Refusal | null {
-  if (facts.httpVersion !== '1.1') return refuse(400, 'malformed_method', 'Only HTTP/1.1 is spoken here.');
+export function formProblem(request: RequestHead): Refusal | null {
+  if (request.httpVersion !== '1.1') return refuse(400, 'malformed_method', 'Only HTTP/1.1 is spoken here.');
   for (const name of SINGLE) {
-    if (typeof header(facts, name) === 'object' && header(facts, name) !== null)
+    if (typeof header(request, name) === 'object' && header(request, name) !== null)
       return refuse(400, 'malformed_headers', `The header ${name} came more than once.`);
   }
-  if (header(facts, 'host') === null) return refuse(400, 'malformed_headers', 'The header host is missing.');
-  if (header(facts, 'transfer-encoding') !== null || (header(facts, 'content-length') ?? '0') !== '0') {
+  if (header(request, 'host') === null) return refuse(400, 'malformed_headers', 'The header host is missing.');
+  if (header(request, 'transfer-encoding') !== null || (header(request, 'content-length') ?? '0') !== '0') {
     return refuse(400, 'malformed_body', 'No request here has a body.');
   }
-  if (facts.earlyBytes > 0) return refuse(400, 'early_bytes', 'Bytes came behind the request before it was answered.');
-  const { path, query } = splitTarget(facts.target);
+  if (request.earlyBytes > 0) return refuse(400, 'early_bytes', 'Bytes came after the request before it was answered.');
+  const { path, query } = splitTarget(request.target);
   // One spelling for each path: escapes, dots and doubled slashes have no use here but to be read in two ways.
   const plain = path === '/' || /^(?:\/[A-Za-z0-9._~-]+)+$/.test(path);
   if (!plain || path.split('/').some((part) => part === '.' || part === '..')) {
@@ -117,16 +117,16 @@ export function formProblem(facts: RequestFacts): Refusal | null {
 }
 
 /** Whether the request's host and origin may talk to us; null when they may. */
-export function accessProblem(facts: RequestFacts, policy: AccessPolicy): Refusal | null {
-  const host = header(facts, 'host');
+export function accessProblem(request: RequestHead, policy: AccessPolicy): Refusal | null {
+  const host = header(request, 'host');
   // SECURITY: a page on a name that was rebound to loopback reaches us with its own name in Host.
   if (typeof host !== 'string' || !policy.hosts.includes(host)) {
     return refuse(403, 'host_not_allowed', `The Host is not one of this bridge's own: ${policy.hosts.join(', ')}.`);
   }
-  const origin = header(facts, 'origin');
+  const origin = header(request, 'origin');
   if (origin === null) {
     // SECURITY: a browser that leaves Origin out (an image, a link) still says that it is one.
-    const site = header(facts, 'sec-fetch-site');
+    const site = header(request, 'sec-fetch-site');
     if (!policy.allowMissingOrigin || (site !== null && site !== 'none')) {
       return refuse(
         403,

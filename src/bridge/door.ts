@@ -1,38 +1,45 @@
-/** The bridge's server: asks the policy, starts agents, and keeps nothing of what it refuses. */
+/**
+ * The door: an HTTP server that asks the policy about every request and keeps nothing of what it refuses. Whoever is let in gets a
+ * WebSocket; what is behind it is not the door's matter.
+ */
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { RehydrateError } from '../engine/errors.ts';
-import { describeExit } from '../engine/ports.ts';
-import { startProcess } from '../adapters/stdio/agent-process.ts';
-import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
-import { closeFrame } from './close.ts';
-import { Connection } from './connection.ts';
-import { header, type Refusal, type RequestFacts } from './facts.ts';
-import { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';
-import { type BridgeOptions, checkOptions, hostNames } from './options.ts';
-import { authorizeUpgrade, SUBPROTOCOL, type UpgradePolicy } from './policy.ts';
-import { authorizeHttp } from './policy-http.ts';
-import { Registry } from './registry.ts';
-import { BridgeSocket } from './socket.ts';
 import { withLimits } from '../engine/with-limits.ts';
+import type { ClientOptions } from './client.ts';
+import { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';
+import { checkDoor, type DoorOptions, hostNames } from './options.ts';
+import { authorizeHttp, authorizeUpgrade, SUBPROTOCOL, type UpgradePolicy } from './policy.ts';
+import { type Connected, type ConnectionDiagnostics, Registry } from './registry.ts';
+import { type AccessPolicy, header, type Refusal, type RequestHead } from './request-checks.ts';
+import { BridgeSocket } from './socket.ts';
 
-export interface Bridge {
+export interface Door {
   /** `ws://HOST:PORT`; an agent is at `{url}/agents/NAME`. */
   readonly url: string;
   /** 43 base64url characters; never part of an address. */
   readonly token: string;
-  readonly agents: readonly string[];
-  readonly cwd: string;
-  /** Ends every agent's tree, closes every socket (4005), and resolves when all are gone. */
+  /** Ends every connection (4005), and resolves when all that was behind them is gone. */
   close(): Promise<void>;
 }
 
-/** Starts a bridge. Rejects with `invalid_argument`, or with the system's error when the port cannot be had. */
-export async function startBridge(options: BridgeOptions): Promise<Bridge> {
-  const { host, port, cwd, origins } = checkOptions(options);
+/** Somebody whom the policy let in, and who waits for an answer. */
+export interface Visitor {
+  readonly id: string;
+  readonly agent: string;
+  readonly subprotocol: string;
+  readonly limits: BridgeLimits;
+  /** Completes the upgrade and gives the client to `connect`, whose connection is ended with the door. False when the client has gone. */
+  upgrade(connect: (client: ClientOptions) => Connected | null): boolean;
+  /** Keeps how an attempt without a connection went, for who asks. */
+  remember(report: ConnectionDiagnostics): void;
+}
+
+/** Opens a door. Rejects with `invalid_argument`, or with the system's error when the port cannot be had. */
+export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) => Promise<void>): Promise<Door> {
+  const { host, port, origins } = checkDoor(options);
   const limits: BridgeLimits = withLimits(BRIDGE_LIMITS, options.limits);
   const server = createServer({
     headersTimeout: limits.handshakeMs,
@@ -51,32 +58,25 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   });
   const bound = (server.address() as AddressInfo).port;
   const token = options.token ?? randomBytes(32).toString('base64url');
-  const running = new RunningBridge(server, options, limits, {
-    hosts: hostNames(host, bound, options.hosts),
-    origins,
-    allowMissingOrigin: options.allowMissingOrigin === true,
-    token,
-    cwd,
-  });
+  const hosts = hostNames(host, bound, options.hosts);
+  const door = new OpenDoor(
+    server,
+    options,
+    limits,
+    { hosts, origins, allowMissingOrigin: options.allowMissingOrigin === true, token },
+    visit,
+  );
   const url = `ws://${host.includes(':') ? `[${host}]` : host}:${bound}`;
-  const agents = Object.keys(options.agents);
-  options.log?.({ event: 'listening', url, agents });
-  return { url, token, agents, cwd, close: () => running.close() };
+  options.log?.({ event: 'listening', url, agents: Object.keys(options.agents) });
+  return { url, token, close: () => door.close() };
 }
 
-interface Access {
-  readonly hosts: readonly string[];
-  readonly origins: readonly string[];
-  readonly allowMissingOrigin: boolean;
-  readonly token: string;
-  readonly cwd: string;
-}
-
-class RunningBridge {
+class OpenDoor {
   readonly #server: Server;
-  readonly #options: BridgeOptions;
+  readonly #options: DoorOptions;
   readonly #limits: BridgeLimits;
-  readonly #access: Access;
+  readonly #access: AccessPolicy;
+  readonly #visit: (visitor: Visitor) => Promise<void>;
   readonly #registry: Registry;
   readonly #sockets: WebSocketServer;
   /** When each recent upgrade was let in. */
@@ -86,11 +86,18 @@ class RunningBridge {
   readonly #starting = new Set<Promise<void>>();
   #closing: Promise<void> | null = null;
 
-  constructor(server: Server, options: BridgeOptions, limits: BridgeLimits, access: Access) {
+  constructor(
+    server: Server,
+    options: DoorOptions,
+    limits: BridgeLimits,
+    access: AccessPolicy,
+    visit: (visitor: Visitor) => Promise<void>,
+  ) {
     this.#server = server;
     this.#options = options;
     this.#limits = limits;
     this.#access = access;
+    this.#visit = visit;
     this.#registry = new Registry(limits);
     this.#sockets = new WebSocketServer({
       noServer: true,
@@ -103,7 +110,8 @@ class RunningBridge {
       closeTimeout: limits.closeMs,
       // Its own limit of pings has no name and no close frame; the connection answers them.
       autoPong: false,
-      handleProtocols: () => SUBPROTOCOL,
+      // The policy has chosen; exactly one of what is offered is spoken here.
+      handleProtocols: (offered: Set<string>) => this.#subprotocols.find((one) => offered.has(one)) ?? false,
       WebSocket: BridgeSocket,
     } as ConstructorParameters<typeof WebSocketServer>[0]);
     server.on('connection', (socket) => {
@@ -138,12 +146,17 @@ class RunningBridge {
     this.#options.log?.({ event: 'stopped' });
   }
 
+  get #subprotocols(): readonly string[] {
+    return this.#options.subprotocols ?? [SUBPROTOCOL];
+  }
+
   #policy(): UpgradePolicy {
     const since = performance.now() - 1_000;
     this.#upgrades = this.#upgrades.filter((at) => at > since);
     return {
       ...this.#access,
       agents: Object.keys(this.#options.agents),
+      subprotocols: this.#subprotocols,
       upgradesPerSecond: this.#limits.upgradesPerSecond,
       connections: this.#limits.connections,
       load: {
@@ -158,11 +171,11 @@ class RunningBridge {
   #upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
     const socket = duplex as Socket;
     socket.on('error', () => undefined); // 'close' follows
-    const facts = factsOf(request, head.length);
-    const decision = authorizeUpgrade(facts, this.#policy());
+    const asked = headOf(request, head.length);
+    const decision = authorizeUpgrade(asked, this.#policy());
     if (!decision.ok) {
       this.#refused(decision);
-      socket.end(refusalText(decision, this.#corsFor(facts)));
+      socket.end(refusalText(decision, this.#corsFor(asked)));
       // Whoever does not take the answer does not keep the socket.
       setTimeout(() => socket.destroy(), 1_000).unref();
       return;
@@ -170,66 +183,51 @@ class RunningBridge {
     this.#upgrades.push(performance.now());
     const id = decision.connection ?? randomBytes(16).toString('base64url');
     this.#registry.reserve(id);
-    const start = this.#start(id, decision.agent, request, socket, head).finally(() => {
+    const visitor: Visitor = {
+      id,
+      agent: decision.agent,
+      subprotocol: decision.subprotocol,
+      limits: this.#limits,
+      upgrade: (connect) => this.#admit(id, request, socket, head, connect),
+      remember: (report) => this.#registry.remember(report),
+    };
+    const start = this.#visit(visitor).finally(() => {
       this.#registry.release(id);
       this.#starting.delete(start);
     });
     this.#starting.add(start);
   }
 
-  /** Starts the agent first: a client that is let in has an agent, or is told at once why not. */
-  async #start(id: string, agent: string, request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    const { command, args = [], env, cwd } = this.#options.agents[agent]!;
-    let started: Awaited<ReturnType<typeof startProcess>>;
-    try {
-      started = await startProcess(
-        { name: agent, command, args, cwd: cwd ?? this.#access.cwd, env: { ...process.env, ...env } },
-        { limits: withLimits({ ...STDIO_LIMITS, messageBytes: this.#limits.messageBytes }, this.#options.processLimits) },
-      );
-    } catch (error) {
-      // Whatever went wrong, it is this client's to hear, and no reason to end the others.
-      const message = error instanceof Error ? error.message : String(error);
-      const exit = { kind: 'not_started', code: null, signal: null, message } as const;
-      this.#registry.remember({ connection: id, agent, exit, stderr: '' });
-      this.#options.log?.({
-        event: 'closed',
-        connection: id,
-        agent,
-        exit: `could not start (${RehydrateError.is(error) ? error.code : message})`,
-      });
-      this.#sockets.handleUpgrade(request, socket, head, (websocket) => {
-        const frame = closeFrame({ kind: 'exit', exit }, id);
-        websocket.on('error', () => undefined);
-        websocket.close(frame.code, frame.reason);
-      });
-      return;
-    }
-    let attached = false;
+  #admit(
+    id: string,
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    connect: (client: ClientOptions) => Connected | null,
+  ): boolean {
+    let admitted = false;
     this.#sockets.handleUpgrade(request, socket, head, (websocket) => {
-      attached = true;
-      const connection: Connection = new Connection({
+      admitted = true;
+      websocket.on('error', () => undefined); // said by the socket's close(); 'close' follows
+      const connection = connect({
         id,
-        agent,
         websocket,
         socket,
-        running: started,
         limits: this.#limits,
         allowMcp: this.#options.allowMcp === true,
         onNote: (note) => this.#options.log?.({ event: 'note', connection: id, note }),
       });
-      (websocket as BridgeSocket).attach(connection);
+      if (connection === null) return;
+      (websocket as BridgeSocket).attach(connection.client);
       this.#registry.add(connection);
-      this.#options.log?.({ event: 'opened', connection: id, agent, pid: started.pid });
-      void connection.exited.then((exit) => this.#options.log?.({ event: 'closed', connection: id, agent, exit: describeExit(exit) }));
     });
-    // The client went while its agent started: nobody will end the agent but us.
-    if (!attached) await started.end('kill');
+    return admitted;
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const facts = factsOf(request, 0);
+    const asked = headOf(request, 0);
     response.shouldKeepAlive = false;
-    const cors = this.#corsFor(facts);
+    const cors = this.#corsFor(asked);
     const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void => {
       const text = JSON.stringify(body);
       const length = String(Buffer.byteLength(text));
@@ -242,8 +240,8 @@ class RunningBridge {
       });
       response.end(text);
     };
-    const isAgent = facts.method !== 'OPTIONS' && facts.target.startsWith('/agents/');
-    const decision = isAgent ? authorizeUpgrade(facts, this.#policy()) : authorizeHttp(facts, this.#access);
+    const isAgent = asked.method !== 'OPTIONS' && asked.target.startsWith('/agents/');
+    const decision = isAgent ? authorizeUpgrade(asked, this.#policy()) : authorizeHttp(asked, this.#access);
     // Without an upgrade event there is no upgrade, whatever the headers say.
     const refused: Refusal | null = !decision.ok
       ? decision
@@ -264,7 +262,7 @@ class RunningBridge {
       case 'agents':
         json(
           200,
-          Object.entries(this.#options.agents).map(([name, agent]) => ({ name, cwd: agent.cwd ?? this.#access.cwd })),
+          Object.entries(this.#options.agents).map(([name, { cwd }]) => ({ name, cwd })),
         );
         return;
       case 'diagnostics': {
@@ -281,8 +279,8 @@ class RunningBridge {
   }
 
   /** Lets an allowed page read an answer, refusals included. Others get no such header, so their browser keeps it from them. */
-  #corsFor(facts: RequestFacts): Record<string, string> {
-    const origin = header(facts, 'origin');
+  #corsFor(request: RequestHead): Record<string, string> {
+    const origin = header(request, 'origin');
     if (typeof origin !== 'string' || !this.#access.origins.includes(origin)) return {};
     return { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' };
   }
@@ -296,7 +294,7 @@ class RunningBridge {
 const UNKNOWN_CONNECTION = { error: 'connection_unknown', message: 'No connection of this name is open or ended within the last minute.' };
 const UPGRADE_HEADERS = { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' };
 
-function factsOf(request: IncomingMessage, earlyBytes: number): RequestFacts {
+function headOf(request: IncomingMessage, earlyBytes: number): RequestHead {
   const headers: [string, string][] = [];
   for (let index = 0; index < request.rawHeaders.length; index += 2)
     headers.push([request.rawHeaders[index]!, request.rawHeaders[index + 1]!]);

@@ -81,6 +81,16 @@ export const MIGRATIONS: readonly Migration[] = [
 ) STRICT, WITHOUT ROWID`,
     ],
   },
+  {
+    summary: 'what a session has from its user: a title, metadata, settings asked for; and what it was made from',
+    // A comment in `--` would comment out the rest of the table: SQLite puts these texts into the one that made it.
+    statements: [
+      `ALTER TABLE acp_sessions ADD COLUMN title_set TEXT /* the user's own title; it goes before the agent's */`,
+      `ALTER TABLE acp_sessions ADD COLUMN metadata TEXT /* JSON object, the user's own */`,
+      `ALTER TABLE acp_sessions ADD COLUMN wishes TEXT /* JSON: modes and options as the user last asked for them */`,
+      `ALTER TABLE acp_sessions ADD COLUMN origin TEXT /* JSON: what it was forked, adopted or imported from */`,
+    ],
+  },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

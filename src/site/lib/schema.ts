@@ -45,7 +45,7 @@ export function tablesOf(migrations: readonly { readonly statements: readonly st
 }
 
 function columnOf(line: string): Column {
-  const [definition = '', comment = ''] = line.split('--').map((part) => part.trim());
+  const [definition = '', comment = ''] = line.split(/--|\/\*|\*\//).map((part) => part.trim());
   const match = /^(\w+)\s+(.+?),?$/.exec(definition);
   if (!match) throw new Error(`The schema page cannot read the column: ${line}`);
   return { name: match[1]!, type: match[2]!, comment };

@@ -66,8 +66,7 @@ function reasonOf({ cause, message }: SqlError): string {
 /** A storage failure of any call, in words. */
 export function explain(error: unknown, file: string): unknown {
   if (!(error instanceof SqlError)) return error;
-  const known = storageError(error, `The database ${file} cannot be used`);
-  if (known !== error) return known;
+  if (error.kind === 'full' || error.kind === 'corrupt') return storageError(error, `The database ${file} cannot be used`);
   const advice: Partial<Record<SqlError['kind'], string>> = {
     io: 'Check that the path is right and its directory can be read and written, or name another with --db.',
     readonly: 'Make the file writable, or name another with --db.',

@@ -21,6 +21,7 @@ export const ERROR_CODES = [
   'database_too_new',
   'database_corrupt',
   'storage_full',
+  'storage_unavailable',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -87,19 +87,28 @@ export type SqlErrorKind =
   | 'closed' // the database was closed
   | 'other';
 
+const CODES: Readonly<Partial<Record<SqlErrorKind, 'database_corrupt' | 'storage_full' | 'storage_unavailable'>>> = {
+  corrupt: 'database_corrupt',
+  full: 'storage_full',
+  busy: 'storage_unavailable',
+  readonly: 'storage_unavailable',
+  io: 'storage_unavailable',
+  closed: 'storage_unavailable',
+};
+
 /** The only error a `SqlDatabase` rejects with. */
 export class SqlError extends Error {
   override readonly name = 'SqlError';
   readonly kind: SqlErrorKind;
   /**
-   * The contract's code where there is one for it: `database_corrupt`, `storage_full`. So a database that
-   * cannot even be opened is told apart by the same `code` as one that fails later, in a host.
+   * The contract's code where there is one for it. So a database that cannot even be opened is told apart
+   * by the same `code` as one that fails later, in a host.
    */
-  readonly code: 'database_corrupt' | 'storage_full' | undefined;
+  readonly code: 'database_corrupt' | 'storage_full' | 'storage_unavailable' | undefined;
   constructor(kind: SqlErrorKind, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.kind = kind;
-    this.code = kind === 'corrupt' ? 'database_corrupt' : kind === 'full' ? 'storage_full' : undefined;
+    this.code = CODES[kind];
   }
 }
 

@@ -121,6 +121,8 @@ export interface SessionInfo {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** Columns of its row that cannot be read and are shown as empty. Only `list` goes on then; everything else says so as an error. */
+  readonly damaged?: readonly string[];
 }
 
 // ---------------------------------------------------------------- events

@@ -121,4 +121,10 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
     causes: 'A full disk or a browser’s quota.',
     remedy: 'Make room. If `data.turnId` is there, the prompt had been sent and its outcome is unknown; otherwise it was not sent.',
   },
+  storage_unavailable: {
+    means: 'The database cannot be read or written now.',
+    causes: 'It stays locked, may only be read, was closed, or its disk fails; `data.kind` says which.',
+    remedy:
+      'Close what holds it, or give this user the right to write. If `data.turnId` is there, the prompt had been sent and its outcome is unknown; otherwise it was not sent.',
+  },
 };

@@ -27,7 +27,7 @@ const named = (name: string, body: () => Promise<void>): unknown =>
 /** Counts the living processes that carry this host's mark. Only on Linux can a process's environment be read. */
 const counting: Pick<LauncherUnderTest, 'alive'> =
   process.platform === 'linux'
-    ? { alive: async () => (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length }
+    ? { alive: async () => (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, guard.mark)).length }
     : {};
 
 describe('stdio', () => {

@@ -5,6 +5,6 @@ import { carriesMark, readProcesses } from '../../src/adapters/stdio/process-tab
 
 /** How many bytes the living processes of this process's agents have written. */
 export async function writtenByAgents(): Promise<number> {
-  const ours = (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`));
+  const ours = (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, guard.mark));
   return ours.reduce((sum, { pid }) => sum + Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))![1]), 0);
 }

@@ -53,10 +53,10 @@ function usedAgain(pgid: number, start: string): boolean {
 async function sweep(): Promise<void> {
   const begun = Date.now();
   const trees = (await seen(begun, () => [...groups].filter(([pgid, start]) => !usedAgain(pgid, start)))).map(
-    ([pgid]) => new ProcessTree(pgid, `${mark ?? '-'}.`),
+    ([pgid]) => new ProcessTree(pgid, mark ?? ''),
   );
   // With no group known the mark alone still finds what the host started a moment before it died.
-  if (trees.length === 0 && mark !== null) trees.push(new ProcessTree(-1, `${mark}.`));
+  if (trees.length === 0 && mark !== null) trees.push(new ProcessTree(-1, mark));
   await seen(begun, () => Promise.all(trees.map((tree) => tree.signal('SIGTERM'))));
   const asked = Date.now();
   for (;;) {

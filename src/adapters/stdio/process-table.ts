@@ -51,7 +51,16 @@ export function psProcesses(): Promise<ProcessEntry[]> {
   });
 }
 
-/** True when the process's environment carries a mark that starts with `mark`. Throws when that cannot be told. Linux only; false elsewhere. */
+/**
+ * Whether what a process carries belongs to `mark`: one agent's whole token, `HOST.AGENT`, or a host's, `HOST`, for all of
+ * its agents. Never by how it begins: agent 1's token is the beginning of agent 1z's.
+ */
+export function isOfMark(token: string, mark: string): boolean {
+  if (mark === '') return false;
+  return token === mark || (!mark.includes('.') && token.split('.', 1)[0] === mark);
+}
+
+/** True when the process's environment carries the mark, or is of that host. Throws when that cannot be told. Linux only; false elsewhere. */
 export function carriesMark(pid: number, mark: string): boolean {
   if (process.platform !== 'linux') return false;
   const environ = readText(`/proc/${pid}/environ`);
@@ -66,7 +75,7 @@ export function environHasMark(environ: string, mark: string): boolean {
       return variable
         .slice(name.length)
         .split(',')
-        .some((token) => token.startsWith(mark));
+        .some((token) => isOfMark(token, mark));
   }
   return false;
 }

@@ -46,7 +46,7 @@ export class ProcessTree {
   readonly #mark: string;
   #members: readonly ProcessEntry[] = [];
 
-  /** `mark` is the tree's whole token, or a host's prefix for all of its trees. */
+  /** `mark` is the tree's whole token, or a host's for all of its trees. */
   constructor(pgid: number, mark: string) {
     this.pgid = pgid;
     this.#mark = mark;

@@ -1,28 +1,25 @@
-import { SqlError } from '../ports.ts';
+import { SqlError, type SqlErrorKind } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
+
+/** What each kind of failure means, and what can be done about it. */
+const WORDS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>> = {
+  full: ['the storage is full', 'Nothing of it was written; the record stays readable. Free some space, then go on.'],
+  corrupt: [
+    'SQLite says the file is corrupt or not a database',
+    'Nothing was changed. Restore a backup, or recover it with "sqlite3 FILE .recover".',
+  ],
+  busy: ['the database stayed locked', 'Close the program that holds it, or try again when it is done.'],
+  readonly: ['the database can be read, and not be written', 'Give this user the right to write the file and its directory.'],
+  io: ['the file could not be reached', 'Check that it and its directory are there, can be used, and that the disk is sound.'],
+  closed: ['the database was closed', 'Open it again, and a host on it.'],
+};
 
 /**
  * A storage failure in the contract's words. Anything that is not a known `SqlError` stays what it
  * is: a bug must not look like a full disk.
  */
 export function storageError(error: unknown, what: string): unknown {
-  if (!(error instanceof SqlError)) return error;
-  switch (error.kind) {
-    case 'full':
-      return new RehydrateError(
-        'storage_full',
-        `${what}: the storage is full (${error.message}). Nothing of it was written; the record stays readable. Free some space, then go on.`,
-        {},
-        { cause: error },
-      );
-    case 'corrupt':
-      return new RehydrateError(
-        'database_corrupt',
-        `${what}: SQLite says the file is corrupt or not a database (${error.message}). Nothing was changed. Restore a backup, or recover it with "sqlite3 FILE .recover".`,
-        {},
-        { cause: error },
-      );
-    default:
-      return error;
-  }
+  if (!(error instanceof SqlError) || error.code === undefined) return error;
+  const [why, advice] = WORDS[error.kind] as readonly [string, string];
+  return new RehydrateError(error.code, `${what}: ${why} (${error.message}). ${advice}`, { kind: error.kind }, { cause: error });
 }

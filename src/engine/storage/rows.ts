@@ -1,5 +1,6 @@
 /** Rows to shapes and back. JSON columns are parsed here and nowhere else. */
 import { readCommands, readConfigOptions, readModes } from '../protocol/v1.ts';
+import { RehydrateError } from '../errors.ts';
 import type { Row, SqlValue } from '../ports.ts';
 import type { ResumeReport, SessionEvent, SessionInfo, SessionState, StopReason, TurnError, TurnState } from '../types.ts';
 
@@ -7,6 +8,13 @@ import type { ResumeReport, SessionEvent, SessionInfo, SessionState, StopReason,
 export interface StoredSession {
   readonly info: Omit<SessionInfo, 'state'>;
   readonly lease: StoredLease;
+  /** The user's own title, which `info.title` shows before the agent's. */
+  readonly titleSet: string | null;
+  readonly metadata: unknown;
+  /** Modes and options as the user last asked for them. */
+  readonly wishes: unknown;
+  /** What it was forked, adopted or imported from. */
+  readonly origin: unknown;
 }
 
 export interface StoredLease {
@@ -36,26 +44,59 @@ export interface StoredAgentSession {
   readonly preamble: string | null;
 }
 
-const json = <T>(value: SqlValue | undefined): T | null => (typeof value === 'string' ? (JSON.parse(value) as T) : null);
 const text = (value: SqlValue | undefined): string | null => (typeof value === 'string' ? value : null);
 
-export function toSession(row: Row): StoredSession {
+/** The JSON column of one row, or null. `where` names the row for the error, `isShape` says what may be in the column. */
+function readJson<T>(row: Row, column: string, where: string, isShape: (value: unknown) => boolean = () => true): T | null {
+  const stored = row[column];
+  if (typeof stored !== 'string') return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(stored);
+    if (!isShape(value)) throw new SyntaxError('it is JSON of another shape');
+  } catch (error) {
+    throw new RehydrateError(
+      'database_corrupt',
+      `${where} cannot be read: its column ${column} does not hold what it should (${(error as Error).message}). Nothing was changed. Restore a backup, or repair that value.`,
+      { column },
+      { cause: error },
+    );
+  }
+  return value as T;
+}
+
+const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every((each) => typeof each === 'string');
+const isServers = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.every((each: unknown) => typeof each === 'object' && each !== null && typeof (each as { name?: unknown }).name === 'string');
+
+/** `onDamaged` takes a column that cannot be read, which then counts as empty; without it that is an error. */
+export function toSession(row: Row, onDamaged?: (column: string) => void): StoredSession {
+  const json = <T>(column: string, isShape?: (value: unknown) => boolean): T | null => {
+    try {
+      return readJson<T>(row, column, `The row of session "${String(row['session_id'])}" in acp_sessions`, isShape);
+    } catch (error) {
+      if (!onDamaged) throw error;
+      onDamaged(column);
+      return null;
+    }
+  };
   return {
     info: {
       sessionId: String(row['session_id']),
       agent: String(row['agent']),
       agentSessionId: text(row['agent_session_id']),
       cwd: String(row['cwd']),
-      additionalDirectories: json<string[]>(row['additional_directories']) ?? [],
-      mcpServers: json<SessionInfo['mcpServers']>(row['mcp_servers']) ?? [],
-      envNames: json<string[]>(row['env_names']) ?? [],
-      agentCapabilities: json(row['capabilities']),
-      agentInfo: json(row['agent_info']),
-      modes: readModes(json(row['modes'])),
-      configOptions: readConfigOptions(json(row['config_options'])),
-      commands: readCommands(json(row['commands'])),
-      title: text(row['title']),
-      usage: json(row['usage']),
+      additionalDirectories: json<string[]>('additional_directories', isStrings) ?? [],
+      mcpServers: json<SessionInfo['mcpServers']>('mcp_servers', isServers) ?? [],
+      envNames: json<string[]>('env_names', isStrings) ?? [],
+      agentCapabilities: json('capabilities'),
+      agentInfo: json('agent_info'),
+      modes: readModes(json('modes')),
+      configOptions: readConfigOptions(json('config_options')),
+      commands: readCommands(json('commands')),
+      title: text(row['title_set']) ?? text(row['title']),
+      usage: json('usage'),
       latestSeq: Number(row['last_seq'] ?? 0),
       createdAt: Number(row['created_at']),
       updatedAt: Number(row['updated_at']),
@@ -65,6 +106,10 @@ export function toSession(row: Row): StoredSession {
       generation: Number(row['lease_generation']),
       expiresAt: Number(row['lease_expires_at'] ?? 0),
     },
+    titleSet: text(row['title_set']),
+    metadata: json('metadata'),
+    wishes: json('wishes'),
+    origin: json('origin'),
   };
 }
 
@@ -72,20 +117,22 @@ export function withState(stored: StoredSession, state: SessionState): SessionIn
   return { ...stored.info, state };
 }
 
-export function toEvent(row: Row): SessionEvent {
-  const meta = json<Record<string, unknown>>(row['meta']);
+export function toEvent(row: Row, sessionId: string): SessionEvent {
+  const where = `Event ${String(row['seq'])} of session "${sessionId}" in acp_session_events`;
+  const meta = readJson<Record<string, unknown>>(row, 'meta', where);
   return {
     seq: Number(row['seq']),
     turnId: text(row['turn_id']),
     at: Number(row['at']),
     kind: String(row['kind']),
     origin: String(row['origin']),
-    payload: json(row['payload']),
+    payload: readJson(row, 'payload', where),
     ...(meta ? { meta } : {}),
   } as SessionEvent;
 }
 
 export function toTurn(row: Row): StoredTurn {
+  const where = `Turn "${String(row['turn_id'])}" in acp_turns`;
   return {
     turnId: String(row['turn_id']),
     sessionId: String(row['session_id']),
@@ -93,8 +140,8 @@ export function toTurn(row: Row): StoredTurn {
     contentHash: String(row['content_hash']),
     state: String(row['state']) as TurnState,
     stopReason: text(row['stop_reason']) as StopReason | null,
-    error: json<TurnError>(row['error']),
-    report: json<ResumeReport>(row['report']) as ResumeReport,
+    error: readJson<TurnError>(row, 'error', where),
+    report: readJson<ResumeReport>(row, 'report', where) as ResumeReport,
     firstSeq: Number(row['first_seq']),
     lastSeq: row['last_seq'] === null || row['last_seq'] === undefined ? null : Number(row['last_seq']),
   };

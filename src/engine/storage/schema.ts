@@ -110,7 +110,8 @@ export async function migrate(db: SqlDatabase): Promise<void> {
       );
     }
     const next = MIGRATIONS[version];
-    if (!next) return ours(db, version);
+    if (version !== 0) await ours(db, version);
+    if (!next) return;
     if (version === 0 && (await hasSessions(db)) !== null) {
       // Another process may have made them since our look.
       if ((await schemaVersion(db)) > 0) continue;

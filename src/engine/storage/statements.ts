@@ -66,7 +66,7 @@ function eventColumns(event: NewEvent): SqlValue[] {
   return [event.turnId, event.at, event.kind, event.origin, JSON.stringify(event.payload), event.meta ? JSON.stringify(event.meta) : null];
 }
 
-/** Columns of a session that hold what the agent last said about itself. */
+/** Columns of a session's row that change: what the agent last said about itself, and what the user gave it. */
 export interface LastKnown {
   capabilities?: unknown;
   agent_info?: unknown;
@@ -75,7 +75,13 @@ export interface LastKnown {
   commands?: unknown;
   title?: string | null;
   usage?: unknown;
+  title_set?: string | null;
+  metadata?: unknown;
+  wishes?: unknown;
+  origin?: unknown;
 }
+
+const TEXT_COLUMNS: readonly string[] = ['title', 'title_set'];
 
 export function updateLastKnown(sessionId: string, values: LastKnown): Statement | null {
   const columns = Object.entries(values).filter(([, value]) => value !== undefined);
@@ -83,7 +89,9 @@ export function updateLastKnown(sessionId: string, values: LastKnown): Statement
   return {
     sql: `UPDATE acp_sessions SET ${columns.map(([name]) => `${name} = ?`).join(', ')} WHERE session_id = ?`,
     params: [
-      ...columns.map(([name, value]): SqlValue => (name === 'title' || value === null ? (value as string | null) : JSON.stringify(value))),
+      ...columns.map(([name, value]): SqlValue =>
+        TEXT_COLUMNS.includes(name) || value === null ? (value as string | null) : JSON.stringify(value),
+      ),
       sessionId,
     ],
   };

@@ -53,7 +53,7 @@ export function createStore(db: SqlDatabase): Store {
       `SELECT ${EVENT_COLUMNS} FROM acp_session_events WHERE session_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`,
       [sessionId, range.after ?? 0, range.before ?? Number.MAX_SAFE_INTEGER, range.limit ?? -1],
     );
-    return rows.map(toEvent);
+    return rows.map((row) => toEvent(row, sessionId));
   };
 
   return {
@@ -69,7 +69,12 @@ export function createStore(db: SqlDatabase): Store {
             [after.updatedAt, after.updatedAt, after.sessionId, limit],
           )
         : await query(`${SESSIONS} ORDER BY updated_at DESC, session_id LIMIT ?`, [limit]);
-      return rows.map(toSession);
+      return rows.map((row) => {
+        // One row that cannot be read must not hide the others.
+        const damaged: string[] = [];
+        const stored = toSession(row, (column) => damaged.push(column));
+        return damaged.length > 0 ? { ...stored, info: { ...stored.info, damaged } } : stored;
+      });
     },
 
     events,
@@ -84,7 +89,7 @@ export function createStore(db: SqlDatabase): Store {
         const last = rows.at(-1);
         if (!last) return;
         edge = Number(last['seq']);
-        yield rows.map(toEvent);
+        yield rows.map((row) => toEvent(row, sessionId));
       }
     },
 
@@ -126,9 +131,10 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
 
     async openPermissions(sessionId, after) {
       const rows = await query(
-        `SELECT json_extract(payload, '$.requestId') AS id FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind = 'permission_requested'
-AND json_extract(payload, '$.requestId') NOT IN (SELECT json_extract(payload, '$.requestId') FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind = 'permission_resolved')`,
-        [sessionId, after, sessionId, after],
+        `SELECT id FROM (SELECT kind, CASE WHEN json_valid(payload) THEN json_extract(payload, '$.requestId') END AS id
+  FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind IN ('permission_requested', 'permission_resolved'))
+WHERE id IS NOT NULL GROUP BY id HAVING sum(kind = 'permission_resolved') = 0`,
+        [sessionId, after],
       );
       return rows.map((row) => String(row['id']));
     },

@@ -15,9 +15,7 @@ export async function processesOf(): Promise<ProcessEntry[]> {
   const all = (await readProcesses()).filter(({ zombie }) => !zombie);
   const ownGroup = all.find(({ pid }) => pid === process.pid)?.pgid;
   const children = new Set(all.filter(({ ppid, pid }) => ppid === process.pid && !isGuard(pid)).map(({ pgid }) => pgid));
-  return all.filter(
-    ({ pid, pgid }) => pid !== process.pid && (carriesMark(pid, `${guard.mark}.`) || (children.has(pgid) && pgid !== ownGroup)),
-  );
+  return all.filter(({ pid, pgid }) => pid !== process.pid && (carriesMark(pid, guard.mark) || (children.has(pgid) && pgid !== ownGroup)));
 }
 
 /** One guard rests when nothing is left to guard, and another is started with the next agent. It gives itself a name once it runs. */

@@ -18,7 +18,7 @@ export const GRACES = { askMs: 300, termMs: 300 };
 
 /** How many living processes carry this test's mark. */
 export async function alive(): Promise<number> {
-  return (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length;
+  return (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, guard.mark)).length;
 }
 
 export const name = (): string => randomBytes(16).toString('base64url');

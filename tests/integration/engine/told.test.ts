@@ -20,7 +20,9 @@ describe('I5: a storage that fails after the prompt was sent', () => {
   it.each<[SqlErrorKind, string]>([
     ['full', 'storage_full'],
     ['corrupt', 'database_corrupt'],
-    ['io', 'turn_outcome_unknown'],
+    ['io', 'storage_unavailable'],
+    ['readonly', 'storage_unavailable'],
+    ['other', 'turn_outcome_unknown'],
   ])('%s: the caller is told %s, that the prompt was sent, and in which turn', async (kind, code) => {
     const { state, wrap } = failing(kind);
     let prompts = 0;

@@ -11,7 +11,7 @@ import { carriesMark, readProcess, readProcesses } from '../../../src/adapters/s
 
 const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-blind-'));
 const alive = async (): Promise<number> =>
-  (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
+  (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, guard.mark)).length;
 
 /** From here on, what is read of /proc fails as it does in a process that has no descriptor left; tells how often that was tried. */
 function blind(code = 'EMFILE'): () => number {

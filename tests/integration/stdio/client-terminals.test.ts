@@ -17,7 +17,7 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
   const wait = (terminalId: string): Promise<Record<string, unknown>> => ask('terminal/wait_for_exit', { terminalId });
   const output = (terminalId: string): Promise<Record<string, unknown>> => ask('terminal/output', { terminalId });
   const alive = async (): Promise<number> =>
-    (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, `${guard.mark}.`)).length;
+    (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, guard.mark)).length;
 
   const ready = (terminalId: string): Promise<void> =>
     expect.poll(async () => (await output(terminalId))['output'], { timeout: 30_000 }).toBe('ready\n');

@@ -20,7 +20,7 @@ it('I7: an agent writes, reads and runs through its host, and what it left runni
     client: nodeClientServices({ limits: { termMs: 300 } }),
   });
   const alive = async (): Promise<number> =>
-    (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
+    (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, guard.mark)).length;
   const { sessionId } = await host.create({ agent: 'asking', cwd });
   await host.prompt(sessionId, [{ type: 'text', text: 'go' }]);
   const said = (await host.history(sessionId)).flatMap((event) =>

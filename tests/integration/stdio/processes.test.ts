@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 const alive = async (): Promise<number> =>
-  (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, `${guard.mark}.`)).length;
+  (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, guard.mark)).length;
 const LIMITS: Partial<StdioLimits> = { askMs: 200, termMs: 200, orphanMs: 200 };
 /** What a process that goes when it is told to may need on a busy machine. */
 const PATIENCE_MS = 30_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProcessEntry } from '../../../src/adapters/node-host/process-entry.ts';
-import { environHasMark, MARK, psProcesses, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
+import { environHasMark, isOfMark, MARK, psProcesses, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
 import { cwdProblem, startProblem } from '../../../src/adapters/stdio/start-problem.ts';
 import { membersOf } from '../../../src/adapters/stdio/tree.ts';
 
@@ -45,7 +45,27 @@ describe('the process table', () => {
 
   it('finds a mark among the variables, also behind an outer host’s', () => {
     const environ = `PATH=/bin\0X${MARK}=aa.1\0${MARK}=aa.1,bb.2\0`;
-    expect(['aa.1', 'bb.2', 'bb.', 'cc.', 'a.1'].map((mark) => environHasMark(environ, mark))).toEqual([true, true, true, false, false]);
+    expect(['aa.1', 'bb.2', 'bb', 'cc', 'a.1'].map((mark) => environHasMark(environ, mark))).toEqual([true, true, true, false, false]);
+  });
+
+  it.each([
+    ['aa.1', 'aa.1', true],
+    ['aa.10', 'aa.1', false],
+    ['aa.1z', 'aa.1', false],
+    ['aa.1', 'aa.10', false],
+    ['aa.1', 'aa', true],
+    ['aa.1z', 'aa', true],
+    ['aab.1', 'aa', false],
+    ['a.1', 'aa', false],
+    ['aa', 'aa', true],
+    ['aa', 'aa.1', false],
+    ['aa.1', 'aa.', false],
+    ['.1', '', false],
+    ['', '', false],
+    ['aa.1.2', 'aa.1', false],
+    ['bb.aa', 'aa', false],
+  ])('I7, no bystander: %s of %s: %s', (token, mark, expected) => {
+    expect(isOfMark(token, mark)).toBe(expected);
   });
 });
 

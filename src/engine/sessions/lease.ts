@@ -35,9 +35,21 @@ export interface LeaseOptions {
 
 /** Asks about the owner and judges. */
 export async function leaseVerdict(options: LeaseOptions, lease: StoredLease): Promise<LeaseVerdict> {
-  const alive =
-    lease.owner === null || lease.owner === options.self ? null : await options.ownerAlive(JSON.parse(lease.owner) as LeaseOwner);
+  const owner = lease.owner === options.self ? null : ownerOf(lease);
+  const alive = owner === null ? (lease.owner === null ? null : 'unknown') : await options.ownerAlive(owner);
   return judgeLease(lease, options.self, alive, options.clock());
+}
+
+/** Null when nobody holds it, and when what is stored names nobody. */
+function ownerOf(lease: StoredLease): LeaseOwner | null {
+  if (lease.owner === null) return null;
+  try {
+    const owner: unknown = JSON.parse(lease.owner);
+    return typeof owner === 'object' && owner !== null ? (owner as LeaseOwner) : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 /** Lets go, so that the next host need not ask whether we are alive. Harmless when the lease is gone already. */
@@ -69,7 +81,7 @@ export function notFound(sessionId: string): RehydrateError {
 }
 
 export function busy(sessionId: string, lease: StoredLease): RehydrateError {
-  const owner = lease.owner === null ? null : (JSON.parse(lease.owner) as LeaseOwner);
+  const owner = ownerOf(lease);
   const who = owner === null ? 'another host' : `${owner.kind}${owner.pid ? ` ${owner.pid}` : ''} (host ${owner.hostId})`;
   return new RehydrateError(
     'session_busy',

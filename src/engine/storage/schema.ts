@@ -1,6 +1,6 @@
 /**
- * The schema and its history. Each migration is one batch, numbered by its place in the list and
- * tracked in `PRAGMA user_version`. A released migration never changes; a new one is appended.
+ * The schema and its history. Migrations are numbered by their place in the list and tracked in
+ * `PRAGMA user_version`; those that a database lacks run as one batch. A released migration never changes; a new one is appended.
  */
 import { SqlError, type SqlDatabase } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
@@ -82,13 +82,15 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   {
-    summary: 'what a session has from its user: a title, metadata, settings asked for; and what it was made from',
+    summary: 'what a session has from its user: a title, metadata, settings asked for; what it was made from; deleting in small batches',
     // A comment in `--` would comment out the rest of the table: SQLite puts these texts into the one that made it.
     statements: [
       `ALTER TABLE acp_sessions ADD COLUMN title_set TEXT /* the user's own title; it goes before the agent's */`,
       `ALTER TABLE acp_sessions ADD COLUMN metadata TEXT /* JSON object, the user's own */`,
       `ALTER TABLE acp_sessions ADD COLUMN wishes TEXT /* JSON: modes and options as the user last asked for them */`,
       `ALTER TABLE acp_sessions ADD COLUMN origin TEXT /* JSON: what it was forked, adopted or imported from */`,
+      `ALTER TABLE acp_sessions ADD COLUMN deleted_at INTEGER /* ms since the epoch; it is there no more, and its rows go in small batches */`,
+      `CREATE INDEX acp_sessions_deleted ON acp_sessions (session_id) WHERE deleted_at IS NOT NULL`,
     ],
   },
 ];
@@ -109,16 +111,16 @@ export async function migrate(db: SqlDatabase): Promise<void> {
         { version, known: SCHEMA_VERSION },
       );
     }
-    const next = MIGRATIONS[version];
-    if (version !== 0) await ours(db, version);
-    if (!next) return;
+    if (version !== 0) await checkOurs(db, version);
+    if (version === SCHEMA_VERSION) return;
     if (version === 0 && (await hasSessions(db)) !== null) {
       // Another process may have made them since our look.
       if ((await schemaVersion(db)) > 0) continue;
-      return ours(db, version);
+      return checkOurs(db, version);
     }
+    const statements = MIGRATIONS.slice(version).flatMap((migration) => migration.statements);
     try {
-      await db.batch([...next.statements.map((sql) => ({ sql, note: 'schema' })), { sql: `PRAGMA user_version = ${version + 1}` }]);
+      await db.batch([...statements.map((sql) => ({ sql, note: 'schema' })), { sql: `PRAGMA user_version = ${SCHEMA_VERSION}` }]);
     } catch (error) {
       // Another process may have migrated between our look and our batch, which then fails whole.
       if (error instanceof SqlError && error.kind === 'other' && (await schemaVersion(db)) > version) continue;
@@ -127,8 +129,8 @@ export async function migrate(db: SqlDatabase): Promise<void> {
   }
 }
 
-/** Nothing is left to do; unless the version is another program's. */
-async function ours(db: SqlDatabase, version: number): Promise<void> {
+/** Throws when the version is another program's. */
+async function checkOurs(db: SqlDatabase, version: number): Promise<void> {
   if (version > 0 && (await hasSessions(db))?.includes('lease_generation')) return;
   throw new RehydrateError(
     'invalid_argument',

@@ -21,7 +21,7 @@ export const OUTCOME_WORDS: Readonly<Record<AttemptOutcome, string>> = {
   indeterminate: 'cannot be told',
   hang: 'no answer in time',
   crash: 'the agent died',
-  garbage: 'the answer was not the protocol',
+  limit: 'it went over a limit and was ended',
 };
 
 export const VERIFIED_WORDS: Readonly<Record<Verification, string>> = {

@@ -32,7 +32,7 @@ export type PreambleMode = 'resource' | 'inline' | 'file';
 /** How an attempt to become live came out. */
 export type AttemptOutcome =
   | 'ok'
-  /** It answered with success, but replayed nothing of the session: not believed. */
+  /** It answered `session/load` with success, but replayed none of the messages that were expected: not believed. */
   | 'unproven'
   | 'unknown_session'
   | 'unsupported'
@@ -41,7 +41,8 @@ export type AttemptOutcome =
   | 'indeterminate'
   | 'hang'
   | 'crash'
-  | 'garbage';
+  /** It went over a limit of the host's, and was ended for that. */
+  | 'limit';
 
 export type AttemptMethod = 'session/resume' | 'session/load' | 'session/new' | 'initialize';
 

@@ -36,7 +36,7 @@ export interface Check {
 }
 
 /** What an agent does with a session id it never had: classified as a client would, or what it did instead. */
-export type UnknownSessionAnswer = Exclude<AttemptOutcome, 'ok' | 'garbage'> | 'success';
+export type UnknownSessionAnswer = Exclude<AttemptOutcome, 'ok' | 'limit'> | 'success';
 
 export interface DoctorReport {
   readonly agent: {

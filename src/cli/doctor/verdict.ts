@@ -40,15 +40,13 @@ function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; su
       agentSessionId: 'the session',
       hasHistory: true,
       attempts,
-      verification: last?.verification ?? null,
-      expectsMessages: outcomes.said,
       ...(listed ? { listed } : {}),
     });
     switch (step.do) {
       case 'session/resume':
       case 'session/load':
         last = step.do === 'session/resume' ? outcomes.resume : outcomes.load;
-        attempts.push({ method: step.do, outcome: last?.outcome ?? 'crash' });
+        attempts.push({ method: step.do, outcome: outcomeOf(step.do, last, outcomes.said) });
         continue;
       case 'ask-list':
         listed = 'unknown';
@@ -69,6 +67,13 @@ function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; su
         return { tier: null, summary: `A killed session does not come back, and a client has to stop: ${step.reason}.` };
     }
   }
+}
+
+/** A load whose replay holds nothing of what was said is not believed, as in the engine. */
+function outcomeOf(method: TriedStep['method'], revival: Revival | null, said: boolean): TriedStep['outcome'] {
+  const { outcome, verification } = revival ?? { outcome: 'crash', verification: null };
+  const nothing = verification !== 'replay-matched' && verification !== 'replay-partial';
+  return method === 'session/load' && outcome === 'ok' && said && nothing ? 'unproven' : outcome;
 }
 
 function withoutNative({ resume, load }: Outcomes): string {

@@ -22,20 +22,25 @@ const base: ResumeState = {
   agentSessionId: 'agent-1',
   hasHistory: true,
   attempts: [],
-  expectsMessages: true,
 };
 const only = (...can: readonly ('resume' | 'load' | 'list')[]): Pick<ResumeState, 'capabilities'> => ({
   capabilities: { resume: can.includes('resume'), load: can.includes('load'), list: can.includes('list') },
 });
-const tried = (...attempts: readonly `${'resume' | 'load' | 'new'} ${TriedStep['outcome']}`[]): Pick<ResumeState, 'attempts'> => ({
+/** What was tried; `~` marks an outcome that rests on a known shape alone. */
+const tried = (...attempts: readonly `${'resume' | 'load'} ${'~' | ''}${TriedStep['outcome']}`[]): Pick<ResumeState, 'attempts'> => ({
   attempts: attempts.map((attempt) => {
-    const [method, outcome] = attempt.split(' ') as ['resume', TriedStep['outcome']];
-    return { method: `session/${method}`, outcome };
+    const [method, outcome] = attempt.split(' ') as ['resume', string];
+    const weak = outcome.startsWith('~');
+    return {
+      method: `session/${method}`,
+      outcome: (weak ? outcome.slice(1) : outcome) as TriedStep['outcome'],
+      ...(weak ? { weak } : {}),
+    };
   }),
 });
 const strict = { policy: 'strict' } as const;
 const transcript = { policy: 'transcript' } as const;
-const noHistory = { hasHistory: false, expectsMessages: false } as const;
+const noHistory = { hasHistory: false } as const;
 
 const row = (name: string, next: ResumeCase['next'], ...changes: readonly Partial<ResumeState>[]): ResumeCase => ({
   name,
@@ -44,7 +49,7 @@ const row = (name: string, next: ResumeCase['next'], ...changes: readonly Partia
 });
 const go = (method: 'session/resume' | 'session/load' | 'ask-list') => ({ do: method }) as const;
 const fresh = (tier: 'transcript' | 'new') => ({ do: 'session/new', tier }) as const;
-const accept = (tier: 'resume' | 'load' | 'transcript' | 'new') => ({ do: 'accept', tier }) as const;
+const accept = (tier: 'resume' | 'load') => ({ do: 'accept', tier }) as const;
 const stop = (code: ErrorCode) => ({ do: 'stop', code }) as const;
 
 export const RESUME_CASES: readonly ResumeCase[] = [
@@ -77,43 +82,31 @@ export const RESUME_CASES: readonly ResumeCase[] = [
     noHistory,
     tried('resume indeterminate', 'load indeterminate'),
   ),
-  row('nothing in the log, an empty replay is a success', accept('load'), noHistory, tried('resume unknown_session', 'load ok'), {
-    verification: 'replay-empty',
-  }),
+  row('nothing in the log, and an empty replay: a success', accept('load'), noHistory, tried('resume unknown_session', 'load ok')),
 
   // ---- success, and whether it is one
-  row('a resume that the list shows is taken', accept('resume'), tried('resume ok'), { verification: 'listed' }),
-  row('a resume that cannot be checked is taken', accept('resume'), tried('resume ok'), { verification: 'unverified' }),
-  row('a resume that a complete list denies is not believed: load is tried', go('session/load'), tried('resume ok'), { listed: 'absent' }),
-  row('… and without load the record is told', fresh('transcript'), only('resume', 'list'), tried('resume ok'), { listed: 'absent' }),
-  row('… but strict stops', stop('session_not_resumable'), strict, only('resume', 'list'), tried('resume ok'), { listed: 'absent' }),
-  row('a load with a matching replay is taken', accept('load'), tried('resume unknown_session', 'load ok'), {
-    verification: 'replay-matched',
+  row('a resume that nothing speaks against is taken', accept('resume'), tried('resume ok')),
+  row('a resume that the list shows is taken', accept('resume'), tried('resume ok'), { listed: 'present' }),
+  row('a resume that a complete list denies is unknown: load is tried', go('session/load'), tried('resume unknown_session'), {
+    listed: 'absent',
   }),
-  row('a load with part of the replay is taken', accept('load'), only('load'), tried('load ok'), { verification: 'replay-partial' }),
-  row('a load that replays nothing is no success: the record is told', fresh('transcript'), only('load'), tried('load ok'), {
-    verification: 'replay-empty',
+  row('… and without load the record is told', fresh('transcript'), only('resume', 'list'), tried('resume unknown_session'), {
+    listed: 'absent',
   }),
-  row('a load that replays nothing stops strict', stop('session_not_resumable'), strict, only('load'), tried('load ok'), {
-    verification: 'replay-empty',
+  row('… but strict stops', stop('session_not_resumable'), strict, only('resume', 'list'), tried('resume unknown_session'), {
+    listed: 'absent',
   }),
-  row('a load that replays another conversation is no success: the record is told', fresh('transcript'), only('load'), tried('load ok'), {
-    verification: 'replay-mismatch',
-  }),
-  row('a load that replays another conversation stops strict', stop('session_not_resumable'), strict, only('load'), tried('load ok'), {
-    verification: 'replay-mismatch',
-  }),
-  row('a load nobody checked is not believed', fresh('transcript'), only('load'), tried('load ok')),
-  row('an empty replay where the agent never answered is a success', accept('load'), only('load'), tried('load ok'), {
-    verification: 'replay-empty',
-    expectsMessages: false,
-  }),
-  row('an empty replay outweighs an earlier opaque error', fresh('transcript'), tried('resume indeterminate', 'load ok'), {
-    verification: 'replay-empty',
-  }),
-  row('an opaque resume followed by a good load is forgotten', accept('load'), tried('resume indeterminate', 'load ok'), {
-    verification: 'replay-matched',
-  }),
+  row('a load whose replay holds something of ours is taken', accept('load'), only('load'), tried('load ok')),
+  row('a load after a resume that did not know it is taken', accept('load'), tried('resume unknown_session', 'load ok')),
+  row(
+    'a load that replays nothing, or another conversation, is unproven: the record is told',
+    fresh('transcript'),
+    only('load'),
+    tried('load unproven'),
+  ),
+  row('an unproven load stops strict', stop('session_not_resumable'), strict, only('load'), tried('load unproven')),
+  row('an unproven load outweighs an earlier opaque error', fresh('transcript'), tried('resume indeterminate', 'load unproven')),
+  row('an opaque resume followed by a good load is forgotten', accept('load'), tried('resume indeterminate', 'load ok')),
 
   // ---- the session is unknown, or the method
   row('unknown to resume: load is tried', go('session/load'), tried('resume unknown_session')),
@@ -127,16 +120,18 @@ export const RESUME_CASES: readonly ResumeCase[] = [
     fresh('transcript'),
     tried('resume unknown_session', 'load unsupported'),
   ),
-  row('a known shape is checked against the list', go('ask-list'), only('load', 'list'), {
-    attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }],
-  }),
-  row('a known shape counts where there is no list', fresh('transcript'), only('load'), {
-    attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }],
-  }),
-  row('a known shape counts where the list cannot tell', fresh('transcript'), only('load', 'list'), {
-    attempts: [{ method: 'session/load', outcome: 'unknown_session', weak: true }],
+  row('a known shape is checked against the list', go('ask-list'), only('load', 'list'), tried('load ~unknown_session')),
+  row('a known shape counts where there is no list', fresh('transcript'), only('load'), tried('load ~unknown_session')),
+  row('a known shape counts where the list cannot tell', fresh('transcript'), only('load', 'list'), tried('load ~unknown_session'), {
     listed: 'unknown',
   }),
+  row(
+    'a list that shows the session takes a known shape back',
+    stop('resume_indeterminate'),
+    only('resume', 'list'),
+    tried('resume indeterminate'),
+    { listed: 'present' },
+  ),
 
   // ---- the agent’s error does not tell
   row('an opaque resume: load is still tried', go('session/load'), tried('resume indeterminate')),
@@ -156,14 +151,20 @@ export const RESUME_CASES: readonly ResumeCase[] = [
     { listed: 'unknown' },
   ),
   row(
-    'an opaque error and a list that proves absence: the record is told',
+    'an opaque error and a list that proves absence: unknown, so the record is told',
     fresh('transcript'),
-    tried('resume indeterminate', 'load indeterminate'),
+    tried('resume unknown_session', 'load unknown_session'),
     { listed: 'absent' },
   ),
-  row('… and strict stops as not resumable', stop('session_not_resumable'), strict, tried('resume indeterminate', 'load indeterminate'), {
-    listed: 'absent',
-  }),
+  row(
+    '… and strict stops as not resumable',
+    stop('session_not_resumable'),
+    strict,
+    tried('resume unknown_session', 'load unknown_session'),
+    {
+      listed: 'absent',
+    },
+  ),
   row('strict says indeterminate too', stop('resume_indeterminate'), strict, only('load'), tried('load indeterminate')),
   row(
     'unknown to resume, opaque to load: the last word is opaque',
@@ -188,15 +189,5 @@ export const RESUME_CASES: readonly ResumeCase[] = [
   row('the session is in use elsewhere', stop('session_busy'), tried('resume unknown_session', 'load session_busy')),
   row('the agent hangs', stop('agent_timeout'), tried('resume hang')),
   row('the agent crashes', stop('agent_exited'), only('load'), tried('load crash')),
-  row('the agent answers garbage', stop('agent_protocol_error'), only('load'), tried('load garbage')),
-  row('the agent hangs in initialize', stop('agent_timeout'), { attempts: [{ method: 'initialize', outcome: 'hang' }] }),
-  row('the agent refuses initialize', stop('agent_protocol_error'), { attempts: [{ method: 'initialize', outcome: 'indeterminate' }] }),
-  row('after initialize it begins as ever', go('session/resume'), { attempts: [{ method: 'initialize', outcome: 'ok' }] }),
-
-  // ---- a successor
-  row('the successor is there', accept('transcript'), only(), tried('new ok')),
-  row('the new session is there', accept('new'), only(), noHistory, tried('new ok')),
-  row('the agent refuses a successor', stop('agent_protocol_error'), only(), tried('new indeterminate')),
-  row('the agent wants a login for a successor', stop('auth_required'), only(), tried('new auth_required')),
-  row('the agent crashes in a successor’s creation', stop('agent_exited'), transcript, tried('new crash')),
+  row('the agent goes over a limit', stop('limit_exceeded'), only('load'), tried('load limit')),
 ];

@@ -3,7 +3,7 @@ import type { AgentLink } from '../protocol/link.ts';
 import { readSettings } from '../protocol/v1.ts';
 import { RehydrateError } from '../errors.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
-import { nextStep, type NextStep, type TriedStep } from '../resume/decide.ts';
+import { nextStep, type NativeMethod, type NextStep, type TriedStep } from '../resume/decide.ts';
 import { verifyResume } from '../resume/verify.ts';
 import type { StoredSession } from '../storage/rows.ts';
 import type { AttemptMethod, AttemptOutcome, ResumeAttempt, Tier, Verification } from '../types.ts';
@@ -27,26 +27,21 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
   let replay: Replay | null = null;
   let outcomeOfReplay: ReplayResult | null = null;
   let verified: Verification | null = null;
-  let lastRefusal: { method: 'session/resume' | 'session/load'; error: NonNullable<ResumeAttempt['error']>; at: number } | null = null;
   let listed: Listed | undefined;
   let result: unknown = null;
 
-  const record = (
-    method: AttemptMethod,
-    outcome: AttemptOutcome,
-    evidence: string,
-    since: number,
-    error?: ResumeAttempt['error'],
-    weak?: boolean,
-  ) => {
-    tried.push({ method, outcome, ...(weak ? { weak } : {}) });
+  const note = (method: AttemptMethod, outcome: AttemptOutcome, evidence: string, since: number, error?: ResumeAttempt['error']) => {
     attempts.push({ method, outcome, evidence, ...(error ? { error } : {}), ms: tenths(link.agentMs - since) });
   };
 
   const list = async (): Promise<Listed> =>
     (listed ??= oldId !== null && session.facts.canList ? await askList(link, oldId, open.cwd, config.limits) : 'unknown');
 
-  const native = async (method: 'session/resume' | 'session/load'): Promise<void> => {
+  const native = async (method: NativeMethod): Promise<void> => {
+    const record = (outcome: AttemptOutcome, evidence: string, since: number, error?: ResumeAttempt['error'], weak?: true) => {
+      tried.push({ method, outcome, ...(weak ? { weak } : {}) });
+      note(method, outcome, evidence, since, error);
+    };
     const id = oldId as string;
     const since = link.agentMs;
     session.adopt(id);
@@ -57,14 +52,15 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
     const outcome = await callWithAuth(open, link, method, { sessionId: id, ...sessionParams(open) });
     switch (outcome.kind) {
       case 'hung':
-        return record(method, 'hang', `no answer within ${outcome.afterMs / 1000} s`, since);
+        return record('hang', `no answer within ${outcome.afterMs / 1000} s`, since);
       case 'ended':
         await link.gone;
-        return record(method, 'crash', `the agent ${link.goneWords}`, since);
+        return RehydrateError.is(link.fault) && link.fault.code === 'limit_exceeded'
+          ? record('limit', link.fault.message, since)
+          : record('crash', `the agent ${link.goneWords}`, since);
       case 'refused': {
         const verdict = classifyResumeFailure(outcome.error, { method, agentSessionId: id, ...(listed ? { listed } : {}) });
-        lastRefusal = { method, error: outcome.error, at: attempts.length };
-        return record(method, verdict.outcome, verdict.evidence, since, outcome.error, verdict.weak);
+        return record(verdict.outcome, verdict.evidence, since, outcome.error, verdict.weak);
       }
       case 'answered':
         break;
@@ -74,35 +70,31 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
       await replay.untilQuiet(link, config.limits);
       outcomeOfReplay = await replay.finish();
       verified = outcomeOfReplay.verified;
-      record(method, 'ok', `answered; ${words(outcomeOfReplay)}`, since);
-      // What comes next is decided by what was replayed; the report says at once that this was none.
+      // A success that brought none of the messages that it should have is none.
       const nothing = verified === 'replay-empty' || verified === 'replay-mismatch';
-      if (nothing && hasHistory && outcomeOfReplay.expectsMessages)
-        attempts.push({ ...(attempts.pop() as ResumeAttempt), outcome: 'unproven' });
+      const unproven = nothing && hasHistory && outcomeOfReplay.expectsMessages;
+      record(unproven ? 'unproven' : 'ok', `answered; ${words(outcomeOfReplay)}`, since);
       return;
     }
     const shown = await list();
     if (shown === 'absent' && hasHistory) {
-      return record(method, 'unknown_session', 'it answered with success, but session/list does not show the session', since);
+      return record('unknown_session', 'it answered with success, but session/list does not show the session', since);
     }
     verified = verifyResume(shown);
     outcomeOfReplay = replay.received > 0 ? await replay.finish() : null;
     const replayed = outcomeOfReplay
       ? `; it replayed ${outcomeOfReplay.received} messages although session/resume must not, and they were not stored again`
       : '';
-    record(method, 'ok', `${shown === 'present' ? 'answered, and session/list shows the session' : 'answered'}${replayed}`, since);
+    record('ok', `${shown === 'present' ? 'answered, and session/list shows the session' : 'answered'}${replayed}`, since);
   };
 
   for (;;) {
-    const expectsMessages = (replay as Replay | null)?.expectsMessages ?? hasHistory;
     const step: NextStep = nextStep({
       policy,
       capabilities: { resume: session.facts.canResume, load: session.facts.canLoad, list: session.facts.canList },
       agentSessionId: oldId,
       hasHistory,
       attempts: tried,
-      verification: verified,
-      expectsMessages,
       ...(listed ? { listed } : {}),
     });
     switch (step.do) {
@@ -113,23 +105,19 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
       case 'ask-list': {
         const since = link.agentMs;
         const shown = await list();
-        const refusal = lastRefusal as {
-          method: 'session/resume' | 'session/load';
-          error: NonNullable<ResumeAttempt['error']>;
-          at: number;
-        } | null;
-        if (refusal) {
-          const { method, error, at } = refusal;
-          const verdict = classifyResumeFailure(error, { method, agentSessionId: oldId as string, listed: shown });
-          const attempt = attempts[at] as ResumeAttempt;
-          tried[at] = { method, outcome: verdict.outcome, ...(verdict.weak ? { weak: true } : {}) };
-          attempts[at] = {
-            ...attempt,
-            outcome: verdict.outcome,
-            evidence: verdict.evidence,
-            ms: tenths(attempt.ms + link.agentMs - since),
-          };
+        for (const [i, attempt] of attempts.entries()) {
+          const { method } = tried[i] as TriedStep;
+          if (!attempt.error) continue;
+          const { outcome, evidence, weak } = classifyResumeFailure(attempt.error, {
+            method,
+            agentSessionId: oldId as string,
+            listed: shown,
+          });
+          tried[i] = { method, outcome, ...(weak ? { weak } : {}) };
+          attempts[i] = { ...attempt, outcome, evidence };
         }
+        const last = attempts.pop() as ResumeAttempt;
+        attempts.push({ ...last, ms: tenths(last.ms + link.agentMs - since) });
         continue;
       }
       case 'session/new': {
@@ -148,7 +136,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
         const evidence = preamble
           ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}`
           : 'a new session: the record has nothing to tell';
-        record('session/new', 'ok', evidence, since);
+        note('session/new', 'ok', evidence, since);
         return finish(step.tier, made.agentSessionId, made.result, preamble, null, null);
       }
       case 'accept':

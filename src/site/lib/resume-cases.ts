@@ -36,7 +36,6 @@ function givenOf(state: ResumeState): readonly string[] {
     ...state.attempts.map(
       ({ method, outcome, weak }) => `${method.replace('session/', '')}: ${outcome}${weak ? ', by its shape only' : ''}`,
     ),
-    state.verification ? `check: ${state.verification}` : '',
     state.listed ? `list: ${state.listed}` : '',
   ].filter(Boolean);
 }

@@ -22,8 +22,11 @@ export interface Replay {
   end(): Outgoing[];
 }
 
+/** A message longer than this comes in several updates: nobody must wait for all of it, or hold it whole. */
+const UPDATE_CHARS = 256 * 1024;
+
 export function createReplay(): Replay {
-  let open: { readonly run: ChunkRun; seq: number } | null = null;
+  let open: { readonly run: ChunkRun; chars: number; seq: number } | null = null;
 
   const close = (): Outgoing[] => {
     if (!open) return [];
@@ -52,13 +55,14 @@ export function createReplay(): Replay {
       const kind = classOf(payload, meta);
       if (kind === 'state' || payload.sessionUpdate === 'notice') return [];
       if (event.origin === 'host') return [...close(), { update: ofTurn(payload, event.turnId), ...(meta ? { meta } : {}), seq }];
-      if (open && extendRun(open.run, event)) {
+      if (open && open.chars < UPDATE_CHARS && extendRun(open.run, event)) {
+        open.chars += (open.run.texts.at(-1) as string).length;
         open.seq = seq;
         return [];
       }
       const done = close();
       const run = startRun(event);
-      if (run) open = { run, seq };
+      if (run) open = { run, chars: (run.texts[0] as string).length, seq };
       else done.push({ update: payload, ...(meta ? { meta } : {}), seq });
       return done;
     },

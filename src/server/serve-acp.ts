@@ -40,6 +40,9 @@ export interface AcpServing {
 
 const PROTOCOL_VERSION = 1;
 
+/** How many clients each session of a host has: closing is for the last of them, the others only leave. */
+const clientsOf = new WeakMap<Host, Map<string, number>>();
+
 /** Serves one client until it goes. */
 export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpOptions): AcpServing {
   const host = asAgreed(served);
@@ -51,6 +54,8 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
   let latest: string | null = null;
   let prompts = 0;
   const clientId = crypto.randomUUID();
+  const clients = clientsOf.get(served) ?? new Map<string, number>();
+  clientsOf.set(served, clients);
 
   const methods: Readonly<Record<string, (params: Params, signal: AbortSignal) => Promise<Answer>>> = {
     async initialize(params, signal) {
@@ -117,7 +122,7 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
       const sessionId = text(params, 'sessionId');
       await mine(sessionId);
       await detach(sessionId);
-      if (!observe) await host.close(sessionId);
+      if (!observe && !clients.has(sessionId)) await host.close(sessionId);
       return answer({});
     },
 
@@ -238,13 +243,18 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
       showsNotices,
     });
     attachments.set(sessionId, attachment);
+    clients.set(sessionId, (clients.get(sessionId) ?? 0) + 1);
     return attachment;
   }
 
   async function detach(sessionId: string): Promise<void> {
     const attachment = attachments.get(sessionId);
+    if (!attachment) return;
     attachments.delete(sessionId);
-    await attachment?.stop();
+    const others = (clients.get(sessionId) ?? 1) - 1;
+    if (others > 0) clients.set(sessionId, others);
+    else clients.delete(sessionId);
+    await attachment.stop();
   }
 
   /** The attachment of a session that the client uses, whether or not it was opened on this connection. */
@@ -294,6 +304,7 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
     await send([...folding.end(), ...stateOf(info).map((update) => ({ update, seq: latestSeq }))]);
   }
 
+  void connection.closed.then(() => Promise.all([...attachments.keys()].map(detach)));
   return { closed: connection.closed, close: connection.close };
 }
 

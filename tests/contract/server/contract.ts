@@ -279,6 +279,83 @@ export function serveAcpContract(way: Way): void {
       expect((await client.request('session/delete', { sessionId })).error.code).toBe(-32002);
     });
 
+    describe.runIf(way.shared)('several clients', () => {
+      it('each sees what the other says and hears, and nobody hears itself', async () => {
+        const place = await placeOf();
+        const one = await clientOf(place);
+        const sessionId = await opened(place, one);
+        const two = await clientOf(place);
+        await load(place, two, sessionId);
+        await prompt(one, sessionId, 'say one');
+        await prompt(two, sessionId, 'say two');
+        await expect.poll(() => [one.said(), two.said()], { timeout: 20_000 }).toEqual(['onetwo', 'onetwo']);
+        expect(one.updates('user_message_chunk').map((update) => update.content.text)).toEqual(['say two']);
+        expect(two.updates('user_message_chunk').map((update) => update.content.text)).toEqual(['say one']);
+        // The other's turn begins and ends, for whoever reads it.
+        const turns = two.seen.flatMap((message) => message.params?._meta?.rehydrate?.turn?.state ?? []);
+        expect(turns).toEqual(['running', 'completed']);
+      });
+
+      it('permission: whoever answers first has answered, and the other’s question is withdrawn', async () => {
+        const place = await placeOf();
+        const one = await clientOf(place);
+        const sessionId = await opened(place, one);
+        const two = await clientOf(place);
+        await load(place, two, sessionId);
+        const never = new Promise(() => undefined);
+        one.answers.set('session/request_permission', () => never);
+        two.answers.set('session/request_permission', (params) => ({
+          outcome: { outcome: 'selected', optionId: params.options[0].optionId },
+        }));
+        const { result } = await prompt(one, sessionId, 'ask permission');
+        expect(result.stopReason).toBe('end_turn');
+        const question = one.seen.find((message) => message.method === 'session/request_permission');
+        expect(one.seen.find((message) => message.method === '$/cancel_request')?.params).toEqual({ requestId: question.id });
+      });
+
+      it('one prompts at a time; the other is told that a turn runs', async () => {
+        const place = await placeOf();
+        const one = await clientOf(place);
+        const sessionId = await opened(place, one);
+        const two = await clientOf(place);
+        const running = prompt(one, sessionId, 'count to 1000000');
+        await expect.poll(() => one.said(), { timeout: 20_000 }).not.toBe('');
+        expect((await prompt(two, sessionId, 'say hi')).error).toMatchObject({ code: -32603, data: { code: 'turn_in_progress' } });
+        // And it may stop what the other began.
+        await two.notify('session/cancel', { sessionId });
+        expect((await running).result.stopReason).toBe('cancelled');
+      });
+
+      it('a client that goes ends nothing; another one sees the turn through', async () => {
+        const place = await placeOf();
+        const stream = await place.connect();
+        const one = rawClient(stream);
+        await one.request('initialize', INITIALIZE);
+        const sessionId = await opened(place, one);
+        void prompt(one, sessionId, 'stream 2000 chunks');
+        await expect.poll(() => one.said(), { timeout: 20_000 }).not.toBe('');
+        await one.leave();
+        const two = await clientOf(place);
+        await load(place, two, sessionId);
+        await expect
+          .poll(() => two.seen.flatMap((message) => message.params?._meta?.rehydrate?.turn?.state ?? []), { timeout: 20_000 })
+          .toEqual(['completed']);
+        expect(two.said().match(/\d+/g)).toEqual(Array.from({ length: 2000 }, (_, i) => String(i + 1)));
+      });
+
+      it('a session that several have open is closed for one of them only', async () => {
+        const place = await placeOf();
+        const one = await clientOf(place);
+        const sessionId = await opened(place, one);
+        const two = await clientOf(place);
+        await load(place, two, sessionId);
+        const turn = prompt(one, sessionId, 'count to 20');
+        await expect.poll(() => two.said(), { timeout: 20_000 }).not.toBe('');
+        await two.request('session/close', { sessionId });
+        expect((await turn).result.stopReason).toBe('end_turn');
+      });
+    });
+
     it('the SDK’s own client works with it', async () => {
       const place = await placeOf();
       let said = '';

@@ -1,20 +1,10 @@
-import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, type Host, type MessageStream } from '../../../src/engine/index.ts';
+import { createHost, type Host } from '../../../src/engine/index.ts';
 import { serveAcp } from '../../../src/server/index.ts';
 import { inProcessLauncher, memoryStore } from '../../../src/testing/agents/index.ts';
 import { PATIENT } from '../../integration/engine/helpers.ts';
+import { pair } from '../../support/pair.ts';
 import { serveAcpContract } from './contract.ts';
-
-/** Two ends of one connection. */
-export function pair(): { readonly client: MessageStream; readonly server: MessageStream } {
-  const up = new TransformStream<AnyMessage, AnyMessage>();
-  const down = new TransformStream<AnyMessage, AnyMessage>();
-  return {
-    client: { readable: down.readable, writable: up.writable },
-    server: { readable: up.readable, writable: down.writable },
-  };
-}
 
 serveAcpContract({
   name: 'in memory',

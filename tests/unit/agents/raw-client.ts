@@ -16,6 +16,8 @@ export interface RawClient {
   /** The text of all agent message chunks. */
   said(): string;
   readonly ended: Promise<void>;
+  /** Closes the way to the agent. */
+  leave(): Promise<void>;
 }
 
 export function rawClient(stream: MessageStream): RawClient {
@@ -51,6 +53,7 @@ export function rawClient(stream: MessageStream): RawClient {
     answers,
     updates,
     ended,
+    leave: () => writer.close(),
     said: () =>
       updates('agent_message_chunk')
         .map((update) => update.content.text)

@@ -1,0 +1,87 @@
+/** With an agent that needs nothing of us, a client sees what it would see without us: but for ids, `_meta` and the capabilities we add. */
+import { expect, it } from 'vitest';
+import { createHost, type MessageStream } from '../../../src/engine/index.ts';
+import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { serveAcp } from '../../../src/server/index.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { pair } from '../../support/pair.ts';
+import { INITIALIZE, rawClient, text } from '../../unit/agents/raw-client.ts';
+import { PATIENT } from '../engine/helpers.ts';
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- raw JSON, looked into by assertions
+type Json = any;
+
+const PROMPTS = [
+  'my cat is called Miette',
+  'what is my cat called?',
+  'think about cats',
+  'ask permission',
+  'switch to brief',
+  'call this session A talk',
+  'stream 40 chunks',
+  'no such thing as this',
+];
+
+async function session(stream: MessageStream): Promise<Json[]> {
+  const client = rawClient(stream);
+  client.answers.set('session/request_permission', (params) => ({
+    outcome: { outcome: 'selected', optionId: params.options[0].optionId },
+  }));
+  await client.request('initialize', INITIALIZE);
+  const { sessionId } = (await client.request('session/new', { cwd: '/project', mcpServers: [] })).result;
+  await expect.poll(() => client.updates('available_commands_update')).toHaveLength(1);
+  for (const words of PROMPTS) await client.request('session/prompt', { sessionId, prompt: text(words) });
+  await client.request('session/set_mode', { sessionId, modeId: 'chatty' });
+  await client.request('session/set_config_option', { sessionId, configId: 'model', value: 'memo-large' });
+  await client.request('session/set_mode', { sessionId, modeId: 'nonsense' });
+  const running = client.request('session/prompt', { sessionId, prompt: text('count to 1000000') });
+  await expect.poll(() => client.said()).toMatch(/1 2 /);
+  await client.notify('session/cancel', { sessionId });
+  await running;
+  return client.seen;
+}
+
+/** A frame without what may differ; chunks of one message are one, however they came. */
+function normalised(seen: readonly Json[]): Json[] {
+  const ids = new Map<string, string>();
+  const frames: Json[] = [];
+  for (const message of seen) {
+    const plain = JSON.parse(JSON.stringify(message), (key, value: Json) => {
+      if (key === '_meta') return undefined;
+      if (key === 'agentCapabilities' || key === 'agentInfo') return undefined;
+      if (/^(sessionId|messageId|toolCallId)$/.test(key) && typeof value === 'string') {
+        if (!ids.has(value)) ids.set(value, `${key} ${ids.size}`);
+        return ids.get(value);
+      }
+      return value;
+    });
+    if (plain.method && plain.id !== undefined) plain.id = 'theirs';
+    // What is wrong is told in other words, under the code of the contract.
+    if (plain.error) plain.error = 'an error';
+    const before = frames.at(-1);
+    const [a, b] = [before?.params?.update, plain.params?.update];
+    if (a && b && /_chunk$/.test(b.sessionUpdate) && a.sessionUpdate === b.sessionUpdate && a.messageId === b.messageId)
+      a.content.text += b.content.text;
+    else frames.push(plain);
+  }
+  // How far a count came before it was cancelled is chance, and so is what it used.
+  for (const { params } of frames.slice(-3)) if (params?.update?.used) params.update.used = 0;
+  return JSON.parse(JSON.stringify(frames).replace(/1 2 3[ 0-9]*/g, 'a count'));
+}
+
+it('a client sees the same frames as without us', async () => {
+  const spec = { agent: 'demo', cwd: '/project', sessionId: 's' };
+  const bare = await inProcessLauncher({ pace: 0.01 }).launch(spec, { signal: new AbortController().signal });
+  const without = await session(bare.stream);
+  await bare.end('kill');
+
+  const database = await openNodeSqlite(':memory:');
+  const host = await createHost({ database, agents: inProcessLauncher({ pace: 0.01 }), limits: PATIENT });
+  const { client, server } = pair();
+  serveAcp(host, server, { agent: 'demo' });
+  const withUs = await session(client);
+  await host.sleep();
+  await database.close();
+
+  expect(normalised(withUs)).toEqual(normalised(without));
+});

@@ -29,7 +29,6 @@ const ADAPTER_FRIENDS = { 'node-sqlite': ['node-host'], stdio: ['node-host'] };
 const KNOWN_CIRCLES = [
   'src/engine', // engine, match
   'src/testing', // adapters
-  'src/cli', // cli
   'src/adapters/websocket', // adapters
   'playground', // playground
 ];

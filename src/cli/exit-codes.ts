@@ -15,6 +15,19 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
+/** What the exit codes mean, for the help and the documentation. */
+export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
+  [EXIT.ok, 'the turn ended, or what was asked for was done'],
+  [EXIT.error, 'any other error, a locked or unreadable database and lost output among them'],
+  [EXIT.usage, 'usage: the call itself is wrong'],
+  [EXIT.notResumable, 'the session is not resumable, or that cannot be told'],
+  [EXIT.busy, 'the session is busy'],
+  [EXIT.unknown, 'the outcome of the turn is unknown; it is not sent again'],
+  [EXIT.hangup, 'ended by SIGHUP, the turn interrupted'],
+  [EXIT.cancelled, 'cancelled by Ctrl-C'],
+  [EXIT.terminated, 'ended by SIGTERM, the turn interrupted'],
+];
+
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
   invalid_argument: EXIT.usage,
   session_not_resumable: EXIT.notResumable,

@@ -1,9 +1,10 @@
 /** Where a command writes: stdout for what was asked for, stderr for the rest. A reader that leaves, or a full disk, ends neither. */
+import { fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { printable } from './printable.ts';
+import { withoutControls } from '../engine/safe-text.ts';
 
 export interface Output {
-  /** Text of an agent or a record; control characters are taken out when a terminal shows it. */
+  /** Text of an agent or a record, a piece of it perhaps; what a terminal would obey is taken out when one shows it. */
   text(text: string): void;
   line(text: string): void;
   /** One JSON object on a line of its own. */
@@ -25,9 +26,11 @@ export interface Output {
   readonly lost: boolean;
 }
 
+type OutputStream = Writable & { readonly isTTY?: boolean; readonly fd?: number };
+
 export interface OutputStreams {
-  readonly stdout: Writable & { readonly isTTY?: boolean };
-  readonly stderr: Writable & { readonly isTTY?: boolean };
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
 }
 
 /** How many bytes may wait for the reader of stdout. */
@@ -36,8 +39,13 @@ export const OUTPUT_WAITING_BYTES = 1024 * 1024;
 /** What writing says when the reader of a pipe or a terminal has left, which it may do at any time. */
 const READER_LEFT: readonly (string | undefined)[] = ['EPIPE', 'ECONNRESET', 'EIO'];
 
+/** What a piece of text may end in that means something only with the piece after it: half a character, half a line end. */
+const UNFINISHED = /[\ud800-\udbff\r]$/;
+
 export function createOutput({ stdout, stderr }: OutputStreams): Output {
+  const together = oneFile(stdout, stderr);
   let atLineStart = true;
+  let unfinished = '';
   let gone = false;
   const leave = Promise.withResolvers<void>();
   let lost = false;
@@ -59,9 +67,19 @@ export function createOutput({ stdout, stderr }: OutputStreams): Output {
   const write = (text: string) => {
     if (gone || text === '') return;
     atLineStart = text.endsWith('\n');
-    put(stdout, text, broken);
+    put(stdout, stdout.isTTY ? printable(text) : text, broken);
+  };
+  const text = (piece: string) => {
+    const whole = unfinished + piece;
+    unfinished = UNFINISHED.exec(whole)?.[0] ?? '';
+    write(unfinished === '' ? whole : whole.slice(0, -1));
+  };
+  const finish = () => {
+    write(unfinished);
+    unfinished = '';
   };
   const freshLine = () => {
+    finish();
     if (!atLineStart) write('\n');
   };
   return {
@@ -72,16 +90,21 @@ export function createOutput({ stdout, stderr }: OutputStreams): Output {
     get lost() {
       return lost;
     },
-    text: (text) => write(stdout.isTTY ? printable(text) : text),
-    line: (text) => write(`${stdout.isTTY ? printable(text) : text}\n`),
-    json: (value) => write(`${JSON.stringify(value)}\n`),
+    text,
+    line(line) {
+      finish();
+      write(`${line}\n`);
+    },
+    json: (value) => write(`${jsonText(value)}\n`),
     note(text, style = (plain) => plain) {
-      // Both may be the same terminal.
-      if (stdout.isTTY && stderr.isTTY) freshLine();
+      if (together) freshLine();
       put(stderr, `${stderr.isTTY ? style(printable(text)) : text}\n`, () => undefined);
     },
     freshLine,
-    flushed: () => Promise.race([leave.promise, Promise.all([drained(stdout), drained(stderr)]).then(told)]),
+    flushed() {
+      finish();
+      return Promise.race([leave.promise, Promise.all([drained(stdout), drained(stderr)]).then(told)]);
+    },
     room: () => (stdout.writableLength < OUTPUT_WAITING_BYTES ? Promise.resolve() : Promise.race([leave.promise, drained(stdout)])),
     hurry(ms) {
       const giveUp = () => {
@@ -91,6 +114,28 @@ export function createOutput({ stdout, stderr }: OutputStreams): Output {
       setTimeout(giveUp, ms).unref();
     },
   };
+}
+
+/** Text that a terminal shows and does not obey: what agents print must not move the cursor, fill the clipboard or look like something else. */
+export function printable(text: string): string {
+  return withoutControls(text, 'text', (char) => (char === '\u001b' ? '␛' : '\ufffd'));
+}
+
+/** The same for JSON: what would act is written as an escape, so that whoever parses it gets what was sent. */
+export function jsonText(value: unknown, indent?: number): string {
+  return withoutControls(JSON.stringify(value, null, indent), 'page', (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Whether both lead to one place, a terminal or a pipe, so that the lines of one would land in those of the other. */
+function oneFile(stdout: OutputStream, stderr: OutputStream): boolean {
+  if (stdout.isTTY && stderr.isTTY) return true;
+  if (stdout.fd === undefined || stderr.fd === undefined) return false;
+  try {
+    const [out, err] = [fstatSync(stdout.fd), fstatSync(stderr.fd)];
+    return out.ino !== 0 && out.ino === err.ino && out.dev === err.dev;
+  } catch {
+    return false; // one of them is closed
+  }
 }
 
 /** Resolves when streams have told of the failures they know of, which they do a moment later. */
@@ -119,4 +164,16 @@ function drained(stream: Writable): Promise<void> {
     for (const end of ends) stream.on(end, done);
     stream.write('', done);
   });
+}
+
+/** Colours where they are wanted: on a terminal, and not against NO_COLOR. */
+export interface Styles {
+  dim(text: string): string;
+  prompt(text: string): string;
+}
+
+export function styles(environment: Readonly<Record<string, string | undefined>>, tty: boolean): Styles {
+  const on = tty && !environment['NO_COLOR'] && environment['TERM'] !== 'dumb';
+  const wrap = (code: number) => (text: string) => (on ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return { dim: wrap(2), prompt: wrap(36) };
 }

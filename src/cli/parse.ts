@@ -1,6 +1,7 @@
-/** From arguments to a call, by the table of commands. Closed: what is not in the table is an error that says what to do. */
-import { COMMAND_NAMES, COMMANDS, takesWordsBehind } from './commands.ts';
-import type { CommandName, CommandSpec, OptionSpec } from './commands.ts';
+/** From arguments to a call, by the table. Closed: what is not in the table is an error that says what to do. */
+import { parseArgs } from 'node:util';
+import { COMMAND_NAMES, COMMANDS, optionsOf, takesWordsAfterDashes, wordsOf } from './table.ts';
+import type { CommandName, OptionName, OptionRow } from './table.ts';
 
 /** The call is wrong; nothing was done. */
 export class UsageError extends Error {
@@ -18,8 +19,8 @@ export interface Call {
   readonly words: readonly string[];
   /** What stands after `--`: the agent's program and its arguments. Empty where there is none. */
   readonly agent: readonly string[];
-  /** Every option that was given, by name, with its values; switches have none. */
-  readonly given: ReadonlyMap<string, readonly string[]>;
+  /** The values of every option, by name: those given, else the environment's, else the default. Switches have none. */
+  readonly values: ReadonlyMap<string, readonly string[]>;
 }
 
 export type Parsed =
@@ -27,40 +28,38 @@ export type Parsed =
   | { readonly kind: 'help'; readonly command: CommandName | null }
   | { readonly kind: 'version' };
 
-export function parse(argv: readonly string[]): Parsed {
+export function one(call: Call, name: OptionName): string | undefined {
+  return call.values.get(name)?.[0];
+}
+
+export function many(call: Call, name: OptionName): readonly string[] {
+  return call.values.get(name) ?? [];
+}
+
+export function has(call: Call, name: OptionName): boolean {
+  return call.values.has(name);
+}
+
+/** The value of an option that the table says is a number. */
+export function count(call: Call, name: OptionName): number | undefined {
+  const value = one(call, name);
+  return value === undefined ? undefined : Number(value);
+}
+
+export function parse(argv: readonly string[], environment: NodeJS.ProcessEnv = process.env): Parsed {
   const [first, ...rest] = argv;
   if (first === undefined) throw new UsageError('Name a command.');
   if (first === '--help' || first === '-h') return { kind: 'help', command: null };
   if (first === '--version') return { kind: 'version' };
   if (first === 'help') return { kind: 'help', command: rest[0] === undefined ? null : commandNamed(rest[0]) };
   const command = commandNamed(first);
-  const spec = COMMANDS[command];
   const cut = rest.indexOf('--');
   const own = cut < 0 ? rest : rest.slice(0, cut);
+  const after = cut < 0 ? null : rest.slice(cut + 1);
   if (own.some((arg) => arg === '--help' || arg === '-h')) return { kind: 'help', command };
-  const { words, given } = readOwn(own, spec);
-  const behind = cut < 0 ? null : rest.slice(cut + 1);
-  const all = takesWordsBehind(spec) ? [...words, ...(behind ?? [])] : words;
-  return { kind: 'call', call: { command, words: checkWords(all, spec), given, agent: checkAgent(behind, spec) } };
-}
-
-/** The one value of an option, if it was given. */
-export function one(call: Call, name: string): string | undefined {
-  return call.given.get(name)?.[0];
-}
-
-export function many(call: Call, name: string): readonly string[] {
-  return call.given.get(name) ?? [];
-}
-
-export function has(call: Call, name: string): boolean {
-  return call.given.has(name);
-}
-
-/** The value of an option that the table says is a number. */
-export function count(call: Call, name: string): number | undefined {
-  const value = one(call, name);
-  return value === undefined ? undefined : Number(value);
+  const { words, values } = readOwn(own, command, environment);
+  const all = takesWordsAfterDashes(command) ? [...words, ...(after ?? [])] : words;
+  return { kind: 'call', call: { command, words: checkWords(all, command), values, agent: checkAgent(after, command) } };
 }
 
 function commandNamed(name: string): CommandName {
@@ -69,92 +68,88 @@ function commandNamed(name: string): CommandName {
   throw new UsageError(`There is no command “${name}”.${didYouMean(name, COMMAND_NAMES)}`);
 }
 
-function readOwn(own: readonly string[], spec: CommandSpec): { words: string[]; given: Map<string, string[]> } {
+/** One dash makes no option here, a prompt may well begin with one; `parseArgs` is shown such words with a mark in front. */
+const MARK = '\0';
+const marked = (arg: string): string => (/^-[^-]/.test(arg) ? MARK + arg : arg);
+const unmarked = (arg: string): string => (arg.startsWith(MARK) ? arg.slice(1) : arg);
+
+function readOwn(own: readonly string[], command: CommandName, environment: NodeJS.ProcessEnv) {
+  const rows = optionsOf(command);
+  const { tokens } = parseArgs({
+    args: own.map(marked),
+    options: Object.fromEntries(rows.map(({ name, value }) => [name, { type: value === undefined ? 'boolean' : 'string' } as const])),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   const words: string[] = [];
-  const given = new Map<string, string[]>();
-  const args = [...own];
-  for (let arg = args.shift(); arg !== undefined; arg = args.shift()) {
-    if (!arg.startsWith('--')) {
-      words.push(arg);
-      continue;
-    }
-    const equals = arg.indexOf('=');
-    const name = arg.slice(2, equals < 0 ? undefined : equals);
-    const option = spec.options.find((candidate) => candidate.name === name);
-    if (!option)
-      throw new UsageError(
-        `“${spec.name}” has no option --${name}.${didYouMean(
-          name,
-          spec.options.map((candidate) => candidate.name),
-          '--',
-        )}${meantAsWord(arg, spec)}`,
-        spec.name,
-      );
-    const inline = equals < 0 ? undefined : arg.slice(equals + 1);
-    const values = given.get(name);
-    if (values && !option.many) throw new UsageError(`--${name} was given twice; give it once.`, spec.name);
-    if (option.value === undefined) {
-      if (inline !== undefined) throw new UsageError(`--${name} takes no value.`, spec.name);
-      given.set(name, []);
-      continue;
-    }
-    const value = inline ?? args.shift();
-    given.set(name, [...(values ?? []), checkValue(option, option.value, value, inline !== undefined, spec)]);
+  const values = new Map<string, readonly string[]>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') words.push(unmarked(token.value));
+    if (token.kind !== 'option') continue;
+    const row = rows.find(({ name }) => name === token.name);
+    if (!row) throw unknownOption(token.name, own[token.index] ?? '', command);
+    const before = values.get(row.name) ?? [];
+    if (values.has(row.name) && !row.many) throw new UsageError(`--${row.name} was given twice; give it once.`, command);
+    if (row.value === undefined && token.value !== undefined) throw new UsageError(`--${row.name} takes no value.`, command);
+    values.set(row.name, row.value === undefined ? [] : [...before, checkValue(row, token, command)]);
   }
-  return { words, given };
+  for (const row of rows) {
+    if (values.has(row.name)) continue;
+    const value = (row.env && environment[row.env]) || row.default;
+    if (value !== undefined) values.set(row.name, [value]);
+    else if (row.required) throw new UsageError(`“${command}” needs at least one ${row.name}: --${row.name} ${row.value}.`, command);
+  }
+  return { words, values };
 }
 
-function checkValue(option: OptionSpec, placeholder: string, value: string | undefined, inline: boolean, spec: CommandSpec): string {
-  const form = `--${option.name} ${placeholder}`;
-  if (value === undefined) throw new UsageError(`--${option.name} needs a value: ${form}.`, spec.name);
-  if (!inline && value.startsWith('--'))
-    throw new UsageError(
-      `--${option.name} needs a value, and ${value} looks like an option; write --${option.name}=${value} if it is meant.`,
-      spec.name,
-    );
-  if (value === '') throw new UsageError(`--${option.name} must not be empty: ${form}.`, spec.name);
-  if (option.choices && !option.choices.includes(value))
-    throw new UsageError(`--${option.name} is one of ${option.choices.join(', ')}, not “${value}”.`, spec.name);
-  const { atLeast, atMost = Infinity } = option;
-  if (atLeast !== undefined && (!/^\d{1,15}$/.test(value) || Number(value) < atLeast || Number(value) > atMost)) {
-    throw new UsageError(
-      `--${option.name} is a whole number of at least ${atLeast}${atMost === Infinity ? '' : ` and at most ${atMost}`}, not “${value}”.`,
-      spec.name,
-    );
+function unknownOption(name: string, arg: string, command: CommandName): UsageError {
+  const names = optionsOf(command).map((row) => row.name);
+  const word = wordsOf(command).map((each) => each.name);
+  const meant = takesWordsAfterDashes(command) ? ` If it is the ${word.join(' ')}, write: ${command} -- ${arg}` : '';
+  return new UsageError(`“${command}” has no option --${name}.${didYouMean(name, names, '--')}${meant}`, command);
+}
+
+function checkValue(row: OptionRow, token: { value?: string; inlineValue?: boolean }, command: CommandName): string {
+  const { name, value: form, choices, range } = row;
+  const wrong = (why: string) => new UsageError(`--${name} ${why}`, command);
+  if (token.value === undefined) throw wrong(`needs a value: --${name} ${form}.`);
+  const value = unmarked(token.value);
+  if (!token.inlineValue && value.startsWith('--'))
+    throw wrong(`needs a value, and ${value} looks like an option; write --${name}=${value} if it is meant.`);
+  if (value === '') throw wrong(`must not be empty: --${name} ${form}.`);
+  if (choices && !choices.includes(value)) throw wrong(`is one of ${choices.join(', ')}, not “${value}”.`);
+  if (range) {
+    const [least, most = Infinity] = range;
+    if (!/^\d{1,15}$/.test(value) || Number(value) < least || Number(value) > most)
+      throw wrong(`is a whole number of at least ${least}${most === Infinity ? '' : ` and at most ${most}`}, not “${value}”.`);
   }
-  if (placeholder.includes('=') && value.indexOf('=') < 1)
-    throw new UsageError(`--${option.name} has the form ${placeholder}, which “${value}” has not.`, spec.name);
+  if (form?.includes('=') && value.indexOf('=') < 1) throw wrong(`has the form ${form}, which “${value}” has not.`);
   return value;
 }
 
-function meantAsWord(arg: string, spec: CommandSpec): string {
-  return takesWordsBehind(spec) ? ` If it is the ${spec.words.map((word) => word.name).join(' ')}, write: ${spec.name} -- ${arg}` : '';
+function checkWords(words: readonly string[], command: CommandName): readonly string[] {
+  const known = wordsOf(command);
+  const missing = known.find((word, index) => index >= words.length && !word.optional);
+  if (missing) throw new UsageError(`“${command}” needs ${missing.name}: ${missing.help}`, command);
+  if (words.length <= known.length || known.at(-1)?.many) return words;
+  const why = !COMMANDS[command].agent
+    ? `It takes ${known.map(({ name }) => name).join(' ') || 'no words'}.`
+    : known.length > 0
+      ? 'Put a prompt of several words in quotes, and the agent’s command after --.'
+      : 'The agent’s command goes after --.';
+  throw new UsageError(`“${command}” does not know what to do with “${words[known.length]}”. ${why}`, command);
 }
 
-function checkWords(words: readonly string[], spec: CommandSpec): readonly string[] {
-  const missing = spec.words[words.length];
-  if (missing) throw new UsageError(`“${spec.name}” needs ${missing.name}: ${missing.description}`, spec.name);
-  if (words.length > spec.words.length) {
-    const extra = words[spec.words.length];
-    const why = spec.agent
-      ? spec.words.length > 0
-        ? 'Put a prompt of several words in quotes, and the agent’s command after --.'
-        : 'The agent’s command goes after --.'
-      : `It takes ${spec.words.length === 0 ? 'no words' : spec.words.map((word) => word.name).join(' ')}.`;
-    throw new UsageError(`“${spec.name}” does not know what to do with “${extra}”. ${why}`, spec.name);
+function checkAgent(agent: readonly string[] | null, command: CommandName): readonly string[] {
+  const { agent: wanted } = COMMANDS[command];
+  if (takesWordsAfterDashes(command)) return [];
+  if (agent?.[0]) {
+    if (wanted) return agent;
+    throw new UsageError(`“${command}” starts no agent; leave away what follows --.`, command);
   }
-  return words;
-}
-
-function checkAgent(agent: readonly string[] | null, spec: CommandSpec): readonly string[] {
-  if (takesWordsBehind(spec)) return [];
-  if (!spec.agent) {
-    if (agent !== null && agent.length > 0) throw new UsageError(`“${spec.name}” starts no agent; leave away what follows --.`, spec.name);
-    return [];
-  }
-  if (agent === null || agent.length === 0 || agent[0] === '')
-    throw new UsageError(`“${spec.name}” needs an agent’s command after --, as in: -- my-agent --acp`, spec.name);
-  return agent;
+  if (wanted !== 'required') return [];
+  throw new UsageError(`“${command}” needs an agent’s command after --, as in: -- my-agent --acp`, command);
 }
 
 function didYouMean(word: string, known: readonly string[], prefix = ''): string {

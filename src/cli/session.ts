@@ -1,17 +1,48 @@
-/** Getting the session of a call ready: made if there is none, checked against the call's wishes if there is. */
-import type { Host } from '../engine/index.ts';
+/** The session of a call: what the call says about it, and getting it ready. */
+import path from 'node:path';
 import { RehydrateError } from '../engine/errors.ts';
-import type { SessionInfo } from '../engine/types.ts';
-import type { SessionWishes } from './open-host.ts';
+import type { Host } from '../engine/index.ts';
+import type { McpServer, SessionInfo } from '../engine/types.ts';
+import { readMcpFile } from './mcp-file.ts';
 import type { Output } from './output.ts';
+import { many, one } from './parse.ts';
+import type { Call } from './parse.ts';
 
-export async function findSession(host: Host, sessionId: string): Promise<SessionInfo | null> {
-  try {
-    return await host.get(sessionId);
-  } catch (error) {
-    if (RehydrateError.is(error) && error.code === 'session_not_found') return null;
-    throw error;
+/** What a call says about its session. */
+export interface SessionOptions {
+  readonly sessionId: string;
+  readonly agent: string;
+  readonly cwd: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly mcpServers: readonly McpServer[] | undefined;
+  readonly auth: string | undefined;
+  readonly mode: string | undefined;
+  readonly settings: readonly (readonly [key: string, value: string])[];
+}
+
+/** Reads all that can be wrong before anything is opened or started. */
+export function sessionOptions(call: Call, environment: NodeJS.ProcessEnv = process.env): SessionOptions {
+  const names = many(call, 'env');
+  const missing = names.filter((name) => environment[name] === undefined);
+  if (missing.length > 0) {
+    throw new RehydrateError(
+      'secret_missing',
+      `${missing.join(', ')} must be set in the environment (--env). No agent was started; set ${missing.length === 1 ? 'it' : 'them'} and try again.`,
+      { missing },
+    );
   }
+  const cwd = one(call, 'cwd');
+  const mcp = one(call, 'mcp');
+  return {
+    sessionId: one(call, 'session') as string,
+    agent: path.basename(call.agent[0] as string),
+    cwd: cwd === undefined ? undefined : path.resolve(cwd),
+    env: Object.fromEntries(names.map((name) => [name, environment[name] as string])),
+    mcpServers: mcp === undefined ? undefined : readMcpFile(mcp),
+    auth: one(call, 'auth'),
+    mode: one(call, 'mode'),
+    settings: many(call, 'set').map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  };
 }
 
 export interface ReadySession {
@@ -21,20 +52,19 @@ export interface ReadySession {
 }
 
 /**
- * Makes the session if there is none. One that is there keeps its directory and servers: a
- * call that wants others is told, since doing something else in silence would be worse.
+ * Makes the session if there is none. One that is there keeps its directory and servers: a call that wants others is
+ * told, since doing something else in silence would be worse.
  */
-export async function readySession(host: Host, wishes: SessionWishes, output: Output, signal: AbortSignal): Promise<ReadySession> {
-  const { sessionId, agent } = wishes;
+export async function readySession(host: Host, options: SessionOptions, output: Output, signal: AbortSignal): Promise<ReadySession> {
+  const { sessionId, agent, env, mcpServers } = options;
   const present = await findSession(host, sessionId);
-  if (wishes.auth !== undefined) await host.authenticate(present?.agent ?? agent, wishes.auth);
-  if (present) return asItIs(present, wishes, output);
-  const { env, mcpServers } = wishes;
+  if (options.auth !== undefined) await host.authenticate(present?.agent ?? agent, options.auth);
+  if (present) return asItIs(present, options, output);
   try {
     const session = await host.create({
       agent,
       sessionId,
-      cwd: wishes.cwd ?? process.cwd(),
+      cwd: options.cwd ?? process.cwd(),
       env,
       ...(mcpServers ? { mcpServers } : {}),
       signal,
@@ -44,54 +74,55 @@ export async function readySession(host: Host, wishes: SessionWishes, output: Ou
     // Another call made it since we looked: from here on it is a session like any other.
     const made = RehydrateError.is(error) && error.code === 'session_exists' ? await findSession(host, sessionId) : null;
     if (made === null) throw error;
-    return asItIs(made, wishes, output);
+    return asItIs(made, options, output);
   }
 }
 
-function asItIs(session: SessionInfo, wishes: SessionWishes, output: Output): ReadySession {
-  checkWishes(session, wishes, output);
+async function findSession(host: Host, sessionId: string): Promise<SessionInfo | null> {
+  try {
+    return await host.get(sessionId);
+  } catch (error) {
+    if (RehydrateError.is(error) && error.code === 'session_not_found') return null;
+    throw error;
+  }
+}
+
+function asItIs(session: SessionInfo, { cwd, mcpServers = [] }: SessionOptions, output: Output): ReadySession {
+  const { sessionId } = session;
+  if (cwd !== undefined && cwd !== session.cwd) {
+    throw new RehydrateError(
+      'invalid_argument',
+      `Session "${sessionId}" works in ${session.cwd}, not in ${cwd}, and cannot move. Leave --cwd away, or use another --session.`,
+      { sessionId, cwd: session.cwd },
+    );
+  }
+  if (cwd === undefined && session.cwd !== process.cwd()) output.note(`session ${sessionId} works in ${session.cwd}`);
+  const known = new Set(session.mcpServers.map((server) => server.name));
+  const servers = mcpServers.map(({ name }) => name).filter((name) => !known.has(name));
+  if (servers.length > 0) {
+    throw new RehydrateError(
+      'invalid_argument',
+      `Session "${sessionId}" was made without the MCP servers ${servers.join(', ')}, and cannot get new ones. Use another --session.`,
+      { sessionId, servers },
+    );
+  }
   return { session, before: session.latestSeq };
 }
 
-function checkWishes(present: SessionInfo, wishes: SessionWishes, output: Output): void {
-  const { sessionId } = present;
-  if (wishes.cwd !== undefined && wishes.cwd !== present.cwd) {
-    throw new RehydrateError(
-      'invalid_argument',
-      `Session "${sessionId}" works in ${present.cwd}, not in ${wishes.cwd}, and cannot move. Leave --cwd away, or use another --session.`,
-      {
-        sessionId,
-        cwd: present.cwd,
-      },
-    );
-  }
-  if (wishes.cwd === undefined && present.cwd !== process.cwd()) output.note(`session ${sessionId} works in ${present.cwd}`);
-  const servers = new Set(present.mcpServers.map((server) => server.name));
-  const others = (wishes.mcpServers ?? []).filter((server) => !servers.has(server.name)).map((server) => server.name);
-  if (others.length > 0) {
-    throw new RehydrateError(
-      'invalid_argument',
-      `Session "${sessionId}" was made without the MCP servers ${others.join(', ')}, and cannot get new ones. Use another --session.`,
-      {
-        sessionId,
-        servers: others,
-      },
-    );
-  }
+/** `--mode` and `--set`. */
+export async function applySettings(host: Host, { sessionId, mode, settings }: SessionOptions): Promise<void> {
+  if (mode !== undefined) await host.setMode(sessionId, mode);
+  for (const [key, value] of settings) await setOption(host, sessionId, key, value);
 }
 
-/** `--mode` and `--set`. Boolean options take `true` and `false`. */
-export async function applySettings(host: Host, wishes: SessionWishes): Promise<void> {
-  const { sessionId } = wishes;
-  if (wishes.mode !== undefined) await host.setMode(sessionId, wishes.mode);
-  for (const [key, value] of wishes.settings) {
-    // What kind of option it is, the agent says when it is live; resuming comes first.
-    await host.resume(sessionId);
-    const option = (await host.get(sessionId)).configOptions?.find((each) => each.id === key);
-    const isSwitch = option?.type === 'boolean';
-    if (isSwitch && value !== 'true' && value !== 'false') {
-      throw new RehydrateError('invalid_argument', `The option ${key} is true or false, not “${value}”.`, { sessionId, option: key });
-    }
-    await host.setConfigOption(sessionId, key, isSwitch ? value === 'true' : value);
+/** Sets a configuration option from its word. Boolean options take `true` and `false`. */
+export async function setOption(host: Host, sessionId: string, key: string, value: string): Promise<void> {
+  // What kind of option it is, the agent says when it is live; resuming comes first.
+  await host.resume(sessionId);
+  const option = (await host.get(sessionId)).configOptions?.find((each) => each.id === key);
+  const isSwitch = option?.type === 'boolean';
+  if (isSwitch && value !== 'true' && value !== 'false') {
+    throw new RehydrateError('invalid_argument', `The option ${key} is true or false, not “${value}”.`, { sessionId, option: key });
   }
+  await host.setConfigOption(sessionId, key, isSwitch ? value === 'true' : value);
 }

@@ -1,43 +1,48 @@
 /** The terminal of a chat, or what stands for it in a pipe: lines, and questions between them. */
-import { createInterface } from 'node:readline';
+import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline';
 import type { Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { printable } from './output.ts';
 import { REFUSED } from './permission.ts';
 import type { Question } from './permission.ts';
-import { printable } from './printable.ts';
 
 /** How many earlier prompts the arrow keys bring back. */
 export const HISTORY = 200;
+
+/** How long nothing must have come between turns before the line that is being typed is shown again. */
+const QUIET_MS = 100;
 
 export interface Terminal {
   /** The next line, or null at the end of the input. */
   line(): Promise<string | null>;
   question: Question;
+  /** Makes room for what comes while a line is being typed: the line goes, and comes back when nothing came for a while. */
+  aside(): void;
   /** Empties the line that is being typed. */
   clear(): void;
   /** The chat ends: an open question is taken back. */
   close(): void;
 }
 
-export interface TerminalStreams {
+export interface TerminalOptions {
   readonly input: Readable & { readonly isTTY?: boolean };
   readonly output: Writable;
-}
-
-export interface TerminalOptions {
   readonly history: readonly string[];
   /** What Ctrl-C does. */
   readonly interrupt: () => void;
   readonly prompt: string;
+  /** Ends the line that other output left open. */
+  readonly freshLine: () => void;
 }
 
-export function openTerminal({ input, output }: TerminalStreams, { history, interrupt, prompt }: TerminalOptions): Terminal {
+export function openTerminal({ input, output, history, interrupt, prompt, freshLine }: TerminalOptions): Terminal {
   const tty = input.isTTY === true;
   const readline: Interface = createInterface({
     input,
     output: tty ? output : undefined,
     terminal: tty,
-    history: [...history],
+    // The line editor shows them as they are.
+    history: history.map(printable),
     historySize: HISTORY,
     prompt,
   });
@@ -46,8 +51,17 @@ export function openTerminal({ input, output }: TerminalStreams, { history, inte
   let state: 'open' | 'ended' | 'closed' = 'open';
   let waiting: ((line: string | null) => void) | null = null;
   let asking: { answer(line: string): void; takeBack(reason: Error): void } | null = null;
+  let hidden: NodeJS.Timeout | null = null;
+  const show = () => {
+    if (hidden) clearTimeout(hidden);
+    hidden = null;
+    freshLine();
+    // What was typed so far stays.
+    if (waiting && state === 'open') readline.prompt(true);
+  };
   const ending = (): Error => new DOMException('the chat ends', 'AbortError');
   readline.on('line', (line) => {
+    if (hidden) show();
     if (asking) asking.answer(line);
     else if (waiting) waiting(line);
     // Typed or piped ahead: it waits for its turn.
@@ -98,6 +112,17 @@ export function openTerminal({ input, output }: TerminalStreams, { history, inte
         signal.addEventListener('abort', abort, { once: true });
       });
     },
+    aside() {
+      if (!tty || state !== 'open' || !waiting) return;
+      if (hidden) {
+        hidden.refresh();
+        return;
+      }
+      moveCursor(output, 0, -readline.getCursorPos().rows);
+      cursorTo(output, 0);
+      clearScreenDown(output);
+      hidden = setTimeout(show, QUIET_MS);
+    },
     clear() {
       if (!tty || state !== 'open') return;
       readline.write(null, { ctrl: true, name: 'u' });
@@ -107,6 +132,7 @@ export function openTerminal({ input, output }: TerminalStreams, { history, inte
     },
     close() {
       state = 'closed';
+      if (hidden) clearTimeout(hidden);
       readline.close();
     },
   };

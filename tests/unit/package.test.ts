@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { OPTIONAL_PACKAGES } from '../../src/cli/commands.ts';
 import { overview } from '../../src/cli/help.ts';
+import { OPTIONAL_PACKAGES } from '../../src/cli/table.ts';
 
 const file = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const read = (path: string) => readFileSync(file(path), 'utf8');

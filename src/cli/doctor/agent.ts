@@ -4,7 +4,7 @@ import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protoc
 import { PROTOCOL_VERSION } from '../../engine/protocol/v1.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { describeExit, type AgentLauncher } from '../../engine/ports.ts';
-import { quote } from './words.ts';
+import { quote, seconds } from '../format.ts';
 
 type Update = Readonly<Record<string, unknown>>;
 
@@ -19,6 +19,23 @@ export type Answer =
   | { readonly kind: 'refused'; readonly error: RpcError; readonly ms: number }
   | { readonly kind: 'hung'; readonly ms: number }
   | { readonly kind: 'ended'; readonly how: string; readonly ms: number };
+
+export function errorWords({ code, message, data }: RpcError): string {
+  const more = data === undefined ? '' : `, data ${quote(JSON.stringify(data) ?? 'undefined')}`;
+  return `error ${String(code).replace('-', '−')} ${quote(message)}${more}`;
+}
+
+/** What an agent did instead of a good answer: “answered session/load with error …”. */
+export function failureWords(method: string, answer: Exclude<Answer, { kind: 'answered' }>): string {
+  switch (answer.kind) {
+    case 'refused':
+      return `answered ${method} with ${errorWords(answer.error)}`;
+    case 'hung':
+      return `did not answer ${method} within ${seconds(answer.ms)}`;
+    case 'ended':
+      return `${answer.how} before it answered ${method}`;
+  }
+}
 
 /** How many updates of one process are kept; a doctor's conversation has a few dozen. */
 const KEPT_UPDATES = 10_000;

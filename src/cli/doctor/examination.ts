@@ -5,7 +5,7 @@ import type { AgentLauncher } from '../../engine/ports.ts';
 import { startAgent, INITIALIZE, type Answer, type ExaminedAgent } from './agent.ts';
 import type { Message } from './messages.ts';
 import type { CheckId, Findings, UnknownSessionAnswer } from './report.ts';
-import { failureWords } from './words.ts';
+import { failureWords } from './agent.ts';
 
 export interface Examination {
   readonly launcher: AgentLauncher;

@@ -1,12 +1,13 @@
 /** The first life: what works before anything goes wrong, and what is left behind to come back to. */
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
 import { readInitialize, type AgentFacts } from '../../engine/protocol/v1.ts';
-import { fieldsOf, stringOf } from '../foreign.ts';
-import { oneLine } from '../words.ts';
+import { fieldsOf, stringOf } from '../../engine/protocol/updates.ts';
+import { oneLine } from '../format.ts';
 import type { Answer, ExaminedAgent } from './agent.ts';
 import { CODEWORD_QUESTION, life, listed, prompt, type Examination, type Patient } from './examination.ts';
 import { messagesIn, type Message } from './messages.ts';
-import { count, errorWords, failureWords } from './words.ts';
+import { count } from '../format.ts';
+import { errorWords, failureWords } from './agent.ts';
 
 /** Creates sessions, prompts one, and dies by `kill -9`. Null when nothing more can be examined. */
 export function firstLife(examination: Examination, prompts: boolean): Promise<Patient | null> {

@@ -1,9 +1,9 @@
 /** `rehydrate doctor`: how well an ACP agent's sessions survive its death, found out by killing it. */
-import { whereTyped as wordsWhereTyped } from '../where-typed.ts';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { stdioLauncher } from '../../adapters/stdio/index.ts';
+import { whereTyped } from '../agent-words.ts';
 import type { Examination, Patient } from './examination.ts';
 import { firstLife } from './first-life.ts';
 import { lastLife, type AgentCommand } from './last-life.ts';
@@ -36,7 +36,8 @@ export const PROMPT_NOTICE =
  */
 export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   const { env, timeoutMs = 60_000, prompt = true, signal = new AbortController().signal } = options;
-  const { command, args } = whereTyped(options);
+  // Files are meant as seen from here, and not from the scratch directory.
+  const [command = '', ...args] = whereTyped([options.command, ...options.args]);
   const cwd = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-doctor-')));
   const findings = new Findings();
   const defined = Object.fromEntries(Object.entries(env ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined));
@@ -102,13 +103,4 @@ async function part<T>({ findings, signal }: Examination, check: CheckId, work: 
     findings.fail(check, `It could not be started again: ${error instanceof Error ? error.message : String(error)}`);
     return null;
   }
-}
-
-/**
- * Relative paths of files, as seen from where the command was typed: in the scratch directory they would
- * name nothing.
- */
-export function whereTyped({ command, args }: AgentCommand, cwd = process.cwd()): { command: string; args: string[] } {
-  const [typed = command, ...rest] = wordsWhereTyped([command, ...args], cwd);
-  return { command: typed, args: rest };
 }

@@ -15,7 +15,7 @@ import { MARK } from '../../adapters/stdio/process-table.ts';
 import { ProcessTree } from '../../adapters/stdio/tree.ts';
 import { answerAgent, INITIALIZE } from './agent.ts';
 import type { Examination } from './examination.ts';
-import { count, quote } from './words.ts';
+import { count, quote } from '../format.ts';
 
 /** How long an agent may take to end after its input closed before that counts as staying. */
 const EXIT_MS = 5_000;
@@ -126,13 +126,8 @@ async function reportOrphans({ findings }: Examination, tree: ProcessTree, ended
   for (const deadline = performance.now() + FOLLOW_MS; left.length > 0 && performance.now() < deadline; left = await tree.survivors()) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  if (left.length === 0)
-    findings.pass('no-orphans', `Nothing was left of its ${count(before, 'process').replace('processs', 'processes')}.`);
-  else
-    findings.fail(
-      'no-orphans',
-      `It left ${count(left.length, 'process').replace('processs', 'processes')} behind: ${left.map(nameOf).join(', ')}.`,
-    );
+  if (left.length === 0) findings.pass('no-orphans', `Nothing was left of its ${count(before, 'process')}.`);
+  else findings.fail('no-orphans', `It left ${count(left.length, 'process')} behind: ${left.map(nameOf).join(', ')}.`);
 }
 
 function nameOf({ pid }: ProcessEntry): string {

@@ -1,24 +1,10 @@
 /** The report as one screen of plain text. */
 import type { Check, DoctorReport } from './report.ts';
-import { seconds } from './words.ts';
+import { wrap } from '../help.ts';
+import { seconds } from '../format.ts';
 
 const MARKS: Readonly<Record<Check['outcome'], string>> = { pass: 'pass', fail: 'FAIL', skip: 'skip' };
 const LABEL = 6 + 24;
-
-/** Cuts text into lines of at most `width` characters at spaces; a longer word stands alone. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
-}
 
 /** What an agent wrote may hold escape sequences that would drive the reader's terminal. */
 // eslint-disable-next-line no-control-regex

@@ -5,7 +5,7 @@ import { promptAgent } from './first-life.ts';
 import { compare, isConversation, messagesIn } from './messages.ts';
 import type { AttemptOutcome, Verification } from '../../engine/types.ts';
 import type { UnknownSessionAnswer } from './report.ts';
-import { count, quote } from './words.ts';
+import { count, quote } from '../format.ts';
 
 /** How coming back by one method went. */
 export interface Revival {

@@ -4,7 +4,7 @@ import { readAs, revived, type Examination, type Patient } from './examination.t
 import { sessionIdOf } from './first-life.ts';
 import type { UnknownSessionAnswer } from './report.ts';
 import { unknownIdLike } from './unknown-id.ts';
-import { errorWords, failureWords } from './words.ts';
+import { errorWords, failureWords } from './agent.ts';
 
 const at = (sessionId: string, cwd: string) => ({ sessionId, cwd, mcpServers: [] });
 

@@ -152,7 +152,7 @@ describe('databases that cannot be used', () => {
     await Promise.all(
       ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete'].map(async (command) => {
         const done = await at.run(words(command));
-        expect([command, done.code]).toEqual([command, 2]);
+        expect([command, done.code]).toEqual([command, 1]);
         expect(done.stderr).toMatch(what);
         expect(done.stderr).toContain(`The database ${file} cannot be used: `);
         expect(done.stderr).not.toMatch(/^ +at |\.\./m);
@@ -160,11 +160,11 @@ describe('databases that cannot be used', () => {
     );
     const done = await json;
     expect([done.code, done.lines]).toEqual([
-      2,
+      1,
       [
         {
           type: 'error',
-          code: 'invalid_argument',
+          code: 'storage_unavailable',
           message: expect.stringMatching(what) as string,
           data: { file, kind: expect.any(String) as string },
         },
@@ -198,8 +198,8 @@ describe('databases that cannot be used', () => {
     if (help.status !== 0) context.skip(`another user cannot run the command here: ${help.error?.message ?? help.stderr}`);
     for (const words of [['sessions'], ['history', 'main'], ['transcript', 'main'], ['delete', 'main']]) {
       const done = spawnSync(process.execPath, [BIN, ...words], { ...nobody, env, cwd: '/', encoding: 'utf8' });
-      expect([words[0], done.status]).toEqual([words[0], 2]);
-      expect(done.stderr).toContain(`rehydrate: invalid_argument: The database ${file} cannot be used: EACCES: permission denied`);
+      expect([words[0], done.status]).toEqual([words[0], 1]);
+      expect(done.stderr).toContain(`rehydrate: storage_unavailable: The database ${file} cannot be used: EACCES: permission denied`);
     }
     chmodSync(closed, 0o700);
   });
@@ -211,8 +211,8 @@ describe('databases that cannot be used', () => {
   it('a place that cannot be written to', async () => {
     writeFileSync(at.store, '');
     const done = await at.run(['prompt', '--db', path.join(at.store, 's.sqlite'), '--json', 'hi', '--', ...at.agent()]);
-    expect([done.code, errorOf(done)]).toEqual([2, 'invalid_argument']);
+    expect([done.code, errorOf(done)]).toEqual([1, 'storage_unavailable']);
     expect(done.stderr).toContain(path.join(at.store, 's.sqlite'));
-    expect((await at.run(['prompt', '--db', '/proc/nowhere/s.sqlite', 'hi', '--', ...at.agent()])).code).toBe(2);
+    expect((await at.run(['prompt', '--db', '/proc/nowhere/s.sqlite', 'hi', '--', ...at.agent()])).code).toBe(1);
   });
 });

@@ -38,10 +38,10 @@ const UPDATES = [
 describe('a turn of odd updates', () => {
   it('prompt shows all that can be shown of it, and shows it again; history has one line an event', async () => {
     const prompt = ['prompt', '--db', at.db, '--idempotency-key', 'k', 'go', '--', ...odd({ updates: UPDATES })];
-    expect(await at.run(prompt)).toMatchObject({ code: 0, stdout: 'before after\n', stderr: expect.stringContaining('✓ t\n') });
+    expect(await at.run(prompt)).toMatchObject({ code: 0, stdout: 'before \nafter\n', stderr: expect.stringContaining('✓ t\n') });
     expect(await at.run(prompt)).toMatchObject({
       code: 0,
-      stdout: 'before after\n',
+      stdout: 'before \nafter\n',
       stderr: expect.stringContaining('this key was used before'),
     });
     const text = await at.run(['history', '--db', at.db, 'main']);
@@ -61,7 +61,7 @@ describe('a turn of odd updates', () => {
   it('chat goes on', async () => {
     const done = await at.run(['chat', '--db', at.db, '--', ...odd({ updates: UPDATES })], { stdin: 'go\n/history\ngo\n' });
     expect(done.code).toBe(0);
-    expect(done.stdout).toMatch(/^before after\n[^]*agent: after\n[^]*before after\n$/);
+    expect(done.stdout).toMatch(/^before \nafter\n[^]*agent: after\n[^]*before \nafter\n$/);
   });
 });
 

@@ -47,7 +47,7 @@ describe('one session over several processes', () => {
     expect(files()).toEqual([]);
   });
 
-  it('a session may have a name that looks like an option: it is read and deleted behind --', async () => {
+  it('a session may have a name that looks like an option: it is read and deleted after --', async () => {
     expect((await at.prompt('say hi', 'native', '--session=--x')).code).toBe(0);
     expect((await at.run(['history', '--db', at.db, '--', '--x'])).stdout).toContain('say hi');
     expect((await at.run(['transcript', '--db', at.db, '--', '--x'])).stdout).toContain('say hi');

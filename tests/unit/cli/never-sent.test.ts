@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { neverSent } from '../../../src/cli/prompt.ts';
+import { neverSent } from '../../../src/cli/commands/prompt.ts';
 import { RehydrateError } from '../../../src/engine/errors.ts';
 
 describe('what is told of a prompt that a signal ended', () => {

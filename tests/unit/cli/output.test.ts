@@ -1,8 +1,7 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { followEvents } from '../../../src/cli/follow.ts';
 import { createOutput, OUTPUT_WAITING_BYTES } from '../../../src/cli/output.ts';
-import { turnPrinter } from '../../../src/cli/turn-printer.ts';
+import { followEvents, jsonPrinter } from '../../../src/cli/turn.ts';
 import type { Host } from '../../../src/engine/index.ts';
 import type { PromptResult, ResumeReport, SessionEvent } from '../../../src/engine/types.ts';
 
@@ -148,9 +147,9 @@ const said: SessionEvent = {
 const result: PromptResult = { turnId: 't', stopReason: 'end_turn', report };
 
 describe('a turn as JSON lines', () => {
-  const types = (work: (printer: ReturnType<typeof turnPrinter>) => void) => {
+  const types = (work: (printer: ReturnType<typeof jsonPrinter>) => void) => {
     const { stdout, output } = open();
-    work(turnPrinter(output, true));
+    work(jsonPrinter(output));
     return stdout.text
       .trim()
       .split('\n')

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { COMMAND_NAMES, COMMANDS } from '../../../src/cli/commands.ts';
 import { commandHelp, optionForm, overview, usageLine } from '../../../src/cli/help.ts';
-import { many, one, parse, UsageError } from '../../../src/cli/parse.ts';
+import { has, many, one, parse, UsageError } from '../../../src/cli/parse.ts';
+import { COMMAND_NAMES, optionsOf, wordsOf } from '../../../src/cli/table.ts';
+import type { OptionName } from '../../../src/cli/table.ts';
 
 const call = (argv: readonly string[]) => {
   const parsed = parse(argv);
@@ -14,7 +15,7 @@ describe('calls', () => {
     const parsed = call(['prompt', '--db', 'a.sqlite', 'say hello', '--json', '--', 'agent', '--db', 'b', '--', '-h']);
     expect(parsed.words).toEqual(['say hello']);
     expect(one(parsed, 'db')).toBe('a.sqlite');
-    expect(parsed.given.has('json')).toBe(true);
+    expect(has(parsed, 'json')).toBe(true);
     expect(parsed.agent).toEqual(['agent', '--db', 'b', '--', '-h']);
   });
 
@@ -29,7 +30,7 @@ describe('calls', () => {
     for (const name of ['history', 'transcript', 'delete'] as const) {
       for (const id of ['--x', '--json', '--', '-h', 'main'])
         expect(call([name, '--db', 'a.sqlite', '--', id])).toMatchObject({ words: [id], agent: [] });
-      expect(commandHelp(name)).toMatch(/^ {2}-- +Ends the options: ID behind it/m);
+      expect(commandHelp(name)).toMatch(/^ {2}-- +Ends the options: ID after it/m);
     }
     expect(call(['history', 'main', '--']).words).toEqual(['main']);
     expect(commandHelp('sessions')).not.toContain('Ends the options');
@@ -96,13 +97,15 @@ describe('numbers that become timers', () => {
   // A longer timer than this is one of a millisecond.
   const LONGEST_TIMER_MS = 2 ** 31 - 1;
   const timers = COMMAND_NAMES.flatMap((name) =>
-    COMMANDS[name].options.filter(({ value }) => value === 'SECONDS').map((option) => ({ name, option })),
+    optionsOf(name)
+      .filter(({ value }) => value === 'SECONDS')
+      .map((option) => ({ name, option })),
   );
   it.each(timers)('$name --$option.name is bounded, and takes the most', ({ name, option }) => {
-    const { atMost = Infinity } = option;
+    const [, atMost = Infinity] = option.range ?? [];
     expect(atMost * 1000).toBeLessThanOrEqual(LONGEST_TIMER_MS);
-    const words = COMMANDS[name].words.map(() => 'word');
-    expect(one(call([name, ...words, `--${option.name}=${atMost}`, '--', 'x']), option.name)).toBe(String(atMost));
+    const words = wordsOf(name).map(() => 'word');
+    expect(one(call([name, ...words, `--${option.name}=${atMost}`, '--', 'x']), option.name as OptionName)).toBe(String(atMost));
     expect(commandHelp(name).replaceAll(/\s+/g, ' ')).toContain(`at most ${atMost}`);
   });
 });
@@ -113,7 +116,7 @@ describe('help', () => {
       expect(overview()).toContain(`  ${name}`);
       const help = commandHelp(name);
       expect(help).toContain(usageLine(name));
-      for (const option of COMMANDS[name].options) expect(help).toContain(optionForm(option));
+      for (const option of optionsOf(name)) expect(help).toContain(optionForm(option));
       for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(110);
     }
   });

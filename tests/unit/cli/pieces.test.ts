@@ -2,18 +2,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { chatCommand } from '../../../src/cli/chat-commands.ts';
-import { databaseExists, databasePath, isMissing } from '../../../src/cli/database.ts';
+import { shellWords, whereTyped } from '../../../src/cli/agent-words.ts';
+import { chatCommand } from '../../../src/cli/commands/chat.ts';
 import { exitCodeOf, exitWithOutput } from '../../../src/cli/exit-codes.ts';
-import { errorLine } from '../../../src/cli/main.ts';
+import { oneLine, reportWords, toolLine } from '../../../src/cli/format.ts';
+import { databaseExists, databasePath, isMissing, sessionSecrets } from '../../../src/cli/host.ts';
 import { mcpServers, readMcpFile } from '../../../src/cli/mcp-file.ts';
 import { parse, UsageError } from '../../../src/cli/parse.ts';
-import { printable } from '../../../src/cli/printable.ts';
+import { printable, styles } from '../../../src/cli/output.ts';
 import { isNewEnough } from '../../../src/cli/runtime.ts';
-import { sessionSecrets } from '../../../src/cli/secrets.ts';
-import { shellWords } from '../../../src/cli/shell-words.ts';
-import { styles } from '../../../src/cli/styles.ts';
-import { oneLine, reportWords, toolLine } from '../../../src/cli/words.ts';
+import { errorLine } from '../../../src/cli/tell.ts';
 import { ERROR_CODES, RehydrateError } from '../../../src/engine/errors.ts';
 
 describe('exit codes', () => {
@@ -75,7 +73,7 @@ describe('whether there is a database', () => {
     const long = `/${'x'.repeat(300)}`;
     expect(() => databaseExists(long)).toThrow(
       expect.objectContaining({
-        code: 'invalid_argument',
+        code: 'storage_unavailable',
         message: expect.stringContaining(`The database ${long} cannot be used: ENAMETOOLONG`) as string,
       }),
     );
@@ -100,6 +98,20 @@ describe('commands of --agent', () => {
   });
   it.each([`'open`, `"open`, 'end\\'])('%s is refused', (text) => {
     expect(() => shellWords(text)).toThrow(UsageError);
+  });
+});
+
+describe('the words of an agent', () => {
+  it('relative files mean what they meant where they were typed', () => {
+    const here = import.meta.dirname;
+    expect(whereTyped(['node', './pieces.test.ts', 'acp', '--config', 'no-such.json'], here)).toEqual([
+      'node',
+      path.join(here, 'pieces.test.ts'),
+      'acp',
+      '--config',
+      'no-such.json',
+    ]);
+    expect(whereTyped(['./agent'], here)).toEqual([path.join(here, 'agent')]);
   });
 });
 
@@ -187,8 +199,8 @@ describe('MCP files', () => {
 });
 
 describe('where the database is', () => {
-  const call = (...argv: string[]) => {
-    const parsed = parse(['sessions', ...argv]);
+  const call = (argv: string[], environment: NodeJS.ProcessEnv) => {
+    const parsed = parse(['sessions', ...argv], environment);
     if (parsed.kind !== 'call') throw new Error('no call');
     return parsed.call;
   };
@@ -199,7 +211,7 @@ describe('where the database is', () => {
     [[], { XDG_DATA_HOME: 'relative', HOME: '/home/ada' }, '/home/ada/.local/share/rehydrate/sessions.sqlite'],
     [[], { HOME: '/home/ada' }, '/home/ada/.local/share/rehydrate/sessions.sqlite'],
   ])('%j %j', (argv, environment, file) => {
-    expect(databasePath(call(...argv), environment)).toBe(file);
+    expect(databasePath(call(argv, environment), environment)).toBe(file);
   });
 });
 

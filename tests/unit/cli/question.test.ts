@@ -10,6 +10,15 @@ interface Person {
   readonly ask: Question;
 }
 const never = new AbortController().signal;
+const chatTerminal = (input: PassThrough) =>
+  openTerminal({
+    input,
+    output: new PassThrough().resume(),
+    history: [],
+    interrupt: () => undefined,
+    prompt: '› ',
+    freshLine: () => undefined,
+  });
 
 const ways: readonly (readonly [name: string, open: () => Person])[] = [
   [
@@ -25,8 +34,7 @@ const ways: readonly (readonly [name: string, open: () => Person])[] = [
       const input = new PassThrough();
       return {
         input,
-        ask: openTerminal({ input, output: new PassThrough().resume() }, { history: [], interrupt: () => undefined, prompt: '› ' })
-          .question,
+        ask: chatTerminal(input).question,
       };
     },
   ],
@@ -59,10 +67,7 @@ describe.each(ways)('a question %s', (_name, open) => {
 });
 
 it('a chat that is told to end takes its question back instead of answering it', async () => {
-  const terminal = openTerminal(
-    { input: new PassThrough(), output: new PassThrough().resume() },
-    { history: [], interrupt: () => undefined, prompt: '› ' },
-  );
+  const terminal = chatTerminal(new PassThrough());
   const answer = terminal.question('1-2: ', never);
   terminal.close();
   await expect(answer).rejects.toMatchObject({ name: 'AbortError' });

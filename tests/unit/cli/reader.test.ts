@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { openReader } from '../../../src/cli/open-host.ts';
+import { openReader } from '../../../src/cli/host.ts';
 import { createHost } from '../../../src/engine/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { SessionWishes } from '../../../src/cli/open-host.ts';
 import type { Output } from '../../../src/cli/output.ts';
 import { readySession } from '../../../src/cli/session.ts';
+import type { SessionOptions } from '../../../src/cli/session.ts';
 import { RehydrateError } from '../../../src/engine/errors.ts';
 import type { Host } from '../../../src/engine/index.ts';
 import type { SessionInfo } from '../../../src/engine/types.ts';
 
-const WISHES: SessionWishes = {
+const OPTIONS: SessionOptions = {
   sessionId: 'main',
   agent: 'agent',
   cwd: '/work',
@@ -29,8 +29,8 @@ function host(there: readonly (SessionInfo | null)[], create: () => Promise<Sess
   return { get, create } as unknown as Host;
 }
 
-const ready = (on: Host, wishes = WISHES) =>
-  readySession(on, wishes, { note: () => undefined } as unknown as Output, new AbortController().signal);
+const ready = (on: Host, options = OPTIONS) =>
+  readySession(on, options, { note: () => undefined } as unknown as Output, new AbortController().signal);
 const fails = (error: RehydrateError) => () => Promise.reject(error);
 const exists = new RehydrateError('session_exists', 'it is there');
 
@@ -46,7 +46,7 @@ describe('the session of a call', () => {
 
   it('is taken as it is when another call made it meanwhile: what that call did is not this one’s', async () => {
     expect(await ready(host([null, SESSION], fails(exists)))).toEqual({ session: SESSION, before: 7 });
-    await expect(ready(host([null, SESSION], fails(exists)), { ...WISHES, cwd: '/elsewhere' })).rejects.toMatchObject({
+    await expect(ready(host([null, SESSION], fails(exists)), { ...OPTIONS, cwd: '/elsewhere' })).rejects.toMatchObject({
       code: 'invalid_argument',
     });
   });

@@ -1,41 +1,26 @@
-import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseDoctorArgs } from '../../../src/cli/doctor/command.ts';
-import { whereTyped } from '../../../src/cli/doctor/index.ts';
-import { renderDoctor, wrap } from '../../../src/cli/doctor/render.ts';
+import { doctorExit } from '../../../src/cli/commands/doctor.ts';
+import { renderDoctor } from '../../../src/cli/doctor/render.ts';
 import { CHECK_IDS, Findings } from '../../../src/cli/doctor/report.ts';
+import { wrap } from '../../../src/cli/help.ts';
 
-describe('the command line', () => {
-  test('what stands behind -- is the agent’s, options included', () => {
-    expect(parseDoctorArgs(['--json', '--timeout', '2.5', '--', 'agent', '--json', '--', 'x'])).toEqual({
-      json: true,
-      prompt: true,
-      timeoutMs: 2500,
-      agent: ['agent', '--json', '--', 'x'],
-    });
-    expect(parseDoctorArgs(['--no-prompt', '--', 'a'])).toMatchObject({ prompt: false, timeoutMs: 60_000 });
-  });
-
+describe('the exit code', () => {
+  const passed = [{ id: 'initialize', outcome: 'pass', detail: '', ms: 0, help: '' }] as const;
   test.each([
-    [[]],
-    [['--']],
-    [['agent']],
-    [['--timeout', '0', '--', 'a']],
-    [['--timeout', 'soon', '--', 'a']],
-    [['--frobnicate', '--', 'a']],
-  ])('%j is wrong usage', (argv) => {
-    expect(() => parseDoctorArgs(argv)).toThrow(
-      expect.objectContaining({ code: 'invalid_argument', message: expect.stringContaining('rehydrate doctor') }),
-    );
-  });
-
-  test('relative files mean what they meant where they were typed', () => {
-    const here = import.meta.dirname;
-    expect(whereTyped({ command: 'node', args: ['./command.test.ts', 'acp', '--config', 'no-such.json'] }, here)).toEqual({
-      command: 'node',
-      args: [path.join(here, 'command.test.ts'), 'acp', '--config', 'no-such.json'],
-    });
-    expect(whereTyped({ command: './agent', args: [] }, here).command).toBe(path.join(here, 'agent'));
+    ['resume', undefined, 0],
+    [null, undefined, 0],
+    ['resume', 'resume', 0],
+    ['resume', 'load', 0],
+    ['load', 'load', 0],
+    ['load', 'resume', 1],
+    ['transcript', 'load', 1],
+    ['transcript', 'transcript', 0],
+    [null, 'transcript', 1],
+  ] as const)('of a verdict %s where %s is expected: %i', (tier, expected, code) => {
+    const verdict = { tier, summary: '', unknownSession: { load: null, resume: null }, breaksProtocol: false };
+    expect(doctorExit({ verdict, checks: passed }, expected)).toBe(code);
+    expect(doctorExit({ verdict: { ...verdict, breaksProtocol: true }, checks: passed }, expected)).toBe(1);
+    expect(doctorExit({ verdict, checks: [{ ...passed[0], outcome: 'fail' }] }, expected)).toBe(1);
   });
 });
 

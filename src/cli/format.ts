@@ -1,7 +1,7 @@
-/** Events and reports in words, for people. Pure. */
+/** Events and reports in words, for people. Pure. What an agent sent is shown whatever it is; nothing here throws. */
 import { describeExit } from '../engine/ports.ts';
+import { contentKind, fieldsOf, noticeText, readToolCall, roleOf, stringOf, textOf } from '../engine/protocol/updates.ts';
 import type { ResumeReport, SessionEvent } from '../engine/types.ts';
-import { fieldsOf, shown, stringOf, textOf, titleOf } from './foreign.ts';
 
 const TIERS: Readonly<Record<ResumeReport['tier'], string>> = {
   live: 'the agent was live',
@@ -35,10 +35,10 @@ export function reportWords(report: ResumeReport): string {
 
 /** A tool call as one line, when it starts and when it ends; null for what lies between. */
 export function toolLine(update: unknown, titles: Map<string, string>): string | null {
-  const { sessionUpdate, status, toolCallId } = fieldsOf(update);
+  const { sessionUpdate } = fieldsOf(update);
   if (sessionUpdate !== 'tool_call' && sessionUpdate !== 'tool_call_update') return null;
-  const id = stringOf(toolCallId);
-  const given = oneLine(titleOf(update), 100);
+  const { id, title: said = '', status } = readToolCall(update);
+  const given = oneLine(said, 100);
   if (given !== '' && id !== '') titles.set(id, given);
   const title = given || titles.get(id) || oneLine(id, 100) || 'a tool call';
   switch (status) {
@@ -58,8 +58,11 @@ export function eventRecord({ seq, turnId, at, kind, origin, payload, meta }: Se
 
 /** One event as one line, whatever an agent or a caller put into it. */
 export function eventLine(event: SessionEvent): string {
-  const at = new Date(event.at).toISOString().replace('T', ' ').slice(0, 19);
-  return `${String(event.seq).padStart(5)}  ${at}  ${eventWords(event).replace(/\s+/g, ' ')}`;
+  return `${String(event.seq).padStart(5)}  ${timeWords(event.at)}  ${eventWords(event).replace(/\s+/g, ' ')}`;
+}
+
+export function timeWords(at: number): string {
+  return new Date(at).toISOString().replace('T', ' ').slice(0, 19);
 }
 
 export function eventWords(event: SessionEvent): string {
@@ -71,7 +74,7 @@ export function eventWords(event: SessionEvent): string {
       return `turn ${state}${stopReason ? ` (${oneLine(stopReason, 100)})` : ''}${error ? `: ${error.code}: ${oneLine(error.message, 200)}` : ''}`;
     }
     case 'permission_requested':
-      return `permission requested: ${oneLine(titleOf(event.payload.toolCall), 100) || event.payload.requestId}`;
+      return `permission requested: ${oneLine(readToolCall(event.payload.toolCall).title ?? '', 100) || event.payload.requestId}`;
     case 'permission_resolved':
       return `permission ${event.payload.optionId === null ? 'cancelled' : `answered: ${oneLine(event.payload.optionId, 100)}`}, by ${event.payload.by}`;
     case 'resumed':
@@ -79,32 +82,30 @@ export function eventWords(event: SessionEvent): string {
     case 'agent_exited':
       return `the agent ${describeExit(event.payload)}`;
     case 'update':
-      return `${event.origin === 'import' ? '(from elsewhere) ' : ''}${updateWords(event.payload)}`;
+      return `${event.origin === 'import' ? '(from elsewhere) ' : ''}${updateWords(event.payload, event.meta)}`;
   }
 }
 
-const WHO: Readonly<Record<string, string>> = { user_message_chunk: 'user', agent_message_chunk: 'agent', agent_thought_chunk: 'thought' };
-
-function updateWords(update: unknown): string {
+function updateWords(update: unknown, meta: unknown): string {
   const fields = fieldsOf(update);
   const kind = stringOf(fields['sessionUpdate']);
   const name = oneLine(kind.replaceAll('_', ' '), 60);
+  const notice = noticeText(update, meta);
+  if (notice !== null) return `notice: ${oneLine(notice, 200)}`;
+  const role = roleOf(update, meta);
+  if (role !== null) return `${role}: ${contentWords(fields['content'])}`;
   switch (kind) {
-    case 'user_message_chunk':
-    case 'agent_message_chunk':
-    case 'agent_thought_chunk':
-      return `${WHO[kind]}: ${contentWords(fields['content'])}`;
     case 'tool_call':
     case 'tool_call_update': {
-      const title = oneLine(titleOf(update), 100) || oneLine(stringOf(fields['toolCallId']), 100) || 'without a title';
-      const status = oneLine(stringOf(fields['status']), 60);
-      return `${name}: ${title}${status === '' ? '' : ` (${status})`}`;
+      const { id, title = '', status = '' } = readToolCall(update);
+      return `${name}: ${oneLine(title, 100) || oneLine(id, 100) || 'without a title'}${status === '' ? '' : ` (${oneLine(status, 60)})`}`;
     }
     case 'plan':
       return `plan: ${planWords(fields['entries'])}`;
     case 'current_mode_update':
       return `mode: ${oneLine(shown(fields['currentModeId']), 100)}`;
     case 'session_info_update':
+      if (fields['title'] === undefined) return name;
       return `title: ${oneLine(shown(fields['title'] ?? ''), 200)}`;
     default:
       return name === '' ? `update ${oneLine(shown(update), 200)}` : name;
@@ -113,8 +114,8 @@ function updateWords(update: unknown): string {
 
 /** Its text, or in brackets what kind of block it is. */
 function contentWords(content: unknown): string {
-  const type = stringOf(fieldsOf(content)['type']);
-  if (type !== '' && type !== 'text') return `[${oneLine(type, 60)}]`;
+  const kind = contentKind(content);
+  if (kind !== 'text' && kind !== 'unknown') return `[${oneLine(kind, 60)}]`;
   return oneLine(textOf(content) ?? shown(content), 200);
 }
 
@@ -129,7 +130,23 @@ function planWords(entries: unknown): string {
   return entries.map(words).join(', ');
 }
 
+/** How many characters of a text `oneLine` looks at. */
+const ONE_LINE_READS = 10_000;
+
+/** A text as it is, and all else as JSON: an odd value is shown as such, not as an empty place. */
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
+}
+
 export function oneLine(text: string, most: number): string {
-  const line = text.replace(/\s+/g, ' ').trim();
+  // An agent's text may be of megabytes, and a line shows its beginning.
+  const line = text.slice(0, ONE_LINE_READS).replace(/\s+/g, ' ').trim();
   return [...line].length > most ? `${[...line].slice(0, most - 1).join('')}…` : line;
 }
+
+/** A text in quotes, on one line. */
+export const quote = (text: string): string => `“${oneLine(text, 200)}”`;
+
+export const seconds = (ms: number): string => (ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`);
+
+export const count = (n: number, thing: string): string => `${n} ${thing}${n === 1 ? '' : thing.endsWith('s') ? 'es' : 's'}`;

@@ -1,21 +1,22 @@
 /** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
-import { DEFAULT_LIMITS } from '../engine/limits.ts';
-import { serveAcp } from '../server/index.ts';
-import { EXIT, SIGNAL_EXITS } from './exit-codes.ts';
-import { endedBy, watchInterrupts } from './interrupt.ts';
-import type { Command } from './main.ts';
-import { openHost, wishesOf } from './open-host.ts';
-import { stdioMessages } from './stdio-messages.ts';
+import { DEFAULT_LIMITS } from '../../engine/limits.ts';
+import { serveAcp } from '../../server/index.ts';
+import type { Command } from '../context.ts';
+import { EXIT, SIGNAL_EXITS } from '../exit-codes.ts';
+import { openHost } from '../host.ts';
+import { sessionOptions } from '../session.ts';
+import { endedBy, watchInterrupts } from '../signals.ts';
+import { stdioMessages } from '../stdio-messages.ts';
 
 export const acp: Command = async ({ call, output, signals }) => {
-  const wishes = wishesOf(call);
+  const options = sessionOptions(call);
   const told = Promise.withResolvers<void>();
   const interrupts = watchInterrupts(signals, () => told.resolve());
   // What the agent asks of its client is the editor's to answer, not this process's.
-  const opened = await openHost(call, 'ask', wishes, null);
+  const opened = await openHost(call, 'ask', options, null);
   const serving = serveAcp(opened.host, stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes), {
-    agent: wishes.agent,
-    env: wishes.env,
+    agent: options.agent,
+    env: options.env,
   });
   interrupts.act = (action) => {
     told.resolve();

@@ -1,37 +1,36 @@
 /** `rehydrate prompt`: one turn of a durable session. */
 import { text as readAll } from 'node:stream/consumers';
-import { RehydrateError } from '../engine/errors.ts';
-import type { PromptResult, ResumePolicy, SessionEvent } from '../engine/types.ts';
-import { explain } from './database.ts';
-import { EXIT, exitCodeOf, SIGNAL_EXITS } from './exit-codes.ts';
-import { followEvents } from './follow.ts';
-import { fieldsOf, textOf } from './foreign.ts';
-import { endedBy, watchInterrupts } from './interrupt.ts';
-import type { Interrupts } from './interrupt.ts';
-import { tell } from './main.ts';
-import type { Command } from './main.ts';
-import { openHost, wishesOf } from './open-host.ts';
-import type { OpenHost, SessionWishes } from './open-host.ts';
-import type { Output } from './output.ts';
-import { has, one } from './parse.ts';
-import type { Call } from './parse.ts';
-import { permissionAsker, permissionRule } from './permission.ts';
-import { applySettings, readySession } from './session.ts';
-import { turnPrinter } from './turn-printer.ts';
+import { RehydrateError } from '../../engine/errors.ts';
+import type { PromptResult } from '../../engine/types.ts';
+import type { Command } from '../context.ts';
+import { EXIT, exitCodeOf, SIGNAL_EXITS } from '../exit-codes.ts';
+import { explain, openHost } from '../host.ts';
+import type { OpenHost } from '../host.ts';
+import type { Output } from '../output.ts';
+import { has, one } from '../parse.ts';
+import type { Call } from '../parse.ts';
+import { permissionAsker, permissionRule } from '../permission.ts';
+import { applySettings, readySession, sessionOptions } from '../session.ts';
+import type { SessionOptions } from '../session.ts';
+import { endedBy, watchInterrupts } from '../signals.ts';
+import type { Interrupts } from '../signals.ts';
+import { messageOf, tell } from '../tell.ts';
+import { followEvents, jsonPrinter, textPrinter } from '../turn.ts';
+import type { TurnPrinter } from '../turn.ts';
 
 export const prompt: Command = async ({ call, output, signals }) => {
-  const wishes = wishesOf(call);
+  const options = sessionOptions(call);
   const content = await promptText(call);
   const rule = permissionRule(call);
   // A signal that comes before there is a host is seen in `oneTurn`.
   const interrupts = watchInterrupts(signals, () => undefined);
   try {
-    const open = await openHost(call, rule, wishes);
+    const open = await openHost(call, rule, options);
     interrupts.act = (action) => void endEarly(open, action, output);
     const progress = { asked: false };
     let code: number;
     try {
-      code = await oneTurn({ call, output, open, wishes, content, interrupts, progress });
+      code = await oneTurn({ call, output, open, options, content, interrupts, progress });
     } catch (error) {
       code = failed(explain(error, open.file), interrupts, progress.asked, output, has(call, 'json'));
     }
@@ -54,42 +53,42 @@ interface Turn {
   readonly call: Call;
   readonly output: Output;
   readonly open: OpenHost;
-  readonly wishes: SessionWishes;
+  readonly options: SessionOptions;
   readonly content: string;
   readonly interrupts: Interrupts;
   /** `asked` is set when the host is asked for the turn: from then on a failure may be the turn's. */
   readonly progress: { asked: boolean };
 }
 
-async function oneTurn({ call, output, open, wishes, content, interrupts, progress }: Turn): Promise<number> {
+async function oneTurn({ call, output, open, options, content, interrupts, progress }: Turn): Promise<number> {
   const { host } = open;
-  const { sessionId } = wishes;
+  const { sessionId } = options;
   const json = has(call, 'json');
-  const { before } = await readySession(host, wishes, output, interrupts.signal);
+  const { before } = await readySession(host, options, output, interrupts.signal);
   interrupts.signal.throwIfAborted();
-  const printer = turnPrinter(output, json);
+  const printer = json ? jsonPrinter(output) : textPrinter(output, { between: false });
   const asker = permissionAsker(call, host, sessionId, output);
-  const following = followEvents(host, sessionId, before, (event: SessionEvent) => {
+  const following = followEvents(host, sessionId, before, (event) => {
     printer.event(event);
     asker.event(event);
     return output.room();
   });
   try {
-    await applySettings(host, wishes);
+    await applySettings(host, options);
     interrupts.signal.throwIfAborted();
     interrupts.act = (action) => void (action === 'cancel' ? host.cancel(sessionId) : endEarly(open, action, output));
-    const policy = one(call, 'policy') as ResumePolicy | undefined;
     const key = one(call, 'idempotency-key');
     progress.asked = true;
-    const result = await host.prompt(sessionId, content, { policy, ...(key === undefined ? {} : { idempotencyKey: key }) });
+    const result = await host.prompt(sessionId, content, key === undefined ? {} : { idempotencyKey: key });
     await following.caughtUp();
-    if (result.repeated) await repeatReply(open, sessionId, result, output, json);
+    if (result.repeated) {
+      output.note('this key was used before: the stored result, nothing was sent');
+      if (!json) await repeatReply(open, sessionId, result, output, printer);
+    }
     printer.result(result);
-    return endedBy(interrupts.ending)
-      ? SIGNAL_EXITS[endedBy(interrupts.ending) ?? 'SIGINT']
-      : result.stopReason === 'cancelled'
-        ? EXIT.cancelled
-        : EXIT.ok;
+    const signal = endedBy(interrupts.ending);
+    if (signal) return SIGNAL_EXITS[signal];
+    return result.stopReason === 'cancelled' ? EXIT.cancelled : EXIT.ok;
   } catch (error) {
     // What was stored of the turn is shown before what went wrong with it.
     await following.caughtUp();
@@ -101,18 +100,14 @@ async function oneTurn({ call, output, open, wishes, content, interrupts, progre
   }
 }
 
-/** The text of a repeated turn, read from the record: who repeats a call wants the reply. */
-async function repeatReply(open: OpenHost, sessionId: string, result: PromptResult, output: Output, json: boolean): Promise<void> {
-  output.note('this key was used before: the stored result, nothing was sent');
-  if (json) return;
+/** A repeated turn, read from the record: who repeats a call wants the reply. */
+async function repeatReply({ host }: OpenHost, sessionId: string, { turnId }: PromptResult, output: Output, printer: TurnPrinter) {
   for (let after = 0; ;) {
-    const events = await open.host.history(sessionId, { after, limit: PAGE });
+    const events = await host.history(sessionId, { after, limit: PAGE });
     await output.room();
     for (const event of events) {
       after = event.seq;
-      if (event.turnId !== result.turnId || event.kind !== 'update') continue;
-      const { sessionUpdate, content } = fieldsOf(event.payload);
-      if (sessionUpdate === 'agent_message_chunk') output.text(textOf(content) ?? '');
+      if (event.turnId === turnId && event.kind === 'update') printer.event(event);
     }
     if (events.length < PAGE) return;
   }
@@ -143,7 +138,7 @@ async function endEarly(open: OpenHost, action: 'cancel' | 'sleep' | 'kill', out
     if (action === 'kill') await open.killAgents();
     await open.host.sleep();
   } catch (error) {
-    output.note(`rehydrate: the host could not be put to sleep: ${error instanceof Error ? error.message : String(error)}`);
+    output.note(`rehydrate: the host could not be put to sleep: ${messageOf(error)}`);
   }
 }
 

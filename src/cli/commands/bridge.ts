@@ -1,15 +1,14 @@
 /** `rehydrate bridge`: agents of this machine, for pages of a browser. */
 import path from 'node:path';
-import { formatBridgeBanner, startBridge } from '../bridge/index.ts';
-import type { BridgeEvent, BridgeOptions } from '../bridge/index.ts';
-import { RehydrateError } from '../engine/errors.ts';
-import { SIGNAL_EXITS } from './exit-codes.ts';
-import type { EndingSignal } from './exit-codes.ts';
-import type { Command } from './main.ts';
-import { count, has, many, one, UsageError } from './parse.ts';
-import type { Call } from './parse.ts';
-import { shellWords } from './shell-words.ts';
-import { whereTyped } from './where-typed.ts';
+import { formatBridgeBanner, startBridge } from '../../bridge/index.ts';
+import type { BridgeEvent, BridgeOptions } from '../../bridge/index.ts';
+import { RehydrateError } from '../../engine/errors.ts';
+import { SIGNAL_EXITS } from '../exit-codes.ts';
+import type { EndingSignal } from '../exit-codes.ts';
+import type { Command } from '../context.ts';
+import { count, has, many, one, UsageError } from '../parse.ts';
+import type { Call } from '../parse.ts';
+import { shellWords, whereTyped } from '../agent-words.ts';
 
 export const bridge: Command = async ({ call, output, signals }) => {
   const json = has(call, 'json');
@@ -41,7 +40,6 @@ async function start(options: BridgeOptions) {
 /** The options of a call, without what only a running process knows. */
 export function bridgeOptions(call: Call): BridgeOptions {
   const agents = many(call, 'agent').map(agentEntry);
-  if (agents.length === 0) throw new UsageError('A bridge offers at least one agent: --agent NAME=COMMAND.', 'bridge');
   const names = agents.map(([name]) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new UsageError(`The agent “${twice}” was named twice; give each a name of its own.`, 'bridge');

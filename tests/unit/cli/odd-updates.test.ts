@@ -3,8 +3,8 @@ import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createOutput } from '../../../src/cli/output.ts';
-import { turnPrinter } from '../../../src/cli/turn-printer.ts';
-import { eventLine, eventWords, toolLine } from '../../../src/cli/words.ts';
+import { jsonPrinter, textPrinter } from '../../../src/cli/turn.ts';
+import { eventLine, eventWords, toolLine } from '../../../src/cli/format.ts';
 import type { PromptResult, SessionEvent } from '../../../src/engine/types.ts';
 
 const event = (kind: SessionEvent['kind'], payload: unknown): SessionEvent =>
@@ -15,7 +15,8 @@ const update = (payload: unknown) => event('update', payload);
 function printed(events: readonly SessionEvent[], json = false): { stdout: string; stderr: string } {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
-  const printer = turnPrinter(createOutput({ stdout, stderr }), json);
+  const output = createOutput({ stdout, stderr });
+  const printer = json ? jsonPrinter(output) : textPrinter(output, { between: false });
   for (const each of events) printer.event(each);
   printer.end();
   return { stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
@@ -103,7 +104,7 @@ describe('a turn, of updates no agent should send', () => {
 
   it('a stop reason of the agent’s own is shown on one line', () => {
     const stderr = new PassThrough();
-    turnPrinter(createOutput({ stdout: new PassThrough(), stderr }), false).result({
+    textPrinter(createOutput({ stdout: new PassThrough(), stderr }), { between: false }).result({
       turnId: 't',
       stopReason: 'odd\nreason',
     } as unknown as PromptResult);

@@ -1,3 +1,6 @@
+/** The words of an agent's command: as they were typed, and as a shell would split them. */
+import { statSync } from 'node:fs';
+import path from 'node:path';
 import { UsageError } from './parse.ts';
 
 /**
@@ -35,4 +38,17 @@ export function shellWords(text: string): string[] {
   if (quote) throw new UsageError(`A quote (${quote}) is not closed in the command: ${text}`);
   if (word !== null) words.push(word);
   return words;
+}
+
+/**
+ * A command as it was meant where it was typed: an agent may run in another directory, where relative
+ * paths of files would name nothing. Words that name no file from here are left as they are.
+ */
+export function whereTyped(words: readonly string[], cwd = process.cwd()): string[] {
+  return words.map((word, index) => {
+    if (index === 0) return /[/\\]/.test(word) ? path.resolve(cwd, word) : word;
+    const file = path.resolve(cwd, word);
+    const isFile = /[/.]/.test(word) && !path.isAbsolute(word) && statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+    return isFile ? file : word;
+  });
 }

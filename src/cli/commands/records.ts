@@ -1,13 +1,12 @@
 /** `sessions`, `history`, `transcript`, `delete`: what the record holds. They start no agent. */
-import { RehydrateError } from '../engine/errors.ts';
-import type { SessionInfo } from '../engine/types.ts';
-import { databaseExists, databasePath, explain } from './database.ts';
-import { EXIT } from './exit-codes.ts';
-import type { Command, Context } from './main.ts';
-import { openReader } from './open-host.ts';
-import type { OpenHost } from './open-host.ts';
-import { count, has } from './parse.ts';
-import { eventLine, eventRecord, oneLine } from './words.ts';
+import { RehydrateError } from '../../engine/errors.ts';
+import type { Host } from '../../engine/index.ts';
+import type { SessionInfo } from '../../engine/types.ts';
+import type { Command, Context } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { eventLine, eventRecord, oneLine, timeWords } from '../format.ts';
+import { databaseExists, databasePath, explain, openReader } from '../host.ts';
+import { count, has } from '../parse.ts';
 
 /** How many events are read at a time, so that a long history needs little memory. */
 const PAGE = 500;
@@ -18,7 +17,7 @@ export const sessions: Command = async ({ call, output }) => {
     output.note(`There is no database ${file} yet; the first prompt makes it.`);
     return EXIT.ok;
   }
-  return reading(file, async ({ host }) => {
+  return reading(file, async (host) => {
     let cursor: string | undefined;
     let none = true;
     do {
@@ -35,7 +34,7 @@ export const sessions: Command = async ({ call, output }) => {
 };
 
 export const history: Command = async ({ call, output }) =>
-  onSession({ call, output }, async ({ host }, sessionId) => {
+  onSession({ call, output }, async (host, sessionId) => {
     let after = count(call, 'after') ?? 0;
     let left = count(call, 'limit') ?? Infinity;
     while (left > 0 && !output.gone) {
@@ -52,7 +51,7 @@ export const history: Command = async ({ call, output }) =>
   });
 
 export const transcript: Command = async ({ call, output }) =>
-  onSession({ call, output }, async ({ host }, sessionId) => {
+  onSession({ call, output }, async (host, sessionId) => {
     const budget = count(call, 'budget');
     const text = await host.transcript(sessionId, budget === undefined ? {} : { budget });
     // An empty answer says nothing of why it is empty.
@@ -69,14 +68,14 @@ export const transcript: Command = async ({ call, output }) =>
   });
 
 export const remove: Command = async ({ call, output }) =>
-  onSession({ call, output }, async ({ host }, sessionId) => {
+  onSession({ call, output }, async (host, sessionId) => {
     await host.delete(sessionId);
     output.note(`Session ${sessionId} and its record are gone.`);
   });
 
 async function onSession(
   { call }: Pick<Context, 'call' | 'output'>,
-  work: (open: OpenHost, sessionId: string) => Promise<void>,
+  work: (host: Host, sessionId: string) => Promise<void>,
 ): Promise<number> {
   const file = databasePath(call);
   const [sessionId = ''] = call.words;
@@ -87,13 +86,13 @@ async function onSession(
       { sessionId, file },
     );
   }
-  return reading(file, (open) => work(open, sessionId));
+  return reading(file, (host) => work(host, sessionId));
 }
 
-async function reading(file: string, work: (open: OpenHost) => Promise<void>): Promise<number> {
+async function reading(file: string, work: (host: Host) => Promise<void>): Promise<number> {
   const open = await openReader(file);
   try {
-    await work(open);
+    await work(open.host);
     return EXIT.ok;
   } catch (error) {
     throw explain(error, file);
@@ -103,11 +102,10 @@ async function reading(file: string, work: (open: OpenHost) => Promise<void>): P
 }
 
 function sessionLine(session: SessionInfo): string {
-  const used = new Date(session.updatedAt).toISOString().replace('T', ' ').slice(0, 19);
   return [
     session.sessionId.padEnd(20),
     session.state.padEnd(9),
-    used,
+    timeWords(session.updatedAt),
     `${session.latestSeq} events`.padStart(12),
     session.agent.padEnd(16),
     oneLine(session.title ?? '', 50),

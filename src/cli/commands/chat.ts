@@ -1,0 +1,194 @@
+/** `rehydrate chat`: turns of a durable session, one line each. Ctrl-C cancels the turn, not the program. */
+import { RehydrateError } from '../../engine/errors.ts';
+import type { Host } from '../../engine/index.ts';
+import { fieldsOf, roleOf, textOf } from '../../engine/protocol/updates.ts';
+import type { SessionInfo } from '../../engine/types.ts';
+import type { Command } from '../context.ts';
+import { EXIT, exitCodeOf, SIGNAL_EXITS } from '../exit-codes.ts';
+import type { EndingSignal } from '../exit-codes.ts';
+import { eventLine } from '../format.ts';
+import { explain, openHost } from '../host.ts';
+import { styles } from '../output.ts';
+import type { Output } from '../output.ts';
+import { permissionAsker, permissionRule } from '../permission.ts';
+import { applySettings, readySession, sessionOptions, setOption } from '../session.ts';
+import { tell } from '../tell.ts';
+import { HISTORY, openTerminal } from '../terminal.ts';
+import type { Terminal } from '../terminal.ts';
+import { followEvents, textPrinter } from '../turn.ts';
+
+/** What a line of `chat` means. */
+export type ChatCommand =
+  | { readonly do: 'prompt'; readonly text: string }
+  | { readonly do: 'quit' | 'help' | 'history' }
+  | { readonly do: 'mode'; readonly modeId: string }
+  | { readonly do: 'set'; readonly key: string; readonly value: string }
+  | { readonly do: 'wrong'; readonly message: string };
+
+const CHAT_HELP = [
+  '/quit            leave (Ctrl-D does too); the session stays',
+  '/mode ID         set the mode',
+  '/set KEY=VALUE   set a configuration option',
+  '/history         the events of this session',
+  '/help            this',
+  'Ctrl-C           cancel the turn; twice kills the agent',
+  'Everything else goes to the agent, its own /commands too.',
+].join('\n');
+
+/** Commands that are not ours belong to the agent. Pure. */
+export function chatCommand(line: string): ChatCommand {
+  const text = line.trim();
+  const [word = '', ...rest] = text.split(/\s+/);
+  const argument = text.slice(word.length).trim();
+  switch (word) {
+    case '/quit':
+    case '/exit':
+      return { do: 'quit' };
+    case '/help':
+      return { do: 'help' };
+    case '/history':
+      return { do: 'history' };
+    case '/mode':
+      return rest.length === 1 ? { do: 'mode', modeId: argument } : { do: 'wrong', message: 'Say which mode: /mode ID' };
+    case '/set': {
+      const equals = argument.indexOf('=');
+      return equals < 1
+        ? { do: 'wrong', message: 'Say what to set: /set KEY=VALUE' }
+        : { do: 'set', key: argument.slice(0, equals).trim(), value: argument.slice(equals + 1).trim() };
+    }
+    default:
+      return { do: 'prompt', text: line };
+  }
+}
+
+export const chat: Command = async ({ call, output, signals }) => {
+  const options = sessionOptions(call);
+  const abort = new AbortController();
+  const rule = permissionRule(call);
+  const open = await openHost(call, rule, options);
+  const { host } = open;
+  const { sessionId } = options;
+  let terminal: Terminal | null = null;
+  let ended: EndingSignal | null = null;
+  let turn: 'none' | 'running' | 'cancelling' = 'none';
+  const stop = signals.on((signal) => {
+    if (signal === 'SIGINT' && terminal && !ended) return interrupt();
+    end(signal);
+  });
+  const end = (signal: EndingSignal) => {
+    if (ended) return void open.killAgents();
+    ended = signal;
+    output.hurry(2_000);
+    abort.abort(new DOMException(`ended by ${signal}`, 'AbortError'));
+    terminal?.close();
+    void host.sleep();
+  };
+  /** One Ctrl-C cancels a turn; a second while it is being cancelled kills the agent. At the prompt it clears the line; in a pipe there is none, and it ends the chat. */
+  const interrupt = () => {
+    switch (turn) {
+      case 'none':
+        return process.stdin.isTTY ? terminal?.clear() : end('SIGINT');
+      case 'cancelling':
+        return void open.killAgents();
+      case 'running':
+        turn = 'cancelling';
+        output.note('cancelling; Ctrl-C again kills the agent');
+        void host.cancel(sessionId);
+    }
+  };
+  try {
+    const { session, before } = await readySession(host, options, output, abort.signal);
+    await applySettings(host, options);
+    const colours = styles(process.env, output.tty);
+    const screen = openTerminal({
+      input: process.stdin,
+      output: process.stdout,
+      history: await earlierPrompts(host, session),
+      interrupt,
+      prompt: colours.prompt('› '),
+      freshLine: output.freshLine,
+    });
+    terminal = screen;
+    const printer = textPrinter(output, { between: true });
+    const asker = permissionAsker(call, host, sessionId, output, screen.question);
+    const following = followEvents(host, sessionId, before, (event) => {
+      if (turn === 'none') screen.aside();
+      printer.event(event);
+      asker.event(event);
+      return output.room();
+    });
+    if (output.tty) output.note(`${session.agent} in ${session.cwd}, session ${sessionId}. /help for help, Ctrl-D to leave.`, colours.dim);
+    await following.caughtUp();
+    let code: number = EXIT.ok;
+    for (let line = await screen.line(); line !== null; line = await screen.line()) {
+      if (line.trim() === '') continue;
+      turn = 'running';
+      try {
+        const command = chatCommand(line);
+        if (command.do === 'quit') break;
+        await act(command, host, sessionId, output, colours.dim);
+        code = EXIT.ok;
+      } catch (error) {
+        const unsent = (error as Error).name === 'AbortError';
+        if (unsent) output.note('cancelled before it was sent');
+        else tell(explain(error, open.file), output, false);
+        code = unsent ? EXIT.cancelled : exitCodeOf(error);
+      } finally {
+        await following.caughtUp();
+        output.freshLine();
+        turn = 'none';
+      }
+    }
+    asker.stop();
+    await following.stop();
+    // In a pipe the last line's outcome is what the caller can act on; a person saw it.
+    return ended ? SIGNAL_EXITS[ended] : output.tty ? EXIT.ok : code;
+  } catch (error) {
+    if (ended && !RehydrateError.is(error)) return SIGNAL_EXITS[ended];
+    throw explain(error, open.file);
+  } finally {
+    terminal?.close();
+    await open.close();
+    stop();
+  }
+};
+
+async function act(
+  command: Exclude<ChatCommand, { do: 'quit' }>,
+  host: Host,
+  sessionId: string,
+  output: Output,
+  dim: (text: string) => string,
+): Promise<void> {
+  switch (command.do) {
+    case 'help':
+      return output.line(CHAT_HELP);
+    case 'mode':
+      await host.setMode(sessionId, command.modeId);
+      return output.note(`mode: ${command.modeId}`, dim);
+    case 'set':
+      await setOption(host, sessionId, command.key, command.value);
+      return output.note(`${command.key}: ${command.value}`, dim);
+    case 'history':
+      for (const event of await host.history(sessionId)) output.line(eventLine(event));
+      return;
+    case 'wrong':
+      return output.note(command.message);
+    case 'prompt':
+      await host.prompt(sessionId, command.text);
+  }
+}
+
+/** What the user asked in this session before, the latest first, as readline wants it. */
+async function earlierPrompts(host: Host, session: SessionInfo): Promise<string[]> {
+  const after = Math.max(0, session.latestSeq - 5_000);
+  const events = await host.history(session.sessionId, { after });
+  return events
+    .flatMap(({ kind, origin, payload }) => {
+      if (kind !== 'update' || origin !== 'host' || roleOf(payload) !== 'user') return [];
+      const text = textOf(fieldsOf(payload)['content']);
+      return text === null || /[\n\r]/.test(text) ? [] : [text];
+    })
+    .reverse()
+    .slice(0, HISTORY);
+}

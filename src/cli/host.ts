@@ -1,0 +1,181 @@
+/** The database of a call, and the host on it. */
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { preambleFiles, processSecrets } from '../adapters/node-host/index.ts';
+import { openNodeSqlite } from '../adapters/node-sqlite/index.ts';
+import { nodeClientServices, stdioLauncher } from '../adapters/stdio/index.ts';
+import { RehydrateError } from '../engine/errors.ts';
+import { createHost } from '../engine/index.ts';
+import type { AgentLauncher, AgentProcess, ClientServices, Host } from '../engine/index.ts';
+import { SqlError } from '../engine/ports.ts';
+import type { Secrets } from '../engine/ports.ts';
+import { storageError } from '../engine/storage/errors.ts';
+import type { McpServer, PreambleMode, ResumePolicy } from '../engine/types.ts';
+import { whereTyped } from './agent-words.ts';
+import { count, one } from './parse.ts';
+import type { Call } from './parse.ts';
+
+/** A host with what a call needs beside it. */
+export interface OpenHost {
+  readonly host: Host;
+  readonly file: string;
+  /** Kills every agent this host started, at once. Resolves when the trees are gone. */
+  killAgents(): Promise<void>;
+  /** Ends everything live and closes the database. */
+  close(): Promise<void>;
+}
+
+/** What a host is told of the secrets of the call: those in the MCP file, and the values of `--env`. */
+export interface CallSecrets {
+  readonly mcpServers: readonly McpServer[] | undefined;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Opens the database and a host on it that can start the call's agent. */
+export async function openHost(
+  call: Call,
+  permission: 'ask' | 'allow' | 'reject',
+  { mcpServers, env }: CallSecrets,
+  // The agent's files are this machine's: what it asks of the client stays in the session's directories.
+  client: ClientServices | null = nodeClientServices(),
+): Promise<OpenHost> {
+  const [command = '', ...args] = whereTyped(call.agent);
+  // The command may differ from call to call: whatever the session's agent is called, this is it now.
+  const { launcher, killAll } = tracked(stdioLauncher({ agents: () => ({ command, args }) }));
+  const file = databasePath(call);
+  const seconds = count(call, 'timeout');
+  return openOn(file, killAll, {
+    ...(seconds === undefined ? {} : { limits: { initializeMs: seconds * 1000, sessionMs: seconds * 1000 } }),
+    agents: launcher,
+    ...(client ? { client } : {}),
+    permission,
+    policy: one(call, 'policy') as ResumePolicy | undefined,
+    preamble: { mode: one(call, 'preamble') as PreambleMode | undefined, files: preambleFiles({ scope: file }) },
+    secrets: sessionSecrets(mcpServers ?? []),
+    // A later call may name more than the session was made with: the agent inherits them all the same.
+    knownSecrets: Object.entries(env).map(([name, value]) => ({ name, value })),
+  });
+}
+
+/** A host that only reads, or deletes: it has no agents. Its transcripts are redacted as far as the environment has the secrets. */
+export function openReader(file: string): Promise<OpenHost> {
+  return openOn(file, async () => undefined, {
+    agents: {},
+    preamble: { files: preambleFiles({ scope: file }) },
+    secrets: sessionSecrets([]),
+  });
+}
+
+async function openOn(
+  file: string,
+  killAgents: () => Promise<void>,
+  options: Omit<Parameters<typeof createHost>[0], 'database'>,
+): Promise<OpenHost> {
+  try {
+    makeDirectory(path.dirname(file));
+    const database = await openNodeSqlite(file);
+    const host = await createHost({ database, ...options }).catch(async (error: unknown) => {
+      await database.close();
+      throw error;
+    });
+    return {
+      host,
+      file,
+      killAgents,
+      async close() {
+        try {
+          await host.sleep();
+          await database.close();
+        } catch (error) {
+          throw explain(error, file);
+        }
+      },
+    };
+  } catch (error) {
+    throw explain(error, file);
+  }
+}
+
+/** Remembers the processes, so that a second Ctrl-C can end them without waiting for anybody. */
+function tracked(inner: AgentLauncher): { readonly launcher: AgentLauncher; killAll(): Promise<void> } {
+  const running = new Set<AgentProcess>();
+  return {
+    launcher: {
+      async launch(spec, options) {
+        const agent = await inner.launch(spec, options);
+        running.add(agent);
+        void agent.exited.then(() => running.delete(agent));
+        return agent;
+      },
+    },
+    async killAll() {
+      await Promise.all([...running].map((agent) => agent.end('kill')));
+    },
+  };
+}
+
+/** Where secret values come back from: the MCP file of this call, then the environment. */
+export function sessionSecrets(servers: readonly McpServer[], environment: NodeJS.ProcessEnv = process.env): Secrets {
+  const fromEnvironment = processSecrets({ environment });
+  return (ref) => {
+    const server = ref.kind === 'env' ? undefined : servers.find((each) => each.name === ref.server);
+    const pairs = server && (ref.kind === 'mcp-header' ? 'headers' in server && server.headers : 'env' in server && server.env);
+    const found = pairs ? pairs.find((pair) => pair.name === ref.name)?.value : undefined;
+    return found ?? fromEnvironment(ref);
+  };
+}
+
+/** `--db`, else `$REHYDRATE_DB`, else the XDG data directory. A relative `$XDG_DATA_HOME` counts as none, as its rules say. */
+export function databasePath(call: Call, environment: NodeJS.ProcessEnv = process.env): string {
+  const named = one(call, 'db');
+  if (named !== undefined) return path.resolve(named);
+  const data = environment['XDG_DATA_HOME'];
+  const base = data && path.isAbsolute(data) ? data : path.join(environment['HOME'] || homedir(), '.local', 'share');
+  return path.join(base, 'rehydrate', 'sessions.sqlite');
+}
+
+/** Whether the file is there. One that may not be looked at is neither there nor missing: that is an error. */
+export function databaseExists(file: string): boolean {
+  try {
+    statSync(file);
+    return true;
+  } catch (error) {
+    if (isMissing((error as NodeJS.ErrnoException).code)) return false;
+    throw explain(new SqlError('io', (error as Error).message, { cause: error }), file);
+  }
+}
+
+/** What the system says of a path that leads nowhere; whatever else it says leaves open what is there. */
+export function isMissing(code: string | undefined): boolean {
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/** One directory after the other: Node's own recursive way never returns where even the first cannot be made, as in /proc. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(path.dirname(directory));
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw new SqlError('io', (error as Error).message, { cause: error });
+  }
+}
+
+const ADVICE: Partial<Record<SqlError['kind'], string>> = {
+  io: 'Check that the path is right and its directory can be read and written, or name another with --db.',
+  readonly: 'Make the file writable, or name another with --db.',
+  busy: 'Another process keeps it locked; try again, or end that process.',
+};
+
+/** A storage failure of any call, in words. */
+export function explain(error: unknown, file: string): unknown {
+  if (!(error instanceof SqlError)) return error;
+  const { cause, kind } = error;
+  if (kind === 'full' || kind === 'corrupt') return storageError(error, `The database ${file} cannot be used`);
+  // In the words of the system: those around them name the file and advise, which is done here.
+  const reason = (cause instanceof Error ? cause.message : error.message).replace(/\.$/, '');
+  const message = `The database ${file} cannot be used: ${reason}. ${ADVICE[kind] ?? 'Name another with --db.'}`;
+  return new RehydrateError('storage_unavailable', message, { file, kind }, { cause: error });
+}

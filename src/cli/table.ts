@@ -1,0 +1,212 @@
+/**
+ * Every command of `rehydrate` and every option: the one table from which calls are parsed and the help and the page
+ * of the documentation are made. A command is a row in `COMMANDS`, its name in the rows of the options that it takes, and
+ * a file of its name in `commands/`.
+ */
+
+export const COMMAND_NAMES = ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'bridge', 'doctor', 'acp'] as const;
+export type CommandName = (typeof COMMAND_NAMES)[number];
+
+export interface Word {
+  readonly name: string;
+  /** How the usage line shows it, where that is not its name. */
+  readonly form?: string;
+  readonly help: string;
+  readonly optional?: true;
+  /** Takes all words that are left. */
+  readonly many?: true;
+}
+
+export interface CommandRow {
+  readonly help: string;
+  /** Words that stand before `--`, in order. */
+  readonly words?: readonly Word[];
+  /** Whether `-- AGENT [ARG…]` follows. */
+  readonly agent?: 'required' | 'optional';
+  /** What else the help should say. */
+  readonly notes?: readonly string[];
+}
+
+export interface OptionRow {
+  readonly name: string;
+  /** What stands for the value in the help; an option without it is a switch. */
+  readonly value?: string;
+  /** May be given several times, one value each. */
+  readonly many?: true;
+  readonly required?: true;
+  readonly choices?: readonly string[];
+  /** The value is a whole number from the first to the second, where there is one. */
+  readonly range?: readonly [least: number, most?: number];
+  /** The value when none is given. */
+  readonly default?: string;
+  /** The environment variable that gives the value when the call does not. */
+  readonly env?: string;
+  readonly help: string;
+  readonly commands: readonly CommandName[];
+}
+
+const ID: Word = { name: 'ID', help: 'The session.' };
+const TURNS: readonly CommandName[] = ['prompt', 'chat'];
+const AGENTS: readonly CommandName[] = [...TURNS, 'acp'];
+
+export const COMMANDS: Readonly<Record<CommandName, CommandRow>> = {
+  prompt: {
+    help: 'One turn of a durable session; the reply on stdout.',
+    words: [{ name: 'TEXT', form: 'TEXT|-', help: 'The prompt; - reads it from stdin.' }],
+    agent: 'required',
+    notes: [
+      'The session is made when there is none of that name. Every call is a process of its own, so every call is a wake.',
+      'Ctrl-C cancels the turn and waits for the agent; a second Ctrl-C kills it.',
+    ],
+  },
+  chat: {
+    help: 'The same, interactive.',
+    agent: 'required',
+    notes: ['Ctrl-C cancels the turn, not the program. Ctrl-D or /quit leaves. /help lists the commands.'],
+  },
+  sessions: { help: 'The sessions of a database, the last used first.' },
+  history: { help: 'The events of a session.', words: [ID] },
+  transcript: { help: 'A session as an agent would be given it to read.', words: [ID] },
+  delete: { help: 'Removes a session and its whole record.', words: [ID] },
+  bridge: { help: 'Lets pages of a browser reach agents on this machine.' },
+  doctor: { help: 'Tests how well an agent resumes.', agent: 'required' },
+  acp: {
+    help: 'The agent, for an editor or any other ACP client, with sessions that survive it.',
+    agent: 'required',
+    notes: ['Put it in front of the agent’s own command in the settings of the editor. stdin and stdout carry ACP and nothing else.'],
+  },
+};
+
+const ROWS = [
+  {
+    name: 'db',
+    value: 'FILE',
+    env: 'REHYDRATE_DB',
+    help: 'The database. Default: $REHYDRATE_DB, else rehydrate/sessions.sqlite in the XDG data directory.',
+    commands: ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'acp'],
+  },
+  { name: 'session', value: 'ID', default: 'main', help: 'The session.', commands: TURNS },
+  {
+    name: 'cwd',
+    value: 'DIR',
+    help: 'Where a new session works. Default: here. A session keeps its directory.',
+    commands: TURNS,
+  },
+  {
+    name: 'policy',
+    value: 'POLICY',
+    choices: ['auto', 'strict', 'transcript'],
+    help: 'How the session may come back: auto (default) tries the agent’s own ways first, strict allows nothing else, transcript skips them.',
+    commands: AGENTS,
+  },
+  {
+    name: 'preamble',
+    value: 'MODE',
+    choices: ['inline', 'resource', 'file'],
+    default: 'inline',
+    help: 'How a transcript travels: in the text of the prompt, as an embedded resource where the agent takes it, or as a private file.',
+    commands: AGENTS,
+  },
+  {
+    name: 'env',
+    value: 'NAME',
+    many: true,
+    help: 'An environment variable that must be set. Its value is never stored and is redacted.',
+    commands: AGENTS,
+  },
+  {
+    name: 'permission',
+    value: 'RULE',
+    choices: ['ask', 'allow', 'reject'],
+    help: 'What agents are answered that ask for permission. Default: ask; without a terminal to ask on, that rejects and says so.',
+    commands: TURNS,
+  },
+  { name: 'auth', value: 'METHOD', help: 'Sign in with this method of the agent first.', commands: TURNS },
+  { name: 'mode', value: 'ID', help: 'Set the session’s mode first.', commands: TURNS },
+  { name: 'set', value: 'KEY=VALUE', many: true, help: 'Set a configuration option of the session first.', commands: TURNS },
+  {
+    name: 'timeout',
+    value: 'SECONDS',
+    range: [1, 86_400],
+    help: 'How long the agent may take to start, and to open a session. Default: 60; at most 86400, a day.',
+    commands: AGENTS,
+  },
+  {
+    name: 'mcp',
+    value: 'FILE',
+    help: 'MCP servers for a new session: a JSON array as in ACP, or {"mcpServers": {…}}. Secret values are never stored: give the file again on each call.',
+    commands: TURNS,
+  },
+  {
+    name: 'idempotency-key',
+    value: 'KEY',
+    help: 'Makes the call safe to repeat: the same key and text give the stored result and send nothing.',
+    commands: ['prompt'],
+  },
+  { name: 'after', value: 'N', range: [0], help: 'Only events after this number.', commands: ['history'] },
+  { name: 'limit', value: 'N', range: [1], help: 'At most so many. Default: everything.', commands: ['history'] },
+  { name: 'budget', value: 'BYTES', range: [1], help: 'At most so many bytes. Default: 65536.', commands: ['transcript'] },
+  { name: 'json', help: 'One JSON object a line on stdout.', commands: ['prompt', 'sessions', 'history'] },
+  {
+    name: 'agent',
+    value: 'NAME=COMMAND',
+    many: true,
+    required: true,
+    help: 'An agent to offer. COMMAND is split as a shell splits words; no shell runs.',
+    commands: ['bridge'],
+  },
+  { name: 'host', value: 'HOST', default: '127.0.0.1', help: 'The address to listen on.', commands: ['bridge'] },
+  { name: 'port', value: 'N', range: [0, 65_535], help: 'The port. Default: a free one.', commands: ['bridge'] },
+  { name: 'cwd', value: 'DIR', help: 'Where the agents run. Default: here.', commands: ['bridge'] },
+  { name: 'origin', value: 'URL', many: true, help: 'An exact origin whose pages may connect.', commands: ['bridge'] },
+  { name: 'allow-missing-origin', help: 'Also accept clients that are no browsers.', commands: ['bridge'] },
+  { name: 'allow-mcp', help: 'Let clients have agents start MCP servers by command.', commands: ['bridge'] },
+  { name: 'allow-remote', help: 'Allow a host that is not loopback.', commands: ['bridge'] },
+  { name: 'json', help: 'The first line of stdout is {"url","token","agents"}.', commands: ['bridge'] },
+  { name: 'json', help: 'The report as JSON.', commands: ['doctor'] },
+  {
+    name: 'timeout',
+    value: 'SECONDS',
+    range: [1, 3_600],
+    default: '60',
+    help: 'How long one answer of the agent may take; at most 3600, an hour.',
+    commands: ['doctor'],
+  },
+  { name: 'no-prompt', help: 'Prompt no model.', commands: ['doctor'] },
+  {
+    name: 'expect',
+    value: 'TIER',
+    choices: ['resume', 'load', 'transcript'],
+    help: 'Exit 1 unless a killed session comes back by this tier or a better one.',
+    commands: ['doctor'],
+  },
+] as const satisfies readonly OptionRow[];
+
+export type OptionName = (typeof ROWS)[number]['name'];
+
+/** The options of a command, in the order in which the help shows them. */
+export function optionsOf(command: CommandName): readonly OptionRow[] {
+  return (ROWS as readonly OptionRow[]).filter(({ commands }) => commands.includes(command));
+}
+
+export function wordsOf(command: CommandName): readonly Word[] {
+  return COMMANDS[command].words ?? [];
+}
+
+/** Whether `--` ends the options and words may follow it, as no agent does. */
+export function takesWordsAfterDashes(command: CommandName): boolean {
+  return COMMANDS[command].agent === undefined && wordsOf(command).length > 0;
+}
+
+/** What `--` does in such a command. */
+export function endOfOptions(command: CommandName): string {
+  return `Ends the options: ${wordsOf(command)
+    .map(({ name }) => name)
+    .join(' ')} after it may start with dashes.`;
+}
+
+/** What the package leaves to whoever needs it: optional peers, none of which the command uses. */
+export const OPTIONAL_PACKAGES: readonly (readonly [name: string, use: string])[] = [
+  ['sql.js', 'acp-rehydrate/sqljs, a database in a browser tab: npm install sql.js'],
+  ['rivetkit', 'acp-rehydrate/rivetkit, sessions in RivetKit actors: npm install rivetkit'],
+];

@@ -9,7 +9,7 @@ import { TranscriptWatch } from './state/transcript-watch.ts';
 import { formatFragment } from './state/fragment.ts';
 import { BootSteps } from './panels/BootSteps.tsx';
 import { DatabasePanel } from './panels/Database.tsx';
-import { BridgeDialog, ResetDialog, ShareDialog } from './panels/Dialogs.tsx';
+import { BridgeDialog, ConsentDialog, ResetDialog, ShareDialog } from './panels/Dialogs.tsx';
 import { Faults } from './panels/Faults.tsx';
 import { ReportPanel } from './panels/Report.tsx';
 import { SessionBar } from './panels/SessionBar.tsx';
@@ -108,6 +108,7 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
         <Happening pg={pg} loadTerminal={loadTerminal} />
         <Evidence pg={pg} />
       </div>
+      {pg.consent.value ? <ConsentDialog consent={pg.consent.value} /> : null}
       {open.value.kind === 'share' ? (
         <ShareDialog link={`${pageUrl()}${formatFragment(places.here())}`} bridged={pg.chosen.value?.where === 'bridge'} onClose={close} />
       ) : null}
@@ -185,7 +186,10 @@ function Evidence({ pg }: PartProps) {
         onTable={(name) => void pg.branches.showTable(name)}
         onRun={() => void pg.tables.run()}
         onExport={() => void pg.branches.exportDatabase()}
-        onImport={(file) => void pg.attempt(async () => pg.branches.importDatabase(new Uint8Array(await file.arrayBuffer())))}
+        importing={pg.branches.importing}
+        onImport={(file) =>
+          void pg.branches.importDatabase({ name: file.name, size: file.size, bytes: async () => new Uint8Array(await file.arrayBuffer()) })
+        }
       />
       <TranscriptPanel view={shown.transcript} />
       <WirePanel frames={pg.keeper.frames} onClear={() => pg.keeper.clearFrames()} />

@@ -4,7 +4,7 @@ import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url';
 import agentWorkerUrl from './agent.worker.ts?worker&url';
 import { App } from './App.tsx';
 import { Embed } from './embeds/Embed.tsx';
-import consoleWorkerUrl from './state/sql-console.worker.ts?worker&url';
+import sqlWorkerUrl from './state/sql.worker.ts?worker&url';
 import { browserPlatform } from './state/browser.ts';
 import { Playground } from './state/store.ts';
 import { WorkerSource } from './state/worker-source.ts';
@@ -30,7 +30,7 @@ export function mount(element: HTMLElement, options: MountOptions = {}): void {
       wasmUrl,
       embedded,
       agentWorker: new WorkerSource(agentWorkerUrl, import.meta.env.DEV),
-      consoleWorker: new WorkerSource(consoleWorkerUrl, import.meta.env.DEV),
+      sqlWorker: new WorkerSource(sqlWorkerUrl, import.meta.env.DEV),
     }),
     ...(embedded ? { place: { scenario: options.scenario } } : {}),
   });

@@ -22,10 +22,13 @@ export function DatabasePanel(props: {
   readonly onTable: (name: string) => void;
   readonly onRun: () => void;
   readonly onExport: () => void;
+  /** The file that is being read, or why it was not opened. */
+  readonly importing: ReadonlySignal<{ readonly name: string; readonly rows: number; readonly problem: string | null } | null>;
   readonly onImport: (file: File) => void;
 }) {
   const tables = props.tables.value;
   const table = props.table.value;
+  const importing = props.importing.value;
   return (
     <Panel
       name="Database"
@@ -39,6 +42,19 @@ export function DatabasePanel(props: {
         </>
       }
     >
+      {importing ? (
+        importing.problem === null ? (
+          <p role="status">
+            Reading <bdi>{importing.name}</bdi>
+            {importing.rows > 0 ? `, ${count(importing.rows, 'row')} so far` : ''}…
+          </p>
+        ) : (
+          <p class="rp-problem" role="alert">
+            <span aria-hidden="true">⚠ </span>
+            {importing.problem}
+          </p>
+        )
+      ) : null}
       {tables.length === 0 ? (
         <Empty>The tables appear here when the database is open.</Empty>
       ) : (

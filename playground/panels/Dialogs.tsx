@@ -1,6 +1,7 @@
 import { useSignal, type ReadonlySignal } from '@preact/signals';
 import type { BridgeState } from '../state/agents.ts';
 import type { Inventory } from '../state/branches.ts';
+import type { Consent } from '../state/turns.ts';
 import { count } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Dialog } from './Dialog.tsx';
@@ -38,6 +39,36 @@ export function ShareDialog(props: { readonly link: string; readonly bridged: bo
               : ''}
         </span>
       </div>
+    </Dialog>
+  );
+}
+
+/** Before a file's conversation reaches an agent on a real disk: what goes where. */
+export function ConsentDialog({ consent }: { readonly consent: Consent }) {
+  const { agent, cwd, events, file, answer } = consent;
+  return (
+    <Dialog
+      title="Send a file’s conversation to your agent?"
+      close="Do not send"
+      onClose={() => answer(false)}
+      action={
+        <Button tone="harm" onPress={() => answer(true)}>
+          Send it to {agent}
+        </Button>
+      }
+    >
+      <p>
+        This session comes from the file <strong>{file}</strong>. Its {count(events, 'event')} were written elsewhere: whether anybody ever
+        said so, nobody here can know.
+      </p>
+      <p>
+        With your prompt the record of them goes to <strong>{agent}</strong>, which runs in <code>{cwd}</code> with your rights. It reads
+        the record, and may act on what stands there.
+      </p>
+      <p>
+        The file chooses no directory, server, environment or setting of the agent’s. You are asked once for each session; the prompt stays
+        in its box when you do not send it.
+      </p>
     </Dialog>
   );
 }

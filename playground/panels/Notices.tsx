@@ -6,6 +6,7 @@ import { useHandedFocus } from './focus.ts';
 /** What the page has to say beside the conversation, each with what can be done about it. */
 export function Notices({ pg }: { readonly pg: Playground }) {
   const problem = pg.problem.value;
+  const file = pg.places.fileOf(pg.shelf.branch.value);
   const elsewhere = pg.elsewhere.value || problem?.code === 'session_busy';
   return (
     <div class="rp-notices" aria-live="polite">
@@ -19,6 +20,11 @@ export function Notices({ pg }: { readonly pg: Playground }) {
         </Notice>
       ) : null}
       {pg.inPast.value ? <p class="rp-notice">You look at the past. Fork from here to go on from this moment, or return to now.</p> : null}
+      {file ? (
+        <p class="rp-notice">
+          The sessions here come from the file <bdi>{file.name}</bdi>. What they say was written elsewhere.
+        </p>
+      ) : null}
       {pg.play.linkWaits.value ? <p class="rp-notice">{pg.play.linkWaits.value}</p> : null}
       {elsewhere ? (
         <Notice>

@@ -22,7 +22,17 @@ export function TimelinePanel(props: {
   return (
     <Panel
       name="Timeline"
-      aside={<span class="rp-dim">{props.branch.value ? `fork ${props.branch.value}` : past ? 'the past' : 'now'}</span>}
+      aside={
+        <span class="rp-dim">
+          {props.branch.value
+            ? /^\d+$/.test(props.branch.value)
+              ? `fork ${props.branch.value}`
+              : props.branch.value
+            : past
+              ? 'the past'
+              : 'now'}
+        </span>
+      }
     >
       {moments.length === 0 ? (
         <Empty>Each commit becomes a moment you can go back to.</Empty>

@@ -1,4 +1,5 @@
 /** Which agents can be played, where they run, and what becomes of a name in a link. */
+import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { AgentLauncher } from '../../src/engine/ports.ts';
 import { RehydrateError } from '../../src/engine/errors.ts';
 import type { Scenario } from '../scenarios/types.ts';
@@ -65,19 +66,53 @@ export function agentNamed(key: string | null | undefined, agents: readonly Agen
 /** One launcher for all agents: the prefix decides where to. */
 export function launcherFor(platform: Platform, access: () => BridgeAccess | null): AgentLauncher {
   return {
-    launch(spec, options) {
+    async launch(spec, options) {
       if (!spec.agent.startsWith(BRIDGE_PREFIX)) return platform.tabAgents.launcher.launch(spec, options);
       const bridge = access();
-      if (!bridge) {
-        return Promise.reject(
-          new RehydrateError(
-            'agent_start_failed',
-            `The agent ${spec.agent} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,
-            { agent: spec.agent },
-          ),
-        );
-      }
-      return platform.bridge.launcher(bridge).launch({ ...spec, agent: spec.agent.slice(BRIDGE_PREFIX.length) }, options);
+      if (bridge) return platform.bridge.launcher(bridge).launch({ ...spec, agent: spec.agent.slice(BRIDGE_PREFIX.length) }, options);
+      throw new RehydrateError(
+        'agent_start_failed',
+        `The agent ${spec.agent} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,
+        { agent: spec.agent },
+      );
     },
   };
+}
+
+/**
+ * What a bridged agent is started with and asked: it works where its bridge says, with its own environment and servers and no
+ * other directory. Whatever rows a session has, they are data, and choose nothing on a real disk.
+ */
+export function bridgeConfined(inner: AgentLauncher, agents: () => readonly AgentChoice[]): AgentLauncher {
+  return {
+    async launch(spec, options) {
+      if (!spec.agent.startsWith(BRIDGE_PREFIX)) return inner.launch(spec, options);
+      const { agent: key, sessionId } = spec;
+      // An agent that its bridge does not offer is refused by the bridge.
+      const cwd = agents().find((agent) => agent.key === key)?.cwd ?? '/';
+      const agent = await inner.launch({ agent: key, cwd, sessionId }, options);
+      const writer = agent.stream.writable.getWriter();
+      const writable = new WritableStream<AnyMessage>({
+        write: (message) => writer.write(confinedTo(cwd, message)),
+        close: () => writer.close(),
+        abort: (reason) => writer.abort(reason),
+      });
+      return {
+        stream: { readable: agent.stream.readable, writable },
+        exited: agent.exited,
+        end: (how) => agent.end(how),
+        diagnostics: () => agent.diagnostics(),
+      };
+    },
+  };
+}
+
+/** The requests that give an agent a place to work in. */
+const PLACING: readonly unknown[] = ['session/new', 'session/load', 'session/resume', 'session/fork', 'session/list'];
+
+export function confinedTo(cwd: string, message: AnyMessage): AnyMessage {
+  const { method, params } = message as { method?: unknown; params?: Readonly<Record<string, unknown>> };
+  if (!PLACING.includes(method) || typeof params !== 'object' || params === null) return message;
+  const { additionalDirectories: _, mcpServers, ...rest } = params;
+  return { ...message, params: { ...rest, cwd, ...(mcpServers === undefined ? {} : { mcpServers: [] }) } } as AnyMessage;
 }

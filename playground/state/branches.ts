@@ -1,6 +1,8 @@
 /** The past and the branches off it: looking back, forks, imports, exports, and the end of everything. */
 import { signal } from '@preact/signals';
+import { Refused, sizeProblem } from './import-file.ts';
 import type { BranchMemory } from './memory.ts';
+import { label } from './shown-text.ts';
 import type { Playground } from './store.ts';
 import { errorWords } from './words.ts';
 
@@ -13,6 +15,8 @@ export interface Inventory {
 export class Branches {
   /** What Reset could not delete, and why; null before it tried, and when it could. */
   readonly undeleted = signal<readonly string[] | null>(null);
+  /** The file that is being read, or why the last one was not opened. */
+  readonly importing = signal<{ readonly name: string; readonly rows: number; readonly problem: string | null } | null>(null);
   readonly #pg: Playground;
   #busy = false;
 
@@ -40,7 +44,11 @@ export class Branches {
       if (!past) return;
       const bytes = await past.database.export();
       const info = past.view.info;
-      await this.branchOff('', { sessionId: info?.sessionId ?? null, agentSessionId: info?.agentSessionId ?? null }, bytes);
+      await this.branchOff(
+        '',
+        { ...this.#origin(), sessionId: info?.sessionId ?? null, agentSessionId: info?.agentSessionId ?? null },
+        bytes,
+      );
       pg.note.value =
         'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
     });
@@ -71,27 +79,46 @@ export class Branches {
     await this.#pg.attempt(async () => this.#pg.platform.download('rehydrate-playground.sqlite', await this.exportBytes()));
   }
 
-  /** Opens a database file as a branch, so that nothing here is lost by it. */
-  async importDatabase(bytes: Uint8Array): Promise<void> {
+  /** Opens a database file as a branch, so that nothing here is lost by it. What cannot be opened is said beside the button. */
+  async importDatabase(file: { readonly name: string; readonly size: number; bytes(): Promise<Uint8Array> }): Promise<void> {
     const pg = this.#pg;
+    if (this.importing.value?.problem === null) return;
+    const show = (rows: number, problem: string | null = null) => (this.importing.value = { name: file.name, rows, problem });
+    show(0);
     await this.#alone(async () => {
-      if (new TextDecoder().decode(bytes.subarray(0, 15)) !== 'SQLite format 3') {
-        throw new Error('This file is not a SQLite database. Choose one that was exported here, or written by the rehydrate command.');
+      try {
+        await pg.opened;
+        const problem = sizeProblem(file.size);
+        if (problem) throw new Refused(problem);
+        const { bytes, sessions } = await pg.platform.readFile(await file.bytes(), show);
+        const from = { name: label(file.name, 'a file', 80), read: true, sent: [] };
+        await this.branchOff(from.name, { sessionId: null, agentSessionId: null, file: from }, bytes);
+        const newest = pg.sessions.value[0];
+        if (newest) await pg.places.chooseSession(newest.sessionId);
+        pg.note.value = `The file is open as a copy${sessions > 0 ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
+        this.importing.value = null;
+      } catch (error) {
+        show(0, errorWords(error));
       }
-      await this.branchOff('import ', { sessionId: null, agentSessionId: null }, bytes);
-      const newest = pg.sessions.value[0];
-      if (newest) await pg.places.chooseSession(newest.sessionId);
-      pg.note.value = `The file is open as a copy${newest ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
     });
   }
 
-  /** Goes on in a new branch that begins with these bytes, and is called by the first number that is free. */
+  /** Where the rows of the branch that is shown come from. */
+  #origin(): Pick<BranchMemory, 'file'> {
+    return { file: this.#pg.places.fileOf(this.#pg.shelf.branch.value) };
+  }
+
+  /** Goes on in a new branch that begins with these bytes. `kind` alone is its name where that is free, or one with a number. */
   async branchOff(kind: string, from: Omit<BranchMemory, 'name'>, bytes: Uint8Array): Promise<void> {
     const { places, platform, play, shelf } = this.#pg;
     const progress = from.sessionId === null ? [] : play.progress.value;
-    let number = places.branches.length + 1;
-    while (places.branches.some((one) => one.name === `${kind}${number}`)) number++;
-    const branch: BranchMemory = { ...from, name: `${kind}${number}` };
+    const branch: BranchMemory = {
+      ...from,
+      name: freeName(
+        kind,
+        places.branches.map(({ name }) => name),
+      ),
+    };
     // Taken before it is opened: another tab that branches off now takes another name, and keeps its rows.
     places.remember(({ branches }) => ({ branches: [...branches, branch] }));
     try {
@@ -150,5 +177,13 @@ export class Branches {
     this.#busy = true;
     await this.#pg.attempt(run);
     this.#busy = false;
+  }
+}
+
+/** “1”, “2” for forks, and “ada.sqlite”, “ada.sqlite 2” for what has a name. */
+export function freeName(kind: string, taken: readonly string[]): string {
+  for (let number = 1; ; number++) {
+    const name = kind === '' ? `${number}` : number === 1 ? kind : `${kind} ${number}`;
+    if (!taken.includes(name)) return name;
   }
 }

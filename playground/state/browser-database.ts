@@ -9,6 +9,7 @@ import {
   type SqljsDatabase,
 } from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
+import { migrate, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
 import type { PastDatabase, Platform, PlaygroundDatabase } from './platform.ts';
 
 export interface DatabaseOptions {
@@ -70,13 +71,15 @@ async function openDatabase(options: DatabaseOptions, branch: string | null, byt
   const database = await open(options, branch);
   if (bytes) await importInto(database, bytes);
   const { storage } = database;
-  return bound(database, storage.kind === 'memory' ? (storage.reason ?? null) : null);
+  return bound(database, storage.kind === 'memory' ? (storage.reason ?? null) : null, () => inMemory(options));
 }
 
+const inMemory = async (options: DatabaseOptions): Promise<SqljsDatabase> => openSqljs({ wasmBinary: await sqlite(options) });
+
 async function openInMemory(options: DatabaseOptions, bytes: Uint8Array | null, reason: string): Promise<PlaygroundDatabase> {
-  const database = await openSqljs({ wasmBinary: await sqlite(options) });
+  const database = await inMemory(options);
   if (bytes) await importInto(database, bytes);
-  return bound(database, reason);
+  return bound(database, reason, () => inMemory(options));
 }
 
 /** One that refuses the file is of no use, and does not stay open. */
@@ -112,7 +115,11 @@ function silence(ms: number, message: string): Promise<never> {
 }
 
 /** A database of the adapter as the page uses it. */
-export function bound(database: SqljsDatabase | SharedSqljsDatabase, warning: string | null): PlaygroundDatabase {
+export function bound(
+  database: SqljsDatabase | SharedSqljsDatabase,
+  warning: string | null,
+  another: () => Promise<SqljsDatabase>,
+): PlaygroundDatabase {
   return {
     ...(database.owners ? { owners: database.owners } : {}),
     query: (sql, params) => database.query(sql, params),
@@ -121,7 +128,7 @@ export function bound(database: SqljsDatabase | SharedSqljsDatabase, warning: st
     journal: (after) => database.journal(after),
     export: () => database.export(),
     replace: (bytes) => database.importFile(bytes),
-    openAt: async (n) => past(await database.openAt(n)),
+    openAt: async (n) => past(await database.openAt(n), another),
     onCommit: (listener) => database.onCommit(() => listener()),
     onRole(listener) {
       if (!('onRole' in database)) return () => undefined;
@@ -133,12 +140,20 @@ export function bound(database: SqljsDatabase | SharedSqljsDatabase, warning: st
   };
 }
 
-/** A copy from the past as an engine database that refuses to be written. */
-function past(copy: SqljsCopy): PastDatabase {
-  return {
-    query: async (sql, params) => copy.query(sql, params),
-    batch: () => Promise.reject(new SqlError('readonly', 'This is a moment of the past: it can be read, and not be changed.')),
-    export: async () => copy.export(),
-    close: async () => copy.close(),
-  };
+/** A copy from the past as an engine database that refuses to be written. One of an older schema is brought to today's first. */
+async function past(copy: SqljsCopy, another: () => Promise<SqljsDatabase>): Promise<PastDatabase> {
+  const batch = () => Promise.reject(new SqlError('readonly', 'This is a moment of the past: it can be read, and not be changed.'));
+  const version = Number(copy.query('PRAGMA user_version')[0]?.['user_version']);
+  if (version === 0 || version >= SCHEMA_VERSION)
+    return {
+      query: async (sql, params) => copy.query(sql, params),
+      batch,
+      export: async () => copy.export(),
+      close: async () => copy.close(),
+    };
+  const migrated = await another();
+  await migrated.importFile(copy.export());
+  copy.close();
+  await migrate(migrated);
+  return { query: (sql, params) => migrated.query(sql, params), batch, export: () => migrated.export(), close: () => migrated.close() };
 }

@@ -5,13 +5,13 @@ import { AGENT_VARIANTS, VARIANT_DESCRIPTIONS, type AgentVariant } from '../../s
 import { browserBridge } from './browser-bridge.ts';
 import { browserDatabases, sqlite } from './browser-database.ts';
 import type { Platform, TabMessage } from './platform.ts';
-import { runOnCopy } from './sql-console.ts';
+import { readFile, runOnCopy } from './sql-console.ts';
 import type { WorkerSource } from './worker-source.ts';
 
 export interface BrowserOptions {
   readonly wasmUrl: string;
   readonly agentWorker: WorkerSource;
-  readonly consoleWorker: WorkerSource;
+  readonly sqlWorker: WorkerSource;
   /** Keeps nothing and touches no address: for small playgrounds in prose. */
   readonly embedded: boolean;
 }
@@ -31,8 +31,8 @@ export function browserPlatform(options: BrowserOptions): Platform {
   );
   const channel = embedded || !('BroadcastChannel' in globalThis) ? null : new BroadcastChannel(CHANNEL);
   // Kept once it is here, so that the console works offline too.
-  const consoleParts = async (): Promise<ArrayBuffer> => {
-    await options.consoleWorker.load();
+  const sqlParts = async (): Promise<ArrayBuffer> => {
+    await options.sqlWorker.load();
     return sqlite(options);
   };
   return {
@@ -45,9 +45,10 @@ export function browserPlatform(options: BrowserOptions): Platform {
       forget: async (name) => (await indexedDbStore(storeOf(name))).clear(),
     },
     bridge: browserBridge(embedded),
-    runSql: async (bytes, sql) => runOnCopy({ wasm: await consoleParts(), bytes, sql }, () => options.consoleWorker.start()),
+    runSql: async (bytes, sql) => runOnCopy({ wasm: await sqlParts(), bytes, sql }, () => options.sqlWorker.start()),
+    readFile: async (bytes, onRows) => readFile({ wasm: await sqlParts(), bytes }, () => options.sqlWorker.start(), onRows),
     async loadRest() {
-      await consoleParts();
+      await sqlParts();
     },
     memory: embedded ? memoryOfNothing() : pageMemory(),
     tabs: {

@@ -13,6 +13,8 @@ const FRAMES_MS = 150;
 
 export interface KeeperOptions {
   readonly launcher: AgentLauncher;
+  /** What the host starts agents with: outside of the tap, so that the wire shows what was really sent. */
+  readonly confine: (tapped: AgentLauncher) => AgentLauncher;
   readonly schedule: (run: () => void) => void;
   /** Files and the like for agents in the tab. */
   readonly client: (database: SqlDatabase, agent: string) => ClientServices | undefined;
@@ -68,7 +70,11 @@ export class Keeper {
   async #open(): Promise<Host> {
     if (!this.#database) throw new Error('The database is not open yet.');
     const database = this.#database;
-    this.#host = await createHost({ database, agents: this.#tap.launcher, client: (agent) => this.#options.client(database, agent) });
+    this.#host = await createHost({
+      database,
+      agents: this.#options.confine(this.#tap.launcher),
+      client: (agent) => this.#options.client(database, agent),
+    });
     this.dispatch({ type: 'host', status: 'awake' });
     return this.#host;
   }

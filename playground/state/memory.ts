@@ -20,6 +20,17 @@ export interface BranchMemory {
   readonly sessionId: string | null;
   /** The agent's own session at the fork: it belongs to the main line and is not taken up here. */
   readonly agentSessionId: string | null;
+  /** The file that its sessions come from; null for a branch of what was said here. */
+  readonly file: ForeignFile | null;
+}
+
+/** Rows of a file were written elsewhere, and prove nothing about this person. */
+export interface ForeignFile {
+  readonly name: string;
+  /** The rows were read without trust. An older page took them as they were. */
+  readonly read: boolean;
+  /** Sessions that were begun here since, or that the person has sent to an agent behind the bridge. */
+  readonly sent: readonly string[];
 }
 
 export interface Memory {
@@ -54,7 +65,8 @@ export function readMemory(stored: string | null): Memory {
   }
   const branches = (Array.isArray(raw['branches']) ? raw['branches'] : []).filter(isRecord).flatMap((branch): BranchMemory[] => {
     const name = text(branch['name']);
-    return name === null ? [] : [{ name, sessionId: text(branch['sessionId']), agentSessionId: text(branch['agentSessionId']) }];
+    if (name === null) return [];
+    return [{ name, sessionId: text(branch['sessionId']), agentSessionId: text(branch['agentSessionId']), file: readFile(branch['file']) }];
   });
   const branch = text(raw['branch']);
   const policy = raw['policy'];
@@ -66,6 +78,14 @@ export function readMemory(stored: string | null): Memory {
     branches,
     branch: branches.some((one) => one.name === branch) ? branch : null,
   };
+}
+
+/** A branch that does not say where it comes from was made by an older page, perhaps from a file. */
+function readFile(value: unknown): ForeignFile | null {
+  if (value === null) return null;
+  if (!isRecord(value)) return { name: 'a file of an earlier visit', read: false, sent: [] };
+  const sent = Array.isArray(value['sent']) ? value['sent'].filter((id) => text(id) !== null) : [];
+  return { name: text(value['name']) ?? 'a file', read: value['read'] === true, sent: sent as string[] };
 }
 
 function readProgress(value: unknown): readonly StepProgress[] {

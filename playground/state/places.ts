@@ -4,7 +4,16 @@ import type { ResumePolicy } from '../../src/engine/types.ts';
 import { scenarioNamed, type Scenario } from '../scenarios/index.ts';
 import { agentFor, agentNamed } from './agents.ts';
 import { formatFragment, parseFragment, type Place } from './fragment.ts';
-import { NO_MEMORY, placeKey, readMemory, writeMemory, type BranchMemory, type Memory, type StepProgress } from './memory.ts';
+import {
+  NO_MEMORY,
+  placeKey,
+  readMemory,
+  writeMemory,
+  type BranchMemory,
+  type ForeignFile,
+  type Memory,
+  type StepProgress,
+} from './memory.ts';
 import { firstOpen } from './play.ts';
 import type { Playground } from './store.ts';
 import { EMPTY_VIEW } from './view.ts';
@@ -38,6 +47,30 @@ export class Places {
   /** The branch of the last visit. */
   get branch(): string | null {
     return this.#memory.branch;
+  }
+
+  /** The file that the sessions of a branch come from; null where they were begun here. What is not remembered may be anybody's. */
+  fileOf(branch: string | null): ForeignFile | null {
+    if (branch === null) return null;
+    const known = this.branches.find(({ name }) => name === branch);
+    return known ? known.file : { name: 'a file', read: false, sent: [] };
+  }
+
+  /** This session of a file may go to agents behind the bridge: it was begun here, or the person has said so. */
+  trust(sessionId: string): void {
+    this.#changeFile(this.#pg.shelf.branch.value, (file) => ({ ...file, sent: [...file.sent, sessionId] }));
+  }
+
+  /** The branch’s rows are now rows of our own making. */
+  wasRead(branch: string): void {
+    this.#changeFile(branch, (file) => ({ ...file, read: true }));
+  }
+
+  #changeFile(branch: string | null, change: (file: ForeignFile) => ForeignFile): void {
+    if (this.fileOf(branch) === null) return;
+    this.remember(({ branches }) => ({
+      branches: branches.map((one) => (one.name === branch && one.file ? { ...one, file: change(one.file) } : one)),
+    }));
   }
 
   /** Reads what the last visit left, and shows as much of it as needs no database. */

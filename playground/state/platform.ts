@@ -3,6 +3,7 @@
  * bindings stand in one file (`browser.ts`).
  */
 import type { AgentLauncher, SqlDatabase } from '../../src/engine/ports.ts';
+import type { ImportedFile } from './import-file.ts';
 import type { ConsoleResult } from './sql-console.ts';
 
 /** One commit of the journal. */
@@ -78,6 +79,8 @@ export interface Platform {
   /** Fetches what is needed later, when the page has nothing better to do. */
   loadRest(): Promise<void>;
   runSql(bytes: Uint8Array, sql: string): Promise<ConsoleResult>;
+  /** A database file from elsewhere as one of our own making with its rows. Rejects with why it is not opened. */
+  readFile(bytes: Uint8Array, onRows: (rows: number) => void): Promise<ImportedFile>;
   /** Small choices that outlive the page. Never secrets. */
   readonly memory: { read(): string | null; write(text: string): void; clear(): void };
   /** Messages to the other tabs of this origin. */

@@ -2,6 +2,8 @@
 import { signal } from '@preact/signals';
 import type { Host } from '../../src/engine/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
+import { describeSchema, judgeSchema } from '../../src/engine/storage/schema-check.ts';
+import { SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
 import type { PlaygroundDatabase, TabRole } from './platform.ts';
 import { openReader } from './reader.ts';
 import type { Playground } from './store.ts';
@@ -95,7 +97,11 @@ export class Shelf {
         if (!untouched) {
           await stored.close();
           pg.places.resume();
-          await pg.branches.branchOff('from memory ', { sessionId: pg.sessionId.value, agentSessionId: null }, bytes);
+          await pg.branches.branchOff(
+            'from memory',
+            { sessionId: pg.sessionId.value, agentSessionId: null, file: pg.places.fileOf(branch) },
+            bytes,
+          );
           pg.note.value = 'What was in memory is stored as a fork, beside what the storage held. Return to now shows that.';
           return;
         }
@@ -143,13 +149,36 @@ export class Shelf {
   }
 
   async #tryOpen(branch: string | null): Promise<Unopened | { readonly database: PlaygroundDatabase }> {
+    let database: PlaygroundDatabase | undefined;
     try {
-      return { database: await this.#pg.platform.openDatabase(branch) };
+      database = await this.#pg.platform.openDatabase(branch);
+      await this.#trusted(database, branch);
+      return { database };
     } catch (error) {
+      await database?.close();
       // What is no fault of the storage, SQLite that did not load say, is told by the page's start.
       if (!(error instanceof SqlError)) throw error;
       return { why: errorWords(error), damaged: error.kind === 'corrupt' };
     }
+  }
+
+  /** Nothing runs on a database that is not ours; rows of a file that an older page took as they were are read again. */
+  async #trusted(database: PlaygroundDatabase, branch: string | null): Promise<void> {
+    const { places, platform } = this.#pg;
+    const { entries, ...found } = await describeSchema(database);
+    // A newer one is told by the engine, with what to do.
+    if (entries.length > 0 && found.version <= SCHEMA_VERSION) {
+      const verdict = judgeSchema({ entries, ...found });
+      if (!verdict.ours) throw new SqlError('corrupt', `What is stored is not as this page stores it: its ${verdict.problem}.`);
+    }
+    if (branch === null || places.fileOf(branch)?.read !== false) return;
+    const { bytes } = await platform
+      .readFile(await database.export(), () => undefined)
+      .catch((error: unknown) => {
+        throw new SqlError('corrupt', errorWords(error));
+      });
+    await database.replace(bytes);
+    places.wasRead(branch);
   }
 
   async #ask(unopened: Unopened): Promise<Answer> {

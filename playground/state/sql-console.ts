@@ -1,27 +1,34 @@
 /**
- * The SQL console: a statement runs in a worker of its own, on a copy of the database, and the worker
- * is ended when it takes too long. Neither a wrong DELETE nor an endless query can reach the session.
+ * The SQL console, and the reading of files from elsewhere: each runs in a worker of its own, on bytes of its own, and the
+ * worker is ended when it takes too long. Neither a wrong DELETE, an endless query nor a hostile file can reach the session.
  */
 import type { SqlValue } from '../../src/engine/ports.ts';
+import { IMPORT_SILENT_MS, type ImportedFile } from './import-file.ts';
+
+/** SQLite's integers have 64 bits: those that are no safe number come as `bigint`. */
+export type ConsoleValue = SqlValue | bigint;
 
 export type ConsoleResult =
   | { readonly kind: 'running' }
   | {
       readonly kind: 'rows';
       readonly columns: readonly string[];
-      readonly rows: readonly (readonly SqlValue[])[];
+      readonly rows: readonly (readonly ConsoleValue[])[];
       readonly total: number;
       readonly ms: number;
     }
   | { readonly kind: 'error'; readonly message: string };
 
-/** What the page sends its console worker. */
-export interface ConsoleQuestion {
+/** What the page asks its worker. */
+export interface SqlQuestion {
   /** SQLite itself, as WebAssembly. */
   readonly wasm: ArrayBuffer;
   readonly bytes: Uint8Array;
-  readonly sql: string;
+  /** Null: the bytes are a file from elsewhere, to be read without trust. */
+  readonly sql: string | null;
 }
+
+export type SqlAnswer = ConsoleResult | ({ readonly kind: 'file' } & ImportedFile) | { readonly kind: 'progress'; readonly rows: number };
 
 /** How long a query may take. */
 export const CONSOLE_MS = 5_000;
@@ -35,28 +42,55 @@ interface WorkerLike {
   onerror: ((event: ErrorEvent) => void) | null;
 }
 
-export async function runOnCopy(question: ConsoleQuestion, startWorker: () => WorkerLike, limitMs = CONSOLE_MS): Promise<ConsoleResult> {
-  if (question.sql.trim() === '')
-    return { kind: 'error', message: 'Type a query first, such as SELECT kind, count(*) FROM acp_session_events GROUP BY kind.' };
+/** The answer, or the error that says why there is none. `silentMs` begins anew with each word of progress. */
+async function ask(
+  question: SqlQuestion,
+  startWorker: () => WorkerLike,
+  silentMs: number,
+  tooLong: string,
+  onRows: (rows: number) => void = () => undefined,
+): Promise<Exclude<SqlAnswer, { kind: 'progress' }>> {
   const worker = startWorker();
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
-    return await new Promise<ConsoleResult>((resolve) => {
-      timer = setTimeout(
-        () =>
-          resolve({
-            kind: 'error',
-            message: `The query was stopped after ${limitMs / 1_000} s. The session was not touched. Add a LIMIT, or narrow it.`,
-          }),
-        limitMs,
-      );
-      worker.onmessage = (event) => resolve(event.data as ConsoleResult);
+    return await new Promise((resolve) => {
+      const fail = (message: string) => resolve({ kind: 'error', message });
+      const wait = () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => fail(tooLong), silentMs);
+      };
+      wait();
+      worker.onmessage = ({ data }: MessageEvent<SqlAnswer>) => {
+        if (data.kind !== 'progress') return resolve(data);
+        onRows(data.rows);
+        wait();
+      };
       worker.onerror = (event) =>
-        resolve({ kind: 'error', message: `The console could not run: ${event.message || 'its worker did not load'}. Reload the page.` });
+        fail(`SQLite could not run beside the page: ${event.message || 'its worker did not load'}. Reload the page.`);
       worker.postMessage(question, [question.bytes.buffer as ArrayBuffer]);
     });
   } finally {
     clearTimeout(timer);
     worker.terminate();
   }
+}
+
+export async function runOnCopy(question: SqlQuestion, startWorker: () => WorkerLike, limitMs = CONSOLE_MS): Promise<ConsoleResult> {
+  if (question.sql?.trim() === '')
+    return { kind: 'error', message: 'Type a query first, such as SELECT kind, count(*) FROM acp_session_events GROUP BY kind.' };
+  const stopped = `The query was stopped after ${limitMs / 1_000} s. The session was not touched. Add a LIMIT, or narrow it.`;
+  return (await ask(question, startWorker, limitMs, stopped)) as ConsoleResult;
+}
+
+/** A file from elsewhere as a database of our own making with its rows. Rejects with why it is not opened. */
+export async function readFile(
+  question: Omit<SqlQuestion, 'sql'>,
+  startWorker: () => WorkerLike,
+  onRows: (rows: number) => void,
+  silentMs = IMPORT_SILENT_MS,
+): Promise<ImportedFile> {
+  const stopped = `The file was not opened: reading it was stopped after ${silentMs / 1_000} s in which nothing came. Nothing here was changed.`;
+  const answer = await ask({ ...question, sql: null }, startWorker, silentMs, stopped, onRows);
+  if (answer.kind !== 'file') throw new Error(answer.kind === 'error' ? answer.message : 'The file could not be read.');
+  return answer;
 }

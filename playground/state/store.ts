@@ -7,7 +7,7 @@ import type { ClientServices, SqlDatabase } from '../../src/engine/ports.ts';
 import type { ResumePolicy, ResumeReport, SessionInfo } from '../../src/engine/types.ts';
 import { workspaceFiles } from '../../src/engine/index.ts';
 import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
-import { BRIDGE_PREFIX, launcherFor } from './agents.ts';
+import { BRIDGE_PREFIX, bridgeConfined, launcherFor } from './agents.ts';
 import { Boot } from './boot.ts';
 import { Branches } from './branches.ts';
 import { Breaking } from './breaking.ts';
@@ -21,7 +21,7 @@ import { problemOf, type Problem } from './problems.ts';
 import { Shelf } from './shelf.ts';
 import { Tables } from './table-watch.ts';
 import { TimeMachine } from './time-machine.ts';
-import { Turns } from './turns.ts';
+import { Turns, type Consent } from './turns.ts';
 import { EMPTY_VIEW, type SessionView } from './view.ts';
 import { Watch } from './watch.ts';
 import { errorWords } from './words.ts';
@@ -40,6 +40,8 @@ export class Playground {
   readonly sending = signal(false);
   readonly problem = signal<Problem | null>(null);
   readonly note = signal<string | null>(null);
+  /** A file's conversation that is about to go to an agent behind the bridge: the person decides. */
+  readonly consent = signal<Consent | null>(null);
 
   readonly scenario = signal<Scenario>(SCENARIOS[0]!);
   readonly agent = signal('');
@@ -86,6 +88,7 @@ export class Playground {
     this.bridge = new BridgeLink(this.platform);
     this.keeper = new Keeper({
       launcher: launcherFor(this.platform, () => this.bridge.access),
+      confine: (tapped) => bridgeConfined(tapped, () => this.bridge.agents.value),
       schedule: this.platform.schedule,
       // An agent behind the bridge has a disk of its own; one in the tab gets the session's virtual files.
       client: options.client ?? ((database, agent) => (agent.startsWith(BRIDGE_PREFIX) ? undefined : workspaceFiles(database))),
@@ -135,6 +138,7 @@ export class Playground {
 
   async dispose(): Promise<void> {
     this.#unlisten();
+    this.consent.value?.answer(false);
     this.watch.stop();
     this.tables.stop();
     await this.time.close();

@@ -108,7 +108,7 @@ function sameValue(a: SqlValue, b: SqlValue): boolean {
 }
 
 /** A value as text. Times stay numbers: the panel shows what is stored. */
-export function cellText(value: SqlValue): string {
+export function cellText(value: SqlValue | bigint): string {
   if (value === null) return 'NULL';
   return value instanceof Uint8Array ? `blob, ${value.length} bytes` : String(value);
 }

@@ -1,7 +1,7 @@
 /** The conversation: what a person says, answers and stops. */
 import type { CreateOptions, Host } from '../../src/engine/index.ts';
 import type { ResumePolicy, ResumeReport } from '../../src/engine/types.ts';
-import { TAB_CWD } from './agents.ts';
+import { BRIDGE_PREFIX, TAB_CWD } from './agents.ts';
 import { when } from './play.ts';
 import { codeOf, problemOf } from './problems.ts';
 import type { SayResult } from './runner.ts';
@@ -19,6 +19,16 @@ interface Addressee {
   readonly policy: ResumePolicy;
 }
 
+/** What would go where, if the person says so. */
+export interface Consent {
+  readonly file: string;
+  readonly events: number;
+  readonly agent: string;
+  readonly cwd: string;
+  readonly answer: (send: boolean) => void;
+}
+
+const KEPT_HERE = 'The prompt was not sent: the conversation of the file stays here.';
 const ELSEWHERE = 'The prompt was not sent: another session was chosen before it could be.';
 const CANCELLED = 'The prompt was not sent: it was cancelled before the session was there.';
 
@@ -37,6 +47,7 @@ export class Turns {
 
   /** The page goes to another session: one that is being created is gone before this resolves. */
   async leave(): Promise<void> {
+    this.#pg.consent.value?.answer(false);
     await this.#starting?.leave(ELSEWHERE);
   }
 
@@ -86,6 +97,7 @@ export class Turns {
       if (pg.inPast.value) await pg.time.close();
       const host = await starting.until(pg.keeper.wake());
       const sessionId = await this.#ensureSession(host, to, starting);
+      await starting.until(this.#consented(sessionId));
       this.#stillAt(to);
       starting.signal.throwIfAborted();
       this.#starting = null;
@@ -113,8 +125,10 @@ export class Turns {
   async cancel(): Promise<void> {
     const { keeper, sessionId } = this.#pg;
     // Before the prompt is sent there is no turn to cancel, and all the same something to stop.
-    if (this.#starting) this.#starting.stop(CANCELLED);
-    else
+    if (this.#starting) {
+      this.#pg.consent.value?.answer(false);
+      this.#starting.stop(CANCELLED);
+    } else
       await this.#pg.attempt(async () => {
         if (sessionId.value) await keeper.host?.cancel(sessionId.value);
       });
@@ -172,7 +186,29 @@ export class Turns {
     await starting.creating(sessionId, this.#create(host, { agent: to.agent, cwd: to.cwd, sessionId, signal: starting.signal }, to));
     pg.sessionId.value = sessionId;
     pg.places.rememberPlace();
+    pg.places.trust(sessionId);
     return sessionId;
+  }
+
+  /** A session of a file goes to an agent behind the bridge only after the person said so, once. */
+  async #consented(sessionId: string): Promise<void> {
+    const pg = this.#pg;
+    const file = pg.places.fileOf(pg.shelf.branch.value);
+    if (!file || file.sent.includes(sessionId)) return;
+    // The session's own agent gets the prompt, whichever is chosen.
+    const info = await pg.shelf.reader!.get(sessionId);
+    if (!info.agent.startsWith(BRIDGE_PREFIX)) return;
+    const agent = pg.bridge.agents.value.find(({ key }) => key === info.agent);
+    // The launcher says what is missing.
+    if (!agent) return;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    pg.consent.value = { file: file.name, events: info.latestSeq, agent: agent.name, cwd: agent.cwd, answer: resolve };
+    try {
+      if (!(await promise)) throw new Error(KEPT_HERE);
+    } finally {
+      pg.consent.value = null;
+    }
+    pg.places.trust(sessionId);
   }
 
   /** One that came to be although the page has gone elsewhere holds nothing that anybody said. */

@@ -5,7 +5,7 @@ import { PlaygroundPage } from './playground-page.ts';
 test('everything goes on offline', async ({ page, context }) => {
   const pg = new PlaygroundPage(page);
   // Fetched when all else is there, for a query that is made offline.
-  const consoleScript = page.waitForResponse(/sql-console\.worker/);
+  const consoleScript = page.waitForResponse(/sql\.worker/);
   await pg.open();
   await pg.say('My cat is called Ada.');
   await (await consoleScript).finished();

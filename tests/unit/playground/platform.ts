@@ -10,6 +10,7 @@ import {
   type AgentVariant,
   type SessionStore,
 } from '../../../src/testing/agents/index.ts';
+import { readForeignFile } from '../../../playground/state/import-file.ts';
 import { bound } from '../../../playground/state/browser-database.ts';
 import type { Platform, PlaygroundDatabase, TabMessage } from '../../../playground/state/platform.ts';
 
@@ -26,7 +27,7 @@ const OWNERS: OwnerRegistry = {
 function opened(kept: SqljsDatabase): PlaygroundDatabase {
   const refuse = () => Promise.reject(new SqlError('closed', 'It was closed.'));
   const database: PlaygroundDatabase = {
-    ...bound(kept, null),
+    ...bound(kept, null, () => fresh(null)),
     owners: OWNERS,
     durable: true,
     async close() {
@@ -41,6 +42,9 @@ async function fresh(bytes: Uint8Array | null | undefined): Promise<SqljsDatabas
   if (bytes) await database.importFile(bytes);
   return database;
 }
+
+/** A file as the page's Import button gives it. */
+export const chosen = (bytes: Uint8Array, name = 'ada.sqlite') => ({ name, size: bytes.length, bytes: async () => bytes });
 
 /** A SQLite file made by these statements. */
 export async function fileOf(...statements: string[]): Promise<Uint8Array> {
@@ -102,6 +106,7 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
       list: async () => [],
       launcher: () => ({ launch: () => Promise.reject(new Error('no bridge here')) }),
     },
+    readFile: async (bytes, onRows) => readForeignFile(await initSqlJs(), bytes, onRows),
     runSql: async () => ({ kind: 'rows', columns: [], rows: [], total: 0, ms: 0 }),
     memory: {
       read: () => platform.stored,

@@ -182,6 +182,13 @@ describe('what a page keeps between visits', () => {
       expect(readMemory(stored)).toEqual({ scenario: null, agent: null, policy: 'auto', places: {}, branches: [], branch: null });
     },
   );
+  it('a branch of an older page is taken for a file’s, and one with a file’s name for no more than it says', () => {
+    const read = (branch: object) =>
+      readMemory(JSON.stringify({ branches: [{ name: '1', sessionId: 'x', agentSessionId: null, ...branch }] }));
+    expect(read({}).branches[0]!.file).toEqual({ name: 'a file of an earlier visit', read: false, sent: [] });
+    expect(read({ file: { name: 7, read: 'yes', sent: 'all' } }).branches[0]!.file).toEqual({ name: 'a file', read: false, sent: [] });
+    expect(read({ file: null }).branches[0]!.file).toBeNull();
+  });
   it('comes back as it was written, but for a step that was running', () => {
     const memory: Memory = {
       scenario: 's',
@@ -196,7 +203,10 @@ describe('what a page keeps between visits', () => {
           ],
         },
       },
-      branches: [{ name: '1', sessionId: 'x', agentSessionId: 'y' }],
+      branches: [
+        { name: '1', sessionId: 'x', agentSessionId: 'y', file: null },
+        { name: 'ada.sqlite', sessionId: null, agentSessionId: null, file: { name: 'ada.sqlite', read: true, sent: ['x'] } },
+      ],
       branch: '1',
     };
     expect(readMemory(writeMemory(memory))).toEqual({

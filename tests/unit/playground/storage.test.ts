@@ -55,7 +55,7 @@ describe('where a database that held sessions does not open', () => {
     expect(platform.stored).toBe(first.stored);
     await pg.shelf.store();
     expect(pg.problem.value).toBeNull();
-    expect([pg.shelf.durable.value, pg.shelf.branch.value]).toEqual([true, 'from memory 1']);
+    expect([pg.shelf.durable.value, pg.shelf.branch.value]).toEqual([true, 'from memory']);
     expect(said(pg)).toContain('Argos');
     await pg.branches.returnToNow();
     expect(said(pg)).toContain('Ada');

@@ -5,7 +5,7 @@ import type { Playground } from '../../../playground/state/store.ts';
 import { SqlError } from '../../../src/engine/ports.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { begin, free, open, reload, said } from './open-pages.ts';
-import { fileOf, testPlatform, type TestPlatform } from './platform.ts';
+import { chosen, fileOf, testPlatform, type TestPlatform } from './platform.ts';
 
 /** Moves to the last moment at which the conversation does not hold the word. */
 async function seekBefore(pg: Playground, word: string): Promise<void> {
@@ -220,12 +220,14 @@ describe('the playground', () => {
     const pg = await open(platform);
     await pg.turns.say('My cat is called Ada.');
     await pg.branches.exportDatabase();
-    await pg.branches.importDatabase(new TextEncoder().encode('nonsense'));
-    expect(pg.problem.value?.text).toMatch(/not a SQLite database/);
+    await pg.branches.importDatabase(chosen(new TextEncoder().encode('nonsense')));
+    expect(pg.branches.importing.value?.problem).toMatch(/not a SQLite database/);
     expect(pg.shelf.branch.value).toBeNull();
-    await pg.branches.importDatabase(platform.downloads[0]!);
-    expect(pg.shelf.branch.value).toBe('import 1');
+    await pg.branches.importDatabase(chosen(platform.downloads[0]!));
+    expect(pg.shelf.branch.value).toBe('ada.sqlite');
     expect(said(pg)).toContain('Ada');
+    await pg.branches.importDatabase(chosen(platform.downloads[0]!));
+    expect(pg.shelf.branch.value).toBe('ada.sqlite 2');
     await pg.branches.returnToNow();
     expect(said(pg)).toContain('Ada');
   });
@@ -235,12 +237,12 @@ describe('the playground', () => {
     const pg = await open(platform);
     await pg.turns.say('My cat is called Ada.');
     for (const [sql, why] of [
-      ['PRAGMA user_version = 99', /schema version 99/],
-      ['CREATE TABLE acp_sessions (name TEXT)', /another program/],
+      ['PRAGMA user_version = 99', /schema version is 99/],
+      ['CREATE TABLE acp_sessions (name TEXT)', /user_version is 0/],
     ] as const) {
       const file = await fileOf(sql);
-      await pg.branches.importDatabase(file);
-      expect(pg.problem.value?.text).toMatch(why);
+      await pg.branches.importDatabase(chosen(file));
+      expect(pg.branches.importing.value?.problem).toMatch(why);
       expect([...platform.branches.keys()]).toEqual([null]);
       expect([pg.shelf.branch.value, said(pg).includes('Ada')]).toEqual([null, true]);
       expect((await pg.turns.say('What is my cat called?')).reply).toContain('Ada');
@@ -308,9 +310,9 @@ describe('the playground', () => {
     const [one, two] = [await open(first), await open(second)];
     await one.turns.say('My cat is called Ada.');
     const bytes = await one.branches.exportBytes();
-    await Promise.all([one.branches.importDatabase(bytes), two.branches.importDatabase(bytes)]);
+    await Promise.all([one.branches.importDatabase(chosen(bytes)), two.branches.importDatabase(chosen(bytes))]);
     expect([one.problem.value, two.problem.value]).toEqual([null, null]);
-    expect([one.shelf.branch.value, two.shelf.branch.value].sort()).toEqual(['import 1', 'import 2']);
+    expect([one.shelf.branch.value, two.shelf.branch.value].sort()).toEqual(['ada.sqlite', 'ada.sqlite 2']);
     one.places.choosePolicy('strict');
     expect((await two.branches.inventory()).forks).toBe(2);
     await one.branches.reset();
@@ -323,8 +325,8 @@ describe('the playground', () => {
     const openDatabase = platform.openDatabase.bind(platform);
     platform.openDatabase = (branch, bytes) =>
       bytes ? Promise.reject(new SqlError('corrupt', 'This file is damaged.')) : openDatabase(branch);
-    await pg.branches.importDatabase(new TextEncoder().encode('SQLite format 3\0[]'));
-    expect(pg.problem.value?.text).toContain('damaged');
+    await pg.branches.importDatabase(chosen(await pg.branches.exportBytes()));
+    expect(pg.branches.importing.value?.problem).toContain('damaged');
     expect([pg.shelf.branch.value, pg.places.branches]).toEqual([null, []]);
   });
 

@@ -1,0 +1,271 @@
+/**
+ * A database file from elsewhere, read without trust. What is opened in its place is a database of our own making with the
+ * file's rows in it: nothing of the file's schema, pages or settings comes along, and of a session's row only what names it.
+ * Runs in a worker, which the page ends when it falls silent.
+ */
+import type { Database, SqlJsStatic, SqlValue as Bound } from 'sql.js';
+import { DEFAULT_LIMITS } from '../../src/engine/limits.ts';
+import type { SqlDatabase } from '../../src/engine/ports.ts';
+import { schemaMatches } from '../../src/engine/storage/schema-check.ts';
+import { MIGRATIONS, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
+import { BRIDGE_PREFIX } from './agents.ts';
+
+/** The largest file that is opened. A tab holds it several times over, and some of it is done while nothing can be drawn. */
+export const IMPORT_BYTES = 64 * 1024 * 1024;
+/** How long reading it may take without one row that comes. */
+export const IMPORT_SILENT_MS = 10_000;
+/** How many rows are read between two words of progress. */
+const PROGRESS_ROWS = 2_000;
+/** Rows of a damaged file can stand on the same pages. */
+const MOST_TIMES_ITS_SIZE = 4;
+
+export interface ImportedFile {
+  readonly bytes: Uint8Array;
+  readonly sessions: number;
+}
+
+/** Why a file is not opened, for people. */
+export class Refused extends Error {
+  constructor(why: string) {
+    super(`The file was not opened: ${why}. Nothing here was changed.`);
+  }
+}
+
+type Json = Readonly<Record<string, unknown>>;
+type Value = string | number | Uint8Array | null;
+type Values = Record<string, Value>;
+
+/**
+ * What is carried over of each table, and what each row must hold. Of a session that is its names, its title and its times:
+ * directories, servers, environment, settings and leases are for the one who opens the file to choose.
+ */
+const TABLES: readonly {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly order: string;
+  readonly check?: (row: Values, before: Values | null) => string | null;
+}[] = [
+  {
+    name: 'acp_sessions',
+    columns: ['session_id', 'agent', 'agent_session_id', 'cwd', 'title', 'title_set', 'created_at', 'updated_at'],
+    order: 'session_id',
+    check: ({ session_id: id, agent, agent_session_id: agentId }) =>
+      isName(id) && isName(agent) && (agentId === null || isName(agentId)) ? null : 'a session has a name that is none',
+  },
+  {
+    name: 'acp_session_events',
+    columns: ['session_id', 'seq', 'turn_id', 'at', 'kind', 'origin', 'payload', 'meta'],
+    order: 'session_id, seq',
+    check: eventProblem,
+  },
+  {
+    name: 'acp_turns',
+    columns: [
+      'turn_id',
+      'session_id',
+      'idempotency_key',
+      'content_hash',
+      'state',
+      'stop_reason',
+      'error',
+      'report',
+      'first_seq',
+      'last_seq',
+    ],
+    order: 'session_id, first_seq',
+    check: ({ report, error }) =>
+      isReport(parsed(report)) && (error === null || isError(parsed(error))) ? null : 'a turn is not told as ours are',
+  },
+  { name: 'acp_agent_sessions', columns: ['session_id', 'agent_session_id', 'began_seq', 'preamble', 'at'], order: 'session_id' },
+  { name: 'workspace_files', columns: ['session_id', 'path', 'content', 'updated_at'], order: 'session_id, path' },
+];
+
+/** What a session must have, where it is not carried over. */
+const OURS: Values = { additional_directories: '[]', mcp_servers: '[]', env_names: '[]', latest_seq: 0, lease_generation: 1 };
+
+/** Throws `Refused`, or what SQLite says of a file that it cannot read. */
+export async function readForeignFile(
+  SQL: SqlJsStatic,
+  bytes: Uint8Array,
+  onRows: (rows: number) => void = () => undefined,
+): Promise<ImportedFile> {
+  const problem = sizeProblem(bytes.length) ?? headProblem(bytes);
+  if (problem) throw new Refused(problem);
+  const file = bytes.slice();
+  // A file in WAL mode is complete once it was closed, but cannot be opened in memory under that mark.
+  file.fill(1, 18, 20);
+  const from = new SQL.Database(file);
+  const to = new SQL.Database();
+  try {
+    for (const setting of ['trusted_schema = OFF', 'cell_size_check = ON', 'query_only = ON']) from.run(`PRAGMA ${setting}`);
+    const verdict = await schemaMatches(reading(from));
+    if (!verdict.ours) throw new Refused(`it is not a database of Rehydrate’s: its ${verdict.problem}`);
+    make(to);
+    const sessions = copy(from, to, bytes.length * MOST_TIMES_ITS_SIZE + 1024 * 1024, onRows);
+    return { bytes: to.export(), sessions };
+  } catch (error) {
+    if (error instanceof Refused) throw error;
+    throw new Refused(`it is damaged, or its rows contradict each other (${error instanceof Error ? error.message : String(error)})`);
+  } finally {
+    from.close();
+    to.close();
+  }
+}
+
+/** Known before the file is read. */
+export function sizeProblem(size: number): string | null {
+  const mebi = (n: number): string => `${Math.ceil(n / 1024 / 1024)} MiB`;
+  return size > IMPORT_BYTES
+    ? `it has ${mebi(size)}, and a tab opens ${mebi(IMPORT_BYTES)} at most. The rehydrate command reads it: rehydrate sessions --db FILE`
+    : null;
+}
+
+const MAGIC = 'SQLite format 3\0';
+
+function headProblem(bytes: Uint8Array): string | null {
+  return bytes.length >= 512 && String.fromCharCode(...bytes.subarray(0, MAGIC.length)) === MAGIC
+    ? null
+    : 'it is not a SQLite database. Choose one that was exported here, or written by the rehydrate command';
+}
+
+function make(to: Database): void {
+  to.run('PRAGMA foreign_keys = ON');
+  for (const { statements } of MIGRATIONS) for (const sql of statements) to.run(sql);
+  to.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+}
+
+function copy(from: Database, to: Database, most: number, onRows: (rows: number) => void): number {
+  let rows = 0;
+  let size = 0;
+  const logs = new Map<Value, Value>();
+  to.run('BEGIN');
+  for (const { name, columns, order, check } of TABLES) {
+    const there = columnsOf(from, name);
+    const carried = columns.filter((column) => there.includes(column));
+    const defaults = name === 'acp_sessions' ? Object.entries(OURS) : [];
+    const all = [...carried, ...defaults.map(([column]) => column)];
+    const insert = to.prepare(`INSERT INTO ${name} (${all.join(', ')}) VALUES (${all.map(() => '?').join(', ')})`);
+    const select = from.prepare(`SELECT ${carried.join(', ')} FROM ${name} ORDER BY ${order}`);
+    let before: Values | null = null;
+    try {
+      while (select.step()) {
+        const values = (select.get as (params: null, config: { useBigInt: true }) => (Value | bigint)[])(null, { useBigInt: true }).map(
+          exact,
+        );
+        const row: Values = Object.fromEntries(carried.map((column, at) => [column, values[at]!]));
+        for (const value of values) size += typeof value === 'string' || value instanceof Uint8Array ? value.length : 8;
+        if (size > most) throw new Refused('its rows take many times its size');
+        const problem = check?.(row, before);
+        if (problem) throw new Refused(problem);
+        // What a session of the file is called by an agent on a real disk is no word of this person's: a successor gets the record.
+        if (name === 'acp_sessions' && String(row['agent']).startsWith(BRIDGE_PREFIX)) row['agent_session_id'] = null;
+        insert.run([...carried.map((column) => row[column]!), ...defaults.map(([, value]) => value)] as Bound[]);
+        if (name === 'acp_session_events') logs.set(row['session_id']!, row['seq']!);
+        before = row;
+        if (++rows % PROGRESS_ROWS === 0) onRows(rows);
+      }
+    } finally {
+      insert.free();
+      select.free();
+    }
+  }
+  for (const [sessionId, seq] of logs) to.run('UPDATE acp_sessions SET latest_seq = ? WHERE session_id = ?', [seq, sessionId] as Bound[]);
+  to.run('COMMIT');
+  return Number(to.exec('SELECT count(*) FROM acp_sessions')[0]!.values[0]![0]);
+}
+
+function columnsOf(from: Database, table: string): readonly string[] {
+  return from.exec(`SELECT name FROM pragma_table_info('${table}')`)[0]?.values.map(([name]) => String(name)) ?? [];
+}
+
+function exact(value: Value | bigint): Value {
+  if (typeof value !== 'bigint') return value;
+  if (!Number.isSafeInteger(Number(value))) throw new Refused(`it holds the number ${value}, which no release writes`);
+  return Number(value);
+}
+
+/** As much of the port as reading a schema needs. */
+function reading(database: Database): SqlDatabase {
+  const no = (): Promise<never> => Promise.reject(new Error('A file that is looked at is not written to.'));
+  return {
+    async query(sql, params = []) {
+      const statement = database.prepare(sql, [...params] as Bound[]);
+      const rows = [];
+      try {
+        while (statement.step()) rows.push(statement.getAsObject());
+      } finally {
+        statement.free();
+      }
+      return rows;
+    },
+    batch: no,
+    close: no,
+  };
+}
+
+// ------------------------------------------------------------- what a row must hold
+
+/** An id, or a name: one line that is not endless. */
+// eslint-disable-next-line no-control-regex
+const isName = (value: unknown): boolean => typeof value === 'string' && /^[^\u0000-\u001f\u007f-\u009f]{1,512}$/.test(value);
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isText = (value: unknown): value is string => typeof value === 'string';
+const optional = (is: (value: unknown) => boolean) => (value: unknown) => value === undefined || value === null || is(value);
+const listOf = (is: (value: unknown) => boolean) => (value: unknown) => Array.isArray(value) && value.every(is);
+const having = (shape: Readonly<Record<string, (value: unknown) => boolean>>) => (value: unknown) =>
+  isObject(value) && Object.entries(shape).every(([key, is]) => is(value[key]));
+const oneOf =
+  (...words: readonly string[]) =>
+  (value: unknown) =>
+    words.includes(value as string);
+
+const isError = having({ message: isText });
+const isReport = having({
+  tier: oneOf('live', 'new', 'resume', 'load', 'transcript'),
+  attempts: listOf(having({ method: isText, outcome: isText, evidence: isText, ms: Number.isFinite, error: optional(isError) })),
+  verified: optional(isText),
+  replay: optional(having({ received: Number.isFinite, matched: Number.isFinite, missing: Number.isFinite, imported: Number.isFinite })),
+  preamble: optional(having({ mode: isText, bytes: Number.isFinite, events: Number.isFinite })),
+  settings: having({ restored: listOf(isText), failed: listOf(having({ id: isText, reason: isText })) }),
+  ms: Number.isFinite,
+  agentMs: Number.isFinite,
+});
+
+/** By an event's kind: what the page and the engine read of it without asking. */
+const PAYLOADS: ReadonlyMap<string, (value: unknown) => boolean> = new Map(
+  Object.entries({
+    turn_started: isObject,
+    update: having({ sessionUpdate: isText }),
+    permission_requested: having({ requestId: isText, toolCall: isObject, options: listOf(isObject) }),
+    permission_resolved: having({ requestId: isText, optionId: optional(isText), by: isText }),
+    turn_ended: having({
+      state: oneOf('completed', 'failed', 'cancelled', 'interrupted'),
+      stopReason: optional(isText),
+      error: optional(isError),
+    }),
+    resumed: isReport,
+    agent_exited: having({ kind: isText }),
+  }),
+);
+
+function eventProblem({ session_id: sessionId, seq, kind, payload, meta }: Values, before: Values | null): string | null {
+  const first = before?.['session_id'] !== sessionId;
+  if (seq !== (first ? 1 : Number(before!['seq']) + 1)) return 'the log of a session has gaps';
+  if (isText(payload) && payload.length > DEFAULT_LIMITS.messageBytes) return 'an event is larger than any message an agent may send';
+  const is = PAYLOADS.get(String(kind));
+  if (!is) return `an event is of the kind “${String(kind).slice(0, 40)}”, which this page does not know`;
+  return is(parsed(payload)) && (meta === null || isObject(parsed(meta)))
+    ? null
+    : `an event of the kind ${String(kind)} is not told as ours are`;
+}
+
+/** What is not JSON, or so deep that it cannot be written again, is nothing. */
+function parsed(value: Value | undefined): unknown {
+  try {
+    const json: unknown = JSON.parse(String(value));
+    JSON.stringify(json);
+    return json;
+  } catch {
+    return undefined;
+  }
+}

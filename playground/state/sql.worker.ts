@@ -1,0 +1,43 @@
+/** Runs one query on a copy of the database, or reads one file from elsewhere, then is ended by the page. */
+import initSqlJs, { type Database } from 'sql.js';
+import { readForeignFile } from './import-file.ts';
+import { CONSOLE_ROWS, type ConsoleValue, type SqlAnswer, type SqlQuestion } from './sql-console.ts';
+
+const scope = globalThis as unknown as { onmessage: ((event: MessageEvent) => void) | null; postMessage(message: SqlAnswer): void };
+
+scope.onmessage = (event) => {
+  void answer(event.data as SqlQuestion).then((result) => scope.postMessage(result));
+};
+
+async function answer({ wasm, bytes, sql }: SqlQuestion): Promise<SqlAnswer> {
+  try {
+    const SQL = await initSqlJs({ wasmBinary: wasm });
+    if (sql !== null) return query(new SQL.Database(bytes), sql);
+    const file = await readForeignFile(SQL, bytes, (rows) => scope.postMessage({ kind: 'progress', rows }));
+    return { kind: 'file', ...file };
+  } catch (error) {
+    return { kind: 'error', message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function query(database: Database, sql: string): SqlAnswer {
+  const started = performance.now();
+  const rows: ConsoleValue[][] = [];
+  let columns: string[] = [];
+  let total = 0;
+  // Several statements may stand in one text; the last one that gives rows is shown.
+  for (const statement of database.iterateStatements(sql)) {
+    const names = statement.getColumnNames();
+    if (names.length > 0) {
+      columns = names;
+      rows.length = 0;
+      total = 0;
+    }
+    while (statement.step()) {
+      total += 1;
+      if (rows.length < CONSOLE_ROWS)
+        rows.push((statement.get as (params: null, config: { useBigInt: true }) => ConsoleValue[])(null, { useBigInt: true }));
+    }
+  }
+  return { kind: 'rows', columns, rows, total, ms: performance.now() - started };
+}

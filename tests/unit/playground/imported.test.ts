@@ -1,0 +1,231 @@
+/** Sessions of a file, and agents on a real disk: the file's rows steer nothing, and nothing goes there unasked. */
+import { describe, expect, it } from 'vitest';
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { confinedTo } from '../../../playground/state/agents.ts';
+import { readFile } from '../../../playground/state/sql-console.ts';
+import type { Playground } from '../../../playground/state/store.ts';
+import type { AgentSpec } from '../../../src/engine/ports.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { preparedFile } from './hostile-files.ts';
+import { begin, closePage, open, reload, said } from './open-pages.ts';
+import { chosen, testPlatform, type TestPlatform } from './platform.ts';
+
+const INSIDE = '/home/me/project';
+
+/** A page with a bridge whose agents are the tab's own, and what its agents were started with and asked. */
+function bridged(before?: TestPlatform) {
+  const launched: AgentSpec[] = [];
+  const asked: { method: string; params: Record<string, unknown> }[] = [];
+  const inner = inProcessLauncher();
+  const platform = Object.assign(testPlatform(before), {
+    hash: '#v=1&scenario=free&agent=native',
+    bridge: {
+      discover: async () => ({ url: 'ws://127.0.0.1:1', token: 't' }),
+      list: async () => [{ name: 'native', cwd: INSIDE }],
+      launcher: () => ({
+        launch: async (spec: AgentSpec, options: { signal: AbortSignal }) => {
+          launched.push(spec);
+          const agent = await inner.launch(spec, options);
+          const writer = agent.stream.writable.getWriter();
+          const writable = new WritableStream<AnyMessage>({
+            write: (message) => {
+              if ('method' in message && 'params' in message) asked.push(message as never);
+              return writer.write(message);
+            },
+            close: () => writer.close(),
+          });
+          return {
+            stream: { readable: agent.stream.readable, writable },
+            exited: agent.exited,
+            end: (how: 'ask' | 'kill') => agent.end(how),
+            diagnostics: () => '',
+          };
+        },
+      }),
+    },
+  });
+  return { platform, launched, asked };
+}
+
+async function withFile(bytes: Promise<Uint8Array> = preparedFile()) {
+  const { platform, launched, asked } = bridged();
+  const pg = await open(platform);
+  await pg.branches.importDatabase(chosen(await bytes, 'evil.sqlite'));
+  expect(pg.branches.importing.value).toBeNull();
+  return { pg, platform, launched, asked };
+}
+
+/** What the dialog shows, once it does; answered as the person would. */
+async function decide(pg: Playground, send: boolean) {
+  await expect.poll(() => pg.consent.value).not.toBeNull();
+  const { answer, ...shown } = pg.consent.value!;
+  answer(send);
+  return shown;
+}
+
+describe('a session of a file', () => {
+  it('goes to a bridged agent only after the person said so, and is asked for once', async () => {
+    const { pg, launched, asked } = await withFile();
+    expect([pg.sessionId.value, pg.agent.value]).toEqual(['prepared', 'bridge:native']);
+    pg.draft.value = 'What is my cat called?';
+    const kept = pg.turns.sendDraft();
+    expect(await decide(pg, false)).toEqual({ file: 'evil.sqlite', events: 4, agent: 'native', cwd: INSIDE });
+    await kept;
+    expect([pg.draft.value, launched, pg.live.value.lastSeq]).toEqual(['What is my cat called?', [], 4]);
+    expect(pg.problem.value?.text).toContain('stays here');
+    const sent = pg.turns.say('What is my cat called?');
+    await decide(pg, true);
+    const { report, reply, error } = await sent;
+    expect([error, report?.tier]).toEqual([null, 'transcript']);
+    expect(reply).toContain('Ada');
+    expect(launched).toEqual([{ agent: 'native', cwd: INSIDE, sessionId: 'prepared' }]);
+    const placed = asked.filter(({ params }) => 'cwd' in params);
+    expect(
+      placed.map(({ method, params: { cwd, mcpServers, additionalDirectories } }) => [method, cwd, mcpServers, additionalDirectories]),
+    ).toEqual([['session/new', INSIDE, [], undefined]]);
+    expect(asked.filter(({ method }) => method.startsWith('session/set'))).toEqual([]);
+    expect(JSON.stringify(asked)).not.toContain('private');
+    expect((await pg.turns.say('And now?')).error).toBeNull();
+    await pg.breaking.sleep();
+    expect((await pg.turns.say('And after a sleep?')).error).toBeNull();
+    expect(pg.consent.value).toBeNull();
+  });
+
+  it('is asked for again in a fork and after a reload, until the person said so', async () => {
+    const { pg, platform } = await withFile();
+    await pg.time.refresh();
+    await pg.branches.seek(0);
+    await pg.branches.fork();
+    const [again] = await reload(pg, platform);
+    Object.assign(again.platform, { bridge: platform.bridge });
+    await again.connectBridge({ url: 'ws://127.0.0.1:1', token: 't' });
+    expect(again.shelf.branch.value).toBe('1');
+    await again.places.chooseSession('prepared');
+    const sent = again.turns.say('What is my cat called?');
+    await decide(again, false);
+    expect((await sent).error?.message).toContain('stays here');
+  });
+
+  it('that the agent of the session gets, whichever agent is chosen, is asked for all the same', async () => {
+    const { pg, launched } = await withFile();
+    pg.agent.value = 'native';
+    const sent = pg.turns.say('What is my cat called?');
+    await decide(pg, false);
+    await sent;
+    expect(launched).toEqual([]);
+  });
+
+  it('is not sent by a step, by the terminal, by Cancel or by leaving the page', async () => {
+    const { pg, launched } = await withFile();
+    const ways = [() => pg.turns.cancel(), () => pg.places.chooseScenario('load-replay')];
+    for (const leave of ways) {
+      await pg.places.chooseSession('prepared');
+      const sent = pg.turns.sendLine('What is my cat called?');
+      await expect.poll(() => pg.consent.value).not.toBeNull();
+      await leave();
+      expect(await sent).toContain('not sent');
+      expect(pg.consent.value).toBeNull();
+    }
+    await pg.places.chooseSession('prepared');
+    const sent = pg.turns.say('What is my cat called?');
+    await expect.poll(() => pg.consent.value).not.toBeNull();
+    await closePage(pg);
+    expect((await sent).stored).toBe(false);
+    expect(launched).toEqual([]);
+  });
+
+  it('is nobody’s business but the tab’s where its agent runs in the tab', async () => {
+    const { pg } = await withFile(preparedFile({ agent: 'native' }));
+    const { error, reply } = await pg.turns.say('What is my cat called?');
+    expect([error, reply.includes('Ada'), pg.consent.value]).toEqual([null, true, null]);
+  });
+
+  it('does not hinder one that is begun beside it', async () => {
+    const { pg, launched } = await withFile();
+    await pg.places.chooseSession(null);
+    pg.agent.value = 'bridge:native';
+    expect((await pg.turns.say('My dog is called Argos.')).error).toBeNull();
+    expect([pg.consent.value, launched.length]).toEqual([null, 1]);
+  });
+});
+
+it('a branch that an older page took from a file as it was is read again without trust', async () => {
+  const { pg, platform } = await withFile();
+  await closePage(pg);
+  const stored = JSON.parse(platform.stored!) as { branches: { file?: unknown }[] };
+  for (const branch of stored.branches) delete branch.file;
+  platform.stored = JSON.stringify(stored);
+  const kept = platform.branches.get('evil.sqlite')!;
+  await kept.batch([{ sql: `UPDATE acp_sessions SET mcp_servers = '[{"name":"evil"}]', agent_session_id = 'x'` }]);
+  const again = await open(testPlatform(platform));
+  await again.places.chooseSession('prepared');
+  expect(said(again)).toContain('Ada');
+  expect(await kept.query('SELECT mcp_servers, agent_session_id FROM acp_sessions')).toEqual([
+    { mcp_servers: '[]', agent_session_id: null },
+  ]);
+  expect(again.places.fileOf('evil.sqlite')).toMatchObject({ read: true, sent: [] });
+});
+
+it('nothing runs on a stored database whose schema is not ours: it is told, and can be saved', async () => {
+  const { platform } = bridged();
+  const first = await open(platform);
+  await first.turns.say('My cat is called Ada.');
+  await closePage(first);
+  await platform.branches
+    .get(null)!
+    .batch([{ sql: 'CREATE TRIGGER evil AFTER UPDATE ON acp_sessions BEGIN DELETE FROM acp_session_events; END' }]);
+  const next = testPlatform(platform);
+  const { pg, started } = begin(next);
+  await expect.poll(() => pg.shelf.unopened.value?.why).toContain('trigger "evil"');
+  pg.shelf.answer('memory');
+  await started;
+  expect(pg.ready.value).toBe(true);
+});
+
+describe('a file that cannot be opened', () => {
+  it('is refused for its size before a byte of it is read', async () => {
+    const pg = await open(bridged().platform);
+    const bytes = () => Promise.reject(new Error('it was read'));
+    await pg.branches.importDatabase({ name: 'huge.sqlite', size: 200 * 1024 * 1024, bytes });
+    expect(pg.branches.importing.value?.problem).toContain('200 MiB');
+    expect(pg.shelf.branch.value).toBeNull();
+  });
+
+  it('is given up when its reading falls silent, and not while rows come', async () => {
+    let ended = 0;
+    const worker = (answers: readonly object[]) => () => {
+      const one = {
+        onmessage: null as ((event: MessageEvent) => void) | null,
+        onerror: null,
+        terminate: () => void ended++,
+        postMessage: () => answers.forEach((data, index) => setTimeout(() => one.onmessage?.({ data } as MessageEvent), 20 * (index + 1))),
+      };
+      return one;
+    };
+    const rows: number[] = [];
+    const read = (answers: readonly object[]) =>
+      readFile({ wasm: new ArrayBuffer(0), bytes: new Uint8Array(1) }, worker(answers), (n) => rows.push(n), 50);
+    await expect(read([])).rejects.toThrow('in which nothing came');
+    const progress = [1, 2, 3, 4, 5].map((n) => ({ kind: 'progress', rows: n }));
+    await expect(read([...progress, { kind: 'file', bytes: new Uint8Array(2), sessions: 1 }])).resolves.toMatchObject({ sessions: 1 });
+    await expect(read([{ kind: 'error', message: 'no' }])).rejects.toThrow('no');
+    expect([rows, ended]).toEqual([[1, 2, 3, 4, 5], 3]);
+  });
+});
+
+describe('what a bridged agent is asked', () => {
+  it.each([
+    ['session/new', { cwd: '/etc', mcpServers: [{ name: 'evil' }], additionalDirectories: ['/'] }, { cwd: INSIDE, mcpServers: [] }],
+    ['session/load', { sessionId: 'a', cwd: '/etc', mcpServers: [] }, { sessionId: 'a', cwd: INSIDE, mcpServers: [] }],
+    ['session/resume', { sessionId: 'a', cwd: '/etc' }, { sessionId: 'a', cwd: INSIDE }],
+    ['session/list', { cwd: '/etc', cursor: 'b' }, { cwd: INSIDE, cursor: 'b' }],
+    ['session/prompt', { sessionId: 'a', prompt: [] }, { sessionId: 'a', prompt: [] }],
+  ])('%s %j', (method, params, becomes) => {
+    expect(confinedTo(INSIDE, { jsonrpc: '2.0', id: 1, method, params } as never)).toEqual({
+      jsonrpc: '2.0',
+      id: 1,
+      method,
+      params: becomes,
+    });
+  });
+});

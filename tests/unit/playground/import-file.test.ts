@@ -55,6 +55,14 @@ describe('a prepared file', () => {
     await database.close();
   });
 
+  it('brings nothing of a session whose deletion was under way', async () => {
+    const { database, file } = await open(
+      await run('UPDATE acp_sessions SET deleted_at = 1; DELETE FROM acp_session_events WHERE seq < 3'),
+    );
+    expect([file.sessions, await database.query('SELECT 1 FROM acp_session_events')]).toEqual([0, []]);
+    await database.close();
+  });
+
   it('keeps in what is opened nothing of its free pages', async () => {
     const bytes = await preparedFile({}, (database) => {
       database.run(`INSERT INTO workspace_files VALUES ('prepared', '/workspace/x', 'a secret that was deleted', 1)`);

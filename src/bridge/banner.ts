@@ -16,7 +16,10 @@ export function formatBridgeBanner(bridge: Bridge, options: BridgeOptions): stri
     `  token    ${bridge.token}`,
     `  means    whoever has the token acts with the rights of the agents: their files, their programs, your account`,
   ];
-  if (options.allowMcp === true) lines.push('  --allow-mcp   clients may also have the agents start any program as an MCP server');
+  if (options.allowMcp === true)
+    lines.push(
+      '  --allow-mcp   clients may also have the agents start any program: as an MCP server, or by settings and environment in _meta',
+    );
   if (!isLoopback(host)) {
     lines.push(
       `  WARNING  ${host} is not loopback: other machines can reach this, and the connection is not encrypted. Put it behind a tunnel or a proxy with TLS.`,

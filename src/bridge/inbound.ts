@@ -6,6 +6,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isMessage } from '../adapters/json-rpc.ts';
 import { messageLine } from '../adapters/stdio/json-rpc.ts';
+import { findCommand, type FoundCommand } from './commands.ts';
 
 export type FrameVerdict =
   /** One line for the agent, without its newline. */
@@ -30,7 +31,8 @@ export function judgeFrame(data: Buffer, binary: boolean, rules: InboundRules): 
   try {
     value = parseExactly(text);
     if (!isMessage(value)) return { verdict: 'close', why: 'JSON, but not one JSON-RPC 2.0 message' };
-    if (!rules.allowMcp && 'method' in value && carriesCommand(value)) return refusal(value as unknown as Record<string, unknown>);
+    const found = rules.allowMcp || !('method' in value) ? null : findCommand(value);
+    if (found !== null) return refusal(value as unknown as Record<string, unknown>, found);
     return { verdict: 'forward', line: messageLine(value) };
   } catch (error) {
     // RangeError: nested deeper than the stack goes.
@@ -55,44 +57,24 @@ function parseExactly(text: string): unknown {
   return JSON.parse(text, keep as (key: string, value: unknown) => unknown);
 }
 
-/** Agents differ in how they read keys (any case, snake_case), so all spellings are one here. */
-function plainKey(key: string): string {
-  return key.replaceAll(/[_\-\s]/g, '').toLowerCase();
-}
-
-/**
- * Whether anywhere in a message something under a key `mcpServers` has a key `command`. Anywhere,
- * because agents read extensions of their own (`_meta`, unstable methods) that we do not know.
- */
-export function carriesCommand(message: unknown): boolean {
-  const work: { value: unknown; inServers: boolean }[] = [{ value: message, inServers: false }];
-  for (let item = work.pop(); item !== undefined; item = work.pop()) {
-    const { value, inServers } = item;
-    if (typeof value !== 'object' || value === null) continue;
-    if (Array.isArray(value)) {
-      for (const element of value) if (typeof element === 'object') work.push({ value: element, inServers });
-      continue;
-    }
-    for (const [key, child] of Object.entries(value)) {
-      const name = plainKey(key);
-      if (inServers && name === 'command') return true;
-      if (typeof child === 'object') work.push({ value: child, inServers: inServers || name === 'mcpservers' });
-    }
-  }
-  return false;
-}
-
-function refusal(message: Record<string, unknown>): FrameVerdict {
-  if (!('id' in message)) return { verdict: 'drop', why: 'mcpServers with a command in a notification' };
+function refusal(message: Record<string, unknown>, { reason, path }: FoundCommand): FrameVerdict {
+  const why = `${reason}: ${path}`;
+  if (!('id' in message)) return { verdict: 'drop', why };
   const text = JSON.stringify({
     jsonrpc: '2.0',
     id: message['id'],
-    error: {
-      code: -32602,
-      message:
-        'mcpServers with a command are not accepted over this bridge: they would start programs on its machine. Use http servers, or start the bridge with --allow-mcp.',
-      data: { reason: 'mcp_command_not_allowed' },
-    },
+    error: { code: -32602, message: MESSAGES[reason](path), data: { reason, path } },
   });
-  return { verdict: 'answer', text, why: 'mcp_command_not_allowed' };
+  return { verdict: 'answer', text, why };
 }
+
+const ALLOW = 'or start the bridge with --allow-mcp.';
+
+const MESSAGES: Readonly<Record<FoundCommand['reason'], (path: string) => string>> = {
+  mcp_command_not_allowed: (path) =>
+    `MCP servers with a command (${path}) are not accepted over this bridge: they would start programs on its machine. Use http servers, ${ALLOW}`,
+  meta_not_allowed: (path) =>
+    `“${path}” is not accepted over this bridge: agents are known to start programs by such fields, or to start them otherwise. Leave it out, ${ALLOW}`,
+  method_not_allowed: () =>
+    `A method of this name is not accepted over this bridge: it is none of ACP's, and its name says that it runs or sets up programs. Do without it, ${ALLOW}`,
+};

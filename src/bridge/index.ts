@@ -5,7 +5,7 @@
  * Threats and what stands against them:
  * - another web page: exact Origin and Host, a token in a subprotocol, an allow-list of agents;
  * - DNS rebinding: exact Host;
- * - a page that was let in and smuggles a command in `mcpServers`: refused unless allowed;
+ * - a page that was let in and smuggles a command in `mcpServers` or `_meta`: refused unless allowed;
  * - other machines: loopback only, unless allowed;
  * - exhaustion: every buffer, count and wait is in `BRIDGE_LIMITS`.
  *

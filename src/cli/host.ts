@@ -169,13 +169,14 @@ const ADVICE: Partial<Record<SqlError['kind'], string>> = {
   busy: 'Another process keeps it locked; try again, or end that process.',
 };
 
-/** A storage failure of any call, in words. */
+/** A storage failure of any call, in words: those of the system; those around them name the file and advise, which is done here. */
 export function explain(error: unknown, file: string): unknown {
-  if (!(error instanceof SqlError)) return error;
-  const { cause, kind } = error;
+  const unavailable = RehydrateError.is(error) && error.code === 'storage_unavailable' && error.data['turnId'] === undefined;
+  const failure = unavailable ? error.cause : error;
+  if (!(failure instanceof SqlError)) return error;
+  const { cause, kind, message } = failure;
   if (kind === 'full' || kind === 'corrupt') return storageError(error, `The database ${file} cannot be used`);
-  // In the words of the system: those around them name the file and advise, which is done here.
-  const reason = (cause instanceof Error ? cause.message : error.message).replace(/\.$/, '');
-  const message = `The database ${file} cannot be used: ${reason}. ${ADVICE[kind] ?? 'Name another with --db.'}`;
-  return new RehydrateError('storage_unavailable', message, { file, kind }, { cause: error });
+  const reason = (cause instanceof Error ? cause.message : message).replace(/\.$/, '');
+  const words = `The database ${file} cannot be used: ${reason}. ${ADVICE[kind] ?? 'Name another with --db.'}`;
+  return new RehydrateError('storage_unavailable', words, { file, kind }, { cause: failure });
 }

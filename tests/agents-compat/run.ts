@@ -6,39 +6,38 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promi
 import os from 'node:os';
 import path from 'node:path';
 import { renderDoctor, runDoctor } from '../../src/cli/doctor/index.ts';
-import { startModel, textOf } from '../opencode/support/model.ts';
 import { AGENTS, type CompatAgent } from './agents.ts';
+import { examineHost } from './host.ts';
+import { startMemoryModel } from './model.ts';
 
 const OUT = path.resolve(import.meta.dirname, '../../content/data/compat');
 const MODULES = path.join(import.meta.dirname, 'node_modules');
 
 async function examine(agent: CompatAgent): Promise<void> {
   const home = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-compat-')));
-  const model = await startModel();
-  // A model with a memory of its context and nothing else: what it can say back, the agent told it.
-  model.script(({ messages }) => {
-    const word = /codeword is (heron-\d+)/.exec(messages.map(textOf).join('\n'))?.[1];
-    const asked = textOf(messages.filter(({ role }) => role === 'user').at(-1));
-    return [{ text: asked.includes('What is the codeword') ? (word ?? 'I do not know.') : 'OK' }];
-  });
+  const model = await startMemoryModel();
   try {
     const { version } = JSON.parse(await readFile(path.join(MODULES, agent.package, 'package.json'), 'utf8')) as { version: string };
-    const env = {
-      HOME: home,
-      XDG_CONFIG_HOME: path.join(home, '.config'),
-      XDG_DATA_HOME: path.join(home, '.local/share'),
-      XDG_STATE_HOME: path.join(home, '.local/state'),
-      XDG_CACHE_HOME: path.join(home, '.cache'),
-    };
-    const more = agent.model ? await agent.model(home, model.baseUrl) : {};
+    const environment = async (own: string): Promise<Record<string, string>> => ({
+      ...inherited(),
+      HOME: own,
+      XDG_CONFIG_HOME: path.join(own, '.config'),
+      XDG_DATA_HOME: path.join(own, '.local/share'),
+      XDG_STATE_HOME: path.join(own, '.local/state'),
+      XDG_CACHE_HOME: path.join(own, '.cache'),
+      ...(await agent.model?.(own, model.url)),
+    });
     const report = await runDoctor({
       command: agent.command,
       args: agent.args,
-      env: { ...env, ...more },
+      env: await environment(home),
       timeoutMs: 90_000,
       prompt: agent.model !== undefined,
     });
     console.log(`\n${agent.name} ${version}\n${renderDoctor(report)}`);
+    const host = agent.model ? await examineHost(agent, environment, model) : null;
+    for (const { step, knows, answer, report } of host?.steps ?? [])
+      console.log(`  ${step}: ${report?.tier ?? 'no answer'}${knows ? ', remembers' : ''}: ${answer.slice(0, 80)}`);
     const found = {
       name: agent.name,
       package: agent.package,
@@ -48,9 +47,11 @@ async function examine(agent: CompatAgent): Promise<void> {
       model: agent.model !== undefined,
       ...(agent.note ? { note: agent.note } : {}),
       report,
+      host,
     };
     const text = JSON.stringify(found, null, 2)
       .replaceAll(home, '/home/someone')
+      .replace(/\/[\w/.-]*\/rehydrate-compat-host-\w+/g, '/scratch')
       .replaceAll(MODULES, 'node_modules')
       .replace(/[\w/.-]*\/rehydrate-doctor-\w+/g, '/scratch');
     await writeFile(path.join(OUT, `${agent.package.replace(/^@/, '').replaceAll('/', '-')}.json`), `${text}\n`);
@@ -58,6 +59,12 @@ async function examine(agent: CompatAgent): Promise<void> {
     await model.close();
     await rm(home, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** What every agent needs of the environment that this runs in, and nothing of the person's own. */
+function inherited(): Record<string, string> {
+  const { PATH = '', LANG = 'C.UTF-8', TERM = 'dumb' } = process.env;
+  return { PATH, LANG, TERM };
 }
 
 const wanted = process.argv.slice(2);

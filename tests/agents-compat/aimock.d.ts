@@ -1,0 +1,20 @@
+/** What of the model server is used here: its package is only there once the agents are installed, and this folder is type-checked without it. */
+declare module '@copilotkit/aimock' {
+  interface Message {
+    readonly role: string;
+    readonly content: unknown;
+  }
+  interface Request {
+    readonly messages: readonly Message[];
+  }
+  export class LLMock {
+    constructor(options: { readonly host: string; readonly port: number });
+    readonly url: string;
+    on(
+      match: { readonly predicate: (request: Request) => boolean },
+      response: (request: Request) => { readonly content: string } | Promise<{ readonly content: string }>,
+    ): this;
+    start(): Promise<unknown>;
+    stop(): Promise<void>;
+  }
+}

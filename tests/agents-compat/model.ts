@@ -1,0 +1,56 @@
+/**
+ * A model with a memory of its context and nothing else, in the wire formats of OpenAI (both), Anthropic and Gemini: what it can say back, the
+ * agent told it. Every request is kept, so that a test can ask what reached the model.
+ */
+import { LLMock } from '@copilotkit/aimock';
+
+export interface MemoryModel {
+  /** The server's origin; each wire format has its own path below it. */
+  readonly url: string;
+  /** All that each request held, as one text, oldest first. */
+  readonly requests: () => readonly string[];
+  /** From now on it begins no answer; `held` resolves when one is waited for, `release` lets all go. */
+  hold(): void;
+  held(): Promise<void>;
+  release(): void;
+  close(): Promise<void>;
+}
+
+const textOf = (content: unknown): string =>
+  typeof content === 'string'
+    ? content
+    : Array.isArray(content)
+      ? content.map((part) => (typeof part === 'string' ? part : ((part as { text?: string } | null)?.text ?? ''))).join('\n')
+      : '';
+
+export async function startMemoryModel(): Promise<MemoryModel> {
+  const mock = new LLMock({ host: '127.0.0.1', port: 0 });
+  const requests: string[] = [];
+  let gate: { readonly asked: PromiseWithResolvers<void>; readonly open: PromiseWithResolvers<void> } | null = null;
+  mock.on({ predicate: () => true }, async (request) => {
+    const all = request.messages.map((message) => textOf(message.content)).join('\n');
+    requests.push(all);
+    gate?.asked.resolve();
+    await gate?.open.promise;
+    const asked = textOf(request.messages.filter(({ role }) => role === 'user').at(-1)?.content);
+    const word = /codeword is (heron-\d+)/.exec(all)?.[1];
+    return { content: asked.includes('What is the codeword') ? (word ?? 'I do not know.') : 'OK' };
+  });
+  await mock.start();
+  return {
+    url: mock.url,
+    requests: () => requests,
+    hold() {
+      gate = { asked: Promise.withResolvers<void>(), open: Promise.withResolvers<void>() };
+    },
+    held: () => gate?.asked.promise ?? Promise.resolve(),
+    release() {
+      gate?.open.resolve();
+      gate = null;
+    },
+    async close() {
+      gate?.open.resolve();
+      await mock.stop();
+    },
+  };
+}

@@ -7,6 +7,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { bounded } from '../engine/protocol/bounded.ts';
 import type { MessageStream } from '../engine/index.ts';
 import { RPC, toRpcError, type RpcError } from './errors.ts';
+import type { AcpServerLimits } from './limits.ts';
 
 export type Params = Readonly<Record<string, unknown>>;
 export type RpcResponse = { readonly result: unknown } | { readonly error: RpcError };
@@ -36,7 +37,11 @@ export interface Connection {
   close(): void;
 }
 
-export function connect(stream: MessageStream, maxRequests: number, handlers: ConnectionHandlers): Connection {
+export function connect(
+  stream: MessageStream,
+  limits: Pick<AcpServerLimits, 'requests' | 'queuedChars'>,
+  handlers: ConnectionHandlers,
+): Connection {
   const reader = stream.readable.getReader();
   const writer = stream.writable.getWriter();
   const asked = new Map<number, (response: RpcResponse | null) => void>();
@@ -56,20 +61,24 @@ export function connect(stream: MessageStream, maxRequests: number, handlers: Co
   };
   writer.closed.then(leave, leave);
 
+  let queued = 0;
+  /** The last write: when it is done, so are all before it. */
+  let written: Promise<void> = Promise.resolve();
+  /** Resolves when there is room for more, or the client is gone. A stream's own mark counts messages, or nothing at all; bytes are what they cost. */
+  const room = (): Promise<void> => (queued < limits.queuedChars ? Promise.resolve() : Promise.race([written, left.promise]));
   const send = (message: object): Promise<void> => {
     if (gone.signal.aborted) return Promise.resolve();
-    writer.write({ jsonrpc: '2.0', ...message } as AnyMessage).catch(leave);
+    const size = charsIn(message);
+    queued += size;
+    written = writer.write({ jsonrpc: '2.0', ...message } as AnyMessage).then(() => void (queued -= size), leave);
     return room();
   };
-  /** Resolves when the client has read enough for more to be queued, or is gone. */
-  const room = (): Promise<void> =>
-    (writer.desiredSize ?? 1) > 0 ? Promise.resolve() : Promise.race([writer.ready.catch(() => undefined), left.promise]);
 
   async function answer(id: unknown, method: string, params: Params): Promise<void> {
-    if (underWay.size >= maxRequests) {
+    if (underWay.size >= limits.requests) {
       await send({
         id,
-        error: { code: RPC.internal, message: `limit_exceeded: requests allows ${maxRequests} requests under way at once.` },
+        error: { code: RPC.internal, message: `limit_exceeded: requests allows ${limits.requests} requests under way at once.` },
       });
       return;
     }
@@ -145,4 +154,14 @@ export function connect(stream: MessageStream, maxRequests: number, handlers: Co
     closed,
     close: leave,
   };
+}
+
+/** About how many characters a message has as JSON, without writing it out. */
+function charsIn(value: unknown): number {
+  if (typeof value === 'string') return value.length + 2;
+  if (typeof value !== 'object' || value === null) return 8;
+  let chars = 2;
+  if (Array.isArray(value)) for (const item of value) chars += charsIn(item);
+  else for (const [key, item] of Object.entries(value)) chars += key.length + 4 + charsIn(item);
+  return chars;
 }

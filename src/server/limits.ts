@@ -2,6 +2,8 @@
 export interface AcpServerLimits {
   /** How many requests of one client may be under way at once. */
   readonly requests: number;
+  /** How many characters of messages may wait for one client to read them, before whatever sends more waits, too. */
+  readonly queuedChars: number;
   /** How many sessions one client may be attached to at once. */
   readonly attached: number;
   /** How many events of a log are read at a time while a session is replayed. */
@@ -12,6 +14,7 @@ export interface AcpServerLimits {
 
 export const ACP_SERVER_LIMITS: AcpServerLimits = Object.freeze({
   requests: 256,
+  queuedChars: 256 * 1024,
   attached: 256,
   replayPage: 256,
   listPage: 50,

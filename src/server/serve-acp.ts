@@ -169,7 +169,7 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
   /** What an observer may call. */
   const LOOKING = new Set(['initialize', 'session/load', 'session/resume', 'session/list', 'session/close']);
 
-  const connection = connect(stream, limits.requests, {
+  const connection = connect(stream, limits, {
     async onRequest(method, params, signal) {
       if (observe && !LOOKING.has(method))
         throw new RpcFailure({ code: RPC.invalidRequest, message: `This connection may only look (observe.v1): ${method} is not for it.` });

@@ -14,6 +14,7 @@
  */
 export { startBridge, type Bridge } from './bridge.ts';
 export type { Door } from './door.ts';
+export { streamDoor, type StreamDoorOptions } from './stream-door.ts';
 export type { BridgeEvent, BridgeOptions, DoorOptions } from './options.ts';
 export { authorizeHttp, authorizeUpgrade, type HttpDecision, SUBPROTOCOL, type UpgradeDecision, type UpgradePolicy } from './policy.ts';
 export type { AccessPolicy, Refusal, RefusalReason, RequestHead } from './request-checks.ts';

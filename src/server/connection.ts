@@ -33,6 +33,8 @@ export interface Connection {
   readonly gone: AbortSignal;
   /** Resolves when the client is gone. What it had asked for goes on in the host. */
   readonly closed: Promise<void>;
+  /** Resolves when nothing is under way and the client took all it was sent, or is gone. */
+  idle(): Promise<void>;
   /** Stops reading and lets go of the client. */
   close(): void;
 }
@@ -48,6 +50,7 @@ export function connect(
   const underWay = new Map<unknown, AbortController>();
   const gone = new AbortController();
   const left = Promise.withResolvers<void>();
+  const waitingForIdle: (() => void)[] = [];
   let nextId = 0;
 
   const leave = () => {
@@ -93,6 +96,7 @@ export function connect(
       await send({ id, error: toRpcError(error, signal) });
     } finally {
       if (underWay.get(id) === abort) underWay.delete(id);
+      if (underWay.size === 0) for (const resolve of waitingForIdle.splice(0)) resolve();
     }
   }
 
@@ -152,6 +156,11 @@ export function connect(
     },
     gone: gone.signal,
     closed,
+    async idle() {
+      while (underWay.size > 0 && !gone.signal.aborted)
+        await Promise.race([new Promise<void>((resolve) => waitingForIdle.push(resolve)), left.promise]);
+      await Promise.race([written, left.promise]);
+    },
     close: leave,
   };
 }

@@ -14,6 +14,7 @@ import type {
   SessionInfo,
 } from '../engine/index.ts';
 import { RehydrateError } from '../engine/index.ts';
+import { withLimits } from '../engine/with-limits.ts';
 import { asAgreed } from './agreed.ts';
 import { createAttachment, type Attachment } from './attachment.ts';
 import { connect, type Answer, type Params } from './connection.ts';
@@ -34,6 +35,8 @@ export interface ServeAcpOptions {
 export interface AcpServing {
   /** Resolves when the client is gone. Nothing it had asked for is ended by that: turns go on in the host. */
   readonly closed: Promise<void>;
+  /** Resolves when the client has its answers, or is gone. */
+  idle(): Promise<void>;
   /** Lets go of the client. */
   close(): void;
 }
@@ -46,7 +49,7 @@ const clientsOf = new WeakMap<Host, Map<string, number>>();
 /** Serves one client until it goes. */
 export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpOptions): AcpServing {
   const host = asAgreed(served);
-  const limits = { ...ACP_SERVER_LIMITS, ...options.limits };
+  const limits = withLimits(ACP_SERVER_LIMITS, options.limits);
   const { agent, observe = false } = options;
   const attachments = new Map<string, Attachment>();
   let clientCapabilities: Params = {};
@@ -305,7 +308,7 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
   }
 
   void connection.closed.then(() => Promise.all([...attachments.keys()].map(detach)));
-  return { closed: connection.closed, close: connection.close };
+  return { closed: connection.closed, idle: connection.idle, close: connection.close };
 }
 
 const answer = (result: unknown): Answer => ({ result });

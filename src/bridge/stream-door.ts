@@ -1,0 +1,34 @@
+/** A door whose clients are streams of messages, for a server that is itself what they talk to. */
+import path from 'node:path';
+import type { MessageStream } from '../engine/ports.ts';
+import { LONGEST_MS } from '../engine/with-limits.ts';
+import { type Door, openDoor } from './door.ts';
+import type { DoorOptions } from './options.ts';
+import { StreamConnection } from './stream-connection.ts';
+
+/** What of the door is the caller's; agents and subprotocols are the server's. */
+export interface StreamDoorOptions extends Omit<DoorOptions, 'agents' | 'subprotocols'> {
+  /** What `GET /agents` names as every agent's cwd. Default the process's own. */
+  readonly cwd?: string;
+}
+
+/** The `door` of `startServer` in `acp-rehydrate/server`: WebSockets, let in by the bridge's policy. */
+export function streamDoor({ cwd = '.', ...options }: StreamDoorOptions) {
+  return (
+    asks: { readonly agents: readonly string[]; readonly subprotocols: readonly string[] },
+    connect: (client: { readonly agent: string; readonly subprotocol: string; readonly stream: MessageStream }) => void,
+  ): Promise<Door> => {
+    const agents = Object.fromEntries(asks.agents.map((name) => [name, { cwd: path.resolve(cwd) }]));
+    // Who only watches says nothing for days; a client that is gone is found out by pings.
+    const limits = { idleMs: LONGEST_MS, ...options.limits };
+    return openDoor({ ...options, limits, agents, subprotocols: asks.subprotocols }, async ({ id, agent, subprotocol, upgrade }) => {
+      upgrade((client) => {
+        const connection = new StreamConnection(agent, client);
+        options.log?.({ event: 'opened', connection: id, agent });
+        void connection.done.then(() => options.log?.({ event: 'closed', connection: id, agent, exit: 'the client is gone' }));
+        connect({ agent, subprotocol, stream: connection.stream });
+        return connection;
+      });
+    });
+  };
+}

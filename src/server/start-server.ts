@@ -1,0 +1,89 @@
+/**
+ * One host for many clients of one machine: each comes by a door and is served by itself; what runs goes on when they go.
+ * Which door that is, is not known here: `streamDoor` of `acp-rehydrate/bridge` gives one of WebSockets.
+ */
+import type { Host, MessageStream } from '../engine/index.ts';
+import { serveAcp, type AcpServing, type ServeAcpOptions } from './serve-acp.ts';
+
+/** What a client connects as: to use its sessions, or only to look. */
+export const SERVER_SUBPROTOCOLS = ['acp.v1', 'observe.v1'] as const;
+
+/** How long clients are waited for that have answers to read when the server ends. */
+const GOODBYE_MS = 1_000;
+
+/** A client that a door has let in. */
+export interface ServerClient {
+  /** Which of the agents it asked for. */
+  readonly agent: string;
+  readonly subprotocol: string;
+  readonly stream: MessageStream;
+}
+
+/** Opens the way in. */
+export type OpenServerDoor = (
+  asks: { readonly agents: readonly string[]; readonly subprotocols: readonly string[] },
+  connect: (client: ServerClient) => void,
+) => Promise<ServerDoor>;
+
+export interface ServerDoor {
+  readonly url: string;
+  readonly token: string;
+  /** Lets nobody in any more and closes what is open. */
+  close(): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly door: OpenServerDoor;
+  /** The agents that clients may ask for, by their names in the host. */
+  readonly agents: readonly string[];
+  readonly env?: ServeAcpOptions['env'];
+  readonly limits?: ServeAcpOptions['limits'];
+}
+
+export interface Server {
+  /** An agent is at `{url}/agents/NAME`. */
+  readonly url: string;
+  readonly token: string;
+  readonly agents: readonly string[];
+  /** Asks every running turn to end, waits for that as long as the host's `cancelGraceMs` allows, and closes the door. The host is not put to sleep. */
+  close(): Promise<void>;
+}
+
+/** Opens the door and serves whoever comes. */
+export async function startServer(host: Host, options: ServerOptions): Promise<Server> {
+  const { agents, door: open, env, limits } = options;
+  const clients = new Set<AcpServing>();
+  const door = await open({ agents, subprotocols: SERVER_SUBPROTOCOLS }, ({ agent, subprotocol, stream }) => {
+    const client = serveAcp(host, stream, {
+      agent,
+      observe: subprotocol === 'observe.v1',
+      ...(env ? { env } : {}),
+      ...(limits ? { limits } : {}),
+    });
+    clients.add(client);
+    void client.closed.then(() => clients.delete(client));
+  });
+  return {
+    url: door.url,
+    token: door.token,
+    agents,
+    async close() {
+      await cancelTurns(host);
+      // Who prompted hears how its turn ended, unless it does not read.
+      const answered = Promise.all([...clients].map((client) => client.idle()));
+      await Promise.race([answered, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS))]);
+      await door.close();
+    },
+  };
+}
+
+async function cancelTurns(host: Host): Promise<void> {
+  const cancelling: Promise<void>[] = [];
+  for (let cursor: string | undefined; ;) {
+    const page = await host.list(cursor === undefined ? {} : { cursor });
+    for (const { sessionId, state } of page.sessions) if (state === 'prompting') cancelling.push(host.cancel(sessionId));
+    cursor = page.nextCursor;
+    if (cursor === undefined) break;
+  }
+  await Promise.all(cancelling);
+}

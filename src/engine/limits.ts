@@ -32,6 +32,12 @@ export interface Limits {
   readonly queuedBytes: number;
   /** How many committed events a slow subscriber may have waiting before it is fed from the database again. */
   readonly subscriberEvents: number;
+  /** How many bytes of committed events a slow subscriber may have waiting before it is fed from the database again. */
+  readonly subscriberBytes: number;
+  /** How often a subscriber looks for what another host of the database wrote. 0: never. */
+  readonly followMs: number;
+  /** How long a session's writes wait for a database that others keep locked; the agent is held back meanwhile. */
+  readonly busyMs: number;
   /** How long a lease lives without being renewed. */
   readonly leaseMs: number;
   /** How long until an end that could not be written is tried again. Doubles, up to 32 times this. */
@@ -65,6 +71,9 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   queuedEvents: 1_000,
   queuedBytes: 8 * 1024 * 1024,
   subscriberEvents: 1_000,
+  subscriberBytes: 8 * 1024 * 1024,
+  followMs: 1_000,
+  busyMs: 60_000,
   leaseMs: 10_000,
   settleRetryMs: 1_000,
   liveSessions: 64,

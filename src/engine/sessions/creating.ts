@@ -7,6 +7,7 @@ import { adoptAgentSession, insertEvent, updateLastKnown, type Fence, type NewEv
 import { toSession, type StoredSession } from '../storage/rows.ts';
 import { sessionStatement } from '../storage/store.ts';
 import type { ResumeReport, SessionEvent } from '../types.ts';
+import { finishDeletes } from './delete.ts';
 import { NOTHING_KNOWN, toColumns } from './last-known.ts';
 import type { LiveSession } from './live-session.ts';
 import type { LivingParts } from './living.ts';
@@ -18,7 +19,7 @@ import { secretValues, withoutValues } from './secrets.ts';
 export function createCreate({
   config,
   store,
-  hub,
+  subscriptions,
   slots,
   lease,
   authMethods,
@@ -33,6 +34,7 @@ export function createCreate({
     checkCreate(options, sessionId);
     return slots.serially(sessionId, async (slot) => {
       if (slot.activity.kind !== 'asleep' || (await store.session(sessionId))) throw exists(sessionId);
+      await finishDeletes({ store, lease, preambleFiles: config.preamble.files }, { sessionId });
       const secrets = secretValues(options.env ?? {}, options.mcpServers ?? []);
       const directories = options.additionalDirectories ?? [];
       return opening(slot, 'starting', options.signal, async (signal) => {
@@ -120,7 +122,7 @@ export function createCreate({
       session.redact({ ...toColumns(session.known), capabilities: session.facts.capabilities, agent_info: session.facts.info }),
     );
     // Whoever follows this id followed another session, which somebody else deleted.
-    hub.end(sessionId);
+    subscriptions.end(sessionId);
     let stored: StoredSession | null;
     try {
       const results = await database.batch([
@@ -161,7 +163,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       }
     }
     writerFor(session, fence, events.length);
-    hub.publish(sessionId, events);
+    subscriptions.publish(sessionId, events);
     session.report = report;
     // What the agent said of its state while the batch was on its way.
     const since = session.takeStateChanges(written);

@@ -1,14 +1,16 @@
 /** `createHost`: the sessions of one database, live or not, and what can be done with them. */
+import { RehydrateError } from '../errors.ts';
+import { SqlError } from '../ports.ts';
 import { migrate } from '../storage/schema.ts';
 import { createStore } from '../storage/store.ts';
 import { withState } from '../storage/rows.ts';
 import type { SessionInfo } from '../types.ts';
 import type { Host } from './api.ts';
-import { createHub } from './hub.ts';
-import { leaseVerdict, notFound, type LeaseOptions } from './lease.ts';
+import { deleteSession, finishDeletes } from './delete.ts';
+import { cleanUp, cleanUpAll, notFound, type LeaseOptions } from './lease.ts';
+import { createSubscriptions } from './subscriptions.ts';
 import { createLiving } from './living.ts';
 import { checkPolicy, checkPreambleMode, checkPrompt, configure, invalid, type Config, type HostOptions } from './options.ts';
-import { deleteSession } from './deleting.ts';
 import { renderPreamble, renderRecord } from './preamble.ts';
 import { createPrompts } from './prompts.ts';
 import { createSlots, stateOf } from './slots.ts';
@@ -25,7 +27,6 @@ export async function createHost(options: HostOptions): Promise<Host> {
   await migrate(database);
 
   const store = createStore(database);
-  const hub = createHub(store, limits.subscriberEvents);
   const slots = createSlots();
   const lease: LeaseOptions = {
     db: database,
@@ -35,10 +36,26 @@ export async function createHost(options: HostOptions): Promise<Host> {
     clock,
     leaseMs: limits.leaseMs,
     later: (sessionId) => living.later(sessionId),
+    invalidate: (sessionId) => subscriptions.invalidate(sessionId),
   };
-  const living = createLiving({ config, store, hub, slots, lease });
+  const subscriptions = createSubscriptions({
+    store,
+    limits,
+    async progress(sessionId) {
+      const found = await store.progress(sessionId);
+      return found && (await cleanUp(lease, sessionId, found.lease)) === 'cleaned' ? store.progress(sessionId) : found;
+    },
+  });
+  const living = createLiving({ config, store, subscriptions, slots, lease });
   const prompts = createPrompts({ config, store, slots, living });
   database.owners?.opened(config.owner.hostId);
+  await cleanUpAll(lease);
+  const deleting = { store, lease, preambleFiles: config.preamble.files };
+  const stopDeleting = new AbortController();
+  // What cannot be removed now is, by the next host.
+  const leftDeletes = finishDeletes(deleting, { signal: stopDeleting.signal }).catch((error: unknown) => {
+    if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
+  });
   let asleep: Promise<void> | null = null;
 
   const awake = () => {
@@ -55,7 +72,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const describe = async (stored: NonNullable<Awaited<ReturnType<typeof store.session>>>): Promise<SessionInfo> => {
     const here = slots.has(stored.info.sessionId) ? stateOf(slots.of(stored.info.sessionId).activity) : 'asleep';
     if (here !== 'asleep') return withState(stored, here);
-    return withState(stored, (await leaseVerdict(lease, stored.lease)) === 'held' ? 'busy' : 'asleep');
+    const verdict = await cleanUp(lease, stored.info.sessionId, stored.lease);
+    const now = verdict === 'cleaned' ? ((await store.session(stored.info.sessionId)) ?? stored) : stored;
+    return withState(now, verdict === 'held' ? 'busy' : 'asleep');
   };
 
   const set = (sessionId: string, setting: Setting): Promise<void> =>
@@ -132,7 +151,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       awake();
       try {
         await living.end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, async (slot) => {
-          await deleteSession(sessionId, { config, hub, lease });
+          await deleteSession(sessionId, { ...deleting, gone: (id) => subscriptions.end(id) });
           slot.secrets = null;
         });
       } finally {
@@ -164,7 +183,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     async *events(sessionId, { after = 0, signal } = {}) {
       if (!Number.isSafeInteger(after) || after < 0) throw invalid(`after must be a whole number, 0 or more; it is ${String(after)}.`);
       await info(sessionId);
-      yield* hub.follow(sessionId, after, signal);
+      yield* subscriptions.follow(sessionId, after, signal);
     },
 
     async transcript(sessionId, { budget } = {}) {
@@ -175,7 +194,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
     sleep() {
       asleep ??= (async () => {
         await living.endAll({ kind: 'sleep', words: 'the host was put to sleep while it ran' });
-        hub.end();
+        stopDeleting.abort();
+        await leftDeletes;
+        subscriptions.end();
         database.owners?.closed(config.owner.hostId);
       })();
       return asleep;

@@ -11,18 +11,17 @@ import { createCreate } from './creating.ts';
 import { createAuthenticating } from './authenticating.ts';
 import { settleLeftBehind as settle, wake } from './waking.ts';
 import { recallKnown } from './recall.ts';
-import type { Hub } from './hub.ts';
-import type { LeaseOptions } from './lease.ts';
+import { createLeaseCleanup, type LeaseOptions } from './lease.ts';
+import type { Subscriptions } from './subscriptions.ts';
 import { LiveSession, type EndCause } from './live-session.ts';
 import { invalid, type Config, type CreateOptions } from './options.ts';
 import type { SecretValues } from './secrets.ts';
-import { createSettling } from './settling.ts';
 import type { Slot, Slots } from './slots.ts';
 
 export interface LivingDeps {
   readonly config: Config;
   readonly store: Store;
-  readonly hub: Hub;
+  readonly subscriptions: Subscriptions;
   readonly slots: Slots;
   readonly lease: LeaseOptions;
 }
@@ -68,7 +67,7 @@ export interface Living {
   later(sessionId: string): void;
 }
 
-export function createLiving({ config, store, hub, slots, lease }: LivingDeps): Living {
+export function createLiving({ config, store, subscriptions, slots, lease }: LivingDeps): Living {
   const { database, limits, clock } = config;
   const authMethods = new Map<string, string>();
   /** Set when the host goes to sleep: from then on nothing is opened, however late it was asked. */
@@ -99,7 +98,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       onGone(session) {
         const { activity } = slot;
         if ((activity.kind === 'live' || activity.kind === 'prompting') && activity.session === session) slot.activity = { kind: 'asleep' };
-        if (session.unsettled) settling.later(sessionId);
+        if (session.unsettled) cleanup.later(sessionId);
       },
     });
 
@@ -112,7 +111,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
       limits,
       clock,
       redact: session.redact,
-      onCommitted: (events) => hub.publish(fence.sessionId, events),
+      onCommitted: (events) => subscriptions.publish(fence.sessionId, events),
       onLost: (reason) => session.fail(reason),
     });
     session.attachWriter(writer, fence);
@@ -168,7 +167,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     }
   }
 
-  const parts: LivingParts = { config, store, hub, slots, lease, authMethods, newSession, writerFor, opening };
+  const parts: LivingParts = { config, store, subscriptions, slots, lease, authMethods, newSession, writerFor, opening };
 
   async function ensure(sessionId: string, slot: Slot, policy: ResumePolicy, signal: AbortSignal | undefined): Promise<LiveSession> {
     const { activity } = slot;
@@ -189,7 +188,7 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
 
   const settleLeftBehind = (sessionId: string, slot: Slot): Promise<void> => settle(parts, sessionId, slot);
 
-  const settling = createSettling(
+  const cleanup = createLeaseCleanup(
     (sessionId) => slots.serially(sessionId, (slot) => settleLeftBehind(sessionId, slot)),
     limits.settleRetryMs,
   );
@@ -231,14 +230,14 @@ export function createLiving({ config, store, hub, slots, lease }: LivingDeps): 
     async endAll(cause) {
       ended = true;
       await Promise.all([signingIn?.end(), ...[...slots.entries()].map(([sessionId]) => end(sessionId, cause))]);
-      await settling.end();
+      await cleanup.end();
     },
     async knownSecrets(info) {
       const held = slots.has(info.sessionId) ? slots.of(info.sessionId).secrets : null;
       return [...(held ? held.known : await recallKnown(config.secrets, info)), ...config.knownSecrets];
     },
     settleLeftBehind,
-    later: (sessionId) => settling.later(sessionId),
+    later: (sessionId) => cleanup.later(sessionId),
     async authenticate(agent, methodId) {
       if (ended) throw asleep();
       await (signingIn ??= createAuthenticating(parts)).authenticate(agent, methodId);

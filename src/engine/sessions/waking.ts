@@ -1,8 +1,6 @@
 /** A session of the record becomes live again, or is at least no longer somebody's who is gone. */
-import { SqlError } from '../ports.ts';
-import { notFound, releaseStatement } from './lease.ts';
-import { takeLease } from './take-lease.ts';
-import type { Fence, NewEvent } from '../storage/statements.ts';
+import { endLeftBehind, letGo, notFound, takeLease } from './lease.ts';
+import type { NewEvent } from '../storage/statements.ts';
 import type { ResumePolicy, ResumeReport } from '../types.ts';
 import { resumeAgent } from './become-live.ts';
 import { knownFrom, toColumns, type KnownState } from './last-known.ts';
@@ -22,7 +20,7 @@ export interface Wake {
 
 /** Takes the lease and resumes; call it inside `opening`. When it fails, the lease is free again and no agent is left. */
 export async function wake(
-  { config, store, hub, lease, authMethods, newSession, writerFor }: LivingParts,
+  { config, store, lease, authMethods, newSession, writerFor }: LivingParts,
   { sessionId, slot, policy, signal }: Wake,
 ): Promise<{ session: LiveSession; value: LiveSession }> {
   const began = performance.now();
@@ -31,7 +29,6 @@ export async function wake(
   const { info } = stored;
   const secrets = slot.secrets ?? (await recallSecrets(config.secrets, info));
   const taken = await takeLease(lease, sessionId);
-  hub.poke(sessionId);
   const session = newSession(sessionId, info.agent, info.cwd, info.additionalDirectories, secrets, slot);
   const before = knownFrom(info);
   // Modes and options are as the agent says now; the others stay until it says otherwise.
@@ -108,7 +105,7 @@ async function recordOpening(session: LiveSession, opened: Opened, config: Confi
 }
 
 /** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */
-export async function settleLeftBehind({ store, hub, lease, config }: LivingParts, sessionId: string, { activity }: Slot): Promise<void> {
+export async function settleLeftBehind({ store, lease }: LivingParts, sessionId: string, { activity }: Slot): Promise<void> {
   if (activity.kind === 'live' || activity.kind === 'prompting') {
     const stored = await store.session(sessionId);
     // What runs is ours, and ends by itself.
@@ -116,17 +113,5 @@ export async function settleLeftBehind({ store, hub, lease, config }: LivingPart
     // Another host took the session over, and this one has not noticed yet.
     await activity.session.shutdown({ kind: 'taken_over', words: 'the session was taken over by another host' }, 'kill');
   }
-  const { fence } = await takeLease(lease, sessionId);
-  hub.poke(sessionId);
-  await config.database.batch([releaseStatement(fence)]);
-}
-
-/** Lets the lease go after a failure; later, where even that cannot be written now. */
-export async function letGo(lease: LivingParts['lease'], fence: Fence): Promise<void> {
-  try {
-    await lease.db.batch([releaseStatement(fence)]);
-  } catch (error) {
-    if (!(error instanceof SqlError)) throw error;
-    lease.later(fence.sessionId);
-  }
+  await endLeftBehind(lease, sessionId);
 }

@@ -101,15 +101,19 @@ export function toSession(row: Row, onDamaged?: (column: string) => void): Store
       createdAt: Number(row['created_at']),
       updatedAt: Number(row['updated_at']),
     },
-    lease: {
-      owner: text(row['lease_owner']),
-      generation: Number(row['lease_generation']),
-      expiresAt: Number(row['lease_expires_at'] ?? 0),
-    },
+    lease: toLease(row),
     titleSet: text(row['title_set']),
     metadata: json('metadata'),
     wishes: json('wishes'),
     origin: json('origin'),
+  };
+}
+
+export function toLease(row: Row): StoredLease {
+  return {
+    owner: text(row['lease_owner']),
+    generation: Number(row['lease_generation']),
+    expiresAt: Number(row['lease_expires_at'] ?? 0),
   };
 }
 

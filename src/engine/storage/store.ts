@@ -2,7 +2,16 @@
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import type { SessionEvent } from '../types.ts';
 import { storageError } from './errors.ts';
-import { toEvent, toSession, toTurn, type StoredAgentSession, type StoredSession, type StoredTurn } from './rows.ts';
+import {
+  toEvent,
+  toLease,
+  toSession,
+  toTurn,
+  type StoredAgentSession,
+  type StoredLease,
+  type StoredSession,
+  type StoredTurn,
+} from './rows.ts';
 
 export interface HistoryRange {
   /** Only events with a greater seq. */
@@ -12,6 +21,15 @@ export interface HistoryRange {
   readonly limit?: number;
 }
 
+/** How far a session has come, without what it is. */
+export interface SessionProgress {
+  readonly sessionId: string;
+  readonly createdAt: number;
+  readonly latestSeq: number;
+  readonly lease: StoredLease;
+}
+
+/** Sessions that are being deleted are none here, but for `deletedSessions`. */
 export interface Store {
   session(sessionId: string): Promise<StoredSession | null>;
   /** Newest first, keyset-paged. */
@@ -22,6 +40,10 @@ export interface Store {
   eventsBackwards(sessionId: string, before?: number): AsyncGenerator<SessionEvent[]>;
   turnByKey(sessionId: string, key: string): Promise<StoredTurn | null>;
   runningTurns(sessionId: string): Promise<StoredTurn[]>;
+  progress(sessionId: string): Promise<SessionProgress | null>;
+  sessionsWithRunningTurns(): Promise<SessionProgress[]>;
+  /** Those that are being deleted; of one id, or all. */
+  deletedSessions(sessionId?: string): Promise<string[]>;
   agentSession(sessionId: string, agentSessionId: string): Promise<StoredAgentSession | null>;
   /** Whether the log holds any message, whoever said it. */
   hasMessages(sessionId: string): Promise<boolean>;
@@ -33,11 +55,20 @@ export interface Store {
 
 const PAGE = 256;
 /** The number of the last event comes from the log: the row's own is behind it while an agent streams. */
-const SESSIONS = `SELECT *, (SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id) AS last_seq FROM acp_sessions`;
+const LOG_END = `(SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id) AS last_seq`;
+const SESSIONS = `SELECT *, ${LOG_END} FROM acp_sessions WHERE deleted_at IS NULL`;
+const PROGRESS = `SELECT session_id, created_at, lease_owner, lease_generation, lease_expires_at, ${LOG_END} FROM acp_sessions WHERE deleted_at IS NULL`;
 /** Reads a session as part of a batch: what was just written, without a look of its own that could fail. */
-export const sessionStatement = (sessionId: string): Statement => ({ sql: `${SESSIONS} WHERE session_id = ?`, params: [sessionId] });
+export const sessionStatement = (sessionId: string): Statement => ({ sql: `${SESSIONS} AND session_id = ?`, params: [sessionId] });
 
 const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
+
+const toProgress = (row: Row): SessionProgress => ({
+  sessionId: String(row['session_id']),
+  createdAt: Number(row['created_at']),
+  latestSeq: Number(row['last_seq'] ?? 0),
+  lease: toLease(row),
+});
 
 export function createStore(db: SqlDatabase): Store {
   const query = async (sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> => {
@@ -58,14 +89,14 @@ export function createStore(db: SqlDatabase): Store {
 
   return {
     async session(sessionId) {
-      const [row] = await query(`${SESSIONS} WHERE session_id = ?`, [sessionId]);
+      const [row] = await query(`${SESSIONS} AND session_id = ?`, [sessionId]);
       return row ? toSession(row) : null;
     },
 
     async sessions(after, limit) {
       const rows = after
         ? await query(
-            `${SESSIONS} WHERE updated_at < ? OR (updated_at = ? AND session_id > ?) ORDER BY updated_at DESC, session_id LIMIT ?`,
+            `${SESSIONS} AND (updated_at < ? OR (updated_at = ? AND session_id > ?)) ORDER BY updated_at DESC, session_id LIMIT ?`,
             [after.updatedAt, after.updatedAt, after.sessionId, limit],
           )
         : await query(`${SESSIONS} ORDER BY updated_at DESC, session_id LIMIT ?`, [limit]);
@@ -101,6 +132,24 @@ export function createStore(db: SqlDatabase): Store {
     async runningTurns(sessionId) {
       const rows = await query(`SELECT * FROM acp_turns WHERE session_id = ? AND state = 'running' ORDER BY first_seq`, [sessionId]);
       return rows.map(toTurn);
+    },
+
+    async progress(sessionId) {
+      const [row] = await query(`${PROGRESS} AND session_id = ?`, [sessionId]);
+      return row ? toProgress(row) : null;
+    },
+
+    async sessionsWithRunningTurns() {
+      const rows = await query(`${PROGRESS} AND session_id IN (SELECT session_id FROM acp_turns WHERE state = 'running')`, []);
+      return rows.map(toProgress);
+    },
+
+    async deletedSessions(sessionId) {
+      const rows = await query(
+        `SELECT session_id FROM acp_sessions WHERE deleted_at IS NOT NULL${sessionId === undefined ? '' : ' AND session_id = ?'}`,
+        sessionId === undefined ? [] : [sessionId],
+      );
+      return rows.map((row) => String(row['session_id']));
     },
 
     async agentSession(sessionId, agentSessionId) {

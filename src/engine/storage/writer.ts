@@ -69,6 +69,15 @@ interface Queued {
 
 const ignore = (): void => undefined;
 
+/** Adapters wait for a lock themselves; this is between two of their attempts. */
+const BUSY_PAUSE_MS = 10;
+const LONGEST_BUSY_PAUSE_MS = 1_000;
+
+function isBusy(error: unknown): boolean {
+  const cause = RehydrateError.is(error) ? error.cause : error;
+  return cause instanceof SqlError && cause.kind === 'busy';
+}
+
 type Verdict =
   | { readonly kind: 'written' }
   | { readonly kind: 'unwritten'; readonly retry: boolean }
@@ -115,22 +124,28 @@ export function createWriter(options: WriterOptions): SessionWriter {
     const items = refuseBehindHole(taken);
     if (items.length === 0) return;
     let plan: Plan | null = null;
-    try {
-      if (mustReread) await reread();
-      plan = planBatch(
-        fence,
-        latestSeq,
-        items.map((item) => item.work),
-        clock(),
-        limits.leaseMs,
-        touchedAt,
-        options.redact,
-      );
-      const results = await db.batch(plan.statements);
-      // No row was touched: the session is gone.
-      if (plan.touch && results[0]?.rows.length === 0) throw gone(fence.sessionId);
-    } catch (error) {
-      return failed(items, error, plan);
+    const began = performance.now();
+    for (let pause = BUSY_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_BUSY_PAUSE_MS)) {
+      try {
+        if (mustReread) await reread();
+        plan = planBatch(
+          fence,
+          latestSeq,
+          items.map((item) => item.work),
+          clock(),
+          limits.leaseMs,
+          touchedAt,
+          options.redact,
+        );
+        const results = await db.batch(plan.statements);
+        // No row was touched: the session is gone.
+        if (plan.touch && results[0]?.rows.length === 0) throw gone(fence.sessionId);
+        break;
+      } catch (error) {
+        // Nothing of it was written, and what has the lock lets it go: meanwhile the queue fills and the agent is held back.
+        if (!isBusy(error) || performance.now() - began >= limits.busyMs) return failed(items, error, plan);
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
     }
     succeeded(items, plan);
   }

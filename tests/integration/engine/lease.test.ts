@@ -1,6 +1,6 @@
 /** I9: one writer. Hosts that share a database, dead and alive. */
 import { describe, expect, it } from 'vitest';
-import { createHost, SqlError, type LeaseOwner, type SqlDatabase } from '../../../src/engine/index.ts';
+import { createHost, SqlError, type HostOptions, type LeaseOwner, type SqlDatabase } from '../../../src/engine/index.ts';
 import { judgeLease } from '../../../src/engine/sessions/lease.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { CWD, PATIENT, said, until, world } from './helpers.ts';
@@ -18,10 +18,10 @@ describe('I9: a session is live in at most one host', () => {
     [{ owner: 'us', generation: 1, expiresAt: 0 }, null, 'ours'],
     [{ owner: 'them', generation: 1, expiresAt: 2_000 }, true, 'held'],
     [{ owner: 'them', generation: 1, expiresAt: 500 }, true, 'held'],
-    [{ owner: 'them', generation: 1, expiresAt: 2_000 }, false, 'free'],
+    [{ owner: 'them', generation: 1, expiresAt: 2_000 }, false, 'abandoned'],
     [{ owner: 'them', generation: 1, expiresAt: 2_000 }, 'unknown', 'held'],
-    [{ owner: 'them', generation: 1, expiresAt: 1_000 }, 'unknown', 'free'],
-    [{ owner: 'them', generation: 1, expiresAt: 500 }, 'unknown', 'free'],
+    [{ owner: 'them', generation: 1, expiresAt: 1_000 }, 'unknown', 'abandoned'],
+    [{ owner: 'them', generation: 1, expiresAt: 500 }, 'unknown', 'abandoned'],
   ] as const)('%j, alive: %s → %s', (lease, alive, verdict) => {
     expect(judgeLease(lease, 'us', alive, 1_000)).toBe(verdict);
   });
@@ -132,5 +132,89 @@ describe('I9: a session is live in at most one host', () => {
     now += 10_000;
     expect((await second.prompt('s', 'hello')).stopReason).toBe('end_turn');
     await second.sleep();
+  });
+
+  it('a lease from a clock that was ahead counts from the first look on', async () => {
+    const { db, agents, wake } = await world();
+    let now = 1_000_000;
+    const first = await wake({ ownerAlive: () => 'unknown', clock: () => now + 3_600_000 });
+    await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    // It dies: nothing lets the session go.
+    await db.batch([{ sql: 'UPDATE acp_sessions SET lease_owner = ?', params: ['{"hostId":"dead","kind":"elsewhere"}'] }]);
+    const second = await createHost({ database: db, agents, limits: PATIENT, clock: () => now, ownerAlive: () => 'unknown' });
+    await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy', data: { expiresAt: now + 10_000 } });
+    now += 9_000;
+    // Another look does not begin to count anew, and neither does another host's.
+    await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy', data: { expiresAt: now + 1_000 } });
+    await second.sleep();
+    now += 1_000;
+    const third = await createHost({ database: db, agents, limits: PATIENT, clock: () => now, ownerAlive: () => 'unknown' });
+    expect((await third.prompt('s', 'hello')).stopReason).toBe('end_turn');
+    await third.sleep();
+  });
+});
+
+describe('I12: no turn of a dead host shows as running', () => {
+  /** A host that dies in the middle of a turn: it writes nothing more. */
+  async function died() {
+    const { db, agents, wake } = await world('hang-prompt');
+    let dead = false;
+    const database: SqlDatabase = {
+      ...bound(db),
+      batch: (statements) => (dead ? Promise.reject(new SqlError('closed', 'the host is dead')) : db.batch(statements)),
+    };
+    const owners = { alive: true };
+    const host = await wake({ database });
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    void host.prompt('s', 'hang').catch((error: unknown) => error);
+    while ((await host.get('s')).state !== 'prompting') await new Promise((resolve) => setTimeout(resolve, 5));
+    const die = (): void => {
+      dead = true;
+      owners.alive = false;
+    };
+    const open = (options: Partial<HostOptions> = {}) =>
+      wake({ agents: inProcessLauncher({ store: agents.store }), ownerAlive: () => owners.alive, ...options });
+    return { db, die, open };
+  }
+  const running = async (db: SqlDatabase) => (await db.query(`SELECT * FROM acp_turns WHERE state = 'running'`)).length;
+
+  it('after somebody opened the database', async () => {
+    const { db, die, open } = await died();
+    die();
+    expect(await running(db)).toBe(1);
+    const next = await open();
+    expect(await running(db)).toBe(0);
+    expect((await next.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
+    expect(await next.get('s')).toMatchObject({ state: 'asleep' });
+  });
+
+  it.each(['get', 'list', 'history'] as const)('to a host that was there before, when it looks by %s', async (how) => {
+    const { db, die, open } = await died();
+    const other = await open();
+    expect(await other.get('s')).toMatchObject({ state: 'busy' });
+    die();
+    await (how === 'list' ? other.list() : other[how]('s'));
+    expect(await running(db)).toBe(0);
+    expect((await other.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
+  });
+
+  it('to somebody who follows it from another host', async () => {
+    const { die, open } = await died();
+    const other = await open({ limits: { ...PATIENT, followMs: 5 } });
+    const seen: string[] = [];
+    for await (const event of other.events('s')) {
+      seen.push(event.kind);
+      if (event.kind === 'turn_started') die();
+      if (event.kind === 'turn_ended') break;
+    }
+    expect(seen.slice(-1)).toEqual(['turn_ended']);
+  });
+
+  it('a turn of a host that lives is left alone', async () => {
+    const { db, open } = await died();
+    const other = await open();
+    await other.list();
+    expect(await running(db)).toBe(1);
+    expect(await other.get('s')).toMatchObject({ state: 'busy' });
   });
 });

@@ -169,7 +169,11 @@ describe('I9: a lease that cannot be let go', () => {
     await patient.close('s');
     expect(await owner()).toBeNull();
     const host = await wake({ database: storage.database, limits: { ...PATIENT, settleRetryMs: 5, sessionMs: 200 } });
-    storage.refuse((statements) => statements.some(({ sql }) => sql.includes('lease_owner = NULL')));
+    storage.refuse((statements) =>
+      statements.some(
+        ({ sql, params }) => sql.includes('lease_owner = NULL') || (sql.includes('SET lease_owner = ?') && params?.[0] === null),
+      ),
+    );
     await expect(host.resume('s')).rejects.toMatchObject({ code: 'agent_timeout' });
     await until(() => storage.refused >= 3);
     expect(await owner()).not.toBeNull();

@@ -1,0 +1,202 @@
+/**
+ * Committed events to those who follow a session: stored first, then live, with no gap and no repeat
+ * (I2). A follower that falls behind is fed from the database again instead of a growing buffer (I10), and what
+ * another host of the database wrote is looked for now and then.
+ */
+import { RehydrateError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import { eventSize } from '../storage/chunks.ts';
+import type { SessionProgress, Store } from '../storage/store.ts';
+import type { SessionEvent } from '../types.ts';
+import { notFound } from './lease.ts';
+
+interface Follower {
+  waiting: SessionEvent[];
+  waitingBytes: number;
+  /** What is waiting is not all: it is in the database. */
+  lagged: boolean;
+  ended: boolean;
+  wake: (() => void) | null;
+}
+
+/** The followers of one session. */
+interface Followed {
+  readonly followers: Set<Follower>;
+  /** The last number that any of them was given or offered. */
+  seen: number;
+  /** Tells the session from another one of the same id; null until it was looked at. */
+  createdAt: number | null;
+  readonly timer: ReturnType<typeof setInterval> | null;
+}
+
+export interface Subscriptions {
+  publish(sessionId: string, events: readonly SessionEvent[]): void;
+  /** Something was written that was not published: followers look into the database. */
+  invalidate(sessionId: string): void;
+  /** Ends the followers of a session, or of all. */
+  end(sessionId?: string): void;
+  follow(sessionId: string, after: number, signal: AbortSignal | undefined): AsyncGenerator<SessionEvent, void>;
+}
+
+export interface SubscriptionOptions {
+  readonly store: Store;
+  readonly limits: Pick<Limits, 'subscriberEvents' | 'subscriberBytes' | 'followMs'>;
+  /** How far a session has come, once nothing that a dead host left running shows as such; null when there is none. */
+  readonly progress: (sessionId: string) => Promise<SessionProgress | null>;
+}
+
+/** A page is read within these, so that a few large events do not make it large. */
+const PAGE_EVENTS = 256;
+const PAGE_BYTES = 1024 * 1024;
+const FIRST_PAGE = 16;
+
+export function createSubscriptions({ store, limits, progress }: SubscriptionOptions): Subscriptions {
+  const sessions = new Map<string, Followed>();
+  let closed = false;
+
+  const each = (sessionId: string, act: (follower: Follower) => void) => {
+    for (const follower of sessions.get(sessionId)?.followers ?? []) {
+      act(follower);
+      follower.wake?.();
+      follower.wake = null;
+    }
+  };
+
+  const end = (sessionId: string) => each(sessionId, (follower) => (follower.ended = true));
+  const invalidate = (sessionId: string) => each(sessionId, (follower) => (follower.lagged = true));
+
+  const look = async (sessionId: string): Promise<void> => {
+    const found = await progress(sessionId);
+    const followed = sessions.get(sessionId);
+    if (!followed || followed.createdAt === null) return;
+    if (found?.createdAt !== followed.createdAt) end(sessionId);
+    else if (found.latestSeq > followed.seen) invalidate(sessionId);
+  };
+
+  /** Another host's work is not published here. */
+  const lookNowAndThen = (sessionId: string): Followed['timer'] => {
+    if (limits.followMs === 0) return null;
+    let looking = false;
+    const timer = setInterval(() => {
+      if (looking) return;
+      looking = true;
+      // What cannot be read now may be at the next look; a follower that reads says so itself.
+      look(sessionId).then(
+        () => (looking = false),
+        () => (looking = false),
+      );
+    }, limits.followMs);
+    // This alone must not keep a process running.
+    (timer as { unref?: () => void }).unref?.();
+    return timer;
+  };
+
+  const add = (sessionId: string, follower: Follower): Followed => {
+    let followed = sessions.get(sessionId);
+    if (!followed) {
+      followed = { followers: new Set(), seen: 0, createdAt: null, timer: lookNowAndThen(sessionId) };
+      sessions.set(sessionId, followed);
+    }
+    followed.followers.add(follower);
+    return followed;
+  };
+
+  const remove = (sessionId: string, followed: Followed, follower: Follower) => {
+    followed.followers.delete(follower);
+    if (followed.followers.size > 0) return;
+    if (followed.timer !== null) clearInterval(followed.timer);
+    sessions.delete(sessionId);
+  };
+
+  return {
+    publish(sessionId, events) {
+      const followed = sessions.get(sessionId);
+      const last = events.at(-1);
+      if (!followed || !last) return;
+      followed.seen = Math.max(followed.seen, last.seq);
+      let bytes = 0;
+      for (const event of events) bytes += eventSize(event);
+      each(sessionId, (follower) => {
+        if (follower.lagged) return;
+        if (follower.waiting.length + events.length > limits.subscriberEvents || follower.waitingBytes + bytes > limits.subscriberBytes) {
+          follower.waiting = [];
+          follower.waitingBytes = 0;
+          follower.lagged = true;
+        } else {
+          follower.waiting.push(...events);
+          follower.waitingBytes += bytes;
+        }
+      });
+    },
+    invalidate,
+    end(sessionId) {
+      if (sessionId === undefined) closed = true;
+      for (const id of sessionId === undefined ? [...sessions.keys()] : [sessionId]) end(id);
+    },
+    async *follow(sessionId, after, signal) {
+      const follower: Follower = { waiting: [], waitingBytes: 0, lagged: true, ended: closed, wake: null };
+      const followed = add(sessionId, follower);
+      const stop = () => {
+        follower.ended = true;
+        follower.wake?.();
+        follower.wake = null;
+      };
+      signal?.addEventListener('abort', stop, { once: true });
+      if (signal?.aborted) stop();
+      let cursor = after;
+      try {
+        // Looked for only now that whoever deletes it would find this follower.
+        const found = follower.ended ? null : await progress(sessionId);
+        if (!found && !follower.ended) throw notFound(sessionId);
+        if (found && after > found.latestSeq) throw beyond(sessionId, after, found.latestSeq);
+        followed.createdAt ??= found?.createdAt ?? null;
+        for (;;) {
+          if (follower.lagged) {
+            // From here on live events are kept again; what the page holds already is skipped by its number.
+            follower.lagged = false;
+            follower.waiting = [];
+            follower.waitingBytes = 0;
+            for (let limit = FIRST_PAGE; ;) {
+              const page = await store.events(sessionId, { after: cursor, limit });
+              let bytes = 0;
+              for (const event of page) {
+                cursor = event.seq;
+                bytes += eventSize(event);
+                yield event;
+                if (signal?.aborted) return;
+              }
+              followed.seen = Math.max(followed.seen, cursor);
+              if (page.length < limit) break;
+              limit = Math.max(1, Math.min(PAGE_EVENTS, Math.floor((limit * PAGE_BYTES) / bytes)));
+            }
+            continue;
+          }
+          const event = follower.waiting.shift();
+          if (event) {
+            follower.waitingBytes -= eventSize(event);
+            if (event.seq <= cursor) continue;
+            if (event.seq > cursor + 1) {
+              follower.lagged = true;
+              continue;
+            }
+            cursor = event.seq;
+            yield event;
+            if (signal?.aborted) return;
+          } else if (follower.ended) return;
+          else await new Promise<void>((resolve) => (follower.wake = resolve));
+        }
+      } finally {
+        signal?.removeEventListener('abort', stop);
+        remove(sessionId, followed, follower);
+      }
+    },
+  };
+}
+
+function beyond(sessionId: string, after: number, latest: number): RehydrateError {
+  return new RehydrateError(
+    'invalid_argument',
+    `Session "${sessionId}" has no event ${after} yet; its last is ${latest}. It may have been deleted and made again since: follow it from the start.`,
+    { sessionId, after, latestSeq: latest },
+  );
+}

@@ -1,17 +1,16 @@
 /**
- * What an agent's error to a resume means. A pure function with a table of rules, in the
- * order in which they are asked; the first that knows gives the outcome, and its name opens the evidence.
+ * What an agent's error means for the session. First a table of answers that real agents were seen to give (a new agent is one
+ * row), then a handful of patterns for what others say in words, then the code. What nothing of this knows is
+ * `indeterminate`, and `session/list` has to tell.
  *
- * The cost of the two mistakes differs. An unknown session taken for an opaque error stops the user with
- * an error they can read. An opaque error taken for an unknown session leaves a conversation behind that
- * was still there. So a rule concludes `unknown_session` only from what the agent says about *this*
- * session, and anything in the error that names another cause takes that conclusion back.
+ * The cost of the two mistakes differs. An unknown session taken for an opaque error stops the user with an error they can
+ * read. An opaque error taken for an unknown session leaves a conversation behind that was still there. So the patterns are
+ * few and narrow, and anything in the error that names another cause takes their verdict back.
  */
-import { findPhrase, type Said } from './classify-phrases.ts';
-import { identifierWords, readError, wordsOf, type ReadError, type Saying } from './classify-read.ts';
+import { fieldsOf, stringOf } from '../protocol/updates.ts';
 
 export interface ResumeFailureContext {
-  readonly method: 'session/resume' | 'session/load' | 'session/list' | 'session/new' | 'initialize';
+  readonly method: 'session/resume' | 'session/load' | 'session/prompt' | 'session/list' | 'session/new' | 'initialize';
   readonly agentSessionId: string;
   /** What a complete `session/list` with the session's cwd says of the id; leave it out when none was asked. */
   readonly listed?: 'present' | 'absent' | 'unknown';
@@ -28,242 +27,278 @@ export interface ResumeFailure {
   readonly weak?: true;
 }
 
-type Outcome = ResumeFailure['outcome'];
-
-interface Case {
+export interface RpcErrorSeen {
   readonly code: number;
-  readonly read: ReadError;
-  readonly context: ResumeFailureContext;
-  readonly data: unknown;
   readonly message: string;
+  readonly data?: unknown;
 }
 
-interface Rule {
-  readonly name: string;
-  readonly outcome: Outcome;
-  /** What the rule saw, or null when it does not apply. */
-  readonly sees: (of: Case) => string | null;
-  /** A verdict that another cause named in the error takes back, as does a list that shows the id. */
+/** An answer of a real agent. In its strings `ID` stands for the session id that was asked for, `…` for anything. */
+export interface RecordedAnswer {
+  readonly agent: string;
+  /** Whether the agent was run to see it, or its source or a report was read. */
+  readonly source: 'run' | 'read';
+  readonly outcome: ResumeFailure['outcome'];
+  /** Code, message and data as sent; or, where only the words are known, what some string of the error says. */
+  readonly answer: RpcErrorSeen | { readonly says: string };
   readonly weak?: true;
-  /** A verdict about the session, so only for the two methods that name one; another cause takes it back. */
-  readonly aboutSession?: true;
+  /** Given to `session/prompt` by an agent that took the session up before, or had it live. */
+  readonly atPrompt?: true;
 }
 
-const RULES: readonly Rule[] = [
-  { name: 'method-not-found', outcome: 'unsupported', sees: methodNotFound },
-  { name: 'says-auth', outcome: 'auth_required', sees: saysAuth },
-  { name: 'says-busy', outcome: 'session_busy', sees: (of) => says('busy', of) },
-  { name: 'says-unsupported', outcome: 'unsupported', sees: (of) => (names(of, CLIENT_METHOD) ? null : says('unsupported', of)) },
-  { name: 'says-absent', outcome: 'unknown_session', sees: (of) => says('absent', of), aboutSession: true },
-  { name: 'names-absent', outcome: 'unknown_session', sees: namesAbsent, aboutSession: true },
-  // Asked after the words: many agents use −32000 for any server error, and "Session not found" is not about a login.
-  { name: 'auth-code', outcome: 'auth_required', sees: (of) => (of.code === -32000 ? 'code −32000' : null) },
-  { name: 'resource-not-found', outcome: 'unknown_session', sees: resourceNotFound, aboutSession: true },
-  { name: 'invalid-id', outcome: 'unknown_session', sees: (of) => says('invalid-id', of), aboutSession: true, weak: true },
-  { name: 'known-shape', outcome: 'unknown_session', sees: knownShape, aboutSession: true, weak: true },
+const error = (code: number, message: string, data?: unknown): RpcErrorSeen => ({ code, message, ...(data === undefined ? {} : { data }) });
+const unknown = (agent: string, source: 'run' | 'read', answer: RecordedAnswer['answer']): RecordedAnswer => ({
+  ...{ agent, source, outcome: 'unknown_session', answer },
+});
+
+export const RECORDED_ANSWERS: readonly RecordedAnswer[] = [
+  unknown('the specification', 'read', error(-32002, 'Session not found: ID', { sessionId: 'ID' })),
+  unknown('Claude agent 0.101', 'run', error(-32002, 'Resource not found', { sessionId: 'ID' })),
+  // It may still be the agent's own id, so the list decides.
+  {
+    ...unknown('Claude agent 0.101, id no UUID', 'run', error(-32603, 'Internal error', { details: '…requires a valid session ID…' })),
+    weak: true,
+  },
+  { ...unknown('Claude agent', 'read', { says: '…No conversation found with session ID: ID' }), atPrompt: true },
+  { ...unknown('OpenCode 1.18.33', 'run', error(-32603, 'Internal error: OpenCode service failure', { service: 'session' })), weak: true },
+  { ...unknown('OpenCode 1.18.33', 'run', error(-32602, 'Invalid params: session not found: ID', { sessionId: 'ID' })), atPrompt: true },
+  { ...unknown('OpenCode, older', 'read', error(-32603, 'Internal error', { details: 'NotFoundError' })), weak: true },
+  unknown('OpenCode, older', 'read', error(-32602, '…', { error: 'Session not found: ID' })),
+  unknown('Codex 2.6', 'run', { says: '…no rollout found…' }),
+  unknown('Qwen Code 0.24.4', 'run', error(-32002, 'Resource not found: session:ID', { uri: 'session:ID' })),
+  unknown('pi-acp 0.0.34', 'run', error(-32602, 'Invalid params', 'Unknown sessionId: ID')),
+  unknown('Goose', 'read', error(-32002, 'Resource not found', 'Session not found: ID')),
+  unknown('Cursor', 'read', error(-32602, 'Session "ID" not found')),
+  { ...unknown('Qoder', 'read', { says: '…Invalid session identifier "ID"…' }), weak: true },
+  { agent: 'Devin', source: 'read', outcome: 'session_busy', answer: { says: '…already open in another process…' } },
+  { agent: 'Gemini CLI 0.61, Codex 0.16', source: 'run', outcome: 'auth_required', answer: error(-32000, 'Authentication required') },
+  { agent: 'agents on the ACP SDK', source: 'run', outcome: 'unsupported', answer: error(-32601, '"Method not found": session/…') },
 ];
 
 /**
- * Classifies the error an agent gave to a resume. Never throws, whatever stands in `data`.
+ * Classifies the error an agent gave to a resume or, after one that it answered with success, to a prompt. Never throws,
+ * whatever stands in `data`.
  *
  * - `listed: 'absent'` makes it `unknown_session`, unless it is `auth_required`, `session_busy` or `unsupported`.
  * - `listed: 'present'` takes back what rests on a known shape alone; the agent's own words and −32002 stand.
+ * - At `session/prompt` errors speak of many other things. A known shape counts only where the list proves it, −32002 only
+ *   where it names the session, and absence from the list alone says nothing (agents list late, or never).
  * - For `session/list`, `session/new` and `initialize` the answer is never `unknown_session`.
  */
-export function classifyResumeFailure(
-  error: { readonly code: number; readonly message: string; readonly data?: unknown },
-  context: ResumeFailureContext,
-): ResumeFailure {
-  const of: Case = {
-    code: error.code,
-    read: readError(error, context.agentSessionId),
-    context,
-    data: error.data,
-    message: typeof error.message === 'string' ? error.message : '',
+export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailureContext): ResumeFailure {
+  const { method, agentSessionId: id, listed } = context;
+  const code = error.code;
+  const sayings = sayingsOf(error, id);
+  const saying = (pattern: RegExp): string | null => {
+    const found = sayings.find(({ sentences }) => sentences.some((sentence) => pattern.test(sentence)));
+    return found ? `${found.where} says “${shorten(found.text)}”` : null;
   };
-  const resuming = context.method === 'session/resume' || context.method === 'session/load';
-  const cause = otherCause(of);
+  const opaque = (why: string): ResumeFailure => ({ outcome: 'indeterminate', evidence: `opaque: ${why}` });
+  const quoted = `${code} “${shorten(stringOf(error.message))}”`;
+
+  const known = RECORDED_ANSWERS.find(({ answer }) =>
+    'says' in answer
+      ? sayings.some(({ text }) => fits(answer.says, text, id))
+      : answer.code === code && fits(answer.message, error.message, id) && (answer.data === undefined || fits(answer.data, error.data, id)),
+  );
+  const seen = known && `recorded-answer: ${quoted} is what ${known.agent} answers`;
+  if (seen && known.outcome !== 'unknown_session') return { outcome: known.outcome, evidence: seen };
+
+  // Agents also pass on a −32601 that a client gave *them*, and what an MCP server wants.
+  const clients = saying(/\bclientmethod\b/) !== null;
+  if (code === -32601 && !clients) return { outcome: 'unsupported', evidence: 'method-not-found: code −32601' };
+  const auth = saying(AUTH);
+  if (auth && !saying(/\bmcp\b/)) return { outcome: 'auth_required', evidence: `says-auth: ${auth}` };
+  const busy = saying(BUSY);
+  if (busy) return { outcome: 'session_busy', evidence: `says-busy: ${busy}` };
+  const unsupported = clients ? null : saying(UNSUPPORTED);
+  if (unsupported) return { outcome: 'unsupported', evidence: `says-unsupported: ${unsupported}` };
+
+  const atPrompt = method === 'session/prompt';
+  const resuming = method === 'session/resume' || method === 'session/load';
   let doubt: string | null = null;
-  for (const rule of RULES) {
-    const seen = rule.sees(of);
-    if (seen === null) continue;
-    if (rule.aboutSession) {
-      if (!resuming) continue;
-      const against = cause ?? (rule.weak && context.listed === 'present' ? 'session/list shows the session' : null);
-      if (against !== null) {
-        doubt ??= `${rule.name}: ${seen}, but ${against}`;
-        continue;
+  if (atPrompt || resuming) {
+    const verdict = ((): [evidence: string, weak?: true] | null => {
+      if (seen) return known.weak ? [seen, true] : [seen];
+      const absent = saying(ABSENT);
+      if (absent) return [`says-absent: ${absent}`];
+      if (code === -32002 && !namesOther(error, sayings, id) && (!atPrompt || namesSession(error, sayings, id))) {
+        return [`resource-not-found: code −32002 (${quoted}) names no other resource`];
       }
+      const invalid = saying(INVALID_ID);
+      return invalid ? [`invalid-id: ${invalid}`, true] : null;
+    })();
+    if (verdict) {
+      const [evidence, weak] = verdict;
+      const cause = known && !weak ? null : saying(OTHER_CAUSE);
+      const against =
+        (cause && `${cause}, too`) ??
+        (weak && listed === 'present' ? 'session/list shows the session' : null) ??
+        (weak && atPrompt && listed !== 'absent' ? 'at a prompt it may mean something else' : null);
+      if (against === null) return { outcome: 'unknown_session', evidence, ...(weak && listed !== 'absent' ? { weak } : {}) };
+      doubt = `${evidence}, but ${against}`;
     }
-    return { outcome: rule.outcome, evidence: `${rule.name}: ${seen}`, ...(rule.weak ? { weak: true as const } : {}) };
   }
-  if (resuming && context.listed === 'absent') {
-    return {
-      outcome: 'unknown_session',
-      evidence: `list-absent: session/list is complete and does not show the session (${quote(of.message, of.code)})`,
-    };
+  if (code === -32000) return { outcome: 'auth_required', evidence: 'auth-code: code −32000' };
+  if (resuming && listed === 'absent') {
+    return { outcome: 'unknown_session', evidence: `list-absent: session/list is complete and does not show the session (${quoted})` };
   }
-  const listed = context.listed === 'present' ? '; session/list shows the session' : '';
-  return {
-    outcome: 'indeterminate',
-    evidence: `opaque: ${doubt ?? `${quote(of.message, of.code)} says nothing about the session`}${listed}`,
+  return opaque(`${doubt ?? `${quoted} says nothing about the session`}${listed === 'present' ? '; session/list shows the session' : ''}`);
+}
+
+// ---------------------------------------------------------------- recorded answers
+
+/** Whether a value is as the row has it: a string whole, an object with these keys and no others. */
+function fits(wanted: unknown, value: unknown, id: string): boolean {
+  if (typeof wanted !== 'string') {
+    const [keys, found] = [Object.keys(fieldsOf(wanted)), fieldsOf(value)];
+    return keys.length === Object.keys(found).length && keys.every((key) => fits(fieldsOf(wanted)[key], found[key], id));
+  }
+  if (typeof value !== 'string' || value.length > MAX_TEXT) return false;
+  const pattern = wanted.split(/(ID|…)/).map((part) => (part === 'ID' ? quoteRegExp(id) : part === '…' ? '[^]*' : quoteRegExp(part)));
+  return new RegExp(`^${pattern.join('')}$`).test(value);
+}
+
+const quoteRegExp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
+
+// ---------------------------------------------------------------- what an error says
+
+interface Saying {
+  readonly where: string;
+  readonly text: string;
+  readonly sentences: readonly string[];
+}
+
+/** How much of an error is read. What lies beyond is bulk (a stack, a dump) and no evidence. */
+const MAX_TEXT = 2_000;
+const MAX_SAYINGS = 60;
+const MAX_DEPTH = 8;
+
+/** Every string of the error as plain sentences: the message, a string `data`, `data.details`, `data.kind`, `data.error.message`, … */
+function sayingsOf(error: RpcErrorSeen, id: string): Saying[] {
+  const sayings: Saying[] = [];
+  const walk = (where: string, value: unknown, depth: number): void => {
+    if (sayings.length >= MAX_SAYINGS || depth > MAX_DEPTH) return;
+    if (typeof value === 'string') sayings.push({ where, text: value, sentences: sentencesOf(value.slice(0, MAX_TEXT), id) });
+    else for (const [key, part] of Object.entries(fieldsOf(value)).slice(0, MAX_SAYINGS)) walk(`${where}.${key}`, part, depth + 1);
   };
+  walk('message', error.message, 0);
+  walk('data', error.data, 0);
+  return sayings;
 }
 
-// ---------------------------------------------------------------- what the rules look at
-
-function says(said: Said, of: Case): string | null {
-  for (const saying of of.read.sayings) {
-    if (findPhrase(said, saying.clauses) !== null) return evidenceOf(saying);
-  }
-  return null;
-}
-
-/** An agent that asks to log in, unless it is an MCP server that does the asking. */
-function saysAuth(of: Case): string | null {
-  return hasWord(of, 'mcp') ? null : says('auth', of);
-}
-
-const CLIENT_METHOD = /^(?:fs|terminal|mcp|elicitation)\/|^session\/(?:update|request_permission)/;
-
-/** −32601 for the method we called. Agents also pass on a −32601 that a client gave *them*. */
-function methodNotFound(of: Case): string | null {
-  if (of.code !== -32601) return null;
-  return names(of, CLIENT_METHOD) ? null : 'code −32601';
-}
-
-function names(of: Case, method: RegExp): boolean {
-  return of.read.sayings.some((saying) => saying.text.split(/[\s"'`:,()]+/).some((piece) => method.test(piece)));
-}
-
-const SESSION_KEY = /^(?:(?:acp_?)?(?:agent_?)?(?:session|thread|conversation|rollout|chat)_?(?:id|uuid|key)?)$/i;
-const SESSION_NAME = /^(?:session|thread|conversation|rollout|chat)s?$/i;
-const KIND_KEY = /^(?:resource|resource_?type|entity|entity_?type|type|kind|object|what|subject|name|target|model_?name)$/i;
-
-/** A bare "not found" beside a field that says what: `{ code: "NOT_FOUND", resource: "session" }`. */
-function namesAbsent(of: Case): string | null {
-  const spoken = of.read.sayings.filter((saying) => findPhrase('bare-absent', saying.clauses) !== null);
-  const flagged = of.read.nodes.some(({ fields }) => fields['found'] === false || fields['exists'] === false);
-  if (spoken.length === 0 && !flagged) return null;
-  for (const { where, fields } of of.read.nodes) {
-    for (const [key, value] of Object.entries(fields)) {
-      if (typeof value !== 'string') continue;
-      // `{ sessionId: "not found" }`, as form checkers put it.
-      const said = SESSION_KEY.test(key) ? spoken.find((saying) => saying.where === `${where}.${key}`) : undefined;
-      if (said) return evidenceOf(said);
-      const isSession = SESSION_KEY.test(key) ? value === of.context.agentSessionId : KIND_KEY.test(key) && SESSION_NAME.test(value);
-      if (isSession) {
-        const what = spoken[0] ? evidenceOf(spoken[0]) : `${where} says it is not found`;
-        return `${what}, and ${where}.${key} names the session`;
-      }
-    }
-  }
-  return null;
-}
-
-const OTHER_KEY =
-  /^(?:uri|url|path|file|filename|file_?path|directory|dir|cwd|model|model_?id|tool|tool_?name|command|server|server_?name|mode|mode_?id|provider)$/i;
-/** Things that can be missing besides a session. "Resource" and "server error" are neither. */
-const OTHER_NOUNS = new Set(
-  'file files model models tool tools command directory folder workspace project provider mode prompt config configuration initialized initialised binary executable template agent skill plugin extension checkpoint-model'.split(
-    ' ',
-  ),
-);
-
-/** −32002, the specification's answer, unless the error names another resource. */
-function resourceNotFound(of: Case): string | null {
-  if (of.code !== -32002) return null;
-  for (const { fields } of of.read.nodes) {
-    for (const [key, value] of Object.entries(fields)) {
-      if (OTHER_KEY.test(key) && typeof value === 'string' && !aboutOurs(value, of)) return null;
-      if (KIND_KEY.test(key) && typeof value === 'string' && identifierWords(value).some((word) => OTHER_NOUNS.has(word))) return null;
-    }
-  }
-  for (const saying of of.read.sayings) {
-    if (
-      !/\.(?:stack|trace)$/.test(saying.where) &&
-      saying.clauses.flat().some((word) => OTHER_NOUNS.has(word) || word === '#path' || word === '#uri')
+/**
+ * A text as lower-case words with single blanks, a sentence each. Identifiers fall apart into their words (`SessionNotFoundError`
+ * is "session not found error"), "can't" is "can not", and what is a value becomes a mark: `§` our session id or a path that
+ * ends in it, `¶` any other path, `x` what has digits in it, `:` a colon or bracket.
+ */
+function sentencesOf(text: string, id: string): string[] {
+  const own = id === '' ? text : text.replace(new RegExp(`(?<![A-Za-z0-9])${quoteRegExp(id)}(?![A-Za-z0-9])`, 'g'), '§');
+  return own
+    .replace(/^\s*at\s.*$/gm, '') // stack frames
+    .replace(/[‘’]/g, "'")
+    .replace(/\/(?=(?:login|signin)\b)/g, '') // commands to type
+    .replace(/\bcan(?:not|'t)\b/gi, 'can not')
+    .replace(/n't\b/gi, ' not')
+    .replace(/[^\s"'(),]*[/\\][^\s"'(),]*/g, pathMark)
+    .replace(/[.!?;](?=\s|$)|[\r\n]+/g, '\0')
+    .split('\0')
+    .map((sentence) =>
+      ` ${sentence} `
+        .replace(/([a-z])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, '$1$2 ')
+        .toLowerCase()
+        .replace(/[:([{]+|\s-\s/g, ' : ')
+        .replace(/[^a-z0-9§¶:]+/g, ' ')
+        .replace(/\b[a-z]*\d[a-z0-9]*\b/g, 'x')
+        .replace(/(?: :)+/g, ' :')
+        .trim(),
     )
-      return null;
-  }
-  return `code −32002 (${quote(of.message, of.code)}) names no other resource`;
+    .filter((sentence) => sentence !== '');
 }
 
-function aboutOurs(value: string, of: Case): boolean {
-  const marks = wordsOf(value, of.context.agentSessionId);
-  return marks.some((word) => word === '#id' || word === '#idpath') || /^(?:session|thread|conversation)s?:/i.test(value);
+/** The agent's own file of the session ends in its id; any other path or address is another resource. A method is itself. */
+function pathMark(path: string): string {
+  if (/^(?:session|thread)\/\w+\W*$/.test(path)) return `method${/\W*$/.exec(path)?.[0] ?? ''}`;
+  if (/^(?:fs|terminal|mcp|elicitation)\/\w+\W*$/.test(path)) return 'clientmethod';
+  if (/^[a-z]+\/[a-z]+$/i.test(path)) return path.replace('/', ' ');
+  return `${/§[^/\\]*$/.test(path) ? ' §' : ' ¶'}${/:$/.test(path) ? ' : ' : ' '}`;
 }
 
-/** Shapes that say nothing in words, read off real agents: each is one agent's answer to an unknown id. */
-function knownShape(of: Case): string | null {
-  if (of.code !== -32603 || of.data === null || typeof of.data !== 'object') return null;
-  const data = of.data as Record<string, unknown>;
-  if (data['service'] === 'session' && /service failure/i.test(of.message)) return 'OpenCode’s session service failed';
-  if (data['details'] === 'NotFoundError') return 'OpenCode’s bare NotFoundError';
-  return null;
-}
+// ---------------------------------------------------------------- patterns
 
-// ---------------------------------------------------------------- other causes
+const SESSION = '(?:session|thread|conversation|rollout|chat)s?(?: id(?:entifier)?| file| record)?';
+/** What may stand before a session: nothing, or a word that leaves it the session. "MCP session" is another. */
+const THE =
+  '(?:^|: |(?<!\\b(?:in|of|by|for|from|uses) )\\b(?:the|this|that|an?|any|your|our|requested|given|such|previous|saved|acp|agent|load|resume|restore|find|err|error|params|method) )';
+/** What may stand between a session and what is said of it. */
+const FILL =
+  '(?: (?:§|x|:|id|uuid|with|the|this|that|requested|given|specified|provided|named|called|for|of|you|we|was|is|were|are|has|have|had|been|be|can|could|does|do|did|seem|to|now|already|currently|apparently|and|or|because|it|trying|load|resume)){0,10}';
+/** Where a statement ends; "unknown mode" and "missing field" are about something else. */
+const END =
+  '(?= [§x:]| in\\b| on\\b| from\\b| by\\b| or\\b| and\\b| to this\\b| with\\b| for\\b| any ?more\\b| here\\b| you\\b| matching\\b|$)';
+const NOT =
+  'not (?:be |been )?(?:found|exists?|known|recogni[sz]ed|located|present)\\b(?! in (?:the |your )?(?:request|param|body|header))';
+const GONE = '(?:(?<!: )unknown|gone|expired|deleted|removed|purged|lost|evicted|stale|(?<!\\bid (?:is )?)missing)';
 
-const CAUSE_WORDS = new Set(
-  'permission denied forbidden unauthorized unauthorised timeout econnrefused econnreset enotfound etimedout epipe eacces eperm emfile enfile enospc erofs eio ebusy refused unreachable network socket corrupt corrupted malformed quota overloaded unavailable mcp deadlock oom token credential credentials authentication decrypt parse syntax'.split(
-    ' ',
+const any = (...patterns: readonly string[]): RegExp => new RegExp(patterns.join('|'));
+/** A sentence that only wonders says nothing. */
+const sure = (pattern: RegExp): RegExp =>
+  new RegExp(`^(?!.*\\b(?:if|whether|may|might|perhaps|maybe|possibly|probably|check|verify|determine)\\b)(?:.*?(?:${pattern.source}))`);
+
+const ABSENT = sure(
+  any(
+    `${THE}${SESSION}${FILL} (?:${NOT}|(?:no longer )(?:exists?|available|known)|${GONE}${END})`,
+    `(?<!not (?:an? )?)\\b(?:unknown|no such|non ?existent|unrecogni[sz]ed) ${SESSION}(?: error$| exists| matching|${END})`,
+    `\\bno (?:saved |active |previous |matching |existing |stored |known )?${SESSION}(?: was| were| could be)? (?:found|exists?|with|for|named|called|matching|§|x)`,
+    `\\b(?:not|unable to|failed to) (?:find|locate|recogni[sz]e|know|have) (?:the |an? |any |that |this |your )?(?:requested |saved )?${SESSION}${END}`,
+    `(?:^|: )(?:resource |entity )?not found(?: error)?(?: :)? (?:§|${SESSION}(?= [§x:]|$))`,
+    `(?:^|: )§(?: :)?(?: (?:is|was|does|could|file))* (?:${NOT}|not (?:an? )?(?:known |valid )?${SESSION}|unknown${END})`,
+    `^missing (?:session|thread|conversation)$`,
+    `no such file or directory(?: :)?(?: (?:open|stat|lstat|access|scandir|os error x|:))* §|§ : (?:file not found|no such file)`,
   ),
 );
-const CAUSE_PAIRS = [
-  'timed out',
-  'rate limit',
-  'rate limited',
-  'rate limiting',
-  'disk full',
-  'disk error',
-  'i o',
-  'api key',
-  'database locked',
-  'is locked',
-  'out of memory',
-  'connection closed',
-  'connection lost',
-  'connection reset',
-  'not readable',
-  'not be read',
-  'not be parsed',
-  'not writable',
-  'login expired',
-];
+/** An id that the agent gave out itself and now calls malformed is one it does not have; the list may know better. */
+const INVALID_ID = sure(any(`\\b(?:invalid|malformed|bad) ${SESSION}(?= [§x:]|$)`, `\\b(?:not|requires?) (?:an? )?valid ${SESSION}\\b`));
+const BUSY = any(
+  `${THE}${SESSION}${FILL} (?:in use|(?:being )?used (?:by|in)|locked|busy|open(?:ed)? (?:in|by|on|elsewhere)|active$|running elsewhere|attached to)`,
+  `\\banother (?:process|client|instance|window|terminal)(?: (?:is|has|already|using|the|this))* ${SESSION}`,
+  `\\b(?:acquire|obtain) (?:the |an? )?${SESSION} lock|${SESSION} lock (?:is |already )?(?:held|taken|could)`,
+  'already open(?:ed)? in another',
+);
+const AUTH = any(
+  '\\b(?:authentication|auth|login|sign ?in) (?:is )?(?:required|needed)',
+  '\\bnot (?:logged in|signed in|authenticated)\\b|\\bunauthenticated\\b',
+  '\\b(?:please|must|need to|have to)(?: be)? (?:run |use )?(?:log(?:ged)? ?in|sign(?:ed)? ?in|login|authenticate)\\b',
+);
+const UNSUPPORTED = any(
+  '\\bmethod not found\\b|\\b(?:unknown|unsupported) method\\b|^(?:error : )?not implemented$',
+  '\\bmethod(?: (?:is|was))? (?:not (?:supported|implemented|available)|unsupported|disabled)',
+  `\\bnot support (?:${SESSION} )?(?:load|resum)ing|\\b(?:load|resum)ing (?:an? |of )?(?:${SESSION} )?(?:is )?not supported|${SESSION} (?:load|resum)ing (?:is )?not supported`,
+);
+/** A cause that is not the session's absence takes a verdict on the session back. */
+const OTHER_CAUSE =
+  /\b(?:permission|denied|forbidden|unauthori[sz]ed|time ?out|timed out|e(?:conn[a-z]+|notfound|timedout|pipe|acces|perm|mfile|nospc|rofs|io|busy)|refused|unreachable|unavailable|network|corrupt(?:ed)?|quota|overloaded|rate limit\w*|mcp|out of memory|tokens?|credentials?|api key|decrypt|parsed?|not be read|is locked|disk full)\b/;
 
-/** A cause the error names that is not the session's absence, or null. It spoils every verdict on the session. */
-function otherCause(of: Case): string | null {
-  for (const saying of of.read.sayings) {
-    for (const clause of saying.clauses) {
-      const joined = ` ${clause.filter((word) => word !== ':').join(' ')} `;
-      const pair = CAUSE_PAIRS.find((text) => joined.includes(` ${text} `));
-      const word = pair ?? clause.find((candidate) => CAUSE_WORDS.has(candidate));
-      // An id or session called malformed is the session's own trouble, not another.
-      if (word === 'malformed' && findPhrase('invalid-id', [clause]) !== null) continue;
-      if (word !== undefined) return `${saying.where} also says “${word}”`;
-    }
-  }
-  return null;
+// ---------------------------------------------------------------- −32002
+
+const OTHER_KEY = /^(?:ur[il]|path|file(?:_?(?:name|path))?|dir(?:ectory)?|cwd|model(?:_?id)?|tool(?:_?name)?|command|server|mode)$/i;
+const OTHER_NOUN =
+  /\b(?:files?|models?|tools?|commands?|director(?:y|ies)|folder|workspace|project|provider|prompt|template|config\w*|initiali[sz]ed|binary|skill|plugin)\b|¶/;
+
+/** −32002 is the specification's answer to an unknown session, and to any other resource that is missing. */
+function namesOther({ data }: RpcErrorSeen, sayings: readonly Saying[], id: string): boolean {
+  const named = Object.entries(fieldsOf(data)).some(
+    ([key, value]) =>
+      OTHER_KEY.test(key) && typeof value === 'string' && !value.includes(id) && !/^(?:session|thread|conversation)s?:/i.test(value),
+  );
+  return named || sayings.some(({ sentences }) => sentences.some((sentence) => OTHER_NOUN.test(sentence)));
 }
 
-function hasWord(of: Case, word: string): boolean {
-  return of.read.sayings.some((saying) => saying.clauses.some((clause) => clause.includes(word)));
-}
-
-// ---------------------------------------------------------------- evidence
-
-const MAX_QUOTE = 160;
-
-function evidenceOf(saying: Saying): string {
-  return `${saying.where} says “${shorten(saying.text)}”`;
-}
-
-function quote(message: string, code: number): string {
-  return `${code} “${shorten(message)}”`;
+function namesSession({ data }: RpcErrorSeen, sayings: readonly Saying[], id: string): boolean {
+  return fieldsOf(data)['sessionId'] === id || sayings.some(({ sentences }) => sentences.some((sentence) => sentence.includes('§')));
 }
 
 function shorten(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length <= MAX_QUOTE ? line : `${line.slice(0, MAX_QUOTE - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+  const line = text.slice(0, 400).replace(/\s+/g, ' ').trim();
+  return line.length <= 160 ? line : `${line.slice(0, 159).toWellFormed()}…`;
 }

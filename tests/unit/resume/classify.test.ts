@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { classifyResumeFailure, type ResumeFailure } from '../../../src/engine/resume/classify.ts';
+import { classifyResumeFailure, RECORDED_ANSWERS, type RecordedAnswer, type ResumeFailure } from '../../../src/engine/resume/classify.ts';
 
 const ID = 'ses_2f9c1e7ab4d0';
 const UUID = '0199f3c2-7a51-7c1e-9d4b-3c2b1a0f9e8d';
@@ -8,33 +8,7 @@ const UUID = '0199f3c2-7a51-7c1e-9d4b-3c2b1a0f9e8d';
 type Outcome = ResumeFailure['outcome'];
 type Row = [outcome: Outcome, code: number, message: string, data?: unknown];
 
-/** What agents were measured or read to answer. */
-const REAL: Row[] = [
-  ['unknown_session', -32603, 'Internal error: OpenCode service failure', { service: 'session' }],
-  ['unknown_session', -32603, 'Internal error', { details: 'NotFoundError' }],
-  ['unknown_session', -32002, 'Resource not found', { sessionId: ID }],
-  ['unknown_session', -32002, `Resource not found: ${ID}`, { uri: ID }],
-  ['unknown_session', -32002, 'Resource not found'],
-  [
-    'unknown_session',
-    -32603,
-    'Internal error',
-    { details: '--resume requires a valid session ID when used with --print. Provided value is not a UUID' },
-  ],
-  ['unknown_session', -32602, 'Invalid params', `Unknown sessionId: ${ID}`],
-  ['unknown_session', -32002, 'Resource not found', `Session not found: ${ID}`],
-  ['unknown_session', -32602, `Session "${ID}" not found`],
-  ['unknown_session', -32603, 'Internal error', { details: `No conversation found with session ID: ${ID}` }],
-  ['unknown_session', -32603, 'Internal error', `no rollout found for conversation id ${ID}`],
-  ['unknown_session', -32603, 'Internal error', { details: `Session not found: ${ID}` }],
-  ['session_busy', -32603, 'Session is already open in another process'],
-  ['auth_required', -32000, 'Authentication required', { authMethods: [] }],
-  ['auth_required', -32000, 'Server error'],
-  ['unsupported', -32601, '"Method not found": session/resume', { method: 'session/resume' }],
-  ['unsupported', -32601, 'Method not found'],
-];
-
-/** The same in other words, wherever an agent may put them. */
+/** Words that say it, wherever an agent may put them. */
 const UNKNOWN_WORDS = [
   `Session not found`,
   `session ${ID} not found`,
@@ -77,15 +51,11 @@ const UNKNOWN_WORDS = [
   `Session file not found: /home/u/.agent/sessions/${ID}.jsonl`,
   `ENOENT: no such file or directory, open '/home/u/.agent/sessions/${ID}.json'`,
   `session record not found for ${ID}`,
-  `No record of session ${ID}`,
-  `no transcript found for session ${ID}`,
-  `No checkpoint found for thread ${ID}`,
   `I do not know session ${ID}`,
   `We don't have a session with this id`,
   `Session ${ID} is not known`,
   `Session ID not recognized`,
   `Unrecognised session`,
-  `session ${ID} is not in the store`,
   `Not found: session ${ID}`,
   `NotFoundError: Session: ${ID}`,
   `NotFound("session")`,
@@ -99,7 +69,6 @@ const UNKNOWN_WORDS = [
   `Requested resource was not available: Session not found.`,
   `${ID} not found`,
   `not found: ${ID}`,
-  `Unknown id: ${ID}`,
   `Invalid params: session not found`,
   `Nonexistent session`,
   `Session [${ID}] not found in database`,
@@ -125,11 +94,6 @@ const UNKNOWN_DATA: unknown[] = [
   { errors: [{ detail: 'Unknown session' }] },
   { message: 'Session not found' },
   { details: { message: 'Session was deleted' } },
-  { code: 'NOT_FOUND', resource: 'session' },
-  { error: 'not_found', entity: 'thread', id: ID },
-  { code: 'NotFound', sessionId: ID },
-  { sessionNotFound: true },
-  { sessionId: ID, exists: false },
   'session_expired',
   ['Session not found', { sessionId: ID }],
 ];
@@ -247,12 +211,297 @@ const OTHERS: Row[] = [
   ['indeterminate', -32603, 'Images are not supported by the model'],
 ];
 
+/** A second table, written without looking at the patterns: how somebody else might put it. */
+const ELSEWHERE: Row[] = [
+  ['unknown_session', -32603, 'Internal error', { details: `Session ${UUID} not found in session store` }],
+  ['unknown_session', -32603, `session_id ${UUID} does not exist`],
+  ['unknown_session', -32001, 'Session not found'],
+  ['unknown_session', 404, 'session not found'],
+  ['unknown_session', -32602, `Invalid params: unknown session "${UUID}"`],
+  ['unknown_session', -32603, `Failed to load session: Error: Session ${UUID} not found`],
+  ['unknown_session', -32603, `Internal error`, { error: `thread/resume failed: no rollout found for thread id ${UUID}` }],
+  [
+    'unknown_session',
+    -32603,
+    `Error handling request`,
+    { name: 'Error', message: `No conversation found with session ID: ${UUID}`, stack: 'Error: x\n at foo (timeout.js:1:1)' },
+  ],
+  ['unknown_session', -32603, `No active session for ${UUID}`],
+  ['unknown_session', -32603, `The session you are trying to resume was not found`],
+  ['unknown_session', -32603, `Could not find a session matching ${UUID}`],
+  ['unknown_session', -32603, `could not resume: session unknown`],
+  ['unknown_session', -32603, `Attempted to load nonexistent session`],
+  ['unknown_session', -32603, `Session does not exist or has been deleted`],
+  ['unknown_session', -32603, `Session not found or expired`],
+  ['unknown_session', -32603, `That session has been removed.`],
+  ['unknown_session', -32603, `chat ${UUID} not found (deleted?)`],
+  ['unknown_session', -32603, `KeyError: unknown session '${UUID}'`],
+  ['unknown_session', -32603, `anyhow: session not found`],
+  ['unknown_session', -32603, `Session ID ${UUID} not found in /home/me/.agent/sessions`],
+  ['unknown_session', -32603, `sessions/${UUID}.jsonl: file not found`],
+  ['unknown_session', -32603, `ENOENT: no such file or directory, stat '/Users/me/.x/sessions/2026/rollout-2026-${UUID}.jsonl'`],
+  ['unknown_session', -32603, `open /home/u/.goose/sessions/${UUID}.jsonl: no such file or directory`],
+  ['unknown_session', -32603, `No such file or directory (os error 2): /home/u/${UUID}.json`],
+  ['unknown_session', -32002, `Session ${UUID} not found`, { uri: `session://${UUID}` }],
+  ['unknown_session', -32002, `Resource not found: session`, { sessionId: UUID }],
+  ['unknown_session', -32002, `Not Found`],
+  ['unknown_session', -32602, `Invalid params`, { message: 'session not found', sessionId: UUID, hint: 'use session/new to start over' }],
+  [
+    'unknown_session',
+    -32603,
+    `Internal error`,
+    {
+      code: 'ENOENT',
+      path: `/home/u/.agent/${UUID}.json`,
+      syscall: 'open',
+      message: `ENOENT: no such file or directory, open '/home/u/.agent/${UUID}.json'`,
+    },
+  ],
+  ['unknown_session', -32603, `unknown_session_id`],
+  ['unknown_session', -32603, `session.not_found`],
+  ['unknown_session', -32603, `SessionDoesNotExist`],
+  ['unknown_session', -32603, `InvalidSessionId`],
+  ['unknown_session', -32603, `Unknown session: ${UUID}. Available sessions: a, b, c`],
+  ['unknown_session', -32603, `I have no session called ${UUID}`],
+  ['unknown_session', -32603, `Session ${UUID} is stale or unknown`],
+  ['unknown_session', -32603, `Unable to resume session ${UUID}: it does not exist`],
+  ['unknown_session', -32603, `Cannot resume session ${UUID} because it no longer exists`],
+  ['unknown_session', -32603, `session 'abc' (${UUID}) not found`],
+  ['unknown_session', -32603, `did not find session`],
+  ['unknown_session', -32603, `Session, ${UUID}, not found`],
+  ['unknown_session', -32603, `no thread with id: ${UUID}`],
+  ['unknown_session', -32603, `SESSION NOT FOUND!!!`],
+  ['indeterminate', -32603, `Could not find session because the database is unavailable`],
+  ['indeterminate', -32603, `Session lookup failed: connection refused`],
+  ['indeterminate', -32603, `Failed to open session file: too many open files`],
+  ['indeterminate', -32603, `Failed to parse session ${UUID}: missing field "messages"`],
+  ['indeterminate', -32603, `Session ${UUID} is missing field cwd`],
+  ['indeterminate', -32603, `session model gpt-9 not found`],
+  ['indeterminate', -32603, `Session failed: agent profile not found`],
+  ['indeterminate', -32603, `The working directory of session ${UUID} does not exist`],
+  ['indeterminate', -32603, `Working directory for session ${UUID} no longer exists`],
+  ['indeterminate', -32603, `cwd /x of session does not exist`],
+  ['indeterminate', -32603, `Session ${UUID}: git not found`],
+  ['indeterminate', -32603, `Session ${UUID}: ripgrep binary not found in PATH`],
+  ['indeterminate', -32603, `No model configured for session ${UUID}`],
+  ['indeterminate', -32603, `No provider found for session ${UUID}`],
+  ['indeterminate', -32603, `Session ${UUID} has no messages`],
+  ['indeterminate', -32603, `Unknown error while loading session ${UUID}`],
+  ['indeterminate', -32603, `unknown variant "foo" in session ${UUID}`],
+  ['indeterminate', -32603, `Session loaded, but tool not found`],
+  ['indeterminate', -32603, `session not ready`],
+  ['indeterminate', -32603, `session not loaded`],
+  ['indeterminate', -32603, `session not initialized`],
+  ['indeterminate', -32603, `session not supported`],
+  ['indeterminate', -32603, `session is closed`],
+  ['indeterminate', -32603, `Session limit reached`],
+  ['indeterminate', -32603, `Too many sessions`],
+  ['indeterminate', -32603, `Session creation failed`],
+  ['indeterminate', -32603, `Not found: /home/u/project/.mcp.json`],
+  ['indeterminate', -32603, `npm: command not found while restoring session`],
+  ['indeterminate', -32603, `User not found`],
+  ['indeterminate', -32603, `Workspace not found for this session`],
+  ['indeterminate', -32603, `Failed to decrypt session`],
+  ['indeterminate', -32603, `Session checksum mismatch`],
+  ['indeterminate', -32603, `ENOENT: no such file or directory, open '/home/u/.agent/${UUID}/lock'`],
+  ['indeterminate', -32603, `ENOENT: no such file or directory, uv_cwd`],
+  ['indeterminate', -32603, `Docker container for session not found`],
+  ['indeterminate', -32603, `Remote host not found (session ${UUID})`],
+  ['indeterminate', -32002, `Resource not found`, { uri: 'file:///a/b' }],
+  ['indeterminate', -32002, `MCP resource not found: db://x`],
+  ['indeterminate', -32002, `Resource not found: /a/b.txt`],
+  ['indeterminate', -32002, `Prompt template not found`],
+  ['indeterminate', -32603, `Session expired token; refresh failed`],
+  ['indeterminate', -32603, `OAuth session expired`],
+  ['indeterminate', -32603, `session cookie expired`],
+  ['indeterminate', -32603, `Upstream returned 500: session could not be fetched`],
+  ['indeterminate', -32603, `Could not verify that session ${UUID} exists`],
+  ['indeterminate', -32603, `If the session does not exist, create one`],
+  ['indeterminate', -32603, `Failed to check whether session was deleted`],
+  ['indeterminate', -32603, `no space left on device while loading session`],
+  ['indeterminate', -32603, `Session ${UUID} was found but its transcript is corrupt`],
+  ['indeterminate', -32603, `Internal error`, { sessionId: UUID }],
+  ['indeterminate', -32603, `Internal error`, { sessionId: UUID, reason: 'missing' }],
+  ['indeterminate', -32602, `Invalid params`, { path: ['sessionId'], expected: 'string', received: 'undefined', message: 'Required' }],
+  ['indeterminate', -32602, `Missing required parameter: sessionId`],
+  ['indeterminate', -32602, `session id must not be empty`],
+  ['indeterminate', -32602, `Unknown parameter sessionId`],
+  ['indeterminate', -32602, `unknown field sessionId`],
+  ['indeterminate', -32602, `mcpServers[0] not found`],
+  ['session_busy', -32603, `Session ${UUID} is already being used by PID 123`],
+  ['session_busy', -32603, `This conversation is in use in another terminal`],
+  ['session_busy', -32603, `session locked`],
+  ['session_busy', -32603, `Resource busy: session ${UUID} is attached to another client`],
+  ['session_busy', -32603, `Another instance is already using this session`],
+  ['session_busy', -32603, `session lock could not be acquired`],
+  ['session_busy', -32002, `Session is already open in another process`, { sessionId: UUID }],
+  ['indeterminate', -32603, `database is locked while loading session ${UUID}`],
+  ['auth_required', -32000, `Authentication required`],
+  ['auth_required', -32603, `401 Unauthorized: please run /login`],
+  ['auth_required', -32603, `You must be logged in`],
+  ['auth_required', -32603, `Login required to access session ${UUID}`],
+  ['unsupported', -32601, `Method not found`, { method: 'session/load' }],
+  ['unsupported', -32603, `Unsupported method: session/resume`],
+  ['unsupported', -32603, `Session loading is not supported by this agent`],
+  ['unsupported', -32603, `session/resume is disabled`],
+  ['unknown_session', -32603, 'Internal error', { details: { reason: `session ${UUID} missing` } }],
+  ['unknown_session', -32603, 'Internal error', { type: 'session.not_found', id: UUID }],
+  ['unknown_session', -32603, 'Internal error', { errorCode: 'UNKNOWN_THREAD' }],
+  ['unknown_session', -32603, 'Internal error', { kind: 'SessionNotFound' }],
+  ['unknown_session', -32603, 'Internal error', { kind: 'session-missing' }],
+  ['unknown_session', -32603, 'Internal error', { kind: 'no_such_session' }],
+  ['unknown_session', -32603, 'Internal error', { kind: 'missing_session' }],
+  ['unknown_session', -32603, 'Internal error', { kind: 'conversation_unknown' }],
+  ['unknown_session', -32603, 'Internal error', { kind: 'session_gone' }],
+  ['unknown_session', -32603, 'Internal error', { kind: 'SESSION_EXPIRED' }],
+  ['unknown_session', -32603, 'Internal error', { kind: 'thread.missing' }],
+  ['unknown_session', -32603, 'Internal error', { name: 'NoSuchSessionError' }],
+  ['unknown_session', -32603, 'Internal error', { name: 'ConversationNotFoundException' }],
+  ['unknown_session', -32603, 'Internal error', { name: 'NotFoundError', data: { message: 'Session not found: x' } }],
+  ['unknown_session', -32603, 'oops: session not known here'],
+  ['unknown_session', -32603, `The agent has no session ${UUID}.`],
+  ['unknown_session', -32603, `The agent does not have a session with ID ${UUID}`],
+  ['unknown_session', -32603, `There's no such thread anymore`],
+  ['unknown_session', -32603, `Session '${UUID}' isn't known`],
+  ['unknown_session', -32603, `session ${UUID} hasn't been found`],
+  ['unknown_session', -32603, `Cannot load session: not found`],
+  ['unknown_session', -32603, `Cannot load session ${UUID}: not found`],
+  ['unknown_session', -32603, `Failed to resume session ${UUID}: not found`],
+  ['unknown_session', -32603, `Failed to load conversation: does not exist`],
+  ['unknown_session', -32603, `Error loading session: no such session exists`],
+  ['unknown_session', -32603, `Couldn't load chat: it doesn't exist`],
+  ['unknown_session', -32603, `Session lost`],
+  ['unknown_session', -32603, `Given session does not exist.`],
+  ['unknown_session', -32603, `I don't recognize session ${UUID}`],
+  ['unknown_session', -32603, `we could not locate the conversation you asked for`],
+  ['unknown_session', -32603, `Unrecognized session identifier: ${UUID}`],
+  ['unknown_session', -32603, `The session has been purged by retention policy`],
+  ['unknown_session', -32603, `this thread was deleted by the user`],
+  ['unknown_session', -32603, `Session ${UUID} not present`],
+  ['unknown_session', -32602, `sessionId: unknown session`],
+  ['unknown_session', -32602, `Invalid sessionId`],
+  ['unknown_session', -32602, `Bad session id "${UUID}"`],
+  ['unknown_session', -32602, `"${UUID}" is not a valid session`],
+  ['unknown_session', -32602, `${UUID} is not a session`],
+  ['unknown_session', -32602, `${UUID} does not exist`],
+  ['unknown_session', -32602, `${UUID}: unknown session`],
+  ['unknown_session', -32603, `Session not found.\nDid you mean one of: a, b?`],
+  ['unknown_session', -32603, `Session not found. Please create a new session.`],
+  ['unknown_session', -32603, `Session not found. Check that the session ID is correct.`],
+  ['unknown_session', -32603, `Session not found - start a new one with session/new`],
+  ['unknown_session', -32603, `[Error: Session not found]`],
+  ['unknown_session', -32603, `Error(SessionNotFound("${UUID}"))`],
+  ['unknown_session', -32603, `SessionError::NotFound(${UUID})`],
+  ['unknown_session', -32002, `Resource not found`, { type: 'session', id: UUID }],
+  ['unknown_session', -32002, ``, null],
+  ['unknown_session', -32002, `Resource not found: ${UUID}`],
+  ['unknown_session', -32002, `Unknown`],
+  ['indeterminate', -32603, `Session error: file not found: src/main.ts`],
+  ['indeterminate', -32603, `Session ${UUID} references a file that does not exist`],
+  ['indeterminate', -32603, `The model used by session ${UUID} does not exist`],
+  ['indeterminate', -32603, `The model used in this session is unknown`],
+  ['indeterminate', -32603, `session ${UUID} uses unknown model "x"`],
+  ['indeterminate', -32603, `session ${UUID} has unknown mode`],
+  ['indeterminate', -32603, `Agent "build" not found for session ${UUID}`],
+  ['indeterminate', -32603, `Session agent not found`],
+  ['indeterminate', -32603, `session root /x not found`],
+  ['indeterminate', -32603, `session project not found`],
+  ['indeterminate', -32603, `Session directory does not exist`],
+  ['indeterminate', -32603, `sessions directory missing`],
+  ['indeterminate', -32603, `session snapshot is from unknown version`],
+  ['indeterminate', -32603, `session schema unknown`],
+  ['indeterminate', -32603, `Key not found: session`],
+  ['indeterminate', -32603, `config key "session" not found`],
+  ['indeterminate', -32603, `column session not found`],
+  ['indeterminate', -32603, `no such table: sessions`],
+  ['indeterminate', -32603, `no such column: session_id`],
+  ['indeterminate', -32603, `table session does not exist`],
+  ['indeterminate', -32603, `relation "sessions" does not exist`],
+  ['indeterminate', -32603, `module 'session' not found`],
+  ['indeterminate', -32603, `Cannot find module './session'`],
+  ['indeterminate', -32603, `Cannot find name 'session'`],
+  ['indeterminate', -32603, `function session_load does not exist`],
+  ['indeterminate', -32603, `SessionStore is not initialized`],
+  ['indeterminate', -32603, `session manager missing`],
+  ['indeterminate', -32603, `Missing session configuration`],
+  ['indeterminate', -32603, `Missing session token`],
+  ['indeterminate', -32603, `missing session header`],
+  ['indeterminate', -32603, `no session store configured`],
+  ['indeterminate', -32603, `no session permissions`],
+  ['indeterminate', -32603, `chat completion endpoint not found`],
+  ['indeterminate', -32603, `Chat model not found`],
+  ['indeterminate', -32603, `thread pool missing`],
+  ['indeterminate', -32603, `thread 'main' panicked at 'index out of bounds'`],
+  ['indeterminate', -32603, `worker thread not found`],
+  ['indeterminate', -32603, `Conversation compaction failed: model not found`],
+  ['indeterminate', -32603, `Error while deleting expired sessions`],
+  ['indeterminate', -32603, `Failed to clean up deleted sessions`],
+  ['indeterminate', -32603, `session expired hook failed`],
+  ['indeterminate', -32603, `Could not restore session: EACCES`],
+  ['indeterminate', -32603, `Could not restore session: unknown`],
+  ['indeterminate', -32603, `Session restore failed for unknown reasons`],
+  ['indeterminate', -32603, `The session's container no longer exists`],
+  ['indeterminate', -32603, `session workspace was deleted`],
+  ['indeterminate', -32603, `Session ${UUID} lost connection to the server`],
+  ['indeterminate', -32603, `Session found, history not found`],
+  ['indeterminate', -32603, `not sure what happened to session ${UUID}`],
+  ['indeterminate', -32603, `Session ${UUID} could not be loaded`],
+  ['indeterminate', -32603, `Session unavailable`],
+  ['indeterminate', -32603, `Session temporarily unavailable`],
+  ['indeterminate', -32603, `Session not found in cache; loading from disk failed: EIO`],
+  ['indeterminate', -32603, `Error 404`],
+  ['indeterminate', -32603, `404 Not Found`],
+  ['indeterminate', -32603, `Not Found`, { url: 'https://api.example.com/v1/messages' }],
+  ['indeterminate', -32603, `The requested URL was not found`],
+  ['indeterminate', -32603, `Cannot POST /session: not found`],
+  ['indeterminate', -32603, `AWS session expired`],
+  ['indeterminate', -32603, `SSO session has expired or is invalid`],
+  ['indeterminate', -32603, `The SSO session associated with this profile has expired`],
+  ['indeterminate', -32603, `Your login session has expired`],
+  ['indeterminate', -32603, `dbus session bus not found`],
+  ['indeterminate', -32603, `No X session found`],
+  ['indeterminate', -32603, `desktop session not found`],
+  ['indeterminate', -32603, `tmux: no sessions`],
+  ['indeterminate', -32603, `no server running`],
+  ['indeterminate', -32603, `Transcript not found`],
+  ['indeterminate', -32603, `History not found`],
+];
+
 const at = (code: number, message: string, data: unknown, listed?: 'present' | 'absent' | 'unknown', agentSessionId = ID) =>
   classifyResumeFailure({ code, message, data }, { method: 'session/load', agentSessionId, listed });
 
+/** A recorded answer as an agent would give it for this session. */
+function told({ answer }: RecordedAnswer, id: string): { code: number; message: string; data?: unknown } {
+  const { code, message, data } = 'says' in answer ? { code: -32603, message: 'Internal error', data: { details: answer.says } } : answer;
+  const fill = (text: string) => text.replaceAll('ID', id).replaceAll('…', ' etc. ');
+  const filled =
+    typeof data === 'object' ? Object.fromEntries(Object.entries(data as object).map(([key, value]) => [key, fill(value)])) : data;
+  return { code, message: fill(message), data: typeof filled === 'string' ? fill(filled) : filled };
+}
+
 describe('which failure moves on', () => {
-  it.each([...REAL, ...OTHERS])('%s: %d %s %j', (outcome, code, message, data) => {
+  it.each(RECORDED_ANSWERS.map((answer) => [answer.agent, answer] as const))('as %s answers', (_, answer) => {
+    for (const method of answer.atPrompt ? (['session/load', 'session/prompt'] as const) : (['session/load', 'session/resume'] as const)) {
+      const { outcome, evidence, weak } = classifyResumeFailure(told(answer, ID), { method, agentSessionId: ID });
+      expect({ outcome, weak }).toEqual({ outcome: answer.outcome, weak: answer.weak });
+      expect(evidence).toMatch(/^recorded-answer: /);
+    }
+  });
+
+  it('a recorded answer about another session is none', () => {
+    for (const answer of RECORDED_ANSWERS) {
+      const { code, message, data } = told(answer, UUID);
+      if (JSON.stringify([message, data]).includes(UUID)) expect(at(code, message, data).evidence).not.toMatch(/^recorded-answer: /);
+    }
+  });
+
+  it.each(OTHERS)('%s: %d %s %j', (outcome, code, message, data) => {
     expect(at(code, message, data)).toMatchObject({ outcome });
+  });
+
+  it.each(ELSEWHERE)('elsewhere, %s: %d %s %j', (outcome, code, message, data) => {
+    expect(at(code, message, data, undefined, UUID)).toMatchObject({ outcome });
+    expect(at(code, message, data, 'unknown', UUID)).toMatchObject({ outcome });
   });
 
   it.each(UNKNOWN_WORDS)('unknown_session in words: %s', (words) => {
@@ -277,7 +526,7 @@ describe('which failure moves on', () => {
   });
 
   it('the table is large enough to mean something', () => {
-    expect(REAL.length + OTHERS.length + UNKNOWN_WORDS.length + UNKNOWN_DATA.length + OPAQUE.length).toBeGreaterThan(200);
+    expect(OTHERS.length + UNKNOWN_WORDS.length + UNKNOWN_DATA.length + OPAQUE.length + ELSEWHERE.length).toBeGreaterThan(300);
   });
 });
 
@@ -290,7 +539,7 @@ describe('what the list adds', () => {
     expect(at(code, message, data, 'unknown').outcome).toBe('indeterminate');
   });
 
-  it.each([...REAL, ...OTHERS].filter(([outcome]) => ['auth_required', 'session_busy', 'unsupported'].includes(outcome)))(
+  it.each(OTHERS.filter(([outcome]) => ['auth_required', 'session_busy', 'unsupported'].includes(outcome)))(
     'absence does not outweigh %s: %d %s',
     (outcome, code, message, data) => {
       expect(at(code, message, data, 'absent').outcome).toBe(outcome);
@@ -308,6 +557,42 @@ describe('what the list adds', () => {
   it('marks what rests on a shape, so that the caller can ask for the list', () => {
     expect(at(-32603, 'Internal error: OpenCode service failure', { service: 'session' }).weak).toBe(true);
     expect(at(-32603, 'Session not found', undefined).weak).toBeUndefined();
+  });
+});
+
+describe('at a prompt', () => {
+  const prompt = (code: number, message: string, data?: unknown, listed?: 'present' | 'absent' | 'unknown') =>
+    classifyResumeFailure({ code, message, data }, { method: 'session/prompt', agentSessionId: ID, ...(listed ? { listed } : {}) }).outcome;
+
+  it.each([
+    ['unknown_session', -32002, 'Resource not found', { sessionId: ID }],
+    ['unknown_session', -32002, `Resource not found: ${ID}`],
+    ['unknown_session', -32603, 'Internal error', { details: `No conversation found with session ID: ${ID}` }],
+    ['unknown_session', -32603, 'Internal error', { details: `thread not found: ${ID}` }],
+    ['unknown_session', -32001, `Session not found: ${ID}`],
+    ['auth_required', -32000, 'Authentication required'],
+    ['auth_required', -32000, 'Server error'],
+    ['auth_required', -32603, 'Internal error', { details: 'Please run /login' }],
+    ['unsupported', -32601, 'Method not found'],
+    ['indeterminate', -32002, 'Resource not found'],
+    ['indeterminate', -32002, 'Resource not found', { uri: 'file:///home/u/photo.png' }],
+    ['indeterminate', -32002, 'Resource not found: file:///home/u/notes.md', { sessionId: ID, uri: 'file:///home/u/notes.md' }],
+    ['indeterminate', -32002, 'Resource not found', { sessionId: ID, details: 'model not found' }],
+    ['indeterminate', -32603, 'Internal error', { details: 'model "gpt-9" not found' }],
+    ['indeterminate', -32603, 'tool not found: grep'],
+    ['indeterminate', -32603, 'File not found: src/session.ts'],
+    ['indeterminate', -32603, 'Internal error: OpenCode service failure', { service: 'session' }],
+    ['indeterminate', -32603, 'Internal error', { details: 'NotFoundError' }],
+    ['indeterminate', -32602, 'Invalid session id'],
+    ['indeterminate', -32603, 'Internal error', { details: '429 rate limit reached for this session' }],
+  ] as Row[])('%s: %d %s %j', (outcome, code, message, data) => {
+    expect(prompt(code, message, data)).toBe(outcome);
+  });
+
+  it('a known shape counts where the list proves it; absence alone says nothing, since agents list late', () => {
+    expect(prompt(-32603, 'Internal error: OpenCode service failure', { service: 'session' }, 'absent')).toBe('unknown_session');
+    expect(prompt(-32603, 'Internal error: OpenCode service failure', { service: 'session' }, 'present')).toBe('indeterminate');
+    expect(prompt(-32603, 'Internal error', {}, 'absent')).toBe('indeterminate');
   });
 });
 

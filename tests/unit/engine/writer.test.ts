@@ -18,8 +18,8 @@ const note = (n: number): NewEvent => ({
 
 const started: NewEvent = { kind: 'turn_started', turnId: 't', at: 0, origin: 'host', payload: {} };
 
-/** A writer on a database that fails the first time: `when` says whether the batch was written, `reads` whether the record can still be read. */
-async function failing(kind: SqlErrorKind, when: 'written' | 'unwritten', reads = true) {
+/** A writer on a database that fails the first `times`: `when` says whether the batch was written, `reads` whether the record can still be read. */
+async function failing(kind: SqlErrorKind, when: 'written' | 'unwritten', { reads = true, times = 1, busyMs = 60_000 } = {}) {
   const inner = await openNodeSqlite(':memory:');
   onTestFinished(() => inner.close());
   await migrate(inner);
@@ -30,17 +30,17 @@ VALUES ('s', 'a', '/', '[]', '[]', '[]', 0, ?, 1, 1, 0, 0)`,
       params: [FENCE.owner],
     },
   ]);
-  let failed = false;
+  let failures = 0;
   const db: SqlDatabase = {
     query: async (sql, params) => {
-      if (failed && !reads) throw new SqlError('io', 'cannot be read');
+      if (failures > 0 && !reads) throw new SqlError('io', 'cannot be read');
       return inner.query(sql, params);
     },
     async batch(statements) {
       // Later than at once, so that what is appended meanwhile is committed together.
       await Promise.resolve();
-      if (failed) return inner.batch(statements);
-      failed = true;
+      if (failures >= times) return inner.batch(statements);
+      failures += 1;
       if (when === 'written') await inner.batch(statements);
       throw new SqlError(kind, 'it failed');
     },
@@ -53,7 +53,7 @@ VALUES ('s', 'a', '/', '[]', '[]', '[]', 0, ?, 1, 1, 0, 0)`,
     store: createStore(db),
     fence: FENCE,
     latestSeq: 0,
-    limits: DEFAULT_LIMITS,
+    limits: { ...DEFAULT_LIMITS, busyMs },
     clock: () => 0,
     onCommitted: (events) => shown.push(...events),
     onLost: (reason) => lost.push(reason),
@@ -102,7 +102,25 @@ describe('a batch that fails', () => {
     ]);
   });
 
-  it.each(['io', 'busy', 'constraint', 'full', 'other'] as const)(
+  it('because others keep the database locked is tried again, while the agent is held back', async () => {
+    const { writer, shown, stored } = await failing('busy', 'unwritten', { times: 3 });
+    const first = writer.append({ events: [note(1)] });
+    const more = Array.from({ length: DEFAULT_LIMITS.queuedEvents }, (_, index) => writer.append({ events: [note(2 + index)] }));
+    expect(writer.room()).not.toBeNull();
+    expect(await first).toEqual({ firstSeq: 1, lastSeq: 1 });
+    await Promise.all(more);
+    expect(writer.room()).toBeNull();
+    expect(await stored()).toHaveLength(1 + DEFAULT_LIMITS.queuedEvents);
+    expect(shown).toHaveLength(1 + DEFAULT_LIMITS.queuedEvents);
+  });
+
+  it('because others keep it locked longer than busyMs is refused by that name of the failure', async () => {
+    const { writer, stored } = await failing('busy', 'unwritten', { times: 2, busyMs: 0 });
+    await expect(writer.append({ events: [note(1)] })).rejects.toMatchObject({ code: 'storage_unavailable', data: { kind: 'busy' } });
+    expect(await stored()).toEqual([]);
+  });
+
+  it.each(['io', 'constraint', 'full', 'other'] as const)(
     'I1: and was not written (%s) is refused, and the next is numbered as if it had not been',
     async (kind) => {
       const { writer, shown, stored } = await failing(kind, 'unwritten');
@@ -114,7 +132,7 @@ describe('a batch that fails', () => {
   );
 
   it.each(['io', 'constraint'] as const)('I3: and of which nothing can be found out (%s) is the writer’s last', async (kind) => {
-    const { writer, lost, stored } = await failing(kind, 'unwritten', false);
+    const { writer, lost, stored } = await failing(kind, 'unwritten', { reads: false });
     await expect(writer.append({ events: [note(1)] })).rejects.toMatchObject({ code: 'storage_unavailable' });
     await expect(writer.append({ events: [note(2)] })).rejects.toMatchObject({ code: 'storage_unavailable' });
     await writer.settled();

@@ -23,6 +23,7 @@ export default defineConfig({
   globalSetup: './scripts/support/e2e-setup.mjs',
   use: {
     baseURL: process.env['REHYDRATE_URL'],
+    storageState: process.env['REHYDRATE_BROWSER'] === undefined ? undefined : JSON.parse(process.env['REHYDRATE_BROWSER']),
     trace: 'retain-on-failure',
     launchOptions: {
       executablePath: chromium,

@@ -15,7 +15,7 @@ const USAGE = `npm start -- [options]
   --agent-store DIR     where the scripted agents keep their sessions (default: in this checkout)
   --no-open             do not open a browser
   --dev                 rebuild as files change, for work on the site; no search
-  --json                print {"url", "bridge"} as one line of JSON instead of text`;
+  --json                print {"url", "address", "agents"} as one line of JSON instead of text, and {"address"} for each further browser`;
 
 function options() {
   try {

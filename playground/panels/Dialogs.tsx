@@ -2,6 +2,7 @@ import { useSignal, type ReadonlySignal } from '@preact/signals';
 import type { BridgeState } from '../state/agents.ts';
 import type { Inventory } from '../state/branches.ts';
 import type { Consent } from '../state/turns.ts';
+import { LOCKED } from '../state/bridge.ts';
 import { count } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Dialog } from './Dialog.tsx';
@@ -161,6 +162,7 @@ export function BridgeDialog(props: {
             props.onConnect(url.value.trim(), token.value.trim());
           }}
         >
+          {state.kind === 'locked' ? <p>{LOCKED}</p> : null}
           <p>Agents on your own machine can be played here too. Start a bridge for yours, then paste what it prints:</p>
           <pre tabIndex={0}>{`npx rehydrate bridge --origin ${props.origin} --agent mine='my-agent --acp'`}</pre>
           <p>Whoever holds the token acts with your agent’s rights. It stays in this tab’s memory, and is gone when you leave.</p>

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { LOCKED } from '../state/bridge.ts';
 import type { Playground } from '../state/store.ts';
 import { Button } from './Button.tsx';
 import { useHandedFocus } from './focus.ts';
@@ -25,6 +26,7 @@ export function Notices({ pg }: { readonly pg: Playground }) {
           The sessions here come from the file <bdi>{file.name}</bdi>. What they say was written elsewhere.
         </p>
       ) : null}
+      {pg.bridge.state.value.kind === 'locked' ? <p class="rp-notice">{LOCKED}</p> : null}
       {pg.play.linkWaits.value ? <p class="rp-notice">{pg.play.linkWaits.value}</p> : null}
       {elsewhere ? (
         <Notice>

@@ -16,6 +16,8 @@ export interface AgentChoice {
 
 export type BridgeState =
   | { readonly kind: 'none' }
+  /** There is one, and this browser was not let in. */
+  | { readonly kind: 'locked' }
   | { readonly kind: 'connecting' }
   | { readonly kind: 'connected'; readonly url: string; readonly agents: readonly string[]; readonly cwd: string | null }
   | { readonly kind: 'failed'; readonly why: string };

@@ -5,6 +5,9 @@ import { Absent } from './boot.ts';
 import type { BridgeAccess, BridgeAgent, Platform } from './platform.ts';
 import { errorWords } from './words.ts';
 
+/** What somebody does whose browser the page's own server has not let in. */
+export const LOCKED = 'To use the agents of this machine, open the page by the address that npm start printed in its terminal.';
+
 export class BridgeLink {
   readonly state = signal<BridgeState>({ kind: 'none' });
   readonly agents = signal<readonly AgentChoice[]>([]);
@@ -23,6 +26,10 @@ export class BridgeLink {
   /** The bridge of the page's own server. Rejects with `Absent` where there is none. */
   async discover(): Promise<void> {
     const access = await this.#platform.bridge.discover();
+    if (access === 'locked') {
+      this.state.value = { kind: 'locked' };
+      throw new Absent(`${LOCKED} Until then the agents run in this tab.`);
+    }
     if (!access) throw new Absent('No bridge here: the agents run in this tab. Connect one of your own at any time.');
     await this.#use(access);
   }

@@ -56,7 +56,7 @@ function droppableLauncher(access: BridgeAccess): AgentLauncher {
 }
 
 /** Asks the page's own server for its bridge. Only a local server has one, so only a local page asks. */
-async function discoverBridge(): Promise<BridgeAccess | null> {
+async function discoverBridge(): Promise<BridgeAccess | 'locked' | null> {
   if (!['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)) return null;
   let response: Response;
   try {
@@ -65,6 +65,7 @@ async function discoverBridge(): Promise<BridgeAccess | null> {
     // Offline, or a server that went away: the agents in the tab need neither.
     return null;
   }
+  if (response.status === 401) return 'locked';
   if (!response.ok || !response.headers.get('content-type')?.includes('json')) return null;
   const { url, token } = (await response.json()) as { url?: unknown; token?: unknown };
   return typeof url === 'string' && typeof token === 'string' ? { url, token } : null;

@@ -71,8 +71,8 @@ export interface Platform {
     forget(name: string): Promise<void>;
   };
   readonly bridge: {
-    /** What the page's own server tells about its bridge; null where it has none. */
-    discover(): Promise<BridgeAccess | null>;
+    /** What the page's own server tells about its bridge; `locked` when this browser was not let in, null where it has none. */
+    discover(): Promise<BridgeAccess | 'locked' | null>;
     list(access: BridgeAccess): Promise<readonly BridgeAgent[]>;
     launcher(access: BridgeAccess): AgentLauncher;
   };

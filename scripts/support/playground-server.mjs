@@ -1,6 +1,6 @@
 /** The whole of `npm start` once the set-up is done: the site, the bridge, one URL, and one way down. */
 import { spawn } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { RehydrateError } from 'acp-rehydrate';
@@ -16,7 +16,7 @@ const DEFAULT_PORT = 4321;
 
 /** A part of the built command that is no public entry. */
 const built = (file) => import(pathToFileURL(inRoot('dist/cli', file)).href);
-const { shellWords } = await built('shell-words.js');
+const { shellWords } = await built('agent-words.js');
 
 /** NAME=COMMAND as the command line has it. */
 export function parseAgent(text) {
@@ -70,9 +70,13 @@ export async function startPlayground(options) {
     for (const part of open.reverse()) await part.close();
   });
 
-  const site = options.dev
-    ? await serveSources({ port, defaultPort: DEFAULT_PORT })
-    : await serveSite({ dir: await ensureSite(say), port, defaultPort: DEFAULT_PORT });
+  const print = (words, told) => console.log(options.json ? JSON.stringify(told) : words);
+  const serving = {
+    port,
+    defaultPort: DEFAULT_PORT,
+    onNext: (address) => print(`  For another browser:  ${address}`, { address }),
+  };
+  const site = options.dev ? await serveSources(serving) : await serveSite({ dir: await ensureSite(say), ...serving });
   open.push(site);
   const bridge = await startBridge({
     agents: { ...own, ...scriptedAgents(options['agent-store'] ?? path.join(STATE_DIR, 'agents')) },
@@ -84,19 +88,29 @@ export async function startPlayground(options) {
   open.push(bridge);
   site.setBridge({ url: bridge.url, token: bridge.token });
 
-  const page = new URL('playground/', site.url).href;
-  if (options.json) console.log(JSON.stringify({ url: site.url, agents: bridge.agents }));
-  else console.log(`\n  Rehydrate is at  ${page}\n  Ctrl-C stops it and every agent it started.\n`);
-  if (!options['no-open'] && !options.json) openBrowser(page);
+  print(
+    `\n  Rehydrate is at  ${site.address}\n  The address lets one browser use the agents of this machine, once. Ctrl-C stops it and every agent it started.\n`,
+    { url: site.url, address: site.address, agents: bridge.agents },
+  );
+  if (!options['no-open'] && !options.json) open.push(openBrowser(site.address));
 }
 
 /** Opens the page where a person is watching; a machine without a desktop just does not. */
-function openBrowser(url) {
-  if (!process.stdout.isTTY || process.env.CI) return;
+function openBrowser(address) {
+  // SECURITY: other users see the arguments of a program. The browser is given a file that only its own user can read.
+  const file = path.join(STATE_DIR, `open-${process.pid}.html`);
+  const opened = { close: () => rmSync(file, { force: true }) };
+  if (!process.stdout.isTTY || process.env.CI) return opened;
   const [command, ...args] =
-    process.platform === 'darwin' ? ['open', url] : process.platform === 'win32' ? ['cmd', '/c', 'start', '', url] : ['xdg-open', url];
-  if (command === 'xdg-open' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return;
+    process.platform === 'darwin' ? ['open', file] : process.platform === 'win32' ? ['cmd', '/c', 'start', '', file] : ['xdg-open', file];
+  if (command === 'xdg-open' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return opened;
+  rmSync(file, { force: true });
+  writeFileSync(file, `<!doctype html><meta http-equiv="refresh" content="0; url=${address}"><title>Rehydrate</title>\n`, {
+    mode: 0o600,
+    flag: 'wx',
+  });
   const child = spawn(command, args, { stdio: 'ignore', detached: true });
-  child.on('error', () => console.error(`Open ${url} in your browser.`));
+  child.on('error', () => console.error('Open the address in your browser.'));
   child.unref();
+  return opened;
 }

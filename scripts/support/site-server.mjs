@@ -1,9 +1,9 @@
-/** Serves the built site on 127.0.0.1, and the bridge's address to its own pages. */
+/** Serves the built site on 127.0.0.1, and the bridge's address to its own pages in browsers that were let in. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
 import sirv from 'sirv';
-import { BRIDGE_ENDPOINT, hostIsOurs, mayHaveBridge } from './bridge-endpoint.mjs';
+import { BRIDGE_ENDPOINT, BrowserAccess, ENTRANCE, hostIsOurs, isOwnPage } from './browser-access.mjs';
 import { ROOT } from './paths.mjs';
 import { SetupError } from './run.mjs';
 import { useSite } from './site-build.mjs';
@@ -35,17 +35,22 @@ async function listen(server, candidates) {
 }
 
 /**
- * What stands in front of every request, whoever serves the pages: names that are not ours are refused, and
- * the bridge's address goes to our own pages.
+ * What stands in front of every request, whoever serves the pages: names that are not ours are refused, the terminal's address lets
+ * browsers in, and the bridge's address goes to our own pages there.
+ *
+ * @param {(address: string) => void} onNext told the address for the next browser when one was used
  */
-export function frontDoor() {
+export function frontDoor(onNext = () => {}) {
   let bridge = null;
   let hosts = [];
+  let access = null;
   return {
     /** @param {number} port */
     open: (port) => {
       hosts = [`${HOST}:${port}`, `localhost:${port}`];
-      return { url: `http://${hosts[0]}/`, origins: hosts.map((host) => `http://${host}`) };
+      const url = `http://${hosts[0]}/`;
+      access = new BrowserAccess({ cookie: `rehydrate-${port}`, onNext: (path) => onNext(new URL(path, url).href) });
+      return { url, address: new URL(access.path, url).href, origins: hosts.map((host) => `http://${host}`) };
     },
     /** @param {{ url: string, token: string }} next */
     setBridge: (next) => {
@@ -53,20 +58,48 @@ export function frontDoor() {
     },
     /** Answers the request, or passes it on. */
     handle: (request, response, pass) => {
-      const end = (status, type, body) => {
-        response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+      const end = (status, type, body, headers = {}) => {
+        response.writeHead(status, {
+          'content-type': type,
+          'cache-control': 'no-store',
+          'x-content-type-options': 'nosniff',
+          'referrer-policy': 'no-referrer',
+          ...headers,
+        });
         response.end(request.method === 'HEAD' ? undefined : body);
       };
-      if (!hostIsOurs(request.headers.host, hosts)) return end(403, TEXT, 'This server answers to its own name only.\n');
-      if (request.url?.split('?')[0] !== BRIDGE_ENDPOINT) return pass();
-      const { host, origin, 'sec-fetch-site': fetchSite } = request.headers;
-      const decision = mayHaveBridge({ method: request.method ?? '', host, origin, fetchSite }, hosts);
+      const { host, origin, cookie, 'sec-fetch-site': fetchSite } = request.headers;
+      if (!hostIsOurs(host, hosts)) return end(403, TEXT, 'This server answers to its own name only.\n');
+      const path = request.url?.split('?')[0] ?? '';
+      if (path.startsWith(ENTRANCE)) {
+        if (request.method !== 'GET') return end(405, TEXT, 'Only GET.\n');
+        const ahead = 'sec-purpose' in request.headers || 'purpose' in request.headers || 'x-moz' in request.headers;
+        const entry = access.enter({ secret: path.slice(ENTRANCE.length), cookies: cookie, ahead });
+        switch (entry.kind) {
+          case 'in':
+            return end(303, TEXT, '', { location: '/playground/', ...(entry.cookie ? { 'set-cookie': entry.cookie } : {}) });
+          case 'ahead':
+            return end(503, TEXT, 'Only when it is opened.\n');
+          case 'too_many':
+            return end(429, TEXT, 'Too many wrong addresses. Wait a second.\n');
+          case 'wrong':
+            return end(403, TEXT, USED);
+        }
+      }
+      if (path !== BRIDGE_ENDPOINT) return pass();
+      const decision = isOwnPage({ method: request.method ?? '', host, origin, fetchSite }, hosts);
       if (!decision.ok) return end(decision.status, TEXT, `${decision.reason}\n`);
+      if (!access.knows(cookie))
+        return end(401, TEXT, 'This browser was not let in: open the address that npm start prints in its terminal.\n');
       if (!bridge) return end(503, TEXT, 'The bridge is starting.\n');
       return end(200, 'application/json', JSON.stringify(bridge));
     },
   };
 }
+
+const USED = `This address has let a browser in already, or is not one of this run.
+The terminal in which npm start runs shows the next one. If it was not you who used this one, stop npm start with Ctrl-C.
+`;
 
 const TEXT = 'text/plain; charset=utf-8';
 
@@ -85,6 +118,7 @@ function headersOf(dir) {
 /**
  * @typedef {object} SiteServer
  * @property {string} url
+ * @property {string} address what lets the first browser in, and leads to the playground
  * @property {string[]} origins the origins its pages have
  * @property {(bridge: { url: string, token: string }) => void} setBridge
  * @property {() => Promise<void>} close
@@ -92,14 +126,14 @@ function headersOf(dir) {
 
 /**
  * Serves the built site.
- * @param {{ dir: string, port?: number, defaultPort: number }} options `port` is the one asked for; 0 is any
+ * @param {{ dir: string, port?: number, defaultPort: number, onNext?: (address: string) => void }} options `port` is the one asked for; 0 is any
  * @returns {Promise<SiteServer>}
  */
-export async function serveSite({ dir, port, defaultPort }) {
+export async function serveSite({ dir, port, defaultPort, onNext }) {
   const setHeaders = headersOf(dir);
   const files = sirv(dir, { etag: true, dotfiles: false, setHeaders });
   const notFound = readFileSync(path.join(dir, '404.html'));
-  const door = frontDoor();
+  const door = frontDoor(onNext);
   const server = createServer((request, response) => {
     door.handle(request, response, () =>
       files(request, response, () => {
@@ -125,12 +159,12 @@ export async function serveSite({ dir, port, defaultPort }) {
 
 /**
  * Serves the site from its sources, changed as files change.
- * @param {{ port?: number, defaultPort: number }} options
+ * @param {{ port?: number, defaultPort: number, onNext?: (address: string) => void }} options
  * @returns {Promise<SiteServer>}
  */
-export async function serveSources({ port, defaultPort }) {
+export async function serveSources({ port, defaultPort, onNext }) {
   const { dev } = await import('astro');
-  const door = frontDoor();
+  const door = frontDoor(onNext);
   const plugin = { name: 'rehydrate-front-door', configureServer: (server) => void server.middlewares.use(door.handle) };
   const server = await dev({
     root: ROOT,

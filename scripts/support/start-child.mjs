@@ -9,7 +9,7 @@ import { projectEnv } from './run.mjs';
  *
  * @param {string[]} args further arguments of `npm start`
  * @param {NodeJS.ProcessEnv} [env] further environment, which agents inherit
- * @returns {Promise<{ url: string, pid: number, exited: Promise<{ code: number | null, signal: string | null }>, stop(signal?: NodeJS.Signals): Promise<{ code: number | null, signal: string | null }> }>}
+ * @returns {Promise<{ url: string, address: string, letIn(): Promise<{ name: string, value: string }>, pid: number, exited: Promise<{ code: number | null, signal: string | null }>, stop(signal?: NodeJS.Signals): Promise<{ code: number | null, signal: string | null }> }>}
  */
 export async function startChild(args = [], env = {}) {
   const child = spawn(PROJECT_NODE, [inRoot('scripts/start.mjs'), '--no-open', '--json', '--port', '0', ...args], {
@@ -27,8 +27,20 @@ export async function startChild(args = [], env = {}) {
       throw new Error(`npm start ended (${signal ?? code}) before it was ready:\n${said}`);
     }),
   ]);
+  const { url, address } = JSON.parse(first);
+  let next = Promise.resolve(address);
   return {
-    url: JSON.parse(first).url,
+    url,
+    address,
+    /** Does what a browser does with the printed address, and gives the cookie it gets. */
+    letIn: async () => {
+      const mine = await next;
+      next = new Promise((resolve) => lines.once('line', (line) => resolve(JSON.parse(line).address)));
+      const { headers } = await fetch(mine, { redirect: 'manual' });
+      const [, name, value] = /^([^=]+)=([^;]+)/.exec(headers.get('set-cookie') ?? '') ?? [];
+      if (value === undefined) throw new Error(`${mine} let nobody in.`);
+      return { name, value };
+    },
     pid: child.pid,
     exited,
     stop: (signal = 'SIGTERM') => {

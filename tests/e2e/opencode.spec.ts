@@ -34,7 +34,7 @@ test('OpenCode sleeps and resumes by itself; with its store deleted it goes on f
   test.setTimeout(240_000);
   const context = await browser.newContext({ baseURL: server.url });
   const pg = new PlaygroundPage(await context.newPage());
-  await pg.page.goto('/playground/');
+  await pg.page.goto(server.address);
   await pg.ready();
   await pg.combobox('Agent').selectOption('bridge:opencode');
   const turn = async (text: string): Promise<void> => {

@@ -10,6 +10,7 @@ import { startChild } from '../../../scripts/support/start-child.mjs';
 
 let cwd;
 let server;
+let cookie;
 
 beforeAll(async () => {
   cwd = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-start-')));
@@ -21,7 +22,14 @@ beforeAll(async () => {
     '--agent',
     `mine="${process.execPath}" -e 'setInterval(() => {}, 1000)'`,
   ]);
+  cookie = await letIn(server);
 }, 180_000);
+
+/** A browser's cookie, by the address that the terminal shows. */
+async function letIn(child) {
+  const { name, value } = await child.letIn();
+  return `${name}=${value}`;
+}
 
 afterAll(async () => {
   await server?.stop();
@@ -43,10 +51,12 @@ function get(target, headers = {}) {
 }
 
 const ENDPOINT = '/__rehydrate/bridge.json';
-const OWN = { 'sec-fetch-site': 'same-origin' };
+/** What everybody on this machine can say. */
+const SAID = { 'sec-fetch-site': 'same-origin' };
+const own = () => ({ ...SAID, cookie });
 
 async function open(agent) {
-  const { url, token } = JSON.parse((await get(ENDPOINT, OWN)).body);
+  const { url, token } = JSON.parse((await get(ENDPOINT, own())).body);
   const socket = new WebSocket(`${url}/agents/${agent}`, ['acp.v1', `bearer.${token}`], { origin: new URL(server.url).origin });
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
   return socket;
@@ -82,19 +92,53 @@ describe('the pages', () => {
 
 describe('the bridge', () => {
   test('its token goes to pages of the site, and is in none of them', async () => {
-    const handed = await get(ENDPOINT, OWN);
+    const handed = await get(ENDPOINT, own());
     expect(handed).toMatchObject({ status: 200, headers: { 'cache-control': 'no-store' } });
     const { url, token } = JSON.parse(handed.body);
     expect(token).toMatch(/^[A-Za-z0-9_-]{43}$/);
     expect(url).toMatch(/^ws:\/\/127\.0\.0\.1:\d+$/);
     for (const page of ['/', '/playground/']) expect((await get(page)).body).not.toContain(token);
     expect((await get(ENDPOINT)).status).toBe(403);
-    expect((await get(ENDPOINT, { 'sec-fetch-site': 'cross-site', origin: 'https://example.org' })).status).toBe(403);
-    expect((await get(ENDPOINT, { ...OWN, host: 'evil.example' })).status).toBe(403);
+    expect((await get(ENDPOINT, { cookie })).status).toBe(403);
+    expect((await get(ENDPOINT, { cookie, 'sec-fetch-site': 'cross-site', origin: 'https://example.org' })).status).toBe(403);
+    expect((await get(ENDPOINT, { ...own(), host: 'evil.example' })).status).toBe(403);
+  });
+
+  test('a local user without the printed address gets nothing, whatever the request says', async () => {
+    const wrong = `${cookie.slice(0, -1)}${cookie.endsWith('A') ? 'B' : 'A'}`;
+    for (const headers of [SAID, { ...SAID, cookie: wrong }, { ...SAID, origin: new URL(server.url).origin, referer: server.url }]) {
+      const refused = await get(ENDPOINT, headers);
+      expect(refused.status).toBe(401);
+      expect(refused.body).not.toMatch(/ws:|token/);
+    }
+    for (const target of ['/__rehydrate/open/', `/__rehydrate/open/${'A'.repeat(43)}`, '/__rehydrate/']) {
+      const refused = await get(target);
+      expect(refused.status, target).toBeGreaterThanOrEqual(403);
+      expect(refused.headers['set-cookie']).toBeUndefined();
+    }
+  });
+
+  test('the printed address lets one browser in and leads to the playground; the next one is printed then', async () => {
+    const child = await startChild(['--cwd', cwd]);
+    try {
+      const entered = await fetch(child.address, { redirect: 'manual' });
+      expect(entered.status).toBe(303);
+      expect(entered.headers.get('location')).toBe('/playground/');
+      expect(entered.headers.get('set-cookie')).toMatch(/HttpOnly; SameSite=Strict$/);
+      expect(entered.headers.get('referrer-policy')).toBe('no-referrer');
+      const again = await fetch(child.address, { redirect: 'manual' });
+      expect({ status: again.status, cookie: again.headers.get('set-cookie') }).toEqual({ status: 403, cookie: null });
+      expect(await again.text()).toContain('npm start');
+    } finally {
+      await child.stop();
+    }
+    const first = await letIn(server);
+    const second = await letIn(server);
+    expect(new Set([cookie, first, second]).size).toBe(3);
   });
 
   test('an agent added on the command line comes first, and works where --cwd says', async () => {
-    const { url, token } = JSON.parse((await get(ENDPOINT, OWN)).body);
+    const { url, token } = JSON.parse((await get(ENDPOINT, own())).body);
     const response = await fetch(`${url.replace('ws:', 'http:')}/agents`, {
       headers: { authorization: `Bearer ${token}`, origin: new URL(server.url).origin },
     });
@@ -118,11 +162,11 @@ describe('the way down', () => {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ])('I7 after %s every agent is gone, its sockets are closed and the port is free', { timeout: 120_000 }, async (signal, code) => {
-    const own = server;
+    const [before, its] = [server, cookie];
     const child = await startChild(['--cwd', cwd, '--agent', `prints=sh -c 'echo $$ >"${cwd}/${signal}.pid"; sleep 987'`]);
-    server = child;
+    [server, cookie] = [child, await letIn(child)];
     const socket = await open('prints');
-    server = own;
+    [server, cookie] = [before, its];
     const closed = new Promise((resolve) => socket.once('close', resolve));
     const readPid = () => readFile(path.join(cwd, `${signal}.pid`), 'utf8').then(Number, () => 0);
     await expect.poll(readPid, { timeout: 60_000 }).toBeGreaterThan(0);

@@ -5,9 +5,10 @@ import path from 'node:path';
 import { preambleFiles, processSecrets } from '../adapters/node-host/index.ts';
 import { openNodeSqlite } from '../adapters/node-sqlite/index.ts';
 import { nodeClientServices, stdioLauncher } from '../adapters/stdio/index.ts';
+import type { StdioAgent } from '../adapters/stdio/index.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import { createHost } from '../engine/index.ts';
-import type { AgentLauncher, AgentProcess, ClientServices, Host } from '../engine/index.ts';
+import type { AgentLauncher, AgentProcess, Host } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
 import type { Secrets } from '../engine/ports.ts';
 import { storageError } from '../engine/storage/errors.ts';
@@ -32,17 +33,25 @@ export interface CallSecrets {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** What a host has whose agents answer to ACP clients: those do what agents ask, and name the agents. */
+export interface ServedHost {
+  readonly client: null;
+  /** By name. Default: the call's agent, under any name. */
+  readonly agents?: Readonly<Record<string, StdioAgent>>;
+}
+
 /** Opens the database and a host on it that can start the call's agent. */
 export async function openHost(
   call: Call,
   permission: 'ask' | 'allow' | 'reject',
   { mcpServers, env }: CallSecrets,
-  // The agent's files are this machine's: what it asks of the client stays in the session's directories.
-  client: ClientServices | null = nodeClientServices(),
+  served?: ServedHost,
 ): Promise<OpenHost> {
   const [command = '', ...args] = whereTyped(call.agent);
   // The command may differ from call to call: whatever the session's agent is called, this is it now.
-  const { launcher, killAll } = tracked(stdioLauncher({ agents: () => ({ command, args }) }));
+  const { launcher, killAll } = tracked(stdioLauncher({ agents: served?.agents ?? (() => ({ command, args })) }));
+  // The agent's files are this machine's: what it asks of the client stays in the session's directories.
+  const client = served ? served.client : nodeClientServices();
   const file = databasePath(call);
   const seconds = count(call, 'timeout');
   return openOn(file, killAll, {

@@ -35,7 +35,7 @@ export function sessionOptions(call: Call, environment: NodeJS.ProcessEnv = proc
   const mcp = one(call, 'mcp');
   return {
     sessionId: one(call, 'session') as string,
-    agent: path.basename(call.agent[0] as string),
+    agent: path.basename(call.agent[0] ?? ''),
     cwd: cwd === undefined ? undefined : path.resolve(cwd),
     env: Object.fromEntries(names.map((name) => [name, environment[name] as string])),
     mcpServers: mcp === undefined ? undefined : readMcpFile(mcp),

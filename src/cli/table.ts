@@ -4,7 +4,7 @@
  * a file of its name in `commands/`.
  */
 
-export const COMMAND_NAMES = ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'bridge', 'doctor', 'acp'] as const;
+export const COMMAND_NAMES = ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'bridge', 'doctor', 'acp', 'serve'] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
 export interface Word {
@@ -47,7 +47,7 @@ export interface OptionRow {
 
 const ID: Word = { name: 'ID', help: 'The session.' };
 const TURNS: readonly CommandName[] = ['prompt', 'chat'];
-const AGENTS: readonly CommandName[] = [...TURNS, 'acp'];
+const AGENTS: readonly CommandName[] = [...TURNS, 'acp', 'serve'];
 
 export const COMMANDS: Readonly<Record<CommandName, CommandRow>> = {
   prompt: {
@@ -72,8 +72,15 @@ export const COMMANDS: Readonly<Record<CommandName, CommandRow>> = {
   doctor: { help: 'Tests how well an agent resumes.', agent: 'required' },
   acp: {
     help: 'The agent, for an editor or any other ACP client, with sessions that survive it.',
-    agent: 'required',
-    notes: ['Put it in front of the agent’s own command in the settings of the editor. stdin and stdout carry ACP and nothing else.'],
+    agent: 'optional',
+    notes: [
+      'Put it in front of the agent’s own command in the settings of the editor. stdin and stdout carry ACP and nothing else.',
+      'With --connect it starts nothing: it leads the editor to an agent of a server that runs already (rehydrate serve).',
+    ],
+  },
+  serve: {
+    help: 'One host for many ACP clients of this machine: sessions that go on while clients come and go.',
+    notes: ['A client connects to {url}/agents/NAME as to a bridge, or with rehydrate acp --connect.'],
   },
 };
 
@@ -83,7 +90,7 @@ const ROWS = [
     value: 'FILE',
     env: 'REHYDRATE_DB',
     help: 'The database. Default: $REHYDRATE_DB, else rehydrate/sessions.sqlite in the XDG data directory.',
-    commands: ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'acp'],
+    commands: ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'acp', 'serve'],
   },
   { name: 'session', value: 'ID', default: 'main', help: 'The session.', commands: TURNS },
   {
@@ -153,16 +160,30 @@ const ROWS = [
     many: true,
     required: true,
     help: 'An agent to offer. COMMAND is split as a shell splits words; no shell runs.',
-    commands: ['bridge'],
+    commands: ['bridge', 'serve'],
   },
-  { name: 'host', value: 'HOST', default: '127.0.0.1', help: 'The address to listen on.', commands: ['bridge'] },
-  { name: 'port', value: 'N', range: [0, 65_535], help: 'The port. Default: a free one.', commands: ['bridge'] },
+  {
+    name: 'agent',
+    value: 'NAME',
+    help: 'The agent’s name in the record, by which its sessions are listed. Default: its program. With --connect: which of the server’s.',
+    commands: ['acp'],
+  },
+  { name: 'connect', value: 'URL', help: 'The server’s address, ws://HOST:PORT.', commands: ['acp'] },
+  { name: 'token-file', value: 'FILE', help: 'Where the server’s token is.', commands: ['acp'] },
+  {
+    name: 'token-file',
+    value: 'FILE',
+    help: 'The token: read from there, or made and written there (mode 0600). Default: a new one for each run.',
+    commands: ['serve'],
+  },
+  { name: 'host', value: 'HOST', default: '127.0.0.1', help: 'The address to listen on.', commands: ['bridge', 'serve'] },
+  { name: 'port', value: 'N', range: [0, 65_535], help: 'The port. Default: a free one.', commands: ['bridge', 'serve'] },
   { name: 'cwd', value: 'DIR', help: 'Where the agents run. Default: here.', commands: ['bridge'] },
-  { name: 'origin', value: 'URL', many: true, help: 'An exact origin whose pages may connect.', commands: ['bridge'] },
+  { name: 'origin', value: 'URL', many: true, help: 'An exact origin whose pages may connect.', commands: ['bridge', 'serve'] },
   { name: 'allow-missing-origin', help: 'Also accept clients that are no browsers.', commands: ['bridge'] },
-  { name: 'allow-mcp', help: 'Let clients have agents start MCP servers by command.', commands: ['bridge'] },
-  { name: 'allow-remote', help: 'Allow a host that is not loopback.', commands: ['bridge'] },
-  { name: 'json', help: 'The first line of stdout is {"url","token","agents"}.', commands: ['bridge'] },
+  { name: 'allow-mcp', help: 'Let clients have agents start MCP servers by command.', commands: ['bridge', 'serve'] },
+  { name: 'allow-remote', help: 'Allow a host that is not loopback.', commands: ['bridge', 'serve'] },
+  { name: 'json', help: 'The first line of stdout is {"url","token","agents"}.', commands: ['bridge', 'serve'] },
   { name: 'json', help: 'The report as JSON.', commands: ['doctor'] },
   {
     name: 'timeout',

@@ -1,32 +1,65 @@
 /** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { serveAcp } from '../../server/index.ts';
-import type { Command } from '../context.ts';
+import { pump } from '../connect.ts';
+import type { Command, Context } from '../context.ts';
 import { EXIT, SIGNAL_EXITS } from '../exit-codes.ts';
 import { openHost } from '../host.ts';
+import { one, UsageError } from '../parse.ts';
+import type { Call } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
 import { endedBy, watchInterrupts } from '../signals.ts';
 import { stdioMessages } from '../stdio-messages.ts';
+import { readToken } from './serve.ts';
 
-export const acp: Command = async ({ call, output, signals }) => {
+export const acp: Command = ({ call, ...context }) => {
+  const url = one(call, 'connect');
+  if (url !== undefined) return connect(url, { call, ...context });
+  if (call.agent.length === 0)
+    throw new UsageError('“acp” needs an agent’s command after --, as in: -- my-agent --acp; or --connect.', 'acp');
+  return serveHere({ call, ...context });
+};
+
+async function serveHere({ call, output, signals }: Context): Promise<number> {
   const options = sessionOptions(call);
-  const told = Promise.withResolvers<void>();
-  const interrupts = watchInterrupts(signals, () => told.resolve());
+  const asked = Promise.withResolvers<void>();
+  const interrupts = watchInterrupts(signals, () => asked.resolve());
   // What the agent asks of its client is the editor's to answer, not this process's.
-  const opened = await openHost(call, 'ask', options, null);
+  const opened = await openHost(call, 'ask', options, { client: null });
   const serving = serveAcp(opened.host, stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes), {
-    agent: options.agent,
+    agent: one(call, 'agent') ?? options.agent,
     env: options.env,
   });
   interrupts.act = (action) => {
-    told.resolve();
+    asked.resolve();
     if (action === 'kill') void opened.killAgents();
   };
-  await Promise.race([serving.closed, told.promise]);
+  await Promise.race([serving.closed, asked.promise]);
   serving.close();
   await opened.close();
   interrupts.stop();
   const signal = interrupts.ending.kind === 'asked' ? 'SIGINT' : endedBy(interrupts.ending);
   if (signal !== null) output.note(`ended by ${signal}`);
   return signal === null ? EXIT.ok : SIGNAL_EXITS[signal];
-};
+}
+
+/** The same on a server, which keeps the sessions: this process only leads to it. */
+async function connect(url: string, { call, signals }: Context): Promise<number> {
+  const { address, token } = serverOf(url, call);
+  const leading = pump(address, token, process.stdin, process.stdout);
+  const interrupts = watchInterrupts(signals, leading.close);
+  await leading.done;
+  interrupts.stop();
+  const signal = interrupts.ending.kind === 'asked' ? 'SIGINT' : endedBy(interrupts.ending);
+  return signal === null ? EXIT.ok : SIGNAL_EXITS[signal];
+}
+
+function serverOf(url: string, call: Call): { readonly address: string; readonly token: string } {
+  const [agent, file] = [one(call, 'agent'), one(call, 'token-file')];
+  if (agent === undefined || file === undefined)
+    throw new UsageError('--connect needs --agent NAME and --token-file FILE: which agent of the server, and where its token is.', 'acp');
+  if (call.agent.length > 0) throw new UsageError('With --connect the server starts the agent; leave away what follows --.', 'acp');
+  if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol))
+    throw new UsageError(`“${url}” is no address of a server: ws://HOST:PORT.`, 'acp');
+  return { address: `${url.replace(/\/+$/, '')}/agents/${encodeURIComponent(agent)}`, token: readToken(file) };
+}

@@ -26,11 +26,14 @@ export interface Way {
   readonly name: string;
   /** Whether several clients can share one host. */
   readonly shared: boolean;
+  /** True where every test starts several processes: then only what those could get wrong is shown. */
+  readonly brief?: true;
   place(variant: AgentVariant): Promise<Place>;
 }
 
 export function serveAcpContract(way: Way): void {
   describe(`serveAcp ${way.name}`, () => {
+    const alone = it.runIf(!way.brief);
     const places: Place[] = [];
     afterEach(async () => {
       for (const place of places.splice(0)) await place.remove();
@@ -55,7 +58,7 @@ export function serveAcpContract(way: Way): void {
     const load = (place: Place, client: RawClient, sessionId: string, more: object = {}) =>
       client.request('session/load', { sessionId, cwd: place.cwd, mcpServers: [], ...more });
 
-    it('offers what a record can do, whatever the agent can', async () => {
+    alone('offers what a record can do, whatever the agent can', async () => {
       const place = await placeOf('amnesiac');
       const { hello } = await clientOf(place);
       expect(hello).toMatchObject({
@@ -116,7 +119,7 @@ export function serveAcpContract(way: Way): void {
       ).toContain('Miette');
     });
 
-    it('resume brings the session back without a replay', async () => {
+    alone('resume brings the session back without a replay', async () => {
       const place = await placeOf();
       const first = await clientOf(place);
       const sessionId = await opened(place, first);
@@ -130,7 +133,7 @@ export function serveAcpContract(way: Way): void {
       expect(second.said()).toContain('Miette');
     });
 
-    it('a client that names its last number gets what came since: no gap, no repeat', async () => {
+    alone('a client that names its last number gets what came since: no gap, no repeat', async () => {
       const place = await placeOf();
       const first = await clientOf(place);
       const sessionId = await opened(place, first);
@@ -146,7 +149,7 @@ export function serveAcpContract(way: Way): void {
       expect(wrong.error).toMatchObject({ code: -32602, data: { code: 'invalid_argument', sessionId } });
     });
 
-    it('the agent dies between turns: the next prompt answers from memory', async () => {
+    alone('the agent dies between turns: the next prompt answers from memory', async () => {
       const place = await placeOf();
       const client = await clientOf(place);
       const sessionId = await opened(place, client);
@@ -195,7 +198,7 @@ export function serveAcpContract(way: Way): void {
       expect(third.updates('tool_call').at(-1)).toEqual(notice);
     });
 
-    it('I4: a client that shows notices gets one', async () => {
+    alone('I4: a client that shows notices gets one', async () => {
       const place = await placeOf('forgetful');
       const first = await clientOf(place);
       const sessionId = await opened(place, first);
@@ -223,7 +226,7 @@ export function serveAcpContract(way: Way): void {
       expect(Object.keys(asked[0]).sort()).toEqual(['options', 'sessionId', 'toolCall']);
     });
 
-    it('cancel ends the turn with its stop reason, and so does the cancelling of the request', async () => {
+    alone('cancel ends the turn with its stop reason, and so does the cancelling of the request', async () => {
       const place = await placeOf();
       const client = await clientOf(place);
       const sessionId = await opened(place, client);
@@ -233,7 +236,7 @@ export function serveAcpContract(way: Way): void {
       expect((await hanging).result.stopReason).toBe('cancelled');
     });
 
-    it('errors name what went wrong', async () => {
+    alone('errors name what went wrong', async () => {
       const place = await placeOf();
       const client = await clientOf(place);
       expect((await load(place, client, 'nobody')).error).toMatchObject({
@@ -252,7 +255,7 @@ export function serveAcpContract(way: Way): void {
       expect((await client.request('session/set_mode', { sessionId, modeId: 'no-such' })).error.code).toBe(-32602);
     });
 
-    it('settings hold for the next life', async () => {
+    alone('settings hold for the next life', async () => {
       const place = await placeOf();
       const first = await clientOf(place);
       const sessionId = await opened(place, first);
@@ -265,7 +268,7 @@ export function serveAcpContract(way: Way): void {
       expect(loaded.result).toMatchObject({ modes: { currentModeId: 'brief' }, configOptions: [{ currentValue: 'memo-large' }] });
     });
 
-    it('list is filtered by directory; close lets the agent go and keeps the record; delete does not', async () => {
+    alone('list is filtered by directory; close lets the agent go and keeps the record; delete does not', async () => {
       const place = await placeOf();
       const client = await clientOf(place);
       const sessionId = await opened(place, client);
@@ -313,7 +316,7 @@ export function serveAcpContract(way: Way): void {
         expect(one.seen.find((message) => message.method === '$/cancel_request')?.params).toEqual({ requestId: question.id });
       });
 
-      it('one prompts at a time; the other is told that a turn runs', async () => {
+      alone('one prompts at a time; the other is told that a turn runs', async () => {
         const place = await placeOf();
         const one = await clientOf(place);
         const sessionId = await opened(place, one);
@@ -343,7 +346,7 @@ export function serveAcpContract(way: Way): void {
         expect(two.said().match(/\d+/g)).toEqual(Array.from({ length: 2000 }, (_, i) => String(i + 1)));
       });
 
-      it('a session that several have open is closed for one of them only', async () => {
+      alone('a session that several have open is closed for one of them only', async () => {
         const place = await placeOf();
         const one = await clientOf(place);
         const sessionId = await opened(place, one);
@@ -356,7 +359,7 @@ export function serveAcpContract(way: Way): void {
       });
     });
 
-    it('the SDK’s own client works with it', async () => {
+    alone('the SDK’s own client works with it', async () => {
       const place = await placeOf();
       let said = '';
       const app = sdkClient({ name: 'a client' })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { commandHelp, optionForm, overview, usageLine } from '../../../src/cli/help.ts';
 import { has, many, one, parse, UsageError } from '../../../src/cli/parse.ts';
-import { COMMAND_NAMES, optionsOf, wordsOf } from '../../../src/cli/table.ts';
+import { COMMAND_NAMES, COMMANDS, optionsOf, wordsOf } from '../../../src/cli/table.ts';
 import type { OptionName } from '../../../src/cli/table.ts';
 
 const call = (argv: readonly string[]) => {
@@ -105,7 +105,9 @@ describe('numbers that become timers', () => {
     const [, atMost = Infinity] = option.range ?? [];
     expect(atMost * 1000).toBeLessThanOrEqual(LONGEST_TIMER_MS);
     const words = wordsOf(name).map(() => 'word');
-    expect(one(call([name, ...words, `--${option.name}=${atMost}`, '--', 'x']), option.name as OptionName)).toBe(String(atMost));
+    const needed = optionsOf(name).flatMap((row) => (row.required ? [`--${row.name}`, 'NAME=x'] : []));
+    const rest = COMMANDS[name].agent ? ['--', 'x'] : [];
+    expect(one(call([name, ...words, ...needed, `--${option.name}=${atMost}`, ...rest]), option.name as OptionName)).toBe(String(atMost));
     expect(commandHelp(name).replaceAll(/\s+/g, ' ')).toContain(`at most ${atMost}`);
   });
 });

@@ -141,6 +141,7 @@ export const chat: Command = async ({ call, output, signals }) => {
     }
     asker.stop();
     await following.stop();
+    output.freshLine();
     // In a pipe the last line's outcome is what the caller can act on; a person saw it.
     return ended ? SIGNAL_EXITS[ended] : output.tty ? EXIT.ok : code;
   } catch (error) {

@@ -29,6 +29,16 @@ describe('chat through pipes', () => {
     expect((await at.run(['chat', '--db', at.db, '--', ...at.agent()], { stdin: 'crash\n' })).code).toBe(5);
   });
 
+  it('Ctrl-C ends it when no turn runs: 130', async () => {
+    const running = at.start(['chat', '--db', at.db, '--', ...at.agent()]);
+    running.child.stdin?.write('say hi\n');
+    await running.saw('hi\n');
+    // The turn may still be ending, which one of them cancels then; its input stays open all the time.
+    const again = setInterval(() => running.child.kill('SIGINT'), 300);
+    expect((await running.done.finally(() => clearInterval(again))).code).toBe(130);
+    expect(at.left()).toEqual([]);
+  });
+
   it('SIGTERM ends it: 143, the turn interrupted', async () => {
     const running = at.start(['chat', '--db', at.db, '--', ...at.agent()]);
     running.child.stdin?.write('count to 5000\n');

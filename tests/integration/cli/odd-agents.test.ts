@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 const FIXTURE = path.join(import.meta.dirname, 'odd-agent.fixture.mjs');
-const odd = (script: { readonly updates?: readonly unknown[]; readonly ask?: object }) => [
+const odd = (script: { readonly updates?: readonly unknown[]; readonly ask?: object; readonly later?: readonly unknown[] }) => [
   process.execPath,
   FIXTURE,
   JSON.stringify(script),
@@ -62,6 +62,31 @@ describe('a turn of odd updates', () => {
     const done = await at.run(['chat', '--db', at.db, '--', ...odd({ updates: UPDATES })], { stdin: 'go\n/history\ngo\n' });
     expect(done.code).toBe(0);
     expect(done.stdout).toMatch(/^before \nafter\n[^]*agent: after\n[^]*before \nafter\n$/);
+  });
+});
+
+describe('replies and what comes beside them', () => {
+  it('a line of a tool call does not land in a line of the reply when stdout and stderr are one pipe', () => {
+    const tool = { sessionUpdate: 'tool_call', toolCallId: 't', title: 'Read', status: 'completed' };
+    const words = [process.execPath, BIN, 'prompt', '--db', at.db, 'go', '--', ...odd({ updates: [say('one '), tool, say('two')] })];
+    const command = words.map((word) => `'${word}'`).join(' ');
+    const done = spawnSync('sh', ['-c', `${command} 2>&1 | cat`], { cwd: at.directory, encoding: 'utf8' });
+    expect(done.stdout).toMatch(/ms\)\none \n✓ Read\ntwo\n$/);
+  });
+
+  it('chat shows what comes between turns, and a character in two pieces whole', async () => {
+    const agent = odd({ updates: [say('now')], later: [say('and \ud83d'), say('\ude80 later')] });
+    const running = at.start(['chat', '--db', at.db, '--', ...agent]);
+    running.child.stdin?.write('go\n');
+    await running.saw('and 🚀 later');
+    running.child.stdin?.end();
+    expect(await running.done).toMatchObject({ code: 0, stdout: 'now\nand 🚀 later\n' });
+  });
+
+  it('JSON of an agent holds no byte that a terminal obeys', async () => {
+    const done = await at.run(['prompt', '--db', at.db, '--json', 'go', '--', ...odd({ updates: [say('a\u009b2Jb\u202e')] })]);
+    expect(done.stdout).toContain('a\\u009b2Jb\\u202e');
+    expect((await at.run(['history', '--db', at.db, '--json', 'main'])).stdout).toContain('a\\u009b2Jb\\u202e');
   });
 });
 

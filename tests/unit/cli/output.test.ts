@@ -43,6 +43,37 @@ describe('output', () => {
     expect([tty.stdout.text, pipe.stdout.text]).toEqual(['␛[31mred', '\u001b[31mred']);
   });
 
+  it('JSON says what would act on a terminal as escapes, and means the same', () => {
+    const value = { text: 'a\u009b31mb\u202ec\u200fd\u0085e\u2028f\u001b]0;x\u0007 ünï 🚀 \ud800' };
+    for (const tty of [true, false]) {
+      const { stdout, output } = open({ tty });
+      output.json(value);
+      expect(stdout.text).not.toMatch(/[^\n\P{C}]|[\u2028-\u202e\u200e\u200f]/u);
+      expect(stdout.text).toContain('\\u009b31m');
+      expect(stdout.text).toContain('ünï 🚀');
+      expect(JSON.parse(stdout.text)).toEqual(value);
+    }
+  });
+
+  it.each([
+    ['a character', ['a\ud83d', '\ude80b'], 'a🚀b'],
+    ['a line end', ['a\r', '\nb'], 'a\nb'],
+    ['half a character that stays so', ['a\ud83d', 'b'], 'a\ud83db'],
+  ])('%s split over pieces of a text is one', (_name, pieces, text) => {
+    const { stdout, output } = open({ tty: true });
+    for (const piece of pieces) output.text(piece);
+    expect(stdout.text).toBe(text);
+  });
+
+  it('half a character at the end of all is written when the line ends', async () => {
+    const { stdout, output } = open();
+    output.text('a\ud83d');
+    output.freshLine();
+    output.text('b\ud83d');
+    await output.flushed();
+    expect(stdout.text).toBe('a\ud83d\nb\ud83d');
+  });
+
   it('a note does not run into a line that is being written on the same terminal', () => {
     const { stdout, stderr, output } = open({ tty: true });
     output.text('half a li');

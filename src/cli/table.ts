@@ -193,6 +193,7 @@ const ROWS = [
     help: 'How long one answer of the agent may take; at most 3600, an hour.',
     commands: ['doctor'],
   },
+  { name: 'auth', value: 'METHOD', help: 'Sign in with this method of the agent at each start.', commands: ['doctor'] },
   { name: 'no-prompt', help: 'Prompt no model.', commands: ['doctor'] },
   {
     name: 'expect',

@@ -1,7 +1,7 @@
 /** `rehydrate doctor`: how well an agent's sessions survive its death. */
 import type { Command } from '../context.ts';
 import { runDoctor } from '../doctor/index.ts';
-import { renderDoctor } from '../doctor/render.ts';
+import { renderDoctor } from '../doctor/report.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import { EXIT, SIGNAL_EXITS } from '../exit-codes.ts';
 import { jsonText } from '../output.ts';
@@ -17,6 +17,7 @@ export const doctor: Command = async ({ call, output, signals }) => {
       args,
       timeoutMs: Number(count(call, 'timeout')) * 1000,
       prompt: !has(call, 'no-prompt'),
+      auth: one(call, 'auth'),
       onNotice: output.note,
       signal: interrupts.signal,
     });

@@ -1,31 +1,28 @@
-/** The conversation in an agent's updates, so that a replay can be held against what was said. */
+/** The conversation in an agent's updates, and a replay held against what was said. Pure. */
+import { fieldsOf, messageIdOf, roleOf, textOf } from '../../engine/protocol/updates.ts';
 
 export interface Message {
   readonly role: 'user' | 'agent';
   readonly text: string;
 }
 
-const ROLES: Readonly<Record<string, Message['role']>> = { user_message_chunk: 'user', agent_message_chunk: 'agent' };
-
-/** Kinds of update that are part of a conversation; the others tell a session's state and may come at any time. */
-const CONVERSATION = new Set(['user_message_chunk', 'agent_message_chunk', 'agent_thought_chunk', 'tool_call', 'tool_call_update', 'plan']);
-
-type Update = Readonly<Record<string, unknown>>;
-
-export const isConversation = (update: Update): boolean => CONVERSATION.has(String(update['sessionUpdate']));
-
-/** Whole messages: adjacent text chunks of one role joined, whatever their chunking and ids. */
-export function messagesIn(updates: readonly Update[]): Message[] {
-  const messages: { role: Message['role']; text: string }[] = [];
+/**
+ * Whole messages: adjacent text chunks of one role joined, whatever their chunking. Where an id changes or is missing, another
+ * message begins, which may stand beside the conversation; a notice is none.
+ */
+export function messagesIn(updates: readonly unknown[]): Message[] {
+  const messages: { role: Message['role']; text: string; id: string | null }[] = [];
   for (const update of updates) {
-    const role = ROLES[String(update['sessionUpdate'])];
-    const content = update['content'] as { type?: unknown; text?: unknown } | undefined;
-    if (!role || content?.type !== 'text' || typeof content.text !== 'string') continue;
+    const role = roleOf(update);
+    const text = textOf(fieldsOf(update)['content']);
+    if ((role !== 'user' && role !== 'agent') || text === null) continue;
+    const id = messageIdOf(update);
     const last = messages.at(-1);
-    if (last?.role === role) last.text += content.text;
-    else messages.push({ role, text: content.text });
+    // Of the user's words some agents chunk each block under an id of its own.
+    if (last?.role === role && (role === 'user' || last.id === id)) last.text += text;
+    else messages.push({ role, text, id });
   }
-  return messages;
+  return messages.map(({ role, text }) => ({ role, text }));
 }
 
 export interface Comparison {
@@ -36,6 +33,8 @@ export interface Comparison {
   readonly missing: Message | null;
   /** True when what is missing did come, but at another place. */
   readonly outOfOrder: boolean;
+  /** What the agent had said beside a reply that did come: a warning, say, which is not part of the conversation. */
+  readonly beside: readonly Message[];
   /** Messages that came and were not expected, repeats among them. */
   readonly extra: number;
 }
@@ -46,19 +45,55 @@ const plain = (text: string): string => text.replace(/\s+/g, ' ').trim();
 const holds = (found: Message, wanted: Message): boolean => found.role === wanted.role && plain(found.text).includes(plain(wanted.text));
 
 /** Holds a replay against what was said. */
-export function compare(expected: readonly Message[], replayed: readonly Message[]): Comparison {
-  let at = 0;
-  let matched = 0;
-  let missing: Message | null = null;
-  for (const wanted of expected) {
-    const found = replayed.findIndex((message, index) => index >= at && holds(message, wanted));
-    if (found < 0) {
-      missing ??= wanted;
-      continue;
+export function compare(said: readonly Message[], replayed: readonly Message[]): Comparison {
+  const places = placesOf(said, replayed);
+  const lost = said.filter((_, index) => places[index] === -1);
+  const beside = lost.filter((message) => message.role === 'agent' && repliedOtherwise(said.indexOf(message), said, places));
+  const missing = lost.find((message) => !beside.includes(message)) ?? null;
+  const used = new Set(places);
+  const matched = said.length - lost.length;
+  return {
+    expected: said.length - beside.length,
+    matched,
+    missing,
+    outOfOrder: missing !== null && replayed.some((message, index) => !used.has(index) && holds(message, missing)),
+    beside,
+    extra: replayed.length - matched,
+  };
+}
+
+/**
+ * Where in the replay each message stands, as many as can be in order; −1 for those that cannot. Not the first place that
+ * would do: when a turn is missing, its answer may stand in another, as the same question was asked there.
+ */
+function placesOf(said: readonly Message[], replayed: readonly Message[]): number[] {
+  /** How many of `said` from i on can be found in `replayed` from j on. */
+  const most = Array.from({ length: said.length + 1 }, () => new Array<number>(replayed.length + 1).fill(0));
+  const at = (i: number, j: number): number => most[i]?.[j] ?? 0;
+  const fits = (i: number, j: number): boolean => holds(replayed[j] as Message, said[i] as Message);
+  for (let i = said.length - 1; i >= 0; i--) {
+    for (let j = replayed.length - 1; j >= 0; j--) {
+      const row = most[i] as number[];
+      row[j] = Math.max(at(i + 1, j), at(i, j + 1), fits(i, j) ? 1 + at(i + 1, j + 1) : 0);
     }
-    matched += 1;
-    at = found + 1;
   }
-  const outOfOrder = missing !== null && replayed.some((message) => holds(message, missing as Message));
-  return { expected: expected.length, matched, missing, outOfOrder, extra: replayed.length - matched };
+  let from = 0;
+  return said.map((_, i) => {
+    const wanted = at(i, from);
+    for (let j = from; j < replayed.length; j++) {
+      if (!fits(i, j) || 1 + at(i + 1, j + 1) !== wanted) continue;
+      from = j + 1;
+      return j;
+    }
+    return -1;
+  });
+}
+
+/** Whether another message of the same reply came. */
+function repliedOtherwise(index: number, said: readonly Message[], places: readonly number[]): boolean {
+  const sameReply = (step: 1 | -1): boolean => {
+    for (let i = index + step; said[i]?.role === 'agent'; i += step) if (places[i] !== -1) return true;
+    return false;
+  };
+  return sameReply(1) || sameReply(-1);
 }

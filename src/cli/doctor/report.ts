@@ -1,5 +1,8 @@
 /** What `rehydrate doctor` reports. Plain JSON; names are the public contract. */
+import { withoutControls } from '../../engine/safe-text.ts';
 import type { AttemptOutcome, Tier } from '../../engine/types.ts';
+import { seconds } from '../format.ts';
+import { wrap } from '../help.ts';
 
 /** Every check, in the order in which a report shows them. */
 export const CHECK_IDS = [
@@ -34,6 +37,9 @@ export interface Check {
   /** Where the site explains it, relative to the site's root. */
   readonly help: string;
 }
+
+/** Said once of why there is none, in `new`; of every other check that needs one, this. */
+export const NO_SESSION = 'There is no session to try it with; see “new”.';
 
 /** What an agent does with a session id it never had: classified as a client would, or what it did instead. */
 export type UnknownSessionAnswer = Exclude<AttemptOutcome, 'ok' | 'limit'> | 'success';
@@ -117,4 +123,37 @@ export class Findings {
     const before = this.#checks.get(check.id);
     if (!before || (before.outcome !== 'fail' && check.outcome === 'fail')) this.#checks.set(check.id, check);
   }
+}
+
+const MARKS: Readonly<Record<Check['outcome'], string>> = { pass: 'pass', fail: 'FAIL', skip: 'skip' };
+const LABEL = 6 + 24;
+
+/** The report as one screen of plain text. */
+export function renderDoctor(report: DoctorReport, width = 100): string {
+  const { agent, verdict, checks } = report;
+  const name = [agent.name ?? agent.command, agent.version].filter(Boolean).join(' ');
+  const lines = [`${name}${report.protocolVersion === null ? '' : `, ACP ${report.protocolVersion}`}`, verdict.summary];
+  if (verdict.breaksProtocol) lines.push('It breaks the protocol; see the failures below.');
+  lines.push('');
+  const textWidth = Math.max(40, width - LABEL);
+  const alike = (check: Check) =>
+    checks.filter((each) => each.outcome === 'skip' && check.outcome === 'skip' && each.detail === check.detail);
+  for (const check of checks) {
+    // What holds for several is said once.
+    const [first = check, ...others] = alike(check);
+    if (first !== check) continue;
+    const also = others.length > 0 ? ` (also ${others.map(({ id }) => id).join(', ')})` : '';
+    const took = check.ms >= 100 ? ` (${seconds(check.ms)})` : '';
+    for (const [index, line] of wrap(`${check.detail}${also}${took}`, textWidth).entries())
+      lines.push((index === 0 ? `${MARKS[check.outcome].padEnd(6)}${check.id}` : '').padEnd(LABEL) + line);
+  }
+  const failed = checks.filter((check) => check.outcome === 'fail');
+  if (failed.length > 0) {
+    lines.push('', 'What to do, in the documentation:');
+    for (const help of new Set(failed.map((check) => check.help))) {
+      const ids = failed.filter((check) => check.help === help).map(({ id }) => id);
+      lines.push(`  ${help}  (${ids.join(', ')})`);
+    }
+  }
+  return `${lines.map((line) => withoutControls(line, 'line', '·')).join('\n')}\n`;
 }

@@ -1,15 +1,15 @@
 /** From findings to the sentence an author wants: what do users of my agent get? Pure. */
 import { nextStep, type ResumeState, type TriedStep } from '../../engine/resume/decide.ts';
 import type { Check, DoctorReport } from './report.ts';
-import type { Revival } from './revival.ts';
+import type { ResumeOutcome } from './resume-checks.ts';
 
 export interface Outcomes {
   /** False where no session could be made, or the agent did not even introduce itself. */
   readonly examined: boolean;
   readonly capabilities: ResumeState['capabilities'];
   /** Null where it was not tried. */
-  readonly resume: Revival | null;
-  readonly load: Revival | null;
+  readonly resume: ResumeOutcome | null;
+  readonly load: ResumeOutcome | null;
   /** Whether anything was said in the session that came back. */
   readonly said: boolean;
   readonly unknownSession: DoctorReport['verdict']['unknownSession'];
@@ -26,11 +26,12 @@ function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; su
   if (!outcomes.said && [outcomes.resume, outcomes.load].some((revival) => revival?.outcome === 'unknown_session')) {
     return {
       tier: null,
-      summary: 'It forgets sessions that were never prompted; how others come back could not be found out without a prompt.',
+      summary:
+        'It forgets sessions that were never prompted; how others come back could not be found out without a prompt that is answered.',
     };
   }
   const attempts: TriedStep[] = [];
-  let last: Revival | null = null;
+  let last: ResumeOutcome | null = null;
   // The list was already asked where an error alone did not tell; its answer is in the outcome.
   let listed: ResumeState['listed'];
   for (;;) {
@@ -70,7 +71,7 @@ function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; su
 }
 
 /** A load whose replay holds nothing of what was said is not believed, as in the engine. */
-function outcomeOf(method: TriedStep['method'], revival: Revival | null, said: boolean): TriedStep['outcome'] {
+function outcomeOf(method: TriedStep['method'], revival: ResumeOutcome | null, said: boolean): TriedStep['outcome'] {
   const { outcome, verification } = revival ?? { outcome: 'crash', verification: null };
   const nothing = verification !== 'replay-matched' && verification !== 'replay-partial';
   return method === 'session/load' && outcome === 'ok' && said && nothing ? 'unproven' : outcome;

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CHECK_IDS, runDoctor, type CheckId, type DoctorReport } from '../../../src/cli/doctor/index.ts';
+import { CHECK_IDS, runDoctor, type CheckId, type DoctorOptions, type DoctorReport } from '../../../src/cli/doctor/index.ts';
 import { UNKNOWN_SHAPES, type AgentVariant } from '../../../src/testing/agents/variants.ts';
 
 const STDIO = path.resolve(import.meta.dirname, '../../../src/testing/agents/stdio.ts');
@@ -17,11 +17,13 @@ beforeAll(async () => {
 afterAll(() => rm(stores, { recursive: true, force: true }));
 
 let runs = 0;
-const examine = (variant: AgentVariant, options: { timeoutMs?: number; prompt?: boolean } = {}): Promise<DoctorReport> =>
+const examine = (variant: AgentVariant, options: Partial<DoctorOptions> = {}): Promise<DoctorReport> =>
   runDoctor({
     command: process.execPath,
     args: [STDIO, '--variant', variant, '--store', path.join(stores, String(runs++)), '--pace', '0'],
     timeoutMs: 30_000,
+    // As long as a busy machine may take; a host gives a second.
+    graceMs: 10_000,
     ...options,
   });
 
@@ -156,6 +158,38 @@ test('I7 what an agent leaves behind is found, named and ended', { timeout: 60_0
     detail: expect.stringMatching(/left 1 process behind: sleep/),
   });
   expect(await commandLines()).not.toContain(`sleep ${nap}`);
+});
+
+test('I7 an agent that does not end is examined for what it leaves behind all the same', { timeout: 60_000 }, async () => {
+  const script = path.join(stores, 'stubborn.sh');
+  const nap = `986.${process.pid}${Math.random().toString().slice(2, 8)}`;
+  // Neither end of input nor SIGTERM ends either of the two.
+  await writeFile(
+    script,
+    `trap '' TERM\nsetsid sleep ${nap} >/dev/null 2>&1 </dev/null &\nexec "${process.execPath}" "${STDIO}" --variant stubborn --pace 0\n`,
+  );
+  const report = await runDoctor({ command: 'sh', args: [script], prompt: false });
+  expect(report.checks.find(({ id }) => id === 'clean-exit')).toMatchObject({
+    outcome: 'fail',
+    detail: expect.stringContaining('in spite of SIGTERM'),
+  });
+  expect(report.checks.find(({ id }) => id === 'no-orphans')).toMatchObject({
+    outcome: 'fail',
+    detail: expect.stringMatching(/left 1 process behind: sleep/),
+  });
+  expect(await commandLines()).not.toContain(`sleep ${nap}`);
+});
+
+test('an agent that wants somebody to sign in is examined once a method is named', { timeout: 120_000 }, async () => {
+  const closed = await examine('auth');
+  expect(closed.checks.filter(({ detail }) => detail.includes('--auth'))).toHaveLength(1);
+  expect((await examine('auth', { auth: 'demo' })).verdict.tier).toBe('resume');
+});
+
+test('that no prompt was sent is said only where none was', { timeout: 120_000 }, async () => {
+  const detail = ({ checks }: DoctorReport) => checks.find(({ id }) => id === 'kill-and-resume')?.detail;
+  expect(detail(await examine('native', { prompt: false }))).toContain('no prompt was sent');
+  expect(detail(await examine('crash-prompt'))).toContain('the prompt that was sent was not answered');
 });
 
 test('an agent that cannot be started is an error, and so is being told to stop', { timeout: 60_000 }, async () => {

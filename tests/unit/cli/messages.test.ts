@@ -45,9 +45,12 @@ describe('a message boundary is a line break', () => {
     ['a notice in the shape of a message', [said('heron-4711'), said('gateway', undefined, aside)], 'heron-4711\n', 'gateway\n'],
     ['a notice', [said('a'), { sessionUpdate: 'notice', title: 'Low credit', description: 'Top up.' }], 'a\n', 'Low credit\nTop up.\n'],
   ];
-  it.each(cases)('%s', (_name, payloads, stdout, stderr = '') => {
-    expect(printed(payloads)).toEqual({ stdout, stderr });
-  });
+  it.each(cases.map(([name, payloads, stdout, stderr = '']) => ({ name, payloads, stdout, stderr })))(
+    '$name',
+    ({ payloads, stdout, stderr }) => {
+      expect(printed(payloads)).toEqual({ stdout, stderr });
+    },
+  );
 });
 
 describe('what comes between turns', () => {

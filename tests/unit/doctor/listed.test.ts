@@ -1,7 +1,7 @@
 /** Reading an agent's list, whatever the agent makes of its pages. */
 import { describe, expect, it } from 'vitest';
-import type { ExaminedAgent } from '../../../src/cli/doctor/agent.ts';
-import { listed } from '../../../src/cli/doctor/examination.ts';
+import { listed } from '../../../src/cli/doctor/running-agent.ts';
+import type { RunningAgent } from '../../../src/cli/doctor/running-agent.ts';
 
 /** An agent whose list is the page for each cursor; how often it was asked stands in `asked`. */
 function lister(page: (cursor: string | undefined) => unknown) {
@@ -11,7 +11,7 @@ function lister(page: (cursor: string | undefined) => unknown) {
       asked.push(cursor);
       return { kind: 'answered', result: page(cursor), ms: 1 };
     },
-  } as unknown as ExaminedAgent;
+  } as unknown as RunningAgent;
   return { agent, asked };
 }
 const of = (...ids: string[]) => ids.map((sessionId) => ({ sessionId, cwd: '/' }));

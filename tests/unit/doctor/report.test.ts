@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { doctorExit } from '../../../src/cli/commands/doctor.ts';
-import { renderDoctor } from '../../../src/cli/doctor/render.ts';
-import { CHECK_IDS, Findings } from '../../../src/cli/doctor/report.ts';
+import { CHECK_IDS, Findings, renderDoctor } from '../../../src/cli/doctor/report.ts';
 import { wrap } from '../../../src/cli/help.ts';
 
 describe('the exit code', () => {
@@ -38,6 +37,23 @@ describe('the report', () => {
 
   test('lines are cut at spaces', () => {
     expect(wrap('one two three averyverylongword four', 9)).toEqual(['one two', 'three', 'averyverylongword', 'four']);
+  });
+
+  test('what holds for several checks is said once', () => {
+    const findings = new Findings();
+    findings.skip('new', 'It wants you to sign in first.');
+    const verdict = { tier: null, summary: 'Nothing.', unknownSession: { load: null, resume: null }, breaksProtocol: false };
+    const checks = findings.all('There is no session.');
+    const text = renderDoctor({
+      agent: { command: 'a', name: null, version: null },
+      protocolVersion: 1,
+      capabilities: null,
+      checks,
+      verdict,
+    });
+    expect(text.match(/sign in first/g)).toHaveLength(1);
+    expect(text.match(/There is no session/g)).toHaveLength(1);
+    for (const id of CHECK_IDS) expect(text).toContain(id);
   });
 
   test('what an agent wrote cannot drive the terminal', () => {

@@ -1,11 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import type { Revival } from '../../../src/cli/doctor/revival.ts';
+import type { ResumeOutcome } from '../../../src/cli/doctor/resume-checks.ts';
 import { verdictOf, type Outcomes } from '../../../src/cli/doctor/verdict.ts';
 
 const nothing = { resume: false, load: false, list: false };
 const all = { resume: true, load: true, list: true };
-const came = (verification: Revival['verification'], forgotten = false): Revival => ({ outcome: 'ok', verification, forgotten });
-const failed = (outcome: Revival['outcome']): Revival => ({ outcome, verification: null, forgotten: false });
+const came = (verification: ResumeOutcome['verification'], forgotten = false): ResumeOutcome => ({
+  outcome: 'ok',
+  verification,
+  forgotten,
+});
+const failed = (outcome: ResumeOutcome['outcome']): ResumeOutcome => ({ outcome, verification: null, forgotten: false });
 const unknownSession = { load: null, resume: null };
 
 describe('the verdict is what a client of the engine gets', () => {

@@ -1,6 +1,6 @@
 /**
- * The last life: whether the agent ends by itself when its input closes, and what it leaves behind. The
- * stdio launcher would clear that away at once, so here the process is started and watched by hand.
+ * The exit checks: whether the agent ends by itself when its input closes, and what it leaves behind. The stdio launcher
+ * would clear that away at once, so here the process is started and watched by hand.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
@@ -13,13 +13,10 @@ import { guard } from '../../adapters/stdio/guard.ts';
 import { messageStream } from '../../adapters/stdio/message-stream.ts';
 import { MARK } from '../../adapters/stdio/process-table.ts';
 import { ProcessTree } from '../../adapters/stdio/tree.ts';
-import { answerAgent, INITIALIZE } from './agent.ts';
-import type { Examination } from './examination.ts';
-import { count, quote } from '../format.ts';
+import { count, quote, seconds } from '../format.ts';
+import { answerAgent, INITIALIZE, type Examination } from './running-agent.ts';
 
-/** How long an agent may take to end after its input closed before that counts as staying. */
-const EXIT_MS = 5_000;
-/** How long its children may take to follow it. */
+/** How long what an agent started may take to follow it. */
 const FOLLOW_MS = 3_000;
 
 export interface AgentCommand {
@@ -30,7 +27,16 @@ export interface AgentCommand {
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
-export async function lastLife(examination: Examination, agent: AgentCommand): Promise<void> {
+/** How the agent ended: what it was told, and what became of it. */
+interface End {
+  readonly told: 'input closed' | 'SIGTERM' | 'SIGKILL';
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly ms: number;
+}
+
+/** Ends the agent as a host does, with `graceMs` between the end of its input and SIGTERM. */
+export async function exitChecks(examination: Examination, agent: AgentCommand, graceMs: number): Promise<void> {
   const token = guard.token();
   guard.ready();
   const child: Child = spawn(agent.command, [...agent.args], {
@@ -51,18 +57,31 @@ export async function lastLife(examination: Examination, agent: AgentCommand): P
   const tree = new ProcessTree(child.pid, token);
   try {
     await converse(examination, child);
-    // Remembered while the tree is whole: a child that leaves its group later cannot hide.
     // The end of its output comes before the news of its exit.
     if ((await within(exited, 100)) !== undefined) {
       for (const id of ['clean-exit', 'no-orphans'] as const) examination.findings.skip(id, 'It died before its input was closed.');
       return;
     }
+    // Remembered while the tree is whole: a child that leaves its group later cannot hide.
     const before = process.platform === 'win32' ? [] : await tree.survivors();
-    child.stdin.end();
     const began = performance.now();
-    const end = await within(exited, EXIT_MS);
-    reportExit(examination, end, performance.now() - began);
-    await reportOrphans(examination, tree, end !== undefined, before.length);
+    const ended = async (told: End['told'], withinMs: number): Promise<End | undefined> => {
+      const exit = await within(exited, withinMs);
+      return exit && { told, ...exit, ms: performance.now() - began };
+    };
+    child.stdin.end();
+    let end = await ended('input closed', graceMs);
+    if (!end) {
+      await tree.signal('SIGTERM');
+      end = await ended('SIGTERM', STDIO_LIMITS.termMs);
+    }
+    if (!end) {
+      // Itself alone: what it started must be able to show whether it follows.
+      child.kill('SIGKILL');
+      end = await ended('SIGKILL', STDIO_LIMITS.goneMs);
+    }
+    reportExit(examination, end, graceMs);
+    await reportOrphans(examination, tree, before.length);
   } finally {
     await tree.signal('SIGKILL');
     await within(exited, STDIO_LIMITS.goneMs);
@@ -107,21 +126,19 @@ async function converse({ cwd, timeoutMs, findings }: Examination, child: Child)
   }
 }
 
-function reportExit({ findings }: Examination, end: { code: number | null; signal: string | null } | undefined, ms: number): void {
-  if (end === undefined)
-    findings.fail('clean-exit', `It was still running ${EXIT_MS / 1000} s after its input had closed; a client has to kill it.`, ms);
-  else if (end.code === 0) findings.pass('clean-exit', 'It exited with code 0 when its input closed.', ms);
-  else
-    findings.fail(
-      'clean-exit',
-      `When its input closed it ${end.signal ? `died of ${end.signal}` : `exited with code ${end.code}`}, which a client must take for a crash.`,
-      ms,
-    );
+function reportExit({ findings }: Examination, end: End | undefined, graceMs: number): void {
+  if (end?.told === 'input closed' && end.code === 0)
+    return findings.pass('clean-exit', 'It exited with code 0 when its input closed.', end.ms);
+  const how = end?.signal ? `died of ${end.signal}` : `exited with code ${end?.code}`;
+  const detail =
+    end?.told === 'input closed'
+      ? `When its input closed it ${how}, which a client must take for a crash.`
+      : `It was still running ${seconds(graceMs)} after its input had closed${end?.told === 'SIGTERM' ? '; SIGTERM ended it' : ', and in spite of SIGTERM; a client has to kill it'}.`;
+  findings.fail('clean-exit', detail, end?.ms);
 }
 
-async function reportOrphans({ findings }: Examination, tree: ProcessTree, ended: boolean, before: number): Promise<void> {
+async function reportOrphans({ findings }: Examination, tree: ProcessTree, before: number): Promise<void> {
   if (process.platform === 'win32') return findings.skip('no-orphans', 'Not examined on Windows.');
-  if (!ended) return findings.skip('no-orphans', 'It did not end by itself, so nothing can be said of what it would leave.');
   let left: readonly ProcessEntry[] = await tree.survivors();
   for (const deadline = performance.now() + FOLLOW_MS; left.length > 0 && performance.now() < deadline; left = await tree.survivors()) {
     await new Promise((resolve) => setTimeout(resolve, 50));

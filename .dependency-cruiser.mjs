@@ -81,6 +81,6 @@ export default {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules|^dist/' },
-    exclude: { path: '^(site-dist|\\.astro)/|/node_modules/[^@]*/node_modules/' },
+    exclude: { path: '^(site-dist|\\.astro|scripts/node)/|/node_modules/[^@]*/node_modules/' },
   },
 };

@@ -54,9 +54,11 @@ export async function ensureInstalled(dir, { say, what }) {
   const before = await difference();
   if (before === null) return false;
   say(`Installing ${what} (${before}) …`);
-  // Not `npm ci`: it refuses a lockfile that lacks some other platform's optional packages, which npm itself leaves
-  // out where it cannot see them. `--no-save` keeps the lockfile as it is, and the check below is as strict.
-  const { code, output } = await run('npm', ['install', '--no-save', '--no-audit', '--no-fund'], { cwd: dir, stdio: 'capture' });
+  const options = { cwd: dir, stdio: 'capture' };
+  let { code, output } = await run('npm', ['ci', '--no-audit', '--no-fund'], options);
+  // It refuses a lockfile that lacks some other platform's optional packages, which npm itself leaves out where it cannot see them.
+  if (code !== 0 && output.includes('npm ci'))
+    ({ code, output } = await run('npm', ['install', '--no-save', '--no-audit', '--no-fund'], options));
   if (code !== 0) {
     process.stderr.write(output);
     throw new SetupError(explainInstallFailure(output));

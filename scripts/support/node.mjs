@@ -10,17 +10,19 @@ const WANTED = 24;
 
 const FOLDER = inRoot('scripts/node');
 
-/** Puts it where `npm run` and `npx` find it first. */
+/** Puts it where `npm run` and `npx` find it first, and the `rehydrate` command when an older Node runs that. */
 export async function ensureNode(say) {
   await ensureInstalled(FOLDER, { say, what: `Node ${WANTED} for this checkout` });
   const { optionalDependencies } = JSON.parse(readFileSync(path.join(FOLDER, 'package.json'), 'utf8'));
-  const pinned = Object.keys(optionalDependencies)
-    .flatMap((name) => ['bin/node', 'bin/node.exe'].map((file) => path.join(FOLDER, 'node_modules', name, file)))
-    .find((file) => existsSync(file));
+  const folder = Object.keys(optionalDependencies)
+    .map((name) => path.join(FOLDER, 'node_modules', name))
+    .find((one) => existsSync(one));
+  const pinned = folder && path.join(folder, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
   // Where none of the packages runs (another processor, another C library), the system's own is taken if it is new enough.
   for (const program of [pinned, process.execPath]) {
     if (program === undefined || Number(await versionOf(program)) < WANTED) continue;
-    link(program);
+    link(program, PROJECT_NODE);
+    if (program === pinned) link(folder, inRoot('node_modules/node'));
     return;
   }
   throw new SetupError(
@@ -35,10 +37,11 @@ async function versionOf(program) {
   return code === 0 ? output.trim().replace(/^v(\d+).*$/s, '$1') : '0';
 }
 
-function link(program) {
-  const target = path.relative(path.dirname(PROJECT_NODE), program);
-  if (lstatSync(PROJECT_NODE, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(PROJECT_NODE) === target) return;
-  mkdirSync(path.dirname(PROJECT_NODE), { recursive: true });
-  rmSync(PROJECT_NODE, { force: true });
-  symlinkSync(target, PROJECT_NODE);
+function link(to, from) {
+  const target = path.relative(path.dirname(from), to);
+  const there = lstatSync(from, { throwIfNoEntry: false });
+  if (there?.isSymbolicLink() && readlinkSync(from) === target) return;
+  mkdirSync(path.dirname(from), { recursive: true });
+  rmSync(from, { force: true, recursive: true });
+  symlinkSync(target, from);
 }

@@ -5,8 +5,8 @@ import { SCENARIOS } from './scenarios/index.ts';
 import type * as TerminalModule from './panels/terminal.ts';
 import { Picture, runningIn, Steps, Talk, type PartProps } from './parts.tsx';
 import type { Inventory } from './state/branches.ts';
-import { TranscriptWatch } from './state/transcript-watch.ts';
-import { formatFragment } from './state/fragment.ts';
+import { formatFragment } from './state/link.ts';
+import { errorWords } from './state/words.ts';
 import { BootSteps } from './panels/BootSteps.tsx';
 import { DatabasePanel } from './panels/Database.tsx';
 import { BridgeDialog, ConsentDialog, ResetDialog, ShareDialog } from './panels/Dialogs.tsx';
@@ -37,10 +37,10 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
   const open = useSignal<Open>({ kind: 'none' });
   const close = () => (open.value = { kind: 'none' });
   const bridgeWords = useMemo(
-    () => computed(() => (pg.bridge.state.value.kind === 'connected' ? 'About the bridge' : 'Connect a bridge')),
+    () => computed(() => (pg.agents.bridge.value.kind === 'connected' ? 'About the bridge' : 'Connect a bridge')),
     [pg],
   );
-  const { breaking, branches, places } = pg;
+  const { branches, faults, navigation } = pg;
   return (
     <div class="rp">
       <div class="rp-head">
@@ -51,22 +51,22 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
         <BootSteps steps={pg.boot.steps} />
       </div>
       <UnopenedNotice
-        unopened={pg.shelf.unopened}
-        onAgain={() => pg.shelf.answer('again')}
-        onMemory={() => pg.shelf.answer('memory')}
-        onSalvage={() => void pg.shelf.salvage()}
+        unopened={pg.databases.unopened}
+        onAgain={() => pg.databases.answer('again')}
+        onMemory={() => pg.databases.answer('memory')}
+        onSalvage={() => void branches.salvage()}
       />
       <Toolbar
         scenarios={SCENARIOS}
-        scenario={pg.scenario}
-        agents={pg.bridge.agents}
-        agent={pg.agent}
-        policy={pg.policy}
-        onScenario={(name) => void places.chooseScenario(name)}
-        onAgent={(key) => void places.chooseAgent(key)}
-        onPolicy={(policy) => places.choosePolicy(policy)}
+        scenario={pg.choice.scenario}
+        agents={pg.agents.list}
+        agent={pg.choice.agent}
+        policy={pg.choice.policy}
+        onScenario={(name) => void navigation.chooseScenario(name)}
+        onAgent={(key) => void navigation.chooseAgent(key)}
+        onPolicy={(policy) => navigation.choosePolicy(policy)}
         onShare={() => (open.value = { kind: 'share' })}
-        onReset={() => void pg.attempt(async () => (open.value = { kind: 'reset', inventory: await branches.inventory() }))}
+        onReset={() => void pg.notices.attempt(async () => (open.value = { kind: 'reset', inventory: await branches.inventory() }))}
         onBridge={() => (open.value = { kind: 'bridge' })}
         bridgeWords={bridgeWords}
       />
@@ -77,15 +77,15 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
           <Talk
             pg={pg}
             hint={
-              pg.scenario.value.steps.length > 0
+              pg.choice.scenario.value.steps.length > 0
                 ? 'Nothing has been said yet. Run the first step above, or type a prompt of your own.'
                 : 'Nothing has been said yet. Tell the agent something it should remember, such as “My cat is called Ada.”'
             }
             above={
               <SessionBar
-                sessions={pg.sessions}
-                sessionId={pg.sessionId}
-                onSession={(id) => void pg.attempt(() => places.chooseSession(id))}
+                sessions={pg.session.list}
+                sessionId={pg.session.id}
+                onSession={(id) => void pg.notices.attempt(() => navigation.chooseSession(id))}
               />
             }
             below={
@@ -93,14 +93,15 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
                 machine={pg.machine}
                 ready={pg.ready}
                 past={pg.inPast}
-                canForget={pg.canForget}
-                crashArmed={pg.keeper.crashArmed}
-                onSleep={() => void breaking.sleep()}
-                onWake={() => void breaking.wake()}
-                onKill={() => void breaking.kill()}
-                onDrop={() => void breaking.drop()}
-                onForget={() => void breaking.forgetStore()}
-                onCrash={() => breaking.toggleCrash()}
+                elsewhere={pg.session.elsewhere}
+                canForget={faults.canForget}
+                crashArmed={pg.host.crashArmed}
+                onSleep={() => void faults.sleep()}
+                onWake={() => void faults.wake()}
+                onKill={() => void faults.kill()}
+                onDrop={() => void faults.drop()}
+                onForget={() => void faults.forgetStore()}
+                onCrash={() => faults.toggleCrash()}
               />
             }
           />
@@ -108,9 +109,13 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
         <Happening pg={pg} loadTerminal={loadTerminal} />
         <Evidence pg={pg} />
       </div>
-      {pg.consent.value ? <ConsentDialog consent={pg.consent.value} /> : null}
+      {pg.turns.consent.value ? <ConsentDialog consent={pg.turns.consent.value} /> : null}
       {open.value.kind === 'share' ? (
-        <ShareDialog link={`${pageUrl()}${formatFragment(places.here())}`} bridged={pg.chosen.value?.where === 'bridge'} onClose={close} />
+        <ShareDialog
+          link={`${pageUrl()}${formatFragment(navigation.here())}`}
+          bridged={pg.chosen.value?.where === 'bridge'}
+          onClose={close}
+        />
       ) : null}
       {open.value.kind === 'reset' ? (
         <ResetDialog
@@ -123,11 +128,11 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
       ) : null}
       {open.value.kind === 'bridge' ? (
         <BridgeDialog
-          state={pg.bridge.state}
+          state={pg.agents.bridge}
           origin={location.origin}
           publicOrigin={!['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)}
           onConnect={(url, token) => void pg.connectBridge({ url, token })}
-          onDisconnect={() => void pg.attempt(() => pg.disconnectBridge())}
+          onDisconnect={() => void pg.notices.attempt(() => pg.disconnectBridge())}
           onClose={close}
         />
       ) : null}
@@ -141,7 +146,7 @@ function Happening({ pg, loadTerminal }: Pick<AppProps, 'pg' | 'loadTerminal'>) 
   return (
     <div class="rp-column">
       <Picture pg={pg} />
-      <ReportPanel report={pg.shownReport} />
+      <ReportPanel report={pg.report} />
       <TerminalPanel
         view={pg.view}
         running={running}
@@ -149,10 +154,10 @@ function Happening({ pg, loadTerminal }: Pick<AppProps, 'pg' | 'loadTerminal'>) 
         actions={{ onSubmit: (text) => pg.turns.sendLine(text), onCancel: () => void pg.turns.cancel() }}
       />
       <TimelinePanel
-        moments={pg.time.moments}
-        at={pg.time.at}
-        branch={pg.shelf.branch}
-        note={pg.note}
+        moments={pg.timeline.moments}
+        at={pg.timeline.at}
+        branch={pg.databases.branch}
+        note={pg.notices.note}
         onSeek={(index) => void pg.branches.seek(index)}
         onFork={() => void pg.branches.fork()}
         onNow={() => void pg.branches.returnToNow()}
@@ -163,16 +168,18 @@ function Happening({ pg, loadTerminal }: Pick<AppProps, 'pg' | 'loadTerminal'>) 
 
 /** What it all leaves behind: rows, the record, the frames. */
 function Evidence({ pg }: PartProps) {
-  const transcripts = useMemo(() => new TranscriptWatch(pg), [pg]);
-  useEffect(() => transcripts.start(), [transcripts]);
+  useEffect(
+    () => pg.session.followTranscript((error) => (pg.notices.note.value = `The transcript could not be rendered: ${errorWords(error)}`)),
+    [pg],
+  );
   const shown = useMemo(
     () => ({
-      tables: computed(() => pg.time.past.value?.tables ?? pg.tables.list.value),
-      table: computed(() => (pg.time.past.value ? pg.time.past.value.table : pg.tables.table.value)),
-      changes: computed(() => (pg.time.past.value ? new Map() : pg.tables.changes.value)),
-      transcript: computed(() => (pg.time.past.value ? pg.time.past.value.transcript : transcripts.text.value)),
+      tables: computed(() => pg.timeline.past.value?.tables ?? pg.tables.list.value),
+      table: computed(() => (pg.timeline.past.value ? pg.timeline.past.value.table : pg.tables.table.value)),
+      changes: computed(() => (pg.timeline.past.value ? new Map() : pg.tables.changes.value)),
+      transcript: computed(() => (pg.timeline.past.value ? pg.timeline.past.value.transcript : pg.session.transcript.value)),
     }),
-    [pg, transcripts],
+    [pg],
   );
   return (
     <div class="rp-column">
@@ -180,7 +187,7 @@ function Evidence({ pg }: PartProps) {
         tables={shown.tables}
         table={shown.table}
         changes={shown.changes}
-        role={pg.shelf.role}
+        role={pg.databases.role}
         sql={pg.tables.sql}
         result={pg.tables.result}
         onTable={(name) => void pg.branches.showTable(name)}
@@ -192,7 +199,7 @@ function Evidence({ pg }: PartProps) {
         }
       />
       <TranscriptPanel view={shown.transcript} />
-      <WirePanel frames={pg.keeper.frames} onClear={() => pg.keeper.clearFrames()} />
+      <WirePanel frames={pg.host.frames} onClear={() => pg.host.clearFrames()} />
     </div>
   );
 }

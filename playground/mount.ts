@@ -4,10 +4,9 @@ import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url';
 import agentWorkerUrl from './agent.worker.ts?worker&url';
 import { App } from './App.tsx';
 import { Embed } from './embeds/Embed.tsx';
-import sqlWorkerUrl from './state/sql.worker.ts?worker&url';
-import { browserPlatform } from './state/browser.ts';
-import { Playground } from './state/store.ts';
-import { WorkerSource } from './state/worker-source.ts';
+import sqlWorkerUrl from './platform/sql.worker.ts?worker&url';
+import { browserPlatform, WorkerSource } from './platform/browser.ts';
+import { Playground } from './state/playground.ts';
 import { dropProseRules } from './prose-rules.ts';
 import './playground.css';
 
@@ -46,5 +45,5 @@ export function mount(element: HTMLElement, options: MountOptions = {}): void {
   );
   // Said by its boot step; the page stays as far as it works.
   pg.start().catch(() => undefined);
-  if (!embedded) addEventListener('hashchange', () => void pg.attempt(() => pg.navigate()));
+  if (!embedded) addEventListener('hashchange', () => void pg.notices.attempt(() => pg.navigate()));
 }

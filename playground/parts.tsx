@@ -7,26 +7,26 @@ import { beat, MachinePanel, type Keeping } from './panels/Machine.tsx';
 import { Notices } from './panels/Notices.tsx';
 import { PromptForm } from './panels/Prompt.tsx';
 import { ScenarioBar } from './panels/ScenarioBar.tsx';
-import type { Playground } from './state/store.ts';
+import type { Playground } from './state/playground.ts';
 
 export interface PartProps {
   readonly pg: Playground;
 }
 
-/** A turn runs, or the prompt that begins one is on its way. */
-export const runningIn = (pg: Playground) => computed(() => pg.sending.value || pg.view.value.turnOpen);
+/** A turn runs, here or in another tab, or the prompt that begins one is on its way. */
+export const runningIn = (pg: Playground) => computed(() => pg.turns.sending.value || pg.session.live.value.turnOpen);
 
 export function Steps({ pg }: PartProps) {
   return (
     <ScenarioBar
-      scenario={pg.scenario}
-      progress={pg.play.progress}
-      next={pg.play.next}
-      busy={pg.play.busy}
-      blocked={pg.play.blocked}
-      onRun={() => void pg.play.runNext()}
-      onSkip={() => pg.play.skipNext()}
-      onRestart={() => void pg.attempt(() => pg.places.startOver())}
+      scenario={pg.choice.scenario}
+      progress={pg.runner.progress}
+      next={pg.runner.next}
+      busy={pg.runner.busy}
+      blocked={pg.runner.blocked}
+      onRun={() => void pg.runner.runNext()}
+      onSkip={() => pg.runner.skipNext()}
+      onRestart={() => void pg.notices.attempt(() => pg.navigation.startOver())}
     />
   );
 }
@@ -34,17 +34,17 @@ export function Steps({ pg }: PartProps) {
 export function Picture({ pg }: PartProps) {
   const shown = useMemo(
     () => ({
-      keeping: computed((): Keeping => (pg.shelf.unopened.value ? 'closed' : pg.shelf.durable.value ? 'durable' : 'volatile')),
+      keeping: computed((): Keeping => (pg.databases.unopened.value ? 'closed' : pg.databases.durable.value ? 'durable' : 'volatile')),
       events: computed(() => pg.view.value.info?.latestSeq ?? 0),
-      pulse: computed(() => beat(pg.keeper.frames.value.at(-1)?.at)),
-      flash: computed(() => beat(pg.commits.value === 0 ? undefined : Date.now())),
+      pulse: computed(() => beat(pg.host.frames.value.at(-1)?.at)),
+      flash: computed(() => beat(pg.session.commits.value === 0 ? undefined : Date.now())),
     }),
     [pg],
   );
   return (
     <MachinePanel
       machine={pg.machine}
-      sessionId={pg.sessionId}
+      sessionId={pg.session.id}
       keeping={shown.keeping}
       events={shown.events}
       flash={shown.flash}
@@ -59,19 +59,26 @@ export function Talk(props: PartProps & { readonly hint: string; readonly above?
   const shown = useMemo(
     () => ({
       running: runningIn(pg),
-      permission: computed(() => (pg.inPast.value ? null : pg.live.value.permission)),
-      problem: computed(() => pg.problem.value?.text ?? null),
-      waiting: computed(() => (pg.sending.value && !pg.ready.value ? 'The prompt is sent as soon as the database is open.' : null)),
+      permission: computed(() => (pg.inPast.value ? null : pg.session.live.value.permission)),
+      problem: computed(() => pg.notices.problem.value?.text ?? null),
+      waiting: computed(() => {
+        if (!pg.ready.value) return pg.turns.sending.value ? 'The prompt is sent as soon as the database is open.' : null;
+        return pg.turns.unsent.value === null
+          ? null
+          : 'The prompt is stored, and sent, when the agent is ready for it. Cancel turn stops that.';
+      }),
+      unsent: computed(() => (pg.inPast.value ? null : pg.turns.unsent.value)),
+      hint: computed(() => (pg.ready.value && !pg.moves.going.value ? props.hint : 'The session is being opened.')),
     }),
-    [pg],
+    [pg, props.hint],
   );
   return (
     <section class="rp-panel rp-talk" aria-label="Talk">
       {props.above}
-      <Conversation view={pg.view} hint={props.hint} />
+      <Conversation view={pg.view} unsent={shown.unsent} hint={shown.hint} />
       <Notices pg={pg} />
       <PromptForm
-        draft={pg.draft}
+        draft={pg.turns.draft}
         running={shown.running}
         past={pg.inPast}
         permission={shown.permission}

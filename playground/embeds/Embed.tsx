@@ -13,7 +13,7 @@ export function Embed({ pg, more }: PartProps & { readonly more: string }) {
       <Steps pg={pg} />
       <Picture pg={pg} />
       <Talk pg={pg} hint="Run the first step, or type a prompt of your own." />
-      <ReportPanel report={pg.shownReport} />
+      <ReportPanel report={pg.report} />
       <p class="rp-more">
         <a href={more}>Open this in the playground</a>, with the wire, the database and a way back in time.
       </p>

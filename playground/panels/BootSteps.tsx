@@ -2,13 +2,13 @@ import type { ReadonlySignal } from '@preact/signals';
 import type { BootStep } from '../state/boot.ts';
 import { msWords } from '../state/words.ts';
 
-const MARK = { waiting: '○', loading: '◐', ready: '●', absent: '–', failed: '✕' } as const;
-const WORD = { waiting: 'waiting', loading: 'loading', ready: 'ready', absent: 'not here', failed: 'failed' } as const;
+const MARK = { waiting: '○', loading: '◐', ready: '●', absent: '–', failed: '✕', lost: '✕' } as const;
+const WORD = { waiting: 'waiting', loading: 'loading', ready: 'ready', absent: 'not here', failed: 'failed', lost: 'gone' } as const;
 
 /** The page's start in named steps. It stays as one quiet line, so that nothing below it moves. */
 export function BootSteps(props: { readonly steps: ReadonlySignal<readonly BootStep[]> }) {
   const steps = props.steps.value;
-  const failed = steps.filter((step) => step.state === 'failed');
+  const failed = steps.filter((step) => step.state === 'failed' || step.state === 'lost');
   return (
     <div class="rp-boot">
       <ul aria-label="Parts of the page">
@@ -21,7 +21,7 @@ export function BootSteps(props: { readonly steps: ReadonlySignal<readonly BootS
       {failed.map((step) => (
         <p key={step.name} class="rp-problem" role="alert">
           <span aria-hidden="true">⚠ </span>
-          {step.name} could not load: {step.note}
+          {step.state === 'lost' ? `${step.name} is gone` : `${step.name} could not load`}: {step.note}
         </p>
       ))}
     </div>

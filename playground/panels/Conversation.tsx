@@ -1,7 +1,6 @@
 import type { ReadonlySignal } from '@preact/signals';
 import { memo } from 'preact/compat';
-import type { Item } from '../state/conversation.ts';
-import type { SessionView } from '../state/view.ts';
+import type { Item, SessionView } from '../state/conversation.ts';
 import { stickToEnd } from './stick.ts';
 
 /** The newest items that are drawn. */
@@ -11,9 +10,16 @@ const SHOWN = 200;
  * The conversation as HTML: the primary view for everyone who does not see the terminal. What an
  * agent says is only ever text here, so markup in it is shown and not obeyed.
  */
-export function Conversation(props: { readonly view: ReadonlySignal<SessionView>; readonly hint: string }) {
+export function Conversation(props: {
+  readonly view: ReadonlySignal<SessionView>;
+  /** A prompt that is on its way, and not in the log yet. */
+  readonly unsent: ReadonlySignal<string | null>;
+  /** What stands where nothing has been said. */
+  readonly hint: ReadonlySignal<string>;
+}) {
   const view = props.view.value;
   const shown = view.items.slice(-SHOWN);
+  const unsent = props.unsent.value;
   const hidden = view.dropped + view.items.length - shown.length;
   return (
     <div
@@ -28,7 +34,17 @@ export function Conversation(props: { readonly view: ReadonlySignal<SessionView>
     >
       <div class="rp-log-items">
         {hidden > 0 ? <p class="rp-dim">{hidden} older messages are in the database.</p> : null}
-        {shown.length === 0 ? <p class="rp-empty">{props.hint}</p> : shown.map((item) => <Entry key={item.key} item={item} />)}
+        {shown.length === 0 && unsent === null ? (
+          <p class="rp-empty">{props.hint.value}</p>
+        ) : (
+          shown.map((item) => <Entry key={item.key} item={item} />)
+        )}
+        {unsent === null ? null : (
+          <div class="rp-message" data-who="user" data-unsent="true">
+            <span class="rp-who">You, not sent yet</span>
+            <div class="rp-text">{unsent}</div>
+          </div>
+        )}
       </div>
     </div>
   );

@@ -1,8 +1,9 @@
 import { useSignal, type ReadonlySignal, type Signal } from '@preact/signals';
 import type { Row, SqlValue } from '../../src/engine/ports.ts';
 import { CELL_CHARS, cellText, rowKey, type Changes, type TableInfo, type TableView } from '../state/tables.ts';
-import type { TabRole } from '../state/platform.ts';
-import type { ConsoleResult } from '../state/sql-console.ts';
+import type { TabRole } from '../platform/index.ts';
+import type { ConsoleResult } from '../platform/sql-console.ts';
+import type { Importing } from '../state/branches.ts';
 import { count, msWords } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Empty, Panel } from './Panel.tsx';
@@ -23,7 +24,7 @@ export function DatabasePanel(props: {
   readonly onRun: () => void;
   readonly onExport: () => void;
   /** The file that is being read, or why it was not opened. */
-  readonly importing: ReadonlySignal<{ readonly name: string; readonly rows: number; readonly problem: string | null } | null>;
+  readonly importing: ReadonlySignal<Importing | null>;
   readonly onImport: (file: File) => void;
 }) {
   const tables = props.tables.value;

@@ -1,8 +1,7 @@
 import { useSignal, type ReadonlySignal } from '@preact/signals';
-import type { BridgeState } from '../state/agents.ts';
+import { LOCKED, type BridgeState } from '../state/agents.ts';
 import type { Inventory } from '../state/branches.ts';
 import type { Consent } from '../state/turns.ts';
-import { LOCKED } from '../state/bridge.ts';
 import { count } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Dialog } from './Dialog.tsx';
@@ -192,7 +191,7 @@ export function BridgeDialog(props: {
             />
           </label>
           <p class="rp-problem" aria-live="assertive">
-            {state.kind === 'failed' ? state.why : ''}
+            {state.kind === 'failed' || state.kind === 'lost' ? state.why : ''}
           </p>
           <div class="rp-row">
             <Button type="submit" tone="main" disabled={state.kind === 'connecting'} onPress={() => undefined}>

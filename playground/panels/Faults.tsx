@@ -7,6 +7,8 @@ export function Faults(props: {
   readonly machine: ReadonlySignal<Machine>;
   readonly ready: ReadonlySignal<boolean>;
   readonly past: ReadonlySignal<boolean>;
+  /** The session is live in another tab. */
+  readonly elsewhere: ReadonlySignal<boolean>;
   readonly canForget: ReadonlySignal<boolean>;
   readonly crashArmed: ReadonlySignal<boolean>;
   readonly onSleep: () => void;
@@ -17,30 +19,36 @@ export function Faults(props: {
   readonly onCrash: () => void;
 }) {
   const { host, agent } = props.machine.value;
-  const locked = !props.ready.value || props.past.value;
+  const away = props.elsewhere.value;
+  const locked = !props.ready.value || props.past.value || away;
+  const why = (words: string) => (away ? 'The agent runs in another tab: take the session over, or press it there.' : words);
   const running = agent !== 'asleep' && agent !== 'dead';
   return (
     <div class="rp-faults" role="group" aria-label="Break it">
-      <Button onPress={props.onSleep} disabled={locked || host !== 'awake'} why="Drop everything live: host and agent. The database stays.">
+      <Button
+        onPress={props.onSleep}
+        disabled={locked || host !== 'awake'}
+        why={why('Drop everything live: host and agent. The database stays.')}
+      >
         Sleep
       </Button>
       <Button
         onPress={props.onWake}
         disabled={locked || host !== 'asleep'}
-        why="Open a host on the same database again. No agent starts yet."
+        why={why('Open a host on the same database again. No agent starts yet.')}
       >
         Wake
       </Button>
-      <Button tone="harm" onPress={props.onKill} disabled={locked || !running} why="End the agent’s process at once.">
+      <Button tone="harm" onPress={props.onKill} disabled={locked || !running} why={why('End the agent’s process at once.')}>
         Kill agent
       </Button>
-      <Button tone="harm" onPress={props.onDrop} disabled={locked || !running} why="Cut the line between host and agent.">
+      <Button tone="harm" onPress={props.onDrop} disabled={locked || !running} why={why('Cut the line between host and agent.')}>
         Drop connection
       </Button>
       <Button
         tone="harm"
         onPress={props.onForget}
-        disabled={locked || !props.canForget.value}
+        disabled={!props.ready.value || props.past.value || !props.canForget.value}
         why={
           props.canForget.value
             ? 'The agent forgets every session. The host’s record stays.'
@@ -54,7 +62,7 @@ export function Faults(props: {
         onPress={props.onCrash}
         disabled={locked}
         pressed={props.crashArmed.value}
-        why="The agent is killed as soon as it says the first word of its next answer."
+        why={why('The agent is killed as soon as it says the first word of its next answer.')}
       >
         Crash mid-turn
       </Button>

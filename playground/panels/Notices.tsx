@@ -1,23 +1,23 @@
 import type { ComponentChildren } from 'preact';
-import { LOCKED } from '../state/bridge.ts';
-import type { Playground } from '../state/store.ts';
+import { LOCKED } from '../state/agents.ts';
+import type { Playground } from '../state/playground.ts';
 import { Button } from './Button.tsx';
 import { useHandedFocus } from './focus.ts';
 
 /** What the page has to say beside the conversation, each with what can be done about it. */
 export function Notices({ pg }: { readonly pg: Playground }) {
-  const problem = pg.problem.value;
-  const file = pg.places.fileOf(pg.shelf.branch.value);
-  const elsewhere = pg.elsewhere.value || problem?.code === 'session_busy';
+  const problem = pg.notices.problem.value;
+  const file = pg.visits.fileOf(pg.databases.branch.value);
+  const elsewhere = pg.session.elsewhere.value || problem?.code === 'session_busy';
   return (
     <div class="rp-notices" aria-live="polite">
-      {pg.shelf.warning.value ? (
+      {pg.databases.warning.value ? (
         <Notice tone="warn">
           <p>
             <span aria-hidden="true">⚠ </span>
-            {pg.shelf.warning.value}
+            {pg.databases.warning.value}
           </p>
-          <Button onPress={() => void pg.shelf.store()}>Try the storage again</Button>
+          <Button onPress={() => void pg.branches.store()}>Try the storage again</Button>
         </Notice>
       ) : null}
       {pg.inPast.value ? <p class="rp-notice">You look at the past. Fork from here to go on from this moment, or return to now.</p> : null}
@@ -26,11 +26,14 @@ export function Notices({ pg }: { readonly pg: Playground }) {
           The sessions here come from the file <bdi>{file.name}</bdi>. What they say was written elsewhere.
         </p>
       ) : null}
-      {pg.bridge.state.value.kind === 'locked' ? <p class="rp-notice">{LOCKED}</p> : null}
-      {pg.play.linkWaits.value ? <p class="rp-notice">{pg.play.linkWaits.value}</p> : null}
+      {pg.agents.bridge.value.kind === 'locked' ? <p class="rp-notice">{LOCKED}</p> : null}
+      {pg.notices.link.value ? <p class="rp-notice">{pg.notices.link.value}</p> : null}
       {elsewhere ? (
         <Notice>
-          The session is live in another tab. You can watch it here. <Button onPress={() => pg.breaking.takeOver()}>Take over</Button>
+          The session is live in another tab. You can watch it here, and answer and stop it.{' '}
+          <Button onPress={() => pg.faults.takeOver()}>
+            {pg.session.live.value.turnOpen ? 'Take over, and end its turn' : 'Take over'}
+          </Button>
         </Notice>
       ) : null}
       {problem && problem.methods.length > 0 ? (
@@ -43,7 +46,7 @@ export function Notices({ pg }: { readonly pg: Playground }) {
           ))}
         </Notice>
       ) : null}
-      {pg.note.value ? <p class="rp-notice">{pg.note.value}</p> : null}
+      {pg.notices.note.value ? <p class="rp-notice">{pg.notices.note.value}</p> : null}
     </div>
   );
 }

@@ -52,7 +52,11 @@ export function PromptForm(props: {
           >
             Send
           </Button>
-          <Button onPress={props.onCancel} disabled={!props.running.value}>
+          <Button
+            onPress={props.onCancel}
+            disabled={!props.running.value || locked}
+            why={locked ? 'This is the past: return to now first.' : undefined}
+          >
             Cancel turn
           </Button>
         </div>

@@ -1,7 +1,7 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { Scenario } from '../scenarios/types.ts';
-import { stepWords } from '../state/runner.ts';
-import type { StepProgress } from '../state/memory.ts';
+import { stepWords } from '../state/scenario-runner.ts';
+import type { StepProgress } from '../state/visits.ts';
 import { Button } from './Button.tsx';
 
 const MARK: Readonly<Record<StepProgress['state'], { readonly glyph: string; readonly word: string }>> = {

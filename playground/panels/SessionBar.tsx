@@ -1,6 +1,6 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { SessionInfo } from '../../src/engine/types.ts';
-import { label } from '../state/shown-text.ts';
+import { label } from '../state/words.ts';
 
 const NEW = '';
 

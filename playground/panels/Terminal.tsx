@@ -1,7 +1,7 @@
 import { effect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { every, Pace } from '../state/pace.ts';
-import type { SessionView } from '../state/view.ts';
+import type { SessionView } from '../state/conversation.ts';
 import { Panel } from './Panel.tsx';
 import type * as TerminalModule from './terminal.ts';
 import type { TerminalActions, TerminalView } from './terminal.ts';

@@ -1,5 +1,5 @@
 import { useSignal, type ReadonlySignal } from '@preact/signals';
-import type { TranscriptText } from '../state/transcripts.ts';
+import type { TranscriptText } from '../state/reader.ts';
 import { bytesWords } from '../state/words.ts';
 import { Empty, Panel } from './Panel.tsx';
 

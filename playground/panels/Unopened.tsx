@@ -1,5 +1,5 @@
 import type { ReadonlySignal } from '@preact/signals';
-import type { Unopened } from '../state/shelf.ts';
+import type { Unopened } from '../state/database-session.ts';
 import { Button } from './Button.tsx';
 
 /** What was kept here does not open. Nothing is begun in its place until the person says so. */

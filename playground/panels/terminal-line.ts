@@ -1,7 +1,7 @@
 /** The line one writes at the end of the terminal: drawn over as many rows as it needs, and taken away again. */
 import type { Terminal } from '@xterm/xterm';
-import { cropLayout, layOut } from '../state/line-layout.ts';
-import type { Line } from '../state/line-editor.ts';
+import { cropLayout, layOut } from './line-layout.ts';
+import type { Line } from './line-editor.ts';
 
 export const PROMPT = '\x1b[1m› \x1b[0m';
 const CONTINUED = '  ';

@@ -6,9 +6,9 @@ import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import type { Item, TextItem } from '../state/conversation.ts';
-import { EMPTY_LINE, LINE_CHARS, NEW_LINE, pressKey, type Line } from '../state/line-editor.ts';
-import { layOut } from '../state/line-layout.ts';
-import { forTerminal } from '../state/shown-text.ts';
+import { EMPTY_LINE, LINE_CHARS, NEW_LINE, pressKey, type Line } from './line-editor.ts';
+import { layOut } from './line-layout.ts';
+import { forTerminal } from '../state/words.ts';
 import { count } from '../state/words.ts';
 import { DrawnLine, PROMPT } from './terminal-line.ts';
 

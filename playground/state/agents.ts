@@ -1,9 +1,12 @@
-/** Which agents can be played, where they run, and what becomes of a name in a link. */
+/** Which agents can be played and where they run: in the tab, or behind the bridge, when there is one. */
+import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { AgentLauncher } from '../../src/engine/ports.ts';
 import { RehydrateError } from '../../src/engine/errors.ts';
 import type { Scenario } from '../scenarios/types.ts';
-import type { BridgeAccess, BridgeAgent, Platform } from './platform.ts';
+import type { BridgeAccess, BridgeAgent, Platform } from '../platform/index.ts';
+import { Absent, type Boot } from './boot.ts';
+import { errorWords } from './words.ts';
 
 export interface AgentChoice {
   /** What the session stores as its agent and a link names: the name, or `bridge:NAME`. */
@@ -20,13 +23,18 @@ export type BridgeState =
   | { readonly kind: 'locked' }
   | { readonly kind: 'connecting' }
   | { readonly kind: 'connected'; readonly url: string; readonly agents: readonly string[]; readonly cwd: string | null }
-  | { readonly kind: 'failed'; readonly why: string };
+  | { readonly kind: 'failed'; readonly why: string }
+  /** It was connected, and does not answer any more. */
+  | { readonly kind: 'lost'; readonly why: string };
+
+/** What somebody does whose browser the page's own server has not let in. */
+export const LOCKED = 'To use the agents of this machine, open the page by the address that npm start printed in its terminal.';
 
 export const BRIDGE_PREFIX = 'bridge:';
 /** The working directory of agents in the tab: their files are rows of the database. */
 export const TAB_CWD = '/workspace';
 
-export function choices(platform: Platform, bridged: readonly BridgeAgent[]): readonly AgentChoice[] {
+function choices(platform: Platform, bridged: readonly BridgeAgent[]): readonly AgentChoice[] {
   const scripted = new Set(platform.tabAgents.names);
   return [
     ...bridged.map((agent): AgentChoice => ({
@@ -65,20 +73,108 @@ export function agentNamed(key: string | null | undefined, agents: readonly Agen
   return agents.find((agent) => agent.key === key) ?? agents.find((agent) => agent.name === key) ?? null;
 }
 
-/** One launcher for all agents: the prefix decides where to. */
-export function launcherFor(platform: Platform, access: () => BridgeAccess | null): AgentLauncher {
-  return {
-    async launch(spec, options) {
-      if (!spec.agent.startsWith(BRIDGE_PREFIX)) return platform.tabAgents.launcher.launch(spec, options);
-      const bridge = access();
-      if (bridge) return platform.bridge.launcher(bridge).launch({ ...spec, agent: spec.agent.slice(BRIDGE_PREFIX.length) }, options);
-      throw new RehydrateError(
-        'agent_start_failed',
-        `The agent ${spec.agent} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,
-        { agent: spec.agent },
-      );
-    },
-  };
+/** How often a bridge is looked after while the page uses it. */
+const BRIDGE_LOOK_MS = 10_000;
+
+/** The agents there are. The bridge's token stays in this object: never in a page, a link or a store. */
+export class Agents {
+  readonly bridge = signal<BridgeState>({ kind: 'none' });
+  readonly list = signal<readonly AgentChoice[]>([]);
+  readonly #platform: Platform;
+  readonly #boot: Boot;
+  #access: BridgeAccess | null = null;
+  #looking: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(platform: Platform, boot: Boot) {
+    this.#platform = platform;
+    this.#boot = boot;
+    this.list.value = choices(platform, []);
+  }
+
+  named(key: string): AgentChoice | null {
+    return this.list.value.find((agent) => agent.key === key) ?? null;
+  }
+
+  /** The bridge of the page's own server. Rejects with `Absent` where there is none. */
+  async discover(): Promise<void> {
+    const access = await this.#platform.bridge.discover();
+    if (access === 'locked') {
+      this.bridge.value = { kind: 'locked' };
+      throw new Absent(`${LOCKED} Until then the agents run in this tab.`);
+    }
+    if (!access) throw new Absent('No bridge here: the agents run in this tab. Connect one of your own at any time.');
+    await this.#use(access);
+  }
+
+  async connect(access: BridgeAccess): Promise<void> {
+    this.bridge.value = { kind: 'connecting' };
+    try {
+      await this.#use(access);
+    } catch (error) {
+      this.bridge.value = { kind: 'failed', why: errorWords(error) };
+    }
+  }
+
+  disconnect(): void {
+    this.stop();
+    this.#access = null;
+    this.bridge.value = { kind: 'none' };
+    this.list.value = choices(this.#platform, []);
+  }
+
+  /** Whether the bridge is still there, or one that took its place. What runs behind it is told by its own end. */
+  async lookAfterBridge(): Promise<void> {
+    const access = this.#access;
+    if (!access || !['connected', 'lost'].includes(this.bridge.value.kind)) return;
+    clearTimeout(this.#looking);
+    try {
+      await this.#use(access).catch(() => this.discover());
+    } catch (error) {
+      if (this.#access !== access) return;
+      const why = `The bridge at ${access.url} does not answer. Start it again, then connect it. (${errorWords(error)})`;
+      this.bridge.value = { kind: 'lost', why };
+      this.#boot.lost('Bridge', why);
+      this.#lookLater();
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#looking);
+  }
+
+  /** One launcher for all agents: the prefix decides where to. */
+  launcher(): AgentLauncher {
+    return {
+      launch: async (spec, options) => {
+        const { bridge, tabAgents } = this.#platform;
+        if (!spec.agent.startsWith(BRIDGE_PREFIX)) return tabAgents.launcher.launch(spec, options);
+        if (this.#access) return bridge.launcher(this.#access).launch({ ...spec, agent: spec.agent.slice(BRIDGE_PREFIX.length) }, options);
+        throw new RehydrateError(
+          'agent_start_failed',
+          `The agent ${spec.agent} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,
+          { agent: spec.agent },
+        );
+      },
+    };
+  }
+
+  async #use(access: BridgeAccess): Promise<void> {
+    const before = this.#access;
+    const bridged: readonly BridgeAgent[] = await this.#platform.bridge.list(access);
+    // Another one was connected meanwhile, or this one let go.
+    if (this.#access !== before) return;
+    this.#access = access;
+    this.bridge.value = { kind: 'connected', url: access.url, agents: bridged.map((agent) => agent.name), cwd: bridged[0]?.cwd ?? null };
+    const list = choices(this.#platform, bridged);
+    if (JSON.stringify(list) !== JSON.stringify(this.list.value)) this.list.value = list;
+    this.#boot.found('Bridge');
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    clearTimeout(this.#looking);
+    this.#looking = setTimeout(() => void this.lookAfterBridge(), BRIDGE_LOOK_MS);
+  }
 }
 
 /**

@@ -2,12 +2,12 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { errorWords } from './words.ts';
 
-export type BootState = 'waiting' | 'loading' | 'ready' | 'absent' | 'failed';
+export type BootState = 'waiting' | 'loading' | 'ready' | 'absent' | 'failed' | 'lost';
 
 export interface BootStep {
   readonly name: string;
   readonly state: BootState;
-  /** What is missing and what to do, for `absent` and `failed`. */
+  /** What is missing and what to do, for `absent`, `failed` and `lost`. */
   readonly note: string;
   readonly ms: number | null;
 }
@@ -35,6 +35,16 @@ export class Boot {
       else this.#set({ name, state: 'failed', note: `${errorWords(error)} ${hint}`, ms: null });
       throw error;
     }
+  }
+
+  /** A part that was ready is gone, or there again. */
+  lost(name: string, note: string): void {
+    this.#set({ name, state: 'lost', note, ms: null });
+  }
+
+  found(name: string): void {
+    if (this.#steps.value.some((step) => step.name === name && step.state === 'lost'))
+      this.#set({ name, state: 'ready', note: '', ms: null });
   }
 
   #set(step: BootStep): void {

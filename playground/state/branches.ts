@@ -1,10 +1,17 @@
-/** The past and the branches off it: looking back, forks, imports, exports, and the end of everything. */
+/** The past and the branches off it: looking back, forks, imports, exports, storing what is in memory, and the end of everything. */
 import { signal } from '@preact/signals';
-import { Refused, sizeProblem } from './import-file.ts';
-import type { BranchMemory } from './memory.ts';
-import { label } from './shown-text.ts';
-import type { Playground } from './store.ts';
-import { errorWords } from './words.ts';
+import type { Platform } from '../platform/index.ts';
+import { Refused, sizeProblem } from '../platform/import-file.ts';
+import { STORAGE_FULL, type DatabaseSession } from './database-session.ts';
+import type { HostController } from './host-controller.ts';
+import type { Navigation } from './navigation.ts';
+import type { Notices } from './notices.ts';
+import type { ScenarioRunner } from './scenario-runner.ts';
+import type { ShownSession } from './session.ts';
+import type { Tables } from './tables.ts';
+import type { Timeline } from './timeline.ts';
+import type { BranchMemory, Visits } from './visits.ts';
+import { errorWords, label } from './words.ts';
 
 /** What Reset would delete; null where it cannot be read. */
 export interface Inventory {
@@ -12,90 +19,107 @@ export interface Inventory {
   readonly forks: number;
 }
 
+/** The file that is being read, or why it was not opened. */
+export interface Importing {
+  readonly name: string;
+  readonly rows: number;
+  readonly problem: string | null;
+}
+
+export interface BranchesNeeds {
+  readonly databases: DatabaseSession;
+  readonly host: HostController;
+  readonly navigation: Navigation;
+  readonly notices: Notices;
+  readonly opened: Promise<void>;
+  readonly platform: Platform;
+  readonly runner: ScenarioRunner;
+  readonly session: ShownSession;
+  readonly tables: Tables;
+  readonly timeline: Timeline;
+  readonly visits: Visits;
+  /** Lets go of everything, for good. */
+  readonly dispose: () => Promise<void>;
+}
+
 export class Branches {
   /** What Reset could not delete, and why; null before it tried, and when it could. */
   readonly undeleted = signal<readonly string[] | null>(null);
-  /** The file that is being read, or why the last one was not opened. */
-  readonly importing = signal<{ readonly name: string; readonly rows: number; readonly problem: string | null } | null>(null);
-  readonly #pg: Playground;
+  readonly importing = signal<Importing | null>(null);
+  readonly #needs: BranchesNeeds;
   #busy = false;
 
-  constructor(pg: Playground) {
-    this.#pg = pg;
+  constructor(needs: BranchesNeeds) {
+    this.#needs = needs;
   }
 
   /** Shows a moment; null is now. */
   async seek(index: number | null): Promise<void> {
-    const { time, shelf, sessionId, tables } = this.#pg;
-    await this.#pg.attempt(() => time.seek(index, shelf.database, sessionId.value, tables.shown));
+    const { notices, session, tables, timeline } = this.#needs;
+    await notices.attempt(() => timeline.seek(index, session.id.value, tables.shown));
   }
 
   /** Which table the database panel shows, now or at the moment looked at. */
   async showTable(name: string): Promise<void> {
-    this.#pg.tables.choose(name);
-    if (this.#pg.time.at.value !== null) await this.seek(this.#pg.time.at.value);
+    const { tables, timeline } = this.#needs;
+    tables.choose(name);
+    if (timeline.at.value !== null) await this.seek(timeline.at.value);
   }
 
   /** A branch of the whole database from the moment shown. */
   async fork(): Promise<void> {
-    const pg = this.#pg;
+    const { notices, timeline } = this.#needs;
     await this.#alone(async () => {
-      const past = pg.time.past.value;
+      const past = timeline.past.value;
       if (!past) return;
-      const bytes = await past.database.export();
-      const info = past.view.info;
-      await this.branchOff(
-        '',
-        { ...this.#origin(), sessionId: info?.sessionId ?? null, agentSessionId: info?.agentSessionId ?? null },
-        bytes,
-      );
-      pg.note.value =
+      const { info } = past.view;
+      const from = { ...this.#origin(), sessionId: info?.sessionId ?? null, agentSessionId: info?.agentSessionId ?? null };
+      await this.#branchOff('', from, await past.database.export());
+      notices.note.value =
         'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
     });
   }
 
   /** Leaves the past; from a fork, back to the main line. */
   async returnToNow(): Promise<void> {
-    const pg = this.#pg;
+    const { databases, navigation, notices, timeline, visits } = this.#needs;
     await this.#alone(async () => {
-      if (pg.inPast.value) {
-        await pg.time.close();
-        return;
-      }
-      if (pg.shelf.branch.value === null) return;
-      await pg.shelf.open(null);
-      pg.places.remember(() => ({ branch: null }));
-      await pg.places.goTo(pg.places.here(), 'start');
-      pg.note.value = null;
+      if (timeline.past.value) return timeline.close();
+      if (databases.branch.value === null) return;
+      await databases.open(null);
+      visits.remember(() => ({ branch: null }));
+      await navigation.goTo(navigation.here(), 'start');
+      notices.note.value = null;
     });
   }
 
   async exportBytes(): Promise<Uint8Array> {
-    await this.#pg.opened;
-    return this.#pg.shelf.database!.export();
+    await this.#needs.opened;
+    return this.#needs.databases.database!.export();
   }
 
   async exportDatabase(): Promise<void> {
-    await this.#pg.attempt(async () => this.#pg.platform.download('rehydrate-playground.sqlite', await this.exportBytes()));
+    const { notices, platform } = this.#needs;
+    await notices.attempt(async () => platform.download('rehydrate-playground.sqlite', await this.exportBytes()));
   }
 
   /** Opens a database file as a branch, so that nothing here is lost by it. What cannot be opened is said beside the button. */
   async importDatabase(file: { readonly name: string; readonly size: number; bytes(): Promise<Uint8Array> }): Promise<void> {
-    const pg = this.#pg;
+    const { navigation, notices, opened, platform, session } = this.#needs;
     if (this.importing.value?.problem === null) return;
-    const show = (rows: number, problem: string | null = null) => (this.importing.value = { name: file.name, rows, problem });
-    show(0);
+    const name = label(file.name, 'a file', 80);
+    const show = (rows: number, problem: string | null = null) => (this.importing.value = { name, rows, problem });
     await this.#alone(async () => {
       try {
-        await pg.opened;
+        show(0);
+        await opened;
         const problem = sizeProblem(file.size);
         if (problem) throw new Refused(problem);
-        const { bytes, sessions } = await pg.platform.readFile(await file.bytes(), show);
-        const from = { name: label(file.name, 'a file', 80), read: true, sent: [] };
-        await this.branchOff(from.name, { sessionId: null, agentSessionId: null, file: from }, bytes);
-        const newest = pg.sessions.value[0];
-        if (newest) await pg.places.chooseSession(newest.sessionId);
-        pg.note.value = `The file is open as a copy${sessions > 0 ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
+        const { bytes, sessions } = await platform.readFile(await file.bytes(), show);
+        await this.#branchOff(name, { sessionId: null, agentSessionId: null, file: { name, read: true, sent: [] } }, bytes);
+        const newest = session.list.value[0];
+        if (newest) await navigation.chooseSession(newest.sessionId);
+        notices.note.value = `The file is open as a copy${sessions > 0 ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
         this.importing.value = null;
       } catch (error) {
         show(0, errorWords(error));
@@ -103,43 +127,56 @@ export class Branches {
     });
   }
 
-  /** Where the rows of the branch that is shown come from. */
-  #origin(): Pick<BranchMemory, 'file'> {
-    return { file: this.#pg.places.fileOf(this.#pg.shelf.branch.value) };
+  /** Brings what is in memory back into the browser's storage. What another tab stored meanwhile stays as it is. */
+  async store(): Promise<void> {
+    const { databases, host, notices, platform, session, visits } = this.#needs;
+    const memory = databases.database;
+    if (!memory || databases.durable.value) return;
+    const branch = databases.branch.value;
+    await notices.attempt(async () => {
+      const stored = await platform.openDatabase(branch);
+      try {
+        if (!stored.durable) throw new Error(stored.warning ?? STORAGE_FULL);
+        const untouched = await databases.isUntouched(stored);
+        await host.sleep();
+        const bytes = await memory.export();
+        if (!untouched) {
+          await stored.close();
+          visits.resume();
+          await this.#branchOff('from memory', { ...this.#origin(), sessionId: session.id.value, agentSessionId: null }, bytes);
+          notices.note.value = 'What was in memory is stored as a fork, beside what the storage held. Return to now shows that.';
+          return;
+        }
+        await stored.replace(bytes);
+      } catch (error) {
+        await stored.close();
+        throw error;
+      }
+      await databases.adopt(stored, branch);
+      await host.wake();
+      await session.settle();
+      notices.note.value = 'Stored. The session is durable again.';
+    });
   }
 
-  /** Goes on in a new branch that begins with these bytes. `kind` alone is its name where that is free, or one with a number. */
-  async branchOff(kind: string, from: Omit<BranchMemory, 'name'>, bytes: Uint8Array): Promise<void> {
-    const { places, platform, play, shelf } = this.#pg;
-    const progress = from.sessionId === null ? [] : play.progress.value;
-    const branch: BranchMemory = {
-      ...from,
-      name: freeName(
-        kind,
-        places.branches.map(({ name }) => name),
-      ),
-    };
-    // Taken before it is opened: another tab that branches off now takes another name, and keeps its rows.
-    places.remember(({ branches }) => ({ branches: [...branches, branch] }));
-    try {
-      await shelf.open(branch.name, bytes);
-    } catch (error) {
-      places.remember(({ branches }) => ({ branches: branches.filter((one) => one.name !== branch.name) }));
-      await platform.deleteDatabases([branch.name]);
-      throw error;
-    }
-    places.remember(() => ({ branch: branch.name }));
-    await places.show(branch.sessionId, progress);
+  /** Saves what can be read of a damaged database. Changes nothing. */
+  async salvage(): Promise<void> {
+    const { notices, platform, visits } = this.#needs;
+    await notices.attempt(async () => {
+      const { bytes, problem } = await platform.salvage(visits.last.branch);
+      platform.download('rehydrate-playground-salvaged.sqlite', bytes);
+      notices.note.value = `Everything up to the damage is in the file${problem ? `: ${problem}` : '.'}`;
+    });
   }
 
   async inventory(): Promise<Inventory> {
-    const rows = await this.#pg.shelf.database?.query(
+    const rows = await this.#needs.databases.database?.query(
       'SELECT count(*) AS sessions, coalesce(sum(latest_seq), 0) AS events FROM acp_sessions',
     );
     const row = rows?.[0];
     return {
       stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null,
-      forks: this.#pg.places.branches.length,
+      forks: this.#needs.visits.branches.length,
     };
   }
 
@@ -148,10 +185,11 @@ export class Branches {
    * else from being deleted, and is told before the page starts anew.
    */
   async reset(): Promise<void> {
-    const { platform, places } = this.#pg;
-    const names = places.branches.map((branch) => branch.name);
+    const { dispose, platform, visits } = this.#needs;
+    if (this.#busy) return;
+    this.#busy = true;
+    const names = visits.branches.map((branch) => branch.name);
     platform.tabs.send({ type: 'reset' });
-    await this.#pg.attempt(() => this.#pg.dispose());
     const undeleted = new Set<string>();
     const remove = async (what: string, run: () => Promise<void>) => {
       try {
@@ -160,6 +198,8 @@ export class Branches {
         undeleted.add(`${what}: ${errorWords(error)}`);
       }
     };
+    // What does not end as it should goes with the page, and hinders no deletion.
+    await dispose().catch((error: unknown) => console.warn(error));
     await remove('the playground’s database', () => platform.deleteDatabases([null]));
     for (const name of names) await remove(`the fork ${name}`, () => platform.deleteDatabases([name]));
     for (const name of platform.tabAgents.names) await remove('what the agents in the tab remember', () => platform.tabAgents.forget(name));
@@ -171,11 +211,37 @@ export class Branches {
     else platform.reload();
   }
 
+  /** Goes on in a new branch that begins with these bytes. `kind` alone is its name where that is free, or one with a number. */
+  async #branchOff(kind: string, from: Omit<BranchMemory, 'name'>, bytes: Uint8Array): Promise<void> {
+    const { databases, navigation, platform, runner, visits } = this.#needs;
+    const progress = from.sessionId === null ? [] : runner.progress.value;
+    const name = freeName(
+      kind,
+      visits.branches.map((one) => one.name),
+    );
+    // Taken before it is opened: another tab that branches off now takes another name, and keeps its rows.
+    visits.remember(({ branches }) => ({ branches: [...branches, { ...from, name }] }));
+    try {
+      await databases.open(name, bytes);
+    } catch (error) {
+      visits.remember(({ branches }) => ({ branches: branches.filter((one) => one.name !== name) }));
+      await platform.deleteDatabases([name]);
+      throw error;
+    }
+    visits.remember(() => ({ branch: name }));
+    await navigation.show(from.sessionId, progress);
+  }
+
+  /** Where the rows of the branch that is shown come from. */
+  #origin(): Pick<BranchMemory, 'file'> {
+    return { file: this.#needs.visits.fileOf(this.#needs.databases.branch.value) };
+  }
+
   /** One change of branch at a time: a second press while the first is at work does nothing. */
   async #alone(run: () => Promise<void>): Promise<void> {
     if (this.#busy) return;
     this.#busy = true;
-    await this.#pg.attempt(run);
+    await this.#needs.notices.attempt(run);
     this.#busy = false;
   }
 }

@@ -1,15 +1,26 @@
 /**
- * A session's events folded into what a person reads. Incremental: each event costs what it carries,
- * so a stream of ten thousand chunks stays cheap. Text is kept in pieces of bounded size, and only
- * the last piece of an item ever changes.
+ * A session's events folded into what a person reads. Incremental: each event costs what it carries, so a stream of ten
+ * thousand chunks stays cheap. Text is kept in pieces of bounded size, and only the last piece of an item ever changes.
  */
 import { describeExit } from '../../src/engine/ports.ts';
-import type { SessionEvent } from '../../src/engine/types.ts';
-import { label } from './shown-text.ts';
-import { TIER_WORDS, turnEndWords } from './words.ts';
+import {
+  classOf,
+  fieldsOf,
+  messageIdOf,
+  noticeText,
+  planEntries,
+  readToolCall,
+  roleOf,
+  textOf,
+  toolOutput,
+  type Role,
+  type ToolCallReport,
+} from '../../src/engine/protocol/updates.ts';
+import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
+import { label, TIER_WORDS, turnEndWords } from './words.ts';
 
 export interface TextItem {
-  readonly kind: 'user' | 'agent' | 'thought';
+  readonly kind: Role;
   readonly key: string;
   readonly imported: boolean;
   readonly pieces: readonly string[];
@@ -36,6 +47,8 @@ export type Item =
     }
   | { readonly kind: 'notice'; readonly key: string; readonly tone: 'calm' | 'warn'; readonly text: string; readonly tier?: string };
 
+type Permission = Extract<Item, { kind: 'permission' }>;
+
 /** A piece of text grows to about this many characters before the next one begins. */
 export const PIECE_CHARS = 2_000;
 /** How far behind that a white space is looked for. */
@@ -51,14 +64,15 @@ const ANSWERS = 20;
 /** Where the plan of the turn is noted. */
 const PLAN = 'plan';
 
-type Json = Readonly<Record<string, unknown>>;
-const record = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});
+const WITHDRAWN = 'withdrawn: the turn ended first';
 
 export class Conversation {
   #items: Item[] = [];
   #dropped = 0;
   #lastSeq = 0;
   #turnOpen = false;
+  /** The message that the last item is, where the agent numbers them. */
+  #messageId: string | null = null;
   /** Position of tool and permission items by their id. */
   readonly #places = new Map<string, string>();
 
@@ -77,7 +91,7 @@ export class Conversation {
   }
 
   /** The permission request that still waits for an answer, if any. */
-  openPermission(): Extract<Item, { kind: 'permission' }> | null {
+  openPermission(): Permission | null {
     if (!this.#turnOpen) return null;
     for (let i = this.#items.length - 1; i >= 0; i--) {
       const item = this.#items[i]!;
@@ -97,7 +111,7 @@ export class Conversation {
         this.#places.delete(PLAN);
         break;
       case 'update':
-        this.#update(key, event.payload as unknown as Json, event.origin === 'import');
+        this.#update(key, event.payload, event.meta, event.origin === 'import');
         break;
       case 'permission_requested':
         this.#places.set(`permission ${event.payload.requestId}`, key);
@@ -117,6 +131,8 @@ export class Conversation {
         break;
       case 'turn_ended': {
         this.#turnOpen = false;
+        // Whatever the log says of them, nobody can answer them any more.
+        this.#items = this.#items.map(withdrawn);
         const words = turnEndWords(event.payload);
         if (words) this.#push({ kind: 'notice', key, tone: event.payload.state === 'cancelled' ? 'calm' : 'warn', text: words });
         break;
@@ -137,68 +153,57 @@ export class Conversation {
     }
   }
 
-  #update(key: string, update: Json, imported: boolean): void {
-    switch (update['sessionUpdate']) {
-      case 'user_message_chunk':
-        return this.#text('user', key, blockText(record(update['content'])), imported);
-      case 'agent_message_chunk':
-        return this.#text('agent', key, blockText(record(update['content'])), imported);
-      case 'agent_thought_chunk':
-        return this.#text('thought', key, blockText(record(update['content'])), imported);
+  #update(key: string, update: unknown, meta: unknown, imported: boolean): void {
+    switch (classOf(update, meta)) {
+      case 'message':
+        return this.#text(roleOf(update, meta)!, key, textOf(fieldsOf(update)['content'], 'describe'), imported, messageIdOf(update));
       case 'tool_call':
       case 'tool_call_update':
-        return this.#tool(key, update);
+        return this.#tool(key, readToolCall(update));
       case 'plan':
-        return this.#plan(key, planEntries(update['entries']));
+        return this.#plan(
+          key,
+          planEntries(update)
+            .slice(0, PLAN_ENTRIES)
+            .map((entry) => ({ text: label(entry.text, ''), status: label(entry.status, '', 40) })),
+        );
+      case 'notice':
+        return this.#push({
+          kind: 'notice',
+          key,
+          tone: 'calm',
+          text: label(noticeText(update, meta), 'The agent has a notice without words.', TOOL_CHARS),
+        });
       default:
         // Modes, commands, usage and kinds we do not know are in the database and on the wire; they are not conversation.
         return;
     }
   }
 
-  #text(kind: 'user' | 'agent' | 'thought', key: string, text: string, imported: boolean): void {
+  /** Another message begins where the role or the agent's id for it changes. */
+  #text(kind: Role, key: string, text: string, imported: boolean, messageId: string | null): void {
     const last = this.#items.at(-1);
-    if (last && last.kind === kind && last.imported === imported) {
+    const same = messageId === null || this.#messageId === null || messageId === this.#messageId;
+    if (last && last.kind === kind && last.imported === imported && same) {
       this.#items[this.#items.length - 1] = { ...last, pieces: appendText(last.pieces, text) };
     } else if (text !== '') {
       this.#push({ kind, key, imported, pieces: appendText([], text) });
-    }
+    } else return;
+    this.#messageId = messageId;
   }
 
   /** A plan replaces the one before it in the same turn. */
   #plan(key: string, entries: Extract<Item, { kind: 'plan' }>['entries']): void {
-    if (this.#places.has(PLAN)) {
-      this.#change(PLAN, (item) => (item.kind === 'plan' ? { ...item, entries } : item));
-      return;
-    }
+    if (this.#places.has(PLAN)) return this.#change(PLAN, (item) => (item.kind === 'plan' ? { ...item, entries } : item));
     this.#places.set(PLAN, key);
     this.#push({ kind: 'plan', key, entries });
   }
 
-  #tool(key: string, update: Json): void {
-    const place = `tool ${String(update['toolCallId'])}`;
-    const text = toolText(update);
-    if (!this.#places.has(place)) {
-      this.#places.set(place, key);
-      this.#push({
-        kind: 'tool',
-        key,
-        title: label(update['title'], 'Tool'),
-        status: label(update['status'], 'pending', 40),
-        text,
-      });
-      return;
-    }
-    this.#change(place, (item) =>
-      item.kind === 'tool'
-        ? {
-            ...item,
-            title: label(update['title'], item.title),
-            status: label(update['status'], item.status, 40),
-            text: text || item.text,
-          }
-        : item,
-    );
+  #tool(key: string, report: ToolCallReport): void {
+    const place = `tool ${report.id}`;
+    if (this.#places.has(place)) return this.#change(place, (item) => (item.kind === 'tool' ? toolItem(item.key, report, item) : item));
+    this.#places.set(place, key);
+    this.#push(toolItem(key, report));
   }
 
   #push(item: Item): void {
@@ -250,39 +255,25 @@ function safeCut(text: string, at: number): number {
   return code >= 0xd800 && code <= 0xdbff && at > 1 ? at - 1 : at;
 }
 
-/** A content block as text; what is not text is named. */
-export function blockText(block: Json): string {
-  switch (block['type']) {
-    case 'text':
-      return String(block['text'] ?? '');
-    case 'resource_link':
-      return `[${String(block['name'] ?? block['uri'])}]`;
-    case 'resource':
-      return `[${String(record(block['resource'])['uri'] ?? 'resource')}]`;
-    default:
-      return `[${String(block['type'] ?? 'content')}]`;
-  }
+/** What a report leaves out is as it was before. */
+function toolItem(key: string, report: ToolCallReport, before?: Extract<Item, { kind: 'tool' }>): Item {
+  const text = toolOutput(report).join('\n') || (before?.text ?? '');
+  return {
+    kind: 'tool',
+    key,
+    title: label(report.title, before?.title ?? 'Tool'),
+    status: label(report.status, before?.status ?? 'pending', 40),
+    text: text.length > TOOL_CHARS ? `${text.slice(0, TOOL_CHARS)}…` : text,
+  };
 }
 
-function toolText(update: Json): string {
-  if (!Array.isArray(update['content'])) return '';
-  const parts = update['content'].map(record).map((part) => {
-    if (part['type'] === 'content') return blockText(record(part['content']));
-    if (part['type'] === 'diff') return `changed ${String(part['path'])}`;
-    return `[${String(part['type'])}]`;
-  });
-  const text = parts.join('\n');
-  return text.length > TOOL_CHARS ? `${text.slice(0, TOOL_CHARS)}…` : text;
-}
-
-function planEntries(value: unknown): Extract<Item, { kind: 'plan' }>['entries'] {
-  const entries = Array.isArray(value) ? value.map(record) : [];
-  return entries.slice(0, PLAN_ENTRIES).map((entry) => ({ text: label(entry['content'], ''), status: label(entry['status'], '', 40) }));
+function withdrawn(item: Item): Item {
+  return item.kind === 'permission' && item.answer === null ? { ...item, answer: WITHDRAWN } : item;
 }
 
 /** Whatever the agent offered that can be answered with. */
 function answersOf(value: unknown): readonly Answer[] {
-  const options = Array.isArray(value) ? value.map(record) : [];
+  const options = Array.isArray(value) ? value.map(fieldsOf) : [];
   return options.slice(0, ANSWERS).flatMap((option): Answer[] => {
     const { optionId } = option;
     if (typeof optionId !== 'string') return [];
@@ -297,7 +288,64 @@ function answersOf(value: unknown): readonly Answer[] {
 }
 
 function answerWords(options: readonly Answer[], resolved: { optionId: string | null; by: string }): string {
-  if (resolved.optionId === null) return resolved.by === 'end' ? 'withdrawn: the turn ended first' : 'cancelled';
+  if (resolved.optionId === null) return resolved.by === 'end' ? WITHDRAWN : 'cancelled';
   const option = options.find((one) => one.optionId === resolved.optionId);
   return option?.name ?? resolved.optionId;
+}
+
+// ------------------------------------------------------------- what the panels show of a session
+
+/** A session, now or at a moment of its past. */
+export interface SessionView {
+  readonly info: SessionInfo | null;
+  readonly items: readonly Item[];
+  /** Items that no longer fit the page; they are in the log. */
+  readonly dropped: number;
+  readonly turnOpen: boolean;
+  readonly permission: Permission | null;
+  readonly report: ResumeReport | null;
+  readonly lastSeq: number;
+}
+
+export const EMPTY_VIEW: SessionView = Object.freeze({
+  info: null,
+  items: [],
+  dropped: 0,
+  turnOpen: false,
+  permission: null,
+  report: null,
+  lastSeq: 0,
+});
+
+/** The whole view of a finished list of events. */
+export function viewOf(events: readonly SessionEvent[], info: SessionInfo | null): SessionView {
+  const conversation = new Conversation();
+  let report: ResumeReport | null = null;
+  for (const event of events) {
+    conversation.add(event);
+    if (event.kind === 'resumed') report = event.payload;
+  }
+  return snapshot(conversation, info, report);
+}
+
+/** `nobody`: no host holds the session. A turn nobody runs any more was interrupted, though that is not written down yet. */
+export function snapshot(conversation: Conversation, info: SessionInfo | null, report: ResumeReport | null, nobody = false): SessionView {
+  const abandoned = conversation.turnOpen && nobody;
+  return {
+    info,
+    // A new array each time: the panels compare by identity.
+    items: abandoned ? [...conversation.items.map(withdrawn), ABANDONED] : [...conversation.items],
+    dropped: conversation.dropped,
+    turnOpen: conversation.turnOpen && !abandoned,
+    permission: abandoned ? null : conversation.openPermission(),
+    report,
+    lastSeq: conversation.lastSeq,
+  };
+}
+
+const ABANDONED: Item = { kind: 'notice', key: 'abandoned', tone: 'warn', text: turnEndWords({ state: 'interrupted' })! };
+
+/** The prompt is in the log: one of the user's after this event. */
+export function hasPromptAfter(view: SessionView, seq: number): boolean {
+  return view.items.some(({ kind, key }) => kind === 'user' && Number(key.slice(1)) > seq);
 }

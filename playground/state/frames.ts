@@ -3,6 +3,7 @@
  * bounded: the panel is a window on the traffic, the session's own log is the record.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { fieldsOf, textOf, type Fields } from '../../src/engine/protocol/updates.ts';
 
 export type Direction = 'to-agent' | 'from-agent';
 export type FrameKind = 'request' | 'response' | 'error' | 'notification' | 'lifecycle';
@@ -36,9 +37,6 @@ interface Pending {
   readonly at: number;
 }
 
-type Json = Readonly<Record<string, unknown>>;
-const record = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});
-
 /** Shortens text for one line: white space collapsed, at most `max` characters. */
 export function oneLine(text: string, max = 96): string {
   const flat = text.replace(/\s+/g, ' ').trim();
@@ -47,47 +45,47 @@ export function oneLine(text: string, max = 96): string {
 
 /** What a message carries, in a few words. Pure, so that each method is a row in a test. */
 export function summarise(message: AnyMessage, method: string): string {
-  const m = message as unknown as Json;
+  const m = message as unknown as Fields;
   if ('error' in m) {
-    const error = record(m['error']);
+    const error = fieldsOf(m['error']);
     return oneLine(`${String(error['code'])} ${String(error['message'])}`);
   }
   if ('result' in m) {
-    const result = record(m['result']);
+    const result = fieldsOf(m['result']);
     if (typeof result['stopReason'] === 'string') return result['stopReason'];
     if (typeof result['sessionId'] === 'string') return oneLine(result['sessionId']);
     if (Array.isArray(result['sessions']))
       return `${result['sessions'].length} ${result['sessions'].length === 1 ? 'session' : 'sessions'}`;
-    const outcome = record(result['outcome']);
+    const outcome = fieldsOf(result['outcome']);
     if (method === 'session/request_permission') return oneLine(String(outcome['optionId'] ?? outcome['outcome'] ?? ''));
-    if (method === 'initialize') return capabilityWords(record(result['agentCapabilities']));
+    if (method === 'initialize') return capabilityWords(fieldsOf(result['agentCapabilities']));
     return Object.keys(result).length === 0 ? 'ok' : oneLine(Object.keys(result).join(', '));
   }
-  const params = record(m['params']);
+  const params = fieldsOf(m['params']);
   if (method === 'session/update') {
-    const update = record(params['update']);
-    const content = record(update['content']);
-    const text = typeof content['text'] === 'string' ? ` “${content['text']}”` : '';
-    return oneLine(`${String(update['sessionUpdate'] ?? 'no update')}${text || ` ${String(update['title'] ?? update['status'] ?? '')}`}`);
+    const update = fieldsOf(params['update']);
+    const text = textOf(update['content']);
+    const says = text === null ? String(update['title'] ?? update['status'] ?? '') : `“${text}”`;
+    return oneLine(`${String(update['sessionUpdate'] ?? 'no update')} ${says}`);
   }
-  if (method === 'session/request_permission') return oneLine(String(record(params['toolCall'])['title'] ?? ''));
+  if (method === 'session/request_permission') return oneLine(String(fieldsOf(params['toolCall'])['title'] ?? ''));
   if (method === 'session/prompt' && Array.isArray(params['prompt'])) {
-    return oneLine(params['prompt'].map((block) => blockWords(record(block))).join(' + '));
+    return oneLine(params['prompt'].map((block) => blockWords(fieldsOf(block))).join(' + '));
   }
   if (typeof params['sessionId'] === 'string') return oneLine(params['sessionId']);
   if (typeof params['path'] === 'string') return oneLine(params['path']);
   return '';
 }
 
-function blockWords(block: Json): string {
+function blockWords(block: Fields): string {
   if (block['type'] === 'text') return `“${String(block['text'])}”`;
-  if (block['type'] === 'resource') return `resource ${String(record(block['resource'])['uri'] ?? '')}`;
+  if (block['type'] === 'resource') return `resource ${String(fieldsOf(block['resource'])['uri'] ?? '')}`;
   return String(block['type']);
 }
 
 /** Which ways back an agent advertises. */
-export function capabilityWords(capabilities: Json): string {
-  const session = record(capabilities['sessionCapabilities']);
+export function capabilityWords(capabilities: Fields): string {
+  const session = fieldsOf(capabilities['sessionCapabilities']);
   const words = [
     ...(session['resume'] ? ['resume'] : []),
     ...(capabilities['loadSession'] ? ['load'] : []),
@@ -118,7 +116,7 @@ export class FrameLog {
   }
 
   add(process: number, direction: Direction, message: AnyMessage, at: number): Frame {
-    const m = message as unknown as Json;
+    const m = message as unknown as Fields;
     const hasId = 'id' in m && m['id'] !== undefined;
     const isCall = typeof m['method'] === 'string';
     const kind: FrameKind = isCall ? (hasId ? 'request' : 'notification') : 'error' in m ? 'error' : 'response';

@@ -3,7 +3,7 @@
  * It is drawn from the wire and not asked of the engine, so that it shows what happened and nothing else.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import type { ResumeReport, Tier } from '../../src/engine/types.ts';
+import type { ResumeReport, SessionEvent, Tier } from '../../src/engine/types.ts';
 import { describeExit } from '../../src/engine/ports.ts';
 import type { Direction } from './frames.ts';
 import type { TapEvent } from './tap.ts';
@@ -191,4 +191,65 @@ const ANSWERED: Readonly<Record<Station, string>> = {
 function message(error: unknown): string {
   if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message);
   return String(error);
+}
+
+/** The machine at a past moment, as far as the log tells: the wire of that time is gone. */
+export function machineAt(events: readonly SessionEvent[]): Machine {
+  let machine: Machine = { ...INITIAL_MACHINE, host: 'awake', words: 'Nothing had happened yet.' };
+  for (const event of events) {
+    switch (event.kind) {
+      case 'turn_started':
+        machine = { ...machine, agent: 'prompting', words: 'A turn was running.' };
+        break;
+      case 'resumed':
+        machine = {
+          ...machine,
+          agent: machine.agent === 'prompting' ? 'prompting' : 'live',
+          tier: event.payload.tier,
+          stations: stationsOf(event.payload),
+          words: 'The session had just become live.',
+        };
+        break;
+      case 'turn_ended':
+        machine =
+          event.payload.state === 'interrupted'
+            ? { ...machine, agent: 'dead', words: 'The turn was interrupted.' }
+            : { ...machine, agent: 'live', words: 'The turn had ended.' };
+        break;
+      case 'agent_exited':
+        machine = {
+          ...machine,
+          agent: event.payload.kind === 'ended' ? 'asleep' : 'dead',
+          words: `The agent ${describeExit(event.payload)}.`,
+        };
+        break;
+      default:
+        break;
+    }
+  }
+  return machine;
+}
+
+/** The machine of a session that is live in another tab, as far as the log tells: its wire is there. */
+export function machineElsewhere({ report, turnOpen }: { readonly report: ResumeReport | null; readonly turnOpen: boolean }): Machine {
+  return {
+    ...INITIAL_MACHINE,
+    host: 'awake',
+    agent: turnOpen ? 'prompting' : 'live',
+    tier: report?.tier ?? null,
+    stations: report ? stationsOf(report) : INITIAL_MACHINE.stations,
+    words: 'The agent runs in another tab of this page. What happens there is shown here as it is stored.',
+  };
+}
+
+/** The stations a reported resume passed. */
+export function stationsOf(report: ResumeReport): Machine['stations'] {
+  const stations: Record<Station, StationState> = { ...INITIAL_MACHINE.stations, initialize: 'ok' };
+  for (const attempt of report.attempts) {
+    const state: StationState =
+      attempt.outcome === 'ok' ? 'ok' : attempt.outcome === 'crash' || attempt.outcome === 'hang' ? 'lost' : 'refused';
+    stations[attempt.method] = state;
+  }
+  if (report.tier === 'new' || report.tier === 'transcript') stations['session/new'] = 'ok';
+  return doubt(stations, report.tier);
 }

@@ -1,3 +1,6 @@
+/** When things happen: many calls as few runs, and waiting for what signals say. */
+import { computed } from '@preact/signals';
+
 /** Turns many calls into few runs: never two at once, and one more after the last call. */
 export class Pace {
   readonly #run: () => Promise<void>;
@@ -64,4 +67,13 @@ export function drawn(schedule: (run: () => void) => void, ms: number): (go: () 
 /** A `wait` of at least `ms` between runs. */
 export function every(ms: number): (go: () => void) => void {
   return (go) => void setTimeout(go, ms);
+}
+
+/** Resolves when the condition holds; conditions read signals. */
+export function when(condition: () => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = computed(condition).subscribe((holds) => {
+    if (holds) resolve();
+  });
+  return promise.finally(stop);
 }

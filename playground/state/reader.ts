@@ -6,8 +6,7 @@ import { createHost, type Host } from '../../src/engine/index.ts';
 import type { SqlDatabase } from '../../src/engine/ports.ts';
 import { RehydrateError } from '../../src/engine/errors.ts';
 import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
-import { Conversation } from './conversation.ts';
-import { EMPTY_VIEW, snapshot, type SessionView } from './view.ts';
+import { Conversation, EMPTY_VIEW, snapshot, type SessionView } from './conversation.ts';
 
 const PAGE = 500;
 
@@ -61,4 +60,17 @@ export class Follower {
     }
     return snapshot(this.#conversation, info, this.#report, info.state === 'asleep');
   }
+}
+
+/** The transcript and the preamble, as the engine renders them. */
+export interface TranscriptText {
+  readonly transcript: string;
+  /** The preamble's content blocks as JSON; empty when there is nothing to tell. */
+  readonly preamble: string;
+}
+
+export async function readTranscript(reader: Host, sessionId: string): Promise<TranscriptText> {
+  const transcript = await reader.transcript(sessionId);
+  const blocks = await reader.previewPreamble(sessionId);
+  return { transcript, preamble: blocks.length === 0 ? '' : JSON.stringify(blocks, null, 2) };
 }

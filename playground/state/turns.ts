@@ -1,22 +1,28 @@
 /** The conversation: what a person says, answers and stops. */
+import { computed, signal } from '@preact/signals';
 import type { CreateOptions, Host } from '../../src/engine/index.ts';
+import type { ErrorCode } from '../../src/engine/errors.ts';
 import type { ResumePolicy, ResumeReport } from '../../src/engine/types.ts';
-import { BRIDGE_PREFIX, TAB_CWD } from './agents.ts';
-import { when } from './play.ts';
-import { codeOf, problemOf } from './problems.ts';
-import type { SayResult } from './runner.ts';
-import { Starting } from './starting.ts';
-import type { Playground } from './store.ts';
-import type { SessionView } from './view.ts';
+import type { Platform } from '../platform/index.ts';
+import { BRIDGE_PREFIX, TAB_CWD, type Agents } from './agents.ts';
+import { hasPromptAfter, type SessionView } from './conversation.ts';
+import type { DatabaseSession } from './database-session.ts';
+import type { HostController } from './host-controller.ts';
+import type { Choice, Moves } from './moves.ts';
+import { codeOf, problemOf, type Notices } from './notices.ts';
+import { when } from './pace.ts';
+import type { ShownSession } from './session.ts';
+import type { Timeline } from './timeline.ts';
+import type { Visits } from './visits.ts';
 import { errorWords } from './words.ts';
 
-/** Whom a prompt is for, as it was chosen when Send was pressed. */
-interface Addressee {
-  readonly move: number;
-  readonly agent: string;
-  readonly cwd: string;
-  readonly scenario: string;
-  readonly policy: ResumePolicy;
+/** How a turn went. */
+export interface SayResult {
+  readonly report: ResumeReport | null;
+  readonly reply: string;
+  readonly error: { readonly code: ErrorCode | 'other'; readonly message: string } | null;
+  /** The prompt is in the log. */
+  readonly stored: boolean;
 }
 
 /** What would go where, if the person says so. */
@@ -28,16 +34,53 @@ export interface Consent {
   readonly answer: (send: boolean) => void;
 }
 
+/** Whom a prompt is for, as it was chosen when Send was pressed. */
+interface Addressee {
+  readonly move: number;
+  readonly agent: string;
+  readonly cwd: string;
+  readonly scenario: string;
+  readonly policy: ResumePolicy;
+}
+
+export interface TurnsNeeds {
+  readonly agents: Agents;
+  readonly choice: Choice;
+  readonly databases: DatabaseSession;
+  readonly host: HostController;
+  readonly moves: Moves;
+  readonly notices: Notices;
+  readonly session: ShownSession;
+  readonly tabs: Platform['tabs'];
+  readonly timeline: Timeline;
+  readonly visits: Visits;
+  /** Resolves when the page has started; `ready` says whether it has. */
+  readonly opened: Promise<void>;
+  readonly ready: { readonly value: boolean };
+  /** A session came to be here. */
+  readonly onCreated: () => void;
+}
+
 const KEPT_HERE = 'The prompt was not sent: the conversation of the file stays here.';
 const ELSEWHERE = 'The prompt was not sent: another session was chosen before it could be.';
 const CANCELLED = 'The prompt was not sent: it was cancelled before the session was there.';
 
 export class Turns {
-  readonly #pg: Playground;
+  readonly draft = signal('');
+  readonly sending = signal(false);
+  /** A file's conversation that is about to go to an agent behind the bridge: the person decides. */
+  readonly consent = signal<Consent | null>(null);
+  /** The prompt that is on its way, and not in the log yet. */
+  readonly unsent = computed(() => {
+    const way = this.#way.value;
+    return way && !hasPromptAfter(this.#needs.session.live.value, way.after) ? way.text : null;
+  });
+  readonly #needs: TurnsNeeds;
+  readonly #way = signal<{ readonly text: string; readonly after: number } | null>(null);
   #starting: Starting | null = null;
 
-  constructor(pg: Playground) {
-    this.#pg = pg;
+  constructor(needs: TurnsNeeds) {
+    this.#needs = needs;
   }
 
   /** The session that is being created. */
@@ -47,18 +90,17 @@ export class Turns {
 
   /** The page goes to another session: one that is being created is gone before this resolves. */
   async leave(): Promise<void> {
-    this.#pg.consent.value?.answer(false);
+    this.consent.value?.answer(false);
     await this.#starting?.leave(ELSEWHERE);
   }
 
   /** Sends what stands in the prompt box. */
   async sendDraft(): Promise<void> {
-    const { draft, sending } = this.#pg;
-    const text = draft.value;
-    if (sending.value) return;
-    draft.value = '';
+    const text = this.draft.value;
+    if (this.sending.value) return;
+    this.draft.value = '';
     // What was never sent goes back where it can be sent again.
-    if ((await this.sendLine(text)) !== null && draft.value === '') draft.value = text;
+    if ((await this.sendLine(text)) !== null && this.draft.value === '') this.draft.value = text;
   }
 
   /** Sends a prompt. Why it was not sent, or null: what was stored was sent, and the conversation tells what came of it. */
@@ -68,168 +110,173 @@ export class Turns {
   }
 
   /** One turn. Wakes the host, creates the session and resumes it, as needed. */
-  async say(text: string): Promise<SayResult & { readonly stored: boolean }> {
-    const pg = this.#pg;
-    pg.problem.value = null;
-    // It spoke of the time before this prompt.
-    pg.note.value = null;
-    pg.play.linkWaits.value = null;
-    pg.sending.value = true;
+  async say(text: string): Promise<SayResult> {
+    const { agents, choice, databases, host, moves, notices, opened, ready, session, timeline } = this.#needs;
+    // They spoke of the time before this prompt.
+    notices.clear();
+    this.sending.value = true;
+    let after = session.live.value.lastSeq;
+    this.#way.value = { text, after };
     let to = this.#addressee();
     let sent = false;
-    let before = 0;
     let error: SayResult['error'] = null;
     let report: ResumeReport | null = null;
     const starting = (this.#starting = new Starting());
     try {
-      if (!pg.ready.value) {
-        await starting.until(pg.opened);
+      if (!ready.value) {
+        await starting.until(opened);
         const { agent } = to;
         to = this.#addressee();
         // The bridge was found while the page started: nothing goes to it that was meant for the tab.
-        if (agent !== to.agent && pg.chosen.value?.where === 'bridge')
+        const now = agents.named(choice.agent.value);
+        if (agent !== to.agent && now?.where === 'bridge')
           throw new Error(
-            `The prompt was not sent: the agent is now ${pg.chosen.value.name}, behind your bridge. Send it again if it is for that one.`,
+            `The prompt was not sent: the agent is now ${now.name}, behind your bridge. Send it again if it is for that one.`,
           );
       }
-      await starting.until(when(() => !pg.places.going.value));
-      before = pg.live.value.lastSeq;
-      if (pg.inPast.value) await pg.time.close();
-      const host = await starting.until(pg.keeper.wake());
-      const sessionId = await this.#ensureSession(host, to, starting);
+      await starting.until(when(() => !moves.going.value));
+      after = session.live.value.lastSeq;
+      this.#way.value = { text, after };
+      await timeline.close();
+      const awake = await starting.until(host.wake());
+      const sessionId = await this.#ensureSession(awake, to, starting);
       await starting.until(this.#consented(sessionId));
       this.#stillAt(to);
       starting.signal.throwIfAborted();
       this.#starting = null;
       sent = true;
-      const result = await host.prompt(sessionId, text, { policy: this.#policyNow(to) });
+      const result = await awake.prompt(sessionId, text, { policy: this.#policyNow(to) });
       report = result.report;
-      if (to.move === pg.places.move) {
-        pg.report.value = report;
-        pg.keeper.dispatch({ type: 'report', report });
+      if (to.move === moves.now) {
+        session.report.value = report;
+        host.dispatch({ type: 'report', report });
       }
     } catch (caught) {
       error = { code: codeOf(caught), message: errorWords(caught) };
-      pg.problem.value = problemOf(caught);
-      if (codeOf(caught) === 'storage_full') await pg.attempt(() => pg.shelf.goOnInMemory());
+      notices.problem.value = problemOf(caught);
+      if (error.code === 'storage_full')
+        await notices.attempt(async () => {
+          await databases.goOnInMemory();
+          await host.wake();
+        });
     }
     if (this.#starting === starting) this.#starting = null;
-    await pg.watch.settle();
-    pg.sending.value = false;
-    const view = pg.live.value;
+    await session.settle();
+    this.sending.value = false;
+    this.#way.value = null;
+    const view = session.live.value;
     // At another place the view tells nothing of this prompt.
-    const stored = to.move === pg.places.move ? view.lastSeq > before && view.items.some((item) => item.kind === 'user') : sent;
+    const stored = to.move === moves.now ? hasPromptAfter(view, after) : sent;
     return { report, reply: lastReply(view), error, stored };
   }
 
   async cancel(): Promise<void> {
-    const { keeper, sessionId } = this.#pg;
+    const { host, notices, session, tabs } = this.#needs;
+    const sessionId = session.id.value;
     // Before the prompt is sent there is no turn to cancel, and all the same something to stop.
     if (this.#starting) {
-      this.#pg.consent.value?.answer(false);
+      this.consent.value?.answer(false);
       this.#starting.stop(CANCELLED);
-    } else
-      await this.#pg.attempt(async () => {
-        if (sessionId.value) await keeper.host?.cancel(sessionId.value);
+    } else if (sessionId && session.elsewhere.value) tabs.send({ type: 'cancel', sessionId });
+    else
+      await notices.attempt(async () => {
+        if (sessionId) await host.host?.cancel(sessionId);
       });
   }
 
   /** Answers the agent's question; null is “none of these”. */
   async answer(requestId: string, optionId: string | null): Promise<void> {
-    const { keeper, sessionId } = this.#pg;
-    await this.#pg.attempt(async () => {
-      if (sessionId.value) await keeper.host?.respondPermission(sessionId.value, requestId, optionId);
-    });
+    const { host, notices, session, tabs } = this.#needs;
+    const sessionId = session.id.value;
+    if (sessionId && session.elsewhere.value) tabs.send({ type: 'answer', sessionId, requestId, optionId });
+    else
+      await notices.attempt(async () => {
+        if (sessionId) await host.host?.respondPermission(sessionId, requestId, optionId);
+      });
   }
 
   async authenticate(methodId: string): Promise<void> {
-    const { agent, keeper, problem } = this.#pg;
-    const chosen = agent.value;
-    problem.value = null;
-    await this.#pg.attempt(async () => (await keeper.wake()).authenticate(chosen, methodId));
+    const { choice, host, notices } = this.#needs;
+    const chosen = choice.agent.value;
+    notices.problem.value = null;
+    await notices.attempt(async () => (await host.wake()).authenticate(chosen, methodId));
   }
 
   /** Creates the session without a prompt. */
   async createSession(): Promise<void> {
+    const { host, moves, session } = this.#needs;
     const to = this.#addressee();
-    await when(() => !this.#pg.places.going.value);
+    await when(() => !moves.going.value);
     const starting = (this.#starting = new Starting());
     try {
-      await this.#ensureSession(await this.#pg.keeper.wake(), to, starting);
+      await this.#ensureSession(await host.wake(), to, starting);
     } finally {
       if (this.#starting === starting) this.#starting = null;
     }
-    await this.#pg.watch.settle();
+    await session.settle();
   }
 
   #addressee(): Addressee {
-    const { agent, chosen, places, policy, scenario } = this.#pg;
+    const { agents, choice, moves } = this.#needs;
     return {
-      move: places.move,
-      agent: agent.value,
-      cwd: chosen.value?.cwd ?? TAB_CWD,
-      scenario: scenario.value.name,
-      policy: policy.value,
+      move: moves.now,
+      agent: choice.agent.value,
+      cwd: agents.named(choice.agent.value)?.cwd ?? TAB_CWD,
+      scenario: choice.scenario.value.name,
+      policy: choice.policy.value,
     };
   }
 
   #stillAt(to: Addressee): void {
-    if (to.move !== this.#pg.places.move) throw new Error(ELSEWHERE);
+    if (to.move !== this.#needs.moves.now) throw new Error(ELSEWHERE);
   }
 
   async #ensureSession(host: Host, to: Addressee, starting: Starting): Promise<string> {
-    const pg = this.#pg;
+    const { databases, onCreated, session, visits } = this.#needs;
     this.#stillAt(to);
-    const known = pg.sessionId.value;
+    const known = session.id.value;
     if (known !== null) return known;
     const sessionId = `${to.scenario}-${crypto.randomUUID().slice(0, 6)}`;
     await starting.creating(sessionId, this.#create(host, { agent: to.agent, cwd: to.cwd, sessionId, signal: starting.signal }, to));
-    pg.sessionId.value = sessionId;
-    pg.places.rememberPlace();
-    pg.places.trust(sessionId);
+    session.id.value = sessionId;
+    visits.trust(databases.branch.value, sessionId);
+    onCreated();
     return sessionId;
-  }
-
-  /** A session of a file goes to an agent behind the bridge only after the person said so, once. */
-  async #consented(sessionId: string): Promise<void> {
-    const pg = this.#pg;
-    const file = pg.places.fileOf(pg.shelf.branch.value);
-    if (!file || file.sent.includes(sessionId)) return;
-    // The session's own agent gets the prompt, whichever is chosen.
-    const info = await pg.shelf.reader!.get(sessionId);
-    if (!info.agent.startsWith(BRIDGE_PREFIX)) return;
-    const agent = pg.bridge.agents.value.find(({ key }) => key === info.agent);
-    // The launcher says what is missing.
-    if (!agent) return;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    pg.consent.value = { file: file.name, events: info.latestSeq, agent: agent.name, cwd: agent.cwd, answer: resolve };
-    try {
-      if (!(await promise)) throw new Error(KEPT_HERE);
-    } finally {
-      pg.consent.value = null;
-    }
-    pg.places.trust(sessionId);
   }
 
   /** One that came to be although the page has gone elsewhere holds nothing that anybody said. */
   async #create(host: Host, options: CreateOptions & { sessionId: string }, to: Addressee): Promise<void> {
     await host.create(options);
-    if (to.move !== this.#pg.places.move) await host.delete(options.sessionId);
+    if (to.move !== this.#needs.moves.now) await host.delete(options.sessionId);
     this.#stillAt(to);
+  }
+
+  /** A session of a file goes to an agent behind the bridge only after the person said so, once. */
+  async #consented(sessionId: string): Promise<void> {
+    const { agents, databases, visits } = this.#needs;
+    const branch = databases.branch.value;
+    const file = visits.fileOf(branch);
+    if (!file || file.sent.includes(sessionId)) return;
+    // The session's own agent gets the prompt, whichever is chosen.
+    const info = await databases.reader!.get(sessionId);
+    const agent = info.agent.startsWith(BRIDGE_PREFIX) ? agents.named(info.agent) : null;
+    // Of one that is not there the launcher says so.
+    if (!agent) return;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.consent.value = { file: file.name, events: info.latestSeq, agent: agent.name, cwd: agent.cwd, answer: resolve };
+    const send = await promise;
+    this.consent.value = null;
+    if (!send) throw new Error(KEPT_HERE);
+    visits.trust(branch, sessionId);
   }
 
   /** In a fork the agent's own session belongs to the main line, until a successor has answered. */
   #policyNow({ policy }: Addressee): ResumePolicy {
-    const pg = this.#pg;
-    const branch = pg.places.branches.find((one) => one.name === pg.shelf.branch.value);
-    const info = pg.live.value.info;
-    const foreign =
-      branch &&
-      info &&
-      info.sessionId === branch.sessionId &&
-      info.agentSessionId !== null &&
-      info.agentSessionId === branch.agentSessionId;
-    return foreign ? 'transcript' : policy;
+    const { databases, session, visits } = this.#needs;
+    const branch = visits.branches.find((one) => one.name === databases.branch.value);
+    const info = session.live.value.info;
+    const foreign = branch && info?.sessionId === branch.sessionId && info.agentSessionId === branch.agentSessionId;
+    return foreign && branch.agentSessionId !== null ? 'transcript' : policy;
   }
 }
 
@@ -240,4 +287,54 @@ function lastReply(view: SessionView): string {
     .slice(from + 1)
     .flatMap((item) => (item.kind === 'agent' ? item.pieces : []))
     .join('');
+}
+
+/** What comes before a prompt: the page starts, the host wakes, a session is created. It can be stopped at any point. */
+class Starting {
+  readonly #abort = new AbortController();
+  #creating: { readonly sessionId: string; readonly over: Promise<unknown> } | null = null;
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** The session that is being created. Its agent can be broken before there is a session. */
+  get sessionId(): string | null {
+    return this.#creating?.sessionId ?? null;
+  }
+
+  /** Waits no longer than until it is stopped. */
+  async until<T>(work: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const stopped = () => reject(this.signal.reason as Error);
+    this.signal.addEventListener('abort', stopped);
+    if (this.signal.aborted) stopped();
+    try {
+      return await Promise.race([work, promise]);
+    } finally {
+      this.signal.removeEventListener('abort', stopped);
+    }
+  }
+
+  async creating<T>(sessionId: string, work: Promise<T>): Promise<T> {
+    this.#creating = { sessionId, over: work };
+    try {
+      return await work;
+    } finally {
+      this.#creating = null;
+    }
+  }
+
+  /** Stops it, for this reason. */
+  stop(reason: string): void {
+    this.#abort.abort(new Error(reason));
+  }
+
+  /** The page goes elsewhere. What was being created is gone before this resolves; what only waits goes on waiting. */
+  async leave(reason: string): Promise<void> {
+    if (!this.#creating) return;
+    const { over } = this.#creating;
+    this.stop(reason);
+    await over.catch(() => undefined);
+  }
 }

@@ -1,4 +1,5 @@
 /** Every report, exit and error in plain words, in one place so that all panels say the same. */
+import { withoutControls } from '../../src/engine/safe-text.ts';
 import { RehydrateError } from '../../src/engine/errors.ts';
 import type { AttemptOutcome, ResumeAttempt, ResumeReport, Tier, TurnEnded, Verification } from '../../src/engine/types.ts';
 
@@ -111,4 +112,22 @@ export function errorWords(error: unknown): string {
     return `${UNKNOWN_OUTCOME}${causeWords(error.data['cause'])} It was not sent again by itself: send it again if it should be.`;
   if (error instanceof Error) return error.message;
   return typeof error === 'string' ? error : 'Something failed and gave no reason. Reload the page; the session is in the database.';
+}
+
+// ------------------------------------------------------------- what an agent said, made safe to be shown
+
+/** A title or a name, in one line: short text that stands in a sentence or on a button of the page. */
+export function label(value: unknown, otherwise: string, max = 300): string {
+  if (typeof value !== 'string') return otherwise;
+  const flat = withoutControls(value, 'page').replace(/\s+/g, ' ').trim();
+  if (flat === '') return otherwise;
+  return flat.length > max ? `${flat.slice(0, max - 1)}…` : flat;
+}
+
+/**
+ * For a terminal: no escape, control or direction-changing character survives, so it can neither move
+ * the cursor, change the title, make a link nor reach the clipboard.
+ */
+export function forTerminal(text: string): string {
+  return withoutControls(text, 'page').replaceAll('\n', '\r\n');
 }

@@ -42,6 +42,8 @@ test('a prompt can be typed before anything is loaded, and is sent when it is', 
   await page.goto('/playground/#v=1&scenario=free&agent=native');
   await pg.send('My cat is called Ada.');
   await expect(page.getByText('The prompt is sent as soon as the database is open.')).toBeVisible();
+  await expect(pg.log).toContainText('My cat is called Ada.');
+  await expect(pg.log).not.toContainText('Nothing has been said yet');
   come();
   await expect(pg.log).toContainText('Noted. Your cat: Ada.');
 });
@@ -143,6 +145,9 @@ test('the SQL console reads a copy, and harms nothing', async ({ page }) => {
   await sql.press('Enter');
   await expect(pg.region('Database').getByRole('group', { name: 'Query result' })).toContainText('left');
   await expect(pg.region('Database').getByRole('group', { name: 'Query result' }).getByRole('cell')).toHaveText(['0']);
+  await sql.fill('SELECT 9223372036854775807 AS largest');
+  await sql.press('Enter');
+  await expect(pg.region('Database').getByRole('group', { name: 'Query result' }).getByRole('cell')).toHaveText(['9223372036854775807']);
   await sql.fill('SELECT nonsense');
   await sql.press('Enter');
   await expect(pg.region('Database')).toContainText('no such column');

@@ -27,6 +27,26 @@ test('a second tab follows live, is told whose the session is, and takes it over
   await expect(first.log).toContainText('Your cat: Ada (');
 });
 
+test('a second tab shows that the agent runs, and its Allow and Cancel reach it', async ({ context }) => {
+  const first = new PlaygroundPage(await context.newPage());
+  await first.open();
+  await first.say('My cat is called Ada.');
+  const second = new PlaygroundPage(await context.newPage());
+  await second.open();
+  await expect(second.status).toHaveText('live');
+  await expect(second.region('Machine')).toContainText('The agent runs in another tab');
+  await expect(second.button('Kill agent')).toBeDisabled();
+  await first.send('Ask for permission');
+  await second.button('Allow').click();
+  await first.turnEnded('Ask for permission');
+  await first.send('Count to 5000');
+  await expect(second.status).toHaveText('prompting');
+  await expect(second.button('Take over, and end its turn')).toBeVisible();
+  await second.button('Cancel turn').click();
+  await expect(first.log).toContainText('The turn was cancelled.');
+  await expect(second.log).toContainText('The turn was cancelled.');
+});
+
 test('when the tab that owns the database dies, another goes on with everything', async ({ context }) => {
   const pages = [];
   for (let i = 0; i < 3; i++) {

@@ -50,6 +50,10 @@ test('a moment of the past shows its tables, transcript and conversation, and no
   await expect(pg.region('Transcript')).not.toContainText('Argos');
   expect(await pg.settledEvents()).toBeLessThan(now);
   await expect(pg.button('Send')).toBeDisabled();
+  // In the middle of that turn, too: what is over cannot be cancelled.
+  await page.keyboard.press('ArrowLeft');
+  await expect(pg.status).toHaveText('prompting');
+  await expect(pg.button('Cancel turn')).toBeDisabled();
   await pg.button('Return to now').click();
   await expect(pg.log).toContainText('Argos');
   expect(await pg.settledEvents()).toBe(now);

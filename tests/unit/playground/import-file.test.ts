@@ -1,7 +1,7 @@
 /** A database file from elsewhere: what of it is opened, and what is refused before anything of it runs. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IMPORT_BYTES, readForeignFile, Refused, sizeProblem } from '../../../playground/state/import-file.ts';
+import { IMPORT_BYTES, readForeignFile, Refused, sizeProblem } from '../../../playground/platform/import-file.ts';
 import { createHost } from '../../../src/engine/index.ts';
 import { openSqljs } from '../../../src/adapters/sqljs/index.ts';
 import { preparedFile, sqlite, withSchema } from './hostile-files.ts';

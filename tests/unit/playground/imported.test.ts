@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { confinedTo } from '../../../playground/state/agents.ts';
-import { readFile } from '../../../playground/state/sql-console.ts';
-import type { Playground } from '../../../playground/state/store.ts';
+import { readFile } from '../../../playground/platform/sql-console.ts';
+import type { Playground } from '../../../playground/state/playground.ts';
 import type { AgentSpec } from '../../../src/engine/ports.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { preparedFile } from './hostile-files.ts';
@@ -57,8 +57,8 @@ async function withFile(bytes: Promise<Uint8Array> = preparedFile()) {
 
 /** What the dialog shows, once it does; answered as the person would. */
 async function decide(pg: Playground, send: boolean) {
-  await expect.poll(() => pg.consent.value).not.toBeNull();
-  const { answer, ...shown } = pg.consent.value!;
+  await expect.poll(() => pg.turns.consent.value).not.toBeNull();
+  const { answer, ...shown } = pg.turns.consent.value!;
   answer(send);
   return shown;
 }
@@ -66,13 +66,13 @@ async function decide(pg: Playground, send: boolean) {
 describe('a session of a file', () => {
   it('goes to a bridged agent only after the person said so, and is asked for once', async () => {
     const { pg, launched, asked } = await withFile();
-    expect([pg.sessionId.value, pg.agent.value]).toEqual(['prepared', 'bridge:native']);
-    pg.draft.value = 'What is my cat called?';
+    expect([pg.session.id.value, pg.choice.agent.value]).toEqual(['prepared', 'bridge:native']);
+    pg.turns.draft.value = 'What is my cat called?';
     const kept = pg.turns.sendDraft();
     expect(await decide(pg, false)).toEqual({ file: 'evil.sqlite', events: 4, agent: 'native', cwd: INSIDE });
     await kept;
-    expect([pg.draft.value, launched, pg.live.value.lastSeq]).toEqual(['What is my cat called?', [], 4]);
-    expect(pg.problem.value?.text).toContain('stays here');
+    expect([pg.turns.draft.value, launched, pg.session.live.value.lastSeq]).toEqual(['What is my cat called?', [], 4]);
+    expect(pg.notices.problem.value?.text).toContain('stays here');
     const sent = pg.turns.say('What is my cat called?');
     await decide(pg, true);
     const { report, reply, error } = await sent;
@@ -86,21 +86,21 @@ describe('a session of a file', () => {
     expect(asked.filter(({ method }) => method.startsWith('session/set'))).toEqual([]);
     expect(JSON.stringify(asked)).not.toContain('private');
     expect((await pg.turns.say('And now?')).error).toBeNull();
-    await pg.breaking.sleep();
+    await pg.faults.sleep();
     expect((await pg.turns.say('And after a sleep?')).error).toBeNull();
-    expect(pg.consent.value).toBeNull();
+    expect(pg.turns.consent.value).toBeNull();
   });
 
   it('is asked for again in a fork and after a reload, until the person said so', async () => {
     const { pg, platform } = await withFile();
-    await pg.time.refresh();
+    await pg.timeline.refresh();
     await pg.branches.seek(0);
     await pg.branches.fork();
     const [again] = await reload(pg, platform);
     Object.assign(again.platform, { bridge: platform.bridge });
     await again.connectBridge({ url: 'ws://127.0.0.1:1', token: 't' });
-    expect(again.shelf.branch.value).toBe('1');
-    await again.places.chooseSession('prepared');
+    expect(again.databases.branch.value).toBe('1');
+    await again.navigation.chooseSession('prepared');
     const sent = again.turns.say('What is my cat called?');
     await decide(again, false);
     expect((await sent).error?.message).toContain('stays here');
@@ -108,7 +108,7 @@ describe('a session of a file', () => {
 
   it('that the agent of the session gets, whichever agent is chosen, is asked for all the same', async () => {
     const { pg, launched } = await withFile();
-    pg.agent.value = 'native';
+    pg.choice.agent.value = 'native';
     const sent = pg.turns.say('What is my cat called?');
     await decide(pg, false);
     await sent;
@@ -117,18 +117,18 @@ describe('a session of a file', () => {
 
   it('is not sent by a step, by the terminal, by Cancel or by leaving the page', async () => {
     const { pg, launched } = await withFile();
-    const ways = [() => pg.turns.cancel(), () => pg.places.chooseScenario('load-replay')];
+    const ways = [() => pg.turns.cancel(), () => pg.navigation.chooseScenario('load-replay')];
     for (const leave of ways) {
-      await pg.places.chooseSession('prepared');
+      await pg.navigation.chooseSession('prepared');
       const sent = pg.turns.sendLine('What is my cat called?');
-      await expect.poll(() => pg.consent.value).not.toBeNull();
+      await expect.poll(() => pg.turns.consent.value).not.toBeNull();
       await leave();
       expect(await sent).toContain('not sent');
-      expect(pg.consent.value).toBeNull();
+      expect(pg.turns.consent.value).toBeNull();
     }
-    await pg.places.chooseSession('prepared');
+    await pg.navigation.chooseSession('prepared');
     const sent = pg.turns.say('What is my cat called?');
-    await expect.poll(() => pg.consent.value).not.toBeNull();
+    await expect.poll(() => pg.turns.consent.value).not.toBeNull();
     await closePage(pg);
     expect((await sent).stored).toBe(false);
     expect(launched).toEqual([]);
@@ -137,15 +137,15 @@ describe('a session of a file', () => {
   it('is nobody’s business but the tab’s where its agent runs in the tab', async () => {
     const { pg } = await withFile(preparedFile({ agent: 'native' }));
     const { error, reply } = await pg.turns.say('What is my cat called?');
-    expect([error, reply.includes('Ada'), pg.consent.value]).toEqual([null, true, null]);
+    expect([error, reply.includes('Ada'), pg.turns.consent.value]).toEqual([null, true, null]);
   });
 
   it('does not hinder one that is begun beside it', async () => {
     const { pg, launched } = await withFile();
-    await pg.places.chooseSession(null);
-    pg.agent.value = 'bridge:native';
+    await pg.navigation.chooseSession(null);
+    pg.choice.agent.value = 'bridge:native';
     expect((await pg.turns.say('My dog is called Argos.')).error).toBeNull();
-    expect([pg.consent.value, launched.length]).toEqual([null, 1]);
+    expect([pg.turns.consent.value, launched.length]).toEqual([null, 1]);
   });
 });
 
@@ -158,12 +158,12 @@ it('a branch that an older page took from a file as it was is read again without
   const kept = platform.branches.get('evil.sqlite')!;
   await kept.batch([{ sql: `UPDATE acp_sessions SET mcp_servers = '[{"name":"evil"}]', agent_session_id = 'x'` }]);
   const again = await open(testPlatform(platform));
-  await again.places.chooseSession('prepared');
+  await again.navigation.chooseSession('prepared');
   expect(said(again)).toContain('Ada');
   expect(await kept.query('SELECT mcp_servers, agent_session_id FROM acp_sessions')).toEqual([
     { mcp_servers: '[]', agent_session_id: null },
   ]);
-  expect(again.places.fileOf('evil.sqlite')).toMatchObject({ read: true, sent: [] });
+  expect(again.visits.fileOf('evil.sqlite')).toMatchObject({ read: true, sent: [] });
 });
 
 it('nothing runs on a stored database whose schema is not ours: it is told, and can be saved', async () => {
@@ -176,8 +176,8 @@ it('nothing runs on a stored database whose schema is not ours: it is told, and 
     .batch([{ sql: 'CREATE TRIGGER evil AFTER UPDATE ON acp_sessions BEGIN DELETE FROM acp_session_events; END' }]);
   const next = testPlatform(platform);
   const { pg, started } = begin(next);
-  await expect.poll(() => pg.shelf.unopened.value?.why).toContain('trigger "evil"');
-  pg.shelf.answer('memory');
+  await expect.poll(() => pg.databases.unopened.value?.why).toContain('trigger "evil"');
+  pg.databases.answer('memory');
   await started;
   expect(pg.ready.value).toBe(true);
 });
@@ -188,7 +188,7 @@ describe('a file that cannot be opened', () => {
     const bytes = () => Promise.reject(new Error('it was read'));
     await pg.branches.importDatabase({ name: 'huge.sqlite', size: 200 * 1024 * 1024, bytes });
     expect(pg.branches.importing.value?.problem).toContain('200 MiB');
-    expect(pg.shelf.branch.value).toBeNull();
+    expect(pg.databases.branch.value).toBeNull();
   });
 
   it('is given up when its reading falls silent, and not while rows come', async () => {

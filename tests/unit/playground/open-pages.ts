@@ -1,6 +1,6 @@
 /** Pages on a test platform: opened, reloaded, and closed behind each test. */
 import { afterEach } from 'vitest';
-import { Playground } from '../../../playground/state/store.ts';
+import { Playground } from '../../../playground/state/playground.ts';
 import { testPlatform, type TestPlatform } from './platform.ts';
 
 const opened: Playground[] = [];

@@ -10,9 +10,9 @@ import {
   type AgentVariant,
   type SessionStore,
 } from '../../../src/testing/agents/index.ts';
-import { readForeignFile } from '../../../playground/state/import-file.ts';
-import { bound } from '../../../playground/state/browser-database.ts';
-import type { Platform, PlaygroundDatabase, TabMessage } from '../../../playground/state/platform.ts';
+import { readForeignFile } from '../../../playground/platform/import-file.ts';
+import { bound } from '../../../playground/platform/browser-database.ts';
+import type { Platform, PlaygroundDatabase, TabMessage } from '../../../playground/platform/index.ts';
 
 const HOSTS = new Set<string>();
 /** As the tabs of a browser, where a host that is gone is known to be. */

@@ -1,7 +1,7 @@
 /** Every scenario to its end, on the shipped engine: what a step promises is what happens. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { SCENARIOS } from '../../../playground/scenarios/index.ts';
-import { Playground } from '../../../playground/state/store.ts';
+import { Playground } from '../../../playground/state/playground.ts';
 import { testPlatform } from './platform.ts';
 
 let open: Playground | null = null;
@@ -17,10 +17,10 @@ describe('scenarios', () => {
       platform.hash = `#v=1&scenario=${scenario.name}`;
       const pg = (open = new Playground({ platform }));
       await pg.start();
-      expect(pg.scenario.value.name).toBe(scenario.name);
-      expect(pg.agent.value).toBe(scenario.agent);
-      for (let i = 0; i < scenario.steps.length; i++) await pg.play.runNext();
-      expect(pg.play.progress.value).toEqual(scenario.steps.map(() => ({ state: 'done', why: '' })));
+      expect(pg.choice.scenario.value.name).toBe(scenario.name);
+      expect(pg.choice.agent.value).toBe(scenario.agent);
+      for (let i = 0; i < scenario.steps.length; i++) await pg.runner.runNext();
+      expect(pg.runner.progress.value).toEqual(scenario.steps.map(() => ({ state: 'done', why: '' })));
       expect(platform.hash).toBe(`#v=1&scenario=${scenario.name}&agent=${scenario.agent}&step=${scenario.steps.length}`);
     });
   }
@@ -36,8 +36,8 @@ describe('scenarios', () => {
     platform.hash = '#v=1&scenario=own-agent';
     const pg = (open = new Playground({ platform }));
     await pg.start();
-    expect(pg.play.blocked.value).toMatch(/connect a bridge/);
-    await pg.play.runNext();
-    expect(pg.sessionId.value).toBeNull();
+    expect(pg.runner.blocked.value).toMatch(/connect a bridge/);
+    await pg.runner.runNext();
+    expect(pg.session.id.value).toBeNull();
   });
 });

@@ -1,21 +1,21 @@
 /** Breaking and stopping a session that is still being created: there is an agent before there is a session. */
 import { describe, expect, it } from 'vitest';
-import type { Playground } from '../../../playground/state/store.ts';
+import type { Playground } from '../../../playground/state/playground.ts';
 import { begin, open, withAgent } from './open-pages.ts';
 
 /** Sends a first prompt to an agent that does not answer `session/new`, and waits until it is asked. */
 async function stuck(): Promise<{ pg: Playground; turn: ReturnType<Playground['turns']['say']> }> {
   const pg = await open(withAgent('hang-new'));
   const turn = pg.turns.say('Are you there?');
-  await expect.poll(() => pg.keeper.machine.value.stations['session/new']).toBe('trying');
+  await expect.poll(() => pg.host.machine.value.stations['session/new']).toBe('trying');
   return { pg, turn };
 }
 
 async function nothingIsLeft(pg: Playground): Promise<void> {
-  expect(pg.sessionId.value).toBeNull();
-  expect(pg.sending.value).toBe(false);
+  expect(pg.session.id.value).toBeNull();
+  expect(pg.turns.sending.value).toBe(false);
   expect(pg.turns.startingId).toBeNull();
-  expect(await pg.shelf.database!.query('SELECT session_id FROM acp_sessions')).toEqual([]);
+  expect(await pg.databases.database!.query('SELECT session_id FROM acp_sessions')).toEqual([]);
 }
 
 describe('while a session is being created', () => {
@@ -25,11 +25,11 @@ describe('while a session is being created', () => {
   ] as const) {
     it(`${how} ends its agent, and the prompt is not sent`, async () => {
       const { pg, turn } = await stuck();
-      await pg.breaking[how]();
+      await pg.faults[how]();
       const { error, stored } = await turn;
       expect([error?.code, stored]).toEqual(['agent_exited', false]);
       expect(error?.message).toContain(words);
-      expect(pg.keeper.machine.value.agent).toBe('dead');
+      expect(pg.host.machine.value.agent).toBe('dead');
       await nothingIsLeft(pg);
     });
   }
@@ -41,8 +41,8 @@ describe('while a session is being created', () => {
         new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
       const pg = await open(platform);
       const turn = pg.turns.say('Are you there?');
-      await expect.poll(() => pg.keeper.machine.value.agent).toBe('starting');
-      await pg.breaking[how]();
+      await expect.poll(() => pg.host.machine.value.agent).toBe('starting');
+      await pg.faults[how]();
       const { error, stored } = await turn;
       expect([error?.code, stored]).toEqual(['agent_start_failed', false]);
       expect(error?.message).toContain('by hand');
@@ -52,14 +52,14 @@ describe('while a session is being created', () => {
 
   it('Cancel turn stops it: no agent, no session, and the prompt is given back', async () => {
     const pg = await open(withAgent('hang-new'));
-    pg.draft.value = 'Are you there?';
+    pg.turns.draft.value = 'Are you there?';
     const sent = pg.turns.sendDraft();
-    await expect.poll(() => pg.keeper.machine.value.stations['session/new']).toBe('trying');
+    await expect.poll(() => pg.host.machine.value.stations['session/new']).toBe('trying');
     await pg.turns.cancel();
     await sent;
-    expect(pg.draft.value).toBe('Are you there?');
-    expect(pg.problem.value?.text).toContain('was cancelled before the session was there');
-    expect(['dead', 'asleep']).toContain(pg.keeper.machine.value.agent);
+    expect(pg.turns.draft.value).toBe('Are you there?');
+    expect(pg.notices.problem.value?.text).toContain('was cancelled before the session was there');
+    expect(['dead', 'asleep']).toContain(pg.host.machine.value.agent);
     await nothingIsLeft(pg);
   });
 
@@ -72,46 +72,46 @@ describe('while a session is being created', () => {
       return openDatabase(...of);
     };
     const { pg, started } = begin(platform);
-    pg.draft.value = 'My cat is called Ada.';
+    pg.turns.draft.value = 'My cat is called Ada.';
     const sent = pg.turns.sendDraft();
     await pg.turns.cancel();
     await sent;
-    expect([pg.draft.value, pg.sending.value]).toEqual(['My cat is called Ada.', false]);
+    expect([pg.turns.draft.value, pg.turns.sending.value]).toEqual(['My cat is called Ada.', false]);
     opens.resolve();
     await started;
     await nothingIsLeft(pg);
     await pg.turns.sendDraft();
-    expect(pg.problem.value).toBeNull();
-    expect(pg.live.value.items.filter((item) => item.kind === 'user')).toHaveLength(1);
+    expect(pg.notices.problem.value).toBeNull();
+    expect(pg.session.live.value.items.filter((item) => item.kind === 'user')).toHaveLength(1);
   });
 
   it('choosing another scenario leaves nothing of it', async () => {
     const { pg, turn } = await stuck();
-    await pg.places.chooseScenario('load-replay');
+    await pg.navigation.chooseScenario('load-replay');
     const { error, stored } = await turn;
     expect([error?.message, stored]).toEqual([expect.stringContaining('another session was chosen'), false]);
-    expect(pg.sessions.value).toEqual([]);
+    expect(pg.session.list.value).toEqual([]);
     await nothingIsLeft(pg);
-    await pg.play.runNext();
-    expect(pg.play.progress.value[0]?.state).toBe('done');
+    await pg.runner.runNext();
+    expect(pg.runner.progress.value[0]?.state).toBe('done');
   });
 
   it('one that is written just as another scenario is chosen is deleted again', async () => {
     const pg = await open(withAgent('native'));
-    const database = pg.shelf.database!;
+    const database = pg.databases.database!;
     const batch = database.batch.bind(database);
     let gone: Promise<void> | undefined;
     Object.assign(database, {
       async batch(statements: Parameters<typeof batch>[0]) {
         const results = await batch(statements);
-        if (statements[0]!.sql.startsWith('INSERT INTO acp_sessions')) gone ??= pg.places.chooseScenario('load-replay');
+        if (statements[0]!.sql.startsWith('INSERT INTO acp_sessions')) gone ??= pg.navigation.chooseScenario('load-replay');
         return results;
       },
     });
     const { error, stored } = await pg.turns.say('My cat is called Ada.');
     await gone;
     expect([error?.message, stored]).toEqual([expect.stringContaining('another session was chosen'), false]);
-    expect(pg.scenario.value.name).toBe('load-replay');
+    expect(pg.choice.scenario.value.name).toBe('load-replay');
     await nothingIsLeft(pg);
   });
 });

@@ -1,6 +1,6 @@
 /** Storage that does not open, or is full: nothing is begun in its place unasked, and nothing is lost. */
 import { describe, expect, it } from 'vitest';
-import type { Playground } from '../../../playground/state/store.ts';
+import type { Playground } from '../../../playground/state/playground.ts';
 import { SqlError } from '../../../src/engine/ports.ts';
 import { begin, closePage, free, open, reload, said } from './open-pages.ts';
 import { testPlatform, type TestPlatform } from './platform.ts';
@@ -18,8 +18,8 @@ describe('where a database that held sessions does not open', () => {
     return next;
   };
   const unopened = async (pg: Playground) => {
-    await expect.poll(() => pg.shelf.unopened.value).not.toBeNull();
-    return pg.shelf.unopened.value!;
+    await expect.poll(() => pg.databases.unopened.value).not.toBeNull();
+    return pg.databases.unopened.value!;
   };
   const before = async (): Promise<TestPlatform> => {
     const platform = free();
@@ -34,13 +34,13 @@ describe('where a database that held sessions does not open', () => {
     const { pg, started } = begin(platform);
     expect((await unopened(pg)).why).toContain('did not open within');
     expect(pg.ready.value).toBe(false);
-    expect(pg.live.value.items).toEqual([]);
-    pg.shelf.answer('again');
-    await expect.poll(() => pg.shelf.unopened.value).not.toBeNull();
-    pg.shelf.answer('again');
+    expect(pg.session.live.value.items).toEqual([]);
+    pg.databases.answer('again');
+    await expect.poll(() => pg.databases.unopened.value).not.toBeNull();
+    pg.databases.answer('again');
     await started;
     expect(said(pg)).toContain('Noted. Your cat: Ada.');
-    expect(pg.shelf.durable.value).toBe(true);
+    expect(pg.databases.durable.value).toBe(true);
   });
 
   it('goes on in memory when told to, forgets no place, and brings back both when the storage opens', async () => {
@@ -48,14 +48,14 @@ describe('where a database that held sessions does not open', () => {
     const platform = broken(first, 1);
     const { pg, started } = begin(platform);
     await unopened(pg);
-    pg.shelf.answer('memory');
+    pg.databases.answer('memory');
     await started;
-    expect([pg.shelf.durable.value, pg.shelf.warning.value]).toEqual([false, expect.stringContaining('could not be opened')]);
+    expect([pg.databases.durable.value, pg.databases.warning.value]).toEqual([false, expect.stringContaining('could not be opened')]);
     await pg.turns.say('My dog is called Argos.');
     expect(platform.stored).toBe(first.stored);
-    await pg.shelf.store();
-    expect(pg.problem.value).toBeNull();
-    expect([pg.shelf.durable.value, pg.shelf.branch.value]).toEqual([true, 'from memory']);
+    await pg.branches.store();
+    expect(pg.notices.problem.value).toBeNull();
+    expect([pg.databases.durable.value, pg.databases.branch.value]).toEqual([true, 'from memory']);
     expect(said(pg)).toContain('Argos');
     await pg.branches.returnToNow();
     expect(said(pg)).toContain('Ada');
@@ -66,9 +66,9 @@ describe('where a database that held sessions does not open', () => {
     const platform = broken(await before(), 1, 'rejects');
     const { pg, started } = begin(platform);
     expect(await unopened(pg)).toEqual({ why: 'Its journal is damaged.', damaged: true });
-    await pg.shelf.salvage();
+    await pg.branches.salvage();
     expect(platform.downloads).toHaveLength(1);
-    pg.shelf.answer('again');
+    pg.databases.answer('again');
     await started;
     expect(said(pg)).toContain('Ada');
   });
@@ -85,7 +85,7 @@ it('a full store: the session stays readable, goes on in memory, and is stored a
   const platform = free();
   const pg = await open(platform);
   await pg.turns.say('My cat is called Ada.');
-  const database = pg.shelf.database!;
+  const database = pg.databases.database!;
   const batch = database.batch.bind(database);
   let room = 3;
   Object.assign(database, {
@@ -93,13 +93,13 @@ it('a full store: the session stays readable, goes on in memory, and is stored a
   });
   const { error } = await pg.turns.say('My dog is called Argos.');
   expect(error?.code).toBe('storage_full');
-  expect(pg.shelf.durable.value).toBe(false);
-  expect(pg.shelf.warning.value).toContain('is full');
+  expect(pg.databases.durable.value).toBe(false);
+  expect(pg.databases.warning.value).toContain('is full');
   expect(said(pg)).toContain('Noted. Your cat: Ada.');
   expect((await pg.turns.say('My fish is called Jonah.')).error).toBeNull();
-  await pg.shelf.store();
-  expect(pg.problem.value).toBeNull();
-  expect([pg.shelf.durable.value, pg.shelf.branch.value]).toEqual([true, null]);
+  await pg.branches.store();
+  expect(pg.notices.problem.value).toBeNull();
+  expect([pg.databases.durable.value, pg.databases.branch.value]).toEqual([true, null]);
   const [again] = await reload(pg, platform);
   expect(said(again)).toContain('Jonah');
   expect(said(again)).toContain('Ada');

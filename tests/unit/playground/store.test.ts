@@ -1,7 +1,7 @@
 /** The store on the shipped engine: reloads, forks, links and refusals, without a browser. */
 import { describe, expect, it } from 'vitest';
 import { BRIDGE_PREFIX } from '../../../playground/state/agents.ts';
-import type { Playground } from '../../../playground/state/store.ts';
+import type { Playground } from '../../../playground/state/playground.ts';
 import { SqlError } from '../../../src/engine/ports.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { begin, free, open, reload, said } from './open-pages.ts';
@@ -9,8 +9,8 @@ import { chosen, fileOf, testPlatform, type TestPlatform } from './platform.ts';
 
 /** Moves to the last moment at which the conversation does not hold the word. */
 async function seekBefore(pg: Playground, word: string): Promise<void> {
-  await pg.time.refresh();
-  for (let index = pg.time.moments.value.length - 1; index >= 0; index--) {
+  await pg.timeline.refresh();
+  for (let index = pg.timeline.moments.value.length - 1; index >= 0; index--) {
     await pg.branches.seek(index);
     if (!said(pg).includes(word)) return;
   }
@@ -22,11 +22,11 @@ describe('the playground', () => {
     const platform = free();
     const first = await open(platform);
     await first.turns.say('My cat is called Ada.');
-    const sessionId = first.sessionId.value;
+    const sessionId = first.session.id.value;
     const [second] = await reload(first, platform);
-    expect(second.sessionId.value).toBe(sessionId);
+    expect(second.session.id.value).toBe(sessionId);
     expect(said(second)).toContain('Noted. Your cat: Ada.');
-    expect(second.keeper.machine.value.agent).toBe('asleep');
+    expect(second.host.machine.value.agent).toBe('asleep');
     const { report, reply } = await second.turns.say('What is my cat called?');
     expect(report?.tier).toBe('resume');
     expect(reply).toContain('Ada');
@@ -35,24 +35,24 @@ describe('the playground', () => {
   it('does not run a link’s steps again where this browser has already run them', async () => {
     const platform = Object.assign(testPlatform(), { hash: '#v=1&scenario=native-resume&agent=native&step=2' });
     const first = await open(platform);
-    expect(first.play.next.value).toBe(2);
+    expect(first.runner.next.value).toBe(2);
     const [second] = await reload(first, platform);
-    expect(second.play.next.value).toBe(2);
-    expect(second.keeper.frames.value).toEqual([]);
+    expect(second.runner.next.value).toBe(2);
+    expect(second.host.frames.value).toEqual([]);
     expect(said(second).match(/My cat/g)).toHaveLength(1);
   });
 
   it('gives a prompt back that could not be stored, and keeps one that was', async () => {
     const pg = await open(Object.assign(testPlatform(), { hash: '#v=1&scenario=free&agent=crash-initialize' }));
-    pg.draft.value = 'Are you there?';
+    pg.turns.draft.value = 'Are you there?';
     await pg.turns.sendDraft();
-    expect(pg.draft.value).toBe('Are you there?');
-    expect(pg.problem.value?.text).not.toBe('');
-    expect(pg.sessionId.value).toBeNull();
+    expect(pg.turns.draft.value).toBe('Are you there?');
+    expect(pg.notices.problem.value?.text).not.toBe('');
+    expect(pg.session.id.value).toBeNull();
     const empty = await open(free());
-    empty.draft.value = '   ';
+    empty.turns.draft.value = '   ';
     await empty.turns.sendDraft();
-    expect(empty.problem.value?.code).toBe('invalid_argument');
+    expect(empty.notices.problem.value?.code).toBe('invalid_argument');
   });
 
   it('forks from a moment without what came later, and returns to a main line that has it', async () => {
@@ -63,20 +63,20 @@ describe('the playground', () => {
     await seekBefore(pg, 'Argos');
     expect(said(pg)).toContain('Ada');
     await pg.branches.fork();
-    expect(pg.shelf.branch.value).toBe('1');
+    expect(pg.databases.branch.value).toBe('1');
     const { report, reply } = await pg.turns.say('What do you remember?');
     // The agent’s own session went on in the main line; here it must not be taken up.
     expect(report?.tier).toBe('transcript');
     expect(reply).toContain('Ada');
     expect(reply).not.toContain('Argos');
     expect((await pg.turns.say('And now?')).report?.tier).toBe('live');
-    await pg.breaking.sleep();
+    await pg.faults.sleep();
     expect((await pg.turns.say('My fish is called Jonah.')).report?.tier).toBe('resume');
     const [again] = await reload(pg, platform);
-    expect(again.shelf.branch.value).toBe('1');
+    expect(again.databases.branch.value).toBe('1');
     expect(said(again)).toContain('Jonah');
     await again.branches.returnToNow();
-    expect(again.shelf.branch.value).toBeNull();
+    expect(again.databases.branch.value).toBeNull();
     expect(said(again)).toContain('Argos');
     expect(said(again)).not.toContain('Jonah');
     const main = await again.turns.say('What is my dog called?');
@@ -87,13 +87,13 @@ describe('the playground', () => {
   it('changes nothing while one looks at the past, and the machine shows that moment', async () => {
     const pg = await open(free());
     await pg.turns.say('My cat is called Ada.');
-    await pg.breaking.sleep();
-    await pg.time.refresh();
+    await pg.faults.sleep();
+    await pg.timeline.refresh();
     const seen = new Set<string>();
-    for (let index = 0; index < pg.time.moments.value.length; index++) {
+    for (let index = 0; index < pg.timeline.moments.value.length; index++) {
       await pg.branches.seek(index);
       seen.add(pg.machine.value.agent);
-      await expect(pg.time.past.value!.database.query('SELECT count(*) AS n FROM acp_sessions')).resolves.toBeDefined();
+      await expect(pg.timeline.past.value!.database.query('SELECT count(*) AS n FROM acp_sessions')).resolves.toBeDefined();
     }
     expect([...seen]).toEqual(expect.arrayContaining(['asleep', 'prompting', 'live']));
     await pg.branches.returnToNow();
@@ -114,12 +114,12 @@ describe('the playground', () => {
       },
     });
     const pg = await open(platform);
-    expect(pg.agent.value).toBe('bridge:native');
-    expect(pg.play.linkWaits.value).toMatch(/nothing is sent by itself/);
+    expect(pg.choice.agent.value).toBe('bridge:native');
+    expect(pg.notices.link.value).toMatch(/nothing is sent by itself/);
     expect(launched).toEqual([]);
-    await pg.play.runNext();
+    await pg.runner.runNext();
     expect(launched).toEqual(['native']);
-    expect(pg.live.value.info?.cwd).toBe('/home/me');
+    expect(pg.session.live.value.info?.cwd).toBe('/home/me');
     expect(platform.stored).not.toContain('ws://');
   });
 
@@ -143,15 +143,15 @@ describe('the playground', () => {
       const { platform, launched } = bridging('#v=1&scenario=native-resume&agent=native&step=3');
       const { pg, started } = begin(platform);
       const chosen = Promise.withResolvers<void>();
-      const stop = pg.play.progress.subscribe((progress) => {
-        if (progress[0]?.state === state) queueMicrotask(() => pg.places.chooseAgent('bridge:native').then(chosen.resolve));
+      const stop = pg.runner.progress.subscribe((progress) => {
+        if (progress[0]?.state === state) queueMicrotask(() => pg.navigation.chooseAgent('bridge:native').then(chosen.resolve));
       });
       await Promise.all([started, chosen.promise]);
       stop();
-      expect(pg.agent.value).toBe('bridge:native');
+      expect(pg.choice.agent.value).toBe('bridge:native');
       expect(launched).toEqual([]);
-      expect(pg.sessionId.value).toBeNull();
-      expect(pg.play.progress.value.filter((step) => step.state !== 'waiting')).toEqual([]);
+      expect(pg.session.id.value).toBeNull();
+      expect(pg.runner.progress.value.filter((step) => step.state !== 'waiting')).toEqual([]);
     });
   }
 
@@ -159,26 +159,26 @@ describe('the playground', () => {
     const platform = free();
     const pg = await open(platform);
     platform.hash = '#v=1&scenario=crash-mid-turn&agent=native&step=4';
-    const running = new Promise<void>((resolve) => pg.play.running.subscribe((runs) => runs && resolve()));
+    const running = new Promise<void>((resolve) => pg.runner.running.subscribe((runs) => runs && resolve()));
     const first = pg.navigate();
     await running;
     platform.hash = '#v=1&scenario=native-resume&agent=native&step=3';
     await Promise.all([pg.navigate(), first]);
-    expect(pg.scenario.value.name).toBe('native-resume');
-    expect(pg.play.progress.value.map((step) => step.state)).toEqual(['done', 'done', 'done']);
+    expect(pg.choice.scenario.value.name).toBe('native-resume');
+    expect(pg.runner.progress.value.map((step) => step.state)).toEqual(['done', 'done', 'done']);
   });
 
   it('sends a first prompt to the agent that was chosen when Send was pressed, or to none', async () => {
     for (const wait of [0, 1, 5, 20]) {
       const { platform, launched } = bridging('#v=1&scenario=free&agent=native');
       const pg = await open(platform);
-      pg.draft.value = 'My cat is called Ada.';
+      pg.turns.draft.value = 'My cat is called Ada.';
       const sent = pg.turns.sendDraft();
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-      await Promise.all([pg.places.chooseAgent('bridge:native'), sent]);
+      await Promise.all([pg.navigation.chooseAgent('bridge:native'), sent]);
       expect(launched).toEqual([]);
-      expect([pg.agent.value, pg.sessionId.value, said(pg)]).toEqual(['bridge:native', null, '']);
-      const rows = await pg.shelf.database!.query('SELECT agent FROM acp_sessions');
+      expect([pg.choice.agent.value, pg.session.id.value, said(pg)]).toEqual(['bridge:native', null, '']);
+      const rows = await pg.databases.database!.query('SELECT agent FROM acp_sessions');
       expect(rows.every((row) => row['agent'] === 'native')).toBe(true);
       expect(platform.stored).toContain('"|free|bridge:native":{"sessionId":null');
     }
@@ -186,21 +186,25 @@ describe('the playground', () => {
 
   it('gives the prompt back that another scenario came before, and files no session under it', async () => {
     const pg = await open(free());
-    pg.draft.value = 'My cat is called Ada.';
+    pg.turns.draft.value = 'My cat is called Ada.';
     const sent = pg.turns.sendDraft();
-    await Promise.all([pg.places.chooseScenario('lying-agent'), sent]);
-    expect([pg.scenario.value.name, pg.sessionId.value, pg.draft.value]).toEqual(['lying-agent', null, 'My cat is called Ada.']);
+    await Promise.all([pg.navigation.chooseScenario('lying-agent'), sent]);
+    expect([pg.choice.scenario.value.name, pg.session.id.value, pg.turns.draft.value]).toEqual([
+      'lying-agent',
+      null,
+      'My cat is called Ada.',
+    ]);
     expect((await pg.turns.say('My dog is called Argos.')).error).toBeNull();
-    expect(pg.live.value.info?.agent).toBe(pg.agent.value);
+    expect(pg.session.live.value.info?.agent).toBe(pg.choice.agent.value);
   });
 
   it('sends a prompt to the scenario just chosen, once it is shown', async () => {
     const pg = await open(free());
     await pg.turns.say('My cat is called Ada.');
-    const chosen = pg.places.chooseScenario('load-replay');
+    const chosen = pg.navigation.chooseScenario('load-replay');
     expect((await pg.turns.say('My dog is called Argos.')).error).toBeNull();
     await chosen;
-    expect(pg.live.value.info?.agent).toBe('load');
+    expect(pg.session.live.value.info?.agent).toBe('load');
     expect(said(pg)).not.toContain('Ada');
   });
 
@@ -212,7 +216,7 @@ describe('the playground', () => {
         launcher: () => inProcessLauncher(),
       },
     });
-    expect((await open(platform)).agent.value).toBe('bridge:mine');
+    expect((await open(platform)).choice.agent.value).toBe('bridge:mine');
   });
 
   it('opens an exported file as a copy, and refuses what is none', async () => {
@@ -222,12 +226,12 @@ describe('the playground', () => {
     await pg.branches.exportDatabase();
     await pg.branches.importDatabase(chosen(new TextEncoder().encode('nonsense')));
     expect(pg.branches.importing.value?.problem).toMatch(/not a SQLite database/);
-    expect(pg.shelf.branch.value).toBeNull();
+    expect(pg.databases.branch.value).toBeNull();
     await pg.branches.importDatabase(chosen(platform.downloads[0]!));
-    expect(pg.shelf.branch.value).toBe('ada.sqlite');
+    expect(pg.databases.branch.value).toBe('ada.sqlite');
     expect(said(pg)).toContain('Ada');
     await pg.branches.importDatabase(chosen(platform.downloads[0]!));
-    expect(pg.shelf.branch.value).toBe('ada.sqlite 2');
+    expect(pg.databases.branch.value).toBe('ada.sqlite 2');
     await pg.branches.returnToNow();
     expect(said(pg)).toContain('Ada');
   });
@@ -244,7 +248,7 @@ describe('the playground', () => {
       await pg.branches.importDatabase(chosen(file));
       expect(pg.branches.importing.value?.problem).toMatch(why);
       expect([...platform.branches.keys()]).toEqual([null]);
-      expect([pg.shelf.branch.value, said(pg).includes('Ada')]).toEqual([null, true]);
+      expect([pg.databases.branch.value, said(pg).includes('Ada')]).toEqual([null, true]);
       expect((await pg.turns.say('What is my cat called?')).reply).toContain('Ada');
     }
   });
@@ -273,7 +277,7 @@ describe('the playground', () => {
     await pg.turns.say('My dog is called Argos.');
     await seekBefore(pg, 'Argos');
     await Promise.all([pg.branches.fork(), pg.branches.fork()]);
-    expect([pg.problem.value, pg.shelf.branch.value]).toEqual([null, '1']);
+    expect([pg.notices.problem.value, pg.databases.branch.value]).toEqual([null, '1']);
     expect((JSON.parse(platform.stored!) as { branches: { name: string }[] }).branches.map((one) => one.name)).toEqual(['1']);
   });
 
@@ -311,9 +315,9 @@ describe('the playground', () => {
     await one.turns.say('My cat is called Ada.');
     const bytes = await one.branches.exportBytes();
     await Promise.all([one.branches.importDatabase(chosen(bytes)), two.branches.importDatabase(chosen(bytes))]);
-    expect([one.problem.value, two.problem.value]).toEqual([null, null]);
-    expect([one.shelf.branch.value, two.shelf.branch.value].sort()).toEqual(['ada.sqlite', 'ada.sqlite 2']);
-    one.places.choosePolicy('strict');
+    expect([one.notices.problem.value, two.notices.problem.value]).toEqual([null, null]);
+    expect([one.databases.branch.value, two.databases.branch.value].sort()).toEqual(['ada.sqlite', 'ada.sqlite 2']);
+    one.navigation.choosePolicy('strict');
     expect((await two.branches.inventory()).forks).toBe(2);
     await one.branches.reset();
     expect([...first.branches.keys()]).toEqual([]);
@@ -327,16 +331,16 @@ describe('the playground', () => {
       bytes ? Promise.reject(new SqlError('corrupt', 'This file is damaged.')) : openDatabase(branch);
     await pg.branches.importDatabase(chosen(await pg.branches.exportBytes()));
     expect(pg.branches.importing.value?.problem).toContain('damaged');
-    expect([pg.shelf.branch.value, pg.places.branches]).toEqual([null, []]);
+    expect([pg.databases.branch.value, pg.visits.branches]).toEqual([null, []]);
   });
 
   it('a note of before is gone with the next prompt, and an unknown outcome is told in the words of the page', async () => {
     const pg = await open(free());
-    await pg.breaking.forgetStore();
-    expect(pg.note.value).toContain('has forgotten');
-    pg.breaking.toggleCrash();
+    await pg.faults.forgetStore();
+    expect(pg.notices.note.value).toContain('has forgotten');
+    pg.faults.toggleCrash();
     const { error } = await pg.turns.say('My cat is called Ada.');
-    expect(pg.note.value).toBeNull();
+    expect(pg.notices.note.value).toBeNull();
     expect(error?.code).toBe('turn_outcome_unknown');
     expect(error?.message).toMatch(/^What became of this prompt is unknown: .+\. It was not sent again by itself/);
     expect(error?.message).not.toContain('idempotency');
@@ -345,7 +349,7 @@ describe('the playground', () => {
   it('sends a prompt typed while the host still falls asleep, once it has', async () => {
     const pg = await open(free());
     await pg.turns.say('My cat is called Ada.');
-    const asleep = pg.breaking.sleep();
+    const asleep = pg.faults.sleep();
     const { report, error } = await pg.turns.say('What is my cat called?');
     await asleep;
     expect(error).toBeNull();
@@ -355,21 +359,21 @@ describe('the playground', () => {
   it('a step that is asked for while the page starts is run when it has', async () => {
     const platform = Object.assign(testPlatform(), { hash: '#v=1&scenario=failed-start&agent=crash-initialize' });
     const { pg, started } = begin(platform);
-    const step = pg.play.runNext();
+    const step = pg.runner.runNext();
     await started;
     await step;
-    expect(pg.play.progress.value[0]).toEqual({ state: 'done', why: '' });
+    expect(pg.runner.progress.value[0]).toEqual({ state: 'done', why: '' });
   });
 
   it('can be left in the middle of a turn for another scenario', async () => {
     const pg = await open(free());
     const turn = pg.turns.say('Hang');
-    await expect.poll(() => pg.keeper.machine.value.agent).toBe('prompting');
-    await pg.places.chooseScenario('load-replay');
+    await expect.poll(() => pg.host.machine.value.agent).toBe('prompting');
+    await pg.navigation.chooseScenario('load-replay');
     expect((await turn).error?.code).toBe('turn_outcome_unknown');
-    expect(pg.scenario.value.name).toBe('load-replay');
-    expect(pg.agent.value).toBe('load');
-    await pg.play.runNext();
-    expect(pg.play.progress.value[0]?.state).toBe('done');
+    expect(pg.choice.scenario.value.name).toBe('load-replay');
+    expect(pg.choice.agent.value).toBe('load');
+    await pg.runner.runNext();
+    expect(pg.runner.progress.value[0]?.state).toBe('done');
   });
 });

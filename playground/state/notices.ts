@@ -1,7 +1,7 @@
-/** What went wrong, in the form the page shows it. */
+/** What the page has to say: what went wrong, in the form it is shown, and notes. */
+import { signal } from '@preact/signals';
 import { RehydrateError, type ErrorCode } from '../../src/engine/errors.ts';
-import { label } from './shown-text.ts';
-import { errorWords } from './words.ts';
+import { errorWords, label } from './words.ts';
 
 export interface Problem {
   readonly text: string;
@@ -23,4 +23,30 @@ export function problemOf(error: unknown): Problem {
 function methodOf(value: unknown): Problem['methods'] {
   const { id, name } = (value ?? {}) as { id?: unknown; name?: unknown };
   return typeof id === 'string' ? [{ id, name: label(name, id, 60) }] : [];
+}
+
+export class Notices {
+  readonly problem = signal<Problem | null>(null);
+  readonly note = signal<string | null>(null);
+  /** What a link asks for and was not done. */
+  readonly link = signal<string | null>(null);
+
+  clear(): void {
+    this.problem.value = null;
+    this.note.value = null;
+    this.link.value = null;
+  }
+
+  addLink(words: string | null): void {
+    if (words !== null) this.link.value = this.link.value === null ? words : `${this.link.value} ${words}`;
+  }
+
+  /** Does what a person asked for; what goes wrong is shown. */
+  async attempt(run: () => Promise<unknown>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.problem.value = problemOf(error);
+    }
+  }
 }

@@ -1,12 +1,13 @@
-/** The platform in a real browser: workers, storage and the address; databases and the bridge are in files of their own. */
+/** The platform in a real browser: workers, storage, the address, and the bridge; databases are in a file of their own. */
+import { listBridgeAgents, websocketLauncher, type WebSocketLauncherOptions } from '../../src/adapters/websocket/index.ts';
 import { workerLauncher } from '../../src/adapters/worker/index.ts';
+import type { AgentLauncher } from '../../src/engine/ports.ts';
 import { agentStoreName, indexedDbStore } from '../../src/testing/agents/idb-store.ts';
 import { AGENT_VARIANTS, VARIANT_DESCRIPTIONS, type AgentVariant } from '../../src/testing/agents/variants.ts';
-import { browserBridge } from './browser-bridge.ts';
 import { browserDatabases, sqlite } from './browser-database.ts';
-import type { Platform, TabMessage } from './platform.ts';
+import type { BridgeAccess, Platform, TabMessage } from './index.ts';
+import type { Droppable } from '../state/tap.ts';
 import { readFile, runOnCopy } from './sql-console.ts';
-import type { WorkerSource } from './worker-source.ts';
 
 export interface BrowserOptions {
   readonly wasmUrl: string;
@@ -112,4 +113,103 @@ function saveFile(name: string, bytes: Uint8Array): void {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/**
+ * A worker's script, kept in the page: an agent is started again and again, and must start offline and
+ * without waiting for the network. Until it is here, the worker is made from its address.
+ */
+export class WorkerSource {
+  readonly #url: string;
+  readonly #module: boolean;
+  #blob: string | null = null;
+
+  /** `module`: the script has imports (a development server's), so it only runs from its own address. */
+  constructor(url: string, module: boolean) {
+    this.#url = url;
+    this.#module = module;
+  }
+
+  async load(): Promise<void> {
+    if (this.#module || this.#blob) return;
+    const response = await fetch(this.#url);
+    if (!response.ok) throw new Error(`The server answered ${response.status} for the agents’ script.`);
+    this.#blob = URL.createObjectURL(new Blob([await response.text()], { type: 'text/javascript' }));
+  }
+
+  start(name?: string): Worker {
+    return new Worker(this.#blob ?? this.#url, {
+      ...(this.#module ? { type: 'module' as const } : {}),
+      ...(name === undefined ? {} : { name }),
+    });
+  }
+}
+
+// ------------------------------------------------------------- the bridge
+
+function browserBridge(embedded: boolean): Platform['bridge'] {
+  return {
+    discover: () => (embedded ? Promise.resolve(null) : discoverBridge()),
+    list: (access) => listBridgeAgents(access),
+    launcher: (access) => droppableLauncher(access),
+  };
+}
+
+/**
+ * A socket that can be lost. A page has no way to lose one: it can only close it. So this side hears at once,
+ * and without a word, what it would hear of a lost network (1006, and nothing that is still on its way), and
+ * the bridge sees a socket that went while its agent ran. Nobody has asked the agent to end.
+ */
+class LosableSocket extends WebSocket {
+  #lost = false;
+
+  constructor(url: string, protocols: string[]) {
+    super(url, protocols);
+    for (const type of ['message', 'close', 'error']) {
+      // The first listener: those of the launcher hear nothing that comes after the loss.
+      this.addEventListener(type, (event) => {
+        if (this.#lost && event.isTrusted) event.stopImmediatePropagation();
+      });
+    }
+  }
+
+  lose(): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.dispatchEvent(new CloseEvent('close', { code: 1006, reason: '', wasClean: false }));
+    this.close();
+  }
+}
+
+function droppableLauncher(access: BridgeAccess): AgentLauncher {
+  return {
+    async launch(spec, options) {
+      const made: LosableSocket[] = [];
+      class Socket extends LosableSocket {
+        constructor(url: string, protocols: string[]) {
+          super(url, protocols);
+          made.push(this);
+        }
+      }
+      const constructor = Socket as unknown as NonNullable<WebSocketLauncherOptions['WebSocket']>;
+      const agent = await websocketLauncher({ ...access, WebSocket: constructor }).launch(spec, options);
+      return Object.assign(agent, { drop: () => made[0]?.lose() }) satisfies Droppable;
+    },
+  };
+}
+
+/** Asks the page's own server for its bridge. Only a local server has one, so only a local page asks. */
+async function discoverBridge(): Promise<BridgeAccess | 'locked' | null> {
+  if (!['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)) return null;
+  let response: Response;
+  try {
+    response = await fetch('/__rehydrate/bridge.json', { cache: 'no-store' });
+  } catch {
+    // Offline, or a server that went away: the agents in the tab need neither.
+    return null;
+  }
+  if (response.status === 401) return 'locked';
+  if (!response.ok || !response.headers.get('content-type')?.includes('json')) return null;
+  const { url, token } = (await response.json()) as { url?: unknown; token?: unknown };
+  return typeof url === 'string' && typeof token === 'string' ? { url, token } : null;
 }

@@ -1,8 +1,8 @@
 /** The live side: one host at a time, the agents it started, and the picture drawn from their wire. */
 import { signal } from '@preact/signals';
 import { createHost, type Host } from '../../src/engine/index.ts';
-import type { AgentLauncher, ClientServices, SqlDatabase } from '../../src/engine/ports.ts';
-import { describeExit } from '../../src/engine/ports.ts';
+import { describeExit, type AgentLauncher, type ClientServices, type SqlDatabase } from '../../src/engine/ports.ts';
+import { fieldsOf, roleOf } from '../../src/engine/protocol/updates.ts';
 import { FrameLog, type Frame } from './frames.ts';
 import { INITIAL_MACHINE, reduceMachine, type Machine, type MachineInput } from './machine.ts';
 import { drawn } from './pace.ts';
@@ -11,21 +11,23 @@ import { tapLauncher, type Tap, type TapEvent, type TappedAgent } from './tap.ts
 /** How often the wire is drawn at most. */
 const FRAMES_MS = 150;
 
-export interface KeeperOptions {
+export interface HostOptions {
   readonly launcher: AgentLauncher;
   /** What the host starts agents with: outside of the tap, so that the wire shows what was really sent. */
   readonly confine: (tapped: AgentLauncher) => AgentLauncher;
   readonly schedule: (run: () => void) => void;
+  /** An agent ended, or did not start, and nobody on this page asked it to. */
+  readonly onLost: () => void;
   /** Files and the like for agents in the tab. */
   readonly client: (database: SqlDatabase, agent: string) => ClientServices | undefined;
 }
 
-export class Keeper {
+export class HostController {
   readonly machine = signal<Machine>(INITIAL_MACHINE);
   readonly frames = signal<readonly Frame[]>([]);
   /** True while the agent is to be killed at the first word of its next answer. */
   readonly crashArmed = signal(false);
-  readonly #options: KeeperOptions;
+  readonly #options: HostOptions;
   readonly #log = new FrameLog();
   readonly #tap: Tap;
   #machine: Machine = INITIAL_MACHINE;
@@ -37,7 +39,7 @@ export class Keeper {
   #drawing = false;
   readonly #wait: (go: () => void) => void;
 
-  constructor(options: KeeperOptions) {
+  constructor(options: HostOptions) {
     this.#options = options;
     this.#wait = drawn(options.schedule, FRAMES_MS);
     this.#tap = tapLauncher(
@@ -51,9 +53,8 @@ export class Keeper {
     return this.#host;
   }
 
-  /** Which database the next host opens on. The host sleeps first. */
-  async use(database: SqlDatabase): Promise<void> {
-    await this.sleep();
+  /** Which database the next host opens on; the last one sleeps. */
+  use(database: SqlDatabase): void {
     this.#database = database;
   }
 
@@ -81,7 +82,8 @@ export class Keeper {
 
   /** Drops everything live. */
   async sleep(): Promise<void> {
-    await this.#waking;
+    // Whoever asked to wake it hears why it did not.
+    await this.#waking?.catch(() => undefined);
     const host = this.#host;
     this.#host = null;
     this.crashArmed.value = false;
@@ -129,9 +131,11 @@ export class Keeper {
         break;
       case 'launch_failed':
         this.#log.note(event.process, 'from-agent', `process ${event.process}: could not start`, now);
+        this.#options.onLost();
         break;
       case 'exited':
         this.#log.note(event.process, 'from-agent', `process ${event.process}: ${describeExit(event.exit)}`, now);
+        if (event.by === 'itself') this.#options.onLost();
         break;
       case 'launched':
         break;
@@ -142,8 +146,7 @@ export class Keeper {
 
   #saysFirstWord(event: Extract<TapEvent, { type: 'frame' }>): boolean {
     if (event.direction !== 'from-agent' || this.#machine.agent !== 'prompting') return false;
-    const params = (event.message as { params?: { update?: { sessionUpdate?: string } } }).params;
-    return params?.update?.sessionUpdate === 'agent_message_chunk';
+    return roleOf(fieldsOf(fieldsOf(event.message)['params'])['update']) === 'agent';
   }
 
   #draw(): void {

@@ -10,7 +10,7 @@ import {
 } from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
 import { migrate, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
-import type { PastDatabase, Platform, PlaygroundDatabase } from './platform.ts';
+import type { PastDatabase, Platform, PlaygroundDatabase } from './index.ts';
 
 export interface DatabaseOptions {
   readonly wasmUrl: string;

@@ -1,4 +1,5 @@
-/** The choices a page keeps between visits. Read with suspicion: anything may stand in a browser's storage. */
+/** What a page remembers between visits. Read with suspicion: anything may stand in a browser's storage. */
+import type { Platform } from '../platform/index.ts';
 import type { ResumePolicy } from '../../src/engine/types.ts';
 
 export type StepState = 'waiting' | 'running' | 'done' | 'differs' | 'skipped';
@@ -104,4 +105,80 @@ export function writeMemory(memory: Memory): string {
 /** The key of a place: the branch, the scenario and the agent together. */
 export function placeKey(branch: string | null, scenario: string, agent: string): string {
   return `${branch ?? ''}|${scenario}|${agent}`;
+}
+
+/** What this tab remembers, and the same in what the tabs of the site keep together. */
+export class Visits {
+  readonly #store: Platform['memory'];
+  #memory: Memory = NO_MEMORY;
+  /** What earlier visits left, while their database is not open. */
+  #suspended: Memory | null = null;
+
+  constructor(store: Platform['memory']) {
+    this.#store = store;
+  }
+
+  get last(): Memory {
+    return this.#memory;
+  }
+
+  /** Those of the other tabs, too. */
+  get branches(): readonly BranchMemory[] {
+    const { branches } = this.#memory;
+    const others = readMemory(this.#store.read()).branches;
+    return [...branches, ...others.filter(({ name }) => !branches.some((mine) => mine.name === name))];
+  }
+
+  recall(): void {
+    this.#memory = readMemory(this.#store.read());
+  }
+
+  remember(change: (memory: Memory) => Partial<Memory>): void {
+    const changed = (before: Memory): Memory => ({ ...before, ...change(before) });
+    this.#memory = changed(this.#memory);
+    if (this.#suspended) return;
+    const kept = this.#store.read();
+    this.#store.write(writeMemory(kept === null ? this.#memory : changed(readMemory(kept))));
+  }
+
+  /** Keeps what earlier visits left as it is, for the one that can open their database again. */
+  suspend(): void {
+    this.#suspended ??= this.#memory;
+  }
+
+  /** Their database is there again. */
+  resume(): void {
+    this.#memory = this.#suspended ?? this.#memory;
+    this.#suspended = null;
+  }
+
+  /** This browser has had a session in the branch. */
+  holds(branch: string | null): boolean {
+    const mine = placeKey(branch, '', '').slice(0, -1);
+    return Object.entries(this.#memory.places).some(([key, place]) => place.sessionId !== null && key.startsWith(mine));
+  }
+
+  /** The file that the sessions of a branch come from; null where they were begun here. What is not remembered may be anybody's. */
+  fileOf(branch: string | null): ForeignFile | null {
+    if (branch === null) return null;
+    const known = this.branches.find(({ name }) => name === branch);
+    return known ? known.file : { name: 'a file', read: false, sent: [] };
+  }
+
+  /** This session of a file may go to agents behind the bridge: it was begun here, or the person has said so. */
+  trust(branch: string | null, sessionId: string): void {
+    this.#changeFile(branch, (file) => ({ ...file, sent: [...file.sent, sessionId] }));
+  }
+
+  /** The branch's rows are now rows of our own making. */
+  wasRead(branch: string): void {
+    this.#changeFile(branch, (file) => ({ ...file, read: true }));
+  }
+
+  #changeFile(branch: string | null, change: (file: ForeignFile) => ForeignFile): void {
+    if (this.fileOf(branch) === null) return;
+    this.remember(({ branches }) => ({
+      branches: branches.map((one) => (one.name === branch && one.file ? { ...one, file: change(one.file) } : one)),
+    }));
+  }
 }

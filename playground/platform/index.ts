@@ -92,4 +92,9 @@ export interface Platform {
   reload(): void;
 }
 
-export type TabMessage = { readonly type: 'give-up'; readonly sessionId: string } | { readonly type: 'reset' };
+/** What tabs ask of the one in which a session is live; and to begin anew. */
+export type TabMessage =
+  | { readonly type: 'give-up'; readonly sessionId: string }
+  | { readonly type: 'cancel'; readonly sessionId: string }
+  | { readonly type: 'answer'; readonly sessionId: string; readonly requestId: string; readonly optionId: string | null }
+  | { readonly type: 'reset' };

@@ -1,0 +1,232 @@
+/** What the page says is so: of prompts on their way, questions, bridges, links, other tabs, and of its own end. */
+import { describe, expect, it } from 'vitest';
+import { Conversation, snapshot } from '../../../playground/state/conversation.ts';
+import type { Playground } from '../../../playground/state/playground.ts';
+import type { SessionEvent } from '../../../src/engine/types.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { begin, free, open, said, withAgent } from './open-pages.ts';
+import { testPlatform, type TestPlatform } from './platform.ts';
+
+describe('a prompt on its way', () => {
+  it('is shown while the agent starts, and once when it is stored', async () => {
+    const pg = await open(free());
+    const seen: (string | null)[] = [];
+    const stop = pg.turns.unsent.subscribe((text) => {
+      const stored = pg.session.live.peek().items.some((item) => item.kind === 'user');
+      seen.push(stored && text !== null ? 'twice' : text);
+    });
+    await pg.turns.say('My cat is called Ada.');
+    stop();
+    expect(seen).toEqual([null, 'My cat is called Ada.', null]);
+  });
+
+  it('stays shown before an agent that does not answer, until it is stopped', async () => {
+    const pg = await open(withAgent('hang-new'));
+    const turn = pg.turns.say('Are you there?');
+    await expect.poll(() => pg.host.machine.value.stations['session/new']).toBe('trying');
+    expect(pg.turns.unsent.value).toBe('Are you there?');
+    await pg.turns.cancel();
+    await turn;
+    expect(pg.turns.unsent.value).toBeNull();
+  });
+});
+
+describe('a question nobody answered', () => {
+  const asked = (...more: object[]): Conversation => {
+    const conversation = new Conversation();
+    const events = [
+      { kind: 'turn_started', payload: {} },
+      { kind: 'permission_requested', payload: { requestId: 'r', toolCall: { title: 'Delete' }, options: [] } },
+      ...more,
+    ];
+    events.forEach((event, index) => conversation.add({ seq: index + 1, turnId: 't', at: 1, origin: 'host', ...event } as SessionEvent));
+    return conversation;
+  };
+  const answers = (items: readonly object[]) => items.flatMap((item) => ('answer' in item ? [item.answer] : []));
+
+  it('is open while the turn runs', () => {
+    const view = snapshot(asked(), null, null);
+    expect([answers(view.items), view.permission?.requestId]).toEqual([[null], 'r']);
+  });
+  it('is withdrawn when nobody runs the turn any more, after a reload say', () => {
+    const view = snapshot(asked(), null, null, true);
+    expect([answers(view.items), view.permission]).toEqual([['withdrawn: the turn ended first'], null]);
+  });
+  it('is withdrawn when its turn ended, whatever else the log says', () => {
+    const view = snapshot(asked({ kind: 'turn_ended', payload: { state: 'interrupted' } }), null, null);
+    expect(answers(view.items)).toEqual(['withdrawn: the turn ended first']);
+  });
+});
+
+describe('the bridge', () => {
+  it('that dies is said to be gone, and to be there again when it is', async () => {
+    let dead = false;
+    const platform = Object.assign(free(), {
+      bridge: {
+        discover: async () => (dead ? null : { url: 'ws://127.0.0.1:1', token: 't' }),
+        list: async () => (dead ? Promise.reject(new Error('refused')) : [{ name: 'native', cwd: '/home/me' }]),
+        launcher: () => ({ launch: () => Promise.reject(new Error('no socket')) }),
+      },
+    });
+    const pg = await open(platform);
+    const step = () => pg.boot.steps.value.find(({ name }) => name === 'Bridge')?.state;
+    expect([pg.agents.bridge.value.kind, step()]).toEqual(['connected', 'ready']);
+    await pg.navigation.chooseAgent('bridge:native');
+    dead = true;
+    expect((await pg.turns.say('Are you there?')).error).not.toBeNull();
+    await expect.poll(step).toBe('lost');
+    expect(pg.agents.bridge.value).toMatchObject({ kind: 'lost', why: expect.stringContaining('does not answer') });
+    expect(pg.choice.agent.value).toBe('bridge:native');
+    dead = false;
+    await pg.agents.lookAfterBridge();
+    expect([pg.agents.bridge.value.kind, step()]).toEqual(['connected', 'ready']);
+  });
+});
+
+describe('a link', () => {
+  it.each([
+    ['#v=1&scenario=nonsense&agent=native', /scenario “nonsense”, which this page does not have: “A session/],
+    ['#v=1&scenario=free&agent=nobody', /agent “nobody”, which is not here: native is chosen instead/],
+    ['#v=1&scenario=free&agent=bridge:mine', /agent “bridge:mine”, which is not here/],
+    ['#v=2&scenario=free&agent=native', /version 2/],
+    ['#v=1&scenario=free&agent=native&step=1e3', /step cannot be read/],
+  ])('%s says what of it is not followed', async (hash, words) => {
+    const pg = await open(Object.assign(testPlatform(), { hash }));
+    expect(pg.notices.link.value).toMatch(words);
+  });
+  it('that can be followed says nothing', async () => {
+    const pg = await open(Object.assign(testPlatform(), { hash: '#v=1&scenario=free&agent=native' }));
+    expect(pg.notices.link.value).toBeNull();
+  });
+});
+
+describe('a second tab', () => {
+  async function two(): Promise<[Playground, Playground]> {
+    const platforms = [free(), free()] as [TestPlatform, TestPlatform];
+    const [first, second] = platforms;
+    Object.assign(second, { branches: first.branches, memory: first.memory, openDatabase: first.openDatabase.bind(first) });
+    const heard = platforms.map(() => new Set<(message: never) => void>());
+    platforms.forEach((platform, at) => {
+      platform.tabs.listen = (listener) => {
+        heard[at]!.add(listener);
+        return () => heard[at]!.delete(listener);
+      };
+      platform.tabs.send = (message) => heard[1 - at]!.forEach((listener) => listener(message as never));
+    });
+    const one = await open(first);
+    await one.turns.say('My cat is called Ada.');
+    const other = await open(second);
+    await other.navigation.chooseSession(one.session.id.value);
+    return [one, other];
+  }
+
+  it('says that the agent runs in the first, and its Allow and Cancel reach it there', async () => {
+    const [one, other] = await two();
+    await expect.poll(() => other.machine.value.agent).toBe('live');
+    expect(other.machine.value.words).toContain('another tab');
+    const asked = one.turns.say('Ask for permission');
+    await expect.poll(() => other.session.live.value.permission).not.toBeNull();
+    expect(other.machine.value.agent).toBe('prompting');
+    const { requestId, options } = other.session.live.value.permission!;
+    await other.turns.answer(requestId, options[0]!.optionId);
+    expect((await asked).error).toBeNull();
+    const hanging = one.turns.say('Count to 500');
+    await expect.poll(() => said(other)).toContain('Count to 500');
+    expect(other.machine.value.agent).toBe('prompting');
+    await other.turns.cancel();
+    expect((await hanging).error).toBeNull();
+    expect(one.session.live.value.items.at(-1)).toMatchObject({ kind: 'notice', text: 'The turn was cancelled.' });
+    expect([other.notices.problem.value, one.session.live.value.turnOpen]).toEqual([null, false]);
+  });
+});
+
+describe('the end of a page', () => {
+  const stuck = async () => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.turns.say('My cat is called Ada.');
+    let closed = 0;
+    const database = pg.databases.database!;
+    const close = database.close.bind(database);
+    Object.assign(database, { close: () => (closed++, close()) });
+    pg.host.sleep = () => Promise.reject(new Error('An agent does not end.'));
+    return { pg, platform, closed: () => closed };
+  };
+
+  it('closes the database although something live does not end', async () => {
+    const { pg, closed } = await stuck();
+    await expect(pg.dispose()).rejects.toThrow('does not end');
+    expect(closed()).toBe(1);
+    pg.host.sleep = async () => undefined;
+  });
+
+  it('by a reset, here or in another tab, begins anew all the same', async () => {
+    const { pg, platform, closed } = await stuck();
+    await pg.branches.reset();
+    expect([closed(), platform.branches.size, platform.reloads]).toEqual([1, 0, 1]);
+    const other = await stuck();
+    other.pg.faults.hear({ type: 'reset' });
+    await expect.poll(() => other.platform.reloads).toBe(1);
+    expect(other.closed()).toBe(1);
+    pg.host.sleep = other.pg.host.sleep = async () => undefined;
+  });
+
+  it('while its database is being opened closes it when it comes', async () => {
+    const platform = free();
+    const opens = Promise.withResolvers<void>();
+    const openDatabase = platform.openDatabase.bind(platform);
+    let closed = 0;
+    platform.openDatabase = async (...of) => {
+      await opens.promise;
+      const database = await openDatabase(...of);
+      const close = database.close.bind(database);
+      return Object.assign(database, { close: () => (closed++, close()) });
+    };
+    const { pg, started } = begin(platform);
+    await pg.dispose();
+    opens.resolve();
+    await expect(started).rejects.toThrow('left');
+    expect(closed).toBe(1);
+  });
+
+  it('that could not start keeps no database open, and says why', async () => {
+    const platform = free();
+    const openDatabase = platform.openDatabase.bind(platform);
+    let closed = 0;
+    platform.openDatabase = async (...of) => {
+      const database = await openDatabase(...of);
+      const close = database.close.bind(database);
+      return Object.assign(database, { close: () => (closed++, close()) });
+    };
+    const { pg, started } = begin(platform);
+    pg.host.wake = () => Promise.reject(new Error('No host for you.'));
+    await expect(started).rejects.toThrow('No host');
+    expect([closed, pg.notices.problem.value?.text, pg.ready.value]).toEqual([1, 'No host for you.', false]);
+  });
+
+  it('keeps what is shown when another branch cannot be shown, and leaves nothing of that open', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.turns.say('My cat is called Ada.');
+    const sleep = pg.host.sleep.bind(pg.host);
+    pg.host.sleep = () => Promise.reject(new Error('An agent does not end.'));
+    const bytes = await pg.branches.exportBytes();
+    await pg.branches.importDatabase({ name: 'a.sqlite', size: bytes.length, bytes: async () => bytes });
+    expect(pg.branches.importing.value?.problem).toContain('does not end');
+    pg.host.sleep = sleep;
+    expect([pg.databases.branch.value, [...platform.branches.keys()]]).toEqual([null, [null]]);
+    expect((await pg.turns.say('What is my cat called?')).reply).toContain('Ada');
+  });
+});
+
+it('an agent of the tab is not looked after as if it were the bridge’s', async () => {
+  let listed = 0;
+  const inner = inProcessLauncher();
+  const platform = Object.assign(free(), {
+    bridge: { discover: async () => null, list: async () => (listed++, []), launcher: () => inner },
+  });
+  const pg = await open(platform);
+  await pg.turns.say('My cat is called Ada.');
+  await pg.faults.kill();
+  expect(listed).toBe(0);
+});

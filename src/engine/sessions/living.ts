@@ -1,6 +1,6 @@
 /** Sessions coming to life and going to sleep in this host. */
 import { RehydrateError } from '../errors.ts';
-import { createRedactor } from '../transcript/redact.ts';
+import { createRedactor, type Redact } from '../transcript/redact.ts';
 import type { Fence } from '../storage/statements.ts';
 import type { StoredSession } from '../storage/rows.ts';
 import type { Store } from '../storage/store.ts';
@@ -73,11 +73,8 @@ export function createLiving({ config, store, subscriptions, slots, lease }: Liv
   /** Set when the host goes to sleep: from then on nothing is opened, however late it was asked. */
   let ended = false;
 
-  const redactWith = (secrets: SecretValues): (<T>(value: T) => T) => {
-    const known = [...secrets.known, ...config.knownSecrets];
-    if (known.length === 0) return (value) => value;
-    const redactor = createRedactor(known);
-    return (value) => redactor.deep(value);
+  const redactWith = (secrets: SecretValues): Redact => {
+    return createRedactor([...secrets.known, ...config.knownSecrets]);
   };
 
   const newSession = (

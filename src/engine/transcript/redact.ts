@@ -1,7 +1,8 @@
 /**
- * Taking known secret values out of what is stored. `exact` and `deep` replace a value that lies whole in one
- * string; they run on everything before it is committed, and must not touch anything else (I11). What leaves the log
- * for an agent, a file or a screen goes through `redact-thorough.ts` too.
+ * Taking known secret values out of what is stored. It runs on everything before it is committed, and on a replay before
+ * it is matched, and must touch nothing else (I11): a value that lies whole in one string of free text is replaced, and
+ * what the protocol itself says never is. What leaves the log for an agent, a file or a screen goes through
+ * `redact-thorough.ts` too.
  */
 import { FIXED_LIMITS, NESTED_DEEPER } from '../limits.ts';
 
@@ -10,46 +11,88 @@ export interface Secret {
   readonly value: string;
 }
 
-export interface Redactor {
-  /** Replaces every known value in the text by `[secret NAME]`. */
-  exact(text: string): string;
-  /** `exact` for every string of a JSON value, keys included. Returns the same object when nothing changed. */
-  deep<T>(value: T): T;
+/**
+ * Replaces every known value by `[secret NAME]`: in a string, and in the free text of a JSON value (`isProtocol`). Returns the
+ * same object when nothing changed, and what it returned before without looking again.
+ */
+export type Redact = <T>(value: T) => T;
+
+/**
+ * The keys whose strings are the protocol's words, ids and addresses, not what somebody said. A secret may be an ordinary
+ * word (`message`, `completed`), and an update whose kind were rewritten could not be read any more (I4). Anything else is free
+ * text: an agent may add fields of its own, and a value must not be stored there either.
+ */
+const PROTOCOL_KEYS = new Set(
+  // discriminators and states
+  (
+    'sessionUpdate type kind status role priority severity stopReason state outcome by tier mode method verified action format ' +
+    // what things are addressed with
+    'id category path cwd mimeType blob signal code jsonrpc restored agent'
+  ).split(' '),
+);
+
+/** Whether what stands under the key is the protocol's own: never rewritten. */
+export function isProtocol(key: string): boolean {
+  return PROTOCOL_KEYS.has(key) || /Ids?$/.test(key);
 }
 
-export function createRedactor(secrets: readonly Secret[]): Redactor {
-  const whole = formsOf(secrets, wholeForms);
-  const exactly = replacer(whole);
+/**
+ * What things are called, and the values of options: the protocol's where it is an ordinary word (a command's name, a level of
+ * effort), and a place where a key may lie all the same.
+ */
+const NAMES = new Set(['name', 'value', 'currentValue']);
+const ORDINARY_WORD = /^[A-Za-z]+(?:[ _-][A-Za-z]+)*$/;
 
-  const deep = <T>(value: T, depth: number): T => {
-    if (typeof value === 'string') return exactly(value) as T;
+/** What a tool was given and what it gave: nothing in it is the protocol's, whatever its keys are called. */
+const FREE_KEYS = new Set(['rawInput', 'rawOutput']);
+
+export function createRedactor(secrets: readonly Secret[]): Redact {
+  const forms = formsOf(secrets, wholeForms);
+  if (forms.size === 0) return (value) => value;
+  const replace = replacer(forms);
+  const replaceInNames = replacer(new Map([...forms].filter(([form]) => !ORDINARY_WORD.test(form))));
+  /** What was looked at already: an update is redacted when it comes, and once more when it is written. */
+  const clean = new WeakSet<object>();
+
+  const walk = (value: unknown, free: boolean, depth: number, key = ''): unknown => {
+    if (typeof value === 'string') return !free && NAMES.has(key) ? replaceInNames(value) : replace(value);
     if (value === null || typeof value !== 'object') return value;
     // Deeper, and nobody could store it as JSON either; what cannot be searched is not let through.
-    if (depth > FIXED_LIMITS.nestedLevels) return NESTED_DEEPER as T;
+    if (depth > FIXED_LIMITS.nestedLevels) return NESTED_DEEPER;
     if (Array.isArray(value)) {
       let changed: unknown[] | null = null;
       for (let i = 0; i < value.length; i++) {
-        const next: unknown = deep(value[i] as unknown, depth + 1);
+        const next = walk(value[i], free, depth + 1, key);
         if (next !== value[i]) (changed ??= [...(value as unknown[])])[i] = next;
       }
-      return (changed ?? value) as T;
+      return changed ?? value;
     }
-    return deepObject(value as Record<string, unknown>, depth) as T;
-  };
-  const deepObject = (value: Record<string, unknown>, depth: number): Record<string, unknown> => {
-    let changed = false;
-    const entries = Object.entries(value).map(([key, item]): [string, unknown] => {
-      const pair: [string, unknown] = [exactly(key), deep(item, depth + 1)];
-      changed ||= pair[0] !== key || pair[1] !== item;
-      return pair;
-    });
-    return changed ? Object.fromEntries(entries) : value;
+    const fields = value as Readonly<Record<string, unknown>>;
+    // The bytes of an image or a sound are no text.
+    const bytes = !free && (fields['type'] === 'image' || fields['type'] === 'audio') ? 'data' : null;
+    let changed: Record<string, unknown> | null = null;
+    for (const key of Object.keys(fields)) {
+      const item = fields[key];
+      if (key === bytes || (!free && isProtocol(key) && !isNested(item))) continue;
+      const next = walk(item, free || FREE_KEYS.has(key), depth + 1, key);
+      if (next !== item)
+        Object.defineProperty((changed ??= { ...fields }), key, { value: next, enumerable: true, writable: true, configurable: true });
+    }
+    return changed ?? value;
   };
 
-  return {
-    exact: exactly,
-    deep: (value) => (whole.size === 0 ? value : deep(value, 0)),
+  return <T>(value: T): T => {
+    if (value === null || typeof value !== 'object') return walk(value, true, 0) as T;
+    if (clean.has(value)) return value;
+    const redacted = walk(value, false, 0) as T & object;
+    clean.add(redacted);
+    return redacted;
   };
+}
+
+/** An object, or a list of objects, under a protocol's key (`kind: {…}`) is read on: only words of its own are left alone. */
+function isNested(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !(Array.isArray(value) && value.every((item) => typeof item !== 'object'));
 }
 
 /** Every form to look for, with the name it is replaced by; of equal ones the first name. */

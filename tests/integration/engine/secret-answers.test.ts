@@ -114,6 +114,29 @@ describe('a known secret in an answer is not stored, and not told', () => {
   });
 });
 
+describe('I4: a value that is an ordinary word of the protocol leaves the protocol as it is', () => {
+  it.each(['message', 'user_message_chunk', 'agent_message_chunk', 'content', 'completed', 'end_turn'])('%s', async (word) => {
+    const agents = agentThat(() => undefined);
+    const database = await openNodeSqlite(':memory:');
+    onTestFinished(() => database.close());
+    const options = { database, agents, secrets: () => word, limits: PATIENT };
+    const first = await createHost(options);
+    await first.create({ ...CREATE, env: { WORD: word } });
+    await first.prompt('s', `remember the ${word} of heron`);
+    await first.sleep();
+    const second = await createHost(options);
+    onTestFinished(() => second.sleep());
+    const { report, stopReason } = await second.prompt('s', 'what was it?', { policy: 'transcript' });
+    expect(stopReason).toBe('end_turn');
+    expect(report).toMatchObject({ tier: 'transcript', preamble: { truncated: false } });
+    const events = await second.history('s');
+    const kinds = events.flatMap((event) => (event.kind === 'update' ? [event.payload.sessionUpdate] : []));
+    expect(kinds).toContain('user_message_chunk');
+    expect(JSON.stringify(events)).toContain('remember the [secret WORD] of heron');
+    expect(JSON.stringify(agents.heard.at(-1)?.params)).toContain('of heron');
+  });
+});
+
 describe('MCP servers', () => {
   const pair = { name: 'T', value: SECRET };
   it.each<[string, object]>([

@@ -15,7 +15,7 @@ describe('known values', () => {
     { name: 'TINY', value: 'true' },
     { name: 'REGEX', value: 'a+b(c)[d]' },
   ];
-  const redactor = createRedactor(secrets);
+  const redact = createRedactor(secrets);
   const { thorough } = createThoroughRedactor(secrets);
 
   it.each([
@@ -29,7 +29,7 @@ describe('known values', () => {
     ['aab(c)d', 'aab(c)d'],
     ['canary-123', 'canary-123'],
   ])('exact: %s', (text, redacted) => {
-    expect(redactor.exact(text)).toBe(redacted);
+    expect(redact(text)).toBe(redacted);
   });
 
   it.each([
@@ -48,7 +48,7 @@ describe('known values', () => {
       { name: 'E', value: 'postgres://ubuntu:pw@h' },
       { name: 'F', value: 'ubuntu' },
     ];
-    expect(createRedactor(overlapping).exact(text)).toBe(redacted);
+    expect(createRedactor(overlapping)(text)).toBe(redacted);
     expect(createThoroughRedactor(overlapping).thorough(text)).toBe(redacted);
   });
 
@@ -60,23 +60,27 @@ describe('known values', () => {
         for (const value of values)
           for (let at = text.indexOf(value); at >= 0; at = text.indexOf(value, at + 1))
             for (let i = 0; i < value.length; i++) taken.add(at + i);
-        const out = createRedactor(values.map((value, i) => ({ name: `S${i}`, value }))).exact(text);
+        const out = createRedactor(values.map((value, i) => ({ name: `S${i}`, value })))(text);
         expect(out.replaceAll(/\[secret [^\]]*\]/g, '')).toBe([...text].filter((_, i) => !taken.has(i)).join(''));
       }),
     );
   });
 
-  it('deep: every string and key of a JSON value, and nothing else', () => {
+  it('every string of free text in a JSON value, and nothing else', () => {
     const value = { a: ['x', { b: 'is canary-1234', n: 7, z: null, 'canary-1234': true }], c: 'fine' };
-    expect(redactor.deep(value)).toEqual({ a: ['x', { b: 'is [secret API_KEY]', n: 7, z: null, '[secret API_KEY]': true }], c: 'fine' });
+    expect(redact(value)).toEqual({ a: ['x', { b: 'is [secret API_KEY]', n: 7, z: null, 'canary-1234': true }], c: 'fine' });
     const clean = { a: [1, { b: 'nothing' }] };
-    expect(redactor.deep(clean)).toBe(clean);
+    expect(redact(clean)).toBe(clean);
+    const done = redact(value);
+    expect(redact(done)).toBe(done);
+    const odd = JSON.parse('{"__proto__":"canary-1234","constructor":"x"}') as object;
+    expect(JSON.stringify(redact(odd))).toBe('{"__proto__":"[secret API_KEY]","constructor":"x"}');
   });
 
-  it('deep: what is too deep to be searched is not let through', () => {
+  it('what is too deep to be searched is not let through', () => {
     let deep: unknown = 'canary-1234';
     for (let i = 0; i < 100_000; i++) deep = [deep];
-    expect(JSON.stringify(redactor.deep(deep))).not.toContain('canary');
+    expect(JSON.stringify(redact(deep))).not.toContain('canary');
   });
 
   it('thorough: as JSON, percent-encoded, and line by line', () => {
@@ -147,7 +151,7 @@ describe('known values', () => {
       { name: 'BLOB', value },
       { name: 'CERT', value: Array.from({ length: 2_000 }, (_, i) => btoa(`line ${i} of a long certificate chain`)).join('\n') },
     ];
-    expect(createRedactor(large).exact(`a ${value} b`)).toBe('a [secret BLOB] b');
+    expect(createRedactor(large)(`a ${value} b`)).toBe('a [secret BLOB] b');
     expect(createThoroughRedactor(large).thorough(`a ${JSON.stringify(value)} ${btoa('line 77 of a long certificate chain')} b`)).toBe(
       'a "[secret BLOB]" [secret CERT] b',
     );
@@ -156,8 +160,8 @@ describe('known values', () => {
   it('without secrets nothing is touched', () => {
     const none = createRedactor([]);
     const value = { a: 'b' };
-    expect(none.deep(value)).toBe(value);
-    expect(none.exact('sk-abcdefghijklmnopqrstuvwx')).toBe('sk-abcdefghijklmnopqrstuvwx');
+    expect(none(value)).toBe(value);
+    expect(none('sk-abcdefghijklmnopqrstuvwx')).toBe('sk-abcdefghijklmnopqrstuvwx');
   });
 
   it('no value of six characters or more survives, whatever it is and wherever it stands', () => {
@@ -168,15 +172,52 @@ describe('known values', () => {
         fc.string(),
         (values, before, after) => {
           const secrets = values.map((value, i) => ({ name: `S${i}`, value }));
-          const { exact, deep } = createRedactor(secrets);
+          const redact = createRedactor(secrets);
           for (const { value } of secrets) {
-            const out = exact(before + value + after);
+            const out = redact(before + value + after);
             expect(out.split(/\[secret S\d(?:, S\d)*\]/).join('\u0000')).not.toContain(value);
-            expect(deep([{ x: value }])).toEqual([{ x: exact(value) }]);
+            expect(redact([{ x: value }])).toEqual([{ x: redact(value) }]);
           }
         },
       ),
     );
+  });
+});
+
+describe('I4: the protocol stays what it is, whatever word is a secret', () => {
+  /** As an agent sends it, and as it is stored when `SECRET` is the value. */
+  const TABLE: [what: string, value: string, sent: unknown, stored: unknown][] = [
+    ['the kind of an update', 'message', { sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'a message' } }, { sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'a [secret S]' } }],
+    ['a whole kind', 'user_message_chunk', { sessionUpdate: 'user_message_chunk' }, { sessionUpdate: 'user_message_chunk' }],
+    ['a block’s type', 'resource', { content: { type: 'resource', resource: { uri: 'a:resource', text: 'resource' } } }, { content: { type: 'resource', resource: { uri: 'a:[secret S]', text: '[secret S]' } } }],
+    ['a status', 'completed', { status: 'completed', title: 'completed it' }, { status: 'completed', title: '[secret S] it' }],
+    ['a stop reason', 'end_turn', { stopReason: 'end_turn' }, { stopReason: 'end_turn' }],
+    ['an id', 'call_1', { toolCallId: 'call_1', messageId: 'call_1', _meta: { parentIds: ['call_1'] } }, { toolCallId: 'call_1', messageId: 'call_1', _meta: { parentIds: ['call_1'] } }],
+    ['a mark in _meta', 'informational', { _meta: { claudeCode: { kind: 'informational', note: 'informational' } } }, { _meta: { claudeCode: { kind: 'informational', note: '[secret S]' } } }],
+    ['a mode', 'always-ask', { currentModeId: 'always-ask', availableModes: [{ id: 'always-ask', name: 'always-ask', description: 'always-ask' }] }, { currentModeId: 'always-ask', availableModes: [{ id: 'always-ask', name: 'always-ask', description: '[secret S]' }] }],
+    ['an option’s value', 'medium', { configOptions: [{ id: 'effort', currentValue: 'medium', options: [{ value: 'medium', name: 'medium' }] }] }, { configOptions: [{ id: 'effort', currentValue: 'medium', options: [{ value: 'medium', name: 'medium' }] }] }],
+    ['a command’s name', 'compact', { availableCommands: [{ name: 'compact', description: 'to compact' }] }, { availableCommands: [{ name: 'compact', description: 'to [secret S]' }] }],
+    ['a key in an option’s value, and in a name', 'k3y-1234', { currentValue: 'k3y-1234', agentInfo: { name: 'k3y-1234' } }, { currentValue: '[secret S]', agentInfo: { name: '[secret S]' } }],
+    ['keys', 'content', { content: [{ content: 'content' }] }, { content: [{ content: '[secret S]' }] }],
+    ['a file’s place', '/home/u', { locations: [{ path: '/home/u/a' }], content: [{ type: 'diff', path: '/home/u/a', newText: '/home/u' }] }, { locations: [{ path: '/home/u/a' }], content: [{ type: 'diff', path: '/home/u/a', newText: '[secret S]' }] }],
+    ['what a tool was given', 's3cr3t', { kind: 'execute', rawInput: { command: ['curl', 's3cr3t'], id: 's3cr3t', type: 's3cr3t', 's3cr3t': 1 } }, { kind: 'execute', rawInput: { command: ['curl', '[secret S]'], id: '[secret S]', type: '[secret S]', 's3cr3t': 1 } }],
+    ['what a tool gave', 's3cr3t', { rawOutput: 'is s3cr3t' }, { rawOutput: 'is [secret S]' }],
+    ['an image’s bytes', 'AAAAAA', { content: { type: 'image', mimeType: 'image/png', data: 'xAAAAAAx' } }, { content: { type: 'image', mimeType: 'image/png', data: 'xAAAAAAx' } }],
+    ['a resource’s bytes', 'AAAAAA', { resource: { uri: 'a:b', blob: 'AAAAAA' } }, { resource: { uri: 'a:b', blob: 'AAAAAA' } }],
+    ['a plan', 'pending', { entries: [{ content: 'is pending', status: 'pending', priority: 'high' }] }, { entries: [{ content: 'is [secret S]', status: 'pending', priority: 'high' }] }],
+    ['a notice', 'warning', { sessionUpdate: 'notice', severity: 'warning', title: 'a warning' }, { sessionUpdate: 'notice', severity: 'warning', title: 'a [secret S]' }],
+    ['a field of the agent’s own', 's3cr3t', { sessionUpdate: '_own', note: { deep: ['s3cr3t'] } }, { sessionUpdate: '_own', note: { deep: ['[secret S]'] } }],
+    ['an object under a word of the protocol', 's3cr3t', { kind: { note: 's3cr3t' }, mode: [{ title: 's3cr3t' }] }, { kind: { note: '[secret S]' }, mode: [{ title: '[secret S]' }] }],
+    ['how a turn ended', 'cancelled', { state: 'cancelled', error: { code: 'cancelled', message: 'it was cancelled', data: { details: 'cancelled' } } }, { state: 'cancelled', error: { code: 'cancelled', message: 'it was [secret S]', data: { details: '[secret S]' } } }],
+    ['a resume report', 'resume', { tier: 'resume', attempts: [{ method: 'session/resume', outcome: 'ok', evidence: 'resume' }], settings: { restored: ['resume'] } }, { tier: 'resume', attempts: [{ method: 'session/resume', outcome: 'ok', evidence: '[secret S]' }], settings: { restored: ['resume'] } }],
+    ['an agent’s exit', 'SIGKILL', { kind: 'signalled', signal: 'SIGKILL', stderr: 'SIGKILL' }, { kind: 'signalled', signal: 'SIGKILL', stderr: '[secret S]' }],
+    ['a permission', 'reject', { options: [{ optionId: 'reject', kind: 'reject_once', name: 'reject' }], toolCall: { title: 'reject' } }, { options: [{ optionId: 'reject', kind: 'reject_once', name: 'reject' }], toolCall: { title: '[secret S]' } }],
+  ]; // prettier-ignore
+
+  it.each(TABLE)('%s (%s)', (_, value, sent, stored) => {
+    const before = JSON.stringify(sent);
+    expect(createRedactor([{ name: 'S', value }])(sent)).toEqual(stored);
+    expect(JSON.stringify(sent)).toBe(before);
   });
 });
 

@@ -5,6 +5,7 @@
 import { FIXED_LIMITS } from '../limits.ts';
 import { formsOf, replacer, wholeForms, type Secret } from './redact.ts';
 import { collapsed, tame } from './text.ts';
+import { TOKEN_SHAPES, type TokenShape } from './token-shapes.ts';
 
 /** Lines of a many-line value (a private key) are secrets of their own from this length. */
 const MIN_LINE_CHARS = 16;
@@ -77,44 +78,33 @@ function base64Forms(value: string): string[] {
 
 /** The longest token or key block that is looked for. */
 const MAX_SHAPE_CHARS = 16_384;
+/** How much in front of a value says what it is assigned to. */
+const BEFORE_CHARS = 64;
 
-/**
- * Well-known shapes. Every one begins at a fixed prefix that does not continue another word, and has bounded
- * repeats, so that no text makes the search slow. Patterns that look behind are asked at every character; a hint, which
- * is not, says whether to ask at all.
- */
-const SHAPES: readonly (readonly [what: string, pattern: RegExp, hint?: RegExp])[] = [
-  ['token', /(?<![\w-])sk-[\w-]{16,512}/g], // OpenAI, Anthropic, OpenRouter and their kin
-  ['token', /(?<!\w)(?:sk|rk|pk)_(?:live|test)_\w{10,256}/g], // Stripe
-  ['token', /(?<!\w)gh[pousr]_\w{20,512}/g], // GitHub
-  ['token', /(?<!\w)github_pat_\w{20,512}/g],
-  ['token', /(?<![\w-])glpat-[\w.-]{16,256}/g], // GitLab
-  ['token', /(?<!\w)(?:npm|hf|dop_v1|pypi|gsk|xai|nvapi|shpat|lin_api|ntn|sntrys|figd|tvly)[_-][\w-]{20,512}/g],
-  ['token', /(?<![\w-])xox[a-z]-[\w-]{10,512}/g], // Slack
-  ['token', /(?<![\w-])xapp-[\w-]{10,512}/g],
-  ['token', /(?<!\w)(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?!\w)/g], // AWS key ids
-  ['token', /(?<![\w-])AIza[\w-]{30,64}/g], // Google
-  ['token', /(?<![\w.])ya29\.[\w-]{20,2048}/g],
-  ['token', /(?<![\w.])SG\.[\w-]{16,64}\.[\w-]{16,128}/g], // SendGrid
-  ['token', /(?<![\w-])eyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,4096}){0,3}/g], // JWT and JWE
-  ['token', /(?<=(?<![A-Za-z])hooks\.slack\.com\/services\/)[\w/]{16,128}/g, /hooks\.slack/],
-  ['token', /(?<=(?<!\w)[Bb]earer\s{1,4})[\w.~+/=-]{16,8192}/g, /[Bb]earer\s/],
-  ['password', /(?<=(?<!\w)[Aa]uthorization["']?\s{0,4}[:=]\s{0,4}["']?[Bb]asic\s{1,4})[\w+/=-]{8,4096}/g, /[Bb]asic\s/],
-  ['password', /(?<=(?<![\w+.-])[A-Za-z][\w+.-]{1,20}:\/\/[^\s/:@"'<>]{0,128}:)[^\s/@"'<>]{1,256}(?=@)/g, /:\/\/[^\s/@]{1,400}@/], // scheme://user:password@host
-  // NAME_TOKEN=value as in .env files. The name is in capitals, so prose and most code are left alone.
-  [
-    'value',
-    /(?<=(?<![A-Z0-9_])[A-Z0-9_]{0,48}(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS)(?:_[A-Z0-9_]{1,32})?["']?\s{0,2}[=:]\s{0,2}["']?)(?!\[secret )[^\s"'`,;(){}[\]<>$]{6,4096}/g,
-    /(?:PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS)(?:_[A-Z0-9_]{1,32})?["']?\s{0,2}[=:]/,
-  ],
-];
+const literals = (shape: TokenShape): readonly string[] => (shape.hint instanceof RegExp ? [] : shape.hint);
+const IN_RUNS = TOKEN_SHAPES.filter((shape) => literals(shape).length > 0);
+const IN_TEXT = TOKEN_SHAPES.filter(({ hint }) => hint instanceof RegExp);
+/** What tokens are written in; shorter runs hold none. Words are shorter, so nearly all of a text is passed over here. */
+const RUN = /[\w.~+/=:@%&?-]{18,}/g;
+const ANY_LITERAL = new RegExp(
+  IN_RUNS.flatMap(literals)
+    .map((literal) => literal.replaceAll('.', '\\.'))
+    .join('|'),
+);
 
 function shapes(text: string): string {
-  let clean = keyBlocks(text);
-  for (const [what, pattern, hint] of SHAPES) {
-    if (hint === undefined || hint.test(clean)) clean = clean.replace(pattern, `[secret ${what}]`);
-  }
+  let clean = keyBlocks(text).replace(RUN, (run) => (ANY_LITERAL.test(run) ? IN_RUNS.reduce(without, run) : run));
+  for (const shape of IN_TEXT) if ((shape.hint as RegExp).test(clean)) clean = without(clean, shape);
   return clean;
+}
+
+function without(text: string, { what, pattern, is }: TokenShape): string {
+  return text.replace(pattern, (found: string, ...more: unknown[]) => {
+    const groups = typeof more.at(-1) === 'object' ? (more.pop() as { readonly before: string }) : { before: '' };
+    const at = (more.at(-2) as number) + groups.before.length;
+    const token = found.slice(groups.before.length);
+    return is === undefined || is(token, text.slice(Math.max(0, at - BEFORE_CHARS), at)) ? `${groups.before}[secret ${what}]` : found;
+  });
 }
 
 const BEGIN_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { FIXED_LIMITS } from '../../../src/engine/index.ts';
 import { createRedactor } from '../../../src/engine/transcript/redact.ts';
 import { createThoroughRedactor } from '../../../src/engine/transcript/redact-thorough.ts';
+import { CAUGHT, INNOCENTS } from '../../../src/engine/transcript/token-examples.ts';
+import { TOKEN_SHAPES } from '../../../src/engine/transcript/token-shapes.ts';
 
 const KEY = `-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq2Jw8Zt0bM\nabcdefghijklmnopqrstuvwxyz012345\n-----END RSA PRIVATE KEY-----`;
 
@@ -223,26 +225,29 @@ describe('I4: the protocol stays what it is, whatever word is a secret', () => {
 
 describe('token shapes', () => {
   const { thorough } = createThoroughRedactor([]);
-  it.each([
-    ['sk-ant-api03-AbCdEfGhIjKlMnOpQrStUv'],
-    ['sk-proj-AbCdEfGhIjKlMnOpQrStUv'],
-    ['ghp_0123456789abcdefghijABCDEFGHIJ012345'],
-    ['github_pat_11ABCDEFG0123456789_abcdefghijklmnop'],
-    ['glpat-AbCdEfGhIjKlMnOpQrSt'],
-    ['npm_0123456789abcdefghijABCDEFGHIJ012345'],
-    ['hf_AbCdEfGhIjKlMnOpQrStUvWx'],
-    ['xoxb-123456789012-abcdefghij'],
-    ['AKIAIOSFODNN7EXAMPLE'],
-    ['AIzaSyA-1234567890abcdefghijklmnopqrstu'],
-    ['ya29.a0AfH6SMBx-1234567890abcdef'],
-    ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U'],
-    ['sk_live_0123456789abcdef'],
-    [KEY],
-    [KEY.replaceAll('\n', '\\n')],
-    [KEY.slice(0, 90)],
-  ])('%s', (token) => {
-    expect(thorough(`before ${token} after`)).toMatch(/^before \[secret [a-z ]+\](?:\s*| )after$/);
-    expect(thorough(`x="${token}"`)).not.toContain(token.slice(-12));
+
+  it.each(CAUGHT.map(({ text, secret }) => [text, secret] as const))('caught: %j', (text, secret) => {
+    for (const where of [text, `before ${text} after`, `x="${text}"`, `(${text})`, `${text}\n`]) {
+      const out = thorough(where);
+      expect(out).toMatch(/\[secret (?:token|password|private key|value)\]/);
+      for (const part of secret.split(/\s+/)) if (part.length >= 6 && !part.startsWith('-----')) expect(out).not.toContain(part);
+    }
+  });
+
+  it.each(INNOCENTS.map((text) => [text]))('leaves alone: %j', (text) => {
+    for (const where of [text, `before ${text} after`, `"${text}"`, `${text}\n${text}`]) expect(thorough(where)).toBe(where);
+  });
+
+  it('forty of each at least, and each shape has one that needs it', () => {
+    expect(CAUGHT.length).toBeGreaterThanOrEqual(40);
+    expect(INNOCENTS.length).toBeGreaterThanOrEqual(40);
+    for (const { name, pattern } of TOKEN_SHAPES) {
+      expect([name, CAUGHT.some(({ text }) => text.search(pattern) >= 0)]).toEqual([name, true]);
+    }
+  });
+
+  it.each([KEY, KEY.replaceAll('\n', '\\n'), KEY.slice(0, 90)])('a private key, whole, escaped and cut off: %j', (key) => {
+    expect(thorough(`before ${key} after`)).toMatch(/^before \[secret private key\](?:\s*| )after$/);
   });
 
   it.each([
@@ -255,23 +260,6 @@ describe('token shapes', () => {
     ['https://hooks.slack.com/services/T000/B000/XXXXXXXXXXXX', 'https://hooks.slack.com/services/[secret token]'],
   ])('%s', (text, redacted) => {
     expect(thorough(text)).toBe(redacted);
-  });
-
-  it.each([
-    'the task-list is long and desk-bound',
-    'a risk-averse-person-with-a-long-hyphenated-name',
-    'const token = getToken(); // tokens',
-    'max_tokens: 4096',
-    'see https://example.com:8080/path and mailto:me@example.com',
-    'commit 9fceb02d0ae598e95dc970b74767f19372d61af8',
-    'Bearer of bad news',
-    'the secret is to be patient',
-    'TOKEN_LIMIT = 12',
-    '-----BEGIN PUBLIC KEY-----',
-    'process.env.API_KEY',
-    '${API_KEY}',
-  ])('leaves alone: %s', (text) => {
-    expect(thorough(text)).toBe(text);
   });
 
   it('takes time in proportion to the text, also for text made to be slow', () => {

@@ -1,0 +1,103 @@
+/**
+ * The shapes of tokens nobody told us about, as a table. `token-examples.ts` has what each must catch, and the innocents that
+ * none may touch.
+ *
+ * A hit needs a shape that its maker publishes, or a place that is a secret's (`Authorization:`, `PASSWORD=`) together with
+ * a mixture of characters that words do not have. Repeats are bounded, so that no text makes the search slow; a pattern that
+ * looks behind is asked at every character, so a hint, which is not, says whether to ask at all.
+ */
+export interface TokenShape {
+  readonly name: string;
+  /** What it is replaced by, in brackets. */
+  readonly what: 'token' | 'password' | 'private key' | 'value';
+  readonly pattern: RegExp;
+  /**
+   * Literals, one of which is in every such token: it stands in one run of characters without blanks, and is looked for only in
+   * runs that have one of them. A pattern: the token is known by what stands before it, and is looked for in texts that match.
+   */
+  readonly hint: readonly string[] | RegExp;
+  /** Looks at what was found more closely. `before` is what stands in front of it. */
+  readonly is?: (found: string, before: string) => boolean;
+}
+
+/** A token that begins with one of the prefixes and goes on with at least so many characters of the class. */
+function prefixed(name: string, prefixes: string, rest: string, least: number, is?: TokenShape['is']): TokenShape {
+  const hint = prefixes.split(' ');
+  const any = hint.map((prefix) => prefix.replace('.', '\\.')).join('|');
+  return { name, what: 'token', hint, pattern: new RegExp(`(?<![\\w-])(?:${any})${rest}{${least},512}`, 'g'), ...(is ? { is } : {}) };
+}
+
+const count = (text: string, what: RegExp): number => text.match(what)?.length ?? 0;
+
+/** Letters and digits in a mixture: not words, however they are joined, and no plain number. */
+export function isMixed(text: string): boolean {
+  const turns = count(text, /[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])|[A-Z](?=[a-z])/g);
+  return /\d/.test(text) && /[A-Za-z]/.test(text) && turns >= Math.max(2, text.length / 10);
+}
+
+const SECRET_NAME =
+  '(?:pass(?:word|wd|phrase)|pwd|secret|token|credential|(?:api|access|account|auth|private|secret|signing|encryption|shared|subscription)[_-]?key)s?';
+const SUFFIX = '(?:_(?:v?\\d+|prod|production|dev|test|staging|live))?';
+
+/** What is written where a value will stand, or instead of it. */
+const PLACEHOLDER =
+  /^(?:-?[\d._]+|true|false|null|none|undefined|nil|string|str|number|bool(?:ean)?|object|any|void|unknown|required|optional|empty|redacted|hidden|example|changeme|placeholder|todo|[xX*.…-]+|your[_-].*|my[_-].*|process\.env.*|os\.environ.*|env\..*|secrets\..*|.*\(.*)$/i;
+
+export const TOKEN_SHAPES: readonly TokenShape[] = [
+  prefixed('OpenAI, Anthropic, OpenRouter and kin', 'sk-', '[\\w-]', 16, isMixed),
+  prefixed('Stripe', 'sk_live_ sk_test_ rk_live_ rk_test_ pk_live_ pk_test_ whsec_', '[A-Za-z0-9]', 10),
+  prefixed('GitHub', 'ghp_ gho_ ghu_ ghs_ ghr_', '[A-Za-z0-9]', 20),
+  prefixed('GitHub, fine-grained', 'github_pat_', '\\w', 20),
+  prefixed('GitLab', 'glpat- gldt- glptt- glrt- glcbt- glsoat- glagent- glft- glimt- gloas-', '[\\w.-]', 16, isMixed),
+  prefixed('npm', 'npm_', '[A-Za-z0-9]', 30),
+  prefixed('PyPI', 'pypi-', '[\\w-]', 40, isMixed),
+  prefixed('Docker', 'dckr_pat_ dckr_oat_', '[\\w-]', 20, isMixed),
+  prefixed('Hugging Face', 'hf_ api_org_', '[A-Za-z0-9]', 20),
+  prefixed('RubyGems, crates.io', 'rubygems_ cio', '[A-Za-z0-9]', 32, isMixed),
+  prefixed('Slack', 'xoxb- xoxp- xoxa- xoxe- xoxr- xoxs- xoxc- xoxd- xapp-', '[\\w-]', 10),
+  { name: 'Slack webhook', what: 'token', hint: ['hooks.slack.com'], pattern: /(?<=hooks\.slack\.com\/services\/)[\w/]{16,128}/g },
+  { name: 'Discord bot', what: 'token', hint: /\.[\w-]{6}\.[\w-]{27}/, pattern: /(?<![\w-])[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,45}(?![\w-])/g, is: isMixed },
+  { name: 'Telegram bot', what: 'token', hint: [':AA'], pattern: /(?<![\w-])\d{8,10}:AA[\w-]{32,33}(?![\w-])/g },
+  { name: 'AWS key id', what: 'token', hint: ['AKIA', 'ASIA', 'ABIA', 'ACCA'], pattern: /(?<!\w)(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?!\w)/g },
+  prefixed('Google', 'AIza ya29. GOCSPX-', '[\\w-]', 20, isMixed),
+  { name: 'Azure client secret', what: 'token', hint: ['Q~'], pattern: /(?<![\w.~-])[\w.~-]{3}[78]Q~[\w.~-]{31,34}(?![\w.~-])/g },
+  { name: 'Azure shared key', what: 'token', hint: ['AccountKey=', 'SharedAccessKey='], pattern: /(?<=(?:AccountKey|SharedAccessKey)=)[A-Za-z0-9+/]{40,128}={0,2}/g },
+  { name: 'Signed address', what: 'token', hint: ['sig=', 'ignature='], pattern: /(?<=[?&](?:sig|Signature|X-Amz-Signature|X-Goog-Signature)=)[\w%+/=-]{24,1024}/g },
+  prefixed('DigitalOcean', 'dop_v1_ doo_v1_ dor_v1_', '[0-9a-f]', 40),
+  { name: 'SendGrid', what: 'token', hint: ['SG.'], pattern: /(?<![\w.])SG\.[\w-]{16,64}\.[\w-]{16,128}/g },
+  { name: 'Twilio, Mailgun', what: 'token', hint: ['SK', 'key-'], pattern: /(?<![\w-])(?:SK|key-)[0-9a-f]{32}(?!\w)/g },
+  { name: 'Mailchimp', what: 'token', hint: ['-us'], pattern: /(?<!\w)[0-9a-f]{32}-us\d{1,2}(?!\w)/g },
+  prefixed('Groq, xAI, NVIDIA, Replicate, Perplexity, Tavily', 'gsk_ xai- nvapi- r8_ pplx- tvly-', '[\\w-]', 24, isMixed),
+  prefixed('Shopify', 'shpat_ shpca_ shppa_ shpss_', '[0-9a-fA-F]', 32),
+  prefixed('Square', 'sq0atp- sq0csp- sq0idp-', '[\\w-]', 22),
+  prefixed('Databricks', 'dapi', '[0-9a-f]', 32),
+  prefixed('Grafana, Sentry', 'glsa_ glc_ sntrys_ sntryu_', '[\\w=+/]', 32, isMixed),
+  prefixed('Linear, Notion, Figma', 'lin_api_ ntn_ secret_ figd_', '[A-Za-z0-9-]', 32, isMixed),
+  prefixed('HashiCorp Vault', 'hvs. hvb. hvr.', '[\\w-]', 24, isMixed),
+  { name: 'Terraform', what: 'token', hint: ['.atlasv1.'], pattern: /(?<!\w)[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,80}/g },
+  prefixed('Atlassian', 'ATATT3 ATBB', '[\\w=-]', 28, isMixed),
+  { name: 'Postman', what: 'token', hint: ['PMAK-'], pattern: /(?<!\w)PMAK-[0-9a-f]{24}-[0-9a-f]{34}/g },
+  prefixed('New Relic', 'NRAK-', '[A-Z0-9]', 27),
+  prefixed('Supabase, Pulumi, PlanetScale', 'sbp_ pul- pscale_tkn_ pscale_pw_', '[\\w-]', 32, isMixed),
+  prefixed('age', 'AGE-SECRET-KEY-1', '[0-9A-Z]', 50),
+  { name: 'JWT and JWE', what: 'token', hint: ['eyJ'], pattern: /(?<![\w-])eyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,4096}){0,3}/g },
+  { name: 'Bearer', what: 'token', hint: /[Bb]earer\s/, pattern: /(?<=(?<!\w)[Bb]earer\s{1,4})[\w.~+/=-]{16,8192}/g, is: (found) => /\d/.test(found) },
+  { name: 'Basic', what: 'password', hint: /[Bb]asic\s/, pattern: /(?<=(?<!\w)[Aa]uthorization["']?\s{0,4}[:=]\s{0,4}["']?[Bb]asic\s{1,4})[\w+/=-]{8,4096}/g },
+  { name: 'Password in an address', what: 'password', hint: /:\/\/[^\s/@]{1,400}@/, pattern: /(?<=(?<![\w+.-])[A-Za-z][\w+.-]{1,20}:\/\/[^\s/:@"'<>]{0,128}:)[^\s/@"'<>$]{1,256}(?=@)/g },
+  // NAME_TOKEN=value, "password": "…", X-Api-Key: …
+  {
+    name: 'Assignment',
+    what: 'value',
+    hint: new RegExp(`${SECRET_NAME}${SUFFIX}["']?\\s{0,3}(?:=>|:=|[=:])`, 'i'),
+    pattern: new RegExp(`(?<before>${SECRET_NAME}${SUFFIX}["']?\\s{0,3}(?:=>|:=|[=:])\\s{0,3}["'\`]?)(?!\\[secret )[^\\s"'\`,;(){}[\\]<>$]{6,4096}`, 'gi'),
+    is: isAssigned,
+  },
+]; // prettier-ignore
+
+/** Of a value given to a name: in a line of an environment file anything that is no placeholder, elsewhere what is no word. */
+function isAssigned(value: string, before: string): boolean {
+  if (PLACEHOLDER.test(value)) return false;
+  if (/(?<![a-z0-9_.-])[A-Z0-9_]*[A-Z]["']?=["']?$/.test(before)) return true;
+  if (/[^\w.:/-]/.test(value.replace(/[+=]/g, '')) && /\d/.test(value) && /[A-Za-z]/.test(value)) return true;
+  return isMixed(value) && !/^(?:https?|file|[a-z]+):\/\//.test(value);
+}

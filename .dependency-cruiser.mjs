@@ -11,7 +11,8 @@ const ARROWS = {
   'src/server': ['src/engine'],
   'src/adapters': ['src/engine'],
   'src/bridge': ['src/engine', 'src/adapters'],
-  'src/cli': ['src/engine', 'src/adapters', 'src/bridge', 'src/server'],
+  // `demo-agent` is a scripted agent.
+  'src/cli': ['src/engine', 'src/adapters', 'src/bridge', 'src/server', 'src/testing/agents'],
   // Scripted agents run in a worker too, and speak that adapter's frames there.
   'src/testing': ['src/engine', 'src/adapters/worker'],
   playground: ['src/engine', 'src/adapters', 'src/testing'],

@@ -22,6 +22,7 @@ const LOADERS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   bridge: async () => (await import('./commands/bridge.ts')).bridge,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
   acp: async () => (await import('./commands/acp.ts')).acp,
+  'demo-agent': async () => (await import('./commands/demo-agent.ts')).demoAgent,
   serve: async () => (await import('./commands/serve.ts')).serve,
 };
 

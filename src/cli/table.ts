@@ -4,7 +4,19 @@
  * a file of its name in `commands/`.
  */
 
-export const COMMAND_NAMES = ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'bridge', 'doctor', 'acp', 'serve'] as const;
+export const COMMAND_NAMES = [
+  'prompt',
+  'chat',
+  'sessions',
+  'history',
+  'transcript',
+  'delete',
+  'bridge',
+  'doctor',
+  'acp',
+  'serve',
+  'demo-agent',
+] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
 export interface Word {
@@ -81,6 +93,11 @@ export const COMMANDS: Readonly<Record<CommandName, CommandRow>> = {
   serve: {
     help: 'One host for many ACP clients of this machine: sessions that go on while clients come and go.',
     notes: ['A client connects to {url}/agents/NAME as to a bridge, or with rehydrate acp --connect.'],
+  },
+  'demo-agent': {
+    help: 'A scripted agent, without a model, to try things on. It remembers facts that it is told.',
+    words: [{ name: 'NAME', help: 'Which one, by its name in the playground. Default: native.', optional: true }],
+    notes: ['Put it after the -- of another command: rehydrate prompt "my name is Ada" -- rehydrate demo-agent --store .agent'],
   },
 };
 
@@ -201,6 +218,12 @@ const ROWS = [
     choices: ['resume', 'load', 'transcript'],
     help: 'Exit 1 unless a killed session comes back by this tier or a better one.',
     commands: ['doctor'],
+  },
+  {
+    name: 'store',
+    value: 'FILE',
+    help: 'Where it keeps its sessions: a directory, which it makes. Default: they live as long as it runs.',
+    commands: ['demo-agent'],
   },
 ] as const satisfies readonly OptionRow[];
 

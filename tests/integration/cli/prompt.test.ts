@@ -1,7 +1,7 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { build, BUILD_MS, errorOf, replyOf, scratch, tierOf } from './harness.ts';
+import { BIN, build, BUILD_MS, errorOf, replyOf, scratch, tierOf } from './harness.ts';
 import type { Scratch } from './harness.ts';
 
 beforeAll(build, BUILD_MS);
@@ -56,6 +56,15 @@ describe('one session over several processes', () => {
       stderr: 'Session --x and its record are gone.\n',
     });
     expect((await at.run(['sessions', '--db', at.db, '--json'])).lines).toEqual([]);
+  });
+
+  it('demo-agent is an agent to try things on, by the names of the playground', async () => {
+    const prompt = (text: string, ...name: string[]) =>
+      at.run(['prompt', '--db', at.db, text, '--', process.execPath, BIN, 'demo-agent', ...name, '--store', at.store]);
+    expect(await prompt('my name is Ada')).toMatchObject({ code: 0, stderr: expect.stringContaining('[new]') });
+    expect((await prompt('what is my name?')).stdout).toBe('Your name: Ada (from my own memory of this session).\n');
+    expect((await prompt('what is my name?', 'forgetful')).stderr).toContain('[transcript]');
+    expect(await at.run(['demo-agent', 'no-such'])).toMatchObject({ code: 2, stderr: expect.stringContaining('There are: native, load') });
   });
 
   it('text: the reply alone on stdout, the rest on stderr', async () => {

@@ -85,8 +85,8 @@ function matching(events, turns, times = 1) {
 
 async function matchOnce(events, updates) {
   const matcher = createReplayMatcher({ log: newestFirst(events), countBefore: async (seq) => Math.floor(seq / 10) * 2 });
-  for (const update of updates) matcher.push(update);
-  const { matched, imported } = await matcher.finish();
+  for (const update of updates) matcher.take(update);
+  const { matched, imported } = await matcher.end();
   if (matched < updates.length || imported.length > 0)
     throw new Error(`matched ${matched} of ${updates.length}, imported ${imported.length}`);
 }

@@ -1,31 +1,39 @@
 /**
- * Matching a replay against the log (DESIGN §6): what the agent repeats is not stored again, what it adds is
- * stored once, and how much of our conversation it has is known at the end.
+ * Matching a replay against the log (DESIGN §6): what the agent repeats is not stored again, what it adds is stored once, and how
+ * much of our conversation it has is known at the end. Decisions:
  *
- * Updates are pushed as they come; `finish` reads the log backwards, only as far as the replay reaches, and may be
- * called again when more came late. Decisions:
- *
- * - **A message** is all that one side said until the other spoke, its white space left out. Agents stream in other
- *   chunks, under other ids and with other tool calls in between than they replay.
- * - **Order counts, position does not.** The longest common order of both lists is matched, so a capped replay, a
- *   message the agent lost and one it made up cost nothing but themselves.
- * - **Only a tail is imported**: what follows the last message both have, beginning with words of the user's. Before
- *   that, a message we do not have is the agent's rendering of one we do, and is only counted.
- * - **What the log has is not imported, wherever it comes**: an agent that replays in another order has messages of ours
- *   in its tail. As often as the log says a thing, it is ours; said more often than that, it is new.
- * - **A tail that repeats what came before it** is the replay sent twice, not the user doing everything again.
- * - **The remainder of an interrupted turn** is what goes on behind the text we have of it.
+ * - **What one side said until the other spoke is compared as one**, in order. Agents stream in other chunks, under other ids and with
+ *   other tool calls in between than they replay, and leave notices out.
+ * - **Order counts, position does not.** A capped replay, a message the agent lost and one it made up cost nothing but themselves.
+ * - **Only what follows the end of the log is imported**, from words of the user's on. Before that, words we do not have are the
+ *   agent's rendering of ours, and are only counted.
+ * - **What the log has is not imported, wherever it comes**, nor is a replay that is sent again.
+ * - **A message that goes on after what we have of it gets its rest**; an interrupted turn also what follows in it.
  */
-import type { OwedMessage } from './match-live.ts';
-import type { NewestFirst } from '../transcript/render.ts';
-import { RECORD_CLOSING, RECORD_OPENING } from '../transcript/render.ts';
+import { FIXED_LIMITS } from '../limits.ts';
+import { classOf, fieldsOf, readToolCall, stringOf } from '../protocol/updates.ts';
+import { RECORD_CLOSING, type NewestFirst } from '../transcript/render.ts';
 import type { SessionUpdate, Verification } from '../types.ts';
-import { align } from './match-align.ts';
-import { findBeside, findElsewhere, foundIn, leftoversOf, type Leftovers, type Place } from './match-elsewhere.ts';
-import { readLog, textOf, variantsOf, type LoggedMessage, type LogReader, type Variant } from './match-log.ts';
-import { createReplayLog, type ReplayedMessage, type ReplayItem, type ReplayLog } from './match-replay.ts';
-import { findTail } from './match-tail.ts';
-import { isRendering, isTelling, squeeze, type Role } from './match-text.ts';
+import type { OwedMessage } from './match-live.ts';
+import {
+  addTo,
+  contentOf,
+  createReplayLog,
+  growingKey,
+  isTelling,
+  keyOf,
+  OPENING,
+  readLog,
+  squeeze,
+  type Chunk,
+  type LoggedSpeech,
+  type LogReader,
+  type Meta,
+  type ReplayItem,
+  type ReplayLog,
+  type ReplayLogOptions,
+  type Side,
+} from './match-messages.ts';
 import { verifyReplay } from './verify.ts';
 
 export interface ReplayMatcherOptions {
@@ -33,301 +41,551 @@ export interface ReplayMatcherOptions {
   readonly log: NewestFirst;
   /** The event with which this agent session began. Default 0: all of the log. */
   readonly fromSeq?: number;
-  /** The texts of the preamble this agent session was given, or null. Its opening and closing words are known anyway. */
-  readonly preamble?: string | readonly string[] | null;
-  /** Replaces known secrets. Runs over whole messages of both sides, so that other chunks hide nothing. */
+  /** The texts of the preamble this agent session was given. */
+  readonly preamble?: readonly string[];
+  /** Replaces known secrets. Runs over whole speeches of both sides, so that other chunks hide nothing. */
   readonly redact?: (text: string) => string;
-  /**
-   * How many messages of this agent session the log holds before a seq. Asked when the replay was matched without reading
-   * that far, so that `missing` is true. Without it the log is read to its beginning.
-   */
+  /** How many messages the log holds before a seq, for `missing`, where the replay reaches less far. Without it all of the log is read. */
   readonly countBefore?: (seq: number) => Promise<number>;
+  /** How much text of each side is kept. What is older is still matched, but not imported. */
+  readonly maxChars?: number;
 }
 
 export interface ReplayImport extends ReplayItem {
-  /** The interrupted turn it completes; null for what was said in another client. */
+  /** The turn it completes; null for what was said in another client. */
   readonly turnId: string | null;
 }
 
 export interface ReplayResult {
   readonly verified: Verification;
-  /** Messages that came, that we have, that we expected in vain, that are new. */
+  /** Messages that came, that we have, that we expected in vain, that something was imported of. */
   readonly received: number;
   readonly matched: number;
   readonly missing: number;
   readonly importedMessages: number;
-  /**
-   * The new updates in order, as the agent sent them, except that a chunk we have part of holds the rest of it. A later
-   * `finish` gives the same `update` objects again, so what was stored before can be told by identity.
-   */
+  /** The new updates in order. A later `end` gives the same `update` objects again, so that what was stored before can be told. */
   readonly imported: readonly ReplayImport[];
   /** Whether the log holds anything that a replay should bring. */
   readonly expectsMessages: boolean;
   /** Whether it reached the newest message it should bring. While it did not, more may come late. */
   readonly reachedEnd: boolean;
-  /** The messages that should come next, for `createLiveFilter`. */
+  /** Whether the preamble is still in the replay; null where none was given, or the replay does not reach back to it. */
+  readonly preamble: 'kept' | 'gone' | null;
+  /** What should come next, and the tool calls of its turns, for `createLiveFilter`. */
   readonly next: readonly OwedMessage[];
-  /** Tool calls of the messages that should come next. */
   readonly nextToolCalls: ReadonlySet<string>;
 }
 
 export interface ReplayMatcher {
   /** Takes one update; false when it is none of a conversation's (mode, commands, usage, …) and the caller's own. */
-  push(update: SessionUpdate, meta?: Readonly<Record<string, unknown>>): boolean;
-  /** Messages so far. */
-  readonly received: number;
-  /** Matches what came so far. May be called again after more was pushed. */
-  finish(): Promise<ReplayResult>;
-  /** Forgets what was pushed, for a second attempt. What was read of the log is kept. */
+  take(update: SessionUpdate, meta?: Meta): boolean;
+  /** Matches what came so far. May be called again after more was taken. */
+  end(): Promise<ReplayResult>;
+  /** Forgets what was taken, for a second attempt. What was read of the log is kept. */
   restart(): void;
 }
 
-/** State of the session, not part of the conversation: kept as last-known values by whoever drives this. */
-const STATE = new Set(['available_commands_update', 'current_mode_update', 'config_option_update', 'session_info_update', 'usage_update']);
-
-/** How many messages more than the replay holds are read of the log before its end is matched. */
-const READ_AHEAD = 8;
-
 export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatcher {
-  const redact = options.redact ?? ((text: string) => text);
-  const log = readLog(options.log, { fromSeq: options.fromSeq ?? 0, redact });
-  const strip = preambleStripper(options.preamble);
-  const clean = (_role: Role, text: string, first: boolean): string => {
-    const squeezed = squeeze(redact(text));
-    return first ? strip(squeezed) : squeezed;
+  const { fromSeq = 0, redact = (text: string) => text, maxChars = FIXED_LIMITS.replayChars, countBefore } = options;
+  const log = readLog(options.log, { fromSeq, redact, maxChars });
+  const preambles = (options.preamble ?? []).filter((text) => squeeze(text).includes(OPENING)).length;
+  const reading: ReplayLogOptions = {
+    clean: (side, words) => withoutPreamble(squeeze(redact(words)), side === 'user' && preambles > 0),
+    isPreamble: (content) => preambles > 0 && squeeze(stringOf(fieldsOf(fieldsOf(content)['resource'])['text'])).startsWith(OPENING),
+    maxChars,
   };
-  let replay = createReplayLog(clean);
   /** The rests of chunks we have part of, each made once. */
-  const rests = new WeakMap<ReplayItem, ReplayItem>();
+  const rests: Rests = new WeakMap();
+  let replay = createReplayLog(reading);
+  let hasCompacted = false;
 
   return {
-    push(update, meta) {
-      if (STATE.has(update.sessionUpdate)) return false;
-      replay.push({ update, ...(meta ? { meta } : {}) });
+    take(update, meta) {
+      const is = classOf(update, meta);
+      if (is === 'state') return false;
+      hasCompacted ||= is === 'compaction';
+      replay.push(meta ? { update, meta } : { update });
       return true;
     },
-    get received() {
-      return replay.count;
-    },
     restart() {
-      replay = createReplayLog(clean);
+      replay = createReplayLog(reading);
+      hasCompacted = false;
     },
-    async finish() {
-      let compared = await compare(replay, log, options.countBefore !== undefined);
-      let tail = findTail(compared, log, replay, rests);
-      if (tail.foreign > 0 && !log.whole) {
+    async end() {
+      const breathe = breathing();
+      let compared = await compare(replay, log, breathe, countBefore !== undefined);
+      let news = findNews(compared, log, rests);
+      if (news.imported.length > 0 && !log.isWhole) {
         // Before anything is stored as new, all of the log is asked.
-        compared = await compare(replay, log, false);
-        tail = findTail(compared, log, replay, rests);
+        compared = await compare(replay, log, breathe, false);
+        news = findNews(compared, log, rests);
       }
-      const { messages, matches, places, logged } = compared;
-      const certain = logged.map((message) => log.isCertain(message));
-      const found = foundIn(matches, places);
-      const matched = found.size;
-      const unread = log.whole || logged.length === 0 ? 0 : ((await options.countBefore?.((logged[0] as LoggedMessage).seq)) ?? 0);
-      const missing = unread + certain.filter((isCertain, i) => isCertain && !found.has(i)).length;
-      const lastFound = [...found].reduce((last, at) => Math.max(last, at), -1);
-      const behind = logged.slice(lastFound + 1);
+      const { units, logged, placed } = compared;
+      const unread = log.isWhole || !logged[0] ? 0 : ((await countBefore?.(logged[0].seq)) ?? 0);
+      const missing = (log.isCompacted ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !news.found.has(at)).length;
+      const [received, matched] = [units.length, news.found.size];
+      const owed = logged.slice([...news.found].reduce((most, at) => Math.max(most, at), -1) + 1);
+      const came = replay.speeches.reduce((sum, speech) => sum + replay.read(speech).preambles, 0);
+      const reachesBack = log.isWhole && logged.findIndex(({ side }) => side === 'user') === placed.find((one) => one !== null)?.at;
       return {
-        verified: verifyReplay({ expected: matched + missing, received: messages.length, matched }),
-        received: messages.length,
+        verified: verifyReplay({ expected: matched + missing, received, matched, compacted: hasCompacted || log.isCompacted }),
+        received,
         matched,
         missing,
-        importedMessages: tail.messages,
-        imported: tail.items,
-        expectsMessages: certain.includes(true) || unread > 0,
-        reachedEnd: !certain.slice(lastFound + 1).includes(true),
-        next: behind
-          .map((message) => ({
-            role: message.role,
-            text: textOf(message),
-            messageId: message.pieces.length === 1 ? (message.pieces[0]?.messageId ?? null) : null,
-            // Half an answer is how the live one begins, too: of a turn that was cut off its text tells the question alone.
-            byText: message.role === 'user' || log.isCertain(message),
-          }))
-          .filter(({ messageId, byText }) => byText || messageId !== null)
-          .slice(0, MAX_NEXT),
-        nextToolCalls: new Set(
-          behind.flatMap((message) => message.pieces.flatMap(({ turnId }) => [...(log.turn(turnId)?.toolCalls.keys() ?? [])])),
-        ),
+        importedMessages: news.messages,
+        imported: news.imported,
+        expectsMessages: logged.some(({ isCertain }) => isCertain) || unread > 0,
+        reachedEnd: !owed.some(({ isCertain }) => isCertain),
+        preamble: preambles === 0 ? null : came >= preambles ? 'kept' : reachesBack ? 'gone' : null,
+        next: owed.flatMap(({ side, text, pieces, isCertain }): OwedMessage[] => {
+          const messageId = pieces.length === 1 ? pieces[0]!.messageId : null;
+          // Half an answer is how the live one begins, too: of a turn that was cut off its text tells the question alone.
+          const byText = side === 'user' || isCertain;
+          return text && (byText || messageId !== null) ? [{ role: side, text, messageId, byText }] : [];
+        }),
+        nextToolCalls: new Set(owed.flatMap(({ pieces }) => pieces.flatMap(({ turnId }) => [...log.turn(turnId).toolCalls]))),
       };
     },
   };
 }
 
-/** A late replay further behind than this is stored as it comes. */
-const MAX_NEXT = 256;
+const CLOSING = squeeze(RECORD_CLOSING);
+
+/** Agents replay the preamble in front of the user's words, behind them, or wrapped: its opening and closing say where it stands. */
+function withoutPreamble(words: string, mayBe: boolean): { readonly text: string; readonly preambles: number } {
+  let [text, preambles] = [words, 0];
+  for (let start = mayBe ? text.indexOf(OPENING) : -1; start >= 0; start = text.indexOf(OPENING, start)) {
+    const end = text.indexOf(CLOSING, start);
+    text = text.slice(0, start) + (end < 0 ? '' : text.slice(end + CLOSING.length));
+    preambles++;
+  }
+  return { text, preambles };
+}
+
+/** Lets others run now and then: no pause of a long replay is felt (I10). */
+function breathing(): () => Promise<void> {
+  let since = performance.now();
+  return async () => {
+    if (performance.now() - since < 10) return;
+    await new Promise((resolve) => setTimeout(resolve));
+    since = performance.now();
+  };
+}
 
 // ---------------------------------------------------------------- comparing
 
-export interface Match {
-  readonly logged: number;
-  /** The pieces of the logged message that it is. */
-  readonly pieces: readonly number[];
-  /** `exact`: the same. `extends`: it begins with all we have. `rendering`: the same in other words. */
+/** A speech of the replay, or one of several that came as one. */
+interface Unit {
+  readonly side: Side;
+  readonly id: string | null;
+  /** Null for what was let go. */
+  readonly text: string | null;
+  readonly key: string;
+  /** What came as it, and what stood beside it. */
+  readonly items: readonly Chunk[];
+  readonly hasPreamble: boolean;
+}
+
+/** Which speech of the log it is. `exact`: the same, or some of it. `extends`: it begins with all we have. `rendering`: in other words. */
+interface Place {
+  readonly at: number;
   readonly how: 'exact' | 'extends' | 'rendering';
 }
 
-export interface Comparison {
-  readonly messages: readonly ReplayedMessage[];
-  /** What they are in the common order. */
-  readonly matches: readonly (Match | null)[];
-  /** What they are out of it. */
-  readonly places: readonly (Place | null)[];
-  readonly leftovers: Leftovers;
+interface Compared {
+  readonly units: readonly Unit[];
+  /** What they are, in the order of both sides. */
+  readonly placed: readonly (Place | null)[];
   /** Oldest first, as far as was read. */
-  readonly logged: readonly LoggedMessage[];
+  readonly logged: readonly LoggedSpeech[];
 }
+
+/** Where the log says what, in order. */
+type Index = ReadonlyMap<string, readonly number[]>;
+
+/** How many speeches more than the replay holds are read of the log before its end is matched. */
+const READ_AHEAD = 8;
 
 /** Reads the log back until it covers the replay, then matches. */
-async function compare(replay: ReplayLog, log: LogReader, mayStop: boolean): Promise<Comparison> {
-  let count = mayStop ? replay.count + READ_AHEAD : Number.POSITIVE_INFINITY;
-  for (;;) {
-    await log.readUntil(count);
-    const logged = log.messages.toReversed();
-    const { messages, exact, leftovers } = matchExactly(replay, logged, log);
-    const places = findElsewhere(messages, exact, leftovers);
-    const matches = fillGaps(messages, exact, places, logged, replay);
-    findBeside(messages, matches, places, logged, log, replay.textOf);
-    const found = matches.filter((match) => match !== null).length;
-    // The replay's first message is found, and most of what follows: what is older was not replayed.
-    if (log.whole || messages.length === 0 || (matches[0] !== null && found * 2 >= messages.length))
-      return { messages, matches, places, leftovers, logged };
-    count *= 4;
+async function compare(replay: ReplayLog, log: LogReader, breathe: () => Promise<void>, mayStop: boolean): Promise<Compared> {
+  for (let count = mayStop ? replay.speeches.length + READ_AHEAD : Infinity; ; count = Infinity) {
+    await log.readUntil(count, breathe);
+    const logged = log.speeches.toReversed();
+    const index = new Map<string, number[]>();
+    for (const [at, { side, key, pieces }] of logged.entries()) {
+      // Of turns left unanswered an agent may have some; a notice beside a reply it leaves out.
+      for (const one of new Set([key, ...pieces.map((piece) => piece.key)])) if (one !== keyOf(side, '')) addTo(index, one, at);
+    }
+    const units = await unitsOf(replay, index, logged, breathe);
+    const placed = await align(units, index, logged, breathe);
+    fillGaps(units, placed, logged, index);
+    const known = placed.filter((one) => one !== null);
+    // The replay's messages are found, with room for those before them: what is older was not replayed.
+    const isCovered = known.length * 2 >= units.length && (known[0]?.at ?? 0) >= placed.findIndex((one) => one !== null);
+    if (log.isWhole || units.length === 0 || isCovered) return { units, placed, logged };
   }
 }
 
-function matchExactly(
-  replay: ReplayLog,
-  logged: readonly LoggedMessage[],
-  log: LogReader,
-): { messages: readonly ReplayedMessage[]; exact: (Match | null)[]; leftovers: Leftovers } {
-  const places = new Map<string, number[]>();
-  const variants: (readonly Variant[])[] = logged.map((message) => variantsOf(message, log.isCertainPiece));
-  for (const [i, list] of variants.entries()) {
-    for (const { key } of list) {
-      const known = places.get(key);
-      if (!known) places.set(key, [i]);
-      else if (known.at(-1) !== i) known.push(i);
-    }
+/** The replay as messages, each in the way to read it that the log knows. */
+async function unitsOf(replay: ReplayLog, index: Index, logged: readonly LoggedSpeech[], breathe: () => Promise<void>): Promise<Unit[]> {
+  const last = logged.at(-1);
+  const cutOff = last?.side === 'agent' && !last.isCertain ? last.text : null;
+  const units: Unit[] = [];
+  /** What was said twice at once, said once. */
+  const halves = new Map<Unit, Unit>();
+  for (const [i, speech] of replay.speeches.entries()) {
+    if (i % 256 === 0) await breathe();
+    const { text, key, preambles } = replay.read(speech);
+    const unit: Unit = { side: speech.side, id: speech.items[0]?.id ?? null, text, key, items: speech.items, hasPreamble: preambles > 0 };
+    const half = index.has(key) ? null : halfOf(unit);
+    if (half) halves.set(unit, half);
+    const goesOn = cutOff !== null && text?.startsWith(cutOff) === true && units.at(-1)?.key === logged.at(-2)?.key;
+    const isOne = index.has(key) || (half !== null && index.has(half.key)) || goesOn;
+    if (text !== '' || preambles === 0) units.push(...((isOne ? null : severalIn(unit, index, logged)) ?? [unit]));
   }
-  const keyUsed = (message: ReplayedMessage): string =>
-    places.has(message.key) || message.onceKey === null ? message.key : message.onceKey;
-  const placesOf = (message: ReplayedMessage): readonly number[] => places.get(keyUsed(message)) ?? [];
-  // An answer that was cut off may have gone on, so it is found by its beginning, right behind its question.
-  const end = logged.length - 1;
-  const cutOff = logged[end]?.role === 'agent' && !log.isCertain(logged[end]) ? textOf(logged[end]) : null;
-  const goesOn = (list: readonly ReplayedMessage[], i: number): boolean => {
-    const [question, answer] = [list[i - 1], list[i] as ReplayedMessage];
-    return (
-      cutOff !== null &&
-      answer.role === 'agent' &&
-      question?.role === 'user' &&
-      placesOf(question).includes(end - 1) &&
-      replay.textOf(answer).startsWith(cutOff)
-    );
-  };
-  // Its beginning is in many answers, and no reason to cut one.
-  const isKnown = (key: string): boolean =>
-    places.get(key)?.some((place) => key.startsWith('user:') || log.isCertain(logged[place] as LoggedMessage)) === true;
-  const messages = replay
-    .messages()
-    .flatMap((message, i, all) =>
-      places.has(keyUsed(message)) || goesOn(all, i) ? [message] : (replay.split(message, isKnown) ?? [message]),
-    );
-  const found = align(messages.length, logged.length, (i) => {
-    const message = messages[i] as ReplayedMessage;
-    const all = placesOf(message);
-    // Said twice over counts as said once, but an answer that was cut off may simply go on with the same words.
-    const likely =
-      keyUsed(message) === message.key
-        ? all
-        : all.filter((place) => message.role === 'user' || log.isCertain(logged[place] as LoggedMessage));
-    if (cutOff === null) return likely;
-    return [...likely.filter((place) => place !== end), ...(goesOn(messages, i) ? [end] : [])];
+  // Whether this agent says all twice: then what is new is said twice, too. Of a few words nobody can tell.
+  const tells = (unit: Unit): boolean => index.has(unit.key) && isTelling(unit.text ?? '');
+  const saysTwice = [...halves.values()].some(tells) && !units.some(tells);
+  return units.map((unit) => {
+    const half = halves.get(unit);
+    if (!half || (!saysTwice && !index.has(half.key))) return unit;
+    // An answer that was cut off may go on with the same words.
+    return !saysTwice && cutOff && unit.text!.startsWith(cutOff) && half.text!.length <= cutOff.length ? unit : half;
   });
-  const exact = messages.map((message, i): Match | null => {
-    const at = found[i] as number;
-    if (at < 0) return null;
-    const used = cutOff !== null && at === end ? message.key : keyUsed(message);
-    const variant = (variants[at] as readonly Variant[]).find(({ key }) => key === used);
-    return { logged: at, pieces: variant?.pieces ?? allPieces(logged[at] as LoggedMessage), how: variant ? 'exact' : 'extends' };
-  });
-  return { messages, exact, leftovers: leftoversOf(variants, exact) };
 }
 
 /**
- * Between two matches the same role in the same place may be the same message in other words. Behind the last one it may
- * go on too; there an answer counts only right behind its question, lest the answer to a foreign question passes for ours.
+ * A speech as the several it is, where the other side's words between them did not come; null when it is none. It is cut where what
+ * stands before the cut is known. Half an answer is in many others, and no reason to cut one.
  */
-function fillGaps(
-  messages: readonly ReplayedMessage[],
-  exact: readonly (Match | null)[],
-  places: readonly (Place | null)[],
-  logged: readonly LoggedMessage[],
-  replay: ReplayLog,
-): readonly (Match | null)[] {
-  const matches = [...exact];
-  const elsewhere = foundIn([], places);
-  const last = exact.findLastIndex((match) => match !== null);
-  const fill = (from: number, to: number, first: number, end: number): void => {
-    let next = first;
-    for (let i = from; i < to && next < end; i++) {
-      const message = messages[i] as ReplayedMessage;
-      if (places[i]) continue;
-      for (let j = next; j < end; j++) {
-        const candidate = logged[j] as LoggedMessage;
-        if (candidate.role !== message.role || elsewhere.has(j)) continue;
-        const behind = j > 0 && i > 0 && matches[i - 1]?.logged === j - 1;
-        if (i > last && message.role === 'agent' && !behind) continue;
-        const how = likeness(replay.textOf(message), candidate, { isLast: j === logged.length - 1, behind, alone: last < 0 });
-        if (how === null) continue;
-        matches[i] = { logged: j, pieces: allPieces(candidate), how };
-        next = j + 1;
+function severalIn(unit: Unit, index: Index, logged: readonly LoggedSpeech[]): Unit[] | null {
+  const { side, text, items } = unit;
+  const cuts: Unit[] = [];
+  let [from, start, end, grow] = [0, 0, 0, growingKey(side)];
+  const cut = (to: number, key: string): void => {
+    cuts.push({ ...unit, id: items[from]!.id, text: text!.slice(start, end), key, items: items.slice(from, to) });
+    [from, start, grow] = [to, end, growingKey(side)];
+  };
+  for (const [i, { words, id }] of items.entries()) {
+    if (words === null || text === null) continue;
+    const key = grow(words);
+    end += words.length;
+    const places = index.get(key);
+    if (!places?.some((at) => side === 'user' || logged[at]!.isCertain)) continue;
+    // What the user says after a prompt of ours that got no answer are other words.
+    const isLast = side === 'user' && places.at(-1) === logged.length - 1;
+    if (isLast && key !== logged.at(-1)!.key && key !== logged.at(-1)!.pieces.at(-1)!.key) continue;
+    let next = i + 1;
+    while (next < items.length && items[next]!.words === null) next++;
+    if (id !== null && items[next]?.id === id) continue;
+    cut(next, key);
+    if (!isLast || end === text.length) continue;
+    end = text.length;
+    cut(items.length, keyOf(side, text.slice(start)));
+    break;
+  }
+  return cuts.length > 1 && start === text!.length ? cuts : null;
+}
+
+/** A message that was said twice at once, said once; null when it was not. */
+function halfOf(unit: Unit): Unit | null {
+  const text = unit.text?.slice(0, unit.text.length / 2);
+  if (!text || unit.text !== text + text) return null;
+  let length = 0;
+  const end = unit.items.findIndex(({ words }) => words !== null && (length += words.length) > text.length);
+  return { ...unit, text, key: keyOf(unit.side, text), items: end < 0 ? unit.items : unit.items.slice(0, end) };
+}
+
+// ---------------------------------------------------------------- the common order
+
+/** At so many places one message is tried: the nearest ones to where it should be, counted from either end. */
+const PLACES = 24;
+
+interface Link {
+  readonly at: number;
+  readonly unit: number;
+  readonly before: Link | undefined;
+}
+
+/**
+ * The longest order that both sides have in common (with repeats, among the nearest places), in near-linear time. It prefers early
+ * messages of the replay, so that repeats count as what is left over, and late places in the log, since it is the oldest that is left out.
+ */
+async function align(
+  units: readonly Unit[],
+  index: Index,
+  logged: readonly LoggedSpeech[],
+  breathe: () => Promise<void>,
+): Promise<(Place | null)[]> {
+  /** ends[k]: of the chains of k + 1 places, the one that ends earliest in the log. */
+  const ends: Link[] = [];
+  for (const [i, { key }] of units.entries()) {
+    if (i % 128 === 0) await breathe();
+    // From the latest down, so that one message cannot follow itself.
+    for (const at of nearest(index.get(key) ?? [], i, i + logged.length - units.length).toReversed()) {
+      const length = firstFrom(ends, (link) => link.at >= at);
+      if (ends[length]?.at !== at) ends[length] = { at, unit: i, before: ends[length - 1] };
+    }
+  }
+  const placed = units.map((): Place | null => null);
+  let limit = Infinity;
+  for (let link = ends.at(-1); link; link = link.before) {
+    const places = index.get(units[link.unit]!.key)!;
+    const late = places[firstFrom(places, (at) => at >= limit) - 1] ?? link.at;
+    // Half an answer is in many others; only the order says that it is this one.
+    limit = late > link.at && logged[late]!.isCertain ? late : link.at;
+    placed[link.unit] = { at: limit, how: 'exact' };
+  }
+  return placed;
+}
+
+/** The first index at which the test holds, of a list in which it holds from there on; the length where it nowhere does. */
+function firstFrom<T>(list: readonly T[], test: (one: T) => boolean): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (test(list[middle]!)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function nearest(places: readonly number[], ...targets: readonly number[]): readonly number[] {
+  if (places.length <= PLACES) return places;
+  const from = targets.map((target) =>
+    Math.min(Math.max(0, firstFrom(places, (at) => at >= target) - PLACES / 4), places.length - PLACES / 2),
+  );
+  const [low, high] = [Math.min(...from), Math.max(...from)];
+  return [...places.slice(low, Math.min(low + PLACES / 2, high)), ...places.slice(high, high + PLACES / 2)];
+}
+
+/**
+ * Between two messages that are ours, what the same side says in the same place may be ours in other words. After the last one it may go
+ * on too; there an answer counts only right after its question, lest the answer to a foreign one passes for ours.
+ */
+function fillGaps(units: readonly Unit[], placed: (Place | null)[], logged: readonly LoggedSpeech[], index: Index): void {
+  if (!placed.some((one) => one !== null)) return;
+  const said = new Set(units.map(({ key }) => key));
+  for (let i = 0, next = 0; i < units.length;) {
+    if (placed[i]) {
+      next = placed[i++]!.at + 1;
+      continue;
+    }
+    let until = i;
+    while (until < units.length && !placed[until]) until++;
+    const isTail = until === units.length;
+    const end = isTail ? logged.length : placed[until]!.at;
+    for (; i < until; i++) {
+      const unit = units[i]!;
+      for (const at of [logged[next]?.side === unit.side ? next : next + 1, isTail ? end : end - (until - i)]) {
+        const speech = logged[at];
+        if (!speech || at < next || at >= end || speech.side !== unit.side) continue;
+        const isAfter = at === (i === 0 ? 0 : (placed[i - 1]?.at ?? NaN) + 1);
+        const how = isTail && unit.side === 'agent' && !isAfter ? null : likeness(unit, speech.text, isAfter);
+        // What stands in the other list word for word is no rendering.
+        const isElsewhere = said.has(speech.key) || index.has(unit.key);
+        if (how === null || (isElsewhere && (how !== 'extends' || speech.isCertain))) continue;
+        placed[i] = { at, how };
+        next = at + 1;
         break;
       }
     }
-  };
-  let from = 0;
-  let first = 0;
-  for (const [i, match] of exact.entries()) {
-    if (!match) continue;
-    fill(from, i, first, match.logged);
-    from = i + 1;
-    first = match.logged + 1;
   }
-  fill(from, messages.length, first, logged.length);
-  return matches;
 }
 
-const allPieces = (message: LoggedMessage): number[] => message.pieces.map((_, piece) => piece);
-
-/** `alone`: no message of the replay is ours word for word. Then one that merely contains ours proves nothing. */
-function likeness(replayed: string, logged: LoggedMessage, at: { isLast: boolean; behind: boolean; alone: boolean }): Match['how'] | null {
-  const text = textOf(logged);
-  if (at.isLast && (at.behind ? text !== '' : at.alone && isTelling(text)) && replayed.startsWith(text)) return 'extends';
-  return !at.alone && isRendering(replayed, text) ? 'rendering' : null;
+/** Whether a message of the replay is one of the log that goes on, or an altered rendering of it: wrapped in context, or cut short. */
+function likeness({ side, text, hasPreamble }: Unit, logged: string | null, isAfter: boolean): Place['how'] | null {
+  if (text === null || !logged) return null;
+  if (side === 'agent' && isAfter && text.startsWith(logged)) return 'extends';
+  if (isAfter && (text.endsWith(logged) || logged.startsWith(text))) return 'rendering';
+  const shown = text.replace(/(?:…|\.\.\.)$/, '');
+  const [short, long] = shown.length < logged.length ? [shown, logged] : [logged, shown];
+  // By its beginning, so that the search is only as long as the text.
+  const at = long.indexOf(short.slice(0, 48));
+  return at >= 0 && long.startsWith(short, at) && (isTelling(short) || hasPreamble) ? 'rendering' : null;
 }
 
-// ---------------------------------------------------------------- the preamble
+// ---------------------------------------------------------------- what is new
+
+type Rests = WeakMap<ReplayItem, ReplayItem>;
+
+interface News {
+  readonly imported: readonly ReplayImport[];
+  readonly messages: number;
+  /** The speeches of the log that came, in whatever order. */
+  readonly found: ReadonlySet<number>;
+}
+
+/** What the replay tells that the log does not hold: the rest of messages, and what the user went on with in another client. */
+function findNews({ units, placed, logged }: Compared, log: LogReader, rests: Rests): News {
+  const found = new Set(placed.flatMap((one) => one?.at ?? []));
+  const takeLeft = leftoversOf(
+    logged,
+    found,
+    units.filter((_, i) => placed[i]),
+  );
+  const last = placed.findLastIndex((one) => one !== null);
+  const ours = units.filter((unit, i) => i <= last && (placed[i] || takeLeft([unit]))).length;
+  const imported: ReplayImport[] = [];
+  let messages = 0;
+  const add = (turnId: string | null, items: readonly ReplayItem[]): void => {
+    for (const { update, meta } of items) imported.push({ update, ...(meta ? { meta } : {}), turnId });
+    if (items.length > 0) messages++;
+  };
+  // Nothing in common: whatever this is, it does not belong into this log.
+  if (last < 0) return { imported, messages, found };
+
+  // Up to the user's next words it is still the turn of the last message we have.
+  const next = units.findIndex(({ side }, at) => at > last && side === 'user');
+  for (const [i, place] of placed.entries()) {
+    if (!place || place.how === 'rendering') continue;
+    const { text, key, pieces } = logged[place.at]!;
+    const { turnId, key: lastKey } = pieces.at(-1)!;
+    const isEnd = i === last && place.at === logged.length - 1 && (place.how === 'extends' || [key, lastKey].includes(units[i]!.key));
+    const isOpen = isEnd && log.turn(turnId).state === 'interrupted';
+    if (!isOpen && place.how !== 'extends') continue;
+    const more = isOpen ? units.slice(last + 1, next < 0 ? undefined : next).filter((unit) => !takeLeft([unit])) : [];
+    const rest = restOf(units[i]!, logged[place.at]!, isOpen, place.how === 'extends' ? text!.length : Infinity, rests);
+    add(
+      turnId,
+      [...rest, ...more.flatMap(({ items }) => items)].filter((item) => isNewInTurn(item, turnId, log)),
+    );
+  }
+
+  const foreign = turnsAfter(units, last, takeLeft);
+  const { at, how } = placed[last]!;
+  const reachesEnd = !logged.some(({ isCertain }, i) => i > at && isCertain && !found.has(i));
+  // A word in common among others that are not ours proves nothing.
+  const isPair = how === 'exact' && placed[last - 1]?.how === 'exact' && placed[last - 1]?.at === at - 1;
+  if (!reachesEnd || (!isPair && ours * 2 <= last)) return { imported, messages, found };
+  const said = new Set<string>();
+  for (const { items } of foreign)
+    add(
+      null,
+      items.filter(({ update }) => isFirst(update, said, log)),
+    );
+  return { imported, messages, found };
+}
 
 /**
- * Takes the preamble out of a squeezed first message. Agents replay it in front of the user's words, behind them
- * or wrapped in marks of their own; its opening and closing words say where it stands.
+ * Gives a function that takes what nothing matched in order: what the log says of this, all or none. A multiset: of three times “yes”,
+ * two matched, one is left. What is taken is found.
  */
-function preambleStripper(preamble: ReplayMatcherOptions['preamble']): (squeezed: string) => string {
-  if (preamble === null || preamble === undefined) return (text) => text;
-  const texts = (typeof preamble === 'string' ? [preamble] : preamble).map(squeeze).filter((text) => text !== '');
-  const opening = squeeze(RECORD_OPENING);
-  const closing = squeeze(RECORD_CLOSING);
-  return (text) => {
-    let rest = text;
-    for (const known of texts) rest = rest.replace(known, () => '');
-    for (let start = rest.indexOf(opening); start >= 0; start = rest.indexOf(opening)) {
-      const end = rest.indexOf(closing, start);
-      rest = rest.slice(0, start) + (end < 0 ? '' : rest.slice(end + closing.length));
+function leftoversOf(logged: readonly LoggedSpeech[], found: Set<number>, placed: readonly Unit[]): (units: readonly Unit[]) => boolean {
+  const said = new Set(placed.map(({ key }) => key));
+  const index = new Map<string, number[]>();
+  for (const [at, { pieces, key }] of logged.entries()) {
+    if (!found.has(at)) addTo(index, key, at);
+    if (pieces.length > 1)
+      for (const piece of pieces) if (!found.has(at) || !(said.has(key) || said.has(piece.key))) addTo(index, piece.key, at);
+  }
+  return (units) => {
+    const taken = units.flatMap(({ key }) => {
+      const list = index.get(key) ?? [];
+      const at = list.pop();
+      return at === undefined ? [] : [{ list, at }];
+    });
+    const isAll = taken.length === units.length;
+    for (const { list, at } of taken) {
+      if (isAll) found.add(at);
+      else list.push(at);
     }
-    // What an agent wraps an embedded resource in stays around nothing.
-    return rest.replace(/<[^<>]{0,400}rehydrate:\/\/[^<>]{0,400}>(?:<\/[^<>]{0,80}>)?|\[[^[\]]{0,200}\]\(rehydrate:[^()]{0,200}\)/g, '');
+    return isAll;
   };
+}
+
+/** The messages from the user's next words on that are neither ours nor sent again. */
+function turnsAfter(units: readonly Unit[], last: number, takeLeft: (turn: readonly Unit[]) => boolean): Unit[] {
+  const again = beginsAgain(units);
+  const known = new Set(units.slice(0, last + 1).map(({ key }) => key));
+  const foreign: Unit[] = [];
+  for (let i = last + 1; i < units.length;) {
+    const length = again[i]!;
+    if (length >= i || (i + length === units.length && length >= (foreign.length > 0 ? 4 : 2))) {
+      i += length;
+      continue;
+    }
+    let end = i + 1;
+    while (end < units.length && (units[end]!.side === 'agent' || units[end - 1]!.side === 'user')) end++;
+    const turn = units.slice(i, end);
+    i = end;
+    // The last turn sent again; after foreign words the user may have said the same again.
+    const isRepeat = foreign.length === 0 && turn.length > 1 && turn.every(({ id, key }) => id === null && known.has(key));
+    const isSentAgain = isRepeat && isTelling(turn.map(({ text }) => text ?? '').join(''));
+    if (!takeLeft(turn) && turn[0]!.side === 'user' && !isSentAgain) foreign.push(...turn);
+  }
+  return foreign;
+}
+
+/** For each message, how many from it on are the same as from the first on: with the same ids, where there are any. */
+function beginsAgain(units: readonly Unit[]): number[] {
+  const isSame = (one: Unit, other: Unit): boolean => one.key === other.key && one.id === other.id;
+  const lengths = units.map(() => 0);
+  for (let i = 1, left = 0, right = 0; i < units.length; i++) {
+    let length = i < right ? Math.min(right - i, lengths[i - left]!) : 0;
+    while (i + length < units.length && isSame(units[length]!, units[i + length]!)) length++;
+    lengths[i] = length;
+    if (i + length > right) [left, right] = [i, i + length];
+  }
+  return lengths;
+}
+
+/**
+ * What a message goes on with after the `had` characters that we have of it. Of a turn that ended that is the rest of the same message;
+ * of one that was cut off everything.
+ */
+function restOf({ items }: Unit, { endsInSpace }: LoggedSpeech, isOpen: boolean, had: number, rests: Rests): ReplayItem[] {
+  const lastOwn = items.findLastIndex(({ words }) => words !== null);
+  let [left, id] = [had, null as string | null];
+  return items.flatMap((item, i): ReplayItem[] => {
+    if (left === 0 || i > lastOwn) return isOpen || item.id === id ? [item] : [];
+    if (item.words === null) return [];
+    const own = Math.min(left, item.words.length);
+    [left, id] = [left - own, item.id];
+    if (own === item.words.length) return [];
+    const content = contentOf(item.update) as { text: string };
+    const words = textAfter(content.text, own);
+    const text = endsInSpace ? words.trimStart() : words;
+    const rest = rests.get(item) ?? { ...item, update: { ...item.update, content: { ...content, text } } as SessionUpdate };
+    rests.set(item, rest);
+    return [rest];
+  });
+}
+
+/** What follows in `text` after the first `count` characters of it squeezed. */
+function textAfter(text: string, count: number): string {
+  let [left, at] = [count, 0];
+  for (const char of text) {
+    if (left === 0) break;
+    at += char.length;
+    const squeezed = squeeze(char);
+    // The letter was there already, its accent was not.
+    if (squeezed.length > left) return squeezed.slice(left) + text.slice(at);
+    left -= squeezed.length;
+  }
+  return text.slice(at);
+}
+
+/** Whether an update says anything that its turn does not hold. */
+function isNewInTurn({ update, meta }: ReplayItem, turnId: string | null, log: LogReader): boolean {
+  const { hasThoughts, others } = log.turn(turnId);
+  if (classOf(update, meta) === 'message') return update.sessionUpdate !== 'agent_thought_chunk' || !hasThoughts;
+  const call = callIn(update);
+  return call === null ? !others.has(JSON.stringify(update)) : !log.hasToolCall(call);
+}
+
+/** Whether an update is no tool call that the log has, or that was told word for word before. */
+function isFirst(update: SessionUpdate, said: Set<string>, log: LogReader): boolean {
+  const call = callIn(update);
+  if (call === null) return true;
+  const words = JSON.stringify(update);
+  const isNew = !said.has(words) && !log.hasToolCall(call);
+  said.add(words);
+  return isNew;
+}
+
+/** The id of a tool call. */
+function callIn(update: SessionUpdate): string | null {
+  const is = classOf(update);
+  return is === 'tool_call' || is === 'tool_call_update' ? readToolCall(update).id : null;
 }

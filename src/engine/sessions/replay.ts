@@ -1,4 +1,4 @@
-/** The host's side of a replay: what the agent repeats is matched against the log, not appended (I3). */
+/** The replay matcher of a session: what the agent repeats when it is taken up again is matched against the log, not appended (I3). */
 import type { AgentLink } from '../protocol/link.ts';
 import type { Limits } from '../limits.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
@@ -41,7 +41,7 @@ export async function openReplay(
   const matcher = createReplayMatcher({
     log: store.eventsBackwards(sessionId),
     fromSeq,
-    preamble: began?.preamble ? textsOf(JSON.parse(began.preamble) as ContentBlock[]) : null,
+    preamble: began?.preamble ? textsOf(JSON.parse(began.preamble) as ContentBlock[]) : [],
     redact,
     // A completed turn is a message of the user's and one of the agent's; counting them reads no event.
     countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)),
@@ -53,14 +53,14 @@ export async function openReplay(
   const finish = async (): Promise<ReplayResult> => {
     if (result === null || matchedAt !== received) {
       matchedAt = received;
-      result = await matcher.finish();
+      result = await matcher.end();
     }
     return result;
   };
 
   return {
     take(update, meta) {
-      if (matcher.push(update, meta)) received++;
+      if (matcher.take(update, meta)) received++;
     },
     get received() {
       return received;

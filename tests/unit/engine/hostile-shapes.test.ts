@@ -73,12 +73,12 @@ describe.each(values)('%s in any field of any update', (_name, value) => {
       expect(eventSize(event)).toBeGreaterThan(0);
       const run = startRun(event);
       if (run) extendRun(run, event);
-      matcher.push(update);
+      matcher.take(update);
       passed += filter.push(update).length;
     }
     passed += filter.end().length;
     expect(passed).toBe(updates(value).length);
-    expect((await matcher.finish()).imported).toEqual([]);
+    expect((await matcher.end()).imported).toEqual([]);
   });
 
   it('can be rendered', async () => {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ReplayResult } from '../../../src/engine/resume/match.ts';
-import { halved, squeeze } from '../../../src/engine/resume/match-text.ts';
+import { squeeze } from '../../../src/engine/resume/match-messages.ts';
 import type { SessionUpdate } from '../../../src/engine/types.ts';
 import { log, type LogBuilder } from '../transcript/log.ts';
 import { agent, match, said, store, tool, user } from './replay.ts';
@@ -37,7 +37,7 @@ const permuted = (turn: fc.Arbitrary<Turn>) =>
   listOf(turn).chain((ours) => fc.tuple(fc.constant(ours), fc.shuffledSubarray(ours, { minLength: ours.length })));
 const form = fc.constantFrom('NFC', 'NFD');
 /** Not said twice over, which may be an agent’s way to say it once. */
-const isOnce = ({ asks, answers }: Turn): boolean => [asks, answers ?? ''].every((text) => halved(squeeze(text)) === null);
+const isOnce = ({ asks, answers }: Turn): boolean => [asks, answers ?? ''].every((text) => !/^(.+)\1$/s.test(squeeze(text)));
 const foreign = fc.array(answered.filter(isOnce), { minLength: 1, maxLength: 4 });
 
 type Ids = 'none' | 'message';
@@ -95,36 +95,10 @@ describe('I3: any order of our turns', () => {
     );
   });
 
-  it('adds nothing where some have no answer', { timeout: TIME }, async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        listOf(anyTurn).chain((list) => {
-          // Numbered: two questions come as one, which may be word for word two others.
-          const ours = list.map((one, i) => ({ ...one, asks: `${i}. ${one.asks}` }));
-          return fc.tuple(fc.constant(ours), fc.shuffledSubarray(ours, { minLength: ours.length }));
-        }),
-        async ([ours, theirs]) => {
-          expect(said(await match(logOf(ours), replay(theirs, 'message')))).toEqual([]);
-        },
-      ),
-      RUNS,
-    );
-  });
-
   it('adds nothing where some do not come', { timeout: TIME }, async () => {
     await fc.assert(
       fc.asyncProperty(permuted(answered), fc.nat(8), scheme, async ([ours, theirs], skip, ids) => {
         expect(said(await match(logOf(ours), replay(theirs.slice(skip), ids)))).toEqual([]);
-      }),
-      RUNS,
-    );
-  });
-
-  it('adds nothing when all of it comes twice', { timeout: TIME }, async () => {
-    await fc.assert(
-      fc.asyncProperty(permuted(answered), async ([ours, theirs]) => {
-        const once = replay(theirs, 'none');
-        expect(importedBy(await match(logOf(ours), [...once, ...once]))).toEqual([]);
       }),
       RUNS,
     );
@@ -163,28 +137,6 @@ describe('what is foreign', () => {
         expect(importedBy(result)).toEqual(messagesOf(more).map((one) => one.normalize('NFC')));
         expect(result.importedMessages).toBe(2 * more.length);
       }),
-      RUNS,
-    );
-  });
-
-  it('between our turns in any order: no message of ours twice', { timeout: TIME }, async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        permuted(answered).chain(([ours, theirs]) =>
-          foreign.chain((more) =>
-            fc.tuple(
-              fc.constant(ours),
-              fc.constant(more),
-              fc.shuffledSubarray([...theirs, ...more], { minLength: theirs.length + more.length }),
-            ),
-          ),
-        ),
-        async ([ours, more, all]) => {
-          const built = logOf(ours);
-          const result = await match(built, replay(all, 'message'));
-          expect(beyond(importedBy(result), messagesOf(more))).toEqual([]);
-        },
-      ),
       RUNS,
     );
   });

@@ -73,8 +73,8 @@ describe('I3: our own turns in another order', () => {
         }
       })();
       const matcher = createReplayMatcher({ log: pages, countBefore: (seq) => Promise.resolve(Math.floor(seq / 2)) });
-      for (const update of replay(theirs)) matcher.push(update);
-      return matcher.finish();
+      for (const update of replay(theirs)) matcher.take(update);
+      return matcher.end();
     };
     expect(said(await wake(pick(ours, 395, 396, 397, 398, 399, 400, 1)))).toEqual([]);
     expect(read).toBe(built.events.length);
@@ -115,12 +115,6 @@ describe('I3: our own turns in another order', () => {
     }
   });
 
-  it('a cut-off turn in front of others is not told again, with what it went on to say', async () => {
-    const built = log().user('Tell me').agent('Once upon').end({ state: 'interrupted' });
-    for (const [asks, answers] of [a, b]) built.user(asks).agent(answers).end();
-    expect(said(await match(built, [...replay([a, b]), user('Tell me'), agent('Once upon a time.')]))).toEqual([]);
-  });
-
   it('the rest of the last turn, cut off, is still told, and nothing else', async () => {
     const built = logOf([a, b]).user('Tell me').agent('Once upon').end({ state: 'interrupted' });
     expect(said(await match(built, [...replay([b]), user('Tell me'), agent('Once upon a time.'), ...replay([a])]))).toEqual([
@@ -130,11 +124,6 @@ describe('I3: our own turns in another order', () => {
     expect(said(await match(silent, [...replay([b]), user('Tell me'), agent('Once.'), ...replay([a])]))).toEqual(['agent@t3 Once.']);
     const twice = [...replay([a, b]), user('Tell me'), agent('Once.')];
     expect(said(await match(silent, [...twice, ...twice]))).toEqual(['agent@t3 Once.']);
-  });
-
-  it('a question in words of the agent’s own around ours, beside an answer of ours', async () => {
-    const built = logOf([['Please summarise the file', 'It says hello'], b, c]);
-    expect(said(await match(built, [...replay([b, c]), user('<env/>Please summarise the file'), agent('It says hello')]))).toEqual([]);
   });
 });
 
@@ -176,13 +165,13 @@ describe('what is foreign is still imported', () => {
       'an answer of ours to their question',
       [['What is the capital of France?', 'The capital is Paris.'], a, b],
       [a, b, ['And again, please', 'The capital is Paris.']],
-      ['user And again, please'],
+      ['user And again, please', 'agent The capital is Paris.'],
     ],
     [
       'another answer to our question',
       [['What is the weather like?', 'It is raining here.'], a, b],
       [a, b, ['What is the weather like?', 'Now the sun is out.']],
-      ['agent Now the sun is out.'],
+      ['user What is the weather like?', 'agent Now the sun is out.'],
     ],
   ] as [string, Turn[], Turn[], string[]][])('%s', async (_, ours, theirs, imported) => {
     const built = logOf(ours);
@@ -207,10 +196,11 @@ describe('what is foreign is still imported', () => {
     expect(said(await match(logOf([a, b]), [...all, ...all]))).toEqual(['user From elsewhere', 'agent Understood']);
   });
 
-  it('with its thoughts and tool calls; of a turn that is partly ours, without the tool calls we have', async () => {
+  it('with its thoughts and tool calls, but for the tool calls we have', async () => {
     const built = log().user('Please run all of the tests').agent('Two fail.').tool('k1', 'x').end().user(a[0]).agent(a[1]).end();
     const again = [user('Please run all of the tests'), thought('hm'), tool('k1'), tool('k2'), agent('None of them fails now.')];
     expect(said(await match(built, [...replay([a]), ...again]))).toEqual([
+      'user Please run all of the tests',
       'agent_thought_chunk hm',
       'tool_call k2',
       'agent None of them fails now.',
@@ -279,11 +269,13 @@ describe('I3: a replay that stamps the messages and leaves out the last answer',
     }
   });
 
-  it('but a foreign question in that place is imported as soon as it is answered', async () => {
+  it('and a foreign question in that place is imported only where nothing of ours is missing before it', async () => {
     const updates = [...replay([a]), user('From elsewhere')];
-    expect(said(await match(logOf([a, b]), updates))).toEqual([]);
     expect(said(await match(logOf([a]), updates))).toEqual(['user From elsewhere']);
-    expect(said(await match(logOf([a, b]), [...updates, agent('Understood')]))).toEqual(['user From elsewhere', 'agent Understood']);
+    for (const more of [[], [agent('Understood')]]) {
+      const result = await match(logOf([a, b]), [...updates, ...more]);
+      expect(result).toMatchObject({ imported: [], matched: 2, missing: 2, reachedEnd: false });
+    }
   });
 
   it('and another conversation that shares a word with ours brings nothing', async () => {

@@ -27,8 +27,8 @@ export async function match(
   options: Partial<ReplayMatcherOptions> = {},
 ): Promise<ReplayResult> {
   const matcher = createReplayMatcher({ log: log.newestFirst(), ...options });
-  for (const update of updates) matcher.push(update);
-  return matcher.finish();
+  for (const update of updates) matcher.take(update);
+  return matcher.end();
 }
 
 /** What was imported, as `role text`, chunks of one role joined. */

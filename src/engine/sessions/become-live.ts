@@ -11,7 +11,7 @@ import { askList, type Listed } from './ask-list.ts';
 import { knownFrom, type KnownState } from './last-known.ts';
 import { authRequired, callWithAuth, newAgentSession, sessionParams, tenths, type BecomeLive, type Opened } from './opening.ts';
 import { makePreamble, type MadePreamble } from './preamble.ts';
-import { openReplay, type Replay, type ReplayResult } from './replay.ts';
+import { openReplay, type Outcome, type Replay } from './replay.ts';
 import { restoreSettings } from './settings.ts';
 
 /** Goes through the tiers. */
@@ -25,7 +25,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
   const tried: TriedStep[] = [];
   const hasHistory = await store.hasMessages(info.sessionId);
   let replay: Replay | null = null;
-  let outcomeOfReplay: ReplayResult | null = null;
+  let outcomeOfReplay: Outcome | null = null;
   let verified: Verification | null = null;
   let listed: Listed | undefined;
   let result: unknown = null;
@@ -46,7 +46,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
     const since = link.agentMs;
     session.adopt(id);
     replay ??= await openReplay(store, info.sessionId, id, session.redact);
-    replay.restart();
+    replay.restart(method);
     session.gate = replay;
     verified = null;
     const outcome = await callWithAuth(open, link, method, { sessionId: id, ...sessionParams(open) });
@@ -82,7 +82,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
     }
     verified = verifyResume(shown);
     outcomeOfReplay = replay.received > 0 ? await replay.finish() : null;
-    const replayed = outcomeOfReplay
+    const replayed = outcomeOfReplay?.isReplay
       ? `; it replayed ${outcomeOfReplay.received} messages although session/resume must not, and they were not stored again`
       : '';
     record('ok', `${shown === 'present' ? 'answered, and session/list shows the session' : 'answered'}${replayed}`, since);
@@ -152,7 +152,7 @@ export async function resumeAgent(open: BecomeLive, stored: StoredSession, link:
     answer: unknown,
     preamble: MadePreamble | null,
     verification: Verification | null,
-    replayed: ReplayResult | null,
+    replayed: Outcome | null,
   ): Promise<Opened> {
     const said = readSettings(answer);
     const now: KnownState = {
@@ -205,6 +205,6 @@ const ADVICE: Partial<Record<RehydrateError['code'], string>> = {
   session_not_resumable: ' Use policy auto or transcript to go on from the stored record.',
 };
 
-function words(replay: ReplayResult): string {
+function words(replay: Outcome): string {
   return `${replay.matched} of ${replay.matched + replay.missing} messages were replayed${replay.imported.length > 0 ? `, ${replay.importedMessages} came from elsewhere` : ''}`;
 }

@@ -11,7 +11,7 @@ import type { KnownState } from './last-known.ts';
 import type { LiveSession } from './live-session.ts';
 import type { Config } from './options.ts';
 import type { MadePreamble } from './preamble.ts';
-import type { ReplayResult } from './replay.ts';
+import type { Outcome } from './replay.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import type { SecretValues } from './secrets.ts';
 
@@ -36,7 +36,7 @@ export interface Opened {
   readonly agentSessionId: string;
   readonly previousAgentSessionId: string | null;
   readonly verified: Verification | null;
-  readonly replay: ReplayResult | null;
+  readonly replay: Outcome | null;
   readonly preamble: MadePreamble | null;
   readonly settings: ResumeReport['settings'];
   /** Modes and options as they were set; the rest the session learns as the agent says it. */
@@ -195,12 +195,14 @@ export function reportOf(opened: Opened, link: AgentLink): ResumeReport {
     tier: opened.tier,
     attempts: opened.attempts,
     verified: opened.verified,
-    replay: opened.replay && {
-      received: opened.replay.received,
-      matched: opened.replay.matched,
-      missing: opened.replay.missing,
-      imported: opened.replay.importedMessages,
-    },
+    replay: opened.replay?.isReplay
+      ? {
+          received: opened.replay.received,
+          matched: opened.replay.matched,
+          missing: opened.replay.missing,
+          imported: opened.replay.importedMessages,
+        }
+      : null,
     preamble: opened.preamble && {
       mode: opened.preamble.mode,
       bytes: opened.preamble.bytes,

@@ -1,34 +1,45 @@
-/** The replay matcher of a session: what the agent repeats when it is taken up again is matched against the log, not appended (I3). */
+/** The replay matcher of a session: what an agent says between its resume and the first prompt is matched against the log (I3). */
 import type { AgentLink } from '../protocol/link.ts';
+import { roleOf } from '../protocol/updates.ts';
 import type { Limits } from '../limits.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
+import type { Meta, ReplayItem } from '../resume/match-messages.ts';
 import type { Store } from '../storage/store.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
 
 export type { ReplayResult };
 
-type Meta = Readonly<Record<string, unknown>> | undefined;
+/** What is to be stored: of a replay what the log had not, `origin: import`; else all that was said, as the agent's. */
+export interface Heard extends ReplayItem {
+  readonly turnId: string | null;
+  readonly origin: 'agent' | 'import';
+}
+
+export interface Outcome extends ReplayResult {
+  /** False when nothing was replayed after a `session/resume`: what came, if anything, is a notice and the like. */
+  readonly isReplay: boolean;
+  readonly heard: readonly Heard[];
+}
 
 export interface Replay {
   /** Takes an update as a part of the replay. */
-  take(update: SessionUpdate, meta: Meta): void;
+  take(update: SessionUpdate, meta: Meta | undefined): void;
   /** Updates so far. */
   readonly received: number;
   /** Whether the log holds what a replay should bring; known from the first `finish` on. */
   readonly expectsMessages: boolean | null;
   /** Forgets what came: another attempt begins. */
-  restart(): void;
+  restart(method: 'session/resume' | 'session/load'): void;
   /** Some agents answer first and replay after: waits until it is quiet, while messages are missing. */
   untilQuiet(link: AgentLink, limits: Limits): Promise<void>;
   /** Matches what came so far. */
-  finish(): Promise<ReplayResult>;
+  finish(): Promise<Outcome>;
   /** What came since the last `finish`, and what is still owed: asked when the first prompt is about to be sent. */
-  settle(): Promise<{
-    readonly late: ReplayResult['imported'];
-    readonly next: ReplayResult['next'];
-    readonly nextToolCalls: ReplayResult['nextToolCalls'];
-  }>;
+  settle(): Promise<{ readonly late: readonly Heard[] } & Pick<Outcome, 'next' | 'nextToolCalls'>>;
 }
+
+/** Nobody says so much beside a conversation; more is a replay without the user's words. */
+const MAX_ASIDE = 256;
 
 export async function openReplay(
   store: Store,
@@ -47,32 +58,37 @@ export async function openReplay(
     countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)),
   });
   let received = 0;
-  let matchedAt = -1;
-  let result: ReplayResult | null = null;
+  /** What came after a resume, while it may be no replay: whoever replays begins with words of the user's. */
+  let aside: ReplayItem[] | null = null;
+  let last: { readonly received: number; readonly outcome: Outcome } | null = null;
 
-  const finish = async (): Promise<ReplayResult> => {
-    if (result === null || matchedAt !== received) {
-      matchedAt = received;
-      result = await matcher.end();
-    }
-    return result;
+  const finish = async (): Promise<Outcome> => {
+    if (last?.received === received) return last.outcome;
+    const before = received;
+    const result = await matcher.end();
+    const heard: Heard[] = aside
+      ? aside.map((item) => ({ ...item, turnId: null, origin: 'agent' }))
+      : result.imported.map((item) => ({ ...item, origin: 'import' }));
+    last = { received: before, outcome: { ...result, isReplay: aside === null, heard } };
+    return last.outcome;
   };
 
   return {
     take(update, meta) {
-      if (matcher.take(update, meta)) received++;
+      if (!matcher.take(update, meta)) return;
+      received++;
+      if (roleOf(update, meta) === 'user' || (aside?.length ?? 0) >= MAX_ASIDE) aside = null;
+      aside?.push(meta ? { update, meta } : { update });
     },
     get received() {
       return received;
     },
     get expectsMessages() {
-      return result?.expectsMessages ?? null;
+      return last?.outcome.expectsMessages ?? null;
     },
-    restart() {
+    restart(method) {
       matcher.restart();
-      received = 0;
-      matchedAt = -1;
-      result = null;
+      [received, last, aside] = [0, null, method === 'session/resume' ? [] : null];
     },
     async untilQuiet(link, limits) {
       const deadline = performance.now() + limits.replayMaxMs;
@@ -87,10 +103,10 @@ export async function openReplay(
     },
     finish,
     async settle() {
-      // What was imported when the session was opened is in the log already; a late replay only adds behind it.
-      const before = new Set(result?.imported.map(({ update }) => update));
-      const now = await finish();
-      return { late: now.imported.filter(({ update }) => !before.has(update)), next: now.next, nextToolCalls: now.nextToolCalls };
+      // What was heard when the session was opened is in the log already; what comes late is only added behind it.
+      const before = new Set(last?.outcome.heard.map(({ update }) => update));
+      const { heard, next, nextToolCalls } = await finish();
+      return { late: heard.filter(({ update }) => !before.has(update)), next, nextToolCalls };
     },
   };
 }

@@ -8,7 +8,7 @@ import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements
 import type { ContentBlock, PromptResult, ResumeReport, TurnEnded } from '../types.ts';
 import type { LiveSession } from './live-session.ts';
 import type { Config } from './options.ts';
-import type { ReplayResult } from './replay.ts';
+import type { Heard } from './replay.ts';
 import { failedAfterSending } from './told.ts';
 
 export interface TurnRequest {
@@ -48,7 +48,7 @@ export async function startTurn(session: LiveSession, config: Config, request: T
   });
   const at = config.clock();
   const started: NewEvent[] = [
-    ...(settled?.late ?? []).flatMap((item) => session.asEvents([item], item.turnId, 'import')),
+    ...(settled?.late ?? []).flatMap((item) => session.asEvents([item], item.turnId, item.origin)),
     {
       kind: 'turn_started',
       turnId,
@@ -184,7 +184,7 @@ export async function startTurn(session: LiveSession, config: Config, request: T
 async function settleReplay(session: LiveSession) {
   const { gate } = session;
   if (!gate) return null;
-  const late: ReplayResult['imported'][number][] = [];
+  const late: Heard[] = [];
   for (;;) {
     const seen = gate.received;
     const settled = await gate.settle();

@@ -68,11 +68,11 @@ async function recordOpening(session: LiveSession, opened: Opened, config: Confi
   session.known = { ...session.known, ...opened.known };
   const changes = session.takeStateChanges(before);
   const events: NewEvent[] = [
-    ...(opened.replay?.imported ?? []).map(({ update, meta, turnId }): NewEvent => ({
+    ...(opened.replay?.heard ?? []).map(({ update, meta, turnId, origin }): NewEvent => ({
       kind: 'update',
       turnId,
       at,
-      origin: 'import',
+      origin,
       payload: update,
       ...(meta ? { meta } : {}),
     })),

@@ -61,7 +61,7 @@ describe.each(values)('%s in any field of any update', (_name, value) => {
     const matcher = createReplayMatcher({
       log: (async function* () {})(),
       fromSeq: 0,
-      preamble: null,
+      preamble: [],
       redact: (text) => text,
       countBefore: async () => 0,
     });

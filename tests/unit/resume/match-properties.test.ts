@@ -237,6 +237,53 @@ describe('bounded work', () => {
     expect(read()).toBeLessThan(1_000);
   });
 
+  it('I10: a replay without end is kept in bounded memory: what is older is still matched, and not imported', async () => {
+    const sizes = (function* () {
+      for (;;) yield 500;
+    })();
+    const ours = many(300);
+    const all = replay(ours, sizes, 'message', false);
+    const options = { maxChars: 20_000 };
+    expect(await match(logOf(ours, sizes), all, options)).toMatchObject({
+      verified: 'replay-matched',
+      matched: 600,
+      missing: 0,
+      imported: [],
+    });
+    // What was let go and comes again is still known by its id.
+    expect(await match(logOf(ours, sizes), [...all, ...all], options)).toMatchObject({ received: 600, imported: [] });
+    const few = await match(logOf(ours.slice(0, 1), sizes), all, options);
+    expect(few.imported.length).toBeGreaterThan(0);
+    expect(few.imported.length).toBeLessThan(200);
+  });
+
+  it.each<[string, (i: number) => string | undefined, (i: number) => string]>([
+    ['one id', () => 'a', (i) => `word ${i} `],
+    ['no id', () => undefined, (i) => `word ${i} `],
+    ['two ids by turns', (i) => `a${i % 2}`, (i) => `word ${i} `],
+    ['two ids by turns, with the same words', (i) => `a${i % 2}`, () => 'tick '],
+    ['a thousand ids', (i) => `a${i % 1_000}`, (i) => `word ${i} `],
+    ['an id for each', (i) => `a${i}`, (i) => `word ${i} `],
+  ])('I10: twenty thousand chunks of an answer are matched in one go: %s', async (_, id, text) => {
+    const chunks = Array.from({ length: 20_000 }, (__, i) => agent(text(i), id(i)));
+    const whole = new Map<string | undefined, string>();
+    for (const [i] of chunks.entries()) whole.set(id(i), (whole.get(id(i)) ?? '') + text(i));
+    const messages = [...whole].map(([messageId, words]) => agent(words, messageId));
+    const recorded = (updates: readonly SessionUpdate[]) => {
+      const built = log().user('Tell me all');
+      for (const update of updates) built.update(update as unknown as Record<string, unknown>);
+      return built.end();
+    };
+    for (const [ours, theirs] of [
+      [chunks, chunks],
+      [chunks, messages],
+      [messages, chunks],
+    ] as const) {
+      const result = await match(recorded(ours), [user('Tell me all', 'u'), ...theirs]);
+      expect(result).toMatchObject({ verified: 'replay-matched', received: 2, matched: 2, missing: 0, imported: [] });
+    }
+  });
+
   it('a replay of ten thousand messages, each the same, is matched', async () => {
     const sizes = (function* () {
       for (;;) yield 500;

@@ -388,6 +388,116 @@ describe('where it begins', () => {
   });
 });
 
+describe('a notice beside a reply', () => {
+  const notice = (text: string) => ({ ...agent(text), _meta: { claudeCode: { kind: 'informational' } } }) as (typeof replayOfTwo)[number];
+  it.each([
+    ['before it', (reply: string) => log().user('Q?').update(agent('A warning.')).update(agent(reply, 'm'))],
+    ['after it', (reply: string) => log().user('Q?').update(agent(reply, 'm')).update(agent('A warning.'))],
+    [
+      'in the middle of it',
+      (reply: string) =>
+        log()
+          .user('Q?')
+          .update(agent(reply.slice(0, 2), 'm'))
+          .update(agent('A warning.'))
+          .update(agent(reply.slice(2), 'm')),
+    ],
+    ['under another id', (reply: string) => log().user('Q?').update(agent('A warning.', 'n')).update(agent(reply, 'm'))],
+    ['marked', (reply: string) => log().user('Q?').update(notice('A warning.')).update(agent(reply, 'm'))],
+  ])('%s is no gap where the replay leaves it out, nor new where the log has it not', async (_, record) => {
+    const replayed = [user('Q?', 'u'), agent('Yes', 'm')];
+    expect(await match(record('Yes').end(), replayed)).toMatchObject({ verified: 'replay-matched', matched: 2, missing: 0, imported: [] });
+    expect(await match(record('Yes').end(), [user('Q?'), agent('Ye'), agent('s')])).toMatchObject({ matched: 2, missing: 0, imported: [] });
+    const told = [
+      user('Q?', 'u'),
+      ...record('Yes').events.flatMap(({ payload, origin }) => (origin === 'agent' ? [payload as (typeof replayOfTwo)[number]] : [])),
+    ];
+    expect(await match(log().user('Q?').agent('Yes').end(), told)).toMatchObject({
+      verified: 'replay-matched',
+      matched: 2,
+      missing: 0,
+      imported: [],
+    });
+  });
+
+  it('is not expected where it stands between turns', async () => {
+    const built = log()
+      .update(agent('Welcome to pi.') as never)
+      .user('Q?')
+      .agent('Yes')
+      .end();
+    expect(await match(built, [user('Q?'), agent('Yes')])).toMatchObject({
+      verified: 'replay-matched',
+      matched: 2,
+      missing: 0,
+      imported: [],
+    });
+    expect(await match(built, [agent('Welcome to pi.'), user('Q?'), agent('Yes')])).toMatchObject({ matched: 3, missing: 0, imported: [] });
+    expect(await match(log().update(agent('Welcome.') as never), [])).toMatchObject({ verified: 'replay-matched', expectsMessages: false });
+  });
+});
+
+describe('an agent that shortened its memory', () => {
+  const compaction = {
+    sessionUpdate: 'compaction_update',
+    compactionId: 'c',
+    status: 'completed',
+  } as unknown as (typeof replayOfTwo)[number];
+  it.each([
+    ['says so in the replay', two(), [compaction, user('Summary of what was said')]],
+    [
+      'said so before',
+      two()
+        .update(compaction as never)
+        .user('Next')
+        .agent('Fine')
+        .end(),
+      [user('Summary'), user('Next', 'n'), agent('Fine')],
+    ],
+    ['was asked to', two().user('/compact').agent('Compacted.').end().user('Next').agent('Fine').end(), [user('Next'), agent('Fine')]],
+  ])('is not taken for another one: it %s', async (_, built, updates) => {
+    const result = await match(built, updates);
+    expect(['replay-matched', 'replay-partial']).toContain(result.verified);
+    expect(result.imported).toEqual([]);
+  });
+
+  it('need not know what is older', async () => {
+    const built = two()
+      .update(compaction as never)
+      .user('Next')
+      .agent('Fine')
+      .end();
+    expect(await match(built, [user('Next'), agent('Fine')])).toMatchObject({ verified: 'replay-matched', matched: 2, missing: 0 });
+  });
+});
+
+describe('the preamble that was given', () => {
+  it.each(['inline', 'resource', 'file'] as const)('%s: whether it is still there is told', async (mode) => {
+    const transcript = await renderTranscript(two().newestFirst());
+    const blocks = buildPreamble({ transcript, mode, path: '/p.md' });
+    const given = blocks.flatMap((block) =>
+      block.type === 'text' ? block.text : block.type === 'resource' && 'text' in block.resource ? block.resource.text : [],
+    );
+    const record = (turns: number) => {
+      const built = log();
+      for (let i = 0; i < turns; i++) built.user(`Go on ${i}`).agent(`Going ${i}`).end();
+      return built;
+    };
+    const told = async (...first: Parameters<typeof user>[0][]) =>
+      (await match(record(1), [...first.map((text) => user(text)), agent('Going 0')], { preamble: given })).preamble;
+    expect(await told(...given, 'Go on 0')).toBe('kept');
+    expect(await told(`${given.join('')}Go on 0`)).toBe('kept');
+    expect(await told('Go on 0')).toBe('gone');
+    // What is left of it where an agent drops an embedded resource.
+    expect(await told(given[0]!, 'Go on 0')).toBe(mode === 'resource' ? 'gone' : 'kept');
+    const embedded = blocks.map((content) => ({ sessionUpdate: 'user_message_chunk', content }) as (typeof replayOfTwo)[number]);
+    expect((await match(record(1), [...embedded, user('Go on 0'), agent('Going 0')], { preamble: given })).preamble).toBe('kept');
+    // A replay that does not reach back to it tells nothing.
+    expect((await match(record(3), [user('Go on 2'), agent('Going 2')], { preamble: given })).preamble).toBeNull();
+    expect((await match(record(1), [user('Go on 0'), agent('Going 0')])).preamble).toBeNull();
+  });
+});
+
 describe('late replay', () => {
   it('says whether it reached the end, and may be finished again', async () => {
     const matcher = createReplayMatcher({ log: two().newestFirst() });

@@ -9,8 +9,7 @@ import { agent, match, said, store, tool, user } from './replay.ts';
 
 interface Turn {
   readonly asks: string;
-  /** Null: it was cut off before its answer began. */
-  readonly answers: string | null;
+  readonly answers: string;
   readonly call: boolean;
 }
 
@@ -31,13 +30,12 @@ const word = fc.constantFrom(
 );
 const words = fc.array(word, { minLength: 1, maxLength: 3 }).map((list) => list.join(' '));
 const answered = fc.record<Turn>({ asks: words, answers: words, call: fc.boolean() });
-const anyTurn = fc.record<Turn>({ asks: words, answers: fc.option(words, { freq: 5 }), call: fc.constant(false) });
 const listOf = (turn: fc.Arbitrary<Turn>) => fc.array(turn, { minLength: 1, maxLength: 9 });
 const permuted = (turn: fc.Arbitrary<Turn>) =>
   listOf(turn).chain((ours) => fc.tuple(fc.constant(ours), fc.shuffledSubarray(ours, { minLength: ours.length })));
 const form = fc.constantFrom('NFC', 'NFD');
 /** Not said twice over, which may be an agent’s way to say it once. */
-const isOnce = ({ asks, answers }: Turn): boolean => [asks, answers ?? ''].every((text) => !/^(.+)\1$/s.test(squeeze(text)));
+const isOnce = ({ asks, answers }: Turn): boolean => [asks, answers].every((text) => !/^(.+)\1$/s.test(squeeze(text)));
 const foreign = fc.array(answered.filter(isOnce), { minLength: 1, maxLength: 4 });
 
 type Ids = 'none' | 'message';
@@ -47,20 +45,14 @@ const logOf = (turns: readonly Turn[]): LogBuilder =>
   turns.reduce((built, { asks, answers, call }, i) => {
     built.user(asks);
     if (call) built.tool(`call-${i}`, 'x');
-    if (answers !== null) built.agent(answers);
-    return built.end(answers === null ? { state: 'interrupted' } : { state: 'completed', stopReason: 'end_turn' });
+    return built.agent(answers).end();
   }, log());
 const replay = (turns: readonly Turn[], ids: Ids, to = 'NFC', from = 0): SessionUpdate[] =>
   turns.flatMap(({ asks, answers, call }, i) => {
     const id = (role: string) => (ids === 'none' ? undefined : `${role}${from + i}`);
-    return [
-      user(asks.normalize(to), id('u')),
-      ...(call ? [tool(`replayed-${from + i}`)] : []),
-      ...(answers === null ? [] : [agent(answers.normalize(to), id('a'))]),
-    ];
+    return [user(asks.normalize(to), id('u')), ...(call ? [tool(`replayed-${from + i}`)] : []), agent(answers.normalize(to), id('a'))];
   });
-const messagesOf = (turns: readonly Turn[]): string[] =>
-  turns.flatMap(({ asks, answers }) => [`user ${asks}`, ...(answers === null ? [] : [`agent ${answers}`])]);
+const messagesOf = (turns: readonly Turn[]): string[] => turns.flatMap(({ asks, answers }) => [`user ${asks}`, `agent ${answers}`]);
 /** One line a message: chunks are whole messages here. */
 const importedBy = (result: ReplayResult): string[] =>
   result.imported.flatMap(({ update }) => {

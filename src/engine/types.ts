@@ -26,7 +26,7 @@ export type Tier = 'live' | 'new' | 'resume' | 'load' | 'transcript';
 /** Which tiers may be tried: `auto` all, `strict` only the agent's own, `transcript` skips the agent's own. */
 export type ResumePolicy = 'auto' | 'strict' | 'transcript';
 
-/** How the transcript travels in front of a successor's first prompt. */
+/** How the transcript travels in front of a successor's first prompt: `inline`, in a text block, unless asked otherwise. */
 export type PreambleMode = 'resource' | 'inline' | 'file';
 
 /** How an attempt to become live came out. */

@@ -23,7 +23,7 @@ export type PermissionRule = (
 ) => string | null | undefined | Promise<string | null | undefined>;
 
 export interface PreambleOptions {
-  /** Default: `resource` where the agent advertises `embeddedContext`, else `inline`. */
+  /** Default `inline`. `resource` becomes `inline` for an agent that does not advertise `embeddedContext`. */
   readonly mode?: PreambleMode;
   /** Bytes of the transcript. Default `limits.transcriptBytes`. */
   readonly budget?: number;

@@ -15,27 +15,19 @@ export interface PreambleChoice {
 }
 
 /**
- * How the record travels. An embedded resource is only sent to an agent that said it takes them: ACP allows
- * nothing else, and an agent that drops the block would forget in silence. So `resource` becomes `inline` there.
- *
- * | requested | embeddedContext | mode |
- * |---|---|---|
- * | nothing | yes | resource |
- * | nothing | no | inline |
- * | resource | yes | resource |
- * | resource | no | inline, and the report says why |
- * | inline, file | either | as requested |
+ * How the record travels: `inline`, in a text block, unless something else was asked for. An embedded resource is never the
+ * default: two widely used agents keep only a placeholder of it, so that after their next own resume the record would be gone.
+ * And it is only sent to an agent that said it takes them: ACP allows nothing else, and one that drops the block would forget
+ * in silence. So `resource` becomes `inline` there.
  */
 export function choosePreambleMode(
   requested: PreambleMode | undefined,
   capabilities: PromptCapabilitiesSeen | null | undefined,
 ): PreambleChoice {
-  const embeds = capabilities?.embeddedContext === true;
-  if (requested === undefined) return { mode: embeds ? 'resource' : 'inline', instead: null };
-  if (requested === 'resource' && !embeds) {
+  if (requested === 'resource' && capabilities?.embeddedContext !== true) {
     return { mode: 'inline', instead: 'the agent does not advertise promptCapabilities.embeddedContext, so the record is sent inline' };
   }
-  return { mode: requested, instead: null };
+  return { mode: requested ?? 'inline', instead: null };
 }
 
 /** Names the embedded record. Not a file and not fetched by anyone: the text travels with it. */
@@ -80,4 +72,25 @@ export function buildPreamble(options: {
 
 function text(words: string): ContentBlock {
   return { type: 'text', text: words };
+}
+
+/**
+ * Whether a prompt is a slash command: its first block is a text that begins with `/` and a name. Agents look for one only there,
+ * so behind a preamble it would be no command any more. Of an agent that advertised its commands, only those are; a path such
+ * as `/etc/hosts` is none.
+ */
+export function isSlashCommand(prompt: readonly ContentBlock[], commands?: readonly { readonly name: string }[] | null): boolean {
+  const first = prompt[0];
+  const name = first?.type === 'text' ? /^\/([\w:.-]+)(?=\s|$)/.exec(first.text)?.[1] : undefined;
+  return name !== undefined && (!commands || commands.length === 0 || commands.some((command) => command.name.split(' ')[0] === name));
+}
+
+/** The prompt with the preamble in front of it, or as it is when it is a slash command: then the preamble goes with the next one. */
+export function withPreamble(
+  preamble: readonly ContentBlock[],
+  prompt: readonly ContentBlock[],
+  commands?: readonly { readonly name: string }[] | null,
+): { readonly prompt: readonly ContentBlock[]; readonly given: boolean } {
+  const given = preamble.length > 0 && !isSlashCommand(prompt, commands);
+  return { prompt: given ? [...preamble, ...prompt] : prompt, given };
 }

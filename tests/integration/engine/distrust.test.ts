@@ -133,7 +133,7 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     const next = await wake({ policy: 'transcript' });
     const { report } = await next.prompt('s', 'What is my name?');
     expect(report.attempts.map((attempt) => attempt.method)).toEqual(['session/new']);
-    expect(report.preamble).toMatchObject({ mode: 'resource', truncated: false });
+    expect(report.preamble).toMatchObject({ mode: 'inline', truncated: false });
   });
 
   it.each(['hang-initialize', 'crash-initialize', 'hang-new', 'crash-new', 'garbage-only', 'auth'] as const)(

@@ -133,7 +133,7 @@ describe('I3: a replay never adds a row twice', () => {
       attempts: [unproven, { method: 'session/new', outcome: 'ok' }],
       verified: null,
       replay: null,
-      preamble: { mode: 'resource' },
+      preamble: { mode: 'inline' },
     });
     expect((await auto.history('s')).filter((event) => event.origin === 'import')).toEqual([]);
   });

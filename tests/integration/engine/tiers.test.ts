@@ -25,10 +25,7 @@ describe('a session dies and comes back', () => {
     expect((await next.get(sessionId)).state).toBe('asleep');
     const preamble = tier === 'transcript' ? await next.previewPreamble(sessionId) : [];
     if (tier === 'transcript')
-      expect(preamble).toMatchObject([
-        words(expect.stringContaining(RECORD_OPENING) as string),
-        { type: 'resource', resource: { text: expect.stringContaining('My name is Ada.') as string } },
-      ]);
+      expect(preamble).toEqual([words(expect.stringMatching(new RegExp(`^${RECORD_OPENING}[^]*My name is Ada\\.`)) as string)]);
     const second = await next.prompt(sessionId, 'What is my name?');
     expect(second.report.tier, JSON.stringify(second.report, null, 1)).toBe(tier);
     expect((await next.history(sessionId)).filter((event) => event.turnId === second.turnId).length).toBeGreaterThan(2);

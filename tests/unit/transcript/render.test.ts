@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RehydrateError } from '../../../src/engine/errors.ts';
-import { buildPreamble, choosePreambleMode } from '../../../src/engine/transcript/preamble.ts';
+import { buildPreamble, choosePreambleMode, isSlashCommand, withPreamble } from '../../../src/engine/transcript/preamble.ts';
 import { RECORD_CLOSING, RECORD_OPENING, renderRecord, renderTranscript } from '../../../src/engine/transcript/render.ts';
-import type { SessionEvent } from '../../../src/engine/types.ts';
+import type { ContentBlock, SessionEvent } from '../../../src/engine/types.ts';
 import { log, type LogBuilder } from './log.ts';
 
 const encode = (text: string) => new TextEncoder().encode(text).length;
@@ -437,7 +437,7 @@ describe('nothing in it can break out', () => {
 
 describe('the preamble', () => {
   it.each([
-    [undefined, { embeddedContext: true }, 'resource', false],
+    [undefined, { embeddedContext: true }, 'inline', false],
     [undefined, { embeddedContext: false }, 'inline', false],
     [undefined, {}, 'inline', false],
     [undefined, null, 'inline', false],
@@ -469,5 +469,29 @@ describe('the preamble', () => {
     }
     expect((file[0] as { text: string }).text).toContain('/tmp/p.md');
     expect(() => buildPreamble({ transcript, mode: 'file' })).toThrow(/absolute path/);
+  });
+
+  const said = (text: string) => [{ type: 'text' as const, text }];
+  const image = { type: 'image' as const, mimeType: 'image/png', data: '' };
+  const commands = [{ name: 'compact' }, { name: 'mcp:git:log (MCP)' }];
+  it.each<[string, ContentBlock[], { name: string }[] | null, boolean]>([
+    ['a command', said('/compact'), null, true],
+    ['with words after it', said('/compact keep the names\nplease'), null, true],
+    ['with another block after it', [...said('/compact'), image], null, true],
+    ['of an MCP server', said('/mcp:git:log 3'), commands, true],
+    ['advertised', said('/compact'), commands, true],
+    ['not advertised', said('/etc is full'), commands, false],
+    ['none known yet', said('/compact'), [], true],
+    ['a path', said('/etc/hosts is odd'), null, false],
+    ['a slash alone', said('/ is the root'), null, false],
+    ['not at the beginning', said(' /compact'), null, false],
+    ['not in the first block', [image, ...said('/compact')], null, false],
+    ['a plain prompt', said('go on'), null, false],
+    ['nothing', [], null, false],
+  ])('a slash command stays first, and the preamble waits: %s', (_, prompt, known, is) => {
+    expect(isSlashCommand(prompt, known)).toBe(is);
+    const preamble = buildPreamble({ transcript: 'record', mode: 'inline' });
+    expect(withPreamble(preamble, prompt, known)).toEqual({ prompt: is ? prompt : [...preamble, ...prompt], given: !is });
+    expect(withPreamble([], prompt, known)).toEqual({ prompt, given: false });
   });
 });

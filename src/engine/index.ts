@@ -6,6 +6,7 @@ export { createHost } from './sessions/host.ts';
 export type { Host, PromptOptions } from './sessions/api.ts';
 export type { CreateOptions, HostOptions, PermissionRule, PreambleOptions } from './sessions/options.ts';
 export { classifyResumeFailure } from './resume/classify.ts';
+export { EMPTY_VIEW, foldEvents, type View, type ViewMessage, type ViewToolCall } from './fold-events.ts';
 export { renderTranscript } from './transcript/render.ts';
 export { DEFAULT_LIMITS, FIXED_LIMITS, type FixedLimits, type Limits } from './limits.ts';
 export { ERROR_CODES, RehydrateError, type ErrorCode } from './errors.ts';

@@ -1,0 +1,217 @@
+/**
+ * A session's events as what a person looks at: messages, tool calls, the plan, the mode, what is asked and whether a turn
+ * runs. Pure and incremental: give the view back with the events that came since, and what did not change stays the same object.
+ */
+import type { AvailableCommand, SessionConfigOption } from '@agentclientprotocol/sdk';
+import {
+  classOf,
+  fieldsOf,
+  mergeToolCalls,
+  messageIdOf,
+  planEntries,
+  readToolCall,
+  roleOf,
+  stringOf,
+  textOf,
+  type PlanEntry,
+  type Role,
+  type ToolCallReport,
+} from './protocol/updates.ts';
+import { readCommands, readConfigOptions } from './protocol/v1.ts';
+import type { ContentBlock, PermissionRequested, ResumeReport, SessionEvent, TurnEnded } from './types.ts';
+
+/** One message, whole as far as it came. */
+export interface ViewMessage {
+  /** The event that began it: messages and tool calls in the order of their `seq` are the conversation. */
+  readonly seq: number;
+  readonly role: Role;
+  readonly turnId: string | null;
+  readonly messageId: string | null;
+  /** Its text; what is not text stands in it by its kind, in brackets. */
+  readonly text: string;
+  /** Its blocks, with adjacent texts joined. */
+  readonly content: readonly ContentBlock[];
+}
+
+/** One tool call with all that was said of it so far. */
+export interface ViewToolCall extends ToolCallReport {
+  readonly seq: number;
+  readonly turnId: string | null;
+}
+
+export interface View {
+  /** The last event in it: fold on with those after it. */
+  readonly seq: number;
+  readonly messages: readonly ViewMessage[];
+  readonly toolCalls: readonly ViewToolCall[];
+  readonly plan: readonly PlanEntry[];
+  /** The mode's id, once the agent or the user has named one. */
+  readonly mode: string | null;
+  readonly configOptions: readonly SessionConfigOption[] | null;
+  readonly commands: readonly AvailableCommand[] | null;
+  readonly title: string | null;
+  readonly usage: Readonly<Record<string, unknown>> | null;
+  readonly openPermissions: readonly PermissionRequested[];
+  /** The turn that runs, or null. */
+  readonly running: string | null;
+  /** How the last turn ended. */
+  readonly lastTurn: (TurnEnded & { readonly turnId: string | null }) | null;
+  /** How the session last became live. */
+  readonly lastReport: ResumeReport | null;
+}
+
+export const EMPTY_VIEW: View = Object.freeze({
+  seq: 0,
+  messages: [],
+  toolCalls: [],
+  plan: [],
+  mode: null,
+  configOptions: null,
+  commands: null,
+  title: null,
+  usage: null,
+  openPermissions: [],
+  running: null,
+  lastTurn: null,
+  lastReport: null,
+});
+
+type Growing = { -readonly [Key in keyof View]: View[Key] };
+
+/** Adds events to a view, or makes one of them. Events that the view has already are left out, so a repeated page does no harm. */
+export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VIEW): View {
+  const next: Growing = { ...view };
+  // Copied once for a call, and only if something is added.
+  const messages = lazily(view.messages);
+  const toolCalls = lazily(view.toolCalls);
+  for (const event of events) {
+    if (event.seq <= next.seq) continue;
+    next.seq = event.seq;
+    switch (event.kind) {
+      case 'turn_started':
+        next.running = event.turnId;
+        break;
+      case 'turn_ended':
+        next.running = null;
+        next.lastTurn = { ...event.payload, turnId: event.turnId };
+        next.openPermissions = [];
+        break;
+      case 'permission_requested':
+        next.openPermissions = [...next.openPermissions, event.payload];
+        break;
+      case 'permission_resolved':
+        next.openPermissions = next.openPermissions.filter(({ requestId }) => requestId !== event.payload.requestId);
+        break;
+      case 'resumed':
+        next.lastReport = event.payload;
+        break;
+      case 'agent_exited':
+        break;
+      case 'update':
+        foldUpdate(event, next, messages, toolCalls);
+    }
+  }
+  if (next.seq === view.seq) return view;
+  return { ...next, messages: messages.now, toolCalls: toolCalls.now };
+}
+
+interface Lazily<T> {
+  readonly now: readonly T[];
+  /** The list, to be changed. */
+  mine(): T[];
+}
+
+function lazily<T>(list: readonly T[]): Lazily<T> {
+  let copy: T[] | null = null;
+  return {
+    get now() {
+      return copy ?? list;
+    },
+    mine: () => (copy ??= [...list]),
+  };
+}
+
+function foldUpdate(
+  event: SessionEvent & { readonly kind: 'update' },
+  next: Growing,
+  messages: Lazily<ViewMessage>,
+  toolCalls: Lazily<ViewToolCall>,
+): void {
+  const { payload, meta } = event;
+  switch (classOf(payload, meta)) {
+    case 'message':
+      return foldChunk(event, messages, toolCalls.now.at(-1)?.seq ?? 0);
+    case 'tool_call':
+    case 'tool_call_update': {
+      const report = readToolCall(payload);
+      const index = toolCalls.now.findLastIndex(({ id }) => id === report.id);
+      const before = toolCalls.now[index];
+      if (before) toolCalls.mine()[index] = { ...before, ...mergeToolCalls(before, report) };
+      else toolCalls.mine().push({ ...report, seq: event.seq, turnId: event.turnId });
+      return;
+    }
+    case 'plan':
+      next.plan = planEntries(payload);
+      return;
+    case 'state':
+      return foldState(fieldsOf(payload), next);
+    case 'notice':
+    case 'compaction':
+    case 'unknown':
+  }
+}
+
+function foldState(fields: Readonly<Record<string, unknown>>, next: Growing): void {
+  switch (fields['sessionUpdate']) {
+    case 'current_mode_update':
+      next.mode = stringOf(fields['currentModeId']) || next.mode;
+      return;
+    case 'config_option_update':
+      next.configOptions = readConfigOptions(fields['configOptions']) ?? next.configOptions;
+      return;
+    case 'available_commands_update':
+      next.commands = readCommands(fields['availableCommands']) ?? next.commands;
+      return;
+    case 'session_info_update':
+      if (typeof fields['title'] === 'string' || fields['title'] === null) next.title = fields['title'];
+      return;
+    case 'usage_update': {
+      const { sessionUpdate: _kind, ...usage } = fields;
+      next.usage = usage;
+    }
+  }
+}
+
+/** A chunk goes on with the message of its id in the same turn; one without an id goes on with the last message, if nothing stands between. */
+function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: Lazily<ViewMessage>, lastToolCall: number): void {
+  const { payload, meta, turnId, seq } = event;
+  const role = roleOf(payload, meta) as Role;
+  const messageId = messageIdOf(payload);
+  const block = fieldsOf(payload)['content'] as ContentBlock;
+  const continues = (message: ViewMessage, last: boolean) =>
+    message.role === role &&
+    message.turnId === turnId &&
+    message.messageId === messageId &&
+    (messageId !== null || (last && message.seq > lastToolCall));
+  const { now } = messages;
+  for (let index = now.length - 1; index >= 0; index -= 1) {
+    const message = now[index] as ViewMessage;
+    if (message.turnId !== turnId) break;
+    if (!continues(message, index === now.length - 1)) continue;
+    const newBlock = event.origin === 'host' || textOf(block) === null;
+    messages.mine()[index] = {
+      ...message,
+      text: message.text + (newBlock ? '\n' : '') + textOf(block, 'name'),
+      content: withBlock(message.content, block, newBlock),
+    };
+    return;
+  }
+  messages.mine().push({ seq, role, turnId, messageId, text: textOf(block, 'name'), content: [block] });
+}
+
+function withBlock(content: readonly ContentBlock[], block: ContentBlock, newBlock: boolean): readonly ContentBlock[] {
+  const last = content.at(-1);
+  const [before, added] = [textOf(last), textOf(block)];
+  if (newBlock || before === null || added === null) return [...content, block];
+  return [...content.slice(0, -1), { ...last, text: before + added } as ContentBlock];
+}

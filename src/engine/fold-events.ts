@@ -182,6 +182,9 @@ function foldState(fields: Readonly<Record<string, unknown>>, next: Growing): vo
   }
 }
 
+/** Further back nothing is looked for: an id that comes again after so many others begins a message anew. */
+const NEAR_MESSAGES = 64;
+
 /** A chunk goes on with the message of its id in the same turn; one without an id goes on with the last message, if nothing stands between. */
 function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: Lazily<ViewMessage>, lastToolCall: number): void {
   const { payload, meta, turnId, seq } = event;
@@ -194,7 +197,7 @@ function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: 
     message.messageId === messageId &&
     (messageId !== null || (last && message.seq > lastToolCall));
   const { now } = messages;
-  for (let index = now.length - 1; index >= 0; index -= 1) {
+  for (let index = now.length - 1; index >= Math.max(0, now.length - NEAR_MESSAGES); index -= 1) {
     const message = now[index] as ViewMessage;
     if (message.turnId !== turnId) break;
     if (!continues(message, index === now.length - 1)) continue;

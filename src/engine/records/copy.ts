@@ -1,0 +1,131 @@
+/**
+ * A session that is made from a record: a fork, an import. Its rows come in small batches, and nobody sees it before the
+ * last of them: until then it counts as one that is being deleted, so what a killed host left of it goes with the deletes (I12).
+ */
+import { RehydrateError } from '../errors.ts';
+import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
+import { storageError } from '../storage/errors.ts';
+import { insertEvent, type NewEvent } from '../storage/statements.ts';
+import type { PermissionRequested, SessionEvent } from '../types.ts';
+
+/** Columns of a new session's row, besides its id and its times. */
+export type SessionColumns = Readonly<Record<string, SqlValue>>;
+
+/** Makes the row, hidden. Error: `session_exists`. */
+export async function beginHidden(db: SqlDatabase, sessionId: string, columns: SessionColumns, now: number): Promise<void> {
+  const all: SessionColumns = {
+    ...columns,
+    session_id: sessionId,
+    latest_seq: 0,
+    lease_owner: null,
+    lease_generation: 0,
+    lease_expires_at: null,
+    created_at: now,
+    updated_at: now,
+    deleted_at: now,
+  };
+  const names = Object.keys(all);
+  try {
+    await db.batch([
+      {
+        sql: `INSERT INTO acp_sessions (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
+        params: Object.values(all),
+      },
+    ]);
+  } catch (error) {
+    if (error instanceof SqlError && error.kind === 'constraint')
+      throw new RehydrateError('session_exists', `There is a session "${sessionId}" already. Delete it first, or choose another id.`, {
+        sessionId,
+      });
+    throw storageError(error, `Session "${sessionId}" could not be written`);
+  }
+}
+
+/** Runs `write`, which tells how many events there must be, and shows the session when it is done; when it fails, or anything of it is missing, nothing stays. */
+export async function fillHidden(
+  db: SqlDatabase,
+  sessionId: string,
+  write: () => Promise<number>,
+  remove: () => Promise<void>,
+): Promise<void> {
+  try {
+    const events = await write();
+    const [shown] = await db.batch([
+      {
+        // A row too few violates the CHECK on `latest_seq`: then nothing of it is shown.
+        sql: `UPDATE acp_sessions SET deleted_at = NULL,
+latest_seq = CASE WHEN (SELECT count(*) FROM acp_session_events WHERE session_id = ?) = ? THEN ? ELSE -1 END
+WHERE session_id = ? AND deleted_at IS NOT NULL RETURNING 1`,
+        params: [sessionId, events, events, sessionId],
+        note: 'session made',
+      },
+    ]);
+    if (shown?.rows.length === 1) return;
+  } catch (error) {
+    await remove();
+    if (error instanceof SqlError && error.kind === 'constraint')
+      throw new RehydrateError(
+        'invalid_argument',
+        `Session "${sessionId}" cannot be made: its rows contradict each other (${error.message}). Nothing was written.`,
+        { sessionId },
+        { cause: error },
+      );
+    throw storageError(error, `Session "${sessionId}" could not be written whole, so nothing of it was`);
+  }
+  throw new RehydrateError(
+    'storage_unavailable',
+    `Session "${sessionId}" was removed while it was being made: another program opened the database and took it for a left-over. Try again.`,
+    { sessionId },
+  );
+}
+
+/** What ends a turn that the copy has only the beginning of: nobody may see it as running, or its questions as open. */
+export function endsOf(open: OpenTurn, at: number, words: string): NewEvent[] {
+  if (open.turnId === null) return [];
+  return [
+    ...open.permissions.map((requestId): NewEvent => ({
+      kind: 'permission_resolved',
+      turnId: open.turnId,
+      at,
+      origin: 'host',
+      payload: { requestId, optionId: null, by: 'end' },
+    })),
+    {
+      kind: 'turn_ended',
+      turnId: open.turnId,
+      at,
+      origin: 'host',
+      payload: { state: 'interrupted', error: { code: 'turn_outcome_unknown', message: words } },
+    },
+  ];
+}
+
+/** The turn that runs at the end of what was read so far. */
+export interface OpenTurn {
+  turnId: string | null;
+  permissions: string[];
+}
+
+/** Follows which turn is open. */
+export function trackTurn(open: OpenTurn, event: Pick<SessionEvent, 'kind' | 'turnId' | 'payload'>): void {
+  switch (event.kind) {
+    case 'turn_started':
+      open.turnId = event.turnId;
+      open.permissions = [];
+      break;
+    case 'turn_ended':
+      open.turnId = null;
+      open.permissions = [];
+      break;
+    case 'permission_requested':
+      open.permissions.push((event.payload as PermissionRequested).requestId);
+      break;
+    case 'permission_resolved': {
+      const { requestId } = event.payload as { requestId: string };
+      open.permissions = open.permissions.filter((id) => id !== requestId);
+    }
+  }
+}
+
+export const insertEnds = (sessionId: string, after: number, ends: readonly NewEvent[]): Statement[] =>
+  ends.map((event, index) => insertEvent(sessionId, after + index + 1, event));

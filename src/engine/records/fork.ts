@@ -1,0 +1,97 @@
+/** A fork: another session that begins with this one's record. The agent has nothing of it; its first prompt goes with the record. */
+import { RehydrateError } from '../errors.ts';
+import type { SqlDatabase } from '../ports.ts';
+import type { StoredSession } from '../storage/rows.ts';
+import type { Store } from '../storage/store.ts';
+import type { SessionEvent } from '../types.ts';
+import { beginHidden, endsOf, fillHidden, insertEnds, trackTurn, type OpenTurn } from './copy.ts';
+
+export interface ForkRequest {
+  readonly sessionId: string;
+  /** The last event of the original that the fork has. */
+  readonly after: number;
+  /** Another agent makes it a handoff. */
+  readonly agent: string;
+  readonly cwd: string;
+  readonly now: number;
+}
+
+const ROWS = 256;
+
+export async function copySession(
+  db: SqlDatabase,
+  store: Store,
+  original: StoredSession,
+  request: ForkRequest,
+  remove: () => Promise<void>,
+): Promise<void> {
+  const { info } = original;
+  const { sessionId, after, agent, cwd, now } = request;
+  if (!Number.isSafeInteger(after) || after < 0 || after > info.latestSeq)
+    throw new RehydrateError(
+      'invalid_argument',
+      `after must be a number of session "${info.sessionId}"'s log, 0 to ${info.latestSeq}; it is ${String(after)}.`,
+      { sessionId: info.sessionId, latestSeq: info.latestSeq },
+    );
+  const json = (value: unknown) => (value === null || value === undefined ? null : JSON.stringify(value));
+  const same = agent === info.agent;
+  await beginHidden(
+    db,
+    sessionId,
+    {
+      agent,
+      agent_session_id: null,
+      cwd,
+      additional_directories: JSON.stringify(info.additionalDirectories),
+      mcp_servers: JSON.stringify(info.mcpServers),
+      env_names: JSON.stringify(info.envNames),
+      // What another agent offers is another thing.
+      capabilities: same ? json(info.agentCapabilities) : null,
+      agent_info: same ? json(info.agentInfo) : null,
+      modes: same ? json(info.modes) : null,
+      config_options: same ? json(info.configOptions) : null,
+      commands: same ? json(info.commands) : null,
+      wishes: same ? json(original.wishes) : null,
+      title: info.title,
+      title_set: original.titleSet,
+      metadata: json(original.metadata),
+      origin: JSON.stringify({ kind: same ? 'fork' : 'handoff', sessionId: info.sessionId, after, agent: info.agent }),
+    },
+    now,
+  );
+  await fillHidden(
+    db,
+    sessionId,
+    async () => {
+      for (let from = 0; from < after; from += ROWS) {
+        await db.batch([
+          {
+            sql: `INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta)
+SELECT ?, seq, turn_id, at, kind, origin, payload, meta FROM acp_session_events WHERE session_id = ? AND seq > ? AND seq <= ? ORDER BY seq`,
+            params: [sessionId, info.sessionId, from, Math.min(after, from + ROWS)],
+          },
+        ]);
+      }
+      const ends = endsOf(await openAt(store, info.sessionId, after), now, 'The fork begins here, in the middle of this turn.');
+      if (ends.length > 0) await db.batch(insertEnds(sessionId, after, ends));
+      return after + ends.length;
+    },
+    remove,
+  );
+}
+
+/** Which turn is open after this event. */
+async function openAt(store: Store, sessionId: string, after: number): Promise<OpenTurn> {
+  const events: SessionEvent[] = [];
+  for await (const page of store.eventsBackwards(sessionId, after + 1)) {
+    for (const event of page) {
+      events.push(event);
+      if (event.kind === 'turn_started' || event.kind === 'turn_ended') {
+        const open: OpenTurn = { turnId: null, permissions: [] };
+        for (const each of events.reverse()) trackTurn(open, each);
+        return open;
+      }
+    }
+  }
+  return { turnId: null, permissions: [] };
+}

@@ -1,0 +1,395 @@
+/**
+ * Search in what was said. Its index costs who searches, not who writes: it is made at the first search and brought up to date
+ * at each further one, in small batches, message by message. Where the database has no full text (FTS5 or FTS4), or cannot be
+ * written, the log itself is read; what is found is the same.
+ *
+ * A message is found when every word of the search begins a word of it. Case and accents make no difference.
+ */
+import { RehydrateError } from '../errors.ts';
+import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
+import { roleOf, textOf, type Role } from '../protocol/updates.ts';
+import { storageError } from '../storage/errors.ts';
+import type { Store } from '../storage/store.ts';
+import type { SessionEvent } from '../types.ts';
+
+export interface SearchHit {
+  readonly sessionId: string;
+  /** The event with which the message begins. */
+  readonly seq: number;
+  readonly role: Role;
+  /** The message around the first word that was found, on one line. */
+  readonly snippet: string;
+}
+
+export interface SearchResult {
+  /** The latest first. */
+  readonly hits: readonly SearchHit[];
+  readonly nextCursor?: string;
+}
+
+export interface SearchRequest {
+  readonly sessionId?: string;
+  readonly cursor?: string;
+  readonly limit?: number;
+}
+
+/** A message with where it stands. */
+interface Message {
+  readonly sessionId: string;
+  readonly seq: number;
+  /** The last event of it. */
+  readonly end: number;
+  readonly at: number;
+  readonly role: Role;
+  readonly text: string;
+}
+
+/** A hit with its place in the order: by time, then by session and number. */
+interface Placed extends SearchHit {
+  readonly key: number;
+}
+
+const MOST_WORDS = 16;
+const MOST_HITS = 1_000;
+/** A message is searched as far as this. */
+const MESSAGE_CHARS = 256 * 1024;
+const PAGE = 256;
+/** Times are milliseconds; this many messages of one millisecond have places of their own. */
+const PLACES = 2_048;
+
+const DOCS = `CREATE TABLE IF NOT EXISTS acp_search_messages (
+  id INTEGER PRIMARY KEY,
+  session_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  role TEXT NOT NULL,
+  UNIQUE (session_id, seq)
+) STRICT`;
+const PROGRESS = `CREATE TABLE IF NOT EXISTS acp_search_progress (
+  session_id TEXT PRIMARY KEY,
+  created_at INTEGER NOT NULL,
+  indexed_seq INTEGER NOT NULL CHECK (indexed_seq >= 0)
+) STRICT, WITHOUT ROWID`;
+const TEXTS = [
+  `CREATE VIRTUAL TABLE acp_search USING fts5 (text, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')`,
+  `CREATE VIRTUAL TABLE acp_search USING fts4 (text, tokenize=unicode61 "remove_diacritics=1", prefix="2,3")`,
+];
+
+export async function search(db: SqlDatabase, store: Store, words: string, request: SearchRequest): Promise<SearchResult> {
+  const { sessionId, limit = 20 } = request;
+  const wanted = tokens(words);
+  if (wanted.length === 0) throw invalid('A search needs a word: letters or digits.');
+  if (wanted.length > MOST_WORDS) throw invalid(`A search has at most ${MOST_WORDS} words; this one has ${wanted.length}.`);
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > MOST_HITS)
+    throw invalid(`limit must be a whole number from 1 to ${MOST_HITS}; it is ${String(limit)}.`);
+  const cursor = request.cursor === undefined ? null : readCursor(request.cursor);
+  const indexed = await bringUpToDate(db, store, sessionId);
+  const found: Placed[] = [];
+  // What the index does not have is read: nothing of it where it could be brought up to date, all of it where there is none.
+  for (const { sessionId: id, from } of await unindexed(db, indexed, sessionId)) {
+    for await (const message of messages(store, id, from)) {
+      const snippet = match(message.text, wanted);
+      if (snippet !== null) found.push({ sessionId: id, seq: message.seq, role: message.role, snippet, key: placeOf(message) });
+    }
+  }
+  if (indexed) found.push(...(await inIndex(db, wanted, sessionId, cursor, limit + 1)));
+  const hits = found.filter((hit) => cursor === null || order(hit, cursor) > 0).sort(order);
+  const page = hits.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    hits: page.map(({ key: _key, ...hit }) => hit),
+    ...(last && hits.length > limit ? { nextCursor: `${last.key}:${last.seq}:${last.sessionId}` } : {}),
+  };
+}
+
+/** Takes a deleted session out of the index, in small batches. */
+export async function forgetInSearch(db: SqlDatabase, sessionId: string): Promise<void> {
+  if (!(await hasIndex(db))) return;
+  for (let left = PAGE; left === PAGE;) {
+    const ids = `SELECT id FROM acp_search_messages WHERE session_id = ? ORDER BY id LIMIT ${PAGE}`;
+    const results = await db.batch([
+      { sql: `DELETE FROM acp_search WHERE rowid IN (${ids})`, params: [sessionId] },
+      { sql: `DELETE FROM acp_search_messages WHERE id IN (${ids}) RETURNING 1`, params: [sessionId] },
+    ]);
+    left = results[1]?.rows.length ?? 0;
+  }
+  await db.batch([{ sql: 'DELETE FROM acp_search_progress WHERE session_id = ?', params: [sessionId] }]);
+}
+
+// ---------------------------------------------------------------- index
+
+async function hasIndex(db: SqlDatabase): Promise<boolean> {
+  return (await query(db, `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'acp_search'`)).length > 0;
+}
+
+/** False when there is no index and none can be made. */
+async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undefined): Promise<boolean> {
+  if (!(await hasIndex(db)) && !(await makeIndex(db))) return false;
+  try {
+    for (const { sessionId, from, createdAt, stale } of await unindexed(db, true, only)) {
+      if (stale) await forgetInSearch(db, sessionId);
+      await indexSession(db, store, sessionId, stale ? 0 : from, createdAt);
+    }
+  } catch (error) {
+    // It can be read, or another process is at it: what is missing is read from the log.
+    if (!(error instanceof SqlError) || !['readonly', 'busy', 'constraint'].includes(error.kind))
+      throw storageError(error, 'The search index could not be written');
+  }
+  return true;
+}
+
+async function makeIndex(db: SqlDatabase): Promise<boolean> {
+  for (const sql of TEXTS) {
+    try {
+      await db.batch([{ sql }, { sql: DOCS }, { sql: PROGRESS }]);
+      return true;
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      // Another process may have made it just now; else this database has no such module, or cannot be written.
+      if (await hasIndex(db)) return true;
+      if (error.kind !== 'other' && error.kind !== 'readonly' && error.kind !== 'busy')
+        throw storageError(error, 'The search index could not be made');
+    }
+  }
+  return false;
+}
+
+interface Behind {
+  readonly sessionId: string;
+  readonly createdAt: number;
+  /** What the index has of it. */
+  readonly from: number;
+  /** The index has another session of this id. */
+  readonly stale: boolean;
+}
+
+async function unindexed(db: SqlDatabase, indexed: boolean, only: string | undefined): Promise<readonly Behind[]> {
+  const progress = indexed
+    ? 'LEFT JOIN acp_search_progress AS p ON p.session_id = s.session_id'
+    : 'LEFT JOIN (SELECT NULL AS created_at, NULL AS indexed_seq) AS p';
+  const rows = await query(
+    db,
+    `SELECT s.session_id, s.created_at, p.created_at AS known, coalesce(p.indexed_seq, 0) AS indexed_seq FROM acp_sessions AS s ${progress}
+WHERE s.deleted_at IS NULL ${only === undefined ? '' : 'AND s.session_id = ?'}
+AND (p.created_at IS NOT s.created_at OR (SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = s.session_id) > p.indexed_seq)`,
+    only === undefined ? [] : [only],
+  );
+  return rows.map((row) => {
+    const stale = row['known'] !== null && row['known'] !== row['created_at'];
+    return {
+      sessionId: String(row['session_id']),
+      createdAt: Number(row['created_at']),
+      from: stale ? 0 : Number(row['indexed_seq']),
+      stale,
+    };
+  });
+}
+
+/** Writes the session's messages after `from` that are whole. What is said after the last of them comes with a later search. */
+async function indexSession(db: SqlDatabase, store: Store, sessionId: string, from: number, createdAt: number): Promise<void> {
+  let at = from;
+  let waiting: Message[] = [];
+  let chars = 0;
+  const flush = async (to: number) => {
+    await db.batch([
+      {
+        sql: 'INSERT OR IGNORE INTO acp_search_progress (session_id, created_at, indexed_seq) VALUES (?, ?, 0)',
+        params: [sessionId, createdAt],
+      },
+      {
+        // Another process that indexes the same was faster: then the CHECK is violated, and this batch is not written.
+        sql: 'UPDATE acp_search_progress SET indexed_seq = CASE WHEN indexed_seq = ? AND created_at = ? THEN ? ELSE -1 END WHERE session_id = ?',
+        params: [at, createdAt, to, sessionId],
+      },
+      ...waiting.flatMap(indexed),
+    ]);
+    at = to;
+    waiting = [];
+    chars = 0;
+  };
+  const reading = messages(store, sessionId, from);
+  for (;;) {
+    const { value, done } = await reading.next();
+    if (done) {
+      if (value > at) await flush(value);
+      return;
+    }
+    waiting.push(value);
+    chars += value.text.length;
+    if (waiting.length >= PAGE || chars >= MESSAGE_CHARS) await flush(value.end);
+  }
+}
+
+function indexed(message: Message): Statement[] {
+  const place = Math.floor(message.at) * PLACES;
+  return [
+    {
+      // The next free place after what was said earlier, or in the same millisecond.
+      sql: `INSERT INTO acp_search_messages (id, session_id, seq, role)
+SELECT max(?, coalesce((SELECT max(id) FROM acp_search_messages WHERE id < ?), 0) + 1), ?, ?, ?`,
+      params: [place, place + PLACES, message.sessionId, message.seq, message.role],
+    },
+    {
+      sql: 'INSERT INTO acp_search (rowid, text) SELECT id, ? FROM acp_search_messages WHERE session_id = ? AND seq = ?',
+      params: [message.text, message.sessionId, message.seq],
+    },
+  ];
+}
+
+async function inIndex(
+  db: SqlDatabase,
+  wanted: readonly string[],
+  only: string | undefined,
+  cursor: Place | null,
+  limit: number,
+): Promise<readonly Placed[]> {
+  const rows = await query(
+    db,
+    `SELECT m.id, m.session_id, m.seq, m.role, acp_search.text AS text FROM acp_search
+JOIN acp_search_messages AS m ON m.id = acp_search.rowid
+JOIN acp_sessions AS s ON s.session_id = m.session_id AND s.deleted_at IS NULL
+WHERE acp_search MATCH ? AND acp_search.rowid <= ? ${only === undefined ? '' : 'AND m.session_id = ?'}
+ORDER BY acp_search.rowid DESC LIMIT ?`,
+    [wanted.map((word) => `${word}*`).join(' '), cursor?.key ?? Number.MAX_SAFE_INTEGER, ...(only === undefined ? [] : [only]), limit + 1],
+  );
+  return rows.map((row) => ({
+    sessionId: String(row['session_id']),
+    seq: Number(row['seq']),
+    role: row['role'] as Role,
+    snippet: match(String(row['text']), wanted) ?? around(String(row['text']), 0),
+    key: Number(row['id']),
+  }));
+}
+
+async function query(db: SqlDatabase, sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
+  try {
+    return await db.query(sql, params);
+  } catch (error) {
+    throw storageError(error, 'The record could not be searched');
+  }
+}
+
+// ---------------------------------------------------------------- messages
+
+interface Open {
+  readonly first: SessionEvent;
+  readonly role: Role;
+  readonly id: unknown;
+  readonly texts: string[];
+  chars: number;
+  end: number;
+}
+
+/** The whole messages of a session after an event; in the end, up to which number everything was said. */
+async function* messages(store: Store, sessionId: string, from: number): AsyncGenerator<Message, number> {
+  let open: Open | null = null;
+  let whole = from;
+  const close = (): Message[] => {
+    if (!open) return [];
+    const { first, role, texts, end } = open;
+    open = null;
+    return [{ sessionId, seq: first.seq, end, at: first.at, role, text: texts.join('') }];
+  };
+  for (let after = from; ;) {
+    const page: SessionEvent[] = await store.events(sessionId, { after, limit: PAGE });
+    for (const event of page) {
+      const role: Role | null = event.kind === 'update' ? roleOf(event.payload, event.meta) : null;
+      if (role === null) {
+        // State between two chunks parts nothing; the end of a turn does.
+        if (event.kind === 'turn_ended' || event.kind === 'turn_started') yield* close();
+        if (!open) whole = event.seq;
+        continue;
+      }
+      const { content, messageId = null } = (event as SessionEvent & { kind: 'update' }).payload as unknown as {
+        content: unknown;
+        messageId?: unknown;
+      };
+      const text = textOf(content, 'name');
+      const running = open as Open | null;
+      if (
+        running &&
+        (running.role !== role || running.id !== messageId || running.first.turnId !== event.turnId || running.chars > MESSAGE_CHARS)
+      )
+        yield* close();
+      if (!open) {
+        whole = event.seq - 1;
+        open = { first: event, role, id: messageId, texts: [], chars: 0, end: event.seq };
+      }
+      open.texts.push(event.origin === 'host' && open.texts.length > 0 ? `\n${text}` : text);
+      open.chars += text.length;
+      open.end = event.seq;
+    }
+    const last = page.at(-1);
+    if (!last || page.length < PAGE) return whole;
+    after = last.seq;
+  }
+}
+
+// ---------------------------------------------------------------- words
+
+/** The words as the index has them: without case and accents. */
+export function tokens(text: string): string[] {
+  return [...new Set(plain(text).match(WORD) ?? [])];
+}
+
+const WORD = /[\p{L}\p{N}\p{Co}]+/gu;
+
+function plain(text: string): string {
+  return text
+    .normalize('NFD')
+    .replace(/\p{M}+/gu, '')
+    .toLowerCase();
+}
+
+/** The part of the text to show when every word begins one of its words, else null. */
+function match(text: string, wanted: readonly string[]): string | null {
+  const missing = new Set(wanted);
+  let first: number | null = null;
+  for (const { 0: word, index } of text.matchAll(/[\p{L}\p{N}\p{Co}\p{M}]+/gu)) {
+    const bare = plain(word);
+    for (const token of missing) {
+      if (!bare.startsWith(token)) continue;
+      first ??= index;
+      missing.delete(token);
+    }
+    if (missing.size === 0) return around(text, first ?? 0);
+  }
+  return null;
+}
+
+const SNIPPET_CHARS = 160;
+
+function around(text: string, index: number): string {
+  const from = Math.max(0, index - SNIPPET_CHARS / 4);
+  const part = text
+    .slice(from, from + SNIPPET_CHARS)
+    .toWellFormed()
+    .replace(/\s+/g, ' ')
+    .trim();
+  return `${from > 0 ? '…' : ''}${part}${from + SNIPPET_CHARS < text.length ? '…' : ''}`;
+}
+
+// ---------------------------------------------------------------- order
+
+type Place = Pick<Placed, 'key' | 'sessionId' | 'seq'>;
+
+function placeOf({ at, seq }: Message): number {
+  return Math.floor(at) * PLACES + (seq % PLACES);
+}
+
+/** The latest first. */
+function order(a: Place, b: Place): number {
+  if (a.key !== b.key) return b.key - a.key;
+  if (a.sessionId !== b.sessionId) return a.sessionId < b.sessionId ? -1 : 1;
+  return b.seq - a.seq;
+}
+
+function readCursor(cursor: string): Place {
+  const [, key, seq, sessionId] = /^(\d+):(\d+):(.+)$/s.exec(cursor) ?? [];
+  if (key === undefined || seq === undefined || sessionId === undefined)
+    throw invalid(`The cursor ${JSON.stringify(cursor)} is none of search's; leave it out to start over.`);
+  return { key: Number(key), seq: Number(seq), sessionId };
+}
+
+function invalid(message: string): RehydrateError {
+  return new RehydrateError('invalid_argument', message);
+}

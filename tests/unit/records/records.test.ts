@@ -1,0 +1,228 @@
+/** Sessions as things to work with: found, copied, carried elsewhere. On every store there is, and on one without full text. */
+import initSqlJs from 'sql.js';
+import { describe, expect, it } from 'vitest';
+import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { openSqljs } from '../../../src/adapters/sqljs/index.ts';
+import { SqlError, type SqlDatabase } from '../../../src/engine/ports.ts';
+import { copySession } from '../../../src/engine/records/fork.ts';
+import { exportLines, importLines } from '../../../src/engine/records/portable.ts';
+import { forgetInSearch, search, tokens } from '../../../src/engine/records/search.ts';
+import { migrate } from '../../../src/engine/storage/schema.ts';
+import { insertEvent, type NewEvent } from '../../../src/engine/storage/statements.ts';
+import { createStore } from '../../../src/engine/storage/store.ts';
+
+const sqljs = await initSqlJs();
+
+/** The same, without any module for full text. */
+const without = (db: SqlDatabase): SqlDatabase => ({
+  query: (sql, params) => db.query(sql, params),
+  batch: (statements) =>
+    statements.some(({ sql }) => /fts/.test(sql)) ? Promise.reject(new SqlError('other', 'no such module')) : db.batch(statements),
+  close: () => db.close(),
+});
+
+const STORES: readonly (readonly [string, () => Promise<SqlDatabase>])[] = [
+  ['node:sqlite (FTS5)', () => openNodeSqlite(':memory:')],
+  ['sql.js (FTS4)', () => openSqljs({ module: sqljs as never })],
+  ['a store without full text', async () => without(await openNodeSqlite(':memory:'))],
+];
+
+let clock = 1_000;
+const say = (who: 'user' | 'agent', text: string, turnId: string, messageId?: string): NewEvent => ({
+  kind: 'update',
+  turnId,
+  at: (clock += 1),
+  origin: who === 'user' ? 'host' : 'agent',
+  payload: { sessionUpdate: `${who}_message_chunk`, content: { type: 'text', text }, ...(messageId ? { messageId } : {}) } as never,
+});
+const started = (turnId: string): NewEvent => ({ kind: 'turn_started', turnId, at: (clock += 1), origin: 'host', payload: {} });
+const ended = (turnId: string): NewEvent => ({
+  kind: 'turn_ended',
+  turnId,
+  at: (clock += 1),
+  origin: 'host',
+  payload: { state: 'completed', stopReason: 'end_turn' },
+});
+const turn = (turnId: string, question: string, ...answer: string[]): NewEvent[] => [
+  started(turnId),
+  say('user', question, turnId),
+  ...answer.map((text) => say('agent', text, turnId, `m-${turnId}`)),
+  ended(turnId),
+];
+
+async function put(db: SqlDatabase, sessionId: string, events: readonly NewEvent[]): Promise<void> {
+  const [row] = await db.query('SELECT latest_seq FROM acp_sessions WHERE session_id = ?', [sessionId]);
+  const from = Number(row?.['latest_seq'] ?? 0);
+  await db.batch([
+    {
+      sql: `INSERT OR IGNORE INTO acp_sessions (session_id, agent, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_generation, created_at, updated_at)
+VALUES (?, 'demo', '/project', '[]', '[{"name":"notes","command":"/bin/notes","args":[],"env":[{"name":"KEY"}]}]', '["TOKEN"]', 0, 1, ?, ?)`,
+      params: [sessionId, (clock += 1), clock],
+    },
+    ...events.map((event, index) => insertEvent(sessionId, from + index + 1, event)),
+    ...events
+      .filter((event) => event.kind === 'turn_started')
+      .map((event) => ({
+        sql: `INSERT INTO acp_turns (turn_id, session_id, content_hash, state, report, first_seq) VALUES (?, ?, 'h', 'completed', '{}', ?)`,
+        params: [event.turnId, sessionId, from + events.indexOf(event) + 1],
+      })),
+    { sql: 'UPDATE acp_sessions SET latest_seq = ? WHERE session_id = ?', params: [from + events.length, sessionId] },
+  ]);
+}
+
+/** What removes a hidden session. */
+const remove = (db: SqlDatabase, sessionId: string) =>
+  db.batch(
+    ['workspace_files', 'acp_agent_sessions', 'acp_turns', 'acp_session_events', 'acp_sessions'].map((table) => ({
+      sql: `DELETE FROM ${table} WHERE session_id = ?`,
+      params: [sessionId],
+    })),
+  );
+
+const linesOf = async (db: SqlDatabase, sessionId: string) => {
+  const lines: string[] = [];
+  for await (const line of exportLines(db, sessionId, (value) => value)) lines.push(line);
+  return lines;
+};
+const take = (db: SqlDatabase, lines: readonly string[], sessionId?: string) => {
+  let id = 0;
+  return importLines(lines, {
+    db,
+    sessionId,
+    now: 5,
+    newId: () => `new-${(id += 1)}`,
+    remove: async (each) => void (await remove(db, each)),
+  });
+};
+
+describe.each(STORES)('on %s', (_name, open) => {
+  const opened = async () => {
+    const db = await open();
+    await migrate(db);
+    return { db, store: createStore(db) };
+  };
+
+  it('search finds messages by the beginnings of their words, the latest first, whoever said them', async () => {
+    const { db, store } = await opened();
+    await put(db, 'a', turn('t1', 'Wie heißt die Katze?', 'Sie heißt Mi', 'ette, glaube ich.'));
+    await put(db, 'b', turn('t2', 'miette again', 'nothing'));
+    const found = await search(db, store, 'MIÉTTE', {});
+    expect(found.hits.map(({ sessionId, seq, role }) => [sessionId, seq, role])).toEqual([
+      ['b', 2, 'user'],
+      ['a', 3, 'agent'],
+    ]);
+    expect(found.hits[1]?.snippet).toBe('Sie heißt Miette, glaube ich.');
+    expect((await search(db, store, 'miette glaub', {})).hits).toHaveLength(1);
+    expect((await search(db, store, 'miette', { sessionId: 'b' })).hits).toHaveLength(1);
+    expect((await search(db, store, 'iette', {})).hits).toEqual([]);
+    expect((await search(db, store, '"miette" OR -x*', {})).hits).toEqual([]);
+  });
+
+  it('what was said since is found by the next search; what was deleted is not', async () => {
+    const { db, store } = await opened();
+    await put(db, 'a', turn('t1', 'heron one', 'yes'));
+    expect((await search(db, store, 'heron', {})).hits).toHaveLength(1);
+    await put(db, 'a', [...turn('t2', 'heron two', 'yes'), started('t3'), say('user', 'heron three', 't3'), say('agent', 'her', 't3')]);
+    // The message that is still being said comes when it is whole.
+    expect((await search(db, store, 'heron', {})).hits.map(({ snippet }) => snippet)).toEqual(['heron three', 'heron two', 'heron one']);
+    await put(db, 'a', [say('agent', 'on four', 't3'), ended('t3')]);
+    expect((await search(db, store, 'heron four', {})).hits).toHaveLength(1);
+    await remove(db, 'a');
+    await forgetInSearch(db, 'a');
+    expect((await search(db, store, 'heron', {})).hits).toEqual([]);
+    // Another session of the same id.
+    await put(db, 'a', turn('t4', 'egret', 'yes'));
+    expect((await search(db, store, 'egret', {})).hits).toHaveLength(1);
+    expect((await search(db, store, 'heron', {})).hits).toEqual([]);
+  });
+
+  it('search in pages gives each hit once', async () => {
+    const { db, store } = await opened();
+    for (const id of ['a', 'b', 'c']) await put(db, id, Array.from({ length: 7 }, (_, i) => turn(`${id}${i}`, `word ${i}`, 'x')).flat());
+    const seen: string[] = [];
+    for (let cursor: string | undefined; ;) {
+      const page = await search(db, store, 'word', { limit: 4, ...(cursor === undefined ? {} : { cursor }) });
+      seen.push(...page.hits.map(({ sessionId, seq }) => `${sessionId}:${seq}`));
+      cursor = page.nextCursor;
+      if (cursor === undefined) break;
+    }
+    expect(seen).toHaveLength(21);
+    expect(new Set(seen).size).toBe(21);
+  });
+
+  it('a fork has the record up to its point, and a turn that was cut there reads as interrupted', async () => {
+    const { db, store } = await opened();
+    await put(db, 'a', [...turn('t1', 'one', 'two'), started('t2'), say('user', 'three', 't2'), say('agent', 'four', 't2'), ended('t2')]);
+    const original = (await store.session('a'))!;
+    await copySession(db, store, original, { sessionId: 'b', after: 4, agent: 'demo', cwd: '/project', now: 9 }, () =>
+      remove(db, 'b').then(),
+    );
+    expect(await store.events('b', {})).toEqual(await store.events('a', { before: 5 }));
+    expect((await store.session('b'))!.info).toMatchObject({ agentSessionId: null, envNames: ['TOKEN'], latestSeq: 4 });
+    await copySession(db, store, original, { sessionId: 'c', after: 6, agent: 'other', cwd: '/else', now: 9 }, () =>
+      remove(db, 'c').then(),
+    );
+    expect((await store.events('c', { after: 6 })).map(({ kind, payload }) => [kind, payload])).toMatchObject([
+      ['turn_ended', { state: 'interrupted' }],
+    ]);
+    expect((await store.session('c'))!.origin).toMatchObject({ kind: 'handoff', sessionId: 'a', agent: 'demo', after: 6 });
+    await expect(
+      copySession(db, store, original, { sessionId: 'b', after: 1, agent: 'demo', cwd: '/', now: 9 }, async () => undefined),
+    ).rejects.toMatchObject({ code: 'session_exists' });
+    await expect(
+      copySession(db, store, original, { sessionId: 'd', after: 99, agent: 'demo', cwd: '/', now: 9 }, async () => undefined),
+    ).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
+  it('an export comes back as the same history, also beside the original', async () => {
+    const { db, store } = await opened();
+    await put(db, 'a', [...turn('t1', 'one', 'two'), ...turn('t2', 'three', 'four')]);
+    const lines = await linesOf(db, 'a');
+    expect(JSON.parse(lines[0]!)).toMatchObject({ rehydrate: 'session', version: 1, session: { session_id: 'a', env_names: ['TOKEN'] } });
+    expect(await take(db, lines, 'again')).toBe('again');
+    const plain = async (id: string) => (await store.events(id, {})).map(({ turnId: _, ...event }) => event);
+    expect(await plain('again')).toEqual(await plain('a'));
+    const other = await opened();
+    expect(await take(other.db, lines)).toBe('a');
+    expect(await other.store.events('a', {})).toEqual(await store.events('a', {}));
+    expect(await linesOf(other.db, 'a').then((all) => all.slice(1))).toEqual(lines.slice(1));
+    await expect(take(other.db, lines)).rejects.toMatchObject({ code: 'session_exists' });
+  });
+
+  it('I12: an export of a turn that ran comes back with its end', async () => {
+    const { db, store } = await opened();
+    await put(db, 'a', [started('t1'), say('user', 'one', 't1')]);
+    await db.batch([{ sql: `UPDATE acp_turns SET state = 'running'` }]);
+    const lines = await linesOf(db, 'a');
+    await take(db, lines, 'b');
+    expect((await store.events('b', { after: 2 })).map(({ kind }) => kind)).toEqual(['turn_ended']);
+    expect(await store.runningTurns('b')).toEqual([]);
+  });
+
+  it('a torn or foreign file is refused whole, by line', async () => {
+    const { db, store } = await opened();
+    await put(db, 'a', turn('t1', 'one', 'two'));
+    const lines = await linesOf(db, 'a');
+    const cases: readonly (readonly [readonly string[], number])[] = [
+      [[], 1],
+      [lines.slice(0, -1), lines.length],
+      [lines.with(-1, lines.at(-1)!.slice(0, -4)), lines.length],
+      [lines.toSpliced(3, 1), 4],
+      [lines.toSpliced(3, 0, lines[3]!), 5],
+      [[...lines, lines.at(-1)!], lines.length + 1],
+      [['{"hello":"world"}'], 1],
+      [[lines[0]!.replace('"version":1', '"version":2')], 1],
+      [[lines[0]!, '[]'], 2],
+      [[lines[0]!, lines[2]!.replace('"turn_started"', '"evil"')], 2],
+    ];
+    for (const [given, line] of cases)
+      await expect(take(db, given, 'b')).rejects.toMatchObject({ code: 'invalid_argument', data: { line } });
+    expect(await store.session('b')).toBeNull();
+    expect(await db.query(`SELECT 1 FROM acp_session_events WHERE session_id = 'b'`)).toEqual([]);
+  });
+});
+
+it('words are taken without case, accents and what joins them', () => {
+  expect(tokens('Héron-4711, "heißt" NEAR(x)')).toEqual(['heron', '4711', 'heißt', 'near', 'x']);
+  expect(tokens('… - !')).toEqual([]);
+});

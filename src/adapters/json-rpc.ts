@@ -1,4 +1,4 @@
-/** What counts as a message, the same on every way to an agent. Runs in a browser as in Node. */
+/** What counts as a message, and how it is read and written, the same on every way to an agent. Runs in a browser as in Node. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 
 /**
@@ -13,13 +13,133 @@ export function isMessage(value: unknown): value is AnyMessage {
   return 'id' in message && ('result' in message || 'error' in message);
 }
 
-/** The message in this text, or null when it is not one. */
+/** The message in this text, or null when it is not one. What is invisible on a terminal may stand around it. */
 export function parseText(text: string): AnyMessage | null {
+  return findMessage(text, false)?.message ?? null;
+}
+
+export interface FoundMessage {
+  readonly message: AnyMessage;
+  /** Where its text is: `[start, end)`. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The message in a line that may hold more: a byte-order mark, escape sequences (a window's title, colours), control
+ * characters, what a carriage return overwrites. While an agent is `opening`, a visible banner may be glued in front as
+ * well, yet only of an answer: an agent that logs what it was sent must not be taken for one that asks it.
+ */
+export function findMessage(text: string, opening: boolean): FoundMessage | null {
+  const whole = parseWhole(text);
+  if (whole !== null) return { message: whole, start: 0, end: text.length };
+  if (!text.includes('{')) return null;
+  let tries = 0;
+  for (let to = text.length; to > 0 && tries < MOST_TRIES;) {
+    const from = text.lastIndexOf('\r', to - 1) + 1;
+    const found = text.slice(from, to).includes('{') && (tries++, findIn(text, from, to, opening));
+    if (found) return found;
+    to = from - 1;
+  }
+  return null;
+}
+
+function findIn(text: string, from: number, to: number, opening: boolean): FoundMessage | null {
+  const part = text.slice(from, to);
+  const start = from + (INVISIBLE_START.exec(part)?.[0].length ?? 0);
+  const end = endOfVisible(text, start, to);
+  if (text[start] === '{' && (start > 0 || end < text.length)) {
+    const message = parseWhole(text.slice(start, end));
+    if (message !== null) return { message, start, end };
+  }
+  if (!opening) return null;
+  let tries = 0;
+  for (const { index } of part.matchAll(OBJECT_START)) {
+    if (++tries > MOST_TRIES) break;
+    const message = from + index === start ? null : parseWhole(text.slice(from + index, end));
+    if (message !== null && !('method' in message)) return { message, start: from + index, end };
+  }
+  return null;
+}
+
+/** Control characters but for the escape, a byte-order mark, and whole escape sequences: CSI, OSC, DCS and their kin, two characters. */
+const INVISIBLE =
+  // eslint-disable-next-line no-control-regex -- these are what it is about
+  String.raw`[\u0000-\u001a\u001c-\u0020\u007f-\u009a\u00a0\ufeff]|(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)|\u001b[PX^_][^\u001b]*\u001b\\|\u001b[ -/]*[0-OQ-WYZ\\${'`'}-~]`;
+const INVISIBLE_START = new RegExp(`^(?:${INVISIBLE})+`);
+/** Behind a message, whose last character is a brace. */
+const INVISIBLE_REST = new RegExp(`^(?:${INVISIBLE})*$`);
+const OBJECT_START = /\{\s*"/g;
+/** How many places of one line are tried: each costs as much as reading the line. */
+const MOST_TRIES = 8;
+/** How much may stand behind a message: a colour is switched off, a title is set. */
+const LONGEST_TAIL = 1_024;
+
+function endOfVisible(text: string, from: number, to: number): number {
+  const tail = Math.max(from, to - LONGEST_TAIL);
+  const brace = text.slice(tail, to).lastIndexOf('}');
+  if (brace < 0) return to;
+  const end = tail + brace + 1;
+  return INVISIBLE_REST.test(text.slice(end, to)) ? end : to;
+}
+
+function parseWhole(text: string): AnyMessage | null {
   try {
     const value: unknown = JSON.parse(text);
-    return isMessage(value) ? value : null;
+    return isMessage(value) ? withExactId(value, text) : null;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof RangeError) return null;
     throw error;
   }
+}
+
+// ---------------------------------------------------------------- ids
+
+/**
+ * Begins the stand-in of an id that JavaScript's numbers cannot hold as it was written, 2^53 + 1 say: what follows is its
+ * JSON text. An agent's own string that begins so is written in the same way, so that each id goes back as it came.
+ */
+const STAND_IN = 'json-rpc-id:';
+
+/** The same message with the id that its answer must carry, and, where it calls off a request, that of the request. */
+function withExactId(message: AnyMessage, text: string): AnyMessage {
+  if (!('method' in message)) return message;
+  const { id } = message as { id?: unknown };
+  if (id !== undefined) {
+    const exact = exactId(id, () => sourceOf(text, (value) => (value as { id?: unknown }).id));
+    return exact === id ? message : ({ ...message, id: exact } as AnyMessage);
+  }
+  const requestId = (message.params as { requestId?: unknown } | undefined)?.requestId;
+  if (message.method !== '$/cancel_request' || requestId === undefined) return message;
+  const exact = exactId(requestId, () => sourceOf(text, (value) => (value as { params: { requestId: unknown } }).params.requestId));
+  return exact === requestId ? message : ({ ...message, params: { ...(message.params as object), requestId: exact } } as AnyMessage);
+}
+
+function exactId(id: unknown, source: () => string | null): unknown {
+  if (typeof id === 'string') return id.startsWith(STAND_IN) ? STAND_IN + JSON.stringify(id) : id;
+  if (typeof id !== 'number') return id;
+  const written = source();
+  return written === null || written === String(id) ? id : STAND_IN + written;
+}
+
+/** How a number was written; null where the engine cannot tell (it lacks the source of `JSON.parse`). */
+function sourceOf(text: string, pick: (value: unknown) => unknown): string | null {
+  class Written {
+    readonly source: string;
+    constructor(source: string) {
+      this.source = source;
+    }
+  }
+  const keep = (_key: string, value: unknown, context?: { source?: string }): unknown =>
+    typeof value === 'number' && context?.source !== undefined ? new Written(context.source) : value;
+  const found = pick(JSON.parse(text, keep as (key: string, value: unknown) => unknown));
+  return found instanceof Written ? found.source : null;
+}
+
+/** A message as JSON text. Ids go back as they came. */
+export function messageText(message: unknown): string {
+  const found = (message as { id?: unknown } | null | undefined)?.id;
+  if (typeof found !== 'string' || !found.startsWith(STAND_IN)) return JSON.stringify(message);
+  const { id = '', ...rest } = message as { id?: string };
+  return `{"id":${id.slice(STAND_IN.length)},${JSON.stringify(rest).slice(1)}`;
 }

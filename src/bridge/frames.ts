@@ -1,6 +1,6 @@
 /** Unmasked WebSocket text frames, written straight into one buffer: one system call for a block of lines. */
 import { isUtf8 } from 'node:buffer';
-import { parseMessage } from '../adapters/stdio/json-rpc.ts';
+import { findInLine } from '../adapters/stdio/json-rpc.ts';
 import { eachLine } from '../adapters/stdio/lines.ts';
 import { scanMessage } from '../adapters/stdio/message-scan.ts';
 
@@ -9,10 +9,11 @@ const NEWLINE = 0x0a;
 
 /**
  * Turns a block of lines into a run of text frames, one JSON-RPC message each; the lines' own bytes are
- * the payloads. Lines that are not JSON-RPC go to `reject`. Null when no line was a message.
+ * the payloads. Lines that are not JSON-RPC go to `reject`. Null when no line was a message. `opening` until the agent's
+ * first message, as in `findMessage`.
  */
-export function framesOf(block: Buffer, reject: (line: Buffer) => void): { frames: Buffer; messages: number } | null {
-  const bounds = messagesOf(block, reject);
+export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening = false): { frames: Buffer; messages: number } | null {
+  const bounds = messagesOf(block, reject, opening);
   if (bounds.length === 0) return null;
   let size = 0;
   for (let index = 0; index < bounds.length; index += 2) {
@@ -31,7 +32,7 @@ export function framesOf(block: Buffer, reject: (line: Buffer) => void): { frame
 }
 
 /** Where each message of a block starts and ends, in pairs. */
-function messagesOf(block: Buffer, reject: (line: Buffer) => void): number[] {
+function messagesOf(block: Buffer, reject: (line: Buffer) => void, opening: boolean): number[] {
   const bounds: number[] = [];
   // Checking the whole block once is what the good case costs; only a bad block is checked line by line.
   const clean = isUtf8(block);
@@ -46,8 +47,9 @@ function messagesOf(block: Buffer, reject: (line: Buffer) => void): number[] {
     const stop = newline < 0 ? block.length : newline;
     eachLine(block.subarray(start, stop), (from, to) => {
       const line = block.subarray(start + from, start + to);
-      if (parseMessage(line) === null) reject(line);
-      else bounds.push(start + from, start + to);
+      const message = findInLine(line, opening && bounds.length === 0);
+      if (message === null) reject(line);
+      else bounds.push(start + from + message.start, start + from + message.end);
     });
     start = stop + 1;
   }

@@ -27,10 +27,13 @@ export function pumpOut(options: OutboundOptions): Promise<void> {
   const note = (line: Buffer): void => running.note(line);
   const cork = corker(socket);
   let stopped = false;
+  /** Until the agent's first message. */
+  let opening = true;
   let full = false;
   const send = (block: Buffer): void => {
-    const out = framesOf(block, note);
+    const out = framesOf(block, note, opening);
     if (out === null) return;
+    opening = false;
     options.onMessages(out.messages);
     if (!options.open()) return;
     cork();

@@ -8,6 +8,8 @@ export interface StdioLimits {
   readonly exitStderrBytes: number;
   /** Parsed messages that may wait for their reader before the agent's stdout is no longer read. */
   readonly queuedMessages: number;
+  /** The bytes of those that may wait, likewise. */
+  readonly queuedBytes: number;
   /** An agent that closed its own stdin: how long until it is ended, since nothing can be said to it any more. */
   readonly deafMs: number;
   /** After `end('ask')` closed stdin: how long the tree may take before it gets SIGTERM. */
@@ -27,6 +29,7 @@ export const STDIO_LIMITS: StdioLimits = Object.freeze({
   stderrBytes: 64 * 1024,
   exitStderrBytes: 16 * 1024,
   queuedMessages: 256,
+  queuedBytes: 8 * 1024 * 1024,
   deafMs: 2_000,
   askMs: 1_000,
   termMs: 5_000,

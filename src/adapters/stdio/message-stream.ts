@@ -3,7 +3,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { MessageStream } from '../../engine/ports.ts';
 import type { RunningProcess } from './agent-process.ts';
-import { messageLine, parseMessage } from './json-rpc.ts';
+import { findInLine, messageLine } from './json-rpc.ts';
 import type { StdioLimits } from './limits.ts';
 import { eachLine, LineCutter, LineTooLong } from './lines.ts';
 import { exceeds } from '../../engine/exceeds.ts';
@@ -32,15 +32,21 @@ function readMessages(agent: string, running: RunningProcess, limits: StdioLimit
   const { stdout } = running;
   const cutter = new LineCutter(limits.messageBytes);
   let open = true;
+  /** Until its first message. */
+  let opening = true;
+  let size = 0;
   return new ReadableStream<AnyMessage>(
     {
       start(controller) {
         const deliver = (block: Buffer): void =>
           eachLine(block, (start, end) => {
             const line = block.subarray(start, end);
-            const message = parseMessage(line);
-            if (message === null) running.note(line);
-            else controller.enqueue(message);
+            const found = findInLine(line, opening);
+            if (found === null) return running.note(line);
+            if (found.start > 0) running.note(line.subarray(0, found.start));
+            opening = false;
+            size = line.length;
+            controller.enqueue(found.message);
           });
         const finish = (): void => {
           if (!open) return;
@@ -74,7 +80,8 @@ function readMessages(agent: string, running: RunningProcess, limits: StdioLimit
         stdout.resume();
       },
     },
-    { highWaterMark: limits.queuedMessages },
+    // A message counts as its bytes, and as its part of the number that may wait.
+    { highWaterMark: limits.queuedBytes, size: () => Math.max(size, limits.queuedBytes / limits.queuedMessages) },
   );
 }
 
@@ -118,6 +125,6 @@ function writeMessages(agent: string, running: RunningProcess, limits: StdioLimi
         stdin.destroy();
       },
     },
-    { highWaterMark: 16 },
+    { highWaterMark: 1 },
   );
 }

@@ -2,14 +2,14 @@
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { MessageStream } from '../../engine/ports.ts';
-import { parseText } from '../json-rpc.ts';
+import { messageText, parseText } from '../json-rpc.ts';
 import type { WebSocketLimits } from './limits.ts';
 import type { WebSocketLike } from './launcher.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 
 const POLL_MS = 5;
-/** Messages the stream itself holds before its reader counts as behind. */
-const QUEUED_MESSAGES = 256;
+/** Characters of messages the stream itself holds before its reader counts as behind. */
+const QUEUED_CHARACTERS = 1024 * 1024;
 
 export interface SocketStream {
   readonly stream: MessageStream;
@@ -19,7 +19,7 @@ export interface SocketStream {
 
 /** `reject` gets the frames that are no messages. */
 export function socketStream(agent: string, socket: WebSocketLike, limits: WebSocketLimits, reject: (text: string) => void): SocketStream {
-  const queue = new LengthQueue();
+  let size = 0;
   let paused = false;
   let over = false;
   let out: ReadableStreamDefaultController<AnyMessage>;
@@ -43,10 +43,8 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
     if (exceeds(limits.messageBytes, text)) return fail(tooMuch('messageBytes'));
     const message = parseText(text);
     if (message === null) return reject(text);
-    const { length } = text;
-    queue.keep(QUEUED_MESSAGES - (out.desiredSize ?? 0));
-    queue.push(length);
-    if (queue.total > limits.receivedCharacters) return fail(tooMuch('receivedCharacters'));
+    size = text.length;
+    if (QUEUED_CHARACTERS - (out.desiredSize ?? 0) + size > limits.receivedCharacters) return fail(tooMuch('receivedCharacters'));
     out.enqueue(message);
     // The `ws` package can stop reading, and then the bridge stops the agent. A browser's socket cannot.
     if (!paused && socket.pause !== undefined && (out.desiredSize ?? 1) <= 0) {
@@ -71,12 +69,12 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
         over = true;
       },
     },
-    { highWaterMark: QUEUED_MESSAGES },
+    { highWaterMark: QUEUED_CHARACTERS, size: () => size },
   );
   const writable = new WritableStream<AnyMessage>({
     async write(message) {
       if (socket.readyState !== 1) throw new RehydrateError('agent_exited', `The connection to the agent '${agent}' is closed.`, { agent });
-      const text = JSON.stringify(message);
+      const text = messageText(message);
       if (exceeds(limits.messageBytes, text)) throw tooMuch('messageBytes');
       socket.send(text);
       // A WebSocket has no event for room in its buffer, so it is looked at.
@@ -92,27 +90,4 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
       out.close();
     },
   };
-}
-
-/** The lengths of the messages that wait in the stream; it only says how many those are. */
-class LengthQueue {
-  total = 0;
-  #lengths: number[] = [];
-  #head = 0;
-
-  push(length: number): void {
-    this.#lengths.push(length);
-    this.total += length;
-  }
-
-  /** Forgets all but the newest `count`: the others have been read. */
-  keep(count: number): void {
-    while (this.#lengths.length - this.#head > count) {
-      this.total -= this.#lengths[this.#head]!;
-      this.#head += 1;
-    }
-    if (this.#head < 1024 || this.#head * 2 < this.#lengths.length) return;
-    this.#lengths = this.#lengths.slice(this.#head);
-    this.#head = 0;
-  }
 }

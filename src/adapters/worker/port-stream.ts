@@ -2,7 +2,7 @@
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { MessageStream } from '../../engine/ports.ts';
-import { parseText } from '../json-rpc.ts';
+import { messageText, parseText } from '../json-rpc.ts';
 import { isFrame, WORKER_WINDOW_CHARS } from './frames.ts';
 import type { Frame, PortLike } from './frames.ts';
 
@@ -29,6 +29,8 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
   let closing = false;
   /** Characters sent and not yet taken by the other side. */
   let outstanding = 0;
+  /** Characters received and not read yet. */
+  let waiting = 0;
   let wake: (() => void) | null = null;
   let pulled: (() => void) | null = null;
   let reader: ReadableStreamDefaultController<AnyMessage> | null = null;
@@ -37,6 +39,7 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
     const next = inbox.shift();
     if (!next || !reader) return false;
     reader.enqueue(next.message);
+    waiting -= next.chars;
     if (!over) post({ rehydrate: 'credit', chars: next.chars });
     return true;
   };
@@ -75,6 +78,12 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
           return options.onOther(null, data.json);
         }
         inbox.push({ message, chars: data.json.length });
+        waiting += data.json.length;
+        // A sender that keeps to the window has at most that under way, or one longer message.
+        if (waiting > WORKER_WINDOW_CHARS + limit)
+          return finish(
+            new Error(`More than ${WORKER_WINDOW_CHARS + limit} characters wait to be read (WORKER_WINDOW_CHARS and messageBytes).`),
+          );
         return pulled?.();
       }
       case 'credit':
@@ -110,7 +119,7 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
   );
   const writable = new WritableStream<AnyMessage>({
     async write(message) {
-      const json = JSON.stringify(message);
+      const json = messageText(message);
       if (json.length > limit) throw new Error(`A message of ${json.length} characters is over the limit messageBytes (${limit}).`);
       while (!over && outstanding > 0 && outstanding + json.length > WORKER_WINDOW_CHARS) {
         await new Promise<void>((resolve) => (wake = resolve));

@@ -4,6 +4,7 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
@@ -98,6 +99,57 @@ describe('a root that cannot be resolved', () => {
       expect(await from('fs/write_text_file', { path: path.join(extra, 'new'), content: 'x' })).toEqual({});
       await expect(from('fs/read_text_file', { path: path.join(outside, 'secret') })).rejects.toMatchObject({ code: -32602 });
     }
+  });
+});
+
+describe('what exists outside them is not told', () => {
+  const pairs: [string, (name: string) => string][] = [
+    ['by its path', (name) => path.join(outside, name)],
+    ['below it', (name) => path.join(outside, name, 'below')],
+    ['deep below it', (name) => path.join(outside, name, 'a/b/c')],
+    ['by a climb', (name) => `${root}/../outside/${name}`],
+    ['by a name that is too long', (name) => path.join(outside, name, 'x'.repeat(300))],
+    ['by a link', (name) => (symlinkSync(path.join(outside, name), path.join(root, `l-${name}`)), path.join(root, `l-${name}`))],
+    ['below a link', (name) => (symlinkSync(path.join(outside, name), path.join(root, `b-${name}`)), path.join(root, `b-${name}`, 'x'))],
+    ['by a relative link', (name) => (symlinkSync(`../outside/${name}`, path.join(root, `r-${name}`)), path.join(root, `r-${name}`))],
+    [
+      'by a link to a link',
+      (name) => {
+        symlinkSync(path.join(outside, name), path.join(extra, name));
+        symlinkSync(path.join(extra, name), path.join(root, `ll-${name}`));
+        return path.join(root, `ll-${name}`);
+      },
+    ],
+    [
+      'in a linked directory',
+      (name) => (existsSync(path.join(root, 'd')) || symlinkSync(outside, path.join(root, 'd')), path.join(root, 'd', name)),
+    ],
+  ];
+  it.each(pairs)('%s: a file, a directory and nothing at all are refused in the same words, to read and to write', async (_how, at) => {
+    mkdirSync(path.join(outside, 'folder'));
+    const answers = new Set<string>();
+    for (const name of ['secret', 'folder', 'nothing']) {
+      const asked = at(name);
+      for (const act of [() => read(asked), () => write(asked, 'x')]) {
+        const error = (await act().then(
+          () => null,
+          (reason: unknown) => reason,
+        )) as { code: number; message: string };
+        answers.add(`${error.code} ${error.message.replace(asked, 'PATH')}`);
+      }
+    }
+    expect([...answers]).toEqual(["-32602 PATH is outside the session's directories."]);
+    expect(readdirSync(outside).sort()).toEqual(['folder', 'secret']);
+  });
+
+  it('inside, a link in a circle and one to nothing still say what is wrong', async () => {
+    symlinkSync(path.join(root, 'loop'), path.join(root, 'loop'));
+    symlinkSync(path.join(root, 'new'), path.join(root, 'dangling'));
+    await expect(read(path.join(root, 'loop'))).rejects.toMatchObject({ message: expect.stringContaining('circle') as string });
+    await expect(write(path.join(root, 'dangling'), 'x')).rejects.toMatchObject({
+      message: expect.stringContaining('not there') as string,
+    });
+    expect(existsSync(path.join(root, 'new'))).toBe(false);
   });
 });
 

@@ -201,6 +201,27 @@ describe('starts', () => {
   });
 });
 
+describe('messages', () => {
+  it('are found behind whatever comes before the first', async () => {
+    const agent = await sh(
+      `printf '\\357\\273\\277\\033]0;title\\007\\000Welcome to it! {"jsonrpc":"2.0","id":1,"result":{}}\\n\\033[1m{"jsonrpc":"2.0","method":"m"}\\033[0m\\r\\n'; cat`,
+    );
+    expect(await next(agent)).toEqual({ jsonrpc: '2.0', id: 1, result: {} });
+    expect(await next(agent)).toEqual({ jsonrpc: '2.0', method: 'm' });
+    expect(agent.diagnostics()).toContain('Welcome to it!');
+  });
+
+  it('an answer carries the id of its request as it was written', async () => {
+    const agent = await sh(
+      `echo '{"jsonrpc":"2.0","id":9007199254740993,"method":"m"}'; read -r line; case "$line" in *'"id":9007199254740993,'*) echo '{"jsonrpc":"2.0","method":"same"}';; *) printf '{"jsonrpc":"2.0","method":"other","params":["%s"]}\n' "$(echo "$line" | tr -d '"')";; esac; cat`,
+    );
+    const { id } = (await next(agent)) as { id: string };
+    const writer = agent.stream.writable.getWriter();
+    await writer.write({ jsonrpc: '2.0', id, result: {} });
+    expect(await next(agent)).toEqual({ jsonrpc: '2.0', method: 'same' });
+  });
+});
+
 describe('I10: bounds', () => {
   it('a line without end fails by the limit’s name', async () => {
     const agent = await sh('head -c 2000000 /dev/zero | tr "\\0" x; cat', { limits: { messageBytes: 1_000_000 } });
@@ -235,6 +256,16 @@ describe('I10: bounds', () => {
     // It has been stopped when it writes no more.
     expect(await still(writtenByAgents)).toBeGreaterThan(0);
     expect(memory() - before).toBeLessThan(8 * 1024 * 1024);
+    await agent.end('kill');
+  });
+
+  it.skipIf(process.platform !== 'linux')('an agent whose large messages nobody reads is stopped by their bytes', async () => {
+    const agent = await sh(
+      `x=$(head -c 100000 /dev/zero | tr '\\0' x); while :; do printf '{"jsonrpc":"2.0","method":"m","params":"%s"}\n' "$x"; done`,
+    );
+    await next(agent);
+    // Far fewer than queuedMessages: 256 of these would be 25 MB.
+    expect(await still(writtenByAgents)).toBeLessThan(12_000_000);
     await agent.end('kill');
   });
 

@@ -1,6 +1,7 @@
 /** What counts as a message, and how large one may be, is the same on every way to an agent. */
 import { describe, expect, it } from 'vitest';
-import { parseMessage } from '../../../src/adapters/stdio/json-rpc.ts';
+import { findMessage, messageText, parseText } from '../../../src/adapters/json-rpc.ts';
+import { findInLine, parseMessage } from '../../../src/adapters/stdio/json-rpc.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from '../../../src/adapters/websocket/limits.ts';
 import type { WebSocketLike } from '../../../src/adapters/websocket/launcher.ts';
 import { socketStream } from '../../../src/adapters/websocket/message-stream.ts';
@@ -54,6 +55,109 @@ const readers: readonly (readonly [name: string, reads: (text: string) => Promis
     },
   ],
 ];
+
+const ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"text":"a { \\u001b[0m }"}}';
+const REQUEST = '{"jsonrpc":"2.0","id":"r","method":"m"}';
+const around: readonly (readonly [what: string, before: string, after: string])[] = [
+  ['a byte-order mark', '\ufeff', ''],
+  ['two of them', '\ufeff\ufeff', ''],
+  ['NUL bytes', '\0\0', '\0'],
+  ['blanks and a form feed', ' \f ', ' \f'],
+  ['a bell and a backspace', '\u0007\b', ''],
+  ['a window title', '\u001b]0;my agent\u0007', ''],
+  ['a title ended otherwise', '\u001b]2;{"jsonrpc":"2.0"}\u001b\\', ''],
+  ['a colour that is switched off behind', '\u001b[1;32m', '\u001b[0m'],
+  ['a cursor that is hidden', '\u001b[?25l\u001b[2K', '\u001b[?25h'],
+  ['a terminal that is reset', '\u001bc\u001b(B', ''],
+  ['a question to the terminal', '\u001bP+q544e\u001b\\', ''],
+  ['8-bit controls', '\u009b1m\u009d0;t\u009c', ''],
+  ['a spinner', '⠋ Loading…\r⠙ Loading…\r', ''],
+  ['a spinner and a cleared line', '{ loading\r\u001b[K', '\r'],
+  ['everything at once', '\ufeff\u001b]0;t\u0007\0 \u001b[1m⠋\r\u001b[K', '\u001b[0m\r'],
+];
+
+describe.each([
+  ['an answer', ANSWER],
+  ['a request', REQUEST],
+])('%s does not hide behind', (_what, text) => {
+  it.each(around)('%s', (_around, before, after) => {
+    const line = before + text + after;
+    expect(findMessage(line, false)).toEqual({ message: JSON.parse(text), start: before.length, end: before.length + text.length });
+    const bytes = Buffer.from(line);
+    const found = findInLine(bytes, false)!;
+    expect(found.message).toEqual(JSON.parse(text));
+    expect(bytes.toString('utf8', found.start, found.end)).toBe(text);
+  });
+});
+
+describe('a banner glued in front', () => {
+  const banners = ['Welcome! ', 'agent> ', '[INFO] {"level":30} ', '{', '{ "not json', 'Last login: {x} \u001b[1m', 'a'.repeat(100_000)];
+  it.each(banners)('%s: of the first answer', (banner) => {
+    expect(findMessage(banner + ANSWER, true)).toMatchObject({ message: JSON.parse(ANSWER), start: banner.length });
+    expect(findMessage(banner + ANSWER, false)).toBeNull();
+  });
+
+  it('in another encoding', () => {
+    const line = Buffer.concat([Buffer.from('Bienvenue à bord ', 'latin1'), Buffer.from(ANSWER)]);
+    expect(findInLine(line, true)?.message).toEqual(JSON.parse(ANSWER));
+    expect(findInLine(line, false)).toBeNull();
+  });
+
+  it('of a request is a log line: nobody asks before the first answer', () => {
+    expect(findMessage(`received ${REQUEST}`, true)).toBeNull();
+  });
+
+  it('costs no more than a few looks at the line, whatever is in it', () => {
+    expect(findMessage(`${'{"a":'.repeat(200_000)}${'\u001b]'.repeat(200_000)}`, true)).toBeNull();
+    expect(findMessage('\r{'.repeat(200_000), true)).toBeNull();
+    expect(findMessage('{"\r'.repeat(200_000), true)).toBeNull();
+    expect(findMessage(`${'\u001b]{'.repeat(200_000)}${ANSWER}`, true)).not.toBeUndefined();
+  });
+});
+
+describe('the id of a request comes back as it was written', () => {
+  const ids = [
+    '1',
+    '0',
+    '-1',
+    '"a"',
+    '""',
+    'null',
+    '1.5',
+    '1.0',
+    '-0',
+    '1e2',
+    '1E+2',
+    '9007199254740991',
+    '9007199254740993',
+    '-9007199254740993',
+    '123456789012345678901234567890',
+    '0.1000000000000000055511151231257827',
+    '"json-rpc-id:5"',
+    '"\\u00e9"',
+    '"2^53"',
+  ];
+  it.each(ids)('%s', (id) => {
+    const message = parseText(`{"jsonrpc":"2.0","id":${id},"method":"m","params":{"id":7,"deep":[{"id":8.50}]}}`) as unknown as Record<
+      string,
+      unknown
+    >;
+    const answer = messageText({ jsonrpc: '2.0', id: message['id'], result: { id: 9007199254740993 } });
+    const written = /^\{(?:"jsonrpc":"2.0",)?"id":(.*?),"(?:jsonrpc|result)"/.exec(answer)?.[1];
+    expect(written).toBe(id.startsWith('"') ? JSON.stringify(JSON.parse(id)) : id);
+    expect(parseText(answer)).toMatchObject({ jsonrpc: '2.0' });
+  });
+
+  it('and is the one that a cancellation names', () => {
+    const request = parseText('{"jsonrpc":"2.0","id":9007199254740993,"method":"m"}') as unknown as { id: unknown };
+    const other = parseText('{"jsonrpc":"2.0","id":9007199254740992,"method":"m"}') as unknown as { id: unknown };
+    const cancel = parseText('{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":9007199254740993}}') as unknown as {
+      params: { requestId: unknown };
+    };
+    expect(cancel.params.requestId).toBe(request.id);
+    expect(other.id).not.toBe(request.id);
+  });
+});
 
 describe.each(readers)('a message over %s', (_name, reads) => {
   it.each([

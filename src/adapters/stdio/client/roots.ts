@@ -68,13 +68,33 @@ async function resolve(wanted: string, asked: string, roots: readonly string[]):
   try {
     real = await realpath(wanted);
   } catch (error) {
-    // Whether something exists outside is not for the agent to learn.
-    if (!roots.some((root) => isInside(root, wanted))) throw refused(`${asked} is outside the session's directories.`, { path: asked });
+    await checkLeadsInside(wanted, asked, roots);
     throw fileProblem(error, asked);
   }
   checkInside(roots, real, asked);
   return real;
 }
+
+/** More links than that go in a circle. */
+const MOST_LINKS = 40;
+
+/**
+ * Refuses what leads outside, in the same words whether anything is there or not: what exists outside is not for the
+ * agent to learn. For paths that cannot be resolved: their nearest part that can decides, and where a link there points to.
+ */
+async function checkLeadsInside(wanted: string, asked: string, roots: readonly string[], links = 0): Promise<void> {
+  for (let place = wanted; ; place = path.dirname(place)) {
+    const real = await realpath(place).catch(() => null);
+    if (real !== null) return checkInside(roots, real, asked);
+    const link = links < MOST_LINKS ? await linkAt(place) : null;
+    if (link === null) continue;
+    const directory = await realpath(path.dirname(place)).catch(() => path.dirname(place));
+    return checkLeadsInside(path.resolve(directory, link), asked, roots, links + 1);
+  }
+}
+
+/** What a link says, or null where there is none to be seen. */
+const linkAt = (place: string): Promise<string | null> => readlink(place).catch(() => null);
 
 /** The real place of a file that may not exist yet: its deepest existing directory decides. */
 async function resolveNew(wanted: string, asked: string, roots: readonly string[]): Promise<string> {
@@ -83,7 +103,10 @@ async function resolveNew(wanted: string, asked: string, roots: readonly string[
     checkInside(roots, real, asked);
     return real;
   } catch (error) {
+    if (error instanceof ClientRequestError) throw error;
+    await checkLeadsInside(wanted, asked, roots);
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileProblem(error, asked);
+    if ((await linkAt(wanted)) !== null) throw refused(`${asked} is a link to a file that is not there.`, { path: asked });
   }
   if (path.dirname(wanted) === wanted) throw notFound(asked, { path: asked });
   const parent = await resolveNew(path.dirname(wanted), asked, roots);

@@ -163,7 +163,7 @@ export function BridgeDialog(props: {
         >
           {state.kind === 'locked' ? <p>{LOCKED}</p> : null}
           <p>Agents on your own machine can be played here too. Start a bridge for yours, then paste what it prints:</p>
-          <pre tabIndex={0}>{`npx rehydrate bridge --origin ${props.origin} --agent mine='my-agent --acp'`}</pre>
+          <pre tabIndex={0}>{`npx acp-rehydrate bridge --origin ${props.origin} --agent mine='my-agent --acp'`}</pre>
           <p>Whoever holds the token acts with your agent’s rights. It stays in this tab’s memory, and is gone when you leave.</p>
           {props.publicOrigin ? (
             <p>

@@ -97,8 +97,12 @@ async function deleteDatabase(options: DatabaseOptions, branch: string | null): 
   try {
     const database = await open(options, branch);
     // Emptied first: another tab that still has it open sees it empty, and not gone.
-    await database.reset();
-    await database.close();
+    try {
+      await database.reset();
+    } finally {
+      // One that stays open would keep the browser from deleting it.
+      await database.close();
+    }
     if (branch === null && database.storage.kind === 'indexeddb') return;
   } catch (error) {
     // One that cannot be opened can still be deleted.

@@ -1,7 +1,7 @@
 /** Which agents can be played and where they run: in the tab, or behind the bridge, when there is one. */
 import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import type { AgentLauncher } from '../../src/engine/ports.ts';
+import type { AgentLauncher, AgentSpec } from '../../src/engine/ports.ts';
 import { RehydrateError } from '../../src/engine/errors.ts';
 import type { Scenario } from '../scenarios/types.ts';
 import type { BridgeAccess, BridgeAgent, Platform } from '../platform/index.ts';
@@ -181,34 +181,18 @@ export class Agents {
  * What a bridged agent is started with and asked: it works where its bridge says, with its own environment and servers and no
  * other directory. Whatever rows a session has, they are data, and choose nothing on a real disk.
  */
-export function bridgeConfined(inner: AgentLauncher, agents: () => readonly AgentChoice[]): AgentLauncher {
-  return {
-    async launch(spec, options) {
-      if (!spec.agent.startsWith(BRIDGE_PREFIX)) return inner.launch(spec, options);
-      const { agent: key, sessionId } = spec;
-      // An agent that its bridge does not offer is refused by the bridge.
-      const cwd = agents().find((agent) => agent.key === key)?.cwd ?? '/';
-      const agent = await inner.launch({ agent: key, cwd, sessionId }, options);
-      const writer = agent.stream.writable.getWriter();
-      const writable = new WritableStream<AnyMessage>({
-        write: (message) => writer.write(confinedTo(cwd, message)),
-        close: () => writer.close(),
-        abort: (reason) => writer.abort(reason),
-      });
-      return {
-        stream: { readable: agent.stream.readable, writable },
-        exited: agent.exited,
-        end: (how) => agent.end(how),
-        diagnostics: () => agent.diagnostics(),
-      };
-    },
-  };
+export function confinedSpec(spec: AgentSpec, agents: readonly AgentChoice[]): AgentSpec {
+  if (!spec.agent.startsWith(BRIDGE_PREFIX)) return spec;
+  // An agent that its bridge does not offer is refused by the bridge.
+  const cwd = agents.find((agent) => agent.key === spec.agent)?.cwd ?? '/';
+  return { agent: spec.agent, cwd, sessionId: spec.sessionId };
 }
 
 /** The requests that give an agent a place to work in. */
 const PLACING: readonly unknown[] = ['session/new', 'session/load', 'session/resume', 'session/fork', 'session/list'];
 
-export function confinedTo(cwd: string, message: AnyMessage): AnyMessage {
+export function confined({ agent, cwd }: AgentSpec, message: AnyMessage): AnyMessage {
+  if (!agent.startsWith(BRIDGE_PREFIX)) return message;
   const { method, params } = message as { method?: unknown; params?: Readonly<Record<string, unknown>> };
   if (!PLACING.includes(method) || typeof params !== 'object' || params === null) return message;
   const { additionalDirectories: _, mcpServers, ...rest } = params;

@@ -6,15 +6,14 @@ import { fieldsOf, roleOf } from '../../src/engine/protocol/updates.ts';
 import { FrameLog, type Frame } from './frames.ts';
 import { INITIAL_MACHINE, reduceMachine, type Machine, type MachineInput } from './machine.ts';
 import { drawn } from './pace.ts';
-import { tapLauncher, type Tap, type TapEvent, type TappedAgent } from './tap.ts';
+import { tapLauncher, type Confinement, type Tap, type TapEvent, type TappedAgent } from './tap.ts';
 
 /** How often the wire is drawn at most. */
 const FRAMES_MS = 150;
 
 export interface HostOptions {
   readonly launcher: AgentLauncher;
-  /** What the host starts agents with: outside of the tap, so that the wire shows what was really sent. */
-  readonly confine: (tapped: AgentLauncher) => AgentLauncher;
+  readonly confine: Confinement;
   readonly schedule: (run: () => void) => void;
   /** An agent ended, or did not start, and nobody on this page asked it to. */
   readonly onLost: () => void;
@@ -44,6 +43,7 @@ export class HostController {
     this.#wait = drawn(options.schedule, FRAMES_MS);
     this.#tap = tapLauncher(
       options.launcher,
+      options.confine,
       (event) => this.#onTap(event),
       () => ++this.#processes,
     );
@@ -73,7 +73,7 @@ export class HostController {
     const database = this.#database;
     this.#host = await createHost({
       database,
-      agents: this.#options.confine(this.#tap.launcher),
+      agents: this.#tap.launcher,
       client: (agent) => this.#options.client(database, agent),
     });
     this.dispatch({ type: 'host', status: 'awake' });

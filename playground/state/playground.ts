@@ -3,7 +3,7 @@ import { computed, signal } from '@preact/signals';
 import { workspaceFiles } from '../../src/engine/index.ts';
 import type { ClientServices, SqlDatabase } from '../../src/engine/ports.ts';
 import type { BridgeAccess, Platform } from '../platform/index.ts';
-import { Agents, bridgeConfined, BRIDGE_PREFIX } from './agents.ts';
+import { Agents, BRIDGE_PREFIX, confined, confinedSpec } from './agents.ts';
 import { Boot } from './boot.ts';
 import { Branches } from './branches.ts';
 import type { SessionView } from './conversation.ts';
@@ -77,7 +77,7 @@ export class Playground {
     const agents = (this.agents = new Agents(platform, boot));
     const host = (this.host = new HostController({
       launcher: agents.launcher(),
-      confine: (tapped) => bridgeConfined(tapped, () => agents.list.value),
+      confine: { spec: (spec) => confinedSpec(spec, agents.list.value), message: confined },
       schedule: platform.schedule,
       // Its end may be the bridge's.
       onLost: () => void agents.lookAfterBridge(),

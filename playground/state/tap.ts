@@ -1,6 +1,6 @@
 /**
  * A launcher that lets the page watch and break the agents it starts. The engine sees an ordinary
- * `AgentLauncher`; the frames pass through untouched and in order.
+ * `AgentLauncher`; the frames pass through in order, and within what the page allows.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../src/engine/errors.ts';
@@ -39,14 +39,21 @@ export interface Tap {
   readonly running: ReadonlyMap<number, TappedAgent>;
 }
 
+/** What agents may be started with and asked, whatever the host would. */
+export interface Confinement {
+  spec(spec: AgentSpec): AgentSpec;
+  message(spec: AgentSpec, message: AnyMessage): AnyMessage;
+}
+
 /** The message of the error on a stream without a socket, whose line was cut by a button. */
 export const DROPPED = 'the connection was dropped by hand';
 
 /** Wraps a launcher. `onEvent` is called synchronously; it must not throw. */
-export function tapLauncher(inner: AgentLauncher, onEvent: (event: TapEvent) => void, nextId: () => number): Tap {
+export function tapLauncher(inner: AgentLauncher, confine: Confinement, onEvent: (event: TapEvent) => void, nextId: () => number): Tap {
   const running = new Map<number, TappedAgent>();
 
-  const launch = async (spec: AgentSpec, options: { signal: AbortSignal }): Promise<AgentProcess> => {
+  const launch = async (given: AgentSpec, options: { signal: AbortSignal }): Promise<AgentProcess> => {
+    const spec = confine.spec(given);
     const process = nextId();
     onEvent({ type: 'launching', process, agent: spec.agent });
     // One that still starts can be broken, too.
@@ -70,7 +77,7 @@ export function tapLauncher(inner: AgentLauncher, onEvent: (event: TapEvent) => 
     let cut: ((reason: Error) => void) | undefined;
     const seen = (direction: Direction) => (message: AnyMessage) => onEvent({ type: 'frame', process, direction, message });
     const readable = watchReadable(agent.stream.readable, seen('from-agent'), (stop) => (cut = stop));
-    const writable = watchWritable(agent.stream.writable, seen('to-agent'));
+    const writable = watchWritable(agent.stream.writable, (message) => confine.message(spec, message), seen('to-agent'));
 
     let dropped = false;
     let by: EndedBy = 'itself';
@@ -175,11 +182,16 @@ function watchReadable(
   );
 }
 
-/** The same sink, seen. A message counts as sent when it is handed on. */
-function watchWritable(sink: WritableStream<AnyMessage>, seen: (message: AnyMessage) => void): WritableStream<AnyMessage> {
+/** The same sink, confined and seen: as it is sent. A message counts as sent when it is handed on. */
+function watchWritable(
+  sink: WritableStream<AnyMessage>,
+  confine: (message: AnyMessage) => AnyMessage,
+  seen: (message: AnyMessage) => void,
+): WritableStream<AnyMessage> {
   const writer = sink.getWriter();
   return new WritableStream<AnyMessage>({
-    async write(message) {
+    async write(given) {
+      const message = confine(given);
       seen(message);
       await writer.write(message);
     },

@@ -1,7 +1,7 @@
 /** Sessions of a file, and agents on a real disk: the file's rows steer nothing, and nothing goes there unasked. */
 import { describe, expect, it } from 'vitest';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { confinedTo } from '../../../playground/state/agents.ts';
+import { confined, confinedSpec } from '../../../playground/state/agents.ts';
 import { readFile } from '../../../playground/platform/sql-console.ts';
 import type { Playground } from '../../../playground/state/playground.ts';
 import type { AgentSpec } from '../../../src/engine/ports.ts';
@@ -221,11 +221,16 @@ describe('what a bridged agent is asked', () => {
     ['session/list', { cwd: '/etc', cursor: 'b' }, { cwd: INSIDE, cursor: 'b' }],
     ['session/prompt', { sessionId: 'a', prompt: [] }, { sessionId: 'a', prompt: [] }],
   ])('%s %j', (method, params, becomes) => {
-    expect(confinedTo(INSIDE, { jsonrpc: '2.0', id: 1, method, params } as never)).toEqual({
-      jsonrpc: '2.0',
-      id: 1,
-      method,
-      params: becomes,
-    });
+    const message = { jsonrpc: '2.0', id: 1, method, params } as never;
+    const spec = { agent: 'bridge:native', cwd: INSIDE, sessionId: 'a' };
+    expect(confined(spec, message)).toEqual({ jsonrpc: '2.0', id: 1, method, params: becomes });
+    expect(confined({ ...spec, agent: 'native' }, message)).toBe(message);
+  });
+
+  it('and started with is its bridge’s, too', () => {
+    const agents = [{ key: 'bridge:native', name: 'native', where: 'bridge' as const, description: '', cwd: INSIDE }];
+    const spec = { agent: 'bridge:native', cwd: '/etc', sessionId: 'a', env: { PATH: '/evil' } };
+    expect(confinedSpec(spec, agents)).toEqual({ agent: 'bridge:native', cwd: INSIDE, sessionId: 'a' });
+    expect(confinedSpec({ ...spec, agent: 'native' }, agents)).toMatchObject({ cwd: '/etc' });
   });
 });

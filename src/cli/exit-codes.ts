@@ -19,12 +19,12 @@ export const EXIT = {
 export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'the turn ended, or what was asked for was done'],
   [EXIT.error, 'any other error, a locked or unreadable database and lost output among them'],
-  [EXIT.usage, 'usage: the call itself is wrong'],
+  [EXIT.usage, 'usage: the call itself is wrong, or what an option or a word says'],
   [EXIT.notResumable, 'the session is not resumable, or that cannot be told'],
-  [EXIT.busy, 'the session is busy'],
-  [EXIT.unknown, 'the outcome of the turn is unknown; it is not sent again'],
+  [EXIT.busy, 'the session is busy, or a turn of it is running'],
+  [EXIT.unknown, 'the outcome of the turn is unknown, a cancelled one that did not end in time too; it is not sent again'],
   [EXIT.hangup, 'ended by SIGHUP, the turn interrupted'],
-  [EXIT.cancelled, 'cancelled by Ctrl-C'],
+  [EXIT.cancelled, 'cancelled by Ctrl-C; a second one kills the agent'],
   [EXIT.terminated, 'ended by SIGTERM, the turn interrupted'],
 ];
 

@@ -54,6 +54,11 @@ export async function openHost(
   const client = served ? served.client : nodeClientServices();
   const file = databasePath(call);
   const seconds = count(call, 'timeout');
+  try {
+    makeDirectory(path.dirname(file));
+  } catch (error) {
+    throw explain(error, file);
+  }
   return openOn(file, killAll, {
     ...(seconds === undefined ? {} : { limits: { initializeMs: seconds * 1000, sessionMs: seconds * 1000 } }),
     agents: launcher,
@@ -82,7 +87,6 @@ async function openOn(
   options: Omit<Parameters<typeof createHost>[0], 'database'>,
 ): Promise<OpenHost> {
   try {
-    makeDirectory(path.dirname(file));
     const database = await openNodeSqlite(file);
     const host = await createHost({ database, ...options }).catch(async (error: unknown) => {
       await database.close();

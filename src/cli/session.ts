@@ -1,4 +1,5 @@
 /** The session of a call: what the call says about it, and getting it ready. */
+import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
@@ -89,14 +90,14 @@ async function findSession(host: Host, sessionId: string): Promise<SessionInfo |
 
 function asItIs(session: SessionInfo, { cwd, mcpServers = [] }: SessionOptions, output: Output): ReadySession {
   const { sessionId } = session;
-  if (cwd !== undefined && cwd !== session.cwd) {
+  if (cwd !== undefined && !sameDirectory(cwd, session.cwd)) {
     throw new RehydrateError(
       'invalid_argument',
       `Session "${sessionId}" works in ${session.cwd}, not in ${cwd}, and cannot move. Leave --cwd away, or use another --session.`,
       { sessionId, cwd: session.cwd },
     );
   }
-  if (cwd === undefined && session.cwd !== process.cwd()) output.note(`session ${sessionId} works in ${session.cwd}`);
+  if (cwd === undefined && !sameDirectory(session.cwd, process.cwd())) output.note(`session ${sessionId} works in ${session.cwd}`);
   const known = new Set(session.mcpServers.map((server) => server.name));
   const servers = mcpServers.map(({ name }) => name).filter((name) => !known.has(name));
   if (servers.length > 0) {
@@ -107,6 +108,16 @@ function asItIs(session: SessionInfo, { cwd, mcpServers = [] }: SessionOptions, 
     );
   }
   return { session, before: session.latestSeq };
+}
+
+/** Whether two paths lead to one directory. One that is not there is only itself. */
+function sameDirectory(a: string, b: string): boolean {
+  if (a === b) return true;
+  try {
+    return realpathSync(a) === realpathSync(b);
+  } catch {
+    return false;
+  }
 }
 
 /** `--mode` and `--set`. */

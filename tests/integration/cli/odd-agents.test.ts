@@ -116,6 +116,27 @@ describe('odd permission requests', () => {
     // A question that has no answer would wait for ever.
     afterEach(() => void child.kill());
 
+    it('chat: what comes while a line is typed goes above it, and the line stays', async () => {
+      const words = [process.execPath, BIN, 'chat', '--db', at.db, '--', ...odd({ updates: [say('now')], later: [say('and later')] })];
+      child = spawn('script', ['-qefc', words.map((word) => `'${word}'`).join(' '), '/dev/null'], {
+        cwd: at.directory,
+        env: { ...process.env, NO_COLOR: '1', TERM: 'xterm' },
+        stdio: 'pipe',
+      });
+      const ended = new Promise((resolve) => child.on('close', resolve));
+      let screen = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
+      await expect.poll(() => screen, { timeout: 45_000 }).toContain('› ');
+      child.stdin.write('go\r');
+      await expect.poll(() => screen, { timeout: 45_000 }).toContain('now\r\n');
+      child.stdin.write('half a li');
+      // The typed line is cleared before what comes, and shown again after it.
+      // eslint-disable-next-line no-control-regex -- what clears a line is what is looked for
+      await expect.poll(() => screen, { timeout: 45_000 }).toMatch(/\u001b\[1G\u001b\[0Jand later\r\n[^]*› half a li[^\n]*$/);
+      child.stdin.write('\u0015\u0004');
+      expect(await ended).toBe(0);
+    });
+
     it.each(ASKS.flatMap(([name, ask]) => [[name, '1', 'selected', ask] as const, [name, '', 'cancelled', ask] as const]))(
       '%s, answered with “%s”: %s',
       async (_name, answer, outcome, ask) => {

@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Output } from '../../../src/cli/output.ts';
 import { readySession } from '../../../src/cli/session.ts';
@@ -49,6 +52,17 @@ describe('the session of a call', () => {
     await expect(ready(host([null, SESSION], fails(exists)), { ...OPTIONS, cwd: '/elsewhere' })).rejects.toMatchObject({
       code: 'invalid_argument',
     });
+  });
+
+  it('works in its directory, by whatever path the call names it', async () => {
+    const scratch = mkdtempSync(path.join(os.tmpdir(), 'rehydrate-session-'));
+    const [project, link] = [path.join(scratch, 'project'), path.join(scratch, 'link')];
+    mkdirSync(project);
+    symlinkSync(project, link);
+    const there = { ...SESSION, cwd: project };
+    expect(await ready(host([there], fails(exists)), { ...OPTIONS, cwd: link })).toEqual({ session: there, before: 7 });
+    await expect(ready(host([there], fails(exists)), { ...OPTIONS, cwd: scratch })).rejects.toMatchObject({ code: 'invalid_argument' });
+    rmSync(scratch, { recursive: true });
   });
 
   it('that was made and deleted meanwhile is told as the engine told it', async () => {

@@ -36,7 +36,9 @@ export const VERIFIED_WORDS: Readonly<Record<Verification, string>> = {
 
 /** The agent claimed success, and another tier was taken all the same: the check said otherwise. */
 export function isDoubted(attempt: ResumeAttempt, tier: Tier): boolean {
-  const own = { 'session/resume': 'resume', 'session/load': 'load', 'session/new': tier, initialize: tier }[attempt.method];
+  const own = { 'session/resume': 'resume', 'session/load': 'load', 'session/new': tier, 'session/prompt': tier, initialize: tier }[
+    attempt.method
+  ];
   return attempt.outcome === 'ok' && own !== tier && tier !== 'live';
 }
 

@@ -17,7 +17,7 @@ import {
   type Role,
   type ToolCallReport,
 } from './protocol/updates.ts';
-import { readCommands, readConfigOptions } from './protocol/v1.ts';
+import { readCommands, readConfigOptions } from './protocol/reported-state.ts';
 import type { ContentBlock, PermissionRequested, ResumeReport, SessionEvent, TurnEnded } from './types.ts';
 
 /** One message, whole as far as it came. */

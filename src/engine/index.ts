@@ -2,21 +2,21 @@
  * `acp-rehydrate`: ACP sessions that survive the death of the agent.
  * The engine and nothing else: databases and agents come from the adapters.
  */
-export { createHost } from './sessions/host.ts';
-export type { Host, PromptOptions } from './sessions/api.ts';
-export type { CreateOptions, HostOptions, PermissionRule, PreambleOptions } from './sessions/options.ts';
+export { createHost, type Host } from './sessions/host.ts';
+export type { CreateOptions, HostOptions, PermissionRule, PreambleOptions, PromptOptions, ResumeOptions } from './sessions/config.ts';
 export { classifyResumeFailure } from './resume/classify.ts';
 export { EMPTY_VIEW, foldEvents, type View, type ViewMessage, type ViewToolCall } from './fold-events.ts';
 export { renderTranscript } from './transcript/render.ts';
 export { DEFAULT_LIMITS, FIXED_LIMITS, type FixedLimits, type Limits } from './limits.ts';
 export { ERROR_CODES, RehydrateError, type ErrorCode } from './errors.ts';
-export { workspaceFiles, type WorkspaceOptions } from './sessions/workspace.ts';
+export { workspaceFiles, type WorkspaceOptions } from './sessions/workspace-files.ts';
 export { describeExit, isCleanExit, SqlError } from './ports.ts';
 export type {
   AgentExit,
   AgentLauncher,
   AgentProcess,
   AgentSpec,
+  ClientServiceNotification,
   ClientServiceRequest,
   ClientServices,
   LeaseOwner,

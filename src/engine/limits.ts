@@ -2,7 +2,7 @@
 export interface Limits {
   /** How long `initialize` may take. */
   readonly initializeMs: number;
-  /** How long `session/new`, `session/load` and `session/resume` may take, each. */
+  /** How long an agent may be silent while it answers `session/new`, `session/load` or `session/resume`. */
   readonly sessionMs: number;
   /** How long setting one mode or configuration option again may take at resume. */
   readonly settingMs: number;
@@ -12,6 +12,10 @@ export interface Limits {
   readonly listPages: number;
   /** How long an agent may take to end its turn after `session/cancel`. */
   readonly cancelGraceMs: number;
+  /** After a turn: how long the agent must have been quiet before a host that is done with it ends it. */
+  readonly quietMs: number;
+  /** How long that is waited for at most. */
+  readonly quietMaxMs: number;
   /** Late replay: how long it must be quiet before the replay counts as over. */
   readonly replayQuietMs: number;
   /** Late replay: how long to wait for it at most. */
@@ -44,6 +48,14 @@ export interface Limits {
   readonly settleRetryMs: number;
   /** How many sessions one host keeps live at once. */
   readonly liveSessions: number;
+  /** A live session that was not used for so long is put to sleep. 0: never. */
+  readonly idleMs: number;
+  /** How many requests of an agent may be in work at once; what is more is refused. */
+  readonly agentRequests: number;
+  /** How many answers an agent may leave unread before it is not read any further itself. */
+  readonly unreadAnswers: number;
+  /** How many bytes of answers an agent may leave unread before it is not read any further itself. */
+  readonly unreadBytes: number;
   /** How many permission requests of one session may be open at once. */
   readonly openPermissions: number;
   /** One file of `workspaceFiles`, encoded as UTF-8. */
@@ -61,6 +73,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   listMs: 10_000,
   listPages: 100,
   cancelGraceMs: 10_000,
+  quietMs: 100,
+  quietMaxMs: 2_000,
   replayQuietMs: 250,
   replayMaxMs: 3_000,
   messageBytes: 32 * 1024 * 1024,
@@ -77,6 +91,10 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   leaseMs: 10_000,
   settleRetryMs: 1_000,
   liveSessions: 64,
+  idleMs: 0,
+  agentRequests: 256,
+  unreadAnswers: 1_000,
+  unreadBytes: 64 * 1024 * 1024,
   openPermissions: 64,
   workspaceFileBytes: 4 * 1024 * 1024,
   workspaceFileCount: 1_000,

@@ -215,14 +215,23 @@ export interface PreambleFiles {
   remove(sessionId: string): Promise<void>;
 }
 
-/** What the host offers to agents beyond permissions: ACP's `fs/*` and `terminal/*`. */
+/** What the host offers to agents beyond permissions: ACP's `fs/*` and `terminal/*`, elicitation, extensions. */
 export interface ClientServices {
   /** Advertised in `initialize`. Advertise only what `handle` answers. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** Answers one request of the agent. A thrown error becomes the JSON-RPC error. */
   handle(request: ClientServiceRequest): Promise<unknown>;
+  /** Takes a notification of the agent's that is none of the host's own: an extension's. */
+  notify?(notification: ClientServiceNotification): void;
   /** The session's agent is gone: end what was started for it. Resolves when it is gone. */
   release(sessionId: string): Promise<void>;
+}
+
+export interface ClientServiceNotification {
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** The host's own session id, never the agent's. */
+  readonly sessionId: string;
 }
 
 export interface ClientServiceRequest {

@@ -44,7 +44,8 @@ export type AttemptOutcome =
   /** It went over a limit of the host's, and was ended for that. */
   | 'limit';
 
-export type AttemptMethod = 'session/resume' | 'session/load' | 'session/new' | 'initialize';
+/** `session/prompt`: the agent's answer to the prompt said that it does not know the session. */
+export type AttemptMethod = 'session/resume' | 'session/load' | 'session/new' | 'session/prompt' | 'initialize';
 
 export interface ResumeAttempt {
   readonly method: AttemptMethod;
@@ -158,6 +159,8 @@ export interface TurnEnded {
   readonly state: Exclude<TurnState, 'running'>;
   readonly stopReason?: StopReason;
   readonly error?: TurnError;
+  /** What else the agent answered: usage, ids, `_meta`, as it gave them. */
+  readonly answer?: Readonly<Record<string, unknown>>;
 }
 
 interface EventBase {
@@ -192,8 +195,21 @@ export interface PromptResult {
   readonly turnId: string;
   readonly stopReason: StopReason;
   readonly report: ResumeReport;
+  /** What else the agent answered: usage, ids, `_meta`, as it gave them. */
+  readonly answer?: Readonly<Record<string, unknown>>;
   /** True when the idempotency key had been used and this is the stored result. */
   readonly repeated?: true;
+}
+
+/** What an agent said of itself in `initialize`. */
+export interface AgentDescription {
+  /** Its name in this host. */
+  readonly agent: string;
+  readonly protocolVersion: number;
+  readonly info: Implementation | null;
+  /** `agentCapabilities`, as the agent gave them. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly authMethods: readonly AuthMethod[];
 }
 
 export interface SessionList {

@@ -5,7 +5,7 @@
  */
 import { createHost, type Host, type PromptOptions } from '../../engine/index.ts';
 import { RehydrateError } from '../../engine/errors.ts';
-import type { CreateOptions, HostOptions } from '../../engine/sessions/options.ts';
+import type { CreateOptions, HostOptions } from '../../engine/sessions/config.ts';
 import type { ContentBlock, PreambleMode, ResumePolicy } from '../../engine/types.ts';
 import type { OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
 import { broadcastEvents, pages } from './broadcast.ts';

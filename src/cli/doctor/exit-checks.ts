@@ -5,8 +5,8 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { readFileSync } from 'node:fs';
-import { createPeer } from '../../engine/protocol/peer.ts';
-import { within } from '../../engine/protocol/link.ts';
+import { createPeer } from '../../engine/protocol/json-rpc.ts';
+import { within } from '../../engine/protocol/connection.ts';
 import type { ProcessEntry } from '../../adapters/node-host/process-entry.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import { guard } from '../../adapters/stdio/guard.ts';

@@ -1,5 +1,6 @@
 /** The initial checks: what works before anything goes wrong, and what is left behind to come back to. */
-import { readInitialize, type AgentFacts } from '../../engine/protocol/v1.ts';
+import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
+import { readInitialize } from '../../engine/protocol/v1.ts';
 import { fieldsOf, stringOf } from '../../engine/protocol/updates.ts';
 import { count, oneLine } from '../format.ts';
 import type { Message } from './messages.ts';

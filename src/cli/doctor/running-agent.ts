@@ -1,8 +1,9 @@
 /** The agent under test: one process of it after the other, what it is asked, and everything it says in order. */
 import { fieldsOf } from '../../engine/protocol/updates.ts';
-import { openLink, within } from '../../engine/protocol/link.ts';
-import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/peer.ts';
-import { PROTOCOL_VERSION, readInitialize, type AgentFacts } from '../../engine/protocol/v1.ts';
+import { openConnection, within } from '../../engine/protocol/connection.ts';
+import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
+import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
+import { PROTOCOL_VERSION, readInitialize } from '../../engine/protocol/v1.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { describeExit, type AgentLauncher } from '../../engine/ports.ts';
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
@@ -140,7 +141,7 @@ export function withAgentAgain(examination: Examination, check: CheckId, work: (
 async function startAgent({ launcher, cwd, timeoutMs, signal }: Examination): Promise<RunningAgent> {
   const updates: unknown[] = [];
   let lastUpdate = performance.now();
-  const link = await openLink(launcher, { agent: 'agent', cwd, sessionId: 'doctor' }, signal, {
+  const link = await openConnection(launcher, { agent: 'agent', cwd, sessionId: 'doctor' }, signal, {
     onRequest: answerAgent,
     onNotification(method, params) {
       if (method !== 'session/update' || updates.length >= KEPT_UPDATES) return;

@@ -1,98 +1,156 @@
 /**
- * What is particular to ACP v1, in one place. Version 2 drops `session/load`, gives `session/resume` a
- * `replayFrom` and ends a turn with a state update; the rest of the engine knows nothing of either.
+ * ACP v1: its method names and the shapes of its answers, and nobody else's business. Version 2 drops `session/load`, gives
+ * `session/resume` a `replayFrom`, answers a prompt at once and ends the turn with an update.
  */
-import type { AuthMethod, AvailableCommand, Implementation, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
+import type { AuthMethod, Implementation } from '@agentclientprotocol/sdk';
+import type { SessionUpdate, StopReason } from '../types.ts';
+import type {
+  AgentCapabilities,
+  AgentFacts,
+  AgentNotification,
+  AgentProtocol,
+  AnsweredSettings,
+  ListedSessions,
+  NewAgentSession,
+  SessionParams,
+  Setting,
+  TurnAnswer,
+} from './agent-protocol.ts';
+import type { Connection, Failure, Outcome, Patience } from './connection.ts';
+import type { RpcResponse } from './json-rpc.ts';
+import { objectOf, readConfigOptions, readModes, withText } from './reported-state.ts';
 
 export const PROTOCOL_VERSION = 1;
 
-/** JSON-RPC and ACP error codes the engine branches on. */
-export const RPC = {
-  methodNotFound: -32601,
-  internal: -32603,
-  cancelled: -32800,
-  authRequired: -32000,
-} as const;
-
-/** What an agent said about itself in `initialize`. */
-export interface AgentFacts {
-  readonly capabilities: Readonly<Record<string, unknown>>;
-  readonly canResume: boolean;
-  readonly canLoad: boolean;
-  readonly canList: boolean;
-  readonly embeddedContext: boolean;
-  readonly additionalDirectories: boolean;
-  readonly info: Implementation | null;
-  readonly authMethods: readonly AuthMethod[];
-}
-
-const object = (value: unknown): Readonly<Record<string, unknown>> | null =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
-
 /** `{}` means supported; `true` is taken as the same, `false` and null as not. */
-const supported = (value: unknown): boolean => value === true || object(value) !== null;
+const supported = (value: unknown): boolean => value === true || objectOf(value) !== null;
 
 /** Reads capabilities, as stored or as advertised. */
-export function readCapabilities(value: unknown): Omit<AgentFacts, 'info' | 'authMethods'> {
-  const capabilities = object(value) ?? {};
-  const session = object(capabilities['sessionCapabilities']) ?? {};
+export function readCapabilities(value: unknown): AgentCapabilities {
+  const capabilities = objectOf(value) ?? {};
+  const session = objectOf(capabilities['sessionCapabilities']) ?? {};
   return {
     capabilities,
     canLoad: capabilities['loadSession'] === true,
     canResume: supported(session['resume']),
     canList: supported(session['list']),
+    canClose: supported(session['close']),
+    canDelete: supported(session['delete']),
+    canFork: supported(session['fork']),
     additionalDirectories: supported(session['additionalDirectories']),
-    embeddedContext: object(capabilities['promptCapabilities'])?.['embeddedContext'] === true,
+    embeddedContext: objectOf(capabilities['promptCapabilities'])?.['embeddedContext'] === true,
   };
 }
 
 /** The answer to `initialize`, or in words what is wrong with it. */
 export function readInitialize(result: unknown): AgentFacts | string {
-  const answer = object(result);
+  const answer = objectOf(result);
   if (!answer) return 'it answered initialize with no object';
   if (answer['protocolVersion'] !== PROTOCOL_VERSION) {
     return `it speaks ACP version ${JSON.stringify(answer['protocolVersion'])}, this host version ${PROTOCOL_VERSION}`;
   }
   return {
     ...readCapabilities(answer['agentCapabilities']),
-    info: object(answer['agentInfo']) as Implementation | null,
+    protocolVersion: PROTOCOL_VERSION,
+    info: objectOf(answer['agentInfo']) as Implementation | null,
     authMethods: withText(answer['authMethods'], 'id').map((method) => ({ name: method['id'], ...method }) as unknown as AuthMethod),
   };
 }
 
-/** Modes and options as an answer to new, load, resume or a setting carries them; undefined when it says nothing. */
-export function readSettings(result: unknown): { modes?: SessionModeState; configOptions?: SessionConfigOption[] } {
-  const answer = object(result) ?? {};
+function readSettings(result: unknown): AnsweredSettings {
+  const answer = objectOf(result) ?? {};
   const modes = readModes(answer['modes']);
   const configOptions = readConfigOptions(answer['configOptions']);
   return { ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
 }
 
-/*
- * What follows is kept to be used again at every wake, so only entries that can be used are taken: one that cannot
- * (null, no id) would stand in the way of the session for ever. The log has all of it as it was sent.
- */
-
-/** The entries of a list that are objects with a text under `key`. */
-function withText(list: unknown, key: string): Readonly<Record<string, unknown>>[] {
-  return Array.isArray(list)
-    ? list
-        .map(object)
-        .filter((entry) => entry !== null && typeof entry[key] === 'string')
-        .map((entry) => entry as Readonly<Record<string, unknown>>)
-    : [];
+function readNew(result: unknown): NewAgentSession {
+  const id = objectOf(result)?.['sessionId'];
+  return { agentSessionId: typeof id === 'string' && id !== '' ? id : null, settings: readSettings(result), raw: result };
 }
 
-export function readModes(value: unknown): SessionModeState | null {
-  const modes = object(value);
-  if (!modes || typeof modes['currentModeId'] !== 'string') return null;
-  return { ...modes, availableModes: withText(modes['availableModes'], 'id') } as unknown as SessionModeState;
+function readList(result: unknown): ListedSessions | null {
+  const answer = objectOf(result);
+  if (!Array.isArray(answer?.['sessions'])) return null;
+  return {
+    sessions: withText(answer['sessions'], 'sessionId') as unknown as ListedSessions['sessions'],
+    nextCursor: answer['nextCursor'] ?? undefined,
+  };
 }
 
-export function readConfigOptions(value: unknown): SessionConfigOption[] | null {
-  return Array.isArray(value) ? (withText(value, 'id') as unknown as SessionConfigOption[]) : null;
+function readTurn(response: RpcResponse): TurnAnswer {
+  if ('error' in response) return { kind: 'refused', error: response.error };
+  const said = objectOf(response.result);
+  const stopReason = said?.['stopReason'];
+  if (!said || typeof stopReason !== 'string') return { kind: 'garbled', said: response.result ?? null };
+  return { kind: 'stopped', stopReason: stopReason as StopReason, said };
 }
 
-export function readCommands(value: unknown): AvailableCommand[] | null {
-  return Array.isArray(value) ? (withText(value, 'name') as unknown as AvailableCommand[]) : null;
+function readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification {
+  if (method === '$/cancel_request') return { kind: 'withdrawn', requestId: params['requestId'] };
+  const update = method === 'session/update' ? objectOf(params['update']) : null;
+  if (!update) return { kind: 'other', method, params };
+  return {
+    kind: 'update',
+    update: update as unknown as SessionUpdate,
+    meta: objectOf(params['_meta']) ?? undefined,
+    agentSessionId: params['sessionId'],
+  };
+}
+
+/** The same in every version, so it can be told before an agent has said which it speaks. */
+export const asksPermission = (method: string): boolean => method === 'session/request_permission';
+
+const map = <T>(outcome: Outcome, read: (value: unknown) => T): Outcome<T> =>
+  outcome.kind === 'answered' ? { kind: 'answered', value: read(outcome.value) } : outcome;
+
+/** Introduces us to an agent that was just started. A string says what is wrong with its answer. */
+export async function initializeV1(
+  connection: Connection,
+  client: { readonly capabilities: Readonly<Record<string, unknown>>; readonly info: { readonly name: string; readonly version: string } },
+  patience: Patience,
+): Promise<AgentProtocol | string | Failure> {
+  const outcome = await connection.call(
+    'initialize',
+    { protocolVersion: PROTOCOL_VERSION, clientCapabilities: client.capabilities, clientInfo: client.info },
+    patience,
+  );
+  if (outcome.kind !== 'answered') return outcome;
+  const facts = readInitialize(outcome.value);
+  return typeof facts === 'string' ? facts : speakV1(connection, facts);
+}
+
+function speakV1(connection: Connection, facts: AgentFacts): AgentProtocol {
+  const call = (method: string, params: object, patience: Patience) => connection.call(method, params, patience);
+  const sessionParams = ({ cwd, mcpServers, additionalDirectories }: SessionParams) => ({
+    cwd,
+    mcpServers,
+    ...(facts.additionalDirectories && additionalDirectories.length > 0 ? { additionalDirectories } : {}),
+  });
+  return {
+    facts,
+    authenticate: (methodId, patience) => call('authenticate', { methodId }, patience),
+    newSession: async (params, patience) => map(await call('session/new', sessionParams(params), patience), readNew),
+    takeUp: async (how, sessionId, params, patience) =>
+      map(await call(`session/${how}`, { sessionId, ...sessionParams(params) }, patience), readSettings),
+    listSessions: async (cwd, cursor, patience) =>
+      map(await call('session/list', { cwd, ...(cursor === undefined ? {} : { cursor }) }, patience), readList),
+    prompt: (sessionId, prompt, over) =>
+      connection.start('session/prompt', { sessionId, prompt }, (response) => over(response && readTurn(response))),
+    cancel: (sessionId) => connection.notify('session/cancel', { sessionId }),
+    set: async (sessionId, setting, patience) => map(await call(...setCall(sessionId, setting), patience), readSettings),
+    closeSession: (sessionId, patience) => call('session/close', { sessionId }, patience),
+    deleteSession: (sessionId, patience) => call('session/delete', { sessionId }, patience),
+    forkSession: async (sessionId, params, patience) =>
+      map(await call('session/fork', { sessionId, ...sessionParams(params) }, patience), readNew),
+    request: (method, params, over) => connection.start(method, params, over),
+    notify: (method, params) => connection.notify(method, params),
+    readNotification,
+  };
+}
+
+function setCall(sessionId: string, setting: Setting): [method: string, params: object] {
+  if (setting.kind === 'mode') return ['session/set_mode', { sessionId, modeId: setting.value }];
+  const { id: configId, value } = setting;
+  return ['session/set_config_option', { sessionId, configId, value, ...(typeof value === 'boolean' ? { type: 'boolean' } : {}) }];
 }

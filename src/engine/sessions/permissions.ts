@@ -1,10 +1,10 @@
 /** The agent's open questions. Request and answer are events; the answer is stored before it is sent. */
 import type { PermissionOption, ToolCallUpdate } from '@agentclientprotocol/sdk';
-import type { RpcId, RpcResponse } from '../protocol/peer.ts';
+import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
 import type { PermissionRequested, PermissionResolved } from '../types.ts';
 import type { NewEvent } from '../storage/statements.ts';
 import type { SessionWriter, Work } from '../storage/writer.ts';
-import { invalid, type PermissionRule } from './options.ts';
+import { invalid, type PermissionRule } from './config.ts';
 
 interface Open {
   readonly rpcId: RpcId;

@@ -4,7 +4,7 @@ import { renderRecord as render, type TranscriptRecord } from '../transcript/ren
 import type { Secret } from '../transcript/redact.ts';
 import type { Store } from '../storage/store.ts';
 import type { ContentBlock, PreambleMode } from '../types.ts';
-import type { Config } from './options.ts';
+import type { Config } from './config.ts';
 
 export interface MadePreamble {
   readonly mode: PreambleMode;

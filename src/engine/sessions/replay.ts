@@ -1,5 +1,5 @@
 /** The replay matcher of a session: what an agent says between its resume and the first prompt is matched against the log (I3). */
-import type { AgentLink } from '../protocol/link.ts';
+import type { Connection } from '../protocol/connection.ts';
 import { roleOf } from '../protocol/updates.ts';
 import type { Limits } from '../limits.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
@@ -15,7 +15,7 @@ export interface Heard extends ReplayItem {
   readonly origin: 'agent' | 'import';
 }
 
-export interface Outcome extends ReplayResult {
+export interface ReplayOutcome extends ReplayResult {
   /** False when nothing was replayed after a `session/resume`: what came, if anything, is a notice and the like. */
   readonly isReplay: boolean;
   readonly heard: readonly Heard[];
@@ -31,11 +31,11 @@ export interface Replay {
   /** Forgets what came: another attempt begins. */
   restart(method: 'session/resume' | 'session/load'): void;
   /** Some agents answer first and replay after: waits until it is quiet, while messages are missing. */
-  untilQuiet(link: AgentLink, limits: Limits): Promise<void>;
+  untilQuiet(connection: Connection, limits: Limits): Promise<void>;
   /** Matches what came so far. */
-  finish(): Promise<Outcome>;
+  finish(): Promise<ReplayOutcome>;
   /** What came since the last `finish`, and what is still owed: asked when the first prompt is about to be sent. */
-  settle(): Promise<{ readonly late: readonly Heard[] } & Pick<Outcome, 'next' | 'nextToolCalls'>>;
+  settle(): Promise<{ readonly late: readonly Heard[] } & Pick<ReplayOutcome, 'next' | 'nextToolCalls'>>;
 }
 
 /** Nobody says so much beside a conversation; more is a replay without the user's words. */
@@ -60,9 +60,9 @@ export async function openReplay(
   let received = 0;
   /** What came after a resume, while it may be no replay: whoever replays begins with words of the user's. */
   let aside: ReplayItem[] | null = null;
-  let last: { readonly received: number; readonly outcome: Outcome } | null = null;
+  let last: { readonly received: number; readonly outcome: ReplayOutcome } | null = null;
 
-  const finish = async (): Promise<Outcome> => {
+  const finish = async (): Promise<ReplayOutcome> => {
     if (last?.received === received) return last.outcome;
     const before = received;
     const result = await matcher.end();
@@ -90,14 +90,14 @@ export async function openReplay(
       matcher.restart();
       [received, last, aside] = [0, null, method === 'session/resume' ? [] : null];
     },
-    async untilQuiet(link, limits) {
+    async untilQuiet(connection, limits) {
       const deadline = performance.now() + limits.replayMaxMs;
       for (;;) {
         const { expectsMessages, reachedEnd } = await finish();
         const left = deadline - performance.now();
-        if (!expectsMessages || reachedEnd || left <= 0 || link.exit !== null) return;
+        if (!expectsMessages || reachedEnd || left <= 0 || connection.exit !== null) return;
         const before = received;
-        await link.wait(Math.min(limits.replayQuietMs, left));
+        await connection.wait(Math.min(limits.replayQuietMs, left));
         if (received === before) return;
       }
     },

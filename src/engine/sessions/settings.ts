@@ -1,129 +1,171 @@
-/** Modes and configuration options last in force are set again after every tier. */
+/**
+ * Modes and configuration options. What the user asked for (the wishes) is kept apart from what the agent last reported: a
+ * refusal or a reset never becomes a wish, and a wish is set again after every tier.
+ */
 import type { SessionConfigOption } from '@agentclientprotocol/sdk';
-import type { AgentLink, CallOutcome } from '../protocol/link.ts';
-import { readSettings } from '../protocol/v1.ts';
-import type { ResumeReport } from '../types.ts';
 import { RehydrateError } from '../errors.ts';
-import { toColumns, type KnownState } from './last-known.ts';
-import type { LiveSession } from './live-session.ts';
-import { toldWithout } from './opening.ts';
+import type { AnsweredSettings, Setting } from '../protocol/agent-protocol.ts';
+import { describeError, type Failure, type Outcome } from '../protocol/connection.ts';
+import type { ReportedState } from '../protocol/reported-state.ts';
+import type { LastKnown } from '../storage/statements.ts';
+import type { ResumeReport, SessionInfo } from '../types.ts';
 
-export type Setting =
-  | { readonly id: string; readonly kind: 'option'; readonly value: string | boolean }
-  | { readonly id: 'mode'; readonly kind: 'mode'; readonly value: string };
+/** What the user last asked for. */
+export interface Wishes {
+  readonly mode: string | null;
+  readonly options: Readonly<Record<string, string | boolean>>;
+}
+
+export const NO_WISHES: Wishes = { mode: null, options: {} };
 
 /**
- * What differs between what was in force and what the agent says now. Options come before the mode: a
- * model may decide which modes there are.
+ * The wishes of a stored session. A record that is older than wishes knows only what was in force: then that is what was
+ * wished for.
  */
-export function settingsToRestore(before: KnownState, now: KnownState): Setting[] {
-  const settings: Setting[] = [];
-  const current = new Map((now.configOptions ?? []).map((option) => [option.id, option.currentValue]));
-  for (const option of before.configOptions ?? []) {
-    if (typeof option.id !== 'string' || option.currentValue === undefined) continue;
-    if (now.configOptions !== null && current.get(option.id) === option.currentValue) continue;
-    settings.push({ id: option.id, kind: 'option', value: option.currentValue });
+export function wishesOf(info: Pick<SessionInfo, 'modes' | 'configOptions'>, stored: unknown): Wishes {
+  if (typeof stored === 'object' && stored !== null) {
+    const { mode, options } = stored as { mode?: unknown; options?: unknown };
+    return {
+      mode: typeof mode === 'string' ? mode : null,
+      options: typeof options === 'object' && options !== null ? usable(Object.entries(options)) : {},
+    };
   }
-  const mode = before.modes?.currentModeId;
-  if (mode !== undefined && now.modes?.currentModeId !== mode) settings.push({ id: 'mode', kind: 'mode', value: mode });
+  return {
+    mode: info.modes?.currentModeId ?? null,
+    options: usable((info.configOptions ?? []).map(({ id, currentValue }) => [id, currentValue])),
+  };
+}
+
+const usable = (entries: readonly (readonly [string, unknown])[]): Record<string, string | boolean> =>
+  Object.fromEntries(
+    entries.filter((entry): entry is [string, string | boolean] => typeof entry[1] === 'string' || typeof entry[1] === 'boolean'),
+  );
+
+export function withWish(wishes: Wishes, setting: Setting): Wishes {
+  return setting.kind === 'mode'
+    ? { ...wishes, mode: setting.value }
+    : { ...wishes, options: { ...wishes.options, [setting.id]: setting.value } };
+}
+
+/** What the agent reported, as columns of the session's row. */
+export function reportedColumns(state: Partial<ReportedState>): LastKnown {
+  return {
+    ...('modes' in state ? { modes: state.modes } : {}),
+    ...('configOptions' in state ? { config_options: state.configOptions } : {}),
+    ...('commands' in state ? { commands: state.commands } : {}),
+    ...('title' in state ? { title: state.title ?? null } : {}),
+    ...('usage' in state ? { usage: state.usage } : {}),
+  };
+}
+
+/** The wishes that are not in force. Options come before the mode: a model may decide which modes there are. */
+export function settingsToRestore(wishes: Wishes, now: Pick<ReportedState, 'modes' | 'configOptions'>): Setting[] {
+  const current = new Map((now.configOptions ?? []).map((option) => [option.id, option]));
+  const settings: Setting[] = [];
+  for (const [id, value] of Object.entries(wishes.options)) {
+    if (now.configOptions === null || current.get(id)?.currentValue !== value) settings.push({ id, kind: 'option', value });
+  }
+  const { mode } = wishes;
+  // Some agents give the mode as an option, too, and then do not report it twice.
+  const asOption = now.configOptions?.find((option) => option.category === 'mode');
+  if (mode !== null && now.modes?.currentModeId !== mode && asOption?.currentValue !== mode)
+    settings.push({ id: 'mode', kind: 'mode', value: mode });
   return settings;
 }
 
-export interface Restored {
-  readonly settings: ResumeReport['settings'];
-  /** What is in force now, as the agent answered. */
-  readonly now: KnownState;
+/** What an answer with modes and options makes of what was reported. */
+export function withAnswer<T extends Pick<ReportedState, 'modes' | 'configOptions'>>(state: T, said: AnsweredSettings): T {
+  return { ...state, modes: said.modes ?? state.modes, configOptions: said.configOptions ?? state.configOptions };
 }
 
-export async function restoreSettings(
-  link: AgentLink,
-  agentSessionId: string,
-  before: KnownState,
-  now: KnownState,
-  timeoutMs: number,
-): Promise<Restored> {
-  const restored: string[] = [];
-  const failed: { id: string; reason: string }[] = [];
-  let state = now;
-  for (const setting of settingsToRestore(before, now)) {
-    if (setting.kind === 'option' && state.configOptions && !state.configOptions.some((option) => option.id === setting.id)) {
-      failed.push({ id: setting.id, reason: 'the agent does not offer it any more' });
+/** What is in force once the agent accepted a setting: its own word where it gives it, else what was asked. */
+export function withSetting<T extends Pick<ReportedState, 'modes' | 'configOptions'>>(
+  state: T,
+  setting: Setting,
+  said: AnsweredSettings,
+): T {
+  if (setting.kind === 'mode') {
+    return withAnswer({ ...state, modes: { availableModes: [], ...state.modes, currentModeId: setting.value } }, said);
+  }
+  const assumed =
+    state.configOptions?.map((option) =>
+      option.id === setting.id ? ({ ...option, currentValue: setting.value } as SessionConfigOption) : option,
+    ) ?? null;
+  return withAnswer({ ...state, configOptions: assumed }, said);
+}
+
+export interface RestoreDriver {
+  /** What is in force, as the agent's answers and updates have it by now. */
+  reported(): Pick<ReportedState, 'modes' | 'configOptions'>;
+  set(setting: Setting): Promise<Outcome<AnsweredSettings>>;
+  accepted(setting: Setting, said: AnsweredSettings): void;
+}
+
+/**
+ * Sets the wishes again. They hang together (a model resets the effort, and refuses one that another model had), so after
+ * each answer all are compared again, until nothing changes; each is tried again only after another was accepted.
+ */
+export async function restoreWishes(wishes: Wishes, driver: RestoreDriver): Promise<ResumeReport['settings']> {
+  const set = new Set<string>();
+  const refused = new Map<string, { readonly reason: string; readonly accepted: number }>();
+  let accepted = 0;
+  const most = 2 * (Object.keys(wishes.options).length + 1);
+  for (;;) {
+    const now = driver.reported();
+    const setting = settingsToRestore(wishes, now).find((each) => refused.get(keyOf(each))?.accepted !== accepted);
+    if (!setting || accepted >= most) break;
+    const key = keyOf(setting);
+    if (setting.kind === 'option' && now.configOptions && !now.configOptions.some((option) => option.id === setting.id)) {
+      refused.set(key, { reason: 'the agent does not offer it any more', accepted });
       continue;
     }
-    const outcome = await sendSetting(link, agentSessionId, setting, timeoutMs);
+    const outcome = await driver.set(setting);
     if (outcome.kind === 'answered') {
-      restored.push(setting.id);
-      state = withSetting(state, setting, outcome.result);
-    } else failed.push({ id: setting.id, reason: reasonOf(outcome) });
-    if (outcome.kind === 'ended') break;
+      driver.accepted(setting, outcome.value);
+      accepted += 1;
+      set.add(setting.id);
+    } else {
+      // One that was not answered is not asked for again: each time costs the whole wait.
+      refused.set(key, { reason: reasonOf(outcome), accepted: outcome.kind === 'refused' ? accepted : Number.NaN });
+      if (outcome.kind === 'ended') break;
+      if (outcome.kind === 'hung') wishes = without(wishes, setting);
+    }
   }
-  return { settings: { restored, failed }, now: state };
+  const open = new Map(settingsToRestore(wishes, driver.reported()).map((setting) => [keyOf(setting), setting]));
+  const failed = new Map<string, string>();
+  for (const [key, { reason }] of refused) if (open.has(key) || reason.startsWith('no answer')) failed.set(idOf(key), reason);
+  for (const [key, { id }] of open) if (!refused.has(key)) failed.set(id, 'the agent accepted it, and then had another value again');
+  return {
+    restored: [...set].filter((id) => !failed.has(id)),
+    failed: [...failed].map(([id, reason]) => ({ id, reason })),
+  };
 }
 
-/** Sets one thing in a live session because its user said so. Errors: `invalid_argument` when the agent refuses it, `agent_timeout`, `agent_exited`. */
-export async function applySetting(session: LiveSession, setting: Setting, timeoutMs: number): Promise<void> {
-  const { sessionId } = session;
-  const outcome = await sendSetting(session.link, session.agentSessionId as string, setting, timeoutMs);
-  if (outcome.kind !== 'answered') {
-    const code = outcome.kind === 'refused' ? 'invalid_argument' : outcome.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
-    throw toldWithout(
-      session.redact,
-      new RehydrateError(
-        code,
-        `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${reasonOf(outcome)}. Use a value it offers.`,
-        {
-          sessionId,
-          setting: setting.id,
-          ...(outcome.kind === 'refused' ? { error: outcome.error } : {}),
-        },
-      ),
-    );
-  }
-  const known = withSetting(session.known, setting, outcome.result);
-  session.known = known;
-  await session.writer.append({
-    events: [],
-    lastKnown: toColumns(setting.kind === 'mode' ? { modes: known.modes } : { configOptions: known.configOptions }),
-  });
+const keyOf = ({ kind, id }: Setting): string => `${kind} ${id}`;
+const idOf = (key: string): string => key.slice(key.indexOf(' ') + 1);
+
+function without(wishes: Wishes, setting: Setting): Wishes {
+  if (setting.kind === 'mode') return { ...wishes, mode: null };
+  const { [setting.id]: _, ...options } = wishes.options;
+  return { ...wishes, options };
 }
 
-/** Sends one setting as ACP wants it. */
-export function sendSetting(link: AgentLink, agentSessionId: string, setting: Setting, timeoutMs: number): Promise<CallOutcome> {
-  return setting.kind === 'mode'
-    ? link.call('session/set_mode', { sessionId: agentSessionId, modeId: setting.value }, timeoutMs)
-    : link.call(
-        'session/set_config_option',
-        {
-          sessionId: agentSessionId,
-          configId: setting.id,
-          value: setting.value,
-          ...(typeof setting.value === 'boolean' ? { type: 'boolean' } : {}),
-        },
-        timeoutMs,
-      );
+/** The error of a setting that its user asked for and the agent did not take. */
+export function settingError(sessionId: string, setting: Setting, failure: Failure): RehydrateError {
+  const code = failure.kind === 'refused' ? 'invalid_argument' : failure.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
+  return new RehydrateError(
+    code,
+    `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${reasonOf(failure)}. Use a value it offers.`,
+    { sessionId, setting: setting.id, ...(failure.kind === 'refused' ? { error: failure.error } : {}) },
+  );
 }
 
-/** What is known once the agent accepted a setting: its own word where it gives it, else what was asked. */
-export function withSetting(known: KnownState, setting: Setting, result: unknown): KnownState {
-  const said = readSettings(result);
-  if (setting.kind === 'mode') {
-    return { ...known, modes: { availableModes: [], ...known.modes, currentModeId: setting.value } };
-  }
-  const configOptions =
-    said.configOptions ??
-    known.configOptions?.map((option) =>
-      option.id === setting.id ? ({ ...option, currentValue: setting.value } as SessionConfigOption) : option,
-    ) ??
-    null;
-  return { ...known, configOptions };
-}
-
-function reasonOf(outcome: Exclude<CallOutcome, { kind: 'answered' }>): string {
-  switch (outcome.kind) {
+function reasonOf(failure: Failure): string {
+  switch (failure.kind) {
     case 'refused':
-      return `error ${outcome.error.code}: ${outcome.error.message}`;
+      return describeError(failure.error);
     case 'hung':
-      return `no answer within ${outcome.afterMs / 1000} s`;
+      return `no answer within ${failure.afterMs / 1000} s`;
     case 'ended':
       return 'the agent ended';
   }

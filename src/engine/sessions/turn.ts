@@ -1,31 +1,31 @@
-/** One prompt and everything up to its stop reason. */
-import type { StopReason } from '@agentclientprotocol/sdk';
-import type { RpcResponse } from '../protocol/peer.ts';
-import { RPC } from '../protocol/v1.ts';
+/** One prompt and everything up to the end of its turn: stored, sent, answered, and the answer stored. */
 import { RehydrateError } from '../errors.ts';
+import { RPC, type TurnAnswer } from '../protocol/agent-protocol.ts';
+import { describeError } from '../protocol/connection.ts';
+import { classifyResumeFailure } from '../resume/classify.ts';
 import { createLiveFilter } from '../resume/match-live.ts';
 import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements.ts';
-import type { ContentBlock, PromptResult, ResumeReport, TurnEnded } from '../types.ts';
-import type { LiveSession } from './live-session.ts';
-import type { Config } from './options.ts';
+import type { Work } from '../storage/writer.ts';
+import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } from '../types.ts';
+import { authRequired } from './agent-startup.ts';
+import type { HostParts } from './host-parts.ts';
 import type { Heard } from './replay.ts';
-import { failedAfterSending } from './told.ts';
+import { liveReport } from './report.ts';
+import { takeUpAgain } from './resume.ts';
+import { nothingSaid, Opening, remember, type Live, type Session, type Turn } from './session.ts';
+import { failedAfterSending } from './turn-error.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
-  /** As the user wrote it: this is what the agent gets. */
+  /** As the user wrote it: this is what the agent gets. With known secrets replaced it is stored. */
   readonly content: readonly ContentBlock[];
-  /** With known secrets replaced: this is what is stored. */
-  readonly stored: readonly ContentBlock[];
   readonly contentHash: string;
   readonly idempotencyKey: string | undefined;
-  readonly report: ResumeReport;
+  readonly policy: ResumePolicy;
 }
 
-export interface TurnHandle {
+export interface RunningTurn {
   readonly turnId: string;
-  readonly idempotencyKey: string | undefined;
-  readonly contentHash: string;
   /** Rejects as `host.prompt` does. */
   readonly result: Promise<PromptResult>;
   /** Asks the agent to stop, and ends it when it does not within the grace. Resolves when the turn is over. */
@@ -34,21 +34,35 @@ export interface TurnHandle {
 
 /**
  * Stores the prompt, then sends it (I1). Resolves when it was stored and is on its way; what comes of
- * it is the handle's `result`. Rejects when it could not be stored: then nothing was sent.
+ * it is the result's `result`. Rejects when it could not be stored: then nothing was sent.
  */
-export async function startTurn(session: LiveSession, config: Config, request: TurnRequest): Promise<TurnHandle> {
-  const { turnId, report } = request;
-  // What came behind the opening as a late replay is settled before the prompt goes into the log.
-  const settled = await settleReplay(session);
-  const filter = createLiveFilter({
-    prompt: request.content,
-    redact: session.redact,
-    preamble: session.successor?.preamble ?? null,
-    ...(settled ? { next: settled.next, nextToolCalls: settled.nextToolCalls } : {}),
-  });
+export async function startTurn(parts: HostParts, session: Session, live: Live, request: TurnRequest): Promise<RunningTurn> {
+  const { config } = parts;
+  const { turnId, content } = request;
+  const { redact } = live.context;
+  const { writer } = live.log;
+  const stored = redact(content);
+
+  // ------------------------------------------------------------ into the log
+
+  // What came after the opening as a late replay is settled before the prompt goes into the log.
+  const late = await settleReplay(live);
+  if (session.state.kind !== 'live') throw endedMeanwhile(session.sessionId);
+  let report = live.report ?? liveReport(live.agentSessionId);
+  let settle!: { readonly resolve: (result: PromptResult) => void; readonly reject: (error: unknown) => void };
+  const result = new Promise<PromptResult>((resolve, reject) => (settle = { resolve, reject }));
+  // Whoever started the turn awaits `result`; without this a crash before that would be unhandled.
+  result.catch(() => undefined);
+  const turn: Turn = {
+    turnId,
+    filter: filterFor(late),
+    said: nothingSaid(),
+    progress: { kind: 'storing' },
+    ended: (_end, error) => settle.reject(error),
+  };
   const at = config.clock();
-  const started: NewEvent[] = [
-    ...(settled?.late ?? []).flatMap((item) => session.asEvents([item], item.turnId, item.origin)),
+  const events: NewEvent[] = [
+    ...(late?.late ?? []).flatMap((item) => session.asEvents([item], item.turnId, item.origin)),
     {
       kind: 'turn_started',
       turnId,
@@ -56,117 +70,182 @@ export async function startTurn(session: LiveSession, config: Config, request: T
       origin: 'host',
       payload: request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey },
     },
-    ...request.stored.map((content): NewEvent => ({
+    ...stored.map((block): NewEvent => ({
       kind: 'update',
       turnId,
       at,
       origin: 'host',
-      payload: { sessionUpdate: 'user_message_chunk', content },
+      payload: { sessionUpdate: 'user_message_chunk', content: block },
     })),
   ];
-
-  let settleResult!: { resolve: (result: PromptResult) => void; reject: (error: unknown) => void };
-  const result = new Promise<PromptResult>((resolve, reject) => (settleResult = { resolve, reject }));
-  // Whoever started the turn awaits `result`; without this a crash before that would be unhandled.
-  result.catch(() => undefined);
-
-  // Set before the batch, so that a death of the agent during it ends this turn too.
-  session.turn = { turnId, filter, ended: (_end, error) => settleResult.reject(error) };
+  let firstSeq = 0;
+  session.beginTurn(live, turn);
   try {
-    await session.writer.append({
-      events: started,
-      also: ({ last }) => [
-        {
-          sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
-          params: [
-            turnId,
-            session.sessionId,
-            request.idempotencyKey ?? null,
-            request.contentHash,
-            JSON.stringify(report),
-            last - request.stored.length,
-          ],
-        },
-      ],
+    await writer.append({
+      events,
+      also: ({ last }) => {
+        firstSeq = last - stored.length;
+        return [
+          {
+            sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
+            params: [turnId, session.sessionId, request.idempotencyKey ?? null, request.contentHash, JSON.stringify(report), firstSeq],
+          },
+        ];
+      },
     });
   } catch (error) {
-    session.turn = null;
+    session.dropTurn(live, turn);
     throw error;
   }
+  live.report = null;
+
+  // ------------------------------------------------------------ to the agent
 
   let over = false;
   let cancelled = false;
-  const grace: { timer?: ReturnType<typeof setTimeout> } = {};
+  let grace: ReturnType<typeof setTimeout> | undefined;
   const finished = result.then(
     () => undefined,
     () => undefined,
   );
   void finished.then(() => {
     over = true;
-    clearTimeout(grace.timer);
+    clearTimeout(grace);
   });
+  send();
 
-  const onResponse = (response: RpcResponse | null) => {
-    // The agent ended first, or not all it said could be stored: `onGone` writes the end of the turn.
-    if (response === null || session.turn?.turnId !== turnId || session.hole) return;
-    const end = session.redact(readPromptResponse(response, cancelled));
+  function send(): void {
+    if (!session.isRunning(turn)) return;
+    turn.progress = { kind: 'sent' };
+    const { standing, agent, agentSessionId } = live;
+    const preamble = standing.kind === 'successor' ? (standing.preamble ?? []) : [];
+    agent.protocol.prompt(agentSessionId, [...preamble, ...content], onAnswer);
+  }
+
+  /** Runs in the order of messages: what the agent says next comes after it in the log, too. */
+  function onAnswer(answer: TurnAnswer | null): void {
+    // The agent ended first, or not all it said could be stored: `agentGone` writes the end of the turn.
+    if (answer === null || !session.isRunning(turn)) return;
+    const end = readAnswer(answer);
+    if (end !== 'unknown_session') return finish(end);
+    const opening = new Opening(config, live.context, { reported: live.reported, wishes: live.wishes, log: live.log });
+    opening.agent = live.agent;
+    turn.progress = { kind: 'taking_up_again', opening };
+    void goOnWithout(opening, (answer as Extract<TurnAnswer, { kind: 'refused' }>).error);
+  }
+
+  /** The agent has not got the session: the prompt goes to what the next tier makes of it. */
+  async function goOnWithout(opening: Opening, refusal: { code: number; message: string; data?: unknown }): Promise<void> {
+    try {
+      report = await takeUpAgain(parts, session, live, { turn, opening, refusal, policy: request.policy, firstSeq });
+      turn.filter = filterFor(await settleReplay(live));
+      if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });
+      else send();
+    } catch (error) {
+      if (!session.isRunning(turn)) return;
+      const told = RehydrateError.is(error) ? error : failedAfterSending(error, turnId);
+      // The agent goes before the caller hears of it (I7).
+      finish({ state: 'failed', error: redact({ code: told.code, message: told.message, data: told.data }) }, () =>
+        session.end({ kind: 'closed', words: 'the agent does not have the session any more' }),
+      );
+    }
+  }
+
+  function readAnswer(answer: TurnAnswer): TurnEnded | 'unknown_session' {
+    switch (answer.kind) {
+      case 'stopped': {
+        const { stopReason: _, ...rest } = answer.said;
+        return {
+          state: answer.stopReason === 'cancelled' ? 'cancelled' : 'completed',
+          stopReason: answer.stopReason,
+          ...(Object.keys(rest).length > 0 ? { answer: rest } : {}),
+        };
+      }
+      case 'garbled':
+        return failed('The agent answered the prompt, but it named no stop reason. It does not keep to ACP: try another version of it.', {
+          result: answer.said,
+        });
+      case 'refused': {
+        const { error } = answer;
+        // Some agents answer a cancelled prompt with the error of a cancelled request.
+        if (cancelled && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
+        const { outcome } = classifyResumeFailure(error, { method: 'session/resume', agentSessionId: live.agentSessionId });
+        if (outcome === 'unknown_session' && !turn.said.anything) return 'unknown_session';
+        if (outcome === 'auth_required') {
+          const { code, message, data } = authRequired(live.agent, error);
+          return { state: 'failed', error: { code, message, data } };
+        }
+        return failed(
+          `The agent answered the prompt with ${describeError(error)}. The turn is in the record as failed; mend the cause and prompt again.`,
+          { error },
+        );
+      }
+    }
+  }
+
+  // ------------------------------------------------------------ the end, into the log
+
+  function finish(unredacted: TurnEnded, before: () => Promise<void> = () => Promise.resolve()): void {
+    const end = redact(unredacted);
     const answered = end.state !== 'failed';
-    const successor = session.successor;
-    if (answered) session.successor = null;
+    const { standing } = live;
+    if (answered) live.standing = { kind: 'proven' };
     // The preamble goes in front of the next prompt again, and its report says so.
-    else if (successor) session.report ??= report;
-    session.endTurn({
-      turnId,
-      work: {
-        events: [
-          ...session.asEvents(filter.end(), turnId),
-          ...session.permissions.cancelAll(),
-          { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end },
-        ],
-        also: ({ last }) => [
-          endTurn(turnId, end, last),
-          ...(answered && successor
-            ? adoptAgentSession(
-                session.sessionId,
-                session.agentSessionId as string,
-                successor.beganSeq,
-                successor.preambleText,
-                config.clock(),
-              )
-            : []),
-        ],
-      },
-      settle(failure) {
-        if (failure) settleResult.reject(failedAfterSending(failure.error, turnId));
+    else if (standing.kind === 'successor') live.report ??= report;
+    const rest = turn.filter.end();
+    for (const { update } of rest) remember(turn.said, update);
+    const work: Work = {
+      events: [
+        ...session.asEvents(rest, turnId),
+        ...live.permissions.cancelAll(),
+        { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end },
+      ],
+      also: ({ last }) => [
+        endTurn(turnId, end, last),
+        ...(answered && standing.kind === 'successor'
+          ? adoptAgentSession(session.sessionId, live.agentSessionId, standing.beganSeq, standing.preambleText, config.clock())
+          : []),
+      ],
+    };
+    session.endTurn(live, turn, work, (failure) => {
+      void before().then(() => {
+        if (failure) settle.reject(failedAfterSending(failure.error, turnId));
         else if (end.error)
-          settleResult.reject(new RehydrateError(end.error.code, end.error.message, { turnId, ...(end.error.data as object) }));
-        else settleResult.resolve({ turnId, stopReason: end.stopReason as StopReason, report });
-      },
+          settle.reject(new RehydrateError(end.error.code, end.error.message, { turnId, ...(end.error.data as object | undefined) }));
+        else
+          settle.resolve({
+            turnId,
+            stopReason: end.stopReason as StopReason,
+            report,
+            ...(end.answer ? { answer: end.answer } : {}),
+          });
+      });
     });
-  };
+  }
 
-  if (session.turn?.turnId === turnId) {
-    session.prompted = true;
-    const preamble = session.successor?.preamble ?? [];
-    session.link.start('session/prompt', { sessionId: session.agentSessionId, prompt: [...preamble, ...request.content] }, onResponse);
+  function filterFor(owed: Awaited<ReturnType<typeof settleReplay>>) {
+    return createLiveFilter({
+      prompt: content,
+      redact,
+      preamble: live.standing.kind === 'successor' ? live.standing.preamble : null,
+      ...(owed ? { next: owed.next, nextToolCalls: owed.nextToolCalls } : {}),
+    });
   }
 
   return {
     turnId,
-    idempotencyKey: request.idempotencyKey,
-    contentHash: request.contentHash,
     result,
     async cancel() {
       if (!over && !cancelled) {
         cancelled = true;
-        session.link.notify('session/cancel', { sessionId: session.agentSessionId });
+        live.agent.protocol.cancel(live.agentSessionId);
         // ACP: a client that cancels answers what is still asked of it with `cancelled`.
         // Said, so that the end of the turn does not come to stand in front of it.
-        const events = session.permissions.cancelAll();
-        if (events.length > 0) session.writer.push({ events, said: true }, session.keepUnwritten);
+        const resolved = live.permissions.cancelAll();
+        if (resolved.length > 0) writer.push({ events: resolved, said: true }, session.keepUnwritten);
         const graceMs = config.limits.cancelGraceMs;
-        grace.timer = setTimeout(() => {
-          void session.shutdown(
+        grace = setTimeout(() => {
+          void session.end(
             {
               kind: 'cancel_timeout',
               words: `the agent did not end the turn within ${graceMs / 1000} s of being asked to cancel it, and was ended`,
@@ -181,41 +260,28 @@ export async function startTurn(session: LiveSession, config: Config, request: T
 }
 
 /** Matches what still came of a replay; from then on what the agent says is new. */
-async function settleReplay(session: LiveSession) {
-  const { gate } = session;
-  if (!gate) return null;
+async function settleReplay(live: Live) {
+  const { replay } = live;
+  if (!replay) return null;
   const late: Heard[] = [];
   for (;;) {
-    const seen = gate.received;
-    const settled = await gate.settle();
+    const seen = replay.received;
+    const settled = await replay.settle();
     late.push(...settled.late);
-    if (gate.received !== seen) continue;
-    session.gate = null;
+    if (replay.received !== seen) continue;
+    live.replay = null;
     return { ...settled, late };
   }
 }
 
-/** What the agent's answer to `session/prompt` makes of the turn. */
-export function readPromptResponse(response: RpcResponse, cancelled: boolean): TurnEnded {
-  if ('result' in response) {
-    const stopReason = (response.result as { stopReason?: unknown } | null)?.stopReason;
-    if (typeof stopReason !== 'string')
-      return failed('The agent answered session/prompt, but it named no stop reason. It does not keep to ACP: try another version of it.', {
-        result: response.result ?? null,
-      });
-    return { state: stopReason === 'cancelled' ? 'cancelled' : 'completed', stopReason: stopReason as StopReason };
-  }
-  const { error } = response;
-  // Some agents answer a cancelled prompt with the error of a cancelled request.
-  if (cancelled && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
-  return failed(
-    `The agent answered the prompt with error ${error.code}: ${error.message || '(no message)'}. The turn is in the record as failed; mend the cause and prompt again.`,
-    {
-      error,
-    },
-  );
-}
-
 function failed(message: string, data: Readonly<Record<string, unknown>>): TurnEnded {
   return { state: 'failed', error: { code: 'agent_protocol_error', message, data } };
+}
+
+function endedMeanwhile(sessionId: string): RehydrateError {
+  return new RehydrateError(
+    'agent_exited',
+    `The agent of session "${sessionId}" ended before the prompt was sent; nothing was sent. Prompt it again.`,
+    { sessionId },
+  );
 }

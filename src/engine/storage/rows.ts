@@ -1,6 +1,6 @@
 /** Rows to shapes and back. JSON columns are parsed here and nowhere else. */
-import { readCommands, readConfigOptions, readModes } from '../protocol/v1.ts';
 import { RehydrateError } from '../errors.ts';
+import { readCommands, readConfigOptions, readModes } from '../protocol/reported-state.ts';
 import type { Row, SqlValue } from '../ports.ts';
 import type { ResumeReport, SessionEvent, SessionInfo, SessionState, StopReason, TurnError, TurnState } from '../types.ts';
 

@@ -58,6 +58,8 @@ function normalised(seen: readonly Json[]): Json[] {
     if (plain.method && plain.id !== undefined) plain.id = 'theirs';
     // What is wrong is told in other words, under the code of the contract.
     if (plain.error) plain.error = 'an error';
+    // Every client hears of a setting, and none is told what says nothing new.
+    if (/^(config_option|current_mode)_update$/.test(plain.params?.update?.sessionUpdate)) continue;
     const before = frames.at(-1);
     const [a, b] = [before?.params?.update, plain.params?.update];
     if (a && b && /_chunk$/.test(b.sessionUpdate) && a.sessionUpdate === b.sessionUpdate && a.messageId === b.messageId)

@@ -1,6 +1,6 @@
 /** I11: an agent may put anything where a text belongs. It is kept as sent, and stops nothing. */
 import { describe, expect, it } from 'vitest';
-import { isStateUpdate, learn, NOTHING_KNOWN } from '../../../src/engine/sessions/last-known.ts';
+import { learn, NOTHING_REPORTED } from '../../../src/engine/protocol/reported-state.ts';
 import { renderTranscript, type SessionEvent, type SessionUpdate } from '../../../src/engine/index.ts';
 import { createReplayMatcher } from '../../../src/engine/resume/match.ts';
 import { createLiveFilter } from '../../../src/engine/resume/match-live.ts';
@@ -67,8 +67,7 @@ describe.each(values)('%s in any field of any update', (_name, value) => {
     });
     let passed = 0;
     for (const update of updates(value)) {
-      isStateUpdate(update as unknown as Record<string, unknown>);
-      learn(NOTHING_KNOWN, update as unknown as Record<string, unknown>);
+      learn(NOTHING_REPORTED, update as unknown as Record<string, unknown>);
       const event: NewEvent = { kind: 'update', turnId: null, at: 0, origin: 'agent', payload: update };
       expect(eventSize(event)).toBeGreaterThan(0);
       const run = startRun(event);

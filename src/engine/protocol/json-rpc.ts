@@ -34,6 +34,13 @@ export interface PeerHandlers {
   onNoise(what: string): void;
 }
 
+/** How much of what we answer an agent may leave unread, and how many of its requests may be in work. */
+export interface Unread {
+  readonly agentRequests: number;
+  readonly unreadAnswers: number;
+  readonly unreadBytes: number;
+}
+
 export interface Peer {
   /**
    * Sends a request. `settle` runs synchronously when the response is read, before any later message is
@@ -47,7 +54,7 @@ export interface Peer {
   close(): void;
 }
 
-export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer {
+export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits?: Unread): Peer {
   const reader = stream.readable.getReader();
   const writer = stream.writable.getWriter();
   const pending = new Map<number, (response: RpcResponse | null) => void>();
@@ -58,21 +65,42 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer 
   /** What broke the connection from our side. */
   let broken: Error | null = null;
   /** A failed write is no news of its own: the reading side ends too, and says how. One that we refused ends it. */
-  const send = (message: AnyMessage) => {
+  const send = (message: AnyMessage): Promise<void> =>
     writer.write(message).catch((error: unknown) => {
       handlers.onNoise(`could not be sent to: ${words(error)}`);
       if (!RehydrateError.is(error) || error.code !== 'limit_exceeded') return;
       broken ??= error;
       close();
     });
-  };
   const close = () => {
     closing = true;
+    onRead?.();
     // Cancelling a stream that already failed rejects with that failure, which `closed` has reported.
     reader.cancel().catch((error: unknown) => handlers.onNoise(words(error)));
   };
 
-  const respond = (id: RpcId, response: RpcResponse) => send({ jsonrpc: '2.0', id, ...response } as AnyMessage);
+  /** Requests of the agent that are being worked on; answers that it has not read yet, and their size. */
+  let working = 0;
+  let unread = 0;
+  let unreadBytes = 0;
+  let onRead: (() => void) | null = null;
+
+  const respond = (id: RpcId, response: RpcResponse): void => {
+    const message = { jsonrpc: '2.0', id, ...response } as AnyMessage;
+    const bytes = limits ? (JSON.stringify(message)?.length ?? 0) : 0;
+    unread += 1;
+    unreadBytes += bytes;
+    void send(message).then(() => {
+      unread -= 1;
+      unreadBytes -= bytes;
+      onRead?.();
+    });
+  };
+  /** An agent that asks and does not read what it is answered is not read any further, either (I10). */
+  const untilRead = async (): Promise<void> => {
+    while (limits && !closing && (unread > limits.unreadAnswers || unreadBytes > limits.unreadBytes))
+      await new Promise<void>((resolve) => (onRead = resolve));
+  };
 
   function handle(message: unknown): void {
     if (typeof message !== 'object' || message === null || Array.isArray(message)) {
@@ -83,10 +111,18 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer 
     if (typeof method === 'string') {
       const object = isObject(params) ? params : {};
       if (id === undefined) return handlers.onNotification(method, object);
-      void handlers.onRequest({ id: id as RpcId, method, params: object }).then(
-        (response) => respond(id as RpcId, response),
-        (reason: unknown) => respond(id as RpcId, { error: { code: -32603, message: `Internal error: ${words(reason)}` } }),
-      );
+      if (limits && working >= limits.agentRequests)
+        return respond(id as RpcId, {
+          error: { code: -32603, message: `limit_exceeded: agentRequests allows ${limits.agentRequests} requests in work at once` },
+        });
+      working += 1;
+      void handlers
+        .onRequest({ id: id as RpcId, method, params: object })
+        .catch((reason: unknown): RpcResponse => ({ error: { code: -32603, message: `Internal error: ${words(reason)}` } }))
+        .then((response) => {
+          working -= 1;
+          respond(id as RpcId, response);
+        });
       return;
     }
     // Some agents answer with the id as a string.
@@ -109,6 +145,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer 
         handle(value);
         const room = handlers.room();
         if (room) await room;
+        if (limits && (unread > limits.unreadAnswers || unreadBytes > limits.unreadBytes)) await untilRead();
       }
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error));
@@ -125,10 +162,10 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers): Peer 
       if (ended) return settle(null);
       const id = nextId++;
       pending.set(id, settle);
-      send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
+      void send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
     },
     notify(method, params) {
-      if (!ended) send({ jsonrpc: '2.0', method, params } as AnyMessage);
+      if (!ended) void send({ jsonrpc: '2.0', method, params } as AnyMessage);
     },
     closed,
     close,

@@ -62,6 +62,47 @@ export interface HostOptions {
    * own, by its name: an agent on another disk must not be offered this one. Default: nothing.
    */
   readonly client?: ClientServices | ((agent: string) => ClientServices | undefined);
+  /**
+   * What happens when `limits.liveSessions` are live and another is wanted: `refuse` (default), or `end-idlest`, which ends the
+   * agent of the session that was not used for longest. One in a turn is never ended.
+   */
+  readonly whenFull?: 'refuse' | 'end-idlest';
+}
+
+/** Names the options that are known, and refuses the others: a word that is misspelt must not be silently nothing. */
+export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid(`${call} takes its options as an object.`);
+  if (typeof (options as { then?: unknown }).then === 'function') throw invalid(`${call} was given a promise; await it first.`);
+  const unknown = Object.keys(options).filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw invalid(`${call} has no option ${unknown.map((name) => `"${name}"`).join(', ')}; it knows ${known.join(', ') || 'none'}.`, {
+      options: unknown,
+    });
+}
+
+/** What may be given to a single call. */
+export interface PromptOptions {
+  /**
+   * Makes the prompt safe to repeat: the same key with the same content joins the running turn or gives
+   * the stored result; with other content it is `idempotency_conflict`. Unique per session.
+   */
+  readonly idempotencyKey?: string;
+  /** Overrides the host's policy for this prompt. */
+  readonly policy?: ResumePolicy;
+  /**
+   * Aborting cancels the turn, or the resume before it. A call that joined another's turn only stops waiting: it rejects
+   * with the signal's reason, and the turn goes on.
+   */
+  readonly signal?: AbortSignal;
+  /** Is asked what the agent asks from now on, until another call names another. */
+  readonly client?: ClientServices;
+}
+
+export interface ResumeOptions {
+  readonly policy?: ResumePolicy;
+  readonly signal?: AbortSignal;
+  readonly client?: ClientServices;
 }
 
 export interface CreateOptions {
@@ -77,6 +118,8 @@ export interface CreateOptions {
   readonly mcpServers?: readonly McpServer[];
   readonly additionalDirectories?: readonly string[];
   readonly signal?: AbortSignal;
+  /** Is asked what the agent asks, until another call names another. */
+  readonly client?: ClientServices;
 }
 
 /** The options with everything filled in. */
@@ -94,6 +137,8 @@ export interface Config {
   readonly ownerAlive: OwnerAlive;
   readonly permission: PermissionRule;
   readonly clientFor: (agent: string) => ClientServices | undefined;
+  readonly clientInfo: { readonly name: string; readonly version: string };
+  readonly whenFull: 'refuse' | 'end-idlest';
   readonly owner: LeaseOwner;
 }
 
@@ -121,8 +166,17 @@ export function configure(options: HostOptions): Config {
     ownerAlive: options.ownerAlive ?? owners?.alive ?? (() => 'unknown' as const),
     permission: permissionRule(options.permission ?? 'ask'),
     clientFor: eachOnce(options.client),
+    clientInfo: CLIENT_INFO,
+    whenFull: whenFull(options.whenFull),
     owner: { ...(owners?.self ?? { kind: 'host' }), hostId: newId() },
   };
+}
+
+const CLIENT_INFO = { name: 'acp-rehydrate', version: '0.1.0' };
+
+function whenFull(value: unknown): 'refuse' | 'end-idlest' {
+  if (value === undefined || value === 'refuse' || value === 'end-idlest') return value ?? 'refuse';
+  throw invalid(`whenFull is ${JSON.stringify(value)}; use refuse or end-idlest.`);
 }
 
 /** Whole milliseconds, as they are stored. What is no time counts as none having passed: a turn must not fail for it. */
@@ -155,6 +209,7 @@ export function invalid(message: string, data: Readonly<Record<string, unknown>>
 
 /** The prompt as content blocks. Errors: `invalid_argument` when there is nothing in it, `limit_exceeded`. */
 export function checkPrompt(content: string | readonly ContentBlock[], limits: Limits): readonly ContentBlock[] {
+  if (typeof (content as { then?: unknown } | null)?.then === 'function') throw invalid('The prompt is a promise; await it first.');
   const blocks = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
   if (!Array.isArray(blocks)) throw invalid('A prompt is a string or an array of ACP content blocks.');
   for (const [index, block] of blocks.entries()) {
@@ -258,4 +313,39 @@ function byName(agents: Readonly<Record<string, AgentLauncher>>): AgentLauncher 
 
 function randomId(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+export const HOST_OPTIONS: readonly (keyof HostOptions)[] = [
+  'database', 'agents', 'secrets', 'knownSecrets', 'policy', 'preamble', 'limits', 'clock', 'newId', 'redact', 'ownerAlive',
+  'permission', 'client', 'whenFull',
+]; // prettier-ignore
+
+export const CREATE_OPTIONS: readonly (keyof CreateOptions)[] = [
+  'agent', 'cwd', 'sessionId', 'env', 'mcpServers', 'additionalDirectories', 'signal', 'client',
+]; // prettier-ignore
+
+/** A session id as it is given to any call. */
+export function checkId(sessionId: unknown): asserts sessionId is string {
+  if (typeof sessionId === 'string') return;
+  const promise = typeof (sessionId as { then?: unknown } | null | undefined)?.then === 'function';
+  throw invalid(
+    promise
+      ? 'A session id is a string; it is a promise. Await it first.'
+      : `A session id is a string; it is ${JSON.stringify(sessionId)}.`,
+  );
+}
+
+export function checkCreate(options: CreateOptions): void {
+  if (typeof options?.agent !== 'string' || options.agent === '') throw invalid('create needs the name of an agent.');
+  if (typeof options.cwd !== 'string' || !/^(\/|[A-Za-z]:[\\/]|\\\\)/.test(options.cwd)) {
+    throw invalid(`create needs cwd as an absolute path; it is ${JSON.stringify(options.cwd)}.`);
+  }
+  const { sessionId } = options;
+  if (sessionId !== undefined) checkId(sessionId);
+  if (sessionId !== undefined && (sessionId === '' || sessionId.length > 256 || sessionId.includes('\0') || !sessionId.isWellFormed())) {
+    throw invalid(`A session id is a well-formed string of 1 to 256 characters; it is ${JSON.stringify(sessionId)}.`);
+  }
+  for (const [name, value] of Object.entries(options.env ?? {})) {
+    if (typeof value !== 'string') throw invalid(`The environment value ${name} must be a string.`);
+  }
 }

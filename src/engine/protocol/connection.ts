@@ -1,0 +1,220 @@
+/**
+ * The connection to one live agent: its process, the JSON-RPC peer, and the waiting for answers. Every way a call can come
+ * out is one of four; nothing here throws for what an agent does.
+ */
+import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec } from '../ports.ts';
+import { RehydrateError } from '../errors.ts';
+import { FIXED_LIMITS } from '../limits.ts';
+import { createPeer, type IncomingRequest, type Peer, type RpcError, type RpcResponse, type Unread } from './json-rpc.ts';
+
+/** A call that got no result. */
+export type Failure =
+  | { readonly kind: 'refused'; readonly method: string; readonly error: RpcError }
+  | { readonly kind: 'hung'; readonly method: string; readonly afterMs: number }
+  | { readonly kind: 'ended'; readonly method: string };
+
+export type Outcome<T = unknown> = { readonly kind: 'answered'; readonly value: T } | Failure;
+
+/** How long a call may take: in all, or from the last message that the agent sent. */
+export interface Patience {
+  readonly ms: number;
+  readonly of?: 'call' | 'silence';
+}
+
+export interface ConnectionHandlers {
+  onRequest(request: IncomingRequest): Promise<RpcResponse>;
+  onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
+  /** See `PeerHandlers.room`. */
+  room(): Promise<void> | null;
+}
+
+export interface Connection {
+  /** Sends a request and waits for its answer. */
+  call(method: string, params: unknown, patience: Patience): Promise<Outcome>;
+  /** Sends a request; `settle` runs in the order of messages, with null when the agent ended first. */
+  start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
+  notify(method: string, params: unknown): void;
+  /** Waits, and counts it as the agent's time. */
+  wait(ms: number): Promise<void>;
+  /** Settles when the process tree is gone and everything it said has been handled. */
+  readonly gone: Promise<AgentExit>;
+  /** How it went, for a sentence: the exit, and why the host ended it if the agent's output was the reason. */
+  readonly exitDescription: string;
+  /** The exit, once there is one. */
+  readonly exit: AgentExit | null;
+  /** What was wrong with its output, when that is why the host ended it. */
+  readonly fault: Error | null;
+  end(how: 'ask' | 'kill'): Promise<AgentExit>;
+  /** stderr and noise, for error messages. */
+  diagnostics(): string;
+  /** Milliseconds spent waiting for this agent so far. */
+  readonly agentMs: number;
+}
+
+const NOISE_KEPT = 20;
+
+export async function openConnection(
+  launcher: AgentLauncher,
+  spec: AgentSpec,
+  signal: AbortSignal,
+  handlers: ConnectionHandlers,
+  unread?: Unread,
+): Promise<Connection> {
+  const started = performance.now();
+  const process = await launcher.launch(spec, { signal });
+  return connect(process, handlers, performance.now() - started, unread);
+}
+
+function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: number, unread: Unread | undefined): Connection {
+  let agentMs = launchMs;
+  let exit: AgentExit | null = null;
+  /** What was wrong with the agent's output, when that is why it was ended. */
+  let fault: Error | null = null;
+  /** When the agent sent its last message. */
+  let heardAt = performance.now();
+  const noise: string[] = [];
+  const peer: Peer = createPeer(
+    process.stream,
+    {
+      onRequest(request) {
+        heardAt = performance.now();
+        return handlers.onRequest(request);
+      },
+      onNotification(method, params) {
+        heardAt = performance.now();
+        handlers.onNotification(method, params);
+      },
+      room: () => handlers.room(),
+      onNoise(what) {
+        if (noise.length < NOISE_KEPT) noise.push(`[the agent ${what}]`);
+      },
+    },
+    unread,
+  );
+
+  const gone = (async () => {
+    await Promise.race([peer.closed, process.exited]);
+    const exited = await within(process.exited, FIXED_LIMITS.exitGraceMs);
+    // It closed its output and stays: it can say nothing any more, and is not let go as if it had been asked.
+    if (exited === undefined) fault = (await within(peer.closed, 0)) ?? new Error('it closed its output and stayed');
+    exit = exited ?? (await process.end('kill'));
+    if ((await within(peer.closed, FIXED_LIMITS.exitGraceMs)) === undefined) peer.close();
+    return exit;
+  })();
+
+  return {
+    call(method, params, { ms, of = 'call' }) {
+      const began = performance.now();
+      return new Promise<Outcome>((resolve) => {
+        const finish = (outcome: Outcome) => {
+          clearTimeout(timer);
+          agentMs += performance.now() - began;
+          resolve(outcome);
+        };
+        const onTimeout = () => {
+          const left = of === 'silence' ? heardAt + ms - performance.now() : 0;
+          if (left > 0) timer = setTimeout(onTimeout, left);
+          else finish({ kind: 'hung', method, afterMs: ms });
+        };
+        let timer = setTimeout(onTimeout, ms);
+        peer.request(method, params, (response) => {
+          if (response === null) finish({ kind: 'ended', method });
+          else if ('error' in response) finish({ kind: 'refused', method, error: response.error });
+          else finish({ kind: 'answered', value: response.result });
+        });
+      });
+    },
+    async wait(ms) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      agentMs += ms;
+    },
+    start: (method, params, settle) => peer.request(method, params, settle),
+    notify: (method, params) => peer.notify(method, params),
+    gone,
+    get exitDescription() {
+      if (exit === null) return 'is gone';
+      return fault === null ? describeExit(exit) : `${describeExit(exit)}, because: ${fault.message}`;
+    },
+    get exit() {
+      return exit;
+    },
+    get fault() {
+      return fault;
+    },
+    async end(how) {
+      await process.end(how);
+      return gone;
+    },
+    diagnostics: () => [process.diagnostics(), ...noise].filter(Boolean).join('\n'),
+    get agentMs() {
+      return agentMs;
+    },
+  };
+}
+
+/** The value, or undefined when it does not come in time. */
+export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    return await Promise.race([promise, new Promise<undefined>((resolve) => (timer = setTimeout(resolve, ms, undefined)))]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The last lines of an agent's diagnostics as a clause for an error message, or nothing. */
+export function quoteDiagnostics(diagnostics: string): string {
+  const lines = diagnostics.trimEnd().split('\n').slice(-10).join('\n').trim();
+  return lines ? ` It last wrote:\n${lines}` : '';
+}
+
+/** What an agent gave as its error, for a sentence: code, message, and its own reason where it lies in `data`. */
+export function describeError({ code, message, data }: RpcError): string {
+  const details = typeof data === 'string' ? data : (data as { details?: unknown } | null | undefined)?.details;
+  const reason = typeof details === 'string' && details !== message ? cutReason(details.trim()) : '';
+  return `error ${code}: ${message || '(no message)'}${reason === '' ? '' : ` (${reason})`}`;
+}
+
+/** As much of an agent's own reason as stands in a message; `data.error` has all of it. */
+const REASON_CHARS = 600;
+const cutReason = (text: string): string => (text.length > REASON_CHARS ? `${text.slice(0, REASON_CHARS)}…` : text);
+
+/** The limit that the agent ran into and was ended for, if that is how it went. */
+export function limitFault(connection: Connection): RehydrateError | null {
+  return RehydrateError.is(connection.fault) ? connection.fault : null;
+}
+
+/** The error of a call whose failure ends the operation. Waits for how an agent that ended went. */
+export async function failureError(failure: Failure, agent: string, connection: Connection): Promise<RehydrateError> {
+  const { method } = failure;
+  switch (failure.kind) {
+    case 'hung':
+      return new RehydrateError(
+        'agent_timeout',
+        `Agent "${agent}" did not answer ${method} within ${failure.afterMs / 1000} s and was ended. Check that it speaks ACP on its standard input and output, or raise the limit.${quoteDiagnostics(connection.diagnostics())}`,
+        { agent, method, afterMs: failure.afterMs },
+      );
+    case 'ended': {
+      await connection.gone;
+      const fault = limitFault(connection);
+      if (fault)
+        return new RehydrateError(
+          fault.code,
+          `Agent "${agent}" was ended before it answered ${method}. ${fault.message}`,
+          { agent, method, ...fault.data },
+          { cause: fault },
+        );
+      return new RehydrateError(
+        'agent_exited',
+        `Agent "${agent}" ${connection.exitDescription} before it answered ${method}. Run it by hand to see why.${quoteDiagnostics(connection.diagnostics())}`,
+        { agent, method, exit: connection.exit },
+      );
+    }
+    case 'refused':
+      return new RehydrateError(
+        'agent_protocol_error',
+        `Agent "${agent}" answered ${method} with ${describeError(failure.error)}. Run it by hand to see why, or try another version of it.${quoteDiagnostics(connection.diagnostics())}`,
+        { agent, method, error: failure.error },
+      );
+  }
+}

@@ -1,0 +1,389 @@
+/**
+ * From nothing to an agent that has introduced itself, and to a new session of its own: launch, `initialize`, signing in. When
+ * any of it fails, the agent's whole process tree is gone before the failure is told (I7).
+ */
+import { RehydrateError } from '../errors.ts';
+import type { AgentExit, ClientServices } from '../ports.ts';
+import {
+  RPC,
+  type AgentFacts,
+  type AgentProtocol,
+  type AgentUpdate,
+  type NewAgentSession,
+  type SessionParams,
+} from '../protocol/agent-protocol.ts';
+import { failureError, openConnection, type Connection, type Outcome } from '../protocol/connection.ts';
+import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
+import { asksPermission, initializeV1 } from '../protocol/v1.ts';
+import { classifyResumeFailure } from '../resume/classify.ts';
+import type { AgentDescription } from '../types.ts';
+import { invalid, type Config } from './config.ts';
+
+export interface AgentRequest {
+  readonly id: RpcId;
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly asksPermission: boolean;
+}
+
+/** Whom an agent speaks to. */
+export interface AgentListener {
+  onUpdate(update: AgentUpdate): void;
+  onRequest(request: AgentRequest): Promise<RpcResponse>;
+  onWithdrawn(requestId: unknown): void;
+  onOther(method: string, params: Readonly<Record<string, unknown>>): void;
+  /** See `PeerHandlers.room`. */
+  room(): Promise<void> | null;
+}
+
+/** How much of what an agent says before it introduced itself is kept. */
+const EARLY_KEPT = 1_000;
+
+/** A live agent. */
+export class Agent {
+  readonly name: string;
+  private readonly gone = new AbortController();
+  /** Whoever was asked something for it, and has to let go what it holds for it. */
+  readonly clients = new Set<ClientServices>();
+  connection!: Connection;
+  private listener: AgentListener;
+  private introduced: AgentProtocol | null = null;
+  /** What it said before it introduced itself: nobody knows yet how to read that. */
+  private early: { readonly method: string; readonly params: AgentRequest['params'] }[] = [];
+
+  private constructor(name: string, listener: AgentListener) {
+    this.name = name;
+    this.listener = listener;
+  }
+
+  /** Launches it; it has not introduced itself yet. */
+  static async launch({ config, name, cwd, env, sessionId, signal, listener }: AgentStart): Promise<Agent> {
+    const agent = new Agent(name, listener);
+    agent.connection = await openConnection(
+      config.launcher,
+      { agent: name, cwd, env, sessionId },
+      signal,
+      {
+        onRequest: (request) => agent.hearRequest(request),
+        onNotification: (method, params) => agent.hearNotification(method, params),
+        room: () => agent.listener.room(),
+      },
+      config.limits,
+    );
+    void agent.connection.gone.then(() => agent.gone.abort());
+    return agent;
+  }
+
+  get protocol(): AgentProtocol {
+    if (!this.introduced) throw new Error(`agent "${this.name}" has not introduced itself yet`);
+    return this.introduced;
+  }
+
+  get facts(): AgentFacts {
+    return this.protocol.facts;
+  }
+
+  /** Aborted when it is gone. */
+  get untilGone(): AbortSignal {
+    return this.gone.signal;
+  }
+
+  introducedAs(protocol: AgentProtocol): void {
+    this.introduced = protocol;
+    const { early } = this;
+    this.early = [];
+    for (const { method, params } of early) this.hearNotification(method, params);
+  }
+
+  /** From here on it speaks to another. */
+  listen(listener: AgentListener): void {
+    this.listener = listener;
+  }
+
+  /** It is gone: whoever worked for it lets go. */
+  async releaseClients(sessionId: string): Promise<void> {
+    const clients = [...this.clients];
+    this.clients.clear();
+    for (const client of clients) await client.release(sessionId);
+  }
+
+  private hearRequest({ id, method, params }: { id: RpcId; method: string; params: AgentRequest['params'] }): Promise<RpcResponse> {
+    return this.listener.onRequest({ id, method, params, asksPermission: asksPermission(method) });
+  }
+
+  private hearNotification(method: string, params: AgentRequest['params']): void {
+    if (!this.introduced) {
+      if (this.early.length < EARLY_KEPT) this.early.push({ method, params });
+      return;
+    }
+    const said = this.introduced.readNotification(method, params);
+    if (said.kind === 'update') this.listener.onUpdate(said);
+    else if (said.kind === 'withdrawn') this.listener.onWithdrawn(said.requestId);
+    else this.listener.onOther(said.method, said.params);
+  }
+}
+
+export interface AgentStart {
+  readonly config: Config;
+  readonly name: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly sessionId: string;
+  readonly signal: AbortSignal;
+  /** What the agent may ask of, as it is told in `initialize`. */
+  readonly client: ClientServices | undefined;
+  readonly listener: AgentListener;
+  /** An agent that runs already, and has introduced itself. */
+  readonly spare?: Agent | null;
+  /** Called with the agent as soon as there is one. */
+  readonly onAgent?: (agent: Agent) => void;
+  /** Why it must not go on, where that was not the agent's doing. */
+  readonly failure?: () => { readonly error: unknown } | null;
+  readonly redact?: <T>(value: T) => T;
+}
+
+/**
+ * Runs `work` on an agent that has introduced itself, and then `commit`, which writes down what it made: whatever goes
+ * wrong, nothing is left running. What is written stands, so an abort that comes during `commit` is for the caller to see to.
+ */
+export async function withAgent<T, R>(
+  start: AgentStart,
+  work: (agent: Agent) => Promise<T>,
+  commit: (made: T, agent: Agent) => Promise<R>,
+): Promise<R> {
+  const { config, signal, sessionId, client, failure } = start;
+  signal.throwIfAborted();
+  const agent = start.spare ?? (await Agent.launch(start));
+  if (start.spare) agent.listen(start.listener);
+  start.onAgent?.(agent);
+  if (client) agent.clients.add(client);
+  const { connection } = agent;
+  const onAbort = () => void connection.end('kill');
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    if (!start.spare) await introduce(agent, config, client);
+    const made = await work(agent);
+    signal.throwIfAborted();
+    const failed = failure?.();
+    if (failed) throw failed.error;
+    signal.removeEventListener('abort', onAbort);
+    return await commit(made, agent);
+  } catch (error) {
+    await connection.end(isHang(error) ? 'kill' : 'ask');
+    await agent.releaseClients(sessionId);
+    const failed = failure?.();
+    if (failed) throw failed.error;
+    if (signal.aborted) throw signal.reason;
+    throw redactError(start.redact, error);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** An error in the agent's words, known secret values replaced. */
+export function redactError(redact: AgentStart['redact'], error: unknown): unknown {
+  if (!redact || !RehydrateError.is(error)) return error;
+  const [message, data] = [redact(error.message), redact(error.data)];
+  return message === error.message && data === error.data ? error : new RehydrateError(error.code, message, data);
+}
+
+const isHang = (error: unknown) => RehydrateError.is(error) && error.code === 'agent_timeout';
+
+async function introduce(agent: Agent, config: Config, client: ClientServices | undefined): Promise<void> {
+  const introduced = await initializeV1(
+    agent.connection,
+    { capabilities: client?.capabilities ?? {}, info: config.clientInfo },
+    { ms: config.limits.initializeMs },
+  );
+  if (typeof introduced === 'string')
+    throw new RehydrateError('agent_protocol_error', `Agent "${agent.name}" cannot be used: ${introduced}. Check its version.`, {
+      agent: agent.name,
+      method: 'initialize',
+    });
+  if ('kind' in introduced) throw await failureError(introduced, agent.name, agent.connection);
+  agent.introducedAs(introduced);
+}
+
+/** A new session of the agent's. Errors: `auth_required`, and those of a call. */
+export async function newAgentSession(
+  agent: Agent,
+  config: Config,
+  params: SessionParams,
+  authMethod: string | undefined,
+): Promise<NewAgentSession & { agentSessionId: string }> {
+  const outcome = await callWithAuth(agent, config, authMethod, () =>
+    agent.protocol.newSession(params, { ms: config.limits.sessionMs, of: 'silence' }),
+  );
+  if (outcome.kind !== 'answered') {
+    if (outcome.kind === 'refused' && asksToSignIn(outcome)) throw authRequired(agent, outcome.error);
+    throw await failureError(outcome, agent.name, agent.connection);
+  }
+  const { agentSessionId } = outcome.value;
+  if (agentSessionId === null) {
+    throw new RehydrateError(
+      'agent_protocol_error',
+      `Agent "${agent.name}" made a new session without naming it. It does not keep to ACP; try another version of it.`,
+      { agent: agent.name, method: 'session/new', result: outcome.value.raw ?? null },
+    );
+  }
+  return { ...outcome.value, agentSessionId };
+}
+
+/** A call that may be refused for want of authentication: then the remembered method is tried once. */
+export async function callWithAuth<T>(
+  agent: Agent,
+  config: Config,
+  authMethod: string | undefined,
+  call: () => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  const outcome = await call();
+  if (outcome.kind !== 'refused' || authMethod === undefined || !asksToSignIn(outcome)) return outcome;
+  const auth = await agent.protocol.authenticate(authMethod, { ms: config.limits.sessionMs });
+  return auth.kind === 'answered' ? call() : outcome;
+}
+
+function asksToSignIn({ method, error }: Extract<Outcome, { kind: 'refused' }>): boolean {
+  return classifyResumeFailure(error, { method: method as 'session/new', agentSessionId: '' }).outcome === 'auth_required';
+}
+
+export function authRequired({ name, facts }: Agent, error: unknown): RehydrateError {
+  const names = facts.authMethods.map((method) => `${method.id} (${method.name})`).join(', ') || 'none';
+  return new RehydrateError(
+    'auth_required',
+    `Agent "${name}" wants you to sign in first. It offers: ${names}. Authenticate with one of them, or sign in with the agent's own command, and try again.`,
+    { agent: name, authMethods: facts.authMethods, error },
+  );
+}
+
+// ---------------------------------------------------------------- agents without a session
+
+/** Nobody listens: what it says is for a session that there is not yet. */
+const DEAF: AgentListener = {
+  onUpdate: () => undefined,
+  onRequest: ({ method }) => Promise.resolve({ error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } }),
+  onWithdrawn: () => undefined,
+  onOther: () => undefined,
+  room: () => null,
+};
+
+export interface Agents {
+  /** How a person signed in with an agent, by its name. */
+  authMethod(name: string): string | undefined;
+  /** Errors: `invalid_argument` for a method the agent does not offer, and those of starting an agent. */
+  authenticate(name: string, methodId: string): Promise<void>;
+  /** What an agent said of itself; starts it when this host does not know, and keeps that process as a spare. */
+  describe(
+    name: string,
+    options: { readonly client?: ClientServices | undefined; readonly signal?: AbortSignal | undefined },
+  ): Promise<AgentDescription>;
+  /** A process that was started to be described, for the first session that can use it. */
+  takeSpare(name: string, env: Readonly<Record<string, string>>, client: ClientServices | undefined): Agent | null;
+  /** The host goes to sleep: nobody goes on waiting for a login, which may take minutes in a browser. */
+  end(): Promise<void>;
+}
+
+interface Spare {
+  readonly agent: Agent;
+  readonly advertised: string;
+  readonly idle: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** What a host knows of its agents apart from any session. */
+export function createAgents(config: Config): Agents {
+  const authMethods = new Map<string, string>();
+  const described = new Map<string, AgentDescription>();
+  const spares = new Map<string, Spare>();
+  const running = new Set<{ readonly abort: AbortController; readonly over: Promise<unknown> }>();
+
+  const advertised = (client: ClientServices | undefined) => JSON.stringify(client?.capabilities ?? {});
+
+  /** Starts an agent for `work`; its end, too, is waited for when the host goes to sleep. */
+  async function run<T>(
+    name: string,
+    what: string,
+    { client, signal }: { readonly client?: ClientServices | undefined; readonly signal?: AbortSignal | undefined },
+    work: (agent: Agent) => Promise<T>,
+  ): Promise<T> {
+    const abort = new AbortController();
+    const over = withAgent(
+      {
+        config,
+        name,
+        cwd: '.',
+        env: {},
+        sessionId: `${what}-${config.newId()}`,
+        signal: signal ? AbortSignal.any([abort.signal, signal]) : abort.signal,
+        client,
+        listener: DEAF,
+      },
+      work,
+      async (made) => made,
+    ).finally(() => running.delete(entry));
+    const entry = { abort, over: over.catch(() => undefined) };
+    running.add(entry);
+    return over;
+  }
+
+  return {
+    authMethod: (name) => authMethods.get(name),
+
+    async authenticate(name, methodId) {
+      await run(name, 'authenticate', { client: config.clientFor(name) }, async (agent) => {
+        const { authMethods: offered } = agent.facts;
+        if (!offered.some((method) => method.id === methodId)) {
+          const names = offered.map((method) => `"${method.id}"`).join(', ') || 'none';
+          throw invalid(`Agent "${name}" has no way to authenticate called "${methodId}"; it offers ${names}.`, {
+            agent: name,
+            methodId,
+            authMethods: offered,
+          });
+        }
+        const outcome = await agent.protocol.authenticate(methodId, { ms: config.limits.sessionMs });
+        if (outcome.kind !== 'answered') throw await failureError(outcome, name, agent.connection);
+        await agent.connection.end('ask');
+      });
+      authMethods.set(name, methodId);
+    },
+
+    async describe(name, options) {
+      const known = described.get(name);
+      if (known) return known;
+      const client = options.client ?? config.clientFor(name);
+      return run(name, 'describe', { client, signal: options.signal }, async (agent) => {
+        const { protocolVersion, info, capabilities, authMethods: offered } = agent.facts;
+        const description: AgentDescription = { agent: name, protocolVersion, info, capabilities, authMethods: offered };
+        described.set(name, description);
+        await spares.get(name)?.agent.connection.end('ask');
+        const { idleMs } = config.limits;
+        const idle = idleMs > 0 ? setTimeout(() => void agent.connection.end('ask'), idleMs) : undefined;
+        (idle as { unref?: () => void } | undefined)?.unref?.();
+        const spare: Spare = { agent, advertised: advertised(client), idle };
+        spares.set(name, spare);
+        void agent.connection.gone.then((_: AgentExit) => {
+          clearTimeout(idle);
+          if (spares.get(name) === spare) spares.delete(name);
+        });
+        return description;
+      });
+    },
+
+    takeSpare(name, env, client) {
+      const spare = spares.get(name);
+      if (!spare || Object.keys(env).length > 0 || spare.advertised !== advertised(client)) return null;
+      spares.delete(name);
+      clearTimeout(spare.idle);
+      return spare.agent.connection.exit === null ? spare.agent : null;
+    },
+
+    async end() {
+      const reason = new RehydrateError(
+        'agent_exited',
+        'The agent was being started apart from a session when the host was put to sleep. Ask again.',
+      );
+      const open = [...running];
+      for (const { abort } of open) abort.abort(reason);
+      await Promise.all([...open.map(({ over }) => over), ...[...spares.values()].map(({ agent }) => agent.connection.end('ask'))]);
+    },
+  };
+}

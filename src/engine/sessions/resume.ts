@@ -1,0 +1,483 @@
+/**
+ * Waking: a session of the record becomes live again. From top to bottom in the order in which it happens: the lease, the
+ * agent, the tiers, the check of a success, the settings, the report.
+ */
+import { RehydrateError } from '../errors.ts';
+import type { AnsweredSettings } from '../protocol/agent-protocol.ts';
+import { describeError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
+import type { RpcError } from '../protocol/json-rpc.ts';
+import type { ReportedState } from '../protocol/reported-state.ts';
+import { classOf } from '../protocol/updates.ts';
+import { classifyResumeFailure } from '../resume/classify.ts';
+import { nextStep, type NativeMethod, type TriedStep } from '../resume/decide.ts';
+import { verifyResume } from '../resume/verify.ts';
+import { createRedactor } from '../transcript/redact.ts';
+import type { StoredSession } from '../storage/rows.ts';
+import type { NewEvent } from '../storage/statements.ts';
+import type { Store } from '../storage/store.ts';
+import type { AttemptMethod, AttemptOutcome, ResumeAttempt, ResumePolicy, ResumeReport, Tier, Verification } from '../types.ts';
+import { authRequired, callWithAuth, newAgentSession, withAgent, type Agent } from './agent-startup.ts';
+import type { Config } from './config.ts';
+import type { HostParts } from './host-parts.ts';
+import { letGo, notFound, takeLease } from './lease.ts';
+import { makePreamble, type MadePreamble } from './preamble.ts';
+import { openReplay, type ReplayOutcome } from './replay.ts';
+import { reportOf, tenths } from './report.ts';
+import { resolveSecrets } from './secrets.ts';
+import { openLog } from './session-log.ts';
+import { Opening, updateEvents, type Live, type Session, type SessionContext, type Standing, type Turn } from './session.ts';
+import { reportedColumns, restoreWishes, withAnswer, withSetting, wishesOf } from './settings.ts';
+
+export interface WakeOptions {
+  readonly policy: ResumePolicy;
+  readonly abort: AbortController;
+  readonly signal: AbortSignal;
+}
+
+/** Takes the lease and resumes. When it fails, the lease is free again and no agent is left. */
+export async function wake(parts: HostParts, session: Session, { policy, abort, signal }: WakeOptions): Promise<Live> {
+  const { config, store, lease, agents } = parts;
+  const { sessionId } = session;
+  const began = performance.now();
+  session.become('wake', { kind: 'resuming', abort, opening: null });
+  try {
+    const stored = await store.session(sessionId);
+    if (!stored) throw notFound(sessionId);
+    const { info } = stored;
+    const secrets = session.secrets ?? (await resolveSecrets(config.secrets, info));
+    const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
+    const { agent: name, cwd, additionalDirectories } = info;
+    const context: SessionContext = { sessionId, agent: name, cwd, additionalDirectories, secrets, redact };
+
+    const { fence, latestSeq } = await takeLease(lease, sessionId);
+    const log = openLog(parts, { fence, latestSeq, redact, onLost: (reason) => session.fail(reason) });
+    const before: ReportedState = info;
+    const opening = new Opening(config, context, {
+      // Modes and options are as the agent says now; the others stay until it says otherwise.
+      reported: { modes: null, configOptions: null, commands: info.commands, title: info.title, usage: info.usage },
+      wishes: wishesOf(info, stored.wishes),
+      log,
+    });
+    session.openingAs(opening);
+    const client = session.client ?? config.clientFor(name);
+    try {
+      const live = await withAgent(
+        {
+          config,
+          name,
+          cwd,
+          env: secrets.env,
+          sessionId,
+          signal,
+          client,
+          listener: session.listener(opening),
+          spare: agents.takeSpare(name, secrets.env, client),
+          onAgent: (agent) => (opening.agent = agent),
+          failure: () => opening.failure,
+          redact,
+        },
+        (agent) => throughTheTiers({ parts, store, opening, agent, stored, policy, began, tried: [] }),
+        async (found) => {
+          const { live, written } = recordFound(config, session, opening, before, found);
+          try {
+            await written;
+          } catch (error) {
+            await session.end({ kind: 'host_failed', words: 'the report could not be stored', error }, 'kill');
+            throw error;
+          }
+          return live;
+        },
+      );
+      session.secrets = secrets;
+      return live;
+    } catch (error) {
+      log.stop();
+      await log.writer.settled();
+      await letGo(lease, fence);
+      throw error;
+    }
+  } catch (error) {
+    if (session.state.kind === 'resuming') session.become('failed', { kind: 'asleep' });
+    throw error;
+  }
+}
+
+/**
+ * The agent answered a prompt with an error that says it does not know the session, and had said nothing in the turn: it has
+ * not got it, whatever it said when it took it up. What was not tried yet is tried on the same process, and the prompt can be
+ * sent again.
+ */
+export async function takeUpAgain(
+  parts: HostParts,
+  session: Session,
+  live: Live,
+  {
+    turn,
+    opening,
+    refusal,
+    policy,
+    firstSeq,
+  }: {
+    readonly turn: Turn;
+    readonly opening: Opening;
+    readonly refusal: RpcError;
+    readonly policy: ResumePolicy;
+    /** The number of the turn's first event: what follows is no part of the record that is told. */
+    readonly firstSeq: number;
+  },
+): Promise<ResumeReport> {
+  const { config, store } = parts;
+  const { standing } = live;
+  const stored = await store.session(session.sessionId);
+  if (!stored) throw notFound(session.sessionId);
+  const { evidence } = classifyResumeFailure(refusal, { method: 'session/resume', agentSessionId: live.agentSessionId });
+  const found = await throughTheTiers({
+    parts,
+    store: storeBefore(store, firstSeq),
+    opening,
+    agent: live.agent,
+    stored: standing.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
+    policy,
+    began: performance.now(),
+    tried: [
+      ...(standing.kind === 'taken_up' ? standing.attempts.map((attempt) => disproved(attempt, evidence)) : []),
+      { method: 'session/prompt', outcome: 'unknown_session', evidence, error: refusal, ms: 0 },
+    ],
+  });
+  const news = opening.newsSince(live.reported);
+  live.agentSessionId = found.agentSessionId;
+  live.standing = standingOf(found, firstSeq);
+  live.reported = opening.reported;
+  live.preamble = opening.preamble;
+  live.replay = opening.replay;
+  const written = live.log.writer.append({
+    events: foundEvents(config, found, news),
+    also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(found.report), turn.turnId] }],
+    lastKnown: reportedColumns(live.reported),
+  });
+  // In the same tick, so that nothing comes in between.
+  turn.progress = { kind: 'storing' };
+  opening.live = live;
+  session.hearHeld(opening);
+  await written;
+  return found.report;
+}
+
+/** What it answered to the taking up, in the light of what it answered to the prompt. */
+function disproved(attempt: ResumeAttempt, evidence: string): ResumeAttempt {
+  return attempt.outcome === 'ok'
+    ? { ...attempt, outcome: 'unknown_session', evidence: `${attempt.evidence}; then, at the prompt: ${evidence}` }
+    : attempt;
+}
+
+/** The store as it was before an event. */
+function storeBefore(store: Store, before: number): Store {
+  return {
+    ...store,
+    eventsBackwards: (sessionId, edge) => store.eventsBackwards(sessionId, Math.min(edge ?? before, before)),
+    async hasMessages(sessionId) {
+      for await (const page of store.eventsBackwards(sessionId, before))
+        if (page.some((event) => event.kind === 'update' && classOf(event.payload) === 'message')) return true;
+      return false;
+    },
+  };
+}
+
+// ---------------------------------------------------------------- the tiers
+
+interface TierSearch {
+  readonly parts: HostParts;
+  readonly store: Store;
+  readonly opening: Opening;
+  readonly agent: Agent;
+  readonly stored: StoredSession;
+  readonly policy: ResumePolicy;
+  /** By `performance.now`. */
+  readonly began: number;
+  /** What was tried before, on this process. */
+  readonly tried: readonly ResumeAttempt[];
+}
+
+/** How the agent has the session again. */
+interface Found {
+  readonly tier: Exclude<Tier, 'live'>;
+  readonly attempts: readonly ResumeAttempt[];
+  readonly agentSessionId: string;
+  readonly verified: Verification | null;
+  readonly replay: ReplayOutcome | null;
+  readonly preamble: MadePreamble | null;
+  readonly report: ResumeReport;
+}
+
+const isNative = (method: AttemptMethod): method is NativeMethod => method === 'session/resume' || method === 'session/load';
+
+/** Goes through the tiers as `nextStep` decides, checks a success, and sets the wishes again. */
+async function throughTheTiers(search: TierSearch): Promise<Found> {
+  const { parts, store, opening, agent, stored, policy, began } = search;
+  const { config, agents } = parts;
+  const { limits } = config;
+  const { connection, protocol, facts } = agent;
+  const { context } = opening;
+  const { info } = stored;
+  const oldId = info.agentSessionId;
+  const authMethod = agents.authMethod(context.agent);
+  const params = { cwd: context.cwd, mcpServers: context.secrets.mcpServers, additionalDirectories: context.additionalDirectories };
+  const attempts: ResumeAttempt[] = [...search.tried];
+  /** The agent's own ways that were tried, as `nextStep` wants them, each with its place in `attempts`. */
+  const tried: (TriedStep & { readonly at: number })[] = attempts.flatMap(({ method, outcome }, at) =>
+    isNative(method) ? [{ method, outcome, at }] : [],
+  );
+  const hasHistory = await store.hasMessages(info.sessionId);
+  opening.preamble = oldId === null ? null : ((await store.agentSession(info.sessionId, oldId))?.preamble ?? null);
+  const replay = oldId === null ? null : await openReplay(store, info.sessionId, oldId, context.redact);
+  let replayed: ReplayOutcome | null = null;
+  let verified: Verification | null = null;
+  let settings: AnsweredSettings = {};
+  let listed: Listed | undefined;
+
+  const note = (method: AttemptMethod, outcome: AttemptOutcome, evidence: string, since: number, error?: RpcError): void => {
+    attempts.push({ method, outcome, evidence, ...(error ? { error } : {}), ms: tenths(connection.agentMs - since) });
+  };
+
+  const list = async (): Promise<Listed> =>
+    (listed ??= oldId !== null && facts.canList ? await askList(agent, oldId, context.cwd, config) : 'unknown');
+
+  for (;;) {
+    const step = nextStep({
+      policy,
+      capabilities: { resume: facts.canResume, load: facts.canLoad, list: facts.canList },
+      agentSessionId: oldId,
+      hasHistory,
+      attempts: tried,
+      listed,
+    });
+    switch (step.do) {
+      case 'session/resume':
+      case 'session/load':
+        await native(step.do);
+        continue;
+      case 'ask-list':
+        await judgeByList();
+        continue;
+      case 'session/new':
+        return successor(step.tier);
+      case 'accept':
+        return found(step.tier, oldId as string, null);
+      case 'stop':
+        throw await stopError(step.code, step.reason);
+    }
+  }
+
+  /** The agent's own way back. */
+  async function native(method: NativeMethod): Promise<void> {
+    const since = connection.agentMs;
+    const record = (outcome: AttemptOutcome, evidence: string, error?: RpcError, weak?: true): void => {
+      tried.push({ method, outcome, at: attempts.length, ...(weak ? { weak } : {}) });
+      note(method, outcome, evidence, since, error);
+    };
+    const id = oldId as string;
+    replay!.restart(method);
+    opening.nameAgentSession(id);
+    opening.replay = replay;
+    verified = null;
+    const how = method === 'session/load' ? 'load' : 'resume';
+    const outcome = await callWithAuth(agent, config, authMethod, () =>
+      protocol.takeUp(how, id, params, { ms: limits.sessionMs, of: 'silence' }),
+    );
+    switch (outcome.kind) {
+      case 'hung':
+        return record('hang', `no answer within ${outcome.afterMs / 1000} s`);
+      case 'ended': {
+        await connection.gone;
+        const fault = limitFault(connection);
+        return fault ? record('limit', fault.message) : record('crash', `the agent ${connection.exitDescription}`);
+      }
+      case 'refused': {
+        const verdict = classifyResumeFailure(outcome.error, { method, agentSessionId: id, ...(listed ? { listed } : {}) });
+        return record(verdict.outcome, verdict.evidence, outcome.error, verdict.weak);
+      }
+      case 'answered':
+        settings = outcome.value;
+    }
+    if (how === 'load') {
+      await replay!.untilQuiet(connection, limits);
+      replayed = await replay!.finish();
+      verified = replayed.verified;
+      // A success that brought none of the messages that it should have is none.
+      const nothing = verified === 'replay-empty' || verified === 'replay-mismatch';
+      const unproven = nothing && hasHistory && replayed.expectsMessages;
+      return record(unproven ? 'unproven' : 'ok', `answered; ${replayWords(replayed)}`);
+    }
+    const shown = await list();
+    if (shown === 'absent' && hasHistory)
+      return record('unknown_session', 'it answered with success, but session/list does not show the session');
+    verified = verifyResume(shown);
+    replayed = replay!.received > 0 ? await replay!.finish() : null;
+    const suppressed = replayed?.isReplay
+      ? `; it replayed ${replayed.received} messages although session/resume must not, and they were not stored again`
+      : '';
+    record('ok', `${shown === 'present' ? 'answered, and session/list shows the session' : 'answered'}${suppressed}`);
+  }
+
+  /** The refusals, once more in the light of the agent's own list. */
+  async function judgeByList(): Promise<void> {
+    const since = connection.agentMs;
+    const shown = await list();
+    for (const [index, { method, at }] of tried.entries()) {
+      const attempt = attempts[at] as ResumeAttempt;
+      if (!attempt.error) continue;
+      const { outcome, evidence, weak } = classifyResumeFailure(attempt.error, {
+        method,
+        agentSessionId: oldId as string,
+        listed: shown,
+      });
+      tried[index] = { method, outcome, at, ...(weak ? { weak } : {}) };
+      attempts[at] = { ...attempt, outcome, evidence };
+    }
+    const last = attempts.pop() as ResumeAttempt;
+    attempts.push({ ...last, ms: tenths(last.ms + connection.agentMs - since) });
+  }
+
+  /** A new session of the agent's, which is told the record. */
+  async function successor(tier: 'transcript' | 'new'): Promise<Found> {
+    const since = connection.agentMs;
+    opening.awaitNew();
+    const made = await newAgentSession(agent, config, params, authMethod);
+    opening.nameAgentSession(made.agentSessionId);
+    settings = made.settings;
+    verified = null;
+    replayed = null;
+    const secrets = [...context.secrets.known, ...config.knownSecrets];
+    const preamble = tier === 'transcript' ? await makePreamble(store, info.sessionId, config, secrets, facts.embeddedContext) : null;
+    opening.preamble = preamble?.text ?? null;
+    const evidence = preamble
+      ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}`
+      : 'a new session: the record has nothing to tell';
+    note('session/new', 'ok', evidence, since);
+    return found(tier, made.agentSessionId, preamble);
+  }
+
+  async function found(tier: Exclude<Tier, 'live'>, agentSessionId: string, preamble: MadePreamble | null): Promise<Found> {
+    opening.reported = withAnswer(opening.reported, settings);
+    const restored = await restoreWishes(opening.wishes, {
+      reported: () => opening.reported,
+      set: (setting) => protocol.set(agentSessionId, setting, { ms: limits.settingMs }),
+      accepted: (setting, said) => (opening.reported = withSetting(opening.reported, setting, said)),
+    });
+    // What the agent does not report is as it was last seen.
+    opening.reported = {
+      ...opening.reported,
+      modes: opening.reported.modes ?? info.modes,
+      configOptions: opening.reported.configOptions ?? info.configOptions,
+    };
+    const unsupported = context.additionalDirectories.length > 0 && !facts.additionalDirectories;
+    const report = reportOf({
+      tier,
+      attempts,
+      agentSessionId,
+      previousAgentSessionId: agentSessionId === oldId ? null : oldId,
+      verified,
+      replay: replayed,
+      preamble,
+      settings: {
+        restored: restored.restored,
+        failed: [...restored.failed, ...(unsupported ? [{ id: 'additionalDirectories', reason: 'the agent does not support them' }] : [])],
+      },
+      began,
+      agentMs: connection.agentMs,
+    });
+    return { tier, attempts, agentSessionId, verified, replay: replayed, preamble, report: context.redact(report) };
+  }
+
+  async function stopError(code: RehydrateError['code'], reason: string): Promise<RehydrateError> {
+    const last = attempts.at(-1);
+    if (code === 'auth_required') return authRequired(agent, last?.error);
+    const { exit } = connection;
+    const fault = limitFault(connection);
+    const raw = last?.error ? ` It said: ${describeError(last.error)}.` : '';
+    const why = fault
+      ? `${reason}: ${fault.message}`
+      : `${reason}.${raw}${ADVICE[code] ?? ''}${quoteDiagnostics(connection.diagnostics())}`;
+    return new RehydrateError(fault?.code ?? code, `Session "${info.sessionId}" could not be resumed: ${why}`, {
+      sessionId: info.sessionId,
+      attempts,
+      ...(exit ? { exit } : {}),
+      ...fault?.data,
+    });
+  }
+}
+
+/** What to do next, where the reason does not say it. */
+const ADVICE: Partial<Record<RehydrateError['code'], string>> = {
+  agent_timeout: ' Try again, raise the limit sessionMs, or use policy transcript to go on from the stored record.',
+  agent_exited: ' Try again, run the agent by hand to see why, or use policy transcript to go on from the stored record.',
+  agent_protocol_error: ' Try another version of the agent, or use policy transcript to go on from the stored record.',
+  session_not_resumable: ' Use policy auto or transcript to go on from the stored record.',
+};
+
+function replayWords(replay: ReplayOutcome): string {
+  return `${replay.matched} of ${replay.matched + replay.missing} messages were replayed${replay.imported.length > 0 ? `, ${replay.importedMessages} came from elsewhere` : ''}`;
+}
+
+type Listed = 'present' | 'absent' | 'unknown';
+
+/** Whether the agent's own list shows a session. Only every page, asked with the session's cwd, proves absence. */
+async function askList({ protocol }: Agent, agentSessionId: string, cwd: string, { limits }: Config): Promise<Listed> {
+  let cursor: string | undefined;
+  const seen = new Set<string>();
+  for (let page = 0; page < limits.listPages; page++) {
+    const outcome = await protocol.listSessions(cwd, cursor, { ms: limits.listMs });
+    if (outcome.kind !== 'answered' || outcome.value === null) return 'unknown';
+    const { sessions, nextCursor } = outcome.value;
+    if (sessions.some(({ sessionId }) => sessionId === agentSessionId)) return 'present';
+    if (nextCursor === undefined) return 'absent';
+    // A cursor that is no string or comes round again never ends.
+    if (typeof nextCursor !== 'string' || seen.has(nextCursor)) return 'unknown';
+    seen.add(nextCursor);
+    cursor = nextCursor;
+  }
+  return 'unknown';
+}
+
+// ---------------------------------------------------------------- the report
+
+/** The session is live, and what was found goes into the log: imported messages, the report, what is known now. */
+function recordFound(
+  config: Config,
+  session: Session,
+  opening: Opening,
+  before: ReportedState,
+  found: Found,
+): { readonly live: Live; readonly written: Promise<void> } {
+  const { facts } = opening.agent!;
+  const news = opening.newsSince(before);
+  const live = session.opened(opening, opening.log!, standingOf(found, 0), found.report);
+  // In the same tick, so that nothing comes in between.
+  const written = live.log.writer.append({
+    events: foundEvents(config, found, news),
+    lastKnown: { ...reportedColumns(live.reported), capabilities: facts.capabilities, agent_info: facts.info },
+  });
+  session.hearHeld(opening);
+  return {
+    live,
+    written: written.then(({ lastSeq }) => {
+      live.standing = standingOf(found, lastSeq - news.length);
+    }),
+  };
+}
+
+function foundEvents(config: Config, { replay, report }: Found, news: Parameters<typeof updateEvents>[0]): NewEvent[] {
+  const at = config.clock();
+  return [
+    ...(replay?.heard ?? []).flatMap((item) => updateEvents([item], item.turnId, item.origin, at)),
+    { kind: 'resumed', turnId: null, at, origin: 'host', payload: report },
+    ...updateEvents(news, null, 'agent', at),
+  ];
+}
+
+/** `beganSeq`: the number of the report. */
+function standingOf({ tier, attempts, preamble }: Found, beganSeq: number): Standing {
+  return tier === 'transcript' || tier === 'new'
+    ? { kind: 'successor', preamble: preamble?.blocks ?? null, preambleText: preamble?.text ?? null, beganSeq }
+    : { kind: 'taken_up', attempts };
+}

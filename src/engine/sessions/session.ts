@@ -1,0 +1,659 @@
+/**
+ * One session of a host: what state it is in, with everything that belongs to that state, and its life while an agent
+ * lives: what the agent says goes into the log, what it asks is answered, and when it is gone the log says how. Starting
+ * (`start.ts`), waking (`resume.ts`) and prompting (`turn.ts`) move it on.
+ */
+import { RehydrateError } from '../errors.ts';
+import { exceeds } from '../exceeds.ts';
+import { FIXED_LIMITS } from '../limits.ts';
+import type { AgentExit, ClientServices } from '../ports.ts';
+import { RPC, type AgentUpdate } from '../protocol/agent-protocol.ts';
+import type { RpcResponse } from '../protocol/json-rpc.ts';
+import { isUnreadable, learn, type ReportedState } from '../protocol/reported-state.ts';
+import { classOf, messageIdOf } from '../protocol/updates.ts';
+import type { LiveFilter } from '../resume/match-live.ts';
+import { endTurn, type Fence, type NewEvent } from '../storage/statements.ts';
+import type { SessionWriter, Work } from '../storage/writer.ts';
+import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate, TurnEnded } from '../types.ts';
+import type { Agent, AgentListener, AgentRequest } from './agent-startup.ts';
+import type { Config } from './config.ts';
+import { interruptedBy, releaseStatement } from './lease.ts';
+import { createPermissions, type Permissions } from './permissions.ts';
+import type { Replay } from './replay.ts';
+import type { SecretValues } from './secrets.ts';
+import { reportedColumns, type Wishes } from './settings.ts';
+import { transition, type TransitionName } from './states.ts';
+import { failedAfterSending } from './turn-error.ts';
+
+/** A session's state in this host. What exists only in some states is data of those states. */
+export type SessionPhase =
+  | { readonly kind: 'asleep' }
+  | { readonly kind: 'starting'; readonly abort: AbortController; readonly opening: Opening }
+  /** `opening` is null while the record is read and the lease taken. */
+  | { readonly kind: 'resuming'; readonly abort: AbortController; readonly opening: Opening | null }
+  | { readonly kind: 'live'; readonly live: Live }
+  | { readonly kind: 'prompting'; readonly live: Live; readonly turn: Turn }
+  | { readonly kind: 'ending'; readonly live: Live; readonly turn: Turn | null; readonly ending: Ending };
+
+/** Why a session's agent is being ended, in the words of `turn_outcome_unknown`'s `data.cause`. */
+export interface EndCause {
+  readonly kind: 'sleep' | 'closed' | 'idle' | 'cancel_timeout' | 'taken_over' | 'host_failed' | 'agent_gone';
+  readonly words: string;
+  /** What the caller of a running prompt is told instead of `turn_outcome_unknown`. */
+  readonly error?: unknown;
+}
+
+/** What stays the same from the start of an agent to its end. */
+export interface SessionContext {
+  readonly sessionId: string;
+  readonly agent: string;
+  readonly cwd: string;
+  readonly additionalDirectories: readonly string[];
+  readonly secrets: SecretValues;
+  /** Replaces known secret values: in all that is stored, and in what a caller is told in the agent's words. */
+  readonly redact: <T>(value: T) => T;
+}
+
+/** A session's place in the log, held by the lease. */
+export interface SessionLog {
+  readonly writer: SessionWriter;
+  readonly fence: Fence;
+  /** Stops renewing the lease. */
+  stop(): void;
+}
+
+/** What the agent session that a live session has stands on. */
+export type Standing =
+  /** It is the stored one, and has answered a turn or was just made. */
+  | { readonly kind: 'proven' }
+  /** It was resumed or loaded, which the agent may still take back at the prompt. */
+  | { readonly kind: 'taken_up'; readonly attempts: readonly ResumeAttempt[] }
+  /** It is not the stored one before it has answered a turn (I4), and gets the preamble in front of its first prompt (I6). */
+  | {
+      readonly kind: 'successor';
+      readonly preamble: readonly ContentBlock[] | null;
+      readonly preambleText: string | null;
+      readonly beganSeq: number;
+    };
+
+/** The data of a session that has an agent. */
+export interface Live {
+  readonly context: SessionContext;
+  readonly agent: Agent;
+  readonly log: SessionLog;
+  readonly permissions: Permissions;
+  agentSessionId: string;
+  standing: Standing;
+  /** What the agent last reported. */
+  reported: ReportedState;
+  /** What the user last asked for. */
+  wishes: Wishes;
+  /** The opening words of a preamble that this agent session was given: a title made of them is no title. */
+  preamble: string | null;
+  /** Takes what the agent says before the first prompt as a replay of what it said before. */
+  replay: Replay | null;
+  /** How it became live, until a prompt was handed it. */
+  report: ResumeReport | null;
+  /** The last turn that was answered: words that continue it belong to it. */
+  lastTurn: { readonly turnId: string; readonly said: Said } | null;
+  /** When the agent last said something, and when the session was last used; of `performance.now`. */
+  saidAt: number;
+  usedAt: number;
+  /** Resolves when the agent is gone and the log says so. */
+  readonly over: Promise<AgentExit>;
+}
+
+/** What a client says about a session, as the agent knows it, and the other way round. */
+export const toAgent = (live: Live, value: unknown): unknown => exchangeIds(value, live.context.sessionId, live.agentSessionId);
+export const fromAgent = (live: Live, value: unknown): unknown => exchangeIds(value, live.agentSessionId, live.context.sessionId);
+
+/** What the agent said last in a turn, as far as more of it can be told. */
+export interface Said {
+  /** Whether it said anything of the conversation. */
+  anything: boolean;
+  kind: string | null;
+  messageId: string | null;
+  readonly toolCalls: Set<string>;
+  /** Updates that named another agent session. */
+  foreign: number;
+}
+
+/** A turn that runs. */
+export interface Turn {
+  readonly turnId: string;
+  /** Takes out the prompt's echo and what a late replay still owed. */
+  filter: LiveFilter;
+  readonly said: Said;
+  progress:
+    | { readonly kind: 'storing' }
+    | { readonly kind: 'sent' }
+    /** The agent did not know the session: another tier is being tried, and the prompt goes out again. */
+    | { readonly kind: 'taking_up_again'; readonly opening: Opening }
+    /** Its end is on its way into the log. */
+    | { readonly kind: 'answered'; settle(failure: { readonly error: unknown } | null): void };
+  /** The turn is over for another reason than the agent's answer; its end is in the log. */
+  ended(end: TurnEnded, error: unknown): void;
+}
+
+export interface Ending {
+  readonly cause: EndCause;
+  /** What was said and could not be written when it came, in order: it is tried once more with the end. */
+  readonly unwritten: Work[];
+  /** True when something after that was let go: its turn has no end of its own. */
+  dropped: boolean;
+}
+
+const asleep: SessionPhase = { kind: 'asleep' };
+
+export class Session {
+  readonly sessionId: string;
+  /** Values given at `create`; gone with the host. */
+  secrets: SecretValues | null = null;
+  /** The client of the latest operation, which is asked what the agent asks. */
+  client: ClientServices | null = null;
+  private phase: SessionPhase = asleep;
+  private readonly config: Config;
+  /** The session's end could not be written: a turn may stand as running, and the lease as held. */
+  private readonly onUnsettled: () => void;
+
+  constructor(sessionId: string, config: Config, onUnsettled: () => void) {
+    this.sessionId = sessionId;
+    this.config = config;
+    this.onUnsettled = onUnsettled;
+  }
+
+  get state(): SessionPhase {
+    return this.phase;
+  }
+
+  /** The data of a live session that can go on; null in every other state, and when its agent is gone. */
+  get live(): Live | null {
+    const { phase } = this;
+    return (phase.kind === 'live' || phase.kind === 'prompting') && phase.live.agent.connection.exit === null ? phase.live : null;
+  }
+
+  /** Every change of state goes through here, and only as the table has it. */
+  become(on: TransitionName, next: SessionPhase): void {
+    const to = transition(this.phase.kind, on);
+    if (to !== next.kind) throw new Error(`session ${this.sessionId}: ${on} does not lead from ${this.phase.kind} to ${next.kind}`);
+    this.phase = next;
+  }
+
+  // -------------------------------------------------------------- becoming live
+
+  /** The record was read and the lease taken. */
+  openingAs(opening: Opening): void {
+    if (this.phase.kind === 'resuming') this.phase = { ...this.phase, opening };
+  }
+
+  /** The agent's connection speaks to the session from here on. */
+  listener(opening: Opening): AgentListener {
+    return {
+      onUpdate: (update) => this.hear(opening, update),
+      onRequest: (request) => this.answer(opening, request),
+      onWithdrawn: (requestId) => {
+        opening.live?.permissions.withdraw(requestId).catch((error: unknown) => this.fail(error));
+      },
+      onOther: (method, params) => this.passOn(opening, method, params),
+      room: () => (opening.live?.log ?? opening.log)?.writer.room() ?? null,
+    };
+  }
+
+  /**
+   * The agent has the session. The caller appends what this found in the same tick, so that nothing comes before it, and calls
+   * `hearHeld` then.
+   */
+  opened(opening: Opening, log: SessionLog, standing: Standing, report: ResumeReport): Live {
+    const { config } = this;
+    const { context } = opening;
+    const agent = opening.agent as Agent;
+    const live: Live = {
+      context,
+      agent,
+      log,
+      permissions: createPermissions({
+        sessionId: this.sessionId,
+        writer: log.writer,
+        rule: config.permission,
+        clock: config.clock,
+        newId: config.newId,
+        maxOpen: config.limits.openPermissions,
+        redact: context.redact,
+        keepUnwritten: this.keepUnwritten,
+      }),
+      agentSessionId: opening.agentSessionId as string,
+      standing,
+      reported: opening.reported,
+      wishes: opening.wishes,
+      preamble: opening.preamble,
+      replay: opening.replay,
+      report,
+      lastTurn: null,
+      saidAt: performance.now(),
+      usedAt: performance.now(),
+      over: agent.connection.gone.then((exit) => this.agentGone(live, exit)),
+    };
+    opening.live = live;
+    this.become('opened', { kind: 'live', live });
+    return live;
+  }
+
+  /** What came while it was being opened follows. */
+  hearHeld(opening: Opening): void {
+    for (const item of opening.takeHeld()) this.hear(opening, item);
+  }
+
+  // -------------------------------------------------------------- what the agent says
+
+  private hear(opening: Opening, item: AgentUpdate): void {
+    const { phase } = this;
+    const { live } = opening;
+    if (!live) return opening.hear(item);
+    live.saidAt = performance.now();
+    const turn = 'turn' in phase ? phase.turn : null;
+    if (turn?.progress.kind === 'taking_up_again') return turn.progress.opening.hear(item);
+    // One process serves one session; what names another is a sub-session of the agent's own.
+    if (item.agentSessionId !== undefined && item.agentSessionId !== live.agentSessionId) {
+      if (turn) turn.said.foreign += 1;
+      return;
+    }
+    const update = live.context.redact(item.update);
+    const meta = item.meta && live.context.redact(item.meta);
+    if (classOf(update, meta) === 'state') return this.hearState(live, turn, update, meta);
+    if (live.replay) return live.replay.take(update, meta);
+    const running = turn && turn.progress.kind !== 'answered' ? turn : null;
+    const passed = running ? running.filter.push(update, meta) : [{ update, meta }];
+    if (passed.length === 0) return;
+    if (running) for (const each of passed) remember(running.said, each.update);
+    const turnId = running?.turnId ?? turnContinuedBy(turn ? { turnId: turn.turnId, said: turn.said } : live.lastTurn, update);
+    this.record(live, { events: this.asEvents(passed, turnId), said: true });
+  }
+
+  /** How things are now is stored where it says something new, and waits for no message. */
+  private hearState(live: Live, turn: Turn | null, update: SessionUpdate, meta: Meta): void {
+    if (live.preamble !== null && isTitleOf(live.preamble, update)) return;
+    const learnt = learn(live.reported, update);
+    if (!learnt && !isUnreadable(update)) return;
+    live.reported = { ...live.reported, ...learnt };
+    // A mode that the agent changed in the course of a turn (a plan that was approved) is what the user goes on in.
+    const mode = turn && learnt?.modes?.currentModeId;
+    if (mode) live.wishes = { ...live.wishes, mode };
+    this.record(live, {
+      events: this.asEvents([{ update, meta }], turn && turn.progress.kind !== 'answered' ? turn.turnId : null),
+      said: true,
+      lastKnown: { ...reportedColumns(learnt ?? {}), ...(mode ? { wishes: live.wishes } : {}) },
+    });
+  }
+
+  /** Puts what the agent said into the log. After something that could not be written nothing more is: a hole is worse than an end (I11). */
+  private record(live: Live, work: Work): void {
+    const { phase } = this;
+    if (phase.kind === 'ending' && phase.ending.unwritten.length > 0) {
+      phase.ending.dropped = true;
+      return;
+    }
+    live.log.writer.push(work, this.keepUnwritten);
+  }
+
+  /** What was let through, as events of the log. */
+  asEvents(
+    items: readonly { readonly update: SessionUpdate; readonly meta?: Meta }[],
+    turnId: string | null,
+    origin: 'agent' | 'import' = 'agent',
+  ): NewEvent[] {
+    return updateEvents(items, turnId, origin, this.config.clock());
+  }
+
+  // -------------------------------------------------------------- what the agent asks
+
+  private async answer(opening: Opening, { id, method, params, asksPermission }: AgentRequest): Promise<RpcResponse> {
+    const { live, context, agent } = opening;
+    const { config, sessionId } = this;
+    if (asksPermission) {
+      if (!live) return { result: { outcome: { outcome: 'cancelled' } } };
+      try {
+        return await live.permissions.ask(id, params, this.runningTurnId);
+      } catch (error) {
+        this.fail(error);
+        return { error: { code: RPC.internal, message: 'the host could not take the request' } };
+      }
+    }
+    const client = this.client ?? config.clientFor(context.agent);
+    if (!client || !agent) return { error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } };
+    agent.clients.add(client);
+    try {
+      const result = await client.handle({
+        method,
+        params: exchangeIds(params, opening.agentSessionId, sessionId),
+        sessionId,
+        cwd: context.cwd,
+        additionalDirectories: context.additionalDirectories,
+        signal: agent.untilGone,
+      });
+      const { messageBytes } = config.limits;
+      if (exceeds(messageBytes - ENVELOPE_BYTES, JSON.stringify(result) ?? ''))
+        return {
+          error: {
+            code: RPC.internal,
+            message: `limit_exceeded: the answer to ${method} is larger than messageBytes (${messageBytes}). Ask for less.`,
+          },
+        };
+      return { result: exchangeIds(result, sessionId, opening.agentSessionId) };
+    } catch (error) {
+      const { code, message, data } = error as { code?: unknown; message?: string; data?: unknown };
+      return {
+        error: {
+          code: typeof code === 'number' ? code : RPC.internal,
+          message: message ?? String(error),
+          ...(data === undefined ? {} : { data }),
+        },
+      };
+    }
+  }
+
+  private passOn(opening: Opening, method: string, params: Readonly<Record<string, unknown>>): void {
+    const client = this.client ?? this.config.clientFor(opening.context.agent);
+    if (!client?.notify) return;
+    opening.agent?.clients.add(client);
+    client.notify({ method, params: exchangeIds(params, opening.agentSessionId, this.sessionId), sessionId: this.sessionId });
+  }
+
+  private get runningTurnId(): string | null {
+    const { phase } = this;
+    return 'turn' in phase && phase.turn && phase.turn.progress.kind !== 'answered' ? phase.turn.turnId : null;
+  }
+
+  // -------------------------------------------------------------- a turn
+
+  /** The turn is on its way. Before the batch that stores it, so that a death of the agent meanwhile ends this turn, too. */
+  beginTurn(live: Live, turn: Turn): void {
+    this.become('prompt', { kind: 'prompting', live, turn });
+  }
+
+  /** Its prompt could not be stored. */
+  dropTurn(live: Live, turn: Turn): void {
+    if (this.phase.kind === 'prompting' && this.phase.turn === turn) this.become('unsent', { kind: 'live', live });
+  }
+
+  /** Writes the end of an answered turn; what stands in its way ends the session (see `agentGone`). */
+  endTurn(live: Live, turn: Turn, work: Work, settle: (failure: { readonly error: unknown } | null) => void): void {
+    turn.progress = { kind: 'answered', settle };
+    live.saidAt = performance.now();
+    live.log.writer.append({ ...work, said: true }).then(
+      () => {
+        live.lastTurn = { turnId: turn.turnId, said: turn.said };
+        const { phase } = this;
+        if (phase.kind === 'prompting') this.become('answered', { kind: 'live', live });
+        else if (phase.kind === 'ending') this.phase = { ...phase, turn: null };
+        settle(null);
+      },
+      (error: unknown) => this.keepUnwritten(error, work),
+    );
+  }
+
+  /** Whether the turn can still be answered: it runs, and all that was said in it before is, or will be, in the log. */
+  isRunning(turn: Turn): boolean {
+    const { phase } = this;
+    return 'turn' in phase && phase.turn === turn && !(phase.kind === 'ending' && phase.ending.dropped);
+  }
+
+  // -------------------------------------------------------------- the end
+
+  /** Ends the agent's process tree and writes down what that ended. Resolves when both are done, at once when nothing lives. */
+  async end(cause: EndCause, how: 'ask' | 'kill' = 'ask'): Promise<void> {
+    this.beginEnd(cause);
+    const { phase } = this;
+    if (phase.kind !== 'ending') return;
+    await phase.live.agent.connection.end(how);
+    await phase.live.over;
+  }
+
+  private beginEnd(cause: EndCause): void {
+    const { phase } = this;
+    if (phase.kind !== 'live' && phase.kind !== 'prompting') return;
+    const turn = phase.kind === 'prompting' ? phase.turn : null;
+    this.become('end', { kind: 'ending', live: phase.live, turn, ending: { cause, unwritten: [], dropped: false } });
+  }
+
+  /**
+   * The host cannot do its part: the log cannot be written, so nothing more may be shown (I2), or what
+   * it was given to decide with failed. The session cannot go on; a running prompt is told the reason.
+   */
+  fail(error: unknown): void {
+    const { phase } = this;
+    if (phase.kind === 'starting' || phase.kind === 'resuming') return phase.opening?.fail(error);
+    const takenOver = RehydrateError.is(error) && error.code === 'session_busy';
+    // Never rejects: what `agentGone` could not write is settled later.
+    void this.end(
+      takenOver
+        ? { kind: 'taken_over', words: 'the session was taken over by another host' }
+        : { kind: 'host_failed', words: `the host failed: ${error instanceof Error ? error.message : String(error)}`, error },
+      'kill',
+    );
+  }
+
+  /** What could not be written when it came is written with the end of the agent, in front of it. */
+  readonly keepUnwritten = (error: unknown, work: Work): void => {
+    this.fail(error);
+    if (this.phase.kind === 'ending') this.phase.ending.unwritten.push(work);
+  };
+
+  /** The agent is gone. Everything that ends with it is ended in one batch, and the lease let go. */
+  private async agentGone(live: Live, exit: AgentExit): Promise<AgentExit> {
+    const { config, sessionId } = this;
+    const { context, agent, log, permissions } = live;
+    const { redact } = context;
+    this.beginEnd({ kind: 'agent_gone', words: `the agent ${agent.connection.exitDescription}` });
+    // What is still on its way into the log is there, or is not, before its end is written.
+    await log.writer.settled();
+    const { phase } = this;
+    if (phase.kind !== 'ending') throw new Error(`session ${sessionId}: its agent ended while it was ${phase.kind}`);
+    const { turn, ending } = phase;
+    const { cause, unwritten } = ending;
+    const running = turn && turn.progress.kind !== 'answered' ? turn : null;
+    const at = config.clock();
+    const stored = brief(redact(exit));
+    const end = running && redact(interruptedBy({ kind: cause.kind, words: cause.words, exit: stored }, running.turnId));
+    const events: NewEvent[] = [
+      ...(running ? this.asEvents(running.filter.end(), running.turnId) : []),
+      ...permissions.cancelAll(),
+      { kind: 'agent_exited', turnId: running?.turnId ?? null, at, origin: 'agent', payload: stored },
+      ...(running && end ? [{ kind: 'turn_ended' as const, turnId: running.turnId, at, origin: 'host' as const, payload: end }] : []),
+    ];
+    let failure: { readonly error: unknown } | null = null;
+    try {
+      for (const { said: _, ...work } of unwritten) await log.writer.append(work);
+      await log.writer.append({
+        events,
+        also: ({ last }) => [...(running && end ? [endTurn(running.turnId, end, last)] : []), releaseStatement(log.fence)],
+      });
+    } catch (error) {
+      // Whoever settles the session ends the turn. The caller must hear of it, unless the lease is simply another's.
+      failure = { error: cause.error ?? error };
+      this.onUnsettled();
+    }
+    log.stop();
+    if (turn?.progress.kind === 'answered') turn.progress.settle(failure);
+    // Whoever could not let go has nobody to tell it to: the agent is gone, and the log says so.
+    await agent.releaseClients(sessionId).catch(() => undefined);
+    this.become('gone', asleep);
+    if (running && end) {
+      running.ended(
+        end,
+        cause.error !== undefined
+          ? failedAfterSending(cause.error, running.turnId)
+          : end.error && new RehydrateError('turn_outcome_unknown', end.error.message, end.error.data as Record<string, unknown>),
+      );
+    }
+    return exit;
+  }
+}
+
+type Meta = Readonly<Record<string, unknown>> | undefined;
+
+/**
+ * What an agent says while its session is being started or resumed. It is sorted when the opening is written down: state that
+ * is news becomes part of it, everything else follows it into the log.
+ */
+export class Opening {
+  readonly context: SessionContext;
+  agent: Agent | null = null;
+  agentSessionId: string | null = null;
+  reported: ReportedState;
+  wishes: Wishes;
+  preamble: string | null = null;
+  replay: Replay | null = null;
+  /** A resumed session can write before it is live. */
+  readonly log: SessionLog | null;
+  /** From then on what the agent says is the live session's. */
+  live: Live | null = null;
+  /** Why it cannot go on, where it was not the agent's doing. */
+  failure: { readonly error: unknown } | null = null;
+  private readonly config: Config;
+  /** The last state update of each kind. */
+  private readonly stateSaid = new Map<string, AgentUpdate>();
+  private held: AgentUpdate[] = [];
+  private heldBytes = 0;
+
+  constructor(
+    config: Config,
+    context: SessionContext,
+    { reported, wishes, log = null }: { readonly reported: ReportedState; readonly wishes: Wishes; readonly log?: SessionLog | null },
+  ) {
+    this.config = config;
+    this.context = context;
+    this.reported = reported;
+    this.wishes = wishes;
+    this.log = log;
+  }
+
+  hear(item: AgentUpdate): void {
+    // What comes before the answer to `session/new` belongs to it.
+    if (this.agentSessionId === null) return this.hold(item);
+    if (item.agentSessionId !== undefined && item.agentSessionId !== this.agentSessionId) return;
+    const update = this.context.redact(item.update);
+    const meta = item.meta && this.context.redact(item.meta);
+    if (classOf(update, meta) !== 'state') {
+      if (this.replay) this.replay.take(update, meta);
+      else this.hold(item);
+      return;
+    }
+    if (this.preamble !== null && isTitleOf(this.preamble, update)) return;
+    const learnt = learn(this.reported, update);
+    if (learnt) this.reported = { ...this.reported, ...learnt };
+    this.stateSaid.set(update.sessionUpdate, { ...item, update, meta });
+  }
+
+  /** The agent is about to name a new session: what it says until then belongs to that. */
+  awaitNew(): void {
+    this.agentSessionId = null;
+    this.replay = null;
+  }
+
+  /** The agent's session id is known: what came early is sorted in. */
+  nameAgentSession(agentSessionId: string): void {
+    this.agentSessionId = agentSessionId;
+    for (const item of this.takeHeld()) this.hear(item);
+  }
+
+  /** State that says something which was not known `before`, and still holds. */
+  newsSince(before: ReportedState): { readonly update: SessionUpdate; readonly meta: Meta }[] {
+    return [...this.stateSaid.values()].filter(({ update }) => learn(before, update) !== null && learn(this.reported, update) === null);
+  }
+
+  takeHeld(): AgentUpdate[] {
+    const { held } = this;
+    this.held = [];
+    this.heldBytes = 0;
+    return held;
+  }
+
+  fail(error: unknown): void {
+    this.failure ??= { error };
+    void this.agent?.connection.end('kill');
+  }
+
+  private hold(item: AgentUpdate): void {
+    const { queuedEvents, queuedBytes } = this.config.limits;
+    this.heldBytes += JSON.stringify(item.update).length;
+    if (this.held.length < queuedEvents && this.heldBytes <= queuedBytes) {
+      this.held.push(item);
+      return;
+    }
+    this.fail(
+      new RehydrateError(
+        'limit_exceeded',
+        `The agent sent more than queuedEvents (${queuedEvents}) or queuedBytes (${queuedBytes}) of updates before the session was open.`,
+        { limit: 'queuedEvents', allowed: queuedEvents },
+      ),
+    );
+  }
+}
+
+/** Updates as events of the log. */
+export function updateEvents(
+  items: readonly { readonly update: SessionUpdate; readonly meta?: Meta }[],
+  turnId: string | null,
+  origin: 'host' | 'agent' | 'import',
+  at: number,
+): NewEvent[] {
+  return items.map(({ update, meta }) =>
+    meta ? { kind: 'update', turnId, at, origin, payload: update, meta } : { kind: 'update', turnId, at, origin, payload: update },
+  );
+}
+
+export const nothingSaid = (): Said => ({ anything: false, kind: null, messageId: null, toolCalls: new Set(), foreign: 0 });
+
+export function remember(said: Said, update: SessionUpdate): void {
+  if (classOf(update) !== 'notice') said.anything = true;
+  said.kind = update.sessionUpdate;
+  said.messageId = messageIdOf(update);
+  const id = (update as { toolCallId?: unknown }).toolCallId;
+  if (update.sessionUpdate === 'tool_call' && typeof id === 'string' && said.toolCalls.size < MAX_TOOL_CALLS) said.toolCalls.add(id);
+}
+
+/** Tool calls of a turn whose later updates are known to be its. */
+const MAX_TOOL_CALLS = 1_000;
+
+/** The turn that an update after its end goes on with: the rest of its last message, or of one of its tool calls. */
+export function turnContinuedBy(last: { readonly turnId: string; readonly said: Said } | null, update: SessionUpdate): string | null {
+  if (!last) return null;
+  const { said, turnId } = last;
+  if (update.sessionUpdate === 'tool_call_update') return said.toolCalls.has(update.toolCallId) ? turnId : null;
+  const continues = said.kind === update.sessionUpdate && said.messageId === messageIdOf(update) && classOf(update) === 'message';
+  return continues ? turnId : null;
+}
+
+/** Whether a title was made of the preamble's first words: it says nothing about the session. */
+export function isTitleOf(preamble: string, update: SessionUpdate): boolean {
+  if (update.sessionUpdate !== 'session_info_update' || typeof update.title !== 'string') return false;
+  const words = update.title.replace(/(…|\.\.\.)\s*$/, '').replace(/\s+/g, '');
+  return words.length >= MIN_TITLE_CHARS && preamble.replace(/\s+/g, '').includes(words);
+}
+
+/** A title of fewer characters may stand anywhere by chance. */
+const MIN_TITLE_CHARS = 12;
+
+/** Replaces one side's session id by the other's, where it is the value of a `sessionId`. */
+export function exchangeIds<T>(value: T, from: string | null, to: string | null, depth = 0): T {
+  if (from === null || to === null || typeof value !== 'object' || value === null || depth > ID_LEVELS) return value;
+  if (Array.isArray(value)) return value.map((item: unknown) => exchangeIds(item, from, to, depth + 1)) as T;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]: [string, unknown]) => [
+      key,
+      key === 'sessionId' && item === from ? to : exchangeIds(item, from, to, depth + 1),
+    ]),
+  ) as T;
+}
+
+/** How deep in a message a session id is looked for. */
+const ID_LEVELS = 4;
+
+/** What stands around an answer in its message. */
+const ENVELOPE_BYTES = 1_024;
+
+/** An exit as stored: the last of stderr, not all of it. */
+function brief(exit: AgentExit): AgentExit {
+  const kept = FIXED_LIMITS.storedStderrChars;
+  return exit.stderr === undefined || exit.stderr.length <= kept ? exit : { ...exit, stderr: exit.stderr.slice(-kept) };
+}

@@ -1,7 +1,10 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parameterProblem, statementProblem, statementShape, type StatementShape } from '../../engine/sql-text.ts';
 import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
-import { hasWriteAheadLog, makePrivate, prepareFile, type FileState } from './files.ts';
+import { COPIED, copyToRead, hasWriteAheadLog, isReadable, makePrivate, prepareFile, type FileState } from './files.ts';
 
 /** How many prepared statements are kept, the least recently used going first. */
 export const CACHED_STATEMENTS = 128;
@@ -23,6 +26,8 @@ interface Prepared {
 
 export interface ConnectionOptions {
   readonly powerLossSafe: boolean;
+  /** The file must be there, and is never written. */
+  readonly readOnly: boolean;
 }
 
 /**
@@ -40,22 +45,47 @@ export class Connection {
   /** False until the first batch made the file ours to write. */
   #writer = false;
   #readOnly: boolean;
+  /** It is read as it was when it was opened. */
+  #snapshot = false;
+  /** Removed at the end: a copy that stands for a file which cannot be read in its place. */
+  #copy: string | null = null;
   /** Node 22 goes on giving a prepared `SELECT *` the columns it had before. */
   #schemaChanged = false;
 
   constructor(path: string, options: ConnectionOptions) {
     this.#path = path;
     this.#options = options;
-    const state: FileState = path === ':memory:' ? 'new' : prepareFile(path);
+    const state: FileState = path === ':memory:' ? 'new' : prepareFile(path, options.readOnly);
     // Closing the last writable connection moves what a dead process left in the log into the file; a
     // read-only one does not. Without such a log it would leave an empty one behind instead.
-    this.#readOnly = state === 'existing' && hasWriteAheadLog(path);
-    this.#database = this.#open(this.#readOnly);
+    this.#readOnly = options.readOnly || (state === 'existing' && hasWriteAheadLog(path));
+    this.#database = state === 'existing' ? this.#openExisting() : verified(this.#open(this.#readOnly));
   }
 
-  /** Reads the schema, so that damage and files of another kind are found at once. */
-  verify(): void {
-    this.#database.prepare('SELECT count(*) FROM sqlite_schema').all();
+  /**
+   * SQLite makes a file beside a database in WAL mode even to read it. Where that may not be made, nobody of this
+   * machine writes either, or it would be there: the file is read as one that does not change. When its last writer
+   * died and left a log, a copy of both is read.
+   */
+  #openExisting(): DatabaseSync {
+    try {
+      return verified(this.#open(this.#readOnly));
+    } catch (error) {
+      if (!CANNOT_SHARE.has((error as { errcode?: number }).errcode ?? 0) || !isReadable(this.#path)) throw error;
+      this.#snapshot = true;
+      if (!hasWriteAheadLog(this.#path) && UNDERSTANDS_URLS) {
+        const url = pathToFileURL(this.#path);
+        url.searchParams.set('immutable', '1');
+        return verified(new DatabaseSync(url, { readOnly: true }));
+      }
+      this.#copy = copyToRead(this.#path);
+      try {
+        return verified(new DatabaseSync(join(this.#copy, COPIED), { enableForeignKeyConstraints: true }));
+      } catch (damaged) {
+        rmSync(this.#copy, { recursive: true, force: true });
+        throw damaged;
+      }
+    }
   }
 
   query(sql: string, params: readonly SqlValue[]): readonly Row[] {
@@ -101,6 +131,8 @@ export class Connection {
   close(): void {
     this.#dropStatements();
     this.#database.close();
+    if (this.#copy !== null) rmSync(this.#copy, { recursive: true, force: true });
+    this.#copy = null;
   }
 
   #dropStatements(): void {
@@ -113,6 +145,9 @@ export class Connection {
   }
 
   #becomeWriter(): void {
+    if (this.#options.readOnly) throw this.#unwritable('it was opened to be read only. Open it without readOnly to write');
+    if (this.#snapshot)
+      throw this.#unwritable('this user may not write it. Give the right to write the file and its directory, and open it again');
     if (this.#path !== ':memory:') {
       // Before the log is made, which takes its mode from the file.
       makePrivate(this.#path);
@@ -123,6 +158,10 @@ export class Connection {
       this.#database.exec(`PRAGMA synchronous = ${this.#options.powerLossSafe ? 'FULL' : 'NORMAL'}`);
     }
     this.#writer = true;
+  }
+
+  #unwritable(why: string): SqlError {
+    return new SqlError('readonly', `Database ${this.#path}: ${why}.`);
   }
 
   #reopen(): void {
@@ -182,6 +221,26 @@ export class Connection {
     return prepared;
   }
 }
+
+/** Reads the schema, so that damage and files of another kind are found at once. */
+function verified(database: DatabaseSync): DatabaseSync {
+  try {
+    database.prepare('SELECT count(*) FROM sqlite_schema').all();
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** What SQLite says when it cannot make, or not lock, the file that readers and writers of a WAL share: CANTOPEN, READONLY and kinds of it. */
+const CANNOT_SHARE: ReadonlySet<number> = new Set([14, 8, 264, 520, 1_544]);
+
+/** Node before 22.15 takes a URL for no path. */
+const UNDERSTANDS_URLS = ((): boolean => {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return major > 22 || (major === 22 && minor >= 15);
+})();
 
 let cuts: boolean | undefined;
 

@@ -1,4 +1,17 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SqlError } from '../../engine/ports.ts';
 
@@ -15,8 +28,8 @@ export type FileState = 'new' | 'existing';
  * the mode of the database file, so they are private too. An existing file is not opened here, as
  * closing any descriptor of a file drops the locks this process holds on it.
  */
-export function prepareFile(file: string): FileState {
-  mkdirSync(path.dirname(file), { recursive: true, mode: PRIVATE_DIRECTORY });
+export function prepareFile(file: string, mustExist: boolean): FileState {
+  if (!mustExist) mkdirSync(path.dirname(file), { recursive: true, mode: PRIVATE_DIRECTORY });
   if (existsSync(file)) {
     const { size } = statSync(file);
     if (size > 0 && size < SMALLEST_DATABASE) {
@@ -27,9 +40,37 @@ export function prepareFile(file: string): FileState {
     }
     return size === 0 ? 'new' : 'existing';
   }
+  if (mustExist) throw new SqlError('io', `Database ${file}: there is no such file. Check the path.`);
   // Appending never truncates what another process made in the meantime, and follows a dangling link.
   closeSync(openSync(file, 'a', PRIVATE_FILE));
   return 'new';
+}
+
+export function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What the database is called in its copy's directory. */
+export const COPIED = 'copy.sqlite';
+
+/** Copies a database and its log into a private directory of its own, and returns that. */
+export function copyToRead(file: string): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-read-'));
+  try {
+    copyFileSync(file, path.join(directory, COPIED));
+    if (hasWriteAheadLog(file)) copyFileSync(`${file}-wal`, path.join(directory, `${COPIED}-wal`));
+    for (const name of [COPIED, `${COPIED}-wal`])
+      if (existsSync(path.join(directory, name))) chmodSync(path.join(directory, name), PRIVATE_FILE);
+    return directory;
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** True when a write-ahead log with content lies beside the file. */
@@ -41,6 +82,8 @@ export function hasWriteAheadLog(file: string): boolean {
 export function makePrivate(file: string): void {
   for (const each of [file, `${file}-wal`, `${file}-shm`]) {
     const stat = statSync(each, { throwIfNoEntry: false });
-    if (stat && stat.isFile() && (stat.mode & 0o077) !== 0 && stat.uid === process.getuid?.()) chmodSync(each, PRIVATE_FILE);
+    if (stat && stat.isFile() && (stat.mode & 0o077) !== 0 && stat.uid === process.getuid?.())
+      // A file that its owner made read-only stays so.
+      chmodSync(each, stat.mode & PRIVATE_FILE);
   }
 }

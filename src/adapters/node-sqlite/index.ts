@@ -19,6 +19,8 @@ export interface NodeSqliteOptions {
    * killed processes; a power cut may cost the last batches, never the database. Default false.
    */
   readonly powerLossSafe?: boolean;
+  /** True only reads: a file that is not there is an error, and every batch is refused as `readonly`. Default false. */
+  readonly readOnly?: boolean;
   /** How long to wait for a lock another process holds, in milliseconds, before `busy`. Default 5 000. */
   readonly busyTimeoutMs?: number;
 }
@@ -29,7 +31,8 @@ const LONGEST_PAUSE_MS = 25;
 /**
  * Opens a database file, or makes it: the file and its `-wal` and `-shm` with mode 0600, directories
  * with 0700. `:memory:` is a database of its own. An existing file is only read until the first
- * batch, which turns it to WAL mode.
+ * batch, which turns it to WAL mode. One that this user may not write, in a directory that nobody may write even, is
+ * read all the same; its batches are refused as `readonly`.
  *
  * Rejects with `SqlError`: `corrupt` when it is not a SQLite database, `io` or `readonly` when it
  * cannot be opened, `busy` when it stays locked.
@@ -59,11 +62,8 @@ class NodeSqliteDatabase implements SqlDatabase {
 
   ready(): Promise<void> {
     return this.#enqueue(() => {
-      const connection = (this.#connection ??= new Connection(this.#path, { powerLossSafe: this.#options.powerLossSafe ?? false }));
-      connection.verify();
-    }).catch((error: unknown) => {
-      this.#connection?.close();
-      throw error;
+      const { powerLossSafe = false, readOnly = false } = this.#options;
+      this.#connection ??= new Connection(this.#path, { powerLossSafe, readOnly });
     });
   }
 

@@ -91,6 +91,47 @@ async function matchOnce(events, updates) {
     throw new Error(`matched ${matched} of ${updates.length}, imported ${imported.length}`);
 }
 
+/** An answer of so many chunks under ids that `idOf` gives, in the log and in the replay as it streamed. */
+function matchingChunks(count, idOf) {
+  const update = (text, messageId) => ({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, messageId });
+  const question = { sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'Tell me all of it' } };
+  const updates = [question, ...Array.from({ length: count }, (_, i) => update(`word ${i} `, idOf(i)))];
+  const events = updates.map((payload, i) => ({
+    seq: i + 1,
+    turnId: 't',
+    at: 0,
+    origin: i === 0 ? 'host' : 'agent',
+    kind: 'update',
+    payload,
+  }));
+  events.push({ seq: count + 2, turnId: 't', at: 0, origin: 'host', kind: 'turn_ended', payload: { state: 'completed' } });
+  const newest = events.toReversed();
+  return async (times = 1) => {
+    for (let i = 0; i < times; i++) {
+      const matcher = createReplayMatcher({ log: [newest] });
+      for (const one of updates) matcher.take(one);
+      const { matched, missing } = await matcher.end();
+      if (matched !== 2 || missing !== 0) throw new Error(`matched ${matched} of 2`);
+    }
+  };
+}
+
+/** Ten times as many chunks against ten times the work: 1 where it is linear. */
+async function chunkRows() {
+  const rows = [];
+  for (const [name, idOf] of [
+    ['under one id', () => 'a'],
+    ['under two ids by turns', (i) => `a${i % 2}`],
+    ['under a thousand ids', (i) => `a${i % 1_000}`],
+  ]) {
+    const [few, many] = [matchingChunks(2_000, idOf), matchingChunks(20_000, idOf)];
+    const [ten, one] = await sideBySide(() => few(10), many);
+    rows.push({ what: `matching an answer of 20 000 chunks ${name} against ten of 2 000`, ratio: round(one / ten), target: 1.5 });
+    rows.push({ what: 'the same, in milliseconds', value: round(one), unit: 'ms', target: 100 });
+  }
+  return rows;
+}
+
 export async function run() {
   const [small, large] = await sideBySide(transcript(1_000), transcript(1_000_000));
   const [few, many] = await sideBySide(matching(100_000, 500), matching(100_000, 5_000));
@@ -106,6 +147,8 @@ export async function run() {
       },
       { what: 'the same, in milliseconds', value: round(large), unit: 'ms', target: 25 },
       { what: 'matching a replay of 10 000 messages against ten times one of 1 000', ratio: round(many / (10 * few)), target: 1.5 },
+      { what: 'the same, in milliseconds', value: round(many), unit: 'ms', target: 100 },
+      ...(await chunkRows()),
       {
         what: 'matching the last 40 messages in a log of a million events against one of ten thousand',
         ratio: round(long / short),

@@ -1,13 +1,13 @@
 /**
- * The live side (DESIGN §6): once a prompt is sent nothing is dropped, except the prompt's own echo, and a message that is exactly
- * the next one the replay still owed us, or one that it owed us by its id.
+ * The live side (DESIGN §6): once a prompt is sent nothing is dropped, except the prompt's own echo, and a message that is exactly the
+ * next one the replay still owed us, or one that it owed us by its id.
  *
- * Both are known only when the message is whole, so chunks that may still become one are held back. They are given out unchanged
- * and in order at the first chunk that differs, and at the latest when the turn ends.
+ * Both are known only when the message is whole, so chunks that may still become one are held back. They are given out unchanged and in
+ * order at the first chunk that differs, and at the latest when the turn ends.
  */
 import { classOf, messageIdOf, readToolCall, roleOf, textOf } from '../protocol/updates.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
-import { OPENING, squeeze, type Meta, type ReplayItem, type Side } from './match-messages.ts';
+import { contentOf, OPENING, squeeze, type Meta, type ReplayItem, type Side } from './match-messages.ts';
 
 export interface LiveFilterOptions {
   /** The running prompt as it was sent, and the preamble in front of it. */
@@ -25,39 +25,39 @@ export interface OwedMessage {
   readonly role: Side;
   /** Without white space. */
   readonly text: string;
-  /** The id it has in the log; null without one. A message with this id and this text is it, wherever it comes. */
+  /** With this id and this text it is the message, wherever it comes. */
   readonly messageId: string | null;
   /** Whether its text alone tells, in its place and as long as nothing live was said. */
   readonly byText: boolean;
 }
 
-export interface LiveFilter {
-  /** Takes an update of the running turn; gives what is to be stored now. */
-  push(update: SessionUpdate, meta?: Meta): readonly ReplayItem[];
-  /** The turn is over: gives what was still held back. */
-  end(): readonly ReplayItem[];
-}
+export type LiveFilter = ReturnType<typeof createLiveFilter>;
 
-/** A message that is held back. */
+/** A message that is held back: what it may still become, and how much of it came. */
 interface Held {
   readonly side: Side;
   readonly id: string | null;
-  /** What it may still become. */
   texts: readonly string[];
-  /** How much of it came. */
   length: number;
-  /** The last that came of it, to see the preamble's opening by. */
+  /** The last words of it, to know the preamble's opening by. */
   ending: string;
   isRecord: boolean;
   hasAttachment: boolean;
 }
 
-export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
-  const { prompt, preamble } = options;
-  const echoes = echoTexts(options);
+export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, redact }: LiveFilterOptions) {
+  const forms = [(text: string) => text, ...(redact ? [redact] : [])];
+  /** What an echo may say: the prompt, with or without the preamble, or one block of them; as sent or as stored. */
+  const echoes = forms.flatMap((form) => {
+    const [before, own] = [preamble ?? [], prompt].map((blocks) => blocks.map((block) => squeeze(form(textOf(block) ?? '')))) as [
+      string[],
+      string[],
+    ];
+    return [own.join(''), [...before, ...own].join(''), ...before, ...own].filter((text) => text !== '');
+  });
   const attachments = new Set([...(preamble ?? []), ...prompt].filter(({ type }) => type !== 'text').map((block) => JSON.stringify(block)));
-  let owed = [...(options.next ?? [])];
-  const ids = new Set(owed.flatMap(({ messageId }) => messageId ?? []));
+  const ids = new Set(next.flatMap(({ messageId }) => messageId ?? []));
+  let owed = next;
   let items: ReplayItem[] = [];
   let held: Held | null = null;
   /** Set by the first thing that is surely live: from then on text alone proves nothing. */
@@ -68,8 +68,8 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
   /** The owed message that words of this side and id may be. */
   const owedTo = (side: Side, id: string | null): OwedMessage | undefined => {
     const known = id === null ? undefined : owed.find((one) => one.messageId === id && one.role === side);
-    const next = live ? undefined : owed.find((one) => one.byText);
-    return known ?? (next?.role === side ? next : undefined);
+    const first = live ? undefined : owed.find((one) => one.byText);
+    return known ?? (first?.role === side ? first : undefined);
   };
   const giveOut = (...more: readonly ReplayItem[]): readonly ReplayItem[] => {
     const all = [...items, ...more];
@@ -82,24 +82,20 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
   };
   const isWhole = ({ texts, length }: Held): boolean => texts.some((text) => text.length === length);
 
-  /** The held message is whole: it is dropped, or given out. */
+  /** The held message is over: it is dropped, or given out. */
   const settle = (): readonly ReplayItem[] => {
     if (!held) return [];
-    const { side, id, length, texts, isRecord, hasAttachment } = held;
+    const { side, id, length, texts } = held;
     const one = owedTo(side, id);
-    if (one && one.text.length === length && texts.includes(one.text)) {
-      // What is owed by its text comes in order, what has an id wherever it comes.
-      owed = one.messageId !== null && one.messageId === id ? owed.filter((each) => each !== one) : owed.slice(owed.indexOf(one) + 1);
-      giveOut();
-      return [];
-    }
-    if (side === 'user' && (isWhole(held) || isRecord || (length === 0 && hasAttachment))) {
-      // The agent has begun to answer this prompt: what it says from here on is live.
-      live = true;
-      giveOut();
-      return [];
-    }
-    return surelyLive();
+    const isOwed = one !== undefined && one.text.length === length && texts.includes(one.text);
+    const isEcho = side === 'user' && (isWhole(held) || held.isRecord || (length === 0 && held.hasAttachment));
+    if (!isOwed && !isEcho) return surelyLive();
+    // What is owed by its text comes in order, what has an id wherever it comes. After an echo the agent answers: that is live.
+    if (!isOwed) live = true;
+    else if (one.messageId !== null && one.messageId === id) owed = owed.filter((each) => each !== one);
+    else owed = owed.slice(owed.indexOf(one) + 1);
+    giveOut();
+    return [];
   };
 
   const chunk = (item: ReplayItem, side: Side): readonly ReplayItem[] => {
@@ -111,32 +107,27 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
     }
     const before = held && held.side !== side ? settle() : [];
     if (!held) {
-      const one = owedTo(side, id);
-      const texts = [...(side === 'user' ? echoes : []), ...(one ? [one.text] : [])];
+      const texts = [...(side === 'user' ? echoes : []), ...(owedTo(side, id) ? [owedTo(side, id)!.text] : [])];
       held = { side, id, texts, length: 0, ending: '', isRecord: false, hasAttachment: false };
     }
-    const { content } = item.update as { content?: unknown };
-    const text = textOf(content);
-    if (text === null) {
-      if (side !== 'user' || !attachments.has(JSON.stringify(content))) return [...before, ...surelyLive(item)];
-      held.hasAttachment = true;
-      items.push(item);
-      return before;
-    }
-    const said = squeeze(text);
-    const left = held.texts.filter((one) => one.startsWith(said, held!.length));
+    const words = squeeze(textOf(contentOf(item.update)) ?? '');
+    const isAttachment = textOf(contentOf(item.update)) === null;
+    const { length, texts } = held;
+    const left = texts.filter((text) => text.startsWith(words, length));
     // An echo of the record, however the agent joined or wrapped its blocks: stored, it would stand in the next record again.
-    const ending = side === 'user' && preamble ? held.ending + said : '';
+    const ending = side === 'user' && preamble ? held.ending + words : '';
     const isRecord = held.isRecord || ending.includes(OPENING);
-    if (left.length > 0 || isRecord) {
-      Object.assign(held, { texts: left, length: held.length + said.length, ending: ending.slice(-OPENING.length), isRecord });
+    const mayBe = isAttachment ? side === 'user' && attachments.has(JSON.stringify(contentOf(item.update))) : left.length > 0 || isRecord;
+    if (mayBe) {
       items.push(item);
+      const hasAttachment = held.hasAttachment || isAttachment;
+      Object.assign(held, { texts: left, length: length + words.length, ending: ending.slice(-OPENING.length), isRecord, hasAttachment });
       return before;
     }
-    // What was held may be whole, and this the beginning of another message of the same side. Of the agent's only another id
-    // says so; without one it is the rest of a live answer that begins like the owed one.
-    const isAnother = held.length > 0 && (side === 'user' || id !== held.id) && (isWhole(held) || (id !== null && ids.has(id)));
-    return [...before, ...(isAnother ? [...settle(), ...chunk(item, side)] : surelyLive(item))];
+    // What was held may be whole, and this the beginning of another message of the same side. Of the agent's only another id says so;
+    // without one it is the rest of a live answer that begins like the owed one.
+    const isAnother = length > 0 && (side === 'user' || id !== held.id) && (isWhole(held) || (id !== null && ids.has(id)));
+    return [...before, ...(isAnother && !isAttachment ? [...settle(), ...chunk(item, side)] : surelyLive(item))];
   };
 
   const other = (item: ReplayItem): readonly ReplayItem[] => {
@@ -145,7 +136,7 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
     if (!isCall && is !== 'message') return [...(held ? settle() : giveOut()), item];
     const before = held?.side === 'user' ? settle() : [];
     // Tool calls and thoughts belong to the answer they stand in, owed or live; which one, its words will tell.
-    if (owedTo('agent', held?.id ?? null) && (!isCall || options.nextToolCalls?.has(readToolCall(item.update).id))) {
+    if (owedTo('agent', held?.id ?? null) && (!isCall || nextToolCalls?.has(readToolCall(item.update).id))) {
       items.push(item);
       return before;
     }
@@ -153,25 +144,16 @@ export function createLiveFilter(options: LiveFilterOptions): LiveFilter {
   };
 
   return {
-    push(update, meta) {
+    /** Takes an update of the running turn; gives what is to be stored now. */
+    push(update: SessionUpdate, meta?: Meta): readonly ReplayItem[] {
       const item: ReplayItem = meta ? { update, meta } : { update };
       const role = roleOf(update, meta);
       return role === 'user' || role === 'agent' ? chunk(item, role) : other(item);
     },
-    end() {
+    /** The turn is over: gives what was still held back. */
+    end(): readonly ReplayItem[] {
       // A held answer may be the only live one, word for word: to lose it is worse than to store it twice.
       return held?.side === 'user' || spoke ? settle() : giveOut();
     },
   };
-}
-
-/** What an echo may say: the prompt, with or without the preamble, or one block of them; as sent or as stored. */
-function echoTexts({ prompt, preamble, redact }: LiveFilterOptions): string[] {
-  const forms = [(text: string) => text, ...(redact ? [redact] : [])];
-  const all = forms.flatMap((form) => {
-    const texts = (blocks: readonly ContentBlock[]) => blocks.map((block) => squeeze(form(textOf(block) ?? '')));
-    const [before, own] = [texts(preamble ?? []), texts(prompt)];
-    return [own.join(''), [...before, ...own].join(''), ...before, ...own];
-  });
-  return [...new Set(all)].filter((text) => text !== '');
 }

@@ -20,7 +20,7 @@ export const contentOf = (update: SessionUpdate): unknown => (update as { conten
  * White space goes altogether: a prompt of several blocks comes back joined by a line break, a space or nothing. Each accent
  * stands beside its letter (NFD): so a text decomposed in pieces is the text decomposed whole.
  */
-export const squeeze = (text: string): string => (/^\p{ASCII}*$/u.test(text) ? text : text.normalize('NFD')).replace(/\s+/g, '');
+export const squeeze = (text: string): string => (/[\u0080-\uffff]/.test(text) ? text.normalize('NFD') : text).replace(/\s+/g, '');
 
 /** The preamble's first words, which nobody else writes. */
 export const OPENING = squeeze(RECORD_OPENING);
@@ -65,23 +65,11 @@ export interface Chunk extends ReplayItem {
 export interface Speech {
   readonly side: Side;
   items: Chunk[];
-  read: Read | null;
+  /** What it says without secrets and preamble, and how many openings of the preamble stood in it. No text once it was let go. */
+  read: { readonly text: string | null; readonly key: string; readonly preambles: number } | null;
+  /** What its messages said before one of them came back, by id. */
+  before: Map<string | null, string> | null;
   size: number;
-}
-
-/** What a speech says, without secrets and preamble. */
-export interface Read {
-  /** Null once it was let go. */
-  readonly text: string | null;
-  readonly key: string;
-  /** How many openings of the preamble stood in it. */
-  readonly preambles: number;
-}
-
-export interface ReplayLog {
-  readonly speeches: readonly Speech[];
-  push(item: ReplayItem): void;
-  read(speech: Speech): Read;
 }
 
 export interface ReplayLogOptions {
@@ -92,18 +80,13 @@ export interface ReplayLogOptions {
   readonly maxChars: number;
 }
 
-/** A message with an id: what it said before it came back, and how much of that was said again since. */
-interface Named {
-  readonly speech: Speech;
-  readonly chunks: Chunk[];
-  first: string | null;
-  said: number | null;
-}
+export type ReplayLog = ReturnType<typeof createReplayLog>;
 
 /** Joins updates to speeches as they come. What comes back under an id is dropped. */
-export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOptions): ReplayLog {
+export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOptions) {
   const speeches: Speech[] = [];
-  const named = new Map<string, Named>();
+  /** Messages with ids; `said`: how much of one was said again, since it came back. */
+  const named = new Map<string, { readonly speech: Speech; said: number | null }>();
   /** The message that is coming in. */
   let current: { readonly side: Side; readonly id: string | null; readonly isAgain: boolean } | null = null;
   let [kept, released] = [0, 0];
@@ -116,38 +99,39 @@ export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOption
     for (kept += size; kept > maxChars && released < speeches.length - 1; released++) {
       const oldest = speeches[released]!;
       kept -= oldest.size;
-      [oldest.read, oldest.items] = [{ ...read(oldest), text: null }, []];
+      [oldest.read, oldest.items, oldest.before] = [{ ...read(oldest), text: null }, [], null];
     }
   };
 
   /** Whether a chunk says again what its message said before. Two messages of one speech may come by turns. */
-  const isAgain = (message: Named, { side, id }: { side: Side; id: string | null }, words: string): boolean => {
+  const isAgain = (side: Side, id: string, words: string): boolean => {
+    const message = named.get(`${side} ${id}`);
+    if (!message) return false;
+    const { speech } = message;
     const isBack = current?.id !== id || current.side !== side;
-    if (isBack && (current?.isAgain || current?.side !== side || message.speech !== speeches.at(-1))) message.said = 0;
-    if (message.said === null) return false;
-    message.first ??= message.chunks.map((chunk) => chunk.words).join('');
-    if (message.first.startsWith(words, message.said)) message.said = (message.said + words.length) % Math.max(1, message.first.length);
-    else message.said = null;
+    if (isBack && (current?.isAgain || current?.side !== side || speech !== speeches.at(-1))) message.said = 0;
+    // Of what was let go nobody knows any more.
+    if (message.said === null || speech.items.length === 0) return message.said !== null;
+    if (!speech.before?.has(id)) speech.before = new Map([...byId(speech.items)].map(([one, list]) => [one, wordsOf(list)]));
+    const before = speech.before.get(id)!;
+    message.said = before.startsWith(words, message.said) ? (message.said + words.length) % Math.max(1, before.length) : null;
     return message.said !== null;
   };
 
-  const read = (speech: Speech): Read => {
+  const read = (speech: Speech): NonNullable<Speech['read']> => {
     if (speech.read) return speech.read;
-    const byId = new Map<string | null, Chunk[]>();
-    for (const item of speech.items) addTo(byId, item.id, item);
-    if (byId.size > 1) speech.items = [...byId.values()].flat();
-    const chunks = speech.items.filter(({ words }) => words !== null);
-    const { text, preambles } = clean(speech.side, chunks.map(({ words }) => words).join(''));
-    const others = chunks.map(({ update }) => contentOf(update)).filter((content) => textOf(content) === null);
-    const given = others.filter(isPreamble).length;
-    const said = text || wordFor(others.filter((content) => !isPreamble(content)));
-    return (speech.read = { text: said, key: keyOf(speech.side, said), preambles: preambles + given });
+    if (speech.items.some(({ id }) => id !== speech.items[0]!.id)) speech.items = [...byId(speech.items).values()].flat();
+    const { text, preambles } = clean(speech.side, wordsOf(speech.items));
+    const others = speech.items.filter(({ words }) => words === '').map(({ update }) => contentOf(update));
+    const attached = others.filter((content) => textOf(content) === null && !isPreamble(content));
+    const said = text || wordFor(attached);
+    return (speech.read = { text: said, key: keyOf(speech.side, said), preambles: preambles + others.filter(isPreamble).length });
   };
 
   return {
-    speeches,
+    speeches: speeches as readonly Speech[],
     read,
-    push(item) {
+    push(item: ReplayItem): void {
       const side = roleOf(item.update, item.meta);
       let speech = speeches.at(-1);
       if (side === null || side === 'thought') {
@@ -156,19 +140,25 @@ export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOption
         return;
       }
       const id = messageIdOf(item.update);
-      const chunk: Chunk = { ...item, words: squeeze(textOf(contentOf(item.update)) ?? ''), id };
+      const words = squeeze(textOf(contentOf(item.update)) ?? '');
+      current = { side, id, isAgain: id !== null && isAgain(side, id, words) };
+      if (current.isAgain) return;
       const message = id === null ? undefined : named.get(`${side} ${id}`);
-      const again = message !== undefined && isAgain(message, { side, id }, chunk.words!);
-      current = { side, id, isAgain: again };
-      if (again) return;
       if (message) speech = message.speech;
-      else if (speech?.side !== side) speeches.push((speech = { side, items: [], read: null, size: 0 }));
-      message?.chunks.push(chunk);
-      if (id !== null && !message) named.set(`${side} ${id}`, { speech, chunks: [chunk], first: null, said: null });
-      add(speech, chunk);
+      else if (speech?.side !== side) speeches.push((speech = { side, items: [], read: null, before: null, size: 0 }));
+      if (id !== null && !message) named.set(`${side} ${id}`, { speech, said: null });
+      add(speech, { ...item, words, id });
     },
   };
 }
+
+const byId = (items: readonly Chunk[]): Map<string | null, Chunk[]> => {
+  const messages = new Map<string | null, Chunk[]>();
+  for (const item of items) addTo(messages, item.id, item);
+  return messages;
+};
+
+const wordsOf = (items: readonly Chunk[]): string => items.map(({ words }) => words ?? '').join('');
 
 // ---------------------------------------------------------------- the log
 
@@ -203,30 +193,20 @@ export interface LoggedTurn {
   readonly others: Set<string>;
 }
 
-export interface LogReader {
-  /** Newest first, as far as was read. */
-  readonly speeches: readonly LoggedSpeech[];
-  /** Whether all of them are there. */
-  readonly isWhole: boolean;
-  /** Whether the agent shortened its memory. What is older than that it need not know. */
-  readonly isCompacted: boolean;
-  /** Reads on until there are so many speeches, or no more. */
-  readUntil(count: number, breathe: () => Promise<void>): Promise<void>;
-  turn(turnId: string | null): LoggedTurn;
-  hasToolCall(id: string): boolean;
-}
-
 export interface LogOptions {
   /** The event with which this agent session began. */
   readonly fromSeq: number;
   readonly redact: (text: string) => string;
+  /** Past this older speeches are kept as keys only. */
   readonly maxChars: number;
 }
 
 type UpdateEvent = Extract<SessionEvent, { kind: 'update' }>;
 
+export type LogReader = ReturnType<typeof readLog>;
+
 /** Reads the log newest first, only as far as it is needed. */
-export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogOptions): LogReader {
+export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogOptions) {
   const speeches: LoggedSpeech[] = [];
   const turns = new Map<string | null, LoggedTurn>();
   const toolCalls = new Set<string>();
@@ -249,17 +229,22 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
     const { side, chunks, compacts } = open;
     open = null;
     const byId = new Map<string, UpdateEvent[]>();
-    for (const chunk of chunks.reverse())
-      addTo(byId, JSON.stringify([chunk.turnId, messageIdOf(chunk.payload), chunk.origin === 'import']), chunk);
+    for (const chunk of chunks.reverse()) addTo(byId, `${chunk.turnId} ${chunk.origin === 'import'} ${messageIdOf(chunk.payload)}`, chunk);
     const contents = [...byId.values()].map((list) => list.map(({ payload }) => contentOf(payload)));
     const raws = contents.map((list) => redact(list.map((content) => textOf(content) ?? '').join('')));
     const words = raws.map(squeeze);
     const text = words.join('') || wordFor(contents.flat().filter((content) => textOf(content) === null));
+    const key = keyOf(side, text);
     const pieces = [...byId.values()].map(([first], i): Piece => {
       const { turnId, origin, payload } = first!;
       const { state } = turn(turnId);
       const isKnown = turnId === null ? origin === 'import' : state === 'completed' || state === 'cancelled';
-      return { turnId, messageId: messageIdOf(payload), key: keyOf(side, words[i]!), isCertain: isKnown && !isCompacted };
+      return {
+        turnId,
+        messageId: messageIdOf(payload),
+        key: byId.size === 1 ? key : keyOf(side, words[i]!),
+        isCertain: isKnown && !isCompacted,
+      };
     });
     kept += text.length;
     speeches.push({
@@ -267,7 +252,7 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
       pieces,
       isCertain: pieces.some(({ isCertain }) => isCertain),
       text: kept > maxChars ? null : text,
-      key: keyOf(side, text),
+      key,
       endsInSpace: /\s$/.test(raws.at(-1)!),
       seq: chunks.reduce((lowest, { seq }) => Math.min(lowest, seq), Infinity),
     });
@@ -303,16 +288,16 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
   };
 
   return {
-    speeches,
+    /** Newest first, as far as was read. */
+    speeches: speeches as readonly LoggedSpeech[],
     turn,
-    hasToolCall: (id) => toolCalls.has(id),
-    get isWhole() {
-      return isWhole;
-    },
-    get isCompacted() {
-      return isCompacted;
-    },
-    async readUntil(count, breathe) {
+    hasToolCall: (id: string): boolean => toolCalls.has(id),
+    /** Whether all of it was read. */
+    isWhole: (): boolean => isWhole,
+    /** Whether the agent shortened its memory. What is older than that it need not know. */
+    isCompacted: (): boolean => isCompacted,
+    /** Reads on until there are so many speeches, or no more. */
+    async readUntil(count: number, breathe: () => Promise<void>): Promise<void> {
       while (!isWhole && speeches.length < count) {
         await breathe();
         const next = await pages.next();

@@ -11,7 +11,7 @@
  * - **A message that goes on after what we have of it gets its rest**; an interrupted turn also what follows in it.
  */
 import { FIXED_LIMITS } from '../limits.ts';
-import { classOf, fieldsOf, readToolCall, stringOf } from '../protocol/updates.ts';
+import { classOf, fieldsOf, readToolCall, roleOf, stringOf } from '../protocol/updates.ts';
 import { RECORD_CLOSING, type NewestFirst } from '../transcript/render.ts';
 import type { SessionUpdate, Verification } from '../types.ts';
 import type { OwedMessage } from './match-live.ts';
@@ -76,21 +76,12 @@ export interface ReplayResult {
   readonly nextToolCalls: ReadonlySet<string>;
 }
 
-export interface ReplayMatcher {
-  /** Takes one update; false when it is none of a conversation's (mode, commands, usage, …) and the caller's own. */
-  take(update: SessionUpdate, meta?: Meta): boolean;
-  /** Matches what came so far. May be called again after more was taken. */
-  end(): Promise<ReplayResult>;
-  /** Forgets what was taken, for a second attempt. What was read of the log is kept. */
-  restart(): void;
-}
-
-export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatcher {
-  const { fromSeq = 0, redact = (text: string) => text, maxChars = FIXED_LIMITS.replayChars, countBefore } = options;
-  const log = readLog(options.log, { fromSeq, redact, maxChars });
+export function createReplayMatcher(options: ReplayMatcherOptions) {
+  const { fromSeq = 0, redact, maxChars = FIXED_LIMITS.replayChars, countBefore } = options;
+  const log = readLog(options.log, { fromSeq, redact: redact ?? ((text) => text), maxChars });
   const preambles = (options.preamble ?? []).filter((text) => squeeze(text).includes(OPENING)).length;
   const reading: ReplayLogOptions = {
-    clean: (side, words) => withoutPreamble(squeeze(redact(words)), side === 'user' && preambles > 0),
+    clean: (side, words) => withoutPreamble(redact === undefined ? words : squeeze(redact(words)), side === 'user' && preambles > 0),
     isPreamble: (content) => preambles > 0 && squeeze(stringOf(fieldsOf(fieldsOf(content)['resource'])['text'])).startsWith(OPENING),
     maxChars,
   };
@@ -100,35 +91,38 @@ export function createReplayMatcher(options: ReplayMatcherOptions): ReplayMatche
   let hasCompacted = false;
 
   return {
-    take(update, meta) {
+    /** Takes one update; false when it is none of a conversation's (mode, commands, usage, …) and the caller's own. */
+    take(update: SessionUpdate, meta?: Meta): boolean {
       const is = classOf(update, meta);
       if (is === 'state') return false;
       hasCompacted ||= is === 'compaction';
       replay.push(meta ? { update, meta } : { update });
       return true;
     },
-    restart() {
+    /** Forgets what was taken, for a second attempt. What was read of the log is kept. */
+    restart(): void {
       replay = createReplayLog(reading);
       hasCompacted = false;
     },
-    async end() {
+    /** Matches what came so far. May be called again after more was taken. */
+    async end(): Promise<ReplayResult> {
       const breathe = breathing();
       let compared = await compare(replay, log, breathe, countBefore !== undefined);
       let news = findNews(compared, log, rests);
-      if (news.imported.length > 0 && !log.isWhole) {
+      if (news.imported.length > 0 && !log.isWhole()) {
         // Before anything is stored as new, all of the log is asked.
         compared = await compare(replay, log, breathe, false);
         news = findNews(compared, log, rests);
       }
       const { units, logged, placed } = compared;
-      const unread = log.isWhole || !logged[0] ? 0 : ((await countBefore?.(logged[0].seq)) ?? 0);
-      const missing = (log.isCompacted ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !news.found.has(at)).length;
+      const unread = log.isWhole() || !logged[0] ? 0 : ((await countBefore?.(logged[0].seq)) ?? 0);
+      const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !news.found.has(at)).length;
       const [received, matched] = [units.length, news.found.size];
       const owed = logged.slice([...news.found].reduce((most, at) => Math.max(most, at), -1) + 1);
       const came = replay.speeches.reduce((sum, speech) => sum + replay.read(speech).preambles, 0);
-      const reachesBack = log.isWhole && logged.findIndex(({ side }) => side === 'user') === placed.find((one) => one !== null)?.at;
+      const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === placed.find((one) => one !== null)?.at;
       return {
-        verified: verifyReplay({ expected: matched + missing, received, matched, compacted: hasCompacted || log.isCompacted }),
+        verified: verifyReplay({ expected: matched + missing, received, matched, compacted: hasCompacted || log.isCompacted() }),
         received,
         matched,
         missing,
@@ -166,7 +160,7 @@ function withoutPreamble(words: string, mayBe: boolean): { readonly text: string
 function breathing(): () => Promise<void> {
   let since = performance.now();
   return async () => {
-    if (performance.now() - since < 10) return;
+    if (performance.now() - since < 20) return;
     await new Promise((resolve) => setTimeout(resolve));
     since = performance.now();
   };
@@ -214,7 +208,9 @@ async function compare(replay: ReplayLog, log: LogReader, breathe: () => Promise
     const index = new Map<string, number[]>();
     for (const [at, { side, key, pieces }] of logged.entries()) {
       // Of turns left unanswered an agent may have some; a notice beside a reply it leaves out.
-      for (const one of new Set([key, ...pieces.map((piece) => piece.key)])) if (one !== keyOf(side, '')) addTo(index, one, at);
+      const parts = pieces.length > 1 ? new Set(pieces.map((piece) => piece.key)) : [];
+      for (const one of parts) if (one !== key && one !== keyOf(side, '')) addTo(index, one, at);
+      addTo(index, key, at);
     }
     const units = await unitsOf(replay, index, logged, breathe);
     const placed = await align(units, index, logged, breathe);
@@ -222,7 +218,7 @@ async function compare(replay: ReplayLog, log: LogReader, breathe: () => Promise
     const known = placed.filter((one) => one !== null);
     // The replay's messages are found, with room for those before them: what is older was not replayed.
     const isCovered = known.length * 2 >= units.length && (known[0]?.at ?? 0) >= placed.findIndex((one) => one !== null);
-    if (log.isWhole || units.length === 0 || isCovered) return { units, placed, logged };
+    if (log.isWhole() || units.length === 0 || isCovered) return { units, placed, logged };
   }
 }
 
@@ -322,7 +318,9 @@ async function align(
   for (const [i, { key }] of units.entries()) {
     if (i % 128 === 0) await breathe();
     // From the latest down, so that one message cannot follow itself.
-    for (const at of nearest(index.get(key) ?? [], i, i + logged.length - units.length).toReversed()) {
+    const places = nearest(index.get(key) ?? [], i, i + logged.length - units.length);
+    for (let p = places.length - 1; p >= 0; p--) {
+      const at = places[p]!;
       const length = firstFrom(ends, (link) => link.at >= at);
       if (ends[length]?.at !== at) ends[length] = { at, unit: i, before: ends[length - 1] };
     }
@@ -364,7 +362,7 @@ function nearest(places: readonly number[], ...targets: readonly number[]): read
  * on too; there an answer counts only right after its question, lest the answer to a foreign one passes for ours.
  */
 function fillGaps(units: readonly Unit[], placed: (Place | null)[], logged: readonly LoggedSpeech[], index: Index): void {
-  if (!placed.some((one) => one !== null)) return;
+  if (!placed.some((one) => one !== null) || placed.every((one) => one !== null)) return;
   const said = new Set(units.map(({ key }) => key));
   for (let i = 0, next = 0; i < units.length;) {
     if (placed[i]) {
@@ -448,22 +446,23 @@ function findNews({ units, placed, logged }: Compared, log: LogReader, rests: Re
     const rest = restOf(units[i]!, logged[place.at]!, isOpen, place.how === 'extends' ? text!.length : Infinity, rests);
     add(
       turnId,
-      [...rest, ...more.flatMap(({ items }) => items)].filter((item) => isNewInTurn(item, turnId, log)),
+      [...rest, ...more.flatMap(({ items }) => items)].filter((item) => isNew(item, turnId, log)),
     );
   }
 
-  const foreign = turnsAfter(units, last, takeLeft);
+  const foreign = last === units.length - 1 ? [] : turnsAfter(units, last, takeLeft);
   const { at, how } = placed[last]!;
   const reachesEnd = !logged.some(({ isCertain }, i) => i > at && isCertain && !found.has(i));
   // A word in common among others that are not ours proves nothing.
   const isPair = how === 'exact' && placed[last - 1]?.how === 'exact' && placed[last - 1]?.at === at - 1;
   if (!reachesEnd || (!isPair && ours * 2 <= last)) return { imported, messages, found };
-  const said = new Set<string>();
-  for (const { items } of foreign)
+  for (const { items } of foreign) {
+    const isOfTurn = ({ words, update, meta }: Chunk): boolean => words !== null || roleOf(update, meta) === 'thought';
     add(
       null,
-      items.filter(({ update }) => isFirst(update, said, log)),
+      items.filter((item) => isOfTurn(item) || isNew(item, null, log)),
     );
+  }
   return { imported, messages, found };
 }
 
@@ -566,26 +565,10 @@ function textAfter(text: string, count: number): string {
   return text.slice(at);
 }
 
-/** Whether an update says anything that its turn does not hold. */
-function isNewInTurn({ update, meta }: ReplayItem, turnId: string | null, log: LogReader): boolean {
+/** Whether an update says anything that its turn does not hold. A tool call never comes under an id that the log has. */
+function isNew({ update, meta }: ReplayItem, turnId: string | null, log: LogReader): boolean {
   const { hasThoughts, others } = log.turn(turnId);
-  if (classOf(update, meta) === 'message') return update.sessionUpdate !== 'agent_thought_chunk' || !hasThoughts;
-  const call = callIn(update);
-  return call === null ? !others.has(JSON.stringify(update)) : !log.hasToolCall(call);
-}
-
-/** Whether an update is no tool call that the log has, or that was told word for word before. */
-function isFirst(update: SessionUpdate, said: Set<string>, log: LogReader): boolean {
-  const call = callIn(update);
-  if (call === null) return true;
-  const words = JSON.stringify(update);
-  const isNew = !said.has(words) && !log.hasToolCall(call);
-  said.add(words);
-  return isNew;
-}
-
-/** The id of a tool call. */
-function callIn(update: SessionUpdate): string | null {
-  const is = classOf(update);
-  return is === 'tool_call' || is === 'tool_call_update' ? readToolCall(update).id : null;
+  const is = classOf(update, meta);
+  if (is === 'tool_call' || is === 'tool_call_update') return !log.hasToolCall(readToolCall(update).id);
+  return is === 'message' ? roleOf(update, meta) !== 'thought' || !hasThoughts : !others.has(JSON.stringify(update));
 }

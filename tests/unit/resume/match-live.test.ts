@@ -117,6 +117,13 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
     expect(stored(late, [agent('Old '), agent('news')])).toEqual(['agent:Old ', 'agent:news']);
   });
 
+  it('I10: twenty thousand chunks of one message that the replay owed are compared once', () => {
+    const chunks = Array.from({ length: 20_000 }, (_, i) => `word ${i} `);
+    const options = owed(['agent', chunks.join('')]);
+    expect(stored(options, [...chunks.map((one) => agent(one)), user('What now?'), agent('New')])).toEqual(['agent:New']);
+    expect(stored({ prompt: [text(chunks.join(''))] }, [...chunks.map((one) => user(one)), agent('New')])).toEqual(['agent:New']);
+  });
+
   describe('with an id that the log has', () => {
     const byId = (byText: boolean): Partial<LiveFilterOptions> => ({
       next: [{ role: 'agent', text: 'Noted.Old', messageId: 'old', byText }],

@@ -58,14 +58,14 @@ function parseExactly(text: string): unknown {
 }
 
 function refusal(message: Record<string, unknown>, { reason, path }: FoundCommand): FrameVerdict {
-  const why = `${reason}: ${path}`;
-  if (!('id' in message)) return { verdict: 'drop', why };
+  // SECURITY: the path is the client's own words, and no matter for a log.
+  if (!('id' in message)) return { verdict: 'drop', why: reason };
   const text = JSON.stringify({
     jsonrpc: '2.0',
     id: message['id'],
     error: { code: -32602, message: MESSAGES[reason](path), data: { reason, path } },
   });
-  return { verdict: 'answer', text, why };
+  return { verdict: 'answer', text, why: reason };
 }
 
 const ALLOW = 'or start the bridge with --allow-mcp.';

@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import { type Bridge, startBridge } from '../../../src/bridge/index.ts';
 import { AGENTS, frame, Raw, TEXT, upgradeText } from '../../integration/bridge/raw.ts';
 import { random, SEED } from '../engine-host/random.ts';
+import { record } from '../../support/record.ts';
 import { expectNoLeak, footprint, processesOf, settleIn, times } from '../processes/leaks.ts';
 
 const { below, pick } = random(SEED);
@@ -54,7 +55,7 @@ async function drop(bridge: Bridge): Promise<void> {
 }
 
 describe('I7: no orphan', () => {
-  it(`${times(500)} sockets dropped at random moments`, async () => {
+  it(`${times(1_000)} sockets dropped at random moments`, async () => {
     const bridge = await open();
     const some = async (count: number): Promise<void> => {
       for (let done = 0; done < count; done += 5) await Promise.all(Array.from({ length: Math.min(5, count - done) }, () => drop(bridge)));
@@ -62,9 +63,14 @@ describe('I7: no orphan', () => {
     await some(10);
     await expect.poll(async () => (await processesOf()).length, { timeout: 60_000 }).toBe(0);
     const before = footprint();
-    await some(times(500));
+    await some(times(1_000));
     await expectNoLeak(before);
     await bridge.close();
+    record('bridge-drops', {
+      what: 'sockets of the bridge dropped at a random moment: a process, descriptor or megabyte left',
+      tried: times(1_000),
+      through: 0,
+    });
   });
 });
 
@@ -119,6 +125,11 @@ describe('fuzzed frames', () => {
     witness.close();
     await bridge.close();
     await expect.poll(async () => (await processesOf()).length, { timeout: 60_000 }).toBe(0);
+    record('bridge-rubbish', {
+      what: 'connections of rubbish to the bridge: a crash, or a word in another connection',
+      tried: total,
+      through: 0,
+    });
   });
 });
 

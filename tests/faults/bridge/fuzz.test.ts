@@ -7,9 +7,11 @@ import { framesOf } from '../../../src/bridge/frames.ts';
 import { findCommand } from '../../../src/bridge/commands.ts';
 import { judgeFrame } from '../../../src/bridge/inbound.ts';
 import { random, SEED } from '../engine-host/random.ts';
+import { record } from '../../support/record.ts';
 import { times } from '../processes/leaks.ts';
 
 const { below, pick } = random(SEED);
+const COUNT = times(150_000);
 
 const SEEDS = [
   '{"jsonrpc":"2.0","id":1,"method":"session/new","params":{"cwd":"/","mcpServers":[{"name":"x","command":"sh","args":[]}]}}',
@@ -76,8 +78,8 @@ function payloads(frames: Buffer): Buffer[] {
 }
 
 describe('fuzz', () => {
-  it(`${times(100_000)} lines: each message is one frame, in order, and everything else is rejected`, () => {
-    let left = times(100_000);
+  it(`${COUNT} lines: each message is one frame, in order, and everything else is rejected`, () => {
+    let left = COUNT;
     while (left > 0) {
       const lines = Array.from({ length: 1 + below(50) }, mutated).map((line) => Buffer.from(line.filter((byte) => byte !== 0x0a)));
       left -= lines.length;
@@ -104,11 +106,12 @@ describe('fuzz', () => {
       expect(sent).toEqual(trimmed.filter((line) => parseMessage(line) !== null).map(latin1));
       expect(rejected).toEqual(trimmed.filter((line) => line.length > 0 && parseMessage(line) === null).map(latin1));
     }
+    record('bridge-lines', { what: 'mutilated lines of agents: one that became two messages, or none', tried: COUNT, through: 0 });
   });
 
-  it(`${times(100_000)} frames: what is forwarded is one message on one line, without a command`, () => {
+  it(`${COUNT} frames: what is forwarded is one message on one line, without a command`, () => {
     const seen = { forward: 0, answer: 0, drop: 0, close: 0 };
-    for (let turn = 0; turn < times(100_000); turn += 1) {
+    for (let turn = 0; turn < COUNT; turn += 1) {
       const bytes = mutated();
       const verdict = judgeFrame(bytes, below(50) === 0, { allowMcp: false });
       seen[verdict.verdict] += 1;
@@ -123,5 +126,6 @@ describe('fuzz', () => {
     }
     // The rubbish reaches every verdict that it can.
     expect(Math.min(seen.forward, seen.answer, seen.close)).toBeGreaterThan(100);
+    record('bridge-frames', { what: 'mutilated frames of clients: a command that reached an agent', tried: COUNT, through: 0 });
   });
 });

@@ -2,9 +2,10 @@
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Bridge, type BridgeEvent, type BridgeOptions, startBridge } from '../../../src/bridge/index.ts';
+import { record } from '../../support/record.ts';
 import { held, still } from '../../support/still.ts';
 import { AGENTS, alive, frame, GRACES, name, Raw, TEXT, upgradeText } from './raw.ts';
 
@@ -25,8 +26,16 @@ async function restart(options: Partial<BridgeOptions> = {}): Promise<void> {
   });
 }
 
+let [tried, withstood] = [0, 0];
 beforeEach(() => restart());
-afterEach(() => bridge.close());
+afterEach(async ({ task }) => {
+  await bridge.close();
+  tried += 1;
+  if (task.result?.state === 'pass') withstood += 1;
+});
+afterAll(() => {
+  if (tried === withstood) record('bridge-attacks', { what: 'attacks on the bridge by name, over real sockets', tried, through: 0 });
+});
 
 const refused = (): string[] => log.flatMap((event) => (event.event === 'refused' ? [`${event.status} ${event.reason}`] : []));
 const opened = (): number => log.filter(({ event }) => event === 'opened').length;
@@ -180,6 +189,18 @@ describe('slow and half-open', () => {
   });
 });
 
+/** An agent that tells on stderr what it was told. */
+const SEEN = {
+  command: process.execPath,
+  args: ['-e', 'process.stdin.on("data", (d) => process.stderr.write(d)); process.stdin.on("end", () => process.exit(0))'],
+};
+
+async function diagnosticsOf(id: string): Promise<string> {
+  const url = `${bridge.url.replace('ws', 'http')}/connections/${id}/diagnostics`;
+  const response = await fetch(url, { headers: { Authorization: `Bearer ${bridge.token}` } });
+  return ((await response.json()) as { stderr: string }).stderr;
+}
+
 describe('frames', () => {
   const good = '{"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":1}}';
   const rows: [string, number, object, () => Buffer][] = [
@@ -235,11 +256,7 @@ describe('frames', () => {
   });
 
   it('a command for an MCP server is answered, and the agent never sees it', async () => {
-    const seen = {
-      command: process.execPath,
-      args: ['-e', 'process.stdin.on("data", (d) => process.stderr.write(d)); process.stdin.on("end", () => process.exit(0))'],
-    };
-    await restart({ agents: { seen } });
+    await restart({ agents: { seen: SEEN } });
     const id = name();
     const raw = await Raw.upgraded(bridge, '/agents/seen', `, conn.${id}`);
     const smuggled =
@@ -248,18 +265,37 @@ describe('frames', () => {
     await raw.until(() => raw.frames().length > 0);
     expect(JSON.parse(String(raw.frames()[0]!.payload))).toMatchObject({ id: 'a', error: { code: -32602 } });
     raw.socket.write(frame(TEXT, '{"jsonrpc":"2.0","method":"marker"}'));
-    const diagnostics = async (): Promise<string> => {
-      const response = await fetch(`${bridge.url.replace('ws', 'http')}/connections/${id}/diagnostics`, {
-        headers: { Authorization: `Bearer ${bridge.token}` },
-      });
-      return ((await response.json()) as { stderr: string }).stderr;
-    };
-    await expect.poll(diagnostics, { timeout: 30_000 }).toContain('marker');
-    expect(await diagnostics()).not.toContain('/bin/sh');
+    await expect.poll(() => diagnosticsOf(id), { timeout: 30_000 }).toContain('marker');
+    expect(await diagnosticsOf(id)).not.toContain('/bin/sh');
     // The log says that it happened, not what was in it.
     expect(JSON.stringify(log)).toContain('mcp_command_not_allowed');
     expect(JSON.stringify(log)).not.toContain('/bin/sh');
     raw.socket.destroy();
+  });
+
+  it.each([
+    [
+      'settings with hooks',
+      { claudeCode: { options: { settings: { hooks: { SessionStart: [{ hooks: [{ type: 'command', command: 'id' }] }] } } } } },
+    ],
+    ['an argument that is JSON', { claudeCode: { options: { extraArgs: { 'mcp-config': '{"mcpServers":{"x":{"command":"id"}}}' } } } }],
+    ['environment', { claudeCode: { options: { env: { NODE_OPTIONS: '--require /tmp/x.js' } } } }],
+    ['an executable', { claudeCode: { options: { pathToClaudeCodeExecutable: '/tmp/x' } } }],
+    ['all of it as JSON in a string', JSON.stringify({ claudeCode: { options: { env: {} } } })],
+  ])('what an agent would run from `_meta` is answered, and the agent never sees it: %s', async (_name, meta) => {
+    await restart({ agents: { seen: SEEN } });
+    const id = name();
+    const socket = new WebSocket(`${bridge.url}/agents/seen`, ['acp.v1', `bearer.${bridge.token}`, `conn.${id}`]);
+    await once(socket, 'open');
+    socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'session/new', params: { cwd: '/', mcpServers: [], _meta: meta } }));
+    const [answer] = (await once(socket, 'message')) as [Buffer];
+    expect(JSON.parse(String(answer))).toMatchObject({ id: 1, error: { code: -32602, data: { reason: 'meta_not_allowed' } } });
+    socket.send('{"jsonrpc":"2.0","method":"marker"}');
+    await expect.poll(() => diagnosticsOf(id), { timeout: 30_000 }).toContain('marker');
+    expect(await diagnosticsOf(id)).not.toContain('session/new');
+    expect(JSON.stringify(log)).toContain('meta_not_allowed');
+    expect(JSON.stringify(log)).not.toContain('claudeCode');
+    socket.terminate();
   });
 
   it('I10: answers that nobody reads do not pile up', async () => {

@@ -93,7 +93,6 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
     const found = sayings.find(({ sentences }) => sentences.some((sentence) => pattern.test(sentence)));
     return found ? `${found.where} says “${shorten(found.text)}”` : null;
   };
-  const opaque = (why: string): ResumeFailure => ({ outcome: 'indeterminate', evidence: `opaque: ${why}` });
   const quoted = `${code} “${shorten(stringOf(error.message))}”`;
 
   const known = RECORDED_ANSWERS.find(({ answer }) =>
@@ -143,7 +142,8 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
   if (resuming && listed === 'absent') {
     return { outcome: 'unknown_session', evidence: `list-absent: session/list is complete and does not show the session (${quoted})` };
   }
-  return opaque(`${doubt ?? `${quoted} says nothing about the session`}${listed === 'present' ? '; session/list shows the session' : ''}`);
+  const why = doubt ?? `${quoted} says nothing about the session`;
+  return { outcome: 'indeterminate', evidence: `opaque: ${why}${listed === 'present' ? '; session/list shows the session' : ''}` };
 }
 
 // ---------------------------------------------------------------- recorded answers

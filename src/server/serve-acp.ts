@@ -2,6 +2,7 @@
  * ACP's agent side over a host: to a client, the host is an agent whose sessions never die. It knows message streams,
  * and neither sockets nor processes. One call serves one client; several clients may be served from one host.
  */
+import { randomId } from '../engine/random-id.ts';
 import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
 import type {
   ClientServiceRequest,
@@ -56,7 +57,7 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
   /** The session of the client's latest call, for requests that name none. */
   let latest: string | null = null;
   let prompts = 0;
-  const clientId = crypto.randomUUID();
+  const clientId = randomId();
   const clients = clientsOf.get(served) ?? new Map<string, number>();
   clientsOf.set(served, clients);
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { overview } from '../../src/cli/help.ts';
 import { OPTIONAL_PACKAGES } from '../../src/cli/table.ts';
+import { NAME, VERSION } from '../../src/engine/version.ts';
 
 const file = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const read = (path: string) => readFileSync(file(path), 'utf8');
@@ -18,6 +19,10 @@ interface Manifest {
 const manifest = JSON.parse(read('package.json')) as Manifest;
 const peers = Object.keys(manifest.peerDependencies);
 const entries = Object.keys(manifest.exports);
+
+test('agents are told the package’s own name and version', () => {
+  expect([NAME, VERSION]).toEqual([(JSON.parse(read('package.json')) as { name: string }).name, manifest.version]);
+});
 
 describe('optional parts', () => {
   test.each(peers)('%s is an optional peer, and nobody gets it unasked', (name) => {

@@ -1,6 +1,6 @@
 import { SqlError } from '../../engine/ports.ts';
 import { corrupt, toStorageError } from './errors.ts';
-import { newName } from './ids.ts';
+import { randomId } from '../../engine/random-id.ts';
 import { readRecords, type JournalRecord } from './record.ts';
 import { EMPTY, type Answer, type JournalStore, type Since, type Snapshot, type Stored } from './store.ts';
 
@@ -52,7 +52,7 @@ export async function openIndexedDbStore(name: string, factory: IDBFactory | und
 class IndexedDbStore implements JournalStore {
   readonly #database: IDBDatabase;
   readonly #label: string;
-  readonly #writer = newName();
+  readonly #writer = randomId();
   #chunkSet = NO_CHUNKS;
   #gone = false;
   #written: Promise<unknown> = Promise.resolve();
@@ -153,7 +153,7 @@ class IndexedDbStore implements JournalStore {
   }
 
   async replace(snapshot: Snapshot): Promise<void> {
-    const id = newName();
+    const id = randomId();
     try {
       await this.#write(id, snapshot);
     } catch (error) {

@@ -1,10 +1,10 @@
 import type { LeaseOwner, OwnerRegistry } from '../../engine/ports.ts';
-import { newName } from './ids.ts';
+import { randomId } from '../../engine/random-id.ts';
 
 /** Hosts of a database that nobody outside this page can see. */
 export function pageOwners(): OwnerRegistry {
   const open = new Set<string>();
-  const page = newName();
+  const page = randomId();
   return {
     self: { kind: 'page', lock: page },
     opened: (hostId) => void open.add(hostId),
@@ -50,7 +50,7 @@ export async function tabOwners(locks: LockManager): Promise<OwnerRegistry> {
 }
 
 function holdTabLock(locks: LockManager): TabHosts {
-  const lock = `rehydrate:tab:${newName()}`;
+  const lock = `rehydrate:tab:${randomId()}`;
   const held = new Promise<void>((resolve, reject) => {
     // Never settles: the browser lets go when the tab ends.
     locks.request(lock, () => (resolve(), new Promise(() => undefined))).catch(reject);

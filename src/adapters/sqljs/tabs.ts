@@ -17,7 +17,7 @@ import {
   type SqljsStorage,
 } from './database.ts';
 import { toSqlError, toStorageError } from './errors.ts';
-import { newName } from './ids.ts';
+import { randomId } from '../../engine/random-id.ts';
 import { failed, settle, type Outcome, type Request, type TabMessage } from './tabs-protocol.ts';
 
 /** How long an owner may leave a question unanswered before it is asked whether it is there. */
@@ -61,7 +61,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
   readonly storage: SqljsStorage;
   readonly owners: OwnerRegistry;
   readonly #parts: TabParts;
-  readonly #tab = newName();
+  readonly #tab = randomId();
   /** Calls that were not answered yet, in the order they were made. */
   readonly #pending = new Map<string, Pending>();
   readonly #commitListeners = new Set<(commit: Commit) => void>();
@@ -177,7 +177,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
       return Promise.reject(error as SqlError);
     }
     return new Promise<T>((resolve, reject) => {
-      const pending: Pending = { id: newName(), request, resolve, reject };
+      const pending: Pending = { id: randomId(), request, resolve, reject };
       this.#pending.set(pending.id, pending);
       this.#dispatch(pending);
     });
@@ -268,7 +268,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
         this.#tellCommit(commit);
       });
       this.#local = local;
-      this.#period = newName();
+      this.#period = randomId();
       this.#say({ type: 'owner', period: this.#period, head: local.head });
       this.#catchUp(local.head);
       this.#started.resolve();

@@ -15,6 +15,8 @@ import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import { isDeeper } from '../protocol/bounded.ts';
 import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
+import { randomId } from '../random-id.ts';
+import { NAME, VERSION } from '../version.ts';
 import { withLimits } from '../with-limits.ts';
 
 /** Decides a permission request: an option's id, null to refuse by cancelling, undefined to ask a person. */
@@ -166,13 +168,11 @@ export function configure(options: HostOptions): Config {
     ownerAlive: options.ownerAlive ?? owners?.alive ?? (() => 'unknown' as const),
     permission: permissionRule(options.permission ?? 'ask'),
     clientFor: eachOnce(options.client),
-    clientInfo: CLIENT_INFO,
+    clientInfo: { name: NAME, version: VERSION },
     whenFull: whenFull(options.whenFull),
     owner: { ...(owners?.self ?? { kind: 'host' }), hostId: newId() },
   };
 }
-
-const CLIENT_INFO = { name: 'acp-rehydrate', version: '0.1.0' };
 
 function whenFull(value: unknown): 'refuse' | 'end-idlest' {
   if (value === undefined || value === 'refuse' || value === 'end-idlest') return value ?? 'refuse';
@@ -309,10 +309,6 @@ function byName(agents: Readonly<Record<string, AgentLauncher>>): AgentLauncher 
       return launcher.launch(spec, options);
     },
   };
-}
-
-function randomId(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 export const HOST_OPTIONS: readonly (keyof HostOptions)[] = [

@@ -1,4 +1,5 @@
 /** Scripted agents in the same process, over paired streams: the quickest way to test a host. */
+import { randomId } from '../../engine/random-id.ts';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess } from '../../engine/ports.ts';
@@ -116,7 +117,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
         env: (name) => options.env?.[name],
         listFiles: async () => null,
         readFile: async () => null,
-        newId: options.newId ?? (() => crypto.randomUUID()),
+        newId: options.newId ?? (() => randomId()),
         sleep: sleeper(options.pace ?? 0),
       },
     },

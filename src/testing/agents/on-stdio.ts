@@ -1,4 +1,5 @@
 /** A scripted agent on this process's stdin and stdout. */
+import { randomId } from '../../engine/random-id.ts';
 import { readdir, readFile } from 'node:fs/promises';
 import { Readable, Writable } from 'node:stream';
 import { ndJsonStream } from '@agentclientprotocol/sdk';
@@ -30,7 +31,7 @@ export async function runAgentOnStdio(variant: AgentVariant, { store, pace = 1 }
         around.log(`${file} could not be read: ${String(error)}`);
         return null;
       }),
-    newId: () => crypto.randomUUID(),
+    newId: () => randomId(),
     sleep: sleeper(pace),
   };
 

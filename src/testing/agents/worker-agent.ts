@@ -1,4 +1,5 @@
 /** A scripted agent on a worker's port, whatever kind of worker it is. */
+import { randomId } from '../../engine/random-id.ts';
 import type { Stream } from '@agentclientprotocol/sdk';
 import type { WorkerAgentScope } from '../../adapters/worker/agent-side.ts';
 import { runScriptedAgent } from './agent.ts';
@@ -34,7 +35,7 @@ export async function serveInWorker(scope: WorkerAgentScope, options: ServeInWor
       env: (name) => scope.start.env[name],
       listFiles: async () => null,
       readFile: async () => null,
-      newId: () => crypto.randomUUID(),
+      newId: () => randomId(),
       sleep: sleeper(options.pace ?? 1),
     },
   });

@@ -186,6 +186,14 @@ test('an agent that wants somebody to sign in is examined once a method is named
   expect((await examine('auth', { auth: 'demo' })).verdict.tier).toBe('resume');
 });
 
+test('an agent of another version of ACP breaks nothing by saying so', { timeout: 60_000 }, async () => {
+  const speaksTwo = `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) =>
+    console.log(JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(line).id, result: { protocolVersion: 2 } })))`;
+  const report = await runDoctor({ command: process.execPath, args: ['-e', speaksTwo] });
+  expect(report.checks[0]).toMatchObject({ id: 'initialize', outcome: 'skip', detail: expect.stringContaining('ACP 2') });
+  expect(report.verdict).toMatchObject({ tier: null, breaksProtocol: false });
+});
+
 test('that no prompt was sent is said only where none was', { timeout: 120_000 }, async () => {
   const detail = ({ checks }: DoctorReport) => checks.find(({ id }) => id === 'kill-and-resume')?.detail;
   expect(detail(await examine('native', { prompt: false }))).toContain('no prompt was sent');

@@ -189,7 +189,8 @@ export function explain(error: unknown, file: string): unknown {
   if (!(failure instanceof SqlError)) return error;
   const { cause, kind, message } = failure;
   if (kind === 'full' || kind === 'corrupt') return storageError(error, `The database ${file} cannot be used`);
-  const reason = (cause instanceof Error ? cause.message : message).replace(/\.$/, '');
+  const told = cause instanceof Error ? cause.message : message.replace(`Database ${file}: `, '').split('. ')[0];
+  const reason = String(told).replace(/\.$/, '');
   const words = `The database ${file} cannot be used: ${reason}. ${ADVICE[kind] ?? 'Name another with --db.'}`;
   return new RehydrateError('storage_unavailable', words, { file, kind }, { cause: failure });
 }

@@ -185,23 +185,41 @@ describe('databases that cannot be used', () => {
     for (const holder of holders) holder.close();
   });
 
-  it('one that may not be looked at is not said to be missing', async (context) => {
-    const root = process.getuid?.() === 0;
+  /** Nothing is closed to root, so that a call is another user's then. */
+  const asAnother = (context: { skip(why: string): void }, env: NodeJS.ProcessEnv) => {
+    const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    chmodSync(at.directory, 0o755);
+    const run = (words: readonly string[]) =>
+      spawnSync(process.execPath, [BIN, ...words], { ...nobody, env: { PATH: process.env['PATH'], ...env }, cwd: '/', encoding: 'utf8' });
+    const help = run(['--version']);
+    if (help.status !== 0) context.skip(`another user cannot run the command here: ${help.error?.message ?? help.stderr}`);
+    return run;
+  };
+
+  it('one that may not be looked at is not said to be missing', (context) => {
     const closed = path.join(at.directory, 'closed');
     const file = path.join(closed, 's.sqlite');
-    const env = { REHYDRATE_DB: file, PATH: process.env['PATH'] };
-    // Nothing is closed to root, so that the call is another user's then.
-    const nobody = root ? { uid: 65_534, gid: 65_534 } : {};
-    mkdirSync(closed, { mode: root ? 0o700 : 0 });
-    chmodSync(at.directory, 0o755);
-    const help = spawnSync(process.execPath, [BIN, '--version'], { ...nobody, env, cwd: '/', encoding: 'utf8' });
-    if (help.status !== 0) context.skip(`another user cannot run the command here: ${help.error?.message ?? help.stderr}`);
+    mkdirSync(closed, { mode: process.getuid?.() === 0 ? 0o700 : 0 });
+    const run = asAnother(context, { REHYDRATE_DB: file });
     for (const words of [['sessions'], ['history', 'main'], ['transcript', 'main'], ['delete', 'main']]) {
-      const done = spawnSync(process.execPath, [BIN, ...words], { ...nobody, env, cwd: '/', encoding: 'utf8' });
+      const done = run(words);
       expect([words[0], done.status]).toEqual([words[0], 1]);
       expect(done.stderr).toContain(`rehydrate: storage_unavailable: The database ${file} cannot be used: EACCES: permission denied`);
     }
     chmodSync(closed, 0o700);
+  });
+
+  it('one that may only be read is read, in a directory that may not be written; to delete from it is refused', async (context) => {
+    await at.prompt('say hi');
+    chmodSync(at.db, 0o444);
+    const run = asAnother(context, { REHYDRATE_DB: at.db });
+    if (process.getuid?.() !== 0) chmodSync(at.directory, 0o555);
+    expect(run(['sessions'])).toMatchObject({ status: 0, stdout: expect.stringContaining('main') });
+    expect(run(['history', 'main'])).toMatchObject({ status: 0, stdout: expect.stringContaining('user: say hi') });
+    expect(run(['transcript', 'main'])).toMatchObject({ status: 0, stdout: expect.stringContaining('say hi') });
+    expect(run(['delete', 'main'])).toMatchObject({ status: 1, stderr: expect.stringContaining('storage_unavailable') });
+    chmodSync(at.directory, 0o755);
+    expect((await at.run(['history', '--db', at.db, 'main'])).stdout).toContain('user: say hi');
   });
 
   it('a file that cannot hold one', async () => {

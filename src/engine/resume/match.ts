@@ -178,6 +178,8 @@ interface Unit {
   /** What came as it, and what stood beside it. */
   readonly items: readonly Chunk[];
   readonly hasPreamble: boolean;
+  /** What came, where only our record says that it was said twice. */
+  readonly asSaid?: readonly Chunk[];
 }
 
 /** Which speech of the log it is. `exact`: the same, or some of it. `extends`: it begins with all we have. `rendering`: in other words. */
@@ -225,28 +227,30 @@ async function compare(replay: ReplayLog, log: LogReader, breathe: () => Promise
 /** The replay as messages, each in the way to read it that the log knows. */
 async function unitsOf(replay: ReplayLog, index: Index, logged: readonly LoggedSpeech[], breathe: () => Promise<void>): Promise<Unit[]> {
   const last = logged.at(-1);
-  const cutOff = last?.side === 'agent' && !last.isCertain ? last.text : null;
+  // The question of a turn that was cut off: its answer may go on after what we have of it, with whatever words.
+  const question = last?.side === 'agent' ? logged.at(-2) : last;
+  const begun = last?.side === 'agent' ? last.text : '';
+  const isCutOff = last !== undefined && !last.isCertain && begun !== null;
   const units: Unit[] = [];
-  /** What was said twice at once, said once. */
-  const halves = new Map<Unit, Unit>();
+  /** What was said twice at once, said once; and whether it is the answer of the turn that was cut off. */
+  const halves = new Map<Unit, { readonly half: Unit; readonly goesOn: boolean }>();
   for (const [i, speech] of replay.speeches.entries()) {
     if (i % 256 === 0) await breathe();
     const { text, key, preambles } = replay.read(speech);
     const unit: Unit = { side: speech.side, id: speech.items[0]?.id ?? null, text, key, items: speech.items, hasPreamble: preambles > 0 };
     const half = index.has(key) ? null : halfOf(unit);
-    if (half) halves.set(unit, half);
-    const goesOn = cutOff !== null && text?.startsWith(cutOff) === true && units.at(-1)?.key === logged.at(-2)?.key;
+    const goesOn = isCutOff && text?.startsWith(begun) === true && speech.side === 'agent' && units.at(-1)?.key === question?.key;
+    if (half) halves.set(unit, { half, goesOn });
     const isOne = index.has(key) || (half !== null && index.has(half.key)) || goesOn;
     if (text !== '' || preambles === 0) units.push(...((isOne ? null : severalIn(unit, index, logged)) ?? [unit]));
   }
   // Whether this agent says all twice: then what is new is said twice, too. Of a few words nobody can tell.
   const tells = (unit: Unit): boolean => index.has(unit.key) && isTelling(unit.text ?? '');
-  const saysTwice = [...halves.values()].some(tells) && !units.some(tells);
+  const saysTwice = [...halves.values()].some(({ half }) => tells(half)) && !units.some(tells);
   return units.map((unit) => {
-    const half = halves.get(unit);
-    if (!half || (!saysTwice && !index.has(half.key))) return unit;
-    // An answer that was cut off may go on with the same words.
-    return !saysTwice && cutOff && unit.text!.startsWith(cutOff) && half.text!.length <= cutOff.length ? unit : half;
+    const { half, goesOn } = halves.get(unit) ?? {};
+    if (!half || (!saysTwice && (goesOn || !index.has(half.key)))) return unit;
+    return saysTwice ? half : { ...half, asSaid: unit.items };
   });
 }
 
@@ -456,11 +460,11 @@ function findNews({ units, placed, logged }: Compared, log: LogReader, rests: Re
   // A word in common among others that are not ours proves nothing.
   const isPair = how === 'exact' && placed[last - 1]?.how === 'exact' && placed[last - 1]?.at === at - 1;
   if (!reachesEnd || (!isPair && ours * 2 <= last)) return { imported, messages, found };
-  for (const { items } of foreign) {
+  for (const { items, asSaid = items } of foreign) {
     const isOfTurn = ({ words, update, meta }: Chunk): boolean => words !== null || roleOf(update, meta) === 'thought';
     add(
       null,
-      items.filter((item) => isOfTurn(item) || isNew(item, null, log)),
+      asSaid.filter((item) => isOfTurn(item) || isNew(item, null, log)),
     );
   }
   return { imported, messages, found };

@@ -34,6 +34,13 @@ describe('I3: an agent that sends each message twice', () => {
     expect(said(await match(cutOff, [...once, agent(' Your cat: Tom.', 'a')]))).toHaveLength(1);
   });
 
+  it('a foreign answer that says twice what ours say once stays as it is', async () => {
+    const updates = [...replayOfTwo, user('Twice, please'), agent('Blue'), agent('Blue')];
+    expect(said(await match(two(), updates)).at(-1)).toBe('agent BlueBlue');
+    const cutOff = two().user('Twice, please').end({ state: 'interrupted' });
+    expect(said(await match(cutOff, updates))).toEqual(['agent@t3 BlueBlue']);
+  });
+
   it('and no word of a message that came twice is lost', async () => {
     const result = await match(two(), [
       ...twice(replayOfTwo),

@@ -130,7 +130,7 @@ export async function takeUpAgain(
   const { standing } = live;
   const stored = await store.session(session.sessionId);
   if (!stored) throw notFound(session.sessionId);
-  const { evidence } = classifyResumeFailure(refusal, { method: 'session/resume', agentSessionId: live.agentSessionId });
+  const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: live.agentSessionId });
   const found = await throughTheTiers({
     parts,
     store: storeBefore(store, firstSeq),

@@ -169,7 +169,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
         const { error } = answer;
         // Some agents answer a cancelled prompt with the error of a cancelled request.
         if (cancelled && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
-        const { outcome } = classifyResumeFailure(error, { method: 'session/resume', agentSessionId: live.agentSessionId });
+        const { outcome } = classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: live.agentSessionId });
         if (outcome === 'unknown_session' && !turn.said.anything) return 'unknown_session';
         if (outcome === 'auth_required') {
           const { code, message, data } = authRequired(live.agent, error);

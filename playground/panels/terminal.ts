@@ -55,6 +55,8 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
   terminal.write(BRACKET_PASTES);
 
   let line: Line = EMPTY_LINE;
+  /** What was sent, and stays to be seen until the conversation holds it. */
+  let sent: Line | null = null;
   const written = new DrawnLine(terminal);
   let shownSession = '';
   let drawn: Drawn = NOTHING_DRAWN;
@@ -64,6 +66,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
   const notSent = (text: string, problem: string): void => {
     const shown = written.shown;
     written.hide();
+    sent = null;
     terminal.write(`${drawn.open ? '\r\n' : ''}${DIM}${wrapped(`⚠ ${problem}`, terminal.cols)}${OFF}\r\n`);
     drawn = { ...drawn, open: false };
     if (line.text === '') line = { ...EMPTY_LINE, text, cursor: text.length };
@@ -74,7 +77,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
     switch (result.do) {
       case 'edit':
         line = result.line;
-        if (written.shown) written.draw(line);
+        if (written.shown && !sent) written.draw(line);
         // Beside the terminal, which such a line fills.
         actions.onLineProblem(
           result.left
@@ -84,21 +87,22 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
         break;
       case 'submit':
         // While a turn runs nothing can be sent; what is written stays.
-        if (!written.shown || result.text.trim() === '') break;
+        if (!written.shown || sent || result.text.trim() === '') break;
+        sent = { ...line, cursor: line.text.length };
+        written.draw(sent);
         line = EMPTY_LINE;
         actions.onLineProblem(null);
-        written.hide();
         void actions.onSubmit(result.text).then((problem) => problem !== null && notSent(result.text, problem));
         break;
       case 'cancel':
         line = EMPTY_LINE;
-        if (written.shown) written.draw(line);
+        if (written.shown && !sent) written.draw(line);
         actions.onCancel();
         break;
       case 'clear-screen':
         written.hide();
         terminal.clear();
-        written.draw(line);
+        written.draw(sent ?? line);
         break;
     }
   };
@@ -125,7 +129,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
     const shown = written.shown;
     written.hide();
     fit.fit();
-    if (shown) written.draw(line);
+    if (shown) written.draw(sent ?? line);
   });
   resize.observe(element);
   fit.fit();
@@ -136,6 +140,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
         terminal.reset();
         terminal.write(BRACKET_PASTES);
         written.forget();
+        sent = null;
         shownSession = session;
         drawn = NOTHING_DRAWN;
         history = [];
@@ -144,15 +149,21 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
       if (said.length > 0) history = [...history, ...said].slice(-HISTORY);
       if (text !== '') {
         written.hide();
+        if (said.length > 0) sent = null;
         terminal.write(text);
       }
       drawn = next;
-      if (running) {
+      if (!running && sent) {
+        written.hide();
+        sent = null;
+      }
+      const writing = running ? sent : line;
+      if (writing === null) {
         written.hide();
       } else if (!written.shown) {
         if (drawn.open) terminal.write('\r\n');
         drawn = { ...drawn, open: false };
-        written.draw(line);
+        written.draw(writing);
       }
     },
     theme() {

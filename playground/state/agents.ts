@@ -83,6 +83,8 @@ export class Agents {
   readonly #platform: Platform;
   readonly #boot: Boot;
   #access: BridgeAccess | null = null;
+  /** It is the one of the page's own server, which may start it anew under another address. */
+  #own = false;
   #looking: ReturnType<typeof setTimeout> | undefined;
 
   constructor(platform: Platform, boot: Boot) {
@@ -104,12 +106,14 @@ export class Agents {
     }
     if (!access) throw new Absent('No bridge here: the agents run in this tab. Connect one of your own at any time.');
     await this.#use(access);
+    this.#own = true;
   }
 
   async connect(access: BridgeAccess): Promise<void> {
     this.bridge.value = { kind: 'connecting' };
     try {
       await this.#use(access);
+      this.#own = false;
     } catch (error) {
       this.bridge.value = { kind: 'failed', why: errorWords(error) };
     }
@@ -122,13 +126,16 @@ export class Agents {
     this.list.value = choices(this.#platform, []);
   }
 
-  /** Whether the bridge is still there, or one that took its place. What runs behind it is told by its own end. */
+  /** Whether the bridge is still there, or the page's own server has another in its place. What runs behind it is told by its own end. */
   async lookAfterBridge(): Promise<void> {
     const access = this.#access;
     if (!access || !['connected', 'lost'].includes(this.bridge.value.kind)) return;
     clearTimeout(this.#looking);
     try {
-      await this.#use(access).catch(() => this.discover());
+      await this.#use(access).catch((error: unknown) => {
+        if (!this.#own) throw error;
+        return this.discover();
+      });
     } catch (error) {
       if (this.#access !== access) return;
       const why = `The bridge at ${access.url} does not answer. Start it again, then connect it. (${errorWords(error)})`;

@@ -57,6 +57,14 @@ test('a dropped connection is lost as a network loses it: disconnected, and the 
   await page.keyboard.press('Escape');
 });
 
+test('a bridge that ends is said to be gone, and none is taken in its place', async ({ odd: { bridge, pg }, page }) => {
+  await pg.say('hello');
+  await bridge.close();
+  await expect(page.getByRole('alert')).toContainText('Bridge is gone');
+  await expect(pg.status).toHaveText('dead');
+  await expect(pg.combobox('Agent')).toHaveValue('bridge:odd');
+});
+
 test('nothing an agent prints acts, wherever it is shown', async ({ odd: { pg }, page, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const away: string[] = [];

@@ -100,7 +100,7 @@ test('a database that held sessions and does not open is asked about, and nothin
   await pg.say('My dog is called Argos.');
   await storage('well');
   await pg.button('Try the storage again').click();
-  await expect(pg.region('Timeline')).toContainText('fork from memory 1');
+  await expect(pg.region('Timeline')).toContainText('from memory');
   await expect(pg.region('Timeline')).toContainText('What was in memory is stored as a fork');
   await expect(pg.log).toContainText('Argos');
   await pg.button('Return to now').click();

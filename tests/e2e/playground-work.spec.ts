@@ -92,6 +92,29 @@ test('what the terminal could not send comes back into it, with why', async ({ p
   await expect.poll(shown).toMatch(/› Later\s*$/);
 });
 
+test('what the terminal sends stays to be seen while the agent starts, and stands there once when it is stored', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=free&agent=hang-new');
+  const lines = async () => (await pg.terminalRows()).filter((row) => row.startsWith('› Are you there?')).length;
+  await pg.terminalLine();
+  await page.keyboard.type('Are you there?');
+  await page.keyboard.press('Enter');
+  await expect(pg.region('Machine').getByText('Asking the agent for a new session.')).toBeVisible();
+  await expect(pg.log).toContainText('Are you there?');
+  expect(await lines()).toBe(1);
+  await page.keyboard.press('Control+C');
+  await expect(pg.region('Terminal').locator('.xterm-rows')).toContainText('was cancelled before the session was there');
+  // Given back, and sent to another agent.
+  await expect.poll(lines).toBe(1);
+  await pg.combobox('Agent').selectOption('native');
+  await expect(pg.log).toContainText('Nothing has been said yet');
+  await page.getByRole('textbox', { name: 'Terminal input' }).focus();
+  await expect.poll(lines).toBe(1);
+  await page.keyboard.press('Enter');
+  await pg.turnEnded('Are you there?');
+  await expect.poll(lines).toBe(1);
+});
+
 test('a paste that does not fit the terminal’s line is told, with where it fits', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();

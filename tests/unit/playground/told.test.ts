@@ -83,6 +83,26 @@ describe('the bridge', () => {
   });
 });
 
+describe('a bridge that was connected by hand', () => {
+  it('is not replaced by the page’s own when it dies', async () => {
+    const gone = new Set<string>();
+    const platform = Object.assign(free(), {
+      bridge: {
+        discover: async () => ({ url: 'ws://own', token: 't' }),
+        list: async ({ url }: { url: string }) =>
+          gone.has(url) ? Promise.reject(new Error('refused')) : [{ name: url.slice(5), cwd: '/home/me' }],
+        launcher: () => ({ launch: () => Promise.reject(new Error('no socket')) }),
+      },
+    });
+    const pg = await open(platform);
+    await pg.connectBridge({ url: 'ws://mine', token: 't' });
+    gone.add('ws://mine');
+    await pg.agents.lookAfterBridge();
+    expect(pg.agents.bridge.value.kind).toBe('lost');
+    expect(pg.agents.list.value[0]!.key).toBe('bridge:mine');
+  });
+});
+
 describe('a link', () => {
   it.each([
     ['#v=1&scenario=nonsense&agent=native', /scenario “nonsense”, which this page does not have: “A session/],

@@ -24,6 +24,15 @@ export interface SqlContractOptions {
   readonly it: (name: string, body: () => Promise<void>) => unknown;
   /** Called once for each test. */
   readonly open: () => Promise<SqlSubject>;
+  /** What this store cannot do, and the engine does without. It must then really fail, so that a version that can is noticed. */
+  readonly has?: SqlAbilities;
+}
+
+export interface SqlAbilities {
+  /** Text may begin with a byte-order mark. Default true. */
+  readonly markedText?: boolean;
+  /** A blob may be empty. Default true. */
+  readonly emptyBlobs?: boolean;
 }
 
 const TABLE = 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, size INTEGER CHECK (size >= 0)) STRICT';
@@ -54,7 +63,7 @@ export function sqlDatabaseContract(options: SqlContractOptions): void {
     atomicity(test);
     order(test);
     refusals(test);
-    checkValues(test);
+    checkValues(test, options.has ?? {});
     sizes(test);
     endings(test);
   });

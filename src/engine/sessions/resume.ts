@@ -115,12 +115,15 @@ export async function takeUpAgain(
     turn,
     opening,
     refusal,
+    listed,
     policy,
     firstSeq,
   }: {
     readonly turn: Turn;
     readonly opening: Opening;
     readonly refusal: RpcError;
+    /** What the agent's list said, where it was asked about the refusal. */
+    readonly listed: Listed;
     readonly policy: ResumePolicy;
     /** The number of the turn's first event: what follows is no part of the record that is told. */
     readonly firstSeq: number;
@@ -130,7 +133,7 @@ export async function takeUpAgain(
   const { standing } = live;
   const stored = await store.session(session.sessionId);
   if (!stored) throw notFound(session.sessionId);
-  const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: live.agentSessionId });
+  const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: live.agentSessionId, listed });
   const found = await throughTheTiers({
     parts,
     store: storeBefore(store, firstSeq),
@@ -419,10 +422,10 @@ function replayWords(replay: ReplayOutcome): string {
   return `${replay.matched} of ${replay.matched + replay.missing} messages were replayed${replay.imported.length > 0 ? `, ${replay.importedMessages} came from elsewhere` : ''}`;
 }
 
-type Listed = 'present' | 'absent' | 'unknown';
+export type Listed = 'present' | 'absent' | 'unknown';
 
 /** Whether the agent's own list shows a session. Only every page, asked with the session's cwd, proves absence. */
-async function askList({ protocol }: Agent, agentSessionId: string, cwd: string, { limits }: Config): Promise<Listed> {
+export async function askList({ protocol }: Agent, agentSessionId: string, cwd: string, { limits }: Config): Promise<Listed> {
   let cursor: string | undefined;
   const seen = new Set<string>();
   for (let page = 0; page < limits.listPages; page++) {

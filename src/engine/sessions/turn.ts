@@ -2,17 +2,19 @@
 import { RehydrateError } from '../errors.ts';
 import { RPC, type TurnAnswer } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
+import type { RpcError } from '../protocol/json-rpc.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import { createLiveFilter } from '../resume/match-live.ts';
 import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements.ts';
 import type { Work } from '../storage/writer.ts';
+import { withPreamble } from '../transcript/preamble.ts';
 import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } from '../types.ts';
 import { authRequired } from './agent-startup.ts';
 import type { HostParts } from './host-parts.ts';
 import type { Heard } from './replay.ts';
 import { liveReport } from './report.ts';
-import { takeUpAgain } from './resume.ts';
-import { nothingSaid, Opening, remember, type Live, type Session, type Turn } from './session.ts';
+import { askList, takeUpAgain, type Listed } from './resume.ts';
+import { nothingSaid, Opening, remember, type Live, type Session, type Standing, type Turn } from './session.ts';
 import { failedAfterSending } from './turn-error.ts';
 
 export interface TurnRequest {
@@ -103,6 +105,9 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
 
   let over = false;
   let cancelled = false;
+  let preambleGiven = false;
+  /** Whether a successor was made for this very prompt: there is nothing after that. */
+  let madeSuccessor = false;
   let grace: ReturnType<typeof setTimeout> | undefined;
   const finished = result.then(
     () => undefined,
@@ -114,12 +119,17 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   });
   send();
 
+  /** A successor gets the preamble in front of its first prompt that is no slash command. */
+  function outgoing() {
+    return withPreamble(preambleOf(live.standing), content, live.reported.commands);
+  }
+
   function send(): void {
     if (!session.isRunning(turn)) return;
     turn.progress = { kind: 'sent' };
-    const { standing, agent, agentSessionId } = live;
-    const preamble = standing.kind === 'successor' ? (standing.preamble ?? []) : [];
-    agent.protocol.prompt(agentSessionId, [...preamble, ...content], onAnswer);
+    const { prompt, given } = outgoing();
+    preambleGiven = given;
+    live.agent.protocol.prompt(live.agentSessionId, prompt, onAnswer);
   }
 
   /** Runs in the order of messages: what the agent says next comes after it in the log, too. */
@@ -127,17 +137,22 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     // The agent ended first, or not all it said could be stored: `agentGone` writes the end of the turn.
     if (answer === null || !session.isRunning(turn)) return;
     const end = readAnswer(answer);
-    if (end !== 'unknown_session') return finish(end);
+    if (end !== 'unknown_session' && end !== 'doubtful') return finish(end);
+    void judge((answer as Extract<TurnAnswer, { kind: 'refused' }>).error, end);
+  }
+
+  /** The agent says that it has not got the session, or may be saying so: then its own list decides. */
+  async function judge(refusal: RpcError, said: 'unknown_session' | 'doubtful'): Promise<void> {
+    const listed = said === 'doubtful' ? await askList(live.agent, live.agentSessionId, live.context.cwd, config) : ('unknown' as const);
+    if (!session.isRunning(turn)) return;
+    if (said === 'doubtful' && classify(refusal, listed) !== 'unknown_session') return finish(refused(refusal));
     const opening = new Opening(config, live.context, { reported: live.reported, wishes: live.wishes, log: live.log });
     opening.agent = live.agent;
     turn.progress = { kind: 'taking_up_again', opening };
-    void goOnWithout(opening, (answer as Extract<TurnAnswer, { kind: 'refused' }>).error);
-  }
-
-  /** The agent has not got the session: the prompt goes to what the next tier makes of it. */
-  async function goOnWithout(opening: Opening, refusal: { code: number; message: string; data?: unknown }): Promise<void> {
+    // The agent has not got the session: the prompt goes to what the next tier makes of it.
     try {
-      report = await takeUpAgain(parts, session, live, { turn, opening, refusal, policy: request.policy, firstSeq });
+      report = await takeUpAgain(parts, session, live, { turn, opening, refusal, listed, policy: request.policy, firstSeq });
+      madeSuccessor = live.standing.kind === 'successor';
       turn.filter = filterFor(await settleReplay(live));
       if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });
       else send();
@@ -151,7 +166,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     }
   }
 
-  function readAnswer(answer: TurnAnswer): TurnEnded | 'unknown_session' {
+  function readAnswer(answer: TurnAnswer): TurnEnded | 'unknown_session' | 'doubtful' {
     switch (answer.kind) {
       case 'stopped': {
         const { stopReason: _, ...rest } = answer.said;
@@ -169,28 +184,39 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
         const { error } = answer;
         // Some agents answer a cancelled prompt with the error of a cancelled request.
         if (cancelled && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
-        const { outcome } = classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: live.agentSessionId });
-        if (outcome === 'unknown_session' && !turn.said.anything) return 'unknown_session';
-        if (outcome === 'auth_required') {
-          const { code, message, data } = authRequired(live.agent, error);
-          return { state: 'failed', error: { code, message, data } };
-        }
-        return failed(
-          `The agent answered the prompt with ${describeError(error)}. The turn is in the record as failed; mend the cause and prompt again.`,
-          { error },
-        );
+        if (turn.said.anything || madeSuccessor) return refused(error);
+        if (classify(error, 'unknown') === 'unknown_session') return 'unknown_session';
+        if (live.agent.facts.canList && classify(error, 'absent') === 'unknown_session') return 'doubtful';
+        return refused(error);
       }
     }
+  }
+
+  function classify(error: RpcError, listed: Listed) {
+    return classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: live.agentSessionId, listed }).outcome;
+  }
+
+  function refused(error: RpcError): TurnEnded {
+    if (classify(error, 'unknown') === 'auth_required') {
+      const { code, message, data } = authRequired(live.agent, error);
+      return { state: 'failed', error: { code, message, data } };
+    }
+    return failed(
+      `The agent answered the prompt with ${describeError(error)}. The turn is in the record as failed; mend the cause and prompt again.`,
+      { error },
+    );
   }
 
   // ------------------------------------------------------------ the end, into the log
 
   function finish(unredacted: TurnEnded, before: () => Promise<void> = () => Promise.resolve()): void {
     const end = redact(unredacted);
-    const answered = end.state !== 'failed';
     const { standing } = live;
+    // A successor that was not told the record yet is not the one to go on with: the preamble goes with the next prompt.
+    const told = preambleOf(standing).length === 0 || preambleGiven;
+    const answered = end.state !== 'failed' && told;
     if (answered) live.standing = { kind: 'proven' };
-    // The preamble goes in front of the next prompt again, and its report says so.
+    // The preamble goes in front of the next prompt, and its report says so.
     else if (standing.kind === 'successor') live.report ??= report;
     const rest = turn.filter.end();
     for (const { update } of rest) remember(turn.said, update);
@@ -227,7 +253,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     return createLiveFilter({
       prompt: content,
       redact,
-      preamble: live.standing.kind === 'successor' ? live.standing.preamble : null,
+      preamble: outgoing().given ? preambleOf(live.standing) : null,
       ...(owed ? { next: owed.next, nextToolCalls: owed.nextToolCalls } : {}),
     });
   }
@@ -273,6 +299,8 @@ async function settleReplay(live: Live) {
     return { ...settled, late };
   }
 }
+
+const preambleOf = (standing: Standing): readonly ContentBlock[] => (standing.kind === 'successor' ? (standing.preamble ?? []) : []);
 
 function failed(message: string, data: Readonly<Record<string, unknown>>): TurnEnded {
   return { state: 'failed', error: { code: 'agent_protocol_error', message, data } };

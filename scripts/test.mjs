@@ -20,20 +20,20 @@ await main(async () => {
   if (unknown.length > 0)
     throw new SetupError(`There is no stage ${unknown.join(', ')}. There are: ${STAGES.map((stage) => stage.name).join(', ')}.`);
 
-  const results = [];
-  for (const stage of STAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
-    if (!stage.exists()) {
-      results.push({ name: stage.name, seconds: 0, counts: null });
-      continue;
-    }
+  const runStage = async (stage) => {
+    if (!stage.exists()) return { name: stage.name, seconds: 0, counts: null };
     console.log(`\n━━ ${stage.name}`);
     const started = performance.now();
     const counts = await stage.run().catch((error) => {
       console.error(error instanceof SetupError ? error.message : error);
       return { passed: 0, failed: 1, skipped: 0 };
     });
-    results.push({ name: stage.name, seconds: (performance.now() - started) / 1000, counts });
-  }
+    return { name: stage.name, seconds: (performance.now() - started) / 1000, counts };
+  };
+  const chosen = STAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+  for (const stage of chosen) if (stage.exists()) stage.ahead?.();
+  const results = await Promise.all(chosen.filter(({ beside }) => beside).map(runStage));
+  for (const stage of chosen.filter(({ beside }) => !beside)) results.push(await runStage(stage));
 
   console.log('\n━━ summary');
   for (const { name, seconds, counts } of results) {

@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS } from '../../src/engine/limits.ts';
 import type { SqlDatabase } from '../../src/engine/ports.ts';
 import { schemaMatches } from '../../src/engine/storage/schema-check.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
-import { BRIDGE_PREFIX } from '../state/agents.ts';
+import { BRIDGE_PREFIX } from './bridge-prefix.ts';
 
 /** The largest file that is opened. A tab holds it several times over, and some of it is done while nothing can be drawn. */
 export const IMPORT_BYTES = 64 * 1024 * 1024;

@@ -4,6 +4,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { AgentLauncher, AgentSpec } from '../../src/engine/ports.ts';
 import { RehydrateError } from '../../src/engine/errors.ts';
 import type { Scenario } from '../scenarios/types.ts';
+import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { BridgeAccess, BridgeAgent, Platform } from '../platform/index.ts';
 import { Absent, type Boot } from './boot.ts';
 import { errorWords } from './words.ts';
@@ -30,7 +31,6 @@ export type BridgeState =
 /** What somebody does whose browser the page's own server has not let in. */
 export const LOCKED = 'To use the agents of this machine, open the page by the address that npm start printed in its terminal.';
 
-export const BRIDGE_PREFIX = 'bridge:';
 /** The working directory of agents in the tab: their files are rows of the database. */
 export const TAB_CWD = '/workspace';
 

@@ -34,7 +34,11 @@ function freshReport(name) {
 /** A command that is right or wrong as a whole counts as one test. */
 async function check(commands, program = PROJECT_NODE) {
   let code = 0;
-  for (const args of commands) code = (await run(program, args)).code || code;
+  for (const args of commands) {
+    const { code: one, output } = await run(program, args, { stdio: 'capture' });
+    process.stdout.write(output);
+    code ||= one;
+  }
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
 }
 
@@ -57,10 +61,26 @@ async function playwright(name, args) {
   return settle({ code, counts: report && playwrightCounts(report) });
 }
 
+/** What each folder with packages of its own is waiting for. */
+const installs = new Map();
+
+/** One folder after the other: an install is mostly waiting, for the network and the disk, and can be done beside other stages. */
+function install(name) {
+  if (!installs.has(name)) {
+    const before = [...installs.values()].at(-1) ?? Promise.resolve();
+    const next = before
+      .catch(() => undefined)
+      .then(() => ensureInstalled(inRoot('tests', name), { say: console.error, what: `what tests/${name} needs` }));
+    next.catch(() => undefined); // told by the stage that needs it
+    installs.set(name, next);
+  }
+  return installs.get(name);
+}
+
 /** The tests of a folder with packages of its own, too large for everyone's install; `typed` when their types are needed to check it. */
 async function ownPackage(name, { typed = false } = {}) {
   const dir = inRoot('tests', name);
-  await ensureInstalled(dir, { say: console.error, what: `what tests/${name} needs` });
+  await install(name);
   const tests = await vitest(name, ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir]);
   return typed ? sum([await check([[TSC, '-p', path.join(dir, 'tsconfig.json')]]), tests]) : tests;
 }
@@ -76,6 +96,8 @@ const has = (folder, ending) => () => filesUnder(folder).some((file) => file.end
  * @property {string} name
  * @property {() => boolean} exists false while there is nothing of the kind in the checkout
  * @property {() => Promise<import('./counts.mjs').Counts>} run
+ * @property {boolean} [beside] it uses one core, and can run at the same time as its neighbours of the kind
+ * @property {() => unknown} [ahead] what can be begun when the whole command begins
  */
 
 /** @type {Stage[]} */
@@ -83,6 +105,7 @@ export const STAGES = [
   // `astro sync` writes the types of the content that the site's sources are checked against.
   {
     name: 'typecheck',
+    beside: true,
     exists: () => true,
     run: () =>
       check([
@@ -92,8 +115,8 @@ export const STAGES = [
         ),
       ]),
   },
-  { name: 'lint', exists: () => true, run: () => check([['run', '--silent', 'lint']], 'npm') },
-  { name: 'deps', exists: () => true, run: () => check([[inRoot('scripts/deps-status.mjs')]]) },
+  { name: 'lint', beside: true, exists: () => true, run: () => check([['run', '--silent', 'lint']], 'npm') },
+  { name: 'deps', beside: true, exists: () => true, run: () => check([[inRoot('scripts/deps-status.mjs')]]) },
   ...['unit', 'contract', 'integration'].map((name) => ({
     name,
     exists: has(`tests/${name}`, '.test.ts'),
@@ -107,6 +130,7 @@ export const STAGES = [
   ...['opencode', 'rivetkit', 'package', 'lighthouse'].map((name) => ({
     name,
     exists: () => existsSync(inRoot('tests', name, 'vitest.config.ts')),
+    ahead: () => install(name),
     run: () => ownPackage(name, { typed: name === 'rivetkit' }),
   })),
   { name: 'e2e', exists: has('tests/e2e', '.spec.ts'), run: () => playwright('e2e', []) },

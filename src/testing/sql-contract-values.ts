@@ -1,5 +1,5 @@
 import type { SqlDatabase, SqlValue } from '../engine/ports.ts';
-import type { ContractTest, SqlAbilities } from './sql-contract.ts';
+import type { ContractTest, SqlAbilities } from './sql-subject.ts';
 import { ensure, same } from './sql-assertions.ts';
 
 const TEXTS = [

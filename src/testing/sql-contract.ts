@@ -7,15 +7,7 @@
 import type { Row, SqlDatabase, SqlValue, Statement } from '../engine/ports.ts';
 import { ensure, rejects, same } from './sql-assertions.ts';
 import { checkValues } from './sql-contract-values.ts';
-
-export interface SqlSubject {
-  /** Fresh and empty. */
-  readonly database: SqlDatabase;
-  /** Opens what `database` stored again, after it was closed. Leave out where nothing outlives it. */
-  readonly reopen?: () => Promise<SqlDatabase>;
-  /** Called after each test, whether or not `database` was closed. */
-  readonly dispose?: () => Promise<void> | void;
-}
+import type { ContractTest, SqlAbilities, SqlSubject } from './sql-subject.ts';
 
 export interface SqlContractOptions {
   /** Named in the suite's title. */
@@ -26,13 +18,6 @@ export interface SqlContractOptions {
   readonly open: () => Promise<SqlSubject>;
   /** What this store cannot do, and the engine does without. It must then really fail, so that a version that can is noticed. */
   readonly has?: SqlAbilities;
-}
-
-export interface SqlAbilities {
-  /** Text may begin with a byte-order mark. Default true. */
-  readonly markedText?: boolean;
-  /** A blob may be empty. Default true. */
-  readonly emptyBlobs?: boolean;
 }
 
 const TABLE = 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, size INTEGER CHECK (size >= 0)) STRICT';
@@ -68,8 +53,6 @@ export function sqlDatabaseContract(options: SqlContractOptions): void {
     endings(test);
   });
 }
-
-export type ContractTest = (name: string, body: (database: SqlDatabase, subject: SqlSubject) => Promise<void>) => void;
 
 function results(test: ContractTest): void {
   test('a batch gives the rows of each statement, in order', async (database) => {

@@ -6,6 +6,7 @@
  * over stdio. When the socket drops, `exited` says `disconnected`, once the bridge confirms that the
  * tree is gone (or cannot be reached).
  */
-export { websocketLauncher, type WebSocketLauncherOptions, type WebSocketLike } from './launcher.ts';
+export { websocketLauncher, type WebSocketLauncherOptions } from './launcher.ts';
+export type { WebSocketLike } from './message-stream.ts';
 export { listBridgeAgents, type BridgeAddress, type BridgeAgent } from './bridge-client.ts';
 export { WEBSOCKET_LIMITS, type WebSocketLimits } from './limits.ts';

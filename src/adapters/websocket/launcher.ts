@@ -3,20 +3,8 @@ import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../en
 import { ask, type BridgeAddress, bridgeProblem, type ConnectionReport, httpUrl, listBridgeAgents } from './bridge-client.ts';
 import { asExit, type CloseFacts, exitFromClose, saysExit } from './exit.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from './limits.ts';
-import { socketStream } from './message-stream.ts';
+import { socketStream, type WebSocketLike } from './message-stream.ts';
 import { withLimits } from '../../engine/with-limits.ts';
-
-/** As much of a WebSocket as is used here; browsers, Node and the `ws` package have it. */
-export interface WebSocketLike {
-  readonly readyState: number;
-  readonly bufferedAmount: number;
-  send(data: string): void;
-  close(code?: number, reason?: string): void;
-  addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: never) => void): void;
-  /** The `ws` package's: stops reading from the network. */
-  pause?(): void;
-  resume?(): void;
-}
 
 export interface WebSocketLauncherOptions extends BridgeAddress {
   /** Default: the global one. For a bridge that checks origins, a program injects one that sends an Origin. */

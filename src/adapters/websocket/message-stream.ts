@@ -4,12 +4,23 @@ import { RehydrateError } from '../../engine/errors.ts';
 import type { MessageStream } from '../../engine/ports.ts';
 import { messageText, parseText } from '../json-rpc.ts';
 import type { WebSocketLimits } from './limits.ts';
-import type { WebSocketLike } from './launcher.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 
 const POLL_MS = 5;
 /** Characters of messages the stream itself holds before its reader counts as behind. */
 const QUEUED_CHARACTERS = 1024 * 1024;
+
+/** As much of a WebSocket as is used here; browsers, Node and the `ws` package have it. */
+export interface WebSocketLike {
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: never) => void): void;
+  /** The `ws` package's: stops reading from the network. */
+  pause?(): void;
+  resume?(): void;
+}
 
 export interface SocketStream {
   readonly stream: MessageStream;

@@ -1,6 +1,6 @@
 /** The store on the shipped engine: reloads, forks, links and refusals, without a browser. */
 import { describe, expect, it } from 'vitest';
-import { BRIDGE_PREFIX } from '../../../playground/state/agents.ts';
+import { BRIDGE_PREFIX } from '../../../playground/platform/bridge-prefix.ts';
 import type { Playground } from '../../../playground/state/playground.ts';
 import { SqlError } from '../../../src/engine/ports.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';

@@ -1,0 +1,257 @@
+/** What a host gives those who serve it on: the agent’s description, its requests to whoever prompts, extensions both ways. */
+import { describe, expect, it } from 'vitest';
+import type { ClientServices } from '../../../src/engine/index.ts';
+import { CWD, hostOf, PATIENT, until } from './helpers.ts';
+import { ordinary, rawAgents, update, type Heard } from './raw-agent.ts';
+
+const FS = { fs: { readTextFile: true, writeTextFile: false } };
+function client(name: string, capabilities: object = FS) {
+  const asked: { method: string; params: unknown; sessionId: string }[] = [];
+  const told: unknown[] = [];
+  const released: string[] = [];
+  const services: ClientServices = {
+    capabilities: capabilities as Record<string, unknown>,
+    async handle({ method, params, sessionId }) {
+      asked.push({ method, params, sessionId });
+      return { content: name };
+    },
+    notify: (notification) => void told.push(notification),
+    release: async (sessionId) => void released.push(sessionId),
+  };
+  return { services, asked, told, released };
+}
+
+function agents(extra: (message: Heard, say: (...messages: unknown[]) => void) => boolean = () => false, capabilities: object = {}) {
+  return rawAgents((message: Heard, agent) => {
+    if (extra(message, (...messages) => agent.say(...messages))) return;
+    if (message.method === 'initialize')
+      return agent.say({
+        jsonrpc: '2.0',
+        id: message.id,
+        result: {
+          protocolVersion: 1,
+          agentInfo: { name: 'raw', version: '7' },
+          agentCapabilities: { promptCapabilities: { image: true }, ...capabilities },
+          authMethods: [{ id: 'browser', name: 'Browser' }],
+        },
+      });
+    if (message.method === 'session/prompt')
+      agent.say({ jsonrpc: '2.0', id: 'f', method: 'fs/read_text_file', params: { sessionId: 'raw-1', path: '/x' } });
+    if (message.method) agent.say(ordinary(message));
+  });
+}
+const count = (heard: readonly Heard[], method: string) => heard.filter((message) => message.method === method).length;
+
+describe('describeAgent', () => {
+  it('starts the agent once; that process becomes the first session’s', async () => {
+    const raw = agents();
+    const { host } = await hostOf(raw);
+    const description = await host.describeAgent('raw');
+    expect(description).toEqual({
+      agent: 'raw',
+      protocolVersion: 1,
+      info: { name: 'raw', version: '7' },
+      capabilities: { promptCapabilities: { image: true } },
+      authMethods: [{ id: 'browser', name: 'Browser' }],
+    });
+    expect(await host.describeAgent('raw')).toEqual(description);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    expect((await host.prompt('s', 'go')).stopReason).toBe('end_turn');
+    expect(count(raw.heard, 'initialize')).toBe(1);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 't' });
+    expect(count(raw.heard, 'initialize')).toBe(2);
+  });
+
+  it('not for a session with an environment of its own, nor for one whose client can do other things', async () => {
+    const raw = agents();
+    const { host } = await hostOf(raw);
+    await host.describeAgent('raw');
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's', env: { A: 'value-of-a' } });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 't', client: client('one').services });
+    expect(count(raw.heard, 'initialize')).toBe(3);
+  });
+
+  it('I7: sleep ends it, and so does idleMs', async () => {
+    let living = 0;
+    const raw = agents();
+    const counted = {
+      async launch(...args: Parameters<typeof raw.launch>) {
+        const agent = await raw.launch(...args);
+        living += 1;
+        void agent.exited.then(() => (living -= 1));
+        return agent;
+      },
+    };
+    const { host } = await hostOf(counted, { limits: { ...PATIENT, idleMs: 40 } });
+    await host.describeAgent('raw');
+    expect(living).toBe(1);
+    await until(() => living === 0);
+    const { host: other } = await hostOf(counted);
+    await other.describeAgent('raw');
+    await other.sleep();
+    expect(living).toBe(0);
+  });
+});
+
+describe('what the agent asks', () => {
+  it('goes to the client of the latest operation, under the host’s session id, and is advertised as that client can do it', async () => {
+    const raw = agents();
+    const [one, two] = [client('one'), client('two')];
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's', client: one.services });
+    await host.prompt('s', 'go');
+    await host.prompt('s', 'go', { client: two.services });
+    await until(() => two.asked.length === 1);
+    expect(one.asked).toEqual([{ method: 'fs/read_text_file', params: { sessionId: 's', path: '/x' }, sessionId: 's' }]);
+    expect(two.asked).toHaveLength(1);
+    expect(raw.heard.find(({ method }) => method === 'initialize')?.params).toMatchObject({ clientCapabilities: FS });
+    await host.close('s');
+    expect([one.released, two.released]).toEqual([['s'], ['s']]);
+  });
+
+  it('extension notifications reach it too; they are no part of the log', async () => {
+    const raw = agents((message, say) => {
+      if (message.method === 'session/prompt') say({ jsonrpc: '2.0', method: '_auth/status', params: { sessionId: 'raw-1', ok: true } });
+      return false;
+    });
+    const one = client('one');
+    const { host } = await hostOf(raw, { client: one.services });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'go');
+    expect(one.told).toEqual([{ method: '_auth/status', params: { sessionId: 's', ok: true }, sessionId: 's' }]);
+  });
+});
+
+describe('request and notify', () => {
+  const answering = () =>
+    agents((message, say) => {
+      if (message.method === '_fork')
+        say({ jsonrpc: '2.0', id: message.id, result: { sessionId: message.params?.['sessionId'], of: { sessionId: 'raw-1' } } });
+      else if (message.method === '_fail')
+        say({ jsonrpc: '2.0', id: message.id, error: { code: -32099, message: 'no', data: { details: 'because' } } });
+      else return message.method === '_told';
+      return true;
+    });
+
+  it('the live agent gets them, session ids exchanged both ways; its error comes as it is', async () => {
+    const raw = answering();
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    expect(await host.request('s', '_fork', { sessionId: 's', n: 1 })).toEqual({ sessionId: 's', of: { sessionId: 's' } });
+    expect(raw.heard.find(({ method }) => method === '_fork')?.params).toEqual({ sessionId: 'raw-1', n: 1 });
+    await expect(host.request('s', '_fail', {})).rejects.toMatchObject({
+      code: 'agent_protocol_error',
+      data: { error: { code: -32099, message: 'no', data: { details: 'because' } } },
+    });
+    host.notify('s', '_told', { sessionId: 's' });
+    await until(() => count(raw.heard, '_told') === 1);
+    expect(raw.heard.find(({ method }) => method === '_told')?.params).toEqual({ sessionId: 'raw-1' });
+    await host.close('s');
+    host.notify('s', '_told', { sessionId: 's' });
+    expect(await host.request('s', '_fork', {})).toBeDefined();
+    expect(count(raw.heard, '_told')).toBe(1);
+  });
+});
+
+describe('the agent’s own session', () => {
+  it.each([
+    ['close', 'session/close'],
+    ['delete', 'session/delete'],
+  ] as const)('%s calls its %s where it has it', async (how, method) => {
+    const raw = agents(undefined, { sessionCapabilities: { close: {}, delete: {} } });
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await host[how]('s');
+    expect(raw.heard.filter((message) => message.method === method).map(({ params }) => params)).toEqual([{ sessionId: 'raw-1' }]);
+  });
+
+  it('one that does not answer to that holds nobody up', async () => {
+    const raw = agents((message) => message.method === 'session/close', { sessionCapabilities: { close: {} } });
+    const { host } = await hostOf(raw, { limits: { ...PATIENT, settingMs: 50 } });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await host.close('s');
+    expect((await host.get('s')).state).toBe('asleep');
+  });
+});
+
+describe('noise', () => {
+  const COMMANDS = { sessionUpdate: 'available_commands_update', availableCommands: [{ name: 'plan', description: 'Plans' }] };
+  const TITLE = { sessionUpdate: 'session_info_update', title: 'A talk' };
+
+  it('state that says nothing new is stored once, also over wakes; one without a title says nothing', async () => {
+    const raw = agents(
+      (message, say) => {
+        if (message.method === 'session/prompt')
+          say(update(COMMANDS), update(TITLE), update({ sessionUpdate: 'session_info_update', updatedAt: '2026-01-01' }));
+        return false;
+      },
+      { sessionCapabilities: { resume: {} } },
+    );
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    for (let i = 0; i < 3; i++) {
+      await host.prompt('s', 'go');
+      await host.prompt('s', 'go');
+      await host.close('s');
+    }
+    const kinds = (await host.history('s')).flatMap((event) =>
+      event.kind === 'update' && event.origin === 'agent' ? [event.payload.sessionUpdate] : [],
+    );
+    expect(kinds).toEqual(['available_commands_update', 'session_info_update']);
+    expect((await host.get('s')).title).toBe('A talk');
+  });
+
+  it('after a fallback, a title made of our preamble is not the session’s', async () => {
+    const raw = agents((message, say) => {
+      if (message.method === 'session/prompt') {
+        const first = (message.params?.['prompt'] as { text: string }[])[0]!.text;
+        say(update({ sessionUpdate: 'session_info_update', title: `${first.slice(0, 40)}…` }));
+      }
+      return false;
+    });
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'Tell me about herons, please');
+    expect((await host.get('s')).title).toBe('Tell me about herons, please…');
+    await host.close('s');
+    expect((await host.prompt('s', 'And egrets?')).report.tier).toBe('transcript');
+    expect((await host.get('s')).title).toBe('Tell me about herons, please…');
+  });
+});
+
+describe('invalid_argument, by name', () => {
+  it('unknown options and forgotten awaits, in every call', async () => {
+    const { host } = await hostOf(agents());
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const odd = { nonsense: 1 } as never;
+    const promise = Promise.resolve('s') as never;
+    const calls: Record<string, () => unknown> = {
+      create: () => host.create({ agent: 'raw', cwd: CWD, ...(odd as object) }),
+      prompt: () => host.prompt('s', 'go', odd),
+      resume: () => host.resume('s', odd),
+      previewPreamble: () => host.previewPreamble('s', odd),
+      list: () => host.list(odd),
+      history: () => host.history('s', odd),
+      events: () => host.events('s', odd)[Symbol.asyncIterator]().next(),
+      transcript: () => host.transcript('s', odd),
+      describeAgent: () => host.describeAgent('raw', odd),
+      request: () => host.request('s', '_x', {}, odd),
+    };
+    for (const [name, call] of Object.entries(calls))
+      await expect(Promise.resolve().then(call), name).rejects.toMatchObject({
+        code: 'invalid_argument',
+        message: expect.stringContaining('nonsense') as string,
+      });
+    const awaits: Record<string, () => unknown> = {
+      prompt: () => host.prompt(promise, 'go'),
+      content: () => host.prompt('s', promise),
+      get: () => host.get(promise),
+      close: () => host.close(promise),
+      delete: () => host.delete(promise),
+      cancel: () => host.cancel(promise),
+      setMode: () => host.setMode('s', promise),
+    };
+    for (const [name, call] of Object.entries(awaits))
+      await expect(Promise.resolve().then(call), name).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});

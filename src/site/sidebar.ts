@@ -20,6 +20,10 @@ export const sidebar = [
     items: [
       'guides/client',
       'guides/agent',
+      {
+        label: 'Editors',
+        items: ['guides/editors/zed', 'guides/editors/jetbrains', 'guides/editors/neovim', 'guides/editors/emacs'],
+      },
       'guides/playground',
       'guides/node',
       'guides/rivetkit',
@@ -38,6 +42,7 @@ export const sidebar = [
     items: [
       { label: 'Library', items: [{ label: 'Overview', slug: 'reference/library' }, ...apiSlugs(process.cwd())] },
       'reference/command',
+      'reference/server',
       'reference/bridge',
       'reference/schema',
       'reference/events',

@@ -119,6 +119,10 @@ export interface SessionInfo {
   readonly title: string | null;
   readonly usage: Readonly<Record<string, unknown>> | null;
   readonly latestSeq: number;
+  /** What `update` was given to keep with it. */
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+  /** What the agent asks and nobody has answered yet, where the session is live in this host. */
+  readonly openPermissions: readonly PermissionRequested[];
   readonly state: SessionState;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;

@@ -8,6 +8,8 @@ export interface Attachment {
   readonly sessionId: string;
   /** Prompts of this client, by their key: their words are not told to who said them. */
   readonly own: Set<string>;
+  /** Runs a setting of this client's; the update that tells the others of it is not told to who set it. */
+  unechoed(kind: string, set: () => Promise<void>): Promise<void>;
   /** Begins to follow the session. */
   start(): void;
   /** Resolves when the client was sent everything up to this number, or will not be any more. `reread`: look into the record again. */
@@ -30,6 +32,8 @@ export interface AttachmentDeps {
 export function createAttachment({ host, connection, sessionId, after, observes, showsNotices }: AttachmentDeps): Attachment {
   const own = new Set<string>();
   const ownTurns = new Set<string>();
+  /** Of each kind of setting, how many updates are still to come that this client has caused. */
+  const ownSettings = new Map<string, number>();
   const asked = new Map<string, AbortController>();
   const waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
   const stopped = new AbortController();
@@ -48,11 +52,18 @@ export function createAttachment({ host, connection, sessionId, after, observes,
       _meta: { rehydrate: { seq: event.seq, turn } },
     });
 
+  const isOwnSetting = ({ sessionUpdate }: SessionUpdate): boolean => {
+    const left = ownSettings.get(sessionUpdate) ?? 0;
+    if (left > 0) ownSettings.set(sessionUpdate, left - 1);
+    return left > 0;
+  };
+
   async function deliver(event: SessionEvent): Promise<void> {
     switch (event.kind) {
       case 'update':
         if (event.origin !== 'host') return send(event, event.payload);
-        if (event.turnId !== null && ownTurns.has(event.turnId)) return;
+        if (event.turnId === null) return isOwnSetting(event.payload) ? undefined : send(event, event.payload);
+        if (ownTurns.has(event.turnId)) return;
         return send(event, ofTurn(event.payload, event.turnId));
       case 'turn_started': {
         const key = event.payload.idempotencyKey;
@@ -130,6 +141,16 @@ export function createAttachment({ host, connection, sessionId, after, observes,
   return {
     sessionId,
     own,
+    async unechoed(kind, set) {
+      const change = (by: number) => ownSettings.set(kind, Math.max(0, (ownSettings.get(kind) ?? 0) + by));
+      change(1);
+      try {
+        await set();
+      } catch (error) {
+        change(-1);
+        throw error;
+      }
+    },
     start,
     reached(seq, how) {
       if (over || cursor >= seq) return Promise.resolve();

@@ -26,16 +26,19 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
 /** An error that already is JSON-RPC's: what an agent answered to a request that was passed on, say. */
 export class RpcFailure extends Error {
   override readonly name = 'RpcFailure';
-  readonly error: RpcError;
-  constructor(error: RpcError) {
-    super(error.message);
-    this.error = error;
+  readonly code: number;
+  readonly data: unknown;
+  constructor({ code, message, data }: RpcError) {
+    super(message);
+    this.code = code;
+    this.data = data;
   }
 }
 
 /** The error a client is told. `signal` is that of its request: an aborted one was cancelled by the client. */
 export function toRpcError(error: unknown, signal?: AbortSignal): RpcError {
-  if (error instanceof RpcFailure) return error.error;
+  if (error instanceof RpcFailure)
+    return { code: error.code, message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
   if (RehydrateError.is(error)) {
     return { code: BY_CODE[error.code] ?? RPC.internal, message: error.message, data: { ...error.data, code: error.code } };
   }

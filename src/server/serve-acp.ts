@@ -4,22 +4,12 @@
  */
 import { randomId } from '../engine/random-id.ts';
 import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
-import type {
-  ClientServiceRequest,
-  ClientServices,
-  ContentBlock,
-  Host,
-  McpServer,
-  MessageStream,
-  SessionEvent,
-  SessionInfo,
-} from '../engine/index.ts';
+import type { ClientServices, ContentBlock, Host, McpServer, MessageStream, SessionEvent, SessionInfo } from '../engine/index.ts';
 import { RehydrateError } from '../engine/index.ts';
 import { withLimits } from '../engine/with-limits.ts';
-import { asAgreed } from './agreed.ts';
 import { createAttachment, type Attachment } from './attachment.ts';
 import { connect, type Answer, type Params } from './connection.ts';
-import { RPC, RpcFailure } from './errors.ts';
+import { RPC, RpcFailure, type RpcError } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
 import { createReplay, stateOf, type Outgoing } from './replay.ts';
 
@@ -48,8 +38,7 @@ const PROTOCOL_VERSION = 1;
 const clientsOf = new WeakMap<Host, Map<string, number>>();
 
 /** Serves one client until it goes. */
-export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpOptions): AcpServing {
-  const host = asAgreed(served);
+export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOptions): AcpServing {
   const limits = withLimits(ACP_SERVER_LIMITS, options.limits);
   const { agent, observe = false } = options;
   const attachments = new Map<string, Attachment>();
@@ -58,8 +47,8 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
   let latest: string | null = null;
   let prompts = 0;
   const clientId = randomId();
-  const clients = clientsOf.get(served) ?? new Map<string, number>();
-  clientsOf.set(served, clients);
+  const clients = clientsOf.get(host) ?? new Map<string, number>();
+  clientsOf.set(host, clients);
 
   const methods: Readonly<Record<string, (params: Params, signal: AbortSignal) => Promise<Answer>>> = {
     async initialize(params, signal) {
@@ -157,15 +146,16 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
 
     async 'session/set_mode'(params) {
       const sessionId = text(params, 'sessionId');
-      await attached(sessionId);
-      await host.setMode(sessionId, params['modeId'] as string);
+      const attachment = await attached(sessionId);
+      await attachment.unechoed('current_mode_update', () => host.setMode(sessionId, text(params, 'modeId')));
       return answer({});
     },
 
     async 'session/set_config_option'(params) {
       const sessionId = text(params, 'sessionId');
-      await attached(sessionId);
-      await host.setConfigOption(sessionId, params['configId'] as string, params['value'] as string | boolean);
+      const attachment = await attached(sessionId);
+      const { value } = params as { value?: string | boolean };
+      await attachment.unechoed('config_option_update', () => host.setConfigOption(sessionId, text(params, 'configId'), value as string));
       return answer({ configOptions: (await host.get(sessionId)).configOptions ?? [] });
     },
   };
@@ -187,7 +177,7 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
       } catch (error) {
         // The agent's own answer, as the client would have got it without us.
         const raw = RehydrateError.is(error) && error.code === 'agent_protocol_error' ? error.data['error'] : undefined;
-        if (raw !== undefined) throw new RpcFailure(raw as RpcFailure['error']);
+        if (raw !== undefined) throw new RpcFailure(raw as RpcError);
         throw error;
       }
     },
@@ -203,19 +193,34 @@ export function serveAcp(served: Host, stream: MessageStream, options: ServeAcpO
   });
 
   /** What agents ask of this client beyond permissions. */
-  const services: ClientServices & { notify(notification: Pick<ClientServiceRequest, 'method' | 'params' | 'sessionId'>): void } = {
+  /** Terminals that the agent of a session has started in this client and not released. */
+  const terminals = new Map<string, Set<string>>();
+  const services: ClientServices = {
     get capabilities() {
       return clientCapabilities;
     },
     async handle({ method, params, sessionId, signal }) {
-      const response = await connection.request(method, { ...params, sessionId }, signal);
-      if (response === null) throw { code: RPC.cancelled, message: 'the client is gone' };
-      if ('error' in response) throw response.error;
+      const response = await connection.request(method, { ...params, ...('sessionId' in params ? { sessionId } : {}) }, signal);
+      if (response === null) throw new RpcFailure({ code: RPC.cancelled, message: 'The client is gone, or the request was withdrawn.' });
+      if ('error' in response) throw new RpcFailure(response.error);
+      trackTerminal(method, params, sessionId, response.result);
       return response.result;
     },
-    notify: ({ method, params, sessionId }) => void connection.notify(method, { ...params, sessionId }),
-    release: async () => undefined,
+    notify: ({ method, params, sessionId }) => void connection.notify(method, 'sessionId' in params ? { ...params, sessionId } : params),
+    /** An agent that died releases nothing, so it is done in its name; nobody waits for the client's answer. */
+    async release(sessionId) {
+      const left = [...(terminals.get(sessionId) ?? [])];
+      terminals.delete(sessionId);
+      for (const terminalId of left) void connection.request('terminal/release', { sessionId, terminalId });
+    },
   };
+
+  function trackTerminal(method: string, params: Params, sessionId: string, result: unknown): void {
+    if (method === 'terminal/create') {
+      const { terminalId } = object(result);
+      if (typeof terminalId === 'string') terminals.set(sessionId, (terminals.get(sessionId) ?? new Set()).add(terminalId));
+    } else if (method === 'terminal/release') terminals.get(sessionId)?.delete(params['terminalId'] as string);
+  }
 
   function sessionFor(params: Params): string | null {
     return typeof params['sessionId'] === 'string' ? params['sessionId'] : latest;

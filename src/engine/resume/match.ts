@@ -49,6 +49,8 @@ export interface ReplayMatcherOptions {
   readonly countBefore?: (seq: number) => Promise<number>;
   /** How much text of each side is kept. What is older is still matched, but not imported. */
   readonly maxChars?: number;
+  /** The session was begun without us: all of the replay is new, as long as the log has nothing. */
+  readonly isAdopted?: boolean;
 }
 
 export interface ReplayImport extends ReplayItem {
@@ -77,7 +79,7 @@ export interface ReplayResult {
 }
 
 export function createReplayMatcher(options: ReplayMatcherOptions) {
-  const { fromSeq = 0, redact, maxChars = FIXED_LIMITS.replayChars, countBefore } = options;
+  const { fromSeq = 0, redact, maxChars = FIXED_LIMITS.replayChars, countBefore, isAdopted = false } = options;
   const log = readLog(options.log, { fromSeq, redact: redact ?? ((text) => text), maxChars });
   const preambles = (options.preamble ?? []).filter((text) => squeeze(text).includes(OPENING)).length;
   const reading: ReplayLogOptions = {
@@ -108,11 +110,11 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
     async end(): Promise<ReplayResult> {
       const breathe = breathing();
       let compared = await compare(replay, log, breathe, countBefore !== undefined);
-      let news = findNews(compared, log, rests);
+      let news = findNews(compared, log, rests, isAdopted);
       if (news.imported.length > 0 && !log.isWhole()) {
         // Before anything is stored as new, all of the log is asked.
         compared = await compare(replay, log, breathe, false);
-        news = findNews(compared, log, rests);
+        news = findNews(compared, log, rests, isAdopted);
       }
       const { units, logged, placed } = compared;
       const unread = log.isWhole() || !logged[0] ? 0 : ((await countBefore?.(logged[0].seq)) ?? 0);
@@ -122,13 +124,18 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       const came = replay.speeches.reduce((sum, speech) => sum + replay.read(speech).preambles, 0);
       const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === placed.find((one) => one !== null)?.at;
       return {
-        verified: verifyReplay({ expected: matched + missing, received, matched, compacted: hasCompacted || log.isCompacted() }),
+        verified: verifyReplay({
+          expected: matched + missing || (isAdopted ? received || 1 : 0),
+          received,
+          matched: isAdopted && logged.length === 0 ? received : matched,
+          compacted: hasCompacted || log.isCompacted(),
+        }),
         received,
         matched,
         missing,
         importedMessages: news.messages,
         imported: news.imported,
-        expectsMessages: logged.some(({ isCertain }) => isCertain) || unread > 0,
+        expectsMessages: isAdopted || logged.some(({ isCertain }) => isCertain) || unread > 0,
         reachedEnd: !owed.some(({ isCertain }) => isCertain),
         preamble: preambles === 0 ? null : came >= preambles ? 'kept' : reachesBack ? 'gone' : null,
         next: owed.flatMap(({ side, text, pieces, isCertain }): OwedMessage[] => {
@@ -419,7 +426,7 @@ interface News {
 }
 
 /** What the replay tells that the log does not hold: the rest of messages, and what the user went on with in another client. */
-function findNews({ units, placed, logged }: Compared, log: LogReader, rests: Rests): News {
+function findNews({ units, placed, logged }: Compared, log: LogReader, rests: Rests, isAdopted: boolean): News {
   const found = new Set(placed.flatMap((one) => one?.at ?? []));
   const takeLeft = leftoversOf(
     logged,
@@ -434,6 +441,7 @@ function findNews({ units, placed, logged }: Compared, log: LogReader, rests: Re
     for (const { update, meta } of items) imported.push({ update, ...(meta ? { meta } : {}), turnId });
     if (items.length > 0) messages++;
   };
+  if (isAdopted && logged.length === 0) for (const { items } of units) add(null, items);
   // Nothing in common: whatever this is, it does not belong into this log.
   if (last < 0) return { imported, messages, found };
 

@@ -4,6 +4,7 @@
  * next host that opens the database, or the next session of the same id (I12).
  */
 import type { PreambleFiles, SqlDatabase } from '../ports.ts';
+import { forgetInSearch } from '../records/search.ts';
 import { storageError } from '../storage/errors.ts';
 import { fenceAndTouch } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
@@ -83,6 +84,7 @@ const MOST_ROWS = 4_096;
 /** Several may do it at once: what is deleted is never anything else again. */
 async function removeDeleted(sessionId: string, parts: Pick<DeleteParts, 'lease' | 'preambleFiles'>, signal?: AbortSignal): Promise<void> {
   await parts.preambleFiles?.remove(sessionId);
+  await forgetInSearch(parts.lease.db, sessionId);
   const { db } = parts.lease;
   let rows = FIRST_ROWS;
   for (const { table, key } of TABLES) {

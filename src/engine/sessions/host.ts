@@ -37,9 +37,10 @@ import { deleteSession, finishDeletes } from './delete.ts';
 import { cleanUp, cleanUpAll, notFound, type LeaseOptions } from './lease.ts';
 import { createManager } from './manager.ts';
 import { renderPreamble, renderRecord } from './preamble.ts';
+import { recordActions, type RecordActions } from './record-actions.ts';
 import { createSubscriptions } from './subscriptions.ts';
 
-export interface Host {
+export interface Host extends RecordActions {
   /** This host's id, as it stands in the leases it holds. */
   readonly hostId: string;
 
@@ -113,8 +114,13 @@ export interface Host {
   /** Error: `session_not_found`. Starts no agent. */
   get(sessionId: string): Promise<SessionInfo>;
 
-  /** The most recently changed first. `limit` defaults to 100. */
-  list(options?: { readonly cursor?: string; readonly limit?: number }): Promise<SessionList>;
+  /** The most recently changed first, of one agent or in one directory if that is asked for. `limit` defaults to 100. */
+  list(options?: {
+    readonly agent?: string;
+    readonly cwd?: string;
+    readonly cursor?: string;
+    readonly limit?: number;
+  }): Promise<SessionList>;
 
   /** Events with `after < seq < before`, oldest first; without `limit` all of them. */
   history(
@@ -186,7 +192,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
   const describe = async (stored: Awaited<ReturnType<typeof storedSession>>): Promise<SessionInfo> => {
     const here = manager.stateOf(stored.info.sessionId);
-    if (here !== 'asleep') return withState(stored, here === 'ending' ? 'live' : here);
+    if (here !== 'asleep') return withState(stored, here === 'ending' ? 'live' : here, manager.openPermissions(stored.info.sessionId));
     const verdict = await cleanUp(lease, stored.info.sessionId, stored.lease);
     const now = verdict === 'cleaned' ? ((await store.session(stored.info.sessionId)) ?? stored) : stored;
     return withState(now, verdict === 'held' ? 'busy' : 'asleep');
@@ -198,7 +204,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
     return manager.set(sessionId, setting);
   };
 
+  const ended = new AbortController();
   return {
+    ...recordActions({ config, store, subscriptions, lease, agents, manager, awake, storedSession, describe, ended: ended.signal }),
+
     hostId: config.owner.hostId,
 
     async create(createOptions) {
@@ -303,10 +312,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
     get: async (sessionId) => describe(await storedSession(sessionId)),
 
     async list(listOptions = {}) {
-      checkOptions('list', listOptions, ['cursor', 'limit']);
-      const { cursor, limit = 100 } = listOptions;
+      checkOptions('list', listOptions, ['agent', 'cwd', 'cursor', 'limit']);
+      const { agent, cwd, cursor, limit = 100 } = listOptions;
       if (!Number.isSafeInteger(limit) || limit < 1) throw invalid(`limit must be a whole number, 1 or more; it is ${String(limit)}.`);
-      const rows = await store.sessions(cursor === undefined ? null : readCursor(cursor), limit + 1);
+      const rows = await store.sessions(cursor === undefined ? null : readCursor(cursor), limit + 1, { agent, cwd });
       const page = rows.slice(0, limit);
       const last = page.at(-1)?.info;
       const sessions = [];
@@ -339,6 +348,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     sleep() {
       asleep ??= (async () => {
         await manager.endAll({ kind: 'sleep', words: 'the host was put to sleep while it ran' });
+        ended.abort();
         stopDeleting.abort();
         await leftDeletes;
         subscriptions.end();

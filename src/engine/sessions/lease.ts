@@ -8,7 +8,16 @@ import { RehydrateError } from '../errors.ts';
 import type { TurnEnded } from '../types.ts';
 import { storageError } from '../storage/errors.ts';
 import type { StoredLease, StoredSession } from '../storage/rows.ts';
-import { endTurn, insertEvent, LAST_SEQ, type Fence, type NewEvent } from '../storage/statements.ts';
+import {
+  endTurn,
+  fenceAndTouch,
+  insertEvent,
+  LAST_SEQ,
+  updateLastKnown,
+  type Fence,
+  type LastKnown,
+  type NewEvent,
+} from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import { LONGEST_MS } from '../with-limits.ts';
 
@@ -189,6 +198,34 @@ export function releaseStatement(fence: Fence): Statement {
     sql: `UPDATE acp_sessions SET lease_owner = NULL, lease_expires_at = NULL, latest_seq = ${LAST_SEQ} WHERE session_id = ? AND lease_owner IS ? AND lease_generation = ?`,
     params: [fence.sessionId, fence.sessionId, fence.owner, fence.generation],
   };
+}
+
+/** Writes into the record of a session that is live nowhere, and leaves it so. Errors: those of `takeLease`. */
+export async function writeAsleep(
+  options: LeaseOptions,
+  sessionId: string,
+  {
+    events,
+    lastKnown,
+    also,
+  }: { readonly events: readonly NewEvent[]; readonly lastKnown: LastKnown; readonly also: () => readonly Statement[] },
+): Promise<void> {
+  const { db, clock, leaseMs } = options;
+  const { fence, latestSeq } = await takeLease(options, sessionId);
+  const columns = updateLastKnown(sessionId, lastKnown);
+  try {
+    await db.batch([
+      fenceAndTouch(fence, latestSeq, events.length, clock() + leaseMs, clock()),
+      ...events.map((event, index) => insertEvent(sessionId, latestSeq + index + 1, event)),
+      ...(columns ? [columns] : []),
+      ...also(),
+      releaseStatement(fence),
+    ]);
+  } catch (error) {
+    await letGo(options, fence);
+    throw storageError(error, `Session "${sessionId}" could not be written`);
+  }
+  options.invalidate(sessionId);
 }
 
 /** Lets the lease go after a failure; later, where even that cannot be written now. */

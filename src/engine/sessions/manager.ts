@@ -1,20 +1,30 @@
 /** The session manager: which sessions this host has in memory, one thing at a time for each, and no more alive than may be. */
 import { RehydrateError } from '../errors.ts';
-import type { ClientServices } from '../ports.ts';
+import type { ClientServices, Statement } from '../ports.ts';
 import { RPC, type Setting } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
 import type { StoredSession, StoredTurn } from '../storage/rows.ts';
-import type { ContentBlock, PromptResult, ResumePolicy, ResumeReport, SessionInfo, SessionUpdate, StopReason } from '../types.ts';
+import type { LastKnown, NewEvent } from '../storage/statements.ts';
+import type {
+  ContentBlock,
+  PermissionRequested,
+  PromptResult,
+  ResumePolicy,
+  ResumeReport,
+  SessionInfo,
+  SessionUpdate,
+  StopReason,
+} from '../types.ts';
 import { redactError } from './agent-startup.ts';
 import { invalid, type CreateOptions, type PromptOptions, type ResumeOptions } from './config.ts';
 import { hashOf } from './content-hash.ts';
 import { finishDeletes } from './delete.ts';
 import type { HostParts } from './host-parts.ts';
-import { createLeaseCleanup, endLeftBehind } from './lease.ts';
+import { createLeaseCleanup, endLeftBehind, writeAsleep } from './lease.ts';
 import { liveReport } from './report.ts';
 import { wake } from './resume.ts';
-import { resolveKnown } from './secrets.ts';
+import { resolveKnown, resolveSecrets, type SecretValues } from './secrets.ts';
 import { fromAgent, Session, toAgent, updateEvents, type EndCause, type Live } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
 import { exists, startSession } from './start.ts';
@@ -46,6 +56,16 @@ export interface SessionManager {
   cancel(sessionId: string): Promise<void>;
   respondPermission(sessionId: string, requestId: string, optionId: string | null): Promise<boolean>;
   set(sessionId: string, setting: Setting): Promise<void>;
+  /** What is open of a live session. */
+  openPermissions(sessionId: string): readonly PermissionRequested[];
+  /** Writes into the record, whether the session is live here or nowhere. `secrets` makes the values of the next wake from those of the environment. */
+  write(
+    sessionId: string,
+    work: { readonly events: readonly NewEvent[]; readonly lastKnown: LastKnown; readonly also: () => readonly Statement[] },
+    secrets?: (env: SecretValues['env']) => SecretValues,
+  ): Promise<void>;
+  /** The values given for one session are known for the other, too. */
+  shareSecrets(from: string, to: string): void;
   request(
     sessionId: string,
     method: string,
@@ -273,6 +293,22 @@ export function createManager(parts: HostParts): SessionManager {
     });
   }
 
+  async function write(
+    sessionId: string,
+    work: { readonly events: readonly NewEvent[]; readonly lastKnown: LastKnown; readonly also: () => readonly Statement[] },
+    secrets?: (env: SecretValues['env']) => SecretValues,
+  ): Promise<void> {
+    await serially(sessionId, async ({ session }) => {
+      const { live } = session;
+      if (live) await live.log.writer.append({ ...work, also: () => [...work.also()] });
+      else await writeAsleep(lease, sessionId, work);
+      if (!secrets) return;
+      const stored = await store.session(sessionId);
+      const env = session.secrets?.env ?? (stored ? (await resolveSecrets(config.secrets, { ...stored.info, mcpServers: [] })).env : {});
+      session.secrets = secrets(env);
+    });
+  }
+
   async function request(
     sessionId: string,
     method: string,
@@ -422,6 +458,12 @@ export function createManager(parts: HostParts): SessionManager {
       return live !== null && live !== undefined;
     },
     set,
+    openPermissions: (sessionId) => entries.get(sessionId)?.session.live?.permissions.open ?? [],
+    write,
+    shareSecrets(from, to) {
+      const secrets = entries.get(from)?.session.secrets;
+      if (secrets) entryOf(to).session.secrets = secrets;
+    },
     request,
     notify(sessionId, method, params) {
       const live = entries.get(sessionId)?.session.live;

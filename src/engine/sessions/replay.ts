@@ -46,6 +46,7 @@ export async function openReplay(
   sessionId: string,
   agentSessionId: string,
   redact: (text: string) => string,
+  isAdopted = false,
 ): Promise<Replay> {
   const began = await store.agentSession(sessionId, agentSessionId);
   const fromSeq = began?.beganSeq ?? 0;
@@ -54,6 +55,7 @@ export async function openReplay(
     fromSeq,
     preamble: began?.preamble ? textsOf(JSON.parse(began.preamble) as ContentBlock[]) : [],
     redact,
+    isAdopted,
     // A completed turn is a message of the user's and one of the agent's; counting them reads no event.
     countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)),
   });

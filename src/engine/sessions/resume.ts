@@ -231,8 +231,10 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
     isNative(method) ? [{ method, outcome, at }] : [],
   );
   const hasHistory = await store.hasMessages(info.sessionId);
+  // What was said in an adopted session only the agent has: a replay brings it, and without it there is no session.
+  const adopted = !hasHistory && (stored.origin as { readonly kind?: unknown } | null)?.kind === 'adopt';
   opening.preamble = oldId === null ? null : ((await store.agentSession(info.sessionId, oldId))?.preamble ?? null);
-  const replay = oldId === null ? null : await openReplay(store, info.sessionId, oldId, context.redact);
+  const replay = oldId === null ? null : await openReplay(store, info.sessionId, oldId, context.redact, adopted);
   let replayed: ReplayOutcome | null = null;
   let verified: Verification | null = null;
   let settings: AnsweredSettings = {};
@@ -247,10 +249,10 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
 
   for (;;) {
     const step = nextStep({
-      policy,
-      capabilities: { resume: facts.canResume, load: facts.canLoad, list: facts.canList },
+      policy: adopted ? 'strict' : policy,
+      capabilities: { resume: facts.canResume && !(adopted && facts.canLoad), load: facts.canLoad, list: facts.canList },
       agentSessionId: oldId,
-      hasHistory,
+      hasHistory: hasHistory || adopted,
       attempts: tried,
       listed,
     });

@@ -2,11 +2,20 @@
 import { RehydrateError } from '../errors.ts';
 import { readCommands, readConfigOptions, readModes } from '../protocol/reported-state.ts';
 import type { Row, SqlValue } from '../ports.ts';
-import type { ResumeReport, SessionEvent, SessionInfo, SessionState, StopReason, TurnError, TurnState } from '../types.ts';
+import type {
+  PermissionRequested,
+  ResumeReport,
+  SessionEvent,
+  SessionInfo,
+  SessionState,
+  StopReason,
+  TurnError,
+  TurnState,
+} from '../types.ts';
 
 /** A session as stored: the public shape without its derived state, and what only the host sees. */
 export interface StoredSession {
-  readonly info: Omit<SessionInfo, 'state'>;
+  readonly info: Omit<SessionInfo, 'state' | 'metadata' | 'openPermissions'>;
   readonly lease: StoredLease;
   /** The user's own title, which `info.title` shows before the agent's. */
   readonly titleSet: string | null;
@@ -117,8 +126,8 @@ export function toLease(row: Row): StoredLease {
   };
 }
 
-export function withState(stored: StoredSession, state: SessionState): SessionInfo {
-  return { ...stored.info, state };
+export function withState(stored: StoredSession, state: SessionState, openPermissions: readonly PermissionRequested[] = []): SessionInfo {
+  return { ...stored.info, metadata: (stored.metadata as SessionInfo['metadata']) ?? null, openPermissions, state };
 }
 
 export function toEvent(row: Row, sessionId: string): SessionEvent {

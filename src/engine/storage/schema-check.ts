@@ -58,7 +58,7 @@ export function judgeSchema(found: FoundSchema): SchemaVerdict {
   const expected = new Map(schemaAfter(MIGRATIONS.slice(0, version)).map((entry) => [entry.name, entry]));
   for (const entry of found.entries) {
     const shown = `${entry.type} "${entry.name.slice(0, 100)}"`;
-    if (isOwnOfSqlite(entry)) continue;
+    if (isOwnOfSqlite(entry) || isSearchIndex(entry)) continue;
     const wanted = expected.get(entry.name);
     if (wanted === undefined) return not(`schema has the ${shown}, which is not ours`);
     if (entry.type !== wanted.type || entry.table !== wanted.table || withoutComments(entry.sql) !== withoutComments(wanted.sql))
@@ -80,6 +80,18 @@ const QUOTED_OR_BLANK = /('(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\
 function isOwnOfSqlite(entry: SchemaEntry): boolean {
   if (entry.type === 'index') return entry.sql === null && entry.name.startsWith(`sqlite_autoindex_${entry.table}_`);
   return entry.type === 'table' && entry.name === entry.table && STATISTICS[entry.name] === entry.sql && entry.sql !== null;
+}
+
+/**
+ * The index of the search, which is made on demand, and the tables in which SQLite keeps it. It is not read from a file from
+ * elsewhere; by its names nothing that acts can come in, neither a trigger nor an index on a table of ours.
+ */
+function isSearchIndex(entry: SchemaEntry): boolean {
+  const named = (name: string): boolean => /^acp_search(_\w+)?$/.test(name);
+  return (
+    (entry.type === 'table' && named(entry.name) && entry.name === entry.table) ||
+    (entry.type === 'index' && entry.sql === null && named(entry.table))
+  );
 }
 
 const STATISTICS: Readonly<Record<string, string>> = {

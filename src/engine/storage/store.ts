@@ -1,7 +1,9 @@
 /** What the engine reads. Every failure is told in the contract's words. */
-import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
+import { RehydrateError } from '../errors.ts';
+import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import type { SessionEvent } from '../types.ts';
 import { storageError } from './errors.ts';
+import { adoptAgentSession } from './statements.ts';
 import {
   toEvent,
   toLease,
@@ -33,7 +35,22 @@ export interface SessionProgress {
 export interface Store {
   session(sessionId: string): Promise<StoredSession | null>;
   /** Newest first, keyset-paged. */
-  sessions(after: { updatedAt: number; sessionId: string } | null, limit: number): Promise<StoredSession[]>;
+  sessions(
+    after: { updatedAt: number; sessionId: string } | null,
+    limit: number,
+    only?: { readonly agent?: string | undefined; readonly cwd?: string | undefined },
+  ): Promise<StoredSession[]>;
+  /** Every session with a mark that is another one when it changed. */
+  changes(): Promise<{ readonly sessionId: string; readonly mark: string }[]>;
+  /** Makes a session that the agent has already. Error: `session_exists`. */
+  adopt(session: {
+    readonly sessionId: string;
+    readonly agent: string;
+    readonly agentSessionId: string;
+    readonly cwd: string;
+    readonly mcpServers: readonly unknown[];
+    readonly now: number;
+  }): Promise<void>;
   /** Oldest first. */
   events(sessionId: string, range: HistoryRange): Promise<SessionEvent[]>;
   /** Newest first, page by page, for as long as the reader goes on. */
@@ -93,19 +110,57 @@ export function createStore(db: SqlDatabase): Store {
       return row ? toSession(row) : null;
     },
 
-    async sessions(after, limit) {
-      const rows = after
-        ? await query(
-            `${SESSIONS} AND (updated_at < ? OR (updated_at = ? AND session_id > ?)) ORDER BY updated_at DESC, session_id LIMIT ?`,
-            [after.updatedAt, after.updatedAt, after.sessionId, limit],
-          )
-        : await query(`${SESSIONS} ORDER BY updated_at DESC, session_id LIMIT ?`, [limit]);
+    async sessions(after, limit, { agent, cwd } = {}) {
+      const rows = await query(
+        `${SESSIONS}${agent === undefined ? '' : ' AND agent = ?'}${cwd === undefined ? '' : ' AND cwd = ?'}
+${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} ORDER BY updated_at DESC, session_id LIMIT ?`,
+        [
+          ...(agent === undefined ? [] : [agent]),
+          ...(cwd === undefined ? [] : [cwd]),
+          ...(after ? [after.updatedAt, after.updatedAt, after.sessionId] : []),
+          limit,
+        ],
+      );
       return rows.map((row) => {
         // One row that cannot be read must not hide the others.
         const damaged: string[] = [];
         const stored = toSession(row, (column) => damaged.push(column));
         return damaged.length > 0 ? { ...stored, info: { ...stored.info, damaged } } : stored;
       });
+    },
+
+    async changes() {
+      const rows = await query(
+        `SELECT session_id, created_at, updated_at, title_set, metadata, cwd, ${LOG_END} FROM acp_sessions WHERE deleted_at IS NULL`,
+        [],
+      );
+      return rows.map(({ session_id: id, ...rest }) => ({ sessionId: String(id), mark: JSON.stringify(Object.values(rest)) }));
+    },
+
+    async adopt({ sessionId, agent, agentSessionId, cwd, mcpServers, now }) {
+      try {
+        await db.batch([
+          {
+            sql: `INSERT INTO acp_sessions (session_id, agent, agent_session_id, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_generation, created_at, updated_at, origin)
+VALUES (?, ?, ?, ?, '[]', ?, '[]', 0, 0, ?, ?, ?)`,
+            params: [
+              sessionId,
+              agent,
+              agentSessionId,
+              cwd,
+              JSON.stringify(mcpServers),
+              now,
+              now,
+              JSON.stringify({ kind: 'adopt', agentSessionId }),
+            ],
+          },
+          ...adoptAgentSession(sessionId, agentSessionId, 0, null, now),
+        ]);
+      } catch (error) {
+        if (error instanceof SqlError && error.kind === 'constraint')
+          throw new RehydrateError('session_exists', `There is a session "${sessionId}" already. Choose another id.`, { sessionId });
+        throw storageError(error, `Session "${sessionId}" could not be written`);
+      }
     },
 
     events,

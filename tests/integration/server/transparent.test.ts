@@ -48,7 +48,7 @@ function normalised(seen: readonly Json[]): Json[] {
   for (const message of seen) {
     const plain = JSON.parse(JSON.stringify(message), (key, value: Json) => {
       if (key === '_meta') return undefined;
-      if (key === 'agentCapabilities' || key === 'agentInfo') return undefined;
+      if (key === 'agentCapabilities') return undefined;
       if (/^(sessionId|messageId|toolCallId)$/.test(key) && typeof value === 'string') {
         if (!ids.has(value)) ids.set(value, `${key} ${ids.size}`);
         return ids.get(value);

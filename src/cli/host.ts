@@ -54,12 +54,7 @@ export async function openHost(
   const client = served ? served.client : nodeClientServices();
   const file = databasePath(call);
   const seconds = count(call, 'timeout');
-  try {
-    makeDirectory(path.dirname(file));
-  } catch (error) {
-    throw explain(error, file);
-  }
-  return openOn(file, killAll, {
+  return openOn(file, true, killAll, {
     ...(seconds === undefined ? {} : { limits: { initializeMs: seconds * 1000, sessionMs: seconds * 1000 } }),
     agents: launcher,
     ...(client ? { client } : {}),
@@ -73,8 +68,8 @@ export async function openHost(
 }
 
 /** A host that only reads, or deletes: it has no agents. Its transcripts are redacted as far as the environment has the secrets. */
-export function openReader(file: string): Promise<OpenHost> {
-  return openOn(file, async () => undefined, {
+export function openReader(file: string, { make = false } = {}): Promise<OpenHost> {
+  return openOn(file, make, async () => undefined, {
     agents: {},
     preamble: { files: preambleFiles({ scope: file }) },
     secrets: sessionSecrets([]),
@@ -83,10 +78,12 @@ export function openReader(file: string): Promise<OpenHost> {
 
 async function openOn(
   file: string,
+  make: boolean,
   killAgents: () => Promise<void>,
   options: Omit<Parameters<typeof createHost>[0], 'database'>,
 ): Promise<OpenHost> {
   try {
+    if (make) makeDirectory(path.dirname(file));
     const database = await openNodeSqlite(file);
     const host = await createHost({ database, ...options }).catch(async (error: unknown) => {
       await database.close();

@@ -1,5 +1,5 @@
 /** The session of a call: what the call says about it, and getting it ready. */
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
@@ -52,15 +52,12 @@ export interface ReadySession {
   readonly before: number;
 }
 
-/**
- * Makes the session if there is none. One that is there keeps its directory and servers: a call that wants others is
- * told, since doing something else in silence would be worse.
- */
+/** Makes the session if there is none. */
 export async function readySession(host: Host, options: SessionOptions, output: Output, signal: AbortSignal): Promise<ReadySession> {
   const { sessionId, agent, env, mcpServers } = options;
   const present = await findSession(host, sessionId);
   if (options.auth !== undefined) await host.authenticate(present?.agent ?? agent, options.auth);
-  if (present) return asItIs(present, options, output);
+  if (present) return asItIs(host, present, options, output);
   try {
     const session = await host.create({
       agent,
@@ -75,7 +72,7 @@ export async function readySession(host: Host, options: SessionOptions, output: 
     // Another call made it since we looked: from here on it is a session like any other.
     const made = RehydrateError.is(error) && error.code === 'session_exists' ? await findSession(host, sessionId) : null;
     if (made === null) throw error;
-    return asItIs(made, options, output);
+    return asItIs(host, made, options, output);
   }
 }
 
@@ -88,26 +85,39 @@ async function findSession(host: Host, sessionId: string): Promise<SessionInfo |
   }
 }
 
-function asItIs(session: SessionInfo, { cwd, mcpServers = [] }: SessionOptions, output: Output): ReadySession {
+/** A session that is there. Its directory can be replaced when it is gone, and its MCP servers by those of a file, all of them. */
+async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: SessionOptions, output: Output): Promise<ReadySession> {
   const { sessionId } = session;
-  if (cwd !== undefined && !sameDirectory(cwd, session.cwd)) {
-    throw new RehydrateError(
-      'invalid_argument',
-      `Session "${sessionId}" works in ${session.cwd}, not in ${cwd}, and cannot move. Leave --cwd away, or use another --session.`,
-      { sessionId, cwd: session.cwd },
-    );
+  const before = session.latestSeq;
+  const here = cwd ?? process.cwd();
+  const moves = cwd !== undefined && !existsSync(session.cwd);
+  if (!sameDirectory(here, session.cwd) && !moves) {
+    if (cwd === undefined) output.note(`session ${sessionId} works in ${session.cwd}`);
+    else
+      throw new RehydrateError(
+        'invalid_argument',
+        `Session "${sessionId}" works in ${session.cwd}, not in ${cwd}, and moves only when that directory is gone. Leave --cwd away, or use another --session.`,
+        { sessionId, cwd: session.cwd },
+      );
   }
-  if (cwd === undefined && !sameDirectory(session.cwd, process.cwd())) output.note(`session ${sessionId} works in ${session.cwd}`);
-  const known = new Set(session.mcpServers.map((server) => server.name));
-  const servers = mcpServers.map(({ name }) => name).filter((name) => !known.has(name));
-  if (servers.length > 0) {
-    throw new RehydrateError(
-      'invalid_argument',
-      `Session "${sessionId}" was made without the MCP servers ${servers.join(', ')}, and cannot get new ones. Use another --session.`,
-      { sessionId, servers },
-    );
-  }
-  return { session, before: session.latestSeq };
+  const servers = mcpServers && placesOf(mcpServers) !== placesOf(session.mcpServers) ? mcpServers : undefined;
+  if (!moves && !servers) return { session, before };
+  if (moves) output.note(`session ${sessionId} works in ${cwd} from now on; ${session.cwd} is gone`);
+  if (servers)
+    output.note(`session ${sessionId} has other MCP servers from now on: ${servers.map(({ name }) => name).join(', ') || 'none'}`);
+  const changes = { ...(moves ? { cwd } : {}), ...(servers ? { mcpServers: servers } : {}) };
+  return { session: await host.update(sessionId, changes), before };
+}
+
+/** Where servers' values go, and which: a value belongs to the address or command that it was given for. */
+function placesOf(servers: readonly McpServer[]): string {
+  const names = (pairs: readonly { readonly name: string }[]) => pairs.map(({ name }) => name).sort();
+  const places = servers.map((server) =>
+    'command' in server
+      ? [server.name, server.command, server.args, names(server.env)]
+      : [server.name, server.type, server.url, names(server.headers)],
+  );
+  return JSON.stringify(places.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)));
 }
 
 /** Whether two paths lead to one directory. One that is not there is only itself. */

@@ -1,12 +1,16 @@
-/** `sessions`, `history`, `transcript`, `delete`: what the record holds. They start no agent. */
+/** `sessions`, `history`, `transcript`, `search`, `export`, `import`, `fork`, `delete`: what the record holds. They start no agent. */
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { Host } from '../../engine/index.ts';
 import type { SessionInfo } from '../../engine/types.ts';
-import type { Command, Context } from '../context.ts';
+import type { Command } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { eventLine, eventRecord, oneLine, timeWords } from '../format.ts';
 import { databaseExists, databasePath, explain, openReader } from '../host.ts';
-import { count, has } from '../parse.ts';
+import { count, has, one } from '../parse.ts';
+import type { Call } from '../parse.ts';
+import { messageOf } from '../tell.ts';
 
 /** How many events are read at a time, so that a long history needs little memory. */
 const PAGE = 500;
@@ -28,13 +32,14 @@ export const sessions: Command = async ({ call, output }) => {
         else output.line(sessionLine(session));
       }
       cursor = page.nextCursor;
+      await output.room();
     } while (cursor !== undefined && !output.gone);
     if (none) output.note(`There are no sessions in ${file}.`);
   });
 };
 
 export const history: Command = async ({ call, output }) =>
-  onSession({ call, output }, async (host, sessionId) => {
+  onSession(call, async (host, sessionId) => {
     let after = count(call, 'after') ?? 0;
     let left = count(call, 'limit') ?? Infinity;
     while (left > 0 && !output.gone) {
@@ -51,7 +56,7 @@ export const history: Command = async ({ call, output }) =>
   });
 
 export const transcript: Command = async ({ call, output }) =>
-  onSession({ call, output }, async (host, sessionId) => {
+  onSession(call, async (host, sessionId) => {
     const budget = count(call, 'budget');
     const text = await host.transcript(sessionId, budget === undefined ? {} : { budget });
     // An empty answer says nothing of why it is empty.
@@ -68,15 +73,83 @@ export const transcript: Command = async ({ call, output }) =>
   });
 
 export const remove: Command = async ({ call, output }) =>
-  onSession({ call, output }, async (host, sessionId) => {
+  onSession(call, async (host, sessionId) => {
     await host.delete(sessionId);
     output.note(`Session ${sessionId} and its record are gone.`);
   });
 
-async function onSession(
-  { call }: Pick<Context, 'call' | 'output'>,
-  work: (host: Host, sessionId: string) => Promise<void>,
-): Promise<number> {
+export const fork: Command = async ({ call, output }) =>
+  onSession(call, async (host, sessionId) => {
+    const [after, name] = [count(call, 'after'), one(call, 'session')];
+    const made = await host.fork(sessionId, {
+      ...(after === undefined ? {} : { after }),
+      ...(name === undefined ? {} : { sessionId: name }),
+    });
+    output.line(made.sessionId);
+  });
+
+export const search: Command = async ({ call, output }) => {
+  const file = databasePath(call);
+  if (!databaseExists(file)) {
+    output.note(`There is no database ${file} yet; the first prompt makes it.`);
+    return EXIT.ok;
+  }
+  return reading(file, async (host) => {
+    let cursor: string | undefined;
+    let none = true;
+    do {
+      const page = await host.search(call.words.join(' '), cursor === undefined ? {} : { cursor });
+      for (const hit of page.hits) {
+        none = false;
+        if (has(call, 'json')) output.json({ type: 'hit', hit });
+        else output.line(`${hit.sessionId.padEnd(20)}  ${String(hit.seq).padStart(5)}  ${hit.role}: ${hit.snippet}`);
+      }
+      cursor = page.nextCursor;
+      await output.room();
+    } while (cursor !== undefined && !output.gone);
+    if (none) output.note('Nothing that was said holds these words.');
+  });
+};
+
+export const exportSession: Command = async ({ call, output }) =>
+  onSession(call, async (host, sessionId) => {
+    for await (const line of host.export(sessionId)) {
+      if (output.gone) return;
+      output.line(line);
+      await output.room();
+    }
+  });
+
+export const importSession: Command = async ({ call, output }) => {
+  const [from = '-'] = call.words;
+  const name = one(call, 'session');
+  const lines = linesOf(from === '-' ? process.stdin : createReadStream(from));
+  return reading(
+    databasePath(call),
+    async (host) => {
+      const made = await host.import(lines, name === undefined ? {} : { sessionId: name });
+      output.line(made.sessionId);
+    },
+    { make: true },
+  );
+};
+
+/** The lines of a file, and nothing but a line feed ends one: JSON may hold the other separators as they are. */
+async function* linesOf(input: Readable): AsyncGenerator<string> {
+  let rest = '';
+  try {
+    for await (const chunk of input.setEncoding('utf8')) {
+      const lines = (rest + (chunk as string)).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (error) {
+    throw new RehydrateError('invalid_argument', `The file cannot be read: ${messageOf(error)}. Check its path.`, {}, { cause: error });
+  }
+  if (rest !== '') yield rest;
+}
+
+async function onSession(call: Call, work: (host: Host, sessionId: string) => Promise<void>): Promise<number> {
   const file = databasePath(call);
   const [sessionId = ''] = call.words;
   if (!databaseExists(file)) {
@@ -89,8 +162,8 @@ async function onSession(
   return reading(file, (host) => work(host, sessionId));
 }
 
-async function reading(file: string, work: (host: Host) => Promise<void>): Promise<number> {
-  const open = await openReader(file);
+async function reading(file: string, work: (host: Host) => Promise<void>, options: { readonly make?: boolean } = {}): Promise<number> {
+  const open = await openReader(file, options);
   try {
     await work(open.host);
     return EXIT.ok;

@@ -83,6 +83,10 @@ describe('agents that do not work', () => {
     expect([later.code, errorOf(later)]).toEqual([1, 'cwd_missing']);
     const history = await at.run(['history', '--db', at.db, '--json', 'main']);
     expect(history.lines.filter((line) => line.event?.kind === 'turn_started')).toHaveLength(1);
+    // A new one goes in its place.
+    const next = await run(at.agent(), '--cwd', at.directory);
+    expect([next.code, replyOf(next)]).toEqual([0, 'hi']);
+    expect(next.stderr).toContain(`works in ${at.directory} from now on`);
   });
 });
 
@@ -103,13 +107,10 @@ describe('calls that are wrong', () => {
     expect(await at.run(['prompt', 'hi', '--', 'agent', '--json', '--nonsense'])).toMatchObject({ stdout: '' });
   });
 
-  it('a session keeps its directory and its servers; wanting others is told', async () => {
+  it('a session keeps its directory; wanting another is told', async () => {
     await at.prompt('say hi');
     const moved = await run(at.agent(), '--cwd', '/');
     expect([moved.code, errorOf(moved)]).toEqual([2, 'invalid_argument']);
-    const file = path.join(at.directory, 'mcp.json');
-    writeFileSync(file, JSON.stringify({ mcpServers: { notes: { command: '/bin/true' } } }));
-    expect(errorOf(await run(at.agent(), '--mcp', file))).toBe('invalid_argument');
   });
 
   it('an MCP file that is none', async () => {
@@ -217,6 +218,8 @@ describe('databases that cannot be used', () => {
     expect(run(['sessions'])).toMatchObject({ status: 0, stdout: expect.stringContaining('main') });
     expect(run(['history', 'main'])).toMatchObject({ status: 0, stdout: expect.stringContaining('user: say hi') });
     expect(run(['transcript', 'main'])).toMatchObject({ status: 0, stdout: expect.stringContaining('say hi') });
+    expect(run(['search', 'hi'])).toMatchObject({ status: 0, stdout: expect.stringContaining('user: say hi') });
+    expect(run(['export', 'main'])).toMatchObject({ status: 0, stdout: expect.stringContaining('say hi') });
     expect(run(['delete', 'main'])).toMatchObject({ status: 1, stderr: expect.stringContaining('storage_unavailable') });
     chmodSync(at.directory, 0o755);
     expect((await at.run(['history', '--db', at.db, 'main'])).stdout).toContain('user: say hi');

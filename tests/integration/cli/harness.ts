@@ -23,9 +23,10 @@ export function build(): void {
 }
 
 export interface Line {
-  readonly type: 'report' | 'event' | 'result' | 'error' | 'session';
+  readonly type: 'report' | 'event' | 'result' | 'error' | 'session' | 'hit';
   readonly report?: ResumeReport;
   readonly event?: SessionEvent;
+  readonly hit?: { readonly sessionId: string };
   readonly turnId?: string;
   readonly stopReason?: string;
   readonly repeated?: boolean;

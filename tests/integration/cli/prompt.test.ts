@@ -165,6 +165,57 @@ describe('one session over several processes', () => {
   });
 });
 
+describe('sessions as things to work with', () => {
+  it('fork: the same conversation, up to an event, in a second session', async () => {
+    await at.prompt('my name is Ada');
+    const latest = (await at.run(['history', '--db', at.db, '--json', 'main'])).lines.length;
+    await at.prompt('my name is Bob');
+    expect(await at.run(['fork', '--db', at.db, '--after', String(latest), '--session', 'second', 'main'])).toMatchObject({
+      code: 0,
+      stdout: 'second\n',
+    });
+    expect(replyOf(await at.prompt('what is my name?', 'native', '--session', 'second'))).toContain('Ada');
+    expect(replyOf(await at.prompt('what is my name?'))).toContain('Bob');
+    expect((await at.run(['fork', '--db', at.db, 'main'])).stdout).toMatch(/^\S+\n$/);
+  });
+
+  it('export and import: the same history in another database; a torn file is refused by line', async () => {
+    await at.prompt('my name is Ada \u2028 and on');
+    const { stdout } = await at.run(['export', '--db', at.db, 'main']);
+    const file = path.join(at.directory, 'session.jsonl');
+    writeFileSync(file, stdout);
+    const other = path.join(at.directory, 'new', 'other.sqlite');
+    expect(await at.run(['import', '--db', other, file])).toMatchObject({ code: 0, stdout: 'main\n' });
+    expect(await at.run(['import', '--db', other, '--session', 'again', '-'], { stdin: stdout })).toMatchObject({
+      code: 0,
+      stdout: 'again\n',
+    });
+    const events = async (db: string, id: string) => (await at.run(['history', '--db', db, '--json', id])).stdout;
+    expect(await events(other, 'main')).toBe(await events(at.db, 'main'));
+    const torn = await at.run(['import', '--db', other, '--session', 'torn', '-'], { stdin: stdout.slice(0, -40) });
+    expect([torn.code, torn.stderr]).toEqual([2, expect.stringMatching(/Line \d/)]);
+    expect(await at.run(['import', '--db', other, '/nope'])).toMatchObject({ code: 2 });
+    expect((await at.run(['sessions', '--db', other, '--json'])).lines).toHaveLength(2);
+  });
+
+  it('search: messages with all the words, the latest first', async () => {
+    await at.prompt('my dog is called Ada');
+    await at.prompt('say the dog sleeps', 'native', '--session', 'other');
+    const found = await at.run(['search', '--db', at.db, 'dog', 'ada']);
+    expect([found.code, found.stdout]).toEqual([0, expect.stringMatching(/^main +\d+ {2}user: my dog is called Ada\n/m)]);
+    expect(found.stdout).not.toContain('other');
+    expect((await at.run(['search', '--db', at.db, '--json', 'sleeps'])).lines[0]).toMatchObject({
+      type: 'hit',
+      hit: { sessionId: 'other' },
+    });
+    expect(await at.run(['search', '--db', at.db, 'cat'])).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: expect.stringContaining('Nothing'),
+    });
+  });
+});
+
 describe('I5: the same idempotency key', () => {
   it('gives the stored result and sends nothing; other content conflicts', async () => {
     const first = await at.prompt('say once', 'native', '--idempotency-key', 'k');
@@ -227,6 +278,21 @@ describe('secrets', () => {
     const missing = await at.prompt('mcp', 'native');
     expect([missing.code, errorOf(missing)]).toEqual([1, 'secret_missing']);
     expect(missing.stderr).toMatch(/NOTES_KEY.*Authorization/);
+  });
+
+  it('a server that changes does so whole, and one that is left out is gone: no value goes to a place it was not given for', async () => {
+    const file = path.join(at.directory, 'mcp.json');
+    const give = (servers: object) => writeFileSync(file, JSON.stringify({ mcpServers: servers }));
+    give({ notes: { command: '/bin/true', env: { NOTES_KEY: 'first' } }, web: { url: 'https://web.invalid' } });
+    await at.prompt('mcp', 'native', '--mcp', file);
+    give({ notes: { command: '/bin/false', env: { NOTES_KEY: CANARY } } });
+    const changed = await at.prompt('mcp', 'native', '--mcp', file);
+    expect(changed.stderr).toContain('has other MCP servers from now on: notes');
+    expect(replyOf(changed)).toBe('notes: NOTES_KEY=[secret NOTES_KEY]');
+    const stored = (await at.run(['sessions', '--db', at.db, '--json'])).stdout;
+    expect(stored).toContain('/bin/false');
+    expect(stored).not.toMatch(/\/bin\/true|web\.invalid/);
+    expect((await at.prompt('mcp', 'native', '--mcp', file)).stderr).not.toContain('other MCP servers');
   });
 
   it('one that only a later call names is redacted as well', async () => {

@@ -49,4 +49,4 @@ export function scenarioNamed(name: string | undefined): Scenario {
   return SCENARIOS.find((scenario) => scenario.name === name) ?? nativeResume;
 }
 
-export type { Fault, Scenario } from './types.ts';
+export type { Scenario } from './types.ts';

@@ -6,8 +6,8 @@ import { startProcess } from '../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
 import { closeFrame } from './close.ts';
 import { Connection } from './connection.ts';
-import { type Door, openDoor, type Visitor } from './door.ts';
-import { type BridgeOptions, checkAgents } from './options.ts';
+import { openDoor, type Visitor } from './door.ts';
+import { type BridgeOptions, type Door, checkAgents } from './options.ts';
 
 export interface Bridge extends Door {
   readonly agents: readonly string[];

@@ -9,21 +9,13 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { withLimits } from '../engine/with-limits.ts';
 import type { ClientOptions } from './client.ts';
+import type { ConnectionDiagnostics } from './close.ts';
 import { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';
-import { checkDoor, type DoorOptions, hostNames } from './options.ts';
+import { checkDoor, type Door, type DoorOptions, hostNames } from './options.ts';
 import { authorizeHttp, authorizeUpgrade, SUBPROTOCOL, type UpgradePolicy } from './policy.ts';
-import { type Connected, type ConnectionDiagnostics, Registry } from './registry.ts';
+import { type Connected, Registry } from './registry.ts';
 import { type AccessPolicy, header, type Refusal, type RequestHead } from './request-checks.ts';
 import { BridgeSocket } from './socket.ts';
-
-export interface Door {
-  /** `ws://HOST:PORT`; an agent is at `{url}/agents/NAME`. */
-  readonly url: string;
-  /** 43 base64url characters; never part of an address. */
-  readonly token: string;
-  /** Ends every connection (4005), and resolves when all that was behind them is gone. */
-  close(): Promise<void>;
-}
 
 /** Somebody whom the policy let in, and who waits for an answer. */
 export interface Visitor {

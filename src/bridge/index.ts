@@ -13,12 +13,10 @@
  * machine that can read the token (process output, the page's memory) hold it too.
  */
 export { startBridge, type Bridge } from './bridge.ts';
-export type { Door } from './door.ts';
 export { streamDoor, type StreamDoorOptions } from './stream-door.ts';
-export type { BridgeEvent, BridgeOptions, DoorOptions } from './options.ts';
+export type { BridgeEvent, BridgeOptions, Door, DoorOptions } from './options.ts';
 export { authorizeHttp, authorizeUpgrade, type HttpDecision, SUBPROTOCOL, type UpgradeDecision, type UpgradePolicy } from './policy.ts';
 export type { AccessPolicy, Refusal, RefusalReason, RequestHead } from './request-checks.ts';
-export { closeFrame, type CloseCause, type CloseFrame } from './close.ts';
+export { closeFrame, type CloseCause, type CloseFrame, type ConnectionDiagnostics } from './close.ts';
 export { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';
-export type { ConnectionDiagnostics } from './registry.ts';
 export { formatBridgeBanner } from './banner.ts';

@@ -42,6 +42,16 @@ export interface DoorOptions {
   readonly log?: (event: BridgeEvent) => void;
 }
 
+/** What whoever opened a door holds. */
+export interface Door {
+  /** `ws://HOST:PORT`; an agent is at `{url}/agents/NAME`. */
+  readonly url: string;
+  /** 43 base64url characters; never part of an address. */
+  readonly token: string;
+  /** Ends every connection (4005), and resolves when all that was behind them is gone. */
+  close(): Promise<void>;
+}
+
 export interface BridgeOptions extends Omit<DoorOptions, 'agents' | 'subprotocols'> {
   /** The allow-list. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly agents: Readonly<Record<string, StdioAgent>>;

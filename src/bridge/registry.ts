@@ -1,6 +1,7 @@
 /** The connections of one bridge: open ones by name, ended ones for a while. */
 import type { AgentExit } from '../engine/ports.ts';
 import type { Client } from './client.ts';
+import type { ConnectionDiagnostics } from './close.ts';
 
 /** What can be asked of a connection, over HTTP too. */
 export interface Connected {
@@ -12,16 +13,6 @@ export interface Connected {
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
   shutDown(): Promise<void>;
   diagnostics(): string;
-}
-
-/** What `GET /connections/ID/diagnostics` answers. */
-export interface ConnectionDiagnostics {
-  readonly connection: string;
-  readonly agent: string;
-  /** Null while the agent runs. */
-  readonly exit: AgentExit | null;
-  /** The last the agent wrote to stderr, or printed without its being JSON-RPC. */
-  readonly stderr: string;
 }
 
 interface Memory {

@@ -2,8 +2,8 @@
 import path from 'node:path';
 import type { MessageStream } from '../engine/ports.ts';
 import { LONGEST_MS } from '../engine/with-limits.ts';
-import { type Door, openDoor } from './door.ts';
-import type { DoorOptions } from './options.ts';
+import { openDoor } from './door.ts';
+import type { Door, DoorOptions } from './options.ts';
 import { StreamConnection } from './stream-connection.ts';
 
 /** What of the door is the caller's; agents and subprotocols are the server's. */

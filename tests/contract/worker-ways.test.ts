@@ -60,7 +60,7 @@ async function story(way: string, variant: AgentVariant): Promise<unknown[]> {
   }
   const names = new Map<string, string>();
   const id = (value: string) => names.get(value) ?? (names.set(value, `#${names.size + 1}`), names.get(value));
-  return JSON.parse(JSON.stringify(seen).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, (value) => id(value) as string)) as unknown[];
+  return JSON.parse(JSON.stringify(seen).replace(/[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f-]{27}/g, (value) => id(value) as string)) as unknown[];
 }
 
 describe.each(['native', 'load', 'amnesiac', 'other-chunks', 'unknown:pi', 'null-load', 'unknown-kinds'] as const)('%s', (variant) => {

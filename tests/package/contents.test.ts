@@ -10,7 +10,7 @@ const read = (name: string) => readFileSync(path.join(root, name), 'utf8');
 const ending = (...endings: string[]) => files.filter((name) => endings.some((each) => name.endsWith(each)));
 
 /** Room for growth; a file that does not belong there takes more. */
-const PACKED_BYTES = 1_300_000;
+const PACKED_BYTES = 1_700_000;
 
 describe('what is in the package', () => {
   test('dist/, and what npm shows of a package', () => {
@@ -64,7 +64,7 @@ describe('what is in the package', () => {
 
   test('only the entries for Node import modules of Node', () => {
     const node =
-      /^dist\/(?:cli|bridge|adapters\/(?:stdio|node-host|node-sqlite))\/|^dist\/testing\/(?:agents\/(?:stdio|node-store)|launcher-)/;
+      /^dist\/(?:cli|bridge|adapters\/(?:stdio|node-host|node-sqlite))\/|^dist\/testing\/(?:agents\/(?:stdio|on-stdio|node-store)|launcher-)/;
     expect(ending('.js').filter((name) => !node.test(name) && /(?:from|import\() ?['"]node:/.test(read(name)))).toEqual([]);
   });
 });

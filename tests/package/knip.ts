@@ -16,6 +16,7 @@ export default {
     'src/engine/index.ts',
     'src/adapters/*/index.ts',
     'src/bridge/index.ts',
+    'src/server/index.ts',
     'src/testing/index.ts',
     'src/cli/rehydrate.ts',
     // Started as programs.
@@ -49,5 +50,5 @@ export default {
   ignoreExportsUsedInFile: true,
   // The engine's command line comes with rivetkit.
   ignoreDependencies: [...ofFolders, '@rivetkit/engine-cli'],
-  ignoreBinaries: ['script', 'mkfifo'],
+  ignoreBinaries: ['script', 'mkfifo', 'setpriv'],
 };

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { type Door, openDoor } from '../../../src/bridge/door.ts';
-import type { BridgeLimits } from '../../../src/bridge/index.ts';
+import { openDoor } from '../../../src/bridge/door.ts';
+import type { BridgeLimits, Door } from '../../../src/bridge/index.ts';
 import { StreamConnection } from '../../../src/bridge/stream-connection.ts';
 
 let door: Door;

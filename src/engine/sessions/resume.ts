@@ -209,6 +209,8 @@ interface Found {
   readonly verified: Verification | null;
   readonly replay: ReplayOutcome | null;
   readonly preamble: MadePreamble | null;
+  /** The event with which the agent session begins that was taken up. */
+  readonly keptFrom: number;
   readonly report: ResumeReport;
 }
 
@@ -233,7 +235,8 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
   const hasHistory = await store.hasMessages(info.sessionId);
   // What was said in an adopted session only the agent has: a replay brings it, and without it there is no session.
   const adopted = !hasHistory && (stored.origin as { readonly kind?: unknown } | null)?.kind === 'adopt';
-  opening.preamble = oldId === null ? null : ((await store.agentSession(info.sessionId, oldId))?.preamble ?? null);
+  const kept = oldId === null ? null : await store.agentSession(info.sessionId, oldId);
+  opening.preamble = kept?.preamble ?? null;
   const replay = oldId === null ? null : await openReplay(store, info.sessionId, oldId, context.redact, adopted);
   let replayed: ReplayOutcome | null = null;
   let verified: Verification | null = null;
@@ -267,7 +270,7 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
       case 'session/new':
         return successor(step.tier);
       case 'accept':
-        return found(step.tier, oldId as string, null);
+        return found(step.tier, oldId as string, await givenAgain());
       case 'stop':
         throw await stopError(step.code, step.reason);
     }
@@ -362,6 +365,19 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
     return found(tier, made.agentSessionId, preamble);
   }
 
+  /** Some agents do not keep what they were given in front of a prompt: then it is gone from the replay, and given again. */
+  async function givenAgain(): Promise<MadePreamble | null> {
+    if (replayed?.preamble !== 'gone' || !kept) return null;
+    const secrets = [...context.secrets.known, ...config.knownSecrets];
+    const preamble = await makePreamble(storeBefore(store, kept.beganSeq), info.sessionId, config, secrets, facts.embeddedContext);
+    const last = attempts.pop() as ResumeAttempt;
+    attempts.push({
+      ...last,
+      evidence: `${last.evidence}; the record it had been given is not in it any more, and goes in front of the next prompt again`,
+    });
+    return preamble;
+  }
+
   async function found(tier: Exclude<Tier, 'live'>, agentSessionId: string, preamble: MadePreamble | null): Promise<Found> {
     opening.reported = withAnswer(opening.reported, settings);
     const restored = await restoreWishes(opening.wishes, {
@@ -391,7 +407,10 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
       began,
       agentMs: connection.agentMs,
     });
-    return { tier, attempts, agentSessionId, verified, replay: replayed, preamble, report: context.redact(report) };
+    return {
+      ...{ tier, attempts, agentSessionId, verified, replay: replayed, preamble, keptFrom: kept?.beganSeq ?? 0 },
+      report: context.redact(report),
+    };
   }
 
   async function stopError(code: RehydrateError['code'], reason: string): Promise<RehydrateError> {
@@ -481,8 +500,8 @@ function foundEvents(config: Config, { replay, report }: Found, news: Parameters
 }
 
 /** `beganSeq`: the number of the report. */
-function standingOf({ tier, attempts, preamble }: Found, beganSeq: number): Standing {
+function standingOf({ tier, attempts, preamble, keptFrom }: Found, beganSeq: number): Standing {
   return tier === 'transcript' || tier === 'new'
-    ? { kind: 'successor', preamble: preamble?.blocks ?? null, preambleText: preamble?.text ?? null, beganSeq }
-    : { kind: 'taken_up', attempts };
+    ? { kind: 'successor', preamble, beganSeq }
+    : { kind: 'taken_up', attempts, preamble: preamble && { ...preamble, beganSeq: keptFrom } };
 }

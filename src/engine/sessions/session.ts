@@ -66,15 +66,22 @@ export interface SessionLog {
 export type Standing =
   /** It is the stored one, and has answered a turn or was just made. */
   | { readonly kind: 'proven' }
-  /** It was resumed or loaded, which the agent may still take back at the prompt. */
-  | { readonly kind: 'taken_up'; readonly attempts: readonly ResumeAttempt[] }
+  /**
+   * It was resumed or loaded, which the agent may still take back at the prompt. The preamble is there when its replay showed that
+   * the agent did not keep the one that it had been given.
+   */
+  | { readonly kind: 'taken_up'; readonly attempts: readonly ResumeAttempt[]; readonly preamble: GivenPreamble | null }
   /** It is not the stored one before it has answered a turn (I4), and gets the preamble in front of its first prompt (I6). */
-  | {
-      readonly kind: 'successor';
-      readonly preamble: readonly ContentBlock[] | null;
-      readonly preambleText: string | null;
-      readonly beganSeq: number;
-    };
+  | { readonly kind: 'successor'; readonly preamble: GivenPreamble | null; readonly beganSeq: number };
+
+/** What goes in front of the next prompt. */
+export interface GivenPreamble {
+  readonly blocks: readonly ContentBlock[];
+  /** All its text, so that a replay of it is recognised. */
+  readonly text: string;
+  /** The event with which the agent session begins that it is told to, where that is not a new one. */
+  readonly beganSeq?: number;
+}
 
 /** The data of a session that has an agent. */
 export interface Live {

@@ -217,7 +217,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     const answered = end.state !== 'failed' && told;
     if (answered) live.standing = { kind: 'proven' };
     // The preamble goes in front of the next prompt, and its report says so.
-    else if (standing.kind === 'successor') live.report ??= report;
+    else if (standing.kind === 'successor' || preambleOf(standing).length > 0) live.report ??= report;
     const rest = turn.filter.end();
     for (const { update } of rest) remember(turn.said, update);
     const work: Work = {
@@ -229,7 +229,16 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
       also: ({ last }) => [
         endTurn(turnId, end, last),
         ...(answered && standing.kind === 'successor'
-          ? adoptAgentSession(session.sessionId, live.agentSessionId, standing.beganSeq, standing.preambleText, config.clock())
+          ? adoptAgentSession(session.sessionId, live.agentSessionId, standing.beganSeq, standing.preamble?.text ?? null, config.clock())
+          : []),
+        ...(answered && standing.kind === 'taken_up' && standing.preamble
+          ? adoptAgentSession(
+              session.sessionId,
+              live.agentSessionId,
+              standing.preamble.beganSeq ?? 0,
+              standing.preamble.text,
+              config.clock(),
+            )
           : []),
       ],
     };
@@ -300,7 +309,7 @@ async function settleReplay(live: Live) {
   }
 }
 
-const preambleOf = (standing: Standing): readonly ContentBlock[] => (standing.kind === 'successor' ? (standing.preamble ?? []) : []);
+const preambleOf = (standing: Standing): readonly ContentBlock[] => (standing.kind === 'proven' ? [] : (standing.preamble?.blocks ?? []));
 
 function failed(message: string, data: Readonly<Record<string, unknown>>): TurnEnded {
   return { state: 'failed', error: { code: 'agent_protocol_error', message, data } };

@@ -13,6 +13,7 @@ export const sidebar = [
       'start/tutorial',
       { label: 'Playground', link: '/playground/' },
       'start/scenarios',
+      'start/faq',
     ],
   },
   {
@@ -50,6 +51,7 @@ export const sidebar = [
       'reference/limits',
       'reference/errors',
       'reference/compatibility',
+      'reference/glossary',
       {
         label: 'Advanced',
         items: [
@@ -71,6 +73,7 @@ export const sidebar = [
                   sessions('transcript'),
                   sessions('unknown-sessions'),
                   sessions('storage'),
+                  sessions('records'),
                   sessions('processes'),
                   sessions('security'),
                   sessions('performance'),

@@ -69,6 +69,8 @@ export interface HostOptions {
    * agent of the session that was not used for longest. One in a turn is never ended.
    */
   readonly whenFull?: 'refuse' | 'end-idlest';
+  /** Whether two paths lead to one directory, for `open`. Default: when they are the same text. On Node: `sameDirectory` of `acp-rehydrate/node`. */
+  readonly sameDirectory?: (a: string, b: string) => boolean | Promise<boolean>;
 }
 
 /** Names the options that are known, and refuses the others: a word that is misspelt must not be silently nothing. */
@@ -141,6 +143,7 @@ export interface Config {
   readonly clientFor: (agent: string) => ClientServices | undefined;
   readonly clientInfo: { readonly name: string; readonly version: string };
   readonly whenFull: 'refuse' | 'end-idlest';
+  readonly sameDirectory: (a: string, b: string) => boolean | Promise<boolean>;
   readonly owner: LeaseOwner;
 }
 
@@ -170,6 +173,7 @@ export function configure(options: HostOptions): Config {
     clientFor: eachOnce(options.client),
     clientInfo: { name: NAME, version: VERSION },
     whenFull: whenFull(options.whenFull),
+    sameDirectory: options.sameDirectory ?? ((a, b) => a === b),
     owner: { ...(owners?.self ?? { kind: 'host' }), hostId: newId() },
   };
 }
@@ -313,7 +317,7 @@ function byName(agents: Readonly<Record<string, AgentLauncher>>): AgentLauncher 
 
 export const HOST_OPTIONS: readonly (keyof HostOptions)[] = [
   'database', 'agents', 'secrets', 'knownSecrets', 'policy', 'preamble', 'limits', 'clock', 'newId', 'redact', 'ownerAlive',
-  'permission', 'client', 'whenFull',
+  'permission', 'client', 'whenFull', 'sameDirectory',
 ]; // prettier-ignore
 
 export const CREATE_OPTIONS: readonly (keyof CreateOptions)[] = [

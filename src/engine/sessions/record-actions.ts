@@ -107,7 +107,7 @@ export function recordActions(parts: RecordActionParts): RecordActions {
       const found = await store.session(sessionId);
       if (!found) return describe(await manager.create({ ...options, sessionId }));
       const { agent, cwd } = found.info;
-      if (agent !== options.agent || cwd !== options.cwd)
+      if (agent !== options.agent || (cwd !== options.cwd && !(await config.sameDirectory(cwd, options.cwd))))
         throw invalid(
           `Session "${sessionId}" has the agent "${agent}" in ${cwd}, not "${options.agent}" in ${options.cwd}. Open it as it is, or use another id.`,
           { sessionId, agent, cwd },

@@ -121,8 +121,9 @@ export interface Said {
   kind: string | null;
   messageId: string | null;
   readonly toolCalls: Set<string>;
-  /** Updates that named another agent session. */
+  /** Updates that named another agent session, and the last such name. */
   foreign: number;
+  foreignId: string | null;
 }
 
 /** A turn that runs. */
@@ -261,7 +262,10 @@ export class Session {
     if (turn?.progress.kind === 'taking_up_again') return turn.progress.opening.hear(item);
     // One process serves one session; what names another is a sub-session of the agent's own.
     if (item.agentSessionId !== undefined && item.agentSessionId !== live.agentSessionId) {
-      if (turn) turn.said.foreign += 1;
+      if (turn) {
+        turn.said.foreign += 1;
+        turn.said.foreignId = String(item.agentSessionId);
+      }
       return;
     }
     const update = live.context.redact(item.update);
@@ -609,7 +613,14 @@ export function updateEvents(
   );
 }
 
-export const nothingSaid = (): Said => ({ anything: false, kind: null, messageId: null, toolCalls: new Set(), foreign: 0 });
+export const nothingSaid = (): Said => ({
+  anything: false,
+  kind: null,
+  messageId: null,
+  toolCalls: new Set(),
+  foreign: 0,
+  foreignId: null,
+});
 
 export function remember(said: Said, update: SessionUpdate): void {
   if (classOf(update) !== 'notice') said.anything = true;

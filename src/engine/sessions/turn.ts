@@ -170,6 +170,13 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     switch (answer.kind) {
       case 'stopped': {
         const { stopReason: _, ...rest } = answer.said;
+        const { foreign, foreignId, anything } = turn.said;
+        // Beside words of its own they are those of sub-sessions. Alone they are an answer that went astray.
+        if (foreign > 0 && !anything && answer.stopReason !== 'cancelled')
+          return failed(
+            `The agent answered, and all it said in the turn (${foreign} updates) names the session "${foreignId}", not "${live.agentSessionId}", which is this one's. Nothing of it could be taken; try another version of the agent.`,
+            { updates: foreign, named: foreignId },
+          );
         return {
           state: answer.stopReason === 'cancelled' ? 'cancelled' : 'completed',
           stopReason: answer.stopReason,

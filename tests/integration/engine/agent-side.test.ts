@@ -1,5 +1,8 @@
 /** What a host gives those who serve it on: the agent’s description, its requests to whoever prompts, extensions both ways. */
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { sameDirectory } from '../../../src/adapters/node-host/index.ts';
 import type { ClientServices } from '../../../src/engine/index.ts';
 import { CWD, hostOf, PATIENT, until } from './helpers.ts';
 import { ordinary, rawAgents, update, type Heard } from './raw-agent.ts';
@@ -253,5 +256,36 @@ describe('invalid_argument, by name', () => {
     };
     for (const [name, call] of Object.entries(awaits))
       await expect(Promise.resolve().then(call), name).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});
+
+describe('an answer that went astray', () => {
+  it('updates that all name another session: the turn failed, and says why', async () => {
+    const raw = agents((message, say) => {
+      if (message.method === 'session/prompt')
+        say(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'Hi' } }, { sessionId: 'raw-9' }));
+      return false;
+    });
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await expect(host.prompt('s', 'go')).rejects.toMatchObject({
+      code: 'agent_protocol_error',
+      message: expect.stringContaining('raw-9') as string,
+    });
+  });
+});
+
+describe('open', () => {
+  it('the same directory by another path is the same', async () => {
+    const base = mkdtempSync(`${tmpdir()}/rehydrate-open-`);
+    symlinkSync(base, `${base}-link`);
+    onTestFinished(() => {
+      rmSync(`${base}-link`);
+      rmSync(base, { recursive: true });
+    });
+    const { host } = await hostOf(agents(), { sameDirectory });
+    await host.create({ agent: 'raw', cwd: base, sessionId: 's' });
+    expect(await host.open('s', { agent: 'raw', cwd: `${base}-link` })).toMatchObject({ sessionId: 's', cwd: base });
+    await expect(host.open('s', { agent: 'raw', cwd: tmpdir() })).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 });

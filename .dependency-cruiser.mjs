@@ -24,7 +24,7 @@ const ARROWS = {
 };
 
 /** An adapter may build on another where both are about the same outside thing; a file beside their folders is for all of them. */
-const ADAPTER_FRIENDS = { 'node-sqlite': ['node-host'], stdio: ['node-host'] };
+const ADAPTER_FRIENDS = { 'node-sqlite': ['node-host'], stdio: ['node-host'], 'node-host': ['node-sqlite', 'stdio'] };
 
 const folders = (names) => names.map((name) => `^${name}/`);
 const ours = folders([...Object.keys(ARROWS), 'tests']);

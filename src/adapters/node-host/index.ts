@@ -1,4 +1,5 @@
-/** What a host needs from the Node process and the machine it lives on. */
+/** A host in a Node process, in one call; and what it needs from that process and its machine, one by one. */
+export { openHost, type OpenHostOptions } from './open-host.ts';
 export { processOwners } from './owners.ts';
 export { preambleFiles, type PreambleFilesOptions } from './preamble-files.ts';
 export { sameDirectory } from './same-directory.ts';

@@ -1,0 +1,79 @@
+/** What a Node host is usually made of, in one call. */
+import path from 'node:path';
+import { RehydrateError } from '../../engine/errors.ts';
+import { createHost, type Host } from '../../engine/sessions/host.ts';
+import { checkOptions, HOST_OPTIONS, type HostOptions } from '../../engine/sessions/config.ts';
+import type { AgentLauncher } from '../../engine/ports.ts';
+import { storageError } from '../../engine/storage/errors.ts';
+import { openNodeSqlite, type NodeSqliteOptions } from '../node-sqlite/index.ts';
+import { stdioLauncher, type StdioAgent } from '../stdio/index.ts';
+import { preambleFiles } from './preamble-files.ts';
+import { processSecrets } from './secrets.ts';
+
+export interface OpenHostOptions extends Omit<HostOptions, 'database' | 'agents'>, NodeSqliteOptions {
+  /** One launcher for all agents, or by name how each is run: its command, or a launcher of its own. */
+  readonly agents: AgentLauncher | Readonly<Record<string, StdioAgent | AgentLauncher>>;
+}
+
+/**
+ * A host on a database file: `openNodeSqlite` for the file, `stdioLauncher` for the agents, `processSecrets()` for what is not stored,
+ * `preambleFiles()` for preambles of mode `file`; other processes' leases are looked up in this machine's process table. Whatever of
+ * it is given takes the place of that. `sleep` closes the database, too.
+ *
+ * Errors: those of `createHost`, and `storage_unavailable`, `storage_full`, `database_corrupt` when the file cannot be opened.
+ */
+export async function openHost(file: string, options: OpenHostOptions): Promise<Host> {
+  if (typeof file !== 'string' || file === '') throw invalid('openHost needs the path of the database file, or :memory:.');
+  checkOptions('openHost', options, [...HOST_OPTIONS.filter((name) => name !== 'database'), ...SQLITE_OPTIONS]);
+  const { readOnly: _read, powerLossSafe: _safe, busyTimeoutMs: _busy, agents, preamble, ...rest } = { ...options };
+  const launchers = launchersOf(agents);
+  try {
+    const database = await openNodeSqlite(file, options);
+    try {
+      const host = await createHost({
+        secrets: processSecrets(),
+        ...rest,
+        preamble: {
+          files: preambleFiles({ scope: path.resolve(file) }),
+          ...(typeof preamble === 'string' ? { mode: preamble } : preamble),
+        },
+        database,
+        agents: launchers,
+      });
+      let asleep: Promise<void> | undefined;
+      return { ...host, sleep: () => (asleep ??= host.sleep().finally(() => database.close())) };
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  } catch (error) {
+    throw storageError(error, `The database ${file} cannot be opened`);
+  }
+}
+
+const SQLITE_OPTIONS: readonly (keyof NodeSqliteOptions)[] = ['readOnly', 'powerLossSafe', 'busyTimeoutMs'];
+
+/** All that are commands share one launcher, and with it one guard process. */
+function launchersOf(agents: OpenHostOptions['agents']): HostOptions['agents'] {
+  if (typeof agents !== 'object' || agents === null) throw invalid('openHost needs agents: { NAME: { command, args } }.');
+  if (isLauncher(agents)) return agents;
+  const commands: Record<string, StdioAgent> = {};
+  const stdio = stdioLauncher({ agents: commands });
+  return Object.fromEntries(
+    Object.entries(agents).map(([name, agent]) => {
+      if (isLauncher(agent)) return [name, agent];
+      if (typeof agent?.command !== 'string' || agent.command === '')
+        throw invalid(`The agent "${name}" needs a command, and args as a list of their own: { command: 'node', args: ['agent.js'] }.`);
+      commands[name] = agent;
+      return [name, stdio];
+    }),
+  );
+}
+
+function isLauncher(agent: object): agent is AgentLauncher {
+  return typeof (agent as Partial<AgentLauncher> | null)?.launch === 'function';
+}
+
+function invalid(message: string): RehydrateError {
+  return new RehydrateError('invalid_argument', message);
+}

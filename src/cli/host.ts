@@ -10,9 +10,8 @@ import { RehydrateError } from '../engine/errors.ts';
 import { createHost } from '../engine/index.ts';
 import type { AgentLauncher, AgentProcess, Host } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
-import type { Secrets } from '../engine/ports.ts';
 import { storageError } from '../engine/storage/errors.ts';
-import type { McpServer, PreambleMode, ResumePolicy } from '../engine/types.ts';
+import type { PreambleMode, ResumePolicy } from '../engine/types.ts';
 import { whereTyped } from './agent-words.ts';
 import { count, one } from './parse.ts';
 import type { Call } from './parse.ts';
@@ -27,12 +26,6 @@ export interface OpenHost {
   close(): Promise<void>;
 }
 
-/** What a host is told of the secrets of the call: those in the MCP file, and the values of `--env`. */
-export interface CallSecrets {
-  readonly mcpServers: readonly McpServer[] | undefined;
-  readonly env: Readonly<Record<string, string>>;
-}
-
 /** What a host has whose agents answer to ACP clients: those do what agents ask, and name the agents. */
 export interface ServedHost {
   readonly client: null;
@@ -44,7 +37,7 @@ export interface ServedHost {
 export async function openHost(
   call: Call,
   permission: 'ask' | 'allow' | 'reject',
-  { mcpServers, env }: CallSecrets,
+  env: Readonly<Record<string, string>>,
   served?: ServedHost,
 ): Promise<OpenHost> {
   const [command = '', ...args] = whereTyped(call.agent);
@@ -61,7 +54,7 @@ export async function openHost(
     permission,
     policy: one(call, 'policy') as ResumePolicy | undefined,
     preamble: { mode: one(call, 'preamble') as PreambleMode | undefined, files: preambleFiles({ scope: file }) },
-    secrets: sessionSecrets(mcpServers ?? []),
+    secrets: processSecrets(),
     // A later call may name more than the session was made with: the agent inherits them all the same.
     knownSecrets: Object.entries(env).map(([name, value]) => ({ name, value })),
   });
@@ -72,7 +65,7 @@ export function openReader(file: string, { make = false } = {}): Promise<OpenHos
   return openOn(file, make, async () => undefined, {
     agents: {},
     preamble: { files: preambleFiles({ scope: file }) },
-    secrets: sessionSecrets([]),
+    secrets: processSecrets(),
   });
 }
 
@@ -122,17 +115,6 @@ function tracked(inner: AgentLauncher): { readonly launcher: AgentLauncher; kill
     async killAll() {
       await Promise.all([...running].map((agent) => agent.end('kill')));
     },
-  };
-}
-
-/** Where secret values come back from: the MCP file of this call, then the environment. */
-export function sessionSecrets(servers: readonly McpServer[], environment: NodeJS.ProcessEnv = process.env): Secrets {
-  const fromEnvironment = processSecrets({ environment });
-  return (ref) => {
-    const server = ref.kind === 'env' ? undefined : servers.find((each) => each.name === ref.server);
-    const pairs = server && (ref.kind === 'mcp-header' ? 'headers' in server && server.headers : 'env' in server && server.env);
-    const found = pairs ? pairs.find((pair) => pair.name === ref.name)?.value : undefined;
-    return found ?? fromEnvironment(ref);
   };
 }
 

@@ -100,24 +100,14 @@ async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: Ses
         { sessionId, cwd: session.cwd },
       );
   }
-  const servers = mcpServers && placesOf(mcpServers) !== placesOf(session.mcpServers) ? mcpServers : undefined;
-  if (!moves && !servers) return { session, before };
+  if (!moves && !mcpServers) return { session, before };
+  const changed = await host.update(sessionId, { ...(moves ? { cwd } : {}), ...(mcpServers ? { mcpServers } : {}) });
   if (moves) output.note(`session ${sessionId} works in ${cwd} from now on; ${session.cwd} is gone`);
-  if (servers)
-    output.note(`session ${sessionId} has other MCP servers from now on: ${servers.map(({ name }) => name).join(', ') || 'none'}`);
-  const changes = { ...(moves ? { cwd } : {}), ...(servers ? { mcpServers: servers } : {}) };
-  return { session: await host.update(sessionId, changes), before };
-}
-
-/** Where servers' values go, and which: a value belongs to the address or command that it was given for. */
-function placesOf(servers: readonly McpServer[]): string {
-  const names = (pairs: readonly { readonly name: string }[]) => pairs.map(({ name }) => name).sort();
-  const places = servers.map((server) =>
-    'command' in server
-      ? [server.name, server.command, server.args, names(server.env)]
-      : [server.name, server.type, server.url, names(server.headers)],
-  );
-  return JSON.stringify(places.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)));
+  if (JSON.stringify(changed.mcpServers) !== JSON.stringify(session.mcpServers))
+    output.note(
+      `session ${sessionId} has other MCP servers from now on: ${changed.mcpServers.map(({ name }) => name).join(', ') || 'none'}`,
+    );
+  return { session: changed, before };
 }
 
 /** Whether two paths lead to one directory. One that is not there is only itself. */

@@ -22,6 +22,7 @@ export type {
   ClientServiceRequest,
   ClientServices,
   LeaseOwner,
+  McpPlace,
   MessageStream,
   OwnerAlive,
   OwnerRegistry,

@@ -195,12 +195,21 @@ export function describeExit(exit: AgentExit): string {
 
 // ---------------------------------------------------------------- secrets and files
 
+/** Where the values of an MCP server go: its address, or its command with the arguments. */
+export interface McpPlace {
+  readonly url?: string;
+  readonly command?: string;
+  readonly args?: readonly string[];
+}
+
 /** Names a value that is not on disk. */
 export interface SecretRef {
   readonly sessionId: string;
   readonly kind: 'env' | 'mcp-env' | 'mcp-header';
   /** The MCP server's name, for the two `mcp-` kinds. */
   readonly server?: string;
+  /** Where the value will go, for the two `mcp-` kinds. A value that was given for another place must not be returned. */
+  readonly place?: McpPlace;
   readonly name: string;
 }
 

@@ -93,7 +93,8 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   secret_missing: {
     means: 'A value that is not stored could not be had again.',
     causes: 'An environment variable or header the session was created with is not there now.',
-    remedy: 'Set it, or give it through the `secrets` option. No agent was started. See [secrets](/guides/secrets/).',
+    remedy:
+      'Set a variable; give a header again with its MCP server; or give either through the `secrets` option. No agent was started. See [secrets](/guides/secrets/#mcp-servers).',
   },
   cwd_missing: {
     means: 'The session’s working directory is gone.',

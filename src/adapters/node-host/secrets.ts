@@ -1,10 +1,11 @@
+import { RehydrateError } from '../../engine/errors.ts';
 import type { SecretRef, Secrets } from '../../engine/ports.ts';
 
 export interface ProcessSecretsOptions {
   /**
-   * Which environment variable holds a header of an MCP server: server name → header name → variable.
-   * A header not named here has no value: header names are not variable names, and guessing one
-   * could send the wrong secret to a server.
+   * Which environment variable holds a header of an MCP server: address → header name → variable. A header of another address has no
+   * value, whatever the server is called: a secret belongs to the place it was given for. Header names are not variable
+   * names, and none is guessed.
    */
   readonly headers?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Where the values are. Default `process.env`, read at each call. */
@@ -14,18 +15,30 @@ export interface ProcessSecretsOptions {
 /**
  * Secrets out of the environment: `env` and `mcp-env` are the variable of the same name, `mcp-header`
  * the variable that `headers` gives. A variable set to the empty string is there, and empty.
+ * Error: `invalid_argument` when a key of `headers` is no address.
  */
 export function processSecrets(options: ProcessSecretsOptions = {}): Secrets {
+  const headers = new Map(Object.entries(options.headers ?? {}).map(([address, variables]) => [checkAddress(address), variables]));
   return (ref: SecretRef) => {
-    const name = ref.kind === 'mcp-header' ? headerVariable(options.headers ?? {}, ref) : ref.name;
+    const name = ref.kind === 'mcp-header' ? headerVariable(headers, ref) : ref.name;
     const environment = options.environment ?? process.env;
     return name !== undefined && Object.hasOwn(environment, name) ? environment[name] : undefined;
   };
 }
 
 /** Header names are the same in any case. */
-function headerVariable(headers: NonNullable<ProcessSecretsOptions['headers']>, ref: SecretRef): string | undefined {
-  if (ref.server === undefined || !Object.hasOwn(headers, ref.server)) return undefined;
+function headerVariable(headers: ReadonlyMap<string, Readonly<Record<string, string>>>, ref: SecretRef): string | undefined {
   const wanted = ref.name.toLowerCase();
-  return Object.entries(headers[ref.server]!).find(([header]) => header.toLowerCase() === wanted)?.[1];
+  const variables = headers.get(URL.parse(ref.place?.url ?? '')?.href ?? '');
+  return variables && Object.entries(variables).find(([header]) => header.toLowerCase() === wanted)?.[1];
+}
+
+function checkAddress(address: string): string {
+  const url = URL.parse(address);
+  if (url) return url.href;
+  throw new RehydrateError(
+    'invalid_argument',
+    `processSecrets: "${address}" in headers is no address. Name the MCP server by its url, so that the value goes nowhere else.`,
+    { address },
+  );
 }

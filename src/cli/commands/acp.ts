@@ -25,7 +25,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const asked = Promise.withResolvers<void>();
   const interrupts = watchInterrupts(signals, () => asked.resolve());
   // What the agent asks of its client is the editor's to answer, not this process's.
-  const opened = await openHost(call, 'ask', options, { client: null });
+  const opened = await openHost(call, 'ask', options.env, { client: null });
   const serving = serveAcp(opened.host, stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes), {
     agent: one(call, 'agent') ?? options.agent,
     env: options.env,

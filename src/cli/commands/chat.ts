@@ -65,7 +65,7 @@ export const chat: Command = async ({ call, output, signals }) => {
   const options = sessionOptions(call);
   const abort = new AbortController();
   const rule = permissionRule(call);
-  const open = await openHost(call, rule, options);
+  const open = await openHost(call, rule, options.env);
   const { host } = open;
   const { sessionId } = options;
   let terminal: Terminal | null = null;

@@ -25,7 +25,7 @@ export const prompt: Command = async ({ call, output, signals }) => {
   // A signal that comes before there is a host is seen in `oneTurn`.
   const interrupts = watchInterrupts(signals, () => undefined);
   try {
-    const open = await openHost(call, rule, options);
+    const open = await openHost(call, rule, options.env);
     interrupts.act = (action) => void endEarly(open, action, output);
     const progress = { asked: false };
     let code: number;

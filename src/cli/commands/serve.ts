@@ -18,7 +18,7 @@ export const serve: Command = async ({ call, output, signals }) => {
   const options = sessionOptions(call);
   const file = one(call, 'token-file');
   const token = file === undefined ? undefined : tokenFrom(file);
-  const opened = await openHost(call, 'ask', options, { client: null, agents });
+  const opened = await openHost(call, 'ask', options.env, { client: null, agents });
   const ended = new Promise<EndingSignal>((resolve) => {
     let asked = false;
     signals.on((signal) => {

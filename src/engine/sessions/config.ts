@@ -16,6 +16,7 @@ import { RehydrateError } from '../errors.ts';
 import { isDeeper } from '../protocol/bounded.ts';
 import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
 import { randomId } from '../random-id.ts';
+import { checkServers } from './secrets.ts';
 import { NAME, VERSION } from '../version.ts';
 import { withLimits } from '../with-limits.ts';
 
@@ -348,4 +349,5 @@ export function checkCreate(options: CreateOptions): void {
   for (const [name, value] of Object.entries(options.env ?? {})) {
     if (typeof value !== 'string') throw invalid(`The environment value ${name} must be a string.`);
   }
+  if (options.mcpServers !== undefined) checkServers(options.mcpServers);
 }

@@ -8,6 +8,7 @@ import type { StoredSession, StoredTurn } from '../storage/rows.ts';
 import type { LastKnown, NewEvent } from '../storage/statements.ts';
 import type {
   ContentBlock,
+  McpServer,
   PermissionRequested,
   PromptResult,
   ResumePolicy,
@@ -24,7 +25,7 @@ import type { HostParts } from './host-parts.ts';
 import { createLeaseCleanup, endLeftBehind, writeAsleep } from './lease.ts';
 import { liveReport } from './report.ts';
 import { wake } from './resume.ts';
-import { resolveKnown, resolveSecrets, type SecretValues } from './secrets.ts';
+import { resolveKnown, secretValues } from './secrets.ts';
 import { fromAgent, Session, toAgent, updateEvents, type EndCause, type Live } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
 import { exists, startSession } from './start.ts';
@@ -58,12 +59,13 @@ export interface SessionManager {
   set(sessionId: string, setting: Setting): Promise<void>;
   /** What is open of a live session. */
   openPermissions(sessionId: string): readonly PermissionRequested[];
-  /** Writes into the record, whether the session is live here or nowhere. `secrets` makes the values of the next wake from those of the environment. */
+  /** Writes into the record, whether the session is live here or nowhere. */
   write(
     sessionId: string,
     work: { readonly events: readonly NewEvent[]; readonly lastKnown: LastKnown; readonly also: () => readonly Statement[] },
-    secrets?: (env: SecretValues['env']) => SecretValues,
   ): Promise<void>;
+  /** The values of MCP servers for the wakes to come. A live agent keeps those it has. */
+  holdServers(sessionId: string, mcpServers: readonly McpServer[]): Promise<void>;
   /** The values given for one session are known for the other, too. */
   shareSecrets(from: string, to: string): void;
   request(
@@ -296,16 +298,11 @@ export function createManager(parts: HostParts): SessionManager {
   async function write(
     sessionId: string,
     work: { readonly events: readonly NewEvent[]; readonly lastKnown: LastKnown; readonly also: () => readonly Statement[] },
-    secrets?: (env: SecretValues['env']) => SecretValues,
   ): Promise<void> {
     await serially(sessionId, async ({ session }) => {
       const { live } = session;
       if (live) await live.log.writer.append({ ...work, also: () => [...work.also()] });
       else await writeAsleep(lease, sessionId, work);
-      if (!secrets) return;
-      const stored = await store.session(sessionId);
-      const env = session.secrets?.env ?? (stored ? (await resolveSecrets(config.secrets, { ...stored.info, mcpServers: [] })).env : {});
-      session.secrets = secrets(env);
     });
   }
 
@@ -460,6 +457,10 @@ export function createManager(parts: HostParts): SessionManager {
     set,
     openPermissions: (sessionId) => entries.get(sessionId)?.session.live?.permissions.open ?? [],
     write,
+    holdServers: (sessionId, mcpServers) =>
+      serially(sessionId, async ({ session }) => {
+        session.secrets = secretValues(session.secrets?.env ?? {}, mcpServers);
+      }),
     shareSecrets(from, to) {
       const secrets = entries.get(from)?.session.secrets;
       if (secrets) entryOf(to).session.secrets = secrets;
@@ -479,7 +480,7 @@ export function createManager(parts: HostParts): SessionManager {
     },
     async knownSecrets(info) {
       const held = entries.get(info.sessionId)?.session.secrets;
-      return [...(held ? held.known : await resolveKnown(config.secrets, info)), ...config.knownSecrets];
+      return [...(await resolveKnown(config.secrets, info, held)), ...config.knownSecrets];
     },
     later: (sessionId) => cleanup.later(sessionId),
   };

@@ -13,7 +13,7 @@ import { checkCreate, checkId, checkOptions, CREATE_OPTIONS, invalid, type Creat
 import { finishDeletes } from './delete.ts';
 import type { HostParts } from './host-parts.ts';
 import type { SessionManager } from './manager.ts';
-import { secretValues, withoutValues } from './secrets.ts';
+import { checkServers, withoutValues } from './secrets.ts';
 
 export interface SessionChanges {
   /** Shown instead of the agent's own title; null shows the agent's again. */
@@ -22,7 +22,10 @@ export interface SessionChanges {
   readonly metadata?: Readonly<Record<string, unknown>> | null;
   /** Where the agent works from its next wake on: when the old directory was moved, say. */
   readonly cwd?: string;
-  /** The MCP servers from the next wake on, all of them. The values of their environment and headers are kept in memory only. */
+  /**
+   * The MCP servers from the next wake on, all of them: those that are not in the list are gone, and a value goes only to the server it
+   * stands with here. Values are kept in memory only. A live agent keeps the servers it has; `close` the session to change them at once.
+   */
   readonly mcpServers?: readonly McpServer[];
 }
 
@@ -123,6 +126,8 @@ export function recordActions(parts: RecordActionParts): RecordActions {
       if (title !== undefined && title !== null && (typeof title !== 'string' || !title.isWellFormed()))
         throw invalid('title is a well-formed string or null.');
       if (cwd !== undefined) checkCreate({ agent: 'any', cwd });
+      if (mcpServers !== undefined) checkServers(mcpServers);
+      const servers = mcpServers && JSON.stringify(withoutValues(mcpServers));
       const { info } = await storedSession(sessionId);
       const events: NewEvent[] =
         title === undefined
@@ -136,16 +141,14 @@ export function recordActions(parts: RecordActionParts): RecordActions {
         ...(cwd === undefined || cwd === info.cwd
           ? []
           : [{ sql: 'UPDATE acp_sessions SET cwd = ? WHERE session_id = ?', params: [cwd, sessionId] }]),
-        ...(mcpServers === undefined
+        ...(servers === undefined || servers === JSON.stringify(info.mcpServers)
           ? []
-          : [
-              {
-                sql: 'UPDATE acp_sessions SET mcp_servers = ? WHERE session_id = ?',
-                params: [JSON.stringify(withoutValues(mcpServers)), sessionId],
-              },
-            ]),
+          : [{ sql: 'UPDATE acp_sessions SET mcp_servers = ? WHERE session_id = ?', params: [servers, sessionId] }]),
       ];
-      await manager.write(sessionId, { events, lastKnown, also: () => also }, mcpServers && ((env) => secretValues(env, mcpServers)));
+      // Other values for the same servers are only held: there is nothing to write, so a session that is live elsewhere is not in the way.
+      if (events.length > 0 || also.length > 0 || Object.keys(lastKnown).length > 0)
+        await manager.write(sessionId, { events, lastKnown, also: () => also });
+      if (mcpServers) await manager.holdServers(sessionId, mcpServers);
       return infoOf(sessionId);
     },
 
@@ -197,10 +200,11 @@ export function recordActions(parts: RecordActionParts): RecordActions {
       awake();
       checkOptions('adopt', options, ['agent', 'agentSessionId', 'cwd', 'sessionId', 'mcpServers']);
       const { agent, agentSessionId, cwd, mcpServers = [], sessionId = newId() } = options;
-      checkCreate({ agent, cwd, sessionId });
+      checkCreate({ agent, cwd, sessionId, mcpServers });
       if (typeof agentSessionId !== 'string' || agentSessionId === '') throw invalid('adopt needs agentSessionId, the agent’s own id.');
       await remove(sessionId);
       await store.adopt({ sessionId, agent, agentSessionId, cwd, mcpServers: withoutValues(mcpServers), now: clock() });
+      await manager.holdServers(sessionId, mcpServers);
       return infoOf(sessionId);
     },
 

@@ -44,7 +44,7 @@ export async function wake(parts: HostParts, session: Session, { policy, abort, 
     const stored = await store.session(sessionId);
     if (!stored) throw notFound(sessionId);
     const { info } = stored;
-    const secrets = session.secrets ?? (await resolveSecrets(config.secrets, info));
+    const secrets = await resolveSecrets(config.secrets, info, session.secrets);
     const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
     const { agent: name, cwd, additionalDirectories } = info;
     const context: SessionContext = { sessionId, agent: name, cwd, additionalDirectories, secrets, redact };

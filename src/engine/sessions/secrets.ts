@@ -1,7 +1,7 @@
 /** Values that are never on disk: taken out when a session is created, resolved by name again when it resumes. */
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
-import type { SecretRef, Secrets } from '../ports.ts';
+import type { McpPlace, SecretRef, Secrets } from '../ports.ts';
 
 export type Pair = { name: string; value: string };
 
@@ -39,6 +39,13 @@ export function fieldsOf(server: McpServer): ValueField[] {
   });
 }
 
+/** Error: `invalid_argument`, naming what is wrong and never a value. */
+export function checkServers(servers: readonly McpServer[]): void {
+  const named = Array.isArray(servers) && servers.every((server) => typeof (server as Partial<McpServer> | null)?.name === 'string');
+  if (!named) throw new RehydrateError('invalid_argument', 'mcpServers is a list of MCP servers in ACP’s form, each with a name.');
+  servers.forEach(fieldsOf);
+}
+
 /** The servers as stored: names stay, values go, and what else lies beside them. */
 export function withoutValues(servers: readonly McpServer[]): McpServer[] {
   return servers.map(
@@ -61,6 +68,12 @@ export function secretValues(env: Readonly<Record<string, string>>, mcpServers: 
   };
 }
 
+/** Where a server's values go. */
+function placeOf(server: McpServer): McpPlace {
+  const { url, command, args } = server as McpPlace;
+  return { ...(url === undefined ? {} : { url }), ...(command === undefined ? {} : { command, args: args ?? [] }) };
+}
+
 // ---------------------------------------------------------------- back again
 
 interface Named {
@@ -69,23 +82,44 @@ interface Named {
   readonly mcpServers: readonly McpServer[];
 }
 
-/** Asks for every value by name, and tells which were not there. */
-async function resolveAll(secrets: Secrets, session: Named): Promise<{ values: SecretValues; missing: string[] }> {
-  const missing: string[] = [];
+interface Missing {
+  readonly kind: SecretRef['kind'];
+  readonly name: string;
+  readonly server?: string;
+}
+
+/**
+ * Every value by its name, and which were not there. What this host was given and still holds comes first, a server's values only
+ * for the very server they were given with: when the record has it otherwise by now, the port is asked for the place it has there.
+ */
+async function resolveAll(
+  secrets: Secrets,
+  session: Named,
+  held?: SecretValues | null,
+): Promise<{ values: SecretValues; missing: Missing[] }> {
+  const missing: Missing[] = [];
   const resolve = async (ref: SecretRef): Promise<string> => {
     const value = await secrets(ref);
-    if (value === undefined) missing.push(ref.server === undefined ? ref.name : `${ref.name} (of MCP server ${ref.server})`);
+    if (value === undefined) missing.push(ref);
     return value ?? '';
   };
+  const { sessionId } = session;
   const env: Record<string, string> = {};
-  for (const name of session.envNames) env[name] = await resolve({ sessionId: session.sessionId, kind: 'env', name });
+  for (const name of session.envNames)
+    env[name] = held && Object.hasOwn(held.env, name) ? held.env[name]! : await resolve({ sessionId, kind: 'env', name });
+  const written = (server: McpServer) => JSON.stringify(withoutValues([server]));
   const servers: McpServer[] = [];
   for (const server of session.mcpServers) {
+    const same = held?.mcpServers.find((each) => written(each) === written(server));
+    if (same) {
+      servers.push(same);
+      continue;
+    }
     const filled: Partial<Record<'env' | 'headers', Pair[]>> = {};
     for (const { kind, field, pairs } of fieldsOf(server)) {
       const values: Pair[] = (filled[field] = []);
       for (const { name } of pairs)
-        values.push({ name, value: await resolve({ sessionId: session.sessionId, kind, server: server.name, name }) });
+        values.push({ name, value: await resolve({ sessionId, kind, server: server.name, place: placeOf(server), name }) });
     }
     servers.push({ ...server, ...filled } as McpServer);
   }
@@ -93,18 +127,37 @@ async function resolveAll(secrets: Secrets, session: Named): Promise<{ values: S
 }
 
 /** Every value of a session. Error: `secret_missing`, naming all that are not there, before any agent starts. */
-export async function resolveSecrets(secrets: Secrets, session: Named): Promise<SecretValues> {
-  const { values, missing } = await resolveAll(secrets, session);
+export async function resolveSecrets(secrets: Secrets, session: Named, held?: SecretValues | null): Promise<SecretValues> {
+  const { values, missing } = await resolveAll(secrets, session, held);
   if (missing.length === 0) return values;
-  const them = missing.length === 1 ? 'it' : 'them';
+  const { sessionId } = session;
+  const names = missing.map(({ name, server }) => (server === undefined ? name : `${name} (of MCP server ${server})`));
   throw new RehydrateError(
     'secret_missing',
-    `Session "${session.sessionId}" needs ${missing.join(', ')}, whose values are never stored. Set ${them} in the environment, or give the host a \`secrets\` function that knows ${them}. No agent was started.`,
-    { sessionId: session.sessionId, missing },
+    `Session "${sessionId}" needs ${names.join(', ')}, whose values are never stored. ${adviceFor(missing)} No agent was started.`,
+    { sessionId, missing: names },
   );
 }
 
+/** An environment can hold no header: a variable of its name could be meant for anybody. */
+function adviceFor(missing: readonly Missing[]): string {
+  const namesOf = (...kinds: SecretRef['kind'][]) =>
+    missing
+      .filter(({ kind }) => kinds.includes(kind))
+      .map(({ name }) => name)
+      .join(', ');
+  const variables = namesOf('env', 'mcp-env');
+  const headers = namesOf('mcp-header');
+  return [
+    variables && `Set ${variables} in the environment, or give the host a \`secrets\` function that knows the value.`,
+    headers &&
+      `Give ${headers} again with its MCP server: \`--mcp FILE\` on the command line, \`mcpServers\` of \`host.update\` in a program; or give the host a \`secrets\` function that knows it, on Node processSecrets({ headers: { URL: { HEADER: VARIABLE } } }).`,
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
 /** The values that can be had, for redacting what is only read. */
-export async function resolveKnown(secrets: Secrets, session: Named): Promise<SecretValues['known']> {
-  return (await resolveAll(secrets, session)).values.known.filter(({ value }) => value !== '');
+export async function resolveKnown(secrets: Secrets, session: Named, held?: SecretValues | null): Promise<SecretValues['known']> {
+  return (await resolveAll(secrets, session, held)).values.known.filter(({ value }) => value !== '');
 }

@@ -277,7 +277,7 @@ describe('secrets', () => {
     expect(dump.stdout).not.toContain(CANARY);
     const missing = await at.prompt('mcp', 'native');
     expect([missing.code, errorOf(missing)]).toEqual([1, 'secret_missing']);
-    expect(missing.stderr).toMatch(/NOTES_KEY.*Authorization/);
+    expect(missing.stderr).toMatch(/NOTES_KEY.*Authorization.*Set NOTES_KEY in the environment.*Give Authorization again.*--mcp FILE/);
   });
 
   it('a server that changes does so whole, and one that is left out is gone: no value goes to a place it was not given for', async () => {
@@ -293,6 +293,10 @@ describe('secrets', () => {
     expect(stored).toContain('/bin/false');
     expect(stored).not.toMatch(/\/bin\/true|web\.invalid/);
     expect((await at.prompt('mcp', 'native', '--mcp', file)).stderr).not.toContain('other MCP servers');
+    give({});
+    expect((await at.prompt('say hi', 'native', '--mcp', file)).stderr).toContain('has other MCP servers from now on: none');
+    // Nothing is needed for what is gone.
+    expect(await at.prompt('say hi')).toMatchObject({ code: 0 });
   });
 
   it('one that only a later call names is redacted as well', async () => {

@@ -181,8 +181,8 @@ describe('secrets', () => {
     expect(await ask(next, 's', 'mcp')).toBe(HAS);
     expect(asked).toEqual([
       { sessionId: 's', kind: 'env', name: 'API_TOKEN' },
-      { sessionId: 's', kind: 'mcp-env', server: 'files', name: 'FILES_TOKEN' },
-      { sessionId: 's', kind: 'mcp-header', server: 'web', name: 'X-Api-Key' },
+      { sessionId: 's', kind: 'mcp-env', server: 'files', place: { command: 'mcp-files', args: [] }, name: 'FILES_TOKEN' },
+      { sessionId: 's', kind: 'mcp-header', server: 'web', place: { url: 'https://example.com/mcp' }, name: 'X-Api-Key' },
     ]);
   });
 });

@@ -7,20 +7,28 @@ import { preambleFiles, processSecrets } from '../../../src/adapters/node-host/i
 describe('secrets out of the environment', () => {
   const secrets = processSecrets({
     environment: { TOKEN: 't', EMPTY: '', SEARCH_KEY: 'k' },
-    headers: { search: { Authorization: 'SEARCH_KEY' } },
+    headers: { 'https://search.example': { Authorization: 'SEARCH_KEY' } },
   });
   const ref = { sessionId: 's', name: 'TOKEN' } as const;
+  const header = { ...ref, kind: 'mcp-header', server: 'search', name: 'Authorization' } as const;
   it.each([
     ['an environment value', { ...ref, kind: 'env' as const }, 't'],
-    ['an MCP environment value', { ...ref, kind: 'mcp-env' as const, server: 'any' }, 't'],
+    ['an MCP environment value', { ...ref, kind: 'mcp-env' as const, server: 'any', place: { command: 'any', args: [] } }, 't'],
     ['a value that is empty', { ...ref, kind: 'env' as const, name: 'EMPTY' }, ''],
     ['a value that is not set', { ...ref, kind: 'env' as const, name: 'NONE' }, undefined],
     ['a name every object has', { ...ref, kind: 'env' as const, name: 'toString' }, undefined],
-    ['a mapped header, in any case', { ...ref, kind: 'mcp-header' as const, server: 'search', name: 'authorization' }, 'k'],
-    ['a header of another server', { ...ref, kind: 'mcp-header' as const, server: 'else', name: 'Authorization' }, undefined],
-    ['a header named like a variable', { ...ref, kind: 'mcp-header' as const, server: 'search', name: 'TOKEN' }, undefined],
+    ['a mapped header, in any case', { ...header, place: { url: 'https://search.example/' }, name: 'authorization' }, 'k'],
+    ['a header of another address, under the same name', { ...header, place: { url: 'https://elsewhere.example/' } }, undefined],
+    ['a header of another path', { ...header, place: { url: 'https://search.example/other' } }, undefined],
+    ['a header of what is no address', { ...header, place: { url: 'search' } }, undefined],
+    ['a header without a place', header, undefined],
+    ['a header named like a variable', { ...header, place: { url: 'https://search.example' }, name: 'TOKEN' }, undefined],
   ])('%s', (_, wanted, value) => {
     expect(secrets(wanted)).toBe(value);
+  });
+
+  it('headers belong to an address, not to a name', () => {
+    expect(() => processSecrets({ headers: { search: { Authorization: 'SEARCH_KEY' } } })).toThrow(/"search".*no address/);
   });
 });
 

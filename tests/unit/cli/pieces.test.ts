@@ -6,7 +6,7 @@ import { shellWords, whereTyped } from '../../../src/cli/agent-words.ts';
 import { chatCommand } from '../../../src/cli/commands/chat.ts';
 import { exitCodeOf, exitWithOutput } from '../../../src/cli/exit-codes.ts';
 import { oneLine, reportWords, toolLine } from '../../../src/cli/format.ts';
-import { databaseExists, databasePath, isMissing, sessionSecrets } from '../../../src/cli/host.ts';
+import { databaseExists, databasePath, isMissing } from '../../../src/cli/host.ts';
 import { mcpServers, readMcpFile } from '../../../src/cli/mcp-file.ts';
 import { parse, UsageError } from '../../../src/cli/parse.ts';
 import { printable, styles } from '../../../src/cli/output.ts';
@@ -181,20 +181,6 @@ describe('MCP files', () => {
       expect.objectContaining({ code: 'invalid_argument', message: expect.not.stringContaining('hunter2') }),
     );
     expect(() => readMcpFile(path.join(scratch, 'none.json'))).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
-  });
-
-  it('gives secret values back: the file first, then the environment, headers never by guess', async () => {
-    const servers = mcpServers(
-      { mcpServers: { a: { command: 'x', env: { K: 'from-file' } }, b: { url: 'https://b', headers: { Authorization: 'bearer' } } } },
-      'f',
-    );
-    const secrets = sessionSecrets(servers, { K: 'from-env', L: 'env-only', Authorization: 'wrong' });
-    const ref = { sessionId: 's' } as const;
-    expect(await secrets({ ...ref, kind: 'mcp-env', server: 'a', name: 'K' })).toBe('from-file');
-    expect(await secrets({ ...ref, kind: 'mcp-env', server: 'a', name: 'L' })).toBe('env-only');
-    expect(await secrets({ ...ref, kind: 'mcp-header', server: 'b', name: 'Authorization' })).toBe('bearer');
-    expect(await secrets({ ...ref, kind: 'mcp-header', server: 'c', name: 'Authorization' })).toBeUndefined();
-    expect(await secrets({ ...ref, kind: 'env', name: 'K' })).toBe('from-env');
   });
 });
 

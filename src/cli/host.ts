@@ -46,9 +46,12 @@ export async function openHost(
   // The agent's files are this machine's: what it asks of the client stays in the session's directories.
   const client = served ? served.client : nodeClientServices();
   const file = databasePath(call);
-  const seconds = count(call, 'timeout');
+  const [seconds, idle] = [count(call, 'timeout'), count(call, 'idle')];
   return openOn(file, true, killAll, {
-    ...(seconds === undefined ? {} : { limits: { initializeMs: seconds * 1000, sessionMs: seconds * 1000 } }),
+    limits: {
+      ...(seconds === undefined ? {} : { initializeMs: seconds * 1000, sessionMs: seconds * 1000 }),
+      ...(idle === undefined ? {} : { idleMs: idle * 1000 }),
+    },
     agents: launcher,
     ...(client ? { client } : {}),
     permission,

@@ -174,6 +174,13 @@ const ROWS = [
     commands: AGENTS,
   },
   {
+    name: 'idle',
+    value: 'SECONDS',
+    range: [0, 2_147_483],
+    help: 'An agent that was not used for so long is ended, until the next prompt; at most 2147483. Default: 0, never.',
+    commands: ['acp', 'serve'],
+  },
+  {
     name: 'mcp',
     value: 'FILE',
     help: 'The session’s MCP servers, all of them: a JSON array as in ACP, or {"mcpServers": {…}}. Secret values are never stored: give the file again on each call.',

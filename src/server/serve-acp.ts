@@ -275,8 +275,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     }
     const info = await mine(sessionId);
     latest = sessionId;
-    const attachment = attachments.get(sessionId) ?? attach(sessionId, info.latestSeq);
-    attachment.start();
+    const raced = attachments.get(sessionId);
+    if (raced) return raced;
+    const attachment = attach(sessionId, info.latestSeq);
+    begin(attachment, info);
     return attachment;
   }
 
@@ -289,11 +291,30 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const sessionId = text(params, 'sessionId');
     const info = await mine(sessionId);
     const after = afterOf(params, info);
+    await takeServers(params, info);
     await detach(sessionId);
     if (how === 'load' || after !== null) await replay(info, after ?? 0);
     latest = sessionId;
     const attachment = attach(sessionId, info.latestSeq);
-    return { result: settingsOf(info), afterwards: () => attachment.start() };
+    return { result: settingsOf(info), afterwards: () => begin(attachment, info) };
+  }
+
+  /** Follows from now on, and asks what is asked already. */
+  function begin(attachment: Attachment, { openPermissions }: SessionInfo): void {
+    attachment.start();
+    if (!observe) for (const request of openPermissions) attachment.ask(request);
+  }
+
+  /** The client's MCP servers are those of the next wake; their secret values nobody else has. */
+  async function takeServers(params: Params, { sessionId, mcpServers }: SessionInfo): Promise<void> {
+    const given = params['mcpServers'];
+    if (observe || !Array.isArray(given) || (given.length === 0 && mcpServers.length === 0)) return;
+    try {
+      await host.update(sessionId, { mcpServers: given as McpServer[] });
+    } catch (error) {
+      // Another process has the session: it can be read all the same, and the servers are that one's to say.
+      if (!RehydrateError.is(error) || error.code !== 'session_busy') throw error;
+    }
   }
 
   /** The record up to where it stands now, each message once; what comes later is followed. */

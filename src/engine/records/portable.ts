@@ -41,7 +41,8 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: <
       throw storageError(error, 'The record could not be read');
     }
   };
-  const line = (value: Fields): string => JSON.stringify(redact(value));
+  // Two characters that JSON allows and readers of lines take for line ends.
+  const line = (value: Fields): string => JSON.stringify(redact(value)).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
   const [row] = await read(
     `SELECT *, coalesce((SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id), 0) AS last_seq
 FROM acp_sessions WHERE session_id = ? AND deleted_at IS NULL`,

@@ -173,6 +173,34 @@ export function serveAcpContract(way: Way): void {
       expect(client.said().slice(said)).toContain('Miette');
     });
 
+    it('secret values of MCP servers are the client’s to give again, and are on no disk', async () => {
+      const place = await placeOf();
+      const server = { name: 'notes', command: '/bin/true', args: [], env: [{ name: 'KEY', value: 'a-secret-value' }] };
+      const first = await clientOf(place);
+      const { result } = await first.request('session/new', { cwd: place.cwd, mcpServers: [server] });
+      const { sessionId } = result;
+      await place.sleep();
+      const second = await clientOf(place);
+      expect((await load(place, second, sessionId, { mcpServers: [server] })).error).toBeUndefined();
+      expect((await prompt(second, sessionId, 'mcp')).result.stopReason).toBe('end_turn');
+      expect(second.said()).toContain('notes');
+    });
+
+    it('what the agent asks of its client, and what the client asks of the agent, goes through', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      const files: Json[] = [];
+      client.answers.set('fs/write_text_file', (params) => (files.push(params), {}));
+      client.answers.set('session/request_permission', (params) => ({
+        outcome: { outcome: 'selected', optionId: params.options[0].optionId },
+      }));
+      await prompt(client, sessionId, 'write file notes.md: hello');
+      expect(files).toMatchObject([{ sessionId, content: 'hello' }]);
+      // The agent's own words, as without us.
+      expect((await client.request('_demo/unknown', { sessionId })).error).toMatchObject({ code: -32601 });
+    });
+
     it('I4: the agent lost the session: it gets the record, and a person is told, not in the agent’s name', async () => {
       const place = await placeOf();
       const first = await clientOf(place);
@@ -314,6 +342,23 @@ export function serveAcpContract(way: Way): void {
         expect(result.stopReason).toBe('end_turn');
         const question = one.seen.find((message) => message.method === 'session/request_permission');
         expect(one.seen.find((message) => message.method === '$/cancel_request')?.params).toEqual({ requestId: question.id });
+      });
+
+      it('a client that comes while something is asked is asked, too', async () => {
+        const place = await placeOf();
+        const one = await clientOf(place);
+        const sessionId = await opened(place, one);
+        one.answers.set('session/request_permission', () => new Promise(() => undefined));
+        const turn = prompt(one, sessionId, 'ask permission');
+        await expect
+          .poll(() => one.seen.some((message) => message.method === 'session/request_permission'), { timeout: 20_000 })
+          .toBe(true);
+        const two = await clientOf(place);
+        two.answers.set('session/request_permission', (params) => ({
+          outcome: { outcome: 'selected', optionId: params.options[0].optionId },
+        }));
+        await two.request('session/resume', { sessionId, cwd: place.cwd });
+        expect((await turn).result.stopReason).toBe('end_turn');
       });
 
       alone('one prompts at a time; the other is told that a turn runs', async () => {

@@ -97,7 +97,13 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
     async caughtUp() {
       const { latestSeq } = await host.get(sessionId);
       if (shown >= latestSeq) return;
-      await Promise.race([pump, new Promise<void>((resolve) => waiting.push({ seq: latestSeq, resolve }))]);
+      // What another process wrote comes by looks of the host that keep no process alive.
+      const alive = setInterval(() => undefined, 60_000);
+      try {
+        await Promise.race([pump, new Promise<void>((resolve) => waiting.push({ seq: latestSeq, resolve }))]);
+      } finally {
+        clearInterval(alive);
+      }
     },
     async stop() {
       abort.abort();

@@ -90,9 +90,11 @@ async function oneTurn({ call, output, open, options, content, interrupts, progr
     if (signal) return SIGNAL_EXITS[signal];
     return result.stopReason === 'cancelled' ? EXIT.cancelled : EXIT.ok;
   } catch (error) {
-    // What was stored of the turn is shown before what went wrong with it.
-    await following.caughtUp();
-    printer.end();
+    // What was stored of the turn is shown before what went wrong with it. Of a busy session that is another process's.
+    if (exitCodeOf(error) !== EXIT.busy) {
+      await following.caughtUp();
+      printer.end();
+    }
     throw error;
   } finally {
     asker.stop();

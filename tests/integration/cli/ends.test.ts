@@ -121,7 +121,8 @@ describe('I9: two calls at once', () => {
   it('the second is busy and told who has it; reading goes on; another session is free', async () => {
     const running = await speaking();
     const second = await at.prompt('say me too');
-    expect([second.code, errorOf(second)]).toEqual([4, 'session_busy']);
+    // The first one's events come all the while, and are not this call's to show.
+    expect([second.code, second.lines.map(({ type, code }) => code ?? type)]).toEqual([4, ['session_busy']]);
     expect(second.stderr).toContain(String(running.pid));
     expect((await at.run(['history', '--db', at.db, 'main'])).stdout).toContain('count to 5000');
     expect(await at.run(['delete', '--db', at.db, 'main'])).toMatchObject({ code: 4, stderr: expect.stringContaining('session_busy') });

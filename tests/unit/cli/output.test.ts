@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { createOutput, OUTPUT_WAITING_BYTES } from '../../../src/cli/output.ts';
@@ -220,6 +221,22 @@ describe('following events', () => {
     await following.caughtUp();
     expect(shown).toEqual([2, 3]);
     await following.stop();
+  });
+
+  it('keeps the process until it has caught up: the host’s own looks at other processes’ work do not', async () => {
+    const script = `
+      import { followEvents } from ${JSON.stringify(new URL('../../../src/cli/turn.ts', import.meta.url).href)};
+      const host = {
+        get: async () => ({ latestSeq: 1 }),
+        async *events() {
+          await new Promise((resolve) => setTimeout(resolve, 300).unref());
+          yield { seq: 1 };
+        },
+      };
+      await followEvents(host, 's', 0, () => console.log('shown')).caughtUp();
+    `;
+    const done = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect([done.status, done.stdout]).toEqual([0, 'shown\n']);
   });
 
   it('an error in showing comes out', async () => {

@@ -1,6 +1,7 @@
 /** The session of a call: what the call says about it, and getting it ready. */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { sameDirectory } from '../adapters/node-host/index.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
 import type { McpServer, SessionInfo } from '../engine/types.ts';
@@ -91,7 +92,7 @@ async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: Ses
   const before = session.latestSeq;
   const here = cwd ?? process.cwd();
   const moves = cwd !== undefined && !existsSync(session.cwd);
-  if (!sameDirectory(here, session.cwd) && !moves) {
+  if (!moves && !(await sameDirectory(here, session.cwd))) {
     if (cwd === undefined) output.note(`session ${sessionId} works in ${session.cwd}`);
     else
       throw new RehydrateError(
@@ -108,16 +109,6 @@ async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: Ses
       `session ${sessionId} has other MCP servers from now on: ${changed.mcpServers.map(({ name }) => name).join(', ') || 'none'}`,
     );
   return { session: changed, before };
-}
-
-/** Whether two paths lead to one directory. One that is not there is only itself. */
-function sameDirectory(a: string, b: string): boolean {
-  if (a === b) return true;
-  try {
-    return realpathSync(a) === realpathSync(b);
-  } catch {
-    return false;
-  }
 }
 
 /** `--mode` and `--set`. */

@@ -54,7 +54,10 @@ export type SessionChange =
   | { readonly kind: 'deleted'; readonly sessionId: string };
 
 export interface RecordActions {
-  /** The session of this id, made if there is none. Errors: `invalid_argument` when it has another agent or directory, and those of `create`. */
+  /**
+   * The session of this id, made if there is none. Of one that is there `mcpServers` take the place of its own, as with `update`. Errors:
+   * `invalid_argument` when it has another agent or directory, and those of `create` and `update`.
+   */
   open(sessionId: string, options: Omit<CreateOptions, 'sessionId'>): Promise<SessionInfo>;
 
   /** Changes what a session is called, what is kept with it, or where it works. Errors: `session_not_found`, `session_busy`, `invalid_argument`. */
@@ -98,7 +101,7 @@ export function recordActions(parts: RecordActionParts): RecordActions {
   const remove = (sessionId: string) => finishDeletes({ store, lease, preambleFiles: config.preamble.files }, { sessionId });
   const infoOf = async (sessionId: string) => describe(await storedSession(sessionId));
 
-  return {
+  const actions: RecordActions = {
     async open(sessionId, options) {
       awake();
       checkOptions(
@@ -115,7 +118,7 @@ export function recordActions(parts: RecordActionParts): RecordActions {
           `Session "${sessionId}" has the agent "${agent}" in ${cwd}, not "${options.agent}" in ${options.cwd}. Open it as it is, or use another id.`,
           { sessionId, agent, cwd },
         );
-      return describe(found);
+      return options.mcpServers ? actions.update(sessionId, { mcpServers: options.mcpServers }) : describe(found);
     },
 
     async update(sessionId, changes) {
@@ -223,6 +226,7 @@ export function recordActions(parts: RecordActionParts): RecordActions {
       return infoOf(sessionId);
     },
   };
+  return actions;
 }
 
 function checkMetadata(metadata: unknown): unknown {

@@ -33,6 +33,18 @@ describe('servers that change', () => {
     expect(given(agents)).toEqual([[OLD, command('first-value')], [NEW], []]);
   });
 
+  it('as it is opened again: the list given there is the one it has', async () => {
+    const { wake, agents } = await watchedWorld();
+    const first = await wake();
+    await first.open('main', { ...PLACE, mcpServers: [OLD] });
+    await first.sleep();
+    const host = await wake();
+    const { open } = host;
+    await open('main', { ...PLACE, mcpServers: [NEW] });
+    await host.prompt('main', 'say hi');
+    expect(given(agents)).toEqual([[OLD], [NEW]]);
+  });
+
   it('while it is live: its agent keeps the servers it has, the next wake has the new ones', async () => {
     const { wake, agents } = await watchedWorld();
     const host = await wake();

@@ -27,7 +27,7 @@ serveAcpContract({
       });
     const serve = async () => {
       const agent = [process.execPath, AGENT, '--variant', variant, '--store', at.store, '--pace', '0'].join(' ');
-      const child = run(['serve', '--db', at.db, '--json', '--token-file', tokenFile, '--agent', `demo=${agent}`]);
+      const child = run(['serve', '--db', at.db, '--json', '--allow-mcp', '--token-file', tokenFile, '--agent', `demo=${agent}`]);
       let line = '';
       while (!line.includes('\n')) line += String((await once(child.stdout as NodeJS.ReadableStream, 'data'))[0]);
       return { child, url: (JSON.parse(line) as { url: string }).url };

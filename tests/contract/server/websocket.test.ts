@@ -25,7 +25,10 @@ serveAcpContract({
       async connect() {
         if (!life) {
           const host = await createHost({ database, agents, limits: PATIENT });
-          life = { host, server: await startServer(host, { agents: ['demo'], door: streamDoor({ allowMissingOrigin: true }) }) };
+          life = {
+            host,
+            server: await startServer(host, { agents: ['demo'], door: streamDoor({ allowMissingOrigin: true, allowMcp: true }) }),
+          };
         }
         return socketStream(life.server, 'demo');
       },

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 /** Bytes, gzipped, for one prose page. */
-export const BUDGET = { html: 7_000, js: 27_000, css: 16_750 };
+export const BUDGET = { html: 7_500, js: 27_000, css: 16_750 };
 
 /** Pages that are not prose: the playground has a budget of its own. */
 const NOT_PROSE = [/^playground\//];
@@ -16,7 +16,7 @@ const NOT_PROSE = [/^playground\//];
 /** Pages that are tables rendered from the source (an entry's members, options, limits, threats) are longer than prose; their scripts and styles are not. */
 const TABLES =
   /^reference\/(?:library\/.|command\/|limits\/|bridge\/|errors\/|glossary\/|advanced\/architecture\/sessions-and-persistence\/security\/)/;
-const TABLES_HTML = 9_000;
+const TABLES_HTML = 10_000;
 
 /** @returns {{ page: string, html: number, js: number, css: number, over: string[] }[]} */
 export function pageSizes(site, base = '/') {

@@ -317,7 +317,8 @@ describe('frames', () => {
         ]));
     }
     expect(blocked).toBe(true);
-    expect(held().external - before).toBeLessThan(40 * 1024 * 1024);
+    // The collector sweeps buffers beside the program: what is let go may be counted for a while.
+    await expect.poll(() => held().external - before, { timeout: 30_000 }).toBeLessThan(40 * 1024 * 1024);
     raw.socket.destroy();
   });
 });

@@ -231,7 +231,8 @@ describe('backpressure', () => {
     await expect.poll(writtenByAgents, { timeout: 30_000 }).toBeGreaterThan(500 * 1024);
     expect(await still(writtenByAgents)).toBeLessThan(25 * 1024 * 1024);
     // The bridge, in this very process, has come to hold a fraction of it.
-    expect(held().external - before).toBeLessThan(8 * 1024 * 1024);
+    // The collector sweeps buffers beside the program: what is let go may be counted for a while.
+    await expect.poll(() => held().external - before, { timeout: 30_000 }).toBeLessThan(8 * 1024 * 1024);
     socket.resume();
     await expect.poll(() => received, { timeout: 45_000 }).toBe(count + 1);
     expect(ordered).toBe(true);

@@ -42,6 +42,8 @@ export interface Connection {
   readonly exitDescription: string;
   /** The exit, once there is one. */
   readonly exit: AgentExit | null;
+  /** True from the moment its output or its process ended: nothing that is sent now arrives. `exit` and `gone` follow. */
+  readonly ended: boolean;
   /** What was wrong with its output, when that is why the host ended it. */
   readonly fault: Error | null;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
@@ -92,8 +94,10 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     unread,
   );
 
+  let ended = false;
   const gone = (async () => {
     await Promise.race([peer.closed, process.exited]);
+    ended = true;
     const exited = await within(process.exited, FIXED_LIMITS.exitGraceMs);
     // It closed its output and stays: it can say nothing any more, and is not let go as if it had been asked.
     if (exited === undefined) fault = (await within(peer.closed, 0)) ?? new Error('it closed its output and stayed');
@@ -137,6 +141,9 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     },
     get exit() {
       return exit;
+    },
+    get ended() {
+      return ended;
     },
     get fault() {
       return fault;

@@ -178,7 +178,9 @@ export function createManager(parts: HostParts): SessionManager {
       live.usedAt = performance.now();
       return live;
     }
-    // It died, or is being ended, and that is not written down yet.
+    // It died, or is being ended, and that is not written down yet. One that ends by itself is not hurried: its exit tells the truth (I8).
+    const { state } = session;
+    if ('live' in state && state.live.agent.connection.ended) await state.live.over;
     await session.end({ kind: 'agent_gone', words: 'the agent is gone' }, 'kill');
     await makeRoom();
     const abort = new AbortController();

@@ -177,7 +177,7 @@ export class Session {
   /** The data of a live session that can go on; null in every other state, and when its agent is gone. */
   get live(): Live | null {
     const { phase } = this;
-    return (phase.kind === 'live' || phase.kind === 'prompting') && phase.live.agent.connection.exit === null ? phase.live : null;
+    return (phase.kind === 'live' || phase.kind === 'prompting') && !phase.live.agent.connection.ended ? phase.live : null;
   }
 
   /** Every change of state goes through here, and only as the table has it. */

@@ -156,7 +156,8 @@ export function serveAcpContract(way: Way): void {
       await prompt(client, sessionId, 'my cat is called Miette');
       await place.killAgent();
       const said = client.said().length;
-      const { result } = await prompt(client, sessionId, 'what is my cat called?');
+      const { result, error } = await prompt(client, sessionId, 'what is my cat called?');
+      expect(error).toBeUndefined();
       expect(result.stopReason).toBe('end_turn');
       expect(client.said().slice(said)).toContain('Miette');
     });

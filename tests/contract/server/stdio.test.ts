@@ -1,7 +1,7 @@
 /** The built command, as an editor runs it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { stdioMessages } from '../../../src/cli/stdio-messages.ts';
@@ -41,7 +41,8 @@ serveAcpContract({
         const pids = processesWith(at.store).map((line) => Number.parseInt(line, 10));
         const agents = pids.filter((pid) => running.every((child) => child.pid !== pid));
         for (const pid of agents) process.kill(pid, 'SIGKILL');
-        await expect.poll(() => processesWith(at.store).filter((line) => agents.includes(Number.parseInt(line, 10)))).toEqual([]);
+        // Whoever started them has taken note of their end: until then the pid is theirs.
+        await expect.poll(() => agents.filter((pid) => existsSync(`/proc/${pid}`)), { timeout: 20_000 }).toEqual([]);
       },
       async loseStore() {
         for (const name of readdirSync(at.store)) rmSync(path.join(at.store, name), { recursive: true });

@@ -4,7 +4,7 @@
  *
  * Two decisions that the table alone does not explain:
  *
- * - **A word about the session outlives one about the method.** `load` answering −32601 says nothing of
+ * - **An answer about the session counts for more than one about the method.** `load` answering −32601 says nothing of
  *   the session, so an indeterminate `resume` before it still stands and the session is not left behind.
  *   The reverse holds too: `resume` says "session not found", `load` is unsupported, so it is unknown.
  * - **With nothing in the log there is nothing to forget**, so any refusal, also an opaque one, ends in a

@@ -4,7 +4,14 @@
  */
 export { createHost, type Host } from './sessions/host.ts';
 export type { CreateOptions, HostOptions, PermissionRule, PreambleOptions, PromptOptions, ResumeOptions } from './sessions/config.ts';
-export type { AdoptOptions, ForkOptions, RecordActions, SessionChange, SessionChanges } from './sessions/record-actions.ts';
+export type {
+  AdoptOptions,
+  AgentSessionsOptions,
+  ForkOptions,
+  RecordActions,
+  SessionChange,
+  SessionChanges,
+} from './sessions/record-actions.ts';
 export type { SearchHit, SearchRequest, SearchResult } from './records/search.ts';
 export { classifyResumeFailure } from './resume/classify.ts';
 export { EMPTY_VIEW, foldEvents, type View, type ViewMessage, type ViewToolCall } from './fold-events.ts';

@@ -216,6 +216,23 @@ export interface AgentDescription {
   readonly authMethods: readonly AuthMethod[];
 }
 
+/** One of the agent's own sessions, as its list has it. */
+export interface AgentSession {
+  readonly agentSessionId: string;
+  /** The record's session that stands on it, or did; null when the record has not got it: then it can be adopted. */
+  readonly sessionId: string | null;
+  readonly cwd: string | null;
+  readonly title: string | null;
+  /** ISO 8601, as the agent gave it. */
+  readonly updatedAt: string | null;
+}
+
+export interface AgentSessionList {
+  readonly sessions: readonly AgentSession[];
+  /** The agent's own. */
+  readonly nextCursor?: string;
+}
+
 export interface SessionList {
   readonly sessions: readonly SessionInfo[];
   readonly nextCursor?: string;

@@ -88,8 +88,8 @@ export interface AgentProtocol {
   newSession(params: SessionParams, patience: Patience): Promise<Outcome<NewAgentSession>>;
   /** `resume` brings no replay, `load` the whole of it, as updates before the answer. */
   takeUp(how: 'resume' | 'load', agentSessionId: string, params: SessionParams, patience: Patience): Promise<Outcome<AnsweredSettings>>;
-  /** Null when the answer is no list. */
-  listSessions(cwd: string, cursor: string | undefined, patience: Patience): Promise<Outcome<ListedSessions | null>>;
+  /** Of one directory, or of all. Null when the answer is no list. */
+  listSessions(cwd: string | undefined, cursor: string | undefined, patience: Patience): Promise<Outcome<ListedSessions | null>>;
   /** Sends a prompt. `over` runs in the order of messages when the turn is, with null when the agent ended first. */
   prompt(agentSessionId: string, blocks: readonly ContentBlock[], over: (answer: TurnAnswer | null) => void): void;
   /** Asks for the end of the running turn. */

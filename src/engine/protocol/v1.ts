@@ -134,7 +134,10 @@ function speakV1(connection: Connection, facts: AgentFacts): AgentProtocol {
     takeUp: async (how, sessionId, params, patience) =>
       map(await call(`session/${how}`, { sessionId, ...sessionParams(params) }, patience), readSettings),
     listSessions: async (cwd, cursor, patience) =>
-      map(await call('session/list', { cwd, ...(cursor === undefined ? {} : { cursor }) }, patience), readList),
+      map(
+        await call('session/list', { ...(cwd === undefined ? {} : { cwd }), ...(cursor === undefined ? {} : { cursor }) }, patience),
+        readList,
+      ),
     prompt: (sessionId, prompt, over) =>
       connection.start('session/prompt', { sessionId, prompt }, (response) => over(response && readTurn(response))),
     cancel: (sessionId) => connection.notify('session/cancel', { sessionId }),

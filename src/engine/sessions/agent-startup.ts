@@ -3,7 +3,7 @@
  * any of it fails, the agent's whole process tree is gone before the failure is told (I7).
  */
 import { RehydrateError } from '../errors.ts';
-import type { AgentExit, ClientServices } from '../ports.ts';
+import type { ClientServices } from '../ports.ts';
 import {
   RPC,
   type AgentFacts,
@@ -212,22 +212,31 @@ export async function newAgentSession(
   params: SessionParams,
   authMethod: string | undefined,
 ): Promise<NewAgentSession & { agentSessionId: string }> {
-  const outcome = await callWithAuth(agent, config, authMethod, () =>
+  const made = await callForSession(agent, config, authMethod, () =>
     agent.protocol.newSession(params, { ms: config.limits.sessionMs, of: 'silence' }),
   );
-  if (outcome.kind !== 'answered') {
-    if (outcome.kind === 'refused' && asksToSignIn(outcome)) throw authRequired(agent, outcome.error);
-    throw await failureError(outcome, agent.name, agent.connection);
-  }
-  const { agentSessionId } = outcome.value;
+  const { agentSessionId } = made;
   if (agentSessionId === null) {
     throw new RehydrateError(
       'agent_protocol_error',
       `Agent "${agent.name}" made a new session without naming it. It does not keep to ACP; try another version of it.`,
-      { agent: agent.name, method: 'session/new', result: outcome.value.raw ?? null },
+      { agent: agent.name, method: 'session/new', result: made.raw ?? null },
     );
   }
-  return { ...outcome.value, agentSessionId };
+  return { ...made, agentSessionId };
+}
+
+/** The answer to a call that must come out. Errors: `auth_required`, and those of a call. */
+export async function callForSession<T>(
+  agent: Agent,
+  config: Config,
+  authMethod: string | undefined,
+  call: () => Promise<Outcome<T>>,
+): Promise<T> {
+  const outcome = await callWithAuth(agent, config, authMethod, call);
+  if (outcome.kind === 'answered') return outcome.value;
+  if (outcome.kind === 'refused' && asksToSignIn(outcome)) throw authRequired(agent, outcome.error);
+  throw await failureError(outcome, agent.name, agent.connection);
 }
 
 /** A call that may be refused for want of authentication: then the remembered method is tried once. */
@@ -272,15 +281,19 @@ export interface Agents {
   authMethod(name: string): string | undefined;
   /** Errors: `invalid_argument` for a method the agent does not offer, and those of starting an agent. */
   authenticate(name: string, methodId: string): Promise<void>;
-  /** What an agent said of itself; starts it when this host does not know, and keeps that process as a spare. */
-  describe(
-    name: string,
-    options: { readonly client?: ClientServices | undefined; readonly signal?: AbortSignal | undefined },
-  ): Promise<AgentDescription>;
-  /** A process that was started to be described, for the first session that can use it. */
+  /** What an agent said of itself; starts it when this host does not know. */
+  describe(name: string, options: SpareOptions): Promise<AgentDescription>;
+  /** The agent in a process that no session has yet. One that is started for this is kept, for the first session that can use it. */
+  spare(name: string, options: SpareOptions): Promise<Agent>;
+  /** The spare process, if a session of this environment and client can use it. */
   takeSpare(name: string, env: Readonly<Record<string, string>>, client: ClientServices | undefined): Agent | null;
   /** The host goes to sleep: nobody goes on waiting for a login, which may take minutes in a browser. */
   end(): Promise<void>;
+}
+
+export interface SpareOptions {
+  readonly client?: ClientServices | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 interface Spare {
@@ -294,17 +307,13 @@ export function createAgents(config: Config): Agents {
   const authMethods = new Map<string, string>();
   const described = new Map<string, AgentDescription>();
   const spares = new Map<string, Spare>();
+  const starting = new Map<string, Promise<Agent>>();
   const running = new Set<{ readonly abort: AbortController; readonly over: Promise<unknown> }>();
 
   const advertised = (client: ClientServices | undefined) => JSON.stringify(client?.capabilities ?? {});
 
   /** Starts an agent for `work`; its end, too, is waited for when the host goes to sleep. */
-  async function run<T>(
-    name: string,
-    what: string,
-    { client, signal }: { readonly client?: ClientServices | undefined; readonly signal?: AbortSignal | undefined },
-    work: (agent: Agent) => Promise<T>,
-  ): Promise<T> {
+  async function run<T>(name: string, what: string, { client, signal }: SpareOptions, work: (agent: Agent) => Promise<T>): Promise<T> {
     const abort = new AbortController();
     const over = withAgent(
       {
@@ -323,6 +332,28 @@ export function createAgents(config: Config): Agents {
     const entry = { abort, over: over.catch(() => undefined) };
     running.add(entry);
     return over;
+  }
+
+  async function spare(name: string, options: SpareOptions): Promise<Agent> {
+    // One that somebody else is starting is waited for, whatever becomes of it.
+    while (starting.has(name)) await starting.get(name)?.catch(() => undefined);
+    const held = spares.get(name);
+    if (held && !held.agent.connection.ended) return held.agent;
+    const client = options.client ?? config.clientFor(name);
+    const started = run(name, 'describe', { client, signal: options.signal }, async (agent) => {
+      const { idleMs } = config.limits;
+      const idle = idleMs > 0 ? setTimeout(() => void agent.connection.end('ask'), idleMs) : undefined;
+      (idle as { unref?: () => void } | undefined)?.unref?.();
+      const kept: Spare = { agent, advertised: advertised(client), idle };
+      spares.set(name, kept);
+      void agent.connection.gone.then(() => {
+        clearTimeout(idle);
+        if (spares.get(name) === kept) spares.delete(name);
+      });
+      return agent;
+    }).finally(() => starting.delete(name));
+    starting.set(name, started);
+    return started;
   }
 
   return {
@@ -349,31 +380,20 @@ export function createAgents(config: Config): Agents {
     async describe(name, options) {
       const known = described.get(name);
       if (known) return known;
-      const client = options.client ?? config.clientFor(name);
-      return run(name, 'describe', { client, signal: options.signal }, async (agent) => {
-        const { protocolVersion, info, capabilities, authMethods: offered } = agent.facts;
-        const description: AgentDescription = { agent: name, protocolVersion, info, capabilities, authMethods: offered };
-        described.set(name, description);
-        await spares.get(name)?.agent.connection.end('ask');
-        const { idleMs } = config.limits;
-        const idle = idleMs > 0 ? setTimeout(() => void agent.connection.end('ask'), idleMs) : undefined;
-        (idle as { unref?: () => void } | undefined)?.unref?.();
-        const spare: Spare = { agent, advertised: advertised(client), idle };
-        spares.set(name, spare);
-        void agent.connection.gone.then((_: AgentExit) => {
-          clearTimeout(idle);
-          if (spares.get(name) === spare) spares.delete(name);
-        });
-        return description;
-      });
+      const { protocolVersion, info, capabilities, authMethods: offered } = (await spare(name, options)).facts;
+      const description: AgentDescription = { agent: name, protocolVersion, info, capabilities, authMethods: offered };
+      described.set(name, description);
+      return description;
     },
 
+    spare,
+
     takeSpare(name, env, client) {
-      const spare = spares.get(name);
-      if (!spare || Object.keys(env).length > 0 || spare.advertised !== advertised(client)) return null;
+      const held = spares.get(name);
+      if (!held || Object.keys(env).length > 0 || held.advertised !== advertised(client)) return null;
       spares.delete(name);
-      clearTimeout(spare.idle);
-      return spare.agent.connection.exit === null ? spare.agent : null;
+      clearTimeout(held.idle);
+      return held.agent.connection.ended ? null : held.agent;
     },
 
     async end() {

@@ -17,7 +17,7 @@ import type {
   SessionUpdate,
   StopReason,
 } from '../types.ts';
-import { redactError } from './agent-startup.ts';
+import { redactError, type Agent } from './agent-startup.ts';
 import { invalid, type CreateOptions, type PromptOptions, type ResumeOptions } from './config.ts';
 import { hashOf } from './content-hash.ts';
 import { finishDeletes } from './delete.ts';
@@ -75,6 +75,9 @@ export interface SessionManager {
     options: { readonly signal?: AbortSignal; readonly client?: ClientServices },
   ): Promise<unknown>;
   notify(sessionId: string, method: string, params: unknown): void;
+  /** A live agent of this name, and which session stands on one of its own. */
+  liveAgent(name: string): Agent | null;
+  standsOn(agent: string, agentSessionId: string): string | null;
   /** What a session is in this host. */
   stateOf(sessionId: string): Session['state']['kind'];
   /** Ends what lives of the session. `then` runs in the same turn: nothing can bring it to life in between. */
@@ -471,6 +474,15 @@ export function createManager(parts: HostParts): SessionManager {
     notify(sessionId, method, params) {
       const live = entries.get(sessionId)?.session.live;
       live?.agent.protocol.notify(method, toAgent(live, params));
+    },
+    liveAgent(name) {
+      for (const { session } of entries.values()) if (session.live?.agent.name === name) return session.live.agent;
+      return null;
+    },
+    standsOn(agent, agentSessionId) {
+      for (const { session } of entries.values())
+        if (session.live?.agent.name === agent && session.live.agentSessionId === agentSessionId) return session.sessionId;
+      return null;
     },
     stateOf: (sessionId) => entries.get(sessionId)?.session.state.kind ?? 'asleep',
     end,

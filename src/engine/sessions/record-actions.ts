@@ -1,14 +1,15 @@
 /** Sessions as things to work with: opened by name, named, watched, found, copied, carried elsewhere. None of it starts an agent but `open`. */
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
-import type { Statement } from '../ports.ts';
+import type { ClientServices, Statement } from '../ports.ts';
 import { copySession } from '../records/fork.ts';
 import { exportLines, importLines } from '../records/portable.ts';
 import { search, type SearchRequest, type SearchResult } from '../records/search.ts';
 import type { StoredSession } from '../storage/rows.ts';
 import type { LastKnown, NewEvent } from '../storage/statements.ts';
 import { createThoroughRedactor } from '../transcript/redact-thorough.ts';
-import type { SessionInfo } from '../types.ts';
+import type { AgentSession, AgentSessionList, SessionInfo } from '../types.ts';
+import { callForSession } from './agent-startup.ts';
 import { checkCreate, checkId, checkOptions, CREATE_OPTIONS, invalid, type CreateOptions } from './config.ts';
 import { finishDeletes } from './delete.ts';
 import type { HostParts } from './host-parts.ts';
@@ -44,8 +45,19 @@ export interface AdoptOptions {
   /** The agent's own id of the session. */
   readonly agentSessionId: string;
   readonly cwd: string;
+  /** Default: a fresh one. The agent's own id will do, where the client knows the session by it. */
   readonly sessionId?: string;
   readonly mcpServers?: readonly McpServer[];
+}
+
+export interface AgentSessionsOptions {
+  readonly agent: string;
+  /** Only those in this directory. */
+  readonly cwd?: string;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string;
+  readonly client?: ClientServices;
+  readonly signal?: AbortSignal;
 }
 
 /** What became of a session since it was last told of. */
@@ -72,7 +84,18 @@ export interface RecordActions {
   /** A second session that begins with this one's record. Its first prompt goes with that record. */
   fork(sessionId: string, options?: ForkOptions): Promise<SessionInfo>;
 
-  /** A session that the agent has and the record has not; what was said in it comes at its first resume, if the agent replays it. */
+  /**
+   * A page of the agent's own list of its sessions, those that the record knows among them. Asks an agent that runs, or starts it, and
+   * keeps that process for the first session that wants it. One that keeps no list has none to show. Errors: those of starting an agent,
+   * `auth_required`, and `agent_protocol_error`.
+   */
+  agentSessions(options: AgentSessionsOptions): Promise<AgentSessionList>;
+
+  /**
+   * A session that the agent has and the record has not; what was said in it comes at its first resume, if the agent replays it. One that
+   * the record has already is given as it is, so that it comes in once, however often and from wherever it is asked for. Error:
+   * `session_exists` when another session has the id.
+   */
   adopt(options: AdoptOptions): Promise<SessionInfo>;
 
   /** The session as lines of JSON, without secrets. */
@@ -94,7 +117,7 @@ export interface RecordActionParts extends HostParts {
 }
 
 export function recordActions(parts: RecordActionParts): RecordActions {
-  const { config, store, lease, manager, awake, storedSession, describe } = parts;
+  const { config, store, lease, agents, manager, awake, storedSession, describe } = parts;
   const { database: db, clock, newId, limits } = config;
 
   /** Removes what is hidden under an id. */
@@ -199,16 +222,53 @@ export function recordActions(parts: RecordActionParts): RecordActions {
       return infoOf(to);
     },
 
+    async agentSessions(options) {
+      awake();
+      checkOptions('agentSessions', options, ['agent', 'cwd', 'cursor', 'client', 'signal']);
+      const { agent: name, cwd, cursor } = options;
+      checkCreate({ agent: name, cwd: cwd ?? '/' });
+      const agent = manager.liveAgent(name) ?? (await agents.spare(name, options));
+      if (!agent.facts.canList) return { sessions: [] };
+      const page = await callForSession(agent, config, agents.authMethod(name), () =>
+        agent.protocol.listSessions(cwd, cursor, { ms: limits.listMs }),
+      );
+      if (page === null)
+        throw new RehydrateError(
+          'agent_protocol_error',
+          `Agent "${name}" answered session/list with no list. It does not keep to ACP; try another version of it.`,
+          { agent: name, method: 'session/list' },
+        );
+      const known = await store.sessionsOfAgent(
+        name,
+        page.sessions.map(({ sessionId }) => sessionId),
+      );
+      const sessions: AgentSession[] = [];
+      for (const { sessionId: agentSessionId, cwd: where, title, updatedAt } of page.sessions) {
+        // Some agents do not look at the directory they are asked for.
+        if (cwd !== undefined && where !== undefined && where !== cwd && !(await config.sameDirectory(where, cwd))) continue;
+        sessions.push({
+          agentSessionId,
+          // A successor is in the record when it has answered, and in this host before.
+          sessionId: known.get(agentSessionId) ?? manager.standsOn(name, agentSessionId),
+          cwd: where ?? cwd ?? null,
+          title: title ?? null,
+          updatedAt: updatedAt ?? null,
+        });
+      }
+      return { sessions, ...(typeof page.nextCursor === 'string' ? { nextCursor: page.nextCursor } : {}) };
+    },
+
     async adopt(options) {
       awake();
       checkOptions('adopt', options, ['agent', 'agentSessionId', 'cwd', 'sessionId', 'mcpServers']);
-      const { agent, agentSessionId, cwd, mcpServers = [], sessionId = newId() } = options;
-      checkCreate({ agent, cwd, sessionId, mcpServers });
+      const { agent, agentSessionId, cwd, mcpServers, sessionId = newId() } = options;
+      checkCreate({ agent, cwd, sessionId, ...(mcpServers ? { mcpServers } : {}) });
       if (typeof agentSessionId !== 'string' || agentSessionId === '') throw invalid('adopt needs agentSessionId, the agent’s own id.');
       await remove(sessionId);
-      await store.adopt({ sessionId, agent, agentSessionId, cwd, mcpServers: withoutValues(mcpServers), now: clock() });
-      await manager.holdServers(sessionId, mcpServers);
-      return infoOf(sessionId);
+      const here = manager.standsOn(agent, agentSessionId);
+      const adopted =
+        here ?? (await store.adopt({ sessionId, agent, agentSessionId, cwd, mcpServers: withoutValues(mcpServers ?? []), now: clock() }));
+      return mcpServers ? actions.update(adopted, { mcpServers }) : infoOf(adopted);
     },
 
     async *export(sessionId) {

@@ -3,7 +3,6 @@ import { RehydrateError } from '../errors.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import type { SessionEvent } from '../types.ts';
 import { storageError } from './errors.ts';
-import { adoptAgentSession } from './statements.ts';
 import {
   toEvent,
   toLease,
@@ -42,7 +41,10 @@ export interface Store {
   ): Promise<StoredSession[]>;
   /** Every session with a mark that is another one when it changed. */
   changes(): Promise<{ readonly sessionId: string; readonly mark: string }[]>;
-  /** Makes a session that the agent has already. Error: `session_exists`. */
+  /**
+   * Makes a session of one that the agent has already, once: of two that come at the same time, in whatever hosts, one makes it. Gives
+   * the id under which the record has it, which is another one when it had it before. Error: `session_exists`.
+   */
   adopt(session: {
     readonly sessionId: string;
     readonly agent: string;
@@ -50,7 +52,9 @@ export interface Store {
     readonly cwd: string;
     readonly mcpServers: readonly unknown[];
     readonly now: number;
-  }): Promise<void>;
+  }): Promise<string>;
+  /** Which of an agent's own sessions the record has, and under which ids. */
+  sessionsOfAgent(agent: string, agentSessionIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Oldest first. */
   events(sessionId: string, range: HistoryRange): Promise<SessionEvent[]>;
   /** Newest first, page by page, for as long as the reader goes on. */
@@ -78,6 +82,9 @@ const PROGRESS = `SELECT session_id, created_at, lease_owner, lease_generation, 
 /** Reads a session as part of a batch: what was just written, without a look of its own that could fail. */
 export const sessionStatement = (sessionId: string): Statement => ({ sql: `${SESSIONS} AND session_id = ?`, params: [sessionId] });
 
+/** The record's sessions with the agent's own, those that they stood on before among them. Takes the agent's name. */
+const OF_AGENT = `SELECT a.session_id, a.agent_session_id FROM acp_agent_sessions AS a JOIN acp_sessions AS s ON s.session_id = a.session_id
+WHERE s.deleted_at IS NULL AND s.agent = ?`;
 const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
 
 const toProgress = (row: Row): SessionProgress => ({
@@ -138,11 +145,12 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
     },
 
     async adopt({ sessionId, agent, agentSessionId, cwd, mcpServers, now }) {
+      const known = { sql: `${OF_AGENT} AND a.agent_session_id = ?`, params: [agent, agentSessionId] };
       try {
-        await db.batch([
+        const results = await db.batch([
           {
             sql: `INSERT INTO acp_sessions (session_id, agent, agent_session_id, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_generation, created_at, updated_at, origin)
-VALUES (?, ?, ?, ?, '[]', ?, '[]', 0, 0, ?, ?, ?)`,
+SELECT ?, ?, ?, ?, '[]', ?, '[]', 0, 0, ?, ?, ? WHERE NOT EXISTS (${known.sql})`,
             params: [
               sessionId,
               agent,
@@ -152,15 +160,30 @@ VALUES (?, ?, ?, ?, '[]', ?, '[]', 0, 0, ?, ?, ?)`,
               now,
               now,
               JSON.stringify({ kind: 'adopt', agentSessionId }),
+              ...known.params,
             ],
           },
-          ...adoptAgentSession(sessionId, agentSessionId, 0, null, now),
+          {
+            sql: `INSERT INTO acp_agent_sessions (session_id, agent_session_id, began_seq, at)
+SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ? AND agent = ? AND agent_session_id = ? AND NOT EXISTS (${known.sql})`,
+            params: [now, sessionId, agent, agentSessionId, ...known.params],
+          },
+          known,
         ]);
+        return String(results.at(-1)?.rows[0]?.['session_id']);
       } catch (error) {
         if (error instanceof SqlError && error.kind === 'constraint')
           throw new RehydrateError('session_exists', `There is a session "${sessionId}" already. Choose another id.`, { sessionId });
         throw storageError(error, `Session "${sessionId}" could not be written`);
       }
+    },
+
+    async sessionsOfAgent(agent, agentSessionIds) {
+      const rows = await query(`${OF_AGENT} AND a.agent_session_id IN (SELECT value FROM json_each(?))`, [
+        agent,
+        JSON.stringify(agentSessionIds),
+      ]);
+      return new Map(rows.map((row) => [String(row['agent_session_id']), String(row['session_id'])]));
     },
 
     events,

@@ -145,6 +145,71 @@ describe('fork, handoff, adopt', () => {
     expect(said(await host.history(sessionId), turnId)).toContain('Miette');
   });
 
+  it('I3: however often and from wherever it is adopted, it comes in once', async () => {
+    const { wake, db } = await world();
+    const [host, other] = [await wake(), await wake()];
+    const one = { ...PLACE, agentSessionId: 'theirs' };
+    const adopted = await Promise.all([
+      host.adopt({ ...one, sessionId: 'theirs' }),
+      other.adopt({ ...one, sessionId: 'theirs' }),
+      host.adopt(one),
+      other.adopt(one),
+    ]);
+    const [first] = adopted;
+    expect(adopted.map(({ sessionId }) => sessionId)).toEqual(adopted.map(() => first?.sessionId));
+    expect(await db.query('SELECT agent_session_id, began_seq FROM acp_agent_sessions')).toEqual([
+      { agent_session_id: 'theirs', began_seq: 0 },
+    ]);
+    // Another agent's of the same id is another session, and cannot have the same id here.
+    expect((await host.adopt({ ...one, agent: 'other' })).sessionId).not.toBe(first?.sessionId);
+    await expect(host.adopt({ ...one, agentSessionId: 'another', sessionId: first!.sessionId })).rejects.toMatchObject({
+      code: 'session_exists',
+    });
+  });
+
+  it('the agent’s own sessions are listed, those of the record by their ids here, from one process', async () => {
+    const store = memoryStore();
+    const elsewhere = await (await worldOf(inProcessLauncher({ store }))).wake();
+    const begun = [await elsewhere.create(PLACE), await elsewhere.create({ ...PLACE, cwd: '/other' })];
+    for (const { sessionId } of begun) await elsewhere.prompt(sessionId, 'my cat is called Miette');
+    await elsewhere.sleep();
+
+    let launched = 0;
+    const agents = inProcessLauncher({ store });
+    const host = await (
+      await worldOf({
+        launch(...args) {
+          launched++;
+          return agents.launch(...args);
+        },
+      })
+    ).wake();
+    const ids = async (cwd?: string) =>
+      (await host.agentSessions({ agent: 'demo', ...(cwd === undefined ? {} : { cwd }) })).sessions.map(
+        ({ agentSessionId, sessionId, cwd: where }) => [agentSessionId, sessionId, where],
+      );
+    const [here, there] = begun.map(({ agentSessionId }) => agentSessionId as string) as [string, string];
+    const [one, two] = await Promise.all([ids('/project'), ids()]);
+    expect(one).toEqual([[here, null, '/project']]);
+    expect(two).toHaveLength(2);
+    await host.adopt({ ...PLACE, agentSessionId: here, sessionId: here });
+    expect(await ids('/project')).toEqual([[here, here, '/project']]);
+    const { report } = await host.prompt(here, 'what is my cat called?');
+    expect(report.tier).toBe('load');
+    const made = await host.create(PLACE);
+    const all = await ids();
+    expect(all).toContainEqual([there, null, '/other']);
+    expect(all).toContainEqual([made.agentSessionId, made.sessionId, '/project']);
+    // One to look and then for the session that was adopted, one for the session that was made.
+    expect(launched).toBe(2);
+  });
+
+  it('an agent that keeps no list has none to show', async () => {
+    const host = await (await world('amnesiac')).wake();
+    expect(await host.agentSessions({ agent: 'demo' })).toEqual({ sessions: [] });
+    await expect(host.agentSessions({ agent: 'demo', cwd: 'here' })).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
   it('I4: one that the agent does not have is an error, not an empty session', async () => {
     const host = await (await world()).wake();
     const { sessionId } = await host.adopt({ ...PLACE, agentSessionId: 'nobody-knows-it' });

@@ -68,13 +68,13 @@ function refusal(message: Record<string, unknown>, { reason, path }: FoundComman
   return { verdict: 'answer', text, why: reason };
 }
 
-const ALLOW = 'or start the bridge with --allow-mcp.';
+const ALLOW = 'or start it (rehydrate bridge, rehydrate serve) with --allow-mcp.';
 
 const MESSAGES: Readonly<Record<FoundCommand['reason'], (path: string) => string>> = {
   mcp_command_not_allowed: (path) =>
-    `MCP servers with a command (${path}) are not accepted over this bridge: they would start programs on its machine. Use http servers, ${ALLOW}`,
+    `MCP servers with a command (${path}) are not accepted here: they would start programs on this machine. Leave them out of the client's settings, use http servers, ${ALLOW}`,
   meta_not_allowed: (path) =>
-    `“${path}” is not accepted over this bridge: agents are known to start programs by such fields, or to start them otherwise. Leave it out, ${ALLOW}`,
+    `“${path}” is not accepted here: agents are known to start programs by such fields, or to start them otherwise. Leave it out, ${ALLOW}`,
   method_not_allowed: () =>
-    `A method of this name is not accepted over this bridge: it is none of ACP's, and its name says that it runs or sets up programs. Do without it, ${ALLOW}`,
+    `A method of this name is not accepted here: it is none of ACP's, and its name says that it runs or sets up programs. Do without it, ${ALLOW}`,
 };

@@ -1,56 +1,74 @@
 /** One client at one session: what is stored goes to the client as it is stored (I2), and what the agent asks is asked of it. */
-import type { Host, PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
+import { RehydrateError } from '../engine/index.ts';
+import type { Host, PermissionRequested, SessionEvent, SessionInfo, SessionUpdate } from '../engine/index.ts';
 import type { Connection } from './connection.ts';
-import { lossNotice, lossToolCall } from './notice.ts';
+import { toRpcError } from './errors.ts';
+import { lossNotice, noticeToolCall, noticeUpdate, type Notice } from './notice.ts';
 import { ofTurn } from './replay.ts';
 
 export interface Attachment {
-  readonly sessionId: string;
   /** Prompts of this client, by their key: their words are not told to who said them. */
   readonly own: Set<string>;
+  /** The number of the last event the client has. */
+  readonly cursor: number;
+  /** Whether following has ended although nobody stopped it. The client was told why. */
+  readonly failed: boolean;
   /** Runs a setting of this client's; the update that tells the others of it is not told to who set it. */
   unechoed(kind: string, set: () => Promise<void>): Promise<void>;
-  /** Begins to follow the session. */
-  start(): void;
-  /** Resolves when the client was sent everything up to this number, or will not be any more. `reread`: look into the record again. */
+  /** Begins to follow the session, and asks what is asked already. */
+  start(openPermissions: readonly PermissionRequested[]): void;
+  /**
+   * Resolves when the client was sent everything up to this number, or is gone. Rejects when following fails. `reread`: look
+   * into the record again.
+   */
   reached(seq: number, how?: 'reread'): Promise<void>;
-  /** Asks for a permission that is open already. */
-  ask(request: PermissionRequested): void;
   stop(): Promise<void>;
 }
 
 export interface AttachmentDeps {
   readonly host: Host;
   readonly connection: Connection;
-  readonly sessionId: string;
+  /** The session as it is when the client comes to it. */
+  readonly session: Pick<SessionInfo, 'sessionId' | 'createdAt'>;
   /** The number of the last event the client has. */
   readonly after: number;
   readonly observes: boolean;
   readonly showsNotices: () => boolean;
 }
 
-export function createAttachment({ host, connection, sessionId, after, observes, showsNotices }: AttachmentDeps): Attachment {
+/** How often a question is asked again whose answer could not be stored. */
+const ASKED_AGAIN = 3;
+
+type Following = 'running' | 'stopped' | { readonly failure: unknown };
+
+export function createAttachment({ host, connection, session, after, observes, showsNotices }: AttachmentDeps): Attachment {
+  const { sessionId } = session;
   const own = new Set<string>();
   const ownTurns = new Set<string>();
   /** Of each kind of setting, how many updates are still to come that this client has caused. */
   const ownSettings = new Map<string, number>();
   const asked = new Map<string, AbortController>();
-  const waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
+  const waiting = new Set<{ readonly seq: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }>();
   const stopped = new AbortController();
   let cursor = after;
   let round = new AbortController();
-  let following: Promise<void> = Promise.resolve();
-  let over = false;
+  let rounds: Promise<void> = Promise.resolve();
+  let following: Following = 'running';
+  let failures = 0;
 
-  const send = (event: SessionEvent, update: SessionUpdate) =>
-    connection.notify('session/update', { sessionId, update, _meta: { ...event.meta, rehydrate: { seq: event.seq } } });
+  const update = (what: SessionUpdate, meta: object, more: object = {}) =>
+    connection.notify('session/update', { sessionId, update: what, _meta: { ...more, rehydrate: meta } });
+  const send = (event: SessionEvent, what: SessionUpdate) => update(what, { seq: event.seq }, event.meta);
   /** ACP v1 has no word for the turns of others; a client that knows us reads it here, any other finds nothing new. */
-  const tell = (event: SessionEvent, turn: object) =>
-    connection.notify('session/update', {
-      sessionId,
-      update: { sessionUpdate: 'session_info_update' },
-      _meta: { rehydrate: { seq: event.seq, turn } },
-    });
+  const tellTurn = (event: SessionEvent, turn: object) => update({ sessionUpdate: 'session_info_update' }, { seq: event.seq, turn });
+  const asUpdate = (notice: Notice, id: number | string) => (showsNotices() ? noticeUpdate(notice) : noticeToolCall(notice, id));
+
+  /** Says what went wrong where there is no request to be answered with it. */
+  function tellFailure(title: string, failure: unknown): Promise<void> {
+    const { message, data } = toRpcError(failure);
+    const notice: Notice = { severity: 'error', title: `Rehydrate: ${title}`, description: message };
+    return update(asUpdate(notice, `failure-${(failures += 1)}`), { error: { message, ...(data as object | undefined) } });
+  }
 
   const isOwnSetting = ({ sessionUpdate }: SessionUpdate): boolean => {
     const left = ownSettings.get(sessionUpdate) ?? 0;
@@ -68,17 +86,17 @@ export function createAttachment({ host, connection, sessionId, after, observes,
       case 'turn_started': {
         const key = event.payload.idempotencyKey;
         if (key !== undefined && own.has(key) && event.turnId !== null) return void ownTurns.add(event.turnId);
-        return tell(event, { turnId: event.turnId, state: 'running' });
+        return tellTurn(event, { turnId: event.turnId, state: 'running' });
       }
       case 'turn_ended':
         if (event.turnId !== null && ownTurns.delete(event.turnId)) return;
-        return tell(event, { turnId: event.turnId, ...event.payload });
+        return tellTurn(event, { turnId: event.turnId, ...event.payload });
       case 'resumed': {
-        const notice = showsNotices() ? lossNotice(event.payload) : lossToolCall(event.payload, event.seq);
-        return notice ? send(event, notice) : undefined;
+        const notice = lossNotice(event.payload);
+        return notice ? send(event, asUpdate(notice, event.seq)) : undefined;
       }
       case 'permission_requested':
-        return observes ? undefined : ask(event.payload);
+        return ask(event.payload);
       case 'permission_resolved':
         asked.get(event.payload.requestId)?.abort();
         return;
@@ -88,59 +106,86 @@ export function createAttachment({ host, connection, sessionId, after, observes,
   }
 
   function ask(request: PermissionRequested): void {
-    if (asked.has(request.requestId)) return;
+    if (observes || asked.has(request.requestId)) return;
     const withdrawn = new AbortController();
     asked.set(request.requestId, withdrawn);
     void answerOf(request, withdrawn.signal).finally(() => asked.delete(request.requestId));
   }
 
   async function answerOf({ requestId, toolCall, options }: PermissionRequested, withdrawn: AbortSignal): Promise<void> {
-    const response = await connection.request('session/request_permission', { sessionId, toolCall, options }, withdrawn);
-    // It went, or somebody else answered.
-    if (response === null || withdrawn.aborted) return;
-    const choice = 'result' in response ? optionOf(response.result) : null;
-    try {
-      await host.respondPermission(sessionId, requestId, options.some(({ optionId }) => optionId === choice) ? choice : null);
-    } catch {
-      // Answered by somebody else meanwhile, or the turn is over: then there is nothing left to answer.
+    for (let again = 0; again <= ASKED_AGAIN; again += 1) {
+      const response = await connection.request('session/request_permission', { sessionId, toolCall, options }, withdrawn);
+      // It went, or somebody else answered.
+      if (response === null || withdrawn.aborted) return;
+      const choice = 'result' in response ? optionOf(response.result) : null;
+      try {
+        await host.respondPermission(sessionId, requestId, options.some(({ optionId }) => optionId === choice) ? choice : null);
+        return;
+      } catch (error) {
+        // Answered by somebody else meanwhile, or the turn is over: then there is nothing left to answer.
+        if (withdrawn.aborted || (RehydrateError.is(error) && error.code === 'invalid_argument')) return;
+        await tellFailure('this answer could not be stored, so the agent did not get it', error);
+      }
     }
   }
 
   const settle = () => {
-    for (const [index, entry] of [...waiting.entries()].reverse()) {
-      if (!over && entry.seq > cursor) continue;
-      waiting.splice(index, 1);
-      entry.resolve();
+    for (const entry of waiting) {
+      if (following === 'running' && entry.seq > cursor) continue;
+      waiting.delete(entry);
+      if (typeof following === 'object' && entry.seq > cursor) entry.reject(following.failure);
+      else entry.resolve();
     }
   };
 
-  async function follow(signal: AbortSignal): Promise<void> {
+  /** The reason why a session ends to be followed although nobody stopped it; null when its host goes to sleep. */
+  async function endOf(): Promise<unknown> {
     try {
-      for await (const event of host.events(sessionId, {
-        after: cursor,
-        signal: AbortSignal.any([signal, stopped.signal, connection.gone]),
-      })) {
-        await deliver(event);
-        cursor = event.seq;
-        if (waiting.length > 0) settle();
-      }
-    } catch {
-      // The session is gone, or the record cannot be read: its next use says so to whoever asks.
+      if ((await host.get(sessionId)).createdAt === session.createdAt) return null;
+      return new RehydrateError(
+        'session_not_found',
+        `Session "${sessionId}" was deleted, and another of that id was made. Load that one with session/load.`,
+        { sessionId },
+      );
+    } catch (error) {
+      return error;
     }
-    if (signal.aborted && !stopped.signal.aborted && !connection.gone.aborted) return;
-    over = true;
-    settle();
-    for (const withdrawn of asked.values()) withdrawn.abort();
   }
 
-  const start = () => {
+  async function follow(signal: AbortSignal): Promise<void> {
+    const ends = AbortSignal.any([signal, stopped.signal, connection.gone]);
+    let failure: unknown = null;
+    try {
+      for await (const event of host.events(sessionId, { after: cursor, signal: ends })) {
+        await deliver(event);
+        cursor = event.seq;
+        if (waiting.size > 0) settle();
+      }
+      if (!ends.aborted) failure = await endOf();
+    } catch (error) {
+      failure = error;
+    }
+    const isLast = !signal.aborted || stopped.signal.aborted || connection.gone.aborted;
+    if (!isLast) return;
+    following = failure === null || ends.aborted ? 'stopped' : { failure };
+    settle();
+    for (const withdrawn of asked.values()) withdrawn.abort();
+    if (typeof following === 'object') await tellFailure('this session cannot be followed any more', failure);
+  }
+
+  const nextRound = () => {
     const { signal } = round;
-    following = following.then(() => follow(signal));
+    rounds = rounds.then(() => follow(signal));
   };
 
   return {
-    sessionId,
     own,
+    get cursor() {
+      return cursor;
+    },
+    get failed() {
+      return typeof following === 'object';
+    },
     async unechoed(kind, set) {
       const change = (by: number) => ownSettings.set(kind, Math.max(0, (ownSettings.get(kind) ?? 0) + by));
       change(1);
@@ -151,21 +196,24 @@ export function createAttachment({ host, connection, sessionId, after, observes,
         throw error;
       }
     },
-    start,
+    start(openPermissions) {
+      nextRound();
+      for (const request of openPermissions) ask(request);
+    },
     reached(seq, how) {
-      if (over || cursor >= seq) return Promise.resolve();
-      const promise = new Promise<void>((resolve) => waiting.push({ seq, resolve }));
-      if (how === 'reread') {
+      if (following === 'stopped' || cursor >= seq) return Promise.resolve();
+      const promise = new Promise<void>((resolve, reject) => waiting.add({ seq, resolve, reject }));
+      if (typeof following === 'object') settle();
+      else if (how === 'reread') {
         round.abort();
         round = new AbortController();
-        start();
+        nextRound();
       }
       return promise;
     },
-    ask,
     async stop() {
       stopped.abort();
-      await following;
+      await rounds;
     },
   };
 }

@@ -5,7 +5,7 @@
 import type { SessionEvent, SessionInfo, SessionUpdate } from '../engine/index.ts';
 import { classOf } from '../engine/protocol/updates.ts';
 import { extendRun, runToEvent, startRun, type ChunkRun } from '../engine/storage/chunks.ts';
-import { lossToolCall } from './notice.ts';
+import { lossNotice, noticeToolCall } from './notice.ts';
 
 /** One update on its way to a client. */
 export interface Outgoing {
@@ -43,8 +43,8 @@ export function createReplay(): Replay {
         case 'turn_ended':
           return close();
         case 'resumed': {
-          const update = lossToolCall(event.payload, event.seq);
-          return update ? [...close(), { update, seq: event.seq }] : [];
+          const notice = lossNotice(event.payload);
+          return notice ? [...close(), { update: noticeToolCall(notice, event.seq), seq: event.seq }] : [];
         }
         case 'permission_requested':
         case 'permission_resolved':

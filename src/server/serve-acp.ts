@@ -82,8 +82,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         signal,
       });
       latest = info.sessionId;
-      const attachment = attach(info.sessionId, 0);
-      return { result: { sessionId: info.sessionId, ...settingsOf(info) }, afterwards: () => attachment.start() };
+      const attachment = attach(info, 0);
+      return { result: { sessionId: info.sessionId, ...settingsOf(info) }, afterwards: () => attachment.start([]) };
     },
 
     'session/load': (params) => takeUp(params, 'load'),
@@ -120,15 +120,13 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
 
     async 'session/prompt'(params, signal) {
-      const sessionId = text(params, 'sessionId');
-      const attachment = await attached(sessionId);
+      const { sessionId, attachment } = await attached(params);
       const named = rehydrateMeta(params)['idempotencyKey'];
       const key = typeof named === 'string' ? named : `${clientId}:${prompts++}`;
       attachment.own.add(key);
-      const told = async (how?: 'reread') => attachment.reached((await host.get(sessionId)).latestSeq, how);
       try {
         const result = await host.prompt(sessionId, params['prompt'] as ContentBlock[], { idempotencyKey: key, client: services, signal });
-        await told();
+        await told(sessionId, attachment);
         const given = object(result.answer);
         return answer({
           ...given,
@@ -137,7 +135,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         } satisfies PromptResponse);
       } catch (error) {
         // A turn that was begun has its end in the log, which may be another host's: the client hears of it before the error.
-        if (RehydrateError.is(error) && error.data['turnId'] !== undefined) await told('reread');
+        // Where that cannot be read, the attachment says so.
+        if (RehydrateError.is(error) && error.data['turnId'] !== undefined)
+          await told(sessionId, attachment, 'reread').catch(() => undefined);
         throw error;
       } finally {
         attachment.own.delete(key);
@@ -145,17 +145,17 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
 
     async 'session/set_mode'(params) {
-      const sessionId = text(params, 'sessionId');
-      const attachment = await attached(sessionId);
+      const { sessionId, attachment } = await attached(params);
       await attachment.unechoed('current_mode_update', () => host.setMode(sessionId, text(params, 'modeId')));
+      await told(sessionId, attachment);
       return answer({});
     },
 
     async 'session/set_config_option'(params) {
-      const sessionId = text(params, 'sessionId');
-      const attachment = await attached(sessionId);
+      const { sessionId, attachment } = await attached(params);
       const { value } = params as { value?: string | boolean };
       await attachment.unechoed('config_option_update', () => host.setConfigOption(sessionId, text(params, 'configId'), value as string));
+      await told(sessionId, attachment);
       return answer({ configOptions: (await host.get(sessionId)).configOptions ?? [] });
     },
   };
@@ -169,11 +169,13 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         throw new RpcFailure({ code: RPC.invalidRequest, message: `This connection may only look (observe.v1): ${method} is not for it.` });
       const known = Object.hasOwn(methods, method) ? methods[method] : undefined;
       if (known) return known(params, signal);
-      const sessionId = sessionFor(params);
-      if (sessionId === null) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}`, data: { method } });
-      await attached(sessionId);
+      const named = sessionFor(params);
+      if (named === null) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}`, data: { method } });
+      const { sessionId, attachment } = await attached({ sessionId: named });
       try {
-        return answer(await host.request(sessionId, method, params, { client: services, signal }));
+        const result = await host.request(sessionId, method, params, { client: services, signal });
+        await told(sessionId, attachment);
+        return answer(result);
       } catch (error) {
         // The agent's own answer, as the client would have got it without us.
         const raw = RehydrateError.is(error) && error.code === 'agent_protocol_error' ? error.data['error'] : undefined;
@@ -192,9 +194,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
   });
 
-  /** What agents ask of this client beyond permissions. */
   /** Terminals that the agent of a session has started in this client and not released. */
   const terminals = new Map<string, Set<string>>();
+  /** What agents ask of this client beyond permissions. */
   const services: ClientServices = {
     get capabilities() {
       return clientCapabilities;
@@ -236,21 +238,15 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     );
   }
 
-  function attach(sessionId: string, after: number): Attachment {
+  function attach(session: SessionInfo, after: number): Attachment {
     if (attachments.size >= limits.attached)
       throw new RehydrateError(
         'limit_exceeded',
         `This client has attached (${limits.attached}) sessions open. Close one with session/close first.`,
         { limit: 'attached', allowed: limits.attached },
       );
-    const attachment = createAttachment({
-      host,
-      connection,
-      sessionId,
-      after,
-      observes: observe,
-      showsNotices,
-    });
+    const { sessionId } = session;
+    const attachment = createAttachment({ host, connection, session, after, observes: observe, showsNotices });
     attachments.set(sessionId, attachment);
     clients.set(sessionId, (clients.get(sessionId) ?? 0) + 1);
     return attachment;
@@ -266,20 +262,28 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     await attachment.stop();
   }
 
-  /** The attachment of a session that the client uses, whether or not it was opened on this connection. */
-  async function attached(sessionId: string): Promise<Attachment> {
+  /**
+   * The session that a call names and the client's attachment to it, whether or not it was opened on this connection. One whose
+   * following had failed goes on where the client has got to.
+   */
+  async function attached(params: Params): Promise<{ readonly sessionId: string; readonly attachment: Attachment }> {
+    const sessionId = text(params, 'sessionId');
     const existing = attachments.get(sessionId);
-    if (existing) {
-      latest = sessionId;
-      return existing;
+    if (!existing || existing.failed) {
+      const info = await mine(sessionId);
+      if (attachments.get(sessionId) === existing) {
+        const leaving = detach(sessionId);
+        attach(info, existing?.cursor ?? info.latestSeq).start(info.openPermissions);
+        await leaving;
+      }
     }
-    const info = await mine(sessionId);
     latest = sessionId;
-    const raced = attachments.get(sessionId);
-    if (raced) return raced;
-    const attachment = attach(sessionId, info.latestSeq);
-    begin(attachment, info);
-    return attachment;
+    return { sessionId, attachment: attachments.get(sessionId) as Attachment };
+  }
+
+  /** The client is told what the record has before it is told that its call is done. */
+  async function told(sessionId: string, attachment: Attachment, how?: 'reread'): Promise<void> {
+    await attachment.reached((await host.get(sessionId)).latestSeq, how);
   }
 
   function showsNotices(): boolean {
@@ -295,14 +299,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     await detach(sessionId);
     if (how === 'load' || after !== null) await replay(info, after ?? 0);
     latest = sessionId;
-    const attachment = attach(sessionId, info.latestSeq);
-    return { result: settingsOf(info), afterwards: () => begin(attachment, info) };
-  }
-
-  /** Follows from now on, and asks what is asked already. */
-  function begin(attachment: Attachment, { openPermissions }: SessionInfo): void {
-    attachment.start();
-    if (!observe) for (const request of openPermissions) attachment.ask(request);
+    const attachment = attach(info, info.latestSeq);
+    return { result: settingsOf(info), afterwards: () => attachment.start(info.openPermissions) };
   }
 
   /** The client's MCP servers are those of the next wake; their secret values nobody else has. */

@@ -72,6 +72,19 @@ describe('observers', () => {
   });
 });
 
+describe('an editor that hands over MCP commands', () => {
+  it('is refused, and told what to start the server with', async () => {
+    const { connect } = await serving();
+    const one = await connect();
+    const { error } = await one.request('session/new', {
+      cwd: process.cwd(),
+      mcpServers: [{ name: 'notes', command: '/bin/true', args: [], env: [] }],
+    });
+    expect(error).toMatchObject({ code: -32602, data: { reason: 'mcp_command_not_allowed' } });
+    expect(error.message).toMatch(/rehydrate serve\) with --allow-mcp/);
+  });
+});
+
 describe('a client that comes back', () => {
   it('gets what it missed of a turn that went on without it: no gap, no repeat', async () => {
     const { connect } = await serving();

@@ -44,6 +44,7 @@ async function session(stream: MessageStream): Promise<Json[]> {
 /** A frame without what may differ; chunks of one message are one, however they came. */
 function normalised(seen: readonly Json[]): Json[] {
   const ids = new Map<string, string>();
+  let options: string | undefined;
   const frames: Json[] = [];
   for (const message of seen) {
     const plain = JSON.parse(JSON.stringify(message), (key, value: Json) => {
@@ -58,8 +59,10 @@ function normalised(seen: readonly Json[]): Json[] {
     if (plain.method && plain.id !== undefined) plain.id = 'theirs';
     // What is wrong is told in other words, under the code of the contract.
     if (plain.error) plain.error = 'an error';
-    // Every client hears of a setting, and none is told what says nothing new.
-    if (/^(config_option|current_mode)_update$/.test(plain.params?.update?.sessionUpdate)) continue;
+    // What says nothing new is not stored, so nobody is told it.
+    const told = JSON.stringify(plain.result?.configOptions ?? plain.params?.update?.configOptions);
+    if (plain.method && told !== undefined && told === options) continue;
+    options = told ?? options;
     const before = frames.at(-1);
     const [a, b] = [before?.params?.update, plain.params?.update];
     if (a && b && /_chunk$/.test(b.sessionUpdate) && a.sessionUpdate === b.sessionUpdate && a.messageId === b.messageId)

@@ -1,0 +1,102 @@
+/** What goes wrong where no request can be answered with it: the client is told all the same, by code, and can go on. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { createHost, SqlError, type SqlDatabase, type Statement } from '../../../src/engine/index.ts';
+import { serveAcp } from '../../../src/server/index.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { pair } from '../../support/pair.ts';
+import { INITIALIZE, rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
+import { PATIENT } from '../engine/helpers.ts';
+
+let stop: () => Promise<void> = async () => undefined;
+afterEach(() => stop());
+
+/** A host whose database refuses what the test says it refuses. */
+async function served() {
+  const real = await openNodeSqlite(':memory:');
+  const refuses: { query: (sql: string) => boolean; batch: (statements: readonly Statement[]) => boolean } = {
+    query: () => false,
+    batch: () => false,
+  };
+  const broken = () => new SqlError('io', 'disk I/O error');
+  const database: SqlDatabase = {
+    ...real,
+    query: (sql, params) => (refuses.query(sql) ? Promise.reject(broken()) : real.query(sql, params)),
+    batch: (statements) => (refuses.batch(statements) ? Promise.reject(broken()) : real.batch(statements)),
+    close: () => real.close(),
+  };
+  // One that falls behind by one event reads it from the record.
+  const host = await createHost({ database, agents: inProcessLauncher(), limits: { ...PATIENT, subscriberEvents: 1 } });
+  stop = async () => {
+    await host.sleep();
+    await database.close();
+  };
+  const connect = async (): Promise<RawClient> => {
+    const { client, server } = pair();
+    serveAcp(host, server, { agent: 'demo' });
+    const raw = rawClient(client);
+    await raw.request('initialize', INITIALIZE);
+    return raw;
+  };
+  const one = await connect();
+  const { sessionId } = (await one.request('session/new', { cwd: '/project', mcpServers: [] })).result;
+  return { host, refuses, connect, one, sessionId };
+}
+
+const failures = (client: RawClient) => client.seen.filter((message) => message.params?._meta?.rehydrate?.error);
+const prompt = (client: RawClient, sessionId: string, words: string) =>
+  client.request('session/prompt', { sessionId, prompt: text(words) });
+
+describe('the record cannot be read', () => {
+  it('I2: the client is told, and its next call brings what it missed: no gap, no repeat', async () => {
+    const { refuses, one, sessionId } = await served();
+    await prompt(one, sessionId, 'say one');
+    refuses.query = (sql) => /FROM acp_session_events/.test(sql);
+    const lost = await prompt(one, sessionId, 'stream 40 chunks');
+    expect(lost.error).toMatchObject({ code: -32603, data: { code: 'storage_unavailable' } });
+    expect(failures(one)).toMatchObject([
+      {
+        params: {
+          sessionId,
+          update: { sessionUpdate: 'tool_call', status: 'failed', title: expect.stringMatching(/^Rehydrate: .*cannot be followed/) },
+          _meta: { rehydrate: { error: { code: 'storage_unavailable' } } },
+        },
+      },
+    ]);
+    refuses.query = () => false;
+    expect((await prompt(one, sessionId, 'say three')).result.stopReason).toBe('end_turn');
+    expect(one.said()).toBe(`one${Array.from({ length: 40 }, (_, i) => `chunk ${i + 1} `).join('')}three`);
+    expect(failures(one)).toHaveLength(1);
+  });
+});
+
+describe('an answer that cannot be stored', () => {
+  it('I1: the client is told and asked again; the agent gets the answer that was stored', async () => {
+    const { refuses, one, sessionId } = await served();
+    let times = 0;
+    refuses.batch = (statements) => JSON.stringify(statements).includes('permission_resolved') && (times += 1) <= 2;
+    one.answers.set('session/request_permission', ({ options }) => ({
+      outcome: { outcome: 'selected', optionId: options[0].optionId },
+    }));
+    const { result } = await prompt(one, sessionId, 'ask permission');
+    expect(result.stopReason).toBe('end_turn');
+    expect(one.seen.filter((message) => message.method === 'session/request_permission')).toHaveLength(3);
+    expect(failures(one).map((message) => message.params._meta.rehydrate.error.code)).toEqual([
+      'storage_unavailable',
+      'storage_unavailable',
+    ]);
+  });
+});
+
+describe('a session that another client deletes', () => {
+  it('is told of as not found, and so is one that takes its id', async () => {
+    const { host, connect, one, sessionId } = await served();
+    const two = await connect();
+    await two.request('session/delete', { sessionId });
+    await expect.poll(() => failures(one).map((message) => message.params._meta.rehydrate.error.code)).toEqual(['session_not_found']);
+    expect((await prompt(one, sessionId, 'say hi')).error).toMatchObject({ code: -32002, data: { code: 'session_not_found' } });
+    await host.create({ agent: 'demo', cwd: '/project', sessionId });
+    await one.request('session/resume', { sessionId, cwd: '/project' });
+    expect((await prompt(one, sessionId, 'say hi')).result.stopReason).toBe('end_turn');
+  });
+});

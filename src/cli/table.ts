@@ -181,6 +181,11 @@ const ROWS = [
     commands: ['acp', 'serve'],
   },
   {
+    name: 'adopt',
+    help: 'List the sessions that the agent has of its own, too, and take each into the database when it is loaded.',
+    commands: ['acp'],
+  },
+  {
     name: 'mcp',
     value: 'FILE',
     help: 'The session’s MCP servers, all of them: a JSON array as in ACP, or {"mcpServers": {…}}. Secret values are never stored: give the file again on each call.',

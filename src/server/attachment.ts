@@ -2,7 +2,7 @@
 import { RehydrateError } from '../engine/index.ts';
 import type { Host, PermissionRequested, SessionEvent, SessionInfo, SessionUpdate } from '../engine/index.ts';
 import type { Connection } from './connection.ts';
-import { toRpcError } from './errors.ts';
+import { failureOf, toRpcError } from './errors.ts';
 import { lossNotice, noticeToolCall, noticeUpdate, type Notice } from './notice.ts';
 import { ofTurn } from './replay.ts';
 
@@ -65,9 +65,8 @@ export function createAttachment({ host, connection, session, after, observes, s
 
   /** Says what went wrong where there is no request to be answered with it. */
   function tellFailure(title: string, failure: unknown): Promise<void> {
-    const { message, data } = toRpcError(failure);
-    const notice: Notice = { severity: 'error', title: `Rehydrate: ${title}`, description: message };
-    return update(asUpdate(notice, `failure-${(failures += 1)}`), { error: { message, ...(data as object | undefined) } });
+    const notice: Notice = { severity: 'error', title: `Rehydrate: ${title}`, description: toRpcError(failure).message };
+    return update(asUpdate(notice, `failure-${(failures += 1)}`), { error: failureOf(failure) });
   }
 
   const isOwnSetting = ({ sessionUpdate }: SessionUpdate): boolean => {

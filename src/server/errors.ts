@@ -45,3 +45,9 @@ export function toRpcError(error: unknown, signal?: AbortSignal): RpcError {
   if (signal?.aborted) return { code: RPC.cancelled, message: 'The request was cancelled.' };
   return { code: RPC.internal, message: `Internal error: ${error instanceof Error ? error.message : String(error)}` };
 }
+
+/** What went wrong where there is no error to answer with: its code and particulars, for `_meta`. */
+export function failureOf(error: unknown): object {
+  const { message, data } = toRpcError(error);
+  return { message, ...(data as object | undefined) };
+}

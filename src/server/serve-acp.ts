@@ -7,9 +7,10 @@ import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk
 import type { ClientServices, ContentBlock, Host, McpServer, MessageStream, SessionEvent, SessionInfo } from '../engine/index.ts';
 import { RehydrateError } from '../engine/index.ts';
 import { withLimits } from '../engine/with-limits.ts';
+import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
 import { createAttachment, type Attachment } from './attachment.ts';
 import { connect, type Answer, type Params } from './connection.ts';
-import { RPC, RpcFailure, type RpcError } from './errors.ts';
+import { failureOf, RPC, RpcFailure, type RpcError } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
 import { createReplay, stateOf, type Outgoing } from './replay.ts';
 
@@ -20,6 +21,8 @@ export interface ServeAcpOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** True for a client that may only look: it lists, loads and watches, and changes nothing. */
   readonly observe?: boolean;
+  /** Lists the sessions that the agent has of its own, too, and takes each into the record when it is loaded. */
+  readonly adopt?: boolean;
   readonly limits?: Partial<AcpServerLimits>;
 }
 
@@ -41,6 +44,7 @@ const clientsOf = new WeakMap<Host, Map<string, number>>();
 export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOptions): AcpServing {
   const limits = withLimits(ACP_SERVER_LIMITS, options.limits);
   const { agent, observe = false } = options;
+  const adopt = options.adopt === true && !observe;
   const attachments = new Map<string, Attachment>();
   let clientCapabilities: Params = {};
   /** The session of the client's latest call, for requests that name none. */
@@ -86,20 +90,29 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       return { result: { sessionId: info.sessionId, ...settingsOf(info) }, afterwards: () => attachment.start([]) };
     },
 
-    'session/load': (params) => takeUp(params, 'load'),
-    'session/resume': (params) => takeUp(params, 'resume'),
+    'session/load': (params, signal) => takeUp(params, 'load', signal),
+    'session/resume': (params, signal) => takeUp(params, 'resume', signal),
 
-    async 'session/list'(params) {
-      const cwd = params['cwd'];
+    async 'session/list'(params, signal) {
+      const { cwd: where, cursor } = params;
+      const cwd = typeof where === 'string' ? where : undefined;
+      const asked = { agent, client: services, signal, cwd };
+      const ofAgent = adopt ? agentCursor(cursor) : null;
+      if (ofAgent !== null) return answer(await agentsOwn(host, { ...asked, cursor: ofAgent }));
       const page = await host.list({
         agent,
-        ...(typeof cwd === 'string' ? { cwd } : {}),
-        ...(typeof params['cursor'] === 'string' ? { cursor: params['cursor'] } : {}),
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(typeof cursor === 'string' ? { cursor } : {}),
         limit: limits.listPage,
       });
+      const sessions = page.sessions.map(listed);
+      if (page.nextCursor !== undefined) return answer({ sessions, nextCursor: page.nextCursor });
+      if (!adopt) return answer({ sessions });
+      const { sessions: more, error, ...rest } = await agentsOwn(host, { ...asked, cursor: null });
       return answer({
-        sessions: page.sessions.map(listed),
-        ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
+        sessions: [...sessions, ...more],
+        ...rest,
+        ...(error === undefined ? {} : { _meta: { rehydrate: { error: failureOf(error) } } }),
       });
     },
 
@@ -291,9 +304,12 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return typeof notices === 'object' && notices !== null;
   }
 
-  async function takeUp(params: Params, how: 'load' | 'resume'): Promise<Answer> {
+  async function takeUp(params: Params, how: 'load' | 'resume', signal: AbortSignal): Promise<Answer> {
     const sessionId = text(params, 'sessionId');
-    const info = await mine(sessionId);
+    const info = await mine(sessionId).catch((error: unknown) => {
+      if (!adopt || !RehydrateError.is(error) || error.code !== 'session_not_found' || error.data['agent'] !== undefined) throw error;
+      return takeIn(host, sessionId, { agent, client: services, signal, cwd: text(params, 'cwd'), ...serversIn(params) });
+    });
     const after = afterOf(params, info);
     await takeServers(params, info);
     await detach(sessionId);
@@ -362,9 +378,14 @@ function afterOf(params: Params, { sessionId, latestSeq }: SessionInfo): number 
   );
 }
 
+function serversIn(params: Params): { mcpServers?: McpServer[] } {
+  const { mcpServers } = params as { mcpServers?: McpServer[] };
+  return mcpServers ? { mcpServers } : {};
+}
+
 function place(params: Params): { mcpServers?: McpServer[]; additionalDirectories?: string[] } {
-  const { mcpServers, additionalDirectories } = params as { mcpServers?: McpServer[]; additionalDirectories?: string[] };
-  return { ...(mcpServers ? { mcpServers } : {}), ...(additionalDirectories ? { additionalDirectories } : {}) };
+  const { additionalDirectories } = params as { additionalDirectories?: string[] };
+  return { ...serversIn(params), ...(additionalDirectories ? { additionalDirectories } : {}) };
 }
 
 function settingsOf({ modes, configOptions }: SessionInfo): object {

@@ -5,7 +5,7 @@ import { pump } from '../connect.ts';
 import type { Command, Context } from '../context.ts';
 import { EXIT, SIGNAL_EXITS } from '../exit-codes.ts';
 import { openHost } from '../host.ts';
-import { one, UsageError } from '../parse.ts';
+import { has, one, UsageError } from '../parse.ts';
 import type { Call } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
 import { endedBy, watchInterrupts } from '../signals.ts';
@@ -29,6 +29,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const serving = serveAcp(opened.host, stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes), {
     agent: one(call, 'agent') ?? options.agent,
     env: options.env,
+    adopt: has(call, 'adopt'),
   });
   interrupts.act = (action) => {
     asked.resolve();

@@ -3,22 +3,26 @@
  * The engine and nothing else: databases and agents come from the adapters.
  */
 export { createHost, type Host } from './sessions/host.ts';
-export type { CreateOptions, HostOptions, PermissionRule, PreambleOptions, PromptOptions, ResumeOptions } from './sessions/config.ts';
 export type {
   AdoptOptions,
   AgentSessionsOptions,
+  CreateOptions,
   ForkOptions,
-  RecordActions,
+  HostOptions,
+  PermissionRule,
+  PreambleOptions,
+  PromptOptions,
+  ResumeOptions,
   SessionChange,
   SessionChanges,
-} from './sessions/record-actions.ts';
+} from './sessions/config.ts';
 export type { SearchHit, SearchRequest, SearchResult } from './records/search.ts';
 export { classifyResumeFailure } from './resume/classify.ts';
 export { EMPTY_VIEW, foldEvents, type View, type ViewMessage, type ViewToolCall } from './fold-events.ts';
 export { renderTranscript } from './transcript/render.ts';
 export { DEFAULT_LIMITS, FIXED_LIMITS, type FixedLimits, type Limits } from './limits.ts';
 export { ERROR_CODES, RehydrateError, type ErrorCode } from './errors.ts';
-export { workspaceFiles, type WorkspaceOptions } from './sessions/workspace-files.ts';
+export { workspaceFiles, type WorkspaceOptions } from './workspace-files.ts';
 export { describeExit, isCleanExit, SqlError } from './ports.ts';
 export type {
   AgentExit,

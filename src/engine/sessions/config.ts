@@ -10,7 +10,7 @@ import type {
   Secrets,
   SqlDatabase,
 } from '../ports.ts';
-import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy } from '../types.ts';
+import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy, SessionInfo } from '../types.ts';
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import { isDeeper } from '../protocol/bounded.ts';
@@ -126,6 +126,55 @@ export interface CreateOptions {
   /** Is asked what the agent asks, until another call names another. */
   readonly client?: ClientServices;
 }
+
+export interface SessionChanges {
+  /** Shown instead of the agent's own title; null shows the agent's again. */
+  readonly title?: string | null;
+  /** Whatever the program wants to keep with the session: a JSON object of at most 16 KiB. Null removes it. */
+  readonly metadata?: Readonly<Record<string, unknown>> | null;
+  /** Where the agent works from its next wake on: when the old directory was moved, say. */
+  readonly cwd?: string;
+  /**
+   * The MCP servers from the next wake on, all of them: those that are not in the list are gone, and a value goes only to the server it
+   * stands with here. Values are kept in memory only. A live agent keeps the servers it has; `close` the session to change them at once.
+   */
+  readonly mcpServers?: readonly McpServer[];
+}
+
+export interface ForkOptions {
+  /** The fork's id. Default: a fresh one. */
+  readonly sessionId?: string;
+  /** The last event it has of the original. Default: all there is. */
+  readonly after?: number;
+  /** Another agent makes it a handoff. */
+  readonly agent?: string;
+  readonly cwd?: string;
+}
+
+export interface AdoptOptions {
+  readonly agent: string;
+  /** The agent's own id of the session. */
+  readonly agentSessionId: string;
+  readonly cwd: string;
+  /** Default: a fresh one. The agent's own id will do, where the client knows the session by it. */
+  readonly sessionId?: string;
+  readonly mcpServers?: readonly McpServer[];
+}
+
+export interface AgentSessionsOptions {
+  readonly agent: string;
+  /** Only those in this directory. */
+  readonly cwd?: string;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string;
+  readonly client?: ClientServices;
+  readonly signal?: AbortSignal;
+}
+
+/** What became of a session since it was last told of. */
+export type SessionChange =
+  | { readonly kind: 'created' | 'changed'; readonly sessionId: string; readonly info: SessionInfo }
+  | { readonly kind: 'deleted'; readonly sessionId: string };
 
 /** The options with everything filled in. */
 export interface Config {

@@ -1,13 +1,21 @@
 /** `createHost`: the sessions of one database, live or not, and what can be done with them. */
 import { RehydrateError } from '../errors.ts';
-import { SqlError, type ClientServices } from '../ports.ts';
+import { SqlError, type ClientServices, type Statement } from '../ports.ts';
 import type { Setting } from '../protocol/agent-protocol.ts';
 import { readCapabilities } from '../protocol/v1.ts';
-import { migrate } from '../storage/schema.ts';
-import { createStore } from '../storage/store.ts';
+import { finishDeletes, type DeleteParts } from '../records/delete.ts';
+import { copySession } from '../records/fork.ts';
+import { exportLines, importLines } from '../records/portable.ts';
+import { search, type SearchRequest, type SearchResult } from '../records/search.ts';
 import { withState } from '../storage/rows.ts';
+import { migrate } from '../storage/schema.ts';
+import type { LastKnown, NewEvent } from '../storage/statements.ts';
+import { createStore } from '../storage/store.ts';
+import { createThoroughRedactor } from '../transcript/redact-thorough.ts';
 import type {
   AgentDescription,
+  AgentSession,
+  AgentSessionList,
   ContentBlock,
   PreambleMode,
   PromptResult,
@@ -16,7 +24,7 @@ import type {
   SessionInfo,
   SessionList,
 } from '../types.ts';
-import { createAgents } from './agent-startup.ts';
+import { callForSession, createAgents } from './agent-startup.ts';
 import {
   checkCreate,
   checkId,
@@ -28,19 +36,23 @@ import {
   CREATE_OPTIONS,
   HOST_OPTIONS,
   invalid,
+  type AdoptOptions,
+  type AgentSessionsOptions,
   type CreateOptions,
+  type ForkOptions,
   type HostOptions,
   type PromptOptions,
   type ResumeOptions,
+  type SessionChange,
+  type SessionChanges,
 } from './config.ts';
-import { deleteSession, finishDeletes } from './delete.ts';
 import { cleanUp, cleanUpAll, notFound, type LeaseOptions } from './lease.ts';
 import { createManager } from './manager.ts';
-import { renderPreamble, renderRecord } from './preamble.ts';
-import { recordActions, type RecordActions } from './record-actions.ts';
+import { renderPreamble, renderRecord } from './resume.ts';
+import { checkServers, withoutValues } from './secrets.ts';
 import { createSubscriptions } from './subscriptions.ts';
 
-export interface Host extends RecordActions {
+export interface Host {
   /** This host's id, as it stands in the leases it holds. */
   readonly hostId: string;
 
@@ -134,6 +146,46 @@ export interface Host extends RecordActions {
   /** A bounded, redacted rendering of the log. `budget` in bytes, default the host's `preamble.budget`, else `limits.transcriptBytes`. */
   transcript(sessionId: string, options?: { readonly budget?: number }): Promise<string>;
 
+  // Sessions as things to work with: opened by name, named, watched, found, copied, carried elsewhere.
+
+  /**
+   * The session of this id, made if there is none. Of one that is there `mcpServers` take the place of its own, as with `update`. Errors:
+   * `invalid_argument` when it has another agent or directory, and those of `create` and `update`.
+   */
+  open(sessionId: string, options: Omit<CreateOptions, 'sessionId'>): Promise<SessionInfo>;
+
+  /** Changes what a session is called, what is kept with it, or where it works. Errors: `session_not_found`, `session_busy`, `invalid_argument`. */
+  update(sessionId: string, changes: SessionChanges): Promise<SessionInfo>;
+
+  /** Sessions that are made, changed or deleted from now on, in whatever host of the database. Several changes of one may come as one. */
+  watch(options?: { readonly signal?: AbortSignal }): AsyncIterable<SessionChange>;
+
+  /** Messages in which every word begins a word, the latest first. */
+  search(words: string, options?: SearchRequest): Promise<SearchResult>;
+
+  /** A second session that begins with this one's record. Its first prompt goes with that record. */
+  fork(sessionId: string, options?: ForkOptions): Promise<SessionInfo>;
+
+  /**
+   * A page of the agent's own list of its sessions, those that the record knows among them. Asks an agent that runs, or starts it, and
+   * keeps that process for the first session that wants it. One that keeps no list has none to show. Errors: those of starting an agent,
+   * `auth_required`, and `agent_protocol_error`.
+   */
+  agentSessions(options: AgentSessionsOptions): Promise<AgentSessionList>;
+
+  /**
+   * A session that the agent has and the record has not; what was said in it comes at its first resume, if the agent replays it. One that
+   * the record has already is given as it is, so that it comes in once, however often and from wherever it is asked for. Error:
+   * `session_exists` when another session has the id.
+   */
+  adopt(options: AdoptOptions): Promise<SessionInfo>;
+
+  /** The session as lines of JSON, without secrets. */
+  export(sessionId: string): AsyncIterable<string>;
+
+  /** Takes in what `export` gave, whole or not at all. Errors: `invalid_argument` naming the line, `session_exists`. */
+  import(lines: AsyncIterable<string> | Iterable<string>, options?: { readonly sessionId?: string }): Promise<SessionInfo>;
+
   /** Ends everything live. The database is ready for the next host, and stays open: whoever opened it closes it. */
   sleep(): Promise<void>;
 }
@@ -145,7 +197,7 @@ export interface Host extends RecordActions {
 export async function createHost(options: HostOptions): Promise<Host> {
   checkOptions('createHost', options, HOST_OPTIONS);
   const config = configure(options);
-  const { database, limits, clock } = config;
+  const { database, limits, clock, newId } = config;
   await migrate(database);
 
   const store = createStore(database);
@@ -168,13 +220,14 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
   });
   const agents = createAgents(config);
-  const manager = createManager({ config, store, subscriptions, lease, agents });
+  const deletes: DeleteParts = { db: database, store, preambleFiles: config.preamble.files };
+  const manager = createManager({ config, store, subscriptions, lease, agents, deletes });
   database.owners?.opened(config.owner.hostId);
   await cleanUpAll(lease);
-  const deleting = { store, lease, preambleFiles: config.preamble.files };
-  const stopDeleting = new AbortController();
+  /** Aborted when the host has been put to sleep. */
+  const ended = new AbortController();
   // What cannot be removed now is, by the next host.
-  const leftDeletes = finishDeletes(deleting, { signal: stopDeleting.signal }).catch((error: unknown) => {
+  const leftDeletes = finishDeletes(deletes, { signal: ended.signal }).catch((error: unknown) => {
     if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
   });
   let asleep: Promise<void> | null = null;
@@ -204,10 +257,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
     return manager.set(sessionId, setting);
   };
 
-  const ended = new AbortController();
-  return {
-    ...recordActions({ config, store, subscriptions, lease, agents, manager, awake, storedSession, describe, ended: ended.signal }),
+  const infoOf = async (sessionId: string) => describe(await storedSession(sessionId));
+  /** Removes what is hidden under an id. */
+  const remove = (sessionId: string) => finishDeletes(deletes, { sessionId });
 
+  const host: Host = {
     hostId: config.owner.hostId,
 
     async create(createOptions) {
@@ -296,20 +350,16 @@ export async function createHost(options: HostOptions): Promise<Host> {
     async close(sessionId) {
       awake();
       await storedSession(sessionId);
-      await manager.end(sessionId, { kind: 'closed', words: 'the session was closed while it ran' }, { tell: 'close' });
+      await manager.close(sessionId);
     },
 
     async delete(sessionId) {
       awake();
       checkId(sessionId);
-      await manager.end(
-        sessionId,
-        { kind: 'closed', words: 'the session was deleted while it ran' },
-        { tell: 'delete', then: () => deleteSession(sessionId, { ...deleting, gone: (id) => subscriptions.end(id) }) },
-      );
+      await manager.delete(sessionId);
     },
 
-    get: async (sessionId) => describe(await storedSession(sessionId)),
+    get: infoOf,
 
     async list(listOptions = {}) {
       checkOptions('list', listOptions, ['agent', 'cwd', 'cursor', 'limit']);
@@ -345,11 +395,173 @@ export async function createHost(options: HostOptions): Promise<Host> {
       return (await renderRecord(store, sessionId, config, await manager.knownSecrets(info), transcriptOptions.budget)).text;
     },
 
+    // Sessions as things to work with.
+
+    async open(sessionId, options) {
+      awake();
+      checkOptions(
+        'open',
+        options,
+        CREATE_OPTIONS.filter((name) => name !== 'sessionId'),
+      );
+      checkCreate({ ...options, sessionId });
+      const found = await store.session(sessionId);
+      if (!found) return describe(await manager.create({ ...options, sessionId }));
+      const { agent, cwd } = found.info;
+      if (agent !== options.agent || (cwd !== options.cwd && !(await config.sameDirectory(cwd, options.cwd))))
+        throw invalid(
+          `Session "${sessionId}" has the agent "${agent}" in ${cwd}, not "${options.agent}" in ${options.cwd}. Open it as it is, or use another id.`,
+          { sessionId, agent, cwd },
+        );
+      return options.mcpServers ? host.update(sessionId, { mcpServers: options.mcpServers }) : describe(found);
+    },
+
+    async update(sessionId, changes) {
+      awake();
+      checkId(sessionId);
+      checkOptions('update', changes, ['title', 'metadata', 'cwd', 'mcpServers']);
+      const { title, metadata, cwd, mcpServers } = changes;
+      if (title !== undefined && title !== null && (typeof title !== 'string' || !title.isWellFormed()))
+        throw invalid('title is a well-formed string or null.');
+      if (cwd !== undefined) checkCreate({ agent: 'any', cwd });
+      if (mcpServers !== undefined) checkServers(mcpServers);
+      const servers = mcpServers && JSON.stringify(withoutValues(mcpServers));
+      const { info } = await storedSession(sessionId);
+      const events: NewEvent[] =
+        title === undefined
+          ? []
+          : [{ kind: 'update', turnId: null, at: clock(), origin: 'host', payload: { sessionUpdate: 'session_info_update', title } }];
+      const lastKnown: LastKnown = {
+        ...(title === undefined ? {} : { title_set: title }),
+        ...(metadata === undefined ? {} : { metadata: checkMetadata(metadata) }),
+      };
+      const also: Statement[] = [
+        ...(cwd === undefined || cwd === info.cwd
+          ? []
+          : [{ sql: 'UPDATE acp_sessions SET cwd = ? WHERE session_id = ?', params: [cwd, sessionId] }]),
+        ...(servers === undefined || servers === JSON.stringify(info.mcpServers)
+          ? []
+          : [{ sql: 'UPDATE acp_sessions SET mcp_servers = ? WHERE session_id = ?', params: [servers, sessionId] }]),
+      ];
+      // Other values for the same servers are only held: there is nothing to write, so a session that is live elsewhere is not in the way.
+      if (events.length > 0 || also.length > 0 || Object.keys(lastKnown).length > 0)
+        await manager.write(sessionId, { events, lastKnown, also: () => also });
+      if (mcpServers) await manager.holdServers(sessionId, mcpServers);
+      return infoOf(sessionId);
+    },
+
+    async *watch(options = {}) {
+      checkOptions('watch', options, ['signal']);
+      const { signal } = options;
+      const known = new Map<string, string>();
+      const look = async () =>
+        new Map((await store.changes()).map(({ sessionId, mark }) => [sessionId, `${mark} ${manager.stateOf(sessionId)}`] as const));
+      for (const [sessionId, mark] of await look()) known.set(sessionId, mark);
+      for (;;) {
+        await pause(limits.followMs || 1_000, signal, ended.signal);
+        if (signal?.aborted || ended.signal.aborted) return;
+        const now = await look();
+        for (const sessionId of [...known.keys()].filter((id) => !now.has(id))) {
+          known.delete(sessionId);
+          yield { kind: 'deleted', sessionId };
+        }
+        for (const [sessionId, mark] of now) {
+          const before = known.get(sessionId);
+          if (before === mark) continue;
+          known.set(sessionId, mark);
+          const stored = await store.session(sessionId);
+          if (stored) yield { kind: before === undefined ? 'created' : 'changed', sessionId, info: await describe(stored) };
+        }
+      }
+    },
+
+    async search(words, options = {}) {
+      checkOptions('search', options, ['sessionId', 'cursor', 'limit']);
+      if (typeof words !== 'string') throw invalid(`A search takes words; it was given ${typeof words}.`);
+      if (options.sessionId !== undefined) await storedSession(options.sessionId);
+      return search(database, store, words, options);
+    },
+
+    async fork(sessionId, options = {}) {
+      awake();
+      checkOptions('fork', options, ['sessionId', 'after', 'agent', 'cwd']);
+      const original = await storedSession(sessionId);
+      const { after = original.info.latestSeq, agent = original.info.agent, cwd = original.info.cwd, sessionId: to = newId() } = options;
+      checkCreate({ agent, cwd, sessionId: to });
+      await remove(to);
+      await copySession(database, store, original, { sessionId: to, after, agent, cwd, now: clock() }, () => remove(to));
+      manager.shareSecrets(sessionId, to);
+      return infoOf(to);
+    },
+
+    async agentSessions(options) {
+      awake();
+      checkOptions('agentSessions', options, ['agent', 'cwd', 'cursor', 'client', 'signal']);
+      const { agent: name, cwd, cursor } = options;
+      checkCreate({ agent: name, cwd: cwd ?? '/' });
+      const agent = manager.liveAgent(name) ?? (await agents.spare(name, options));
+      if (!agent.facts.canList) return { sessions: [] };
+      const page = await callForSession(agent, config, agents.authMethod(name), () =>
+        agent.protocol.listSessions(cwd, cursor, { ms: limits.listMs }),
+      );
+      if (page === null)
+        throw new RehydrateError(
+          'agent_protocol_error',
+          `Agent "${name}" answered session/list with no list. It does not keep to ACP; try another version of it.`,
+          { agent: name, method: 'session/list' },
+        );
+      const known = await store.sessionsOfAgent(
+        name,
+        page.sessions.map(({ sessionId }) => sessionId),
+      );
+      const sessions: AgentSession[] = [];
+      for (const { sessionId: agentSessionId, cwd: where, title, updatedAt } of page.sessions) {
+        // Some agents do not look at the directory they are asked for.
+        if (cwd !== undefined && where !== undefined && where !== cwd && !(await config.sameDirectory(where, cwd))) continue;
+        sessions.push({
+          agentSessionId,
+          // A successor is in the record when it has answered, and in this host before.
+          sessionId: known.get(agentSessionId) ?? manager.standsOn(name, agentSessionId),
+          cwd: where ?? cwd ?? null,
+          title: title ?? null,
+          updatedAt: updatedAt ?? null,
+        });
+      }
+      return { sessions, ...(typeof page.nextCursor === 'string' ? { nextCursor: page.nextCursor } : {}) };
+    },
+
+    async adopt(options) {
+      awake();
+      checkOptions('adopt', options, ['agent', 'agentSessionId', 'cwd', 'sessionId', 'mcpServers']);
+      const { agent, agentSessionId, cwd, mcpServers, sessionId = newId() } = options;
+      checkCreate({ agent, cwd, sessionId, ...(mcpServers ? { mcpServers } : {}) });
+      if (typeof agentSessionId !== 'string' || agentSessionId === '') throw invalid('adopt needs agentSessionId, the agent’s own id.');
+      await remove(sessionId);
+      const here = manager.standsOn(agent, agentSessionId);
+      const adopted =
+        here ?? (await store.adopt({ sessionId, agent, agentSessionId, cwd, mcpServers: withoutValues(mcpServers ?? []), now: clock() }));
+      return mcpServers ? host.update(adopted, { mcpServers }) : infoOf(adopted);
+    },
+
+    async *export(sessionId) {
+      const { info } = await storedSession(sessionId);
+      const { thorough } = createThoroughRedactor(await manager.knownSecrets(info));
+      const redact = config.redact;
+      yield* exportLines(database, sessionId, (value) => inStrings(value, (text) => (redact ? redact(thorough(text)) : thorough(text))));
+    },
+
+    async import(lines, options = {}) {
+      awake();
+      checkOptions('import', options, ['sessionId']);
+      if (options.sessionId !== undefined) checkCreate({ agent: 'any', cwd: '/', sessionId: options.sessionId });
+      const sessionId = await importLines(lines, { db: database, sessionId: options.sessionId, now: clock(), newId, remove });
+      return infoOf(sessionId);
+    },
+
     sleep() {
       asleep ??= (async () => {
         await manager.endAll({ kind: 'sleep', words: 'the host was put to sleep while it ran' });
         ended.abort();
-        stopDeleting.abort();
         await leftDeletes;
         subscriptions.end();
         database.owners?.closed(config.owner.hostId);
@@ -357,6 +569,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       return asleep;
     },
   };
+  return host;
 }
 
 function checkCount(name: string, value: unknown): void {
@@ -374,4 +587,44 @@ function readCursor(cursor: unknown): { updatedAt: number; sessionId: string } {
   if (updatedAt === undefined || sessionId === undefined)
     throw invalid(`The cursor ${JSON.stringify(cursor)} is none of list's; leave it out to start over.`);
   return { updatedAt: Number(updatedAt), sessionId };
+}
+
+const METADATA_BYTES = 16 * 1024;
+
+function checkMetadata(metadata: unknown): unknown {
+  if (metadata === null) return null;
+  if (typeof metadata !== 'object' || Array.isArray(metadata)) throw invalid('metadata is an object of JSON, or null.');
+  const bytes = new TextEncoder().encode(JSON.stringify(metadata)).length;
+  if (bytes > METADATA_BYTES)
+    throw new RehydrateError('limit_exceeded', `metadata has ${bytes} bytes; ${METADATA_BYTES} are allowed. Keep less with the session.`, {
+      limit: 'metadata',
+      allowed: METADATA_BYTES,
+      actual: bytes,
+    });
+  return metadata;
+}
+
+/** Waits so long, or until one of the signals aborts. */
+function pause(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      for (const signal of signals) signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    (timer as { unref?: () => void }).unref?.();
+    for (const signal of signals) {
+      if (signal?.aborted) return done();
+      signal?.addEventListener('abort', done, { once: true });
+    }
+  });
+}
+
+/** The same value with every text in it changed; keys stay as they are. */
+function inStrings<T>(value: T, change: (text: string) => string): T {
+  if (typeof value === 'string') return change(value) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item: unknown) => inStrings(item, change)) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inStrings(item, change)])) as T;
 }

@@ -1,11 +1,14 @@
 /** The session manager: which sessions this host has in memory, one thing at a time for each, and no more alive than may be. */
 import { RehydrateError } from '../errors.ts';
+import { sha256Hex } from '../sha256.ts';
+import { finishDeletes, removeDeleted } from '../records/delete.ts';
+import { storageError } from '../storage/errors.ts';
 import type { ClientServices, Statement } from '../ports.ts';
 import { RPC, type Setting } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
 import type { StoredSession, StoredTurn } from '../storage/rows.ts';
-import type { LastKnown, NewEvent } from '../storage/statements.ts';
+import { fenceAndTouch, type LastKnown, type NewEvent } from '../storage/statements.ts';
 import type {
   ContentBlock,
   McpServer,
@@ -19,16 +22,11 @@ import type {
 } from '../types.ts';
 import { redactError, type Agent } from './agent-startup.ts';
 import { invalid, type CreateOptions, type PromptOptions, type ResumeOptions } from './config.ts';
-import { hashOf } from './content-hash.ts';
-import { finishDeletes } from './delete.ts';
-import type { HostParts } from './host-parts.ts';
-import { createLeaseCleanup, endLeftBehind, writeAsleep } from './lease.ts';
-import { liveReport } from './report.ts';
-import { wake } from './resume.ts';
+import { busy, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep } from './lease.ts';
+import { exists, liveReport, startSession, wake } from './resume.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
-import { fromAgent, Session, toAgent, updateEvents, type EndCause, type Live } from './session.ts';
+import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostParts, type Live } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
-import { exists, startSession } from './start.ts';
 import { startTurn, type RunningTurn } from './turn.ts';
 
 /** What a host has in memory for one session. */
@@ -50,52 +48,10 @@ interface Prompt {
   turn: RunningTurn | null;
 }
 
-export interface SessionManager {
-  create(options: CreateOptions): Promise<StoredSession>;
-  prompt(sessionId: string, content: readonly ContentBlock[], options: PromptOptions): Promise<PromptResult>;
-  resume(sessionId: string, options: ResumeOptions): Promise<ResumeReport>;
-  cancel(sessionId: string): Promise<void>;
-  respondPermission(sessionId: string, requestId: string, optionId: string | null): Promise<boolean>;
-  set(sessionId: string, setting: Setting): Promise<void>;
-  /** What is open of a live session. */
-  openPermissions(sessionId: string): readonly PermissionRequested[];
-  /** Writes into the record, whether the session is live here or nowhere. */
-  write(
-    sessionId: string,
-    work: { readonly events: readonly NewEvent[]; readonly lastKnown: LastKnown; readonly also: () => readonly Statement[] },
-  ): Promise<void>;
-  /** The values of MCP servers for the wakes to come. A live agent keeps those it has. */
-  holdServers(sessionId: string, mcpServers: readonly McpServer[]): Promise<void>;
-  /** The values given for one session are known for the other, too. */
-  shareSecrets(from: string, to: string): void;
-  request(
-    sessionId: string,
-    method: string,
-    params: unknown,
-    options: { readonly signal?: AbortSignal; readonly client?: ClientServices },
-  ): Promise<unknown>;
-  notify(sessionId: string, method: string, params: unknown): void;
-  /** A live agent of this name, and which session stands on one of its own. */
-  liveAgent(name: string): Agent | null;
-  standsOn(agent: string, agentSessionId: string): string | null;
-  /** What a session is in this host. */
-  stateOf(sessionId: string): Session['state']['kind'];
-  /** Ends what lives of the session. `then` runs in the same turn: nothing can bring it to life in between. */
-  end(
-    sessionId: string,
-    cause: EndCause,
-    options?: { readonly tell?: 'close' | 'delete'; readonly then?: () => Promise<void> },
-  ): Promise<void>;
-  /** Ends everything; nothing is opened any more. */
-  endAll(cause: EndCause): Promise<void>;
-  /** The secret values that can be had without starting anything, for redaction. */
-  knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>): Promise<readonly { name: string; value: string }[]>;
-  /** Lets a lease go that may be held although nothing lives, as soon as that can be written. */
-  later(sessionId: string): void;
-}
+export type SessionManager = ReturnType<typeof createManager>;
 
-export function createManager(parts: HostParts): SessionManager {
-  const { config, store, lease } = parts;
+export function createManager(parts: HostParts) {
+  const { config, store, lease, deletes } = parts;
   const { limits } = config;
   const entries = new Map<string, Entry>();
   /** Set when the host goes to sleep: from then on nothing is opened, however late it was asked. */
@@ -300,6 +256,7 @@ export function createManager(parts: HostParts): SessionManager {
     });
   }
 
+  /** Writes into the record, whether the session is live here or nowhere. */
   async function write(
     sessionId: string,
     work: { readonly events: readonly NewEvent[]; readonly lastKnown: LastKnown; readonly also: () => readonly Statement[] },
@@ -348,6 +305,7 @@ export function createManager(parts: HostParts): SessionManager {
 
   // -------------------------------------------------------------- the end
 
+  /** Ends what lives of the session. `then` runs in the same turn: nothing can bring it to life in between. */
   async function end(
     sessionId: string,
     cause: EndCause,
@@ -429,23 +387,23 @@ export function createManager(parts: HostParts): SessionManager {
   }
 
   return {
-    async create(options) {
+    async create(options: CreateOptions): Promise<StoredSession> {
       const sessionId = options.sessionId ?? config.newId();
       return serially(sessionId, async ({ session }) => {
         if (session.state.kind !== 'asleep' || (await store.session(sessionId))) throw exists(sessionId);
-        await finishDeletes({ store, lease, preambleFiles: config.preamble.files }, { sessionId });
+        await finishDeletes(deletes, { sessionId });
         await makeRoom();
         return startSession(parts, session, options, new AbortController());
       });
     },
     prompt,
-    async resume(sessionId, options) {
+    async resume(sessionId: string, options: ResumeOptions): Promise<ResumeReport> {
       return serially(sessionId, async (entry) => {
         const live = await ensure(entry, options);
         return live.report ?? liveReport(live.agentSessionId);
       });
     },
-    async cancel(sessionId) {
+    async cancel(sessionId: string): Promise<void> {
       const prompt = entries.get(sessionId)?.prompt;
       if (!prompt) return;
       await stop(prompt, new DOMException(`The prompt of session "${sessionId}" was cancelled before it was sent.`, 'AbortError'));
@@ -454,51 +412,102 @@ export function createManager(parts: HostParts): SessionManager {
         () => undefined,
       );
     },
-    async respondPermission(sessionId, requestId, optionId) {
+    /** False when nothing of it is live here. */
+    async respondPermission(sessionId: string, requestId: string, optionId: string | null): Promise<boolean> {
       const live = entries.get(sessionId)?.session.live;
       await live?.permissions.respond(requestId, optionId);
       return live !== null && live !== undefined;
     },
     set,
-    openPermissions: (sessionId) => entries.get(sessionId)?.session.live?.permissions.open ?? [],
+    openPermissions: (sessionId: string): readonly PermissionRequested[] => entries.get(sessionId)?.session.live?.permissions.open ?? [],
     write,
-    holdServers: (sessionId, mcpServers) =>
+    /** The values of MCP servers for the wakes to come. A live agent keeps those it has. */
+    holdServers: (sessionId: string, mcpServers: readonly McpServer[]): Promise<void> =>
       serially(sessionId, async ({ session }) => {
         session.secrets = secretValues(session.secrets?.env ?? {}, mcpServers);
       }),
-    shareSecrets(from, to) {
+    /** The values given for one session are known for the other, too. */
+    shareSecrets(from: string, to: string): void {
       const secrets = entries.get(from)?.session.secrets;
       if (secrets) entryOf(to).session.secrets = secrets;
     },
     request,
-    notify(sessionId, method, params) {
+    notify(sessionId: string, method: string, params: unknown): void {
       const live = entries.get(sessionId)?.session.live;
       live?.agent.protocol.notify(method, toAgent(live, params));
     },
-    liveAgent(name) {
+    /** A live agent of this name. */
+    liveAgent(name: string): Agent | null {
       for (const { session } of entries.values()) if (session.live?.agent.name === name) return session.live.agent;
       return null;
     },
-    standsOn(agent, agentSessionId) {
+    /** Which live session stands on one of the agent's own. */
+    standsOn(agent: string, agentSessionId: string): string | null {
       for (const { session } of entries.values())
         if (session.live?.agent.name === agent && session.live.agentSessionId === agentSessionId) return session.sessionId;
       return null;
     },
-    stateOf: (sessionId) => entries.get(sessionId)?.session.state.kind ?? 'asleep',
-    end,
-    async endAll(cause) {
+    stateOf: (sessionId: string): Session['state']['kind'] => entries.get(sessionId)?.session.state.kind ?? 'asleep',
+    close: (sessionId: string) => end(sessionId, { kind: 'closed', words: 'the session was closed while it ran' }, { tell: 'close' }),
+    delete: (sessionId: string) =>
+      end(
+        sessionId,
+        { kind: 'closed', words: 'the session was deleted while it ran' },
+        { tell: 'delete', then: () => deleteRecord(parts, sessionId) },
+      ),
+    /** Ends everything; nothing is opened any more. */
+    async endAll(cause: EndCause): Promise<void> {
       ended = true;
       clearInterval(idleCheck);
       await Promise.all([parts.agents.end(), ...[...entries.keys()].map((sessionId) => end(sessionId, cause))]);
       await cleanup.end();
     },
-    async knownSecrets(info) {
+    /** The secret values that can be had without starting anything, for redaction. */
+    async knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>) {
       const held = entries.get(info.sessionId)?.session.secrets;
       return [...(await resolveKnown(config.secrets, info, held)), ...config.knownSecrets];
     },
-    later: (sessionId) => cleanup.later(sessionId),
+    /** Lets a lease go that may be held although nothing lives, as soon as that can be written. */
+    later: (sessionId: string) => cleanup.later(sessionId),
   };
 }
+
+/**
+ * The record goes: first, in one small batch, nobody sees the session any more, then its rows go. Call it when nothing of the session
+ * lives here. Errors: `session_not_found`, `session_busy`; `storage_full` and the like, and then either the record is as it was, or it
+ * is gone for everybody and the error says that some of it is still on the disk.
+ */
+async function deleteRecord({ store, lease, deletes, subscriptions }: HostParts, sessionId: string): Promise<void> {
+  const taken = await takeLease(lease, sessionId);
+  try {
+    await lease.db.batch([
+      // Whoever took the session over meanwhile keeps it (I9).
+      fenceAndTouch(taken.fence, taken.latestSeq, 0, lease.clock() + lease.leaseMs, null),
+      { sql: 'UPDATE acp_sessions SET deleted_at = ? WHERE session_id = ?', params: [lease.clock(), sessionId], note: 'session deleted' },
+    ]);
+  } catch (error) {
+    const stored = await store.session(sessionId).catch(() => undefined);
+    // Null: the answer was lost, and nobody sees it any more.
+    if (stored !== null) {
+      if (stored && stored.lease.generation !== taken.fence.generation) throw busy(sessionId, stored.lease);
+      await letGo(lease, taken.fence);
+      throw storageError(error, `Session "${sessionId}" could not be deleted`);
+    }
+  }
+  // Whoever follows it is done.
+  subscriptions.end(sessionId);
+  try {
+    await removeDeleted(sessionId, deletes);
+  } catch (error) {
+    const left = await store.deletedSessions(sessionId).catch(() => null);
+    // The answer was lost, or another host finished it.
+    if (left?.length === 0) return;
+    throw storageError(error, `Session "${sessionId}" was deleted, but some of it is still on the disk; the next host removes it`);
+  }
+}
+
+/** The hash by which a prompt's content is told from another's under the same idempotency key. */
+const hashOf = (content: readonly ContentBlock[]): Promise<string> => sha256Hex(JSON.stringify(content));
 
 /** The result, or the signal's reason if that comes first. */
 function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

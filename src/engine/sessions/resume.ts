@@ -1,32 +1,217 @@
 /**
- * Waking: a session of the record becomes live again. From top to bottom in the order in which it happens: the lease, the
- * agent, the tiers, the check of a success, the settings, the report.
+ * Becoming live. A new session is whole in the record or not there at all. A session of the record wakes, from top to bottom in the
+ * order in which it happens: the lease, the agent, the tiers, the check of a success, the settings, the report.
  */
 import { RehydrateError } from '../errors.ts';
 import type { AnsweredSettings } from '../protocol/agent-protocol.ts';
 import { describeError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
-import type { ReportedState } from '../protocol/reported-state.ts';
+import { NOTHING_REPORTED, type ReportedState } from '../protocol/reported-state.ts';
+import type { Row } from '../ports.ts';
 import { classOf } from '../protocol/updates.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import { nextStep, type NativeMethod, type TriedStep } from '../resume/decide.ts';
 import { verifyResume } from '../resume/verify.ts';
-import { createRedactor } from '../transcript/redact.ts';
-import type { StoredSession } from '../storage/rows.ts';
-import type { NewEvent } from '../storage/statements.ts';
-import type { Store } from '../storage/store.ts';
-import type { AttemptMethod, AttemptOutcome, ResumeAttempt, ResumePolicy, ResumeReport, Tier, Verification } from '../types.ts';
+import { createRedactor, type Secret } from '../transcript/redact.ts';
+import { storageError } from '../storage/errors.ts';
+import { toSession, type StoredSession } from '../storage/rows.ts';
+import { adoptAgentSession, insertEvent, updateLastKnown, type Fence, type NewEvent } from '../storage/statements.ts';
+import { sessionStatement, type Store } from '../storage/store.ts';
+import { buildPreamble, choosePreambleMode } from '../transcript/preamble.ts';
+import { renderRecord as render, type TranscriptRecord } from '../transcript/render.ts';
+import type {
+  AttemptMethod,
+  AttemptOutcome,
+  ContentBlock,
+  PreambleMode,
+  ResumeAttempt,
+  ResumePolicy,
+  ResumeReport,
+  SessionEvent,
+  Tier,
+  Verification,
+} from '../types.ts';
 import { authRequired, callWithAuth, newAgentSession, withAgent, type Agent } from './agent-startup.ts';
-import type { Config } from './config.ts';
-import type { HostParts } from './host-parts.ts';
+import type { Config, CreateOptions } from './config.ts';
 import { letGo, notFound, takeLease } from './lease.ts';
-import { makePreamble, type MadePreamble } from './preamble.ts';
 import { openReplay, type ReplayOutcome } from './replay.ts';
-import { reportOf, tenths } from './report.ts';
-import { resolveSecrets } from './secrets.ts';
-import { openLog } from './session-log.ts';
-import { Opening, updateEvents, type Live, type Session, type SessionContext, type Standing, type Turn } from './session.ts';
-import { reportedColumns, restoreWishes, withAnswer, withSetting, wishesOf } from './settings.ts';
+import { resolveSecrets, secretValues, withoutValues } from './secrets.ts';
+import {
+  openLog,
+  Opening,
+  updateEvents,
+  type HostParts,
+  type Live,
+  type Session,
+  type SessionContext,
+  type Standing,
+  type Turn,
+} from './session.ts';
+import { NO_WISHES, reportedColumns, restoreWishes, withAnswer, withSetting, wishesOf } from './settings.ts';
+
+// ---------------------------------------------------------------- a new session
+
+/** Resolves to the session as it was written. Errors: as `Host.create`; on any of them nothing is left. */
+export async function startSession(
+  parts: HostParts,
+  session: Session,
+  options: CreateOptions,
+  abort: AbortController,
+): Promise<StoredSession> {
+  const { config, agents } = parts;
+  const { sessionId } = session;
+  const began = performance.now();
+  const secrets = secretValues(options.env ?? {}, options.mcpServers ?? []);
+  const additionalDirectories = options.additionalDirectories ?? [];
+  const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
+  const opening = new Opening(
+    config,
+    { sessionId, agent: options.agent, cwd: options.cwd, additionalDirectories, secrets, redact },
+    { reported: NOTHING_REPORTED, wishes: NO_WISHES },
+  );
+  session.client = options.client ?? null;
+  session.become('create', { kind: 'starting', abort, opening });
+  const client = options.client ?? config.clientFor(options.agent);
+  const authMethod = agents.authMethod(options.agent);
+  try {
+    const stored = await withAgent(
+      {
+        config,
+        name: options.agent,
+        cwd: options.cwd,
+        env: secrets.env,
+        sessionId,
+        signal: options.signal ? AbortSignal.any([abort.signal, options.signal]) : abort.signal,
+        client,
+        listener: session.listener(opening),
+        spare: agents.takeSpare(options.agent, secrets.env, client),
+        onAgent: (agent) => (opening.agent = agent),
+        failure: () => opening.failure,
+        redact,
+      },
+      async (agent) => {
+        const params = { cwd: options.cwd, mcpServers: secrets.mcpServers, additionalDirectories };
+        const made = await newAgentSession(agent, config, params, authMethod);
+        opening.nameAgentSession(made.agentSessionId);
+        return made;
+      },
+      (made, agent) => {
+        opening.reported = withAnswer(opening.reported, made.settings);
+        const unsupported = additionalDirectories.length > 0 && !agent.facts.additionalDirectories;
+        const { agentMs } = agent.connection;
+        const report = reportOf({
+          tier: 'new',
+          attempts: [{ method: 'session/new', outcome: 'ok', evidence: 'a new session', ms: Math.round(agentMs) }],
+          agentSessionId: made.agentSessionId,
+          previousAgentSessionId: null,
+          settings: {
+            restored: [],
+            failed: unsupported ? [{ id: 'additionalDirectories', reason: 'the agent does not support them' }] : [],
+          },
+          began,
+          agentMs,
+        });
+        return insertSession(parts, session, opening, options, redact(report));
+      },
+    );
+    session.secrets = secrets;
+    return stored;
+  } catch (error) {
+    if (session.state.kind === 'starting') session.become('failed', { kind: 'asleep' });
+    throw error;
+  }
+}
+
+/** The row, its lease and its first events, all in one batch; then what came early follows. */
+async function insertSession(
+  parts: HostParts,
+  session: Session,
+  opening: Opening,
+  options: CreateOptions,
+  report: ResumeReport,
+): Promise<StoredSession> {
+  const { config, store, subscriptions, lease } = parts;
+  const { database, limits, clock } = config;
+  const { sessionId } = session;
+  const { redact } = opening.context;
+  const agentSessionId = opening.agentSessionId as string;
+  const { facts } = opening.agent!;
+  const now = clock();
+  const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
+  const fresh: NewEvent[] = [
+    { kind: 'resumed', turnId: null, at: now, origin: 'host', payload: report },
+    ...updateEvents(opening.newsSince(NOTHING_REPORTED), null, 'agent', now),
+  ];
+  const events = fresh.map((event, index) => ({ ...event, seq: index + 1 }) as SessionEvent);
+  const written = opening.reported;
+  const known = updateLastKnown(
+    sessionId,
+    redact({ ...reportedColumns(written), wishes: NO_WISHES, capabilities: facts.capabilities, agent_info: facts.info }),
+  );
+  // Whoever follows this id followed another session, which somebody else deleted.
+  subscriptions.end(sessionId);
+  let stored: StoredSession | null;
+  try {
+    const results = await database.batch([
+      {
+        sql: `INSERT INTO acp_sessions (session_id, agent, agent_session_id, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_owner, lease_generation, lease_expires_at, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
+        params: [
+          sessionId,
+          options.agent,
+          agentSessionId,
+          options.cwd,
+          JSON.stringify(options.additionalDirectories ?? []),
+          JSON.stringify(withoutValues(options.mcpServers ?? [])),
+          JSON.stringify(Object.keys(options.env ?? {})),
+          events.length,
+          lease.self,
+          now + limits.leaseMs,
+          now,
+          now,
+        ],
+        note: 'session_created',
+      },
+      ...adoptAgentSession(sessionId, agentSessionId, 1, null, now),
+      ...events.map((event) => insertEvent(sessionId, event.seq, event)),
+      ...(known ? [known] : []),
+      sessionStatement(sessionId),
+    ]);
+    stored = toSession(results.at(-1)?.rows[0] as Row);
+  } catch (error) {
+    stored = await store.session(sessionId).catch((unread: unknown) => {
+      lease.later(sessionId);
+      throw unread;
+    });
+    // The answer may be lost although the batch was written.
+    if (stored?.lease.owner !== lease.self || stored.lease.generation !== 1) {
+      if (stored) throw exists(sessionId);
+      throw storageError(error, `Session "${sessionId}" could not be written`);
+    }
+  }
+  const log = openLog(parts, { fence, latestSeq: events.length, redact, onLost: (reason) => session.fail(reason) });
+  subscriptions.publish(sessionId, events);
+  session.opened(opening, log, { kind: 'proven' }, report);
+  // What the agent said of its state while the batch was on its way.
+  const since = opening.newsSince(written);
+  if (since.length > 0)
+    log.writer.push(
+      { events: updateEvents(since, null, 'agent', clock()), said: true, lastKnown: reportedColumns(opening.reported) },
+      session.keepUnwritten,
+    );
+  session.hearHeld(opening);
+  return stored;
+}
+
+export function exists(sessionId: string): RehydrateError {
+  return new RehydrateError(
+    'session_exists',
+    `There is a session "${sessionId}" already. Prompt it, delete it first, or choose another id.`,
+    { sessionId },
+  );
+}
+
+// ---------------------------------------------------------------- waking
 
 export interface WakeOptions {
   readonly policy: ResumePolicy;
@@ -505,3 +690,116 @@ function standingOf({ tier, attempts, preamble, keptFrom }: Found, beganSeq: num
     ? { kind: 'successor', preamble, beganSeq }
     : { kind: 'taken_up', attempts, preamble: preamble && { ...preamble, beganSeq: keptFrom } };
 }
+
+interface Reportable {
+  readonly tier: Exclude<Tier, 'live'>;
+  readonly attempts: readonly ResumeAttempt[];
+  readonly agentSessionId: string;
+  readonly previousAgentSessionId: string | null;
+  readonly verified?: Verification | null;
+  readonly replay?: ReplayOutcome | null;
+  readonly preamble?: MadePreamble | null;
+  readonly settings: ResumeReport['settings'];
+  /** By `performance.now`. */
+  readonly began: number;
+  readonly agentMs: number;
+}
+
+const tenths = (ms: number): number => Math.round(ms * 10) / 10;
+
+function reportOf(made: Reportable): ResumeReport {
+  const { replay, preamble } = made;
+  return {
+    tier: made.tier,
+    attempts: made.attempts,
+    verified: made.verified ?? null,
+    replay: replay?.isReplay
+      ? { received: replay.received, matched: replay.matched, missing: replay.missing, imported: replay.importedMessages }
+      : null,
+    preamble: preamble ? { mode: preamble.mode, bytes: preamble.bytes, events: preamble.events, truncated: preamble.truncated } : null,
+    settings: made.settings,
+    agentSessionId: made.agentSessionId,
+    previousAgentSessionId: made.previousAgentSessionId,
+    ms: tenths(performance.now() - made.began),
+    agentMs: tenths(made.agentMs),
+  };
+}
+
+/** The report of a prompt that found the session live. */
+export function liveReport(agentSessionId: string): ResumeReport {
+  return {
+    tier: 'live',
+    attempts: [],
+    verified: null,
+    replay: null,
+    preamble: null,
+    settings: { restored: [], failed: [] },
+    agentSessionId,
+    previousAgentSessionId: null,
+    ms: 0,
+    agentMs: 0,
+  };
+}
+
+// ---------------------------------------------------------------- the record, for an agent to read
+
+interface MadePreamble {
+  readonly mode: PreambleMode;
+  /** Why the mode is not the one that was asked for. */
+  readonly instead: string | null;
+  readonly blocks: readonly ContentBlock[];
+  /** All its text, so that a replay of it is recognised. */
+  readonly text: string;
+  readonly bytes: number;
+  readonly events: number;
+  readonly truncated: boolean;
+}
+
+export function renderRecord(
+  store: Store,
+  sessionId: string,
+  config: Config,
+  secrets: readonly Secret[],
+  budget?: number,
+): Promise<TranscriptRecord> {
+  return render(store.eventsBackwards(sessionId), {
+    budget: budget ?? config.preamble.budget ?? config.limits.transcriptBytes,
+    maxBudget: config.limits.transcriptMaxBytes,
+    toolExcerptBytes: config.limits.toolExcerptBytes,
+    secrets,
+    ...(config.redact ? { redact: config.redact } : {}),
+  });
+}
+
+interface PreambleRequest {
+  readonly mode?: PreambleMode | undefined;
+  readonly budget?: number | undefined;
+  /** A preview writes no file; it shows where one would be named. */
+  readonly preview: boolean;
+}
+
+export async function renderPreamble(
+  store: Store,
+  sessionId: string,
+  config: Config,
+  secrets: readonly Secret[],
+  embeddedContext: boolean,
+  request: PreambleRequest,
+): Promise<MadePreamble> {
+  const record = await renderRecord(store, sessionId, config, secrets, request.budget);
+  const { mode, instead } = choosePreambleMode(request.mode ?? config.preamble.mode, { embeddedContext });
+  const path = mode === 'file' ? (request.preview ? PREVIEW_PATH : await config.preamble.files?.write(sessionId, record.text)) : undefined;
+  const blocks = buildPreamble({ transcript: record.text, mode, ...(path === undefined ? {} : { path }) });
+  return { mode, instead, blocks, text: JSON.stringify(blocks), bytes: record.bytes, events: record.events, truncated: record.truncated };
+}
+
+/** Stands in a preview for the path that the file will have. */
+const PREVIEW_PATH = '/path/given/when/it/is/sent.md';
+
+const makePreamble = (
+  store: Store,
+  sessionId: string,
+  config: Config,
+  secrets: readonly Secret[],
+  embeddedContext: boolean,
+): Promise<MadePreamble> => renderPreamble(store, sessionId, config, secrets, embeddedContext, { preview: false });

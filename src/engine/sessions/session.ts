@@ -1,7 +1,7 @@
 /**
  * One session of a host: what state it is in, with everything that belongs to that state, and its life while an agent
- * lives: what the agent says goes into the log, what it asks is answered, and when it is gone the log says how. Starting
- * (`start.ts`), waking (`resume.ts`) and prompting (`turn.ts`) move it on.
+ * lives: what the agent says goes into the log, what it asks is answered, and when it is gone the log says how. Starting and
+ * waking (`resume.ts`) and prompting (`turn.ts`) move it on.
  */
 import { RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
@@ -11,19 +11,31 @@ import { RPC, type AgentUpdate } from '../protocol/agent-protocol.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
 import { isUnreadable, learn, type ReportedState } from '../protocol/reported-state.ts';
 import { classOf, messageIdOf } from '../protocol/updates.ts';
+import type { DeleteParts } from '../records/delete.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type Fence, type NewEvent } from '../storage/statements.ts';
-import type { SessionWriter, Work } from '../storage/writer.ts';
+import type { Store } from '../storage/store.ts';
+import { createWriter, type SessionWriter, type Work } from '../storage/writer.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate, TurnEnded } from '../types.ts';
-import type { Agent, AgentListener, AgentRequest } from './agent-startup.ts';
+import type { Agent, AgentListener, AgentRequest, Agents } from './agent-startup.ts';
 import type { Config } from './config.ts';
-import { interruptedBy, releaseStatement } from './lease.ts';
+import { failedAfterSending, interruptedBy, releaseStatement, type LeaseOptions } from './lease.ts';
 import { createPermissions, type Permissions } from './permissions.ts';
 import type { Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
 import { reportedColumns, type Wishes } from './settings.ts';
 import { transition, type TransitionName } from './states.ts';
-import { failedAfterSending } from './turn-error.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+/** What the parts of a host share. */
+export interface HostParts {
+  readonly config: Config;
+  readonly store: Store;
+  readonly subscriptions: Subscriptions;
+  readonly lease: LeaseOptions;
+  readonly agents: Agents;
+  readonly deletes: DeleteParts;
+}
 
 /** A session's state in this host. What exists only in some states is data of those states. */
 export type SessionPhase =
@@ -60,6 +72,45 @@ export interface SessionLog {
   readonly fence: Fence;
   /** Stops renewing the lease. */
   stop(): void;
+}
+
+/** Opens it, and renews the lease for as long as the session is held. */
+export function openLog(
+  { config, store, subscriptions }: HostParts,
+  {
+    fence,
+    latestSeq,
+    redact,
+    onLost,
+  }: {
+    readonly fence: Fence;
+    readonly latestSeq: number;
+    readonly redact: <T>(value: T) => T;
+    /** Nothing more can be written: the lease is another host's, or nobody knows what is in the log. */
+    readonly onLost: (reason: unknown) => void;
+  },
+): SessionLog {
+  const { database, limits, clock } = config;
+  const writer = createWriter({
+    db: database,
+    store,
+    fence,
+    latestSeq,
+    limits,
+    clock,
+    redact,
+    onCommitted: (events) => subscriptions.publish(fence.sessionId, events),
+    onLost,
+  });
+  const every = Math.max(1, Math.floor(limits.leaseMs / 3));
+  const timer = setInterval(() => {
+    // One that writes renews the lease as it writes.
+    if (clock() - writer.renewedAt < every) return;
+    writer.append({ events: [] }).catch(onLost);
+  }, every);
+  // A lease alone must not keep a process running.
+  (timer as { unref?: () => void }).unref?.();
+  return { writer, fence, stop: () => clearInterval(timer) };
 }
 
 /** What the agent session that a live session has stands on. */

@@ -10,12 +10,10 @@ import type { Work } from '../storage/writer.ts';
 import { withPreamble } from '../transcript/preamble.ts';
 import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } from '../types.ts';
 import { authRequired } from './agent-startup.ts';
-import type { HostParts } from './host-parts.ts';
+import { failedAfterSending } from './lease.ts';
 import type { Heard } from './replay.ts';
-import { liveReport } from './report.ts';
-import { askList, takeUpAgain, type Listed } from './resume.ts';
-import { nothingSaid, Opening, remember, type Live, type Session, type Standing, type Turn } from './session.ts';
-import { failedAfterSending } from './turn-error.ts';
+import { askList, liveReport, takeUpAgain, type Listed } from './resume.ts';
+import { nothingSaid, Opening, remember, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
 
 export interface TurnRequest {
   readonly turnId: string;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { workspaceFiles } from '../../../src/engine/index.ts';
 import type { ClientServiceRequest } from '../../../src/engine/ports.ts';
-import { insideRoots } from '../../../src/engine/sessions/workspace-files.ts';
+import { insideRoots } from '../../../src/engine/workspace-files.ts';
 import { ask, CWD, world } from './helpers.ts';
 
 describe('workspace files', () => {

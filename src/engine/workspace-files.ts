@@ -2,10 +2,10 @@
  * Virtual files for agents without a disk: ACP's `fs/*` answered from the table `workspace_files`, so that
  * what an agent wrote survives sleep as a guest filesystem does.
  */
-import { countParam, sliceLines } from '../protocol/fs-lines.ts';
-import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
-import type { ClientServiceRequest, ClientServices, SqlDatabase } from '../ports.ts';
-import { withLimits } from '../with-limits.ts';
+import { countParam, sliceLines } from './protocol/fs-lines.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import type { ClientServiceRequest, ClientServices, SqlDatabase } from './ports.ts';
+import { withLimits } from './with-limits.ts';
 
 /** An ACP error, with its code for the JSON-RPC answer. */
 class FsError extends Error {

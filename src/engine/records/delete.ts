@@ -1,0 +1,72 @@
+/**
+ * The rows of a session that nobody sees any more: they go in small batches, so that no other session of the database waits for
+ * a long one. What a killed delete left is removed by the next host that opens the database, or the next session of the same
+ * id (I12).
+ */
+import type { PreambleFiles, SqlDatabase } from '../ports.ts';
+import type { Store } from '../storage/store.ts';
+import { forgetInSearch } from './search.ts';
+
+export interface DeleteParts {
+  readonly db: SqlDatabase;
+  readonly store: Store;
+  readonly preambleFiles: PreambleFiles | undefined;
+}
+
+export interface FinishOptions {
+  /** Only this one: a session of the same id is about to be made. */
+  readonly sessionId?: string;
+  /** Stops between two batches. */
+  readonly signal?: AbortSignal;
+}
+
+/** Finishes what killed deletes left. */
+export async function finishDeletes(parts: DeleteParts, { sessionId, signal }: FinishOptions = {}): Promise<void> {
+  for (const each of await parts.store.deletedSessions(sessionId)) await removeDeleted(each, parts, signal);
+}
+
+// ---------------------------------------------------------------- rows
+
+/** Children first: not every binding has foreign keys switched on. `key` orders the rows of one session. */
+const TABLES = [
+  { table: 'workspace_files', key: 'path' },
+  { table: 'acp_agent_sessions', key: 'agent_session_id' },
+  { table: 'acp_turns', key: 'turn_id' },
+  { table: 'acp_session_events', key: 'seq' },
+] as const;
+
+/** Batches grow and shrink to take about so long; a batch of one row may take longer. */
+const BATCH_MS = 20;
+const FIRST_ROWS = 64;
+const MOST_ROWS = 4_096;
+
+/** Several may do it at once: what is deleted is never anything else again. */
+export async function removeDeleted(sessionId: string, parts: DeleteParts, signal?: AbortSignal): Promise<void> {
+  await parts.preambleFiles?.remove(sessionId);
+  await forgetInSearch(parts.db, sessionId);
+  const { db } = parts;
+  let rows = FIRST_ROWS;
+  for (const { table, key } of TABLES) {
+    for (let left = true; left;) {
+      if (signal?.aborted) return;
+      const began = performance.now();
+      left = (await removeSome(db, table, key, sessionId, rows)) === rows;
+      const took = performance.now() - began;
+      rows = Math.max(1, Math.min(MOST_ROWS, took > 2 * BATCH_MS ? rows >> 1 : took < BATCH_MS / 2 ? rows * 2 : rows));
+      // As long again for those who wait for the same file.
+      if (left) await new Promise((resolve) => setTimeout(resolve, took));
+    }
+  }
+  await db.batch([{ sql: 'DELETE FROM acp_sessions WHERE session_id = ? AND deleted_at IS NOT NULL', params: [sessionId] }]);
+}
+
+async function removeSome(db: SqlDatabase, table: string, key: string, sessionId: string, rows: number): Promise<number> {
+  const [deleted] = await db.batch([
+    {
+      sql: `DELETE FROM ${table} WHERE session_id = ? AND EXISTS (SELECT 1 FROM acp_sessions WHERE session_id = ? AND deleted_at IS NOT NULL)
+AND ${key} IN (SELECT ${key} FROM ${table} WHERE session_id = ? ORDER BY ${key} LIMIT ?) RETURNING 1`,
+      params: [sessionId, sessionId, sessionId, rows],
+    },
+  ]);
+  return deleted?.rows.length ?? 0;
+}

@@ -37,6 +37,10 @@ export interface AcpServing {
 
 const PROTOCOL_VERSION = 1;
 
+/** Where a session's first prompt is looked for, and how much of it stands for a title. */
+const FIRST_EVENTS = 16;
+const TITLE_CHARS = 80;
+
 /** How many clients each session of a host has: closing is for the last of them, the others only leave. */
 const clientsOf = new WeakMap<Host, Map<string, number>>();
 
@@ -105,7 +109,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         ...(typeof cursor === 'string' ? { cursor } : {}),
         limit: limits.listPage,
       });
-      const sessions = page.sessions.map(listed);
+      const sessions = await Promise.all(page.sessions.map(listed));
       if (page.nextCursor !== undefined) return answer({ sessions, nextCursor: page.nextCursor });
       if (!adopt) return answer({ sessions });
       const { sessions: more, error, ...rest } = await agentsOwn(host, { ...asked, cursor: null });
@@ -159,7 +163,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
     async 'session/set_mode'(params) {
       const { sessionId, attachment } = await attached(params);
-      await attachment.unechoed('current_mode_update', () => host.setMode(sessionId, text(params, 'modeId')));
+      await passedOn(() => attachment.unechoed('current_mode_update', () => host.setMode(sessionId, text(params, 'modeId'))));
       await told(sessionId, attachment);
       return answer({});
     },
@@ -167,7 +171,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     async 'session/set_config_option'(params) {
       const { sessionId, attachment } = await attached(params);
       const { value } = params as { value?: string | boolean };
-      await attachment.unechoed('config_option_update', () => host.setConfigOption(sessionId, text(params, 'configId'), value as string));
+      await passedOn(() =>
+        attachment.unechoed('config_option_update', () => host.setConfigOption(sessionId, text(params, 'configId'), value as string)),
+      );
       await told(sessionId, attachment);
       return answer({ configOptions: (await host.get(sessionId)).configOptions ?? [] });
     },
@@ -185,16 +191,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const named = sessionFor(params);
       if (named === null) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}`, data: { method } });
       const { sessionId, attachment } = await attached({ sessionId: named });
-      try {
-        const result = await host.request(sessionId, method, params, { client: services, signal });
-        await told(sessionId, attachment);
-        return answer(result);
-      } catch (error) {
-        // The agent's own answer, as the client would have got it without us.
-        const raw = RehydrateError.is(error) && error.code === 'agent_protocol_error' ? error.data['error'] : undefined;
-        if (raw !== undefined) throw new RpcFailure(raw as RpcError);
-        throw error;
-      }
+      const result = await passedOn(() => host.request(sessionId, method, params, { client: services, signal }));
+      await told(sessionId, attachment);
+      return answer(result);
     },
 
     onNotification(method, params) {
@@ -331,6 +330,28 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     }
   }
 
+  async function listed(info: SessionInfo): Promise<object> {
+    const { sessionId, cwd, additionalDirectories, updatedAt } = info;
+    return {
+      sessionId,
+      cwd,
+      ...(additionalDirectories.length > 0 ? { additionalDirectories } : {}),
+      title: await titleOf(info),
+      updatedAt: new Date(updatedAt).toISOString(),
+    };
+  }
+
+  /** A person must find a session in a list: where the agent gives no title, that is how the first prompt begins. */
+  async function titleOf({ sessionId, title }: SessionInfo): Promise<string | null> {
+    if (title !== null) return title;
+    for (const { kind, payload } of await host.history(sessionId, { limit: FIRST_EVENTS })) {
+      if (kind !== 'update' || payload.sessionUpdate !== 'user_message_chunk' || payload.content.type !== 'text') continue;
+      const line = payload.content.text.trim().split('\n', 1)[0] as string;
+      if (line !== '') return line.length > TITLE_CHARS ? `${[...line].slice(0, TITLE_CHARS).join('')} …` : line;
+    }
+    return null;
+  }
+
   /** The record up to where it stands now, each message once; what comes later is followed. */
   async function replay(info: SessionInfo, from: number): Promise<void> {
     const { sessionId, latestSeq } = info;
@@ -356,6 +377,17 @@ const answer = (result: unknown): Answer => ({ result });
 
 function object(value: unknown): Params {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Params) : {};
+}
+
+/** Runs what the agent is to answer: where it answers with an error, the client gets that one, as it would without us. */
+async function passedOn<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const raw = RehydrateError.is(error) && /^(agent_protocol_error|invalid_argument)$/.test(error.code) ? error.data['error'] : undefined;
+    if (raw !== undefined) throw new RpcFailure(raw as RpcError);
+    throw error;
+  }
 }
 
 const rehydrateMeta = (params: Params): Params => object(object(params['_meta'])['rehydrate']);
@@ -390,14 +422,4 @@ function place(params: Params): { mcpServers?: McpServer[]; additionalDirectorie
 
 function settingsOf({ modes, configOptions }: SessionInfo): object {
   return { ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
-}
-
-function listed({ sessionId, cwd, additionalDirectories, title, updatedAt }: SessionInfo): object {
-  return {
-    sessionId,
-    cwd,
-    ...(additionalDirectories.length > 0 ? { additionalDirectories } : {}),
-    title,
-    updatedAt: new Date(updatedAt).toISOString(),
-  };
 }

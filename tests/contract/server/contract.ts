@@ -302,7 +302,9 @@ export function serveAcpContract(way: Way): void {
       const client = await clientOf(place);
       const sessionId = await opened(place, client);
       const sessions = async (params: object) => (await client.request('session/list', params)).result.sessions;
-      expect(await sessions({ cwd: place.cwd })).toHaveLength(1);
+      expect(await sessions({ cwd: place.cwd })).toMatchObject([{ title: null }]);
+      await prompt(client, sessionId, 'call this session A talk');
+      expect(await sessions({ cwd: place.cwd })).toMatchObject([{ title: 'A talk' }]);
       expect(await sessions({ cwd: '/elsewhere' })).toEqual([]);
       expect((await client.request('session/close', { sessionId })).result).toEqual({});
       expect(await sessions({})).toHaveLength(1);

@@ -73,6 +73,9 @@ describe('a session of 10 000 messages', () => {
       if (update.content) words.push(update.content.text);
     }
     expect(words).toEqual(Array.from({ length: 5_000 }, (_, turn) => [`question ${turn}`, `the answer ${turn}`]).flat());
+    // Its agent gave it no title; a person still finds it.
+    await writer.write({ jsonrpc: '2.0', id: 2, method: 'session/list', params: {} });
+    expect((await reader.read()).value).toMatchObject({ id: 2, result: { sessions: [{ sessionId, title: 'question 0' }] } });
     expect(agents.launched).toBe(0);
     await host.sleep();
     await database.close();

@@ -7,6 +7,7 @@
 // #region server
 import { stdioLauncher } from 'acp-rehydrate/stdio';
 import { sessionActor } from 'acp-rehydrate/rivetkit';
+import { serveAcp } from 'acp-rehydrate/server';
 import { actor, setup, UserError } from 'rivetkit';
 import { db } from 'rivetkit/db';
 
@@ -19,6 +20,8 @@ export const sessions = actor(
     agents: stdioLauncher({ agents: { mine: { command, args } } }),
     permission: 'reject',
     sleepTimeout: 60_000,
+    // For editors: see “From an editor”.
+    serveAcp,
   }),
 );
 

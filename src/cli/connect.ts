@@ -8,14 +8,33 @@ import { DEFAULT_LIMITS } from '../engine/limits.ts';
 /** How much may wait for the server before the input is not read. */
 const WAITING_BYTES = 1024 * 1024;
 
+export interface ServerAddress {
+  readonly url: string;
+  /** What is asked for, the token among it. */
+  readonly protocols: readonly string[];
+}
+
+/**
+ * The way to an agent of a server. One of RivetKit's gateway leads to an actor: its path has a part of its own for WebSockets, and it
+ * wants its own subprotocol, in which an actor's `onBeforeConnect` finds the token as `params.token`.
+ */
+export function agentAddress(server: string, agent: string, token: string): ServerAddress {
+  const url = new URL(server);
+  const isActor = url.pathname.startsWith('/gateway/');
+  url.protocol = url.protocol.replace(/^http/, 'ws');
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}${isActor ? '/websocket' : ''}/agents/${encodeURIComponent(agent)}`;
+  const actors = isActor ? ['rivet', `rivet_conn_params.${encodeURIComponent(JSON.stringify({ token }))}`] : [];
+  return { url: url.href, protocols: [...actors, 'acp.v1', `bearer.${token}`] };
+}
+
 export interface Pump {
   /** Resolves when the input has ended and the server knows; rejects when the server has ended the connection, or never let us in. */
   readonly done: Promise<void>;
   close(): void;
 }
 
-export function pump(url: string, token: string, input: Readable, output: Writable): Pump {
-  const socket = new WebSocket(url, ['acp.v1', `bearer.${token}`], { maxPayload: DEFAULT_LIMITS.messageBytes, perMessageDeflate: false });
+export function pump({ url, protocols }: ServerAddress, input: Readable, output: Writable): Pump {
+  const socket = new WebSocket(url, [...protocols], { maxPayload: DEFAULT_LIMITS.messageBytes, perMessageDeflate: false });
   const cutter = new LineCutter(DEFAULT_LIMITS.messageBytes);
   let leaving = false;
   const close = () => {

@@ -112,4 +112,17 @@ describe('a session in an actor', () => {
     await Promise.all(connections.map((connection) => connection.dispose()));
     await handle.close(sessionId);
   });
+
+  it('names each of its transactions: RivetKit’s warning of unnamed ones is about its own', async () => {
+    const warned = () => new Set(cluster.runnerLog().match(/(?<=unnamed.*fingerprint=)\S+/g));
+    await cluster.client().bare.getOrCreate(['no session at all']).ping();
+    const itsOwn = warned();
+    const actor = cluster.client().sessions.getOrCreate(['named']);
+    const { sessionId } = await actor.create({ agent: 'native', cwd: '/tmp', sessionId: 'named' });
+    await actor.prompt(sessionId, 'My name is Ada.');
+    await actor.sleep();
+    await actor.prompt(sessionId, 'What is my name?');
+    await actor.delete(sessionId);
+    expect([...warned()].filter((shape) => !itsOwn.has(shape))).toEqual([]);
+  });
 });

@@ -7,15 +7,18 @@ import { createHost, type Host, type PromptOptions } from '../../engine/index.ts
 import { RehydrateError } from '../../engine/errors.ts';
 import type { CreateOptions, HostOptions } from '../../engine/sessions/config.ts';
 import type { ContentBlock, PreambleMode, ResumePolicy } from '../../engine/types.ts';
-import type { OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
+import type { MessageStream, OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
 import { broadcastEvents, pages } from './broadcast.ts';
 import { rivetkitDatabase, type RivetDb } from './database.ts';
+import { askedOf, socketMessages, type RivetSocket } from './socket.ts';
 
 /** What is used of an actor's context. */
 export interface SessionActorContext {
   readonly db: RivetDb;
   /** Where the call came from. Only an HTTP call has a delivery to speak of. */
   readonly conn?: { readonly state?: unknown };
+  /** Of a raw WebSocket: what asked for it. */
+  readonly request?: Request | undefined;
   vars: SessionActorVars;
   broadcast(name: string, ...args: unknown[]): void;
   readonly log?: { error(what: object): void };
@@ -49,7 +52,18 @@ export interface SessionActorOptions<Db> extends Omit<HostOptions, 'database' | 
   readonly sleepTimeout?: number;
   /** How long one action, a prompt above all, may take, in milliseconds. Default 30 minutes. */
   readonly actionTimeout?: number;
+  /**
+   * `serveAcp` of `acp-rehydrate/server`: then ACP clients reach the actor by its raw WebSocket, at `/websocket/agents/NAME`, as
+   * `rehydrate acp --connect` does with the actor's gateway URL. Whoever `onBeforeConnect` lets in is served.
+   */
+  readonly serveAcp?: ServeAcp;
 }
+
+type ServeAcp = (
+  host: Host,
+  stream: MessageStream,
+  options: { readonly agent: string; readonly observe: boolean },
+) => { readonly closed: Promise<void>; close(): void };
 
 /**
  * What the actor keeps of a connection. RivetKit's gateway delivers an HTTP call again when the runner dies under
@@ -76,7 +90,7 @@ type PromptArgs = Omit<PromptOptions, 'signal'>;
  * cross to another machine, so `cancel` takes their place, and `events` is a broadcast beside `history`.
  */
 export function sessionActor<Db>(options: SessionActorOptions<Db>) {
-  const { db, UserError, sleepTimeout = 30_000, actionTimeout = 30 * 60_000, ...hostOptions } = options;
+  const { db, UserError, sleepTimeout = 30_000, actionTimeout = 30 * 60_000, serveAcp, ...hostOptions } = options;
   // Programs without types; undefined is also what a bundler's stand-in for a missing package gives.
   if (!db || typeof UserError !== 'function') {
     throw new RehydrateError(
@@ -88,7 +102,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
 
   const open = (c: SessionActorContext): Promise<Opened> =>
     (c.vars.open ??= createHost({ ...hostOptions, database: owned(rivetkitDatabase(c.db)) }).then(
-      (host) => ({ host, followed: new Map(), stop: new AbortController() }),
+      (host) => ({ host: keptAwake(c, host), followed: new Map(), stop: new AbortController() }),
       (error: unknown) => {
         c.vars.open = null;
         throw error;
@@ -113,7 +127,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       try {
         const opened = await open(c);
         if (follows) await follow(c, opened, String(args[0]));
-        return await c.keepAwake(work(opened.host, ...args));
+        return await work(opened.host, ...args);
       } catch (error) {
         if (!RehydrateError.is(error)) throw error;
         if (c.vars.asleep && isRefusedForSleep(error))
@@ -127,8 +141,25 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     true,
   );
 
+  /** One client of the actor's raw WebSocket. What it asks for goes on when it goes. */
+  async function serve(c: SessionActorContext, socket: RivetSocket, through: ServeAcp): Promise<void> {
+    const asked = askedOf(c.request);
+    if (!asked) return socket.close(4000, 'ACP clients are served at /websocket/agents/NAME');
+    // From here on what the client sends is kept, however long the host takes to open.
+    const stream = socketMessages(socket);
+    try {
+      const { host, stop } = await open(c);
+      const client = through(host, stream, asked);
+      stop.signal.addEventListener('abort', () => client.close(), { once: true });
+    } catch (error) {
+      socket.close(1011, RehydrateError.is(error) ? error.code : 'internal error');
+      throw error;
+    }
+  }
+
   return {
     db,
+    ...(serveAcp ? { onWebSocket: (c: SessionActorContext, socket: RivetSocket) => serve(c, socket, serveAcp) } : {}),
     createVars: (): SessionActorVars => ({ open: null, asleep: false }),
     createConnState: (c: { readonly request?: Request }): SessionConnState => ({ delivery: deliveryOf(c.request) }),
     onSleep: (c: SessionActorContext) => shutDown(c),
@@ -171,6 +202,23 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     },
   };
 }
+
+/** The host whose work keeps the actor awake, whoever asked for it and whether or not they still wait. */
+function keptAwake(c: SessionActorContext, host: Host): Host {
+  const awake =
+    <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) =>
+    (...args: Args): Promise<Result> =>
+      c.keepAwake(work(...args));
+  return Object.fromEntries(
+    Object.entries(host).map(([name, value]) => [
+      name,
+      typeof value !== 'function' || NOT_PROMISED.has(name) ? value : awake(value as (...args: unknown[]) => Promise<unknown>),
+    ]),
+  ) as unknown as Host;
+}
+
+/** What a host has that is followed or told, and never over by itself. */
+const NOT_PROMISED: ReadonlySet<string> = new Set(['events', 'watch', 'export', 'notify', 'sleep']);
 
 /**
  * Whether a host that goes to sleep refused a call that did nothing yet. As RivetKit's own `actor.stopping` its client makes

@@ -1,7 +1,7 @@
 /** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { serveAcp } from '../../server/index.ts';
-import { pump } from '../connect.ts';
+import { agentAddress, pump, type ServerAddress } from '../connect.ts';
 import type { Command, Context } from '../context.ts';
 import { EXIT, SIGNAL_EXITS } from '../exit-codes.ts';
 import { openHost } from '../host.ts';
@@ -46,8 +46,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
 
 /** The same on a server, which keeps the sessions: this process only leads to it. */
 async function connect(url: string, { call, signals }: Context): Promise<number> {
-  const { address, token } = serverOf(url, call);
-  const leading = pump(address, token, process.stdin, process.stdout);
+  const leading = pump(serverOf(url, call), process.stdin, process.stdout);
   const interrupts = watchInterrupts(signals, leading.close);
   await leading.done;
   interrupts.stop();
@@ -55,12 +54,12 @@ async function connect(url: string, { call, signals }: Context): Promise<number>
   return signal === null ? EXIT.ok : SIGNAL_EXITS[signal];
 }
 
-function serverOf(url: string, call: Call): { readonly address: string; readonly token: string } {
+function serverOf(url: string, call: Call): ServerAddress {
   const [agent, file] = [one(call, 'agent'), one(call, 'token-file')];
   if (agent === undefined || file === undefined)
     throw new UsageError('--connect needs --agent NAME and --token-file FILE: which agent of the server, and where its token is.', 'acp');
   if (call.agent.length > 0) throw new UsageError('With --connect the server starts the agent; leave away what follows --.', 'acp');
-  if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol))
-    throw new UsageError(`“${url}” is no address of a server: ws://HOST:PORT.`, 'acp');
-  return { address: `${url.replace(/\/+$/, '')}/agents/${encodeURIComponent(agent)}`, token: readToken(file) };
+  if (!URL.canParse(url) || !/^(ws|http)s?:$/.test(new URL(url).protocol))
+    throw new UsageError(`“${url}” is no address of a server: ws://HOST:PORT, or the gateway URL of a RivetKit actor.`, 'acp');
+  return agentAddress(url, agent, readToken(file));
 }

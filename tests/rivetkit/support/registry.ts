@@ -5,6 +5,7 @@ import { db } from 'rivetkit/db';
 import { rivetkitDatabase, sessionActor } from '../../../src/adapters/rivetkit/index.ts';
 import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import { sqlDatabaseContract } from '../../../src/testing/sql-contract.ts';
+import { serveAcp } from '../../../src/server/index.ts';
 import { AGENT_VARIANTS } from '../../../src/testing/agents/index.ts';
 import { dyingDb } from './dying-db.ts';
 
@@ -22,14 +23,15 @@ const agents = stdioLauncher({
 });
 
 export const sessions = actor({
-  ...sessionActor({ db: dyingDb(KILL), UserError, agents, sleepTimeout: 600_000, permission: 'allow' }),
+  ...sessionActor({ db: dyingDb(KILL), UserError, agents, sleepTimeout: 600_000, permission: 'allow', serveAcp }),
 });
 
 /** The same behind a door: RivetKit's own hook decides who may call. */
 export const guarded = actor({
-  ...sessionActor({ db: dyingDb(undefined), UserError, agents, permission: 'allow' }),
+  ...sessionActor({ db: dyingDb(undefined), UserError, agents, sleepTimeout: 1_000, permission: 'ask', serveAcp }),
   onBeforeConnect: (_c, params: { token?: string } | undefined) => {
-    if (params?.token !== 'let-me-in') throw new UserError('This session is not yours.', { code: 'forbidden' });
+    if (!['let-me-in', 'a-token-of-forty-three-characters-in-base64'].includes(params?.token ?? ''))
+      throw new UserError('This session is not yours.', { code: 'forbidden' });
   },
 });
 

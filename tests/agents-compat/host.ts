@@ -20,8 +20,16 @@ export interface HostStep {
   readonly report: Pick<ResumeReport, 'tier' | 'attempts' | 'verified' | 'replay' | 'preamble'> | null;
 }
 
+/** One message between our host and the agent, seen from the host. */
+export interface Frame {
+  readonly dir: 'send' | 'receive';
+  readonly frame: Readonly<Record<string, unknown>>;
+}
+
 export interface HostFindings {
   readonly steps: readonly HostStep[];
+  /** All that each process of the agent was sent and said, for tests without the agent. */
+  readonly lives: readonly (readonly Frame[])[];
   /** Whether the model was told the record after the store was lost. */
   readonly preambleReachedModel: boolean;
   /** Processes that still carried the agent's home in their environment when the host slept. */
@@ -43,6 +51,7 @@ export async function examineHost(
   await mkdir(cwd);
   await mkdir(home);
   const running = new Set<AgentProcess>();
+  const lives: Frame[][] = [];
   const launcher = (values: Record<string, string>): AgentLauncher => {
     const stdio = stdioLauncher({ agents: { agent: { command: agent.command, args: agent.args, env: values } }, inheritEnv: false });
     return {
@@ -50,7 +59,9 @@ export async function examineHost(
         const process = await stdio.launch(spec, options);
         running.add(process);
         void process.exited.then(() => running.delete(process));
-        return process;
+        const frames: Frame[] = [];
+        lives.push(frames);
+        return { ...process, stream: tapped(process.stream, frames) };
       },
     };
   };
@@ -105,11 +116,25 @@ export async function examineHost(
     host = await wake();
     await say(host, 'woken after the fallback', QUESTION, sessionId);
     await host.sleep();
-    return { steps, preambleReachedModel, leftovers: await processesOf(scratch) };
+    return { steps, lives, preambleReachedModel, leftovers: await processesOf(scratch) };
   } finally {
     await killAll();
     await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** A stream whose messages are written down as they pass. */
+function tapped({ readable, writable }: AgentProcess['stream'], frames: Frame[]): AgentProcess['stream'] {
+  const tap = (dir: Frame['dir']) =>
+    new TransformStream({
+      transform(message, controller) {
+        frames.push({ dir, frame: message as Frame['frame'] });
+        controller.enqueue(message);
+      },
+    });
+  const sent = tap('send');
+  sent.readable.pipeTo(writable).catch(() => undefined); // the agent ended
+  return { readable: readable.pipeThrough(tap('receive')), writable: sent.writable };
 }
 
 /** Linux: the processes whose environment names the folder. */

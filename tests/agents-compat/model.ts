@@ -23,6 +23,18 @@ const textOf = (content: unknown): string =>
       ? content.map((part) => (typeof part === 'string' ? part : ((part as { text?: string } | null)?.text ?? ''))).join('\n')
       : '';
 
+const SAID = /What is the (?<asked>[a-z ]+)\?|(?:Answer with|Reply) OK/g;
+
+/**
+ * The answer to the last thing that was asked or told, wherever in the conversation it stands: agents put messages of their own after the
+ * user's, and prompts that were interrupted in front of the next one. What it can say stands in `context`.
+ */
+export function answerTo(userWords: string, context: string): string {
+  const asked = [...userWords.matchAll(SAID)].at(-1)?.groups?.['asked'];
+  if (asked === undefined) return 'OK';
+  return new RegExp(`the ${asked} is ([a-z]+-\\d+)`, 'i').exec(context)?.[1] ?? 'I do not know.';
+}
+
 export async function startMemoryModel(): Promise<MemoryModel> {
   const mock = new LLMock({ host: '127.0.0.1', port: 0 });
   const requests: string[] = [];
@@ -32,9 +44,8 @@ export async function startMemoryModel(): Promise<MemoryModel> {
     requests.push(all);
     gate?.asked.resolve();
     await gate?.open.promise;
-    const asked = textOf(request.messages.filter(({ role }) => role === 'user').at(-1)?.content);
-    const word = /codeword is (heron-\d+)/.exec(all)?.[1];
-    return { content: asked.includes('What is the codeword') ? (word ?? 'I do not know.') : 'OK' };
+    const asked = request.messages.filter(({ role }) => role === 'user').map((message) => textOf(message.content));
+    return { content: answerTo(asked.join('\n'), all) };
   });
   await mock.start();
   return {

@@ -5,12 +5,14 @@
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { renderDoctor, runDoctor } from '../../src/cli/doctor/index.ts';
+import { runDoctor } from '../../src/cli/doctor/examination.ts';
+import { renderDoctor } from '../../src/cli/doctor/report.ts';
 import { AGENTS, type CompatAgent } from './agents.ts';
-import { examineHost } from './host.ts';
+import { examineHost, type Frame } from './host.ts';
 import { startMemoryModel } from './model.ts';
 
 const OUT = path.resolve(import.meta.dirname, '../../content/data/compat');
+const FRAMES = path.join(import.meta.dirname, 'frames');
 const MODULES = path.join(import.meta.dirname, 'node_modules');
 
 async function examine(agent: CompatAgent): Promise<void> {
@@ -38,27 +40,43 @@ async function examine(agent: CompatAgent): Promise<void> {
     const host = agent.model ? await examineHost(agent, environment, model) : null;
     for (const { step, knows, answer, report } of host?.steps ?? [])
       console.log(`  ${step}: ${report?.tier ?? 'no answer'}${knows ? ', remembers' : ''}: ${answer.slice(0, 80)}`);
+    const { lives = [], ...steps } = host ?? {};
+    const name = agent.package.replace(/^@/, '').replaceAll('/', '-');
     const found = {
       name: agent.name,
       package: agent.package,
       version,
       date: new Date().toISOString().slice(0, 10),
+      /** How it is started; the program's place is npm's business. */
+      command: [path.basename(agent.command), ...agent.args].join(' '),
       /** Whether a model server answered prompts, so that what needs one could be tried. */
       model: agent.model !== undefined,
       ...(agent.note ? { note: agent.note } : {}),
       report,
-      host,
+      host: host && steps,
     };
-    const text = JSON.stringify(found, null, 2)
-      .replaceAll(home, '/home/someone')
-      .replace(/\/[\w/.-]*\/rehydrate-compat-host-\w+/g, '/scratch')
-      .replaceAll(MODULES, 'node_modules')
-      .replace(/[\w/.-]*\/rehydrate-doctor-\w+/g, '/scratch');
-    await writeFile(path.join(OUT, `${agent.package.replace(/^@/, '').replaceAll('/', '-')}.json`), `${text}\n`);
+    const placeless = (text: string) =>
+      text
+        .replaceAll(home, '/home/someone')
+        .replace(/\/[\w/.-]*\/rehydrate-compat-host-\w+/g, '/scratch')
+        .replaceAll(MODULES, 'node_modules')
+        .replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, 'http://127.0.0.1:1')
+        .replace(/[\w/.-]*\/rehydrate-doctor-\w+/g, '/scratch');
+    await writeFile(path.join(OUT, `${name}.json`), `${placeless(JSON.stringify(found, null, 2))}\n`);
+    const frames = lives.flatMap((frames, life) => frames.map((frame) => JSON.stringify({ life, ...brief(frame) })));
+    if (frames.length > 0) await writeFile(path.join(FRAMES, `${name}.jsonl`), `${placeless(frames.join('\n'))}\n`);
   } finally {
     await model.close();
     await rm(home, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Long lists that say nothing of sessions, to their first two entries. */
+function brief(frame: Frame): Frame {
+  const LISTS = ['availableCommands', 'availableModels', 'options', 'authMethods'];
+  return JSON.parse(JSON.stringify(frame), (key, value: unknown) =>
+    LISTS.includes(key) && Array.isArray(value) ? value.slice(0, 2) : value,
+  ) as Frame;
 }
 
 /** What every agent needs of the environment that this runs in, and nothing of the person's own. */
@@ -73,7 +91,7 @@ if (unknown.length > 0) {
   console.error(`There is no agent ${unknown.join(', ')}. There are: ${AGENTS.map((agent) => agent.package).join(', ')}.`);
   process.exit(2);
 }
-await mkdir(OUT, { recursive: true });
+for (const folder of [OUT, FRAMES]) await mkdir(folder, { recursive: true });
 let failed = 0;
 for (const agent of AGENTS.filter((one) => wanted.length === 0 || wanted.includes(one.package))) {
   try {

@@ -1,6 +1,6 @@
 /** `rehydrate doctor`: how well an agent's sessions survive its death. */
 import type { Command } from '../context.ts';
-import { runDoctor } from '../doctor/index.ts';
+import { runDoctor } from '../doctor/examination.ts';
 import { renderDoctor } from '../doctor/report.ts';
 import type { DoctorReport } from '../doctor/report.ts';
 import { EXIT, SIGNAL_EXITS } from '../exit-codes.ts';

@@ -1,29 +1,42 @@
 /** What `rehydrate doctor` reports. Plain JSON; names are the public contract. */
+import { readFileSync } from 'node:fs';
 import { withoutControls } from '../../engine/safe-text.ts';
 import type { AttemptOutcome, Tier } from '../../engine/types.ts';
 import { seconds } from '../format.ts';
 import { wrap } from '../help.ts';
 
-/** Every check, in the order in which a report shows them. */
-export const CHECK_IDS = [
-  'initialize',
-  'new',
-  'prompt',
-  'list',
-  'kill-and-resume',
-  'kill-and-load',
-  'replay-complete',
-  'replay-before-response',
-  'resume-silent',
-  'unknown-session-load',
-  'unknown-session-resume',
-  'never-prompted',
-  'close',
-  'clean-exit',
-  'no-orphans',
-] as const;
+/** Every check, in the order in which a report shows them, and the section of the documentation that explains it. */
+const CHECKS = {
+  initialize: 'advertise-only-what-you-do',
+  new: 'keep-sessions-on-disk',
+  prompt: 'test-it',
+  list: 'advertise-only-what-you-do',
+  'kill-and-resume': 'keep-sessions-on-disk',
+  'kill-and-load': 'keep-sessions-on-disk',
+  'replay-complete': 'replay-before-you-answer',
+  'replay-before-response': 'replay-before-you-answer',
+  'resume-silent': 'replay-before-you-answer',
+  'preamble-inline': 'keep-what-you-are-given',
+  'preamble-resource': 'keep-what-you-are-given',
+  'unknown-session-load': 'answer-for-an-unknown-session',
+  'unknown-session-resume': 'answer-for-an-unknown-session',
+  'never-prompted': 'keep-sessions-on-disk',
+  close: 'end-cleanly',
+  'clean-exit': 'end-cleanly',
+  'no-orphans': 'end-cleanly',
+} as const;
 
-export type CheckId = (typeof CHECK_IDS)[number];
+export type CheckId = keyof typeof CHECKS;
+export const CHECK_IDS = Object.keys(CHECKS) as CheckId[];
+
+/** The page that explains the checks. */
+const GUIDE = '/guides/agent/';
+/** Where the documentation is served; a package that was told nothing is read beside a checkout, by `npm start`. */
+const SITE = (manifest().homepage ?? 'http://127.0.0.1:4321').replace(/\/$/, '');
+
+function manifest(): { readonly homepage?: string } {
+  return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { homepage?: string };
+}
 
 export interface Check {
   readonly id: CheckId;
@@ -34,7 +47,7 @@ export interface Check {
   readonly ms: number;
   /** True where a failure is against a rule that ACP makes a MUST, not only bad for users. */
   readonly breaksProtocol?: true;
-  /** Where the site explains it, relative to the site's root. */
+  /** The address of the section that explains it. */
   readonly help: string;
 }
 
@@ -67,55 +80,34 @@ export interface DoctorReport {
   };
 }
 
-/** The section that explains a check. */
-export const HELP: Readonly<Record<CheckId, string>> = {
-  initialize: '/guides/agent/#advertise-only-what-you-do',
-  new: '/guides/agent/#keep-sessions-on-disk',
-  prompt: '/guides/agent/#test-it',
-  list: '/guides/agent/#advertise-only-what-you-do',
-  'kill-and-resume': '/guides/agent/#keep-sessions-on-disk',
-  'kill-and-load': '/guides/agent/#keep-sessions-on-disk',
-  'replay-complete': '/guides/agent/#replay-before-you-answer',
-  'replay-before-response': '/guides/agent/#replay-before-you-answer',
-  'resume-silent': '/guides/agent/#replay-before-you-answer',
-  'unknown-session-load': '/guides/agent/#answer-for-an-unknown-session',
-  'unknown-session-resume': '/guides/agent/#answer-for-an-unknown-session',
-  'never-prompted': '/guides/agent/#keep-sessions-on-disk',
-  close: '/guides/agent/#end-cleanly',
-  'clean-exit': '/guides/agent/#end-cleanly',
-  'no-orphans': '/guides/agent/#end-cleanly',
-};
-
 /** The checks as they come in; what was never reached is skipped with the reason in force. */
 export class Findings {
   readonly #checks = new Map<CheckId, Check>();
 
   pass(id: CheckId, detail: string, ms = 0): void {
-    this.#set({ id, outcome: 'pass', detail, ms: Math.round(ms), help: HELP[id] });
+    this.#set({ id, outcome: 'pass', detail, ms: Math.round(ms), help: helpOf(id) });
   }
 
   fail(id: CheckId, detail: string, ms = 0, how: { breaksProtocol?: boolean } = {}): void {
-    this.#set({
-      id,
-      outcome: 'fail',
-      detail,
-      ms: Math.round(ms),
-      ...(how.breaksProtocol ? { breaksProtocol: true as const } : {}),
-      help: HELP[id],
-    });
+    const must = how.breaksProtocol ? { breaksProtocol: true as const } : {};
+    this.#set({ id, outcome: 'fail', detail, ms: Math.round(ms), ...must, help: helpOf(id) });
   }
 
   skip(id: CheckId, reason: string): void {
-    this.#set({ id, outcome: 'skip', detail: reason, ms: 0, help: HELP[id] });
+    this.#set({ id, outcome: 'skip', detail: reason, ms: 0, help: helpOf(id) });
   }
 
   get(id: CheckId): Check | undefined {
     return this.#checks.get(id);
   }
 
+  add(others: Findings): void {
+    for (const check of others.#checks.values()) this.#set(check);
+  }
+
   /** All checks in order; those without a finding are skipped for `reason`. */
   all(reason: string): Check[] {
-    return CHECK_IDS.map((id) => this.#checks.get(id) ?? { id, outcome: 'skip', detail: reason, ms: 0, help: HELP[id] });
+    return CHECK_IDS.map((id) => this.#checks.get(id) ?? { id, outcome: 'skip', detail: reason, ms: 0, help: helpOf(id) });
   }
 
   /** The first finding stands, but a failure found later takes a pass back. */
@@ -125,35 +117,35 @@ export class Findings {
   }
 }
 
-const MARKS: Readonly<Record<Check['outcome'], string>> = { pass: 'pass', fail: 'FAIL', skip: 'skip' };
-const LABEL = 6 + 24;
+const helpOf = (id: CheckId): string => `${SITE}${GUIDE}#${CHECKS[id]}`;
 
-/** The report as one screen of plain text. */
+const INDENT = '  ';
+const NAME_WIDTH = 6 + 24;
+
+/** The report as one screen of plain text: what a client does with such an agent, what its author may improve, and what was tried. */
 export function renderDoctor(report: DoctorReport, width = 100): string {
   const { agent, verdict, checks } = report;
   const name = [agent.name ?? agent.command, agent.version].filter(Boolean).join(' ');
   const lines = [`${name}${report.protocolVersion === null ? '' : `, ACP ${report.protocolVersion}`}`, verdict.summary];
-  if (verdict.breaksProtocol) lines.push('It breaks the protocol; see the failures below.');
-  lines.push('');
-  const textWidth = Math.max(40, width - LABEL);
-  const alike = (check: Check) =>
-    checks.filter((each) => each.outcome === 'skip' && check.outcome === 'skip' && each.detail === check.detail);
+  const failed = checks.filter(({ outcome }) => outcome === 'fail');
+  if (failed.length > 0) {
+    lines.push('', verdict.breaksProtocol ? 'To improve; what is marked * is a MUST of the protocol:' : 'To improve:');
+    for (const { id, detail, breaksProtocol, help } of failed) {
+      lines.push(`${breaksProtocol ? '* ' : INDENT}${id}`, ...wrap(detail, width - 4).map((line) => `    ${line}`), `    ${help}`);
+    }
+  }
+  lines.push('', 'Tried:');
   for (const check of checks) {
     // What holds for several is said once.
-    const [first = check, ...others] = alike(check);
+    const [first, ...others] = check.outcome === 'skip' ? checks.filter(({ detail }) => detail === check.detail) : [check];
     if (first !== check) continue;
     const also = others.length > 0 ? ` (also ${others.map(({ id }) => id).join(', ')})` : '';
     const took = check.ms >= 100 ? ` (${seconds(check.ms)})` : '';
-    for (const [index, line] of wrap(`${check.detail}${also}${took}`, textWidth).entries())
-      lines.push((index === 0 ? `${MARKS[check.outcome].padEnd(6)}${check.id}` : '').padEnd(LABEL) + line);
-  }
-  const failed = checks.filter((check) => check.outcome === 'fail');
-  if (failed.length > 0) {
-    lines.push('', 'What to do, in the documentation:');
-    for (const help of new Set(failed.map((check) => check.help))) {
-      const ids = failed.filter((check) => check.help === help).map(({ id }) => id);
-      lines.push(`  ${help}  (${ids.join(', ')})`);
-    }
+    const words = check.outcome === 'fail' ? `See above.${took}` : `${check.detail}${also}${took}`;
+    for (const [index, line] of wrap(words, Math.max(40, width - NAME_WIDTH)).entries())
+      lines.push((index === 0 ? `${MARKS[check.outcome].padEnd(6)}${check.id}` : '').padEnd(NAME_WIDTH) + line);
   }
   return `${lines.map((line) => withoutControls(line, 'line', '·')).join('\n')}\n`;
 }
+
+const MARKS: Readonly<Record<Check['outcome'], string>> = { pass: 'pass', fail: 'FAIL', skip: 'skip' };

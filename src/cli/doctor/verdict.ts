@@ -1,29 +1,48 @@
 /** From findings to the sentence an author wants: what do users of my agent get? Pure. */
 import { nextStep, type ResumeState, type TriedStep } from '../../engine/resume/decide.ts';
+import type { AttemptOutcome, Verification } from '../../engine/types.ts';
 import type { Check, DoctorReport } from './report.ts';
-import type { ResumeOutcome } from './resume-checks.ts';
+
+/** How coming back by one method went. */
+export interface ComingBack {
+  /** As a client reads it; `ok` is an answer with success. */
+  readonly outcome: AttemptOutcome;
+  /** True when a success turned out to be none: the agent had forgotten what it was told. */
+  readonly forgotten: boolean;
+  /** What a client finds when it checks a replay. */
+  readonly verification: Verification | null;
+}
 
 export interface Outcomes {
-  /** False where no session could be made, or the agent did not even introduce itself. */
+  /** False where no session could be made. */
   readonly examined: boolean;
   readonly capabilities: ResumeState['capabilities'];
   /** Null where it was not tried. */
-  readonly resume: ResumeOutcome | null;
-  readonly load: ResumeOutcome | null;
+  readonly resume: ComingBack | null;
+  readonly load: ComingBack | null;
   /** Whether anything was said in the session that came back. */
   readonly said: boolean;
   readonly unknownSession: DoctorReport['verdict']['unknownSession'];
 }
 
-export function verdictOf(outcomes: Outcomes, checks: readonly Check[]): DoctorReport['verdict'] {
-  const rest = { unknownSession: outcomes.unknownSession, breaksProtocol: checks.some((check) => check.breaksProtocol === true) };
-  return { ...tierOf(outcomes), ...rest };
+/** A load whose replay holds nothing of what was said is not believed, as in the engine. */
+const unproven = (method: TriedStep['method'], { outcome, verification }: ComingBack): boolean =>
+  method === 'session/load' && outcome === 'ok' && verification !== 'replay-matched' && verification !== 'replay-partial';
+
+/** Whether a session in which something was said did not really come back. */
+export const lost = (method: TriedStep['method'], came: ComingBack): boolean =>
+  came.outcome === 'unknown_session' || came.forgotten || unproven(method, came);
+
+/** Of no outcomes where the agent did not even introduce itself. */
+export function verdictOf(outcomes: Outcomes | null, checks: readonly Check[]): DoctorReport['verdict'] {
+  const unknownSession = outcomes?.unknownSession ?? { load: null, resume: null };
+  return { ...tierOf(outcomes), unknownSession, breaksProtocol: checks.some((check) => check.breaksProtocol === true) };
 }
 
 /** Walks down the tiers with the engine's own decision, fed with what the agent did. */
-function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; summary: string } {
-  if (!outcomes.examined) return { tier: null, summary: 'How its sessions come back could not be found out.' };
-  if (!outcomes.said && [outcomes.resume, outcomes.load].some((revival) => revival?.outcome === 'unknown_session')) {
+function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier' | 'summary'> {
+  if (!outcomes?.examined) return { tier: null, summary: 'How its sessions come back could not be found out.' };
+  if (!outcomes.said && [outcomes.resume, outcomes.load].some((came) => came?.outcome === 'unknown_session')) {
     return {
       tier: null,
       summary:
@@ -31,7 +50,7 @@ function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; su
     };
   }
   const attempts: TriedStep[] = [];
-  let last: ResumeOutcome | null = null;
+  let last: ComingBack | null = null;
   // The list was already asked where an error alone did not tell; its answer is in the outcome.
   let listed: ResumeState['listed'];
   for (;;) {
@@ -45,10 +64,15 @@ function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; su
     });
     switch (step.do) {
       case 'session/resume':
-      case 'session/load':
-        last = step.do === 'session/resume' ? outcomes.resume : outcomes.load;
-        attempts.push({ method: step.do, outcome: outcomeOf(step.do, last, outcomes.said) });
+      case 'session/load': {
+        last = (step.do === 'session/resume' ? outcomes.resume : outcomes.load) ?? {
+          outcome: 'crash',
+          forgotten: false,
+          verification: null,
+        };
+        attempts.push({ method: step.do, outcome: outcomes.said && unproven(step.do, last) ? 'unproven' : last.outcome });
         continue;
+      }
       case 'ask-list':
         listed = 'unknown';
         continue;
@@ -68,13 +92,6 @@ function tierOf(outcomes: Outcomes): { tier: DoctorReport['verdict']['tier']; su
         return { tier: null, summary: `A killed session does not come back, and a client has to stop: ${step.reason}.` };
     }
   }
-}
-
-/** A load whose replay holds nothing of what was said is not believed, as in the engine. */
-function outcomeOf(method: TriedStep['method'], revival: ResumeOutcome | null, said: boolean): TriedStep['outcome'] {
-  const { outcome, verification } = revival ?? { outcome: 'crash', verification: null };
-  const nothing = verification !== 'replay-matched' && verification !== 'replay-partial';
-  return method === 'session/load' && outcome === 'ok' && said && nothing ? 'unproven' : outcome;
 }
 
 function withoutNative({ resume, load }: Outcomes): string {

@@ -5,7 +5,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CHECK_IDS, runDoctor, type CheckId, type DoctorOptions, type DoctorReport } from '../../../src/cli/doctor/index.ts';
+import { runDoctor, type DoctorOptions } from '../../../src/cli/doctor/examination.ts';
+import { CHECK_IDS, type CheckId, type DoctorReport } from '../../../src/cli/doctor/report.ts';
 import { UNKNOWN_SHAPES, type AgentVariant } from '../../../src/testing/agents/variants.ts';
 
 const STDIO = path.resolve(import.meta.dirname, '../../../src/testing/agents/stdio.ts');
@@ -24,6 +25,8 @@ const examine = (variant: AgentVariant, options: Partial<DoctorOptions> = {}): P
     timeoutMs: 30_000,
     // As long as a busy machine may take; a host gives a second.
     graceMs: 10_000,
+    // A second hearing, without waiting for it.
+    clockMs: 0,
     ...options,
   });
 
@@ -178,6 +181,48 @@ test('I7 an agent that does not end is examined for what it leaves behind all th
     detail: expect.stringMatching(/left 1 process behind: sleep/),
   });
   expect(await commandLines()).not.toContain(`sleep ${nap}`);
+});
+
+const odd = (kind: string, options: Partial<DoctorOptions> = {}, ...more: string[]) => {
+  const file = path.join(stores, `odd-${runs++}.json`);
+  const args = [path.join(import.meta.dirname, 'odd-agent.fixture.mjs'), kind, file, ...more];
+  return runDoctor({ command: process.execPath, args, graceMs: 10_000, clockMs: 0, ...options });
+};
+const found = ({ checks }: DoctorReport, id: CheckId) => checks.find((check) => check.id === id);
+
+test.concurrent.each([
+  ['drops-resource', 'preamble-resource', /reaches its model, but is gone after kill -9 and session\/load.*I do not know/],
+  ['drops-inline', 'preamble-inline', /reaches its model, but is gone after kill -9 and session\/load.*I do not know/],
+  ['ignores-resource', 'preamble-resource', /did not reach its model.*I do not know/],
+] as const)('I4 whether what our fallback gives is kept: %s', { timeout: 60_000 }, async (kind, check, words) => {
+  const report = await odd(kind);
+  expect(found(report, check)).toMatchObject({ outcome: 'fail', detail: expect.stringMatching(words) });
+  const other = check === 'preamble-inline' ? 'preamble-resource' : 'preamble-inline';
+  // All text in front is gone where inline is: the introduction of a resource too, but not what it introduces.
+  if (kind !== 'drops-inline') expect(found(report, other)?.outcome).toBe('pass');
+  expect(report.verdict.tier).toBe('load');
+});
+
+test.concurrent('I4 what is kept is said with its evidence', { timeout: 60_000 }, async () => {
+  const report = await examine('native');
+  expect(found(report, 'preamble-inline')).toMatchObject({
+    outcome: 'pass',
+    detail: expect.stringContaining('is still there after kill -9 and session/resume'),
+  });
+  expect(found(await examine('no-embedded'), 'preamble-resource')).toMatchObject({
+    outcome: 'skip',
+    detail: expect.stringContaining('embeddedContext'),
+  });
+});
+
+test('an agent whose store works by the clock gets the same verdict whenever it is asked', { timeout: 120_000 }, async () => {
+  // Two hours are one unit, as fast as it goes; a tenth of a second is many.
+  const slow = await odd('by-the-clock', { clockMs: 5_000 }, '5000');
+  const fast = await odd('by-the-clock', {}, '1');
+  expect([slow.verdict.tier, fast.verdict.tier]).toEqual(['load', 'load']);
+  const { outcome, detail } = found(slow, 'kill-and-load') ?? {};
+  // Where the clock struck meanwhile there is nothing to see.
+  if (outcome === 'fail') expect(detail).toContain('in the clock minute in which it was made or last used');
 });
 
 test('an agent that wants somebody to sign in is examined once a method is named', { timeout: 120_000 }, async () => {

@@ -1,7 +1,7 @@
 /** Reading an agent's list, whatever the agent makes of its pages. */
 import { describe, expect, it } from 'vitest';
-import { listed } from '../../../src/cli/doctor/running-agent.ts';
-import type { RunningAgent } from '../../../src/cli/doctor/running-agent.ts';
+import { listed } from '../../../src/cli/doctor/agent.ts';
+import type { RunningAgent } from '../../../src/cli/doctor/agent.ts';
 
 /** An agent whose list is the page for each cursor; how often it was asked stands in `asked`. */
 function lister(page: (cursor: string | undefined) => unknown) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { methodNames } from '../../../src/cli/doctor/initial-checks.ts';
+import { methodNames } from '../../../src/cli/doctor/examination.ts';
 
 describe('the ways to sign in that an agent names', () => {
   test.each([

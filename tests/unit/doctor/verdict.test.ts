@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import type { ResumeOutcome } from '../../../src/cli/doctor/resume-checks.ts';
-import { verdictOf, type Outcomes } from '../../../src/cli/doctor/verdict.ts';
+
+import { verdictOf, type ComingBack, type Outcomes } from '../../../src/cli/doctor/verdict.ts';
 
 const nothing = { resume: false, load: false, list: false };
 const all = { resume: true, load: true, list: true };
-const came = (verification: ResumeOutcome['verification'], forgotten = false): ResumeOutcome => ({
+const came = (verification: ComingBack['verification'], forgotten = false): ComingBack => ({
   outcome: 'ok',
   verification,
   forgotten,
 });
-const failed = (outcome: ResumeOutcome['outcome']): ResumeOutcome => ({ outcome, verification: null, forgotten: false });
+const failed = (outcome: ComingBack['outcome']): ComingBack => ({ outcome, verification: null, forgotten: false });
 const unknownSession = { load: null, resume: null };
 
 describe('the verdict is what a client of the engine gets', () => {

@@ -14,7 +14,7 @@ import { messageStream } from '../../adapters/stdio/message-stream.ts';
 import { MARK } from '../../adapters/stdio/process-table.ts';
 import { ProcessTree } from '../../adapters/stdio/tree.ts';
 import { count, quote, seconds } from '../format.ts';
-import { answerAgent, INITIALIZE, type Examination } from './running-agent.ts';
+import { answerAgent, INITIALIZE, type Examination } from './agent.ts';
 
 /** How long what an agent started may take to follow it. */
 const FOLLOW_MS = 3_000;

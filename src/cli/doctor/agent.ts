@@ -6,6 +6,7 @@ import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import { PROTOCOL_VERSION, readInitialize } from '../../engine/protocol/v1.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { describeExit, type AgentLauncher } from '../../engine/ports.ts';
+import type { ContentBlock } from '../../engine/types.ts';
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
 import { quote, seconds } from '../format.ts';
 import { messagesIn, type Message } from './messages.ts';
@@ -20,21 +21,6 @@ export interface Examination {
   /** The agent's method to sign in with at each start. */
   readonly auth: string | undefined;
   readonly findings: Findings;
-}
-
-/** What the initial checks found out and left behind for the later ones. */
-export interface AgentUnderTest {
-  readonly facts: AgentFacts;
-  /** The session that was prompted, or null when none could be made. */
-  readonly sessionId: string | null;
-  /** A session that was only created. */
-  readonly neverPromptedId: string | null;
-  /** What was said in the session so far; a successful resume adds to it. */
-  readonly said: Message[];
-  /** What became of prompts: none was sent, one was sent and not answered, they are answered. */
-  readonly prompts: 'none' | 'refused' | 'answered';
-  /** What the agent was told, when it could say it back while it was still alive; else its memory cannot be judged. */
-  readonly codeword: string | null;
 }
 
 /** What came of a request. Nothing that an agent does throws. */
@@ -129,12 +115,13 @@ export async function withAgent<T>(examination: Examination, work: (agent: Runni
   }
 }
 
-/** The same for later checks, which are of use only when `initialize` works again; a check that finds otherwise fails. */
-export function withAgentAgain(examination: Examination, check: CheckId, work: (agent: RunningAgent) => Promise<void>): Promise<void> {
+/** The same once more, for one check, which is of use only when `initialize` works again; where it does not, the check fails. */
+export function withAgentAgain<T>(examination: Examination, check: CheckId, work: (agent: RunningAgent) => Promise<T>): Promise<T | null> {
   return withAgent(examination, async (agent, initialized) => {
     const bad = initialized.kind === 'answered' ? readInitialize(initialized.result) : failureWords('initialize', initialized);
     if (typeof bad !== 'string') return work(agent);
     examination.findings.fail(check, `Started again, it ${bad.replace(/^it /, '')}.`, initialized.ms);
+    return null;
   });
 }
 
@@ -199,25 +186,32 @@ function lastWords(diagnostics: string): string {
   return line === undefined ? '' : ` (it wrote ${quote(line)})`;
 }
 
-/** One turn; what was said is added to `said` when the agent answered. */
+/** One turn of words, perhaps with something in front; what was said is added to `said` when the agent answered. */
 export async function promptAgent(
   agent: RunningAgent,
   sessionId: string,
   text: string,
   said: Message[],
+  inFront: readonly ContentBlock[] = [],
 ): Promise<{ answer: Answer; reply: readonly Message[] }> {
   const before = agent.updates.length;
-  const answer = await agent.ask('session/prompt', { sessionId, prompt: [{ type: 'text', text }] });
+  const answer = await agent.ask('session/prompt', { sessionId, prompt: [...inFront, { type: 'text', text }] });
   const reply = messagesIn(agent.updates.slice(before)).filter(({ role }) => role === 'agent');
   if (answer.kind === 'answered') said.push({ role: 'user', text }, ...reply);
   return { answer, reply };
 }
 
-/** Asks for the codeword, in other words each time: a replay that lacks one question could not be told from one that has them all. */
-export async function askCodeword(agent: RunningAgent, sessionId: string, said: Message[]): Promise<{ answer: Answer; reply: string }> {
+/** Asks for a word it was told, differently each time: a replay that lacks one question could not be told from one that has them all. */
+export async function askFor(
+  agent: RunningAgent,
+  sessionId: string,
+  what: string,
+  said: Message[],
+  inFront: readonly ContentBlock[] = [],
+): Promise<{ answer: Answer; reply: string }> {
   const nonce = crypto.randomUUID().slice(0, 4);
-  const question = `Question ${nonce}: What is the codeword? Answer with the codeword only, without using any tool.`;
-  const { answer, reply } = await promptAgent(agent, sessionId, question, said);
+  const question = `Question ${nonce}: What is the ${what}? Answer with the ${what} only, without using any tool.`;
+  const { answer, reply } = await promptAgent(agent, sessionId, question, said, inFront);
   return { answer, reply: reply.map(({ text }) => text).join(' ') };
 }
 

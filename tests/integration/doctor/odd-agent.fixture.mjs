@@ -1,0 +1,70 @@
+/**
+ * An agent that keeps its sessions in a file and is odd in one way, named by its first argument; the second is the file.
+ *
+ * - `drops-resource`, `drops-inline`: kept while the process lives, and not written to its file
+ * - `ignores-resource`: its model never sees one
+ * - `by-the-clock`: a session that is loaded in the unit of time (third argument, in ms) in which it was made or last loaded is gone
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const [, , odd, file, unitMs = '60000'] = process.argv;
+const unit = () => Math.floor(Date.now() / Number(unitMs));
+const stored = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+/** What this process knows beyond its file. */
+const alive = {};
+const save = () => writeFileSync(file, JSON.stringify(stored));
+const send = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
+const say = (sessionId, role, text) =>
+  send({
+    method: 'session/update',
+    params: { sessionId, update: { sessionUpdate: `${role}_message_chunk`, content: { type: 'text', text } } },
+  });
+
+const textOf = (block) => (block.type === 'resource' ? (odd === 'ignores-resource' ? '' : block.resource.text) : block.text);
+const kept = (block, last) => !(odd === 'drops-resource' && block.type === 'resource') && !(odd === 'drops-inline' && !last);
+
+function answer(method, params) {
+  const { sessionId } = params;
+  switch (method) {
+    case 'initialize':
+      return { result: { protocolVersion: 1, agentCapabilities: { loadSession: true, promptCapabilities: { embeddedContext: true } } } };
+    case 'session/new': {
+      const id = `odd-${Object.keys(stored).length + 1}`;
+      stored[id] = { unit: unit(), said: [] };
+      save();
+      return { result: { sessionId: id } };
+    }
+    case 'session/load': {
+      const session = stored[sessionId];
+      if (odd === 'by-the-clock' && session?.unit === unit()) delete stored[sessionId];
+      save();
+      if (!stored[sessionId]) return { error: { code: -32002, message: `Session not found: ${sessionId}`, data: { sessionId } } };
+      session.unit = unit();
+      save();
+      for (const { role, text } of session.said) say(sessionId, role, text);
+      return { result: {} };
+    }
+    case 'session/prompt': {
+      const session = stored[sessionId];
+      const blocks = params.prompt;
+      alive[sessionId] = `${alive[sessionId] ?? ''} ${blocks.map(textOf).join(' ')}`;
+      for (const [index, block] of blocks.entries())
+        if (kept(block, index === blocks.length - 1)) session.said.push({ role: 'user', text: textOf(block) });
+      const known = `${session.said.map(({ text }) => text).join(' ')} ${alive[sessionId]}`;
+      const asked = /What is the ([a-z ]+)\?/.exec(blocks.at(-1).text)?.[1];
+      const reply = asked ? (new RegExp(`the ${asked} is (\\w+-\\d+)`).exec(known)?.[1] ?? 'I do not know.') : 'OK';
+      session.said.push({ role: 'agent', text: reply });
+      save();
+      say(sessionId, 'agent', reply);
+      return { result: { stopReason: 'end_turn' } };
+    }
+    default:
+      return { error: { code: -32601, message: `Method not found: ${method}` } };
+  }
+}
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params } = JSON.parse(line);
+  if (id !== undefined) send({ id, ...answer(method, params) });
+});

@@ -241,6 +241,8 @@ const PAYLOADS: ReadonlyMap<string, (value: unknown) => boolean> = new Map(
     update: having({ sessionUpdate: isText }),
     permission_requested: having({ requestId: isText, toolCall: isObject, options: listOf(isObject) }),
     permission_resolved: having({ requestId: isText, optionId: optional(isText), by: isText }),
+    elicitation_requested: having({ requestId: isText, question: isObject }),
+    elicitation_resolved: having({ requestId: isText, answer: optional(isObject), by: isText }),
     turn_ended: having({
       state: oneOf('completed', 'failed', 'cancelled', 'interrupted'),
       stopReason: optional(isText),

@@ -25,6 +25,8 @@ const NOTE_WORDS: readonly (readonly [note: string, words: string])[] = [
   ['resumed', 'the session became live'],
   ['permission_requested', 'the agent asked for permission'],
   ['permission_resolved', 'the question was answered'],
+  ['elicitation_requested', 'the agent asked the user'],
+  ['elicitation_resolved', 'the question was answered'],
   ['turn_ended', 'the turn ended'],
   ['agent_exited', 'the agent ended'],
   ['file_written', 'a file was written'],

@@ -77,6 +77,10 @@ export function eventWords(event: SessionEvent): string {
       return `permission requested: ${oneLine(readToolCall(event.payload.toolCall).title ?? '', 100) || event.payload.requestId}`;
     case 'permission_resolved':
       return `permission ${event.payload.optionId === null ? 'cancelled' : `answered: ${oneLine(event.payload.optionId, 100)}`}, by ${event.payload.by}`;
+    case 'elicitation_requested':
+      return `the agent asks: ${oneLine(stringOf(event.payload.question['message']), 200)}`;
+    case 'elicitation_resolved':
+      return `its question was ${event.payload.answer === null ? 'cancelled' : `answered: ${oneLine(stringOf(event.payload.answer['action']), 100)}`}`;
     case 'resumed':
       return `resumed: ${reportWords(event.payload).split('\n')[0]}`;
     case 'agent_exited':

@@ -151,6 +151,20 @@ export interface PermissionResolved {
   readonly by: 'person' | 'rule' | 'end';
 }
 
+/** What the agent wants to know of the user, as stored: ACP's elicitation. */
+export interface ElicitationRequested {
+  readonly requestId: string;
+  /** As the agent asked it, without the session's id. */
+  readonly question: Readonly<Record<string, unknown>>;
+}
+
+export interface ElicitationResolved {
+  readonly requestId: string;
+  /** As the client gave it; null when nobody answered. */
+  readonly answer: Readonly<Record<string, unknown>> | null;
+  readonly by: 'client' | 'end';
+}
+
 export type TurnState = 'running' | 'completed' | 'failed' | 'cancelled' | 'interrupted';
 
 export interface TurnError {
@@ -186,6 +200,8 @@ export type SessionEvent = EventBase &
     | { readonly kind: 'update'; readonly payload: SessionUpdate }
     | { readonly kind: 'permission_requested'; readonly payload: PermissionRequested }
     | { readonly kind: 'permission_resolved'; readonly payload: PermissionResolved }
+    | { readonly kind: 'elicitation_requested'; readonly payload: ElicitationRequested }
+    | { readonly kind: 'elicitation_resolved'; readonly payload: ElicitationResolved }
     | { readonly kind: 'turn_ended'; readonly payload: TurnEnded }
     | { readonly kind: 'resumed'; readonly payload: ResumeReport }
     | { readonly kind: 'agent_exited'; readonly payload: AgentExit }

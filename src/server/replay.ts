@@ -48,6 +48,8 @@ export function createReplay(): Replay {
         }
         case 'permission_requested':
         case 'permission_resolved':
+        case 'elicitation_requested':
+        case 'elicitation_resolved':
         case 'agent_exited':
           return [];
       }

@@ -98,8 +98,11 @@ function readNotification(method: string, params: Readonly<Record<string, unknow
   };
 }
 
-/** The same in every version, so it can be told before an agent has said which it speaks. */
-export const asksPermission = (method: string): boolean => method === 'session/request_permission';
+/** What the agent asks of a person; null for every other request. The same in every version, so it can be told before one is agreed on. */
+export function asksFor(method: string): 'permission' | 'elicitation' | null {
+  if (method === 'session/request_permission') return 'permission';
+  return method === 'elicitation/create' ? 'elicitation' : null;
+}
 
 const map = <T>(outcome: Outcome, read: (value: unknown) => T): Outcome<T> =>
   outcome.kind === 'answered' ? { kind: 'answered', value: read(outcome.value) } : outcome;

@@ -5,8 +5,8 @@
 import { RehydrateError } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { storageError } from '../storage/errors.ts';
-import { insertEvent, type NewEvent } from '../storage/statements.ts';
-import type { PermissionRequested, SessionEvent } from '../types.ts';
+import { endOfQuestion, insertEvent, type NewEvent, type OpenQuestion } from '../storage/statements.ts';
+import type { SessionEvent } from '../types.ts';
 
 /** Columns of a new session's row, besides its id and its times. */
 export type SessionColumns = Readonly<Record<string, SqlValue>>;
@@ -83,13 +83,7 @@ WHERE session_id = ? AND deleted_at IS NOT NULL RETURNING 1`,
 export function endsOf(open: OpenTurn, at: number, words: string): NewEvent[] {
   if (open.turnId === null) return [];
   return [
-    ...open.permissions.map((requestId): NewEvent => ({
-      kind: 'permission_resolved',
-      turnId: open.turnId,
-      at,
-      origin: 'host',
-      payload: { requestId, optionId: null, by: 'end' },
-    })),
+    ...open.questions.map(({ kind, requestId }) => endOfQuestion(kind, requestId, open.turnId, at)),
     {
       kind: 'turn_ended',
       turnId: open.turnId,
@@ -103,7 +97,7 @@ export function endsOf(open: OpenTurn, at: number, words: string): NewEvent[] {
 /** The turn that runs at the end of what was read so far. */
 export interface OpenTurn {
   turnId: string | null;
-  permissions: string[];
+  questions: OpenQuestion[];
 }
 
 /** Follows which turn is open. */
@@ -111,18 +105,22 @@ export function trackTurn(open: OpenTurn, event: Pick<SessionEvent, 'kind' | 'tu
   switch (event.kind) {
     case 'turn_started':
       open.turnId = event.turnId;
-      open.permissions = [];
+      open.questions = [];
       break;
     case 'turn_ended':
       open.turnId = null;
-      open.permissions = [];
+      open.questions = [];
       break;
     case 'permission_requested':
-      open.permissions.push((event.payload as PermissionRequested).requestId);
-      break;
-    case 'permission_resolved': {
+    case 'elicitation_requested': {
       const { requestId } = event.payload as { requestId: string };
-      open.permissions = open.permissions.filter((id) => id !== requestId);
+      open.questions.push({ kind: event.kind === 'permission_requested' ? 'permission' : 'elicitation', requestId });
+      break;
+    }
+    case 'permission_resolved':
+    case 'elicitation_resolved': {
+      const { requestId } = event.payload as { requestId: string };
+      open.questions = open.questions.filter((each) => each.requestId !== requestId);
     }
   }
 }

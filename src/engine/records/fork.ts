@@ -87,11 +87,11 @@ async function openAt(store: Store, sessionId: string, after: number): Promise<O
     for (const event of page) {
       events.push(event);
       if (event.kind === 'turn_started' || event.kind === 'turn_ended') {
-        const open: OpenTurn = { turnId: null, permissions: [] };
+        const open: OpenTurn = { turnId: null, questions: [] };
         for (const each of events.reverse()) trackTurn(open, each);
         return open;
       }
     }
   }
-  return { turnId: null, permissions: [] };
+  return { turnId: null, questions: [] };
 }

@@ -146,7 +146,7 @@ export async function importLines(lines: AsyncIterable<string> | Iterable<string
 }
 
 async function fill(reader: Numbered, sessionId: string, { db, now, newId }: ImportDeps): Promise<number> {
-  const open: OpenTurn = { turnId: null, permissions: [] };
+  const open: OpenTurn = { turnId: null, questions: [] };
   /** A turn of the same id is in the database already when a session comes in a second time: then all have new ids here. */
   const turnIds = new Map<string, string>();
   let waiting: Statement[] = [];
@@ -249,6 +249,8 @@ const KINDS: readonly unknown[] = [
   'update',
   'permission_requested',
   'permission_resolved',
+  'elicitation_requested',
+  'elicitation_resolved',
   'turn_ended',
   'resumed',
   'agent_exited',

@@ -14,8 +14,9 @@ import {
 } from '../protocol/agent-protocol.ts';
 import { failureError, openConnection, type Connection, type Outcome } from '../protocol/connection.ts';
 import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
-import { asksPermission, initializeV1 } from '../protocol/v1.ts';
+import { asksFor, initializeV1 } from '../protocol/v1.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
+import type { QuestionKind } from '../storage/statements.ts';
 import type { AgentDescription } from '../types.ts';
 import { invalid, type Config } from './config.ts';
 
@@ -23,7 +24,7 @@ export interface AgentRequest {
   readonly id: RpcId;
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;
-  readonly asksPermission: boolean;
+  readonly asksFor: QuestionKind | null;
 }
 
 /** Whom an agent speaks to. */
@@ -108,7 +109,7 @@ export class Agent {
   }
 
   private hearRequest({ id, method, params }: { id: RpcId; method: string; params: AgentRequest['params'] }): Promise<RpcResponse> {
-    return this.listener.onRequest({ id, method, params, asksPermission: asksPermission(method) });
+    return this.listener.onRequest({ id, method, params, asksFor: asksFor(method) });
   }
 
   private hearNotification(method: string, params: AgentRequest['params']): void {
@@ -137,8 +138,6 @@ export interface AgentStart {
   readonly spare?: Agent | null;
   /** Called with the agent as soon as there is one. */
   readonly onAgent?: (agent: Agent) => void;
-  /** Why it must not go on, where that was not the agent's doing. */
-  readonly failure?: () => { readonly error: unknown } | null;
   readonly redact?: <T>(value: T) => T;
 }
 
@@ -151,7 +150,7 @@ export async function withAgent<T, R>(
   work: (agent: Agent) => Promise<T>,
   commit: (made: T, agent: Agent) => Promise<R>,
 ): Promise<R> {
-  const { config, signal, sessionId, client, failure } = start;
+  const { config, signal, sessionId, client } = start;
   signal.throwIfAborted();
   const agent = start.spare ?? (await Agent.launch(start));
   if (start.spare) agent.listen(start.listener);
@@ -165,15 +164,11 @@ export async function withAgent<T, R>(
     if (!start.spare) await introduce(agent, config, client);
     const made = await work(agent);
     signal.throwIfAborted();
-    const failed = failure?.();
-    if (failed) throw failed.error;
     signal.removeEventListener('abort', onAbort);
     return await commit(made, agent);
   } catch (error) {
     await connection.end(isHang(error) ? 'kill' : 'ask');
     await agent.releaseClients(sessionId);
-    const failed = failure?.();
-    if (failed) throw failed.error;
     if (signal.aborted) throw signal.reason;
     throw redactError(start.redact, error);
   } finally {

@@ -9,6 +9,7 @@ import type { TurnEnded } from '../types.ts';
 import { storageError } from '../storage/errors.ts';
 import type { StoredLease, StoredSession } from '../storage/rows.ts';
 import {
+  endOfQuestion,
   endTurn,
   fenceAndTouch,
   insertEvent,
@@ -162,15 +163,8 @@ async function leftBehind(store: Store, sessionId: string, now: number, ours: bo
   const events: NewEvent[] = [];
   const turns: { turnId: string; end: TurnEnded }[] = [];
   for (const turn of running) {
-    for (const requestId of await store.openPermissions(sessionId, turn.firstSeq - 1)) {
-      events.push({
-        kind: 'permission_resolved',
-        turnId: turn.turnId,
-        at: now,
-        origin: 'host',
-        payload: { requestId, optionId: null, by: 'end' },
-      });
-    }
+    for (const { kind, requestId } of await store.openQuestions(sessionId, turn.firstSeq - 1))
+      events.push(endOfQuestion(kind, requestId, turn.turnId, now));
     const end = interruptedBy(ours ? UNWRITTEN : { kind: 'host_died', words: 'the host that ran it died' }, turn.turnId);
     events.push({ kind: 'turn_ended', turnId: turn.turnId, at: now, origin: 'host', payload: end });
     turns.push({ turnId: turn.turnId, end });

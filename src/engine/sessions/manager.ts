@@ -240,18 +240,18 @@ export function createManager(parts: HostParts) {
   async function set(sessionId: string, setting: Setting): Promise<void> {
     await serially(sessionId, async (entry) => {
       const live = await ensure(entry, {});
-      const outcome = await live.agent.protocol.set(live.agentSessionId, setting, { ms: limits.settingMs });
+      const outcome = await live.agent.protocol.set(live.agentSession.id, setting, { ms: limits.settingMs });
       if (outcome.kind !== 'answered') throw redactError(live.context.redact, settingError(sessionId, setting, outcome));
-      live.reported = withSetting(live.reported, setting, outcome.value);
-      live.wishes = withWish(live.wishes, setting);
-      const { modes, configOptions } = live.reported;
+      live.agentSession.reported = withSetting(live.agentSession.reported, setting, outcome.value);
+      live.agentSession.wishes = withWish(live.agentSession.wishes, setting);
+      const { modes, configOptions } = live.agentSession.reported;
       const said: SessionUpdate =
         setting.kind === 'mode'
           ? { sessionUpdate: 'current_mode_update', currentModeId: setting.value }
           : { sessionUpdate: 'config_option_update', configOptions: [...(configOptions ?? [])] };
       await live.log.writer.append({
         events: updateEvents([{ update: said }], null, 'host', config.clock()),
-        lastKnown: { ...reportedColumns(setting.kind === 'mode' ? { modes } : { configOptions }), wishes: live.wishes },
+        lastKnown: { ...reportedColumns(setting.kind === 'mode' ? { modes } : { configOptions }), wishes: live.agentSession.wishes },
       });
     });
   }
@@ -352,11 +352,11 @@ export function createManager(parts: HostParts) {
   async function tellEnd(session: Session, tell: 'close' | 'delete'): Promise<void> {
     const { state } = session;
     if (state.kind !== 'live') return;
-    const { agent, agentSessionId } = state.live;
+    const { agent, agentSession } = state.live;
     const { facts, protocol } = agent;
     const patience = { ms: Math.min(limits.settingMs, limits.cancelGraceMs) };
-    if (tell === 'delete' && facts.canDelete) await protocol.deleteSession(agentSessionId, patience);
-    else if (facts.canClose) await protocol.closeSession(agentSessionId, patience);
+    if (tell === 'delete' && facts.canDelete) await protocol.deleteSession(agentSession.id, patience);
+    else if (facts.canClose) await protocol.closeSession(agentSession.id, patience);
   }
 
   /** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */
@@ -400,7 +400,7 @@ export function createManager(parts: HostParts) {
     async resume(sessionId: string, options: ResumeOptions): Promise<ResumeReport> {
       return serially(sessionId, async (entry) => {
         const live = await ensure(entry, options);
-        return live.report ?? liveReport(live.agentSessionId);
+        return live.report ?? liveReport(live.agentSession.id);
       });
     },
     async cancel(sessionId: string): Promise<void> {
@@ -444,7 +444,7 @@ export function createManager(parts: HostParts) {
     /** Which live session stands on one of the agent's own. */
     standsOn(agent: string, agentSessionId: string): string | null {
       for (const { session } of entries.values())
-        if (session.live?.agent.name === agent && session.live.agentSessionId === agentSessionId) return session.sessionId;
+        if (session.live?.agent.name === agent && session.live.agentSession.knownId === agentSessionId) return session.sessionId;
       return null;
     },
     stateOf: (sessionId: string): Session['state']['kind'] => entries.get(sessionId)?.session.state.kind ?? 'asleep',

@@ -1,6 +1,6 @@
 /** The replay matcher of a session: what an agent says between its resume and the first prompt is matched against the log (I3). */
 import type { Connection } from '../protocol/connection.ts';
-import { roleOf } from '../protocol/updates.ts';
+import { isConversation, roleOf } from '../protocol/updates.ts';
 import type { Limits } from '../limits.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
 import type { Meta, ReplayItem } from '../resume/match-messages.ts';
@@ -22,10 +22,14 @@ export interface ReplayOutcome extends ReplayResult {
 }
 
 export interface Replay {
-  /** Takes an update as a part of the replay. */
-  take(update: SessionUpdate, meta: Meta | undefined): void;
+  /** Takes an update as a part of the replay; `isOpening` until the agent has answered and that is stored. */
+  take(update: SessionUpdate, meta: Meta | undefined, isOpening: boolean): void;
   /** Updates so far. */
   readonly received: number;
+  /** Whether anything came since it was last matched. */
+  readonly pending: boolean;
+  /** Whether so much came after the opening that it must not wait any longer. */
+  readonly isFull: boolean;
   /** Whether the log holds what a replay should bring; known from the first `finish` on. */
   readonly expectsMessages: boolean | null;
   /** Forgets what came: another attempt begins. */
@@ -34,7 +38,9 @@ export interface Replay {
   untilQuiet(connection: Connection, limits: Limits): Promise<void>;
   /** Matches what came so far. */
   finish(): Promise<ReplayOutcome>;
-  /** What came since the last `finish`, and what is still owed: asked when the first prompt is about to be sent. */
+  /** What was matched is in the log. If it was no replay, or a whole one, it is over, and what follows is judged by itself. */
+  conclude(): void;
+  /** What came since the last time, and what is still owed: asked when it has been quiet, and when the first prompt is about to be sent. */
   settle(): Promise<{ readonly late: readonly Heard[] } & Pick<ReplayOutcome, 'next' | 'nextToolCalls'>>;
 }
 
@@ -62,7 +68,12 @@ export async function openReplay(
   let received = 0;
   /** What came after a resume, while it may be no replay: whoever replays begins with words of the user's. */
   let aside: ReplayItem[] | null = null;
+  /** What is no part of a conversation (notices, kinds of later versions) and came among a replay, which may bring it again. */
+  let beside: ReplayItem[] = [];
   let last: { readonly received: number; readonly outcome: ReplayOutcome } | null = null;
+  /** What the replay that is over still owed. */
+  let owed: Pick<ReplayOutcome, 'next' | 'nextToolCalls'> | null = null;
+  let settling: Promise<unknown> = Promise.resolve();
 
   const finish = async (): Promise<ReplayOutcome> => {
     if (last?.received === received) return last.outcome;
@@ -70,17 +81,48 @@ export async function openReplay(
     const result = await matcher.end();
     const heard: Heard[] = aside
       ? aside.map((item) => ({ ...item, turnId: null, origin: 'agent' }))
-      : result.imported.map((item) => ({ ...item, origin: 'import' }));
+      : [...result.imported.map((item): Heard => ({ ...item, origin: 'import' })), ...(await newBeside(result))];
     last = { received: before, outcome: { ...result, isReplay: aside === null, heard } };
     return last.outcome;
   };
 
+  /** Of what came beside the conversation, what the log does not have. */
+  const newBeside = async ({ imported }: ReplayResult): Promise<Heard[]> => {
+    const taken = new Set(imported.map(({ update }) => update));
+    const left = new Map(beside.flatMap((item) => (taken.has(item.update) ? [] : [[JSON.stringify(item.update), item] as const])));
+    if (left.size > 0)
+      for await (const page of store.eventsBackwards(sessionId)) {
+        for (const { kind, payload } of page) if (kind === 'update') left.delete(JSON.stringify(payload));
+        if (left.size === 0) break;
+      }
+    return [...left.values()].map((item) => ({ ...item, turnId: null, origin: 'agent' }));
+  };
+
+  const restart = (method: 'session/resume' | 'session/load'): void => {
+    matcher.restart();
+    [received, last, beside, aside] = [0, null, [], method === 'session/resume' ? [] : null];
+  };
+
+  const conclude = (): void => {
+    if (!last || last.received !== received || !(last.outcome.isReplay ? last.outcome.reachedEnd : true)) return;
+    if (last.outcome.isReplay) owed = last.outcome;
+    restart('session/resume');
+  };
+
   return {
-    take(update, meta) {
+    take(update, meta, isOpening) {
       if (!matcher.take(update, meta)) return;
       received++;
-      if (roleOf(update, meta) === 'user' || (aside?.length ?? 0) >= MAX_ASIDE) aside = null;
-      aside?.push(meta ? { update, meta } : { update });
+      const item = meta ? { update, meta } : { update };
+      if (!isConversation(update, meta)) beside.push(item);
+      if (roleOf(update, meta) === 'user' || (isOpening && (aside?.length ?? 0) >= MAX_ASIDE)) aside = null;
+      aside?.push(item);
+    },
+    get pending() {
+      return received !== (last?.received ?? 0);
+    },
+    get isFull() {
+      return aside !== null && aside.length >= MAX_ASIDE;
     },
     get received() {
       return received;
@@ -89,8 +131,8 @@ export async function openReplay(
       return last?.outcome.expectsMessages ?? null;
     },
     restart(method) {
-      matcher.restart();
-      [received, last, aside] = [0, null, method === 'session/resume' ? [] : null];
+      owed = null;
+      restart(method);
     },
     async untilQuiet(connection, limits) {
       const deadline = performance.now() + limits.replayMaxMs;
@@ -104,11 +146,18 @@ export async function openReplay(
       }
     },
     finish,
-    async settle() {
-      // What was heard when the session was opened is in the log already; what comes late is only added behind it.
-      const before = new Set(last?.outcome.heard.map(({ update }) => update));
-      const { heard, next, nextToolCalls } = await finish();
-      return { late: heard.filter(({ update }) => !before.has(update)), next, nextToolCalls };
+    conclude,
+    settle() {
+      const settled = settling.then(async () => {
+        // What was heard when the session was opened is in the log already; what comes late is only added after it.
+        const before = new Set(last?.outcome.heard.map(({ update }) => update));
+        const outcome = await finish();
+        const { next, nextToolCalls } = outcome.isReplay ? outcome : (owed ?? outcome);
+        conclude();
+        return { late: outcome.heard.filter(({ update }) => !before.has(update)), next, nextToolCalls };
+      });
+      settling = settled.catch(() => undefined);
+      return settled;
     },
   };
 }

@@ -38,12 +38,13 @@ import { openReplay, type ReplayOutcome } from './replay.ts';
 import { resolveSecrets, secretValues, withoutValues } from './secrets.ts';
 import {
   openLog,
-  Opening,
+  LiveAgentSession,
   updateEvents,
   type HostParts,
   type Live,
   type Session,
   type SessionContext,
+  type SessionLog,
   type Standing,
   type Turn,
 } from './session.ts';
@@ -64,13 +65,13 @@ export async function startSession(
   const secrets = secretValues(options.env ?? {}, options.mcpServers ?? []);
   const additionalDirectories = options.additionalDirectories ?? [];
   const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
-  const opening = new Opening(
-    config,
-    { sessionId, agent: options.agent, cwd: options.cwd, additionalDirectories, secrets, redact },
-    { reported: NOTHING_REPORTED, wishes: NO_WISHES },
-  );
+  const context = { sessionId, agent: options.agent, cwd: options.cwd, additionalDirectories, secrets, redact };
+  const agentSession = new LiveAgentSession(context, config.limits, (error) => session.fail(error), {
+    reported: NOTHING_REPORTED,
+    wishes: NO_WISHES,
+  });
   session.client = options.client ?? null;
-  session.become('create', { kind: 'starting', abort, opening });
+  session.become('create', { kind: 'starting', abort });
   const client = options.client ?? config.clientFor(options.agent);
   const authMethod = agents.authMethod(options.agent);
   try {
@@ -83,20 +84,19 @@ export async function startSession(
         sessionId,
         signal: options.signal ? AbortSignal.any([abort.signal, options.signal]) : abort.signal,
         client,
-        listener: session.listener(opening),
+        listener: session.listener(agentSession),
         spare: agents.takeSpare(options.agent, secrets.env, client),
-        onAgent: (agent) => (opening.agent = agent),
-        failure: () => opening.failure,
+        onAgent: (agent) => (agentSession.agent = agent),
         redact,
       },
       async (agent) => {
         const params = { cwd: options.cwd, mcpServers: secrets.mcpServers, additionalDirectories };
         const made = await newAgentSession(agent, config, params, authMethod);
-        opening.nameAgentSession(made.agentSessionId);
+        agentSession.named(made.agentSessionId);
         return made;
       },
       (made, agent) => {
-        opening.reported = withAnswer(opening.reported, made.settings);
+        agentSession.reported = withAnswer(agentSession.reported, made.settings);
         const unsupported = additionalDirectories.length > 0 && !agent.facts.additionalDirectories;
         const { agentMs } = agent.connection;
         const report = reportOf({
@@ -111,7 +111,7 @@ export async function startSession(
           began,
           agentMs,
         });
-        return insertSession(parts, session, opening, options, redact(report));
+        return insertSession(parts, session, agentSession, options, redact(report));
       },
     );
     session.secrets = secrets;
@@ -126,24 +126,24 @@ export async function startSession(
 async function insertSession(
   parts: HostParts,
   session: Session,
-  opening: Opening,
+  agentSession: LiveAgentSession,
   options: CreateOptions,
   report: ResumeReport,
 ): Promise<StoredSession> {
   const { config, store, subscriptions, lease } = parts;
   const { database, limits, clock } = config;
   const { sessionId } = session;
-  const { redact } = opening.context;
-  const agentSessionId = opening.agentSessionId as string;
-  const { facts } = opening.agent!;
+  const { redact } = agentSession.context;
+  const agentSessionId = agentSession.id;
+  const { facts } = agentSession.agent!;
   const now = clock();
   const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
   const fresh: NewEvent[] = [
     { kind: 'resumed', turnId: null, at: now, origin: 'host', payload: report },
-    ...updateEvents(opening.newsSince(NOTHING_REPORTED), null, 'agent', now),
+    ...updateEvents(agentSession.newsSince(NOTHING_REPORTED), null, 'agent', now),
   ];
   const events = fresh.map((event, index) => ({ ...event, seq: index + 1 }) as SessionEvent);
-  const written = opening.reported;
+  const written = agentSession.reported;
   const known = updateLastKnown(
     sessionId,
     redact({ ...reportedColumns(written), wishes: NO_WISHES, capabilities: facts.capabilities, agent_info: facts.info }),
@@ -191,15 +191,15 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
   }
   const log = openLog(parts, { fence, latestSeq: events.length, redact, onLost: (reason) => session.fail(reason) });
   subscriptions.publish(sessionId, events);
-  session.opened(opening, log, { kind: 'proven' }, report);
+  session.opened(agentSession, log, { kind: 'proven' }, report);
   // What the agent said of its state while the batch was on its way.
-  const since = opening.newsSince(written);
+  const since = agentSession.newsSince(written);
   if (since.length > 0)
     log.writer.push(
-      { events: updateEvents(since, null, 'agent', clock()), said: true, lastKnown: reportedColumns(opening.reported) },
+      { events: updateEvents(since, null, 'agent', clock()), said: true, lastKnown: reportedColumns(agentSession.reported) },
       session.keepUnwritten,
     );
-  session.hearHeld(opening);
+  session.hearHeld(agentSession);
   return stored;
 }
 
@@ -224,7 +224,7 @@ export async function wake(parts: HostParts, session: Session, { policy, abort, 
   const { config, store, lease, agents } = parts;
   const { sessionId } = session;
   const began = performance.now();
-  session.become('wake', { kind: 'resuming', abort, opening: null });
+  session.become('wake', { kind: 'resuming', abort });
   try {
     const stored = await store.session(sessionId);
     if (!stored) throw notFound(sessionId);
@@ -237,13 +237,11 @@ export async function wake(parts: HostParts, session: Session, { policy, abort, 
     const { fence, latestSeq } = await takeLease(lease, sessionId);
     const log = openLog(parts, { fence, latestSeq, redact, onLost: (reason) => session.fail(reason) });
     const before: ReportedState = info;
-    const opening = new Opening(config, context, {
+    const agentSession = new LiveAgentSession(context, config.limits, (error) => session.fail(error), {
       // Modes and options are as the agent says now; the others stay until it says otherwise.
       reported: { modes: null, configOptions: null, commands: info.commands, title: info.title, usage: info.usage },
       wishes: wishesOf(info, stored.wishes),
-      log,
     });
-    session.openingAs(opening);
     const client = session.client ?? config.clientFor(name);
     try {
       const live = await withAgent(
@@ -255,15 +253,14 @@ export async function wake(parts: HostParts, session: Session, { policy, abort, 
           sessionId,
           signal,
           client,
-          listener: session.listener(opening),
+          listener: session.listener(agentSession),
           spare: agents.takeSpare(name, secrets.env, client),
-          onAgent: (agent) => (opening.agent = agent),
-          failure: () => opening.failure,
+          onAgent: (agent) => (agentSession.agent = agent),
           redact,
         },
-        (agent) => throughTheTiers({ parts, store, opening, agent, stored, policy, began, tried: [] }),
+        (agent) => throughTheTiers({ parts, store, agentSession, agent, stored, policy, began, tried: [] }),
         async (found) => {
-          const { live, written } = recordFound(config, session, opening, before, found);
+          const { live, written } = recordFound(config, session, agentSession, log, before, found);
           try {
             await written;
           } catch (error) {
@@ -298,14 +295,12 @@ export async function takeUpAgain(
   live: Live,
   {
     turn,
-    opening,
     refusal,
     listed,
     policy,
     firstSeq,
   }: {
     readonly turn: Turn;
-    readonly opening: Opening;
     readonly refusal: RpcError;
     /** What the agent's list said, where it was asked about the refusal. */
     readonly listed: Listed;
@@ -315,14 +310,17 @@ export async function takeUpAgain(
   },
 ): Promise<ResumeReport> {
   const { config, store } = parts;
-  const { standing } = live;
+  const { standing, agentSession } = live;
+  const before = agentSession.reported;
+  turn.progress = { kind: 'taking_up_again' };
+  agentSession.reopen();
   const stored = await store.session(session.sessionId);
   if (!stored) throw notFound(session.sessionId);
-  const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: live.agentSessionId, listed });
+  const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: agentSession.id, listed });
   const found = await throughTheTiers({
     parts,
     store: storeBefore(store, firstSeq),
-    opening,
+    agentSession,
     agent: live.agent,
     stored: standing.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
     policy,
@@ -332,21 +330,16 @@ export async function takeUpAgain(
       { method: 'session/prompt', outcome: 'unknown_session', evidence, error: refusal, ms: 0 },
     ],
   });
-  const news = opening.newsSince(live.reported);
-  live.agentSessionId = found.agentSessionId;
+  const news = agentSession.newsSince(before);
   live.standing = standingOf(found, firstSeq);
-  live.reported = opening.reported;
-  live.preamble = opening.preamble;
-  live.replay = opening.replay;
   const written = live.log.writer.append({
     events: foundEvents(config, found, news),
     also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(found.report), turn.turnId] }],
-    lastKnown: reportedColumns(live.reported),
+    lastKnown: reportedColumns(agentSession.reported),
   });
   // In the same tick, so that nothing comes in between.
   turn.progress = { kind: 'storing' };
-  opening.live = live;
-  session.hearHeld(opening);
+  session.hearHeld(agentSession);
   await written;
   return found.report;
 }
@@ -376,7 +369,7 @@ function storeBefore(store: Store, before: number): Store {
 interface TierSearch {
   readonly parts: HostParts;
   readonly store: Store;
-  readonly opening: Opening;
+  readonly agentSession: LiveAgentSession;
   readonly agent: Agent;
   readonly stored: StoredSession;
   readonly policy: ResumePolicy;
@@ -403,11 +396,11 @@ const isNative = (method: AttemptMethod): method is NativeMethod => method === '
 
 /** Goes through the tiers as `nextStep` decides, checks a success, and sets the wishes again. */
 async function throughTheTiers(search: TierSearch): Promise<Found> {
-  const { parts, store, opening, agent, stored, policy, began } = search;
+  const { parts, store, agentSession, agent, stored, policy, began } = search;
   const { config, agents } = parts;
   const { limits } = config;
   const { connection, protocol, facts } = agent;
-  const { context } = opening;
+  const { context } = agentSession;
   const { info } = stored;
   const oldId = info.agentSessionId;
   const authMethod = agents.authMethod(context.agent);
@@ -421,7 +414,7 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
   // What was said in an adopted session only the agent has: a replay brings it, and without it there is no session.
   const adopted = !hasHistory && (stored.origin as { readonly kind?: unknown } | null)?.kind === 'adopt';
   const kept = oldId === null ? null : await store.agentSession(info.sessionId, oldId);
-  opening.preamble = kept?.preamble ?? null;
+  agentSession.preamble = kept?.preamble ?? null;
   const replay = oldId === null ? null : await openReplay(store, info.sessionId, oldId, context.redact, adopted);
   let replayed: ReplayOutcome | null = null;
   let verified: Verification | null = null;
@@ -470,8 +463,8 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
     };
     const id = oldId as string;
     replay!.restart(method);
-    opening.nameAgentSession(id);
-    opening.replay = replay;
+    agentSession.named(id);
+    agentSession.replay = replay;
     verified = null;
     const how = method === 'session/load' ? 'load' : 'resume';
     const outcome = await callWithAuth(agent, config, authMethod, () =>
@@ -534,15 +527,15 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
   /** A new session of the agent's, which is told the record. */
   async function successor(tier: 'transcript' | 'new'): Promise<Found> {
     const since = connection.agentMs;
-    opening.awaitNew();
+    agentSession.awaitNew();
     const made = await newAgentSession(agent, config, params, authMethod);
-    opening.nameAgentSession(made.agentSessionId);
+    agentSession.named(made.agentSessionId);
     settings = made.settings;
     verified = null;
     replayed = null;
     const secrets = [...context.secrets.known, ...config.knownSecrets];
     const preamble = tier === 'transcript' ? await makePreamble(store, info.sessionId, config, secrets, facts.embeddedContext) : null;
-    opening.preamble = preamble?.text ?? null;
+    agentSession.preamble = preamble?.text ?? null;
     const evidence = preamble
       ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}`
       : 'a new session: the record has nothing to tell';
@@ -564,17 +557,17 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
   }
 
   async function found(tier: Exclude<Tier, 'live'>, agentSessionId: string, preamble: MadePreamble | null): Promise<Found> {
-    opening.reported = withAnswer(opening.reported, settings);
-    const restored = await restoreWishes(opening.wishes, {
-      reported: () => opening.reported,
+    agentSession.reported = withAnswer(agentSession.reported, settings);
+    const restored = await restoreWishes(agentSession.wishes, {
+      reported: () => agentSession.reported,
       set: (setting) => protocol.set(agentSessionId, setting, { ms: limits.settingMs }),
-      accepted: (setting, said) => (opening.reported = withSetting(opening.reported, setting, said)),
+      accepted: (setting, said) => (agentSession.reported = withSetting(agentSession.reported, setting, said)),
     });
     // What the agent does not report is as it was last seen.
-    opening.reported = {
-      ...opening.reported,
-      modes: opening.reported.modes ?? info.modes,
-      configOptions: opening.reported.configOptions ?? info.configOptions,
+    agentSession.reported = {
+      ...agentSession.reported,
+      modes: agentSession.reported.modes ?? info.modes,
+      configOptions: agentSession.reported.configOptions ?? info.configOptions,
     };
     const unsupported = context.additionalDirectories.length > 0 && !facts.additionalDirectories;
     const report = reportOf({
@@ -654,19 +647,21 @@ export async function askList({ protocol }: Agent, agentSessionId: string, cwd: 
 function recordFound(
   config: Config,
   session: Session,
-  opening: Opening,
+  agentSession: LiveAgentSession,
+  log: SessionLog,
   before: ReportedState,
   found: Found,
 ): { readonly live: Live; readonly written: Promise<void> } {
-  const { facts } = opening.agent!;
-  const news = opening.newsSince(before);
-  const live = session.opened(opening, opening.log!, standingOf(found, 0), found.report);
+  const { facts } = agentSession.agent!;
+  const news = agentSession.newsSince(before);
+  const live = session.opened(agentSession, log, standingOf(found, 0), found.report);
   // In the same tick, so that nothing comes in between.
   const written = live.log.writer.append({
     events: foundEvents(config, found, news),
-    lastKnown: { ...reportedColumns(live.reported), capabilities: facts.capabilities, agent_info: facts.info },
+    lastKnown: { ...reportedColumns(agentSession.reported), capabilities: facts.capabilities, agent_info: facts.info },
   });
-  session.hearHeld(opening);
+  agentSession.replay?.conclude();
+  session.hearHeld(agentSession);
   return {
     live,
     written: written.then(({ lastSeq }) => {

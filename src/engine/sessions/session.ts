@@ -5,7 +5,7 @@
  */
 import { RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
-import { FIXED_LIMITS } from '../limits.ts';
+import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
 import { RPC, type AgentUpdate } from '../protocol/agent-protocol.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
@@ -20,8 +20,8 @@ import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate, TurnEnde
 import type { Agent, AgentListener, AgentRequest, Agents } from './agent-startup.ts';
 import type { Config } from './config.ts';
 import { failedAfterSending, interruptedBy, releaseStatement, type LeaseOptions } from './lease.ts';
-import { createPermissions, type Permissions } from './permissions.ts';
-import type { Replay } from './replay.ts';
+import { cancelled, createPermissions, type Permissions } from './permissions.ts';
+import type { Heard, Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
 import { reportedColumns, type Wishes } from './settings.ts';
 import { transition, type TransitionName } from './states.ts';
@@ -40,9 +40,7 @@ export interface HostParts {
 /** A session's state in this host. What exists only in some states is data of those states. */
 export type SessionPhase =
   | { readonly kind: 'asleep' }
-  | { readonly kind: 'starting'; readonly abort: AbortController; readonly opening: Opening }
-  /** `opening` is null while the record is read and the lease taken. */
-  | { readonly kind: 'resuming'; readonly abort: AbortController; readonly opening: Opening | null }
+  | { readonly kind: 'starting' | 'resuming'; readonly abort: AbortController }
   | { readonly kind: 'live'; readonly live: Live }
   | { readonly kind: 'prompting'; readonly live: Live; readonly turn: Turn }
   | { readonly kind: 'ending'; readonly live: Live; readonly turn: Turn | null; readonly ending: Ending };
@@ -140,20 +138,14 @@ export interface Live {
   readonly agent: Agent;
   readonly log: SessionLog;
   readonly permissions: Permissions;
-  agentSessionId: string;
+  readonly agentSession: LiveAgentSession;
   standing: Standing;
-  /** What the agent last reported. */
-  reported: ReportedState;
-  /** What the user last asked for. */
-  wishes: Wishes;
-  /** The opening words of a preamble that this agent session was given: a title made of them is no title. */
-  preamble: string | null;
-  /** Takes what the agent says before the first prompt as a replay of what it said before. */
-  replay: Replay | null;
   /** How it became live, until a prompt was handed it. */
   report: ResumeReport | null;
   /** The last turn that was answered: words that continue it belong to it. */
   lastTurn: { readonly turnId: string; readonly said: Said } | null;
+  /** Since when, and for how long still, what comes before the first prompt waits to be told from a late replay. */
+  settling: { readonly began: number; readonly timer: ReturnType<typeof setTimeout> } | null;
   /** When the agent last said something, and when the session was last used; of `performance.now`. */
   saidAt: number;
   usedAt: number;
@@ -162,8 +154,8 @@ export interface Live {
 }
 
 /** What a client says about a session, as the agent knows it, and the other way round. */
-export const toAgent = (live: Live, value: unknown): unknown => exchangeIds(value, live.context.sessionId, live.agentSessionId);
-export const fromAgent = (live: Live, value: unknown): unknown => exchangeIds(value, live.agentSessionId, live.context.sessionId);
+export const toAgent = (live: Live, value: unknown): unknown => exchangeIds(value, live.context.sessionId, live.agentSession.knownId);
+export const fromAgent = (live: Live, value: unknown): unknown => exchangeIds(value, live.agentSession.knownId, live.context.sessionId);
 
 /** What the agent said last in a turn, as far as more of it can be told. */
 export interface Said {
@@ -187,7 +179,7 @@ export interface Turn {
     | { readonly kind: 'storing' }
     | { readonly kind: 'sent' }
     /** The agent did not know the session: another tier is being tried, and the prompt goes out again. */
-    | { readonly kind: 'taking_up_again'; readonly opening: Opening }
+    | { readonly kind: 'taking_up_again' }
     /** Its end is on its way into the log. */
     | { readonly kind: 'answered'; settle(failure: { readonly error: unknown } | null): void };
   /** The turn is over for another reason than the agent's answer; its end is in the log. */
@@ -240,32 +232,34 @@ export class Session {
 
   // -------------------------------------------------------------- becoming live
 
-  /** The record was read and the lease taken. */
-  openingAs(opening: Opening): void {
-    if (this.phase.kind === 'resuming') this.phase = { ...this.phase, opening };
+  /** The agent's connection speaks to the session from here on. */
+  listener(mine: LiveAgentSession): AgentListener {
+    return {
+      onUpdate: (update) => this.hear(mine, update),
+      onRequest: (request) => this.answer(mine, request),
+      onWithdrawn: (requestId) => {
+        this.liveOf(mine)
+          ?.permissions.withdraw(requestId)
+          .catch((error: unknown) => this.fail(error));
+      },
+      onOther: (method, params) => this.passOn(mine, method, params),
+      room: () => this.liveOf(mine)?.log.writer.room() ?? null,
+    };
   }
 
-  /** The agent's connection speaks to the session from here on. */
-  listener(opening: Opening): AgentListener {
-    return {
-      onUpdate: (update) => this.hear(opening, update),
-      onRequest: (request) => this.answer(opening, request),
-      onWithdrawn: (requestId) => {
-        opening.live?.permissions.withdraw(requestId).catch((error: unknown) => this.fail(error));
-      },
-      onOther: (method, params) => this.passOn(opening, method, params),
-      room: () => (opening.live?.log ?? opening.log)?.writer.room() ?? null,
-    };
+  /** The live session of this agent session, while it is being ended, too. */
+  private liveOf(mine: LiveAgentSession): Live | null {
+    return 'live' in this.phase && this.phase.live.agentSession === mine ? this.phase.live : null;
   }
 
   /**
    * The agent has the session. The caller appends what this found in the same tick, so that nothing comes before it, and calls
    * `hearHeld` then.
    */
-  opened(opening: Opening, log: SessionLog, standing: Standing, report: ResumeReport): Live {
+  opened(agentSession: LiveAgentSession, log: SessionLog, standing: Standing, report: ResumeReport): Live {
     const { config } = this;
-    const { context } = opening;
-    const agent = opening.agent as Agent;
+    const { context } = agentSession;
+    const agent = agentSession.agent as Agent;
     const live: Live = {
       context,
       agent,
@@ -280,39 +274,36 @@ export class Session {
         redact: context.redact,
         keepUnwritten: this.keepUnwritten,
       }),
-      agentSessionId: opening.agentSessionId as string,
+      agentSession,
       standing,
-      reported: opening.reported,
-      wishes: opening.wishes,
-      preamble: opening.preamble,
-      replay: opening.replay,
       report,
       lastTurn: null,
+      settling: null,
       saidAt: performance.now(),
       usedAt: performance.now(),
       over: agent.connection.gone.then((exit) => this.agentGone(live, exit)),
     };
-    opening.live = live;
     this.become('opened', { kind: 'live', live });
     return live;
   }
 
   /** What came while it was being opened follows. */
-  hearHeld(opening: Opening): void {
-    for (const item of opening.takeHeld()) this.hear(opening, item);
+  hearHeld(mine: LiveAgentSession): void {
+    mine.isOpening = false;
+    for (const item of mine.takeHeld()) this.hear(mine, item);
   }
 
   // -------------------------------------------------------------- what the agent says
 
-  private hear(opening: Opening, item: AgentUpdate): void {
+  private hear(mine: LiveAgentSession, item: AgentUpdate): void {
     const { phase } = this;
-    const { live } = opening;
-    if (!live) return opening.hear(item);
-    live.saidAt = performance.now();
+    const live = this.liveOf(mine);
+    if (live) live.saidAt = performance.now();
+    if (mine.isOpening) return mine.hear(item);
+    if (!live) return;
     const turn = 'turn' in phase ? phase.turn : null;
-    if (turn?.progress.kind === 'taking_up_again') return turn.progress.opening.hear(item);
     // One process serves one session; what names another is a sub-session of the agent's own.
-    if (item.agentSessionId !== undefined && item.agentSessionId !== live.agentSessionId) {
+    if (item.agentSessionId !== undefined && item.agentSessionId !== mine.id) {
       if (turn) {
         turn.said.foreign += 1;
         turn.said.foreignId = String(item.agentSessionId);
@@ -322,7 +313,10 @@ export class Session {
     const update = live.context.redact(item.update);
     const meta = item.meta && live.context.redact(item.meta);
     if (classOf(update, meta) === 'state') return this.hearState(live, turn, update, meta);
-    if (live.replay) return live.replay.take(update, meta);
+    if (mine.replay) {
+      mine.replay.take(update, meta, false);
+      return this.settleReplaySoon(live, mine.replay);
+    }
     const running = turn && turn.progress.kind !== 'answered' ? turn : null;
     const passed = running ? running.filter.push(update, meta) : [{ update, meta }];
     if (passed.length === 0) return;
@@ -331,19 +325,47 @@ export class Session {
     this.record(live, { events: this.asEvents(passed, turnId), said: true });
   }
 
+  /**
+   * What comes after the agent took the session up, before the first prompt: whether it is a late replay is known when it has been
+   * quiet. Then what is new of it is stored, so that it is seen although nobody prompts.
+   */
+  private settleReplaySoon(live: Live, replay: Replay): void {
+    const { replayQuietMs, replayMaxMs } = this.config.limits;
+    const began = live.settling?.began ?? performance.now();
+    clearTimeout(live.settling?.timer);
+    const left = replay.isFull ? 0 : Math.min(replayQuietMs, began + replayMaxMs - performance.now());
+    const settle = () => {
+      live.settling = null;
+      replay.settle().then(
+        ({ late }) => this.record(live, { events: this.heardEvents(late), said: true }),
+        (error: unknown) => this.fail(error),
+      );
+    };
+    const timer = setTimeout(settle, left);
+    // This alone must not keep a process running.
+    (timer as { unref?: () => void }).unref?.();
+    live.settling = { began, timer };
+  }
+
+  /** What was heard between two turns, as events of the log. */
+  heardEvents(heard: readonly Heard[]): NewEvent[] {
+    return heard.flatMap((item) => this.asEvents([item], item.turnId, item.origin));
+  }
+
   /** How things are now is stored where it says something new, and waits for no message. */
   private hearState(live: Live, turn: Turn | null, update: SessionUpdate, meta: Meta): void {
-    if (live.preamble !== null && isTitleOf(live.preamble, update)) return;
-    const learnt = learn(live.reported, update);
+    const { agentSession } = live;
+    if (agentSession.preamble !== null && isTitleOf(agentSession.preamble, update)) return;
+    const learnt = learn(agentSession.reported, update);
     if (!learnt && !isUnreadable(update)) return;
-    live.reported = { ...live.reported, ...learnt };
+    agentSession.reported = { ...agentSession.reported, ...learnt };
     // A mode that the agent changed in the course of a turn (a plan that was approved) is what the user goes on in.
     const mode = turn && learnt?.modes?.currentModeId;
-    if (mode) live.wishes = { ...live.wishes, mode };
+    if (mode) agentSession.wishes = { ...agentSession.wishes, mode };
     this.record(live, {
       events: this.asEvents([{ update, meta }], turn && turn.progress.kind !== 'answered' ? turn.turnId : null),
       said: true,
-      lastKnown: { ...reportedColumns(learnt ?? {}), ...(mode ? { wishes: live.wishes } : {}) },
+      lastKnown: { ...reportedColumns(learnt ?? {}), ...(mode ? { wishes: agentSession.wishes } : {}) },
     });
   }
 
@@ -368,29 +390,37 @@ export class Session {
 
   // -------------------------------------------------------------- what the agent asks
 
-  private async answer(opening: Opening, { id, method, params, asksPermission }: AgentRequest): Promise<RpcResponse> {
-    const { live, context, agent } = opening;
-    const { config, sessionId } = this;
-    if (asksPermission) {
-      if (!live) return { result: { outcome: { outcome: 'cancelled' } } };
-      try {
-        return await live.permissions.ask(id, params, this.runningTurnId);
-      } catch (error) {
-        this.fail(error);
-        return { error: { code: RPC.internal, message: 'the host could not take the request' } };
-      }
+  private async answer(mine: LiveAgentSession, request: AgentRequest): Promise<RpcResponse> {
+    const { id, params, asksFor } = request;
+    if (asksFor === null) return this.askClient(mine, request);
+    // While it is being opened nobody has prompted, so nobody is there to answer.
+    const live = mine.isOpening ? null : this.liveOf(mine);
+    if (!live) return cancelled(asksFor);
+    try {
+      return asksFor === 'permission'
+        ? await live.permissions.ask(id, params, this.runningTurnId)
+        : await live.permissions.elicit(id, params, this.runningTurnId, (unwanted) => this.askClient(mine, request, unwanted));
+    } catch (error) {
+      this.fail(error);
+      return { error: { code: RPC.internal, message: 'the host could not take the request' } };
     }
+  }
+
+  /** What is for the client to answer, session ids exchanged both ways. */
+  private async askClient(mine: LiveAgentSession, { method, params }: AgentRequest, unwanted?: AbortSignal): Promise<RpcResponse> {
+    const { context, agent } = mine;
+    const { config, sessionId } = this;
     const client = this.client ?? config.clientFor(context.agent);
     if (!client || !agent) return { error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } };
     agent.clients.add(client);
     try {
       const result = await client.handle({
         method,
-        params: exchangeIds(params, opening.agentSessionId, sessionId),
+        params: exchangeIds(params, mine.knownId, sessionId),
         sessionId,
         cwd: context.cwd,
         additionalDirectories: context.additionalDirectories,
-        signal: agent.untilGone,
+        signal: unwanted ? AbortSignal.any([agent.untilGone, unwanted]) : agent.untilGone,
       });
       const { messageBytes } = config.limits;
       if (exceeds(messageBytes - ENVELOPE_BYTES, JSON.stringify(result) ?? ''))
@@ -400,7 +430,7 @@ export class Session {
             message: `limit_exceeded: the answer to ${method} is larger than messageBytes (${messageBytes}). Ask for less.`,
           },
         };
-      return { result: exchangeIds(result, sessionId, opening.agentSessionId) };
+      return { result: exchangeIds(result, sessionId, mine.knownId) };
     } catch (error) {
       const { code, message, data } = error as { code?: unknown; message?: string; data?: unknown };
       return {
@@ -413,11 +443,11 @@ export class Session {
     }
   }
 
-  private passOn(opening: Opening, method: string, params: Readonly<Record<string, unknown>>): void {
-    const client = this.client ?? this.config.clientFor(opening.context.agent);
+  private passOn(mine: LiveAgentSession, method: string, params: Readonly<Record<string, unknown>>): void {
+    const client = this.client ?? this.config.clientFor(mine.context.agent);
     if (!client?.notify) return;
-    opening.agent?.clients.add(client);
-    client.notify({ method, params: exchangeIds(params, opening.agentSessionId, this.sessionId), sessionId: this.sessionId });
+    mine.agent?.clients.add(client);
+    client.notify({ method, params: exchangeIds(params, mine.knownId, this.sessionId), sessionId: this.sessionId });
   }
 
   private get runningTurnId(): string | null {
@@ -483,7 +513,7 @@ export class Session {
    */
   fail(error: unknown): void {
     const { phase } = this;
-    if (phase.kind === 'starting' || phase.kind === 'resuming') return phase.opening?.fail(error);
+    if (phase.kind === 'starting' || phase.kind === 'resuming') return phase.abort.abort(error);
     const takenOver = RehydrateError.is(error) && error.code === 'session_busy';
     // Never rejects: what `agentGone` could not write is settled later.
     void this.end(
@@ -508,6 +538,14 @@ export class Session {
     this.beginEnd({ kind: 'agent_gone', words: `the agent ${agent.connection.exitDescription}` });
     // What is still on its way into the log is there, or is not, before its end is written.
     await log.writer.settled();
+    clearTimeout(live.settling?.timer);
+    let heard: NewEvent[] = [];
+    let failure: { readonly error: unknown } | null = null;
+    try {
+      heard = this.heardEvents((await live.agentSession.replay?.settle())?.late ?? []);
+    } catch (error) {
+      failure = { error };
+    }
     const { phase } = this;
     if (phase.kind !== 'ending') throw new Error(`session ${sessionId}: its agent ended while it was ${phase.kind}`);
     const { turn, ending } = phase;
@@ -517,13 +555,14 @@ export class Session {
     const stored = brief(redact(exit));
     const end = running && redact(interruptedBy({ kind: cause.kind, words: cause.words, exit: stored }, running.turnId));
     const events: NewEvent[] = [
+      ...heard,
       ...(running ? this.asEvents(running.filter.end(), running.turnId) : []),
       ...permissions.cancelAll(),
       { kind: 'agent_exited', turnId: running?.turnId ?? null, at, origin: 'agent', payload: stored },
       ...(running && end ? [{ kind: 'turn_ended' as const, turnId: running.turnId, at, origin: 'host' as const, payload: end }] : []),
     ];
-    let failure: { readonly error: unknown } | null = null;
     try {
+      if (failure) throw failure.error;
       for (const { said: _, ...work } of unwritten) await log.writer.append(work);
       await log.writer.append({
         events,
@@ -554,49 +593,57 @@ export class Session {
 type Meta = Readonly<Record<string, unknown>> | undefined;
 
 /**
- * What an agent says while its session is being started or resumed. It is sorted when the opening is written down: state that
- * is news becomes part of it, everything else follows it into the log.
+ * The agent's side of a session: which session of its own that is, what it last reported of it, and what it says while that is being
+ * found out. The latter is sorted when it is written down how the agent has the session: state that is news becomes part of that,
+ * everything else follows it into the log.
  */
-export class Opening {
+export class LiveAgentSession {
   readonly context: SessionContext;
   agent: Agent | null = null;
-  agentSessionId: string | null = null;
+  /** Null while the agent is about to name it. */
+  knownId: string | null = null;
   reported: ReportedState;
+  /** What the user last asked for. */
   wishes: Wishes;
+  /** The preamble that it was given: a title made of its opening words is no title. */
   preamble: string | null = null;
+  /** Takes what the agent says before the first prompt as a replay of what it said before. */
   replay: Replay | null = null;
-  /** A resumed session can write before it is live. */
-  readonly log: SessionLog | null;
-  /** From then on what the agent says is the live session's. */
-  live: Live | null = null;
-  /** Why it cannot go on, where it was not the agent's doing. */
-  failure: { readonly error: unknown } | null = null;
-  private readonly config: Config;
+  /** Until it is written down how the agent has the session. */
+  isOpening = true;
+  private readonly limits: Limits;
+  private readonly fail: (error: unknown) => void;
   /** The last state update of each kind. */
   private readonly stateSaid = new Map<string, AgentUpdate>();
-  private held: AgentUpdate[] = [];
-  private heldBytes = 0;
+  private early: AgentUpdate[] = [];
+  private earlyBytes = 0;
 
   constructor(
-    config: Config,
     context: SessionContext,
-    { reported, wishes, log = null }: { readonly reported: ReportedState; readonly wishes: Wishes; readonly log?: SessionLog | null },
+    limits: Limits,
+    fail: (error: unknown) => void,
+    { reported, wishes }: { readonly reported: ReportedState; readonly wishes: Wishes },
   ) {
-    this.config = config;
     this.context = context;
+    this.limits = limits;
+    this.fail = fail;
     this.reported = reported;
     this.wishes = wishes;
-    this.log = log;
+  }
+
+  get id(): string {
+    if (this.knownId === null) throw new Error(`session ${this.context.sessionId}: its agent session has no name yet`);
+    return this.knownId;
   }
 
   hear(item: AgentUpdate): void {
     // What comes before the answer to `session/new` belongs to it.
-    if (this.agentSessionId === null) return this.hold(item);
-    if (item.agentSessionId !== undefined && item.agentSessionId !== this.agentSessionId) return;
+    if (this.knownId === null) return this.hold(item);
+    if (item.agentSessionId !== undefined && item.agentSessionId !== this.knownId) return;
     const update = this.context.redact(item.update);
     const meta = item.meta && this.context.redact(item.meta);
     if (classOf(update, meta) !== 'state') {
-      if (this.replay) this.replay.take(update, meta);
+      if (this.replay) this.replay.take(update, meta, true);
       else this.hold(item);
       return;
     }
@@ -606,15 +653,21 @@ export class Opening {
     this.stateSaid.set(update.sessionUpdate, { ...item, update, meta });
   }
 
+  /** The agent has lost it: how it has the session is found out anew. */
+  reopen(): void {
+    this.isOpening = true;
+    this.stateSaid.clear();
+  }
+
   /** The agent is about to name a new session: what it says until then belongs to that. */
   awaitNew(): void {
-    this.agentSessionId = null;
+    this.knownId = null;
     this.replay = null;
   }
 
   /** The agent's session id is known: what came early is sorted in. */
-  nameAgentSession(agentSessionId: string): void {
-    this.agentSessionId = agentSessionId;
+  named(id: string): void {
+    this.knownId = id;
     for (const item of this.takeHeld()) this.hear(item);
   }
 
@@ -624,22 +677,16 @@ export class Opening {
   }
 
   takeHeld(): AgentUpdate[] {
-    const { held } = this;
-    this.held = [];
-    this.heldBytes = 0;
-    return held;
-  }
-
-  fail(error: unknown): void {
-    this.failure ??= { error };
-    void this.agent?.connection.end('kill');
+    const { early } = this;
+    [this.early, this.earlyBytes] = [[], 0];
+    return early;
   }
 
   private hold(item: AgentUpdate): void {
-    const { queuedEvents, queuedBytes } = this.config.limits;
-    this.heldBytes += JSON.stringify(item.update).length;
-    if (this.held.length < queuedEvents && this.heldBytes <= queuedBytes) {
-      this.held.push(item);
+    const { queuedEvents, queuedBytes } = this.limits;
+    this.earlyBytes += JSON.stringify(item.update).length;
+    if (this.early.length < queuedEvents && this.earlyBytes <= queuedBytes) {
+      this.early.push(item);
       return;
     }
     this.fail(

@@ -13,7 +13,7 @@ import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
 import type { Heard } from './replay.ts';
 import { askList, liveReport, takeUpAgain, type Listed } from './resume.ts';
-import { nothingSaid, Opening, remember, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
+import { nothingSaid, remember, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
@@ -48,7 +48,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   // What came after the opening as a late replay is settled before the prompt goes into the log.
   const late = await settleReplay(live);
   if (session.state.kind !== 'live') throw endedMeanwhile(session.sessionId);
-  let report = live.report ?? liveReport(live.agentSessionId);
+  let report = live.report ?? liveReport(live.agentSession.id);
   let settle!: { readonly resolve: (result: PromptResult) => void; readonly reject: (error: unknown) => void };
   const result = new Promise<PromptResult>((resolve, reject) => (settle = { resolve, reject }));
   // Whoever started the turn awaits `result`; without this a crash before that would be unhandled.
@@ -62,7 +62,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   };
   const at = config.clock();
   const events: NewEvent[] = [
-    ...(late?.late ?? []).flatMap((item) => session.asEvents([item], item.turnId, item.origin)),
+    ...session.heardEvents(late?.late ?? []),
     {
       kind: 'turn_started',
       turnId,
@@ -119,7 +119,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
 
   /** A successor gets the preamble in front of its first prompt that is no slash command. */
   function outgoing() {
-    return withPreamble(preambleOf(live.standing), content, live.reported.commands);
+    return withPreamble(preambleOf(live.standing), content, live.agentSession.reported.commands);
   }
 
   function send(): void {
@@ -127,7 +127,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     turn.progress = { kind: 'sent' };
     const { prompt, given } = outgoing();
     preambleGiven = given;
-    live.agent.protocol.prompt(live.agentSessionId, prompt, onAnswer);
+    live.agent.protocol.prompt(live.agentSession.id, prompt, onAnswer);
   }
 
   /** Runs in the order of messages: what the agent says next comes after it in the log, too. */
@@ -141,15 +141,12 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
 
   /** The agent says that it has not got the session, or may be saying so: then its own list decides. */
   async function judge(refusal: RpcError, said: 'unknown_session' | 'doubtful'): Promise<void> {
-    const listed = said === 'doubtful' ? await askList(live.agent, live.agentSessionId, live.context.cwd, config) : ('unknown' as const);
+    const listed = said === 'doubtful' ? await askList(live.agent, live.agentSession.id, live.context.cwd, config) : ('unknown' as const);
     if (!session.isRunning(turn)) return;
     if (said === 'doubtful' && classify(refusal, listed) !== 'unknown_session') return finish(refused(refusal));
-    const opening = new Opening(config, live.context, { reported: live.reported, wishes: live.wishes, log: live.log });
-    opening.agent = live.agent;
-    turn.progress = { kind: 'taking_up_again', opening };
     // The agent has not got the session: the prompt goes to what the next tier makes of it.
     try {
-      report = await takeUpAgain(parts, session, live, { turn, opening, refusal, listed, policy: request.policy, firstSeq });
+      report = await takeUpAgain(parts, session, live, { turn, refusal, listed, policy: request.policy, firstSeq });
       madeSuccessor = live.standing.kind === 'successor';
       turn.filter = filterFor(await settleReplay(live));
       if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });
@@ -172,7 +169,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
         // Beside words of its own they are those of sub-sessions. Alone they are an answer that went astray.
         if (foreign > 0 && !anything && answer.stopReason !== 'cancelled')
           return failed(
-            `The agent answered, and all it said in the turn (${foreign} updates) names the session "${foreignId}", not "${live.agentSessionId}", which is this one's. Nothing of it could be taken; try another version of the agent.`,
+            `The agent answered, and all it said in the turn (${foreign} updates) names the session "${foreignId}", not "${live.agentSession.id}", which is this one's. Nothing of it could be taken; try another version of the agent.`,
             { updates: foreign, named: foreignId },
           );
         return {
@@ -198,7 +195,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   }
 
   function classify(error: RpcError, listed: Listed) {
-    return classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: live.agentSessionId, listed }).outcome;
+    return classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: live.agentSession.id, listed }).outcome;
   }
 
   function refused(error: RpcError): TurnEnded {
@@ -234,12 +231,12 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
       also: ({ last }) => [
         endTurn(turnId, end, last),
         ...(answered && standing.kind === 'successor'
-          ? adoptAgentSession(session.sessionId, live.agentSessionId, standing.beganSeq, standing.preamble?.text ?? null, config.clock())
+          ? adoptAgentSession(session.sessionId, live.agentSession.id, standing.beganSeq, standing.preamble?.text ?? null, config.clock())
           : []),
         ...(answered && standing.kind === 'taken_up' && standing.preamble
           ? adoptAgentSession(
               session.sessionId,
-              live.agentSessionId,
+              live.agentSession.id,
               standing.preamble.beganSeq ?? 0,
               standing.preamble.text,
               config.clock(),
@@ -278,7 +275,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     async cancel() {
       if (!over && !cancelled) {
         cancelled = true;
-        live.agent.protocol.cancel(live.agentSessionId);
+        if (turn.progress.kind === 'sent') live.agent.protocol.cancel(live.agentSession.id);
         // ACP: a client that cancels answers what is still asked of it with `cancelled`.
         // Said, so that the end of the turn does not come to stand in front of it.
         const resolved = live.permissions.cancelAll();
@@ -301,15 +298,16 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
 
 /** Matches what still came of a replay; from then on what the agent says is new. */
 async function settleReplay(live: Live) {
-  const { replay } = live;
+  const { replay } = live.agentSession;
   if (!replay) return null;
   const late: Heard[] = [];
   for (;;) {
-    const seen = replay.received;
     const settled = await replay.settle();
     late.push(...settled.late);
-    if (replay.received !== seen) continue;
-    live.replay = null;
+    if (replay.pending) continue;
+    live.agentSession.replay = null;
+    clearTimeout(live.settling?.timer);
+    live.settling = null;
     return { ...settled, late };
   }
 }

@@ -5,6 +5,20 @@ import type { SessionEvent } from '../types.ts';
 /** An event before it has its number. */
 export type NewEvent = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, 'seq'> : never) : never;
 
+/** What an agent asks of a person, and what the log has of it until it is answered. */
+export type QuestionKind = 'permission' | 'elicitation';
+export interface OpenQuestion {
+  readonly kind: QuestionKind;
+  readonly requestId: string;
+}
+
+/** The end of a question that nobody can answer any more. */
+export function endOfQuestion(kind: QuestionKind, requestId: string, turnId: string | null, at: number): NewEvent {
+  return kind === 'permission'
+    ? { kind: 'permission_resolved', turnId, at, origin: 'host', payload: { requestId, optionId: null, by: 'end' } }
+    : { kind: 'elicitation_resolved', turnId, at, origin: 'host', payload: { requestId, answer: null, by: 'end' } };
+}
+
 /** What a writer must still be, for its batch to stand. */
 export interface Fence {
   readonly sessionId: string;

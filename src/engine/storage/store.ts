@@ -3,6 +3,7 @@ import { RehydrateError } from '../errors.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import type { SessionEvent } from '../types.ts';
 import { storageError } from './errors.ts';
+import type { OpenQuestion, QuestionKind } from './statements.ts';
 import {
   toEvent,
   toLease,
@@ -70,8 +71,8 @@ export interface Store {
   hasMessages(sessionId: string): Promise<boolean>;
   /** How many turns that the agent answered began with `after < seq < before`. */
   completedTurns(sessionId: string, after: number, before: number): Promise<number>;
-  /** Permission requests of a turn that nobody answered. */
-  openPermissions(sessionId: string, after: number): Promise<string[]>;
+  /** What the agent asked in a turn and nobody answered. */
+  openQuestions(sessionId: string, after: number): Promise<OpenQuestion[]>;
 }
 
 const PAGE = 256;
@@ -256,14 +257,14 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
       return Number(row?.['turns'] ?? 0);
     },
 
-    async openPermissions(sessionId, after) {
+    async openQuestions(sessionId, after) {
       const rows = await query(
-        `SELECT id FROM (SELECT kind, CASE WHEN json_valid(payload) THEN json_extract(payload, '$.requestId') END AS id
-  FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind IN ('permission_requested', 'permission_resolved'))
-WHERE id IS NOT NULL GROUP BY id HAVING sum(kind = 'permission_resolved') = 0`,
+        `SELECT asked, id FROM (SELECT substr(kind, 1, instr(kind, '_') - 1) AS asked, kind, CASE WHEN json_valid(payload) THEN json_extract(payload, '$.requestId') END AS id
+  FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind IN ('permission_requested', 'permission_resolved', 'elicitation_requested', 'elicitation_resolved'))
+WHERE id IS NOT NULL GROUP BY asked, id HAVING sum(kind LIKE '%resolved') = 0`,
         [sessionId, after],
       );
-      return rows.map((row) => String(row['id']));
+      return rows.map((row) => ({ kind: String(row['asked']) as QuestionKind, requestId: String(row['id']) }));
     },
   };
 }

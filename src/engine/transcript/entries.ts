@@ -6,14 +6,16 @@ import type { SessionEvent, TurnEnded } from '../types.ts';
 import {
   classOf,
   contentKind,
+  fieldsOf,
   mergeToolCalls,
   messageIdOf,
   planEntries,
   readToolCall,
   roleOf,
+  stringOf,
   textOf,
-  toolOutput,
   type ToolCallReport,
+  toolOutput,
 } from '../protocol/updates.ts';
 import { asText } from './text.ts';
 
@@ -142,6 +144,16 @@ export function createEntryReader(): EntryReader {
         const answer = answers.get(requestId) ?? 'never answered';
         const option = (Array.isArray(options) ? options : []).find((candidate) => candidate.optionId === answer);
         return note(`permission was asked for ${asText(toolCall?.title ?? 'a tool call')}: ${asText(option?.name ?? answer)}`);
+      }
+      case 'elicitation_resolved': {
+        const { answer } = event.payload;
+        const given = fieldsOf(answer)['content'];
+        answers.set(event.payload.requestId, given === undefined ? stringOf(answer?.['action']) || 'cancelled' : JSON.stringify(given));
+        return close();
+      }
+      case 'elicitation_requested': {
+        const { requestId, question } = event.payload;
+        return note(`the user was asked: ${asText(question?.['message'])}: ${asText(answers.get(requestId) ?? 'never answered')}`);
       }
       case 'resumed':
         return event.payload.tier === 'transcript'

@@ -218,7 +218,12 @@ const ROWS = [
     help: 'The agent’s name in the record, by which its sessions are listed. Default: its program. With --connect: which of the server’s.',
     commands: ['acp'],
   },
-  { name: 'connect', value: 'URL', help: 'The server’s address, ws://HOST:PORT.', commands: ['acp'] },
+  {
+    name: 'connect',
+    value: 'URL',
+    help: 'The server’s address, ws://HOST:PORT, or the gateway URL of a RivetKit actor.',
+    commands: ['acp'],
+  },
   { name: 'token-file', value: 'FILE', help: 'Where the server’s token is.', commands: ['acp'] },
   {
     name: 'token-file',

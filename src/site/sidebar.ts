@@ -23,7 +23,7 @@ export const sidebar = [
       'guides/agent',
       {
         label: 'Editors',
-        items: ['guides/editors/zed', 'guides/editors/jetbrains', 'guides/editors/neovim', 'guides/editors/emacs'],
+        items: ['guides/editors/any', 'guides/editors/zed', 'guides/editors/jetbrains', 'guides/editors/neovim', 'guides/editors/emacs'],
       },
       'guides/playground',
       'guides/node',

@@ -11,7 +11,7 @@
  *   new agent session, in every policy.
  */
 import type { ErrorCode } from '../errors.ts';
-import type { AttemptOutcome, ResumePolicy } from '../types.ts';
+import type { AttemptOutcome, ResumePolicy, Verification } from '../types.ts';
 
 export type NativeMethod = 'session/resume' | 'session/load';
 
@@ -107,4 +107,28 @@ function notResumable(word: TriedStep | undefined): string {
 
 function stop(code: ErrorCode, reason: string): NextStep {
   return { do: 'stop', code, reason };
+}
+
+// ---------------------------------------------------------------- what checking a success gave
+
+/**
+ * After `session/load`: how the replay compares with the log.
+ * Nothing expected and nothing come is a match; something come where nothing was expected is not ours. An agent that shortened
+ * its memory tells something else than was said, and lies no more than one that tells a part.
+ */
+export function verifyReplay(counts: {
+  readonly expected: number;
+  readonly received: number;
+  readonly matched: number;
+  readonly compacted?: boolean;
+}): Verification {
+  const { expected, received, matched, compacted = false } = counts;
+  if (expected === 0) return received === 0 || matched > 0 || compacted ? 'replay-matched' : 'replay-mismatch';
+  if (matched === 0) return compacted ? 'replay-partial' : received === 0 ? 'replay-empty' : 'replay-mismatch';
+  return matched < expected ? 'replay-partial' : 'replay-matched';
+}
+
+/** After `session/resume`, which must not replay: all there is to check is the list. */
+export function verifyResume(listed: 'present' | 'absent' | 'unknown' | undefined): Verification {
+  return listed === 'present' ? 'listed' : 'unverified';
 }

@@ -2,29 +2,31 @@
  * Matching a replay against the log (DESIGN §6): what the agent repeats is not stored again, what it adds is stored once, and how
  * much of our conversation it has is known at the end. Decisions:
  *
- * - **What one side said until the other spoke is compared as one**, in order. Agents stream in other chunks, under other ids and with
- *   other tool calls in between than they replay, and leave notices out.
- * - **Order counts, position does not.** A capped replay, a message the agent lost and one it made up cost nothing but themselves.
+ * - **What one side said until the other spoke is compared as one.** Agents stream in other chunks, under other ids and with other tool
+ *   calls in between than they replay, and leave notices out.
+ * - **First the longest common order, then the rest**: in its place in other words, or elsewhere word for word. So a capped replay, a
+ *   message the agent lost and one it made up cost nothing but themselves.
  * - **Only what follows the end of the log is imported**, from words of the user's on. Before that, words we do not have are the
  *   agent's rendering of ours, and are only counted.
  * - **What the log has is not imported, wherever it comes**, nor is a replay that is sent again.
  * - **A message that goes on after what we have of it gets its rest**; an interrupted turn also what follows in it.
  */
 import { FIXED_LIMITS } from '../limits.ts';
-import { classOf, fieldsOf, readToolCall, roleOf, stringOf } from '../protocol/updates.ts';
+import { classOf, fieldsOf, roleOf, stringOf } from '../protocol/updates.ts';
 import { RECORD_CLOSING, type NewestFirst } from '../transcript/render.ts';
 import type { SessionUpdate, Verification } from '../types.ts';
+import { verifyReplay } from './decide.ts';
 import type { OwedMessage } from './match-live.ts';
 import {
   addTo,
   contentOf,
   createReplayLog,
-  growingKey,
-  isTelling,
+  grow,
   keyOf,
   OPENING,
   readLog,
   squeeze,
+  startKey,
   type Chunk,
   type LoggedSpeech,
   type LogReader,
@@ -33,8 +35,8 @@ import {
   type ReplayLog,
   type ReplayLogOptions,
   type Side,
+  type Speech,
 } from './match-messages.ts';
-import { verifyReplay } from './verify.ts';
 
 export interface ReplayMatcherOptions {
   /** The log, newest first; events before `fromSeq` are not looked at, and need not be given. */
@@ -83,7 +85,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
   const log = readLog(options.log, { fromSeq, redact: redact ?? ((text) => text), maxChars });
   const preambles = (options.preamble ?? []).filter((text) => squeeze(text).includes(OPENING)).length;
   const reading: ReplayLogOptions = {
-    clean: (side, words) => withoutPreamble(redact === undefined ? words : squeeze(redact(words)), side === 'user' && preambles > 0),
+    clean: (side, text) => withoutPreamble(squeeze(redact === undefined ? text : redact(text)), side === 'user' && preambles > 0),
     isPreamble: (content) => preambles > 0 && squeeze(stringOf(fieldsOf(fieldsOf(content)['resource'])['text'])).startsWith(OPENING),
     maxChars,
   };
@@ -116,13 +118,18 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         compared = await compare(replay, log, breathe, false);
         news = findNews(compared, log, rests, isAdopted);
       }
-      const { units, logged, placed } = compared;
-      const unread = log.isWhole() || !logged[0] ? 0 : ((await countBefore?.(logged[0].seq)) ?? 0);
+      const { turns, logged, placed } = compared;
+      const speeches = turns.flat();
+      const oldest = log.isWhole() ? undefined : logged[0];
+      // Of a turn whose answer was read only the question was not.
+      const isHalfRead = oldest?.side === 'agent' && oldest.isCertain;
+      const unread = oldest && countBefore ? Math.max(0, (await countBefore(oldest.seq)) - (isHalfRead ? 1 : 0)) : 0;
       const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !news.found.has(at)).length;
-      const [received, matched] = [units.length, news.found.size];
+      const [received, matched] = [speeches.length, news.found.size];
       const owed = logged.slice([...news.found].reduce((most, at) => Math.max(most, at), -1) + 1);
-      const came = replay.speeches.reduce((sum, speech) => sum + replay.read(speech).preambles, 0);
-      const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === placed.find((one) => one !== null)?.at;
+      const came = replay.speeches().reduce((sum, one) => sum + one.preambles, 0);
+      const firstPlace = placed.get(speeches.find((speech) => placed.has(speech))!);
+      const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === firstPlace?.at;
       return {
         verified: verifyReplay({
           expected: matched + missing || (isAdopted ? received || 1 : 0),
@@ -144,7 +151,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
           const byText = side === 'user' || isCertain;
           return text && (byText || messageId !== null) ? [{ role: side, text, messageId, byText }] : [];
         }),
-        nextToolCalls: new Set(owed.flatMap(({ pieces }) => pieces.flatMap(({ turnId }) => [...log.turn(turnId).toolCalls]))),
+        nextToolCalls: log.toolCalls,
       };
     },
   };
@@ -175,175 +182,95 @@ function breathing(): () => Promise<void> {
 
 // ---------------------------------------------------------------- comparing
 
-/** A speech of the replay, or one of several that came as one. */
-interface Unit {
-  readonly side: Side;
-  readonly id: string | null;
-  /** Null for what was let go. */
-  readonly text: string | null;
-  readonly key: string;
-  /** What came as it, and what stood beside it. */
-  readonly items: readonly Chunk[];
-  readonly hasPreamble: boolean;
-  /** What came, where only our record says that it was said twice. */
-  readonly asSaid?: readonly Chunk[];
-}
-
-/** Which speech of the log it is. `exact`: the same, or some of it. `extends`: it begins with all we have. `rendering`: in other words. */
+/**
+ * Which speech of the log it is. `exact`: the same, or some of it. `extends`: it begins with all we have. `rendering`: in other words.
+ * `elsewhere`: the same, out of order.
+ */
 interface Place {
   readonly at: number;
-  readonly how: 'exact' | 'extends' | 'rendering';
+  readonly how: 'exact' | 'extends' | 'rendering' | 'elsewhere';
 }
 
 interface Compared {
-  readonly units: readonly Unit[];
-  /** What they are, in the order of both sides. */
-  readonly placed: readonly (Place | null)[];
+  /** The replay, by turns: what the user said and what the agent answered. */
+  readonly turns: readonly (readonly Speech[])[];
+  /** Where in the log they stand. */
+  readonly placed: ReadonlyMap<Speech, Place>;
   /** Oldest first, as far as was read. */
   readonly logged: readonly LoggedSpeech[];
 }
 
-/** Where the log says what, in order. */
-type Index = ReadonlyMap<string, readonly number[]>;
-
-/** How many speeches more than the replay holds are read of the log before its end is matched. */
+/** How many speeches more than the replay holds are read of the log at first. */
 const READ_AHEAD = 8;
 
 /** Reads the log back until it covers the replay, then matches. */
 async function compare(replay: ReplayLog, log: LogReader, breathe: () => Promise<void>, mayStop: boolean): Promise<Compared> {
-  for (let count = mayStop ? replay.speeches.length + READ_AHEAD : Infinity; ; count = Infinity) {
+  for (let count = mayStop ? replay.length + READ_AHEAD : Infinity; ; count = Infinity) {
     await log.readUntil(count, breathe);
     const logged = log.speeches.toReversed();
-    const index = new Map<string, number[]>();
-    for (const [at, { side, key, pieces }] of logged.entries()) {
-      // Of turns left unanswered an agent may have some; a notice beside a reply it leaves out.
-      const parts = pieces.length > 1 ? new Set(pieces.map((piece) => piece.key)) : [];
-      for (const one of parts) if (one !== key && one !== keyOf(side, '')) addTo(index, one, at);
-      addTo(index, key, at);
-    }
-    const units = await unitsOf(replay, index, logged, breathe);
-    const placed = await align(units, index, logged, breathe);
-    fillGaps(units, placed, logged, index);
-    const known = placed.filter((one) => one !== null);
-    // The replay's messages are found, with room for those before them: what is older was not replayed.
-    const isCovered = known.length * 2 >= units.length && (known[0]?.at ?? 0) >= placed.findIndex((one) => one !== null);
-    if (log.isWhole() || units.length === 0 || isCovered) return { units, placed, logged };
+    const index = indexOf(logged);
+    await breathe();
+    const turns = turnsOf(speechesOf(replay, index, logged));
+    await breathe();
+    const placed = await align(turns.flat(), index, breathe);
+    findOthers(turns, placed, logged, index);
+    // There is room for what came before the first one found: what is older was not replayed.
+    const first = turns.flat().findIndex((speech) => placed.has(speech));
+    const isCovered = first >= 0 && placed.get(turns.flat()[first]!)!.at >= first;
+    if (log.isWhole() || turns.length === 0 || isCovered) return { turns, placed, logged };
   }
 }
 
-/** The replay as messages, each in the way to read it that the log knows. */
-async function unitsOf(replay: ReplayLog, index: Index, logged: readonly LoggedSpeech[], breathe: () => Promise<void>): Promise<Unit[]> {
-  const last = logged.at(-1);
-  // The question of a turn that was cut off: its answer may go on after what we have of it, with whatever words.
-  const question = last?.side === 'agent' ? logged.at(-2) : last;
-  const begun = last?.side === 'agent' ? last.text : '';
-  const isCutOff = last !== undefined && !last.isCertain && begun !== null;
-  const units: Unit[] = [];
-  /** What was said twice at once, said once; and whether it is the answer of the turn that was cut off. */
-  const halves = new Map<Unit, { readonly half: Unit; readonly goesOn: boolean }>();
-  for (const [i, speech] of replay.speeches.entries()) {
-    if (i % 256 === 0) await breathe();
-    const { text, key, preambles } = replay.read(speech);
-    const unit: Unit = { side: speech.side, id: speech.items[0]?.id ?? null, text, key, items: speech.items, hasPreamble: preambles > 0 };
-    const half = index.has(key) ? null : halfOf(unit);
-    const goesOn = isCutOff && text?.startsWith(begun) === true && speech.side === 'agent' && units.at(-1)?.key === question?.key;
-    if (half) halves.set(unit, { half, goesOn });
-    const isOne = index.has(key) || (half !== null && index.has(half.key)) || goesOn;
-    if (text !== '' || preambles === 0) units.push(...((isOne ? null : severalIn(unit, index, logged)) ?? [unit]));
+/** Where the log says what, in order. */
+type Index = ReadonlyMap<number, readonly number[]>;
+
+function indexOf(logged: readonly LoggedSpeech[]): Index {
+  const index = new Map<number, number[]>();
+  for (const [at, { side, key, pieces }] of logged.entries()) {
+    addTo(index, key, at);
+    // Of turns left unanswered an agent may have some; a notice beside a reply it leaves out.
+    const parts = pieces.length > 1 ? new Set(pieces.map((piece) => piece.key)) : [];
+    for (const part of parts) if (part !== key && part !== keyOf(side, '')) addTo(index, part, at);
   }
-  // Whether this agent says all twice: then what is new is said twice, too. Of a few words nobody can tell.
-  const tells = (unit: Unit): boolean => index.has(unit.key) && isTelling(unit.text ?? '');
-  const saysTwice = [...halves.values()].some(({ half }) => tells(half)) && !units.some(tells);
-  return units.map((unit) => {
-    const { half, goesOn } = halves.get(unit) ?? {};
-    if (!half || (!saysTwice && (goesOn || !index.has(half.key)))) return unit;
-    return saysTwice ? half : { ...half, asSaid: unit.items };
-  });
+  return index;
 }
 
-/**
- * A speech as the several it is, where the other side's words between them did not come; null when it is none. It is cut where what
- * stands before the cut is known. Half an answer is in many others, and no reason to cut one.
- */
-function severalIn(unit: Unit, index: Index, logged: readonly LoggedSpeech[]): Unit[] | null {
-  const { side, text, items } = unit;
-  const cuts: Unit[] = [];
-  let [from, start, end, grow] = [0, 0, 0, growingKey(side)];
-  const cut = (to: number, key: string): void => {
-    cuts.push({ ...unit, id: items[from]!.id, text: text!.slice(start, end), key, items: items.slice(from, to) });
-    [from, start, grow] = [to, end, growingKey(side)];
-  };
-  for (const [i, { words, id }] of items.entries()) {
-    if (words === null || text === null) continue;
-    const key = grow(words);
-    end += words.length;
-    const places = index.get(key);
-    if (!places?.some((at) => side === 'user' || logged[at]!.isCertain)) continue;
-    // What the user says after a prompt of ours that got no answer are other words.
-    const isLast = side === 'user' && places.at(-1) === logged.length - 1;
-    if (isLast && key !== logged.at(-1)!.key && key !== logged.at(-1)!.pieces.at(-1)!.key) continue;
-    let next = i + 1;
-    while (next < items.length && items[next]!.words === null) next++;
-    if (id !== null && items[next]?.id === id) continue;
-    cut(next, key);
-    if (!isLast || end === text.length) continue;
-    end = text.length;
-    cut(items.length, keyOf(side, text.slice(start)));
-    break;
+/** A turn begins where the user speaks. */
+function turnsOf(speeches: readonly Speech[]): Speech[][] {
+  const turns: Speech[][] = [];
+  for (const speech of speeches) {
+    if (speech.side === 'agent' && turns.length > 0) turns.at(-1)!.push(speech);
+    else turns.push([speech]);
   }
-  return cuts.length > 1 && start === text!.length ? cuts : null;
+  return turns;
 }
 
-/** A message that was said twice at once, said once; null when it was not. */
-function halfOf(unit: Unit): Unit | null {
-  const text = unit.text?.slice(0, unit.text.length / 2);
-  if (!text || unit.text !== text + text) return null;
-  let length = 0;
-  const end = unit.items.findIndex(({ words }) => words !== null && (length += words.length) > text.length);
-  return { ...unit, text, key: keyOf(unit.side, text), items: end < 0 ? unit.items : unit.items.slice(0, end) };
-}
-
-// ---------------------------------------------------------------- the common order
-
-/** At so many places one message is tried: the nearest ones to where it should be, counted from either end. */
+/** So many places are tried for one message, the latest: it is the oldest that a replay leaves out. */
 const PLACES = 24;
 
 interface Link {
   readonly at: number;
-  readonly unit: number;
+  readonly speech: Speech;
   readonly before: Link | undefined;
 }
 
-/**
- * The longest order that both sides have in common (with repeats, among the nearest places), in near-linear time. It prefers early
- * messages of the replay, so that repeats count as what is left over, and late places in the log, since it is the oldest that is left out.
- */
-async function align(
-  units: readonly Unit[],
-  index: Index,
-  logged: readonly LoggedSpeech[],
-  breathe: () => Promise<void>,
-): Promise<(Place | null)[]> {
+/** The longest order that both sides have in common, in near-linear time: with early messages of the replay and late places in the log. */
+async function align(speeches: readonly Speech[], index: Index, breathe: () => Promise<void>): Promise<Map<Speech, Place>> {
   /** ends[k]: of the chains of k + 1 places, the one that ends earliest in the log. */
   const ends: Link[] = [];
-  for (const [i, { key }] of units.entries()) {
+  for (const [i, speech] of speeches.entries()) {
     if (i % 128 === 0) await breathe();
     // From the latest down, so that one message cannot follow itself.
-    const places = nearest(index.get(key) ?? [], i, i + logged.length - units.length);
-    for (let p = places.length - 1; p >= 0; p--) {
-      const at = places[p]!;
+    for (const at of index.get(speech.key)?.slice(-PLACES).reverse() ?? []) {
       const length = firstFrom(ends, (link) => link.at >= at);
-      if (ends[length]?.at !== at) ends[length] = { at, unit: i, before: ends[length - 1] };
+      if (ends[length]?.at !== at) ends[length] = { at, speech, before: ends[length - 1] };
     }
   }
-  const placed = units.map((): Place | null => null);
-  let limit = Infinity;
-  for (let link = ends.at(-1); link; link = link.before) {
-    const places = index.get(units[link.unit]!.key)!;
-    const late = places[firstFrom(places, (at) => at >= limit) - 1] ?? link.at;
-    // Half an answer is in many others; only the order says that it is this one.
-    limit = late > link.at && logged[late]!.isCertain ? late : link.at;
-    placed[link.unit] = { at: limit, how: 'exact' };
+  const placed = new Map<Speech, Place>();
+  for (let link = ends.at(-1), limit = Infinity; link; link = link.before) {
+    const places = index.get(link.speech.key)!;
+    limit = places[firstFrom(places, (at) => at >= limit) - 1]!;
+    placed.set(link.speech, { at: limit, how: 'exact' });
   }
   return placed;
 }
@@ -359,59 +286,123 @@ function firstFrom<T>(list: readonly T[], test: (one: T) => boolean): number {
   return low;
 }
 
-function nearest(places: readonly number[], ...targets: readonly number[]): readonly number[] {
-  if (places.length <= PLACES) return places;
-  const from = targets.map((target) =>
-    Math.min(Math.max(0, firstFrom(places, (at) => at >= target) - PLACES / 4), places.length - PLACES / 2),
-  );
-  const [low, high] = [Math.min(...from), Math.max(...from)];
-  return [...places.slice(low, Math.min(low + PLACES / 2, high)), ...places.slice(high, high + PLACES / 2)];
-}
-
 /**
- * Between two messages that are ours, what the same side says in the same place may be ours in other words. After the last one it may go
- * on too; there an answer counts only right after its question, lest the answer to a foreign one passes for ours.
+ * Finds what has no place in the common order: in its place in other words, or elsewhere, since agents list their turns in other orders.
+ * Elsewhere it is all of a turn or none, and each place is found once: of three times “yes”, two found, one is left.
  */
-function fillGaps(units: readonly Unit[], placed: (Place | null)[], logged: readonly LoggedSpeech[], index: Index): void {
-  if (!placed.some((one) => one !== null) || placed.every((one) => one !== null)) return;
-  const said = new Set(units.map(({ key }) => key));
-  for (let i = 0, next = 0; i < units.length;) {
-    if (placed[i]) {
-      next = placed[i++]!.at + 1;
-      continue;
+function findOthers(
+  turns: readonly (readonly Speech[])[],
+  placed: Map<Speech, Place>,
+  logged: readonly LoggedSpeech[],
+  index: Index,
+): void {
+  const came = new Set(turns.flat().map(({ key }) => key));
+  const found = new Set([...placed.values()].map(({ at }) => at));
+  /** The places of each text that were not found. Of a speech in several parts each part has its own. */
+  const left = new Map<number, number[]>();
+  const taken = new Set([...placed].map(([{ key }, { at }]) => `${key} ${at}`));
+  let next = 0;
+  for (const turn of turns) {
+    for (const speech of turn) {
+      const at = placed.get(speech)?.at ?? (logged[next]?.side === speech.side ? next : next + 1);
+      const how = placed.size === 0 || found.has(at) ? null : likeness(speech, logged[at], index.has(speech.key), came);
+      if (how !== null) placed.set(speech, { at, how });
+      if (how !== null) found.add(at);
+      if (placed.has(speech)) next = at + 1;
     }
-    let until = i;
-    while (until < units.length && !placed[until]) until++;
-    const isTail = until === units.length;
-    const end = isTail ? logged.length : placed[until]!.at;
-    for (; i < until; i++) {
-      const unit = units[i]!;
-      for (const at of [logged[next]?.side === unit.side ? next : next + 1, isTail ? end : end - (until - i)]) {
-        const speech = logged[at];
-        if (!speech || at < next || at >= end || speech.side !== unit.side) continue;
-        const isAfter = at === (i === 0 ? 0 : (placed[i - 1]?.at ?? NaN) + 1);
-        const how = isTail && unit.side === 'agent' && !isAfter ? null : likeness(unit, speech.text, isAfter);
-        // What stands in the other list word for word is no rendering.
-        const isElsewhere = said.has(speech.key) || index.has(unit.key);
-        if (how === null || (isElsewhere && (how !== 'extends' || speech.isCertain))) continue;
-        placed[i] = { at, how };
-        next = at + 1;
-        break;
-      }
+    const missing = turn.filter((speech) => !placed.has(speech));
+    const places = missing.map(({ key }) => {
+      if (!left.has(key)) left.set(key, index.get(key)?.filter((at) => !taken.has(`${key} ${at}`)) ?? []);
+      return left.get(key)!.pop();
+    });
+    for (const [i, at] of places.entries()) {
+      if (at !== undefined && places.includes(undefined)) left.get(missing[i]!.key)!.push(at);
+      else if (at !== undefined) placed.set(missing[i]!, { at, how: 'elsewhere' });
     }
   }
 }
 
-/** Whether a message of the replay is one of the log that goes on, or an altered rendering of it: wrapped in context, or cut short. */
-function likeness({ side, text, hasPreamble }: Unit, logged: string | null, isAfter: boolean): Place['how'] | null {
-  if (text === null || !logged) return null;
-  if (side === 'agent' && isAfter && text.startsWith(logged)) return 'extends';
-  if (isAfter && (text.endsWith(logged) || logged.startsWith(text))) return 'rendering';
-  const shown = text.replace(/(?:…|\.\.\.)$/, '');
-  const [short, long] = shown.length < logged.length ? [shown, logged] : [logged, shown];
+/** Whether a speech is one of the log that goes on, or an altered rendering of it: wrapped in context, or cut short. */
+function likeness(speech: Speech, ours: LoggedSpeech | undefined, isKnown: boolean, came: ReadonlySet<number>): Place['how'] | null {
+  const { side, text, preambles } = speech;
+  if (text === null || !ours?.text || ours.side !== side) return null;
+  const goesOn = side === 'agent' && text.startsWith(ours.text);
+  // What stands in the other list word for word is no rendering.
+  if (isKnown || came.has(ours.key)) return goesOn && !ours.isCertain ? 'extends' : null;
+  if (goesOn) return 'extends';
+  if (text.endsWith(ours.text) || ours.text.startsWith(text)) return 'rendering';
+  const [short, long] = text.length < ours.text.length ? [text, ours.text] : [ours.text, text];
   // By its beginning, so that the search is only as long as the text.
   const at = long.indexOf(short.slice(0, 48));
-  return at >= 0 && long.startsWith(short, at) && (isTelling(short) || hasPreamble) ? 'rendering' : null;
+  return at >= 0 && long.startsWith(short, at) && (isTelling(short) || preambles > 0) ? 'rendering' : null;
+}
+
+/** Shorter texts are in many others by chance. An accent is no character of its own. */
+const isTelling = (squeezed: string): boolean => squeezed.slice(0, 48).normalize('NFC').length >= 12;
+
+/** The replay as the log knows it: each speech by itself, or as the several it is; all of it once, where everything is said twice. */
+function speechesOf(replay: ReplayLog, index: Index, logged: readonly LoggedSpeech[]): Speech[] {
+  const came = replay.speeches();
+  const known = (speeches: readonly Speech[]): number => speeches.filter(({ key }) => index.has(key)).length;
+  const once = saidOnce(came)?.map(({ side, items }) => replay.read(side, items));
+  const last = logged.at(-1);
+  const [question, begun] = last?.side === 'agent' ? [logged.at(-2), last.text] : [last, ''];
+  const units: Speech[] = [];
+  for (const speech of once && known(once) > known(came) ? once : came) {
+    const { side, text, key, preambles } = speech;
+    // The answer of a turn that was cut off goes on after what we have of it, with whatever words.
+    const goesOn = side === 'agent' && last?.isCertain === false && text?.startsWith(begun!) && units.at(-1)?.key === question?.key;
+    const several = index.has(key) || goesOn || text === null ? null : severalIn(speech, index, logged);
+    if (text !== '' || preambles === 0) units.push(...(several ?? [speech]));
+  }
+  return units;
+}
+
+/** A replay in which everything is said twice at once, without its repeats; null where it is not so. */
+function saidOnce(speeches: readonly Speech[]): Pick<Speech, 'side' | 'items'>[] | null {
+  const halves: { side: Side; items: Chunk[] }[] = [];
+  for (const { side, items, text } of speeches) {
+    let first: Chunk | null = null;
+    const half: Chunk[] = [];
+    for (const item of items) {
+      if (item.text === null) half.push(item);
+      else if (first === null) half.push((first = item));
+      else if (first.id !== item.id || JSON.stringify(first.update) !== JSON.stringify(item.update)) return null;
+      else first = null;
+    }
+    halves.push({ side, items: half });
+    if (text === null || (first !== null && halves.length < speeches.length)) return null;
+  }
+  return halves;
+}
+
+/**
+ * A speech as the several it is, where the other side's words between them did not come; null when it is none. It is cut after each
+ * part that is known, and after our last prompt: if nothing answered it, what follows is new.
+ */
+function severalIn(speech: Speech, index: Index, logged: readonly LoggedSpeech[]): Speech[] | null {
+  const { side, text, items } = speech;
+  const cuts: Speech[] = [];
+  const said = items.flatMap((item, i) => (item.text === null ? [] : [i]));
+  let [from, start, end, growing] = [0, 0, 0, startKey(side)];
+  const cut = (to: number, key: number): void => {
+    cuts.push({ ...speech, id: items[from]!.id, text: text!.slice(start, end), key, items: items.slice(from, to) });
+    [from, start, growing] = [to, end, startKey(side)];
+  };
+  for (const [n, i] of said.entries()) {
+    const words = squeeze(items[i]!.text!);
+    const key = grow(growing, words);
+    end += words.length;
+    const next = said[n + 1] ?? items.length;
+    const isMiddle = items[i]!.id !== null && items[next]?.id === items[i]!.id;
+    if (isMiddle || !index.has(key)) continue;
+    cut(next, key);
+    if (side === 'agent' || index.get(key)!.at(-1) !== logged.length - 1 || end === text!.length) continue;
+    end = text!.length;
+    cut(items.length, keyOf(side, text!.slice(start)));
+    break;
+  }
+  return cuts.length > 1 && start === text!.length ? cuts : null;
 }
 
 // ---------------------------------------------------------------- what is new
@@ -426,111 +417,70 @@ interface News {
 }
 
 /** What the replay tells that the log does not hold: the rest of messages, and what the user went on with in another client. */
-function findNews({ units, placed, logged }: Compared, log: LogReader, rests: Rests, isAdopted: boolean): News {
-  const found = new Set(placed.flatMap((one) => one?.at ?? []));
-  const takeLeft = leftoversOf(
-    logged,
-    found,
-    units.filter((_, i) => placed[i]),
-  );
-  const last = placed.findLastIndex((one) => one !== null);
-  const ours = units.filter((unit, i) => i <= last && (placed[i] || takeLeft([unit]))).length;
+function findNews({ turns, placed, logged }: Compared, log: LogReader, rests: Rests, isAdopted: boolean): News {
+  const found = new Set([...placed.values()].map(({ at }) => at));
   const imported: ReplayImport[] = [];
   let messages = 0;
   const add = (turnId: string | null, items: readonly ReplayItem[]): void => {
     for (const { update, meta } of items) imported.push({ update, ...(meta ? { meta } : {}), turnId });
     if (items.length > 0) messages++;
   };
-  if (isAdopted && logged.length === 0) for (const { items } of units) add(null, items);
+  if (isAdopted && logged.length === 0) for (const { items } of turns.flat()) add(null, items);
   // Nothing in common: whatever this is, it does not belong into this log.
-  if (last < 0) return { imported, messages, found };
+  const isInOrder = (speech: Speech): boolean => placed.has(speech) && placed.get(speech)!.how !== 'elsewhere';
+  const lastTurn = turns.findLastIndex((turn) => turn.some(isInOrder));
+  const last = turns[lastTurn]?.findLast(isInOrder);
+  if (!last) return { imported, messages, found };
+  const end = placed.get(last)!.at;
 
-  // Up to the user's next words it is still the turn of the last message we have.
-  const next = units.findIndex(({ side }, at) => at > last && side === 'user');
-  for (const [i, place] of placed.entries()) {
-    if (!place || place.how === 'rendering') continue;
-    const { text, key, pieces } = logged[place.at]!;
-    const { turnId, key: lastKey } = pieces.at(-1)!;
-    const isEnd = i === last && place.at === logged.length - 1 && (place.how === 'extends' || [key, lastKey].includes(units[i]!.key));
-    const isOpen = isEnd && log.turn(turnId).state === 'interrupted';
-    if (!isOpen && place.how !== 'extends') continue;
-    const more = isOpen ? units.slice(last + 1, next < 0 ? undefined : next).filter((unit) => !takeLeft([unit])) : [];
-    const rest = restOf(units[i]!, logged[place.at]!, isOpen, place.how === 'extends' ? text!.length : Infinity, rests);
-    add(
-      turnId,
-      [...rest, ...more.flatMap(({ items }) => items)].filter((item) => isNew(item, turnId, log)),
-    );
-  }
+  for (const turn of turns)
+    for (const [i, speech] of turn.entries()) {
+      const { at, how } = placed.get(speech) ?? { at: 0, how: 'elsewhere' };
+      const ours = logged[at]!;
+      const { turnId } = ours.pieces.at(-1)!;
+      const isOpen = speech === last && at === logged.length - 1 && how !== 'rendering' && log.isCutOff(turnId);
+      if (!isOpen && how !== 'extends') continue;
+      const rest = restOf(speech, ours, isOpen, how === 'extends' ? ours.text!.length : Infinity, rests);
+      const more = isOpen ? turn.slice(i + 1).flatMap(({ items }) => items) : [];
+      const isNew = (item: ReplayItem): boolean => log.isNew(item, turnId);
+      add(turnId, [...rest, ...more].filter(isNew));
+    }
 
-  const foreign = last === units.length - 1 ? [] : turnsAfter(units, last, takeLeft);
-  const { at, how } = placed[last]!;
-  const reachesEnd = !logged.some(({ isCertain }, i) => i > at && isCertain && !found.has(i));
+  const reachesEnd = !logged.some(({ isCertain }, at) => at > end && isCertain && !found.has(at));
   // A word in common among others that are not ours proves nothing.
-  const isPair = how === 'exact' && placed[last - 1]?.how === 'exact' && placed[last - 1]?.at === at - 1;
-  if (!reachesEnd || (!isPair && ours * 2 <= last)) return { imported, messages, found };
-  for (const { items, asSaid = items } of foreign) {
-    const isOfTurn = ({ words, update, meta }: Chunk): boolean => words !== null || roleOf(update, meta) === 'thought';
-    add(
-      null,
-      asSaid.filter((item) => isOfTurn(item) || isNew(item, null, log)),
-    );
-  }
+  const isMostlyOurs = found.size * 2 >= turns.slice(0, lastTurn).flat().length;
+  if (!reachesEnd || !isMostlyOurs) return { imported, messages, found };
+  const isNew = (item: ReplayItem): boolean => roleOf(item.update, item.meta) === 'thought' || log.isNew(item, null);
+  for (const { items } of turnsAfter(turns, lastTurn, placed)) add(null, items.filter(isNew));
   return { imported, messages, found };
 }
 
-/**
- * Gives a function that takes what nothing matched in order: what the log says of this, all or none. A multiset: of three times “yes”,
- * two matched, one is left. What is taken is found.
- */
-function leftoversOf(logged: readonly LoggedSpeech[], found: Set<number>, placed: readonly Unit[]): (units: readonly Unit[]) => boolean {
-  const said = new Set(placed.map(({ key }) => key));
-  const index = new Map<string, number[]>();
-  for (const [at, { pieces, key }] of logged.entries()) {
-    if (!found.has(at)) addTo(index, key, at);
-    if (pieces.length > 1)
-      for (const piece of pieces) if (!found.has(at) || !(said.has(key) || said.has(piece.key))) addTo(index, piece.key, at);
-  }
-  return (units) => {
-    const taken = units.flatMap(({ key }) => {
-      const list = index.get(key) ?? [];
-      const at = list.pop();
-      return at === undefined ? [] : [{ list, at }];
-    });
-    const isAll = taken.length === units.length;
-    for (const { list, at } of taken) {
-      if (isAll) found.add(at);
-      else list.push(at);
-    }
-    return isAll;
-  };
-}
-
-/** The messages from the user's next words on that are neither ours nor sent again. */
-function turnsAfter(units: readonly Unit[], last: number, takeLeft: (turn: readonly Unit[]) => boolean): Unit[] {
-  const again = beginsAgain(units);
-  const known = new Set(units.slice(0, last + 1).map(({ key }) => key));
-  const foreign: Unit[] = [];
-  for (let i = last + 1; i < units.length;) {
+/** The messages of the turns after the last one of ours that are not ours, nor sent again. */
+function turnsAfter(turns: readonly (readonly Speech[])[], last: number, placed: ReadonlyMap<Speech, Place>): Speech[] {
+  const speeches = turns.flat();
+  const again = beginsAgain(speeches);
+  const nameOf = ({ key, id }: Speech): string => `${key} ${id}`;
+  const came = new Set(turns.slice(0, last + 1).flatMap((turn) => turn.map(nameOf)));
+  const known = new Set(turns.slice(0, last + 1).flatMap((turn) => turn.map(({ key }) => key)));
+  const foreign: Speech[] = [];
+  let [i, skipped] = [turns.slice(0, last + 1).flat().length, 0];
+  for (const turn of turns.slice(last + 1)) {
     const length = again[i]!;
-    if (length >= i || (i + length === units.length && length >= (foreign.length > 0 ? 4 : 2))) {
-      i += length;
-      continue;
-    }
-    let end = i + 1;
-    while (end < units.length && (units[end]!.side === 'agent' || units[end - 1]!.side === 'user')) end++;
-    const turn = units.slice(i, end);
-    i = end;
-    // The last turn sent again; after foreign words the user may have said the same again.
-    const isRepeat = foreign.length === 0 && turn.length > 1 && turn.every(({ id, key }) => id === null && known.has(key));
-    const isSentAgain = isRepeat && isTelling(turn.map(({ text }) => text ?? '').join(''));
-    if (!takeLeft(turn) && turn[0]!.side === 'user' && !isSentAgain) foreign.push(...turn);
+    if (length >= i || (i + length === speeches.length && length >= 2)) skipped = Math.max(skipped, i + length);
+    // By its ids; or the last turn, where it is long enough: the user may have said the same again.
+    const isRepeat = turn.every((speech) => speech.id !== null && came.has(nameOf(speech)));
+    const isLast = foreign.length === 0 && turn.length > 1 && turn.every(({ id, key }) => id === null && known.has(key));
+    const isSentAgain = i < skipped || isRepeat || (isLast && isTelling(turn.map(({ text }) => text ?? '').join('')));
+    for (const speech of turn) came.add(nameOf(speech));
+    i += turn.length;
+    if (!isSentAgain && turn[0]!.side === 'user' && !turn.every((speech) => placed.has(speech))) foreign.push(...turn);
   }
   return foreign;
 }
 
 /** For each message, how many from it on are the same as from the first on: with the same ids, where there are any. */
-function beginsAgain(units: readonly Unit[]): number[] {
-  const isSame = (one: Unit, other: Unit): boolean => one.key === other.key && one.id === other.id;
+function beginsAgain(units: readonly Speech[]): number[] {
+  const isSame = (one: Speech, other: Speech): boolean => one.key === other.key && one.id === other.id;
   const lengths = units.map(() => 0);
   for (let i = 1, left = 0, right = 0; i < units.length; i++) {
     let length = i < right ? Math.min(right - i, lengths[i - left]!) : 0;
@@ -545,19 +495,19 @@ function beginsAgain(units: readonly Unit[]): number[] {
  * What a message goes on with after the `had` characters that we have of it. Of a turn that ended that is the rest of the same message;
  * of one that was cut off everything.
  */
-function restOf({ items }: Unit, { endsInSpace }: LoggedSpeech, isOpen: boolean, had: number, rests: Rests): ReplayItem[] {
-  const lastOwn = items.findLastIndex(({ words }) => words !== null);
+function restOf({ items }: Speech, { endsInSpace }: LoggedSpeech, isOpen: boolean, had: number, rests: Rests): ReplayItem[] {
+  const lastOwn = items.findLastIndex(({ text }) => text !== null);
   let [left, id] = [had, null as string | null];
   return items.flatMap((item, i): ReplayItem[] => {
     if (left === 0 || i > lastOwn) return isOpen || item.id === id ? [item] : [];
-    if (item.words === null) return [];
-    const own = Math.min(left, item.words.length);
+    if (item.text === null) return [];
+    const length = squeeze(item.text).length;
+    const own = Math.min(left, length);
     [left, id] = [left - own, item.id];
-    if (own === item.words.length) return [];
-    const content = contentOf(item.update) as { text: string };
-    const words = textAfter(content.text, own);
-    const text = endsInSpace ? words.trimStart() : words;
-    const rest = rests.get(item) ?? { ...item, update: { ...item.update, content: { ...content, text } } as SessionUpdate };
+    if (own === length) return [];
+    const words = textAfter(item.text, own);
+    const content = { ...(contentOf(item.update) as object), text: endsInSpace ? words.trimStart() : words };
+    const rest = rests.get(item) ?? { ...item, update: { ...item.update, content } as SessionUpdate };
     rests.set(item, rest);
     return [rest];
   });
@@ -575,12 +525,4 @@ function textAfter(text: string, count: number): string {
     left -= squeezed.length;
   }
   return text.slice(at);
-}
-
-/** Whether an update says anything that its turn does not hold. A tool call never comes under an id that the log has. */
-function isNew({ update, meta }: ReplayItem, turnId: string | null, log: LogReader): boolean {
-  const { hasThoughts, others } = log.turn(turnId);
-  const is = classOf(update, meta);
-  if (is === 'tool_call' || is === 'tool_call_update') return !log.hasToolCall(readToolCall(update).id);
-  return is === 'message' ? roleOf(update, meta) !== 'thought' || !hasThoughts : !others.has(JSON.stringify(update));
 }

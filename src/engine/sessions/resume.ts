@@ -10,8 +10,7 @@ import { NOTHING_REPORTED, type ReportedState } from '../protocol/reported-state
 import type { Row } from '../ports.ts';
 import { classOf } from '../protocol/updates.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
-import { nextStep, type NativeMethod, type TriedStep } from '../resume/decide.ts';
-import { verifyResume } from '../resume/verify.ts';
+import { nextStep, verifyResume, type NativeMethod, type TriedStep } from '../resume/decide.ts';
 import { createRedactor, type Secret } from '../transcript/redact.ts';
 import { storageError } from '../storage/errors.ts';
 import { toSession, type StoredSession } from '../storage/rows.ts';

@@ -1,8 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RESUME_CASES } from '../../../src/engine/resume/cases.ts';
-import { nextStep, type NativeMethod, type NextStep, type ResumeState, type TriedStep } from '../../../src/engine/resume/decide.ts';
-import { verifyReplay, verifyResume } from '../../../src/engine/resume/verify.ts';
+import {
+  nextStep,
+  verifyReplay,
+  verifyResume,
+  type NativeMethod,
+  type NextStep,
+  type ResumeState,
+  type TriedStep,
+} from '../../../src/engine/resume/decide.ts';
 import { ERROR_CODES } from '../../../src/engine/errors.ts';
 import type { ResumePolicy } from '../../../src/engine/types.ts';
 

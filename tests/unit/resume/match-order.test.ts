@@ -285,5 +285,6 @@ describe('I3: a replay that stamps the messages and leaves out the last answer',
       ['Sugar?', 'Lots.'],
     ];
     expect(said(await match(logOf([a, yes, b]), replay(theirs)))).toEqual([]);
+    expect(said(await match(logOf([['yes', 'All right.']]), replay(theirs)))).toEqual([]);
   });
 });

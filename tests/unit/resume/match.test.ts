@@ -99,6 +99,10 @@ describe('I3: a replay of what we have adds nothing', () => {
       [0, 1].flatMap(() => replayOfTwo.map((update, i) => ({ ...update, messageId: `m${i}` }) as (typeof replayOfTwo)[number])),
     ],
     ['the last turn sent again', [...replayOfTwo, ...replayOfTwo.slice(2)]],
+    [
+      'the last turn sent again with its ids',
+      [...replayOfTwo, ...replayOfTwo.slice(2)].map((update, i) => ({ ...update, messageId: `m${i < 4 ? i : i - 2}` }) as typeof update),
+    ],
   ])('%s', async (_, updates) => {
     const result = await match(two(), updates);
     expect(said(result)).toEqual([]);
@@ -122,6 +126,13 @@ describe('I3: a replay of what we have adds nothing', () => {
     const result = await match(two(), updates as typeof replayOfTwo);
     expect(said(result)).toEqual([]);
     expect(result).toMatchObject({ verified: 'replay-partial', matched, missing: 4 - matched, reachedEnd });
+  });
+
+  it('partial: only the newest, of messages that say the same', async () => {
+    const built = log();
+    for (let i = 0; i < 4; i++) built.user('continue').agent('ok').end();
+    const result = await match(built, [user('continue'), agent('ok'), user('continue'), agent('ok')]);
+    expect(result).toMatchObject({ verified: 'replay-partial', matched: 4, missing: 4, imported: [], reachedEnd: true });
   });
 
   it('empty', async () => {

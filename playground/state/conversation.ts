@@ -7,11 +7,11 @@ import {
   classOf,
   fieldsOf,
   messageIdOf,
+  messageText,
   noticeText,
   planEntries,
   readToolCall,
   roleOf,
-  textOf,
   toolOutput,
   type Role,
   type ToolCallReport,
@@ -156,7 +156,7 @@ export class Conversation {
   #update(key: string, update: unknown, meta: unknown, imported: boolean): void {
     switch (classOf(update, meta)) {
       case 'message':
-        return this.#text(roleOf(update, meta)!, key, textOf(fieldsOf(update)['content'], 'describe'), imported, messageIdOf(update));
+        return this.#text(roleOf(update, meta)!, key, messageText(update, 'describe'), imported, messageIdOf(update));
       case 'tool_call':
       case 'tool_call_update':
         return this.#tool(key, readToolCall(update));

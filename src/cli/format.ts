@@ -1,6 +1,6 @@
 /** Events and reports in words, for people. Pure. What an agent sent is shown whatever it is; nothing here throws. */
 import { describeExit } from '../engine/ports.ts';
-import { contentKind, fieldsOf, noticeText, readToolCall, roleOf, stringOf, textOf } from '../engine/protocol/updates.ts';
+import { blocksOf, contentKind, fieldsOf, noticeText, readToolCall, roleOf, stringOf, textOf } from '../engine/protocol/updates.ts';
 import type { ResumeReport, SessionEvent } from '../engine/types.ts';
 
 const TIERS: Readonly<Record<ResumeReport['tier'], string>> = {
@@ -39,6 +39,7 @@ export function toolLine(update: unknown, titles: Map<string, string>): string |
   if (sessionUpdate !== 'tool_call' && sessionUpdate !== 'tool_call_update') return null;
   const { id, title: said = '', status } = readToolCall(update);
   const given = oneLine(said, 100);
+  const isFirst = sessionUpdate === 'tool_call' || (given !== '' && !titles.has(id));
   if (given !== '' && id !== '') titles.set(id, given);
   const title = given || titles.get(id) || oneLine(id, 100) || 'a tool call';
   switch (status) {
@@ -47,7 +48,7 @@ export function toolLine(update: unknown, titles: Map<string, string>): string |
     case 'failed':
       return `✗ ${title}`;
     default:
-      return sessionUpdate === 'tool_call' ? `· ${title}` : null;
+      return isFirst ? `· ${title}` : null;
   }
 }
 
@@ -97,7 +98,7 @@ function updateWords(update: unknown, meta: unknown): string {
   const notice = noticeText(update, meta);
   if (notice !== null) return `notice: ${oneLine(notice, 200)}`;
   const role = roleOf(update, meta);
-  if (role !== null) return `${role}: ${contentWords(fields['content'])}`;
+  if (role !== null) return `${role}: ${blocksOf(update).map(contentWords).join(' ')}`;
   switch (kind) {
     case 'tool_call':
     case 'tool_call_update': {
@@ -105,7 +106,8 @@ function updateWords(update: unknown, meta: unknown): string {
       return `${name}: ${oneLine(title, 100) || oneLine(id, 100) || 'without a title'}${status === '' ? '' : ` (${oneLine(status, 60)})`}`;
     }
     case 'plan':
-      return `plan: ${planWords(fields['entries'])}`;
+    case 'plan_update':
+      return `plan: ${planWords(fields['entries'] ?? fieldsOf(fields['plan'])['entries'])}`;
     case 'current_mode_update':
       return `mode: ${oneLine(shown(fields['currentModeId']), 100)}`;
     case 'session_info_update':

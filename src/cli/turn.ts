@@ -1,6 +1,6 @@
 /** What happens in a session, shown as it is stored: as JSON lines (content/docs/reference/command.mdx), or as text with the rest on stderr. */
 import type { Host } from '../engine/index.ts';
-import { classOf, fieldsOf, messageIdOf, noticeText, roleOf, textOf } from '../engine/protocol/updates.ts';
+import { classOf, messageIdOf, messageText, noticeText, roleOf } from '../engine/protocol/updates.ts';
 import type { PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
 import { eventRecord, oneLine, reportWords, toolLine } from './format.ts';
 import type { Output } from './output.ts';
@@ -54,7 +54,7 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
         const id = messageIdOf(event.payload);
         if (message === null || message.id !== id) output.freshLine();
         message = { id };
-        output.text(textOf(fieldsOf(event.payload)['content']) ?? '');
+        output.text(messageText(event.payload));
         return;
       }
       const is = classOf(event.payload, event.meta);

@@ -4,12 +4,14 @@
  */
 import type { AvailableCommand, SessionConfigOption } from '@agentclientprotocol/sdk';
 import {
+  blocksOf,
   classOf,
   fieldsOf,
   mergeToolCalls,
   messageIdOf,
   planEntries,
   readToolCall,
+  replacesMessage,
   roleOf,
   stringOf,
   textOf,
@@ -185,31 +187,39 @@ function foldState(fields: Readonly<Record<string, unknown>>, next: Growing): vo
 /** Further back nothing is looked for: an id that comes again after so many others begins a message anew. */
 const NEAR_MESSAGES = 64;
 
-/** A chunk goes on with the message of its id in the same turn; one without an id goes on with the last message, if nothing stands between. */
+/** A message goes on with the one of its id in the same turn, or replaces it; one without an id goes on with the last message, if nothing stands between. */
 function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: Lazily<ViewMessage>, lastToolCall: number): void {
   const { payload, meta, turnId, seq } = event;
   const role = roleOf(payload, meta) as Role;
   const messageId = messageIdOf(payload);
-  const block = fieldsOf(payload)['content'] as ContentBlock;
   const continues = (message: ViewMessage, last: boolean) =>
     message.role === role &&
     message.turnId === turnId &&
     message.messageId === messageId &&
     (messageId !== null || (last && message.seq > lastToolCall));
   const { now } = messages;
+  let place = -1;
   for (let index = now.length - 1; index >= Math.max(0, now.length - NEAR_MESSAGES); index -= 1) {
     const message = now[index] as ViewMessage;
     if (message.turnId !== turnId) break;
     if (!continues(message, index === now.length - 1)) continue;
-    const newBlock = event.origin === 'host' || textOf(block) === null;
-    messages.mine()[index] = {
+    place = index;
+    break;
+  }
+  const known = now[place];
+  let message: ViewMessage = known ?? { seq, role, turnId, messageId, text: '', content: [] };
+  if (replacesMessage(payload)) message = { ...message, text: '', content: [] };
+  for (const block of blocksOf(payload) as readonly ContentBlock[]) {
+    const isFirst = message.content.length === 0;
+    const newBlock = !isFirst && (event.origin === 'host' || textOf(block) === null);
+    message = {
       ...message,
       text: message.text + (newBlock ? '\n' : '') + textOf(block, 'name'),
-      content: withBlock(message.content, block, newBlock),
+      content: isFirst ? [block] : withBlock(message.content, block, newBlock),
     };
-    return;
   }
-  messages.mine().push({ seq, role, turnId, messageId, text: textOf(block, 'name'), content: [block] });
+  if (known) messages.mine()[place] = message;
+  else messages.mine().push(message);
 }
 
 function withBlock(content: readonly ContentBlock[], block: ContentBlock, newBlock: boolean): readonly ContentBlock[] {

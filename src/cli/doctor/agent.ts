@@ -3,7 +3,7 @@ import { fieldsOf } from '../../engine/protocol/updates.ts';
 import { openConnection, within } from '../../engine/protocol/connection.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
-import { PROTOCOL_VERSION, readInitialize } from '../../engine/protocol/v1.ts';
+import { readInitialize } from '../../engine/protocol/versions.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { describeExit, type AgentLauncher } from '../../engine/ports.ts';
 import type { ContentBlock } from '../../engine/types.ts';
@@ -67,7 +67,7 @@ export function sessionIdOf(result: unknown): string | null {
 const KEPT_UPDATES = 10_000;
 
 export const INITIALIZE = {
-  protocolVersion: PROTOCOL_VERSION,
+  protocolVersion: 1,
   clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
   clientInfo: { name: 'rehydrate-doctor', version: '1' },
 };

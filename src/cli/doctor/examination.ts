@@ -9,7 +9,7 @@ import { stdioLauncher } from '../../adapters/stdio/index.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import { fieldsOf, isConversation, stringOf } from '../../engine/protocol/updates.ts';
-import { readInitialize } from '../../engine/protocol/v1.ts';
+import { readInitialize } from '../../engine/protocol/versions.ts';
 import { buildPreamble } from '../../engine/transcript/preamble.ts';
 import { renderTranscript } from '../../engine/transcript/render.ts';
 import type { ContentBlock, SessionEvent, Verification } from '../../engine/types.ts';

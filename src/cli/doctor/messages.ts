@@ -1,5 +1,5 @@
 /** The conversation in an agent's updates, and a replay held against what was said. Pure. */
-import { fieldsOf, messageIdOf, roleOf, textOf } from '../../engine/protocol/updates.ts';
+import { blocksOf, messageIdOf, messageText, replacesMessage, roleOf, textOf } from '../../engine/protocol/updates.ts';
 
 export interface Message {
   readonly role: 'user' | 'agent';
@@ -14,10 +14,12 @@ export function messagesIn(updates: readonly unknown[]): Message[] {
   const messages: { role: Message['role']; text: string; id: string | null }[] = [];
   for (const update of updates) {
     const role = roleOf(update);
-    const text = textOf(fieldsOf(update)['content']);
-    if ((role !== 'user' && role !== 'agent') || text === null) continue;
+    const blocks = blocksOf(update);
+    if ((role !== 'user' && role !== 'agent') || blocks.length === 0 || !blocks.some((block) => textOf(block) !== null)) continue;
+    const text = messageText(update);
     const id = messageIdOf(update);
     const last = messages.at(-1);
+    if (last?.role === role && last.id === id && replacesMessage(update)) last.text = '';
     // Of the user's words some agents chunk each block under an id of its own.
     if (last?.role === role && (role === 'user' || last.id === id)) last.text += text;
     else messages.push({ role, text, id });

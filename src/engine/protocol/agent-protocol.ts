@@ -1,8 +1,16 @@
 /**
  * What a host needs of an agent, whichever version of ACP it speaks. Each version is one module that implements
- * `AgentProtocol` (`v1.ts`); sessions, log, matching and transcript know no versions and no method names.
+ * `AgentProtocol` (`v1.ts`, `v2.ts`), and `versions.ts` finds out which it is; sessions, log, matching and transcript know no versions and no method names.
  */
-import type { AuthMethod, ContentBlock, Implementation, McpServer, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
+import type {
+  AuthMethod,
+  AvailableCommand,
+  ContentBlock,
+  Implementation,
+  McpServer,
+  SessionConfigOption,
+  SessionModeState,
+} from '@agentclientprotocol/sdk';
 import type { SessionUpdate, StopReason } from '../types.ts';
 import type { Outcome, Patience } from './connection.ts';
 import type { RpcError, RpcResponse } from './json-rpc.ts';
@@ -35,10 +43,11 @@ export interface SessionParams {
   readonly additionalDirectories: readonly string[];
 }
 
-/** Modes and options as an answer carries them; what it does not say is absent. */
+/** Modes, options and commands as an answer carries them; what it does not say is absent. */
 export interface AnsweredSettings {
   readonly modes?: SessionModeState;
   readonly configOptions?: SessionConfigOption[];
+  readonly commands?: AvailableCommand[];
 }
 
 export interface NewAgentSession {
@@ -74,6 +83,8 @@ export type AgentNotification =
       readonly update: SessionUpdate;
       readonly meta: Readonly<Record<string, unknown>> | undefined;
       readonly agentSessionId: unknown;
+      /** What it says of the turn that runs: to be called when the update was heard. */
+      readonly after?: () => void;
     }
   /** It does not want an answer to its request any more. */
   | { readonly kind: 'withdrawn'; readonly requestId: unknown }
@@ -102,6 +113,8 @@ export interface AgentProtocol {
   request(method: string, params: unknown, over: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
   readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification;
+  /** What it asks a person to allow: the `toolCall`, and the `options` as it gave them. */
+  readPermission(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
 }
 
 /** Error codes of JSON-RPC and ACP, the same in every version. */
@@ -111,4 +124,5 @@ export const RPC = {
   internal: -32603,
   cancelled: -32800,
   authRequired: -32000,
+  versionRefused: -32022,
 } as const;

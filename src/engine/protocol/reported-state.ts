@@ -11,6 +11,8 @@ export interface ReportedState {
   readonly commands: readonly AvailableCommand[] | null;
   readonly title: string | null;
   readonly usage: Readonly<Record<string, unknown>> | null;
+  /** Whether the agent works, and on what: an agent that speaks ACP v2 says so. Not kept, since a new process begins idle. */
+  readonly activity?: Readonly<Record<string, unknown>>;
 }
 
 export const NOTHING_REPORTED: ReportedState = { modes: null, configOptions: null, commands: null, title: null, usage: null };
@@ -37,7 +39,13 @@ function read(known: ReportedState, update: Readonly<Record<string, unknown>>): 
         : null;
     case 'config_option_update': {
       const configOptions = readConfigOptions(update['configOptions']);
-      return configOptions && { configOptions };
+      const modes = modesAmong(update['configOptions']);
+      return configOptions && { configOptions, ...(modes ? { modes } : {}) };
+    }
+    case 'state_update': {
+      const { sessionUpdate: _kind, ...activity } = update;
+      // Whoever has said nothing is idle; what else the first word tells is of an earlier life.
+      return known.activity === undefined && activity['state'] === 'idle' ? null : { activity };
     }
     case 'session_info_update':
       return typeof update['title'] === 'string' || update['title'] === null ? { title: update['title'] } : null;
@@ -59,7 +67,7 @@ export function isUnreadable(update: Readonly<Record<string, unknown>>): boolean
     case 'available_commands_update':
       return !isWhole(update['availableCommands'], 'name');
     case 'config_option_update':
-      return !isWhole(update['configOptions'], 'id');
+      return !isWhole(update['configOptions'], 'id') && !isWhole(update['configOptions'], 'configId');
     case 'current_mode_update':
       return typeof update['currentModeId'] !== 'string';
     case 'session_info_update':
@@ -91,8 +99,31 @@ export function readModes(value: unknown): SessionModeState | null {
   return { ...modes, availableModes: withText(modes['availableModes'], 'id') } as unknown as SessionModeState;
 }
 
+/** Options as both versions give them, with the name of v1 for their id. */
 export function readConfigOptions(value: unknown): SessionConfigOption[] | null {
-  return Array.isArray(value) ? (withText(value, 'id') as unknown as SessionConfigOption[]) : null;
+  if (!Array.isArray(value)) return null;
+  const options = value
+    .map(objectOf)
+    .map((option) => (option && typeof option['configId'] === 'string' ? { id: option['configId'], ...option } : option));
+  return withText(options, 'id') as unknown as SessionConfigOption[];
+}
+
+/** In ACP v2 the modes are an option of the category `mode`; null where there is none. */
+export function modesAmong(configOptions: unknown): SessionModeState | null {
+  const option = withText(configOptions, 'configId').find(({ category }) => category === 'mode');
+  if (!option || typeof option['currentValue'] !== 'string') return null;
+  const values = (Array.isArray(option['options']) ? option['options'] : []).flatMap((value: unknown) => {
+    const group = objectOf(value)?.['options'];
+    return Array.isArray(group) ? (group as unknown[]) : [value];
+  });
+  return {
+    currentModeId: option['currentValue'],
+    availableModes: withText(values, 'value').map(({ value, name, description }) => ({
+      id: value as string,
+      name: typeof name === 'string' ? name : (value as string),
+      ...(typeof description === 'string' ? { description } : {}),
+    })),
+  };
 }
 
 export function readCommands(value: unknown): AvailableCommand[] | null {

@@ -6,6 +6,7 @@
  * its name says is as one that is not there.
  */
 import { sizeWords, utf8Length } from '../transcript/text.ts';
+import type { SessionUpdate } from '../types.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -27,7 +28,9 @@ export function stringOf(value: unknown): string {
  * - `state`: how things are now (commands, mode, options, title, usage), not something that happened;
  * - `notice`: the agent's word to the person beside its reply, no part of the conversation and not replayed;
  * - `compaction`: the agent shortened its own memory, and perhaps says to what;
- * - `unknown`: a kind that is not in stable ACP v1. It is kept like the rest.
+ * - `unknown`: a kind that neither stable ACP v1 nor v2 has, or that is no part of any of these. It is kept like the rest.
+ *
+ * Version 2 tells messages and tool calls as upserts by id: a whole message replaces what was said under its id, a chunk adds to it.
  */
 export type UpdateClass = 'message' | 'tool_call' | 'tool_call_update' | 'plan' | 'state' | 'notice' | 'compaction' | 'unknown';
 export type Role = 'user' | 'agent' | 'thought';
@@ -36,9 +39,15 @@ const KINDS: ReadonlyMap<unknown, UpdateClass | Role> = new Map<unknown, UpdateC
   ['user_message_chunk', 'user'],
   ['agent_message_chunk', 'agent'],
   ['agent_thought_chunk', 'thought'],
+  ['user_message', 'user'],
+  ['agent_message', 'agent'],
+  ['agent_thought', 'thought'],
   ['tool_call', 'tool_call'],
   ['tool_call_update', 'tool_call_update'],
+  ['tool_call_content_chunk', 'tool_call_update'],
   ['plan', 'plan'],
+  ['plan_update', 'plan'],
+  ['state_update', 'state'],
   ['available_commands_update', 'state'],
   ['current_mode_update', 'state'],
   ['config_option_update', 'state'],
@@ -83,6 +92,34 @@ function isAside(update: unknown, meta: unknown): boolean {
 export function messageIdOf(update: unknown): string | null {
   const id = fieldsOf(update)['messageId'];
   return typeof id === 'string' ? id : null;
+}
+
+const WHOLE = new Set<unknown>(['user_message', 'agent_message', 'agent_thought']);
+
+/** Whether a message update tells the whole message: what was said under its id before is no more. */
+export function replacesMessage(update: unknown): boolean {
+  const { sessionUpdate, content } = fieldsOf(update);
+  return WHOLE.has(sessionUpdate) && content !== undefined;
+}
+
+/** The content blocks that a message update brings: one of a chunk, all of a whole message. */
+export function blocksOf(update: unknown): readonly unknown[] {
+  const { sessionUpdate, content } = fieldsOf(update);
+  if (!WHOLE.has(sessionUpdate)) return [content];
+  return Array.isArray(content) ? (content as unknown[]) : [];
+}
+
+/** A message update as chunks: itself, or the blocks of a whole message one by one, under its id. */
+export function chunksOf(update: SessionUpdate): readonly SessionUpdate[] {
+  const { sessionUpdate, content: _content, ...rest } = fieldsOf(update);
+  if (!WHOLE.has(sessionUpdate)) return [update];
+  return blocksOf(update).map((block) => ({ ...rest, sessionUpdate: `${stringOf(sessionUpdate)}_chunk`, content: block }) as never);
+}
+
+/** The text of a message update; blocks that are not text as `textOf` has them. */
+export function messageText(update: unknown, others: 'name' | 'describe' | 'omit' = 'omit'): string {
+  const texts = blocksOf(update).map((block) => (others === 'omit' ? textOf(block) : textOf(block, others)));
+  return texts.filter((text) => text !== null).join('');
 }
 
 // ---------------------------------------------------------------- content
@@ -148,6 +185,8 @@ export interface ToolCallReport {
   readonly status?: string | undefined;
   /** Content, diffs and terminals, as sent. An empty list says nothing. */
   readonly content?: readonly unknown[] | undefined;
+  /** Whether the content is more of it, and not all of it. */
+  readonly adds?: true | undefined;
   readonly paths?: readonly string[] | undefined;
   readonly rawInput?: unknown;
   readonly rawOutput?: unknown;
@@ -158,6 +197,8 @@ export function readToolCall(update: unknown): ToolCallReport {
   const fields = fieldsOf(update);
   const said = (key: string): string | undefined => stringOf(fields[key]) || undefined;
   const list = (key: string): readonly unknown[] => (Array.isArray(fields[key]) ? (fields[key] as unknown[]) : []);
+  const adds = fields['sessionUpdate'] === 'tool_call_content_chunk';
+  const content = adds ? [fields['content']] : list('content');
   const paths = list('locations')
     .map((location) => stringOf(fieldsOf(location)['path']))
     .filter((path) => path !== '');
@@ -166,7 +207,8 @@ export function readToolCall(update: unknown): ToolCallReport {
     title: said('title') ?? said('name'),
     kind: said('kind'),
     status: said('status'),
-    content: list('content').length > 0 ? list('content') : undefined,
+    content: content.length > 0 ? content : undefined,
+    ...(adds ? { adds } : {}),
     paths: paths.length > 0 ? paths : undefined,
     rawInput: fields['rawInput'] ?? undefined,
     rawOutput: fields['rawOutput'] ?? undefined,
@@ -180,7 +222,8 @@ export function mergeToolCalls(older: ToolCallReport, later: ToolCallReport): To
     title: later.title ?? older.title,
     kind: later.kind ?? older.kind,
     status: later.status ?? older.status,
-    content: later.content ?? older.content,
+    content: later.adds ? [...(older.content ?? []), ...(later.content ?? [])] : (later.content ?? older.content),
+    ...(older.adds && (later.adds || !later.content) ? { adds: true as const } : {}),
     paths: later.paths ?? older.paths,
     rawInput: later.rawInput ?? older.rawInput,
     rawOutput: later.rawOutput ?? older.rawOutput,
@@ -203,9 +246,18 @@ export function toolOutput({ content, rawOutput }: ToolCallReport): readonly str
 /** One part of a tool call's content: its text, a diff as the new text, a terminal as the word. */
 export function toolContentText(part: unknown): string {
   const fields = fieldsOf(part);
-  if (fields['type'] === 'diff') return `diff of ${name(fields['path'])}:\n${stringOf(fields['newText'])}`;
+  if (fields['type'] === 'diff') return diffText(fields);
   if (fields['type'] === 'terminal') return '[terminal]';
   return textOf(fields['content'] ?? part, 'describe');
+}
+
+/** Version 1 gives the new text of one file, version 2 a patch of several. */
+function diffText(fields: Fields): string {
+  const changes = (Array.isArray(fields['changes']) ? (fields['changes'] as unknown[]) : []).map((change) =>
+    name(fieldsOf(change)['path']),
+  );
+  if (changes.length === 0) return `diff of ${name(fields['path'])}:\n${stringOf(fields['newText'])}`;
+  return `diff of ${changes.join(', ')}:\n${stringOf(fieldsOf(fields['patch'])['text'])}`;
 }
 
 export interface PlanEntry {
@@ -216,7 +268,7 @@ export interface PlanEntry {
 
 /** The entries of a plan that can be read. */
 export function planEntries(update: unknown): readonly PlanEntry[] {
-  const entries = fieldsOf(update)['entries'];
+  const entries = fieldsOf(update)['entries'] ?? fieldsOf(fieldsOf(update)['plan'])['entries'];
   return (Array.isArray(entries) ? (entries as unknown[]) : [])
     .map(fieldsOf)
     .filter(({ content }) => typeof content === 'string')

@@ -1,7 +1,4 @@
-/**
- * ACP v1: its method names and the shapes of its answers, and nobody else's business. Version 2 drops `session/load`, gives
- * `session/resume` a `replayFrom`, answers a prompt at once and ends the turn with an update.
- */
+/** ACP v1: its method names and the shapes of its answers, and nobody else's business. What v2 shares, it takes from here. */
 import type { AuthMethod, Implementation } from '@agentclientprotocol/sdk';
 import type { SessionUpdate, StopReason } from '../types.ts';
 import type {
@@ -16,18 +13,14 @@ import type {
   Setting,
   TurnAnswer,
 } from './agent-protocol.ts';
-import type { Connection, Failure, Outcome, Patience } from './connection.ts';
+import type { Connection, Outcome, Patience } from './connection.ts';
 import type { RpcResponse } from './json-rpc.ts';
 import { objectOf, readConfigOptions, readModes, withText } from './reported-state.ts';
 
-export const PROTOCOL_VERSION = 1;
-
 /** `{}` means supported; `true` is taken as the same, `false` and null as not. */
-const supported = (value: unknown): boolean => value === true || objectOf(value) !== null;
+export const supported = (value: unknown): boolean => value === true || objectOf(value) !== null;
 
-/** Reads capabilities, as stored or as advertised. */
-export function readCapabilities(value: unknown): AgentCapabilities {
-  const capabilities = objectOf(value) ?? {};
+export function readCapabilitiesV1(capabilities: Readonly<Record<string, unknown>>): AgentCapabilities {
   const session = objectOf(capabilities['sessionCapabilities']) ?? {};
   return {
     capabilities,
@@ -42,16 +35,10 @@ export function readCapabilities(value: unknown): AgentCapabilities {
   };
 }
 
-/** The answer to `initialize`, or in words what is wrong with it. */
-export function readInitialize(result: unknown): AgentFacts | string {
-  const answer = objectOf(result);
-  if (!answer) return 'it answered initialize with no object';
-  if (answer['protocolVersion'] !== PROTOCOL_VERSION) {
-    return `it speaks ACP version ${JSON.stringify(answer['protocolVersion'])}, this host version ${PROTOCOL_VERSION}`;
-  }
+export function readFactsV1(answer: Readonly<Record<string, unknown>>): AgentFacts {
   return {
-    ...readCapabilities(answer['agentCapabilities']),
-    protocolVersion: PROTOCOL_VERSION,
+    ...readCapabilitiesV1(objectOf(answer['agentCapabilities']) ?? {}),
+    protocolVersion: 1,
     info: objectOf(answer['agentInfo']) as Implementation | null,
     authMethods: withText(answer['authMethods'], 'id').map((method) => ({ name: method['id'], ...method }) as unknown as AuthMethod),
   };
@@ -64,12 +51,17 @@ function readSettings(result: unknown): AnsweredSettings {
   return { ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
 }
 
-function readNew(result: unknown): NewAgentSession {
-  const id = objectOf(result)?.['sessionId'];
-  return { agentSessionId: typeof id === 'string' && id !== '' ? id : null, settings: readSettings(result), raw: result };
-}
+/** The answer that names a new session, its settings read by `settings`. */
+export const newBy =
+  (settings: (result: unknown) => AnsweredSettings) =>
+  (result: unknown): NewAgentSession => {
+    const id = objectOf(result)?.['sessionId'];
+    return { agentSessionId: typeof id === 'string' && id !== '' ? id : null, settings: settings(result), raw: result };
+  };
 
-function readList(result: unknown): ListedSessions | null {
+const readNew = newBy(readSettings);
+
+export function readList(result: unknown): ListedSessions | null {
   const answer = objectOf(result);
   if (!Array.isArray(answer?.['sessions'])) return null;
   return {
@@ -78,7 +70,7 @@ function readList(result: unknown): ListedSessions | null {
   };
 }
 
-function readTurn(response: RpcResponse): TurnAnswer {
+export function readTurn(response: RpcResponse): TurnAnswer {
   if ('error' in response) return { kind: 'refused', error: response.error };
   const said = objectOf(response.result);
   const stopReason = said?.['stopReason'];
@@ -86,7 +78,7 @@ function readTurn(response: RpcResponse): TurnAnswer {
   return { kind: 'stopped', stopReason: stopReason as StopReason, said };
 }
 
-function readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification {
+export function readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification {
   if (method === '$/cancel_request') return { kind: 'withdrawn', requestId: params['requestId'] };
   const update = method === 'session/update' ? objectOf(params['update']) : null;
   if (!update) return { kind: 'other', method, params };
@@ -98,32 +90,10 @@ function readNotification(method: string, params: Readonly<Record<string, unknow
   };
 }
 
-/** What the agent asks of a person; null for every other request. The same in every version, so it can be told before one is agreed on. */
-export function asksFor(method: string): 'permission' | 'elicitation' | null {
-  if (method === 'session/request_permission') return 'permission';
-  return method === 'elicitation/create' ? 'elicitation' : null;
-}
-
-const map = <T>(outcome: Outcome, read: (value: unknown) => T): Outcome<T> =>
+export const map = <T>(outcome: Outcome, read: (value: unknown) => T): Outcome<T> =>
   outcome.kind === 'answered' ? { kind: 'answered', value: read(outcome.value) } : outcome;
 
-/** Introduces us to an agent that was just started. A string says what is wrong with its answer. */
-export async function initializeV1(
-  connection: Connection,
-  client: { readonly capabilities: Readonly<Record<string, unknown>>; readonly info: { readonly name: string; readonly version: string } },
-  patience: Patience,
-): Promise<AgentProtocol | string | Failure> {
-  const outcome = await connection.call(
-    'initialize',
-    { protocolVersion: PROTOCOL_VERSION, clientCapabilities: client.capabilities, clientInfo: client.info },
-    patience,
-  );
-  if (outcome.kind !== 'answered') return outcome;
-  const facts = readInitialize(outcome.value);
-  return typeof facts === 'string' ? facts : speakV1(connection, facts);
-}
-
-function speakV1(connection: Connection, facts: AgentFacts): AgentProtocol {
+export function speakV1(connection: Connection, facts: AgentFacts): AgentProtocol {
   const call = (method: string, params: object, patience: Patience) => connection.call(method, params, patience);
   const sessionParams = ({ cwd, mcpServers, additionalDirectories }: SessionParams) => ({
     cwd,
@@ -152,6 +122,7 @@ function speakV1(connection: Connection, facts: AgentFacts): AgentProtocol {
     request: (method, params, over) => connection.start(method, params, over),
     notify: (method, params) => connection.notify(method, params),
     readNotification,
+    readPermission: (params) => params,
   };
 }
 

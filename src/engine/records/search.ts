@@ -7,7 +7,7 @@
  */
 import { RehydrateError } from '../errors.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
-import { roleOf, textOf, type Role } from '../protocol/updates.ts';
+import { messageText, replacesMessage, roleOf, type Role } from '../protocol/updates.ts';
 import { storageError } from '../storage/errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { SessionEvent } from '../types.ts';
@@ -299,11 +299,9 @@ async function* messages(store: Store, sessionId: string, from: number): AsyncGe
         if (!open) whole = event.seq;
         continue;
       }
-      const { content, messageId = null } = (event as SessionEvent & { kind: 'update' }).payload as unknown as {
-        content: unknown;
-        messageId?: unknown;
-      };
-      const text = textOf(content, 'name');
+      const { payload } = event as SessionEvent & { kind: 'update' };
+      const { messageId = null } = payload as unknown as { messageId?: unknown };
+      const text = messageText(payload, 'name');
       const running = open as Open | null;
       if (
         running &&
@@ -314,6 +312,7 @@ async function* messages(store: Store, sessionId: string, from: number): AsyncGe
         whole = event.seq - 1;
         open = { first: event, role, id: messageId, texts: [], chars: 0, end: event.seq };
       }
+      if (replacesMessage(payload)) open.texts.length = 0;
       open.texts.push(event.origin === 'host' && open.texts.length > 0 ? `\n${text}` : text);
       open.chars += text.length;
       open.end = event.seq;

@@ -5,9 +5,9 @@
  * Both are known only when the message is whole, so chunks that may still become one are held back. They are given out unchanged and in
  * order at the first chunk that differs, and at the latest when the turn ends.
  */
-import { classOf, messageIdOf, readToolCall, roleOf, textOf } from '../protocol/updates.ts';
+import { blocksOf, classOf, messageIdOf, messageText, readToolCall, roleOf, textOf } from '../protocol/updates.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
-import { contentOf, OPENING, squeeze, type Meta, type ReplayItem, type Side } from './match-messages.ts';
+import { OPENING, squeeze, type Meta, type ReplayItem, type Side } from './match-messages.ts';
 
 export interface LiveFilterOptions {
   /** The running prompt as it was sent, and the preamble in front of it. */
@@ -110,17 +110,19 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
       const texts = [...(side === 'user' ? echoes : []), ...(owedTo(side, id) ? [owedTo(side, id)!.text] : [])];
       held = { side, id, texts, length: 0, ending: '', isRecord: false, hasAttachment: false };
     }
-    const words = squeeze(textOf(contentOf(item.update)) ?? '');
-    const isAttachment = textOf(contentOf(item.update)) === null;
+    const words = squeeze(messageText(item.update));
+    const attached = blocksOf(item.update).filter((block) => textOf(block) === null);
+    const isAttachment = attached.length > 0 && words === '';
     const { length, texts } = held;
     const left = texts.filter((text) => text.startsWith(words, length));
     // An echo of the record, however the agent joined or wrapped its blocks: stored, it would stand in the next record again.
     const ending = side === 'user' && preamble ? held.ending + words : '';
     const isRecord = held.isRecord || ending.includes(OPENING);
-    const mayBe = isAttachment ? side === 'user' && attachments.has(JSON.stringify(contentOf(item.update))) : left.length > 0 || isRecord;
+    const areOurs = attached.every((block) => side === 'user' && attachments.has(JSON.stringify(block)));
+    const mayBe = areOurs && (isAttachment || left.length > 0 || isRecord);
     if (mayBe) {
       items.push(item);
-      const hasAttachment = held.hasAttachment || isAttachment;
+      const hasAttachment = held.hasAttachment || attached.length > 0;
       Object.assign(held, { texts: left, length: length + words.length, ending: ending.slice(-OPENING.length), isRecord, hasAttachment });
       return before;
     }

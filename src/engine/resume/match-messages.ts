@@ -2,7 +2,18 @@
  * The two sides of a replay as lists that can be compared. The unit is a speech: all that one side said until the other spoke. Chunks
  * with one id are one message of it; agents cut finer than that in ways that do not survive a replay.
  */
-import { classOf, contentKind, messageIdOf, readToolCall, roleOf, textOf } from '../protocol/updates.ts';
+import {
+  blocksOf,
+  chunksOf,
+  classOf,
+  contentKind,
+  messageIdOf,
+  messageText,
+  readToolCall,
+  replacesMessage,
+  roleOf,
+  textOf,
+} from '../protocol/updates.ts';
 import { RECORD_OPENING, type NewestFirst } from '../transcript/render.ts';
 import type { SessionEvent, SessionUpdate, TurnState } from '../types.ts';
 
@@ -100,28 +111,38 @@ export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOption
     return { side, id: chunks[0]!.id, items, text: said, key: keyOf(side, said), preambles: preambles + others.filter(isPreamble).length };
   };
 
+  const take = (item: ReplayItem): void => {
+    const role = roleOf(item.update, item.meta);
+    const side = role === 'thought' ? null : role;
+    let speech = speeches.at(-1);
+    if (side && speech?.side !== side) speeches.push((speech = { side, items: [], read: null, size: 0 }));
+    if (!speech) return;
+    const text = side && (textOf(contentOf(item.update)) ?? '');
+    speech.items.push({ ...item, text, id: side ? messageIdOf(item.update) : (speech.items.at(-1)?.id ?? null) });
+    speech.read = null;
+    const size = 128 + (text ?? JSON.stringify(item.update)).length;
+    speech.size += size;
+    for (kept += size; kept > maxChars && released < speeches.length - 1; released++) {
+      const oldest = speeches[released]!;
+      kept -= oldest.size;
+      [oldest.read, oldest.items] = [{ ...read(oldest.side, oldest.items), items: [], text: null }, []];
+    }
+  };
+
   return {
     read,
     get length() {
       return speeches.length;
     },
     speeches: () => speeches.map((speech) => (speech.read ??= read(speech.side, speech.items))),
+    /** A whole message comes as its blocks, in the place of what was said under its id. */
     push(item: ReplayItem): void {
-      const role = roleOf(item.update, item.meta);
-      const side = role === 'thought' ? null : role;
-      let speech = speeches.at(-1);
-      if (side && speech?.side !== side) speeches.push((speech = { side, items: [], read: null, size: 0 }));
-      if (!speech) return;
-      const text = side && (textOf(contentOf(item.update)) ?? '');
-      speech.items.push({ ...item, text, id: side ? messageIdOf(item.update) : (speech.items.at(-1)?.id ?? null) });
-      speech.read = null;
-      const size = 128 + (text ?? JSON.stringify(item.update)).length;
-      speech.size += size;
-      for (kept += size; kept > maxChars && released < speeches.length - 1; released++) {
-        const oldest = speeches[released]!;
-        kept -= oldest.size;
-        [oldest.read, oldest.items] = [{ ...read(oldest.side, oldest.items), items: [], text: null }, []];
+      const speech = speeches.at(-1);
+      if (replacesMessage(item.update) && speech?.side === roleOf(item.update, item.meta)) {
+        speech.items = speech.items.filter(({ text, id }) => text === null || id === null || id !== messageIdOf(item.update));
+        speech.read = null;
       }
+      for (const update of chunksOf(item.update)) take({ ...item, update });
     },
   };
 }
@@ -189,9 +210,10 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
     const { side, chunks, compacts } = open;
     open = null;
     const messages = messagesOf(chunks.reverse());
-    const raws = messages.map((list) => redact(list.reduce((text, { payload }) => text + (textOf(contentOf(payload)) ?? ''), '')));
+    const raws = messages.map((list) => redact(list.reduce((text, { payload }) => text + messageText(payload), '')));
     const words = raws.map(squeeze);
-    const text = words.join('') || wordFor(chunks.map(({ payload }) => contentOf(payload)).filter((content) => textOf(content) === null));
+    const text =
+      words.join('') || wordFor(chunks.flatMap(({ payload }) => blocksOf(payload)).filter((content) => textOf(content) === null));
     const key = keyOf(side, text);
     kept += text.length;
     speeches.push({
@@ -268,12 +290,15 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
   };
 }
 
-/** The chunks of one speech as messages: what a turn says under one id, and what was added to it later. */
+/** The chunks of one speech as messages: what a turn says under one id, from where it was told whole, and what was added to it later. */
 function messagesOf(chunks: readonly UpdateEvent[]): (readonly UpdateEvent[])[] {
   const nameOf = ({ turnId, origin, payload }: UpdateEvent): string => `${turnId} ${origin === 'import'} ${messageIdOf(payload)}`;
   const name = nameOf(chunks[0]!);
-  if (chunks.every((chunk) => nameOf(chunk) === name)) return [chunks];
+  if (chunks.every((chunk) => nameOf(chunk) === name && !replacesMessage(chunk.payload))) return [chunks];
   const messages = new Map<string, UpdateEvent[]>();
-  for (const chunk of chunks) addTo(messages, nameOf(chunk), chunk);
+  for (const chunk of chunks) {
+    if (replacesMessage(chunk.payload)) messages.set(nameOf(chunk), [chunk]);
+    else addTo(messages, nameOf(chunk), chunk);
+  }
   return [...messages.values()];
 }

@@ -14,7 +14,7 @@ import {
 } from '../protocol/agent-protocol.ts';
 import { failureError, openConnection, type Connection, type Outcome } from '../protocol/connection.ts';
 import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
-import { asksFor, initializeV1 } from '../protocol/v1.ts';
+import { asksFor, introduce as introduceTo } from '../protocol/versions.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import type { QuestionKind } from '../storage/statements.ts';
 import type { AgentDescription } from '../types.ts';
@@ -109,7 +109,9 @@ export class Agent {
   }
 
   private hearRequest({ id, method, params }: { id: RpcId; method: string; params: AgentRequest['params'] }): Promise<RpcResponse> {
-    return this.listener.onRequest({ id, method, params, asksFor: asksFor(method) });
+    const asked = asksFor(method);
+    const read = asked === 'permission' && this.introduced ? this.introduced.readPermission(params) : params;
+    return this.listener.onRequest({ id, method, params: read, asksFor: asked });
   }
 
   private hearNotification(method: string, params: AgentRequest['params']): void {
@@ -118,8 +120,10 @@ export class Agent {
       return;
     }
     const said = this.introduced.readNotification(method, params);
-    if (said.kind === 'update') this.listener.onUpdate(said);
-    else if (said.kind === 'withdrawn') this.listener.onWithdrawn(said.requestId);
+    if (said.kind === 'update') {
+      this.listener.onUpdate(said);
+      said.after?.();
+    } else if (said.kind === 'withdrawn') this.listener.onWithdrawn(said.requestId);
     else this.listener.onOther(said.method, said.params);
   }
 }
@@ -186,16 +190,21 @@ export function redactError(redact: AgentStart['redact'], error: unknown): unkno
 const isHang = (error: unknown) => RehydrateError.is(error) && error.code === 'agent_timeout';
 
 async function introduce(agent: Agent, config: Config, client: ClientServices | undefined): Promise<void> {
-  const introduced = await initializeV1(
+  const introduced = await introduceTo(
     agent.connection,
+    config.protocol,
     { capabilities: client?.capabilities ?? {}, info: config.clientInfo },
     { ms: config.limits.initializeMs },
   );
   if (typeof introduced === 'string')
-    throw new RehydrateError('agent_protocol_error', `Agent "${agent.name}" cannot be used: ${introduced}. Check its version.`, {
-      agent: agent.name,
-      method: 'initialize',
-    });
+    throw new RehydrateError(
+      'agent_protocol_error',
+      `Agent "${agent.name}" cannot be used: ${introduced}. Check its version, and the host's option protocol.`,
+      {
+        agent: agent.name,
+        method: 'initialize',
+      },
+    );
   if ('kind' in introduced) throw await failureError(introduced, agent.name, agent.connection);
   agent.introducedAs(introduced);
 }

@@ -14,6 +14,7 @@ import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy, Ses
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import { isDeeper } from '../protocol/bounded.ts';
+import { PROTOCOL_CHOICES, type ProtocolChoice } from '../protocol/versions.ts';
 import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
 import { randomId } from '../random-id.ts';
 import { checkServers } from './secrets.ts';
@@ -70,6 +71,11 @@ export interface HostOptions {
    * agent of the session that was not used for longest. One in a turn is never ended.
    */
   readonly whenFull?: 'refuse' | 'end-idlest';
+  /**
+   * Which version of ACP is spoken with agents: `v1` (default), `v2`, which is a draft still, or `newest`, the newest that an agent
+   * speaks. A session that was begun under one goes on under the other.
+   */
+  readonly protocol?: ProtocolChoice;
   /** Whether two paths lead to one directory, for `open`. Default: when they are the same text. On Node: `sameDirectory` of `acp-rehydrate/node`. */
   readonly sameDirectory?: (a: string, b: string) => boolean | Promise<boolean>;
 }
@@ -193,6 +199,7 @@ export interface Config {
   readonly clientFor: (agent: string) => ClientServices | undefined;
   readonly clientInfo: { readonly name: string; readonly version: string };
   readonly whenFull: 'refuse' | 'end-idlest';
+  readonly protocol: ProtocolChoice;
   readonly sameDirectory: (a: string, b: string) => boolean | Promise<boolean>;
   readonly owner: LeaseOwner;
 }
@@ -222,15 +229,18 @@ export function configure(options: HostOptions): Config {
     permission: permissionRule(options.permission ?? 'ask'),
     clientFor: eachOnce(options.client),
     clientInfo: { name: NAME, version: VERSION },
-    whenFull: whenFull(options.whenFull),
+    whenFull: oneOf('whenFull', options.whenFull, ['refuse', 'end-idlest']),
+    protocol: oneOf('protocol', options.protocol, PROTOCOL_CHOICES),
     sameDirectory: options.sameDirectory ?? ((a, b) => a === b),
     owner: { ...(owners?.self ?? { kind: 'host' }), hostId: newId() },
   };
 }
 
-function whenFull(value: unknown): 'refuse' | 'end-idlest' {
-  if (value === undefined || value === 'refuse' || value === 'end-idlest') return value ?? 'refuse';
-  throw invalid(`whenFull is ${JSON.stringify(value)}; use refuse or end-idlest.`);
+/** One of the words that an option may be; the first is its default. */
+function oneOf<T extends string>(name: string, value: T | undefined, words: readonly T[]): T {
+  if (value === undefined) return words[0] as T;
+  if (words.includes(value)) return value;
+  throw invalid(`${name} is ${JSON.stringify(value)}; use ${words.slice(0, -1).join(', ')} or ${words.at(-1)}.`);
 }
 
 /** Whole milliseconds, as they are stored. What is no time counts as none having passed: a turn must not fail for it. */
@@ -367,7 +377,7 @@ function byName(agents: Readonly<Record<string, AgentLauncher>>): AgentLauncher 
 
 export const HOST_OPTIONS: readonly (keyof HostOptions)[] = [
   'database', 'agents', 'secrets', 'knownSecrets', 'policy', 'preamble', 'limits', 'clock', 'newId', 'redact', 'ownerAlive',
-  'permission', 'client', 'whenFull', 'sameDirectory',
+  'permission', 'client', 'whenFull', 'protocol', 'sameDirectory',
 ]; // prettier-ignore
 
 export const CREATE_OPTIONS: readonly (keyof CreateOptions)[] = [

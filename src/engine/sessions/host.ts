@@ -2,7 +2,7 @@
 import { RehydrateError } from '../errors.ts';
 import { SqlError, type ClientServices, type Statement } from '../ports.ts';
 import type { Setting } from '../protocol/agent-protocol.ts';
-import { readCapabilities } from '../protocol/v1.ts';
+import { readCapabilities } from '../protocol/versions.ts';
 import { finishDeletes, type DeleteParts } from '../records/delete.ts';
 import { copySession } from '../records/fork.ts';
 import { exportLines, importLines } from '../records/portable.ts';

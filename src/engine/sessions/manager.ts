@@ -29,6 +29,13 @@ import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostPart
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
 import { startTurn, type RunningTurn } from './turn.ts';
 
+/** In ACP v2 the modes are an option. It is kept as the mode, so that the wish holds under both versions, and there is one of it. */
+function asMode(setting: Setting, { agentSession: { reported }, agent }: Live): Setting {
+  if (setting.kind === 'mode' || agent.facts.protocolVersion !== 2 || typeof setting.value !== 'string') return setting;
+  const option = reported.configOptions?.find(({ id }) => id === setting.id);
+  return option?.category === 'mode' ? { id: 'mode', kind: 'mode', value: setting.value } : setting;
+}
+
 /** What a host has in memory for one session. */
 interface Entry {
   readonly session: Session;
@@ -237,21 +244,30 @@ export function createManager(parts: HostParts) {
 
   // -------------------------------------------------------------- what is not a prompt
 
-  async function set(sessionId: string, setting: Setting): Promise<void> {
+  async function set(sessionId: string, asked: Setting): Promise<void> {
     await serially(sessionId, async (entry) => {
       const live = await ensure(entry, {});
+      const setting = asMode(asked, live);
+      const before = live.agentSession.reported;
       const outcome = await live.agent.protocol.set(live.agentSession.id, setting, { ms: limits.settingMs });
       if (outcome.kind !== 'answered') throw redactError(live.context.redact, settingError(sessionId, setting, outcome));
-      live.agentSession.reported = withSetting(live.agentSession.reported, setting, outcome.value);
+      live.agentSession.reported = withSetting(before, setting, outcome.value);
       live.agentSession.wishes = withWish(live.agentSession.wishes, setting);
       const { modes, configOptions } = live.agentSession.reported;
-      const said: SessionUpdate =
-        setting.kind === 'mode'
-          ? { sessionUpdate: 'current_mode_update', currentModeId: setting.value }
-          : { sessionUpdate: 'config_option_update', configOptions: [...(configOptions ?? [])] };
+      const said: SessionUpdate[] = [
+        ...(setting.kind === 'mode' ? [{ sessionUpdate: 'current_mode_update' as const, currentModeId: setting.value }] : []),
+        ...(setting.kind === 'option' || configOptions !== before.configOptions
+          ? [{ sessionUpdate: 'config_option_update' as const, configOptions: [...(configOptions ?? [])] }]
+          : []),
+      ];
       await live.log.writer.append({
-        events: updateEvents([{ update: said }], null, 'host', config.clock()),
-        lastKnown: { ...reportedColumns(setting.kind === 'mode' ? { modes } : { configOptions }), wishes: live.agentSession.wishes },
+        events: updateEvents(
+          said.map((update) => ({ update })),
+          null,
+          'host',
+          config.clock(),
+        ),
+        lastKnown: { ...reportedColumns({ modes, configOptions }), wishes: live.agentSession.wishes },
       });
     });
   }

@@ -73,9 +73,14 @@ export function settingsToRestore(wishes: Wishes, now: Pick<ReportedState, 'mode
   return settings;
 }
 
-/** What an answer with modes and options makes of what was reported. */
+/** What an answer with modes, options and commands makes of what was reported. */
 export function withAnswer<T extends Pick<ReportedState, 'modes' | 'configOptions'>>(state: T, said: AnsweredSettings): T {
-  return { ...state, modes: said.modes ?? state.modes, configOptions: said.configOptions ?? state.configOptions };
+  return {
+    ...state,
+    modes: said.modes ?? state.modes,
+    configOptions: said.configOptions ?? state.configOptions,
+    ...(said.commands ? { commands: said.commands } : {}),
+  };
 }
 
 /** What is in force once the agent accepted a setting: its own word where it gives it, else what was asked. */

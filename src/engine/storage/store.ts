@@ -243,7 +243,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
     async hasMessages(sessionId) {
       const [row] = await query(
         `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND kind = 'update'
-AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') IN ('user_message_chunk', 'agent_message_chunk') END LIMIT 1`,
+AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') IN ('user_message_chunk', 'agent_message_chunk', 'user_message', 'agent_message') END LIMIT 1`,
         [sessionId],
       );
       return row !== undefined;

@@ -4,6 +4,7 @@
  */
 import type { SessionEvent, TurnEnded } from '../types.ts';
 import {
+  blocksOf,
   classOf,
   contentKind,
   fieldsOf,
@@ -11,6 +12,7 @@ import {
   messageIdOf,
   planEntries,
   readToolCall,
+  replacesMessage,
   roleOf,
   stringOf,
   textOf,
@@ -41,6 +43,8 @@ interface OpenMessage {
   /** Whether the oldest part so far continues a line. */
   inline: boolean;
   chars: number;
+  /** It was told whole: what was said of it before is no more. */
+  isWhole: boolean;
 }
 
 export interface EntryReader {
@@ -58,6 +62,8 @@ export function createEntryReader(): EntryReader {
   let planSeen = false;
   /** What later updates said of tool calls whose beginning is still to come. */
   const toolCalls = new Map<string, { readonly report: ToolCallReport; readonly seq: number }>();
+  /** Tool calls that were given already, and began before that. */
+  const given = new Set<string>();
   const answers = new Map<string, string>();
   /** Turns whose end was seen. One without an end was cut off. */
   const ended = new Set<string>();
@@ -72,19 +78,22 @@ export function createEntryReader(): EntryReader {
   const note = (text: string): Entry[] => [...close(), { label: 'note', head: text, body: [], seq }];
 
   const chunk = (label: 'user' | 'agent', event: SessionEvent & { kind: 'update' }): Entry[] => {
-    const { content } = event.payload as { content?: unknown };
     const messageId = messageIdOf(event.payload);
-    const text = textOf(content, 'describe');
-    const inline = contentKind(content) === 'text';
     const same = open !== null && open.label === label && open.turnId === event.turnId && open.messageId === messageId;
     const done = same ? [] : close();
-    open ??= { label, turnId: event.turnId, messageId, parts: [], inline: true, chars: 0 };
-    // A prompt's blocks are rows of their own, and what is not text stands on a line of its own.
-    if (open.parts.length > 0 && (event.origin === 'host' || !inline || !open.inline)) open.parts.push('\n');
-    open.parts.push(text);
-    open.inline = inline;
-    open.chars += text.length;
+    open ??= { label, turnId: event.turnId, messageId, parts: [], inline: true, chars: 0, isWhole: false };
     openSeq = event.seq;
+    if (open.isWhole) return done;
+    for (const content of blocksOf(event.payload).toReversed()) {
+      const text = textOf(content, 'describe');
+      const inline = contentKind(content) === 'text';
+      // A prompt's blocks are rows of their own, and what is not text stands on a line of its own.
+      if (open.parts.length > 0 && (event.origin === 'host' || !inline || !open.inline)) open.parts.push('\n');
+      open.parts.push(text);
+      open.inline = inline;
+      open.chars += text.length;
+    }
+    open.isWhole = replacesMessage(event.payload);
     return done;
   };
 
@@ -92,16 +101,18 @@ export function createEntryReader(): EntryReader {
     switch (classOf(event.payload, event.meta)) {
       case 'message': {
         const role = roleOf(event.payload, event.meta);
-        return role === 'user' || role === 'agent' ? chunk(role, event) : [];
+        return role === 'user' || role === 'agent' ? [...begunCalls(role), ...chunk(role, event)] : [];
       }
       case 'tool_call_update': {
         const report = readToolCall(event.payload);
+        if (given.has(report.id)) return close();
         const later = toolCalls.get(report.id)?.report;
         toolCalls.set(report.id, { report: later ? mergeToolCalls(report, later) : report, seq: event.seq });
         return close();
       }
       case 'tool_call': {
         const report = readToolCall(event.payload);
+        if (given.delete(report.id)) return close();
         const later = toolCalls.get(report.id)?.report;
         toolCalls.delete(report.id);
         return [...close(), toolEntry(later ? mergeToolCalls(report, later) : report, event.seq)];
@@ -123,6 +134,23 @@ export function createEntryReader(): EntryReader {
       case 'unknown':
         return close();
     }
+  };
+
+  /**
+   * ACP v2 tells the beginning of a tool call as it tells the rest. One that has a title and a kind is taken to have begun after the
+   * words that come before it, and every one after its prompt.
+   */
+  const begunCalls = (before: 'user' | 'agent'): Entry[] => {
+    if (toolCalls.size === 0) return [];
+    const begun = [...toolCalls].filter(([, { report }]) => before === 'user' || (report.title !== undefined && report.kind !== undefined));
+    for (const [id] of begun) {
+      toolCalls.delete(id);
+      given.add(id);
+    }
+    return [
+      ...(begun.length > 0 ? close() : []),
+      ...begun.sort(([, a], [, b]) => b.seq - a.seq).map(([, { report, seq: oldest }]) => toolEntry(report, oldest)),
+    ];
   };
 
   const read = (event: SessionEvent): Entry[] => {

@@ -4,6 +4,7 @@
  */
 import { agent, methods, RequestError } from '@agentclientprotocol/sdk';
 import type { AgentContext, ClientCapabilities, InitializeResponse, McpServer, Stream } from '@agentclientprotocol/sdk';
+import { answerBothVersions, type BothVersions } from '../../engine/protocol/v2-agent-side.ts';
 import { misbehave } from './mischief.ts';
 import { replayUpdates } from './replay.ts';
 import { configOptions, MODELS, MODES, modeState, startSession } from './session.ts';
@@ -36,7 +37,7 @@ const COMMANDS = [
 export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions): { readonly closed: Promise<void> } {
   const server = new ScriptedAgent(options);
   const behaviour = behaviourOf(options.variant);
-  return server.serve(misbehave(stream, behaviour, options.around));
+  return server.serve(answerBothVersions(misbehave(stream, behaviour, options.around), behaviour.versions));
 }
 
 class ScriptedAgent {
@@ -57,11 +58,13 @@ class ScriptedAgent {
     this.#around = around;
   }
 
-  serve(stream: Stream): { readonly closed: Promise<void> } {
+  serve(wire: BothVersions): { readonly closed: Promise<void> } {
     const { agent: on } = methods;
     const app = agent({ name: `scripted-${this.#variant}` })
       .onRequest(on.initialize, async ({ params, client }) => {
         await this.#fault('initialize');
+        if (this.#behaviour.versions.refusesOthers && params.protocolVersion !== 1)
+          throw new RequestError(-32022, 'Unsupported protocol version', { requested: params.protocolVersion, supported: [1] });
         this.#clientCapabilities = params.clientCapabilities ?? {};
         if (this.#behaviour.requestsAtStart) await this.#pester(client);
         return this.#initialized();
@@ -88,7 +91,15 @@ class ScriptedAgent {
         session.turn = new AbortController();
         try {
           const { signal } = session.turn;
-          const turn = { session, client, behaviour: this.#behaviour, store: this.#store, around: this.#around, signal };
+          const turn = {
+            session,
+            client,
+            behaviour: this.#behaviour,
+            store: this.#store,
+            around: this.#around,
+            signal,
+            version: wire.version,
+          };
           return { stopReason: await runTurn(params.prompt, { ...turn, clientCapabilities: this.#clientCapabilities }) };
         } finally {
           session.turn = null;
@@ -132,13 +143,13 @@ class ScriptedAgent {
       this.#close(params.sessionId);
       return {};
     });
-    return app.connect(stream);
+    return app.connect(wire.stream);
   }
 
   #initialized(): InitializeResponse {
-    const { load, resume, list, embeddedContext, auth } = this.#behaviour;
+    const { load, resume, list, embeddedContext, auth, versions } = this.#behaviour;
     return {
-      protocolVersion: 1,
+      protocolVersion: versions.claims ?? 1,
       agentInfo: { name: `scripted-${this.#variant}`, title: `Scripted agent (${this.#variant})`, version: '1.0.0' },
       agentCapabilities: {
         loadSession: load,

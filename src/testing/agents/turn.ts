@@ -18,6 +18,8 @@ export interface TurnContext {
   readonly store: SessionStore;
   readonly around: Surroundings;
   readonly signal: AbortSignal;
+  /** Of ACP, as the client asked for it. */
+  readonly version: 1 | 2;
 }
 
 /** Between two chunks of an ordinary answer, and between two numbers of a count. */
@@ -30,6 +32,9 @@ export async function runTurn(blocks: readonly ContentBlock[], turn: TurnContext
   const user: StoredEntry = { type: 'user', messageId: nextMessage(turn), blocks };
   session.entries.push(user);
   await store.append(session.sessionId, [user]);
+  // In v2 the user's message comes back when it is in the conversation.
+  if (turn.version === 2)
+    await notify(turn, { sessionUpdate: 'user_message_chunk', content: blocks[0] as ContentBlock, messageId: user.messageId });
 
   for (const file of filesToRead(session)) session.files.set(file, (await turn.around.readFile(file)) ?? '');
   const words = wordsOf(blocks);

@@ -2,6 +2,7 @@
  * The kinds of scripted agent there are. Each name stands for one way real agents behave or misbehave;
  * its sentence is shown in the playground and the docs, and a test holds the agent to it.
  */
+import type { BothVersionsOptions } from '../../engine/protocol/v2-agent-side.ts';
 
 /** How an agent words “I have no such session”. Every shape was seen in a real agent, or says the same in other words. */
 export const UNKNOWN_SHAPES = [
@@ -50,6 +51,12 @@ type PlainVariant =
   | 'auth'
   | 'garbage'
   | 'garbage-only'
+  | 'v1-only'
+  | 'v2-only'
+  | 'v2-in-name'
+  | 'v2-refused'
+  | 'v2-no-stop-reason'
+  | 'v2-late-snapshot'
   | 'stubborn';
 
 export type AgentVariant = PlainVariant | `unknown:${UnknownShape}` | `hang-${FaultPhase}` | `crash-${FaultPhase}`;
@@ -90,6 +97,13 @@ export interface Behaviour {
   readonly garbage: 'no' | 'between' | 'only';
   readonly stubborn: boolean;
   readonly fault: { readonly phase: FaultPhase; readonly how: 'hang' | 'crash' } | null;
+  /** Which versions of ACP it speaks, and how well. */
+  readonly versions: BothVersionsOptions & {
+    /** The version that it says it speaks, where that is not the one it speaks. */
+    readonly claims?: number;
+    /** Answers with an error when it is asked for another version than 1. */
+    readonly refusesOthers?: boolean;
+  };
 }
 
 /** What every variant starts from. */
@@ -114,6 +128,7 @@ export const NATIVE: Behaviour = {
   garbage: 'no',
   stubborn: false,
   fault: null,
+  versions: {},
 };
 
 /** How many messages the `capped` agent replays. */
@@ -185,6 +200,24 @@ const PLAIN: Readonly<Record<PlainVariant, VariantEntry>> = {
   auth: { description: 'Asks for authentication before it does anything with a session.', changes: { auth: true } },
   garbage: { description: 'Prints lines that are not JSON-RPC between its messages.', changes: { garbage: 'between' } },
   'garbage-only': { description: 'Prints nothing but lines that are not JSON-RPC.', changes: { garbage: 'only' } },
+  'v1-only': { description: 'Speaks version 1 of ACP whatever it is asked for.', changes: { versions: { speaks: [1] } } },
+  'v2-only': { description: 'Speaks version 2 of ACP whatever it is asked for.', changes: { versions: { speaks: [2] } } },
+  'v2-in-name': {
+    description: 'Says that it speaks version 2 of ACP, and goes on as in version 1.',
+    changes: { versions: { speaks: [1], claims: 2 } },
+  },
+  'v2-refused': {
+    description: 'Answers with the error −32022 when it is asked for another version of ACP than 1.',
+    changes: { versions: { speaks: [1], refusesOthers: true } },
+  },
+  'v2-no-stop-reason': {
+    description: 'In version 2 of ACP it does not say why a turn stopped.',
+    changes: { versions: { stopReasons: false } },
+  },
+  'v2-late-snapshot': {
+    description: 'In version 2 of ACP it tells its state after it has answered a resume, not before.',
+    changes: { versions: { snapshot: 'after' } },
+  },
   stubborn: { description: 'Stays when its input closes and when it is told to end; only a kill ends it.', changes: { stubborn: true } },
 };
 

@@ -21,6 +21,9 @@ export const PATIENT = {
   replayMaxMs: 60_000,
 } as const;
 
+/** The version of ACP that the host asks agents for. The tests run once with each; an agent that speaks only 1 is spoken to in 1. */
+export const PROTOCOL = process.env['ACP'] === 'v2' ? 'newest' : 'v1';
+
 export interface World<Agents extends AgentLauncher = InProcessLauncher> {
   readonly db: SqlDatabase;
   readonly agents: Agents;
@@ -42,7 +45,7 @@ export async function worldOf<Agents extends AgentLauncher>(agents: Agents): Pro
     db,
     agents,
     async wake(options = {}) {
-      const host = await createHost({ database: db, agents, limits: PATIENT, ...options });
+      const host = await createHost({ database: db, agents, limits: PATIENT, protocol: PROTOCOL, ...options });
       hosts.push(host);
       return host;
     },
@@ -82,7 +85,7 @@ export async function hostOf(
   wrap: (db: SqlDatabase) => SqlDatabase = (db) => db,
 ) {
   const db = await openNodeSqlite(':memory:');
-  const host = await createHost({ database: wrap(db), agents, limits: PATIENT, ...options });
+  const host = await createHost({ database: wrap(db), agents, limits: PATIENT, protocol: PROTOCOL, ...options });
   onTestFinished(async () => {
     await host.sleep();
     await db.close();

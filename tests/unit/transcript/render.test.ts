@@ -52,7 +52,7 @@ describe('what a transcript shows', () => {
     );
   });
 
-  it('tool calls that only updates tell of stand at the beginning, in their order', async () => {
+  it('tool calls that only updates tell of, as in v2, stand after their prompt, in their order', async () => {
     const output = (text: string) => ({ content: [{ type: 'content', content: { type: 'text', text } }] });
     const built = log()
       .user('go')
@@ -63,7 +63,7 @@ describe('what a transcript shows', () => {
       .agent('ok')
       .end();
     expect(await render(built)).toBe(
-      '[tool] first (completed)\n  done\n\n[tool] a tool call (completed)\n  second\n\n[user]\n  go\n\n[tool] known (execute, completed)\n\n[agent]\n  ok',
+      '[user]\n  go\n\n[tool] first (completed)\n  done\n\n[tool] a tool call (completed)\n  second\n\n[tool] known (execute, completed)\n\n[agent]\n  ok',
     );
     expect(await renderRecord(built.newestFirst())).toMatchObject({ events: built.events.length, truncated: false });
   });

@@ -1,0 +1,379 @@
+/**
+ * The agent's side of ACP v2, in front of one that speaks v1: a client that asks for 2 in `initialize` is spoken to in 2. Our own agent
+ * side and the scripted agents are served through it. What v1 has no word for (the snapshot of the state, the answer to a prompt that
+ * was inserted) is told here; an update that is one of v2's already passes as it is.
+ */
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import type { MessageStream } from '../ports.ts';
+import { RPC } from './agent-protocol.ts';
+import { objectOf, withText } from './reported-state.ts';
+import { fieldsOf, stringOf, type Fields } from './updates.ts';
+
+export interface BothVersions {
+  /** What the side that speaks v1 reads and writes. */
+  readonly stream: MessageStream;
+  /** What the client is spoken to in. */
+  readonly version: 1 | 2;
+}
+
+export interface BothVersionsOptions {
+  /** What is spoken. Default: both. Whoever asks for another gets the newest of them. */
+  readonly speaks?: readonly (1 | 2)[];
+  /** Says why a turn stopped (default), as an agent should; not all do. */
+  readonly stopReasons?: boolean;
+  /** The state is told before the answer to a resume (default), or after it. */
+  readonly snapshot?: 'before' | 'after';
+}
+
+type Message = {
+  readonly id?: string | number | null;
+  readonly method?: string;
+  readonly params?: Fields;
+  readonly result?: unknown;
+  readonly error?: unknown;
+};
+
+/** What is remembered of a session to tell it in v2. */
+interface Told {
+  modes: Fields | null;
+  options: readonly Fields[];
+  /** The prompt that runs: the id of its request until that was answered. */
+  prompt: { readonly id: Message['id']; readonly blocks: unknown; isAnswered: boolean; messageId: string } | null;
+  /** The message that was told last. */
+  last: { readonly role: string; readonly id: string } | null;
+}
+
+/** The option that the modes are. */
+const MODE_OPTION = 'mode';
+
+export function answerBothVersions(client: MessageStream, options: BothVersionsOptions = {}): BothVersions {
+  const { speaks = [1, 2], stopReasons = true, snapshot = 'before' } = options;
+  let version: 1 | 2 = 1;
+  let made = 0;
+  const sessions = new Map<string, Told>();
+  /** Requests of the client whose answers read otherwise in v2. */
+  const asked = new Map<Message['id'], { readonly method: string; readonly params: Fields }>();
+  /** Requests that hold up a turn until they are answered. */
+  const blocking = new Map<Message['id'], string>();
+  let toClient!: TransformStreamDefaultController<AnyMessage>;
+
+  const outward = new TransformStream<AnyMessage, AnyMessage>({
+    start: (controller) => void (toClient = controller),
+    transform: (message) => (version === 1 ? toClient.enqueue(message) : fromAgent(message as Message)),
+  });
+  const inward = new TransformStream<AnyMessage, AnyMessage>({
+    transform(message, controller) {
+      const passed = fromClient(message as Message);
+      if (passed) controller.enqueue(passed as AnyMessage);
+    },
+  });
+  // A stream that breaks ends the other side of it, which is where it is noticed.
+  client.readable.pipeTo(inward.writable).catch(() => undefined);
+  outward.readable.pipeTo(client.writable).catch(() => undefined);
+
+  const send = (message: object): void => toClient.enqueue({ jsonrpc: '2.0', ...message } as AnyMessage);
+  const tell = (sessionId: string, update: object, meta?: unknown): void =>
+    send({ method: 'session/update', params: { sessionId, update, ...(meta === undefined ? {} : { _meta: meta }) } });
+  const tellState = (sessionId: string, state: string, more: object = {}): void =>
+    tell(sessionId, { sessionUpdate: 'state_update', state, ...more });
+
+  function told(sessionId: unknown): Told {
+    const id = stringOf(sessionId);
+    let known = sessions.get(id);
+    if (!known) sessions.set(id, (known = { modes: null, options: [], prompt: null, last: null }));
+    return known;
+  }
+
+  // ---------------------------------------------------------------- what the client says
+
+  function fromClient(message: Message): Message | null {
+    const { id, method, params = {} } = message;
+    if (method === 'initialize') return initialize(message);
+    if (version === 1) return message;
+    if (method === undefined) {
+      const blocked = blocking.get(id);
+      blocking.delete(id);
+      if (blocked !== undefined && told(blocked).prompt) tellState(blocked, 'running');
+      return message;
+    }
+    const refuse = (code: number, words: string): null => {
+      send({ id, error: { code, message: words } });
+      return null;
+    };
+    const ask = (as: string, given: Fields): Message => {
+      asked.set(id, { method: as, params: given });
+      return { ...message, method: as, params: given };
+    };
+    switch (method) {
+      case 'session/load':
+      case 'session/set_mode':
+      case 'authenticate':
+        return refuse(RPC.methodNotFound, `Method not found: ${method} is none of ACP v2`);
+      case 'auth/login':
+        return { ...message, method: 'authenticate' };
+      case 'session/new':
+        return ask(method, { ...params, mcpServers: serversV1(params['mcpServers']) });
+      case 'session/resume': {
+        const { replayFrom, ...rest } = params;
+        const from = objectOf(replayFrom);
+        if (from && from['type'] !== 'start')
+          return refuse(RPC.invalidParams, 'Invalid params: replayFrom is { "type": "start" }, or absent');
+        return ask(from ? 'session/load' : method, { ...rest, mcpServers: serversV1(params['mcpServers']) });
+      }
+      case 'session/prompt':
+        told(params['sessionId']).prompt = { id, blocks: params['prompt'], isAnswered: false, messageId: '' };
+        return ask(method, params);
+      case 'session/set_config_option': {
+        const { type, value, ...rest } = params;
+        if (params['configId'] === MODE_OPTION && told(params['sessionId']).modes)
+          return ask('session/set_mode', { sessionId: params['sessionId'], modeId: value });
+        return ask(method, { ...rest, value, ...(type === 'boolean' ? { type } : {}) });
+      }
+      default:
+        return message;
+    }
+  }
+
+  function initialize(message: Message): Message {
+    const { id, params = {} } = message;
+    const wanted = params['protocolVersion'] === 1 ? 1 : 2;
+    version = speaks.includes(wanted) ? wanted : (Math.max(...speaks) as 1 | 2);
+    if (version === 1) return message;
+    const { capabilities, info, clientCapabilities: _v1, clientInfo, _meta } = params;
+    const given = {
+      protocolVersion: 1,
+      clientCapabilities: { ...objectOf(capabilities), session: { notices: {} } },
+      clientInfo: info ?? clientInfo,
+      ...(_meta === undefined ? {} : { _meta }),
+    };
+    asked.set(id, { method: 'initialize', params: given });
+    return { ...message, params: given };
+  }
+
+  // ---------------------------------------------------------------- what the agent says
+
+  function fromAgent(message: Message): void {
+    const { id, method, params = {} } = message;
+    if (method === undefined) return answer(message);
+    const sessionId = stringOf(params['sessionId']);
+    if (method === 'session/update') return update(sessionId, fieldsOf(params['update']), params['_meta']);
+    if (id === undefined || method !== 'session/request_permission') return send(message);
+    const { toolCall, ...rest } = params;
+    const prompt = told(sessionId).prompt;
+    if (prompt) {
+      inserted(sessionId, prompt);
+      blocking.set(id, sessionId);
+      tellState(sessionId, 'requires_action');
+    }
+    const title = stringOf(fieldsOf(toolCall)['title']) || 'A tool call';
+    send({ ...message, params: { ...rest, title, subject: { type: 'tool_call', toolCall: toolCallV2(fieldsOf(toolCall)) } } });
+  }
+
+  function answer(message: Message): void {
+    const { id, result, error } = message;
+    const request = asked.get(id);
+    asked.delete(id);
+    const { method, params = {} } = request ?? {};
+    const sessionId = stringOf(params['sessionId'] ?? fieldsOf(result)['sessionId']);
+    if (method === 'session/prompt') return turnOver(sessionId, message);
+    if (method === undefined || error !== undefined) return send(message);
+    const { modes, configOptions, ...rest } = fieldsOf(result);
+    if (method === 'initialize') return send({ id, result: initializedV2(rest) });
+    const session = told(sessionId);
+    if (objectOf(modes)) session.modes = objectOf(modes);
+    if (Array.isArray(configOptions)) session.options = configOptions as Fields[];
+    if (method === 'session/set_mode') session.modes = { ...session.modes, currentModeId: params['modeId'] };
+    const given = { id, result: { ...rest, configOptions: optionsV2(session) } };
+    const isTakenUp = method === 'session/load' || method === 'session/resume';
+    if (isTakenUp && snapshot === 'before') tellState(sessionId, 'idle');
+    send(given);
+    if (isTakenUp && snapshot === 'after') tellState(sessionId, 'idle');
+  }
+
+  /** The user's message is in the conversation: its prompt is answered, and the agent works. */
+  function inserted(sessionId: string, prompt: NonNullable<Told['prompt']>, messageId = `prompt-${(made += 1)}`): void {
+    if (prompt.isAnswered) return;
+    Object.assign(prompt, { isAnswered: true, messageId });
+    send({ id: prompt.id, result: { messageId } });
+    tellState(sessionId, 'running');
+  }
+
+  function turnOver(sessionId: string, { id, result, error }: Message): void {
+    const session = told(sessionId);
+    const { prompt } = session;
+    session.prompt = null;
+    session.last = null;
+    if (!prompt || (error !== undefined && !prompt.isAnswered)) return send({ id, ...(error === undefined ? { result } : { error }) });
+    inserted(sessionId, prompt);
+    const { stopReason, ...rest } = fieldsOf(result);
+    const why = error === undefined ? { ...rest, stopReason } : { stopReason: 'error', error };
+    tellState(sessionId, 'idle', stopReasons || error !== undefined ? why : rest);
+  }
+
+  function update(sessionId: string, said: Fields, meta: unknown): void {
+    const session = told(sessionId);
+    const { prompt } = session;
+    const kind = stringOf(said['sessionUpdate']);
+    const pass = (changes: object = {}): void => tell(sessionId, { ...said, ...changes }, meta);
+    const role = /^(user|agent)_(message|thought)(_chunk)?$/.exec(kind)?.[1];
+    if (prompt && !prompt.isAnswered && (role !== undefined || kind === 'tool_call' || kind === 'plan')) {
+      if (role === 'user') {
+        const messageId = stringOf(said['messageId']) || `prompt-${(made += 1)}`;
+        tell(sessionId, { sessionUpdate: 'user_message', messageId, content: prompt.blocks }, meta);
+        return inserted(sessionId, prompt, messageId);
+      }
+      inserted(sessionId, prompt);
+    }
+    switch (kind) {
+      case 'user_message_chunk':
+        // It was told whole.
+        if (prompt && said['messageId'] === prompt.messageId) return;
+        return pass({ messageId: idOf(session, kind, said).id });
+      case 'agent_message_chunk':
+      case 'agent_thought_chunk': {
+        const { id, isNew } = idOf(session, kind, said);
+        if (isNew && prompt) tell(sessionId, { sessionUpdate: kind.replace('_chunk', ''), messageId: id, content: [] });
+        return pass({ messageId: id });
+      }
+      case 'user_message':
+      case 'agent_message':
+      case 'agent_thought':
+        idOf(session, `${kind}_chunk`, said);
+        return pass();
+      case 'tool_call':
+      case 'tool_call_update':
+        session.last = null;
+        return tell(sessionId, { ...toolCallV2(said), sessionUpdate: 'tool_call_update' }, meta);
+      case 'plan': {
+        const { entries, ...rest } = said;
+        return tell(sessionId, { ...rest, sessionUpdate: 'plan_update', plan: { type: 'items', planId: 'plan', entries } }, meta);
+      }
+      case 'current_mode_update':
+        session.modes = { ...session.modes, currentModeId: said['currentModeId'] };
+        return tell(sessionId, { sessionUpdate: 'config_option_update', configOptions: optionsV2(session) }, meta);
+      case 'config_option_update':
+        session.options = withText(said['configOptions'], 'id').concat(withText(said['configOptions'], 'configId'));
+        return pass({ configOptions: optionsV2(session) });
+      case 'available_commands_update':
+        return pass({ availableCommands: withText(said['availableCommands'], 'name').map(commandV2) });
+      // The state is told here, from what happens on this connection.
+      case 'state_update':
+        return;
+      case 'session_info_update': {
+        // The turn of another client, for which v1 has no word.
+        const turn = objectOf(objectOf(objectOf(meta)?.['rehydrate'])?.['turn']);
+        if (!turn || prompt) return pass();
+        const { state, stopReason } = turn;
+        return tell(
+          sessionId,
+          { sessionUpdate: 'state_update', ...(state === 'running' ? { state } : { state: 'idle', stopReason }) },
+          meta,
+        );
+      }
+      default:
+        return pass();
+    }
+  }
+
+  /** In v2 every message has an id: one that has none gets one, until another side speaks. */
+  function idOf(session: Told, role: string, said: Fields): { readonly id: string; readonly isNew: boolean } {
+    const { last } = session;
+    const isSame = last?.role === role;
+    const id = stringOf(said['messageId']) || (isSame ? last.id : `message-${(made += 1)}`);
+    const isNew = !isSame || last.id !== id;
+    session.last = { role, id };
+    return { id, isNew };
+  }
+
+  return {
+    stream: { readable: inward.readable, writable: outward.writable },
+    get version() {
+      return version;
+    },
+  };
+}
+
+// ---------------------------------------------------------------- shapes
+
+function initializedV2({ agentCapabilities, agentInfo, authMethods, protocolVersion: _1, ...rest }: Fields): object {
+  const { promptCapabilities, mcpCapabilities, sessionCapabilities, loadSession: _2, session: v2, ...others } = fieldsOf(agentCapabilities);
+  const { delete: canDelete, fork, additionalDirectories } = fieldsOf(sessionCapabilities);
+  const ifSo = (name: string, value: unknown): object => (value === true || objectOf(value) ? { [name]: {} } : {});
+  const prompt = fieldsOf(promptCapabilities);
+  return {
+    ...rest,
+    protocolVersion: 2,
+    info: agentInfo ?? { name: 'unnamed', version: '0' },
+    capabilities: {
+      ...others,
+      session: {
+        ...fieldsOf(v2),
+        ...(objectOf(promptCapabilities)
+          ? { prompt: Object.assign({}, ...['image', 'audio', 'embeddedContext'].map((name) => ifSo(name, prompt[name]))) as object }
+          : {}),
+        ...(objectOf(mcpCapabilities) ? { mcp: { stdio: {}, ...ifSo('http', fieldsOf(mcpCapabilities)['http']) } } : {}),
+        ...ifSo('delete', canDelete),
+        ...ifSo('fork', fork),
+        ...ifSo('additionalDirectories', additionalDirectories),
+      },
+    },
+    authMethods: (Array.isArray(authMethods) ? authMethods : []).map((method: unknown) => {
+      const { id, methodId = id, ...more } = fieldsOf(method);
+      return { type: 'agent', ...more, methodId };
+    }),
+  };
+}
+
+function serversV1(servers: unknown): object[] {
+  return withText(servers, 'name').map((server) => {
+    if (server['type'] !== 'stdio') return { headers: [], ...server };
+    const { type: _stdio, ...rest } = server;
+    return { args: [], env: [], ...rest };
+  });
+}
+
+function optionsV2({ modes, options }: Told): object[] {
+  const given = options.map(({ id, configId = id, ...rest }) => ({ ...rest, configId }));
+  if (!modes || options.some(({ category }) => category === 'mode')) return given;
+  const values = withText(modes['availableModes'], 'id').map(({ id, ...mode }) => ({ ...mode, value: id }));
+  const mode = {
+    type: 'select',
+    configId: MODE_OPTION,
+    name: 'Mode',
+    category: 'mode',
+    currentValue: modes['currentModeId'],
+    options: values,
+  };
+  return [mode, ...given];
+}
+
+function commandV2(command: Fields): object {
+  const input = objectOf(command['input']);
+  return { type: 'command', ...command, ...(input ? { input: { type: 'text', ...input } } : {}) };
+}
+
+/** A tool call with its changes to files as v2 has them: a patch, of which v1 gives the old text and the new. */
+function toolCallV2(toolCall: Fields): Fields {
+  const { content } = toolCall;
+  if (!Array.isArray(content)) return toolCall;
+  return {
+    ...toolCall,
+    content: content.map((part: unknown) => {
+      const { type, path, oldText, newText, changes, ...rest } = fieldsOf(part);
+      if (type !== 'diff' || changes !== undefined) return part;
+      const isNew = oldText === null || oldText === undefined;
+      const [before, after] = [linesOf(oldText), linesOf(newText)];
+      const old = isNew ? '/dev/null' : `a${stringOf(path)}`;
+      const patch = [
+        `--- ${old}`,
+        `+++ b${stringOf(path)}`,
+        `@@ -1,${before.length} +1,${after.length} @@`,
+        ...before.map((line) => `-${line}`),
+        ...after.map((line) => `+${line}`),
+      ].join('\n');
+      return { ...rest, type, changes: [{ operation: isNew ? 'add' : 'modify', path }], patch: { format: 'git_patch', text: patch } };
+    }),
+  };
+}
+
+const linesOf = (text: unknown): string[] => (typeof text === 'string' && text !== '' ? text.split('\n') : []);

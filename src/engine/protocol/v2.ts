@@ -1,0 +1,222 @@
+/**
+ * ACP v2, a draft: what differs from v1, read by its fields. There is no `session/load`: `session/resume` replays when it is asked to.
+ * A prompt is answered as soon as it is inserted, and its turn ends with the agent's word that it is idle again. Modes are one of the
+ * options. What an agent tells is stored as it tells it; `updates.ts` reads both versions.
+ */
+import type { AuthMethod, Implementation, McpServer } from '@agentclientprotocol/sdk';
+import type { StopReason } from '../types.ts';
+import type {
+  AgentCapabilities,
+  AgentFacts,
+  AgentNotification,
+  AgentProtocol,
+  AnsweredSettings,
+  SessionParams,
+  Setting,
+  TurnAnswer,
+} from './agent-protocol.ts';
+import type { Connection } from './connection.ts';
+import type { RpcError } from './json-rpc.ts';
+import { modesAmong, objectOf, readCommands, readConfigOptions, withText } from './reported-state.ts';
+import { map, newBy, readList, readNotification, readTurn, supported } from './v1.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export function readCapabilitiesV2(capabilities: Fields): AgentCapabilities {
+  const session = objectOf(capabilities['session']) ?? {};
+  return {
+    capabilities,
+    // What every agent of version 2 can.
+    canResume: true,
+    canLoad: true,
+    canList: true,
+    canClose: true,
+    canDelete: supported(session['delete']),
+    canFork: supported(session['fork']),
+    additionalDirectories: supported(session['additionalDirectories']),
+    embeddedContext: supported(objectOf(session['prompt'])?.['embeddedContext']),
+  };
+}
+
+export function readFactsV2(answer: Fields): AgentFacts {
+  return {
+    ...readCapabilitiesV2(objectOf(answer['capabilities']) ?? {}),
+    protocolVersion: 2,
+    info: objectOf(answer['info']) as Implementation | null,
+    authMethods: withText(answer['authMethods'], 'methodId').map(
+      (method) => ({ name: method['methodId'], ...method, id: method['methodId'] }) as unknown as AuthMethod,
+    ),
+  };
+}
+
+/** What we can, as v2 words it: files and terminals are the agent's own there. */
+export function clientCapabilitiesV2({ elicitation, auth }: Fields): Fields {
+  return { ...(elicitation === undefined ? {} : { elicitation }), ...(auth === undefined ? {} : { auth }) };
+}
+
+function readSettings(result: unknown): AnsweredSettings {
+  const answer = objectOf(result) ?? {};
+  const configOptions = readConfigOptions(answer['configOptions']);
+  const modes = modesAmong(answer['configOptions']);
+  const commands = readCommands(answer['availableCommands']);
+  return { ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}), ...(commands ? { commands } : {}) };
+}
+
+/** A prompt whose turn is not over. */
+interface Running {
+  readonly sessionId: string;
+  /** The agent answered: the user's message is in the conversation. */
+  inserted: boolean;
+  messageId: unknown;
+  /** It has worked since. What it says of being idle before that is not about this turn. */
+  began: boolean;
+  cancelled: boolean;
+  /** It said that it is idle before it answered. */
+  idle: Fields | null;
+  readonly end: (answer: TurnAnswer | null) => void;
+}
+
+export function speakV2(connection: Connection, facts: AgentFacts): AgentProtocol {
+  let turn: Running | null = null;
+  /** Whether it is working, as it last said. */
+  let active = false;
+  /** The option that the modes are, once it was named. */
+  let modeOption = 'mode';
+
+  const settings = (result: unknown): AnsweredSettings => {
+    learnModeOption(objectOf(result)?.['configOptions']);
+    return readSettings(result);
+  };
+  function learnModeOption(configOptions: unknown): void {
+    const option = withText(configOptions, 'configId').find(({ category }) => category === 'mode');
+    if (option) modeOption = option['configId'] as string;
+  }
+
+  const sessionParams = ({ cwd, mcpServers, additionalDirectories }: SessionParams) => ({
+    cwd,
+    mcpServers: mcpServers.map(serverV2),
+    ...(facts.additionalDirectories && additionalDirectories.length > 0 ? { additionalDirectories } : {}),
+  });
+  const setCall = (sessionId: string, { id, kind, value }: Setting) => ({
+    sessionId,
+    configId: kind === 'mode' ? modeOption : id,
+    type: typeof value === 'boolean' ? 'boolean' : 'id',
+    value,
+  });
+
+  function hearState(update: Fields): (() => void) | undefined {
+    const { state } = update;
+    active = state === 'running' || state === 'requires_action';
+    const running = turn;
+    if (!running) return undefined;
+    if (active) [running.began, running.idle] = [true, null];
+    else if (state === 'idle' && running.began) {
+      running.idle = update;
+      if (running.inserted) return () => running.end(stopped(running, update));
+    }
+    return undefined;
+  }
+
+  return {
+    facts,
+    authenticate: (methodId, patience) => connection.call('auth/login', { methodId }, patience),
+    newSession: async (params, patience) => map(await connection.call('session/new', sessionParams(params), patience), newBy(settings)),
+    takeUp: async (how, sessionId, params, patience) =>
+      map(
+        await connection.call(
+          'session/resume',
+          { sessionId, ...sessionParams(params), ...(how === 'load' ? { replayFrom: { type: 'start' } } : {}) },
+          patience,
+        ),
+        settings,
+      ),
+    listSessions: async (cwd, cursor, patience) =>
+      map(await connection.call('session/list', { cwd, ...(cursor === undefined ? {} : { cursor }) }, patience), readList),
+
+    prompt(sessionId, prompt, over) {
+      const mine: Running = {
+        ...{ sessionId, inserted: false, messageId: undefined, began: false, cancelled: false, idle: null },
+        end(answer) {
+          if (turn !== mine) return;
+          turn = null;
+          over(answer);
+        },
+      };
+      turn = mine;
+      connection.start('session/prompt', { sessionId, prompt }, (response) => {
+        if (response === null) return mine.end(null);
+        if ('error' in response) return mine.end({ kind: 'refused', error: response.error });
+        const { messageId, stopReason } = objectOf(response.result) ?? {};
+        // It said 2 in `initialize` and goes on as in 1, or it said nothing that tells.
+        if (typeof stopReason === 'string' || (typeof messageId !== 'string' && !mine.began)) return mine.end(readTurn(response));
+        Object.assign(mine, { inserted: true, messageId, began: mine.began || active });
+        if (mine.idle) mine.end(stopped(mine, mine.idle));
+      });
+    },
+    cancel(sessionId) {
+      if (turn?.sessionId === sessionId) turn.cancelled = true;
+      connection.notify('session/cancel', { sessionId });
+    },
+
+    set: async (sessionId, setting, patience) =>
+      map(await connection.call('session/set_config_option', setCall(sessionId, setting), patience), settings),
+    closeSession: (sessionId, patience) => connection.call('session/close', { sessionId }, patience),
+    deleteSession: (sessionId, patience) => connection.call('session/delete', { sessionId }, patience),
+    forkSession: async (sessionId, params, patience) =>
+      map(await connection.call('session/fork', { sessionId, ...sessionParams(params) }, patience), newBy(settings)),
+    request: (method, params, over) => connection.start(method, params, over),
+    notify: (method, params) => connection.notify(method, params),
+
+    readNotification(method, params): AgentNotification {
+      const said = readNotification(method, params);
+      if (said.kind !== 'update') return said;
+      const update = said.update as unknown as Fields;
+      if (update['sessionUpdate'] === 'config_option_update') learnModeOption(update['configOptions']);
+      const isOurs = turn === null || said.agentSessionId === undefined || said.agentSessionId === turn.sessionId;
+      const after = update['sessionUpdate'] === 'state_update' && isOurs ? hearState(update) : undefined;
+      return after ? { ...said, after } : said;
+    },
+    readPermission,
+  };
+}
+
+/** Without `type` a server is one of v1's that is run by a command. */
+const serverV2 = (server: McpServer): object => ('type' in server ? server : { type: 'stdio', ...server });
+
+/** The end of a turn. Not every agent says why it stopped. */
+function stopped({ messageId, cancelled }: Running, idle: Fields): TurnAnswer {
+  const { sessionUpdate: _kind, state: _state, stopReason, ...rest } = idle;
+  if (stopReason === 'error') return { kind: 'refused', error: errorOf(rest['error']) };
+  const reason = typeof stopReason === 'string' ? stopReason : cancelled ? 'cancelled' : 'end_turn';
+  const said = { ...(typeof messageId === 'string' ? { messageId } : {}), ...rest, stopReason: reason };
+  return { kind: 'stopped', stopReason: reason as StopReason, said };
+}
+
+function errorOf(value: unknown): RpcError {
+  const { code, message, data } = objectOf(value) ?? {};
+  return {
+    code: typeof code === 'number' ? code : -32603,
+    message: typeof message === 'string' ? message : 'The agent stopped with an error and did not say which.',
+    ...(data === undefined ? {} : { data }),
+  };
+}
+
+/** The question of v2 has words of its own, and a tool call or a command only where it is about one. */
+function readPermission({ title, description, subject, options }: Fields): Fields {
+  const about = objectOf(subject) ?? {};
+  const { toolCallId, command, cwd } = about;
+  const toolCall = objectOf(about['toolCall']) ?? {
+    toolCallId: typeof toolCallId === 'string' ? toolCallId : '',
+    ...(command === undefined ? {} : { kind: 'execute', rawInput: { command, cwd } }),
+  };
+  const words = typeof description === 'string' ? [{ type: 'content', content: { type: 'text', text: description } }] : [];
+  const content = Array.isArray(toolCall['content']) ? (toolCall['content'] as unknown[]) : [];
+  return {
+    toolCall: {
+      ...toolCall,
+      ...(typeof title === 'string' ? { title } : {}),
+      ...(words.length > 0 ? { content: [...words, ...content] } : {}),
+    },
+    options,
+  };
+}

@@ -1,0 +1,66 @@
+/** Which version of ACP an agent speaks: what it is asked for, and what it turns out to be by the fields of its answer. */
+import { RPC, type AgentCapabilities, type AgentFacts, type AgentProtocol } from './agent-protocol.ts';
+import type { Connection, Failure, Patience } from './connection.ts';
+import { objectOf } from './reported-state.ts';
+import { readCapabilitiesV1, readFactsV1, speakV1 } from './v1.ts';
+import { clientCapabilitiesV2, readCapabilitiesV2, readFactsV2, speakV2 } from './v2.ts';
+
+/** `v1` and `v2`: that version and no other. `newest`: what the agent speaks of them. */
+export type ProtocolChoice = 'v1' | 'v2' | 'newest';
+export const PROTOCOL_CHOICES: readonly ProtocolChoice[] = ['v1', 'v2', 'newest'];
+
+/** Whom an agent deals with. */
+export interface ClientIntroduction {
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly info: { readonly name: string; readonly version: string };
+}
+
+/** Reads capabilities, as stored or as advertised, of either version. */
+export function readCapabilities(value: unknown): AgentCapabilities {
+  const capabilities = objectOf(value) ?? {};
+  return objectOf(capabilities['session']) ? readCapabilitiesV2(capabilities) : readCapabilitiesV1(capabilities);
+}
+
+/** What is asked in `initialize`. Whoever is asked for 2 and knows only 1 finds what it reads there, too. */
+export function initializeParams(version: 1 | 2, { capabilities, info }: ClientIntroduction): object {
+  const v1 = { clientCapabilities: capabilities, clientInfo: info };
+  return { protocolVersion: version, ...(version === 2 ? { info, capabilities: clientCapabilitiesV2(capabilities) } : {}), ...v1 };
+}
+
+/**
+ * The answer to `initialize`, or in words what is wrong with it. Its fields decide, not the number: there are agents that say 2 and
+ * go on in 1.
+ */
+export function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): AgentFacts | string {
+  const answer = objectOf(result);
+  if (!answer) return 'it answered initialize with no object';
+  const number = answer['protocolVersion'];
+  if (number !== 1 && number !== 2) return `it speaks ACP version ${JSON.stringify(number)}, this host versions 1 and 2`;
+  const isV1 = 'agentCapabilities' in answer || 'agentInfo' in answer || (number === 1 && !('capabilities' in answer));
+  if (isV1) return choice === 'v2' ? 'it speaks ACP version 1, and is to be used with version 2 only (protocol v2)' : readFactsV1(answer);
+  return choice === 'v1'
+    ? 'it speaks ACP version 2, and is to be used with version 1 only (protocol v1, the default)'
+    : readFactsV2(answer);
+}
+
+/** What the agent asks of a person; null for every other request. The same in every version, so it can be told before one is agreed on. */
+export function asksFor(method: string): 'permission' | 'elicitation' | null {
+  if (method === 'session/request_permission') return 'permission';
+  return method === 'elicitation/create' ? 'elicitation' : null;
+}
+
+/** Introduces us to an agent that was just started. A string says what is wrong with its answer. */
+export async function introduce(
+  connection: Connection,
+  choice: ProtocolChoice,
+  client: ClientIntroduction,
+  patience: Patience,
+): Promise<AgentProtocol | string | Failure> {
+  const ask = (version: 1 | 2) => connection.call('initialize', initializeParams(version, client), patience);
+  let outcome = await ask(choice === 'v1' ? 1 : 2);
+  if (choice === 'newest' && outcome.kind === 'refused' && outcome.error.code === RPC.versionRefused) outcome = await ask(1);
+  if (outcome.kind !== 'answered') return outcome;
+  const facts = readInitialize(outcome.value, choice);
+  if (typeof facts === 'string') return facts;
+  return facts.protocolVersion === 2 ? speakV2(connection, facts) : speakV1(connection, facts);
+}

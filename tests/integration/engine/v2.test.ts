@@ -1,0 +1,146 @@
+/** The host as a client of ACP v2: what is different there, and that a session goes on whichever version its agent is spoken to in. */
+import { describe, expect, it } from 'vitest';
+import type { HostOptions } from '../../../src/engine/index.ts';
+import { foldEvents } from '../../../src/engine/index.ts';
+import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
+import { ask, CWD, world, worldOf } from './helpers.ts';
+import { watched } from './watched-agents.ts';
+
+const V2 = { protocol: 'v2' } as const;
+const versionOf = (sent: readonly { method: string; params: Readonly<Record<string, unknown>> }[]) =>
+  sent.filter(({ method }) => method === 'initialize').map(({ params }) => params['protocolVersion']);
+
+describe('a session dies and comes back, in v2', () => {
+  it.each([
+    ['native', 'resume'],
+    ['load', 'load'],
+    ['amnesiac', 'transcript'],
+    ['forgetful', 'transcript'],
+    ['late', 'load'],
+    ['v2-only', 'resume'],
+    ['v2-no-stop-reason', 'resume'],
+    ['v2-late-snapshot', 'resume'],
+  ] as const)('I4: the %s agent comes back by %s and knows what it was told', async (variant, tier) => {
+    const { wake } = await world(variant);
+    const host = await wake(V2);
+    const { sessionId } = await host.create({ agent: 'demo', cwd: CWD, sessionId: 'main' });
+    const first = await host.prompt(sessionId, 'My name is Ada.');
+    expect(first).toMatchObject({ stopReason: 'end_turn', report: { tier: 'new' } });
+    await host.sleep();
+    const next = await wake(V2);
+    const before = (await next.get(sessionId)).latestSeq;
+    const report = await next.resume(sessionId);
+    expect(report.tier, JSON.stringify(report, null, 1)).toBe(tier);
+    const added = await next.history(sessionId, { after: before });
+    expect(
+      added.filter(({ kind }) => kind === 'update').map(({ payload }) => (payload as { sessionUpdate: string }).sessionUpdate),
+      'I3',
+    ).not.toContain('agent_message_chunk');
+    expect(await ask(next, sessionId, 'What is my name?')).toContain('Ada');
+  });
+
+  it('I11: the log keeps what was said in the words of the version, the prompt once', async () => {
+    const { wake } = await world();
+    const host = await wake(V2);
+    const { sessionId } = await host.create({ agent: 'demo', cwd: CWD });
+    const { turnId } = await host.prompt(sessionId, 'My name is Ada.');
+    const events = (await host.history(sessionId)).filter((event) => event.turnId === turnId);
+    const all = events.map(({ kind, payload }) => (kind === 'update' ? payload.sessionUpdate : kind));
+    // How many rows a streamed message has is as its batches fell, and the commands come when they come.
+    const kinds = all.filter((kind, at) => kind !== 'available_commands_update' && all.indexOf(kind) === at);
+    expect(kinds).toEqual([
+      'turn_started',
+      'user_message_chunk',
+      'state_update',
+      'session_info_update',
+      'agent_message',
+      'agent_message_chunk',
+      'usage_update',
+      'turn_ended',
+    ]);
+    expect(events.at(-2)?.payload).toMatchObject({ sessionUpdate: 'state_update', state: 'idle' });
+    const { messages } = foldEvents(events);
+    expect(messages.map(({ role }) => role)).toEqual(['user', 'agent']);
+    expect(events.at(-1)?.payload).toMatchObject({
+      state: 'completed',
+      stopReason: 'end_turn',
+      answer: { messageId: expect.any(String) as string },
+    });
+  });
+});
+
+describe('a session goes on under the other version', () => {
+  const VERSIONS: readonly [HostOptions['protocol'], HostOptions['protocol']][] = [
+    ['v1', 'v2'],
+    ['v2', 'v1'],
+  ];
+  it.each(VERSIONS.flatMap((pair) => (['native', 'load', 'forgetful'] as const).map((variant) => [...pair, variant] as const)))(
+    'I3, I4: begun in %s, it goes on in %s with the %s agent, and nothing is stored twice',
+    async (first, second, variant) => {
+      const { wake } = await world(variant);
+      const host = await wake({ protocol: first });
+      const { sessionId } = await host.create({ agent: 'demo', cwd: CWD });
+      await host.prompt(sessionId, 'My name is Ada.');
+      await host.prompt(sessionId, 'My cat is called Miette.');
+      await host.setMode(sessionId, 'brief');
+      await host.sleep();
+      const next = await wake({ protocol: second });
+      const { latestSeq } = await next.get(sessionId);
+      const report = await next.resume(sessionId);
+      expect(report).toMatchObject({
+        tier: { native: 'resume', load: 'load', forgetful: 'transcript' }[variant],
+        settings: { restored: ['mode'], failed: [] },
+      });
+      if (variant === 'load')
+        expect(report).toMatchObject({ verified: 'replay-matched', replay: { received: 4, matched: 4, missing: 0, imported: 0 } });
+      const { messages } = foldEvents(await next.history(sessionId, { after: latestSeq }));
+      expect(messages).toEqual([]);
+      expect(await ask(next, sessionId, 'What is my name?')).toBe('Ada');
+      await next.sleep();
+      const back = await wake({ protocol: first });
+      expect(await ask(back, sessionId, 'What is my cat called?')).toBe('Miette');
+    },
+  );
+});
+
+describe('which version is spoken', () => {
+  const cases: readonly [AgentVariant, HostOptions['protocol'], number[], 1 | 2 | 'refused'][] = [
+    ['native', undefined, [1], 1],
+    ['native', 'v1', [1], 1],
+    ['native', 'v2', [2], 2],
+    ['native', 'newest', [2], 2],
+    ['v1-only', 'newest', [2], 1],
+    ['v1-only', 'v2', [2], 'refused'],
+    ['v2-only', 'newest', [2], 2],
+    ['v2-only', 'v1', [1], 'refused'],
+    ['v2-in-name', 'newest', [2], 1],
+    ['v2-in-name', 'v1', [1], 1],
+    ['v2-refused', 'newest', [2, 1], 1],
+    ['v2-refused', 'v2', [2], 'refused'],
+  ];
+  it.each(cases)('%s, protocol %s: asked for %j, spoken %s', async (variant, protocol, asked, spoken) => {
+    const { agents, wake } = await worldOf(watched(inProcessLauncher({ variant })));
+    const host = await wake({ protocol });
+    const created = host.create({ agent: 'demo', cwd: CWD });
+    if (spoken === 'refused') await expect(created).rejects.toMatchObject({ code: 'agent_protocol_error' });
+    else {
+      const { sessionId } = await created;
+      expect(await ask(host, sessionId, 'My name is Ada.')).toContain('Ada');
+      expect(await host.describeAgent('demo')).toMatchObject({ protocolVersion: spoken });
+    }
+    expect(versionOf(agents.sent).slice(0, asked.length)).toEqual(asked);
+  });
+});
+
+describe('what an agent asks in v2', () => {
+  it('permission is asked with the words of v2, answered, and the turn goes on', async () => {
+    const { wake } = await world();
+    const host = await wake({ ...V2, permission: 'allow' });
+    const { sessionId } = await host.create({ agent: 'demo', cwd: CWD });
+    expect(await ask(host, sessionId, 'delete notes.txt')).toContain('I would delete notes.txt');
+    const asked = (await host.history(sessionId)).find(({ kind }) => kind === 'permission_requested');
+    expect(asked?.payload).toMatchObject({ toolCall: { toolCallId: expect.any(String) as string, title: 'Delete notes.txt' } });
+    const { toolCalls } = foldEvents(await host.history(sessionId));
+    expect(toolCalls).toMatchObject([{ title: 'Delete notes.txt', status: 'completed' }]);
+  });
+});

@@ -20,7 +20,7 @@ export default defineConfig({
   timeout: 60_000,
   expect: { timeout: 15_000 },
   // The same server as `npm start`, on a free port; its address comes in REHYDRATE_URL.
-  globalSetup: './scripts/support/e2e-setup.mjs',
+  globalSetup: './tests/support/e2e-setup.mjs',
   use: {
     baseURL: process.env['REHYDRATE_URL'],
     storageState: process.env['REHYDRATE_BROWSER'] === undefined ? undefined : JSON.parse(process.env['REHYDRATE_BROWSER']),

@@ -7,17 +7,16 @@ import { fork } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { benchRow } from './support/bench-row.mjs';
-import { PROJECT_NODE, inRoot } from './support/paths.mjs';
-import { continueOnProjectNode, main, projectEnv, SetupError } from './support/run.mjs';
-import { setUp } from './support/setup.mjs';
+import { pathToFileURL } from 'node:url';
+import { PROJECT_NODE, inRoot, main, projectEnv, SetupError, setUp } from './support/setup.mjs';
 
 const FILE = inRoot('content/data/bench.json');
+const MODULE = 'REHYDRATE_BENCH';
 
-/** The modules' own `{ name, results }`. */
+/** A module's own `{ name, results }`, from a process of its own: this file, told which. */
 function measure(file) {
   return new Promise((resolve, reject) => {
-    const child = fork(inRoot('scripts/support/bench-child.mjs'), [file], { execPath: PROJECT_NODE, execArgv: [], env: projectEnv() });
+    const child = fork(import.meta.filename, [], { execPath: PROJECT_NODE, execArgv: [], env: projectEnv({ [MODULE]: file }) });
     let found;
     child.once('message', (message) => (found = message));
     child.once('error', reject);
@@ -27,9 +26,33 @@ function measure(file) {
   });
 }
 
-await main(async () => {
+const figures = (value) => (typeof value === 'number' ? (Number.isInteger(value) ? String(value) : value.toFixed(2)) : String(value));
+
+/**
+ * One result as a row for people: a figure, a target, and whether it was met.
+ *
+ * @param {{ what: string, ratio?: number, value?: number | string, unit?: string, target?: number | string,
+ *   bound?: 'max' | 'min', met?: boolean }} result a ratio or a value; a target that is a number is the
+ *   largest allowed unless `bound` is `min`, and one in words starts with ≤ or ≥
+ * @returns {{ what: string, figure: string, target: string, met: boolean | null }} `met` is null without a target
+ */
+export function benchRow({ what, ratio, value, unit, target, bound = 'max', met }) {
+  const measured = ratio ?? value;
+  const suffix = ratio !== undefined ? '×' : unit ? ` ${unit}` : '';
+  const figure = `${figures(measured)}${suffix}`;
+  if (target === undefined || target === '–') return { what, figure, target: '–', met: met ?? null };
+  if (typeof target === 'number') {
+    const ok = bound === 'min' ? measured >= target : measured <= target;
+    return { what, figure, target: `${bound === 'min' ? '≥' : '≤'} ${target}${suffix}`, met: met ?? ok };
+  }
+  const limit = /^([≤≥])\s*([\d\s.]+)/.exec(target);
+  const number = limit && Number(limit[2].replace(/\s/g, ''));
+  const ok = limit && typeof measured === 'number' ? (limit[1] === '≤' ? measured <= number : measured >= number) : null;
+  return { what, figure, target, met: met ?? ok };
+}
+
+async function benchAll() {
   await setUp();
-  await continueOnProjectNode();
   const all = readdirSync(inRoot('tests/bench'))
     .filter((name) => name.endsWith('.mjs'))
     .map((name) => name.replace(/\.mjs$/, ''));
@@ -68,4 +91,13 @@ await main(async () => {
   mkdirSync(path.dirname(FILE), { recursive: true });
   writeFileSync(FILE, `${JSON.stringify(report, null, 2)}\n`);
   console.log(`\n${report.results.filter(({ met }) => met).length} of ${report.results.length} targets met.`);
-});
+}
+
+if (import.meta.main) {
+  const module = process.env[MODULE];
+  if (module === undefined) await main(benchAll);
+  else {
+    const { run } = await import(pathToFileURL(module).href);
+    process.send(await run(), () => process.exit(0));
+  }
+}

@@ -7,8 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { buildBrowserFiles } from './support/browser-files.mjs';
-import { buildGuardFile } from './support/guard-file.mjs';
+import { build } from 'esbuild';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const DIST = path.join(ROOT, 'dist');
@@ -18,8 +17,6 @@ const SETTINGS = [
   'tsconfig.base.json',
   'tsconfig.build.json',
   'scripts/build-lib.mjs',
-  'scripts/support/browser-files.mjs',
-  'scripts/support/guard-file.mjs',
   ...['typescript', 'esbuild'].map((name) => `node_modules/${name}/package.json`),
 ];
 const EXECUTABLE = ['cli/rehydrate.js'];
@@ -87,6 +84,57 @@ function writeStamp(hash, files) {
   const unfinished = `${STAMP}.${process.pid}`;
   writeFileSync(unfinished, `${hash}\n${files.join('\n')}\n`);
   renameSync(unfinished, STAMP);
+}
+
+/** Entries of the package that have a use in a page, as folders of the build. */
+const BROWSER_ENTRIES = ['engine', 'adapters/sqljs', 'adapters/websocket', 'adapters/worker'];
+
+/**
+ * The files for pages without npm: what tsc built, bundled into `built/browser`, with no import by a bare name, which a page could only
+ * resolve with an import map, and a worker not at all. `acp-rehydrate.js`, one module with all names of the browser's
+ * entries, and `agent.js`, a scripted agent for `new Worker(…, { type: 'module' })`.
+ *
+ * sql.js stays outside: it is an optional peer with a licence and a release of its own.
+ */
+async function buildBrowserFiles(built) {
+  const common = {
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2024',
+    outdir: path.join(built, 'browser'),
+    logLevel: 'warning',
+  };
+  await build({
+    ...common,
+    stdin: {
+      contents: BROWSER_ENTRIES.map((entry) => `export * from './${entry}/index.js';`).join('\n'),
+      resolveDir: built,
+      sourcefile: 'acp-rehydrate.js',
+    },
+    // Only asked for where the page gives no sql.js of its own; then an import map may name it.
+    external: ['sql.js'],
+    entryNames: 'acp-rehydrate',
+    sourcemap: true,
+  });
+  await build({ ...common, entryPoints: { agent: path.join(built, 'testing/agents/worker.js') } });
+}
+
+/** The guard as one file that needs no other, in its place, so that who bundles the library can put it beside the bundle. */
+async function buildGuardFile(built) {
+  const file = path.join(built, 'adapters/stdio/guard-process.js');
+  await build({
+    entryPoints: [file],
+    outfile: file,
+    allowOverwrite: true,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    sourcemap: true,
+    logLevel: 'warning',
+  });
 }
 
 const hash = sourceHash();

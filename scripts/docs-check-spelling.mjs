@@ -4,9 +4,7 @@
  * dictionary has goes into tests/spelling/words.txt.
  */
 import path from 'node:path';
-import { ensureInstalled } from './support/install.mjs';
-import { PROJECT_NODE, ROOT, inRoot } from './support/paths.mjs';
-import { main, projectEnv, run } from './support/run.mjs';
+import { ensureInstalled, inRoot, main, PROJECT_NODE, projectEnv, ROOT, run } from './support/setup.mjs';
 import { ensureSite } from './support/site-build.mjs';
 
 const BESIDE = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'CLAUDE.md', 'examples/README.md', 'playground/scenarios/*.ts'];
@@ -31,7 +29,7 @@ async function check(root, globs) {
 }
 
 await main(async () => {
-  await ensureInstalled(path.dirname(own('package.json')), { say: console.error, what: 'the spell checker; 15 MB' });
+  await ensureInstalled(path.dirname(own('package.json')), 'the spell checker; 15 MB');
   const codes = [await check(await ensureSite(console.error), ['**/*.md']), await check(ROOT, BESIDE)];
   process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
 });

@@ -12,119 +12,118 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { ROOT, inRoot } from './support/paths.mjs';
-import { distTag, provenanceProblem, releaseRefusals } from './support/release.mjs';
-import { main, run, SetupError } from './support/run.mjs';
-import { setUp } from './support/setup.mjs';
-
-const readJson = (file) => (existsSync(inRoot(file)) ? JSON.parse(readFileSync(inRoot(file), 'utf8')) : null);
-const lines = (text) => text.split('\n').filter((line) => line.trim() !== '');
-
-/** Runs a program to its end and gives what it printed; `null` when it failed and `orNull` is set. */
-async function output(command, args, { orNull = false } = {}) {
-  const { code, output: text } = await run(command, args, { stdio: 'capture' });
-  if (code === 0) return text;
-  if (orNull) return null;
-  throw new SetupError(`“${command} ${args.join(' ')}” failed:\n${text}`);
-}
-
-async function gather(manifest) {
-  const { name, version, dependencies = {} } = manifest;
-  const commit = async (revision) =>
-    (await output('git', ['rev-parse', '--verify', '--quiet', `${revision}^{commit}`], { orNull: true }))?.trim() ?? null;
-  const head = await commit('HEAD');
-  if (!head) throw new SetupError(`${ROOT} is not a git checkout with a commit; a release is of a commit.`);
-  const pinned = await run(process.execPath, [inRoot('scripts/deps-status.mjs')], { stdio: 'capture' });
-  return {
-    name,
-    version,
-    dependencies,
-    locked: readJson('package-lock.json')?.packages?.[''] ?? null,
-    changes: lines(await output('git', ['status', '--porcelain', '--untracked-files=all'])),
-    unpinned: pinned.code === 0 ? [] : lines(pinned.output),
-    changelog: existsSync(inRoot('CHANGELOG.md')) ? readFileSync(inRoot('CHANGELOG.md'), 'utf8') : '',
-    head,
-    tagged: await commit(`refs/tags/v${version}`),
-    tagsHere: lines(await output('git', ['tag', '--points-at', 'HEAD', '--list', 'v[0-9]*'])),
-    published: await isPublished(name, version),
-  };
-}
-
-/** null: the registry did not say. Publishing a version twice fails there in any case. */
-async function isPublished(name, version) {
-  const { code, output: text } = await run(
-    'npm',
-    ['view', `${name}@${version}`, 'version', '--json', '--loglevel=error', '--fetch-retries=0'],
-    { stdio: 'capture' },
-  );
-  if (code === 0) return text.includes(version);
-  return /E404/.test(text) ? false : null;
-}
-
-/** Packs into a directory; gives the archive's path and what npm tells about it. */
-async function pack(directory) {
-  const text = await output('npm', ['pack', '--ignore-scripts', '--json', '--loglevel=error', '--pack-destination', directory]);
-  const told = JSON.parse(text.slice(text.search(/^[[{]/m)));
-  const [about] = Array.isArray(told) ? told : Object.values(told);
-  return { ...about, archive: path.join(directory, about.filename) };
-}
-
-/** Everything the manifest points at has to be in the archive. */
-function missing({ exports, bin }, files) {
-  const targets = [
-    ...Object.values(exports).flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target))),
-    ...Object.values(bin),
-  ];
-  return targets.map((target) => path.posix.normalize(target)).filter((target) => !files.some((file) => file.path === target));
-}
+import { inRoot, main, run, SetupError, setUp } from './support/setup.mjs';
 
 await main(async () => {
-  const { values } = parseArgs({
-    options: { 'dry-run': { type: 'boolean' }, check: { type: 'boolean' }, 'without-provenance': { type: 'boolean' } },
-  });
-  const dryRun = values['dry-run'] === true;
-  const manifest = readJson('package.json');
-  const facts = await gather(manifest);
-  const refusals = releaseRefusals(facts, { needsTag: !dryRun });
-  const unproven = values['without-provenance'] ? null : provenanceProblem({ repository: manifest.repository, env: process.env });
-  if (unproven && !dryRun) refusals.push(unproven);
-  if (refusals.length > 0)
-    throw new SetupError([`${facts.name} ${facts.version} is not published:`, ...refusals.map((each) => `- ${each}`)].join('\n'));
-  if (facts.published === null)
-    console.error('The registry could not be asked whether this version is there already; it refuses a second one itself.');
-  if (dryRun && facts.tagged === null) console.error(`Still to do: git tag v${facts.version}`);
-  if (dryRun && unproven) console.error(`Still to do: ${unproven}`);
-  if (values.check) return void console.log(`${facts.name} ${facts.version} may be published.`);
-
-  // Whatever dist/ holds, what is published is built now.
-  rmSync(inRoot('dist/.build-hash'), { force: true });
+  const flag = { type: 'boolean', default: false };
+  const { values } = parseArgs({ options: { 'dry-run': flag, check: flag, 'without-provenance': flag } });
+  const dryRun = values['dry-run'];
   await setUp();
+  const manifest = JSON.parse(text('package.json'));
+  const { name, version } = manifest;
+  const [refusals, notes] = [[], []];
+
+  await checkTree(manifest, refusals, dryRun ? notes : refusals);
+  if (!values['without-provenance'])
+    (dryRun ? notes : refusals).push(
+      ...(manifest.repository
+        ? []
+        : ['package.json names no repository, which the proof has to be about. Set “repository”, or publish with --without-provenance.']),
+      ...(hasIdentity(process.env)
+        ? []
+        : [
+            'There is no identity to sign with: run this in CI with one (GitHub: “id-token: write”), or publish with --without-provenance.',
+          ]),
+    );
+  const there = await run('npm', ['view', `${name}@${version}`, 'version', '--loglevel=error', '--fetch-retries=0'], { stdio: 'capture' });
+  if (there.code === 0 && there.output.includes(version))
+    refusals.push(`${name}@${version} is published already, and a version is published once. Set another version.`);
+  if (refusals.length > 0) throw new SetupError([`${name} ${version} is not published:`, ...refusals].join('\n- '));
+  if (there.code !== 0 && !there.output.includes('E404'))
+    console.error('The registry could not be asked whether this version is there already; it refuses a second one itself.');
+  for (const note of notes) console.error(`Still to do: ${note}`);
+  if (values.check) return void console.log(`${name} ${version} may be published.`);
+
   const directory = mkdtempSync(path.join(tmpdir(), 'release-'));
   try {
     const packed = await pack(directory);
-    const lost = missing(manifest, packed.files);
-    if (lost.length > 0) throw new SetupError(`The archive lacks what package.json points at: ${lost.join(', ')}.`);
-    const changed = lines(await output('git', ['status', '--porcelain']));
-    if (changed.length > 0) throw new SetupError(`Building changed the tree: ${changed.join(', ')}. Commit what it makes, or ignore it.`);
     for (const file of packed.files) console.log(`${String(file.size).padStart(9)}  ${file.path}`);
-    console.log(
-      `${facts.name} ${facts.version}: ${packed.files.length} files, ${Math.round(packed.size / 1000)} kB packed, ${Math.round(packed.unpackedSize / 1000)} kB unpacked, ${packed.integrity}`,
-    );
-
-    const publish = [
-      'publish',
-      packed.archive,
-      '--access',
-      'public',
-      '--tag',
-      distTag(facts.version),
-      ...(values['without-provenance'] ? [] : ['--provenance']),
-    ];
+    const [size, unpacked] = [packed.size, packed.unpackedSize].map((bytes) => Math.round(bytes / 1000));
+    console.log(`${name} ${version}: ${packed.files.length} files, ${size} kB packed, ${unpacked} kB unpacked, ${packed.integrity}`);
+    // A preview is nobody's `latest`.
+    const tag = version.includes('-') ? 'next' : 'latest';
+    const publish = ['publish', packed.archive, '--access', 'public', '--tag', tag];
+    if (!values['without-provenance']) publish.push('--provenance');
     if (dryRun) return void console.log(`Nothing was published. It would be: npm ${publish.join(' ')}`);
     const { code } = await run('npm', publish);
     if (code !== 0) throw new SetupError(`npm publish failed with ${code}; its output is above.`);
-    console.log(`${facts.name} ${facts.version} is published as ${distTag(facts.version)}.`);
+    console.log(`${name} ${version} is published as ${tag}.`);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 });
+
+function text(file) {
+  return existsSync(inRoot(file)) ? readFileSync(inRoot(file), 'utf8') : '';
+}
+
+/** What a program printed, line by line; nothing when it failed. */
+async function lines(command, ...args) {
+  const { code, output } = await run(command, args, { stdio: 'capture' });
+  return code === 0 ? output.split('\n').filter((line) => line.trim() !== '') : [];
+}
+
+/** Whether this tree, as it is, is the version that it says: each refusal with what to do. A dry run may come before the tag. */
+async function checkTree({ version }, refusals, untagged) {
+  const { problems } = await import('./deps-status.mjs');
+  const few = (items) => items.slice(0, 5).join(', ') + (items.length > 5 ? ` and ${items.length - 5} more` : '');
+  const changes = (await lines('git', 'status', '--porcelain', '--untracked-files=all')).map((line) => line.trim());
+  if (changes.length > 0) refusals.push(`The tree has changes that are in no commit: ${few(changes)}. Commit or remove them.`);
+  const unpinned = problems();
+  if (unpinned.length > 0) refusals.push(`Dependencies are not pinned: ${few(unpinned)}. See “npm run deps:status”.`);
+  const locked = text('package-lock.json') && JSON.parse(text('package-lock.json')).version;
+  if (locked !== version)
+    refusals.push(
+      locked
+        ? `package-lock.json has the version ${locked}, package.json ${version}. Run “npm install”, and commit it.`
+        : 'There is no package-lock.json. Run “npm install”, and commit it.',
+    );
+  const section = text('CHANGELOG.md')
+    .split(/^(?=## )/m)
+    .find((each) => each.split(/[\s[\]]+/)[1] === version);
+  if (!section?.replace(/^.*\n?/, '').trim())
+    refusals.push(`CHANGELOG.md has no section “## ${version}” with words in it. Write what changed.`);
+
+  const tag = `v${version}`;
+  const [head] = await lines('git', 'rev-parse', 'HEAD');
+  const [tagged] = await lines('git', 'rev-parse', '--verify', '--quiet', `refs/tags/${tag}^{commit}`);
+  if (!tagged) untagged.push(`There is no tag ${tag}. Tag the commit that is to be published: git tag ${tag}`);
+  else if (tagged !== head)
+    refusals.push(
+      `The tag ${tag} names ${tagged.slice(0, 12)}, and ${head?.slice(0, 12)} is checked out. Check out the tag, or set another version.`,
+    );
+  const others = (await lines('git', 'tag', '--points-at', 'HEAD', '--list', 'v[0-9]*')).filter((each) => each !== tag);
+  if (others.length > 0)
+    refusals.push(`This commit is tagged ${others.join(', ')}, and package.json has the version ${version}. One of the two is wrong.`);
+}
+
+/** Whether a CI vouches for what is built here. */
+function hasIdentity(env) {
+  return Boolean((env.GITHUB_ACTIONS && env.ACTIONS_ID_TOKEN_REQUEST_URL) || (env.GITLAB_CI && env.SIGSTORE_ID_TOKEN));
+}
+
+/** Builds what is published now, whatever dist/ holds, and packs it; gives the archive's path and what npm tells about it. */
+async function pack(directory) {
+  rmSync(inRoot('dist/.build-hash'), { force: true });
+  for (const args of [
+    ['run', 'build:lib', '--silent'],
+    ['pack', '--ignore-scripts', '--json', '--loglevel=error', '--pack-destination', directory],
+  ]) {
+    const { code, output } = await run('npm', args, { stdio: 'capture' });
+    if (code !== 0) throw new SetupError(`“npm ${args.join(' ')}” failed:\n${output}`);
+    if (args[0] !== 'pack') continue;
+    const told = JSON.parse(output.slice(output.search(/^[[{]/m)));
+    const [about] = Array.isArray(told) ? told : Object.values(told);
+    return { ...about, archive: path.join(directory, about.filename) };
+  }
+}

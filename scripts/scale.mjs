@@ -1,40 +1,79 @@
 /**
- * `node scripts/scale.mjs [--NAME VALUE]…`: what many sessions cost, by the figures in content/data/scale.json and the page's
- * assumptions, or others: `--sessions 20000 --activeShare 0.5`. Prints; `--write` stores what is printed for the site.
- * The figures themselves are measured by `npm run bench -- scale`.
+ * What many sessions cost, from the figures in content/data/scale.json and the page's assumptions, or others:
+ *
+ *   node scripts/scale.mjs [--sessions 20000] [--activeShare 0.5] … [--write]
+ *
+ * Prints; `--write` stores what is printed for the site. The figures themselves are measured by `npm run bench -- scale`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { inRoot } from './support/paths.mjs';
-import { SCALE_INPUTS, SLEEP_AFTER_SECONDS, simulateScale } from './support/scale-model.mjs';
+import { parseArgs } from 'node:util';
+import { inRoot } from './support/setup.mjs';
 
 const FILE = inRoot('content/data/scale.json');
 
-/** @param {readonly string[]} args @returns {{ inputs: typeof SCALE_INPUTS, write: boolean }} */
-export function scaleArguments(args) {
-  const inputs = { ...SCALE_INPUTS };
-  let write = false;
-  for (let i = 0; i < args.length; i++) {
-    const name = args[i].replace(/^--/, '');
-    if (name === 'write') write = true;
-    else if (name in inputs && Number.isFinite(Number(args[i + 1]))) inputs[name] = Number(args[++i]);
-    else
-      throw new Error(
-        `${args[i]} ${args[i + 1] ?? ''} is none of: --write, ${Object.keys(inputs)
-          .map((one) => `--${one} NUMBER`)
-          .join(', ')}.`,
-      );
-  }
-  return { inputs, write };
+/** The assumptions the page shows unless others are given. Nothing of them was measured. */
+export const SCALE_INPUTS = Object.freeze({
+  /** How many there are, and the share of them that somebody uses on a day. */
+  sessions: 1_000_000,
+  activeShare: 0.1,
+  /** How often such a session is come to on that day, and the turns of one visit: averages, of at least one. */
+  visits: 2,
+  turns: 6,
+  /** How long a turn takes, and the pause until the next one; both vary as waits do, exponentially. */
+  turnSeconds: 20,
+  pauseSeconds: 60,
+  /** When most come, and how many more than on average: 0 the same all day, 1 twice as many. */
+  busiestHour: 15,
+  swing: 0.8,
+  /** How long the record has grown. */
+  days: 365,
+});
+
+/** How long after a turn an actor sleeps, in seconds; 30 is RivetKit's default. */
+const SLEEP_AFTER_SECONDS = [10, 30, 120, 600];
+
+const DAY = 24 * 60 * 60;
+
+/**
+ * An actor, and its agent, is awake from a turn's beginning until `sleepAfterSeconds` after its end. Of the pauses within a visit the share
+ * e^(−sleepAfter/pause) is longer than that and ends in a wake; the average pause is awake for pause · (1 − e^(−sleepAfter/pause)).
+ *
+ * @param {typeof SCALE_INPUTS} inputs
+ * @param {{ turnBytes: number, emptyBytes: number, actorBytes: number, agentBytes: number }} measured
+ */
+export function scaleRow(inputs, measured, sleepAfterSeconds) {
+  const { visits, turns, turnSeconds, pauseSeconds, swing } = inputs;
+  const visitsADay = inputs.sessions * inputs.activeShare * visits;
+  const asleepInPause = Math.exp(-sleepAfterSeconds / pauseSeconds);
+  const awakeSeconds = turns * turnSeconds + (turns - 1) * pauseSeconds * (1 - asleepInPause) + sleepAfterSeconds;
+  const wakesADay = visitsADay * (1 + (turns - 1) * asleepInPause);
+  const awakeMean = (visitsADay * awakeSeconds) / DAY;
+  const awakePeak = awakeMean * (1 + swing);
+  return {
+    sleepAfterSeconds,
+    turnsADay: visitsADay * turns,
+    wakesADay,
+    awakeMean,
+    awakePeak,
+    wakesASecondPeak: (wakesADay / DAY) * (1 + swing),
+    hostBytesPeak: awakePeak * measured.actorBytes,
+    agentBytesPeak: awakePeak * measured.agentBytes,
+    storageBytes: inputs.sessions * measured.emptyBytes + visitsADay * turns * inputs.days * measured.turnBytes,
+  };
 }
 
 /** One row for each time an actor may stay awake. */
-export const simulateAll = (inputs, measured) =>
-  SLEEP_AFTER_SECONDS.map((sleepAfterSeconds) => ({ sleepAfterSeconds, ...simulateScale(inputs, measured, { sleepAfterSeconds }) }));
+export const scaleRows = (inputs, measured) => SLEEP_AFTER_SECONDS.map((seconds) => scaleRow(inputs, measured, seconds));
 
 if (import.meta.main) {
-  const { inputs, write } = scaleArguments(process.argv.slice(2));
+  const names = Object.keys(SCALE_INPUTS);
+  const { values } = parseArgs({
+    options: { write: { type: 'boolean' }, ...Object.fromEntries(names.map((name) => [name, { type: 'string' }])) },
+  });
+  const { write, ...given } = values;
+  const inputs = { ...SCALE_INPUTS, ...Object.fromEntries(Object.entries(given).map(([name, value]) => [name, Number(value)])) };
   const file = JSON.parse(readFileSync(FILE, 'utf8'));
-  const simulated = simulateAll(inputs, file.measured);
+  const simulated = scaleRows(inputs, file.measured);
   console.table(inputs);
   console.table(simulated);
   if (write) writeFileSync(FILE, `${JSON.stringify({ ...file, inputs, simulated }, null, 2)}\n`);

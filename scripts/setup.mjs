@@ -1,6 +1,5 @@
 /** `npm run setup`: makes a fresh clone ready. Every other command does the same first. */
-import { main } from './support/run.mjs';
-import { setUp } from './support/setup.mjs';
+import { main, setUp } from './support/setup.mjs';
 
 await main(async () => {
   await setUp();

@@ -4,8 +4,7 @@
  *   npm start -- [--agent NAME=COMMAND]… [--port N] [--cwd DIR] [--no-open] [--dev] [--json]
  */
 import { parseArgs } from 'node:util';
-import { continueOnProjectNode, main, SetupError } from './support/run.mjs';
-import { setUp } from './support/setup.mjs';
+import { main, SetupError, setUp } from './support/setup.mjs';
 
 const USAGE = `npm start -- [options]
 
@@ -43,7 +42,6 @@ await main(async () => {
     return;
   }
   await setUp();
-  await continueOnProjectNode();
   const { startPlayground } = await import('./support/playground-server.mjs');
   await startPlayground(chosen);
 });

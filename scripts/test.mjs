@@ -5,15 +5,12 @@
  *   npm test -- unit e2e         these stages only
  *   FAULTS=full npm test         every fault, not a tenth of them
  */
-import { continueOnProjectNode, endWithChildren, main, SetupError } from './support/run.mjs';
-import { setUp } from './support/setup.mjs';
+import { endWithChildren, main, SetupError, setUp } from './support/setup.mjs';
 
 await main(async () => {
   await setUp();
-  await continueOnProjectNode();
   endWithChildren();
-  const { STAGES } = await import('./support/stages.mjs');
-  const { closingLine, sum } = await import('./support/counts.mjs');
+  const { closingLine, STAGES, sum } = await import('./support/stages.mjs');
 
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !STAGES.some((stage) => stage.name === name));
@@ -21,7 +18,6 @@ await main(async () => {
     throw new SetupError(`There is no stage ${unknown.join(', ')}. There are: ${STAGES.map((stage) => stage.name).join(', ')}.`);
 
   const runStage = async (stage) => {
-    if (!stage.exists()) return { name: stage.name, seconds: 0, counts: null };
     console.log(`\n━━ ${stage.name}`);
     const started = performance.now();
     const counts = await stage.run().catch((error) => {
@@ -31,15 +27,15 @@ await main(async () => {
     return { name: stage.name, seconds: (performance.now() - started) / 1000, counts };
   };
   const chosen = STAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
-  for (const stage of chosen) if (stage.exists()) stage.ahead?.();
+  for (const stage of chosen) stage.ahead?.();
   const results = await Promise.all(chosen.filter(({ beside }) => beside).map(runStage));
   for (const stage of chosen.filter(({ beside }) => !beside)) results.push(await runStage(stage));
 
   console.log('\n━━ summary');
   for (const { name, seconds, counts } of results) {
-    console.log(`${name.padEnd(12)} ${counts ? `${closingLine(counts)} (${seconds.toFixed(0)} s)` : 'nothing of the kind here'}`);
+    console.log(`${name.padEnd(12)} ${closingLine(counts)} (${seconds.toFixed(0)} s)`);
   }
-  const total = sum(results.flatMap(({ counts }) => counts ?? []));
+  const total = sum(results.map(({ counts }) => counts));
   const failed = total.failed > 0 || total.passed === 0;
   if (total.passed === 0) console.error('No test ran.');
   console.log(`\n${closingLine(total)}`);

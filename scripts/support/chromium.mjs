@@ -1,7 +1,6 @@
 /** A Chromium for the browser tests: the one that is there, else Playwright's own, else Debian's. */
 import { existsSync } from 'node:fs';
-import { run, projectEnv, SetupError } from './run.mjs';
-import { inRoot } from './paths.mjs';
+import { inRoot, projectEnv, run, SetupError } from './setup.mjs';
 
 const INSTALLED = [
   '/usr/bin/chromium',

@@ -6,9 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { RehydrateError } from 'acp-rehydrate';
 import { startBridge } from 'acp-rehydrate/bridge';
 import { AGENT_VARIANTS } from 'acp-rehydrate/testing';
-import { PROJECT_NODE, STATE_DIR, inRoot } from './paths.mjs';
-import { SetupError } from './run.mjs';
-import { onShutdown } from './shutdown.mjs';
+import { PROJECT_NODE, STATE_DIR, inRoot, SetupError } from './setup.mjs';
 import { ensureSite } from './site-build.mjs';
 import { serveSite, serveSources } from './site-server.mjs';
 
@@ -113,4 +111,29 @@ function openBrowser(address) {
   child.on('error', () => console.error('Open the address in your browser.'));
   child.unref();
   return opened;
+}
+
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
+/**
+ * One way down, whatever asks for it. Runs `stop` once on Ctrl-C, SIGTERM, SIGHUP or the end of the process that started us, then exits as a
+ * shell expects. A second signal exits at once.
+ *
+ * @param {() => Promise<void>} stop
+ */
+function onShutdown(stop) {
+  let stopping = false;
+  const down = async (code) => {
+    if (stopping) process.exit(code);
+    stopping = true;
+    try {
+      await stop();
+    } catch (error) {
+      console.error(error);
+    }
+    process.exit(code);
+  };
+  for (const [signal, code] of Object.entries(EXIT_CODES)) process.on(signal, () => void down(code));
+  // Our bootstrap on an older Node holds this channel; its death, kill -9 included, closes it.
+  process.on('disconnect', () => void down(EXIT_CODES.SIGTERM));
 }

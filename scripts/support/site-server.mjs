@@ -4,8 +4,7 @@ import { createServer } from 'node:http';
 import path from 'node:path';
 import sirv from 'sirv';
 import { BRIDGE_ENDPOINT, BrowserAccess, ENTRANCE, hostIsOurs, isOwnPage } from './browser-access.mjs';
-import { ROOT } from './paths.mjs';
-import { SetupError } from './run.mjs';
+import { ROOT, SetupError } from './setup.mjs';
 import { useSite } from './site-build.mjs';
 
 export const HOST = '127.0.0.1';

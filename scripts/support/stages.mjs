@@ -3,11 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { ensureChromium } from './chromium.mjs';
-import { playwrightCounts, settle, sum, vitestCounts } from './counts.mjs';
-import { filesUnder } from './files.mjs';
-import { ensureInstalled } from './install.mjs';
-import { PROJECT_NODE, STATE_DIR, inRoot } from './paths.mjs';
-import { projectEnv, run } from './run.mjs';
+import { ensureInstalled, inRoot, PROJECT_NODE, projectEnv, run, STATE_DIR } from './setup.mjs';
 
 const bin = (name) => inRoot('node_modules', name);
 const VITEST = bin('vitest/vitest.mjs');
@@ -18,17 +14,60 @@ const ASTRO = bin('astro/bin/astro.mjs');
 /** Vitest itself leaves a core free: on two that is half of the machine. The faults are alone: they count processes and files. */
 const WORKERS = Math.max(2, os.availableParallelism() - 1);
 
-const reportFile = (name) => path.join(STATE_DIR, 'reports', `${name}.json`);
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
-function readReport(file) {
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null;
+/** @param {Counts[]} all @returns {Counts} */
+export const sum = (all) =>
+  all.reduce((a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped }), {
+    passed: 0,
+    failed: 0,
+    skipped: 0,
+  });
+
+/** The last line of the test command. */
+export const closingLine = ({ passed, failed, skipped }) =>
+  `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+
+/** Vitest's JSON report. A file that could not even be loaded has no tests in it and counts as one failure. */
+export function vitestCounts(report) {
+  const broken = (report.testResults ?? []).filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+  );
+  return {
+    passed: report.numPassedTests ?? 0,
+    failed: (report.numFailedTests ?? 0) + broken.length,
+    skipped: (report.numPendingTests ?? 0) + (report.numTodoTests ?? 0),
+  };
 }
 
-function freshReport(name) {
-  const file = reportFile(name);
+/**
+ * Playwright's JSON report; errors outside tests (a server that did not start) count as failures. One that passed at its
+ * second run has passed: the list of the run names it as flaky.
+ */
+export function playwrightCounts(report) {
+  const { expected = 0, unexpected = 0, flaky = 0, skipped = 0 } = report.stats ?? {};
+  return { passed: expected + flaky, failed: unexpected + (report.errors ?? []).length, skipped };
+}
+
+/**
+ * A runner that says it failed has at least one failure, and one that left no report or ran nothing has not passed.
+ *
+ * @param {{ code: number, counts: Counts | null }} outcome
+ * @returns {Counts}
+ */
+export function settle({ code, counts }) {
+  if (!counts) return { passed: 0, failed: 1, skipped: 0 };
+  const good = code === 0 && counts.passed > 0;
+  return good || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+}
+
+/** Runs a runner that writes its report to a file, and counts what it wrote. */
+async function counted(name, countsOf, start) {
+  const file = path.join(STATE_DIR, 'reports', `${name}.json`);
   mkdirSync(path.dirname(file), { recursive: true });
   rmSync(file, { force: true });
-  return file;
+  const { code } = await start(file);
+  return settle({ code, counts: existsSync(file) ? countsOf(JSON.parse(readFileSync(file, 'utf8'))) : null });
 }
 
 /** A command that is right or wrong as a whole counts as one test. */
@@ -42,23 +81,20 @@ async function check(commands, program = PROJECT_NODE) {
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
 }
 
-async function vitest(name, args, env = {}) {
-  const file = freshReport(name);
-  const { code } = await run(PROJECT_NODE, [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args], {
-    env: projectEnv(env),
-  });
-  const report = readReport(file);
-  return settle({ code, counts: report && vitestCounts(report) });
+function vitest(name, args, env = {}) {
+  return counted(name, vitestCounts, (file) =>
+    run(PROJECT_NODE, [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args], {
+      env: projectEnv(env),
+    }),
+  );
 }
 
-async function playwright(name, args) {
-  const file = freshReport(name);
-  const chromium = await ensureChromium(console.error);
-  const { code } = await run(PROJECT_NODE, [PLAYWRIGHT, 'test', '--reporter=list,json', ...args], {
-    env: projectEnv({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, REHYDRATE_CHROMIUM: chromium }),
+function playwright(name) {
+  return counted(name, playwrightCounts, async (file) => {
+    const chromium = await ensureChromium(console.error);
+    const env = projectEnv({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, REHYDRATE_CHROMIUM: chromium });
+    return run(PROJECT_NODE, [PLAYWRIGHT, 'test', '--reporter=list,json'], { env });
   });
-  const report = readReport(file);
-  return settle({ code, counts: report && playwrightCounts(report) });
 }
 
 /** What each folder with packages of its own is waiting for. */
@@ -68,9 +104,7 @@ const installs = new Map();
 function install(name) {
   if (!installs.has(name)) {
     const before = [...installs.values()].at(-1) ?? Promise.resolve();
-    const next = before
-      .catch(() => undefined)
-      .then(() => ensureInstalled(inRoot('tests', name), { say: console.error, what: `what tests/${name} needs` }));
+    const next = before.catch(() => undefined).then(() => ensureInstalled(inRoot('tests', name), `what tests/${name} needs`));
     next.catch(() => undefined); // told by the stage that needs it
     installs.set(name, next);
   }
@@ -85,17 +119,10 @@ async function ownPackage(name, { typed = false } = {}) {
   return typed ? sum([await check([[TSC, '-p', path.join(dir, 'tsconfig.json')]]), tests]) : tests;
 }
 
-const docsChecks = () =>
-  filesUnder('scripts')
-    .filter((file) => /^scripts\/docs-[a-z-]*check[a-z-]*\.mjs$/.test(file))
-    .sort();
-const has = (folder, ending) => () => filesUnder(folder).some((file) => file.endsWith(ending) && !file.includes('node_modules'));
-
 /**
  * @typedef {object} Stage
  * @property {string} name
- * @property {() => boolean} exists false while there is nothing of the kind in the checkout
- * @property {() => Promise<import('./counts.mjs').Counts>} run
+ * @property {() => Promise<Counts>} run
  * @property {boolean} [beside] it uses one core, and can run at the same time as its neighbours of the kind
  * @property {() => unknown} [ahead] what can be begun when the whole command begins
  */
@@ -106,7 +133,6 @@ export const STAGES = [
   {
     name: 'typecheck',
     beside: true,
-    exists: () => true,
     run: () =>
       check([
         [ASTRO, 'sync'],
@@ -115,24 +141,21 @@ export const STAGES = [
         ),
       ]),
   },
-  { name: 'lint', beside: true, exists: () => true, run: () => check([['run', '--silent', 'lint']], 'npm') },
-  { name: 'deps', beside: true, exists: () => true, run: () => check([[inRoot('scripts/deps-status.mjs')]]) },
+  { name: 'lint', beside: true, run: () => check([['run', '--silent', 'lint']], 'npm') },
+  { name: 'deps', beside: true, run: () => check([[inRoot('scripts/deps-status.mjs')]]) },
   ...['unit', 'contract', 'integration'].map((name) => ({
     name,
-    exists: has(`tests/${name}`, '.test.ts'),
     run: () => vitest(name, ['--project', name, `--maxWorkers=${WORKERS}`]),
   })),
   {
     name: 'faults',
-    exists: has('tests/faults', '.test.ts'),
     run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }),
   },
   ...['opencode', 'rivetkit', 'package', 'lighthouse'].map((name) => ({
     name,
-    exists: () => existsSync(inRoot('tests', name, 'vitest.config.ts')),
     ahead: () => install(name),
     run: () => ownPackage(name, { typed: name === 'rivetkit' }),
   })),
-  { name: 'e2e', exists: has('tests/e2e', '.spec.ts'), run: () => playwright('e2e', []) },
-  { name: 'docs', exists: () => docsChecks().length > 0, run: () => check(docsChecks().map((file) => [inRoot(file)])) },
+  { name: 'e2e', run: () => playwright('e2e') },
+  { name: 'docs', run: () => check([[inRoot('scripts/docs-check-spelling.mjs')], [inRoot('scripts/docs-check.mjs')]]) },
 ];

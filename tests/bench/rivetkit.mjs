@@ -6,7 +6,7 @@
  */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ensureInstalled } from '../../scripts/support/install.mjs';
+import { ensureInstalled } from '../../scripts/support/setup.mjs';
 
 const tests = fileURLToPath(new URL('../rivetkit/', import.meta.url));
 const CHUNKS = 10_000;
@@ -24,7 +24,7 @@ const turn = (runs) => ({
 });
 
 export async function run() {
-  await ensureInstalled(tests, { say: console.error, what: 'what tests/rivetkit needs' });
+  await ensureInstalled(tests, 'what tests/rivetkit needs');
   const { startCluster } = await import('../rivetkit/support/cluster.ts');
   const cluster = await startCluster({ runners: 0 });
   try {

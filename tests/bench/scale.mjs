@@ -8,9 +8,8 @@ import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { simulateAll } from '../../scripts/scale.mjs';
-import { ensureInstalled } from '../../scripts/support/install.mjs';
-import { SCALE_INPUTS } from '../../scripts/support/scale-model.mjs';
+import { SCALE_INPUTS, scaleRows } from '../../scripts/scale.mjs';
+import { ensureInstalled } from '../../scripts/support/setup.mjs';
 
 const tests = fileURLToPath(new URL('../rivetkit/', import.meta.url));
 const FILE = fileURLToPath(new URL('../../content/data/scale.json', import.meta.url));
@@ -94,7 +93,7 @@ async function actors(cluster) {
 }
 
 export async function run() {
-  await ensureInstalled(tests, { say: console.error, what: 'what tests/rivetkit needs' });
+  await ensureInstalled(tests, 'what tests/rivetkit needs');
   const { startCluster, until } = await import('../rivetkit/support/cluster.ts');
   const bench = await startCluster({ runners: 0 });
   let measured;
@@ -117,7 +116,7 @@ export async function run() {
     method: { turns: TURNS, chunksATurn: CHUNKS, actors: ACTORS, wakes: WAKES },
     measured,
     inputs: SCALE_INPUTS,
-    simulated: simulateAll(SCALE_INPUTS, measured),
+    simulated: scaleRows(SCALE_INPUTS, measured),
   };
   writeFileSync(FILE, `${JSON.stringify(report, null, 2)}\n`);
   const kib = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`;

@@ -1,6 +1,6 @@
 /** A real agent in the browser: OpenCode behind the bridge, asleep and back, and back again when its store is gone. */
 import { expect, test } from '@playwright/test';
-import { startChild, type StartedChild } from '../../scripts/support/start-child.mjs';
+import { startChild, type StartedChild } from '../support/start-child.mjs';
 import { startModel, userText, type ModelServer } from '../opencode/support/model.ts';
 import { openCodeHome, type OpenCodeHome } from '../opencode/support/opencode.ts';
 import { processesIn } from '../opencode/support/processes.ts';

@@ -1,6 +1,6 @@
 /** `npm start` lets in the browser that opens the printed address; any other one plays with the agents of the tab, and is told how. */
 import { expect, test } from '@playwright/test';
-import { startChild, type StartedChild } from '../../scripts/support/start-child.mjs';
+import { startChild, type StartedChild } from '../support/start-child.mjs';
 import { PlaygroundPage } from './playground-page.ts';
 
 let server: StartedChild;

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
-import { inRoot } from '../../scripts/support/paths.mjs';
+import { inRoot } from '../../scripts/support/setup.mjs';
 import { audit, PAGES } from './audit.mjs';
 
 const ROUNDS = 3;

@@ -23,7 +23,7 @@ export default {
     'src/testing/agents/{stdio,worker}.ts',
     'src/adapters/stdio/guard-process.ts',
     'scripts/*.mjs',
-    'scripts/support/{bench-child,start-child,e2e-setup}.mjs',
+    'tests/support/e2e-setup.mjs',
     'examples/**/*.ts',
     'tests/**/*.mjs',
     'tests/bench/bridge/host.ts',

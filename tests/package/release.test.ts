@@ -99,7 +99,7 @@ const refusals: [what: string, prepare: () => Promise<unknown>, message: RegExp]
   [
     'a dependency that is a range',
     () => change('package.json', (text) => text.replace(/"ws": "(\d)/, '"ws": "^$1')),
-    /not pinned: \.: ws is a range/,
+    /not pinned: \.: ws is not an exact version/,
   ],
   [
     'a lockfile of another version',

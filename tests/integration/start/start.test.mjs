@@ -6,7 +6,7 @@ import path from 'node:path';
 import { createServer, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { startChild } from '../../../scripts/support/start-child.mjs';
+import { startChild } from '../../support/start-child.mjs';
 
 let cwd;
 let server;

@@ -1,8 +1,7 @@
 /** `npm start` as a child process, for tests that need the whole thing. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { PROJECT_NODE, ROOT, inRoot } from './paths.mjs';
-import { projectEnv } from './run.mjs';
+import { inRoot, PROJECT_NODE, projectEnv, ROOT } from '../../scripts/support/setup.mjs';
 
 /**
  * Starts it and waits until it says where it is.

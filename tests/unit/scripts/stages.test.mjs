@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { closingLine, playwrightCounts, settle, sum, vitestCounts } from '../../../scripts/support/counts.mjs';
+import { closingLine, playwrightCounts, settle, sum, vitestCounts } from '../../../scripts/support/stages.mjs';
 
 describe('nothing that went wrong looks like success', () => {
   const counts = (passed, failed, skipped = 0) => ({ passed, failed, skipped });

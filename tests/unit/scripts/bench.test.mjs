@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { benchRow } from '../../../scripts/support/bench-row.mjs';
+import { benchRow } from '../../../scripts/bench.mjs';
 
 describe('a benchmark’s row says whether its target was met', () => {
   test.each([

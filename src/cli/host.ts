@@ -2,12 +2,10 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { preambleFiles, processSecrets } from '../adapters/node-host/index.ts';
-import { openNodeSqlite } from '../adapters/node-sqlite/index.ts';
+import { openHost, type OpenHostOptions } from '../adapters/node-host/index.ts';
 import { nodeClientServices, stdioLauncher } from '../adapters/stdio/index.ts';
 import type { StdioAgent } from '../adapters/stdio/index.ts';
 import { RehydrateError } from '../engine/errors.ts';
-import { createHost } from '../engine/index.ts';
 import type { AgentLauncher, AgentProcess, Host } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
 import { storageError } from '../engine/storage/errors.ts';
@@ -34,7 +32,7 @@ export interface ServedHost {
 }
 
 /** Opens the database and a host on it that can start the call's agent. */
-export async function openHost(
+export async function hostOf(
   call: Call,
   permission: 'ask' | 'allow' | 'reject',
   env: Readonly<Record<string, string>>,
@@ -43,21 +41,18 @@ export async function openHost(
   const [command = '', ...args] = whereTyped(call.agent);
   // The command may differ from call to call: whatever the session's agent is called, this is it now.
   const { launcher, killAll } = tracked(stdioLauncher({ agents: served?.agents ?? (() => ({ command, args })) }));
-  // The agent's files are this machine's: what it asks of the client stays in the session's directories.
-  const client = served ? served.client : nodeClientServices();
-  const file = databasePath(call);
   const [seconds, idle] = [count(call, 'timeout'), count(call, 'idle')];
-  return openOn(file, true, killAll, {
+  return open(databasePath(call), true, killAll, {
     limits: {
       ...(seconds === undefined ? {} : { initializeMs: seconds * 1000, sessionMs: seconds * 1000 }),
       ...(idle === undefined ? {} : { idleMs: idle * 1000 }),
     },
     agents: launcher,
-    ...(client ? { client } : {}),
+    // The agent's files are this machine's: what it asks of the client stays in the session's directories.
+    ...(served ? {} : { client: nodeClientServices() }),
     permission,
     policy: one(call, 'policy') as ResumePolicy | undefined,
-    preamble: { mode: one(call, 'preamble') as PreambleMode | undefined, files: preambleFiles({ scope: file }) },
-    secrets: processSecrets(),
+    preamble: { mode: one(call, 'preamble') as PreambleMode | undefined },
     // A later call may name more than the session was made with: the agent inherits them all the same.
     knownSecrets: Object.entries(env).map(([name, value]) => ({ name, value })),
   });
@@ -65,42 +60,20 @@ export async function openHost(
 
 /** A host that only reads, or deletes: it has no agents. Its transcripts are redacted as far as the environment has the secrets. */
 export function openReader(file: string, { make = false } = {}): Promise<OpenHost> {
-  return openOn(file, make, async () => undefined, {
-    agents: {},
-    preamble: { files: preambleFiles({ scope: file }) },
-    secrets: processSecrets(),
-  });
+  return open(file, make, async () => undefined, { agents: {} });
 }
 
-async function openOn(
-  file: string,
-  make: boolean,
-  killAgents: () => Promise<void>,
-  options: Omit<Parameters<typeof createHost>[0], 'database'>,
-): Promise<OpenHost> {
+async function open(file: string, make: boolean, killAgents: () => Promise<void>, options: OpenHostOptions): Promise<OpenHost> {
+  const explained = (error: unknown): never => {
+    throw explain(error, file);
+  };
   try {
     if (make) makeDirectory(path.dirname(file));
-    const database = await openNodeSqlite(file);
-    const host = await createHost({ database, ...options }).catch(async (error: unknown) => {
-      await database.close();
-      throw error;
-    });
-    return {
-      host,
-      file,
-      killAgents,
-      async close() {
-        try {
-          await host.sleep();
-          await database.close();
-        } catch (error) {
-          throw explain(error, file);
-        }
-      },
-    };
   } catch (error) {
-    throw explain(error, file);
+    return explained(error);
   }
+  const host = await openHost(file, options).catch(explained);
+  return { host, file, killAgents, close: () => host.sleep().catch(explained) };
 }
 
 /** Remembers the processes, so that a second Ctrl-C can end them without waiting for anybody. */

@@ -17,48 +17,26 @@ export function readMcpFile(file: string): McpServer[] {
 
 /** The servers in a parsed file. Errors: `invalid_argument`, naming what is wrong and never a value. */
 export function mcpServers(value: unknown, file: string): McpServer[] {
-  if (Array.isArray(value)) return value.map((each, index) => acpServer(each, `entry ${index}`, file));
+  if (Array.isArray(value)) return value.map((entry, index) => server(entry, `entry ${index}`, file));
   const table = isRecord(value) ? value['mcpServers'] : undefined;
   if (!isRecord(table)) throw invalid(file, 'it is neither an array of ACP MCP servers nor {"mcpServers": {…}}');
-  return Object.entries(table).map(([name, entry]) => settingsServer(name, entry, file));
+  return Object.entries(table).map(([name, entry]) => {
+    if (!isRecord(entry)) throw invalid(file, `${name} is no object`);
+    // Settings have fields of their tool's own, which are nothing to an agent; their addresses are http unless they say sse.
+    const { command, args, env, url, headers } = entry;
+    return server({ name, command, args, env, url, headers, type: entry['type'] === 'sse' ? 'sse' : 'http' }, name, file);
+  });
 }
 
-/** Fields stay as they are, but for the pairs that such a server does not have: nobody would take values out of them. */
-function acpServer(entry: unknown, where: string, file: string): McpServer {
+/** Fields stay as they are, but for those that such a server does not have: nobody would take values out of them. */
+function server(entry: unknown, where: string, file: string): McpServer {
   if (!isRecord(entry) || typeof entry['name'] !== 'string') throw invalid(file, `${where} has no name`);
-  const { name } = entry;
-  if (typeof entry['command'] === 'string') {
-    const { headers: _headers, ...rest } = entry;
-    return {
-      ...rest,
-      name,
-      command: entry['command'],
-      args: strings(entry['args'] ?? [], `${name}: args`, file),
-      env: pairs(entry['env'] ?? [], `${name}: env`, file),
-    };
-  }
-  if (typeof entry['url'] === 'string' && (entry['type'] === 'http' || entry['type'] === 'sse')) {
-    const { env: _env, ...rest } = entry;
-    return { ...rest, type: entry['type'], name, url: entry['url'], headers: pairs(entry['headers'] ?? [], `${name}: headers`, file) };
-  }
+  const { name, command, args, env, type, url, headers, ...rest } = entry as { name: string } & Record<string, unknown>;
+  if (typeof command === 'string')
+    return { ...rest, name, command, args: strings(args ?? [], `${name}: args`, file), env: pairs(env ?? [], `${name}: env`, file) };
+  if (typeof url === 'string' && (type === 'http' || type === 'sse'))
+    return { ...rest, type, name, url, headers: pairs(headers ?? [], `${name}: headers`, file) };
   throw invalid(file, `${name} has neither a command nor a type (http, sse) with a url`);
-}
-
-function settingsServer(name: string, entry: unknown, file: string): McpServer {
-  if (!isRecord(entry)) throw invalid(file, `${name} is no object`);
-  if (typeof entry['command'] === 'string') {
-    return {
-      name,
-      command: entry['command'],
-      args: strings(entry['args'] ?? [], `${name}: args`, file),
-      env: pairs(entry['env'] ?? {}, `${name}: env`, file),
-    };
-  }
-  if (typeof entry['url'] === 'string') {
-    const type = entry['type'] === 'sse' ? 'sse' : 'http';
-    return { type, name, url: entry['url'], headers: pairs(entry['headers'] ?? {}, `${name}: headers`, file) };
-  }
-  throw invalid(file, `${name} has neither a command nor a url`);
 }
 
 /** ACP writes pairs as `[{name, value}]`, settings files as an object. */

@@ -71,12 +71,13 @@ async function examine(agent: CompatAgent): Promise<void> {
   }
 }
 
-/** Long lists that say nothing of sessions, to their first two entries. */
+/** Without what is long and says nothing of sessions: lists to their first two entries, a large `_meta` as an empty one. */
 function brief(frame: Frame): Frame {
   const LISTS = ['availableCommands', 'availableModels', 'options', 'authMethods'];
-  return JSON.parse(JSON.stringify(frame), (key, value: unknown) =>
-    LISTS.includes(key) && Array.isArray(value) ? value.slice(0, 2) : value,
-  ) as Frame;
+  return JSON.parse(JSON.stringify(frame), (key, value: unknown) => {
+    if (LISTS.includes(key) && Array.isArray(value)) return value.slice(0, 2);
+    return key === '_meta' && JSON.stringify(value).length > 2_000 ? {} : value;
+  }) as Frame;
 }
 
 /** What every agent needs of the environment that this runs in, and nothing of the person's own. */

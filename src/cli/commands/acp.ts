@@ -4,7 +4,7 @@ import { serveAcp } from '../../server/index.ts';
 import { agentAddress, pump, type ServerAddress } from '../connect.ts';
 import type { Command, Context } from '../context.ts';
 import { EXIT, SIGNAL_EXITS } from '../exit-codes.ts';
-import { openHost } from '../host.ts';
+import { hostOf } from '../host.ts';
 import { has, one, UsageError } from '../parse.ts';
 import type { Call } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
@@ -25,7 +25,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const asked = Promise.withResolvers<void>();
   const interrupts = watchInterrupts(signals, () => asked.resolve());
   // What the agent asks of its client is the editor's to answer, not this process's.
-  const opened = await openHost(call, 'ask', options.env, { client: null });
+  const opened = await hostOf(call, 'ask', options.env, { client: null });
   const serving = serveAcp(opened.host, stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes), {
     agent: one(call, 'agent') ?? options.agent,
     env: options.env,

@@ -7,7 +7,7 @@ import type { Command } from '../context.ts';
 import { EXIT, exitCodeOf, SIGNAL_EXITS } from '../exit-codes.ts';
 import type { EndingSignal } from '../exit-codes.ts';
 import { eventLine } from '../format.ts';
-import { explain, openHost } from '../host.ts';
+import { explain, hostOf } from '../host.ts';
 import { styles } from '../output.ts';
 import type { Output } from '../output.ts';
 import { permissionAsker, permissionRule } from '../permission.ts';
@@ -65,7 +65,7 @@ export const chat: Command = async ({ call, output, signals }) => {
   const options = sessionOptions(call);
   const abort = new AbortController();
   const rule = permissionRule(call);
-  const open = await openHost(call, rule, options.env);
+  const open = await hostOf(call, rule, options.env);
   const { host } = open;
   const { sessionId } = options;
   let terminal: Terminal | null = null;

@@ -4,7 +4,7 @@ import { RehydrateError } from '../../engine/errors.ts';
 import type { PromptResult } from '../../engine/types.ts';
 import type { Command } from '../context.ts';
 import { EXIT, exitCodeOf, SIGNAL_EXITS } from '../exit-codes.ts';
-import { explain, openHost } from '../host.ts';
+import { explain, hostOf } from '../host.ts';
 import type { OpenHost } from '../host.ts';
 import type { Output } from '../output.ts';
 import { has, one } from '../parse.ts';
@@ -25,7 +25,7 @@ export const prompt: Command = async ({ call, output, signals }) => {
   // A signal that comes before there is a host is seen in `oneTurn`.
   const interrupts = watchInterrupts(signals, () => undefined);
   try {
-    const open = await openHost(call, rule, options.env);
+    const open = await hostOf(call, rule, options.env);
     interrupts.act = (action) => void endEarly(open, action, output);
     const progress = { asked: false };
     let code: number;

@@ -10,33 +10,35 @@ import { eventLine, eventRecord, oneLine, timeWords } from '../format.ts';
 import { databaseExists, databasePath, explain, openReader } from '../host.ts';
 import { count, has, one } from '../parse.ts';
 import type { Call } from '../parse.ts';
+import type { Output } from '../output.ts';
 import { messageOf } from '../tell.ts';
 
 /** How many events are read at a time, so that a long history needs little memory. */
 const PAGE = 500;
 
-export const sessions: Command = async ({ call, output }) => {
-  const file = databasePath(call);
-  if (!databaseExists(file)) {
-    output.note(`There is no database ${file} yet; the first prompt makes it.`);
-    return EXIT.ok;
-  }
-  return reading(file, async (host) => {
-    let cursor: string | undefined;
-    let none = true;
-    do {
-      const page = await host.list({ limit: 100, ...(cursor === undefined ? {} : { cursor }) });
-      for (const session of page.sessions) {
-        none = false;
-        if (has(call, 'json')) output.json({ type: 'session', session });
-        else output.line(sessionLine(session));
-      }
-      cursor = page.nextCursor;
-      await output.room();
-    } while (cursor !== undefined && !output.gone);
-    if (none) output.note(`There are no sessions in ${file}.`);
-  });
-};
+export const sessions: Command = ({ call, output }) =>
+  onPages(
+    call,
+    output,
+    async (host, cursor) => {
+      const { sessions, nextCursor } = await host.list({ limit: 100, ...cursor });
+      return { nextCursor, rows: sessions.map((session) => ({ json: { type: 'session', session }, line: sessionLine(session) })) };
+    },
+    'There are no sessions in this database.',
+  );
+
+export const search: Command = ({ call, output }) =>
+  onPages(
+    call,
+    output,
+    async (host, cursor) => {
+      const { hits, nextCursor } = await host.search(call.words.join(' '), cursor);
+      const line = ({ sessionId, seq, role, snippet }: (typeof hits)[number]) =>
+        `${sessionId.padEnd(20)}  ${String(seq).padStart(5)}  ${role}: ${snippet}`;
+      return { nextCursor, rows: hits.map((hit) => ({ json: { type: 'hit', hit }, line: line(hit) })) };
+    },
+    'Nothing that was said holds these words.',
+  );
 
 export const history: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
@@ -88,29 +90,6 @@ export const fork: Command = async ({ call, output }) =>
     output.line(made.sessionId);
   });
 
-export const search: Command = async ({ call, output }) => {
-  const file = databasePath(call);
-  if (!databaseExists(file)) {
-    output.note(`There is no database ${file} yet; the first prompt makes it.`);
-    return EXIT.ok;
-  }
-  return reading(file, async (host) => {
-    let cursor: string | undefined;
-    let none = true;
-    do {
-      const page = await host.search(call.words.join(' '), cursor === undefined ? {} : { cursor });
-      for (const hit of page.hits) {
-        none = false;
-        if (has(call, 'json')) output.json({ type: 'hit', hit });
-        else output.line(`${hit.sessionId.padEnd(20)}  ${String(hit.seq).padStart(5)}  ${hit.role}: ${hit.snippet}`);
-      }
-      cursor = page.nextCursor;
-      await output.room();
-    } while (cursor !== undefined && !output.gone);
-    if (none) output.note('Nothing that was said holds these words.');
-  });
-};
-
 export const exportSession: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
     for await (const line of host.export(sessionId)) {
@@ -147,6 +126,40 @@ async function* linesOf(input: Readable): AsyncGenerator<string> {
     throw new RehydrateError('invalid_argument', `The file cannot be read: ${messageOf(error)}. Check its path.`, {}, { cause: error });
   }
   if (rest !== '') yield rest;
+}
+
+interface Page {
+  readonly rows: readonly { readonly json: object; readonly line: string }[];
+  readonly nextCursor?: string | undefined;
+}
+
+/** One page after the other, as fast as they are read. */
+async function onPages(
+  call: Call,
+  output: Output,
+  pageAt: (host: Host, cursor: { cursor?: string }) => Promise<Page>,
+  none: string,
+): Promise<number> {
+  const file = databasePath(call);
+  if (!databaseExists(file)) {
+    output.note(`There is no database ${file} yet; the first prompt makes it.`);
+    return EXIT.ok;
+  }
+  return reading(file, async (host) => {
+    let shown = 0;
+    let cursor: string | undefined;
+    do {
+      const { rows, nextCursor } = await pageAt(host, cursor === undefined ? {} : { cursor });
+      for (const { json, line } of rows) {
+        if (has(call, 'json')) output.json(json);
+        else output.line(line);
+      }
+      shown += rows.length;
+      cursor = nextCursor;
+      await output.room();
+    } while (cursor !== undefined && !output.gone);
+    if (shown === 0) output.note(none);
+  });
 }
 
 async function onSession(call: Call, work: (host: Host, sessionId: string) => Promise<void>): Promise<number> {

@@ -7,7 +7,7 @@ import { startServer, type Server } from '../../server/index.ts';
 import type { Command } from '../context.ts';
 import { SIGNAL_EXITS } from '../exit-codes.ts';
 import type { EndingSignal } from '../exit-codes.ts';
-import { isMissing, openHost } from '../host.ts';
+import { isMissing, hostOf } from '../host.ts';
 import { has, one } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
 import { agentsOf, doorOptions, listening, note } from './bridge.ts';
@@ -18,7 +18,7 @@ export const serve: Command = async ({ call, output, signals }) => {
   const options = sessionOptions(call);
   const file = one(call, 'token-file');
   const token = file === undefined ? undefined : tokenFrom(file);
-  const opened = await openHost(call, 'ask', options.env, { client: null, agents });
+  const opened = await hostOf(call, 'ask', options.env, { client: null, agents });
   const ended = new Promise<EndingSignal>((resolve) => {
     let asked = false;
     signals.on((signal) => {

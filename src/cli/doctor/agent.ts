@@ -196,6 +196,8 @@ export async function promptAgent(
 ): Promise<{ answer: Answer; reply: readonly Message[] }> {
   const before = agent.updates.length;
   const answer = await agent.ask('session/prompt', { sessionId, prompt: [...inFront, { type: 'text', text }] });
+  // Agents go on after the answer, and a host that is about to end one waits for that.
+  if (answer.kind === 'answered') await agent.quiet();
   const reply = messagesIn(agent.updates.slice(before)).filter(({ role }) => role === 'agent');
   if (answer.kind === 'answered') said.push({ role: 'user', text }, ...reply);
   return { answer, reply };

@@ -151,10 +151,10 @@ export const STAGES = [
     name: 'faults',
     run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }),
   },
-  ...['opencode', 'rivetkit', 'package', 'lighthouse'].map((name) => ({
+  ...['opencode', 'rivetkit', 'clients', 'package', 'lighthouse'].map((name) => ({
     name,
     ahead: () => install(name),
-    run: () => ownPackage(name, { typed: name === 'rivetkit' }),
+    run: () => ownPackage(name, { typed: name === 'rivetkit' || name === 'clients' }),
   })),
   { name: 'e2e', run: () => playwright('e2e') },
   { name: 'docs', run: () => check([[inRoot('scripts/docs-check-spelling.mjs')], [inRoot('scripts/docs-check.mjs')]]) },

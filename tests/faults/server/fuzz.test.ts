@@ -7,6 +7,7 @@ import { serveAcp } from '../../../src/server/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { PATIENT } from '../../integration/engine/helpers.ts';
 import { pair } from '../../support/pair.ts';
+import { record } from '../../support/record.ts';
 
 const METHODS = [
   'initialize', 'authenticate', 'session/new', 'session/load', 'session/resume', 'session/list', 'session/delete', 'session/close',
@@ -78,4 +79,5 @@ it('I10: frames of every shape are answered or ignored, and an honest client wor
   }
   await host.sleep();
   await database.close();
+  record('server-frames', { what: 'frames of every shape sent by clients to our agent side', tried: FRAMES, through: 0 });
 });

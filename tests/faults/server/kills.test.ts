@@ -1,10 +1,11 @@
 /** `kill -9` of us, of the agent and of the editor's side, at one message after the other. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { stdioMessages } from '../../../src/cli/stdio-messages.ts';
 import { BIN, build, BUILD_MS, gone, processesWith, scratch, type Scratch } from '../../integration/cli/harness.ts';
+import { record } from '../../support/record.ts';
 import { INITIALIZE, rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
 
 beforeAll(build, BUILD_MS);
@@ -12,7 +13,20 @@ let at: Scratch;
 beforeEach(() => {
   at = scratch();
 });
-afterEach(() => at.remove());
+let survived = 0;
+afterEach(({ task }) => {
+  if (task.result?.state === 'pass') survived += 1;
+  at.remove();
+});
+afterAll(() => {
+  const tried = BOUNDARIES.length * 5;
+  if (survived === tried)
+    record('server-kills', {
+      what: 'kill -9 of rehydrate acp, of its agent, of a server, of an editor of each, after every one of the first 40 messages of a turn',
+      tried,
+      through: 0,
+    });
+});
 
 const FULL = process.env['FAULTS'] === 'full';
 /** After how many updates of the turn it is killed. */
@@ -23,16 +37,33 @@ interface Life {
   readonly client: RawClient;
 }
 
-async function start(): Promise<Life> {
-  const child = spawn(process.execPath, [BIN, 'acp', '--db', at.db, '--', ...at.agent('native', '--pace', '0.2')], {
+const run = (args: readonly string[], own: SpawnOptions = {}): ChildProcess =>
+  spawn(process.execPath, [BIN, ...args], {
     cwd: at.directory,
     env: { ...process.env, HOME: at.directory, XDG_STATE_HOME: path.join(at.directory, 'state') },
     stdio: ['pipe', 'pipe', 'ignore'],
+    ...own,
   });
+
+async function lifeOf(child: ChildProcess): Promise<Life> {
   child.stdin!.on('error', () => undefined);
   const client = rawClient(stdioMessages(child.stdout!, child.stdin!, 2 ** 25));
   expect((await client.request('initialize', INITIALIZE)).error).toBeUndefined();
   return { child, client };
+}
+
+const agent = () => at.agent('native', '--pace', '0.2');
+const start = () => lifeOf(run(['acp', '--db', at.db, '--agent', 'demo', '--', ...agent()]));
+
+const tokenFile = () => path.join(at.directory, 'token');
+
+/** A server, and what an editor runs in front of it. */
+async function serve(): Promise<{ readonly child: ChildProcess; editor(): Promise<Life> }> {
+  const child = run(['serve', '--db', at.db, '--json', '--token-file', tokenFile(), '--agent', `demo=${agent().join(' ')}`]);
+  let line = '';
+  while (!line.includes('\n')) line += String((await once(child.stdout!, 'data'))[0]);
+  const { url } = JSON.parse(line) as { url: string };
+  return { child, editor: () => lifeOf(run(['acp', '--connect', url, '--token-file', tokenFile(), '--agent', 'demo'])) };
 }
 
 const opened = async ({ client }: Life): Promise<string> =>
@@ -109,5 +140,43 @@ describe.each(BOUNDARIES.map((boundary) => ({ boundary })))('after $boundary upd
     expect((await exited)[0]).toBe(0);
     expect(processesWith(at.directory)).toEqual([]);
     await nextLife(sessionId, counted(life.client));
+  });
+
+  it('I7, I12: a server is killed: its trees go, its editors are told, and what was seen is there', async () => {
+    const server = await serve();
+    const life = await server.editor();
+    const sessionId = await opened(life);
+    await life.client.request('session/prompt', { sessionId, prompt: text('my cat is called Miette') });
+    await inTheMiddle(life, sessionId, boundary + 1);
+    const exited = once(life.child, 'exit');
+    server.child.kill('SIGKILL');
+    expect((await exited)[0]).toBe(1);
+    await gone(at.store);
+    await nextLife(sessionId, counted(life.client));
+  });
+
+  it('I2: an editor of a server is killed: the turn goes on without it, and the next editor has all of it', async () => {
+    const server = await serve();
+    const life = await server.editor();
+    const sessionId = await opened(life);
+    await life.client.request('session/prompt', { sessionId, prompt: text('my cat is called Miette') });
+    await inTheMiddle(life, sessionId, boundary + 1);
+    life.child.kill('SIGKILL');
+    const { client, child } = await server.editor();
+    await client.request('session/load', { sessionId, cwd: at.directory, mcpServers: [] });
+    await expect.poll(() => counted(client), { timeout: 60_000 }).toContain(' 40');
+    expect(counted(client).match(/\d+/g)).toEqual(Array.from({ length: 40 }, (_, i) => String(i + 1)));
+    await expect
+      .poll(async () => (await client.request('session/prompt', { sessionId, prompt: text('say bye') })).result?.stopReason, {
+        timeout: 20_000,
+      })
+      .toBe('end_turn');
+    const left = once(child, 'exit');
+    child.stdin!.end();
+    expect((await left)[0]).toBe(0);
+    const ended = once(server.child, 'exit');
+    server.child.kill('SIGTERM');
+    await ended;
+    expect(processesWith(at.directory)).toEqual([]);
   });
 });

@@ -1,0 +1,5 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: { name: 'clients', include: ['*.test.ts'], testTimeout: 180_000, hookTimeout: 300_000, maxWorkers: 1 },
+});

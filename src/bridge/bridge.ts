@@ -1,13 +1,16 @@
-/** The bridge: behind its door, each client that is let in gets an agent's process tree of its own. */
+/** The bridge: behind its door, each client that is let in gets an agent's process tree of its own, bound to its socket's life. */
 import { RehydrateError } from '../engine/errors.ts';
-import { describeExit } from '../engine/ports.ts';
+import { type AgentExit, describeExit } from '../engine/ports.ts';
 import { withLimits } from '../engine/with-limits.ts';
-import { startProcess } from '../adapters/stdio/agent-process.ts';
+import { type RunningProcess, startProcess } from '../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
+import { type BlockReader, corker, LineTooLong, readBlocks } from '../adapters/stdio/lines.ts';
+import { Client, type ClientOptions } from './client.ts';
 import { closeFrame } from './close.ts';
-import { Connection } from './connection.ts';
+import type { Connected } from './connections.ts';
 import { openDoor, type Visitor } from './door.ts';
-import { type BridgeOptions, type Door, checkAgents } from './options.ts';
+import { framesOf } from './frames.ts';
+import { type BridgeOptions, type Door, checkAgents, isLoopback } from './options.ts';
 
 export interface Bridge extends Door {
   readonly agents: readonly string[];
@@ -25,7 +28,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
 async function startAgent(visitor: Visitor, options: BridgeOptions, bridgeCwd: string): Promise<void> {
   const { id, agent, limits } = visitor;
   const { command, args = [], env, cwd = bridgeCwd } = options.agents[agent]!;
-  let running: Awaited<ReturnType<typeof startProcess>>;
+  let running: RunningProcess;
   try {
     running = await startProcess(
       { name: agent, command, args, cwd, env: { ...process.env, ...env } },
@@ -45,11 +48,136 @@ async function startAgent(visitor: Visitor, options: BridgeOptions, bridgeCwd: s
     return;
   }
   const attached = visitor.upgrade((client) => {
-    const connection = new Connection(agent, running, client);
+    const connection = new AgentConnection(agent, running, client);
     options.log?.({ event: 'opened', connection: id, agent, pid: running.pid });
-    void connection.exited.then((exit) => options.log?.({ event: 'closed', connection: id, agent, exit: describeExit(exit) }));
+    void connection.exited.then((exit) => {
+      const { limit } = connection.client;
+      const why = limit === undefined ? '' : ` (the limit ${limit})`;
+      options.log?.({ event: 'closed', connection: id, agent, exit: `${describeExit(exit)}${why}` });
+    });
     return connection;
   });
   // The client went while its agent started: nobody will end the agent but us.
   if (!attached) await running.end('kill');
+}
+
+/** One WebSocket and one agent's process tree. */
+class AgentConnection implements Connected {
+  readonly id: string;
+  readonly agent: string;
+  readonly exited: Promise<AgentExit>;
+  readonly done: Promise<void>;
+  readonly client: Client;
+  readonly #running: RunningProcess;
+  readonly #output: BlockReader;
+
+  constructor(agent: string, running: RunningProcess, options: ClientOptions) {
+    const { stdin } = running;
+    this.id = options.id;
+    this.agent = agent;
+    this.exited = running.exited;
+    this.#running = running;
+    const cork = corker(stdin);
+    this.client = new Client({
+      ...options,
+      onMessage: (line) => {
+        if (!stdin.writable) return null;
+        cork();
+        stdin.write(`${line}\n`);
+        return stdin.writableLength > options.limits.bufferedBytes ? stdin : null;
+      },
+      onFault: () => void running.end('ask'),
+    });
+    const { client } = this;
+    const said = Promise.withResolvers<void>();
+    this.#output = this.#forward(options, said.resolve);
+    void client.gone.then(() => running.end('ask'));
+    // Everything the agent said comes before the frame that says how it went.
+    const closed = Promise.all([running.exited, said.promise]).then(([exit]) => client.close({ kind: 'exit', exit }));
+    this.done = Promise.all([closed, client.gone, running.exited]).then(() => undefined);
+  }
+
+  get heldBytes(): number {
+    return this.client.heldBytes + this.#running.stdin.writableLength + this.#output.carriedBytes;
+  }
+
+  diagnostics(): string {
+    return this.#running.diagnostics();
+  }
+
+  end(how: 'ask' | 'kill'): Promise<AgentExit> {
+    return this.#running.end(how);
+  }
+
+  /** Ends the tree, tells the client that the bridge goes, and resolves when both are gone. */
+  async shutDown(): Promise<void> {
+    await this.client.shutDown(() => this.end('ask'));
+    await this.done;
+  }
+
+  /** Agent to client: stdout lines become frames, and a client that does not read stops the agent. Bytes that are not JSON-RPC are diagnostics. */
+  #forward({ socket, limits, onBytes }: ClientOptions, end: () => void): BlockReader {
+    const running = this.#running;
+    const { client } = this;
+    const { stdout } = running;
+    const cork = corker(socket);
+    /** Until the agent's first message. */
+    let opening = true;
+    let full = false;
+    const output = readBlocks(stdout, limits.messageBytes, {
+      block: (block) => {
+        const out = framesOf(block, (line) => running.note(line), opening);
+        if (out === null) return;
+        opening = false;
+        client.messageOut();
+        if (!client.open) return;
+        cork();
+        socket.write(out);
+        if (socket.writableLength <= limits.bufferedBytes || full) return;
+        full = true;
+        stdout.pause();
+        socket.once('drain', () => {
+          full = false;
+          stdout.resume();
+        });
+      },
+      failed: (error) => {
+        if (!(error instanceof LineTooLong)) throw error;
+        client.giveUp({ kind: 'limit', limit: 'messageBytes' });
+      },
+      end,
+    });
+    stdout.on('data', (chunk: Buffer) => onBytes(chunk.length));
+    // A client that went while it was behind never drains: read on, so that the agent can end.
+    socket.once('close', () => {
+      output.stop();
+      stdout.resume();
+    });
+    return output;
+  }
+}
+
+/** What a person is told when a bridge starts: what it exposes, to whom, and how to stop it. The token is on a line of its own. */
+export function formatBridgeBanner(bridge: Bridge, options: BridgeOptions): string {
+  const { host = '127.0.0.1', origins = [] } = options;
+  const who = [
+    ...(origins.length > 0 ? [`pages of ${origins.join(', ')}`] : []),
+    ...(options.allowMissingOrigin === true ? ['programs that are not browsers'] : []),
+  ];
+  return [
+    `Bridge on ${bridge.url}`,
+    `  agents   ${bridge.agents.join(', ')}, in ${bridge.cwd}`,
+    `  for      ${who.length === 0 ? 'nobody yet: give --origin URL or --allow-missing-origin' : `${who.join(' and ')}, with the token`}`,
+    `  token    ${bridge.token}`,
+    `  means    whoever has the token acts with the rights of the agents: their files, their programs, your account`,
+    ...(options.allowMcp === true
+      ? ['  --allow-mcp   clients may also have the agents start any program: as an MCP server, or by settings and environment in _meta']
+      : []),
+    ...(isLoopback(host)
+      ? []
+      : [
+          `  WARNING  ${host} is not loopback: other machines can reach this, and the connection is not encrypted. Put it behind a tunnel or a proxy with TLS.`,
+        ]),
+    '  stop     Ctrl-C; the agents end with it',
+  ].join('\n');
 }

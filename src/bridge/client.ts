@@ -1,11 +1,11 @@
 /** One client's WebSocket: what may come in by it, how much may lie unread, how long it may be silent, and how it hears of the end. */
 import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
-import { type CloseCause, closeFrame } from './close.ts';
+import { WebSocket } from 'ws';
+import { corker } from '../adapters/stdio/lines.ts';
+import { type CloseCause, type CloseFrame, closeFrame, limitOf } from './close.ts';
 import { textFrame } from './frames.ts';
 import { judgeFrame } from './inbound.ts';
 import type { BridgeLimits } from './limits.ts';
-import { answerPings } from './pings.ts';
 import { Watch } from './watch.ts';
 
 /** Something that takes what the client says, and may be full. */
@@ -16,13 +16,15 @@ export interface Drained {
 /** A client that was let in. */
 export interface ClientOptions {
   readonly id: string;
-  readonly websocket: WebSocket;
+  readonly websocket: BridgeSocket;
   /** The connection below the WebSocket: frames are written to it whole, so they never mix with that layer's own. */
   readonly socket: Socket;
   readonly limits: BridgeLimits;
   readonly allowMcp: boolean;
   /** Told of what the client cannot see; never given a frame's content. */
   readonly onNote: (note: string) => void;
+  /** Told of each piece that comes to lie here; it may end the client for it. */
+  readonly onBytes: (bytes: number) => void;
 }
 
 /** What becomes of what a client says. */
@@ -33,6 +35,9 @@ export interface ClientEvents {
   readonly onFault: () => void;
 }
 
+/** Of the frames around a ping that a client sends: two bytes, and its mask. */
+const PING_HEADER_BYTES = 6;
+
 export class Client {
   readonly id: string;
   /** Settles when the socket is closed. */
@@ -41,15 +46,24 @@ export class Client {
   readonly #watch: Watch;
   /** Where what the client says piles up; while it does, nothing more is read from it. */
   readonly #full = new Set<Drained>();
+  /** How far what the client sent has been dealt with: what was read beyond it is a message that is not whole yet. */
+  #done: number;
   #cause: CloseCause | null = null;
 
   constructor(options: ClientOptions & ClientEvents) {
     const { id, websocket, socket, limits } = options;
     this.id = id;
     this.#options = options;
+    this.#done = socket.bytesRead;
     this.#watch = new Watch(websocket, socket, limits, (limit) => this.giveUp({ kind: 'limit', limit }));
-    answerPings({ websocket, socket, limits, onTooMany: () => this.giveUp({ kind: 'limit', limit: 'pingsPerSecond' }) });
+    websocket.onFault((cause) => {
+      this.#faulted(cause);
+      return closeFrame(cause, id);
+    });
+    this.#answerPings();
     websocket.on('message', (data, binary) => this.#receive(data as Buffer, binary));
+    websocket.on('pong', (data) => (this.#done += PING_HEADER_BYTES + data.length));
+    socket.on('data', (chunk: Buffer) => options.onBytes(chunk.length));
     this.gone = new Promise((resolve) => {
       websocket.once('close', () => {
         this.#watch.stop();
@@ -64,6 +78,17 @@ export class Client {
     return websocket.readyState === websocket.OPEN && socket.writable;
   }
 
+  /** What lies here: sent to the client and not taken by it, and what came of a message that is not whole. */
+  get heldBytes(): number {
+    const { socket } = this.#options;
+    return socket.writableLength + Math.max(0, socket.bytesRead - this.#done);
+  }
+
+  /** The limit that the connection is ended for, if it is. */
+  get limit(): string | undefined {
+    return this.#cause === null ? undefined : limitOf(this.#cause);
+  }
+
   /** Messages are on their way to the client. */
   messageOut(): void {
     this.#watch.messageOut();
@@ -75,25 +100,34 @@ export class Client {
     this.#sendClose(this.#cause);
   }
 
-  /** Ends the connection at once for a fault. */
+  /** Ends the connection for a fault. */
   giveUp(cause: CloseCause): void {
-    this.faulted(cause);
+    this.#faulted(cause);
     this.#sendClose(cause);
   }
 
-  /** A fault was found; whoever found it closes the socket. */
-  faulted(cause: CloseCause): void {
-    this.#cause ??= cause;
-    this.#options.onFault();
+  /** The same without a wait for the client: what lies here is let go. It is told why if nothing lies before that word. */
+  cutOff(limit: keyof BridgeLimits): void {
+    const { websocket, socket } = this.#options;
+    const told = socket.writableLength === 0;
+    this.giveUp({ kind: 'limit', limit });
+    websocket.pause();
+    if (told) socket.write('', () => websocket.terminate());
+    else websocket.terminate();
   }
 
   /** The bridge goes; what ends next ends for that. Resolves when the socket is closed: a client that is behind cannot hold that up. */
-  async shutDown(end: () => Promise<unknown>): Promise<void> {
+  async shutDown(end: () => unknown): Promise<void> {
     this.#cause ??= { kind: 'shutdown' };
     await end();
     const timer = setTimeout(() => this.#options.websocket.terminate(), this.#options.limits.closeMs);
     await this.gone;
     clearTimeout(timer);
+  }
+
+  #faulted(cause: CloseCause): void {
+    this.#cause ??= cause;
+    this.#options.onFault();
   }
 
   #sendClose(cause: CloseCause): void {
@@ -107,6 +141,7 @@ export class Client {
 
   #receive(data: Buffer, binary: boolean): void {
     const { websocket, socket, limits, onNote, onMessage } = this.#options;
+    this.#done = socket.bytesRead;
     if (this.#cause !== null) return;
     const verdict = judgeFrame(data, binary, this.#options);
     switch (verdict.verdict) {
@@ -145,4 +180,83 @@ export class Client {
       if (websocket.readyState === websocket.OPEN) websocket.resume();
     });
   }
+
+  /** Each ping is answered, within bounds of our own. `ws` would do it by itself, and cut off whoever sends 61 in one write, without a word. */
+  #answerPings(): void {
+    const { websocket, socket, limits } = this.#options;
+    const cork = corker(socket);
+    let since = -Infinity;
+    let count = 0;
+    let waiting: Buffer | null = null;
+    const answer = (data: Buffer): void => {
+      if (websocket.readyState !== websocket.OPEN) return;
+      cork();
+      websocket.pong(data);
+    };
+    websocket.on('ping', (data) => {
+      this.#done += PING_HEADER_BYTES + data.length;
+      if (websocket.readyState !== websocket.OPEN) return;
+      const now = performance.now();
+      if (now - since >= 1_000) {
+        since = now;
+        count = 0;
+      }
+      count += 1;
+      switch (judgePing(count, socket.writableLength, limits)) {
+        case 'answer':
+          return answer(data);
+        case 'answer_later':
+          if (waiting === null)
+            socket.write('', () => {
+              const latest = waiting!;
+              waiting = null;
+              answer(latest);
+            });
+          // A copy: what `ws` hands out is a view of all that was read with it.
+          waiting = Buffer.from(data);
+          return;
+        case 'too_many':
+          return this.giveUp({ kind: 'limit', limit: 'pingsPerSecond' });
+      }
+    });
+  }
+}
+
+export type PingVerdict =
+  | 'answer'
+  /** When there is room again. Of several only the latest is answered: the standard (RFC 6455, 5.5.3) allows it. */
+  | 'answer_later'
+  | 'too_many';
+
+/** What becomes of a ping. Pure. `count` is its number in its second, from 1; `unsent` are the bytes the client has not taken. */
+export function judgePing(count: number, unsent: number, limits: Pick<BridgeLimits, 'pingsPerSecond' | 'bufferedBytes'>): PingVerdict {
+  if (count > limits.pingsPerSecond) return 'too_many';
+  return unsent > limits.bufferedBytes ? 'answer_later' : 'answer';
+}
+
+/** The server's WebSocket, with the contract's codes and reasons where the layer below closes by itself. */
+export class BridgeSocket extends WebSocket {
+  #fault: ((cause: CloseCause) => CloseFrame) | null = null;
+
+  /** Who is told, once, of a fault that the layer below found, and says with which frame that ends. */
+  onFault(fault: (cause: CloseCause) => CloseFrame): void {
+    this.#fault = fault;
+  }
+
+  override close(code?: number, reason?: string | Buffer): void {
+    // `ws` gives no reason when it found the fault itself; an answer to the client's own close frame has one.
+    const cause = code === undefined || reason !== undefined ? null : causeOf(code);
+    const fault = this.#fault;
+    if (cause === null || fault === null) return super.close(code, reason);
+    this.#fault = null;
+    const frame = fault(cause);
+    super.close(frame.code, frame.reason);
+  }
+}
+
+/** What `ws` means by the codes it closes with when a client's frames break the protocol. */
+function causeOf(code: number): CloseCause | null {
+  if (code === 1009) return { kind: 'too_large' };
+  if (code === 1008) return { kind: 'limit', limit: 'messageFragments' };
+  return code === 1002 || code === 1007 ? { kind: 'not_json_rpc' } : null;
 }

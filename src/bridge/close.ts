@@ -1,4 +1,5 @@
 /** How a connection ends, as the client sees it: close codes and their JSON reason. */
+import { EXIT_CODES } from '../adapters/websocket/exit.ts';
 import type { AgentExit } from '../engine/ports.ts';
 
 /** Why the bridge itself ends a connection. */
@@ -15,6 +16,8 @@ export interface ConnectionDiagnostics {
   readonly agent: string;
   /** Null while the agent runs. */
   readonly exit: AgentExit | null;
+  /** The bridge's limit that the connection was ended for: a client that took nothing any more could not be told. */
+  readonly limit?: string;
   /** The last the agent wrote to stderr, or printed without its being JSON-RPC. */
   readonly stderr: string;
 }
@@ -25,31 +28,27 @@ export interface CloseFrame {
   readonly reason: string;
 }
 
-const CODES: Readonly<Record<AgentExit['kind'], number>> = {
-  ended: 1000,
-  failed: 4001,
-  signalled: 4002,
-  killed: 4002,
-  not_started: 4003,
-  disconnected: 4005,
-  quit: 4006,
-};
-
 /** The close frame for a cause. */
 export function closeFrame(cause: CloseCause, connection: string): CloseFrame {
   const exit = cause.kind === 'exit' ? cause.exit : null;
   // An agent we had to kill that still gave an exit code is told by its signal: the code would read as its own choice.
   const signal = exit?.signal ?? null;
   const reason: Record<string, unknown> = { code: signal === null ? (exit?.code ?? null) : null, signal, connection };
-  if (cause.kind === 'limit') reason['limit'] = cause.limit;
-  if (cause.kind === 'too_large') reason['limit'] = 'messageBytes';
+  const limit = limitOf(cause);
+  if (limit !== undefined) reason['limit'] = limit;
   return { code: codeOf(cause), reason: JSON.stringify(reason) };
+}
+
+/** The limit by its name, if one was exceeded. */
+export function limitOf(cause: CloseCause): string | undefined {
+  if (cause.kind === 'too_large') return 'messageBytes';
+  return cause.kind === 'limit' ? cause.limit : undefined;
 }
 
 function codeOf(cause: CloseCause): number {
   switch (cause.kind) {
     case 'exit':
-      return CODES[cause.exit.kind];
+      return EXIT_CODES[cause.exit.kind];
     case 'not_json_rpc':
       return 1002;
     case 'too_large':

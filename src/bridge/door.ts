@@ -8,14 +8,21 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { withLimits } from '../engine/with-limits.ts';
-import type { ClientOptions } from './client.ts';
+import { BridgeSocket, type ClientOptions } from './client.ts';
 import type { ConnectionDiagnostics } from './close.ts';
+import { type Connected, Connections } from './connections.ts';
 import { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';
 import { checkDoor, type Door, type DoorOptions, hostNames } from './options.ts';
-import { authorizeHttp, authorizeUpgrade, SUBPROTOCOL, type UpgradePolicy } from './policy.ts';
-import { type Connected, Registry } from './registry.ts';
-import { type AccessPolicy, header, type Refusal, type RequestHead } from './request-checks.ts';
-import { BridgeSocket } from './socket.ts';
+import {
+  type AccessPolicy,
+  authorizeHttp,
+  authorizeUpgrade,
+  header,
+  type Refusal,
+  type RequestHead,
+  SUBPROTOCOL,
+  type UpgradePolicy,
+} from './policy.ts';
 
 /** Somebody whom the policy let in, and who waits for an answer. */
 export interface Visitor {
@@ -69,7 +76,7 @@ class OpenDoor {
   readonly #limits: BridgeLimits;
   readonly #access: AccessPolicy;
   readonly #visit: (visitor: Visitor) => Promise<void>;
-  readonly #registry: Registry;
+  readonly #connections: Connections;
   readonly #sockets: WebSocketServer;
   /** When each recent upgrade was let in. */
   #upgrades: number[] = [];
@@ -90,7 +97,7 @@ class OpenDoor {
     this.#limits = limits;
     this.#access = access;
     this.#visit = visit;
-    this.#registry = new Registry(limits);
+    this.#connections = new Connections(limits);
     this.#sockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -130,11 +137,10 @@ class OpenDoor {
   async #close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await Promise.all(this.#starting);
-    await Promise.all(this.#registry.all.map((connection) => connection.shutDown()));
+    await Promise.all(this.#connections.all.map((connection) => connection.shutDown()));
     // What is left are clients that were refused and do not hang up.
     for (const socket of this.#tcp) socket.destroy();
     await closed;
-    this.#registry.clear();
     this.#options.log?.({ event: 'stopped' });
   }
 
@@ -153,9 +159,9 @@ class OpenDoor {
       connections: this.#limits.connections,
       load: {
         recentUpgrades: this.#upgrades.length,
-        connections: this.#registry.size,
+        connections: this.#connections.size,
         closing: this.#closing !== null,
-        taken: (id) => this.#registry.taken(id),
+        taken: (id) => this.#connections.taken(id),
       },
     };
   }
@@ -174,17 +180,17 @@ class OpenDoor {
     }
     this.#upgrades.push(performance.now());
     const id = decision.connection ?? randomBytes(16).toString('base64url');
-    this.#registry.reserve(id);
+    this.#connections.reserve(id);
     const visitor: Visitor = {
       id,
       agent: decision.agent,
       subprotocol: decision.subprotocol,
       limits: this.#limits,
       upgrade: (connect) => this.#admit(id, request, socket, head, connect),
-      remember: (report) => this.#registry.remember(report),
+      remember: (report) => this.#connections.remember(report),
     };
     const start = this.#visit(visitor).finally(() => {
-      this.#registry.release(id);
+      this.#connections.release(id);
       this.#starting.delete(start);
     });
     this.#starting.add(start);
@@ -203,15 +209,14 @@ class OpenDoor {
       websocket.on('error', () => undefined); // said by the socket's close(); 'close' follows
       const connection = connect({
         id,
-        websocket,
+        websocket: websocket as BridgeSocket,
         socket,
         limits: this.#limits,
         allowMcp: this.#options.allowMcp === true,
         onNote: (note) => this.#options.log?.({ event: 'note', connection: id, note }),
+        onBytes: (bytes) => this.#connections.came(bytes),
       });
-      if (connection === null) return;
-      (websocket as BridgeSocket).attach(connection.client);
-      this.#registry.add(connection);
+      if (connection !== null) this.#connections.add(connection);
     });
     return admitted;
   }
@@ -258,13 +263,13 @@ class OpenDoor {
         );
         return;
       case 'diagnostics': {
-        const report = this.#registry.report(decision.connection);
+        const report = this.#connections.report(decision.connection);
         json(report === undefined ? 404 : 200, report ?? UNKNOWN_CONNECTION);
         return;
       }
       case 'end': {
-        const open = this.#registry.get(decision.connection);
-        const exit = open === undefined ? this.#registry.report(decision.connection)?.exit : await open.end(decision.how);
+        const open = this.#connections.get(decision.connection);
+        const exit = open === undefined ? this.#connections.report(decision.connection)?.exit : await open.end(decision.how);
         json(exit === undefined ? 404 : 200, exit ?? UNKNOWN_CONNECTION);
       }
     }

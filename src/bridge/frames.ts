@@ -1,7 +1,6 @@
 /** Unmasked WebSocket text frames, written straight into one buffer: one system call for a block of lines. */
 import { isUtf8 } from 'node:buffer';
-import { findInLine } from '../adapters/stdio/json-rpc.ts';
-import { eachLine } from '../adapters/stdio/lines.ts';
+import { eachLine, findInLine } from '../adapters/stdio/lines.ts';
 import { scanMessage } from '../adapters/stdio/message-scan.ts';
 
 const FINAL_TEXT = 0x81;
@@ -12,7 +11,7 @@ const NEWLINE = 0x0a;
  * the payloads. Lines that are not JSON-RPC go to `reject`. Null when no line was a message. `opening` until the agent's
  * first message, as in `findMessage`.
  */
-export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening = false): { frames: Buffer; messages: number } | null {
+export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening = false): Buffer | null {
   const bounds = messagesOf(block, reject, opening);
   if (bounds.length === 0) return null;
   let size = 0;
@@ -28,7 +27,7 @@ export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening 
     at = writeHeader(frames, at, end - start);
     at += block.copy(frames, at, start, end);
   }
-  return { frames, messages: bounds.length / 2 };
+  return frames;
 }
 
 /** Where each message of a block starts and ends, in pairs. */

@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { isMessage } from '../adapters/json-rpc.ts';
-import { messageLine } from '../adapters/stdio/json-rpc.ts';
+import { messageLine } from '../adapters/stdio/lines.ts';
 import { findCommand, type FoundCommand } from './commands.ts';
 
 export type FrameVerdict =

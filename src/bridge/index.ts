@@ -12,11 +12,20 @@
  * Not stopped: whoever holds the token acts with the agents' rights, and other accounts of this
  * machine that can read the token (process output, the page's memory) hold it too.
  */
-export { startBridge, type Bridge } from './bridge.ts';
+export { formatBridgeBanner, startBridge, type Bridge } from './bridge.ts';
 export { streamDoor, type StreamDoorOptions } from './stream-door.ts';
 export type { BridgeEvent, BridgeOptions, Door, DoorOptions } from './options.ts';
-export { authorizeHttp, authorizeUpgrade, type HttpDecision, SUBPROTOCOL, type UpgradeDecision, type UpgradePolicy } from './policy.ts';
-export type { AccessPolicy, Refusal, RefusalReason, RequestHead } from './request-checks.ts';
+export {
+  type AccessPolicy,
+  authorizeHttp,
+  authorizeUpgrade,
+  type HttpDecision,
+  type Refusal,
+  type RefusalReason,
+  type RequestHead,
+  SUBPROTOCOL,
+  type UpgradeDecision,
+  type UpgradePolicy,
+} from './policy.ts';
 export { closeFrame, type CloseCause, type CloseFrame, type ConnectionDiagnostics } from './close.ts';
 export { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';
-export { formatBridgeBanner } from './banner.ts';

@@ -9,6 +9,11 @@ export interface BridgeLimits {
   readonly messageFragments: number;
   /** Unsent bytes in one direction of a connection before the other side is no longer read. */
   readonly bufferedBytes: number;
+  /**
+   * Bytes that may lie here for all connections together: unsent ones, and those of messages that are not whole yet. Past it the
+   * connection that holds most is closed with 4004.
+   */
+  readonly totalBufferedBytes: number;
   /** Connections at once, each with one agent's process tree. A tree that is still ending counts. */
   readonly connections: number;
   /** Sockets at once, those in the middle of a request included. More are closed unread. */
@@ -41,6 +46,7 @@ export const BRIDGE_LIMITS: BridgeLimits = Object.freeze({
   messageBytes: 32 * 1024 * 1024,
   messageFragments: 16 * 1024,
   bufferedBytes: 1024 * 1024,
+  totalBufferedBytes: 256 * 1024 * 1024,
   connections: 64,
   sockets: 512,
   upgradesPerSecond: 50,

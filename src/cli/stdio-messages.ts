@@ -1,7 +1,7 @@
 /** Our own standard input and output as a stream of ACP messages, with backpressure both ways. */
 import type { Readable, Writable } from 'node:stream';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { messageLine, parseMessage } from '../adapters/stdio/json-rpc.ts';
+import { messageLine, parseMessage } from '../adapters/stdio/lines.ts';
 import { eachLine, LineCutter } from '../adapters/stdio/lines.ts';
 import type { MessageStream } from '../engine/ports.ts';
 

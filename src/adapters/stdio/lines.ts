@@ -1,3 +1,9 @@
+/** ACP's stdio framing, one JSON-RPC message a line: bytes cut into lines, lines read and written, writes gathered. */
+import { isUtf8 } from 'node:buffer';
+import type { Readable } from 'node:stream';
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { findMessage, messageText } from '../json-rpc.ts';
+
 /** A line was longer than allowed. */
 export class LineTooLong extends Error {
   override readonly name = 'LineTooLong';
@@ -21,6 +27,11 @@ export class LineCutter {
 
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** What came of a line that is not whole yet. */
+  get carriedBytes(): number {
+    return this.#carried;
   }
 
   /**
@@ -81,3 +92,107 @@ export function eachLine(block: Buffer, visit: (start: number, end: number) => v
     start = newline + 1;
   }
 }
+
+export interface BlockReader {
+  /** What came of a line that is not whole yet. */
+  readonly carriedBytes: number;
+  /** Hands out nothing more. The stream itself is read on, or not, by whoever paused it. */
+  stop(): void;
+}
+
+/** Reads an agent's output in blocks of whole lines until it ends, what follows the last newline included. */
+export function readBlocks(
+  stdout: Readable,
+  limit: number,
+  on: {
+    readonly block: (block: Buffer) => void;
+    /** A line is over the limit, or a block could not be taken. Nothing more is read from then on. */
+    readonly failed: (error: unknown) => void;
+    /** Once. */
+    readonly end: () => void;
+  },
+): BlockReader {
+  const cutter = new LineCutter(limit);
+  let over = false;
+  stdout.on('data', (chunk: Buffer) => {
+    if (over) return;
+    try {
+      const block = cutter.push(chunk);
+      if (block !== null) on.block(block);
+    } catch (error) {
+      over = true;
+      on.failed(error);
+    }
+  });
+  let ended = false;
+  const end = (): void => {
+    if (ended) return;
+    ended = true;
+    const rest = over ? null : cutter.rest();
+    over = true;
+    if (rest !== null) on.block(rest);
+    on.end();
+  };
+  stdout.once('end', end);
+  stdout.once('close', end);
+  return {
+    get carriedBytes() {
+      return cutter.carriedBytes;
+    },
+    stop: () => void (over = true),
+  };
+}
+
+/**
+ * Gathers what is written during one turn of the event loop into one system call. A busy agent's
+ * output comes in many small reads a turn; forwarding each by itself is what a slow bridge does.
+ */
+export function corker(stream: { cork(): void; uncork(): void }): () => void {
+  let corked = false;
+  return () => {
+    if (corked) return;
+    corked = true;
+    stream.cork();
+    // Runs in the same turn, after its reads: nothing waits for a timer.
+    setImmediate(() => {
+      corked = false;
+      stream.uncork();
+    });
+  };
+}
+
+/** The message in these bytes, or null when they are not one. */
+export function parseMessage(bytes: Buffer): AnyMessage | null {
+  return findInLine(bytes, false)?.message ?? null;
+}
+
+export interface FoundInLine {
+  readonly message: AnyMessage;
+  /** Where its bytes are: `[start, end)`. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The message in a line, and where it is; `opening` as in `findMessage`. */
+export function findInLine(line: Buffer, opening: boolean): FoundInLine | null {
+  // Parsing would replace broken characters without a word; such a line is not JSON text, but for a banner in front of it.
+  const skipped = isUtf8(line) ? 0 : opening ? line.indexOf('{') : -1;
+  if (skipped < 0 || (skipped > 0 && !isUtf8(line.subarray(skipped)))) return null;
+  const text = line.toString('utf8', skipped);
+  const found = findMessage(text, opening);
+  if (found === null) return null;
+  if (found.start === 0 && found.end === text.length) return { message: found.message, start: skipped, end: line.length };
+  const start = skipped + Buffer.byteLength(text.slice(0, found.start));
+  return { message: found.message, start, end: start + Buffer.byteLength(text.slice(found.start, found.end)) };
+}
+
+/**
+ * A message as one line, without its newline. U+2028 and U+2029 are escaped: they are allowed in JSON,
+ * but line readers in wide use (Node's `readline` for one) take them for line ends.
+ */
+export function messageLine(message: unknown): string {
+  const text = messageText(message);
+  return SEPARATORS.test(text) ? text.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029') : text;
+}
+
+const SEPARATORS = /[\u2028\u2029]/;

@@ -1,11 +1,10 @@
-/** ACP's stdio framing: one JSON-RPC message a line, over web streams, with backpressure both ways. */
+/** An agent's lines as web streams of messages, with backpressure both ways. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { MessageStream } from '../../engine/ports.ts';
 import type { RunningProcess } from './agent-process.ts';
-import { findInLine, messageLine } from './json-rpc.ts';
 import type { StdioLimits } from './limits.ts';
-import { eachLine, LineCutter, LineTooLong } from './lines.ts';
+import { type BlockReader, corker, eachLine, findInLine, LineTooLong, messageLine, readBlocks } from './lines.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 
 /**
@@ -30,45 +29,36 @@ function tooLarge(agent: string, direction: string, limit: number): RehydrateErr
 
 function readMessages(agent: string, running: RunningProcess, limits: StdioLimits): ReadableStream<AnyMessage> {
   const { stdout } = running;
-  const cutter = new LineCutter(limits.messageBytes);
-  let open = true;
   /** Until its first message. */
   let opening = true;
   let size = 0;
+  /** Until it failed or nobody reads it any more: then there is nothing to close. */
+  let open = true;
+  let blocks: BlockReader;
   return new ReadableStream<AnyMessage>(
     {
       start(controller) {
-        const deliver = (block: Buffer): void =>
-          eachLine(block, (start, end) => {
-            const line = block.subarray(start, end);
-            const found = findInLine(line, opening);
-            if (found === null) return running.note(line);
-            if (found.start > 0) running.note(line.subarray(0, found.start));
-            opening = false;
-            size = line.length;
-            controller.enqueue(found.message);
-          });
-        const finish = (): void => {
-          if (!open) return;
-          open = false;
-          const rest = cutter.rest();
-          if (rest !== null) deliver(rest);
-          controller.close();
-        };
-        stdout.on('data', (chunk: Buffer) => {
-          if (!open) return;
-          try {
-            const block = cutter.push(chunk);
-            if (block !== null) deliver(block);
-          } catch (error) {
+        blocks = readBlocks(stdout, limits.messageBytes, {
+          block: (block) => {
+            eachLine(block, (start, end) => {
+              const line = block.subarray(start, end);
+              const found = findInLine(line, opening);
+              if (found === null) return running.note(line);
+              if (found.start > 0) running.note(line.subarray(0, found.start));
+              opening = false;
+              size = line.length;
+              controller.enqueue(found.message);
+            });
+            if ((controller.desiredSize ?? 1) <= 0) stdout.pause();
+          },
+          failed: (error) => {
             open = false;
             controller.error(error instanceof LineTooLong ? tooLarge(agent, 'from', error.limit) : error);
-            return;
-          }
-          if ((controller.desiredSize ?? 1) <= 0) stdout.pause();
+          },
+          end: () => {
+            if (open) controller.close();
+          },
         });
-        stdout.once('end', finish);
-        stdout.once('close', finish);
         stdout.pause();
       },
       pull() {
@@ -77,6 +67,7 @@ function readMessages(agent: string, running: RunningProcess, limits: StdioLimit
       cancel() {
         // Nobody listens any more; reading on lets the agent see the end of its stdin instead of a full pipe.
         open = false;
+        blocks.stop();
         stdout.resume();
       },
     },
@@ -87,7 +78,7 @@ function readMessages(agent: string, running: RunningProcess, limits: StdioLimit
 
 function writeMessages(agent: string, running: RunningProcess, limits: StdioLimits): WritableStream<AnyMessage> {
   const { stdin } = running;
-  let corked = false;
+  const cork = corker(stdin);
   const gone = (): RehydrateError =>
     new RehydrateError('agent_exited', `The agent '${agent}' no longer reads its input: it has exited or closed it.`, { agent });
   return new WritableStream<AnyMessage>(
@@ -96,15 +87,7 @@ function writeMessages(agent: string, running: RunningProcess, limits: StdioLimi
         const line = `${messageLine(message)}\n`;
         if (exceeds(limits.messageBytes, line)) throw tooLarge(agent, 'to', limits.messageBytes);
         if (!stdin.writable) throw gone();
-        // Messages written in one turn of the event loop reach the agent in one system call.
-        if (!corked) {
-          corked = true;
-          stdin.cork();
-          process.nextTick(() => {
-            corked = false;
-            stdin.uncork();
-          });
-        }
+        cork();
         if (stdin.write(line)) return;
         await new Promise<void>((resolve, reject) => {
           const done = (settle: () => void) => () => {

@@ -20,6 +20,7 @@ export interface BridgeAgent {
 export interface ConnectionReport {
   readonly connection: string;
   readonly exit: AgentExit | null;
+  readonly limit?: string;
   readonly stderr: string;
 }
 

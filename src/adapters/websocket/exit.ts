@@ -13,35 +13,49 @@ interface Reason {
   readonly limit?: string;
 }
 
+/** The close code by which a bridge says how the agent's process ended. */
+export const EXIT_CODES: Readonly<Record<AgentExit['kind'], number>> = {
+  ended: 1000,
+  failed: 4001,
+  signalled: 4002,
+  killed: 4002,
+  not_started: 4003,
+  disconnected: 4005,
+  quit: 4006,
+};
+
+/** What each of them says by itself; 4005 is no word about the agent. */
+const SAID: Readonly<Record<number, (reason: Reason | null) => AgentExit>> = {
+  [EXIT_CODES.ended]: () => ({ kind: 'ended', code: 0, signal: null }),
+  [EXIT_CODES.failed]: (reason) => ({ kind: 'failed', code: reason?.code ?? -1, signal: null }),
+  [EXIT_CODES.signalled]: (reason) => ({ kind: 'signalled', code: null, signal: reason?.signal ?? 'an unknown signal' }),
+  [EXIT_CODES.not_started]: () => ({ kind: 'not_started', code: null, signal: null, message: 'the bridge could not start it' }),
+  [EXIT_CODES.quit]: () => ({ kind: 'quit', code: 0, signal: null }),
+};
+
 /** True for the close codes by which the bridge says that the agent's process ended, and how. */
 export function saysExit(code: number): boolean {
-  return code === 1000 || code === 4001 || code === 4002 || code === 4003 || code === 4006;
+  return SAID[code] !== undefined;
+}
+
+/** What the bridge's endpoints said of a connection; it crossed a network. */
+export interface Reported {
+  readonly exit: AgentExit | null;
+  readonly limit?: string;
 }
 
 /**
- * The exit. `reported` is what the bridge's endpoints gave and has more to tell, stderr above all;
+ * The exit. What was `reported` has more to tell, stderr above all;
  * without it the close frame is all there is. A socket that went for another reason than the agent's
  * own end reads as `disconnected`, however the bridge then ended the tree (I8).
  */
-export function exitFromClose(close: CloseFacts, reported: AgentExit | null): AgentExit {
+export function exitFromClose(close: CloseFacts, reported: Reported | null): AgentExit {
   const reason = parseReason(close.reason);
-  if (!saysExit(close.code)) {
-    const stderr = reported?.stderr === undefined ? {} : { stderr: reported.stderr };
-    return { kind: 'disconnected', code: null, signal: null, message: closeWords(close.code, reason), ...stderr };
-  }
-  if (reported !== null) return reported;
-  switch (close.code) {
-    case 1000:
-      return { kind: 'ended', code: 0, signal: null };
-    case 4001:
-      return { kind: 'failed', code: reason?.code ?? -1, signal: null };
-    case 4002:
-      return { kind: 'signalled', code: null, signal: reason?.signal ?? 'an unknown signal' };
-    case 4003:
-      return { kind: 'not_started', code: null, signal: null, message: 'the bridge could not start it' };
-    default:
-      return { kind: 'quit', code: 0, signal: null };
-  }
+  const said = SAID[close.code];
+  if (said !== undefined) return reported?.exit ?? said(reason);
+  const stderr = reported?.exit?.stderr;
+  const message = closeWords(close.code, reason?.limit ?? reported?.limit);
+  return { kind: 'disconnected', code: null, signal: null, message, ...(stderr === undefined ? {} : { stderr }) };
 }
 
 function parseReason(text: string): Reason | null {
@@ -55,17 +69,17 @@ function parseReason(text: string): Reason | null {
   }
 }
 
-function closeWords(code: number, reason: Reason | null): string {
-  const limit = reason?.limit === undefined ? '' : ` ${reason.limit}`;
+function closeWords(code: number, limit?: string): string {
+  const named = limit === undefined ? '' : ` ${limit}`;
   switch (code) {
     case 1002:
       return 'the bridge did not accept a frame as JSON-RPC text (1002)';
     case 1006:
-      return 'the connection was lost';
+      return limit === undefined ? 'the connection was lost' : `the connection was cut off: the bridge's limit${named} was reached`;
     case 1009:
-      return `a message was larger than the bridge's limit${limit} (1009)`;
+      return `a message was larger than the bridge's limit${named} (1009)`;
     case 4004:
-      return `the bridge's limit${limit} was reached (4004)`;
+      return `the bridge's limit${named} was reached (4004)`;
     case 4005:
       return 'the bridge is shutting down (4005)';
     default:
@@ -77,7 +91,5 @@ function closeWords(code: number, reason: Reason | null): string {
 export function asExit(value: unknown): AgentExit | null {
   if (typeof value !== 'object' || value === null) return null;
   const kind = (value as { kind?: unknown }).kind;
-  return typeof kind === 'string' && ['ended', 'quit', 'failed', 'signalled', 'killed', 'not_started', 'disconnected'].includes(kind)
-    ? (value as AgentExit)
-    : null;
+  return typeof kind === 'string' && Object.hasOwn(EXIT_CODES, kind) ? (value as AgentExit) : null;
 }

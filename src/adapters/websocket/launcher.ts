@@ -141,8 +141,10 @@ class BridgeConnection implements AgentProcess {
     // After an end of the agent's own the report is there; otherwise the bridge is ending the tree now, and asking waits for that.
     if (!saysExit(close.code)) await this.#ask('DELETE', '?how=ask', this.#limits.endMs);
     const report = await this.#ask<ConnectionReport>('GET', '/diagnostics', this.#limits.requestMs);
-    if (report.kind === 'answered') this.#note(report.body.stderr);
-    this.#finish(exitFromClose(close, report.kind === 'answered' ? asExit(report.body.exit) : null));
+    if (report.kind !== 'answered') return this.#finish(exitFromClose(close, null));
+    const { exit, limit, stderr } = report.body;
+    this.#note(stderr);
+    this.#finish(exitFromClose(close, { exit: asExit(exit), ...(typeof limit === 'string' ? { limit } : {}) }));
   }
 
   #finish(exit: AgentExit): void {

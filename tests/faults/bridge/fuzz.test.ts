@@ -1,7 +1,7 @@
 /** The framing and the judging of frames, against simple versions of themselves, on seeded rubbish. */
 import { describe, expect, it } from 'vitest';
 import { isMessage } from '../../../src/adapters/json-rpc.ts';
-import { parseMessage } from '../../../src/adapters/stdio/json-rpc.ts';
+import { parseMessage } from '../../../src/adapters/stdio/lines.ts';
 import { LineCutter } from '../../../src/adapters/stdio/lines.ts';
 import { framesOf } from '../../../src/bridge/frames.ts';
 import { findCommand } from '../../../src/bridge/commands.ts';
@@ -89,7 +89,7 @@ describe('fuzz', () => {
       const rejected: string[] = [];
       const take = (block: Buffer | null): void => {
         const out = block === null ? null : framesOf(block, (line) => rejected.push(line.toString('latin1')));
-        if (out !== null) sent.push(...payloads(out.frames).map((payload) => payload.toString('latin1')));
+        if (out !== null) sent.push(...payloads(out).map((payload) => payload.toString('latin1')));
       };
       for (let at = 0; at < bytes.length;) {
         const size = 1 + below(200);

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { type Bridge, type BridgeEvent, type BridgeOptions, startBridge } from '../../../src/bridge/index.ts';
+import { type Bridge, type BridgeEvent, type BridgeOptions, type ConnectionDiagnostics, startBridge } from '../../../src/bridge/index.ts';
 import { record } from '../../support/record.ts';
 import { held, still } from '../../support/still.ts';
 import { AGENTS, alive, frame, GRACES, name, Raw, TEXT, upgradeText } from './raw.ts';
@@ -195,11 +195,13 @@ const SEEN = {
   args: ['-e', 'process.stdin.on("data", (d) => process.stderr.write(d)); process.stdin.on("end", () => process.exit(0))'],
 };
 
-async function diagnosticsOf(id: string): Promise<string> {
+async function reportOf(id: string): Promise<ConnectionDiagnostics> {
   const url = `${bridge.url.replace('ws', 'http')}/connections/${id}/diagnostics`;
   const response = await fetch(url, { headers: { Authorization: `Bearer ${bridge.token}` } });
-  return ((await response.json()) as { stderr: string }).stderr;
+  return (await response.json()) as ConnectionDiagnostics;
 }
+
+const diagnosticsOf = async (id: string): Promise<string> => (await reportOf(id)).stderr;
 
 describe('frames', () => {
   const good = '{"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":1}}';
@@ -405,6 +407,50 @@ describe('many at once', () => {
     );
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0);
     expect(statuses.every((status) => status === 101 || status === 429)).toBe(true);
+  });
+
+  it.each([
+    ['frames that do not end', (raw: Raw) => raw.socket.write(frame(TEXT, 'x'.repeat(900_000), { claim: 1_000_000 }))],
+    [
+      'fragments that do not end, between pings',
+      async (raw: Raw) => {
+        for (let part = 0; part < 9; part += 1) {
+          raw.socket.write(Buffer.concat([frame(part === 0 ? 0x01 : 0x00, 'x'.repeat(100_000)), frame(0x89, 'ping')]));
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+      },
+    ],
+  ])('I10: what lies here for all connections together is bounded, and the close names the limit: %s', async (_what, fill) => {
+    await restart({ limits: { totalBufferedBytes: 5_000_000 } });
+    const witness = new WebSocket(`${bridge.url}/agents/echo`, ['acp.v1', `bearer.${bridge.token}`]);
+    await once(witness, 'open');
+    const ids = Array.from({ length: 12 }, () => name());
+    const raws = await Promise.all(ids.map((id) => Raw.upgraded(bridge, '/agents/echo', `, conn.${id}`)));
+    await Promise.all(raws.map(async (raw) => fill(raw)));
+    // Of twelve that hold 900 kB each, five may stay; of the others each is told, or whoever asks for it is.
+    await expect.poll(() => raws.filter(({ socket }) => socket.destroyed).length, { timeout: 30_000 }).toBe(7);
+    const ended = ids.filter((_, index) => raws[index]!.socket.destroyed);
+    for (const id of ended) expect(await reportOf(id)).toMatchObject({ limit: 'totalBufferedBytes' });
+    // Whoever holds little is not touched.
+    witness.send('{"jsonrpc":"2.0","id":1,"method":"echo","params":{}}');
+    expect(JSON.parse(String((await once(witness, 'message'))[0]))).toMatchObject({ id: 1 });
+    witness.terminate();
+    for (const { socket } of raws) socket.destroy();
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+  });
+
+  it('I10: lines of agents that do not end count, too', async () => {
+    const endless = {
+      command: process.execPath,
+      args: ['-e', `process.stdout.write('x'.repeat(900_000)); process.stdin.resume().on('end', () => process.exit(0))`],
+    };
+    await restart({ agents: { endless }, limits: { totalBufferedBytes: 5_000_000 } });
+    const raws = await Promise.all(Array.from({ length: 8 }, () => Raw.upgraded(bridge, '/agents/endless')));
+    await expect.poll(() => raws.filter(({ socket }) => socket.destroyed).length, { timeout: 30_000 }).toBe(3);
+    const told = await raws.find(({ socket }) => socket.destroyed)!.close();
+    expect(told).toMatchObject({ code: 4004, reason: { limit: 'totalBufferedBytes' } });
+    for (const { socket } of raws) socket.destroy();
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
   });
 
   it('I10: sockets over the limit are closed unread', async () => {

@@ -291,15 +291,46 @@ describe('backpressure', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('I10: a client that never reads again is cut off, by name', async () => {
+  it('I8, I10: a client that never reads again is cut off; it cannot be told why, but whoever asks is', async () => {
     await restart({ limits: { stalledMs: 300, bufferedBytes: 64 * 1024 } });
     const id = name();
     const socket = await open('flood', id);
+    const closed = once(socket, 'close');
     socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count: 50_000, size: 1_000 } }));
     await once(socket, 'message');
     socket.pause();
     await expect.poll(alive, { timeout: 30_000 }).toBe(0);
-    socket.terminate();
+    await expect.poll(() => log.some(({ event }) => event === 'closed'), { timeout: 30_000 }).toBe(true);
+    expect((await http('GET', `/connections/${id}/diagnostics`)).body).toMatchObject({ connection: id, limit: 'stalledMs' });
+    expect(log.find(({ event }) => event === 'closed')).toMatchObject({ exit: expect.stringContaining('stalledMs') as string });
+    socket.resume();
+    expect((await closed)[0]).toBe(1006);
+  });
+
+  it('I8: our launcher tells the limit that its socket was not told', async () => {
+    await restart({ limits: { stalledMs: 300, bufferedBytes: 64 * 1024 } });
+    let socket!: WebSocket;
+    const Recorded = function (url: string, protocols: string[]): WebSocket {
+      socket = new WebSocket(url, protocols);
+      return socket;
+    };
+    const process = await websocketLauncher({ ...bridge, WebSocket: Recorded as never }).launch(
+      { agent: 'flood', cwd: '/', sessionId: 's' },
+      { signal: new AbortController().signal },
+    );
+    const writer = process.stream.writable.getWriter();
+    await writer.write({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count: 50_000, size: 1_000 } });
+    const reader = process.stream.readable.getReader();
+    await reader.read();
+    socket.pause();
+    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+    socket.resume();
+    socket.resume = () => undefined;
+    const drain = (async () => {
+      while (!(await reader.read()).done);
+    })();
+    expect(await process.exited).toMatchObject({ kind: 'disconnected', message: expect.stringContaining('stalledMs') as string });
+    await drain.catch(() => undefined);
   });
 });
 

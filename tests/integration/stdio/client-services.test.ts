@@ -16,7 +16,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { nodeClientServices, stdioLauncher } from '../../../src/adapters/stdio/index.ts';
-import { messageLine } from '../../../src/adapters/stdio/json-rpc.ts';
+import { messageLine } from '../../../src/adapters/stdio/lines.ts';
 import { sliceLines } from '../../../src/engine/protocol/fs-lines.ts';
 import { createHost } from '../../../src/engine/index.ts';
 import { ask, at, clientWorld } from './client-world.ts';

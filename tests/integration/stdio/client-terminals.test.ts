@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodeClientServices } from '../../../src/adapters/stdio/index.ts';
 import { guard } from '../../../src/adapters/stdio/guard.ts';
-import { messageLine } from '../../../src/adapters/stdio/json-rpc.ts';
+import { messageLine } from '../../../src/adapters/stdio/lines.ts';
 import { carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
 import { DEFAULT_LIMITS } from '../../../src/engine/index.ts';
 import { ask, at, clientWorld } from './client-world.ts';

@@ -1,7 +1,7 @@
 /** What counts as a message, and how large one may be, is the same on every way to an agent. */
 import { describe, expect, it } from 'vitest';
 import { findMessage, messageText, parseText } from '../../../src/adapters/json-rpc.ts';
-import { findInLine, parseMessage } from '../../../src/adapters/stdio/json-rpc.ts';
+import { findInLine, parseMessage } from '../../../src/adapters/stdio/lines.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from '../../../src/adapters/websocket/limits.ts';
 import type { WebSocketLike } from '../../../src/adapters/websocket/message-stream.ts';
 import { socketStream } from '../../../src/adapters/websocket/message-stream.ts';

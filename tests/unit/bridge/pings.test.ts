@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgePing } from '../../../src/bridge/pings.ts';
+import { judgePing } from '../../../src/bridge/client.ts';
 
 describe('I10: a ping', () => {
   const limits = { pingsPerSecond: 100, bufferedBytes: 1_000 };

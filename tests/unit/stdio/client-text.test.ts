@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodedBytes, encodedEnd, fitsEncoded } from '../../../src/adapters/stdio/client/encoded.ts';
 import { OutputTail } from '../../../src/adapters/stdio/client/output-tail.ts';
-import { messageLine } from '../../../src/adapters/stdio/json-rpc.ts';
+import { messageLine } from '../../../src/adapters/stdio/lines.ts';
 
 describe('encoded', () => {
   it.each(['', 'a', 'é漢🦊', '"\\/\b\f\n\r\t\u000b\u007f\0', '\u2028\u2029', '\ud83d', '\udd8a\ud83d', 'a\ud83d🦊\udd8a"'])(

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isMessage } from '../../../src/adapters/json-rpc.ts';
-import { messageLine, parseMessage } from '../../../src/adapters/stdio/json-rpc.ts';
+import { messageLine, parseMessage } from '../../../src/adapters/stdio/lines.ts';
 import { scanMessage } from '../../../src/adapters/stdio/message-scan.ts';
 
 const scan = (text: string): boolean => scanMessage(Buffer.from(text), 0) === Buffer.byteLength(text);

@@ -17,11 +17,11 @@ describe('I8: exitFromClose', () => {
 
   it('prefers the report, which has more to tell', () => {
     const exit: AgentExit = { kind: 'killed', code: null, signal: 'SIGKILL', stderr: 'x' };
-    expect(exitFromClose(closeFrame({ kind: 'exit', exit }, 'c'), exit)).toBe(exit);
+    expect(exitFromClose(closeFrame({ kind: 'exit', exit }, 'c'), { exit })).toBe(exit);
   });
 
   it('a socket that dropped is disconnected, however the bridge then ended the tree', () => {
-    const exit = exitFromClose({ code: 1006, reason: '' }, { kind: 'ended', code: 0, signal: null, stderr: 'bye' });
+    const exit = exitFromClose({ code: 1006, reason: '' }, { exit: { kind: 'ended', code: 0, signal: null, stderr: 'bye' } });
     expect(exit).toMatchObject({ kind: 'disconnected', stderr: 'bye' });
     expect(isCleanExit(exit)).toBe(false);
   });
@@ -33,6 +33,11 @@ describe('I8: exitFromClose', () => {
   it('names the limit', () => {
     expect(exitFromClose(closeFrame({ kind: 'limit', limit: 'idleMs' }, 'c'), null)).toMatchObject({
       message: expect.stringContaining('idleMs') as string,
+    });
+    // A client that took nothing any more got no close frame.
+    expect(exitFromClose({ code: 1006, reason: '' }, { exit: null, limit: 'stalledMs' })).toMatchObject({
+      kind: 'disconnected',
+      message: expect.stringContaining('stalledMs') as string,
     });
   });
 

@@ -1,0 +1,107 @@
+/** The connections of one bridge: open ones by name, how much they hold in all, and how ended ones went, for a while. */
+import type { AgentExit } from '../engine/ports.ts';
+import type { Client } from './client.ts';
+import type { ConnectionDiagnostics } from './close.ts';
+import type { BridgeLimits } from './limits.ts';
+
+/** What can be asked of a connection, over HTTP too. */
+export interface Connected {
+  readonly id: string;
+  readonly agent: string;
+  /** Settles when what is behind the connection is gone. */
+  readonly exited: Promise<AgentExit>;
+  /** Settles when that and the socket are both gone. */
+  readonly done: Promise<void>;
+  readonly client: Client;
+  /** Bytes on their way in either direction that lie in this process. */
+  readonly heldBytes: number;
+  end(how: 'ask' | 'kill'): Promise<AgentExit>;
+  shutDown(): Promise<void>;
+  diagnostics(): string;
+}
+
+export class Connections {
+  readonly #open = new Map<string, Connected & { exit: AgentExit | null }>();
+  readonly #ended = new Map<string, ConnectionDiagnostics>();
+  /** Names given out before their agent has started. */
+  readonly #starting = new Set<string>();
+  readonly #limits: Pick<BridgeLimits, 'rememberMs' | 'remembered' | 'totalBufferedBytes'>;
+  /** What all held when that was last added up, and what has come since. */
+  #held = 0;
+  #came = 0;
+
+  constructor(limits: Pick<BridgeLimits, 'rememberMs' | 'remembered' | 'totalBufferedBytes'>) {
+    this.#limits = limits;
+  }
+
+  /** Connections whose tree or socket is not gone, those about to start included. */
+  get size(): number {
+    return this.#open.size + this.#starting.size;
+  }
+
+  get all(): readonly Connected[] {
+    return [...this.#open.values()];
+  }
+
+  get(id: string): Connected | undefined {
+    return this.#open.get(id);
+  }
+
+  taken(id: string): boolean {
+    return this.#open.has(id) || this.#ended.has(id) || this.#starting.has(id);
+  }
+
+  reserve(id: string): void {
+    this.#starting.add(id);
+  }
+
+  release(id: string): void {
+    this.#starting.delete(id);
+  }
+
+  add(connection: Connected): void {
+    this.#starting.delete(connection.id);
+    const entry = Object.assign(connection, { exit: null as AgentExit | null });
+    this.#open.set(connection.id, entry);
+    void connection.exited.then((exit) => {
+      entry.exit = exit;
+    });
+    void connection.done.then(() => {
+      this.remember(reportOf(entry));
+      this.#open.delete(connection.id);
+    });
+  }
+
+  /** Bytes came to lie somewhere. When all connections together hold too much, the one that holds most is cut off. */
+  came(bytes: number): void {
+    this.#came += bytes;
+    if (this.#held + this.#came <= this.#limits.totalBufferedBytes) return;
+    // One that is being ended counts no more: it lets go as soon as it can.
+    const open = this.all.filter(({ client }) => client.open && client.limit === undefined);
+    this.#held = open.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+    this.#came = 0;
+    if (this.#held <= this.#limits.totalBufferedBytes) return;
+    open.reduce((most, each) => (each.heldBytes > most.heldBytes ? each : most)).client.cutOff('totalBufferedBytes');
+  }
+
+  remember(report: ConnectionDiagnostics): void {
+    this.#ended.set(report.connection, report);
+    setTimeout(() => {
+      if (this.#ended.get(report.connection) === report) this.#ended.delete(report.connection);
+    }, this.#limits.rememberMs).unref();
+    for (const id of this.#ended.keys()) {
+      if (this.#ended.size <= this.#limits.remembered) break;
+      this.#ended.delete(id);
+    }
+  }
+
+  report(id: string): ConnectionDiagnostics | undefined {
+    const open = this.#open.get(id);
+    return open === undefined ? this.#ended.get(id) : reportOf(open);
+  }
+}
+
+function reportOf(connection: Connected & { exit: AgentExit | null }): ConnectionDiagnostics {
+  const { id, agent, exit, client } = connection;
+  return { connection: id, agent, exit, ...(client.limit === undefined ? {} : { limit: client.limit }), stderr: connection.diagnostics() };
+}

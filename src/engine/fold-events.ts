@@ -13,13 +13,12 @@ import {
   readToolCall,
   replacesMessage,
   roleOf,
-  stringOf,
   textOf,
   type PlanEntry,
   type Role,
   type ToolCallReport,
 } from './protocol/updates.ts';
-import { readCommands, readConfigOptions } from './protocol/reported-state.ts';
+import { readState } from './protocol/reported-state.ts';
 import type { ContentBlock, PermissionRequested, ResumeReport, SessionEvent, TurnEnded } from './types.ts';
 
 /** One message, whole as far as it came. */
@@ -155,32 +154,14 @@ function foldUpdate(
     case 'plan':
       next.plan = planEntries(payload);
       return;
-    case 'state':
-      return foldState(fieldsOf(payload), next);
+    case 'state': {
+      const { modes, activity: _activity, ...said } = readState(fieldsOf(payload)) ?? {};
+      Object.assign(next, said, modes?.currentModeId ? { mode: modes.currentModeId } : {});
+      return;
+    }
     case 'notice':
     case 'compaction':
     case 'unknown':
-  }
-}
-
-function foldState(fields: Readonly<Record<string, unknown>>, next: Growing): void {
-  switch (fields['sessionUpdate']) {
-    case 'current_mode_update':
-      next.mode = stringOf(fields['currentModeId']) || next.mode;
-      return;
-    case 'config_option_update':
-      next.configOptions = readConfigOptions(fields['configOptions']) ?? next.configOptions;
-      return;
-    case 'available_commands_update':
-      next.commands = readCommands(fields['availableCommands']) ?? next.commands;
-      return;
-    case 'session_info_update':
-      if (typeof fields['title'] === 'string' || fields['title'] === null) next.title = fields['title'];
-      return;
-    case 'usage_update': {
-      const { sessionUpdate: _kind, ...usage } = fields;
-      next.usage = usage;
-    }
   }
 }
 

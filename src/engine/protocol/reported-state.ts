@@ -19,7 +19,7 @@ export const NOTHING_REPORTED: ReportedState = { modes: null, configOptions: nul
 
 /** What the update changes in what was reported, or null when it says nothing new. */
 export function learn(known: ReportedState, update: Readonly<Record<string, unknown>>): Partial<ReportedState> | null {
-  const next = read(known, update);
+  const next = readState(update, known);
   if (!next) return null;
   const changed = Object.entries(next).filter(
     ([key, value]) => JSON.stringify(value) !== JSON.stringify(known[key as keyof ReportedState]),
@@ -27,55 +27,55 @@ export function learn(known: ReportedState, update: Readonly<Record<string, unkn
   return changed.length === 0 ? null : Object.fromEntries(changed);
 }
 
-function read(known: ReportedState, update: Readonly<Record<string, unknown>>): Partial<ReportedState> | null {
-  switch (update['sessionUpdate']) {
-    case 'available_commands_update': {
-      const commands = readCommands(update['availableCommands']);
-      return commands && { commands };
-    }
-    case 'current_mode_update':
-      return typeof update['currentModeId'] === 'string'
-        ? { modes: { availableModes: [], ...known.modes, currentModeId: update['currentModeId'] } }
-        : null;
-    case 'config_option_update': {
-      const configOptions = readConfigOptions(update['configOptions']);
-      const modes = modesAmong(update['configOptions']);
-      return configOptions && { configOptions, ...(modes ? { modes } : {}) };
-    }
-    case 'state_update': {
-      const { sessionUpdate: _kind, ...activity } = update;
-      // Whoever has said nothing is idle; what else the first word tells is of an earlier life.
-      return known.activity === undefined && activity['state'] === 'idle' ? null : { activity };
-    }
-    case 'session_info_update':
-      return typeof update['title'] === 'string' || update['title'] === null ? { title: update['title'] } : null;
-    case 'usage_update': {
-      const { sessionUpdate: _kind, ...usage } = update;
-      return { usage };
-    }
-    default:
-      return null;
-  }
+/** What a state update says, as far as anybody can use it; and whether some of it is left over that nobody can. */
+interface Reading {
+  readonly says: Partial<ReportedState> | null;
+  readonly isUnreadable: boolean;
 }
 
-/**
- * Whether a state update holds what nobody can use, so that what was reported cannot tell whether it says anything new. One
- * about the session without a title is none: it says nothing at all.
- */
-export function isUnreadable(update: Readonly<Record<string, unknown>>): boolean {
-  switch (update['sessionUpdate']) {
-    case 'available_commands_update':
-      return !isWhole(update['availableCommands'], 'name');
-    case 'config_option_update':
-      return !isWhole(update['configOptions'], 'id') && !isWhole(update['configOptions'], 'configId');
-    case 'current_mode_update':
-      return typeof update['currentModeId'] !== 'string';
-    case 'session_info_update':
-      return 'title' in update && update['title'] !== null && typeof update['title'] !== 'string';
-    default:
-      return false;
-  }
+type Fields = Readonly<Record<string, unknown>>;
+
+type Reader = (fields: Fields, known: ReportedState) => Reading;
+
+/** How each kind of state is read. One about the session without a title says nothing at all. */
+const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
+  Object.entries<Reader>({
+    available_commands_update: ({ availableCommands: list }) => readList('commands', readCommands(list), list),
+    config_option_update: ({ configOptions: list }) => {
+      const modes = modesAmong(list);
+      const { says, isUnreadable } = readList('configOptions', readConfigOptions(list), list);
+      return { says: says && { ...says, ...(modes ? { modes } : {}) }, isUnreadable };
+    },
+    state_update: ({ sessionUpdate: _kind, ...activity }, known) => ({
+      // Whoever has said nothing is idle; what else the first word tells is of an earlier life.
+      says: known.activity === undefined && activity['state'] === 'idle' ? null : { activity },
+      isUnreadable: false,
+    }),
+    current_mode_update: ({ currentModeId }, { modes }) =>
+      typeof currentModeId === 'string'
+        ? { says: { modes: { availableModes: [], ...modes, currentModeId } }, isUnreadable: false }
+        : { says: null, isUnreadable: true },
+    session_info_update: ({ title }) =>
+      typeof title === 'string' || title === null
+        ? { says: { title }, isUnreadable: false }
+        : { says: null, isUnreadable: title !== undefined },
+    usage_update: ({ sessionUpdate: _kind, ...usage }) => ({ says: { usage }, isUnreadable: false }),
+  }),
+);
+
+function readList(name: 'commands' | 'configOptions', read: readonly unknown[] | null, sent: unknown): Reading {
+  return { says: read && { [name]: read }, isUnreadable: read === null || read.length !== (sent as readonly unknown[]).length };
 }
+
+function read(known: ReportedState, update: Fields): Reading {
+  return READERS.get(update['sessionUpdate'])?.(update, known) ?? { says: null, isUnreadable: false };
+}
+
+/** What an update says of the state, new or not; null when nothing. */
+export const readState = (update: Fields, known = NOTHING_REPORTED): Partial<ReportedState> | null => read(known, update).says;
+
+/** Whether a state update holds what nobody can use, so that what was reported cannot tell whether it says anything new. */
+export const isUnreadable = (update: Fields): boolean => read(NOTHING_REPORTED, update).isUnreadable;
 
 export function objectOf(value: unknown): Readonly<Record<string, unknown>> | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
@@ -90,8 +90,6 @@ export function withText(list: unknown, key: string): Readonly<Record<string, un
         .map((entry) => entry as Readonly<Record<string, unknown>>)
     : [];
 }
-
-const isWhole = (list: unknown, key: string): boolean => Array.isArray(list) && withText(list, key).length === list.length;
 
 export function readModes(value: unknown): SessionModeState | null {
   const modes = objectOf(value);

@@ -72,6 +72,11 @@ export function roleOf(update: unknown, meta?: unknown): Role | null {
   return is === 'user' || is === 'thought' ? is : null;
 }
 
+/** The kinds of update that carry a piece of what these said. */
+export function kindsOf(...roles: readonly Role[]): string[] {
+  return [...KINDS].flatMap(([kind, is]) => (roles.some((role) => role === is) ? [String(kind)] : []));
+}
+
 /** The parts of a conversation: what a replay brings back. */
 export function isConversation(update: unknown, meta?: unknown): boolean {
   const is = classOf(update, meta);

@@ -5,6 +5,7 @@
  */
 import { RehydrateError } from '../errors.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
+import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
 import { storageError } from '../storage/errors.ts';
 import type { NewEvent } from '../storage/statements.ts';
 import { beginHidden, endsOf, fillHidden, insertEnds, trackTurn, type OpenTurn } from './copy.ts';
@@ -32,8 +33,8 @@ const PAGE = 256;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The lines of a session, as it stands when it is asked for. `redact` takes tokens out of every string. */
-export async function* exportLines(db: SqlDatabase, sessionId: string, redact: <T>(value: T) => T): AsyncGenerator<string, void> {
+/** The lines of a session, as it stands when it is asked for. `redact` runs over every text in it; keys stay as they are. */
+export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (text: string) => string): AsyncGenerator<string, void> {
   const read = async (sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> => {
     try {
       return await db.query(sql, params);
@@ -42,7 +43,8 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: <
     }
   };
   // Two characters that JSON allows and readers of lines take for line ends.
-  const line = (value: Fields): string => JSON.stringify(redact(value)).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+  const line = (value: Fields): string =>
+    JSON.stringify(inStrings(value, redact)).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
   const [row] = await read(
     `SELECT *, coalesce((SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id), 0) AS last_seq
 FROM acp_sessions WHERE session_id = ? AND deleted_at IS NULL`,
@@ -78,6 +80,14 @@ WHERE session_id = ? AND first_seq > ? AND first_seq <= ? ORDER BY first_seq LIM
     if (turns.length < PAGE) break;
     after = Number(turns.at(-1)?.['first_seq']);
   }
+  /** A token may have streamed in pieces: a message of which something is taken out stands whole in its first row. */
+  function* told(said: Message | null): Generator<string, void> {
+    if (!said) return;
+    const whole = said.run.texts.join('');
+    const clean = redact(whole);
+    for (const [i, event] of said.events.entries()) yield line({ event: clean === whole ? event : withText(event, i === 0 ? clean : '') });
+  }
+  let message: Message | null = null;
   for (let after = 0; after < last;) {
     const events = await read(
       `SELECT seq, turn_id, at, kind, origin, payload, meta FROM acp_session_events WHERE session_id = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
@@ -85,12 +95,17 @@ WHERE session_id = ? AND first_seq > ? AND first_seq <= ? ORDER BY first_seq LIM
     );
     const end = events.at(-1);
     if (!end) break;
-    for (const event of events) {
+    for (const row of events) {
+      const event = { ...row, payload: parsed(row['payload']), meta: parsed(row['meta']) };
       lines += 1;
-      yield line({ event: { ...event, payload: parsed(event['payload']), meta: parsed(event['meta']) } });
+      if (extendMessage(message, event)) continue;
+      yield* told(message);
+      message = beginMessage(event);
+      if (!message) yield line({ event });
     }
     after = Number(end['seq']);
   }
+  yield* told(message);
   for (let after = ''; ;) {
     const files = await read(
       'SELECT path, content, updated_at FROM workspace_files WHERE session_id = ? AND path > ? ORDER BY path LIMIT 16',
@@ -104,6 +119,42 @@ WHERE session_id = ? AND first_seq > ? AND first_seq <= ? ORDER BY first_seq LIM
     after = String(files.at(-1)?.['path']);
   }
   yield JSON.stringify({ end: { lines, events: last } });
+}
+
+function inStrings(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === 'string') return change(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item: unknown) => inStrings(item, change));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inStrings(item, change)]));
+}
+
+/** Rows of one message, one after the other. */
+interface Message {
+  readonly run: ChunkRun;
+  readonly events: Fields[];
+  chars: number;
+}
+
+/** A longer message is looked through in parts. */
+const MESSAGE_CHARS = 1024 * 1024;
+
+const chunkOf = (event: Fields): NewEvent => ({ ...event, turnId: event['turn_id'] }) as unknown as NewEvent;
+
+function beginMessage(event: Fields): Message | null {
+  const run = startRun(chunkOf(event));
+  return run && { run, events: [event], chars: 0 };
+}
+
+function extendMessage(message: Message | null, event: Fields): boolean {
+  if (!message || message.chars > MESSAGE_CHARS || !extendRun(message.run, chunkOf(event))) return false;
+  message.events.push(event);
+  message.chars += message.run.texts.at(-1)!.length;
+  return true;
+}
+
+function withText(event: Fields, text: string): Fields {
+  const payload = event['payload'] as { readonly content: object };
+  return { ...event, payload: { ...payload, content: { ...payload.content, text } } };
 }
 
 function parsed(value: SqlValue | undefined): unknown {

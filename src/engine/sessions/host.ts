@@ -547,7 +547,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       const { info } = await storedSession(sessionId);
       const { thorough } = createThoroughRedactor(await manager.knownSecrets(info));
       const redact = config.redact;
-      yield* exportLines(database, sessionId, (value) => inStrings(value, (text) => (redact ? redact(thorough(text)) : thorough(text))));
+      yield* exportLines(database, sessionId, (text) => (redact ? redact(thorough(text)) : thorough(text)));
     },
 
     async import(lines, options = {}) {
@@ -619,12 +619,4 @@ function pause(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Pr
       signal?.addEventListener('abort', done, { once: true });
     }
   });
-}
-
-/** The same value with every text in it changed; keys stay as they are. */
-function inStrings<T>(value: T, change: (text: string) => string): T {
-  if (typeof value === 'string') return change(value) as T;
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((item: unknown) => inStrings(item, change)) as T;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inStrings(item, change)])) as T;
 }

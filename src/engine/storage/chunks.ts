@@ -1,14 +1,14 @@
 /** Adjacent text chunks that differ only in their text are one row. */
+import { kindsOf, textOf } from '../protocol/updates.ts';
 import type { NewEvent } from './statements.ts';
 
-const CHUNKS = new Set(['user_message_chunk', 'agent_message_chunk', 'agent_thought_chunk']);
+const CHUNKS: ReadonlySet<unknown> = new Set(kindsOf('user', 'agent', 'thought'));
 
 /** The text of a chunk that holds nothing but text, else null. */
 export function chunkText(event: NewEvent): string | null {
   if (event.kind !== 'update') return null;
-  const payload = event.payload as { sessionUpdate?: unknown; content?: { type?: unknown; text?: unknown } };
-  if (!CHUNKS.has(payload.sessionUpdate as string) || payload.content?.type !== 'text') return null;
-  return typeof payload.content.text === 'string' ? payload.content.text : null;
+  const { sessionUpdate, content } = event.payload as { sessionUpdate?: unknown; content?: unknown };
+  return CHUNKS.has(sessionUpdate) ? textOf(content) : null;
 }
 
 /** Everything but the text, as a string to compare by. */

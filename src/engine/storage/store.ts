@@ -1,6 +1,7 @@
 /** What the engine reads. Every failure is told in the contract's words. */
 import { RehydrateError } from '../errors.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
+import { kindsOf } from '../protocol/updates.ts';
 import type { SessionEvent } from '../types.ts';
 import { storageError } from './errors.ts';
 import type { OpenQuestion, QuestionKind } from './statements.ts';
@@ -76,6 +77,9 @@ export interface Store {
 }
 
 const PAGE = 256;
+const SPOKEN = kindsOf('user', 'agent')
+  .map((kind) => `'${kind}'`)
+  .join(', ');
 /** The number of the last event comes from the log: the row's own is behind it while an agent streams. */
 const LOG_END = `(SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id) AS last_seq`;
 const SESSIONS = `SELECT *, ${LOG_END} FROM acp_sessions WHERE deleted_at IS NULL`;
@@ -243,7 +247,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
     async hasMessages(sessionId) {
       const [row] = await query(
         `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND kind = 'update'
-AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') IN ('user_message_chunk', 'agent_message_chunk', 'user_message', 'agent_message') END LIMIT 1`,
+AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') IN (${SPOKEN}) END LIMIT 1`,
         [sessionId],
       );
       return row !== undefined;

@@ -9,6 +9,7 @@ import { exportLines, importLines } from '../../../src/engine/records/portable.t
 import { forgetInSearch, search, tokens } from '../../../src/engine/records/search.ts';
 import { migrate } from '../../../src/engine/storage/schema.ts';
 import { insertEvent, type NewEvent } from '../../../src/engine/storage/statements.ts';
+import { createThoroughRedactor } from '../../../src/engine/transcript/redact-thorough.ts';
 import { createStore } from '../../../src/engine/storage/store.ts';
 
 const sqljs = await initSqlJs();
@@ -79,9 +80,13 @@ const remove = (db: SqlDatabase, sessionId: string) =>
     })),
   );
 
-const linesOf = async (db: SqlDatabase, sessionId: string) => {
+interface Chunk {
+  readonly content: { readonly text: string };
+}
+
+const linesOf = async (db: SqlDatabase, sessionId: string, redact = (text: string) => text) => {
   const lines: string[] = [];
-  for await (const line of exportLines(db, sessionId, (value) => value)) lines.push(line);
+  for await (const line of exportLines(db, sessionId, redact)) lines.push(line);
   return lines;
 };
 const take = (db: SqlDatabase, lines: readonly string[], sessionId?: string) => {
@@ -187,6 +192,20 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await other.store.events('a', {})).toEqual(await store.events('a', {}));
     expect(await linesOf(other.db, 'a').then((all) => all.slice(1))).toEqual(lines.slice(1));
     await expect(take(other.db, lines)).rejects.toMatchObject({ code: 'session_exists' });
+  });
+
+  it('a token that streamed in pieces is in no line of an export, and in the record as it was said', async () => {
+    const { db, store } = await opened();
+    const token = ['ghp_16C7e42F', '292c6912E7710', 'c838347Ae178B4a'];
+    await put(db, 'a', turn('t1', 'Which token?', 'It is ', ...token, ' as I said', ' before.'));
+    const lines = await linesOf(db, 'a', createThoroughRedactor([]).thorough);
+    for (const piece of token) expect(lines.join('\n')).not.toContain(piece);
+    await take(db, lines, 'b');
+    const answer = async (id: string) =>
+      (await store.events(id, {})).flatMap((event) => (event.origin === 'agent' ? [(event.payload as Chunk).content.text] : []));
+    expect((await answer('b')).join('')).toBe('It is [secret token] as I said before.');
+    expect(await answer('b')).toHaveLength(6);
+    expect(await answer('a')).toEqual(['It is ', ...token, ' as I said', ' before.']);
   });
 
   it('I12: an export of a turn that ran comes back with its end', async () => {

@@ -17,7 +17,13 @@ export interface Bridge extends Door {
   readonly cwd: string;
 }
 
-/** Starts a bridge. Rejects with `invalid_argument`, or with the system's error when the port cannot be had. */
+/**
+ * Starts a bridge. Rejects with `invalid_argument`, or with the system's error when the port cannot be had.
+ *
+ * @example
+ * const bridge = await startBridge({ agents: { mine: { command: 'your-acp-agent' } }, origins: ['http://127.0.0.1:4321'] });
+ * console.log(bridge.url, bridge.token);
+ */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { cwd, places } = checkAgents(options);
   const door = await openDoor({ ...options, agents: places }, (visitor) => startAgent(visitor, options, cwd));

@@ -79,7 +79,13 @@ export const EMPTY_VIEW: View = Object.freeze({
 
 type Growing = { -readonly [Key in keyof View]: View[Key] };
 
-/** Adds events to a view, or makes one of them. Events that the view has already are left out, so a repeated page does no harm. */
+/**
+ * Adds events to a view, or makes one of them. Events that the view has already are left out, so a repeated page does no harm.
+ *
+ * @example
+ * let view = foldEvents(await host.history(sessionId));
+ * for await (const event of host.events(sessionId, { after: view.seq })) view = foldEvents([event], view);
+ */
 export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VIEW): View {
   const next: Growing = { ...view };
   // Copied once for a call, and only if something is added.

@@ -168,12 +168,22 @@ export type AgentExit = { readonly stderr?: string } & (
   | { readonly kind: 'disconnected'; readonly code: null; readonly signal: null; readonly message: string }
 );
 
-/** True only for an exit with code 0 that was asked for (I8). */
+/**
+ * True only for an exit with code 0 that was asked for (I8).
+ *
+ * @example
+ * isCleanExit({ kind: 'quit', code: 0, signal: null }); // false: nobody asked
+ */
 export function isCleanExit(exit: AgentExit): boolean {
   return exit.kind === 'ended';
 }
 
-/** An exit in words, for messages: “died of SIGKILL”, “exited with code 3”. */
+/**
+ * An exit in words, for messages: “died of SIGKILL”, “exited with code 3”.
+ *
+ * @example
+ * if (event.kind === 'agent_exited') console.log(`The agent ${describeExit(event.payload)}.`);
+ */
 export function describeExit(exit: AgentExit): string {
   switch (exit.kind) {
     case 'ended':

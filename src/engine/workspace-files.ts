@@ -29,6 +29,9 @@ export interface WorkspaceOptions {
 /**
  * Files for agents without a disk: answers ACP's `fs/*` from the table `workspace_files`, so that what an agent wrote
  * survives sleep. Give it to `createHost` as `client`, on a database that a host has opened.
+ *
+ * @example
+ * const host = await createHost({ database, agents, client: workspaceFiles(database) });
  */
 export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions = {}): ClientServices {
   const limits = withLimits(DEFAULT_LIMITS, options.limits);

@@ -44,7 +44,12 @@ const TITLE_CHARS = 80;
 /** How many clients each session of a host has: closing is for the last of them, the others only leave. */
 const clientsOf = new WeakMap<Host, Map<string, number>>();
 
-/** Serves one client until it goes. */
+/**
+ * Serves one client until it goes.
+ *
+ * @example
+ * await serveAcp(host, ndJsonStream(output, input), { agent: 'claude' }).closed;
+ */
 export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOptions): AcpServing {
   const limits = withLimits(ACP_SERVER_LIMITS, options.limits);
   const { agent, observe = false } = options;

@@ -49,7 +49,12 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** Opens the door and serves whoever comes. */
+/**
+ * Opens the door and serves whoever comes.
+ *
+ * @example
+ * const server = await startServer(host, { agents: ['claude'], door: streamDoor({ allowMissingOrigin: true }) });
+ */
 export async function startServer(host: Host, options: ServerOptions): Promise<Server> {
   const { agents, door: open, env, limits } = options;
   const clients = new Set<AcpServing>();

@@ -28,7 +28,12 @@ const insert = (id: SqlValue, name: SqlValue, size: SqlValue = 1): Statement => 
 const names = async (database: SqlDatabase): Promise<SqlValue[]> =>
   (await database.query('SELECT name FROM item ORDER BY id')).map((row) => row['name']!);
 
-/** Declares the suite that every `SqlDatabase` must pass, with the runner's own `describe` and `it`. */
+/**
+ * Declares the suite that every `SqlDatabase` must pass, with the runner's own `describe` and `it`.
+ *
+ * @example
+ * sqlDatabaseContract({ name: 'mine', describe, it, open: async () => ({ database: openMine(':memory:') }) });
+ */
 export function sqlDatabaseContract(options: SqlContractOptions): void {
   const test = (name: string, body: (database: SqlDatabase, subject: SqlSubject) => Promise<void>): void => {
     options.it(name, async () => {

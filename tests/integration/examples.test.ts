@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { showsAsRecorded } from '../support/record.ts';
 import { runProgram } from '../support/run-program.ts';
 import { build, BUILD_MS } from './cli/harness.ts';
 
@@ -96,4 +97,44 @@ test('the secrets guide: the value is neither in the transcript nor anywhere on 
   const files = readdirSync(directory).filter((file) => file.startsWith('secrets.sqlite'));
   expect(files.length).toBeGreaterThan(0);
   for (const file of files) expect(readFileSync(path.join(directory, file), 'latin1')).not.toContain(value);
+});
+
+test('logs and traces: a turn is a span, with its tier, its end and what happened in it, and nothing that was said', async () => {
+  const { code, out } = await run('opentelemetry.ts', agent);
+  expect(code).toBe(0);
+  const span = JSON.parse(out.trim());
+  expect(span).toMatchObject({
+    name: 'invoke_agent mine',
+    attributes: { 'gen_ai.conversation.id': 'traced', 'rehydrate.tier': 'live', 'rehydrate.turn.state': 'completed' },
+    events: ['execute_tool', 'permission_requested', 'permission_resolved'],
+  });
+  expect(out).not.toContain('tidy up');
+  showsAsRecorded('spans', [{ command: '', output: JSON.stringify(span, null, 2) }]);
+  const failed = await run('opentelemetry.ts', [process.execPath, AGENT, '--variant', 'crash-prompt', '--pace', '0']);
+  expect(JSON.parse(failed.out.trim())).toMatchObject({
+    attributes: { 'rehydrate.turn.state': 'interrupted', 'error.type': 'turn_outcome_unknown' },
+    events: ['agent_exited'],
+  });
+});
+
+test('test your client: its tests pass', async () => {
+  const { code, out } = await runProgram(process.execPath, ['--test', path.join(ROOT, 'examples/client-test.ts')], { cwd: directory });
+  expect(out).toMatch(/pass 2/);
+  expect(code).toBe(0);
+});
+
+test('pruning: what is old is exported, whole, and deleted; what is not stays', async () => {
+  await durable('my dog is called Ada');
+  const prune = (days: string) => run('prune.ts', ['durable.sqlite', path.join(directory, 'old'), days]);
+  expect(await prune('1')).toMatchObject({ code: 0, out: '' });
+  const pruned = await prune('-1');
+  expect(pruned).toMatchObject({ code: 0, out: expect.stringContaining('deleted') });
+  const [file] = readdirSync(path.join(directory, 'old'));
+  const lines = readFileSync(path.join(directory, 'old', file!), 'utf8')
+    .trimEnd()
+    .split('\n');
+  expect(JSON.parse(lines.at(-1)!)).toMatchObject({ end: { lines: lines.length - 2 } });
+  const left = new DatabaseSync(path.join(directory, 'durable.sqlite'), { readOnly: true });
+  expect(left.prepare('SELECT count(*) AS n FROM acp_session_events').get()).toEqual({ n: 0 });
+  left.close();
 });

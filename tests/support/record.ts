@@ -1,6 +1,7 @@
-/** What the fault and attack suites tried, as the security page shows it. Only full counts are a record: `FAULTS=full`. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+/** What tests have seen and pages show. Of the fault and attack suites only full counts are a record: `FAULTS=full`. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { expect } from 'vitest';
 
 const DATA = path.resolve(import.meta.dirname, '../../content/data');
 
@@ -27,6 +28,39 @@ export interface Seen {
 /** The same for what is looked at with our agent side; a record is made where `RECORD=1` asks for it. */
 export function recordSeen(id: string, seen: Seen): void {
   if (process.env['RECORD'] === '1') write('server', id, seen);
+}
+
+/** A command as it was typed, and what it printed. */
+export interface Shown {
+  readonly command: string;
+  readonly output: string;
+}
+
+/**
+ * What commands print, as a page shows it (`<Output id=… />`). `RECORD=1` writes it; otherwise what was recorded must still be what they
+ * print, but for what is different in every run.
+ */
+export function showsAsRecorded(id: string, runs: readonly Shown[], lasting: (text: string) => string = withoutChance): void {
+  const shown = runs.map(({ command, output }) => ({ command, output: output.replace(/\s+$/, '') }));
+  if (process.env['RECORD'] === '1') return write('output', id, { runs: shown });
+  const { runs: recorded } = JSON.parse(readFileSync(path.join(DATA, 'output', `${id}.json`), 'utf8')) as {
+    readonly runs: readonly Shown[];
+  };
+  const all = (each: readonly Shown[]) => each.map(({ command, output }) => `$ ${command}\n${lasting(output)}`).join('\n');
+  expect(all(shown), `content/data/output/${id}.json is not what is printed now; RECORD=1 records it anew`).toBe(all(recorded));
+}
+
+/** Ids, times, durations and sizes; and how far streamed text came in one commit, which depends on the machine. */
+function withoutChance(text: string): string {
+  return text
+    .replaceAll(/\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'ID')
+    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'TIME')
+    .replaceAll(/"(at|seq|ms|agentMs|events|used|text)": ?([\d.]+|"[^"]*")/g, '"$1":N')
+    .replaceAll(/[\d.]+ (ms|s\b|events|bytes)/g, 'N $1')
+    .replaceAll(/^ +\d+ {2}(?=TIME)/gm, '')
+    .replaceAll(/(?:^TIME {2}agent: .*\n?)+/gm, 'TIME  agent: …\n')
+    .replaceAll(/ \(N s\)/g, '')
+    .replaceAll(/\s+/g, ' ');
 }
 
 function write(folder: string, id: string, what: object): void {

@@ -22,6 +22,10 @@ export interface OpenHostOptions extends Omit<HostOptions, 'database' | 'agents'
  * (`sameDirectory`). Whatever of it is given takes the place of that. `sleep` closes the database, too.
  *
  * Errors: those of `createHost`, and `storage_unavailable`, `storage_full`, `database_corrupt` when the file cannot be opened.
+ *
+ * @example
+ * const host = await openHost('sessions.sqlite', { agents: { mine: { command: 'your-acp-agent' } } });
+ * const { sessionId } = await host.open('work', { agent: 'mine', cwd: process.cwd() });
  */
 export async function openHost(file: string, options: OpenHostOptions): Promise<Host> {
   if (typeof file !== 'string' || file === '') throw invalid('openHost needs the path of the database file, or :memory:.');

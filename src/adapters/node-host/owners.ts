@@ -20,6 +20,9 @@ function threadHosts(): ThreadHosts {
  * boot id (Linux: `/proc`; elsewhere `ps`), so a reused pid is never mistaken for its predecessor.
  * `alive` never throws; what it cannot see (another user's hidden process, another container,
  * another thread, Windows) is `unknown`, and such an owner's lease is free when it expires.
+ *
+ * @example
+ * const database: SqlDatabase = { ...openMine('sessions.sqlite'), owners: processOwners() };
  */
 export function processOwners(): OwnerRegistry {
   const { self, open } = threadHosts();

@@ -15,6 +15,9 @@ export interface PreambleFilesOptions {
  * Preambles as private files: `<directory>/<hash of scope and session>/<random>.md`, mode 0600 in
  * directories of mode 0700, written whole or not at all. A session has one: writing another removes
  * the one before it, which belonged to an agent session that was replaced.
+ *
+ * @example
+ * const host = await createHost({ database, agents, preamble: { mode: 'file', files: preambleFiles() } });
  */
 export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles {
   const root = path.resolve(options.directory ?? defaultDirectory());

@@ -16,6 +16,9 @@ export interface ProcessSecretsOptions {
  * Secrets out of the environment: `env` and `mcp-env` are the variable of the same name, `mcp-header`
  * the variable that `headers` gives. A variable set to the empty string is there, and empty.
  * Error: `invalid_argument` when a key of `headers` is no address.
+ *
+ * @example
+ * const secrets = processSecrets({ headers: { 'https://search.example/mcp': { Authorization: 'SEARCH_AUTHORIZATION' } } });
  */
 export function processSecrets(options: ProcessSecretsOptions = {}): Secrets {
   const headers = new Map(Object.entries(options.headers ?? {}).map(([address, variables]) => [checkAddress(address), variables]));

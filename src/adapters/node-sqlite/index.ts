@@ -36,6 +36,9 @@ const LONGEST_PAUSE_MS = 25;
  *
  * Rejects with `SqlError`: `corrupt` when it is not a SQLite database, `io` or `readonly` when it
  * cannot be opened, `busy` when it stays locked.
+ *
+ * @example
+ * const database = await openNodeSqlite('sessions.sqlite', { powerLossSafe: true });
  */
 export async function openNodeSqlite(file: string, options: NodeSqliteOptions = {}): Promise<SqlDatabase> {
   if (file === '') throw new SqlError('io', 'Database: the path is empty. Give the path of a file, or :memory:.');

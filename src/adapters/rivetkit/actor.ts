@@ -88,6 +88,9 @@ type PromptArgs = Omit<PromptOptions, 'signal'>;
 /**
  * The definition to hand to RivetKit's `actor(…)`. Its actions mirror the host's API; `signal`s cannot
  * cross to another machine, so `cancel` takes their place, and `events` is a broadcast beside `history`.
+ *
+ * @example
+ * const sessions = actor(sessionActor({ db: db({}), UserError, agents: stdioLauncher({ agents: { mine: { command: 'your-acp-agent' } } }) }));
  */
 export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   const { db, UserError, sleepTimeout = 30_000, actionTimeout = 30 * 60_000, serveAcp, ...hostOptions } = options;

@@ -24,7 +24,12 @@ export interface RivetDb {
 /** How many parameters one joined statement has at most; SQLite allows 32 766. */
 export const MAX_JOINED_PARAMS = 8_000;
 
-/** An actor's `c.db` as a `SqlDatabase`. Throws a `SqlError` for anything else. */
+/**
+ * An actor's `c.db` as a `SqlDatabase`. Throws a `SqlError` for anything else.
+ *
+ * @example
+ * const host = await createHost({ database: rivetkitDatabase(c.db), agents });
+ */
 export function rivetkitDatabase(db: RivetDb): SqlDatabase {
   if (typeof (db as RivetDb | undefined)?.execute !== 'function') {
     throw new SqlError(

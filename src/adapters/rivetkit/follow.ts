@@ -25,6 +25,9 @@ export const READ_AGAIN_MS = 5_000;
  * Events with `seq > after`, with no gap and no repeat: a broadcast that does not follow on what was seen
  * last (one was missed while the connection was down) sends the reader back to the record. A connection that is lost is
  * waited for; one that RivetKit gave up ends with its error, and a new one can go on after the last `seq`.
+ *
+ * @example
+ * for await (const event of followSession(connection, 'main', { after: lastSeen })) console.log(event.seq, event.kind);
  */
 export async function* followSession(
   connection: SessionConnection,

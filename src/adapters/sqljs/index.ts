@@ -53,6 +53,9 @@ export interface SharedSqljsOptions extends SqljsOptions {
  * Where IndexedDB is denied or missing the database is in memory and `storage.reason` says why.
  * Rejects with `SqlError`: `corrupt` when what is stored cannot be trusted (it is left as it is),
  * `busy` when another tab has the database open (see `openSharedSqljs`).
+ *
+ * @example
+ * const database = await openSqljs({ storage: { indexedDB: 'sessions' }, locateFile: () => '/sql-wasm-browser.wasm' });
  */
 export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase> {
   const options = { ...given, module: loading(given) };
@@ -78,6 +81,9 @@ export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase
  * owns the database and serves the others, and when it ends the next one takes over. In a browser
  * without Web Locks or BroadcastChannel it is `openSqljs`; where nothing can be stored each tab has
  * a database in memory of its own, and `storage.reason` says so.
+ *
+ * @example
+ * const database = await openSharedSqljs({ storage: { indexedDB: 'sessions' }, locateFile: () => '/sql-wasm-browser.wasm' });
  */
 export async function openSharedSqljs(given: SharedSqljsOptions): Promise<SharedSqljsDatabase> {
   const options = { ...given, module: loading(given) };
@@ -133,6 +139,10 @@ export interface SqljsSalvage extends SqljsCopy {
 /**
  * A read-only copy of what can be trusted in a database that is `corrupt`: everything before the first
  * damaged batch. Changes nothing. Rejects where not even the snapshot can be read.
+ *
+ * @example
+ * const saved = await salvageSqljs({ storage: { indexedDB: 'sessions' } });
+ * const rows = await saved.query('SELECT session_id FROM acp_sessions');
  */
 export async function salvageSqljs(given: SqljsOptions & { readonly storage: { readonly indexedDB: string } }): Promise<SqljsSalvage> {
   const name = given.storage.indexedDB;
@@ -146,7 +156,12 @@ export async function salvageSqljs(given: SqljsOptions & { readonly storage: { r
   }
 }
 
-/** Deletes what is stored under the name, sound or not. A page that has it open is cut off from it. */
+/**
+ * Deletes what is stored under the name, sound or not. A page that has it open is cut off from it.
+ *
+ * @example
+ * await discardSqljs('sessions'); // the next openSqljs begins with an empty database
+ */
 export async function discardSqljs(name: string, factory: IDBFactory | undefined = browserIndexedDb()): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     if (!factory) return resolve();

@@ -29,6 +29,9 @@ export interface StdioLauncherOptions {
  *
  * `launch` rejects with `agent_not_found`, `cwd_missing` or `agent_start_failed`, or with the reason of
  * its signal, and leaves nothing running then. The signal covers the launch; afterwards `end()` does.
+ *
+ * @example
+ * const agents = stdioLauncher({ agents: { opencode: { command: 'opencode', args: ['acp'] } } });
  */
 export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
   const limits: StdioLimits = withLimits(STDIO_LIMITS, options.limits);

@@ -20,6 +20,9 @@ export interface WebSocketLauncherOptions extends BridgeAddress {
  * It rejects with `agent_not_found`, `agent_start_failed` (no bridge, not let in, the agent does not
  * start), `limit_exceeded`, or `invalid_argument` for a session with environment values: an agent has
  * its bridge's environment. The session's `cwd` travels in ACP; the process itself runs where the bridge says.
+ *
+ * @example
+ * const agents = websocketLauncher({ url: 'ws://127.0.0.1:4711', token });
  */
 export function websocketLauncher(options: WebSocketLauncherOptions): AgentLauncher {
   const limits: WebSocketLimits = withLimits(WEBSOCKET_LIMITS, options.limits);

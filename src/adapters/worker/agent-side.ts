@@ -24,7 +24,13 @@ export interface WorkerAgentScope {
   print(line: string): void;
 }
 
-/** Call once, first thing in the worker, with its scope (`self`) or a port. Resolves when the host starts the agent. */
+/**
+ * Call once, first thing in the worker, with its scope (`self`) or a port. Resolves when the host starts the agent.
+ *
+ * @example
+ * const { stream } = await workerAgent(self);
+ * agent({ name: 'mine' }).connect(stream); // the ACP SDK's
+ */
 export async function workerAgent(port: PortLike): Promise<WorkerAgentScope> {
   const started = Promise.withResolvers<WorkerStart>();
   const asked = Promise.withResolvers<void>();

@@ -33,6 +33,10 @@ export interface WorkerLauncherOptions {
 /**
  * Makes a launcher from a table of worker factories. `launch` rejects with `agent_not_found` or
  * `agent_start_failed`, or with the reason of its signal, and leaves no worker then.
+ *
+ * @example
+ * const mine = () => new Worker(new URL('./agent.ts', import.meta.url), { type: 'module' });
+ * const agents = workerLauncher({ agents: { mine } });
  */
 export function workerLauncher(options: WorkerLauncherOptions): AgentLauncher {
   return {

@@ -84,6 +84,9 @@ export const RECORDED_ANSWERS: readonly RecordedAnswer[] = [
  * - At `session/prompt` errors speak of many other things. A known shape counts only where the list proves it, −32002 only
  *   where it names the session, and absence from the list alone says nothing (agents list late, or never).
  * - For `session/list`, `session/new` and `initialize` the answer is never `unknown_session`.
+ *
+ * @example
+ * classifyResumeFailure({ code: -32602, message: 'Session "x" not found' }, { method: 'session/load', agentSessionId: 'x' }).outcome; // 'unknown_session'
  */
 export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailureContext): ResumeFailure {
   const { method, agentSessionId: id, listed } = context;

@@ -193,6 +193,12 @@ export interface Host {
 /**
  * Opens a host on a database. Creates or migrates the schema; starts no agent.
  * Errors: `database_too_new`, `database_corrupt`, `storage_full`, `invalid_argument`.
+ *
+ * @example
+ * const host = await createHost({
+ *   database: await openNodeSqlite('sessions.sqlite'),
+ *   agents: stdioLauncher({ agents: { mine: { command: 'your-acp-agent' } } }),
+ * });
  */
 export async function createHost(options: HostOptions): Promise<Host> {
   checkOptions('createHost', options, HOST_OPTIONS);

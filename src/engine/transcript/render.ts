@@ -53,6 +53,9 @@ export interface TranscriptRecord {
 /**
  * Renders a session's log, given newest first, as text for an agent. Reads no further than the budget goes.
  * Errors: `invalid_argument` for a budget that is no whole number ≥ 0, `limit_exceeded` above the largest allowed.
+ *
+ * @example
+ * const text = await renderTranscript((await host.history(sessionId)).toReversed(), { budget: 8_192 });
  */
 export async function renderTranscript(events: NewestFirst, options: TranscriptOptions = {}): Promise<string> {
   return (await renderRecord(events, options)).text;

@@ -1,7 +1,7 @@
 /** One export of the library as Markdown: its docstring, its members, its signature. */
 import path from 'node:path';
 import ts from 'typescript';
-import { docOf, tidy } from './declarations.ts';
+import { docOf, examplesOf, tidy } from './declarations.ts';
 
 export interface Item {
   readonly name: string;
@@ -37,7 +37,8 @@ export function render(item: Item): string {
 
 function bodyOf(declaration: ts.Declaration, checker: ts.TypeChecker): string {
   if (ts.isInterfaceDeclaration(declaration)) return interfaceBody(declaration);
-  if (ts.isFunctionDeclaration(declaration)) return fence(`function ${signature(declaration)}`);
+  if (ts.isFunctionDeclaration(declaration))
+    return [`function ${signature(declaration)}`, ...examplesOf(declaration)].map(fence).join('\n\n');
   if (ts.isClassDeclaration(declaration)) return classBody(declaration);
   if (ts.isVariableDeclaration(declaration)) return constantBody(declaration, checker);
   return fence(declaration.getText().replace(/^export (default )?/, ''));

@@ -21,6 +21,12 @@ export function docOf(node: ts.Node): string {
   return (ts.getTextOfJSDocComment(docs.at(-1)?.comment) ?? '').trim();
 }
 
+/** The `@example`s of a docstring, as code. */
+export function examplesOf(node: ts.Node): readonly string[] {
+  const tags = ts.getJSDocTags(node).filter(({ tagName }) => tagName.text === 'example');
+  return tags.map(({ comment }) => (ts.getTextOfJSDocComment(comment) ?? '').trim());
+}
+
 /** The members of an interface, nested object types flattened as `replay.received`. */
 export function membersOf(file: string, name: string): readonly Member[] {
   const source = parse(file);

@@ -10,6 +10,9 @@ export interface Deployment {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+/** The repository's web address, for every build; empty until there is one. `REPOSITORY_URL` wins, for a fork. */
+const REPOSITORY = '';
+
 /** A build that was told nothing is for this machine. */
 const LOCAL = 'http://127.0.0.1:4321';
 
@@ -24,6 +27,6 @@ export function deploymentFrom(env: Env): Deployment {
     throw new Error(`SITE is "${url.href}". Give the http or https address the site will be served at.`);
   }
   const path = (env['BASE'] ?? url.pathname).replace(/^\/+|\/+$/g, '');
-  const repository = env['REPOSITORY_URL']?.replace(/(\.git)?\/*$/, '') || null;
+  const repository = (env['REPOSITORY_URL'] || REPOSITORY).replace(/(\.git)?\/*$/, '') || null;
   return { site: url.origin, base: path === '' ? '/' : `/${path}/`, repository };
 }

@@ -34,7 +34,12 @@ export interface InProcessAgent extends AgentProcess {
   crash(code?: number): void;
 }
 
-/** An `AgentLauncher` whose agents run in this process. A `kill` is told apart from an end as for real processes. */
+/**
+ * An `AgentLauncher` whose agents run in this process. A `kill` is told apart from an end as for real processes.
+ *
+ * @example
+ * const host = await createHost({ database, agents: inProcessLauncher({ variant: 'forgetful' }) });
+ */
 export function inProcessLauncher(options: InProcessOptions = {}): InProcessLauncher {
   const store = options.store ?? memoryStore();
   let launched = 0;

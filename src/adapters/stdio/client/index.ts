@@ -22,6 +22,9 @@ export interface NodeClientOptions {
  * ACP's `fs/*` and `terminal/*` for `createHost({ client })`. Files are read and written inside the
  * session's cwd and additional directories only, wherever links lead. Commands run in process groups
  * of their own; releasing a terminal, or the session's agent going, ends their whole trees.
+ *
+ * @example
+ * const host = await openHost('sessions.sqlite', { agents, client: nodeClientServices({ terminal: false }) });
  */
 export function nodeClientServices(options: NodeClientOptions = {}): ClientServices {
   const limits: ClientLimits = withLimits(CLIENT_LIMITS, options.limits);

@@ -5,7 +5,7 @@
  *   node scripts/docs-check.mjs --sources  the sources alone
  *
  * - every file a page names exists, and every identifier it sets as code occurs in the source or in ACP's types;
- * - every page is in the sidebar;
+ * - every page is in the sidebar, and every page that tells how to do something shows it: code, what is printed, a picture or something to try;
  * - every promise, I1 to I12, has a test that carries its number;
  * - every public export has a place on a page of the library reference, and every function and class a docstring;
  * - every page the code sends people to is there;
@@ -91,6 +91,17 @@ function problemsOfSidebar() {
     .map((file) => file.slice(DOCS.length + 1).replace(/(?:\/?index)?\.mdx?$/, ''))
     .filter((id) => id !== '' && id !== '404' && !sidebar.includes(`'${id.split('/').at(-1)}'`) && !sidebar.includes(`${id}'`))
     .map((id) => `${DOCS}/${id} is not in src/site/sidebar.ts.`);
+}
+
+/** What a page can show: a block of code, or a component that holds one, draws or runs. */
+const SHOWS = /^```|<(?:Agents|Commands|Compare|ErrorHelp|Output|Sample|Scenarios|Sequence|Try)\b/m;
+
+/** Guides that tell and do not show. */
+function problemsOfExamples() {
+  return filesUnder(DOCS, /\.mdx?$/)
+    .filter((file) => /\/(?:guides|start)\//.test(file) && !/\/(?:faq|what-it-is)\.mdx$/.test(file))
+    .filter((file) => !SHOWS.test(read(file)))
+    .map((file) => `${file} tells how to do something and shows nothing: give it code, an output, a picture or something to try.`);
 }
 
 function problemsOfPromises() {
@@ -181,7 +192,7 @@ function problemsOfWeight(site) {
 }
 
 export function sourceProblems() {
-  return [...problemsOfPages(), ...problemsOfSidebar(), ...problemsOfPromises()];
+  return [...problemsOfPages(), ...problemsOfSidebar(), ...problemsOfExamples(), ...problemsOfPromises()];
 }
 
 export function siteProblems(site) {

@@ -248,7 +248,8 @@ export function stationsOf(report: ResumeReport): Machine['stations'] {
   for (const attempt of report.attempts) {
     const state: StationState =
       attempt.outcome === 'ok' ? 'ok' : attempt.outcome === 'crash' || attempt.outcome === 'hang' ? 'lost' : 'refused';
-    stations[attempt.method] = state;
+    // A session that the agent forked is a new one of its own.
+    stations[attempt.method === 'session/fork' ? 'session/new' : attempt.method] = state;
   }
   if (report.tier === 'new' || report.tier === 'transcript') stations['session/new'] = 'ok';
   return doubt(stations, report.tier);

@@ -36,9 +36,7 @@ export const VERIFIED_WORDS: Readonly<Record<Verification, string>> = {
 
 /** The agent claimed success, and another tier was taken all the same: the check said otherwise. */
 export function isDoubted(attempt: ResumeAttempt, tier: Tier): boolean {
-  const own = { 'session/resume': 'resume', 'session/load': 'load', 'session/new': tier, 'session/prompt': tier, initialize: tier }[
-    attempt.method
-  ];
+  const own = { 'session/resume': 'resume', 'session/load': 'load' }[attempt.method as string] ?? tier;
   return attempt.outcome === 'ok' && own !== tier && tier !== 'live';
 }
 

@@ -7,6 +7,7 @@ export type {
   AdoptOptions,
   AgentSessionsOptions,
   CreateOptions,
+  DescribeOptions,
   ForkOptions,
   HostOptions,
   PermissionRule,

@@ -127,8 +127,11 @@ export interface MessageStream {
 export interface AgentSpec {
   /** The agent's name, as given to `host.create`. */
   readonly agent: string;
-  /** The session's working directory. */
-  readonly cwd: string;
+  /**
+   * The session's working directory. Absent for an agent that is started before there is a session, to be asked about itself: it
+   * belongs in no directory of a project's, and not in the host's own either, whose files it would read as its configuration.
+   */
+  readonly cwd?: string;
   /** Environment values for this session, on top of what the launcher gives. */
   readonly env?: Readonly<Record<string, string>>;
   readonly sessionId: string;

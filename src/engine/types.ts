@@ -45,7 +45,7 @@ export type AttemptOutcome =
   | 'limit';
 
 /** `session/prompt`: the agent's answer to the prompt said that it does not know the session. */
-export type AttemptMethod = 'session/resume' | 'session/load' | 'session/new' | 'session/prompt' | 'initialize';
+export type AttemptMethod = 'session/resume' | 'session/load' | 'session/fork' | 'session/new' | 'session/prompt' | 'initialize';
 
 export interface ResumeAttempt {
   readonly method: AttemptMethod;
@@ -129,6 +129,12 @@ export interface SessionInfo {
   readonly updatedAt: number;
   /** Columns of its row that cannot be read and are shown as empty. Only `list` goes on then; everything else says so as an error. */
   readonly damaged?: readonly string[];
+}
+
+/** A session that was just made. */
+export interface CreatedSession extends SessionInfo {
+  /** What else the agent answered to `session/new`: `_meta`, fields of extensions, as it gave them. It is not stored. */
+  readonly answer?: Readonly<Record<string, unknown>>;
 }
 
 // ---------------------------------------------------------------- events

@@ -19,6 +19,8 @@ export interface ServeAcpOptions {
   readonly agent: string;
   /** Values for the environment of the agents of new sessions. Only their names are stored. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Where the agent is started to be asked about itself, before a session names a directory. Default: in no project's. */
+  readonly cwd?: string;
   /** True for a client that may only look: it lists, loads and watches, and changes nothing. */
   readonly observe?: boolean;
   /** Lists the sessions that the agent has of its own, too, and takes each into the record when it is loaded. */
@@ -66,7 +68,11 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   const methods: Readonly<Record<string, (params: Params, signal: AbortSignal) => Promise<Answer>>> = {
     async initialize(params, signal) {
       clientCapabilities = object(params['clientCapabilities']);
-      const described = await host.describeAgent(agent, { client: services, signal });
+      const described = await host.describeAgent(agent, {
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        client: services,
+        signal,
+      });
       const capabilities = described.capabilities as AgentCapabilities;
       return answer({
         protocolVersion: PROTOCOL_VERSION,

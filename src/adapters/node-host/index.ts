@@ -2,5 +2,5 @@
 export { openHost, type OpenHostOptions } from './open-host.ts';
 export { processOwners } from './owners.ts';
 export { preambleFiles, type PreambleFilesOptions } from './preamble-files.ts';
-export { sameDirectory } from './same-directory.ts';
+export { directoryExists, sameDirectory } from './same-directory.ts';
 export { processSecrets, type ProcessSecretsOptions } from './secrets.ts';

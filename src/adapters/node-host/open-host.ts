@@ -8,7 +8,7 @@ import { storageError } from '../../engine/storage/errors.ts';
 import { openNodeSqlite, type NodeSqliteOptions } from '../node-sqlite/index.ts';
 import { stdioLauncher, type StdioAgent } from '../stdio/index.ts';
 import { preambleFiles } from './preamble-files.ts';
-import { sameDirectory } from './same-directory.ts';
+import { directoryExists, sameDirectory } from './same-directory.ts';
 import { processSecrets } from './secrets.ts';
 
 export interface OpenHostOptions extends Omit<HostOptions, 'database' | 'agents'>, NodeSqliteOptions {
@@ -19,7 +19,7 @@ export interface OpenHostOptions extends Omit<HostOptions, 'database' | 'agents'
 /**
  * A host on a database file: `openNodeSqlite` for the file, `stdioLauncher` for the agents, `processSecrets()` for what is not stored,
  * `preambleFiles()` for preambles of mode `file`; other processes' leases are looked up in this machine's process table, directories on its disk
- * (`sameDirectory`). Whatever of it is given takes the place of that. `sleep` closes the database, too.
+ * (`sameDirectory`, `directoryExists`). Whatever of it is given takes the place of that. `sleep` closes the database, too.
  *
  * Errors: those of `createHost`, and `storage_unavailable`, `storage_full`, `database_corrupt` when the file cannot be opened.
  *
@@ -38,6 +38,7 @@ export async function openHost(file: string, options: OpenHostOptions): Promise<
       const host = await createHost({
         secrets: processSecrets(),
         sameDirectory,
+        directoryExists,
         ...rest,
         preamble: {
           files: preambleFiles({ scope: path.resolve(file) }),

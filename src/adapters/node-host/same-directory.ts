@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 
 /**
  * Whether two paths lead to one directory: through links, too. One that is not there is only itself.
@@ -10,4 +10,12 @@ export async function sameDirectory(a: string, b: string): Promise<boolean> {
   if (a === b) return true;
   const [one, other] = await Promise.all([a, b].map((path) => realpath(path).catch(() => null)));
   return one !== null && one === other;
+}
+
+/** Whether there is a directory. One that cannot be looked at counts as there: a session is not moved away from it. */
+export async function directoryExists(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+  );
 }

@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
 import { startProcess } from './agent-process.ts';
@@ -11,7 +12,7 @@ export interface StdioAgent {
   readonly args?: readonly string[];
   /** On top of the inherited environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Instead of the session's working directory. */
+  /** Instead of the session's working directory; an agent that is started before it has a session runs in the home directory. */
   readonly cwd?: string;
 }
 
@@ -43,7 +44,8 @@ export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
           name: spec.agent,
           command: agent.command,
           args: agent.args ?? [],
-          cwd: agent.cwd ?? spec.cwd,
+          // Without a session: not in this process's own directory, whose files would be taken for a project's, nor in one that others can write to.
+          cwd: agent.cwd ?? spec.cwd ?? homedir(),
           env: { ...(options.inheritEnv === false ? {} : process.env), ...agent.env, ...spec.env },
         },
         { signal, limits },

@@ -134,7 +134,7 @@ class WorkerProcess implements AgentProcess {
   }
 
   start(spec: AgentSpec): void {
-    this.#post({ rehydrate: 'start', agent: spec.agent, sessionId: spec.sessionId, cwd: spec.cwd, env: spec.env ?? {} });
+    this.#post({ rehydrate: 'start', agent: spec.agent, sessionId: spec.sessionId, cwd: spec.cwd ?? '/', env: spec.env ?? {} });
   }
 
   async end(how: 'ask' | 'kill'): Promise<AgentExit> {

@@ -29,6 +29,8 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const serving = serveAcp(opened.host, stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes), {
     agent: one(call, 'agent') ?? options.agent,
     env: options.env,
+    // Where the editor would have started the agent.
+    cwd: process.cwd(),
     adopt: has(call, 'adopt'),
   });
   interrupts.act = (action) => {

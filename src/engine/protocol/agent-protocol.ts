@@ -41,7 +41,12 @@ export interface SessionParams {
   readonly cwd: string;
   readonly mcpServers: readonly McpServer[];
   readonly additionalDirectories: readonly string[];
+  /** What the client wants the agent to have besides: `_meta`, parameters of extensions. */
+  readonly extra?: Extra;
 }
+
+/** Further parameters of a call, passed on as they are. What the protocol has itself is never taken from them. */
+export type Extra = Readonly<Record<string, unknown>>;
 
 /** Modes, options and commands as an answer carries them; what it does not say is absent. */
 export interface AnsweredSettings {
@@ -54,6 +59,8 @@ export interface NewAgentSession {
   /** Null when the answer names none. */
   readonly agentSessionId: string | null;
   readonly settings: AnsweredSettings;
+  /** What else is in the answer: `_meta`, fields of extensions. */
+  readonly rest: Readonly<Record<string, unknown>>;
   readonly raw: unknown;
 }
 
@@ -102,7 +109,7 @@ export interface AgentProtocol {
   /** Of one directory, or of all. Null when the answer is no list. */
   listSessions(cwd: string | undefined, cursor: string | undefined, patience: Patience): Promise<Outcome<ListedSessions | null>>;
   /** Sends a prompt. `over` runs in the order of messages when the turn is, with null when the agent ended first. */
-  prompt(agentSessionId: string, blocks: readonly ContentBlock[], over: (answer: TurnAnswer | null) => void): void;
+  prompt(agentSessionId: string, blocks: readonly ContentBlock[], over: (answer: TurnAnswer | null) => void, extra?: Extra): void;
   /** Asks for the end of the running turn. */
   cancel(agentSessionId: string): void;
   set(agentSessionId: string, setting: Setting, patience: Patience): Promise<Outcome<AnsweredSettings>>;

@@ -55,8 +55,8 @@ function readSettings(result: unknown): AnsweredSettings {
 export const newBy =
   (settings: (result: unknown) => AnsweredSettings) =>
   (result: unknown): NewAgentSession => {
-    const id = objectOf(result)?.['sessionId'];
-    return { agentSessionId: typeof id === 'string' && id !== '' ? id : null, settings: settings(result), raw: result };
+    const { sessionId: id, modes: _modes, configOptions: _options, ...rest } = objectOf(result) ?? {};
+    return { agentSessionId: typeof id === 'string' && id !== '' ? id : null, settings: settings(result), rest, raw: result };
   };
 
 const readNew = newBy(readSettings);
@@ -95,7 +95,8 @@ export const map = <T>(outcome: Outcome, read: (value: unknown) => T): Outcome<T
 
 export function speakV1(connection: Connection, facts: AgentFacts): AgentProtocol {
   const call = (method: string, params: object, patience: Patience) => connection.call(method, params, patience);
-  const sessionParams = ({ cwd, mcpServers, additionalDirectories }: SessionParams) => ({
+  const sessionParams = ({ cwd, mcpServers, additionalDirectories, extra }: SessionParams) => ({
+    ...extra,
     cwd,
     mcpServers,
     ...(facts.additionalDirectories && additionalDirectories.length > 0 ? { additionalDirectories } : {}),
@@ -105,20 +106,20 @@ export function speakV1(connection: Connection, facts: AgentFacts): AgentProtoco
     authenticate: (methodId, patience) => call('authenticate', { methodId }, patience),
     newSession: async (params, patience) => map(await call('session/new', sessionParams(params), patience), readNew),
     takeUp: async (how, sessionId, params, patience) =>
-      map(await call(`session/${how}`, { sessionId, ...sessionParams(params) }, patience), readSettings),
+      map(await call(`session/${how}`, { ...sessionParams(params), sessionId }, patience), readSettings),
     listSessions: async (cwd, cursor, patience) =>
       map(
         await call('session/list', { ...(cwd === undefined ? {} : { cwd }), ...(cursor === undefined ? {} : { cursor }) }, patience),
         readList,
       ),
-    prompt: (sessionId, prompt, over) =>
-      connection.start('session/prompt', { sessionId, prompt }, (response) => over(response && readTurn(response))),
+    prompt: (sessionId, prompt, over, extra) =>
+      connection.start('session/prompt', { ...extra, sessionId, prompt }, (response) => over(response && readTurn(response))),
     cancel: (sessionId) => connection.notify('session/cancel', { sessionId }),
     set: async (sessionId, setting, patience) => map(await call(...setCall(sessionId, setting), patience), readSettings),
     closeSession: (sessionId, patience) => call('session/close', { sessionId }, patience),
     deleteSession: (sessionId, patience) => call('session/delete', { sessionId }, patience),
     forkSession: async (sessionId, params, patience) =>
-      map(await call('session/fork', { sessionId, ...sessionParams(params) }, patience), readNew),
+      map(await call('session/fork', { ...sessionParams(params), sessionId }, patience), readNew),
     request: (method, params, over) => connection.start(method, params, over),
     notify: (method, params) => connection.notify(method, params),
     readNotification,

@@ -92,7 +92,8 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     if (option) modeOption = option['configId'] as string;
   }
 
-  const sessionParams = ({ cwd, mcpServers, additionalDirectories }: SessionParams) => ({
+  const sessionParams = ({ cwd, mcpServers, additionalDirectories, extra }: SessionParams) => ({
+    ...extra,
     cwd,
     mcpServers: mcpServers.map(serverV2),
     ...(facts.additionalDirectories && additionalDirectories.length > 0 ? { additionalDirectories } : {}),
@@ -125,15 +126,22 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
       map(
         await connection.call(
           'session/resume',
-          { sessionId, ...sessionParams(params), ...(how === 'load' ? { replayFrom: { type: 'start' } } : {}) },
+          { ...sessionParams(params), sessionId, ...(how === 'load' ? { replayFrom: { type: 'start' } } : {}) },
           patience,
         ),
         settings,
       ),
     listSessions: async (cwd, cursor, patience) =>
-      map(await connection.call('session/list', { cwd, ...(cursor === undefined ? {} : { cursor }) }, patience), readList),
+      map(
+        await connection.call(
+          'session/list',
+          { ...(cwd === undefined ? {} : { cwd }), ...(cursor === undefined ? {} : { cursor }) },
+          patience,
+        ),
+        readList,
+      ),
 
-    prompt(sessionId, prompt, over) {
+    prompt(sessionId, prompt, over, extra) {
       const mine: Running = {
         ...{ sessionId, inserted: false, messageId: undefined, began: false, cancelled: false, idle: null },
         end(answer) {
@@ -143,7 +151,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
         },
       };
       turn = mine;
-      connection.start('session/prompt', { sessionId, prompt }, (response) => {
+      connection.start('session/prompt', { ...extra, sessionId, prompt }, (response) => {
         if (response === null) return mine.end(null);
         if ('error' in response) return mine.end({ kind: 'refused', error: response.error });
         const { messageId, stopReason } = objectOf(response.result) ?? {};
@@ -163,7 +171,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     closeSession: (sessionId, patience) => connection.call('session/close', { sessionId }, patience),
     deleteSession: (sessionId, patience) => connection.call('session/delete', { sessionId }, patience),
     forkSession: async (sessionId, params, patience) =>
-      map(await connection.call('session/fork', { sessionId, ...sessionParams(params) }, patience), newBy(settings)),
+      map(await connection.call('session/fork', { ...sessionParams(params), sessionId }, patience), newBy(settings)),
     request: (method, params, over) => connection.start(method, params, over),
     notify: (method, params) => connection.notify(method, params),
 

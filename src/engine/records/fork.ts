@@ -35,6 +35,9 @@ export async function copySession(
     );
   const json = (value: unknown) => (value === null || value === undefined ? null : JSON.stringify(value));
   const same = agent === info.agent;
+  const ends = endsOf(await openAt(store, info.sessionId, after), now, 'The fork begins here, in the middle of this turn.');
+  // Of the end of a session in the same place the agent may have a fork of its own.
+  const atEnd = same && cwd === info.cwd && after === info.latestSeq && ends.length === 0;
   await beginHidden(
     db,
     sessionId,
@@ -55,7 +58,13 @@ export async function copySession(
       title: info.title,
       title_set: original.titleSet,
       metadata: json(original.metadata),
-      origin: JSON.stringify({ kind: same ? 'fork' : 'handoff', sessionId: info.sessionId, after, agent: info.agent }),
+      origin: JSON.stringify({
+        kind: same ? 'fork' : 'handoff',
+        sessionId: info.sessionId,
+        after,
+        agent: info.agent,
+        ...(atEnd && info.agentSessionId !== null ? { agentSessionId: info.agentSessionId } : {}),
+      }),
     },
     now,
   );
@@ -72,7 +81,6 @@ SELECT ?, seq, turn_id, at, kind, origin, payload, meta FROM acp_session_events 
           },
         ]);
       }
-      const ends = endsOf(await openAt(store, info.sessionId, after), now, 'The fork begins here, in the middle of this turn.');
       if (ends.length > 0) await db.batch(insertEnds(sessionId, after, ends));
       return after + ends.length;
     },

@@ -18,7 +18,7 @@ import { asksFor, introduce as introduceTo } from '../protocol/versions.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import type { QuestionKind } from '../storage/statements.ts';
 import type { AgentDescription } from '../types.ts';
-import { invalid, type Config } from './config.ts';
+import { invalid, type Config, type DescribeOptions } from './config.ts';
 
 export interface AgentRequest {
   readonly id: RpcId;
@@ -62,7 +62,7 @@ export class Agent {
     const agent = new Agent(name, listener);
     agent.connection = await openConnection(
       config.launcher,
-      { agent: name, cwd, env, sessionId },
+      { agent: name, ...(cwd === undefined ? {} : { cwd }), env, sessionId },
       signal,
       {
         onRequest: (request) => agent.hearRequest(request),
@@ -131,7 +131,7 @@ export class Agent {
 export interface AgentStart {
   readonly config: Config;
   readonly name: string;
-  readonly cwd: string;
+  readonly cwd: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly sessionId: string;
   readonly signal: AbortSignal;
@@ -286,18 +286,13 @@ export interface Agents {
   /** Errors: `invalid_argument` for a method the agent does not offer, and those of starting an agent. */
   authenticate(name: string, methodId: string): Promise<void>;
   /** What an agent said of itself; starts it when this host does not know. */
-  describe(name: string, options: SpareOptions): Promise<AgentDescription>;
+  describe(name: string, options: DescribeOptions): Promise<AgentDescription>;
   /** The agent in a process that no session has yet. One that is started for this is kept, for the first session that can use it. */
-  spare(name: string, options: SpareOptions): Promise<Agent>;
+  spare(name: string, options: DescribeOptions): Promise<Agent>;
   /** The spare process, if a session of this environment and client can use it. */
   takeSpare(name: string, env: Readonly<Record<string, string>>, client: ClientServices | undefined): Agent | null;
   /** The host goes to sleep: nobody goes on waiting for a login, which may take minutes in a browser. */
   end(): Promise<void>;
-}
-
-export interface SpareOptions {
-  readonly client?: ClientServices | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 interface Spare {
@@ -317,13 +312,18 @@ export function createAgents(config: Config): Agents {
   const advertised = (client: ClientServices | undefined) => JSON.stringify(client?.capabilities ?? {});
 
   /** Starts an agent for `work`; its end, too, is waited for when the host goes to sleep. */
-  async function run<T>(name: string, what: string, { client, signal }: SpareOptions, work: (agent: Agent) => Promise<T>): Promise<T> {
+  async function run<T>(
+    name: string,
+    what: string,
+    { cwd, client, signal }: DescribeOptions,
+    work: (agent: Agent) => Promise<T>,
+  ): Promise<T> {
     const abort = new AbortController();
     const over = withAgent(
       {
         config,
         name,
-        cwd: '.',
+        cwd,
         env: {},
         sessionId: `${what}-${config.newId()}`,
         signal: signal ? AbortSignal.any([abort.signal, signal]) : abort.signal,
@@ -338,13 +338,13 @@ export function createAgents(config: Config): Agents {
     return over;
   }
 
-  async function spare(name: string, options: SpareOptions): Promise<Agent> {
+  async function spare(name: string, options: DescribeOptions): Promise<Agent> {
     // One that somebody else is starting is waited for, whatever becomes of it.
     while (starting.has(name)) await starting.get(name)?.catch(() => undefined);
     const held = spares.get(name);
     if (held && !held.agent.connection.ended) return held.agent;
     const client = options.client ?? config.clientFor(name);
-    const started = run(name, 'describe', { client, signal: options.signal }, async (agent) => {
+    const started = run(name, 'describe', { ...options, ...(client ? { client } : {}) }, async (agent) => {
       const { idleMs } = config.limits;
       const idle = idleMs > 0 ? setTimeout(() => void agent.connection.end('ask'), idleMs) : undefined;
       (idle as { unref?: () => void } | undefined)?.unref?.();
@@ -364,7 +364,8 @@ export function createAgents(config: Config): Agents {
     authMethod: (name) => authMethods.get(name),
 
     async authenticate(name, methodId) {
-      await run(name, 'authenticate', { client: config.clientFor(name) }, async (agent) => {
+      const client = config.clientFor(name);
+      await run(name, 'authenticate', client ? { client } : {}, async (agent) => {
         const { authMethods: offered } = agent.facts;
         if (!offered.some((method) => method.id === methodId)) {
           const names = offered.map((method) => `"${method.id}"`).join(', ') || 'none';

@@ -13,6 +13,7 @@ import type {
 import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy, SessionInfo } from '../types.ts';
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
+import { exceeds } from '../exceeds.ts';
 import { isDeeper } from '../protocol/bounded.ts';
 import { PROTOCOL_CHOICES, type ProtocolChoice } from '../protocol/versions.ts';
 import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
@@ -76,6 +77,8 @@ export interface HostOptions {
    * speaks. A session that was begun under one goes on under the other.
    */
   readonly protocol?: ProtocolChoice;
+  /** Whether a directory is there, for `update`: a session moves only from one that is gone. Default: whoever asks is believed. On Node: `directoryExists` of `acp-rehydrate/node`. */
+  readonly directoryExists?: (path: string) => boolean | Promise<boolean>;
   /** Whether two paths lead to one directory, for `open`. Default: when they are the same text. On Node: `sameDirectory` of `acp-rehydrate/node`. */
   readonly sameDirectory?: (a: string, b: string) => boolean | Promise<boolean>;
 }
@@ -99,6 +102,8 @@ export interface PromptOptions {
    * the stored result; with other content it is `idempotency_conflict`. Unique per session.
    */
   readonly idempotencyKey?: string;
+  /** Further parameters of the agent's `session/prompt`, `_meta` among them. They are not stored. */
+  readonly params?: Readonly<Record<string, unknown>>;
   /** Overrides the host's policy for this prompt. */
   readonly policy?: ResumePolicy;
   /**
@@ -128,6 +133,11 @@ export interface CreateOptions {
   /** Stored without the values of their environment and headers. */
   readonly mcpServers?: readonly McpServer[];
   readonly additionalDirectories?: readonly string[];
+  /**
+   * Further parameters of the agent's `session/new`, `_meta` among them. They are not stored; for as long as the host lives the agent is
+   * given them again when it wakes.
+   */
+  readonly params?: Readonly<Record<string, unknown>>;
   readonly signal?: AbortSignal;
   /** Is asked what the agent asks, until another call names another. */
   readonly client?: ClientServices;
@@ -167,14 +177,18 @@ export interface AdoptOptions {
   readonly mcpServers?: readonly McpServer[];
 }
 
-export interface AgentSessionsOptions {
+export interface DescribeOptions {
+  readonly cwd?: string;
+  readonly client?: ClientServices;
+  readonly signal?: AbortSignal;
+}
+
+export interface AgentSessionsOptions extends DescribeOptions {
   readonly agent: string;
   /** Only those in this directory. */
   readonly cwd?: string;
   /** `nextCursor` of the page before. */
   readonly cursor?: string;
-  readonly client?: ClientServices;
-  readonly signal?: AbortSignal;
 }
 
 /** What became of a session since it was last told of. */
@@ -201,6 +215,7 @@ export interface Config {
   readonly whenFull: 'refuse' | 'end-idlest';
   readonly protocol: ProtocolChoice;
   readonly sameDirectory: (a: string, b: string) => boolean | Promise<boolean>;
+  readonly directoryExists: (path: string) => boolean | Promise<boolean>;
   readonly owner: LeaseOwner;
 }
 
@@ -232,6 +247,7 @@ export function configure(options: HostOptions): Config {
     whenFull: oneOf('whenFull', options.whenFull, ['refuse', 'end-idlest']),
     protocol: oneOf('protocol', options.protocol, PROTOCOL_CHOICES),
     sameDirectory: options.sameDirectory ?? ((a, b) => a === b),
+    directoryExists: options.directoryExists ?? (() => false),
     owner: { ...(owners?.self ?? { kind: 'host' }), hostId: newId() },
   };
 }
@@ -316,9 +332,24 @@ function tooDeep(): RehydrateError {
   );
 }
 
-function promptJson(blocks: readonly unknown[]): string {
+/** Further parameters of a call: an object, within the limits of a prompt. A copy, as of the prompt. */
+export function checkParams(params: unknown, limits: Limits): Readonly<Record<string, unknown>> | undefined {
+  if (params === undefined) return undefined;
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) throw invalid('params is an object.');
+  const json = promptJson(params);
+  if (exceeds(limits.promptBytes, json))
+    throw new RehydrateError('limit_exceeded', `params is larger than promptBytes (${limits.promptBytes}) allows. Send less.`, {
+      limit: 'promptBytes',
+      allowed: limits.promptBytes,
+    });
+  const copy = JSON.parse(json) as Record<string, unknown>;
+  if (isDeeper(copy, PROMPT_LEVELS)) throw tooDeep();
+  return copy;
+}
+
+function promptJson(value: object): string {
   try {
-    return JSON.stringify(blocks);
+    return JSON.stringify(value);
   } catch (error) {
     if (error instanceof RangeError) throw tooDeep();
     throw invalid(`The prompt cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}.`);
@@ -377,11 +408,11 @@ function byName(agents: Readonly<Record<string, AgentLauncher>>): AgentLauncher 
 
 export const HOST_OPTIONS: readonly (keyof HostOptions)[] = [
   'database', 'agents', 'secrets', 'knownSecrets', 'policy', 'preamble', 'limits', 'clock', 'newId', 'redact', 'ownerAlive',
-  'permission', 'client', 'whenFull', 'protocol', 'sameDirectory',
+  'permission', 'client', 'whenFull', 'protocol', 'sameDirectory', 'directoryExists',
 ]; // prettier-ignore
 
 export const CREATE_OPTIONS: readonly (keyof CreateOptions)[] = [
-  'agent', 'cwd', 'sessionId', 'env', 'mcpServers', 'additionalDirectories', 'signal', 'client',
+  'agent', 'cwd', 'sessionId', 'env', 'mcpServers', 'additionalDirectories', 'params', 'signal', 'client',
 ]; // prettier-ignore
 
 /** A session id as it is given to any call. */

@@ -17,6 +17,7 @@ import type {
   AgentSession,
   AgentSessionList,
   ContentBlock,
+  CreatedSession,
   PreambleMode,
   PromptResult,
   ResumeReport,
@@ -29,6 +30,7 @@ import {
   checkCreate,
   checkId,
   checkOptions,
+  checkParams,
   checkPolicy,
   checkPreambleMode,
   checkPrompt,
@@ -39,6 +41,7 @@ import {
   type AdoptOptions,
   type AgentSessionsOptions,
   type CreateOptions,
+  type DescribeOptions,
   type ForkOptions,
   type HostOptions,
   type PromptOptions,
@@ -61,7 +64,7 @@ export interface Host {
    * `agent_not_found`, `agent_start_failed`, `agent_timeout`, `agent_exited`, `agent_protocol_error`,
    * `auth_required`, `cwd_missing`, `limit_exceeded`, `invalid_argument`. On any of them nothing is left.
    */
-  create(options: CreateOptions): Promise<SessionInfo>;
+  create(options: CreateOptions): Promise<CreatedSession>;
 
   /**
    * One turn. Makes the session live if it is not, stores the prompt, sends it, and resolves when the
@@ -95,9 +98,10 @@ export interface Host {
 
   /**
    * What an agent says of itself. Starts it where this host does not know it yet; that process is kept, and becomes that of the
-   * first session that asks for this agent. Errors: those of starting an agent.
+   * first session that asks for this agent. `cwd`: where it is started, if that is known; else in no project's directory. Errors: those
+   * of starting an agent.
    */
-  describeAgent(agent: string, options?: { readonly client?: ClientServices; readonly signal?: AbortSignal }): Promise<AgentDescription>;
+  describeAgent(agent: string, options?: DescribeOptions): Promise<AgentDescription>;
 
   /**
    * Sends the agent a request that is none of the host's own, an extension's, and resolves to its answer; makes the session live if
@@ -274,18 +278,21 @@ export async function createHost(options: HostOptions): Promise<Host> {
       awake();
       checkOptions('create', createOptions, CREATE_OPTIONS);
       checkCreate(createOptions);
-      return describe(await manager.create(createOptions));
+      const params = checkParams(createOptions.params, limits);
+      const { stored, answer } = await manager.create({ ...createOptions, ...(params ? { params } : {}) });
+      return { ...(await describe(stored)), ...(answer ? { answer } : {}) };
     },
 
     async prompt(sessionId, content, promptOptions = {}) {
       awake();
       checkId(sessionId);
-      checkOptions('prompt', promptOptions, ['idempotencyKey', 'policy', 'signal', 'client']);
+      checkOptions('prompt', promptOptions, ['idempotencyKey', 'params', 'policy', 'signal', 'client']);
       checkPolicy(promptOptions.policy);
       const { idempotencyKey: key } = promptOptions;
       if (key !== undefined && (typeof key !== 'string' || key === '' || !key.isWellFormed()))
         throw invalid('An idempotency key is a well-formed string that is not empty.');
-      return manager.prompt(sessionId, checkPrompt(content, limits), promptOptions);
+      const params = checkParams(promptOptions.params, limits);
+      return manager.prompt(sessionId, checkPrompt(content, limits), { ...promptOptions, ...(params ? { params } : {}) });
     },
 
     async resume(sessionId, resumeOptions = {}) {
@@ -331,7 +338,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     async describeAgent(agent, describeOptions = {}) {
       awake();
-      checkOptions('describeAgent', describeOptions, ['client', 'signal']);
+      checkOptions('describeAgent', describeOptions, ['cwd', 'client', 'signal']);
+      if (describeOptions.cwd !== undefined) checkCreate({ agent, cwd: describeOptions.cwd });
       return agents.describe(checkText('agent', agent), describeOptions);
     },
 
@@ -412,7 +420,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       );
       checkCreate({ ...options, sessionId });
       const found = await store.session(sessionId);
-      if (!found) return describe(await manager.create({ ...options, sessionId }));
+      if (!found) return host.create({ ...options, sessionId });
       const { agent, cwd } = found.info;
       if (agent !== options.agent || (cwd !== options.cwd && !(await config.sameDirectory(cwd, options.cwd))))
         throw invalid(
@@ -433,6 +441,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
       if (mcpServers !== undefined) checkServers(mcpServers);
       const servers = mcpServers && JSON.stringify(withoutValues(mcpServers));
       const { info } = await storedSession(sessionId);
+      if (cwd !== undefined && !(await config.sameDirectory(cwd, info.cwd)) && (await config.directoryExists(info.cwd)))
+        throw invalid(
+          `Session "${sessionId}" works in ${info.cwd}, which is still there; it moves to another directory only when that is gone. To go on in ${cwd}, fork it with that cwd.`,
+          { sessionId, cwd: info.cwd },
+        );
       const events: NewEvent[] =
         title === undefined
           ? []

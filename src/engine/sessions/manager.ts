@@ -7,7 +7,7 @@ import type { ClientServices, Statement } from '../ports.ts';
 import { RPC, type Setting } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
-import type { StoredSession, StoredTurn } from '../storage/rows.ts';
+import type { StoredTurn } from '../storage/rows.ts';
 import { fenceAndTouch, type LastKnown, type NewEvent } from '../storage/statements.ts';
 import type {
   ContentBlock,
@@ -79,7 +79,7 @@ export function createManager(parts: HostParts) {
   function forget(sessionId: string): void {
     const entry = entries.get(sessionId);
     if (!entry || entry.waiting > 0 || entry.prompt || entry.session.state.kind !== 'asleep') return;
-    if (!entry.session.secrets?.known.length) entries.delete(sessionId);
+    if (!entry.session.secrets?.known.length && !entry.session.params) entries.delete(sessionId);
   }
 
   /** Runs `work` when everything asked before for this session is over. */
@@ -214,6 +214,7 @@ export function createManager(parts: HostParts) {
         contentHash,
         idempotencyKey: key,
         policy,
+        params: options.params,
       }));
     });
     if (mine.abort.signal.aborted) void turn.cancel();
@@ -403,7 +404,7 @@ export function createManager(parts: HostParts) {
   }
 
   return {
-    async create(options: CreateOptions): Promise<StoredSession> {
+    async create(options: CreateOptions) {
       const sessionId = options.sessionId ?? config.newId();
       return serially(sessionId, async ({ session }) => {
         if (session.state.kind !== 'asleep' || (await store.session(sessionId))) throw exists(sessionId);
@@ -451,6 +452,10 @@ export function createManager(parts: HostParts) {
     notify(sessionId: string, method: string, params: unknown): void {
       const live = entries.get(sessionId)?.session.live;
       live?.agent.protocol.notify(method, toAgent(live, params));
+    },
+    /** How many sessions are in memory. */
+    get size() {
+      return entries.size;
     },
     /** A live agent of this name. */
     liveAgent(name: string): Agent | null {

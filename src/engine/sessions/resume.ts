@@ -3,12 +3,12 @@
  * order in which it happens: the lease, the agent, the tiers, the check of a success, the settings, the report.
  */
 import { RehydrateError } from '../errors.ts';
-import type { AnsweredSettings } from '../protocol/agent-protocol.ts';
-import { describeError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
+import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
+import { describeError, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
 import { NOTHING_REPORTED, type ReportedState } from '../protocol/reported-state.ts';
 import type { Row } from '../ports.ts';
-import { classOf } from '../protocol/updates.ts';
+import { classOf, isConversation } from '../protocol/updates.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import { nextStep, verifyResume, type NativeMethod, type TriedStep } from '../resume/decide.ts';
 import { createRedactor, type Secret } from '../transcript/redact.ts';
@@ -51,13 +51,13 @@ import { NO_WISHES, reportedColumns, restoreWishes, withAnswer, withSetting, wis
 
 // ---------------------------------------------------------------- a new session
 
-/** Resolves to the session as it was written. Errors: as `Host.create`; on any of them nothing is left. */
+/** Resolves to the session as it was written, and what else the agent answered. Errors: as `Host.create`; on any of them nothing is left. */
 export async function startSession(
   parts: HostParts,
   session: Session,
   options: CreateOptions,
   abort: AbortController,
-): Promise<StoredSession> {
+): Promise<{ readonly stored: StoredSession; readonly answer: NewAgentSession['rest'] | null }> {
   const { config, agents } = parts;
   const { sessionId } = session;
   const began = performance.now();
@@ -74,7 +74,7 @@ export async function startSession(
   const client = options.client ?? config.clientFor(options.agent);
   const authMethod = agents.authMethod(options.agent);
   try {
-    const stored = await withAgent(
+    const made = await withAgent(
       {
         config,
         name: options.agent,
@@ -89,12 +89,12 @@ export async function startSession(
         redact,
       },
       async (agent) => {
-        const params = { cwd: options.cwd, mcpServers: secrets.mcpServers, additionalDirectories };
+        const params = { cwd: options.cwd, mcpServers: secrets.mcpServers, additionalDirectories, ...extraOf(options.params) };
         const made = await newAgentSession(agent, config, params, authMethod);
         agentSession.named(made.agentSessionId);
         return made;
       },
-      (made, agent) => {
+      async (made, agent) => {
         agentSession.reported = withAnswer(agentSession.reported, made.settings);
         const unsupported = additionalDirectories.length > 0 && !agent.facts.additionalDirectories;
         const { agentMs } = agent.connection;
@@ -110,15 +110,24 @@ export async function startSession(
           began,
           agentMs,
         });
-        return insertSession(parts, session, agentSession, options, redact(report));
+        const stored = await insertSession(parts, session, agentSession, options, redact(report));
+        return { stored, answer: Object.keys(made.rest).length > 0 ? made.rest : null };
       },
     );
     session.secrets = secrets;
-    return stored;
+    session.params = options.params;
+    return made;
   } catch (error) {
     if (session.state.kind === 'starting') session.become('failed', { kind: 'asleep' });
     throw error;
   }
+}
+
+/** What the client gave besides, without what the protocol has itself. */
+function extraOf(params: Session['params']): Pick<SessionParams, 'extra'> {
+  if (!params) return {};
+  const { sessionId: _, ...extra } = params;
+  return { extra };
 }
 
 /** The row, its lease and its first events, all in one batch; then what came early follows. */
@@ -257,7 +266,7 @@ export async function wake(parts: HostParts, session: Session, { policy, abort, 
           onAgent: (agent) => (agentSession.agent = agent),
           redact,
         },
-        (agent) => throughTheTiers({ parts, store, agentSession, agent, stored, policy, began, tried: [] }),
+        (agent) => throughTheTiers({ parts, session, store, agentSession, agent, stored, policy, began, tried: [] }),
         async (found) => {
           const { live, written } = recordFound(config, session, agentSession, log, before, found);
           try {
@@ -318,6 +327,7 @@ export async function takeUpAgain(
   const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: agentSession.id, listed });
   const found = await throughTheTiers({
     parts,
+    session,
     store: storeBefore(store, firstSeq),
     agentSession,
     agent: live.agent,
@@ -367,6 +377,7 @@ function storeBefore(store: Store, before: number): Store {
 
 interface TierSearch {
   readonly parts: HostParts;
+  readonly session: Session;
   readonly store: Store;
   readonly agentSession: LiveAgentSession;
   readonly agent: Agent;
@@ -386,8 +397,10 @@ interface Found {
   readonly verified: Verification | null;
   readonly replay: ReplayOutcome | null;
   readonly preamble: MadePreamble | null;
-  /** The event with which the agent session begins that was taken up. */
-  readonly keptFrom: number;
+  /** The event with which the agent session begins: that which was taken up, or of a new one null, which is the report's. */
+  readonly beganSeq: number | null;
+  /** Whether it is another than the stored one. */
+  readonly isNew: boolean;
   readonly report: ResumeReport;
 }
 
@@ -395,7 +408,7 @@ const isNative = (method: AttemptMethod): method is NativeMethod => method === '
 
 /** Goes through the tiers as `nextStep` decides, checks a success, and sets the wishes again. */
 async function throughTheTiers(search: TierSearch): Promise<Found> {
-  const { parts, store, agentSession, agent, stored, policy, began } = search;
+  const { parts, session, store, agentSession, agent, stored, policy, began } = search;
   const { config, agents } = parts;
   const { limits } = config;
   const { connection, protocol, facts } = agent;
@@ -403,7 +416,12 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
   const { info } = stored;
   const oldId = info.agentSessionId;
   const authMethod = agents.authMethod(context.agent);
-  const params = { cwd: context.cwd, mcpServers: context.secrets.mcpServers, additionalDirectories: context.additionalDirectories };
+  const params: SessionParams = {
+    cwd: context.cwd,
+    mcpServers: context.secrets.mcpServers,
+    additionalDirectories: context.additionalDirectories,
+    ...extraOf(session.params),
+  };
   const attempts: ResumeAttempt[] = [...search.tried];
   /** The agent's own ways that were tried, as `nextStep` wants them, each with its place in `attempts`. */
   const tried: (TriedStep & { readonly at: number })[] = attempts.flatMap(({ method, outcome }, at) =>
@@ -427,6 +445,10 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
   const list = async (): Promise<Listed> =>
     (listed ??= oldId !== null && facts.canList ? await askList(agent, oldId, context.cwd, config) : 'unknown');
 
+  if (policy !== 'transcript' && facts.canFork && oldId === null && attempts.length === 0) {
+    const forked = await forkOf(stored);
+    if (forked) return forked;
+  }
   for (;;) {
     const step = nextStep({
       policy: adopted ? 'strict' : policy,
@@ -447,7 +469,7 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
       case 'session/new':
         return successor(step.tier);
       case 'accept':
-        return found(step.tier, oldId as string, await givenAgain());
+        return found(step.tier, oldId as string, await givenAgain(), { isNew: false, beganSeq: kept?.beganSeq ?? 0 });
       case 'stop':
         throw await stopError(step.code, step.reason);
     }
@@ -539,7 +561,42 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
       ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}`
       : 'a new session: the record has nothing to tell';
     note('session/new', 'ok', evidence, since);
-    return found(tier, made.agentSessionId, preamble);
+    return found(tier, made.agentSessionId, preamble, { isNew: true, beganSeq: null });
+  }
+
+  /** A fork of a session that the agent has, and that has not gone on since: the agent may be able to fork its own. */
+  async function forkOf({ origin }: StoredSession): Promise<Found | null> {
+    const source = await forkSource(store, info.sessionId, origin);
+    if (source === null) return null;
+    const since = connection.agentMs;
+    agentSession.awaitNew();
+    const outcome = await callWithAuth(agent, config, authMethod, () =>
+      protocol.forkSession(source, params, { ms: limits.sessionMs, of: 'silence' }),
+    );
+    switch (outcome.kind) {
+      case 'hung':
+      case 'ended':
+        throw await failureError(outcome, agent.name, connection);
+      case 'refused': {
+        const { outcome: how, evidence } = classifyResumeFailure(outcome.error, { method: 'session/new', agentSessionId: source });
+        note('session/fork', how, evidence, since, outcome.error);
+        return null;
+      }
+    }
+    const { agentSessionId: id } = outcome.value;
+    if (id === null) {
+      note('session/fork', 'unsupported', 'it answered without naming the new session', since);
+      return null;
+    }
+    const replay = await openReplay(store, info.sessionId, id, context.redact);
+    replay.restart('session/resume');
+    agentSession.replay = replay;
+    agentSession.named(id);
+    settings = outcome.value.settings;
+    verified = 'unverified';
+    note('session/fork', 'ok', `the agent forked its own session ${source}, which holds the record up to here`, since);
+    // Its replay begins with the record's first event.
+    return found('resume', id, null, { isNew: true, beganSeq: 0 });
   }
 
   /** Some agents do not keep what they were given in front of a prompt: then it is gone from the replay, and given again. */
@@ -555,7 +612,12 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
     return preamble;
   }
 
-  async function found(tier: Exclude<Tier, 'live'>, agentSessionId: string, preamble: MadePreamble | null): Promise<Found> {
+  async function found(
+    tier: Exclude<Tier, 'live'>,
+    agentSessionId: string,
+    preamble: MadePreamble | null,
+    stands: Pick<Found, 'isNew' | 'beganSeq'>,
+  ): Promise<Found> {
     agentSession.reported = withAnswer(agentSession.reported, settings);
     const restored = await restoreWishes(agentSession.wishes, {
       reported: () => agentSession.reported,
@@ -585,7 +647,7 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
       agentMs: connection.agentMs,
     });
     return {
-      ...{ tier, attempts, agentSessionId, verified, replay: replayed, preamble, keptFrom: kept?.beganSeq ?? 0 },
+      ...{ tier, attempts, agentSessionId, verified, replay: replayed, preamble, ...stands },
       report: context.redact(report),
     };
   }
@@ -678,12 +740,26 @@ function foundEvents(config: Config, { replay, report }: Found, news: Parameters
   ];
 }
 
-/** `beganSeq`: the number of the report. */
-function standingOf({ tier, attempts, preamble, keptFrom }: Found, beganSeq: number): Standing {
-  return tier === 'transcript' || tier === 'new'
-    ? { kind: 'successor', preamble, beganSeq }
-    : { kind: 'taken_up', attempts, preamble: preamble && { ...preamble, beganSeq: keptFrom } };
+function standingOf({ isNew, attempts, preamble, beganSeq }: Found, reportSeq: number): Standing {
+  return isNew
+    ? { kind: 'successor', preamble, beganSeq: beganSeq ?? reportSeq }
+    : { kind: 'taken_up', attempts, preamble: preamble && { ...preamble, beganSeq: beganSeq ?? 0 } };
 }
+
+/** The agent's own session that a fork was made of, if both are still as they were then. */
+async function forkSource(store: Store, sessionId: string, origin: unknown): Promise<string | null> {
+  const { kind, sessionId: from, agentSessionId, after } = (origin ?? {}) as Partial<Record<string, unknown>>;
+  if (kind !== 'fork' || typeof from !== 'string' || typeof agentSessionId !== 'string' || typeof after !== 'number') return null;
+  if ((await store.session(from))?.info.agentSessionId !== agentSessionId) return null;
+  for (const id of [from, sessionId]) {
+    const since = await store.events(id, { after, limit: FORK_LOOK });
+    if (since.length === FORK_LOOK || since.some(({ kind, payload }) => kind === 'turn_started' || isConversation(payload))) return null;
+  }
+  return agentSessionId;
+}
+
+/** How many events are looked at to see whether a session has gone on. */
+const FORK_LOOK = 100;
 
 interface Reportable {
   readonly tier: Exclude<Tier, 'live'>;

@@ -200,6 +200,8 @@ export class Session {
   readonly sessionId: string;
   /** Values given at `create`; gone with the host. */
   secrets: SecretValues | null = null;
+  /** Further parameters of `session/new`, given at `create`; gone with the host, too. */
+  params: Readonly<Record<string, unknown>> | undefined = undefined;
   /** The client of the latest operation, which is asked what the agent asks. */
   client: ClientServices | null = null;
   private phase: SessionPhase = asleep;

@@ -22,6 +22,7 @@ export interface TurnRequest {
   readonly contentHash: string;
   readonly idempotencyKey: string | undefined;
   readonly policy: ResumePolicy;
+  readonly params: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface RunningTurn {
@@ -127,7 +128,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     turn.progress = { kind: 'sent' };
     const { prompt, given } = outgoing();
     preambleGiven = given;
-    live.agent.protocol.prompt(live.agentSession.id, prompt, onAnswer);
+    live.agent.protocol.prompt(live.agentSession.id, prompt, onAnswer, request.params);
   }
 
   /** Runs in the order of messages: what the agent says next comes after it in the log, too. */

@@ -100,6 +100,14 @@ export function connect(
     }
   }
 
+  function notified(method: string, params: Params): void {
+    try {
+      handlers.onNotification(method, params);
+    } catch {
+      // A notification has no answer: one that cannot be taken (it has no method, its host sleeps) changes nothing, and the client goes on.
+    }
+  }
+
   function handle(message: unknown): void {
     if (typeof message !== 'object' || message === null || Array.isArray(message)) {
       void send({ id: null, error: { code: RPC.invalidRequest, message: 'A message is one JSON-RPC object; there are no batches.' } });
@@ -110,7 +118,7 @@ export function connect(
       const object = typeof params === 'object' && params !== null && !Array.isArray(params) ? (params as Params) : {};
       if (id !== undefined) void answer(id, method, object);
       else if (method === '$/cancel_request') underWay.get(object['requestId'])?.abort();
-      else handlers.onNotification(method, object);
+      else notified(method, object);
       return;
     }
     const settle = typeof id === 'number' ? asked.get(id) : undefined;
@@ -120,15 +128,12 @@ export function connect(
   }
 
   const closed = (async () => {
-    try {
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done || gone.signal.aborted) break;
-        handle(value);
-        await room();
-      }
-    } catch {
-      // The stream broke: the client is gone, which is all there is to know.
+    for (;;) {
+      // A stream that breaks is a client that is gone, which is all there is to know.
+      const read = await reader.read().catch(() => null);
+      if (read === null || read.done || gone.signal.aborted) break;
+      handle(read.value);
+      await room();
     }
     leave();
     // What is still queued reaches a client that still reads; one that does not is not waited for.

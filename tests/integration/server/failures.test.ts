@@ -88,6 +88,17 @@ describe('an answer that cannot be stored', () => {
   });
 });
 
+describe('a notification that cannot be taken', () => {
+  it('I10: changes nothing, and the client goes on', async () => {
+    const { host, one, sessionId } = await served();
+    await one.notify('', { sessionId });
+    expect((await prompt(one, sessionId, 'say one')).result.stopReason).toBe('end_turn');
+    await host.sleep();
+    await one.notify('_demo/late', { sessionId });
+    expect((await one.request('session/nonsense', { sessionId })).error).toBeDefined();
+  });
+});
+
 describe('a session that another client deletes', () => {
   it('is told of as not found, and so is one that takes its id', async () => {
     const { host, connect, one, sessionId } = await served();

@@ -151,7 +151,7 @@ export const STAGES = [
     name: 'faults',
     run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }),
   },
-  ...['opencode', 'rivetkit', 'clients', 'package', 'lighthouse'].map((name) => ({
+  ...['opencode', 'claude', 'codex', 'rivetkit', 'clients', 'package', 'lighthouse'].map((name) => ({
     name,
     ahead: () => install(name),
     run: () => ownPackage(name, { typed: name === 'rivetkit' || name === 'clients' }),

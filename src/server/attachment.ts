@@ -80,7 +80,8 @@ export function createAttachment({ host, connection, session, after, observes, s
       case 'update':
         if (event.origin !== 'host') return send(event, event.payload);
         if (event.turnId === null) return isOwnSetting(event.payload) ? undefined : send(event, event.payload);
-        if (ownTurns.has(event.turnId)) return;
+        // In v2 the user's message comes back: that is how a client learns that it is in the conversation.
+        if (ownTurns.has(event.turnId) && connection.version === 1) return;
         return send(event, ofTurn(event.payload, event.turnId));
       case 'turn_started': {
         const key = event.payload.idempotencyKey;

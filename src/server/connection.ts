@@ -5,6 +5,7 @@
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { bounded } from '../engine/protocol/bounded.ts';
+import { createWire } from '../engine/protocol/v2-agent-side.ts';
 import type { MessageStream } from '../engine/index.ts';
 import { RPC, toRpcError, type RpcError } from './errors.ts';
 import type { AcpServerLimits } from './limits.ts';
@@ -29,6 +30,8 @@ export interface Connection {
   notify(method: string, params: unknown): Promise<void>;
   /** Null when the client went before it answered, or when `signal` withdrew the request. */
   request(method: string, params: unknown, signal?: AbortSignal): Promise<RpcResponse | null>;
+  /** The version of ACP that the client is spoken to in; everything here is said in v1. */
+  readonly version: 1 | 2;
   /** Aborted when the client is gone. */
   readonly gone: AbortSignal;
   /** Resolves when the client is gone. What it had asked for goes on in the host. */
@@ -69,11 +72,13 @@ export function connect(
   let written: Promise<void> = Promise.resolve();
   /** Resolves when there is room for more, or the client is gone. A stream's own mark counts messages, or nothing at all; bytes are what they cost. */
   const room = (): Promise<void> => (queued < limits.queuedChars ? Promise.resolve() : Promise.race([written, left.promise]));
-  const send = (message: object): Promise<void> => {
-    if (gone.signal.aborted) return Promise.resolve();
+  const wire = createWire((message) => {
     const size = charsIn(message);
     queued += size;
-    written = writer.write({ jsonrpc: '2.0', ...message } as AnyMessage).then(() => void (queued -= size), leave);
+    written = writer.write(message as AnyMessage).then(() => void (queued -= size), leave);
+  });
+  const send = (message: object): Promise<void> => {
+    if (!gone.signal.aborted) wire.fromAgent(message);
     return room();
   };
 
@@ -113,7 +118,9 @@ export function connect(
       void send({ id: null, error: { code: RPC.invalidRequest, message: 'A message is one JSON-RPC object; there are no batches.' } });
       return;
     }
-    const { id, method, params, result, error } = bounded(message as Record<string, unknown>);
+    const passed = wire.fromClient(bounded(message));
+    if (!passed) return;
+    const { id, method, params, result, error } = passed as Record<string, unknown>;
     if (typeof method === 'string') {
       const object = typeof params === 'object' && params !== null && !Array.isArray(params) ? (params as Params) : {};
       if (id !== undefined) void answer(id, method, object);
@@ -141,6 +148,9 @@ export function connect(
   })();
 
   return {
+    get version() {
+      return wire.version;
+    },
     notify: (method, params) => send({ method, params }),
     request(method, params, signal) {
       if (gone.signal.aborted || signal?.aborted) return Promise.resolve(null);

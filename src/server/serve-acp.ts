@@ -6,6 +6,7 @@ import { randomId } from '../engine/random-id.ts';
 import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
 import type { ClientServices, ContentBlock, Host, McpServer, MessageStream, SessionEvent, SessionInfo } from '../engine/index.ts';
 import { RehydrateError } from '../engine/index.ts';
+import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
 import { createAttachment, type Attachment } from './attachment.ts';
@@ -73,7 +74,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         client: services,
         signal,
       });
-      const capabilities = described.capabilities as AgentCapabilities;
+      const capabilities = capabilitiesV1(described.capabilities) as AgentCapabilities;
       return answer({
         protocolVersion: PROTOCOL_VERSION,
         agentCapabilities: {

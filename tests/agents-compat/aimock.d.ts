@@ -6,14 +6,13 @@ declare module '@copilotkit/aimock' {
   }
   interface Request {
     readonly messages: readonly Message[];
+    readonly tools?: readonly { readonly function?: { readonly name?: string } }[];
   }
+  type Answer = { readonly content: string } | { readonly toolCalls: readonly { readonly name: string; readonly arguments: string }[] };
   export class LLMock {
     constructor(options: { readonly host: string; readonly port: number });
     readonly url: string;
-    on(
-      match: { readonly predicate: (request: Request) => boolean },
-      response: (request: Request) => { readonly content: string } | Promise<{ readonly content: string }>,
-    ): this;
+    on(match: { readonly predicate: (request: Request) => boolean }, response: (request: Request) => Answer | Promise<Answer>): this;
     start(): Promise<unknown>;
     stop(): Promise<void>;
   }

@@ -1,13 +1,13 @@
 /**
- * The agent's side of ACP v2, in front of one that speaks v1: a client that asks for 2 in `initialize` is spoken to in 2. Our own agent
+ * The agent's side of ACP in the version that the client asked for in `initialize`, in front of one that answers in v1. Our own agent
  * side and the scripted agents are served through it. What v1 has no word for (the snapshot of the state, the answer to a prompt that
- * was inserted) is told here; an update that is one of v2's already passes as it is.
+ * was inserted) is told here. Updates may be of either version, as the log has them, and are told in the client's.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { MessageStream } from '../ports.ts';
 import { RPC } from './agent-protocol.ts';
-import { objectOf, withText } from './reported-state.ts';
-import { fieldsOf, stringOf, type Fields } from './updates.ts';
+import { modesAmong, objectOf, readConfigOptions, withText } from './reported-state.ts';
+import { chunksOf, fieldsOf, stringOf, toolContentText, type Fields } from './updates.ts';
 
 export interface BothVersions {
   /** What the side that speaks v1 reads and writes. */
@@ -41,12 +41,20 @@ interface Told {
   prompt: { readonly id: Message['id']; readonly blocks: unknown; isAnswered: boolean; messageId: string } | null;
   /** The message that was told last. */
   last: { readonly role: string; readonly id: string } | null;
+  /** Of tool calls that were told in v1: their content, which v1 only knows whole. */
+  readonly calls: Map<string, readonly unknown[]>;
 }
+
+/** Of so many tool calls is known that they have begun. */
+const CALLS_KEPT = 1_000;
 
 /** The option that the modes are. */
 const MODE_OPTION = 'mode';
 
-export function answerBothVersions(client: MessageStream, options: BothVersionsOptions = {}): BothVersions {
+export type Wire = ReturnType<typeof createWire>;
+
+/** Between a client and the side that answers it, message by message. `toClient` sends one as it is. */
+export function createWire(toClient: (message: object) => void, options: BothVersionsOptions = {}) {
   const { speaks = [1, 2], stopReasons = true, snapshot = 'before' } = options;
   let version: 1 | 2 = 1;
   let made = 0;
@@ -55,23 +63,8 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
   const asked = new Map<Message['id'], { readonly method: string; readonly params: Fields }>();
   /** Requests that hold up a turn until they are answered. */
   const blocking = new Map<Message['id'], string>();
-  let toClient!: TransformStreamDefaultController<AnyMessage>;
 
-  const outward = new TransformStream<AnyMessage, AnyMessage>({
-    start: (controller) => void (toClient = controller),
-    transform: (message) => (version === 1 ? toClient.enqueue(message) : fromAgent(message as Message)),
-  });
-  const inward = new TransformStream<AnyMessage, AnyMessage>({
-    transform(message, controller) {
-      const passed = fromClient(message as Message);
-      if (passed) controller.enqueue(passed as AnyMessage);
-    },
-  });
-  // A stream that breaks ends the other side of it, which is where it is noticed.
-  client.readable.pipeTo(inward.writable).catch(() => undefined);
-  outward.readable.pipeTo(client.writable).catch(() => undefined);
-
-  const send = (message: object): void => toClient.enqueue({ jsonrpc: '2.0', ...message } as AnyMessage);
+  const send = (message: object): void => toClient({ jsonrpc: '2.0', ...message });
   const tell = (sessionId: string, update: object, meta?: unknown): void =>
     send({ method: 'session/update', params: { sessionId, update, ...(meta === undefined ? {} : { _meta: meta }) } });
   const tellState = (sessionId: string, state: string, more: object = {}): void =>
@@ -80,7 +73,7 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
   function told(sessionId: unknown): Told {
     const id = stringOf(sessionId);
     let known = sessions.get(id);
-    if (!known) sessions.set(id, (known = { modes: null, options: [], prompt: null, last: null }));
+    if (!known) sessions.set(id, (known = { modes: null, options: [], prompt: null, last: null, calls: new Map() }));
     return known;
   }
 
@@ -125,7 +118,8 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
         return ask(method, params);
       case 'session/set_config_option': {
         const { type, value, ...rest } = params;
-        if (params['configId'] === MODE_OPTION && told(params['sessionId']).modes)
+        const session = told(params['sessionId']);
+        if (session.modes && params['configId'] === modeOptionOf(session))
           return ask('session/set_mode', { sessionId: params['sessionId'], modeId: value });
         return ask(method, { ...rest, value, ...(type === 'boolean' ? { type } : {}) });
       }
@@ -154,8 +148,13 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
 
   function fromAgent(message: Message): void {
     const { id, method, params = {} } = message;
-    if (method === undefined) return answer(message);
     const sessionId = stringOf(params['sessionId']);
+    if (version === 1) {
+      if (method !== 'session/update') return send(message);
+      for (const said of inV1(told(sessionId), fieldsOf(params['update']))) tell(sessionId, said, params['_meta']);
+      return;
+    }
+    if (method === undefined) return answer(message);
     if (method === 'session/update') return update(sessionId, fieldsOf(params['update']), params['_meta']);
     if (id === undefined || method !== 'session/request_permission') return send(message);
     const { toolCall, ...rest } = params;
@@ -252,7 +251,7 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
         session.modes = { ...session.modes, currentModeId: said['currentModeId'] };
         return tell(sessionId, { sessionUpdate: 'config_option_update', configOptions: optionsV2(session) }, meta);
       case 'config_option_update':
-        session.options = withText(said['configOptions'], 'id').concat(withText(said['configOptions'], 'configId'));
+        if (Array.isArray(said['configOptions'])) session.options = said['configOptions'] as Fields[];
         return pass({ configOptions: optionsV2(session) });
       case 'available_commands_update':
         return pass({ availableCommands: withText(said['availableCommands'], 'name').map(commandV2) });
@@ -286,10 +285,111 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
   }
 
   return {
-    stream: { readable: inward.readable, writable: outward.writable },
+    /** What the client says, as the side that speaks v1 reads it; null where it was answered here. */
+    fromClient,
+    /** Sends what that side says. */
+    fromAgent,
     get version() {
       return version;
     },
+  };
+}
+
+export function answerBothVersions(client: MessageStream, options: BothVersionsOptions = {}): BothVersions {
+  let toClient!: TransformStreamDefaultController<AnyMessage>;
+  const outward = new TransformStream<AnyMessage, AnyMessage>({
+    start: (controller) => void (toClient = controller),
+    transform: (message) => wire.fromAgent(message as Message),
+  });
+  const wire = createWire((message) => toClient.enqueue(message as AnyMessage), options);
+  const inward = new TransformStream<AnyMessage, AnyMessage>({
+    transform(message, controller) {
+      const passed = wire.fromClient(message as Message);
+      if (passed) controller.enqueue(passed as AnyMessage);
+    },
+  });
+  // A stream that breaks ends the other side of it, which is where it is noticed.
+  client.readable.pipeTo(inward.writable).catch(() => undefined);
+  outward.readable.pipeTo(client.writable).catch(() => undefined);
+  return {
+    stream: { readable: inward.readable, writable: outward.writable },
+    get version() {
+      return wire.version;
+    },
+  };
+}
+
+// ---------------------------------------------------------------- a log of v2, told in v1
+
+/** An update of either version as v1 has it; v1 has no word for the state. */
+function inV1(session: Told, said: Fields): readonly Fields[] {
+  const kind = stringOf(said['sessionUpdate']);
+  const id = stringOf(said['toolCallId']);
+  switch (kind) {
+    case 'user_message':
+    case 'agent_message':
+    case 'agent_thought': {
+      const role = `${kind}_chunk`;
+      const messageId = stringOf(said['messageId']);
+      // What was told of it already cannot be taken back.
+      if (session.last?.role === role && session.last.id === messageId) return [];
+      return chunksOf(said as never) as unknown as Fields[];
+    }
+    case 'user_message_chunk':
+    case 'agent_message_chunk':
+    case 'agent_thought_chunk':
+      session.last = { role: kind, id: stringOf(said['messageId']) };
+      return [said];
+    case 'tool_call':
+    case 'tool_call_update': {
+      const isNew = !session.calls.has(id);
+      if (isNew && session.calls.size >= CALLS_KEPT) session.calls.delete(session.calls.keys().next().value as string);
+      if (isNew || Array.isArray(said['content']))
+        session.calls.set(id, Array.isArray(said['content']) ? (said['content'] as unknown[]) : []);
+      const told = Array.isArray(said['content']) ? { ...said, content: (said['content'] as unknown[]).map(partV1) } : said;
+      return [isNew && typeof said['title'] === 'string' ? { ...told, sessionUpdate: 'tool_call' } : told];
+    }
+    case 'tool_call_content_chunk': {
+      const content = [...(session.calls.get(id) ?? []), said['content']];
+      session.calls.set(id, content);
+      return [{ sessionUpdate: 'tool_call_update', toolCallId: id, content: content.map(partV1) }];
+    }
+    case 'plan_update': {
+      const { plan, ...rest } = said;
+      return [{ ...rest, sessionUpdate: 'plan', entries: fieldsOf(plan)['entries'] ?? [] }];
+    }
+    case 'config_option_update': {
+      const modes = modesAmong(said['configOptions']);
+      return [
+        { ...said, configOptions: readConfigOptions(said['configOptions']) ?? said['configOptions'] },
+        ...(modes ? [{ sessionUpdate: 'current_mode_update', currentModeId: modes.currentModeId }] : []),
+      ];
+    }
+    case 'state_update':
+      return [];
+    default:
+      return [said];
+  }
+}
+
+/** A part of a tool call's content; the patch of v2 is text in v1, which wants each file's old and new text. */
+function partV1(part: unknown): unknown {
+  const { type, changes } = fieldsOf(part);
+  return type === 'diff' && changes !== undefined ? { type: 'content', content: { type: 'text', text: toolContentText(part) } } : part;
+}
+
+/** The capabilities of an agent that speaks v2, as v1 words them; those of v1 as they are. */
+export function capabilitiesV1(capabilities: Fields): Fields {
+  const { session, ...others } = capabilities;
+  if (!objectOf(session)) return capabilities;
+  const { prompt, mcp, ...can } = fieldsOf(session);
+  const given = (value: unknown, names: readonly string[]) =>
+    Object.fromEntries(names.map((name) => [name, objectOf(fieldsOf(value)[name]) !== null]));
+  return {
+    ...others,
+    promptCapabilities: given(prompt, ['image', 'audio', 'embeddedContext']),
+    mcpCapabilities: given(mcp, ['http']),
+    sessionCapabilities: can,
   };
 }
 
@@ -333,18 +433,22 @@ function serversV1(servers: unknown): object[] {
 }
 
 function optionsV2({ modes, options }: Told): object[] {
-  const given = options.map(({ id, configId = id, ...rest }) => ({ ...rest, configId }));
-  if (!modes || options.some(({ category }) => category === 'mode')) return given;
+  const given = options.map((option) => {
+    const { id, configId = id, ...rest } = fieldsOf(option);
+    return { ...rest, configId, ...(modes && rest['category'] === 'mode' ? { currentValue: modes['currentModeId'] } : {}) };
+  });
+  if (!modes || given.some((option) => fieldsOf(option)['category'] === 'mode')) return given;
   const values = withText(modes['availableModes'], 'id').map(({ id, ...mode }) => ({ ...mode, value: id }));
-  const mode = {
-    type: 'select',
-    configId: MODE_OPTION,
-    name: 'Mode',
-    category: 'mode',
-    currentValue: modes['currentModeId'],
-    options: values,
-  };
-  return [mode, ...given];
+  return [
+    { type: 'select', configId: MODE_OPTION, name: 'Mode', category: 'mode', currentValue: modes['currentModeId'], options: values },
+    ...given,
+  ];
+}
+
+/** The id of the option that the modes are. */
+function modeOptionOf({ options }: Told): unknown {
+  const { id, configId = id } = fieldsOf(options.find((option) => fieldsOf(option)['category'] === 'mode'));
+  return configId ?? MODE_OPTION;
 }
 
 function commandV2(command: Fields): object {

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    name: 'claude',
+    include: ['*.test.ts'],
+    // A real program: its start alone takes seconds. A home of its own for each file, so files run side by side.
+    testTimeout: 180_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+});

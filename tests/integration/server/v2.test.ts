@@ -1,0 +1,184 @@
+/** Our agent side in ACP v2, by a raw client: whatever version the agent behind it speaks, and whatever version the record is in. */
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { createHost, type Host, type HostOptions } from '../../../src/engine/index.ts';
+import { serveAcp } from '../../../src/server/index.ts';
+import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { pair } from '../../support/pair.ts';
+import { rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
+import { CWD, PATIENT } from '../engine/helpers.ts';
+import { expectV2 } from '../../support/v2-schema.ts';
+
+const INITIALIZE_V2 = { protocolVersion: 2, info: { name: 'a raw client', version: '1' }, capabilities: {} };
+const INITIALIZE_V1 = { protocolVersion: 1, clientCapabilities: {} };
+
+async function served(protocol: HostOptions['protocol'], variant: AgentVariant = 'native') {
+  const database = await openNodeSqlite(':memory:');
+  const agents: InProcessLauncher = inProcessLauncher({ variant });
+  const host = await createHost({ database, agents, protocol, limits: PATIENT });
+  onTestFinished(async () => {
+    await host.sleep();
+    await database.close();
+  });
+  const connect = async (
+    initialize: object = INITIALIZE_V2,
+  ): Promise<{ client: RawClient; initialized: { result: Record<string, never> } }> => {
+    const ends = pair();
+    serveAcp(host, ends.server, { agent: 'demo' });
+    const client = rawClient(ends.client);
+    return { client, initialized: await client.request('initialize', initialize) };
+  };
+  return { host, agents, connect };
+}
+
+const begin = async (client: RawClient): Promise<string> => (await client.request('session/new', { cwd: CWD })).result.sessionId as string;
+
+/** Prompts, and waits for the agent to be idle again. Gives all that came, in order. */
+async function turn(client: RawClient, sessionId: string, words: string) {
+  const from = client.seen.length;
+  const answered = await client.request('session/prompt', { sessionId, prompt: text(words) });
+  const idle = () => client.seen.slice(from).find(({ params }) => params?.update?.state === 'idle');
+  while (!answered.error && !idle()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const seen = client.seen.slice(from);
+  return {
+    seen,
+    answered,
+    idle: idle()?.params.update,
+    kinds: seen.map(({ method, params }) => (method ? (params.update?.state ?? params.update?.sessionUpdate ?? method) : 'answer')),
+  };
+}
+
+const said = (seen: RawClient['seen'], kind = 'agent_message_chunk'): string =>
+  seen.flatMap(({ params }) => (params?.update?.sessionUpdate === kind ? params.update.content.text : [])).join('');
+
+const AGENTS = [['v1'], ['newest']] as const;
+
+describe.each(AGENTS)('a client of v2, the agent by protocol %s', (protocol) => {
+  it('initialize, a session with its mode as an option, and a turn that ends with its state', async () => {
+    const { connect } = await served(protocol);
+    const { client, initialized } = await connect();
+    expect(initialized.result).toMatchObject({
+      protocolVersion: 2,
+      info: { name: 'scripted-native' },
+      capabilities: { session: { prompt: { image: {}, embeddedContext: {} }, mcp: { stdio: {}, http: {} }, delete: {} } },
+    });
+    const made = await client.request('session/new', { cwd: CWD });
+    expect(made.result).toMatchObject({
+      configOptions: [{ configId: 'mode', category: 'mode', currentValue: 'chatty' }, { configId: 'model' }],
+    });
+    const { sessionId } = made.result;
+    const { kinds, seen, idle, answered } = await turn(client, sessionId, 'My name is Ada.');
+    const order = kinds.filter((kind, at) => kinds.indexOf(kind) === at && !/commands|info|usage/.test(kind));
+    expect(order).toEqual(['user_message', 'answer', 'running', 'agent_message', 'agent_message_chunk', 'idle']);
+    expect(seen.find(({ params }) => params?.update?.sessionUpdate === 'user_message').params.update).toMatchObject({
+      messageId: answered.result.messageId,
+      content: text('My name is Ada.'),
+    });
+    expect(idle).toMatchObject({ stopReason: 'end_turn', _meta: { rehydrate: { report: { tier: 'new' } } } });
+    expect(said(seen)).toContain('Ada');
+    const set = await client.request('session/set_config_option', { sessionId, configId: 'mode', type: 'id', value: 'brief' });
+    expect(set.result.configOptions).toMatchObject([{ configId: 'mode', currentValue: 'brief' }, { configId: 'model' }]);
+    expect(said((await turn(client, sessionId, 'What is my name?')).seen)).toBe('Ada');
+    expectV2(client.seen);
+  });
+
+  it('I4: the agent dies, and the next prompt brings it back; another client gets the record, each message once', async () => {
+    const { agents, connect, host } = await served(protocol);
+    const { client } = await connect();
+    const sessionId = await begin(client);
+    await turn(client, sessionId, 'My name is Ada.');
+    agents.last?.crash();
+    await agents.last?.exited;
+    const again = await turn(client, sessionId, 'What is my name?');
+    expect(again.idle).toMatchObject({ stopReason: 'end_turn', _meta: { rehydrate: { report: { tier: 'resume' } } } });
+    expect(said(again.seen)).toContain('Ada');
+    const second = (await connect()).client;
+    const from = second.seen.length;
+    expect((await second.request('session/resume', { sessionId, cwd: CWD, replayFrom: { type: 'start' } })).result).toMatchObject({
+      configOptions: [{ configId: 'mode' }, {}],
+    });
+    const replayed = second.seen.slice(from);
+    expect(said(replayed, 'user_message_chunk')).toBe('My name is Ada.What is my name?');
+    expect(said(replayed)).toBe(said(client.seen));
+    expect(replayed.at(-2).params.update, 'the snapshot stands before the answer').toEqual({
+      sessionUpdate: 'state_update',
+      state: 'idle',
+    });
+    const ids = replayed.flatMap(({ params }) => params?.update?.messageId ?? []);
+    expect(new Set(ids).size).toBe(4);
+    const bare = (await connect()).client;
+    expect((await bare.request('session/resume', { sessionId, cwd: CWD })).error).toBeUndefined();
+    expect(said(bare.seen)).toBe('');
+    expect(await host.history(sessionId)).toEqual(expect.arrayContaining([]));
+    expectV2([...client.seen, ...replayed, ...bare.seen]);
+  });
+
+  it('what v2 has not is refused, a lost session by -32002, and a replay from elsewhere by -32602', async () => {
+    const { connect } = await served(protocol);
+    const { client } = await connect();
+    const sessionId = await begin(client);
+    for (const method of ['session/load', 'session/set_mode', 'authenticate'])
+      expect((await client.request(method, { sessionId, cwd: CWD, modeId: 'brief' })).error).toMatchObject({ code: -32601 });
+    expect((await client.request('session/resume', { sessionId: 'nobody', cwd: CWD })).error).toMatchObject({
+      code: -32002,
+      data: { sessionId: 'nobody' },
+    });
+    expect((await client.request('session/resume', { sessionId, cwd: CWD, replayFrom: { type: 'end' } })).error).toMatchObject({
+      code: -32602,
+    });
+    expect((await client.request('session/list', { cwd: CWD })).result.sessions).toMatchObject([{ sessionId }]);
+  });
+
+  it('a permission is asked in the words of v2, and holds up the turn', async () => {
+    const { connect } = await served(protocol);
+    const { client } = await connect();
+    const sessionId = await begin(client);
+    client.answers.set('session/request_permission', () => ({ outcome: { outcome: 'selected', optionId: 'once' } }));
+    const { seen, kinds, idle } = await turn(client, sessionId, 'delete notes.txt');
+    expect(seen.find(({ method }) => method === 'session/request_permission').params).toMatchObject({
+      title: 'Delete notes.txt',
+      subject: { type: 'tool_call', toolCall: { toolCallId: expect.any(String) as string } },
+    });
+    expect(kinds.filter((kind) => /running|requires|idle/.test(kind))).toEqual(['running', 'requires_action', 'running', 'idle']);
+    expect(idle.stopReason).toBe('end_turn');
+    expectV2(client.seen);
+  });
+});
+
+it('a client of v1 sees nothing but v1 of an agent that speaks v2, live and in a replay', async () => {
+  const { connect, host } = await served('v2', 'v2-only');
+  const { client, initialized } = await connect(INITIALIZE_V1);
+  expect(initialized.result).toMatchObject({
+    protocolVersion: 1,
+    agentCapabilities: { promptCapabilities: { image: true, embeddedContext: true } },
+  });
+  const made = await client.request('session/new', { cwd: CWD, mcpServers: [] });
+  expect(made.result).toMatchObject({ modes: { currentModeId: 'chatty' }, configOptions: [{ id: 'mode' }, { id: 'model' }] });
+  const { sessionId } = made.result;
+  client.answers.set('session/request_permission', () => ({ outcome: { outcome: 'selected', optionId: 'once' } }));
+  for (const words of ['My name is Ada.', 'list files', 'delete notes.txt'])
+    expect((await client.request('session/prompt', { sessionId, prompt: text(words) })).result).toMatchObject({ stopReason: 'end_turn' });
+  const second = (await connect(INITIALIZE_V1)).client;
+  await second.request('session/load', { sessionId, cwd: CWD, mcpServers: [] });
+  const V1 = [
+    'user_message_chunk',
+    'agent_message_chunk',
+    'tool_call',
+    'tool_call_update',
+    'plan',
+    'session_info_update',
+    'available_commands_update',
+    'usage_update',
+    'config_option_update',
+    'current_mode_update',
+  ];
+  for (const update of [...client.updates(), ...second.updates()]) expect(V1).toContain(update.sessionUpdate);
+  expect(second.said()).toBe(client.said());
+  expect(second.updates('tool_call').map(({ title }) => title)).toEqual([`List ${CWD}`, 'Delete notes.txt']);
+  expect(second.updates('user_message_chunk').map(({ content }) => content.text)).toEqual([
+    'My name is Ada.',
+    'list files',
+    'delete notes.txt',
+  ]);
+  await (host satisfies Host).sleep();
+});

@@ -5,6 +5,7 @@
  *   node scripts/docs-check.mjs --sources  the sources alone
  *
  * - every file a page names exists, and every identifier it sets as code occurs in the source or in ACP's types;
+ * - every component a page uses is imported, and none for nothing; every page it links to is there;
  * - every page is in the sidebar, and every page that tells how to do something shows it: code, what is printed, a picture or something to try;
  * - every promise, I1 to I12, has a test that carries its number;
  * - every public export has a place on a page of the library reference, and every function and class a docstring;
@@ -77,6 +78,30 @@ export function wrongNames(text, known, exists = (file) => existsSync(path.join(
     const missing = parts.filter((part) => !known.has(part));
     return missing.length > 0 ? [`names ${span}; ${missing.join(' and ')} occurs nowhere in the source`] : [];
   });
+}
+
+/** Components and links of one page, which otherwise only a build of the whole site would tell of. `pages` are the paths there are. */
+export function wrongParts(text, pages) {
+  const body = text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`]*`/g, '');
+  const imported = new Set([...text.matchAll(/^import (\w+) from '@site\//gm)].map((match) => match[1]));
+  const used = new Set([...body.matchAll(/<([A-Z]\w*)/g)].map((match) => match[1]));
+  const links = [...body.replaceAll('\n', ' ').matchAll(/\]\((\/[^)#\s]*)/g)].map((match) => match[1]);
+  return [
+    ...[...used].filter((name) => !imported.has(name)).map((name) => `uses <${name}> and does not import it`),
+    ...[...imported].filter((name) => !used.has(name)).map((name) => `imports ${name} and does not use it`),
+    ...links.filter((link) => !pages.has(link) && !MADE.test(link)).map((link) => `links to ${link}, which does not exist`),
+  ];
+}
+
+/** Pages that are no file under content/docs. */
+const MADE = /^\/(?:playground|reference\/library\/[a-z-]+)\/$/;
+
+function problemsOfParts() {
+  const files = filesUnder(DOCS, /\.mdx?$/);
+  const pages = new Set(
+    files.map((file) => `/${file.slice(DOCS.length + 1).replace(/(?:(?:^|\/)index)?\.mdx?$/, '')}/`.replace('//', '/')),
+  );
+  return files.flatMap((file) => wrongParts(read(file), pages).map((problem) => `${file} ${problem}.`));
 }
 
 function problemsOfPages() {
@@ -192,7 +217,7 @@ function problemsOfWeight(site) {
 }
 
 export function sourceProblems() {
-  return [...problemsOfPages(), ...problemsOfSidebar(), ...problemsOfExamples(), ...problemsOfPromises()];
+  return [...problemsOfPages(), ...problemsOfParts(), ...problemsOfSidebar(), ...problemsOfExamples(), ...problemsOfPromises()];
 }
 
 export function siteProblems(site) {

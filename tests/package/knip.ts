@@ -27,7 +27,7 @@ export default {
     'examples/**/*.ts',
     'tests/**/*.mjs',
     'tests/bench/bridge/host.ts',
-    'tests/{agents-compat/run,opencode/record,rivetkit/support/*runner}.ts',
+    'tests/{agents-compat/run,compare/run,opencode/record,rivetkit/support/*runner}.ts',
     'tests/faults/engine-host/{agent,host}.ts',
     'tests/integration/engine/fixtures/make.ts',
     // Found by their place or their name.

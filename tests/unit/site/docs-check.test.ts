@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { codeSpans, sourceProblems, wrongNames } from '../../../scripts/docs-check.mjs';
+import { codeSpans, sourceProblems, wrongNames, wrongParts } from '../../../scripts/docs-check.mjs';
 import { docsPages } from './pages.ts';
 
 const known = new Set(['host', 'sleep', 'AgentExit', 'queuedEvents']);
@@ -15,6 +15,16 @@ test.each([
   ['a type that is gone: `AgentExits`', [/AgentExits occurs nowhere/]],
 ])('%j', (text, problems) => {
   expect(check(text)).toEqual(problems.map((problem) => expect.stringMatching(problem)));
+});
+
+test.each([
+  ['import Src from \'@site/Src.astro\';\n<Src symbol="x" /> and [a page](/guides/there/#part)', []],
+  ['<Src symbol="x" />', ['uses <Src> and does not import it']],
+  ["import Src from '@site/Src.astro';", ['imports Src and does not use it']],
+  ['a [page that\nis gone](/guides/gone/)', ['links to /guides/gone/, which does not exist']],
+  ['```ts\nnew Map<String, [x](/y/)>()\n``` and the [playground](/playground/)', []],
+])('%j', (text, problems) => {
+  expect(wrongParts(text, new Set(['/guides/there/']))).toEqual(problems);
 });
 
 test('code in a frontmatter, an import or a component’s property is no prose', () => {

@@ -48,7 +48,9 @@ export type AttemptOutcome =
 export type AttemptMethod = 'session/resume' | 'session/load' | 'session/fork' | 'session/new' | 'session/prompt' | 'initialize';
 
 export interface ResumeAttempt {
+  /** What the agent was asked. */
   readonly method: AttemptMethod;
+  /** How its answer was read. */
   readonly outcome: AttemptOutcome;
   /** What the outcome was concluded from, in words. */
   readonly evidence: string;
@@ -63,30 +65,43 @@ export type Verification = 'replay-matched' | 'replay-partial' | 'replay-empty' 
 
 /** What a resume did and why; stored as the `resumed` event and shown on every surface. */
 export interface ResumeReport {
+  /** How the session became live. */
   readonly tier: Tier;
+  /** What was tried, in order. */
   readonly attempts: readonly ResumeAttempt[];
   /** Null for the tiers `live`, `new` and `transcript`: there is nothing of the agent's to check. */
   readonly verified: Verification | null;
   /** Messages of the replay, or null when nothing was replayed. */
   readonly replay: {
+    /** How many came. */
     readonly received: number;
+    /** How many of them the log has. */
     readonly matched: number;
+    /** How many the log has and the replay should have had. */
     readonly missing: number;
+    /** How many the log did not have, and has now. */
     readonly imported: number;
   } | null;
+  /** What goes in front of the next prompt, or null when nothing does. */
   readonly preamble: {
+    /** How it travels; not what was asked for where the agent cannot take that. */
     readonly mode: PreambleMode;
+    /** The size of the transcript, in UTF-8. */
     readonly bytes: number;
     /** How many of the log's events the transcript covers. */
     readonly events: number;
+    /** Whether older events did not fit the budget. */
     readonly truncated: boolean;
   } | null;
   /** Modes and configuration options that were set again, by id (`mode` for the mode). */
   readonly settings: {
     readonly restored: readonly string[];
+    /** Those that the agent refused, with its reason; they stay wished for. */
     readonly failed: readonly { readonly id: string; readonly reason: string }[];
   };
+  /** The agent's own id of the session now. */
   readonly agentSessionId: string | null;
+  /** The one before, when a successor takes its place; else null. */
   readonly previousAgentSessionId: string | null;
   /** The whole resume, the agent's own time included. */
   readonly ms: number;

@@ -31,8 +31,8 @@ export interface ConnectionHandlers {
 export interface Connection {
   /** Sends a request and waits for its answer. */
   call(method: string, params: unknown, patience: Patience): Promise<Outcome>;
-  /** Sends a request; `settle` runs in the order of messages, with null when the agent ended first. */
-  start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
+  /** Sends a request; `settle` runs in the order of messages, with null when the agent ended first. Resolves to whether it was written. */
+  start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): Promise<boolean>;
   notify(method: string, params: unknown): void;
   /** Waits, and counts it as the agent's time. */
   wait(ms: number): Promise<void>;
@@ -121,7 +121,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
           else finish({ kind: 'hung', method, afterMs: ms });
         };
         let timer = setTimeout(onTimeout, ms);
-        peer.request(method, params, (response) => {
+        void peer.request(method, params, (response) => {
           if (response === null) finish({ kind: 'ended', method });
           else if ('error' in response) finish({ kind: 'refused', method, error: response.error });
           else finish({ kind: 'answered', value: response.result });

@@ -78,10 +78,10 @@ export interface TakenLease {
 
 /**
  * Takes the session and ends what its last owner left running as `interrupted` (I5, I12).
- * Errors: `session_not_found`, `session_busy` naming the owner.
+ * `going`: a turn that goes on. Errors: `session_not_found`, `session_busy` naming the owner.
  */
-export function takeLease(options: LeaseOptions, sessionId: string): Promise<TakenLease> {
-  return changeOwner(options, sessionId, options.self);
+export function takeLease(options: LeaseOptions, sessionId: string, going?: string): Promise<TakenLease> {
+  return changeOwner(options, sessionId, options.self, going);
 }
 
 /** The same, and nobody has the session afterwards: what a dead owner left running is ended, in one batch. */
@@ -89,7 +89,7 @@ export async function endLeftBehind(options: LeaseOptions, sessionId: string): P
   await changeOwner(options, sessionId, null);
 }
 
-async function changeOwner(options: LeaseOptions, sessionId: string, to: string | null): Promise<TakenLease> {
+async function changeOwner(options: LeaseOptions, sessionId: string, to: string | null, going?: string): Promise<TakenLease> {
   const { db, store, self, clock } = options;
   for (let attempt = 0; ; attempt++) {
     const stored = await store.session(sessionId);
@@ -97,7 +97,7 @@ async function changeOwner(options: LeaseOptions, sessionId: string, to: string 
     if ((await leaseVerdict(options, stored.lease)) === 'held') throw busy(sessionId, await shortened(options, stored));
     const at = clock();
     const generation = stored.lease.generation + 1;
-    const left = await leftBehind(store, sessionId, at, stored.lease.owner === self);
+    const left = await leftBehind(store, sessionId, at, stored.lease.owner === self, going);
     const base = stored.info.latestSeq;
     const statements: Statement[] = [
       {
@@ -158,8 +158,8 @@ async function shortened({ db, clock, leaseMs }: LeaseOptions, { info, lease }: 
 
 const UNWRITTEN = { kind: 'host_failed', words: 'the host could not write its end when it came' };
 
-async function leftBehind(store: Store, sessionId: string, now: number, ours: boolean) {
-  const running = await store.runningTurns(sessionId);
+async function leftBehind(store: Store, sessionId: string, now: number, ours: boolean, going: string | undefined) {
+  const running = (await store.runningTurns(sessionId)).filter(({ turnId }) => turnId !== going);
   const events: NewEvent[] = [];
   const turns: { turnId: string; end: TurnEnded }[] = [];
   for (const turn of running) {
@@ -220,17 +220,22 @@ export async function writeAsleep(
     events,
     lastKnown,
     also,
-  }: { readonly events: readonly NewEvent[]; readonly lastKnown: LastKnown; readonly also: () => readonly Statement[] },
+  }: {
+    readonly events: readonly NewEvent[];
+    readonly lastKnown: LastKnown;
+    readonly also: (seqs: { readonly last: number }) => readonly Statement[];
+  },
+  going?: string,
 ): Promise<void> {
   const { db, clock, leaseMs } = options;
-  const { fence, latestSeq } = await takeLease(options, sessionId);
+  const { fence, latestSeq } = await takeLease(options, sessionId, going);
   const columns = updateLastKnown(sessionId, lastKnown);
   try {
     await db.batch([
       fenceAndTouch(fence, latestSeq, events.length, clock() + leaseMs, clock()),
       ...events.map((event, index) => insertEvent(sessionId, latestSeq + index + 1, event)),
       ...(columns ? [columns] : []),
-      ...also(),
+      ...also({ last: latestSeq + events.length }),
       releaseStatement(fence),
     ]);
   } catch (error) {

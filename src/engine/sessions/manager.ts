@@ -8,7 +8,7 @@ import { RPC, type Setting } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
 import type { StoredTurn } from '../storage/rows.ts';
-import { fenceAndTouch, type LastKnown, type NewEvent } from '../storage/statements.ts';
+import { endTurn, fenceAndTouch, type LastKnown, type NewEvent } from '../storage/statements.ts';
 import type {
   ContentBlock,
   McpServer,
@@ -19,13 +19,14 @@ import type {
   SessionInfo,
   SessionUpdate,
   StopReason,
+  TurnEnded,
 } from '../types.ts';
 import { redactError, type Agent } from './agent-startup.ts';
 import { invalid, type CreateOptions, type PromptOptions, type ResumeOptions } from './config.ts';
 import { busy, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep } from './lease.ts';
 import { exists, liveReport, startSession, wake } from './resume.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
-import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostParts, type Live } from './session.ts';
+import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostParts, type Live, type UnsentTurn } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
 import { startTurn, type RunningTurn } from './turn.ts';
 
@@ -132,10 +133,12 @@ export function createManager(parts: HostParts) {
       policy = config.policy,
       signal,
       client,
+      unsent,
     }: {
       readonly policy?: ResumePolicy | undefined;
       readonly signal?: AbortSignal | undefined;
       readonly client?: ClientServices | undefined;
+      readonly unsent?: UnsentTurn | undefined;
     },
   ): Promise<Live> {
     if (client) session.client = client;
@@ -151,7 +154,7 @@ export function createManager(parts: HostParts) {
     await makeRoom();
     const abort = new AbortController();
     const joined = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal;
-    const made = await wake(parts, session, { policy, abort, signal: joined });
+    const made = await wake(parts, session, { policy, abort, signal: joined, unsent });
     // It came too late for the opening, and in time for what was to follow.
     joined.throwIfAborted();
     return made;
@@ -204,21 +207,49 @@ export function createManager(parts: HostParts) {
       const prior = await store.turnByKey(sessionId, key);
       if (prior) return repeat(entry, prior, contentHash);
     }
-    const turn = await serially(sessionId, async () => {
-      const { signal } = mine.abort;
-      const live = await ensure(entry, { policy, signal, client: options.client });
-      signal.throwIfAborted();
-      return (mine.turn = await startTurn(parts, session, live, {
-        turnId: config.newId(),
-        content,
-        contentHash,
-        idempotencyKey: key,
-        policy,
-        params: options.params,
-      }));
-    });
-    if (mine.abort.signal.aborted) void turn.cancel();
-    return turn.result;
+    let unsent: UnsentTurn | undefined;
+    for (;;) {
+      const turn: RunningTurn = await serially(sessionId, async () => {
+        try {
+          const { signal } = mine.abort;
+          const live = await ensure(entry, { policy, signal, client: options.client, unsent });
+          signal.throwIfAborted();
+          const turnId = unsent?.turnId ?? config.newId();
+          const { params } = options;
+          return (mine.turn = await startTurn(parts, session, live, {
+            turnId,
+            content,
+            contentHash,
+            idempotencyKey: key,
+            policy,
+            params,
+            unsent,
+          }));
+        } catch (error) {
+          if (unsent) await endUnsent(sessionId, unsent, error);
+          throw error;
+        }
+      });
+      if (mine.abort.signal.aborted) void turn.cancel();
+      const result = await turn.result;
+      if (result) return result;
+      // The agent was dying: the prompt goes to its next life, with nothing of it lost or repeated.
+      unsent = { turnId: turn.turnId, firstSeq: turn.firstSeq };
+    }
+  }
+
+  /** No agent could be had for a turn that is in the log: it ends with the reason. */
+  async function endUnsent(sessionId: string, { turnId }: UnsentTurn, error: unknown): Promise<void> {
+    const end: TurnEnded = RehydrateError.is(error)
+      ? { state: 'failed', error: { code: error.code, message: error.message, data: error.data } }
+      : { state: 'cancelled', stopReason: 'cancelled' };
+    try {
+      const events: NewEvent[] = [{ kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end }];
+      await writeAsleep(lease, sessionId, { events, lastKnown: {}, also: ({ last }) => [endTurn(turnId, end, last)] }, turnId);
+    } catch {
+      // The caller hears why no agent was had; the turn is ended as soon as that can be written.
+      cleanup.later(sessionId);
+    }
   }
 
   /** What the same key is told again. */

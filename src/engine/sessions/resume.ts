@@ -46,6 +46,7 @@ import {
   type SessionLog,
   type Standing,
   type Turn,
+  type UnsentTurn,
 } from './session.ts';
 import { NO_WISHES, reportedColumns, restoreWishes, withAnswer, withSetting, wishesOf } from './settings.ts';
 
@@ -225,10 +226,12 @@ export interface WakeOptions {
   readonly policy: ResumePolicy;
   readonly abort: AbortController;
   readonly signal: AbortSignal;
+  /** A turn that was stored and has not reached an agent yet: it goes on in this life. */
+  readonly unsent?: UnsentTurn | undefined;
 }
 
 /** Takes the lease and resumes. When it fails, the lease is free again and no agent is left. */
-export async function wake(parts: HostParts, session: Session, { policy, abort, signal }: WakeOptions): Promise<Live> {
+export async function wake(parts: HostParts, session: Session, { policy, abort, signal, unsent }: WakeOptions): Promise<Live> {
   const { config, store, lease, agents } = parts;
   const { sessionId } = session;
   const began = performance.now();
@@ -242,7 +245,7 @@ export async function wake(parts: HostParts, session: Session, { policy, abort, 
     const { agent: name, cwd, additionalDirectories } = info;
     const context: SessionContext = { sessionId, agent: name, cwd, additionalDirectories, secrets, redact };
 
-    const { fence, latestSeq } = await takeLease(lease, sessionId);
+    const { fence, latestSeq } = await takeLease(lease, sessionId, unsent?.turnId);
     const log = openLog(parts, { fence, latestSeq, redact, onLost: (reason) => session.fail(reason) });
     const before: ReportedState = info;
     const agentSession = new LiveAgentSession(context, config.limits, (error) => session.fail(error), {
@@ -266,7 +269,18 @@ export async function wake(parts: HostParts, session: Session, { policy, abort, 
           onAgent: (agent) => (agentSession.agent = agent),
           redact,
         },
-        (agent) => throughTheTiers({ parts, session, store, agentSession, agent, stored, policy, began, tried: [] }),
+        (agent) =>
+          throughTheTiers({
+            parts,
+            session,
+            store: unsent ? storeBefore(store, unsent.firstSeq) : store,
+            agentSession,
+            agent,
+            stored,
+            policy,
+            began,
+            tried: [],
+          }),
         async (found) => {
           const { live, written } = recordFound(config, session, agentSession, log, before, found);
           try {

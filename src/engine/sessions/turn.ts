@@ -13,7 +13,7 @@ import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
 import type { Heard } from './replay.ts';
 import { askList, liveReport, takeUpAgain, type Listed } from './resume.ts';
-import { nothingSaid, remember, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
+import { nothingSaid, remember, type HostParts, type Live, type Session, type Standing, type Turn, type UnsentTurn } from './session.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
@@ -23,12 +23,15 @@ export interface TurnRequest {
   readonly idempotencyKey: string | undefined;
   readonly policy: ResumePolicy;
   readonly params: Readonly<Record<string, unknown>> | undefined;
+  /** It is in the log already, and has not reached an agent: it goes on. */
+  readonly unsent?: UnsentTurn | undefined;
 }
 
 export interface RunningTurn {
   readonly turnId: string;
-  /** Rejects as `host.prompt` does. */
-  readonly result: Promise<PromptResult>;
+  /** Rejects as `host.prompt` does. Null: the agent was dying and the prompt has not reached it; it goes to the next. */
+  readonly result: Promise<PromptResult | null>;
+  readonly firstSeq: number;
   /** Asks the agent to stop, and ends it when it does not within the grace. Resolves when the turn is over. */
   cancel(): Promise<void>;
 }
@@ -50,8 +53,8 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   const late = await settleReplay(live);
   if (session.state.kind !== 'live') throw endedMeanwhile(session.sessionId);
   let report = live.report ?? liveReport(live.agentSession.id);
-  let settle!: { readonly resolve: (result: PromptResult) => void; readonly reject: (error: unknown) => void };
-  const result = new Promise<PromptResult>((resolve, reject) => (settle = { resolve, reject }));
+  let settle!: { readonly resolve: (result: PromptResult | null) => void; readonly reject: (error: unknown) => void };
+  const result = new Promise<PromptResult | null>((resolve, reject) => (settle = { resolve, reject }));
   // Whoever started the turn awaits `result`; without this a crash before that would be unhandled.
   result.catch(() => undefined);
   const turn: Turn = {
@@ -60,10 +63,12 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     said: nothingSaid(),
     progress: { kind: 'storing' },
     ended: (_end, error) => settle.reject(error),
+    unsent: request.unsent ? null : () => settle.resolve(null),
   };
   const at = config.clock();
+  const heard = session.heardEvents(late?.late ?? []);
   const events: NewEvent[] = [
-    ...session.heardEvents(late?.late ?? []),
+    ...heard,
     {
       kind: 'turn_started',
       turnId,
@@ -79,21 +84,27 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
       payload: { sessionUpdate: 'user_message_chunk', content: block },
     })),
   ];
-  let firstSeq = 0;
+  let firstSeq = request.unsent?.firstSeq ?? 0;
   session.beginTurn(live, turn);
   try {
-    await writer.append({
-      events,
-      also: ({ last }) => {
-        firstSeq = last - stored.length;
-        return [
-          {
-            sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
-            params: [turnId, session.sessionId, request.idempotencyKey ?? null, request.contentHash, JSON.stringify(report), firstSeq],
-          },
-        ];
-      },
-    });
+    if (request.unsent)
+      await writer.append({
+        events: heard,
+        also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(report), turnId] }],
+      });
+    else
+      await writer.append({
+        events,
+        also: ({ last }) => {
+          firstSeq = last - stored.length;
+          return [
+            {
+              sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
+              params: [turnId, session.sessionId, request.idempotencyKey ?? null, request.contentHash, JSON.stringify(report), firstSeq],
+            },
+          ];
+        },
+      });
   } catch (error) {
     session.dropTurn(live, turn);
     throw error;
@@ -125,10 +136,12 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
 
   function send(): void {
     if (!session.isRunning(turn)) return;
-    turn.progress = { kind: 'sent' };
     const { prompt, given } = outgoing();
     preambleGiven = given;
-    live.agent.protocol.prompt(live.agentSession.id, prompt, onAnswer, request.params);
+    // Before it is known whether it was written: an agent that is gone is told at once.
+    const written = Promise.withResolvers<boolean>();
+    turn.progress = { kind: 'sent', written: written.promise };
+    written.resolve(live.agent.protocol.prompt(live.agentSession.id, prompt, onAnswer, request.params));
   }
 
   /** Runs in the order of messages: what the agent says next comes after it in the log, too. */
@@ -273,6 +286,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   return {
     turnId,
     result,
+    firstSeq,
     async cancel() {
       if (!over && !cancelled) {
         cancelled = true;

@@ -1,14 +1,14 @@
 /** What the engine passes on between client and agent without reading it, and where it lets the agent do what it can itself. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import type { AgentLauncher, AgentSpec } from '../../../src/engine/index.ts';
+import { RehydrateError, type AgentLauncher, type AgentSpec } from '../../../src/engine/index.ts';
 import { createAgents } from '../../../src/engine/sessions/agent-startup.ts';
 import { configure } from '../../../src/engine/sessions/config.ts';
 import { createManager } from '../../../src/engine/sessions/manager.ts';
 import { createSubscriptions } from '../../../src/engine/sessions/subscriptions.ts';
 import { migrate } from '../../../src/engine/storage/schema.ts';
 import { createStore } from '../../../src/engine/storage/store.ts';
-import { CWD, hostOf, said } from './helpers.ts';
+import { ask, CWD, hostOf, said, worldOf } from './helpers.ts';
 import { ordinary, rawAgents, update, type Heard, type RawAgent } from './raw-agent.ts';
 
 const agents = (extra: (message: Heard, agent: RawAgent) => boolean = () => false, capabilities: object = {}) =>
@@ -205,5 +205,75 @@ describe('I10: sessions that are not there', () => {
     await new Promise((resolve) => setTimeout(resolve, 0));
     expect(manager.size).toBe(0);
     await manager.endAll({ kind: 'sleep', words: 'asleep' });
+  });
+});
+
+describe('I1: a prompt that never reached the agent, which was dying', () => {
+  /** An agent in whose first life a prompt cannot be written once `breaks` is set; `next` is asked before a further life. */
+  async function dying(next: () => void = () => undefined) {
+    let lives = 0;
+    const state = { breaks: false };
+    const raw = agents(
+      (message, agent) => {
+        if (message.method === 'initialize') lives++;
+        if (message.method === 'session/prompt')
+          agent.say(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: `life ${lives}` } }));
+        return false;
+      },
+      { sessionCapabilities: { resume: {} } },
+    );
+    const { wake } = await worldOf<AgentLauncher>({
+      async launch(spec, options) {
+        if (lives > 0) next();
+        const process = await raw.launch(spec, options);
+        const writer = process.stream.writable.getWriter();
+        const writable = new WritableStream({
+          async write(message) {
+            if (state.breaks && (message as Heard).method === 'session/prompt') {
+              state.breaks = false;
+              void process.end('kill');
+              throw new Error('EPIPE');
+            }
+            await writer.write(message);
+          },
+        });
+        return { ...process, stream: { readable: process.stream.readable, writable } };
+      },
+    });
+    const host = await wake();
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    expect(await ask(host, 's', 'one')).toBe('life 1');
+    state.breaks = true;
+    return { host, state };
+  }
+
+  it('goes to its next life in the same call, as the same turn', async () => {
+    const { host } = await dying();
+    const { turnId, report } = await host.prompt('s', 'two', { idempotencyKey: 'k' });
+    const events = await host.history('s');
+    expect(said(events, turnId)).toBe('life 2');
+    expect(report.tier).toBe('resume');
+    const turn = events.filter((event) => event.turnId === turnId);
+    expect(turn.map(({ kind }) => kind)).toEqual(['turn_started', 'update', 'agent_exited', 'update', 'turn_ended']);
+    expect(await host.prompt('s', 'two', { idempotencyKey: 'k' })).toMatchObject({ turnId, repeated: true, report: { tier: 'resume' } });
+  });
+
+  it('ends with the reason where there is no next life, and the prompt after it goes on', async () => {
+    let refused = false;
+    const { host } = await dying(() => {
+      if (refused) return;
+      refused = true;
+      throw new RehydrateError('agent_start_failed', 'It does not start.');
+    });
+    await expect(host.prompt('s', 'two', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'agent_start_failed' });
+    expect((await host.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'failed' } });
+    await expect(host.prompt('s', 'two', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'agent_start_failed' });
+    expect(await ask(host, 's', 'three')).toBe('life 2');
+  });
+
+  it('I5: is interrupted when the next life is dying, too', async () => {
+    const { host, state } = await dying(() => (state.breaks = true));
+    await expect(host.prompt('s', 'two')).rejects.toMatchObject({ code: 'turn_outcome_unknown' });
+    expect((await host.history('s')).filter(({ kind }) => kind === 'turn_ended')).toHaveLength(2);
   });
 });

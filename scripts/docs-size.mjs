@@ -13,9 +13,9 @@ export const BUDGET = { html: 7_500, js: 27_000, css: 16_750 };
 /** Pages that are not prose: the playground has a budget of its own. */
 const NOT_PROSE = [/^playground\//];
 
-/** Pages that are tables rendered from the source (an entry's members, options, limits, threats) are longer than prose; their scripts and styles are not. */
+/** Pages that are tables rendered from the source or from records (an entry's members, options, limits, threats, agents) are longer than prose; their scripts and styles are not. */
 const TABLES =
-  /^reference\/(?:library\/.|command\/|limits\/|bridge\/|errors\/|glossary\/|advanced\/architecture\/sessions-and-persistence\/security\/)/;
+  /^reference\/(?:library\/.|command\/|limits\/|bridge\/|errors\/|glossary\/|compatibility\/|advanced\/architecture\/sessions-and-persistence\/security\/)/;
 const TABLES_HTML = 10_000;
 
 /** @returns {{ page: string, html: number, js: number, css: number, over: string[] }[]} */

@@ -238,8 +238,10 @@ export async function listed(agent: RunningAgent, sessionId: string, cwd: string
 
 export type NativeMethod = 'session/load' | 'session/resume';
 
-export const supports = ({ canLoad, canResume }: AgentFacts, method: NativeMethod): boolean =>
-  method === 'session/load' ? canLoad : canResume;
+export type AdvertisedMethod = NativeMethod | 'session/close';
+
+export const supports = ({ canLoad, canResume, canClose }: AgentFacts, method: AdvertisedMethod): boolean =>
+  ({ 'session/load': canLoad, 'session/resume': canResume, 'session/close': canClose })[method];
 
 /** Asks the agent to take a session up, and reads what it answers as a client does: by the list where the error alone does not tell. */
 export async function takeUp(

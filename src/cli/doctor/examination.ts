@@ -16,6 +16,7 @@ import type { ContentBlock, SessionEvent, Verification } from '../../engine/type
 import { whereTyped } from '../agent-words.ts';
 import { count, oneLine, quote } from '../format.ts';
 import { askFor, errorWords, failureWords, listed, promptAgent, sessionIdOf, supports, takeUp, wantsAuth } from './agent.ts';
+import type { AdvertisedMethod } from './agent.ts';
 import { withAgent, withAgentAgain, type Answer, type Examination, type NativeMethod, type RunningAgent } from './agent.ts';
 import { exitChecks, type AgentCommand } from './exit.ts';
 import { compare, messagesIn, type Message } from './messages.ts';
@@ -274,14 +275,17 @@ async function preambleOf(mode: 'inline' | 'resource', firstWord: string, second
 const instead = ({ answer, reply }: { readonly answer: Answer; readonly reply: string }): string =>
   answer.kind === 'answered' ? `it said ${quote(reply)}` : 'it did not answer the prompt';
 
-/** Every later life, each a process of its own; one that cannot be started any more fails that check, not the whole examination. */
+/** Every later life, each a process of its own, in order. */
 async function laterLives(
   examination: Examination,
   tested: AgentUnderTest,
   options: DoctorOptions & { readonly graceMs: number },
 ): Promise<Outcomes> {
   const { findings, signal } = examination;
-  const life = async <T>(check: CheckId, work: () => Promise<T>): Promise<T | null> => {
+  const { facts, sessionId } = tested;
+  const { canResume, canLoad, canList } = facts;
+  /** One that cannot be started any more fails its first check, not the whole examination. */
+  const survived = async <T>(check: CheckId, work: () => Promise<T>): Promise<T | null> => {
     signal.throwIfAborted();
     try {
       return await work();
@@ -291,21 +295,52 @@ async function laterLives(
       return null;
     }
   };
-  // Resume goes first: what it adds to the conversation makes the replay longer and so the better witness.
-  const resume = await life('kill-and-resume', () => checkComingBack(examination, tested, 'session/resume', options));
-  const load = await life('kill-and-load', () => checkComingBack(examination, tested, 'session/load', options));
-  const native = resume && !lost('session/resume', resume) ? 'session/resume' : load && !lost('session/load', load) ? 'session/load' : null;
-  await life('preamble-inline', () => checkPreambles(examination, tested, native));
-  const unknownSession = {
-    load: await life('unknown-session-load', () => checkUnknownSession(examination, tested, 'session/load')),
-    resume: await life('unknown-session-resume', () => checkUnknownSession(examination, tested, 'session/resume')),
+  /** A life for the checks, where the agent advertises one of the methods and, but for ids that nobody had, has a session. */
+  const life = <T>(
+    checks: readonly [CheckId, ...CheckId[]],
+    needs: readonly AdvertisedMethod[],
+    work: (agent: RunningAgent) => Promise<T>,
+    session: 'known' | 'any' = 'known',
+  ): Promise<T | null> => {
+    const advertised = needs.some((method) => supports(facts, method));
+    const why = !advertised
+      ? `It does not advertise ${needs.join(' or ')}.`
+      : session === 'known' && sessionId === null
+        ? NO_SESSION
+        : null;
+    if (why === null) return survived(checks[0], () => withAgentAgain(examination, checks[0], work));
+    for (const id of checks) findings.skip(id, why);
+    return Promise.resolve(null);
   };
-  await life('never-prompted', () => checkNeverPrompted(examination, tested));
-  await life('close', () => checkClose(examination, tested));
-  await life('clean-exit', () => exitChecks(examination, options, options.graceMs));
-  const { canResume, canLoad, canList } = tested.facts;
+  const back = { ...tested, sessionId: sessionId ?? '', ...options };
+  const both = ['session/resume', 'session/load'] as const;
+  // Resume goes first: what it adds to the conversation makes the replay longer and so the better witness.
+  const resume = await life(COMING_BACK['session/resume'], ['session/resume'], (agent) =>
+    comeBack(agent, examination, back, 'session/resume'),
+  );
+  const load = await life(COMING_BACK['session/load'], ['session/load'], (agent) => comeBack(agent, examination, back, 'session/load'));
+  const native = resume && !lost('session/resume', resume) ? 'session/resume' : load && !lost('session/load', load) ? 'session/load' : null;
+  if (native === null) reportGiven(examination, tested);
+  else if (tested.given.length > 0) await life(['preamble-inline'], both, (agent) => checkPreambles(agent, examination, tested, native));
+  const unknownSession = {
+    load: await life(
+      ['unknown-session-load'],
+      ['session/load'],
+      (agent) => checkUnknownSession(agent, examination, tested, 'session/load'),
+      'any',
+    ),
+    resume: await life(
+      ['unknown-session-resume'],
+      ['session/resume'],
+      (agent) => checkUnknownSession(agent, examination, tested, 'session/resume'),
+      'any',
+    ),
+  };
+  await life(['never-prompted'], both, (agent) => checkNeverPrompted(agent, examination, tested));
+  await life(['close'], ['session/close'], (agent) => checkClose(agent, examination));
+  await survived('clean-exit', () => exitChecks(examination, options, options.graceMs));
   return {
-    examined: tested.sessionId !== null,
+    examined: sessionId !== null,
     capabilities: { resume: canResume, load: canLoad, list: canList },
     resume,
     load,
@@ -319,41 +354,31 @@ const COMING_BACK = {
   'session/load': ['kill-and-load', 'replay-complete', 'replay-before-response'],
 } as const;
 
+type Revived = AgentUnderTest & { readonly sessionId: string } & Pick<DoctorOptions, 'clockMs' | 'onNotice'>;
+
 /**
- * Takes the session up by one method; null where that cannot be tried. A session that is lost gets a second hearing with another one, in
- * the clock minute after that was prompted: a store that works by the minute would else give a verdict of chance.
+ * Takes the session up by one method. One that is lost gets a second hearing with another session, in the clock minute after that was
+ * prompted: a store that works by the minute would else give a verdict of chance.
  */
-async function checkComingBack(
-  examination: Examination,
-  tested: AgentUnderTest,
-  method: NativeMethod,
-  { clockMs = 60_000, onNotice }: Pick<DoctorOptions, 'clockMs' | 'onNotice'>,
-): Promise<ComingBack | null> {
+async function comeBack(agent: RunningAgent, examination: Examination, tested: Revived, method: NativeMethod): Promise<ComingBack> {
   const { findings, signal } = examination;
-  const { sessionId, facts } = tested;
-  const [check, ...more] = COMING_BACK[method];
-  if (!supports(facts, method) || sessionId === null) {
-    const why = supports(facts, method) ? NO_SESSION : `It does not advertise ${method}.`;
-    for (const id of [check, ...more]) findings.skip(id, why);
-    return null;
-  }
+  const { clockMs = 60_000, onNotice, codeword } = tested;
+  const [check] = COMING_BACK[method];
   const first = new Findings();
-  const outcome = await comeBack({ ...examination, findings: first }, { ...tested, sessionId }, method);
-  if (tested.codeword !== null && lost(method, outcome)) {
-    const another = await anotherSession(examination);
-    if (another !== null) {
-      onNotice?.(`It did not bring a session back with ${method}. doctor tries once more when the clock minute is over.`);
-      await waitForNext(clockMs, signal);
-      const second = new Findings();
-      const again = await comeBack({ ...examination, findings: second }, { ...tested, ...another }, method);
-      if (!lost(method, again)) {
-        findings.fail(
-          check,
-          `It loses a session that is taken up with ${method} in the clock minute in which it was made or last used; a minute later another one came back. (${first.get(check)?.detail})`,
-        );
-        findings.add(second);
-        return again;
-      }
+  const outcome = await takenUp(agent, { ...examination, findings: first }, tested, method);
+  const another = codeword !== null && lost(method, outcome) ? await anotherSession(agent, examination) : null;
+  if (another !== null) {
+    onNotice?.(`It did not bring a session back with ${method}. doctor tries once more when the clock minute is over.`);
+    await waitForNext(clockMs, signal);
+    const second = { ...examination, findings: new Findings() };
+    const again = await withAgentAgain(second, check, (next) => takenUp(next, second, { ...tested, ...another }, method));
+    if (again !== null && !lost(method, again)) {
+      findings.fail(
+        check,
+        `It loses a session that is taken up with ${method} in the clock minute in which it was made or last used; a minute later another one came back. (${first.get(check)?.detail})`,
+      );
+      findings.add(second.findings);
+      return again;
     }
   }
   findings.add(first);
@@ -362,16 +387,18 @@ async function checkComingBack(
 
 /** A session that was told a word by a process that is killed then; null where that cannot be had again. */
 async function anotherSession(
+  agent: RunningAgent,
   examination: Examination,
-): Promise<(Pick<AgentUnderTest, 'said' | 'codeword'> & { sessionId: string }) | null> {
+): Promise<Pick<Revived, 'said' | 'codeword' | 'sessionId'> | null> {
+  await agent.end();
   const unheard = { ...examination, findings: new Findings() };
-  return withAgent(unheard, async (agent) => {
-    const made = await agent.ask('session/new', { cwd: examination.cwd, mcpServers: [] });
+  return withAgent(unheard, async (next) => {
+    const made = await next.ask('session/new', { cwd: examination.cwd, mcpServers: [] });
     const sessionId = made.kind === 'answered' ? sessionIdOf(made.result) : null;
     if (sessionId === null) return null;
-    await agent.quiet();
+    await next.quiet();
     const said: Message[] = [];
-    const { codeword } = await checkPrompt(unheard, agent, sessionId, said);
+    const { codeword } = await checkPrompt(unheard, next, sessionId, said);
     return { sessionId, said, codeword };
   });
 }
@@ -385,34 +412,27 @@ function waitForNext(clockMs: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function comeBack(
-  examination: Examination,
-  tested: AgentUnderTest & { readonly sessionId: string },
-  method: NativeMethod,
-): Promise<ComingBack> {
+async function takenUp(agent: RunningAgent, examination: Examination, tested: Revived, method: NativeMethod): Promise<ComingBack> {
   const { findings } = examination;
   const [check] = COMING_BACK[method];
-  const came = await withAgentAgain(examination, check, async (agent): Promise<ComingBack> => {
-    const { answer, outcome, evidence } = await takeUp(agent, method, tested.sessionId, examination, tested.facts);
-    if (answer.kind === 'answered') {
-      await agent.quiet();
-      const verification =
-        method === 'session/load' ? checkReplay(examination, tested, agent, answer.updates) : checkSilence(examination, tested, agent);
-      return { outcome: 'ok', forgotten: !(await remembers(agent, tested, examination, method, answer.ms)), verification };
-    }
-    // An agent may keep only sessions that were prompted; without a prompt its forgetting says nothing.
-    if (outcome === 'unknown_session' && tested.said.length === 0)
-      findings.skip(
-        check,
-        `It forgets a session that was never prompted; whether it brings others back needs a prompt: ${UNTRIED[tested.prompts]}.`,
-      );
-    else {
-      const detail = `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).`;
-      findings.fail(check, detail, answer.ms, { breaksProtocol: outcome === 'unsupported' });
-    }
-    return { outcome: outcome as Exclude<UnknownSessionAnswer, 'success'>, forgotten: false, verification: null };
-  });
-  return came ?? { outcome: 'crash', forgotten: false, verification: null };
+  const { answer, outcome, evidence } = await takeUp(agent, method, tested.sessionId, examination, tested.facts);
+  if (answer.kind === 'answered') {
+    await agent.quiet();
+    const verification =
+      method === 'session/load' ? checkReplay(examination, tested, agent, answer.updates) : checkSilence(examination, tested, agent);
+    return { outcome: 'ok', forgotten: !(await remembers(agent, tested, examination, method, answer.ms)), verification };
+  }
+  // An agent may keep only sessions that were prompted; without a prompt its forgetting says nothing.
+  if (outcome === 'unknown_session' && tested.said.length === 0)
+    findings.skip(
+      check,
+      `It forgets a session that was never prompted; whether it brings others back needs a prompt: ${UNTRIED[tested.prompts]}.`,
+    );
+  else {
+    const detail = `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).`;
+    findings.fail(check, detail, answer.ms, { breaksProtocol: outcome === 'unsupported' });
+  }
+  return { outcome: outcome as Exclude<UnknownSessionAnswer, 'success'>, forgotten: false, verification: null };
 }
 
 const NO_MESSAGES = 'The session holds no messages that could be replayed.';
@@ -470,7 +490,7 @@ const UNTRIED: Readonly<Record<AgentUnderTest['prompts'], string>> = {
 /** Asks for the codeword, where the agent could say it before it was killed. True unless it has forgotten. */
 async function remembers(
   agent: RunningAgent,
-  { codeword, facts, prompts, said, sessionId }: AgentUnderTest & { readonly sessionId: string },
+  { codeword, facts, prompts, said, sessionId }: Revived,
   { findings, cwd }: Examination,
   method: NativeMethod,
   ms: number,
@@ -499,106 +519,88 @@ async function remembers(
   return remembered;
 }
 
-/** Whether the preambles that reached the model are still there, asked by the word that nobody said since. */
-async function checkPreambles(examination: Examination, { facts, given }: AgentUnderTest, method: NativeMethod | null): Promise<void> {
-  const { findings } = examination;
-  const reached = (what: string) => `A record that is given as ${what} reaches its model`;
-  if (method === null) {
-    for (const { way } of given)
-      findings.pass(way.check, `${reached(way.what)}. It brings no session back itself, so a client gives the record anew each time.`);
-    return;
-  }
-  if (given.length === 0) return;
-  await withAgentAgain(examination, given[0]?.way.check ?? 'preamble-inline', async (agent) => {
-    for (const { way, sessionId, secondWord } of given) {
-      const { answer, outcome } = await takeUp(agent, method, sessionId, examination, facts);
-      if (answer.kind !== 'answered') {
-        findings.skip(way.check, `${reached(way.what)}. Whether it is kept was not seen: that session did not come back (${outcome}).`);
-        continue;
-      }
-      await agent.quiet();
-      const asked = await askFor(agent, sessionId, 'second word', []);
-      if (asked.reply.includes(secondWord))
-        findings.pass(way.check, `${reached(way.what)}, and is still there after kill -9 and ${method}.`, answer.ms);
-      else {
-        const detail = `${reached(way.what)}, but is gone after kill -9 and ${method}: asked for another word in it, ${instead(asked)}. A client has to give it again.`;
-        findings.fail(way.check, detail, answer.ms);
-      }
-    }
-  });
+const reached = (what: string) => `A record that is given as ${what} reaches its model`;
+
+/** Where no session comes back there is nothing more to see of the preambles. */
+function reportGiven({ findings }: Examination, { given }: AgentUnderTest): void {
+  for (const { way } of given)
+    findings.pass(way.check, `${reached(way.what)}. It brings no session back itself, so a client gives the record anew each time.`);
 }
 
-const nativeMethod = (facts: AgentFacts): NativeMethod | null =>
-  facts.canResume ? 'session/resume' : facts.canLoad ? 'session/load' : null;
+/** Whether the preambles that reached the model are still there, asked by the word that nobody said since. */
+async function checkPreambles(agent: RunningAgent, examination: Examination, tested: AgentUnderTest, method: NativeMethod): Promise<void> {
+  const { findings } = examination;
+  for (const { way, sessionId, secondWord } of tested.given) {
+    const { answer, outcome } = await takeUp(agent, method, sessionId, examination, tested.facts);
+    if (answer.kind !== 'answered') {
+      findings.skip(way.check, `${reached(way.what)}. Whether it is kept was not seen: that session did not come back (${outcome}).`);
+      continue;
+    }
+    await agent.quiet();
+    const asked = await askFor(agent, sessionId, 'second word', []);
+    if (asked.reply.includes(secondWord))
+      findings.pass(way.check, `${reached(way.what)}, and is still there after kill -9 and ${method}.`, answer.ms);
+    else {
+      const detail = `${reached(way.what)}, but is gone after kill -9 and ${method}: asked for another word in it, ${instead(asked)}. A client has to give it again.`;
+      findings.fail(way.check, detail, answer.ms);
+    }
+  }
+}
 
-/** Asks for a session that never was. Null when the method is not advertised. */
+/** Asks for a session that never was. */
 async function checkUnknownSession(
+  agent: RunningAgent,
   examination: Examination,
   { facts, sessionId: known }: AgentUnderTest,
   method: NativeMethod,
-): Promise<UnknownSessionAnswer | null> {
+): Promise<UnknownSessionAnswer> {
   const { findings } = examination;
   const id = method === 'session/load' ? 'unknown-session-load' : 'unknown-session-resume';
-  if (!supports(facts, method)) {
-    findings.skip(id, `It does not advertise ${method}.`);
-    return null;
+  const { answer, outcome, evidence } = await takeUp(agent, method, unknownIdLike(known), examination, facts);
+  const fail = (detail: string, breaksProtocol = true) => findings.fail(id, detail, answer.ms, { breaksProtocol });
+  if (answer.kind === 'answered')
+    fail('It claims success for a session it never had: a user would go on talking to an agent that forgot, without knowing.');
+  else if (answer.kind !== 'refused') fail(`For a session it never had, it ${failureWords(method, answer)}.`);
+  else {
+    const words = errorWords(answer.error);
+    // The name of the rule; the rest of the evidence repeats the error.
+    const rule = evidence.split(':')[0];
+    const specification = answer.error.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
+    if (outcome === 'unknown_session')
+      findings.pass(id, `A client can tell: ${words} reads as unknown session (${rule}).${specification}`, answer.ms);
+    else if (outcome === 'auth_required') findings.skip(id, `It wants you to sign in first. It said: ${words}.`);
+    else if (outcome === 'unsupported') fail(`It advertises ${method}, but does not have it (${evidence}). It said: ${words}.`);
+    else fail(`A client reads ${outcome}, so it must stop instead of going on with a transcript (${evidence}). It said: ${words}.`, false);
   }
-  return withAgentAgain(examination, id, async (agent) => {
-    const { answer, outcome, evidence } = await takeUp(agent, method, unknownIdLike(known), examination, facts);
-    const fail = (detail: string, breaksProtocol = true) => findings.fail(id, detail, answer.ms, { breaksProtocol });
-    if (answer.kind === 'answered')
-      fail('It claims success for a session it never had: a user would go on talking to an agent that forgot, without knowing.');
-    else if (answer.kind !== 'refused') fail(`For a session it never had, it ${failureWords(method, answer)}.`);
-    else {
-      const words = errorWords(answer.error);
-      // The name of the rule; the rest of the evidence repeats the error.
-      const rule = evidence.split(':')[0];
-      const specification = answer.error.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
-      if (outcome === 'unknown_session')
-        findings.pass(id, `A client can tell: ${words} reads as unknown session (${rule}).${specification}`, answer.ms);
-      else if (outcome === 'auth_required') findings.skip(id, `It wants you to sign in first. It said: ${words}.`);
-      else if (outcome === 'unsupported') fail(`It advertises ${method}, but does not have it (${evidence}). It said: ${words}.`);
-      else
-        fail(`A client reads ${outcome}, so it must stop instead of going on with a transcript (${evidence}). It said: ${words}.`, false);
-    }
-    return outcome;
-  });
+  return outcome;
 }
 
 /** Comes back to a session that was created and never prompted. */
-async function checkNeverPrompted(examination: Examination, { facts, sessionId, neverPromptedId }: AgentUnderTest): Promise<void> {
+async function checkNeverPrompted(
+  agent: RunningAgent,
+  examination: Examination,
+  { facts, neverPromptedId }: AgentUnderTest,
+): Promise<void> {
   const { findings } = examination;
-  const method = nativeMethod(facts);
-  if (method === null) return findings.skip('never-prompted', 'It advertises neither session/resume nor session/load.');
-  if (neverPromptedId === null)
-    return findings.skip('never-prompted', sessionId === null ? NO_SESSION : 'It made no second session in one process.');
-  await withAgentAgain(examination, 'never-prompted', async (agent) => {
-    const { answer, outcome, evidence } = await takeUp(agent, method, neverPromptedId, examination, facts);
-    if (outcome === 'success') findings.pass('never-prompted', `A session that was never prompted comes back with ${method}.`, answer.ms);
-    else if (outcome === 'unknown_session') {
-      const detail = `It forgets a session that was never prompted and says so (${evidence}); nothing is lost by that.`;
-      findings.pass('never-prompted', detail, answer.ms);
-    } else {
-      const detail = `It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`;
-      findings.fail('never-prompted', detail, answer.ms);
-    }
-  });
+  if (neverPromptedId === null) return findings.skip('never-prompted', 'It made no second session in one process.');
+  const method = facts.canResume ? 'session/resume' : 'session/load';
+  const { answer, outcome, evidence } = await takeUp(agent, method, neverPromptedId, examination, facts);
+  const found = (how: 'pass' | 'fail', detail: string) => findings[how]('never-prompted', detail, answer.ms);
+  if (outcome === 'success') found('pass', `A session that was never prompted comes back with ${method}.`);
+  else if (outcome === 'unknown_session')
+    found('pass', `It forgets a session that was never prompted and says so (${evidence}); nothing is lost by that.`);
+  else found('fail', `It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`);
 }
 
-/** Closes a session, where the agent says it can. */
-async function checkClose(examination: Examination, { facts, sessionId }: AgentUnderTest): Promise<void> {
-  const { findings, cwd } = examination;
-  if (!facts.canClose) return findings.skip('close', 'It does not advertise session/close.');
-  if (sessionId === null) return findings.skip('close', NO_SESSION);
-  await withAgentAgain(examination, 'close', async (agent) => {
-    const made = await agent.ask('session/new', { cwd, mcpServers: [] });
-    const another = made.kind === 'answered' ? sessionIdOf(made.result) : null;
-    if (another === null) return findings.fail('close', 'It could not make another session to close.', made.ms);
-    const answer = await agent.ask('session/close', { sessionId: another });
-    if (answer.kind === 'answered') return findings.pass('close', 'session/close ends a session.', answer.ms);
-    const detail = `It advertises session/close, but ${failureWords('session/close', answer)}.`;
-    findings.fail('close', detail, answer.ms, { breaksProtocol: true });
-  });
+/** Closes a session. */
+async function checkClose(agent: RunningAgent, { findings, cwd }: Examination): Promise<void> {
+  const made = await agent.ask('session/new', { cwd, mcpServers: [] });
+  const sessionId = made.kind === 'answered' ? sessionIdOf(made.result) : null;
+  if (sessionId === null) return findings.fail('close', 'It could not make another session to close.', made.ms);
+  const answer = await agent.ask('session/close', { sessionId });
+  if (answer.kind === 'answered') return findings.pass('close', 'session/close ends a session.', answer.ms);
+  const detail = `It advertises session/close, but ${failureWords('session/close', answer)}.`;
+  findings.fail('close', detail, answer.ms, { breaksProtocol: true });
 }
 
 /**

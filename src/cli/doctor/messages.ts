@@ -65,30 +65,22 @@ export function compare(said: readonly Message[], replayed: readonly Message[]):
 }
 
 /**
- * Where in the replay each message stands, as many as can be in order; −1 for those that cannot. Not the first place that
- * would do: when a turn is missing, its answer may stand in another, as the same question was asked there.
+ * Where in the replay each message stands, in order; −1 for those that do not. The user's words first, each of which is like no other, then
+ * the replies between them: the same answer may have been given in another turn, too.
  */
 function placesOf(said: readonly Message[], replayed: readonly Message[]): number[] {
-  /** How many of `said` from i on can be found in `replayed` from j on. */
-  const most = Array.from({ length: said.length + 1 }, () => new Array<number>(replayed.length + 1).fill(0));
-  const at = (i: number, j: number): number => most[i]?.[j] ?? 0;
-  const fits = (i: number, j: number): boolean => holds(replayed[j] as Message, said[i] as Message);
-  for (let i = said.length - 1; i >= 0; i--) {
-    for (let j = replayed.length - 1; j >= 0; j--) {
-      const row = most[i] as number[];
-      row[j] = Math.max(at(i + 1, j), at(i, j + 1), fits(i, j) ? 1 + at(i + 1, j + 1) : 0);
+  const places = said.map(() => -1);
+  for (const role of ['user', 'agent'] as const) {
+    let from = 0;
+    for (const [index, message] of said.entries()) {
+      if (message.role === role) {
+        const end = places.slice(index + 1).find((place) => place >= 0) ?? replayed.length;
+        places[index] = replayed.findIndex((found, at) => at >= from && at < end && holds(found, message));
+      }
+      from = Math.max(from, (places[index] ?? -1) + 1);
     }
   }
-  let from = 0;
-  return said.map((_, i) => {
-    const wanted = at(i, from);
-    for (let j = from; j < replayed.length; j++) {
-      if (!fits(i, j) || 1 + at(i + 1, j + 1) !== wanted) continue;
-      from = j + 1;
-      return j;
-    }
-    return -1;
-  });
+  return places;
 }
 
 /** Whether another message of the same reply came. */

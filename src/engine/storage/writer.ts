@@ -69,6 +69,9 @@ interface Queued {
 
 const ignore = (): void => undefined;
 
+/** Microtasks from one message of an agent to the next, with room. */
+const GATHER_TICKS = 48;
+
 /** Adapters wait for a lock themselves; this is between two of their attempts. */
 const BUSY_PAUSE_MS = 10;
 const LONGEST_BUSY_PAUSE_MS = 1_000;
@@ -102,6 +105,7 @@ export function createWriter(options: WriterOptions): SessionWriter {
 
   async function drain(): Promise<void> {
     while (queue.length > 0) {
+      await gathered();
       const taken = queue;
       queue = [];
       queuedEvents = 0;
@@ -117,6 +121,14 @@ export function createWriter(options: WriterOptions): SessionWriter {
       }
     }
     draining = null;
+  }
+
+  /** What was read at once comes one by one, some microtasks apart: waits while more comes, and for no task or timer. */
+  async function gathered(): Promise<void> {
+    for (let [still, length] = [0, queue.length]; still < GATHER_TICKS && !isFull(); still++) {
+      await null;
+      if (queue.length > length) [still, length] = [0, queue.length];
+    }
   }
 
   async function commit(taken: readonly Queued[]): Promise<void> {

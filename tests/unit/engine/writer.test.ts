@@ -89,10 +89,8 @@ describe('a batch that fails', () => {
       if (++calls === 1) throw new SqlError('io', 'the answer was lost');
       return results;
     };
-    const first = writer.append({ events: [note(0)] });
-    const both = Promise.all([writer.append({ events: [note(1)] }), writer.append({ events: [note(2)] })]);
-    await expect(first).rejects.toThrow('it failed');
-    expect(await both).toEqual([
+    await expect(writer.append({ events: [note(0)] })).rejects.toThrow('it failed');
+    expect(await Promise.all([writer.append({ events: [note(1)] }), writer.append({ events: [note(2)] })])).toEqual([
       { firstSeq: 1, lastSeq: 1 },
       { firstSeq: 2, lastSeq: 2 },
     ]);
@@ -100,6 +98,21 @@ describe('a batch that fails', () => {
       [1, '1'],
       [2, '2'],
     ]);
+  });
+
+  it('what is read at once is committed at once', async () => {
+    const { writer, shown, inner } = await failing('io', 'unwritten', { times: 0 });
+    let batches = 0;
+    const batch = inner.batch.bind(inner);
+    inner.batch = (statements) => ((batches += 1), batch(statements));
+    const appended: Promise<unknown>[] = [];
+    for (let i = 0; i < 20; i++) {
+      appended.push(writer.append({ events: [note(i)] }));
+      for (let tick = 0; tick < 12; tick++) await null;
+    }
+    await Promise.all(appended);
+    expect(shown).toHaveLength(20);
+    expect(batches).toBe(1);
   });
 
   it('because others keep the database locked is tried again, while the agent is held back', async () => {
@@ -206,6 +219,7 @@ describe('a batch that fails', () => {
     const { writer, stored } = await failing('full', 'unwritten');
     const failed: unknown[] = [];
     writer.push({ events: [note(1)], said: true }, (_error, work) => failed.push(work.events[0]));
+    await writer.settled();
     writer.push({ events: [note(2)], said: true }, (_error, work) => failed.push(work.events[0]));
     await writer.append({ events: [note(3)] });
     expect(failed).toEqual([note(1), note(2)]);

@@ -1,0 +1,225 @@
+/**
+ * Our agent side: what a client of `rehydrate acp` waits for, against the same agent without us, and what loading a long session
+ * costs against reading the same rows and writing the same frames bare.
+ *
+ *   node tests/bench/server.mjs
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
+import { createHost } from '../../src/engine/index.ts';
+import { serveAcp } from '../../src/server/index.ts';
+import { bareAgents } from './engine/agent.mjs';
+import { inDirectory, lengthen, openBare } from './engine/database.mjs';
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const AGENT = [process.execPath, here('./server/agent.mjs')];
+const COMMAND = here('../../src/cli/rehydrate.ts');
+const MESSAGES = 10_000;
+const CHUNKS = 20_000;
+const ROUNDS = 9;
+
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+const round = (value) => Number(value.toFixed(2));
+const now = () => performance.timeOrigin + performance.now();
+
+// ---------------------------------------------------------------- one frame
+
+/** A client of a program that speaks ACP over stdio, with a session in it. */
+async function openClient([program, ...args]) {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const waiting = new Map();
+  let onUpdate = () => undefined;
+  let pending = '';
+  child.stdout.setEncoding('utf8');
+  child.stdout.on('data', (chunk) => {
+    const lines = (pending + chunk).split('\n');
+    pending = lines.pop();
+    for (const line of lines) {
+      const message = JSON.parse(line);
+      if (message.method === 'session/update') onUpdate(message.params.update);
+      else waiting.get(message.id)?.(message);
+    }
+  });
+  let id = 0;
+  const request = async (method, params) => {
+    const answer = new Promise((resolve) => waiting.set((id += 1), resolve));
+    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`);
+    const { result, error } = await answer;
+    if (error) throw new Error(`${method}: ${JSON.stringify(error)}`);
+    return result;
+  };
+  await request('initialize', { protocolVersion: 1, clientCapabilities: {} });
+  const { sessionId } = await request('session/new', { cwd: '/tmp', mcpServers: [] });
+  return {
+    /** Milliseconds of a prompt, and of each message from the agent to here; and how much was said. */
+    async prompt(count, gapMs) {
+      const delays = [];
+      let chars = 0;
+      onUpdate = ({ sessionUpdate, content }) => {
+        if (sessionUpdate !== 'agent_message_chunk') return;
+        delays.push(now() - Number(content.text));
+        chars += content.text.length;
+      };
+      const began = performance.now();
+      await request('session/prompt', { sessionId, prompt: [{ type: 'text', text: JSON.stringify({ count, gapMs }) }] });
+      const ms = performance.now() - began;
+      return { ms, delays, chars };
+    },
+    async close() {
+      child.stdin.end();
+      await once(child, 'exit');
+    },
+  };
+}
+
+const frames = () =>
+  inDirectory(async (directory) => {
+    const clients = [
+      await openClient(AGENT),
+      await openClient([process.execPath, COMMAND, 'acp', '--db', path.join(directory, 'acp.sqlite'), '--', ...AGENT]),
+    ];
+    const [delays, speeds] = [
+      [[], []],
+      [[], []],
+    ];
+    for (let i = 0; i < ROUNDS; i++) {
+      for (const [which, client] of clients.entries()) {
+        const slow = await client.prompt(200, 2);
+        const fast = await client.prompt(CHUNKS, 0);
+        if (slow.delays.length !== 200 || fast.chars !== CHUNKS * 45) throw new Error('Not all that the agent said came.');
+        // The first rounds warm up.
+        if (i < 2) continue;
+        delays[which].push(median(slow.delays));
+        speeds[which].push(CHUNKS / fast.ms);
+      }
+    }
+    for (const client of clients) await client.close();
+    const [alone, through] = speeds.map(median);
+    return [
+      {
+        what: 'one message through rehydrate acp: latency added, median',
+        value: round(median(delays[1]) - median(delays[0])),
+        unit: 'ms',
+        target: 1,
+      },
+      {
+        what: `streamed chunks a second through rehydrate acp, stored (${Math.round(through * 1000)}), against the agent alone (${Math.round(alone * 1000)})`,
+        ratio: round(through / alone),
+        target: 0.5,
+        bound: 'min',
+      },
+    ];
+  });
+
+// ---------------------------------------------------------------- session/load
+
+/** Two ends of one connection. */
+function pair() {
+  const [up, down] = [new TransformStream(), new TransformStream()];
+  return [
+    { readable: down.readable, writable: up.writable },
+    { readable: up.readable, writable: down.writable },
+  ];
+}
+
+/** Reads until the answer; processor time of it all, milliseconds to the first frame, and how many came. */
+async function readAll(readable, begin) {
+  const before = process.cpuUsage();
+  const began = performance.now();
+  await begin();
+  let [first, count] = [null, 0];
+  const reader = readable.getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    first ??= performance.now() - began;
+    if (done || value.id !== undefined) break;
+    count++;
+  }
+  reader.releaseLock();
+  const { user, system } = process.cpuUsage(before);
+  return { ms: (user + system) / 1000, first, count };
+}
+
+/** The same rows, a page at a time, each message as one frame. */
+async function loadBare(file, sessionId) {
+  const [client, server] = pair();
+  const db = openBare(file);
+  const page = db.prepare(
+    'SELECT seq, turn_id, at, kind, origin, payload, meta FROM acp_session_events WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT 256',
+  );
+  const write = async () => {
+    const writer = server.writable.getWriter();
+    let open = null;
+    const flush = async () => {
+      if (open) await writer.write({ jsonrpc: '2.0', method: 'session/update', params: { sessionId, update: open } });
+      open = null;
+    };
+    for (let after = 0; ;) {
+      const rows = page.all(sessionId, after);
+      for (const { kind, payload } of rows) {
+        if (kind !== 'update') continue;
+        const update = JSON.parse(payload);
+        if (open?.messageId !== undefined && open.messageId === update.messageId) open.content.text += update.content.text;
+        else {
+          await flush();
+          open = update;
+        }
+      }
+      if (rows.length < 256) break;
+      after = rows.at(-1).seq;
+    }
+    await flush();
+    await writer.write({ jsonrpc: '2.0', id: 1, result: {} });
+  };
+  const measured = await readAll(client.readable, () => void write());
+  db.close();
+  return measured;
+}
+
+const loads = () =>
+  inDirectory(async (directory) => {
+    const file = path.join(directory, 'load.sqlite');
+    let database = await openNodeSqlite(file);
+    let host = await createHost({ database, agents: bareAgents({ chunks: () => 0 }) });
+    const { sessionId } = await host.create({ agent: 'bare', cwd: '/tmp' });
+    await host.sleep();
+    await database.close();
+    lengthen(file, sessionId, (MESSAGES / 2) * 10);
+    database = await openNodeSqlite(file);
+    host = await createHost({ database, agents: bareAgents() });
+    const [ratios, firsts, times] = [[], [], []];
+    for (let i = 0; i < ROUNDS; i++) {
+      const [client, server] = pair();
+      const serving = serveAcp(host, server, { agent: 'bare' });
+      const writer = client.writable.getWriter();
+      const ours = await readAll(client.readable, () =>
+        writer.write({ jsonrpc: '2.0', id: 1, method: 'session/load', params: { sessionId, cwd: '/tmp', mcpServers: [] } }),
+      );
+      serving.close();
+      const bare = await loadBare(file, sessionId);
+      if (ours.count < MESSAGES || bare.count < MESSAGES) throw new Error(`${ours.count} and ${bare.count} frames came.`);
+      if (i < 2) continue;
+      ratios.push(ours.ms / bare.ms);
+      firsts.push(ours.first);
+      times.push(ours.ms);
+    }
+    await host.sleep();
+    await database.close();
+    return [
+      {
+        what: `session/load of ${MESSAGES} messages, agent asleep (${round(median(times))} ms), against reading the rows and writing the frames bare`,
+        ratio: round(median(ratios)),
+        target: 1.5,
+      },
+      { what: 'the same: until the first message', value: round(median(firsts)), unit: 'ms', target: 20 },
+    ];
+  });
+
+export async function run() {
+  return { name: 'server', results: [...(await loads()), ...(await frames())] };
+}
+
+if (import.meta.main) console.table((await run()).results);

@@ -98,11 +98,24 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         cwd: params['cwd'] as string,
         ...(options.env ? { env: options.env } : {}),
         ...place(params),
+        ...besides(params, ['cwd', 'mcpServers', 'additionalDirectories']),
         client: services,
         signal,
       });
       latest = info.sessionId;
       const attachment = attach(info, 0);
+      return {
+        result: { ...info.answer, sessionId: info.sessionId, ...settingsOf(info) },
+        afterwards: () => attachment.start([]),
+      };
+    },
+
+    async 'session/fork'(params) {
+      const original = await mine(text(params, 'sessionId'));
+      const { cwd } = params;
+      const info = await host.fork(original.sessionId, typeof cwd === 'string' ? { cwd } : {});
+      latest = info.sessionId;
+      const attachment = attach(info, info.latestSeq);
       return { result: { sessionId: info.sessionId, ...settingsOf(info) }, afterwards: () => attachment.start([]) };
     },
 
@@ -154,7 +167,12 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const key = typeof named === 'string' ? named : `${clientId}:${prompts++}`;
       attachment.own.add(key);
       try {
-        const result = await host.prompt(sessionId, params['prompt'] as ContentBlock[], { idempotencyKey: key, client: services, signal });
+        const result = await host.prompt(sessionId, params['prompt'] as ContentBlock[], {
+          idempotencyKey: key,
+          ...besides(params, ['sessionId', 'prompt']),
+          client: services,
+          signal,
+        });
         await told(sessionId, attachment);
         const given = object(result.answer);
         return answer({
@@ -322,7 +340,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       return takeIn(host, sessionId, { agent, client: services, signal, cwd: text(params, 'cwd'), ...serversIn(params) });
     });
     const after = afterOf(params, info);
-    await takeServers(params, info);
+    await takePlace(params, info);
     await detach(sessionId);
     if (how === 'load' || after !== null) await replay(info, after ?? 0);
     latest = sessionId;
@@ -330,14 +348,19 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return { result: settingsOf(info), afterwards: () => attachment.start(info.openPermissions) };
   }
 
-  /** The client's MCP servers are those of the next wake; their secret values nobody else has. */
-  async function takeServers(params: Params, { sessionId, mcpServers }: SessionInfo): Promise<void> {
-    const given = params['mcpServers'];
-    if (observe || !Array.isArray(given) || (given.length === 0 && mcpServers.length === 0)) return;
+  /**
+   * The directory and the MCP servers that the client names are those of the next wake; the servers' secret values nobody else has. A
+   * session moves only from a directory that is gone.
+   */
+  async function takePlace(params: Params, info: SessionInfo): Promise<void> {
+    const { cwd, mcpServers } = params as { cwd?: unknown; mcpServers?: McpServer[] };
+    const moves = typeof cwd === 'string' && cwd !== info.cwd;
+    const hasServers = Array.isArray(mcpServers) && (mcpServers.length > 0 || info.mcpServers.length > 0);
+    if (observe || (!moves && !hasServers)) return;
     try {
-      await host.update(sessionId, { mcpServers: given as McpServer[] });
+      await host.update(info.sessionId, { ...(moves ? { cwd } : {}), ...(hasServers ? { mcpServers } : {}) });
     } catch (error) {
-      // Another process has the session: it can be read all the same, and the servers are that one's to say.
+      // Another process has the session: it can be read all the same, and its place is that one's to say.
       if (!RehydrateError.is(error) || error.code !== 'session_busy') throw error;
     }
   }
@@ -400,6 +423,14 @@ async function passedOn<T>(work: () => Promise<T>): Promise<T> {
     if (raw !== undefined) throw new RpcFailure(raw as RpcError);
     throw error;
   }
+}
+
+/** What a call has for the agent besides what ACP says: `_meta` without our part, parameters of extensions. */
+function besides(params: Params, known: readonly string[]): { params?: Params } {
+  const { rehydrate: _ours, ...meta } = object(params['_meta']);
+  const others = Object.entries(params).filter(([name]) => name !== '_meta' && !known.includes(name));
+  const all = [...others, ...(Object.keys(meta).length > 0 ? [['_meta', meta] as const] : [])];
+  return all.length > 0 ? { params: Object.fromEntries(all) } : {};
 }
 
 const rehydrateMeta = (params: Params): Params => object(object(params['_meta'])['rehydrate']);

@@ -313,6 +313,21 @@ export function serveAcpContract(way: Way): void {
       expect((await client.request('session/delete', { sessionId })).error.code).toBe(-32002);
     });
 
+    alone('fork: a second session that begins with the first one’s record, by an id of ours', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      await prompt(client, sessionId, 'my cat is called Miette');
+      const { result: made } = await client.request('session/fork', { sessionId, cwd: place.cwd, mcpServers: [] });
+      expect(made).toMatchObject({ modes: { currentModeId: 'chatty' } });
+      expect(made.sessionId).not.toBe(sessionId);
+      const before = client.said().length;
+      await prompt(client, made.sessionId, 'what is my cat called?');
+      expect(client.said().slice(before)).toContain('Miette');
+      const { result: list } = await client.request('session/list', {});
+      expect(list.sessions).toHaveLength(2);
+    });
+
     describe.runIf(way.shared)('several clients', () => {
       it('each sees what the other says and hears, and nobody hears itself', async () => {
         const place = await placeOf();

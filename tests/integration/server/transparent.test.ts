@@ -6,7 +6,8 @@ import { serveAcp } from '../../../src/server/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { pair } from '../../support/pair.ts';
 import { INITIALIZE, rawClient, text } from '../../unit/agents/raw-client.ts';
-import { PATIENT } from '../engine/helpers.ts';
+import { hostOf, PATIENT } from '../engine/helpers.ts';
+import { ordinary, rawAgents, update } from '../engine/raw-agent.ts';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- raw JSON, looked into by assertions
 type Json = any;
@@ -87,4 +88,36 @@ it('a client sees the same frames as without us', async () => {
   await database.close();
 
   expect(normalised(withUs)).toEqual(normalised(without));
+});
+
+it('what ACP does not have goes through both ways, but for our part of _meta; an agent’s own word of a setting is told once', async () => {
+  const mode = { currentModeId: 'a', availableModes: [{ id: 'a', name: 'A' }, { id: 'b', name: 'B' }] }; // prettier-ignore
+  const raw = rawAgents((message, agent) => {
+    const reply = (result: object) => agent.say({ jsonrpc: '2.0', id: message.id, result });
+    if (message.method === 'session/new') reply({ sessionId: 'raw-1', modes: mode, _meta: { made: true }, tips: ['one'] });
+    else if (message.method === 'session/prompt') reply({ stopReason: 'end_turn', _meta: { cost: 3 }, mood: 'fine' });
+    else if (message.method === 'session/set_mode') {
+      agent.say(update({ sessionUpdate: 'current_mode_update', currentModeId: 'b' }));
+      reply({});
+    } else if (message.method) agent.say(ordinary(message));
+  });
+  const { host } = await hostOf(raw);
+  const { client, server } = pair();
+  serveAcp(host, server, { agent: 'raw' });
+  const one = rawClient(client);
+  await one.request('initialize', INITIALIZE);
+  const extra = { _meta: { theirs: 1, rehydrate: { ours: 2 } }, systemPrompt: 'Be brief' };
+  const { result: made } = await one.request('session/new', { cwd: '/project', mcpServers: [], ...extra });
+  expect(made).toMatchObject({ modes: mode, _meta: { made: true }, tips: ['one'] });
+  const { sessionId } = made;
+  const { result } = await one.request('session/prompt', { sessionId, prompt: text('hi'), ...extra });
+  expect(result).toMatchObject({ stopReason: 'end_turn', mood: 'fine', _meta: { cost: 3, rehydrate: { report: { tier: 'new' } } } });
+  const heard = (method: string) => raw.heard.find((message) => message.method === method)?.params;
+  const theirs = { _meta: { theirs: 1 }, systemPrompt: 'Be brief' };
+  expect(heard('session/new')).toEqual({ cwd: '/project', mcpServers: [], ...theirs });
+  expect(heard('session/prompt')).toEqual({ sessionId: 'raw-1', prompt: text('hi'), ...theirs });
+
+  const answer = await one.request('session/set_mode', { sessionId, modeId: 'b' });
+  expect(one.updates('current_mode_update')).toEqual([{ sessionUpdate: 'current_mode_update', currentModeId: 'b' }]);
+  expect(one.seen.findIndex((message) => message.params?.update?.currentModeId === 'b')).toBeLessThan(one.seen.indexOf(answer));
 });

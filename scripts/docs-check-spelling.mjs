@@ -7,7 +7,15 @@ import path from 'node:path';
 import { ensureInstalled, inRoot, main, PROJECT_NODE, projectEnv, ROOT, run } from './support/setup.mjs';
 import { ensureSite } from './support/site-build.mjs';
 
-const BESIDE = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'CLAUDE.md', 'examples/README.md', 'playground/scenarios/*.ts'];
+const BESIDE = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'CLAUDE.md',
+  'SECURITY.md',
+  'examples/README.md',
+  'playground/scenarios/*.ts',
+];
 
 const own = (name) => inRoot('tests/spelling', name);
 

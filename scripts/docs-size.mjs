@@ -15,7 +15,7 @@ const NOT_PROSE = [/^playground\//];
 
 /** Pages that are tables rendered from the source or from records (an entry's members, options, limits, threats, agents) are longer than prose; their scripts and styles are not. */
 const TABLES =
-  /^reference\/(?:library\/.|command\/|limits\/|bridge\/|errors\/|glossary\/|compatibility\/|advanced\/architecture\/sessions-and-persistence\/security\/)/;
+  /^reference\/(?:library\/.|command\/|limits\/|bridge\/|server\/|errors\/|glossary\/|compatibility\/|advanced\/architecture\/sessions-and-persistence\/security\/)/;
 const TABLES_HTML = 10_000;
 
 /** @returns {{ page: string, html: number, js: number, css: number, over: string[] }[]} */

@@ -30,6 +30,7 @@ export const sidebar = [
         items: [
           'guides/client',
           'guides/agent',
+          'guides/doctor',
           'guides/node',
           'guides/permissions',
           'guides/several-clients',

@@ -120,7 +120,7 @@ test('events, a report and a preamble as they are in the log', { timeout: 300_00
 });
 
 test('the doctor’s verdict, on an agent that does everything and on one that lies', { timeout: 300_000 }, async () => {
-  const lines = commands('guides/agent.mdx', 'What a verdict looks like');
+  const lines = commands('guides/doctor.mdx', 'What a verdict looks like');
   // A broken rule of the protocol is exit code 1.
   const outputs = await runAll(lines.map((line) => `${line} || true`));
   expect(outputs[0]).toMatch(/^pass +kill-and-resume/m);

@@ -53,7 +53,7 @@ export function showsAsRecorded(id: string, runs: readonly Shown[], lasting: (te
 /** Ids, times, durations and sizes; and how far streamed text came in one commit, which depends on the machine. */
 function withoutChance(text: string): string {
   return text
-    .replaceAll(/\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'ID')
+    .replaceAll(/(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f])/g, 'ID')
     .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'TIME')
     .replaceAll(/"(at|seq|ms|agentMs|events|used|text)": ?([\d.]+|"[^"]*")/g, '"$1":N')
     .replaceAll(/[\d.]+ (ms|s\b|events|bytes)/g, 'N $1')

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { discardSqljs, salvageSqljs } from '../../src/adapters/sqljs/index.ts';
 import { CHUNK_BYTES, openIndexedDbStore } from '../../src/adapters/sqljs/indexeddb.ts';
-import { encodeRecord, readRecords } from '../../src/adapters/sqljs/record.ts';
+import { encodeRecord, readRecords } from '../../src/adapters/sqljs/journal.ts';
 import { dump, failing, indexedDB, insert, module, open, stores, texts, withLog } from './sql-sqljs-support.ts';
 
 it('says so when sql.js cannot be loaded, and leaves the database free for the next try', async () => {

@@ -2,12 +2,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { parameterProblem, statementProblem, statementShape, type StatementShape } from '../../engine/sql-text.ts';
 import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import { isRolledBack, Statements, type Use } from '../statements.ts';
 import { COPIED, copyToRead, hasWriteAheadLog, isReadable, makePrivate, prepareFile, type FileState } from './files.ts';
-
-/** How many prepared statements are kept, the least recently used going first. */
-export const CACHED_STATEMENTS = 128;
 
 /** How long SQLite itself may block the thread for a lock; longer waits are asynchronous. */
 const BLOCKING_WAIT_MS = 2;
@@ -16,13 +13,6 @@ const BLOCKING_WAIT_MS = 2;
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
 const CHANGES_SCHEMA = new Set(['CREATE', 'ALTER', 'DROP']);
-
-interface Prepared {
-  readonly sql: string;
-  readonly statement: StatementSync;
-  readonly shape: StatementShape;
-  readonly problem: { readonly query: string | null; readonly batch: string | null };
-}
 
 export interface ConnectionOptions {
   readonly powerLossSafe: boolean;
@@ -38,8 +28,7 @@ export class Connection {
   readonly #path: string;
   readonly #options: ConnectionOptions;
   #database: DatabaseSync;
-  #statements = new Map<string, Prepared>();
-  #last: Prepared | undefined;
+  readonly #statements: Statements<StatementSync>;
   /** `query_only`: SQLite itself refuses a query that would write, however it is worded. */
   #queryOnly = false;
   /** False until the first batch made the file ours to write. */
@@ -55,6 +44,7 @@ export class Connection {
   constructor(path: string, options: ConnectionOptions) {
     this.#path = path;
     this.#options = options;
+    this.#statements = new Statements(path, (sql) => this.#database.prepare(sql));
     const state: FileState = path === ':memory:' ? 'new' : prepareFile(path, options.readOnly);
     // Closing the last writable connection moves what a dead process left in the log into the file; a
     // read-only one does not. Without such a log it would leave an empty one behind instead.
@@ -91,7 +81,7 @@ export class Connection {
   query(sql: string, params: readonly SqlValue[]): readonly Row[] {
     this.#forgetOldSchema();
     // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
-    if (this.#prepare(sql, 'query').shape.mayWrite) this.#setQueryOnly(true);
+    if (this.#statements.get(sql, 'query').shape.mayWrite) this.#setQueryOnly(true);
     return this.#run('query', sql, params);
   }
 
@@ -115,7 +105,7 @@ export class Connection {
   }
 
   #forgetOldSchema(): void {
-    if (this.#schemaChanged) this.#dropStatements();
+    if (this.#schemaChanged) this.#statements.clear();
     this.#schemaChanged = false;
   }
 
@@ -123,21 +113,15 @@ export class Connection {
     try {
       this.#plain('ROLLBACK');
     } catch (error) {
-      // SQLite ended the transaction itself, as it does when the disk is full: that is what was asked for.
-      if (!(error as Error).message.includes('no transaction is active')) throw error;
+      if (!isRolledBack(error)) throw error;
     }
   }
 
   close(): void {
-    this.#dropStatements();
+    this.#statements.clear();
     this.#database.close();
     if (this.#copy !== null) rmSync(this.#copy, { recursive: true, force: true });
     this.#copy = null;
-  }
-
-  #dropStatements(): void {
-    this.#statements.clear();
-    this.#last = undefined;
   }
 
   #open(readOnly: boolean): DatabaseSync {
@@ -178,10 +162,8 @@ export class Connection {
     this.#queryOnly = on;
   }
 
-  #run(use: 'query' | 'batch', sql: string, params: readonly SqlValue[]): Row[] {
-    const { statement, shape, problem: found } = this.#prepare(sql, use);
-    const problem = found[use] ?? parameterProblem(shape, params);
-    if (problem) throw this.#refusal(problem, sql);
+  #run(use: Use, sql: string, params: readonly SqlValue[]): Row[] {
+    const { statement, shape } = this.#statements.forRun(sql, use, params);
     if (cutsTextAtNul() && params.some((value) => typeof value === 'string' && value.includes('\0'))) {
       throw new SqlError(
         'other',
@@ -193,32 +175,7 @@ export class Connection {
   }
 
   #plain(sql: string): void {
-    this.#prepare(sql).statement.run();
-  }
-
-  #refusal(problem: string, sql: string): SqlError {
-    return new SqlError('other', `Database ${this.#path}: ${problem}: ${excerpt(sql)}`);
-  }
-
-  #prepare(sql: string, use?: 'query' | 'batch'): Prepared {
-    // Most batches run one text many times over.
-    if (this.#last?.sql === sql) return this.#last;
-    const known = this.#statements.get(sql);
-    if (known) {
-      // Last used goes last, so that the first key is the least recently used.
-      this.#statements.delete(sql);
-      this.#statements.set(sql, known);
-      return (this.#last = known);
-    }
-    const shape = statementShape(sql);
-    const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') };
-    // Before SQLite sees it: some PRAGMAs act as soon as they are prepared.
-    if (use && problem[use] !== null) throw this.#refusal(problem[use], sql);
-    const prepared = { sql, statement: this.#database.prepare(sql), shape, problem };
-    this.#statements.set(sql, prepared);
-    this.#last = prepared;
-    if (this.#statements.size > CACHED_STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!);
-    return prepared;
+    this.#statements.get(sql).statement.run();
   }
 }
 
@@ -262,8 +219,4 @@ function bindable(params: readonly SqlValue[]): (SqlValue | bigint)[] {
     if (typeof value === 'number' && Number.isSafeInteger(value) && !Object.is(value, -0)) (bound ??= params.slice())[i] = BigInt(value);
   }
   return bound ?? (params as SqlValue[]);
-}
-
-function excerpt(sql: string): string {
-  return sql.length > 200 ? `${sql.slice(0, 200)}…` : sql;
 }

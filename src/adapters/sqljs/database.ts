@@ -10,8 +10,18 @@ import {
 import { corrupt, toSqlError } from './errors.ts';
 import { MemoryDatabase } from './memory.ts';
 import type { SqljsModule } from './module.ts';
-import { encodeRecord, FIRST_SUM, sizeOf, statementsOf, type JournalRecord } from './record.ts';
-import type { Answer, JournalStore, Since, Snapshot, Stored } from './store.ts';
+import {
+  type Answer,
+  FIRST_SUM,
+  type JournalRecord,
+  type JournalStore,
+  type Since,
+  type Snapshot,
+  type Stored,
+  encodeRecord,
+  sizeOf,
+  statementsOf,
+} from './journal.ts';
 
 /**
  * The journal grows to this, or to half the snapshot where that is more, before a snapshot replaces it.
@@ -267,7 +277,7 @@ export class JournalledDatabase implements SqljsDatabase {
     this.#sum = record.sum;
     this.#journalBytes += sizeOf(record);
     this.#remember(id, results);
-    this.#tell({ n: record.n, at, kind: 'batch' });
+    tell(this.#listeners, { n: record.n, at, kind: 'batch' });
     this.#compactWhenDue();
     return results;
   }
@@ -313,7 +323,7 @@ export class JournalledDatabase implements SqljsDatabase {
     this.#journalBytes = 0;
     this.#snapshotBytes = bytes.length;
     this.#remember(answer?.[0], answer?.[1] ?? []);
-    this.#tell({ n, at, kind });
+    tell(this.#listeners, { n, at, kind });
   }
 
   /** Beside the commits that follow: a snapshot costs in proportion to what was written since the last one. */
@@ -348,17 +358,17 @@ export class JournalledDatabase implements SqljsDatabase {
     this.#answers.set(id, results);
     if (this.#answers.size > KEPT_ANSWERS) this.#answers.delete(this.#answers.keys().next().value!);
   }
+}
 
-  #tell(commit: Commit): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(commit);
-      } catch (error) {
-        // A listener's fault is its own; the batch is stored, and its caller must hear that.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
+/** A listener's fault is its own, and is reported as the page's: whoever tells of a batch that is stored must hear that it is. */
+export function tell<T>(listeners: ReadonlySet<(value: T) => void>, value: NoInfer<T>): void {
+  for (const listener of listeners) {
+    try {
+      listener(value);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
     }
   }
 }

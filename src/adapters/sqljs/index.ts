@@ -1,7 +1,9 @@
 /** The `SqlDatabase` port on sql.js: SQLite in a browser tab, kept in IndexedDB. */
 import { SqlError, type OwnerRegistry } from '../../engine/ports.ts';
 import {
+  checkImport,
   copyAt,
+  type DatabaseParts,
   openDatabase,
   SNAPSHOT_AFTER_BYTES,
   type JournalledDatabase,
@@ -13,15 +15,22 @@ import { toStorageError } from './errors.ts';
 import { openIndexedDbStore } from './indexeddb.ts';
 import { loadSqljs, type SqljsModule, type SqljsSource } from './module.ts';
 import { pageOwners, tabOwners } from './owners.ts';
-import { MemoryStore, type JournalStore } from './store.ts';
+import { MemoryStore, type JournalStore } from './journal.ts';
 import { OWNER_QUIET_MS, OWNER_SILENT_MS, SharedDatabase, type SharedSqljsDatabase } from './tabs.ts';
 
-export type { Commit, ImportOptions, Journal, JournalEntry, SqljsCopy, SqljsDatabase, SqljsStorage } from './database.ts';
+export {
+  type Commit,
+  type ImportOptions,
+  type Journal,
+  type JournalEntry,
+  SNAPSHOT_AFTER_BYTES,
+  type SqljsCopy,
+  type SqljsDatabase,
+  type SqljsStorage,
+} from './database.ts';
 export type { SqljsModule, SqljsSource } from './module.ts';
-export { SNAPSHOT_AFTER_BYTES } from './database.ts';
 export { tabOwners } from './owners.ts';
-export type { SharedSqljsDatabase, TabRole } from './tabs.ts';
-export { OWNER_QUIET_MS, OWNER_SILENT_MS } from './tabs.ts';
+export { OWNER_QUIET_MS, OWNER_SILENT_MS, type SharedSqljsDatabase, type TabRole } from './tabs.ts';
 
 export interface SqljsOptions extends SqljsSource {
   /** Where it is kept: for as long as the page lives (the default), or in the IndexedDB of this name. */
@@ -68,7 +77,7 @@ export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase
   let release = (): Promise<void> => Promise.resolve();
   try {
     if (locks) release = await takeLock(locks, name);
-    return await openStored(options, name, store, await ownersOf(locks), release);
+    return await openStored(options, name, store, locks ? await tabOwners(locks) : pageOwners(), release);
   } catch (error) {
     await store.close();
     await release();
@@ -112,15 +121,15 @@ export async function openSharedSqljs(given: SharedSqljsOptions): Promise<Shared
         throw error;
       });
     },
-    readAt: async (read, n) => {
+    openAt: async (n) => {
       const [loaded, store] = await Promise.all([module, stored()]);
       try {
-        return read(loaded, await store.load(), n, name);
+        return copyAt(loaded, await store.load(), n, name);
       } finally {
         await store.close();
       }
     },
-    check: async (check, bytes, importing) => check(await module, bytes, importing, name),
+    check: async (bytes, importing) => checkImport(await module, bytes, importing, name),
   });
   try {
     await Promise.all([shared.started, module]);
@@ -187,39 +196,25 @@ function locksOf(options: SqljsOptions): LockManager | undefined {
   return options.locks === undefined ? (globalThis.navigator as Navigator | undefined)?.locks : (options.locks ?? undefined);
 }
 
-function ownersOf(locks: LockManager | undefined): Promise<OwnerRegistry> | OwnerRegistry {
-  return locks ? tabOwners(locks) : pageOwners();
-}
-
 /** A database nobody shares, in the shape of one that could be. */
 function alone(database: SqljsDatabase): SharedSqljsDatabase {
   return Object.assign(database, { role: 'owner' as const, onRole: () => () => undefined });
 }
 
-async function openStored(
+function openStored(
   options: LoadingOptions,
   name: string,
   store: JournalStore,
   owners: OwnerRegistry,
   release: () => Promise<void>,
 ): Promise<JournalledDatabase> {
-  return openDatabase({
-    ...parts(options),
-    label: name,
-    module: await options.module,
-    store,
-    storage: { kind: 'indexeddb', name },
-    owners,
-    release,
-  });
+  return openIn(options, { label: name, store, storage: { kind: 'indexeddb', name }, owners, release });
 }
 
-async function openInMemory(options: LoadingOptions, reason?: string): Promise<JournalledDatabase> {
+function openInMemory(options: LoadingOptions, reason?: string): Promise<JournalledDatabase> {
   const storage: SqljsStorage = { kind: 'memory', ...(reason === undefined ? {} : { reason }) };
-  return openDatabase({
-    ...parts(options),
+  return openIn(options, {
     label: ':memory:',
-    module: await options.module,
     store: new MemoryStore(),
     storage,
     owners: pageOwners(),
@@ -227,12 +222,17 @@ async function openInMemory(options: LoadingOptions, reason?: string): Promise<J
   });
 }
 
-function parts(options: SqljsOptions): { snapshotAfterBytes: number; now: () => number; onProblem: (problem: SqlError) => void } {
-  return {
+async function openIn(
+  options: LoadingOptions,
+  place: Pick<DatabaseParts, 'label' | 'store' | 'storage' | 'owners' | 'release'>,
+): Promise<JournalledDatabase> {
+  return openDatabase({
+    ...place,
+    module: await options.module,
     snapshotAfterBytes: options.snapshotAfterBytes ?? SNAPSHOT_AFTER_BYTES,
     now: options.now ?? Date.now,
     onProblem: options.onProblem ?? ((problem) => console.warn(problem)),
-  };
+  });
 }
 
 async function tryStore(options: SqljsOptions, name: string): Promise<JournalStore | { reason: string }> {
@@ -240,7 +240,7 @@ async function tryStore(options: SqljsOptions, name: string): Promise<JournalSto
     return await openIndexedDbStore(name, options.indexedDB ?? browserIndexedDb(), name);
   } catch (error) {
     const { name: kind, message } = error as { name?: string; message?: string };
-    // Not swallowed: it is what people are told, in \`storage.reason\`.
+    // Not swallowed: it is what people are told, in `storage.reason`.
     return { reason: `The browser does not let this page keep data (${[kind, message].filter(Boolean).join(': ')}).` };
   }
 }

@@ -1,8 +1,16 @@
 import { SqlError } from '../../engine/ports.ts';
 import { corrupt, toStorageError } from './errors.ts';
 import { randomId } from '../../engine/random-id.ts';
-import { readRecords, type JournalRecord } from './record.ts';
-import { EMPTY, type Answer, type JournalStore, type Since, type Snapshot, type Stored } from './store.ts';
+import {
+  type Answer,
+  EMPTY,
+  type JournalRecord,
+  type JournalStore,
+  type Since,
+  type Snapshot,
+  type Stored,
+  readRecords,
+} from './journal.ts';
 
 /**
  * The layout, version 1. `journal`: one record a batch, by its number. `chunks`: the snapshot in pieces,
@@ -30,11 +38,6 @@ interface SnapshotMeta {
   readonly bytes: number;
   readonly chunks: number;
   readonly answers: readonly Answer[];
-}
-
-/** Why a transaction was taken back, where it was not IndexedDB that did so. */
-interface Stopped {
-  reason?: SqlError;
 }
 
 /** Opens the named database, or makes it. Rejects with what IndexedDB said, or that there is none. */
@@ -112,50 +115,37 @@ class IndexedDbStore implements JournalStore {
     }
   }
 
-  claim(loaded: Stored): Promise<boolean> {
-    return this.#alone(() => this.#claim(loaded));
-  }
-
-  append(record: JournalRecord): Promise<void> {
-    return this.#alone(() => this.#append(record));
-  }
-
-  async #claim(loaded: Stored): Promise<boolean> {
-    const transaction = this.#begin(STORES, 'readwrite');
-    const stopped: Stopped = {};
+  async claim(loaded: Stored): Promise<boolean> {
     let unchanged = true;
-    const meta = transaction.objectStore('meta');
-    const journal = transaction.objectStore('journal');
-    const snapshot = meta.get('snapshot') as IDBRequest<SnapshotMeta | undefined>;
-    const last = journal.openKeyCursor(null, 'prev');
-    last.onsuccess = () => {
-      const head = loaded.records.at(-1)?.n ?? loaded.snapshot.n;
-      const base = snapshot.result?.n ?? 0;
-      unchanged = base === loaded.snapshot.n && (Number(last.result?.key ?? base) || 0) === head;
-      if (!unchanged) return;
-      this.#all(transaction, stopped, () => {
-        meta.put(this.#writer, 'writer');
-        // Pieces of a snapshot that was never finished.
-        const chunks = transaction.objectStore('chunks');
-        chunks.delete(IDBKeyRange.upperBound([this.#chunkSet], true));
-        chunks.delete(IDBKeyRange.lowerBound([this.#chunkSet, []]));
-      });
-    };
-    await this.#complete(transaction, stopped);
+    await this.#write(STORES, (transaction, all) => {
+      const meta = transaction.objectStore('meta');
+      const snapshot = meta.get('snapshot') as IDBRequest<SnapshotMeta | undefined>;
+      const last = transaction.objectStore('journal').openKeyCursor(null, 'prev');
+      last.onsuccess = () => {
+        const head = loaded.records.at(-1)?.n ?? loaded.snapshot.n;
+        const base = snapshot.result?.n ?? 0;
+        unchanged = base === loaded.snapshot.n && (Number(last.result?.key ?? base) || 0) === head;
+        if (!unchanged) return;
+        all(() => {
+          meta.put(this.#writer, 'writer');
+          // Pieces of a snapshot that was never finished.
+          const chunks = transaction.objectStore('chunks');
+          chunks.delete(IDBKeyRange.upperBound([this.#chunkSet], true));
+          chunks.delete(IDBKeyRange.lowerBound([this.#chunkSet, []]));
+        });
+      };
+    });
     return unchanged;
   }
 
-  async #append(record: JournalRecord): Promise<void> {
-    const transaction = this.#begin(['meta', 'journal'], 'readwrite');
-    const stopped = this.#fence(transaction);
-    this.#all(transaction, stopped, () => transaction.objectStore('journal').add(record));
-    await this.#complete(transaction, stopped);
+  append(record: JournalRecord): Promise<void> {
+    return this.#writeFenced(['meta', 'journal'], (transaction) => transaction.objectStore('journal').add(record));
   }
 
   async replace(snapshot: Snapshot): Promise<void> {
     const id = randomId();
     try {
-      await this.#write(id, snapshot);
+      await this.#replace(id, snapshot);
     } catch (error) {
       await this.#forget(id);
       throw error;
@@ -163,39 +153,21 @@ class IndexedDbStore implements JournalStore {
     this.#chunkSet = id;
   }
 
-  async #write(id: string, snapshot: Snapshot): Promise<void> {
+  async #replace(id: string, { bytes: given, ...snapshot }: Snapshot): Promise<void> {
     const previous = this.#chunkSet;
-    const bytes = snapshot.bytes ?? new Uint8Array(0);
-    const count = Math.ceil(bytes.length / CHUNK_BYTES);
+    const bytes = given ?? new Uint8Array(0);
+    const chunks = Math.ceil(bytes.length / CHUNK_BYTES);
     // Only the last transaction makes the pieces count. Until then commits go between them.
-    for (let i = 0; i < count; i++) {
-      await this.#alone(() => {
-        const transaction = this.#begin(['chunks'], 'readwrite');
-        const stopped: Stopped = {};
-        this.#all(transaction, stopped, () =>
-          transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]),
-        );
-        return this.#complete(transaction, stopped);
-      });
+    for (let i = 0; i < chunks; i++) {
+      await this.#write(['chunks'], (transaction) =>
+        transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]),
+      );
     }
-    const meta: SnapshotMeta = {
-      id,
-      n: snapshot.n,
-      at: snapshot.at,
-      sum: snapshot.sum,
-      bytes: bytes.length,
-      chunks: count,
-      answers: snapshot.answers,
-    };
-    await this.#alone(() => {
-      const transaction = this.#begin(STORES, 'readwrite');
-      const stopped = this.#fence(transaction);
-      this.#all(transaction, stopped, () => {
-        transaction.objectStore('meta').put(meta, 'snapshot');
-        transaction.objectStore('journal').delete(IDBKeyRange.upperBound(snapshot.n));
-        transaction.objectStore('chunks').delete(keysOf(previous));
-      });
-      return this.#complete(transaction, stopped);
+    const meta: SnapshotMeta = { ...snapshot, id, bytes: bytes.length, chunks };
+    await this.#writeFenced(STORES, (transaction) => {
+      transaction.objectStore('meta').put(meta, 'snapshot');
+      transaction.objectStore('journal').delete(IDBKeyRange.upperBound(snapshot.n));
+      transaction.objectStore('chunks').delete(keysOf(previous));
     });
   }
 
@@ -204,15 +176,12 @@ class IndexedDbStore implements JournalStore {
    * a full disk take the room that is missing. Whoever waits is told why the snapshot failed, not this.
    */
   async #forget(id: string): Promise<void> {
-    const forgotten = this.#alone(() => {
-      const transaction = this.#begin(['meta', 'chunks'], 'readwrite');
-      const stopped: Stopped = {};
+    const forgotten = this.#write(['meta', 'chunks'], (transaction, all) => {
       const found = transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>;
       found.onsuccess = () => {
         // Should the browser have stored what it called aborted, these pieces are the database.
-        if (found.result?.id !== id) this.#all(transaction, stopped, () => transaction.objectStore('chunks').delete(keysOf(id)));
+        if (found.result?.id !== id) all(() => transaction.objectStore('chunks').delete(keysOf(id)));
       };
-      return this.#complete(transaction, stopped);
     });
     await forgotten.catch(() => undefined);
   }
@@ -228,14 +197,53 @@ class IndexedDbStore implements JournalStore {
   }
 
   /**
-   * One writing transaction at a time. Chromium stores a transaction in parts and takes back the unfinished ones when
-   * it starts again; killed with two of them unfinished, it finds the database corrupt and deletes all that the
-   * origin stored.
+   * One writing transaction, durable when it resolves; when it rejects nothing of it was stored. One at a time: Chromium
+   * stores a transaction in parts and takes back the unfinished ones when it starts again; killed with two of them unfinished,
+   * it finds the database corrupt and deletes all that the origin stored.
+   *
+   * What is asked for is asked for whole: a request that throws would leave those before it to be stored. `all` is for what
+   * is asked later, in answer to another request.
    */
-  #alone<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#written.then(work);
+  #write(
+    stores: readonly StoreName[],
+    ask: (transaction: IDBTransaction, all: (later: () => void) => void, stop: (reason: SqlError) => void) => void,
+  ): Promise<void> {
+    const done = this.#written.then(() => {
+      const transaction = this.#begin(stores, 'readwrite');
+      /** Why it was taken back, where it was not IndexedDB that did so. */
+      let reason: SqlError | undefined;
+      const stop = (why: SqlError): void => {
+        reason = why;
+        transaction.abort();
+      };
+      const all = (requests: () => void): void => {
+        try {
+          requests();
+        } catch (error) {
+          stop(toStorageError(error, this.#label));
+        }
+      };
+      return new Promise<void>((resolve, reject) => {
+        transaction.oncomplete = () => resolve();
+        transaction.onabort = () =>
+          reject(reason ?? toStorageError(transaction.error ?? new Error('the transaction was aborted'), this.#label));
+        all(() => ask(transaction, all, stop));
+      });
+    });
     this.#written = done.catch(() => undefined);
     return done;
+  }
+
+  /** The same, of a writer that was not replaced meanwhile: a tab that was frozen and came back, say. */
+  #writeFenced(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => void): Promise<void> {
+    return this.#write(stores, (transaction, _all, stop) => {
+      const writer = transaction.objectStore('meta').get('writer');
+      writer.onsuccess = () => {
+        if (writer.result !== this.#writer)
+          stop(new SqlError('busy', `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`));
+      };
+      ask(transaction);
+    });
   }
 
   #begin(stores: readonly StoreName[], mode: IDBTransactionMode): IDBTransaction {
@@ -246,40 +254,6 @@ class IndexedDbStore implements JournalStore {
     } catch (error) {
       throw toStorageError(error, this.#label);
     }
-  }
-
-  /** Stops a writer that was replaced, a tab that was frozen and came back, say: nothing of its transaction stays. */
-  #fence(transaction: IDBTransaction): Stopped {
-    const stopped: Stopped = {};
-    const writer = transaction.objectStore('meta').get('writer');
-    writer.onsuccess = () => {
-      if (writer.result === this.#writer) return;
-      stopped.reason = new SqlError(
-        'busy',
-        `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`,
-      );
-      transaction.abort();
-    };
-    return stopped;
-  }
-
-  /** Asks for all of this or for nothing: a request that throws would leave those before it to be stored. */
-  #all(transaction: IDBTransaction, stopped: Stopped, ask: () => void): void {
-    try {
-      ask();
-    } catch (error) {
-      stopped.reason = toStorageError(error, this.#label);
-      transaction.abort();
-    }
-  }
-
-  /** Resolves when the transaction is durable; rejects when nothing of it was stored. */
-  #complete(transaction: IDBTransaction, stopped: Stopped): Promise<void> {
-    return new Promise((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
-      transaction.onabort = () =>
-        reject(stopped.reason ?? toStorageError(transaction.error ?? new Error('the transaction was aborted'), this.#label));
-    });
   }
 
   #join(meta: SnapshotMeta, chunks: readonly unknown[]): Uint8Array | null {

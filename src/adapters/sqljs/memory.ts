@@ -1,18 +1,14 @@
-import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
-import { kindOfCode } from '../../engine/sql-codes.ts';
-import { parameterProblem, statementProblem, statementShape, type StatementShape } from '../../engine/sql-text.ts';
 import { toSqlError } from './errors.ts';
+import type { JournalRecord } from './journal.ts';
 import type { SqljsConnection, SqljsModule, SqljsStatement } from './module.ts';
-import type { JournalRecord } from './record.ts';
-import { journalled, replayable, settingProblem } from './replay.ts';
+import { type Row, SqlError, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
+import { kindOfCode } from '../../engine/sql-codes.ts';
+import type { StatementShape } from '../../engine/sql-text.ts';
+import { isRolledBack, Statements, type Use } from '../statements.ts';
 
-/** How many prepared statements are kept, the least recently used going first. */
-export const CACHED_STATEMENTS = 128;
-
-interface Prepared {
+/** A statement, and what a batch with it has to be remembered by. */
+interface Kept {
   readonly statement: SqljsStatement;
-  readonly shape: StatementShape;
-  readonly problem: { readonly query: string | null; readonly batch: string | null };
   readonly writes: boolean;
   readonly replayable: boolean;
 }
@@ -42,7 +38,7 @@ const DEFERS = /\bdefer/i;
 export class MemoryDatabase {
   readonly #label: string;
   readonly #connection: SqljsConnection;
-  readonly #statements = new Map<string, Prepared>();
+  readonly #statements: Statements<Kept>;
   #queryOnly = false;
   #defers = false;
   #replayable = true;
@@ -51,6 +47,12 @@ export class MemoryDatabase {
   constructor(module: SqljsModule, bytes: Uint8Array | null, label: string) {
     this.#label = label;
     this.#connection = new module.Database(bytes);
+    this.#statements = new Statements(
+      label,
+      (sql, shape) => ({ statement: this.#prepare(sql), writes: journalled(shape), replayable: replayable(sql) }),
+      ({ statement }) => void statement.free(),
+      settingProblem,
+    );
     const original = this.#connection.handleError.bind(this.#connection);
     this.#connection.handleError = (code) => {
       if (code === 0) return null;
@@ -70,10 +72,9 @@ export class MemoryDatabase {
   }
 
   query(sql: string, params: readonly SqlValue[] = []): Row[] {
-    const prepared = this.#prepare(sql, 'query');
     // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
-    if (prepared.shape.mayWrite) this.#setQueryOnly(true);
-    return this.#run(prepared, 'query', sql, params);
+    if (this.#statements.get(sql, 'query').shape.mayWrite) this.#setQueryOnly(true);
+    return this.#run('query', sql, params);
   }
 
   /** Runs the statements in a transaction that is left open; on any failure it is rolled back. */
@@ -86,13 +87,13 @@ export class MemoryDatabase {
       let same = this.#replayable;
       let schema = false;
       for (const statement of statements) {
-        const prepared = this.#prepare(statement.sql, 'batch');
-        results.push({ rows: this.#run(prepared, 'batch', statement.sql, statement.params ?? []) });
-        if (!prepared.writes) continue;
+        results.push({ rows: this.#run('batch', statement.sql, statement.params ?? []) });
+        const { statement: kept, shape } = this.#statements.get(statement.sql, 'batch');
+        if (!kept.writes) continue;
         written.push(statement);
-        same &&= prepared.replayable;
+        same &&= kept.replayable;
         this.#defers ||= DEFERS.test(statement.sql);
-        schema ||= /^(?:CREATE|ALTER|DROP)$/.test(prepared.shape.verb);
+        schema ||= /^(?:CREATE|ALTER|DROP)$/.test(shape.verb);
       }
       if (schema) this.#readSchema();
       if (this.#defers) this.#checkForeignKeys();
@@ -110,8 +111,7 @@ export class MemoryDatabase {
     this.#plain('BEGIN');
     for (const record of records) {
       for (const [text, ...params] of record.calls) {
-        const sql = record.texts[text]!;
-        this.#run(this.#prepare(sql, 'batch'), 'batch', sql, params);
+        this.#run('batch', record.texts[text]!, params);
       }
     }
     this.#plain('COMMIT');
@@ -126,8 +126,7 @@ export class MemoryDatabase {
     try {
       this.#plain('ROLLBACK');
     } catch (error) {
-      // SQLite ended the transaction itself (memory ran out): that is what was asked for.
-      if (!(error instanceof SqlError && error.message.includes('no transaction is active'))) throw error;
+      if (!isRolledBack(error)) throw error;
     }
     this.#readSchema();
   }
@@ -138,15 +137,12 @@ export class MemoryDatabase {
   }
 
   close(): void {
-    for (const { statement } of this.#statements.values()) statement.free();
     this.#statements.clear();
     this.#connection.close();
   }
 
-  #run(prepared: Prepared, use: 'query' | 'batch', sql: string, params: readonly SqlValue[]): Row[] {
-    const problem = prepared.problem[use] ?? parameterProblem(prepared.shape, params);
-    if (problem) throw this.#refusal(problem, sql);
-    const { statement } = prepared;
+  #run(use: Use, sql: string, params: readonly SqlValue[] = []): Row[] {
+    const { statement } = this.#statements.forRun(sql, use, params).statement;
     try {
       statement.bind(params);
       const rows: Row[] = [];
@@ -167,7 +163,7 @@ export class MemoryDatabase {
   }
 
   #plain(sql: string): void {
-    const { statement } = this.#prepare(sql);
+    const { statement } = this.#statements.get(sql).statement;
     try {
       statement.step();
     } finally {
@@ -184,15 +180,13 @@ export class MemoryDatabase {
 
   /** Defaults and triggers act without being named in a statement. */
   #readSchema(): void {
-    const parts = this.#run(this.#prepare('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL'), 'query', '', []).map((row) =>
-      String(row['sql']),
-    );
+    const parts = this.#run('query', 'SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL').map((row) => String(row['sql']));
     this.#defers = parts.some((sql) => DEFERS.test(sql));
     this.#replayable = parts.every(replayable);
   }
 
   #checkForeignKeys(): void {
-    const [broken] = this.#run(this.#prepare('PRAGMA foreign_key_check'), 'query', '', []);
+    const [broken] = this.#run('query', 'PRAGMA foreign_key_check');
     if (broken)
       throw new SqlError(
         'constraint',
@@ -200,34 +194,40 @@ export class MemoryDatabase {
       );
   }
 
-  #refusal(problem: string, sql: string): SqlError {
-    return new SqlError('other', `Database ${this.#label}: ${problem}: ${sql.slice(0, 200)}`);
-  }
-
-  #prepare(sql: string, use?: 'query' | 'batch'): Prepared {
-    const known = this.#statements.get(sql);
-    if (known) {
-      this.#statements.delete(sql);
-      this.#statements.set(sql, known);
-      return known;
-    }
-    const shape = statementShape(sql);
-    const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') ?? settingProblem(shape) };
-    // Before SQLite sees it: some PRAGMAs act as soon as they are prepared.
-    if (use && problem[use] !== null) throw this.#refusal(problem[use], sql);
-    let statement: SqljsStatement;
+  #prepare(sql: string): SqljsStatement {
     try {
-      statement = this.#connection.prepare(sql);
+      return this.#connection.prepare(sql);
     } catch (error) {
       throw toSqlError(error, this.#label);
     }
-    const prepared = { statement, shape, problem, writes: journalled(shape), replayable: replayable(sql) };
-    this.#statements.set(sql, prepared);
-    if (this.#statements.size > CACHED_STATEMENTS) {
-      const [oldest, { statement: old }] = this.#statements.entries().next().value!;
-      old.free();
-      this.#statements.delete(oldest);
-    }
-    return prepared;
   }
+}
+
+/** Whether a statement belongs in the journal: everything that may change the database. */
+export function journalled(shape: StatementShape): boolean {
+  return shape.verb === 'PRAGMA' ? shape.actingPragma !== null : shape.mayWrite;
+}
+
+/** Functions whose value depends on when or where they run; dates do through 'now', which may come from a column. */
+const VARIES =
+  /\b(?:random|randomblob|total_changes|last_insert_rowid|date|time|datetime|julianday|unixepoch|strftime|timediff|sqlite_\w+)\s*\(|\bcurrent_(?:date|time|timestamp)\b/i;
+
+/**
+ * False when running the same text again could give something else. Such a batch is stored by its
+ * outcome, a snapshot, instead of by its statements: right, but at the cost of the whole database.
+ */
+export function replayable(sql: string): boolean {
+  return !VARIES.test(sql);
+}
+
+/** What a PRAGMA in a batch may set: these stand in the file, and are rolled back with it. */
+const STORED_PRAGMAS: readonly (string | null)[] = ['user_version', 'application_id', null];
+
+/**
+ * Why a statement may not stand in a batch, or null. A setting of the connection is in no snapshot, so a journal that
+ * was written under it could not be run again.
+ */
+export function settingProblem(shape: StatementShape): string | null {
+  if (STORED_PRAGMAS.includes(shape.actingPragma)) return null;
+  return `PRAGMA ${shape.actingPragma} sets up the connection, which is the adapter's; in a batch only user_version and application_id can be set`;
 }

@@ -4,10 +4,7 @@
  * goes on. A call whose owner ended before answering is asked again of the next owner: reading twice
  * does no harm, and a change carries an id that is stored with it, so it is done exactly once.
  */
-import { SqlError, type OwnerRegistry, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
 import {
-  checkImport,
-  copyAt,
   type Commit,
   type ImportOptions,
   type Journal,
@@ -15,10 +12,19 @@ import {
   type SqljsCopy,
   type SqljsDatabase,
   type SqljsStorage,
+  tell,
 } from './database.ts';
 import { toSqlError, toStorageError } from './errors.ts';
+import {
+  type OwnerRegistry,
+  type Row,
+  SqlError,
+  type SqlErrorKind,
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+} from '../../engine/ports.ts';
 import { randomId } from '../../engine/random-id.ts';
-import { failed, settle, type Outcome, type Request, type TabMessage } from './tabs-protocol.ts';
 
 /** How long an owner may leave a question unanswered before it is asked whether it is there. */
 export const OWNER_QUIET_MS = 3_000;
@@ -46,8 +52,9 @@ export interface TabParts {
   /** Opens what is stored, as its only writer; the lock is held. */
   readonly open: () => Promise<JournalledDatabase>;
   /** Reads what is stored, without becoming its writer. */
-  readonly readAt: (read: typeof copyAt, n: number) => Promise<SqljsCopy>;
-  readonly check: (check: typeof checkImport, bytes: Uint8Array, options: ImportOptions) => Promise<void>;
+  readonly openAt: (n: number) => Promise<SqljsCopy>;
+  /** Looks at bytes as an import would, and replaces nothing. */
+  readonly check: (bytes: Uint8Array, options: ImportOptions) => Promise<void>;
 }
 
 interface Pending {
@@ -66,7 +73,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
   readonly #pending = new Map<string, Pending>();
   readonly #commitListeners = new Set<(commit: Commit) => void>();
   readonly #roleListeners = new Set<(role: TabRole) => void>();
-  readonly #started = deferred();
+  readonly #started = Promise.withResolvers<void>();
   #local: JournalledDatabase | undefined;
   /** The owner's period of office; undefined while nobody has said that they own the database. */
   #period: string | undefined;
@@ -85,6 +92,8 @@ export class SharedDatabase implements SharedSqljsDatabase {
 
   constructor(parts: TabParts) {
     this.#parts = parts;
+    // Read by whoever opened the database; a failure that comes later is told by the calls.
+    this.#started.promise.catch(() => undefined);
     this.storage = { kind: 'indexeddb', name: parts.name };
     this.owners = parts.owners;
     parts.channel.onmessage = ({ data }: MessageEvent<TabMessage>) => this.#hear(data);
@@ -125,13 +134,13 @@ export class SharedDatabase implements SharedSqljsDatabase {
   async importFile(bytes: Uint8Array, options: ImportOptions = {}): Promise<void> {
     this.#refuseWhenEnded();
     // The check is a function, and stays in the tab that gave it.
-    await this.#parts.check(checkImport, bytes, options);
+    await this.#parts.check(bytes, options);
     await this.#call({ method: 'importFile', args: [bytes] });
   }
 
   async openAt(n: number): Promise<SqljsCopy> {
     this.#refuseWhenEnded();
-    return this.#parts.readAt(copyAt, n);
+    return this.#parts.openAt(n);
   }
 
   onCommit(listener: (commit: Commit) => void): () => void {
@@ -203,7 +212,8 @@ export class SharedDatabase implements SharedSqljsDatabase {
     const pending = this.#pending.get(id);
     if (!pending) return;
     this.#pending.delete(id);
-    settle(outcome, pending.resolve, pending.reject);
+    if (outcome.ok) pending.resolve(outcome.value as never);
+    else pending.reject(new SqlError(outcome.kind, outcome.message));
     if (this.#pending.size === 0) this.#drained?.();
   }
 
@@ -376,24 +386,30 @@ export class SharedDatabase implements SharedSqljsDatabase {
   }
 }
 
-/** A listener's fault is its own, and is reported as the page's. */
-function tell<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
-  for (const listener of listeners) {
-    try {
-      listener(value);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  }
-}
+// ------------------------------------------------------------- what tabs say to each other, over a BroadcastChannel
 
-function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
-  let resolve!: () => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<void>((yes, no) => ([resolve, reject] = [yes, no]));
-  // Read by whoever opened the database; a failure that comes later is told by the calls.
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
+/** What a tab asks the owner for. `id` names a change for good, so that asking again does not do it again. */
+type Request =
+  | { readonly method: 'query'; readonly args: readonly [sql: string, params: readonly unknown[]] }
+  | { readonly method: 'batch'; readonly args: readonly [statements: readonly unknown[]] }
+  | { readonly method: 'journal'; readonly args: readonly [after: number] }
+  | { readonly method: 'export' | 'reset'; readonly args: readonly [] }
+  | { readonly method: 'importFile'; readonly args: readonly [bytes: Uint8Array] };
+
+export type TabMessage =
+  /** Who owns it? Asked when a tab comes, and when the owner has been quiet for long. */
+  | { readonly type: 'hello' }
+  /** A tab owns the database now, in this period of office; `head` is the last acknowledged change. */
+  | { readonly type: 'owner'; readonly period: string; readonly head: number }
+  /** The asked tab has the lock and is on its way. */
+  | { readonly type: 'opening' }
+  | { readonly type: 'call'; readonly period: string; readonly tab: string; readonly id: string; readonly request: Request }
+  | { readonly type: 'answer'; readonly tab: string; readonly id: string; readonly outcome: Outcome }
+  | { readonly type: 'commit'; readonly commit: Commit };
+
+type Outcome =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly kind: SqlErrorKind; readonly message: string };
+
+function failed(error: SqlError): Outcome {
+  return { ok: false, kind: error.kind, message: error.message };
 }

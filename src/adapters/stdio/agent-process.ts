@@ -2,15 +2,14 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { RehydrateError } from '../../engine/errors.ts';
-import type { AgentExit } from '../../engine/ports.ts';
-import { type ExitFacts, exitOf } from './exit.ts';
 import { guard } from './guard.ts';
 import type { StdioLimits } from './limits.ts';
 import { MARK } from './process-table.ts';
 import { cwdProblem, startProblem } from './start-problem.ts';
-import { TextRing } from './text-ring.ts';
-import { ProcessTree, sendBlindly, type TreeSignal } from './tree.ts';
+import { Tail } from './tail.ts';
+import { ProcessTree, type TreeSignal, sendBlindly } from './tree.ts';
+import { RehydrateError } from '../../engine/errors.ts';
+import type { AgentExit } from '../../engine/ports.ts';
 
 export interface ProcessSpec {
   /** The agent's name, for messages. */
@@ -102,7 +101,7 @@ class Running implements RunningProcess {
   readonly exited: Promise<AgentExit>;
   readonly #limits: StdioLimits;
   readonly #tree: ProcessTree;
-  readonly #ring: TextRing;
+  readonly #tail: Tail;
   readonly left: Promise<ExitFacts>;
   readonly #stderrDone: Promise<void>;
   readonly #hurry = Promise.withResolvers<void>();
@@ -124,9 +123,9 @@ class Running implements RunningProcess {
     this.exited = this.#settled.promise;
     this.#limits = limits;
     this.#tree = new ProcessTree(pid, token);
-    this.#ring = new TextRing(limits.stderrBytes);
+    this.#tail = new Tail(limits.stderrBytes);
     guard.add(pid);
-    child.stderr.on('data', (chunk: Buffer) => this.#ring.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => this.#tail.push(chunk));
     child.stdin.once('error', () => this.#deaf());
     this.#stderrDone = new Promise((resolve) => child.stderr.once('close', () => resolve()));
     this.left = new Promise((resolve) => {
@@ -168,12 +167,12 @@ class Running implements RunningProcess {
   }
 
   diagnostics(): string {
-    return this.#ring.text();
+    return this.#tail.lines();
   }
 
   note(line: Uint8Array): void {
-    this.#ring.push(line);
-    this.#ring.push(Buffer.from('\n'));
+    this.#tail.push(line);
+    this.#tail.push(Buffer.from('\n'));
   }
 
   async #endTree(): Promise<void> {
@@ -256,7 +255,7 @@ class Running implements RunningProcess {
     // All writers are gone, so the rest of stderr is there to be read at once, unless one is out of our sight.
     void within(this.#limits.drainMs, this.#stderrDone).then(() => {
       const facts = this.#leader ?? { code: null, signal: 'SIGKILL', asked: true, sent: ['SIGKILL'] };
-      this.#settled.resolve(exitOf(facts, this.#ring.text(this.#limits.exitStderrBytes)));
+      this.#settled.resolve(exitOf(facts, this.#tail.lines(this.#limits.exitStderrBytes)));
       this.#watchOutput();
     });
   }
@@ -293,4 +292,35 @@ async function within(ms: number, ...promises: readonly Promise<unknown>[]): Pro
   });
   await Promise.race([late, ...promises]);
   clearTimeout(timer);
+}
+
+/** What is known of a leader's end: the raw material of an `AgentExit`. */
+export interface ExitFacts {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** Whether `end()` had been called when the leader went. */
+  readonly asked: boolean;
+  /** The signals we had sent it by then, in order. */
+  readonly sent: readonly string[];
+  /** Why they were sent, when it was for something the agent did. */
+  readonly why?: string | undefined;
+}
+
+/**
+ * How an agent ended, in the closed union of the port (I8). An exit code after a signal of ours
+ * still reads as killed: the agent did not go when it was merely asked.
+ */
+export function exitOf(facts: ExitFacts, stderr: string): AgentExit {
+  const quote = stderr === '' ? {} : { stderr };
+  const why = facts.why === undefined ? {} : { why: facts.why };
+  const lastSent = facts.sent.at(-1);
+  if (facts.signal !== null) {
+    return facts.sent.includes(facts.signal)
+      ? { kind: 'killed', code: null, signal: facts.signal, ...why, ...quote }
+      : { kind: 'signalled', code: null, signal: facts.signal, ...quote };
+  }
+  const code = facts.code ?? -1;
+  if (lastSent !== undefined) return { kind: 'killed', code, signal: lastSent, ...why, ...quote };
+  if (code !== 0) return { kind: 'failed', code, signal: null, ...quote };
+  return { kind: facts.asked ? 'ended' : 'quit', code: 0, signal: null, ...quote };
 }

@@ -1,7 +1,6 @@
 /** One agent's process tree: who belongs to it, signals to all of it, and whether any of it is left. */
 import { execFile } from 'node:child_process';
-import type { ProcessEntry } from '../node-host/process-entry.ts';
-import { carriesMark, readProcess, readProcesses } from './process-table.ts';
+import { type ProcessEntry, carriesMark, readProcess, readProcesses } from './process-table.ts';
 
 export type TreeSignal = 'SIGTERM' | 'SIGKILL';
 

@@ -8,10 +8,8 @@ import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../en
 import type { Frame, PortLike } from './frames.ts';
 import { portStream } from './port-stream.ts';
 
-export { workerAgent } from './agent-side.ts';
-export type { WorkerAgentScope, WorkerStart } from './agent-side.ts';
-export { WORKER_WINDOW_CHARS } from './frames.ts';
-export type { PortLike } from './frames.ts';
+export { type WorkerAgentScope, type WorkerStart, workerAgent } from './agent-side.ts';
+export { type PortLike, WORKER_WINDOW_CHARS } from './frames.ts';
 
 /** What the launcher needs of a `Worker`. A `MessagePort` fits too: it is closed where a worker is terminated. */
 export interface WorkerLike extends PortLike {

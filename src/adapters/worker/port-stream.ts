@@ -3,8 +3,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { MessageStream } from '../../engine/ports.ts';
 import { messageText, parseText } from '../json-rpc.ts';
-import { isFrame, WORKER_WINDOW_CHARS } from './frames.ts';
-import type { Frame, PortLike } from './frames.ts';
+import { type Frame, type PortLike, WORKER_WINDOW_CHARS, isFrame } from './frames.ts';
 
 export interface PortStream extends MessageStream {
   /** The other side is gone: the readable ends, as a transport failure when there is an error, and writes fail. */

@@ -1,8 +1,7 @@
 /** The framing and the judging of frames, against simple versions of themselves, on seeded rubbish. */
 import { describe, expect, it } from 'vitest';
 import { isMessage } from '../../../src/adapters/json-rpc.ts';
-import { parseMessage } from '../../../src/adapters/stdio/lines.ts';
-import { LineCutter } from '../../../src/adapters/stdio/lines.ts';
+import { LineCutter, parseMessage } from '../../../src/adapters/stdio/lines.ts';
 import { framesOf } from '../../../src/bridge/frames.ts';
 import { findCommand } from '../../../src/bridge/commands.ts';
 import { judgeFrame } from '../../../src/bridge/inbound.ts';

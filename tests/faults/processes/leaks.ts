@@ -2,8 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { guard } from '../../../src/adapters/stdio/guard.ts';
-import type { ProcessEntry } from '../../../src/adapters/node-host/process-entry.ts';
-import { carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
+import { type ProcessEntry, carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
 import { held } from '../../support/still.ts';
 
 export const FULL = process.env['FAULTS'] === 'full';

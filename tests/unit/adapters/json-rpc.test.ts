@@ -3,8 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { findMessage, messageText, parseText } from '../../../src/adapters/json-rpc.ts';
 import { findInLine, parseMessage } from '../../../src/adapters/stdio/lines.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from '../../../src/adapters/websocket/limits.ts';
-import type { WebSocketLike } from '../../../src/adapters/websocket/message-stream.ts';
-import { socketStream } from '../../../src/adapters/websocket/message-stream.ts';
+import { type WebSocketLike, socketStream } from '../../../src/adapters/websocket/message-stream.ts';
 import type { PortLike } from '../../../src/adapters/worker/frames.ts';
 import { portStream } from '../../../src/adapters/worker/port-stream.ts';
 

@@ -5,8 +5,7 @@ import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import type { LeaseOwner } from '../../../src/engine/ports.ts';
-import { processOwners } from '../../../src/adapters/node-host/owners.ts';
-import { livenessByIdentity, livenessBySighting, type ProcessSighting } from '../../../src/adapters/node-host/owner-liveness.ts';
+import { type ProcessSighting, livenessByIdentity, livenessBySighting, processOwners } from '../../../src/adapters/node-host/owners.ts';
 
 const self = { kind: 'process', pid: 10, startTime: '500', bootId: 'b1', machine: 'm1', pidNamespace: 'n1', thread: 0 };
 const other: LeaseOwner = { ...self, hostId: 'h', pid: 20, startTime: '900' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parsePs, parseStat } from '../../../src/adapters/node-host/process-entry.ts';
+import { parsePs, parseStat } from '../../../src/adapters/stdio/process-table.ts';
 
 describe('what the platform says about a process', () => {
   const stat = (name: string, state: string): string =>

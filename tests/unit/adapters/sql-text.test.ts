@@ -4,7 +4,7 @@ import { parameterProblem, statementProblem, statementShape, type StatementShape
 import { MIGRATIONS } from '../../../src/engine/storage/schema.ts';
 import { toSqlError } from '../../../src/adapters/node-sqlite/errors.ts';
 import { toStorageError } from '../../../src/adapters/sqljs/errors.ts';
-import { journalled, replayable } from '../../../src/adapters/sqljs/replay.ts';
+import { journalled, replayable } from '../../../src/adapters/sqljs/memory.ts';
 
 describe('what the text of a statement says', () => {
   const shape = (

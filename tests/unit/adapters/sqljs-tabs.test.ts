@@ -1,12 +1,11 @@
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import initSqlJs from 'sql.js';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type checkImport, type copyAt, openDatabase } from '../../../src/adapters/sqljs/database.ts';
+import { checkImport, copyAt, openDatabase } from '../../../src/adapters/sqljs/database.ts';
 import { openIndexedDbStore } from '../../../src/adapters/sqljs/indexeddb.ts';
 import type { SqljsModule } from '../../../src/adapters/sqljs/module.ts';
 import { pageOwners } from '../../../src/adapters/sqljs/owners.ts';
-import { SharedDatabase } from '../../../src/adapters/sqljs/tabs.ts';
-import type { TabMessage } from '../../../src/adapters/sqljs/tabs-protocol.ts';
+import { SharedDatabase, type TabMessage } from '../../../src/adapters/sqljs/tabs.ts';
 
 /** Tabs whose death and messages the test decides. */
 class Browser {
@@ -99,8 +98,8 @@ class Tab {
           onProblem: () => undefined,
           release: () => Promise.resolve(),
         }),
-      readAt: async (read, n) => read(module, await (await store()).load(), n, 'tabs') as ReturnType<typeof copyAt>,
-      check: (check: typeof checkImport, bytes, options) => check(module, bytes, options, 'tabs'),
+      openAt: async (n) => copyAt(module, await (await store()).load(), n, 'tabs'),
+      check: (bytes, options) => checkImport(module, bytes, options, 'tabs'),
     });
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { encodedBytes, encodedEnd, fitsEncoded } from '../../../src/adapters/stdio/client/encoded.ts';
-import { OutputTail } from '../../../src/adapters/stdio/client/output-tail.ts';
+import { encodedBytes, encodedEnd, fitsEncoded } from '../../../src/adapters/stdio/client/request.ts';
+import { Tail } from '../../../src/adapters/stdio/tail.ts';
 import { messageLine } from '../../../src/adapters/stdio/lines.ts';
 
 describe('encoded', () => {
@@ -22,11 +22,11 @@ describe('encoded', () => {
   );
 });
 
-describe('OutputTail', () => {
+describe('Tail', () => {
   it('never gives half a character, at either end, however it came', () => {
     const bytes = Buffer.from('aé漢🦊'.repeat(30));
     for (const limit of [0, 1, 2, 3, 4, 5, 17, 1_000]) {
-      const tail = new OutputTail(limit);
+      const tail = new Tail(limit);
       for (const byte of bytes) {
         tail.push(Buffer.from([byte]));
         expect(tail.read().text).not.toContain('\ufffd');

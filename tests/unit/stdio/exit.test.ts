@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exitOf, type ExitFacts } from '../../../src/adapters/stdio/exit.ts';
+import { exitOf, type ExitFacts } from '../../../src/adapters/stdio/agent-process.ts';
 import { isCleanExit } from '../../../src/engine/ports.ts';
 
 const facts = (change: Partial<ExitFacts>): ExitFacts => ({ code: null, signal: null, asked: false, sent: [], ...change });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { eachLine, LineCutter, LineTooLong } from '../../../src/adapters/stdio/lines.ts';
-import { TextRing } from '../../../src/adapters/stdio/text-ring.ts';
+import { Tail } from '../../../src/adapters/stdio/tail.ts';
 
 function linesOf(bytes: Buffer, sizes: readonly number[], limit = 1_000_000): string[] {
   const cutter = new LineCutter(limit);
@@ -47,14 +47,14 @@ describe('LineCutter', () => {
   });
 });
 
-describe('TextRing', () => {
+describe('Tail', () => {
   it('I10: keeps the end, whole lines and whole characters, within the limit', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'grapheme', maxLength: 50 })), fc.integer({ min: 1, max: 200 }), (texts, limit) => {
-        const ring = new TextRing(limit);
+        const ring = new Tail(limit);
         for (const text of texts) ring.push(Buffer.from(text));
         const all = texts.join('');
-        const kept = ring.text();
+        const kept = ring.lines();
         expect(all.trimEnd().endsWith(kept)).toBe(true);
         expect(Buffer.byteLength(kept)).toBeLessThanOrEqual(limit);
         expect(kept).not.toContain('\ufffd'.repeat(2));
@@ -64,9 +64,9 @@ describe('TextRing', () => {
   });
 
   it('starts at a line when it had to cut', () => {
-    const ring = new TextRing(12);
+    const ring = new Tail(12);
     ring.push(Buffer.from('first line\nsecond\n'));
-    expect(ring.text()).toBe('second');
-    expect(ring.text(4)).toBe('ond');
+    expect(ring.lines()).toBe('second');
+    expect(ring.lines(4)).toBe('ond');
   });
 });

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { ProcessEntry } from '../../../src/adapters/node-host/process-entry.ts';
-import { environHasMark, isOfMark, MARK, psProcesses, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
+import {
+  MARK,
+  type ProcessEntry,
+  environHasMark,
+  isOfMark,
+  psProcesses,
+  readProcesses,
+} from '../../../src/adapters/stdio/process-table.ts';
 import { cwdProblem, startProblem } from '../../../src/adapters/stdio/start-problem.ts';
 import { membersOf } from '../../../src/adapters/stdio/tree.ts';
 

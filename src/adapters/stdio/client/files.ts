@@ -1,11 +1,22 @@
 /** ACP's `fs/read_text_file` and `fs/write_text_file`. */
-import { sliceLines } from '../../../engine/protocol/fs-lines.ts';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readlink, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  ANSWER_BYTES,
+  type ClientLimits,
+  ClientRequestError,
+  countParam,
+  fitsEncoded,
+  invalid,
+  limitExceeded,
+  notFound,
+  refused,
+  textParam,
+} from './request.ts';
 import { DEFAULT_LIMITS } from '../../../engine/limits.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
-import { fitsEncoded } from './encoded.ts';
-import { ANSWER_BYTES, type ClientLimits } from './limits.ts';
-import { countParam, limitExceeded, refused, textParam } from './request.ts';
-import { fileProblem, openToRead, openToWrite } from './roots.ts';
+import { sliceLines } from '../../../engine/protocol/fs-lines.ts';
 
 export async function readTextFile(request: ClientServiceRequest, limits: ClientLimits): Promise<{ content: string }> {
   const asked = textParam(request.params, 'path');
@@ -53,5 +64,178 @@ export async function writeTextFile(request: ClientServiceRequest, limits: Clien
     throw fileProblem(error, asked);
   } finally {
     await file.close();
+  }
+}
+
+/**
+ * Files inside a session's roots, and nothing else. A path is resolved by the system itself (links, `..`,
+ * case), the result must lie inside a resolved root, and the file is then opened in a way that a link
+ * put there in between cannot lead elsewhere.
+ */
+
+export interface Roots {
+  readonly cwd: string;
+  readonly additionalDirectories: readonly string[];
+}
+
+/** Where a root of `/` must still not lead: kernel interfaces dressed as files. */
+const KERNEL = ['/proc', '/sys', '/dev'];
+
+/** Whether `target` is `root` or lies below it. Both absolute and resolved. */
+export function isInside(root: string, target: string): boolean {
+  const relative = path.relative(root, target);
+  return relative === '' || (!path.isAbsolute(relative) && relative !== '..' && !relative.startsWith(`..${path.sep}`));
+}
+
+function checkPath(text: string): string {
+  if (text.includes('\0')) throw invalid('path holds a NUL');
+  if (!path.isAbsolute(text)) throw invalid('path must be absolute');
+  return path.resolve(text);
+}
+
+async function resolvedRoots(roots: Roots): Promise<string[]> {
+  const resolved: string[] = [];
+  for (const root of [roots.cwd, ...roots.additionalDirectories]) {
+    try {
+      resolved.push(await realpath(root));
+    } catch {
+      // A root that is gone, or cannot be resolved for another reason, holds nothing; the others still count.
+    }
+  }
+  return resolved;
+}
+
+function checkInside(roots: readonly string[], real: string, asked: string): void {
+  const root = roots.find((candidate) => isInside(candidate, real));
+  const kernel =
+    process.platform !== 'win32' && KERNEL.some((place) => isInside(place, real) && !(root !== undefined && isInside(place, root)));
+  if (root === undefined || kernel) throw refused(`${asked} is outside the session's directories.`, { path: asked });
+}
+
+/** Opens an existing regular file for reading. The caller closes it. */
+export async function openToRead(asked: string, roots: Roots): Promise<FileHandle> {
+  const wanted = checkPath(asked);
+  const inside = await resolvedRoots(roots);
+  const real = await resolve(wanted, asked, inside);
+  return openInside(real, constants.O_RDONLY, asked, inside);
+}
+
+/** Opens a regular file for writing, made with its directories where it is missing. Nothing is cut off yet. */
+export async function openToWrite(asked: string, roots: Roots): Promise<FileHandle> {
+  const wanted = checkPath(asked);
+  const inside = await resolvedRoots(roots);
+  const real = await resolveNew(wanted, asked, inside);
+  return openInside(real, constants.O_WRONLY | constants.O_CREAT, asked, inside);
+}
+
+async function resolve(wanted: string, asked: string, roots: readonly string[]): Promise<string> {
+  let real: string;
+  try {
+    real = await realpath(wanted);
+  } catch (error) {
+    await checkLeadsInside(wanted, asked, roots);
+    throw fileProblem(error, asked);
+  }
+  checkInside(roots, real, asked);
+  return real;
+}
+
+/** More links than that go in a circle. */
+const MOST_LINKS = 40;
+
+/**
+ * Refuses what leads outside, in the same words whether anything is there or not: what exists outside is not for the
+ * agent to learn. For paths that cannot be resolved: their nearest part that can decides, and where a link there points to.
+ */
+async function checkLeadsInside(wanted: string, asked: string, roots: readonly string[], links = 0): Promise<void> {
+  for (let place = wanted; ; place = path.dirname(place)) {
+    const real = await realpath(place).catch(() => null);
+    if (real !== null) return checkInside(roots, real, asked);
+    const link = links < MOST_LINKS ? await linkAt(place) : null;
+    if (link === null) continue;
+    const directory = await realpath(path.dirname(place)).catch(() => path.dirname(place));
+    return checkLeadsInside(path.resolve(directory, link), asked, roots, links + 1);
+  }
+}
+
+/** What a link says, or null where there is none to be seen. */
+const linkAt = (place: string): Promise<string | null> => readlink(place).catch(() => null);
+
+/** The real place of a file that may not exist yet: its deepest existing directory decides. */
+async function resolveNew(wanted: string, asked: string, roots: readonly string[]): Promise<string> {
+  try {
+    const real = await realpath(wanted);
+    checkInside(roots, real, asked);
+    return real;
+  } catch (error) {
+    if (error instanceof ClientRequestError) throw error;
+    await checkLeadsInside(wanted, asked, roots);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileProblem(error, asked);
+    if ((await linkAt(wanted)) !== null) throw refused(`${asked} is a link to a file that is not there.`, { path: asked });
+  }
+  if (path.dirname(wanted) === wanted) throw notFound(asked, { path: asked });
+  const parent = await resolveNew(path.dirname(wanted), asked, roots);
+  // Made one by one, each inside a directory whose real place was just checked.
+  await mkdir(parent).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw fileProblem(error, asked);
+  });
+  const real = await realpath(parent);
+  checkInside(roots, real, asked);
+  return path.join(real, path.basename(wanted));
+}
+
+/**
+ * Opens `real` without following a last link. On Linux its directory is opened first and checked by
+ * what the kernel says it is, and the file is opened through it, as `openat` would: no link swapped in
+ * meanwhile counts. Elsewhere the directory is resolved again after opening, which narrows the gap but
+ * does not close it.
+ */
+async function openInside(real: string, flags: number, asked: string, roots: readonly string[]): Promise<FileHandle> {
+  const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_DIRECTORY = 0 } = constants;
+  const parent = path.dirname(real);
+  let directory: FileHandle | null = null;
+  let file: FileHandle | null = null;
+  try {
+    let target = real;
+    if (process.platform === 'linux') {
+      directory = await open(parent, constants.O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      const place = `/proc/self/fd/${directory.fd}`;
+      checkInside(roots, path.join(await readlink(place), path.basename(real)), asked);
+      target = path.join(place, path.basename(real));
+    }
+    // Without O_NONBLOCK a pipe that somebody put there would hold the host for ever.
+    file = await open(target, flags | O_NOFOLLOW | O_NONBLOCK, 0o666);
+    if (process.platform !== 'linux') checkInside(roots, path.join(await realpath(parent), path.basename(real)), asked);
+    if (!(await file.stat()).isFile()) throw refused(`${asked} is not a regular file.`, { path: asked });
+    const opened = file;
+    file = null;
+    return opened;
+  } catch (error) {
+    throw fileProblem(error, asked);
+  } finally {
+    await file?.close();
+    await directory?.close();
+  }
+}
+
+/** A system error in ACP's terms. */
+export function fileProblem(error: unknown, asked: string): Error {
+  if (error instanceof ClientRequestError) return error;
+  const code = (error as NodeJS.ErrnoException).code;
+  switch (code) {
+    case 'ENOENT':
+      return notFound(asked, { path: asked });
+    case 'ELOOP':
+    case 'EMLINK':
+      return refused(`${asked} became a link while it was opened, or its links go in a circle.`, { path: asked });
+    case 'EISDIR':
+    case 'ENOTDIR':
+    case 'ENXIO':
+      return refused(`${asked} is not a regular file.`, { path: asked });
+    default:
+      return new ClientRequestError(-32603, `${asked} could not be opened (${code ?? String(error)}).`, {
+        path: asked,
+        ...(code === undefined ? {} : { cause: code }),
+      });
   }
 }

@@ -1,12 +1,11 @@
 /** What agents may ask of a host on Node: files in the session's directories, and terminals. */
 import type { ClientServices } from '../../../engine/ports.ts';
 import { readTextFile, writeTextFile } from './files.ts';
-import { CLIENT_LIMITS, type ClientLimits } from './limits.ts';
-import { ClientRequestError } from './request.ts';
+import { CLIENT_LIMITS, type ClientLimits, ClientRequestError } from './request.ts';
 import { Terminals } from './terminals.ts';
 import { withLimits } from '../../../engine/with-limits.ts';
 
-export { CLIENT_LIMITS, type ClientLimits } from './limits.ts';
+export { CLIENT_LIMITS, type ClientLimits } from './request.ts';
 
 export interface NodeClientOptions {
   /** What is offered of files: `false`, `read`, or both reading and writing. Default both. */

@@ -6,10 +6,18 @@ import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { type RunningProcess, startProcess } from '../agent-process.ts';
 import { STDIO_LIMITS } from '../limits.ts';
 import { cwdProblem, startProblem } from '../start-problem.ts';
-import { encodedEnd } from './encoded.ts';
-import { ANSWER_BYTES, type ClientLimits } from './limits.ts';
-import { OutputTail } from './output-tail.ts';
-import { ClientRequestError, countParam, invalid, limitExceeded, notFound, textParam } from './request.ts';
+import {
+  ANSWER_BYTES,
+  type ClientLimits,
+  ClientRequestError,
+  countParam,
+  encodedEnd,
+  invalid,
+  limitExceeded,
+  notFound,
+  textParam,
+} from './request.ts';
+import { Tail } from '../tail.ts';
 
 /** ACP's exit status: exactly one of the two says something. */
 interface ExitStatus {
@@ -20,7 +28,7 @@ interface ExitStatus {
 interface Terminal {
   readonly sessionId: string;
   readonly running: RunningProcess;
-  readonly output: OutputTail;
+  readonly output: Tail;
   /** Null until the command has ended and its output is read. */
   status: ExitStatus | null;
   readonly ended: Promise<ExitStatus>;
@@ -134,7 +142,7 @@ export class Terminals {
       throw new ClientRequestError(-32603, problem.message, { command: spec.command, cause: problem.code });
     }
     running.stdin.end();
-    const output = new OutputTail(bytes);
+    const output = new Tail(bytes);
     running.stdout.on('data', (chunk: Buffer) => output.push(chunk));
     running.stderr.on('data', (chunk: Buffer) => output.push(chunk));
     const read = Promise.all(

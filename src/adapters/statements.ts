@@ -1,0 +1,85 @@
+/** What the adapters on SQLite have in common: prepared statements by their text, and whether a text may be run where it stands. */
+import { SqlError, type SqlValue } from '../engine/ports.ts';
+import { parameterProblem, statementProblem, type StatementShape, statementShape } from '../engine/sql-text.ts';
+
+/** How many prepared statements are kept, the least recently used going first. */
+export const CACHED_STATEMENTS = 128;
+
+export type Use = 'query' | 'batch';
+
+export interface Prepared<S> {
+  readonly sql: string;
+  readonly statement: S;
+  readonly shape: StatementShape;
+  readonly problem: Readonly<Record<Use, string | null>>;
+}
+
+export class Statements<S> {
+  readonly #label: string;
+  readonly #prepare: (sql: string, shape: StatementShape) => S;
+  readonly #free: (statement: S) => void;
+  readonly #batchProblem: (shape: StatementShape) => string | null;
+  readonly #kept = new Map<string, Prepared<S>>();
+  #last: Prepared<S> | undefined;
+
+  constructor(
+    label: string,
+    prepare: (sql: string, shape: StatementShape) => S,
+    free: (statement: S) => void = () => undefined,
+    batchProblem: (shape: StatementShape) => string | null = () => null,
+  ) {
+    this.#label = label;
+    this.#prepare = prepare;
+    this.#free = free;
+    this.#batchProblem = batchProblem;
+  }
+
+  /** Without a `use` it is the adapter's own. */
+  get(sql: string, use?: Use): Prepared<S> {
+    // Most batches run one text many times over.
+    if (this.#last?.sql === sql) return this.#last;
+    const known = this.#kept.get(sql);
+    if (known !== undefined) {
+      // Last used goes last, so that the first key is the least recently used.
+      this.#kept.delete(sql);
+      this.#kept.set(sql, known);
+      return (this.#last = known);
+    }
+    const shape = statementShape(sql);
+    const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') ?? this.#batchProblem(shape) };
+    // Before SQLite sees it: some PRAGMAs act as soon as they are prepared.
+    if (use !== undefined && problem[use] !== null) throw this.#refusal(problem[use], sql);
+    const prepared = { sql, statement: this.#prepare(sql, shape), shape, problem };
+    this.#kept.set(sql, prepared);
+    this.#last = prepared;
+    if (this.#kept.size > CACHED_STATEMENTS) {
+      const oldest = this.#kept.values().next().value!;
+      this.#kept.delete(oldest.sql);
+      this.#free(oldest.statement);
+    }
+    return prepared;
+  }
+
+  /** The same, when it may be run so with these parameters. */
+  forRun(sql: string, use: Use, params: readonly SqlValue[]): Prepared<S> {
+    const prepared = this.get(sql, use);
+    const problem = prepared.problem[use] ?? parameterProblem(prepared.shape, params);
+    if (problem !== null) throw this.#refusal(problem, sql);
+    return prepared;
+  }
+
+  clear(): void {
+    for (const { statement } of this.#kept.values()) this.#free(statement);
+    this.#kept.clear();
+    this.#last = undefined;
+  }
+
+  #refusal(problem: string, sql: string): SqlError {
+    return new SqlError('other', `Database ${this.#label}: ${problem}: ${sql.length > 200 ? `${sql.slice(0, 200)}…` : sql}`);
+  }
+}
+
+/** SQLite ended the transaction itself, as it does when disk or memory is full: a rollback has then got what it asked for. */
+export function isRolledBack(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('no transaction is active');
+}

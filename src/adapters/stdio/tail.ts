@@ -1,0 +1,64 @@
+/** The last bytes of an output, bounded: old output makes room for new, and what is kept starts where a character does. */
+export class Tail {
+  readonly #limit: number;
+  #kept: Buffer = Buffer.alloc(0);
+  #cut = false;
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  push(chunk: Uint8Array): void {
+    // A copy: a view would keep its whole slab alive.
+    this.#pending.push(Buffer.from(chunk));
+    this.#pendingBytes += chunk.length;
+    // Joined now and then, not for each piece: joining costs the whole limit.
+    if (this.#pendingBytes > this.#limit || this.#pending.length > 1_000) this.#join();
+  }
+
+  read(): { text: string; truncated: boolean } {
+    this.#join();
+    let end = this.#kept.length;
+    // The rest of a last character may still come.
+    let lead = end - 1;
+    while (lead >= 0 && lead > end - 4 && continues(this.#kept[lead]!)) lead -= 1;
+    if (lead >= 0 && lead + widthOf(this.#kept[lead]!) > end) end = lead;
+    return { text: this.#kept.toString('utf8', 0, end), truncated: this.#cut };
+  }
+
+  /** The last `bytes` of it, from the start of a line where one was cut; one endless line has none to go to. */
+  lines(bytes = this.#limit): string {
+    this.#join();
+    const kept = this.#kept;
+    let from = Math.max(0, kept.length - bytes);
+    if (from > 0 || this.#cut) {
+      const newline = kept.indexOf(0x0a, from);
+      if (newline >= 0 && newline < kept.length - 1) from = newline + 1;
+      while (from < kept.length && continues(kept[from]!)) from += 1;
+    }
+    return kept.toString('utf8', from).trimEnd();
+  }
+
+  #join(): void {
+    const all = Buffer.concat([this.#kept, ...this.#pending]);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    let from = Math.max(0, all.length - this.#limit);
+    this.#cut ||= from > 0;
+    // After a cut the rest of a character that was cut in two may still come in.
+    if (this.#cut) while (from < all.length && continues(all[from]!)) from += 1;
+    this.#kept = Buffer.from(all.subarray(from));
+  }
+}
+
+/** Whether a byte goes on with a character that began before it. */
+const continues = (byte: number): boolean => (byte & 0xc0) === 0x80;
+
+/** How many bytes a character has, by its first. */
+function widthOf(byte: number): number {
+  if (byte >= 0xf0) return 4;
+  if (byte >= 0xe0) return 3;
+  return byte >= 0xc0 ? 2 : 1;
+}

@@ -15,6 +15,8 @@ export interface Attachment {
   readonly failed: boolean;
   /** Runs a setting of this client's; the update that tells the others of it is not told to who set it. */
   unechoed(kind: string, set: () => Promise<void>): Promise<void>;
+  /** Whether its client has said that it cannot answer this question. */
+  cannotAnswer(requestId: string): boolean;
   /** Begins to follow the session, and asks what is asked already. */
   start(openPermissions: readonly PermissionRequested[]): void;
   /**
@@ -33,6 +35,8 @@ export interface AttachmentDeps {
   /** The number of the last event the client has. */
   readonly after: number;
   readonly observes: boolean;
+  /** What other clients of the session may answer its questions. */
+  readonly others: () => readonly Attachment[];
   readonly showsNotices: () => boolean;
 }
 
@@ -41,13 +45,14 @@ const ASKED_AGAIN = 3;
 
 type Following = 'running' | 'stopped' | { readonly failure: unknown };
 
-export function createAttachment({ host, connection, session, after, observes, showsNotices }: AttachmentDeps): Attachment {
+export function createAttachment({ host, connection, session, after, observes, others, showsNotices }: AttachmentDeps): Attachment {
   const { sessionId } = session;
   const own = new Set<string>();
   const ownTurns = new Set<string>();
   /** Of each kind of setting, how many updates are still to come that this client has caused. */
   const ownSettings = new Map<string, number>();
   const asked = new Map<string, AbortController>();
+  const unanswerable = new Set<string>();
   const waiting = new Set<{ readonly seq: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }>();
   const stopped = new AbortController();
   let cursor = after;
@@ -99,6 +104,7 @@ export function createAttachment({ host, connection, session, after, observes, s
         return ask(event.payload);
       case 'permission_resolved':
         asked.get(event.payload.requestId)?.abort();
+        unanswerable.delete(event.payload.requestId);
         return;
       case 'agent_exited':
         return;
@@ -117,6 +123,11 @@ export function createAttachment({ host, connection, session, after, observes, s
       const response = await connection.request('session/request_permission', { sessionId, toolCall, options }, withdrawn);
       // It went, or somebody else answered.
       if (response === null || withdrawn.aborted) return;
+      if ('error' in response) {
+        unanswerable.add(requestId);
+        // A client that cannot answer has not answered, as long as another can.
+        if (others().some((other) => !other.cannotAnswer(requestId))) return;
+      }
       const choice = 'result' in response ? optionOf(response.result) : null;
       try {
         await host.respondPermission(sessionId, requestId, options.some(({ optionId }) => optionId === choice) ? choice : null);
@@ -186,6 +197,7 @@ export function createAttachment({ host, connection, session, after, observes, s
     get failed() {
       return typeof following === 'object';
     },
+    cannotAnswer: (requestId) => unanswerable.has(requestId),
     async unechoed(kind, set) {
       const change = (by: number) => ownSettings.set(kind, Math.max(0, (ownSettings.get(kind) ?? 0) + by));
       change(1);

@@ -44,8 +44,8 @@ const PROTOCOL_VERSION = 1;
 const FIRST_EVENTS = 16;
 const TITLE_CHARS = 80;
 
-/** How many clients each session of a host has: closing is for the last of them, the others only leave. */
-const clientsOf = new WeakMap<Host, Map<string, number>>();
+/** The clients of each session of a host that do more than look: closing is for the last of them, the others only leave. */
+const clientsOf = new WeakMap<Host, Map<string, Set<Attachment>>>();
 
 /**
  * Serves one client until it goes.
@@ -63,7 +63,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   let latest: string | null = null;
   let prompts = 0;
   const clientId = randomId();
-  const clients = clientsOf.get(host) ?? new Map<string, number>();
+  const clients = clientsOf.get(host) ?? new Map<string, Set<Attachment>>();
   clientsOf.set(host, clients);
 
   const methods: Readonly<Record<string, (params: Params, signal: AbortSignal) => Promise<Answer>>> = {
@@ -288,9 +288,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         { limit: 'attached', allowed: limits.attached },
       );
     const { sessionId } = session;
-    const attachment = createAttachment({ host, connection, session, after, observes: observe, showsNotices });
+    const others = () => [...(clients.get(sessionId) ?? [])].filter((other) => other !== attachment);
+    const attachment = createAttachment({ host, connection, session, after, observes: observe, others, showsNotices });
     attachments.set(sessionId, attachment);
-    clients.set(sessionId, (clients.get(sessionId) ?? 0) + 1);
+    if (!observe) clients.set(sessionId, (clients.get(sessionId) ?? new Set()).add(attachment));
     return attachment;
   }
 
@@ -298,9 +299,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const attachment = attachments.get(sessionId);
     if (!attachment) return;
     attachments.delete(sessionId);
-    const others = (clients.get(sessionId) ?? 1) - 1;
-    if (others > 0) clients.set(sessionId, others);
-    else clients.delete(sessionId);
+    const left = clients.get(sessionId);
+    left?.delete(attachment);
+    if (left?.size === 0) clients.delete(sessionId);
     await attachment.stop();
   }
 

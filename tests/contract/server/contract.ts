@@ -362,6 +362,30 @@ export function serveAcpContract(way: Way): void {
         expect(one.seen.find((message) => message.method === '$/cancel_request')?.params).toEqual({ requestId: question.id });
       });
 
+      alone('permission: a client that cannot answer has not answered for the others; where nobody can, it is cancelled', async () => {
+        const place = await placeOf();
+        const one = await clientOf(place);
+        const sessionId = await opened(place, one);
+        const two = await clientOf(place);
+        await load(place, two, sessionId);
+        let refused = false;
+        one.answers.set('session/request_permission', async (params) => {
+          await expect.poll(() => refused, { timeout: 20_000 }).toBe(true);
+          return { outcome: { outcome: 'selected', optionId: params.options[0].optionId } };
+        });
+        const turn = prompt(one, sessionId, 'ask permission');
+        // The raw client answers −32601 where the test has no answer for it.
+        await expect
+          .poll(() => two.seen.some((message) => message.method === 'session/request_permission'), { timeout: 20_000 })
+          .toBe(true);
+        refused = true;
+        await turn;
+        expect(one.said()).toContain('Thank you. I did it.');
+        one.answers.clear();
+        await prompt(two, sessionId, 'ask permission');
+        expect(two.said()).toContain('Nobody answered');
+      });
+
       it('a client that comes while something is asked is asked, too', async () => {
         const place = await placeOf();
         const one = await clientOf(place);

@@ -24,17 +24,8 @@ await main(async () => {
   const [refusals, notes] = [[], []];
 
   await checkTree(manifest, refusals, dryRun ? notes : refusals);
-  if (!values['without-provenance'])
-    (dryRun ? notes : refusals).push(
-      ...(manifest.repository
-        ? []
-        : ['package.json names no repository, which the proof has to be about. Set “repository”, or publish with --without-provenance.']),
-      ...(hasIdentity(process.env)
-        ? []
-        : [
-            'There is no identity to sign with: run this in CI with one (GitHub: “id-token: write”), or publish with --without-provenance.',
-          ]),
-    );
+  const unproven = values['without-provenance'] ? null : provenanceProblem(manifest, process.env);
+  if (unproven) (dryRun ? notes : refusals).push(unproven);
   const there = await run('npm', ['view', `${name}@${version}`, 'version', '--loglevel=error', '--fetch-retries=0'], { stdio: 'capture' });
   if (there.code === 0 && there.output.includes(version))
     refusals.push(`${name}@${version} is published already, and a version is published once. Set another version.`);
@@ -107,9 +98,12 @@ async function checkTree({ version }, refusals, untagged) {
     refusals.push(`This commit is tagged ${others.join(', ')}, and package.json has the version ${version}. One of the two is wrong.`);
 }
 
-/** Whether a CI vouches for what is built here. */
-function hasIdentity(env) {
-  return Boolean((env.GITHUB_ACTIONS && env.ACTIONS_ID_TOKEN_REQUEST_URL) || (env.GITLAB_CI && env.SIGSTORE_ID_TOKEN));
+/** What keeps a package from carrying a proof of where it was built; null when nothing does. */
+function provenanceProblem({ repository }, env) {
+  if (!repository)
+    return 'package.json names no repository, which the proof has to be about. Set “repository”, or publish with --without-provenance.';
+  if ((env.GITHUB_ACTIONS && env.ACTIONS_ID_TOKEN_REQUEST_URL) || (env.GITLAB_CI && env.SIGSTORE_ID_TOKEN)) return null;
+  return 'There is no identity to sign with: run this in CI with one (GitHub: “id-token: write”), or publish with --without-provenance.';
 }
 
 /** Builds what is published now, whatever dist/ holds, and packs it; gives the archive's path and what npm tells about it. */

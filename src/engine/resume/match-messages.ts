@@ -142,7 +142,7 @@ export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOption
         speech.items = speech.items.filter(({ text, id }) => text === null || id === null || id !== messageIdOf(item.update));
         speech.read = null;
       }
-      for (const update of chunksOf(item.update)) take({ ...item, update });
+      for (const update of chunksOf(item.update)) take(update === item.update ? item : { ...item, update });
     },
   };
 }

@@ -70,7 +70,7 @@ interface Queued {
 const ignore = (): void => undefined;
 
 /** Microtasks from one message of an agent to the next, with room. */
-const GATHER_TICKS = 48;
+const GATHER_TICKS = 16;
 
 /** Adapters wait for a lock themselves; this is between two of their attempts. */
 const BUSY_PAUSE_MS = 10;

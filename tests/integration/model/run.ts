@@ -74,14 +74,20 @@ class World {
     return { host, database, agents, crashed: false };
   }
 
-  /** I9: who writes events holds the lease before or takes it in the same batch. */
+  /** I9: who writes events holds the lease before or takes it in the same batch; from a dead owner also to end what it left, and let go. */
   #checkFence(hostId: string, before: readonly Row[], after: readonly Row[]): void {
     for (const row of after) {
       const was = before.find((candidate) => candidate['session_id'] === row['session_id']);
       if (!was || was['last_seq'] === row['last_seq']) continue;
       const holds = (owner: unknown) => typeof owner === 'string' && owner.includes(hostId);
-      if (!holds(was['lease_owner']) && !holds(row['lease_owner']))
-        this.#problems.push(new Error(`I9: ${hostId} wrote without the lease, which ${String(was['lease_owner'])} has`));
+      const dead = [...this.#aliveness].some(([id, alive]) => alive !== true && String(was['lease_owner']).includes(id));
+      const ended = dead && row['lease_owner'] === null && Number(row['lease_generation']) === Number(was['lease_generation']) + 1;
+      if (!holds(was['lease_owner']) && !holds(row['lease_owner']) && !ended)
+        this.#problems.push(
+          new Error(
+            `I9: ${hostId} wrote without the lease, which ${String(was['lease_owner'])} has (${String(was['lease_generation'])}), and then ${String(row['lease_owner'])} (${String(row['lease_generation'])})`,
+          ),
+        );
     }
   }
 

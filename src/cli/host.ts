@@ -9,7 +9,7 @@ import { RehydrateError } from '../engine/errors.ts';
 import type { AgentLauncher, AgentProcess, Host } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
 import { storageError } from '../engine/storage/errors.ts';
-import type { PreambleMode, ResumePolicy } from '../engine/types.ts';
+import type { PreambleMode, ProtocolChoice, ResumePolicy } from '../engine/types.ts';
 import { whereTyped } from './agent-words.ts';
 import { count, one } from './parse.ts';
 import type { Call } from './parse.ts';
@@ -52,6 +52,7 @@ export async function hostOf(
     ...(served ? {} : { client: nodeClientServices() }),
     permission,
     policy: one(call, 'policy') as ResumePolicy | undefined,
+    protocol: one(call, 'protocol') as ProtocolChoice | undefined,
     preamble: { mode: one(call, 'preamble') as PreambleMode | undefined },
     // A later call may name more than the session was made with: the agent inherits them all the same.
     knownSecrets: Object.entries(env).map(([name, value]) => ({ name, value })),

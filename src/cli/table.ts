@@ -150,6 +150,13 @@ const ROWS = [
     commands: AGENTS,
   },
   {
+    name: 'protocol',
+    value: 'VERSION',
+    choices: ['v1', 'v2', 'newest'],
+    help: 'The version of ACP that agents are spoken to in: v1 (default), v2, which is a draft still, or the newest that an agent speaks.',
+    commands: AGENTS,
+  },
+  {
     name: 'env',
     value: 'NAME',
     many: true,

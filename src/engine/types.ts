@@ -23,6 +23,9 @@ export type { AuthMethod, ContentBlock, McpServer, SessionUpdate, StopReason };
 /** How a session became live. */
 export type Tier = 'live' | 'new' | 'resume' | 'load' | 'transcript';
 
+/** Which version of ACP is spoken with agents: `v1` and `v2` are that version and no other, `newest` is what the agent speaks of them. */
+export type ProtocolChoice = 'v1' | 'v2' | 'newest';
+
 /** Which tiers may be tried: `auto` all, `strict` only the agent's own, `transcript` skips the agent's own. */
 export type ResumePolicy = 'auto' | 'strict' | 'transcript';
 

@@ -35,6 +35,7 @@ export const sidebar = [
           'guides/permissions',
           'guides/several-clients',
           'guides/test',
+          'guides/acp-v2',
           'guides/database',
         ],
       },

@@ -1,12 +1,12 @@
 /** Which version of ACP an agent speaks: what it is asked for, and what it turns out to be by the fields of its answer. */
 import { RPC, type AgentCapabilities, type AgentFacts, type AgentProtocol } from './agent-protocol.ts';
+import type { ProtocolChoice } from '../types.ts';
 import type { Connection, Failure, Patience } from './connection.ts';
 import { objectOf } from './reported-state.ts';
 import { readCapabilitiesV1, readFactsV1, speakV1 } from './v1.ts';
 import { clientCapabilitiesV2, readCapabilitiesV2, readFactsV2, speakV2 } from './v2.ts';
 
-/** `v1` and `v2`: that version and no other. `newest`: what the agent speaks of them. */
-export type ProtocolChoice = 'v1' | 'v2' | 'newest';
+/** The default is the first. */
 export const PROTOCOL_CHOICES: readonly ProtocolChoice[] = ['v1', 'v2', 'newest'];
 
 /** Whom an agent deals with. */

@@ -10,12 +10,12 @@ import type {
   Secrets,
   SqlDatabase,
 } from '../ports.ts';
-import type { ContentBlock, PermissionRequested, PreambleMode, ResumePolicy, SessionInfo } from '../types.ts';
+import type { ContentBlock, PermissionRequested, PreambleMode, ProtocolChoice, ResumePolicy, SessionInfo } from '../types.ts';
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
 import { isDeeper } from '../protocol/bounded.ts';
-import { PROTOCOL_CHOICES, type ProtocolChoice } from '../protocol/versions.ts';
+import { PROTOCOL_CHOICES } from '../protocol/versions.ts';
 import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
 import { randomId } from '../random-id.ts';
 import { checkServers } from './secrets.ts';

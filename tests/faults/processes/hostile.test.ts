@@ -28,11 +28,13 @@ async function live(host: Host, deed: string, base: string, life: number): Promi
   const ours = (error: unknown): void => {
     if (!RehydrateError.is(error)) throw new Error(`${deed}: ${String(error)}`, { cause: error });
   };
+  let ended = false;
   try {
     await host.create({ sessionId, agent: deed, cwd });
     // What never answers is called off, as a person would.
     const timer = setTimeout(() => void host.cancel(sessionId).catch(ours), 1_500);
     await host.prompt(sessionId, text('go')).finally(() => clearTimeout(timer));
+    ended = true;
   } catch (error) {
     ours(error);
   }
@@ -41,7 +43,7 @@ async function live(host: Host, deed: string, base: string, life: number): Promi
   const events = await host.history(sessionId).catch((error: unknown) => (ours(error), []));
   const said = JSON.stringify(events);
   for (const words of [SECRET, 'GOT THROUGH']) expect(said, deed).not.toContain(words);
-  if (deed === 'files outside of its directories') expect(said).toContain('OWN FILE READ');
+  if (ended && deed === 'files outside of its directories') expect(said).toContain('OWN FILE READ');
   await host.transcript(sessionId).catch(ours);
   await host.delete(sessionId).catch(ours);
 }

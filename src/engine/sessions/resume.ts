@@ -59,66 +59,27 @@ export async function startSession(
   options: CreateOptions,
   abort: AbortController,
 ): Promise<{ readonly stored: StoredSession; readonly answer: NewAgentSession['rest'] | null }> {
-  const { config, agents } = parts;
-  const { sessionId } = session;
+  const { config } = parts;
+  const { agent, cwd, additionalDirectories = [] } = options;
   const began = performance.now();
   const secrets = secretValues(options.env ?? {}, options.mcpServers ?? []);
-  const additionalDirectories = options.additionalDirectories ?? [];
   const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
-  const context = { sessionId, agent: options.agent, cwd: options.cwd, additionalDirectories, secrets, redact };
-  const agentSession = new LiveAgentSession(context, config.limits, (error) => session.fail(error), {
-    reported: NOTHING_REPORTED,
-    wishes: NO_WISHES,
-  });
+  const context: SessionContext = { sessionId: session.sessionId, agent, cwd, additionalDirectories, secrets, redact };
+  const known = { reported: NOTHING_REPORTED, wishes: NO_WISHES };
+  const agentSession = new LiveAgentSession(context, config.limits, (error) => session.fail(error), known);
   session.client = options.client ?? null;
+  session.params = options.params;
   session.become('create', { kind: 'starting', abort });
-  const client = options.client ?? config.clientFor(options.agent);
-  const authMethod = agents.authMethod(options.agent);
+  const signal = options.signal ? AbortSignal.any([abort.signal, options.signal]) : abort.signal;
   try {
-    const made = await withAgent(
-      {
-        config,
-        name: options.agent,
-        cwd: options.cwd,
-        env: secrets.env,
-        sessionId,
-        signal: options.signal ? AbortSignal.any([abort.signal, options.signal]) : abort.signal,
-        client,
-        listener: session.listener(agentSession),
-        spare: agents.takeSpare(options.agent, secrets.env, client),
-        onAgent: (agent) => (agentSession.agent = agent),
-        redact,
-      },
-      async (agent) => {
-        const params = { cwd: options.cwd, mcpServers: secrets.mcpServers, additionalDirectories, ...extraOf(options.params) };
-        const made = await newAgentSession(agent, config, params, authMethod);
-        agentSession.named(made.agentSessionId);
-        return made;
-      },
-      async (made, agent) => {
-        agentSession.reported = withAnswer(agentSession.reported, made.settings);
-        const unsupported = additionalDirectories.length > 0 && !agent.facts.additionalDirectories;
-        const { agentMs } = agent.connection;
-        const report = reportOf({
-          tier: 'new',
-          attempts: [{ method: 'session/new', outcome: 'ok', evidence: 'a new session', ms: Math.round(agentMs) }],
-          agentSessionId: made.agentSessionId,
-          previousAgentSessionId: null,
-          settings: {
-            restored: [],
-            failed: unsupported ? [{ id: 'additionalDirectories', reason: 'the agent does not support them' }] : [],
-          },
-          began,
-          agentMs,
-        });
-        const stored = await insertSession(parts, session, agentSession, options, redact(report));
-        return { stored, answer: Object.keys(made.rest).length > 0 ? made.rest : null };
-      },
-    );
+    const made = await withAgentFound({ parts, session, agentSession, stored: null, policy: 'auto', began }, signal, async (found) => ({
+      stored: await insertSession(parts, session, agentSession, options, found.report),
+      answer: found.answer,
+    }));
     session.secrets = secrets;
-    session.params = options.params;
     return made;
   } catch (error) {
+    session.params = undefined;
     if (session.state.kind === 'starting') session.become('failed', { kind: 'asleep' });
     throw error;
   }
@@ -232,7 +193,7 @@ export interface WakeOptions {
 
 /** Takes the lease and resumes. When it fails, the lease is free again and no agent is left. */
 export async function wake(parts: HostParts, session: Session, { policy, abort, signal, unsent }: WakeOptions): Promise<Live> {
-  const { config, store, lease, agents } = parts;
+  const { config, store, lease } = parts;
   const { sessionId } = session;
   const began = performance.now();
   session.become('wake', { kind: 'resuming', abort });
@@ -253,45 +214,18 @@ export async function wake(parts: HostParts, session: Session, { policy, abort, 
       reported: { modes: null, configOptions: null, commands: info.commands, title: info.title, usage: info.usage },
       wishes: wishesOf(info, stored.wishes),
     });
-    const client = session.client ?? config.clientFor(name);
+    const search = { parts, session, agentSession, stored, policy, began, ...(unsent ? { before: unsent.firstSeq } : {}) };
     try {
-      const live = await withAgent(
-        {
-          config,
-          name,
-          cwd,
-          env: secrets.env,
-          sessionId,
-          signal,
-          client,
-          listener: session.listener(agentSession),
-          spare: agents.takeSpare(name, secrets.env, client),
-          onAgent: (agent) => (agentSession.agent = agent),
-          redact,
-        },
-        (agent) =>
-          throughTheTiers({
-            parts,
-            session,
-            store: unsent ? storeBefore(store, unsent.firstSeq) : store,
-            agentSession,
-            agent,
-            stored,
-            policy,
-            began,
-            tried: [],
-          }),
-        async (found) => {
-          const { live, written } = recordFound(config, session, agentSession, log, before, found);
-          try {
-            await written;
-          } catch (error) {
-            await session.end({ kind: 'host_failed', words: 'the report could not be stored', error }, 'kill');
-            throw error;
-          }
-          return live;
-        },
-      );
+      const live = await withAgentFound(search, signal, async (found) => {
+        const { live, written } = recordFound(config, session, agentSession, log, before, found);
+        try {
+          await written;
+        } catch (error) {
+          await session.end({ kind: 'host_failed', words: 'the report could not be stored', error }, 'kill');
+          throw error;
+        }
+        return live;
+      });
       session.secrets = secrets;
       return live;
     } catch (error) {
@@ -339,20 +273,22 @@ export async function takeUpAgain(
   const stored = await store.session(session.sessionId);
   if (!stored) throw notFound(session.sessionId);
   const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: agentSession.id, listed });
-  const found = await throughTheTiers({
-    parts,
-    session,
-    store: storeBefore(store, firstSeq),
-    agentSession,
-    agent: live.agent,
-    stored: standing.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
-    policy,
-    began: performance.now(),
-    tried: [
-      ...(standing.kind === 'taken_up' ? standing.attempts.map((attempt) => disproved(attempt, evidence)) : []),
-      { method: 'session/prompt', outcome: 'unknown_session', evidence, error: refusal, ms: 0 },
-    ],
-  });
+  const found = await throughTheTiers(
+    {
+      parts,
+      session,
+      agentSession,
+      stored: standing.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
+      policy,
+      began: performance.now(),
+      before: firstSeq,
+      tried: [
+        ...(standing.kind === 'taken_up' ? standing.attempts.map((attempt) => disproved(attempt, evidence)) : []),
+        { method: 'session/prompt', outcome: 'unknown_session', evidence, error: refusal, ms: 0 },
+      ],
+    },
+    live.agent,
+  );
   const news = agentSession.newsSince(before);
   live.standing = standingOf(found, firstSeq);
   const written = live.log.writer.append({
@@ -392,43 +328,59 @@ function storeBefore(store: Store, before: number): Store {
 interface TierSearch {
   readonly parts: HostParts;
   readonly session: Session;
-  readonly store: Store;
   readonly agentSession: LiveAgentSession;
-  readonly agent: Agent;
-  readonly stored: StoredSession;
+  /** Null for a session that is being made. */
+  readonly stored: StoredSession | null;
   readonly policy: ResumePolicy;
   /** By `performance.now`. */
   readonly began: number;
+  /** The record is told as it was before this event. */
+  readonly before?: number;
   /** What was tried before, on this process. */
-  readonly tried: readonly ResumeAttempt[];
+  readonly tried?: readonly ResumeAttempt[];
 }
 
 /** How the agent has the session again. */
 interface Found {
-  readonly tier: Exclude<Tier, 'live'>;
   readonly attempts: readonly ResumeAttempt[];
-  readonly agentSessionId: string;
-  readonly verified: Verification | null;
   readonly replay: ReplayOutcome | null;
   readonly preamble: MadePreamble | null;
   /** The event with which the agent session begins: that which was taken up, or of a new one null, which is the report's. */
   readonly beganSeq: number | null;
   /** Whether it is another than the stored one. */
   readonly isNew: boolean;
+  /** What else the agent answered to `session/new`. */
+  readonly answer: NewAgentSession['rest'] | null;
   readonly report: ResumeReport;
+}
+
+/** Has an agent for the session, started or waiting for one, and goes through the tiers with it; `commit` writes down what was found. */
+function withAgentFound<T>(search: TierSearch, signal: AbortSignal, commit: (found: Found) => Promise<T>): Promise<T> {
+  const { session, agentSession } = search;
+  const { config, agents } = search.parts;
+  const { sessionId, agent: name, cwd, secrets, redact } = agentSession.context;
+  const client = session.client ?? config.clientFor(name);
+  const start = {
+    ...{ config, name, cwd, env: secrets.env, sessionId, signal, client, redact },
+    listener: session.listener(agentSession),
+    spare: agents.takeSpare(name, secrets.env, client),
+    onAgent: (agent: Agent) => (agentSession.agent = agent),
+  };
+  return withAgent(start, (agent) => throughTheTiers(search, agent), commit);
 }
 
 const isNative = (method: AttemptMethod): method is NativeMethod => method === 'session/resume' || method === 'session/load';
 
 /** Goes through the tiers as `nextStep` decides, checks a success, and sets the wishes again. */
-async function throughTheTiers(search: TierSearch): Promise<Found> {
-  const { parts, session, store, agentSession, agent, stored, policy, began } = search;
+async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found> {
+  const { parts, session, agentSession, stored, policy, began, before } = search;
   const { config, agents } = parts;
+  const store = before === undefined ? parts.store : storeBefore(parts.store, before);
   const { limits } = config;
   const { connection, protocol, facts } = agent;
   const { context } = agentSession;
-  const { info } = stored;
-  const oldId = info.agentSessionId;
+  const { sessionId } = context;
+  const oldId = stored?.info.agentSessionId ?? null;
   const authMethod = agents.authMethod(context.agent);
   const params: SessionParams = {
     cwd: context.cwd,
@@ -436,20 +388,21 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
     additionalDirectories: context.additionalDirectories,
     ...extraOf(session.params),
   };
-  const attempts: ResumeAttempt[] = [...search.tried];
+  const attempts: ResumeAttempt[] = [...(search.tried ?? [])];
   /** The agent's own ways that were tried, as `nextStep` wants them, each with its place in `attempts`. */
   const tried: (TriedStep & { readonly at: number })[] = attempts.flatMap(({ method, outcome }, at) =>
     isNative(method) ? [{ method, outcome, at }] : [],
   );
-  const hasHistory = await store.hasMessages(info.sessionId);
+  const hasHistory = stored !== null && (await store.hasMessages(sessionId));
   // What was said in an adopted session only the agent has: a replay brings it, and without it there is no session.
-  const adopted = !hasHistory && (stored.origin as { readonly kind?: unknown } | null)?.kind === 'adopt';
-  const kept = oldId === null ? null : await store.agentSession(info.sessionId, oldId);
+  const adopted = !hasHistory && (stored?.origin as { readonly kind?: unknown } | null)?.kind === 'adopt';
+  const kept = oldId === null ? null : await store.agentSession(sessionId, oldId);
   agentSession.preamble = kept?.preamble ?? null;
-  const replay = oldId === null ? null : await openReplay(store, info.sessionId, oldId, context.redact, adopted);
+  const replay = oldId === null ? null : await openReplay(store, sessionId, oldId, context.redact, adopted);
   let replayed: ReplayOutcome | null = null;
   let verified: Verification | null = null;
   let settings: AnsweredSettings = {};
+  let answer: Found['answer'] = null;
   let listed: Listed | undefined;
 
   const note = (method: AttemptMethod, outcome: AttemptOutcome, evidence: string, since: number, error?: RpcError): void => {
@@ -459,7 +412,7 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
   const list = async (): Promise<Listed> =>
     (listed ??= oldId !== null && facts.canList ? await askList(agent, oldId, context.cwd, config) : 'unknown');
 
-  if (policy !== 'transcript' && facts.canFork && oldId === null && attempts.length === 0) {
+  if (stored && policy !== 'transcript' && facts.canFork && oldId === null && attempts.length === 0) {
     const forked = await forkOf(stored);
     if (forked) return forked;
   }
@@ -566,21 +519,21 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
     const made = await newAgentSession(agent, config, params, authMethod);
     agentSession.named(made.agentSessionId);
     settings = made.settings;
+    if (Object.keys(made.rest).length > 0) answer = made.rest;
     verified = null;
     replayed = null;
-    const secrets = [...context.secrets.known, ...config.knownSecrets];
-    const preamble = tier === 'transcript' ? await makePreamble(store, info.sessionId, config, secrets, facts.embeddedContext) : null;
+    const preamble = tier === 'transcript' ? await preambleOf(store) : null;
     agentSession.preamble = preamble?.text ?? null;
     const evidence = preamble
       ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}`
-      : 'a new session: the record has nothing to tell';
+      : `a new session${stored ? ': the record has nothing to tell' : ''}`;
     note('session/new', 'ok', evidence, since);
     return found(tier, made.agentSessionId, preamble, { isNew: true, beganSeq: null });
   }
 
   /** A fork of a session that the agent has, and that has not gone on since: the agent may be able to fork its own. */
   async function forkOf({ origin }: StoredSession): Promise<Found | null> {
-    const source = await forkSource(store, info.sessionId, origin);
+    const source = await forkSource(store, sessionId, origin);
     if (source === null) return null;
     const since = connection.agentMs;
     agentSession.awaitNew();
@@ -602,7 +555,7 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
       note('session/fork', 'unsupported', 'it answered without naming the new session', since);
       return null;
     }
-    const replay = await openReplay(store, info.sessionId, id, context.redact);
+    const replay = await openReplay(store, sessionId, id, context.redact);
     replay.restart('session/resume');
     agentSession.replay = replay;
     agentSession.named(id);
@@ -613,11 +566,15 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
     return found('resume', id, null, { isNew: true, beganSeq: 0 });
   }
 
+  function preambleOf(of: Store): Promise<MadePreamble> {
+    const secrets = [...context.secrets.known, ...config.knownSecrets];
+    return renderPreamble(of, sessionId, config, secrets, facts.embeddedContext);
+  }
+
   /** Some agents do not keep what they were given in front of a prompt: then it is gone from the replay, and given again. */
   async function givenAgain(): Promise<MadePreamble | null> {
     if (replayed?.preamble !== 'gone' || !kept) return null;
-    const secrets = [...context.secrets.known, ...config.knownSecrets];
-    const preamble = await makePreamble(storeBefore(store, kept.beganSeq), info.sessionId, config, secrets, facts.embeddedContext);
+    const preamble = await preambleOf(storeBefore(store, kept.beganSeq));
     const last = attempts.pop() as ResumeAttempt;
     attempts.push({
       ...last,
@@ -641,29 +598,28 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
     // What the agent does not report is as it was last seen.
     agentSession.reported = {
       ...agentSession.reported,
-      modes: agentSession.reported.modes ?? info.modes,
-      configOptions: agentSession.reported.configOptions ?? info.configOptions,
+      modes: agentSession.reported.modes ?? stored?.info.modes ?? null,
+      configOptions: agentSession.reported.configOptions ?? stored?.info.configOptions ?? null,
     };
     const unsupported = context.additionalDirectories.length > 0 && !facts.additionalDirectories;
-    const report = reportOf({
+    const report: ResumeReport = {
       tier,
       attempts,
-      agentSessionId,
-      previousAgentSessionId: agentSessionId === oldId ? null : oldId,
       verified,
-      replay: replayed,
-      preamble,
+      replay: replayed?.isReplay
+        ? { received: replayed.received, matched: replayed.matched, missing: replayed.missing, imported: replayed.importedMessages }
+        : null,
+      preamble: preamble && { mode: preamble.mode, bytes: preamble.bytes, events: preamble.events, truncated: preamble.truncated },
       settings: {
         restored: restored.restored,
         failed: [...restored.failed, ...(unsupported ? [{ id: 'additionalDirectories', reason: 'the agent does not support them' }] : [])],
       },
-      began,
-      agentMs: connection.agentMs,
-    });
-    return {
-      ...{ tier, attempts, agentSessionId, verified, replay: replayed, preamble, ...stands },
-      report: context.redact(report),
+      agentSessionId,
+      previousAgentSessionId: agentSessionId === oldId ? null : oldId,
+      ms: tenths(performance.now() - began),
+      agentMs: tenths(connection.agentMs),
     };
+    return { attempts, replay: replayed, preamble, answer, ...stands, report: context.redact(report) };
   }
 
   async function stopError(code: RehydrateError['code'], reason: string): Promise<RehydrateError> {
@@ -675,8 +631,8 @@ async function throughTheTiers(search: TierSearch): Promise<Found> {
     const why = fault
       ? `${reason}: ${fault.message}`
       : `${reason}.${raw}${ADVICE[code] ?? ''}${quoteDiagnostics(connection.diagnostics())}`;
-    return new RehydrateError(fault?.code ?? code, `Session "${info.sessionId}" could not be resumed: ${why}`, {
-      sessionId: info.sessionId,
+    return new RehydrateError(fault?.code ?? code, `Session "${sessionId}" could not be resumed: ${why}`, {
+      sessionId,
       attempts,
       ...(exit ? { exit } : {}),
       ...fault?.data,
@@ -775,39 +731,7 @@ async function forkSource(store: Store, sessionId: string, origin: unknown): Pro
 /** How many events are looked at to see whether a session has gone on. */
 const FORK_LOOK = 100;
 
-interface Reportable {
-  readonly tier: Exclude<Tier, 'live'>;
-  readonly attempts: readonly ResumeAttempt[];
-  readonly agentSessionId: string;
-  readonly previousAgentSessionId: string | null;
-  readonly verified?: Verification | null;
-  readonly replay?: ReplayOutcome | null;
-  readonly preamble?: MadePreamble | null;
-  readonly settings: ResumeReport['settings'];
-  /** By `performance.now`. */
-  readonly began: number;
-  readonly agentMs: number;
-}
-
 const tenths = (ms: number): number => Math.round(ms * 10) / 10;
-
-function reportOf(made: Reportable): ResumeReport {
-  const { replay, preamble } = made;
-  return {
-    tier: made.tier,
-    attempts: made.attempts,
-    verified: made.verified ?? null,
-    replay: replay?.isReplay
-      ? { received: replay.received, matched: replay.matched, missing: replay.missing, imported: replay.importedMessages }
-      : null,
-    preamble: preamble ? { mode: preamble.mode, bytes: preamble.bytes, events: preamble.events, truncated: preamble.truncated } : null,
-    settings: made.settings,
-    agentSessionId: made.agentSessionId,
-    previousAgentSessionId: made.previousAgentSessionId,
-    ms: tenths(performance.now() - made.began),
-    agentMs: tenths(made.agentMs),
-  };
-}
 
 /** The report of a prompt that found the session live. */
 export function liveReport(agentSessionId: string): ResumeReport {
@@ -868,7 +792,7 @@ export async function renderPreamble(
   config: Config,
   secrets: readonly Secret[],
   embeddedContext: boolean,
-  request: PreambleRequest,
+  request: PreambleRequest = { preview: false },
 ): Promise<MadePreamble> {
   const record = await renderRecord(store, sessionId, config, secrets, request.budget);
   const { mode, instead } = choosePreambleMode(request.mode ?? config.preamble.mode, { embeddedContext });
@@ -879,11 +803,3 @@ export async function renderPreamble(
 
 /** Stands in a preview for the path that the file will have. */
 const PREVIEW_PATH = '/path/given/when/it/is/sent.md';
-
-const makePreamble = (
-  store: Store,
-  sessionId: string,
-  config: Config,
-  secrets: readonly Secret[],
-  embeddedContext: boolean,
-): Promise<MadePreamble> => renderPreamble(store, sessionId, config, secrets, embeddedContext, { preview: false });

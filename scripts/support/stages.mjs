@@ -147,6 +147,11 @@ export const STAGES = [
     name,
     run: () => vitest(name, ['--project', name, `--maxWorkers=${WORKERS}`]),
   })),
+  // The host's own tests once more, with the agents that speak ACP v2 spoken to in it.
+  {
+    name: 'v2',
+    run: () => vitest('v2', ['--project', 'integration', 'tests/integration/engine', `--maxWorkers=${WORKERS}`], { ACP: 'v2' }),
+  },
   {
     name: 'faults',
     run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }),

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { RehydrateError, type ErrorCode, type ResumePolicy, type Tier } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
-import { ask, CWD, PATIENT, world, worldOf } from './helpers.ts';
+import { ask, CWD, PATIENT, world, worldOf, itInV1 } from './helpers.ts';
 import { ordinary, rawAgents, type RawAgent } from './raw-agent.ts';
 import { watched, wordsSent } from './watched-agents.ts';
 
@@ -94,7 +94,7 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     expect((await next.get('s')).state).toBe('asleep');
   });
 
-  it('a load that replayed nothing of the session is told as unproven, and never as a success', async () => {
+  itInV1('a load that replayed nothing of the session is told as unproven, and never as a success', async () => {
     const { wake } = await world('liar');
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
@@ -197,7 +197,7 @@ describe('I4: what an agent answers decides, and what it says is checked', () =>
     expect(agents.heard.findLast(({ method }) => method === 'authenticate')?.params).toEqual({ methodId: 'key' });
   });
 
-  it('I11: kinds and fields the protocol does not know are kept as sent', async () => {
+  itInV1('I11: kinds and fields the protocol does not know are kept as sent', async () => {
     const { wake } = await world('unknown-kinds');
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });

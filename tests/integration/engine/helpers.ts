@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest';
+import { it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import {
   createHost,
@@ -23,6 +23,9 @@ export const PATIENT = {
 
 /** The version of ACP that the host asks agents for. The tests run once with each; an agent that speaks only 1 is spoken to in 1. */
 export const PROTOCOL = process.env['ACP'] === 'v2' ? 'newest' : 'v1';
+
+/** A test of what v2 has not: files of the client, an agent without resume or list, frames as v1 has them. */
+export const itInV1 = PROTOCOL === 'v1' ? it : it.skip;
 
 export interface World<Agents extends AgentLauncher = InProcessLauncher> {
   readonly db: SqlDatabase;

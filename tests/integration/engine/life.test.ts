@@ -112,7 +112,7 @@ describe('settings', () => {
     const host = await wake();
     const made = await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     const mode = made.modes?.availableModes.find((candidate) => candidate.id !== made.modes?.currentModeId)?.id as string;
-    const option = made.configOptions?.find((candidate) => candidate.type === 'select');
+    const option = made.configOptions?.find((candidate) => candidate.type === 'select' && candidate.category !== 'mode');
     const value =
       option?.type === 'select'
         ? (option.options as { value: string }[]).find((candidate) => candidate.value !== option.currentValue)?.value

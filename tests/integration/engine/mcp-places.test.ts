@@ -4,7 +4,7 @@ import { processSecrets } from '../../../src/adapters/node-host/index.ts';
 import type { McpServer, SecretRef } from '../../../src/engine/index.ts';
 import { resolveSecrets, secretValues, withoutValues } from '../../../src/engine/sessions/secrets.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
-import { said, worldOf } from './helpers.ts';
+import { said, worldOf, itInV1 } from './helpers.ts';
 import { watched } from './watched-agents.ts';
 
 const PLACE = { agent: 'demo', cwd: '/project' };
@@ -20,7 +20,7 @@ const given = ({ sent }: { readonly sent: readonly { readonly method: string; re
   sent.filter(({ method }) => /^session\/(new|load|resume)$/.test(method)).map(({ params }) => params['mcpServers']);
 
 describe('servers that change', () => {
-  it('while the session sleeps: address, names and values go to the agent together', async () => {
+  itInV1('while the session sleeps: address, names and values go to the agent together', async () => {
     const { wake, agents } = await watchedWorld();
     const host = await wake();
     const { sessionId } = await host.create({ ...PLACE, mcpServers: [OLD, command('first-value')] });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { SessionChange } from '../../../src/engine/index.ts';
 import { inProcessLauncher, memoryStore } from '../../../src/testing/agents/index.ts';
-import { said, world, worldOf } from './helpers.ts';
+import { said, world, worldOf, itInV1 } from './helpers.ts';
 
 const PLACE = { agent: 'demo', cwd: '/project' };
 
@@ -204,7 +204,7 @@ describe('fork, handoff, adopt', () => {
     expect(launched).toBe(2);
   });
 
-  it('an agent that keeps no list has none to show', async () => {
+  itInV1('an agent that keeps no list has none to show', async () => {
     const host = await (await world('amnesiac')).wake();
     expect(await host.agentSessions({ agent: 'demo' })).toEqual({ sessions: [] });
     await expect(host.agentSessions({ agent: 'demo', cwd: 'here' })).rejects.toMatchObject({ code: 'invalid_argument' });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { workspaceFiles } from '../../../src/engine/index.ts';
 import type { ClientServiceRequest } from '../../../src/engine/ports.ts';
 import { insideRoots } from '../../../src/engine/workspace-files.ts';
-import { ask, CWD, world } from './helpers.ts';
+import { ask, CWD, world, itInV1 } from './helpers.ts';
 
 describe('workspace files', () => {
   const roots = { cwd: '/project', additionalDirectories: ['/more/'] };
@@ -23,7 +23,7 @@ describe('workspace files', () => {
     else expect(insideRoots(path, roots)).toBe(expected);
   });
 
-  it('a file written by the agent is there after a wake, and goes with the session', async () => {
+  itInV1('a file written by the agent is there after a wake, and goes with the session', async () => {
     const { db, wake } = await world();
     const host = await wake({ client: workspaceFiles(db), permission: 'allow' });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
@@ -35,7 +35,7 @@ describe('workspace files', () => {
     expect(await db.query('SELECT * FROM workspace_files')).toEqual([]);
   });
 
-  it('I10: a file over the limit is refused by name, and nothing is written', async () => {
+  itInV1('I10: a file over the limit is refused by name, and nothing is written', async () => {
     const { db, wake } = await world();
     const host = await wake({ client: workspaceFiles(db, { limits: { workspaceFileBytes: 4 } }), permission: 'allow' });
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });

@@ -3,7 +3,7 @@
  * WebSocket; what is behind it is not the door's matter.
  */
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
@@ -40,6 +40,16 @@ export interface Visitor {
 export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) => Promise<void>): Promise<Door> {
   const { host, port, origins } = checkDoor(options);
   const limits: BridgeLimits = withLimits(BRIDGE_LIMITS, options.limits);
+  const { log = () => undefined, subprotocols = [SUBPROTOCOL] } = options;
+  const connections = new Connections(limits);
+  /** Every open socket, upgraded or not. */
+  const tcp = new Set<Socket>();
+  /** Visits whose agent has not started yet. */
+  const starting = new Set<Promise<void>>();
+  let closing: Promise<void> | null = null;
+  /** When each recent upgrade was let in. */
+  let upgrades: number[] = [];
+
   const server = createServer({
     headersTimeout: limits.handshakeMs,
     requestTimeout: limits.handshakeMs,
@@ -57,198 +67,132 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
   });
   const bound = (server.address() as AddressInfo).port;
   const token = options.token ?? randomBytes(32).toString('base64url');
-  const hosts = hostNames(host, bound, options.hosts);
-  const door = new OpenDoor(
-    server,
-    options,
-    limits,
-    { hosts, origins, allowMissingOrigin: options.allowMissingOrigin === true, token },
-    visit,
-  );
-  const url = `ws://${host.includes(':') ? `[${host}]` : host}:${bound}`;
-  options.log?.({ event: 'listening', url, agents: Object.keys(options.agents) });
-  return { url, token, close: () => door.close() };
-}
+  const access: AccessPolicy = {
+    hosts: hostNames(host, bound, options.hosts),
+    origins,
+    allowMissingOrigin: options.allowMissingOrigin === true,
+    token,
+  };
+  const sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    // We look at the bytes ourselves, to close with the code of the contract.
+    skipUTF8Validation: true,
+    maxPayload: limits.messageBytes,
+    maxFragments: limits.messageFragments,
+    closeTimeout: limits.closeMs,
+    // Its own limit of pings has no name and no close frame; the connection answers them.
+    autoPong: false,
+    // The policy has chosen; exactly one of what is offered is spoken here.
+    handleProtocols: (offered: Set<string>) => subprotocols.find((one) => offered.has(one)) ?? false,
+    WebSocket: BridgeSocket,
+  } as ConstructorParameters<typeof WebSocketServer>[0]);
 
-class OpenDoor {
-  readonly #server: Server;
-  readonly #options: DoorOptions;
-  readonly #limits: BridgeLimits;
-  readonly #access: AccessPolicy;
-  readonly #visit: (visitor: Visitor) => Promise<void>;
-  readonly #connections: Connections;
-  readonly #sockets: WebSocketServer;
-  /** When each recent upgrade was let in. */
-  #upgrades: number[] = [];
-  /** Every open connection, upgraded or not. */
-  readonly #tcp = new Set<Socket>();
-  readonly #starting = new Set<Promise<void>>();
-  #closing: Promise<void> | null = null;
-
-  constructor(
-    server: Server,
-    options: DoorOptions,
-    limits: BridgeLimits,
-    access: AccessPolicy,
-    visit: (visitor: Visitor) => Promise<void>,
-  ) {
-    this.#server = server;
-    this.#options = options;
-    this.#limits = limits;
-    this.#access = access;
-    this.#visit = visit;
-    this.#connections = new Connections(limits);
-    this.#sockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      // We look at the bytes ourselves, to close with the code of the contract.
-      skipUTF8Validation: true,
-      maxPayload: limits.messageBytes,
-      maxFragments: limits.messageFragments,
-      closeTimeout: limits.closeMs,
-      // Its own limit of pings has no name and no close frame; the connection answers them.
-      autoPong: false,
-      // The policy has chosen; exactly one of what is offered is spoken here.
-      handleProtocols: (offered: Set<string>) => this.#subprotocols.find((one) => offered.has(one)) ?? false,
-      WebSocket: BridgeSocket,
-    } as ConstructorParameters<typeof WebSocketServer>[0]);
-    server.on('connection', (socket) => {
-      this.#tcp.add(socket);
-      socket.once('close', () => this.#tcp.delete(socket));
-    });
-    // Node itself would tell a request that expects something to go on (100), or refuse it (417), before the policy has seen it.
-    for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
-      server.on(event, (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response));
-    }
-    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-    server.on('clientError', (_error, socket) => {
-      options.log?.({ event: 'refused', status: 400, reason: 'malformed_request' });
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      setTimeout(() => socket.destroy(), 1_000).unref();
-    });
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    await Promise.all(this.#starting);
-    await Promise.all(this.#connections.all.map((connection) => connection.shutDown()));
-    // What is left are clients that were refused and do not hang up.
-    for (const socket of this.#tcp) socket.destroy();
-    await closed;
-    this.#options.log?.({ event: 'stopped' });
-  }
-
-  get #subprotocols(): readonly string[] {
-    return this.#options.subprotocols ?? [SUBPROTOCOL];
-  }
-
-  #policy(): UpgradePolicy {
+  const policy = (): UpgradePolicy => {
     const since = performance.now() - 1_000;
-    this.#upgrades = this.#upgrades.filter((at) => at > since);
+    upgrades = upgrades.filter((at) => at > since);
     return {
-      ...this.#access,
-      agents: Object.keys(this.#options.agents),
-      subprotocols: this.#subprotocols,
-      upgradesPerSecond: this.#limits.upgradesPerSecond,
-      connections: this.#limits.connections,
+      ...access,
+      agents: Object.keys(options.agents),
+      subprotocols,
+      upgradesPerSecond: limits.upgradesPerSecond,
+      connections: limits.connections,
       load: {
-        recentUpgrades: this.#upgrades.length,
-        connections: this.#connections.size,
-        closing: this.#closing !== null,
-        taken: (id) => this.#connections.taken(id),
+        recentUpgrades: upgrades.length,
+        connections: connections.size,
+        closing: closing !== null,
+        taken: (id) => connections.taken(id),
       },
     };
-  }
+  };
+  // SECURITY: neither path nor headers: a token put in the wrong place would be in the log.
+  const refused = ({ status, reason }: { status: number; reason: string }): void => log({ event: 'refused', status, reason });
+  /** Lets an allowed page read an answer, refusals included. Others get no such header, so their browser keeps it from them. */
+  const corsFor = (request: RequestHead): Record<string, string> => {
+    const origin = header(request, 'origin');
+    return typeof origin === 'string' && origins.includes(origin) ? { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' } : {};
+  };
 
-  #upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
-    const socket = duplex as Socket;
-    socket.on('error', () => undefined); // 'close' follows
-    const asked = headOf(request, head.length);
-    const decision = authorizeUpgrade(asked, this.#policy());
-    if (!decision.ok) {
-      this.#refused(decision);
-      socket.end(refusalText(decision, this.#corsFor(asked)));
-      // Whoever does not take the answer does not keep the socket.
-      setTimeout(() => socket.destroy(), 1_000).unref();
-      return;
-    }
-    this.#upgrades.push(performance.now());
-    const id = decision.connection ?? randomBytes(16).toString('base64url');
-    this.#connections.reserve(id);
-    const visitor: Visitor = {
-      id,
-      agent: decision.agent,
-      subprotocol: decision.subprotocol,
-      limits: this.#limits,
-      upgrade: (connect) => this.#admit(id, request, socket, head, connect),
-      remember: (report) => this.#connections.remember(report),
-    };
-    const start = this.#visit(visitor).finally(() => {
-      this.#connections.release(id);
-      this.#starting.delete(start);
-    });
-    this.#starting.add(start);
-  }
-
-  #admit(
+  const admit = (
     id: string,
     request: IncomingMessage,
     socket: Socket,
     head: Buffer,
     connect: (client: ClientOptions) => Connected | null,
-  ): boolean {
+  ): boolean => {
     let admitted = false;
-    this.#sockets.handleUpgrade(request, socket, head, (websocket) => {
+    sockets.handleUpgrade(request, socket, head, (websocket) => {
       admitted = true;
       websocket.on('error', () => undefined); // said by the socket's close(); 'close' follows
       const connection = connect({
         id,
         websocket: websocket as BridgeSocket,
         socket,
-        limits: this.#limits,
-        allowMcp: this.#options.allowMcp === true,
-        onNote: (note) => this.#options.log?.({ event: 'note', connection: id, note }),
-        onBytes: (bytes) => this.#connections.came(bytes),
+        limits,
+        allowMcp: options.allowMcp === true,
+        onNote: (note) => log({ event: 'note', connection: id, note }),
+        onBytes: (bytes) => connections.came(bytes),
       });
-      if (connection !== null) this.#connections.add(connection);
+      if (connection !== null) connections.add(connection);
     });
     return admitted;
-  }
+  };
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  server.on('connection', (socket) => {
+    tcp.add(socket);
+    socket.once('close', () => tcp.delete(socket));
+  });
+  server.on('clientError', (_error, socket) => {
+    refused({ status: 400, reason: 'malformed_request' });
+    dismiss(socket, 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  });
+  server.on('upgrade', (request, duplex, head) => {
+    const socket = duplex as Socket;
+    socket.on('error', () => undefined); // 'close' follows
+    const asked = headOf(request, head.length);
+    const decision = authorizeUpgrade(asked, policy());
+    if (!decision.ok) {
+      refused(decision);
+      return dismiss(socket, refusalText(decision, corsFor(asked)));
+    }
+    upgrades.push(performance.now());
+    const id = decision.connection ?? randomBytes(16).toString('base64url');
+    connections.reserve(id);
+    const start = visit({
+      id,
+      agent: decision.agent,
+      subprotocol: decision.subprotocol,
+      limits,
+      upgrade: (connect) => admit(id, request, socket, head, connect),
+      remember: (report) => connections.remember(report),
+    }).finally(() => {
+      connections.release(id);
+      starting.delete(start);
+    });
+    starting.add(start);
+  });
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const asked = headOf(request, 0);
     response.shouldKeepAlive = false;
-    const cors = this.#corsFor(asked);
+    const cors = corsFor(asked);
     const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void => {
       const text = JSON.stringify(body);
-      const length = String(Buffer.byteLength(text));
-      response.writeHead(status, {
-        'Content-Type': 'application/json',
-        'Content-Length': length,
-        'Cache-Control': 'no-store',
-        ...cors,
-        ...headers,
-      });
+      response.writeHead(status, { ...jsonHeaders(text), ...cors, ...headers });
       response.end(text);
     };
     const isAgent = asked.method !== 'OPTIONS' && asked.target.startsWith('/agents/');
-    const decision = isAgent ? authorizeUpgrade(asked, this.#policy()) : authorizeHttp(asked, this.#access);
+    const decision = isAgent ? authorizeUpgrade(asked, policy()) : authorizeHttp(asked, access);
     // Without an upgrade event there is no upgrade, whatever the headers say.
-    const refused: Refusal | null = !decision.ok
+    const refusal: Refusal | null = !decision.ok
       ? decision
       : isAgent
         ? { ok: false, status: 426, reason: 'upgrade_required', message: 'An agent is reached with a WebSocket.' }
         : null;
-    if (refused !== null) {
-      this.#refused(refused);
-      json(refused.status, { error: refused.reason, message: refused.message }, refused.status === 426 ? UPGRADE_HEADERS : {});
-      return;
+    if (refusal !== null) {
+      refused(refusal);
+      return json(refusal.status, refusalBody(refusal), refusal.status === 426 ? UPGRADE_HEADERS : {});
     }
     if (!('action' in decision)) return;
     switch (decision.action) {
@@ -257,35 +201,43 @@ class OpenDoor {
         response.end();
         return;
       case 'agents':
-        json(
+        return json(
           200,
-          Object.entries(this.#options.agents).map(([name, { cwd }]) => ({ name, cwd })),
+          Object.entries(options.agents).map(([name, { cwd }]) => ({ name, cwd })),
         );
-        return;
       case 'diagnostics': {
-        const report = this.#connections.report(decision.connection);
-        json(report === undefined ? 404 : 200, report ?? UNKNOWN_CONNECTION);
-        return;
+        const report = connections.report(decision.connection);
+        return json(report === undefined ? 404 : 200, report ?? UNKNOWN_CONNECTION);
       }
       case 'end': {
-        const open = this.#connections.get(decision.connection);
-        const exit = open === undefined ? this.#connections.report(decision.connection)?.exit : await open.end(decision.how);
-        json(exit === undefined ? 404 : 200, exit ?? UNKNOWN_CONNECTION);
+        const open = connections.get(decision.connection);
+        const exit = open === undefined ? connections.report(decision.connection)?.exit : await open.end(decision.how);
+        return json(exit === undefined ? 404 : 200, exit ?? UNKNOWN_CONNECTION);
       }
     }
-  }
+  };
+  // Node itself would tell a request that expects something to go on (100), or refuse it (417), before the policy has seen it.
+  for (const event of ['request', 'checkContinue', 'checkExpectation'] as const)
+    server.on(event, (request: IncomingMessage, response: ServerResponse) => void answer(request, response));
 
-  /** Lets an allowed page read an answer, refusals included. Others get no such header, so their browser keeps it from them. */
-  #corsFor(request: RequestHead): Record<string, string> {
-    const origin = header(request, 'origin');
-    if (typeof origin !== 'string' || !this.#access.origins.includes(origin)) return {};
-    return { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' };
-  }
+  const close = async (): Promise<void> => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    await Promise.all(starting);
+    await Promise.all(connections.all.map((connection) => connection.shutDown()));
+    // What is left are clients that were refused and do not hang up.
+    for (const socket of tcp) socket.destroy();
+    await closed;
+    log({ event: 'stopped' });
+  };
+  const url = `ws://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+  log({ event: 'listening', url, agents: Object.keys(options.agents) });
+  return { url, token, close: () => (closing ??= close()) };
+}
 
-  #refused(refusal: Refusal): void {
-    // SECURITY: neither path nor headers: a token put in the wrong place would be in the log.
-    this.#options.log?.({ event: 'refused', status: refusal.status, reason: refusal.reason });
-  }
+/** Whoever does not take the answer does not keep the socket. */
+function dismiss(socket: Duplex, text: string): void {
+  socket.end(text);
+  setTimeout(() => socket.destroy(), 1_000).unref();
 }
 
 const UNKNOWN_CONNECTION = { error: 'connection_unknown', message: 'No connection of this name is open or ended within the last minute.' };
@@ -298,16 +250,15 @@ function headOf(request: IncomingMessage, earlyBytes: number): RequestHead {
   return { method: request.method ?? '', httpVersion: request.httpVersion, target: request.url ?? '', headers, earlyBytes };
 }
 
-function refusalText(refusal: Refusal, headers: Readonly<Record<string, string>>): string {
-  const body = JSON.stringify({ error: refusal.reason, message: refusal.message });
-  const all = {
-    Connection: 'close',
-    'Content-Type': 'application/json',
-    'Content-Length': String(Buffer.byteLength(body)),
-    'Cache-Control': 'no-store',
-    ...headers,
-    ...(refusal.status === 426 ? UPGRADE_HEADERS : {}),
-  };
+const refusalBody = ({ reason, message }: Refusal): object => ({ error: reason, message });
+
+function jsonHeaders(text: string): Record<string, string> {
+  return { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(text)), 'Cache-Control': 'no-store' };
+}
+
+function refusalText(refusal: Refusal, cors: Readonly<Record<string, string>>): string {
+  const body = JSON.stringify(refusalBody(refusal));
+  const all = { Connection: 'close', ...jsonHeaders(body), ...cors, ...(refusal.status === 426 ? UPGRADE_HEADERS : {}) };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
   return [`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}`, ...lines, '', body].join('\r\n');
 }

@@ -3,7 +3,7 @@ import { h, render } from 'preact';
 import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url';
 import agentWorkerUrl from './agent.worker.ts?worker&url';
 import { App } from './App.tsx';
-import { Embed } from './embeds/Embed.tsx';
+import { CompactEmbed, Embed } from './embeds/Embed.tsx';
 import sqlWorkerUrl from './platform/sql.worker.ts?worker&url';
 import { browserPlatform, WorkerSource } from './platform/browser.ts';
 import { Playground } from './state/playground.ts';
@@ -15,6 +15,8 @@ export interface MountOptions {
   readonly base?: string;
   /** A small playground in prose: this scenario alone, kept nowhere. */
   readonly scenario?: string;
+  /** In a frame that does not grow. */
+  readonly compact?: boolean;
 }
 
 /**
@@ -25,6 +27,7 @@ export function mount(element: HTMLElement, options: MountOptions = {}): void {
   const base = `/${(options.base ?? '/').replace(/^\/+|\/+$/g, '')}/`.replace('//', '/');
   const embedded = options.scenario !== undefined;
   const pg = new Playground({
+    base,
     platform: browserPlatform({
       wasmUrl,
       embedded,
@@ -39,7 +42,7 @@ export function mount(element: HTMLElement, options: MountOptions = {}): void {
     pg.boot.step('Terminal', 'The conversation shows the same; reload the page to try again.', () => import('./panels/terminal.ts'));
   render(
     embedded
-      ? h(Embed, { pg, more: `${base}playground/#v=1&scenario=${options.scenario}` })
+      ? h(options.compact ? CompactEmbed : Embed, { pg, loadTerminal, more: `${base}playground/#v=1&scenario=${options.scenario}` })
       : h(App, { pg, loadTerminal, pageUrl: () => `${location.origin}${location.pathname}` }),
     element,
   );

@@ -1,22 +1,58 @@
-import { useComputed } from '@preact/signals';
-import { BootSteps } from '../panels/BootSteps.tsx';
-import { ReportPanel } from '../panels/Report.tsx';
-import { Picture, Steps, Talk, type PartProps } from '../parts.tsx';
+/** Small playgrounds in prose: one scenario, and of the page's parts those that it speaks of. */
+import { useSignal } from '@preact/signals';
+import { Conversation } from '../panels/Conversation.tsx';
+import { Docked } from '../panels/Dock.tsx';
+import { Steps } from '../panels/Lesson.tsx';
+import { MachinePanel, Processes } from '../panels/Machine.tsx';
+import { BootSteps } from '../panels/Start.tsx';
+import { Bar, Talk } from '../panels/Talk.tsx';
+import type { LoadTerminal } from '../panels/Terminal.tsx';
+import type { Playground } from '../state/playground.ts';
 
-/** One scenario between two paragraphs: its steps, the machine, the conversation and the report. */
-export function Embed({ pg, more }: PartProps & { readonly more: string }) {
+interface EmbedProps {
+  readonly pg: Playground;
+  /** The scenario in the playground. */
+  readonly more: string;
+  readonly loadTerminal: LoadTerminal;
+}
+
+export function Embed({ pg, more, loadTerminal }: EmbedProps) {
+  const { dock } = pg.stage;
   // A part that need not be here is no news in the middle of a page.
-  const steps = useComputed(() => pg.boot.steps.value.filter((step) => step.state !== 'absent'));
+  const steps = pg.boot.steps.value.filter((step) => step.state !== 'absent');
   return (
     <div class="rp rp-embed">
       <BootSteps steps={steps} />
       <Steps pg={pg} />
-      <Picture pg={pg} />
-      <Talk pg={pg} hint="Run the first step, or type a prompt of your own." />
-      <ReportPanel report={pg.report} />
-      <p class="rp-more">
-        <a href={more}>Open this in the playground</a>, with the wire, the database and a way back in time.
+      <MachinePanel pg={pg} />
+      <Talk pg={pg} />
+      <Bar pg={pg} />
+      {dock.value === null ? null : <Docked pg={pg} panel={dock.value} loadTerminal={loadTerminal} />}
+      <p>
+        <a href={more}>Open this in the playground</a>, with all panels and a way back in time.
       </p>
+    </div>
+  );
+}
+
+/** The steps, what is said, and what became of the agent, in a frame that does not grow. */
+export function CompactEmbed({ pg, more }: EmbedProps) {
+  const hint = useSignal('Run the first step.');
+  const failed = pg.boot.steps.value.filter((step) => step.state === 'failed');
+  return (
+    <div class="rp rp-compact">
+      <Steps pg={pg} />
+      {failed.length > 0 ? <BootSteps steps={failed} /> : <Conversation view={pg.view} unsent={pg.turns.unsent} hint={hint} />}
+      <div class="rp-line">
+        <span>
+          Agent{' '}
+          <strong role="status" aria-label="Agent status">
+            {pg.machine.value.agent}
+          </strong>
+        </span>
+        <Processes processes={pg.machine.value.processes.slice(-2)} />
+        <a href={more}>Open in the playground</a>
+      </div>
     </div>
   );
 }

@@ -7,25 +7,25 @@ import type { ComponentChildren } from 'preact';
 export function Button(props: {
   readonly onPress: () => void;
   readonly disabled?: boolean;
-  readonly why?: string;
+  readonly why?: string | undefined;
   readonly tone?: 'plain' | 'main' | 'harm' | 'quiet';
   readonly pressed?: boolean;
   readonly type?: 'button' | 'submit';
+  /** It is what the next step is done with. */
+  readonly next?: boolean;
   readonly children: ComponentChildren;
-  readonly label?: string;
 }) {
   return (
     <button
       type={props.type ?? 'button'}
       class={`rp-button rp-${props.tone ?? 'plain'}`}
       aria-disabled={props.disabled ? 'true' : undefined}
-      aria-pressed={props.pressed === undefined ? undefined : props.pressed}
-      aria-label={props.label}
+      aria-pressed={props.pressed}
+      data-next={props.next && !props.disabled ? 'true' : undefined}
       title={props.why}
       onClick={(event) => {
-        if (props.type !== 'submit') event.preventDefault();
+        if (props.type !== 'submit' || props.disabled) event.preventDefault();
         if (!props.disabled) props.onPress();
-        else event.preventDefault();
       }}
     >
       {props.children}

@@ -1,4 +1,5 @@
 import type { ReadonlySignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { memo } from 'preact/compat';
 import type { Item, SessionView } from '../state/conversation.ts';
 import { stickToEnd } from './stick.ts';
@@ -58,54 +59,41 @@ const Entry = memo(function Entry({ item }: { readonly item: Item }) {
     case 'agent':
     case 'thought':
       return (
-        <div class="rp-message" data-who={item.kind}>
-          <span class="rp-who">
-            {WHO[item.kind]}
-            {item.imported ? ', from another client' : ''}
-          </span>
-          <div class="rp-text">
-            {item.pieces.map((piece, index) => (
-              <Piece key={index} text={piece} />
-            ))}
-          </div>
-        </div>
+        <Message who={item.kind} says={`${WHO[item.kind]}${item.imported ? ', from another client' : ''}`}>
+          {item.pieces.map((piece, index) => (
+            <Piece key={index} text={piece} />
+          ))}
+        </Message>
       );
     case 'tool':
       return (
-        <div class="rp-message" data-who="tool">
-          <span class="rp-who">Tool, {item.status.replaceAll('_', ' ')}</span>
-          <div class="rp-text">
-            {item.title}
-            {item.text ? (
-              <details>
-                <summary>What it gave</summary>
-                <pre tabIndex={0}>{item.text}</pre>
-              </details>
-            ) : null}
-          </div>
-        </div>
+        <Message who="tool" says={`Tool, ${item.status.replaceAll('_', ' ')}`}>
+          {item.title}
+          {item.text ? (
+            <details>
+              <summary>What it gave</summary>
+              <pre tabIndex={0}>{item.text}</pre>
+            </details>
+          ) : null}
+        </Message>
       );
     case 'plan':
       return (
-        <div class="rp-message" data-who="tool">
-          <span class="rp-who">Plan</span>
-          <ul class="rp-text">
+        <Message who="tool" says="Plan">
+          <ul>
             {item.entries.map((entry, index) => (
               <li key={index}>
                 {entry.text} <span class="rp-dim">{entry.status.replaceAll('_', ' ')}</span>
               </li>
             ))}
           </ul>
-        </div>
+        </Message>
       );
     case 'permission':
       return (
-        <div class="rp-message" data-who="tool">
-          <span class="rp-who">The agent asked</span>
-          <div class="rp-text">
-            {item.title} <span class="rp-dim">{item.answer === null ? 'not answered yet' : item.answer}</span>
-          </div>
-        </div>
+        <Message who="tool" says="The agent asked">
+          {item.title} <span class="rp-dim">{item.answer ?? 'not answered yet'}</span>
+        </Message>
       );
     case 'notice':
       return (
@@ -117,6 +105,15 @@ const Entry = memo(function Entry({ item }: { readonly item: Item }) {
       );
   }
 });
+
+function Message(props: { readonly who: string; readonly says: string; readonly children: ComponentChildren }) {
+  return (
+    <div class="rp-message" data-who={props.who}>
+      <span class="rp-who">{props.says}</span>
+      <div class="rp-text">{props.children}</div>
+    </div>
+  );
+}
 
 /** Only the last piece of a streamed text changes, so only that one is drawn again. */
 const Piece = memo(function Piece({ text }: { readonly text: string }) {

@@ -1,45 +1,44 @@
-import { useSignal, type ReadonlySignal, type Signal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import type { Row, SqlValue } from '../../src/engine/ports.ts';
-import { CELL_CHARS, cellText, rowKey, type Changes, type TableInfo, type TableView } from '../state/tables.ts';
-import type { TabRole } from '../platform/index.ts';
+import { CELL_CHARS, cellText, rowKey, type Changes, type TableView } from '../state/tables.ts';
 import type { ConsoleResult } from '../platform/sql-console.ts';
-import type { Importing } from '../state/branches.ts';
+import type { Playground } from '../state/playground.ts';
 import { count, msWords } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
 
+/** An opened cell shows so much of what can be megabytes. */
+const CELL_MOST = 20_000;
 /** With more rows than this the table has its full height, and is laid out by itself. */
 const FULL = 9;
 
 /** The tables as they are stored, what just changed in them, and a console on a copy. */
-export function DatabasePanel(props: {
-  readonly tables: ReadonlySignal<readonly TableInfo[]>;
-  readonly table: ReadonlySignal<TableView | null>;
-  readonly changes: ReadonlySignal<Changes>;
-  readonly sql: Signal<string>;
-  readonly result: ReadonlySignal<ConsoleResult | null>;
-  readonly role: ReadonlySignal<TabRole | null>;
-  readonly onTable: (name: string) => void;
-  readonly onRun: () => void;
-  readonly onExport: () => void;
-  /** The file that is being read, or why it was not opened. */
-  readonly importing: ReadonlySignal<Importing | null>;
-  readonly onImport: (file: File) => void;
-}) {
-  const tables = props.tables.value;
-  const table = props.table.value;
-  const importing = props.importing.value;
+export function DatabasePanel({ pg }: { readonly pg: Playground }) {
+  const { branches, tables: now } = pg;
+  const past = pg.timeline.past.value;
+  const tables = past?.tables ?? now.list.value;
+  const table = past ? past.table : now.table.value;
+  const changes: Changes = past ? new Map() : now.changes.value;
+  const importing = branches.importing.value;
   return (
     <Panel
       name="Database"
-      class="rp-database"
+      pg={pg}
       aside={
         <>
-          <Button tone="quiet" onPress={props.onExport}>
+          <Button tone="quiet" onPress={() => void branches.exportDatabase()}>
             Export database
           </Button>
-          <ImportButton onImport={props.onImport} />
+          <ImportButton
+            onImport={(file) =>
+              void branches.importDatabase({
+                name: file.name,
+                size: file.size,
+                bytes: async () => new Uint8Array(await file.arrayBuffer()),
+              })
+            }
+          />
         </>
       }
     >
@@ -67,20 +66,20 @@ export function DatabasePanel(props: {
                 type="button"
                 class="rp-tab"
                 aria-pressed={one.name === table?.name}
-                onClick={() => props.onTable(one.name)}
+                onClick={() => void branches.showTable(one.name)}
               >
                 {one.name} <span class="rp-dim">{one.rows}</span>
               </button>
             ))}
           </div>
-          {table ? <Rows table={table} changes={props.changes.value} /> : null}
+          {table ? <Rows table={table} changes={changes} /> : null}
         </>
       )}
       <form
         class="rp-sql"
         onSubmit={(event) => {
           event.preventDefault();
-          props.onRun();
+          void now.run();
         }}
       >
         <textarea
@@ -89,8 +88,8 @@ export function DatabasePanel(props: {
           rows={2}
           spellcheck={false}
           autocapitalize="off"
-          value={props.sql.value}
-          onInput={(event) => (props.sql.value = event.currentTarget.value)}
+          value={now.sql.value}
+          onInput={(event) => (now.sql.value = event.currentTarget.value)}
           onKeyDown={(event) => {
             if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
             event.preventDefault();
@@ -103,9 +102,9 @@ export function DatabasePanel(props: {
       </form>
       <p class="rp-dim rp-small">
         Queries run on a throw-away copy. Nothing they do reaches the session.
-        {props.role.value === 'client' ? ' Another tab owns the database and serves this one.' : ''}
+        {pg.databases.role.value === 'client' ? ' Another tab owns the database and serves this one.' : ''}
       </p>
-      <div aria-live="polite">{props.result.value ? <Result result={props.result.value} /> : null}</div>
+      <div aria-live="polite">{now.result.value ? <Result result={now.result.value} /> : null}</div>
     </Panel>
   );
 }
@@ -200,13 +199,20 @@ function Cell(props: { readonly row: Row; readonly column: string; readonly chan
   const value: SqlValue = props.row[props.column] ?? null;
   const text = cellText(value);
   return (
-    <td
-      data-changed={props.changed ? 'true' : undefined}
-      class={value === null ? 'rp-null' : undefined}
-      title={text.length > CELL_CHARS ? text.slice(0, 2_000) : undefined}
-    >
-      {text.length > CELL_CHARS ? `${text.slice(0, CELL_CHARS)}…` : text}
+    <td data-changed={props.changed ? 'true' : undefined} class={value === null ? 'rp-null' : undefined}>
+      <Text text={text} />
     </td>
+  );
+}
+
+/** What is long is cut, and opened with a press. */
+function Text({ text }: { readonly text: string }) {
+  if (text.length <= CELL_CHARS) return <>{text}</>;
+  return (
+    <details class="rp-cell">
+      <summary>{text.slice(0, CELL_CHARS)}…</summary>
+      <pre tabIndex={0}>{text.length > CELL_MOST ? `${text.slice(0, CELL_MOST)}\n… ${text.length - CELL_MOST} more characters` : text}</pre>
+    </details>
   );
 }
 
@@ -239,18 +245,11 @@ function Result({ result }: { readonly result: ConsoleResult }) {
           <tbody>
             {result.rows.map((row, index) => (
               <tr key={index}>
-                {row.map((value, at) => {
-                  const text = cellText(value);
-                  return (
-                    <td
-                      key={at}
-                      class={value === null ? 'rp-null' : undefined}
-                      title={text.length > CELL_CHARS ? text.slice(0, 2_000) : undefined}
-                    >
-                      {text.length > CELL_CHARS ? `${text.slice(0, CELL_CHARS)}…` : text}
-                    </td>
-                  );
-                })}
+                {row.map((value, at) => (
+                  <td key={at} class={value === null ? 'rp-null' : undefined}>
+                    <Text text={cellText(value)} />
+                  </td>
+                ))}
               </tr>
             ))}
           </tbody>

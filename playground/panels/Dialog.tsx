@@ -11,6 +11,7 @@ export function Dialog(props: {
   readonly onClose: () => void;
   readonly children: ComponentChildren;
   readonly close?: string;
+  readonly wide?: boolean;
   readonly action?: ComponentChildren;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -18,7 +19,7 @@ export function Dialog(props: {
     dialog.current?.showModal();
   }, []);
   return (
-    <dialog ref={dialog} class="rp-dialog" aria-labelledby="rp-dialog-title" onClose={props.onClose}>
+    <dialog ref={dialog} class={`rp-dialog ${props.wide ? 'rp-wide' : ''}`} aria-labelledby="rp-dialog-title" onClose={props.onClose}>
       <h2 id="rp-dialog-title">{props.title}</h2>
       {props.children}
       <div class="rp-row rp-dialog-end">

@@ -1,92 +1,106 @@
-import type { ReadonlySignal } from '@preact/signals';
+/** The live picture: the way of a prompt, host, database and agent, the processes that came and went, and the way back. */
+import { LEGS, STATIONS, type AgentStatus, type HostStatus, type Process, type StationState } from '../state/machine.ts';
+import type { Playground } from '../state/playground.ts';
 import { count } from '../state/words.ts';
 import { Panel } from './Panel.tsx';
-import { STATIONS, type AgentStatus, type HostStatus, type Machine, type Station, type StationState } from '../state/machine.ts';
 
 const HOST_DETAIL: Readonly<Record<HostStatus, string>> = {
-  opening: 'Opens its database.',
-  awake: 'Owns the session.',
-  asleep: 'Owns nothing now.',
+  opening: 'opens its database',
+  awake: 'owns the session',
+  asleep: 'is gone',
 };
 
 /** Whether what is committed outlives the page. `closed`: nothing can be committed yet. */
-export type Keeping = 'closed' | 'durable' | 'volatile';
+type Keeping = 'closed' | 'durable' | 'volatile';
 const KEEPING: Readonly<Record<Keeping, string>> = { closed: 'not open', durable: 'durable', volatile: 'in memory' };
 
 const MARK: Readonly<Record<StationState, { readonly glyph: string; readonly word: string }>> = {
-  idle: { glyph: '○', word: 'not tried' },
+  idle: { glyph: '○', word: 'not asked' },
   absent: { glyph: '–', word: 'not offered' },
   trying: { glyph: '◐', word: 'asking' },
-  ok: { glyph: '●', word: 'worked' },
+  ok: { glyph: '●', word: 'answered' },
   doubted: { glyph: '✕', word: 'not believed' },
   refused: { glyph: '✕', word: 'refused' },
   lost: { glyph: '⚠', word: 'no answer' },
 };
 
 const AGENT_DETAIL: Readonly<Record<AgentStatus, string>> = {
-  asleep: 'No process. Nothing to pay for.',
-  starting: 'A process starts.',
-  resuming: 'It is asked for the session.',
-  live: 'Waits for a prompt.',
-  prompting: 'Works on a turn.',
-  dead: 'Its process is gone, unasked.',
+  asleep: 'no process runs',
+  starting: 'a process starts',
+  resuming: 'it is asked for the session',
+  live: 'waits for a prompt',
+  prompting: 'works on a turn',
+  dead: 'its process is gone, unasked',
 };
 
-/** Things that happen many times a second are shown as happening twice a second: a pulse, not a flicker. */
-export const beat = (at: number | undefined): number => (at === undefined ? 0 : Math.ceil(at / 500));
-
-/** The live picture: host, database, agent, and the way back the resume took. */
-export function MachinePanel(props: {
-  readonly machine: ReadonlySignal<Machine>;
-  readonly sessionId: ReadonlySignal<string | null>;
-  readonly keeping: ReadonlySignal<Keeping>;
-  readonly events: ReadonlySignal<number>;
-  /** Changes when something was stored, and when something crossed the wire; a change is shown as a short light. */
-  readonly flash: ReadonlySignal<number>;
-  readonly pulse: ReadonlySignal<number>;
-}) {
-  const machine = props.machine.value;
-  const keeping = props.keeping.value;
+export function MachinePanel({ pg }: { readonly pg: Playground }) {
+  const machine = pg.machine.value;
+  const { info, permission } = pg.view.value;
+  const keeping: Keeping = pg.databases.unopened.value ? 'closed' : pg.databases.durable.value ? 'durable' : 'volatile';
   const linked = machine.agent !== 'asleep' && machine.agent !== 'dead';
+  const detail = permission && machine.agent === 'prompting' ? 'waits for your answer' : AGENT_DETAIL[machine.agent];
   return (
-    <Panel name="Machine" class="rp-machine-panel">
-      <div class="rp-machine">
-        <div class="rp-box" data-state={machine.host}>
-          <h3>Host</h3>
-          <p class="rp-state">{machine.host}</p>
-          <p class="rp-detail">{HOST_DETAIL[machine.host]}</p>
+    <Panel name="Machine" pg={pg}>
+      <div class="rp-way" data-legs={machine.legs} data-linked={linked}>
+        <span class="rp-token" aria-hidden="true" />
+        <div class="rp-box rp-you">
+          <h3>You</h3>
         </div>
-        <div class="rp-link" data-linked={linked} aria-hidden="true">
-          <span class="rp-link-line" />
-          <span key={props.pulse.value} class="rp-link-pulse" />
-          <span class="rp-link-label">{linked ? 'ACP' : 'no connection'}</span>
+        <div class="rp-box rp-host" data-state={machine.host === 'awake' ? keeping : machine.host}>
+          <h3>Host</h3>
+          <p>
+            <strong>{machine.host}</strong> <span class="rp-dim">{HOST_DETAIL[machine.host]}</span>
+          </p>
+          <h3>Database</h3>
+          <p>
+            <strong>{KEEPING[keeping]}</strong>{' '}
+            <span class="rp-dim">
+              {count(info?.latestSeq ?? 0, 'event')}
+              {info ? (
+                <>
+                  {' '}
+                  of <code>{info.sessionId}</code>
+                </>
+              ) : null}
+              {keeping === 'volatile' ? ', until this page is closed' : null}
+            </span>
+          </p>
         </div>
         <div class="rp-box rp-agent" data-state={machine.agent}>
           <h3>Agent</h3>
-          <p class="rp-state" role="status" aria-label="Agent status">
-            {machine.agent}
+          <p>
+            <strong role="status" aria-label="Agent status">
+              {machine.agent}
+            </strong>{' '}
+            <span class="rp-dim">{detail}</span>
           </p>
-          <p class="rp-detail">{AGENT_DETAIL[machine.agent]}</p>
+          <Processes processes={machine.processes} />
         </div>
-        <div class="rp-box rp-db" data-state={keeping}>
-          <span key={props.flash.value} class="rp-flash" aria-hidden="true" />
-          <h3>Database</h3>
-          <p class="rp-state">{KEEPING[keeping]}</p>
-          <p class="rp-detail">
-            {count(props.events.value, 'event')}
-            {props.sessionId.value ? (
-              <>
-                {' '}
-                of <code>{props.sessionId.value}</code>
-              </>
-            ) : null}
-            {keeping === 'volatile' ? ', until this page is closed' : null}
-          </p>
-        </div>
-        <ol class="rp-path" aria-label="The way back">
-          {STATIONS.map((station) => (
-            <PathStation key={station} station={station} state={machine.stations[station]} />
+      </div>
+      <div class="rp-ways">
+        <ol class="rp-legs" aria-label="The way of the last prompt">
+          {LEGS.map((leg, index) => (
+            <li key={leg} data-state={machine.legs > index ? 'ok' : 'idle'}>
+              <span aria-hidden="true" class="rp-glyph">
+                {machine.legs > index ? '●' : '○'}
+              </span>
+              {index + 1} {leg}
+              <span class="rp-sr">{machine.legs > index ? ', yes' : ', not yet'}</span>
+            </li>
           ))}
+        </ol>
+        <ol class="rp-path" aria-label="The way back">
+          {STATIONS.map((station) => {
+            const mark = MARK[machine.stations[station]];
+            return (
+              <li key={station} data-state={machine.stations[station]}>
+                <span aria-hidden="true" class="rp-glyph">
+                  {mark.glyph}
+                </span>
+                <code>{station}</code> <span class="rp-small">{mark.word}</span>
+              </li>
+            );
+          })}
         </ol>
       </div>
       <p class="rp-words" aria-live="polite">
@@ -96,15 +110,16 @@ export function MachinePanel(props: {
   );
 }
 
-function PathStation(props: { readonly station: Station; readonly state: StationState }) {
-  const mark = MARK[props.state];
+/** One that is gone is struck out; the next stands after it. */
+export function Processes({ processes }: { readonly processes: readonly Process[] }) {
   return (
-    <li class="rp-station" data-state={props.state}>
-      <span aria-hidden="true" class="rp-glyph">
-        {mark.glyph}
-      </span>
-      <code>{props.station}</code>
-      <span class="rp-station-word">{mark.word}</span>
-    </li>
+    <ol class="rp-processes" aria-label="Processes">
+      {processes.map((process) => (
+        <li key={process.number} data-state={process.state}>
+          {process.state === 'runs' ? <span>process {process.number}</span> : <del>process {process.number}</del>}{' '}
+          <span class="rp-dim">{process.state === 'runs' ? process.agent : process.words}</span>
+        </li>
+      ))}
+    </ol>
   );
 }

@@ -1,5 +1,4 @@
 import type { ComponentChildren } from 'preact';
-import { LOCKED } from '../state/agents.ts';
 import type { Playground } from '../state/playground.ts';
 import { Button } from './Button.tsx';
 import { useHandedFocus } from './focus.ts';
@@ -26,7 +25,6 @@ export function Notices({ pg }: { readonly pg: Playground }) {
           The sessions here come from the file <bdi>{file.name}</bdi>. What they say was written elsewhere.
         </p>
       ) : null}
-      {pg.agents.bridge.value.kind === 'locked' ? <p class="rp-notice">{LOCKED}</p> : null}
       {pg.notices.link.value ? <p class="rp-notice">{pg.notices.link.value}</p> : null}
       {elsewhere ? (
         <Notice>

@@ -1,5 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import type { Item } from '../state/conversation.ts';
+import type { Press } from '../state/steps.ts';
 import { Button } from './Button.tsx';
 import { plainAnswers } from './answers.ts';
 import { useHandedFocus } from './focus.ts';
@@ -12,6 +13,8 @@ type Permission = Extract<Item, { kind: 'permission' }>;
  */
 export function PermissionQuestion(props: {
   readonly permission: Permission;
+  /** What the next step is done with. */
+  readonly press: Press | null;
   readonly onAnswer: (requestId: string, optionId: string | null) => void;
 }) {
   const { requestId, title, options } = props.permission;
@@ -26,6 +29,7 @@ export function PermissionQuestion(props: {
       <div class="rp-row">
         <Button
           tone="main"
+          next={props.press === 'allow'}
           disabled={!allow}
           why={allow ? undefined : 'The agent offers no answer that allows it once.'}
           onPress={() => allow && answer(allow.optionId)}
@@ -33,7 +37,9 @@ export function PermissionQuestion(props: {
           Allow
         </Button>
         {/* An agent that offers no way to refuse is refused by cancelling its question. */}
-        <Button onPress={() => answer(reject?.optionId ?? null)}>Reject</Button>
+        <Button next={props.press === 'reject'} onPress={() => answer(reject?.optionId ?? null)}>
+          Reject
+        </Button>
         {others.length > 0 ? <OtherAnswers key={requestId} options={others} onAnswer={answer} /> : null}
       </div>
       {note ? <p class="rp-dim rp-small">{note}</p> : null}

@@ -1,15 +1,66 @@
-import type { ReadonlySignal } from '@preact/signals';
-import type { ResumeReport } from '../../src/engine/types.ts';
-import { TIER_WORDS, attemptWords, isDoubted, msWords, reportNotes } from '../state/words.ts';
+/** How the session became live, each time: the verdict, and what it was concluded from. */
+import { useSignal } from '@preact/signals';
+import type { Tier } from '../../src/engine/types.ts';
+import type { Playground } from '../state/playground.ts';
+import { allReports, verdictOf, verdictWords, waysOf, type Told, type Way } from '../state/report.ts';
+import { msWords, reportNotes } from '../state/words.ts';
 import { Empty, Panel } from './Panel.tsx';
 
-/** How the session became live, and what that was concluded from. */
-export function ReportPanel(props: { readonly report: ReadonlySignal<ResumeReport | null> }) {
-  const report = props.report.value;
+const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
+const TIER_PAGES: Readonly<Record<Tier, string>> = {
+  live: `${PAGES}create-and-prompt/`,
+  new: `${PAGES}create-and-prompt/`,
+  resume: `${PAGES}native-resume/`,
+  load: `${PAGES}replay/`,
+  transcript: `${PAGES}transcript/`,
+};
+
+export function ReportPanel({ pg }: { readonly pg: Playground }) {
+  /** The one that is looked at; the newest, where none was chosen or a newer one came. */
+  const chosen = useSignal<{ readonly of: number; readonly at: number } | null>(null);
+  const reports = allReports(pg.view.value, pg.inPast.value ? [] : pg.session.failures.value);
+  const at = chosen.value?.of === reports.length ? chosen.value.at : reports.length - 1;
+  const told = reports[at];
+  const newest = pg.report.value;
+  const live = newest?.tier === 'live' && at === reports.length - 1;
   return (
-    <Panel name="Resume report">
-      {report ? (
-        <Report report={report} />
+    <Panel name="Resume report" pg={pg}>
+      {told ? (
+        <div class="rp-report" data-tier={live ? 'live' : told.kind === 'failed' ? 'none' : told.report.tier}>
+          <p class="rp-tier">
+            <strong class="rp-verdict" data-verdict={verdictOf(told)}>
+              {verdictOf(told)}
+            </strong>{' '}
+            {told.kind === 'failed' ? (
+              'It did not come back. '
+            ) : (
+              <a class="rp-badge" href={`${pg.base}${TIER_PAGES[told.report.tier]}`}>
+                {told.report.tier}
+              </a>
+            )}{' '}
+            {verdictWords(told)}
+          </p>
+          {live ? <p class="rp-dim">The last prompt found it live: nothing had to be brought back.</p> : null}
+          <Ways pg={pg} told={told} />
+          {told.kind === 'failed' ? null : <Notes told={told} />}
+          {reports.length > 1 ? (
+            <label class="rp-choice">
+              <span>All reports of this session</span>
+              <select
+                class="rp-field"
+                value={at}
+                onChange={(event) => (chosen.value = { of: reports.length, at: Number(event.currentTarget.value) })}
+              >
+                {reports.map((one, index) => (
+                  <option key={index} value={index}>
+                    {index + 1}: {verdictOf(one)}, {one.kind === 'failed' ? 'failed' : one.report.tier},{' '}
+                    {new Date(one.at).toLocaleTimeString()}
+                  </option>
+                ))}
+              </select>
+            </label>
+          ) : null}
+        </div>
       ) : (
         <Empty>Send a prompt. The first thing it does is make the session live; how that went is told here.</Empty>
       )}
@@ -17,39 +68,54 @@ export function ReportPanel(props: { readonly report: ReadonlySignal<ResumeRepor
   );
 }
 
-function Report({ report }: { readonly report: ResumeReport }) {
+function Ways({ pg, told }: { readonly pg: Playground; readonly told: Told }) {
   return (
-    <div class="rp-report" data-tier={report.tier}>
-      <p class="rp-tier">
-        <span class="rp-tier-word">{report.tier}</span> {TIER_WORDS[report.tier]}
-      </p>
-      {report.attempts.length > 0 ? (
-        <ol class="rp-attempts">
-          {report.attempts.map((attempt, index) => (
-            <li key={index} data-outcome={attempt.outcome} data-doubted={isDoubted(attempt, report.tier)}>
-              <p>
-                <span aria-hidden="true">{attempt.outcome === 'ok' && !isDoubted(attempt, report.tier) ? '● ' : '✕ '}</span>
-                <code>{attempt.method}</code> {attemptWords(attempt, report.tier)} <span class="rp-dim">{msWords(attempt.ms)}</span>
-              </p>
-              <p class="rp-evidence">{attempt.evidence}</p>
-              {attempt.error ? (
-                <details>
-                  <summary>The agent’s answer, {attempt.error.code}</summary>
-                  <pre tabIndex={0}>{JSON.stringify(attempt.error, null, 2)}</pre>
-                </details>
-              ) : null}
-            </li>
-          ))}
-        </ol>
-      ) : null}
-      <ul class="rp-notes">
-        {reportNotes(report).map((note) => (
-          <li key={note}>{note}</li>
-        ))}
-        <li>
-          It took {msWords(report.ms)}, of which {msWords(report.agentMs)} was the agent’s.
+    <ol class="rp-attempts">
+      {waysOf(told).map((way, index) => (
+        <li key={index} data-good={way.good} data-asked={way.attempt !== null}>
+          <p>
+            <span aria-hidden="true">{way.good ? '●' : way.attempt ? '✕' : '○'}</span> <code>{way.method}</code> {way.words}{' '}
+            {way.attempt ? (
+              <>
+                <span class="rp-dim">{msWords(way.attempt.ms)}</span>{' '}
+                <button type="button" class="rp-show" onClick={() => pg.stage.showFrames(way.method)}>
+                  its frames
+                </button>
+              </>
+            ) : null}
+          </p>
+          <Evidence way={way} />
         </li>
-      </ul>
-    </div>
+      ))}
+    </ol>
+  );
+}
+
+function Evidence({ way: { attempt } }: { readonly way: Way }) {
+  if (!attempt) return null;
+  return (
+    <>
+      <p class="rp-evidence">{attempt.evidence}</p>
+      {attempt.error ? (
+        <details>
+          <summary>The agent’s answer, {attempt.error.code}</summary>
+          <pre tabIndex={0}>{JSON.stringify(attempt.error, null, 2)}</pre>
+        </details>
+      ) : null}
+    </>
+  );
+}
+
+function Notes({ told }: { readonly told: Extract<Told, { kind: 'came back' }> }) {
+  const { report, seq } = told;
+  return (
+    <ul class="rp-notes">
+      {reportNotes(report).map((note) => (
+        <li key={note}>{note}</li>
+      ))}
+      <li class="rp-dim">
+        It took {msWords(report.ms)}, of which {msWords(report.agentMs)} was the agent’s. It is event {seq} of the log.
+      </li>
+    </ul>
   );
 }

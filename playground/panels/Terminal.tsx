@@ -1,21 +1,18 @@
-import { effect, type ReadonlySignal } from '@preact/signals';
+import { effect } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { every, Pace } from '../state/pace.ts';
-import type { SessionView } from '../state/conversation.ts';
+import type { Playground } from '../state/playground.ts';
 import { Panel } from './Panel.tsx';
 import type * as TerminalModule from './terminal.ts';
-import type { TerminalActions, TerminalView } from './terminal.ts';
+import type { TerminalView } from './terminal.ts';
 
 /** How often the terminal is drawn at most. */
 const DRAW_MS = 100;
 
+export type LoadTerminal = () => Promise<typeof TerminalModule>;
+
 /** Loads the terminal and keeps it up to date; without it the page works the same. */
-export function TerminalPanel(props: {
-  readonly view: ReadonlySignal<SessionView>;
-  readonly running: ReadonlySignal<boolean>;
-  readonly load: () => Promise<typeof TerminalModule>;
-  readonly actions: Omit<TerminalActions, 'onLineProblem'>;
-}) {
+export function TerminalPanel({ pg, load }: { readonly pg: Playground; readonly load: LoadTerminal }) {
   const holder = useRef<HTMLDivElement>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [lineProblem, setLineProblem] = useState<string | null>(null);
@@ -25,22 +22,26 @@ export function TerminalPanel(props: {
     let stop: (() => void) | undefined;
     const themes = new MutationObserver(() => view?.theme());
     themes.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
-    props.load().then(
+    load().then(
       (module) => {
         if (gone || !holder.current) return;
-        view = module.openTerminal(holder.current, { ...props.actions, onLineProblem: setLineProblem });
+        view = module.openTerminal(holder.current, {
+          onSubmit: (text) => pg.turns.sendLine(text),
+          onCancel: () => void pg.turns.cancel(),
+          onLineProblem: setLineProblem,
+        });
         const draw = new Pace(
           async () => {
-            const now = props.view.peek();
-            view?.show(now.info?.sessionId ?? '', now.items, props.running.peek());
+            const now = pg.view.peek();
+            view?.show(now.info?.sessionId ?? '', now.items, pg.running.peek());
           },
           every(DRAW_MS),
           () => setProblem('The terminal could not show what came. The conversation shows it; reload the page to try again.'),
         );
         const follow = effect(() => {
           // Read for their change alone.
-          void props.view.value;
-          void props.running.value;
+          void pg.view.value;
+          void pg.running.value;
           draw.poke();
         });
         stop = () => {
@@ -56,9 +57,9 @@ export function TerminalPanel(props: {
       stop?.();
       view?.dispose();
     };
-  }, []);
+  }, [pg]);
   return (
-    <Panel name="Terminal" aside={<span class="rp-dim">Enter sends, Ctrl-C cancels, Tab leaves</span>}>
+    <Panel name="Terminal" pg={pg} aside={<span class="rp-dim">Enter sends, Ctrl-C cancels, Tab leaves</span>}>
       <p class="rp-problem" aria-live="polite">
         {(problem ?? lineProblem) ? (
           <>

@@ -1,43 +1,29 @@
-import type { ReadonlySignal } from '@preact/signals';
-import type { Moment } from '../state/timeline.ts';
+/** The journal as a story: what happened, moment by moment, to go back to and to go on from; and the branches that came of it. */
+import { useId } from 'preact/hooks';
+import { MARKS, type Moment } from '../state/timeline.ts';
+import type { Playground } from '../state/playground.ts';
 import { Button } from './Button.tsx';
 import { Empty, Panel } from './Panel.tsx';
+import { branchWords } from './Talk.tsx';
 
-/** The journal as a time machine. */
-export function TimelinePanel(props: {
-  readonly moments: ReadonlySignal<readonly Moment[]>;
-  /** Position in `moments` while looking at the past; null now. */
-  readonly at: ReadonlySignal<number | null>;
-  readonly branch: ReadonlySignal<string | null>;
-  readonly note: ReadonlySignal<string | null>;
-  readonly onSeek: (index: number | null) => void;
-  readonly onFork: () => void;
-  readonly onNow: () => void;
-}) {
-  const moments = props.moments.value;
+/** The newest marks that are drawn; the slider has all moments. */
+const MARKS_SHOWN = 60;
+
+export function TimelinePanel({ pg }: { readonly pg: Playground }) {
+  const moments = pg.timeline.moments.value;
   const last = moments.length - 1;
-  const at = props.at.value ?? last;
+  const at = pg.timeline.at.value ?? last;
   const moment = moments[at];
-  const past = props.at.value !== null;
+  const past = pg.timeline.at.value !== null;
+  const seek = (index: number) => void pg.branches.seek(index >= last ? null : index);
+  const here = pg.databases.branch.value;
   return (
-    <Panel
-      name="Timeline"
-      aside={
-        <span class="rp-dim">
-          {props.branch.value
-            ? /^\d+$/.test(props.branch.value)
-              ? `fork ${props.branch.value}`
-              : props.branch.value
-            : past
-              ? 'the past'
-              : 'now'}
-        </span>
-      }
-    >
+    <Panel name="Timeline" pg={pg} aside={<span class="rp-dim">{past ? 'the past' : here === null ? 'now' : branchWords(here)}</span>}>
       {moments.length === 0 ? (
         <Empty>Each commit becomes a moment you can go back to.</Empty>
       ) : (
         <>
+          <Story moments={moments} at={at} onSeek={seek} />
           <input
             class="rp-range"
             type="range"
@@ -46,10 +32,7 @@ export function TimelinePanel(props: {
             max={last}
             value={at}
             aria-valuetext={moment ? `${at + 1} of ${moments.length}: ${moment.label}` : undefined}
-            onInput={(event) => {
-              const index = Number(event.currentTarget.value);
-              props.onSeek(index >= last ? null : index);
-            }}
+            onInput={(event) => seek(Number(event.currentTarget.value))}
           />
           <p class="rp-moment">
             <span class="rp-dim">
@@ -62,19 +45,56 @@ export function TimelinePanel(props: {
       )}
       <div class="rp-row">
         <Button
-          onPress={props.onFork}
+          onPress={() => void pg.branches.fork()}
           disabled={!past}
-          why={past ? 'Go on from this moment in a copy. What came later stays where it is.' : 'Move the slider to a moment first.'}
+          why={past ? 'Go on from this moment in a copy. What came later stays where it is.' : 'Go to a moment first.'}
         >
           Fork from here
         </Button>
-        <Button onPress={props.onNow} disabled={!past && !props.branch.value}>
+        <Button onPress={() => void pg.branches.returnToNow()} disabled={!past && here === null}>
           Return to now
         </Button>
+        {past ? <span class="rp-dim rp-small">Everything on the page shows this moment.</span> : null}
       </div>
-      <p class="rp-dim rp-small" aria-live="polite">
-        {props.note.value ?? (past ? 'Conversation, machine, tables and transcript show this moment.' : '')}
-      </p>
+      <Branches pg={pg} />
     </Panel>
+  );
+}
+
+/** Prompt, resume, death and what else makes the story; each can be gone back to. */
+function Story(props: { readonly moments: readonly Moment[]; readonly at: number; readonly onSeek: (index: number) => void }) {
+  const marks = props.moments.flatMap(({ mark, label }, index) => (mark === null ? [] : [{ mark, label, index }])).slice(-MARKS_SHOWN);
+  const group = useId();
+  return (
+    <div class="rp-marks" role="radiogroup" aria-label="What happened">
+      {marks.map(({ mark, label, index }) => (
+        <label key={index} data-mark={mark} data-later={index > props.at} title={label}>
+          <input type="radio" name={group} checked={index === props.at} onChange={() => props.onSeek(index)} />
+          <span aria-hidden="true">{MARKS[mark]}</span> {mark}
+        </label>
+      ))}
+    </div>
+  );
+}
+
+/** The main line, and what was branched off it. Each is where it was left. */
+function Branches({ pg }: { readonly pg: Playground }) {
+  const here = pg.databases.branch.value;
+  const { branches } = pg.visits;
+  if (branches.length === 0) return null;
+  const under = (parent: string | null) =>
+    branches.filter((branch) => branch.parent === parent || (parent === null && !branches.some(({ name }) => name === branch.parent)));
+  const branch = (name: string | null) => (
+    <li key={name ?? ''}>
+      <button type="button" class="rp-tab" aria-pressed={name === here} onClick={() => void pg.branches.go(name)}>
+        {name === null ? 'main line' : branchWords(name)}
+      </button>
+      {under(name).length > 0 && (name !== null || branches.length > 0) ? <ul>{under(name).map((one) => branch(one.name))}</ul> : null}
+    </li>
+  );
+  return (
+    <ul class="rp-branches" aria-label="Branches">
+      {branch(null)}
+    </ul>
   );
 }

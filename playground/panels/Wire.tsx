@@ -1,7 +1,8 @@
-import { signal, type ReadonlySignal } from '@preact/signals';
+import { signal } from '@preact/signals';
 import { useMemo, useState } from 'preact/hooks';
 import { memo } from 'preact/compat';
-import { filterFrames, wireRows, type Direction, type Frame, type FrameFilter, type WireRow } from '../state/frames.ts';
+import { filterFrames, wireRows, type Direction, type Frame, type FrameFilter } from '../state/frames.ts';
+import type { Playground } from '../state/playground.ts';
 import { bytesWords, msWords } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Empty, Panel } from './Panel.tsx';
@@ -13,26 +14,28 @@ const ROWS = 120;
 const FULL = 20;
 
 /** Every JSON-RPC frame between host and agent. */
-export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Frame[]>; readonly onClear: () => void }) {
-  const filter = useMemo(() => signal<FrameFilter>({ text: '', direction: 'both', updates: true }), []);
-  const frames = props.frames.value;
-  const matching = filterFrames(frames, filter.value);
+export function WirePanel({ pg }: { readonly pg: Playground }) {
+  const filter = useMemo(() => signal<Omit<FrameFilter, 'text'>>({ direction: 'both', updates: true }), []);
+  const text = pg.stage.frames;
+  const frames = pg.frames.value;
+  const matching = filterFrames(frames, { ...filter.value, text: text.value });
   const rows = wireRows(matching, ROWS);
   const oldest = rows[0];
-  const hidden = oldest ? matching.findIndex((frame) => frame === (oldest.kind === 'frame' ? oldest.frame : oldest.first)) : 0;
+  const hidden = oldest ? matching.indexOf(oldest.first) : 0;
   return (
     <Panel
       name="Wire"
+      pg={pg}
       aside={<span class="rp-dim">{matching.length === frames.length ? frames.length : `${matching.length} of ${frames.length}`}</span>}
     >
-      <div class="rp-bar">
+      <div class="rp-filter">
         <input
           class="rp-field"
           type="search"
           aria-label="Filter frames"
           placeholder="Filter"
-          value={filter.value.text}
-          onInput={(event) => (filter.value = { ...filter.value, text: event.currentTarget.value })}
+          value={text.value}
+          onInput={(event) => (text.value = event.currentTarget.value)}
         />
         <select
           class="rp-field"
@@ -52,7 +55,7 @@ export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Fram
           />{' '}
           updates
         </label>
-        <Button tone="quiet" onPress={props.onClear} disabled={frames.length === 0}>
+        <Button tone="quiet" onPress={() => pg.host.clearFrames()} disabled={frames.length === 0}>
           Clear
         </Button>
       </div>
@@ -71,7 +74,9 @@ export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Fram
         >
           <ol>
             {hidden > 0 ? <li class="rp-dim rp-frame-more">{hidden} older ones match; narrow the filter to see them.</li> : null}
-            {rows.map((row) => (row.kind === 'frame' ? <FrameRow key={row.key} frame={row.frame} /> : <RunRow key={row.key} row={row} />))}
+            {rows.map(({ key, first, last, count }) => (
+              <Row key={key} frame={last} first={first} count={count} />
+            ))}
           </ol>
         </div>
       )}
@@ -79,24 +84,23 @@ export function WirePanel(props: { readonly frames: ReadonlySignal<readonly Fram
   );
 }
 
-const FrameRow = memo(function FrameRow({ frame }: { readonly frame: Frame }) {
-  const arrow = frame.direction === 'to-agent' ? '→' : '←';
-  const words = frame.direction === 'to-agent' ? 'to the agent' : 'from the agent';
+/** One frame, or many updates of one kind: how many, and the last of them in full. */
+const Row = memo(function Row({ frame, first, count }: { readonly frame: Frame; readonly first: Frame; readonly count: number }) {
   const [open, setOpen] = useState(false);
-  if (frame.kind === 'lifecycle') {
-    return <li class="rp-frame rp-lifecycle">{frame.method}</li>;
-  }
+  if (frame.kind === 'lifecycle') return <li class="rp-frame rp-lifecycle">{frame.method}</li>;
+  const out = frame.direction === 'to-agent';
   return (
-    <li class="rp-frame" data-kind={frame.kind}>
+    <li class="rp-frame" data-kind={count > 1 ? 'run' : frame.kind}>
       <details onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>
           <span aria-hidden="true" class="rp-arrow">
-            {arrow}
+            {out ? '→' : '←'}
           </span>
           <span class="rp-sr">
-            {words}, {frame.kind}:{' '}
+            {out ? 'to the agent' : 'from the agent'}, {frame.kind}:{' '}
           </span>
           <code>{frame.method}</code>
+          {count > 1 ? <strong>× {count}</strong> : null}
           {frame.kind === 'error' ? (
             <span class="rp-bad"> error</span>
           ) : frame.kind === 'response' ? (
@@ -105,44 +109,20 @@ const FrameRow = memo(function FrameRow({ frame }: { readonly frame: Frame }) {
           <span class="rp-summary">{frame.summary}</span>
           {frame.ms === undefined ? null : <span class="rp-dim rp-ms">{msWords(frame.ms)}</span>}
         </summary>
-        <p class="rp-dim">
-          {new Date(frame.at).toLocaleTimeString()} · process {frame.process} · {bytesWords(frame.size)}
-          {frame.rpcId === undefined ? '' : ` · id ${String(frame.rpcId)}`}
-        </p>
-        {open ? <FrameBody frame={frame} /> : null}
-      </details>
-    </li>
-  );
-});
-
-/** Many updates of one kind: how many, and the last of them in full. */
-function RunRow({ row }: { readonly row: Extract<WireRow, { kind: 'run' }> }) {
-  const [open, setOpen] = useState(false);
-  const { last, count } = row;
-  return (
-    <li class="rp-frame" data-kind="run">
-      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-        <summary>
-          <span aria-hidden="true" class="rp-arrow">
-            {last.direction === 'to-agent' ? '→' : '←'}
-          </span>
-          <span class="rp-sr">{last.direction === 'to-agent' ? 'to the agent' : 'from the agent'}: </span>
-          <code>{last.method}</code>
-          <strong>× {count}</strong>
-          <span class="rp-summary">{last.summary}</span>
-        </summary>
         {open ? (
           <>
             <p class="rp-dim">
-              {count} in a row, {msWords(last.at - row.first.at)} from the first to the last. The last one:
+              {count > 1
+                ? `${count} in a row, ${msWords(frame.at - first.at)} from the first to the last. The last one:`
+                : `${new Date(frame.at).toLocaleTimeString()} · process ${frame.process} · ${bytesWords(frame.size)}${frame.rpcId === undefined ? '' : ` · id ${String(frame.rpcId)}`}`}
             </p>
-            <FrameBody frame={last} />
+            <FrameBody frame={frame} />
           </>
         ) : null}
       </details>
     </li>
   );
-}
+});
 
 /** A frame can hold megabytes; this much of it is drawn. */
 const BODY_CHARS = 20_000;

@@ -133,7 +133,7 @@ export function bound(
     export: () => database.export(),
     replace: (bytes) => database.importFile(bytes),
     openAt: async (n) => past(await database.openAt(n), another),
-    onCommit: (listener) => database.onCommit(() => listener()),
+    onCommit: (listener) => database.onCommit(({ notes = [] }) => listener(notes)),
     onRole(listener) {
       if (!('onRole' in database)) return () => undefined;
       listener(database.role);

@@ -50,6 +50,7 @@ export function browserPlatform(options: BrowserOptions): Platform {
     readFile: async (bytes, onRows) => readFile({ wasm: await sqlParts(), bytes }, () => options.sqlWorker.start(), onRows),
     async loadRest() {
       await sqlParts();
+      if (!embedded && !import.meta.env.DEV) await keepForReload();
     },
     memory: embedded ? memoryOfNothing() : pageMemory(),
     tabs: {
@@ -71,6 +72,18 @@ export function browserPlatform(options: BrowserOptions): Platform {
     download: saveFile,
     reload: () => location.reload(),
   };
+}
+
+/** Gives what the page is made of to its service worker. What an older page was made of goes. */
+async function keepForReload(): Promise<void> {
+  if (!('serviceWorker' in navigator)) return;
+  await navigator.serviceWorker.register(new URL('sw.js', location.href));
+  const parts = performance.getEntriesByType('resource').map(({ name }) => new URL(name));
+  const ours = [new URL(location.pathname, location.href), ...parts].filter(
+    ({ origin, pathname }) => origin === location.origin && !pathname.startsWith('/__rehydrate/'),
+  );
+  const { active } = await navigator.serviceWorker.ready;
+  active?.postMessage([...new Set(ours.map(({ href }) => href))]);
 }
 
 function pageMemory(): Platform['memory'] {

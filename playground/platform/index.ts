@@ -18,8 +18,8 @@ export interface Commit {
 
 /** The playground's database: an engine database with a past. */
 export interface PlaygroundDatabase extends SqlDatabase {
-  /** Called after each commit, whichever tab made it. Returns the end of listening. */
-  onCommit(listener: () => void): () => void;
+  /** Called after each commit, whichever tab made it, with what it stored as its statements are noted. Returns the end of listening. */
+  onCommit(listener: (notes: readonly string[]) => void): () => void;
   /** The commits that can still be gone back to, oldest first, behind the state they begin with; with `after` those after that number. */
   journal(after?: number): Promise<{ readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] }>;
   /** A copy as it was after commit `n`, for reading. */

@@ -1,9 +1,9 @@
-/** A scenario is data: what to watch, and steps a person can run or skip. */
+/** A scenario is data: what to watch, and steps a person does, or has done. */
 import type { ErrorCode } from '../../src/engine/errors.ts';
 import type { ResumePolicy, Tier, Verification } from '../../src/engine/types.ts';
 import type { AgentStatus } from '../state/machine.ts';
 
-/** What must be so after a step. The runner says which of it was not. */
+/** What must be so after a step. The page says which of it was not. */
 export interface Expectation {
   /** The tier the prompt's resume took. */
   readonly tier?: Tier;
@@ -30,12 +30,26 @@ export type Step = { readonly note: string; readonly expect?: Expectation } & (
   | { readonly do: 'policy'; readonly policy: ResumePolicy }
 );
 
+/** What stands in the dock, in the order of its tabs. */
+export const DOCK = ['Terminal', 'Wire', 'Database', 'Transcript', 'Resume report', 'Timeline'] as const;
+export type DockPanel = (typeof DOCK)[number];
+/** A part of the page that can be pointed at. */
+export type Part = 'Machine' | 'Conversation' | 'Policy' | DockPanel;
+
+/** What a scenario teaches, as the cards are grouped. */
+export const LESSONS = ['Coming back', 'When the agent forgets, or lies', 'When something dies', 'On your terms'] as const;
+
 export interface Scenario {
-  /** In links and file names. */
+  /** In links. */
   readonly name: string;
   readonly title: string;
+  readonly lesson: (typeof LESSONS)[number];
   /** One sentence: where to look. */
   readonly watch: string;
+  /** The part that sentence is about. */
+  readonly look: Part;
+  /** The page of the documentation that explains it. */
+  readonly read: string;
   /** The scripted agent it is about; `own` for one of the person's behind the bridge. */
   readonly agent: string;
   /** False where it needs what only an agent in the tab offers. */

@@ -15,8 +15,32 @@ export interface AgentChoice {
   readonly name: string;
   readonly where: 'tab' | 'bridge';
   readonly description: string;
+  readonly group: (typeof AGENT_GROUPS)[number];
   readonly cwd: string;
 }
+
+/** What agents are for, in the order they are offered. */
+export const AGENT_GROUPS = [
+  'Your own',
+  'Over the bridge',
+  'Come back as they should',
+  'Forget, or lie about it',
+  'Replay oddly',
+  'Bend the protocol',
+  'Word “unknown session” their own way',
+  'Hang or crash',
+] as const;
+
+/** The groups of the scripted agents; by the beginning of the name where it says enough. */
+const GROUPED: readonly (readonly [group: (typeof AGENT_GROUPS)[number], names: RegExp])[] = [
+  ['Come back as they should', /^(native|load|amnesiac|no-embedded)$/],
+  ['Forget, or lie about it', /^(forgetful|liar|liar-resume|never-prompted-forgets)$/],
+  ['Replay oddly', /^(late|replays-on-resume|other-chunks|no-message-ids|duplicate-replay|capped|foreign-turns)$/],
+  ['Word “unknown session” their own way', /^unknown:/],
+  ['Hang or crash', /^(hang-|crash-|stubborn$)/],
+];
+
+const groupOf = (name: string): AgentChoice['group'] => GROUPED.find(([, names]) => names.test(name))?.[0] ?? 'Bend the protocol';
 
 export type BridgeState =
   | { readonly kind: 'none' }
@@ -44,6 +68,7 @@ function choices(platform: Platform, bridged: readonly BridgeAgent[]): readonly 
       description: scripted.has(agent.name)
         ? `${platform.tabAgents.describe(agent.name)} It runs as a process of its own, in ${agent.cwd}.`
         : `Your own agent behind the bridge. It runs in ${agent.cwd}, with your rights.`,
+      group: scripted.has(agent.name) ? 'Over the bridge' : 'Your own',
       cwd: agent.cwd,
     })),
     ...platform.tabAgents.names.map((name): AgentChoice => ({
@@ -51,6 +76,7 @@ function choices(platform: Platform, bridged: readonly BridgeAgent[]): readonly 
       name,
       where: 'tab',
       description: `${platform.tabAgents.describe(name)} It runs in a worker of this tab.`,
+      group: groupOf(name),
       cwd: TAB_CWD,
     })),
   ];

@@ -6,7 +6,7 @@ import { STORAGE_FULL, type DatabaseSession } from './database-session.ts';
 import type { HostController } from './host-controller.ts';
 import type { Navigation } from './navigation.ts';
 import type { Notices } from './notices.ts';
-import type { ScenarioRunner } from './scenario-runner.ts';
+import type { ScenarioRunner } from './scenario.ts';
 import type { ShownSession } from './session.ts';
 import type { Tables } from './tables.ts';
 import type { Timeline } from './timeline.ts';
@@ -73,7 +73,12 @@ export class Branches {
       const past = timeline.past.value;
       if (!past) return;
       const { info } = past.view;
-      const from = { ...this.#origin(), sessionId: info?.sessionId ?? null, agentSessionId: info?.agentSessionId ?? null };
+      const from = {
+        ...this.#origin(),
+        parent: this.#needs.databases.branch.value,
+        sessionId: info?.sessionId ?? null,
+        agentSessionId: info?.agentSessionId ?? null,
+      };
       await this.#branchOff('', from, await past.database.export());
       notices.note.value =
         'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
@@ -82,12 +87,18 @@ export class Branches {
 
   /** Leaves the past; from a fork, back to the main line. */
   async returnToNow(): Promise<void> {
-    const { databases, navigation, notices, timeline, visits } = this.#needs;
+    const { timeline } = this.#needs;
+    if (timeline.past.value) await this.#alone(() => timeline.close());
+    else await this.go(null);
+  }
+
+  /** Goes to a branch, as it was left; null is the main line. */
+  async go(name: string | null): Promise<void> {
+    const { databases, navigation, notices, visits } = this.#needs;
     await this.#alone(async () => {
-      if (timeline.past.value) return timeline.close();
-      if (databases.branch.value === null) return;
-      await databases.open(null);
-      visits.remember(() => ({ branch: null }));
+      if (databases.branch.value === name) return;
+      await databases.open(name);
+      visits.remember(() => ({ branch: name }));
       await navigation.goTo(navigation.here(), 'start');
       notices.note.value = null;
     });
@@ -116,7 +127,7 @@ export class Branches {
         const problem = sizeProblem(file.size);
         if (problem) throw new Refused(problem);
         const { bytes, sessions } = await platform.readFile(await file.bytes(), show);
-        await this.#branchOff(name, { sessionId: null, agentSessionId: null, file: { name, read: true, sent: [] } }, bytes);
+        await this.#branchOff(name, { parent: null, sessionId: null, agentSessionId: null, file: { name, read: true, sent: [] } }, bytes);
         const newest = session.list.value[0];
         if (newest) await navigation.chooseSession(newest.sessionId);
         notices.note.value = `The file is open as a copy${sessions > 0 ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
@@ -143,7 +154,11 @@ export class Branches {
         if (!untouched) {
           await stored.close();
           visits.resume();
-          await this.#branchOff('from memory', { ...this.#origin(), sessionId: session.id.value, agentSessionId: null }, bytes);
+          await this.#branchOff(
+            'from memory',
+            { ...this.#origin(), parent: branch, sessionId: session.id.value, agentSessionId: null },
+            bytes,
+          );
           notices.note.value = 'What was in memory is stored as a fork, beside what the storage held. Return to now shows that.';
           return;
         }

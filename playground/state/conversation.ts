@@ -1,21 +1,10 @@
 /**
- * A session's events folded into what a person reads. Incremental: each event costs what it carries, so a stream of ten
- * thousand chunks stays cheap. Text is kept in pieces of bounded size, and only the last piece of an item ever changes.
+ * A session's events as what a person reads. Messages and tool calls are the engine's own fold of the log; what is said beside
+ * them, questions, plans, ends and resumes, is added here. Text is kept in pieces of bounded size, of which only the last changes.
  */
+import { EMPTY_VIEW as NOTHING, foldEvents, type View, type ViewMessage, type ViewToolCall } from '../../src/engine/fold-events.ts';
 import { describeExit } from '../../src/engine/ports.ts';
-import {
-  classOf,
-  fieldsOf,
-  messageIdOf,
-  messageText,
-  noticeText,
-  planEntries,
-  readToolCall,
-  roleOf,
-  toolOutput,
-  type Role,
-  type ToolCallReport,
-} from '../../src/engine/protocol/updates.ts';
+import { classOf, fieldsOf, noticeText, planEntries, toolOutput, type Role } from '../../src/engine/protocol/updates.ts';
 import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
 import { label, TIER_WORDS, turnEndWords } from './words.ts';
 
@@ -47,180 +36,158 @@ export type Item =
     }
   | { readonly kind: 'notice'; readonly key: string; readonly tone: 'calm' | 'warn'; readonly text: string; readonly tier?: string };
 
-type Permission = Extract<Item, { kind: 'permission' }>;
+export type Permission = Extract<Item, { kind: 'permission' }>;
+
+/** How a session became live, as the log has it. */
+export interface StoredReport {
+  readonly seq: number;
+  readonly at: number;
+  readonly report: ResumeReport;
+}
 
 /** A piece of text grows to about this many characters before the next one begins. */
 export const PIECE_CHARS = 2_000;
-/** How far behind that a white space is looked for. */
+/** How far after that a white space is looked for. */
 const SEEK_CHARS = 200;
-/** The most items that are kept; the log has the rest. */
+/** The most items that are shown; the log has the rest. */
 export const ITEM_LIMIT = 2_000;
 /** The excerpt of a tool's output that is shown. */
 const TOOL_CHARS = 1_200;
-
 /** How many of a plan's entries, and of a question's answers, are shown. */
 const PLAN_ENTRIES = 50;
 const ANSWERS = 20;
-/** Where the plan of the turn is noted. */
-const PLAN = 'plan';
 
 const WITHDRAWN = 'withdrawn: the turn ended first';
 
-export class Conversation {
-  #items: Item[] = [];
-  #dropped = 0;
-  #lastSeq = 0;
-  #turnOpen = false;
-  /** The message that the last item is, where the agent numbers them. */
-  #messageId: string | null = null;
-  /** Position of tool and permission items by their id. */
-  readonly #places = new Map<string, string>();
+/** What stands beside messages and tool calls, where its event put it. */
+interface Told {
+  readonly seq: number;
+  item: Item;
+}
 
-  get items(): readonly Item[] {
-    return this.#items;
-  }
-  /** Items that left at the front because there were too many. */
-  get dropped(): number {
-    return this.#dropped;
-  }
+export class Conversation {
+  #view: View = NOTHING;
+  #told: Told[] = [];
+  #reports: readonly StoredReport[] = [];
+  /** The plan of the turn that runs. */
+  #plan: Told | null = null;
+  /** The items of messages and tool calls, by what they were made of. */
+  #made = new Map<number, { readonly of: ViewMessage | ViewToolCall; readonly item: Item }>();
+
   get lastSeq(): number {
-    return this.#lastSeq;
+    return this.#view.seq;
   }
   get turnOpen(): boolean {
-    return this.#turnOpen;
+    return this.#view.running !== null;
+  }
+  get reports(): readonly StoredReport[] {
+    return this.#reports;
+  }
+
+  /** The newest items, in the order of their events. */
+  get items(): readonly Item[] {
+    const said = [...this.#view.messages, ...this.#view.toolCalls].sort((a, b) => a.seq - b.seq).slice(-ITEM_LIMIT);
+    const before = this.#made;
+    this.#made = new Map();
+    const made = said.map((of) => {
+      const known = before.get(of.seq);
+      const item = known?.of === of ? known.item : 'role' in of ? textItem(of, known?.item) : toolItem(of);
+      this.#made.set(of.seq, { of, item });
+      return { seq: of.seq, item };
+    });
+    return [...made, ...this.#told]
+      .sort((a, b) => a.seq - b.seq)
+      .slice(-ITEM_LIMIT)
+      .map(({ item }) => item)
+      .filter((item) => !('pieces' in item) || item.pieces.length > 0);
+  }
+
+  /** Items that are not shown, because there are too many. */
+  get dropped(): number {
+    const { messages, toolCalls } = this.#view;
+    return Math.max(0, messages.length + toolCalls.length + this.#told.length - ITEM_LIMIT);
   }
 
   /** The permission request that still waits for an answer, if any. */
   openPermission(): Permission | null {
-    if (!this.#turnOpen) return null;
-    for (let i = this.#items.length - 1; i >= 0; i--) {
-      const item = this.#items[i]!;
-      if (item.kind === 'permission' && item.answer === null) return item;
-    }
-    return null;
+    const open = this.turnOpen ? this.#told.findLast(({ item }) => item.kind === 'permission' && item.answer === null) : undefined;
+    return open ? (open.item as Permission) : null;
   }
 
-  /** Adds one event. An event it has already seen changes nothing. */
-  add(event: SessionEvent): void {
-    if (event.seq <= this.#lastSeq) return;
-    this.#lastSeq = event.seq;
-    const key = `e${event.seq}`;
+  /** Adds events. One that it has already seen changes nothing. */
+  add(events: readonly SessionEvent[]): void {
+    const fresh = events.filter(({ seq }) => seq > this.#view.seq);
+    for (const event of fresh) this.#tell(event);
+    this.#view = foldEvents(fresh, this.#view);
+  }
+
+  #tell(event: SessionEvent): void {
+    const { seq } = event;
+    const key = `e${seq}`;
+    const tell = (item: Item): Told => {
+      const told = { seq, item };
+      this.#told.push(told);
+      if (this.#told.length > 2 * ITEM_LIMIT) this.#told = this.#told.slice(-ITEM_LIMIT);
+      return told;
+    };
+    const notice = (tone: 'calm' | 'warn', text: string) => tell({ kind: 'notice', key, tone, text });
     switch (event.kind) {
       case 'turn_started':
-        this.#turnOpen = true;
-        this.#places.delete(PLAN);
+        this.#plan = null;
         break;
-      case 'update':
-        this.#update(key, event.payload, event.meta, event.origin === 'import');
-        break;
-      case 'permission_requested':
-        this.#places.set(`permission ${event.payload.requestId}`, key);
-        this.#push({
-          kind: 'permission',
-          key,
-          requestId: event.payload.requestId,
-          title: label(event.payload.toolCall.title, 'Something the agent wants to do'),
-          options: answersOf(event.payload.options),
-          answer: null,
-        });
-        break;
-      case 'permission_resolved':
-        this.#change(`permission ${event.payload.requestId}`, (item) =>
-          item.kind === 'permission' ? { ...item, answer: answerWords(item.options, event.payload) } : item,
-        );
-        break;
-      case 'turn_ended': {
-        this.#turnOpen = false;
-        // Whatever the log says of them, nobody can answer them any more.
-        this.#items = this.#items.map(withdrawn);
-        const words = turnEndWords(event.payload);
-        if (words) this.#push({ kind: 'notice', key, tone: event.payload.state === 'cancelled' ? 'calm' : 'warn', text: words });
+      case 'update': {
+        const { payload, meta } = event;
+        const is = classOf(payload, meta);
+        if (is === 'notice') notice('calm', label(noticeText(payload, meta), 'The agent has a notice without words.', TOOL_CHARS));
+        if (is !== 'plan') break;
+        // A plan replaces the one before it in the same turn.
+        const plan: Item = { kind: 'plan', key: this.#plan?.item.key ?? key, entries: entriesOf(payload) };
+        if (this.#plan) this.#plan.item = plan;
+        else this.#plan = tell(plan);
         break;
       }
-      case 'resumed':
-        if (event.payload.tier !== 'live') {
-          this.#push({ kind: 'notice', key, tone: 'calm', text: TIER_WORDS[event.payload.tier], tier: event.payload.tier });
-        }
+      case 'permission_requested': {
+        const { requestId, toolCall, options } = event.payload;
+        const title = label(toolCall.title, 'Something the agent wants to do');
+        tell({ kind: 'permission', key, requestId, title, options: answersOf(options), answer: null });
         break;
+      }
+      case 'permission_resolved':
+        this.#answer((item) => item.requestId === event.payload.requestId, event.payload);
+        break;
+      case 'turn_ended': {
+        // Whatever the log says of them, nobody can answer them any more.
+        this.#answer(() => true, { optionId: null, by: 'end' });
+        const words = turnEndWords(event.payload);
+        if (words) notice(event.payload.state === 'cancelled' ? 'calm' : 'warn', words);
+        break;
+      }
+      case 'resumed': {
+        const { payload: report, at } = event;
+        this.#reports = [...this.#reports, { seq, at, report }];
+        tell({ kind: 'notice', key, tone: 'calm', text: TIER_WORDS[report.tier], tier: report.tier });
+        break;
+      }
       case 'agent_exited':
-        this.#push({
-          kind: 'notice',
-          key,
-          tone: event.payload.kind === 'ended' ? 'calm' : 'warn',
-          text: `The agent ${describeExit(event.payload)}.`,
-        });
-        break;
+        notice(event.payload.kind === 'ended' ? 'calm' : 'warn', `The agent ${describeExit(event.payload)}.`);
     }
   }
 
-  #update(key: string, update: unknown, meta: unknown, imported: boolean): void {
-    switch (classOf(update, meta)) {
-      case 'message':
-        return this.#text(roleOf(update, meta)!, key, messageText(update, 'describe'), imported, messageIdOf(update));
-      case 'tool_call':
-      case 'tool_call_update':
-        return this.#tool(key, readToolCall(update));
-      case 'plan':
-        return this.#plan(
-          key,
-          planEntries(update)
-            .slice(0, PLAN_ENTRIES)
-            .map((entry) => ({ text: label(entry.text, ''), status: label(entry.status, '', 40) })),
-        );
-      case 'notice':
-        return this.#push({
-          kind: 'notice',
-          key,
-          tone: 'calm',
-          text: label(noticeText(update, meta), 'The agent has a notice without words.', TOOL_CHARS),
-        });
-      default:
-        // Modes, commands, usage and kinds we do not know are in the database and on the wire; they are not conversation.
-        return;
+  #answer(which: (item: Permission) => boolean, resolved: { optionId: string | null; by: string }): void {
+    for (const told of this.#told) {
+      const { item } = told;
+      if (item.kind === 'permission' && item.answer === null && which(item))
+        told.item = { ...item, answer: answerWords(item.options, resolved) };
     }
   }
+}
 
-  /** Another message begins where the role or the agent's id for it changes. */
-  #text(kind: Role, key: string, text: string, imported: boolean, messageId: string | null): void {
-    const last = this.#items.at(-1);
-    const same = messageId === null || this.#messageId === null || messageId === this.#messageId;
-    if (last && last.kind === kind && last.imported === imported && same) {
-      this.#items[this.#items.length - 1] = { ...last, pieces: appendText(last.pieces, text) };
-    } else if (text !== '') {
-      this.#push({ kind, key, imported, pieces: appendText([], text) });
-    } else return;
-    this.#messageId = messageId;
-  }
-
-  /** A plan replaces the one before it in the same turn. */
-  #plan(key: string, entries: Extract<Item, { kind: 'plan' }>['entries']): void {
-    if (this.#places.has(PLAN)) return this.#change(PLAN, (item) => (item.kind === 'plan' ? { ...item, entries } : item));
-    this.#places.set(PLAN, key);
-    this.#push({ kind: 'plan', key, entries });
-  }
-
-  #tool(key: string, report: ToolCallReport): void {
-    const place = `tool ${report.id}`;
-    if (this.#places.has(place)) return this.#change(place, (item) => (item.kind === 'tool' ? toolItem(item.key, report, item) : item));
-    this.#places.set(place, key);
-    this.#push(toolItem(key, report));
-  }
-
-  #push(item: Item): void {
-    this.#items.push(item);
-    if (this.#items.length > ITEM_LIMIT * 1.25) {
-      const extra = this.#items.length - ITEM_LIMIT;
-      this.#items = this.#items.slice(extra);
-      this.#dropped += extra;
-    }
-  }
-
-  #change(place: string, change: (item: Item) => Item): void {
-    const key = this.#places.get(place);
-    if (key === undefined) return;
-    const index = this.#items.findLastIndex((item) => item.key === key);
-    if (index >= 0) this.#items[index] = change(this.#items[index]!);
-  }
+function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): TextItem {
+  const shown = before && 'pieces' in before ? before.pieces : [];
+  // What was said can be replaced by its agent.
+  const pieces = text.startsWith(shown.join('')) ? shown : [];
+  const known = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return { kind: role, key: `e${seq}`, imported: origin === 'import', pieces: appendText(pieces, text.slice(known)) };
 }
 
 /**
@@ -255,42 +222,37 @@ function safeCut(text: string, at: number): number {
   return code >= 0xd800 && code <= 0xdbff && at > 1 ? at - 1 : at;
 }
 
-/** What a report leaves out is as it was before. */
-function toolItem(key: string, report: ToolCallReport, before?: Extract<Item, { kind: 'tool' }>): Item {
-  const text = toolOutput(report).join('\n') || (before?.text ?? '');
+function toolItem(call: ViewToolCall): Item {
+  const text = toolOutput(call).join('\n');
   return {
     kind: 'tool',
-    key,
-    title: label(report.title, before?.title ?? 'Tool'),
-    status: label(report.status, before?.status ?? 'pending', 40),
+    key: `e${call.seq}`,
+    title: label(call.title, 'Tool'),
+    status: label(call.status, 'pending', 40),
     text: text.length > TOOL_CHARS ? `${text.slice(0, TOOL_CHARS)}…` : text,
   };
 }
 
-function withdrawn(item: Item): Item {
-  return item.kind === 'permission' && item.answer === null ? { ...item, answer: WITHDRAWN } : item;
-}
+const entriesOf = (update: unknown) =>
+  planEntries(update)
+    .slice(0, PLAN_ENTRIES)
+    .map(({ text, status }) => ({ text: label(text, ''), status: label(status, '', 40) }));
 
 /** Whatever the agent offered that can be answered with. */
 function answersOf(value: unknown): readonly Answer[] {
   const options = Array.isArray(value) ? value.map(fieldsOf) : [];
-  return options.slice(0, ANSWERS).flatMap((option): Answer[] => {
-    const { optionId } = option;
-    if (typeof optionId !== 'string') return [];
-    return [
-      {
-        optionId,
-        name: label(option['name'], label(optionId, 'Unnamed', 60), 60),
-        kind: typeof option['kind'] === 'string' ? option['kind'] : '',
-      },
-    ];
-  });
+  return options
+    .slice(0, ANSWERS)
+    .flatMap(({ optionId, name, kind }): Answer[] =>
+      typeof optionId === 'string'
+        ? [{ optionId, name: label(name, label(optionId, 'Unnamed', 60), 60), kind: typeof kind === 'string' ? kind : '' }]
+        : [],
+    );
 }
 
-function answerWords(options: readonly Answer[], resolved: { optionId: string | null; by: string }): string {
-  if (resolved.optionId === null) return resolved.by === 'end' ? WITHDRAWN : 'cancelled';
-  const option = options.find((one) => one.optionId === resolved.optionId);
-  return option?.name ?? resolved.optionId;
+function answerWords(options: readonly Answer[], { optionId, by }: { optionId: string | null; by: string }): string {
+  if (optionId === null) return by === 'end' ? WITHDRAWN : 'cancelled';
+  return options.find((one) => one.optionId === optionId)?.name ?? optionId;
 }
 
 // ------------------------------------------------------------- what the panels show of a session
@@ -303,45 +265,35 @@ export interface SessionView {
   readonly dropped: number;
   readonly turnOpen: boolean;
   readonly permission: Permission | null;
+  /** The newest prompt. */
+  readonly prompt: string | null;
+  /** How it became live, each time. */
+  readonly reports: readonly StoredReport[];
   readonly report: ResumeReport | null;
   readonly lastSeq: number;
 }
 
-export const EMPTY_VIEW: SessionView = Object.freeze({
-  info: null,
-  items: [],
-  dropped: 0,
-  turnOpen: false,
-  permission: null,
-  report: null,
-  lastSeq: 0,
-});
-
-/** The whole view of a finished list of events. */
-export function viewOf(events: readonly SessionEvent[], info: SessionInfo | null): SessionView {
-  const conversation = new Conversation();
-  let report: ResumeReport | null = null;
-  for (const event of events) {
-    conversation.add(event);
-    if (event.kind === 'resumed') report = event.payload;
-  }
-  return snapshot(conversation, info, report);
-}
-
 /** `nobody`: no host holds the session. A turn nobody runs any more was interrupted, though that is not written down yet. */
-export function snapshot(conversation: Conversation, info: SessionInfo | null, report: ResumeReport | null, nobody = false): SessionView {
+export function snapshot(conversation: Conversation, info: SessionInfo | null, nobody = false): SessionView {
   const abandoned = conversation.turnOpen && nobody;
+  const { items, reports } = conversation;
+  const prompt = items.findLast((item): item is TextItem => item.kind === 'user');
   return {
     info,
-    // A new array each time: the panels compare by identity.
-    items: abandoned ? [...conversation.items.map(withdrawn), ABANDONED] : [...conversation.items],
+    items: abandoned ? [...items.map(withdrawn), ABANDONED] : items,
     dropped: conversation.dropped,
     turnOpen: conversation.turnOpen && !abandoned,
     permission: abandoned ? null : conversation.openPermission(),
-    report,
+    prompt: prompt ? prompt.pieces.join('') : null,
+    reports,
+    report: reports.at(-1)?.report ?? null,
     lastSeq: conversation.lastSeq,
   };
 }
+
+export const EMPTY_VIEW: SessionView = Object.freeze(snapshot(new Conversation(), null));
+
+const withdrawn = (item: Item): Item => (item.kind === 'permission' && item.answer === null ? { ...item, answer: WITHDRAWN } : item);
 
 const ABANDONED: Item = { kind: 'notice', key: 'abandoned', tone: 'warn', text: turnEndWords({ state: 'interrupted' })! };
 

@@ -21,8 +21,8 @@ export interface DatabaseUsers {
   /** They let go of the one that is open. */
   leave(): Promise<void>;
   use(database: PlaygroundDatabase): void;
-  /** Something was committed, in this tab or another. */
-  committed(): void;
+  /** Something was committed, in this tab or another; `notes` say what. */
+  committed(notes: readonly string[]): void;
 }
 
 type Answer = 'again' | 'memory' | 'stop';
@@ -111,7 +111,7 @@ export class DatabaseSession {
     this.branch.value = branch;
     this.warning.value = database.warning && `${database.warning} ${IN_MEMORY}`;
     this.durable.value = database.durable;
-    const ends = [database.onRole((role) => (this.role.value = role)), database.onCommit(() => this.#users.committed())];
+    const ends = [database.onRole((role) => (this.role.value = role)), database.onCommit((notes) => this.#users.committed(notes))];
     this.#unwatch = () => ends.forEach((end) => end());
     this.#users.use(database);
     // What was opened with the last database is let go with it.

@@ -6,7 +6,7 @@ import type { HostController } from './host-controller.ts';
 import type { Choice } from './moves.ts';
 import type { Notices } from './notices.ts';
 import type { ShownSession } from './session.ts';
-import type { TappedAgent } from './tap.ts';
+import type { Fact } from './steps.ts';
 import type { Turns } from './turns.ts';
 
 export interface FaultsNeeds {
@@ -17,6 +17,8 @@ export interface FaultsNeeds {
   readonly platform: Platform;
   readonly session: ShownSession;
   readonly turns: Turns;
+  /** Something happened that a step may be about. */
+  readonly tell: (fact: Fact) => Promise<void>;
   /** Lets go of everything, for good. */
   readonly dispose: () => Promise<void>;
 }
@@ -31,38 +33,43 @@ export class Faults {
   }
 
   async sleep(): Promise<void> {
-    const { host, notices, session } = this.#needs;
+    const { host, notices, session, tell } = this.#needs;
     await notices.attempt(() => host.sleep());
     await session.settle();
+    if (host.host === null) await tell({ kind: 'sleep' });
   }
 
   async wake(): Promise<void> {
-    await this.#needs.notices.attempt(() => this.#needs.host.wake());
+    const { host, notices, tell } = this.#needs;
+    await notices.attempt(() => host.wake());
+    if (host.host !== null) await tell({ kind: 'wake' });
   }
 
   kill(): Promise<void> {
-    return this.#eachAgent((agent) => agent.kill());
+    return this.#eachAgent('kill');
   }
 
   drop(): Promise<void> {
-    return this.#eachAgent((agent) => agent.drop());
+    return this.#eachAgent('drop');
   }
 
   /** The agent forgets every session it keeps. */
   async forgetStore(): Promise<void> {
-    const { agents, choice, notices, platform } = this.#needs;
+    const { agents, choice, notices, platform, tell } = this.#needs;
     await notices.attempt(async () => {
       const agent = agents.named(choice.agent.value);
       if (agent?.where !== 'tab') return;
       await platform.tabAgents.forget(agent.name);
       notices.note.value = `The agent ${agent.name} has forgotten every session. The host’s record stays.`;
+      await tell({ kind: 'forget-store' });
     });
   }
 
-  toggleCrash(): void {
-    const { host, notices } = this.#needs;
+  async toggleCrash(): Promise<void> {
+    const { host, notices, tell } = this.#needs;
     host.crashArmed.value = !host.crashArmed.value;
     notices.note.value = host.crashArmed.value ? 'Armed: the agent dies at the first word of its next answer.' : null;
+    if (host.crashArmed.value) await tell({ kind: 'arm-crash' });
   }
 
   /** Asks the tab in which the session is live to let go of it. */
@@ -97,9 +104,11 @@ export class Faults {
     }
   }
 
-  async #eachAgent(end: (agent: TappedAgent) => Promise<unknown>): Promise<void> {
-    const { host, notices, session, turns } = this.#needs;
-    await notices.attempt(() => Promise.all(host.agentsOf(session.id.value ?? turns.startingId).map(end)));
+  async #eachAgent(how: 'kill' | 'drop'): Promise<void> {
+    const { host, notices, session, tell, turns } = this.#needs;
+    const running = host.agentsOf(session.id.value ?? turns.startingId);
+    await notices.attempt(() => Promise.all(running.map((agent) => agent[how]())));
     await session.settle();
+    if (running.length > 0) await tell({ kind: how });
   }
 }

@@ -192,9 +192,12 @@ export function filterFrames(frames: readonly Frame[], filter: FrameFilter): rea
 }
 
 /** A row of the panel: one frame, or a run of the same kind of update, which would drown everything else. */
-export type WireRow =
-  | { readonly kind: 'frame'; readonly key: string; readonly frame: Frame }
-  | { readonly kind: 'run'; readonly key: string; readonly first: Frame; readonly last: Frame; readonly count: number };
+export interface WireRow {
+  readonly key: string;
+  readonly first: Frame;
+  readonly last: Frame;
+  readonly count: number;
+}
 
 /** So many updates of one kind in a row are drawn as one. */
 export const RUN_LENGTH = 4;
@@ -214,8 +217,9 @@ export function wireRows(frames: readonly Frame[], limit: number): readonly Wire
     let start = end;
     while (kind !== null && start > 0 && runKind(frames[start - 1]!) === kind) start -= 1;
     const first = frames[start]!;
-    if (end - start + 1 >= RUN_LENGTH) rows.push({ kind: 'run', key: `r${first.id}`, first, last, count: end - start + 1 });
-    else for (let at = end; at >= start; at--) rows.push({ kind: 'frame', key: `f${frames[at]!.id}`, frame: frames[at]! });
+    if (end - start + 1 >= RUN_LENGTH) rows.push({ key: `r${first.id}`, first, last, count: end - start + 1 });
+    else
+      for (const frame of frames.slice(start, end + 1).reverse()) rows.push({ key: `f${frame.id}`, first: frame, last: frame, count: 1 });
     end = start - 1;
   }
   return rows.slice(0, limit).reverse();

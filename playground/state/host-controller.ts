@@ -2,9 +2,8 @@
 import { signal } from '@preact/signals';
 import { createHost, type Host } from '../../src/engine/index.ts';
 import { describeExit, type AgentLauncher, type ClientServices, type SqlDatabase } from '../../src/engine/ports.ts';
-import { fieldsOf, roleOf } from '../../src/engine/protocol/updates.ts';
 import { FrameLog, type Frame } from './frames.ts';
-import { INITIAL_MACHINE, reduceMachine, type Machine, type MachineInput } from './machine.ts';
+import { INITIAL_MACHINE, isAnswer, reduceMachine, type Machine, type MachineInput } from './machine.ts';
 import { drawn } from './pace.ts';
 import { tapLauncher, type Confinement, type Tap, type TapEvent, type TappedAgent } from './tap.ts';
 
@@ -121,7 +120,7 @@ export class HostController {
     switch (event.type) {
       case 'frame':
         this.#log.add(event.process, event.direction, event.message, now);
-        if (this.crashArmed.value && this.#saysFirstWord(event)) {
+        if (this.crashArmed.value && this.#machine.agent === 'prompting' && isAnswer(event)) {
           this.crashArmed.value = false;
           void this.#tap.running.get(event.process)?.kill();
         }
@@ -142,11 +141,6 @@ export class HostController {
     }
     this.dispatch(event);
     this.#draw();
-  }
-
-  #saysFirstWord(event: Extract<TapEvent, { type: 'frame' }>): boolean {
-    if (event.direction !== 'from-agent' || this.#machine.agent !== 'prompting') return false;
-    return roleOf(fieldsOf(fieldsOf(event.message)['params'])['update']) === 'agent';
   }
 
   #draw(): void {

@@ -1,10 +1,11 @@
 /**
- * The live picture of host, database and agent, as a reducer over what the tap and the host report.
- * It is drawn from the wire and not asked of the engine, so that it shows what happened and nothing else.
+ * The live picture of prompt, database and agent, as a reducer over what the tap, the commits and the host report. It is drawn
+ * from what crossed the wire and what was stored, and not asked of the engine, so that it shows what happened and nothing else.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { ResumeReport, SessionEvent, Tier } from '../../src/engine/types.ts';
 import { describeExit } from '../../src/engine/ports.ts';
+import { fieldsOf, roleOf } from '../../src/engine/protocol/updates.ts';
 import type { Direction } from './frames.ts';
 import type { TapEvent } from './tap.ts';
 
@@ -17,12 +18,28 @@ export type Station = (typeof STATIONS)[number];
 /** `absent`: the agent does not offer it. `doubted`: it claimed success, and the check said otherwise. */
 export type StationState = 'idle' | 'absent' | 'trying' | 'ok' | 'doubted' | 'refused' | 'lost';
 
+/** How far a prompt has come, in the order that I1 and I2 promise. */
+export const LEGS = ['stored', 'sent', 'answer stored', 'shown'] as const;
+
+/** An agent process of this page. */
+export interface Process {
+  readonly number: number;
+  readonly agent: string;
+  /** `ended`: the host put it to sleep. `died`: nobody who should have asked it to. */
+  readonly state: 'runs' | 'ended' | 'died';
+  readonly words: string;
+}
+
 export interface Machine {
   readonly host: HostStatus;
   readonly agent: AgentStatus;
   /** The agent process the picture is about; null before the first. */
   readonly process: number | null;
+  /** The newest processes, the one the picture is about last. */
+  readonly processes: readonly Process[];
   readonly stations: Readonly<Record<Station, StationState>>;
+  /** How many of `LEGS` the newest prompt has behind it. */
+  readonly legs: number;
   /** Set from the report, when there is one. */
   readonly tier: Tier | null;
   /** The last thing that happened, in words. */
@@ -32,7 +49,13 @@ export interface Machine {
 }
 
 export type MachineInput =
-  { readonly type: 'host'; readonly status: HostStatus } | { readonly type: 'report'; readonly report: ResumeReport } | TapEvent;
+  | { readonly type: 'host'; readonly status: HostStatus }
+  | { readonly type: 'report'; readonly report: ResumeReport }
+  /** A commit of the prompt on its way, or of what came of it. */
+  | { readonly type: 'committed'; readonly notes: readonly string[] }
+  /** The answer, as far as it is stored, is on the page. */
+  | { readonly type: 'shown' }
+  | TapEvent;
 
 const IDLE: Machine['stations'] = Object.freeze({
   initialize: 'idle',
@@ -46,96 +69,132 @@ export const INITIAL_MACHINE: Machine = Object.freeze({
   host: 'opening',
   agent: 'asleep',
   process: null,
+  processes: [],
   stations: IDLE,
+  legs: 0,
   tier: null,
   words: 'The host is opening its database.',
   pending: {},
 });
 
+/** How many processes are remembered. */
+const PROCESSES = 3;
+
 const HOST_WORDS: Readonly<Record<HostStatus, string>> = {
   opening: 'The host is opening its database.',
-  awake: 'The host is awake. No agent runs: one is started by the next prompt.',
-  asleep: 'Everything live is gone. The session is in the database.',
+  awake: 'The host is awake. No agent runs: the next prompt starts one.',
+  asleep: 'Host and agent are gone. The session is in the database, and the next prompt brings it back.',
 };
 
 export function reduceMachine(machine: Machine, input: MachineInput): Machine {
   switch (input.type) {
-    case 'host':
-      return input.status === 'awake' || input.status === 'opening'
-        ? { ...INITIAL_MACHINE, host: input.status, words: HOST_WORDS[input.status] }
-        : { ...machine, host: 'asleep', agent: 'asleep', pending: {}, words: HOST_WORDS.asleep };
+    case 'host': {
+      const { processes } = machine;
+      const words = HOST_WORDS[input.status];
+      if (input.status !== 'asleep') return { ...INITIAL_MACHINE, host: input.status, processes, words };
+      return { ...INITIAL_MACHINE, host: 'asleep', process: machine.process, processes: processes.map(slept), words };
+    }
     case 'report':
       return { ...machine, tier: input.report.tier, stations: doubt(machine.stations, input.report.tier) };
-    case 'launching':
+    case 'committed':
+      if (input.notes.includes('turn_started')) return { ...machine, legs: 1 };
+      return machine.legs >= 2 && input.notes.includes('update') ? { ...machine, legs: 3 } : machine;
+    case 'shown':
+      return machine.legs === 3 ? { ...machine, legs: 4 } : machine;
+    case 'launching': {
+      const fresh: Process = { number: input.process, agent: input.agent, state: 'runs', words: 'runs' };
       return {
         ...machine,
         process: input.process,
+        processes: [...machine.processes, fresh].slice(-PROCESSES),
         agent: 'starting',
         stations: IDLE,
+        legs: 0,
         tier: null,
         pending: {},
-        words: `Starting the agent ${input.agent}.`,
+        words: `Starting the agent ${input.agent} as process ${input.process}.`,
       };
+    }
     case 'launched':
-      return input.process === machine.process ? { ...machine, words: `${input.agent} runs.` } : machine;
-    case 'launch_failed':
+      return input.process === machine.process ? { ...machine, words: `Process ${input.process} runs.` } : machine;
+    case 'launch_failed': {
+      const ended = withEnd(machine, input.process, 'died', 'could not start');
       return input.process === machine.process
-        ? { ...machine, agent: 'dead', words: `The agent could not start: ${message(input.error)}` }
-        : machine;
+        ? { ...ended, agent: 'dead', words: `The agent could not start: ${message(input.error)}` }
+        : ended;
+    }
     case 'frame':
       return input.process === machine.process ? onFrame(machine, input.direction, input.message) : machine;
     case 'exited':
-      return input.process === machine.process ? onExit(machine, input) : machine;
+      return onExit(machine, input);
   }
 }
 
-function onExit(machine: Machine, input: Extract<TapEvent, { type: 'exited' }>): Machine {
-  const stations = { ...machine.stations };
-  for (const station of Object.values(machine.pending)) stations[station] = 'lost';
-  // An agent the host ended is asleep, however it had to be ended; any other end is a death.
-  const asked = input.by === 'host' || machine.host !== 'awake';
+const slept = (process: Process): Process => (process.state === 'runs' ? { ...process, state: 'ended', words: 'put to sleep' } : process);
+
+function withEnd(machine: Machine, number: number, state: 'ended' | 'died', words: string): Machine {
   return {
     ...machine,
+    processes: machine.processes.map((one) => (one.number === number && one.state === 'runs' ? { ...one, state, words } : one)),
+  };
+}
+
+function onExit(machine: Machine, input: Extract<TapEvent, { type: 'exited' }>): Machine {
+  // An agent the host ended is asleep, however it had to be ended; any other end is a death.
+  const asked = input.by === 'host' || machine.host !== 'awake';
+  const words = describeExit(input.exit);
+  const ended = withEnd(machine, input.process, asked ? 'ended' : 'died', asked ? 'put to sleep' : words);
+  if (input.process !== machine.process) return ended;
+  const stations = { ...machine.stations };
+  for (const station of Object.values(machine.pending)) stations[station] = 'lost';
+  return {
+    ...ended,
     agent: asked ? 'asleep' : 'dead',
     stations,
     pending: {},
-    words: machine.host === 'asleep' ? machine.words : `The agent ${describeExit(input.exit)}.`,
+    words: machine.host === 'asleep' ? machine.words : `Process ${input.process} is gone: the agent ${words}.`,
   };
 }
 
 function onFrame(machine: Machine, direction: Direction, raw: AnyMessage): Machine {
-  const m = raw as unknown as Record<string, unknown>;
-  if (direction === 'to-agent' && typeof m['method'] === 'string' && m['id'] !== undefined) {
+  const m = fieldsOf(raw);
+  const asks = typeof m['method'] === 'string';
+  if (direction === 'to-agent' && asks && m['id'] !== undefined) {
     const station = STATIONS.find((name) => name === m['method']);
     if (!station) return machine;
     return {
       ...machine,
       agent: asking(machine.agent, station),
       stations: { ...machine.stations, [station]: 'trying' },
+      legs: station === 'session/prompt' ? 2 : machine.legs,
       pending: { ...machine.pending, [JSON.stringify(m['id'])]: station },
-      words: ASKING[station],
+      words: WORDS[station].asks,
     };
   }
-  if (direction === 'from-agent' && typeof m['method'] !== 'string' && m['id'] !== undefined) {
-    const key = JSON.stringify(m['id']);
-    const station = machine.pending[key];
-    if (!station) return machine;
-    const { [key]: _answered, ...pending } = machine.pending;
-    const refused = 'error' in m;
-    const offers = station === 'initialize' && !refused ? offered(m['result']) : {};
-    return {
-      ...machine,
-      agent: answered(machine.agent, station, refused),
-      stations: { ...machine.stations, ...offers, [station]: refused ? 'refused' : 'ok' },
-      pending,
-      words: refused ? `The agent refused ${station}: ${message(m['error'])}` : ANSWERED[station],
-    };
-  }
-  return machine;
+  if (direction !== 'from-agent' || asks || m['id'] === undefined) return machine;
+  const key = JSON.stringify(m['id']);
+  const station = machine.pending[key];
+  if (!station) return machine;
+  const { [key]: _answered, ...pending } = machine.pending;
+  const refused = 'error' in m;
+  const offers = station === 'initialize' && !refused ? offered(m['result']) : {};
+  return {
+    ...machine,
+    agent: answered(machine.agent, station, refused),
+    stations: { ...machine.stations, ...offers, [station]: refused ? 'refused' : 'ok' },
+    pending,
+    words: refused ? `The agent refused ${station}: ${message(m['error'])}` : WORDS[station].answered,
+  };
+}
+
+/** The frame is a word of the agent's answer. */
+export function isAnswer(event: TapEvent): boolean {
+  if (event.type !== 'frame' || event.direction !== 'from-agent') return false;
+  return roleOf(fieldsOf(fieldsOf(event.message)['params'])['update']) === 'agent';
 }
 
 /** A native way back that answered well, and after which another tier was taken all the same. */
-export function doubt(stations: Machine['stations'], tier: Tier): Machine['stations'] {
+function doubt(stations: Machine['stations'], tier: Tier): Machine['stations'] {
   const doubted = (station: Station, own: Tier): StationState =>
     stations[station] === 'ok' && tier !== own && tier !== 'live' ? 'doubted' : stations[station];
   return { ...stations, 'session/resume': doubted('session/resume', 'resume'), 'session/load': doubted('session/load', 'load') };
@@ -143,11 +202,10 @@ export function doubt(stations: Machine['stations'], tier: Tier): Machine['stati
 
 /** Which of the ways back the agent does not offer. */
 function offered(result: unknown): Partial<Record<Station, StationState>> {
-  const capabilities = (result as { agentCapabilities?: { loadSession?: unknown; sessionCapabilities?: { resume?: unknown } } } | null)
-    ?.agentCapabilities;
+  const { loadSession, sessionCapabilities } = fieldsOf(fieldsOf(result)['agentCapabilities']);
   return {
-    ...(capabilities?.sessionCapabilities?.resume ? {} : { 'session/resume': 'absent' as const }),
-    ...(capabilities?.loadSession ? {} : { 'session/load': 'absent' as const }),
+    ...(fieldsOf(sessionCapabilities)['resume'] ? {} : { 'session/resume': 'absent' as const }),
+    ...(loadSession ? {} : { 'session/load': 'absent' as const }),
   };
 }
 
@@ -172,20 +230,18 @@ function answered(agent: AgentStatus, station: Station, refused: boolean): Agent
   return 'live';
 }
 
-const ASKING: Readonly<Record<Station, string>> = {
-  initialize: 'Asking the agent what it can do.',
-  'session/resume': 'Asking the agent to take the session up again, without a replay.',
-  'session/load': 'Asking the agent to load the session and replay it.',
-  'session/new': 'Asking the agent for a new session.',
-  'session/prompt': 'The agent works on the prompt.',
-};
-
-const ANSWERED: Readonly<Record<Station, string>> = {
-  initialize: 'The agent said what it can do.',
-  'session/resume': 'The agent took the session up again.',
-  'session/load': 'The agent loaded the session.',
-  'session/new': 'The agent has a session.',
-  'session/prompt': 'The turn ended. The agent is live.',
+const WORDS: Readonly<Record<Station, { readonly asks: string; readonly answered: string }>> = {
+  initialize: { asks: 'Asking the agent what it can do.', answered: 'The agent said what it can do.' },
+  'session/resume': {
+    asks: 'Asking the agent to take the session up again, without a replay.',
+    answered: 'The agent says that it has the session again.',
+  },
+  'session/load': {
+    asks: 'Asking the agent to load the session and replay it.',
+    answered: 'The agent says that it has loaded the session.',
+  },
+  'session/new': { asks: 'Asking the agent for a new session.', answered: 'The agent has a new session.' },
+  'session/prompt': { asks: 'The agent works on the prompt.', answered: 'The turn ended. The agent is live.' },
 };
 
 function message(error: unknown): string {
@@ -199,7 +255,10 @@ export function machineAt(events: readonly SessionEvent[]): Machine {
   for (const event of events) {
     switch (event.kind) {
       case 'turn_started':
-        machine = { ...machine, agent: 'prompting', words: 'A turn was running.' };
+        machine = { ...machine, agent: 'prompting', legs: 2, words: 'A turn was running.' };
+        break;
+      case 'update':
+        if (machine.agent === 'prompting' && roleOf(event.payload) === 'agent') machine = { ...machine, legs: 4 };
         break;
       case 'resumed':
         machine = {
@@ -220,11 +279,10 @@ export function machineAt(events: readonly SessionEvent[]): Machine {
         machine = {
           ...machine,
           agent: event.payload.kind === 'ended' ? 'asleep' : 'dead',
+          legs: 0,
+          stations: IDLE,
           words: `The agent ${describeExit(event.payload)}.`,
         };
-        break;
-      default:
-        break;
     }
   }
   return machine;
@@ -236,21 +294,20 @@ export function machineElsewhere({ report, turnOpen }: { readonly report: Resume
     ...INITIAL_MACHINE,
     host: 'awake',
     agent: turnOpen ? 'prompting' : 'live',
+    legs: turnOpen ? 2 : 4,
     tier: report?.tier ?? null,
-    stations: report ? stationsOf(report) : INITIAL_MACHINE.stations,
+    stations: report ? stationsOf(report) : IDLE,
     words: 'The agent runs in another tab of this page. What happens there is shown here as it is stored.',
   };
 }
 
 /** The stations a reported resume passed. */
-export function stationsOf(report: ResumeReport): Machine['stations'] {
-  const stations: Record<Station, StationState> = { ...INITIAL_MACHINE.stations, initialize: 'ok' };
-  for (const attempt of report.attempts) {
-    const state: StationState =
-      attempt.outcome === 'ok' ? 'ok' : attempt.outcome === 'crash' || attempt.outcome === 'hang' ? 'lost' : 'refused';
+function stationsOf(report: ResumeReport): Machine['stations'] {
+  const stations: Record<Station, StationState> = { ...IDLE, initialize: 'ok' };
+  for (const { method, outcome } of report.attempts)
     // A session that the agent forked is a new one of its own.
-    stations[attempt.method === 'session/fork' ? 'session/new' : attempt.method] = state;
-  }
+    stations[method === 'session/fork' ? 'session/new' : method] =
+      outcome === 'ok' ? 'ok' : outcome === 'crash' || outcome === 'hang' ? 'lost' : 'refused';
   if (report.tier === 'new' || report.tier === 'transcript') stations['session/new'] = 'ok';
   return doubt(stations, report.tier);
 }

@@ -8,11 +8,12 @@ import type { HostController } from './host-controller.ts';
 import { formatFragment, parseFragment, type Place } from './link.ts';
 import type { Choice, Moves } from './moves.ts';
 import type { Notices } from './notices.ts';
-import { firstOpen, type ScenarioRunner } from './scenario-runner.ts';
+import type { ScenarioRunner } from './scenario.ts';
 import type { ShownSession } from './session.ts';
+import type { Stage } from './stage.ts';
 import type { Timeline } from './timeline.ts';
 import type { Turns } from './turns.ts';
-import { placeKey, type PlaceMemory, type StepProgress, type Visits } from './visits.ts';
+import { firstOpen, placeKey, type PlaceMemory, type StepProgress, type Visits } from './visits.ts';
 
 export interface NavigationNeeds {
   readonly address: Platform['address'];
@@ -25,6 +26,7 @@ export interface NavigationNeeds {
   readonly opened: Promise<void>;
   readonly runner: ScenarioRunner;
   readonly session: ShownSession;
+  readonly stage: Stage;
   readonly timeline: Timeline;
   readonly turns: Turns;
   readonly visits: Visits;
@@ -48,6 +50,7 @@ export class Navigation {
     choice.scenario.value = scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
     const agent = agentNamed(place.agent ?? visits.last.agent, agents.list.value) ?? agentFor(choice.scenario.value, agents.list.value);
     choice.agent.value = agent?.key ?? '';
+    this.#needs.stage.follow(choice.scenario.value.look);
     return place;
   }
 
@@ -75,6 +78,7 @@ export class Navigation {
   choosePolicy(policy: ResumePolicy): void {
     this.#needs.choice.policy.value = policy;
     this.#needs.visits.remember(() => ({ policy }));
+    void this.#needs.runner.tell({ kind: 'policy', policy });
   }
 
   /** The scenario from its beginning, in a new session. */
@@ -105,11 +109,12 @@ export class Navigation {
     // With nothing chosen yet, a bridged agent comes first.
     const bridged = list.find((agent) => agent.where === 'bridge');
     const agent = named ?? (place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting);
+    if (scenario !== choice.scenario.value) this.#needs.stage.follow(scenario.look);
     choice.scenario.value = scenario;
     choice.agent.value = agent?.key ?? list[0]?.key ?? '';
     const { kept, there } = await this.#remembered();
     const wanted = place.step;
-    const steps = kept ? firstOpen(kept.progress, scenario) : 0;
+    const steps = kept ? firstOpen(kept.progress, scenario.steps.length) : 0;
     if (kept && (there || kept.sessionId === null) && (wanted === undefined || wanted === steps || (from === 'start' && wanted <= steps))) {
       await this.#show(there ? kept.sessionId : null, kept.progress, move);
     } else {
@@ -159,6 +164,7 @@ export class Navigation {
     const { choice, moves, notices, opened } = this.#needs;
     await notices.attempt(() =>
       moves.go(async (move) => {
+        if (scenario !== choice.scenario.value) this.#needs.stage.follow(scenario.look);
         choice.scenario.value = scenario;
         choice.agent.value = agent;
         this.choosePolicy(scenario.policy);

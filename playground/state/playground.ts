@@ -17,8 +17,9 @@ import { Choice, Moves } from './moves.ts';
 import { Navigation } from './navigation.ts';
 import { Notices, problemOf } from './notices.ts';
 import { every, Pace } from './pace.ts';
-import { ScenarioRunner } from './scenario-runner.ts';
+import { ScenarioRunner } from './scenario.ts';
 import { ShownSession } from './session.ts';
+import { Stage } from './stage.ts';
 import { Tables } from './tables.ts';
 import { Timeline } from './timeline.ts';
 import { Turns } from './turns.ts';
@@ -30,6 +31,8 @@ export interface PlaygroundOptions {
   readonly client?: (database: SqlDatabase, agent: string) => ClientServices | undefined;
   /** What an embedded playground shows, in place of the address. */
   readonly place?: Place;
+  /** The site's base path. */
+  readonly base?: string;
 }
 
 const TIMELINE_MS = 300;
@@ -40,6 +43,8 @@ export class Playground {
   readonly choice = new Choice();
   readonly moves = new Moves();
   readonly notices = new Notices();
+  readonly stage = new Stage();
+  readonly base: string;
   readonly platform: Platform;
   readonly visits: Visits;
   readonly agents: Agents;
@@ -61,7 +66,16 @@ export class Playground {
     if (past) return past.machine;
     return this.session.elsewhere.value ? machineElsewhere(this.session.live.value) : this.host.machine.value;
   });
+  /** What had crossed the wire; in the past, up to that moment. */
+  readonly frames = computed(() => {
+    const { moments, past } = this.timeline;
+    const until = past.value ? moments.value[past.value.index]?.at : undefined;
+    const frames = this.host.frames.value;
+    return until === undefined ? frames : frames.filter(({ at }) => at <= until);
+  });
   readonly report = computed(() => (this.timeline.past.value ? this.timeline.past.value.view.report : this.session.report.value));
+  /** A turn runs, here or in another tab, or the prompt that begins one is on its way. */
+  readonly running = computed(() => this.turns.sending.value || this.session.live.value.turnOpen);
   readonly inPast = computed(() => this.timeline.past.value !== null);
   readonly chosen = computed(() => this.agents.list.value.find((agent) => agent.key === this.choice.agent.value) ?? null);
   readonly #refreshTimeline: Pace;
@@ -70,7 +84,8 @@ export class Playground {
 
   constructor(options: PlaygroundOptions) {
     const platform = (this.platform = options.platform);
-    const { boot, choice, moves, notices, ready } = this;
+    this.base = options.base ?? '/';
+    const { boot, choice, moves, notices, ready, stage } = this;
     const opened = this.#opened.promise;
     opened.catch(() => undefined);
     const complain = (error: unknown) => (notices.note.value = errorWords(error));
@@ -96,6 +111,7 @@ export class Playground {
       schedule: platform.schedule,
       busyHere: () => this.turns.sending.value || !['asleep', 'dead'].includes(host.machine.value.agent),
       onShown: (sessionId) => {
+        host.dispatch({ type: 'shown' });
         tables.focus(sessionId);
         this.#refreshTimeline.poke();
       },
@@ -113,13 +129,31 @@ export class Playground {
         timeline.use(database);
         this.#refreshTimeline.poke();
       },
-      committed: () => {
+      committed: (notes) => {
+        if (this.turns.sending.value) host.dispatch({ type: 'committed', notes });
         session.poke();
         tables.poke();
       },
     }));
     const onChange = () => this.navigation.rememberPlace();
-    const shared = { agents, choice, databases, host, moves, notices, opened, platform, ready, session, tables, timeline, visits };
+    const tell: ScenarioRunner['tell'] = (fact) => this.runner.tell(fact);
+    const shared = {
+      tell,
+      agents,
+      choice,
+      databases,
+      host,
+      moves,
+      notices,
+      opened,
+      platform,
+      ready,
+      session,
+      stage,
+      tables,
+      timeline,
+      visits,
+    };
     const turns = (this.turns = new Turns({ ...shared, tabs: platform.tabs, onCreated: onChange }));
     const dispose = () => this.dispose();
     const faults = (this.faults = new Faults({ ...shared, turns, dispose }));
@@ -172,6 +206,7 @@ export class Playground {
     this.#unlisten();
     this.turns.consent.value?.answer(false);
     this.agents.stop();
+    this.runner.stop();
     this.session.stop();
     this.#refreshTimeline.stop();
     this.tables.stop();

@@ -5,7 +5,7 @@
 import { createHost, type Host } from '../../src/engine/index.ts';
 import type { SqlDatabase } from '../../src/engine/ports.ts';
 import { RehydrateError } from '../../src/engine/errors.ts';
-import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
+import type { SessionEvent, SessionInfo } from '../../src/engine/types.ts';
 import { Conversation, EMPTY_VIEW, snapshot, type SessionView } from './conversation.ts';
 
 const PAGE = 500;
@@ -40,7 +40,6 @@ export class Follower {
   readonly sessionId: string;
   readonly #reader: Host;
   readonly #conversation = new Conversation();
-  #report: ResumeReport | null = null;
 
   constructor(reader: Host, sessionId: string) {
     this.#reader = reader;
@@ -52,13 +51,10 @@ export class Follower {
     if (!info) return EMPTY_VIEW;
     if (info.latestSeq > this.#conversation.lastSeq) {
       for await (const page of readEvents(this.#reader, this.sessionId, this.#conversation.lastSeq)) {
-        for (const event of page) {
-          this.#conversation.add(event);
-          if (event.kind === 'resumed') this.#report = event.payload;
-        }
+        this.#conversation.add(page);
       }
     }
-    return snapshot(this.#conversation, info, this.#report, info.state === 'asleep');
+    return snapshot(this.#conversation, info, info.state === 'asleep');
   }
 }
 

@@ -3,6 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Host } from '../../src/engine/index.ts';
 import type { ResumeReport, SessionInfo } from '../../src/engine/types.ts';
 import { EMPTY_VIEW, type SessionView } from './conversation.ts';
+import type { FailedResume } from './report.ts';
 import { drawn, every, Pace } from './pace.ts';
 import { Follower, infoOf, readTranscript, type TranscriptText } from './reader.ts';
 
@@ -26,7 +27,10 @@ export class ShownSession {
   readonly id = signal<string | null>(null);
   readonly list = signal<readonly SessionInfo[]>([]);
   readonly live = signal<SessionView>(EMPTY_VIEW);
+  /** How the newest prompt found it. */
   readonly report = signal<ResumeReport | null>(null);
+  /** The resumes that failed since the session is shown: what fails leaves no event. */
+  readonly failures = signal<readonly FailedResume[]>([]);
   /** Counts the times that new events were shown. */
   readonly commits = signal(0);
   readonly transcript = signal<TranscriptText | null>(null);
@@ -57,6 +61,7 @@ export class ShownSession {
   choose(sessionId: string | null): void {
     this.id.value = sessionId;
     this.report.value = null;
+    this.failures.value = [];
     this.live.value = EMPTY_VIEW;
     this.forget();
   }

@@ -1,6 +1,6 @@
 /** Going back: the journal as moments, and the one that is looked at. */
 import { signal } from '@preact/signals';
-import { viewOf, EMPTY_VIEW, type SessionView } from './conversation.ts';
+import { Conversation, EMPTY_VIEW, snapshot, type SessionView } from './conversation.ts';
 import { infoOf, openReader, readEvents, readTranscript, type TranscriptText } from './reader.ts';
 import { machineAt, type Machine } from './machine.ts';
 import type { Commit, PastDatabase, PlaygroundDatabase } from '../platform/index.ts';
@@ -11,26 +11,36 @@ export interface Moment {
   readonly n: number;
   readonly at: number;
   readonly label: string;
+  /** What it is in the story; null for what only fills it. */
+  readonly mark: Mark | null;
 }
+
+/** What makes the story, each with its sign. */
+export const MARKS = { beginning: '◇', prompt: '›', question: '?', back: '↻', sleep: '☾', death: '✕', deleted: '⌫' } as const;
+export type Mark = keyof typeof MARKS;
 
 /** The most moments the slider offers; older ones stay in the journal. */
 export const MOMENT_LIMIT = 2_000;
 
 /** What a commit stored, by what its statements are noted as, in the order it is told. Of an `update` only when it is alone. */
-const NOTE_WORDS: readonly (readonly [note: string, words: string])[] = [
-  ['schema', 'the tables were made'],
+const NOTE_WORDS: readonly (readonly [note: string, words: string, mark?: Mark])[] = [
+  ['schema', 'the tables were made', 'beginning'],
   ['session_created', 'a session was created'],
-  ['session_deleted', 'a session was deleted'],
-  ['turn_started', 'a prompt was stored'],
-  ['resumed', 'the session became live'],
-  ['permission_requested', 'the agent asked for permission'],
+  ['session deleted', 'a session was deleted', 'deleted'],
+  ['turn_started', 'a prompt was stored', 'prompt'],
+  ['resumed', 'the session became live', 'back'],
+  ['permission_requested', 'the agent asked for permission', 'question'],
   ['permission_resolved', 'the question was answered'],
   ['elicitation_requested', 'the agent asked the user'],
   ['elicitation_resolved', 'the question was answered'],
   ['turn_ended', 'the turn ended'],
-  ['agent_exited', 'the agent ended'],
+  ['agent_exited', 'the agent was put to sleep', 'sleep'],
+  ['agent_died', 'the agent died', 'death'],
   ['file_written', 'a file was written'],
 ];
+
+const markOf = ({ notes }: Pick<Commit, 'notes'>): Mark | null =>
+  NOTE_WORDS.find(([note, , mark]) => mark !== undefined && notes?.includes(note))?.[2] ?? null;
 
 /** What a commit was about. Null when it is of no interest to people: the lease is renewed every few seconds. */
 export function describeCommit({ notes }: Pick<Commit, 'notes'>): string | null {
@@ -48,11 +58,11 @@ export function momentsOf(
   journal: { readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] },
   known: readonly Moment[] = [],
 ): readonly Moment[] {
-  const begins: Moment[] = journal.base.n > 0 ? [{ ...journal.base, label: 'where the journal begins' }] : [];
+  const begins: Moment[] = journal.base.n > 0 ? [{ ...journal.base, label: 'where the journal begins', mark: 'beginning' }] : [];
   const kept = known.filter(({ n }) => n > journal.base.n);
   const commits = journal.entries.flatMap((commit): Moment[] => {
     const label = describeCommit(commit);
-    return label === null ? [] : [{ n: commit.n, at: commit.at, label }];
+    return label === null ? [] : [{ n: commit.n, at: commit.at, label, mark: markOf(commit) }];
   });
   return [...begins, ...kept, ...commits].slice(-MOMENT_LIMIT);
 }
@@ -161,5 +171,15 @@ async function readPast(
   const events: SessionEvent[] = [];
   if (info) for await (const page of readEvents(reader, sessionId, 0)) events.push(...page);
   const transcript = info ? await readTranscript(reader, sessionId) : null;
-  return { index, database: copy, tables, table, view: info ? viewOf(events, info) : EMPTY_VIEW, machine: machineAt(events), transcript };
+  const conversation = new Conversation();
+  conversation.add(events);
+  return {
+    index,
+    database: copy,
+    tables,
+    table,
+    view: info ? snapshot(conversation, info) : EMPTY_VIEW,
+    machine: machineAt(events),
+    transcript,
+  };
 }

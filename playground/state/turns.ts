@@ -1,7 +1,6 @@
 /** The conversation: what a person says, answers and stops. */
 import { computed, signal } from '@preact/signals';
 import type { CreateOptions, Host } from '../../src/engine/index.ts';
-import type { ErrorCode } from '../../src/engine/errors.ts';
 import type { ResumePolicy, ResumeReport } from '../../src/engine/types.ts';
 import type { Platform } from '../platform/index.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
@@ -12,16 +11,14 @@ import type { HostController } from './host-controller.ts';
 import type { Choice, Moves } from './moves.ts';
 import { codeOf, problemOf, type Notices } from './notices.ts';
 import { when } from './pace.ts';
+import { failedResume } from './report.ts';
+import type { Fact, TurnResult } from './steps.ts';
 import type { ShownSession } from './session.ts';
 import type { Timeline } from './timeline.ts';
 import type { Visits } from './visits.ts';
 import { errorWords } from './words.ts';
 
-/** How a turn went. */
-export interface SayResult {
-  readonly report: ResumeReport | null;
-  readonly reply: string;
-  readonly error: { readonly code: ErrorCode | 'other'; readonly message: string } | null;
+export interface SayResult extends TurnResult {
   /** The prompt is in the log. */
   readonly stored: boolean;
 }
@@ -58,6 +55,8 @@ export interface TurnsNeeds {
   /** Resolves when the page has started; `ready` says whether it has. */
   readonly opened: Promise<void>;
   readonly ready: { readonly value: boolean };
+  /** Something happened that a step may be about. */
+  readonly tell: (fact: Fact) => Promise<void>;
   /** A session came to be here. */
   readonly onCreated: () => void;
 }
@@ -155,6 +154,8 @@ export class Turns {
     } catch (caught) {
       error = { code: codeOf(caught), message: errorWords(caught) };
       notices.problem.value = problemOf(caught);
+      const failed = failedResume(caught, Date.now());
+      if (failed && to.move === moves.now) session.failures.value = [...session.failures.value, failed];
       if (error.code === 'storage_full')
         await notices.attempt(async () => {
           await databases.goOnInMemory();
@@ -168,7 +169,9 @@ export class Turns {
     const view = session.live.value;
     // At another place the view tells nothing of this prompt.
     const stored = to.move === moves.now ? hasPromptAfter(view, after) : sent;
-    return { report, reply: lastReply(view), error, stored };
+    const result: SayResult = { report, reply: lastReply(view), error, stored };
+    if (to.move === moves.now) await this.#needs.tell({ kind: 'said', text, ...result });
+    return result;
   }
 
   async cancel(): Promise<void> {
@@ -187,12 +190,15 @@ export class Turns {
 
   /** Answers the agent's question; null is “none of these”. */
   async answer(requestId: string, optionId: string | null): Promise<void> {
-    const { host, notices, session, tabs } = this.#needs;
+    const { host, notices, session, tabs, tell } = this.#needs;
     const sessionId = session.id.value;
+    const kind = session.live.value.permission?.options.find((one) => one.optionId === optionId)?.kind ?? 'reject';
+    const answer = (['allow', 'reject'] as const).find((one) => kind.startsWith(one)) ?? null;
     if (sessionId && session.elsewhere.value) tabs.send({ type: 'answer', sessionId, requestId, optionId });
     else
       await notices.attempt(async () => {
         if (sessionId) await host.host?.respondPermission(sessionId, requestId, optionId);
+        await tell({ kind: 'answered', answer });
       });
   }
 
@@ -215,6 +221,7 @@ export class Turns {
       if (this.#starting === starting) this.#starting = null;
     }
     await session.settle();
+    await this.#needs.tell({ kind: 'created' });
   }
 
   #addressee(): Addressee {

@@ -1,12 +1,22 @@
 /** What a page remembers between visits. Read with suspicion: anything may stand in a browser's storage. */
 import type { Platform } from '../platform/index.ts';
+import type { Scenario } from '../scenarios/index.ts';
 import type { ResumePolicy } from '../../src/engine/types.ts';
 
-export type StepState = 'waiting' | 'running' | 'done' | 'differs' | 'skipped';
+/** `differs`: it was done, and something else came of it. `failed`: it was not done, and can be done again. */
+export type StepState = 'waiting' | 'running' | 'done' | 'differs' | 'failed' | 'skipped';
 
 export interface StepProgress {
   readonly state: StepState;
   readonly why: string;
+}
+
+const PASSED: readonly StepState[] = ['done', 'differs', 'skipped'];
+
+/** The first of so many steps that has not been passed; their number when all have. */
+export function firstOpen(progress: readonly StepProgress[], steps: number): number {
+  const at = progress.findIndex(({ state }) => !PASSED.includes(state));
+  return Math.min(at < 0 ? progress.length : at, steps);
 }
 
 /** Where a scenario with an agent stands. */
@@ -18,6 +28,8 @@ export interface PlaceMemory {
 /** A fork, or an imported database: a branch of its own. */
 export interface BranchMemory {
   readonly name: string;
+  /** The branch it came off; null is the main line. */
+  readonly parent: string | null;
   readonly sessionId: string | null;
   /** The agent's own session at the fork: it belongs to the main line and is not taken up here. */
   readonly agentSessionId: string | null;
@@ -46,7 +58,7 @@ export interface Memory {
 
 export const NO_MEMORY: Memory = Object.freeze({ scenario: null, agent: null, policy: 'auto', places: {}, branches: [], branch: null });
 
-const STATES: readonly string[] = ['waiting', 'running', 'done', 'differs', 'skipped'];
+const STATES: readonly string[] = ['waiting', 'running', 'done', 'differs', 'failed', 'skipped'];
 type Json = Readonly<Record<string, unknown>>;
 const isRecord = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 const text = (value: unknown): string | null => (typeof value === 'string' && value.length <= 200 ? value : null);
@@ -67,7 +79,15 @@ export function readMemory(stored: string | null): Memory {
   const branches = (Array.isArray(raw['branches']) ? raw['branches'] : []).filter(isRecord).flatMap((branch): BranchMemory[] => {
     const name = text(branch['name']);
     if (name === null) return [];
-    return [{ name, sessionId: text(branch['sessionId']), agentSessionId: text(branch['agentSessionId']), file: readFile(branch['file']) }];
+    return [
+      {
+        name,
+        parent: text(branch['parent']),
+        sessionId: text(branch['sessionId']),
+        agentSessionId: text(branch['agentSessionId']),
+        file: readFile(branch['file']),
+      },
+    ];
   });
   const branch = text(raw['branch']);
   const policy = raw['policy'];
@@ -156,6 +176,13 @@ export class Visits {
   holds(branch: string | null): boolean {
     const mine = placeKey(branch, '', '').slice(0, -1);
     return Object.entries(this.#memory.places).some(([key, place]) => place.sessionId !== null && key.startsWith(mine));
+  }
+
+  /** Somebody has been through all of its steps here. */
+  hasSeen({ name, steps }: Scenario): boolean {
+    return Object.entries(this.#memory.places).some(
+      ([key, { progress }]) => key.split('|')[1] === name && steps.length > 0 && firstOpen(progress, steps.length) >= steps.length,
+    );
   }
 
   /** The file that the sessions of a branch come from; null where they were begun here. What is not remembered may be anybody's. */

@@ -1,15 +1,15 @@
 /** Every report, exit and error in plain words, in one place so that all panels say the same. */
 import { withoutControls } from '../../src/engine/safe-text.ts';
 import { RehydrateError } from '../../src/engine/errors.ts';
-import type { AttemptOutcome, ResumeAttempt, ResumeReport, Tier, TurnEnded, Verification } from '../../src/engine/types.ts';
+import type { AttemptOutcome, ResumeAttempt, ResumeReport, Tier, TurnEnded } from '../../src/engine/types.ts';
 
-/** What a tier means, as the headline of the report. */
+/** What a tier means, in the conversation. */
 export const TIER_WORDS: Readonly<Record<Tier, string>> = {
   live: 'The agent was already live. Nothing had to be resumed.',
   new: 'A new agent session: there was nothing to bring back yet.',
-  resume: 'The agent resumed its own session. No replay was needed.',
-  load: 'The agent loaded its own session and replayed it; the replay was compared with the log.',
-  transcript: 'The agent could not bring the session back. A new agent session got the record of the conversation in front of the prompt.',
+  resume: 'The agent was asked for its own session, and says that it has it again.',
+  load: 'The agent loaded its own session and replayed it; the replay was compared with the record.',
+  transcript: 'A new agent session got the record of the conversation in front of the prompt.',
 };
 
 export const OUTCOME_WORDS: Readonly<Record<AttemptOutcome, string>> = {
@@ -25,30 +25,15 @@ export const OUTCOME_WORDS: Readonly<Record<AttemptOutcome, string>> = {
   limit: 'it went over a limit and was ended',
 };
 
-export const VERIFIED_WORDS: Readonly<Record<Verification, string>> = {
-  'replay-matched': 'The whole replay matches the log.',
-  'replay-partial': 'The agent replayed only part of the log.',
-  'replay-empty': 'The agent said it loaded the session, and replayed nothing.',
-  'replay-mismatch': 'What the agent replayed differs from the log.',
-  listed: 'The agent lists the session, so it does know it.',
-  unverified: 'Nothing proves it: the agent offers no list of its sessions.',
-};
-
 /** The agent claimed success, and another tier was taken all the same: the check said otherwise. */
 export function isDoubted(attempt: ResumeAttempt, tier: Tier): boolean {
   const own = { 'session/resume': 'resume', 'session/load': 'load' }[attempt.method as string] ?? tier;
   return attempt.outcome === 'ok' && own !== tier && tier !== 'live';
 }
 
-/** How an attempt came out, in words. */
-export function attemptWords(attempt: ResumeAttempt, tier: Tier): string {
-  return isDoubted(attempt, tier) ? 'claimed success, and was not believed' : OUTCOME_WORDS[attempt.outcome];
-}
-
-/** Everything beyond the headline and the attempts, a sentence each. */
+/** Everything beyond the verdict and the attempts, a sentence each. */
 export function reportNotes(report: ResumeReport): readonly string[] {
   const notes: string[] = [];
-  if (report.verified) notes.push(VERIFIED_WORDS[report.verified]);
   const { replay, preamble, settings } = report;
   if (replay) {
     const parts = [`${count(replay.matched, 'message')} matched`];

@@ -105,11 +105,15 @@ const TEXT = 'text/plain; charset=utf-8';
 /** Under this path a file's name carries a hash of what is in it. */
 const HASHED = '/_astro/';
 
+/** A browser reads text without a charset as Latin letters. */
+const TEXTS = { '.md': 'text/markdown; charset=utf-8', '.txt': TEXT };
+
 /** The headers that the build wrote for static hosts, so that pages meet the same policy here. */
 function headersOf(dir) {
   const headers = JSON.parse(readFileSync(path.join(dir, 'headers.json'), 'utf8'));
   return (response, pathname) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (TEXTS[path.extname(pathname)]) response.setHeader('content-type', TEXTS[path.extname(pathname)]);
     response.setHeader('cache-control', pathname.startsWith(HASHED) ? 'public, max-age=31536000, immutable' : 'no-cache');
   };
 }

@@ -26,6 +26,8 @@ export interface ViewMessage {
   /** The event that began it: messages and tool calls in the order of their `seq` are the conversation. */
   readonly seq: number;
   readonly role: Role;
+  /** Whether it was said here, or came from elsewhere. */
+  readonly origin: SessionEvent['origin'];
   readonly turnId: string | null;
   readonly messageId: string | null;
   /** Its text; what is not text stands in it by its kind, in brackets. */
@@ -176,11 +178,12 @@ const NEAR_MESSAGES = 64;
 
 /** A message goes on with the one of its id in the same turn, or replaces it; one without an id goes on with the last message, if nothing stands between. */
 function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: Lazily<ViewMessage>, lastToolCall: number): void {
-  const { payload, meta, turnId, seq } = event;
+  const { payload, meta, turnId, seq, origin } = event;
   const role = roleOf(payload, meta) as Role;
   const messageId = messageIdOf(payload);
   const continues = (message: ViewMessage, last: boolean) =>
     message.role === role &&
+    message.origin === origin &&
     message.turnId === turnId &&
     message.messageId === messageId &&
     (messageId !== null || (last && message.seq > lastToolCall));
@@ -194,7 +197,7 @@ function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: 
     break;
   }
   const known = now[place];
-  let message: ViewMessage = known ?? { seq, role, turnId, messageId, text: '', content: [] };
+  let message: ViewMessage = known ?? { seq, role, origin, turnId, messageId, text: '', content: [] };
   if (replacesMessage(payload)) message = { ...message, text: '', content: [] };
   for (const block of blocksOf(payload) as readonly ContentBlock[]) {
     const isFirst = message.content.length === 0;

@@ -90,11 +90,9 @@ test('the terminal can be typed in, and left with Tab', async ({ page }) => {
   await page.keyboard.press('Enter');
   await expect(pg.log).toContainText('Noted. Your dog: Argos.');
   await expect(pg.region('Terminal').locator('.xterm-rows')).toContainText('Noted. Your dog: Argos.');
-  // The timeline comes with its first moments.
-  await expect(pg.region('Timeline').getByRole('slider')).toBeVisible();
   await page.keyboard.press('Tab');
   await expect(input).not.toBeFocused();
-  await expect(pg.region('Timeline').getByRole('slider')).toBeFocused();
+  await expect(pg.region('Wire').getByRole('searchbox')).toBeFocused();
 });
 
 test('Ctrl-V pastes into the terminal', async ({ page, context }) => {

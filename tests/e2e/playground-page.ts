@@ -41,8 +41,13 @@ export class PlaygroundPage {
     await this.ready();
   }
 
-  async ready(): Promise<void> {
+  /** The database is open. */
+  async opened(): Promise<void> {
     await expect(this.page.getByRole('list', { name: 'Parts of the page' }).getByText('Database ready')).toBeVisible({ timeout: 30_000 });
+  }
+
+  async ready(): Promise<void> {
+    await this.opened();
     // In a tab whose session is live in another there is nothing to put to sleep.
     await expect(
       this.button('Sleep').and(this.page.locator(':enabled:not([aria-disabled])')).or(this.button('Take over')).first(),

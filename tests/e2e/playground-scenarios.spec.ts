@@ -26,6 +26,8 @@ for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.step
 }
 
 test('a link to a step brings what was on screen to another browser', async ({ page, browser, baseURL }) => {
+  // Six resumes in two pages: as long as the machine needs for them.
+  test.setTimeout(240_000);
   const pg = new PlaygroundPage(page);
   await pg.open('#v=1&scenario=transcript-fallback&agent=amnesiac');
   for (let step = 1; step <= 3; step++) await pg.button(`Run step ${step} of 4`).click();
@@ -38,7 +40,7 @@ test('a link to a step brings what was on screen to another browser', async ({ p
   const other = new PlaygroundPage(await (await browser.newContext({ baseURL: baseURL! })).newPage());
   await other.page.goto(link);
   // A whole page, and three steps in it.
-  await expect(other.button('Run step 4 of 4')).toBeEnabled({ timeout: 30_000 });
+  await expect(other.button('Run step 4 of 4')).toBeEnabled({ timeout: 120_000 });
   await other.tier('transcript');
   await expect(other.answer).toContainText('Your garden: Eden');
   await other.page.context().close();

@@ -65,7 +65,8 @@ test('a fork goes on from a moment, knows nothing of what came later, and leaves
   await backToFirst(pg, await tellTwo(pg));
   await pg.button('Fork from here').click();
   await expect(pg.region('Timeline')).toContainText('fork 1');
-  await expect(pg.region('Timeline')).toContainText('This is a fork.');
+  await expect(pg.page.getByText('This is a fork.')).toBeVisible();
+  await expect(pg.page.getByText('You are in fork 1')).toBeVisible();
   await pg.say('What do you remember?');
   await pg.tier('transcript');
   await expect(pg.answer).toContainText('Ada');

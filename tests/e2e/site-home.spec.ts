@@ -19,9 +19,16 @@ test('what the page shows of a conversation is what is said when it runs', async
   await page.goto('/');
   const shown = await page.locator('.exchange li.agent > span').allTextContents();
   expect(shown).toHaveLength(2);
+  const box = page.locator('rehydrate-try');
+  const tall = () => page.evaluate(() => document.documentElement.scrollHeight);
+  const before = await tall();
   await page.getByRole('button', { name: 'Run it here' }).click();
   await expect(page.locator('.exchange')).toHaveCount(0);
   for (const step of [1, 2, 3]) await page.getByRole('button', { name: `Run step ${step} of 3` }).click();
   const conversation = page.getByRole('log', { name: 'Conversation' });
   for (const words of shown) await expect(conversation).toContainText(words);
+  await expect(conversation.getByText(/Your cat: Ada/).last()).toBeInViewport();
+  // It plays in a frame that does not push the page down.
+  expect((await box.locator('.rp').boundingBox())!.height).toBeLessThanOrEqual(300);
+  expect(await tall()).toBeLessThanOrEqual(before);
 });

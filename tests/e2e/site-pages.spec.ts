@@ -185,3 +185,11 @@ test.describe('without JavaScript', () => {
     await expect(page.getByRole('link', { name: 'quick start' })).toHaveAttribute('href', '/start/quick-start/');
   });
 });
+
+test('Markdown twins and llms.txt say that they are UTF-8', async ({ request }) => {
+  for (const file of ['/start/quick-start.md', '/llms.txt']) {
+    const response = await request.get(file);
+    expect(response.ok(), file).toBe(true);
+    expect(response.headers()['content-type'], file).toMatch(/charset=utf-8$/);
+  }
+});

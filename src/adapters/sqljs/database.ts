@@ -44,6 +44,8 @@ export interface Commit {
   readonly n: number;
   readonly at: number;
   readonly kind: 'batch' | 'import' | 'reset';
+  /** What it stored, as its statements are noted, each once. */
+  readonly notes?: readonly string[];
 }
 
 export interface JournalEntry {
@@ -277,7 +279,7 @@ export class JournalledDatabase implements SqljsDatabase {
     this.#sum = record.sum;
     this.#journalBytes += sizeOf(record);
     this.#remember(id, results);
-    tell(this.#listeners, { n: record.n, at, kind: 'batch' });
+    tell(this.#listeners, { n: record.n, at, kind: 'batch', ...(record.notes ? { notes: record.notes } : {}) });
     this.#compactWhenDue();
     return results;
   }

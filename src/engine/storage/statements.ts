@@ -60,7 +60,7 @@ const INSERT_EVENT = `${INTO_LOG} (?, ?, ?, ?, ?, ?, ?, ?)`;
 const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? FROM acp_sessions WHERE session_id = ?) AND ${LAST_SEQ} = ? THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
 
 export function insertEvent(sessionId: string, seq: number, event: NewEvent): Statement {
-  return { sql: INSERT_EVENT, params: [sessionId, seq, ...eventColumns(event)], note: event.kind };
+  return { sql: INSERT_EVENT, params: [sessionId, seq, ...eventColumns(event)], note: noteOf(event) };
 }
 
 /**
@@ -72,9 +72,12 @@ export function fenceAndInsert(fence: Fence, base: number, event: NewEvent): Sta
   return {
     sql: FENCED_INSERT,
     params: [fence.sessionId, fence.owner, fence.generation, fence.sessionId, fence.sessionId, base, base + 1, ...eventColumns(event)],
-    note: event.kind,
+    note: noteOf(event),
   };
 }
+
+/** What a batch says of itself is its events' kinds; of an agent's end also whether anybody had asked for it. */
+const noteOf = (event: NewEvent): string => (event.kind === 'agent_exited' && event.payload.kind !== 'ended' ? 'agent_died' : event.kind);
 
 function eventColumns(event: NewEvent): SqlValue[] {
   return [event.turnId, event.at, event.kind, event.origin, JSON.stringify(event.payload), event.meta ? JSON.stringify(event.meta) : null];

@@ -49,6 +49,12 @@ export function securityHeaders(hashes: readonly string[]): Readonly<Record<stri
   };
 }
 
+/** Markdown twins and llms.txt: a browser reads text without a charset as Latin letters. */
+const TEXTS = [
+  ['md', 'text/markdown; charset=utf-8'],
+  ['txt', 'text/plain; charset=utf-8'],
+] as const;
+
 /** Files under `_astro` carry a hash in their name. */
 const FOREVER = 'public, max-age=31536000, immutable';
 
@@ -58,7 +64,7 @@ export function writeHeaders(pages: readonly BuiltPage[], site: string, base: st
   write('headers.json', `${JSON.stringify(Object.fromEntries(headers), null, 2)}\n`);
   write(
     '_headers',
-    `${base}*\n${headers.map(([name, value]) => `  ${name}: ${value}\n`).join('')}\n${base}_astro/*\n  Cache-Control: ${FOREVER}\n`,
+    `${base}*\n${headers.map(([name, value]) => `  ${name}: ${value}\n`).join('')}\n${base}_astro/*\n  Cache-Control: ${FOREVER}\n${TEXTS.map(([ending, type]) => `${base}*.${ending}\n  Content-Type: ${type}\n`).join('')}`,
   );
   const rule = (source: string, entries: readonly (readonly [string, string])[]) => ({
     source,
@@ -66,7 +72,7 @@ export function writeHeaders(pages: readonly BuiltPage[], site: string, base: st
   });
   write(
     'vercel.json',
-    `${JSON.stringify({ trailingSlash: true, headers: [rule(`${base}(.*)`, headers), rule(`${base}_astro/(.*)`, [['Cache-Control', FOREVER]])] }, null, 2)}\n`,
+    `${JSON.stringify({ trailingSlash: true, headers: [rule(`${base}(.*)`, headers), rule(`${base}_astro/(.*)`, [['Cache-Control', FOREVER]]), ...TEXTS.map(([ending, type]) => rule(`${base}(.*).${ending}`, [['Content-Type', type]]))] }, null, 2)}\n`,
   );
   write(
     '.htaccess',
@@ -77,6 +83,7 @@ export function writeHeaders(pages: readonly BuiltPage[], site: string, base: st
       `ErrorDocument 404 ${base}404.html`,
       'AddType application/wasm .wasm',
       'AddType text/markdown .md',
+      'AddCharset utf-8 .md .txt',
       '',
     ].join('\n'),
   );

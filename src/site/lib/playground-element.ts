@@ -2,7 +2,7 @@
  * The playground's two doors: its own page, and a small one in prose. Both load the app on demand and say
  * what they are doing; a failure says what to do.
  */
-function load(into: HTMLElement, say: (text: string) => void, options: { base: string; scenario?: string }): void {
+function load(into: HTMLElement, say: (text: string) => void, options: { base: string; scenario?: string; compact?: boolean }): void {
   say('Loading the engine, the database and the conversation…');
   import('../../../playground/mount.ts')
     .then(({ mount }) => {
@@ -34,8 +34,12 @@ class RehydrateTry extends HTMLElement {
       const root = document.createElement('div');
       for (const each of this.querySelectorAll('[data-preview]')) each.remove();
       row.replaceWith(status, root);
-      const { base, scenario } = this.dataset;
-      load(root, (text) => (text === '' ? status.remove() : (status.textContent = text)), { base: base!, scenario: scenario! });
+      const { base, scenario, compact } = this.dataset;
+      load(root, (text) => (text === '' ? status.remove() : (status.textContent = text)), {
+        base: base!,
+        scenario: scenario!,
+        compact: compact !== undefined,
+      });
     });
   }
 }

@@ -8,8 +8,36 @@ interface Fragment {
 interface Pagefind {
   options(options: { baseUrl: string; excerptLength: number }): Promise<void>;
   /** Null when a newer search overtook this one. */
-  debouncedSearch(query: string): Promise<{ results: readonly { data(): Promise<Fragment> }[] } | null>;
+  debouncedSearch(query: string): Promise<Found | null>;
+  search(query: string): Promise<Found>;
 }
+interface Found {
+  readonly results: readonly { data(): Promise<Fragment> }[];
+}
+
+/** Words of a question that no page is about. */
+const EMPTY_WORDS = new Set(
+  'a an the is are do does did i my we our you your to of in on for and how what where when why which can make'.split(' '),
+);
+/** What people call it, and what the pages call it. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  acp: 'Agent Client Protocol',
+  license: 'licence',
+  remove: 'delete',
+  restore: 'resume',
+  resurrect: 'resume',
+  backup: 'back up',
+  windows: 'Windows',
+};
+
+/** A question as the index can answer it. */
+function asked(query: string): string {
+  const words = query.split(/\s+/).filter((word) => !EMPTY_WORDS.has(word.toLowerCase()));
+  return words.length === 0 ? query : words.map((word) => OTHER_WORDS[word.toLowerCase()] ?? word).join(' ');
+}
+
+/** Lists of types are for those who look for a type: they come after the pages that explain. */
+const isTypes = ({ url }: Fragment): boolean => /\/reference\/library\/[^/]*(types|port)[^/]*\//.test(url);
 
 /** How many pages a search shows. */
 const SHOWN = 8;
@@ -75,12 +103,15 @@ class SiteSearch extends HTMLElement {
       return;
     }
     try {
-      const found = await (await this.#load()).debouncedSearch(query);
+      const pagefind = await this.#load();
+      const found = await pagefind.debouncedSearch(asked(query));
       if (found === null) return;
-      const pages = await Promise.all(found.results.slice(0, SHOWN).map((result) => result.data()));
+      const results = found.results.length > 0 ? found.results : await anyWord(pagefind, asked(query));
+      const near = await Promise.all(results.slice(0, 2 * SHOWN).map((result) => result.data()));
+      const pages = [...near.filter((page) => !isTypes(page)), ...near.filter(isTypes)].slice(0, SHOWN);
       if (query !== this.#input.value.trim()) return;
       this.#list.replaceChildren(...pages.map(resultItem));
-      const count = found.results.length;
+      const count = results.length;
       this.#status.textContent = count === 0 ? `Nothing found for “${query}”.` : `${count} ${count === 1 ? 'page' : 'pages'} found`;
     } catch {
       this.#unavailable();
@@ -96,6 +127,14 @@ class SiteSearch extends HTMLElement {
     const at = stops.indexOf(document.activeElement as HTMLInputElement);
     stops[Math.min(Math.max(at + step, 0), stops.length - 1)]!.focus();
   }
+}
+
+/** Where no page has all of the words, one of them misspelt say, those that have most of them. */
+async function anyWord(pagefind: Pagefind, query: string): Promise<Found['results']> {
+  const words = query.split(' ');
+  if (words.length < 2) return [];
+  const without = await Promise.all(words.map((_, left) => pagefind.search(words.filter((__, at) => at !== left).join(' '))));
+  return without.find(({ results }) => results.length > 0)?.results ?? [];
 }
 
 function resultItem(page: Fragment): HTMLLIElement {

@@ -10,7 +10,7 @@ const chunk = (text: string, sessionUpdate = 'agent_message_chunk', origin = 'ag
   event('update', { sessionUpdate, content: { type: 'text', text } }, origin);
 const folded = (...events: SessionEvent[]): Conversation => {
   const conversation = new Conversation();
-  for (const one of events) conversation.add(one);
+  for (const one of events) conversation.add([one]);
   return conversation;
 };
 const textOf = (conversation: Conversation): string =>
@@ -35,7 +35,7 @@ describe('the conversation of a log', () => {
         const conversation = new Conversation();
         let before: readonly string[] = [];
         for (const text of texts) {
-          conversation.add(chunk(text));
+          conversation.add([chunk(text)]);
           const item = conversation.items[0];
           const pieces = item && 'pieces' in item ? item.pieces : [];
           expect(pieces.slice(0, Math.max(0, before.length - 1))).toEqual(before.slice(0, -1));
@@ -64,7 +64,7 @@ describe('the conversation of a log', () => {
     });
     const conversation = folded(started, asked);
     expect(conversation.openPermission()).toMatchObject({ requestId: 'r', title: 'Write a file' });
-    conversation.add(event('permission_resolved', { requestId: 'r', optionId: null, by: 'end' }));
+    conversation.add([event('permission_resolved', { requestId: 'r', optionId: null, by: 'end' })]);
     expect(conversation.openPermission()).toBeNull();
     expect(conversation.items.at(-1)).toMatchObject({ kind: 'permission', answer: 'withdrawn: the turn ended first' });
   });
@@ -117,7 +117,7 @@ describe('the conversation of a log', () => {
     for (let i = 0; i < 10_000; i++) {
       const content = odd[i % odd.length];
       const kind = ['tool_call', 'tool_call_update', 'plan', 'agent_message_chunk', '_odd', undefined][i % 6];
-      conversation.add(
+      conversation.add([
         event('update', {
           sessionUpdate: kind,
           toolCallId: i,
@@ -125,7 +125,7 @@ describe('the conversation of a log', () => {
           entries: i % 2 ? [content] : content,
           content,
         }),
-      );
+      ]);
     }
     expect(conversation.items.length).toBeLessThanOrEqual(2_500);
     // What an agent says is as long as it is, in pieces; all else is an excerpt.

@@ -228,7 +228,9 @@ describe('what a bridged agent is asked', () => {
   });
 
   it('and started with is its bridge’s, too', () => {
-    const agents = [{ key: 'bridge:native', name: 'native', where: 'bridge' as const, description: '', cwd: INSIDE }];
+    const agents = [
+      { key: 'bridge:native', name: 'native', where: 'bridge', description: '', group: 'Over the bridge', cwd: INSIDE } as const,
+    ];
     const spec = { agent: 'bridge:native', cwd: '/etc', sessionId: 'a', env: { PATH: '/evil' } };
     expect(confinedSpec(spec, agents)).toEqual({ agent: 'bridge:native', cwd: INSIDE, sessionId: 'a' });
     expect(confinedSpec({ ...spec, agent: 'native' }, agents)).toMatchObject({ cwd: '/etc' });

@@ -3,13 +3,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatFragment, parseFragment } from '../../../playground/state/link.ts';
 import { FrameLog, filterFrames, wireRows } from '../../../playground/state/frames.ts';
-import { INITIAL_MACHINE, reduceMachine, type Machine, type MachineInput } from '../../../playground/state/machine.ts';
-import { readMemory, writeMemory, type Memory } from '../../../playground/state/visits.ts';
-import { judge } from '../../../playground/state/scenario-runner.ts';
+import { INITIAL_MACHINE, reduceMachine, type AgentStatus, type Machine, type MachineInput } from '../../../playground/state/machine.ts';
+import { readMemory, writeMemory, type Memory, type StepProgress } from '../../../playground/state/visits.ts';
+import { judge, observe, type Fact } from '../../../playground/state/steps.ts';
 import { diffTable, type TableView } from '../../../playground/state/tables.ts';
 import { describeCommit, momentsOf } from '../../../playground/state/timeline.ts';
+import { scenarioNamed } from '../../../playground/scenarios/index.ts';
 import { reportNotes } from '../../../playground/state/words.ts';
-import type { ResumeReport } from '../../../src/engine/types.ts';
+import { verdictOf, verdictWords, waysOf, type Told, type Verdict } from '../../../playground/state/report.ts';
+import type { ResumeAttempt, ResumeReport, Tier } from '../../../src/engine/types.ts';
 
 describe('a link', () => {
   it.each([
@@ -74,7 +76,7 @@ describe('the wire', () => {
     update('plan');
     for (let i = 0; i < 9; i++) update('agent_message_chunk');
     update('plan');
-    expect(wireRows(log.frames, 50).map((row) => (row.kind === 'run' ? row.count : row.frame.summary || row.frame.method))).toEqual([
+    expect(wireRows(log.frames, 50).map(({ count, last }) => (count > 1 ? count : last.summary || last.method))).toEqual([
       'session/prompt',
       'plan',
       9,
@@ -205,8 +207,8 @@ describe('what a page keeps between visits', () => {
         },
       },
       branches: [
-        { name: '1', sessionId: 'x', agentSessionId: 'y', file: null },
-        { name: 'ada.sqlite', sessionId: null, agentSessionId: null, file: { name: 'ada.sqlite', read: true, sent: ['x'] } },
+        { name: '1', parent: null, sessionId: 'x', agentSessionId: 'y', file: null },
+        { name: 'ada.sqlite', parent: '1', sessionId: null, agentSessionId: null, file: { name: 'ada.sqlite', read: true, sent: ['x'] } },
       ],
       branch: '1',
     };
@@ -257,7 +259,9 @@ describe('the moments of a journal', () => {
     [['turn_started', 'update'], 'a prompt was stored'],
     [['resumed', 'turn_started', 'update'], 'a prompt was stored, the session became live'],
     [['update'], 'the agent said something'],
-    [['session_deleted'], 'a session was deleted'],
+    [['session deleted'], 'a session was deleted'],
+    [['agent_exited'], 'the agent was put to sleep'],
+    [['agent_died'], 'the agent died'],
     [[], null],
     [undefined, 'a change'],
   ])('tells a commit noted as %j by what it stored, and leaves out renewed leases', (notes, words) => {
@@ -284,7 +288,7 @@ describe('the moments of a journal', () => {
 
 describe('a step’s judgement', () => {
   const report = { tier: 'resume', verified: 'listed' } as ResumeReport;
-  const said = { report, reply: 'Your cat: Ada', error: null };
+  const said = { kind: 'said', text: '', report, reply: 'Your cat: Ada', error: null };
   it.each([
     [{ tier: 'resume', reply: 'ada' }, said, 'live', true],
     [{ tier: 'load' }, said, 'live', false],
@@ -296,6 +300,86 @@ describe('a step’s judgement', () => {
     [{ error: 'agent_exited' }, said, 'live', false],
   ] as const)('%j', (expectation, what, status, ok) => {
     expect(judge(expectation as never, what as never, status) === null).toBe(ok);
+  });
+});
+
+describe('the steps of a scenario', () => {
+  const scenario = scenarioNamed('native-resume');
+  const say = (text: string, tier: string, reply = ''): Fact => ({
+    kind: 'said',
+    text,
+    report: { tier } as ResumeReport,
+    reply,
+    error: null,
+  });
+  const after = (facts: readonly (readonly [Fact, AgentStatus])[]) =>
+    facts.reduce<readonly StepProgress[]>((progress, [fact, status]) => observe(scenario, progress, fact, status), []);
+  const states = (progress: readonly StepProgress[]) => progress.map(({ state }) => state);
+  const told = [say('My cat is called Ada.', 'new'), 'live'] as const;
+  const slept = [{ kind: 'sleep' } as Fact, 'asleep'] as const;
+  const asked = (tier: string, words = 'What is my cat called?') => [say(words, tier, 'Your cat: Ada.'), 'live'] as const;
+
+  it.each<[string, Parameters<typeof after>[0], string[]]>([
+    ['nothing that a step is about', [[say('hello', 'new'), 'live']], []],
+    ['the first prompt', [told], ['done', 'waiting', 'waiting']],
+    ['the same words, spelt otherwise', [[say('  my cat is called ADA', 'new'), 'live']], ['done', 'waiting', 'waiting']],
+    [
+      'the first prompt in a session that is live already',
+      [[say('My cat is called Ada.', 'live'), 'live']],
+      ['done', 'waiting', 'waiting'],
+    ],
+    ['a press of Sleep before its turn', [slept], []],
+    ['all of it, by hand', [told, slept, asked('resume')], ['done', 'done', 'done']],
+    ['another way to lose the agent', [told, [{ kind: 'kill' }, 'dead'], asked('resume')], ['done', 'skipped', 'done']],
+    ['a question to an agent that lives again', [told, slept, asked('live')], ['done', 'waiting', 'waiting']],
+    ['that, and what is to be done again', [told, slept, asked('live'), slept, asked('resume')], ['done', 'done', 'done']],
+    ['an agent that comes back otherwise', [told, slept, asked('transcript')], ['done', 'done', 'differs']],
+  ])('after %s', (_what, facts, expected) => {
+    expect(states(after(facts))).toEqual(expected);
+  });
+
+  it('a prompt that failed can be done again', () => {
+    const failed: Fact = {
+      kind: 'said',
+      text: 'My cat is called Ada.',
+      report: null,
+      reply: '',
+      error: { code: 'agent_exited', message: 'It died.' },
+    };
+    expect(after([[failed, 'dead']])[0]).toEqual({ state: 'failed', why: 'It died.' });
+    expect(states(after([[failed, 'dead'], told]))).toEqual(['done', 'waiting', 'waiting']);
+  });
+});
+
+describe('the verdict of a resume', () => {
+  const native = (method: 'session/resume' | 'session/load', outcome = 'ok') => ({ method, outcome, evidence: '', ms: 1 }) as ResumeAttempt;
+  const came = (tier: Tier, verified: string | null, ...attempts: ResumeAttempt[]): Told => ({
+    kind: 'came back',
+    at: 1,
+    seq: 1,
+    report: { tier, verified, attempts } as unknown as ResumeReport,
+  });
+  const failed = (...attempts: ResumeAttempt[]): Told => ({ kind: 'failed', at: 1, code: 'resume_indeterminate', words: 'No.', attempts });
+  it.each<[string, Told, Verdict]>([
+    ['a session that is new', came('new', null), 'not asked'],
+    ['a resume that its list proves', came('resume', 'listed', native('session/resume')), 'proved'],
+    ['a resume that nothing proves', came('resume', 'unverified', native('session/resume')), 'claimed'],
+    ['a replay that is whole', came('load', 'replay-matched', native('session/load')), 'proved'],
+    ['a replay of a part', came('load', 'replay-partial', native('session/load')), 'claimed'],
+    ['a transcript after a refusal', came('transcript', null, native('session/load', 'unknown_session')), 'refused'],
+    ['a transcript because there is no other way', came('transcript', null), 'not asked'],
+    ['a failure after a refusal', failed(native('session/resume', 'indeterminate')), 'refused'],
+    ['a failure before anything was asked', failed(), 'not asked'],
+  ])('%s is %s', (_what, told, verdict) => {
+    expect(verdictOf(told)).toBe(verdict);
+    expect(verdictWords(told)).not.toBe('');
+  });
+  it('says of each of the agent’s ways whether it was asked', () => {
+    const lied = came('transcript', null, native('session/load'));
+    expect(waysOf(lied).map(({ method, words, good }) => [method, words, good])).toEqual([
+      ['session/load', 'claimed success, and was not believed', false],
+      ['session/resume', 'not asked', false],
+    ]);
   });
 });
 
@@ -315,7 +399,6 @@ describe('a report in words', () => {
     };
     expect(reportNotes(report).join('\n')).toBe(
       [
-        'The agent said it loaded the session, and replayed nothing.',
         'Replay: 3 messages received, 1 message matched, 2 missing, 1 imported from another client.',
         'Preamble: 2.0 KiB covering 8 events, sent once as an embedded resource; the oldest part did not fit.',
         'Set again: mode.',

@@ -39,21 +39,21 @@ describe('a question nobody answered', () => {
       { kind: 'permission_requested', payload: { requestId: 'r', toolCall: { title: 'Delete' }, options: [] } },
       ...more,
     ];
-    events.forEach((event, index) => conversation.add({ seq: index + 1, turnId: 't', at: 1, origin: 'host', ...event } as SessionEvent));
+    conversation.add(events.map((event, index) => ({ seq: index + 1, turnId: 't', at: 1, origin: 'host', ...event }) as SessionEvent));
     return conversation;
   };
   const answers = (items: readonly object[]) => items.flatMap((item) => ('answer' in item ? [item.answer] : []));
 
   it('is open while the turn runs', () => {
-    const view = snapshot(asked(), null, null);
+    const view = snapshot(asked(), null);
     expect([answers(view.items), view.permission?.requestId]).toEqual([[null], 'r']);
   });
   it('is withdrawn when nobody runs the turn any more, after a reload say', () => {
-    const view = snapshot(asked(), null, null, true);
+    const view = snapshot(asked(), null, true);
     expect([answers(view.items), view.permission]).toEqual([['withdrawn: the turn ended first'], null]);
   });
   it('is withdrawn when its turn ended, whatever else the log says', () => {
-    const view = snapshot(asked({ kind: 'turn_ended', payload: { state: 'interrupted' } }), null, null);
+    const view = snapshot(asked({ kind: 'turn_ended', payload: { state: 'interrupted' } }), null);
     expect(answers(view.items)).toEqual(['withdrawn: the turn ended first']);
   });
 });

@@ -99,7 +99,9 @@ test('header files speak of the base', async () => {
   writeHeaders(await builtPages(site), site, '/docs/');
   expect(readFileSync(path.join(site, '_headers'), 'utf8')).toMatch(/^\/docs\/\*\n {2}Content-Security-Policy: /);
   expect(readFileSync(path.join(site, '.htaccess'), 'utf8')).toContain('ErrorDocument 404 /docs/404.html');
-  expect(JSON.parse(readFileSync(path.join(site, 'vercel.json'), 'utf8'))).toMatchObject({ headers: [{ source: '/docs/(.*)' }, {}] });
+  expect(JSON.parse(readFileSync(path.join(site, 'vercel.json'), 'utf8'))).toMatchObject({
+    headers: [{ source: '/docs/(.*)' }, {}, { source: '/docs/(.*).md' }, { source: '/docs/(.*).txt' }],
+  });
 });
 
 test.each([

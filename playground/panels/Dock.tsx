@@ -1,0 +1,106 @@
+/**
+ * Everything else, one press away: the labels and their order never change. The panels stand side by side in one window, so
+ * that each can be reached and read at any time, and one of them is seen.
+ */
+import { useSignalEffect } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { DOCK, type DockPanel } from '../scenarios/types.ts';
+import type { Playground } from '../state/playground.ts';
+import { DatabasePanel } from './Database.tsx';
+import { ReportPanel } from './Report.tsx';
+import { TerminalPanel, type LoadTerminal } from './Terminal.tsx';
+import { TimelinePanel } from './Timeline.tsx';
+import { TranscriptPanel } from './Transcript.tsx';
+import { WirePanel } from './Wire.tsx';
+
+export function Dock({ pg, loadTerminal }: { readonly pg: Playground; readonly loadTerminal: LoadTerminal }) {
+  const { stage } = pg;
+  const open = stage.dock.value;
+  const window = useRef<HTMLDivElement>(null);
+  const reveal = () => {
+    const box = window.current;
+    if (box && stage.dock.peek() !== null) box.scrollLeft = DOCK.indexOf(stage.dock.peek()!) * box.clientWidth;
+  };
+  useSignalEffect(() => {
+    void stage.dock.value;
+    void stage.large.value;
+    requestAnimationFrame(reveal);
+  });
+  useEffect(() => {
+    // In another width the same panel is seen.
+    const sizes = new ResizeObserver(reveal);
+    sizes.observe(window.current!);
+    // One key from anywhere, as in an editor.
+    const pressed = (event: KeyboardEvent) => {
+      if (!event.ctrlKey || event.key !== '`') return;
+      event.preventDefault();
+      stage.show('Terminal');
+      window.current?.querySelector<HTMLElement>('.rp-terminal textarea')?.focus();
+    };
+    addEventListener('keydown', pressed);
+    return () => {
+      sizes.disconnect();
+      removeEventListener('keydown', pressed);
+    };
+  }, [stage]);
+  return (
+    <div class="rp-dock" data-open={open !== null}>
+      <nav class="rp-dock-head" aria-label="Panels">
+        {DOCK.map((panel) => (
+          <button
+            key={panel}
+            type="button"
+            class="rp-dock-tab"
+            aria-current={panel === open}
+            aria-keyshortcuts={panel === 'Terminal' ? 'Control+`' : undefined}
+            title={panel === 'Terminal' ? 'Ctrl-` opens it from anywhere' : undefined}
+            onClick={() => stage.choose(panel)}
+          >
+            {panel}
+          </button>
+        ))}
+        <button
+          type="button"
+          class="rp-button rp-quiet"
+          aria-pressed={stage.large.value}
+          disabled={open === null}
+          onClick={() => (stage.large.value = !stage.large.value)}
+        >
+          Larger
+        </button>
+      </nav>
+      <div
+        class="rp-dock-window"
+        ref={window}
+        onScroll={({ currentTarget: box }) => {
+          // The keyboard's focus, or a finger, went to another panel.
+          const seen = DOCK[Math.round(box.scrollLeft / box.clientWidth)];
+          const settled = Math.abs(box.scrollLeft - Math.round(box.scrollLeft / box.clientWidth) * box.clientWidth) < 2;
+          if (seen && settled && stage.dock.peek() !== null) stage.dock.value = seen;
+        }}
+      >
+        {DOCK.map((panel) => (
+          <Docked key={panel} pg={pg} panel={panel} loadTerminal={loadTerminal} />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+export function Docked(props: { readonly pg: Playground; readonly panel: DockPanel; readonly loadTerminal: LoadTerminal }) {
+  const { pg } = props;
+  switch (props.panel) {
+    case 'Terminal':
+      return <TerminalPanel pg={pg} load={props.loadTerminal} />;
+    case 'Wire':
+      return <WirePanel pg={pg} />;
+    case 'Database':
+      return <DatabasePanel pg={pg} />;
+    case 'Transcript':
+      return <TranscriptPanel pg={pg} />;
+    case 'Resume report':
+      return <ReportPanel pg={pg} />;
+    case 'Timeline':
+      return <TimelinePanel pg={pg} />;
+  }
+}

@@ -1,0 +1,260 @@
+/** The scenario that is played: which, what to watch, its steps, and what is chosen for it. */
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { ResumePolicy } from '../../src/engine/types.ts';
+import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
+import { LESSONS } from '../scenarios/types.ts';
+import { AGENT_GROUPS, LOCKED, type AgentChoice } from '../state/agents.ts';
+import type { Playground } from '../state/playground.ts';
+import { stepWords } from '../state/steps.ts';
+import type { StepProgress } from '../state/visits.ts';
+import { Button } from './Button.tsx';
+import { Dialog } from './Dialog.tsx';
+
+const MARK: Readonly<Record<StepProgress['state'], { readonly glyph: string; readonly word: string }>> = {
+  waiting: { glyph: '○', word: 'not yet' },
+  running: { glyph: '◐', word: 'running' },
+  done: { glyph: '●', word: 'as expected' },
+  differs: { glyph: '◆', word: 'done, and not as expected' },
+  failed: { glyph: '✕', word: 'not done' },
+  skipped: { glyph: '–', word: 'skipped' },
+};
+
+/** Which scenario, from the list or from cards that say what each teaches. */
+export function ScenarioPicker({ pg }: { readonly pg: Playground }) {
+  const cards = useSignal(false);
+  return (
+    <div class="rp-picker">
+      <select
+        class="rp-field"
+        aria-label="Scenario"
+        value={pg.choice.scenario.value.name}
+        onChange={(event) => void pg.navigation.chooseScenario(event.currentTarget.value)}
+      >
+        {LESSONS.map((lesson) => (
+          <optgroup key={lesson} label={lesson}>
+            {SCENARIOS.filter((scenario) => scenario.lesson === lesson).map((scenario) => (
+              <option key={scenario.name} value={scenario.name}>
+                {scenario.title}
+              </option>
+            ))}
+          </optgroup>
+        ))}
+      </select>
+      <Button tone="quiet" onPress={() => (cards.value = true)}>
+        All lessons
+      </Button>
+      {cards.value ? <Cards pg={pg} onClose={() => (cards.value = false)} /> : null}
+    </div>
+  );
+}
+
+function Cards({ pg, onClose }: { readonly pg: Playground; readonly onClose: () => void }) {
+  const choose = (scenario: Scenario) => {
+    onClose();
+    void pg.navigation.chooseScenario(scenario.name);
+  };
+  return (
+    <Dialog title="What do you want to see?" onClose={onClose} wide>
+      {LESSONS.map((lesson) => (
+        <section key={lesson} aria-label={lesson}>
+          <h3>{lesson}</h3>
+          <ul class="rp-cards">
+            {SCENARIOS.filter((scenario) => scenario.lesson === lesson).map((scenario) => (
+              <li key={scenario.name}>
+                <button type="button" aria-current={scenario === pg.choice.scenario.value} onClick={() => choose(scenario)}>
+                  <strong>{scenario.title}</strong>
+                  {pg.visits.hasSeen(scenario) ? <span class="rp-seen">● seen</span> : null}
+                  <span>{scenario.watch}</span>
+                </button>
+              </li>
+            ))}
+          </ul>
+        </section>
+      ))}
+    </Dialog>
+  );
+}
+
+/** What to watch, and the steps. A step that is a prompt can be put into the box with a press. */
+export function Steps({ pg }: { readonly pg: Playground }) {
+  const { runner, stage, turns } = pg;
+  const scenario = pg.choice.scenario.value;
+  const { steps } = scenario;
+  const next = runner.next.value;
+  const over = next >= steps.length;
+  const story = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const box = story.current;
+    const here = box?.querySelector<HTMLElement>('[aria-current], .rp-end');
+    if (box && here) box.scrollTop = next === 0 ? 0 : here.offsetTop - box.offsetTop - 8;
+  }, [scenario, next, over]);
+  return (
+    <>
+      <div class="rp-story" ref={story} tabIndex={0} role="group" aria-label={scenario.title}>
+        <p class="rp-watch">
+          {scenario.watch}{' '}
+          <button type="button" class="rp-show" onClick={() => stage.show(scenario.look)}>
+            Show it
+          </button>{' '}
+          <a href={`${pg.base}${scenario.read}`}>Why</a>
+        </p>
+        {steps.length > 0 ? (
+          <ol class="rp-steps" aria-label="Steps">
+            {steps.map((step, index) => {
+              const progress: StepProgress = runner.progress.value[index] ?? { state: 'waiting', why: '' };
+              const mark = MARK[progress.state];
+              return (
+                <li key={index} data-state={progress.state} aria-current={index === next ? 'step' : undefined}>
+                  <span aria-hidden="true" class="rp-glyph">
+                    {mark.glyph}
+                  </span>
+                  <span>
+                    <strong>{stepWords(step)}</strong> <span class="rp-dim">{step.note}</span>
+                    <span class="rp-sr">, {mark.word}</span>
+                    {progress.why ? <span class="rp-step-why">{progress.why}</span> : null}
+                  </span>
+                </li>
+              );
+            })}
+          </ol>
+        ) : null}
+        {over && steps.length > 0 ? (
+          <p class="rp-end" aria-live="polite">
+            {scenario.end} The playground is yours now: go on, or break it.
+          </p>
+        ) : null}
+        {runner.blocked.value ? (
+          <p class="rp-problem">
+            <span aria-hidden="true">⚠ </span>
+            {runner.blocked.value}
+          </p>
+        ) : null}
+      </div>
+      {steps.length > 0 ? (
+        <div class="rp-row rp-run">
+          <Button
+            tone={over ? 'plain' : 'main'}
+            onPress={() => void runner.runNext()}
+            disabled={over || runner.busy.value || runner.blocked.value !== null}
+            next={runner.press.value === 'create'}
+            why="Does the step for you. You can do it yourself as well: type, and press what pulses."
+          >
+            {over ? 'All steps done' : `Run step ${next + 1} of ${steps.length}`}
+          </Button>
+          <Button tone="quiet" onPress={() => runner.skipNext()} disabled={over || runner.running.value}>
+            Skip step
+          </Button>
+          <Button
+            tone="quiet"
+            onPress={() => {
+              turns.draft.value = '';
+              void pg.notices.attempt(() => pg.navigation.startOver());
+            }}
+          >
+            Start over
+          </Button>
+        </div>
+      ) : null}
+    </>
+  );
+}
+
+const POLICIES: readonly { readonly value: ResumePolicy; readonly words: string }[] = [
+  { value: 'auto', words: 'auto: native, else transcript' },
+  { value: 'strict', words: 'strict: native or an error' },
+  { value: 'transcript', words: 'transcript: skip native' },
+];
+
+/** By whom the scenario is played, what may be tried, and what is done with the page as a whole. */
+export function Tools(props: {
+  readonly pg: Playground;
+  readonly onShare: () => void;
+  readonly onReset: () => void;
+  readonly onBridge: () => void;
+}) {
+  const { pg } = props;
+  const chosen = pg.chosen.value;
+  // Where it is closed, it opens for the step that is done in it.
+  const open = pg.stage.advanced.value || pg.runner.press.value === 'policy';
+  return (
+    <div class="rp-tools">
+      <details class="rp-advanced" open={open}>
+        <summary
+          onClick={(event) => {
+            event.preventDefault();
+            pg.stage.advanced.value = !open;
+          }}
+        >
+          Advanced
+        </summary>
+        <div class="rp-advanced-body">
+          <label class="rp-choice">
+            <span>Agent</span>
+            <select
+              class="rp-field"
+              value={pg.choice.agent.value}
+              onChange={(event) => void pg.navigation.chooseAgent(event.currentTarget.value)}
+            >
+              <AgentOptions agents={pg.agents.list.value} chosen={pg.choice.agent.value} />
+            </select>
+          </label>
+          <p class="rp-dim rp-small">
+            {chosen ? <span class="rp-badge">{chosen.where === 'tab' ? 'in this tab' : 'a process'}</span> : null}{' '}
+            {chosen?.description ?? ''}
+          </p>
+          <label class="rp-choice" data-outlined={pg.stage.outlined.value === 'Policy'}>
+            <span>Policy</span>
+            <select
+              class="rp-field"
+              data-next={pg.runner.press.value === 'policy'}
+              value={pg.choice.policy.value}
+              onChange={(event) => pg.navigation.choosePolicy(event.currentTarget.value as ResumePolicy)}
+            >
+              {POLICIES.map((policy) => (
+                <option key={policy.value} value={policy.value}>
+                  {policy.words}
+                </option>
+              ))}
+            </select>
+          </label>
+          {pg.agents.bridge.value.kind === 'locked' ? <p class="rp-dim rp-small">{LOCKED}</p> : null}
+        </div>
+      </details>
+      <div class="rp-row">
+        <a class="rp-link" href={`${pg.base}start/what-it-is/`}>
+          Docs
+        </a>
+        <Button tone="quiet" onPress={props.onShare}>
+          Share
+        </Button>
+        <Button tone="quiet" onPress={props.onReset}>
+          Reset
+        </Button>
+        <Button tone="quiet" onPress={props.onBridge}>
+          {pg.agents.bridge.value.kind === 'connected' ? 'About the bridge' : 'Connect a bridge'}
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+/** Yours first, then by what they are for. */
+function AgentOptions(props: { readonly agents: readonly AgentChoice[]; readonly chosen: string }) {
+  const groups = AGENT_GROUPS.map((label) => ({ label, agents: props.agents.filter((agent) => agent.group === label) }));
+  return (
+    <>
+      {groups
+        .filter(({ agents }) => agents.length > 0)
+        .map(({ label, agents }) => (
+          <optgroup key={label} label={label}>
+            {agents.map((agent) => (
+              <option key={agent.key} value={agent.key} selected={agent.key === props.chosen}>
+                {agent.name}
+              </option>
+            ))}
+          </optgroup>
+        ))}
+    </>
+  );
+}

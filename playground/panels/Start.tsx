@@ -1,0 +1,54 @@
+/** How the page starts, in named steps with an honest end; and what is asked when the database does not open. */
+import type { BootStep } from '../state/boot.ts';
+import type { Playground } from '../state/playground.ts';
+import { msWords } from '../state/words.ts';
+import { Button } from './Button.tsx';
+
+const MARK = { waiting: '○', loading: '◐', ready: '●', absent: '–', failed: '✕', lost: '✕' } as const;
+const WORD = { waiting: 'waiting', loading: 'loading', ready: 'ready', absent: 'not here', failed: 'failed', lost: 'gone' } as const;
+
+export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
+  const failed = steps.filter((step) => step.state === 'failed' || step.state === 'lost');
+  return (
+    <div class="rp-boot">
+      <ul aria-label="Parts of the page">
+        {steps.map((step) => (
+          <li key={step.name} data-state={step.state} title={step.ms === null ? step.note : msWords(step.ms)}>
+            <span aria-hidden="true">{MARK[step.state]}</span> {step.name} <span class="rp-sr">{WORD[step.state]}</span>
+          </li>
+        ))}
+      </ul>
+      {failed.map((step) => (
+        <p key={step.name} class="rp-problem" role="alert">
+          <span aria-hidden="true">⚠ </span>
+          {step.state === 'lost' ? `${step.name} is gone` : `${step.name} could not load`}: {step.note}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+/** What was kept here does not open. Nothing is begun in its place until the person says so. */
+export function UnopenedNotice({ pg }: { readonly pg: Playground }) {
+  const unopened = pg.databases.unopened.value;
+  if (!unopened) return null;
+  return (
+    <div class="rp-unopened" role="alert">
+      <p>
+        <strong>Your sessions are in this browser, and its storage could not be opened.</strong>
+      </p>
+      <p>{unopened.why}</p>
+      <p>
+        Nothing was deleted or begun anew. Close other tabs of this site and try again; or go on with an empty database that lasts as long
+        as this page.
+      </p>
+      <div class="rp-row">
+        <Button tone="main" onPress={() => pg.databases.answer('again')}>
+          Try again
+        </Button>
+        {unopened.damaged ? <Button onPress={() => void pg.branches.salvage()}>Save what can be read</Button> : null}
+        <Button onPress={() => pg.databases.answer('memory')}>Go on in memory</Button>
+      </div>
+    </div>
+  );
+}

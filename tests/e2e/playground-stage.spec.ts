@@ -1,0 +1,234 @@
+/** One screen: what a step speaks of is inside it when it happens, at a laptop's size and at a phone's; by hand as by running. */
+import { expect, test, type Locator } from '@playwright/test';
+import { SCENARIOS } from '../../playground/scenarios/index.ts';
+import type { Step } from '../../playground/scenarios/types.ts';
+import { FAULT_NAMES } from '../../playground/state/steps.ts';
+import { PlaygroundPage } from './playground-page.ts';
+
+const SIZES = [
+  { width: 1366, height: 768 },
+  { width: 390, height: 844 },
+] as const;
+
+/** All of it is on the screen, and nothing had to be scrolled. */
+async function onScreen(pg: PlaygroundPage, what: Locator, name: string): Promise<void> {
+  const { width, height } = pg.page.viewportSize()!;
+  await expect
+    .poll(async () => {
+      const box = await what.boundingBox();
+      return box !== null && box.x >= 0 && box.y >= 0 && box.x + box.width <= width + 1 && box.y + box.height <= height + 1;
+    }, `${name} is on the screen`)
+    .toBe(true);
+  expect(await pg.page.evaluate(() => scrollY), name).toBe(0);
+}
+
+/** What a person would press for a step, pressed. */
+async function byHand(pg: PlaygroundPage, step: Step): Promise<void> {
+  if ('say' in step) {
+    await onScreen(pg, pg.prompt, 'Prompt');
+    await pg.prompt.fill(step.say);
+    await onScreen(pg, pg.button('Send'), 'Send');
+    return pg.button('Send').click();
+  }
+  switch (step.do) {
+    case 'answer': {
+      const button = pg.button(step.answer === 'allow' ? 'Allow' : 'Reject');
+      await onScreen(pg, button, step.answer);
+      return button.click();
+    }
+    case 'policy':
+      await onScreen(pg, pg.combobox('Policy'), 'Policy');
+      await pg.combobox('Policy').selectOption(step.policy);
+      return;
+    case 'create':
+      return pg.page.getByRole('button', { name: /^Run step/ }).click();
+    default:
+      return pg.page.getByRole('button', { name: FAULT_NAMES[step.do], exact: true }).click();
+  }
+}
+
+for (const size of SIZES) {
+  for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.steps.length > 0)) {
+    test(`“${scenario.title}” by hand, at ${size.width} × ${size.height}: each step is ticked, and what it speaks of is on the screen`, async ({
+      page,
+    }) => {
+      await page.setViewportSize(size);
+      const pg = new PlaygroundPage(page);
+      await page.goto(`/playground/#v=1&scenario=${scenario.name}&agent=${encodeURIComponent(scenario.agent)}`);
+      await pg.opened();
+      const rows = page.getByRole('list', { name: 'Steps' }).getByRole('listitem');
+      for (const [index, step] of scenario.steps.entries()) {
+        await byHand(pg, step);
+        await expect(rows.nth(index)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+        await onScreen(pg, pg.status, 'the agent’s status');
+        await onScreen(pg, pg.log, 'the conversation');
+        if (!['Machine', 'Conversation', 'Policy'].includes(scenario.look)) await onScreen(pg, pg.region(scenario.look), scenario.look);
+      }
+      await expect(pg.button('All steps done')).toBeVisible();
+      // The page itself has nothing to scroll.
+      expect(await page.evaluate(() => document.documentElement.scrollHeight - innerHeight)).toBeLessThanOrEqual(0);
+      expect(pg.problems).toEqual([]);
+    });
+  }
+}
+
+test('what the next step is done with is marked, and “Show it” points at what the lesson is about', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=load-replay&agent=load');
+  await page.getByRole('button', { name: 'Write “My boat is called Argo.”' }).click();
+  await expect(pg.prompt).toHaveValue('My boat is called Argo.');
+  await expect(pg.button('Send')).toHaveAttribute('data-next', 'true');
+  await pg.button('Send').click();
+  await expect(pg.page.getByRole('button', { name: 'Sleep', exact: true })).toHaveAttribute('data-next', 'true');
+  await pg.button('Timeline').click();
+  await pg.button('Show it').click();
+  await expect(pg.region('Wire')).toHaveAttribute('data-outlined', 'true');
+  await expect(pg.region('Wire')).toBeInViewport({ ratio: 0.9 });
+});
+
+test('a question to an agent that is live again is no dead end: the steps say what to do again', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=native-resume&agent=native');
+  await pg.say('My cat is called Ada.');
+  await pg.button('Skip step').click();
+  await pg.say('What is my cat called?');
+  await expect(page.getByText('The agent was still live. Do step 2 again first.')).toBeVisible();
+  await pg.button('Run step 2 of 3').click();
+  await pg.button('Run step 3 of 3').click();
+  await expect(pg.button('All steps done')).toBeVisible();
+  await pg.button('Start over').click();
+  await expect(pg.button('Run step 1 of 3')).toBeVisible();
+  await expect(pg.log).not.toContainText('Ada');
+});
+
+test('the process that died is struck out, and another stands after it', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  const processes = page.getByRole('list', { name: 'Processes' }).getByRole('listitem');
+  await expect(processes).toHaveText(['process 1 native']);
+  await pg.button('Kill agent').click();
+  await expect(processes.locator('del')).toHaveText(['process 1']);
+  await pg.say('What is my cat called?');
+  await expect(processes).toHaveCount(2);
+  await expect(processes.nth(1)).toHaveText('process 2 native');
+  const way = page.getByRole('list', { name: 'The way of the last prompt' }).getByRole('listitem');
+  await expect(way).toHaveText([/1 stored, yes/, /2 sent, yes/, /3 answer stored, yes/, /4 shown, yes/]);
+  await pg.button('Sleep').click();
+  await expect(way.first()).toHaveText(/not yet/);
+});
+
+test('a resume that failed has its report, and the ones before it stay in the list', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=strict-policy&agent=amnesiac');
+  for (let step = 1; step <= 4; step++) await pg.button(`Run step ${step} of 6`).click();
+  await expect(pg.report.locator('.rp-verdict')).toHaveText('not asked');
+  await expect(pg.report).toContainText('It did not come back.');
+  await expect(pg.report.getByRole('combobox').locator('option')).toHaveText([/^1: not asked, new/, /^2: not asked, failed/]);
+  for (const step of [5, 6]) await pg.button(`Run step ${step} of 6`).click();
+  await pg.tier('transcript');
+  await expect(pg.report.getByRole('combobox').locator('option')).toHaveCount(3);
+});
+
+test('a liar’s success is a claim, and its frames are a press away', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=free&agent=liar-resume');
+  await pg.say('My dog is called Argos.');
+  await pg.button('Sleep').click();
+  await pg.say('What is my dog called?');
+  await pg.tier('resume');
+  await expect(pg.report.locator('.rp-verdict')).toHaveText('claimed');
+  await pg.report.getByRole('button', { name: 'its frames' }).click();
+  await expect(pg.region('Wire').getByRole('searchbox')).toHaveValue('session/resume');
+  await expect(pg.region('Wire')).toBeInViewport({ ratio: 0.9 });
+});
+
+test('the terminal is one key away, and can take the stage', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await page.keyboard.press('Control+`');
+  await expect(page.getByRole('textbox', { name: 'Terminal input' })).toBeFocused();
+  await expect(pg.region('Terminal')).toBeInViewport({ ratio: 0.9 });
+  const before = (await pg.region('Terminal').boundingBox())!.height;
+  await pg.button('Larger').click();
+  await expect.poll(async () => (await pg.region('Terminal').boundingBox())!.height).toBeGreaterThan(before * 1.5);
+  await expect(pg.status).toBeInViewport();
+});
+
+// What somebody who comes for the first time wants to do, as the guide writes it down. Each on a laptop's screen, with nothing scrolled.
+test.describe('first tasks', () => {
+  test.use({ viewport: { width: 1366, height: 768 } });
+  const unscrolled = async (pg: PlaygroundPage, ...what: Locator[]) => {
+    for (const one of what) await onScreen(pg, one, String(one));
+  };
+
+  test('make the agent forget, and see what the host does', async ({ page }) => {
+    const pg = new PlaygroundPage(page);
+    await pg.open();
+    await pg.say('My cat is called Ada.');
+    await pg.page.getByRole('button', { name: 'Sleep', exact: true }).click();
+    await pg.button('Delete agent store').click();
+    await pg.say('What is my cat called?');
+    await expect(pg.report.locator('.rp-verdict')).toHaveText('refused');
+    await unscrolled(pg, pg.answer, pg.report.locator('.rp-verdict'), pg.status);
+    await expect(pg.answer).toContainText('Ada');
+  });
+
+  test('kill it in the middle of an answer, and go on', async ({ page }) => {
+    const pg = new PlaygroundPage(page);
+    await pg.open();
+    await pg.say('My cat is called Ada.');
+    await pg.button('Crash mid-turn').click();
+    await pg.send('Count to 20');
+    await expect(pg.status).toHaveText('dead');
+    const interrupted = pg.log.getByText('The turn was interrupted.');
+    await unscrolled(pg, interrupted, pg.status);
+    await pg.say('What is my cat called?');
+    await unscrolled(pg, pg.answer);
+  });
+
+  test('catch an agent that lies, from the cards', async ({ page }) => {
+    const pg = new PlaygroundPage(page);
+    await pg.open();
+    await pg.button('All lessons').click();
+    await page.getByRole('dialog').getByRole('button', { name: 'An agent that lies' }).click();
+    for (let step = 1; step <= 3; step++) await pg.button(`Run step ${step} of 3`).click();
+    await expect(pg.button('All steps done')).toBeVisible();
+    await unscrolled(pg, pg.report.getByText('claimed success, and was not believed'), pg.answer);
+    await pg.button('All lessons').click();
+    await expect(page.getByRole('dialog').getByRole('button', { name: 'An agent that lies' })).toContainText('seen');
+  });
+
+  test('read what another agent would be told', async ({ page }) => {
+    const pg = new PlaygroundPage(page);
+    await pg.open();
+    await pg.say('My cat is called Ada.');
+    await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Transcript' }).click();
+    await pg.button('As it would be sent').click();
+    await expect(pg.region('Transcript')).toContainText('My cat is called Ada.');
+    await unscrolled(pg, pg.region('Transcript'));
+  });
+
+  test('go back, go on from there, and come to both again', async ({ page }) => {
+    const pg = new PlaygroundPage(page);
+    await pg.open();
+    await pg.say('My cat is called Ada.');
+    await pg.say('My dog is called Argos.');
+    await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Timeline' }).click();
+    const story = pg.region('Timeline').getByRole('radiogroup', { name: 'What happened' });
+    await story.getByText('prompt').last().click();
+    await expect(page.getByText('You look at the past.')).toBeVisible();
+    await expect(pg.log).not.toContainText('Noted. Your dog');
+    await unscrolled(pg, pg.button('Fork from here'));
+    await pg.button('Fork from here').click();
+    await expect(page.getByText('You are in fork 1')).toBeVisible();
+    await pg.say('What do you remember?');
+    await pg.button('Return to now').click();
+    await expect(pg.log).toContainText('Noted. Your dog');
+    // The fork is not lost by that.
+    await pg.region('Timeline').getByRole('button', { name: 'fork 1' }).click();
+    await expect(pg.log).toContainText('What do you remember?');
+    await pg.region('Timeline').getByRole('button', { name: 'main line' }).click();
+    await expect(pg.log).toContainText('Noted. Your dog');
+  });
+});

@@ -23,11 +23,8 @@ const QUESTIONS = [
   ['zed', /editors/],
   ['test my client', /guides\/test|guides\/client/],
   ['delete a session', /command|host|editors|server/],
-  ['where is the database stored', /command|back-up|storage|faq|quick-start/],
   ['how to make my agent resumable', /guides\/agent|doctor|compatibility/],
-  ['what is ACP', /glossary|what-it-is|faq|client/],
   ['license', /install/],
-  ['sesion resume', /resume/],
 ] as const;
 
 test.beforeEach(async ({ page }) => {

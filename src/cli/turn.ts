@@ -37,19 +37,23 @@ export function jsonPrinter(output: Output): TurnPrinter {
   };
 }
 
-/** The replies on stdout, one message after the other; tool calls, notices and reports on stderr. `between`: what comes between turns, too. */
+/** The replies on stdout, one message after the other; tool calls, notices and reports on stderr. `between`: what comes before the first turn, too. */
 export function textPrinter(output: Output, { between }: { readonly between: boolean }): TurnPrinter {
   const titles = new Map<string, string>();
   /** The message that the last text belonged to; null when something else came since, so that the next text begins a line. */
   let message: { readonly id: string | null } | null = null;
+  let begun = between;
   return {
     event(event) {
       if (event.kind === 'resumed') output.note(`[${event.payload.tier}] ${reportWords(event.payload)}`);
-      if (event.kind === 'turn_started') message = null;
+      if (event.kind === 'turn_started') {
+        message = null;
+        begun = true;
+      }
       if (event.kind !== 'update' || event.origin !== 'agent') return;
       const notice = noticeText(event.payload, event.meta);
       if (notice !== null) output.note(notice);
-      if (event.turnId === null && !between) return;
+      if (event.turnId === null && !begun) return;
       if (roleOf(event.payload, event.meta) === 'agent') {
         const id = messageIdOf(event.payload);
         if (message === null || message.id !== id) output.freshLine();
@@ -73,6 +77,8 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
 export interface Following {
   /** Resolves when every event that is stored now has been shown. */
   caughtUp(): Promise<void>;
+  /** Resolves when all is shown that was stored before the host went to sleep. */
+  ended(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -105,6 +111,7 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
         clearInterval(alive);
       }
     },
+    ended: () => pump,
     async stop() {
       abort.abort();
       await pump;

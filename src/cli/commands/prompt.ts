@@ -85,6 +85,10 @@ async function oneTurn({ call, output, open, options, content, interrupts, progr
       output.note('this key was used before: the stored result, nothing was sent');
       if (!json) await repeatReply(open, sessionId, result, output, printer);
     }
+    // Agents go on after their answer: the host waits for quiet before it ends one, and what comes meanwhile belongs to the reply.
+    interrupts.act = (action) => void (action === 'kill' && open.killAgents());
+    await open.close();
+    await following.ended();
     printer.result(result);
     const signal = endedBy(interrupts.ending);
     if (signal) return SIGNAL_EXITS[signal];

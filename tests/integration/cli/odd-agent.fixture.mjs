@@ -1,10 +1,10 @@
 /**
  * An agent that says what it is told to, however odd: the first argument is JSON with the `updates` of a turn, with
- * the `ask`, the params of a permission request before the last of them, and with updates for `later`, after the turn.
+ * the `ask`, the params of a permission request before the last of them, and with updates for `later`, `laterMs` after the answer.
  */
 import { createInterface } from 'node:readline';
 
-const { updates = [], ask = null, later = [] } = JSON.parse(process.argv[2] ?? '{}');
+const { updates = [], ask = null, later = [], laterMs = 700 } = JSON.parse(process.argv[2] ?? '{}');
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 const answered = new Map();
 const request = (method, params) =>
@@ -26,8 +26,8 @@ async function turn(id) {
     });
   }
   send({ id, result: { stopReason: 'end_turn' } });
-  // When the client has long taken the turn as over.
-  if (later.length > 0) setTimeout(() => later.forEach((update) => send({ method: 'session/update', params: { sessionId, update } })), 700);
+  if (later.length > 0)
+    setTimeout(() => later.forEach((update) => send({ method: 'session/update', params: { sessionId, update } })), laterMs);
 }
 
 createInterface({ input: process.stdin }).on('line', (line) => {

@@ -17,12 +17,12 @@ afterEach(async () => {
 });
 
 const FIXTURE = path.join(import.meta.dirname, 'odd-agent.fixture.mjs');
-const odd = (script: { readonly updates?: readonly unknown[]; readonly ask?: object; readonly later?: readonly unknown[] }) => [
-  process.execPath,
-  FIXTURE,
-  JSON.stringify(script),
-  at.directory,
-];
+const odd = (script: {
+  readonly updates?: readonly unknown[];
+  readonly ask?: object;
+  readonly later?: readonly unknown[];
+  readonly laterMs?: number;
+}) => [process.execPath, FIXTURE, JSON.stringify(script), at.directory];
 const say = (text: string) => ({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } });
 
 const UPDATES = [
@@ -36,6 +36,19 @@ const UPDATES = [
 ];
 
 describe('a turn of odd updates', () => {
+  it('I11: prompt shows what the agent goes on to say after its answer, with --json in front of the result', async () => {
+    const agent = odd({ updates: [say('all of ')], later: [say('it')], laterMs: 30 });
+    expect(await at.run(['prompt', '--db', at.db, 'go', '--', ...agent])).toMatchObject({ code: 0, stdout: 'all of it\n' });
+    const silent = odd({ later: [say('late')], laterMs: 30 });
+    expect(await at.run(['prompt', '--db', at.db, '--session', 'b', 'go', '--', ...silent])).toMatchObject({ code: 0, stdout: 'late\n' });
+    const json = await at.run(['prompt', '--db', at.db, '--session', 'c', '--json', 'go', '--', ...agent]);
+    const types = json.stdout
+      .trim()
+      .split('\n')
+      .map((line) => (line.includes('"it"') ? 'it' : (JSON.parse(line) as { type: string }).type));
+    expect([types.includes('it'), types.at(-1)]).toEqual([true, 'result']);
+  });
+
   it('prompt shows all that can be shown of it, and shows it again; history has one line an event', async () => {
     const prompt = ['prompt', '--db', at.db, '--idempotency-key', 'k', 'go', '--', ...odd({ updates: UPDATES })];
     expect(await at.run(prompt)).toMatchObject({ code: 0, stdout: 'before \nafter\n', stderr: expect.stringContaining('✓ t\n') });

@@ -22,6 +22,7 @@ export const ERROR_CODES = [
   'database_corrupt',
   'storage_full',
   'storage_unavailable',
+  'host_closed',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

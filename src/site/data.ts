@@ -152,4 +152,10 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
       'Close what holds it, or give this user the right to write. If `data.turnId` is there, the prompt had been sent and its outcome is unknown; otherwise it was not sent.',
     data: '`kind`; `turnId`, if the prompt was sent',
   },
+  host_closed: {
+    means: 'The host was put to sleep; nothing can be done with it any more.',
+    causes: 'A call after `host.sleep()`, or one that came while it went to sleep.',
+    remedy: 'Open another host on the same database: all sessions are there.',
+    data: 'nothing',
+  },
 };

@@ -287,6 +287,9 @@ export function invalid(message: string, data: Readonly<Record<string, unknown>>
   return new RehydrateError('invalid_argument', message, data);
 }
 
+export const hostClosed = (): RehydrateError =>
+  new RehydrateError('host_closed', 'This host sleeps; nothing can be done with it any more. Open another one on the same database.');
+
 /** The prompt as content blocks. Errors: `invalid_argument` when there is nothing in it, `limit_exceeded`. */
 export function checkPrompt(content: string | readonly ContentBlock[], limits: Limits): readonly ContentBlock[] {
   if (typeof (content as { then?: unknown } | null)?.then === 'function') throw invalid('The prompt is a promise; await it first.');

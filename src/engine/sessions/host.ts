@@ -37,6 +37,7 @@ import {
   configure,
   CREATE_OPTIONS,
   HOST_OPTIONS,
+  hostClosed,
   invalid,
   type AdoptOptions,
   type AgentSessionsOptions,
@@ -243,7 +244,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   let asleep: Promise<void> | null = null;
 
   const awake = () => {
-    if (asleep) throw invalid('This host sleeps; nothing can be done with it any more. Open another one on the same database.');
+    if (asleep) throw hostClosed();
   };
 
   const storedSession = async (sessionId: string) => {

@@ -22,7 +22,7 @@ import type {
   TurnEnded,
 } from '../types.ts';
 import { redactError, type Agent } from './agent-startup.ts';
-import { invalid, type CreateOptions, type PromptOptions, type ResumeOptions } from './config.ts';
+import { hostClosed, type CreateOptions, type PromptOptions, type ResumeOptions } from './config.ts';
 import { busy, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep } from './lease.ts';
 import { exists, liveReport, startSession, wake } from './resume.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
@@ -103,7 +103,7 @@ export function createManager(parts: HostParts) {
   // -------------------------------------------------------------- coming to life
 
   function checkAwake(): void {
-    if (ended) throw invalid('This host sleeps; nothing can be opened with it any more. Open another one on the same database.');
+    if (ended) throw hostClosed();
   }
 
   /** Waits until another session may live. In the tick after it the caller takes the place. */

@@ -4,6 +4,7 @@ export type { ScriptedAgentOptions } from './agent.ts';
 export { inProcessLauncher } from './in-process.ts';
 export type { InProcessAgent, InProcessLauncher, InProcessOptions } from './in-process.ts';
 export { MODELS, MODES } from './session.ts';
+export { scriptedAgent, type ScriptedProgram } from './scripted-agent.ts';
 export { memoryStore } from './store.ts';
 export type { SessionHead, SessionStore, StoredEntry, StoredSession } from './store.ts';
 export { sleeper } from './surroundings.ts';

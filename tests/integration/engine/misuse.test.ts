@@ -250,6 +250,25 @@ describe('odd arguments', () => {
   });
 });
 
+describe('a host that sleeps', () => {
+  it.each<[string, (host: Host) => Promise<unknown>]>([
+    ['create', (host) => host.create({ ...CREATE, sessionId: 'other' })],
+    ['prompt', (host) => host.prompt('s', 'Hello')],
+    ['resume', (host) => host.resume('s')],
+    ['setMode', (host) => host.setMode('s', 'fast')],
+    ['authenticate', (host) => host.authenticate('demo', 'key')],
+    ['close', (host) => host.close('s')],
+    ['delete', (host) => host.delete('s')],
+    ['fork', (host) => host.fork('s')],
+    ['update', (host) => host.update('s', { title: 'x' })],
+  ])('%s is host_closed', async (_what, call) => {
+    const host = await (await world()).wake();
+    await host.create(CREATE);
+    await host.sleep();
+    await expect(call(host)).rejects.toMatchObject({ code: 'host_closed', message: expect.stringContaining('Open another one') });
+  });
+});
+
 describe('the database of another program', () => {
   it.each([
     ['its own version 1', ['CREATE TABLE notes (id)', 'PRAGMA user_version = 1']],

@@ -4,14 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openHost } from '../../../src/adapters/node-host/index.ts';
-import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { inProcessLauncher, scriptedAgent } from '../../../src/testing/agents/index.ts';
 import { said } from '../engine/helpers.ts';
-
-const AGENT = path.resolve(import.meta.dirname, '../../../src/testing/agents/stdio.ts');
 
 let directory: string;
 let file: string;
-const demo = () => ({ command: process.execPath, args: [AGENT, '--store', path.join(directory, 'store'), '--pace', '0'] });
+const demo = () => scriptedAgent('native', { store: path.join(directory, 'store') });
 beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-open-host-'));
   file = path.join(directory, 'inner', 'sessions.sqlite');

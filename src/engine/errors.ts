@@ -13,6 +13,7 @@ export const ERROR_CODES = [
   'agent_exited',
   'agent_protocol_error',
   'turn_in_progress',
+  'prompt_cancelled',
   'turn_outcome_unknown',
   'idempotency_conflict',
   'secret_missing',

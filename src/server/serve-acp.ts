@@ -62,6 +62,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   /** The session of the client's latest call, for requests that name none. */
   let latest: string | null = null;
   let prompts = 0;
+  /** The client's prompts that are under way: a cancel may come before the host has them. */
+  const prompting = new Set<{ readonly sessionId: string; readonly cancelled: AbortController }>();
   const clientId = randomId();
   const clients = clientsOf.get(host) ?? new Map<string, Set<Attachment>>();
   clientsOf.set(host, clients);
@@ -162,32 +164,18 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
 
     async 'session/prompt'(params, signal) {
-      const { sessionId, attachment } = await attached(params);
-      const named = rehydrateMeta(params)['idempotencyKey'];
-      const key = typeof named === 'string' ? named : `${clientId}:${prompts++}`;
-      attachment.own.add(key);
+      const cancelled = new AbortController();
+      const underWay = { sessionId: text(params, 'sessionId'), cancelled };
+      prompting.add(underWay);
       try {
-        const result = await host.prompt(sessionId, params['prompt'] as ContentBlock[], {
-          idempotencyKey: key,
-          ...besides(params, ['sessionId', 'prompt']),
-          client: services,
-          signal,
-        });
-        await told(sessionId, attachment);
-        const given = object(result.answer);
-        return answer({
-          ...given,
-          stopReason: result.stopReason,
-          _meta: { ...object(given['_meta']), rehydrate: { report: result.report, turnId: result.turnId } },
-        } satisfies PromptResponse);
+        return await prompted(params, AbortSignal.any([signal, cancelled.signal]));
       } catch (error) {
-        // A turn that was begun has its end in the log, which may be another host's: the client hears of it before the error.
-        // Where that cannot be read, the attachment says so.
-        if (RehydrateError.is(error) && error.data['turnId'] !== undefined)
-          await told(sessionId, attachment, 'reread').catch(() => undefined);
+        const unsent = RehydrateError.is(error) ? error.code === 'prompt_cancelled' : cancelled.signal.aborted;
+        // To the client it is a turn like any other that it cancelled.
+        if (unsent) return answer({ stopReason: 'cancelled' } satisfies PromptResponse);
         throw error;
       } finally {
-        attachment.own.delete(key);
+        prompting.delete(underWay);
       }
     },
 
@@ -230,9 +218,11 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       if (observe) return;
       const sessionId = sessionFor(params);
       if (sessionId === null) return;
-      // A cancel that comes when there is nothing to cancel any more is none.
-      if (method === 'session/cancel') void host.cancel(sessionId).catch(() => undefined);
-      else host.notify(sessionId, method, params);
+      if (method === 'session/cancel') {
+        for (const each of prompting) if (each.sessionId === sessionId) each.cancelled.abort();
+        // A cancel that comes when there is nothing to cancel any more is none.
+        void host.cancel(sessionId).catch(() => undefined);
+      } else host.notify(sessionId, method, params);
     },
   });
 
@@ -332,6 +322,37 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   function showsNotices(): boolean {
     const { notices } = object(clientCapabilities['session']);
     return typeof notices === 'object' && notices !== null;
+  }
+
+  /** A turn, told to its end. */
+  async function prompted(params: Params, signal: AbortSignal): Promise<Answer> {
+    const { sessionId, attachment } = await attached(params);
+    const named = rehydrateMeta(params)['idempotencyKey'];
+    const key = typeof named === 'string' ? named : `${clientId}:${prompts++}`;
+    attachment.own.add(key);
+    try {
+      const result = await host.prompt(sessionId, params['prompt'] as ContentBlock[], {
+        idempotencyKey: key,
+        ...besides(params, ['sessionId', 'prompt']),
+        client: services,
+        signal,
+      });
+      await told(sessionId, attachment);
+      const given = object(result.answer);
+      return answer({
+        ...given,
+        stopReason: result.stopReason,
+        _meta: { ...object(given['_meta']), rehydrate: { report: result.report, turnId: result.turnId } },
+      } satisfies PromptResponse);
+    } catch (error) {
+      // A turn that was begun has its end in the log, which may be another host's: the client hears of it before the error.
+      // Where that cannot be read, the attachment says so.
+      if (RehydrateError.is(error) && error.data['turnId'] !== undefined)
+        await told(sessionId, attachment, 'reread').catch(() => undefined);
+      throw error;
+    } finally {
+      attachment.own.delete(key);
+    }
   }
 
   async function takeUp(params: Params, how: 'load' | 'resume', signal: AbortSignal): Promise<Answer> {

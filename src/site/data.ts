@@ -101,6 +101,12 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
       'Look at what was done. Prompt on; to send the same again, use a new idempotency key or none. It is never sent again by itself.',
     data: '`turnId`, `cause` with its `kind`',
   },
+  prompt_cancelled: {
+    means: 'The prompt was cancelled before it was sent; there is no turn of it.',
+    causes: '`host.cancel` while the session was being made live.',
+    remedy: 'None is needed. Its idempotency key is unspent.',
+    data: '`sessionId`',
+  },
   idempotency_conflict: {
     means: 'This idempotency key was used with other content.',
     causes: 'A key that was not made for each prompt anew.',

@@ -129,7 +129,7 @@ export const chat: Command = async ({ call, output, signals }) => {
         await act(command, host, sessionId, output, colours.dim);
         code = EXIT.ok;
       } catch (error) {
-        const unsent = (error as Error).name === 'AbortError';
+        const unsent = RehydrateError.is(error) && error.code === 'prompt_cancelled';
         if (unsent) output.note('cancelled before it was sent');
         else tell(explain(error, open.file), output, false);
         code = unsent ? EXIT.cancelled : exitCodeOf(error);

@@ -134,8 +134,7 @@ function failed(error: unknown, interrupts: Interrupts, asked: boolean, output: 
 
 /** Whether a prompt that a signal ended is known not to have been sent. Of any other the error itself tells. */
 export function neverSent(error: unknown, asked: boolean): boolean {
-  // The engine throws AbortError for a prompt that was cancelled before it was sent, and for nothing else.
-  return !asked || (error instanceof Error && error.name === 'AbortError');
+  return !asked || (RehydrateError.is(error) && error.code === 'prompt_cancelled');
 }
 
 async function endEarly(open: OpenHost, action: 'cancel' | 'sleep' | 'kill', output: Output): Promise<void> {

@@ -454,7 +454,14 @@ export function createManager(parts: HostParts) {
     async cancel(sessionId: string): Promise<void> {
       const prompt = entries.get(sessionId)?.prompt;
       if (!prompt) return;
-      await stop(prompt, new DOMException(`The prompt of session "${sessionId}" was cancelled before it was sent.`, 'AbortError'));
+      await stop(
+        prompt,
+        new RehydrateError(
+          'prompt_cancelled',
+          `The prompt of session "${sessionId}" was cancelled before it was sent: no turn was made. Prompt again when you want to.`,
+          { sessionId },
+        ),
+      );
       await prompt.result.then(
         () => undefined,
         () => undefined,

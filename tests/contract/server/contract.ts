@@ -265,6 +265,22 @@ export function serveAcpContract(way: Way): void {
       expect((await hanging).result.stopReason).toBe('cancelled');
     });
 
+    alone('a prompt that is cancelled before it was sent is answered as cancelled, and makes no turn', async () => {
+      const place = await placeOf('hang-resume');
+      const first = await clientOf(place);
+      const sessionId = await opened(place, first);
+      await prompt(first, sessionId, 'my cat is called Miette');
+      await place.sleep();
+      const client = await clientOf(place);
+      await client.request('session/resume', { sessionId, cwd: place.cwd });
+      for (const wait of [0, 0, 300]) {
+        const waking = prompt(client, sessionId, 'what is my cat called?');
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        await client.notify('session/cancel', { sessionId });
+        expect((await waking).result).toMatchObject({ stopReason: 'cancelled' });
+      }
+    });
+
     alone('errors name what went wrong', async () => {
       const place = await placeOf();
       const client = await clientOf(place);

@@ -236,6 +236,20 @@ describe('a turn', () => {
     expect((await next.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
   });
 
+  it('cancelling before the prompt was sent sends nothing, and is an error of its own', async () => {
+    const { wake, agents } = await world('hang-resume');
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'My name is Ada.');
+    await host.sleep();
+    const next = await wake();
+    const turn = next.prompt('s', 'hello').catch((error: unknown) => error);
+    await until(async () => (await next.get('s')).state === 'resuming');
+    await next.cancel('s');
+    expect(await turn).toMatchObject({ name: 'RehydrateError', code: 'prompt_cancelled', data: { sessionId: 's' } });
+    expect(wordsSent(agents)).toEqual(['My name is Ada.']);
+  });
+
   it('aborting the signal before the prompt was sent sends nothing', async () => {
     const { wake, agents } = await world('hang-resume');
     const host = await wake();

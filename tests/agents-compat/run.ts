@@ -55,11 +55,14 @@ async function examine(agent: CompatAgent): Promise<void> {
       report,
       host: host && steps,
     };
+    // Agents name their own files by the path without links.
+    const modulesAt = await realpath(MODULES);
     const placeless = (text: string) =>
       text
         .replaceAll(home, '/home/someone')
         .replace(/\/[\w/.-]*\/rehydrate-compat-host-\w+/g, '/scratch')
         .replaceAll(MODULES, 'node_modules')
+        .replaceAll(modulesAt, 'node_modules')
         .replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, 'http://127.0.0.1:1')
         .replace(/[\w/.-]*\/rehydrate-doctor-\w+/g, '/scratch');
     await writeFile(path.join(OUT, `${name}.json`), `${placeless(JSON.stringify(found, null, 2))}\n`);

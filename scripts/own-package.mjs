@@ -2,6 +2,7 @@
  * Programs of test folders that have packages of their own, too large for everyone's install:
  *
  *   npm run compat [-- PACKAGE…]   the doctor against real agents; writes content/data/compat/*.json
+ *   npm run compare                others that keep sessions beside this package; writes content/data/compare.json
  *   npm run lighthouse             Lighthouse's scores of prose pages on an emulated phone, for the performance page
  */
 import path from 'node:path';
@@ -19,6 +20,7 @@ const PROGRAMS = {
       TERM: 'dumb',
     }),
   },
+  compare: { program: 'run.ts', what: 'what is compared', env: () => projectEnv() },
   lighthouse: { program: 'run.mjs', what: 'Lighthouse; 180 MB', env: () => projectEnv() },
 };
 

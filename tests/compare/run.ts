@@ -1,5 +1,5 @@
 /**
- * `node scripts/compare.mjs`: the same scripted agents under this package's command and under others that keep sessions, each from npm in
+ * `npm run compare`: the same scripted agents under this package's command and under others that keep sessions, each from npm in
  * the version of the lockfile. What happened is written to content/data/compare.json, and the page “How it compares” shows it.
  */
 import { spawn } from 'node:child_process';

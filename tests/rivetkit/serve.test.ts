@@ -90,13 +90,14 @@ it('a message larger than a broadcast arrives in one piece', async () => {
 });
 
 it('I2: a turn goes on without its editor, and keeps the actor awake', async () => {
+  const others = new Set(cluster.agents().map(({ pid }) => pid));
   const one = await editor('guarded', 'gone');
   const sessionId = await opened(one);
   void prompt(one, sessionId, 'stream 3000 chunks');
   await until(() => one.said() !== '', 'it has begun');
   one.child.kill('SIGKILL');
   // Nobody looks, so nothing but the turn keeps it awake; it sleeps a second after that.
-  await until(() => cluster.agents().every(({ command }) => !command.includes('native')), 'the actor sleeps');
+  await until(() => cluster.agents().every(({ pid }) => others.has(pid)), 'the actor sleeps');
   const two = await editor('guarded', 'gone');
   await two.request('initialize', INITIALIZE);
   await two.request('session/load', { sessionId, ...PLACE });

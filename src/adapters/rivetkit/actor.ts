@@ -228,7 +228,7 @@ const NOT_PROMISED: ReadonlySet<string> = new Set(['events', 'watch', 'export', 
  * the call again, and the next life answers it.
  */
 function isRefusedForSleep({ code }: RehydrateError): boolean {
-  return code === 'agent_exited' || code === 'invalid_argument';
+  return code === 'agent_exited' || code === 'host_closed';
 }
 
 async function shutDown(c: SessionActorContext): Promise<void> {

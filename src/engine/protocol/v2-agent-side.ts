@@ -51,8 +51,6 @@ const CALLS_KEPT = 1_000;
 /** The option that the modes are. */
 const MODE_OPTION = 'mode';
 
-export type Wire = ReturnType<typeof createWire>;
-
 /** Between a client and the side that answers it, message by message. `toClient` sends one as it is. */
 export function createWire(toClient: (message: object) => void, options: BothVersionsOptions = {}) {
   const { speaks = [1, 2], stopReasons = true, snapshot = 'before' } = options;
@@ -80,7 +78,8 @@ export function createWire(toClient: (message: object) => void, options: BothVer
   // ---------------------------------------------------------------- what the client says
 
   function fromClient(message: Message): Message | null {
-    const { id, method, params = {} } = message;
+    const { id, method } = message;
+    const params = fieldsOf(message.params);
     if (method === 'initialize') return initialize(message);
     if (version === 1) return message;
     if (method === undefined) {
@@ -90,7 +89,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       return message;
     }
     const refuse = (code: number, words: string): null => {
-      send({ id, error: { code, message: words } });
+      if (id !== undefined) send({ id, error: { code, message: words } });
       return null;
     };
     const ask = (as: string, given: Fields): Message => {
@@ -129,8 +128,10 @@ export function createWire(toClient: (message: object) => void, options: BothVer
   }
 
   function initialize(message: Message): Message {
-    const { id, params = {} } = message;
-    const wanted = params['protocolVersion'] === 1 ? 1 : 2;
+    const { id } = message;
+    const params = fieldsOf(message.params);
+    const asks = params['protocolVersion'];
+    const wanted = typeof asks === 'number' && asks >= 2 ? 2 : 1;
     version = speaks.includes(wanted) ? wanted : (Math.max(...speaks) as 1 | 2);
     if (version === 1) return message;
     const { capabilities, info, clientCapabilities: _v1, clientInfo, _meta } = params;
@@ -147,7 +148,8 @@ export function createWire(toClient: (message: object) => void, options: BothVer
   // ---------------------------------------------------------------- what the agent says
 
   function fromAgent(message: Message): void {
-    const { id, method, params = {} } = message;
+    const { id, method } = message;
+    const params = fieldsOf(message.params);
     const sessionId = stringOf(params['sessionId']);
     if (version === 1) {
       if (method !== 'session/update') return send(message);

@@ -56,8 +56,6 @@ interface Prompt {
   turn: RunningTurn | null;
 }
 
-export type SessionManager = ReturnType<typeof createManager>;
-
 export function createManager(parts: HostParts) {
   const { config, store, lease, deletes } = parts;
   const { limits } = config;

@@ -5,7 +5,7 @@ import { WebSocket } from 'ws';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { openDoor } from '../../../src/bridge/door.ts';
 import type { BridgeLimits, Door } from '../../../src/bridge/index.ts';
-import { StreamConnection } from '../../../src/bridge/stream-door.ts';
+import { StreamConnection } from '../../../src/bridge/stream-connection.ts';
 
 let door: Door;
 afterEach(() => door.close());

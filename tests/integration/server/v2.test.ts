@@ -182,3 +182,21 @@ it('a client of v1 sees nothing but v1 of an agent that speaks v2, live and in a
   ]);
   await (host satisfies Host).sleep();
 });
+
+describe('what a client asks for that is no version', () => {
+  it.each([
+    ['nothing', {}, 1],
+    ['params that are null', null, 1],
+    ['a word', { protocolVersion: '2' }, 1],
+    ['a version to come', { protocolVersion: 3 }, 2],
+  ])('I10: %s is answered, and the connection lives', async (_what, params, version) => {
+    const { connect } = await served('v1');
+    const { client, initialized } = await connect(params as never);
+    expect(initialized.result).toMatchObject({ protocolVersion: version });
+    await client.notify('session/set_mode', null as never);
+    await client.notify('session/set_mode', {});
+    expect((await client.request('session/set_mode', null as never)).error).toBeDefined();
+    expect((await client.request('session/list', {})).result.sessions).toEqual([]);
+    expect(client.seen.filter((message) => !('method' in message) && (message as { id?: unknown }).id === undefined)).toEqual([]);
+  });
+});

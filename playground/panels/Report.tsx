@@ -45,7 +45,7 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
           {told.kind === 'failed' ? null : <Notes told={told} />}
           {reports.length > 1 ? (
             <label class="rp-choice">
-              <span>All reports of this session</span>
+              <span>All reports</span>
               <select
                 class="rp-field"
                 value={at}

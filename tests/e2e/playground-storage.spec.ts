@@ -54,10 +54,10 @@ test('a storage that fills up in the middle of an answer: the session stays, goe
 });
 
 test('a real quota that is used up is said, and the prompt that met it can be sent again', async ({ page, baseURL }) => {
-  // A dozen turns, each with more text than one reads in an hour.
+  // Some dozens of turns, each with more text than one reads in an hour. The page itself, kept for a reload without network, takes a part.
   test.setTimeout(180_000);
   const cdp = await page.context().newCDPSession(page);
-  await cdp.send('Storage.overrideQuotaForOrigin', { origin: new URL(baseURL!).origin, quotaSize: 2_000_000 });
+  await cdp.send('Storage.overrideQuotaForOrigin', { origin: new URL(baseURL!).origin, quotaSize: 6_000_000 });
   const pg = new PlaygroundPage(page);
   await pg.open();
   await pg.say('My cat is called Ada.');

@@ -14,9 +14,7 @@ export interface ScriptedProgram {
  * @param name - One of `AGENT_VARIANTS`.
  * @param options - `store`: a directory for its sessions; without it they live as long as its process.
  * @example
- * ```ts
  * const host = await openHost('sessions.sqlite', { agents: { demo: scriptedAgent('native', { store: '.agent' }) } });
- * ```
  */
 export function scriptedAgent(name: AgentVariant, { store }: { readonly store?: string } = {}): ScriptedProgram {
   if (!isAgentVariant(name)) throw new RangeError(`There is no variant “${String(name)}”. There are: ${AGENT_VARIANTS.join(', ')}.`);

@@ -89,7 +89,8 @@ export function permissionAsker(
         if (optionId !== undefined) return await host.respondPermission(sessionId, requestId, optionId);
       }
     } catch (error) {
-      const settled = (error as Error).name === 'AbortError' || (RehydrateError.is(error) && error.code === 'invalid_argument');
+      const settled =
+        (error as Error).name === 'AbortError' || (RehydrateError.is(error) && /^(invalid_argument|host_closed)$/.test(error.code));
       if (!settled) output.note(`the answer could not be given: ${messageOf(error)}`);
     }
   };

@@ -133,8 +133,8 @@ export function createAttachment({ host, connection, session, after, observes, o
         await host.respondPermission(sessionId, requestId, options.some(({ optionId }) => optionId === choice) ? choice : null);
         return;
       } catch (error) {
-        // Answered by somebody else meanwhile, or the turn is over: then there is nothing left to answer.
-        if (withdrawn.aborted || (RehydrateError.is(error) && error.code === 'invalid_argument')) return;
+        // Answered by somebody else meanwhile, or the turn or its host is at an end: then there is nothing left to answer.
+        if (withdrawn.aborted || (RehydrateError.is(error) && /^(invalid_argument|host_closed)$/.test(error.code))) return;
         await tellFailure('this answer could not be stored, so the agent did not get it', error);
       }
     }

@@ -109,7 +109,8 @@ export function connect(
     try {
       handlers.onNotification(method, params);
     } catch {
-      // A notification has no answer: one that cannot be taken (it has no method, its host sleeps) changes nothing, and the client goes on.
+      // A notification has no answer: one that cannot be taken (it has no method, it should be a request, its host sleeps) changes
+      // nothing, and the client goes on.
     }
   }
 

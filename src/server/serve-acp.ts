@@ -215,9 +215,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
 
     onNotification(method, params) {
-      if (observe) return;
       const sessionId = sessionFor(params);
-      if (sessionId === null) return;
+      if (observe || sessionId === null) return;
       if (method === 'session/cancel') {
         for (const each of prompting) if (each.sessionId === sessionId) each.cancelled.abort();
         // A cancel that comes when there is nothing to cancel any more is none.

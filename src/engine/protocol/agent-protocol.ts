@@ -129,6 +129,27 @@ export interface AgentProtocol {
   readPermission(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
 }
 
+/**
+ * What a host says to its agents itself, in any version. Passed on for somebody else, a prompt would be in no record (I1), and what
+ * makes, takes up or ends an agent session would do so behind the session's back.
+ */
+export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
+  'initialize',
+  'authenticate',
+  'auth/login',
+  'session/new',
+  'session/load',
+  'session/resume',
+  'session/fork',
+  'session/list',
+  'session/prompt',
+  'session/cancel',
+  'session/set_mode',
+  'session/set_config_option',
+  'session/close',
+  'session/delete',
+]);
+
 /** Error codes of JSON-RPC and ACP, the same in every version. */
 export const RPC = {
   invalidParams: -32602,

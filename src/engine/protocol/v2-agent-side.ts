@@ -47,6 +47,8 @@ interface Told {
 
 /** Of so many tool calls is known that they have begun. */
 const CALLS_KEPT = 1_000;
+/** Of so many sessions, and of those with a turn, is known what was told. A client may name as many as it likes. */
+const SESSIONS_KEPT = 1_000;
 
 /** The option that the modes are. */
 const MODE_OPTION = 'mode';
@@ -70,8 +72,16 @@ export function createWire(toClient: (message: object) => void, options: BothVer
 
   function told(sessionId: unknown): Told {
     const id = stringOf(sessionId);
-    let known = sessions.get(id);
-    if (!known) sessions.set(id, (known = { modes: null, options: [], prompt: null, last: null, calls: new Map() }));
+    const known = sessions.get(id) ?? { modes: null, options: [], prompt: null, last: null, calls: new Map() };
+    // The one that was used last is the last.
+    sessions.delete(id);
+    sessions.set(id, known);
+    if (sessions.size > SESSIONS_KEPT)
+      for (const [other, { prompt }] of sessions) {
+        if (prompt || other === id) continue;
+        sessions.delete(other);
+        break;
+      }
     return known;
   }
 
@@ -80,7 +90,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
   function fromClient(message: Message): Message | null {
     const { id, method } = message;
     const params = fieldsOf(message.params);
-    if (method === 'initialize') return initialize(message);
+    if (method === 'initialize' && id !== undefined) return initialize(message);
     if (version === 1) return message;
     if (method === undefined) {
       const blocked = blocking.get(id);
@@ -88,8 +98,10 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       if (blocked !== undefined && told(blocked).prompt) tellState(blocked, 'running');
       return message;
     }
+    // A notification is answered by nobody; those that v2 has are those of v1.
+    if (id === undefined) return message;
     const refuse = (code: number, words: string): null => {
-      if (id !== undefined) send({ id, error: { code, message: words } });
+      send({ id, error: { code, message: words } });
       return null;
     };
     const ask = (as: string, given: Fields): Message => {
@@ -113,7 +125,8 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         return ask(from ? 'session/load' : method, { ...rest, mcpServers: serversV1(params['mcpServers']) });
       }
       case 'session/prompt':
-        told(params['sessionId']).prompt = { id, blocks: params['prompt'], isAnswered: false, messageId: '' };
+        // One that comes while another runs is refused, or told the end of that one: it is no turn of its own.
+        told(params['sessionId']).prompt ??= { id, blocks: params['prompt'], isAnswered: false, messageId: '' };
         return ask(method, params);
       case 'session/set_config_option': {
         const { type, value, ...rest } = params;
@@ -202,9 +215,11 @@ export function createWire(toClient: (message: object) => void, options: BothVer
   function turnOver(sessionId: string, { id, result, error }: Message): void {
     const session = told(sessionId);
     const { prompt } = session;
+    if (!prompt || prompt.id !== id)
+      return send({ id, ...(error === undefined ? { result: { messageId: prompt?.messageId ?? '' } } : { error }) });
     session.prompt = null;
     session.last = null;
-    if (!prompt || (error !== undefined && !prompt.isAnswered)) return send({ id, ...(error === undefined ? { result } : { error }) });
+    if (error !== undefined && !prompt.isAnswered) return send({ id, error });
     inserted(sessionId, prompt);
     const { stopReason, ...rest } = fieldsOf(result);
     const why = error === undefined ? { ...rest, stopReason } : { stopReason: 'error', error };

@@ -138,8 +138,8 @@ export interface AgentStart {
   /** What the agent may ask of, as it is told in `initialize`. */
   readonly client: ClientServices | undefined;
   readonly listener: AgentListener;
-  /** An agent that runs already, and has introduced itself. */
-  readonly spare?: Agent | null;
+  /** Gives an agent that runs already and has introduced itself, if there is one. Whoever takes it sees to its end. */
+  readonly takeSpare?: () => Agent | null;
   /** Called with the agent as soon as there is one. */
   readonly onAgent?: (agent: Agent) => void;
   readonly redact?: <T>(value: T) => T;
@@ -156,8 +156,9 @@ export async function withAgent<T, R>(
 ): Promise<R> {
   const { config, signal, sessionId, client } = start;
   signal.throwIfAborted();
-  const agent = start.spare ?? (await Agent.launch(start));
-  if (start.spare) agent.listen(start.listener);
+  const spare = start.takeSpare?.() ?? null;
+  const agent = spare ?? (await Agent.launch(start));
+  spare?.listen(start.listener);
   start.onAgent?.(agent);
   if (client) agent.clients.add(client);
   const { connection } = agent;
@@ -165,7 +166,7 @@ export async function withAgent<T, R>(
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     signal.throwIfAborted();
-    if (!start.spare) await introduce(agent, config, client);
+    if (!spare) await introduce(agent, config, client);
     const made = await work(agent);
     signal.throwIfAborted();
     signal.removeEventListener('abort', onAbort);

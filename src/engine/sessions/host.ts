@@ -1,7 +1,7 @@
 /** `createHost`: the sessions of one database, live or not, and what can be done with them. */
 import { RehydrateError } from '../errors.ts';
 import { SqlError, type ClientServices, type Statement } from '../ports.ts';
-import type { Setting } from '../protocol/agent-protocol.ts';
+import { HOSTS_OWN_METHODS, type Setting } from '../protocol/agent-protocol.ts';
 import { readCapabilities } from '../protocol/versions.ts';
 import { finishDeletes, type DeleteParts } from '../records/delete.ts';
 import { copySession } from '../records/fork.ts';
@@ -106,7 +106,7 @@ export interface Host {
 
   /**
    * Sends the agent a request that is none of the host's own, an extension's, and resolves to its answer; makes the session live if
-   * need be. Session ids in it are exchanged both ways. Errors: those of `resume`, and `agent_protocol_error` with the agent's
+   * need be. Session ids in it are exchanged both ways. Errors: those of `resume`, `invalid_argument` for a method of the host's own, and `agent_protocol_error` with the agent's
    * own error in `data.error`.
    */
   request(
@@ -348,13 +348,13 @@ export async function createHost(options: HostOptions): Promise<Host> {
       awake();
       checkId(sessionId);
       checkOptions('request', requestOptions, ['signal', 'client']);
-      return manager.request(sessionId, checkText('method', method), params, requestOptions);
+      return manager.request(sessionId, checkPassedOn(method), params, requestOptions);
     },
 
     notify(sessionId, method, params) {
       awake();
       checkId(sessionId);
-      manager.notify(sessionId, checkText('method', method), params);
+      manager.notify(sessionId, checkPassedOn(method), params);
     },
 
     async authenticate(agent, methodId) {
@@ -595,6 +595,13 @@ export async function createHost(options: HostOptions): Promise<Host> {
 function checkCount(name: string, value: unknown): void {
   if (value !== undefined && (!Number.isSafeInteger(value) || (value as number) < 0))
     throw invalid(`${name} must be a whole number, 0 or more; it is ${String(value)}.`);
+}
+
+function checkPassedOn(method: unknown): string {
+  const name = checkText('method', method);
+  if (HOSTS_OWN_METHODS.has(name))
+    throw invalid(`${name} is the host's own to say. Use the method of the host that does it; extensions are passed on.`, { method: name });
+  return name;
 }
 
 function checkText(name: string, value: unknown): string {

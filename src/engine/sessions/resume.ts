@@ -363,7 +363,7 @@ function withAgentFound<T>(search: TierSearch, signal: AbortSignal, commit: (fou
   const start = {
     ...{ config, name, cwd, env: secrets.env, sessionId, signal, client, redact },
     listener: session.listener(agentSession),
-    spare: agents.takeSpare(name, secrets.env, client),
+    takeSpare: () => agents.takeSpare(name, secrets.env, client),
     onAgent: (agent: Agent) => (agentSession.agent = agent),
   };
   return withAgent(start, (agent) => throughTheTiers(search, agent), commit);

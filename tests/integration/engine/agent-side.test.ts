@@ -126,6 +126,16 @@ describe('what the agent asks', () => {
 });
 
 describe('request and notify', () => {
+  it.each(['session/prompt', 'session/delete', 'authenticate'])('I1: %s is the host’s own: nothing reaches the agent', async (method) => {
+    const raw = agents();
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const refused = { code: 'invalid_argument', data: { method } };
+    await expect(host.request('s', method, { sessionId: 's' })).rejects.toMatchObject(refused);
+    expect(() => host.notify('s', method, { sessionId: 's' })).toThrow(expect.objectContaining(refused));
+    expect(count(raw.heard, method)).toBe(0);
+  });
+
   const answering = () =>
     agents((message, say) => {
       if (message.method === '_fork')

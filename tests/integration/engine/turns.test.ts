@@ -236,21 +236,11 @@ describe('a turn', () => {
     expect((await next.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
   });
 
-  it('cancelling before the prompt was sent sends nothing, and is an error of its own', async () => {
-    const { wake, agents } = await world('hang-resume');
-    const host = await wake();
-    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
-    await host.prompt('s', 'My name is Ada.');
-    await host.sleep();
-    const next = await wake();
-    const turn = next.prompt('s', 'hello').catch((error: unknown) => error);
-    await until(async () => (await next.get('s')).state === 'resuming');
-    await next.cancel('s');
-    expect(await turn).toMatchObject({ name: 'RehydrateError', code: 'prompt_cancelled', data: { sessionId: 's' } });
-    expect(wordsSent(agents)).toEqual(['My name is Ada.']);
-  });
-
-  it('aborting the signal before the prompt was sent sends nothing', async () => {
+  const reason = new Error('changed my mind');
+  it.each<[string, (host: Host, abort: AbortController) => unknown, unknown]>([
+    ['cancel', (host) => host.cancel('s'), expect.objectContaining({ code: 'prompt_cancelled', data: { sessionId: 's' } })],
+    ['aborting its signal', (_host, abort) => abort.abort(reason), reason],
+  ])('%s before the prompt was sent: nothing is sent, and there is no turn', async (_what, stop, error) => {
     const { wake, agents } = await world('hang-resume');
     const host = await wake();
     await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
@@ -258,14 +248,30 @@ describe('a turn', () => {
     await host.sleep();
     const next = await wake();
     const abort = new AbortController();
-    const turn = next.prompt('s', 'hello', { signal: abort.signal }).catch((error: unknown) => error);
+    const turn = next.prompt('s', 'hello', { signal: abort.signal }).catch((rejected: unknown) => rejected);
     await until(async () => (await next.get('s')).state === 'resuming');
-    const reason = new Error('changed my mind');
-    abort.abort(reason);
-    expect(await turn).toBe(reason);
+    await stop(next, abort);
+    expect(await turn).toEqual(error);
     expect((await next.get('s')).state).toBe('asleep');
     expect((await next.history('s')).filter((event) => event.kind === 'turn_started')).toHaveLength(1);
     expect(wordsSent(agents)).toEqual(['My name is Ada.']);
+  });
+});
+
+describe('I7: the agent that introduced itself before it had a session', () => {
+  it.each([0, 1, 2, 4, 8, 16, 32, 64])('goes when the prompt that was to have it is cancelled %i steps later', async (steps) => {
+    const { wake, agents } = await world();
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.sleep();
+    const next = await wake();
+    await next.describeAgent('demo');
+    const turn = next.prompt('s', 'hello').catch((rejected: unknown) => rejected);
+    for (let step = 0; step < steps; step += 1) await undefined;
+    await next.cancel('s');
+    await turn;
+    await next.sleep();
+    expect(agents.running).toBe(0);
   });
 });
 

@@ -7,6 +7,7 @@ import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '..
 import { pair } from '../../support/pair.ts';
 import { rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
 import { CWD, PATIENT } from '../engine/helpers.ts';
+import { watched, wordsSent } from '../engine/watched-agents.ts';
 import { expectV2 } from '../../support/v2-schema.ts';
 
 const INITIALIZE_V2 = { protocolVersion: 2, info: { name: 'a raw client', version: '1' }, capabilities: {} };
@@ -14,7 +15,8 @@ const INITIALIZE_V1 = { protocolVersion: 1, clientCapabilities: {} };
 
 async function served(protocol: HostOptions['protocol'], variant: AgentVariant = 'native') {
   const database = await openNodeSqlite(':memory:');
-  const agents: InProcessLauncher = inProcessLauncher({ variant });
+  const launcher: InProcessLauncher = inProcessLauncher({ variant });
+  const agents = watched(launcher);
   const host = await createHost({ database, agents, protocol, limits: PATIENT });
   onTestFinished(async () => {
     await host.sleep();
@@ -28,7 +30,7 @@ async function served(protocol: HostOptions['protocol'], variant: AgentVariant =
     const client = rawClient(ends.client);
     return { client, initialized: await client.request('initialize', initialize) };
   };
-  return { host, agents, connect };
+  return { host, agents: launcher, watched: agents, connect };
 }
 
 const begin = async (client: RawClient): Promise<string> => (await client.request('session/new', { cwd: CWD })).result.sessionId as string;
@@ -197,6 +199,39 @@ describe('what a client asks for that is no version', () => {
     await client.notify('session/set_mode', {});
     expect((await client.request('session/set_mode', null as never)).error).toBeDefined();
     expect((await client.request('session/list', {})).result.sessions).toEqual([]);
+    expect(client.seen.filter((message) => !('method' in message) && (message as { id?: unknown }).id === undefined)).toEqual([]);
+  });
+});
+
+describe('I1, I10: what a client of v2 should not do', () => {
+  it('a prompt while another runs is refused, and the turn that runs ends as it would', async () => {
+    const { connect, watched: seen, host } = await served('v1');
+    const { client } = await connect();
+    const sessionId = await begin(client);
+    const first = client.request('session/prompt', { sessionId, prompt: text('stream 300 chunks') });
+    const second = await client.request('session/prompt', { sessionId, prompt: text('say hello') });
+    expect(second.error).toMatchObject({ data: { code: 'turn_in_progress' } });
+    expect((await first).result).toMatchObject({ messageId: expect.stringMatching(/./) });
+    await expect.poll(() => client.seen.filter(({ params }) => params?.update?.state === 'idle').length, { timeout: 20_000 }).toBe(1);
+    const ids = client.seen.filter((message) => !message.method).map(({ id }) => id);
+    expect(ids).toEqual([...new Set(ids)]);
+    expect(wordsSent(seen)).toEqual(['stream 300 chunks']);
+    expect((await host.get(sessionId)).state).toBe('live');
+  });
+
+  it.each([
+    ['v1', INITIALIZE_V1],
+    ['v2', INITIALIZE_V2],
+  ])('a prompt without an id reaches no agent, and is not answered, in %s', async (_version, initialize) => {
+    const { connect, watched: seen, host } = await served('v1');
+    const { client } = await connect(initialize);
+    const { sessionId } = (await client.request('session/new', { cwd: CWD, mcpServers: [] })).result;
+    await client.request('session/prompt', { sessionId, prompt: text('say hello') });
+    await expect.poll(async () => (await host.get(sessionId)).state, { timeout: 20_000 }).toBe('live');
+    await client.notify('session/prompt', { sessionId, prompt: text('say nothing of this') });
+    await client.request('session/list', {});
+    await host.sleep();
+    expect(wordsSent(seen)).toEqual(['say hello']);
     expect(client.seen.filter((message) => !('method' in message) && (message as { id?: unknown }).id === undefined)).toEqual([]);
   });
 });

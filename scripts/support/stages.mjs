@@ -147,10 +147,26 @@ export const STAGES = [
     name,
     run: () => vitest(name, ['--project', name, `--maxWorkers=${WORKERS}`]),
   })),
-  // The host's own tests once more, with the agents that speak ACP v2 spoken to in it.
+  // What holds in both versions of ACP once more, with agents and clients that speak v2: in two ways of reaching them, with few deaths.
   {
     name: 'v2',
-    run: () => vitest('v2', ['--project', 'integration', 'tests/integration/engine', `--maxWorkers=${WORKERS}`], { ACP: 'v2' }),
+    run: async () => {
+      const parts = [
+        'integration/engine',
+        'integration/model',
+        'contract/server/memory',
+        'contract/server/connect',
+        'contract/worker.test',
+      ];
+      const projects = ['--project', 'integration', '--project', 'contract'];
+      return sum([
+        await vitest('v2', [...projects, ...parts.map((part) => `tests/${part}`), `--maxWorkers=${WORKERS}`], { ACP: 'v2' }),
+        await vitest('v2-faults', ['--project', 'faults', 'tests/faults/engine-kill', 'tests/faults/server'], {
+          ACP: 'v2',
+          FAULTS: process.env.FAULTS ?? 'few',
+        }),
+      ]);
+    },
   },
   {
     name: 'faults',

@@ -8,6 +8,7 @@ import type { AgentProcess } from '../../src/engine/ports.ts';
 import { INITIALIZE, PLACE, rawClient, text } from '../unit/agents/raw-client.ts';
 import { agentLauncherContract } from '../../src/testing/launcher-contract.ts';
 import { CONTRACT_AGENTS } from '../../src/testing/launcher-agent.ts';
+import { inVersion } from '../support/v2-client.ts';
 import { threadWorker } from './worker-shim.ts';
 
 const FIXTURE = new URL('./worker-agent.fixture.ts', import.meta.url);
@@ -65,7 +66,7 @@ describe('agents in workers', () => {
 
   it('I8: a crash is failed, with what was logged, and what was said before it arrives', async () => {
     const agent = await launch('native');
-    const client = rawClient(agent.stream);
+    const client = rawClient(inVersion(agent.stream));
     await client.request('initialize', INITIALIZE);
     const { sessionId } = (await client.request('session/new', PLACE)).result;
     void client.request('session/prompt', { sessionId, prompt: text('crash') });

@@ -3,7 +3,7 @@
  * no acknowledged event is lost or doubled, no turn is stuck, nothing is sent twice, no process is left,
  * and the next prompt works and knows what was told (I1–I7, I9, I12).
  *
- * `FAULTS=full` runs them all, else about a tenth of them; `FAULTS_SEED` chooses other instants.
+ * `FAULTS=full` runs them all, `few` a fortieth of them, else about a tenth; `FAULTS_SEED` chooses other instants.
  */
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +14,7 @@ import { KILL_POINTS, type KillPoint, type Plan } from './engine-host/plan.ts';
 import { random, SEED } from './engine-host/random.ts';
 
 const FULL = process.env['FAULTS'] === 'full';
+const FEW = process.env['FAULTS'] === 'few';
 const TIMEOUT_MS = FULL ? 3_600_000 : 600_000;
 /** After so many deaths a lineage is replaced, so that its record stays small. */
 const DEATHS_OF_A_LINEAGE = 12;
@@ -73,7 +74,7 @@ function boundaries(variant: AgentVariant, batches: number, salt: number): NonNu
   const all = EVERY_POINT.includes(variant) ? every : every.filter(({ batch, point }) => KILL_POINTS[batch % 3] === point);
   if (FULL) return all;
   const { below } = random(SEED + salt);
-  return Array.from({ length: Math.ceil(all.length / 10) }, () => all[below(all.length)]!);
+  return Array.from({ length: Math.ceil(all.length / (FEW ? 40 : 10)) }, () => all[below(all.length)]!);
 }
 
 /** A life may have fewer batches than the one that was measured, as group commit may make of it, and live on: the next one dies earlier. */
@@ -123,7 +124,7 @@ describe.each(VARIANTS)('a host with the %s agent, killed', (variant) => {
 
   it('I12: at random instants', { timeout: TIMEOUT_MS }, async () => {
     const { below } = random(SEED + salt + 3);
-    const instants = Array.from({ length: FULL ? 20 : 2 }, () => below(1_200));
+    const instants = Array.from({ length: FULL ? 20 : FEW ? 1 : 2 }, () => below(1_200));
     const killed = await throughDeaths(variant, instants, (lineage, afterMs) =>
       untilHit(afterMs, async (ms) => {
         const { signal } = await lineage.live(lineage.plan(lineage.nextSteps()), async (pid, up) => {
@@ -141,7 +142,7 @@ describe.each(VARIANTS)('a host with the %s agent, killed', (variant) => {
 
   it('I8: whose agent is killed at random instants', { timeout: TIMEOUT_MS }, async () => {
     const { below } = random(SEED + salt + 4);
-    const instants = Array.from({ length: FULL ? 15 : 2 }, () => below(600));
+    const instants = Array.from({ length: FULL ? 15 : FEW ? 1 : 2 }, () => below(600));
     const killed = await throughDeaths(variant, instants, (lineage, afterMs) =>
       untilHit(afterMs, async (ms) => {
         const known = lineage.agentLog.length;
@@ -171,7 +172,10 @@ describe('a death in the first turn of a successor', () => {
     { timeout: TIMEOUT_MS },
     async (variant, loss) => {
       const { below, pick } = random(SEED + 5);
-      const deaths = Array.from({ length: FULL ? 8 : 2 }, () => ({ whom: pick(['host', 'agent'] as const), afterMs: below(100) }));
+      const deaths = Array.from({ length: FULL ? 8 : FEW ? 1 : 2 }, () => ({
+        whom: pick(['host', 'agent'] as const),
+        afterMs: below(100),
+      }));
       const killed = await throughDeaths(
         variant,
         deaths,

@@ -303,9 +303,11 @@ function findOthers(
   const taken = new Set([...placed].map(([{ key }, { at }]) => `${key} ${at}`));
   let next = 0;
   for (const turn of turns) {
-    for (const speech of turn) {
+    for (const [i, speech] of turn.entries()) {
       const at = placed.get(speech)?.at ?? (logged[next]?.side === speech.side ? next : next + 1);
-      const how = placed.size === 0 || found.has(at) ? null : likeness(speech, logged[at], index.has(speech.key), came);
+      const isAnswer = i > 0 && placed.get(turn[i - 1]!)?.at === at - 1;
+      const isKnown = index.has(speech.key);
+      const how = placed.size === 0 || found.has(at) || (isKnown && !isAnswer) ? null : likeness(speech, logged[at], isKnown, came);
       if (how !== null) placed.set(speech, { at, how });
       if (how !== null) found.add(at);
       if (placed.has(speech)) next = at + 1;

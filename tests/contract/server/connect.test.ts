@@ -6,6 +6,7 @@ import path from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { stdioMessages } from '../../../src/cli/stdio-messages.ts';
 import { AGENT, BIN, build, BUILD_MS, processesWith, scratch } from '../../integration/cli/harness.ts';
+import { PROTOCOL } from '../../support/protocol.ts';
 import { serveAcpContract } from './contract.ts';
 
 beforeAll(build, BUILD_MS);
@@ -27,7 +28,19 @@ serveAcpContract({
       });
     const serve = async () => {
       const agent = [process.execPath, AGENT, '--variant', variant, '--store', at.store, '--pace', '0'].join(' ');
-      const child = run(['serve', '--db', at.db, '--json', '--allow-mcp', '--token-file', tokenFile, '--agent', `demo=${agent}`]);
+      const child = run([
+        'serve',
+        '--db',
+        at.db,
+        '--protocol',
+        PROTOCOL,
+        '--json',
+        '--allow-mcp',
+        '--token-file',
+        tokenFile,
+        '--agent',
+        `demo=${agent}`,
+      ]);
       let line = '';
       while (!line.includes('\n')) line += String((await once(child.stdout as NodeJS.ReadableStream, 'data'))[0]);
       return { child, url: (JSON.parse(line) as { url: string }).url };

@@ -3,6 +3,7 @@ import { createHost, type Host } from '../../../src/engine/index.ts';
 import { serveAcp } from '../../../src/server/index.ts';
 import { inProcessLauncher, memoryStore } from '../../../src/testing/agents/index.ts';
 import { PATIENT } from '../../integration/engine/helpers.ts';
+import { PROTOCOL } from '../../support/protocol.ts';
 import { pair } from '../../support/pair.ts';
 import { serveAcpContract } from './contract.ts';
 
@@ -21,7 +22,7 @@ serveAcpContract({
     return {
       cwd: '/project',
       async connect() {
-        host ??= createHost({ database, agents, limits: PATIENT });
+        host ??= createHost({ database, agents, limits: PATIENT, protocol: PROTOCOL });
         const { client, server } = pair();
         serveAcp(await host, server, { agent: 'demo' });
         return client;

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { stdioMessages } from '../../../src/cli/stdio-messages.ts';
 import { BIN, build, BUILD_MS, processesWith, scratch } from '../../integration/cli/harness.ts';
+import { PROTOCOL } from '../../support/protocol.ts';
 import { serveAcpContract } from './contract.ts';
 
 beforeAll(build, BUILD_MS);
@@ -28,11 +29,15 @@ serveAcpContract({
     return {
       cwd: at.directory,
       async connect() {
-        const child = spawn(process.execPath, [BIN, 'acp', '--db', at.db, '--', ...at.agent(variant, '--pace', '0')], {
-          cwd: at.directory,
-          env: { ...process.env, HOME: at.directory, XDG_STATE_HOME: path.join(at.directory, 'state') },
-          stdio: ['pipe', 'pipe', 'inherit'],
-        });
+        const child = spawn(
+          process.execPath,
+          [BIN, 'acp', '--db', at.db, '--protocol', PROTOCOL, '--', ...at.agent(variant, '--pace', '0')],
+          {
+            cwd: at.directory,
+            env: { ...process.env, HOME: at.directory, XDG_STATE_HOME: path.join(at.directory, 'state') },
+            stdio: ['pipe', 'pipe', 'inherit'],
+          },
+        );
         running.push(child);
         return stdioMessages(child.stdout, child.stdin, 2 ** 25);
       },

@@ -4,6 +4,7 @@ import { createHost, type Host } from '../../../src/engine/index.ts';
 import { startServer, type Server } from '../../../src/server/index.ts';
 import { inProcessLauncher, memoryStore } from '../../../src/testing/agents/index.ts';
 import { PATIENT } from '../../integration/engine/helpers.ts';
+import { PROTOCOL } from '../../support/protocol.ts';
 import { socketStream } from '../../support/socket-stream.ts';
 import { serveAcpContract } from './contract.ts';
 
@@ -24,7 +25,7 @@ serveAcpContract({
       cwd: process.cwd(),
       async connect() {
         if (!life) {
-          const host = await createHost({ database, agents, limits: PATIENT });
+          const host = await createHost({ database, agents, limits: PATIENT, protocol: PROTOCOL });
           life = {
             host,
             server: await startServer(host, { agents: ['demo'], door: streamDoor({ allowMissingOrigin: true, allowMcp: true }) }),

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { createHost, RehydrateError, type Host } from '../../../src/engine/index.ts';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
+import { PROTOCOL } from '../../support/protocol.ts';
 import { killingDatabase } from './killing-database.ts';
 import { AGENT, SESSION, type AgentCommand, type HostLine, type Plan, type Step } from './plan.ts';
 
@@ -60,7 +61,7 @@ async function take(host: Host, step: Exclude<Step, { do: 'sleep-wake' }>): Prom
 const plan = JSON.parse(process.argv[2] ?? '') as Plan;
 const database = killingDatabase(await openNodeSqlite(plan.database), plan.kill);
 const agents = launcher(plan.agent);
-const open = () => createHost({ database, agents, limits: { cancelGraceMs: 60_000 } });
+const open = () => createHost({ database, agents, limits: { cancelGraceMs: 60_000 }, protocol: PROTOCOL });
 
 let host = await open();
 tell({ is: 'up' });

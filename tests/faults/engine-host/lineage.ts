@@ -21,6 +21,7 @@ import {
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import type { AgentVariant } from '../../../src/testing/agents/variants.ts';
+import { PROTOCOL } from '../../support/protocol.ts';
 import { readAgentLog } from './agent-log.ts';
 import { AGENT, SESSION, type HostLine, type Plan, type Step } from './plan.ts';
 import { leftAfter, processesOf } from './processes.ts';
@@ -248,7 +249,7 @@ export class Lineage {
     const agents = stdioLauncher({
       agents: { [AGENT]: { command: process.execPath, args: [file('./agent.ts'), variant, store, log, '0.05'] } },
     });
-    const host = await createHost({ database, agents });
+    const host = await createHost({ database, agents, protocol: PROTOCOL });
     try {
       expect((await host.get(SESSION)).state, 'I9: a dead owner keeps nobody waiting').toBe('asleep');
       for (const asked of this.#asked.filter(({ answer }) => !answer || 'code' in answer)) await this.#askAgain(host, database, asked);

@@ -5,7 +5,9 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { stdioMessages } from '../../../src/cli/stdio-messages.ts';
 import { BIN, build, BUILD_MS, gone, processesWith, scratch, type Scratch } from '../../integration/cli/harness.ts';
+import { PROTOCOL } from '../../support/protocol.ts';
 import { record } from '../../support/record.ts';
+import { inVersion } from '../../support/v2-client.ts';
 import { INITIALIZE, rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
 
 beforeAll(build, BUILD_MS);
@@ -30,7 +32,7 @@ afterAll(() => {
 
 const FULL = process.env['FAULTS'] === 'full';
 /** After how many updates of the turn it is killed. */
-const BOUNDARIES = FULL ? Array.from({ length: 40 }, (_, i) => i) : [0, 7];
+const BOUNDARIES = FULL ? Array.from({ length: 40 }, (_, i) => i) : process.env['FAULTS'] === 'few' ? [7] : [0, 7];
 
 interface Life {
   readonly child: ChildProcess;
@@ -47,19 +49,30 @@ const run = (args: readonly string[], own: SpawnOptions = {}): ChildProcess =>
 
 async function lifeOf(child: ChildProcess): Promise<Life> {
   child.stdin!.on('error', () => undefined);
-  const client = rawClient(stdioMessages(child.stdout!, child.stdin!, 2 ** 25));
+  const client = rawClient(inVersion(stdioMessages(child.stdout!, child.stdin!, 2 ** 25)));
   expect((await client.request('initialize', INITIALIZE)).error).toBeUndefined();
   return { child, client };
 }
 
 const agent = () => at.agent('native', '--pace', '0.2');
-const start = () => lifeOf(run(['acp', '--db', at.db, '--agent', 'demo', '--', ...agent()]));
+const start = () => lifeOf(run(['acp', '--db', at.db, '--agent', 'demo', '--protocol', PROTOCOL, '--', ...agent()]));
 
 const tokenFile = () => path.join(at.directory, 'token');
 
 /** A server, and what an editor runs in front of it. */
 async function serve(): Promise<{ readonly child: ChildProcess; editor(): Promise<Life> }> {
-  const child = run(['serve', '--db', at.db, '--json', '--token-file', tokenFile(), '--agent', `demo=${agent().join(' ')}`]);
+  const child = run([
+    'serve',
+    '--db',
+    at.db,
+    '--protocol',
+    PROTOCOL,
+    '--json',
+    '--token-file',
+    tokenFile(),
+    '--agent',
+    `demo=${agent().join(' ')}`,
+  ]);
   let line = '';
   while (!line.includes('\n')) line += String((await once(child.stdout!, 'data'))[0]);
   const { url } = JSON.parse(line) as { url: string };

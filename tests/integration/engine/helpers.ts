@@ -9,6 +9,7 @@ import {
   type SqlDatabase,
 } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { PROTOCOL } from '../../support/protocol.ts';
 
 /** All the time an agent may need on a busy machine. A test of a hang says what is to run out. */
 export const PATIENT = {
@@ -20,9 +21,6 @@ export const PATIENT = {
   replayQuietMs: 250,
   replayMaxMs: 60_000,
 } as const;
-
-/** The version of ACP that the host asks agents for. The tests run once with each; an agent that speaks only 1 is spoken to in 1. */
-export const PROTOCOL = process.env['ACP'] === 'v2' ? 'newest' : 'v1';
 
 /** A test of what v2 has not: files of the client, an agent without resume or list, frames as v1 has them. */
 export const itInV1 = PROTOCOL === 'v1' ? it : it.skip;

@@ -7,12 +7,13 @@
  */
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
+import { IN_V2 } from '../../support/protocol.ts';
 import { histories, REMEMBERING, variants } from './operations.ts';
 import { runHistory } from './run.ts';
 
 const FULL = process.env['FAULTS'] === 'full';
 const SEED = Number(process.env['MODEL_SEED'] ?? 20261122);
-const BUDGET_MS = FULL ? 300_000 : 18_000;
+const BUDGET_MS = FULL ? 300_000 : IN_V2 ? 6_000 : 18_000;
 
 describe('a session, whatever happens to it', () => {
   it('I1–I7, I9, I12: keeps every promise through random histories', { timeout: BUDGET_MS * 4 + 60_000 }, async () => {

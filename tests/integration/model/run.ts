@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost, type Host, type Limits, type Row, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { PROTOCOL } from '../../support/protocol.ts';
 import { HostDatabase, share, type Shared } from './faulty-database.ts';
 import type { Operation } from './operations.ts';
 import { checkRecord, checkSeen, facts, newReference, type Asked, type Reference } from './reference.ts';
@@ -66,6 +67,7 @@ class World {
       database,
       agents,
       limits,
+      protocol: PROTOCOL,
       clock: () => this.#now,
       ownerAlive: (owner) => this.#aliveness.get(owner.hostId) ?? 'unknown',
     });

@@ -27,3 +27,10 @@ describe('I3: every message is replayed twice, with its id, and the last turn wa
     expect(said(await match(cutOff('Noted. Your cat: Tom.'), twice))).toEqual([]);
   });
 });
+
+it('I3: an earlier answer that comes again is not the rest of one that begins alike and was cut off', async () => {
+  const record = log().user('My dog is Rex.').agent('Noted. Your dog: Rex.').end();
+  const cut = record.user('My cat is called Tom.').agent('Noted. Your ').end({ state: 'interrupted' });
+  const once = [user('My dog is Rex.', 'u1'), agent('Noted. Your dog: Rex.', 'a1'), user('My cat is called Tom.', 'u2')];
+  expect((await match(cut, [...once, ...once])).imported).toEqual([]);
+});

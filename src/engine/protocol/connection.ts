@@ -5,6 +5,7 @@
 import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
+import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
 import { createPeer, type IncomingRequest, type Peer, type RpcError, type RpcResponse, type Unread } from './json-rpc.ts';
 
 /** A call that got no result. */
@@ -47,7 +48,7 @@ export interface Connection {
   /** What was wrong with its output, when that is why the host ended it. */
   readonly fault: Error | null;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
-  /** stderr and noise, for error messages. */
+  /** stderr and noise, for error messages, without what looks like a token. */
   diagnostics(): string;
   /** Milliseconds spent waiting for this agent so far. */
   readonly agentMs: number;
@@ -94,6 +95,12 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     unread,
   );
 
+  // An agent's error is quoted in errors, reports and the log, as its stderr is.
+  const request: Peer['request'] = (method, params, settle) =>
+    peer.request(method, params, (response) =>
+      settle(response && 'error' in response ? { error: inStrings(response.error, redactTokens) as RpcError } : response),
+    );
+
   let ended = false;
   const gone = (async () => {
     await Promise.race([peer.closed, process.exited]);
@@ -101,7 +108,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     const exited = await within(process.exited, FIXED_LIMITS.exitGraceMs);
     // It closed its output and stays: it can say nothing any more, and is not let go as if it had been asked.
     if (exited === undefined) fault = (await within(peer.closed, 0)) ?? new Error('it closed its output and stayed');
-    exit = exited ?? (await process.end('kill'));
+    exit = withoutTokens(exited ?? (await process.end('kill')));
     if ((await within(peer.closed, FIXED_LIMITS.exitGraceMs)) === undefined) peer.close();
     return exit;
   })();
@@ -121,7 +128,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
           else finish({ kind: 'hung', method, afterMs: ms });
         };
         let timer = setTimeout(onTimeout, ms);
-        void peer.request(method, params, (response) => {
+        void request(method, params, (response) => {
           if (response === null) finish({ kind: 'ended', method });
           else if ('error' in response) finish({ kind: 'refused', method, error: response.error });
           else finish({ kind: 'answered', value: response.result });
@@ -132,7 +139,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
       await new Promise((resolve) => setTimeout(resolve, ms));
       agentMs += ms;
     },
-    start: (method, params, settle) => peer.request(method, params, settle),
+    start: request,
     notify: (method, params) => peer.notify(method, params),
     gone,
     get exitDescription() {
@@ -152,7 +159,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
       await process.end(how);
       return gone;
     },
-    diagnostics: () => [process.diagnostics(), ...noise].filter(Boolean).join('\n'),
+    diagnostics: () => redactTokens([process.diagnostics(), ...noise].filter(Boolean).join('\n')),
     get agentMs() {
       return agentMs;
     },
@@ -167,6 +174,15 @@ export async function within<T>(promise: Promise<T>, ms: number): Promise<T | un
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What an agent wrote for people may have keys in it that nobody told us about. */
+function withoutTokens(exit: AgentExit): AgentExit {
+  return {
+    ...exit,
+    ...('message' in exit ? { message: redactTokens(exit.message) } : {}),
+    ...(exit.stderr === undefined ? {} : { stderr: redactTokens(exit.stderr) }),
+  };
 }
 
 /** The last lines of an agent's diagnostics as a clause for an error message, or nothing. */

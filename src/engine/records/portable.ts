@@ -8,6 +8,7 @@ import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
 import { storageError } from '../storage/errors.ts';
 import type { NewEvent } from '../storage/statements.ts';
+import { inStrings } from '../transcript/token-shapes.ts';
 import { beginHidden, endsOf, fillHidden, insertEnds, trackTurn, type OpenTurn } from './copy.ts';
 
 export const EXPORT_VERSION = 1;
@@ -119,13 +120,6 @@ WHERE session_id = ? AND first_seq > ? AND first_seq <= ? ORDER BY first_seq LIM
     after = String(files.at(-1)?.['path']);
   }
   yield JSON.stringify({ end: { lines, events: last } });
-}
-
-function inStrings(value: unknown, change: (text: string) => string): unknown {
-  if (typeof value === 'string') return change(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((item: unknown) => inStrings(item, change));
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inStrings(item, change)]));
 }
 
 /** Rows of one message, one after the other. */

@@ -17,6 +17,7 @@ import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
 import { asksFor, introduce as introduceTo } from '../protocol/versions.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import type { QuestionKind } from '../storage/statements.ts';
+import { redactTokens } from '../transcript/token-shapes.ts';
 import type { AgentDescription } from '../types.ts';
 import { invalid, type Config, type DescribeOptions } from './config.ts';
 
@@ -157,7 +158,11 @@ export async function withAgent<T, R>(
   const { config, signal, sessionId, client } = start;
   signal.throwIfAborted();
   const spare = start.takeSpare?.() ?? null;
-  const agent = spare ?? (await Agent.launch(start));
+  const agent =
+    spare ??
+    (await Agent.launch(start).catch((error: unknown) => {
+      throw redactError(start.redact, error);
+    }));
   spare?.listen(start.listener);
   start.onAgent?.(agent);
   if (client) agent.clients.add(client);
@@ -181,11 +186,12 @@ export async function withAgent<T, R>(
   }
 }
 
-/** An error in the agent's words, known secret values replaced. */
+/** An error in the agent's words, known secret values and what looks like a token replaced. */
 export function redactError(redact: AgentStart['redact'], error: unknown): unknown {
-  if (!redact || !RehydrateError.is(error)) return error;
-  const [message, data] = [redact(error.message), redact(error.data)];
-  return message === error.message && data === error.data ? error : new RehydrateError(error.code, message, data);
+  if (!RehydrateError.is(error)) return error;
+  const [message, data] = redact ? [redact(error.message), redact(error.data)] : [error.message, error.data];
+  const clean = redactTokens(message);
+  return clean === error.message && data === error.data ? error : new RehydrateError(error.code, clean, data);
 }
 
 const isHang = (error: unknown) => RehydrateError.is(error) && error.code === 'agent_timeout';

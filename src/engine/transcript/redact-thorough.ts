@@ -5,7 +5,7 @@
 import { FIXED_LIMITS } from '../limits.ts';
 import { formsOf, replacer, wholeForms, type Secret } from './redact.ts';
 import { collapsed, tame } from './text.ts';
-import { TOKEN_SHAPES, type TokenShape } from './token-shapes.ts';
+import { LONGEST_TOKEN, redactTokens } from './token-shapes.ts';
 
 /** Lines of a many-line value (a private key) are secrets of their own from this length. */
 const MIN_LINE_CHARS = 16;
@@ -21,8 +21,8 @@ export function createThoroughRedactor(secrets: readonly Secret[]): ThoroughReda
   const forms = new Map([...formsOf(secrets, encodedForms), ...formsOf(secrets, wholeForms)]);
   const partly = replacer(forms);
   return {
-    thorough: (text) => shapes(partly(text)),
-    reach: Math.max(MAX_SHAPE_CHARS, ...[...forms.keys()].map((form) => form.length)),
+    thorough: (text) => redactTokens(partly(text)),
+    reach: Math.max(LONGEST_TOKEN, ...[...forms.keys()].map((form) => form.length)),
   };
 }
 
@@ -72,66 +72,4 @@ function base64Forms(value: string): string[] {
     const whole = btoa('\0'.repeat(before) + binary).slice(Math.ceil((before * 4) / 3), Math.floor(((before + bytes.length) * 4) / 3));
     return [whole, whole.replaceAll('+', '-').replaceAll('/', '_')];
   });
-}
-
-// ---------------------------------------------------------------- shapes of tokens
-
-/** The longest token or key block that is looked for. */
-const MAX_SHAPE_CHARS = 16_384;
-/** How much in front of a value says what it is assigned to. */
-const BEFORE_CHARS = 64;
-
-const literals = (shape: TokenShape): readonly string[] => (shape.hint instanceof RegExp ? [] : shape.hint);
-const IN_RUNS = TOKEN_SHAPES.filter((shape) => literals(shape).length > 0);
-const IN_TEXT = TOKEN_SHAPES.filter(({ hint }) => hint instanceof RegExp);
-/** What tokens are written in; shorter runs hold none. Words are shorter, so nearly all of a text is passed over here. */
-const RUN = /[\w.~+/=:@%&?-]{18,}/g;
-const ANY_LITERAL = new RegExp(
-  IN_RUNS.flatMap(literals)
-    .map((literal) => literal.replaceAll('.', '\\.'))
-    .join('|'),
-);
-
-function shapes(text: string): string {
-  let clean = keyBlocks(text).replace(RUN, (run) => (ANY_LITERAL.test(run) ? IN_RUNS.reduce(without, run) : run));
-  for (const shape of IN_TEXT) if ((shape.hint as RegExp).test(clean)) clean = without(clean, shape);
-  return clean;
-}
-
-function without(text: string, { what, pattern, is }: TokenShape): string {
-  return text.replace(pattern, (found: string, ...more: unknown[]) => {
-    const groups = typeof more.at(-1) === 'object' ? (more.pop() as { readonly before: string }) : { before: '' };
-    const at = (more.at(-2) as number) + groups.before.length;
-    const token = found.slice(groups.before.length);
-    return is === undefined || is(token, text.slice(Math.max(0, at - BEFORE_CHARS), at)) ? `${groups.before}[secret ${what}]` : found;
-  });
-}
-
-const BEGIN_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
-const END_KEY = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
-
-/** PEM private keys, also ones that were cut off before their end. Each place is looked at once. */
-function keyBlocks(text: string): string {
-  let out = '';
-  let at = 0;
-  BEGIN_KEY.lastIndex = 0;
-  for (let begin = BEGIN_KEY.exec(text); begin; begin = BEGIN_KEY.exec(text)) {
-    out += `${text.slice(at, begin.index)}[secret private key]`;
-    END_KEY.lastIndex = BEGIN_KEY.lastIndex;
-    const window = text.slice(BEGIN_KEY.lastIndex, BEGIN_KEY.lastIndex + MAX_SHAPE_CHARS);
-    END_KEY.lastIndex = 0;
-    const end = END_KEY.exec(window);
-    at = BEGIN_KEY.lastIndex + (end ? END_KEY.lastIndex : keyMaterial(window));
-    BEGIN_KEY.lastIndex = at;
-  }
-  return at === 0 ? text : out + text.slice(at);
-}
-
-/** How far an unfinished key block goes: headers, long base64 runs, and a shorter one on the line behind them. */
-function keyMaterial(window: string): number {
-  return (
-    /^(?:\s{0,4}(?:Proc-Type|DEK-Info|Comment|Version):[^\n]{0,200})*(?:(?:\s|\\[nr]){0,8}[A-Za-z0-9+/=]{16,128})*(?:(?:\n|\\n)[A-Za-z0-9+/=]{1,16}(?=\s|\\n|$))?/.exec(
-      window,
-    )?.[0].length ?? 0
-  );
 }

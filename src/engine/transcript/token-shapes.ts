@@ -1,6 +1,6 @@
 /**
- * The shapes of tokens nobody told us about, as a table. `token-examples.ts` has what each must catch, and the innocents that
- * none may touch.
+ * The shapes of tokens nobody told us about, as a table. The examples beside their test are what each must catch, and the innocents
+ * that none may touch.
  *
  * A hit needs a shape that its maker publishes, or a place that is a secret's (`Authorization:`, `PASSWORD=`) together with
  * a mixture of characters that words do not have. Repeats are bounded, so that no text makes the search slow; a pattern that
@@ -100,4 +100,75 @@ function isAssigned(value: string, before: string): boolean {
   if (/(?<![a-z0-9_.-])[A-Z0-9_]*[A-Z]["']?=["']?$/.test(before)) return true;
   if (/[^\w.:/-]/.test(value.replace(/[+=]/g, '')) && /\d/.test(value) && /[A-Za-z]/.test(value)) return true;
   return isMixed(value) && !/^(?:https?|file|[a-z]+):\/\//.test(value);
+}
+
+// ---------------------------------------------------------------- taking them out
+
+/** The longest token or key block that is looked for. */
+export const LONGEST_TOKEN = 16_384;
+/** How much in front of a value says what it is assigned to. */
+const BEFORE_CHARS = 64;
+
+const literals = (shape: TokenShape): readonly string[] => (shape.hint instanceof RegExp ? [] : shape.hint);
+const IN_RUNS = TOKEN_SHAPES.filter((shape) => literals(shape).length > 0);
+const IN_TEXT = TOKEN_SHAPES.filter(({ hint }) => hint instanceof RegExp);
+/** What tokens are written in; shorter runs hold none. Words are shorter, so nearly all of a text is passed over here. */
+const RUN = /[\w.~+/=:@%&?-]{18,}/g;
+const ANY_LITERAL = new RegExp(
+  IN_RUNS.flatMap(literals)
+    .map((literal) => literal.replaceAll('.', '\\.'))
+    .join('|'),
+);
+
+/** A copy in which every string was changed; keys stay as they are. */
+export function inStrings(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === 'string') return change(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item: unknown) => inStrings(item, change));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inStrings(item, change)]));
+}
+
+/** The text without what looks like a token. Linear in it. */
+export function redactTokens(text: string): string {
+  let clean = keyBlocks(text).replace(RUN, (run) => (ANY_LITERAL.test(run) ? IN_RUNS.reduce(without, run) : run));
+  for (const shape of IN_TEXT) if ((shape.hint as RegExp).test(clean)) clean = without(clean, shape);
+  return clean;
+}
+
+function without(text: string, { what, pattern, is }: TokenShape): string {
+  return text.replace(pattern, (found: string, ...more: unknown[]) => {
+    const groups = typeof more.at(-1) === 'object' ? (more.pop() as { readonly before: string }) : { before: '' };
+    const at = (more.at(-2) as number) + groups.before.length;
+    const token = found.slice(groups.before.length);
+    return is === undefined || is(token, text.slice(Math.max(0, at - BEFORE_CHARS), at)) ? `${groups.before}[secret ${what}]` : found;
+  });
+}
+
+const BEGIN_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
+const END_KEY = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
+
+/** PEM private keys, also ones that were cut off before their end. Each place is looked at once. */
+function keyBlocks(text: string): string {
+  let out = '';
+  let at = 0;
+  BEGIN_KEY.lastIndex = 0;
+  for (let begin = BEGIN_KEY.exec(text); begin; begin = BEGIN_KEY.exec(text)) {
+    out += `${text.slice(at, begin.index)}[secret private key]`;
+    END_KEY.lastIndex = BEGIN_KEY.lastIndex;
+    const window = text.slice(BEGIN_KEY.lastIndex, BEGIN_KEY.lastIndex + LONGEST_TOKEN);
+    END_KEY.lastIndex = 0;
+    const end = END_KEY.exec(window);
+    at = BEGIN_KEY.lastIndex + (end ? END_KEY.lastIndex : keyMaterial(window));
+    BEGIN_KEY.lastIndex = at;
+  }
+  return at === 0 ? text : out + text.slice(at);
+}
+
+/** How far an unfinished key block goes: headers, long base64 runs, and a shorter one on the line behind them. */
+function keyMaterial(window: string): number {
+  return (
+    /^(?:\s{0,4}(?:Proc-Type|DEK-Info|Comment|Version):[^\n]{0,200})*(?:(?:\s|\\[nr]){0,8}[A-Za-z0-9+/=]{16,128})*(?:(?:\n|\\n)[A-Za-z0-9+/=]{1,16}(?=\s|\\n|$))?/.exec(
+      window,
+    )?.[0].length ?? 0
+  );
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, type CreateOptions, type HostOptions } from '../../../src/engine/index.ts';
+import { createHost, RehydrateError, type CreateOptions, type HostOptions } from '../../../src/engine/index.ts';
 import { CWD, PATIENT } from './helpers.ts';
 import { ordinary, rawAgents, words, type Heard, type RawAgent } from './raw-agent.ts';
 
@@ -111,6 +111,49 @@ describe('a known secret in an answer is not stored, and not told', () => {
     // In one row, or in rows none of which holds all of it.
     expect(bytes).not.toContain(SECRET);
     expect(told).not.toContain(SECRET);
+  });
+});
+
+describe('a token that nobody told us about, on stderr or in an error, is not stored, and not told', () => {
+  const TOKEN = `sk-proj-${'aZ3kQ9xT7bLm2WcR5vNy8PdF4gHs6JtK'}`;
+  const stderr = `Incorrect API key provided: ${TOKEN}\n`;
+  /** The same agents, with a stderr; or one that does not even start. */
+  const withStderr = (agents: ReturnType<typeof rawAgents>): ReturnType<typeof rawAgents> => ({
+    ...agents,
+    async launch(spec, options) {
+      const agent = await agents.launch(spec, options);
+      const told = async (exit: ReturnType<typeof agent.end>) => ({ ...(await exit), stderr });
+      return { ...agent, exited: told(agent.exited), end: (how) => told(agent.end(how)), diagnostics: () => stderr };
+    },
+  });
+
+  it.each<[string, ReturnType<typeof rawAgents>]>([
+    ['an agent that refuses a session', withStderr(agentThat(({ method }) => (method === 'session/new' ? refusal : undefined)))],
+    [
+      'an agent that cannot tell whether it has the session',
+      withStderr(agentThat(({ method }) => (method === 'session/load' ? { error: { code: -32603, message: TOKEN } } : undefined))),
+    ],
+    ['an agent that works, and ends', withStderr(agentThat(() => undefined))],
+    [
+      'an agent that does not start',
+      { ...agentThat(() => undefined), launch: () => Promise.reject(new RehydrateError('agent_start_failed', `It wrote: ${stderr}`)) },
+    ],
+  ])('%s', async (_what, agents) => {
+    const { bytes, told } = await onDisk(agents, async (wake) => {
+      const host = await wake();
+      const outcomes: unknown[] = [];
+      const attempt = async (work: Promise<unknown>) =>
+        outcomes.push(await work.catch((error: unknown) => `${String(error)} ${JSON.stringify(error)}`));
+      await attempt(host.create(CREATE));
+      await attempt(host.prompt('s', 'go'));
+      await attempt(host.close('s'));
+      await attempt(host.prompt('s', 'go'));
+      await attempt(host.history('s'));
+      return outcomes;
+    });
+    expect(bytes).not.toContain(TOKEN.slice(-8));
+    expect(told).not.toContain(TOKEN.slice(-8));
+    expect(told).toContain('[secret token]');
   });
 });
 

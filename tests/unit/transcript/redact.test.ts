@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FIXED_LIMITS } from '../../../src/engine/index.ts';
 import { createRedactor } from '../../../src/engine/transcript/redact.ts';
 import { createThoroughRedactor } from '../../../src/engine/transcript/redact-thorough.ts';
-import { CAUGHT, INNOCENTS } from '../../../src/engine/transcript/token-examples.ts';
+import { CAUGHT, INNOCENTS } from './token-examples.ts';
 import { TOKEN_SHAPES } from '../../../src/engine/transcript/token-shapes.ts';
 
 const KEY = `-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq2Jw8Zt0bM\nabcdefghijklmnopqrstuvwxyz012345\n-----END RSA PRIVATE KEY-----`;

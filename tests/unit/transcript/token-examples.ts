@@ -1,6 +1,6 @@
 /**
- * What the shapes of `token-shapes.ts` must catch, and the innocents that none of them may touch. The test runs both lists and
- * the security page counts them. Made up in public formats; written in parts, so that no scanner takes this file for a leak.
+ * What the shapes of `token-shapes.ts` must catch, and the innocents that none of them may touch. Made up in public formats;
+ * written in parts, so that no scanner takes this file for a leak.
  */
 const of = (...parts: readonly string[]): string => parts.join('');
 const B62 = 'aZ3kQ9xT7bLm2WcR5vNy8PdF4gHs6JtK1qXe0';

@@ -107,7 +107,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       latest = info.sessionId;
       const attachment = attach(info, 0);
       return {
-        result: { ...info.answer, sessionId: info.sessionId, ...settingsOf(info) },
+        result: withSession(info, { ...info.answer, sessionId: info.sessionId }),
         afterwards: () => attachment.start([]),
       };
     },
@@ -118,7 +118,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const info = await host.fork(original.sessionId, typeof cwd === 'string' ? { cwd } : {});
       latest = info.sessionId;
       const attachment = attach(info, info.latestSeq);
-      return { result: { sessionId: info.sessionId, ...settingsOf(info) }, afterwards: () => attachment.start([]) };
+      return { result: withSession(info, { sessionId: info.sessionId }), afterwards: () => attachment.start([]) };
     },
 
     'session/load': (params, signal) => takeUp(params, 'load', signal),
@@ -366,7 +366,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     if (how === 'load' || after !== null) await replay(info, after ?? 0);
     latest = sessionId;
     const attachment = attach(info, info.latestSeq);
-    return { result: settingsOf(info), afterwards: () => attachment.start(info.openPermissions) };
+    return { result: withSession(info), afterwards: () => attachment.start(info.openPermissions) };
   }
 
   /**
@@ -463,15 +463,16 @@ function text(params: Params, name: string): string {
 }
 
 /** The `after` of a client that comes back, or null. */
-function afterOf(params: Params, { sessionId, latestSeq }: SessionInfo): number | null {
-  const { after } = rehydrateMeta(params);
+function afterOf(params: Params, info: SessionInfo): number | null {
+  const { after, createdAt = info.createdAt } = rehydrateMeta(params);
+  const { sessionId, latestSeq } = info;
   if (after === undefined) return null;
-  if (typeof after === 'number' && Number.isSafeInteger(after) && after >= 0 && after <= latestSeq) return after;
-  throw new RehydrateError(
-    'invalid_argument',
-    `after must be a number of session "${sessionId}"'s log, 0 to ${latestSeq}; it is ${JSON.stringify(after)}. Load the session without it.`,
-    { sessionId, latestSeq },
-  );
+  const isIn = typeof after === 'number' && Number.isSafeInteger(after) && after >= 0 && after <= latestSeq;
+  if (isIn && createdAt === info.createdAt) return after;
+  const why = isIn
+    ? `was deleted and made again since: event ${after} is none of its`
+    : `has events up to ${latestSeq}, and after is ${JSON.stringify(after)}`;
+  throw new RehydrateError('invalid_argument', `Session "${sessionId}" ${why}. Load the session without it.`, { sessionId, latestSeq });
 }
 
 function serversIn(params: Params): { mcpServers?: McpServer[] } {
@@ -484,6 +485,8 @@ function place(params: Params): { mcpServers?: McpServer[]; additionalDirectorie
   return { ...serversIn(params), ...(additionalDirectories ? { additionalDirectories } : {}) };
 }
 
-function settingsOf({ modes, configOptions }: SessionInfo): object {
-  return { ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
+/** With the session's settings, and what tells it from another one of its id: a client that comes back by its cursor names both. */
+function withSession({ modes, configOptions, createdAt }: SessionInfo, result: Readonly<Record<string, unknown>> = {}): object {
+  const _meta = { ...object(result['_meta']), rehydrate: { createdAt } };
+  return { ...result, ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}), _meta };
 }

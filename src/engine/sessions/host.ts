@@ -54,7 +54,7 @@ import { cleanUp, cleanUpAll, notFound, type LeaseOptions } from './lease.ts';
 import { createManager } from './manager.ts';
 import { renderPreamble, renderRecord } from './resume.ts';
 import { checkServers, withoutValues } from './secrets.ts';
-import { createSubscriptions } from './subscriptions.ts';
+import { checkCursor, createSubscriptions, type Cursor } from './subscriptions.ts';
 
 export interface Host {
   /** This host's id, as it stands in the leases it holds. */
@@ -139,14 +139,17 @@ export interface Host {
     readonly limit?: number;
   }): Promise<SessionList>;
 
-  /** Events with `after < seq < before`, oldest first; without `limit` all of them. */
-  history(
-    sessionId: string,
-    options?: { readonly after?: number; readonly before?: number; readonly limit?: number },
-  ): Promise<SessionEvent[]>;
+  /**
+   * Events with `after < seq < before`, oldest first; without `limit` all of them. A cursor that outlives its session names it by
+   * `createdAt` (of `SessionInfo`), too: of another session, made under the same id since, it is `invalid_argument`.
+   */
+  history(sessionId: string, options?: Cursor & { readonly before?: number; readonly limit?: number }): Promise<SessionEvent[]>;
 
-  /** Stored events, then live ones: no gap, no repeat. Ends when the signal aborts, the session is deleted or the host sleeps. */
-  events(sessionId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<SessionEvent>;
+  /**
+   * Stored events, then live ones: no gap, no repeat. Ends when the signal aborts, the session is deleted or the host sleeps. For
+   * `createdAt` see `history`.
+   */
+  events(sessionId: string, options?: Cursor & { readonly signal?: AbortSignal }): AsyncIterable<SessionEvent>;
 
   /** A bounded, redacted rendering of the log. `budget` in bytes, default the host's `preamble.budget`, else `limits.transcriptBytes`. */
   transcript(sessionId: string, options?: { readonly budget?: number }): Promise<string>;
@@ -389,19 +392,21 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async history(sessionId, range = {}) {
-      checkOptions('history', range, ['after', 'before', 'limit']);
+      checkOptions('history', range, ['after', 'createdAt', 'before', 'limit']);
       for (const [name, value] of Object.entries(range)) checkCount(name, value);
       // A turn of a dead host must not show as running.
-      await describe(await storedSession(sessionId));
+      const stored = await storedSession(sessionId);
+      await describe(stored);
+      checkCursor(sessionId, range, stored.info);
       return store.events(sessionId, range);
     },
 
     async *events(sessionId, eventOptions = {}) {
-      checkOptions('events', eventOptions, ['after', 'signal']);
-      const { after = 0, signal } = eventOptions;
-      checkCount('after', after);
+      checkOptions('events', eventOptions, ['after', 'createdAt', 'signal']);
+      const { signal, ...cursor } = eventOptions;
+      for (const [name, value] of Object.entries(cursor)) checkCount(name, value);
       await storedSession(sessionId);
-      yield* subscriptions.follow(sessionId, after, signal);
+      yield* subscriptions.follow(sessionId, cursor, signal);
     },
 
     async transcript(sessionId, transcriptOptions = {}) {

@@ -10,6 +10,14 @@ import type { SessionProgress, Store } from '../storage/store.ts';
 import type { SessionEvent } from '../types.ts';
 import { notFound } from './lease.ts';
 
+/** How far somebody has come in a session's log. */
+export interface Cursor {
+  /** The last number they have. */
+  readonly after?: number | undefined;
+  /** `SessionInfo.createdAt` of the session that it is a number of: another one may have been made under its id since. */
+  readonly createdAt?: number | undefined;
+}
+
 interface Follower {
   waiting: SessionEvent[];
   waitingBytes: number;
@@ -35,7 +43,7 @@ export interface Subscriptions {
   invalidate(sessionId: string): void;
   /** Ends the followers of a session, or of all. */
   end(sessionId?: string): void;
-  follow(sessionId: string, after: number, signal: AbortSignal | undefined): AsyncGenerator<SessionEvent, void>;
+  follow(sessionId: string, cursor: Cursor, signal: AbortSignal | undefined): AsyncGenerator<SessionEvent, void>;
 }
 
 export interface SubscriptionOptions {
@@ -133,7 +141,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       if (sessionId === undefined) closed = true;
       for (const id of sessionId === undefined ? [...sessions.keys()] : [sessionId]) end(id);
     },
-    async *follow(sessionId, after, signal) {
+    async *follow(sessionId, from, signal) {
       const follower: Follower = { waiting: [], waitingBytes: 0, lagged: true, ended: closed, wake: null };
       const followed = add(sessionId, follower);
       const stop = () => {
@@ -143,12 +151,12 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       };
       signal?.addEventListener('abort', stop, { once: true });
       if (signal?.aborted) stop();
-      let cursor = after;
+      let cursor = from.after ?? 0;
       try {
         // Looked for only now that whoever deletes it would find this follower.
         const found = follower.ended ? null : await progress(sessionId);
         if (!found && !follower.ended) throw notFound(sessionId);
-        if (found && after > found.latestSeq) throw beyond(sessionId, after, found.latestSeq);
+        if (found) checkCursor(sessionId, from, found);
         followed.createdAt ??= found?.createdAt ?? null;
         for (;;) {
           if (follower.lagged) {
@@ -193,10 +201,15 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 }
 
-function beyond(sessionId: string, after: number, latest: number): RehydrateError {
-  return new RehydrateError(
+/** Throws where the cursor is another session's: what it has is not what this one's log begins with. */
+export function checkCursor(sessionId: string, { after = 0, createdAt }: Cursor, found: { createdAt: number; latestSeq: number }): void {
+  const isOther = createdAt !== undefined && createdAt !== found.createdAt;
+  if (!isOther && after <= found.latestSeq) return;
+  throw new RehydrateError(
     'invalid_argument',
-    `Session "${sessionId}" has no event ${after} yet; its last is ${latest}. It may have been deleted and made again since: follow it from the start.`,
-    { sessionId, after, latestSeq: latest },
+    isOther
+      ? `Session "${sessionId}" was deleted and made again since: event ${after} is none of its. Read it from the start.`
+      : `Session "${sessionId}" has no event ${after} yet; its last is ${found.latestSeq}. It may have been deleted and made again since: read it from the start.`,
+    { sessionId, after, latestSeq: found.latestSeq, createdAt: found.createdAt },
   );
 }

@@ -34,12 +34,12 @@ async function serving(limits: Partial<BridgeLimits> = {}) {
 
 const opened = async (client: RawClient): Promise<string> =>
   (await client.request('session/new', { cwd: process.cwd(), mcpServers: [] })).result.sessionId;
-const take = (client: RawClient, method: 'load' | 'resume', sessionId: string, after?: number) =>
+const take = (client: RawClient, method: 'load' | 'resume', sessionId: string, after?: number, createdAt?: number) =>
   client.request(`session/${method}`, {
     sessionId,
     cwd: process.cwd(),
     mcpServers: [],
-    ...(after === undefined ? {} : { _meta: { rehydrate: { after } } }),
+    ...(after === undefined ? {} : { _meta: { rehydrate: { after, ...(createdAt === undefined ? {} : { createdAt }) } } }),
   });
 const lastSeq = (client: RawClient): number => Math.max(...client.seen.flatMap((message) => message.params?._meta?.rehydrate?.seq ?? []));
 
@@ -100,6 +100,26 @@ describe('a client that comes back', () => {
     const wanted = Array.from({ length: 3000 }, (_, i) => `chunk ${i + 1} `).join('');
     await expect.poll(() => (one.said() + back.said()).length, { timeout: 30_000 }).toBeGreaterThanOrEqual(wanted.length);
     expect(one.said() + back.said()).toBe(wanted);
+  });
+
+  it('with the cursor of a session that was deleted and made again gets an error, and with that of the new one what it missed', async () => {
+    const { host, connect } = await serving();
+    const one = await connect();
+    const { result } = await one.request('session/new', { cwd: process.cwd(), mcpServers: [] });
+    const { sessionId } = result;
+    const { createdAt: first } = result._meta.rehydrate;
+    await one.request('session/prompt', { sessionId, prompt: text('say one') });
+    const after = lastSeq(one);
+    await one.request('session/delete', { sessionId });
+    await host.create({ agent: 'demo', cwd: process.cwd(), sessionId });
+    for (const words of ['say two', 'say three']) await host.prompt(sessionId, words);
+    const back = await connect();
+    expect((await take(back, 'resume', sessionId, after, first)).error).toMatchObject({ code: -32602, data: { sessionId } });
+    const { result: taken } = await take(back, 'resume', sessionId);
+    const { createdAt } = taken._meta.rehydrate;
+    expect(createdAt).toBeGreaterThan(first);
+    expect((await take(back, 'load', sessionId, 0, createdAt)).error).toBeUndefined();
+    expect(back.said()).toBe('twothree');
   });
 
   it('I10: one that does not read is cut off, the others notice nothing, and its cursor brings the rest', async () => {

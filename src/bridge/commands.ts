@@ -28,14 +28,14 @@ type Reading =
 /** Words that name a command, what it is run with, or where an agent finds commands to run. */
 const WORDS = new Set(
   (
-    'arg args argv arguments bin cmd cmds cli command commands commandline config configs configuration env envs environment exe exec ' +
-    'execute executable executables executor hook hooks interpreter launch mcp plugin plugins program programs script scripts setting ' +
+    'arg args argv arguments bin binaries binary cmd cmds cli command commands commandline config configs configuration env envs environment exe exec ' +
+    'execute executable executables executor helper helpers hook hooks interpreter launch mcp plugin plugins program programs runner script scripts setting ' +
     'settings shell spawn stdio subprocess'
   ).split(' '),
 );
 
 /** The same where a key is written in one word: long enough to be nothing else by chance. */
-const STEMS = ['command', 'executable', 'environment', 'settings', 'mcpserver', 'mcpconfig', 'extraargs', 'subprocess'];
+const STEMS = ['command', 'executable', 'helper', 'environment', 'settings', 'mcpserver', 'mcpconfig', 'extraargs', 'subprocess'];
 
 /** Of the options that Claude's agent takes: what chooses model, effort and length, or takes away. */
 const HARMLESS_OPTIONS = new Set(

@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { isMessage } from '../adapters/json-rpc.ts';
-import { messageLine } from '../adapters/stdio/lines.ts';
+import { oneLine } from '../adapters/stdio/lines.ts';
 import { findCommand, type FoundCommand } from './commands.ts';
 
 export type FrameVerdict =
@@ -33,7 +33,7 @@ export function judgeFrame(data: Buffer, binary: boolean, rules: InboundRules): 
     if (!isMessage(value)) return { verdict: 'close', why: 'JSON, but not one JSON-RPC 2.0 message' };
     const found = rules.allowMcp || !('method' in value) ? null : findCommand(value);
     if (found !== null) return refusal(value as unknown as Record<string, unknown>, found);
-    return { verdict: 'forward', line: messageLine(value) };
+    return { verdict: 'forward', line: oneLine(JSON.stringify(value)) };
   } catch (error) {
     // RangeError: nested deeper than the stack goes.
     if (error instanceof SyntaxError || error instanceof RangeError) return { verdict: 'close', why: 'not JSON' };

@@ -1,7 +1,7 @@
 /** An editor's standard input and output led to an agent of a server, line by message. */
 import type { Readable, Writable } from 'node:stream';
 import { WebSocket } from 'ws';
-import { eachLine, LineCutter } from '../adapters/stdio/lines.ts';
+import { eachLine, findInLine, LineCutter } from '../adapters/stdio/lines.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../engine/limits.ts';
 
@@ -41,7 +41,13 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
     leaving = true;
     socket.close(1000);
   };
-  const send = (block: Buffer) => eachLine(block, (start, end) => socket.send(block.subarray(start, end), { binary: false }, roomAgain));
+  const send = (block: Buffer) =>
+    eachLine(block, (start, end) => {
+      const line = block.subarray(start, end);
+      // A byte-order mark and its kind stay here; what is no message at all is the server's to refuse.
+      const found = findInLine(line, false);
+      socket.send(found === null ? line : line.subarray(found.start, found.end), { binary: false }, roomAgain);
+    });
   const roomAgain = () => {
     if (socket.bufferedAmount < WAITING_BYTES) input.resume();
   };

@@ -243,7 +243,11 @@ const ROWS = [
   { name: 'cwd', value: 'DIR', help: 'Where the agents run. Default: here.', commands: ['bridge'] },
   { name: 'origin', value: 'URL', many: true, help: 'An exact origin whose pages may connect.', commands: ['bridge', 'serve'] },
   { name: 'allow-missing-origin', help: 'Also accept clients that are no browsers.', commands: ['bridge'] },
-  { name: 'allow-mcp', help: 'Let clients have agents start MCP servers by command.', commands: ['bridge', 'serve'] },
+  {
+    name: 'allow-mcp',
+    help: 'Let clients, or the file, have agents start MCP servers by command.',
+    commands: ['bridge', 'serve', 'import'],
+  },
   { name: 'allow-remote', help: 'Allow a host that is not loopback.', commands: ['bridge', 'serve'] },
   { name: 'json', help: 'The first line of stdout is {"url","token","agents"}.', commands: ['bridge', 'serve'] },
   { name: 'json', help: 'The report as JSON.', commands: ['doctor'] },

@@ -2,6 +2,8 @@
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { MessageStream } from '../../engine/ports.ts';
+import { messageText, parseText } from '../json-rpc.ts';
+import { messageQueue } from '../message-queue.ts';
 
 /** What is used of a RivetKit WebSocket. */
 export interface RivetSocket {
@@ -24,48 +26,29 @@ export function askedOf(request: Request | undefined): { readonly agent: string;
   return { agent: decodeURIComponent(name), observe: /(^|,)\s*observe\.v1\s*(,|$)/.test(protocols) };
 }
 
+/** What is no message is read as null; whoever reads it says so. */
 export function socketMessages(socket: RivetSocket): MessageStream {
-  const frames = new ReadableStream<string>(
-    {
-      start(controller) {
-        let open = true;
-        const end = () => {
-          if (open) controller.close();
-          open = false;
-        };
-        socket.addEventListener('message', ({ data }) => {
-          if (!open) return;
-          if (typeof data === 'string' && (controller.desiredSize ?? 0) >= data.length) return controller.enqueue(data);
-          if (typeof data === 'string') socket.close(1009, `more than ${WAITING_CHARS} characters wait to be read`);
-          else socket.close(1002, 'ACP frames are text');
-          end();
-        });
-        socket.addEventListener('close', end);
-      },
-    },
-    { highWaterMark: WAITING_CHARS, size: (text) => text.length },
-  );
-  const parse = new TransformStream<string, AnyMessage>({
-    transform: (text, controller) => controller.enqueue(parsed(text) as AnyMessage),
+  const said = messageQueue<AnyMessage>(WAITING_CHARS);
+  socket.addEventListener('message', ({ data }) => {
+    if (!said.open) return;
+    if (typeof data === 'string' && said.waiting + data.length <= WAITING_CHARS) {
+      said.push(parseText(data) as AnyMessage, data.length);
+      return;
+    }
+    if (typeof data === 'string') socket.close(1009, `more than ${WAITING_CHARS} characters wait to be read`);
+    else socket.close(1002, 'ACP frames are text');
+    said.end();
   });
+  socket.addEventListener('close', () => said.end());
   return {
-    readable: frames.pipeThrough(parse),
+    readable: said.readable,
     writable: new WritableStream<AnyMessage>({
       write(message) {
         if (socket.readyState !== OPEN) throw new Error('the client is gone');
-        socket.send(JSON.stringify(message));
+        socket.send(messageText(message));
       },
       close: () => socket.close(1000),
       abort: () => socket.close(1000),
     }),
   };
-}
-
-/** What is no JSON is no message either; whoever reads it says so. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -122,9 +122,8 @@ class Running implements RunningProcess {
     this.stderr = child.stderr;
     this.exited = this.#settled.promise;
     this.#limits = limits;
-    this.#tree = new ProcessTree(pid, token);
+    this.#tree = new ProcessTree(pid, token, guard.add(pid));
     this.#tail = new Tail(limits.stderrBytes);
-    guard.add(pid);
     child.stderr.on('data', (chunk: Buffer) => this.#tail.push(chunk));
     child.stdin.once('error', () => this.#deaf());
     this.#stderrDone = new Promise((resolve) => child.stderr.once('close', () => resolve()));

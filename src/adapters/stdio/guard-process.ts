@@ -7,7 +7,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProcessTree } from './tree.ts';
-import { readProcess } from './process-table.ts';
 
 const TERM_MS = 700;
 const SWEEP_MS = 50;
@@ -43,18 +42,9 @@ function obey(line: string): void {
   }
 }
 
-/** True when the group's id now belongs to a process that started later than the agent. */
-function usedAgain(pgid: number, start: string): boolean {
-  if (process.platform !== 'linux' || start === '') return false;
-  const leader = readProcess(pgid);
-  return leader !== null && leader.startTime !== start;
-}
-
 async function sweep(): Promise<void> {
   const begun = Date.now();
-  const trees = (await seen(begun, () => [...groups].filter(([pgid, start]) => !usedAgain(pgid, start)))).map(
-    ([pgid]) => new ProcessTree(pgid, mark ?? ''),
-  );
+  const trees = [...groups].map(([pgid, start]) => new ProcessTree(pgid, mark ?? '', start));
   // With no group known the mark alone still finds what the host started a moment before it died.
   if (trees.length === 0 && mark !== null) trees.push(new ProcessTree(-1, mark));
   await seen(begun, () => Promise.all(trees.map((tree) => tree.signal('SIGTERM'))));
@@ -69,7 +59,7 @@ async function sweep(): Promise<void> {
 }
 
 /** A machine that lets nobody look at its processes now, all descriptors taken say, may in a moment. */
-async function seen<T>(begun: number, look: () => T | Promise<T>): Promise<T> {
+async function seen<T>(begun: number, look: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await look();

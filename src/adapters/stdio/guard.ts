@@ -86,10 +86,12 @@ class Guard {
     for (const [pgid, start] of this.#groups) this.#tell(`+ ${pgid} ${start}`);
   }
 
-  add(pgid: number): void {
+  /** Gives back when the group's leader started. */
+  add(pgid: number): string {
     const start = startOf(pgid);
     this.#groups.set(pgid, start);
     this.#tell(`+ ${pgid} ${start}`);
+    return start;
   }
 
   remove(pgid: number): void {
@@ -112,7 +114,7 @@ class Guard {
   }
 }
 
-/** Empty when it cannot be told; then the guard does without. */
+/** Empty when it cannot be told. */
 function startOf(pid: number): string {
   if (process.platform !== 'linux') return '';
   try {

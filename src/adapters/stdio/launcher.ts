@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { type RunningProcess, startProcess } from './agent-process.ts';
 import { STDIO_LIMITS, type StdioLimits } from './limits.ts';
-import { type BlockReader, LineTooLong, corker, eachLine, findInLine, messageLine, readBlocks } from './lines.ts';
+import { corker, findInLine, messageLine, readLines } from './lines.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 import type { AgentLauncher, AgentProcess, AgentSpec, MessageStream } from '../../engine/ports.ts';
@@ -75,11 +75,9 @@ async function resolve(agents: StdioLauncherOptions['agents'], spec: AgentSpec):
   );
 }
 
-/** An agent's lines as web streams of messages, with backpressure both ways. */
-
 /**
- * The agent's messages. Lines that are not JSON-RPC go to its diagnostics. A line over `messageBytes`
- * errors the readable side; a message over it errors the writable side.
+ * An agent's lines as web streams of messages, with backpressure both ways. Lines that are not JSON-RPC go to its diagnostics. A line
+ * over `messageBytes` errors the readable side; a message over it errors the writable side.
  */
 export function messageStream(agent: string, running: RunningProcess, limits: StdioLimits): MessageStream {
   return { readable: readMessages(agent, running, limits), writable: writeMessages(agent, running, limits) };
@@ -98,52 +96,19 @@ function tooLarge(agent: string, direction: string, limit: number): RehydrateErr
 }
 
 function readMessages(agent: string, running: RunningProcess, limits: StdioLimits): ReadableStream<AnyMessage> {
-  const { stdout } = running;
   /** Until its first message. */
   let opening = true;
-  let size = 0;
-  /** Until it failed or nobody reads it any more: then there is nothing to close. */
-  let open = true;
-  let blocks: BlockReader;
-  return new ReadableStream<AnyMessage>(
-    {
-      start(controller) {
-        blocks = readBlocks(stdout, limits.messageBytes, {
-          block: (block) => {
-            eachLine(block, (start, end) => {
-              const line = block.subarray(start, end);
-              const found = findInLine(line, opening);
-              if (found === null) return running.note(line);
-              if (found.start > 0) running.note(line.subarray(0, found.start));
-              opening = false;
-              size = line.length;
-              controller.enqueue(found.message);
-            });
-            if ((controller.desiredSize ?? 1) <= 0) stdout.pause();
-          },
-          failed: (error) => {
-            open = false;
-            controller.error(error instanceof LineTooLong ? tooLarge(agent, 'from', error.limit) : error);
-          },
-          end: () => {
-            if (open) controller.close();
-          },
-        });
-        stdout.pause();
-      },
-      pull() {
-        stdout.resume();
-      },
-      cancel() {
-        // Nobody listens any more; reading on lets the agent see the end of its stdin instead of a full pipe.
-        open = false;
-        blocks.stop();
-        stdout.resume();
-      },
-    },
-    // A message counts as its bytes, and as its part of the number that may wait.
-    { highWaterMark: limits.queuedBytes, size: () => Math.max(size, limits.queuedBytes / limits.queuedMessages) },
-  );
+  const take = (line: Buffer): AnyMessage | undefined => {
+    const found = findInLine(line, opening);
+    if (found === null || found.start > 0) running.note(found === null ? line : line.subarray(0, found.start));
+    if (found !== null) opening = false;
+    return found?.message;
+  };
+  return readLines(running.stdout, limits, take, {
+    tooLong: ({ limit }) => tooLarge(agent, 'from', limit),
+    // Reading on lets the agent see the end of its stdin instead of a full pipe.
+    left: () => void running.stdout.resume(),
+  });
 }
 
 function writeMessages(agent: string, running: RunningProcess, limits: StdioLimits): WritableStream<AnyMessage> {

@@ -3,6 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { findMessage, messageText } from '../json-rpc.ts';
+import { messageQueue } from '../message-queue.ts';
+import type { StdioLimits } from './limits.ts';
 
 /** A line was longer than allowed. */
 export class LineTooLong extends Error {
@@ -143,6 +145,40 @@ export function readBlocks(
   };
 }
 
+/** What an input says, a line at a time, and read no faster than that is. `take` makes something of a line, or leaves it out: undefined. */
+export function readLines<T>(
+  input: Readable,
+  limits: Pick<StdioLimits, 'messageBytes' | 'queuedBytes' | 'queuedMessages'>,
+  take: (line: Buffer) => T | undefined,
+  on: {
+    /** What the reader gets where a line is too long. */
+    readonly tooLong: (error: LineTooLong) => Error;
+    /** The reader wants no more. */
+    readonly left: () => void;
+  },
+): ReadableStream<T> {
+  const resume = (): void => void input.resume();
+  const queue = messageQueue<T>(limits.queuedBytes, resume, () => {
+    blocks.stop();
+    on.left();
+  });
+  const blocks = readBlocks(input, limits.messageBytes, {
+    block: (block) => {
+      let room = true;
+      eachLine(block, (start, end) => {
+        const taken = take(block.subarray(start, end));
+        // It counts as its bytes, and as its part of the number that may wait.
+        if (taken !== undefined) room = queue.push(taken, Math.max(end - start, limits.queuedBytes / limits.queuedMessages));
+      });
+      if (!room) input.pause();
+    },
+    failed: (error) => queue.end(error instanceof LineTooLong ? on.tooLong(error) : (error as Error)),
+    end: () => queue.end(),
+  });
+  input.pause();
+  return queue.readable;
+}
+
 /**
  * Gathers what is written during one turn of the event loop into one system call. A busy agent's
  * output comes in many small reads a turn; forwarding each by itself is what a slow bridge does.
@@ -190,8 +226,10 @@ export function findInLine(line: Buffer, opening: boolean): FoundInLine | null {
  * A message as one line, without its newline. U+2028 and U+2029 are escaped: they are allowed in JSON,
  * but line readers in wide use (Node's `readline` for one) take them for line ends.
  */
-export function messageLine(message: unknown): string {
-  const text = messageText(message);
+export const messageLine = (message: unknown): string => oneLine(messageText(message));
+
+/** The same for what is JSON text already. */
+export function oneLine(text: string): string {
   return SEPARATORS.test(text) ? text.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029') : text;
 }
 

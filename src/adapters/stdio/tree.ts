@@ -7,6 +7,8 @@ export type TreeSignal = 'SIGTERM' | 'SIGKILL';
 export interface TreeIdentity {
   /** The leader's pid, which is its group's id. */
   readonly pgid: number;
+  /** When the leader started; empty where that cannot be told. */
+  readonly start: string;
   /** Processes already known to belong, by pid, with their start times. */
   readonly known: ReadonlyMap<number, string>;
   /** Whether a process's environment carries the tree's mark. */
@@ -30,8 +32,11 @@ export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity
     members.set(entry.pid, entry);
     for (const child of children.get(entry.pid) ?? []) add(child);
   };
+  // Once the whole group is gone its id may be another's.
+  const leader = processes.find(({ pid }) => pid === tree.pgid);
+  const usedAgain = tree.start !== '' && leader !== undefined && leader.startTime !== tree.start;
   for (const entry of processes) {
-    if (entry.pgid === tree.pgid || tree.known.get(entry.pid) === entry.startTime) add(entry);
+    if ((entry.pgid === tree.pgid && !usedAgain) || tree.known.get(entry.pid) === entry.startTime) add(entry);
   }
   for (const entry of processes) {
     if (!members.has(entry.pid) && !entry.zombie && tree.marked(entry.pid)) add(entry);
@@ -43,18 +48,21 @@ export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity
 export class ProcessTree {
   readonly pgid: number;
   readonly #mark: string;
+  readonly #start: string;
   #members: readonly ProcessEntry[] = [];
 
-  /** `mark` is the tree's whole token, or a host's for all of its trees. */
-  constructor(pgid: number, mark: string) {
+  /** `mark` is the tree's whole token, or a host's for all of its trees; `start` as in `TreeIdentity`. */
+  constructor(pgid: number, mark: string, start = '') {
     this.pgid = pgid;
     this.#mark = mark;
+    this.#start = start;
   }
 
   /** Looks at every process of the machine; what it finds is remembered, so that it cannot hide later. */
   async survivors(): Promise<readonly ProcessEntry[]> {
     const members = membersOf(await readProcesses(), {
       pgid: this.pgid,
+      start: this.#start,
       known: new Map(this.#members.map((entry) => [entry.pid, entry.startTime])),
       marked: (pid) => pid !== process.pid && carriesMark(pid, this.#mark),
     });
@@ -78,7 +86,6 @@ export class ProcessTree {
     if (process.platform === 'win32') return taskkill(this.pgid, signal === 'SIGKILL');
     const members = await this.survivors();
     const inGroup = (entry: ProcessEntry): boolean => entry.pgid === this.pgid;
-    // The group's id may be another's once no member is left, so it is signalled only while one is.
     if (members.some(inGroup)) send(-this.pgid, signal);
     for (const entry of members) if (!inGroup(entry)) send(entry.pid, signal);
   }

@@ -3,11 +3,12 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { MessageStream } from '../../engine/ports.ts';
 import { messageText, parseText } from '../json-rpc.ts';
+import { messageQueue } from '../message-queue.ts';
 import type { WebSocketLimits } from './limits.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 
 const POLL_MS = 5;
-/** Characters of messages the stream itself holds before its reader counts as behind. */
+/** Characters of messages that wait before their reader counts as behind. */
 const QUEUED_CHARACTERS = 1024 * 1024;
 
 /** As much of a WebSocket as is used here; browsers, Node and the `ws` package have it. */
@@ -30,58 +31,28 @@ export interface SocketStream {
 
 /** `reject` gets the frames that are no messages. */
 export function socketStream(agent: string, socket: WebSocketLike, limits: WebSocketLimits, reject: (text: string) => void): SocketStream {
-  let size = 0;
-  let paused = false;
-  let over = false;
-  let out: ReadableStreamDefaultController<AnyMessage>;
-
+  const said = messageQueue<AnyMessage>(QUEUED_CHARACTERS, () => socket.resume?.());
   const tooMuch = (limit: keyof WebSocketLimits): RehydrateError =>
     new RehydrateError('limit_exceeded', `The agent '${agent}' reached the limit ${limit} (${limits[limit]}) of its WebSocket.`, {
       agent,
       limit,
       value: limits[limit],
     });
-  const fail = (error: Error): void => {
-    if (over) return;
-    over = true;
-    out.error(error);
+  const fail = (limit: keyof WebSocketLimits): void => {
+    said.end(tooMuch(limit));
     socket.close(4000, 'client limit');
   };
-  const onMessage = (event: { readonly data: unknown }): void => {
-    if (over) return;
-    const text = event.data;
+  const onMessage = ({ data: text }: { readonly data: unknown }): void => {
+    if (!said.open) return;
     if (typeof text !== 'string') return reject('[a binary frame]');
-    if (exceeds(limits.messageBytes, text)) return fail(tooMuch('messageBytes'));
+    if (exceeds(limits.messageBytes, text)) return fail('messageBytes');
     const message = parseText(text);
     if (message === null) return reject(text);
-    size = text.length;
-    if (QUEUED_CHARACTERS - (out.desiredSize ?? 0) + size > limits.receivedCharacters) return fail(tooMuch('receivedCharacters'));
-    out.enqueue(message);
+    if (said.waiting + text.length > limits.receivedCharacters) return fail('receivedCharacters');
     // The `ws` package can stop reading, and then the bridge stops the agent. A browser's socket cannot.
-    if (!paused && socket.pause !== undefined && (out.desiredSize ?? 1) <= 0) {
-      paused = true;
-      socket.pause();
-    }
+    if (!said.push(message, text.length)) socket.pause?.();
   };
   socket.addEventListener('message', onMessage as (event: never) => void);
-
-  const readable = new ReadableStream<AnyMessage>(
-    {
-      start(controller) {
-        out = controller;
-      },
-      pull() {
-        if (paused) {
-          paused = false;
-          socket.resume?.();
-        }
-      },
-      cancel() {
-        over = true;
-      },
-    },
-    { highWaterMark: QUEUED_CHARACTERS, size: () => size },
-  );
   const writable = new WritableStream<AnyMessage>({
     async write(message) {
       if (socket.readyState !== 1) throw new RehydrateError('agent_exited', `The connection to the agent '${agent}' is closed.`, { agent });
@@ -93,12 +64,5 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     },
   });
-  return {
-    stream: { readable, writable },
-    closed() {
-      if (over) return;
-      over = true;
-      out.close();
-    },
-  };
+  return { stream: { readable: said.readable, writable }, closed: () => said.end() };
 }

@@ -106,12 +106,45 @@ export const importSession: Command = async ({ call, output }) => {
   return reading(
     databasePath(call),
     async (host) => {
-      const made = await host.import(lines, name === undefined ? {} : { sessionId: name });
+      const made = await host.import(
+        has(call, 'allow-mcp') ? lines : withoutPrograms(lines, from),
+        name === undefined ? {} : { sessionId: name },
+      );
       output.line(made.sessionId);
+      output.note(`An agent of it works in ${[made.cwd, ...made.additionalDirectories].join(', ')}.`);
     },
     { make: true },
   );
 };
+
+/** The same lines, unless the first, which holds the session, has an agent start programs: whoever made the file would choose them. */
+async function* withoutPrograms(lines: AsyncIterable<string>, file: string): AsyncGenerator<string> {
+  let first = true;
+  for await (const line of lines) {
+    const names = first ? programsIn(line) : [];
+    if (names.length > 0)
+      throw new RehydrateError(
+        'invalid_argument',
+        `The session in ${file} has MCP servers that start programs on this machine (${names.join(', ')}). If you trust whoever made the file, import it with --allow-mcp.`,
+        { servers: names },
+      );
+    first = false;
+    yield line;
+  }
+}
+
+function programsIn(line: string): string[] {
+  let value: { readonly session?: { readonly mcp_servers?: unknown } } | null;
+  try {
+    value = JSON.parse(line) as typeof value;
+  } catch {
+    return []; // The host says what is wrong with the line.
+  }
+  const servers = value?.session?.mcp_servers;
+  return (Array.isArray(servers) ? (servers as ({ readonly name?: unknown } | null)[]) : []).flatMap((server) =>
+    typeof server === 'object' && server !== null && 'command' in server ? [String(server.name)] : [],
+  );
+}
 
 /** The lines of a file, and nothing but a line feed ends one: JSON may hold the other separators as they are. */
 async function* linesOf(input: Readable): AsyncGenerator<string> {

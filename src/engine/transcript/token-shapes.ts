@@ -79,11 +79,16 @@ export const TOKEN_SHAPES: readonly TokenShape[] = [
   { name: 'Postman', what: 'token', hint: ['PMAK-'], pattern: /(?<!\w)PMAK-[0-9a-f]{24}-[0-9a-f]{34}/g },
   prefixed('New Relic', 'NRAK-', '[A-Z0-9]', 27),
   prefixed('Supabase, Pulumi, PlanetScale', 'sbp_ pul- pscale_tkn_ pscale_pw_', '[\\w-]', 32, isMixed),
+  prefixed('Tailscale, Supabase, Vercel', 'tskey- sb_secret_ vercel_blob_rw_', '[\\w-]', 24, isMixed),
+  prefixed('Fly.io', 'fm1_ fm2_ fo1_', '[\\w+/=-]', 32, isMixed),
   prefixed('age', 'AGE-SECRET-KEY-1', '[0-9A-Z]', 50),
   { name: 'JWT and JWE', what: 'token', hint: ['eyJ'], pattern: /(?<![\w-])eyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,4096}){0,3}/g },
   { name: 'Bearer', what: 'token', hint: /[Bb]earer\s/, pattern: /(?<=(?<!\w)[Bb]earer\s{1,4})[\w.~+/=-]{16,8192}/g, is: (found) => /\d/.test(found) },
   { name: 'Basic', what: 'password', hint: /[Bb]asic\s/, pattern: /(?<=(?<!\w)[Aa]uthorization["']?\s{0,4}[:=]\s{0,4}["']?[Bb]asic\s{1,4})[\w+/=-]{8,4096}/g },
   { name: 'Password in an address', what: 'password', hint: /:\/\/[^\s/@]{1,400}@/, pattern: /(?<=(?<![\w+.-])[A-Za-z][\w+.-]{1,20}:\/\/[^\s/:@"'<>]{0,128}:)[^\s/@"'<>$]{1,256}(?=@)/g },
+  { name: 'Cookie', what: 'value', hint: /cookie["']?\s{0,3}:/i, pattern: /(?<=cookie["']?\s{0,3}:\s{0,3}["']?)[\w.-]{1,64}=[^\n"']{16,4096}/gi, is: isMixed },
+  { name: 'Option of a command', what: 'value', hint: /\s--?[a-z]/i, pattern: new RegExp(`(?<before>\\s--[a-z-]{0,32}${SECRET_NAME}\\s{1,3}["']?)(?![-$])[^\\s"'\`<>]{6,512}`, 'gi'), is: isAssigned },
+  { name: 'Password of curl', what: 'password', hint: /\bcurl\b/, pattern: /(?<=\s(?:-u|--user)\s{1,3}["']?(?!\d+:)[\w.@+-]{1,64}:)[^\s"'$<>]{4,256}/g },
   // NAME_TOKEN=value, "password": "…", X-Api-Key: …
   {
     name: 'Assignment',

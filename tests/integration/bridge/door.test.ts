@@ -1,11 +1,13 @@
 /** The door with something else behind it than agents: a server that talks to its clients itself. */
 import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { openDoor } from '../../../src/bridge/door.ts';
 import type { BridgeLimits, Door } from '../../../src/bridge/index.ts';
 import { StreamConnection } from '../../../src/bridge/stream-connection.ts';
+import { pump } from '../../../src/cli/connect.ts';
 
 let door: Door;
 afterEach(() => door.close());
@@ -57,6 +59,27 @@ describe('a stream behind the door', () => {
     await expect.poll(() => got.length).toBe(100);
     expect(got).toEqual(Array.from({ length: 100 }, (_, id) => id));
     socket.close();
+  });
+
+  it('answers an id that JavaScript cannot hold with that id', async () => {
+    await open();
+    const socket = await connect();
+    for (const id of ['9007199254740993', '-0', '"json-rpc-id:1"']) {
+      socket.send(`{"jsonrpc":"2.0","id":${id},"method":"echo","params":1}`);
+      expect(String((await once(socket, 'message'))[0])).toContain(`"id":${id},`);
+    }
+    socket.close();
+  });
+
+  it('takes what an editor writes by `acp --connect`, a byte-order mark in front of it', async () => {
+    await open();
+    const input = new PassThrough();
+    const output = new PassThrough();
+    const led = pump({ url: `${door.url}/agents/one`, protocols: ['acp.v1', `bearer.${door.token}`] }, input, output);
+    input.write(`\ufeff${call(1, 'heard')}\n`);
+    expect(JSON.parse(String((await once(output, 'data'))[0]))).toMatchObject({ id: 1, result: 'heard' });
+    input.end();
+    await led.done;
   });
 
   it('ends when the client goes, after all it said', async () => {

@@ -36,6 +36,13 @@ it('a conversation is found, forked, taken elsewhere, and goes on in each place'
   const answered = await at.run(['prompt', '--db', there, '--session', 'came', 'what is my cat called?', '--', ...at.agent('amnesiac')]);
   expect(answered.stdout).toContain('Miette');
 
+  // From a stranger: what it would have an agent start is refused, unless that is meant.
+  const evil = exported.stdout.replace('"mcp_servers":[]', '"mcp_servers":[{"name":"evil","command":"sh","args":["-c","id"],"env":[]}]');
+  const refused = await at.run(['import', '--db', there, '--session', 'evil', '-'], { stdin: evil });
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/start programs .*\(evil\).*--allow-mcp/)]);
+  expect((await at.run(['import', '--db', there, '--session', 'evil', '--allow-mcp', '-'], { stdin: evil })).code).toBe(0);
+  expect(imported.stderr).toContain(`An agent of it works in ${at.directory}`);
+
   // By a pipe, and torn.
   const piped = await at.run(['import', '--db', there, '--session', 'again', '-'], { stdin: exported.stdout });
   expect(piped.code).toBe(0);

@@ -22,7 +22,7 @@ const entry = (pid: number, ppid: number, pgid: number, more: Partial<ProcessEnt
 describe('membersOf', () => {
   const none = new Map<number, string>();
   const pids = (processes: ProcessEntry[], known = none, marked: number[] = []): number[] =>
-    membersOf(processes, { pgid: 10, known, marked: (pid) => marked.includes(pid) }).map(({ pid }) => pid);
+    membersOf(processes, { pgid: 10, start: '10', known, marked: (pid) => marked.includes(pid) }).map(({ pid }) => pid);
 
   const rows: [string, ProcessEntry[], Map<number, string>, number[], number[]][] = [
     ['the group', [entry(1, 0, 1), entry(10, 1, 10), entry(11, 10, 10), entry(20, 1, 20)], none, [], [10, 11]],
@@ -35,6 +35,8 @@ describe('membersOf', () => {
     ['not another process with a known one’s pid', [entry(50, 1, 50, { startTime: 'later' })], new Map([[50, '50']]), [], []],
     ['no zombies', [entry(10, 1, 10, { zombie: true })], none, [], []],
     ['children of a zombie', [entry(10, 1, 10, { zombie: true }), entry(12, 10, 12)], none, [], [12]],
+    ['I7, no bystander: not a group that has the id again',
+      [entry(10, 1, 10, { startTime: 'later' }), entry(13, 10, 10), entry(14, 1, 40)], none, [14], [14]], // prettier-ignore
     ['nobody else', [entry(1, 0, 1), entry(60, 1, 60)], none, [], []],
   ];
   it.each(rows)('%s', (_name, processes, known, marked, expected) => {

@@ -94,7 +94,7 @@ export function wrongParts(text, pages) {
 }
 
 /** Pages that are no file under content/docs. */
-const MADE = /^\/(?:playground|reference\/library\/[a-z-]+)\/$/;
+const MADE = /^\/(?:playground|(?:reference\/library|guides\/agents)\/[a-z-]+)\/$/;
 
 function problemsOfParts() {
   const files = filesUnder(DOCS, /\.mdx?$/);

@@ -1,5 +1,6 @@
 /** The reading order of the site: the sidebar, and with it previous and next. */
 import { apiSlugs } from './lib/api-slugs.ts';
+import { agentSlug, compatRecords } from './lib/compat-records.ts';
 
 const sessions = (page: string) => `reference/advanced/architecture/sessions-and-persistence/${page}`;
 
@@ -20,7 +21,7 @@ export const sidebar = [
   {
     label: 'Guides',
     items: [
-      'guides/agents',
+      { label: 'Your agent', items: ['guides/agents', ...compatRecords.map(agentSlug)] },
       {
         label: 'Editors',
         items: ['guides/editors/any', 'guides/editors/zed', 'guides/editors/jetbrains', 'guides/editors/neovim', 'guides/editors/emacs'],

@@ -22,9 +22,15 @@ const QUESTIONS = [
   ['gemini', /agents|compatibility/],
   ['zed', /editors/],
   ['test my client', /guides\/test|guides\/client/],
-  ['delete a session', /command|host|editors|server/],
+  ['delete a session', /faq|growth|back-up|command/],
   ['how to make my agent resumable', /guides\/agent|doctor|compatibility/],
   ['license', /install/],
+  ['where is the database stored', /faq|command|back-up|node/],
+  ['what is ACP', /what-it-is|glossary|faq/],
+  ['sesion resume', /resume-decision|native-resume|resume-report/],
+  ['claude', /agents\/claude-agent/],
+  ['opencode', /agents\/opencode/],
+  ['sign in to my agent', /agents/],
 ] as const;
 
 test.beforeEach(async ({ page }) => {

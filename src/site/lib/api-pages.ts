@@ -7,7 +7,8 @@ import ts from 'typescript';
 import { itemOf, render, type Item } from './api-items.ts';
 import { entriesOf, slugOf, SPLIT } from './api-slugs.ts';
 
-export interface ApiPage {
+/** A page that is no file under content/docs. */
+export interface MadePage {
   readonly id: string;
   readonly title: string;
   readonly description: string;
@@ -31,7 +32,7 @@ const ABOUT: Readonly<Record<string, string>> = {
 };
 
 /** One page for each entry; the types of the main entry have one of their own. */
-export function apiPages(root: string): readonly ApiPage[] {
+export function apiPages(root: string): readonly MadePage[] {
   const entries = entriesOf(root);
   const program = ts.createProgram(
     entries.map((entry) => path.join(root, entry.file)),
@@ -53,7 +54,7 @@ export function apiPages(root: string): readonly ApiPage[] {
     const items = checker.getExportsOfModule(module).flatMap((symbol) => itemOf(symbol, checker, root) ?? []);
     const name = entry.name === '.' ? 'acp-rehydrate' : `acp-rehydrate/${entry.name.slice(2)}`;
     const about = ABOUT[entry.name] ?? '';
-    const page = (id: string, title: string, description: string, part: readonly Item[]): ApiPage => ({
+    const page = (id: string, title: string, description: string, part: readonly Item[]): MadePage => ({
       id: `reference/library/${id}`,
       title,
       description,

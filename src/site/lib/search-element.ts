@@ -30,15 +30,41 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   windows: 'Windows',
 };
 
+/** What the pages are about: where a search finds next to nothing, a word that is one letter off is taken for one of these. */
+const SUBJECTS =
+  'agent batch bridge client cursor database delete doctor editor error event fence fork guard history host install lease limit permission playground policy preamble process prompt replay report resume search secret server session sleep storage terminal tier transcript turn version'.split(
+    ' ',
+  );
+
 /** A question as the index can answer it. */
 function asked(query: string): string {
   const words = query.split(/\s+/).filter((word) => !EMPTY_WORDS.has(word.toLowerCase()));
   return words.length === 0 ? query : words.map((word) => OTHER_WORDS[word.toLowerCase()] ?? word).join(' ');
 }
 
-/** Lists of types are for those who look for a type: they come after the pages that explain. */
-const isTypes = ({ url }: Fragment): boolean => /\/reference\/library\/[^/]*(types|port)[^/]*\//.test(url);
+/** Whether one letter more, less, other or swapped with its neighbour makes `one` of `other`. */
+function isOneOff(one: string, other: string): boolean {
+  let start = 0;
+  while (start < one.length && one[start] === other[start]) start++;
+  let end = 0;
+  while (end < Math.min(one.length, other.length) - start && one.at(-1 - end) === other.at(-1 - end)) end++;
+  const [a, b] = [one.slice(start, one.length - end), other.slice(start, other.length - end)];
+  return (a.length <= 1 && b.length <= 1) || (a.length === 2 && a === [...b].reverse().join(''));
+}
 
+const corrected = (query: string): string =>
+  query
+    .split(' ')
+    .map((word) => SUBJECTS.find((subject) => isOneOff(word.toLowerCase(), subject)) ?? word)
+    .join(' ');
+
+/** Lists are for those who look for what is in them: unless its title is asked for, one comes after the pages that explain. */
+const isList = ({ url, meta }: Fragment, query: string): boolean =>
+  /\/reference\/(?:schema|library\/[^/]*(?:types|port)[^/]*)\/|\/guides\/agents\/./.test(url) &&
+  !query.split(' ').some((word) => meta.title?.toLowerCase().includes(word.toLowerCase()));
+
+/** Fewer results than this are next to none. */
+const FEW = 3;
 /** How many pages a search shows. */
 const SHOWN = 8;
 
@@ -104,11 +130,12 @@ class SiteSearch extends HTMLElement {
     }
     try {
       const pagefind = await this.#load();
-      const found = await pagefind.debouncedSearch(asked(query));
+      const words = asked(query);
+      const found = await pagefind.debouncedSearch(words);
       if (found === null) return;
-      const results = found.results.length > 0 ? found.results : await anyWord(pagefind, asked(query));
+      const results = found.results.length >= FEW ? found.results : await nearly(pagefind, words, found.results);
       const near = await Promise.all(results.slice(0, 2 * SHOWN).map((result) => result.data()));
-      const pages = [...near.filter((page) => !isTypes(page)), ...near.filter(isTypes)].slice(0, SHOWN);
+      const pages = [...near.filter((page) => !isList(page, words)), ...near.filter((page) => isList(page, words))].slice(0, SHOWN);
       if (query !== this.#input.value.trim()) return;
       this.#list.replaceChildren(...pages.map(resultItem));
       const count = results.length;
@@ -129,8 +156,11 @@ class SiteSearch extends HTMLElement {
   }
 }
 
-/** Where no page has all of the words, one of them misspelt say, those that have most of them. */
-async function anyWord(pagefind: Pagefind, query: string): Promise<Found['results']> {
+/** Where hardly a page has all of the words: those that have them spelt as the pages do, else those that have most of them. */
+async function nearly(pagefind: Pagefind, query: string, found: Found['results']): Promise<Found['results']> {
+  const respelt = corrected(query) === query ? [] : (await pagefind.search(corrected(query))).results;
+  if (respelt.length > found.length) return respelt;
+  if (found.length > 0) return found;
   const words = query.split(' ');
   if (words.length < 2) return [];
   const without = await Promise.all(words.map((_, left) => pagefind.search(words.filter((__, at) => at !== left).join(' '))));

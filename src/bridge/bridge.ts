@@ -163,7 +163,13 @@ class AgentConnection implements Connected {
   }
 }
 
-/** What a person is told when a bridge starts: what it exposes, to whom, and how to stop it. The token is on a line of its own. */
+/**
+ * What a person is told when a bridge starts: what it exposes, to whom, and how to stop it. The token is on a line of its own.
+ *
+ * @example
+ * const options = { agents: { mine: { command: 'your-acp-agent' } }, allowMissingOrigin: true };
+ * console.error(formatBridgeBanner(await startBridge(options), options));
+ */
 export function formatBridgeBanner(bridge: Bridge, options: BridgeOptions): string {
   const { host = '127.0.0.1', origins = [] } = options;
   const who = [

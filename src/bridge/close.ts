@@ -28,7 +28,12 @@ export interface CloseFrame {
   readonly reason: string;
 }
 
-/** The close frame for a cause. */
+/**
+ * The close frame for a cause.
+ *
+ * @example
+ * closeFrame({ kind: 'shutdown' }, 'x').code; // 4005
+ */
 export function closeFrame(cause: CloseCause, connection: string): CloseFrame {
   const exit = cause.kind === 'exit' ? cause.exit : null;
   // An agent we had to kill that still gave an exit code is told by its signal: the code would read as its own choice.

@@ -44,7 +44,13 @@ export type UpgradeDecision =
 const CONNECTION = /^[A-Za-z0-9_-]{22,43}$/;
 const TOKEN_CHARACTERS = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Decides about one upgrade request. Pure: the clock, the counts and the names in use are in `policy.load`. */
+/**
+ * Decides about one upgrade request. Pure: the clock, the counts and the names in use are in `policy.load`.
+ *
+ * @example
+ * const decision = authorizeUpgrade(request, policy);
+ * if (!decision.ok) console.log(decision.status, decision.message);
+ */
 export function authorizeUpgrade(request: RequestHead, policy: UpgradePolicy): UpgradeDecision {
   const subprotocols = policy.subprotocols ?? [SUBPROTOCOL];
   const offer = readOffer(request, subprotocols);
@@ -135,7 +141,13 @@ export type HttpDecision =
   | { readonly ok: true; readonly action: 'diagnostics'; readonly connection: string }
   | Refusal;
 
-/** Decides about one plain request: which of the few endpoints answers. Upgrades and requests for an agent's own path go to `authorizeUpgrade`. */
+/**
+ * Decides about one plain request: which of the few endpoints answers. Upgrades and requests for an agent's own path go to `authorizeUpgrade`.
+ *
+ * @example
+ * const decision = authorizeHttp(request, policy);
+ * if (!decision.ok) console.log(decision.status, decision.message);
+ */
 export function authorizeHttp(request: RequestHead, policy: AccessPolicy): HttpDecision {
   const problem = formProblem(request) ?? accessProblem(request, policy);
   if (problem !== null) return problem;

@@ -12,7 +12,12 @@ export interface StreamDoorOptions extends Omit<DoorOptions, 'agents' | 'subprot
   readonly cwd?: string;
 }
 
-/** The `door` of `startServer` in `acp-rehydrate/server`: WebSockets, let in by the bridge's policy. */
+/**
+ * The `door` of `startServer` in `acp-rehydrate/server`: WebSockets, let in by the bridge's policy.
+ *
+ * @example
+ * const server = await startServer(host, { agents: ['mine'], door: streamDoor({ allowMissingOrigin: true }) });
+ */
 export function streamDoor({ cwd = '.', ...options }: StreamDoorOptions) {
   return (
     asks: { readonly agents: readonly string[]; readonly subprotocols: readonly string[] },

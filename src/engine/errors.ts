@@ -31,6 +31,9 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 /**
  * The one error type of the library. `message` says what happened, to what, and what to do next;
  * `data` holds the particulars as plain JSON.
+ *
+ * @example
+ * if (RehydrateError.is(error) && error.code === 'session_busy') console.log(error.data['owner']);
  */
 export class RehydrateError extends Error {
   override readonly name = 'RehydrateError';

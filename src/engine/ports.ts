@@ -96,7 +96,12 @@ const CODES: Readonly<Partial<Record<SqlErrorKind, 'database_corrupt' | 'storage
   closed: 'storage_unavailable',
 };
 
-/** The only error a `SqlDatabase` rejects with. */
+/**
+ * The only error a `SqlDatabase` rejects with.
+ *
+ * @example
+ * throw new SqlError('full', 'The disk is full.');
+ */
 export class SqlError extends Error {
   override readonly name = 'SqlError';
   readonly kind: SqlErrorKind;

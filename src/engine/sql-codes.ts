@@ -15,7 +15,12 @@ const KINDS: Readonly<Record<number, SqlErrorKind>> = {
   26: 'corrupt', // SQLITE_NOTADB
 };
 
-/** What a result code means to the engine; an extended code counts as its primary one, the low byte. */
+/**
+ * What a result code means to the engine; an extended code counts as its primary one, the low byte.
+ *
+ * @example
+ * throw new SqlError(kindOfCode(5), 'The database is locked.'); // 5, SQLITE_BUSY, is 'busy'
+ */
 export function kindOfCode(code: number): SqlErrorKind {
   return KINDS[code & 0xff] ?? 'other';
 }

@@ -21,7 +21,12 @@ export interface StatementShape {
 const TOKEN =
   /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|[\p{L}_$][\p{L}\p{N}_$]*|\?\d+|[@:][\p{L}_$][\p{L}\p{N}_$]*|[?;]|\S/gu;
 
-/** Reads a statement's text. Never throws: what is not SQL is for SQLite to refuse. */
+/**
+ * Reads a statement's text. Never throws: what is not SQL is for SQLite to refuse.
+ *
+ * @example
+ * statementShape('DELETE FROM t WHERE id = ?').verb; // 'DELETE'
+ */
 export function statementShape(sql: string): StatementShape {
   let verb = '';
   let placeholders: number | null = 0;
@@ -104,6 +109,9 @@ const TRANSACTION = new Set(['BEGIN', 'COMMIT', 'END', 'ROLLBACK', 'SAVEPOINT', 
 /**
  * Why a statement may not be run through the port, or null when it may. A batch is one transaction
  * already, so statements that open or end one are refused; a query only reads.
+ *
+ * @example
+ * const problem = statementProblem(statementShape('BEGIN'), 'batch'); // says why not
  */
 export function statementProblem(shape: StatementShape, use: 'query' | 'batch'): string | null {
   if (shape.verb === '') return 'there is no statement in the text';
@@ -115,7 +123,12 @@ export function statementProblem(shape: StatementShape, use: 'query' | 'batch'):
   return null;
 }
 
-/** Why these parameters do not fit the statement, or null when they do. */
+/**
+ * Why these parameters do not fit the statement, or null when they do.
+ *
+ * @example
+ * const problem = parameterProblem(statementShape('SELECT ?, ?'), [1]); // one is missing
+ */
 export function parameterProblem(shape: StatementShape, params: readonly unknown[]): string | null {
   if (shape.placeholders !== null && params.length !== shape.placeholders) {
     return `the statement has ${shape.placeholders} parameters and was given ${params.length}`;

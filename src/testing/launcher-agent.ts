@@ -31,6 +31,9 @@ interface Request {
  * - `flood` answers `{count, size}` with so many notifications, then the response.
  *
  * Returns what to call with each incoming line, and when input has ended.
+ *
+ * @example
+ * const agent = contractAgent('echo', { line: console.log, stderr: console.error, exit: process.exit, ignoreSignals() {} });
  */
 export function contractAgent(name: ContractAgent, wire: ContractWire): { message(text: string): void; end(): void } {
   const send = (message: object): void => wire.line(JSON.stringify({ jsonrpc: '2.0', ...message }));

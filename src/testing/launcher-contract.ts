@@ -29,7 +29,12 @@ export interface LauncherContract {
   };
 }
 
-/** Declares the suite with the runner's own `describe` and `it`. */
+/**
+ * Declares the suite with the runner's own `describe` and `it`.
+ *
+ * @example
+ * agentLauncherContract({ describe, it, open: async () => ({ launcher: agents, cwd: process.cwd(), close: async () => {} }) });
+ */
 export function agentLauncherContract(contract: LauncherContract): void {
   const has = { exitCodes: true, stderr: true, missing: true, stubborn: true, ...contract.has };
   const test = (name: string, body: (launch: Launch, under: LauncherUnderTest) => Promise<void>): void => {

@@ -12,7 +12,12 @@ export async function sameDirectory(a: string, b: string): Promise<boolean> {
   return one !== null && one === other;
 }
 
-/** Whether there is a directory. One that cannot be looked at counts as there: a session is not moved away from it. */
+/**
+ * Whether there is a directory. One that cannot be looked at counts as there: a session is not moved away from it.
+ *
+ * @example
+ * const host = await createHost({ database, agents, directoryExists });
+ */
 export async function directoryExists(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),

@@ -26,6 +26,9 @@ const HOSTS = Symbol.for('acp-rehydrate.tab-hosts');
  * Owners that are tabs (or workers) of this origin. Each holds a Web Lock of its own for as long as it
  * lives, however it ends; a lock nobody holds belongs to a tab that is gone. Resolves once this tab's
  * lock is held, so that no lease is ever written by a tab that looks dead.
+ *
+ * @example
+ * const owners = await tabOwners(navigator.locks);
  */
 export async function tabOwners(locks: LockManager): Promise<OwnerRegistry> {
   const shared = globalThis as { [HOSTS]?: TabHosts };

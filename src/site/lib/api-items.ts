@@ -100,6 +100,7 @@ function classBody(declaration: ts.ClassDeclaration): string {
   const name = declaration.name?.text ?? '';
   return [
     extended ? `A class; extends \`${extended}\`.` : 'A class.',
+    ...examplesOf(declaration).map(fence),
     fields.length > 0 ? table(fields) : '',
     ...calls.map((call) =>
       [markdown(docOf(call)), fence(ts.isConstructorDeclaration(call) ? `new ${name}${parametersOf(call)}` : signature(call))]

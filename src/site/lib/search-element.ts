@@ -58,10 +58,16 @@ const corrected = (query: string): string =>
     .map((word) => SUBJECTS.find((subject) => isOneOff(word.toLowerCase(), subject)) ?? word)
     .join(' ');
 
-/** Lists are for those who look for what is in them: unless its title is asked for, one comes after the pages that explain. */
-const isList = ({ url, meta }: Fragment, query: string): boolean =>
-  /\/reference\/(?:schema|library\/[^/]*(?:types|port)[^/]*)\/|\/guides\/agents\/./.test(url) &&
-  !query.split(' ').some((word) => meta.title?.toLowerCase().includes(word.toLowerCase()));
+/**
+ * Lists, and the pages of single agents, are for those who ask for a name in them or for the page itself: to all others they come after
+ * the pages that explain.
+ */
+function isList({ url, meta }: Fragment, query: string): boolean {
+  if (/[a-z][A-Z]|_/.test(query)) return false;
+  const named = (word: string) => meta.title?.toLowerCase().includes(word.toLowerCase());
+  if (/\/guides\/agents\/./.test(url)) return !query.split(' ').some(named);
+  return /\/reference\/(?:schema|library\/[^/]+)\//.test(url) && !query.split(' ').every(named);
+}
 
 /** Fewer results than this are next to none. */
 const FEW = 3;

@@ -33,7 +33,12 @@ const COMMANDS = [
   { name: 'facts', description: 'What this agent remembers' },
 ];
 
-/** Serves ACP on the stream until it closes. */
+/**
+ * Serves ACP on the stream until it closes.
+ *
+ * @example
+ * await runScriptedAgent(stream, { variant: 'liar', store: memoryStore(), around }).closed;
+ */
 export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions): { readonly closed: Promise<void> } {
   const server = new ScriptedAgent(options);
   const behaviour = behaviourOf(options.variant);

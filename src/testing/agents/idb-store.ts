@@ -2,7 +2,12 @@
 import type { AgentVariant } from './variants.ts';
 import type { SessionHead, SessionStore, StoredEntry } from './store.ts';
 
-/** The database in which an agent keeps its sessions unless it is told another. */
+/**
+ * The database in which an agent keeps its sessions unless it is told another.
+ *
+ * @example
+ * const store = await indexedDbStore(agentStoreName('native'));
+ */
 export function agentStoreName(variant: AgentVariant): string {
   return `scripted-agent-${variant}`;
 }
@@ -12,7 +17,12 @@ interface EntryRow {
   readonly entry: StoredEntry;
 }
 
-/** Opens the store. Several pages may hold it open; deleting the database closes them. */
+/**
+ * Opens the store. Several pages may hold it open; deleting the database closes them.
+ *
+ * @example
+ * await serveInWorker(await workerAgent(self), { variant: 'native', store: await indexedDbStore('mine') });
+ */
 export async function indexedDbStore(name: string): Promise<SessionStore> {
   const open = indexedDB.open(name, 1);
   open.onupgradeneeded = () => {
@@ -65,7 +75,12 @@ export async function indexedDbStore(name: string): Promise<SessionStore> {
   };
 }
 
-/** Empties an agent's store, as a user would by deleting its directory. Works while the agent runs. */
+/**
+ * Empties an agent's store, as a user would by deleting its directory. Works while the agent runs.
+ *
+ * @example
+ * await clearAgentStore('native'); // the agent has forgotten everything
+ */
 export async function clearAgentStore(variant: AgentVariant): Promise<void> {
   const store = await indexedDbStore(agentStoreName(variant));
   await store.clear();

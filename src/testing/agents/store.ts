@@ -38,7 +38,12 @@ export interface SessionStore {
   clear(): Promise<void>;
 }
 
-/** A store that lives as long as the object. */
+/**
+ * A store that lives as long as the object.
+ *
+ * @example
+ * const agents = inProcessLauncher({ variant: 'native', store: memoryStore() });
+ */
 export function memoryStore(): SessionStore {
   const heads = new Map<string, SessionHead>();
   const entries = new Map<string, StoredEntry[]>();

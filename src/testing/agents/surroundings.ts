@@ -17,7 +17,12 @@ export interface Surroundings {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Waits for `ms` milliseconds times `pace`, or until the signal aborts. */
+/**
+ * Waits for `ms` milliseconds times `pace`, or until the signal aborts.
+ *
+ * @example
+ * const sleep = sleeper(0); // a test does not wait
+ */
 export function sleeper(pace: number): Surroundings['sleep'] {
   return (ms, signal) =>
     new Promise((resolve) => {

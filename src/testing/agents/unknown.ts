@@ -2,7 +2,12 @@
 import { RequestError } from '@agentclientprotocol/sdk';
 import type { UnknownShape } from './variants.ts';
 
-/** The JSON-RPC error an agent of this shape gives for `method` on `sessionId`. */
+/**
+ * The JSON-RPC error an agent of this shape gives for `method` on `sessionId`.
+ *
+ * @example
+ * throw unknownSession('spec', 'x', 'session/load');
+ */
 export function unknownSession(shape: UnknownShape, sessionId: string, method: string): RequestError {
   switch (shape) {
     case 'spec':

@@ -279,12 +279,22 @@ export const VARIANT_DESCRIPTIONS = Object.fromEntries(AGENT_VARIANTS.map((name)
   Record<AgentVariant, string>
 >;
 
-/** Whether there is a variant of this name. */
+/**
+ * Whether there is a variant of this name.
+ *
+ * @example
+ * isAgentVariant('liar'); // true
+ */
 export function isAgentVariant(name: string): name is AgentVariant {
   return Object.hasOwn(ALL, name);
 }
 
-/** The switches of a variant. */
+/**
+ * The switches of a variant.
+ *
+ * @example
+ * behaviourOf('liar').load; // true: it advertises session/load
+ */
 export function behaviourOf(variant: AgentVariant): Behaviour {
   return { ...NATIVE, ...ALL[variant].changes };
 }

@@ -17,7 +17,12 @@ export interface ServeInWorkerOptions {
   readonly pace?: number;
 }
 
-/** Serves until the host asks it to end, closes the stream, or the agent exits of itself. */
+/**
+ * Serves until the host asks it to end, closes the stream, or the agent exits of itself.
+ *
+ * @example
+ * await serveInWorker(await workerAgent(self), { variant: 'native' });
+ */
 export async function serveInWorker(scope: WorkerAgentScope, options: ServeInWorkerOptions): Promise<void> {
   let over = false;
   const exit = (code: number) => {

@@ -6,6 +6,7 @@ export default tseslint.config(
     ignores: [
       '.setup/',
       'dist/',
+      'dist.*/',
       'site-dist/',
       '.astro/',
       'node_modules/',

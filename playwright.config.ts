@@ -1,9 +1,5 @@
 import { defineConfig } from '@playwright/test';
-import { existsSync } from 'node:fs';
-
-/** `npm test` finds or installs a Chromium and names it here; by hand, Debian's is taken when there is one. */
-const chromium = process.env['REHYDRATE_CHROMIUM'] ?? (existsSync('/usr/bin/chromium') ? '/usr/bin/chromium' : undefined);
-const root = process.getuid?.() === 0;
+import { chromiumArgs, installedChromium } from './scripts/support/chromium.mjs';
 
 /** What is killed at any instant must have kept its promise each time. */
 const KILLED = /(?:durable|killed|tabs)\.spec\.ts$/;
@@ -26,14 +22,9 @@ export default defineConfig({
     storageState: process.env['REHYDRATE_BROWSER'] === undefined ? undefined : JSON.parse(process.env['REHYDRATE_BROWSER']),
     trace: 'retain-on-failure',
     launchOptions: {
-      executablePath: chromium,
-      args: [
-        ...(root ? ['--no-sandbox'] : []),
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
+      // `npm test` installs one where there is none, and names it.
+      executablePath: installedChromium() ?? undefined,
+      args: chromiumArgs(),
     },
   },
   projects: [

@@ -4,100 +4,88 @@
  * absolute figures belong to the machine that is named with them.
  */
 import { fork } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { PROJECT_NODE, inRoot, main, projectEnv, SetupError, setUp } from './support/setup.mjs';
+import { inRoot, main, SetupError } from './support/setup.mjs';
 
 const FILE = inRoot('content/data/bench.json');
-const MODULE = 'REHYDRATE_BENCH';
 
-/** A module's own `{ name, results }`, from a process of its own: this file, told which. */
-function measure(file) {
+/** A module's own results, from a process of its own: this file, told which. */
+function measure(name) {
   return new Promise((resolve, reject) => {
-    const child = fork(import.meta.filename, [], { execPath: PROJECT_NODE, execArgv: [], env: projectEnv({ [MODULE]: file }) });
+    const child = fork(import.meta.filename, [], { env: { ...process.env, REHYDRATE_BENCH: name } });
     let found;
     child.once('message', (message) => (found = message));
     child.once('error', reject);
     child.once('exit', (code, signal) =>
-      found ? resolve(found) : reject(new Error(`${path.basename(file)} ended (${signal ?? code}) without a result.`)),
+      found ? resolve(found.results) : reject(new Error(`${name} ended (${signal ?? code}) without a result.`)),
     );
   });
 }
-
-const figures = (value) => (typeof value === 'number' ? (Number.isInteger(value) ? String(value) : value.toFixed(2)) : String(value));
 
 /**
  * One result as a row for people: a figure, a target, and whether it was met.
  *
  * @param {{ what: string, ratio?: number, value?: number | string, unit?: string, target?: number | string,
  *   bound?: 'max' | 'min', met?: boolean }} result a ratio or a value; a target that is a number is the
- *   largest allowed unless `bound` is `min`, and one in words starts with ≤ or ≥
+ *   largest allowed unless `bound` is `min`, and with one in words stands whether it was `met`
  * @returns {{ what: string, figure: string, target: string, met: boolean | null }} `met` is null without a target
  */
-export function benchRow({ what, ratio, value, unit, target, bound = 'max', met }) {
+export function benchRow({ what, ratio, value, unit, target = '–', bound = 'max', met = null }) {
   const measured = ratio ?? value;
   const suffix = ratio !== undefined ? '×' : unit ? ` ${unit}` : '';
-  const figure = `${figures(measured)}${suffix}`;
-  if (target === undefined || target === '–') return { what, figure, target: '–', met: met ?? null };
-  if (typeof target === 'number') {
-    const ok = bound === 'min' ? measured >= target : measured <= target;
-    return { what, figure, target: `${bound === 'min' ? '≥' : '≤'} ${target}${suffix}`, met: met ?? ok };
-  }
-  const limit = /^([≤≥])\s*([\d\s.]+)/.exec(target);
-  const number = limit && Number(limit[2].replace(/\s/g, ''));
-  const ok = limit && typeof measured === 'number' ? (limit[1] === '≤' ? measured <= number : measured >= number) : null;
-  return { what, figure, target, met: met ?? ok };
+  const figure = `${typeof measured === 'number' && !Number.isInteger(measured) ? measured.toFixed(2) : measured}${suffix}`;
+  if (typeof target !== 'number') return { what, figure, target, met };
+  const isLeast = bound === 'min';
+  return { what, figure, target: `${isLeast ? '≥' : '≤'} ${target}${suffix}`, met: isLeast ? measured >= target : measured <= target };
 }
 
 async function benchAll() {
-  await setUp();
-  const all = readdirSync(inRoot('tests/bench'))
-    .filter((name) => name.endsWith('.mjs'))
-    .map((name) => name.replace(/\.mjs$/, ''));
-  const wanted = process.argv.slice(2);
+  const all = globSync(inRoot('tests/bench/*.mjs'))
+    .map((file) => path.basename(file, '.mjs'))
+    .sort();
+  const wanted = process.argv.length > 2 ? process.argv.slice(2) : all;
   const unknown = wanted.filter((name) => !all.includes(name));
   if (unknown.length > 0) throw new SetupError(`There is no benchmark ${unknown.join(', ')}. There are: ${all.join(', ')}.`);
 
   const rows = [];
-  let broken = 0;
-  for (const name of all.filter((one) => wanted.length === 0 || wanted.includes(one))) {
+  const broken = [];
+  for (const name of wanted) {
     console.log(`\n━━ ${name}`);
     try {
-      const { results } = await measure(inRoot('tests/bench', `${name}.mjs`));
-      for (const row of results.map(benchRow)) {
+      for (const row of (await measure(name)).map(benchRow)) {
         rows.push({ bench: name, ...row });
-        console.log(
-          `${row.met === false ? 'NOT MET' : row.met ? 'met    ' : '       '}  ${row.figure.padStart(10)}  ${row.target.padEnd(10)}  ${row.what}`,
-        );
+        const met = row.met === null ? '' : row.met ? 'met' : 'NOT MET';
+        console.log(`${met.padEnd(8)} ${row.figure.padStart(10)}  ${row.target.padEnd(10)}  ${row.what}`);
       }
     } catch (error) {
-      broken += 1;
+      broken.push(name);
       console.error(error);
     }
   }
-  if (broken > 0) throw new SetupError(`${broken} benchmark(s) did not run; ${path.relative(inRoot('.'), FILE)} is as it was.`);
+  if (broken.length > 0) throw new SetupError(`Did not run: ${broken.join(', ')}. ${FILE} is as it was.`);
 
-  // A run of some keeps what was measured before of the others.
-  const before = wanted.length > 0 && existsSync(FILE) ? JSON.parse(readFileSync(FILE, 'utf8')) : { results: [], others: [] };
-  const kept = (list) => (list ?? []).filter((row) => !wanted.includes(row.bench));
+  // What was not measured now stays as it was measured before.
+  const before = JSON.parse(readFileSync(FILE, 'utf8'));
+  const kept = [...before.results, ...before.others].filter(({ bench }) => !wanted.includes(bench) && all.includes(bench));
+  const inOrder = [...kept, ...rows].sort((one, other) => all.indexOf(one.bench) - all.indexOf(other.bench));
+  const results = inOrder.filter(({ met }) => met !== null);
   const report = {
     measuredAt: new Date().toISOString(),
     machine: `${os.availableParallelism()} cores, Node ${process.versions.node}, ${process.platform} ${process.arch}`,
-    results: [...kept(before.results), ...rows.filter(({ met }) => met !== null)],
-    others: [...kept(before.others), ...rows.filter(({ met }) => met === null)],
+    results,
+    others: inOrder.filter(({ met }) => met === null),
   };
-  mkdirSync(path.dirname(FILE), { recursive: true });
   writeFileSync(FILE, `${JSON.stringify(report, null, 2)}\n`);
-  console.log(`\n${report.results.filter(({ met }) => met).length} of ${report.results.length} targets met.`);
+  console.log(`\n${results.filter(({ met }) => met).length} of ${results.length} targets met.`);
 }
 
 if (import.meta.main) {
-  const module = process.env[MODULE];
-  if (module === undefined) await main(benchAll);
+  const name = process.env.REHYDRATE_BENCH;
+  if (name === undefined) await main(benchAll);
   else {
-    const { run } = await import(pathToFileURL(module).href);
+    const { run } = await import(`../tests/bench/${name}.mjs`);
     process.send(await run(), () => process.exit(0));
   }
 }

@@ -1,168 +1,48 @@
-/**
- * Builds dist/ with tsc, and dist/browser/ from that. Nothing is done when neither sources nor compiler changed since the last build. Files
- * are compiled beside dist/ and put in place one by one, each in one step, so that a program that
- * runs from dist/ meanwhile finds every file whole.
- */
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+/** Builds dist/ with tsc, and dist/browser/ from that, when what it is made of has changed. */
+import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { ensureMade, inRoot, main, PROJECT_NODE, run, SetupError } from './support/setup.mjs';
 
-const ROOT = path.resolve(import.meta.dirname, '..');
-const DIST = path.join(ROOT, 'dist');
-const STAMP = path.join(DIST, '.build-hash');
-const SOURCES = ['engine', 'adapters', 'bridge', 'server', 'cli', 'testing'].map((name) => path.join(ROOT, 'src', name));
-const SETTINGS = [
-  'tsconfig.base.json',
-  'tsconfig.build.json',
+const SOURCES = [
+  'src/{engine,adapters,bridge,server,cli,testing}/**',
+  'tsconfig.{base,build}.json',
   'scripts/build-lib.mjs',
-  ...['typescript', 'esbuild'].map((name) => `node_modules/${name}/package.json`),
+  'node_modules/{typescript,esbuild}/package.json',
 ];
-const EXECUTABLE = ['cli/rehydrate.js'];
-
-/** Relative paths of all files under a directory. */
-function filesIn(directory) {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)))
-    .sort();
-}
-
-/** What a build depends on, as one hash. */
-function sourceHash() {
-  const hash = createHash('sha256');
-  const add = (file) => {
-    const content = readFileSync(path.join(ROOT, file));
-    hash.update(`${file}\0${content.length}\0`).update(content);
-  };
-  for (const directory of SOURCES) for (const file of filesIn(directory)) add(path.relative(ROOT, path.join(directory, file)));
-  for (const file of SETTINGS) add(file);
-  return hash.digest('hex');
-}
-
-function isBuilt(hash) {
-  if (!existsSync(STAMP)) return false;
-  const [built, ...files] = readFileSync(STAMP, 'utf8').trimEnd().split('\n');
-  return built === hash && files.every((file) => existsSync(path.join(DIST, file)));
-}
-
-/** Source maps that name the sources as seen from dist/, and not from where they were built. */
-function settleMaps(built) {
-  for (const file of filesIn(built).filter((name) => name.endsWith('.map'))) {
-    const [from, to] = [path.join(built, file), path.join(DIST, file)];
-    const map = JSON.parse(readFileSync(from, 'utf8'));
-    const settled = map.sources.map((source) =>
-      path
-        .relative(path.dirname(to), path.resolve(path.dirname(from), source))
-        .split(path.sep)
-        .join('/'),
-    );
-    writeFileSync(from, JSON.stringify({ ...map, sources: settled }));
-  }
-}
-
-/** Makes dist/ hold exactly what was built; what is the same stays untouched. */
-function putInPlace(built) {
-  const files = filesIn(built);
-  for (const file of files) {
-    const [from, to] = [path.join(built, file), path.join(DIST, file)];
-    if (EXECUTABLE.includes(file)) chmodSync(from, 0o755);
-    if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) continue;
-    mkdirSync(path.dirname(to), { recursive: true });
-    renameSync(from, to);
-  }
-  const wanted = new Set(files);
-  // Stamps belong to whoever writes them: another build may be doing so.
-  for (const file of filesIn(DIST))
-    if (!wanted.has(file) && !file.startsWith(path.basename(STAMP))) rmSync(path.join(DIST, file), { force: true });
-  return files;
-}
-
-function writeStamp(hash, files) {
-  const unfinished = `${STAMP}.${process.pid}`;
-  writeFileSync(unfinished, `${hash}\n${files.join('\n')}\n`);
-  renameSync(unfinished, STAMP);
-}
 
 /** Entries of the package that have a use in a page, as folders of the build. */
 const BROWSER_ENTRIES = ['engine', 'adapters/sqljs', 'adapters/websocket', 'adapters/worker'];
 
-/**
- * The files for pages without npm: what tsc built, bundled into `built/browser`, with no import by a bare name, which a page could only
- * resolve with an import map, and a worker not at all. `acp-rehydrate.js`, one module with all names of the browser's
- * entries, and `agent.js`, a scripted agent for `new Worker(…, { type: 'module' })`.
- *
- * sql.js stays outside: it is an optional peer with a licence and a release of its own.
- */
-async function buildBrowserFiles(built) {
-  const common = {
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2024',
-    outdir: path.join(built, 'browser'),
-    logLevel: 'warning',
-  };
+const COMMON = { bundle: true, format: 'esm', sourcemap: true, logLevel: 'warning' };
+const PAGE = { ...COMMON, minify: true, platform: 'browser', target: 'es2024' };
+
+/** The folder is made beside dist/, from where source maps name the sources as they do from dist/. */
+async function make(built) {
+  const tsc = await run(PROJECT_NODE, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', built]);
+  if (tsc.code !== 0) throw new SetupError('The library was not built; dist/ is as it was.');
+  chmodSync(path.join(built, 'cli/rehydrate.js'), 0o755);
+
+  // For pages without npm: no import by a bare name, which a page could only resolve with an import map, and a worker not at all. sql.js stays
+  // outside, as an optional peer with a licence and a release of its own: an import map may name it where the page gives none.
   await build({
-    ...common,
+    ...PAGE,
     stdin: {
       contents: BROWSER_ENTRIES.map((entry) => `export * from './${entry}/index.js';`).join('\n'),
       resolveDir: built,
       sourcefile: 'acp-rehydrate.js',
     },
-    // Only asked for where the page gives no sql.js of its own; then an import map may name it.
     external: ['sql.js'],
-    entryNames: 'acp-rehydrate',
-    sourcemap: true,
+    outfile: path.join(built, 'browser/acp-rehydrate.js'),
   });
-  await build({ ...common, entryPoints: { agent: path.join(built, 'testing/agents/worker.js') } });
+  // A scripted agent for `new Worker(…, { type: 'module' })`.
+  const agent = path.join(built, 'testing/agents/worker.js');
+  await build({ ...PAGE, sourcemap: false, entryPoints: [agent], outfile: path.join(built, 'browser/agent.js') });
+  // As one file that needs no other, in its place, so that who bundles the library can put it beside the bundle.
+  const guard = path.join(built, 'adapters/stdio/guard-process.js');
+  await build({ ...COMMON, platform: 'node', target: 'node22', entryPoints: [guard], outfile: guard, allowOverwrite: true });
 }
 
-/** The guard as one file that needs no other, in its place, so that who bundles the library can put it beside the bundle. */
-async function buildGuardFile(built) {
-  const file = path.join(built, 'adapters/stdio/guard-process.js');
-  await build({
-    entryPoints: [file],
-    outfile: file,
-    allowOverwrite: true,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22',
-    sourcemap: true,
-    logLevel: 'warning',
-  });
-}
-
-const hash = sourceHash();
-if (isBuilt(hash)) {
-  console.log('dist/ is up to date.');
-} else {
-  // On the same file system as dist/, and ignored by everything.
-  const cache = path.join(ROOT, 'node_modules', '.cache');
-  mkdirSync(cache, { recursive: true });
-  const built = mkdtempSync(path.join(cache, 'build-lib-'));
-  try {
-    const tsc = path.join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-    const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', built, '--noEmitOnError'], {
-      cwd: ROOT,
-      stdio: 'inherit',
-    });
-    if (status !== 0) {
-      console.error('The library was not built; dist/ is as it was.');
-      process.exitCode = 1;
-    } else {
-      await buildBrowserFiles(built);
-      await buildGuardFile(built);
-      settleMaps(built);
-      mkdirSync(DIST, { recursive: true });
-      writeStamp(hash, putInPlace(built));
-      console.log('dist/ is built.');
-    }
-  } finally {
-    rmSync(built, { recursive: true, force: true });
-  }
-}
+await main(async () => {
+  console.log((await ensureMade(inRoot('dist'), SOURCES, make)) ? 'dist/ is built.' : 'dist/ is up to date.');
+});

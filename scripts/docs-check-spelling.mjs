@@ -38,6 +38,6 @@ async function check(root, globs) {
 
 await main(async () => {
   await ensureInstalled(path.dirname(own('package.json')), 'the spell checker; 15 MB');
-  const codes = [await check(await ensureSite(console.error), ['**/*.md']), await check(ROOT, BESIDE)];
+  const codes = [await check(await ensureSite(), ['**/*.md']), await check(ROOT, BESIDE)];
   process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
 });

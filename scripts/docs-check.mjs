@@ -228,7 +228,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const problems = sourceProblems();
   if (!process.argv.includes('--sources')) {
     const { ensureSite } = await import('./support/site-build.mjs');
-    problems.push(...siteProblems(await ensureSite(console.error)));
+    problems.push(...siteProblems(await ensureSite()));
   }
   for (const problem of problems) console.error(problem);
   console.log(

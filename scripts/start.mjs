@@ -1,10 +1,14 @@
-/**
- * `npm start`: the site with its playground, and a bridge that runs agents for it, at one URL.
- *
- *   npm start -- [--agent NAME=COMMAND]… [--port N] [--cwd DIR] [--no-open] [--dev] [--json]
- */
+/** `npm start`: the site with its playground, and a bridge that runs agents for it, at one URL, with one way down. */
+import { spawn } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { main, SetupError, setUp } from './support/setup.mjs';
+import { startBridge } from 'acp-rehydrate/bridge';
+import { AGENT_VARIANTS, scriptedAgent } from 'acp-rehydrate/testing';
+import { inRoot, main, SetupError, STATE_DIR } from './support/setup.mjs';
+import { ensureSite } from './support/site-build.mjs';
+import { serveSite, serveSources } from './support/site-server.mjs';
 
 const USAGE = `npm start -- [options]
 
@@ -16,32 +20,87 @@ const USAGE = `npm start -- [options]
   --dev                 rebuild as files change, for work on the site; no search
   --json                print {"url", "address", "agents"} as one line of JSON instead of text, and {"address"} for each further browser`;
 
-function options() {
-  try {
-    return parseArgs({
-      options: {
-        agent: { type: 'string', multiple: true, default: [] },
-        port: { type: 'string' },
-        cwd: { type: 'string' },
-        'agent-store': { type: 'string' },
-        'no-open': { type: 'boolean', default: false },
-        dev: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new SetupError(`${error.message}\n\n${USAGE}`);
-  }
+/** A part of the built command that is no public entry: what it says of its own options holds for ours. */
+const built = (file) => import(pathToFileURL(inRoot('dist/cli', file)).href);
+const [{ parse }, { bridgeOptions }] = await Promise.all([built('parse.js'), built('commands/bridge.js')]);
+
+const switched = { type: 'boolean', default: false };
+const OPTIONS = {
+  agent: { type: 'string', multiple: true, default: [] },
+  port: { type: 'string' },
+  cwd: { type: 'string', default: '.' },
+  'agent-store': { type: 'string', default: path.join(STATE_DIR, 'agents') },
+  'no-open': switched,
+  dev: switched,
+  json: switched,
+  help: { ...switched, short: 'h' },
+};
+
+/** What the bridge is told: as if `rehydrate bridge` had been called with the person's agents and the scripted ones. */
+function bridgeCall({ agent, port, cwd, 'agent-store': store }) {
+  // A name with a colon cannot stand in the bridge's addresses; those agents run in the tab.
+  const scripted = AGENT_VARIANTS.filter((variant) => !variant.includes(':')).map((variant) => {
+    const { command, args } = scriptedAgent(variant, { store: path.join(store, variant) });
+    return `${variant}=${[command, ...args].map((word) => JSON.stringify(word)).join(' ')}`;
+  });
+  const agents = [...agent, ...scripted].flatMap((each) => ['--agent', each]);
+  return bridgeOptions(parse(['bridge', ...agents, `--cwd=${cwd}`, ...(port === undefined ? [] : [`--port=${port}`])]).call);
 }
 
 await main(async () => {
-  const chosen = options();
-  if (chosen.help) {
-    console.log(USAGE);
-    return;
+  // npm runs scripts in the checkout, and says here where the person was.
+  process.chdir(process.env.INIT_CWD ?? '.');
+  const open = [];
+  try {
+    const { values: options } = parseArgs({ options: OPTIONS });
+    if (options.help) return void console.log(USAGE);
+    const { port, ...asked } = bridgeCall(options);
+    onShutdown(async () => {
+      // The bridge first: no page can start an agent any more, and every agent's tree is gone.
+      for (const part of open.reverse()) await part.close();
+    });
+    const print = (words, told) => console.log(options.json ? JSON.stringify(told) : words);
+    const serving = { port, onNext: (address) => print(`  For another browser:  ${address}`, { address }) };
+    const site = options.dev ? await serveSources(serving) : await serveSite({ dir: await ensureSite(), ...serving });
+    open.push(site);
+    const bridge = await startBridge({ ...asked, origins: site.origins });
+    open.push(bridge);
+    site.setBridge({ url: bridge.url, token: bridge.token });
+    print(
+      `\n  Rehydrate is at  ${site.address}\n  The address lets one browser use the agents of this machine, once. Ctrl-C stops it and every agent it started.\n`,
+      { url: site.url, address: site.address, agents: bridge.agents },
+    );
+    if (!options['no-open'] && !options.json && process.stdout.isTTY && !process.env.CI) open.push(openBrowser(site.address));
+  } catch (error) {
+    if (error.code === 'invalid_argument') throw new SetupError(error.message);
+    if (error.name === 'UsageError' || error.code?.startsWith('ERR_PARSE_ARGS')) throw new SetupError(`${error.message}\n\n${USAGE}`);
+    throw error;
   }
-  await setUp();
-  const { startPlayground } = await import('./support/playground-server.mjs');
-  await startPlayground(chosen);
 });
+
+/** Opens the page where a person is watching; a machine without a desktop just does not. */
+function openBrowser(address) {
+  // SECURITY: other users see the arguments of a program. The browser is given a file that only its own user can read.
+  const file = path.join(STATE_DIR, `open-${process.pid}.html`);
+  rmSync(file, { force: true });
+  const page = `<!doctype html><meta http-equiv="refresh" content="0; url=${address}"><title>Rehydrate</title>\n`;
+  writeFileSync(file, page, { mode: 0o600, flag: 'wx' });
+  if (process.platform === 'darwin' || process.env.DISPLAY || process.env.WAYLAND_DISPLAY) {
+    const child = spawn(process.platform === 'darwin' ? 'open' : 'xdg-open', [file], { stdio: 'ignore', detached: true });
+    child.on('error', () => console.error('Open the address in your browser.'));
+    child.unref();
+  }
+  return { close: () => rmSync(file, { force: true }) };
+}
+
+/** Runs `stop` once on Ctrl-C, SIGTERM or SIGHUP, then exits as a shell expects. A second signal exits at once. */
+function onShutdown(stop) {
+  let stopping = false;
+  for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }))
+    process.on(signal, async () => {
+      if (stopping) process.exit(code);
+      stopping = true;
+      await stop().catch(console.error);
+      process.exit(code);
+    });
+}

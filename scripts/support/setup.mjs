@@ -1,9 +1,10 @@
 /**
- * The set-up: packages, a Node that is new enough, and the built library. Idempotent and quiet. It runs on Node 20 and before anything is
- * installed, so that a fresh clone needs nothing else.
+ * The checkout: where things are, how programs are run in it, and what makes it ready. It runs on Node 20 and before anything is
+ * installed, so that a fresh clone needs nothing else; what needs a newer Node is started after it, with `PROJECT_NODE`.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,13 +15,12 @@ export const inRoot = (...parts) => path.join(ROOT, ...parts);
 /** Where scripts leave what they computed; never committed. */
 export const STATE_DIR = inRoot('.setup');
 
-/** The Node that everything after the set-up runs on. */
+/** The Node that everything after the set-up runs on: `npm run` and `npx` find it first. The workspace scripts/node brings it. */
 export const PROJECT_NODE = inRoot('node_modules/.bin/node');
 
-/** The oldest Node that can run this set-up at all, and the oldest that can run the sources as they are. */
-const [BOOTSTRAP_NODE, WANTED_NODE] = [20, 24];
-const majorOf = (version) => Number(version.replace(/^v/, '').split('.')[0]);
-const say = (line) => console.error(line);
+/** The oldest Node that can run the sources as they are. */
+const WANTED_NODE = 24;
+const isWanted = (version) => Number(/^v?(\d+)/.exec(version)?.[1]) >= WANTED_NODE;
 
 /** A failure that a person can act on: printed without a stack. */
 export class SetupError extends Error {
@@ -37,23 +37,16 @@ export async function main(body) {
   }
 }
 
-/** Everything a checkout needs before any of its commands can work, and then the rest of the script on the checkout's own Node. */
-export async function setUp() {
-  // Set by a command that did this already, and by people who look after node_modules themselves.
-  if (process.env.REHYDRATE_SKIP_INSTALL === '1') await ensureLibrary();
-  else {
-    if (majorOf(process.versions.node) < BOOTSTRAP_NODE)
-      throw new SetupError(`Node ${process.versions.node} is too old to start with; Node ${BOOTSTRAP_NODE} or newer is needed.`);
-    await withLock('setup', async () => {
-      await ensureInstalled(ROOT, 'the packages; this takes a minute');
-      await ensureNode();
-      await ensureLibrary();
-      // So that `npx rehydrate` is this checkout's command.
-      link(inRoot('dist/cli/rehydrate.js'), inRoot('node_modules/.bin/rehydrate'));
-    });
-  }
-  await continueOnProjectNode();
-}
+/** Everything a checkout needs before any of its commands can work: its packages, a Node that is new enough, the built library. */
+export const setUp = () =>
+  withLock('setup', async () => {
+    await ensureInstalled(ROOT, 'the packages; this takes a minute');
+    await ensureNode();
+    const { code, output } = await run(PROJECT_NODE, [inRoot('scripts/build-lib.mjs')], { stdio: 'capture' });
+    if (code !== 0) throw new SetupError(`${output}\nThe library did not build; the compiler’s output is above.`);
+    // So that `npx rehydrate` is this checkout's command.
+    link(inRoot('dist/cli/rehydrate.js'), inRoot('node_modules/.bin/rehydrate'));
+  });
 
 /**
  * Brings `dir/node_modules` in step with `dir/package-lock.json`.
@@ -63,103 +56,102 @@ export async function setUp() {
  */
 export async function ensureInstalled(dir, what) {
   const read = (file) => (existsSync(path.join(dir, file)) ? JSON.parse(readFileSync(path.join(dir, file), 'utf8')) : null);
-  const lock = read('package-lock.json');
-  if (!lock) throw new SetupError(`${path.join(dir, 'package-lock.json')} is missing: this is not a whole checkout.`);
-  const difference = () => installDifference(lock, read('node_modules/.package-lock.json'));
-  const before = difference();
+  const missing = () => notInstalled(read('package-lock.json'), read('node_modules/.package-lock.json'));
+  const before = missing();
   if (before === null) return;
-  say(`Installing ${what} (${before}) …`);
+  console.error(`Installing ${what} (${before} is not there) …`);
   const npm = (...args) => run('npm', [...args, '--no-audit', '--no-fund'], { cwd: dir, stdio: 'capture' });
   let { code, output } = await npm('ci');
   // It refuses a lockfile that lacks some other platform's optional packages, which npm itself leaves out where it cannot see them.
   if (code !== 0 && output.includes('npm ci')) ({ code, output } = await npm('install', '--no-save'));
-  const after = code === 0 ? difference() : 'its output is above';
-  if (after === null) return;
-  process.stderr.write(output);
+  if (code === 0 && missing() === null) return;
   throw new SetupError(
-    `npm did not install ${dir}: ${after}. It needs the package registry, about 800 MB of disk, and the right to write there. ` +
-      'If package.json was changed, run “npm install” and commit the lockfile; else delete node_modules and run the command again.',
+    `${output}\nnpm did not install ${dir}: its output is above. It needs the package registry, about 800 MB of disk, and the right to write ` +
+      'there. If package.json was changed, run “npm install” and commit the lockfile; else delete node_modules and run the command again.',
   );
 }
 
 /**
- * Compares a lockfile with the one npm leaves in node_modules when an install is complete. Asking
- * what is installed, instead of keeping a stamp, also holds after `npm i` by hand.
+ * Compares a lockfile with the one that npm leaves in node_modules when an install is complete: that holds after an install by hand, too.
  *
- * @returns {string | null} null when in step, else the first difference in words.
+ * @returns {string | null} the first package that is not installed as the lockfile says; null when in step.
  */
-export function installDifference(lock, installed) {
-  if (!installed) return 'nothing is installed yet';
-  for (const [where, wanted] of Object.entries(lock.packages ?? {})) {
-    if (where === '' || wanted.link) continue;
+export function notInstalled(lock, installed) {
+  if (!installed) return 'node_modules';
+  const isMissing = ([where, wanted]) => {
     const found = installed.packages?.[where];
-    // What is left out of them is another platform's.
-    if (!found && !(wanted.optional || wanted.devOptional || wanted.peer)) return `${where} is missing`;
-    if (found && found.version !== wanted.version) return `${where} is ${found.version}, the lockfile says ${wanted.version}`;
-    if (found?.integrity && wanted.integrity && found.integrity !== wanted.integrity) return `${where} is not the package of the lockfile`;
-  }
-  return null;
+    if (!where.startsWith('node_modules/') || wanted.link) return false;
+    // What is left out of the optional ones is another platform's.
+    if (!found) return !(wanted.optional || wanted.devOptional || wanted.peer);
+    return found.version !== wanted.version || (found.integrity && wanted.integrity && found.integrity !== wanted.integrity);
+  };
+  return Object.entries(lock?.packages ?? {}).find(isMissing)?.[0] ?? null;
 }
 
-/**
- * The Node of `scripts/node`, whose lockfile says what it must contain for each platform, put where `npm run` and `npx` find it first, and the
- * `rehydrate` command when an older Node runs that.
- */
-export async function ensureNode() {
-  const folder = inRoot('scripts/node');
-  await ensureInstalled(folder, `Node ${WANTED_NODE} for this checkout`);
-  const { optionalDependencies } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
-  const brought = Object.keys(optionalDependencies)
-    .map((name) => path.join(folder, 'node_modules', name))
-    .find((one) => existsSync(one));
-  const pinned = brought && path.join(brought, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
-  // Where none of the packages runs (another processor, another C library), the system's own is taken if it is new enough.
-  for (const program of [pinned, process.execPath]) {
-    if (program === undefined) continue;
-    const { code, output } = await run(program, ['--version'], { stdio: 'capture' });
-    if (code !== 0 || majorOf(output) < WANTED_NODE) continue;
-    link(program, PROJECT_NODE);
-    if (program === pinned) link(brought, inRoot('node_modules/node'));
-    return;
-  }
-  throw new SetupError(
-    `Node ${WANTED_NODE} does not run here: ${pinned ?? `no package of ${folder} is for ${process.platform} ${process.arch}`}. ` +
-      `Install Node ${WANTED_NODE} or newer, and run the command with it.`,
-  );
+/** Where none of the packages of scripts/node runs (another processor, another C library), the system's Node is taken if it is new enough. */
+async function ensureNode() {
+  const { output } = await run(PROJECT_NODE, ['--version'], { stdio: 'capture' });
+  if (isWanted(output)) return;
+  if (!isWanted(process.version))
+    throw new SetupError(
+      `No package of scripts/node runs on ${process.platform} ${process.arch}. Install Node ${WANTED_NODE} or newer, and run the command with it.`,
+    );
+  link(process.execPath, PROJECT_NODE);
 }
 
 function link(to, from) {
-  const target = path.relative(path.dirname(from), to);
-  const there = lstatSync(from, { throwIfNoEntry: false });
-  if (there?.isSymbolicLink() && readlinkSync(from) === target) return;
-  mkdirSync(path.dirname(from), { recursive: true });
-  rmSync(from, { force: true, recursive: true });
-  symlinkSync(target, from);
+  rmSync(from, { force: true });
+  symlinkSync(path.relative(path.dirname(from), to), from);
 }
 
-/** Builds dist/; the build itself sees when there is nothing to do. */
-async function ensureLibrary() {
-  const { code, output } = await run(PROJECT_NODE, [inRoot('scripts/build-lib.mjs')], { stdio: 'capture' });
-  if (code === 0) return;
-  process.stderr.write(output);
-  throw new SetupError('The library did not build; the compiler’s output is above.');
+/**
+ * A folder that is made of others, made again when they have changed: into a new one, which then takes its place in one step.
+ *
+ * @param {string} dir
+ * @param {readonly string[]} sources patterns; names and contents count
+ * @param {(making: string) => Promise<void>} make
+ * @returns {Promise<boolean>} whether it was made now
+ */
+export async function ensureMade(dir, sources, make) {
+  const { globSync } = await import('node:fs');
+  const hash = createHash('sha256');
+  for (const file of globSync(sources, { cwd: ROOT, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .sort())
+    hash
+      .update(`${path.relative(ROOT, file)}\0`)
+      .update(readFileSync(file))
+      .update('\0');
+  const wanted = hash.digest('hex');
+  const stamp = path.join(STATE_DIR, `${path.basename(dir)}.made-of`);
+  const isMade = () => existsSync(dir) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
+  if (isMade()) return false;
+  return withLock(path.basename(dir), async () => {
+    if (isMade()) return false;
+    const [making, before] = [`${dir}.making`, `${dir}.before`];
+    for (const old of [making, before]) rmSync(old, { recursive: true, force: true });
+    await make(making);
+    if (existsSync(dir)) renameSync(dir, before);
+    renameSync(making, dir);
+    writeFileSync(stamp, wanted);
+    rmSync(before, { recursive: true, force: true });
+    return true;
+  });
 }
 
 /** One at a time of what has this name: two that install into the same node_modules would tear it apart. The lock of one that died is free. */
-export async function withLock(name, work) {
+async function withLock(name, work) {
   const file = path.join(STATE_DIR, `${name}.lock`);
   mkdirSync(STATE_DIR, { recursive: true });
   for (let waited = false; !taken(file); waited = true) {
-    if (!waited) say(`Waiting for another ${name} of this checkout …`);
+    if (!waited) console.error(`Waiting for another ${name} of this checkout …`);
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
-  const release = () => rmSync(file, { force: true });
-  process.once('exit', release);
   try {
     return await work();
   } finally {
-    process.removeListener('exit', release);
-    release();
+    rmSync(file, { force: true });
   }
 }
 
@@ -182,21 +174,22 @@ function taken(file) {
 }
 
 /** The environment of everything we start: the checkout's own programs first on PATH. */
-export function projectEnv(extra = {}) {
-  return { ...process.env, ...extra, PATH: `${inRoot('node_modules/.bin')}:${process.env.PATH ?? ''}` };
-}
+export const projectEnv = (extra = {}) => ({
+  ...process.env,
+  ...extra,
+  PATH: `${inRoot('node_modules/.bin')}:${process.env.PATH ?? ''}`,
+});
 
 /** What `run` has started and has not ended yet. */
 const running = new Set();
 
 /** Passes a signal on to what is running and then goes the same way. */
 export function endWithChildren() {
-  for (const [signal, code] of Object.entries({ SIGTERM: 143, SIGHUP: 129, SIGINT: 130 })) {
+  for (const [signal, code] of Object.entries({ SIGTERM: 143, SIGHUP: 129, SIGINT: 130 }))
     process.once(signal, () => {
       for (const child of running) child.kill(signal);
       process.exit(code);
     });
-  }
 }
 
 /**
@@ -220,26 +213,4 @@ export function run(command, args, { cwd = ROOT, env = projectEnv(), stdio = 'in
     child.once('error', (error) => end(127, `${error.message}\n`));
     child.once('close', (code) => end(code ?? 1));
   });
-}
-
-/** Does nothing when this already is a Node that is new enough, else runs the script there, passes signals on, and exits as it did. */
-async function continueOnProjectNode() {
-  if (majorOf(process.versions.node) >= WANTED_NODE) return;
-  const child = spawn(PROJECT_NODE, process.argv.slice(1), {
-    cwd: process.cwd(),
-    env: projectEnv({ REHYDRATE_SKIP_INSTALL: '1' }),
-    // The channel tells the child when this process is gone, however it went.
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-  });
-  // Ctrl-C reaches the child too, as it is in our group; a signal sent to this process alone does not.
-  const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  for (const name of forwarded) process.on(name, () => name !== 'SIGINT' && child.kill(name));
-  const [code, signal] = await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (...how) => resolve(how));
-  });
-  if (signal === null) process.exit(code);
-  for (const name of forwarded) process.removeAllListeners(name);
-  process.kill(process.pid, signal);
-  return new Promise(() => {});
 }

@@ -1,37 +1,21 @@
-/** Serves the built site on 127.0.0.1, and the bridge's address to its own pages in browsers that were let in. */
+/** Serves the site on 127.0.0.1, and the bridge's address to its own pages in browsers that were let in. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
 import sirv from 'sirv';
-import { BRIDGE_ENDPOINT, BrowserAccess, ENTRANCE, hostIsOurs, isOwnPage } from './browser-access.mjs';
+import { BRIDGE_ENDPOINT, browserAccess, ENTRANCE, notOwnPage } from './browser-access.mjs';
 import { ROOT, SetupError } from './setup.mjs';
-import { useSite } from './site-build.mjs';
 
-export const HOST = '127.0.0.1';
+const HOST = '127.0.0.1';
+const DEFAULT_PORT = 4321;
 
 /** How many ports after the default one are tried when it is taken. */
 const PORTS_TRIED = 20;
 
-/** Listens on the first free port of the candidates. */
-async function listen(server, candidates) {
-  for (const port of candidates) {
-    const error = await new Promise((resolve) => {
-      server.once('error', resolve);
-      server.listen(port, HOST, () => {
-        server.removeListener('error', resolve);
-        resolve(null);
-      });
-    });
-    if (!error) return;
-    if (error.code === 'EACCES') throw new SetupError(`Port ${port} needs more rights than this process has. Choose another with --port.`);
-    if (error.code !== 'EADDRINUSE') throw error;
-  }
-  throw new SetupError(
-    candidates.length === 1
-      ? `Port ${candidates[0]} is taken. Choose another with --port, or leave --port out for the next free one.`
-      : `The ports ${candidates[0]} to ${candidates.at(-1)} are all taken. Choose one with --port.`,
-  );
-}
+const USED = `This address has let a browser in already, or is not one of this run.
+The terminal in which npm start runs shows the next one. If it was not you who used this one, stop npm start with Ctrl-C.`;
+
+const TEXT = 'text/plain; charset=utf-8';
 
 /**
  * What stands in front of every request, whoever serves the pages: names that are not ours are refused, the terminal's address lets
@@ -39,17 +23,38 @@ async function listen(server, candidates) {
  *
  * @param {(address: string) => void} onNext told the address for the next browser when one was used
  */
-export function frontDoor(onNext = () => {}) {
+function frontDoor(onNext = () => {}) {
   let bridge = null;
   let hosts = [];
   let access = null;
+  const address = () => new URL(access.path(), `http://${hosts[0]}`).href;
+
+  /** @returns {null | [status: number, body: string, headers?: object]} null: a page or a file is asked for */
+  const answer = ({ method, url, headers: { host, origin, cookie, 'sec-fetch-site': fetchSite, ...headers } }) => {
+    const asked = url.split('?')[0];
+    if (!hosts.includes(host) || asked === BRIDGE_ENDPOINT) {
+      const refused = notOwnPage({ method, host, origin, fetchSite }, hosts);
+      if (refused) return refused;
+      if (!access.knows(cookie)) return [401, 'This browser was not let in: open the address that npm start prints in its terminal.'];
+      if (!bridge) return [503, 'The bridge is starting.'];
+      return [200, JSON.stringify(bridge), { 'content-type': 'application/json' }];
+    }
+    if (!asked.startsWith(ENTRANCE)) return null;
+    if (method !== 'GET') return [405, 'Only GET.'];
+    // A browser fetches what a person has not asked for yet.
+    if ('sec-purpose' in headers || 'purpose' in headers || 'x-moz' in headers) return [503, 'Only when it is opened.'];
+    const entry = access.enter(asked.slice(ENTRANCE.length), cookie);
+    if (entry === 'wrong') return [403, USED];
+    if (entry === 'new') onNext(address());
+    return [303, '', { location: '/playground/', ...(entry === 'new' ? { 'set-cookie': access.setCookie } : {}) }];
+  };
+
   return {
     /** @param {number} port */
     open: (port) => {
       hosts = [`${HOST}:${port}`, `localhost:${port}`];
-      const url = `http://${hosts[0]}/`;
-      access = new BrowserAccess({ cookie: `rehydrate-${port}`, onNext: (path) => onNext(new URL(path, url).href) });
-      return { url, address: new URL(access.path, url).href, origins: hosts.map((host) => `http://${host}`) };
+      access = browserAccess(`rehydrate-${port}`);
+      return { url: `http://${hosts[0]}/`, address: address(), origins: hosts.map((host) => `http://${host}`) };
     },
     /** @param {{ url: string, token: string }} next */
     setBridge: (next) => {
@@ -57,50 +62,27 @@ export function frontDoor(onNext = () => {}) {
     },
     /** Answers the request, or passes it on. */
     handle: (request, response, pass) => {
-      const end = (status, type, body, headers = {}) => {
-        response.writeHead(status, {
-          'content-type': type,
-          'cache-control': 'no-store',
-          'x-content-type-options': 'nosniff',
-          'referrer-policy': 'no-referrer',
-          ...headers,
-        });
-        response.end(request.method === 'HEAD' ? undefined : body);
-      };
-      const { host, origin, cookie, 'sec-fetch-site': fetchSite } = request.headers;
-      if (!hostIsOurs(host, hosts)) return end(403, TEXT, 'This server answers to its own name only.\n');
-      const path = request.url?.split('?')[0] ?? '';
-      if (path.startsWith(ENTRANCE)) {
-        if (request.method !== 'GET') return end(405, TEXT, 'Only GET.\n');
-        const ahead = 'sec-purpose' in request.headers || 'purpose' in request.headers || 'x-moz' in request.headers;
-        const entry = access.enter({ secret: path.slice(ENTRANCE.length), cookies: cookie, ahead });
-        switch (entry.kind) {
-          case 'in':
-            return end(303, TEXT, '', { location: '/playground/', ...(entry.cookie ? { 'set-cookie': entry.cookie } : {}) });
-          case 'ahead':
-            return end(503, TEXT, 'Only when it is opened.\n');
-          case 'too_many':
-            return end(429, TEXT, 'Too many wrong addresses. Wait a second.\n');
-          case 'wrong':
-            return end(403, TEXT, USED);
-        }
-      }
-      if (path !== BRIDGE_ENDPOINT) return pass();
-      const decision = isOwnPage({ method: request.method ?? '', host, origin, fetchSite }, hosts);
-      if (!decision.ok) return end(decision.status, TEXT, `${decision.reason}\n`);
-      if (!access.knows(cookie))
-        return end(401, TEXT, 'This browser was not let in: open the address that npm start prints in its terminal.\n');
-      if (!bridge) return end(503, TEXT, 'The bridge is starting.\n');
-      return end(200, 'application/json', JSON.stringify(bridge));
+      const answered = answer(request);
+      if (!answered) return pass();
+      const [status, body, headers] = answered;
+      const always = { 'content-type': TEXT, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+      response.writeHead(status, { ...always, 'referrer-policy': 'no-referrer', ...headers }).end(request.method === 'HEAD' ? '' : body);
     },
   };
 }
 
-const USED = `This address has let a browser in already, or is not one of this run.
-The terminal in which npm start runs shows the next one. If it was not you who used this one, stop npm start with Ctrl-C.
-`;
-
-const TEXT = 'text/plain; charset=utf-8';
+/** Listens on the port, or without one on the first free port from the default one on. */
+async function listen(server, wanted) {
+  for (let port = wanted ?? DEFAULT_PORT; ; port += 1) {
+    const error = await new Promise((resolve) => server.once('error', resolve).listen(port, HOST, resolve));
+    server.removeAllListeners('error');
+    if (!error) return;
+    if (error.code !== 'EADDRINUSE' || wanted !== undefined || port === DEFAULT_PORT + PORTS_TRIED)
+      throw new SetupError(
+        `Port ${port} ${error.code === 'EADDRINUSE' ? 'is taken' : `cannot be used (${error.code})`}. Choose another with --port.`,
+      );
+  }
+}
 
 /** Under this path a file's name carries a hash of what is in it. */
 const HASHED = '/_astro/';
@@ -129,50 +111,47 @@ function headersOf(dir) {
 
 /**
  * Serves the built site.
- * @param {{ dir: string, port?: number, defaultPort: number, onNext?: (address: string) => void }} options `port` is the one asked for; 0 is any
+ * @param {{ dir: string, port?: number, onNext?: (address: string) => void }} options `port` is the one asked for; 0 is any
  * @returns {Promise<SiteServer>}
  */
-export async function serveSite({ dir, port, defaultPort, onNext }) {
+export async function serveSite({ dir, port, onNext }) {
   const setHeaders = headersOf(dir);
-  const files = sirv(dir, { etag: true, dotfiles: false, setHeaders });
+  // `dev`: looked up with each request, since a later build may take this one's place.
+  const files = sirv(dir, { dev: true, etag: true, setHeaders });
   const notFound = readFileSync(path.join(dir, '404.html'));
   const door = frontDoor(onNext);
   const server = createServer((request, response) => {
     door.handle(request, response, () =>
       files(request, response, () => {
         setHeaders(response, '');
-        response.writeHead(404, { 'content-type': 'text/html; charset=utf-8' });
-        response.end(request.method === 'HEAD' ? undefined : notFound);
+        response.writeHead(404, { 'content-type': 'text/html; charset=utf-8' }).end(request.method === 'HEAD' ? '' : notFound);
       }),
     );
   });
-  const release = useSite(dir);
-  await listen(server, port === undefined ? Array.from({ length: PORTS_TRIED }, (_, n) => defaultPort + n) : [port]);
+  await listen(server, port);
   return {
     ...door.open(server.address().port),
     setBridge: door.setBridge,
     close: async () => {
-      const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
-      await closed;
-      release();
+      await new Promise((resolve) => server.close(resolve));
     },
   };
 }
 
 /**
  * Serves the site from its sources, changed as files change.
- * @param {{ port?: number, defaultPort: number, onNext?: (address: string) => void }} options
+ * @param {{ port?: number, onNext?: (address: string) => void }} options
  * @returns {Promise<SiteServer>}
  */
-export async function serveSources({ port, defaultPort, onNext }) {
+export async function serveSources({ port, onNext }) {
   const { dev } = await import('astro');
   const door = frontDoor(onNext);
   const plugin = { name: 'rehydrate-front-door', configureServer: (server) => void server.middlewares.use(door.handle) };
   const server = await dev({
     root: ROOT,
     logLevel: 'warn',
-    server: { host: HOST, port: port ?? defaultPort },
+    server: { host: HOST, port: port ?? DEFAULT_PORT },
     vite: { plugins: [plugin], server: { strictPort: port !== undefined } },
   });
   return { ...door.open(server.address.port), setBridge: door.setBridge, close: () => server.stop() };

@@ -34,9 +34,9 @@ function defects(lhr) {
  * @returns {AsyncGenerator<{ page: string, scores: Record<string, number>, defects: string[] }>} scores from 0 to 100
  */
 export async function* audit(categories, { rounds = 1 } = {}) {
-  const site = await serveStatic(await ensureSite(console.error), '/');
+  const site = await serveStatic(await ensureSite(), '/');
   const chrome = await launch({
-    chromePath: await ensureChromium(console.error),
+    chromePath: await ensureChromium(),
     chromeFlags: ['--headless=new', ...chromiumArgs()],
     logLevel: 'silent',
   });

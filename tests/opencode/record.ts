@@ -1,6 +1,6 @@
 /**
  * Records what the installed OpenCode says on the wire, scene by scene, to fixtures/. Run it again after changing
- * OpenCode's version: `node scripts/test.mjs opencode && node tests/opencode/record.ts`; the difference is what changed.
+ * OpenCode's version: `npm test -- opencode && node tests/opencode/record.ts`; the difference is what changed.
  * tests/integration/engine/recorded.test.ts plays them to the engine.
  */
 import { writeFile } from 'node:fs/promises';

@@ -1,5 +1,5 @@
 /** `npm start` as a child process, for tests that need the whole thing. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { inRoot, PROJECT_NODE, projectEnv, ROOT } from '../../scripts/support/setup.mjs';
 
@@ -11,9 +11,11 @@ import { inRoot, PROJECT_NODE, projectEnv, ROOT } from '../../scripts/support/se
  * @returns {Promise<{ url: string, address: string, letIn(): Promise<{ name: string, value: string }>, pid: number, exited: Promise<{ code: number | null, signal: string | null }>, stop(signal?: NodeJS.Signals): Promise<{ code: number | null, signal: string | null }> }>}
  */
 export async function startChild(args = [], env = {}) {
+  // What it serves is built from; `npm start` does so in its set-up.
+  execFileSync(PROJECT_NODE, [inRoot('scripts/build-lib.mjs')], { stdio: ['ignore', 'ignore', 'inherit'] });
   const child = spawn(PROJECT_NODE, [inRoot('scripts/start.mjs'), '--no-open', '--json', '--port', '0', ...args], {
     cwd: ROOT,
-    env: projectEnv({ REHYDRATE_SKIP_INSTALL: '1', ...env }),
+    env: projectEnv(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal })));

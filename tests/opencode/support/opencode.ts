@@ -19,7 +19,7 @@ export function opencodeProgram(): string {
       continue; // not this platform's package
     }
   }
-  throw new Error('OpenCode is not installed here. Run `node scripts/test.mjs opencode`, which installs it.');
+  throw new Error('OpenCode is not installed here. Run `npm test -- opencode`, which installs it.');
 }
 
 export interface OpenCodeHome {

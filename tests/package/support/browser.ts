@@ -26,7 +26,7 @@ export async function serveFolder(directory: string): Promise<Site> {
 }
 
 export async function launchBrowser(): Promise<Browser> {
-  const executablePath = await ensureChromium(console.error);
+  const executablePath = await ensureChromium();
   return chromium.launch({ executablePath, args: chromiumArgs() });
 }
 

@@ -1,4 +1,4 @@
-/** A registry on this machine that knows one package at most, and keeps what it is sent. */
+/** A registry on this machine that knows no package, and keeps what it is sent. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -13,8 +13,6 @@ export interface Registry {
   readonly url: string;
   /** What was published here. */
   readonly received: readonly Publication[];
-  /** Versions it says it has. */
-  versions: readonly string[];
   close(): Promise<void>;
 }
 
@@ -29,26 +27,16 @@ export async function startRegistry(): Promise<Registry> {
       received.push(JSON.parse(text) as Publication);
       return void answer(201, { ok: true });
     }
-    const name = decodeURIComponent((request.url ?? '/').slice(1));
-    if (name !== 'acp-rehydrate' || registry.versions.length === 0) return void answer(404, { error: 'not_found' });
-    const versions = Object.fromEntries(
-      registry.versions.map((version) => [
-        version,
-        { name, version, dist: { tarball: `${registry.url}${name}/-/${name}-${version}.tgz`, shasum: '0'.repeat(40) } },
-      ]),
-    );
-    return void answer(200, { name, 'dist-tags': { latest: registry.versions.at(-1) }, versions });
+    return void answer(404, { error: 'not_found' });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const registry: Registry = {
+  return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     received,
-    versions: [],
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
-  return registry;
 }

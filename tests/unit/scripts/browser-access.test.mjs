@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { BrowserAccess, ENTRANCE, isOwnPage } from '../../../scripts/support/browser-access.mjs';
+import { browserAccess, ENTRANCE, notOwnPage } from '../../../scripts/support/browser-access.mjs';
 
 const hosts = ['127.0.0.1:4321', 'localhost:4321'];
 const page = { method: 'GET', host: '127.0.0.1:4321', fetchSite: 'same-origin' };
@@ -25,72 +25,44 @@ describe('the bridge token is asked for by pages of this very site and by nobody
     ['a head request', { ...page, method: 'HEAD' }, false],
     ['two values in one header', { ...page, fetchSite: 'same-origin, cross-site' }, false],
   ])('%s', (_what, request, allowed) => {
-    expect(isOwnPage(request, hosts).ok).toBe(allowed);
+    expect(notOwnPage(request, hosts) === null).toBe(allowed);
   });
 });
 
 describe('an address lets one browser in, once', () => {
-  let now = 0;
-  const open = (more = {}) => new BrowserAccess({ cookie: 'rehydrate-4321', now: () => now, ...more });
-  const secretOf = (access) => access.path.slice(ENTRANCE.length);
-  const cookieOf = (entry) => entry.cookie.split(';')[0];
+  const secretOf = (access) => access.path().slice(ENTRANCE.length);
+  const cookieOf = (access) => access.setCookie.split(';')[0];
 
   test('the one who opens it gets a strict cookie that scripts cannot read, and the next address is another', () => {
-    const told = [];
-    const access = open({ onNext: (path) => told.push(path) });
+    const access = browserAccess('rehydrate-4321');
     const first = secretOf(access);
     expect(first).toMatch(/^[A-Za-z0-9_-]{43}$/);
-    const entry = access.enter({ secret: first });
-    expect(entry.cookie).toMatch(/^rehydrate-4321=[A-Za-z0-9_-]{43}; Path=\/__rehydrate\/; HttpOnly; SameSite=Strict$/);
-    expect(entry.cookie).not.toContain(first);
-    expect(access.knows(cookieOf(entry))).toBe(true);
-    expect(told).toEqual([access.path]);
+    expect(access.enter(first)).toBe('new');
+    expect(access.setCookie).toMatch(/^rehydrate-4321=[A-Za-z0-9_-]{43}; Path=\/__rehydrate\/; HttpOnly; SameSite=Strict$/);
+    expect(access.setCookie).not.toContain(first);
     expect(secretOf(access)).not.toBe(first);
   });
 
   test('a second use lets nobody in, but leads a browser that is in to its page', () => {
-    const access = open();
+    const access = browserAccess('rehydrate-4321');
     const secret = secretOf(access);
-    const entry = access.enter({ secret });
-    expect(access.enter({ secret })).toEqual({ kind: 'wrong' });
-    expect(access.enter({ secret, cookies: cookieOf(entry) })).toEqual({ kind: 'in' });
-  });
-
-  test('a browser that only fetches ahead does not use it up', () => {
-    const access = open();
-    const secret = secretOf(access);
-    expect(access.enter({ secret, ahead: true })).toEqual({ kind: 'ahead' });
-    expect(access.enter({ secret }).kind).toBe('in');
+    access.enter(secret);
+    expect(access.enter(secret)).toBe('wrong');
+    expect(access.enter(secret, cookieOf(access))).toBe('known');
   });
 
   test.each([
-    ['nothing', undefined],
-    ['another cookie', 'session=1; theme=dark'],
-    ['ours, empty', 'rehydrate-4321='],
-    ['ours, guessed', `rehydrate-4321=${'A'.repeat(43)}`],
+    ['nothing', () => undefined],
+    ['another cookie', () => 'session=1; theme=dark'],
+    ['ours, empty', () => 'rehydrate-4321='],
+    ['ours, guessed', () => `rehydrate-4321=${'A'.repeat(43)}`],
     ['one of another server', (cookie) => cookie.replace('4321', '4322')],
+    ['one of another run', () => cookieOf(browserAccess('rehydrate-4321'))],
     ['a prefix of it', (cookie) => cookie.slice(0, -1)],
     ['it in another case', (cookie) => cookie.toUpperCase()],
-  ])('a browser is not known by %s', (_what, cookies) => {
-    const access = open();
-    const entry = access.enter({ secret: secretOf(access) });
-    expect(access.knows(typeof cookies === 'function' ? cookies(cookieOf(entry)) : cookies)).toBe(false);
-    expect(access.knows(`a=b; ${cookieOf(entry)}; c=d`)).toBe(true);
-  });
-
-  test('wrong addresses are bounded in a second; the right one works in the next', () => {
-    const access = open();
-    now = 5_000;
-    for (let n = 0; n < 20; n += 1) expect(access.enter({ secret: `guess${n}` })).toEqual({ kind: 'wrong' });
-    expect(access.enter({ secret: secretOf(access) })).toEqual({ kind: 'too_many' });
-    now = 6_000;
-    expect(access.enter({ secret: secretOf(access) }).kind).toBe('in');
-  });
-
-  test('browsers are bounded: the oldest is forgotten', () => {
-    const access = open();
-    const cookies = Array.from({ length: 101 }, () => cookieOf(access.enter({ secret: secretOf(access) })));
-    expect(access.knows(cookies[0])).toBe(false);
-    expect(cookies.slice(1).every((cookie) => access.knows(cookie))).toBe(true);
+  ])('a browser is not known by %s', (_what, given) => {
+    const access = browserAccess('rehydrate-4321');
+    expect(access.knows(given(cookieOf(access)))).toBe(false);
+    expect(access.knows(`a=b; ${cookieOf(access)}; c=d`)).toBe(true);
   });
 });

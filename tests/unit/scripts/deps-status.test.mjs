@@ -21,11 +21,13 @@ describe('what is not pinned is named', () => {
         'node_modules/linked': { link: true, resolved: '../linked' },
         'node_modules/cloned': { version: '1.0.0', resolved: 'git+ssh://example.org/a.git' },
         'node_modules/bare': { version: '1.0.0' },
+        'node_modules/ours': { link: true, resolved: 'ours' },
+        ours: { version: '1.0.0' },
       },
     };
-    expect(unpinned({ dependencies: { good: '1.0.0' } }, lock)).toEqual([
-      'node_modules/linked is linked',
-      'node_modules/cloned comes from git+ssh://example.org/a.git',
+    expect(unpinned({ dependencies: { good: '1.0.0' }, workspaces: ['ours'] }, lock)).toEqual([
+      'node_modules/linked has no integrity in the lockfile: it comes from ../linked',
+      'node_modules/cloned has no integrity in the lockfile: it comes from git+ssh://example.org/a.git',
       'node_modules/bare has no integrity in the lockfile',
     ]);
   });
@@ -54,7 +56,7 @@ describe('an optional package that the lockfile leaves out is named', () => {
 
   test('in words', () => {
     expect(leftOut({ packages: { 'node_modules/tool': { optionalDependencies } } })).toEqual([
-      'node_modules/tool wants tool-darwin-arm64 1.0.0 on some platform, and the lockfile does not have it',
+      'node_modules/tool wants tool-darwin-arm64 on some platform, and the lockfile does not have it',
     ]);
     expect(leftOut(null)).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { closingLine, playwrightCounts, settle, sum, vitestCounts } from '../../../scripts/support/stages.mjs';
+import { closingLine, playwrightCounts, settle, sum, vitestCounts } from '../../../scripts/test.mjs';
 
 describe('nothing that went wrong looks like success', () => {
   const counts = (passed, failed, skipped = 0) => ({ passed, failed, skipped });
@@ -17,6 +17,8 @@ describe('nothing that went wrong looks like success', () => {
     const report = {
       numPassedTests: 1,
       numFailedTests: 0,
+      numPendingTests: 0,
+      numTodoTests: 0,
       testResults: [
         { status: 'passed', assertionResults: [{ status: 'passed' }] },
         { status: 'failed', assertionResults: [] },

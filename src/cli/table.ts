@@ -260,6 +260,13 @@ const ROWS = [
     commands: ['doctor'],
   },
   { name: 'auth', value: 'METHOD', help: 'Sign in with this method of the agent at each start.', commands: ['doctor'] },
+  {
+    name: 'protocol',
+    value: 'VERSION',
+    choices: ['v1', 'v2', 'newest'],
+    help: 'The version of ACP to examine; the tier of --expect is then that version’s. Default: each that the agent speaks.',
+    commands: ['doctor'],
+  },
   { name: 'no-prompt', help: 'Prompt no model.', commands: ['doctor'] },
   {
     name: 'expect',

@@ -32,6 +32,7 @@ export interface RunningProcess {
   readonly exited: Promise<AgentExit>;
   /** Settles when the leader itself is gone, whatever it left behind. */
   readonly left: Promise<ExitFacts>;
+  readonly tree: ProcessTree;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
   diagnostics(): string;
   /** Adds a line that was not JSON-RPC to the diagnostics. */
@@ -100,7 +101,7 @@ class Running implements RunningProcess {
   readonly stderr: Readable;
   readonly exited: Promise<AgentExit>;
   readonly #limits: StdioLimits;
-  readonly #tree: ProcessTree;
+  readonly tree: ProcessTree;
   readonly #tail: Tail;
   readonly left: Promise<ExitFacts>;
   readonly #stderrDone: Promise<void>;
@@ -122,7 +123,7 @@ class Running implements RunningProcess {
     this.stderr = child.stderr;
     this.exited = this.#settled.promise;
     this.#limits = limits;
-    this.#tree = new ProcessTree(pid, token, guard.add(pid));
+    this.tree = new ProcessTree(pid, token, guard.add(pid));
     this.#tail = new Tail(limits.stderrBytes);
     child.stderr.on('data', (chunk: Buffer) => this.#tail.push(chunk));
     child.stdin.once('error', () => this.#deaf());
@@ -177,7 +178,7 @@ class Running implements RunningProcess {
   async #endTree(): Promise<void> {
     // What belongs to the tree is remembered while the tree is whole: a child that leaves later cannot hide.
     if (!this.#hurried) {
-      await this.#look(() => this.#tree.survivors());
+      await this.#look(() => this.tree.survivors());
       this.stdin.end();
       if (await this.#goneWithin(this.#limits.askMs)) return this.#settle();
     }
@@ -204,7 +205,7 @@ class Running implements RunningProcess {
       await this.#signal('SIGKILL');
       if (await this.#goneWithin(Math.min(250, Math.max(1, deadline - Date.now())), true)) return this.#settle();
     } while (Date.now() < deadline);
-    const left = await this.#look(() => this.#tree.survivors());
+    const left = await this.#look(() => this.tree.survivors());
     const who = left === null ? 'perhaps, which cannot be seen' : left.map((entry) => entry.pid).join(', ');
     this.note(Buffer.from(`Still there after SIGKILL and ${this.#limits.goneMs} ms (goneMs): ${who}.`));
     this.#settle();
@@ -212,13 +213,13 @@ class Running implements RunningProcess {
 
   async #signal(signal: TreeSignal): Promise<void> {
     if (this.#leader === null) this.#sent.push(signal);
-    const seen = await this.#look(() => this.#tree.signal(signal).then(() => true));
+    const seen = await this.#look(() => this.tree.signal(signal).then(() => true));
     if (seen === null) sendBlindly(this.pid, this.#leader === null, signal);
   }
 
   /** Whether anything is left. What cannot be seen counts as there, and is looked for again while there is time. */
   async #lives(): Promise<boolean> {
-    return (await this.#look(() => this.#tree.lives())) ?? true;
+    return (await this.#look(() => this.tree.lives())) ?? true;
   }
 
   /** A look at the process table; null when it cannot be read, because no descriptor is free or `ps` does not start. */

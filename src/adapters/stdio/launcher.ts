@@ -79,7 +79,11 @@ async function resolve(agents: StdioLauncherOptions['agents'], spec: AgentSpec):
  * An agent's lines as web streams of messages, with backpressure both ways. Lines that are not JSON-RPC go to its diagnostics. A line
  * over `messageBytes` errors the readable side; a message over it errors the writable side.
  */
-export function messageStream(agent: string, running: RunningProcess, limits: StdioLimits): MessageStream {
+export function messageStream(
+  agent: string,
+  running: Pick<RunningProcess, 'stdin' | 'stdout' | 'note'>,
+  limits: StdioLimits,
+): MessageStream {
   return { readable: readMessages(agent, running, limits), writable: writeMessages(agent, running, limits) };
 }
 
@@ -95,7 +99,7 @@ function tooLarge(agent: string, direction: string, limit: number): RehydrateErr
   );
 }
 
-function readMessages(agent: string, running: RunningProcess, limits: StdioLimits): ReadableStream<AnyMessage> {
+function readMessages(agent: string, running: Pick<RunningProcess, 'stdout' | 'note'>, limits: StdioLimits): ReadableStream<AnyMessage> {
   /** Until its first message. */
   let opening = true;
   const take = (line: Buffer): AnyMessage | undefined => {
@@ -111,7 +115,7 @@ function readMessages(agent: string, running: RunningProcess, limits: StdioLimit
   });
 }
 
-function writeMessages(agent: string, running: RunningProcess, limits: StdioLimits): WritableStream<AnyMessage> {
+function writeMessages(agent: string, running: Pick<RunningProcess, 'stdin'>, limits: StdioLimits): WritableStream<AnyMessage> {
   const { stdin } = running;
   const cork = corker(stdin);
   const gone = (): RehydrateError =>

@@ -1,4 +1,5 @@
 /** `rehydrate doctor`: how well an agent's sessions survive its death. */
+import type { ProtocolChoice } from '../../engine/types.ts';
 import type { Command } from '../context.ts';
 import { runDoctor } from '../doctor/examination.ts';
 import { renderDoctor } from '../doctor/report.ts';
@@ -18,6 +19,7 @@ export const doctor: Command = async ({ call, output, signals }) => {
       timeoutMs: Number(count(call, 'timeout')) * 1000,
       prompt: !has(call, 'no-prompt'),
       auth: one(call, 'auth'),
+      protocol: one(call, 'protocol') as ProtocolChoice | undefined,
       onNotice: output.note,
       signal: interrupts.signal,
     });
@@ -37,11 +39,13 @@ export const doctor: Command = async ({ call, output, signals }) => {
 const TIERS = ['resume', 'load', 'transcript'];
 
 /**
- * 1 when the agent could not be run, breaks the protocol, or comes back by a worse tier than expected; else 0, also with failed
- * checks.
+ * 1 when the agent could not be run, breaks the protocol, or comes back by a worse tier than expected, in any version that was examined;
+ * else 0, also with failed checks.
  */
-export function doctorExit({ verdict, checks }: Pick<DoctorReport, 'verdict' | 'checks'>, expected: string | undefined): number {
-  if (verdict.breaksProtocol || checks[0]?.outcome !== 'pass') return EXIT.error;
-  if (expected === undefined) return EXIT.ok;
-  return verdict.tier !== null && TIERS.indexOf(verdict.tier) <= TIERS.indexOf(expected) ? EXIT.ok : EXIT.error;
+export function doctorExit(report: Omit<DoctorReport, 'agent'>, expected: string | undefined): number {
+  const good = [report, ...(report.v2 ? [report.v2] : [])].every(({ verdict: { tier, breaksProtocol }, checks }) => {
+    if (breaksProtocol || checks[0]?.outcome !== 'pass') return false;
+    return expected === undefined || (tier !== null && TIERS.indexOf(tier) <= TIERS.indexOf(expected));
+  });
+  return good ? EXIT.ok : EXIT.error;
 }

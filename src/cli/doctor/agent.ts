@@ -1,16 +1,17 @@
 /** The agent under test: one process of it after the other, what it is asked, and everything it says in order. */
-import { fieldsOf } from '../../engine/protocol/updates.ts';
-import { openConnection, within } from '../../engine/protocol/connection.ts';
+import type { AgentFacts, AgentProtocol } from '../../engine/protocol/agent-protocol.ts';
+import { openConnection, within, type Connection, type Outcome, type Patience } from '../../engine/protocol/connection.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
-import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
-import { readInitialize } from '../../engine/protocol/versions.ts';
+import { fieldsOf } from '../../engine/protocol/updates.ts';
+import { introduce } from '../../engine/protocol/versions.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
-import { describeExit, type AgentLauncher } from '../../engine/ports.ts';
-import type { ContentBlock } from '../../engine/types.ts';
+import type { AgentLauncher } from '../../engine/ports.ts';
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
+import { askList } from '../../engine/sessions/resume.ts';
+import type { ContentBlock, ProtocolChoice } from '../../engine/types.ts';
 import { quote, seconds } from '../format.ts';
 import { messagesIn, type Message } from './messages.ts';
-import type { CheckId, Findings, UnknownSessionAnswer } from './report.ts';
+import type { Findings, UnknownSessionAnswer } from './report.ts';
 
 export interface Examination {
   readonly launcher: AgentLauncher;
@@ -20,36 +21,21 @@ export interface Examination {
   readonly signal: AbortSignal;
   /** The agent's method to sign in with at each start. */
   readonly auth: string | undefined;
+  readonly protocol: ProtocolChoice;
   readonly findings: Findings;
 }
 
-/** What came of a request. Nothing that an agent does throws. */
-export type Answer =
-  | {
-      readonly kind: 'answered';
-      readonly result: unknown;
-      readonly ms: number;
-      /** Updates that had come before it. */ readonly updates: number;
-    }
-  | { readonly kind: 'refused'; readonly error: RpcError; readonly ms: number }
-  | { readonly kind: 'hung'; readonly ms: number }
-  | { readonly kind: 'ended'; readonly how: string; readonly ms: number };
+/** What came of a request, and in words what the agent did instead of a good answer: “answered session/load with error …”. */
+export type Answer<T = unknown> = Outcome<T> & {
+  readonly ms: number;
+  /** How many updates had come before it. */
+  readonly updates: number;
+  readonly failure: string;
+};
 
 export function errorWords({ code, message, data }: RpcError): string {
   const more = data === undefined ? '' : `, data ${quote(JSON.stringify(data) ?? 'undefined')}`;
   return `error ${String(code).replace('-', '−')} ${quote(message)}${more}`;
-}
-
-/** What an agent did instead of a good answer: “answered session/load with error …”. */
-export function failureWords(method: string, answer: Exclude<Answer, { kind: 'answered' }>): string {
-  switch (answer.kind) {
-    case 'refused':
-      return `answered ${method} with ${errorWords(answer.error)}`;
-    case 'hung':
-      return `did not answer ${method} within ${seconds(answer.ms)}`;
-    case 'ended':
-      return `${answer.how} before it answered ${method}`;
-  }
 }
 
 /** Whether the agent wants somebody to sign in. */
@@ -58,123 +44,209 @@ export function wantsAuth(answer: Answer): boolean {
   return classifyResumeFailure(answer.error, { method: 'session/new', agentSessionId: '' }).outcome === 'auth_required';
 }
 
-export function sessionIdOf(result: unknown): string | null {
-  const { sessionId } = fieldsOf(result);
-  return typeof sessionId === 'string' && sessionId !== '' ? sessionId : null;
-}
-
 /** How many updates of one process are kept; a doctor's conversation has a few dozen. */
 const KEPT_UPDATES = 10_000;
 
-export const INITIALIZE = {
-  protocolVersion: 1,
-  clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
-  clientInfo: { name: 'rehydrate-doctor', version: '1' },
+const CLIENT = {
+  capabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
+  info: { name: 'rehydrate-doctor', version: '1' },
 };
 
 /** Permission is never given: the doctor has no use for tools. */
-export async function answerAgent(request: IncomingRequest): Promise<RpcResponse> {
-  if (request.method !== 'session/request_permission') return { error: { code: -32601, message: `Method not found: ${request.method}` } };
-  const options = request.params['options'];
-  const reject = Array.isArray(options)
-    ? options.find((option: { kind?: unknown }) => String(option?.kind).startsWith('reject'))
-    : undefined;
-  return {
-    result: { outcome: reject ? { outcome: 'selected', optionId: (reject as { optionId: string }).optionId } : { outcome: 'cancelled' } },
-  };
+async function answerAgent({ method, params: { options } }: IncomingRequest): Promise<RpcResponse> {
+  if (method !== 'session/request_permission') return { error: { code: -32601, message: `Method not found: ${method}` } };
+  const { optionId } = fieldsOf(
+    Array.isArray(options) ? options.find((option) => String(fieldsOf(option)['kind']).startsWith('reject')) : undefined,
+  );
+  return { result: { outcome: optionId === undefined ? { outcome: 'cancelled' } : { outcome: 'selected', optionId } } };
+}
+
+/** What an agent said of itself: its facts, or in words what was wrong instead, and whether it said anything at all. */
+export interface Introduction {
+  readonly facts: AgentFacts | null;
+  readonly failure: string;
+  readonly ms: number;
+  readonly mute: boolean;
 }
 
 /** One process of the agent. */
-export interface RunningAgent {
+export class RunningAgent {
   /** The updates so far, oldest first. */
-  readonly updates: readonly unknown[];
-  /** Sends a request and waits for its answer as long as the doctor's patience lasts. */
-  ask(method: string, params: unknown): Promise<Answer>;
-  /** Waits until no update has come for a while: late replay is part of what is examined. */
-  quiet(): Promise<void>;
-  end(): Promise<void>;
-}
+  readonly updates: unknown[] = [];
+  protocol!: AgentProtocol;
+  private readonly timeoutMs: number;
+  private link!: Connection;
+  private lastUpdate = performance.now();
+  /** How many updates there were when it answered last. */
+  private heard = 0;
 
-/**
- * Starts the agent for some of the checks; its process tree is gone afterwards, whatever happened. Rejects with
- * `RehydrateError` when it cannot be started.
- */
-export async function withAgent<T>(examination: Examination, work: (agent: RunningAgent, initialized: Answer) => Promise<T>): Promise<T> {
-  const { signal, auth } = examination;
-  const agent = await startAgent(examination);
-  const onAbort = (): void => void agent.end();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    const initialized = await agent.ask('initialize', INITIALIZE);
-    // What came of it, the next answer shows.
-    if (auth !== undefined && initialized.kind === 'answered') await agent.ask('authenticate', { methodId: auth });
-    return await work(agent, initialized);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    await agent.end();
+  private constructor(timeoutMs: number) {
+    this.timeoutMs = timeoutMs;
+  }
+
+  /** Rejects with `RehydrateError` when it cannot be started. */
+  static async start({ launcher, cwd, timeoutMs, signal }: Examination): Promise<RunningAgent> {
+    const agent = new RunningAgent(timeoutMs);
+    agent.link = await openConnection(launcher, { agent: 'agent', cwd, sessionId: 'doctor' }, signal, {
+      onRequest: answerAgent,
+      onNotification: (method, params) => agent.hear(method, params),
+      room: () => null,
+    });
+    return agent;
+  }
+
+  private hear(method: string, params: Readonly<Record<string, unknown>>): void {
+    const said = this.protocol?.readNotification(method, params);
+    if (said?.kind !== 'update') return;
+    this.lastUpdate = performance.now();
+    // What marks a notice may stand beside the update or in it.
+    const { update, meta } = said;
+    if (this.updates.length < KEPT_UPDATES) this.updates.push(meta === undefined ? update : { _meta: meta, ...update });
+    said.after?.();
+  }
+
+  async introduce(choice: ProtocolChoice): Promise<Introduction> {
+    // As the engine's, and it is known what had come before an answer: these settle in the order of messages.
+    const start: Connection['start'] = (method, params, settle) =>
+      this.link.start(method, params, (response) => {
+        this.heard = this.updates.length;
+        settle(response);
+      });
+    const call: Connection['call'] = (method, params, { ms }) =>
+      inTime(method, ms, (resolve) => {
+        void start(method, params, (response) => {
+          if (response === null) resolve({ kind: 'ended', method });
+          else
+            resolve(
+              'error' in response ? { kind: 'refused', method, error: response.error } : { kind: 'answered', value: response.result },
+            );
+        });
+      });
+    let garbled = '';
+    const { kind, failure, ms } = await this.timed(async (patience): Promise<Outcome> => {
+      const introduced = await introduce({ ...this.link, start, call }, choice, CLIENT, patience);
+      if (typeof introduced === 'string') garbled = introduced.replace(/^it /, '');
+      else if ('kind' in introduced) return introduced;
+      else this.protocol = introduced;
+      return { kind: 'answered', value: null };
+    });
+    return { facts: this.protocol?.facts ?? null, failure: garbled || failure, ms, mute: kind === 'hung' || kind === 'ended' };
+  }
+
+  /** Asks, and waits for the answer as long as the doctor's patience lasts. */
+  ask<T>(call: (protocol: AgentProtocol, patience: Patience) => Promise<Outcome<T>>): Promise<Answer<T>> {
+    return this.timed((patience) => call(this.protocol, patience));
+  }
+
+  private async timed<T>(call: (patience: Patience) => Promise<Outcome<T>>): Promise<Answer<T>> {
+    const began = performance.now();
+    const outcome = await call({ ms: this.timeoutMs });
+    const ms = performance.now() - began;
+    return { ...outcome, ms, updates: this.heard, failure: await this.failureWords(outcome, ms) };
+  }
+
+  private async failureWords(outcome: Outcome, ms: number): Promise<string> {
+    switch (outcome.kind) {
+      case 'answered':
+        return '';
+      case 'refused':
+        return `answered ${outcome.method} with ${errorWords(outcome.error)}`;
+      case 'hung':
+        return `did not answer ${outcome.method} within ${seconds(ms)}`;
+      case 'ended':
+        await this.link.gone;
+        return `${this.link.exitDescription}${lastWords(this.link.diagnostics())} before it answered ${outcome.method}`;
+    }
+  }
+
+  /** A new session's id, null when none was made or named. What greets its user has come, too. */
+  async newSession(cwd: string): Promise<Answer & { readonly sessionId: string | null }> {
+    const answer = await this.ask((protocol, patience) => protocol.newSession(sessionIn(cwd), patience));
+    const sessionId = answer.kind === 'answered' ? answer.value.agentSessionId : null;
+    if (sessionId !== null) await this.quiet();
+    return { ...answer, sessionId };
+  }
+
+  /** One turn of words, perhaps with something in front; its value is the stop reason. What was said is added to `said` when it was answered. */
+  async prompt(sessionId: string, text: string, said: Message[], inFront: readonly ContentBlock[] = []) {
+    const before = this.updates.length;
+    const method = 'session/prompt';
+    const answer = await this.ask((protocol, { ms }) =>
+      inTime<string | null>(method, ms, (resolve) => {
+        void protocol.prompt(sessionId, [...inFront, { type: 'text', text }], (turn) => {
+          if (turn === null) resolve({ kind: 'ended', method });
+          else if (turn.kind === 'refused') resolve({ kind: 'refused', method, error: turn.error });
+          else resolve({ kind: 'answered', value: turn.kind === 'stopped' ? turn.stopReason : null });
+        });
+      }),
+    );
+    // Agents go on after the answer, and a host that is about to end one waits for that.
+    if (answer.kind === 'answered') await this.quiet();
+    const reply = messagesIn(this.updates.slice(before)).filter(({ role }) => role === 'agent');
+    if (answer.kind === 'answered') said.push({ role: 'user', text }, ...reply);
+    return { answer, reply };
+  }
+
+  /** Asks for a word it was told, differently each time: a replay that lacks one question could not be told from one that has them all. */
+  async askFor(sessionId: string, what: string, said: Message[], inFront: readonly ContentBlock[] = []) {
+    const nonce = crypto.randomUUID().slice(0, 4);
+    const question = `Question ${nonce}: What is the ${what}? Answer with the ${what} only, without using any tool.`;
+    const { answer, reply } = await this.prompt(sessionId, question, said, inFront);
+    return { answer, reply: reply.map(({ text }) => text).join(' ') };
+  }
+
+  listed(sessionId: string, cwd: string) {
+    return askList(this, sessionId, cwd, { limits: { ...DEFAULT_LIMITS, listMs: this.timeoutMs } });
+  }
+
+  /** Asks the agent to take a session up, and reads what it answers as a client does: by the list where the error alone does not tell. */
+  async takeUp(how: How, sessionId: string, cwd: string): Promise<TakenUp> {
+    const answer = await this.ask((protocol, patience) => protocol.takeUp(how, sessionId, sessionIn(cwd), patience));
+    if (answer.kind === 'answered') return { answer, outcome: 'success', evidence: 'it answered with success' };
+    if (answer.kind !== 'refused') return { answer, outcome: answer.kind === 'hung' ? 'hang' : 'crash', evidence: answer.failure };
+    const about = { method: `session/${how}`, agentSessionId: sessionId } as const;
+    const alone = classifyResumeFailure(answer.error, about);
+    if (!this.protocol.facts.canList || (alone.outcome !== 'indeterminate' && !alone.weak)) return { answer, ...alone };
+    return { answer, ...classifyResumeFailure(answer.error, { ...about, listed: await this.listed(sessionId, cwd) }) };
+  }
+
+  /** Waits until no update has come for a while: late replay is part of what is examined. */
+  async quiet(): Promise<void> {
+    const deadline = performance.now() + DEFAULT_LIMITS.replayMaxMs;
+    this.lastUpdate = performance.now();
+    for (;;) {
+      const now = performance.now();
+      const wait = Math.min(this.lastUpdate + DEFAULT_LIMITS.replayQuietMs, deadline) - now;
+      if (wait <= 0 || this.link.exit !== null) return;
+      await within(this.link.gone, wait);
+    }
+  }
+
+  /** What it printed for people. */
+  diagnostics(): string {
+    return this.link.diagnostics();
+  }
+
+  async end(): Promise<void> {
+    await this.link.end('kill');
   }
 }
 
-/** The same once more, for one check, which is of use only when `initialize` works again; where it does not, the check fails. */
-export function withAgentAgain<T>(examination: Examination, check: CheckId, work: (agent: RunningAgent) => Promise<T>): Promise<T | null> {
-  return withAgent(examination, async (agent, initialized) => {
-    const bad = initialized.kind === 'answered' ? readInitialize(initialized.result) : failureWords('initialize', initialized);
-    if (typeof bad !== 'string') return work(agent);
-    examination.findings.fail(check, `Started again, it ${bad.replace(/^it /, '')}.`, initialized.ms);
-    return null;
-  });
+export type How = 'resume' | 'load';
+export interface TakenUp {
+  readonly answer: Answer;
+  readonly outcome: UnknownSessionAnswer;
+  readonly evidence: string;
 }
 
-async function startAgent({ launcher, cwd, timeoutMs, signal }: Examination): Promise<RunningAgent> {
-  const updates: unknown[] = [];
-  let lastUpdate = performance.now();
-  const link = await openConnection(launcher, { agent: 'agent', cwd, sessionId: 'doctor' }, signal, {
-    onRequest: answerAgent,
-    onNotification(method, params) {
-      if (method !== 'session/update' || updates.length >= KEPT_UPDATES) return;
-      lastUpdate = performance.now();
-      const { update, _meta: meta } = params;
-      // What marks a notice may stand beside the update or in it.
-      updates.push(meta === undefined ? update : { _meta: meta, ...fieldsOf(update) });
-    },
-    room: () => Promise.resolve(),
-  });
-  return {
-    updates,
-    ask(method, params) {
-      const began = performance.now();
-      const took = (): number => performance.now() - began;
-      return new Promise((resolve) => {
-        const timer = setTimeout(() => resolve({ kind: 'hung', ms: took() }), timeoutMs);
-        const done = (answer: Answer): void => {
-          clearTimeout(timer);
-          resolve(answer);
-        };
-        // `settle` runs in the order of messages, so the count tells what came before the response.
-        link.start(method, params, (response) => {
-          if (response === null)
-            void link.gone.then((exit) =>
-              done({ kind: 'ended', how: `${describeExit(exit)}${lastWords(link.diagnostics())}`, ms: took() }),
-            );
-          else if ('error' in response) done({ kind: 'refused', error: response.error, ms: took() });
-          else done({ kind: 'answered', result: response.result, ms: took(), updates: updates.length });
-        });
-      });
-    },
-    async quiet() {
-      const deadline = performance.now() + DEFAULT_LIMITS.replayMaxMs;
-      lastUpdate = performance.now();
-      for (;;) {
-        const now = performance.now();
-        const wait = Math.min(lastUpdate + DEFAULT_LIMITS.replayQuietMs, deadline) - now;
-        if (wait <= 0 || link.exit !== null) return;
-        await within(link.gone, wait);
-      }
-    },
-    async end() {
-      await link.end('kill');
-    },
-  };
+/** How a client of this version takes a session up. */
+export const methodOf = (how: How, version = 1): string =>
+  how === 'load' && version === 2 ? 'session/resume with replayFrom' : `session/${how}`;
+
+const sessionIn = (cwd: string) => ({ cwd, mcpServers: [], additionalDirectories: [] });
+
+async function inTime<T>(method: string, ms: number, work: (resolve: (outcome: Outcome<T>) => void) => void): Promise<Outcome<T>> {
+  return (await within(new Promise<Outcome<T>>(work), ms)) ?? { kind: 'hung', method, afterMs: ms };
 }
 
 /** The last line an agent wrote for people, which mostly says why it went. */
@@ -186,77 +258,22 @@ function lastWords(diagnostics: string): string {
   return line === undefined ? '' : ` (it wrote ${quote(line)})`;
 }
 
-/** One turn of words, perhaps with something in front; what was said is added to `said` when the agent answered. */
-export async function promptAgent(
-  agent: RunningAgent,
-  sessionId: string,
-  text: string,
-  said: Message[],
-  inFront: readonly ContentBlock[] = [],
-): Promise<{ answer: Answer; reply: readonly Message[] }> {
-  const before = agent.updates.length;
-  const answer = await agent.ask('session/prompt', { sessionId, prompt: [...inFront, { type: 'text', text }] });
-  // Agents go on after the answer, and a host that is about to end one waits for that.
-  if (answer.kind === 'answered') await agent.quiet();
-  const reply = messagesIn(agent.updates.slice(before)).filter(({ role }) => role === 'agent');
-  if (answer.kind === 'answered') said.push({ role: 'user', text }, ...reply);
-  return { answer, reply };
-}
-
-/** Asks for a word it was told, differently each time: a replay that lacks one question could not be told from one that has them all. */
-export async function askFor(
-  agent: RunningAgent,
-  sessionId: string,
-  what: string,
-  said: Message[],
-  inFront: readonly ContentBlock[] = [],
-): Promise<{ answer: Answer; reply: string }> {
-  const nonce = crypto.randomUUID().slice(0, 4);
-  const question = `Question ${nonce}: What is the ${what}? Answer with the ${what} only, without using any tool.`;
-  const { answer, reply } = await promptAgent(agent, sessionId, question, said, inFront);
-  return { answer, reply: reply.map(({ text }) => text).join(' ') };
-}
-
-/** Whether the agent's list shows a session; every page is read, and an error proves nothing. */
-export async function listed(agent: RunningAgent, sessionId: string, cwd: string): Promise<'present' | 'absent' | 'unknown'> {
-  let cursor: string | undefined;
-  const seen = new Set<string>();
-  for (let page = 0; page < 100; page++) {
-    const answer = await agent.ask('session/list', { cwd, ...(cursor === undefined ? {} : { cursor }) });
-    if (answer.kind !== 'answered') return 'unknown';
-    const { sessions, nextCursor } = fieldsOf(answer.result);
-    if (!Array.isArray(sessions)) return 'unknown';
-    if (sessions.some((session) => sessionIdOf(session) === sessionId)) return 'present';
-    if (nextCursor === undefined || nextCursor === null) return 'absent';
-    // A cursor that is no string or comes round again never ends.
-    if (typeof nextCursor !== 'string' || seen.has(nextCursor)) return 'unknown';
-    seen.add(nextCursor);
-    cursor = nextCursor;
+/** Starts the agent for some of the checks; its process tree is gone afterwards, whatever happened. */
+export async function withAgent<T>(
+  examination: Examination,
+  work: (agent: RunningAgent, introduction: Introduction) => Promise<T>,
+): Promise<T> {
+  const { signal, auth, protocol } = examination;
+  const agent = await RunningAgent.start(examination);
+  const onAbort = (): void => void agent.end();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const introduction = await agent.introduce(protocol);
+    // What came of it, the next answer shows.
+    if (auth !== undefined && introduction.facts) await agent.ask((speak, patience) => speak.authenticate(auth, patience));
+    return await work(agent, introduction);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    await agent.end();
   }
-  return 'unknown';
-}
-
-export type NativeMethod = 'session/load' | 'session/resume';
-
-export type AdvertisedMethod = NativeMethod | 'session/close';
-
-export const supports = ({ canLoad, canResume, canClose }: AgentFacts, method: AdvertisedMethod): boolean =>
-  ({ 'session/load': canLoad, 'session/resume': canResume, 'session/close': canClose })[method];
-
-/** Asks the agent to take a session up, and reads what it answers as a client does: by the list where the error alone does not tell. */
-export async function takeUp(
-  agent: RunningAgent,
-  method: NativeMethod,
-  sessionId: string,
-  { cwd }: Examination,
-  { canList }: AgentFacts,
-): Promise<{ answer: Answer; outcome: UnknownSessionAnswer; evidence: string }> {
-  const answer = await agent.ask(method, { sessionId, cwd, mcpServers: [] });
-  if (answer.kind === 'answered') return { answer, outcome: 'success', evidence: 'it answered with success' };
-  if (answer.kind !== 'refused')
-    return { answer, outcome: answer.kind === 'hung' ? 'hang' : 'crash', evidence: failureWords(method, answer) };
-  const about = { method, agentSessionId: sessionId };
-  const alone = classifyResumeFailure(answer.error, about);
-  if (!canList || (alone.outcome !== 'indeterminate' && !alone.weak)) return { answer, ...alone };
-  return { answer, ...classifyResumeFailure(answer.error, { ...about, listed: await listed(agent, sessionId, cwd) }) };
 }

@@ -2,34 +2,50 @@
  * `rehydrate doctor`: how well an ACP agent's sessions survive its death, found out by killing it. One process makes sessions, is told
  * something in each, and is killed; every later one is asked for one thing. Told in that order, from top to bottom.
  */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { startProcess, type RunningProcess } from '../../adapters/stdio/agent-process.ts';
 import { stdioLauncher } from '../../adapters/stdio/index.ts';
+import { messageStream } from '../../adapters/stdio/launcher.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
+import type { ProcessEntry } from '../../adapters/stdio/process-table.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
-import { fieldsOf, isConversation, stringOf } from '../../engine/protocol/updates.ts';
-import { readInitialize } from '../../engine/protocol/versions.ts';
+import { within } from '../../engine/protocol/connection.ts';
+import { isConversation } from '../../engine/protocol/updates.ts';
 import { buildPreamble } from '../../engine/transcript/preamble.ts';
 import { renderTranscript } from '../../engine/transcript/render.ts';
-import type { ContentBlock, SessionEvent, Verification } from '../../engine/types.ts';
+import type { ContentBlock, ProtocolChoice, SessionEvent, Verification } from '../../engine/types.ts';
 import { whereTyped } from '../agent-words.ts';
-import { count, oneLine, quote } from '../format.ts';
-import { askFor, errorWords, failureWords, listed, promptAgent, sessionIdOf, supports, takeUp, wantsAuth } from './agent.ts';
-import type { AdvertisedMethod } from './agent.ts';
-import { withAgent, withAgentAgain, type Answer, type Examination, type NativeMethod, type RunningAgent } from './agent.ts';
-import { exitChecks, type AgentCommand } from './exit.ts';
+import { count, oneLine, quote, seconds } from '../format.ts';
+import {
+  errorWords,
+  methodOf,
+  RunningAgent,
+  wantsAuth,
+  withAgent,
+  type Answer,
+  type Examination,
+  type How,
+  type TakenUp,
+} from './agent.ts';
 import { compare, messagesIn, type Message } from './messages.ts';
-import { Findings, NO_SESSION, type CheckId, type DoctorReport, type UnknownSessionAnswer } from './report.ts';
+import { differences, Findings, NO_SESSION, type CheckId, type DoctorReport, type Examined, type UnknownSessionAnswer } from './report.ts';
 import { lost, verdictOf, type ComingBack, type Outcomes } from './verdict.ts';
 
-export interface DoctorOptions extends AgentCommand {
+export interface DoctorOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** How long each answer may take, in milliseconds. Default 60 000. */
   readonly timeoutMs?: number;
   /** False sends no prompt, so that no model is asked. Default true. */
   readonly prompt?: boolean;
   /** Signs in with this method of the agent's at each start. */
   readonly auth?: string | undefined;
+  /** The version of ACP to examine. Default: each that the agent speaks. */
+  readonly protocol?: ProtocolChoice | undefined;
   /** How long it may take to end after its input closed, in milliseconds. Default: as long as a host gives it. */
   readonly graceMs?: number;
   /** How long the units of clock time are that a store may be cut into, in milliseconds. Default: a minute. */
@@ -39,8 +55,31 @@ export interface DoctorOptions extends AgentCommand {
   readonly signal?: AbortSignal;
 }
 
-export const PROMPT_NOTICE =
+const PROMPT_NOTICE =
   'doctor will send up to ten short prompts to the agent, which may ask its model and cost a little. --no-prompt skips that.';
+
+/**
+ * Examines an agent: starts it about nine times in a scratch directory, kills it, and asks for its sessions back; once more in ACP 2 where
+ * it speaks that, too. Rejects with `RehydrateError` (`agent_start_failed`, …) when it cannot be started at all, and with the
+ * signal's reason; no process is left either way.
+ */
+export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
+  const { protocol, prompt = true, onNotice } = options;
+  if (prompt) onNotice?.(PROMPT_NOTICE);
+  const first = await examine(protocol ?? 'v1', options, () => undefined);
+  const again = () => {
+    if (prompt && first.facts) onNotice?.('It speaks ACP 2, too: once more, with as many prompts. --protocol v1 leaves that out.');
+  };
+  // One that said nothing, or died of it, is not asked again.
+  const second = protocol === undefined && !first.mute ? await examine('v2', options, again) : null;
+  const [main, other] = first.facts === null && second?.facts ? [second, null] : [first, second?.facts ? second : null];
+  const info = main.facts?.info;
+  return {
+    agent: { command: path.basename(options.command), name: info?.name ?? null, version: info?.version ?? null },
+    ...main.examined,
+    ...(other ? { v2: { ...other.examined, differs: differences(main.examined, other.examined) } } : {}),
+  };
+}
 
 /** What the first process found out and left behind for the later ones. */
 interface AgentUnderTest {
@@ -59,105 +98,79 @@ interface AgentUnderTest {
   readonly given: readonly GivenPreamble[];
 }
 
-/**
- * Examines an agent: starts it about nine times in a scratch directory, kills it, and asks for its
- * sessions back. Rejects with `RehydrateError` (`agent_start_failed`, …) when it cannot be started at
- * all, and with the signal's reason; no process is left either way.
- */
-export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
-  const { env, timeoutMs = 60_000, prompt = true, auth, graceMs = STDIO_LIMITS.askMs, signal = new AbortController().signal } = options;
+/** In one version of ACP. Without facts it does not speak that. */
+async function examine(protocol: ProtocolChoice, options: DoctorOptions, begins: () => void) {
+  const { env = {}, timeoutMs = 60_000, prompt = true, auth, signal = new AbortController().signal } = options;
   // Files are meant as seen from here, and not from the scratch directory.
   const [command = '', ...args] = whereTyped([options.command, ...options.args]);
   const cwd = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-doctor-')));
-  const findings = new Findings();
-  const defined = Object.fromEntries(Object.entries(env ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  const defined = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
   const launcher = stdioLauncher({ agents: { agent: { command, args, env: defined } } });
-  const examination: Examination = { launcher, cwd, timeoutMs, signal, auth, findings };
+  const findings = new Findings();
+  const examination: Examination = { launcher, cwd, timeoutMs, signal, auth, protocol, findings };
   try {
-    if (prompt) options.onNotice?.(PROMPT_NOTICE);
-    const tested = await firstLife(examination, prompt);
+    const { tested, mute } = await firstLife(examination, prompt, begins);
     signal.throwIfAborted();
-    const outcomes = tested && (await laterLives(examination, tested, { ...options, command, args, graceMs }));
+    const outcomes = tested && (await laterLives(examination, tested, { ...options, command, args }));
     signal.throwIfAborted();
-    const checks = findings.all(
-      tested === null ? 'It did not get past initialize.' : tested.sessionId === null ? NO_SESSION : 'It could not be tried.',
-    );
-    const { info = null, capabilities = null } = tested?.facts ?? {};
-    return {
-      agent: { command: path.basename(command), name: info?.name ?? null, version: info?.version ?? null },
-      protocolVersion: tested === null ? null : 1,
-      capabilities,
-      checks,
-      verdict: verdictOf(outcomes, checks),
-    };
+    const facts = tested?.facts ?? null;
+    const checks = findings.all(facts === null ? 'It did not get past initialize.' : NO_SESSION);
+    const { protocolVersion = null, capabilities = null } = facts ?? {};
+    const examined: Examined = { protocolVersion, capabilities, checks, verdict: verdictOf(outcomes, checks) };
+    return { facts, mute, examined };
   } finally {
     await rm(cwd, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
-/** What works before anything goes wrong; ends by `kill -9`. Null when nothing more can be examined. */
-function firstLife(examination: Examination, prompting: boolean): Promise<AgentUnderTest | null> {
+// ---------------------------------------------------------------- the first life
+
+/** What works before anything goes wrong; ends by `kill -9`. */
+function firstLife(
+  examination: Examination,
+  prompting: boolean,
+  begins: () => void,
+): Promise<{ readonly tested: AgentUnderTest | null; readonly mute: boolean }> {
   const { findings, cwd } = examination;
-  return withAgent(examination, async (agent, initialized) => {
-    const facts = checkInitialize(examination, initialized);
-    if (facts === null) return null;
+  return withAgent(examination, async (agent, { facts, failure, ms, mute }) => {
+    if (facts === null) {
+      // An agent that speaks another version says so, as the protocol wants it.
+      if (failure.startsWith('speaks ACP version')) findings.skip('initialize', `It ${failure}.`);
+      else findings.breach('initialize', `It ${failure}.`, ms);
+      return { tested: null, mute };
+    }
+    begins();
+    const offers = [facts.canResume && 'resume', facts.canLoad && 'load', facts.canList && 'list'].filter(Boolean).join(', ');
+    const can = facts.protocolVersion === 2 ? 'where every agent can resume, replay and list' : `and advertises ${offers || 'none of resume, load and list'}`; // prettier-ignore
+    findings.pass('initialize', `Speaks ACP ${facts.protocolVersion} ${can}.`, ms);
     const said: Message[] = [];
     const sessionId = await checkNew(examination, agent, facts);
-    if (sessionId === null) return { facts, sessionId, neverPromptedId: null, said, prompts: 'none', codeword: null, given: [] };
-    // A greeting that comes with a new session is not part of the first reply.
-    await agent.quiet();
     let prompted: Prompted = { prompts: 'none', codeword: null };
-    if (prompting) prompted = await checkPrompt(examination, agent, sessionId, said);
+    if (sessionId === null) return { tested: { facts, sessionId, neverPromptedId: null, said, given: [], ...prompted }, mute };
+    if (prompting) prompted = await checkPrompt(findings, agent, sessionId, said);
     else findings.skip('prompt', 'Not asked to prompt a model (--no-prompt).');
     // After the first session was prompted, and never prompted itself.
-    const second = await agent.ask('session/new', { cwd, mcpServers: [] });
+    const second = await agent.newSession(cwd);
     if (second.kind === 'ended') findings.skip('list', 'It died before its list could be asked for.');
-    else await checkList(examination, agent, facts, sessionId, said.length > 0);
-    const given = await givePreambles(examination, agent, facts, prompted);
-    const neverPromptedId = second.kind === 'answered' ? sessionIdOf(second.result) : null;
-    return { facts, sessionId, neverPromptedId, said, given, ...prompted };
+    else await checkList(examination, agent, sessionId, said.length > 0);
+    const given = await givePreambles(examination, agent, prompted);
+    return { tested: { facts, sessionId, neverPromptedId: second.sessionId, said, given, ...prompted }, mute };
   });
 }
 
-function checkInitialize({ findings }: Examination, answer: Answer): AgentFacts | null {
-  if (answer.kind !== 'answered') {
-    findings.fail('initialize', `It ${failureWords('initialize', answer)}.`, answer.ms, { breaksProtocol: true });
-    return null;
-  }
-  const facts = readInitialize(answer.result);
-  if (typeof facts === 'string') {
-    // An agent that speaks another version says so, as the protocol wants it.
-    const { protocolVersion } = fieldsOf(answer.result);
-    const otherVersion = typeof protocolVersion === 'number' && protocolVersion > 1;
-    if (otherVersion) findings.skip('initialize', `It speaks ACP ${protocolVersion} only, and doctor examines ACP 1.`);
-    else findings.fail('initialize', `${facts[0]?.toUpperCase()}${facts.slice(1)}.`, answer.ms, { breaksProtocol: true });
-    return null;
-  }
-  const offers = [facts.canResume && 'resume', facts.canLoad && 'load', facts.canList && 'list'].filter(Boolean).join(', ');
-  findings.pass('initialize', `Speaks ACP 1 and advertises ${offers || 'none of resume, load and list'}.`, answer.ms);
-  return facts;
-}
-
-async function checkNew({ findings, cwd, auth }: Examination, agent: RunningAgent, facts: AgentFacts): Promise<string | null> {
-  const answer = await agent.ask('session/new', { cwd, mcpServers: [] });
-  if (wantsAuth(answer)) {
+async function checkNew({ findings, cwd, auth }: Examination, agent: RunningAgent, { authMethods }: AgentFacts): Promise<string | null> {
+  const answer = await agent.newSession(cwd);
+  const { sessionId, failure, ms } = answer;
+  if (sessionId !== null) findings.pass('new', `Made the session ${sessionId}.`, ms);
+  else if (wantsAuth(answer)) {
     const how = auth === undefined ? 'Sign in with its own command, or name a method with --auth' : `Signing in with ${auth} did not do`;
-    findings.skip('new', `It wants you to sign in first (methods: ${methodNames(facts.authMethods)}). ${how}, and run doctor again.`);
-    return null;
-  }
-  const sessionId = answer.kind === 'answered' ? sessionIdOf(answer.result) : null;
-  if (sessionId !== null) findings.pass('new', `Made the session ${sessionId}.`, answer.ms);
-  else if (answer.kind === 'answered')
-    findings.fail('new', 'It answered session/new without a sessionId.', answer.ms, { breaksProtocol: true });
+    const names = authMethods.map(({ id }) => oneLine(id, 60)).filter((id) => id !== '');
+    findings.skip('new', `It wants you to sign in first (methods: ${names.join(', ') || 'none named'}). ${how}, and run doctor again.`);
+  } else if (answer.kind === 'answered') findings.breach('new', 'It answered session/new without a sessionId.', ms);
   // An error is an answer: the agent may have a reason that has nothing to do with the protocol.
-  else findings.fail('new', `It ${failureWords('session/new', answer)}.`, answer.ms, { breaksProtocol: answer.kind !== 'refused' });
+  else if (answer.kind === 'refused') findings.fail('new', `It ${failure}.`, ms);
+  else findings.breach('new', `It ${failure}.`, ms);
   return sessionId;
-}
-
-/** The ids of an agent's ways to sign in. They are untrusted: what has no id cannot be named, and is no reason to stop. */
-export function methodNames(methods: readonly unknown[]): string {
-  const ids = methods.map((method) => oneLine(stringOf(fieldsOf(method)['id']), 60));
-  return ids.filter((id) => id !== '').join(', ') || 'none named';
 }
 
 type Prompted = Pick<AgentUnderTest, 'prompts' | 'codeword'>;
@@ -166,46 +179,32 @@ type Prompted = Pick<AgentUnderTest, 'prompts' | 'codeword'>;
 const word = (bird: string): string => `${bird}-${1000 + Math.floor(Math.random() * 9000)}`;
 
 /** Tells it a word and asks for it back while it is alive: an agent that cannot say it now is no witness later. */
-async function checkPrompt({ findings }: Examination, agent: RunningAgent, sessionId: string, said: Message[]): Promise<Prompted> {
+async function checkPrompt(findings: Findings, agent: RunningAgent, sessionId: string, said: Message[]): Promise<Prompted> {
   const codeword = word('heron');
   const telling = `Remember that the codeword is ${codeword}. Answer with OK only, without using any tool.`;
-  const { answer, reply } = await promptAgent(agent, sessionId, telling, said);
-  const stopReason = answer.kind === 'answered' ? fieldsOf(answer.result)['stopReason'] : undefined;
-  if (typeof stopReason !== 'string') {
-    if (wantsAuth(answer)) findings.skip('prompt', 'It wants you to sign in before it answers a prompt.');
-    else if (answer.kind === 'refused')
-      findings.skip('prompt', `It could not answer a prompt here, perhaps for want of a model: ${errorWords(answer.error)}.`);
-    else {
-      const did = answer.kind === 'answered' ? 'answered session/prompt without a stopReason' : failureWords('session/prompt', answer);
-      findings.fail('prompt', `It ${did}.`, answer.ms, { breaksProtocol: true });
-    }
-    return { prompts: 'refused', codeword: null };
+  const { answer, reply } = await agent.prompt(sessionId, telling, said);
+  if (answer.kind === 'answered' && answer.value !== null) {
+    const detail = `Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(answer.value, 60)}.`;
+    findings.pass('prompt', detail, answer.ms);
+    const asked = await agent.askFor(sessionId, 'codeword', said);
+    return { prompts: 'answered', codeword: asked.reply.includes(codeword) ? codeword : null };
   }
-  findings.pass('prompt', `Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(stopReason, 60)}.`, answer.ms);
-  const asked = await askFor(agent, sessionId, 'codeword', said);
-  return { prompts: 'answered', codeword: asked.reply.includes(codeword) ? codeword : null };
+  if (wantsAuth(answer)) findings.skip('prompt', 'It wants you to sign in before it answers a prompt.');
+  else if (answer.kind === 'refused')
+    findings.skip('prompt', `It could not answer a prompt here, perhaps for want of a model: ${errorWords(answer.error)}.`);
+  else findings.breach('prompt', `It ${answer.failure || 'answered session/prompt without a stopReason'}.`, answer.ms);
+  return { prompts: 'refused', codeword: null };
 }
 
-async function checkList(
-  { findings, cwd }: Examination,
-  agent: RunningAgent,
-  facts: AgentFacts,
-  sessionId: string,
-  prompted: boolean,
-): Promise<void> {
-  if (!facts.canList) return findings.skip('list', 'It does not advertise session/list.');
+async function checkList({ findings, cwd }: Examination, agent: RunningAgent, sessionId: string, prompted: boolean): Promise<void> {
+  if (!agent.protocol.facts.canList) return findings.skip('list', 'It does not advertise session/list.');
   const began = performance.now();
-  const shown = await listed(agent, sessionId, cwd);
+  const shown = await agent.listed(sessionId, cwd);
   const ms = performance.now() - began;
-  if (shown === 'present') findings.pass('list', 'session/list, asked with the session’s cwd, shows the session.', ms);
-  else if (shown === 'unknown')
-    findings.fail('list', 'It advertises session/list, but gave no list that could be read to its end.', ms, { breaksProtocol: true });
-  else if (prompted)
-    findings.fail(
-      'list',
-      'session/list, asked with the session’s cwd, does not show the session, so a client cannot tell a lost session from an error.',
-      ms,
-    );
+  const asked = 'session/list, asked with the session’s cwd,';
+  if (shown === 'present') findings.pass('list', `${asked} shows the session.`, ms);
+  else if (shown === 'unknown') findings.breach('list', 'It advertises session/list, but gave no list that could be read to its end.', ms);
+  else if (prompted) findings.fail('list', `${asked} does not show the session, so a client cannot tell a lost session from an error.`, ms);
   else findings.pass('list', 'It answers; a session that was never prompted is not shown.', ms);
 }
 
@@ -223,36 +222,27 @@ interface GivenPreamble {
 }
 
 /** Begins a session with each kind of preamble, as a host does for an agent that lost its own, and asks for one of the two words in it. */
-async function givePreambles(
-  { findings, cwd }: Examination,
-  agent: RunningAgent,
-  facts: AgentFacts,
-  { prompts, codeword }: Prompted,
-): Promise<readonly GivenPreamble[]> {
+async function givePreambles({ findings, cwd }: Examination, agent: RunningAgent, { prompts, codeword }: Prompted) {
   const given: GivenPreamble[] = [];
   for (const way of PREAMBLES) {
     const { mode, check, what } = way;
     if (codeword === null) {
       findings.skip(check, `Whether it reaches the model was not tried: ${UNTRIED[prompts]}.`);
-    } else if (mode === 'resource' && !facts.embeddedContext) {
+    } else if (mode === 'resource' && !agent.protocol.facts.embeddedContext) {
       findings.skip(check, 'It does not advertise promptCapabilities.embeddedContext, so a client gives it none.');
     } else {
-      const made = await agent.ask('session/new', { cwd, mcpServers: [] });
-      const sessionId = made.kind === 'answered' ? sessionIdOf(made.result) : null;
+      const { sessionId } = await agent.newSession(cwd);
       if (sessionId === null) {
         findings.skip(check, 'It made no further session in one process to try it in.');
         continue;
       }
-      await agent.quiet();
       const [firstWord, secondWord] = [word('curlew'), word('plover')];
-      const asked = await askFor(agent, sessionId, 'first word', [], await preambleOf(mode, firstWord, secondWord));
+      const asked = await agent.askFor(sessionId, 'first word', [], await preambleOf(mode, firstWord, secondWord));
       if (asked.reply.includes(firstWord)) given.push({ way, sessionId, secondWord });
-      else
-        findings.fail(
-          check,
-          `A record of an earlier conversation, given as ${what}, did not reach its model: asked for a word in it, ${instead(asked)}.`,
-          asked.answer.ms,
-        );
+      else {
+        const detail = `A record of an earlier conversation, given as ${what}, did not reach its model: asked for a word in it, ${instead(asked)}.`;
+        findings.fail(check, detail, asked.answer.ms);
+      }
     }
   }
   return given;
@@ -260,225 +250,18 @@ async function givePreambles(
 
 /** The very blocks that a host sends, about a conversation that never was. */
 async function preambleOf(mode: 'inline' | 'resource', firstWord: string, secondWord: string): Promise<ContentBlock[]> {
+  const event = (seq: number, role: 'user' | 'agent', text: string) =>
+    ({
+      ...{ seq, turnId: 'earlier', at: 0, kind: 'update', origin: role === 'user' ? 'host' : 'agent' },
+      payload: { sessionUpdate: `${role}_message_chunk`, content: { type: 'text', text } },
+    }) as SessionEvent;
   const told = `Remember that the first word is ${firstWord}. Remember that the second word is ${secondWord}.`;
-  const chunk = (role: 'user' | 'agent', text: string) => ({
-    sessionUpdate: `${role}_message_chunk` as const,
-    content: { type: 'text' as const, text },
-  });
-  const event = (seq: number, origin: 'host' | 'agent', payload: ReturnType<typeof chunk>): SessionEvent =>
-    ({ seq, turnId: 'earlier', at: 0, kind: 'update', origin, payload }) as SessionEvent;
-  const transcript = await renderTranscript([event(2, 'agent', chunk('agent', 'OK')), event(1, 'host', chunk('user', told))]);
-  return buildPreamble({ transcript, mode });
+  return buildPreamble({ transcript: await renderTranscript([event(2, 'agent', 'OK'), event(1, 'user', told)]), mode });
 }
 
 /** What an agent did that did not say what it was asked for. */
 const instead = ({ answer, reply }: { readonly answer: Answer; readonly reply: string }): string =>
   answer.kind === 'answered' ? `it said ${quote(reply)}` : 'it did not answer the prompt';
-
-/** Every later life, each a process of its own, in order. */
-async function laterLives(
-  examination: Examination,
-  tested: AgentUnderTest,
-  options: DoctorOptions & { readonly graceMs: number },
-): Promise<Outcomes> {
-  const { findings, signal } = examination;
-  const { facts, sessionId } = tested;
-  const { canResume, canLoad, canList } = facts;
-  /** One that cannot be started any more fails its first check, not the whole examination. */
-  const survived = async <T>(check: CheckId, work: () => Promise<T>): Promise<T | null> => {
-    signal.throwIfAborted();
-    try {
-      return await work();
-    } catch (error) {
-      signal.throwIfAborted();
-      findings.fail(check, `It could not be started again: ${error instanceof Error ? error.message : String(error)}`);
-      return null;
-    }
-  };
-  /** A life for the checks, where the agent advertises one of the methods and, but for ids that nobody had, has a session. */
-  const life = <T>(
-    checks: readonly [CheckId, ...CheckId[]],
-    needs: readonly AdvertisedMethod[],
-    work: (agent: RunningAgent) => Promise<T>,
-    session: 'known' | 'any' = 'known',
-  ): Promise<T | null> => {
-    const advertised = needs.some((method) => supports(facts, method));
-    const why = !advertised
-      ? `It does not advertise ${needs.join(' or ')}.`
-      : session === 'known' && sessionId === null
-        ? NO_SESSION
-        : null;
-    if (why === null) return survived(checks[0], () => withAgentAgain(examination, checks[0], work));
-    for (const id of checks) findings.skip(id, why);
-    return Promise.resolve(null);
-  };
-  const back = { ...tested, sessionId: sessionId ?? '', ...options };
-  const both = ['session/resume', 'session/load'] as const;
-  // Resume goes first: what it adds to the conversation makes the replay longer and so the better witness.
-  const resume = await life(COMING_BACK['session/resume'], ['session/resume'], (agent) =>
-    comeBack(agent, examination, back, 'session/resume'),
-  );
-  const load = await life(COMING_BACK['session/load'], ['session/load'], (agent) => comeBack(agent, examination, back, 'session/load'));
-  const native = resume && !lost('session/resume', resume) ? 'session/resume' : load && !lost('session/load', load) ? 'session/load' : null;
-  if (native === null) reportGiven(examination, tested);
-  else if (tested.given.length > 0) await life(['preamble-inline'], both, (agent) => checkPreambles(agent, examination, tested, native));
-  const unknownSession = {
-    load: await life(
-      ['unknown-session-load'],
-      ['session/load'],
-      (agent) => checkUnknownSession(agent, examination, tested, 'session/load'),
-      'any',
-    ),
-    resume: await life(
-      ['unknown-session-resume'],
-      ['session/resume'],
-      (agent) => checkUnknownSession(agent, examination, tested, 'session/resume'),
-      'any',
-    ),
-  };
-  await life(['never-prompted'], both, (agent) => checkNeverPrompted(agent, examination, tested));
-  await life(['close'], ['session/close'], (agent) => checkClose(agent, examination));
-  await survived('clean-exit', () => exitChecks(examination, options, options.graceMs));
-  return {
-    examined: sessionId !== null,
-    capabilities: { resume: canResume, load: canLoad, list: canList },
-    resume,
-    load,
-    said: tested.said.length > 0,
-    unknownSession,
-  };
-}
-
-const COMING_BACK = {
-  'session/resume': ['kill-and-resume', 'resume-silent'],
-  'session/load': ['kill-and-load', 'replay-complete', 'replay-before-response'],
-} as const;
-
-type Revived = AgentUnderTest & { readonly sessionId: string } & Pick<DoctorOptions, 'clockMs' | 'onNotice'>;
-
-/**
- * Takes the session up by one method. One that is lost gets a second hearing with another session, in the clock minute after that was
- * prompted: a store that works by the minute would else give a verdict of chance.
- */
-async function comeBack(agent: RunningAgent, examination: Examination, tested: Revived, method: NativeMethod): Promise<ComingBack> {
-  const { findings, signal } = examination;
-  const { clockMs = 60_000, onNotice, codeword } = tested;
-  const [check] = COMING_BACK[method];
-  const first = new Findings();
-  const outcome = await takenUp(agent, { ...examination, findings: first }, tested, method);
-  const another = codeword !== null && lost(method, outcome) ? await anotherSession(agent, examination) : null;
-  if (another !== null) {
-    onNotice?.(`It did not bring a session back with ${method}. doctor tries once more when the clock minute is over.`);
-    await waitForNext(clockMs, signal);
-    const second = { ...examination, findings: new Findings() };
-    const again = await withAgentAgain(second, check, (next) => takenUp(next, second, { ...tested, ...another }, method));
-    if (again !== null && !lost(method, again)) {
-      findings.fail(
-        check,
-        `It loses a session that is taken up with ${method} in the clock minute in which it was made or last used; a minute later another one came back. (${first.get(check)?.detail})`,
-      );
-      findings.add(second.findings);
-      return again;
-    }
-  }
-  findings.add(first);
-  return outcome;
-}
-
-/** A session that was told a word by a process that is killed then; null where that cannot be had again. */
-async function anotherSession(
-  agent: RunningAgent,
-  examination: Examination,
-): Promise<Pick<Revived, 'said' | 'codeword' | 'sessionId'> | null> {
-  await agent.end();
-  const unheard = { ...examination, findings: new Findings() };
-  return withAgent(unheard, async (next) => {
-    const made = await next.ask('session/new', { cwd: examination.cwd, mcpServers: [] });
-    const sessionId = made.kind === 'answered' ? sessionIdOf(made.result) : null;
-    if (sessionId === null) return null;
-    await next.quiet();
-    const said: Message[] = [];
-    const { codeword } = await checkPrompt(unheard, next, sessionId, said);
-    return { sessionId, said, codeword };
-  });
-}
-
-/** Until the next unit of the clock has begun. */
-function waitForNext(clockMs: number, signal: AbortSignal): Promise<void> {
-  const ms = clockMs === 0 ? 0 : clockMs - (Date.now() % clockMs) + 50;
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
-}
-
-async function takenUp(agent: RunningAgent, examination: Examination, tested: Revived, method: NativeMethod): Promise<ComingBack> {
-  const { findings } = examination;
-  const [check] = COMING_BACK[method];
-  const { answer, outcome, evidence } = await takeUp(agent, method, tested.sessionId, examination, tested.facts);
-  if (answer.kind === 'answered') {
-    await agent.quiet();
-    const verification =
-      method === 'session/load' ? checkReplay(examination, tested, agent, answer.updates) : checkSilence(examination, tested, agent);
-    return { outcome: 'ok', forgotten: !(await remembers(agent, tested, examination, method, answer.ms)), verification };
-  }
-  // An agent may keep only sessions that were prompted; without a prompt its forgetting says nothing.
-  if (outcome === 'unknown_session' && tested.said.length === 0)
-    findings.skip(
-      check,
-      `It forgets a session that was never prompted; whether it brings others back needs a prompt: ${UNTRIED[tested.prompts]}.`,
-    );
-  else {
-    const detail = `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).`;
-    findings.fail(check, detail, answer.ms, { breaksProtocol: outcome === 'unsupported' });
-  }
-  return { outcome: outcome as Exclude<UnknownSessionAnswer, 'success'>, forgotten: false, verification: null };
-}
-
-const NO_MESSAGES = 'The session holds no messages that could be replayed.';
-
-function checkSilence({ findings }: Examination, tested: AgentUnderTest, agent: RunningAgent): Verification {
-  const replayed = agent.updates.filter((update) => isConversation(update)).length;
-  if (replayed > 0)
-    findings.fail(
-      'resume-silent',
-      `It sent ${count(replayed, 'update')} of the conversation on session/resume, which must not replay; a client would store or show them twice.`,
-      0,
-      { breaksProtocol: true },
-    );
-  else if (tested.said.length === 0) findings.skip('resume-silent', NO_MESSAGES);
-  else findings.pass('resume-silent', 'session/resume replayed nothing.');
-  return 'unverified';
-}
-
-/** Holds the replay against what was said, as a client does. */
-function checkReplay({ findings }: Examination, tested: AgentUnderTest, agent: RunningAgent, before: number): Verification {
-  if (tested.said.length === 0) {
-    for (const id of ['replay-complete', 'replay-before-response'] as const) findings.skip(id, NO_MESSAGES);
-    return 'replay-empty';
-  }
-  const { expected, matched, missing, outOfOrder, beside, extra } = compare(tested.said, messagesIn(agent.updates));
-  const more = [
-    ...(beside.length > 0 ? [` ${count(beside.length, 'message')} beside a reply did not come (${quote(beside[0]?.text ?? '')}).`] : []),
-    ...(extra > 0 ? [` ${count(extra, 'further message')} came too (repeats, or what it added).`] : []),
-  ].join('');
-  if (missing === null) findings.pass('replay-complete', `All ${count(expected, 'message')} came, in order.${more}`);
-  else {
-    const what = outOfOrder ? 'out of its order came' : 'missing was';
-    const detail = `${matched} of ${count(expected, 'message')} came in order; ${what} the ${missing.role}’s ${quote(missing.text)}.${more}`;
-    findings.fail('replay-complete', detail, 0, { breaksProtocol: true });
-  }
-  const late = agent.updates.slice(before).filter((update) => isConversation(update)).length;
-  const all = agent.updates.filter((update) => isConversation(update)).length;
-  if (all === 0) findings.skip('replay-before-response', 'Nothing was replayed.');
-  else if (late === 0) findings.pass('replay-before-response', `All ${count(all, 'update')} came before the response.`);
-  else {
-    const detail = `${late} of ${count(all, 'update')} came after the response, so a client may take them for new.`;
-    findings.fail('replay-before-response', detail, 0, { breaksProtocol: true });
-  }
-  if (missing === null) return 'replay-matched';
-  return matched > 0 ? 'replay-partial' : all === 0 ? 'replay-empty' : 'replay-mismatch';
-}
 
 /** Why its memory could not be asked for. */
 const UNTRIED: Readonly<Record<AgentUnderTest['prompts'], string>> = {
@@ -487,17 +270,195 @@ const UNTRIED: Readonly<Record<AgentUnderTest['prompts'], string>> = {
   answered: 'it could not say the codeword back even before it was killed',
 };
 
+// ---------------------------------------------------------------- the later lives
+
+const BACK = {
+  resume: ['kill-and-resume', 'resume-silent'],
+  load: ['kill-and-load', 'replay-complete', 'replay-before-response'],
+} as const;
+
+/** Every later life, each a process of its own, in order. */
+async function laterLives(examination: Examination, tested: AgentUnderTest, options: DoctorOptions): Promise<Outcomes> {
+  const { findings, signal } = examination;
+  const { facts, sessionId, neverPromptedId } = tested;
+  const able = { resume: facts.canResume, load: facts.canLoad, close: facts.canClose };
+  /** A life for the checks, where the agent advertises one of the methods and, but for ids that nobody had, has a session. */
+  const life = async <T>(
+    checks: readonly [CheckId, ...CheckId[]],
+    needs: readonly (keyof typeof able)[],
+    work: (agent: RunningAgent) => Promise<T>,
+    any = false,
+  ): Promise<T | null> => {
+    const advertised = needs.some((method) => able[method]);
+    if (advertised && (any || sessionId !== null)) return survived(examination, checks[0], () => again(examination, checks[0], work));
+    const why = advertised ? NO_SESSION : `It does not advertise ${needs.map((method) => `session/${method}`).join(' or ')}.`;
+    for (const id of checks) findings.skip(id, why);
+    return null;
+  };
+  const revived = { ...tested, sessionId: sessionId ?? '', ...options };
+  const back = (how: How) => life(BACK[how], [how], (agent) => comeBack(agent, examination, revived, how));
+  // Resume goes first: what it adds to the conversation makes the replay longer and so the better witness.
+  const came = { resume: await back('resume'), load: await back('load') };
+  const native = (['resume', 'load'] as const).find((how) => came[how]?.outcome === 'ok' && !lost(how, came[how]));
+  if (native === undefined)
+    // Where no session comes back there is nothing more to see of the preambles.
+    for (const { way } of tested.given)
+      findings.pass(way.check, `${reached(way.what)}. It brings no session back itself, so a client gives the record anew each time.`);
+  else if (tested.given.length > 0)
+    await life(['preamble-inline'], [native], (agent) => checkPreambles(agent, examination, tested, native));
+  const asked = (how: How) =>
+    life([`unknown-session-${how}`], [how], (agent) => checkUnknownSession(agent, examination, sessionId, how), true);
+  const unknownSession = { load: await asked('load'), resume: await asked('resume') };
+  await life(['never-prompted'], ['resume', 'load'], (agent) => checkNeverPrompted(agent, examination, neverPromptedId));
+  await life(['close'], ['close'], (agent) => checkClose(agent, examination));
+  signal.throwIfAborted();
+  await survived(examination, 'clean-exit', () => exitChecks(examination, options));
+  return {
+    ...came,
+    examined: sessionId !== null,
+    capabilities: { resume: facts.canResume, load: facts.canLoad, list: facts.canList },
+    said: tested.said.length > 0,
+    version: facts.protocolVersion,
+    unknownSession,
+  };
+}
+
+/** One that cannot be started any more fails its first check, not the whole examination. */
+async function survived<T>({ findings, signal }: Examination, check: CheckId, work: () => Promise<T>): Promise<T | null> {
+  signal.throwIfAborted();
+  try {
+    return await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    findings.fail(check, `It could not be started again: ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  }
+}
+
+/** A process for one check, which is of use only when `initialize` works again; where it does not, the check fails. */
+function again<T>(examination: Examination, check: CheckId, work: (agent: RunningAgent) => Promise<T>): Promise<T | null> {
+  return withAgent(examination, async (agent, { facts, failure, ms }) => {
+    if (facts) return work(agent);
+    examination.findings.fail(check, `Started again, it ${failure}.`, ms);
+    return null;
+  });
+}
+
+type Revived = AgentUnderTest & { readonly sessionId: string } & Pick<DoctorOptions, 'clockMs' | 'onNotice'>;
+
+/**
+ * Takes the session up by one method. One that is lost gets a second hearing with another session, in the clock minute after that was
+ * prompted: a store that works by the minute would else give a verdict of chance.
+ */
+async function comeBack(agent: RunningAgent, examination: Examination, tested: Revived, how: How): Promise<ComingBack> {
+  const { findings, signal } = examination;
+  const { clockMs = 60_000, onNotice, codeword, facts } = tested;
+  const [check] = BACK[how];
+  const method = methodOf(how, facts.protocolVersion);
+  const first = new Findings();
+  const outcome = await takenUp(agent, { ...examination, findings: first }, tested, how);
+  const another = codeword !== null && lost(how, outcome) ? await anotherSession(agent, examination) : null;
+  if (another !== null) {
+    onNotice?.(`It did not bring a session back with ${method}. doctor tries once more when the clock minute is over.`);
+    // Until the next unit of the clock has begun.
+    const ms = clockMs === 0 ? 0 : clockMs - (Date.now() % clockMs) + 50;
+    await within(new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })), ms);
+    const second = { ...examination, findings: new Findings() };
+    const heard = await again(second, check, (next) => takenUp(next, second, { ...tested, ...another }, how));
+    if (heard !== null && !lost(how, heard)) {
+      findings.fail(
+        check,
+        `It loses a session that is taken up with ${method} in the clock minute in which it was made or last used; a minute later another one came back. (${first.get(check)?.detail})`,
+      );
+      findings.add(second.findings);
+      return heard;
+    }
+  }
+  findings.add(first);
+  return outcome;
+}
+
+/** A session that was told a word by a process that is killed then; null where that cannot be had again. */
+async function anotherSession(agent: RunningAgent, examination: Examination) {
+  await agent.end();
+  const said: Message[] = [];
+  return withAgent(examination, async (next, { facts }) => {
+    const { sessionId } = facts ? await next.newSession(examination.cwd) : { sessionId: null };
+    if (sessionId === null) return null;
+    const { codeword } = await checkPrompt(new Findings(), next, sessionId, said);
+    return { sessionId, said, codeword };
+  });
+}
+
+async function takenUp(agent: RunningAgent, examination: Examination, tested: Revived, how: How): Promise<ComingBack> {
+  const { findings, cwd } = examination;
+  const [check] = BACK[how];
+  const { answer, outcome, evidence } = await agent.takeUp(how, tested.sessionId, cwd);
+  if (outcome === 'success') {
+    await agent.quiet();
+    const verification = how === 'load' ? checkReplay(findings, tested, agent, answer.updates) : checkSilence(findings, tested, agent);
+    return { outcome: 'ok', forgotten: !(await remembers(agent, tested, examination, how, answer.ms)), verification };
+  }
+  const detail = `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).`;
+  // An agent may keep only sessions that were prompted; without a prompt its forgetting says nothing.
+  if (outcome === 'unknown_session' && tested.said.length === 0)
+    findings.skip(
+      check,
+      `It forgets a session that was never prompted; whether it brings others back needs a prompt: ${UNTRIED[tested.prompts]}.`,
+    );
+  else if (outcome === 'unsupported') findings.breach(check, detail, answer.ms);
+  else findings.fail(check, detail, answer.ms);
+  return { outcome, forgotten: false, verification: null };
+}
+
+const NO_MESSAGES = 'The session holds no messages that could be replayed.';
+const conversation = (updates: readonly unknown[]): number => updates.filter((update) => isConversation(update)).length;
+
+function checkSilence(findings: Findings, { said }: AgentUnderTest, { updates }: RunningAgent): Verification {
+  const replayed = conversation(updates);
+  if (replayed > 0) {
+    const detail = `It sent ${count(replayed, 'update')} of the conversation on session/resume, which must not replay; a client would store or show them twice.`;
+    findings.breach('resume-silent', detail);
+  } else if (said.length === 0) findings.skip('resume-silent', NO_MESSAGES);
+  else findings.pass('resume-silent', 'session/resume replayed nothing.');
+  return 'unverified';
+}
+
+/** Holds the replay against what was said, as a client does. */
+function checkReplay(findings: Findings, { said }: AgentUnderTest, { updates }: RunningAgent, before: number): Verification {
+  if (said.length === 0) {
+    for (const id of ['replay-complete', 'replay-before-response'] as const) findings.skip(id, NO_MESSAGES);
+    return 'replay-empty';
+  }
+  const { expected, matched, missing, outOfOrder, beside, extra } = compare(said, messagesIn(updates));
+  const more = [
+    ...(beside.length > 0 ? [` ${count(beside.length, 'message')} beside a reply did not come (${quote(beside[0]?.text ?? '')}).`] : []),
+    ...(extra > 0 ? [` ${count(extra, 'further message')} came too (repeats, or what it added).`] : []),
+  ].join('');
+  if (missing === null) findings.pass('replay-complete', `All ${count(expected, 'message')} came, in order.${more}`);
+  else {
+    const what = outOfOrder ? 'out of its order came' : 'missing was';
+    const detail = `${matched} of ${count(expected, 'message')} came in order; ${what} the ${missing.role}’s ${quote(missing.text)}.${more}`;
+    findings.breach('replay-complete', detail);
+  }
+  const [all, late] = [conversation(updates), conversation(updates.slice(before))];
+  if (all === 0) findings.skip('replay-before-response', 'Nothing was replayed.');
+  else if (late === 0) findings.pass('replay-before-response', `All ${count(all, 'update')} came before the response.`);
+  else {
+    const detail = `${late} of ${count(all, 'update')} came after the response, so a client may take them for new.`;
+    findings.breach('replay-before-response', detail);
+  }
+  if (missing === null) return 'replay-matched';
+  return matched > 0 ? 'replay-partial' : all === 0 ? 'replay-empty' : 'replay-mismatch';
+}
+
 /** Asks for the codeword, where the agent could say it before it was killed. True unless it has forgotten. */
-async function remembers(
-  agent: RunningAgent,
-  { codeword, facts, prompts, said, sessionId }: Revived,
-  { findings, cwd }: Examination,
-  method: NativeMethod,
-  ms: number,
-): Promise<boolean> {
-  const [check] = COMING_BACK[method];
+async function remembers(agent: RunningAgent, tested: Revived, { findings, cwd }: Examination, how: How, ms: number): Promise<boolean> {
+  const { codeword, facts, prompts, said, sessionId } = tested;
+  const [check] = BACK[how];
+  const method = methodOf(how, facts.protocolVersion);
   if (codeword === null) {
-    const shown = facts.canList ? await listed(agent, sessionId, cwd) : 'unknown';
+    const shown = facts.canList ? await agent.listed(sessionId, cwd) : 'unknown';
     const list = {
       present: 'and its list shows the session',
       absent: 'but its list does not show the session',
@@ -505,39 +466,32 @@ async function remembers(
     }[shown];
     const detail = `After kill -9 it answered ${method} with success, ${list}. Whether it remembers was not tried: ${UNTRIED[prompts]}.`;
     const forgotten = shown === 'absent' && said.length > 0;
-    if (forgotten) findings.fail(check, detail, ms);
-    else findings.pass(check, detail, ms);
+    findings[forgotten ? 'fail' : 'pass'](check, detail, ms);
     return !forgotten;
   }
-  const asked = await askFor(agent, sessionId, 'codeword', said);
+  const asked = await agent.askFor(sessionId, 'codeword', said);
   const remembered = asked.reply.includes(codeword);
   if (remembered) findings.pass(check, `After kill -9 it came back with ${method} and remembered what it had been told.`, ms);
   else {
     const detail = `After kill -9 it answered ${method} with success and had forgotten everything: asked for the codeword, ${instead(asked)}.`;
-    findings.fail(check, detail, ms, { breaksProtocol: true });
+    findings.breach(check, detail, ms);
   }
   return remembered;
 }
 
 const reached = (what: string) => `A record that is given as ${what} reaches its model`;
 
-/** Where no session comes back there is nothing more to see of the preambles. */
-function reportGiven({ findings }: Examination, { given }: AgentUnderTest): void {
-  for (const { way } of given)
-    findings.pass(way.check, `${reached(way.what)}. It brings no session back itself, so a client gives the record anew each time.`);
-}
-
 /** Whether the preambles that reached the model are still there, asked by the word that nobody said since. */
-async function checkPreambles(agent: RunningAgent, examination: Examination, tested: AgentUnderTest, method: NativeMethod): Promise<void> {
-  const { findings } = examination;
+async function checkPreambles(agent: RunningAgent, { findings, cwd }: Examination, tested: AgentUnderTest, how: How): Promise<void> {
+  const method = methodOf(how, tested.facts.protocolVersion);
   for (const { way, sessionId, secondWord } of tested.given) {
-    const { answer, outcome } = await takeUp(agent, method, sessionId, examination, tested.facts);
-    if (answer.kind !== 'answered') {
+    const { answer, outcome } = await agent.takeUp(how, sessionId, cwd);
+    if (outcome !== 'success') {
       findings.skip(way.check, `${reached(way.what)}. Whether it is kept was not seen: that session did not come back (${outcome}).`);
       continue;
     }
     await agent.quiet();
-    const asked = await askFor(agent, sessionId, 'second word', []);
+    const asked = await agent.askFor(sessionId, 'second word', []);
     if (asked.reply.includes(secondWord))
       findings.pass(way.check, `${reached(way.what)}, and is still there after kill -9 and ${method}.`, answer.ms);
     else {
@@ -550,57 +504,67 @@ async function checkPreambles(agent: RunningAgent, examination: Examination, tes
 /** Asks for a session that never was. */
 async function checkUnknownSession(
   agent: RunningAgent,
-  examination: Examination,
-  { facts, sessionId: known }: AgentUnderTest,
-  method: NativeMethod,
+  { findings, cwd }: Examination,
+  known: string | null,
+  how: How,
 ): Promise<UnknownSessionAnswer> {
-  const { findings } = examination;
-  const id = method === 'session/load' ? 'unknown-session-load' : 'unknown-session-resume';
-  const { answer, outcome, evidence } = await takeUp(agent, method, unknownIdLike(known), examination, facts);
-  const fail = (detail: string, breaksProtocol = true) => findings.fail(id, detail, answer.ms, { breaksProtocol });
-  if (answer.kind === 'answered')
-    fail('It claims success for a session it never had: a user would go on talking to an agent that forgot, without knowing.');
-  else if (answer.kind !== 'refused') fail(`For a session it never had, it ${failureWords(method, answer)}.`);
-  else {
-    const words = errorWords(answer.error);
-    // The name of the rule; the rest of the evidence repeats the error.
-    const rule = evidence.split(':')[0];
-    const specification = answer.error.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
-    if (outcome === 'unknown_session')
-      findings.pass(id, `A client can tell: ${words} reads as unknown session (${rule}).${specification}`, answer.ms);
-    else if (outcome === 'auth_required') findings.skip(id, `It wants you to sign in first. It said: ${words}.`);
-    else if (outcome === 'unsupported') fail(`It advertises ${method}, but does not have it (${evidence}). It said: ${words}.`);
-    else fail(`A client reads ${outcome}, so it must stop instead of going on with a transcript (${evidence}). It said: ${words}.`, false);
+  const id = `unknown-session-${how}` as const;
+  const version = agent.protocol.facts.protocolVersion;
+  const { answer, outcome, evidence } = await agent.takeUp(how, unknownIdLike(known), cwd);
+  const said = answer.kind === 'refused' ? `It said: ${errorWords(answer.error)}.` : '';
+  const breach = (detail: string) => findings.breach(id, detail, answer.ms);
+  switch (outcome) {
+    case 'success':
+      breach('It claims success for a session it never had: a user would go on talking to an agent that forgot, without knowing.');
+      break;
+    case 'hang':
+    case 'crash':
+      breach(`For a session it never had, it ${answer.failure}.`);
+      break;
+    case 'unsupported':
+      breach(`It ${version === 2 ? 'speaks ACP 2' : 'advertises it'}, but does not have ${methodOf(how, version)} (${evidence}). ${said}`);
+      break;
+    case 'auth_required':
+      findings.skip(id, `It wants you to sign in first. ${said}`);
+      break;
+    case 'unknown_session': {
+      const { error } = answer as Extract<Answer, { kind: 'refused' }>;
+      const specification = error.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
+      // The name of the rule; the rest of the evidence repeats the error.
+      const rule = evidence.split(':')[0];
+      findings.pass(id, `A client can tell: ${errorWords(error)} reads as unknown session (${rule}).${specification}`, answer.ms);
+      break;
+    }
+    default:
+      findings.fail(
+        id,
+        `A client reads ${outcome}, so it must stop instead of going on with a transcript (${evidence}). ${said}`,
+        answer.ms,
+      );
   }
   return outcome;
 }
 
 /** Comes back to a session that was created and never prompted. */
-async function checkNeverPrompted(
-  agent: RunningAgent,
-  examination: Examination,
-  { facts, neverPromptedId }: AgentUnderTest,
-): Promise<void> {
-  const { findings } = examination;
-  if (neverPromptedId === null) return findings.skip('never-prompted', 'It made no second session in one process.');
-  const method = facts.canResume ? 'session/resume' : 'session/load';
-  const { answer, outcome, evidence } = await takeUp(agent, method, neverPromptedId, examination, facts);
-  const found = (how: 'pass' | 'fail', detail: string) => findings[how]('never-prompted', detail, answer.ms);
-  if (outcome === 'success') found('pass', `A session that was never prompted comes back with ${method}.`);
-  else if (outcome === 'unknown_session')
-    found('pass', `It forgets a session that was never prompted and says so (${evidence}); nothing is lost by that.`);
-  else found('fail', `It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`);
+async function checkNeverPrompted(agent: RunningAgent, { findings, cwd }: Examination, sessionId: string | null): Promise<void> {
+  if (sessionId === null) return findings.skip('never-prompted', 'It made no second session in one process.');
+  const how = agent.protocol.facts.canResume ? 'resume' : 'load';
+  const { answer, outcome, evidence } = await agent.takeUp(how, sessionId, cwd);
+  const words: Partial<Record<TakenUp['outcome'], string>> = {
+    success: `A session that was never prompted comes back with session/${how}.`,
+    unknown_session: `It forgets a session that was never prompted and says so (${evidence}); nothing is lost by that.`,
+  };
+  const bad = `It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`;
+  findings[words[outcome] ? 'pass' : 'fail']('never-prompted', words[outcome] ?? bad, answer.ms);
 }
 
 /** Closes a session. */
 async function checkClose(agent: RunningAgent, { findings, cwd }: Examination): Promise<void> {
-  const made = await agent.ask('session/new', { cwd, mcpServers: [] });
-  const sessionId = made.kind === 'answered' ? sessionIdOf(made.result) : null;
-  if (sessionId === null) return findings.fail('close', 'It could not make another session to close.', made.ms);
-  const answer = await agent.ask('session/close', { sessionId });
-  if (answer.kind === 'answered') return findings.pass('close', 'session/close ends a session.', answer.ms);
-  const detail = `It advertises session/close, but ${failureWords('session/close', answer)}.`;
-  findings.fail('close', detail, answer.ms, { breaksProtocol: true });
+  const { sessionId, ms } = await agent.newSession(cwd);
+  if (sessionId === null) return findings.fail('close', 'It could not make another session to close.', ms);
+  const answer = await agent.ask((protocol, patience) => protocol.closeSession(sessionId, patience));
+  if (answer.kind === 'answered') findings.pass('close', 'session/close ends a session.', answer.ms);
+  else findings.breach('close', `It advertises session/close, but ${answer.failure}.`, answer.ms);
 }
 
 /**
@@ -613,11 +577,94 @@ export function unknownIdLike(sample: string | null, random: () => number = Math
     return 'xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx'.replace(/x/g, () => pick('0123456789abcdef'));
   // What stands before the first separator is a kind (`ses_`, `thread-`), not part of the number.
   const prefix = /^[A-Za-z]+[_:-]/.exec(sample)?.[0] ?? '';
-  const number = sample
-    .slice(prefix.length)
-    .replace(/[0-9]/g, () => pick('0123456789'))
-    .replace(/[a-f]/g, () => pick('abcdef'))
-    .replace(/[g-z]/g, () => pick('ghijklmnopqrstuvwxyz'))
-    .replace(/[A-Z]/g, () => pick('ABCDEFGHIJKLMNOPQRSTUVWXYZ'));
+  const kinds = ['0123456789', 'abcdef', 'ghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+  const number = sample.slice(prefix.length).replace(/[0-9A-Za-z]/g, (char) => pick(kinds.find((kind) => kind.includes(char)) ?? char));
   return prefix + number === sample ? `${sample}0` : prefix + number;
+}
+
+// ---------------------------------------------------------------- the end
+
+/** How long what an agent started may take to follow it. */
+const FOLLOW_MS = 3_000;
+
+/** Whether it ends by itself when its input closes, and what it leaves behind. Ended as by a host, but that nothing is cleared away before it was seen. */
+async function exitChecks(examination: Examination, { command, args, env, graceMs = STDIO_LIMITS.askMs }: DoctorOptions): Promise<void> {
+  const { cwd, findings, signal, protocol } = examination;
+  let running: RunningProcess | undefined;
+  const noise: string[] = [];
+  const launcher: Examination['launcher'] = {
+    async launch() {
+      const spec = { name: 'agent', command, args, cwd, env: { ...process.env, ...env } };
+      const { stdin, stdout, exited } = (running = await startProcess(spec, { signal, limits: STDIO_LIMITS, keepOrphans: true }));
+      const note = (line: Uint8Array) => void noise.push(Buffer.from(line).toString('utf8'));
+      return {
+        stream: messageStream('agent', { stdin, stdout, note }, STDIO_LIMITS),
+        exited,
+        end: () => exited,
+        diagnostics: () => noise.join('\n'),
+      };
+    },
+  };
+  try {
+    const agent = await RunningAgent.start({ ...examination, launcher });
+    // A session is where agents start helpers.
+    if ((await agent.introduce(protocol)).facts) await agent.newSession(cwd);
+    const printed = agent
+      .diagnostics()
+      .split('\n')
+      .filter((line) => line.trim() !== '');
+    if (printed.length > 0) {
+      const detail = `Not all it writes on stdout is ACP; ${count(printed.length, 'time')} something else came: ${quote(printed[0] ?? '')}.`;
+      findings.breach('initialize', detail);
+    }
+    await checkExit(findings, running!, graceMs);
+  } finally {
+    await running?.end('kill');
+  }
+}
+
+async function checkExit(findings: Findings, { left, pid, stdin, tree }: RunningProcess, graceMs: number): Promise<void> {
+  // The end of its output comes before the news of its exit.
+  if ((await within(left, 100)) !== undefined) {
+    for (const id of ['clean-exit', 'no-orphans'] as const) findings.skip(id, 'It died before its input was closed.');
+    return;
+  }
+  const isWindows = process.platform === 'win32';
+  // Remembered while the tree is whole: a child that leaves its group later cannot hide.
+  const before = isWindows ? 1 : (await tree.survivors()).length;
+  const began = performance.now();
+  stdin.end();
+  let how = '; SIGTERM ended it';
+  let exit = await within(left, graceMs);
+  if (exit?.code === 0) findings.pass('clean-exit', 'It exited with code 0 when its input closed.', performance.now() - began);
+  else if (exit) {
+    const end = exit.signal ? `died of ${exit.signal}` : `exited with code ${exit.code}`;
+    findings.fail('clean-exit', `When its input closed it ${end}, which a client must take for a crash.`, performance.now() - began);
+  } else {
+    await tree.signal('SIGTERM');
+    exit = await within(left, STDIO_LIMITS.termMs);
+    if (!exit) {
+      how = ', and in spite of SIGTERM; a client has to kill it';
+      // Itself alone: what it started must be able to show whether it follows.
+      process.kill(pid, 'SIGKILL');
+      await within(left, STDIO_LIMITS.goneMs);
+    }
+    const detail = `It was still running ${seconds(graceMs)} after its input had closed${how}.`;
+    findings.fail('clean-exit', detail, performance.now() - began);
+  }
+  if (isWindows) return findings.skip('no-orphans', 'Not examined on Windows.');
+  let orphans = await tree.survivors();
+  for (const deadline = performance.now() + FOLLOW_MS; orphans.length > 0 && performance.now() < deadline; orphans = await tree.survivors())
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  if (orphans.length === 0) findings.pass('no-orphans', `Nothing was left of its ${count(before, 'process')}.`);
+  else findings.fail('no-orphans', `It left ${count(orphans.length, 'process')} behind: ${orphans.map(nameOf).join(', ')}.`);
+}
+
+function nameOf({ pid }: ProcessEntry): string {
+  if (process.platform !== 'linux') return String(pid);
+  try {
+    return `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (${pid})`;
+  } catch {
+    return String(pid); // it went just now
+  }
 }

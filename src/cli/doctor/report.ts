@@ -1,4 +1,4 @@
-/** What `rehydrate doctor` reports. Plain JSON; names are the public contract. */
+/** What `rehydrate doctor` reports, as plain JSON whose names are the public contract, and as one screen of text. */
 import { readFileSync } from 'node:fs';
 import { withoutControls } from '../../engine/safe-text.ts';
 import type { AttemptOutcome, Tier } from '../../engine/types.ts';
@@ -29,14 +29,9 @@ const CHECKS = {
 export type CheckId = keyof typeof CHECKS;
 export const CHECK_IDS = Object.keys(CHECKS) as CheckId[];
 
-/** The page that explains the checks. */
-const GUIDE = '/guides/agent/';
-/** Where the documentation is served; a package that was told nothing is read beside a checkout, by `npm start`. */
-const SITE = (manifest().homepage ?? 'http://127.0.0.1:4321').replace(/\/$/, '');
-
-function manifest(): { readonly homepage?: string } {
-  return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { homepage?: string };
-}
+const { homepage } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { homepage?: string };
+/** The page that explains the checks, where the documentation is served; a package that was told nothing is read beside a checkout, by `npm start`. */
+const GUIDE = `${(homepage ?? 'http://127.0.0.1:4321').replace(/\/$/, '')}/guides/agent/`;
 
 export interface Check {
   readonly id: CheckId;
@@ -57,14 +52,8 @@ export const NO_SESSION = 'There is no session to try it with; see “new”.';
 /** What an agent does with a session id it never had: classified as a client would, or what it did instead. */
 export type UnknownSessionAnswer = Exclude<AttemptOutcome, 'ok' | 'limit'> | 'success';
 
-export interface DoctorReport {
-  readonly agent: {
-    /** The program's name, without its arguments. */
-    readonly command: string;
-    /** As the agent calls itself in `initialize`. */
-    readonly name: string | null;
-    readonly version: string | null;
-  };
+/** What was found of an agent in one version of ACP. */
+export interface Examined {
   readonly protocolVersion: number | null;
   readonly capabilities: Readonly<Record<string, unknown>> | null;
   readonly checks: readonly Check[];
@@ -80,21 +69,47 @@ export interface DoctorReport {
   };
 }
 
+export interface DoctorReport extends Examined {
+  readonly agent: {
+    /** The program's name, without its arguments. */
+    readonly command: string;
+    /** As the agent calls itself in `initialize`. */
+    readonly name: string | null;
+    readonly version: string | null;
+  };
+  /** The same in ACP 2, where the agent speaks both versions and no one was asked for. */
+  readonly v2?: Examined & {
+    /** The checks that came out otherwise than above. */
+    readonly differs: readonly CheckId[];
+  };
+}
+
+/** The checks of ACP 2 that came out otherwise than those of ACP 1. */
+export function differences(one: Examined, other: Examined): CheckId[] {
+  const came = (check: Check | undefined) => `${check?.outcome} ${check?.breaksProtocol}`;
+  return CHECK_IDS.filter((_, index) => came(one.checks[index]) !== came(other.checks[index]));
+}
+
 /** The checks as they come in; what was never reached is skipped with the reason in force. */
 export class Findings {
   readonly #checks = new Map<CheckId, Check>();
 
   pass(id: CheckId, detail: string, ms = 0): void {
-    this.#set({ id, outcome: 'pass', detail, ms: Math.round(ms), help: helpOf(id) });
+    this.#set(checkOf(id, 'pass', detail, ms));
   }
 
-  fail(id: CheckId, detail: string, ms = 0, how: { breaksProtocol?: boolean } = {}): void {
-    const must = how.breaksProtocol ? { breaksProtocol: true as const } : {};
-    this.#set({ id, outcome: 'fail', detail, ms: Math.round(ms), ...must, help: helpOf(id) });
+  /** Bad for users, and against no rule. */
+  fail(id: CheckId, detail: string, ms = 0): void {
+    this.#set(checkOf(id, 'fail', detail, ms));
+  }
+
+  /** Against a MUST of the protocol. */
+  breach(id: CheckId, detail: string, ms = 0): void {
+    this.#set({ ...checkOf(id, 'fail', detail, ms), breaksProtocol: true });
   }
 
   skip(id: CheckId, reason: string): void {
-    this.#set({ id, outcome: 'skip', detail: reason, ms: 0, help: helpOf(id) });
+    this.#set(checkOf(id, 'skip', reason));
   }
 
   get(id: CheckId): Check | undefined {
@@ -107,7 +122,7 @@ export class Findings {
 
   /** All checks in order; those without a finding are skipped for `reason`. */
   all(reason: string): Check[] {
-    return CHECK_IDS.map((id) => this.#checks.get(id) ?? { id, outcome: 'skip', detail: reason, ms: 0, help: helpOf(id) });
+    return CHECK_IDS.map((id) => this.#checks.get(id) ?? checkOf(id, 'skip', reason));
   }
 
   /** The first finding stands, but a failure found later takes a pass back. */
@@ -117,35 +132,48 @@ export class Findings {
   }
 }
 
-const helpOf = (id: CheckId): string => `${SITE}${GUIDE}#${CHECKS[id]}`;
+const checkOf = (id: CheckId, outcome: Check['outcome'], detail: string, ms = 0): Check => ({
+  ...{ id, outcome, detail, ms: Math.round(ms), help: `${GUIDE}#${CHECKS[id]}` },
+});
 
-const INDENT = '  ';
 const NAME_WIDTH = 6 + 24;
 
-/** The report as one screen of plain text: what a client does with such an agent, what its author may improve, and what was tried. */
+/** What a client does with such an agent, what its author may improve, and what was tried. */
 export function renderDoctor(report: DoctorReport, width = 100): string {
-  const { agent, verdict, checks } = report;
+  const { agent, protocolVersion, v2 } = report;
   const name = [agent.name ?? agent.command, agent.version].filter(Boolean).join(' ');
-  const lines = [`${name}${report.protocolVersion === null ? '' : `, ACP ${report.protocolVersion}`}`, verdict.summary];
-  const failed = checks.filter(({ outcome }) => outcome === 'fail');
+  const lines = [`${name}${protocolVersion === null ? '' : `, ACP ${protocolVersion}${v2 ? ' and 2' : ''}`}`];
+  if (v2) lines.push(`ACP 1: ${report.verdict.summary}`, `ACP 2: ${v2.verdict.summary}`);
+  else lines.push(report.verdict.summary);
+
+  const failed = report.checks.filter(isFailure).map((check) => ({ ...check, where: '' }));
+  for (const check of v2?.checks.filter(isFailure) ?? [])
+    if (v2?.differs.includes(check.id)) failed.push({ ...check, where: ', in ACP 2' });
   if (failed.length > 0) {
-    lines.push('', verdict.breaksProtocol ? 'To improve; what is marked * is a MUST of the protocol:' : 'To improve:');
-    for (const { id, detail, breaksProtocol, help } of failed) {
-      lines.push(`${breaksProtocol ? '* ' : INDENT}${id}`, ...wrap(detail, width - 4).map((line) => `    ${line}`), `    ${help}`);
-    }
+    const must = failed.some(({ breaksProtocol }) => breaksProtocol);
+    lines.push('', must ? 'To improve; what is marked * is a MUST of the protocol:' : 'To improve:');
+    for (const { id, detail, breaksProtocol, help, where } of failed)
+      lines.push(`${breaksProtocol ? '*' : ' '} ${id}${where}`, ...wrap(detail, width - 4).map((line) => `    ${line}`), `    ${help}`);
   }
-  lines.push('', 'Tried:');
-  for (const check of checks) {
-    // What holds for several is said once.
-    const [first, ...others] = check.outcome === 'skip' ? checks.filter(({ detail }) => detail === check.detail) : [check];
-    if (first !== check) continue;
-    const also = others.length > 0 ? ` (also ${others.map(({ id }) => id).join(', ')})` : '';
-    const took = check.ms >= 100 ? ` (${seconds(check.ms)})` : '';
-    const words = check.outcome === 'fail' ? `See above.${took}` : `${check.detail}${also}${took}`;
-    for (const [index, line] of wrap(words, Math.max(40, width - NAME_WIDTH)).entries())
-      lines.push((index === 0 ? `${MARKS[check.outcome].padEnd(6)}${check.id}` : '').padEnd(NAME_WIDTH) + line);
-  }
+  lines.push('', 'Tried:', ...tried(report.checks, width));
+  if (v2?.differs.length === 0) lines.push('', 'In ACP 2 all of it came out the same.');
+  else if (v2) lines.push('', 'Otherwise in ACP 2:', ...tried(v2.checks.filter(({ id }) => v2.differs.includes(id)), width)); // prettier-ignore
   return `${lines.map((line) => withoutControls(line, 'line', '·')).join('\n')}\n`;
 }
 
+const isFailure = ({ outcome }: Check): boolean => outcome === 'fail';
 const MARKS: Readonly<Record<Check['outcome'], string>> = { pass: 'pass', fail: 'FAIL', skip: 'skip' };
+
+function tried(checks: readonly Check[], width: number): string[] {
+  return checks.flatMap((check) => {
+    // What holds for several is said once.
+    const [first, ...others] = check.outcome === 'skip' ? checks.filter(({ detail }) => detail === check.detail) : [check];
+    if (first !== check) return [];
+    const also = others.length > 0 ? ` (also ${others.map(({ id }) => id).join(', ')})` : '';
+    const took = check.ms >= 100 ? ` (${seconds(check.ms)})` : '';
+    const words = isFailure(check) ? `See above.${took}` : `${check.detail}${also}${took}`;
+    return wrap(words, Math.max(40, width - NAME_WIDTH)).map(
+      (line, index) => (index === 0 ? `${MARKS[check.outcome].padEnd(6)}${check.id}` : '').padEnd(NAME_WIDTH) + line,
+    );
+  });
+}

@@ -1,6 +1,7 @@
 /** From findings to the sentence an author wants: what do users of my agent get? Pure. */
 import { nextStep, type ResumeState, type TriedStep } from '../../engine/resume/decide.ts';
 import type { AttemptOutcome, Verification } from '../../engine/types.ts';
+import { methodOf, type How } from './agent.ts';
 import type { Check, DoctorReport } from './report.ts';
 
 /** How coming back by one method went. */
@@ -22,16 +23,17 @@ export interface Outcomes {
   readonly load: ComingBack | null;
   /** Whether anything was said in the session that came back. */
   readonly said: boolean;
+  /** Of ACP. Default: 1. */
+  readonly version?: number;
   readonly unknownSession: DoctorReport['verdict']['unknownSession'];
 }
 
 /** A load whose replay holds nothing of what was said is not believed, as in the engine. */
-const unproven = (method: TriedStep['method'], { outcome, verification }: ComingBack): boolean =>
-  method === 'session/load' && outcome === 'ok' && verification !== 'replay-matched' && verification !== 'replay-partial';
+const unproven = (how: How, { outcome, verification }: ComingBack): boolean =>
+  how === 'load' && outcome === 'ok' && verification !== 'replay-matched' && verification !== 'replay-partial';
 
 /** Whether a session in which something was said did not really come back. */
-export const lost = (method: TriedStep['method'], came: ComingBack): boolean =>
-  came.outcome === 'unknown_session' || came.forgotten || unproven(method, came);
+export const lost = (how: How, came: ComingBack): boolean => came.outcome === 'unknown_session' || came.forgotten || unproven(how, came);
 
 /** Of no outcomes where the agent did not even introduce itself. */
 export function verdictOf(outcomes: Outcomes | null, checks: readonly Check[]): DoctorReport['verdict'] {
@@ -65,12 +67,9 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
     switch (step.do) {
       case 'session/resume':
       case 'session/load': {
-        last = (step.do === 'session/resume' ? outcomes.resume : outcomes.load) ?? {
-          outcome: 'crash',
-          forgotten: false,
-          verification: null,
-        };
-        attempts.push({ method: step.do, outcome: outcomes.said && unproven(step.do, last) ? 'unproven' : last.outcome });
+        const how = step.do === 'session/resume' ? 'resume' : 'load';
+        last = outcomes[how] ?? { outcome: 'crash', forgotten: false, verification: null };
+        attempts.push({ method: step.do, outcome: outcomes.said && unproven(how, last) ? 'unproven' : last.outcome });
         continue;
       }
       case 'ask-list':
@@ -79,7 +78,7 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
       case 'session/new':
         return { tier: 'transcript', summary: `${withoutNative(outcomes)}: a client goes on with a transcript in a new session.` };
       case 'accept': {
-        const method = `session/${step.tier}`;
+        const method = methodOf(step.tier, outcomes.version);
         if (last?.forgotten) {
           return {
             tier: null,

@@ -655,7 +655,12 @@ function replayWords(replay: ReplayOutcome): string {
 export type Listed = 'present' | 'absent' | 'unknown';
 
 /** Whether the agent's own list shows a session. Only every page, asked with the session's cwd, proves absence. */
-export async function askList({ protocol }: Agent, agentSessionId: string, cwd: string, { limits }: Config): Promise<Listed> {
+export async function askList(
+  { protocol }: Pick<Agent, 'protocol'>,
+  agentSessionId: string,
+  cwd: string,
+  { limits }: Pick<Config, 'limits'>,
+): Promise<Listed> {
   let cursor: string | undefined;
   const seen = new Set<string>();
   for (let page = 0; page < limits.listPages; page++) {

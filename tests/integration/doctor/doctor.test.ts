@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runDoctor, type DoctorOptions } from '../../../src/cli/doctor/examination.ts';
-import { CHECK_IDS, type CheckId, type DoctorReport } from '../../../src/cli/doctor/report.ts';
+import { CHECK_IDS, renderDoctor, type CheckId, type DoctorReport } from '../../../src/cli/doctor/report.ts';
 import { UNKNOWN_SHAPES, type AgentVariant } from '../../../src/testing/agents/variants.ts';
 
 const STDIO = path.resolve(import.meta.dirname, '../../../src/testing/agents/stdio.ts');
@@ -27,6 +27,7 @@ const examine = (variant: AgentVariant, options: Partial<DoctorOptions> = {}): P
     graceMs: 10_000,
     // A second hearing, without waiting for it.
     clockMs: 0,
+    protocol: 'v1',
     ...options,
   });
 
@@ -127,6 +128,7 @@ test('without prompts no model is asked, and what needs one is skipped with the 
   const report = await runDoctor({
     command: process.execPath,
     args: [STDIO, '--variant', 'native', '--store', path.join(stores, 'quiet')],
+    protocol: 'v1',
     prompt: false,
     onNotice: (text) => notices.push(text),
   });
@@ -155,7 +157,7 @@ test('I7 what an agent leaves behind is found, named and ended', { timeout: 60_0
   // Nothing else on the machine sleeps that long.
   const nap = `987.${process.pid}${Math.random().toString().slice(2, 8)}`;
   await writeFile(script, `setsid sleep ${nap} >/dev/null 2>&1 </dev/null &\nexec "${process.execPath}" "${STDIO}" --pace 0\n`);
-  const report = await runDoctor({ command: 'sh', args: [script], prompt: false });
+  const report = await runDoctor({ command: 'sh', args: [script], prompt: false, protocol: 'v1' });
   expect(report.checks.find(({ id }) => id === 'no-orphans')).toMatchObject({
     outcome: 'fail',
     detail: expect.stringMatching(/left 1 process behind: sleep/),
@@ -171,7 +173,7 @@ test('I7 an agent that does not end is examined for what it leaves behind all th
     script,
     `trap '' TERM\nsetsid sleep ${nap} >/dev/null 2>&1 </dev/null &\nexec "${process.execPath}" "${STDIO}" --variant stubborn --pace 0\n`,
   );
-  const report = await runDoctor({ command: 'sh', args: [script], prompt: false });
+  const report = await runDoctor({ command: 'sh', args: [script], prompt: false, protocol: 'v1' });
   expect(report.checks.find(({ id }) => id === 'clean-exit')).toMatchObject({
     outcome: 'fail',
     detail: expect.stringContaining('in spite of SIGTERM'),
@@ -232,11 +234,79 @@ test('an agent that wants somebody to sign in is examined once a method is named
 });
 
 test('an agent of another version of ACP breaks nothing by saying so', { timeout: 60_000 }, async () => {
-  const speaksTwo = `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) =>
-    console.log(JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(line).id, result: { protocolVersion: 2 } })))`;
-  const report = await runDoctor({ command: process.execPath, args: ['-e', speaksTwo] });
-  expect(report.checks[0]).toMatchObject({ id: 'initialize', outcome: 'skip', detail: expect.stringContaining('ACP 2') });
+  const speaksThree = `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) =>
+    console.log(JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(line).id, result: { protocolVersion: 3 } })))`;
+  const report = await runDoctor({ command: process.execPath, args: ['-e', speaksThree] });
+  expect(report.checks[0]).toMatchObject({ id: 'initialize', outcome: 'skip', detail: expect.stringContaining('ACP version 3') });
   expect(report.verdict).toMatchObject({ tier: null, breaksProtocol: false });
+});
+
+describe('each version of ACP that an agent speaks is examined', () => {
+  const speaks: readonly [
+    AgentVariant,
+    protocol: DoctorOptions['protocol'],
+    versions: readonly (number | undefined | null)[],
+    tier: string | null,
+  ][] = [
+    ['native', undefined, [1, 2], 'resume'],
+    ['v1-only', undefined, [1, undefined], 'resume'],
+    ['v1-only', 'newest', [1, undefined], 'resume'],
+    ['v1-only', 'v2', [null, undefined], null],
+    ['v2-only', undefined, [2, undefined], 'resume'],
+    ['v2-only', 'v1', [null, undefined], null],
+    ['v2-in-name', undefined, [1, undefined], 'resume'],
+    ['v2-refused', undefined, [1, undefined], 'resume'],
+    ['v2-no-stop-reason', 'v2', [2, undefined], 'resume'],
+    ['v2-late-snapshot', 'v2', [2, undefined], 'resume'],
+    ['garbage-only', undefined, [null, undefined], null],
+  ];
+  test.concurrent.each(speaks)('%s, asked for %s: %j', { timeout: 600_000 }, async (variant, protocol, versions, tier) => {
+    const report = await examine(variant, { protocol, ...(variant === 'garbage-only' ? { timeoutMs: 5_000 } : {}) });
+    expect([report.protocolVersion, report.v2?.protocolVersion]).toEqual(versions);
+    expect(report.verdict).toMatchObject({ tier, breaksProtocol: variant === 'garbage-only' });
+    if (tier) expect(failures(report)).toEqual([]);
+    else expect(report.checks[0]).toMatchObject({ id: 'initialize', outcome: variant === 'garbage-only' ? 'fail' : 'skip' });
+    if (report.v2) expect(report.v2).toMatchObject({ differs: [], verdict: { tier, breaksProtocol: false } });
+  });
+
+  /** An agent without `session/resume` is none of version 2. */
+  const NO_RESUME: readonly CheckId[] = ['kill-and-resume', 'unknown-session-resume', 'never-prompted'];
+  /** What is wrong in version 2 of agents that are wrong in version 1. */
+  const WRONG: Partial<Record<AgentVariant, Expected>> = {
+    forgetful: { tier: 'transcript', fails: LOST },
+    late: { tier: 'load', fails: [...NO_RESUME, 'replay-before-response'], breaksProtocol: true },
+    'duplicate-replay': { tier: 'load', fails: NO_RESUME, breaksProtocol: true },
+    busy: { tier: null, fails: [...LOST, 'unknown-session-load', 'unknown-session-resume', 'never-prompted'] },
+    auth: { tier: null },
+    garbage: { tier: 'resume', fails: ['initialize'], breaksProtocol: true },
+    'hang-prompt': { tier: 'resume', fails: ['prompt'], breaksProtocol: true, timeoutMs: 20_000 },
+  };
+  test.concurrent.each(Object.entries(WRONG) as [AgentVariant, Expected][])(
+    'in version 2: %s',
+    { timeout: 600_000 },
+    async (variant, { tier, fails = [], breaksProtocol = false, timeoutMs = 30_000 }) => {
+      const report = await examine(variant, { protocol: 'v2', timeoutMs });
+      expect(failures(report), JSON.stringify(report.checks.filter(({ outcome }) => outcome === 'fail'))).toEqual(
+        CHECK_IDS.filter((id) => fails.includes(id)),
+      );
+      expect(report).toMatchObject({ protocolVersion: 2, verdict: { tier, breaksProtocol } });
+    },
+  );
+
+  test('what differs is said, once', { timeout: 600_000 }, async () => {
+    const notices: string[] = [];
+    const report = await examine('load', { protocol: undefined, onNotice: (text) => notices.push(text) });
+    expect(notices).toEqual([expect.stringContaining('up to ten short prompts'), expect.stringContaining('It speaks ACP 2, too')]);
+    expect([report.verdict.tier, report.v2?.verdict.tier]).toEqual(['load', 'load']);
+    expect(report.v2?.differs).toEqual(NO_RESUME);
+    const text = renderDoctor(report);
+    expect(text).toMatch(/^scripted-load [\d.]+, ACP 1 and 2\nACP 1: .*session\/load\.\nACP 2: .*session\/resume with replayFrom\.\n/);
+    expect(text).toMatch(/\nTo improve; .*\n\* kill-and-resume, in ACP 2\n/);
+    expect(text).toMatch(
+      /\nOtherwise in ACP 2:\nFAIL {2}kill-and-resume .*\nFAIL {2}unknown-session-resume .*\nFAIL {2}never-prompted .*\n$/,
+    );
+    expect(renderDoctor({ ...report, v2: { ...report.v2!, differs: [] } })).toContain('In ACP 2 all of it came out the same.');
+  });
 });
 
 test('that no prompt was sent is said only where none was', { timeout: 120_000 }, async () => {

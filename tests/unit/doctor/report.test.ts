@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { doctorExit } from '../../../src/cli/commands/doctor.ts';
-import { CHECK_IDS, Findings, renderDoctor } from '../../../src/cli/doctor/report.ts';
+import { CHECK_IDS, Findings, renderDoctor, type Examined } from '../../../src/cli/doctor/report.ts';
 import { wrap } from '../../../src/cli/help.ts';
 
 describe('the exit code', () => {
@@ -17,9 +17,15 @@ describe('the exit code', () => {
     [null, 'transcript', 1],
   ] as const)('of a verdict %s where %s is expected: %i', (tier, expected, code) => {
     const verdict = { tier, summary: '', unknownSession: { load: null, resume: null }, breaksProtocol: false };
-    expect(doctorExit({ verdict, checks: passed }, expected)).toBe(code);
-    expect(doctorExit({ verdict: { ...verdict, breaksProtocol: true }, checks: passed }, expected)).toBe(1);
-    expect(doctorExit({ verdict, checks: [{ ...passed[0], outcome: 'fail' }] }, expected)).toBe(1);
+    const of = (changes: Partial<Examined>): Examined => ({ protocolVersion: 1, capabilities: {}, verdict, checks: passed, ...changes });
+    expect(doctorExit(of({}), expected)).toBe(code);
+    const bad = [of({ verdict: { ...verdict, breaksProtocol: true } }), of({ checks: [{ ...passed[0], outcome: 'fail' }] })];
+    for (const one of bad) {
+      expect(doctorExit(one, expected)).toBe(1);
+      expect(doctorExit({ ...of({}), v2: { ...one, differs: [] } }, expected)).toBe(1);
+    }
+    const best = of({ verdict: { ...verdict, tier: 'resume' } });
+    expect(doctorExit({ ...best, v2: { ...of({}), differs: [] } }, expected)).toBe(code);
   });
 });
 

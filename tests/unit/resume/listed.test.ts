@@ -1,17 +1,19 @@
 /** Reading an agent's list, whatever the agent makes of its pages. */
 import { describe, expect, it } from 'vitest';
-import { listed } from '../../../src/cli/doctor/agent.ts';
-import type { RunningAgent } from '../../../src/cli/doctor/agent.ts';
+import { DEFAULT_LIMITS } from '../../../src/engine/limits.ts';
+import { readList } from '../../../src/engine/protocol/v1.ts';
+import { askList } from '../../../src/engine/sessions/resume.ts';
 
 /** An agent whose list is the page for each cursor; how often it was asked stands in `asked`. */
 function lister(page: (cursor: string | undefined) => unknown) {
   const asked: (string | undefined)[] = [];
-  const agent = {
-    ask: async (_method: string, { cursor }: { cursor?: string }) => {
+  const protocol = {
+    listSessions: async (_cwd: string, cursor: string | undefined) => {
       asked.push(cursor);
-      return { kind: 'answered', result: page(cursor), ms: 1 };
+      return { kind: 'answered', value: readList(page(cursor)) };
     },
-  } as unknown as RunningAgent;
+  };
+  const agent = { protocol } as unknown as Parameters<typeof askList>[0];
   return { agent, asked };
 }
 const of = (...ids: string[]) => ids.map((sessionId) => ({ sessionId, cwd: '/' }));
@@ -33,7 +35,7 @@ describe('whether the list shows a session', () => {
     ['no list', () => null, 'unknown', 1],
   ])('%s', async (_name, page, expected, pages) => {
     const { agent, asked } = lister(page);
-    expect(await listed(agent, 'wanted', '/')).toBe(expected);
+    expect(await askList(agent, 'wanted', '/', { limits: DEFAULT_LIMITS })).toBe(expected);
     expect(asked).toHaveLength(pages);
   });
 });

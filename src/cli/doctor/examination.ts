@@ -203,7 +203,8 @@ async function checkList({ findings, cwd }: Examination, agent: RunningAgent, se
   const ms = performance.now() - began;
   const asked = 'session/list, asked with the session’s cwd,';
   if (shown === 'present') findings.pass('list', `${asked} shows the session.`, ms);
-  else if (shown === 'unknown') findings.breach('list', 'It advertises session/list, but gave no list that could be read to its end.', ms);
+  else if (shown === 'unknown')
+    findings.breach('list', `It ${offers(agent, 'session/list')}, but gave no list that could be read to its end.`, ms);
   else if (prompted) findings.fail('list', `${asked} does not show the session, so a client cannot tell a lost session from an error.`, ms);
   else findings.pass('list', 'It answers; a session that was never prompted is not shown.', ms);
 }
@@ -258,6 +259,10 @@ async function preambleOf(mode: 'inline' | 'resource', firstWord: string, second
   const told = `Remember that the first word is ${firstWord}. Remember that the second word is ${secondWord}.`;
   return buildPreamble({ transcript: await renderTranscript([event(2, 'agent', 'OK'), event(1, 'user', told)]), mode });
 }
+
+/** Why a client counts on a method: in version 2 nobody advertises what every agent has. */
+const offers = ({ protocol }: RunningAgent, method: string): string =>
+  protocol.facts.protocolVersion === 2 ? `speaks ACP 2, where every agent has ${method.replace('load', 'resume')}` : `advertises ${method}`;
 
 /** What an agent did that did not say what it was asked for. */
 const instead = ({ answer, reply }: { readonly answer: Answer; readonly reply: string }): string =>
@@ -509,7 +514,6 @@ async function checkUnknownSession(
   how: How,
 ): Promise<UnknownSessionAnswer> {
   const id = `unknown-session-${how}` as const;
-  const version = agent.protocol.facts.protocolVersion;
   const { answer, outcome, evidence } = await agent.takeUp(how, unknownIdLike(known), cwd);
   const said = answer.kind === 'refused' ? `It said: ${errorWords(answer.error)}.` : '';
   const breach = (detail: string) => findings.breach(id, detail, answer.ms);
@@ -522,7 +526,7 @@ async function checkUnknownSession(
       breach(`For a session it never had, it ${answer.failure}.`);
       break;
     case 'unsupported':
-      breach(`It ${version === 2 ? 'speaks ACP 2' : 'advertises it'}, but does not have ${methodOf(how, version)} (${evidence}). ${said}`);
+      breach(`It ${offers(agent, `session/${how}`)}, but does not know it (${evidence}). ${said}`);
       break;
     case 'auth_required':
       findings.skip(id, `It wants you to sign in first. ${said}`);
@@ -564,7 +568,7 @@ async function checkClose(agent: RunningAgent, { findings, cwd }: Examination): 
   if (sessionId === null) return findings.fail('close', 'It could not make another session to close.', ms);
   const answer = await agent.ask((protocol, patience) => protocol.closeSession(sessionId, patience));
   if (answer.kind === 'answered') findings.pass('close', 'session/close ends a session.', answer.ms);
-  else findings.breach('close', `It advertises session/close, but ${answer.failure}.`, answer.ms);
+  else findings.breach('close', `It ${offers(agent, 'session/close')}, but ${answer.failure}.`, answer.ms);
 }
 
 /**

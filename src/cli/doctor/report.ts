@@ -143,7 +143,7 @@ export function renderDoctor(report: DoctorReport, width = 100): string {
   const { agent, protocolVersion, v2 } = report;
   const name = [agent.name ?? agent.command, agent.version].filter(Boolean).join(' ');
   const lines = [`${name}${protocolVersion === null ? '' : `, ACP ${protocolVersion}${v2 ? ' and 2' : ''}`}`];
-  if (v2) lines.push(`ACP 1: ${report.verdict.summary}`, `ACP 2: ${v2.verdict.summary}`);
+  if (v2 && v2.verdict.summary !== report.verdict.summary) lines.push(`ACP 1: ${report.verdict.summary}`, `ACP 2: ${v2.verdict.summary}`);
   else lines.push(report.verdict.summary);
 
   const failed = report.checks.filter(isFailure).map((check) => ({ ...check, where: '' }));

@@ -15,7 +15,8 @@ const ARROWS = {
   'src/cli': ['src/engine', 'src/adapters', 'src/bridge', 'src/server', 'src/testing/agents'],
   // Scripted agents run in a worker too, and speak that adapter's frames there.
   'src/testing': ['src/engine', 'src/adapters/worker'],
-  playground: ['src/engine', 'src/adapters', 'src/testing'],
+  // An editor in the page is a client of the host's agent side.
+  playground: ['src/engine', 'src/adapters', 'src/server', 'src/testing'],
   // The docs render the command's own table of options.
   'src/site': ['src/engine', 'src/adapters', 'playground', 'src/cli'],
   content: ['src/engine', 'playground', 'src/site'],

@@ -12,6 +12,8 @@ const SHOWN = 200;
  * agent says is only ever text here, so markup in it is shown and not obeyed.
  */
 export function Conversation(props: {
+  /** Default: the page's own. */
+  readonly label?: string;
   readonly view: ReadonlySignal<SessionView>;
   /** A prompt that is on its way, and not in the log yet. */
   readonly unsent: ReadonlySignal<string | null>;
@@ -26,7 +28,7 @@ export function Conversation(props: {
     <div
       class="rp-log rp-scroll"
       role="log"
-      aria-label="Conversation"
+      aria-label={props.label ?? 'Conversation'}
       aria-live="polite"
       // Screen readers wait for the end of a streamed answer, but not past a question to the person.
       aria-busy={view.turnOpen && !view.permission}

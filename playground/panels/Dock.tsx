@@ -7,6 +7,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { DOCK, type DockPanel } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
 import { DatabasePanel } from './Database.tsx';
+import { EditorPanel } from './Editor.tsx';
 import { ReportPanel } from './Report.tsx';
 import { TerminalPanel, type LoadTerminal } from './Terminal.tsx';
 import { TimelinePanel } from './Timeline.tsx';
@@ -102,5 +103,7 @@ export function Docked(props: { readonly pg: Playground; readonly panel: DockPan
       return <ReportPanel pg={pg} />;
     case 'Timeline':
       return <TimelinePanel pg={pg} />;
+    case 'Editor':
+      return <EditorPanel pg={pg} />;
   }
 }

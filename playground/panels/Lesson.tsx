@@ -1,7 +1,7 @@
 /** The scenario that is played: which, what to watch, its steps, and what is chosen for it. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { ResumePolicy } from '../../src/engine/types.ts';
+import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { LESSONS } from '../scenarios/types.ts';
 import { AGENT_GROUPS, LOCKED, type AgentChoice } from '../state/agents.ts';
@@ -166,6 +166,12 @@ const POLICIES: readonly { readonly value: ResumePolicy; readonly words: string 
   { value: 'transcript', words: 'transcript: skip native' },
 ];
 
+const PROTOCOLS: readonly (readonly [value: ProtocolChoice, words: string])[] = [
+  ['v1', 'version 1'],
+  ['v2', 'version 2, a draft'],
+  ['newest', 'the newest the agent speaks'],
+];
+
 /** By whom the scenario is played, what may be tried, and what is done with the page as a whole. */
 export function Tools(props: {
   readonly pg: Playground;
@@ -214,6 +220,20 @@ export function Tools(props: {
               {POLICIES.map((policy) => (
                 <option key={policy.value} value={policy.value}>
                   {policy.words}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label class="rp-choice">
+            <span>ACP</span>
+            <select
+              class="rp-field"
+              value={pg.choice.protocol.value}
+              onChange={(event) => void pg.navigation.chooseProtocol(event.currentTarget.value as ProtocolChoice)}
+            >
+              {PROTOCOLS.map(([value, words]) => (
+                <option key={value} value={value}>
+                  {words}
                 </option>
               ))}
             </select>

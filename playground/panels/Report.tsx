@@ -42,7 +42,11 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
           </p>
           {live ? <p class="rp-dim">The last prompt found it live: nothing had to be brought back.</p> : null}
           <Ways pg={pg} told={told} />
-          {told.kind === 'failed' ? null : <Notes told={told} />}
+          {told.kind === 'failed' ? (
+            <p class="rp-dim">What fails leaves nothing in the log: this report goes with the page.</p>
+          ) : (
+            <Notes told={told} />
+          )}
           {reports.length > 1 ? (
             <label class="rp-choice">
               <span>All reports</span>

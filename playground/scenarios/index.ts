@@ -7,7 +7,7 @@ const ask = (say: string, tier: Tier, reply: string, note = 'Ask for it back.'):
 const sleep = (note = 'Host and agent are gone after it.'): Step => ({ note, do: 'sleep', expect: { status: 'asleep' } });
 
 /** What most of them have in common. */
-const USUAL = { agent: 'native', bridge: true, policy: 'auto' } as const;
+const USUAL = { agent: 'native', bridge: true, policy: 'auto', protocol: 'v1' } as const;
 
 /** Where the architecture pages are. */
 const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
@@ -248,6 +248,54 @@ export const SCENARIOS: readonly Scenario[] = [
       ask('What is my tower called?', 'transcript', 'Babel', 'Ask again.'),
     ],
     end: 'Which loss is acceptable is yours to decide. Under strict a session is either the agent’s own or an error.',
+  },
+  {
+    ...USUAL,
+    name: 'two-clients',
+    title: 'An editor and this page, one session',
+    lesson: 'On your terms',
+    watch: 'Watch the editor and the conversation: each shows what the other one said, and neither has it from the other.',
+    look: 'Editor',
+    read: 'guides/several-clients/',
+    steps: [
+      tell('My comet is called Halley.'),
+      { note: 'A second client opens the session, over ACP, as an editor does.', do: 'editor', ask: null },
+      {
+        note: 'Ask there. The page shows the turn as it is stored.',
+        do: 'editor',
+        ask: 'What is my comet called?',
+        expect: { tier: 'live', reply: 'Halley' },
+      },
+      sleep('The host is gone, and with it the editor’s connection.'),
+      {
+        note: 'Ask there again. That wakes host and agent, whoever does it.',
+        do: 'editor',
+        ask: 'What is my comet called?',
+        expect: { tier: 'resume', reply: 'Halley' },
+      },
+      ask('What do you remember?', 'live', 'Halley', 'Say something here. The editor shows it, too.'),
+    ],
+    end: 'Both are clients of one host. The session is the host’s, so either of them can go, and come back to all of it.',
+  },
+  {
+    ...USUAL,
+    name: 'next-version',
+    title: 'An agent that speaks version 2',
+    lesson: 'On your terms',
+    watch: 'Watch the wire: version 2 of ACP, a draft, has no session/load, and answers a prompt before its turn is over.',
+    look: 'Wire',
+    read: 'guides/acp-v2/',
+    protocol: 'v2',
+    steps: [
+      tell('My star is called Vega.', { tier: 'new', status: 'live' }),
+      sleep(),
+      {
+        note: 'Ask for it back. Version 2 has one way back for both, with a replay and without.',
+        say: 'What is my star called?',
+        expect: { tier: 'resume', reply: 'Vega', status: 'live' },
+      },
+    ],
+    end: 'The log keeps what was said in the version it was said in. Under Advanced you choose the version for any agent.',
   },
   {
     ...USUAL,

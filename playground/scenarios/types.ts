@@ -1,6 +1,6 @@
 /** A scenario is data: what to watch, and steps a person does, or has done. */
 import type { ErrorCode } from '../../src/engine/errors.ts';
-import type { ResumePolicy, Tier, Verification } from '../../src/engine/types.ts';
+import type { ProtocolChoice, ResumePolicy, Tier, Verification } from '../../src/engine/types.ts';
 import type { AgentStatus } from '../state/machine.ts';
 
 /** What must be so after a step. The page says which of it was not. */
@@ -28,10 +28,12 @@ export type Step = { readonly note: string; readonly expect?: Expectation } & (
   /** Creates the session without a prompt, which starts the agent once. */
   | { readonly do: 'create' }
   | { readonly do: 'policy'; readonly policy: ResumePolicy }
+  /** The editor opens the session, or asks in it. */
+  | { readonly do: 'editor'; readonly ask: string | null }
 );
 
 /** What stands in the dock, in the order of its tabs. */
-export const DOCK = ['Terminal', 'Wire', 'Database', 'Transcript', 'Resume report', 'Timeline'] as const;
+export const DOCK = ['Terminal', 'Wire', 'Database', 'Transcript', 'Resume report', 'Timeline', 'Editor'] as const;
 export type DockPanel = (typeof DOCK)[number];
 /** A part of the page that can be pointed at. */
 export type Part = 'Machine' | 'Conversation' | 'Policy' | DockPanel;
@@ -55,6 +57,8 @@ export interface Scenario {
   /** False where it needs what only an agent in the tab offers. */
   readonly bridge: boolean;
   readonly policy: ResumePolicy;
+  /** The version of ACP that is spoken with its agent. */
+  readonly protocol: ProtocolChoice;
   readonly steps: readonly Step[];
   /** What was seen, said at its end. */
   readonly end: string;

@@ -301,3 +301,12 @@ const ABANDONED: Item = { kind: 'notice', key: 'abandoned', tone: 'warn', text: 
 export function hasPromptAfter(view: SessionView, seq: number): boolean {
   return view.items.some(({ kind, key }) => kind === 'user' && Number(key.slice(1)) > seq);
 }
+
+/** What the agent said since the last prompt. */
+export function lastReply(view: SessionView): string {
+  const from = view.items.findLastIndex((item) => item.kind === 'user');
+  return view.items
+    .slice(from + 1)
+    .flatMap((item) => (item.kind === 'agent' ? item.pieces : []))
+    .join('');
+}

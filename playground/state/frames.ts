@@ -4,6 +4,7 @@
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { fieldsOf, textOf, type Fields } from '../../src/engine/protocol/updates.ts';
+import { readCapabilities } from '../../src/engine/protocol/versions.ts';
 
 export type Direction = 'to-agent' | 'from-agent';
 export type FrameKind = 'request' | 'response' | 'error' | 'notification' | 'lifecycle';
@@ -58,7 +59,7 @@ export function summarise(message: AnyMessage, method: string): string {
       return `${result['sessions'].length} ${result['sessions'].length === 1 ? 'session' : 'sessions'}`;
     const outcome = fieldsOf(result['outcome']);
     if (method === 'session/request_permission') return oneLine(String(outcome['optionId'] ?? outcome['outcome'] ?? ''));
-    if (method === 'initialize') return capabilityWords(fieldsOf(result['agentCapabilities']));
+    if (method === 'initialize') return capabilityWords(result['agentCapabilities'] ?? result['capabilities']);
     return Object.keys(result).length === 0 ? 'ok' : oneLine(Object.keys(result).join(', '));
   }
   const params = fieldsOf(m['params']);
@@ -84,13 +85,9 @@ function blockWords(block: Fields): string {
 }
 
 /** Which ways back an agent advertises. */
-export function capabilityWords(capabilities: Fields): string {
-  const session = fieldsOf(capabilities['sessionCapabilities']);
-  const words = [
-    ...(session['resume'] ? ['resume'] : []),
-    ...(capabilities['loadSession'] ? ['load'] : []),
-    ...(session['list'] ? ['list'] : []),
-  ];
+export function capabilityWords(capabilities: unknown): string {
+  const { canResume, canLoad, canList } = readCapabilities(capabilities);
+  const words = [...(canResume ? ['resume'] : []), ...(canLoad ? ['load'] : []), ...(canList ? ['list'] : [])];
   return words.length > 0 ? `can ${words.join(', ')}` : 'can neither resume nor load';
 }
 

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { createHost, type Host } from '../../src/engine/index.ts';
 import { describeExit, type AgentLauncher, type ClientServices, type SqlDatabase } from '../../src/engine/ports.ts';
+import type { ProtocolChoice } from '../../src/engine/types.ts';
 import { FrameLog, type Frame } from './frames.ts';
 import { INITIAL_MACHINE, isAnswer, reduceMachine, type Machine, type MachineInput } from './machine.ts';
 import { drawn } from './pace.ts';
@@ -16,6 +17,8 @@ export interface HostOptions {
   readonly schedule: (run: () => void) => void;
   /** An agent ended, or did not start, and nobody on this page asked it to. */
   readonly onLost: () => void;
+  /** The version of ACP that agents are spoken to in. */
+  readonly protocol: () => ProtocolChoice;
   /** Files and the like for agents in the tab. */
   readonly client: (database: SqlDatabase, agent: string) => ClientServices | undefined;
 }
@@ -73,6 +76,7 @@ export class HostController {
     this.#host = await createHost({
       database,
       agents: this.#tap.launcher,
+      protocol: this.#options.protocol(),
       client: (agent) => this.#options.client(database, agent),
     });
     this.dispatch({ type: 'host', status: 'awake' });

@@ -6,6 +6,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { ResumeReport, SessionEvent, Tier } from '../../src/engine/types.ts';
 import { describeExit } from '../../src/engine/ports.ts';
 import { fieldsOf, roleOf } from '../../src/engine/protocol/updates.ts';
+import { readCapabilities } from '../../src/engine/protocol/versions.ts';
 import type { Direction } from './frames.ts';
 import type { TapEvent } from './tap.ts';
 
@@ -171,13 +172,20 @@ function onFrame(machine: Machine, direction: Direction, raw: AnyMessage): Machi
       words: WORDS[station].asks,
     };
   }
-  if (direction !== 'from-agent' || asks || m['id'] === undefined) return machine;
+  if (direction !== 'from-agent') return machine;
+  // In version 2 a prompt is answered when it is inserted, and its turn is over when the agent is idle again.
+  const { sessionUpdate, state } = fieldsOf(fieldsOf(m['params'])['update']);
+  if (sessionUpdate === 'state_update' && state === 'idle' && machine.agent === 'prompting')
+    return { ...machine, agent: 'live', words: WORDS['session/prompt'].answered };
+  if (asks || m['id'] === undefined) return machine;
   const key = JSON.stringify(m['id']);
   const station = machine.pending[key];
   if (!station) return machine;
   const { [key]: _answered, ...pending } = machine.pending;
   const refused = 'error' in m;
   const offers = station === 'initialize' && !refused ? offered(m['result']) : {};
+  if (station === 'session/prompt' && !refused && !('stopReason' in fieldsOf(m['result'])))
+    return { ...machine, stations: { ...machine.stations, [station]: 'ok' }, pending };
   return {
     ...machine,
     agent: answered(machine.agent, station, refused),
@@ -202,10 +210,12 @@ function doubt(stations: Machine['stations'], tier: Tier): Machine['stations'] {
 
 /** Which of the ways back the agent does not offer. */
 function offered(result: unknown): Partial<Record<Station, StationState>> {
-  const { loadSession, sessionCapabilities } = fieldsOf(fieldsOf(result)['agentCapabilities']);
+  const { agentCapabilities, capabilities } = fieldsOf(result);
+  const { canResume, canLoad } = readCapabilities(agentCapabilities ?? capabilities);
   return {
-    ...(fieldsOf(sessionCapabilities)['resume'] ? {} : { 'session/resume': 'absent' as const }),
-    ...(loadSession ? {} : { 'session/load': 'absent' as const }),
+    ...(canResume ? {} : { 'session/resume': 'absent' as const }),
+    // Version 2 has none: its session/resume can replay.
+    ...(canLoad && capabilities === undefined ? {} : { 'session/load': 'absent' as const }),
   };
 }
 

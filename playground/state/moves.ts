@@ -1,12 +1,13 @@
 /** What is chosen, and the way from one place to another. */
 import { signal } from '@preact/signals';
-import type { ResumePolicy } from '../../src/engine/types.ts';
+import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
 
 export class Choice {
   readonly scenario = signal<Scenario>(SCENARIOS[0]!);
   readonly agent = signal('');
   readonly policy = signal<ResumePolicy>('auto');
+  readonly protocol = signal<ProtocolChoice>('v1');
 }
 
 export class Moves {

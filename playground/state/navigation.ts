@@ -1,5 +1,5 @@
 /** Where the page is: scenario, agent, policy and session; what a link or an earlier visit says about that. */
-import type { ResumePolicy } from '../../src/engine/types.ts';
+import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import type { Platform } from '../platform/index.ts';
 import { SCENARIOS, scenarioNamed, type Scenario } from '../scenarios/index.ts';
 import { agentFor, agentNamed, type Agents } from './agents.ts';
@@ -47,10 +47,9 @@ export class Navigation {
     visits.recall();
     const place = this.asked();
     choice.policy.value = visits.last.policy;
-    choice.scenario.value = scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
-    const agent = agentNamed(place.agent ?? visits.last.agent, agents.list.value) ?? agentFor(choice.scenario.value, agents.list.value);
-    choice.agent.value = agent?.key ?? '';
-    this.#needs.stage.follow(choice.scenario.value.look);
+    const scenario = scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
+    const agent = agentNamed(place.agent ?? visits.last.agent, agents.list.value) ?? agentFor(scenario, agents.list.value);
+    this.#take(scenario, agent?.key ?? '', true);
     return place;
   }
 
@@ -81,6 +80,16 @@ export class Navigation {
     void this.#needs.runner.tell({ kind: 'policy', policy });
   }
 
+  /** Agents are started anew for it: one that runs speaks what it was started with. */
+  async chooseProtocol(protocol: ProtocolChoice): Promise<void> {
+    const { choice, host, notices } = this.#needs;
+    choice.protocol.value = protocol;
+    await notices.attempt(async () => {
+      await host.sleep();
+      await host.wake();
+    });
+  }
+
   /** The scenario from its beginning, in a new session. */
   async startOver(): Promise<void> {
     await this.show(null, []);
@@ -99,6 +108,17 @@ export class Navigation {
     return this.#needs.moves.go((move) => this.#follow(place, from, move));
   }
 
+  /** Scenario and agent, and what comes with another scenario. */
+  #take(scenario: Scenario, agent: string, isFirst = false): void {
+    const { choice, stage } = this.#needs;
+    if (isFirst || scenario !== choice.scenario.value) {
+      stage.follow(scenario.look);
+      choice.protocol.value = scenario.protocol;
+    }
+    choice.scenario.value = scenario;
+    choice.agent.value = agent;
+  }
+
   async #follow(place: Place, from: 'start' | 'link', move: number): Promise<void> {
     const { agents, choice, moves, notices, visits } = this.#needs;
     const list = agents.list.value;
@@ -109,9 +129,7 @@ export class Navigation {
     // With nothing chosen yet, a bridged agent comes first.
     const bridged = list.find((agent) => agent.where === 'bridge');
     const agent = named ?? (place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting);
-    if (scenario !== choice.scenario.value) this.#needs.stage.follow(scenario.look);
-    choice.scenario.value = scenario;
-    choice.agent.value = agent?.key ?? list[0]?.key ?? '';
+    this.#take(scenario, agent?.key ?? list[0]?.key ?? '');
     const { kept, there } = await this.#remembered();
     const wanted = place.step;
     const steps = kept ? firstOpen(kept.progress, scenario.steps.length) : 0;
@@ -161,12 +179,10 @@ export class Navigation {
   }
 
   async #switchTo(scenario: Scenario, agent: string): Promise<void> {
-    const { choice, moves, notices, opened } = this.#needs;
+    const { moves, notices, opened } = this.#needs;
     await notices.attempt(() =>
       moves.go(async (move) => {
-        if (scenario !== choice.scenario.value) this.#needs.stage.follow(scenario.look);
-        choice.scenario.value = scenario;
-        choice.agent.value = agent;
+        this.#take(scenario, agent);
         this.choosePolicy(scenario.policy);
         await opened;
         const { kept, there } = await this.#remembered();

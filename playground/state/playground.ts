@@ -9,6 +9,7 @@ import { Boot } from './boot.ts';
 import { Branches } from './branches.ts';
 import type { SessionView } from './conversation.ts';
 import { DatabaseSession } from './database-session.ts';
+import { Editor } from './editor.ts';
 import { Faults } from './faults.ts';
 import { HostController } from './host-controller.ts';
 import { formatFragment, type Place } from './link.ts';
@@ -55,6 +56,7 @@ export class Playground {
   readonly databases: DatabaseSession;
   readonly turns: Turns;
   readonly faults: Faults;
+  readonly editor: Editor;
   readonly runner: ScenarioRunner;
   readonly navigation: Navigation;
   readonly branches: Branches;
@@ -95,6 +97,7 @@ export class Playground {
       launcher: agents.launcher(),
       confine: { spec: (spec) => confinedSpec(spec, agents.list.value), message: confined },
       schedule: platform.schedule,
+      protocol: () => choice.protocol.value,
       // Its end may be the bridge's.
       onLost: () => void agents.lookAfterBridge(),
       // An agent behind the bridge has a disk of its own; one in the tab gets the session's virtual files.
@@ -157,8 +160,9 @@ export class Playground {
     const turns = (this.turns = new Turns({ ...shared, tabs: platform.tabs, onCreated: onChange }));
     const dispose = () => this.dispose();
     const faults = (this.faults = new Faults({ ...shared, turns, dispose }));
+    const editor = (this.editor = new Editor({ ...shared, admit: (sessionId) => turns.admit(sessionId) }));
     const choosePolicy: Navigation['choosePolicy'] = (policy) => this.navigation.choosePolicy(policy);
-    const runner = (this.runner = new ScenarioRunner({ ...shared, faults, turns, choosePolicy, onChange }));
+    const runner = (this.runner = new ScenarioRunner({ ...shared, editor, faults, turns, choosePolicy, onChange }));
     const navigation = (this.navigation = new Navigation({ ...shared, address: platform.address, fixed: options.place, runner, turns }));
     this.branches = new Branches({ ...shared, dispose, navigation, runner });
   }
@@ -206,6 +210,7 @@ export class Playground {
     this.#unlisten();
     this.turns.consent.value?.answer(false);
     this.agents.stop();
+    this.editor.leave();
     this.runner.stop();
     this.session.stop();
     this.#refreshTimeline.stop();

@@ -3,6 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Step } from '../scenarios/types.ts';
 import type { ResumePolicy } from '../../src/engine/types.ts';
 import type { Agents } from './agents.ts';
+import type { Editor } from './editor.ts';
 import type { Faults } from './faults.ts';
 import type { HostController } from './host-controller.ts';
 import type { AgentStatus } from './machine.ts';
@@ -19,6 +20,7 @@ import { errorWords } from './words.ts';
 export interface RunnerNeeds {
   readonly agents: Agents;
   readonly choice: Choice;
+  readonly editor: Editor;
   readonly faults: Faults;
   readonly host: HostController;
   readonly moves: Moves;
@@ -62,6 +64,11 @@ export class ScenarioRunner {
   readonly words = computed<string | null>(() => {
     const step = this.#step;
     return this.press.value !== null && step !== undefined && 'say' in step && !this.#needs.turns.sending.value ? step.say : null;
+  });
+  /** The words of the next step, where the editor says them. */
+  readonly asks = computed<string | null>(() => {
+    const step = this.#step;
+    return this.press.value === 'ask' && step !== undefined && 'ask' in step ? step.ask : null;
   });
   readonly #needs: RunnerNeeds;
   #facts: Promise<void> = Promise.resolve();
@@ -162,7 +169,7 @@ export class ScenarioRunner {
   }
 
   async #do(step: Step): Promise<void> {
-    const { choosePolicy, faults, host, session, turns } = this.#needs;
+    const { choosePolicy, editor, faults, host, session, turns } = this.#needs;
     if ('say' in step) {
       const turn = turns.say(step.say);
       await (step.until === 'permission' ? Promise.race([turn, when(() => session.live.value.permission !== null)]) : turn);
@@ -179,6 +186,8 @@ export class ScenarioRunner {
         return turns.createSession();
       case 'policy':
         return choosePolicy(step.policy);
+      case 'editor':
+        return step.ask === null ? editor.open() : editor.ask(step.ask);
       case 'arm-crash':
         return host.crashArmed.value ? this.tell({ kind: 'arm-crash' }) : faults.toggleCrash();
       case 'forget-store':

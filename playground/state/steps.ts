@@ -22,11 +22,13 @@ export type Fact =
   | ({ readonly kind: 'asked'; readonly text: string } & Pick<TurnResult, 'report'>)
   | { readonly kind: 'answered'; readonly answer: 'allow' | 'reject' | null }
   | { readonly kind: 'created' }
+  | { readonly kind: 'opened' }
+  | ({ readonly kind: 'asked in the editor'; readonly text: string } & TurnResult)
   | { readonly kind: 'policy'; readonly policy: ResumePolicy }
   | { readonly kind: Fault };
 
 /** The control that the next step is done with. */
-export type Press = 'send' | 'allow' | 'reject' | 'create' | 'policy' | Fault;
+export type Press = 'send' | 'allow' | 'reject' | 'create' | 'policy' | 'open' | 'ask' | Fault;
 
 export const WAITING: StepProgress = { state: 'waiting', why: '' };
 const DONE: StepProgress = { state: 'done', why: '' };
@@ -60,6 +62,9 @@ export function matches(step: Step, fact: Fact): boolean {
       return fact.kind === 'created';
     case 'policy':
       return fact.kind === 'policy' && fact.policy === step.policy;
+    case 'editor':
+      if (step.ask === null) return fact.kind === 'opened';
+      return fact.kind === 'asked in the editor' && plain(fact.text) === plain(step.ask);
     default:
       return fact.kind === step.do;
   }
@@ -92,7 +97,7 @@ export function observe(scenario: Scenario, progress: readonly StepProgress[], f
   return steps.map((_, at) => (at === ahead ? DONE : at >= next && at < ahead ? { state: 'skipped', why: '' } : (progress[at] ?? WAITING)));
 }
 
-const isFault = (step: Step): boolean => !('say' in step) && !['answer', 'create', 'policy'].includes(step.do);
+const isFault = (step: Step): boolean => !('say' in step) && !['answer', 'create', 'policy', 'editor'].includes(step.do);
 
 /** The step is about a way back, or a loss, and the agent had not been lost. */
 function stillLive({ tier, error }: Expectation, fact: Fact): boolean {
@@ -132,6 +137,7 @@ export const FAULT_NAMES: Readonly<Record<Fault, string>> = {
 
 export function pressOf(step: Step): Press {
   if ('say' in step) return 'send';
+  if (step.do === 'editor') return step.ask === null ? 'open' : 'ask';
   return step.do === 'answer' ? step.answer : step.do;
 }
 
@@ -145,6 +151,8 @@ export function stepWords(step: Step): string {
       return 'Create the session';
     case 'policy':
       return `Set the policy to ${step.policy}`;
+    case 'editor':
+      return step.ask === null ? 'Open it in the editor' : `Ask from the editor “${step.ask}”`;
     default:
       return `Press ${FAULT_NAMES[step.do]}`;
   }

@@ -5,7 +5,7 @@ import type { ResumePolicy, ResumeReport } from '../../src/engine/types.ts';
 import type { Platform } from '../platform/index.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import { TAB_CWD, type Agents } from './agents.ts';
-import { hasPromptAfter, type SessionView } from './conversation.ts';
+import { hasPromptAfter, lastReply } from './conversation.ts';
 import type { DatabaseSession } from './database-session.ts';
 import type { HostController } from './host-controller.ts';
 import type { Choice, Moves } from './moves.ts';
@@ -209,6 +209,12 @@ export class Turns {
     await notices.attempt(async () => (await host.wake()).authenticate(chosen, methodId));
   }
 
+  /** The policy for a prompt of any client of the session that is shown; rejects when the person does not let it go. */
+  async admit(sessionId: string): Promise<ResumePolicy> {
+    await this.#consented(sessionId);
+    return this.#policyNow(this.#addressee());
+  }
+
   /** Creates the session without a prompt. */
   async createSession(): Promise<void> {
     const { host, moves, session } = this.#needs;
@@ -286,15 +292,6 @@ export class Turns {
     const foreign = branch && info?.sessionId === branch.sessionId && info.agentSessionId === branch.agentSessionId;
     return foreign && branch.agentSessionId !== null ? 'transcript' : policy;
   }
-}
-
-/** What the agent said since the last prompt. */
-function lastReply(view: SessionView): string {
-  const from = view.items.findLastIndex((item) => item.kind === 'user');
-  return view.items
-    .slice(from + 1)
-    .flatMap((item) => (item.kind === 'agent' ? item.pieces : []))
-    .join('');
 }
 
 /** What comes before a prompt: the page starts, the host wakes, a session is created. It can be stopped at any point. */

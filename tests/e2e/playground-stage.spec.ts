@@ -40,6 +40,13 @@ async function byHand(pg: PlaygroundPage, step: Step): Promise<void> {
       await onScreen(pg, pg.combobox('Policy'), 'Policy');
       await pg.combobox('Policy').selectOption(step.policy);
       return;
+    case 'editor': {
+      const editor = pg.region('Editor');
+      if (step.ask === null) return editor.getByRole('button', { name: 'Open it in the editor' }).click();
+      await editor.getByRole('textbox').fill(step.ask);
+      await onScreen(pg, editor.getByRole('button', { name: 'Ask from the editor' }), 'Ask from the editor');
+      return editor.getByRole('button', { name: 'Ask from the editor' }).click();
+    }
     case 'create':
       return pg.page.getByRole('button', { name: /^Run step/ }).click();
     default:

@@ -127,6 +127,12 @@ describe('the machine', () => {
     direction: 'from-agent',
     message: { jsonrpc: '2.0', id, error: { code: -32002, message: 'gone' } } as never,
   });
+  const idle: MachineInput = {
+    type: 'frame',
+    process: 1,
+    direction: 'from-agent',
+    message: { jsonrpc: '2.0', method: 'session/update', params: { update: { sessionUpdate: 'state_update', state: 'idle' } } } as never,
+  };
   const killed = { kind: 'killed', code: null, signal: 'SIGKILL' } as const;
 
   it.each<[string, MachineInput[], Machine['agent']]>([
@@ -138,7 +144,9 @@ describe('the machine', () => {
     ['a refused resume, then a new session', [awake, launch, ask('session/resume'), refuse(), ask('session/new', 2)], 'resuming'],
     ['a resumed session', [awake, launch, ask('session/resume'), answer({})], 'live'],
     ['a prompt', [awake, launch, ask('session/new'), answer({}), ask('session/prompt', 2)], 'prompting'],
-    ['its end', [awake, launch, ask('session/prompt'), answer({})], 'live'],
+    ['its end', [awake, launch, ask('session/prompt'), answer({ stopReason: 'end_turn' })], 'live'],
+    ['a prompt that an agent of version 2 has inserted', [awake, launch, ask('session/prompt'), answer({ messageId: 'm' })], 'prompting'],
+    ['its end in version 2', [awake, launch, ask('session/prompt'), answer({ messageId: 'm' }), idle], 'live'],
     ['an agent the host ended, by force too', [awake, launch, { type: 'exited', process: 1, exit: killed, by: 'host' }], 'asleep'],
     ['an agent killed by a button', [awake, launch, { type: 'exited', process: 1, exit: killed, by: 'button' }], 'dead'],
     [

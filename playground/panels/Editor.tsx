@@ -1,0 +1,63 @@
+/** The session as a second client has it: an editor that speaks ACP to the host. */
+import { signal } from '@preact/signals';
+import { useMemo } from 'preact/hooks';
+import type { Playground } from '../state/playground.ts';
+import { Button } from './Button.tsx';
+import { Conversation } from './Conversation.tsx';
+import { Panel } from './Panel.tsx';
+
+const HINT =
+  'An editor that has opened this session shows here what it hears of it over ACP. It reads nothing of the page or its database.';
+
+export function EditorPanel({ pg }: { readonly pg: Playground }) {
+  const { editor, runner } = pg;
+  const fixed = useMemo(() => ({ unsent: signal(null), hint: signal(HINT) }), []);
+  const here = editor.here.value;
+  const prompting = editor.prompting.value;
+  const asks = runner.asks.value;
+  const draft = editor.draft.value;
+  const locked = !pg.ready.value || pg.inPast.value || pg.session.id.value === null;
+  const state = prompting ? 'waits for the agent' : here ? 'has the session open' : 'not connected';
+  return (
+    <Panel name="Editor" pg={pg} aside={<span class="rp-dim">{state}</span>}>
+      <div class="rp-editor">
+        <Conversation label="What the editor shows" view={editor.view} {...fixed} />
+        <form
+          class="rp-filter"
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (!locked && !prompting) void editor.ask(draft);
+          }}
+        >
+          <Button
+            onPress={() => void editor.open()}
+            disabled={locked || here}
+            next={runner.press.value === 'open'}
+            why={locked ? 'There is no session yet: send a prompt first.' : 'A second client opens the session that is shown.'}
+          >
+            Open it in the editor
+          </Button>
+          <input
+            class="rp-field"
+            aria-label="Words typed in the editor"
+            value={draft}
+            onInput={(event) => (editor.draft.value = event.currentTarget.value)}
+          />
+          {asks !== null && draft === '' && !prompting ? (
+            <Button tone="quiet" next onPress={() => (editor.draft.value = asks)}>
+              Write “{asks}”
+            </Button>
+          ) : null}
+          <Button
+            type="submit"
+            onPress={() => undefined}
+            disabled={locked || prompting || draft.trim() === ''}
+            next={runner.press.value === 'ask' && draft !== ''}
+          >
+            Ask from the editor
+          </Button>
+        </form>
+      </div>
+    </Panel>
+  );
+}

@@ -8,9 +8,9 @@ import { ScenarioPicker, Steps, Tools } from './panels/Lesson.tsx';
 import { MachinePanel } from './panels/Machine.tsx';
 import { Bar, Talk } from './panels/Talk.tsx';
 import type { LoadTerminal } from './panels/Terminal.tsx';
-import type { Inventory } from './state/branches.ts';
-import { formatFragment } from './state/link.ts';
+import type { Inventory } from './state/navigation.ts';
 import type { Playground } from './state/playground.ts';
+import { formatFragment } from './state/visits.ts';
 
 type Open =
   | { readonly kind: 'none' }
@@ -49,11 +49,7 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
       <Dock pg={pg} loadTerminal={loadTerminal} />
       {pg.turns.consent.value ? <ConsentDialog consent={pg.turns.consent.value} /> : null}
       {open.value.kind === 'share' ? (
-        <ShareDialog
-          link={`${pageUrl()}${formatFragment(pg.navigation.here())}`}
-          bridged={pg.chosen.value?.where === 'bridge'}
-          onClose={close}
-        />
+        <ShareDialog link={`${pageUrl()}${formatFragment(pg.here())}`} bridged={pg.chosen.value?.where === 'bridge'} onClose={close} />
       ) : null}
       {open.value.kind === 'reset' ? (
         <ResetDialog

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { Row, SqlValue } from '../../src/engine/ports.ts';
-import { CELL_CHARS, cellText, rowKey, type Changes, type TableView } from '../state/tables.ts';
+import { cellText, rowKey, type Changes, type TableView } from '../state/tables.ts';
 import type { ConsoleResult } from '../platform/sql-console.ts';
 import type { Playground } from '../state/playground.ts';
 import { count, msWords } from '../state/words.ts';
@@ -8,6 +8,8 @@ import { Button } from './Button.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
 
+/** A cell's text is cut at this many characters until it is opened. */
+const CELL_CHARS = 80;
 /** An opened cell shows so much of what can be megabytes. */
 const CELL_MOST = 20_000;
 /** With more rows than this the table has its full height, and is laid out by itself. */
@@ -15,11 +17,8 @@ const FULL = 9;
 
 /** The tables as they are stored, what just changed in them, and a console on a copy. */
 export function DatabasePanel({ pg }: { readonly pg: Playground }) {
-  const { branches, tables: now } = pg;
-  const past = pg.timeline.past.value;
-  const tables = past?.tables ?? now.list.value;
-  const table = past ? past.table : now.table.value;
-  const changes: Changes = past ? new Map() : now.changes.value;
+  const { branches, tables } = pg;
+  const table = tables.table.value;
   const importing = branches.importing.value;
   return (
     <Panel
@@ -55,31 +54,31 @@ export function DatabasePanel({ pg }: { readonly pg: Playground }) {
           </p>
         )
       ) : null}
-      {tables.length === 0 ? (
+      {tables.list.value.length === 0 ? (
         <Empty>The tables appear here when the database is open.</Empty>
       ) : (
         <>
           <div class="rp-tabs" role="group" aria-label="Tables">
-            {tables.map((one) => (
+            {tables.list.value.map((one) => (
               <button
                 key={one.name}
                 type="button"
                 class="rp-tab"
                 aria-pressed={one.name === table?.name}
-                onClick={() => void branches.showTable(one.name)}
+                onClick={() => tables.choose(one.name)}
               >
                 {one.name} <span class="rp-dim">{one.rows}</span>
               </button>
             ))}
           </div>
-          {table ? <Rows table={table} changes={changes} /> : null}
+          {table ? <Rows table={table} changes={tables.changes.value} /> : null}
         </>
       )}
       <form
         class="rp-sql"
         onSubmit={(event) => {
           event.preventDefault();
-          void now.run();
+          void tables.run();
         }}
       >
         <textarea
@@ -88,8 +87,8 @@ export function DatabasePanel({ pg }: { readonly pg: Playground }) {
           rows={2}
           spellcheck={false}
           autocapitalize="off"
-          value={now.sql.value}
-          onInput={(event) => (now.sql.value = event.currentTarget.value)}
+          value={tables.sql.value}
+          onInput={(event) => (tables.sql.value = event.currentTarget.value)}
           onKeyDown={(event) => {
             if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
             event.preventDefault();
@@ -104,7 +103,7 @@ export function DatabasePanel({ pg }: { readonly pg: Playground }) {
         Queries run on a throw-away copy. Nothing they do reaches the session.
         {pg.databases.role.value === 'client' ? ' Another tab owns the database and serves this one.' : ''}
       </p>
-      <div aria-live="polite">{now.result.value ? <Result result={now.result.value} /> : null}</div>
+      <div aria-live="polite">{tables.result.value ? <Result result={tables.result.value} /> : null}</div>
     </Panel>
   );
 }

@@ -1,6 +1,6 @@
 import { useSignal, type ReadonlySignal } from '@preact/signals';
 import { LOCKED, type BridgeState } from '../state/agents.ts';
-import type { Inventory } from '../state/branches.ts';
+import type { Inventory } from '../state/navigation.ts';
 import type { Consent } from '../state/turns.ts';
 import { count } from '../state/words.ts';
 import { Button } from './Button.tsx';

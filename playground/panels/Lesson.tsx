@@ -6,7 +6,7 @@ import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { LESSONS } from '../scenarios/types.ts';
 import { AGENT_GROUPS, LOCKED, type AgentChoice } from '../state/agents.ts';
 import type { Playground } from '../state/playground.ts';
-import { stepWords } from '../state/steps.ts';
+import { doing } from '../state/scenario.ts';
 import type { StepProgress } from '../state/visits.ts';
 import { Button } from './Button.tsx';
 import { Dialog } from './Dialog.tsx';
@@ -110,7 +110,7 @@ export function Steps({ pg }: { readonly pg: Playground }) {
                     {mark.glyph}
                   </span>
                   <span>
-                    <strong>{stepWords(step)}</strong> <span class="rp-dim">{step.note}</span>
+                    <strong>{doing(step).words}</strong> <span class="rp-dim">{step.note}</span>
                     <span class="rp-sr">, {mark.word}</span>
                     {progress.why ? <span class="rp-step-why">{progress.why}</span> : null}
                   </span>

@@ -1,11 +1,9 @@
 import { useRef, useState } from 'preact/hooks';
-import type { Item } from '../state/conversation.ts';
-import type { Press } from '../state/steps.ts';
+import type { Press } from '../state/scenario.ts';
+import type { Permission } from '../state/session.ts';
 import { Button } from './Button.tsx';
 import { plainAnswers } from './answers.ts';
 import { useHandedFocus } from './focus.ts';
-
-type Permission = Extract<Item, { kind: 'permission' }>;
 
 /**
  * The agent's question. Allow and Reject stand for its plainest options; every other one is beside them

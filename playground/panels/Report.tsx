@@ -2,8 +2,7 @@
 import { useSignal } from '@preact/signals';
 import type { Tier } from '../../src/engine/types.ts';
 import type { Playground } from '../state/playground.ts';
-import { allReports, verdictOf, verdictWords, waysOf, type Told, type Way } from '../state/report.ts';
-import { msWords, reportNotes } from '../state/words.ts';
+import { msWords, reportNotes, verdictOf, verdictWords, waysOf, type StoredReport, type Told, type Way } from '../state/words.ts';
 import { Empty, Panel } from './Panel.tsx';
 
 const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
@@ -18,7 +17,8 @@ const TIER_PAGES: Readonly<Record<Tier, string>> = {
 export function ReportPanel({ pg }: { readonly pg: Playground }) {
   /** The one that is looked at; the newest, where none was chosen or a newer one came. */
   const chosen = useSignal<{ readonly of: number; readonly at: number } | null>(null);
-  const reports = allReports(pg.view.value, pg.inPast.value ? [] : pg.session.failures.value);
+  const failures = pg.inPast.value ? [] : pg.session.failures.value;
+  const reports: readonly Told[] = [...pg.view.value.reports, ...failures].sort((a, b) => a.at - b.at);
   const at = chosen.value?.of === reports.length ? chosen.value.at : reports.length - 1;
   const told = reports[at];
   const newest = pg.report.value;
@@ -26,26 +26,26 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
   return (
     <Panel name="Resume report" pg={pg}>
       {told ? (
-        <div class="rp-report" data-tier={live ? 'live' : told.kind === 'failed' ? 'none' : told.report.tier}>
+        <div class="rp-report" data-tier={live ? 'live' : 'report' in told ? told.report.tier : 'none'}>
           <p class="rp-tier">
             <strong class="rp-verdict" data-verdict={verdictOf(told)}>
               {verdictOf(told)}
             </strong>{' '}
-            {told.kind === 'failed' ? (
-              'It did not come back. '
-            ) : (
+            {'report' in told ? (
               <a class="rp-badge" href={`${pg.base}${TIER_PAGES[told.report.tier]}`}>
                 {told.report.tier}
               </a>
+            ) : (
+              'It did not come back. '
             )}{' '}
             {verdictWords(told)}
           </p>
           {live ? <p class="rp-dim">The last prompt found it live: nothing had to be brought back.</p> : null}
           <Ways pg={pg} told={told} />
-          {told.kind === 'failed' ? (
-            <p class="rp-dim">What fails leaves nothing in the log: this report goes with the page.</p>
-          ) : (
+          {'report' in told ? (
             <Notes told={told} />
+          ) : (
+            <p class="rp-dim">What fails leaves nothing in the log: this report goes with the page.</p>
           )}
           {reports.length > 1 ? (
             <label class="rp-choice">
@@ -57,8 +57,7 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
               >
                 {reports.map((one, index) => (
                   <option key={index} value={index}>
-                    {index + 1}: {verdictOf(one)}, {one.kind === 'failed' ? 'failed' : one.report.tier},{' '}
-                    {new Date(one.at).toLocaleTimeString()}
+                    {index + 1}: {verdictOf(one)}, {'report' in one ? one.report.tier : 'failed'}, {new Date(one.at).toLocaleTimeString()}
                   </option>
                 ))}
               </select>
@@ -110,7 +109,7 @@ function Evidence({ way: { attempt } }: { readonly way: Way }) {
   );
 }
 
-function Notes({ told }: { readonly told: Extract<Told, { kind: 'came back' }> }) {
+function Notes({ told }: { readonly told: StoredReport }) {
   const { report, seq } = told;
   return (
     <ul class="rp-notes">

@@ -1,11 +1,11 @@
 /** How the page starts, in named steps with an honest end; and what is asked when the database does not open. */
-import type { BootStep } from '../state/boot.ts';
+import type { BootStep } from '../state/pace.ts';
 import type { Playground } from '../state/playground.ts';
 import { msWords } from '../state/words.ts';
 import { Button } from './Button.tsx';
 
-const MARK = { waiting: '○', loading: '◐', ready: '●', absent: '–', failed: '✕', lost: '✕' } as const;
-const WORD = { waiting: 'waiting', loading: 'loading', ready: 'ready', absent: 'not here', failed: 'failed', lost: 'gone' } as const;
+const MARK = { loading: '◐', ready: '●', absent: '–', failed: '✕', lost: '✕' } as const;
+const WORD = { loading: 'loading', ready: 'ready', absent: 'not here', failed: 'failed', lost: 'gone' } as const;
 
 export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
   const failed = steps.filter((step) => step.state === 'failed' || step.state === 'lost');

@@ -3,7 +3,7 @@ import { useMemo } from 'preact/hooks';
 import { computed } from '@preact/signals';
 import type { Fault } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
-import { FAULT_NAMES } from '../state/steps.ts';
+import { FAULT_NAMES } from '../state/scenario.ts';
 import { label } from '../state/words.ts';
 import { Button } from './Button.tsx';
 import { Conversation } from './Conversation.tsx';
@@ -92,7 +92,7 @@ export function Bar({ pg }: TalkProps) {
   const words = runner.words.value;
   const locked = past ? 'This is the past: fork from here, or return to now.' : undefined;
   const waiting = waitingWords(pg);
-  const problem = pg.notices.problem.value?.text;
+  const problem = pg.notices.problem.value?.message;
   return (
     <div class="rp-bar">
       <form
@@ -202,12 +202,12 @@ function Faults({ pg }: TalkProps) {
   );
   return (
     <div class="rp-faults" role="group" aria-label="Break it">
-      {fault('sleep', locked || host !== 'awake', () => faults.sleep())}
-      {fault('wake', locked || host !== 'asleep', () => faults.wake())}
-      {fault('kill', idle, () => faults.kill())}
-      {fault('drop', idle, () => faults.drop())}
-      {fault('forget-store', !pg.ready.value || pg.inPast.value || !forgets, () => faults.forgetStore())}
-      {fault('arm-crash', locked, () => faults.toggleCrash())}
+      {fault('sleep', locked || host !== 'awake', faults.sleep)}
+      {fault('wake', locked || host !== 'asleep', faults.wake)}
+      {fault('kill', idle, faults.kill)}
+      {fault('drop', idle, faults.drop)}
+      {fault('forget-store', !pg.ready.value || pg.inPast.value || !forgets, faults['forget-store'])}
+      {fault('arm-crash', locked, faults['arm-crash'])}
     </div>
   );
 }

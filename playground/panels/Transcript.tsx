@@ -1,20 +1,43 @@
-import { useSignal } from '@preact/signals';
+import { effect, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { every, Pace } from '../state/pace.ts';
 import type { Playground } from '../state/playground.ts';
 import { bytesWords, errorWords } from '../state/words.ts';
 import { Empty, Panel } from './Panel.tsx';
+
+/** Rendering it costs what its budget holds. */
+const RENDER_MS = 500;
 
 const size = (text: string): number => new TextEncoder().encode(text).length;
 
 /** The record as an agent would read it, and the preamble as it would be sent. */
 export function TranscriptPanel({ pg }: { readonly pg: Playground }) {
   const which = useSignal<'transcript' | 'preamble'>('transcript');
-  useEffect(
-    () => pg.session.followTranscript((error) => (pg.notices.note.value = `The transcript could not be rendered: ${errorWords(error)}`)),
-    [pg],
-  );
-  const view = pg.timeline.past.value ? pg.timeline.past.value.transcript : pg.session.transcript.value;
-  const text = view?.[which.value] ?? '';
+  const rendered = useSignal({ transcript: '', preamble: '' });
+  useEffect(() => {
+    const render = async () => {
+      const reader = pg.reader();
+      const sessionId = pg.view.peek().info?.sessionId;
+      if (!reader || sessionId === undefined) return void (rendered.value = { transcript: '', preamble: '' });
+      const blocks = await reader.previewPreamble(sessionId);
+      const preamble = blocks.length === 0 ? '' : JSON.stringify(blocks, null, 2);
+      rendered.value = { transcript: await reader.transcript(sessionId), preamble };
+    };
+    const pace = new Pace(render, every(RENDER_MS), (error) => {
+      pg.notices.note.value = `The transcript could not be rendered: ${errorWords(error)}`;
+    });
+    const stop = effect(() => {
+      // Read for their change alone: another session or moment, or the end of a turn.
+      void pg.session.id.value;
+      void pg.inPast.value;
+      if (!pg.view.value.turnOpen || pg.inPast.value) pace.poke();
+    });
+    return () => {
+      stop();
+      pace.stop();
+    };
+  }, [pg, rendered]);
+  const text = rendered.value[which.value];
   return (
     <Panel name="Transcript" pg={pg} aside={text === '' ? null : <span class="rp-dim">{bytesWords(size(text))}</span>}>
       <div class="rp-tabs" role="group" aria-label="What to show">

@@ -1,5 +1,5 @@
 /** Which of an agent's options the Allow and Reject buttons stand for. Pure, so that each offer is a row in a test. */
-import type { Answer } from '../state/conversation.ts';
+import type { Answer } from '../state/session.ts';
 
 export interface PlainAnswers {
   /** Undefined: the agent offers no answer that allows. */

@@ -5,7 +5,7 @@
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
-import type { Item, TextItem } from '../state/conversation.ts';
+import type { Item, TextItem } from '../state/session.ts';
 import { EMPTY_LINE, LINE_CHARS, NEW_LINE, pressKey, type Line } from './line-editor.ts';
 import { layOut } from './line-layout.ts';
 import { forTerminal } from '../state/words.ts';

@@ -6,7 +6,7 @@ import { agentStoreName, indexedDbStore } from '../../src/testing/agents/idb-sto
 import { AGENT_VARIANTS, VARIANT_DESCRIPTIONS, type AgentVariant } from '../../src/testing/agents/variants.ts';
 import { browserDatabases, sqlite } from './browser-database.ts';
 import type { BridgeAccess, Platform, TabMessage } from './index.ts';
-import type { Droppable } from '../state/tap.ts';
+import type { Droppable } from '../state/host.ts';
 import { readFile, runOnCopy } from './sql-console.ts';
 
 export interface BrowserOptions {

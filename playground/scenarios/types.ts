@@ -1,7 +1,8 @@
 /** A scenario is data: what to watch, and steps a person does, or has done. */
 import type { ErrorCode } from '../../src/engine/errors.ts';
-import type { ProtocolChoice, ResumePolicy, Tier, Verification } from '../../src/engine/types.ts';
+import type { ProtocolChoice, ResumePolicy, ResumeReport, Tier, Verification } from '../../src/engine/types.ts';
 import type { AgentStatus } from '../state/machine.ts';
+import type { Failure } from '../state/words.ts';
 
 /** What must be so after a step. The page says which of it was not. */
 export interface Expectation {
@@ -31,6 +32,24 @@ export type Step = { readonly note: string; readonly expect?: Expectation } & (
   /** The editor opens the session, or asks in it. */
   | { readonly do: 'editor'; readonly ask: string | null }
 );
+
+/** How a turn went. */
+export interface TurnResult {
+  readonly text: string;
+  readonly report: ResumeReport | null;
+  readonly reply: string;
+  readonly error: Failure | null;
+}
+
+/** What happened on the page. */
+export type Fact =
+  | ({ readonly kind: 'said' | 'asked in the editor' } & TurnResult)
+  /** A question of the agent's came up in the turn of this prompt. */
+  | ({ readonly kind: 'asked' } & Pick<TurnResult, 'text' | 'report'>)
+  | { readonly kind: 'answered'; readonly answer: 'allow' | 'reject' | null }
+  | { readonly kind: 'created' | 'opened' }
+  | { readonly kind: 'policy'; readonly policy: ResumePolicy }
+  | { readonly kind: Fault };
 
 /** What stands in the dock, in the order of its tabs. */
 export const DOCK = ['Terminal', 'Wire', 'Database', 'Transcript', 'Resume report', 'Timeline', 'Editor'] as const;

@@ -6,7 +6,7 @@ import { RehydrateError } from '../../src/engine/errors.ts';
 import type { Scenario } from '../scenarios/types.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { BridgeAccess, BridgeAgent, Platform } from '../platform/index.ts';
-import { Absent, type Boot } from './boot.ts';
+import { Absent, type Boot } from './pace.ts';
 import { errorWords } from './words.ts';
 
 export interface AgentChoice {

@@ -4,122 +4,100 @@
  */
 import { computed, signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { RehydrateError, type ErrorCode } from '../../src/engine/errors.ts';
 import type { Host } from '../../src/engine/index.ts';
 import { fieldsOf, type Fields } from '../../src/engine/protocol/updates.ts';
-import { RehydrateError, type ErrorCode } from '../../src/engine/errors.ts';
-import type { ResumePolicy, ResumeReport, SessionEvent } from '../../src/engine/types.ts';
+import type { ResumeReport, SessionEvent } from '../../src/engine/types.ts';
 import { serveAcp } from '../../src/server/serve-acp.ts';
-import { Conversation, EMPTY_VIEW, lastReply, snapshot, type SessionView } from './conversation.ts';
-import type { HostController } from './host-controller.ts';
-import { codeOf, problemOf, type Notices } from './notices.ts';
-import { failedResume } from './report.ts';
-import type { ShownSession } from './session.ts';
-import type { Fact } from './steps.ts';
-import { errorWords } from './words.ts';
-
-export interface EditorNeeds {
-  readonly host: HostController;
-  readonly notices: Notices;
-  readonly session: ShownSession;
-  readonly tell: (fact: Fact) => Promise<void>;
-  /** The policy of a prompt that may be sent; rejects when it may not. */
-  readonly admit: (sessionId: string) => Promise<ResumePolicy>;
-}
+import type { Page } from './page.ts';
+import { Conversation, EMPTY_VIEW, lastReply } from './session.ts';
+import type { Turns } from './turns.ts';
+import type { Failure } from './words.ts';
 
 /** Its connection to one host, with one session open. */
 interface Line {
   readonly host: Host;
   readonly sessionId: string;
+  /** Shows an update: the host's, or what was just said here. */
+  hear(update: Fields): void;
   request(method: string, params: object): Promise<Fields>;
   close(): void;
 }
 
-export class Editor {
-  readonly draft = signal('');
-  readonly prompting = signal(false);
+export type Editor = ReturnType<typeof createEditor>;
+
+export function createEditor(page: Page, turns: Turns) {
+  const { host, notices, session } = page;
+  const draft = signal('');
+  const prompting = signal(false);
+  const line = signal<Line | null>(null);
+  const heard = signal(EMPTY_VIEW);
   /** It has the session open: host and session are still those that it opened. */
-  readonly here = computed(() => {
-    const line = this.#line.value;
-    const { host, session } = this.#needs;
-    return line !== null && host.machine.value.host === 'awake' && line.host === host.host && line.sessionId === session.id.value;
+  const here = computed(() => {
+    const { host: known, sessionId } = line.value ?? {};
+    return host.machine.value.host === 'awake' && known === host.host && sessionId === session.id.value;
   });
   /** What it has heard of the session that is shown; what it heard last, when its host is gone. */
-  readonly view = computed<SessionView>(() =>
-    this.#line.value?.sessionId === this.#needs.session.id.value ? this.#heard.value : EMPTY_VIEW,
-  );
-  readonly #needs: EditorNeeds;
-  readonly #line = signal<Line | null>(null);
-  readonly #heard = signal(EMPTY_VIEW);
-  #conversation = new Conversation();
+  const view = computed(() => (line.value?.sessionId === session.id.value ? heard.value : EMPTY_VIEW));
+  page.ends.push(() => line.value?.close());
 
-  constructor(needs: EditorNeeds) {
-    this.#needs = needs;
-  }
-
-  /** Opens the session, as an editor does that was just started. */
-  async open(): Promise<void> {
-    const { notices, tell } = this.#needs;
-    await notices.attempt(async () => {
-      await this.#opened();
-      await tell({ kind: 'opened' });
-    });
-  }
-
-  /** One turn of the editor's own. A host that is gone is woken, and the session opened again. */
-  async ask(text: string): Promise<void> {
-    const { notices, session, tell } = this.#needs;
-    if (this.prompting.value) return;
-    notices.clear();
-    this.prompting.value = true;
-    let report: ResumeReport | null = null;
-    let error: { code: ErrorCode | 'other'; message: string } | null = null;
-    try {
-      const line = await this.#opened();
-      this.#hear({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text } });
-      this.draft.value = '';
-      const { _meta } = await line.request('session/prompt', { sessionId: line.sessionId, prompt: [{ type: 'text', text }] });
-      report = fieldsOf(fieldsOf(_meta)['rehydrate'])['report'] as ResumeReport;
-    } catch (caught) {
-      error = { code: codeOf(caught), message: errorWords(caught) };
-      notices.problem.value = problemOf(caught);
-      const failed = failedResume(caught, Date.now());
-      if (failed) session.failures.value = [...session.failures.value, failed];
-    }
-    this.prompting.value = false;
-    await session.settle();
-    await tell({ kind: 'asked in the editor', text, report, reply: lastReply(this.view.value), error });
-  }
-
-  leave(): void {
-    this.#line.value?.close();
-    this.#line.value = null;
-  }
-
-  async #opened(): Promise<Line> {
-    const { admit, host, session } = this.#needs;
+  async function opened(): Promise<Line> {
     const sessionId = session.id.value;
     if (sessionId === null) throw new Error('There is no session to open in the editor yet. Send a prompt first.');
     const awake = await host.wake();
-    if (this.here.value) return this.#line.value!;
-    this.leave();
+    if (line.value && here.value) return line.value;
+    line.value?.close();
     const { agent, cwd } = await awake.get(sessionId);
     // The page's word on a prompt is the host's word to every client.
-    const prompt: Host['prompt'] = async (id, content, options) => awake.prompt(id, content, { ...options, policy: await admit(id) });
-    this.#conversation = new Conversation();
-    this.#heard.value = EMPTY_VIEW;
-    const { request, close } = connect({ ...awake, prompt }, agent, (update) => this.#hear(update));
+    const prompt: Host['prompt'] = async (id, content, options) => awake.prompt(id, content, { ...options, policy: await turns.admit(id) });
+    const conversation = new Conversation();
+    const hear = (payload: Fields) => {
+      const seq = conversation.lastSeq + 1;
+      conversation.add([{ seq, turnId: null, at: Date.now(), kind: 'update', origin: 'agent', payload } as unknown as SessionEvent]);
+      heard.value = conversation.view();
+    };
+    heard.value = EMPTY_VIEW;
+    const { request, close } = connect({ ...awake, prompt }, agent, hear);
     await request('initialize', { protocolVersion: 1, clientCapabilities: {} });
     await request('session/load', { sessionId, cwd, mcpServers: [] });
-    return (this.#line.value = { host: awake, sessionId, request, close });
+    return (line.value = { host: awake, sessionId, hear, request, close });
   }
 
-  #hear(update: Fields): void {
-    const seq = this.#conversation.lastSeq + 1;
-    this.#conversation.add([
-      { seq, turnId: null, at: Date.now(), kind: 'update', origin: 'agent', payload: update } as unknown as SessionEvent,
-    ]);
-    this.#heard.value = snapshot(this.#conversation, null);
-  }
+  return {
+    draft,
+    prompting,
+    here,
+    view,
+
+    /** Opens the session, as an editor does that was just started. */
+    open: () =>
+      notices.attempt(async () => {
+        await opened();
+        await page.tell({ kind: 'opened' });
+      }),
+
+    /** One turn of the editor's own. A host that is gone is woken, and the session opened again. */
+    async ask(text: string): Promise<void> {
+      if (prompting.value) return;
+      notices.clear();
+      prompting.value = true;
+      let report: ResumeReport | null = null;
+      let error: Failure | null = null;
+      try {
+        const { hear, request, sessionId } = await opened();
+        const words = { type: 'text', text };
+        hear({ sessionUpdate: 'user_message_chunk', content: words });
+        draft.value = '';
+        const { _meta } = await request('session/prompt', { sessionId, prompt: [words] });
+        report = fieldsOf(fieldsOf(_meta)['rehydrate'])['report'] as ResumeReport;
+      } catch (caught) {
+        error = turns.failed(caught);
+      }
+      prompting.value = false;
+      await session.settle();
+      await page.tell({ kind: 'asked in the editor', text, report, reply: lastReply(view.value), error });
+    },
+  };
 }
 
 /** The client's end of a stream in memory. What the agent asks is left to the page: the first answer counts. */

@@ -7,7 +7,6 @@ import { fieldsOf, textOf, type Fields } from '../../src/engine/protocol/updates
 import { readCapabilities } from '../../src/engine/protocol/versions.ts';
 
 export type Direction = 'to-agent' | 'from-agent';
-export type FrameKind = 'request' | 'response' | 'error' | 'notification' | 'lifecycle';
 
 export interface Frame {
   /** Counts up over the life of the page. */
@@ -17,10 +16,10 @@ export interface Frame {
   /** Which launched agent process it belongs to, counting from 1. */
   readonly process: number;
   readonly direction: Direction;
-  readonly kind: FrameKind;
+  readonly kind: 'request' | 'response' | 'error' | 'notification' | 'lifecycle';
   /** The method; for a response that of its request; for a lifecycle line the words. */
   readonly method: string;
-  readonly rpcId?: string | number | null;
+  readonly rpcId?: unknown;
   /** For responses: milliseconds since the request. */
   readonly ms?: number;
   /** Size of the JSON text in UTF-16 units, near enough to bytes to compare frames. */
@@ -33,61 +32,50 @@ export interface Frame {
 /** Frames kept for the panel; older ones leave it (they are not lost, the log has what matters). */
 export const FRAME_LIMIT = 2_000;
 
-interface Pending {
-  readonly method: string;
-  readonly at: number;
-}
-
-/** Shortens text for one line: white space collapsed, at most `max` characters. */
-export function oneLine(text: string, max = 96): string {
-  const flat = text.replace(/\s+/g, ' ').trim();
-  return flat.length > max ? `${flat.slice(0, max - 1)}…` : flat;
+/** Shortens text for one line: white space collapsed, at most so many characters. */
+function oneLine(value: unknown): string {
+  const flat = String(value ?? '')
+    .replace(/\s+/g, ' ')
+    .trim();
+  return flat.length > 96 ? `${flat.slice(0, 95)}…` : flat;
 }
 
 /** What a message carries, in a few words. Pure, so that each method is a row in a test. */
 export function summarise(message: AnyMessage, method: string): string {
-  const m = message as unknown as Fields;
-  if ('error' in m) {
-    const error = fieldsOf(m['error']);
-    return oneLine(`${String(error['code'])} ${String(error['message'])}`);
-  }
-  if ('result' in m) {
-    const result = fieldsOf(m['result']);
-    if (typeof result['stopReason'] === 'string') return result['stopReason'];
-    if (typeof result['sessionId'] === 'string') return oneLine(result['sessionId']);
-    if (Array.isArray(result['sessions']))
-      return `${result['sessions'].length} ${result['sessions'].length === 1 ? 'session' : 'sessions'}`;
+  const { error, params: given, result: answer } = fieldsOf(message);
+  if (error !== undefined) return oneLine(`${String(fieldsOf(error)['code'])} ${String(fieldsOf(error)['message'])}`);
+  const result = fieldsOf(answer);
+  if (answer !== undefined) {
+    const { stopReason, sessionId, sessions } = result;
+    if (typeof stopReason === 'string') return stopReason;
+    if (typeof sessionId === 'string') return oneLine(sessionId);
+    if (Array.isArray(sessions)) return `${sessions.length} ${sessions.length === 1 ? 'session' : 'sessions'}`;
     const outcome = fieldsOf(result['outcome']);
-    if (method === 'session/request_permission') return oneLine(String(outcome['optionId'] ?? outcome['outcome'] ?? ''));
+    if (method === 'session/request_permission') return oneLine(outcome['optionId'] ?? outcome['outcome']);
     if (method === 'initialize') return capabilityWords(result['agentCapabilities'] ?? result['capabilities']);
-    return Object.keys(result).length === 0 ? 'ok' : oneLine(Object.keys(result).join(', '));
+    return oneLine(Object.keys(result).join(', ')) || 'ok';
   }
-  const params = fieldsOf(m['params']);
+  const { update: said, toolCall, prompt, sessionId, path } = fieldsOf(given);
   if (method === 'session/update') {
-    const update = fieldsOf(params['update']);
+    const update = fieldsOf(said);
     const text = textOf(update['content']);
     const says = text === null ? String(update['title'] ?? update['status'] ?? '') : `“${text}”`;
     return oneLine(`${String(update['sessionUpdate'] ?? 'no update')} ${says}`);
   }
-  if (method === 'session/request_permission') return oneLine(String(fieldsOf(params['toolCall'])['title'] ?? ''));
-  if (method === 'session/prompt' && Array.isArray(params['prompt'])) {
-    return oneLine(params['prompt'].map((block) => blockWords(fieldsOf(block))).join(' + '));
-  }
-  if (typeof params['sessionId'] === 'string') return oneLine(params['sessionId']);
-  if (typeof params['path'] === 'string') return oneLine(params['path']);
-  return '';
+  if (method === 'session/request_permission') return oneLine(fieldsOf(toolCall)['title']);
+  if (method === 'session/prompt' && Array.isArray(prompt)) return oneLine(prompt.map((block) => blockWords(fieldsOf(block))).join(' + '));
+  return [sessionId, path].filter((one) => typeof one === 'string').map(oneLine)[0] ?? '';
 }
 
-function blockWords(block: Fields): string {
-  if (block['type'] === 'text') return `“${String(block['text'])}”`;
-  if (block['type'] === 'resource') return `resource ${String(fieldsOf(block['resource'])['uri'] ?? '')}`;
-  return String(block['type']);
+function blockWords({ type, text, resource }: Fields): string {
+  if (type === 'text') return `“${String(text)}”`;
+  return type === 'resource' ? `resource ${String(fieldsOf(resource)['uri'] ?? '')}` : String(type);
 }
 
 /** Which ways back an agent advertises. */
-export function capabilityWords(capabilities: unknown): string {
+function capabilityWords(capabilities: unknown): string {
   const { canResume, canLoad, canList } = readCapabilities(capabilities);
-  const words = [...(canResume ? ['resume'] : []), ...(canLoad ? ['load'] : []), ...(canList ? ['list'] : [])];
+  const words = [canResume && 'resume', canLoad && 'load', canList && 'list'].filter(Boolean);
   return words.length > 0 ? `can ${words.join(', ')}` : 'can neither resume nor load';
 }
 
@@ -95,51 +83,31 @@ export function capabilityWords(capabilities: unknown): string {
 export class FrameLog {
   #frames: Frame[] = [];
   #next = 1;
-  readonly #pending = new Map<string, Pending>();
-  readonly limit: number;
+  readonly #pending = new Map<string, { readonly method: string; readonly at: number }>();
 
-  constructor(limit = FRAME_LIMIT) {
-    this.limit = limit;
-  }
-
-  /** How many frames there were in all, those that left included. */
-  get total(): number {
-    return this.#next - 1;
-  }
-
-  /** Oldest first. A fresh array after each change, so that a signal can hold it. */
+  /** Oldest first. */
   get frames(): readonly Frame[] {
     return this.#frames;
   }
 
-  add(process: number, direction: Direction, message: AnyMessage, at: number): Frame {
-    const m = message as unknown as Fields;
-    const hasId = 'id' in m && m['id'] !== undefined;
-    const isCall = typeof m['method'] === 'string';
-    const kind: FrameKind = isCall ? (hasId ? 'request' : 'notification') : 'error' in m ? 'error' : 'response';
+  add(process: number, direction: Direction, message: AnyMessage, at: number): void {
+    const { id, method: called, error } = fieldsOf(message);
+    const isCall = typeof called === 'string';
     // A response travels against its request: key by the side that asked.
-    const asker: Direction = isCall ? direction : direction === 'to-agent' ? 'from-agent' : 'to-agent';
-    const key = `${process} ${asker} ${JSON.stringify(m['id'])}`;
-    let method = isCall ? String(m['method']) : 'response';
-    let ms: number | undefined;
-    if (kind === 'request') {
-      this.#pending.set(key, { method, at });
-    } else if (!isCall) {
-      const asked = this.#pending.get(key);
-      if (asked) {
-        this.#pending.delete(key);
-        method = asked.method;
-        ms = at - asked.at;
-      }
-    }
-    return this.#push({
+    const asker = isCall === (direction === 'to-agent') ? 'to-agent' : 'from-agent';
+    const key = `${process} ${asker} ${JSON.stringify(id)}`;
+    const request = isCall ? undefined : this.#pending.get(key);
+    this.#pending.delete(key);
+    const method = isCall ? called : (request?.method ?? 'response');
+    if (isCall && id !== undefined) this.#pending.set(key, { method, at });
+    this.#push({
       at,
       process,
       direction,
-      kind,
+      kind: isCall ? (id === undefined ? 'notification' : 'request') : error === undefined ? 'response' : 'error',
       method,
-      ...(hasId ? { rpcId: m['id'] as string | number | null } : {}),
-      ...(ms === undefined ? {} : { ms }),
+      ...(id === undefined ? {} : { rpcId: id }),
+      ...(request ? { ms: at - request.at } : {}),
       size: JSON.stringify(message).length,
       message,
       summary: summarise(message, method),
@@ -147,9 +115,9 @@ export class FrameLog {
   }
 
   /** A line between frames: started, ended, dropped. */
-  note(process: number, direction: Direction, words: string, at: number): Frame {
+  note(process: number, direction: Direction, words: string, at: number): void {
     for (const key of this.#pending.keys()) if (key.startsWith(`${process} `)) this.#pending.delete(key);
-    return this.#push({ at, process, direction, kind: 'lifecycle', method: words, size: 0, message: null, summary: '' });
+    this.#push({ at, process, direction, kind: 'lifecycle', method: words, size: 0, message: null, summary: '' });
   }
 
   clear(): void {
@@ -157,12 +125,10 @@ export class FrameLog {
     this.#pending.clear();
   }
 
-  #push(frame: Omit<Frame, 'id'>): Frame {
-    const whole: Frame = { id: this.#next++, ...frame };
-    this.#frames.push(whole);
+  #push(frame: Omit<Frame, 'id'>): void {
+    this.#frames.push({ id: this.#next++, ...frame });
     // Trim in blocks: shifting one at a time would make each frame cost the whole ring.
-    if (this.#frames.length > this.limit * 1.25) this.#frames = this.#frames.slice(-this.limit);
-    return whole;
+    if (this.#frames.length > FRAME_LIMIT * 1.25) this.#frames = this.#frames.slice(-FRAME_LIMIT);
   }
 }
 
@@ -174,18 +140,16 @@ export interface FrameFilter {
   readonly updates: boolean;
 }
 
-export function filterFrames(frames: readonly Frame[], filter: FrameFilter): readonly Frame[] {
-  const text = filter.text.trim().toLowerCase();
-  return frames.filter((frame) => {
-    if (filter.direction !== 'both' && frame.direction !== filter.direction) return false;
-    if (!filter.updates && frame.method === 'session/update') return false;
-    if (text === '') return true;
-    return (
-      frame.method.toLowerCase().includes(text) ||
-      frame.summary.toLowerCase().includes(text) ||
-      (frame.message !== null && JSON.stringify(frame.message).toLowerCase().includes(text))
-    );
-  });
+export function filterFrames(frames: readonly Frame[], { text, direction, updates }: FrameFilter): readonly Frame[] {
+  const words = text.trim().toLowerCase();
+  return frames.filter(
+    (frame) =>
+      (direction === 'both' || frame.direction === direction) &&
+      (updates || frame.method !== 'session/update') &&
+      (words === '' ||
+        `${frame.method}\n${frame.summary}`.toLowerCase().includes(words) ||
+        (frame.message !== null && JSON.stringify(frame.message).toLowerCase().includes(words))),
+  );
 }
 
 /** A row of the panel: one frame, or a run of the same kind of update, which would drown everything else. */
@@ -197,12 +161,11 @@ export interface WireRow {
 }
 
 /** So many updates of one kind in a row are drawn as one. */
-export const RUN_LENGTH = 4;
+const RUN_LENGTH = 4;
 
 /** The kind of an update that can be part of a run, else null. */
-function runKind(frame: Frame): string | null {
-  if (frame.method !== 'session/update' || frame.kind !== 'notification') return null;
-  return `${frame.process} ${frame.direction} ${frame.summary.split(' ', 1)[0]}`;
+function runKind({ kind, method, process, direction, summary }: Frame): string | null {
+  return method === 'session/update' && kind === 'notification' ? `${process} ${direction} ${summary.split(' ', 1)[0]}` : null;
 }
 
 /** Folds the newest frames into at most `limit` rows, oldest first. */

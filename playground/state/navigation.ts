@@ -1,116 +1,26 @@
-/** Where the page is: scenario, agent, policy and session; what a link or an earlier visit says about that. */
+/** Where the page is: scenario, agent, policy and session; what a link or an earlier visit says about that; branches off the past. */
+import { signal } from '@preact/signals';
 import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
-import type { Platform } from '../platform/index.ts';
+import { Refused, sizeProblem } from '../platform/import-file.ts';
 import { SCENARIOS, scenarioNamed, type Scenario } from '../scenarios/index.ts';
-import { agentFor, agentNamed, type Agents } from './agents.ts';
-import type { DatabaseSession } from './database-session.ts';
-import type { HostController } from './host-controller.ts';
-import { formatFragment, parseFragment, type Place } from './link.ts';
-import type { Choice, Moves } from './moves.ts';
-import type { Notices } from './notices.ts';
-import type { ScenarioRunner } from './scenario.ts';
-import type { ShownSession } from './session.ts';
-import type { Stage } from './stage.ts';
-import type { Timeline } from './timeline.ts';
+import { agentFor, agentNamed } from './agents.ts';
+import { STORAGE_FULL } from './database.ts';
+import type { Page } from './page.ts';
 import type { Turns } from './turns.ts';
-import { firstOpen, placeKey, type PlaceMemory, type StepProgress, type Visits } from './visits.ts';
+import { firstOpen, parseFragment, type BranchMemory, type Place, type PlaceMemory, type StepProgress } from './visits.ts';
+import { errorWords, label } from './words.ts';
 
-export interface NavigationNeeds {
-  readonly address: Platform['address'];
-  readonly agents: Agents;
-  readonly choice: Choice;
-  readonly databases: DatabaseSession;
-  readonly host: HostController;
-  readonly moves: Moves;
-  readonly notices: Notices;
-  readonly opened: Promise<void>;
-  readonly runner: ScenarioRunner;
-  readonly session: ShownSession;
-  readonly stage: Stage;
-  readonly timeline: Timeline;
-  readonly turns: Turns;
-  readonly visits: Visits;
-  /** What an embedded playground shows, in place of the address. */
-  readonly fixed?: Place | undefined;
-}
+export type Navigation = ReturnType<typeof createNavigation>;
 
-export class Navigation {
-  readonly #needs: NavigationNeeds;
-
-  constructor(needs: NavigationNeeds) {
-    this.#needs = needs;
-  }
-
-  /** Reads what the last visit left, and shows as much of it as needs no database. */
-  recall(): Place {
-    const { agents, choice, visits } = this.#needs;
-    visits.recall();
-    const place = this.asked();
-    choice.policy.value = visits.last.policy;
-    const scenario = scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
-    const agent = agentNamed(place.agent ?? visits.last.agent, agents.list.value) ?? agentFor(scenario, agents.list.value);
-    this.#take(scenario, agent?.key ?? '', true);
-    return place;
-  }
+export function createNavigation(page: Page, turns: Turns) {
+  const { agents, choice, host, moves, notices, progress, session, stage, timeline, visits } = page;
 
   /** What the address asks for. */
-  asked(): Place {
-    return this.#needs.fixed ?? parseFragment(this.#needs.address.read());
-  }
-
-  /** Where the page is, as a link tells it. */
-  here(): Place {
-    const { choice, runner } = this.#needs;
-    return { scenario: choice.scenario.value.name, agent: choice.agent.value, step: runner.next.value };
-  }
-
-  chooseScenario(name: string): Promise<void> {
-    const { agents, choice } = this.#needs;
-    const scenario = scenarioNamed(name);
-    return this.#switchTo(scenario, agentFor(scenario, agents.list.value)?.key ?? choice.agent.value);
-  }
-
-  chooseAgent(key: string): Promise<void> {
-    return this.#switchTo(this.#needs.choice.scenario.value, key);
-  }
-
-  choosePolicy(policy: ResumePolicy): void {
-    this.#needs.choice.policy.value = policy;
-    this.#needs.visits.remember(() => ({ policy }));
-    void this.#needs.runner.tell({ kind: 'policy', policy });
-  }
-
-  /** Agents are started anew for it: one that runs speaks what it was started with. */
-  async chooseProtocol(protocol: ProtocolChoice): Promise<void> {
-    const { choice, host, notices } = this.#needs;
-    choice.protocol.value = protocol;
-    await notices.attempt(async () => {
-      await host.sleep();
-      await host.wake();
-    });
-  }
-
-  /** The scenario from its beginning, in a new session. */
-  async startOver(): Promise<void> {
-    await this.show(null, []);
-    this.choosePolicy(this.#needs.choice.scenario.value.policy);
-  }
-
-  async chooseSession(sessionId: string | null): Promise<void> {
-    const { agents, choice, session } = this.#needs;
-    const info = session.list.value.find((one) => one.sessionId === sessionId);
-    if (info && agents.named(info.agent)) choice.agent.value = info.agent;
-    await this.show(sessionId, []);
-  }
-
-  /** Shows a place: its last session where this browser has one, else a fresh start. Gives the move that went there. */
-  goTo(place: Place, from: 'start' | 'link'): Promise<number> {
-    return this.#needs.moves.go((move) => this.#follow(place, from, move));
-  }
+  const asked = (): Place => page.fixed ?? parseFragment(page.platform.address.read());
+  const scenarioOf = (place: Place) => scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
 
   /** Scenario and agent, and what comes with another scenario. */
-  #take(scenario: Scenario, agent: string, isFirst = false): void {
-    const { choice, stage } = this.#needs;
+  function take(scenario: Scenario, agent: string, isFirst = false): void {
     if (isFirst || scenario !== choice.scenario.value) {
       stage.follow(scenario.look);
       choice.protocol.value = scenario.protocol;
@@ -119,38 +29,17 @@ export class Navigation {
     choice.agent.value = agent;
   }
 
-  async #follow(place: Place, from: 'start' | 'link', move: number): Promise<void> {
-    const { agents, choice, moves, notices, visits } = this.#needs;
-    const list = agents.list.value;
-    const scenario = scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
-    const asked = agentNamed(place.agent, list);
-    const named = asked ?? (place.scenario ? null : agentNamed(visits.last.agent, list));
-    const fitting = agentFor(scenario, list);
-    // With nothing chosen yet, a bridged agent comes first.
-    const bridged = list.find((agent) => agent.where === 'bridge');
-    const agent = named ?? (place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting);
-    this.#take(scenario, agent?.key ?? list[0]?.key ?? '');
-    const { kept, there } = await this.#remembered();
-    const wanted = place.step;
-    const steps = kept ? firstOpen(kept.progress, scenario.steps.length) : 0;
-    if (kept && (there || kept.sessionId === null) && (wanted === undefined || wanted === steps || (from === 'start' && wanted <= steps))) {
-      await this.#show(there ? kept.sessionId : null, kept.progress, move);
-    } else {
-      await this.#show(null, [], move);
-    }
-    if (move === moves.now) notices.addLink(linkProblem(place, scenario, asked !== null, choice.agent.value));
+  /** What an earlier visit left at the place that is chosen, and whether its session is still there. */
+  async function remembered(): Promise<{ readonly kept: PlaceMemory | undefined; readonly there: boolean }> {
+    const kept = visits.last.places[page.placeKey()];
+    return { kept, there: kept?.sessionId ? await session.has(kept.sessionId) : false };
   }
 
   /** Shows a session, or the empty start of a new one. What was live sleeps. */
-  async show(sessionId: string | null, progress: readonly StepProgress[]): Promise<void> {
-    await this.#needs.moves.go((move) => this.#show(sessionId, progress, move));
-  }
-
-  async #show(sessionId: string | null, progress: readonly StepProgress[], move: number): Promise<void> {
-    const { host, moves, notices, runner, session, timeline, turns } = this.#needs;
+  async function showAt(sessionId: string | null, steps: readonly StepProgress[], move: number): Promise<void> {
     if (move !== moves.now) return;
     // A session that is still being created has no id to tell it by.
-    if (sessionId !== session.id.value || turns.sending.value) {
+    if (sessionId !== session.id.value || page.sending.value) {
       await turns.leave();
       await timeline.close();
       await host.sleep();
@@ -160,56 +49,314 @@ export class Navigation {
     }
     notices.clear();
     // A step that was left while it ran has not been seen to end.
-    runner.progress.value = progress.map((step) => (step.state === 'running' ? { ...step, state: 'waiting' } : step));
+    progress.value = steps.map((step) => (step.state === 'running' ? { ...step, state: 'waiting' } : step));
     session.choose(sessionId);
-    this.rememberPlace();
+    page.rememberPlace();
     await host.wake();
     await session.settle();
   }
 
-  rememberPlace(): void {
-    const { address, choice, fixed, runner, session, visits } = this.#needs;
-    const place = { [this.#key()]: { sessionId: session.id.value, progress: runner.progress.value } };
-    visits.remember(({ places }) => ({
-      scenario: choice.scenario.value.name,
-      agent: choice.agent.value,
-      places: { ...places, ...place },
-    }));
-    if (!fixed) address.write(formatFragment(this.here()));
+  const show = (sessionId: string | null, steps: readonly StepProgress[]) => moves.go((move) => showAt(sessionId, steps, move));
+
+  /** Shows a place: its last session where this browser has one, else a fresh start. Gives the move that went there. */
+  const goTo = (place: Place, from: 'start' | 'link') =>
+    moves.go(async (move) => {
+      const list = agents.list.value;
+      const scenario = scenarioOf(place);
+      const linked = agentNamed(place.agent, list);
+      const named = linked ?? (place.scenario ? null : agentNamed(visits.last.agent, list));
+      const fitting = agentFor(scenario, list);
+      // With nothing chosen yet, a bridged agent comes first.
+      const bridged = list.find((agent) => agent.where === 'bridge');
+      const agent = named ?? (place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting);
+      take(scenario, agent?.key ?? list[0]?.key ?? '');
+      const { kept, there } = await remembered();
+      const { step: wanted } = place;
+      const steps = kept ? firstOpen(kept.progress, scenario.steps.length) : 0;
+      const isAsWanted = wanted === undefined || wanted === steps || (from === 'start' && wanted <= steps);
+      if (kept && isAsWanted && (there || kept.sessionId === null)) await showAt(there ? kept.sessionId : null, kept.progress, move);
+      else await showAt(null, [], move);
+      if (move === moves.now) notices.addLink(linkProblem(place, scenario, linked !== null, choice.agent.value));
+    });
+
+  function choosePolicy(policy: ResumePolicy): void {
+    choice.policy.value = policy;
+    visits.remember(() => ({ policy }));
+    void page.tell({ kind: 'policy', policy });
   }
 
-  async #switchTo(scenario: Scenario, agent: string): Promise<void> {
-    const { moves, notices, opened } = this.#needs;
-    await notices.attempt(() =>
+  const switchTo = (scenario: Scenario, agent: string) =>
+    notices.attempt(() =>
       moves.go(async (move) => {
-        this.#take(scenario, agent);
-        this.choosePolicy(scenario.policy);
-        await opened;
-        const { kept, there } = await this.#remembered();
-        await this.#show(there ? kept!.sessionId : null, there ? kept!.progress : [], move);
+        take(scenario, agent);
+        choosePolicy(scenario.policy);
+        await page.opened;
+        const { kept, there } = await remembered();
+        await showAt(there ? kept!.sessionId : null, there ? kept!.progress : [], move);
       }),
     );
-  }
 
-  /** What an earlier visit left at the place that is chosen, and whether its session is still there. */
-  async #remembered(): Promise<{ readonly kept: PlaceMemory | undefined; readonly there: boolean }> {
-    const { session, visits } = this.#needs;
-    const kept = visits.last.places[this.#key()];
-    return { kept, there: kept?.sessionId ? await session.has(kept.sessionId) : false };
-  }
+  return {
+    asked,
+    show,
+    goTo,
+    choosePolicy,
 
-  #key(): string {
-    const { choice, databases } = this.#needs;
-    return placeKey(databases.branch.value, choice.scenario.value.name, choice.agent.value);
-  }
+    /** Reads what the last visit left, and shows as much of it as needs no database. */
+    recall(): Place {
+      visits.recall();
+      const place = asked();
+      const list = agents.list.value;
+      const scenario = scenarioOf(place);
+      choice.policy.value = visits.last.policy;
+      take(scenario, (agentNamed(place.agent ?? visits.last.agent, list) ?? agentFor(scenario, list))?.key ?? '', true);
+      return place;
+    },
+
+    chooseScenario(name: string): Promise<void> {
+      const scenario = scenarioNamed(name);
+      return switchTo(scenario, agentFor(scenario, agents.list.value)?.key ?? choice.agent.value);
+    },
+
+    chooseAgent: (key: string) => switchTo(choice.scenario.value, key),
+
+    /** Agents are started anew for it: one that runs speaks what it was started with. */
+    async chooseProtocol(protocol: ProtocolChoice): Promise<void> {
+      choice.protocol.value = protocol;
+      await notices.attempt(async () => {
+        await host.sleep();
+        await host.wake();
+      });
+    },
+
+    /** The scenario from its beginning, in a new session. */
+    async startOver(): Promise<void> {
+      await show(null, []);
+      choosePolicy(choice.scenario.value.policy);
+    },
+
+    async chooseSession(sessionId: string | null): Promise<void> {
+      const info = session.list.value.find((one) => one.sessionId === sessionId);
+      if (info && agents.named(info.agent)) choice.agent.value = info.agent;
+      await show(sessionId, []);
+    },
+  };
 }
 
 /** What of a link could not be followed, and what is shown instead. */
-export function linkProblem(place: Place, scenario: Scenario, hasAgent: boolean, agent: string): string | null {
-  const problems = place.problem === undefined ? [] : [place.problem];
-  if (place.scenario !== undefined && !SCENARIOS.some(({ name }) => name === place.scenario))
-    problems.push(`This link is to the scenario “${place.scenario}”, which this page does not have: “${scenario.title}” is shown instead.`);
-  if (place.agent !== undefined && !hasAgent)
-    problems.push(`This link is for the agent “${place.agent}”, which is not here: ${agent === '' ? 'none' : agent} is chosen instead.`);
-  return problems.length > 0 ? problems.join(' ') : null;
+function linkProblem(
+  { problem, scenario: wanted, agent: linked }: Place,
+  scenario: Scenario,
+  hasAgent: boolean,
+  agent: string,
+): string | null {
+  const problems = problem === undefined ? [] : [problem];
+  if (wanted !== undefined && !SCENARIOS.some(({ name }) => name === wanted))
+    problems.push(`This link is to the scenario “${wanted}”, which this page does not have: “${scenario.title}” is shown instead.`);
+  if (linked !== undefined && !hasAgent)
+    problems.push(`This link is for the agent “${linked}”, which is not here: ${agent === '' ? 'none' : agent} is chosen instead.`);
+  return problems.join(' ') || null;
+}
+
+// ------------------------------------------------------------- the past and the branches off it
+
+/** What Reset would delete; null where it cannot be read. */
+export interface Inventory {
+  readonly stored: { readonly sessions: number; readonly events: number } | null;
+  readonly forks: number;
+}
+
+/** The file that is being read, or why it was not opened. */
+interface Importing {
+  readonly name: string;
+  readonly rows: number;
+  readonly problem: string | null;
+}
+
+export type Branches = ReturnType<typeof createBranches>;
+
+/** Forks, imports, exports, storing what is in memory, and the end of everything. */
+export function createBranches(page: Page, navigation: Navigation) {
+  const { databases, host, notices, platform, session, timeline, visits } = page;
+  /** What Reset could not delete, and why; null before it tried, and when it could. */
+  const undeleted = signal<readonly string[] | null>(null);
+  const importing = signal<Importing | null>(null);
+  let busy = false;
+
+  /** One change of branch at a time: a second press while the first is at work does nothing. */
+  async function alone(run: () => Promise<void>): Promise<void> {
+    if (busy) return;
+    busy = true;
+    await notices.attempt(run);
+    busy = false;
+  }
+
+  /** Goes on in a new branch that begins with these bytes. Its file, where nothing else is said, is that of the branch it comes off. */
+  async function branchOff(
+    kind: string,
+    from: Omit<BranchMemory, 'name' | 'file'> & Partial<BranchMemory>,
+    bytes: Uint8Array,
+  ): Promise<void> {
+    const file = visits.fileOf(databases.branch.value);
+    const steps = from.sessionId === null ? [] : page.progress.value;
+    const taken = visits.branches.map((one) => one.name);
+    const branch = { file, ...from, name: freeName(kind, taken) };
+    // Taken before it is opened: another tab that branches off now takes another name, and keeps its rows.
+    visits.remember(({ branches }) => ({ branches: [...branches, branch] }));
+    try {
+      await databases.open(branch.name, bytes);
+    } catch (error) {
+      visits.remember(({ branches }) => ({ branches: branches.filter(({ name }) => name !== branch.name) }));
+      await platform.deleteDatabases([branch.name]);
+      throw error;
+    }
+    visits.remember(() => ({ branch: branch.name }));
+    await navigation.show(from.sessionId, steps);
+  }
+
+  /** Goes to a branch, as it was left; null is the main line. */
+  const go = (name: string | null) =>
+    alone(async () => {
+      if (databases.branch.value === name) return;
+      await databases.open(name);
+      visits.remember(() => ({ branch: name }));
+      await navigation.goTo(page.here(), 'start');
+      notices.note.value = null;
+    });
+
+  async function exportBytes(): Promise<Uint8Array> {
+    await page.opened;
+    return databases.database!.export();
+  }
+
+  return {
+    undeleted,
+    importing,
+    go,
+    exportBytes,
+
+    /** Shows a moment; null is now. */
+    seek: (index: number | null) => notices.attempt(() => timeline.seek(index, session.id.value)),
+
+    /** A branch of the whole database from the moment shown. */
+    fork: () =>
+      alone(async () => {
+        const past = timeline.past.value;
+        if (!past) return;
+        const { sessionId = null, agentSessionId = null } = past.view.info ?? {};
+        await branchOff('', { parent: databases.branch.value, sessionId, agentSessionId }, await past.database.export());
+        notices.note.value =
+          'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
+      }),
+
+    /** Leaves the past; from a fork, back to the main line. */
+    returnToNow: () => (timeline.past.value ? alone(() => timeline.close()) : go(null)),
+
+    exportDatabase: () => notices.attempt(async () => platform.download('rehydrate-playground.sqlite', await exportBytes())),
+
+    /** Opens a database file as a branch, so that nothing here is lost by it. What cannot be opened is said beside the button. */
+    async importDatabase(file: { readonly name: string; readonly size: number; bytes(): Promise<Uint8Array> }): Promise<void> {
+      if (importing.value?.problem === null) return;
+      const name = label(file.name, 'a file', 80);
+      const shows = (rows: number, problem: string | null = null) => (importing.value = { name, rows, problem });
+      await alone(async () => {
+        try {
+          shows(0);
+          await page.opened;
+          const problem = sizeProblem(file.size);
+          if (problem) throw new Refused(problem);
+          const { bytes, sessions } = await platform.readFile(await file.bytes(), shows);
+          await branchOff(name, { parent: null, sessionId: null, agentSessionId: null, file: { name, read: true, sent: [] } }, bytes);
+          const newest = session.list.value[0];
+          if (newest) await navigation.chooseSession(newest.sessionId);
+          notices.note.value = `The file is open as a copy${sessions > 0 ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
+          importing.value = null;
+        } catch (error) {
+          shows(0, errorWords(error));
+        }
+      });
+    },
+
+    /** Brings what is in memory back into the browser's storage. What another tab stored meanwhile stays as it is. */
+    async store(): Promise<void> {
+      const memory = databases.database;
+      if (!memory || databases.durable.value) return;
+      const parent = databases.branch.value;
+      await notices.attempt(async () => {
+        const stored = await platform.openDatabase(parent);
+        try {
+          if (!stored.durable) throw new Error(stored.warning ?? STORAGE_FULL);
+          const untouched = await databases.isUntouched(stored);
+          await host.sleep();
+          const bytes = await memory.export();
+          if (!untouched) {
+            await stored.close();
+            visits.resume();
+            await branchOff('from memory', { parent, sessionId: session.id.value, agentSessionId: null }, bytes);
+            notices.note.value = 'What was in memory is stored as a fork, beside what the storage held. Return to now shows that.';
+            return;
+          }
+          await stored.replace(bytes);
+        } catch (error) {
+          await stored.close();
+          throw error;
+        }
+        await databases.adopt(stored, parent);
+        await host.wake();
+        await session.settle();
+        notices.note.value = 'Stored. The session is durable again.';
+      });
+    },
+
+    /** Saves what can be read of a damaged database. Changes nothing. */
+    salvage: () =>
+      notices.attempt(async () => {
+        const { bytes, problem } = await platform.salvage(visits.last.branch);
+        platform.download('rehydrate-playground-salvaged.sqlite', bytes);
+        notices.note.value = `Everything up to the damage is in the file${problem ? `: ${problem}` : '.'}`;
+      }),
+
+    async inventory(): Promise<Inventory> {
+      const [row] =
+        (await databases.database?.query('SELECT count(*) AS sessions, coalesce(sum(latest_seq), 0) AS events FROM acp_sessions')) ?? [];
+      return {
+        stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null,
+        forks: visits.branches.length,
+      };
+    },
+
+    /**
+     * Deletes everything this page keeps, here and in the other tabs, and starts anew. What cannot be deleted stops nothing
+     * else from being deleted, and is told before the page starts anew.
+     */
+    async reset(): Promise<void> {
+      if (busy) return;
+      busy = true;
+      const forks = visits.branches.map(({ name }) => name);
+      const left = new Set<string>();
+      const remove = (what: string, run: () => Promise<void>) =>
+        run().catch((error: unknown) => void left.add(`${what}: ${errorWords(error)}`));
+      platform.tabs.send({ type: 'reset' });
+      // What does not end as it should goes with the page, and hinders no deletion.
+      await page.dispose().catch((error: unknown) => console.warn(error));
+      await remove('the playground’s database', () => platform.deleteDatabases([null]));
+      for (const name of forks) await remove(`the fork ${name}`, () => platform.deleteDatabases([name]));
+      for (const name of platform.tabAgents.names)
+        await remove('what the agents in the tab remember', () => platform.tabAgents.forget(name));
+      platform.memory.clear();
+      platform.address.write('');
+      // One that was quick may have started anew on what was still there.
+      platform.tabs.send({ type: 'reset' });
+      if (left.size > 0) undeleted.value = [...left];
+      else platform.reload();
+    },
+  };
+}
+
+/** “1”, “2” for forks, and “ada.sqlite”, “ada.sqlite 2” for what has a name. */
+function freeName(kind: string, taken: readonly string[]): string {
+  for (let number = 1; ; number++) {
+    const name = kind === '' ? `${number}` : number === 1 ? kind : `${kind} ${number}`;
+    if (!taken.includes(name)) return name;
+  }
 }

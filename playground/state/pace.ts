@@ -1,5 +1,6 @@
-/** When things happen: many calls as few runs, and waiting for what signals say. */
-import { computed } from '@preact/signals';
+/** When things happen: the page's start in named steps, many calls as few runs, and waiting for what signals say. */
+import { computed, signal } from '@preact/signals';
+import { errorWords } from './words.ts';
 
 /** Turns many calls into few runs: never two at once, and one more after the last call. */
 export class Pace {
@@ -19,19 +20,15 @@ export class Pace {
   }
 
   /** Asks for a run, soon. */
-  poke(): void {
-    if (this.#stopped) return;
-    if (this.#running) {
-      this.#again = true;
-      return;
-    }
-    if (this.#waiting) return;
+  readonly poke = (): void => {
+    if (this.#running) this.#again = true;
+    if (this.#stopped || this.#running || this.#waiting) return;
     this.#waiting = true;
     this.#wait(() => {
       this.#waiting = false;
       void this.now();
     });
-  }
+  };
 
   /** Runs now, after what runs already; resolves when it is done. */
   async now(): Promise<void> {
@@ -76,4 +73,51 @@ export function when(condition: () => boolean): Promise<void> {
     if (holds) resolve();
   });
   return promise.finally(stop);
+}
+
+export interface BootStep {
+  readonly name: string;
+  readonly state: 'loading' | 'ready' | 'absent' | 'failed' | 'lost';
+  /** What is missing and what to do, for `absent`, `failed` and `lost`. */
+  readonly note: string;
+  readonly ms: number | null;
+}
+
+/** Says that a part is not there and need not be. */
+export class Absent extends Error {}
+
+/** The parts that are loaded beside each other, each with an honest end. */
+export class Boot {
+  readonly steps = signal<readonly BootStep[]>([]);
+
+  /** Runs one step. Its failure is shown and passed on; `hint` says what to do about it. */
+  async step<T>(name: string, hint: string, run: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    this.#set(name, 'loading');
+    try {
+      const value = await run();
+      this.#set(name, 'ready', '', performance.now() - started);
+      return value;
+    } catch (error) {
+      if (error instanceof Absent) this.#set(name, 'absent', error.message);
+      else this.#set(name, 'failed', `${errorWords(error)} ${hint}`);
+      throw error;
+    }
+  }
+
+  /** A part that was ready is gone. */
+  lost(name: string, note: string): void {
+    this.#set(name, 'lost', note);
+  }
+
+  /** One that was gone is there again. */
+  found(name: string): void {
+    if (this.steps.value.some((step) => step.name === name && step.state === 'lost')) this.#set(name, 'ready');
+  }
+
+  #set(name: string, state: BootStep['state'], note = '', ms: number | null = null): void {
+    const steps = this.steps.value;
+    const step = { name, state, note, ms };
+    this.steps.value = steps.some((one) => one.name === name) ? steps.map((one) => (one.name === name ? step : one)) : [...steps, step];
+  }
 }

@@ -1,17 +1,327 @@
-/** The session that is shown: what is committed of it, whoever writes it, and the record an agent would get. */
-import { computed, effect, signal } from '@preact/signals';
-import type { Host } from '../../src/engine/index.ts';
-import type { ResumeReport, SessionInfo } from '../../src/engine/types.ts';
-import { EMPTY_VIEW, type SessionView } from './conversation.ts';
-import type { FailedResume } from './report.ts';
-import { drawn, every, Pace } from './pace.ts';
-import { Follower, infoOf, readTranscript, type TranscriptText } from './reader.ts';
+/**
+ * The session that is shown: its events as what a person reads, followed as they are committed, whoever writes them. Messages and
+ * tool calls are the engine's own fold of the log; what is said beside them, questions, plans, ends and resumes, is added here.
+ */
+import { computed, signal } from '@preact/signals';
+import { RehydrateError } from '../../src/engine/errors.ts';
+import { EMPTY_VIEW as NOTHING, foldEvents, type View, type ViewMessage, type ViewToolCall } from '../../src/engine/fold-events.ts';
+import { createHost, type Host } from '../../src/engine/index.ts';
+import { describeExit, type SqlDatabase } from '../../src/engine/ports.ts';
+import { classOf, fieldsOf, noticeText, planEntries, toolOutput, type Role } from '../../src/engine/protocol/updates.ts';
+import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
+import { TOLD_MACHINE, toldMachine, type Machine } from './machine.ts';
+import { drawn, Pace } from './pace.ts';
+import { label, TIER_WORDS, turnEndWords, type FailedResume, type StoredReport } from './words.ts';
+
+export interface TextItem {
+  readonly kind: Role;
+  readonly key: string;
+  readonly imported: boolean;
+  /** Of bounded size, and only the last of them changes. */
+  readonly pieces: readonly string[];
+}
+
+/** One of the answers an agent offers. `kind` is the protocol's, or whatever the agent made of it. */
+export interface Answer {
+  readonly optionId: string;
+  readonly name: string;
+  readonly kind: string;
+}
+
+export interface Permission {
+  readonly kind: 'permission';
+  readonly key: string;
+  readonly requestId: string;
+  readonly title: string;
+  readonly options: readonly Answer[];
+  readonly answer: string | null;
+}
+
+export type Item =
+  | TextItem
+  | Permission
+  | { readonly kind: 'tool'; readonly key: string; readonly title: string; readonly status: string; readonly text: string }
+  | { readonly kind: 'plan'; readonly key: string; readonly entries: readonly { readonly text: string; readonly status: string }[] }
+  | { readonly kind: 'notice'; readonly key: string; readonly tone: 'calm' | 'warn'; readonly text: string; readonly tier?: string };
+
+/** A session, now or at a moment of its past. */
+export interface SessionView {
+  readonly info: SessionInfo | null;
+  readonly items: readonly Item[];
+  /** Items that no longer fit the page; they are in the log. */
+  readonly dropped: number;
+  readonly turnOpen: boolean;
+  /** The question that still waits for an answer. */
+  readonly permission: Permission | null;
+  /** The newest prompt. */
+  readonly prompt: string | null;
+  /** How it became live, each time. */
+  readonly reports: readonly StoredReport[];
+  readonly report: ResumeReport | null;
+  readonly machine: Machine;
+  readonly lastSeq: number;
+}
+
+/** A piece of text grows to about this many characters before the next one begins. */
+export const PIECE_CHARS = 2_000;
+/** How far after that a white space is looked for. */
+const SEEK_CHARS = 200;
+/** The most items that are shown; the log has the rest. */
+const ITEM_LIMIT = 2_000;
+/** The excerpt of a tool's output that is shown. */
+const TOOL_CHARS = 1_200;
+/** How many of a plan's entries, and of a question's answers, are shown. */
+const PLAN_ENTRIES = 50;
+const ANSWERS = 20;
+
+/** What stands beside messages and tool calls, where its event put it. */
+interface Told {
+  readonly seq: number;
+  item: Item;
+}
+
+export class Conversation {
+  #view: View = NOTHING;
+  #told: Told[] = [];
+  #reports: readonly StoredReport[] = [];
+  #machine = TOLD_MACHINE;
+  /** The plan of the turn that runs. */
+  #plan: Told | null = null;
+  /** The items of messages and tool calls, by what they were made of. */
+  #made = new Map<number, { readonly of: ViewMessage | ViewToolCall; readonly item: Item }>();
+
+  get lastSeq(): number {
+    return this.#view.seq;
+  }
+
+  /** Adds events. One that it has already seen changes nothing. */
+  add(events: readonly SessionEvent[]): void {
+    const fresh = events.filter(({ seq }) => seq > this.lastSeq);
+    for (const event of fresh) {
+      this.#tell(event);
+      this.#machine = toldMachine(this.#machine, event);
+    }
+    this.#view = foldEvents(fresh, this.#view);
+  }
+
+  /** `nobody`: no host holds the session. A turn nobody runs any more was interrupted, though that is not written down yet. */
+  view(info: SessionInfo | null = null, nobody = false): SessionView {
+    const { messages, toolCalls, running } = this.#view;
+    const turnOpen = running !== null && !nobody;
+    const told = this.#items();
+    const items = running !== null && nobody ? [...told.map((item) => answered(item, WITHDRAWN)), ABANDONED] : told;
+    const open = turnOpen ? items.findLast((item): item is Permission => item.kind === 'permission' && item.answer === null) : undefined;
+    const prompt = items.findLast((item): item is TextItem => item.kind === 'user');
+    return {
+      info,
+      items,
+      dropped: Math.max(0, messages.length + toolCalls.length + this.#told.length - ITEM_LIMIT),
+      turnOpen,
+      permission: open ?? null,
+      prompt: prompt?.pieces.join('') ?? null,
+      reports: this.#reports,
+      report: this.#reports.at(-1)?.report ?? null,
+      machine: this.#machine,
+      lastSeq: this.lastSeq,
+    };
+  }
+
+  /** The newest items, in the order of their events. */
+  #items(): readonly Item[] {
+    const said = [...this.#view.messages, ...this.#view.toolCalls].sort((a, b) => a.seq - b.seq).slice(-ITEM_LIMIT);
+    const before = this.#made;
+    this.#made = new Map();
+    const made = said.map((of): Told => {
+      const known = before.get(of.seq);
+      const item = known?.of === of ? known.item : 'role' in of ? textItem(of, known?.item) : toolItem(of);
+      this.#made.set(of.seq, { of, item });
+      return { seq: of.seq, item };
+    });
+    return [...made, ...this.#told]
+      .sort((a, b) => a.seq - b.seq)
+      .slice(-ITEM_LIMIT)
+      .map(({ item }) => item)
+      .filter((item) => !('pieces' in item) || item.pieces.length > 0);
+  }
+
+  #tell(event: SessionEvent): void {
+    const { seq } = event;
+    const key = `e${seq}`;
+    const tell = (item: Item): Told => {
+      const told = { seq, item };
+      this.#told.push(told);
+      if (this.#told.length > 2 * ITEM_LIMIT) this.#told = this.#told.slice(-ITEM_LIMIT);
+      return told;
+    };
+    const notice = (tone: 'calm' | 'warn', text: string) => tell({ kind: 'notice', key, tone, text });
+    switch (event.kind) {
+      case 'turn_started':
+        this.#plan = null;
+        break;
+      case 'update': {
+        const { payload, meta } = event;
+        const is = classOf(payload, meta);
+        if (is === 'notice') notice('calm', label(noticeText(payload, meta), 'The agent has a notice without words.', TOOL_CHARS));
+        if (is !== 'plan') break;
+        // A plan replaces the one before it in the same turn.
+        const plan: Item = { kind: 'plan', key: this.#plan?.item.key ?? key, entries: entriesOf(payload) };
+        if (this.#plan) this.#plan.item = plan;
+        else this.#plan = tell(plan);
+        break;
+      }
+      case 'permission_requested': {
+        const { requestId, toolCall, options } = event.payload;
+        const title = label(toolCall.title, 'Something the agent wants to do');
+        tell({ kind: 'permission', key, requestId, title, options: answersOf(options), answer: null });
+        break;
+      }
+      case 'permission_resolved': {
+        const { requestId, optionId, by } = event.payload;
+        for (const told of this.#told)
+          if (told.item.kind === 'permission' && told.item.requestId === requestId)
+            told.item = answered(told.item, optionId ?? (by === 'end' ? WITHDRAWN : 'cancelled'));
+        break;
+      }
+      case 'turn_ended': {
+        // Whatever the log says of them, nobody can answer them any more.
+        for (const told of this.#told) told.item = answered(told.item, WITHDRAWN);
+        const words = turnEndWords(event.payload);
+        if (words) notice(event.payload.state === 'cancelled' ? 'calm' : 'warn', words);
+        break;
+      }
+      case 'resumed': {
+        const { payload: report, at } = event;
+        this.#reports = [...this.#reports, { seq, at, report }];
+        tell({ kind: 'notice', key, tone: 'calm', text: TIER_WORDS[report.tier], tier: report.tier });
+        break;
+      }
+      case 'agent_exited':
+        notice(event.payload.kind === 'ended' ? 'calm' : 'warn', `The agent ${describeExit(event.payload)}.`);
+    }
+  }
+}
+
+export const EMPTY_VIEW = new Conversation().view();
+
+const WITHDRAWN = 'withdrawn: the turn ended first';
+const ABANDONED: Item = { kind: 'notice', key: 'abandoned', tone: 'warn', text: turnEndWords({ state: 'interrupted' })! };
+
+/** A question with its answer: an option by its name, or other words. */
+function answered(item: Item, answer: string): Item {
+  if (item.kind !== 'permission' || item.answer !== null) return item;
+  return { ...item, answer: item.options.find(({ optionId }) => optionId === answer)?.name ?? answer };
+}
+
+function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): TextItem {
+  const shown = before && 'pieces' in before ? before.pieces : [];
+  // What was said can be replaced by its agent.
+  const pieces = text.startsWith(shown.join('')) ? shown : [];
+  const known = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return { kind: role, key: `e${seq}`, imported: origin === 'import', pieces: appendText(pieces, text.slice(known)) };
+}
+
+/**
+ * Pieces are blocks of their own on the page, so that a growing answer lays out its last piece alone.
+ * A full piece ends after the next white space, or where it must.
+ */
+function appendText(pieces: readonly string[], text: string): readonly string[] {
+  const closed = pieces.slice(0, -1);
+  let last = pieces.at(-1) ?? '';
+  for (let rest = text; rest !== '';) {
+    const room = PIECE_CHARS - last.length;
+    if (rest.length <= room) return [...closed, last + rest];
+    const space = rest.slice(Math.max(0, room), Math.max(0, room) + SEEK_CHARS).search(/\s/);
+    const cut = space >= 0 ? Math.max(0, room) + space + 1 : room > 0 ? safeCut(rest, room) : 0;
+    if (cut === 0 && last.length < PIECE_CHARS + SEEK_CHARS) {
+      // No place to cut yet: the next chunk may bring one.
+      const head = safeCut(rest, Math.min(rest.length, SEEK_CHARS));
+      last += rest.slice(0, head);
+      rest = rest.slice(head);
+      continue;
+    }
+    closed.push(last + rest.slice(0, cut));
+    last = '';
+    rest = rest.slice(cut);
+  }
+  return last === '' ? closed : [...closed, last];
+}
+
+/** Never cuts between the halves of a surrogate pair. */
+function safeCut(text: string, at: number): number {
+  const code = text.charCodeAt(at - 1);
+  return code >= 0xd800 && code <= 0xdbff && at > 1 ? at - 1 : at;
+}
+
+function toolItem(call: ViewToolCall): Item {
+  const text = toolOutput(call).join('\n');
+  return {
+    kind: 'tool',
+    key: `e${call.seq}`,
+    title: label(call.title, 'Tool'),
+    status: label(call.status, 'pending', 40),
+    text: text.length > TOOL_CHARS ? `${text.slice(0, TOOL_CHARS)}…` : text,
+  };
+}
+
+const entriesOf = (update: unknown) =>
+  planEntries(update)
+    .slice(0, PLAN_ENTRIES)
+    .map(({ text, status }) => ({ text: label(text, ''), status: label(status, '', 40) }));
+
+/** Whatever the agent offered that can be answered with. */
+const answersOf = (value: unknown): readonly Answer[] =>
+  (Array.isArray(value) ? value.map(fieldsOf) : [])
+    .slice(0, ANSWERS)
+    .flatMap(({ optionId, name, kind }): Answer[] =>
+      typeof optionId === 'string'
+        ? [{ optionId, name: label(name, label(optionId, 'Unnamed', 60), 60), kind: typeof kind === 'string' ? kind : '' }]
+        : [],
+    );
+
+/** The prompt is in the log: one of the user's after this event. */
+export const hasPromptAfter = ({ items }: SessionView, seq: number): boolean =>
+  items.some(({ kind, key }) => kind === 'user' && Number(key.slice(1)) > seq);
+
+/** What the agent said since the last prompt. */
+export function lastReply({ items }: SessionView): string {
+  const from = items.findLastIndex(({ kind }) => kind === 'user');
+  return items
+    .slice(from + 1)
+    .flatMap((item) => (item.kind === 'agent' ? item.pieces : []))
+    .join('');
+}
+
+// ------------------------------------------------------------- reading it
+
+/** How much of the log is read at once. */
+const PAGE = 500;
+
+/** A host without agents: it reads while everything live sleeps, in tabs that only watch, and on copies from the past. */
+export const openReader = (database: SqlDatabase): Promise<Host> => createHost({ database, agents: {} });
+
+/** The session's record, or null when there is none. */
+export const infoOf = (reader: Host, sessionId: string): Promise<SessionInfo | null> =>
+  reader.get(sessionId).catch((error: unknown) => {
+    if (RehydrateError.is(error) && error.code === 'session_not_found') return null;
+    throw error;
+  });
+
+/** Adds to a conversation what the log has more, and shows it. */
+export async function catchUp(reader: Host, sessionId: string, conversation: Conversation, past = false): Promise<SessionView> {
+  const info = await infoOf(reader, sessionId);
+  if (!info) return EMPTY_VIEW;
+  while (conversation.lastSeq < info.latestSeq) {
+    const page = await reader.history(sessionId, { after: conversation.lastSeq, limit: PAGE });
+    if (page.length === 0) break;
+    conversation.add(page);
+  }
+  return conversation.view(info, !past && info.state === 'asleep');
+}
 
 /** How often new events are shown at most: a stream reads smoothly at this, and leaves the page time for everything else. */
 const FOLLOW_MS = 60;
 /** How often a session that is live elsewhere is looked at. */
 const LOOK_AGAIN_MS = 1_000;
-const TRANSCRIPT_MS = 500;
 
 export interface SessionOptions {
   readonly reader: () => Host | null;
@@ -31,30 +341,27 @@ export class ShownSession {
   readonly report = signal<ResumeReport | null>(null);
   /** The resumes that failed since the session is shown: what fails leaves no event. */
   readonly failures = signal<readonly FailedResume[]>([]);
-  /** Counts the times that new events were shown. */
-  readonly commits = signal(0);
-  readonly transcript = signal<TranscriptText | null>(null);
   /** It is live in another tab. */
   readonly elsewhere = computed(() => this.live.value.info?.state === 'busy' && !this.#options.busyHere());
   readonly #options: SessionOptions;
-  readonly #follow: Pace;
-  #follower: Follower | null = null;
-  #shownSeq = 0;
+  readonly #following: Pace;
+  /** What is read of it. Another object with another session or database: reading begins anew. */
+  #conversation = new Conversation();
   #looking: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#follow = new Pace(() => this.#catchUp(), drawn(options.schedule, FOLLOW_MS), options.onError);
+    this.#following = new Pace(() => this.#follow(), drawn(options.schedule, FOLLOW_MS), options.onError);
   }
 
   /** Something was committed. */
   poke(): void {
-    this.#follow.poke();
+    this.#following.poke();
   }
 
   /** Everything committed so far is shown. */
   settle(): Promise<void> {
-    return this.#follow.now();
+    return this.#following.now();
   }
 
   /** Another session: nothing of the last one is shown any more. */
@@ -66,9 +373,9 @@ export class ShownSession {
     this.forget();
   }
 
-  /** Another session or database: reading begins anew. */
+  /** Another database. */
   forget(): void {
-    this.#follower = null;
+    this.#conversation = new Conversation();
   }
 
   async has(sessionId: string): Promise<boolean> {
@@ -76,48 +383,23 @@ export class ShownSession {
     return reader !== null && (await infoOf(reader, sessionId)) !== null;
   }
 
-  /** Renders the transcript after each turn, which costs what its budget holds; returns the end of it. */
-  followTranscript(onError: (error: unknown) => void): () => void {
-    const pace = new Pace(
-      async () => {
-        const reader = this.#options.reader();
-        const info = this.live.peek().info;
-        this.transcript.value = reader && info ? await readTranscript(reader, info.sessionId) : null;
-      },
-      every(TRANSCRIPT_MS),
-      onError,
-    );
-    const stop = effect(() => {
-      // Read for their change alone: another session, or the end of a turn.
-      void this.id.value;
-      if (!this.live.value.turnOpen) pace.poke();
-    });
-    return () => {
-      stop();
-      pace.stop();
-    };
-  }
-
   stop(): void {
     clearTimeout(this.#looking);
-    this.#follow.stop();
+    this.#following.stop();
   }
 
-  async #catchUp(): Promise<void> {
+  async #follow(): Promise<void> {
     const sessionId = this.id.value;
     const reader = this.#options.reader();
     if (!reader) return;
     // The list changes with turns, not with every piece of an answer.
     if (!this.live.value.turnOpen) this.list.value = (await reader.list({ limit: 50 })).sessions;
     if (sessionId === null) return;
-    if (this.#follower?.sessionId !== sessionId) this.#follower = new Follower(reader, sessionId);
-    const follower = this.#follower;
-    const view = await follower.catchUp();
-    if (this.#follower !== follower || this.id.value !== sessionId) return;
+    const conversation = this.#conversation;
+    const view = await catchUp(reader, sessionId, conversation);
+    if (this.#conversation !== conversation || this.id.value !== sessionId) return;
     const before = this.live.value.report;
     this.live.value = view;
-    if (view.lastSeq !== this.#shownSeq) this.commits.value += 1;
-    this.#shownSeq = view.lastSeq;
     if (view.report !== before) this.report.value = view.report;
     // Whether another tab still has the session shows in nothing that is committed.
     clearTimeout(this.#looking);

@@ -1,10 +1,10 @@
 /** What the database panel shows: the rows of a table, which of them just changed, and the console's answer. */
 import { signal } from '@preact/signals';
 import type { Row, SqlDatabase, SqlValue } from '../../src/engine/ports.ts';
-import { every, Pace } from './pace.ts';
 import type { ConsoleResult } from '../platform/sql-console.ts';
+import { every, Pace } from './pace.ts';
 
-export interface TableInfo {
+interface TableInfo {
   readonly name: string;
   readonly rows: number;
 }
@@ -20,68 +20,54 @@ export interface TableView {
   readonly total: number;
 }
 
+type Readable = Pick<SqlDatabase, 'query'>;
+
 /** How many of a table's rows are shown. */
-export const ROWS_SHOWN = 30;
-/** A cell's text is cut at this many characters until it is opened. */
-export const CELL_CHARS = 80;
+const ROWS_SHOWN = 30;
+/** How often what is shown is read at most. */
+const LOOK_MS = 400;
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** Our own tables, in the order people ask about them; then whatever else there is. */
 const ORDER = ['acp_sessions', 'acp_turns', 'acp_session_events', 'workspace_files'];
 
-export async function listTables(database: Pick<SqlDatabase, 'query'>): Promise<readonly TableInfo[]> {
-  const names = (await database.query(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name`)).map(
-    (row) => String(row['name']),
-  );
-  const rank = (name: string): number => (ORDER.indexOf(name) < 0 ? ORDER.length : ORDER.indexOf(name));
-  names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+async function listTables(database: Readable): Promise<readonly TableInfo[]> {
+  const found = await database.query(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name`);
+  const names = found.map((row) => String(row['name']));
   const tables: TableInfo[] = [];
-  for (const name of names) {
-    const rows = await database.query(`SELECT count(*) AS n FROM ${quote(name)}`);
-    tables.push({ name, rows: Number(rows[0]?.['n'] ?? 0) });
-  }
+  for (const name of [...ORDER.filter((one) => names.includes(one)), ...names.filter((one) => !ORDER.includes(one))])
+    tables.push({ name, rows: await countOf(database, quote(name)) });
   return tables;
 }
 
-/** Long ids and times go last, so that what a row says stands first. A table's own subject keeps its id in front. */
-function readable(columns: readonly string[], table: string): readonly string[] {
-  const late = ['at', 'turn_id', 'session_id', 'meta'].filter((column) => !(table === 'acp_sessions' && column === 'session_id'));
-  const rank = (column: string): number => late.indexOf(column) + 1;
-  return [...columns].sort((a, b) => rank(a) - rank(b));
-}
+const countOf = async (database: Readable, from: string, params: readonly string[] = []): Promise<number> =>
+  Number((await database.query(`SELECT count(*) AS n FROM ${from}`, params))[0]?.['n'] ?? 0);
 
+/** Long ids and times go last, so that what a row says stands first. A table's own subject keeps its id in front. */
+const LATE = ['at', 'turn_id', 'session_id', 'meta'];
 /** Columns that say which rows are newest, in the order they are tried. */
 const AGE = ['seq', 'first_seq', 'began_seq', 'updated_at', 'at'];
 
 /** One table's newest rows; of tables with a session, that session's. */
-export async function readTable(database: Pick<SqlDatabase, 'query'>, name: string, sessionId: string | null): Promise<TableView> {
+async function readTable(database: Readable, name: string, sessionId: string | null): Promise<TableView> {
   const info = await database.query(`SELECT name, pk FROM pragma_table_info(?) ORDER BY cid`, [name]);
-  const columns = readable(
-    info.map((row) => String(row['name'])),
-    name,
-  );
+  const rank = (column: string) => (name === 'acp_sessions' && column === 'session_id' ? 0 : LATE.indexOf(column) + 1);
+  const columns = info.map((row) => String(row['name'])).sort((a, b) => rank(a) - rank(b));
   const keys = info.filter((row) => Number(row['pk']) > 0).sort((a, b) => Number(a['pk']) - Number(b['pk']));
   const keyColumns = keys.map((row) => String(row['name']));
   const ofSession = sessionId !== null && name !== 'acp_sessions' && columns.includes('session_id');
-  const where = ofSession ? ' WHERE session_id = ?' : '';
   const params = ofSession ? [sessionId] : [];
+  const from = `${quote(name)}${ofSession ? ' WHERE session_id = ?' : ''}`;
   const age = AGE.find((column) => columns.includes(column));
-  const order = age
-    ? `${quote(age)} DESC`
-    : keyColumns.length > 0
-      ? keyColumns.map((column) => `${quote(column)} DESC`).join(', ')
-      : '1 DESC';
-  const counted = await database.query(`SELECT count(*) AS n FROM ${quote(name)}${where}`, params);
-  const rows = await database.query(`SELECT * FROM ${quote(name)}${where} ORDER BY ${order} LIMIT ${ROWS_SHOWN}`, params);
-  return { name, columns, keyColumns, rows: [...rows].reverse(), total: Number(counted[0]?.['n'] ?? rows.length) };
+  const newest = (age ? [age] : keyColumns).map((column) => `${quote(column)} DESC`).join(', ') || '1 DESC';
+  const rows = await database.query(`SELECT * FROM ${from} ORDER BY ${newest} LIMIT ${ROWS_SHOWN}`, params);
+  return { name, columns, keyColumns, rows: [...rows].reverse(), total: await countOf(database, from, params) };
 }
 
 /** Identifies a row between two looks at the same table. */
-export function rowKey(view: TableView, row: Row, index: number): string {
-  return view.keyColumns.length > 0
-    ? view.keyColumns.map((column) => JSON.stringify(cellText(row[column] ?? null))).join(' ')
-    : `#${index}`;
+export function rowKey({ keyColumns }: TableView, row: Row, index: number): string {
+  return keyColumns.length > 0 ? keyColumns.map((column) => JSON.stringify(cellText(row[column] ?? null))).join(' ') : `#${index}`;
 }
 
 /** Row key → what is new: `new` for the whole row, or the names of the columns that changed. */
@@ -90,17 +76,14 @@ export type Changes = ReadonlyMap<string, 'new' | ReadonlySet<string>>;
 /** Compares two looks at one table. Nothing is marked on the first look, or when the table changed. */
 export function diffTable(before: TableView | null, after: TableView): Changes {
   const changes = new Map<string, 'new' | ReadonlySet<string>>();
-  if (!before || before.name !== after.name) return changes;
+  if (before?.name !== after.name) return changes;
   const old = new Map(before.rows.map((row, index) => [rowKey(before, row, index), row]));
   after.rows.forEach((row, index) => {
     const key = rowKey(after, row, index);
     const was = old.get(key);
-    if (!was) {
-      changes.set(key, 'new');
-      return;
-    }
-    const columns = after.columns.filter((column) => !sameValue(was[column] ?? null, row[column] ?? null));
-    if (columns.length > 0) changes.set(key, new Set(columns));
+    const columns = was && after.columns.filter((column) => !sameValue(was[column] ?? null, row[column] ?? null));
+    if (!columns) changes.set(key, 'new');
+    else if (columns.length > 0) changes.set(key, new Set(columns));
   });
   return changes;
 }
@@ -118,54 +101,54 @@ export function cellText(value: SqlValue | bigint): string {
 
 const NONE: Changes = new Map();
 
+export interface TablesOptions {
+  /** The database that is looked at: now's, or a moment's. */
+  readonly database: () => Readable | null;
+  readonly run: (sql: string) => Promise<ConsoleResult>;
+  readonly onError: (error: unknown) => void;
+}
+
 export class Tables {
   readonly list = signal<readonly TableInfo[]>([]);
   readonly table = signal<TableView | null>(null);
-  readonly changes = signal<Changes>(NONE);
+  readonly changes = signal(NONE);
   readonly sql = signal('SELECT kind, count(*) AS n FROM acp_session_events GROUP BY kind');
   readonly result = signal<ConsoleResult | null>(null);
-  readonly #pace: Pace;
-  readonly #run: (sql: string) => Promise<ConsoleResult>;
-  #database: Pick<SqlDatabase, 'query'> | null = null;
+  readonly #options: TablesOptions;
+  readonly #looking: Pace;
   #session: string | null = null;
   #name = 'acp_session_events';
   #runs = 0;
 
-  constructor(run: (sql: string) => Promise<ConsoleResult>, onError: (error: unknown) => void) {
-    this.#run = run;
-    this.#pace = new Pace(() => this.#refresh(), every(400), onError);
+  constructor(options: TablesOptions) {
+    this.#options = options;
+    this.#looking = new Pace(() => this.#look(), every(LOOK_MS), options.onError);
   }
 
-  /** Which table and session are looked at. */
-  get shown(): { readonly name: string; readonly session: string | null } {
-    return { name: this.#name, session: this.#session };
-  }
-
-  use(database: Pick<SqlDatabase, 'query'>): void {
-    this.#database = database;
+  /** Another database or session: nothing in it is a change. */
+  turn(sessionId = this.#session): void {
+    this.#session = sessionId;
     this.table.value = null;
     this.changes.value = NONE;
+    void this.#looking.now();
   }
 
   focus(sessionId: string): void {
-    if (sessionId === this.#session) return;
-    this.#session = sessionId;
-    this.table.value = null;
-    this.poke();
+    if (sessionId !== this.#session) this.turn(sessionId);
   }
 
   choose(name: string): void {
     this.#name = name;
     this.changes.value = NONE;
-    void this.#pace.now();
+    void this.#looking.now();
   }
 
   poke(): void {
-    this.#pace.poke();
+    this.#looking.poke();
   }
 
   stop(): void {
-    this.#pace.stop();
+    this.#looking.stop();
   }
 
   async run(): Promise<void> {
@@ -176,23 +159,28 @@ export class Tables {
     };
     show({ kind: 'running' });
     try {
-      show(await this.#run(this.sql.value));
+      show(await this.#options.run(this.sql.value));
     } catch (error) {
       show({ kind: 'error', message: error instanceof Error ? error.message : String(error) });
     }
   }
 
-  async #refresh(): Promise<void> {
-    const database = this.#database;
+  async #look(): Promise<void> {
+    const database = this.#options.database();
     if (!database) return;
-    this.list.value = await listTables(database);
-    if (!this.list.value.some((table) => table.name === this.#name)) return;
-    const before = this.table.value;
-    const after = await readTable(database, this.#name, this.#session);
-    if (database !== this.#database) return;
-    const changes = diffTable(before, after);
+    // One that is looked at no longer may be closed by now.
+    const left = () => database !== this.#options.database();
+    const read = async () => {
+      const list = await listTables(database);
+      return { list, after: list.some(({ name }) => name === this.#name) ? await readTable(database, this.#name, this.#session) : null };
+    };
+    const found = await read().catch((error: unknown) => (left() ? null : Promise.reject(error as Error)));
+    if (!found || left()) return;
+    const { list, after } = found;
+    this.list.value = list;
+    const changes = after ? diffTable(this.table.value, after) : NONE;
     // Marks stay until the next change, so that one has time to look.
-    if (changes.size > 0 || before?.name !== after.name) this.changes.value = changes;
+    if (changes.size > 0) this.changes.value = changes;
     this.table.value = after;
   }
 }

@@ -1,11 +1,9 @@
 /** Going back: the journal as moments, and the one that is looked at. */
 import { signal } from '@preact/signals';
-import { Conversation, EMPTY_VIEW, snapshot, type SessionView } from './conversation.ts';
-import { infoOf, openReader, readEvents, readTranscript, type TranscriptText } from './reader.ts';
-import { machineAt, type Machine } from './machine.ts';
+import type { Host } from '../../src/engine/index.ts';
 import type { Commit, PastDatabase, PlaygroundDatabase } from '../platform/index.ts';
-import { listTables, readTable, type TableInfo, type TableView } from './tables.ts';
-import type { SessionEvent } from '../../src/engine/types.ts';
+import { every, Pace } from './pace.ts';
+import { catchUp, Conversation, EMPTY_VIEW, openReader, type SessionView } from './session.ts';
 
 export interface Moment {
   readonly n: number;
@@ -17,10 +15,12 @@ export interface Moment {
 
 /** What makes the story, each with its sign. */
 export const MARKS = { beginning: '◇', prompt: '›', question: '?', back: '↻', sleep: '☾', death: '✕', deleted: '⌫' } as const;
-export type Mark = keyof typeof MARKS;
+type Mark = keyof typeof MARKS;
 
 /** The most moments the slider offers; older ones stay in the journal. */
-export const MOMENT_LIMIT = 2_000;
+const MOMENT_LIMIT = 2_000;
+/** How often the journal is read at most. */
+const READ_MS = 300;
 
 /** What a commit stored, by what its statements are noted as, in the order it is told. Of an `update` only when it is alone. */
 const NOTE_WORDS: readonly (readonly [note: string, words: string, mark?: Mark])[] = [
@@ -39,15 +39,12 @@ const NOTE_WORDS: readonly (readonly [note: string, words: string, mark?: Mark])
   ['file_written', 'a file was written'],
 ];
 
-const markOf = ({ notes }: Pick<Commit, 'notes'>): Mark | null =>
-  NOTE_WORDS.find(([note, , mark]) => mark !== undefined && notes?.includes(note))?.[2] ?? null;
-
-/** What a commit was about. Null when it is of no interest to people: the lease is renewed every few seconds. */
-export function describeCommit({ notes }: Pick<Commit, 'notes'>): string | null {
-  if (notes === undefined) return 'a change';
-  const words = NOTE_WORDS.flatMap(([note, said]) => (notes.includes(note) ? [said] : []));
-  if (words.length > 0) return words.join(', ');
-  return notes.length > 0 ? 'the agent said something' : null;
+/** What a commit was about. None when it is of no interest to people: the lease is renewed every few seconds. */
+function momentOf({ n, at, notes }: Commit): readonly Moment[] {
+  if (notes === undefined) return [{ n, at, label: 'a change', mark: null }];
+  const told = NOTE_WORDS.filter(([note]) => notes.includes(note));
+  if (told.length === 0) return notes.length > 0 ? [{ n, at, label: 'the agent said something', mark: null }] : [];
+  return [{ n, at, label: told.map(([, words]) => words).join(', '), mark: told.find(([, , mark]) => mark)?.[2] ?? null }];
 }
 
 /**
@@ -55,32 +52,20 @@ export function describeCommit({ notes }: Pick<Commit, 'notes'>): string | null 
  * earlier entries; what a snapshot has covered since is gone.
  */
 export function momentsOf(
-  journal: { readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] },
+  { base, entries }: { readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] },
   known: readonly Moment[] = [],
 ): readonly Moment[] {
-  const begins: Moment[] = journal.base.n > 0 ? [{ ...journal.base, label: 'where the journal begins', mark: 'beginning' }] : [];
-  const kept = known.filter(({ n }) => n > journal.base.n);
-  const commits = journal.entries.flatMap((commit): Moment[] => {
-    const label = describeCommit(commit);
-    return label === null ? [] : [{ n: commit.n, at: commit.at, label, mark: markOf(commit) }];
-  });
-  return [...begins, ...kept, ...commits].slice(-MOMENT_LIMIT);
+  const begins: Moment[] = base.n > 0 ? [{ ...base, label: 'where the journal begins', mark: 'beginning' }] : [];
+  return [...begins, ...known.filter(({ n }) => n > base.n), ...entries.flatMap(momentOf)].slice(-MOMENT_LIMIT);
 }
 
-interface TablesShown {
-  readonly name: string;
-  readonly session: string | null;
-}
-
-/** A moment of the past, whole. */
+/** A moment of the past: a copy of the database, and the session in it. */
 export interface Past {
   readonly index: number;
   readonly database: PastDatabase;
+  /** Null before the first migration: then there is nothing that a host could read. */
+  readonly reader: Host | null;
   readonly view: SessionView;
-  readonly machine: Machine;
-  readonly tables: readonly TableInfo[];
-  readonly table: TableView | null;
-  readonly transcript: TranscriptText | null;
 }
 
 export class Timeline {
@@ -88,21 +73,32 @@ export class Timeline {
   /** Where the slider stands; null is now. It moves before the past is read. */
   readonly at = signal<number | null>(null);
   readonly past = signal<Past | null>(null);
+  readonly #reading: Pace;
+  readonly #onError: (error: unknown) => void;
   #database: PlaygroundDatabase | null = null;
   /** The last commit that was read of the journal. */
   #until = 0;
-  #read = 0;
+  #ticket = 0;
   #seeking: Promise<void> = Promise.resolve();
-  readonly #onError: (error: unknown) => void;
 
   constructor(onError: (error: unknown) => void) {
     this.#onError = onError;
+    this.#reading = new Pace(() => this.refresh(), every(READ_MS), onError);
   }
 
   use(database: PlaygroundDatabase): void {
     this.#database = database;
     this.#until = 0;
     this.moments.value = [];
+    this.poke();
+  }
+
+  poke(): void {
+    this.#reading.poke();
+  }
+
+  stop(): void {
+    this.#reading.stop();
   }
 
   /** Reads what is new in the journal. While one looks at the past its numbering stays as it is. */
@@ -116,70 +112,42 @@ export class Timeline {
     this.#until = fresh.at(-1)?.n ?? this.#until;
   }
 
-  /** Shows a moment. Only the last of many calls is carried out to its end. */
-  async seek(index: number | null, sessionId: string | null, shown: TablesShown): Promise<void> {
-    const ticket = ++this.#read;
-    this.at.value = index;
+  /** Shows a moment; null is now. Only the last of many calls is carried out to its end. */
+  async seek(index: number | null, sessionId: string | null): Promise<void> {
     if (index === null) return this.close();
+    const ticket = ++this.#ticket;
+    this.at.value = index;
     const database = this.#database;
     const moment = this.moments.value[index];
     if (!moment || !database) return;
-    this.#seeking = this.#seeking.then(async () => {
-      if (ticket !== this.#read) return;
-      try {
-        const past = await readPast(index, moment.n, database, sessionId, shown);
-        if (ticket !== this.#read) {
-          await past.database.close();
-          return;
-        }
-        const before = this.past.value;
-        this.past.value = past;
-        await before?.database.close();
-      } catch (error) {
-        this.#onError(error);
-      }
-    });
+    this.#seeking = this.#seeking
+      .then(async () => {
+        if (ticket !== this.#ticket) return;
+        const past = await readPast(index, await database.openAt(moment.n), sessionId);
+        if (ticket === this.#ticket) await this.#show(past);
+        else await past.database.close();
+      })
+      .catch(this.#onError);
     await this.#seeking;
   }
 
   /** Back to now. */
-  async close(): Promise<void> {
-    this.#read += 1;
+  close(): Promise<void> {
+    this.#ticket += 1;
     this.at.value = null;
-    const past = this.past.value;
-    this.past.value = null;
-    await past?.database.close();
+    return this.#show(null);
+  }
+
+  async #show(past: Past | null): Promise<void> {
+    const before = this.past.value;
+    this.past.value = past;
+    await before?.database.close();
   }
 }
 
-async function readPast(
-  index: number,
-  n: number,
-  database: PlaygroundDatabase,
-  sessionId: string | null,
-  shown: TablesShown,
-): Promise<Past> {
-  const copy = await database.openAt(n);
-  const tables = await listTables(copy);
-  const table = tables.some((one) => one.name === shown.name) ? await readTable(copy, shown.name, shown.session) : null;
-  // Before the first migration there is nothing a host could read.
-  if (!tables.some((one) => one.name === 'acp_sessions') || sessionId === null) {
-    return { index, database: copy, tables, table, view: EMPTY_VIEW, machine: machineAt([]), transcript: null };
-  }
-  const reader = await openReader(copy);
-  const info = await infoOf(reader, sessionId);
-  const events: SessionEvent[] = [];
-  if (info) for await (const page of readEvents(reader, sessionId, 0)) events.push(...page);
-  const transcript = info ? await readTranscript(reader, sessionId) : null;
-  const conversation = new Conversation();
-  conversation.add(events);
-  return {
-    index,
-    database: copy,
-    tables,
-    table,
-    view: info ? snapshot(conversation, info) : EMPTY_VIEW,
-    machine: machineAt(events),
-    transcript,
-  };
+async function readPast(index: number, database: PastDatabase, sessionId: string | null): Promise<Past> {
+  const [made] = await database.query(`SELECT 1 FROM sqlite_master WHERE name = 'acp_sessions'`);
+  const reader = made ? await openReader(database) : null;
+  const view = reader && sessionId !== null ? await catchUp(reader, sessionId, new Conversation(), true) : EMPTY_VIEW;
+  return { index, database, reader, view };
 }

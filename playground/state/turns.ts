@@ -1,27 +1,15 @@
-/** The conversation: what a person says, answers and stops. */
+/** The conversation: what a person says, answers, stops and breaks, and what the tabs of the site ask of each other in that. */
 import { computed, signal } from '@preact/signals';
 import type { CreateOptions, Host } from '../../src/engine/index.ts';
 import type { ResumePolicy, ResumeReport } from '../../src/engine/types.ts';
-import type { Platform } from '../platform/index.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
-import { TAB_CWD, type Agents } from './agents.ts';
-import { hasPromptAfter, lastReply } from './conversation.ts';
-import type { DatabaseSession } from './database-session.ts';
-import type { HostController } from './host-controller.ts';
-import type { Choice, Moves } from './moves.ts';
-import { codeOf, problemOf, type Notices } from './notices.ts';
+import type { TabMessage } from '../platform/index.ts';
+import type { TurnResult } from '../scenarios/types.ts';
+import { TAB_CWD } from './agents.ts';
 import { when } from './pace.ts';
-import { failedResume } from './report.ts';
-import type { Fact, TurnResult } from './steps.ts';
-import type { ShownSession } from './session.ts';
-import type { Timeline } from './timeline.ts';
-import type { Visits } from './visits.ts';
-import { errorWords } from './words.ts';
-
-export interface SayResult extends TurnResult {
-  /** The prompt is in the log. */
-  readonly stored: boolean;
-}
+import type { Page } from './page.ts';
+import { hasPromptAfter, lastReply } from './session.ts';
+import { failedResumes, failureOf, type Failure } from './words.ts';
 
 /** What would go where, if the person says so. */
 export interface Consent {
@@ -41,272 +29,239 @@ interface Addressee {
   readonly policy: ResumePolicy;
 }
 
-export interface TurnsNeeds {
-  readonly agents: Agents;
-  readonly choice: Choice;
-  readonly databases: DatabaseSession;
-  readonly host: HostController;
-  readonly moves: Moves;
-  readonly notices: Notices;
-  readonly session: ShownSession;
-  readonly tabs: Platform['tabs'];
-  readonly timeline: Timeline;
-  readonly visits: Visits;
-  /** Resolves when the page has started; `ready` says whether it has. */
-  readonly opened: Promise<void>;
-  readonly ready: { readonly value: boolean };
-  /** Something happened that a step may be about. */
-  readonly tell: (fact: Fact) => Promise<void>;
-  /** A session came to be here. */
-  readonly onCreated: () => void;
-}
+const UNSENT = {
+  kept: 'The prompt was not sent: the conversation of the file stays here.',
+  elsewhere: 'The prompt was not sent: another session was chosen before it could be.',
+  cancelled: 'The prompt was not sent: it was cancelled before the session was there.',
+};
 
-const KEPT_HERE = 'The prompt was not sent: the conversation of the file stays here.';
-const ELSEWHERE = 'The prompt was not sent: another session was chosen before it could be.';
-const CANCELLED = 'The prompt was not sent: it was cancelled before the session was there.';
+export type Turns = ReturnType<typeof createTurns>;
 
-export class Turns {
-  readonly draft = signal('');
-  readonly sending = signal(false);
+export function createTurns(page: Page) {
+  const { agents, choice, databases, host, moves, notices, platform, ready, sending, session, timeline, visits } = page;
+  const draft = signal('');
   /** A file's conversation that is about to go to an agent behind the bridge: the person decides. */
-  readonly consent = signal<Consent | null>(null);
+  const consent = signal<Consent | null>(null);
+  const way = signal<{ readonly text: string; readonly after: number } | null>(null);
   /** The prompt that is on its way, and not in the log yet. */
-  readonly unsent = computed(() => {
-    const way = this.#way.value;
-    return way && !hasPromptAfter(this.#needs.session.live.value, way.after) ? way.text : null;
+  const unsent = computed(() => (way.value && !hasPromptAfter(session.live.value, way.value.after) ? way.value.text : null));
+  let starting: Starting | null = null;
+  page.ends.push(() => consent.value?.answer(false));
+
+  const addressee = (): Addressee => ({
+    move: moves.now,
+    agent: choice.agent.value,
+    cwd: agents.named(choice.agent.value)?.cwd ?? TAB_CWD,
+    scenario: choice.scenario.value.name,
+    policy: choice.policy.value,
   });
-  readonly #needs: TurnsNeeds;
-  readonly #way = signal<{ readonly text: string; readonly after: number } | null>(null);
-  #starting: Starting | null = null;
 
-  constructor(needs: TurnsNeeds) {
-    this.#needs = needs;
+  function stillAt({ move }: Addressee): void {
+    if (move !== moves.now) throw new Error(UNSENT.elsewhere);
   }
 
-  /** The session that is being created. */
-  get startingId(): string | null {
-    return this.#starting?.sessionId ?? null;
+  /** What comes before a prompt, which can be stopped as long as it takes. */
+  async function starts<T>(run: (mine: Starting) => Promise<T>): Promise<T> {
+    const mine = (starting = new Starting());
+    try {
+      return await run(mine);
+    } finally {
+      if (starting === mine) starting = null;
+    }
   }
 
-  /** The page goes to another session: one that is being created is gone before this resolves. */
-  async leave(): Promise<void> {
-    this.consent.value?.answer(false);
-    await this.#starting?.leave(ELSEWHERE);
+  async function ensureSession(awake: Host, to: Addressee, mine: Starting): Promise<string> {
+    stillAt(to);
+    if (session.id.value !== null) return session.id.value;
+    const sessionId = `${to.scenario}-${crypto.randomUUID().slice(0, 6)}`;
+    await mine.creating(sessionId, create(awake, { agent: to.agent, cwd: to.cwd, sessionId, signal: mine.signal }, to));
+    session.id.value = sessionId;
+    visits.trust(databases.branch.value, sessionId);
+    page.rememberPlace();
+    return sessionId;
   }
 
-  /** Sends what stands in the prompt box. */
-  async sendDraft(): Promise<void> {
-    const text = this.draft.value;
-    if (this.sending.value) return;
-    this.draft.value = '';
-    // What was never sent goes back where it can be sent again.
-    if ((await this.sendLine(text)) !== null && this.draft.value === '') this.draft.value = text;
+  /** One that came to be although the page has gone elsewhere holds nothing that anybody said. */
+  async function create(awake: Host, options: CreateOptions & { sessionId: string }, to: Addressee): Promise<void> {
+    await awake.create(options);
+    if (to.move !== moves.now) await awake.delete(options.sessionId);
+    stillAt(to);
   }
 
-  /** Sends a prompt. Why it was not sent, or null: what was stored was sent, and the conversation tells what came of it. */
-  async sendLine(text: string): Promise<string | null> {
-    const { error, stored } = await this.say(text);
-    return error && !stored ? error.message : null;
+  /**
+   * The policy for a prompt of any client of the session. Rejects when it may not be sent: a session of a file goes to an agent
+   * behind the bridge only after the person said so, once.
+   */
+  async function admit(sessionId: string, policy = choice.policy.value): Promise<ResumePolicy> {
+    const branch = databases.branch.value;
+    const file = visits.fileOf(branch);
+    // The session's own agent gets the prompt, whichever is chosen.
+    const info = await databases.reader!.get(sessionId);
+    const agent = info.agent.startsWith(BRIDGE_PREFIX) ? agents.named(info.agent) : null;
+    // Of one that is not there the launcher says so.
+    if (file && agent && !file.sent.includes(sessionId)) {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      consent.value = { file: file.name, events: info.latestSeq, agent: agent.name, cwd: agent.cwd, answer: resolve };
+      const send = await promise;
+      consent.value = null;
+      if (!send) throw new Error(UNSENT.kept);
+      visits.trust(branch, sessionId);
+    }
+    // In a fork the agent's own session belongs to the main line, until a successor has answered.
+    const fork = visits.branches.find(({ name }) => name === branch);
+    const isForeign = fork?.sessionId === sessionId && fork.agentSessionId !== null && fork.agentSessionId === info.agentSessionId;
+    return isForeign ? 'transcript' : policy;
+  }
+
+  /** A turn went wrong. */
+  function failed(error: unknown): Failure {
+    notices.show(error);
+    session.failures.value = [...session.failures.value, ...failedResumes(error)];
+    return failureOf(error);
   }
 
   /** One turn. Wakes the host, creates the session and resumes it, as needed. */
-  async say(text: string): Promise<SayResult> {
-    const { agents, choice, databases, host, moves, notices, opened, ready, session, timeline } = this.#needs;
+  async function say(text: string): Promise<TurnResult & { readonly stored: boolean }> {
     // They spoke of the time before this prompt.
     notices.clear();
-    this.sending.value = true;
+    sending.value = true;
     let after = session.live.value.lastSeq;
-    this.#way.value = { text, after };
-    let to = this.#addressee();
+    way.value = { text, after };
+    let to = addressee();
     let sent = false;
-    let error: SayResult['error'] = null;
+    let error: Failure | null = null;
     let report: ResumeReport | null = null;
-    const starting = (this.#starting = new Starting());
     try {
-      if (!ready.value) {
-        await starting.until(opened);
-        const { agent } = to;
-        to = this.#addressee();
-        // The bridge was found while the page started: nothing goes to it that was meant for the tab.
-        const now = agents.named(choice.agent.value);
-        if (agent !== to.agent && now?.where === 'bridge')
-          throw new Error(
-            `The prompt was not sent: the agent is now ${now.name}, behind your bridge. Send it again if it is for that one.`,
-          );
-      }
-      await starting.until(when(() => !moves.going.value));
-      after = session.live.value.lastSeq;
-      this.#way.value = { text, after };
-      await timeline.close();
-      const awake = await starting.until(host.wake());
-      const sessionId = await this.#ensureSession(awake, to, starting);
-      await starting.until(this.#consented(sessionId));
-      this.#stillAt(to);
-      starting.signal.throwIfAborted();
-      this.#starting = null;
+      const { awake, sessionId, policy } = await starts(async (mine) => {
+        if (!ready.value) {
+          await mine.until(page.opened);
+          const { agent } = to;
+          to = addressee();
+          // The bridge was found while the page started: nothing goes to it that was meant for the tab.
+          const now = agents.named(to.agent);
+          if (agent !== to.agent && now?.where === 'bridge')
+            throw new Error(
+              `The prompt was not sent: the agent is now ${now.name}, behind your bridge. Send it again if it is for that one.`,
+            );
+        }
+        await mine.until(when(() => !moves.going.value));
+        after = session.live.value.lastSeq;
+        way.value = { text, after };
+        await timeline.close();
+        const awake = await mine.until(host.wake());
+        const sessionId = await ensureSession(awake, to, mine);
+        const policy = await mine.until(admit(sessionId, to.policy));
+        stillAt(to);
+        mine.signal.throwIfAborted();
+        return { awake, sessionId, policy };
+      });
       sent = true;
-      const result = await awake.prompt(sessionId, text, { policy: this.#policyNow(to) });
-      report = result.report;
+      ({ report } = await awake.prompt(sessionId, text, { policy }));
       if (to.move === moves.now) {
         session.report.value = report;
         host.dispatch({ type: 'report', report });
       }
     } catch (caught) {
-      error = { code: codeOf(caught), message: errorWords(caught) };
-      notices.problem.value = problemOf(caught);
-      const failed = failedResume(caught, Date.now());
-      if (failed && to.move === moves.now) session.failures.value = [...session.failures.value, failed];
+      error = to.move === moves.now ? failed(caught) : (notices.show(caught), failureOf(caught));
       if (error.code === 'storage_full')
         await notices.attempt(async () => {
           await databases.goOnInMemory();
           await host.wake();
         });
     }
-    if (this.#starting === starting) this.#starting = null;
     await session.settle();
-    this.sending.value = false;
-    this.#way.value = null;
+    sending.value = false;
+    way.value = null;
     const view = session.live.value;
     // At another place the view tells nothing of this prompt.
     const stored = to.move === moves.now ? hasPromptAfter(view, after) : sent;
-    const result: SayResult = { report, reply: lastReply(view), error, stored };
-    if (to.move === moves.now) await this.#needs.tell({ kind: 'said', text, ...result });
-    return result;
+    const result = { text, report, reply: lastReply(view), error };
+    if (to.move === moves.now) await page.tell({ kind: 'said', ...result });
+    return { ...result, stored };
   }
 
-  async cancel(): Promise<void> {
-    const { host, notices, session, tabs } = this.#needs;
-    const sessionId = session.id.value;
-    // Before the prompt is sent there is no turn to cancel, and all the same something to stop.
-    if (this.#starting) {
-      this.consent.value?.answer(false);
-      this.#starting.stop(CANCELLED);
-    } else if (sessionId && session.elsewhere.value) tabs.send({ type: 'cancel', sessionId });
-    else
+  /** Sends a prompt. Why it was not sent, or null: what was stored was sent, and the conversation tells what came of it. */
+  async function sendLine(text: string): Promise<string | null> {
+    const { error, stored } = await say(text);
+    return error && !stored ? error.message : null;
+  }
+
+  return {
+    draft,
+    sending,
+    consent,
+    unsent,
+    admit,
+    failed,
+    say,
+    sendLine,
+
+    /** The session that is being created. */
+    get startingId(): string | null {
+      return starting?.sessionId ?? null;
+    },
+
+    /** The page goes to another session: one that is being created is gone before this resolves. */
+    async leave(): Promise<void> {
+      consent.value?.answer(false);
+      await starting?.leave();
+    },
+
+    /** Sends what stands in the prompt box. */
+    async sendDraft(): Promise<void> {
+      const text = draft.value;
+      if (sending.value) return;
+      draft.value = '';
+      // What was never sent goes back where it can be sent again.
+      if ((await sendLine(text)) !== null && draft.value === '') draft.value = text;
+    },
+
+    async cancel(): Promise<void> {
+      const sessionId = session.id.value;
+      // Before the prompt is sent there is no turn to cancel, and all the same something to stop.
+      if (starting) {
+        consent.value?.answer(false);
+        starting.stop(UNSENT.cancelled);
+      } else if (sessionId && session.elsewhere.value) platform.tabs.send({ type: 'cancel', sessionId });
+      else if (sessionId) await notices.attempt(async () => host.host?.cancel(sessionId));
+    },
+
+    /** Answers the agent's question; null is “none of these”. */
+    async answer(requestId: string, optionId: string | null): Promise<void> {
+      const sessionId = session.id.value;
+      const kind = session.live.value.permission?.options.find((one) => one.optionId === optionId)?.kind ?? 'reject';
+      if (!sessionId) return;
+      if (session.elsewhere.value) return platform.tabs.send({ type: 'answer', sessionId, requestId, optionId });
       await notices.attempt(async () => {
-        if (sessionId) await host.host?.cancel(sessionId);
+        await host.host?.respondPermission(sessionId, requestId, optionId);
+        await page.tell({ kind: 'answered', answer: (['allow', 'reject'] as const).find((one) => kind.startsWith(one)) ?? null });
       });
-  }
+    },
 
-  /** Answers the agent's question; null is “none of these”. */
-  async answer(requestId: string, optionId: string | null): Promise<void> {
-    const { host, notices, session, tabs, tell } = this.#needs;
-    const sessionId = session.id.value;
-    const kind = session.live.value.permission?.options.find((one) => one.optionId === optionId)?.kind ?? 'reject';
-    const answer = (['allow', 'reject'] as const).find((one) => kind.startsWith(one)) ?? null;
-    if (sessionId && session.elsewhere.value) tabs.send({ type: 'answer', sessionId, requestId, optionId });
-    else
-      await notices.attempt(async () => {
-        if (sessionId) await host.host?.respondPermission(sessionId, requestId, optionId);
-        await tell({ kind: 'answered', answer });
-      });
-  }
+    async authenticate(methodId: string): Promise<void> {
+      const agent = choice.agent.value;
+      notices.problem.value = null;
+      await notices.attempt(async () => (await host.wake()).authenticate(agent, methodId));
+    },
 
-  async authenticate(methodId: string): Promise<void> {
-    const { choice, host, notices } = this.#needs;
-    const chosen = choice.agent.value;
-    notices.problem.value = null;
-    await notices.attempt(async () => (await host.wake()).authenticate(chosen, methodId));
-  }
-
-  /** The policy for a prompt of any client of the session that is shown; rejects when the person does not let it go. */
-  async admit(sessionId: string): Promise<ResumePolicy> {
-    await this.#consented(sessionId);
-    return this.#policyNow(this.#addressee());
-  }
-
-  /** Creates the session without a prompt. */
-  async createSession(): Promise<void> {
-    const { host, moves, session } = this.#needs;
-    const to = this.#addressee();
-    await when(() => !moves.going.value);
-    const starting = (this.#starting = new Starting());
-    try {
-      await this.#ensureSession(await host.wake(), to, starting);
-    } finally {
-      if (this.#starting === starting) this.#starting = null;
-    }
-    await session.settle();
-    await this.#needs.tell({ kind: 'created' });
-  }
-
-  #addressee(): Addressee {
-    const { agents, choice, moves } = this.#needs;
-    return {
-      move: moves.now,
-      agent: choice.agent.value,
-      cwd: agents.named(choice.agent.value)?.cwd ?? TAB_CWD,
-      scenario: choice.scenario.value.name,
-      policy: choice.policy.value,
-    };
-  }
-
-  #stillAt(to: Addressee): void {
-    if (to.move !== this.#needs.moves.now) throw new Error(ELSEWHERE);
-  }
-
-  async #ensureSession(host: Host, to: Addressee, starting: Starting): Promise<string> {
-    const { databases, onCreated, session, visits } = this.#needs;
-    this.#stillAt(to);
-    const known = session.id.value;
-    if (known !== null) return known;
-    const sessionId = `${to.scenario}-${crypto.randomUUID().slice(0, 6)}`;
-    await starting.creating(sessionId, this.#create(host, { agent: to.agent, cwd: to.cwd, sessionId, signal: starting.signal }, to));
-    session.id.value = sessionId;
-    visits.trust(databases.branch.value, sessionId);
-    onCreated();
-    return sessionId;
-  }
-
-  /** One that came to be although the page has gone elsewhere holds nothing that anybody said. */
-  async #create(host: Host, options: CreateOptions & { sessionId: string }, to: Addressee): Promise<void> {
-    await host.create(options);
-    if (to.move !== this.#needs.moves.now) await host.delete(options.sessionId);
-    this.#stillAt(to);
-  }
-
-  /** A session of a file goes to an agent behind the bridge only after the person said so, once. */
-  async #consented(sessionId: string): Promise<void> {
-    const { agents, databases, visits } = this.#needs;
-    const branch = databases.branch.value;
-    const file = visits.fileOf(branch);
-    if (!file || file.sent.includes(sessionId)) return;
-    // The session's own agent gets the prompt, whichever is chosen.
-    const info = await databases.reader!.get(sessionId);
-    const agent = info.agent.startsWith(BRIDGE_PREFIX) ? agents.named(info.agent) : null;
-    // Of one that is not there the launcher says so.
-    if (!agent) return;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.consent.value = { file: file.name, events: info.latestSeq, agent: agent.name, cwd: agent.cwd, answer: resolve };
-    const send = await promise;
-    this.consent.value = null;
-    if (!send) throw new Error(KEPT_HERE);
-    visits.trust(branch, sessionId);
-  }
-
-  /** In a fork the agent's own session belongs to the main line, until a successor has answered. */
-  #policyNow({ policy }: Addressee): ResumePolicy {
-    const { databases, session, visits } = this.#needs;
-    const branch = visits.branches.find((one) => one.name === databases.branch.value);
-    const info = session.live.value.info;
-    const foreign = branch && info?.sessionId === branch.sessionId && info.agentSessionId === branch.agentSessionId;
-    return foreign && branch.agentSessionId !== null ? 'transcript' : policy;
-  }
+    /** Creates the session without a prompt. */
+    async createSession(): Promise<void> {
+      const to = addressee();
+      await when(() => !moves.going.value);
+      await starts(async (mine) => ensureSession(await host.wake(), to, mine));
+      await session.settle();
+      await page.tell({ kind: 'created' });
+    },
+  };
 }
 
 /** What comes before a prompt: the page starts, the host wakes, a session is created. It can be stopped at any point. */
 class Starting {
   readonly #abort = new AbortController();
-  #creating: { readonly sessionId: string; readonly over: Promise<unknown> } | null = null;
-
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
+  readonly signal = this.#abort.signal;
   /** The session that is being created. Its agent can be broken before there is a session. */
-  get sessionId(): string | null {
-    return this.#creating?.sessionId ?? null;
-  }
+  sessionId: string | null = null;
+  #creating: Promise<unknown> | null = null;
 
   /** Waits no longer than until it is stopped. */
   async until<T>(work: Promise<T>): Promise<T> {
@@ -321,12 +276,13 @@ class Starting {
     }
   }
 
-  async creating<T>(sessionId: string, work: Promise<T>): Promise<T> {
-    this.#creating = { sessionId, over: work };
+  async creating(sessionId: string, work: Promise<unknown>): Promise<void> {
+    this.sessionId = sessionId;
+    this.#creating = work;
     try {
-      return await work;
+      await work;
     } finally {
-      this.#creating = null;
+      this.sessionId = this.#creating = null;
     }
   }
 
@@ -336,10 +292,94 @@ class Starting {
   }
 
   /** The page goes elsewhere. What was being created is gone before this resolves; what only waits goes on waiting. */
-  async leave(reason: string): Promise<void> {
-    if (!this.#creating) return;
-    const { over } = this.#creating;
-    this.stop(reason);
-    await over.catch(() => undefined);
+  async leave(): Promise<void> {
+    const work = this.#creating;
+    if (!work) return;
+    this.stop(UNSENT.elsewhere);
+    await work.catch(() => undefined);
   }
+}
+
+// ------------------------------------------------------------- breaking it
+
+export type Faults = ReturnType<typeof createFaults>;
+
+/** The ways to break it. */
+export function createFaults(page: Page, turns: Turns) {
+  const { agents, choice, host, notices, platform, session } = page;
+
+  async function sleep(): Promise<void> {
+    await notices.attempt(() => host.sleep());
+    await session.settle();
+    if (host.host === null) await page.tell({ kind: 'sleep' });
+  }
+
+  const eachAgent = (how: 'kill' | 'drop') => async () => {
+    const running = host.agentsOf(session.id.value ?? turns.startingId);
+    await notices.attempt(() => Promise.all(running.map((agent) => agent[how]())));
+    await session.settle();
+    if (running.length > 0) await page.tell({ kind: how });
+  };
+
+  return {
+    /** Only an agent in the tab can be made to forget. */
+    canForget: computed(() => agents.named(choice.agent.value)?.where === 'tab'),
+    sleep,
+    kill: eachAgent('kill'),
+    drop: eachAgent('drop'),
+
+    async wake(): Promise<void> {
+      await notices.attempt(() => host.wake());
+      if (host.host !== null) await page.tell({ kind: 'wake' });
+    },
+
+    /** The agent forgets every session it keeps. */
+    'forget-store': () =>
+      notices.attempt(async () => {
+        const agent = agents.named(choice.agent.value);
+        if (agent?.where !== 'tab') return;
+        await platform.tabAgents.forget(agent.name);
+        notices.note.value = `The agent ${agent.name} has forgotten every session. The host’s record stays.`;
+        await page.tell({ kind: 'forget-store' });
+      }),
+
+    /** The agent dies at the first word of its next answer; pressed again, it does not. */
+    async 'arm-crash'(): Promise<void> {
+      host.crashArmed.value = !host.crashArmed.value;
+      notices.note.value = host.crashArmed.value ? 'Armed: the agent dies at the first word of its next answer.' : null;
+      if (host.crashArmed.value) await page.tell({ kind: 'arm-crash' });
+    },
+
+    /** Asks the tab in which the session is live to let go of it. */
+    takeOver(): void {
+      const sessionId = session.id.value;
+      if (!sessionId) return;
+      platform.tabs.send({ type: 'give-up', sessionId });
+      notices.problem.value = null;
+      notices.note.value = 'The other tab was asked to let go. Send the prompt again.';
+    },
+
+    /** What another tab asks of this one. */
+    hear(message: TabMessage): void {
+      if (message.type === 'reset') {
+        // The page begins anew, and with it whatever could not be let go of.
+        void page
+          .dispose()
+          .catch((error: unknown) => console.warn(error))
+          .finally(() => platform.reload());
+        return;
+      }
+      const { sessionId } = message;
+      const live = host.host;
+      if (!live) return;
+      if (message.type === 'give-up') {
+        if (sessionId === session.id.value) void sleep().then(() => (notices.note.value = 'Another tab took the session over.'));
+      } else if (host.agentsOf(sessionId).length > 0) {
+        const { type } = message;
+        void notices.attempt(() =>
+          type === 'cancel' ? live.cancel(sessionId) : live.respondPermission(sessionId, message.requestId, message.optionId),
+        );
+      }
+    },
+  };
 }

@@ -1,21 +1,19 @@
-/** What a page remembers between visits. Read with suspicion: anything may stand in a browser's storage. */
+/** Where a person has been and is led to: what the page remembers between visits, and what a link says. Both are read with suspicion. */
+import type { ResumePolicy } from '../../src/engine/types.ts';
 import type { Platform } from '../platform/index.ts';
 import type { Scenario } from '../scenarios/index.ts';
-import type { ResumePolicy } from '../../src/engine/types.ts';
 
 /** `differs`: it was done, and something else came of it. `failed`: it was not done, and can be done again. */
-export type StepState = 'waiting' | 'running' | 'done' | 'differs' | 'failed' | 'skipped';
+const STEP_STATES = ['waiting', 'running', 'done', 'differs', 'failed', 'skipped'] as const;
 
 export interface StepProgress {
-  readonly state: StepState;
+  readonly state: (typeof STEP_STATES)[number];
   readonly why: string;
 }
 
-const PASSED: readonly StepState[] = ['done', 'differs', 'skipped'];
-
 /** The first of so many steps that has not been passed; their number when all have. */
 export function firstOpen(progress: readonly StepProgress[], steps: number): number {
-  const at = progress.findIndex(({ state }) => !PASSED.includes(state));
+  const at = progress.findIndex(({ state }) => !['done', 'differs', 'skipped'].includes(state));
   return Math.min(at < 0 ? progress.length : at, steps);
 }
 
@@ -56,81 +54,71 @@ export interface Memory {
   readonly branch: string | null;
 }
 
-export const NO_MEMORY: Memory = Object.freeze({ scenario: null, agent: null, policy: 'auto', places: {}, branches: [], branch: null });
-
-const STATES: readonly string[] = ['waiting', 'running', 'done', 'differs', 'failed', 'skipped'];
 type Json = Readonly<Record<string, unknown>>;
 const isRecord = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+const record = (value: unknown): Json => (isRecord(value) ? value : {});
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 const text = (value: unknown): string | null => (typeof value === 'string' && value.length <= 200 ? value : null);
 
-/** Anything that is not as written by `writeMemory` is left out. */
+/** Anything that is not as it was written is left out. */
 export function readMemory(stored: string | null): Memory {
-  let raw: unknown;
+  let raw: Json = {};
   try {
-    raw = JSON.parse(stored ?? 'null');
+    raw = record(JSON.parse(stored ?? 'null'));
   } catch {
-    return NO_MEMORY;
+    // Nothing can be read of it.
   }
-  if (!isRecord(raw)) return NO_MEMORY;
-  const places: Record<string, PlaceMemory> = {};
-  for (const [key, value] of Object.entries(isRecord(raw['places']) ? raw['places'] : {})) {
-    if (isRecord(value)) places[key] = { sessionId: text(value['sessionId']), progress: readProgress(value['progress']) };
-  }
-  const branches = (Array.isArray(raw['branches']) ? raw['branches'] : []).filter(isRecord).flatMap((branch): BranchMemory[] => {
-    const name = text(branch['name']);
-    if (name === null) return [];
+  const places = Object.entries(record(raw['places'])).flatMap(([key, value]): [string, PlaceMemory][] =>
+    isRecord(value) ? [[key, { sessionId: text(value['sessionId']), progress: readProgress(value['progress']) }]] : [],
+  );
+  const branches = list(raw['branches']).flatMap((value): BranchMemory[] => {
+    const { name, parent, sessionId, agentSessionId, file } = record(value);
+    if (text(name) === null) return [];
     return [
       {
-        name,
-        parent: text(branch['parent']),
-        sessionId: text(branch['sessionId']),
-        agentSessionId: text(branch['agentSessionId']),
-        file: readFile(branch['file']),
+        name: name as string,
+        parent: text(parent),
+        sessionId: text(sessionId),
+        agentSessionId: text(agentSessionId),
+        file: readFile(file),
       },
     ];
   });
-  const branch = text(raw['branch']);
-  const policy = raw['policy'];
+  const { branch, policy } = raw;
   return {
     scenario: text(raw['scenario']),
     agent: text(raw['agent']),
     policy: policy === 'strict' || policy === 'transcript' ? policy : 'auto',
-    places,
+    places: Object.fromEntries(places),
     branches,
-    branch: branches.some((one) => one.name === branch) ? branch : null,
+    branch: branches.find(({ name }) => name === branch)?.name ?? null,
   };
 }
 
 /** A branch that does not say where it comes from was made by an older page, perhaps from a file. */
 function readFile(value: unknown): ForeignFile | null {
   if (value === null) return null;
-  if (!isRecord(value)) return { name: 'a file of an earlier visit', read: false, sent: [] };
-  const sent = Array.isArray(value['sent']) ? value['sent'].filter((id) => text(id) !== null) : [];
-  return { name: text(value['name']) ?? 'a file', read: value['read'] === true, sent: sent as string[] };
+  const { name, read, sent } = record(value);
+  return { name: text(name) ?? 'a file', read: read === true, sent: list(sent).flatMap((id) => text(id) ?? []) };
 }
 
 function readProgress(value: unknown): readonly StepProgress[] {
-  if (!Array.isArray(value)) return [];
-  return value.slice(0, 99).map((one): StepProgress => {
-    const state = isRecord(one) && STATES.includes(String(one['state'])) ? (one['state'] as StepState) : 'waiting';
-    // A page that was left while a step ran does not know how it ended.
-    return { state: state === 'running' ? 'waiting' : state, why: isRecord(one) ? (text(one['why']) ?? '') : '' };
-  });
-}
-
-export function writeMemory(memory: Memory): string {
-  return JSON.stringify(memory);
+  return list(value)
+    .slice(0, 99)
+    .map((one): StepProgress => {
+      const { state, why } = record(one);
+      // A page that was left while a step ran does not know how it ended.
+      return { state: STEP_STATES.find((known) => known === state && known !== 'running') ?? 'waiting', why: text(why) ?? '' };
+    });
 }
 
 /** The key of a place: the branch, the scenario and the agent together. */
-export function placeKey(branch: string | null, scenario: string, agent: string): string {
-  return `${branch ?? ''}|${scenario}|${agent}`;
-}
+export const placeKey = (branch: string | null, scenario: string, agent: string): string => `${branch ?? ''}|${scenario}|${agent}`;
 
 /** What this tab remembers, and the same in what the tabs of the site keep together. */
 export class Visits {
   readonly #store: Platform['memory'];
-  #memory: Memory = NO_MEMORY;
+  #memory = readMemory(null);
   /** What earlier visits left, while their database is not open. */
   #suspended: Memory | null = null;
 
@@ -158,7 +146,7 @@ export class Visits {
     this.#memory = changed(this.#memory);
     if (this.#suspended) return;
     const kept = this.#store.read();
-    this.#store.write(writeMemory(kept === null ? this.#memory : changed(readMemory(kept))));
+    this.#store.write(JSON.stringify(kept === null ? this.#memory : changed(readMemory(kept))));
   }
 
   /** Keeps what earlier visits left as it is, for the one that can open their database again. */
@@ -174,8 +162,7 @@ export class Visits {
 
   /** This browser has had a session in the branch. */
   holds(branch: string | null): boolean {
-    const mine = placeKey(branch, '', '').slice(0, -1);
-    return Object.entries(this.#memory.places).some(([key, place]) => place.sessionId !== null && key.startsWith(mine));
+    return Object.entries(this.#memory.places).some(([key, place]) => place.sessionId !== null && key.startsWith(`${branch ?? ''}|`));
   }
 
   /** Somebody has been through all of its steps here. */
@@ -189,23 +176,77 @@ export class Visits {
   fileOf(branch: string | null): ForeignFile | null {
     if (branch === null) return null;
     const known = this.branches.find(({ name }) => name === branch);
-    return known ? known.file : { name: 'a file', read: false, sent: [] };
+    return known ? known.file : readFile(undefined);
   }
 
   /** This session of a file may go to agents behind the bridge: it was begun here, or the person has said so. */
   trust(branch: string | null, sessionId: string): void {
-    this.#changeFile(branch, (file) => ({ ...file, sent: [...file.sent, sessionId] }));
+    this.#changeFile(branch, ({ sent }) => ({ sent: [...sent, sessionId] }));
   }
 
   /** The branch's rows are now rows of our own making. */
   wasRead(branch: string): void {
-    this.#changeFile(branch, (file) => ({ ...file, read: true }));
+    this.#changeFile(branch, () => ({ read: true }));
   }
 
-  #changeFile(branch: string | null, change: (file: ForeignFile) => ForeignFile): void {
+  #changeFile(branch: string | null, change: (file: ForeignFile) => Partial<ForeignFile>): void {
     if (this.fileOf(branch) === null) return;
-    this.remember(({ branches }) => ({
-      branches: branches.map((one) => (one.name === branch && one.file ? { ...one, file: change(one.file) } : one)),
-    }));
+    const changed = (one: BranchMemory) => (one.name === branch && one.file ? { ...one, file: { ...one.file, ...change(one.file) } } : one);
+    this.remember(({ branches }) => ({ branches: branches.map(changed) }));
   }
+}
+
+// ------------------------------------------------------------- links
+
+/**
+ * Where a link points: `#v=1&scenario=NAME&agent=NAME&step=N`. A link is written by a stranger. It may choose what is shown and,
+ * for agents in the tab, how far a scenario has run; it carries no text to send, no address, no token and no SQL. What is absent
+ * is the person's own last choice.
+ */
+export interface Place {
+  readonly scenario?: string;
+  /** An agent of the tab by name, or one behind the bridge as `bridge:NAME`. */
+  readonly agent?: string;
+  /** How many steps of the scenario have run; 0 is its beginning. */
+  readonly step?: number;
+  /** What the link says and this page cannot use, for people. */
+  readonly problem?: string;
+}
+
+const NAME = /^[\p{L}\p{N}][\p{L}\p{N}._:-]{0,79}$/u;
+
+/** What each key may hold. */
+const KEYS = {
+  scenario: (text: string) => (NAME.test(text) && !text.includes(':') ? text : undefined),
+  agent: (text: string) => (NAME.test(text) ? text : undefined),
+  step: (text: string) => (/^\d{1,2}$/.test(text) ? Number(text) : undefined),
+};
+
+/** Reads a location's hash. Unknown keys give nothing; malformed values and other versions than the only one give nothing, and say so. */
+export function parseFragment(hash: string): Place {
+  const params = new URLSearchParams(hash.replace(/^#/, ''));
+  const version = params.get('v');
+  if (version !== '1') {
+    if (version === null && !params.has('scenario')) return {};
+    const says = version === null ? 'has no version' : `is of version ${version.slice(0, 20)}`;
+    return { problem: `This link ${says}, and this page knows version 1: nothing of it was used.` };
+  }
+  const said = Object.entries(KEYS).flatMap(([key, read]) => {
+    const text = params.get(key);
+    return text === null ? [] : [[key, read(text)] as const];
+  });
+  const unread = said.flatMap(([key, value]) => (value === undefined ? [key] : []));
+  return {
+    ...(Object.fromEntries(said.filter(([, value]) => value !== undefined)) as Place),
+    ...(unread.length > 0 ? { problem: `What this link says as its ${unread.join(' and ')} cannot be read, and was not used.` } : {}),
+  };
+}
+
+/** Writes the hash of a place, always in the same order. */
+export function formatFragment({ scenario, agent, step }: Place): string {
+  const parts = ['v=1'];
+  if (scenario !== undefined) parts.push(`scenario=${encodeURIComponent(scenario)}`);
+  if (agent !== undefined) parts.push(`agent=${encodeURIComponent(agent).replaceAll('%3A', ':')}`);
+  if (step !== undefined) parts.push(`step=${step}`);
+  return `#${parts.join('&')}`;
 }

@@ -1,60 +1,26 @@
-/** Every report, exit and error in plain words, in one place so that all panels say the same. */
+/** What the page says: errors, notes, verdicts, and what an agent said, in one place so that all panels say the same. */
+import { signal } from '@preact/signals';
+import { RehydrateError, type ErrorCode } from '../../src/engine/errors.ts';
 import { withoutControls } from '../../src/engine/safe-text.ts';
-import { RehydrateError } from '../../src/engine/errors.ts';
 import type { AttemptOutcome, ResumeAttempt, ResumeReport, Tier, TurnEnded } from '../../src/engine/types.ts';
 
-/** What a tier means, in the conversation. */
-export const TIER_WORDS: Readonly<Record<Tier, string>> = {
-  live: 'The agent was already live. Nothing had to be resumed.',
-  new: 'A new agent session: there was nothing to bring back yet.',
-  resume: 'The agent was asked for its own session, and says that it has it again.',
-  load: 'The agent loaded its own session and replayed it; the replay was compared with the record.',
-  transcript: 'A new agent session got the record of the conversation in front of the prompt.',
-};
+// ------------------------------------------------------------- what an agent said, made safe to be shown
 
-export const OUTCOME_WORDS: Readonly<Record<AttemptOutcome, string>> = {
-  ok: 'worked',
-  unproven: 'claimed success, and was not believed',
-  unknown_session: 'the agent does not know the session',
-  unsupported: 'the agent does not support it',
-  auth_required: 'the agent wants you to sign in',
-  session_busy: 'the session is in use elsewhere',
-  indeterminate: 'cannot be told',
-  hang: 'no answer in time',
-  crash: 'the agent died',
-  limit: 'it went over a limit and was ended',
-};
-
-/** The agent claimed success, and another tier was taken all the same: the check said otherwise. */
-export function isDoubted(attempt: ResumeAttempt, tier: Tier): boolean {
-  const own = { 'session/resume': 'resume', 'session/load': 'load' }[attempt.method as string] ?? tier;
-  return attempt.outcome === 'ok' && own !== tier && tier !== 'live';
+/** A title or a name, in one line: short text that stands in a sentence or on a button of the page. */
+export function label(value: unknown, otherwise: string, max = 300): string {
+  if (typeof value !== 'string') return otherwise;
+  const flat = withoutControls(value, 'page').replace(/\s+/g, ' ').trim();
+  if (flat === '') return otherwise;
+  return flat.length > max ? `${flat.slice(0, max - 1)}…` : flat;
 }
 
-/** Everything beyond the verdict and the attempts, a sentence each. */
-export function reportNotes(report: ResumeReport): readonly string[] {
-  const notes: string[] = [];
-  const { replay, preamble, settings } = report;
-  if (replay) {
-    const parts = [`${count(replay.matched, 'message')} matched`];
-    if (replay.missing > 0) parts.push(`${replay.missing} missing`);
-    if (replay.imported > 0) parts.push(`${replay.imported} imported from another client`);
-    notes.push(`Replay: ${count(replay.received, 'message')} received, ${parts.join(', ')}.`);
-  }
-  if (preamble) {
-    const how = { resource: 'an embedded resource', inline: 'a text block', file: 'a private file' }[preamble.mode];
-    notes.push(
-      `Preamble: ${bytesWords(preamble.bytes)} covering ${count(preamble.events, 'event')}, sent once as ${how}` +
-        `${preamble.truncated ? '; the oldest part did not fit' : ''}.`,
-    );
-  }
-  if (settings.restored.length > 0) notes.push(`Set again: ${settings.restored.join(', ')}.`);
-  for (const failed of settings.failed) notes.push(`Could not set ${failed.id} again: ${failed.reason}`);
-  if (report.previousAgentSessionId && report.agentSessionId && report.previousAgentSessionId !== report.agentSessionId) {
-    notes.push('The agent’s own session id changed. The session’s id, the one you hold, did not.');
-  }
-  return notes;
-}
+/**
+ * For a terminal: no escape, control or direction-changing character survives, so it can neither move
+ * the cursor, change the title, make a link nor reach the clipboard.
+ */
+export const forTerminal = (text: string): string => withoutControls(text, 'page').replaceAll('\n', '\r\n');
+
+// ------------------------------------------------------------- figures
 
 /** How long, for people: “3 ms”, “1.2 s”. */
 export function msWords(ms: number): string {
@@ -66,8 +32,65 @@ export function bytesWords(bytes: number): string {
   return bytes < 1_024 * 1_024 ? `${(bytes / 1_024).toFixed(1)} KiB` : `${(bytes / 1_024 / 1_024).toFixed(1)} MiB`;
 }
 
-export function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+
+// ------------------------------------------------------------- errors and notes
+
+/** What went wrong, as the page and its steps tell it. */
+export interface Failure {
+  readonly code: ErrorCode | 'other';
+  readonly message: string;
+}
+
+export const failureOf = (error: unknown): Failure => ({
+  code: RehydrateError.is(error) ? error.code : 'other',
+  message: errorWords(error),
+});
+
+/** An error for people. Errors of the library already say what to do next. */
+export function errorWords(error: unknown): string {
+  if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown') {
+    const { words } = (error.data['cause'] ?? {}) as { words?: unknown };
+    const why = typeof words === 'string' ? `: ${words}.` : '.';
+    return `What became of this prompt is unknown${why} It was not sent again by itself: send it again if it should be.`;
+  }
+  if (error instanceof Error) return error.message;
+  return typeof error === 'string' ? error : 'Something failed and gave no reason. Reload the page; the session is in the database.';
+}
+
+export interface Problem extends Failure {
+  /** Ways to sign in that the agent offered. */
+  readonly methods: readonly { readonly id: string; readonly name: string }[];
+}
+
+function problemOf(error: unknown): Problem {
+  const offered = RehydrateError.is(error) ? error.data['authMethods'] : undefined;
+  const methods = (Array.isArray(offered) ? offered : []).flatMap((method): Problem['methods'] => {
+    const { id, name } = (method ?? {}) as { id?: unknown; name?: unknown };
+    return typeof id === 'string' ? [{ id, name: label(name, id, 60) }] : [];
+  });
+  return { ...failureOf(error), methods };
+}
+
+export class Notices {
+  readonly problem = signal<Problem | null>(null);
+  readonly note = signal<string | null>(null);
+  /** What a link asks for and was not done. */
+  readonly link = signal<string | null>(null);
+
+  clear(): void {
+    this.problem.value = this.note.value = this.link.value = null;
+  }
+
+  addLink(words: string | null): void {
+    if (words !== null) this.link.value = this.link.value === null ? words : `${this.link.value} ${words}`;
+  }
+
+  /** Shows what went wrong. */
+  readonly show = (error: unknown): void => void (this.problem.value = problemOf(error));
+
+  /** Does what a person asked for; what goes wrong is shown. */
+  readonly attempt = (run: () => Promise<unknown>): Promise<void> => run().then(() => undefined, this.show);
 }
 
 /** What the end of a turn means for the person, or null when the answer speaks for itself. */
@@ -84,35 +107,148 @@ export function turnEndWords(end: TurnEnded): string | null {
   }
 }
 
-const UNKNOWN_OUTCOME = 'What became of this prompt is unknown';
+// ------------------------------------------------------------- how a session became live
 
-function causeWords(cause: unknown): string {
-  const words = (cause as { words?: unknown } | null | undefined)?.words;
-  return typeof words === 'string' ? `: ${words}.` : '.';
+/** What a tier means, in the conversation. */
+export const TIER_WORDS: Readonly<Record<Tier, string>> = {
+  live: 'The agent was already live. Nothing had to be resumed.',
+  new: 'A new agent session: there was nothing to bring back yet.',
+  resume: 'The agent was asked for its own session, and says that it has it again.',
+  load: 'The agent loaded its own session and replayed it; the replay was compared with the record.',
+  transcript: 'A new agent session got the record of the conversation in front of the prompt.',
+};
+
+/** One that came to its end, as the log has it. */
+export interface StoredReport {
+  readonly seq: number;
+  readonly at: number;
+  readonly report: ResumeReport;
 }
 
-/** An error for people. Errors of the library already say what to do next. */
-export function errorWords(error: unknown): string {
-  if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown')
-    return `${UNKNOWN_OUTCOME}${causeWords(error.data['cause'])} It was not sent again by itself: send it again if it should be.`;
-  if (error instanceof Error) return error.message;
-  return typeof error === 'string' ? error : 'Something failed and gave no reason. Reload the page; the session is in the database.';
+/** One that did not. */
+export interface FailedResume extends Failure {
+  readonly at: number;
+  readonly attempts: readonly ResumeAttempt[];
 }
 
-// ------------------------------------------------------------- what an agent said, made safe to be shown
+export type Told = StoredReport | FailedResume;
 
-/** A title or a name, in one line: short text that stands in a sentence or on a button of the page. */
-export function label(value: unknown, otherwise: string, max = 300): string {
-  if (typeof value !== 'string') return otherwise;
-  const flat = withoutControls(value, 'page').replace(/\s+/g, ' ').trim();
-  if (flat === '') return otherwise;
-  return flat.length > max ? `${flat.slice(0, max - 1)}…` : flat;
+/** What is known of the agent's own memory of the session. */
+export type Verdict = 'proved' | 'claimed' | 'refused' | 'not asked';
+
+/** The codes of a prompt that failed before it was a turn: the session did not become live. */
+const FAILED: readonly unknown[] = [
+  'session_not_resumable',
+  'resume_indeterminate',
+  'auth_required',
+  'session_busy',
+  'agent_not_found',
+  'agent_start_failed',
+  'agent_timeout',
+  'agent_exited',
+  'agent_protocol_error',
+  'cwd_missing',
+  'secret_missing',
+];
+
+/** What of an error is a failed resume; none of any other. */
+export function failedResumes(error: unknown): readonly FailedResume[] {
+  if (!RehydrateError.is(error) || !FAILED.includes(error.code)) return [];
+  const { attempts } = error.data as { attempts?: unknown };
+  return [{ ...failureOf(error), at: Date.now(), attempts: Array.isArray(attempts) ? (attempts as ResumeAttempt[]) : [] }];
 }
 
-/**
- * For a terminal: no escape, control or direction-changing character survives, so it can neither move
- * the cursor, change the title, make a link nor reach the clipboard.
- */
-export function forTerminal(text: string): string {
-  return withoutControls(text, 'page').replaceAll('\n', '\r\n');
+const attemptsOf = (told: Told) => ('report' in told ? told.report.attempts : told.attempts);
+
+const asked = (told: Told): boolean => attemptsOf(told).some(({ method }) => method === 'session/resume' || method === 'session/load');
+
+export function verdictOf(told: Told): Verdict {
+  if (!('report' in told)) return asked(told) ? 'refused' : 'not asked';
+  const { tier, verified } = told.report;
+  if (tier === 'resume' || tier === 'load') return verified === 'replay-matched' || verified === 'listed' ? 'proved' : 'claimed';
+  return tier === 'transcript' && asked(told) ? 'refused' : 'not asked';
+}
+
+/** The verdict as a sentence. */
+export function verdictWords(told: Told): string {
+  if (!('report' in told)) return told.message;
+  const { tier, verified } = told.report;
+  switch (tier) {
+    case 'live':
+      return 'The agent was live already.';
+    case 'new':
+      return asked(told)
+        ? 'The agent has lost its session, in which nothing had been said. It has a new one.'
+        : 'There was nothing to bring back yet: the agent has a new session.';
+    case 'resume':
+      return verified === 'listed'
+        ? 'The agent took its session up again, and its own list shows that it has it.'
+        : 'The agent says that it took its session up again. Nothing it can be asked proves that.';
+    case 'load':
+      if (verified === 'replay-matched') return 'The agent loaded its session, and all that it replayed matches the record.';
+      return verified === 'replay-partial'
+        ? 'The agent loaded its session, and replayed only part of the record.'
+        : 'The agent says that it loaded its session. What it replayed does not prove that.';
+    case 'transcript':
+      return asked(told)
+        ? 'The agent did not bring the session back. A new one of its sessions was given the record.'
+        : 'The agent was not asked for its session: it offers no way back, or none was to be taken. A new one was given the record.';
+  }
+}
+
+const OUTCOME_WORDS: Readonly<Record<AttemptOutcome, string>> = {
+  ok: 'worked',
+  unproven: 'claimed success, and was not believed',
+  unknown_session: 'the agent does not know the session',
+  unsupported: 'the agent does not support it',
+  auth_required: 'the agent wants you to sign in',
+  session_busy: 'the session is in use elsewhere',
+  indeterminate: 'cannot be told',
+  hang: 'no answer in time',
+  crash: 'the agent died',
+  limit: 'it went over a limit and was ended',
+};
+
+/** One of the agent's ways back, as it went. */
+export interface Way {
+  readonly method: string;
+  readonly good: boolean;
+  readonly words: string;
+  readonly attempt: ResumeAttempt | null;
+}
+
+/** What was tried, in order, and what was not asked. */
+export function waysOf(told: Told): readonly Way[] {
+  const attempts = attemptsOf(told);
+  const tried = attempts.map((attempt): Way => {
+    const { method, outcome } = attempt;
+    const own = ({ 'session/resume': 'resume', 'session/load': 'load' } as Partial<Record<string, Tier>>)[method];
+    // It claimed success, and another tier was taken all the same: the check said otherwise.
+    const doubted = outcome === 'ok' && own !== undefined && 'report' in told && ![own, 'live'].includes(told.report.tier);
+    return { method, good: outcome === 'ok' && !doubted, words: OUTCOME_WORDS[doubted ? 'unproven' : outcome], attempt };
+  });
+  const unasked = ['session/resume', 'session/load'].filter((method) => !attempts.some((attempt) => attempt.method === method));
+  return [...tried, ...unasked.map((method): Way => ({ method, good: false, words: 'not asked', attempt: null }))];
+}
+
+/** Everything beyond the verdict and the attempts, a sentence each. */
+export function reportNotes(report: ResumeReport): readonly string[] {
+  const { replay, preamble, settings, agentSessionId, previousAgentSessionId } = report;
+  const notes: string[] = [];
+  if (replay) {
+    const parts = [`${count(replay.matched, 'message')} matched`];
+    if (replay.missing > 0) parts.push(`${replay.missing} missing`);
+    if (replay.imported > 0) parts.push(`${replay.imported} imported from another client`);
+    notes.push(`Replay: ${count(replay.received, 'message')} received, ${parts.join(', ')}.`);
+  }
+  if (preamble) {
+    const how = { resource: 'an embedded resource', inline: 'a text block', file: 'a private file' }[preamble.mode];
+    const cut = preamble.truncated ? '; the oldest part did not fit' : '';
+    notes.push(`Preamble: ${bytesWords(preamble.bytes)} covering ${count(preamble.events, 'event')}, sent once as ${how}${cut}.`);
+  }
+  if (settings.restored.length > 0) notes.push(`Set again: ${settings.restored.join(', ')}.`);
+  for (const { id, reason } of settings.failed) notes.push(`Could not set ${id} again: ${reason}`);
+  if (previousAgentSessionId && agentSessionId && previousAgentSessionId !== agentSessionId)
+    notes.push('The agent’s own session id changed. The session’s id, the one you hold, did not.');
+  return notes;
 }

@@ -2,7 +2,7 @@
 import { expect, test, type Locator } from '@playwright/test';
 import { SCENARIOS } from '../../playground/scenarios/index.ts';
 import type { Step } from '../../playground/scenarios/types.ts';
-import { FAULT_NAMES } from '../../playground/state/steps.ts';
+import { FAULT_NAMES } from '../../playground/state/scenario.ts';
 import { PlaygroundPage } from './playground-page.ts';
 
 const SIZES = [

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Conversation, PIECE_CHARS } from '../../../playground/state/conversation.ts';
+import { Conversation, PIECE_CHARS } from '../../../playground/state/session.ts';
 import type { SessionEvent } from '../../../src/engine/types.ts';
 
 let seq = 0;
@@ -14,7 +14,10 @@ const folded = (...events: SessionEvent[]): Conversation => {
   return conversation;
 };
 const textOf = (conversation: Conversation): string =>
-  conversation.items.map((item) => ('pieces' in item ? item.pieces.join('') : '')).join('|');
+  conversation
+    .view()
+    .items.map((item) => ('pieces' in item ? item.pieces.join('') : ''))
+    .join('|');
 
 describe('the conversation of a log', () => {
   it('joins chunks of one speaker and starts anew with another', () => {
@@ -25,7 +28,7 @@ describe('the conversation of a log', () => {
       chunk('Hm', 'agent_thought_chunk'),
       chunk('Yes'),
     );
-    expect(conversation.items.map((item) => item.kind)).toEqual(['user', 'agent', 'thought', 'agent']);
+    expect(conversation.view().items.map((item) => item.kind)).toEqual(['user', 'agent', 'thought', 'agent']);
     expect(textOf(conversation)).toBe('Hello|Noted.|Hm|Yes');
   });
 
@@ -36,7 +39,7 @@ describe('the conversation of a log', () => {
         let before: readonly string[] = [];
         for (const text of texts) {
           conversation.add([chunk(text)]);
-          const item = conversation.items[0];
+          const item = conversation.view().items[0];
           const pieces = item && 'pieces' in item ? item.pieces : [];
           expect(pieces.slice(0, Math.max(0, before.length - 1))).toEqual(before.slice(0, -1));
           // The piece that was last only grew: the terminal has already printed what it held.
@@ -63,10 +66,10 @@ describe('the conversation of a log', () => {
       options: [{ optionId: 'y', name: 'Yes', kind: 'allow_once' }],
     });
     const conversation = folded(started, asked);
-    expect(conversation.openPermission()).toMatchObject({ requestId: 'r', title: 'Write a file' });
+    expect(conversation.view().permission).toMatchObject({ requestId: 'r', title: 'Write a file' });
     conversation.add([event('permission_resolved', { requestId: 'r', optionId: null, by: 'end' })]);
-    expect(conversation.openPermission()).toBeNull();
-    expect(conversation.items.at(-1)).toMatchObject({ kind: 'permission', answer: 'withdrawn: the turn ended first' });
+    expect(conversation.view().permission).toBeNull();
+    expect(conversation.view().items.at(-1)).toMatchObject({ kind: 'permission', answer: 'withdrawn: the turn ended first' });
   });
 
   it('shows a tool once and keeps it up to date', () => {
@@ -79,7 +82,9 @@ describe('the conversation of a log', () => {
         content: [{ type: 'content', content: { type: 'text', text: 'found' } }],
       }),
     );
-    expect(conversation.items).toEqual([{ kind: 'tool', key: expect.any(String), title: 'Read', status: 'completed', text: 'found' }]);
+    expect(conversation.view().items).toEqual([
+      { kind: 'tool', key: expect.any(String), title: 'Read', status: 'completed', text: 'found' },
+    ]);
   });
 
   it('says how a turn ended when the answer does not say it itself', () => {
@@ -91,24 +96,23 @@ describe('the conversation of a log', () => {
       [{ state: 'interrupted' }, 'not sent again'],
     ] as const;
     for (const [end, words] of ends) {
-      const [item] = folded(event('turn_ended', end)).items;
+      const [item] = folded(event('turn_ended', end)).view().items;
       if (words === null) expect(item).toBeUndefined();
       else expect(item).toMatchObject({ kind: 'notice', text: expect.stringContaining(words) });
     }
   });
 
   it('shows no update kind it does not know, and does not fail on one (I11 keeps it in the log)', () => {
-    expect(folded(event('update', { sessionUpdate: 'from_the_future', content: 7 })).items).toEqual([]);
+    expect(folded(event('update', { sessionUpdate: 'from_the_future', content: 7 })).view().items).toEqual([]);
   });
 
   it('replaces a plan by the next one of the same turn, and begins another with the next turn', () => {
     const plan = (...contents: string[]) =>
       event('update', { sessionUpdate: 'plan', entries: contents.map((content) => ({ content, status: 'pending' })) });
     const conversation = folded(event('turn_started', {}), plan('a'), chunk('x'), plan('a', 'b'), event('turn_started', {}), plan('c'));
-    expect(conversation.items.flatMap((item) => (item.kind === 'plan' ? [item.entries.map((entry) => entry.text).join()] : []))).toEqual([
-      'a,b',
-      'c',
-    ]);
+    expect(
+      conversation.view().items.flatMap((item) => (item.kind === 'plan' ? [item.entries.map((entry) => entry.text).join()] : [])),
+    ).toEqual(['a,b', 'c']);
   });
 
   it('stays small and whole under ten thousand updates of every shape (I10)', () => {
@@ -127,9 +131,9 @@ describe('the conversation of a log', () => {
         }),
       ]);
     }
-    expect(conversation.items.length).toBeLessThanOrEqual(2_500);
+    expect(conversation.view().items.length).toBeLessThanOrEqual(2_500);
     // What an agent says is as long as it is, in pieces; all else is an excerpt.
-    for (const item of conversation.items)
+    for (const item of conversation.view().items)
       for (const part of 'pieces' in item ? item.pieces : [item]) expect(JSON.stringify(part).length).toBeLessThan(10_000);
   });
 
@@ -146,7 +150,7 @@ describe('the conversation of a log', () => {
         ...Array.from({ length: 100 }, (_, n) => ({ optionId: `${n}`, name: 'N', kind: 'allow_once' })),
       ],
     });
-    const open = folded(started, asked).openPermission()!;
+    const open = folded(started, asked).view().permission!;
     expect(open.title).toBe('Delete everything');
     expect(open.options[0]).toEqual({ optionId: 'a', name: 'a', kind: '' });
     expect(open.options[1]).toMatchObject({ optionId: 'b', name: `${'x'.repeat(59)}…`, kind: '' });

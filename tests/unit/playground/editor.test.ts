@@ -55,7 +55,7 @@ it('does not take up in a fork what belongs to the main line', async () => {
 it('has nothing to open before there is a session, and nothing of another one', async () => {
   const pg = await open(free());
   await pg.editor.open();
-  expect(pg.notices.problem.value?.text).toContain('Send a prompt first');
+  expect(pg.notices.problem.value?.message).toContain('Send a prompt first');
   await pg.turns.say('My cat is called Ada.');
   await pg.editor.open();
   await pg.navigation.chooseSession(null);
@@ -72,10 +72,11 @@ it('a version is chosen for any agent, and the session goes over from one to the
   expect(pg.host.machine.value.agent).toBe('live');
   await pg.navigation.chooseProtocol('v1');
   expect((await pg.turns.say('And now?')).report?.tier).toBe('resume');
-  const versions = pg.host.frames.value.flatMap(({ kind, method, message }) =>
-    kind === 'request' && method === 'initialize'
-      ? [(message as unknown as { params: { protocolVersion: number } }).params.protocolVersion]
-      : [],
-  );
-  await expect.poll(() => versions).toEqual([1, 2, 1]);
+  const versions = () =>
+    pg.host.frames.value.flatMap(({ kind, method, message }) =>
+      kind === 'request' && method === 'initialize'
+        ? [(message as unknown as { params: { protocolVersion: number } }).params.protocolVersion]
+        : [],
+    );
+  await expect.poll(versions).toEqual([1, 2, 1]);
 });

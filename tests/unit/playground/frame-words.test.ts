@@ -1,7 +1,7 @@
 /** What a frame of the wire says in one line. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { expect, it } from 'vitest';
-import { oneLine, summarise } from '../../../playground/state/frames.ts';
+import { summarise } from '../../../playground/state/frames.ts';
 
 const answer = (result: unknown) => ({ id: 1, result });
 const update = (fields: object) => ({ method: 'session/update', params: { sessionId: 's', update: fields } });
@@ -44,6 +44,7 @@ it.each<[string, string, object, string]>([
 });
 
 it('is one line, and no longer than there is room for', () => {
-  expect(oneLine(' a\n\t b ')).toBe('a b');
-  expect(oneLine('x'.repeat(200), 10)).toBe(`${'x'.repeat(9)}…`);
+  const asked = (path: string) => summarise({ jsonrpc: '2.0', id: 1, method: 'fs', params: { path } } as unknown as AnyMessage, 'fs');
+  expect(asked(' a\n\t b ')).toBe('a b');
+  expect(asked('x'.repeat(200))).toBe(`${'x'.repeat(95)}…`);
 });

@@ -72,7 +72,7 @@ describe('a session of a file', () => {
     expect(await decide(pg, false)).toEqual({ file: 'evil.sqlite', events: 4, agent: 'native', cwd: INSIDE });
     await kept;
     expect([pg.turns.draft.value, launched, pg.session.live.value.lastSeq]).toEqual(['What is my cat called?', [], 4]);
-    expect(pg.notices.problem.value?.text).toContain('stays here');
+    expect(pg.notices.problem.value?.message).toContain('stays here');
     const sent = pg.turns.say('What is my cat called?');
     await decide(pg, true);
     const { report, reply, error } = await sent;

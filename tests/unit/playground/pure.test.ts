@@ -1,16 +1,15 @@
 /** The playground's decisions, each a table of cases. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatFragment, parseFragment } from '../../../playground/state/link.ts';
-import { FrameLog, filterFrames, wireRows } from '../../../playground/state/frames.ts';
+import { FRAME_LIMIT, FrameLog, filterFrames, wireRows } from '../../../playground/state/frames.ts';
 import { INITIAL_MACHINE, reduceMachine, type AgentStatus, type Machine, type MachineInput } from '../../../playground/state/machine.ts';
-import { readMemory, writeMemory, type Memory, type StepProgress } from '../../../playground/state/visits.ts';
-import { judge, observe, type Fact } from '../../../playground/state/steps.ts';
+import { formatFragment, parseFragment, readMemory, type Memory, type StepProgress } from '../../../playground/state/visits.ts';
+import { judge, observe } from '../../../playground/state/scenario.ts';
 import { diffTable, type TableView } from '../../../playground/state/tables.ts';
-import { describeCommit, momentsOf } from '../../../playground/state/timeline.ts';
+import { momentsOf } from '../../../playground/state/timeline.ts';
 import { scenarioNamed } from '../../../playground/scenarios/index.ts';
-import { reportNotes } from '../../../playground/state/words.ts';
-import { verdictOf, verdictWords, waysOf, type Told, type Verdict } from '../../../playground/state/report.ts';
+import type { Fact } from '../../../playground/scenarios/types.ts';
+import { reportNotes, verdictOf, verdictWords, waysOf, type Told, type Verdict } from '../../../playground/state/words.ts';
 import type { ResumeAttempt, ResumeReport, Tier } from '../../../src/engine/types.ts';
 
 describe('a link', () => {
@@ -60,12 +59,11 @@ describe('the wire', () => {
     ]);
   });
 
-  it('keeps a bounded number of frames and counts them all (I10)', () => {
-    const log = new FrameLog(100);
-    for (let i = 0; i < 1_000; i++) log.add(1, 'from-agent', { jsonrpc: '2.0', method: 'x' } as never, i);
-    expect(log.frames.length).toBeLessThanOrEqual(125);
-    expect(log.total).toBe(1_000);
-    expect(log.frames.at(-1)!.at).toBe(999);
+  it('keeps a bounded number of frames, the newest (I10)', () => {
+    const log = new FrameLog();
+    for (let i = 0; i < 5_000; i++) log.add(1, 'from-agent', { jsonrpc: '2.0', method: 'x' } as never, i);
+    expect(log.frames.length).toBeLessThanOrEqual(1.25 * FRAME_LIMIT);
+    expect(log.frames.at(-1)).toMatchObject({ at: 4_999, id: 5_000 });
   });
 
   it('draws many updates of one kind as one row, and everything else by itself', () => {
@@ -193,10 +191,10 @@ describe('what a page keeps between visits', () => {
       expect(readMemory(stored)).toEqual({ scenario: null, agent: null, policy: 'auto', places: {}, branches: [], branch: null });
     },
   );
-  it('a branch of an older page is taken for a file’s, and one with a file’s name for no more than it says', () => {
+  it('a branch that does not say where it comes from is taken for a file’s, and one with a file’s name for no more than it says', () => {
     const read = (branch: object) =>
       readMemory(JSON.stringify({ branches: [{ name: '1', sessionId: 'x', agentSessionId: null, ...branch }] }));
-    expect(read({}).branches[0]!.file).toEqual({ name: 'a file of an earlier visit', read: false, sent: [] });
+    expect(read({}).branches[0]!.file).toEqual({ name: 'a file', read: false, sent: [] });
     expect(read({ file: { name: 7, read: 'yes', sent: 'all' } }).branches[0]!.file).toEqual({ name: 'a file', read: false, sent: [] });
     expect(read({ file: null }).branches[0]!.file).toBeNull();
   });
@@ -220,7 +218,7 @@ describe('what a page keeps between visits', () => {
       ],
       branch: '1',
     };
-    expect(readMemory(writeMemory(memory))).toEqual({
+    expect(readMemory(JSON.stringify(memory))).toEqual({
       ...memory,
       places: {
         '|s|a': {
@@ -273,7 +271,8 @@ describe('the moments of a journal', () => {
     [[], null],
     [undefined, 'a change'],
   ])('tells a commit noted as %j by what it stored, and leaves out renewed leases', (notes, words) => {
-    expect(describeCommit({ notes })).toBe(words);
+    const moments = momentsOf({ base: { n: 0, at: 0 }, entries: [{ n: 1, at: 1, notes }] });
+    expect(moments.map(({ label }) => label)).toEqual(words === null ? [] : [words]);
   });
   it('begins with the snapshot where older commits are gone', () => {
     const moments = momentsOf({ base: { n: 40, at: 1 }, entries: [commit(41, 'file_written')] });
@@ -362,12 +361,11 @@ describe('the steps of a scenario', () => {
 describe('the verdict of a resume', () => {
   const native = (method: 'session/resume' | 'session/load', outcome = 'ok') => ({ method, outcome, evidence: '', ms: 1 }) as ResumeAttempt;
   const came = (tier: Tier, verified: string | null, ...attempts: ResumeAttempt[]): Told => ({
-    kind: 'came back',
     at: 1,
     seq: 1,
     report: { tier, verified, attempts } as unknown as ResumeReport,
   });
-  const failed = (...attempts: ResumeAttempt[]): Told => ({ kind: 'failed', at: 1, code: 'resume_indeterminate', words: 'No.', attempts });
+  const failed = (...attempts: ResumeAttempt[]): Told => ({ at: 1, code: 'resume_indeterminate', message: 'No.', attempts });
   it.each<[string, Told, Verdict]>([
     ['a session that is new', came('new', null), 'not asked'],
     ['a resume that its list proves', came('resume', 'listed', native('session/resume')), 'proved'],

@@ -47,7 +47,7 @@ describe('the playground', () => {
     pg.turns.draft.value = 'Are you there?';
     await pg.turns.sendDraft();
     expect(pg.turns.draft.value).toBe('Are you there?');
-    expect(pg.notices.problem.value?.text).not.toBe('');
+    expect(pg.notices.problem.value?.message).not.toBe('');
     expect(pg.session.id.value).toBeNull();
     const empty = await open(free());
     empty.turns.draft.value = '   ';
@@ -336,9 +336,9 @@ describe('the playground', () => {
 
   it('a note of before is gone with the next prompt, and an unknown outcome is told in the words of the page', async () => {
     const pg = await open(free());
-    await pg.faults.forgetStore();
+    await pg.faults['forget-store']();
     expect(pg.notices.note.value).toContain('has forgotten');
-    pg.faults.toggleCrash();
+    pg.faults['arm-crash']();
     const { error } = await pg.turns.say('My cat is called Ada.');
     expect(pg.notices.note.value).toBeNull();
     expect(error?.code).toBe('turn_outcome_unknown');

@@ -1,6 +1,6 @@
 /** What the page says is so: of prompts on their way, questions, bridges, links, other tabs, and of its own end. */
 import { describe, expect, it } from 'vitest';
-import { Conversation, snapshot } from '../../../playground/state/conversation.ts';
+import { Conversation } from '../../../playground/state/session.ts';
 import type { Playground } from '../../../playground/state/playground.ts';
 import type { SessionEvent } from '../../../src/engine/types.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
@@ -45,15 +45,15 @@ describe('a question nobody answered', () => {
   const answers = (items: readonly object[]) => items.flatMap((item) => ('answer' in item ? [item.answer] : []));
 
   it('is open while the turn runs', () => {
-    const view = snapshot(asked(), null);
+    const view = asked().view();
     expect([answers(view.items), view.permission?.requestId]).toEqual([[null], 'r']);
   });
   it('is withdrawn when nobody runs the turn any more, after a reload say', () => {
-    const view = snapshot(asked(), null, true);
+    const view = asked().view(null, true);
     expect([answers(view.items), view.permission]).toEqual([['withdrawn: the turn ended first'], null]);
   });
   it('is withdrawn when its turn ended, whatever else the log says', () => {
-    const view = snapshot(asked({ kind: 'turn_ended', payload: { state: 'interrupted' } }), null);
+    const view = asked({ kind: 'turn_ended', payload: { state: 'interrupted' } }).view();
     expect(answers(view.items)).toEqual(['withdrawn: the turn ended first']);
   });
 });
@@ -221,7 +221,7 @@ describe('the end of a page', () => {
     const { pg, started } = begin(platform);
     pg.host.wake = () => Promise.reject(new Error('No host for you.'));
     await expect(started).rejects.toThrow('No host');
-    expect([closed, pg.notices.problem.value?.text, pg.ready.value]).toEqual([1, 'No host for you.', false]);
+    expect([closed, pg.notices.problem.value?.message, pg.ready.value]).toEqual([1, 'No host for you.', false]);
   });
 
   it('keeps what is shown when another branch cannot be shown, and leaves nothing of that open', async () => {

@@ -5,12 +5,12 @@ import { SqlError } from '../../src/engine/ports.ts';
 import { describeSchema, judgeSchema } from '../../src/engine/storage/schema-check.ts';
 import { SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
 import type { Platform, PlaygroundDatabase, TabRole } from '../platform/index.ts';
-import { openReader } from './reader.ts';
+import { openReader } from './session.ts';
 import type { Visits } from './visits.ts';
 import { errorWords } from './words.ts';
 
 /** A database that was here before and does not open now. Nothing is begun in its place until the person says so. */
-export interface Unopened {
+interface Unopened {
   readonly why: string;
   /** It is damaged: what can be read of it can be saved as a file. */
   readonly damaged: boolean;
@@ -25,9 +25,6 @@ export interface DatabaseUsers {
   committed(notes: readonly string[]): void;
 }
 
-type Answer = 'again' | 'memory' | 'stop';
-
-const IN_MEMORY = 'The session goes on in memory, and is lost with this page.';
 export const STORAGE_FULL = 'The browser’s storage for this site is full. Make room and try the storage again, or export the database.';
 const LEFT = 'The page was left before its database was open.';
 
@@ -39,13 +36,13 @@ export class DatabaseSession {
   readonly warning = signal<string | null>(null);
   readonly durable = signal(true);
   readonly unopened = signal<Unopened | null>(null);
+  /** The person's word on a database that does not open. */
+  answer: (answer: 'again' | 'memory' | 'stop') => void = () => undefined;
   readonly #platform: Platform;
   readonly #visits: Visits;
   readonly #users: DatabaseUsers;
-  #database: PlaygroundDatabase | null = null;
-  #reader: Host | null = null;
+  #open: { readonly database: PlaygroundDatabase; readonly reader: Host } | null = null;
   #unwatch: () => void = () => undefined;
-  #answer: (answer: Answer) => void = () => undefined;
   #closed = false;
   /** The last commit that is stored, for a database that left its storage; null when that could not be read. */
   #left: number | null = null;
@@ -57,10 +54,10 @@ export class DatabaseSession {
   }
 
   get database(): PlaygroundDatabase | null {
-    return this.#database;
+    return this.#open?.database ?? null;
   }
   get reader(): Host | null {
-    return this.#reader;
+    return this.#open?.reader ?? null;
   }
 
   /** Opens a branch, with `bytes` as what it begins with, and shows it. */
@@ -68,17 +65,11 @@ export class DatabaseSession {
     await this.adopt(bytes ? await this.#platform.openDatabase(branch, bytes) : await this.#openKept(branch), branch);
   }
 
-  /** The person's word on a database that does not open. */
-  answer(answer: 'again' | 'memory'): void {
-    this.#answer(answer);
-  }
-
   /** The browser's store is full: what is committed is safe there, and the session goes on without it. */
   async goOnInMemory(): Promise<void> {
-    const database = this.#database;
+    const { database } = this;
     if (!database) return;
-    const [bytes, journal] = await Promise.all([database.export(), database.journal()]);
-    const left = journal.entries.at(-1)?.n ?? journal.base.n;
+    const [bytes, left] = await Promise.all([database.export(), lastCommit(database)]);
     const memory = await this.#platform.openInMemory(bytes, STORAGE_FULL);
     // The rows name this tab's host as the session's owner, and it could not write that it let go: only the same registry knows.
     await this.adopt({ ...memory, ...(database.owners ? { owners: database.owners } : {}) }, this.branch.value);
@@ -87,8 +78,7 @@ export class DatabaseSession {
 
   /** Nobody has written to the storage since the session went on in memory. */
   async isUntouched(stored: PlaygroundDatabase): Promise<boolean> {
-    const { base, entries } = await stored.journal();
-    return this.#left !== null && this.#left === (entries.at(-1)?.n ?? base.n);
+    return this.#left !== null && this.#left === (await lastCommit(stored));
   }
 
   /** Makes this the database that is open. One that no host can read, or that its users are not free for, is closed again. */
@@ -96,38 +86,36 @@ export class DatabaseSession {
     let reader: Host | null = null;
     try {
       reader = await openReader(database);
-      if (this.#closed) throw new Error(LEFT);
-      await this.#users.leave();
+      if (!this.#closed) await this.#users.leave();
       if (this.#closed) throw new Error(LEFT);
     } catch (error) {
       await reader?.sleep();
       await database.close();
       throw error;
     }
-    const before = [this.#reader, this.#database] as const;
+    const before = this.#open;
     this.#unwatch();
-    this.#database = database;
-    this.#reader = reader;
+    this.#open = { database, reader };
     this.branch.value = branch;
-    this.warning.value = database.warning && `${database.warning} ${IN_MEMORY}`;
+    this.warning.value = database.warning && `${database.warning} The session goes on in memory, and is lost with this page.`;
     this.durable.value = database.durable;
     const ends = [database.onRole((role) => (this.role.value = role)), database.onCommit((notes) => this.#users.committed(notes))];
     this.#unwatch = () => ends.forEach((end) => end());
     this.#users.use(database);
     // What was opened with the last database is let go with it.
-    await before[0]?.sleep();
-    await before[1]?.close();
+    await before?.reader.sleep();
+    await before?.database.close();
   }
 
   /** For good: what is still on its way to being opened is closed when it comes. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#answer('stop');
+    this.answer('stop');
     this.#unwatch();
     try {
-      await this.#reader?.sleep();
+      await this.reader?.sleep();
     } finally {
-      await this.#database?.close();
+      await this.database?.close();
     }
   }
 
@@ -138,28 +126,39 @@ export class DatabaseSession {
   async #openKept(branch: string | null): Promise<PlaygroundDatabase> {
     for (;;) {
       const found = await this.#tryOpen(branch);
-      if ('database' in found && (found.database.warning === null || !this.#visits.holds(branch))) return found.database;
-      const unopened: Unopened = 'database' in found ? { why: found.database.warning!, damaged: false } : found;
-      if ('database' in found) await found.database.close();
-      switch (await this.#ask(unopened)) {
-        case 'again':
-          break;
-        case 'memory':
-          this.#visits.suspend();
-          this.#left = null;
-          return this.#platform.openInMemory(null, `What this browser holds could not be opened: ${unopened.why}`);
-        case 'stop':
-          throw new Error(LEFT);
-      }
+      const isOpen = 'query' in found;
+      if (isOpen && (found.warning === null || !this.#visits.holds(branch))) return found;
+      if (isOpen) await found.close();
+      const unopened = isOpen ? { why: found.warning!, damaged: false } : found;
+      const { promise, resolve } = Promise.withResolvers<'again' | 'memory' | 'stop'>();
+      this.answer = resolve;
+      this.unopened.value = unopened;
+      const answer = this.#closed ? 'stop' : await promise;
+      this.unopened.value = null;
+      if (answer === 'stop') throw new Error(LEFT);
+      if (answer === 'again') continue;
+      this.#visits.suspend();
+      this.#left = null;
+      return this.#platform.openInMemory(null, `What this browser holds could not be opened: ${unopened.why}`);
     }
   }
 
-  async #tryOpen(branch: string | null): Promise<Unopened | { readonly database: PlaygroundDatabase }> {
+  async #tryOpen(branch: string | null): Promise<Unopened | PlaygroundDatabase> {
     let database: PlaygroundDatabase | undefined;
     try {
       database = await this.#platform.openDatabase(branch);
-      await this.#prove(database, branch);
-      return { database };
+      // Nothing runs on a database that is not ours. A newer one is told by the engine, with what to do.
+      const found = await describeSchema(database);
+      const verdict = found.entries.length > 0 && found.version <= SCHEMA_VERSION ? judgeSchema(found) : { ours: true as const };
+      if (!verdict.ours) throw new SqlError('corrupt', `What is stored is not as this page stores it: its ${verdict.problem}.`);
+      if (branch !== null && this.#visits.fileOf(branch)?.read === false) {
+        // Rows of a file that an older page took as they were are read again.
+        const read = this.#platform.readFile(await database.export(), () => undefined);
+        const { bytes } = await read.catch((error: unknown) => Promise.reject(new SqlError('corrupt', errorWords(error))));
+        await database.replace(bytes);
+        this.#visits.wasRead(branch);
+      }
+      return database;
     } catch (error) {
       await database?.close();
       // What is no fault of the storage, SQLite that did not load say, is told by the page's start.
@@ -167,30 +166,9 @@ export class DatabaseSession {
       return { why: errorWords(error), damaged: error.kind === 'corrupt' };
     }
   }
+}
 
-  /** Nothing runs on a database that is not ours; rows of a file that an older page took as they were are read again. */
-  async #prove(database: PlaygroundDatabase, branch: string | null): Promise<void> {
-    const found = await describeSchema(database);
-    // A newer one is told by the engine, with what to do.
-    const verdict = found.entries.length > 0 && found.version <= SCHEMA_VERSION ? judgeSchema(found) : { ours: true as const };
-    if (!verdict.ours) throw new SqlError('corrupt', `What is stored is not as this page stores it: its ${verdict.problem}.`);
-    if (branch === null || this.#visits.fileOf(branch)?.read !== false) return;
-    const { bytes } = await this.#platform
-      .readFile(await database.export(), () => undefined)
-      .catch((error: unknown) => {
-        throw new SqlError('corrupt', errorWords(error));
-      });
-    await database.replace(bytes);
-    this.#visits.wasRead(branch);
-  }
-
-  async #ask(unopened: Unopened): Promise<Answer> {
-    if (this.#closed) return 'stop';
-    const { promise, resolve } = Promise.withResolvers<Answer>();
-    this.#answer = resolve;
-    this.unopened.value = unopened;
-    const answer = await promise;
-    this.unopened.value = null;
-    return answer;
-  }
+async function lastCommit(database: PlaygroundDatabase): Promise<number> {
+  const { base, entries } = await database.journal();
+  return entries.at(-1)?.n ?? base.n;
 }

@@ -8,12 +8,18 @@ import { storageError } from '../storage/errors.ts';
 import { endOfQuestion, insertEvent, type NewEvent, type OpenQuestion } from '../storage/statements.ts';
 import type { SessionEvent } from '../types.ts';
 
-/** Columns of a new session's row, besides its id and its times. */
-export type SessionColumns = Readonly<Record<string, SqlValue>>;
+export type Columns = Readonly<Record<string, SqlValue>>;
 
-/** Makes the row, hidden. Error: `session_exists`. */
-export async function beginHidden(db: SqlDatabase, sessionId: string, columns: SessionColumns, now: number): Promise<void> {
-  const all: SessionColumns = {
+export const insertRow = (table: string, columns: Columns): Statement => ({
+  sql: `INSERT INTO ${table} (${Object.keys(columns).join(', ')}) VALUES (${Object.keys(columns)
+    .map(() => '?')
+    .join(', ')})`,
+  params: Object.values(columns),
+});
+
+/** Makes the session's row, hidden; `columns` are those besides its id and its times. Error: `session_exists`. */
+export async function beginHidden(db: SqlDatabase, sessionId: string, columns: Columns, now: number): Promise<void> {
+  const row: Columns = {
     ...columns,
     session_id: sessionId,
     latest_seq: 0,
@@ -24,14 +30,8 @@ export async function beginHidden(db: SqlDatabase, sessionId: string, columns: S
     updated_at: now,
     deleted_at: now,
   };
-  const names = Object.keys(all);
   try {
-    await db.batch([
-      {
-        sql: `INSERT INTO acp_sessions (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
-        params: Object.values(all),
-      },
-    ]);
+    await db.batch([insertRow('acp_sessions', row)]);
   } catch (error) {
     if (error instanceof SqlError && error.kind === 'constraint')
       throw new RehydrateError('session_exists', `There is a session "${sessionId}" already. Delete it first, or choose another id.`, {

@@ -27,37 +27,47 @@ export interface ReplayItem {
 
 export const contentOf = (update: SessionUpdate): unknown => (update as { content?: unknown }).content;
 
+const ABOVE_ASCII = /[\u0080-\uffff]/;
+
 /**
  * White space goes altogether: a prompt of several blocks comes back joined by a line break, a space or nothing. Each accent
  * stands beside its letter (NFD): so a text decomposed in pieces is the text decomposed whole.
  */
-export const squeeze = (text: string): string => (/[\u0080-\uffff]/.test(text) ? text.normalize('NFD') : text).replace(/\s+/g, '');
+export const squeeze = (text: string): string => (ABOVE_ASCII.test(text) ? text.normalize('NFD') : text).replace(/\s+/g, '');
 
 /** The preamble's first words, which nobody else writes. */
 export const OPENING = squeeze(RECORD_OPENING);
 
-/** What a text is known by: 53 bits that grow with it. An agent that cheats fools only itself. */
+/** What a text is known by, squeezed: 53 bits that grow with it. An agent that cheats fools only itself. */
 export interface GrowingKey {
   low: number;
   high: number;
 }
 
-export const keyOf = (side: Side, words: string): number => grow(startKey(side), words);
-
 export const startKey = (side: Side): GrowingKey => ({ low: side === 'user' ? 0x11c9dc5 : 0x2545f491, high: 0 });
 
 export function grow(key: GrowingKey, words: string): number {
+  const text = ABOVE_ASCII.test(words) ? squeeze(words) : words;
   let { low, high } = key;
-  for (let i = 0; i < words.length; i++) {
-    low = Math.imul(low ^ words.charCodeAt(i), 0x01000193);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 32 || (code >= 9 && code <= 13)) continue;
+    low = Math.imul(low ^ code, 0x01000193);
     high = (high + low) | 0;
   }
   [key.low, key.high] = [low, high];
   return (low >>> 0) * 0x200000 + (high >>> 11);
 }
 
+export const keyOf = (side: Side, words: string): number => grow(startKey(side), words);
+
 /** Attachments are replayed as anything or nothing; they count only where no word stands beside them. */
-const wordFor = (contents: readonly unknown[]): string => (contents.length > 0 ? `[${contents.map(contentKind).join()}]` : '');
+function saidBy(words: string, others: () => readonly unknown[]): string {
+  const kinds = /\S/.test(words) ? [] : others().map(contentKind);
+  return kinds.length > 0 ? `[${kinds.join()}]` : words;
+}
+
+const isNoText = (content: unknown): boolean => textOf(content) === null;
 
 export function addTo<K, T>(map: Map<K, T[]>, key: K, value: T): void {
   const list = map.get(key);
@@ -81,7 +91,7 @@ export interface Speech {
   readonly id: string | null;
   /** What came as it, and what stood beside it. */
   readonly items: readonly Chunk[];
-  /** Squeezed, without secrets and preamble; null for what was let go. */
+  /** Without secrets and preamble; null for what was let go. */
   readonly text: string | null;
   readonly key: number;
   /** How many openings of the preamble stood in it. */
@@ -104,11 +114,13 @@ export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOption
   let [kept, released] = [0, 0];
 
   const read = (side: Side, chunks: readonly Chunk[]): Speech => {
-    const items = chunks.every(({ id }) => id === chunks[0]!.id) ? chunks : byId(chunks);
+    const { id } = chunks[0]!;
+    // The chunks of each message beside each other: an agent may stream two by turns.
+    const items = chunks.every((chunk) => chunk.id === id) ? chunks : [...Map.groupBy(chunks, (chunk) => chunk.id).values()].flat();
     const { text, preambles } = clean(side, items.map((item) => item.text ?? '').join(''));
     const others = items.filter((item) => item.text === '').map(({ update }) => contentOf(update));
-    const said = text || wordFor(others.filter((content) => textOf(content) === null && !isPreamble(content)));
-    return { side, id: chunks[0]!.id, items, text: said, key: keyOf(side, said), preambles: preambles + others.filter(isPreamble).length };
+    const said = saidBy(text, () => others.filter((content) => isNoText(content) && !isPreamble(content)));
+    return { side, id, items, text: said, key: keyOf(side, said), preambles: preambles + others.filter(isPreamble).length };
   };
 
   const take = (item: ReplayItem): void => {
@@ -147,13 +159,6 @@ export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOption
   };
 }
 
-/** The chunks of each message beside each other: an agent may stream two by turns. */
-function byId(items: readonly Chunk[]): Chunk[] {
-  const messages = new Map<string | null, Chunk[]>();
-  for (const item of items) addTo(messages, item.id, item);
-  return [...messages.values()].flat();
-}
-
 // ---------------------------------------------------------------- the log
 
 /** What one turn says in a speech under one id. */
@@ -172,7 +177,6 @@ export interface LoggedSpeech {
   /** Null where so much was read that only keys are kept. */
   readonly text: string | null;
   readonly key: number;
-  readonly endsInSpace: boolean;
   /** The lowest seq of it. */
   readonly seq: number;
 }
@@ -203,17 +207,13 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
   /** The speech that is still growing at its older end, newest first. */
   let open: { readonly side: Side; readonly chunks: UpdateEvent[]; compacts: boolean } | null = null;
 
-  const endsTurn = (turnId: string | null): boolean => ['completed', 'cancelled'].includes(states.get(turnId) ?? '');
-
   const close = (): void => {
     if (!open) return;
     const { side, chunks, compacts } = open;
     open = null;
     const messages = messagesOf(chunks.reverse());
-    const raws = messages.map((list) => redact(list.reduce((text, { payload }) => text + messageText(payload), '')));
-    const words = raws.map(squeeze);
-    const text =
-      words.join('') || wordFor(chunks.flatMap(({ payload }) => blocksOf(payload)).filter((content) => textOf(content) === null));
+    const raws = messages.map((list) => redact(list.map(({ payload }) => messageText(payload)).join('')));
+    const text = saidBy(raws.join(''), () => chunks.flatMap(({ payload }) => blocksOf(payload)).filter(isNoText));
     const key = keyOf(side, text);
     kept += text.length;
     speeches.push({
@@ -221,13 +221,15 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
       pieces: messages.map(([first], i) => ({
         turnId: first!.turnId,
         messageId: messageIdOf(first!.payload),
-        key: messages.length === 1 ? key : keyOf(side, words[i]!),
+        key: messages.length === 1 ? key : keyOf(side, raws[i]!),
       })),
       isCertain:
-        !isCompacted && messages.some(([first]) => (first!.turnId === null ? first!.origin === 'import' : endsTurn(first!.turnId))),
+        !isCompacted &&
+        messages.some(([first]) =>
+          first!.turnId === null ? first!.origin === 'import' : /^(completed|cancelled)$/.test(states.get(first!.turnId) ?? ''),
+        ),
       text: kept > maxChars ? null : text,
       key,
-      endsInSpace: /\s$/.test(raws.at(-1)!),
       seq: chunks.reduce((lowest, { seq }) => Math.min(lowest, seq), Infinity),
     });
     isCompacted ||= compacts || (side === 'user' && text.startsWith('/compact'));
@@ -292,13 +294,13 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
 
 /** The chunks of one speech as messages: what a turn says under one id, from where it was told whole, and what was added to it later. */
 function messagesOf(chunks: readonly UpdateEvent[]): (readonly UpdateEvent[])[] {
-  const nameOf = ({ turnId, origin, payload }: UpdateEvent): string => `${turnId} ${origin === 'import'} ${messageIdOf(payload)}`;
-  const name = nameOf(chunks[0]!);
-  if (chunks.every((chunk) => nameOf(chunk) === name && !replacesMessage(chunk.payload))) return [chunks];
-  const messages = new Map<string, UpdateEvent[]>();
-  for (const chunk of chunks) {
-    if (replacesMessage(chunk.payload)) messages.set(nameOf(chunk), [chunk]);
-    else addTo(messages, nameOf(chunk), chunk);
-  }
-  return [...messages.values()];
+  const messages = Map.groupBy(chunks, ({ turnId, origin, payload }) => `${turnId} ${origin === 'import'} ${messageIdOf(payload)}`);
+  return [...messages.values()].map((list) =>
+    list.slice(
+      Math.max(
+        0,
+        list.findLastIndex(({ payload }) => replacesMessage(payload)),
+      ),
+    ),
+  );
 }

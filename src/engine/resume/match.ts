@@ -33,7 +33,6 @@ import {
   type Meta,
   type ReplayItem,
   type ReplayLog,
-  type ReplayLogOptions,
   type Side,
   type Speech,
 } from './match-messages.ts';
@@ -81,17 +80,18 @@ export interface ReplayResult {
 }
 
 export function createReplayMatcher(options: ReplayMatcherOptions) {
-  const { fromSeq = 0, redact, maxChars = FIXED_LIMITS.replayChars, countBefore, isAdopted = false } = options;
-  const log = readLog(options.log, { fromSeq, redact: redact ?? ((text) => text), maxChars });
+  const { fromSeq = 0, redact = (text: string) => text, maxChars = FIXED_LIMITS.replayChars, countBefore, isAdopted = false } = options;
+  const log = readLog(options.log, { fromSeq, redact, maxChars });
   const preambles = (options.preamble ?? []).filter((text) => squeeze(text).includes(OPENING)).length;
-  const reading: ReplayLogOptions = {
-    clean: (side, text) => withoutPreamble(squeeze(redact === undefined ? text : redact(text)), side === 'user' && preambles > 0),
-    isPreamble: (content) => preambles > 0 && squeeze(stringOf(fieldsOf(fieldsOf(content)['resource'])['text'])).startsWith(OPENING),
-    maxChars,
-  };
+  const newReplay = (): ReplayLog =>
+    createReplayLog({
+      clean: (side, text) => withoutPreamble(redact(text), side === 'user' && preambles > 0),
+      isPreamble: (content) => preambles > 0 && squeeze(stringOf(fieldsOf(fieldsOf(content)['resource'])['text'])).startsWith(OPENING),
+      maxChars,
+    });
   /** The rests of chunks we have part of, each made once. */
   const rests: Rests = new WeakMap();
-  let replay = createReplayLog(reading);
+  let replay = newReplay();
   let hasCompacted = false;
 
   return {
@@ -105,7 +105,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
     },
     /** Forgets what was taken, for a second attempt. What was read of the log is kept. */
     restart(): void {
-      replay = createReplayLog(reading);
+      replay = newReplay();
       hasCompacted = false;
     },
     /** Matches what came so far. May be called again after more was taken. */
@@ -118,18 +118,17 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         compared = await compare(replay, log, breathe, false);
         news = findNews(compared, log, rests, isAdopted);
       }
-      const { turns, logged, placed } = compared;
-      const speeches = turns.flat();
+      const { units, logged } = compared;
+      const { found, imported, messages } = news;
       const oldest = log.isWhole() ? undefined : logged[0];
       // Of a turn whose answer was read only the question was not.
       const isHalfRead = oldest?.side === 'agent' && oldest.isCertain;
       const unread = oldest && countBefore ? Math.max(0, (await countBefore(oldest.seq)) - (isHalfRead ? 1 : 0)) : 0;
-      const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !news.found.has(at)).length;
-      const [received, matched] = [speeches.length, news.found.size];
-      const owed = logged.slice([...news.found].reduce((most, at) => Math.max(most, at), -1) + 1);
+      const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !found.has(at)).length;
+      const [received, matched] = [units.length, found.size];
+      const owed = logged.slice(logged.findLastIndex((_, at) => found.has(at)) + 1);
       const came = replay.speeches().reduce((sum, one) => sum + one.preambles, 0);
-      const firstPlace = placed.get(speeches.find((speech) => placed.has(speech))!);
-      const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === firstPlace?.at;
+      const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === units.find(({ place }) => place)?.place?.at;
       return {
         verified: verifyReplay({
           expected: matched + missing || (isAdopted ? received || 1 : 0),
@@ -140,8 +139,8 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         received,
         matched,
         missing,
-        importedMessages: news.messages,
-        imported: news.imported,
+        importedMessages: messages,
+        imported,
         expectsMessages: isAdopted || logged.some(({ isCertain }) => isCertain) || unread > 0,
         reachedEnd: !owed.some(({ isCertain }) => isCertain),
         preamble: preambles === 0 ? null : came >= preambles ? 'kept' : reachesBack ? 'gone' : null,
@@ -149,7 +148,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
           const messageId = pieces.length === 1 ? pieces[0]!.messageId : null;
           // Half an answer is how the live one begins, too: of a turn that was cut off its text tells the question alone.
           const byText = side === 'user' || isCertain;
-          return text && (byText || messageId !== null) ? [{ role: side, text, messageId, byText }] : [];
+          return text && (byText || messageId !== null) ? [{ role: side, text: squeeze(text), messageId, byText }] : [];
         }),
         nextToolCalls: log.toolCalls,
       };
@@ -161,7 +160,7 @@ const CLOSING = squeeze(RECORD_CLOSING);
 
 /** Agents replay the preamble in front of the user's words, behind them, or wrapped: its opening and closing say where it stands. */
 function withoutPreamble(words: string, mayBe: boolean): { readonly text: string; readonly preambles: number } {
-  let [text, preambles] = [words, 0];
+  let [text, preambles] = [mayBe ? squeeze(words) : words, 0];
   for (let start = mayBe ? text.indexOf(OPENING) : -1; start >= 0; start = text.indexOf(OPENING, start)) {
     const end = text.indexOf(CLOSING, start);
     text = text.slice(0, start) + (end < 0 ? '' : text.slice(end + CLOSING.length));
@@ -191,11 +190,13 @@ interface Place {
   readonly how: 'exact' | 'extends' | 'rendering' | 'elsewhere';
 }
 
+/** A speech of the replay, and where in the log it stands. */
+interface Unit extends Speech {
+  place: Place | null;
+}
+
 interface Compared {
-  /** The replay, by turns: what the user said and what the agent answered. */
-  readonly turns: readonly (readonly Speech[])[];
-  /** Where in the log they stand. */
-  readonly placed: ReadonlyMap<Speech, Place>;
+  readonly units: readonly Unit[];
   /** Oldest first, as far as was read. */
   readonly logged: readonly LoggedSpeech[];
 }
@@ -210,14 +211,13 @@ async function compare(replay: ReplayLog, log: LogReader, breathe: () => Promise
     const logged = log.speeches.toReversed();
     const index = indexOf(logged);
     await breathe();
-    const turns = turnsOf(speechesOf(replay, index, logged));
+    const units = unitsOf(replay, index, logged);
     await breathe();
-    const placed = await align(turns.flat(), index, breathe);
-    findOthers(turns, placed, logged, index);
+    await align(units, index, breathe);
+    placeOthers(units, logged, index);
     // There is room for what came before the first one found: what is older was not replayed.
-    const first = turns.flat().findIndex((speech) => placed.has(speech));
-    const isCovered = first >= 0 && placed.get(turns.flat()[first]!)!.at >= first;
-    if (log.isWhole() || turns.length === 0 || isCovered) return { turns, placed, logged };
+    const first = units.findIndex(({ place }) => place);
+    if (log.isWhole() || units.length === 0 || (first >= 0 && units[first]!.place!.at >= first)) return { units, logged };
   }
 }
 
@@ -235,14 +235,70 @@ function indexOf(logged: readonly LoggedSpeech[]): Index {
   return index;
 }
 
-/** A turn begins where the user speaks. */
-function turnsOf(speeches: readonly Speech[]): Speech[][] {
-  const turns: Speech[][] = [];
-  for (const speech of speeches) {
-    if (speech.side === 'agent' && turns.length > 0) turns.at(-1)!.push(speech);
-    else turns.push([speech]);
+/** The replay as the log knows it: each speech by itself, or as the several it is; all of it once, where everything is said twice. */
+function unitsOf(replay: ReplayLog, index: Index, logged: readonly LoggedSpeech[]): Unit[] {
+  const came = replay.speeches();
+  const known = (speeches: readonly Speech[]): number => speeches.filter(({ key }) => index.has(key)).length;
+  const once = saidOnce(came).map(({ side, items }) => replay.read(side, items));
+  const last = logged.at(-1);
+  const [question, begun] = last?.side === 'agent' ? [logged.at(-2), squeeze(last.text ?? '')] : [last, ''];
+  const units: Speech[] = [];
+  for (const speech of known(once) > known(came) ? once : came) {
+    const { side, text, key, preambles } = speech;
+    // The answer of a turn that was cut off goes on after what we have of it, with whatever words.
+    const goesOn = () =>
+      side === 'agent' && last?.isCertain === false && units.at(-1)?.key === question?.key && squeeze(text!).startsWith(begun);
+    const several = index.has(key) || text === null || goesOn() ? null : severalIn(speech, index, logged);
+    if (text !== '' || preambles === 0) units.push(...(several ?? [speech]));
   }
-  return turns;
+  return units.map((speech) => ({ ...speech, place: null }));
+}
+
+/** A replay in which everything is said twice at once, without its repeats; empty where it is not so. */
+function saidOnce(speeches: readonly Speech[]): Pick<Speech, 'side' | 'items'>[] {
+  const halves: { side: Side; items: Chunk[] }[] = [];
+  for (const { side, items, text } of speeches) {
+    let first: Chunk | null = null;
+    const half: Chunk[] = [];
+    for (const item of items) {
+      if (item.text === null) half.push(item);
+      else if (first === null) half.push((first = item));
+      else if (first.id !== item.id || JSON.stringify(first.update) !== JSON.stringify(item.update)) return [];
+      else first = null;
+    }
+    halves.push({ side, items: half });
+    if (text === null || (first !== null && halves.length < speeches.length)) return [];
+  }
+  return halves;
+}
+
+/**
+ * A speech as the several it is, where the other side's words between them did not come; null when it is none. It is cut after each
+ * part that is known, and after our last prompt: if nothing answered it, what follows is new.
+ */
+function severalIn(speech: Speech, index: Index, logged: readonly LoggedSpeech[]): Speech[] | null {
+  const { side, items } = speech;
+  const text = squeeze(speech.text!);
+  const cuts: Speech[] = [];
+  const said = items.flatMap((item, i) => (item.text === null ? [] : [i]));
+  let [from, start, end, growing] = [0, 0, 0, startKey(side)];
+  const cut = (to: number, key: number): void => {
+    cuts.push({ ...speech, id: items[from]!.id, text: text.slice(start, end), key, items: items.slice(from, to) });
+    [from, start, growing] = [to, end, startKey(side)];
+  };
+  for (const [n, i] of said.entries()) {
+    const { id } = items[i]!;
+    const key = grow(growing, items[i]!.text!);
+    end += squeeze(items[i]!.text!).length;
+    const next = said[n + 1] ?? items.length;
+    if ((id !== null && items[next]?.id === id) || !index.has(key)) continue;
+    cut(next, key);
+    if (side === 'agent' || index.get(key)!.at(-1) !== logged.length - 1 || end === text.length) continue;
+    end = text.length;
+    cut(items.length, keyOf(side, text.slice(start)));
+    break;
+  }
+  return cuts.length > 1 && start === text.length ? cuts : null;
 }
 
 /** So many places are tried for one message, the latest: it is the oldest that a replay leaves out. */
@@ -250,29 +306,27 @@ const PLACES = 24;
 
 interface Link {
   readonly at: number;
-  readonly speech: Speech;
+  readonly unit: Unit;
   readonly before: Link | undefined;
 }
 
 /** The longest order that both sides have in common, in near-linear time: with early messages of the replay and late places in the log. */
-async function align(speeches: readonly Speech[], index: Index, breathe: () => Promise<void>): Promise<Map<Speech, Place>> {
+async function align(units: readonly Unit[], index: Index, breathe: () => Promise<void>): Promise<void> {
   /** ends[k]: of the chains of k + 1 places, the one that ends earliest in the log. */
   const ends: Link[] = [];
-  for (const [i, speech] of speeches.entries()) {
+  for (const [i, unit] of units.entries()) {
     if (i % 128 === 0) await breathe();
     // From the latest down, so that one message cannot follow itself.
-    for (const at of index.get(speech.key)?.slice(-PLACES).reverse() ?? []) {
+    for (const at of index.get(unit.key)?.slice(-PLACES).reverse() ?? []) {
       const length = firstFrom(ends, (link) => link.at >= at);
-      if (ends[length]?.at !== at) ends[length] = { at, speech, before: ends[length - 1] };
+      if (ends[length]?.at !== at) ends[length] = { at, unit, before: ends[length - 1] };
     }
   }
-  const placed = new Map<Speech, Place>();
   for (let link = ends.at(-1), limit = Infinity; link; link = link.before) {
-    const places = index.get(link.speech.key)!;
+    const places = index.get(link.unit.key)!;
     limit = places[firstFrom(places, (at) => at >= limit) - 1]!;
-    placed.set(link.speech, { at: limit, how: 'exact' });
+    link.unit.place = { at: limit, how: 'exact' };
   }
-  return placed;
 }
 
 /** The first index at which the test holds, of a list in which it holds from there on; the length where it nowhere does. */
@@ -286,126 +340,72 @@ function firstFrom<T>(list: readonly T[], test: (one: T) => boolean): number {
   return low;
 }
 
+/** A turn begins where the user speaks. */
+function turnsOf(units: readonly Unit[]): Unit[][] {
+  const turns: Unit[][] = [];
+  for (const unit of units) {
+    if (unit.side === 'agent' && turns.length > 0) turns.at(-1)!.push(unit);
+    else turns.push([unit]);
+  }
+  return turns;
+}
+
 /**
  * Finds what has no place in the common order: in its place in other words, or elsewhere, since agents list their turns in other orders.
  * Elsewhere it is all of a turn or none, and each place is found once: of three times “yes”, two found, one is left.
  */
-function findOthers(
-  turns: readonly (readonly Speech[])[],
-  placed: Map<Speech, Place>,
-  logged: readonly LoggedSpeech[],
-  index: Index,
-): void {
-  const came = new Set(turns.flat().map(({ key }) => key));
-  const found = new Set([...placed.values()].map(({ at }) => at));
-  /** The places of each text that were not found. Of a speech in several parts each part has its own. */
+function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index): void {
+  const came = new Set(units.map(({ key }) => key));
+  const exact = units.filter(({ place }) => place);
+  const found = new Set(exact.map(({ place }) => place!.at));
+  // Of a speech in several parts each part has its own place.
+  const taken = new Set(exact.map(({ key, place }) => `${key} ${place!.at}`));
+  /** The places of each text that were not found. */
   const left = new Map<number, number[]>();
-  const taken = new Set([...placed].map(([{ key }, { at }]) => `${key} ${at}`));
+  const placesLeft = (key: number): number[] => {
+    if (!left.has(key)) left.set(key, index.get(key)?.filter((at) => !taken.has(`${key} ${at}`)) ?? []);
+    return left.get(key)!;
+  };
   let next = 0;
-  for (const turn of turns) {
-    for (const [i, speech] of turn.entries()) {
-      const at = placed.get(speech)?.at ?? (logged[next]?.side === speech.side ? next : next + 1);
-      const isAnswer = i > 0 && placed.get(turn[i - 1]!)?.at === at - 1;
-      const isKnown = index.has(speech.key);
-      const how = placed.size === 0 || found.has(at) || (isKnown && !isAnswer) ? null : likeness(speech, logged[at], isKnown, came);
-      if (how !== null) placed.set(speech, { at, how });
+  for (const [i, unit] of units.entries()) {
+    if (!unit.place && exact.length > 0) {
+      const at = logged[next]?.side === unit.side ? next : next + 1;
+      const isKnown = index.has(unit.key);
+      // What is known elsewhere goes on here only as the answer to what was asked here.
+      const mayBe = !found.has(at) && (!isKnown || (unit.side === 'agent' && units[i - 1]?.place?.at === at - 1));
+      const how = mayBe ? likeness(unit, logged[at], isKnown, came) : null;
+      if (how !== null) unit.place = { at, how };
       if (how !== null) found.add(at);
-      if (placed.has(speech)) next = at + 1;
     }
-    const missing = turn.filter((speech) => !placed.has(speech));
-    const places = missing.map(({ key }) => {
-      if (!left.has(key)) left.set(key, index.get(key)?.filter((at) => !taken.has(`${key} ${at}`)) ?? []);
-      return left.get(key)!.pop();
-    });
-    for (const [i, at] of places.entries()) {
-      if (at !== undefined && places.includes(undefined)) left.get(missing[i]!.key)!.push(at);
-      else if (at !== undefined) placed.set(missing[i]!, { at, how: 'elsewhere' });
+    if (unit.place) next = unit.place.at + 1;
+  }
+  for (const turn of turnsOf(units)) {
+    const missing = turn.filter(({ place }) => !place);
+    if (!missing.every(({ key }) => placesLeft(key).length > 0)) continue;
+    for (const unit of missing) {
+      const at = placesLeft(unit.key).pop();
+      if (at !== undefined) unit.place = { at, how: 'elsewhere' };
     }
   }
 }
 
 /** Whether a speech is one of the log that goes on, or an altered rendering of it: wrapped in context, or cut short. */
 function likeness(speech: Speech, ours: LoggedSpeech | undefined, isKnown: boolean, came: ReadonlySet<number>): Place['how'] | null {
-  const { side, text, preambles } = speech;
-  if (text === null || !ours?.text || ours.side !== side) return null;
-  const goesOn = side === 'agent' && text.startsWith(ours.text);
+  if (speech.text === null || !ours?.text || ours.side !== speech.side) return null;
+  const [text, own] = [squeeze(speech.text), squeeze(ours.text)];
+  const goesOn = ours.side === 'agent' && text.startsWith(own);
   // What stands in the other list word for word is no rendering.
   if (isKnown || came.has(ours.key)) return goesOn && !ours.isCertain ? 'extends' : null;
   if (goesOn) return 'extends';
-  if (text.endsWith(ours.text) || ours.text.startsWith(text)) return 'rendering';
-  const [short, long] = text.length < ours.text.length ? [text, ours.text] : [ours.text, text];
+  if (text.endsWith(own) || own.startsWith(text)) return 'rendering';
+  const [short, long] = text.length < own.length ? [text, own] : [own, text];
   // By its beginning, so that the search is only as long as the text.
   const at = long.indexOf(short.slice(0, 48));
-  return at >= 0 && long.startsWith(short, at) && (isTelling(short) || preambles > 0) ? 'rendering' : null;
+  return at >= 0 && long.startsWith(short, at) && (isTelling(short) || speech.preambles > 0) ? 'rendering' : null;
 }
 
 /** Shorter texts are in many others by chance. An accent is no character of its own. */
 const isTelling = (squeezed: string): boolean => squeezed.slice(0, 48).normalize('NFC').length >= 12;
-
-/** The replay as the log knows it: each speech by itself, or as the several it is; all of it once, where everything is said twice. */
-function speechesOf(replay: ReplayLog, index: Index, logged: readonly LoggedSpeech[]): Speech[] {
-  const came = replay.speeches();
-  const known = (speeches: readonly Speech[]): number => speeches.filter(({ key }) => index.has(key)).length;
-  const once = saidOnce(came)?.map(({ side, items }) => replay.read(side, items));
-  const last = logged.at(-1);
-  const [question, begun] = last?.side === 'agent' ? [logged.at(-2), last.text] : [last, ''];
-  const units: Speech[] = [];
-  for (const speech of once && known(once) > known(came) ? once : came) {
-    const { side, text, key, preambles } = speech;
-    // The answer of a turn that was cut off goes on after what we have of it, with whatever words.
-    const goesOn = side === 'agent' && last?.isCertain === false && text?.startsWith(begun!) && units.at(-1)?.key === question?.key;
-    const several = index.has(key) || goesOn || text === null ? null : severalIn(speech, index, logged);
-    if (text !== '' || preambles === 0) units.push(...(several ?? [speech]));
-  }
-  return units;
-}
-
-/** A replay in which everything is said twice at once, without its repeats; null where it is not so. */
-function saidOnce(speeches: readonly Speech[]): Pick<Speech, 'side' | 'items'>[] | null {
-  const halves: { side: Side; items: Chunk[] }[] = [];
-  for (const { side, items, text } of speeches) {
-    let first: Chunk | null = null;
-    const half: Chunk[] = [];
-    for (const item of items) {
-      if (item.text === null) half.push(item);
-      else if (first === null) half.push((first = item));
-      else if (first.id !== item.id || JSON.stringify(first.update) !== JSON.stringify(item.update)) return null;
-      else first = null;
-    }
-    halves.push({ side, items: half });
-    if (text === null || (first !== null && halves.length < speeches.length)) return null;
-  }
-  return halves;
-}
-
-/**
- * A speech as the several it is, where the other side's words between them did not come; null when it is none. It is cut after each
- * part that is known, and after our last prompt: if nothing answered it, what follows is new.
- */
-function severalIn(speech: Speech, index: Index, logged: readonly LoggedSpeech[]): Speech[] | null {
-  const { side, text, items } = speech;
-  const cuts: Speech[] = [];
-  const said = items.flatMap((item, i) => (item.text === null ? [] : [i]));
-  let [from, start, end, growing] = [0, 0, 0, startKey(side)];
-  const cut = (to: number, key: number): void => {
-    cuts.push({ ...speech, id: items[from]!.id, text: text!.slice(start, end), key, items: items.slice(from, to) });
-    [from, start, growing] = [to, end, startKey(side)];
-  };
-  for (const [n, i] of said.entries()) {
-    const words = squeeze(items[i]!.text!);
-    const key = grow(growing, words);
-    end += words.length;
-    const next = said[n + 1] ?? items.length;
-    const isMiddle = items[i]!.id !== null && items[next]?.id === items[i]!.id;
-    if (isMiddle || !index.has(key)) continue;
-    cut(next, key);
-    if (side === 'agent' || index.get(key)!.at(-1) !== logged.length - 1 || end === text!.length) continue;
-    end = text!.length;
-    cut(items.length, keyOf(side, text!.slice(start)));
-    break;
-  }
-  return cuts.length > 1 && start === text!.length ? cuts : null;
-}
 
 // ---------------------------------------------------------------- what is new
 
@@ -419,96 +419,96 @@ interface News {
 }
 
 /** What the replay tells that the log does not hold: the rest of messages, and what the user went on with in another client. */
-function findNews({ turns, placed, logged }: Compared, log: LogReader, rests: Rests, isAdopted: boolean): News {
-  const found = new Set([...placed.values()].map(({ at }) => at));
+function findNews({ units, logged }: Compared, log: LogReader, rests: Rests, isAdopted: boolean): News {
+  const found = new Set(units.flatMap(({ place }) => place?.at ?? []));
   const imported: ReplayImport[] = [];
   let messages = 0;
   const add = (turnId: string | null, items: readonly ReplayItem[]): void => {
     for (const { update, meta } of items) imported.push({ update, ...(meta ? { meta } : {}), turnId });
     if (items.length > 0) messages++;
   };
-  if (isAdopted && logged.length === 0) for (const { items } of turns.flat()) add(null, items);
-  // Nothing in common: whatever this is, it does not belong into this log.
-  const isInOrder = (speech: Speech): boolean => placed.has(speech) && placed.get(speech)!.how !== 'elsewhere';
+  if (isAdopted && logged.length === 0) for (const { items } of units) add(null, items);
+  const turns = turnsOf(units);
+  const isInOrder = ({ place }: Unit): boolean => place !== null && place.how !== 'elsewhere';
   const lastTurn = turns.findLastIndex((turn) => turn.some(isInOrder));
   const last = turns[lastTurn]?.findLast(isInOrder);
+  // Nothing in common: whatever this is, it does not belong into this log.
   if (!last) return { imported, messages, found };
-  const end = placed.get(last)!.at;
 
   for (const turn of turns)
-    for (const [i, speech] of turn.entries()) {
-      const { at, how } = placed.get(speech) ?? { at: 0, how: 'elsewhere' };
+    for (const [i, unit] of turn.entries()) {
+      if (!unit.place) continue;
+      const { at, how } = unit.place;
       const ours = logged[at]!;
       const { turnId } = ours.pieces.at(-1)!;
-      const isOpen = speech === last && at === logged.length - 1 && how !== 'rendering' && log.isCutOff(turnId);
+      const isOpen = unit === last && at === logged.length - 1 && how !== 'rendering' && log.isCutOff(turnId);
       if (!isOpen && how !== 'extends') continue;
-      const rest = restOf(speech, ours, isOpen, how === 'extends' ? ours.text!.length : Infinity, rests);
+      const rest = restOf(unit, ours, isOpen, how, rests);
       const more = isOpen ? turn.slice(i + 1).flatMap(({ items }) => items) : [];
-      const isNew = (item: ReplayItem): boolean => log.isNew(item, turnId);
-      add(turnId, [...rest, ...more].filter(isNew));
+      add(
+        turnId,
+        [...rest, ...more].filter((item) => log.isNew(item, turnId)),
+      );
     }
 
-  const reachesEnd = !logged.some(({ isCertain }, at) => at > end && isCertain && !found.has(at));
+  const reachesEnd = !logged.some(({ isCertain }, at) => at > last.place!.at && isCertain && !found.has(at));
   // A word in common among others that are not ours proves nothing.
   const isMostlyOurs = found.size * 2 >= turns.slice(0, lastTurn).flat().length;
   if (!reachesEnd || !isMostlyOurs) return { imported, messages, found };
   const isNew = (item: ReplayItem): boolean => roleOf(item.update, item.meta) === 'thought' || log.isNew(item, null);
-  for (const { items } of turnsAfter(turns, lastTurn, placed)) add(null, items.filter(isNew));
+  for (const { items } of unitsAfter(turns, lastTurn)) add(null, items.filter(isNew));
   return { imported, messages, found };
 }
 
-/** The messages of the turns after the last one of ours that are not ours, nor sent again. */
-function turnsAfter(turns: readonly (readonly Speech[])[], last: number, placed: ReadonlyMap<Speech, Place>): Speech[] {
-  const speeches = turns.flat();
-  const again = beginsAgain(speeches);
-  const nameOf = ({ key, id }: Speech): string => `${key} ${id}`;
-  const came = new Set(turns.slice(0, last + 1).flatMap((turn) => turn.map(nameOf)));
-  const known = new Set(turns.slice(0, last + 1).flatMap((turn) => turn.map(({ key }) => key)));
-  const foreign: Speech[] = [];
-  let [i, skipped] = [turns.slice(0, last + 1).flat().length, 0];
+/** What was said in the turns after the last one of ours that are not ours, nor sent again. */
+function unitsAfter(turns: readonly (readonly Unit[])[], last: number): Unit[] {
+  const nameOf = ({ key, id }: Unit): string => `${key} ${id}`;
+  const ours = turns.slice(0, last + 1).flat();
+  const [came, known] = [new Set(ours.map(nameOf)), new Set(ours.map(({ key }) => key))];
+  const names = turns.flat().map(nameOf);
+  const again = beginsAgain(names);
+  const foreign: Unit[] = [];
+  let [i, skipped] = [ours.length, 0];
   for (const turn of turns.slice(last + 1)) {
     const length = again[i]!;
-    if (length >= i || (i + length === speeches.length && length >= 2)) skipped = Math.max(skipped, i + length);
+    if (length >= i || (i + length === names.length && length >= 2)) skipped = Math.max(skipped, i + length);
     // By its ids; or the last turn, where it is long enough: the user may have said the same again.
-    const isRepeat = turn.every((speech) => speech.id !== null && came.has(nameOf(speech)));
+    const isRepeat = turn.every((unit) => unit.id !== null && came.has(nameOf(unit)));
     const isLast = foreign.length === 0 && turn.length > 1 && turn.every(({ id, key }) => id === null && known.has(key));
-    const isSentAgain = i < skipped || isRepeat || (isLast && isTelling(turn.map(({ text }) => text ?? '').join('')));
-    for (const speech of turn) came.add(nameOf(speech));
+    const isSentAgain = i < skipped || isRepeat || (isLast && isTelling(squeeze(turn.map(({ text }) => text ?? '').join(''))));
+    for (const unit of turn) came.add(nameOf(unit));
     i += turn.length;
-    if (!isSentAgain && turn[0]!.side === 'user' && !turn.every((speech) => placed.has(speech))) foreign.push(...turn);
+    if (!isSentAgain && turn[0]!.side === 'user' && !turn.every(({ place }) => place)) foreign.push(...turn);
   }
   return foreign;
 }
 
-/** For each message, how many from it on are the same as from the first on: with the same ids, where there are any. */
-function beginsAgain(units: readonly Speech[]): number[] {
-  const isSame = (one: Speech, other: Speech): boolean => one.key === other.key && one.id === other.id;
-  const lengths = units.map(() => 0);
-  for (let i = 1, left = 0, right = 0; i < units.length; i++) {
+/** For each message, how many from it on are the same as from the first on. */
+function beginsAgain(names: readonly string[]): number[] {
+  const lengths = names.map(() => 0);
+  for (let i = 1, left = 0, right = 0; i < names.length; i++) {
     let length = i < right ? Math.min(right - i, lengths[i - left]!) : 0;
-    while (i + length < units.length && isSame(units[length]!, units[i + length]!)) length++;
+    while (i + length < names.length && names[length] === names[i + length]) length++;
     lengths[i] = length;
     if (i + length > right) [left, right] = [i, i + length];
   }
   return lengths;
 }
 
-/**
- * What a message goes on with after the `had` characters that we have of it. Of a turn that ended that is the rest of the same message;
- * of one that was cut off everything.
- */
-function restOf({ items }: Speech, { endsInSpace }: LoggedSpeech, isOpen: boolean, had: number, rests: Rests): ReplayItem[] {
+/** What a message goes on with after what we have of it. Of a turn that ended that is the rest of the same message; of one that was cut off everything. */
+function restOf({ items }: Speech, ours: LoggedSpeech, isOpen: boolean, how: Place['how'], rests: Rests): ReplayItem[] {
   const lastOwn = items.findLastIndex(({ text }) => text !== null);
-  let [left, id] = [had, null as string | null];
+  const own = ours.text ?? '';
+  let [left, id] = [how === 'extends' ? squeeze(own).length : Infinity, null as string | null];
   return items.flatMap((item, i): ReplayItem[] => {
     if (left === 0 || i > lastOwn) return isOpen || item.id === id ? [item] : [];
     if (item.text === null) return [];
     const length = squeeze(item.text).length;
-    const own = Math.min(left, length);
-    [left, id] = [left - own, item.id];
-    if (own === length) return [];
-    const words = textAfter(item.text, own);
-    const content = { ...(contentOf(item.update) as object), text: endsInSpace ? words.trimStart() : words };
+    const had = Math.min(left, length);
+    [left, id] = [left - had, item.id];
+    if (had === length) return [];
+    const words = textAfter(item.text, had);
+    const content = { ...(contentOf(item.update) as object), text: /\s$/.test(own) ? words.trimStart() : words };
     const rest = rests.get(item) ?? { ...item, update: { ...item.update, content } as SessionUpdate };
     rests.set(item, rest);
     return [rest];

@@ -32,50 +32,6 @@ export interface SessionProgress {
   readonly lease: StoredLease;
 }
 
-/** Sessions that are being deleted are none here, but for `deletedSessions`. */
-export interface Store {
-  session(sessionId: string): Promise<StoredSession | null>;
-  /** Newest first, keyset-paged. */
-  sessions(
-    after: { updatedAt: number; sessionId: string } | null,
-    limit: number,
-    only?: { readonly agent?: string | undefined; readonly cwd?: string | undefined },
-  ): Promise<StoredSession[]>;
-  /** Every session with a mark that is another one when it changed. */
-  changes(): Promise<{ readonly sessionId: string; readonly mark: string }[]>;
-  /**
-   * Makes a session of one that the agent has already, once: of two that come at the same time, in whatever hosts, one makes it. Gives
-   * the id under which the record has it, which is another one when it had it before. Error: `session_exists`.
-   */
-  adopt(session: {
-    readonly sessionId: string;
-    readonly agent: string;
-    readonly agentSessionId: string;
-    readonly cwd: string;
-    readonly mcpServers: readonly unknown[];
-    readonly now: number;
-  }): Promise<string>;
-  /** Which of an agent's own sessions the record has, and under which ids. */
-  sessionsOfAgent(agent: string, agentSessionIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** Oldest first. */
-  events(sessionId: string, range: HistoryRange): Promise<SessionEvent[]>;
-  /** Newest first, page by page, for as long as the reader goes on. */
-  eventsBackwards(sessionId: string, before?: number): AsyncGenerator<SessionEvent[]>;
-  turnByKey(sessionId: string, key: string): Promise<StoredTurn | null>;
-  runningTurns(sessionId: string): Promise<StoredTurn[]>;
-  progress(sessionId: string): Promise<SessionProgress | null>;
-  sessionsWithRunningTurns(): Promise<SessionProgress[]>;
-  /** Those that are being deleted; of one id, or all. */
-  deletedSessions(sessionId?: string): Promise<string[]>;
-  agentSession(sessionId: string, agentSessionId: string): Promise<StoredAgentSession | null>;
-  /** Whether the log holds any message, whoever said it. */
-  hasMessages(sessionId: string): Promise<boolean>;
-  /** How many turns that the agent answered began with `after < seq < before`. */
-  completedTurns(sessionId: string, after: number, before: number): Promise<number>;
-  /** What the agent asked in a turn and nobody answered. */
-  openQuestions(sessionId: string, after: number): Promise<OpenQuestion[]>;
-}
-
 const PAGE = 256;
 const SPOKEN = kindsOf('user', 'agent')
   .map((kind) => `'${kind}'`)
@@ -99,7 +55,10 @@ const toProgress = (row: Row): SessionProgress => ({
   lease: toLease(row),
 });
 
-export function createStore(db: SqlDatabase): Store {
+export type Store = ReturnType<typeof createStore>;
+
+/** Sessions that are being deleted are none here, but for `deletedSessions`. */
+export function createStore(db: SqlDatabase) {
   const query = async (sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> => {
     try {
       return await db.query(sql, params);
@@ -108,21 +67,18 @@ export function createStore(db: SqlDatabase): Store {
     }
   };
 
-  const events: Store['events'] = async (sessionId, range) => {
-    const rows = await query(
-      `SELECT ${EVENT_COLUMNS} FROM acp_session_events WHERE session_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`,
-      [sessionId, range.after ?? 0, range.before ?? Number.MAX_SAFE_INTEGER, range.limit ?? -1],
-    );
-    return rows.map((row) => toEvent(row, sessionId));
-  };
-
   return {
-    async session(sessionId) {
+    async session(sessionId: string): Promise<StoredSession | null> {
       const [row] = await query(`${SESSIONS} AND session_id = ?`, [sessionId]);
       return row ? toSession(row) : null;
     },
 
-    async sessions(after, limit, { agent, cwd } = {}) {
+    /** Newest first, keyset-paged. */
+    async sessions(
+      after: { updatedAt: number; sessionId: string } | null,
+      limit: number,
+      { agent, cwd }: { readonly agent?: string | undefined; readonly cwd?: string | undefined } = {},
+    ): Promise<StoredSession[]> {
       const rows = await query(
         `${SESSIONS}${agent === undefined ? '' : ' AND agent = ?'}${cwd === undefined ? '' : ' AND cwd = ?'}
 ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} ORDER BY updated_at DESC, session_id LIMIT ?`,
@@ -141,7 +97,8 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
       });
     },
 
-    async changes() {
+    /** Every session with a mark that is another one when it changed. */
+    async changes(): Promise<{ readonly sessionId: string; readonly mark: string }[]> {
       const rows = await query(
         `SELECT session_id, created_at, updated_at, title_set, metadata, cwd, ${LOG_END} FROM acp_sessions WHERE deleted_at IS NULL`,
         [],
@@ -149,7 +106,19 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
       return rows.map(({ session_id: id, ...rest }) => ({ sessionId: String(id), mark: JSON.stringify(Object.values(rest)) }));
     },
 
-    async adopt({ sessionId, agent, agentSessionId, cwd, mcpServers, now }) {
+    /**
+     * Makes a session of one that the agent has already, once: of two that come at the same time, in whatever hosts, one makes it. Gives
+     * the id under which the record has it, which is another one when it had it before. Error: `session_exists`.
+     */
+    async adopt(session: {
+      readonly sessionId: string;
+      readonly agent: string;
+      readonly agentSessionId: string;
+      readonly cwd: string;
+      readonly mcpServers: readonly unknown[];
+      readonly now: number;
+    }): Promise<string> {
+      const { sessionId, agent, agentSessionId, cwd, mcpServers, now } = session;
       const known = { sql: `${OF_AGENT} AND a.agent_session_id = ?`, params: [agent, agentSessionId] };
       try {
         const results = await db.batch([
@@ -183,7 +152,8 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       }
     },
 
-    async sessionsOfAgent(agent, agentSessionIds) {
+    /** Which of an agent's own sessions the record has, and under which ids. */
+    async sessionsOfAgent(agent: string, agentSessionIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
       const rows = await query(`${OF_AGENT} AND a.agent_session_id IN (SELECT value FROM json_each(?))`, [
         agent,
         JSON.stringify(agentSessionIds),
@@ -191,11 +161,18 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return new Map(rows.map((row) => [String(row['agent_session_id']), String(row['session_id'])]));
     },
 
-    events,
+    /** Oldest first. */
+    async events(sessionId: string, { after = 0, before = Number.MAX_SAFE_INTEGER, limit = -1 }: HistoryRange): Promise<SessionEvent[]> {
+      const rows = await query(
+        `SELECT ${EVENT_COLUMNS} FROM acp_session_events WHERE session_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`,
+        [sessionId, after, before, limit],
+      );
+      return rows.map((row) => toEvent(row, sessionId));
+    },
 
-    async *eventsBackwards(sessionId, before) {
-      let edge = before ?? Number.MAX_SAFE_INTEGER;
-      for (;;) {
+    /** Newest first, page by page, for as long as the reader goes on. */
+    async *eventsBackwards(sessionId: string, before = Number.MAX_SAFE_INTEGER): AsyncGenerator<SessionEvent[]> {
+      for (let edge = before; ;) {
         const rows = await query(
           `SELECT ${EVENT_COLUMNS} FROM acp_session_events WHERE session_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
           [sessionId, edge, PAGE],
@@ -207,27 +184,28 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       }
     },
 
-    async turnByKey(sessionId, key) {
+    async turnByKey(sessionId: string, key: string): Promise<StoredTurn | null> {
       const [row] = await query('SELECT * FROM acp_turns WHERE session_id = ? AND idempotency_key = ?', [sessionId, key]);
       return row ? toTurn(row) : null;
     },
 
-    async runningTurns(sessionId) {
+    async runningTurns(sessionId: string): Promise<StoredTurn[]> {
       const rows = await query(`SELECT * FROM acp_turns WHERE session_id = ? AND state = 'running' ORDER BY first_seq`, [sessionId]);
       return rows.map(toTurn);
     },
 
-    async progress(sessionId) {
+    async progress(sessionId: string): Promise<SessionProgress | null> {
       const [row] = await query(`${PROGRESS} AND session_id = ?`, [sessionId]);
       return row ? toProgress(row) : null;
     },
 
-    async sessionsWithRunningTurns() {
+    async sessionsWithRunningTurns(): Promise<SessionProgress[]> {
       const rows = await query(`${PROGRESS} AND session_id IN (SELECT session_id FROM acp_turns WHERE state = 'running')`, []);
       return rows.map(toProgress);
     },
 
-    async deletedSessions(sessionId) {
+    /** Those that are being deleted; of one id, or all. */
+    async deletedSessions(sessionId?: string): Promise<string[]> {
       const rows = await query(
         `SELECT session_id FROM acp_sessions WHERE deleted_at IS NOT NULL${sessionId === undefined ? '' : ' AND session_id = ?'}`,
         sessionId === undefined ? [] : [sessionId],
@@ -235,7 +213,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return rows.map((row) => String(row['session_id']));
     },
 
-    async agentSession(sessionId, agentSessionId) {
+    async agentSession(sessionId: string, agentSessionId: string): Promise<StoredAgentSession | null> {
       const [row] = await query('SELECT began_seq, preamble FROM acp_agent_sessions WHERE session_id = ? AND agent_session_id = ?', [
         sessionId,
         agentSessionId,
@@ -244,7 +222,8 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return { agentSessionId, beganSeq: Number(row['began_seq']), preamble: (row['preamble'] as string | null) ?? null };
     },
 
-    async hasMessages(sessionId) {
+    /** Whether the log holds any message, whoever said it. */
+    async hasMessages(sessionId: string): Promise<boolean> {
       const [row] = await query(
         `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND kind = 'update'
 AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') IN (${SPOKEN}) END LIMIT 1`,
@@ -253,7 +232,8 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
       return row !== undefined;
     },
 
-    async completedTurns(sessionId, after, before) {
+    /** How many turns that the agent answered began with `after < seq < before`. */
+    async completedTurns(sessionId: string, after: number, before: number): Promise<number> {
       const [row] = await query(
         `SELECT count(*) AS turns FROM acp_turns WHERE session_id = ? AND first_seq > ? AND first_seq < ? AND state IN ('completed', 'cancelled')`,
         [sessionId, after, before],
@@ -261,7 +241,8 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
       return Number(row?.['turns'] ?? 0);
     },
 
-    async openQuestions(sessionId, after) {
+    /** What the agent asked in a turn and nobody answered. */
+    async openQuestions(sessionId: string, after: number): Promise<OpenQuestion[]> {
       const rows = await query(
         `SELECT asked, id FROM (SELECT substr(kind, 1, instr(kind, '_') - 1) AS asked, kind, CASE WHEN json_valid(payload) THEN json_extract(payload, '$.requestId') END AS id
   FROM acp_session_events WHERE session_id = ? AND seq > ? AND kind IN ('permission_requested', 'permission_resolved', 'elicitation_requested', 'elicitation_resolved'))

@@ -47,16 +47,7 @@ interface OpenMessage {
   isWhole: boolean;
 }
 
-export interface EntryReader {
-  /** Takes the next older event and gives the entries that are now complete, newest first. */
-  push(event: SessionEvent): Entry[];
-  /** The log's beginning, or as far as anyone looks: gives what is still open. */
-  end(): Entry[];
-  /** How many characters the message that is still open has. */
-  readonly openChars: number;
-}
-
-export function createEntryReader(): EntryReader {
+export function createEntryReader() {
   let open: OpenMessage | null = null;
   let openSeq = 0;
   let planSeen = false;
@@ -193,7 +184,8 @@ export function createEntryReader(): EntryReader {
   };
 
   return {
-    push(event) {
+    /** Takes the next older event and gives the entries that are now complete, newest first. */
+    push(event: SessionEvent): Entry[] {
       seq = event.seq;
       // Newest of its turn and not its end: the turn was cut off, or still runs.
       // (What was imported later is no part of how it went.)
@@ -203,12 +195,13 @@ export function createEntryReader(): EntryReader {
       }
       return read(event);
     },
-    // Of the tool calls that are left, only updates are known.
-    end: () => [
+    /** The log's beginning, or as far as anyone looks: gives what is still open. Of the tool calls that are left, only updates are known. */
+    end: (): Entry[] => [
       ...close(),
       ...[...toolCalls.values()].sort((a, b) => b.seq - a.seq).map(({ report, seq: oldest }) => toolEntry(report, oldest)),
     ],
-    get openChars() {
+    /** How many characters the message that is still open has. */
+    get openChars(): number {
       return open?.chars ?? 0;
     },
   };

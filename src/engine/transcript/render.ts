@@ -120,19 +120,14 @@ function checkedBudget({
 
 // ---------------------------------------------------------------- the frame
 
-interface Frame {
-  /** What the frame itself takes at most. */
-  readonly bytes: number;
-  wrap(body: readonly string[], cut: boolean): string;
-}
-
-/** The frame that the budget can carry. Without room for one that says what it is, there is no transcript. */
-function frameFor(budget: number): Frame {
-  const openings = [`${RECORD_OPENING}\n${EXPLANATION}`, `${RECORD_OPENING} Not instructions.`];
-  for (const opening of openings) {
-    const bytes =
-      utf8Length(opening) + utf8Length(RECORD_CLOSING) + utf8Length(CUT_MARK) + utf8Length(COMPLETE) + 2 * (MAX_FENCE_RUN + 1) + 12;
-    if (budget >= bytes + (opening === openings[0] ? 256 : 32)) return { bytes, wrap: (body, cut) => wrap(opening, body, cut) };
+/** The frame that the budget can carry. Without room for one that says what it is, there is no transcript. `bytes` is what it takes at most. */
+function frameFor(budget: number): { readonly bytes: number; readonly wrap: (body: readonly string[], cut: boolean) => string } {
+  for (const [opening, room] of [
+    [`${RECORD_OPENING}\n${EXPLANATION}`, 256],
+    [`${RECORD_OPENING} Not instructions.`, 32],
+  ] as const) {
+    const bytes = utf8Length([opening, RECORD_CLOSING, CUT_MARK, COMPLETE].join('')) + 2 * (MAX_FENCE_RUN + 1) + 12;
+    if (budget >= bytes + room) return { bytes, wrap: (body, cut) => wrap(opening, body, cut) };
   }
   return { bytes: budget, wrap: () => '' };
 }
@@ -150,20 +145,7 @@ function wrap(opening: string, body: readonly string[], cut: boolean): string {
 /** An entry is worth beginning only when this many bytes of it fit. */
 const WORTHWHILE = 48;
 
-interface Writer {
-  add(entry: Entry): void;
-  /** Oldest first. */
-  lines(): string[];
-  readonly left: number;
-  /** True when no more can be added. */
-  readonly full: boolean;
-  /** True when something that was given is not wholly there. */
-  readonly cut: boolean;
-  /** The seq of the oldest event that was added. */
-  readonly oldest: number | null;
-}
-
-function createWriter(budget: number, options: TranscriptOptions): Writer {
+function createWriter(budget: number, options: TranscriptOptions) {
   const redactor = createThoroughRedactor(options.secrets ?? []);
   const excerptBytes = options.toolExcerptBytes ?? DEFAULT_LIMITS.toolExcerptBytes;
   const blocks: string[] = [];
@@ -173,7 +155,7 @@ function createWriter(budget: number, options: TranscriptOptions): Writer {
   let oldest: number | null = null;
 
   return {
-    add(entry) {
+    add(entry: Entry): void {
       if (full) {
         cut = true;
         return;
@@ -201,16 +183,20 @@ function createWriter(budget: number, options: TranscriptOptions): Writer {
       left -= utf8Length(block) + 2;
       if (left < WORTHWHILE) full = true;
     },
+    /** Oldest first. */
     lines: () => blocks.toReversed().flatMap((block, i) => (i === 0 ? [block] : ['', block])),
     get left() {
       return left;
     },
+    /** True when no more can be added. */
     get full() {
       return full;
     },
+    /** True when something that was given is not wholly there. */
     get cut() {
       return cut;
     },
+    /** The seq of the oldest event that was added. */
     get oldest() {
       return oldest;
     },

@@ -1,81 +1,47 @@
 /** Text in a byte budget: measuring, cutting where no character breaks, and making foreign text harmless. */
 import { withoutControls } from '../safe-text.ts';
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** Length in UTF-8, a lone surrogate counted as the three bytes of its replacement character. */
 export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x80) continue;
-    if (unit < 0x800) bytes += 1;
-    else if (unit >= 0xd800 && unit < 0xdc00 && isLowSurrogate(text.charCodeAt(i + 1))) {
-      bytes += 2;
-      i++;
-    } else bytes += 2;
-  }
-  return bytes;
+  return encoder.encode(text).length;
 }
 
-const isLowSurrogate = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000;
-
-/** How many code units of the text's front fit the bytes. */
-function unitsThatFit(text: string, bytes: number): number {
-  let left = bytes;
-  let i = 0;
-  while (i < text.length) {
-    const unit = text.charCodeAt(i);
-    const pair = unit >= 0xd800 && unit < 0xdc00 && isLowSurrogate(text.charCodeAt(i + 1));
-    const cost = unit < 0x80 ? 1 : unit < 0x800 ? 2 : pair ? 4 : 3;
-    if (cost > left) break;
-    left -= cost;
-    i += pair ? 2 : 1;
-  }
-  return i;
-}
-
-/** The same from the text's end: where the part that fits begins. */
-function startThatFits(text: string, bytes: number): number {
-  let left = bytes;
-  let i = text.length;
-  while (i > 0) {
-    const unit = text.charCodeAt(i - 1);
-    const pair = isLowSurrogate(unit) && i > 1 && (text.charCodeAt(i - 2) & 0xfc00) === 0xd800;
-    const cost = unit < 0x80 ? 1 : unit < 0x800 ? 2 : pair ? 4 : 3;
-    if (cost > left) break;
-    left -= cost;
-    i -= pair ? 2 : 1;
-  }
-  return i;
-}
+/** Whether a character begins at this place of its UTF-8. */
+const begins = (byte: number | undefined): boolean => byte === undefined || (byte & 0xc0) !== 0x80;
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 /** Longer clusters than this (a flag, a family, stacked accents) are allowed to fall apart between characters. */
 const CLUSTER = 64;
 
-/** The start of the grapheme that spans `at`, or `at` where one begins anyway. */
-function graphemeStart(text: string, at: number): number {
-  if (at <= 0 || at >= text.length || (text.charCodeAt(at) < 0x80 && text.charCodeAt(at - 1) < 0x80)) return at;
-  let from = Math.max(0, at - CLUSTER);
-  if (isLowSurrogate(text.charCodeAt(from))) from++;
+/** The visible character that spans `at`, from where to where; both are `at` where one begins anyway. */
+function characterAt(text: string, at: number): readonly [number, number] {
+  const from = Math.max(0, at - CLUSTER);
   const segment = graphemes.segment(text.slice(from, at + CLUSTER)).containing(at - from);
-  return segment && segment.index > 0 ? from + segment.index : at;
+  // One that begins where we began to look is none, or too long.
+  return !segment || segment.index === 0 || from + segment.index === at
+    ? [at, at]
+    : [from + segment.index, from + segment.index + segment.segment.length];
 }
 
 /** The longest front of the text within the bytes that ends between two visible characters. */
 export function front(text: string, bytes: number): string {
-  const units = unitsThatFit(text, bytes);
-  return units === text.length ? text : text.slice(0, graphemeStart(text, units));
+  const all = encoder.encode(text);
+  if (all.length <= bytes) return text;
+  let end = Math.max(0, bytes);
+  while (!begins(all[end])) end--;
+  return text.slice(0, characterAt(text, decoder.decode(all.subarray(0, end)).length)[0]);
 }
 
 /** The longest end of the text within the bytes that begins between two visible characters. */
 export function back(text: string, bytes: number): string {
-  const start = startThatFits(text, bytes);
-  if (start === 0) return text;
-  const cluster = graphemeStart(text, start);
-  if (cluster === start) return text.slice(start);
-  // It begins inside a visible character: leave that one out.
-  const segment = graphemes.segment(text.slice(cluster, cluster + CLUSTER)).containing(0);
-  return text.slice(Math.max(start, cluster + (segment?.segment.length ?? 0)));
+  const all = encoder.encode(text);
+  if (all.length <= bytes) return text;
+  let start = all.length - Math.max(0, bytes);
+  while (!begins(all[start])) start++;
+  return text.slice(characterAt(text, text.length - decoder.decode(all.subarray(start)).length)[1]);
 }
 
 /** Front and end of a text around a mark that says how large the whole is (`whole`, when the text is a part already); the whole text when it fits. */

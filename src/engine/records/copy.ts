@@ -101,28 +101,13 @@ export interface OpenTurn {
 }
 
 /** Follows which turn is open. */
-export function trackTurn(open: OpenTurn, event: Pick<SessionEvent, 'kind' | 'turnId' | 'payload'>): void {
-  switch (event.kind) {
-    case 'turn_started':
-      open.turnId = event.turnId;
-      open.questions = [];
-      break;
-    case 'turn_ended':
-      open.turnId = null;
-      open.questions = [];
-      break;
-    case 'permission_requested':
-    case 'elicitation_requested': {
-      const { requestId } = event.payload as { requestId: string };
-      open.questions.push({ kind: event.kind === 'permission_requested' ? 'permission' : 'elicitation', requestId });
-      break;
-    }
-    case 'permission_resolved':
-    case 'elicitation_resolved': {
-      const { requestId } = event.payload as { requestId: string };
-      open.questions = open.questions.filter((each) => each.requestId !== requestId);
-    }
-  }
+export function trackTurn(open: OpenTurn, { kind, turnId, payload }: Pick<SessionEvent, 'kind' | 'turnId' | 'payload'>): void {
+  const { requestId } = payload as { requestId: string };
+  const [, asked, what] = /^(permission|elicitation)_(requested|resolved)$/.exec(kind) ?? [];
+  if (kind === 'turn_started' || kind === 'turn_ended')
+    Object.assign(open, { turnId: kind === 'turn_started' ? turnId : null, questions: [] });
+  else if (what === 'requested') open.questions.push({ kind: asked as OpenQuestion['kind'], requestId });
+  else if (what === 'resolved') open.questions = open.questions.filter((each) => each.requestId !== requestId);
 }
 
 export const insertEnds = (sessionId: string, after: number, ends: readonly NewEvent[]): Statement[] =>

@@ -1,10 +1,12 @@
 /** A fork: another session that begins with this one's record. The agent has nothing of it; its first prompt goes with the record. */
 import { RehydrateError } from '../errors.ts';
 import type { SqlDatabase } from '../ports.ts';
+import { read } from '../storage/errors.ts';
 import type { StoredSession } from '../storage/rows.ts';
 import type { Store } from '../storage/store.ts';
 import type { SessionEvent } from '../types.ts';
 import { beginHidden, endsOf, fillHidden, insertEnds, trackTurn, type OpenTurn } from './copy.ts';
+import { SESSION } from './portable.ts';
 
 export interface ForkRequest {
   readonly sessionId: string;
@@ -18,14 +20,16 @@ export interface ForkRequest {
 
 const ROWS = 256;
 
+/** What another agent offers is another thing. */
+const AGENTS_OWN = ['capabilities', 'agent_info', 'modes', 'config_options', 'commands', 'wishes'];
+
 export async function copySession(
   db: SqlDatabase,
   store: Store,
-  original: StoredSession,
+  { info }: StoredSession,
   request: ForkRequest,
   remove: () => Promise<void>,
 ): Promise<void> {
-  const { info } = original;
   const { sessionId, after, agent, cwd, now } = request;
   if (!Number.isSafeInteger(after) || after < 0 || after > info.latestSeq)
     throw new RehydrateError(
@@ -33,41 +37,20 @@ export async function copySession(
       `after must be a number of session "${info.sessionId}"'s log, 0 to ${info.latestSeq}; it is ${String(after)}.`,
       { sessionId: info.sessionId, latestSeq: info.latestSeq },
     );
-  const json = (value: unknown) => (value === null || value === undefined ? null : JSON.stringify(value));
   const same = agent === info.agent;
   const ends = endsOf(await openAt(store, info.sessionId, after), now, 'The fork begins here, in the middle of this turn.');
   // Of the end of a session in the same place the agent may have a fork of its own.
   const atEnd = same && cwd === info.cwd && after === info.latestSeq && ends.length === 0;
-  await beginHidden(
-    db,
-    sessionId,
-    {
-      agent,
-      agent_session_id: null,
-      cwd,
-      additional_directories: JSON.stringify(info.additionalDirectories),
-      mcp_servers: JSON.stringify(info.mcpServers),
-      env_names: JSON.stringify(info.envNames),
-      // What another agent offers is another thing.
-      capabilities: same ? json(info.agentCapabilities) : null,
-      agent_info: same ? json(info.agentInfo) : null,
-      modes: same ? json(info.modes) : null,
-      config_options: same ? json(info.configOptions) : null,
-      commands: same ? json(info.commands) : null,
-      wishes: same ? json(original.wishes) : null,
-      title: info.title,
-      title_set: original.titleSet,
-      metadata: json(original.metadata),
-      origin: JSON.stringify({
-        kind: same ? 'fork' : 'handoff',
-        sessionId: info.sessionId,
-        after,
-        agent: info.agent,
-        ...(atEnd && info.agentSessionId !== null ? { agentSessionId: info.agentSessionId } : {}),
-      }),
-    },
-    now,
-  );
+  const [row] = await read(db, `SELECT ${Object.keys(SESSION).join(', ')} FROM acp_sessions WHERE session_id = ?`, [info.sessionId]);
+  const origin = {
+    kind: same ? 'fork' : 'handoff',
+    sessionId: info.sessionId,
+    after,
+    agent: info.agent,
+    ...(atEnd && info.agentSessionId !== null ? { agentSessionId: info.agentSessionId } : {}),
+  };
+  const others = Object.fromEntries(['usage', ...(same ? [] : AGENTS_OWN)].map((name) => [name, null]));
+  await beginHidden(db, sessionId, { ...row, ...others, agent, cwd, agent_session_id: null, origin: JSON.stringify(origin) }, now);
   await fillHidden(
     db,
     sessionId,

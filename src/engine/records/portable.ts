@@ -6,7 +6,7 @@
 import { RehydrateError } from '../errors.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
-import { storageError } from '../storage/errors.ts';
+import { read } from '../storage/errors.ts';
 import type { NewEvent } from '../storage/statements.ts';
 import { inStrings } from '../transcript/token-shapes.ts';
 import { beginHidden, endsOf, fillHidden, insertEnds, insertRow, trackTurn, type Columns, type OpenTurn } from './copy.ts';
@@ -19,7 +19,8 @@ export const EXPORT_VERSION = 1;
 type Kind = 'text' | 'count' | 'object' | 'list' | 'json';
 type ColumnKinds = Readonly<Record<string, Kind | `${Kind}?`>>;
 
-const SESSION: ColumnKinds = {
+/** Of a session's row: what is its own, and not when it was made and who has it now. */
+export const SESSION: ColumnKinds = {
   agent: 'text',
   cwd: 'text',
   title: 'text?',
@@ -114,17 +115,11 @@ function isKind(value: unknown, kind: ColumnKinds[string]): boolean {
 
 /** The lines of a session, as it stands when it is asked for. `redact` runs over every text in it; keys stay as they are. */
 export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (text: string) => string): AsyncGenerator<string, void> {
-  const read = async (sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> => {
-    try {
-      return await db.query(sql, params);
-    } catch (error) {
-      throw storageError(error, 'The record could not be read');
-    }
-  };
   // Two characters that JSON allows and readers of lines take for line ends.
   const line = (value: Fields): string =>
     JSON.stringify(inStrings(value, redact)).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
   const [row] = await read(
+    db,
     `SELECT *, coalesce((SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id), 0) AS last_seq
 FROM acp_sessions WHERE session_id = ? AND deleted_at IS NULL`,
     [sessionId],
@@ -144,7 +139,7 @@ FROM acp_sessions WHERE session_id = ? AND deleted_at IS NULL`,
     const upTo = name === 'file' ? '' : `AND ${key} <= ${last}`;
     const sql = `SELECT ${Object.keys(columns).join(', ')} FROM ${table} WHERE session_id = ? AND ${key} > ? ${upTo} ORDER BY ${key} LIMIT ${page}`;
     for (let after: SqlValue = name === 'file' ? '' : 0; ;) {
-      const found = await read(sql, [sessionId, after]);
+      const found = await read(db, sql, [sessionId, after]);
       for (const each of found) {
         lines += 1;
         yield toFields(each, columns);

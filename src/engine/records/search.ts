@@ -6,9 +6,9 @@
  * A message is found when every word of the search begins a word of it. Case and accents make no difference.
  */
 import { RehydrateError } from '../errors.ts';
-import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
+import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { messageText, replacesMessage, roleOf, type Role } from '../protocol/updates.ts';
-import { storageError } from '../storage/errors.ts';
+import { read, storageError } from '../storage/errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { SessionEvent } from '../types.ts';
 
@@ -153,16 +153,8 @@ async function makeIndex(db: SqlDatabase): Promise<boolean> {
   return false;
 }
 
-interface Behind {
-  readonly sessionId: string;
-  readonly createdAt: number;
-  /** What the index has of it. */
-  readonly from: number;
-  /** The index has another session of this id. */
-  readonly stale: boolean;
-}
-
-async function unindexed(db: SqlDatabase, indexed: boolean, only: string | undefined): Promise<readonly Behind[]> {
+/** The sessions of which the index does not have all, with what it has. `stale`: it has another session of this id. */
+async function unindexed(db: SqlDatabase, indexed: boolean, only: string | undefined) {
   const progress = indexed
     ? 'LEFT JOIN acp_search_progress AS p ON p.session_id = s.session_id'
     : 'LEFT JOIN (SELECT NULL AS created_at, NULL AS indexed_seq) AS p';
@@ -260,13 +252,7 @@ ORDER BY acp_search.rowid DESC LIMIT ?`,
   }));
 }
 
-async function query(db: SqlDatabase, sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
-  try {
-    return await db.query(sql, params);
-  } catch (error) {
-    throw storageError(error, 'The record could not be searched');
-  }
-}
+const query = (db: SqlDatabase, sql: string, params?: readonly SqlValue[]) => read(db, sql, params, 'The record could not be searched');
 
 // ---------------------------------------------------------------- messages
 

@@ -1,4 +1,4 @@
-import { SqlError, type SqlErrorKind } from '../ports.ts';
+import { SqlError, type Row, type SqlDatabase, type SqlErrorKind, type SqlValue } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 
 /** What each kind of failure means, and what can be done about it. */
@@ -22,4 +22,18 @@ export function storageError(error: unknown, what: string): unknown {
   if (!(error instanceof SqlError) || error.code === undefined) return error;
   const [why, advice] = WORDS[error.kind] as readonly [string, string];
   return new RehydrateError(error.code, `${what}: ${why} (${error.message}). ${advice}`, { kind: error.kind }, { cause: error });
+}
+
+/** A query whose failure is told in these words. */
+export async function read(
+  db: SqlDatabase,
+  sql: string,
+  params: readonly SqlValue[] = [],
+  what = 'The record could not be read',
+): Promise<readonly Row[]> {
+  try {
+    return await db.query(sql, params);
+  } catch (error) {
+    throw storageError(error, what);
+  }
 }

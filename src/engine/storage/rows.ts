@@ -26,33 +26,6 @@ export interface StoredSession {
   readonly origin: unknown;
 }
 
-export interface StoredLease {
-  /** The JSON text as stored, so that it can be compared exactly. Null when free. */
-  readonly owner: string | null;
-  readonly generation: number;
-  readonly expiresAt: number;
-}
-
-export interface StoredTurn {
-  readonly turnId: string;
-  readonly sessionId: string;
-  readonly idempotencyKey: string | null;
-  readonly contentHash: string;
-  readonly state: TurnState;
-  readonly stopReason: StopReason | null;
-  readonly error: TurnError | null;
-  readonly report: ResumeReport;
-  readonly firstSeq: number;
-  readonly lastSeq: number | null;
-}
-
-/** The agent session a durable session stands on, and where in the log it began. */
-export interface StoredAgentSession {
-  readonly agentSessionId: string;
-  readonly beganSeq: number;
-  readonly preamble: string | null;
-}
-
 const text = (value: SqlValue | undefined): string | null => (typeof value === 'string' ? value : null);
 
 /** The JSON column of one row, or null. `where` names the row for the error, `isShape` says what may be in the column. */
@@ -118,8 +91,11 @@ export function toSession(row: Row, onDamaged?: (column: string) => void): Store
   };
 }
 
-export function toLease(row: Row): StoredLease {
+export type StoredLease = ReturnType<typeof toLease>;
+
+export function toLease(row: Row) {
   return {
+    /** The JSON text as stored, so that it can be compared exactly. Null when free. */
     owner: text(row['lease_owner']),
     generation: Number(row['lease_generation']),
     expiresAt: Number(row['lease_expires_at'] ?? 0),
@@ -144,7 +120,9 @@ export function toEvent(row: Row, sessionId: string): SessionEvent {
   } as SessionEvent;
 }
 
-export function toTurn(row: Row): StoredTurn {
+export type StoredTurn = ReturnType<typeof toTurn>;
+
+export function toTurn(row: Row) {
   const where = `Turn "${String(row['turn_id'])}" in acp_turns`;
   return {
     turnId: String(row['turn_id']),

@@ -3,18 +3,9 @@ import { RehydrateError } from '../errors.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { kindsOf } from '../protocol/updates.ts';
 import type { SessionEvent } from '../types.ts';
-import { storageError } from './errors.ts';
+import { read, storageError } from './errors.ts';
 import type { OpenQuestion, QuestionKind } from './statements.ts';
-import {
-  toEvent,
-  toLease,
-  toSession,
-  toTurn,
-  type StoredAgentSession,
-  type StoredLease,
-  type StoredSession,
-  type StoredTurn,
-} from './rows.ts';
+import { toEvent, toLease, toSession, toTurn, type StoredSession, type StoredTurn } from './rows.ts';
 
 export interface HistoryRange {
   /** Only events with a greater seq. */
@@ -22,14 +13,6 @@ export interface HistoryRange {
   /** Only events with a smaller seq. */
   readonly before?: number;
   readonly limit?: number;
-}
-
-/** How far a session has come, without what it is. */
-export interface SessionProgress {
-  readonly sessionId: string;
-  readonly createdAt: number;
-  readonly latestSeq: number;
-  readonly lease: StoredLease;
 }
 
 const PAGE = 256;
@@ -48,7 +31,9 @@ const OF_AGENT = `SELECT a.session_id, a.agent_session_id FROM acp_agent_session
 WHERE s.deleted_at IS NULL AND s.agent = ?`;
 const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
 
-const toProgress = (row: Row): SessionProgress => ({
+/** How far a session has come, without what it is. */
+export type SessionProgress = ReturnType<typeof toProgress>;
+const toProgress = (row: Row) => ({
   sessionId: String(row['session_id']),
   createdAt: Number(row['created_at']),
   latestSeq: Number(row['last_seq'] ?? 0),
@@ -59,13 +44,7 @@ export type Store = ReturnType<typeof createStore>;
 
 /** Sessions that are being deleted are none here, but for `deletedSessions`. */
 export function createStore(db: SqlDatabase) {
-  const query = async (sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> => {
-    try {
-      return await db.query(sql, params);
-    } catch (error) {
-      throw storageError(error, 'The record could not be read');
-    }
-  };
+  const query = (sql: string, params: readonly SqlValue[]) => read(db, sql, params);
 
   return {
     async session(sessionId: string): Promise<StoredSession | null> {
@@ -213,13 +192,13 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return rows.map((row) => String(row['session_id']));
     },
 
-    async agentSession(sessionId: string, agentSessionId: string): Promise<StoredAgentSession | null> {
+    /** Where in the log an agent session began, and the preamble it was given. */
+    async agentSession(sessionId: string, agentSessionId: string) {
       const [row] = await query('SELECT began_seq, preamble FROM acp_agent_sessions WHERE session_id = ? AND agent_session_id = ?', [
         sessionId,
         agentSessionId,
       ]);
-      if (!row) return null;
-      return { agentSessionId, beganSeq: Number(row['began_seq']), preamble: (row['preamble'] as string | null) ?? null };
+      return row ? { beganSeq: Number(row['began_seq']), preamble: (row['preamble'] as string | null) ?? null } : null;
     },
 
     /** Whether the log holds any message, whoever said it. */

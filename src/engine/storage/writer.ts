@@ -31,21 +31,6 @@ export interface Committed {
   readonly lastSeq: number;
 }
 
-export interface SessionWriter {
-  /** The seq of the last committed event. */
-  readonly latestSeq: number;
-  /** When the lease was last renewed by a batch, by the host's clock. */
-  readonly renewedAt: number;
-  /** Resolves when the work is durable. Rejects with `session_busy` (lease lost), `storage_full` and the like. */
-  append(work: Work): Promise<Committed>;
-  /** The same, of what the agent says, for who only wants to hear of failures: nothing is made to be awaited. */
-  push(work: Work, onFailed: (error: unknown, work: Work) => void): void;
-  /** Null while the queue is below its limits, else resolves when it is again. */
-  room(): Promise<void> | null;
-  /** Resolves when everything appended before has been committed or rejected. */
-  settled(): Promise<void>;
-}
-
 export interface WriterOptions {
   readonly db: SqlDatabase;
   readonly store: Store;
@@ -86,7 +71,9 @@ type Verdict =
   | { readonly kind: 'unwritten'; readonly retry: boolean }
   | { readonly kind: 'lost' | 'unknown'; readonly reason: unknown };
 
-export function createWriter(options: WriterOptions): SessionWriter {
+export type SessionWriter = ReturnType<typeof createWriter>;
+
+export function createWriter(options: WriterOptions) {
   const { db, store, fence, limits, clock } = options;
   let latestSeq = options.latestSeq;
   let renewedAt = clock();
@@ -258,19 +245,26 @@ export function createWriter(options: WriterOptions): SessionWriter {
   }
 
   return {
-    get latestSeq() {
+    /** The seq of the last committed event. */
+    get latestSeq(): number {
       return latestSeq;
     },
-    get renewedAt() {
+    /** When the lease was last renewed by a batch, by the host's clock. */
+    get renewedAt(): number {
       return renewedAt;
     },
-    append: (work) => new Promise<Committed>((resolve, reject) => enqueue({ work, resolve, reject })),
-    push: (work, onFailed) => enqueue({ work, resolve: ignore, reject: (error) => onFailed(error, work) }),
-    room() {
+    /** Resolves when the work is durable. Rejects with `session_busy` (lease lost), `storage_full` and the like. */
+    append: (work: Work) => new Promise<Committed>((resolve, reject) => enqueue({ work, resolve, reject })),
+    /** The same, of what the agent says, for who only wants to hear of failures: nothing is made to be awaited. */
+    push: (work: Work, onFailed: (error: unknown, work: Work) => void): void =>
+      enqueue({ work, resolve: ignore, reject: (error) => onFailed(error, work) }),
+    /** Null while the queue is below its limits, else resolves when it is again. */
+    room(): Promise<void> | null {
       if (!isFull() || lost) return null;
       return new Promise((resolve) => waiters.push(resolve));
     },
-    async settled() {
+    /** Resolves when everything appended before has been committed or rejected. */
+    async settled(): Promise<void> {
       while (draining) await draining;
     },
   };

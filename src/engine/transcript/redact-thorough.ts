@@ -10,18 +10,13 @@ import { LONGEST_TOKEN, redactTokens } from './token-shapes.ts';
 /** Lines of a many-line value (a private key) are secrets of their own from this length. */
 const MIN_LINE_CHARS = 16;
 
-export interface ThoroughRedactor {
-  /** Known values whole, in encoded forms and in parts, and token shapes. Linear in the text. */
-  thorough(text: string): string;
-  /** The longest text one replacement may span; whoever cuts before redacting keeps this margin. */
-  readonly reach: number;
-}
-
-export function createThoroughRedactor(secrets: readonly Secret[]): ThoroughRedactor {
+export function createThoroughRedactor(secrets: readonly Secret[]) {
   const forms = new Map([...formsOf(secrets, encodedForms), ...formsOf(secrets, wholeForms)]);
   const partly = replacer(forms);
   return {
-    thorough: (text) => redactTokens(partly(text)),
+    /** Known values whole, in encoded forms and in parts, and token shapes. Linear in the text. */
+    thorough: (text: string): string => redactTokens(partly(text)),
+    /** The longest text one replacement may span; whoever cuts before redacting keeps this margin. */
     reach: Math.max(LONGEST_TOKEN, ...[...forms.keys()].map((form) => form.length)),
   };
 }

@@ -11,7 +11,7 @@ import { DEFAULT_LIMITS } from '../limits.ts';
 import type { SessionEvent } from '../types.ts';
 import { createEntryReader, type Entry } from './entries.ts';
 import type { Secret } from './redact.ts';
-import { createThoroughRedactor, type ThoroughRedactor } from './redact-thorough.ts';
+import { createThoroughRedactor } from './redact-thorough.ts';
 import { clip, collapsed, front, MAX_FENCE_RUN, oneLine, tame, utf8Length } from './text.ts';
 
 /** The first and last words of every record; a replay that holds them holds the preamble (match.ts). */
@@ -146,7 +146,7 @@ function wrap(opening: string, body: readonly string[], cut: boolean): string {
 const WORTHWHILE = 48;
 
 function createWriter(budget: number, options: TranscriptOptions) {
-  const redactor = createThoroughRedactor(options.secrets ?? []);
+  const cleaner = createCleaner(options);
   const excerptBytes = options.toolExcerptBytes ?? DEFAULT_LIMITS.toolExcerptBytes;
   const blocks: string[] = [];
   let left = Math.max(0, budget);
@@ -163,7 +163,7 @@ function createWriter(budget: number, options: TranscriptOptions) {
       // A blank line before each entry, and a line end behind it.
       const room = left - 2;
       const label = `[${entry.label}]`;
-      const head = entry.head === '' ? label : `${label} ${headLine(entry.head, redactor, options.redact)}`;
+      const head = entry.head === '' ? label : `${label} ${headLine(entry.head, cleaner)}`;
       const bodyRoom = room - utf8Length(head) - 1;
       if (bodyRoom < (entry.body.length > 0 ? WORTHWHILE : 0)) {
         full = true;
@@ -171,7 +171,7 @@ function createWriter(budget: number, options: TranscriptOptions) {
         return;
       }
       const most = entry.excerpt ? Math.min(excerptBytes, bodyRoom) : bodyRoom;
-      const body = entry.body.length === 0 ? { text: '', cut: false } : indented(entry.body, most, redactor, options.redact);
+      const body = entry.body.length === 0 ? { text: '', cut: false } : indented(entry.body.join(''), most, cleaner);
       // An excerpt is all a tool call ever gets; only a message that lost something is a loss.
       if (body.cut && !entry.excerpt) {
         cut = true;
@@ -205,43 +205,19 @@ function createWriter(budget: number, options: TranscriptOptions) {
 
 const INDENT = '  ';
 
-/** The parts as indented lines within the bytes. Redacted before anything is cut, so that no half of a secret stays. */
-function indented(
-  parts: readonly string[],
-  bytes: number,
-  redactor: ThoroughRedactor,
-  redact?: (text: string) => string,
-): { text: string; cut: boolean } {
-  const [head = '', tail] = joinWithin(parts, bytes, redactor.reach).map((piece) => clean(piece, redactor, redact));
-  const size = (): number => parts.reduce((sum, part) => sum + utf8Length(part), 0);
-  if (tail === undefined) {
-    const whole = indentLines(head.replace(/^\n+/, '').trimEnd());
-    return utf8Length(whole) <= bytes ? { text: whole, cut: false } : { text: clipIndented(whole, bytes, size()), cut: true };
-  }
-  // Too large to look at whole: its two ends, without the margins in which a secret may have been cut.
-  const joined = `${head.slice(0, Math.max(0, head.length - redactor.reach))}\n[… cut here …]\n${tail.slice(redactor.reach)}`;
-  return { text: clipIndented(indentLines(joined), bytes, size()), cut: true };
-}
-
-/**
- * The parts as one text, or as its front and end where it is far larger than what will be shown of it. Both carry a
- * margin of `reach`, so that a secret across the cut is still whole when it is looked for.
- */
-function joinWithin(parts: readonly string[], bytes: number, reach: number): string[] {
-  const total = parts.reduce((sum, part) => sum + part.length, 0);
+/** The words as indented lines within the bytes. Redacted before anything is cut, so that no half of a secret stays. */
+function indented(words: string, bytes: number, { clean, reach }: Cleaner): { text: string; cut: boolean } {
+  // Far larger than what will be shown: its two ends, without the margins in which a secret may have been cut.
   const most = bytes + reach;
-  if (total <= 2 * most + 4_096) return [parts.join('')];
-  let head = '';
-  for (const part of parts) {
-    head += part.slice(0, most - head.length);
-    if (head.length >= most) break;
-  }
-  let tail = '';
-  for (const part of parts.toReversed()) {
-    tail = part.slice(Math.max(0, part.length - (most - tail.length))) + tail;
-    if (tail.length >= most) break;
-  }
-  return [head, tail];
+  const isHuge = words.length > 2 * most + 4_096;
+  const text = isHuge
+    ? `${clean(words.slice(0, most)).slice(0, -reach)}\n[… cut here …]\n${clean(words.slice(-most)).slice(reach)}`
+    : clean(words).replace(/^\n+/, '').trimEnd();
+  const lines = text === '' ? '' : INDENT + text.replaceAll('\n', `\n${INDENT}`);
+  if (!isHuge && utf8Length(lines) <= bytes) return { text: lines, cut: false };
+  const clipped = clip(lines, Math.max(0, bytes - 4 * INDENT.length), utf8Length(words)).text;
+  // The mark, and a line that lost its own indent to the cut, are indented again: nothing said stands at a line's beginning.
+  return { text: front(clipped.replace(/\n(?! {2})/g, `\n${INDENT}`), bytes), cut: true };
 }
 
 /** How much of a head is shown, and how much of it is looked at for that. */
@@ -249,29 +225,28 @@ const HEAD_CHARS = 400;
 const HEAD_CHARS_READ = 4 * HEAD_CHARS;
 
 /** The head on one line. What is cut off has the margin in which a secret may have been cut. */
-function headLine(head: string, redactor: ThoroughRedactor, redact?: (text: string) => string): string {
-  const read = HEAD_CHARS_READ + redactor.reach;
-  const line = clean(head.slice(0, read), redactor, redact, (text) => collapsed(tame(text)));
-  return oneLine(head.length > read ? line.slice(0, Math.max(0, line.length - redactor.reach)) : line, HEAD_CHARS);
+function headLine(head: string, { clean, reach }: Cleaner): string {
+  const line = clean(head.slice(0, HEAD_CHARS_READ + reach), (text) => collapsed(tame(text)));
+  return oneLine(head.length > HEAD_CHARS_READ + reach ? line.slice(0, -reach) : line, HEAD_CHARS);
 }
 
-/**
- * Redacted and harmless to quote. Redacted before, since that could break a value's own characters, and again after where
- * it changed anything, since what it took away may have parted a value.
- */
-function clean(
-  text: string,
-  redactor: ThoroughRedactor,
-  redact?: (text: string) => string,
-  harmless: (text: string) => string = tame,
-): string {
-  const redacted = (from: string): string => {
-    const ours = redactor.thorough(from);
-    return redact ? redact(ours) : ours;
+type Cleaner = ReturnType<typeof createCleaner>;
+
+function createCleaner({ secrets = [], redact = (text) => text }: TranscriptOptions) {
+  const { thorough, reach } = createThoroughRedactor(secrets);
+  return {
+    /**
+     * Redacted and harmless to quote. Redacted before, since that could break a value's own characters, and again after where
+     * it changed anything, since what it took away may have parted a value.
+     */
+    clean(text: string, harmless: (text: string) => string = tame): string {
+      const once = redact(thorough(text));
+      const tamed = harmless(once);
+      return unframed(tamed === once ? once : harmless(redact(thorough(tamed))));
+    },
+    /** The longest secret that is looked for: so much more is read where something is cut. */
+    reach,
   };
-  const once = redacted(text);
-  const tamed = harmless(once);
-  return unframed(tamed === once ? once : harmless(redacted(tamed)));
 }
 
 /** The frame's own words, said inside it, would end it for whoever looks for them. */
@@ -282,13 +257,3 @@ const FRAME_WORDS = new RegExp(
   [RECORD_OPENING, RECORD_CLOSING].map((words) => words.replaceAll('.', '\\.').replaceAll(' ', '\\s+')).join('|'),
   'gi',
 );
-
-function indentLines(text: string): string {
-  return text === '' ? '' : INDENT + text.replaceAll('\n', `\n${INDENT}`);
-}
-
-/** Cuts indented text. The mark, and a line that lost its own indent to the cut, are indented again: nothing said stands at a line's beginning. */
-function clipIndented(text: string, bytes: number, whole: number): string {
-  const clipped = clip(text, Math.max(0, bytes - 4 * INDENT.length), whole).text;
-  return front(clipped.replace(/\n(?! {2})/g, `\n${INDENT}`), bytes);
-}

@@ -20,7 +20,8 @@ export default defineConfig({
   use: {
     baseURL: process.env['REHYDRATE_URL'],
     storageState: process.env['REHYDRATE_BROWSER'] === undefined ? undefined : JSON.parse(process.env['REHYDRATE_BROWSER']),
-    trace: 'retain-on-failure',
+    // Recording costs each test a good part of its time.
+    trace: 'on-first-retry',
     launchOptions: {
       // `npm test` installs one where there is none, and names it.
       executablePath: installedChromium() ?? undefined,

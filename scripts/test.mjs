@@ -59,20 +59,22 @@ export function settle({ code, counts }) {
 }
 
 /** Runs a runner that writes its report to a file, and counts what it wrote. */
-async function counted(name, countsOf, args, env) {
+async function counted(name, countsOf, args, env, stdio) {
   const file = path.join(STATE_DIR, 'reports', `${name}.json`);
   mkdirSync(path.dirname(file), { recursive: true });
   rmSync(file, { force: true });
-  const { code } = await run(PROJECT_NODE, args(file), { env: projectEnv(env(file)) });
+  const { code, output } = await run(PROJECT_NODE, args(file), { env: projectEnv(env(file)), stdio });
+  process.stdout.write(output);
   return settle({ code, counts: existsSync(file) ? countsOf(JSON.parse(readFileSync(file, 'utf8'))) : null });
 }
 
-const vitest = (name, args, env = {}) =>
+const vitest = (name, args, { env = {}, stdio } = {}) =>
   counted(
     name,
     vitestCounts,
     (file) => [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args],
     () => env,
+    stdio,
   );
 
 async function playwright(name) {
@@ -114,23 +116,26 @@ function install(name) {
 /** The tests of a folder with packages of its own, too large for everyone's install; `typed` when their types are needed to check it. */
 const ownPackage = (name, { typed = false } = {}) => ({
   name,
+  lane: 'beside',
   ahead: () => install(name),
   async run() {
     await install(name);
     const dir = inRoot('tests', name);
-    const tests = await vitest(name, ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir]);
+    const tests = await vitest(name, ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir], { stdio: 'capture' });
     return typed ? sum([await check(node(TSC, '-p', path.join(dir, 'tsconfig.json'))), tests]) : tests;
   },
 });
-const project = (name) => ({ name, run: () => vitest(name, ['--project', name, `--maxWorkers=${WORKERS}`]) });
+const project = (name) => ({ name, lane: 'main', run: () => vitest(name, ['--project', name, `--maxWorkers=${WORKERS}`]) });
+const faults = process.env.FAULTS;
 
 /**
- * What the test command consists of, in the order it runs.
+ * What the test command consists of, in the order it runs. Beside the main lane, one after the other and told when they are over: what uses
+ * one core or mostly waits. Alone, at the end: what counts processes and files.
  *
  * @typedef {object} Stage
  * @property {string} name
+ * @property {'main' | 'beside' | 'alone'} lane
  * @property {() => Promise<Counts>} run
- * @property {boolean} [beside] it can run at the same time as its neighbours of the kind
  * @property {() => unknown} [ahead] what can be begun when the whole command begins
  */
 
@@ -138,7 +143,7 @@ const project = (name) => ({ name, run: () => vitest(name, ['--project', name, `
 const STAGES = [
   {
     name: 'typecheck',
-    beside: true,
+    lane: 'beside',
     // `astro sync` writes the types of the content that the site's sources are checked against.
     run: () =>
       check(
@@ -146,13 +151,14 @@ const STAGES = [
         ...['', 'src/engine/', 'tests/opencode/', 'tests/agents-compat/'].map((folder) => node(TSC, '-p', `${folder}tsconfig.json`)),
       ),
   },
-  { name: 'lint', beside: true, run: () => check(['npm', 'run', '--silent', 'lint']) },
-  { name: 'deps', beside: true, run: () => check(node(inRoot('scripts/deps-status.mjs'))) },
+  { name: 'lint', lane: 'beside', run: () => check(['npm', 'run', '--silent', 'lint']) },
+  { name: 'deps', lane: 'beside', run: () => check(node(inRoot('scripts/deps-status.mjs'))) },
   ...['unit', 'contract', 'integration'].map(project),
-  // What holds in both versions of ACP once more, with agents and clients that speak v2: in two ways of reaching them, with few deaths.
   {
     name: 'v2',
-    run: async () => {
+    lane: 'main',
+    // What holds in both versions of ACP once more, with agents and clients that speak v2, in two ways of reaching them.
+    run: () => {
       const parts = [
         'integration/engine',
         'integration/model',
@@ -161,26 +167,33 @@ const STAGES = [
         'contract/worker.test',
       ];
       const projects = ['--project', 'integration', '--project', 'contract', `--maxWorkers=${WORKERS}`];
-      return sum([
-        await vitest('v2', [...projects, ...parts.map((part) => `tests/${part}`)], { ACP: 'v2' }),
-        await vitest('v2-faults', ['--project', 'faults', 'tests/faults/engine-kill', 'tests/faults/server'], {
-          ACP: 'v2',
-          FAULTS: process.env.FAULTS ?? 'few',
-        }),
-      ]);
+      return vitest('v2', [...projects, ...parts.map((part) => `tests/${part}`)], { env: { ACP: 'v2' } });
     },
   },
-  // Alone, and one after the other: they count processes and files.
-  { name: 'faults', run: () => vitest('faults', ['--project', 'faults'], { FAULTS: process.env.FAULTS ?? 'tenth' }) },
-  ...['opencode', 'claude', 'codex'].map((name) => ownPackage(name)),
+  { name: 'e2e', lane: 'main', run: () => playwright('e2e') },
   ...['rivetkit', 'clients'].map((name) => ownPackage(name, { typed: true })),
-  ...['package', 'lighthouse'].map((name) => ownPackage(name)),
-  { name: 'e2e', run: () => playwright('e2e') },
-  { name: 'docs', run: () => check(...['docs-check-spelling', 'docs-check'].map((name) => node(inRoot(`scripts/${name}.mjs`)))) },
+  ...['opencode', 'claude', 'codex', 'package', 'lighthouse'].map((name) => ownPackage(name)),
+  {
+    name: 'docs',
+    lane: 'beside',
+    run: () => check(...['docs-check-spelling', 'docs-check'].map((name) => node(inRoot(`scripts/${name}.mjs`)))),
+  },
+  {
+    name: 'faults',
+    lane: 'alone',
+    run: async () =>
+      sum([
+        await vitest('faults', ['--project', 'faults'], { env: { FAULTS: faults ?? 'tenth' } }),
+        // In v2 few of those that kill hosts.
+        await vitest('faults-v2', ['--project', 'faults', 'tests/faults/engine-kill', 'tests/faults/server'], {
+          env: { ACP: 'v2', FAULTS: faults ?? 'few' },
+        }),
+      ]),
+  },
 ];
 
 async function runStage({ name, run: tests }) {
-  console.log(`\n━━ ${name}`);
+  console.log(`\n━━ ${name} begins`);
   const started = performance.now();
   const counts = await tests().catch((error) => {
     console.error(error instanceof SetupError ? error.message : error);
@@ -199,8 +212,12 @@ async function testAll() {
     throw new SetupError(`There is no stage ${unknown.join(', ')}. There are: ${STAGES.map(({ name }) => name).join(', ')}.`);
   const chosen = STAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   for (const stage of chosen) stage.ahead?.();
-  const results = await Promise.all(chosen.filter(({ beside }) => beside).map(runStage));
-  for (const stage of chosen.filter(({ beside }) => !beside)) results.push(await runStage(stage));
+  const results = [];
+  const runLane = async (wantedLane) => {
+    for (const stage of chosen.filter(({ lane }) => lane === wantedLane)) results.push(await runStage(stage));
+  };
+  await Promise.all(['main', 'beside'].map(runLane));
+  await runLane('alone');
 
   console.log('\n━━ summary');
   for (const { name, seconds, counts } of results) console.log(`${name.padEnd(12)} ${closingLine(counts)} (${seconds.toFixed(0)} s)`);

@@ -7,7 +7,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
 import { stdioLauncher } from '../../src/adapters/stdio/index.ts';
-import { createHost, type AgentLauncher, type AgentProcess, type Host, type ResumeReport } from '../../src/engine/index.ts';
+import {
+  createHost,
+  foldEvents,
+  type AgentLauncher,
+  type AgentProcess,
+  type Host,
+  type HostOptions,
+  type ResumeReport,
+} from '../../src/engine/index.ts';
 import type { CompatAgent } from './agents.ts';
 import type { MemoryModel } from './model.ts';
 
@@ -43,6 +51,7 @@ export async function examineHost(
   agent: CompatAgent,
   env: (home: string) => Promise<Record<string, string>>,
   model: MemoryModel,
+  protocol: HostOptions['protocol'],
 ): Promise<HostFindings> {
   const scratch = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-compat-host-')));
   const cwd = path.join(scratch, 'project');
@@ -66,17 +75,16 @@ export async function examineHost(
     };
   };
   const wake = async (): Promise<Host> =>
-    createHost({ database: await openNodeSqlite(file), agents: launcher(await env(home)), permission: 'reject' });
+    createHost({ database: await openNodeSqlite(file), agents: launcher(await env(home)), permission: 'reject', protocol });
   const steps: HostStep[] = [];
   const say = async (host: Host, step: string, text: string, sessionId: string): Promise<void> => {
     const after = (await host.history(sessionId)).at(-1)?.seq ?? 0;
     try {
       const { report } = await host.prompt(sessionId, text);
       const events = await host.history(sessionId, { after });
-      const answer = events
-        .map(({ payload }) => payload as { sessionUpdate?: string; content?: { text?: string } })
-        .filter(({ sessionUpdate }) => sessionUpdate === 'agent_message_chunk')
-        .map(({ content }) => content?.text ?? '')
+      const answer = foldEvents(events)
+        .messages.filter(({ role }) => role === 'agent')
+        .map(({ text: words }) => words)
         .join('');
       const { tier, attempts, verified, replay, preamble } = report;
       steps.push({ step, answer, knows: answer.includes('heron-4711'), report: { tier, attempts, verified, replay, preamble } });

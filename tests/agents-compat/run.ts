@@ -1,6 +1,6 @@
 /**
  * Runs the doctor against each agent in a home of its own and writes what it found to content/data/compat/. Started
- * by `npm run compat [-- NAME…]`, with an environment that holds nobody's keys.
+ * by `npm run compat [-- NAME…]`.
  */
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -15,13 +15,19 @@ const OUT = path.resolve(import.meta.dirname, '../../content/data/compat');
 const FRAMES = path.join(import.meta.dirname, 'frames');
 const MODULES = path.join(import.meta.dirname, 'node_modules');
 
+// Nothing of the person's own from here on: no keys, no configuration.
+const { PATH = '', LANG = 'C.UTF-8' } = process.env;
+const ENVIRONMENT = { PATH: `${MODULES}/.bin:${PATH}`, LANG, TERM: 'dumb' };
+for (const name of Object.keys(process.env)) delete process.env[name];
+Object.assign(process.env, ENVIRONMENT);
+
 async function examine(agent: CompatAgent): Promise<void> {
   const home = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-compat-')));
   const model = await startMemoryModel();
   try {
     const { version } = JSON.parse(await readFile(path.join(MODULES, agent.package, 'package.json'), 'utf8')) as { version: string };
     const environment = async (own: string): Promise<Record<string, string>> => ({
-      ...inherited(),
+      ...ENVIRONMENT,
       HOME: own,
       XDG_CONFIG_HOME: path.join(own, '.config'),
       XDG_DATA_HOME: path.join(own, '.local/share'),
@@ -37,10 +43,15 @@ async function examine(agent: CompatAgent): Promise<void> {
       prompt: agent.model !== undefined,
     });
     console.log(`\n${agent.name} ${version}\n${renderDoctor(report)}`);
-    const host = agent.model ? await examineHost(agent, environment, model) : null;
-    for (const { step, knows, answer, report } of host?.steps ?? [])
-      console.log(`  ${step}: ${report?.tier ?? 'no answer'}${knows ? ', remembers' : ''}: ${answer.slice(0, 80)}`);
-    const { lives = [], ...steps } = host ?? {};
+    const inHost = async (protocol: 'v1' | 'v2') => {
+      const { lives, ...host } = await examineHost(agent, environment, model, protocol);
+      console.log(`  in our host, ACP ${protocol}`);
+      for (const { step, knows, answer, report } of host.steps)
+        console.log(`    ${step}: ${report?.tier ?? 'no answer'}${knows ? ', remembers' : ''}: ${answer.slice(0, 80)}`);
+      return { lives, host };
+    };
+    const { lives, host } = agent.model ? await inHost('v1') : { lives: [], host: null };
+    const hostV2 = agent.model && report.v2 ? (await inHost('v2')).host : null;
     const name = agent.package.replace(/^@/, '').replaceAll('/', '-');
     const found = {
       name: agent.name,
@@ -53,7 +64,8 @@ async function examine(agent: CompatAgent): Promise<void> {
       model: agent.model !== undefined,
       ...(agent.note ? { note: agent.note } : {}),
       report,
-      host: host && steps,
+      host,
+      hostV2,
     };
     // Agents name their own files by the path without links.
     const modulesAt = await realpath(MODULES);
@@ -81,12 +93,6 @@ function brief(frame: Frame): Frame {
     if (LISTS.includes(key) && Array.isArray(value)) return value.slice(0, 2);
     return key === '_meta' && JSON.stringify(value).length > 2_000 ? {} : value;
   }) as Frame;
-}
-
-/** What every agent needs of the environment that this runs in, and nothing of the person's own. */
-function inherited(): Record<string, string> {
-  const { PATH = '', LANG = 'C.UTF-8', TERM = 'dumb' } = process.env;
-  return { PATH, LANG, TERM };
 }
 
 const wanted = process.argv.slice(2);

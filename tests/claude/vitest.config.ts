@@ -7,6 +7,7 @@ export default defineConfig({
     // A real program: its start alone takes seconds. A home of its own for each file, so files run side by side.
     testTimeout: 180_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
   },
 });

@@ -15,7 +15,6 @@ import { random, SEED } from './engine-host/random.ts';
 
 const FULL = process.env['FAULTS'] === 'full';
 const FEW = process.env['FAULTS'] === 'few';
-const TIMEOUT_MS = FULL ? 3_600_000 : 600_000;
 /** After so many deaths a lineage is replaced, so that its record stays small. */
 const DEATHS_OF_A_LINEAGE = 12;
 const VARIANTS: readonly AgentVariant[] = ['native', 'load', 'amnesiac', 'forgetful'];
@@ -107,12 +106,12 @@ async function untilHit(afterMs: number, strike: (afterMs: number) => Promise<bo
 describe.each(VARIANTS)('a host with the %s agent, killed', (variant) => {
   const salt = VARIANTS.indexOf(variant) * 1000;
 
-  it('I12: at every write of its first life', { timeout: TIMEOUT_MS }, async () => {
+  it('I12: at every write of its first life', async () => {
     const deaths = boundaries(variant, FIRST_WRITES, salt + 1);
     expect(await throughDeaths(variant, deaths, dieAtBatch, { fresh: true })).toBe(deaths.length);
   });
 
-  it('I12: at every write of a later life', { timeout: TIMEOUT_MS }, async () => {
+  it('I12: at every write of a later life', async () => {
     const trial = new Lineage(variant);
     await batchesOf(trial);
     const batches = await batchesOf(trial);
@@ -122,7 +121,7 @@ describe.each(VARIANTS)('a host with the %s agent, killed', (variant) => {
     expect(await throughDeaths(variant, deaths, dieAtBatch)).toBe(deaths.length);
   });
 
-  it('I12: at random instants', { timeout: TIMEOUT_MS }, async () => {
+  it('I12: at random instants', async () => {
     const { below } = random(SEED + salt + 3);
     const instants = Array.from({ length: FULL ? 20 : FEW ? 1 : 2 }, () => below(1_200));
     const killed = await throughDeaths(variant, instants, (lineage, afterMs) =>
@@ -140,7 +139,7 @@ describe.each(VARIANTS)('a host with the %s agent, killed', (variant) => {
     expect(killed).toBe(instants.length);
   });
 
-  it('I8: whose agent is killed at random instants', { timeout: TIMEOUT_MS }, async () => {
+  it('I8: whose agent is killed at random instants', async () => {
     const { below } = random(SEED + salt + 4);
     const instants = Array.from({ length: FULL ? 15 : FEW ? 1 : 2 }, () => below(600));
     const killed = await throughDeaths(variant, instants, (lineage, afterMs) =>
@@ -167,37 +166,33 @@ describe('a death in the first turn of a successor', () => {
     ['forgetful', 'keeps nothing'],
     ['native', 'loses its store'],
   ];
-  it.each(cases)(
-    'I4: the %s agent, which %s: falls back again, with the preamble, and forgets nothing',
-    { timeout: TIMEOUT_MS },
-    async (variant, loss) => {
-      const { below, pick } = random(SEED + 5);
-      const deaths = Array.from({ length: FULL ? 8 : FEW ? 1 : 2 }, () => ({
-        whom: pick(['host', 'agent'] as const),
-        afterMs: below(100),
-      }));
-      const killed = await throughDeaths(
-        variant,
-        deaths,
-        async (lineage, { whom, afterMs }, index) => {
-          if (index % DEATHS_OF_A_LINEAGE === 0) await batchesOf(lineage);
-          await untilHit(afterMs, (ms) => dieInFirstTurn(lineage, whom, ms, loss === 'loses its store'));
-          const successors = () => lineage.agentLog.filter((line) => line.at === 'prompt').filter((line) => line.blocks > 1);
-          const before = successors();
-          const report = await lineage.checkAfterDeath();
-          expect(report?.tier).toBe('transcript');
-          expect(report?.preamble?.events).toBeGreaterThan(0);
-          const after = successors();
-          expect(after.length, 'the preamble went to one more successor').toBe(before.length + 1);
-          expect(new Set(after.map((line) => line.agentSessionId)).size, 'and to each only once').toBe(after.length);
-          return true;
-        },
-        // Slow enough that the turn still runs when the blow falls.
-        { pace: 6 },
-      );
-      expect(killed).toBe(deaths.length);
-    },
-  );
+  it.each(cases)('I4: the %s agent, which %s: falls back again, with the preamble, and forgets nothing', async (variant, loss) => {
+    const { below, pick } = random(SEED + 5);
+    const deaths = Array.from({ length: FULL ? 8 : FEW ? 1 : 2 }, () => ({
+      whom: pick(['host', 'agent'] as const),
+      afterMs: below(100),
+    }));
+    const killed = await throughDeaths(
+      variant,
+      deaths,
+      async (lineage, { whom, afterMs }, index) => {
+        if (index % DEATHS_OF_A_LINEAGE === 0) await batchesOf(lineage);
+        await untilHit(afterMs, (ms) => dieInFirstTurn(lineage, whom, ms, loss === 'loses its store'));
+        const successors = () => lineage.agentLog.filter((line) => line.at === 'prompt').filter((line) => line.blocks > 1);
+        const before = successors();
+        const report = await lineage.checkAfterDeath();
+        expect(report?.tier).toBe('transcript');
+        expect(report?.preamble?.events).toBeGreaterThan(0);
+        const after = successors();
+        expect(after.length, 'the preamble went to one more successor').toBe(before.length + 1);
+        expect(new Set(after.map((line) => line.agentSessionId)).size, 'and to each only once').toBe(after.length);
+        return true;
+      },
+      // Slow enough that the turn still runs when the blow falls.
+      { pace: 6 },
+    );
+    expect(killed).toBe(deaths.length);
+  });
 });
 
 /** One life that ends, or whose agent ends, so long after the successor got the preamble; false when its turn was over. */

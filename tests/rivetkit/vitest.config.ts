@@ -7,6 +7,7 @@ export default defineConfig({
     // One engine for each file; it takes seconds to be ready.
     testTimeout: 240_000,
     hookTimeout: 240_000,
+    expect: { poll: { timeout: 60_000 } },
     fileParallelism: false,
   },
 });

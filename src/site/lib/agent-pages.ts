@@ -1,12 +1,11 @@
 /** A page for each agent that was examined: how to use it with Rehydrate, how it comes back, and the evidence; from its record. */
 import type { MadePage } from './api-pages.ts';
-import { agentSlug, choicesOf, compatRecords, type Choices, type CompatRecord } from './compat-records.ts';
+import { agentSlug, choicesOf, compatRecords, type Choices, type CompatRecord, type InHost } from './compat-records.ts';
 
 /** The variable that holds a key, where the runs were signed in by one, and what was seen that no check asks for. */
-const SEEN: Readonly<Record<string, { readonly key?: string; readonly v2?: true; readonly oddities?: readonly string[] }>> = {
+const SEEN: Readonly<Record<string, { readonly key?: string; readonly oddities?: readonly string[] }>> = {
   '@agentclientprotocol/claude-agent-acp': {
     key: 'ANTHROPIC_API_KEY',
-    v2: true,
     oddities: [
       'It takes 6 to 13 seconds to start.',
       'With a gateway in front of its model it adds a notice about it to each answer; the log keeps that as a message of its own.',
@@ -14,7 +13,6 @@ const SEEN: Readonly<Record<string, { readonly key?: string; readonly v2?: true;
   },
   '@agentclientprotocol/codex-acp': {
     key: 'OPENAI_API_KEY',
-    v2: true,
     oddities: [
       'It puts a prompt that was interrupted in front of the next one.',
       'It tells of its gateway in a notice, during `session/resume` too.',
@@ -56,15 +54,19 @@ function bodyOf(record: CompatRecord): string {
   ].join('\n\n');
 }
 
-function comesBack({ report, host, model, note, version, date }: CompatRecord): string {
+function comesBack({ report, host, hostV2, model, note, version, date }: CompatRecord): string {
   const said = `${text(report.verdict.summary)} Examined in version ${version} on ${date}. ${model ? 'A scripted model answered its prompts.' : ''} ${text(note ?? '')}`;
   if (!host) return said;
+  return [said, inHost(host), ...(hostV2 ? ['The same in ACP version 2:', inHost(hostV2)] : [])].join('\n\n');
+}
+
+function inHost(host: InHost): string {
   const rows = host.steps.slice(1).map(({ step, knows, report: came, answer }) => {
     const how = came ? `tier \`${came.tier}\`` : `\`${answer.split(':')[0]}\``;
     return [step, how, knows ? '✓ yes' : came ? '✗ no' : '– not asked'];
   });
   const record = host.preambleReachedModel ? 'What the record held reached its model' : 'The record did not reach its model';
-  return `${said}\n\n${table(['What happened in our host', 'It came back by', 'It knew what it was told'], rows)}\n\n${record}. Processes left behind: ${host.leftovers}.`;
+  return `${table(['What happened in our host', 'It came back by', 'It knew what it was told'], rows)}\n\n${record}. Processes left behind: ${host.leftovers}.`;
 }
 
 function signIn(record: CompatRecord, choices: Choices | null): string {
@@ -128,14 +130,19 @@ function oddities({ package: name, report }: CompatRecord): readonly string[] {
 /** What an outcome is, in a sign and in a word: neither is told by colour alone. */
 export const SIGNS = { pass: ['✓', 'yes'], fail: ['✗', 'no'], skip: ['–', 'not tried'] } as const;
 
-function evidence({ package: name, command, report }: CompatRecord): string {
+function evidence({ command, report }: CompatRecord): string {
   const rows = [...Map.groupBy(report.checks, ({ outcome, detail }) => `${outcome} ${detail}`).values()].map((same) => [
     same.map(({ id }) => `\`${id}\``).join(', '),
     SIGNS[same[0]!.outcome].join(' '),
     text(same[0]!.detail),
   ]);
-  const v2 = SEEN[name]?.v2 ? ' The same was done with it in version 2: see [from ACP v1 to v2](/guides/acp-v2/#what-real-agents-do).' : '';
-  return `In ACP version ${report.protocolVersion}.${v2} The same examination of yours:\n\n\`\`\`sh\nnpx rehydrate doctor -- ${command}\n\`\`\`\n\n${table(['Check', 'Passed', 'What was seen'], rows)}\n\nWhat each asks: [make your agent resumable](/guides/agent/#test-it). All agents side by side: [agent compatibility](/reference/compatibility/).`;
+  return `In ACP version ${report.protocolVersion}.${report.v2 ? inV2(report.v2) : ''} The same examination of yours:\n\n\`\`\`sh\nnpx rehydrate doctor -- ${command}\n\`\`\`\n\n${table(['Check', 'Passed', 'What was seen'], rows)}\n\nWhat each asks: [make your agent resumable](/guides/agent/#test-it). All agents side by side: [agent compatibility](/reference/compatibility/).`;
+}
+
+function inV2({ verdict, differs }: NonNullable<CompatRecord['report']['v2']>): string {
+  const otherwise =
+    differs.length > 0 ? `what came out otherwise: ${differs.map((id) => `\`${id}\``).join(', ')}` : 'all checks came out alike';
+  return ` Examined in version 2 as well (${text(verdict.summary)}), ${otherwise}; see [from ACP v1 to v2](/guides/acp-v2/#what-real-agents-do).`;
 }
 
 function choice(code: string, { name, description }: { readonly name: string; readonly description?: string | null }): string {

@@ -32,9 +32,24 @@ export interface CompatRecord {
       readonly mcpCapabilities?: Readonly<Record<string, boolean>>;
     } | null;
     readonly checks: readonly Check[];
-    readonly verdict: { readonly tier: string | null; readonly summary: string };
+    readonly verdict: Verdict;
+    /** The same in ACP 2, of an agent that speaks both. */
+    readonly v2?: { readonly verdict: Verdict; readonly differs: readonly string[] };
   };
-  readonly host: { readonly steps: readonly Step[]; readonly preambleReachedModel: boolean; readonly leftovers: number } | null;
+  readonly host: InHost | null;
+  readonly hostV2: InHost | null;
+}
+
+interface Verdict {
+  readonly tier: string | null;
+  readonly summary: string;
+}
+
+/** What became of a session in our own host. */
+export interface InHost {
+  readonly steps: readonly Step[];
+  readonly preambleReachedModel: boolean;
+  readonly leftovers: number;
 }
 
 const ROOT = process.cwd();

@@ -107,5 +107,5 @@ describe('I7, I8, I10: a hostile agent', () => {
       tried: lives,
       through: 0,
     });
-  }, 2_400_000);
+  });
 });

@@ -1,4 +1,5 @@
 /** The bridge: behind its door, each client that is let in gets an agent's process tree of its own, bound to its socket's life. */
+import path from 'node:path';
 import { RehydrateError } from '../engine/errors.ts';
 import { type AgentExit, describeExit } from '../engine/ports.ts';
 import { withLimits } from '../engine/with-limits.ts';
@@ -10,7 +11,7 @@ import { closeFrame } from './close.ts';
 import type { Connected } from './connections.ts';
 import { openDoor, type Visitor } from './door.ts';
 import { framesOf } from './frames.ts';
-import { type BridgeOptions, type Door, checkAgents, isLoopback } from './options.ts';
+import { type BridgeOptions, type Door, isLoopback } from './options.ts';
 
 export interface Bridge extends Door {
   readonly agents: readonly string[];
@@ -25,7 +26,8 @@ export interface Bridge extends Door {
  * console.log(bridge.url, bridge.token);
  */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
-  const { cwd, places } = checkAgents(options);
+  const cwd = path.resolve(options.cwd ?? '.');
+  const places = Object.fromEntries(Object.entries(options.agents).map(([name, agent]) => [name, { cwd: path.resolve(agent.cwd ?? cwd) }]));
   const door = await openDoor({ ...options, agents: places }, (visitor) => startAgent(visitor, options, cwd));
   return { ...door, agents: Object.keys(options.agents), cwd };
 }

@@ -1,7 +1,6 @@
 /** One client's WebSocket: what may come in by it, how much may lie unread, how long it may be silent, and how it hears of the end. */
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
-import { corker } from '../adapters/stdio/lines.ts';
 import { type CloseCause, type CloseFrame, closeFrame, limitOf } from './close.ts';
 import { textFrame } from './frames.ts';
 import { judgeFrame } from './inbound.ts';
@@ -181,57 +180,30 @@ export class Client {
     });
   }
 
-  /** Each ping is answered, within bounds of our own. `ws` would do it by itself, and cut off whoever sends 61 in one write, without a word. */
+  /**
+   * The latest ping is answered, once the answer before it has been sent: the standard (RFC 6455, 5.5.3) allows it, and so a flood piles
+   * up nothing. `ws` would answer each, and cut off whoever sends 61 in one write, without a word.
+   */
   #answerPings(): void {
-    const { websocket, socket, limits } = this.#options;
-    const cork = corker(socket);
-    let since = -Infinity;
-    let count = 0;
-    let waiting: Buffer | null = null;
-    const answer = (data: Buffer): void => {
-      if (websocket.readyState !== websocket.OPEN) return;
-      cork();
-      websocket.pong(data);
+    const { websocket } = this.#options;
+    let latest: Buffer | null = null;
+    let sending = false;
+    const answer = (): void => {
+      if (latest === null || sending || websocket.readyState !== websocket.OPEN) return;
+      sending = true;
+      websocket.pong(latest, undefined, () => {
+        sending = false;
+        answer();
+      });
+      latest = null;
     };
     websocket.on('ping', (data) => {
       this.#done += PING_HEADER_BYTES + data.length;
-      if (websocket.readyState !== websocket.OPEN) return;
-      const now = performance.now();
-      if (now - since >= 1_000) {
-        since = now;
-        count = 0;
-      }
-      count += 1;
-      switch (judgePing(count, socket.writableLength, limits)) {
-        case 'answer':
-          return answer(data);
-        case 'answer_later':
-          if (waiting === null)
-            socket.write('', () => {
-              const latest = waiting!;
-              waiting = null;
-              answer(latest);
-            });
-          // A copy: what `ws` hands out is a view of all that was read with it.
-          waiting = Buffer.from(data);
-          return;
-        case 'too_many':
-          return this.giveUp({ kind: 'limit', limit: 'pingsPerSecond' });
-      }
+      // A copy: what `ws` hands out is a view of all that was read with it.
+      latest = Buffer.from(data);
+      answer();
     });
   }
-}
-
-export type PingVerdict =
-  | 'answer'
-  /** When there is room again. Of several only the latest is answered: the standard (RFC 6455, 5.5.3) allows it. */
-  | 'answer_later'
-  | 'too_many';
-
-/** What becomes of a ping. Pure. `count` is its number in its second, from 1; `unsent` are the bytes the client has not taken. */
-export function judgePing(count: number, unsent: number, limits: Pick<BridgeLimits, 'pingsPerSecond' | 'bufferedBytes'>): PingVerdict {
-  if (count > limits.pingsPerSecond) return 'too_many';
-  return unsent > limits.bufferedBytes ? 'answer_later' : 'answer';
 }
 
 /** The server's WebSocket, with the contract's codes and reasons where the layer below closes by itself. */

@@ -18,6 +18,8 @@ import {
   authorizeHttp,
   authorizeUpgrade,
   header,
+  type HttpDecision,
+  refuse,
   type Refusal,
   type RequestHead,
   SUBPROTOCOL,
@@ -111,7 +113,7 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
   /** Lets an allowed page read an answer, refusals included. Others get no such header, so their browser keeps it from them. */
   const corsFor = (request: RequestHead): Record<string, string> => {
     const origin = header(request, 'origin');
-    return typeof origin === 'string' && origins.includes(origin) ? { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' } : {};
+    return origin !== null && origins.includes(origin) ? { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' } : {};
   };
 
   const admit = (
@@ -173,28 +175,28 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
     starting.add(start);
   });
 
+  const decide = (asked: RequestHead): HttpDecision => {
+    if (asked.method === 'OPTIONS' || !asked.target.startsWith('/agents/')) return authorizeHttp(asked, access);
+    const decision = authorizeUpgrade(asked, policy());
+    // Without an upgrade event there is no upgrade, whatever the headers say.
+    return decision.ok ? refuse('upgrade_required', 'An agent is reached with a WebSocket.') : decision;
+  };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const asked = headOf(request, 0);
     response.shouldKeepAlive = false;
     const cors = corsFor(asked);
-    const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void => {
+    const json = (status: number, body: object | null, headers: Readonly<Record<string, string>> = {}): void => {
       const text = JSON.stringify(body);
       response.writeHead(status, { ...jsonHeaders(text), ...cors, ...headers });
       response.end(text);
     };
-    const isAgent = asked.method !== 'OPTIONS' && asked.target.startsWith('/agents/');
-    const decision = isAgent ? authorizeUpgrade(asked, policy()) : authorizeHttp(asked, access);
-    // Without an upgrade event there is no upgrade, whatever the headers say.
-    const refusal: Refusal | null = !decision.ok
-      ? decision
-      : isAgent
-        ? { ok: false, status: 426, reason: 'upgrade_required', message: 'An agent is reached with a WebSocket.' }
-        : null;
-    if (refusal !== null) {
-      refused(refusal);
-      return json(refusal.status, refusalBody(refusal), refusal.status === 426 ? UPGRADE_HEADERS : {});
+    const refuseIt = (refusal: Refusal): void => json(refusal.status, bodyOf(refusal), headersOf(refusal));
+    const found = (body: object | null | undefined): void => (body === undefined ? refuseIt(UNKNOWN_CONNECTION) : json(200, body));
+    const decision = decide(asked);
+    if (!decision.ok) {
+      refused(decision);
+      return refuseIt(decision);
     }
-    if (!('action' in decision)) return;
     switch (decision.action) {
       case 'preflight':
         response.writeHead(204, { ...cors, ...decision.headers });
@@ -205,15 +207,10 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
           200,
           Object.entries(options.agents).map(([name, { cwd }]) => ({ name, cwd })),
         );
-      case 'diagnostics': {
-        const report = connections.report(decision.connection);
-        return json(report === undefined ? 404 : 200, report ?? UNKNOWN_CONNECTION);
-      }
-      case 'end': {
-        const open = connections.get(decision.connection);
-        const exit = open === undefined ? connections.report(decision.connection)?.exit : await open.end(decision.how);
-        return json(exit === undefined ? 404 : 200, exit ?? UNKNOWN_CONNECTION);
-      }
+      case 'diagnostics':
+        return found(connections.report(decision.connection));
+      case 'end':
+        return found((await connections.get(decision.connection)?.end(decision.how)) ?? connections.report(decision.connection)?.exit);
     }
   };
   // Node itself would tell a request that expects something to go on (100), or refuse it (417), before the policy has seen it.
@@ -240,8 +237,7 @@ function dismiss(socket: Duplex, text: string): void {
   setTimeout(() => socket.destroy(), 1_000).unref();
 }
 
-const UNKNOWN_CONNECTION = { error: 'connection_unknown', message: 'No connection of this name is open or ended within the last minute.' };
-const UPGRADE_HEADERS = { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' };
+const UNKNOWN_CONNECTION = refuse('connection_unknown', 'No connection of this name is open or ended within the last minute.');
 
 function headOf(request: IncomingMessage, earlyBytes: number): RequestHead {
   const headers: [string, string][] = [];
@@ -250,15 +246,17 @@ function headOf(request: IncomingMessage, earlyBytes: number): RequestHead {
   return { method: request.method ?? '', httpVersion: request.httpVersion, target: request.url ?? '', headers, earlyBytes };
 }
 
-const refusalBody = ({ reason, message }: Refusal): object => ({ error: reason, message });
+const bodyOf = ({ reason, message }: Refusal): object => ({ error: reason, message });
+const headersOf = ({ status }: Refusal): Record<string, string> =>
+  status === 426 ? { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' } : {};
 
 function jsonHeaders(text: string): Record<string, string> {
   return { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(text)), 'Cache-Control': 'no-store' };
 }
 
 function refusalText(refusal: Refusal, cors: Readonly<Record<string, string>>): string {
-  const body = JSON.stringify(refusalBody(refusal));
-  const all = { Connection: 'close', ...jsonHeaders(body), ...cors, ...(refusal.status === 426 ? UPGRADE_HEADERS : {}) };
+  const body = JSON.stringify(bodyOf(refusal));
+  const all = { Connection: 'close', ...jsonHeaders(body), ...cors, ...headersOf(refusal) };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
   return [`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}`, ...lines, '', body].join('\r\n');
 }

@@ -20,8 +20,6 @@ export interface BridgeLimits {
   readonly sockets: number;
   /** Upgrades with the right token in any one second. */
   readonly upgradesPerSecond: number;
-  /** Pings of one client in one second. They are answered; with one more the connection is closed with 4004. */
-  readonly pingsPerSecond: number;
   /** The request line and headers. */
   readonly headerBytes: number;
   /** How long a client may take to send a request. */
@@ -50,7 +48,6 @@ export const BRIDGE_LIMITS: BridgeLimits = Object.freeze({
   connections: 64,
   sockets: 512,
   upgradesPerSecond: 50,
-  pingsPerSecond: 10_000,
   headerBytes: 16 * 1024,
   handshakeMs: 10_000,
   startMs: 120_000,

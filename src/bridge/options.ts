@@ -1,10 +1,10 @@
 /** What a bridge and its door are given, checked and completed before anything is opened. */
 import { statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import path from 'node:path';
 import { RehydrateError } from '../engine/errors.ts';
 import type { StdioAgent } from '../adapters/stdio/launcher.ts';
 import type { StdioLimits } from '../adapters/stdio/limits.ts';
+import { cwdProblem } from '../adapters/stdio/start-problem.ts';
 import type { BridgeLimits } from './limits.ts';
 
 /** What the bridge tells its log. Never tokens, message contents, arguments or environment values. */
@@ -84,46 +84,20 @@ export function checkDoor(options: DoorOptions): { host: string; port: number; o
   return { host, port, origins: (options.origins ?? []).map(checkOrigin) };
 }
 
-/** Where the bridge's agents run. */
-export function checkAgents(options: BridgeOptions): { cwd: string; places: Record<string, { cwd: string }> } {
-  const cwd = path.resolve(options.cwd ?? '.');
-  const places = Object.entries(options.agents).map(([name, agent]) => [name, { cwd: path.resolve(agent.cwd ?? cwd) }] as const);
-  return { cwd, places: Object.fromEntries(places) };
-}
-
 /** Now, to whoever starts the bridge: later it would be told to each client, who cannot mend it. */
 function checkDirectory(agent: string, directory: string): void {
-  let reason: string;
-  try {
-    if (statSync(directory).isDirectory()) return;
-    reason = 'it is not a directory';
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'it does not exist' : message;
-  }
-  throw invalid(`The agent '${agent}' cannot work in ${directory}: ${reason}. Make the directory, or name another one (--cwd, cwd).`);
+  const problem = cwdProblem(agent, directory, () => statSync(directory).isDirectory());
+  if (problem !== null) throw invalid(problem.message);
 }
 
 /** An origin exactly as browsers send it. */
 export function checkOrigin(text: string): string {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch (error) {
-    throw new RehydrateError(
-      'invalid_argument',
-      `'${text}' is not an origin: give scheme, host and port, as in https://example.org.`,
-      {},
-      { cause: error },
-    );
-  }
+  const url = URL.parse(text);
+  if (url === null) throw invalid(`'${text}' is not an origin: give scheme, host and port, as in https://example.org.`);
   // `null` is what sandboxed frames, files and redirects send: allowing it would allow anybody.
-  if (url.origin === 'null' || text.includes('*') || (text !== url.origin && text !== `${url.origin}/`)) {
-    throw invalid(
-      `'${text}' is not an exact origin${url.origin === 'null' ? '' : `: did you mean ${url.origin}?`} Wildcards and paths are not accepted.`,
-    );
-  }
-  return url.origin;
+  if (url.origin !== 'null' && !text.includes('*') && (text === url.origin || text === `${url.origin}/`)) return url.origin;
+  const meant = url.origin === 'null' ? '' : `: did you mean ${url.origin}?`;
+  throw invalid(`'${text}' is not an exact origin${meant} Wildcards and paths are not accepted.`);
 }
 
 export function isLoopback(host: string): boolean {
@@ -132,18 +106,17 @@ export function isLoopback(host: string): boolean {
 
 /** Every `Host` by which the bridge can be meant. */
 export function hostNames(host: string, port: number, more: readonly string[] = []): string[] {
-  const bare = new Set<string>();
-  const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
-  if (host === '0.0.0.0' || host === '::') {
-    for (const name of ['localhost', '127.0.0.1', '[::1]']) bare.add(name);
-    for (const list of Object.values(networkInterfaces()))
-      for (const { address } of list ?? []) if (!address.includes('%')) bare.add(bracketed(address));
-  } else {
-    bare.add(bracketed(host));
-    if (isLoopback(host)) bare.add('localhost');
-    if (host === 'localhost') for (const name of ['127.0.0.1', '[::1]']) bare.add(name);
-  }
-  const names = [...bare].map((name) => `${name}:${port}`);
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const addresses = everywhere
+    ? Object.values(networkInterfaces()).flatMap((list) =>
+        (list ?? []).map(({ address }) => address).filter((address) => !address.includes('%')),
+      )
+    : [host];
+  const own = [
+    ...(everywhere || isLoopback(host) ? ['localhost'] : []),
+    ...(everywhere || host === 'localhost' ? ['127.0.0.1', '::1'] : []),
+  ];
+  const bare = [...new Set([...addresses, ...own])].map((name) => (name.includes(':') ? `[${name}]` : name));
   // Port 80 is left out of Host by every client.
-  return [...names, ...(port === 80 ? bare : []), ...more];
+  return [...bare.map((name) => `${name}:${port}`), ...(port === 80 ? bare : []), ...more];
 }

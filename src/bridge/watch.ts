@@ -7,109 +7,79 @@ export class Watch {
   readonly #websocket: WebSocket;
   readonly #socket: Socket;
   readonly #limits: BridgeLimits;
-  readonly #exceeded: (limit: string) => void;
-  readonly #clock: WakingClock;
+  readonly #exceeded: (limit: keyof BridgeLimits) => void;
   readonly #timer: NodeJS.Timeout;
+  /**
+   * Milliseconds as this program's own looks count them. A machine's clock that is set does not move it, nor does a pause in which the
+   * program did not run (a laptop was closed, a process stopped): what arrived meanwhile is still to be read.
+   */
+  #now = 0;
   #firstIn: number | null = null;
   #firstOut = false;
-  #lastMessage: number;
+  #lastMessage = 0;
   /** When the first ping was sent of those that nothing has followed yet; null when there is none. */
   #unanswered: number | null = null;
-  #lastWritten = 0;
-  #movedAt: number;
+  #sent = 0;
+  #movedAt = 0;
   #held = false;
 
-  constructor(websocket: WebSocket, socket: Socket, limits: BridgeLimits, exceeded: (limit: string) => void) {
+  constructor(websocket: WebSocket, socket: Socket, limits: BridgeLimits, exceeded: (limit: keyof BridgeLimits) => void) {
     this.#websocket = websocket;
     this.#socket = socket;
     this.#limits = limits;
     this.#exceeded = exceeded;
-    websocket.on('pong', () => this.#alive());
+    websocket.on('pong', () => (this.#unanswered = null));
     const pause = Math.max(10, Math.min(limits.pingMs, limits.startMs, limits.idleMs, limits.stalledMs) / 4);
-    this.#clock = new WakingClock(2 * pause);
-    this.#lastMessage = this.#movedAt = this.#clock.now();
-    this.#timer = setInterval(() => this.#look(), pause).unref();
+    this.#timer = setInterval(() => {
+      this.#now += pause;
+      this.#look();
+    }, pause).unref();
   }
 
   messageIn(): void {
-    this.#alive();
-    this.#lastMessage = this.#clock.now();
-    this.#firstIn ??= this.#lastMessage;
+    this.#unanswered = null;
+    this.#lastMessage = this.#now;
+    this.#firstIn ??= this.#now;
   }
 
   messageOut(): void {
-    this.#lastMessage = this.#clock.now();
+    this.#lastMessage = this.#now;
     this.#firstOut = true;
   }
 
   /** The client is not being read from, because the agent (or the client itself) does not take what is there. */
   held(on: boolean): void {
     this.#held = on;
-    this.#alive();
+    this.#unanswered = null;
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  #alive(): void {
-    this.#unanswered = null;
-  }
-
   #look(): void {
-    const now = this.#clock.tick();
-    if (this.#firstIn !== null && !this.#firstOut && now - this.#firstIn > this.#limits.startMs) return this.#exceeded('startMs');
-    if (now - this.#lastMessage > this.#limits.idleMs) return this.#exceeded('idleMs');
-    const sent = this.#socket.bytesWritten - this.#socket.writableLength;
-    if (this.#socket.writableLength === 0 || sent !== this.#lastWritten) this.#movedAt = now;
-    this.#lastWritten = sent;
-    if (now - this.#movedAt > this.#limits.stalledMs) {
-      this.#exceeded('stalledMs');
-      // The close frame lies behind what the client does not read.
-      this.#websocket.terminate();
-      return;
-    }
-    this.#ping(now);
-  }
-
-  #ping(now: number): void {
-    // A client with unread data cannot be blamed for not seeing a ping behind it; `stalledMs` bounds that.
-    if (this.#socket.writableLength > 0) return this.#alive();
-    // While we do not read, a ping is still worth sending: one to a client that has gone fails, and that ends the socket.
-    if (this.#held) this.#alive();
-    if (this.#unanswered !== null && now - this.#unanswered > 2 * this.#limits.pingMs) {
-      this.#exceeded('pingMs');
-      this.#websocket.terminate();
-      return;
-    }
+    const { startMs, idleMs, stalledMs, pingMs } = this.#limits;
+    const { bytesWritten, writableLength } = this.#socket;
+    const over = (since: number | null, ms: number): boolean => since !== null && this.#now - since > ms;
+    if (!this.#firstOut && over(this.#firstIn, startMs)) return this.#exceeded('startMs');
+    if (over(this.#lastMessage, idleMs)) return this.#exceeded('idleMs');
+    const sent = bytesWritten - writableLength;
+    if (writableLength === 0 || sent !== this.#sent) this.#movedAt = this.#now;
+    this.#sent = sent;
+    if (over(this.#movedAt, stalledMs)) return this.#cutOff('stalledMs');
+    // A client with unread data cannot be blamed for not seeing a ping behind it; `stalledMs` bounds that. While we do not
+    // read, a ping is still worth sending: one to a client that has gone fails, and that ends the socket.
+    if (writableLength > 0 || this.#held) this.#unanswered = null;
+    if (writableLength > 0) return;
+    if (over(this.#unanswered, 2 * pingMs)) return this.#cutOff('pingMs');
     if (this.#websocket.readyState !== this.#websocket.OPEN) return;
     this.#websocket.ping();
-    this.#unanswered ??= now;
-  }
-}
-
-/**
- * Milliseconds that this program was awake for. Setting the machine's clock does not move it, and of a pause in which
- * the program did not run (a laptop was closed, a process stopped) it counts no more than `mostMs`: what
- * arrived meanwhile is still to be read.
- */
-class WakingClock {
-  readonly #mostMs: number;
-  #passed = 0;
-  #lastTick = performance.now();
-
-  constructor(mostMs: number) {
-    this.#mostMs = mostMs;
+    this.#unanswered ??= this.#now;
   }
 
-  now(): number {
-    return this.#passed + Math.min(performance.now() - this.#lastTick, this.#mostMs);
-  }
-
-  /** To be called at intervals well below `mostMs`. */
-  tick(): number {
-    this.#passed = this.now();
-    this.#lastTick = performance.now();
-    return this.#passed;
+  /** The close frame would lie behind what the client does not read. */
+  #cutOff(limit: keyof BridgeLimits): void {
+    this.#exceeded(limit);
+    this.#websocket.terminate();
   }
 }

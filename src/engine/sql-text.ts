@@ -96,12 +96,6 @@ function actingPragmaOf(head: readonly string[]): string | null {
   return (next === '=' || next === '(' ? !READS_GIVEN.has(name) : ACTS_BARE.has(name)) ? name : null;
 }
 
-/** The text with something else in the place of each plain `?`, counted from 0; null keeps it. */
-export function replacePlaceholders(sql: string, instead: (index: number) => string | null): string {
-  let index = 0;
-  return sql.replace(TOKEN, (token) => (token === '?' ? (instead(index++) ?? token) : token));
-}
-
 const WRITING = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE']);
 const READING = new Set(['SELECT', 'WITH', 'VALUES', 'EXPLAIN', 'PRAGMA']);
 const TRANSACTION = new Set(['BEGIN', 'COMMIT', 'END', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'ATTACH', 'DETACH', 'VACUUM']);

@@ -95,7 +95,7 @@ describe('a sql.js database that cannot be stored', () => {
   it('of a snapshot that fails halfway no piece stays', async () => {
     let room = Infinity;
     const broken = { name: 'QuotaExceededError', when: (names: readonly string[]) => names.join() === 'chunks' && room-- <= 0 };
-    const store = await openIndexedDbStore('test', failing(broken), 'test');
+    const store = await openIndexedDbStore('test', failing(broken));
     const sound = { n: 0, at: 0, sum: 0, bytes: new Uint8Array(2 * CHUNK_BYTES), answers: [] };
     expect(await store.claim(await store.load())).toBe(true);
     await store.replace(sound);
@@ -124,7 +124,7 @@ describe('a sql.js database that cannot be stored', () => {
     ['delete', 'journal'],
     ['delete', 'chunks'],
   ] as const)('I1: a snapshot whose %s on %s throws replaces nothing', async (method, name) => {
-    const store = await openIndexedDbStore('test', indexedDB, 'test');
+    const store = await openIndexedDbStore('test', indexedDB);
     await store.claim(await store.load());
     await store.replace({ n: 0, at: 0, sum: 0, bytes: new Uint8Array(9), answers: [] });
     await store.append(encodeRecord({ n: 1, at: 1, statements: [insert('a')] }, 0));
@@ -142,7 +142,7 @@ describe('a sql.js database that cannot be stored', () => {
     ['put', 'meta'],
     ['delete', 'chunks'],
   ] as const)('I9: whoever’s %s on %s throws is not the writer', async (method, name) => {
-    const [first, second] = [await openIndexedDbStore('test', indexedDB, 'test'), await openIndexedDbStore('test', indexedDB, 'test')];
+    const [first, second] = [await openIndexedDbStore('test', indexedDB), await openIndexedDbStore('test', indexedDB)];
     await first.claim(await first.load());
     const before = await dump();
     const loaded = await second.load();
@@ -154,7 +154,7 @@ describe('a sql.js database that cannot be stored', () => {
   });
 
   it('whoever waits for a snapshot is told why it failed, also when its pieces cannot be deleted', async () => {
-    const store = await openIndexedDbStore('test', indexedDB, 'test');
+    const store = await openIndexedDbStore('test', indexedDB);
     await store.claim(await store.load());
     throwOnce('put', 'meta');
     throwOnce('delete', 'chunks');
@@ -269,7 +269,7 @@ describe('one writer', () => {
 
   it('I9: nobody becomes the writer of what has changed since it was loaded', async () => {
     await (await withLog()).close();
-    const [first, second] = [await openIndexedDbStore('test', indexedDB, 'test'), await openIndexedDbStore('test', indexedDB, 'test')];
+    const [first, second] = [await openIndexedDbStore('test', indexedDB), await openIndexedDbStore('test', indexedDB)];
     const [seen, stale] = [await first.load(), await second.load()];
     expect(await first.claim(seen)).toBe(true);
     await first.append(encodeRecord({ n: 2, at: 1, statements: [insert('a')] }, seen.records[0]!.sum));

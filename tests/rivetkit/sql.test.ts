@@ -11,6 +11,7 @@ afterAll(() => cluster?.stop());
 
 /** What RivetKit 2.3.19 itself cannot do. It must still fail, so that a version that can is noticed. The engine does not need it. */
 const GAPS: Readonly<Record<string, string>> = {
+  'values come back as they went in: floats of 2^63 and more': 'it cuts whole numbers off there, so they are refused',
   'values come back as they went in: blobs': 'an empty blob comes back as null',
 };
 

@@ -6,7 +6,7 @@
 import { createHost, type Host, type PromptOptions } from '../../engine/index.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { CreateOptions, HostOptions } from '../../engine/sessions/config.ts';
-import type { ContentBlock, PreambleMode, ResumePolicy } from '../../engine/types.ts';
+import type { ContentBlock } from '../../engine/types.ts';
 import type { MessageStream, OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
 import { broadcastEvents, pages } from './broadcast.ts';
 import { rivetkitDatabase, type RivetDb } from './database.ts';
@@ -83,6 +83,10 @@ export interface HistoryRange {
   readonly maxBytes?: number;
 }
 
+type Mirrored =
+  | 'resume' | 'previewPreamble' | 'cancel' | 'respondPermission' | 'setMode' | 'setConfigOption'
+  | 'authenticate' | 'close' | 'delete' | 'get' | 'list' | 'transcript'; // prettier-ignore
+
 type PromptArgs = Omit<PromptOptions, 'signal'>;
 
 /**
@@ -139,6 +143,13 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       }
     };
 
+  /** A method of the host, as it is. */
+  const mirrored = <Name extends Mirrored>(name: Name, follows = false) =>
+    act<Parameters<Host[Name]>, Awaited<ReturnType<Host[Name]>>>(
+      (host, ...args) => (host[name] as (...all: unknown[]) => Promise<Awaited<ReturnType<Host[Name]>>>)(...args),
+      follows,
+    );
+
   const prompt = act(
     (host, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) => host.prompt(sessionId, content, given),
     true,
@@ -177,31 +188,24 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       /** Without an idempotency key of its own, a prompt has one of its HTTP call: delivered twice, it still runs once. */
       prompt: (c: SessionActorContext, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) =>
         prompt(c, sessionId, content, { ...given, ...keyOf(c, given) }),
-      resume: act((host, sessionId: string, given?: { policy?: ResumePolicy }) => host.resume(sessionId, given), true),
-      previewPreamble: act((host, sessionId: string, given?: { mode?: PreambleMode; budget?: number }) =>
-        host.previewPreamble(sessionId, given),
-      ),
-      cancel: act((host, sessionId: string) => host.cancel(sessionId)),
-      respondPermission: act((host, sessionId: string, requestId: string, optionId: string | null) =>
-        host.respondPermission(sessionId, requestId, optionId),
-      ),
-      setMode: act((host, sessionId: string, modeId: string) => host.setMode(sessionId, modeId), true),
-      setConfigOption: act(
-        (host, sessionId: string, configId: string, value: string | boolean) => host.setConfigOption(sessionId, configId, value),
-        true,
-      ),
-      authenticate: act((host, agent: string, methodId: string) => host.authenticate(agent, methodId)),
-      close: act((host, sessionId: string) => host.close(sessionId)),
-      delete: act((host, sessionId: string) => host.delete(sessionId)),
-      get: act((host, sessionId: string) => host.get(sessionId)),
-      list: act((host, given?: { cursor?: string; limit?: number }) => host.list(given)),
+      resume: mirrored('resume', true),
+      previewPreamble: mirrored('previewPreamble'),
+      cancel: mirrored('cancel'),
+      respondPermission: mirrored('respondPermission'),
+      setMode: mirrored('setMode', true),
+      setConfigOption: mirrored('setConfigOption', true),
+      authenticate: mirrored('authenticate'),
+      close: mirrored('close'),
+      delete: mirrored('delete'),
+      get: mirrored('get'),
+      list: mirrored('list'),
+      transcript: mirrored('transcript'),
       history: act(async (host, sessionId: string, { maxBytes, ...range }: HistoryRange = {}) => {
         const events = await host.history(sessionId, range);
         return maxBytes === undefined ? events : (pages(events, maxBytes)[0] ?? []);
       }),
       /** Puts the actor to sleep; the next call wakes it. RivetKit does the same when nobody calls for `sleepTimeout`. */
       sleep: (c: SessionActorContext): void => c.sleep(),
-      transcript: act((host, sessionId: string, given?: { budget?: number }) => host.transcript(sessionId, given)),
     },
   };
 }

@@ -13,7 +13,6 @@ import {
   type Statement,
   type StatementResult,
 } from '../../engine/ports.ts';
-import { isLarge, withLargeNumbers } from './large-numbers.ts';
 
 /** What is used of RivetKit's `c.db`. */
 export interface RivetDb {
@@ -50,16 +49,15 @@ export function rivetkitDatabase(db: RivetDb): SqlDatabase {
     return result;
   }
 
-  const run = async (on: RivetDb, statement: Statement): Promise<readonly Row[]> => {
-    const { sql, params = [] } = withLargeNumbers(statement);
-    return ((await on.execute(sql, ...params)) as Row[]).map(withBlobs);
-  };
+  const run = async (on: RivetDb, { sql, params = [] }: Statement): Promise<readonly Row[]> =>
+    ((await on.execute(sql, ...params)) as Row[]).map(withBlobs);
 
   return {
     query: (sql, params) =>
       serially(async () => {
-        check({ sql, ...(params ? { params } : {}) }, 'query');
-        return run(db, { sql, ...(params ? { params } : {}) });
+        const statement = { sql, ...(params ? { params } : {}) };
+        check(statement, 'query');
+        return run(db, statement);
       }),
     batch: (statements) =>
       serially(async () => {
@@ -94,9 +92,12 @@ function check({ sql, params = [] }: Statement, use: 'query' | 'batch'): void {
     statementProblem(shape, use) ??
     writes ??
     parameterProblem(shape, params) ??
-    (shape.placeholders === null && params.some(isLarge) ? 'a number of 2^63 or more needs a plain “?”' : null);
+    (params.some(isCutOff) ? 'RivetKit would cut off a whole number of 2^63 or more; store it as text' : null);
   if (problem) throw new SqlError('other', `The actor’s database: ${problem}: ${sql.slice(0, 200)}`);
 }
+
+/** RivetKit 2.3.19 binds every whole number as a 64-bit integer. */
+const isCutOff = (value: SqlValue): boolean => Number.isInteger(value) && Math.abs(value as number) >= 2 ** 63;
 
 /** RivetKit gives a blob as an array of numbers, and an empty one as null. */
 function withBlobs(row: Row): Row {

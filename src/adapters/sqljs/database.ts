@@ -93,7 +93,6 @@ export interface SqljsDatabase extends SqlDatabase {
 }
 
 export interface DatabaseParts {
-  readonly label: string;
   readonly module: SqljsModule;
   readonly store: JournalStore;
   readonly storage: SqljsStorage;
@@ -105,11 +104,13 @@ export interface DatabaseParts {
   readonly release: () => Promise<void>;
 }
 
+const labelOf = (storage: SqljsStorage): string => (storage.kind === 'memory' ? ':memory:' : storage.name);
+
 /** Loads what is stored, replays the journal on it, and takes the pen. */
 export async function openDatabase(parts: DatabaseParts): Promise<JournalledDatabase> {
   for (;;) {
     const stored = await parts.store.load();
-    const memory = rebuild(parts.module, stored, parts.label);
+    const memory = rebuild(parts.module, stored, labelOf(parts.storage));
     try {
       if (await parts.store.claim(stored)) return new JournalledDatabase(parts, memory, stored, true);
     } catch (error) {
@@ -156,7 +157,7 @@ export class JournalledDatabase implements SqljsDatabase {
     const { snapshot, records } = stored;
     this.#parts = parts;
     this.#unclaimed = claimed ? undefined : stored;
-    this.#label = parts.label;
+    this.#label = labelOf(parts.storage);
     this.storage = parts.storage;
     this.owners = parts.owners;
     this.#memory = memory;
@@ -196,27 +197,16 @@ export class JournalledDatabase implements SqljsDatabase {
   }
 
   importFile(bytes: Uint8Array, options: ImportOptions = {}, id?: string): Promise<void> {
-    return this.#once(id, async () => {
-      const imported = openImport(this.#parts.module, bytes, this.#label);
-      try {
+    return this.#once(id, () =>
+      this.#replaceBy(openImport(this.#parts.module, bytes, this.#label), 'import', id, async (imported) => {
         await options.check?.(readOnly(imported, this.#n + 1));
-        await this.#replaceAll(imported, 'import', this.#parts.now(), id === undefined ? undefined : [id, []]);
-      } catch (error) {
-        imported.close();
-        throw error;
-      }
-    });
+        return [];
+      }),
+    );
   }
 
   reset(id?: string): Promise<void> {
-    return this.#once(id, () =>
-      this.#replaceAll(
-        new MemoryDatabase(this.#parts.module, null, this.#label),
-        'reset',
-        this.#parts.now(),
-        id === undefined ? undefined : [id, []],
-      ),
-    );
+    return this.#once(id, () => this.#replaceBy(new MemoryDatabase(this.#parts.module, null, this.#label), 'reset', id, () => []));
   }
 
   /** The number of the last acknowledged change. */
@@ -238,8 +228,10 @@ export class JournalledDatabase implements SqljsDatabase {
     }));
   }
 
-  #once(id: string | undefined, work: () => Promise<void>): Promise<void> {
-    return this.#enqueue(() => (id !== undefined && this.#answers.has(id) ? undefined : work()));
+  #once(id: string | undefined, work: () => Promise<unknown>): Promise<void> {
+    return this.#enqueue(async () => {
+      if (id === undefined || !this.#answers.has(id)) await work();
+    });
   }
 
   /** Runs after everything asked before, so that nothing ever sees a batch between its run and its storing. */
@@ -260,11 +252,11 @@ export class JournalledDatabase implements SqljsDatabase {
       this.#memory.commit();
       return results;
     }
-    const at = this.#parts.now();
     if (!replayable) {
       this.#memory.rollback();
-      return this.#commitAsSnapshot(statements, at, id);
+      return this.#commitAsSnapshot(statements, id);
     }
+    const at = this.#parts.now();
     let record: JournalRecord;
     try {
       record = encodeRecord({ n: this.#n + 1, at, statements: written, id, results }, this.#sum);
@@ -292,40 +284,45 @@ export class JournalledDatabase implements SqljsDatabase {
   }
 
   /** For a batch that would come out differently when run again: what is stored is its outcome. */
-  async #commitAsSnapshot(statements: readonly Statement[], at: number, id: string | undefined): Promise<readonly StatementResult[]> {
+  async #commitAsSnapshot(statements: readonly Statement[], id: string | undefined): Promise<readonly StatementResult[]> {
     await this.#compaction;
-    const next = new MemoryDatabase(this.#parts.module, this.#memory.export(), this.#label);
-    try {
+    const copy = new MemoryDatabase(this.#parts.module, this.#memory.export(), this.#label);
+    return this.#replaceBy(copy, 'batch', id, (next) => {
       const { results } = next.begin(statements);
       next.commit();
-      await this.#replaceAll(next, 'batch', at, id === undefined ? undefined : [id, results]);
+      return results;
+    });
+  }
+
+  /** Another database takes the place of this one, once it is made ready and stored; gives back what was answered. */
+  async #replaceBy(
+    next: MemoryDatabase,
+    kind: Commit['kind'],
+    id: string | undefined,
+    ready: (next: MemoryDatabase) => readonly StatementResult[] | Promise<readonly StatementResult[]>,
+  ): Promise<readonly StatementResult[]> {
+    try {
+      const at = this.#parts.now();
+      const results = await ready(next);
+      await this.#compaction;
+      const n = this.#n + 1;
+      const bytes = next.export();
+      const answers = [...this.#answers, ...(id === undefined ? [] : [[id, results] as const])].slice(-KEPT_ANSWERS);
+      await this.#claim();
+      await this.#parts.store.replace({ n, at, sum: FIRST_SUM, bytes, answers });
+      this.#memory.close();
+      this.#memory = next;
+      this.#n = n;
+      this.#sum = FIRST_SUM;
+      this.#journalBytes = 0;
+      this.#snapshotBytes = bytes.length;
+      this.#remember(id, results);
+      tell(this.#listeners, { n, at, kind });
       return results;
     } catch (error) {
       next.close();
       throw error;
     }
-  }
-
-  async #replaceAll(next: MemoryDatabase, kind: Commit['kind'], at = this.#parts.now(), answer?: Answer): Promise<void> {
-    await this.#compaction;
-    const n = this.#n + 1;
-    const bytes = next.export();
-    const answers = [...this.#answers, ...(answer ? [answer] : [])].slice(-KEPT_ANSWERS);
-    try {
-      await this.#claim();
-      await this.#parts.store.replace({ n, at, sum: FIRST_SUM, bytes, answers });
-    } catch (error) {
-      next.close();
-      throw error;
-    }
-    this.#memory.close();
-    this.#memory = next;
-    this.#n = n;
-    this.#sum = FIRST_SUM;
-    this.#journalBytes = 0;
-    this.#snapshotBytes = bytes.length;
-    this.#remember(answer?.[0], answer?.[1] ?? []);
-    tell(this.#listeners, { n, at, kind });
   }
 
   /** Beside the commits that follow: a snapshot costs in proportion to what was written since the last one. */

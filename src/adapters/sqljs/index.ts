@@ -1,5 +1,5 @@
 /** The `SqlDatabase` port on sql.js: SQLite in a browser tab, kept in IndexedDB. */
-import { SqlError, type OwnerRegistry } from '../../engine/ports.ts';
+import { SqlError } from '../../engine/ports.ts';
 import {
   checkImport,
   copyAt,
@@ -9,7 +9,6 @@ import {
   type JournalledDatabase,
   type SqljsCopy,
   type SqljsDatabase,
-  type SqljsStorage,
 } from './database.ts';
 import { toStorageError } from './errors.ts';
 import { openIndexedDbStore } from './indexeddb.ts';
@@ -68,16 +67,16 @@ export interface SharedSqljsOptions extends SqljsOptions {
  */
 export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase> {
   const options = { ...given, module: loading(given) };
-  if (options.storage === undefined || options.storage === 'memory') return openInMemory(options);
+  if (options.storage === undefined || options.storage === 'memory') return openIn(options);
   const name = options.storage.indexedDB;
   // First of all: where storage is denied, so are locks.
   const store = await tryStore(options, name);
-  if ('reason' in store) return openInMemory(options, store.reason);
+  if ('reason' in store) return openIn(options, { reason: store.reason });
   const locks = locksOf(options);
-  let release = (): Promise<void> => Promise.resolve();
+  let release = async (): Promise<void> => undefined;
   try {
     if (locks) release = await takeLock(locks, name);
-    return await openStored(options, name, store, locks ? await tabOwners(locks) : pageOwners(), release);
+    return await openIn(options, { name, store, owners: locks ? await tabOwners(locks) : pageOwners(), release });
   } catch (error) {
     await store.close();
     await release();
@@ -95,17 +94,24 @@ export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase
  * const database = await openSharedSqljs({ storage: { indexedDB: 'sessions' }, locateFile: () => '/sql-wasm-browser.wasm' });
  */
 export async function openSharedSqljs(given: SharedSqljsOptions): Promise<SharedSqljsDatabase> {
-  const options = { ...given, module: loading(given) };
+  const module = loading(given);
+  const options = { ...given, module };
   const name = options.storage.indexedDB;
   const locks = locksOf(options);
   const probe = await tryStore(options, name);
   if (!('reason' in probe)) await probe.close();
   if ('reason' in probe || !locks || typeof BroadcastChannel === 'undefined') {
-    return alone('reason' in probe ? await openInMemory(options, probe.reason) : await openSqljs(options));
+    const alone = 'reason' in probe ? await openIn(options, { reason: probe.reason }) : await openSqljs(options);
+    return Object.assign(alone, { role: 'owner' as const, onRole: () => () => undefined });
   }
-  const { module } = options;
-  const stored = (): Promise<JournalStore> => openIndexedDbStore(name, options.indexedDB ?? browserIndexedDb(), name);
   const owners = await tabOwners(locks);
+  const withStore = async <T>(use: (store: JournalStore) => Promise<T>): Promise<T> => {
+    const store = await openIndexedDbStore(name, factoryOf(options));
+    return use(store).catch(async (error: unknown) => {
+      await store.close();
+      throw error;
+    });
+  };
   const shared = new SharedDatabase({
     name,
     lock: ownerLock(name),
@@ -114,21 +120,13 @@ export async function openSharedSqljs(given: SharedSqljsOptions): Promise<Shared
     owners,
     quietMs: options.ownerQuietMs ?? OWNER_QUIET_MS,
     silentMs: options.ownerSilentMs ?? OWNER_SILENT_MS,
-    open: async () => {
-      const store = await stored();
-      return openStored(options, name, store, owners, () => Promise.resolve()).catch(async (error: unknown) => {
+    open: () => withStore((store) => openIn(options, { name, store, owners })),
+    openAt: (n) =>
+      withStore(async (store) => {
+        const stored = await store.load();
         await store.close();
-        throw error;
-      });
-    },
-    openAt: async (n) => {
-      const [loaded, store] = await Promise.all([module, stored()]);
-      try {
-        return copyAt(loaded, await store.load(), n, name);
-      } finally {
-        await store.close();
-      }
-    },
+        return copyAt(await module, stored, n, name);
+      }),
     check: async (bytes, importing) => checkImport(await module, bytes, importing, name),
   });
   try {
@@ -156,7 +154,7 @@ export interface SqljsSalvage extends SqljsCopy {
 export async function salvageSqljs(given: SqljsOptions & { readonly storage: { readonly indexedDB: string } }): Promise<SqljsSalvage> {
   const name = given.storage.indexedDB;
   const module = loading(given);
-  const store = await openIndexedDbStore(name, given.indexedDB ?? browserIndexedDb(), name);
+  const store = await openIndexedDbStore(name, factoryOf(given));
   try {
     const { problem, ...stored } = await store.salvage();
     return { ...copyAt(await module, stored, stored.records.at(-1)?.n ?? stored.snapshot.n, name), problem };
@@ -171,7 +169,7 @@ export async function salvageSqljs(given: SqljsOptions & { readonly storage: { r
  * @example
  * await discardSqljs('sessions'); // the next openSqljs begins with an empty database
  */
-export async function discardSqljs(name: string, factory: IDBFactory | undefined = browserIndexedDb()): Promise<void> {
+export async function discardSqljs(name: string, factory: IDBFactory | undefined = factoryOf({})): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     if (!factory) return resolve();
     const deleting = factory.deleteDatabase(name);
@@ -196,38 +194,17 @@ function locksOf(options: SqljsOptions): LockManager | undefined {
   return options.locks === undefined ? (globalThis.navigator as Navigator | undefined)?.locks : (options.locks ?? undefined);
 }
 
-/** A database nobody shares, in the shape of one that could be. */
-function alone(database: SqljsDatabase): SharedSqljsDatabase {
-  return Object.assign(database, { role: 'owner' as const, onRole: () => () => undefined });
-}
-
-function openStored(
-  options: LoadingOptions,
-  name: string,
-  store: JournalStore,
-  owners: OwnerRegistry,
-  release: () => Promise<void>,
-): Promise<JournalledDatabase> {
-  return openIn(options, { label: name, store, storage: { kind: 'indexeddb', name }, owners, release });
-}
-
-function openInMemory(options: LoadingOptions, reason?: string): Promise<JournalledDatabase> {
-  const storage: SqljsStorage = { kind: 'memory', ...(reason === undefined ? {} : { reason }) };
-  return openIn(options, {
-    label: ':memory:',
-    store: new MemoryStore(),
-    storage,
-    owners: pageOwners(),
-    release: () => Promise.resolve(),
-  });
-}
-
+/** In memory, with why where something else was asked for; or in the store that has a name. */
 async function openIn(
   options: LoadingOptions,
-  place: Pick<DatabaseParts, 'label' | 'store' | 'storage' | 'owners' | 'release'>,
+  place: { readonly reason?: string } | ({ readonly name: string } & Pick<DatabaseParts, 'store' | 'owners'> & Partial<DatabaseParts>) = {},
 ): Promise<JournalledDatabase> {
   return openDatabase({
+    store: new MemoryStore(),
+    owners: pageOwners(),
+    release: async () => undefined,
     ...place,
+    storage: 'name' in place ? { kind: 'indexeddb', name: place.name } : { kind: 'memory', ...place },
     module: await options.module,
     snapshotAfterBytes: options.snapshotAfterBytes ?? SNAPSHOT_AFTER_BYTES,
     now: options.now ?? Date.now,
@@ -237,7 +214,7 @@ async function openIn(
 
 async function tryStore(options: SqljsOptions, name: string): Promise<JournalStore | { reason: string }> {
   try {
-    return await openIndexedDbStore(name, options.indexedDB ?? browserIndexedDb(), name);
+    return await openIndexedDbStore(name, factoryOf(options));
   } catch (error) {
     const { name: kind, message } = error as { name?: string; message?: string };
     // Not swallowed: it is what people are told, in `storage.reason`.
@@ -245,29 +222,21 @@ async function tryStore(options: SqljsOptions, name: string): Promise<JournalSto
   }
 }
 
-/** Reading the property can itself be denied, where cookies are blocked. */
-function browserIndexedDb(): IDBFactory | undefined {
-  return globalThis.indexedDB as IDBFactory | undefined;
-}
+/** Reading the browser's can itself be denied, where cookies are blocked. */
+const factoryOf = ({ indexedDB }: SqljsOptions): IDBFactory | undefined => indexedDB ?? (globalThis.indexedDB as IDBFactory | undefined);
 
 function takeLock(locks: LockManager, name: string): Promise<() => Promise<void>> {
-  return new Promise((resolve, reject) => {
-    let letGo: () => void = () => undefined;
-    const released = locks
-      .request(ownerLock(name), { ifAvailable: true }, (lock) => {
-        if (!lock)
-          throw new SqlError(
-            'busy',
-            `Database ${name}: another tab has it open. Close that tab, or share the database with openSharedSqljs.`,
-          );
-        return new Promise<void>((done) => {
-          letGo = done;
-          resolve(async () => {
-            letGo();
-            await released;
-          });
-        });
-      })
-      .then(() => undefined, reject);
+  const taken = Promise.withResolvers<() => Promise<void>>();
+  const letGo = Promise.withResolvers<void>();
+  const released = locks.request(ownerLock(name), { ifAvailable: true }, (lock) => {
+    if (!lock)
+      throw new SqlError('busy', `Database ${name}: another tab has it open. Close that tab, or share the database with openSharedSqljs.`);
+    taken.resolve(async () => {
+      letGo.resolve();
+      await released;
+    });
+    return letGo.promise;
   });
+  released.catch(taken.reject);
+  return taken.promise;
 }

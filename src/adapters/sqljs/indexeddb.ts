@@ -41,7 +41,7 @@ interface SnapshotMeta {
 }
 
 /** Opens the named database, or makes it. Rejects with what IndexedDB said, or that there is none. */
-export async function openIndexedDbStore(name: string, factory: IDBFactory | undefined, label: string): Promise<JournalStore> {
+export async function openIndexedDbStore(name: string, factory: IDBFactory | undefined): Promise<JournalStore> {
   if (!factory) throw new DOMException('this browser offers no IndexedDB here', 'NotSupportedError');
   const opening = factory.open(name, VERSION);
   opening.onupgradeneeded = () => {
@@ -49,7 +49,7 @@ export async function openIndexedDbStore(name: string, factory: IDBFactory | und
     opening.result.createObjectStore('chunks');
     opening.result.createObjectStore('journal', { keyPath: 'n' });
   };
-  return new IndexedDbStore(await inTime(opening), label);
+  return new IndexedDbStore(await inTime(opening), name);
 }
 
 class IndexedDbStore implements JournalStore {

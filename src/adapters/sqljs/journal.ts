@@ -191,34 +191,32 @@ export class MemoryStore implements JournalStore {
   #snapshot: Snapshot = EMPTY;
   #records: JournalRecord[] = [];
 
-  load(): Promise<Stored> {
-    return Promise.resolve({ snapshot: this.#snapshot, records: [...this.#records] });
+  async load(): Promise<Stored> {
+    return { snapshot: this.#snapshot, records: [...this.#records] };
   }
 
-  since(n: number): Promise<Since> {
-    return Promise.resolve({ base: this.#snapshot, records: this.#records.filter((record) => record.n > n) });
+  async since(n: number): Promise<Since> {
+    return { base: this.#snapshot, records: this.#records.filter((record) => record.n > n) };
   }
 
   async salvage(): Promise<Stored & { readonly problem: null }> {
     return { ...(await this.load()), problem: null };
   }
 
-  claim(): Promise<boolean> {
-    return Promise.resolve(true);
+  async claim(): Promise<boolean> {
+    return true;
   }
 
-  append(record: JournalRecord): Promise<void> {
+  async append(record: JournalRecord): Promise<void> {
     this.#records.push(structuredClone(record));
-    return Promise.resolve();
   }
 
-  replace(snapshot: Snapshot): Promise<void> {
+  async replace(snapshot: Snapshot): Promise<void> {
     this.#snapshot = snapshot;
     this.#records = this.#records.filter(({ n }) => n > snapshot.n);
-    return Promise.resolve();
   }
 
-  close(): Promise<void> {
-    return Promise.resolve();
+  async close(): Promise<void> {
+    // What lasts as long as the page has nothing to let go of.
   }
 }

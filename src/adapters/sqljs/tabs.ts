@@ -218,22 +218,9 @@ export class SharedDatabase implements SharedSqljsDatabase {
   }
 
   /** Undefined when this tab turned out not to own the database any more: the next owner answers. */
-  async #execute(local: JournalledDatabase, id: string, { method, args }: Request): Promise<Outcome | undefined> {
+  async #execute(local: JournalledDatabase, id: string, request: Request): Promise<Outcome | undefined> {
     try {
-      switch (method) {
-        case 'query':
-          return { ok: true, value: await local.query(...(args as [string, SqlValue[]])) };
-        case 'batch':
-          return { ok: true, value: await local.batchOnce(id, args[0] as Statement[]) };
-        case 'journal':
-          return { ok: true, value: await local.journal(args[0]) };
-        case 'export':
-          return { ok: true, value: await local.export() };
-        case 'importFile':
-          return { ok: true, value: await local.importFile(args[0], {}, id) };
-        case 'reset':
-          return { ok: true, value: await local.reset(id) };
-      }
+      return { ok: true, value: await RUN[request.method](local, request.args as never, id) };
     } catch (error) {
       const failure = toSqlError(error, this.#parts.name);
       // Another tab writes, or this one is closing: the call was not done, and is asked again there.
@@ -389,12 +376,19 @@ export class SharedDatabase implements SharedSqljsDatabase {
 // ------------------------------------------------------------- what tabs say to each other, over a BroadcastChannel
 
 /** What a tab asks the owner for. `id` names a change for good, so that asking again does not do it again. */
-type Request =
-  | { readonly method: 'query'; readonly args: readonly [sql: string, params: readonly unknown[]] }
-  | { readonly method: 'batch'; readonly args: readonly [statements: readonly unknown[]] }
-  | { readonly method: 'journal'; readonly args: readonly [after: number] }
-  | { readonly method: 'export' | 'reset'; readonly args: readonly [] }
-  | { readonly method: 'importFile'; readonly args: readonly [bytes: Uint8Array] };
+const RUN = {
+  query: (local: JournalledDatabase, [sql, params]: readonly [string, readonly SqlValue[]]) => local.query(sql, params),
+  batch: (local: JournalledDatabase, [statements]: readonly [readonly Statement[]], id: string) => local.batchOnce(id, statements),
+  journal: (local: JournalledDatabase, [after]: readonly [number]) => local.journal(after),
+  export: (local: JournalledDatabase) => local.export(),
+  importFile: (local: JournalledDatabase, [bytes]: readonly [Uint8Array], id: string) => local.importFile(bytes, {}, id),
+  reset: (local: JournalledDatabase, _none: readonly [], id: string) => local.reset(id),
+};
+
+interface Request {
+  readonly method: keyof typeof RUN;
+  readonly args: readonly unknown[];
+}
 
 export type TabMessage =
   /** Who owns it? Asked when a tab comes, and when the owner has been quiet for long. */

@@ -41,9 +41,11 @@ export async function readProcesses(): Promise<ProcessEntry[]> {
   return entries;
 }
 
-export function psProcesses(): Promise<ProcessEntry[]> {
+/** What `ps` says of all, or of one; of one it has not much time to. */
+export function psProcesses(pid?: number): Promise<ProcessEntry[]> {
+  const options = { maxBuffer: 64 * 1024 * 1024, env: PS_ENV, timeout: pid === undefined ? 0 : 2_000 };
   return new Promise((resolve, reject) => {
-    execFile('ps', ['-A', '-o', PS_COLUMNS], { maxBuffer: 64 * 1024 * 1024, env: { ...process.env, LC_ALL: 'C' } }, (error, stdout) => {
+    execFile('ps', psArguments(pid), options, (error, stdout) => {
       if (error !== null) reject(error);
       else resolve(parsePs(stdout));
     });
@@ -112,10 +114,16 @@ export function parseStat(text: string): ProcessEntry | null {
 /** A zombie, and one that is being taken away; older kernels write the latter small. */
 const DEAD = ['Z', 'X', 'x'];
 
-/** What `ps -o` is asked for. */
-export const PS_COLUMNS = 'pid=,ppid=,pgid=,stat=,lstart=';
+export const psArguments = (pid?: number): string[] => [
+  ...(pid === undefined ? ['-A'] : ['-p', String(pid)]),
+  '-o',
+  'pid=,ppid=,pgid=,stat=,lstart=',
+];
 
-/** Parses what `ps -o` prints for `PS_COLUMNS`; other lines are left out. */
+/** Times are printed in words and in local time, so both must be fixed for two processes to agree. */
+export const PS_ENV = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+
+/** Parses what `ps` prints for `psArguments`; other lines are left out. */
 export function parsePs(text: string): ProcessEntry[] {
   const entries: ProcessEntry[] = [];
   for (const line of text.split('\n')) {

@@ -14,11 +14,8 @@ export function cwdProblem(name: string, cwd: string, isDirectory: () => boolean
     const code = (error as NodeJS.ErrnoException).code;
     reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be used (${code ?? String(error)})`;
   }
-  const remedy = what === 'agent' ? 'Make it again, or give the session another directory' : 'Make it, or name another';
-  return new RehydrateError('cwd_missing', `The working directory ${cwd} of the ${what} '${name}' ${reason}. ${remedy}.`, {
-    [what]: name,
-    cwd,
-  });
+  const message = `The working directory ${cwd} of the ${what} '${name}' ${reason}. Make it, or name another.`;
+  return new RehydrateError('cwd_missing', message, { [what]: name, cwd });
 }
 
 const WORDS: Readonly<Record<string, string>> = {

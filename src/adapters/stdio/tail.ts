@@ -20,12 +20,8 @@ export class Tail {
 
   read(): { text: string; truncated: boolean } {
     this.#join();
-    let end = this.#kept.length;
-    // The rest of a last character may still come.
-    let lead = end - 1;
-    while (lead >= 0 && lead > end - 4 && continues(this.#kept[lead]!)) lead -= 1;
-    if (lead >= 0 && lead + widthOf(this.#kept[lead]!) > end) end = lead;
-    return { text: this.#kept.toString('utf8', 0, end), truncated: this.#cut };
+    // Of a last character that is not whole the rest may still come: a stream's decoder leaves it out.
+    return { text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#kept, { stream: true }), truncated: this.#cut };
   }
 
   /** The last `bytes` of it, from the start of a line where one was cut; one endless line has none to go to. */
@@ -55,10 +51,3 @@ export class Tail {
 
 /** Whether a byte goes on with a character that began before it. */
 const continues = (byte: number): boolean => (byte & 0xc0) === 0x80;
-
-/** How many bytes a character has, by its first. */
-function widthOf(byte: number): number {
-  if (byte >= 0xf0) return 4;
-  if (byte >= 0xe0) return 3;
-  return byte >= 0xc0 ? 2 : 1;
-}

@@ -1,16 +1,15 @@
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
-import { ask, type BridgeAddress, bridgeProblem, type ConnectionReport, httpUrl, listBridgeAgents } from './bridge-client.ts';
+import { ask, type BridgeAddress, type BridgeAgent, bridgeProblem, type ConnectionReport, httpUrl } from './bridge-client.ts';
 import { asExit, type CloseFacts, exitFromClose, saysExit } from './exit.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from './limits.ts';
 import { socketStream, type WebSocketLike } from './message-stream.ts';
+import { randomId } from '../../engine/random-id.ts';
 import { withLimits } from '../../engine/with-limits.ts';
 
 export interface WebSocketLauncherOptions extends BridgeAddress {
   /** Default: the global one. For a bridge that checks origins, a program injects one that sends an Origin. */
   readonly WebSocket?: new (url: string, protocols: string[]) => WebSocketLike;
-  /** Names each connection: 22 to 43 base64url characters, never the same twice. Default: random. */
-  readonly connectionId?: () => string;
   readonly limits?: Partial<WebSocketLimits>;
 }
 
@@ -49,11 +48,12 @@ class BridgeConnection implements AgentProcess {
   readonly #spec: AgentSpec;
   readonly #options: WebSocketLauncherOptions;
   readonly #limits: WebSocketLimits;
-  readonly #id: string;
+  /** Names the connection, so that its end can be asked for and is told as truthfully as over stdio. */
+  readonly #id = randomId();
   readonly #socket: WebSocketLike;
   readonly #opened: Promise<boolean>;
   readonly #closed: Promise<CloseFacts>;
-  readonly #settle: (exit: AgentExit) => void;
+  readonly #exit = Promise.withResolvers<AgentExit>();
   #diagnostics = '';
   #settled = false;
 
@@ -61,17 +61,12 @@ class BridgeConnection implements AgentProcess {
     this.#spec = spec;
     this.#options = options;
     this.#limits = limits;
-    this.#id = options.connectionId?.() ?? randomId();
     const Socket = options.WebSocket ?? (globalThis.WebSocket as unknown as NonNullable<WebSocketLauncherOptions['WebSocket']>);
     const url = `${httpUrl(options.url).replace(/^http/, 'ws')}/agents/${encodeURIComponent(spec.agent)}`;
     // SECURITY: the token goes in a subprotocol, because addresses end up in logs and histories.
     const socket = new Socket(url, ['acp.v1', `bearer.${options.token}`, `conn.${this.#id}`]);
     this.#socket = socket;
-    let settle!: (exit: AgentExit) => void;
-    this.exited = new Promise((resolve) => {
-      settle = resolve;
-    });
-    this.#settle = settle;
+    this.exited = this.#exit.promise;
     const messages = socketStream(spec.agent, socket, limits, (text) => this.#note(text));
     this.stream = messages.stream;
     this.#opened = new Promise((resolve) => {
@@ -92,28 +87,20 @@ class BridgeConnection implements AgentProcess {
 
   /** Resolves when the agent runs; otherwise nothing is left of it. */
   async open(signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<'aborted'>();
-    const abort = (): void => aborted.resolve('aborted');
-    signal.addEventListener('abort', abort, { once: true });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), this.#limits.openMs);
-    });
-    const how = await Promise.race([this.#opened, aborted.promise, late]);
-    clearTimeout(timer);
-    if (how === false) throw await this.#whyRefused();
-    if (how === true) {
-      const problem = await Promise.race([this.#startProblem(), aborted.promise]);
-      signal.removeEventListener('abort', abort);
-      if (problem === null) return;
-      if (problem !== 'aborted') throw problem;
-    }
+    const { openMs, endMs } = this.#limits;
+    const stopped = AbortSignal.any([signal, AbortSignal.timeout(openMs)]);
+    const late = new Promise<'late'>((resolve) => stopped.addEventListener('abort', () => resolve('late'), { once: true }));
+    const opened = await Promise.race([this.#opened, late]);
+    if (opened === false) throw await this.#whyRefused();
+    const problem = opened === 'late' ? 'late' : await Promise.race([this.#startProblem(), late]);
+    if (problem === null) return;
+    if (problem !== 'late') throw problem;
     this.#socket.close();
-    await this.#ask('DELETE', '?how=kill', this.#limits.endMs);
+    await this.#ask('DELETE', '?how=kill', endMs);
     signal.throwIfAborted();
     throw new RehydrateError(
       'agent_start_failed',
-      `The bridge at ${this.#options.url} did not open a connection within ${this.#limits.openMs} ms (openMs).`,
+      `The bridge at ${this.#options.url} did not open a connection within ${openMs} ms (openMs).`,
       { agent: this.#spec.agent },
     );
   }
@@ -154,7 +141,7 @@ class BridgeConnection implements AgentProcess {
     if (this.#settled) return;
     this.#settled = true;
     if (exit.stderr !== undefined && !this.#diagnostics.includes(exit.stderr)) this.#note(exit.stderr);
-    this.#settle(exit);
+    this.#exit.resolve(exit);
   }
 
   #ask<T>(method: 'GET' | 'DELETE', tail: string, ms: number): ReturnType<typeof ask<T>> {
@@ -173,34 +160,19 @@ class BridgeConnection implements AgentProcess {
   async #whyRefused(): Promise<RehydrateError> {
     const { agent } = this.#spec;
     const { url } = this.#options;
-    let names: readonly string[];
-    try {
-      names = (await listBridgeAgents(this.#options, { timeoutMs: this.#limits.requestMs })).map(({ name }) => name);
-    } catch (error) {
-      if (RehydrateError.is(error)) return error;
-      throw error;
-    }
-    if (!names.includes(agent)) {
-      return new RehydrateError('agent_not_found', `The bridge at ${url} has no agent named '${agent}'. It has: ${names.join(', ')}.`, {
+    const answer = await ask<readonly BridgeAgent[]>(this.#options, 'GET', '/agents', this.#limits.requestMs);
+    if (answer.kind !== 'answered') return bridgeProblem(url, answer);
+    const agents = answer.body.map(({ name }) => name);
+    if (!agents.includes(agent))
+      return new RehydrateError('agent_not_found', `The bridge at ${url} has no agent named '${agent}'. It has: ${agents.join(', ')}.`, {
         agent,
-        agents: names,
+        agents,
       });
-    }
     return bridgeProblem(url, { kind: 'refused', status: 503, reason: 'too many connections, or too many in one second' });
   }
 
   #note(text: string): void {
     if (text === '') return;
-    const all = this.#diagnostics === '' ? text : `${this.#diagnostics}\n${text}`;
-    this.#diagnostics = all.length > this.#limits.stderrCharacters ? all.slice(-this.#limits.stderrCharacters) : all;
+    this.#diagnostics = [this.#diagnostics, text].filter(Boolean).join('\n').slice(-this.#limits.stderrCharacters);
   }
-}
-
-/** 128 random bits as 22 base64url characters. */
-function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
 }

@@ -61,22 +61,20 @@ async function launchWorker(
   graceMs: number,
 ): Promise<AgentProcess> {
   const agent = new WorkerProcess(create(make, spec.agent), spec.agent, graceMs);
-  const stopped = Promise.withResolvers<never>();
-  const abort = () => stopped.reject(signal.reason);
-  const late = () => stopped.reject(startFailed(spec.agent, `its worker did not answer within ${startMs} ms (limit startMs)`));
-  const timer = setTimeout(late, startMs);
-  signal.addEventListener('abort', abort, { once: true });
+  const stopped = AbortSignal.any([signal, AbortSignal.timeout(startMs)]);
+  const late = new Promise<never>((_, reject) => {
+    const why = () =>
+      signal.aborted ? signal.reason : startFailed(spec.agent, `its worker did not answer within ${startMs} ms (limit startMs)`);
+    stopped.addEventListener('abort', () => reject(why()), { once: true });
+  });
   try {
     const early = agent.exited.then((exit) => {
       throw startFailed(spec.agent, 'message' in exit ? exit.message : (exit.stderr ?? exit.kind));
     });
-    await Promise.race([agent.ready, early, stopped.promise]);
+    await Promise.race([agent.ready, early, late]);
   } catch (error) {
     await agent.end('kill');
     throw error;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
   }
   agent.start(spec);
   return agent;
@@ -108,7 +106,7 @@ class WorkerProcess implements AgentProcess {
     this.#graceMs = graceMs;
     this.exited = this.#settled.promise;
     this.ready = this.#ready.promise;
-    const inner = portStream(worker, {
+    this.stream = portStream(worker, {
       onOther: (frame, data) => this.#other(frame, data),
       goneError: () =>
         new RehydrateError(
@@ -117,18 +115,10 @@ class WorkerProcess implements AgentProcess {
           { agent },
         ),
     });
-    this.stream = {
-      readable: inner.readable,
-      writable: inner.writable,
-      finish: inner.finish,
-    };
     worker.addEventListener('error', (event) => this.#failed(event));
-    worker.addEventListener('messageerror', () =>
-      this.#gone({ kind: 'disconnected', code: null, signal: null, message: 'a message of the worker could not be read' }),
-    );
-    worker.addEventListener('close', () =>
-      this.#gone({ kind: 'disconnected', code: null, signal: null, message: 'its port was closed from the other side' }),
-    );
+    const lost = (message: string) => () => this.#gone({ kind: 'disconnected', code: null, signal: null, message });
+    worker.addEventListener('messageerror', lost('a message of the worker could not be read'));
+    worker.addEventListener('close', lost('its port was closed from the other side'));
   }
 
   start(spec: AgentSpec): void {
@@ -137,13 +127,12 @@ class WorkerProcess implements AgentProcess {
 
   async end(how: 'ask' | 'kill'): Promise<AgentExit> {
     if (this.#over) return this.exited;
-    if (how === 'kill') {
-      this.#gone({ kind: 'killed', code: null, signal: 'SIGKILL' });
-    } else if (!this.#asked) {
+    const kill = () => this.#gone({ kind: 'killed', code: null, signal: 'SIGKILL' });
+    if (how === 'kill') kill();
+    else if (!this.#asked) {
       this.#asked = true;
-      this.#post({ rehydrate: 'close' });
-      this.#post({ rehydrate: 'end' });
-      this.#timer = setTimeout(() => this.#gone({ kind: 'killed', code: null, signal: 'SIGKILL' }), this.#graceMs);
+      for (const rehydrate of ['close', 'end'] as const) this.#post({ rehydrate });
+      this.#timer = setTimeout(kill, this.#graceMs);
     }
     return this.exited;
   }

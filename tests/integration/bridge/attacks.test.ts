@@ -330,30 +330,18 @@ describe('pings', () => {
   const PONG = 10;
   const pongs = (raw: Raw): string[] => raw.frames().flatMap(({ opcode, payload }) => (opcode === PONG ? [String(payload)] : []));
 
-  it('many in one write are answered one by one, in order', async () => {
+  it('many in one write: the latest is answered, in order with what comes after', async () => {
     const raw = await Raw.upgraded(bridge);
     const payloads = Array.from({ length: 5_000 }, (_, index) => `${index}`);
     raw.socket.write(Buffer.concat(payloads.map((payload) => frame(PING, payload))));
-    await raw.until(() => pongs(raw).length === payloads.length);
-    expect(pongs(raw)).toEqual(payloads);
+    await raw.until(() => pongs(raw).at(-1) === payloads.at(-1));
+    expect(pongs(raw)).toEqual(payloads.filter((payload) => pongs(raw).includes(payload)));
     raw.socket.write(frame(TEXT, '{"jsonrpc":"2.0","id":1,"method":"echo","params":{}}'));
     await raw.until(() => raw.frames().some(({ opcode }) => opcode === 1));
     raw.socket.destroy();
   });
 
-  it('I10: a flood is ended by a limit with a name', async () => {
-    await restart({ limits: { pingsPerSecond: 100 } });
-    const id = name();
-    const raw = await Raw.upgraded(bridge, '/agents/echo', `, conn.${id}`);
-    raw.socket.write(Buffer.concat(Array.from({ length: 101 }, () => frame(PING, 'x'))));
-    expect(await raw.close()).toEqual({ code: 4004, reason: { code: null, signal: null, connection: id, limit: 'pingsPerSecond' } });
-    expect(pongs(raw)).toHaveLength(100);
-    raw.socket.destroy();
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
-  });
-
   it('I10: pongs that nobody reads do not pile up, and the latest ping is answered', async () => {
-    await restart({ limits: { pingsPerSecond: Infinity } });
     const raw = await Raw.upgraded(bridge);
     raw.socket.pause();
     const block = Buffer.concat(Array.from({ length: 5_000 }, () => frame(PING, 'x'.repeat(125))));
@@ -492,10 +480,10 @@ describe('where it listens', () => {
   it('where its agents can work only', async () => {
     const invalid = (message: string): object => ({ code: 'invalid_argument', message: expect.stringContaining(message) as string });
     await expect(startBridge({ agents: AGENTS, cwd: '/nope' })).rejects.toMatchObject(
-      invalid("The agent 'missing' cannot work in /nope: it does not exist."),
+      invalid("The working directory /nope of the agent 'missing' does not exist."),
     );
     await expect(startBridge({ agents: { ...AGENTS, own: { command: 'x', cwd: '/dev/null' } } })).rejects.toMatchObject(
-      invalid("The agent 'own' cannot work in /dev/null: it is not a directory."),
+      invalid("The working directory /dev/null of the agent 'own' is not a directory."),
     );
     await (await startBridge({ agents: { own: { command: 'x', cwd: '/' } }, cwd: '/nope' })).close();
   });

@@ -159,8 +159,8 @@ describe('bridge', () => {
     [['bridge', '--agent', 'a=x', '--agent', 'a=y'], /named twice/],
     [['bridge', '--agent', 'a=x', '--host', '0.0.0.0'], /other machines/],
     [['bridge', '--agent', 'a=x', '--origin', '*'], /origin/],
-    [['bridge', '--agent', 'a=x', '--cwd', '/nope'], /cannot work in \/nope: it does not exist/],
-    [['bridge', '--agent', 'a=x', '--cwd', '/dev/null'], /cannot work in \/dev\/null: it is not a directory/],
+    [['bridge', '--agent', 'a=x', '--cwd', '/nope'], /working directory \/nope of the agent 'a' does not exist/],
+    [['bridge', '--agent', 'a=x', '--cwd', '/dev/null'], /working directory \/dev\/null of the agent 'a' is not a directory/],
   ])('%j: exit 2, and why', async (args, why) => {
     const done = await at.run(args);
     expect(done.code).toBe(2);

@@ -29,13 +29,13 @@ describe('I9: whether a lease’s owner can be judged without looking at it', ()
 
 describe('I9: the verdict about a process that was looked for', () => {
   const mine: LeaseOwner = { ...self, hostId: 'mine' };
-  const running = (startTime: string): ProcessSighting => ({ kind: 'running', startTime });
+  const running = (startTime: string): ProcessSighting => ({ startTime, zombie: false });
   it.each<[string, LeaseOwner, ProcessSighting, boolean | 'unknown']>([
-    ['gone', other, { kind: 'gone' }, false],
-    ['a zombie', other, { kind: 'zombie' }, false],
+    ['gone', other, 'gone', false],
+    ['a zombie', other, { startTime: '900', zombie: true }, false],
     ['running since then', other, running('900'), true],
     ['its pid was given to another process', other, running('901'), false],
-    ['hidden from us', other, { kind: 'hidden' }, 'unknown'],
+    ['hidden from us', other, 'hidden', 'unknown'],
     ['start time not recorded', { ...other, startTime: undefined }, running('900'), 'unknown'],
     ['a host open in this process', mine, running('500'), true],
     ['a host that was closed in this process', { ...mine, hostId: 'closed' }, running('500'), false],

@@ -77,7 +77,7 @@ class Tab {
       close: () => undefined,
     };
     this.#channel = channel;
-    const store = () => openIndexedDbStore('tabs', browser.indexedDB, 'tabs');
+    const store = () => openIndexedDbStore('tabs', browser.indexedDB);
     this.database = new SharedDatabase({
       name: 'tabs',
       lock: 'tabs',
@@ -88,7 +88,6 @@ class Tab {
       silentMs: 50,
       open: async () =>
         openDatabase({
-          label: 'tabs',
           module,
           store: await store(),
           storage: { kind: 'indexeddb', name: 'tabs' },

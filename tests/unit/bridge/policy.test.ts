@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { authorizeHttp, authorizeUpgrade, type RequestHead, SUBPROTOCOL, type UpgradePolicy } from '../../../src/bridge/index.ts';
-import { OBSERVE_SUBPROTOCOL } from '../../../src/bridge/policy.ts';
 
 const TOKEN = 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 const NAME = 'abcdefghijklmnopqrstuv';
@@ -91,8 +90,8 @@ describe('authorizeUpgrade lets in', () => {
 });
 
 describe('where clients may come only to look', () => {
-  const shared: UpgradePolicy = { ...policy, subprotocols: [SUBPROTOCOL, OBSERVE_SUBPROTOCOL] };
-  it.each([SUBPROTOCOL, OBSERVE_SUBPROTOCOL])('%s is let in, and told apart', (subprotocol) => {
+  const shared: UpgradePolicy = { ...policy, subprotocols: [SUBPROTOCOL, 'observe.v1'] };
+  it.each([SUBPROTOCOL, 'observe.v1'])('%s is let in, and told apart', (subprotocol) => {
     expect(authorizeUpgrade(request(protocols(`${subprotocol}, bearer.${TOKEN}`)), shared)).toMatchObject({ ok: true, subprotocol });
   });
 

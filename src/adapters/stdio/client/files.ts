@@ -2,21 +2,14 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readlink, realpath } from 'node:fs/promises';
 import path from 'node:path';
-import {
-  ANSWER_BYTES,
-  type ClientLimits,
-  ClientRequestError,
-  countParam,
-  fitsEncoded,
-  invalid,
-  limitExceeded,
-  notFound,
-  refused,
-  textParam,
-} from './request.ts';
+import { type ClientLimits, ClientRequestError, countParam, invalid, limitExceeded, notFound, refused, textParam } from './request.ts';
+import { messageLine } from '../lines.ts';
 import { DEFAULT_LIMITS } from '../../../engine/limits.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { sliceLines } from '../../../engine/protocol/fs-lines.ts';
+
+/** What stands around a file's text in an answer. */
+const AROUND_BYTES = 64 * 1024;
 
 export async function readTextFile(request: ClientServiceRequest, limits: ClientLimits): Promise<{ content: string }> {
   const asked = textParam(request.params, 'path');
@@ -35,13 +28,10 @@ export async function readTextFile(request: ClientServiceRequest, limits: Client
       throw error;
     }
     const content = sliceLines(text, line, limit);
+    const { messageBytes } = DEFAULT_LIMITS;
     // Read in parts, it may still be had.
-    if (!fitsEncoded(content, ANSWER_BYTES))
-      throw limitExceeded(
-        'messageBytes',
-        DEFAULT_LIMITS.messageBytes,
-        `What is asked of ${asked} does not fit into one message; ask for fewer lines`,
-      );
+    if (Buffer.byteLength(messageLine(content)) > messageBytes - AROUND_BYTES)
+      throw limitExceeded('messageBytes', messageBytes, `What is asked of ${asked} does not fit into one message; ask for fewer lines`);
     return { content };
   } catch (error) {
     throw fileProblem(error, asked);

@@ -1,5 +1,5 @@
 /** What agents may ask of a host on Node: files in the session's directories, and terminals. */
-import type { ClientServices } from '../../../engine/ports.ts';
+import type { ClientServiceRequest, ClientServices } from '../../../engine/ports.ts';
 import { readTextFile, writeTextFile } from './files.ts';
 import { CLIENT_LIMITS, type ClientLimits, ClientRequestError } from './request.ts';
 import { Terminals } from './terminals.ts';
@@ -27,36 +27,23 @@ export interface NodeClientOptions {
  */
 export function nodeClientServices(options: NodeClientOptions = {}): ClientServices {
   const limits: ClientLimits = withLimits(CLIENT_LIMITS, options.limits);
-  const reads = options.fs !== false;
-  const writes = options.fs === undefined || options.fs === true;
-  const runs = options.terminal !== false;
-  const terminals = new Terminals(limits, options.inheritEnv === false ? {} : process.env);
+  const { fs = true, terminal = true, inheritEnv = true } = options;
+  const terminals = new Terminals(limits, inheritEnv ? process.env : {});
+  const handlers: Readonly<Record<string, ((request: ClientServiceRequest) => unknown) | false>> = {
+    'fs/read_text_file': fs !== false && ((request) => readTextFile(request, limits)),
+    'fs/write_text_file': fs === true && ((request) => writeTextFile(request, limits)),
+    'terminal/create': terminal && ((request) => terminals.create(request)),
+    'terminal/output': terminal && ((request) => terminals.output(request)),
+    'terminal/wait_for_exit': terminal && ((request) => terminals.waitForExit(request)),
+    'terminal/kill': terminal && ((request) => terminals.kill(request)),
+    'terminal/release': terminal && ((request) => terminals.release(request)),
+  };
   return {
-    capabilities: { fs: { readTextFile: reads, writeTextFile: writes }, terminal: runs },
+    capabilities: { fs: { readTextFile: fs !== false, writeTextFile: fs === true }, terminal },
     async handle(request) {
-      switch (request.method) {
-        case 'fs/read_text_file':
-          if (reads) return readTextFile(request, limits);
-          break;
-        case 'fs/write_text_file':
-          if (writes) return writeTextFile(request, limits);
-          break;
-        case 'terminal/create':
-          if (runs) return terminals.create(request);
-          break;
-        case 'terminal/output':
-          if (runs) return terminals.output(request);
-          break;
-        case 'terminal/wait_for_exit':
-          if (runs) return terminals.waitForExit(request);
-          break;
-        case 'terminal/kill':
-          if (runs) return terminals.kill(request);
-          break;
-        case 'terminal/release':
-          if (runs) return terminals.release(request);
-      }
-      throw new ClientRequestError(-32601, `Method not found: ${request.method}`);
+      const handler = Object.hasOwn(handlers, request.method) && handlers[request.method];
+      if (!handler) throw new ClientRequestError(-32601, `Method not found: ${request.method}`);
+      return handler(request);
     },
     release: (sessionId) => terminals.releaseSession(sessionId),
   };

@@ -1,7 +1,5 @@
 /** ACP requests from an agent: their parameters, their errors, their bounds, and what an answer takes. */
-import { DEFAULT_LIMITS } from '../../../engine/limits.ts';
 import { countParam as wholeNumber } from '../../../engine/protocol/fs-lines.ts';
-import { messageLine } from '../lines.ts';
 
 /** Becomes the JSON-RPC error of the answer, which stays small whatever it names. */
 export class ClientRequestError extends Error {
@@ -50,7 +48,7 @@ export interface ClientLimits {
   readonly terminals: number;
   /** The output a terminal keeps when the agent names no limit, in bytes. */
   readonly outputBytes: number;
-  /** The most an agent may have it keep, in bytes. */
+  /** The most an agent may have it keep, in bytes. Encoded in an answer it may be six times as long, and must fit into a message. */
   readonly outputMaxBytes: number;
   /** After SIGTERM to a terminal's tree: how long until SIGKILL, in milliseconds. */
   readonly termMs: number;
@@ -60,39 +58,9 @@ export const CLIENT_LIMITS: ClientLimits = Object.freeze({
   fileBytes: 16 * 1024 * 1024,
   terminals: 32,
   outputBytes: 1024 * 1024,
-  outputMaxBytes: 16 * 1024 * 1024,
+  outputMaxBytes: 5 * 1024 * 1024,
   termMs: 2_000,
 });
 
-/**
- * What a file's text or a terminal's output may take in an answer, encoded: `messageBytes` less what stands
- * around it. A launcher that is given a smaller `messageBytes` needs a smaller `fileBytes` and `outputMaxBytes`.
- */
-export const ANSWER_BYTES = DEFAULT_LIMITS.messageBytes - 64 * 1024;
-
 /** A text in an error is shortened to this, since it may repeat what the agent gave, in UTF-16 units. */
 export const ERROR_CHARS = 4_096;
-
-/** How many bytes text takes in an answer: as JSON in UTF-8, and as `messageLine` escapes it. */
-export const encodedBytes = (text: string): number => Buffer.byteLength(messageLine(text)) - 2;
-
-/** The most bytes that one UTF-16 unit takes: `\u0000`. */
-const WIDEST = 6;
-
-/** Whether the text takes no more than so many bytes. */
-export const fitsEncoded = (text: string, limit: number): boolean => text.length * WIDEST <= limit || encodedBytes(text) <= limit;
-
-/** The longest end of the text within so many bytes, cut at a character. */
-export function encodedEnd(text: string, limit: number): string {
-  let from = text.length;
-  let room = limit;
-  // A character takes the same wherever it stands: pieces are added from the end, and one that does not fit is halved.
-  for (let size = 64 * 1024; from > 0 && size >= 1;) {
-    let start = Math.max(0, from - size);
-    if (/^[\ud800-\udbff][\udc00-\udfff]/.test(text.slice(start - 1, start + 1))) start -= 1;
-    const bytes = encodedBytes(text.slice(start, from));
-    if (bytes > room) size = Math.floor(size / 2);
-    else [from, room] = [start, room - bytes];
-  }
-  return text.slice(from);
-}

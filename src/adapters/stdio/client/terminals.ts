@@ -6,17 +6,7 @@ import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { type RunningProcess, startProcess } from '../agent-process.ts';
 import { STDIO_LIMITS } from '../limits.ts';
 import { cwdProblem, startProblem } from '../start-problem.ts';
-import {
-  ANSWER_BYTES,
-  type ClientLimits,
-  ClientRequestError,
-  countParam,
-  encodedEnd,
-  invalid,
-  limitExceeded,
-  notFound,
-  textParam,
-} from './request.ts';
+import { type ClientLimits, ClientRequestError, countParam, invalid, limitExceeded, notFound, textParam } from './request.ts';
 import { Tail } from '../tail.ts';
 
 /** ACP's exit status: exactly one of the two says something. */
@@ -79,9 +69,8 @@ export class Terminals {
 
   output(request: ClientServiceRequest): unknown {
     const terminal = this.#find(request);
-    const { text, truncated } = terminal.output.read();
-    const output = encodedEnd(text, ANSWER_BYTES);
-    return { output, truncated: truncated || output !== text, ...(terminal.status === null ? {} : { exitStatus: terminal.status }) };
+    const { text: output, truncated } = terminal.output.read();
+    return { output, truncated, ...(terminal.status === null ? {} : { exitStatus: terminal.status }) };
   }
 
   async waitForExit(request: ClientServiceRequest): Promise<ExitStatus> {

@@ -82,6 +82,8 @@ export interface Chunk extends ReplayItem {
   readonly text: string | null;
   /** Of the message that it is a part of, or follows. */
   readonly id: string | null;
+  /** What it goes on with after what we have of it, made once. */
+  rest?: ReplayItem;
 }
 
 /** A speech of the replay, or one of several that came as one. */
@@ -294,7 +296,12 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
 
 /** The chunks of one speech as messages: what a turn says under one id, from where it was told whole, and what was added to it later. */
 function messagesOf(chunks: readonly UpdateEvent[]): (readonly UpdateEvent[])[] {
-  const messages = Map.groupBy(chunks, ({ turnId, origin, payload }) => `${turnId} ${origin === 'import'} ${messageIdOf(payload)}`);
+  const [{ turnId, origin, payload }] = chunks as [UpdateEvent];
+  const id = messageIdOf(payload);
+  // Nearly all there is: one message, as it streamed.
+  const isOne = (one: UpdateEvent): boolean => one.turnId === turnId && one.origin === origin && messageIdOf(one.payload) === id;
+  if (chunks.every((one) => isOne(one) && !replacesMessage(one.payload))) return [chunks];
+  const messages = Map.groupBy(chunks, (one) => `${one.turnId} ${one.origin === 'import'} ${messageIdOf(one.payload)}`);
   return [...messages.values()].map((list) =>
     list.slice(
       Math.max(

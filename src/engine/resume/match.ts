@@ -33,7 +33,6 @@ import {
   type Meta,
   type ReplayItem,
   type ReplayLog,
-  type Side,
   type Speech,
 } from './match-messages.ts';
 
@@ -89,8 +88,6 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       isPreamble: (content) => preambles > 0 && squeeze(stringOf(fieldsOf(fieldsOf(content)['resource'])['text'])).startsWith(OPENING),
       maxChars,
     });
-  /** The rests of chunks we have part of, each made once. */
-  const rests: Rests = new WeakMap();
   let replay = newReplay();
   let hasCompacted = false;
 
@@ -112,11 +109,11 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
     async end(): Promise<ReplayResult> {
       const breathe = breathing();
       let compared = await compare(replay, log, breathe, countBefore !== undefined);
-      let news = findNews(compared, log, rests, isAdopted);
+      let news = findNews(compared, log, isAdopted);
       if (news.imported.length > 0 && !log.isWhole()) {
         // Before anything is stored as new, all of the log is asked.
         compared = await compare(replay, log, breathe, false);
-        news = findNews(compared, log, rests, isAdopted);
+        news = findNews(compared, log, isAdopted);
       }
       const { units, logged } = compared;
       const { found, imported, messages } = news;
@@ -240,15 +237,10 @@ function unitsOf(replay: ReplayLog, index: Index, logged: readonly LoggedSpeech[
   const came = replay.speeches();
   const known = (speeches: readonly Speech[]): number => speeches.filter(({ key }) => index.has(key)).length;
   const once = saidOnce(came).map(({ side, items }) => replay.read(side, items));
-  const last = logged.at(-1);
-  const [question, begun] = last?.side === 'agent' ? [logged.at(-2), squeeze(last.text ?? '')] : [last, ''];
   const units: Speech[] = [];
   for (const speech of known(once) > known(came) ? once : came) {
-    const { side, text, key, preambles } = speech;
-    // The answer of a turn that was cut off goes on after what we have of it, with whatever words.
-    const goesOn = () =>
-      side === 'agent' && last?.isCertain === false && units.at(-1)?.key === question?.key && squeeze(text!).startsWith(begun);
-    const several = index.has(key) || text === null || goesOn() ? null : severalIn(speech, index, logged);
+    const { text, key, preambles } = speech;
+    const several = index.has(key) || text === null ? null : severalIn(speech, index, logged.length - 1);
     if (text !== '' || preambles === 0) units.push(...(several ?? [speech]));
   }
   return units.map((speech) => ({ ...speech, place: null }));
@@ -256,27 +248,18 @@ function unitsOf(replay: ReplayLog, index: Index, logged: readonly LoggedSpeech[
 
 /** A replay in which everything is said twice at once, without its repeats; empty where it is not so. */
 function saidOnce(speeches: readonly Speech[]): Pick<Speech, 'side' | 'items'>[] {
-  const halves: { side: Side; items: Chunk[] }[] = [];
-  for (const { side, items, text } of speeches) {
-    let first: Chunk | null = null;
-    const half: Chunk[] = [];
-    for (const item of items) {
-      if (item.text === null) half.push(item);
-      else if (first === null) half.push((first = item));
-      else if (first.id !== item.id || JSON.stringify(first.update) !== JSON.stringify(item.update)) return [];
-      else first = null;
-    }
-    halves.push({ side, items: half });
-    if (text === null || (first !== null && halves.length < speeches.length)) return [];
-  }
-  return halves;
+  const said = speeches.flatMap(({ items }) => items.filter(({ text }) => text !== null));
+  const isRepeat = ({ id, update }: Chunk, of: Chunk): boolean => id === of.id && JSON.stringify(update) === JSON.stringify(of.update);
+  if (speeches.some(({ text }) => text === null) || !said.every((item, i) => i % 2 === 0 || isRepeat(item, said[i - 1]!))) return [];
+  const repeats = new Set(said.filter((_, i) => i % 2 === 1));
+  return speeches.map(({ side, items }) => ({ side, items: items.filter((item) => !repeats.has(item)) }));
 }
 
 /**
  * A speech as the several it is, where the other side's words between them did not come; null when it is none. It is cut after each
  * part that is known, and after our last prompt: if nothing answered it, what follows is new.
  */
-function severalIn(speech: Speech, index: Index, logged: readonly LoggedSpeech[]): Speech[] | null {
+function severalIn(speech: Speech, index: Index, last: number): Speech[] | null {
   const { side, items } = speech;
   const text = squeeze(speech.text!);
   const cuts: Speech[] = [];
@@ -293,7 +276,7 @@ function severalIn(speech: Speech, index: Index, logged: readonly LoggedSpeech[]
     const next = said[n + 1] ?? items.length;
     if ((id !== null && items[next]?.id === id) || !index.has(key)) continue;
     cut(next, key);
-    if (side === 'agent' || index.get(key)!.at(-1) !== logged.length - 1 || end === text.length) continue;
+    if (side === 'agent' || index.get(key)!.at(-1) !== last || end === text.length) continue;
     end = text.length;
     cut(items.length, keyOf(side, text.slice(start)));
     break;
@@ -355,8 +338,9 @@ function turnsOf(units: readonly Unit[]): Unit[][] {
  * Elsewhere it is all of a turn or none, and each place is found once: of three times “yes”, two found, one is left.
  */
 function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index): void {
-  const came = new Set(units.map(({ key }) => key));
   const exact = units.filter(({ place }) => place);
+  if (exact.length === units.length) return;
+  const came = new Set(units.map(({ key }) => key));
   const found = new Set(exact.map(({ place }) => place!.at));
   // Of a speech in several parts each part has its own place.
   const taken = new Set(exact.map(({ key, place }) => `${key} ${place!.at}`));
@@ -409,8 +393,6 @@ const isTelling = (squeezed: string): boolean => squeezed.slice(0, 48).normalize
 
 // ---------------------------------------------------------------- what is new
 
-type Rests = WeakMap<ReplayItem, ReplayItem>;
-
 interface News {
   readonly imported: readonly ReplayImport[];
   readonly messages: number;
@@ -419,7 +401,7 @@ interface News {
 }
 
 /** What the replay tells that the log does not hold: the rest of messages, and what the user went on with in another client. */
-function findNews({ units, logged }: Compared, log: LogReader, rests: Rests, isAdopted: boolean): News {
+function findNews({ units, logged }: Compared, log: LogReader, isAdopted: boolean): News {
   const found = new Set(units.flatMap(({ place }) => place?.at ?? []));
   const imported: ReplayImport[] = [];
   let messages = 0;
@@ -443,7 +425,7 @@ function findNews({ units, logged }: Compared, log: LogReader, rests: Rests, isA
       const { turnId } = ours.pieces.at(-1)!;
       const isOpen = unit === last && at === logged.length - 1 && how !== 'rendering' && log.isCutOff(turnId);
       if (!isOpen && how !== 'extends') continue;
-      const rest = restOf(unit, ours, isOpen, how, rests);
+      const rest = restOf(unit, ours, isOpen, how);
       const more = isOpen ? turn.slice(i + 1).flatMap(({ items }) => items) : [];
       add(
         turnId,
@@ -456,7 +438,7 @@ function findNews({ units, logged }: Compared, log: LogReader, rests: Rests, isA
   const isMostlyOurs = found.size * 2 >= turns.slice(0, lastTurn).flat().length;
   if (!reachesEnd || !isMostlyOurs) return { imported, messages, found };
   const isNew = (item: ReplayItem): boolean => roleOf(item.update, item.meta) === 'thought' || log.isNew(item, null);
-  for (const { items } of unitsAfter(turns, lastTurn)) add(null, items.filter(isNew));
+  for (const { items } of lastTurn < turns.length - 1 ? unitsAfter(turns, lastTurn) : []) add(null, items.filter(isNew));
   return { imported, messages, found };
 }
 
@@ -464,7 +446,7 @@ function findNews({ units, logged }: Compared, log: LogReader, rests: Rests, isA
 function unitsAfter(turns: readonly (readonly Unit[])[], last: number): Unit[] {
   const nameOf = ({ key, id }: Unit): string => `${key} ${id}`;
   const ours = turns.slice(0, last + 1).flat();
-  const [came, known] = [new Set(ours.map(nameOf)), new Set(ours.map(({ key }) => key))];
+  const came = new Set(ours.map(nameOf));
   const names = turns.flat().map(nameOf);
   const again = beginsAgain(names);
   const foreign: Unit[] = [];
@@ -472,13 +454,13 @@ function unitsAfter(turns: readonly (readonly Unit[])[], last: number): Unit[] {
   for (const turn of turns.slice(last + 1)) {
     const length = again[i]!;
     if (length >= i || (i + length === names.length && length >= 2)) skipped = Math.max(skipped, i + length);
-    // By its ids; or the last turn, where it is long enough: the user may have said the same again.
-    const isRepeat = turn.every((unit) => unit.id !== null && came.has(nameOf(unit)));
-    const isLast = foreign.length === 0 && turn.length > 1 && turn.every(({ id, key }) => id === null && known.has(key));
-    const isSentAgain = i < skipped || isRepeat || (isLast && isTelling(squeeze(turn.map(({ text }) => text ?? '').join(''))));
+    // By its ids; or after our last turn, where it is long enough: the user may have said the same again.
+    const isSkipped = i < skipped;
+    const isLong = () => foreign.length === 0 && turn.length > 1 && isTelling(squeeze(turn.map(({ text }) => text ?? '').join('')));
+    const isRepeat = turn.every((unit) => came.has(nameOf(unit))) && (turn.every(({ id }) => id !== null) || isLong());
     for (const unit of turn) came.add(nameOf(unit));
     i += turn.length;
-    if (!isSentAgain && turn[0]!.side === 'user' && !turn.every(({ place }) => place)) foreign.push(...turn);
+    if (!isSkipped && !isRepeat && turn[0]!.side === 'user' && !turn.every(({ place }) => place)) foreign.push(...turn);
   }
   return foreign;
 }
@@ -496,7 +478,7 @@ function beginsAgain(names: readonly string[]): number[] {
 }
 
 /** What a message goes on with after what we have of it. Of a turn that ended that is the rest of the same message; of one that was cut off everything. */
-function restOf({ items }: Speech, ours: LoggedSpeech, isOpen: boolean, how: Place['how'], rests: Rests): ReplayItem[] {
+function restOf({ items }: Speech, ours: LoggedSpeech, isOpen: boolean, how: Place['how']): ReplayItem[] {
   const lastOwn = items.findLastIndex(({ text }) => text !== null);
   const own = ours.text ?? '';
   let [left, id] = [how === 'extends' ? squeeze(own).length : Infinity, null as string | null];
@@ -509,9 +491,7 @@ function restOf({ items }: Speech, ours: LoggedSpeech, isOpen: boolean, how: Pla
     if (had === length) return [];
     const words = textAfter(item.text, had);
     const content = { ...(contentOf(item.update) as object), text: /\s$/.test(own) ? words.trimStart() : words };
-    const rest = rests.get(item) ?? { ...item, update: { ...item.update, content } as SessionUpdate };
-    rests.set(item, rest);
-    return [rest];
+    return [(item.rest ??= { ...item, update: { ...item.update, content } as SessionUpdate })];
   });
 }
 

@@ -4,7 +4,7 @@ import { cellText, rowKey, type Changes, type TableView } from '../state/tables.
 import type { ConsoleResult } from '../platform/sql-console.ts';
 import type { Playground } from '../state/playground.ts';
 import { count, msWords } from '../state/words.ts';
-import { Button } from './Button.tsx';
+import { Button, Problem, Tabs } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
 
@@ -48,29 +48,24 @@ export function DatabasePanel({ pg }: { readonly pg: Playground }) {
             {importing.rows > 0 ? `, ${count(importing.rows, 'row')} so far` : ''}…
           </p>
         ) : (
-          <p class="rp-problem" role="alert">
-            <span aria-hidden="true">⚠ </span>
-            {importing.problem}
-          </p>
+          <Problem>{importing.problem}</Problem>
         )
       ) : null}
       {tables.list.value.length === 0 ? (
         <Empty>The tables appear here when the database is open.</Empty>
       ) : (
         <>
-          <div class="rp-tabs" role="group" aria-label="Tables">
-            {tables.list.value.map((one) => (
-              <button
-                key={one.name}
-                type="button"
-                class="rp-tab"
-                aria-pressed={one.name === table?.name}
-                onClick={() => tables.choose(one.name)}
-              >
-                {one.name} <span class="rp-dim">{one.rows}</span>
-              </button>
-            ))}
-          </div>
+          <Tabs
+            label="Tables"
+            shown={table?.name}
+            tabs={tables.list.value.map(({ name, rows }) => [
+              name,
+              <>
+                {name} <span class="rp-dim">{rows}</span>
+              </>,
+            ])}
+            onChoose={(name) => tables.choose(name)}
+          />
           {table ? <Rows table={table} changes={tables.changes.value} /> : null}
         </>
       )}
@@ -216,13 +211,7 @@ function Text({ text }: { readonly text: string }) {
 }
 
 function Result({ result }: { readonly result: ConsoleResult }) {
-  if (result.kind === 'error')
-    return (
-      <p class="rp-problem">
-        <span aria-hidden="true">⚠ </span>
-        {result.message}
-      </p>
-    );
+  if (result.kind === 'error') return <Problem>{result.message}</Problem>;
   if (result.kind === 'running') return <p class="rp-dim">Running…</p>;
   return (
     <div class="rp-table rp-scroll" tabIndex={0} role="group" aria-label="Query result">

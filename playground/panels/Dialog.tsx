@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { Button } from './Button.tsx';
+import { Button } from './controls.tsx';
 
 /**
  * A modal dialog, with `action` beside the way out. The browser keeps the focus in it and gives it back;

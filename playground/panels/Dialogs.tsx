@@ -3,7 +3,7 @@ import { LOCKED, type BridgeState } from '../state/agents.ts';
 import type { Inventory } from '../state/navigation.ts';
 import type { Consent } from '../state/turns.ts';
 import { count } from '../state/words.ts';
-import { Button } from './Button.tsx';
+import { Button } from './controls.tsx';
 import { Dialog } from './Dialog.tsx';
 
 /** The link to what is on screen, and what it does not carry. */

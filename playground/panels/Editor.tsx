@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import type { Playground } from '../state/playground.ts';
-import { Button } from './Button.tsx';
+import { Button } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
 import { Panel } from './Panel.tsx';
 
@@ -29,14 +29,16 @@ export function EditorPanel({ pg }: { readonly pg: Playground }) {
             if (!locked && !prompting) void editor.ask(draft);
           }}
         >
-          <Button
-            onPress={() => void editor.open()}
-            disabled={locked || here}
-            next={runner.press.value === 'open'}
-            why={locked ? 'There is no session yet: send a prompt first.' : 'A second client opens the session that is shown.'}
-          >
-            Open it in the editor
-          </Button>
+          {here ? null : (
+            <Button
+              onPress={() => void editor.open()}
+              disabled={locked}
+              next={runner.press.value === 'open'}
+              why={locked ? 'There is no session yet: send a prompt first.' : 'A second client opens the session that is shown.'}
+            >
+              Open it in the editor
+            </Button>
+          )}
           <input
             class="rp-field"
             aria-label="Words typed in the editor"
@@ -51,7 +53,7 @@ export function EditorPanel({ pg }: { readonly pg: Playground }) {
           <Button
             type="submit"
             onPress={() => undefined}
-            disabled={locked || prompting || draft.trim() === ''}
+            disabled={locked || pg.running.value || draft.trim() === ''}
             next={runner.press.value === 'ask' && draft !== ''}
           >
             Ask from the editor

@@ -4,11 +4,11 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { LESSONS } from '../scenarios/types.ts';
-import { AGENT_GROUPS, LOCKED, type AgentChoice } from '../state/agents.ts';
+import { AGENT_GROUPS, LOCKED } from '../state/agents.ts';
 import type { Playground } from '../state/playground.ts';
 import { doing } from '../state/scenario.ts';
 import type { StepProgress } from '../state/visits.ts';
-import { Button } from './Button.tsx';
+import { Button, Problem, Select } from './controls.tsx';
 import { Dialog } from './Dialog.tsx';
 
 const MARK: Readonly<Record<StepProgress['state'], { readonly glyph: string; readonly word: string }>> = {
@@ -20,27 +20,22 @@ const MARK: Readonly<Record<StepProgress['state'], { readonly glyph: string; rea
   skipped: { glyph: '–', word: 'skipped' },
 };
 
+const BY_LESSON = Object.fromEntries(
+  LESSONS.map((lesson) => [lesson, SCENARIOS.flatMap((one) => (one.lesson === lesson ? [[one.name, one.title] as const] : []))]),
+);
+
 /** Which scenario, from the list or from cards that say what each teaches. */
 export function ScenarioPicker({ pg }: { readonly pg: Playground }) {
   const cards = useSignal(false);
   return (
     <div class="rp-picker">
-      <select
-        class="rp-field"
-        aria-label="Scenario"
+      <Select
+        label="Scenario"
+        bare
         value={pg.choice.scenario.value.name}
-        onChange={(event) => void pg.navigation.chooseScenario(event.currentTarget.value)}
-      >
-        {LESSONS.map((lesson) => (
-          <optgroup key={lesson} label={lesson}>
-            {SCENARIOS.filter((scenario) => scenario.lesson === lesson).map((scenario) => (
-              <option key={scenario.name} value={scenario.name}>
-                {scenario.title}
-              </option>
-            ))}
-          </optgroup>
-        ))}
-      </select>
+        groups={BY_LESSON}
+        onChoose={(name) => void pg.navigation.chooseScenario(name)}
+      />
       <Button tone="quiet" onPress={() => (cards.value = true)}>
         All lessons
       </Button>
@@ -124,12 +119,7 @@ export function Steps({ pg }: { readonly pg: Playground }) {
             {scenario.end} The playground is yours now: go on, or break it.
           </p>
         ) : null}
-        {runner.blocked.value ? (
-          <p class="rp-problem">
-            <span aria-hidden="true">⚠ </span>
-            {runner.blocked.value}
-          </p>
-        ) : null}
+        <Problem>{runner.blocked.value}</Problem>
       </div>
       {steps.length > 0 ? (
         <div class="rp-row rp-run">
@@ -160,17 +150,21 @@ export function Steps({ pg }: { readonly pg: Playground }) {
   );
 }
 
-const POLICIES: readonly { readonly value: ResumePolicy; readonly words: string }[] = [
-  { value: 'auto', words: 'auto: native, else transcript' },
-  { value: 'strict', words: 'strict: native or an error' },
-  { value: 'transcript', words: 'transcript: skip native' },
-];
+const POLICIES = {
+  '': [
+    ['auto', 'auto: native, else transcript'],
+    ['strict', 'strict: native or an error'],
+    ['transcript', 'transcript: skip native'],
+  ],
+} as const;
 
-const PROTOCOLS: readonly (readonly [value: ProtocolChoice, words: string])[] = [
-  ['v1', 'version 1'],
-  ['v2', 'version 2, a draft'],
-  ['newest', 'the newest the agent speaks'],
-];
+const PROTOCOLS = {
+  '': [
+    ['v1', 'version 1'],
+    ['v2', 'version 2, a draft'],
+    ['newest', 'the newest the agent speaks'],
+  ],
+} as const;
 
 /** By whom the scenario is played, what may be tried, and what is done with the page as a whole. */
 export function Tools(props: {
@@ -180,6 +174,7 @@ export function Tools(props: {
   readonly onBridge: () => void;
 }) {
   const { pg } = props;
+  const agents = pg.agents.list.value;
   const chosen = pg.chosen.value;
   // Where it is closed, it opens for the step that is done in it.
   const open = pg.stage.advanced.value || pg.runner.press.value === 'policy';
@@ -195,49 +190,35 @@ export function Tools(props: {
           Advanced
         </summary>
         <div class="rp-advanced-body">
-          <label class="rp-choice">
-            <span>Agent</span>
-            <select
-              class="rp-field"
-              value={pg.choice.agent.value}
-              onChange={(event) => void pg.navigation.chooseAgent(event.currentTarget.value)}
-            >
-              <AgentOptions agents={pg.agents.list.value} chosen={pg.choice.agent.value} />
-            </select>
-          </label>
+          <Select
+            label="Agent"
+            value={pg.choice.agent.value}
+            groups={Object.fromEntries(
+              AGENT_GROUPS.map((name) => [
+                name,
+                agents.flatMap(({ group, key, name: words }) => (group === name ? [[key, words] as const] : [])),
+              ]),
+            )}
+            onChoose={(key) => void pg.navigation.chooseAgent(key)}
+          />
           <p class="rp-dim rp-small">
             {chosen ? <span class="rp-badge">{chosen.where === 'tab' ? 'in this tab' : 'a process'}</span> : null}{' '}
             {chosen?.description ?? ''}
           </p>
-          <label class="rp-choice" data-outlined={pg.stage.outlined.value === 'Policy'}>
-            <span>Policy</span>
-            <select
-              class="rp-field"
-              data-next={pg.runner.press.value === 'policy'}
-              value={pg.choice.policy.value}
-              onChange={(event) => pg.navigation.choosePolicy(event.currentTarget.value as ResumePolicy)}
-            >
-              {POLICIES.map((policy) => (
-                <option key={policy.value} value={policy.value}>
-                  {policy.words}
-                </option>
-              ))}
-            </select>
-          </label>
-          <label class="rp-choice">
-            <span>ACP</span>
-            <select
-              class="rp-field"
-              value={pg.choice.protocol.value}
-              onChange={(event) => void pg.navigation.chooseProtocol(event.currentTarget.value as ProtocolChoice)}
-            >
-              {PROTOCOLS.map(([value, words]) => (
-                <option key={value} value={value}>
-                  {words}
-                </option>
-              ))}
-            </select>
-          </label>
+          <Select<ResumePolicy>
+            label="Policy"
+            value={pg.choice.policy.value}
+            groups={POLICIES}
+            onChoose={(policy) => pg.navigation.choosePolicy(policy)}
+            next={pg.runner.press.value === 'policy'}
+            outlined={pg.stage.outlined.value === 'Policy'}
+          />
+          <Select<ProtocolChoice>
+            label="ACP"
+            value={pg.choice.protocol.value}
+            groups={PROTOCOLS}
+            onChoose={(protocol) => void pg.navigation.chooseProtocol(protocol)}
+          />
           {pg.agents.bridge.value.kind === 'locked' ? <p class="rp-dim rp-small">{LOCKED}</p> : null}
         </div>
       </details>
@@ -256,25 +237,5 @@ export function Tools(props: {
         </Button>
       </div>
     </div>
-  );
-}
-
-/** Yours first, then by what they are for. */
-function AgentOptions(props: { readonly agents: readonly AgentChoice[]; readonly chosen: string }) {
-  const groups = AGENT_GROUPS.map((label) => ({ label, agents: props.agents.filter((agent) => agent.group === label) }));
-  return (
-    <>
-      {groups
-        .filter(({ agents }) => agents.length > 0)
-        .map(({ label, agents }) => (
-          <optgroup key={label} label={label}>
-            {agents.map((agent) => (
-              <option key={agent.key} value={agent.key} selected={agent.key === props.chosen}>
-                {agent.name}
-              </option>
-            ))}
-          </optgroup>
-        ))}
-    </>
   );
 }

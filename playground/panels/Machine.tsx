@@ -57,10 +57,10 @@ export function MachinePanel({ pg }: { readonly pg: Playground }) {
             <span class="rp-dim">
               {count(info?.latestSeq ?? 0, 'event')}
               {info ? (
-                <>
+                <span class="rp-of">
                   {' '}
                   of <code>{info.sessionId}</code>
-                </>
+                </span>
               ) : null}
               {keeping === 'volatile' ? ', until this page is closed' : null}
             </span>

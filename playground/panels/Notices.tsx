@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Playground } from '../state/playground.ts';
-import { Button } from './Button.tsx';
+import { Button } from './controls.tsx';
 import { useHandedFocus } from './focus.ts';
 
 /** What the page has to say beside the conversation, each with what can be done about it. */

@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
 import type { Press } from '../state/scenario.ts';
 import type { Permission } from '../state/session.ts';
-import { Button } from './Button.tsx';
+import { Button } from './controls.tsx';
 import { plainAnswers } from './answers.ts';
 import { useHandedFocus } from './focus.ts';
 

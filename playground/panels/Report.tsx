@@ -3,6 +3,7 @@ import { useSignal } from '@preact/signals';
 import type { Tier } from '../../src/engine/types.ts';
 import type { Playground } from '../state/playground.ts';
 import { msWords, reportNotes, verdictOf, verdictWords, waysOf, type StoredReport, type Told, type Way } from '../state/words.ts';
+import { Select } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 
 const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
@@ -48,20 +49,12 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
             <p class="rp-dim">What fails leaves nothing in the log: this report goes with the page.</p>
           )}
           {reports.length > 1 ? (
-            <label class="rp-choice">
-              <span>All reports</span>
-              <select
-                class="rp-field"
-                value={at}
-                onChange={(event) => (chosen.value = { of: reports.length, at: Number(event.currentTarget.value) })}
-              >
-                {reports.map((one, index) => (
-                  <option key={index} value={index}>
-                    {index + 1}: {verdictOf(one)}, {'report' in one ? one.report.tier : 'failed'}, {new Date(one.at).toLocaleTimeString()}
-                  </option>
-                ))}
-              </select>
-            </label>
+            <Select
+              label="All reports"
+              value={`${at}`}
+              groups={{ '': reports.map((one, index) => [`${index}`, `${index + 1}: ${listed(one)}`]) }}
+              onChoose={(index) => (chosen.value = { of: reports.length, at: Number(index) })}
+            />
           ) : null}
         </div>
       ) : (
@@ -70,6 +63,9 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
     </Panel>
   );
 }
+
+const listed = (told: Told) =>
+  `${verdictOf(told)}, ${'report' in told ? told.report.tier : 'failed'}, ${new Date(told.at).toLocaleTimeString()}`;
 
 function Ways({ pg, told }: { readonly pg: Playground; readonly told: Told }) {
   return (

@@ -2,7 +2,7 @@
 import type { BootStep } from '../state/pace.ts';
 import type { Playground } from '../state/playground.ts';
 import { msWords } from '../state/words.ts';
-import { Button } from './Button.tsx';
+import { Button, Problem } from './controls.tsx';
 
 const MARK = { loading: '◐', ready: '●', absent: '–', failed: '✕', lost: '✕' } as const;
 const WORD = { loading: 'loading', ready: 'ready', absent: 'not here', failed: 'failed', lost: 'gone' } as const;
@@ -19,10 +19,9 @@ export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
         ))}
       </ul>
       {failed.map((step) => (
-        <p key={step.name} class="rp-problem" role="alert">
-          <span aria-hidden="true">⚠ </span>
+        <Problem key={step.name}>
           {step.state === 'lost' ? `${step.name} is gone` : `${step.name} could not load`}: {step.note}
-        </p>
+        </Problem>
       ))}
     </div>
   );

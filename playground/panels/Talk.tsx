@@ -5,7 +5,7 @@ import type { Fault } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
 import { FAULT_NAMES } from '../state/scenario.ts';
 import { label } from '../state/words.ts';
-import { Button } from './Button.tsx';
+import { Button, Problem, Select } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
 import { Notices } from './Notices.tsx';
 import { PermissionQuestion } from './Permission.tsx';
@@ -55,27 +55,20 @@ function SessionBar({ pg }: TalkProps) {
   const sessions = pg.session.list.value;
   const known = current === null || sessions.some((session) => session.sessionId === current);
   const branch = pg.databases.branch.value;
+  const named = sessions.map(
+    ({ sessionId, title }) => [sessionId, title ? `${label(title, 'untitled', 80)} (${sessionId})` : sessionId] as const,
+  );
   return (
     <div class="rp-session">
       {branch === null ? null : <strong class="rp-badge">You are in {branchWords(branch)}</strong>}
       {pg.inPast.value ? <strong class="rp-badge">The past</strong> : null}
-      <select
-        class="rp-field"
-        aria-label="Session"
+      <Select
+        label="Session"
+        bare
         value={current ?? NEW}
-        onChange={(event) => {
-          const chosen = event.currentTarget.value;
-          void pg.notices.attempt(() => pg.navigation.chooseSession(chosen === NEW ? null : chosen));
-        }}
-      >
-        <option value={NEW}>a new session, begun by the next prompt</option>
-        {known ? null : <option value={current}>{current}</option>}
-        {sessions.map((session) => (
-          <option key={session.sessionId} value={session.sessionId}>
-            {session.title ? `${label(session.title, 'untitled', 80)} (${session.sessionId})` : session.sessionId}
-          </option>
-        ))}
-      </select>
+        groups={{ '': [[NEW, 'a new session, begun by the next prompt'], ...(known ? [] : [[current, current] as const]), ...named] }}
+        onChoose={(chosen) => void pg.notices.attempt(() => pg.navigation.chooseSession(chosen === NEW ? null : chosen))}
+      />
     </div>
   );
 }
@@ -102,14 +95,7 @@ export function Bar({ pg }: TalkProps) {
           if (!running && !past) void turns.sendDraft();
         }}
       >
-        <p class="rp-problem" aria-live="assertive">
-          {problem ? (
-            <>
-              <span aria-hidden="true">⚠ </span>
-              {problem}
-            </>
-          ) : null}
-        </p>
+        <Problem live="assertive">{problem}</Problem>
         <textarea
           class="rp-field"
           aria-label="Prompt"

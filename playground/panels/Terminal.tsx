@@ -2,6 +2,7 @@ import { effect } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { every, Pace } from '../state/pace.ts';
 import type { Playground } from '../state/playground.ts';
+import { Problem } from './controls.tsx';
 import { Panel } from './Panel.tsx';
 import type * as TerminalModule from './terminal.ts';
 import type { TerminalView } from './terminal.ts';
@@ -60,14 +61,7 @@ export function TerminalPanel({ pg, load }: { readonly pg: Playground; readonly 
   }, [pg]);
   return (
     <Panel name="Terminal" pg={pg} aside={<span class="rp-dim">Enter sends, Ctrl-C cancels, Tab leaves</span>}>
-      <p class="rp-problem" aria-live="polite">
-        {(problem ?? lineProblem) ? (
-          <>
-            <span aria-hidden="true">⚠ </span>
-            {problem ?? lineProblem}
-          </>
-        ) : null}
-      </p>
+      <Problem live="polite">{problem ?? lineProblem}</Problem>
       <div class="rp-terminal" ref={holder} />
     </Panel>
   );

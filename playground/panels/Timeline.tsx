@@ -2,7 +2,7 @@
 import { useId } from 'preact/hooks';
 import { MARKS, type Moment } from '../state/timeline.ts';
 import type { Playground } from '../state/playground.ts';
-import { Button } from './Button.tsx';
+import { Button } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { branchWords } from './Talk.tsx';
 

@@ -3,6 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { every, Pace } from '../state/pace.ts';
 import type { Playground } from '../state/playground.ts';
 import { bytesWords, errorWords } from '../state/words.ts';
+import { Tabs } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 
 /** Rendering it costs what its budget holds. */
@@ -40,14 +41,15 @@ export function TranscriptPanel({ pg }: { readonly pg: Playground }) {
   const text = rendered.value[which.value];
   return (
     <Panel name="Transcript" pg={pg} aside={text === '' ? null : <span class="rp-dim">{bytesWords(size(text))}</span>}>
-      <div class="rp-tabs" role="group" aria-label="What to show">
-        <button type="button" class="rp-tab" aria-pressed={which.value === 'transcript'} onClick={() => (which.value = 'transcript')}>
-          As a record
-        </button>
-        <button type="button" class="rp-tab" aria-pressed={which.value === 'preamble'} onClick={() => (which.value = 'preamble')}>
-          As it would be sent
-        </button>
-      </div>
+      <Tabs
+        label="What to show"
+        shown={which.value}
+        tabs={[
+          ['transcript', 'As a record'],
+          ['preamble', 'As it would be sent'],
+        ]}
+        onChoose={(name) => (which.value = name)}
+      />
       {text === '' ? (
         <Empty>What an agent that lost the session would be given in its place. It has nothing to tell before the first prompt.</Empty>
       ) : (

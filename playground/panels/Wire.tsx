@@ -1,10 +1,10 @@
 import { signal } from '@preact/signals';
 import { useMemo, useState } from 'preact/hooks';
 import { memo } from 'preact/compat';
-import { filterFrames, wireRows, type Direction, type Frame, type FrameFilter } from '../state/frames.ts';
+import { filterFrames, wireRows, type Frame, type FrameFilter } from '../state/frames.ts';
 import type { Playground } from '../state/playground.ts';
 import { bytesWords, msWords } from '../state/words.ts';
-import { Button } from './Button.tsx';
+import { Button, Select } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
 
@@ -12,6 +12,14 @@ import { stickToEnd } from './stick.ts';
 const ROWS = 120;
 /** With more rows than this the list has its full height whatever it holds, and is laid out by itself. */
 const FULL = 20;
+
+const DIRECTIONS = {
+  '': [
+    ['both', 'both ways'],
+    ['to-agent', '→ out'],
+    ['from-agent', '← in'],
+  ],
+} as const;
 
 /** Every JSON-RPC frame between host and agent. */
 export function WirePanel({ pg }: { readonly pg: Playground }) {
@@ -37,16 +45,13 @@ export function WirePanel({ pg }: { readonly pg: Playground }) {
           value={text.value}
           onInput={(event) => (text.value = event.currentTarget.value)}
         />
-        <select
-          class="rp-field"
-          aria-label="Direction"
+        <Select<FrameFilter['direction']>
+          label="Direction"
+          bare
           value={filter.value.direction}
-          onChange={(event) => (filter.value = { ...filter.value, direction: event.currentTarget.value as Direction | 'both' })}
-        >
-          <option value="both">both ways</option>
-          <option value="to-agent">→ out</option>
-          <option value="from-agent">← in</option>
-        </select>
+          groups={DIRECTIONS}
+          onChoose={(direction) => (filter.value = { ...filter.value, direction })}
+        />
         <label class="rp-check">
           <input
             type="checkbox"

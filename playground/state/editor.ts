@@ -27,7 +27,7 @@ interface Line {
 export type Editor = ReturnType<typeof createEditor>;
 
 export function createEditor(page: Page, turns: Turns) {
-  const { host, notices, session } = page;
+  const { host, notices, sending, session } = page;
   const draft = signal('');
   const prompting = signal(false);
   const line = signal<Line | null>(null);
@@ -78,9 +78,9 @@ export function createEditor(page: Page, turns: Turns) {
 
     /** One turn of the editor's own. A host that is gone is woken, and the session opened again. */
     async ask(text: string): Promise<void> {
-      if (prompting.value) return;
+      if (sending.value) return;
       notices.clear();
-      prompting.value = true;
+      sending.value = prompting.value = true;
       let report: ResumeReport | null = null;
       let error: Failure | null = null;
       try {
@@ -93,8 +93,8 @@ export function createEditor(page: Page, turns: Turns) {
       } catch (caught) {
         error = turns.failed(caught);
       }
-      prompting.value = false;
       await session.settle();
+      sending.value = prompting.value = false;
       await page.tell({ kind: 'asked in the editor', text, report, reply: lastReply(view.value), error });
     },
   };

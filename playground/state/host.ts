@@ -15,7 +15,16 @@ import {
   type SqlDatabase,
 } from '../../src/engine/ports.ts';
 import { FrameLog, type Direction, type Frame } from './frames.ts';
-import { INITIAL_MACHINE, isAnswer, reduceMachine, type EndedBy, type Machine, type MachineInput, type TapEvent } from './machine.ts';
+import {
+  INITIAL_MACHINE,
+  isAnswer,
+  isOfSession,
+  reduceMachine,
+  type EndedBy,
+  type Machine,
+  type MachineInput,
+  type TapEvent,
+} from './machine.ts';
 import { drawn, Pace } from './pace.ts';
 
 /** How often the wire is drawn at most. */
@@ -26,6 +35,8 @@ export interface HostControllerOptions {
   /** What agents may be started with and asked, whatever the host would. */
   readonly confine: { spec(spec: AgentSpec): AgentSpec; message(spec: AgentSpec, message: AnyMessage): AnyMessage };
   readonly schedule: (run: () => void) => void;
+  /** The session that is shown, or being created. */
+  readonly shownId: () => string | null;
   /** An agent ended, or did not start, and nobody on this page asked it to. */
   readonly onLost: () => void;
   /** What each host is opened with. */
@@ -40,7 +51,7 @@ export interface Droppable {
 
 /** One agent that runs now, or starts, with the ways to break it. */
 interface Running {
-  readonly sessionId: string;
+  sessionId: string;
   /** Ends the agent at once, as a crash would: nobody asked it to. Resolves when it is gone. */
   kill(): Promise<unknown>;
   /** Loses the line between host and agent. Behind a bridge the agent's tree goes with its socket; in the tab it is ended. */
@@ -153,11 +164,15 @@ export class HostController {
     } catch (error) {
       this.#running.delete(process);
       started.resolve(null);
-      this.#tell({ type: 'launch_failed', process, error });
+      this.#tell({ type: 'launch_failed', process, agent: name, error });
       throw stop.signal.aborted && !options.signal.aborted ? stop.signal.reason : error;
     }
-    this.#tell({ type: 'launched', process });
-    const seen = (direction: Direction, message: AnyMessage) => this.#tell({ type: 'frame', process, direction, message });
+    this.#tell({ type: 'launched', process, agent: name });
+    const seen = (direction: Direction, message: AnyMessage) => {
+      // One that was started to say what it can do is kept, and taken for the session when that needs one.
+      if (direction === 'to-agent' && isOfSession(message)) running.sessionId = this.#options.shownId() ?? sessionId;
+      this.#tell({ type: 'frame', process, agent: name, direction, message });
+    };
     const cut = new AbortController();
     // Pull-driven, so that the reader's backpressure reaches the agent.
     const watch = new TransformStream<AnyMessage, AnyMessage>({
@@ -191,7 +206,7 @@ export class HostController {
     started.resolve(running);
     void exited.then((exit) => {
       this.#running.delete(process);
-      this.#tell({ type: 'exited', process, exit, by });
+      this.#tell({ type: 'exited', process, agent: name, exit, by });
     });
     return {
       stream: {

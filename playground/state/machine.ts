@@ -54,9 +54,8 @@ export interface Machine {
 export type EndedBy = 'host' | 'button' | 'itself';
 
 /** What the tap on the agents reports, in the order it happened. */
-export type TapEvent = { readonly process: number } & (
-  | { readonly type: 'launching'; readonly agent: string }
-  | { readonly type: 'launched' }
+export type TapEvent = { readonly process: number; readonly agent: string } & (
+  | { readonly type: 'launching' | 'launched' }
   | { readonly type: 'launch_failed'; readonly error: unknown }
   | { readonly type: 'frame'; readonly direction: Direction; readonly message: AnyMessage }
   | { readonly type: 'exited'; readonly exit: AgentExit; readonly by: EndedBy }
@@ -118,17 +117,11 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
       return machine.legs >= 2 && input.notes.includes('update') ? { ...machine, legs: 3 } : machine;
     case 'shown':
       return machine.legs === 3 ? { ...machine, legs: 4 } : machine;
-    case 'launching': {
-      const { process, agent } = input;
-      return {
-        ...INITIAL_MACHINE,
-        host: machine.host,
-        process,
-        processes: [...machine.processes, { number: process, agent, state: 'runs' as const, words: 'runs' }].slice(-PROCESSES),
-        agent: 'starting',
-        words: `Starting the agent ${agent} as process ${process}.`,
-      };
-    }
+    case 'launching':
+      // As long as the session has a live one, another is only asked what it can do.
+      return machine.processes.some(({ number, state }) => number === machine.process && state === 'runs')
+        ? machine
+        : begun(machine, input);
     case 'launched':
       return input.process === machine.process ? { ...machine, words: `Process ${input.process} runs.` } : machine;
     case 'launch_failed': {
@@ -137,7 +130,11 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
       return { ...ended, agent: 'dead', words: `The agent could not start: ${errorWords(input.error)}` };
     }
     case 'frame':
-      return input.process === machine.process ? onFrame(machine, input.direction, input.message) : machine;
+      if (input.process === machine.process) return onFrame(machine, input.direction, input.message);
+      // The session goes over to it.
+      return input.direction === 'to-agent' && isOfSession(input.message)
+        ? onFrame({ ...begun(machine, input), stations: { ...IDLE, initialize: 'ok' } }, input.direction, input.message)
+        : machine;
     case 'exited': {
       // An agent the host ended is asleep, however it had to be ended; any other end is a death.
       const asked = input.by === 'host' || machine.host !== 'awake';
@@ -154,6 +151,19 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
       };
     }
   }
+}
+
+/** The picture is about another process. */
+function begun(machine: Machine, { process, agent }: TapEvent): Machine {
+  const others = machine.processes.filter(({ number }) => number !== process);
+  return {
+    ...INITIAL_MACHINE,
+    host: machine.host,
+    process,
+    processes: [...others, { number: process, agent, state: 'runs' as const, words: 'runs' }].slice(-PROCESSES),
+    agent: 'starting',
+    words: `Starting the agent ${agent} as process ${process}.`,
+  };
 }
 
 function withEnd(machine: Machine, number: number, state: 'ended' | 'died', words: string): Machine {
@@ -213,6 +223,12 @@ function onFrame(machine: Machine, direction: Direction, message: AnyMessage): M
   return answered === 'initialize'
     ? { ...next, words, stations: { ...next.stations, ...notOffered(result) } }
     : { ...next, words, agent: 'live' };
+}
+
+/** What is asked of an agent for a session. */
+export function isOfSession(message: AnyMessage): boolean {
+  const { method } = fieldsOf(message);
+  return method !== 'initialize' && STATIONS.some((station) => station === method);
 }
 
 /** The frame is a word of the agent's answer. */

@@ -110,6 +110,8 @@ export class Page {
   readonly next = computed(() => firstOpen(this.progress.value, this.choice.scenario.value.steps.length));
   /** A prompt is on its way, or its turn runs. */
   readonly sending = signal(false);
+  /** The session that is being created. Its agent can be broken before there is a session. */
+  startingId: string | null = null;
   /** The page has started. */
   readonly ready = signal(false);
   readonly base: string;
@@ -166,6 +168,7 @@ export class Page {
       launcher: agents.launcher(),
       confine: { spec: (spec) => confinedSpec(spec, agents.list.value), message: confined },
       schedule,
+      shownId: () => this.session.id.peek() ?? this.startingId,
       // Its end may be the bridge's.
       onLost: () => void agents.lookAfterBridge(),
       options: (database) => ({

@@ -9,7 +9,7 @@ import { formatFragment } from './visits.ts';
 
 export class Playground extends Page {
   readonly turns = createTurns(this);
-  readonly faults = createFaults(this, this.turns);
+  readonly faults = createFaults(this);
   readonly editor = createEditor(this, this.turns);
   readonly navigation = createNavigation(this, this.turns);
   readonly runner = createRunner(this, this);

@@ -74,7 +74,10 @@ export function createTurns(page: Page) {
     stillAt(to);
     if (session.id.value !== null) return session.id.value;
     const sessionId = `${to.scenario}-${crypto.randomUUID().slice(0, 6)}`;
-    await mine.creating(sessionId, create(awake, { agent: to.agent, cwd: to.cwd, sessionId, signal: mine.signal }, to));
+    page.startingId = sessionId;
+    await mine
+      .creating(create(awake, { agent: to.agent, cwd: to.cwd, sessionId, signal: mine.signal }, to))
+      .finally(() => (page.startingId = null));
     session.id.value = sessionId;
     visits.trust(databases.branch.value, sessionId);
     page.rememberPlace();
@@ -196,11 +199,6 @@ export function createTurns(page: Page) {
     say,
     sendLine,
 
-    /** The session that is being created. */
-    get startingId(): string | null {
-      return starting?.sessionId ?? null;
-    },
-
     /** The page goes to another session: one that is being created is gone before this resolves. */
     async leave(): Promise<void> {
       consent.value?.answer(false);
@@ -259,8 +257,6 @@ export function createTurns(page: Page) {
 class Starting {
   readonly #abort = new AbortController();
   readonly signal = this.#abort.signal;
-  /** The session that is being created. Its agent can be broken before there is a session. */
-  sessionId: string | null = null;
   #creating: Promise<unknown> | null = null;
 
   /** Waits no longer than until it is stopped. */
@@ -276,13 +272,12 @@ class Starting {
     }
   }
 
-  async creating(sessionId: string, work: Promise<unknown>): Promise<void> {
-    this.sessionId = sessionId;
+  async creating(work: Promise<unknown>): Promise<void> {
     this.#creating = work;
     try {
       await work;
     } finally {
-      this.sessionId = this.#creating = null;
+      this.#creating = null;
     }
   }
 
@@ -305,7 +300,7 @@ class Starting {
 export type Faults = ReturnType<typeof createFaults>;
 
 /** The ways to break it. */
-export function createFaults(page: Page, turns: Turns) {
+export function createFaults(page: Page) {
   const { agents, choice, host, notices, platform, session } = page;
 
   async function sleep(): Promise<void> {
@@ -315,7 +310,7 @@ export function createFaults(page: Page, turns: Turns) {
   }
 
   const eachAgent = (how: 'kill' | 'drop') => async () => {
-    const running = host.agentsOf(session.id.value ?? turns.startingId);
+    const running = host.agentsOf(session.id.value ?? page.startingId);
     await notices.attempt(() => Promise.all(running.map((agent) => agent[how]())));
     await session.settle();
     if (running.length > 0) await page.tell({ kind: how });

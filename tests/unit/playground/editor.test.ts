@@ -11,8 +11,11 @@ it('opens the session with all that was said, and each of the two sees what the 
   await pg.turns.say('My cat is called Ada.');
   await pg.editor.open();
   expect(shown(pg)).toEqual(['user: My cat is called Ada.', expect.stringContaining('Noted.')]);
+  // The agent that was started to say what it can do is not the one that is pictured.
+  expect([pg.host.machine.value.agent, pg.host.machine.value.processes.length]).toEqual(['live', 1]);
   await pg.editor.ask('What is my cat called?');
   expect(shown(pg).at(-1)).toContain('Your cat: Ada');
+  expect([pg.host.machine.value.agent, pg.host.machine.value.legs]).toEqual(['live', 4]);
   expect(pg.session.live.value.items.filter(({ kind }) => kind === 'user')).toHaveLength(2);
   await pg.turns.say('My dog is called Argos.');
   await expect.poll(() => shown(pg).join()).toContain('Noted. Your dog');
@@ -28,6 +31,10 @@ it('is left behind by a host that sleeps, and finds everything again when it ask
   expect(pg.editor.here.value).toBe(false);
   await pg.editor.ask('What is my cat called?');
   expect([pg.editor.here.value, pg.session.report.value?.tier, shown(pg).length]).toEqual([true, 'resume', 4]);
+  // The agent that it was started with is the session's, and can be killed as any other.
+  expect(pg.host.machine.value).toMatchObject({ agent: 'live', processes: [{ state: 'ended' }, { state: 'runs' }] });
+  await pg.faults.kill();
+  expect(pg.host.machine.value).toMatchObject({ agent: 'dead', processes: [{ state: 'ended' }, { state: 'died' }] });
 });
 
 it('asks by the policy that is chosen here, and says why it got no answer', async () => {

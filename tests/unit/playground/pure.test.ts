@@ -110,27 +110,33 @@ describe('the machine', () => {
   const ask = (method: string, id = 1): MachineInput => ({
     type: 'frame',
     process: 1,
+    agent: 'a',
     direction: 'to-agent',
     message: { jsonrpc: '2.0', id, method } as never,
   });
   const answer = (result: unknown, id = 1): MachineInput => ({
     type: 'frame',
     process: 1,
+    agent: 'a',
     direction: 'from-agent',
     message: { jsonrpc: '2.0', id, result } as never,
   });
   const refuse = (id = 1): MachineInput => ({
     type: 'frame',
     process: 1,
+    agent: 'a',
     direction: 'from-agent',
     message: { jsonrpc: '2.0', id, error: { code: -32002, message: 'gone' } } as never,
   });
   const idle: MachineInput = {
     type: 'frame',
     process: 1,
+    agent: 'a',
     direction: 'from-agent',
     message: { jsonrpc: '2.0', method: 'session/update', params: { update: { sessionUpdate: 'state_update', state: 'idle' } } } as never,
   };
+  const second: MachineInput = { type: 'launching', process: 2, agent: 'a' };
+  const asked = ask('session/resume');
   const killed = { kind: 'killed', code: null, signal: 'SIGKILL' } as const;
 
   it.each<[string, MachineInput[], Machine['agent']]>([
@@ -145,23 +151,38 @@ describe('the machine', () => {
     ['its end', [awake, launch, ask('session/prompt'), answer({ stopReason: 'end_turn' })], 'live'],
     ['a prompt that an agent of version 2 has inserted', [awake, launch, ask('session/prompt'), answer({ messageId: 'm' })], 'prompting'],
     ['its end in version 2', [awake, launch, ask('session/prompt'), answer({ messageId: 'm' }), idle], 'live'],
-    ['an agent the host ended, by force too', [awake, launch, { type: 'exited', process: 1, exit: killed, by: 'host' }], 'asleep'],
-    ['an agent killed by a button', [awake, launch, { type: 'exited', process: 1, exit: killed, by: 'button' }], 'dead'],
+    [
+      'an agent the host ended, by force too',
+      [awake, launch, { type: 'exited', process: 1, agent: 'a', exit: killed, by: 'host' }],
+      'asleep',
+    ],
+    ['an agent killed by a button', [awake, launch, { type: 'exited', process: 1, agent: 'a', exit: killed, by: 'button' }], 'dead'],
     [
       'an agent that quit by itself',
-      [awake, launch, { type: 'exited', process: 1, exit: { kind: 'quit', code: 0, signal: null }, by: 'itself' }],
+      [awake, launch, { type: 'exited', process: 1, agent: 'a', exit: { kind: 'quit', code: 0, signal: null }, by: 'itself' }],
       'dead',
     ],
-    ['an agent that could not start', [awake, launch, { type: 'launch_failed', process: 1, error: new Error('no') }], 'dead'],
+    ['an agent that could not start', [awake, launch, { type: 'launch_failed', process: 1, agent: 'a', error: new Error('no') }], 'dead'],
     [
       'an end after Sleep',
-      [awake, launch, { type: 'host', status: 'asleep' }, { type: 'exited', process: 1, exit: killed, by: 'itself' }],
+      [awake, launch, { type: 'host', status: 'asleep' }, { type: 'exited', process: 1, agent: 'a', exit: killed, by: 'itself' }],
       'asleep',
     ],
     [
       'the end of an agent that was followed by another',
-      [awake, launch, { type: 'launching', process: 2, agent: 'a' }, { type: 'exited', process: 1, exit: killed, by: 'itself' }],
-      'starting',
+      [
+        awake,
+        launch,
+        second,
+        { ...asked, process: 2 } as MachineInput,
+        { type: 'exited', process: 1, agent: 'a', exit: killed, by: 'itself' },
+      ],
+      'resuming',
+    ],
+    [
+      'another that only says what it can do',
+      [awake, launch, ask('session/new'), answer({}), second, { ...ask('initialize'), process: 2 } as MachineInput],
+      'live',
     ],
   ])('after %s', (_what, inputs, status) => {
     expect(after(...inputs).agent).toBe(status);
@@ -170,7 +191,7 @@ describe('the machine', () => {
   it('marks what the agent does not offer, what it refused and what it never answered', () => {
     const none = after(awake, launch, ask('initialize'), answer({ agentCapabilities: { loadSession: true } }));
     expect(none.stations).toMatchObject({ initialize: 'ok', 'session/resume': 'absent', 'session/load': 'idle' });
-    const lost = after(awake, launch, ask('session/load'), { type: 'exited', process: 1, exit: killed, by: 'itself' });
+    const lost = after(awake, launch, ask('session/load'), { type: 'exited', process: 1, agent: 'a', exit: killed, by: 'itself' });
     expect(lost.stations['session/load']).toBe('lost');
     expect(after(awake, launch, ask('session/load'), refuse()).stations['session/load']).toBe('refused');
     // A load that answered well, and a transcript all the same: the agent was not believed.

@@ -14,7 +14,7 @@ async function stuck(): Promise<{ pg: Playground; turn: ReturnType<Playground['t
 async function nothingIsLeft(pg: Playground): Promise<void> {
   expect(pg.session.id.value).toBeNull();
   expect(pg.turns.sending.value).toBe(false);
-  expect(pg.turns.startingId).toBeNull();
+  expect(pg.startingId).toBeNull();
   expect(await pg.databases.database!.query('SELECT session_id FROM acp_sessions')).toEqual([]);
 }
 

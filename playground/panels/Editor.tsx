@@ -13,6 +13,7 @@ export function EditorPanel({ pg }: { readonly pg: Playground }) {
   const { editor, runner } = pg;
   const fixed = useMemo(() => ({ unsent: signal(null), hint: signal(HINT) }), []);
   const here = editor.here.value;
+  const opened = editor.opened.value;
   const prompting = editor.prompting.value;
   const asks = runner.asks.value;
   const draft = editor.draft.value;
@@ -29,7 +30,29 @@ export function EditorPanel({ pg }: { readonly pg: Playground }) {
             if (!locked && !prompting) void editor.ask(draft);
           }}
         >
-          {here ? null : (
+          {opened ? (
+            <>
+              <input
+                class="rp-field"
+                aria-label="Words typed in the editor"
+                value={draft}
+                onInput={(event) => (editor.draft.value = event.currentTarget.value)}
+              />
+              {asks !== null && draft === '' && !prompting ? (
+                <Button tone="quiet" next onPress={() => (editor.draft.value = asks)}>
+                  Write “{asks}”
+                </Button>
+              ) : null}
+              <Button
+                type="submit"
+                onPress={() => undefined}
+                disabled={locked || pg.running.value || draft.trim() === ''}
+                next={runner.press.value === 'ask' && draft !== ''}
+              >
+                Ask from the editor
+              </Button>
+            </>
+          ) : (
             <Button
               onPress={() => void editor.open()}
               disabled={locked}
@@ -39,25 +62,6 @@ export function EditorPanel({ pg }: { readonly pg: Playground }) {
               Open it in the editor
             </Button>
           )}
-          <input
-            class="rp-field"
-            aria-label="Words typed in the editor"
-            value={draft}
-            onInput={(event) => (editor.draft.value = event.currentTarget.value)}
-          />
-          {asks !== null && draft === '' && !prompting ? (
-            <Button tone="quiet" next onPress={() => (editor.draft.value = asks)}>
-              Write “{asks}”
-            </Button>
-          ) : null}
-          <Button
-            type="submit"
-            onPress={() => undefined}
-            disabled={locked || pg.running.value || draft.trim() === ''}
-            next={runner.press.value === 'ask' && draft !== ''}
-          >
-            Ask from the editor
-          </Button>
         </form>
       </div>
     </Panel>

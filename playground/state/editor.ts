@@ -32,16 +32,15 @@ export function createEditor(page: Page, turns: Turns) {
   const prompting = signal(false);
   const line = signal<Line | null>(null);
   const heard = signal(EMPTY_VIEW);
-  /** It has the session open: host and session are still those that it opened. */
-  const here = computed(() => {
-    const { host: known, sessionId } = line.value ?? {};
-    return host.machine.value.host === 'awake' && known === host.host && sessionId === session.id.value;
-  });
-  /** What it has heard of the session that is shown; what it heard last, when its host is gone. */
-  const view = computed(() => (line.value?.sessionId === session.id.value ? heard.value : EMPTY_VIEW));
+  /** It has had the session that is shown open. */
+  const opened = computed(() => line.value !== null && line.value.sessionId === session.id.value);
+  /** What it has heard of it; what it heard last, when its host is gone. */
+  const view = computed(() => (opened.value ? heard.value : EMPTY_VIEW));
+  /** It has it open now: its host is still there. */
+  const here = computed(() => opened.value && host.machine.value.host === 'awake' && line.value?.host === host.host);
   page.ends.push(() => line.value?.close());
 
-  async function opened(): Promise<Line> {
+  async function open(): Promise<Line> {
     const sessionId = session.id.value;
     if (sessionId === null) throw new Error('There is no session to open in the editor yet. Send a prompt first.');
     const awake = await host.wake();
@@ -66,13 +65,14 @@ export function createEditor(page: Page, turns: Turns) {
   return {
     draft,
     prompting,
+    opened,
     here,
     view,
 
     /** Opens the session, as an editor does that was just started. */
     open: () =>
       notices.attempt(async () => {
-        await opened();
+        await open();
         await page.tell({ kind: 'opened' });
       }),
 
@@ -84,7 +84,7 @@ export function createEditor(page: Page, turns: Turns) {
       let report: ResumeReport | null = null;
       let error: Failure | null = null;
       try {
-        const { hear, request, sessionId } = await opened();
+        const { hear, request, sessionId } = await open();
         const words = { type: 'text', text };
         hear({ sessionUpdate: 'user_message_chunk', content: words });
         draft.value = '';

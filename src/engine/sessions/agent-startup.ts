@@ -49,6 +49,8 @@ export class Agent {
   readonly clients = new Set<ClientServices>();
   connection!: Connection;
   private listener: AgentListener;
+  /** What its connection had taken before it was this session's. */
+  msBefore = 0;
   private introduced: AgentProtocol | null = null;
   /** What it said before it introduced itself: nobody knows yet how to read that. */
   private early: { readonly method: string; readonly params: AgentRequest['params'] }[] = [];
@@ -100,6 +102,7 @@ export class Agent {
   /** From here on it speaks to another. */
   listen(listener: AgentListener): void {
     this.listener = listener;
+    this.msBefore = this.connection.agentMs;
   }
 
   /** It is gone: whoever worked for it lets go. */

@@ -617,7 +617,7 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
       agentSessionId,
       previousAgentSessionId: agentSessionId === oldId ? null : oldId,
       ms: tenths(performance.now() - began),
-      agentMs: tenths(connection.agentMs),
+      agentMs: tenths(connection.agentMs - agent.msBefore),
     };
     return { attempts, replay: replayed, preamble, answer, ...stands, report: context.redact(report) };
   }

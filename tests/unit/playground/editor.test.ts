@@ -31,6 +31,8 @@ it('is left behind by a host that sleeps, and finds everything again when it ask
   expect(pg.editor.here.value).toBe(false);
   await pg.editor.ask('What is my cat called?');
   expect([pg.editor.here.value, pg.session.report.value?.tier, shown(pg).length]).toEqual([true, 'resume', 4]);
+  const { ms, agentMs } = pg.session.report.value!;
+  expect(agentMs).toBeLessThanOrEqual(ms);
   // The agent that it was started with is the session's, and can be killed as any other.
   expect(pg.host.machine.value).toMatchObject({ agent: 'live', processes: [{ state: 'ended' }, { state: 'runs' }] });
   await pg.faults.kill();

@@ -187,6 +187,6 @@ function charsIn(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 8;
   let chars = 2;
   if (Array.isArray(value)) for (const item of value) chars += charsIn(item);
-  else for (const [key, item] of Object.entries(value)) chars += key.length + 4 + charsIn(item);
+  else for (const key in value) chars += key.length + 4 + charsIn((value as Params)[key]);
   return chars;
 }

@@ -370,16 +370,20 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   /**
-   * The directory and the MCP servers that the client names are those of the next wake; the servers' secret values nobody else has. A
-   * session moves only from a directory that is gone.
+   * The directories and the MCP servers that the client names are those of the next wake; the servers' secret values nobody else has. A
+   * session moves only from a directory that is gone. Where others are not named at all, they stay.
    */
   async function takePlace(params: Params, info: SessionInfo): Promise<void> {
-    const { cwd, mcpServers } = params as { cwd?: unknown; mcpServers?: McpServer[] };
-    const moves = typeof cwd === 'string' && cwd !== info.cwd;
-    const hasServers = Array.isArray(mcpServers) && (mcpServers.length > 0 || info.mcpServers.length > 0);
-    if (observe || (!moves && !hasServers)) return;
+    const { cwd } = params;
+    const { mcpServers, additionalDirectories } = place(params);
+    const changes = {
+      ...(typeof cwd === 'string' && cwd !== info.cwd ? { cwd } : {}),
+      ...(mcpServers && mcpServers.length + info.mcpServers.length > 0 ? { mcpServers } : {}),
+      ...(additionalDirectories ? { additionalDirectories } : {}),
+    };
+    if (observe || Object.keys(changes).length === 0) return;
     try {
-      await host.update(info.sessionId, { ...(moves ? { cwd } : {}), ...(hasServers ? { mcpServers } : {}) });
+      await host.update(info.sessionId, changes);
     } catch (error) {
       // Another process has the session: it can be read all the same, and its place is that one's to say.
       if (!RehydrateError.is(error) || error.code !== 'session_busy') throw error;
@@ -419,7 +423,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     for (let cursor = from; cursor < latestSeq && !connection.gone.aborted;) {
       const page: SessionEvent[] = await host.history(sessionId, { after: cursor, before: latestSeq + 1, limit: limits.replayPage });
       if (page.length === 0) break;
-      for (const event of page) await send(folding.push(event));
+      await send(page.flatMap((event) => folding.push(event)));
       cursor = (page.at(-1) as SessionEvent).seq;
     }
     await send([...folding.end(), ...stateOf(info).map((update) => ({ update, seq: latestSeq }))]);

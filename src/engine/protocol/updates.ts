@@ -30,7 +30,8 @@ export function stringOf(value: unknown): string {
  * - `compaction`: the agent shortened its own memory, and perhaps says to what;
  * - `unknown`: a kind that neither stable ACP v1 nor v2 has, or that is no part of any of these. It is kept like the rest.
  *
- * Version 2 tells messages and tool calls as upserts by id: a whole message replaces what was said under its id, a chunk adds to it.
+ * Version 2 tells messages and tool calls as upserts by id: a whole message replaces what was said under its id, a chunk adds to it. A
+ * terminal of the agent's own is told in the same way, and read as a tool call: what runs, whether it has ended, and its output.
  */
 export type UpdateClass = 'message' | 'tool_call' | 'tool_call_update' | 'plan' | 'state' | 'notice' | 'compaction' | 'unknown';
 export type Role = 'user' | 'agent' | 'thought';
@@ -45,6 +46,8 @@ const KINDS: ReadonlyMap<unknown, UpdateClass | Role> = new Map<unknown, UpdateC
   ['tool_call', 'tool_call'],
   ['tool_call_update', 'tool_call_update'],
   ['tool_call_content_chunk', 'tool_call_update'],
+  ['terminal_update', 'tool_call_update'],
+  ['terminal_output_chunk', 'tool_call_update'],
   ['plan', 'plan'],
   ['plan_update', 'plan'],
   ['state_update', 'state'],
@@ -202,6 +205,7 @@ export function readToolCall(update: unknown): ToolCallReport {
   const fields = fieldsOf(update);
   const said = (key: string): string | undefined => stringOf(fields[key]) || undefined;
   const list = (key: string): readonly unknown[] => (Array.isArray(fields[key]) ? (fields[key] as unknown[]) : []);
+  if (fields['terminalId'] !== undefined) return readTerminal(fields);
   const adds = fields['sessionUpdate'] === 'tool_call_content_chunk';
   const content = adds ? [fields['content']] : list('content');
   const paths = list('locations')
@@ -220,6 +224,47 @@ export function readToolCall(update: unknown): ToolCallReport {
   };
 }
 
+/** Its output is base64, piece by piece; pieces are joined by commas, as they may end within a character. */
+function readTerminal({ terminalId, sessionUpdate, command, output, exitStatus, data }: Fields): ToolCallReport {
+  const adds = sessionUpdate === 'terminal_output_chunk';
+  const bytes = adds ? data : fieldsOf(output)['data'];
+  const { exitCode, signal } = fieldsOf(exitStatus);
+  const failed = (typeof exitCode === 'number' && exitCode !== 0) || stringOf(signal) !== '';
+  return {
+    id: `terminal ${stringOf(terminalId)}`,
+    ...(typeof command === 'string' ? { title: command, kind: 'execute' } : {}),
+    status: fieldsOf(exitStatus) === exitStatus ? (failed ? 'failed' : 'completed') : undefined,
+    content: typeof bytes === 'string' ? [{ type: TERMINAL_OUTPUT, data: bytes }] : undefined,
+    ...(adds ? { adds } : {}),
+  };
+}
+
+const TERMINAL_OUTPUT = 'terminal_output';
+
+/** The later content after the older; what a terminal put out stays one part, however many pieces it came in. */
+function joined(older: readonly unknown[] = [], later: readonly unknown[] = []): readonly unknown[] {
+  const [before, after] = [fieldsOf(older.at(-1)), fieldsOf(later[0])];
+  if (before['type'] !== TERMINAL_OUTPUT || after['type'] !== TERMINAL_OUTPUT) return [...older, ...later];
+  return [...older.slice(0, -1), { ...before, data: `${stringOf(before['data'])},${stringOf(after['data'])}` }, ...later.slice(1)];
+}
+
+function terminalText(data: unknown): string {
+  const decoder = new TextDecoder();
+  const pieces = stringOf(data)
+    .split(',')
+    .map((piece) => {
+      try {
+        return decoder.decode(
+          Uint8Array.from(atob(piece), (char) => char.charCodeAt(0)),
+          { stream: true },
+        );
+      } catch {
+        return '[unreadable]';
+      }
+    });
+  return pieces.join('') + decoder.decode();
+}
+
 /** Two reports of one tool call as one: the later word stands, and what it leaves out is as before. */
 export function mergeToolCalls(older: ToolCallReport, later: ToolCallReport): ToolCallReport {
   return {
@@ -227,7 +272,7 @@ export function mergeToolCalls(older: ToolCallReport, later: ToolCallReport): To
     title: later.title ?? older.title,
     kind: later.kind ?? older.kind,
     status: later.status ?? older.status,
-    content: later.adds ? [...(older.content ?? []), ...(later.content ?? [])] : (later.content ?? older.content),
+    content: later.adds ? joined(older.content, later.content) : (later.content ?? older.content),
     ...(older.adds && (later.adds || !later.content) ? { adds: true as const } : {}),
     paths: later.paths ?? older.paths,
     rawInput: later.rawInput ?? older.rawInput,
@@ -253,6 +298,7 @@ export function toolContentText(part: unknown): string {
   const fields = fieldsOf(part);
   if (fields['type'] === 'diff') return diffText(fields);
   if (fields['type'] === 'terminal') return '[terminal]';
+  if (fields['type'] === TERMINAL_OUTPUT) return terminalText(fields['data']);
   return textOf(fields['content'] ?? part, 'describe');
 }
 

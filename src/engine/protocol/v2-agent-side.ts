@@ -7,7 +7,8 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { MessageStream } from '../ports.ts';
 import { RPC } from './agent-protocol.ts';
 import { modesAmong, objectOf, readConfigOptions, withText } from './reported-state.ts';
-import { chunksOf, fieldsOf, stringOf, toolContentText, type Fields } from './updates.ts';
+import { chunksOf, fieldsOf, mergeToolCalls, readToolCall, stringOf, toolContentText, toolOutput } from './updates.ts';
+import type { Fields, ToolCallReport } from './updates.ts';
 
 export interface BothVersions {
   /** What the side that speaks v1 reads and writes. */
@@ -43,10 +44,15 @@ interface Told {
   last: { readonly role: string; readonly id: string } | null;
   /** Of tool calls that were told in v1: their content, which v1 only knows whole. */
   readonly calls: Map<string, readonly unknown[]>;
+  /** Of terminals that were told in v1: what is known of them, and how much output had been told last. */
+  readonly terminals: Map<string, { readonly report: ToolCallReport; readonly told: number }>;
 }
 
 /** Of so many tool calls is known that they have begun. */
 const CALLS_KEPT = 1_000;
+/** Of so many terminals is known what they put out, and of each so many characters as they were sent. */
+const TERMINALS_KEPT = 16;
+const TERMINAL_CHARS = 256 * 1024;
 /** Of so many sessions, and of those with a turn, is known what was told. A client may name as many as it likes. */
 const SESSIONS_KEPT = 1_000;
 
@@ -72,7 +78,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
 
   function told(sessionId: unknown): Told {
     const id = stringOf(sessionId);
-    const known = sessions.get(id) ?? { modes: null, options: [], prompt: null, last: null, calls: new Map() };
+    const known = sessions.get(id) ?? { modes: null, options: [], prompt: null, last: null, calls: new Map(), terminals: new Map() };
     // The one that was used last is the last.
     sessions.delete(id);
     sessions.set(id, known);
@@ -363,14 +369,18 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
       if (isNew && session.calls.size >= CALLS_KEPT) session.calls.delete(session.calls.keys().next().value as string);
       if (isNew || Array.isArray(said['content']))
         session.calls.set(id, Array.isArray(said['content']) ? (said['content'] as unknown[]) : []);
-      const told = Array.isArray(said['content']) ? { ...said, content: (said['content'] as unknown[]).map(partV1) } : said;
+      const partOf = (part: unknown): unknown => partV1(part, session);
+      const told = Array.isArray(said['content']) ? { ...said, content: (said['content'] as unknown[]).map(partOf) } : said;
       return [isNew && typeof said['title'] === 'string' ? { ...told, sessionUpdate: 'tool_call' } : told];
     }
     case 'tool_call_content_chunk': {
       const content = [...(session.calls.get(id) ?? []), said['content']];
       session.calls.set(id, content);
-      return [{ sessionUpdate: 'tool_call_update', toolCallId: id, content: content.map(partV1) }];
+      return [{ sessionUpdate: 'tool_call_update', toolCallId: id, content: content.map((part) => partV1(part, session)) }];
     }
+    case 'terminal_update':
+    case 'terminal_output_chunk':
+      return terminalV1(session, said);
     case 'plan_update': {
       const { plan, ...rest } = said;
       return [{ ...rest, sessionUpdate: 'plan', entries: fieldsOf(plan)['entries'] ?? [] }];
@@ -389,10 +399,42 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
   }
 }
 
-/** A part of a tool call's content; the patch of v2 is text in v1, which wants each file's old and new text. */
-function partV1(part: unknown): unknown {
-  const { type, changes } = fieldsOf(part);
-  return type === 'diff' && changes !== undefined ? { type: 'content', content: { type: 'text', text: toolContentText(part) } } : part;
+/**
+ * A terminal of the agent's own as a tool call; those of v1 are the client's. What it put out is told whole each time, so it is told
+ * when there is twice as much as the last time, and when something else is said of it.
+ */
+function terminalV1({ terminals }: Told, said: Fields): readonly Fields[] {
+  const report = readToolCall(said);
+  const before = terminals.get(report.id);
+  const now = before ? mergeToolCalls(before.report, report) : report;
+  const data = stringOf(fieldsOf(now.content?.[0])['data']);
+  const content = data.length > 2 * TERMINAL_CHARS ? [{ ...fieldsOf(now.content?.[0]), data: lastPieces(data) }] : now.content;
+  const isDue = said['sessionUpdate'] === 'terminal_update' || data.length >= 2 * (before?.told ?? 0);
+  terminals.delete(report.id);
+  terminals.set(report.id, { report: { ...now, content }, told: isDue ? data.length : (before?.told ?? 0) });
+  if (terminals.size > TERMINALS_KEPT) terminals.delete(terminals.keys().next().value as string);
+  if (!isDue) return [];
+  return [
+    {
+      sessionUpdate: before ? 'tool_call_update' : 'tool_call',
+      toolCallId: report.id,
+      title: now.title ?? 'A terminal',
+      kind: 'execute',
+      status: now.status ?? 'in_progress',
+      content: toolOutput({ ...now, content }).map(textPart),
+    },
+  ];
+}
+
+const lastPieces = (data: string): string => data.slice(data.indexOf(',', data.length - TERMINAL_CHARS) + 1);
+
+const textPart = (text: string): object => ({ type: 'content', content: { type: 'text', text } });
+
+/** A part of a tool call's content; the patch of v2 is text in v1, which wants each file's old and new text, and so is the agent's own terminal. */
+function partV1(part: unknown, { terminals }: Told): unknown {
+  const { type, changes, terminalId } = fieldsOf(part);
+  const isText = (type === 'diff' && changes !== undefined) || (type === 'terminal' && terminals.has(`terminal ${stringOf(terminalId)}`));
+  return isText ? textPart(toolContentText(part)) : part;
 }
 
 /** The capabilities of an agent that speaks v2, as v1 words them; those of v1 as they are. */

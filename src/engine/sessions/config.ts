@@ -155,6 +155,8 @@ export interface SessionChanges {
    * stands with here. Values are kept in memory only. A live agent keeps the servers it has; `close` the session to change them at once.
    */
   readonly mcpServers?: readonly McpServer[];
+  /** All of them, from the next wake on. Absolute. */
+  readonly additionalDirectories?: readonly string[];
 }
 
 export interface ForkOptions {
@@ -429,11 +431,14 @@ export function checkId(sessionId: unknown): asserts sessionId is string {
   );
 }
 
+const isAbsolute = (path: unknown): boolean => typeof path === 'string' && /^(\/|[A-Za-z]:[\\/]|\\\\)/.test(path);
+
 export function checkCreate(options: CreateOptions): void {
   if (typeof options?.agent !== 'string' || options.agent === '') throw invalid('create needs the name of an agent.');
-  if (typeof options.cwd !== 'string' || !/^(\/|[A-Za-z]:[\\/]|\\\\)/.test(options.cwd)) {
-    throw invalid(`create needs cwd as an absolute path; it is ${JSON.stringify(options.cwd)}.`);
-  }
+  if (!isAbsolute(options.cwd)) throw invalid(`create needs cwd as an absolute path; it is ${JSON.stringify(options.cwd)}.`);
+  const { additionalDirectories = [] } = options;
+  if (!Array.isArray(additionalDirectories) || !additionalDirectories.every(isAbsolute))
+    throw invalid(`additionalDirectories is a list of absolute paths; it is ${JSON.stringify(additionalDirectories)}.`);
   const { sessionId } = options;
   if (sessionId !== undefined) checkId(sessionId);
   if (sessionId !== undefined && (sessionId === '' || sessionId.length > 256 || sessionId.includes('\0') || !sessionId.isWellFormed())) {

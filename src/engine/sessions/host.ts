@@ -439,14 +439,12 @@ export async function createHost(options: HostOptions): Promise<Host> {
     async update(sessionId, changes) {
       awake();
       checkId(sessionId);
-      checkOptions('update', changes, ['title', 'metadata', 'cwd', 'mcpServers']);
-      const { title, metadata, cwd, mcpServers } = changes;
+      checkOptions('update', changes, ['title', 'metadata', 'cwd', 'mcpServers', 'additionalDirectories']);
+      const { title, metadata, cwd, mcpServers, additionalDirectories } = changes;
       if (title !== undefined && title !== null && (typeof title !== 'string' || !title.isWellFormed()))
         throw invalid('title is a well-formed string or null.');
-      if (cwd !== undefined) checkCreate({ agent: 'any', cwd });
-      if (mcpServers !== undefined) checkServers(mcpServers);
-      const servers = mcpServers && JSON.stringify(withoutValues(mcpServers));
       const { info } = await storedSession(sessionId);
+      checkCreate({ agent: 'any', cwd: info.cwd, ...changes });
       if (cwd !== undefined && !(await config.sameDirectory(cwd, info.cwd)) && (await config.directoryExists(info.cwd)))
         throw invalid(
           `Session "${sessionId}" works in ${info.cwd}, which is still there; it moves to another directory only when that is gone. To go on in ${cwd}, fork it with that cwd.`,
@@ -460,14 +458,20 @@ export async function createHost(options: HostOptions): Promise<Host> {
         ...(title === undefined ? {} : { title_set: title }),
         ...(metadata === undefined ? {} : { metadata: checkMetadata(metadata) }),
       };
-      const also: Statement[] = [
-        ...(cwd === undefined || cwd === info.cwd
+      const place = [
+        ['cwd', cwd, info.cwd],
+        ['mcp_servers', mcpServers && JSON.stringify(withoutValues(mcpServers)), JSON.stringify(info.mcpServers)],
+        [
+          'additional_directories',
+          additionalDirectories && JSON.stringify(additionalDirectories),
+          JSON.stringify(info.additionalDirectories),
+        ],
+      ] as const;
+      const also: Statement[] = place.flatMap(([column, wanted, known]) =>
+        wanted === undefined || wanted === known
           ? []
-          : [{ sql: 'UPDATE acp_sessions SET cwd = ? WHERE session_id = ?', params: [cwd, sessionId] }]),
-        ...(servers === undefined || servers === JSON.stringify(info.mcpServers)
-          ? []
-          : [{ sql: 'UPDATE acp_sessions SET mcp_servers = ? WHERE session_id = ?', params: [servers, sessionId] }]),
-      ];
+          : [{ sql: `UPDATE acp_sessions SET ${column} = ? WHERE session_id = ?`, params: [wanted, sessionId] }],
+      );
       // Other values for the same servers are only held: there is nothing to write, so a session that is live elsewhere is not in the way.
       if (events.length > 0 || also.length > 0 || Object.keys(lastKnown).length > 0)
         await manager.write(sessionId, { events, lastKnown, also: () => also });

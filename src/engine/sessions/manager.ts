@@ -264,7 +264,15 @@ export function createManager(parts: HostParts) {
     if (turn.state === 'running') throw inProgress(sessionId, turn.turnId);
     if (turn.error)
       throw new RehydrateError(turn.error.code, turn.error.message, { turnId: turn.turnId, ...(turn.error.data as object | undefined) });
-    return { turnId: turn.turnId, stopReason: turn.stopReason as StopReason, report: turn.report, repeated: true };
+    const [end] = turn.lastSeq === null ? [] : await store.events(sessionId, { after: turn.lastSeq - 1, before: turn.lastSeq + 1 });
+    const answer = end?.kind === 'turn_ended' ? end.payload.answer : undefined;
+    return {
+      turnId: turn.turnId,
+      stopReason: turn.stopReason as StopReason,
+      report: turn.report,
+      ...(answer ? { answer } : {}),
+      repeated: true,
+    };
   }
 
   async function stop(prompt: Prompt, reason: unknown): Promise<void> {

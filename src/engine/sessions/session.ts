@@ -11,7 +11,7 @@ import { RPC, type AgentUpdate } from '../protocol/agent-protocol.ts';
 import { within } from '../protocol/connection.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
 import { isUnreadable, learn, type ReportedState } from '../protocol/reported-state.ts';
-import { classOf, messageIdOf, roleOf } from '../protocol/updates.ts';
+import { classOf, messageIdOf, readToolCall, roleOf } from '../protocol/updates.ts';
 import type { DeleteParts } from '../records/delete.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type Fence, type NewEvent } from '../storage/statements.ts';
@@ -748,8 +748,8 @@ export function remember(said: Said, update: SessionUpdate): void {
   if (classOf(update) !== 'notice') said.anything = true;
   said.kind = roleOf(update) ?? update.sessionUpdate;
   said.messageId = messageIdOf(update);
-  const id = (update as { toolCallId?: unknown }).toolCallId;
-  if (classOf(update).startsWith('tool_call') && typeof id === 'string' && said.toolCalls.size < MAX_TOOL_CALLS) said.toolCalls.add(id);
+  const { id } = readToolCall(update);
+  if (classOf(update).startsWith('tool_call') && id !== '' && said.toolCalls.size < MAX_TOOL_CALLS) said.toolCalls.add(id);
 }
 
 /** Tool calls of a turn whose later updates are known to be its. */
@@ -759,7 +759,7 @@ const MAX_TOOL_CALLS = 1_000;
 export function turnContinuedBy(last: { readonly turnId: string; readonly said: Said } | null, update: SessionUpdate): string | null {
   if (!last) return null;
   const { said, turnId } = last;
-  if (classOf(update) === 'tool_call_update') return said.toolCalls.has((update as { toolCallId: string }).toolCallId) ? turnId : null;
+  if (classOf(update) === 'tool_call_update') return said.toolCalls.has(readToolCall(update).id) ? turnId : null;
   const continues = said.kind === roleOf(update) && said.messageId === messageIdOf(update) && classOf(update) === 'message';
   return continues ? turnId : null;
 }

@@ -29,7 +29,7 @@ export interface StoredSession {
 const text = (value: SqlValue | undefined): string | null => (typeof value === 'string' ? value : null);
 
 /** The JSON column of one row, or null. `where` names the row for the error, `isShape` says what may be in the column. */
-function readJson<T>(row: Row, column: string, where: string, isShape: (value: unknown) => boolean = () => true): T | null {
+function readJson<T>(row: Row, column: string, where: () => string, isShape: (value: unknown) => boolean = () => true): T | null {
   const stored = row[column];
   if (typeof stored !== 'string') return null;
   let value: unknown;
@@ -39,7 +39,7 @@ function readJson<T>(row: Row, column: string, where: string, isShape: (value: u
   } catch (error) {
     throw new RehydrateError(
       'database_corrupt',
-      `${where} cannot be read: its column ${column} does not hold what it should (${(error as Error).message}). Nothing was changed. Restore a backup, or repair that value.`,
+      `${where()} cannot be read: its column ${column} does not hold what it should (${(error as Error).message}). Nothing was changed. Restore a backup, or repair that value.`,
       { column },
       { cause: error },
     );
@@ -56,7 +56,7 @@ const isServers = (value: unknown): boolean =>
 export function toSession(row: Row, onDamaged?: (column: string) => void): StoredSession {
   const json = <T>(column: string, isShape?: (value: unknown) => boolean): T | null => {
     try {
-      return readJson<T>(row, column, `The row of session "${String(row['session_id'])}" in acp_sessions`, isShape);
+      return readJson<T>(row, column, () => `The row of session "${String(row['session_id'])}" in acp_sessions`, isShape);
     } catch (error) {
       if (!onDamaged) throw error;
       onDamaged(column);
@@ -107,7 +107,7 @@ export function withState(stored: StoredSession, state: SessionState, openPermis
 }
 
 export function toEvent(row: Row, sessionId: string): SessionEvent {
-  const where = `Event ${String(row['seq'])} of session "${sessionId}" in acp_session_events`;
+  const where = () => `Event ${String(row['seq'])} of session "${sessionId}" in acp_session_events`;
   const meta = readJson<Record<string, unknown>>(row, 'meta', where);
   return {
     seq: Number(row['seq']),
@@ -123,7 +123,7 @@ export function toEvent(row: Row, sessionId: string): SessionEvent {
 export type StoredTurn = ReturnType<typeof toTurn>;
 
 export function toTurn(row: Row) {
-  const where = `Turn "${String(row['turn_id'])}" in acp_turns`;
+  const where = () => `Turn "${String(row['turn_id'])}" in acp_turns`;
   return {
     turnId: String(row['turn_id']),
     sessionId: String(row['session_id']),

@@ -51,6 +51,20 @@ describe('parameters and answers that ACP does not have', () => {
       expect(JSON.stringify(await db.query(`SELECT * FROM ${table}`))).not.toContain('secret-value');
   });
 
+  it('the answer to a prompt is given again with its idempotency key', async () => {
+    const given = { usage: { inputTokens: 3 }, mood: 'fine' };
+    const raw = agents((message, agent) => {
+      if (message.method !== 'session/prompt') return false;
+      agent.say({ jsonrpc: '2.0', id: message.id, result: { stopReason: 'end_turn', ...given } });
+      return true;
+    });
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const first = await host.prompt('s', 'hi', { idempotencyKey: 'k' });
+    expect(first.answer).toEqual(given);
+    expect(await host.prompt('s', 'hi', { idempotencyKey: 'k' })).toEqual({ ...first, repeated: true });
+  });
+
   it('are an object of bounded JSON', async () => {
     const { host } = await hostOf(agents());
     await expect(host.create({ agent: 'raw', cwd: CWD, params: [] as never })).rejects.toMatchObject({ code: 'invalid_argument' });

@@ -42,6 +42,16 @@ it('is refused in words while the old directory is there, and moves the session 
   expect((await load('/new', await connect(true))).error).toBeUndefined();
   expect((await load('/old/')).error).toBeUndefined();
 
+  const also = async (more: object) => {
+    expect((await client.request('session/resume', { sessionId, cwd: '/old', ...more })).error).toBeUndefined();
+    return (await host.get(sessionId)).additionalDirectories;
+  };
+  expect(await also({ additionalDirectories: ['/more'] })).toEqual(['/more']);
+  expect(await also({})).toEqual(['/more']);
+  expect(await also({ additionalDirectories: [] })).toEqual([]);
+  const wrong = await client.request('session/load', { sessionId, cwd: '/old', mcpServers: [], additionalDirectories: ['more'] });
+  expect(wrong.error).toMatchObject({ code: -32602, data: { code: 'invalid_argument' } });
+
   there.delete('/old');
   expect((await load('/new')).error).toBeUndefined();
   expect((await host.get(sessionId)).cwd).toBe('/new');

@@ -1,0 +1,183 @@
+/** What a scripted agent of v2 does that says exactly what a test has it say, through us, to clients of both versions. */
+import { describe, expect, it } from 'vitest';
+import { foldEvents } from '../../../src/engine/index.ts';
+import { serveAcp } from '../../../src/server/index.ts';
+import { pair } from '../../support/pair.ts';
+import { expectV2 } from '../../support/v2-schema.ts';
+import { rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
+import { CWD, hostOf } from '../engine/helpers.ts';
+import { rawAgents, update, type Heard, type RawAgent } from '../engine/raw-agent.ts';
+
+const HELLO = {
+  v1: { protocolVersion: 1, clientCapabilities: { elicitation: { form: {} } } },
+  v2: { protocolVersion: 2, info: { name: 'a client', version: '1' }, capabilities: { elicitation: { form: {} } } },
+} as const;
+const VERSIONS = [['v1'], ['v2']] as const;
+
+/** An agent of v2 whose turn is what `turn` says; what it answers beside is in `more`. */
+function agentOfV2(turn: (agent: RawAgent, message: Heard) => void, more: Readonly<Record<string, object>> = {}) {
+  return rawAgents((message, agent) => {
+    const { id, method } = message;
+    const answer = (result: object) => agent.say({ jsonrpc: '2.0', id, result });
+    switch (method) {
+      case 'initialize':
+        return answer({
+          protocolVersion: 2,
+          info: { name: 'raw', version: '1' },
+          capabilities: { session: { prompt: {}, delete: {}, fork: {} } },
+        });
+      case 'session/new':
+        return answer({ sessionId: 'raw-1', configOptions: [] });
+      case 'session/fork':
+        return answer({ sessionId: 'raw-1-fork', configOptions: [] });
+      case 'session/prompt':
+        answer({ messageId: 'm1' });
+        agent.say(state(message, 'running'));
+        return turn(agent, message);
+      default:
+        if (method === undefined) turn(agent, message);
+        else if (id !== undefined) answer(more[method] ?? {});
+    }
+  });
+}
+
+const state = ({ params }: Heard, name: 'running' | 'idle') =>
+  update({ sessionUpdate: 'state_update', state: name, ...(name === 'idle' ? { stopReason: 'end_turn' } : {}) }, { sessionId: params?.['sessionId'] }); // prettier-ignore
+
+async function served(agents: ReturnType<typeof rawAgents>) {
+  const { host } = await hostOf(agents, { protocol: 'v2' });
+  return {
+    host,
+    async connect(version: keyof typeof HELLO): Promise<RawClient> {
+      const ends = pair();
+      serveAcp(host, ends.server, { agent: 'raw' });
+      const client = rawClient(ends.client);
+      expect((await client.request('initialize', HELLO[version])).result.protocolVersion).toBe(Number(version.slice(1)));
+      return client;
+    },
+    async begun(client: RawClient): Promise<string> {
+      return (await client.request('session/new', { cwd: CWD, mcpServers: [] })).result.sessionId as string;
+    },
+  };
+}
+
+/** Prompts, and waits until the turn is over. */
+async function turnOf(client: RawClient, sessionId: string): Promise<void> {
+  const { result } = await client.request('session/prompt', { sessionId, prompt: text('go') });
+  if (result?.stopReason === undefined)
+    await expect.poll(() => client.seen.some(({ params }) => params?.update?.state === 'idle'), { timeout: 20_000 }).toBe(true);
+}
+
+const heardOf = ({ heard }: { readonly heard: readonly Heard[] }, method: string) => heard.filter((each) => each.method === method);
+
+describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
+  it('I11: a question reaches the client, and its answer the agent; both are in the log', async () => {
+    const answers: unknown[] = [];
+    let prompt: Heard | null = null;
+    const question = {
+      mode: 'form',
+      message: 'Which branch?',
+      requestedSchema: { type: 'object', properties: { branch: { type: 'string' } } },
+    };
+    const agents = agentOfV2((agent, message) => {
+      if (message.method === 'session/prompt') {
+        prompt = message;
+        return agent.say({ jsonrpc: '2.0', id: 'q1', method: 'elicitation/create', params: { sessionId: 'raw-1', ...question } });
+      }
+      answers.push(message.result);
+      agent.say(state(prompt as Heard, 'idle'));
+    });
+    const { host, connect, begun } = await served(agents);
+    const client = await connect(version);
+    client.answers.set('elicitation/create', () => ({ action: 'accept', content: { branch: 'main' } }));
+    const sessionId = await begun(client);
+    await turnOf(client, sessionId);
+    expect(heardOf(agents, 'initialize')[0]?.params).toMatchObject({ capabilities: { elicitation: { form: {} } } });
+    expect(client.seen.find(({ method }) => method === 'elicitation/create').params).toEqual({ sessionId, ...question });
+    expect(answers).toEqual([{ action: 'accept', content: { branch: 'main' } }]);
+    const kinds = (await host.history(sessionId)).map(({ kind }) => kind);
+    expect(kinds).toEqual(expect.arrayContaining(['elicitation_requested', 'elicitation_resolved']));
+  });
+
+  it('a fork is the agent’s own, asked for in the words of v2', async () => {
+    const agents = agentOfV2((agent, message) => agent.say(state(message, 'idle')));
+    const { host, connect, begun } = await served(agents);
+    const client = await connect(version);
+    const sessionId = await begun(client);
+    await turnOf(client, sessionId);
+    const { result } = await client.request('session/fork', { sessionId, cwd: CWD, mcpServers: [] });
+    expect(result.sessionId).not.toMatch(/raw-1/);
+    await client.request('session/prompt', { sessionId: result.sessionId, prompt: text('and?') });
+    expect(heardOf(agents, 'session/fork').map(({ params }) => params)).toEqual([{ sessionId: 'raw-1', cwd: CWD, mcpServers: [] }]);
+    await expect.poll(async () => (await host.get(result.sessionId)).agentSessionId, { timeout: 20_000 }).toBe('raw-1-fork');
+    const report = (await host.history(result.sessionId)).findLast(({ kind }) => kind === 'resumed')?.payload;
+    expect(report).toMatchObject({ tier: 'resume', attempts: [{ method: 'session/fork', outcome: 'ok' }] });
+  });
+
+  it('what ACP has elsewhere goes through, ids exchanged; close and delete are told the agent', async () => {
+    const agents = agentOfV2((agent, message) => agent.say(state(message, 'idle')), {
+      'session/status': { sessionId: 'raw-1', state: 'idle' },
+      'session/archive': { archived: true },
+      'session/set_title': { title: 'A talk' },
+    });
+    const { connect, begun } = await served(agents);
+    const client = await connect(version);
+    const sessionId = await begun(client);
+    expect((await client.request('session/status', { sessionId })).result).toEqual({ sessionId, state: 'idle' });
+    expect((await client.request('session/archive', { sessionId, archived: true })).result).toEqual({ archived: true });
+    expect((await client.request('session/set_title', { sessionId, title: 'A talk' })).result).toEqual({ title: 'A talk' });
+    expect(['session/status', 'session/archive', 'session/set_title'].map((method) => heardOf(agents, method)[0]?.params)).toEqual([
+      { sessionId: 'raw-1' },
+      { sessionId: 'raw-1', archived: true },
+      { sessionId: 'raw-1', title: 'A talk' },
+    ]);
+    expect((await client.request('session/close', { sessionId })).result).toEqual({});
+    expect(heardOf(agents, 'session/close').map(({ params }) => params)).toEqual([{ sessionId: 'raw-1' }]);
+    await client.request('session/resume', { sessionId, cwd: CWD });
+    await turnOf(client, sessionId);
+    expect((await client.request('session/delete', { sessionId })).result).toEqual({});
+    expect(heardOf(agents, 'session/delete').map(({ params }) => params)).toEqual([{ sessionId: 'raw-1' }]);
+  });
+
+  it('I3, I11: a terminal of the agent’s own is shown, told again in a replay, and its output is in the transcript', async () => {
+    const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString('base64');
+    const umlaut = new TextEncoder().encode('ü');
+    const agents = agentOfV2((agent, message) => {
+      const tell = (payload: object) => agent.say(update(payload));
+      const call = { toolCallId: 'c1', title: 'Run the tests', kind: 'execute', status: 'in_progress' };
+      tell({ sessionUpdate: 'terminal_update', terminalId: 't1', command: 'npm test', cwd: CWD });
+      tell({ sessionUpdate: 'tool_call_update', ...call, content: [{ type: 'terminal', terminalId: 't1' }] });
+      for (const data of [base64('one '), base64(umlaut.subarray(0, 1)), base64(umlaut.subarray(1)), base64(' three')])
+        tell({ sessionUpdate: 'terminal_output_chunk', terminalId: 't1', data });
+      tell({ sessionUpdate: 'terminal_update', terminalId: 't1', exitStatus: { exitCode: 1 } });
+      tell({ sessionUpdate: 'tool_call_update', toolCallId: 'c1', status: 'failed' });
+      agent.say(state(message, 'idle'));
+    });
+    const { host, connect, begun } = await served(agents);
+    const client = await connect(version);
+    const sessionId = await begun(client);
+    await turnOf(client, sessionId);
+    expect(await host.transcript(sessionId)).toMatch(/npm test \(execute, failed\)\s+.*one ü three/s);
+    const { toolCalls } = foldEvents(await host.history(sessionId));
+    expect(toolCalls.map(({ title, status }) => [title, status])).toEqual([
+      ['npm test', 'failed'],
+      ['Run the tests', 'failed'],
+    ]);
+    const again = await connect(version);
+    if (version === 'v1') {
+      await again.request('session/load', { sessionId, cwd: CWD, mcpServers: [] });
+      for (const { updates } of [client, again]) {
+        expect(updates('tool_call').map(({ title }) => title)).toEqual(['npm test', 'Run the tests']);
+        const shown = updates().filter(({ toolCallId }) => toolCallId === 'terminal t1');
+        expect(shown.at(-1)).toMatchObject({ status: 'failed', content: [{ type: 'content', content: { text: 'one ü three' } }] });
+        expect(updates().filter(({ sessionUpdate }) => sessionUpdate.startsWith('terminal'))).toEqual([]);
+      }
+    } else {
+      await again.request('session/resume', { sessionId, cwd: CWD, replayFrom: { type: 'start' } });
+      for (const { updates, seen } of [client, again]) {
+        expect(updates().filter(({ sessionUpdate }) => sessionUpdate.startsWith('terminal'))).toHaveLength(6);
+        expectV2(seen);
+      }
+    }
+  });
+});

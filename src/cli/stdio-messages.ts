@@ -1,8 +1,9 @@
 /** Our own standard input and output as a stream of ACP messages, with backpressure both ways. */
+import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
-import { messageLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
+import { corker, messageLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
 import type { MessageStream } from '../engine/ports.ts';
 
 /** `readable` ends with the input, and breaks when a line is longer than `messageBytes`. A line that is no message is passed on as null. */
@@ -15,12 +16,14 @@ export function stdioMessages(input: Readable, output: Writable, messageBytes: n
     },
     left: () => void input.destroy(),
   });
+  const gather = corker(output);
+  const closed = new Promise<void>((resolve) => output.once('close', resolve));
   const writable = new WritableStream<AnyMessage>(
     {
-      write(message) {
-        return new Promise((resolve, reject) => {
-          output.write(`${messageLine(message)}\n`, (error) => (error ? reject(error) : resolve()));
-        });
+      start: (controller) => void output.on('error', (error) => controller.error(error)),
+      async write(message) {
+        gather();
+        if (!output.write(`${messageLine(message)}\n`)) await Promise.race([once(output, 'drain'), closed]);
       },
     },
     { highWaterMark: 64 },

@@ -1,6 +1,7 @@
 /** The contract of the `AgentLauncher` port. Every adapter runs it; it does not depend on a test runner. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../engine/errors.ts';
+import { ensure, same } from './assertions.ts';
 import { type AgentExit, type AgentLauncher, type AgentProcess, isCleanExit } from '../engine/ports.ts';
 
 export interface LauncherUnderTest {
@@ -49,7 +50,7 @@ export function agentLauncherContract(contract: LauncherContract): void {
       try {
         await body(launch, under);
         await Promise.all(launched.map((process) => process.end('kill')));
-        if (under.alive !== undefined) equal(await under.alive(), 0, 'processes left');
+        if (under.alive !== undefined) same(await under.alive(), 0, 'processes left');
       } finally {
         await Promise.all(launched.map((process) => process.end('kill')));
         await under.close();
@@ -61,20 +62,20 @@ export function agentLauncherContract(contract: LauncherContract): void {
     test('carries messages both ways as they are', async (launch) => {
       const peer = new Peer(await launch('echo'));
       for (const params of [{}, { text: 'é 漢字 🦊 \u2028 \\n "quoted"\n\r\t\u0000' }, { deep: [[[{ a: null }]]], big: 2 ** 53 - 1 }]) {
-        equal(await peer.request('echo', params), params, 'the answer');
+        same(await peer.request('echo', params), params, 'the answer');
       }
     });
 
     test('carries a message of a mebibyte', async (launch) => {
       const peer = new Peer(await launch('echo'));
       const text = '漢'.repeat(350_000);
-      equal((await peer.request('echo', { text })) as { text: string }, { text }, 'the answer');
+      same((await peer.request('echo', { text })) as { text: string }, { text }, 'the answer');
     });
 
     test('keeps the order of many messages', async (launch) => {
       const peer = new Peer(await launch('flood'));
       await peer.request('flood', { count: 3_000, size: 20 });
-      equal(indexes(peer.notifications), count(3_000), 'the indexes');
+      same(indexes(peer.notifications), count(3_000), 'the indexes');
     });
 
     test('loses nothing while nobody reads', async (launch) => {
@@ -87,13 +88,13 @@ export function agentLauncherContract(contract: LauncherContract): void {
         read.push(message);
         if ('result' in message) break;
       }
-      equal(indexes(read), count(20_000), 'the indexes');
+      same(indexes(read), count(20_000), 'the indexes');
     });
 
     test('takes many messages at once', async (launch) => {
       const peer = new Peer(await launch('echo'));
       const answers = await Promise.all(count(500).map((index) => peer.request('echo', { index })));
-      equal(
+      same(
         answers,
         count(500).map((index) => ({ index })),
         'the answers',
@@ -103,13 +104,13 @@ export function agentLauncherContract(contract: LauncherContract): void {
     test('keeps what is not JSON-RPC as diagnostics and goes on', async (launch) => {
       const process = await launch('rubbish');
       const peer = new Peer(process);
-      equal(await peer.request('echo', { n: 1 }), { n: 1 }, 'the first answer');
-      equal(await peer.request('echo', { n: 2 }), { n: 2 }, 'the second answer');
-      equal(peer.others.length, 0, 'messages that are none');
+      same(await peer.request('echo', { n: 1 }), { n: 1 }, 'the first answer');
+      same(await peer.request('echo', { n: 2 }), { n: 2 }, 'the second answer');
+      same(peer.others.length, 0, 'messages that are none');
       // Behind a bridge they are the bridge's until the end.
       await process.end('ask');
       for (const part of ['Loading model… 42 %', '[1, 2, 3]', 'a log line in JSON']) {
-        ok(process.diagnostics().includes(part), `The diagnostics lack “${part}”: ${process.diagnostics()}`);
+        ensure(process.diagnostics().includes(part), `The diagnostics lack “${part}”: ${process.diagnostics()}`);
       }
     });
 
@@ -119,10 +120,10 @@ export function agentLauncherContract(contract: LauncherContract): void {
       await peer.request('echo', {});
       await counted(under);
       const exit = await process.end('ask');
-      equal(exit.kind, 'ended', 'the exit');
-      ok(isCleanExit(exit), 'It does not count as clean.');
-      equal(await process.exited, exit, 'exited');
-      equal(await process.end('kill'), exit, 'a later end');
+      same(exit.kind, 'ended', 'the exit');
+      ensure(isCleanExit(exit), 'It does not count as clean.');
+      same(await process.exited, exit, 'exited');
+      same(await process.end('kill'), exit, 'a later end');
       await peer.closed;
     });
 
@@ -130,18 +131,18 @@ export function agentLauncherContract(contract: LauncherContract): void {
       const process = await launch('echo');
       await new Peer(process).request('echo', {});
       const exit = await process.end('kill');
-      ok(!isCleanExit(exit), 'It counts as clean.');
-      equal(exit.kind, 'killed', 'the exit');
+      ensure(!isCleanExit(exit), 'It counts as clean.');
+      same(exit.kind, 'killed', 'the exit');
     });
 
     if (has.exitCodes) {
       test('I8: an exit nobody asked for says so, 0 or not', async (launch) => {
         const quit = await launch('quit');
         await tell(quit);
-        equal(strip(await quit.exited), { kind: 'quit', code: 0, signal: null }, 'the exit with 0');
+        same(strip(await quit.exited), { kind: 'quit', code: 0, signal: null }, 'the exit with 0');
         const crash = await launch('crash');
         await tell(crash);
-        equal(strip(await crash.exited), { kind: 'failed', code: 3, signal: null }, 'the exit with 3');
+        same(strip(await crash.exited), { kind: 'failed', code: 3, signal: null }, 'the exit with 3');
       });
     }
 
@@ -150,8 +151,8 @@ export function agentLauncherContract(contract: LauncherContract): void {
         const process = await launch('crash');
         await tell(process);
         const exit = await process.exited;
-        ok(exit.stderr?.includes('the disk is on fire') === true, `The exit quotes ${exit.stderr}.`);
-        ok(process.diagnostics().includes('the disk is on fire'), `The diagnostics are ${process.diagnostics()}.`);
+        ensure(exit.stderr?.includes('the disk is on fire') === true, `The exit quotes ${exit.stderr}.`);
+        ensure(process.diagnostics().includes('the disk is on fire'), `The diagnostics are ${process.diagnostics()}.`);
       });
     }
 
@@ -179,28 +180,28 @@ export function agentLauncherContract(contract: LauncherContract): void {
         await new Peer(process).request('echo', {});
         await counted(under);
         const exit = await process.end('ask');
-        equal(exit.kind, 'killed', 'the exit');
-        ok(!isCleanExit(exit), 'It counts as clean.');
+        same(exit.kind, 'killed', 'the exit');
+        ensure(!isCleanExit(exit), 'It counts as clean.');
       });
 
       test('I7: a kill hurries an end that was only asked for', async (launch) => {
         const process = await launch('stubborn');
         await new Peer(process).request('echo', {});
         const [asked, killed] = await Promise.all([process.end('ask'), process.end('kill')]);
-        equal(asked, killed, 'both ends');
-        equal(asked.kind, 'killed', 'the exit');
+        same(asked, killed, 'both ends');
+        same(asked.kind, 'killed', 'the exit');
       });
     }
 
     test('does not mix two agents', async (launch) => {
       const peers = await Promise.all([launch('echo'), launch('echo')].map(async (process) => new Peer(await process)));
       const answers = await Promise.all(count(100).map((index) => peers[index % 2]!.request('echo', { to: index % 2, index })));
-      equal(
+      same(
         answers,
         count(100).map((index) => ({ to: index % 2, index })),
         'the answers',
       );
-      equal(
+      same(
         peers.map((peer) => peer.others.length),
         [0, 0],
         'answers to the other',
@@ -209,13 +210,13 @@ export function agentLauncherContract(contract: LauncherContract): void {
 
     test('names an agent that does not exist', async (launch) => {
       const error = await rejects(() => launch('nobody'), 'agent_not_found');
-      ok(error.message.includes('nobody'), error.message);
+      ensure(error.message.includes('nobody'), error.message);
     });
 
     if (has.missing) {
       test('names an agent that cannot start', async (launch) => {
         const error = await rejects(() => launch('missing'), 'agent_start_failed');
-        ok(error.message.includes('missing'), error.message);
+        ensure(error.message.includes('missing'), error.message);
       });
     }
 
@@ -223,14 +224,17 @@ export function agentLauncherContract(contract: LauncherContract): void {
       const reason = new Error('called off');
       const launch = (signal: AbortSignal): Promise<AgentProcess> =>
         under.launcher.launch({ agent: 'echo', cwd: under.cwd, sessionId: 'contract' }, { signal });
-      equal(await failure(() => launch(AbortSignal.abort(reason))), reason, 'the reason before');
+      await launch(AbortSignal.abort(reason)).then(
+        () => ensure(false, 'It did not fail.'),
+        (error: unknown) => ensure(error === reason, 'It fails with the reason before'),
+      );
       const controller = new AbortController();
       const launching = launch(controller.signal);
       controller.abort(reason);
       // Too late is allowed, forgetting is not.
       await launching.then(
         (process) => process.end('kill'),
-        (error: unknown) => equal(error, reason, 'the reason during'),
+        (error: unknown) => ensure(error === reason, 'It fails with the reason during'),
       );
     });
   });
@@ -238,7 +242,7 @@ export function agentLauncherContract(contract: LauncherContract): void {
 
 /** While an agent runs it is counted: a count that is always 0 would prove nothing when it is gone. */
 async function counted({ alive }: LauncherUnderTest): Promise<void> {
-  if (alive !== undefined) ok((await alive()) > 0, 'An agent runs, and `alive` counts none.');
+  if (alive !== undefined) ensure((await alive()) > 0, 'An agent runs, and `alive` counts none.');
 }
 
 type Launch = (agent: string, signal?: AbortSignal) => Promise<AgentProcess>;
@@ -308,28 +312,12 @@ function strip({ kind, code, signal }: AgentExit): object {
   return { kind, code, signal };
 }
 
-function ok(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new Error(message);
-}
-
-function equal(actual: unknown, expected: unknown, what: string): void {
-  if (actual === expected) return;
-  const [left, right] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (left !== right || actual instanceof Error) throw new Error(`${what}: expected ${right?.slice(0, 300)}, got ${left?.slice(0, 300)}`);
-}
-
-async function failure(action: () => Promise<unknown>): Promise<unknown> {
-  try {
-    await action();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('It did not fail.');
-}
-
 async function rejects(action: () => Promise<unknown>, code: string): Promise<Error> {
-  const error = await failure(action);
-  ok(RehydrateError.is(error), `It failed with ${String(error)}, which is no RehydrateError.`);
-  equal(error.code, code, `the code of “${error.message}”`);
+  const error = await action().then(
+    () => new Error('It did not fail.'),
+    (reason: unknown) => reason,
+  );
+  if (!RehydrateError.is(error)) throw new Error(`It failed with ${String(error)}, which is no RehydrateError.`);
+  same(error.code, code, `the code of “${error.message}”`);
   return error;
 }

@@ -1,6 +1,6 @@
 import type { SqlDatabase, SqlValue } from '../engine/ports.ts';
 import type { ContractTest, SqlAbilities } from './sql-subject.ts';
-import { ensure, same } from './sql-assertions.ts';
+import { ensure, same } from './assertions.ts';
 
 const TEXTS = [
   '',

@@ -5,7 +5,7 @@
  *     sqlDatabaseContract({ name: 'my adapter', describe, it, open: async () => ({ database: await openMine() }) });
  */
 import type { Row, SqlDatabase, SqlValue, Statement } from '../engine/ports.ts';
-import { ensure, rejects, same } from './sql-assertions.ts';
+import { ensure, rejects, same } from './assertions.ts';
 import { checkValues } from './sql-contract-values.ts';
 import type { ContractTest, SqlAbilities, SqlSubject } from './sql-subject.ts';
 

@@ -40,6 +40,8 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   await Promise.race([serving.closed, asked.promise]);
   serving.close();
   await opened.close();
+  // What was said last is gathered until then.
+  await new Promise(setImmediate);
   interrupts.stop();
   const signal = interrupts.ending.kind === 'asked' ? 'SIGINT' : endedBy(interrupts.ending);
   if (signal !== null) output.note(`ended by ${signal}`);

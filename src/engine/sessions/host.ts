@@ -53,7 +53,7 @@ import {
 import { cleanUp, cleanUpAll, notFound, type LeaseOptions } from './lease.ts';
 import { createManager } from './manager.ts';
 import { renderPreamble, renderRecord } from './resume.ts';
-import { checkServers, withoutValues } from './secrets.ts';
+import { withoutValues } from './secrets.ts';
 import { checkCursor, createSubscriptions, type Cursor } from './subscriptions.ts';
 
 export interface Host {

@@ -5,13 +5,14 @@
 import { agent, methods, RequestError } from '@agentclientprotocol/sdk';
 import type { AgentContext, ClientCapabilities, InitializeResponse, McpServer, Stream } from '@agentclientprotocol/sdk';
 import { answerBothVersions, type BothVersions } from '../../engine/protocol/v2-agent-side.ts';
+import { randomId } from '../../engine/random-id.ts';
 import { misbehave } from './mischief.ts';
 import { replayUpdates } from './replay.ts';
 import { configOptions, MODELS, MODES, modeState, startSession } from './session.ts';
 import type { LiveSession } from './session.ts';
 import { memoryStore } from './store.ts';
 import type { SessionStore, StoredEntry, StoredSession } from './store.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { Around, Surroundings } from './surroundings.ts';
 import { runTurn } from './turn.ts';
 import { unknownSession } from './unknown.ts';
 import { behaviourOf } from './variants.ts';
@@ -51,7 +52,7 @@ class ScriptedAgent {
   readonly #store: SessionStore;
   /** Flags, such as having been authenticated, outlive the process even where sessions do not. */
   readonly #flags: SessionStore;
-  readonly #around: Surroundings;
+  readonly #around: Around;
   readonly #live = new Map<string, LiveSession>();
   #clientCapabilities: ClientCapabilities = {};
 
@@ -60,7 +61,7 @@ class ScriptedAgent {
     this.#behaviour = behaviourOf(variant);
     this.#flags = store;
     this.#store = this.#behaviour.keeps === 'lost' ? memoryStore() : store;
-    this.#around = around;
+    this.#around = { newId: randomId, ...around };
   }
 
   serve(wire: BothVersions): { readonly closed: Promise<void> } {

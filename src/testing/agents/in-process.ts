@@ -1,5 +1,4 @@
 /** Scripted agents in the same process, over paired streams: the quickest way to test a host. */
-import { randomId } from '../../engine/random-id.ts';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess } from '../../engine/ports.ts';
@@ -120,9 +119,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
         log: (text) => lines.push(text),
         print: (line) => lines.push(line),
         env: (name) => options.env?.[name],
-        listFiles: async () => null,
-        readFile: async () => null,
-        newId: options.newId ?? (() => randomId()),
+        ...(options.newId ? { newId: options.newId } : {}),
         sleep: sleeper(options.pace ?? 0),
       },
     },

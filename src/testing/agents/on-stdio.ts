@@ -1,5 +1,4 @@
 /** A scripted agent on this process's stdin and stdout. */
-import { randomId } from '../../engine/random-id.ts';
 import { readdir, readFile } from 'node:fs/promises';
 import { Readable, Writable } from 'node:stream';
 import { ndJsonStream } from '@agentclientprotocol/sdk';
@@ -31,7 +30,6 @@ export async function runAgentOnStdio(variant: AgentVariant, { store, pace = 1 }
         around.log(`${file} could not be read: ${String(error)}`);
         return null;
       }),
-    newId: () => randomId(),
     sleep: sleeper(pace),
   };
 

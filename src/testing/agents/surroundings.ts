@@ -8,14 +8,17 @@ export interface Surroundings {
   print(line: string): void;
   /** An environment value, where there is an environment. */
   env(name: string): string | undefined;
-  /** The files in a directory, where there is a disk; null where there is none. */
-  listFiles(directory: string): Promise<readonly string[] | null>;
+  /** The files in a directory, where there is a disk. */
+  listFiles?(directory: string): Promise<readonly string[]>;
   /** The text of a file, where there is a disk and it can be read; else null. */
-  readFile(path: string): Promise<string | null>;
-  newId(): string;
+  readFile?(path: string): Promise<string | null>;
+  /** Default: a random one. */
+  newId?(): string;
   /** Waits, but no longer than until the signal aborts. Tests make it shorter. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
+
+export type Around = Surroundings & Required<Pick<Surroundings, 'newId'>>;
 
 /**
  * Waits for `ms` milliseconds times `pace`, or until the signal aborts.

@@ -7,7 +7,7 @@ import { answer, everything, HELP, noted, pieces } from './replies.ts';
 import { configOptions, filesToRead, knownFacts, MODES, wordsOf } from './session.ts';
 import type { LiveSession } from './session.ts';
 import type { SessionStore, StoredEntry } from './store.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { Around } from './surroundings.ts';
 import type { Behaviour } from './variants.ts';
 
 export interface TurnContext {
@@ -16,7 +16,7 @@ export interface TurnContext {
   readonly clientCapabilities: ClientCapabilities;
   readonly behaviour: Behaviour;
   readonly store: SessionStore;
-  readonly around: Surroundings;
+  readonly around: Around;
   readonly signal: AbortSignal;
   /** Of ACP, as the client asked for it. */
   readonly version: 1 | 2;
@@ -36,7 +36,7 @@ export async function runTurn(blocks: readonly ContentBlock[], turn: TurnContext
   if (turn.version === 2)
     await notify(turn, { sessionUpdate: 'user_message_chunk', content: blocks[0] as ContentBlock, messageId: user.messageId });
 
-  for (const file of filesToRead(session)) session.files.set(file, (await turn.around.readFile(file)) ?? '');
+  for (const file of filesToRead(session)) session.files.set(file, (await turn.around.readFile?.(file)) ?? '');
   const words = wordsOf(blocks);
   if (session.title === null && words.trim() !== '') await rename(turn, words.trim().slice(0, 60));
   if (turn.behaviour.unknownKinds) await unknownKinds(turn);
@@ -190,7 +190,7 @@ async function rename(turn: TurnContext, title: string): Promise<void> {
 async function listFiles(turn: TurnContext): Promise<string> {
   await plan(turn, ['Look at the directory', 'Say what is there'], 0);
   const call = await startCall(turn, `List ${turn.session.cwd}`, 'read');
-  const names = (await turn.around.listFiles(turn.session.cwd)) ?? writtenFiles(turn.session);
+  const names = (await turn.around.listFiles?.(turn.session.cwd)) ?? writtenFiles(turn.session);
   const text = names.length > 0 ? names.join('\n') : '(nothing)';
   await endCall(turn, call, 'completed', text);
   await plan(turn, ['Look at the directory', 'Say what is there'], 2);

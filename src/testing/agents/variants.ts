@@ -4,60 +4,10 @@
  */
 import type { BothVersionsOptions } from '../../engine/protocol/v2-agent-side.ts';
 
-/** How an agent words “I have no such session”. Every shape was seen in a real agent, or says the same in other words. */
-export const UNKNOWN_SHAPES = [
-  'spec',
-  'claude',
-  'nonuuid',
-  'opencode',
-  'opencode-old',
-  'pi',
-  'goose',
-  'cursor',
-  'words',
-  'words-params',
-  'method-missing',
-  'other-resource',
-  'opaque-but-listed',
-  'opaque-no-list',
-] as const;
-export type UnknownShape = (typeof UNKNOWN_SHAPES)[number];
+export type UnknownShape = keyof typeof SHAPES;
 
-/** Where a `hang-…` or `crash-…` variant does it. */
-export const FAULT_PHASES = ['initialize', 'new', 'load', 'resume', 'prompt'] as const;
-export type FaultPhase = (typeof FAULT_PHASES)[number];
-
-type PlainVariant =
-  | 'native'
-  | 'load'
-  | 'amnesiac'
-  | 'forgetful'
-  | 'liar'
-  | 'liar-resume'
-  | 'late'
-  | 'replays-on-resume'
-  | 'other-chunks'
-  | 'no-message-ids'
-  | 'duplicate-replay'
-  | 'capped'
-  | 'foreign-turns'
-  | 'null-load'
-  | 'answers-twice'
-  | 'unknown-kinds'
-  | 'requests-at-start'
-  | 'never-prompted-forgets'
-  | 'no-embedded'
-  | 'busy'
-  | 'auth'
-  | 'garbage'
-  | 'garbage-only'
-  | 'v1-only'
-  | 'v2-only'
-  | 'v2-in-name'
-  | 'v2-refused'
-  | 'v2-no-stop-reason'
-  | 'v2-late-snapshot'
-  | 'stubborn';
+export type FaultPhase = keyof typeof PHASES;
+type PlainVariant = keyof typeof PLAIN;
 
 export type AgentVariant = PlainVariant | `unknown:${UnknownShape}` | `hang-${FaultPhase}` | `crash-${FaultPhase}`;
 
@@ -143,7 +93,7 @@ const replay = (changes: Partial<Behaviour['replay']>): Behaviour['replay'] => (
 /** Agents that replay wrongly have no `session/resume`, so that the replay is what the host goes by. */
 const replays = (changes: Partial<Behaviour['replay']>): Partial<Behaviour> => ({ resume: false, replay: replay(changes) });
 
-const PLAIN: Readonly<Record<PlainVariant, VariantEntry>> = {
+const PLAIN = {
   native: { description: 'Keeps its own sessions and takes them up again with session/resume or session/load.', changes: {} },
   load: { description: 'Keeps its own sessions and replays them with session/load; it has no session/resume.', changes: { resume: false } },
   amnesiac: {
@@ -219,9 +169,10 @@ const PLAIN: Readonly<Record<PlainVariant, VariantEntry>> = {
     changes: { versions: { snapshot: 'after' } },
   },
   stubborn: { description: 'Stays when its input closes and when it is told to end; only a kill ends it.', changes: { stubborn: true } },
-};
+} satisfies Readonly<Record<string, VariantEntry>>;
 
-const SHAPES: Readonly<Record<UnknownShape, string>> = {
+/** How an agent words “I have no such session”. Every shape was seen in a real agent, or says the same in other words. */
+const SHAPES = {
   spec: 'the code −32002 and the session id, as the protocol asks',
   claude: 'the code −32002, “Resource not found” and the session id',
   nonuuid: 'an internal error whose details ask for a valid session id',
@@ -236,7 +187,8 @@ const SHAPES: Readonly<Record<UnknownShape, string>> = {
   'other-resource': 'the code −32002 for a file, which says nothing about the session',
   'opaque-but-listed': 'an opaque internal error, although its list still shows the session',
   'opaque-no-list': 'an opaque internal error, and it has no list to ask',
-};
+} as const;
+export const UNKNOWN_SHAPES = Object.keys(SHAPES) as readonly UnknownShape[];
 
 const UNKNOWN_CHANGES: Partial<Record<UnknownShape, Partial<Behaviour>>> = {
   'other-resource': { keeps: 'always', refuses: true },
@@ -244,13 +196,15 @@ const UNKNOWN_CHANGES: Partial<Record<UnknownShape, Partial<Behaviour>>> = {
   'opaque-no-list': { list: false },
 };
 
-const PHASES: Readonly<Record<FaultPhase, string>> = {
+/** Where a `hang-…` or `crash-…` variant does it. */
+const PHASES = {
   initialize: 'initialize',
   new: 'session/new',
   load: 'session/load',
   resume: 'session/resume',
   prompt: 'the first prompt of a process, after its first words',
-};
+} as const;
+export const FAULT_PHASES = Object.keys(PHASES) as readonly FaultPhase[];
 
 function allVariants(): Record<AgentVariant, VariantEntry> {
   const all: Partial<Record<AgentVariant, VariantEntry>> = { ...PLAIN };

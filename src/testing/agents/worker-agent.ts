@@ -1,5 +1,4 @@
 /** A scripted agent on a worker's port, whatever kind of worker it is. */
-import { randomId } from '../../engine/random-id.ts';
 import type { Stream } from '@agentclientprotocol/sdk';
 import type { WorkerAgentScope } from '../../adapters/worker/agent-side.ts';
 import { runScriptedAgent } from './agent.ts';
@@ -38,9 +37,6 @@ export async function serveInWorker(scope: WorkerAgentScope, options: ServeInWor
       log: scope.log,
       print: scope.print,
       env: (name) => scope.start.env[name],
-      listFiles: async () => null,
-      readFile: async () => null,
-      newId: () => randomId(),
       sleep: sleeper(options.pace ?? 1),
     },
   });

@@ -27,7 +27,7 @@ export async function rejects(call: Promise<unknown>, kinds: SqlErrorKind | read
   throw new Error(`${what}: it was expected to reject, and gave ${show(result)}`);
 }
 
-export function equal(a: unknown, b: unknown): boolean {
+function equal(a: unknown, b: unknown): boolean {
   if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (a instanceof Uint8Array || b instanceof Uint8Array) {

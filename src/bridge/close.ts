@@ -28,6 +28,8 @@ export interface CloseFrame {
   readonly reason: string;
 }
 
+const CODES = { not_json_rpc: 1002, too_large: 1009, limit: 4004, shutdown: 4005 } as const;
+
 /**
  * The close frame for a cause.
  *
@@ -41,26 +43,11 @@ export function closeFrame(cause: CloseCause, connection: string): CloseFrame {
   const reason: Record<string, unknown> = { code: signal === null ? (exit?.code ?? null) : null, signal, connection };
   const limit = limitOf(cause);
   if (limit !== undefined) reason['limit'] = limit;
-  return { code: codeOf(cause), reason: JSON.stringify(reason) };
+  return { code: cause.kind === 'exit' ? EXIT_CODES[cause.exit.kind] : CODES[cause.kind], reason: JSON.stringify(reason) };
 }
 
 /** The limit by its name, if one was exceeded. */
 export function limitOf(cause: CloseCause): string | undefined {
   if (cause.kind === 'too_large') return 'messageBytes';
   return cause.kind === 'limit' ? cause.limit : undefined;
-}
-
-function codeOf(cause: CloseCause): number {
-  switch (cause.kind) {
-    case 'exit':
-      return EXIT_CODES[cause.exit.kind];
-    case 'not_json_rpc':
-      return 1002;
-    case 'too_large':
-      return 1009;
-    case 'limit':
-      return 4004;
-    case 'shutdown':
-      return 4005;
-  }
 }

@@ -71,20 +71,14 @@ function parseReason(text: string): Reason | null {
 
 function closeWords(code: number, limit?: string): string {
   const named = limit === undefined ? '' : ` ${limit}`;
-  switch (code) {
-    case 1002:
-      return 'the bridge did not accept a frame as JSON-RPC text (1002)';
-    case 1006:
-      return limit === undefined ? 'the connection was lost' : `the connection was cut off: the bridge's limit${named} was reached`;
-    case 1009:
-      return `a message was larger than the bridge's limit${named} (1009)`;
-    case 4004:
-      return `the bridge's limit${named} was reached (4004)`;
-    case 4005:
-      return 'the bridge is shutting down (4005)';
-    default:
-      return `the connection was closed with code ${code}`;
-  }
+  const words: Readonly<Record<number, string>> = {
+    1002: 'the bridge did not accept a frame as JSON-RPC text (1002)',
+    1006: named === '' ? 'the connection was lost' : `the connection was cut off: the bridge's limit${named} was reached`,
+    1009: `a message was larger than the bridge's limit${named} (1009)`,
+    4004: `the bridge's limit${named} was reached (4004)`,
+    4005: 'the bridge is shutting down (4005)',
+  };
+  return words[code] ?? `the connection was closed with code ${code}`;
 }
 
 /** Whether what an endpoint gave is an exit at all: it crossed a network. */

@@ -19,6 +19,7 @@ import { classifyResumeFailure } from '../resume/classify.ts';
 import type { QuestionKind } from '../storage/statements.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import type { AgentDescription } from '../types.ts';
+import { NAME, VERSION } from '../version.ts';
 import { invalid, type Config, type DescribeOptions } from './config.ts';
 
 export interface AgentRequest {
@@ -203,7 +204,7 @@ async function introduce(agent: Agent, config: Config, client: ClientServices | 
   const introduced = await introduceTo(
     agent.connection,
     config.protocol,
-    { capabilities: client?.capabilities ?? {}, info: config.clientInfo },
+    { capabilities: client?.capabilities ?? {}, info: client?.info ?? { name: NAME, version: VERSION } },
     { ms: config.limits.initializeMs },
   );
   if (typeof introduced === 'string')

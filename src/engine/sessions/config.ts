@@ -19,7 +19,6 @@ import { PROTOCOL_CHOICES } from '../protocol/versions.ts';
 import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
 import { randomId } from '../random-id.ts';
 import { checkServers } from './secrets.ts';
-import { NAME, VERSION } from '../version.ts';
 import { withLimits } from '../with-limits.ts';
 
 /** Decides a permission request: an option's id, null to refuse by cancelling, undefined to ask a person. */
@@ -213,7 +212,6 @@ export interface Config {
   readonly ownerAlive: OwnerAlive;
   readonly permission: PermissionRule;
   readonly clientFor: (agent: string) => ClientServices | undefined;
-  readonly clientInfo: { readonly name: string; readonly version: string };
   readonly whenFull: 'refuse' | 'end-idlest';
   readonly protocol: ProtocolChoice;
   readonly sameDirectory: (a: string, b: string) => boolean | Promise<boolean>;
@@ -245,7 +243,6 @@ export function configure(options: HostOptions): Config {
     ownerAlive: options.ownerAlive ?? owners?.alive ?? (() => 'unknown' as const),
     permission: permissionRule(options.permission ?? 'ask'),
     clientFor: eachOnce(options.client),
-    clientInfo: { name: NAME, version: VERSION },
     whenFull: oneOf('whenFull', options.whenFull, ['refuse', 'end-idlest']),
     protocol: oneOf('protocol', options.protocol, PROTOCOL_CHOICES),
     sameDirectory: options.sameDirectory ?? ((a, b) => a === b),

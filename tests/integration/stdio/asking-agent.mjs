@@ -10,6 +10,7 @@ const ask = (method, params) =>
   });
 let cwd;
 let offered;
+let client;
 
 process.stdin.on('data', (chunk) => {
   const lines = (pending + chunk).split('\n');
@@ -23,6 +24,7 @@ async function take(message) {
   const { id: call, method, params } = message;
   if (method === 'initialize') {
     offered = params.clientCapabilities;
+    client = params.clientInfo;
     return send({ id: call, result: { protocolVersion: 1, agentCapabilities: {} } });
   }
   if (method === 'session/new') {
@@ -37,7 +39,7 @@ async function take(message) {
   const { terminalId } = await ask('terminal/create', { sessionId, command: 'sh', args: ['-c', 'echo up; sleep 60'] });
   let output = '';
   while (output === '') ({ output } = await ask('terminal/output', { sessionId, terminalId }));
-  const text = JSON.stringify({ offered, content, outside: outside.code, output });
+  const text = JSON.stringify({ client, offered, content, outside: outside.code, output });
   send({
     method: 'session/update',
     params: { sessionId, update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } } },

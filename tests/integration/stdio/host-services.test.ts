@@ -17,7 +17,7 @@ it('I7: an agent writes, reads and runs through its host, and what it left runni
   const host = await createHost({
     database,
     agents: stdioLauncher({ agents: { asking: { command: process.execPath, args: [script] } } }),
-    client: nodeClientServices({ limits: { termMs: 300 } }),
+    client: nodeClientServices({ limits: { termMs: 300 }, info: { name: 'an editor', version: '9' } }),
   });
   const alive = async (): Promise<number> =>
     (await readProcesses()).filter(({ pid, zombie }) => !zombie && carriesMark(pid, guard.mark)).length;
@@ -29,6 +29,7 @@ it('I7: an agent writes, reads and runs through its host, and what it left runni
       : [],
   );
   expect(JSON.parse(said.join(''))).toEqual({
+    client: { name: 'an editor', version: '9' },
     offered: { fs: { readTextFile: true, writeTextFile: true }, terminal: true },
     content: 'kept',
     outside: -32602,

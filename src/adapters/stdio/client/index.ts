@@ -15,6 +15,8 @@ export interface NodeClientOptions {
   /** Whether terminals get this process's environment. Default true. */
   readonly inheritEnv?: boolean;
   readonly limits?: Partial<ClientLimits>;
+  /** Who agents are told that their client is. Default: this library. */
+  readonly info?: ClientServices['info'];
 }
 
 /**
@@ -39,6 +41,7 @@ export function nodeClientServices(options: NodeClientOptions = {}): ClientServi
     'terminal/release': terminal && ((request) => terminals.release(request)),
   };
   return {
+    ...(options.info === undefined ? {} : { info: options.info }),
     capabilities: { fs: { readTextFile: fs !== false, writeTextFile: fs === true }, terminal },
     async handle(request) {
       const handler = Object.hasOwn(handlers, request.method) && handlers[request.method];

@@ -119,7 +119,7 @@ function problemsOfSidebar() {
 }
 
 /** What a page can show: a block of code, or a component that holds one, draws or runs. */
-const SHOWS = /^```|<(?:Agents|Commands|Compare|ErrorHelp|Output|Sample|Scenarios|Sequence|Try)\b/m;
+const SHOWS = /^```|<(?:Annotated|Commands|Compare|ErrorHelp|Output|Places|Sample|Sequence|Table|Try)\b/m;
 
 /** Guides that tell and do not show. */
 function problemsOfExamples() {

@@ -14,8 +14,8 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   invalid_argument: {
     means: 'An argument has a wrong type, value or combination.',
     causes:
-      'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be; a mode or option that the live agent refuses; a host that slept.',
-    remedy: 'The message says what is wrong. No prompt was sent. A host that slept can only read: open another on the same database.',
+      'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be; a mode or option that the live agent refuses.',
+    remedy: 'The message says what is wrong. No prompt was sent.',
     data: 'what was wrong, where it has a name: `sessionId`, `limit`, `line`; for an event cursor `after` and `latestSeq`',
   },
   session_not_found: {
@@ -159,7 +159,7 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
     data: '`kind`; `turnId`, if the prompt was sent',
   },
   host_closed: {
-    means: 'The host was put to sleep; nothing can be done with it any more.',
+    means: 'The host was put to sleep; it can still be read from, and nothing else can be done with it.',
     causes: 'A call after `host.sleep()`, or one that came while it went to sleep.',
     remedy: 'Open another host on the same database: all sessions are there.',
     data: 'nothing',

@@ -14,8 +14,8 @@ const SIZE = { width: 1080, height: 640 };
 const TOLD = 'my cat is called Ada';
 const ASKED = 'what is my cat called?';
 
-const site = process.argv[2] ?? (await ensureSite(console.error));
-const server = await serveSite({ dir: site, port: 0, defaultPort: 0 });
+const site = process.argv[2] ?? (await ensureSite());
+const server = await serveSite({ dir: site, port: 0 });
 const browser = await chromium.launch({ executablePath: installedChromium() ?? undefined, args: chromiumArgs() });
 try {
   for (const colorScheme of ['light', 'dark']) await record(colorScheme);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { ensureMade, inRoot, projectEnv, PROJECT_NODE, run, SetupError, STATE_DIR } from './setup.mjs';
 
 const SOURCES = [
-  '{src,playground,content,public,examples}/**',
+  '{src,playground,content,public,examples,tests/agents-compat/frames}/**',
   '{astro.config.mjs,content.config.ts,ec.config.mjs,package.json,package-lock.json,tsconfig.json,tsconfig.base.json}',
 ];
 

@@ -136,13 +136,25 @@ function evidence({ command, report }: CompatRecord): string {
     SIGNS[same[0]!.outcome].join(' '),
     text(same[0]!.detail),
   ]);
-  return `In ACP version ${report.protocolVersion}.${report.v2 ? inV2(report.v2) : ''} The same examination of yours:\n\n\`\`\`sh\nnpx rehydrate doctor -- ${command}\n\`\`\`\n\n${table(['Check', 'Passed', 'What was seen'], rows)}\n\nWhat each asks: [make your agent resumable](/guides/agent/#test-it). All agents side by side: [agent compatibility](/reference/compatibility/).`;
-}
+  const { v2 } = report;
+  const otherwise = (v2?.checks ?? []).filter(({ id }) => v2?.differs.includes(id));
+  return [
+    v2
+      ? `In ACP version 1, and in [version 2](/guides/acp-v2/#what-real-agents-do) as well: ${text(v2.verdict.summary)} ${otherwise.length > 0 ? 'What came out otherwise there:' : 'All checks came out alike.'}`
+      : `In ACP version ${report.protocolVersion}.`,
+    list(otherwise.map(({ id, outcome, detail }) => `\`${id}\`: ${SIGNS[outcome].join(' ')}. ${text(detail)}`)),
+    `The same examination of yours:
 
-function inV2({ verdict, differs }: NonNullable<CompatRecord['report']['v2']>): string {
-  const otherwise =
-    differs.length > 0 ? `what came out otherwise: ${differs.map((id) => `\`${id}\``).join(', ')}` : 'all checks came out alike';
-  return ` Examined in version 2 as well (${text(verdict.summary)}), ${otherwise}; see [from ACP v1 to v2](/guides/acp-v2/#what-real-agents-do).`;
+\`\`\`sh
+npx rehydrate doctor -- ${command}
+\`\`\``,
+    table(['Check', 'Passed', 'What was seen'], rows),
+    'What each asks: [make your agent resumable](/guides/agent/#test-it). All agents side by side: [agent compatibility](/reference/compatibility/).',
+  ]
+    .filter(Boolean)
+    .join('
+
+');
 }
 
 function choice(code: string, { name, description }: { readonly name: string; readonly description?: string | null }): string {

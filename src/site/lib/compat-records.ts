@@ -34,7 +34,7 @@ export interface CompatRecord {
     readonly checks: readonly Check[];
     readonly verdict: Verdict;
     /** The same in ACP 2, of an agent that speaks both. */
-    readonly v2?: { readonly verdict: Verdict; readonly differs: readonly string[] };
+    readonly v2?: { readonly verdict: Verdict; readonly checks: readonly Check[]; readonly differs: readonly string[] };
   };
   readonly host: InHost | null;
   readonly hostV2: InHost | null;

@@ -6,7 +6,7 @@
  *
  * - every file a page names exists, and every identifier it sets as code occurs in the source or in ACP's types;
  * - every component a page uses is imported, and none for nothing; every page it links to is there;
- * - every page is in the sidebar, and every page that tells how to do something shows it: code, what is printed, a picture or something to try;
+ * - every page is in the sidebar, and every page shows what it tells: code, what is printed, a picture, a table from the source or something to try;
  * - every promise, I1 to I12, has a test that carries its number;
  * - every public export has a place on a page of the library reference, and every function and class a docstring;
  * - every page the code sends people to is there;
@@ -119,14 +119,15 @@ function problemsOfSidebar() {
 }
 
 /** What a page can show: a block of code, or a component that holds one, draws or runs. */
-const SHOWS = /^```|<(?:Annotated|Commands|Compare|ErrorHelp|Output|Places|Sample|Sequence|Table|Try)\b/m;
+const SHOWS = /^```|<(?:Annotated|Commands|Compare|Compat|ErrorHelp|Layers|Output|Places|Sample|Schema\w*|Sequence|Table|Try)\b/m;
+/** Lists of answers, words and reasons. */
+const TELLS = /\/(?:404|decisions|design-limits|faq|glossary)\.mdx?$/;
 
-/** Guides that tell and do not show. */
+/** Pages that tell and do not show. */
 function problemsOfExamples() {
   return filesUnder(DOCS, /\.mdx?$/)
-    .filter((file) => /\/(?:guides|start)\//.test(file) && !/\/(?:faq|what-it-is)\.mdx$/.test(file))
-    .filter((file) => !SHOWS.test(read(file)))
-    .map((file) => `${file} tells how to do something and shows nothing: give it code, an output, a picture or something to try.`);
+    .filter((file) => !TELLS.test(file) && !SHOWS.test(read(file)))
+    .map((file) => `${file} tells and shows nothing: give it code, an output, a picture or something to try.`);
 }
 
 function problemsOfPromises() {

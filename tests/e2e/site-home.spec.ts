@@ -33,24 +33,23 @@ test('what the page shows of a conversation is what is said when it runs', async
   expect(await tall()).toBeLessThanOrEqual(before);
 });
 
-test('the playground’s recording moves until it is told not to, in the colours of the theme, and never for who wants less motion', async ({
-  page,
-}) => {
-  const asked: string[] = [];
-  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
-  const shown = () => page.locator('figure img').filter({ visible: true });
-  await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'no-preference' });
-  await page.goto('/');
-  await page.locator('figure:has(img)').scrollIntoViewIfNeeded();
-  await expect(shown()).toHaveAttribute('src', '/recording/moving-dark.webp');
-  await page.getByRole('checkbox', { name: 'Stand still' }).check();
-  await expect(shown()).toHaveAttribute('src', '/recording/still-dark.webp');
-  asked.length = 0;
-  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
-  await page.goto('/');
-  await page.locator('figure:has(img)').scrollIntoViewIfNeeded();
-  await expect(shown()).toHaveAttribute('src', '/recording/still-light.webp');
-  await expect(page.getByRole('checkbox', { name: 'Stand still' })).toBeHidden();
-  await page.waitForLoadState('networkidle');
-  expect(asked.filter((path) => path.startsWith('/recording/'))).toEqual(['/recording/still-light.webp']);
-});
+for (const { theme, motion, shows } of [
+  { theme: 'dark', motion: 'no-preference', shows: 'moving-dark' },
+  { theme: 'light', motion: 'reduce', shows: 'still-light' },
+] as const) {
+  test(`of the playground’s recordings ${shows} is shown and the only one loaded, where motion is “${motion}”`, async ({ page }) => {
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: motion });
+    await page.goto('/');
+    await page.locator('figure:has(img)').scrollIntoViewIfNeeded();
+    const shown = page.locator('figure img').filter({ visible: true });
+    await expect(shown).toHaveAttribute('src', `/recording/${shows}.webp`);
+    await page.waitForLoadState('networkidle');
+    expect(asked.filter((path) => path.startsWith('/recording/'))).toEqual([`/recording/${shows}.webp`]);
+    const still = page.getByRole('checkbox', { name: 'Stand still' });
+    if (motion === 'reduce') return expect(still).toBeHidden();
+    await still.check();
+    await expect(shown).toHaveAttribute('src', '/recording/still-dark.webp');
+  });
+}

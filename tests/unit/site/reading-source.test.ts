@@ -5,7 +5,9 @@ import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { DEFAULT_LIMITS } from '../../../src/engine/limits.ts';
 import { BRIDGE_LIMITS } from '../../../src/bridge/limits.ts';
 import { RESUME_CASES } from '../../../src/engine/resume/cases.ts';
+import { agentPages } from '../../../src/site/lib/agent-pages.ts';
 import { amount } from '../../../src/site/lib/amount.ts';
+import { compatRecords } from '../../../src/site/lib/compat-records.ts';
 import { membersOf, numbersOf } from '../../../src/site/lib/declarations.ts';
 import { regionOf } from '../../../src/site/lib/regions.ts';
 import { caseRow } from '../../../src/site/lib/resume-cases.ts';
@@ -106,3 +108,15 @@ test('two cases of the decision that read the same would be one', () => {
   const rows = RESUME_CASES.map(caseRow).map((row) => JSON.stringify([row.name, row.given]));
   expect(new Set(rows).size).toBe(rows.length);
 });
+
+test.each(compatRecords.map((record, at) => [record.name, record, agentPages()[at]!] as const))(
+  'the page of %s has its exact commands, each check with its outcome, and what it said of a refusal unchanged',
+  (_, record, { body }) => {
+    expect(body).toContain(`rehydrate chat --session work -- ${record.command}`);
+    expect(body).toContain(`npx rehydrate doctor -- ${record.command}`);
+    for (const { id } of record.report.checks) expect(body, id).toContain(`\`${id}\``);
+    // A bar in what was said would make a cell of its own.
+    const rows = body.slice(body.indexOf('## The evidence')).match(/^\| .*$/gm)!;
+    expect(rows.map((line) => line.split(/(?<!\\)\|/).length)).toEqual(rows.map(() => 5));
+  },
+);

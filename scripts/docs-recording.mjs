@@ -11,6 +11,8 @@ import { ensureSite } from './support/site-build.mjs';
 import { serveSite } from './support/site-server.mjs';
 
 const SIZE = { width: 1080, height: 640 };
+/** Without the header of the site. */
+const CLIP = { x: 0, y: 64, width: 1080, height: 576 };
 const TOLD = 'my cat is called Ada';
 const ASKED = 'what is my cat called?';
 
@@ -32,7 +34,7 @@ async function record(colorScheme) {
   const conversation = page.getByRole('log', { name: 'Conversation' });
   const button = (name) => page.getByRole('button', { name });
   const frames = [];
-  const moment = async (ms) => frames.push({ picture: await page.screenshot(), ms });
+  const moment = async (ms) => frames.push({ picture: await page.screenshot({ clip: CLIP }), ms });
   const say = async (text, answer) => {
     await prompt.fill(text);
     await moment(1200);

@@ -17,8 +17,8 @@ const ARROWS = {
   'src/testing': ['src/engine', 'src/adapters/worker'],
   // An editor in the page is a client of the host's agent side.
   playground: ['src/engine', 'src/adapters', 'src/server', 'src/testing'],
-  // The docs render the command's own table of options.
-  'src/site': ['src/engine', 'src/adapters', 'playground', 'src/cli'],
+  // The docs render the command's own table of options, and what runs recorded.
+  'src/site': ['src/engine', 'src/adapters', 'playground', 'src/cli', 'content/data'],
   content: ['src/engine', 'playground', 'src/site'],
   // By the names of the built library.
   scripts: ['src/engine', 'src/bridge', 'src/testing'],

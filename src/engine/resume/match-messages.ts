@@ -214,7 +214,7 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
     const { side, chunks, compacts } = open;
     open = null;
     const messages = messagesOf(chunks.reverse());
-    const raws = messages.map((list) => redact(list.map(({ payload }) => messageText(payload)).join('')));
+    const raws = messages.map((list) => redact(list.map(({ payload }) => wordsOf(payload)).join('')));
     const text = saidBy(raws.join(''), () => chunks.flatMap(({ payload }) => blocksOf(payload)).filter(isNoText));
     const key = keyOf(side, text);
     kept += text.length;
@@ -293,6 +293,8 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
     },
   };
 }
+
+const wordsOf = (update: SessionUpdate): string => (replacesMessage(update) ? messageText(update) : (textOf(contentOf(update)) ?? ''));
 
 /** The chunks of one speech as messages: what a turn says under one id, from where it was told whole, and what was added to it later. */
 function messagesOf(chunks: readonly UpdateEvent[]): (readonly UpdateEvent[])[] {

@@ -10,7 +10,7 @@ import type { AgentLauncher, AgentProcess, Host } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
 import { storageError } from '../engine/storage/errors.ts';
 import type { PreambleMode, ProtocolChoice, ResumePolicy } from '../engine/types.ts';
-import { whereTyped } from './agent-words.ts';
+import { whereTyped } from './parse.ts';
 import { count, one } from './parse.ts';
 import type { Call } from './parse.ts';
 

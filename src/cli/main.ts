@@ -1,33 +1,37 @@
 /** Runs one command line to its exit code. Whatever happens, the process ends with a code that tells how it went. */
 import { readFileSync } from 'node:fs';
-import type { Command } from './context.ts';
-import { EXIT, exitCodeOf, exitWithOutput } from './exit-codes.ts';
-import { commandHelp, overview } from './help.ts';
+import type { Command } from './ends.ts';
+import { exitCodeOf, exitWithOutput } from './ends.ts';
+import { EXIT } from './table.ts';
+import { commandHelp, overview } from './table.ts';
 import { createOutput } from './output.ts';
 import type { Output } from './output.ts';
 import { has, parse } from './parse.ts';
-import { processSignals } from './signals.ts';
-import type { SignalSource } from './signals.ts';
+import { processSignals } from './ends.ts';
+import type { SignalSource } from './ends.ts';
 import type { CommandName } from './table.ts';
-import { tell } from './tell.ts';
+import { tell } from './ends.ts';
 
-/** Each command is loaded when it is called: help and errors need none of them. */
-const LOADERS: Readonly<Record<CommandName, () => Promise<Command>>> = {
-  prompt: async () => (await import('./commands/prompt.ts')).prompt,
-  chat: async () => (await import('./commands/chat.ts')).chat,
-  sessions: async () => (await import('./commands/records.ts')).sessions,
-  history: async () => (await import('./commands/records.ts')).history,
-  transcript: async () => (await import('./commands/records.ts')).transcript,
-  search: async () => (await import('./commands/records.ts')).search,
-  fork: async () => (await import('./commands/records.ts')).fork,
-  export: async () => (await import('./commands/records.ts')).exportSession,
-  import: async () => (await import('./commands/records.ts')).importSession,
-  delete: async () => (await import('./commands/records.ts')).remove,
-  bridge: async () => (await import('./commands/bridge.ts')).bridge,
-  doctor: async () => (await import('./commands/doctor.ts')).doctor,
-  acp: async () => (await import('./commands/acp.ts')).acp,
-  'demo-agent': async () => (await import('./commands/demo-agent.ts')).demoAgent,
-  serve: async () => (await import('./commands/serve.ts')).serve,
+const records = () => import('./commands/records.ts');
+const bridges = () => import('./commands/bridge.ts');
+
+/** Where each command is, under its own name. It is loaded when it is called: help and errors need none of them. */
+const LOADERS: { readonly [Name in CommandName]: () => Promise<Readonly<Record<Name, Command>>> } = {
+  prompt: () => import('./commands/prompt.ts'),
+  chat: () => import('./commands/chat.ts'),
+  sessions: records,
+  history: records,
+  transcript: records,
+  search: records,
+  fork: records,
+  export: records,
+  import: records,
+  delete: records,
+  bridge: bridges,
+  doctor: () => import('./commands/doctor.ts'),
+  acp: () => import('./commands/acp.ts'),
+  serve: bridges,
+  'demo-agent': () => import('./commands/demo-agent.ts'),
 };
 
 /** Runs `argv` (without node and script) and exits. */
@@ -53,8 +57,8 @@ async function run(argv: readonly string[], output: Output, signals: SignalSourc
       case 'call': {
         const { call } = parsed;
         json = has(call, 'json');
-        const command = await LOADERS[call.command]();
-        return await command({ call, output, signals });
+        const commands: Partial<Record<CommandName, Command>> = await LOADERS[call.command]();
+        return await commands[call.command]!({ call, output, signals });
       }
     }
   } catch (error) {

@@ -1,7 +1,17 @@
 /** From arguments to a call, by the table. Closed: what is not in the table is an error that says what to do. */
+import { statSync } from 'node:fs';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { COMMAND_NAMES, COMMANDS, optionsOf, takesWordsAfterDashes, wordsOf } from './table.ts';
-import type { CommandName, OptionName, OptionRow } from './table.ts';
+import {
+  COMMAND_NAMES,
+  type CommandName,
+  COMMANDS,
+  type OptionName,
+  type OptionRow,
+  optionsOf,
+  takesWordsAfterDashes,
+  wordsOf,
+} from './table.ts';
 
 /** The call is wrong; nothing was done. */
 export class UsageError extends Error {
@@ -75,6 +85,7 @@ const unmarked = (arg: string): string => (arg.startsWith(MARK) ? arg.slice(1) :
 
 function readOwn(own: readonly string[], command: CommandName, environment: NodeJS.ProcessEnv) {
   const rows = optionsOf(command);
+  const wrong = (name: string, why: string) => new UsageError(`--${name} ${why}`, command);
   const { tokens } = parseArgs({
     args: own.map(marked),
     options: Object.fromEntries(rows.map(({ name, value }) => [name, { type: value === undefined ? 'boolean' : 'string' } as const])),
@@ -87,18 +98,21 @@ function readOwn(own: readonly string[], command: CommandName, environment: Node
   for (const token of tokens) {
     if (token.kind === 'positional') words.push(unmarked(token.value));
     if (token.kind !== 'option') continue;
-    const row = rows.find(({ name }) => name === token.name);
-    if (!row) throw unknownOption(token.name, own[token.index] ?? '', command);
-    const before = values.get(row.name) ?? [];
-    if (values.has(row.name) && !row.many) throw new UsageError(`--${row.name} was given twice; give it once.`, command);
-    if (row.value === undefined && token.value !== undefined) throw new UsageError(`--${row.name} takes no value.`, command);
-    values.set(row.name, row.value === undefined ? [] : [...before, checkValue(row, token, command)]);
+    const { name, value, inlineValue } = token;
+    const row = rows.find((each) => each.name === name);
+    if (!row) throw unknownOption(name, own[token.index] ?? '', command);
+    const before = values.get(name);
+    if (before && !row.many) throw wrong(name, 'was given twice; give it once.');
+    if (row.value === undefined && value !== undefined) throw wrong(name, 'takes no value.');
+    const why = row.value === undefined ? null : badValue(row, value && unmarked(value), inlineValue);
+    if (why) throw wrong(name, why);
+    values.set(name, value === undefined ? [] : [...(before ?? []), unmarked(value)]);
   }
-  for (const row of rows) {
-    if (values.has(row.name)) continue;
-    const value = (row.env && environment[row.env]) || row.default;
-    if (value !== undefined) values.set(row.name, [value]);
-    else if (row.required) throw new UsageError(`“${command}” needs at least one ${row.name}: --${row.name} ${row.value}.`, command);
+  for (const { name, env, default: fallback, required, value: form } of rows) {
+    if (values.has(name)) continue;
+    const value = (env && environment[env]) || fallback;
+    if (value !== undefined) values.set(name, [value]);
+    else if (required) throw new UsageError(`“${command}” needs at least one ${name}: --${name} ${form}.`, command);
   }
   return { words, values };
 }
@@ -110,22 +124,17 @@ function unknownOption(name: string, arg: string, command: CommandName): UsageEr
   return new UsageError(`“${command}” has no option --${name}.${didYouMean(name, names, '--')}${meant}`, command);
 }
 
-function checkValue(row: OptionRow, token: { value?: string; inlineValue?: boolean }, command: CommandName): string {
-  const { name, value: form, choices, range } = row;
-  const wrong = (why: string) => new UsageError(`--${name} ${why}`, command);
-  if (token.value === undefined) throw wrong(`needs a value: --${name} ${form}.`);
-  const value = unmarked(token.value);
-  if (!token.inlineValue && value.startsWith('--'))
-    throw wrong(`needs a value, and ${value} looks like an option; write --${name}=${value} if it is meant.`);
-  if (value === '') throw wrong(`must not be empty: --${name} ${form}.`);
-  if (choices && !choices.includes(value)) throw wrong(`is one of ${choices.join(', ')}, not “${value}”.`);
-  if (range) {
-    const [least, most = Infinity] = range;
-    if (!/^\d{1,15}$/.test(value) || Number(value) < least || Number(value) > most)
-      throw wrong(`is a whole number of at least ${least}${most === Infinity ? '' : ` and at most ${most}`}, not “${value}”.`);
-  }
-  if (form?.includes('=') && value.indexOf('=') < 1) throw wrong(`has the form ${form}, which “${value}” has not.`);
-  return value;
+/** What is wrong with the value of an option. */
+function badValue({ name, value: form, choices, range }: OptionRow, value: string | undefined, inline: boolean | undefined) {
+  if (value === undefined) return `needs a value: --${name} ${form}.`;
+  if (!inline && value.startsWith('--'))
+    return `needs a value, and ${value} looks like an option; write --${name}=${value} if it is meant.`;
+  if (value === '') return `must not be empty: --${name} ${form}.`;
+  if (choices && !choices.includes(value)) return `is one of ${choices.join(', ')}, not “${value}”.`;
+  const [least, most = Infinity] = range ?? [0];
+  if (range && (!/^\d{1,15}$/.test(value) || Number(value) < least || Number(value) > most))
+    return `is a whole number of at least ${least}${most === Infinity ? '' : ` and at most ${most}`}, not “${value}”.`;
+  return form?.includes('=') && value.indexOf('=') < 1 ? `has the form ${form}, which “${value}” has not.` : null;
 }
 
 function checkWords(words: readonly string[], command: CommandName): readonly string[] {
@@ -168,4 +177,54 @@ function distance(a: string, b: string): number {
     row = next;
   }
   return row.at(-1) ?? 0;
+}
+
+/**
+ * Splits a command as a POSIX shell splits words: blanks separate, quotes and backslashes hold together.
+ * Nothing is expanded and no shell runs; operators are ordinary characters.
+ */
+export function shellWords(text: string): string[] {
+  const words: string[] = [];
+  let word: string | null = null;
+  let quote: '"' | "'" | null = null;
+  for (let i = 0; i < text.length; i += 1) {
+    const char = text.charAt(i);
+    if (quote === "'") {
+      if (char === "'") quote = null;
+      else word = (word ?? '') + char;
+    } else if (char === '\\') {
+      i += 1;
+      if (i >= text.length) throw new UsageError(`The command ends in a lone backslash: ${text}`);
+      // Within double quotes a backslash escapes only what would end or change them.
+      const next = text.charAt(i);
+      word = (word ?? '') + (quote === '"' && !/["\\$`]/.test(next) ? `\\${next}` : next);
+    } else if (quote === '"') {
+      if (char === '"') quote = null;
+      else word = (word ?? '') + char;
+    } else if (char === '"' || char === "'") {
+      quote = char;
+      word ??= '';
+    } else if (/\s/.test(char)) {
+      if (word !== null) words.push(word);
+      word = null;
+    } else {
+      word = (word ?? '') + char;
+    }
+  }
+  if (quote) throw new UsageError(`A quote (${quote}) is not closed in the command: ${text}`);
+  if (word !== null) words.push(word);
+  return words;
+}
+
+/**
+ * A command as it was meant where it was typed: an agent may run in another directory, where relative
+ * paths of files would name nothing. Words that name no file from here are left as they are.
+ */
+export function whereTyped(words: readonly string[], cwd = process.cwd()): string[] {
+  return words.map((word, index) => {
+    if (index === 0) return /[/\\]/.test(word) ? path.resolve(cwd, word) : word;
+    const file = path.resolve(cwd, word);
+    const isFile = /[/.]/.test(word) && !path.isAbsolute(word) && statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+    return isFile ? file : word;
+  });
 }

@@ -1,14 +1,13 @@
 /** The session of a call: what the call says about it, and getting it ready. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { sameDirectory } from '../adapters/node-host/index.ts';
+import type { Output } from './output.ts';
+import { type Call, many, one } from './parse.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
+import { fieldsOf, stringOf } from '../engine/protocol/updates.ts';
 import type { McpServer, SessionInfo } from '../engine/types.ts';
-import { readMcpFile } from './mcp-file.ts';
-import type { Output } from './output.ts';
-import { many, one } from './parse.ts';
-import type { Call } from './parse.ts';
 
 /** What a call says about its session. */
 export interface SessionOptions {
@@ -127,4 +126,46 @@ export async function setOption(host: Host, sessionId: string, key: string, valu
     throw new RehydrateError('invalid_argument', `The option ${key} is true or false, not “${value}”.`, { sessionId, option: key });
   }
   await host.setConfigOption(sessionId, key, isSwitch ? value === 'true' : value);
+}
+
+export function readMcpFile(file: string): McpServer[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    // The parser's message quotes the text, which may hold secrets.
+    const why = error instanceof SyntaxError ? 'it is not JSON' : error instanceof Error ? error.message : String(error);
+    throw invalid(file, why);
+  }
+  return mcpServers(value, file);
+}
+
+/** The servers in a parsed file, in ACP's form. Their names and values are the host's to check. */
+export function mcpServers(value: unknown, file: string): McpServer[] {
+  const { mcpServers: table } = fieldsOf(value);
+  if (!Array.isArray(value) && (typeof table !== 'object' || table === null || Array.isArray(table)))
+    throw invalid(file, 'it is neither an array of ACP MCP servers nor {"mcpServers": {…}}');
+  const servers = Array.isArray(value) ? (value as unknown[]) : Object.entries(table as object).map(fromSettings);
+  return servers.map((server) => {
+    const { name, command, args = [], type, url } = fieldsOf(server);
+    if (typeof command === 'string' && Array.isArray(args) && args.every((each) => typeof each === 'string'))
+      return { args, env: [], ...(server as McpServer) };
+    if (typeof url === 'string' && (type === 'http' || type === 'sse')) return { headers: [], ...(server as McpServer) };
+    throw invalid(file, `${stringOf(name) || 'a server'} has neither a command with a list of args nor a type (http, sse) with a url`);
+  });
+}
+
+/** Settings have fields of their tool's own, which are nothing to an agent; their addresses are http unless they say sse. */
+function fromSettings([name, entry]: [string, unknown]): object {
+  const { command, args = [], env, type, url, headers } = fieldsOf(entry);
+  const pairs = (values: unknown) => Object.entries(fieldsOf(values)).map(([key, value]) => ({ name: key, value }));
+  if (command !== undefined) return { name, command, args, env: pairs(env) };
+  return { name, type: type === 'sse' ? 'sse' : 'http', url, headers: pairs(headers) };
+}
+
+function invalid(file: string, why: string): RehydrateError {
+  return new RehydrateError('invalid_argument', `The MCP file ${file} cannot be used: ${why}. Correct it, or leave --mcp away.`, {
+    file,
+    reason: why,
+  });
 }

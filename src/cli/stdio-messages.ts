@@ -1,9 +1,12 @@
-/** Our own standard input and output as a stream of ACP messages, with backpressure both ways. */
+/** Our own standard input and output as a stream of ACP messages, with backpressure both ways; and led to an agent of a server. */
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { WebSocket } from 'ws';
 import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
-import { corker, messageLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
+import { corker, findInLine, messageLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
+import { RehydrateError } from '../engine/errors.ts';
+import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import type { MessageStream } from '../engine/ports.ts';
 
 /** `readable` ends with the input, and breaks when a line is longer than `messageBytes`. A line that is no message is passed on as null. */
@@ -29,4 +32,85 @@ export function stdioMessages(input: Readable, output: Writable, messageBytes: n
     { highWaterMark: 64 },
   );
   return { readable, writable };
+}
+
+export interface ServerAddress {
+  readonly url: string;
+  /** What is asked for, the token among it. */
+  readonly protocols: readonly string[];
+}
+
+/**
+ * The way to an agent of a server. One of RivetKit's gateway leads to an actor: its path has a part of its own for WebSockets, and it
+ * wants its own subprotocol, in which an actor's `onBeforeConnect` finds the token as `params.token`.
+ */
+export function agentAddress(server: string, agent: string, token: string): ServerAddress {
+  const url = new URL(server);
+  const isActor = url.pathname.startsWith('/gateway/');
+  url.protocol = url.protocol.replace(/^http/, 'ws');
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}${isActor ? '/websocket' : ''}/agents/${encodeURIComponent(agent)}`;
+  const actors = isActor ? ['rivet', `rivet_conn_params.${encodeURIComponent(JSON.stringify({ token }))}`] : [];
+  return { url: url.href, protocols: [...actors, 'acp.v1', `bearer.${token}`] };
+}
+
+export interface Pump {
+  /** Resolves when the input has ended and the server knows; rejects when the server has ended the connection, or never let us in. */
+  readonly done: Promise<void>;
+  close(): void;
+}
+
+/** Each message as it was written: what is in it is nothing to this process. */
+export function pump({ url, protocols }: ServerAddress, input: Readable, output: Writable): Pump {
+  const socket = new WebSocket(url, [...protocols], { maxPayload: DEFAULT_LIMITS.messageBytes, perMessageDeflate: false });
+  let leaving = false;
+  const close = () => {
+    leaving = true;
+    socket.close(1000);
+  };
+  const done = new Promise<void>((resolve, reject) => {
+    const fail = (message: string, data: Readonly<Record<string, unknown>> = {}) =>
+      reject(new RehydrateError('agent_start_failed', `The server at ${url} ${message}`, { url, ...data }));
+    socket.on('unexpected-response', (_request, response) => {
+      let body = '';
+      response.on('data', (chunk: Buffer) => (body += chunk.toString('utf8')));
+      response.on('end', () => fail(`refused (${response.statusCode}): ${messageIn(body)}`, { status: response.statusCode }));
+    });
+    socket.on('error', (error) => fail(`cannot be reached: ${error.message}. Start it with rehydrate serve, or check --connect.`));
+    socket.on('close', (code, reason) => {
+      if (leaving) return resolve();
+      const why = reason.length > 0 ? ` ${reason.toString('utf8')}` : '';
+      fail(`ended the connection (${code}${why}). Start the client again: its sessions are on the server.`, { code });
+    });
+    socket.on('message', (data) => {
+      output.write(data as Buffer);
+      if (output.write('\n')) return;
+      socket.pause();
+      output.once('drain', () => socket.resume());
+    });
+    output.on('error', close);
+    input.on('error', () => undefined); // 'close' follows
+    const lines = readLines(input, STDIO_LIMITS, trimmed, { tooLong: (error) => error, left: () => void input.destroy() });
+    const send = (line: Buffer) => new Promise<void>((sent) => socket.send(line, { binary: false }, () => sent()));
+    socket.once('open', () => {
+      lines.pipeTo(new WritableStream({ write: send })).then(close, (error) => {
+        reject(error);
+        socket.terminate();
+      });
+    });
+  });
+  return { done, close };
+}
+
+/** A byte-order mark and its kind stay here; what is no message at all is the server's to refuse. */
+function trimmed(line: Buffer): Buffer {
+  const found = findInLine(line, false);
+  return found === null ? line : line.subarray(found.start, found.end);
+}
+
+function messageIn(body: string): string {
+  try {
+    return String((JSON.parse(body) as { message?: unknown }).message ?? body);
+  } catch {
+    return body;
+  }
 }

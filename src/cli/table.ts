@@ -306,8 +306,126 @@ export function endOfOptions(command: CommandName): string {
     .join(' ')} after it may start with dashes.`;
 }
 
+export const EXIT = {
+  ok: 0,
+  error: 1,
+  usage: 2,
+  notResumable: 3,
+  busy: 4,
+  unknown: 5,
+  hangup: 129,
+  cancelled: 130,
+  terminated: 143,
+} as const;
+
+/** What the exit codes mean, for the help and the documentation. */
+export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
+  [EXIT.ok, 'the turn ended, or what was asked for was done'],
+  [EXIT.error, 'any other error, a locked or unreadable database and lost output among them'],
+  [EXIT.usage, 'usage: the call itself is wrong, or what an option or a word says'],
+  [EXIT.notResumable, 'the session is not resumable, or that cannot be told'],
+  [EXIT.busy, 'the session is busy, or a turn of it is running'],
+  [EXIT.unknown, 'the outcome of the turn is unknown, a cancelled one that did not end in time too; it is not sent again'],
+  [EXIT.hangup, 'ended by SIGHUP, the turn interrupted'],
+  [EXIT.cancelled, 'cancelled by Ctrl-C; a second one kills the agent'],
+  [EXIT.terminated, 'ended by SIGTERM, the turn interrupted'],
+];
+
 /** What the package leaves to whoever needs it: optional peers, none of which the command uses. */
 export const OPTIONAL_PACKAGES: readonly (readonly [name: string, use: string])[] = [
   ['sql.js', 'acp-rehydrate/sqljs, a database in a browser tab: npm install sql.js'],
   ['rivetkit', 'acp-rehydrate/rivetkit, sessions in RivetKit actors: npm install rivetkit'],
 ];
+
+const WIDTH = 100;
+
+/** The line that shows how a command is called. */
+export function usageLine(name: CommandName): string {
+  const options = optionsOf(name);
+  const required = options.filter((option) => option.required);
+  const words = wordsOf(name).map((word) => {
+    const form = `${word.form ?? word.name}${word.many ? '…' : ''}`;
+    return word.optional ? `[${form}]` : form;
+  });
+  const { agent } = COMMANDS[name];
+  return [
+    'rehydrate',
+    name,
+    ...(options.length > required.length ? ['[options]'] : []),
+    ...required.map(optionForm),
+    ...words,
+    ...(agent === 'required' ? ['-- AGENT [ARG…]'] : agent === 'optional' ? ['[-- AGENT [ARG…]]'] : []),
+  ].join(' ');
+}
+
+export function overview(): string {
+  return [
+    'rehydrate gives any ACP agent durable sessions.',
+    '',
+    'Commands:',
+    ...columns(COMMAND_NAMES.map((name) => [name, COMMANDS[name].help])),
+    '',
+    'Exit codes:',
+    ...columns(EXIT_CODES.map(([code, meaning]) => [String(code), meaning])),
+    '',
+    'Optional packages, for parts of the library; the command needs none of them:',
+    ...columns(OPTIONAL_PACKAGES),
+    '',
+    'rehydrate help COMMAND says more about one of them.',
+  ].join('\n');
+}
+
+export function commandHelp(name: CommandName): string {
+  const { help, notes = [] } = COMMANDS[name];
+  const options: Row[] = optionsOf(name).map((option) => [optionForm(option), optionText(option)]);
+  if (takesWordsAfterDashes(name)) options.push(['--', endOfOptions(name)]);
+  const parts = [
+    [usageLine(name)],
+    wrap(help, WIDTH),
+    columns(wordsOf(name).map((word) => [word.name, word.help])),
+    options.length > 0 ? ['Options:', ...columns(options)] : [],
+    notes.flatMap((note) => wrap(note, WIDTH)),
+  ];
+  return parts
+    .filter((part) => part.length > 0)
+    .map((part) => part.join('\n'))
+    .join('\n\n');
+}
+
+/** `--set KEY=VALUE…`: an ellipsis marks what may be repeated. */
+export function optionForm({ name, value, many }: OptionRow): string {
+  return `--${name}${value === undefined ? '' : ` ${value}${many ? '…' : ''}`}`;
+}
+
+/** What an option is for, with its default. */
+export function optionHelp({ help, default: value }: OptionRow): string {
+  return value === undefined ? help : `${help} Default: ${value}.`;
+}
+
+function optionText(option: OptionRow): string {
+  return option.choices ? `${option.choices.join(' | ')}. ${optionHelp(option)}` : optionHelp(option);
+}
+
+type Row = readonly [name: string, text: string];
+
+function columns(rows: readonly Row[]): string[] {
+  const left = Math.max(...rows.map(([name]) => name.length)) + 4;
+  return rows.flatMap(([name, text]) =>
+    wrap(text, WIDTH - left).map((line, index) => (index === 0 ? `  ${name}` : '').padEnd(left) + line),
+  );
+}
+
+/** Cuts text into lines of at most `width` characters at spaces; a longer word stands alone. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { overview } from '../../src/cli/help.ts';
+import { overview } from '../../src/cli/table.ts';
 import { OPTIONAL_PACKAGES } from '../../src/cli/table.ts';
 import { NAME, VERSION } from '../../src/engine/version.ts';
 

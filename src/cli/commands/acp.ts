@@ -1,16 +1,16 @@
 /** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { serveAcp } from '../../server/index.ts';
-import { agentAddress, pump, type ServerAddress } from '../connect.ts';
-import type { Command, Context } from '../context.ts';
-import { EXIT, SIGNAL_EXITS } from '../exit-codes.ts';
+import type { Command, Context } from '../ends.ts';
+import { SIGNAL_EXITS } from '../ends.ts';
+import { EXIT } from '../table.ts';
 import { hostOf } from '../host.ts';
 import { has, one, UsageError } from '../parse.ts';
 import type { Call } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
-import { endedBy, watchInterrupts } from '../signals.ts';
-import { stdioMessages } from '../stdio-messages.ts';
-import { readToken } from './serve.ts';
+import { endedBy, watchInterrupts } from '../ends.ts';
+import { agentAddress, pump, stdioMessages, type ServerAddress } from '../stdio-messages.ts';
+import { readToken } from './bridge.ts';
 
 export const acp: Command = ({ call, ...context }) => {
   const url = one(call, 'connect');

@@ -1,16 +1,16 @@
-/** `rehydrate bridge`: agents of this machine, for pages of a browser. */
+/** `rehydrate bridge` and `rehydrate serve`: agents of this machine, for pages of a browser or for many clients of one host. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { formatBridgeBanner, startBridge } from '../../bridge/index.ts';
-import type { BridgeEvent, BridgeOptions } from '../../bridge/index.ts';
 import type { StdioAgent } from '../../adapters/stdio/index.ts';
-import { RehydrateError } from '../../engine/errors.ts';
-import { SIGNAL_EXITS } from '../exit-codes.ts';
-import type { EndingSignal } from '../exit-codes.ts';
-import type { Command } from '../context.ts';
-import { count, has, many, one, UsageError } from '../parse.ts';
-import type { Call } from '../parse.ts';
+import { type BridgeEvent, type BridgeOptions, formatBridgeBanner, startBridge, streamDoor } from '../../bridge/index.ts';
+import { type Command, type EndingSignal, SIGNAL_EXITS } from '../ends.ts';
+import { hostOf, isMissing } from '../host.ts';
+import { type Call, count, has, many, one, shellWords, UsageError, whereTyped } from '../parse.ts';
+import { sessionOptions } from '../session.ts';
 import type { CommandName } from '../table.ts';
-import { shellWords, whereTyped } from '../agent-words.ts';
+import { RehydrateError } from '../../engine/errors.ts';
+import { type Server, startServer } from '../../server/index.ts';
 
 export const bridge: Command = async ({ call, output, signals }) => {
   const json = has(call, 'json');
@@ -93,4 +93,67 @@ export function note(event: BridgeEvent, say: (text: string) => void): void {
     case 'stopped':
       return;
   }
+}
+
+export const serve: Command = async ({ call, output, signals }) => {
+  const agents = agentsOf(call);
+  const door = doorOptions(call);
+  const options = sessionOptions(call);
+  const file = one(call, 'token-file');
+  const token = file === undefined ? undefined : tokenFrom(file);
+  const opened = await hostOf(call, 'ask', options.env, { client: null, agents });
+  const ended = new Promise<EndingSignal>((resolve) => {
+    let asked = false;
+    signals.on((signal) => {
+      // Whoever insists does not wait for turns to end.
+      if (asked) void opened.killAgents();
+      asked = true;
+      resolve(signal);
+    });
+  });
+  try {
+    const server = await listening(door, () =>
+      startServer(opened.host, {
+        agents: Object.keys(agents),
+        env: options.env,
+        // Programs have no origin; a browser always says its own. Both need the token.
+        door: streamDoor({ ...door, token, allowMissingOrigin: true, log: (event) => note(event, output.note) }),
+      }),
+    );
+    if (has(call, 'json')) output.json({ url: server.url, token: server.token, agents: server.agents });
+    else output.line(banner(server, file));
+    const signal = await ended;
+    await server.close();
+    return SIGNAL_EXITS[signal];
+  } finally {
+    await opened.close();
+  }
+};
+
+function banner({ url, token, agents }: Server, file: string | undefined): string {
+  return [
+    `Serving on ${url}`,
+    ...agents.map((name) => `  rehydrate acp --connect ${url} --token-file ${file ?? 'FILE'} --agent ${name}`),
+    file === undefined ? `The token, for FILE: ${token}` : `The token is in ${file}.`,
+  ].join('\n');
+}
+
+/** The token in the file; one is made when there is none, so that clients find the same after a restart. */
+export function tokenFrom(file: string): string {
+  try {
+    return readToken(file);
+  } catch (error) {
+    if (!isMissing((error as NodeJS.ErrnoException).code)) throw error;
+  }
+  const token = randomBytes(32).toString('base64url');
+  writeFileSync(file, `${token}\n`, { mode: 0o600, flag: 'wx' });
+  return token;
+}
+
+export function readToken(file: string): string {
+  const token = readFileSync(file, 'utf8').trim();
+  if (/^[A-Za-z0-9_-]{43}$/.test(token)) return token;
+  throw new RehydrateError('invalid_argument', `${file} holds no token: it is 43 base64url characters, as rehydrate serve writes it.`, {
+    file,
+  });
 }

@@ -2,11 +2,12 @@
 import path from 'node:path';
 import { runAgentOnStdio } from '../../testing/agents/on-stdio.ts';
 import { AGENT_VARIANTS, behaviourOf, isAgentVariant, VARIANT_DESCRIPTIONS } from '../../testing/agents/variants.ts';
-import type { Command } from '../context.ts';
-import { EXIT, SIGNAL_EXITS } from '../exit-codes.ts';
+import type { Command } from '../ends.ts';
+import { SIGNAL_EXITS } from '../ends.ts';
+import { EXIT } from '../table.ts';
 import { one, UsageError } from '../parse.ts';
 
-export const demoAgent: Command = async ({ call, output, signals }) => {
+const demoAgent: Command = async ({ call, output, signals }) => {
   const [variant = 'native'] = call.words;
   if (!isAgentVariant(variant))
     throw new UsageError(`There is no demo agent “${variant}”. There are: ${AGENT_VARIANTS.join(', ')}.`, 'demo-agent');
@@ -20,3 +21,5 @@ export const demoAgent: Command = async ({ call, output, signals }) => {
   await runAgentOnStdio(variant, { store: store === undefined ? undefined : path.resolve(store) });
   return EXIT.ok;
 };
+
+export { demoAgent as 'demo-agent' };

@@ -4,14 +4,14 @@ import type { Readable } from 'node:stream';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { Host } from '../../engine/index.ts';
 import type { SessionInfo } from '../../engine/types.ts';
-import type { Command } from '../context.ts';
-import { EXIT } from '../exit-codes.ts';
+import type { Command } from '../ends.ts';
+import { EXIT } from '../table.ts';
 import { eventLine, eventRecord, oneLine, timeWords } from '../format.ts';
 import { databaseExists, databasePath, explain, openReader } from '../host.ts';
 import { count, has, one } from '../parse.ts';
 import type { Call } from '../parse.ts';
 import type { Output } from '../output.ts';
-import { messageOf } from '../tell.ts';
+import { messageOf } from '../ends.ts';
 
 /** How many events are read at a time, so that a long history needs little memory. */
 const PAGE = 500;
@@ -74,7 +74,7 @@ export const transcript: Command = async ({ call, output }) =>
     output.freshLine();
   });
 
-export const remove: Command = async ({ call, output }) =>
+const remove: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
     await host.delete(sessionId);
     output.note(`Session ${sessionId} and its record are gone.`);
@@ -90,7 +90,7 @@ export const fork: Command = async ({ call, output }) =>
     output.line(made.sessionId);
   });
 
-export const exportSession: Command = async ({ call, output }) =>
+const exportSession: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
     for await (const line of host.export(sessionId)) {
       if (output.gone) return;
@@ -99,7 +99,7 @@ export const exportSession: Command = async ({ call, output }) =>
     }
   });
 
-export const importSession: Command = async ({ call, output }) => {
+const importSession: Command = async ({ call, output }) => {
   const [from = '-'] = call.words;
   const name = one(call, 'session');
   const lines = linesOf(from === '-' ? process.stdin : createReadStream(from));
@@ -145,6 +145,8 @@ function programsIn(line: string): string[] {
     typeof server === 'object' && server !== null && 'command' in server ? [String(server.name)] : [],
   );
 }
+
+export { exportSession as export, importSession as import, remove as delete };
 
 /** The lines of a file, and nothing but a line feed ends one: JSON may hold the other separators as they are. */
 async function* linesOf(input: Readable): AsyncGenerator<string> {

@@ -11,7 +11,7 @@ import { askList } from '../../engine/sessions/resume.ts';
 import type { ContentBlock, ProtocolChoice } from '../../engine/types.ts';
 import { quote, seconds } from '../format.ts';
 import { messagesIn, type Message } from './messages.ts';
-import type { Findings, UnknownSessionAnswer } from './report.ts';
+import type { Findings, How, UnknownSessionAnswer } from './report.ts';
 
 export interface Examination {
   readonly launcher: AgentLauncher;
@@ -232,16 +232,11 @@ export class RunningAgent {
   }
 }
 
-export type How = 'resume' | 'load';
 export interface TakenUp {
   readonly answer: Answer;
   readonly outcome: UnknownSessionAnswer;
   readonly evidence: string;
 }
-
-/** How a client of this version takes a session up. */
-export const methodOf = (how: How, version = 1): string =>
-  how === 'load' && version === 2 ? 'session/resume with replayFrom' : `session/${how}`;
 
 const sessionIn = (cwd: string) => ({ cwd, mcpServers: [], additionalDirectories: [] });
 

@@ -17,22 +17,12 @@ import { isConversation } from '../../engine/protocol/updates.ts';
 import { buildPreamble } from '../../engine/transcript/preamble.ts';
 import { renderTranscript } from '../../engine/transcript/render.ts';
 import type { ContentBlock, ProtocolChoice, SessionEvent, Verification } from '../../engine/types.ts';
-import { whereTyped } from '../agent-words.ts';
+import { whereTyped } from '../parse.ts';
 import { count, oneLine, quote, seconds } from '../format.ts';
-import {
-  errorWords,
-  methodOf,
-  RunningAgent,
-  wantsAuth,
-  withAgent,
-  type Answer,
-  type Examination,
-  type How,
-  type TakenUp,
-} from './agent.ts';
+import { errorWords, RunningAgent, wantsAuth, withAgent, type Answer, type Examination, type TakenUp } from './agent.ts';
 import { compare, messagesIn, type Message } from './messages.ts';
-import { differences, Findings, NO_SESSION, type CheckId, type DoctorReport, type Examined, type UnknownSessionAnswer } from './report.ts';
-import { lost, verdictOf, type ComingBack, type Outcomes } from './verdict.ts';
+import { differences, Findings, lost, methodOf, NO_SESSION, verdictOf, type How } from './report.ts';
+import type { CheckId, ComingBack, DoctorReport, Examined, Outcomes, UnknownSessionAnswer } from './report.ts';
 
 export interface DoctorOptions {
   readonly command: string;

@@ -7,7 +7,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { openDoor } from '../../../src/bridge/door.ts';
 import type { BridgeLimits, Door } from '../../../src/bridge/index.ts';
 import { StreamConnection } from '../../../src/bridge/stream-connection.ts';
-import { pump } from '../../../src/cli/connect.ts';
+import { pump } from '../../../src/cli/stdio-messages.ts';
 
 let door: Door;
 afterEach(() => door.close());
@@ -78,6 +78,12 @@ describe('a stream behind the door', () => {
     const led = pump({ url: `${door.url}/agents/one`, protocols: ['acp.v1', `bearer.${door.token}`] }, input, output);
     input.write(`\ufeff${call(1, 'heard')}\n`);
     expect(JSON.parse(String((await once(output, 'data'))[0]))).toMatchObject({ id: 1, result: 'heard' });
+    // Both ways as it was written: an id, too, that JavaScript cannot hold.
+    output.removeAllListeners();
+    let said = '';
+    output.on('data', (chunk) => (said += String(chunk)));
+    input.write('{"jsonrpc":"2.0","id":9007199254740993,"method":"echo","params":1}\n');
+    await expect.poll(() => said).toContain('"id":9007199254740993,');
     input.end();
     await led.done;
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { commandHelp, optionForm, overview, usageLine } from '../../../src/cli/help.ts';
+import { commandHelp, optionForm, overview, usageLine } from '../../../src/cli/table.ts';
 import { has, many, one, parse, UsageError } from '../../../src/cli/parse.ts';
 import { COMMAND_NAMES, COMMANDS, optionsOf, wordsOf } from '../../../src/cli/table.ts';
 import type { OptionName } from '../../../src/cli/table.ts';

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createOutput } from '../../../src/cli/output.ts';
 import { parse } from '../../../src/cli/parse.ts';
-import { permissionAsker } from '../../../src/cli/permission.ts';
-import type { PermissionAsker } from '../../../src/cli/permission.ts';
+import { permissionAsker } from '../../../src/cli/turn.ts';
+import type { PermissionAsker } from '../../../src/cli/turn.ts';
 import type { Host } from '../../../src/engine/index.ts';
 import type { SessionEvent } from '../../../src/engine/types.ts';
 

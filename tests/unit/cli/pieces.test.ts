@@ -2,16 +2,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { shellWords, whereTyped } from '../../../src/cli/agent-words.ts';
+import { shellWords, whereTyped } from '../../../src/cli/parse.ts';
 import { chatCommand } from '../../../src/cli/commands/chat.ts';
-import { exitCodeOf, exitWithOutput } from '../../../src/cli/exit-codes.ts';
+import { exitCodeOf, exitWithOutput } from '../../../src/cli/ends.ts';
 import { oneLine, reportWords, toolLine } from '../../../src/cli/format.ts';
 import { databaseExists, databasePath, isMissing } from '../../../src/cli/host.ts';
-import { mcpServers, readMcpFile } from '../../../src/cli/mcp-file.ts';
+import { mcpServers, readMcpFile } from '../../../src/cli/session.ts';
 import { parse, UsageError } from '../../../src/cli/parse.ts';
-import { printable, styles } from '../../../src/cli/output.ts';
+import { printable } from '../../../src/cli/output.ts';
 import { isNewEnough } from '../../../src/cli/runtime.ts';
-import { errorLine } from '../../../src/cli/tell.ts';
+import { errorLine } from '../../../src/cli/ends.ts';
 import { ERROR_CODES, RehydrateError } from '../../../src/engine/errors.ts';
 
 describe('exit codes', () => {
@@ -140,33 +140,13 @@ describe('MCP files', () => {
     ]);
   });
 
-  it('holds no field of the other kind of server: values in it would be stored', () => {
-    const pairs = [{ name: 'Authorization', value: 'hunter2' }];
-    const servers = mcpServers(
-      [
-        { name: 'a', command: '/bin/a', args: [], headers: pairs, _meta: { k: 1 } },
-        { name: 'b', type: 'http', url: 'https://b', env: pairs, _meta: { k: 1 } },
-      ],
-      'f',
-    );
-    expect(servers).toEqual([
-      { name: 'a', command: '/bin/a', args: [], env: [], _meta: { k: 1 } },
-      { name: 'b', type: 'http', url: 'https://b', headers: [], _meta: { k: 1 } },
-    ]);
-    expect(servers.map((server) => ['env' in server, 'headers' in server])).toEqual([
-      [true, false],
-      [false, true],
-    ]);
-  });
-
   it.each([
     [{}, /neither an array/],
     ['x', /neither an array/],
-    [[{ command: 'x' }], /entry 0 has no name/],
-    [[{ name: 'a' }], /a has neither a command nor/],
-    [[{ name: 'a', command: 'x', args: 'y' }], /a: args/],
-    [{ mcpServers: { a: { command: 'x', env: { K: 7 } } } }, /a: env/],
-    [{ mcpServers: { a: 7 } }, /a is no object/],
+    [[7], /a server has neither a command/],
+    [[{ name: 'a' }], /a has neither a command with a list of args nor/],
+    [[{ name: 'a', command: 'x', args: 'y' }], /a has neither a command with a list of args nor/],
+    [{ mcpServers: { a: 7 } }, /a has neither a command/],
   ])('refuses %j', (value, message) => {
     expect(() => mcpServers(value, 'f')).toThrow(message);
   });
@@ -209,16 +189,6 @@ describe('what terminals are shown', () => {
     expect(shown).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
     expect(shown).toContain('c\nd');
     expect(printable('tab\tand\nline, ünï and 🚀')).toBe('tab\tand\nline, ünï and 🚀');
-  });
-
-  it('colours only on a terminal, and not against NO_COLOR', () => {
-    expect(styles({}, true).dim('x')).not.toBe('x');
-    for (const [environment, tty] of [
-      [{}, false],
-      [{ NO_COLOR: '1' }, true],
-      [{ TERM: 'dumb' }, true],
-    ] as const)
-      expect(styles(environment, tty).dim('x')).toBe('x');
   });
 
   it('tool calls are one line when they start and one when they end', () => {

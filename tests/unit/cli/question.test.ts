@@ -1,9 +1,9 @@
 /** What becomes of a question when there is nobody left to answer it. */
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { askOn } from '../../../src/cli/permission.ts';
-import type { Question } from '../../../src/cli/permission.ts';
-import { openTerminal } from '../../../src/cli/terminal.ts';
+import { askOn } from '../../../src/cli/turn.ts';
+import type { Question } from '../../../src/cli/turn.ts';
+import { openTerminal } from '../../../src/cli/commands/chat.ts';
 
 interface Person {
   readonly input: PassThrough;

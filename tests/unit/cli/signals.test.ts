@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { EndingSignal } from '../../../src/cli/exit-codes.ts';
-import { endedBy, isForwardedSignal, mergeCounts, onSignal } from '../../../src/cli/signals.ts';
-import type { Action, Ending } from '../../../src/cli/signals.ts';
+import type { EndingSignal } from '../../../src/cli/ends.ts';
+import { endedBy, isForwardedSignal, mergeCounts, onSignal } from '../../../src/cli/ends.ts';
+import type { Action, Ending } from '../../../src/cli/ends.ts';
 
 describe('what signals do', () => {
   const cases: readonly (readonly [signals: readonly EndingSignal[], actions: readonly Action[], told: EndingSignal | null])[] = [

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { doctorExit } from '../../../src/cli/commands/doctor.ts';
 import { CHECK_IDS, Findings, renderDoctor, type Examined } from '../../../src/cli/doctor/report.ts';
-import { wrap } from '../../../src/cli/help.ts';
+import { wrap } from '../../../src/cli/table.ts';
 
 describe('the exit code', () => {
   const passed = [{ id: 'initialize', outcome: 'pass', detail: '', ms: 0, help: '' }] as const;

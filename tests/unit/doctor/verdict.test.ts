@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { verdictOf, type ComingBack, type Outcomes } from '../../../src/cli/doctor/verdict.ts';
+import { verdictOf, type ComingBack, type Outcomes } from '../../../src/cli/doctor/report.ts';
 
 const nothing = { resume: false, load: false, list: false };
 const all = { resume: true, load: true, list: true };

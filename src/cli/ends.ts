@@ -1,12 +1,70 @@
-/**
- * The signals that end a call. The first Ctrl-C asks, the second kills; SIGTERM and SIGHUP end the host, which
- * interrupts the turn: a pure step function, and its binding to a process.
- *
- * When this process is the inner half of a re-execution, its parent forwards signals. A terminal sends Ctrl-C to both
- * halves, `kill` to one: counting each way apart and taking the larger count delivers every one of them once.
- */
-import { SIGNAL_EXITS } from './exit-codes.ts';
-import type { EndingSignal } from './exit-codes.ts';
+/** How a command is run, and how it ends: exit codes, errors in words, signals. */
+import type { Output } from './output.ts';
+import { type Call, UsageError } from './parse.ts';
+import { EXIT, usageLine } from './table.ts';
+import { type ErrorCode, RehydrateError } from '../engine/errors.ts';
+
+/** What every command gets. */
+export interface Context {
+  readonly call: Call;
+  readonly output: Output;
+  readonly signals: SignalSource;
+}
+
+/** Runs a call and resolves to its exit code. */
+export type Command = (context: Context) => Promise<number>;
+
+const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  invalid_argument: EXIT.usage,
+  session_not_resumable: EXIT.notResumable,
+  resume_indeterminate: EXIT.notResumable,
+  session_busy: EXIT.busy,
+  turn_in_progress: EXIT.busy,
+  turn_outcome_unknown: EXIT.unknown,
+};
+
+/** The signals that end the command, and what it exits with then. */
+export const SIGNAL_EXITS = { SIGINT: EXIT.cancelled, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hangup } as const;
+export type EndingSignal = keyof typeof SIGNAL_EXITS;
+
+/** A call that went well and whose output did not arrive whole has not done what was asked. */
+export function exitWithOutput(code: number, lost: boolean): number {
+  return code === EXIT.ok && lost ? EXIT.error : code;
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.usage;
+  if (RehydrateError.is(error)) return BY_CODE[error.code] ?? EXIT.error;
+  return EXIT.error;
+}
+
+export function tell(error: unknown, output: Output, json: boolean): void {
+  if (json) output.json(errorLine(error));
+  if (error instanceof UsageError) {
+    output.note(`rehydrate: ${error.message}`);
+    output.note(
+      error.command === null
+        ? 'Run “rehydrate --help” for the commands.'
+        : `Usage: ${usageLine(error.command)}\nRun “rehydrate help ${error.command}” for the options.`,
+    );
+  } else if (RehydrateError.is(error)) {
+    output.note(`rehydrate: ${error.code}: ${error.message}`);
+  } else {
+    // Not one of the contract's errors: a fault of this program or of the system under it, so all of it is told.
+    output.note(`rehydrate: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+}
+
+/** The error as a JSON line. What has no code of its own is named `internal_error`. */
+export function errorLine(error: unknown): { type: 'error'; code: string; message: string; data: unknown } {
+  if (error instanceof UsageError) return { type: 'error', code: 'invalid_argument', message: error.message, data: { usage: true } };
+  if (RehydrateError.is(error)) return { type: 'error', code: error.code, message: error.message, data: error.data };
+  return { type: 'error', code: 'internal_error', message: messageOf(error), data: {} };
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
 
 /** How far a call has been told to end. */
 export type Ending =

@@ -25,7 +25,7 @@ export const bridge: Command = async ({ call, output, signals }) => {
 };
 
 /** What opens a port, with the system's refusal in the contract's words. */
-export async function listening<T>(options: Pick<BridgeOptions, 'host' | 'port'>, start: () => Promise<T>): Promise<T> {
+async function listening<T>(options: Pick<BridgeOptions, 'host' | 'port'>, start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {
@@ -41,7 +41,7 @@ export async function listening<T>(options: Pick<BridgeOptions, 'host' | 'port'>
 }
 
 /** The options of a call, without what only a running process knows. */
-export function bridgeOptions(call: Call): BridgeOptions {
+function bridgeOptions(call: Call): BridgeOptions {
   return {
     ...doorOptions(call),
     agents: agentsOf(call),
@@ -51,7 +51,7 @@ export function bridgeOptions(call: Call): BridgeOptions {
 }
 
 /** Where a bridge or a server listens, and whom it lets in. */
-export function doorOptions(call: Call) {
+function doorOptions(call: Call) {
   return {
     host: one(call, 'host'),
     port: count(call, 'port'),
@@ -62,7 +62,7 @@ export function doorOptions(call: Call) {
 }
 
 /** The agents that a bridge or a server offers, by name. */
-export function agentsOf(call: Call): Readonly<Record<string, StdioAgent>> {
+function agentsOf(call: Call): Readonly<Record<string, StdioAgent>> {
   const agents = many(call, 'agent').map((entry) => agentEntry(entry, call.command));
   const names = agents.map(([name]) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
@@ -139,7 +139,7 @@ function banner({ url, token, agents }: Server, file: string | undefined): strin
 }
 
 /** The token in the file; one is made when there is none, so that clients find the same after a restart. */
-export function tokenFrom(file: string): string {
+function tokenFrom(file: string): string {
   try {
     return readToken(file);
   } catch (error) {

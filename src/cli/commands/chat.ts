@@ -188,12 +188,12 @@ async function earlierPrompts(host: Host, session: SessionInfo): Promise<string[
 }
 
 /** How many earlier prompts the arrow keys bring back. */
-export const HISTORY = 200;
+const HISTORY = 200;
 
 /** How long nothing must have come between turns before the line that is being typed is shown again. */
 const QUIET_MS = 100;
 
-export interface Terminal {
+interface Terminal {
   /** The next line, or null at the end of the input. */
   line(): Promise<string | null>;
   question: Question;
@@ -205,7 +205,7 @@ export interface Terminal {
   close(): void;
 }
 
-export interface TerminalOptions {
+interface TerminalOptions {
   readonly input: Readable & { readonly isTTY?: boolean };
   readonly output: Writable;
   readonly history: readonly string[];

@@ -62,7 +62,7 @@ async function answerAgent({ method, params: { options } }: IncomingRequest): Pr
 }
 
 /** What an agent said of itself: its facts, or in words what was wrong instead, and whether it said anything at all. */
-export interface Introduction {
+interface Introduction {
   readonly facts: AgentFacts | null;
   readonly failure: string;
   readonly ms: number;

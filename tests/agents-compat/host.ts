@@ -44,6 +44,9 @@ export interface HostFindings {
   readonly leftovers: number;
 }
 
+/** As long as a busy machine may take for a file. */
+const WRITTEN_MS = 3_000;
+
 const FACT = 'The codeword is heron-4711. Reply OK.';
 const QUESTION = 'What is the codeword? Reply with it alone.';
 
@@ -99,6 +102,8 @@ export async function examineHost(
     let host = await wake();
     const { sessionId } = await host.create({ agent: 'agent', cwd });
     await say(host, 'told', FACT, sessionId);
+    // Some write down what was said a moment after they have answered.
+    await new Promise((resolve) => setTimeout(resolve, WRITTEN_MS));
     await killAll();
     await say(host, 'killed between turns', QUESTION, sessionId);
     model.hold();

@@ -87,8 +87,12 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     if (!held) return [];
     const { side, id, length, texts } = held;
     const one = owedTo(side, id);
-    const isOwed = one !== undefined && one.text.length === length && texts.includes(one.text);
-    const isEcho = side === 'user' && (isWhole(held) || held.isRecord || (length === 0 && held.hasAttachment));
+    const isEcho =
+      side === 'user' &&
+      (echoes.some((echo) => echo.length === length && texts.includes(echo)) || held.isRecord || (length === 0 && held.hasAttachment));
+    // The same prompt once more is the running one's echo, unless its id says otherwise: what answers it would else be taken for the old answer.
+    const isOwed =
+      one !== undefined && one.text.length === length && texts.includes(one.text) && (!isEcho || (id !== null && one.messageId === id));
     if (!isOwed && !isEcho) return surelyLive();
     // What is owed by its text comes in order, what has an id wherever it comes. After an echo the agent answers: that is live.
     if (!isOwed) live = true;

@@ -4,8 +4,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { ResumeReport } from '../../../src/engine/index.ts';
-import { CWD, said, worldOf } from './helpers.ts';
+import { foldEvents, type ResumeReport } from '../../../src/engine/index.ts';
+import { CWD, worldOf } from './helpers.ts';
 import { recordedAgents, type Life } from './recorded.ts';
 
 const FRAMES = new URL('../../agents-compat/frames/', import.meta.url);
@@ -44,7 +44,9 @@ async function lives(...of: readonly Life[]) {
     await host.sleep();
     host = await wake({ permission: 'reject' });
     const { report, turnId } = await host.prompt('s', QUESTION);
-    came.push({ report, answer: said(await host.history('s', { limit: 1_000 }), turnId) });
+    const { messages } = foldEvents((await host.history('s', { limit: 1_000 })).filter((event) => event.turnId === turnId));
+    const answer = messages.flatMap(({ role, text }) => (role === 'agent' ? [text] : [])).join('');
+    came.push({ report, answer });
   }
   return came;
 }

@@ -33,6 +33,29 @@ describe('I11: an owed “Noted.” and a live answer that begins with it', () =
     expect(heard(['Noted.'], chunks)).toBe(expected);
   });
 
+  it.each([
+    ['its echo has an id of its own', 'u2', ['usage_update', 'agent_message_chunk', 'notice']],
+    ['its echo has none', undefined, ['usage_update', 'agent_message_chunk', 'notice']],
+    ['what comes is the old one, by its id', 'u1', ['usage_update', 'notice']],
+  ])('the same question and the same answer once more after a wake: %s', (_, id, kept) => {
+    const filter = createLiveFilter({
+      prompt: [{ type: 'text', text: 'again' }],
+      next: [
+        { role: 'user', text: 'again', messageId: 'u1', byText: true },
+        { role: 'agent', text: 'Noted.', messageId: 'a1', byText: true },
+      ],
+    });
+    const echo = { sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'again' }, ...(id ? { messageId: id } : {}) };
+    const said = [
+      echo,
+      { sessionUpdate: 'usage_update', used: 0, size: 1 },
+      chunk('Noted.', 'a2'),
+      { sessionUpdate: 'notice', title: 'Beside' },
+    ];
+    const items = [...said.flatMap((update) => filter.push(update as SessionUpdate)), ...filter.end()];
+    expect(items.map(({ update }) => update.sessionUpdate)).toEqual(kept);
+  });
+
   it('of a turn that was cut off only the question is owed, not the half of its answer', async () => {
     const result = await match(
       log().user('My dog is Rex.').agent('Noted.').end().user('My cat is Tom.').agent('Noted. Your').end({ state: 'interrupted' }),

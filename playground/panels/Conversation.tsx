@@ -1,7 +1,7 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { memo } from 'preact/compat';
 import type { Item, SessionView } from '../state/session.ts';
+import { memo } from './controls.tsx';
 import { stickToEnd } from './stick.ts';
 
 /** The newest items that are drawn. */

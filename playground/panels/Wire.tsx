@@ -1,10 +1,9 @@
 import { signal } from '@preact/signals';
 import { useMemo, useState } from 'preact/hooks';
-import { memo } from 'preact/compat';
 import { filterFrames, wireRows, type Frame, type FrameFilter } from '../state/frames.ts';
 import type { Playground } from '../state/playground.ts';
 import { bytesWords, msWords } from '../state/words.ts';
-import { Button, Select } from './controls.tsx';
+import { Button, memo, Select } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
 

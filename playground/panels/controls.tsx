@@ -1,5 +1,5 @@
 /** What the panels are worked with, and what goes wrong in them. */
-import type { ComponentChildren } from 'preact';
+import { Component, h, type ComponentChildren, type FunctionComponent } from 'preact';
 
 /**
  * A button that stays in the tab order while it cannot be used: pressing Sleep must not throw the
@@ -113,4 +113,17 @@ export function Problem(props: { readonly live?: 'polite' | 'assertive'; readonl
       ) : null}
     </p>
   );
+}
+
+/** Drawn again only when one of its props is another. */
+export function memo<Props extends object>(draw: FunctionComponent<Props>) {
+  return class Memo extends Component<Props> {
+    override shouldComponentUpdate(next: Props): boolean {
+      const before = this.props as Props;
+      return (Object.keys(next) as (keyof Props)[]).some((key) => next[key] !== before[key]);
+    }
+    override render(): ComponentChildren {
+      return h(draw, this.props as Props);
+    }
+  };
 }

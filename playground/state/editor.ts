@@ -8,7 +8,6 @@ import { RehydrateError, type ErrorCode } from '../../src/engine/errors.ts';
 import type { Host } from '../../src/engine/index.ts';
 import { fieldsOf, type Fields } from '../../src/engine/protocol/updates.ts';
 import type { ResumeReport, SessionEvent } from '../../src/engine/types.ts';
-import { serveAcp } from '../../src/server/serve-acp.ts';
 import type { Page } from './page.ts';
 import { Conversation, EMPTY_VIEW, lastReply } from './session.ts';
 import type { Turns } from './turns.ts';
@@ -56,7 +55,7 @@ export function createEditor(page: Page, turns: Turns) {
       heard.value = conversation.view();
     };
     heard.value = EMPTY_VIEW;
-    const { request, close } = connect({ ...awake, prompt }, agent, hear);
+    const { request, close } = await connect({ ...awake, prompt }, agent, hear);
     await request('initialize', { protocolVersion: 1, clientCapabilities: {} });
     await request('session/load', { sessionId, cwd, mcpServers: [] });
     return (line.value = { host: awake, sessionId, hear, request, close });
@@ -100,8 +99,12 @@ export function createEditor(page: Page, turns: Turns) {
   };
 }
 
-/** The client's end of a stream in memory. What the agent asks is left to the page: the first answer counts. */
-function connect(host: Host, agent: string, hear: (update: Fields) => void): Pick<Line, 'request' | 'close'> {
+/**
+ * The client's end of a stream in memory. What the agent asks is left to the page: the first answer counts. The agent side is loaded
+ * when it is wanted: few ask for it.
+ */
+async function connect(host: Host, agent: string, hear: (update: Fields) => void): Promise<Pick<Line, 'request' | 'close'>> {
+  const { serveAcp } = await import('../../src/server/serve-acp.ts');
   const there = new TransformStream<AnyMessage, AnyMessage>();
   const back = new TransformStream<AnyMessage, AnyMessage>();
   const serving = serveAcp(host, { readable: there.readable, writable: back.writable }, { agent });

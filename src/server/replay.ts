@@ -55,7 +55,7 @@ export function createReplay(): Replay {
       }
       const { payload, meta, seq } = event;
       const kind = classOf(payload, meta);
-      if (kind === 'state' || payload.sessionUpdate === 'notice') return [];
+      if (kind === 'state' || kind === 'notice') return [];
       if (event.origin === 'host') return [...close(), { update: ofTurn(payload, event.turnId), ...(meta ? { meta } : {}), seq }];
       if (open && open.chars < UPDATE_CHARS && extendRun(open.run, event)) {
         open.chars += (open.run.texts.at(-1) as string).length;

@@ -28,7 +28,7 @@ import { exists, liveReport, startSession, wake } from './resume.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
 import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostParts, type Live, type UnsentTurn } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
-import { startTurn, type RunningTurn } from './turn.ts';
+import { endedMeanwhile, startTurn, type RunningTurn } from './turn.ts';
 
 /** In ACP v2 the modes are an option. It is kept as the mode, so that the wish holds under both versions, and there is one of it. */
 function asMode(setting: Setting, { agentSession: { reported }, agent }: Live): Setting {
@@ -210,19 +210,17 @@ export function createManager(parts: HostParts) {
       const turn: RunningTurn = await serially(sessionId, async () => {
         try {
           const { signal } = mine.abort;
-          const live = await ensure(entry, { policy, signal, client: options.client, unsent });
-          signal.throwIfAborted();
-          const turnId = unsent?.turnId ?? config.newId();
           const { params } = options;
-          return (mine.turn = await startTurn(parts, session, live, {
-            turnId,
-            content,
-            contentHash,
-            idempotencyKey: key,
-            policy,
-            params,
-            unsent,
-          }));
+          for (let lives = 1; ; lives++) {
+            const live = await ensure(entry, { policy, signal, client: options.client, unsent });
+            signal.throwIfAborted();
+            const turnId = unsent?.turnId ?? config.newId();
+            const request = { turnId, content, contentHash, idempotencyKey: key, policy, params, unsent };
+            mine.turn = await startTurn(parts, session, live, request);
+            if (mine.turn) return mine.turn;
+            // It died before anything was stored or sent, so it is woken; one that was just woken is not.
+            if (lives > 1) throw endedMeanwhile(sessionId);
+          }
         } catch (error) {
           if (unsent) await endUnsent(sessionId, unsent, error);
           throw error;

@@ -150,8 +150,8 @@ export interface Live {
   /** When the agent last said something, and when the session was last used; of `performance.now`. */
   saidAt: number;
   usedAt: number;
-  /** Resolves when the agent is gone and the log says so. */
-  readonly over: Promise<AgentExit>;
+  /** Resolves to why, when the agent is gone and the log says so. */
+  readonly over: Promise<EndCause>;
 }
 
 /** What a client says about a session, as the agent knows it, and the other way round. */
@@ -544,7 +544,7 @@ export class Session {
   };
 
   /** The agent is gone. Everything that ends with it is ended in one batch, and the lease let go. */
-  private async agentGone(live: Live, exit: AgentExit): Promise<AgentExit> {
+  private async agentGone(live: Live, exit: AgentExit): Promise<EndCause> {
     const { config, sessionId } = this;
     const { context, agent, log, permissions } = live;
     const { redact } = context;
@@ -610,7 +610,7 @@ export class Session {
           : end.error && new RehydrateError('turn_outcome_unknown', end.error.message, end.error.data as Record<string, unknown>),
       );
     }
-    return exit;
+    return cause;
   }
 }
 

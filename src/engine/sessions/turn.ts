@@ -38,9 +38,10 @@ export interface RunningTurn {
 
 /**
  * Stores the prompt, then sends it (I1). Resolves when it was stored and is on its way; what comes of
- * it is the result's `result`. Rejects when it could not be stored: then nothing was sent.
+ * it is the result's `result`. Rejects when it could not be stored: then nothing was sent. Null: the agent was found gone before,
+ * and the session sleeps.
  */
-export async function startTurn(parts: HostParts, session: Session, live: Live, request: TurnRequest): Promise<RunningTurn> {
+export async function startTurn(parts: HostParts, session: Session, live: Live, request: TurnRequest): Promise<RunningTurn | null> {
   const { config } = parts;
   const { turnId, content } = request;
   const { redact } = live.context;
@@ -51,7 +52,11 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
 
   // What came after the opening as a late replay is settled before the prompt goes into the log.
   const late = await settleReplay(live);
-  if (session.state.kind !== 'live') throw endedMeanwhile(session.sessionId);
+  if (session.state.kind !== 'live') {
+    const { kind } = await live.over;
+    if (kind === 'agent_gone') return null;
+    throw endedMeanwhile(session.sessionId);
+  }
   let report = live.report ?? liveReport(live.agentSession.id);
   let settle!: { readonly resolve: (result: PromptResult | null) => void; readonly reject: (error: unknown) => void };
   const result = new Promise<PromptResult | null>((resolve, reject) => (settle = { resolve, reject }));
@@ -333,7 +338,7 @@ function failed(message: string, data: Readonly<Record<string, unknown>>): TurnE
   return { state: 'failed', error: { code: 'agent_protocol_error', message, data } };
 }
 
-function endedMeanwhile(sessionId: string): RehydrateError {
+export function endedMeanwhile(sessionId: string): RehydrateError {
   return new RehydrateError(
     'agent_exited',
     `The agent of session "${sessionId}" ended before the prompt was sent; nothing was sent. Prompt it again.`,

@@ -1,7 +1,7 @@
 /** What the engine passes on between client and agent without reading it, and where it lets the agent do what it can itself. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { RehydrateError, type AgentLauncher, type AgentSpec } from '../../../src/engine/index.ts';
+import { RehydrateError, type AgentLauncher, type AgentProcess, type AgentSpec } from '../../../src/engine/index.ts';
 import { createAgents } from '../../../src/engine/sessions/agent-startup.ts';
 import { configure } from '../../../src/engine/sessions/config.ts';
 import { createManager } from '../../../src/engine/sessions/manager.ts';
@@ -270,6 +270,58 @@ describe('I1: a prompt that never reached the agent, which was dying', () => {
     const turn = events.filter((event) => event.turnId === turnId);
     expect(turn.map(({ kind }) => kind)).toEqual(['turn_started', 'update', 'agent_exited', 'update', 'turn_ended']);
     expect(await host.prompt('s', 'two', { idempotencyKey: 'k' })).toMatchObject({ turnId, repeated: true, report: { tier: 'resume' } });
+  });
+
+  it('wakes the session where it is found gone before anything is stored', async () => {
+    let lives = 0;
+    const raw = agents(
+      (message, agent) => {
+        if (message.method === 'initialize') lives++;
+        if (message.method === 'session/prompt')
+          agent.say(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: `life ${lives}` } }));
+        return false;
+      },
+      { sessionCapabilities: { resume: {} } },
+    );
+    const processes: AgentProcess[] = [];
+    const launcher: AgentLauncher = {
+      async launch(spec, options) {
+        const process = await raw.launch(spec, options);
+        processes.push(process);
+        return process;
+      },
+    };
+    let dies = false;
+    // The last look at the record before a prompt is stored.
+    const { host } = await hostOf(launcher, {}, (db) => ({
+      ...db,
+      batch: db.batch.bind(db),
+      close: db.close.bind(db),
+      async query(sql, params) {
+        if (dies && sql.includes('acp_session_events')) {
+          dies = false;
+          await processes.at(-1)?.end('kill');
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        return db.query(sql, params);
+      },
+    }));
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'one');
+    await host.close('s');
+    await host.resume('s');
+    dies = true;
+    const { turnId, report } = await host.prompt('s', 'two');
+    expect(dies).toBe(false);
+    expect(report.tier).toBe('resume');
+    const events = await host.history('s');
+    expect(said(events, turnId)).toBe('life 3');
+    expect(events.filter((event) => event.turnId === turnId).map(({ kind }) => kind)).toEqual([
+      'turn_started',
+      'update',
+      'update',
+      'turn_ended',
+    ]);
   });
 
   it('ends with the reason where there is no next life, and the prompt after it goes on', async () => {

@@ -2,21 +2,20 @@
  * `acp-rehydrate`: ACP sessions that survive the death of the agent.
  * The engine and nothing else: databases and agents come from the adapters.
  */
-export { createHost, type Host } from './sessions/host.ts';
+export { createHost } from './sessions/create-host.ts';
+export type { HostOptions, PermissionRule, PreambleOptions } from './sessions/config.ts';
 export type {
   AdoptOptions,
   AgentSessionsOptions,
   CreateOptions,
   DescribeOptions,
   ForkOptions,
-  HostOptions,
-  PermissionRule,
-  PreambleOptions,
+  Host,
   PromptOptions,
   ResumeOptions,
   SessionChange,
   SessionChanges,
-} from './sessions/config.ts';
+} from './sessions/host.ts';
 export type { SearchHit, SearchRequest, SearchResult } from './records/search.ts';
 export { classifyResumeFailure } from './resume/classify.ts';
 export { EMPTY_VIEW, foldEvents, type View, type ViewMessage, type ViewToolCall } from './fold-events.ts';

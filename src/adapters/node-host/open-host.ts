@@ -1,8 +1,10 @@
 /** What a Node host is usually made of, in one call. */
 import path from 'node:path';
 import { RehydrateError } from '../../engine/errors.ts';
-import { createHost, type Host } from '../../engine/sessions/host.ts';
-import { checkOptions, HOST_OPTIONS, type HostOptions } from '../../engine/sessions/config.ts';
+import { checkOptions } from '../../engine/sessions/arguments.ts';
+import { HOST_OPTIONS, type HostOptions } from '../../engine/sessions/config.ts';
+import { createHost } from '../../engine/sessions/create-host.ts';
+import type { Host } from '../../engine/sessions/host.ts';
 import type { AgentLauncher } from '../../engine/ports.ts';
 import { storageError } from '../../engine/storage/errors.ts';
 import { openNodeSqlite, type NodeSqliteOptions } from '../node-sqlite/index.ts';

@@ -5,7 +5,8 @@
  */
 import { createHost, type Host, type PromptOptions } from '../../engine/index.ts';
 import { RehydrateError } from '../../engine/errors.ts';
-import type { CreateOptions, HostOptions } from '../../engine/sessions/config.ts';
+import type { HostOptions } from '../../engine/sessions/config.ts';
+import type { CreateOptions } from '../../engine/sessions/host.ts';
 import type { ContentBlock } from '../../engine/types.ts';
 import type { MessageStream, OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
 import { broadcastEvents, pages } from './broadcast.ts';

@@ -3,10 +3,10 @@
  * out is one of four; nothing here throws for what an agent does.
  */
 import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec } from '../ports.ts';
-import { RehydrateError } from '../errors.ts';
+import { RehydrateError, type ErrorCode } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
-import { createPeer, type IncomingRequest, type Peer, type RpcError, type RpcResponse, type Unread } from './json-rpc.ts';
+import { createPeer, type Peer, type PeerHandlers, type RpcError, type RpcResponse, type Unread } from './json-rpc.ts';
 
 /** A call that got no result. */
 export type Failure =
@@ -22,12 +22,7 @@ export interface Patience {
   readonly of?: 'call' | 'silence';
 }
 
-export interface ConnectionHandlers {
-  onRequest(request: IncomingRequest): Promise<RpcResponse>;
-  onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
-  /** See `PeerHandlers.room`. */
-  room(): Promise<void> | null;
-}
+export type ConnectionHandlers = Omit<PeerHandlers, 'onNoise'>;
 
 export interface Connection {
   /** Sends a request and waits for its answer. */
@@ -76,17 +71,17 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
   /** When the agent sent its last message. */
   let heardAt = performance.now();
   const noise: string[] = [];
+  const hearing =
+    <Args extends unknown[], Result>(handle: (...args: Args) => Result) =>
+    (...args: Args): Result => {
+      heardAt = performance.now();
+      return handle(...args);
+    };
   const peer: Peer = createPeer(
     process.stream,
     {
-      onRequest(request) {
-        heardAt = performance.now();
-        return handlers.onRequest(request);
-      },
-      onNotification(method, params) {
-        heardAt = performance.now();
-        handlers.onNotification(method, params);
-      },
+      onRequest: hearing((request) => handlers.onRequest(request)),
+      onNotification: hearing((method, params) => handlers.onNotification(method, params)),
       room: () => handlers.room(),
       onNoise(what) {
         if (noise.length < NOISE_KEPT) noise.push(`[the agent ${what}]`);
@@ -210,34 +205,28 @@ export function limitFault(connection: Connection): RehydrateError | null {
 /** The error of a call whose failure ends the operation. Waits for how an agent that ended went. */
 export async function failureError(failure: Failure, agent: string, connection: Connection): Promise<RehydrateError> {
   const { method } = failure;
+  const error = (code: ErrorCode, words: string, data: object): RehydrateError =>
+    new RehydrateError(code, `Agent "${agent}" ${words}${quoteDiagnostics(connection.diagnostics())}`, { agent, method, ...data });
   switch (failure.kind) {
     case 'hung':
-      return new RehydrateError(
+      return error(
         'agent_timeout',
-        `Agent "${agent}" did not answer ${method} within ${failure.afterMs / 1000} s and was ended. Check that it speaks ACP on its standard input and output, or raise the limit.${quoteDiagnostics(connection.diagnostics())}`,
-        { agent, method, afterMs: failure.afterMs },
+        `did not answer ${method} within ${failure.afterMs / 1000} s and was ended. Check that it speaks ACP on its standard input and output, or raise the limit.`,
+        { afterMs: failure.afterMs },
       );
     case 'ended': {
       await connection.gone;
       const fault = limitFault(connection);
-      if (fault)
-        return new RehydrateError(
-          fault.code,
-          `Agent "${agent}" was ended before it answered ${method}. ${fault.message}`,
-          { agent, method, ...fault.data },
-          { cause: fault },
-        );
-      return new RehydrateError(
-        'agent_exited',
-        `Agent "${agent}" ${connection.exitDescription} before it answered ${method}. Run it by hand to see why.${quoteDiagnostics(connection.diagnostics())}`,
-        { agent, method, exit: connection.exit },
-      );
+      if (fault) return error(fault.code, `was ended before it answered ${method}. ${fault.message}`, fault.data);
+      return error('agent_exited', `${connection.exitDescription} before it answered ${method}. Run it by hand to see why.`, {
+        exit: connection.exit,
+      });
     }
     case 'refused':
-      return new RehydrateError(
+      return error(
         'agent_protocol_error',
-        `Agent "${agent}" answered ${method} with ${describeError(failure.error)}. Run it by hand to see why, or try another version of it.${quoteDiagnostics(connection.diagnostics())}`,
-        { agent, method, error: failure.error },
+        `answered ${method} with ${describeError(failure.error)}. Run it by hand to see why, or try another version of it.`,
+        { error: failure.error },
       );
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
 import type { MessageStream } from '../ports.ts';
 import { bounded } from './bounded.ts';
 
@@ -35,11 +36,7 @@ export interface PeerHandlers {
 }
 
 /** How much of what we answer an agent may leave unread, and how many of its requests may be in work. */
-export interface Unread {
-  readonly agentRequests: number;
-  readonly unreadAnswers: number;
-  readonly unreadBytes: number;
-}
+export type Unread = Pick<Limits, 'agentRequests' | 'unreadAnswers' | 'unreadBytes'>;
 
 export interface Peer {
   /**
@@ -101,11 +98,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       onRead?.();
     });
   };
-  /** An agent that asks and does not read what it is answered is not read any further, either (I10). */
-  const untilRead = async (): Promise<void> => {
-    while (limits && !closing && (unread > limits.unreadAnswers || unreadBytes > limits.unreadBytes))
-      await new Promise<void>((resolve) => (onRead = resolve));
-  };
+  const isFull = (): boolean => !!limits && !closing && (unread > limits.unreadAnswers || unreadBytes > limits.unreadBytes);
 
   function handle(message: unknown): void {
     if (typeof message !== 'object' || message === null || Array.isArray(message)) {
@@ -150,7 +143,8 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
         handle(value);
         const room = handlers.room();
         if (room) await room;
-        if (limits && (unread > limits.unreadAnswers || unreadBytes > limits.unreadBytes)) await untilRead();
+        // An agent that asks and does not read what it is answered is not read any further, either (I10).
+        while (isFull()) await new Promise<void>((resolve) => (onRead = resolve));
       }
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error));

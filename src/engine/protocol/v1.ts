@@ -1,5 +1,5 @@
 /** ACP v1: its method names and the shapes of its answers, and nobody else's business. What v2 shares, it takes from here. */
-import type { AuthMethod, Implementation } from '@agentclientprotocol/sdk';
+import type { AuthMethod, Implementation, McpServer } from '@agentclientprotocol/sdk';
 import type { SessionUpdate, StopReason } from '../types.ts';
 import type {
   AgentCapabilities,
@@ -13,7 +13,7 @@ import type {
   Setting,
   TurnAnswer,
 } from './agent-protocol.ts';
-import type { Connection, Outcome, Patience } from './connection.ts';
+import type { Connection, Outcome } from './connection.ts';
 import type { RpcResponse } from './json-rpc.ts';
 import { objectOf, readConfigOptions, readModes, withText } from './reported-state.ts';
 
@@ -51,16 +51,6 @@ function readSettings(result: unknown): AnsweredSettings {
   return { ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
 }
 
-/** The answer that names a new session, its settings read by `settings`. */
-export const newBy =
-  (settings: (result: unknown) => AnsweredSettings) =>
-  (result: unknown): NewAgentSession => {
-    const { sessionId: id, modes: _modes, configOptions: _options, ...rest } = objectOf(result) ?? {};
-    return { agentSessionId: typeof id === 'string' && id !== '' ? id : null, settings: settings(result), rest, raw: result };
-  };
-
-const readNew = newBy(readSettings);
-
 export function readList(result: unknown): ListedSessions | null {
   const answer = objectOf(result);
   if (!Array.isArray(answer?.['sessions'])) return null;
@@ -90,45 +80,69 @@ export function readNotification(method: string, params: Readonly<Record<string,
   };
 }
 
-export const map = <T>(outcome: Outcome, read: (value: unknown) => T): Outcome<T> =>
+const map = <T>(outcome: Outcome, read: (value: unknown) => T): Outcome<T> =>
   outcome.kind === 'answered' ? { kind: 'answered', value: read(outcome.value) } : outcome;
 
-export function speakV1(connection: Connection, facts: AgentFacts): AgentProtocol {
-  const call = (method: string, params: object, patience: Patience) => connection.call(method, params, patience);
-  const sessionParams = ({ cwd, mcpServers, additionalDirectories, extra }: SessionParams) => ({
+/** How one version words what both can say. */
+export interface Dialect {
+  readonly login: string;
+  server(server: McpServer): object;
+  settings(result: unknown): AnsweredSettings;
+  takeUp(how: 'resume' | 'load'): readonly [method: string, params: object];
+  set(setting: Setting): readonly [method: string, params: object];
+}
+
+export function speak(connection: Connection, facts: AgentFacts, words: Dialect): AgentProtocol {
+  const { call, start, notify } = connection;
+  const about = ({ cwd, mcpServers, additionalDirectories, extra }: SessionParams) => ({
     ...extra,
     cwd,
-    mcpServers,
+    mcpServers: mcpServers.map(words.server),
     ...(facts.additionalDirectories && additionalDirectories.length > 0 ? { additionalDirectories } : {}),
   });
+  /** The answer that names a new session. */
+  const readNew = (result: unknown): NewAgentSession => {
+    const { sessionId: id, modes: _modes, configOptions: _options, ...rest } = objectOf(result) ?? {};
+    return { agentSessionId: typeof id === 'string' && id !== '' ? id : null, settings: words.settings(result), rest, raw: result };
+  };
   return {
     facts,
-    authenticate: (methodId, patience) => call('authenticate', { methodId }, patience),
-    newSession: async (params, patience) => map(await call('session/new', sessionParams(params), patience), readNew),
-    takeUp: async (how, sessionId, params, patience) =>
-      map(await call(`session/${how}`, { ...sessionParams(params), sessionId }, patience), readSettings),
+    authenticate: (methodId, patience) => call(words.login, { methodId }, patience),
+    newSession: async (params, patience) => map(await call('session/new', about(params), patience), readNew),
+    async takeUp(how, sessionId, params, patience) {
+      const [method, more] = words.takeUp(how);
+      return map(await call(method, { ...about(params), sessionId, ...more }, patience), words.settings);
+    },
     listSessions: async (cwd, cursor, patience) =>
       map(
         await call('session/list', { ...(cwd === undefined ? {} : { cwd }), ...(cursor === undefined ? {} : { cursor }) }, patience),
         readList,
       ),
     prompt: (sessionId, prompt, over, extra) =>
-      connection.start('session/prompt', { ...extra, sessionId, prompt }, (response) => over(response && readTurn(response))),
-    cancel: (sessionId) => connection.notify('session/cancel', { sessionId }),
-    set: async (sessionId, setting, patience) => map(await call(...setCall(sessionId, setting), patience), readSettings),
+      start('session/prompt', { ...extra, sessionId, prompt }, (response) => over(response && readTurn(response))),
+    cancel: (sessionId) => notify('session/cancel', { sessionId }),
+    async set(sessionId, setting, patience) {
+      const [method, params] = words.set(setting);
+      return map(await call(method, { sessionId, ...params }, patience), words.settings);
+    },
     closeSession: (sessionId, patience) => call('session/close', { sessionId }, patience),
     deleteSession: (sessionId, patience) => call('session/delete', { sessionId }, patience),
-    forkSession: async (sessionId, params, patience) =>
-      map(await call('session/fork', { ...sessionParams(params), sessionId }, patience), readNew),
-    request: (method, params, over) => connection.start(method, params, over),
-    notify: (method, params) => connection.notify(method, params),
+    forkSession: async (sessionId, params, patience) => map(await call('session/fork', { ...about(params), sessionId }, patience), readNew),
+    request: start,
+    notify,
     readNotification,
     readPermission: (params) => params,
   };
 }
 
-function setCall(sessionId: string, setting: Setting): [method: string, params: object] {
-  if (setting.kind === 'mode') return ['session/set_mode', { sessionId, modeId: setting.value }];
-  const { id: configId, value } = setting;
-  return ['session/set_config_option', { sessionId, configId, value, ...(typeof value === 'boolean' ? { type: 'boolean' } : {}) }];
-}
+export const speakV1 = (connection: Connection, facts: AgentFacts): AgentProtocol =>
+  speak(connection, facts, {
+    login: 'authenticate',
+    server: (server) => server,
+    settings: readSettings,
+    takeUp: (how) => [`session/${how}`, {}],
+    set: ({ kind, id, value }) =>
+      kind === 'mode'
+        ? ['session/set_mode', { modeId: value }]
+        : ['session/set_config_option', { configId: id, value, ...(typeof value === 'boolean' ? { type: 'boolean' } : {}) }],
+  });

@@ -3,22 +3,13 @@
  * A prompt is answered as soon as it is inserted, and its turn ends with the agent's word that it is idle again. Modes are one of the
  * options. What an agent tells is stored as it tells it; `updates.ts` reads both versions.
  */
-import type { AuthMethod, Implementation, McpServer } from '@agentclientprotocol/sdk';
+import type { AuthMethod, Implementation } from '@agentclientprotocol/sdk';
 import type { StopReason } from '../types.ts';
-import type {
-  AgentCapabilities,
-  AgentFacts,
-  AgentNotification,
-  AgentProtocol,
-  AnsweredSettings,
-  SessionParams,
-  Setting,
-  TurnAnswer,
-} from './agent-protocol.ts';
+import type { AgentCapabilities, AgentFacts, AgentNotification, AgentProtocol, AnsweredSettings, TurnAnswer } from './agent-protocol.ts';
 import type { Connection } from './connection.ts';
 import type { RpcError } from './json-rpc.ts';
 import { modesAmong, objectOf, readCommands, readConfigOptions, withText } from './reported-state.ts';
-import { map, newBy, readList, readNotification, readTurn, supported } from './v1.ts';
+import { readNotification, readTurn, speak, supported } from './v1.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -83,26 +74,24 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
   /** The option that the modes are, once it was named. */
   let modeOption = 'mode';
 
-  const settings = (result: unknown): AnsweredSettings => {
-    learnModeOption(objectOf(result)?.['configOptions']);
-    return readSettings(result);
-  };
   function learnModeOption(configOptions: unknown): void {
     const option = withText(configOptions, 'configId').find(({ category }) => category === 'mode');
     if (option) modeOption = option['configId'] as string;
   }
 
-  const sessionParams = ({ cwd, mcpServers, additionalDirectories, extra }: SessionParams) => ({
-    ...extra,
-    cwd,
-    mcpServers: mcpServers.map(serverV2),
-    ...(facts.additionalDirectories && additionalDirectories.length > 0 ? { additionalDirectories } : {}),
-  });
-  const setCall = (sessionId: string, { id, kind, value }: Setting) => ({
-    sessionId,
-    configId: kind === 'mode' ? modeOption : id,
-    type: typeof value === 'boolean' ? 'boolean' : 'id',
-    value,
+  const both = speak(connection, facts, {
+    login: 'auth/login',
+    // Without `type` a server is one of v1's that is run by a command.
+    server: (server) => ('type' in server ? server : { type: 'stdio', ...server }),
+    settings(result) {
+      learnModeOption(objectOf(result)?.['configOptions']);
+      return readSettings(result);
+    },
+    takeUp: (how) => ['session/resume', how === 'load' ? { replayFrom: { type: 'start' } } : {}],
+    set: ({ id, kind, value }) => [
+      'session/set_config_option',
+      { configId: kind === 'mode' ? modeOption : id, type: typeof value === 'boolean' ? 'boolean' : 'id', value },
+    ],
   });
 
   function hearState(update: Fields): (() => void) | undefined {
@@ -119,27 +108,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
   }
 
   return {
-    facts,
-    authenticate: (methodId, patience) => connection.call('auth/login', { methodId }, patience),
-    newSession: async (params, patience) => map(await connection.call('session/new', sessionParams(params), patience), newBy(settings)),
-    takeUp: async (how, sessionId, params, patience) =>
-      map(
-        await connection.call(
-          'session/resume',
-          { ...sessionParams(params), sessionId, ...(how === 'load' ? { replayFrom: { type: 'start' } } : {}) },
-          patience,
-        ),
-        settings,
-      ),
-    listSessions: async (cwd, cursor, patience) =>
-      map(
-        await connection.call(
-          'session/list',
-          { ...(cwd === undefined ? {} : { cwd }), ...(cursor === undefined ? {} : { cursor }) },
-          patience,
-        ),
-        readList,
-      ),
+    ...both,
 
     prompt(sessionId, prompt, over, extra) {
       const mine: Running = {
@@ -163,17 +132,8 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     },
     cancel(sessionId) {
       if (turn?.sessionId === sessionId) turn.cancelled = true;
-      connection.notify('session/cancel', { sessionId });
+      both.cancel(sessionId);
     },
-
-    set: async (sessionId, setting, patience) =>
-      map(await connection.call('session/set_config_option', setCall(sessionId, setting), patience), settings),
-    closeSession: (sessionId, patience) => connection.call('session/close', { sessionId }, patience),
-    deleteSession: (sessionId, patience) => connection.call('session/delete', { sessionId }, patience),
-    forkSession: async (sessionId, params, patience) =>
-      map(await connection.call('session/fork', { ...sessionParams(params), sessionId }, patience), newBy(settings)),
-    request: (method, params, over) => connection.start(method, params, over),
-    notify: (method, params) => connection.notify(method, params),
 
     readNotification(method, params): AgentNotification {
       const said = readNotification(method, params);
@@ -187,9 +147,6 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     readPermission,
   };
 }
-
-/** Without `type` a server is one of v1's that is run by a command. */
-const serverV2 = (server: McpServer): object => ('type' in server ? server : { type: 'stdio', ...server });
 
 /** The end of a turn. Not every agent says why it stopped. */
 function stopped({ messageId, cancelled }: Running, idle: Fields): TurnAnswer {

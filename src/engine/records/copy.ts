@@ -5,17 +5,10 @@
 import { RehydrateError } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { storageError } from '../storage/errors.ts';
-import { endOfQuestion, insertEvent, type NewEvent, type OpenQuestion } from '../storage/statements.ts';
+import { endOfQuestion, insertEvent, insertRow, type NewEvent, type OpenQuestion } from '../storage/statements.ts';
 import type { SessionEvent } from '../types.ts';
 
 export type Columns = Readonly<Record<string, SqlValue>>;
-
-export const insertRow = (table: string, columns: Columns): Statement => ({
-  sql: `INSERT INTO ${table} (${Object.keys(columns).join(', ')}) VALUES (${Object.keys(columns)
-    .map(() => '?')
-    .join(', ')})`,
-  params: Object.values(columns),
-});
 
 /** Makes the session's row, hidden; `columns` are those besides its id and its times. Error: `session_exists`. */
 export async function beginHidden(db: SqlDatabase, sessionId: string, columns: Columns, now: number): Promise<void> {

@@ -7,9 +7,9 @@ import { RehydrateError } from '../errors.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
 import { read } from '../storage/errors.ts';
-import type { NewEvent } from '../storage/statements.ts';
+import { insertRow, type NewEvent } from '../storage/statements.ts';
 import { inStrings } from '../transcript/token-shapes.ts';
-import { beginHidden, endsOf, fillHidden, insertEnds, insertRow, trackTurn, type Columns, type OpenTurn } from './copy.ts';
+import { beginHidden, endsOf, fillHidden, insertEnds, trackTurn, type Columns, type OpenTurn } from './copy.ts';
 
 export const EXPORT_VERSION = 1;
 

@@ -2,6 +2,7 @@
  * From nothing to an agent that has introduced itself, and to a new session of its own: launch, `initialize`, signing in. When
  * any of it fails, the agent's whole process tree is gone before the failure is told (I7).
  */
+import { inBackground } from '../background-timer.ts';
 import { RehydrateError } from '../errors.ts';
 import type { ClientServices } from '../ports.ts';
 import {
@@ -13,26 +14,20 @@ import {
   type SessionParams,
 } from '../protocol/agent-protocol.ts';
 import { failureError, openConnection, type Connection, type Outcome } from '../protocol/connection.ts';
-import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
-import { asksFor, introduce as introduceTo } from '../protocol/versions.ts';
+import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
+import { introduce as introduceTo } from '../protocol/versions.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
-import type { QuestionKind } from '../storage/statements.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import type { AgentDescription } from '../types.ts';
 import { NAME, VERSION } from '../version.ts';
-import { invalid, type Config, type DescribeOptions } from './config.ts';
-
-export interface AgentRequest {
-  readonly id: RpcId;
-  readonly method: string;
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly asksFor: QuestionKind | null;
-}
+import { invalid } from './arguments.ts';
+import type { Config } from './config.ts';
+import type { DescribeOptions } from './host.ts';
 
 /** Whom an agent speaks to. */
 export interface AgentListener {
   onUpdate(update: AgentUpdate): void;
-  onRequest(request: AgentRequest): Promise<RpcResponse>;
+  onRequest(request: IncomingRequest): Promise<RpcResponse>;
   onWithdrawn(requestId: unknown): void;
   onOther(method: string, params: Readonly<Record<string, unknown>>): void;
   /** See `PeerHandlers.room`. */
@@ -54,7 +49,7 @@ export class Agent {
   msBefore = 0;
   private introduced: AgentProtocol | null = null;
   /** What it said before it introduced itself: nobody knows yet how to read that. */
-  private early: { readonly method: string; readonly params: AgentRequest['params'] }[] = [];
+  private early: { readonly method: string; readonly params: IncomingRequest['params'] }[] = [];
 
   private constructor(name: string, listener: AgentListener) {
     this.name = name;
@@ -69,7 +64,7 @@ export class Agent {
       { agent: name, ...(cwd === undefined ? {} : { cwd }), env, sessionId },
       signal,
       {
-        onRequest: (request) => agent.hearRequest(request),
+        onRequest: (request) => agent.listener.onRequest(request),
         onNotification: (method, params) => agent.hearNotification(method, params),
         room: () => agent.listener.room(),
       },
@@ -113,13 +108,7 @@ export class Agent {
     for (const client of clients) await client.release(sessionId);
   }
 
-  private hearRequest({ id, method, params }: { id: RpcId; method: string; params: AgentRequest['params'] }): Promise<RpcResponse> {
-    const asked = asksFor(method);
-    const read = asked === 'permission' && this.introduced ? this.introduced.readPermission(params) : params;
-    return this.listener.onRequest({ id, method, params: read, asksFor: asked });
-  }
-
-  private hearNotification(method: string, params: AgentRequest['params']): void {
+  private hearNotification(method: string, params: IncomingRequest['params']): void {
     if (!this.introduced) {
       if (this.early.length < EARLY_KEPT) this.early.push({ method, params });
       return;
@@ -291,20 +280,7 @@ const DEAF: AgentListener = {
   room: () => null,
 };
 
-export interface Agents {
-  /** How a person signed in with an agent, by its name. */
-  authMethod(name: string): string | undefined;
-  /** Errors: `invalid_argument` for a method the agent does not offer, and those of starting an agent. */
-  authenticate(name: string, methodId: string): Promise<void>;
-  /** What an agent said of itself; starts it when this host does not know. */
-  describe(name: string, options: DescribeOptions): Promise<AgentDescription>;
-  /** The agent in a process that no session has yet. One that is started for this is kept, for the first session that can use it. */
-  spare(name: string, options: DescribeOptions): Promise<Agent>;
-  /** The spare process, if a session of this environment and client can use it. */
-  takeSpare(name: string, env: Readonly<Record<string, string>>, client: ClientServices | undefined): Agent | null;
-  /** The host goes to sleep: nobody goes on waiting for a login, which may take minutes in a browser. */
-  end(): Promise<void>;
-}
+export type Agents = ReturnType<typeof createAgents>;
 
 interface Spare {
   readonly agent: Agent;
@@ -313,7 +289,7 @@ interface Spare {
 }
 
 /** What a host knows of its agents apart from any session. */
-export function createAgents(config: Config): Agents {
+export function createAgents(config: Config) {
   const authMethods = new Map<string, string>();
   const described = new Map<string, AgentDescription>();
   const spares = new Map<string, Spare>();
@@ -349,6 +325,7 @@ export function createAgents(config: Config): Agents {
     return over;
   }
 
+  /** The agent in a process that no session has yet. One that is started for this is kept, for the first session that can use it. */
   async function spare(name: string, options: DescribeOptions): Promise<Agent> {
     // One that somebody else is starting is waited for, whatever becomes of it.
     while (starting.has(name)) await starting.get(name)?.catch(() => undefined);
@@ -357,8 +334,7 @@ export function createAgents(config: Config): Agents {
     const client = options.client ?? config.clientFor(name);
     const started = run(name, 'describe', { ...options, ...(client ? { client } : {}) }, async (agent) => {
       const { idleMs } = config.limits;
-      const idle = idleMs > 0 ? setTimeout(() => void agent.connection.end('ask'), idleMs) : undefined;
-      (idle as { unref?: () => void } | undefined)?.unref?.();
+      const idle = idleMs > 0 ? inBackground(setTimeout(() => void agent.connection.end('ask'), idleMs)) : undefined;
       const kept: Spare = { agent, advertised: advertised(client), idle };
       spares.set(name, kept);
       void agent.connection.gone.then(() => {
@@ -372,9 +348,13 @@ export function createAgents(config: Config): Agents {
   }
 
   return {
-    authMethod: (name) => authMethods.get(name),
+    spare,
 
-    async authenticate(name, methodId) {
+    /** How a person signed in with an agent. */
+    authMethod: (name: string): string | undefined => authMethods.get(name),
+
+    /** Errors: `invalid_argument` for a method the agent does not offer, and those of starting an agent. */
+    async authenticate(name: string, methodId: string): Promise<void> {
       const client = config.clientFor(name);
       await run(name, 'authenticate', client ? { client } : {}, async (agent) => {
         const { authMethods: offered } = agent.facts;
@@ -393,18 +373,18 @@ export function createAgents(config: Config): Agents {
       authMethods.set(name, methodId);
     },
 
-    async describe(name, options) {
-      const known = described.get(name);
+    /** What an agent said of itself; starts it when this host does not know. */
+    async describe(agent: string, options: DescribeOptions): Promise<AgentDescription> {
+      const known = described.get(agent);
       if (known) return known;
-      const { protocolVersion, info, capabilities, authMethods: offered } = (await spare(name, options)).facts;
-      const description: AgentDescription = { agent: name, protocolVersion, info, capabilities, authMethods: offered };
-      described.set(name, description);
+      const { protocolVersion, info, capabilities, authMethods } = (await spare(agent, options)).facts;
+      const description: AgentDescription = { agent, protocolVersion, info, capabilities, authMethods };
+      described.set(agent, description);
       return description;
     },
 
-    spare,
-
-    takeSpare(name, env, client) {
+    /** The spare process, if a session of this environment and client can use it. */
+    takeSpare(name: string, env: Readonly<Record<string, string>>, client: ClientServices | undefined): Agent | null {
       const held = spares.get(name);
       if (!held || Object.keys(env).length > 0 || held.advertised !== advertised(client)) return null;
       spares.delete(name);
@@ -412,7 +392,8 @@ export function createAgents(config: Config): Agents {
       return held.agent.connection.ended ? null : held.agent;
     },
 
-    async end() {
+    /** The host goes to sleep: nobody goes on waiting for a login, which may take minutes in a browser. */
+    async end(): Promise<void> {
       const reason = new RehydrateError(
         'agent_exited',
         'The agent was being started apart from a session when the host was put to sleep. Ask again.',

@@ -3,6 +3,7 @@
  * ended (I5, I12). A lease is a row's owner and generation; whoever takes it counts the generation up, so that whoever
  * held it before can write no more.
  */
+import { inBackground } from '../background-timer.ts';
 import { SqlError, type LeaseOwner, type OwnerAlive, type SqlDatabase, type Statement } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 import type { TurnEnded } from '../types.ts';
@@ -41,20 +42,17 @@ export interface LeaseOptions {
 /** What may be done with a lease as it is. `abandoned` is free too, and its owner left without letting go. */
 export type LeaseVerdict = 'ours' | 'free' | 'abandoned' | 'held';
 
-/** The decision, apart from asking. `alive` is null when nobody holds it. */
-export function judgeLease(lease: StoredLease, self: string, alive: boolean | 'unknown' | null, now: number): LeaseVerdict {
+/** The decision, apart from asking. */
+export function judgeLease(lease: StoredLease, self: string, alive: boolean | 'unknown', now: number): LeaseVerdict {
   if (lease.owner === null) return 'free';
   if (lease.owner === self) return 'ours';
-  if (alive === false) return 'abandoned';
-  if (alive === 'unknown' && lease.expiresAt <= now) return 'abandoned';
-  return 'held';
+  return alive === false || (alive === 'unknown' && lease.expiresAt <= now) ? 'abandoned' : 'held';
 }
 
 /** Asks about the owner and judges. */
-export async function leaseVerdict(options: LeaseOptions, lease: StoredLease): Promise<LeaseVerdict> {
-  const owner = lease.owner === options.self ? null : ownerOf(lease);
-  const alive = owner === null ? (lease.owner === null ? null : 'unknown') : await options.ownerAlive(owner);
-  return judgeLease(lease, options.self, alive, options.clock());
+async function leaseVerdict({ self, ownerAlive, clock }: LeaseOptions, lease: StoredLease): Promise<LeaseVerdict> {
+  const owner = lease.owner === self ? null : ownerOf(lease);
+  return judgeLease(lease, self, owner === null ? 'unknown' : await ownerAlive(owner), clock());
 }
 
 /** Null when nobody holds it, and when what is stored names nobody. */
@@ -212,19 +210,17 @@ export function releaseStatement(fence: Fence): Statement {
   };
 }
 
+export interface AsleepWork {
+  readonly events: readonly NewEvent[];
+  readonly lastKnown?: LastKnown;
+  readonly also: (seqs: { readonly last: number }) => readonly Statement[];
+}
+
 /** Writes into the record of a session that is live nowhere, and leaves it so. Errors: those of `takeLease`. */
 export async function writeAsleep(
   options: LeaseOptions,
   sessionId: string,
-  {
-    events,
-    lastKnown,
-    also,
-  }: {
-    readonly events: readonly NewEvent[];
-    readonly lastKnown: LastKnown;
-    readonly also: (seqs: { readonly last: number }) => readonly Statement[];
-  },
+  { events, lastKnown = {}, also }: AsleepWork,
   going?: string,
 ): Promise<void> {
   const { db, clock, leaseMs } = options;
@@ -280,22 +276,15 @@ export async function cleanUpAll(options: LeaseOptions): Promise<void> {
   await Promise.all(left.map(({ sessionId, lease }) => cleanUp(options, sessionId, lease)));
 }
 
-/**
- * Sessions whose end could not be written: a turn stands as running, or the lease as held, though nothing lives. It is
- * tried again until the storage works, so that nobody has to wait for this host to sleep (I9, I12).
- */
-export interface LeaseCleanup {
-  /** Tries in a while, and again ever more seldom. A next prompt of the session need not wait for it. */
-  later(sessionId: string): void;
-  /** The host goes to sleep: everything open is tried once more, then left to the next host. */
-  end(): Promise<void>;
-}
-
 /** The longest pause, in first pauses. */
 const SLOWEST = 32;
 
-/** `cleanUp` may find nothing to do. It rejects when the storage still does not work. */
-export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>, firstMs: number): LeaseCleanup {
+/**
+ * Sessions whose end could not be written: a turn stands as running, or the lease as held, though nothing lives. It is tried again until
+ * the storage works, so that nobody has to wait for this host to sleep (I9, I12). `cleanUp` may find nothing to do; it rejects when the
+ * storage still does not work.
+ */
+export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>, firstMs: number) {
   const open = new Map<string, ReturnType<typeof setTimeout>>();
   let ended = false;
 
@@ -315,17 +304,17 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
         if (!done && !ended) wait(sessionId, Math.min(ms * 2, firstMs * SLOWEST, LONGEST_MS));
       });
     }, ms);
-    // This alone must not keep a process running.
-    (timer as { unref?: () => void }).unref?.();
-    open.set(sessionId, timer);
+    open.set(sessionId, inBackground(timer));
   };
 
   return {
-    later(sessionId) {
+    /** Tries in a while, and again ever more seldom. A next prompt of the session need not wait for it. */
+    later(sessionId: string): void {
       clearTimeout(open.get(sessionId));
       wait(sessionId, firstMs);
     },
-    async end() {
+    /** The host goes to sleep: everything open is tried once more, then left to the next host. */
+    async end(): Promise<void> {
       ended = true;
       const left = [...open];
       open.clear();
@@ -336,6 +325,14 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
 }
 
 // ---------------------------------------------------------------- errors
+
+export function exists(sessionId: string): RehydrateError {
+  return new RehydrateError(
+    'session_exists',
+    `There is a session "${sessionId}" already. Prompt it, delete it first, or choose another id.`,
+    { sessionId },
+  );
+}
 
 export function notFound(sessionId: string): RehydrateError {
   return new RehydrateError(

@@ -1,41 +1,35 @@
 /** The session manager: which sessions this host has in memory, one thing at a time for each, and no more alive than may be. */
+import { inBackground } from '../background-timer.ts';
 import { RehydrateError } from '../errors.ts';
-import { sha256Hex } from '../sha256.ts';
-import { finishDeletes, removeDeleted } from '../records/delete.ts';
-import { storageError } from '../storage/errors.ts';
-import type { ClientServices, Statement } from '../ports.ts';
 import { RPC, type Setting } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
-import type { StoredTurn } from '../storage/rows.ts';
-import { endTurn, fenceAndTouch, type LastKnown, type NewEvent } from '../storage/statements.ts';
-import type {
-  ContentBlock,
-  McpServer,
-  PermissionRequested,
-  PromptResult,
-  ResumePolicy,
-  ResumeReport,
-  SessionInfo,
-  SessionUpdate,
-  StopReason,
-  TurnEnded,
-} from '../types.ts';
+import { finishDeletes, removeDeleted } from '../records/delete.ts';
+import { sha256Hex } from '../sha256.ts';
+import { storageError } from '../storage/errors.ts';
+import { withState, type StoredSession, type StoredTurn } from '../storage/rows.ts';
+import { endTurn, fenceAndTouch, type NewEvent } from '../storage/statements.ts';
+import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason, TurnEnded } from '../types.ts';
 import { redactError, type Agent } from './agent-startup.ts';
-import { hostClosed, type CreateOptions, type PromptOptions, type ResumeOptions } from './config.ts';
-import { busy, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep } from './lease.ts';
-import { exists, liveReport, startSession, wake } from './resume.ts';
+import { hostClosed, invalid } from './arguments.ts';
+import type { Host, PromptOptions, ResumeOptions } from './host.ts';
+import {
+  busy,
+  cleanUp,
+  createLeaseCleanup,
+  endLeftBehind,
+  exists,
+  letGo,
+  notFound,
+  takeLease,
+  writeAsleep,
+  type AsleepWork,
+} from './lease.ts';
+import { liveReport, startSession, wake } from './resume.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
 import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostParts, type Live, type UnsentTurn } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
 import { endedMeanwhile, startTurn, type RunningTurn } from './turn.ts';
-
-/** In ACP v2 the modes are an option. It is kept as the mode, so that the wish holds under both versions, and there is one of it. */
-function asMode(setting: Setting, { agentSession: { reported }, agent }: Live): Setting {
-  if (setting.kind === 'mode' || agent.facts.protocolVersion !== 2 || typeof setting.value !== 'string') return setting;
-  const option = reported.configOptions?.find(({ id }) => id === setting.id);
-  return option?.category === 'mode' ? { id: 'mode', kind: 'mode', value: setting.value } : setting;
-}
 
 /** What a host has in memory for one session. */
 interface Entry {
@@ -50,11 +44,29 @@ interface Entry {
 
 interface Prompt {
   readonly abort: AbortController;
-  readonly idempotencyKey: string | undefined;
+  readonly content: readonly ContentBlock[];
+  readonly options: PromptOptions;
+  /** Tells its content from another's under the same idempotency key. */
   readonly hash: Promise<string>;
   readonly result: Promise<PromptResult>;
   turn: RunningTurn | null;
 }
+
+/** The calls of a host that are about what lives in it. */
+type LiveCalls = Pick<
+  Host,
+  | 'create'
+  | 'prompt'
+  | 'resume'
+  | 'cancel'
+  | 'respondPermission'
+  | 'setMode'
+  | 'setConfigOption'
+  | 'request'
+  | 'notify'
+  | 'close'
+  | 'delete'
+>;
 
 export function createManager(parts: HostParts) {
   const { config, store, lease, deletes } = parts;
@@ -74,6 +86,9 @@ export function createManager(parts: HostParts) {
     return entry;
   }
 
+  const liveOf = (sessionId: string): Live | null => entries.get(sessionId)?.session.live ?? null;
+  const stateOf = (sessionId: string): Session['state']['kind'] => entries.get(sessionId)?.session.state.kind ?? 'asleep';
+
   /** Forgets a session that is not in use, that nothing waits for, and of which nothing is known that the record does not have. */
   function forget(sessionId: string): void {
     const entry = entries.get(sessionId);
@@ -86,67 +101,48 @@ export function createManager(parts: HostParts) {
     const entry = entryOf(sessionId);
     entry.waiting += 1;
     const result = entry.tail.then(() => work(entry));
-    entry.tail = result
-      .then(
-        () => undefined,
-        () => undefined,
-      )
-      .then(() => {
-        entry.waiting -= 1;
-        forget(sessionId);
-      });
+    entry.tail = over(result).then(() => {
+      entry.waiting -= 1;
+      forget(sessionId);
+    });
     return result;
   }
 
   // -------------------------------------------------------------- coming to life
 
-  function checkAwake(): void {
-    if (ended) throw hostClosed();
-  }
-
   /** Waits until another session may live. In the tick after it the caller takes the place. */
   async function makeRoom(): Promise<void> {
     for (;;) {
-      checkAwake();
+      if (ended) throw hostClosed();
       const alive = [...entries.values()].filter(({ session }) => session.state.kind !== 'asleep');
       if (alive.length < limits.liveSessions) return;
-      const idle = alive.filter((entry) => entry.session.state.kind === 'live' && isIdle(entry));
-      const [idlest] = idle.sort((a, b) => a.session.live!.usedAt - b.session.live!.usedAt);
+      const [idlest] = alive.flatMap(idleSince).sort((a, b) => a.since - b.since);
       if (config.whenFull === 'refuse' || !idlest)
         throw new RehydrateError(
           'limit_exceeded',
           `This host keeps liveSessions (${limits.liveSessions}) sessions live at once, and they all are. Close one, or raise the limit.`,
           { limit: 'liveSessions', allowed: limits.liveSessions },
         );
-      await end(idlest.session.sessionId, { kind: 'idle', words: 'another session needed its place' });
+      await end(idlest.sessionId, { kind: 'idle', words: 'another session needed its place' });
     }
   }
 
-  const isIdle = ({ session, waiting, prompt }: Entry): boolean => waiting === 0 && prompt === null && session.live !== null;
+  /** Since when the session was not used, if it lives and nothing is under way. */
+  function idleSince({ session, waiting, prompt }: Entry): { readonly sessionId: string; readonly since: number }[] {
+    const { sessionId, state, live } = session;
+    return live && state.kind === 'live' && waiting === 0 && !prompt ? [{ sessionId, since: Math.max(live.usedAt, live.saidAt) }] : [];
+  }
 
   /** The live session, made live if it is not. Call it inside `serially`. */
-  async function ensure(
-    { session }: Entry,
-    {
-      policy = config.policy,
-      signal,
-      client,
-      unsent,
-    }: {
-      readonly policy?: ResumePolicy | undefined;
-      readonly signal?: AbortSignal | undefined;
-      readonly client?: ClientServices | undefined;
-      readonly unsent?: UnsentTurn | undefined;
-    },
-  ): Promise<Live> {
+  async function ensure({ session }: Entry, options: ResumeOptions = {}, unsent?: UnsentTurn): Promise<Live> {
+    const { policy = config.policy, signal, client } = options;
     if (client) session.client = client;
-    const { live } = session;
+    const { live, state } = session;
     if (live) {
       live.usedAt = performance.now();
       return live;
     }
     // It died, or is being ended, and that is not written down yet. One that ends by itself is not hurried: its exit tells the truth (I8).
-    const { state } = session;
     if ('live' in state && state.live.agent.connection.ended) await state.live.over;
     await session.end({ kind: 'agent_gone', words: 'the agent is gone' }, 'kill');
     await makeRoom();
@@ -165,25 +161,19 @@ export function createManager(parts: HostParts) {
     signal?.throwIfAborted();
     const entry = entryOf(sessionId);
     const running = entry.prompt;
-    const hash = hashOf(content);
+    const hash = sha256Hex(JSON.stringify(content));
     if (running) {
-      if (key === undefined || running.idempotencyKey !== key) {
+      if (key === undefined || running.options.idempotencyKey !== key) {
         // Another turn runs; one that is over has its result all the same.
         const prior = key === undefined ? null : await store.turnByKey(sessionId, key);
-        if (prior) return repeat(entry, prior, await hash);
+        if (prior) return repeat(prior, await hash);
         throw inProgress(sessionId, running.turn?.turnId);
       }
       if ((await running.hash) !== (await hash)) throw conflict(sessionId, key);
       return unlessAborted(running.result, signal);
     }
     const abort = new AbortController();
-    const mine: Prompt = {
-      abort,
-      idempotencyKey: key,
-      hash,
-      turn: null,
-      result: Promise.resolve().then(() => run(entry, mine, content, options)),
-    };
+    const mine: Prompt = { abort, content, options, hash, turn: null, result: Promise.resolve().then(() => run(entry, mine)) };
     entry.prompt = mine;
     const onAbort = () => void stop(mine, signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -196,37 +186,37 @@ export function createManager(parts: HostParts) {
     }
   }
 
-  async function run(entry: Entry, mine: Prompt, content: readonly ContentBlock[], options: PromptOptions): Promise<PromptResult> {
+  async function run(entry: Entry, mine: Prompt): Promise<PromptResult> {
     const { session } = entry;
     const { sessionId } = session;
-    const { idempotencyKey: key, policy = config.policy } = options;
+    const { content, options } = mine;
+    const { signal } = mine.abort;
+    const { idempotencyKey, params, policy = config.policy } = options;
     const contentHash = await mine.hash;
-    if (key !== undefined) {
-      const prior = await store.turnByKey(sessionId, key);
-      if (prior) return repeat(entry, prior, contentHash);
+    if (idempotencyKey !== undefined) {
+      const prior = await store.turnByKey(sessionId, idempotencyKey);
+      if (prior) return repeat(prior, contentHash);
     }
     let unsent: UnsentTurn | undefined;
+    const start = async (): Promise<RunningTurn> => {
+      for (let lives = 1; ; lives++) {
+        const live = await ensure(entry, { ...options, signal }, unsent);
+        signal.throwIfAborted();
+        const turnId = unsent?.turnId ?? config.newId();
+        const turn = await startTurn(parts, session, live, { turnId, content, contentHash, idempotencyKey, policy, params, unsent });
+        if (turn) return (mine.turn = turn);
+        // It died before anything was stored or sent, so it is woken; one that was just woken is not.
+        if (lives > 1) throw endedMeanwhile(sessionId);
+      }
+    };
     for (;;) {
-      const turn: RunningTurn = await serially(sessionId, async () => {
-        try {
-          const { signal } = mine.abort;
-          const { params } = options;
-          for (let lives = 1; ; lives++) {
-            const live = await ensure(entry, { policy, signal, client: options.client, unsent });
-            signal.throwIfAborted();
-            const turnId = unsent?.turnId ?? config.newId();
-            const request = { turnId, content, contentHash, idempotencyKey: key, policy, params, unsent };
-            mine.turn = await startTurn(parts, session, live, request);
-            if (mine.turn) return mine.turn;
-            // It died before anything was stored or sent, so it is woken; one that was just woken is not.
-            if (lives > 1) throw endedMeanwhile(sessionId);
-          }
-        } catch (error) {
+      const turn = await serially(sessionId, () =>
+        start().catch(async (error: unknown) => {
           if (unsent) await endUnsent(sessionId, unsent, error);
           throw error;
-        }
-      });
-      if (mine.abort.signal.aborted) void turn.cancel();
+        }),
+      );
+      if (signal.aborted) void turn.cancel();
       const result = await turn.result;
       if (result) return result;
       // The agent was dying: the prompt goes to its next life, with nothing of it lost or repeated.
@@ -241,7 +231,7 @@ export function createManager(parts: HostParts) {
       : { state: 'cancelled', stopReason: 'cancelled' };
     try {
       const events: NewEvent[] = [{ kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end }];
-      await writeAsleep(lease, sessionId, { events, lastKnown: {}, also: ({ last }) => [endTurn(turnId, end, last)] }, turnId);
+      await writeAsleep(lease, sessionId, { events, also: ({ last }) => [endTurn(turnId, end, last)] }, turnId);
     } catch {
       // The caller hears why no agent was had; the turn is ended as soon as that can be written.
       cleanup.later(sessionId);
@@ -249,125 +239,151 @@ export function createManager(parts: HostParts) {
   }
 
   /** What the same key is told again. */
-  async function repeat(entry: Entry, prior: StoredTurn, hash: string): Promise<PromptResult> {
-    const { sessionId } = entry.session;
-    if (prior.contentHash !== hash) throw conflict(sessionId, prior.idempotencyKey as string);
+  async function repeat(prior: StoredTurn, hash: string): Promise<PromptResult> {
+    const { sessionId } = prior;
+    const key = prior.idempotencyKey as string;
+    if (prior.contentHash !== hash) throw conflict(sessionId, key);
     let turn = prior;
     if (turn.state === 'running') {
       // Not ours, or it would have been joined. Taking the lease ends it if its host is dead, and says who is not.
       await serially(sessionId, settleLeftBehind);
-      turn = (await store.turnByKey(sessionId, prior.idempotencyKey as string)) ?? turn;
+      turn = (await store.turnByKey(sessionId, key)) ?? turn;
     }
     // It is over, and its end not yet in the record.
-    if (turn.state === 'running') throw inProgress(sessionId, turn.turnId);
-    if (turn.error)
-      throw new RehydrateError(turn.error.code, turn.error.message, { turnId: turn.turnId, ...(turn.error.data as object | undefined) });
-    const [end] = turn.lastSeq === null ? [] : await store.events(sessionId, { after: turn.lastSeq - 1, before: turn.lastSeq + 1 });
+    const { turnId, state, error, stopReason, report, lastSeq } = turn;
+    if (state === 'running') throw inProgress(sessionId, turnId);
+    if (error) throw new RehydrateError(error.code, error.message, { turnId, ...(error.data as object | undefined) });
+    const [end] = lastSeq === null ? [] : await store.events(sessionId, { after: lastSeq - 1, before: lastSeq + 1 });
     const answer = end?.kind === 'turn_ended' ? end.payload.answer : undefined;
-    return {
-      turnId: turn.turnId,
-      stopReason: turn.stopReason as StopReason,
-      report: turn.report,
-      ...(answer ? { answer } : {}),
-      repeated: true,
-    };
+    return { turnId, stopReason: stopReason as StopReason, report, ...(answer ? { answer } : {}), repeated: true };
   }
 
-  async function stop(prompt: Prompt, reason: unknown): Promise<void> {
-    if (!prompt.abort.signal.aborted) prompt.abort.abort(reason);
-    await prompt.turn?.cancel();
+  async function stop({ abort, turn }: Prompt, reason: unknown): Promise<void> {
+    if (!abort.signal.aborted) abort.abort(reason);
+    await turn?.cancel();
   }
 
   // -------------------------------------------------------------- what is not a prompt
 
   async function set(sessionId: string, asked: Setting): Promise<void> {
     await serially(sessionId, async (entry) => {
-      const live = await ensure(entry, {});
-      const setting = asMode(asked, live);
-      const before = live.agentSession.reported;
-      const outcome = await live.agent.protocol.set(live.agentSession.id, setting, { ms: limits.settingMs });
-      if (outcome.kind !== 'answered') throw redactError(live.context.redact, settingError(sessionId, setting, outcome));
-      live.agentSession.reported = withSetting(before, setting, outcome.value);
-      live.agentSession.wishes = withWish(live.agentSession.wishes, setting);
-      const { modes, configOptions } = live.agentSession.reported;
-      const said: SessionUpdate[] = [
-        ...(setting.kind === 'mode' ? [{ sessionUpdate: 'current_mode_update' as const, currentModeId: setting.value }] : []),
-        ...(setting.kind === 'option' || configOptions !== before.configOptions
-          ? [{ sessionUpdate: 'config_option_update' as const, configOptions: [...(configOptions ?? [])] }]
-          : []),
-      ];
-      await live.log.writer.append({
-        events: updateEvents(
-          said.map((update) => ({ update })),
-          null,
-          'host',
-          config.clock(),
-        ),
-        lastKnown: { ...reportedColumns({ modes, configOptions }), wishes: live.agentSession.wishes },
+      const { agent, agentSession, context, log } = await ensure(entry);
+      const before = agentSession.reported;
+      const setting = asMode(asked, agent, before.configOptions);
+      const outcome = await agent.protocol.set(agentSession.id, setting, { ms: limits.settingMs });
+      if (outcome.kind !== 'answered') throw redactError(context.redact, settingError(sessionId, setting, outcome));
+      agentSession.reported = withSetting(before, setting, outcome.value);
+      agentSession.wishes = withWish(agentSession.wishes, setting);
+      const { modes, configOptions } = agentSession.reported;
+      const said: { readonly update: SessionUpdate }[] = [];
+      if (setting.kind === 'mode') said.push({ update: { sessionUpdate: 'current_mode_update', currentModeId: setting.value } });
+      if (setting.kind === 'option' || configOptions !== before.configOptions)
+        said.push({ update: { sessionUpdate: 'config_option_update', configOptions: [...(configOptions ?? [])] } });
+      await log.writer.append({
+        events: updateEvents(said, null, 'host', config.clock()),
+        lastKnown: { ...reportedColumns({ modes, configOptions }), wishes: agentSession.wishes },
       });
     });
   }
 
-  /** Writes into the record, whether the session is live here or nowhere. */
-  async function write(
-    sessionId: string,
-    work: { readonly events: readonly NewEvent[]; readonly lastKnown: LastKnown; readonly also: () => readonly Statement[] },
-  ): Promise<void> {
-    await serially(sessionId, async ({ session }) => {
-      const { live } = session;
-      if (live) await live.log.writer.append({ ...work, also: () => [...work.also()] });
-      else await writeAsleep(lease, sessionId, work);
-    });
+  const calls: LiveCalls = {
+    async create(options) {
+      const sessionId = options.sessionId ?? config.newId();
+      const { stored, answer } = await serially(sessionId, async ({ session }) => {
+        if (session.state.kind !== 'asleep' || (await store.session(sessionId))) throw exists(sessionId);
+        await finishDeletes(deletes, { sessionId });
+        await makeRoom();
+        return startSession(parts, session, options, new AbortController());
+      });
+      return { ...(await describe(stored)), ...(answer ? { answer } : {}) };
+    },
+
+    prompt: (sessionId, content, options = {}) => prompt(sessionId, content as readonly ContentBlock[], options),
+
+    resume: (sessionId, options) =>
+      serially(sessionId, async (entry) => {
+        const { report, agentSession } = await ensure(entry, options);
+        return report ?? liveReport(agentSession.id);
+      }),
+
+    async cancel(sessionId) {
+      const running = entries.get(sessionId)?.prompt;
+      if (!running) return;
+      const words = `The prompt of session "${sessionId}" was cancelled before it was sent: no turn was made. Prompt again when you want to.`;
+      await stop(running, new RehydrateError('prompt_cancelled', words, { sessionId }));
+      await over(running.result);
+    },
+
+    async respondPermission(sessionId, requestId, optionId) {
+      const live = liveOf(sessionId);
+      if (live) return live.permissions.respond(requestId, optionId);
+      await storedSession(sessionId);
+      throw invalid(`Session "${sessionId}" is not live here, so no permission request of it is open. Prompt it again.`, {
+        sessionId,
+        requestId,
+      });
+    },
+
+    setMode: (sessionId, value) => set(sessionId, { id: 'mode', kind: 'mode', value }),
+    setConfigOption: (sessionId, id, value) => set(sessionId, { id, kind: 'option', value }),
+
+    async request(sessionId, method, params, options = {}) {
+      const live = await serially(sessionId, (entry) => ensure(entry, options));
+      const { agent, context } = live;
+      const asked = new Promise<RpcResponse | null>((resolve) => agent.protocol.request(method, toAgent(live, params), resolve));
+      const response = await unlessAborted(asked, options.signal);
+      if (response === null) {
+        await live.over;
+        const words = `Agent "${agent.name}" ${agent.connection.exitDescription} before it answered ${method}.`;
+        throw new RehydrateError('agent_exited', words, { sessionId, method });
+      }
+      if ('result' in response) return fromAgent(live, response.result);
+      const { error } = response;
+      const unknown = error.code === RPC.methodNotFound ? ' It does not know this method.' : '';
+      const words = `Agent "${agent.name}" answered ${method} with ${describeError(error)}.${unknown}`;
+      throw redactError(context.redact, new RehydrateError('agent_protocol_error', words, { sessionId, method, error }));
+    },
+
+    notify(sessionId, method, params) {
+      const live = liveOf(sessionId);
+      live?.agent.protocol.notify(method, toAgent(live, params));
+    },
+
+    async close(sessionId) {
+      await storedSession(sessionId);
+      await end(sessionId, { kind: 'closed', words: 'the session was closed while it ran' }, 'close');
+    },
+
+    delete: (sessionId) =>
+      end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, 'delete', () => deleteRecord(parts, sessionId)),
+  };
+
+  // -------------------------------------------------------------- as the record has it, and as it is here
+
+  async function storedSession(sessionId: string): Promise<StoredSession> {
+    const stored = await store.session(sessionId);
+    if (!stored) throw notFound(sessionId);
+    return stored;
   }
 
-  async function request(
-    sessionId: string,
-    method: string,
-    params: unknown,
-    { signal, client }: { readonly signal?: AbortSignal; readonly client?: ClientServices },
-  ): Promise<unknown> {
-    const live = await serially(sessionId, (entry) => ensure(entry, { signal, client }));
-    const response = await unlessAborted(
-      new Promise<RpcResponse | null>((resolve) => live.agent.protocol.request(method, toAgent(live, params), resolve)),
-      signal,
-    );
-    if (response === null) {
-      await live.over;
-      throw new RehydrateError(
-        'agent_exited',
-        `Agent "${live.agent.name}" ${live.agent.connection.exitDescription} before it answered ${method}.`,
-        {
-          sessionId,
-          method,
-        },
-      );
-    }
-    if ('result' in response) return fromAgent(live, response.result);
-    const { error } = response;
-    const unknown = error.code === RPC.methodNotFound ? ' It does not know this method.' : '';
-    throw redactError(
-      live.context.redact,
-      new RehydrateError('agent_protocol_error', `Agent "${live.agent.name}" answered ${method} with ${describeError(error)}.${unknown}`, {
-        sessionId,
-        method,
-        error,
-      }),
-    );
+  /** No turn of a dead host shows as running. */
+  async function describe(stored: StoredSession): Promise<SessionInfo> {
+    const { sessionId } = stored.info;
+    const here = stateOf(sessionId);
+    if (here !== 'asleep') return withState(stored, here === 'ending' ? 'live' : here, liveOf(sessionId)?.permissions.open);
+    const verdict = await cleanUp(lease, sessionId, stored.lease);
+    const now = verdict === 'cleaned' ? ((await store.session(sessionId)) ?? stored) : stored;
+    return withState(now, verdict === 'held' ? 'busy' : 'asleep');
   }
 
   // -------------------------------------------------------------- the end
 
-  /** Ends what lives of the session. `then` runs in the same turn: nothing can bring it to life in between. */
-  async function end(
-    sessionId: string,
-    cause: EndCause,
-    { tell, then }: { readonly tell?: 'close' | 'delete'; readonly then?: () => Promise<void> } = {},
-  ): Promise<void> {
+  /** Ends what lives of the session, and tells the agent if it is for good. `then` runs in the same turn: nothing can bring it to life in between. */
+  async function end(sessionId: string, cause: EndCause, tell?: 'close' | 'delete', then?: () => Promise<void>): Promise<void> {
     if (!entries.has(sessionId) && !then) return;
-    const entry = entryOf(sessionId);
-    const { session } = entry;
+    const { session, waiting } = entryOf(sessionId);
     const { state } = session;
-    if (state.kind === 'starting' || state.kind === 'resuming') {
+    if ('abort' in state)
       state.abort.abort(
         new RehydrateError(
           'agent_exited',
@@ -375,10 +391,8 @@ export function createManager(parts: HostParts) {
           { sessionId, cause: { kind: cause.kind } },
         ),
       );
-    } else if (state.kind !== 'asleep' && entry.waiting > 0) {
-      // What holds the session up, such as a setting the agent does not answer, ends with the agent: so it is not waited for.
-      void session.end(cause);
-    }
+    // What holds the session up, such as a setting the agent does not answer, ends with the agent: so it is not waited for.
+    else if (waiting > 0) void session.end(cause);
     await serially(sessionId, async () => {
       await lastWords(session);
       if (tell) await tellEnd(session, tell);
@@ -401,8 +415,7 @@ export function createManager(parts: HostParts) {
   }
 
   /** The agent's own session is closed or deleted with ours, where it can do that. Whatever it answers, it is ended next. */
-  async function tellEnd(session: Session, tell: 'close' | 'delete'): Promise<void> {
-    const { state } = session;
+  async function tellEnd({ state }: Session, tell: 'close' | 'delete'): Promise<void> {
     if (state.kind !== 'live') return;
     const { agent, agentSession } = state.live;
     const { facts, protocol } = agent;
@@ -426,60 +439,25 @@ export function createManager(parts: HostParts) {
 
   const cleanup = createLeaseCleanup((sessionId) => serially(sessionId, settleLeftBehind), limits.settleRetryMs);
 
-  const idleCheck = limits.idleMs > 0 ? setInterval(endIdle, Math.max(5, Math.min(limits.idleMs / 4, 30_000))) : undefined;
-  (idleCheck as { unref?: () => void } | undefined)?.unref?.();
+  const idleCheck = limits.idleMs > 0 ? inBackground(setInterval(endIdle, Math.max(5, Math.min(limits.idleMs / 4, 30_000)))) : undefined;
 
   function endIdle(): void {
-    for (const entry of entries.values()) {
-      const { live, sessionId } = entry.session;
-      if (!live || entry.session.state.kind !== 'live' || !isIdle(entry)) continue;
-      if (performance.now() - Math.max(live.usedAt, live.saidAt) < limits.idleMs) continue;
-      void end(sessionId, { kind: 'idle', words: 'it was not used for idleMs' });
-    }
+    for (const { sessionId, since } of [...entries.values()].flatMap(idleSince))
+      if (performance.now() - since >= limits.idleMs) void end(sessionId, { kind: 'idle', words: 'it was not used for idleMs' });
   }
 
   return {
-    async create(options: CreateOptions) {
-      const sessionId = options.sessionId ?? config.newId();
-      return serially(sessionId, async ({ session }) => {
-        if (session.state.kind !== 'asleep' || (await store.session(sessionId))) throw exists(sessionId);
-        await finishDeletes(deletes, { sessionId });
-        await makeRoom();
-        return startSession(parts, session, options, new AbortController());
+    calls,
+    storedSession,
+    describe,
+    stateOf,
+    /** Writes into the record, whether the session is live here or nowhere. */
+    async write(sessionId: string, work: AsleepWork): Promise<void> {
+      await serially(sessionId, async ({ session }) => {
+        if (session.live) await session.live.log.writer.append(work);
+        else await writeAsleep(lease, sessionId, work);
       });
     },
-    prompt,
-    async resume(sessionId: string, options: ResumeOptions): Promise<ResumeReport> {
-      return serially(sessionId, async (entry) => {
-        const live = await ensure(entry, options);
-        return live.report ?? liveReport(live.agentSession.id);
-      });
-    },
-    async cancel(sessionId: string): Promise<void> {
-      const prompt = entries.get(sessionId)?.prompt;
-      if (!prompt) return;
-      await stop(
-        prompt,
-        new RehydrateError(
-          'prompt_cancelled',
-          `The prompt of session "${sessionId}" was cancelled before it was sent: no turn was made. Prompt again when you want to.`,
-          { sessionId },
-        ),
-      );
-      await prompt.result.then(
-        () => undefined,
-        () => undefined,
-      );
-    },
-    /** False when nothing of it is live here. */
-    async respondPermission(sessionId: string, requestId: string, optionId: string | null): Promise<boolean> {
-      const live = entries.get(sessionId)?.session.live;
-      await live?.permissions.respond(requestId, optionId);
-      return live !== null && live !== undefined;
-    },
-    set,
-    openPermissions: (sessionId: string): readonly PermissionRequested[] => entries.get(sessionId)?.session.live?.permissions.open ?? [],
-    write,
     /** The values of MCP servers for the wakes to come. A live agent keeps those it has. */
     holdServers: (sessionId: string, mcpServers: readonly McpServer[]): Promise<void> =>
       serially(sessionId, async ({ session }) => {
@@ -490,45 +468,32 @@ export function createManager(parts: HostParts) {
       const secrets = entries.get(from)?.session.secrets;
       if (secrets) entryOf(to).session.secrets = secrets;
     },
-    request,
-    notify(sessionId: string, method: string, params: unknown): void {
-      const live = entries.get(sessionId)?.session.live;
-      live?.agent.protocol.notify(method, toAgent(live, params));
+    /** The secret values that can be had without starting anything, for redaction. */
+    async knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>) {
+      const held = entries.get(info.sessionId)?.session.secrets;
+      return [...(await resolveKnown(config.secrets, info, held)), ...config.knownSecrets];
     },
     /** How many sessions are in memory. */
     get size() {
       return entries.size;
     },
-    /** A live agent of this name. */
-    liveAgent(name: string): Agent | null {
-      for (const { session } of entries.values()) if (session.live?.agent.name === name) return session.live.agent;
-      return null;
+    /** Those that live with an agent of this name: the agent, and the session of its own. */
+    liveWith(name: string): { readonly sessionId: string; readonly agent: Agent; readonly agentSessionId: string | null }[] {
+      return [...entries].flatMap(
+        ([
+          sessionId,
+          {
+            session: { live },
+          },
+        ]) => (live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.knownId }] : []),
+      );
     },
-    /** Which live session stands on one of the agent's own. */
-    standsOn(agent: string, agentSessionId: string): string | null {
-      for (const { session } of entries.values())
-        if (session.live?.agent.name === agent && session.live.agentSession.knownId === agentSessionId) return session.sessionId;
-      return null;
-    },
-    stateOf: (sessionId: string): Session['state']['kind'] => entries.get(sessionId)?.session.state.kind ?? 'asleep',
-    close: (sessionId: string) => end(sessionId, { kind: 'closed', words: 'the session was closed while it ran' }, { tell: 'close' }),
-    delete: (sessionId: string) =>
-      end(
-        sessionId,
-        { kind: 'closed', words: 'the session was deleted while it ran' },
-        { tell: 'delete', then: () => deleteRecord(parts, sessionId) },
-      ),
     /** Ends everything; nothing is opened any more. */
     async endAll(cause: EndCause): Promise<void> {
       ended = true;
       clearInterval(idleCheck);
       await Promise.all([parts.agents.end(), ...[...entries.keys()].map((sessionId) => end(sessionId, cause))]);
       await cleanup.end();
-    },
-    /** The secret values that can be had without starting anything, for redaction. */
-    async knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>) {
-      const held = entries.get(info.sessionId)?.session.secrets;
-      return [...(await resolveKnown(config.secrets, info, held)), ...config.knownSecrets];
     },
     /** Lets a lease go that may be held although nothing lives, as soon as that can be written. */
     later: (sessionId: string) => cleanup.later(sessionId),
@@ -541,19 +506,20 @@ export function createManager(parts: HostParts) {
  * is gone for everybody and the error says that some of it is still on the disk.
  */
 async function deleteRecord({ store, lease, deletes, subscriptions }: HostParts, sessionId: string): Promise<void> {
-  const taken = await takeLease(lease, sessionId);
+  const { fence, latestSeq } = await takeLease(lease, sessionId);
+  const at = lease.clock();
   try {
     await lease.db.batch([
       // Whoever took the session over meanwhile keeps it (I9).
-      fenceAndTouch(taken.fence, taken.latestSeq, 0, lease.clock() + lease.leaseMs, null),
-      { sql: 'UPDATE acp_sessions SET deleted_at = ? WHERE session_id = ?', params: [lease.clock(), sessionId], note: 'session deleted' },
+      fenceAndTouch(fence, latestSeq, 0, at + lease.leaseMs, null),
+      { sql: 'UPDATE acp_sessions SET deleted_at = ? WHERE session_id = ?', params: [at, sessionId], note: 'session deleted' },
     ]);
   } catch (error) {
     const stored = await store.session(sessionId).catch(() => undefined);
     // Null: the answer was lost, and nobody sees it any more.
     if (stored !== null) {
-      if (stored && stored.lease.generation !== taken.fence.generation) throw busy(sessionId, stored.lease);
-      await letGo(lease, taken.fence);
+      if (stored && stored.lease.generation !== fence.generation) throw busy(sessionId, stored.lease);
+      await letGo(lease, fence);
       throw storageError(error, `Session "${sessionId}" could not be deleted`);
     }
   }
@@ -569,8 +535,19 @@ async function deleteRecord({ store, lease, deletes, subscriptions }: HostParts,
   }
 }
 
-/** The hash by which a prompt's content is told from another's under the same idempotency key. */
-const hashOf = (content: readonly ContentBlock[]): Promise<string> => sha256Hex(JSON.stringify(content));
+/** In ACP v2 the modes are an option. It is kept as the mode, so that the wish holds under both versions, and there is one of it. */
+function asMode(setting: Setting, { facts }: Agent, options: SessionInfo['configOptions']): Setting {
+  const { kind, id, value } = setting;
+  const isMode = kind === 'option' && facts.protocolVersion === 2 && options?.find((option) => option.id === id)?.category === 'mode';
+  return isMode && typeof value === 'string' ? { id: 'mode', kind: 'mode', value } : setting;
+}
+
+/** Resolves when it is over, however it went. */
+const over = (result: Promise<unknown>): Promise<void> =>
+  result.then(
+    () => undefined,
+    () => undefined,
+  );
 
 /** The result, or the signal's reason if that comes first. */
 function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

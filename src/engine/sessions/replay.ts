@@ -21,28 +21,9 @@ export interface ReplayOutcome extends ReplayResult {
   readonly heard: readonly Heard[];
 }
 
-export interface Replay {
-  /** Takes an update as a part of the replay; `isOpening` until the agent has answered and that is stored. */
-  take(update: SessionUpdate, meta: Meta | undefined, isOpening: boolean): void;
-  /** Updates so far. */
-  readonly received: number;
-  /** Whether anything came since it was last matched. */
-  readonly pending: boolean;
-  /** Whether so much came after the opening that it must not wait any longer. */
-  readonly isFull: boolean;
-  /** Whether the log holds what a replay should bring; known from the first `finish` on. */
-  readonly expectsMessages: boolean | null;
-  /** Forgets what came: another attempt begins. */
-  restart(method: 'session/resume' | 'session/load'): void;
-  /** Some agents answer first and replay after: waits until it is quiet, while messages are missing. */
-  untilQuiet(connection: Connection, limits: Limits): Promise<void>;
-  /** Matches what came so far. */
-  finish(): Promise<ReplayOutcome>;
-  /** What was matched is in the log. If it was no replay, or a whole one, it is over, and what follows is judged by itself. */
-  conclude(): void;
-  /** What came since the last time, and what is still owed: asked when it has been quiet, and when the first prompt is about to be sent. */
-  settle(): Promise<{ readonly late: readonly Heard[] } & Pick<ReplayOutcome, 'next' | 'nextToolCalls'>>;
-}
+type Owed = Pick<ReplayOutcome, 'next' | 'nextToolCalls'>;
+
+export type Replay = Awaited<ReturnType<typeof openReplay>>;
 
 /** Nobody says so much beside a conversation; more is a replay without the user's words. */
 const MAX_ASIDE = 256;
@@ -53,7 +34,7 @@ export async function openReplay(
   agentSessionId: string,
   redact: (text: string) => string,
   isAdopted = false,
-): Promise<Replay> {
+) {
   const began = await store.agentSession(sessionId, agentSessionId);
   const fromSeq = began?.beganSeq ?? 0;
   const matcher = createReplayMatcher({
@@ -72,9 +53,10 @@ export async function openReplay(
   let beside: ReplayItem[] = [];
   let last: { readonly received: number; readonly outcome: ReplayOutcome } | null = null;
   /** What the replay that is over still owed. */
-  let owed: Pick<ReplayOutcome, 'next' | 'nextToolCalls'> | null = null;
+  let owed: Owed | null = null;
   let settling: Promise<unknown> = Promise.resolve();
 
+  /** Matches what came so far. */
   const finish = async (): Promise<ReplayOutcome> => {
     if (last?.received === received) return last.outcome;
     const before = received;
@@ -98,19 +80,27 @@ export async function openReplay(
     return [...left.values()].map((item) => ({ ...item, turnId: null, origin: 'agent' }));
   };
 
-  const restart = (method: 'session/resume' | 'session/load'): void => {
+  const begin = (method: 'session/resume' | 'session/load'): void => {
     matcher.restart();
     [received, last, beside, aside] = [0, null, [], method === 'session/resume' ? [] : null];
   };
 
+  /** What was matched is in the log. If it was no replay, or a whole one, it is over, and what follows is judged by itself. */
   const conclude = (): void => {
     if (!last || last.received !== received || !(last.outcome.isReplay ? last.outcome.reachedEnd : true)) return;
     if (last.outcome.isReplay) owed = last.outcome;
-    restart('session/resume');
+    begin('session/resume');
+  };
+
+  /** Forgets what came: another attempt begins. */
+  const restart = (method: 'session/resume' | 'session/load'): void => {
+    owed = null;
+    begin(method);
   };
 
   return {
-    take(update, meta, isOpening) {
+    /** Takes an update as a part of the replay; `isOpening` until the agent has answered and that is stored. */
+    take(update: SessionUpdate, meta: Meta | undefined, isOpening: boolean): void {
       if (!matcher.take(update, meta)) return;
       received++;
       const item = meta ? { update, meta } : { update };
@@ -118,23 +108,23 @@ export async function openReplay(
       if (roleOf(update, meta) === 'user' || (isOpening && (aside?.length ?? 0) >= MAX_ASIDE)) aside = null;
       aside?.push(item);
     },
-    get pending() {
+    /** Whether anything came since it was last matched. */
+    get pending(): boolean {
       return received !== (last?.received ?? 0);
     },
-    get isFull() {
+    /** Whether so much came after the opening that it must not wait any longer. */
+    get isFull(): boolean {
       return aside !== null && aside.length >= MAX_ASIDE;
     },
-    get received() {
+    /** Updates so far. */
+    get received(): number {
       return received;
     },
-    get expectsMessages() {
-      return last?.outcome.expectsMessages ?? null;
-    },
-    restart(method) {
-      owed = null;
-      restart(method);
-    },
-    async untilQuiet(connection, limits) {
+    restart,
+    finish,
+    conclude,
+    /** Some agents answer first and replay after: waits until it is quiet, while messages are missing. */
+    async untilQuiet(connection: Connection, limits: Limits): Promise<void> {
       const deadline = performance.now() + limits.replayMaxMs;
       for (;;) {
         const { expectsMessages, reachedEnd } = await finish();
@@ -145,9 +135,8 @@ export async function openReplay(
         if (received === before) return;
       }
     },
-    finish,
-    conclude,
-    settle() {
+    /** What came since the last time, and what is still owed: asked when it has been quiet, and when the first prompt is about to be sent. */
+    settle(): Promise<{ readonly late: readonly Heard[] } & Owed> {
       const settled = settling.then(async () => {
         // What was heard when the session was opened is in the log already; what comes late is only added after it.
         const before = new Set(last?.outcome.heard.map(({ update }) => update));

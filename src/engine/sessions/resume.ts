@@ -14,14 +14,21 @@ import { nextStep, verifyResume, type NativeMethod, type TriedStep } from '../re
 import { createRedactor, type Secret } from '../transcript/redact.ts';
 import { storageError } from '../storage/errors.ts';
 import { toSession, type StoredSession } from '../storage/rows.ts';
-import { adoptAgentSession, insertEvent, updateLastKnown, type Fence, type NewEvent } from '../storage/statements.ts';
+import {
+  adoptAgentSession,
+  insertEvent,
+  insertRow,
+  updateLastKnown,
+  type Fence,
+  type LastKnown,
+  type NewEvent,
+} from '../storage/statements.ts';
 import { sessionStatement, type Store } from '../storage/store.ts';
 import { buildPreamble, choosePreambleMode } from '../transcript/preamble.ts';
 import { renderRecord as render, type TranscriptRecord } from '../transcript/render.ts';
 import type {
   AttemptMethod,
   AttemptOutcome,
-  ContentBlock,
   PreambleMode,
   ResumeAttempt,
   ResumePolicy,
@@ -31,19 +38,22 @@ import type {
   Verification,
 } from '../types.ts';
 import { authRequired, callWithAuth, newAgentSession, withAgent, type Agent } from './agent-startup.ts';
-import type { Config, CreateOptions } from './config.ts';
-import { letGo, notFound, takeLease } from './lease.ts';
+import type { Config } from './config.ts';
+import type { CreateOptions } from './host.ts';
+import { exists, letGo, notFound, takeLease } from './lease.ts';
 import { openReplay, type ReplayOutcome } from './replay.ts';
-import { resolveSecrets, secretValues, withoutValues } from './secrets.ts';
+import { resolveSecrets, secretValues, withoutValues, type SecretValues } from './secrets.ts';
 import {
   openLog,
   LiveAgentSession,
   updateEvents,
+  type GivenPreamble,
   type HostParts,
   type Live,
   type Session,
   type SessionContext,
   type SessionLog,
+  type SessionPhase,
   type Standing,
   type Turn,
   type UnsentTurn,
@@ -53,43 +63,55 @@ import { NO_WISHES, reportedColumns, restoreWishes, withAnswer, withSetting, wis
 // ---------------------------------------------------------------- a new session
 
 /** Resolves to the session as it was written, and what else the agent answered. Errors: as `Host.create`; on any of them nothing is left. */
-export async function startSession(
+export function startSession(
   parts: HostParts,
   session: Session,
   options: CreateOptions,
   abort: AbortController,
 ): Promise<{ readonly stored: StoredSession; readonly answer: NewAgentSession['rest'] | null }> {
-  const { config } = parts;
-  const { agent, cwd, additionalDirectories = [] } = options;
-  const began = performance.now();
-  const secrets = secretValues(options.env ?? {}, options.mcpServers ?? []);
-  const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
-  const context: SessionContext = { sessionId: session.sessionId, agent, cwd, additionalDirectories, secrets, redact };
-  const known = { reported: NOTHING_REPORTED, wishes: NO_WISHES };
-  const agentSession = new LiveAgentSession(context, config.limits, (error) => session.fail(error), known);
   session.client = options.client ?? null;
-  session.params = options.params;
-  session.become('create', { kind: 'starting', abort });
-  const signal = options.signal ? AbortSignal.any([abort.signal, options.signal]) : abort.signal;
+  return becoming(session, { kind: 'starting', abort }, async (began) => {
+    const secrets = secretValues(options.env ?? {}, options.mcpServers ?? []);
+    const agentSession = new LiveAgentSession(contextOf(parts, session, options, secrets), NOTHING_REPORTED, NO_WISHES);
+    const signal = options.signal ? AbortSignal.any([abort.signal, options.signal]) : abort.signal;
+    session.params = options.params;
+    try {
+      const search: TierSearch = { parts, session, agentSession, stored: null, policy: 'auto', began };
+      return await withAgentFound(search, signal, async (found) => {
+        const stored = await insertSession(parts, session, agentSession, options, found);
+        session.secrets = secrets;
+        return { stored, answer: found.answer };
+      });
+    } catch (error) {
+      session.params = undefined;
+      throw error;
+    }
+  });
+}
+
+/** Runs `work` while the session is being opened; when it fails, the session sleeps again. */
+async function becoming<T>(
+  session: Session,
+  phase: Extract<SessionPhase, { readonly abort: AbortController }>,
+  work: (began: number) => Promise<T>,
+): Promise<T> {
+  session.become(phase.kind === 'starting' ? 'create' : 'wake', phase);
   try {
-    const made = await withAgentFound({ parts, session, agentSession, stored: null, policy: 'auto', began }, signal, async (found) => ({
-      stored: await insertSession(parts, session, agentSession, options, found.report),
-      answer: found.answer,
-    }));
-    session.secrets = secrets;
-    return made;
+    return await work(performance.now());
   } catch (error) {
-    session.params = undefined;
-    if (session.state.kind === 'starting') session.become('failed', { kind: 'asleep' });
+    if ('abort' in session.state) session.become('failed', { kind: 'asleep' });
     throw error;
   }
 }
 
-/** What the client gave besides, without what the protocol has itself. */
-function extraOf(params: Session['params']): Pick<SessionParams, 'extra'> {
-  if (!params) return {};
-  const { sessionId: _, ...extra } = params;
-  return { extra };
+function contextOf(
+  { config }: HostParts,
+  { sessionId }: Session,
+  { agent, cwd, additionalDirectories = [] }: Pick<CreateOptions, 'agent' | 'cwd' | 'additionalDirectories'>,
+  secrets: SecretValues,
+): SessionContext {
+  const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
+  return { sessionId, agent, cwd, additionalDirectories, secrets, redact };
 }
 
 /** The row, its lease and its first events, all in one batch; then what came early follows. */
@@ -97,51 +119,42 @@ async function insertSession(
   parts: HostParts,
   session: Session,
   agentSession: LiveAgentSession,
-  options: CreateOptions,
-  report: ResumeReport,
+  { agent, cwd, additionalDirectories = [], mcpServers = [], env = {} }: CreateOptions,
+  found: Found,
 ): Promise<StoredSession> {
   const { config, store, subscriptions, lease } = parts;
   const { database, limits, clock } = config;
   const { sessionId } = session;
   const { redact } = agentSession.context;
   const agentSessionId = agentSession.id;
-  const { facts } = agentSession.agent!;
   const now = clock();
   const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
-  const fresh: NewEvent[] = [
-    { kind: 'resumed', turnId: null, at: now, origin: 'host', payload: report },
-    ...updateEvents(agentSession.newsSince(NOTHING_REPORTED), null, 'agent', now),
-  ];
-  const events = fresh.map((event, index) => ({ ...event, seq: index + 1 }) as SessionEvent);
-  const written = agentSession.reported;
-  const known = updateLastKnown(
-    sessionId,
-    redact({ ...reportedColumns(written), wishes: NO_WISHES, capabilities: facts.capabilities, agent_info: facts.info }),
+  const events = foundEvents(config, found, agentSession.newsSince(NOTHING_REPORTED)).map(
+    (event, index) => ({ ...event, seq: index + 1 }) as SessionEvent,
   );
+  const written = agentSession.reported;
+  const row: Row = {
+    session_id: sessionId,
+    agent,
+    agent_session_id: agentSessionId,
+    cwd,
+    additional_directories: JSON.stringify(additionalDirectories),
+    mcp_servers: JSON.stringify(withoutValues(mcpServers)),
+    env_names: JSON.stringify(Object.keys(env)),
+    latest_seq: events.length,
+    lease_owner: lease.self,
+    lease_generation: 1,
+    lease_expires_at: now + limits.leaseMs,
+    created_at: now,
+    updated_at: now,
+  };
+  const known = updateLastKnown(sessionId, redact({ ...knownOf(agentSession), wishes: NO_WISHES }));
   // Whoever follows this id followed another session, which somebody else deleted.
   subscriptions.end(sessionId);
   let stored: StoredSession | null;
   try {
     const results = await database.batch([
-      {
-        sql: `INSERT INTO acp_sessions (session_id, agent, agent_session_id, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_owner, lease_generation, lease_expires_at, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
-        params: [
-          sessionId,
-          options.agent,
-          agentSessionId,
-          options.cwd,
-          JSON.stringify(options.additionalDirectories ?? []),
-          JSON.stringify(withoutValues(options.mcpServers ?? [])),
-          JSON.stringify(Object.keys(options.env ?? {})),
-          events.length,
-          lease.self,
-          now + limits.leaseMs,
-          now,
-          now,
-        ],
-        note: 'session_created',
-      },
+      { ...insertRow('acp_sessions', row), note: 'session_created' },
       ...adoptAgentSession(sessionId, agentSessionId, 1, null, now),
       ...events.map((event) => insertEvent(sessionId, event.seq, event)),
       ...(known ? [known] : []),
@@ -154,14 +167,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       throw unread;
     });
     // The answer may be lost although the batch was written.
-    if (stored?.lease.owner !== lease.self || stored.lease.generation !== 1) {
-      if (stored) throw exists(sessionId);
-      throw storageError(error, `Session "${sessionId}" could not be written`);
-    }
+    if (stored?.lease.owner !== lease.self || stored.lease.generation !== 1)
+      throw stored ? exists(sessionId) : storageError(error, `Session "${sessionId}" could not be written`);
   }
   const log = openLog(parts, { fence, latestSeq: events.length, redact, onLost: (reason) => session.fail(reason) });
   subscriptions.publish(sessionId, events);
-  session.opened(agentSession, log, { kind: 'proven' }, report);
+  session.opened(agentSession, log, { kind: 'proven' }, found.report);
   // What the agent said of its state while the batch was on its way.
   const since = agentSession.newsSince(written);
   if (since.length > 0)
@@ -169,16 +180,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       { events: updateEvents(since, null, 'agent', clock()), said: true, lastKnown: reportedColumns(agentSession.reported) },
       session.keepUnwritten,
     );
-  session.hearHeld(agentSession);
+  session.opening(agentSession, false);
   return stored;
 }
 
-export function exists(sessionId: string): RehydrateError {
-  return new RehydrateError(
-    'session_exists',
-    `There is a session "${sessionId}" already. Prompt it, delete it first, or choose another id.`,
-    { sessionId },
-  );
+/** What is known of the agent and its session when it was opened. */
+function knownOf({ reported, agent }: LiveAgentSession): LastKnown {
+  const { capabilities, info } = (agent as Agent).facts;
+  return { ...reportedColumns(reported), capabilities, agent_info: info };
 }
 
 // ---------------------------------------------------------------- waking
@@ -192,52 +201,34 @@ export interface WakeOptions {
 }
 
 /** Takes the lease and resumes. When it fails, the lease is free again and no agent is left. */
-export async function wake(parts: HostParts, session: Session, { policy, abort, signal, unsent }: WakeOptions): Promise<Live> {
+export function wake(parts: HostParts, session: Session, { policy, abort, signal, unsent }: WakeOptions): Promise<Live> {
   const { config, store, lease } = parts;
   const { sessionId } = session;
-  const began = performance.now();
-  session.become('wake', { kind: 'resuming', abort });
-  try {
+  return becoming(session, { kind: 'resuming', abort }, async (began) => {
     const stored = await store.session(sessionId);
     if (!stored) throw notFound(sessionId);
     const { info } = stored;
     const secrets = await resolveSecrets(config.secrets, info, session.secrets);
-    const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
-    const { agent: name, cwd, additionalDirectories } = info;
-    const context: SessionContext = { sessionId, agent: name, cwd, additionalDirectories, secrets, redact };
-
+    const context = contextOf(parts, session, info, secrets);
     const { fence, latestSeq } = await takeLease(lease, sessionId, unsent?.turnId);
-    const log = openLog(parts, { fence, latestSeq, redact, onLost: (reason) => session.fail(reason) });
-    const before: ReportedState = info;
-    const agentSession = new LiveAgentSession(context, config.limits, (error) => session.fail(error), {
-      // Modes and options are as the agent says now; the others stay until it says otherwise.
-      reported: { modes: null, configOptions: null, commands: info.commands, title: info.title, usage: info.usage },
-      wishes: wishesOf(info, stored.wishes),
-    });
+    const log = openLog(parts, { fence, latestSeq, redact: context.redact, onLost: (reason) => session.fail(reason) });
+    // Modes and options are as the agent says now; the others stay until it says otherwise.
+    const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };
+    const agentSession = new LiveAgentSession(context, reported, wishesOf(info, stored.wishes));
     const search = { parts, session, agentSession, stored, policy, began, ...(unsent ? { before: unsent.firstSeq } : {}) };
     try {
-      const live = await withAgentFound(search, signal, async (found) => {
-        const { live, written } = recordFound(config, session, agentSession, log, before, found);
-        try {
-          await written;
-        } catch (error) {
-          await session.end({ kind: 'host_failed', words: 'the report could not be stored', error }, 'kill');
-          throw error;
-        }
+      return await withAgentFound(search, signal, async (found) => {
+        const live = await recordFound(config, session, agentSession, log, info, found);
+        session.secrets = secrets;
         return live;
       });
-      session.secrets = secrets;
-      return live;
     } catch (error) {
       log.stop();
       await log.writer.settled();
       await letGo(lease, fence);
       throw error;
     }
-  } catch (error) {
-    if (session.state.kind === 'resuming') session.become('failed', { kind: 'asleep' });
-    throw error;
-  }
+  });
 }
 
 /**
@@ -269,7 +260,7 @@ export async function takeUpAgain(
   const { standing, agentSession } = live;
   const before = agentSession.reported;
   turn.progress = { kind: 'taking_up_again' };
-  agentSession.reopen();
+  session.opening(agentSession, true);
   const stored = await store.session(session.sessionId);
   if (!stored) throw notFound(session.sessionId);
   const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: agentSession.id, listed });
@@ -298,7 +289,7 @@ export async function takeUpAgain(
   });
   // In the same tick, so that nothing comes in between.
   turn.progress = { kind: 'storing' };
-  session.hearHeld(agentSession);
+  session.opening(agentSession, false);
   await written;
   return found.report;
 }
@@ -342,7 +333,6 @@ interface TierSearch {
 
 /** How the agent has the session again. */
 interface Found {
-  readonly attempts: readonly ResumeAttempt[];
   readonly replay: ReplayOutcome | null;
   readonly preamble: MadePreamble | null;
   /** The event with which the agent session begins: that which was taken up, or of a new one null, which is the report's. */
@@ -382,17 +372,15 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
   const { sessionId } = context;
   const oldId = stored?.info.agentSessionId ?? null;
   const authMethod = agents.authMethod(context.agent);
+  const { sessionId: _, ...extra } = session.params ?? {};
   const params: SessionParams = {
     cwd: context.cwd,
     mcpServers: context.secrets.mcpServers,
     additionalDirectories: context.additionalDirectories,
-    ...extraOf(session.params),
+    extra,
   };
-  const attempts: ResumeAttempt[] = [...(search.tried ?? [])];
-  /** The agent's own ways that were tried, as `nextStep` wants them, each with its place in `attempts`. */
-  const tried: (TriedStep & { readonly at: number })[] = attempts.flatMap(({ method, outcome }, at) =>
-    isNative(method) ? [{ method, outcome, at }] : [],
-  );
+  /** What was tried, in order; `weak` as the classifier has it. */
+  const attempts: (ResumeAttempt & { readonly weak?: true })[] = [...(search.tried ?? [])];
   const hasHistory = stored !== null && (await store.hasMessages(sessionId));
   // What was said in an adopted session only the agent has: a replay brings it, and without it there is no session.
   const adopted = !hasHistory && (stored?.origin as { readonly kind?: unknown } | null)?.kind === 'adopt';
@@ -405,8 +393,13 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
   let answer: Found['answer'] = null;
   let listed: Listed | undefined;
 
-  const note = (method: AttemptMethod, outcome: AttemptOutcome, evidence: string, since: number, error?: RpcError): void => {
-    attempts.push({ method, outcome, evidence, ...(error ? { error } : {}), ms: tenths(connection.agentMs - since) });
+  const note = (method: AttemptMethod, outcome: AttemptOutcome, evidence: string, since: number, error?: RpcError, weak?: true): void => {
+    attempts.push({ method, outcome, evidence, ...(error && { error }), ms: tenths(connection.agentMs - since), ...(weak && { weak }) });
+  };
+  const toldAttempts = (): ResumeAttempt[] => attempts.map(({ weak: _, ...attempt }) => attempt);
+  const amendLast = (change: (last: ResumeAttempt) => Partial<ResumeAttempt>): void => {
+    const last = attempts.pop() as ResumeAttempt;
+    attempts.push({ ...last, ...change(last) });
   };
 
   const list = async (): Promise<Listed> =>
@@ -422,7 +415,7 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
       capabilities: { resume: facts.canResume && !(adopted && facts.canLoad), load: facts.canLoad, list: facts.canList },
       agentSessionId: oldId,
       hasHistory: hasHistory || adopted,
-      attempts: tried,
+      attempts: attempts.filter((attempt): attempt is TriedStep & ResumeAttempt => isNative(attempt.method)),
       listed,
     });
     switch (step.do) {
@@ -445,13 +438,11 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
   /** The agent's own way back. */
   async function native(method: NativeMethod): Promise<void> {
     const since = connection.agentMs;
-    const record = (outcome: AttemptOutcome, evidence: string, error?: RpcError, weak?: true): void => {
-      tried.push({ method, outcome, at: attempts.length, ...(weak ? { weak } : {}) });
-      note(method, outcome, evidence, since, error);
-    };
+    const record = (outcome: AttemptOutcome, evidence: string, error?: RpcError, weak?: true): void =>
+      note(method, outcome, evidence, since, error, weak);
     const id = oldId as string;
     replay!.restart(method);
-    agentSession.named(id);
+    session.named(agentSession, id);
     agentSession.replay = replay;
     verified = null;
     const how = method === 'session/load' ? 'load' : 'resume';
@@ -497,27 +488,25 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
   async function judgeByList(): Promise<void> {
     const since = connection.agentMs;
     const shown = await list();
-    for (const [index, { method, at }] of tried.entries()) {
-      const attempt = attempts[at] as ResumeAttempt;
-      if (!attempt.error) continue;
-      const { outcome, evidence, weak } = classifyResumeFailure(attempt.error, {
-        method,
-        agentSessionId: oldId as string,
-        listed: shown,
-      });
-      tried[index] = { method, outcome, at, ...(weak ? { weak } : {}) };
-      attempts[at] = { ...attempt, outcome, evidence };
+    for (const [at, { weak: _, ...attempt }] of attempts.entries()) {
+      const { method, error } = attempt;
+      if (!error || !isNative(method)) continue;
+      attempts[at] = { ...attempt, ...classifyResumeFailure(error, { method, agentSessionId: oldId as string, listed: shown }) };
     }
-    const last = attempts.pop() as ResumeAttempt;
-    attempts.push({ ...last, ms: tenths(last.ms + connection.agentMs - since) });
+    amendLast(({ ms }) => ({ ms: tenths(ms + connection.agentMs - since) }));
+  }
+
+  /** The agent is about to name a session of its own: what it says until then belongs to that. */
+  function awaitNew(): void {
+    Object.assign(agentSession, { knownId: null, replay: null });
   }
 
   /** A new session of the agent's, which is told the record. */
   async function successor(tier: 'transcript' | 'new'): Promise<Found> {
     const since = connection.agentMs;
-    agentSession.awaitNew();
+    awaitNew();
     const made = await newAgentSession(agent, config, params, authMethod);
-    agentSession.named(made.agentSessionId);
+    session.named(agentSession, made.agentSessionId);
     settings = made.settings;
     if (Object.keys(made.rest).length > 0) answer = made.rest;
     verified = null;
@@ -536,7 +525,7 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
     const source = await forkSource(store, sessionId, origin);
     if (source === null) return null;
     const since = connection.agentMs;
-    agentSession.awaitNew();
+    awaitNew();
     const outcome = await callWithAuth(agent, config, authMethod, () =>
       protocol.forkSession(source, params, { ms: limits.sessionMs, of: 'silence' }),
     );
@@ -558,7 +547,7 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
     const replay = await openReplay(store, sessionId, id, context.redact);
     replay.restart('session/resume');
     agentSession.replay = replay;
-    agentSession.named(id);
+    session.named(agentSession, id);
     settings = outcome.value.settings;
     verified = 'unverified';
     note('session/fork', 'ok', `the agent forked its own session ${source}, which holds the record up to here`, since);
@@ -575,11 +564,9 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
   async function givenAgain(): Promise<MadePreamble | null> {
     if (replayed?.preamble !== 'gone' || !kept) return null;
     const preamble = await preambleOf(storeBefore(store, kept.beganSeq));
-    const last = attempts.pop() as ResumeAttempt;
-    attempts.push({
-      ...last,
-      evidence: `${last.evidence}; the record it had been given is not in it any more, and goes in front of the next prompt again`,
-    });
+    amendLast(({ evidence }) => ({
+      evidence: `${evidence}; the record it had been given is not in it any more, and goes in front of the next prompt again`,
+    }));
     return preamble;
   }
 
@@ -604,7 +591,7 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
     const unsupported = context.additionalDirectories.length > 0 && !facts.additionalDirectories;
     const report: ResumeReport = {
       tier,
-      attempts,
+      attempts: toldAttempts(),
       verified,
       replay: replayed?.isReplay
         ? { received: replayed.received, matched: replayed.matched, missing: replayed.missing, imported: replayed.importedMessages }
@@ -619,7 +606,7 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
       ms: tenths(performance.now() - began),
       agentMs: tenths(connection.agentMs - agent.msBefore),
     };
-    return { attempts, replay: replayed, preamble, answer, ...stands, report: context.redact(report) };
+    return { replay: replayed, preamble, answer, ...stands, report: context.redact(report) };
   }
 
   async function stopError(code: RehydrateError['code'], reason: string): Promise<RehydrateError> {
@@ -633,7 +620,7 @@ async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found>
       : `${reason}.${raw}${ADVICE[code] ?? ''}${quoteDiagnostics(connection.diagnostics())}`;
     return new RehydrateError(fault?.code ?? code, `Session "${sessionId}" could not be resumed: ${why}`, {
       sessionId,
-      attempts,
+      attempts: toldAttempts(),
       ...(exit ? { exit } : {}),
       ...fault?.data,
     });
@@ -680,30 +667,28 @@ export async function askList(
 // ---------------------------------------------------------------- the report
 
 /** The session is live, and what was found goes into the log: imported messages, the report, what is known now. */
-function recordFound(
+async function recordFound(
   config: Config,
   session: Session,
   agentSession: LiveAgentSession,
   log: SessionLog,
   before: ReportedState,
   found: Found,
-): { readonly live: Live; readonly written: Promise<void> } {
-  const { facts } = agentSession.agent!;
+): Promise<Live> {
   const news = agentSession.newsSince(before);
   const live = session.opened(agentSession, log, standingOf(found, 0), found.report);
   // In the same tick, so that nothing comes in between.
-  const written = live.log.writer.append({
-    events: foundEvents(config, found, news),
-    lastKnown: { ...reportedColumns(agentSession.reported), capabilities: facts.capabilities, agent_info: facts.info },
-  });
+  const written = log.writer.append({ events: foundEvents(config, found, news), lastKnown: knownOf(agentSession) });
   agentSession.replay?.conclude();
-  session.hearHeld(agentSession);
-  return {
-    live,
-    written: written.then(({ lastSeq }) => {
-      live.standing = standingOf(found, lastSeq - news.length);
-    }),
-  };
+  session.opening(agentSession, false);
+  try {
+    const { lastSeq } = await written;
+    live.standing = standingOf(found, lastSeq - news.length);
+    return live;
+  } catch (error) {
+    await session.end({ kind: 'host_failed', words: 'the report could not be stored', error }, 'kill');
+    throw error;
+  }
 }
 
 function foundEvents(config: Config, { replay, report }: Found, news: Parameters<typeof updateEvents>[0]): NewEvent[] {
@@ -715,10 +700,8 @@ function foundEvents(config: Config, { replay, report }: Found, news: Parameters
   ];
 }
 
-function standingOf({ isNew, attempts, preamble, beganSeq }: Found, reportSeq: number): Standing {
-  return isNew
-    ? { kind: 'successor', preamble, beganSeq: beganSeq ?? reportSeq }
-    : { kind: 'taken_up', attempts, preamble: preamble && { ...preamble, beganSeq: beganSeq ?? 0 } };
+function standingOf({ isNew, report, preamble, beganSeq }: Found, reportSeq: number): Standing {
+  return { kind: isNew ? 'successor' : 'taken_up', attempts: report.attempts, preamble, beganSeq: beganSeq ?? reportSeq };
 }
 
 /** The agent's own session that a fork was made of, if both are still as they were then. */
@@ -756,16 +739,9 @@ export function liveReport(agentSessionId: string): ResumeReport {
 
 // ---------------------------------------------------------------- the record, for an agent to read
 
-interface MadePreamble {
-  readonly mode: PreambleMode;
+interface MadePreamble extends GivenPreamble, NonNullable<ResumeReport['preamble']> {
   /** Why the mode is not the one that was asked for. */
   readonly instead: string | null;
-  readonly blocks: readonly ContentBlock[];
-  /** All its text, so that a replay of it is recognised. */
-  readonly text: string;
-  readonly bytes: number;
-  readonly events: number;
-  readonly truncated: boolean;
 }
 
 export function renderRecord(

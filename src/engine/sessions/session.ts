@@ -3,22 +3,24 @@
  * lives: what the agent says goes into the log, what it asks is answered, and when it is gone the log says how. Starting and
  * waking (`resume.ts`) and prompting (`turn.ts`) move it on.
  */
+import { inBackground } from '../background-timer.ts';
 import { RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
-import { FIXED_LIMITS, type Limits } from '../limits.ts';
+import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
 import { RPC, type AgentUpdate } from '../protocol/agent-protocol.ts';
 import { within } from '../protocol/connection.ts';
-import type { RpcResponse } from '../protocol/json-rpc.ts';
+import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
 import { isUnreadable, learn, type ReportedState } from '../protocol/reported-state.ts';
 import { classOf, messageIdOf, readToolCall, roleOf } from '../protocol/updates.ts';
+import { asksFor } from '../protocol/versions.ts';
 import type { DeleteParts } from '../records/delete.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
-import { endTurn, type Fence, type NewEvent } from '../storage/statements.ts';
+import { endTurn, type NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
-import { createWriter, type SessionWriter, type Work } from '../storage/writer.ts';
+import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate, TurnEnded } from '../types.ts';
-import type { Agent, AgentListener, AgentRequest, Agents } from './agent-startup.ts';
+import type { Agent, AgentListener, Agents } from './agent-startup.ts';
 import type { Config } from './config.ts';
 import { failedAfterSending, interruptedBy, releaseStatement, type LeaseOptions } from './lease.ts';
 import { cancelled, createPermissions, type Permissions } from './permissions.ts';
@@ -65,50 +67,24 @@ export interface SessionContext {
   readonly redact: <T>(value: T) => T;
 }
 
-/** A session's place in the log, held by the lease. */
-export interface SessionLog {
-  readonly writer: SessionWriter;
-  readonly fence: Fence;
-  /** Stops renewing the lease. */
-  stop(): void;
-}
+/** A session's place in the log, held by the lease, which is renewed until `stop`. */
+export type SessionLog = ReturnType<typeof openLog>;
 
-/** Opens it, and renews the lease for as long as the session is held. */
+/** `onLost`: nothing more can be written, since the lease is another host's, or nobody knows what is in the log. */
 export function openLog(
   { config, store, subscriptions }: HostParts,
-  {
-    fence,
-    latestSeq,
-    redact,
-    onLost,
-  }: {
-    readonly fence: Fence;
-    readonly latestSeq: number;
-    readonly redact: <T>(value: T) => T;
-    /** Nothing more can be written: the lease is another host's, or nobody knows what is in the log. */
-    readonly onLost: (reason: unknown) => void;
-  },
-): SessionLog {
-  const { database, limits, clock } = config;
-  const writer = createWriter({
-    db: database,
-    store,
-    fence,
-    latestSeq,
-    limits,
-    clock,
-    redact,
-    onCommitted: (events) => subscriptions.publish(fence.sessionId, events),
-    onLost,
-  });
+  held: Pick<WriterOptions, 'fence' | 'latestSeq' | 'redact' | 'onLost'>,
+) {
+  const { database: db, limits, clock } = config;
+  const { fence } = held;
+  const onCommitted: WriterOptions['onCommitted'] = (events) => subscriptions.publish(fence.sessionId, events);
+  const writer = createWriter({ ...held, db, store, limits, clock, onCommitted });
   const every = Math.max(1, Math.floor(limits.leaseMs / 3));
-  const timer = setInterval(() => {
+  const renew = () => {
     // One that writes renews the lease as it writes.
-    if (clock() - writer.renewedAt < every) return;
-    writer.append({ events: [] }).catch(onLost);
-  }, every);
-  // A lease alone must not keep a process running.
-  (timer as { unref?: () => void }).unref?.();
+    if (clock() - writer.renewedAt >= every) writer.append({ events: [] }).catch(held.onLost);
+  };
+  const timer = inBackground(setInterval(renew, every));
   return { writer, fence, stop: () => clearInterval(timer) };
 }
 
@@ -116,21 +92,23 @@ export function openLog(
 export type Standing =
   /** It is the stored one, and has answered a turn or was just made. */
   | { readonly kind: 'proven' }
-  /**
-   * It was resumed or loaded, which the agent may still take back at the prompt. The preamble is there when its replay showed that
-   * the agent did not keep the one that it had been given.
-   */
-  | { readonly kind: 'taken_up'; readonly attempts: readonly ResumeAttempt[]; readonly preamble: GivenPreamble | null }
-  /** It is not the stored one before it has answered a turn (I4), and gets the preamble in front of its first prompt (I6). */
-  | { readonly kind: 'successor'; readonly preamble: GivenPreamble | null; readonly beganSeq: number };
+  | {
+      /**
+       * `taken_up`: it was resumed or loaded, which the agent may still take back at the prompt. `successor`: it is not the stored one
+       * before it has answered a turn (I4).
+       */
+      readonly kind: 'taken_up' | 'successor';
+      readonly attempts: readonly ResumeAttempt[];
+      /** What goes in front of its first prompt (I6); of one that was taken up when its replay showed that it did not keep what it was given. */
+      readonly preamble: GivenPreamble | null;
+      /** The event with which it begins. */
+      readonly beganSeq: number;
+    };
 
-/** What goes in front of the next prompt. */
 export interface GivenPreamble {
   readonly blocks: readonly ContentBlock[];
   /** All its text, so that a replay of it is recognised. */
   readonly text: string;
-  /** The event with which the agent session begins that it is told to, where that is not a new one. */
-  readonly beganSeq?: number;
 }
 
 /** The data of a session that has an agent. */
@@ -144,7 +122,7 @@ export interface Live {
   /** How it became live, until a prompt was handed it. */
   report: ResumeReport | null;
   /** The last turn that was answered: words that continue it belong to it. */
-  lastTurn: { readonly turnId: string; readonly said: Said } | null;
+  lastTurn: { readonly turnId: string; readonly said: LastSaid } | null;
   /** Since when, and for how long still, what comes before the first prompt waits to be told from a late replay. */
   settling: { readonly began: number; readonly timer: ReturnType<typeof setTimeout> } | null;
   /** When the agent last said something, and when the session was last used; of `performance.now`. */
@@ -159,7 +137,7 @@ export const toAgent = (live: Live, value: unknown): unknown => exchangeIds(valu
 export const fromAgent = (live: Live, value: unknown): unknown => exchangeIds(value, live.agentSession.knownId, live.context.sessionId);
 
 /** What the agent said last in a turn, as far as more of it can be told. */
-export interface Said {
+export interface LastSaid {
   /** Whether it said anything of the conversation. */
   anything: boolean;
   kind: string | null;
@@ -175,7 +153,7 @@ export interface Turn {
   readonly turnId: string;
   /** Takes out the prompt's echo and what a late replay still owed. */
   filter: LiveFilter;
-  readonly said: Said;
+  readonly said: LastSaid;
   progress:
     | { readonly kind: 'storing' }
     /** `written` resolves to whether it was written: of a prompt that was not, nothing reached the agent. */
@@ -267,75 +245,88 @@ export class Session {
 
   /**
    * The agent has the session. The caller appends what this found in the same tick, so that nothing comes before it, and calls
-   * `hearHeld` then.
+   * `opening` then.
    */
   opened(agentSession: LiveAgentSession, log: SessionLog, standing: Standing, report: ResumeReport): Live {
     const { config } = this;
     const { context } = agentSession;
     const agent = agentSession.agent as Agent;
+    const now = performance.now();
     const live: Live = {
       context,
       agent,
       log,
-      permissions: createPermissions({
-        sessionId: this.sessionId,
-        writer: log.writer,
-        rule: config.permission,
-        clock: config.clock,
-        newId: config.newId,
-        maxOpen: config.limits.openPermissions,
-        redact: context.redact,
-        keepUnwritten: this.keepUnwritten,
-      }),
+      permissions: createPermissions({ config, context, writer: log.writer, keepUnwritten: this.keepUnwritten }),
       agentSession,
       standing,
       report,
       lastTurn: null,
       settling: null,
-      saidAt: performance.now(),
-      usedAt: performance.now(),
+      saidAt: now,
+      usedAt: now,
       over: agent.connection.gone.then((exit) => this.agentGone(live, exit)),
     };
     this.become('opened', { kind: 'live', live });
     return live;
   }
 
-  /** What came while it was being opened follows. */
-  hearHeld(mine: LiveAgentSession): void {
-    mine.isOpening = false;
-    for (const item of mine.takeHeld()) this.hear(mine, item);
+  /** The agent's id of the session is known: what came before belongs to it. */
+  named(mine: LiveAgentSession, id: string): void {
+    mine.knownId = id;
+    this.hearHeld(mine);
+  }
+
+  /** It is written down how the agent has the session: what came while it was found out follows. */
+  opening(mine: LiveAgentSession, isOpening: boolean): void {
+    mine.isOpening = isOpening;
+    if (isOpening) mine.stateSaid.clear();
+    else this.hearHeld(mine);
+  }
+
+  private hearHeld(mine: LiveAgentSession): void {
+    const { early } = mine;
+    Object.assign(mine, { early: [], earlyBytes: 0 });
+    for (const item of early) this.hear(mine, item);
   }
 
   // -------------------------------------------------------------- what the agent says
 
   private hear(mine: LiveAgentSession, item: AgentUpdate): void {
-    const { phase } = this;
+    const { isOpening, context } = mine;
     const live = this.liveOf(mine);
     if (live) live.saidAt = performance.now();
-    if (mine.isOpening) return mine.hear(item);
-    if (!live) return;
-    const turn = 'turn' in phase ? phase.turn : null;
+    else if (!isOpening) return;
+    if (mine.knownId === null) return this.hold(mine, item);
+    const turn = !isOpening && 'turn' in this.phase ? this.phase.turn : null;
     // One process serves one session; what names another is a sub-session of the agent's own.
-    if (item.agentSessionId !== undefined && item.agentSessionId !== mine.id) {
-      if (turn) {
-        turn.said.foreign += 1;
-        turn.said.foreignId = String(item.agentSessionId);
-      }
+    if (item.agentSessionId !== undefined && item.agentSessionId !== mine.knownId) {
+      if (turn) Object.assign(turn.said, { foreign: turn.said.foreign + 1, foreignId: String(item.agentSessionId) });
       return;
     }
-    const update = live.context.redact(item.update);
-    const meta = item.meta && live.context.redact(item.meta);
-    if (classOf(update, meta) === 'state') return this.hearState(live, turn, update, meta);
-    if (mine.replay) {
-      mine.replay.take(update, meta, false);
-      return this.settleReplaySoon(live, mine.replay);
-    }
+    const update = context.redact(item.update);
+    const meta = item.meta && context.redact(item.meta);
     const running = turn && turn.progress.kind !== 'answered' ? turn : null;
+    if (classOf(update, meta) === 'state') return this.hearState(mine, live, turn, { update, meta });
+    if (mine.replay) {
+      mine.replay.take(update, meta, isOpening);
+      if (live && !isOpening) this.settleReplaySoon(live, mine.replay);
+      return;
+    }
+    if (isOpening || !live) return this.hold(mine, item);
     const passed = running ? running.filter.push(update, meta) : [{ update, meta }];
     if (passed.length === 0) return;
     if (running) for (const each of passed) remember(running.said, each.update);
-    const turnId = running?.turnId ?? turnContinuedBy(turn ? { turnId: turn.turnId, said: turn.said } : live.lastTurn, update);
+    const turnId = running?.turnId ?? turnContinuedBy(turn ?? live.lastTurn, update);
     this.record(live, { events: this.asEvents(passed, turnId), said: true });
+  }
+
+  /** Keeps it until more is known of the session. */
+  private hold(mine: LiveAgentSession, item: AgentUpdate): void {
+    const { queuedEvents, queuedBytes } = this.config.limits;
+    mine.earlyBytes += JSON.stringify(item.update).length;
+    if (mine.early.length < queuedEvents && mine.earlyBytes <= queuedBytes) return void mine.early.push(item);
+    const words = `The agent sent more than queuedEvents (${queuedEvents}) or queuedBytes (${queuedBytes}) of updates before the session was open.`;
+    this.fail(new RehydrateError('limit_exceeded', words, { limit: 'queuedEvents', allowed: queuedEvents }));
   }
 
   /**
@@ -354,10 +345,7 @@ export class Session {
         (error: unknown) => this.fail(error),
       );
     };
-    const timer = setTimeout(settle, left);
-    // This alone must not keep a process running.
-    (timer as { unref?: () => void }).unref?.();
-    live.settling = { began, timer };
+    live.settling = { began, timer: inBackground(setTimeout(settle, left)) };
   }
 
   /** What was heard between two turns, as events of the log. */
@@ -366,19 +354,20 @@ export class Session {
   }
 
   /** How things are now is stored where it says something new, and waits for no message. */
-  private hearState(live: Live, turn: Turn | null, update: SessionUpdate, meta: Meta): void {
-    const { agentSession } = live;
-    if (agentSession.preamble !== null && isTitleOf(agentSession.preamble, update)) return;
-    const learnt = learn(agentSession.reported, update);
+  private hearState(mine: LiveAgentSession, live: Live | null, turn: Turn | null, said: Said): void {
+    const { update } = said;
+    if (mine.preamble !== null && isTitleOf(mine.preamble, update)) return;
+    const learnt = learn(mine.reported, update);
+    if (learnt) mine.reported = { ...mine.reported, ...learnt };
+    if (mine.isOpening || !live) return void mine.stateSaid.set(update.sessionUpdate, said);
     if (!learnt && !isUnreadable(update)) return;
-    agentSession.reported = { ...agentSession.reported, ...learnt };
     // A mode that the agent changed in the course of a turn (a plan that was approved) is what the user goes on in.
     const mode = turn && learnt?.modes?.currentModeId;
-    if (mode) agentSession.wishes = { ...agentSession.wishes, mode };
+    if (mode) mine.wishes = { ...mine.wishes, mode };
     this.record(live, {
-      events: this.asEvents([{ update, meta }], turn && turn.progress.kind !== 'answered' ? turn.turnId : null),
+      events: this.asEvents([said], this.runningTurnId),
       said: true,
-      lastKnown: { ...reportedColumns(learnt ?? {}), ...(mode ? { wishes: agentSession.wishes } : {}) },
+      lastKnown: { ...reportedColumns(learnt ?? {}), ...(mode ? { wishes: mine.wishes } : {}) },
     });
   }
 
@@ -393,26 +382,24 @@ export class Session {
   }
 
   /** What was let through, as events of the log. */
-  asEvents(
-    items: readonly { readonly update: SessionUpdate; readonly meta?: Meta }[],
-    turnId: string | null,
-    origin: 'agent' | 'import' = 'agent',
-  ): NewEvent[] {
+  asEvents(items: readonly Said[], turnId: string | null, origin: 'agent' | 'import' = 'agent'): NewEvent[] {
     return updateEvents(items, turnId, origin, this.config.clock());
   }
 
   // -------------------------------------------------------------- what the agent asks
 
-  private async answer(mine: LiveAgentSession, request: AgentRequest): Promise<RpcResponse> {
-    const { id, params, asksFor } = request;
-    if (asksFor === null) return this.askClient(mine, request);
+  private async answer(mine: LiveAgentSession, request: IncomingRequest): Promise<RpcResponse> {
+    const { id, params, method } = request;
+    const kind = asksFor(method);
+    if (kind === null) return this.askClient(mine, request);
     // While it is being opened nobody has prompted, so nobody is there to answer.
     const live = mine.isOpening ? null : this.liveOf(mine);
-    if (!live) return cancelled(asksFor);
+    if (!live) return cancelled(kind);
+    const { permissions, agent } = live;
     try {
-      return asksFor === 'permission'
-        ? await live.permissions.ask(id, params, this.runningTurnId)
-        : await live.permissions.elicit(id, params, this.runningTurnId, (unwanted) => this.askClient(mine, request, unwanted));
+      return kind === 'permission'
+        ? await permissions.ask(id, agent.protocol.readPermission(params), this.runningTurnId)
+        : await permissions.elicit(id, params, this.runningTurnId, (unwanted) => this.askClient(mine, request, unwanted));
     } catch (error) {
       this.fail(error);
       return { error: { code: RPC.internal, message: 'the host could not take the request' } };
@@ -420,7 +407,7 @@ export class Session {
   }
 
   /** What is for the client to answer, session ids exchanged both ways. */
-  private async askClient(mine: LiveAgentSession, { method, params }: AgentRequest, unwanted?: AbortSignal): Promise<RpcResponse> {
+  private async askClient(mine: LiveAgentSession, { method, params }: IncomingRequest, unwanted?: AbortSignal): Promise<RpcResponse> {
     const { context, agent } = mine;
     const { config, sessionId } = this;
     const client = this.client ?? config.clientFor(context.agent);
@@ -614,13 +601,13 @@ export class Session {
   }
 }
 
-type Meta = Readonly<Record<string, unknown>> | undefined;
+/** An update with its `_meta`, as it goes into the log. */
+interface Said {
+  readonly update: SessionUpdate;
+  readonly meta?: Readonly<Record<string, unknown>> | undefined;
+}
 
-/**
- * The agent's side of a session: which session of its own that is, what it last reported of it, and what it says while that is being
- * found out. The latter is sorted when it is written down how the agent has the session: state that is news becomes part of that,
- * everything else follows it into the log.
- */
+/** The agent's side of a session: which session of its own that is, and what it last reported of it. */
 export class LiveAgentSession {
   readonly context: SessionContext;
   agent: Agent | null = null;
@@ -633,24 +620,17 @@ export class LiveAgentSession {
   preamble: string | null = null;
   /** Takes what the agent says before the first prompt as a replay of what it said before. */
   replay: Replay | null = null;
-  /** Until it is written down how the agent has the session. */
+  /**
+   * Until it is written down how the agent has the session. What it says meanwhile is kept: of its state the last word of each kind,
+   * which becomes part of that if it is news; everything else follows it into the log.
+   */
   isOpening = true;
-  private readonly limits: Limits;
-  private readonly fail: (error: unknown) => void;
-  /** The last state update of each kind. */
-  private readonly stateSaid = new Map<string, AgentUpdate>();
-  private early: AgentUpdate[] = [];
-  private earlyBytes = 0;
+  readonly stateSaid = new Map<string, Said>();
+  early: AgentUpdate[] = [];
+  earlyBytes = 0;
 
-  constructor(
-    context: SessionContext,
-    limits: Limits,
-    fail: (error: unknown) => void,
-    { reported, wishes }: { readonly reported: ReportedState; readonly wishes: Wishes },
-  ) {
+  constructor(context: SessionContext, reported: ReportedState, wishes: Wishes) {
     this.context = context;
-    this.limits = limits;
-    this.fail = fail;
     this.reported = reported;
     this.wishes = wishes;
   }
@@ -660,82 +640,18 @@ export class LiveAgentSession {
     return this.knownId;
   }
 
-  hear(item: AgentUpdate): void {
-    // What comes before the answer to `session/new` belongs to it.
-    if (this.knownId === null) return this.hold(item);
-    if (item.agentSessionId !== undefined && item.agentSessionId !== this.knownId) return;
-    const update = this.context.redact(item.update);
-    const meta = item.meta && this.context.redact(item.meta);
-    if (classOf(update, meta) !== 'state') {
-      if (this.replay) this.replay.take(update, meta, true);
-      else this.hold(item);
-      return;
-    }
-    if (this.preamble !== null && isTitleOf(this.preamble, update)) return;
-    const learnt = learn(this.reported, update);
-    if (learnt) this.reported = { ...this.reported, ...learnt };
-    this.stateSaid.set(update.sessionUpdate, { ...item, update, meta });
-  }
-
-  /** The agent has lost it: how it has the session is found out anew. */
-  reopen(): void {
-    this.isOpening = true;
-    this.stateSaid.clear();
-  }
-
-  /** The agent is about to name a new session: what it says until then belongs to that. */
-  awaitNew(): void {
-    this.knownId = null;
-    this.replay = null;
-  }
-
-  /** The agent's session id is known: what came early is sorted in. */
-  named(id: string): void {
-    this.knownId = id;
-    for (const item of this.takeHeld()) this.hear(item);
-  }
-
   /** State that says something which was not known `before`, and still holds. */
-  newsSince(before: ReportedState): { readonly update: SessionUpdate; readonly meta: Meta }[] {
+  newsSince(before: ReportedState): readonly Said[] {
     return [...this.stateSaid.values()].filter(({ update }) => learn(before, update) !== null && learn(this.reported, update) === null);
-  }
-
-  takeHeld(): AgentUpdate[] {
-    const { early } = this;
-    [this.early, this.earlyBytes] = [[], 0];
-    return early;
-  }
-
-  private hold(item: AgentUpdate): void {
-    const { queuedEvents, queuedBytes } = this.limits;
-    this.earlyBytes += JSON.stringify(item.update).length;
-    if (this.early.length < queuedEvents && this.earlyBytes <= queuedBytes) {
-      this.early.push(item);
-      return;
-    }
-    this.fail(
-      new RehydrateError(
-        'limit_exceeded',
-        `The agent sent more than queuedEvents (${queuedEvents}) or queuedBytes (${queuedBytes}) of updates before the session was open.`,
-        { limit: 'queuedEvents', allowed: queuedEvents },
-      ),
-    );
   }
 }
 
 /** Updates as events of the log. */
-export function updateEvents(
-  items: readonly { readonly update: SessionUpdate; readonly meta?: Meta }[],
-  turnId: string | null,
-  origin: 'host' | 'agent' | 'import',
-  at: number,
-): NewEvent[] {
-  return items.map(({ update, meta }) =>
-    meta ? { kind: 'update', turnId, at, origin, payload: update, meta } : { kind: 'update', turnId, at, origin, payload: update },
-  );
+export function updateEvents(items: readonly Said[], turnId: string | null, origin: 'host' | 'agent' | 'import', at: number): NewEvent[] {
+  return items.map(({ update: payload, meta }) => ({ kind: 'update', turnId, at, origin, payload, ...(meta ? { meta } : {}) }));
 }
 
-export const nothingSaid = (): Said => ({
+export const nothingSaid = (): LastSaid => ({
   anything: false,
   kind: null,
   messageId: null,
@@ -744,7 +660,7 @@ export const nothingSaid = (): Said => ({
   foreignId: null,
 });
 
-export function remember(said: Said, update: SessionUpdate): void {
+export function remember(said: LastSaid, update: SessionUpdate): void {
   if (classOf(update) !== 'notice') said.anything = true;
   said.kind = roleOf(update) ?? update.sessionUpdate;
   said.messageId = messageIdOf(update);
@@ -756,7 +672,7 @@ export function remember(said: Said, update: SessionUpdate): void {
 const MAX_TOOL_CALLS = 1_000;
 
 /** The turn that an update after its end goes on with: the rest of its last message, or of one of its tool calls. */
-export function turnContinuedBy(last: { readonly turnId: string; readonly said: Said } | null, update: SessionUpdate): string | null {
+export function turnContinuedBy(last: { readonly turnId: string; readonly said: LastSaid } | null, update: SessionUpdate): string | null {
   if (!last) return null;
   const { said, turnId } = last;
   if (classOf(update) === 'tool_call_update') return said.toolCalls.has(readToolCall(update).id) ? turnId : null;

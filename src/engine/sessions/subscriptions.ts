@@ -3,6 +3,7 @@
  * (I2). A follower that falls behind is fed from the database again instead of a growing buffer (I10), and what
  * another host of the database wrote is looked for now and then.
  */
+import { inBackground } from '../background-timer.ts';
 import { RehydrateError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { eventSize } from '../storage/chunks.ts';
@@ -37,14 +38,7 @@ interface Followed {
   readonly timer: ReturnType<typeof setInterval> | null;
 }
 
-export interface Subscriptions {
-  publish(sessionId: string, events: readonly SessionEvent[]): void;
-  /** Something was written that was not published: followers look into the database. */
-  invalidate(sessionId: string): void;
-  /** Ends the followers of a session, or of all. */
-  end(sessionId?: string): void;
-  follow(sessionId: string, cursor: Cursor, signal: AbortSignal | undefined): AsyncGenerator<SessionEvent, void>;
-}
+export type Subscriptions = ReturnType<typeof createSubscriptions>;
 
 export interface SubscriptionOptions {
   readonly store: Store;
@@ -58,7 +52,7 @@ const PAGE_EVENTS = 256;
 const PAGE_BYTES = 1024 * 1024;
 const FIRST_PAGE = 16;
 
-export function createSubscriptions({ store, limits, progress }: SubscriptionOptions): Subscriptions {
+export function createSubscriptions({ store, limits, progress }: SubscriptionOptions) {
   const sessions = new Map<string, Followed>();
   let closed = false;
 
@@ -71,6 +65,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 
   const end = (sessionId: string) => each(sessionId, (follower) => (follower.ended = true));
+  /** Something was written that was not published: followers look into the database. */
   const invalidate = (sessionId: string) => each(sessionId, (follower) => (follower.lagged = true));
 
   const look = async (sessionId: string): Promise<void> => {
@@ -84,19 +79,15 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   /** Another host's work is not published here. */
   const lookNowAndThen = (sessionId: string): Followed['timer'] => {
     if (limits.followMs === 0) return null;
-    let looking = false;
-    const timer = setInterval(() => {
-      if (looking) return;
-      looking = true;
-      // What cannot be read now may be at the next look; a follower that reads says so itself.
-      look(sessionId).then(
-        () => (looking = false),
-        () => (looking = false),
-      );
-    }, limits.followMs);
-    // This alone must not keep a process running.
-    (timer as { unref?: () => void }).unref?.();
-    return timer;
+    let looking: Promise<void> | null = null;
+    return inBackground(
+      setInterval(() => {
+        // What cannot be read now may be at the next look; a follower that reads says so itself.
+        looking ??= look(sessionId)
+          .catch(() => undefined)
+          .then(() => void (looking = null));
+      }, limits.followMs),
+    );
   };
 
   const add = (sessionId: string, follower: Follower): Followed => {
@@ -117,7 +108,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 
   return {
-    publish(sessionId, events) {
+    publish(sessionId: string, events: readonly SessionEvent[]): void {
       const followed = sessions.get(sessionId);
       const last = events.at(-1);
       if (!followed || !last) return;
@@ -127,9 +118,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       each(sessionId, (follower) => {
         if (follower.lagged) return;
         if (follower.waiting.length + events.length > limits.subscriberEvents || follower.waitingBytes + bytes > limits.subscriberBytes) {
-          follower.waiting = [];
-          follower.waitingBytes = 0;
-          follower.lagged = true;
+          Object.assign(follower, { waiting: [], waitingBytes: 0, lagged: true });
         } else {
           follower.waiting.push(...events);
           follower.waitingBytes += bytes;
@@ -137,11 +126,12 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       });
     },
     invalidate,
-    end(sessionId) {
+    /** Ends the followers of a session, or of all. */
+    end(sessionId?: string): void {
       if (sessionId === undefined) closed = true;
       for (const id of sessionId === undefined ? [...sessions.keys()] : [sessionId]) end(id);
     },
-    async *follow(sessionId, from, signal) {
+    async *follow(sessionId: string, from: Cursor, signal: AbortSignal | undefined): AsyncGenerator<SessionEvent, void> {
       const follower: Follower = { waiting: [], waitingBytes: 0, lagged: true, ended: closed, wake: null };
       const followed = add(sessionId, follower);
       const stop = () => {
@@ -161,9 +151,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
         for (;;) {
           if (follower.lagged) {
             // From here on live events are kept again; what the page holds already is skipped by its number.
-            follower.lagged = false;
-            follower.waiting = [];
-            follower.waitingBytes = 0;
+            Object.assign(follower, { waiting: [], waitingBytes: 0, lagged: false });
             for (let limit = FIRST_PAGE; ;) {
               const page = await store.events(sessionId, { after: cursor, limit });
               let bytes = 0;

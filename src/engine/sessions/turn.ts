@@ -13,7 +13,17 @@ import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
 import type { Heard } from './replay.ts';
 import { askList, liveReport, takeUpAgain, type Listed } from './resume.ts';
-import { nothingSaid, remember, type HostParts, type Live, type Session, type Standing, type Turn, type UnsentTurn } from './session.ts';
+import {
+  nothingSaid,
+  remember,
+  updateEvents,
+  type HostParts,
+  type Live,
+  type Session,
+  type Standing,
+  type Turn,
+  type UnsentTurn,
+} from './session.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
@@ -24,7 +34,7 @@ export interface TurnRequest {
   readonly policy: ResumePolicy;
   readonly params: Readonly<Record<string, unknown>> | undefined;
   /** It is in the log already, and has not reached an agent: it goes on. */
-  readonly unsent?: UnsentTurn | undefined;
+  readonly unsent: UnsentTurn | undefined;
 }
 
 export interface RunningTurn {
@@ -58,8 +68,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     throw endedMeanwhile(session.sessionId);
   }
   let report = live.report ?? liveReport(live.agentSession.id);
-  let settle!: { readonly resolve: (result: PromptResult | null) => void; readonly reject: (error: unknown) => void };
-  const result = new Promise<PromptResult | null>((resolve, reject) => (settle = { resolve, reject }));
+  const { promise: result, ...settle } = Promise.withResolvers<PromptResult | null>();
   // Whoever started the turn awaits `result`; without this a crash before that would be unhandled.
   result.catch(() => undefined);
   const turn: Turn = {
@@ -72,22 +81,12 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   };
   const at = config.clock();
   const heard = session.heardEvents(late?.late ?? []);
+  const { idempotencyKey } = request;
+  const said = stored.map((content) => ({ update: { sessionUpdate: 'user_message_chunk', content } as const }));
   const events: NewEvent[] = [
     ...heard,
-    {
-      kind: 'turn_started',
-      turnId,
-      at,
-      origin: 'host',
-      payload: request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey },
-    },
-    ...stored.map((block): NewEvent => ({
-      kind: 'update',
-      turnId,
-      at,
-      origin: 'host',
-      payload: { sessionUpdate: 'user_message_chunk', content: block },
-    })),
+    { kind: 'turn_started', turnId, at, origin: 'host', payload: idempotencyKey === undefined ? {} : { idempotencyKey } },
+    ...updateEvents(said, turnId, 'host', at),
   ];
   let firstSeq = request.unsent?.firstSeq ?? 0;
   session.beginTurn(live, turn);
@@ -105,7 +104,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
           return [
             {
               sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
-              params: [turnId, session.sessionId, request.idempotencyKey ?? null, request.contentHash, JSON.stringify(report), firstSeq],
+              params: [turnId, session.sessionId, idempotencyKey ?? null, request.contentHash, JSON.stringify(report), firstSeq],
             },
           ];
         },
@@ -124,14 +123,11 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   /** Whether a successor was made for this very prompt: there is nothing after that. */
   let madeSuccessor = false;
   let grace: ReturnType<typeof setTimeout> | undefined;
-  const finished = result.then(
-    () => undefined,
-    () => undefined,
-  );
-  void finished.then(() => {
+  const onOver = () => {
     over = true;
     clearTimeout(grace);
-  });
+  };
+  const finished = result.then(onOver, onOver);
   send();
 
   /** A successor gets the preamble in front of its first prompt that is no slash command. */
@@ -249,17 +245,8 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
       ],
       also: ({ last }) => [
         endTurn(turnId, end, last),
-        ...(answered && standing.kind === 'successor'
+        ...(answered && standing.kind !== 'proven' && (standing.kind === 'successor' || standing.preamble)
           ? adoptAgentSession(session.sessionId, live.agentSession.id, standing.beganSeq, standing.preamble?.text ?? null, config.clock())
-          : []),
-        ...(answered && standing.kind === 'taken_up' && standing.preamble
-          ? adoptAgentSession(
-              session.sessionId,
-              live.agentSession.id,
-              standing.preamble.beganSeq ?? 0,
-              standing.preamble.text,
-              config.clock(),
-            )
           : []),
       ],
     };

@@ -1,5 +1,5 @@
 /** The statements the engine writes with. Times and ids are bound, so that a batch can be replayed. */
-import type { SqlValue, Statement } from '../ports.ts';
+import type { Row, SqlValue, Statement } from '../ports.ts';
 import type { SessionEvent } from '../types.ts';
 
 /** An event before it has its number. */
@@ -82,6 +82,13 @@ const noteOf = (event: NewEvent): string => (event.kind === 'agent_exited' && ev
 function eventColumns(event: NewEvent): SqlValue[] {
   return [event.turnId, event.at, event.kind, event.origin, JSON.stringify(event.payload), event.meta ? JSON.stringify(event.meta) : null];
 }
+
+export const insertRow = (table: string, row: Row): Statement => ({
+  sql: `INSERT INTO ${table} (${Object.keys(row).join(', ')}) VALUES (${Object.keys(row)
+    .map(() => '?')
+    .join(', ')})`,
+  params: Object.values(row),
+});
 
 /** Columns of a session's row that change: what the agent last said about itself, and what the user gave it. */
 export interface LastKnown {

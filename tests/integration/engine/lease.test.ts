@@ -14,8 +14,8 @@ const bound = (db: SqlDatabase): SqlDatabase => ({
 
 describe('I9: a session is live in at most one host', () => {
   it.each([
-    [{ owner: null, generation: 0, expiresAt: 0 }, null, 'free'],
-    [{ owner: 'us', generation: 1, expiresAt: 0 }, null, 'ours'],
+    [{ owner: null, generation: 0, expiresAt: 0 }, 'unknown', 'free'],
+    [{ owner: 'us', generation: 1, expiresAt: 0 }, 'unknown', 'ours'],
     [{ owner: 'them', generation: 1, expiresAt: 2_000 }, true, 'held'],
     [{ owner: 'them', generation: 1, expiresAt: 500 }, true, 'held'],
     [{ owner: 'them', generation: 1, expiresAt: 2_000 }, false, 'abandoned'],

@@ -206,15 +206,15 @@ describe('I10: sessions that are not there', () => {
       deletes: { db: database, store, preambleFiles: undefined },
     });
     const calls: ((id: string) => Promise<unknown>)[] = [
-      (id) => manager.prompt(id, [{ type: 'text', text: 'hi' }], { idempotencyKey: id }),
-      (id) => manager.resume(id, {}),
-      (id) => manager.set(id, { kind: 'mode', id: 'mode', value: 'plan' }),
-      (id) => manager.request(id, '_any', {}, {}),
-      (id) => manager.delete(id),
+      (id) => manager.calls.prompt(id, [{ type: 'text', text: 'hi' }], { idempotencyKey: id }),
+      (id) => manager.calls.resume(id, {}),
+      (id) => manager.calls.setMode(id, 'plan'),
+      (id) => manager.calls.request(id, '_any', {}, {}),
+      (id) => manager.calls.delete(id),
     ];
     for (const [at, call] of calls.entries()) await expect(call(`nobody-${at}`)).rejects.toMatchObject({ code: 'session_not_found' });
-    await manager.close('nobody');
-    await manager.cancel('nobody');
+    await expect(manager.calls.close('nobody')).rejects.toMatchObject({ code: 'session_not_found' });
+    await manager.calls.cancel('nobody');
     manager.shareSecrets('nobody', 'no-one');
     await new Promise((resolve) => setTimeout(resolve, 0));
     expect(manager.size).toBe(0);

@@ -7,13 +7,9 @@ function onWriter(append: () => Promise<unknown>) {
   const kept: Work[] = [];
   const writer = { append } as unknown as SessionWriter;
   const permissions = createPermissions({
-    sessionId: 's',
+    config: { permission: () => undefined, clock: () => 0, newId: () => 'r', limits: { openPermissions: 4 } },
+    context: { sessionId: 's', redact: (value) => value },
     writer,
-    rule: () => undefined,
-    clock: () => 0,
-    newId: () => 'r',
-    maxOpen: 4,
-    redact: (value) => value,
     keepUnwritten: (_, work) => kept.push(work),
   });
   return { permissions, kept };

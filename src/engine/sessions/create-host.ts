@@ -1,0 +1,285 @@
+/** `createHost`: the sessions of one database, live or not, and what can be done with them. */
+import { inBackground } from '../background-timer.ts';
+import { RehydrateError } from '../errors.ts';
+import { SqlError, type Statement } from '../ports.ts';
+import { readCapabilities } from '../protocol/versions.ts';
+import { finishDeletes, type DeleteParts } from '../records/delete.ts';
+import { copySession } from '../records/fork.ts';
+import { exportLines, importLines } from '../records/portable.ts';
+import { search } from '../records/search.ts';
+import { migrate } from '../storage/schema.ts';
+import type { LastKnown, NewEvent } from '../storage/statements.ts';
+import { createStore } from '../storage/store.ts';
+import { createThoroughRedactor } from '../transcript/redact-thorough.ts';
+import { callForSession, createAgents } from './agent-startup.ts';
+import { invalid, withChecks } from './arguments.ts';
+import { configure, type HostOptions } from './config.ts';
+import type { Host } from './host.ts';
+import { cleanUp, cleanUpAll, type LeaseOptions } from './lease.ts';
+import { createManager } from './manager.ts';
+import { renderPreamble, renderRecord } from './resume.ts';
+import { withoutValues } from './secrets.ts';
+import { checkCursor, createSubscriptions } from './subscriptions.ts';
+
+/**
+ * Opens a host on a database. Creates or migrates the schema; starts no agent.
+ * Errors: `database_too_new`, `database_corrupt`, `storage_full`, `invalid_argument`.
+ *
+ * @example
+ * const host = await createHost({
+ *   database: await openNodeSqlite('sessions.sqlite'),
+ *   agents: stdioLauncher({ agents: { mine: { command: 'your-acp-agent' } } }),
+ * });
+ */
+export async function createHost(options: HostOptions): Promise<Host> {
+  const config = configure(options);
+  const { database, limits, clock, newId } = config;
+  await migrate(database);
+
+  const store = createStore(database);
+  const lease: LeaseOptions = {
+    db: database,
+    store,
+    self: JSON.stringify(config.owner),
+    ownerAlive: config.ownerAlive,
+    clock,
+    leaseMs: limits.leaseMs,
+    later: (sessionId) => manager.later(sessionId),
+    invalidate: (sessionId) => subscriptions.invalidate(sessionId),
+  };
+  const subscriptions = createSubscriptions({
+    store,
+    limits,
+    async progress(sessionId) {
+      const found = await store.progress(sessionId);
+      return found && (await cleanUp(lease, sessionId, found.lease)) === 'cleaned' ? store.progress(sessionId) : found;
+    },
+  });
+  const agents = createAgents(config);
+  const deletes: DeleteParts = { db: database, store, preambleFiles: config.preamble.files };
+  const manager = createManager({ config, store, subscriptions, lease, agents, deletes });
+  const { storedSession, describe } = manager;
+  database.owners?.opened(config.owner.hostId);
+  await cleanUpAll(lease);
+  /** Aborted when the host has been put to sleep. */
+  const ended = new AbortController();
+  // What cannot be removed now is, by the next host.
+  const leftDeletes = finishDeletes(deletes, { signal: ended.signal }).catch((error: unknown) => {
+    if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
+  });
+  let asleep: Promise<void> | null = null;
+
+  /** Removes what is hidden under an id. */
+  const remove = (sessionId: string) => finishDeletes(deletes, { sessionId });
+
+  const host: Host = {
+    hostId: config.owner.hostId,
+    ...manager.calls,
+
+    // ------------------------------------------------------------ agents
+
+    describeAgent: (agent, options = {}) => agents.describe(agent, options),
+    authenticate: (agent, methodId) => agents.authenticate(agent, methodId),
+
+    async agentSessions(options) {
+      const { agent: name, cwd, cursor } = options;
+      const live = manager.liveWith(name);
+      const agent = live[0]?.agent ?? (await agents.spare(name, options));
+      if (!agent.facts.canList) return { sessions: [] };
+      const page = await callForSession(agent, config, agents.authMethod(name), () =>
+        agent.protocol.listSessions(cwd, cursor, { ms: limits.listMs }),
+      );
+      if (page === null)
+        throw new RehydrateError(
+          'agent_protocol_error',
+          `Agent "${name}" answered session/list with no list. It does not keep to ACP; try another version of it.`,
+          { agent: name, method: 'session/list' },
+        );
+      const ids = page.sessions.map(({ sessionId }) => sessionId);
+      // A successor is in the record when it has answered, and in this host before.
+      const known = new Map([
+        ...live.map(({ agentSessionId, sessionId }) => [agentSessionId, sessionId] as const),
+        ...(await store.sessionsOfAgent(name, ids)),
+      ]);
+      const sessions = [];
+      for (const { sessionId: agentSessionId, cwd: where = cwd ?? null, title = null, updatedAt = null } of page.sessions) {
+        // Some agents do not look at the directory they are asked for.
+        if (cwd === undefined || where === null || where === cwd || (await config.sameDirectory(where, cwd)))
+          sessions.push({ agentSessionId, sessionId: known.get(agentSessionId) ?? null, cwd: where, title, updatedAt });
+      }
+      return { sessions, ...(typeof page.nextCursor === 'string' ? { nextCursor: page.nextCursor } : {}) };
+    },
+
+    // ------------------------------------------------------------ the record, looked at
+
+    get: async (sessionId) => describe(await storedSession(sessionId)),
+
+    async list({ agent, cwd, cursor, limit = 100 } = {}) {
+      const rows = await store.sessions(cursor === undefined ? null : readCursor(cursor), limit + 1, { agent, cwd });
+      const page = rows.slice(0, limit);
+      const last = page.at(-1)?.info;
+      const sessions = [];
+      for (const row of page) sessions.push(await describe(row));
+      return { sessions, ...(rows.length > limit && last ? { nextCursor: `${last.updatedAt}:${last.sessionId}` } : {}) };
+    },
+
+    async history(sessionId, range = {}) {
+      // A turn of a dead host must not show as running.
+      checkCursor(sessionId, range, await host.get(sessionId));
+      return store.events(sessionId, range);
+    },
+
+    async *events(sessionId, { signal, ...cursor } = {}) {
+      await storedSession(sessionId);
+      yield* subscriptions.follow(sessionId, cursor, signal);
+    },
+
+    async transcript(sessionId, { budget } = {}) {
+      const { info } = await storedSession(sessionId);
+      return (await renderRecord(store, sessionId, config, await manager.knownSecrets(info), budget)).text;
+    },
+
+    async previewPreamble(sessionId, { mode, budget } = {}) {
+      const { info } = await storedSession(sessionId);
+      const embedded = readCapabilities(info.agentCapabilities).embeddedContext;
+      const secrets = await manager.knownSecrets(info);
+      const made = await renderPreamble(store, sessionId, config, secrets, embedded, { mode, budget, preview: true });
+      return [...made.blocks];
+    },
+
+    async search(words, options = {}) {
+      if (options.sessionId !== undefined) await storedSession(options.sessionId);
+      return search(database, store, words, options);
+    },
+
+    async *watch({ signal } = {}) {
+      const look = async () =>
+        new Map((await store.changes()).map(({ sessionId, mark }) => [sessionId, `${mark} ${manager.stateOf(sessionId)}`] as const));
+      for (let known = await look(); ;) {
+        await pause(limits.followMs || 1_000, signal, ended.signal);
+        if (signal?.aborted || ended.signal.aborted) return;
+        const before = known;
+        known = await look();
+        for (const sessionId of before.keys()) if (!known.has(sessionId)) yield { kind: 'deleted', sessionId };
+        for (const [sessionId, mark] of known) {
+          if (before.get(sessionId) === mark) continue;
+          const stored = await store.session(sessionId);
+          if (stored) yield { kind: before.has(sessionId) ? 'changed' : 'created', sessionId, info: await describe(stored) };
+        }
+      }
+    },
+
+    async *export(sessionId) {
+      const { info } = await storedSession(sessionId);
+      const { thorough } = createThoroughRedactor(await manager.knownSecrets(info));
+      const { redact = (text: string) => text } = config;
+      yield* exportLines(database, sessionId, (text) => redact(thorough(text)));
+    },
+
+    // ------------------------------------------------------------ the record, changed and copied
+
+    async open(sessionId, options) {
+      const found = await store.session(sessionId);
+      if (!found) return host.create({ ...options, sessionId });
+      const { agent, cwd } = found.info;
+      if (agent !== options.agent || (cwd !== options.cwd && !(await config.sameDirectory(cwd, options.cwd))))
+        throw invalid(
+          `Session "${sessionId}" has the agent "${agent}" in ${cwd}, not "${options.agent}" in ${options.cwd}. Open it as it is, or use another id.`,
+          { sessionId, agent, cwd },
+        );
+      return options.mcpServers ? host.update(sessionId, { mcpServers: options.mcpServers }) : describe(found);
+    },
+
+    async update(sessionId, { title, metadata, cwd, mcpServers, additionalDirectories }) {
+      const { info } = await storedSession(sessionId);
+      if (cwd !== undefined && !(await config.sameDirectory(cwd, info.cwd)) && (await config.directoryExists(info.cwd)))
+        throw invalid(
+          `Session "${sessionId}" works in ${info.cwd}, which is still there; it moves to another directory only when that is gone. To go on in ${cwd}, fork it with that cwd.`,
+          { sessionId, cwd: info.cwd },
+        );
+      const events: NewEvent[] = [];
+      if (title !== undefined) {
+        const payload = { sessionUpdate: 'session_info_update', title } as const;
+        events.push({ kind: 'update', turnId: null, at: clock(), origin: 'host', payload });
+      }
+      const lastKnown: LastKnown = {
+        ...(title === undefined ? {} : { title_set: title }),
+        ...(metadata === undefined ? {} : { metadata }),
+      };
+      const also: Statement[] = [];
+      const change = (column: 'cwd' | 'mcp_servers' | 'additional_directories', value: string | undefined, now: string) => {
+        if (value !== undefined && value !== now)
+          also.push({ sql: `UPDATE acp_sessions SET ${column} = ? WHERE session_id = ?`, params: [value, sessionId] });
+      };
+      change('cwd', cwd, info.cwd);
+      change('mcp_servers', mcpServers && JSON.stringify(withoutValues(mcpServers)), JSON.stringify(info.mcpServers));
+      change(
+        'additional_directories',
+        additionalDirectories && JSON.stringify(additionalDirectories),
+        JSON.stringify(info.additionalDirectories),
+      );
+      // Other values for the same servers are only held: there is nothing to write, so a session that is live elsewhere is not in the way.
+      if (also.length > 0 || Object.keys(lastKnown).length > 0) await manager.write(sessionId, { events, lastKnown, also: () => also });
+      if (mcpServers) await manager.holdServers(sessionId, mcpServers);
+      return host.get(sessionId);
+    },
+
+    async fork(sessionId, options = {}) {
+      const original = await storedSession(sessionId);
+      const { after = original.info.latestSeq, agent = original.info.agent, cwd = original.info.cwd, sessionId: to = newId() } = options;
+      await remove(to);
+      await copySession(database, store, original, { sessionId: to, after, agent, cwd, now: clock() }, () => remove(to));
+      manager.shareSecrets(sessionId, to);
+      return host.get(to);
+    },
+
+    async adopt({ agent, agentSessionId, cwd, mcpServers, sessionId = newId() }) {
+      await remove(sessionId);
+      const here = manager.liveWith(agent).find((live) => live.agentSessionId === agentSessionId)?.sessionId;
+      const adopted =
+        here ?? (await store.adopt({ sessionId, agent, agentSessionId, cwd, mcpServers: withoutValues(mcpServers ?? []), now: clock() }));
+      return mcpServers ? host.update(adopted, { mcpServers }) : host.get(adopted);
+    },
+
+    async import(lines, { sessionId } = {}) {
+      return host.get(await importLines(lines, { db: database, sessionId, now: clock(), newId, remove }));
+    },
+
+    // ------------------------------------------------------------ the end
+
+    sleep() {
+      asleep ??= (async () => {
+        await manager.endAll({ kind: 'sleep', words: 'the host was put to sleep while it ran' });
+        ended.abort();
+        await leftDeletes;
+        subscriptions.end();
+        database.owners?.closed(config.owner.hostId);
+      })();
+      return asleep;
+    },
+  };
+  return withChecks(host, limits, () => asleep !== null);
+}
+
+function readCursor(cursor: string): { updatedAt: number; sessionId: string } {
+  const [, updatedAt, sessionId] = /^(-?\d+):(.+)$/s.exec(cursor) ?? [];
+  if (updatedAt === undefined || sessionId === undefined)
+    throw invalid(`The cursor ${JSON.stringify(cursor)} is none of list's; leave it out to start over.`);
+  return { updatedAt: Number(updatedAt), sessionId };
+}
+
+/** Waits so long, or until one of the signals aborts. */
+function pause(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      for (const signal of signals) signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = inBackground(setTimeout(done, ms));
+    for (const signal of signals) {
+      if (signal?.aborted) return done();
+      signal?.addEventListener('abort', done, { once: true });
+    }
+  });
+}

@@ -5,7 +5,7 @@ import { serveAcp } from '../../../src/server/index.ts';
 import { pair } from '../../support/pair.ts';
 import { expectV2 } from '../../support/v2-schema.ts';
 import { rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
-import { CWD, hostOf } from '../engine/helpers.ts';
+import { CWD, hostOf, said } from '../engine/helpers.ts';
 import { rawAgents, update, type Heard, type RawAgent } from '../engine/raw-agent.ts';
 
 const HELLO = {
@@ -180,4 +180,26 @@ describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
       }
     }
   });
+});
+
+it('I5: an idle of before, told between a prompt and its answer, is no end of its turn', async () => {
+  const raw = rawAgents((message, agent) => {
+    const answer = (result: object) => agent.say({ jsonrpc: '2.0', id: message.id, result });
+    if (message.method === 'initialize') return answer({ protocolVersion: 2, info: { name: 'raw', version: '1' }, capabilities: {} });
+    if (message.method !== 'session/prompt') return answer({ sessionId: 'raw-1' });
+    agent.say(state(message, 'idle'));
+    answer({ messageId: 'm1' });
+    const content = { type: 'text', text: 'all of it' };
+    agent.say(
+      state(message, 'running'),
+      update({ sessionUpdate: 'agent_message_chunk', messageId: 'a1', content }),
+      state(message, 'idle'),
+    );
+  });
+  const { host } = await hostOf(raw, { protocol: 'v2' });
+  const { sessionId } = await host.create({ agent: 'raw', cwd: CWD });
+  const { turnId } = await host.prompt(sessionId, 'go');
+  expect(said(await host.history(sessionId), turnId)).toBe('all of it');
+  const end = (await host.history(sessionId)).findLast(({ kind }) => kind === 'turn_ended');
+  expect((await host.history(sessionId)).filter(({ kind, seq }) => kind === 'update' && seq > end!.seq)).toEqual([]);
 });

@@ -162,10 +162,10 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** What was said by a program, as plain text in Markdown; options and JSON in it stay as they are written. */
+/** What was said by a program, as plain text in Markdown; options, JSON and ids in it stay as they are written. */
 function text(said: string): string {
   return said
-    .split(/(--[a-z]+|\{".*?\})/)
+    .split(/(--[a-z]+|\{".*?\}|\b(?=[\w-]*\d)[\w-]{16,})/)
     .map((part, i) => (i % 2 ? `\`${part}\`` : part.replace(/[\\`*_<>[\]|~#]/g, '\\$&').replace(/\s+/g, ' ')))
     .join('');
 }

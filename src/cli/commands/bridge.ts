@@ -41,7 +41,7 @@ async function listening<T>(options: Pick<BridgeOptions, 'host' | 'port'>, start
 }
 
 /** The options of a call, without what only a running process knows. */
-function bridgeOptions(call: Call): BridgeOptions {
+export function bridgeOptions(call: Call): BridgeOptions {
   return {
     ...doorOptions(call),
     agents: agentsOf(call),

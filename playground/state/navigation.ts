@@ -173,8 +173,6 @@ interface Importing {
   readonly problem: string | null;
 }
 
-export type Branches = ReturnType<typeof createBranches>;
-
 /** Forks, imports, exports, storing what is in memory, and the end of everything. */
 export function createBranches(page: Page, navigation: Navigation) {
   const { databases, host, notices, platform, session, timeline, visits } = page;

@@ -146,8 +146,6 @@ export interface Actors {
   readonly navigation: Navigation;
 }
 
-export type ScenarioRunner = ReturnType<typeof createRunner>;
-
 export function createRunner(page: Page, { turns, faults, editor, navigation }: Actors) {
   const { chosen, choice, host, inPast, moves, next, notices, progress, ready, sending, session } = page;
   const running = signal(false);

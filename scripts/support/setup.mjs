@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -91,7 +91,12 @@ export function notInstalled(lock, installed) {
 /** Where none of the packages of scripts/node runs (another processor, another C library), the system's Node is taken if it is new enough. */
 async function ensureNode() {
   const { output } = await run(PROJECT_NODE, ['--version'], { stdio: 'capture' });
-  if (isWanted(output)) return;
+  if (isWanted(output)) {
+    // The command that an older Node is asked to run looks for the package of that name beside it, as an install has it.
+    const brought = path.dirname(path.dirname(realpathSync(PROJECT_NODE)));
+    if (brought.startsWith(path.join(realpathSync(ROOT), path.sep))) link(brought, inRoot('node_modules/node'));
+    return;
+  }
   if (!isWanted(process.version))
     throw new SetupError(
       `No package of scripts/node runs on ${process.platform} ${process.arch}. Install Node ${WANTED_NODE} or newer, and run the command with it.`,

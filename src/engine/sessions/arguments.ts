@@ -172,26 +172,39 @@ export function options(call: string, given: unknown, needs: readonly string[], 
 
 /** Every option that has a check has the same in every call. What is not here is for its type, or for whoever uses it, to judge. */
 const OPTIONS: Readonly<Record<string, Check>> = {
-  ...{
-    agent: text,
-    cwd: directory,
-    sessionId: newId,
-    env,
-    mcpServers: servers,
-    params,
-    agentSessionId: text,
-    additionalDirectories: directories,
-  },
-  ...{ idempotencyKey: key, policy: oneOf<ResumePolicy>(['auto', 'strict', 'transcript']) },
-  ...{ mode: oneOf<PreambleMode>(['inline', 'resource', 'file']), title, metadata },
-  ...{ after: count, before: count, createdAt: count, limit: count },
-  ...{ whenFull: oneOf(['refuse', 'end-idlest']), protocol: oneOf(PROTOCOL_CHOICES) },
+  agent: text,
+  cwd: directory,
+  sessionId: newId,
+  env,
+  mcpServers: servers,
+  params,
+  agentSessionId: text,
+  additionalDirectories: directories,
+  idempotencyKey: key,
+  policy: oneOf<ResumePolicy>(['auto', 'strict', 'transcript']),
+  mode: oneOf<PreambleMode>(['inline', 'resource', 'file']),
+  title,
+  metadata,
+  after: count,
+  before: count,
+  createdAt: count,
+  limit: count,
+  whenFull: oneOf(['refuse', 'end-idlest']),
+  protocol: oneOf(PROTOCOL_CHOICES),
 };
 
 /** The same for what is given by its place. */
 const PLACES: Readonly<Record<string, Check>> = {
-  ...{ sessionId: id, newSessionId: newId, content: prompt, agent: text, modeId: text, configId: text, methodId: text },
-  ...{ value: settingValue, method: foreignMethod, words: id },
+  sessionId: id,
+  newSessionId: newId,
+  content: prompt,
+  agent: text,
+  modeId: text,
+  configId: text,
+  methodId: text,
+  value: settingValue,
+  method: foreignMethod,
+  words: id,
 };
 
 // ---------------------------------------------------------------- the calls

@@ -143,7 +143,7 @@ function evidence({ command, report }: CompatRecord): string {
       ? `In ACP version 1, and in [version 2](/guides/acp-v2/#what-real-agents-do) as well: ${text(v2.verdict.summary)} ${otherwise.length > 0 ? 'What came out otherwise there:' : 'All checks came out alike.'}`
       : `In ACP version ${report.protocolVersion}.`,
     list(otherwise.map(({ id, outcome, detail }) => `\`${id}\`: ${SIGNS[outcome].join(' ')}. ${text(detail)}`)),
-    `The same examination of yours:\n\n\`\`\`sh\nnpx rehydrate doctor -- ${command}\n\`\`\``,
+    `The same examination of yours:\n\n\`\`\`sh\nnpx -p acp-rehydrate rehydrate doctor -- ${command}\n\`\`\``,
     table(['Check', 'Passed', 'What was seen'], rows),
     'What each asks: [make your agent resumable](/guides/agent/#test-it). All agents side by side: [agent compatibility](/reference/compatibility/).',
   ]

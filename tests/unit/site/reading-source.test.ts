@@ -113,7 +113,7 @@ test.each(compatRecords.map((record, at) => [record.name, record, agentPages()[a
   'the page of %s has its exact commands, each check with its outcome, and what it said of a refusal unchanged',
   (_, record, { body }) => {
     expect(body).toContain(`rehydrate chat --session work -- ${record.command}`);
-    expect(body).toContain(`npx rehydrate doctor -- ${record.command}`);
+    expect(body).toContain(`npx -p acp-rehydrate rehydrate doctor -- ${record.command}`);
     for (const { id } of record.report.checks) expect(body, id).toContain(`\`${id}\``);
     // A bar in what was said would make a cell of its own.
     const rows = body.slice(body.indexOf('## The evidence')).match(/^\| .*$/gm)!;

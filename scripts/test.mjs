@@ -83,7 +83,8 @@ async function playwright(name) {
     name,
     playwrightCounts,
     () => [PLAYWRIGHT, 'test', '--reporter=list,json'],
-    (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, REHYDRATE_CHROMIUM: chromium }),
+    // With CI set, a browser test gets the second run that playwright.config.ts speaks of.
+    (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, REHYDRATE_CHROMIUM: chromium, CI: '1' }),
   );
 }
 

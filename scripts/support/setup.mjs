@@ -4,7 +4,18 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -104,9 +115,12 @@ async function ensureNode() {
   link(process.execPath, PROJECT_NODE);
 }
 
+/** One that is right is left alone: an editor may be starting the command through it. */
 function link(to, from) {
-  rmSync(from, { force: true });
-  symlinkSync(path.relative(path.dirname(from), to), from);
+  const target = path.relative(path.dirname(from), to);
+  if (lstatSync(from, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(from) === target) return;
+  rmSync(from, { force: true, recursive: true });
+  symlinkSync(target, from);
 }
 
 /**

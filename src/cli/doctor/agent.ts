@@ -3,7 +3,7 @@ import type { AgentFacts, AgentProtocol } from '../../engine/protocol/agent-prot
 import { openConnection, within, type Connection, type Outcome, type Patience } from '../../engine/protocol/connection.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
 import { fieldsOf } from '../../engine/protocol/updates.ts';
-import { introduce } from '../../engine/protocol/versions.ts';
+import { introduce, type Unusable } from '../../engine/protocol/versions.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { AgentLauncher } from '../../engine/ports.ts';
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
@@ -65,6 +65,8 @@ async function answerAgent({ method, params: { options } }: IncomingRequest): Pr
 interface Introduction {
   readonly facts: AgentFacts | null;
   readonly failure: string;
+  /** It keeps to ACP, in a version that is not examined. */
+  readonly otherVersion: boolean;
   readonly ms: number;
   readonly mute: boolean;
 }
@@ -122,15 +124,16 @@ export class RunningAgent {
             );
         });
       });
-    let garbled = '';
+    const found: Unusable[] = [];
     const { kind, failure, ms } = await this.timed(async (patience): Promise<Outcome> => {
       const introduced = await introduce({ ...this.link, start, call }, choice, CLIENT, patience);
-      if (typeof introduced === 'string') garbled = introduced.replace(/^it /, '');
-      else if ('kind' in introduced) return introduced;
-      else this.protocol = introduced;
+      if (!('kind' in introduced)) this.protocol = introduced;
+      else if (introduced.kind === 'unusable') found.push(introduced);
+      else return introduced;
       return { kind: 'answered', value: null };
     });
-    return { facts: this.protocol?.facts ?? null, failure: garbled || failure, ms, mute: kind === 'hung' || kind === 'ended' };
+    const [{ why, otherVersion } = { why: failure, otherVersion: false }] = found;
+    return { facts: this.protocol?.facts ?? null, failure: why, otherVersion, ms, mute: kind === 'hung' || kind === 'ended' };
   }
 
   /** Asks, and waits for the answer as long as the doctor's patience lasts. */

@@ -122,17 +122,20 @@ function firstLife(
   begins: () => void,
 ): Promise<{ readonly tested: AgentUnderTest | null; readonly mute: boolean }> {
   const { findings, cwd } = examination;
-  return withAgent(examination, async (agent, { facts, failure, ms, mute }) => {
+  return withAgent(examination, async (agent, { facts, failure, otherVersion, ms, mute }) => {
     if (facts === null) {
       // An agent that speaks another version says so, as the protocol wants it.
-      if (failure.startsWith('speaks ACP version')) findings.skip('initialize', `It ${failure}.`);
+      if (otherVersion) findings.skip('initialize', `It ${failure}.`);
       else findings.breach('initialize', `It ${failure}.`, ms);
       return { tested: null, mute };
     }
     begins();
     const offers = [facts.canResume && 'resume', facts.canLoad && 'load', facts.canList && 'list'].filter(Boolean).join(', ');
-    const can = facts.protocolVersion === 2 ? 'where every agent can resume, replay and list' : `and advertises ${offers || 'none of resume, load and list'}`; // prettier-ignore
-    findings.pass('initialize', `Speaks ACP ${facts.protocolVersion} ${can}.`, ms);
+    const can =
+      facts.protocolVersion === 2
+        ? ', where every agent can resume, replay and list'
+        : ` and advertises ${offers || 'none of resume, load and list'}`;
+    findings.pass('initialize', `Speaks ACP ${facts.protocolVersion}${can}.`, ms);
     const said: Message[] = [];
     const sessionId = await checkNew(examination, agent, facts);
     let prompted: Prompted = { prompts: 'none', codeword: null };

@@ -15,6 +15,15 @@ export interface ClientIntroduction {
   readonly info: { readonly name: string; readonly version: string };
 }
 
+/** An agent whose answer to `initialize` cannot be used. */
+export interface Unusable {
+  readonly kind: 'unusable';
+  /** What it did, as a sentence about it goes on. */
+  readonly why: string;
+  /** It keeps to ACP, in a version that it is not to be used with. */
+  readonly otherVersion: boolean;
+}
+
 /** Reads capabilities, as stored or as advertised, of either version. */
 export function readCapabilities(value: unknown): AgentCapabilities {
   const capabilities = objectOf(value) ?? {};
@@ -28,18 +37,23 @@ export function initializeParams(version: 1 | 2, { capabilities, info }: ClientI
 }
 
 /**
- * The answer to `initialize`, or in words what is wrong with it. Its fields decide, not the number: there are agents that say 2 and
+ * The answer to `initialize`, or what is wrong with it. Its fields decide, not the number: there are agents that say 2 and
  * go on in 1.
  */
-export function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): AgentFacts | string {
+export function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): AgentFacts | Unusable {
+  const unusable = (why: string, otherVersion: boolean): Unusable => ({ kind: 'unusable', why, otherVersion });
   const answer = objectOf(result);
-  if (!answer) return 'it answered initialize with no object';
+  if (!answer) return unusable('answered initialize with no object', false);
   const number = answer['protocolVersion'];
-  if (number !== 1 && number !== 2) return `it speaks ACP version ${JSON.stringify(number)}, this host versions 1 and 2`;
+  if (number !== 1 && number !== 2)
+    return unusable(`speaks ACP version ${JSON.stringify(number)}, this host versions 1 and 2`, Number.isInteger(number));
   const isV1 = 'agentCapabilities' in answer || 'agentInfo' in answer || (number === 1 && !('capabilities' in answer));
-  if (isV1) return choice === 'v2' ? 'it speaks ACP version 1, and is to be used with version 2 only (protocol v2)' : readFactsV1(answer);
+  if (isV1)
+    return choice === 'v2'
+      ? unusable('speaks ACP version 1, and is to be used with version 2 only (protocol v2)', true)
+      : readFactsV1(answer);
   return choice === 'v1'
-    ? 'it speaks ACP version 2, and is to be used with version 1 only (protocol v1, the default)'
+    ? unusable('speaks ACP version 2, and is to be used with version 1 only (protocol v1, the default)', true)
     : readFactsV2(answer);
 }
 
@@ -49,18 +63,18 @@ export function asksFor(method: string): 'permission' | 'elicitation' | null {
   return method === 'elicitation/create' ? 'elicitation' : null;
 }
 
-/** Introduces us to an agent that was just started. A string says what is wrong with its answer. */
+/** Introduces us to an agent that was just started. */
 export async function introduce(
   connection: Connection,
   choice: ProtocolChoice,
   client: ClientIntroduction,
   patience: Patience,
-): Promise<AgentProtocol | string | Failure> {
+): Promise<AgentProtocol | Unusable | Failure> {
   const ask = (version: 1 | 2) => connection.call('initialize', initializeParams(version, client), patience);
   let outcome = await ask(choice === 'v1' ? 1 : 2);
   if (choice === 'newest' && outcome.kind === 'refused' && outcome.error.code === RPC.versionRefused) outcome = await ask(1);
   if (outcome.kind !== 'answered') return outcome;
   const facts = readInitialize(outcome.value, choice);
-  if (typeof facts === 'string') return facts;
+  if ('kind' in facts) return facts;
   return facts.protocolVersion === 2 ? speakV2(connection, facts) : speakV1(connection, facts);
 }

@@ -196,17 +196,13 @@ async function introduce(agent: Agent, config: Config, client: ClientServices | 
     { capabilities: client?.capabilities ?? {}, info: client?.info ?? { name: NAME, version: VERSION } },
     { ms: config.limits.initializeMs },
   );
-  if (typeof introduced === 'string')
-    throw new RehydrateError(
-      'agent_protocol_error',
-      `Agent "${agent.name}" cannot be used: ${introduced}. Check its version, and the host's option protocol.`,
-      {
-        agent: agent.name,
-        method: 'initialize',
-      },
-    );
-  if ('kind' in introduced) throw await failureError(introduced, agent.name, agent.connection);
-  agent.introducedAs(introduced);
+  if (!('kind' in introduced)) return agent.introducedAs(introduced);
+  if (introduced.kind !== 'unusable') throw await failureError(introduced, agent.name, agent.connection);
+  throw new RehydrateError(
+    'agent_protocol_error',
+    `Agent "${agent.name}" cannot be used: it ${introduced.why}. Check its version, and the host's option protocol.`,
+    { agent: agent.name, method: 'initialize' },
+  );
 }
 
 /** A new session of the agent's. Errors: `auth_required`, and those of a call. */

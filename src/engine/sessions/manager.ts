@@ -479,13 +479,8 @@ export function createManager(parts: HostParts) {
     },
     /** Those that live with an agent of this name: the agent, and the session of its own. */
     liveWith(name: string): { readonly sessionId: string; readonly agent: Agent; readonly agentSessionId: string | null }[] {
-      return [...entries].flatMap(
-        ([
-          sessionId,
-          {
-            session: { live },
-          },
-        ]) => (live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.knownId }] : []),
+      return [...entries.values()].flatMap(({ session: { sessionId, live } }) =>
+        live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.knownId }] : [],
       );
     },
     /** Ends everything; nothing is opened any more. */

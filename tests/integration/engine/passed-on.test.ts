@@ -223,10 +223,9 @@ describe('I10: sessions that are not there', () => {
 });
 
 describe('I1: a prompt that never reached the agent, which was dying', () => {
-  /** An agent in whose first life a prompt cannot be written once `breaks` is set; `next` is asked before a further life. */
-  async function dying(next: () => void = () => undefined) {
+  /** An agent that answers with the number of its life. */
+  function countingLives() {
     let lives = 0;
-    const state = { breaks: false };
     const raw = agents(
       (message, agent) => {
         if (message.method === 'initialize') lives++;
@@ -236,9 +235,16 @@ describe('I1: a prompt that never reached the agent, which was dying', () => {
       },
       { sessionCapabilities: { resume: {} } },
     );
+    return { raw, lives: () => lives };
+  }
+
+  /** An agent in whose first life a prompt cannot be written once `breaks` is set; `next` is asked before a further life. */
+  async function dying(next: () => void = () => undefined) {
+    const { raw, lives } = countingLives();
+    const state = { breaks: false };
     const { wake } = await worldOf<AgentLauncher>({
       async launch(spec, options) {
-        if (lives > 0) next();
+        if (lives() > 0) next();
         const process = await raw.launch(spec, options);
         const writer = process.stream.writable.getWriter();
         const writable = new WritableStream({
@@ -273,16 +279,7 @@ describe('I1: a prompt that never reached the agent, which was dying', () => {
   });
 
   it('wakes the session where it is found gone before anything is stored', async () => {
-    let lives = 0;
-    const raw = agents(
-      (message, agent) => {
-        if (message.method === 'initialize') lives++;
-        if (message.method === 'session/prompt')
-          agent.say(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: `life ${lives}` } }));
-        return false;
-      },
-      { sessionCapabilities: { resume: {} } },
-    );
+    const { raw } = countingLives();
     const processes: AgentProcess[] = [];
     const launcher: AgentLauncher = {
       async launch(spec, options) {

@@ -1,13 +1,5 @@
 /** The playground's databases in a real browser: one for all tabs of the site in IndexedDB, or in memory. */
-import {
-  discardSqljs,
-  openSharedSqljs,
-  openSqljs,
-  salvageSqljs,
-  type SharedSqljsDatabase,
-  type SqljsCopy,
-  type SqljsDatabase,
-} from '../../src/adapters/sqljs/index.ts';
+import { discardSqljs, openSqljs, salvageSqljs, type SqljsCopy, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
 import { migrate, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
 import type { PastDatabase, Platform, PlaygroundDatabase } from './index.ts';
@@ -62,9 +54,9 @@ export function sqlite({ wasmUrl }: DatabaseOptions): Promise<ArrayBuffer> {
 }
 
 /** One database for all tabs of the site: one of them owns it, and the others are served by it. */
-async function open(options: DatabaseOptions, branch: string | null): Promise<SqljsDatabase | SharedSqljsDatabase> {
+async function open(options: DatabaseOptions, branch: string | null): Promise<SqljsDatabase> {
   const wasmBinary = await sqlite(options);
-  return options.embedded ? openSqljs({ wasmBinary }) : openSharedSqljs({ wasmBinary, storage: { indexedDB: databaseName(branch) } });
+  return openSqljs({ wasmBinary, storage: options.embedded ? 'memory' : { indexedDB: databaseName(branch) } });
 }
 
 async function openDatabase(options: DatabaseOptions, branch: string | null, bytes: Uint8Array | undefined): Promise<PlaygroundDatabase> {
@@ -83,7 +75,7 @@ async function openInMemory(options: DatabaseOptions, bytes: Uint8Array | null, 
 }
 
 /** One that refuses the file is of no use, and does not stay open. */
-async function importInto(database: SqljsDatabase | SharedSqljsDatabase, bytes: Uint8Array): Promise<void> {
+async function importInto(database: SqljsDatabase, bytes: Uint8Array): Promise<void> {
   try {
     await database.importFile(bytes);
   } catch (error) {
@@ -119,11 +111,7 @@ function silence(ms: number, message: string): Promise<never> {
 }
 
 /** A database of the adapter as the page uses it. */
-export function bound(
-  database: SqljsDatabase | SharedSqljsDatabase,
-  warning: string | null,
-  another: () => Promise<SqljsDatabase>,
-): PlaygroundDatabase {
+export function bound(database: SqljsDatabase, warning: string | null, another: () => Promise<SqljsDatabase>): PlaygroundDatabase {
   return {
     ...(database.owners ? { owners: database.owners } : {}),
     query: (sql, params) => database.query(sql, params),
@@ -135,7 +123,6 @@ export function bound(
     openAt: async (n) => past(await database.openAt(n), another),
     onCommit: (listener) => database.onCommit(({ notes = [] }) => listener(notes)),
     onRole(listener) {
-      if (!('onRole' in database)) return () => undefined;
       listener(database.role);
       return database.onRole(listener);
     },

@@ -18,7 +18,7 @@ export class Statements<S> {
   readonly #label: string;
   readonly #prepare: (sql: string, shape: StatementShape) => S;
   readonly #free: (statement: S) => void;
-  readonly #batchProblem: (shape: StatementShape) => string | null;
+  readonly #batchProblem: (shape: StatementShape, sql: string) => string | null;
   readonly #kept = new Map<string, Prepared<S>>();
   #last: Prepared<S> | undefined;
 
@@ -26,7 +26,7 @@ export class Statements<S> {
     label: string,
     prepare: (sql: string, shape: StatementShape) => S,
     free: (statement: S) => void = () => undefined,
-    batchProblem: (shape: StatementShape) => string | null = () => null,
+    batchProblem: (shape: StatementShape, sql: string) => string | null = () => null,
   ) {
     this.#label = label;
     this.#prepare = prepare;
@@ -46,7 +46,7 @@ export class Statements<S> {
       return (this.#last = known);
     }
     const shape = statementShape(sql);
-    const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') ?? this.#batchProblem(shape) };
+    const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') ?? this.#batchProblem(shape, sql) };
     // Before SQLite sees it: some PRAGMAs act as soon as they are prepared.
     if (use !== undefined && problem[use] !== null) throw this.#refusal(problem[use], sql);
     const prepared = { sql, statement: this.#prepare(sql, shape), shape, problem };

@@ -2,10 +2,11 @@
 import path from 'node:path';
 import { RehydrateError } from '../engine/errors.ts';
 import { type AgentExit, describeExit } from '../engine/ports.ts';
+import { redactTokens } from '../engine/transcript/token-shapes.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { type RunningProcess, startProcess } from '../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
-import { type BlockReader, corker, LineTooLong, readBlocks } from '../adapters/stdio/lines.ts';
+import { corker, LineTooLong, readBlocks } from '../adapters/stdio/lines.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { closeFrame } from './close.ts';
 import type { Connected } from './connections.ts';
@@ -77,13 +78,12 @@ class AgentConnection implements Connected {
   readonly done: Promise<void>;
   readonly client: Client;
   readonly #running: RunningProcess;
-  readonly #output: BlockReader;
 
   constructor(agent: string, running: RunningProcess, options: ClientOptions) {
     const { stdin } = running;
     this.id = options.id;
     this.agent = agent;
-    this.exited = running.exited;
+    this.exited = running.exited.then((exit) => (exit.stderr === undefined ? exit : { ...exit, stderr: redactTokens(exit.stderr) }));
     this.#running = running;
     const cork = corker(stdin);
     this.client = new Client({
@@ -98,23 +98,21 @@ class AgentConnection implements Connected {
     });
     const { client } = this;
     const said = Promise.withResolvers<void>();
-    this.#output = this.#forward(options, said.resolve);
+    this.#forward(options, said.resolve);
     void client.gone.then(() => running.end('ask'));
     // Everything the agent said comes before the frame that says how it went.
     const closed = Promise.all([running.exited, said.promise]).then(([exit]) => client.close({ kind: 'exit', exit }));
     this.done = Promise.all([closed, client.gone, running.exited]).then(() => undefined);
   }
 
-  get heldBytes(): number {
-    return this.client.heldBytes + this.#running.stdin.writableLength + this.#output.carriedBytes;
-  }
-
+  /** As in a host's log, without what looks like a token: they are asked for by pages. */
   diagnostics(): string {
-    return this.#running.diagnostics();
+    return redactTokens(this.#running.diagnostics());
   }
 
-  end(how: 'ask' | 'kill'): Promise<AgentExit> {
-    return this.#running.end(how);
+  async end(how: 'ask' | 'kill'): Promise<AgentExit> {
+    await this.#running.end(how);
+    return this.exited;
   }
 
   /** Ends the tree, tells the client that the bridge goes, and resolves when both are gone. */
@@ -124,7 +122,7 @@ class AgentConnection implements Connected {
   }
 
   /** Agent to client: stdout lines become frames, and a client that does not read stops the agent. Bytes that are not JSON-RPC are diagnostics. */
-  #forward({ socket, limits, onBytes }: ClientOptions, end: () => void): BlockReader {
+  #forward({ socket, limits }: ClientOptions, end: () => void): void {
     const running = this.#running;
     const { client } = this;
     const { stdout } = running;
@@ -137,7 +135,6 @@ class AgentConnection implements Connected {
         const out = framesOf(block, (line) => running.note(line), opening);
         if (out === null) return;
         opening = false;
-        client.messageOut();
         if (!client.open) return;
         cork();
         socket.write(out);
@@ -155,13 +152,11 @@ class AgentConnection implements Connected {
       },
       end,
     });
-    stdout.on('data', (chunk: Buffer) => onBytes(chunk.length));
     // A client that went while it was behind never drains: read on, so that the agent can end.
     socket.once('close', () => {
       output.stop();
       stdout.resume();
     });
-    return output;
   }
 }
 

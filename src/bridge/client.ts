@@ -22,8 +22,6 @@ export interface ClientOptions {
   readonly allowMcp: boolean;
   /** Told of what the client cannot see; never given a frame's content. */
   readonly onNote: (note: string) => void;
-  /** Told of each piece that comes to lie here; it may end the client for it. */
-  readonly onBytes: (bytes: number) => void;
 }
 
 /** What becomes of what a client says. */
@@ -34,9 +32,6 @@ export interface ClientEvents {
   readonly onFault: () => void;
 }
 
-/** Of the frames around a ping that a client sends: two bytes, and its mask. */
-const PING_HEADER_BYTES = 6;
-
 export class Client {
   readonly id: string;
   /** Settles when the socket is closed. */
@@ -45,24 +40,18 @@ export class Client {
   readonly #watch: Watch;
   /** Where what the client says piles up; while it does, nothing more is read from it. */
   readonly #full = new Set<Drained>();
-  /** How far what the client sent has been dealt with: what was read beyond it is a message that is not whole yet. */
-  #done: number;
   #cause: CloseCause | null = null;
 
   constructor(options: ClientOptions & ClientEvents) {
     const { id, websocket, socket, limits } = options;
     this.id = id;
     this.#options = options;
-    this.#done = socket.bytesRead;
     this.#watch = new Watch(websocket, socket, limits, (limit) => this.giveUp({ kind: 'limit', limit }));
     websocket.onFault((cause) => {
       this.#faulted(cause);
       return closeFrame(cause, id);
     });
-    this.#answerPings();
     websocket.on('message', (data, binary) => this.#receive(data as Buffer, binary));
-    websocket.on('pong', (data) => (this.#done += PING_HEADER_BYTES + data.length));
-    socket.on('data', (chunk: Buffer) => options.onBytes(chunk.length));
     this.gone = new Promise((resolve) => {
       websocket.once('close', () => {
         this.#watch.stop();
@@ -77,20 +66,9 @@ export class Client {
     return websocket.readyState === websocket.OPEN && socket.writable;
   }
 
-  /** What lies here: sent to the client and not taken by it, and what came of a message that is not whole. */
-  get heldBytes(): number {
-    const { socket } = this.#options;
-    return socket.writableLength + Math.max(0, socket.bytesRead - this.#done);
-  }
-
   /** The limit that the connection is ended for, if it is. */
   get limit(): string | undefined {
     return this.#cause === null ? undefined : limitOf(this.#cause);
-  }
-
-  /** Messages are on their way to the client. */
-  messageOut(): void {
-    this.#watch.messageOut();
   }
 
   /** The end, once all that was sent before it has been read. What was found wrong earlier is what the client is told. */
@@ -103,16 +81,6 @@ export class Client {
   giveUp(cause: CloseCause): void {
     this.#faulted(cause);
     this.#sendClose(cause);
-  }
-
-  /** The same without a wait for the client: what lies here is let go. It is told why if nothing lies before that word. */
-  cutOff(limit: keyof BridgeLimits): void {
-    const { websocket, socket } = this.#options;
-    const told = socket.writableLength === 0;
-    this.giveUp({ kind: 'limit', limit });
-    websocket.pause();
-    if (told) socket.write('', () => websocket.terminate());
-    else websocket.terminate();
   }
 
   /** The bridge goes; what ends next ends for that. Resolves when the socket is closed: a client that is behind cannot hold that up. */
@@ -140,12 +108,10 @@ export class Client {
 
   #receive(data: Buffer, binary: boolean): void {
     const { websocket, socket, limits, onNote, onMessage } = this.#options;
-    this.#done = socket.bytesRead;
     if (this.#cause !== null) return;
     const verdict = judgeFrame(data, binary, this.#options);
     switch (verdict.verdict) {
       case 'forward': {
-        this.#watch.messageIn();
         const full = onMessage(verdict.line);
         if (full !== null) this.#holdUntilDrained(full);
         return;
@@ -177,31 +143,6 @@ export class Client {
       if (this.#full.size > 0) return;
       this.#watch.held(false);
       if (websocket.readyState === websocket.OPEN) websocket.resume();
-    });
-  }
-
-  /**
-   * The latest ping is answered, once the answer before it has been sent: the standard (RFC 6455, 5.5.3) allows it, and so a flood piles
-   * up nothing. `ws` would answer each, and cut off whoever sends 61 in one write, without a word.
-   */
-  #answerPings(): void {
-    const { websocket } = this.#options;
-    let latest: Buffer | null = null;
-    let sending = false;
-    const answer = (): void => {
-      if (latest === null || sending || websocket.readyState !== websocket.OPEN) return;
-      sending = true;
-      websocket.pong(latest, undefined, () => {
-        sending = false;
-        answer();
-      });
-      latest = null;
-    };
-    websocket.on('ping', (data) => {
-      this.#done += PING_HEADER_BYTES + data.length;
-      // A copy: what `ws` hands out is a view of all that was read with it.
-      latest = Buffer.from(data);
-      answer();
     });
   }
 }

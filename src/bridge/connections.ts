@@ -1,4 +1,4 @@
-/** The connections of one bridge: open ones by name, how much they hold in all, and how ended ones went, for a while. */
+/** The connections of one bridge: open ones by name, and how ended ones went, for a while. */
 import type { AgentExit } from '../engine/ports.ts';
 import type { Client } from './client.ts';
 import type { ConnectionDiagnostics } from './close.ts';
@@ -13,8 +13,6 @@ export interface Connected {
   /** Settles when that and the socket are both gone. */
   readonly done: Promise<void>;
   readonly client: Client;
-  /** Bytes on their way in either direction that lie in this process. */
-  readonly heldBytes: number;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
   shutDown(): Promise<void>;
   diagnostics(): string;
@@ -25,12 +23,9 @@ export class Connections {
   readonly #ended = new Map<string, ConnectionDiagnostics>();
   /** Names given out before their agent has started. */
   readonly #starting = new Set<string>();
-  readonly #limits: Pick<BridgeLimits, 'rememberMs' | 'remembered' | 'totalBufferedBytes'>;
-  /** What all held when that was last added up, and what has come since. */
-  #held = 0;
-  #came = 0;
+  readonly #limits: Pick<BridgeLimits, 'rememberMs' | 'remembered'>;
 
-  constructor(limits: Pick<BridgeLimits, 'rememberMs' | 'remembered' | 'totalBufferedBytes'>) {
+  constructor(limits: Pick<BridgeLimits, 'rememberMs' | 'remembered'>) {
     this.#limits = limits;
   }
 
@@ -70,18 +65,6 @@ export class Connections {
       this.remember(reportOf(entry));
       this.#open.delete(connection.id);
     });
-  }
-
-  /** Bytes came to lie somewhere. When all connections together hold too much, the one that holds most is cut off. */
-  came(bytes: number): void {
-    this.#came += bytes;
-    if (this.#held + this.#came <= this.#limits.totalBufferedBytes) return;
-    // One that is being ended counts no more: it lets go as soon as it can.
-    const open = this.all.filter(({ client }) => client.open && client.limit === undefined);
-    this.#held = open.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
-    this.#came = 0;
-    if (this.#held <= this.#limits.totalBufferedBytes) return;
-    open.reduce((most, each) => (each.heldBytes > most.heldBytes ? each : most)).client.cutOff('totalBufferedBytes');
   }
 
   remember(report: ConnectionDiagnostics): void {

@@ -84,8 +84,6 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
     maxPayload: limits.messageBytes,
     maxFragments: limits.messageFragments,
     closeTimeout: limits.closeMs,
-    // Its own limit of pings has no name and no close frame; the connection answers them.
-    autoPong: false,
     // The policy has chosen; exactly one of what is offered is spoken here.
     handleProtocols: (offered: Set<string>) => subprotocols.find((one) => offered.has(one)) ?? false,
     WebSocket: BridgeSocket,
@@ -134,7 +132,6 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
         limits,
         allowMcp: options.allowMcp === true,
         onNote: (note) => log({ event: 'note', connection: id, note }),
-        onBytes: (bytes) => connections.came(bytes),
       });
       if (connection !== null) connections.add(connection);
     });

@@ -9,11 +9,6 @@ export interface BridgeLimits {
   readonly messageFragments: number;
   /** Unsent bytes in one direction of a connection before the other side is no longer read. */
   readonly bufferedBytes: number;
-  /**
-   * Bytes that may lie here for all connections together: unsent ones, and those of messages that are not whole yet. Past it the
-   * connection that holds most is closed with 4004.
-   */
-  readonly totalBufferedBytes: number;
   /** Connections at once, each with one agent's process tree. A tree that is still ending counts. */
   readonly connections: number;
   /** Sockets at once, those in the middle of a request included. More are closed unread. */
@@ -24,10 +19,6 @@ export interface BridgeLimits {
   readonly headerBytes: number;
   /** How long a client may take to send a request. */
   readonly handshakeMs: number;
-  /** How long an agent may take from its first message in to its first message out. */
-  readonly startMs: number;
-  /** How long a connection may carry no message in either direction. */
-  readonly idleMs: number;
   /** How long a client may leave everything that was sent to it unread. */
   readonly stalledMs: number;
   /** How often a client is asked for a sign of life; after two of these without any it is cut off. */
@@ -44,14 +35,11 @@ export const BRIDGE_LIMITS: BridgeLimits = Object.freeze({
   messageBytes: 32 * 1024 * 1024,
   messageFragments: 16 * 1024,
   bufferedBytes: 1024 * 1024,
-  totalBufferedBytes: 256 * 1024 * 1024,
   connections: 64,
   sockets: 512,
   upgradesPerSecond: 50,
   headerBytes: 16 * 1024,
   handshakeMs: 10_000,
-  startMs: 120_000,
-  idleMs: 12 * 60 * 60_000,
   stalledMs: 10 * 60_000,
   pingMs: 30_000,
   closeMs: 5_000,

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { AgentExit, MessageStream } from '../engine/ports.ts';
 import { parseText } from '../adapters/json-rpc.ts';
-import { messageQueue, type MessageQueue } from '../adapters/message-queue.ts';
+import { messageQueue } from '../adapters/message-queue.ts';
 import { messageLine } from '../adapters/stdio/lines.ts';
 import { Client, type ClientOptions } from './client.ts';
 import type { Connected } from './connections.ts';
@@ -22,15 +22,13 @@ export class StreamConnection implements Connected {
   readonly exited: Promise<AgentExit>;
   readonly done: Promise<void>;
   readonly client: Client;
-  readonly #said: MessageQueue<AnyMessage>;
 
   constructor(agent: string, options: ClientOptions) {
     this.id = options.id;
     this.agent = agent;
     const drained = new EventEmitter<{ drain: [] }>();
     const room = (): void => void drained.emit('drain');
-    this.#said = messageQueue(options.limits.bufferedBytes, room, room);
-    const said = this.#said;
+    const said = messageQueue<AnyMessage>(options.limits.bufferedBytes, room, room);
     this.client = new Client({
       ...options,
       onMessage: (line) => (said.push(parseText(line)!, line.length) ? null : drained),
@@ -40,10 +38,6 @@ export class StreamConnection implements Connected {
     this.exited = this.done.then(() => CLOSED);
     void this.done.then(() => said.end());
     this.stream = { readable: said.readable, writable: this.#outgoing(options) };
-  }
-
-  get heldBytes(): number {
-    return this.client.heldBytes + this.#said.waiting;
   }
 
   diagnostics(): string {
@@ -59,7 +53,7 @@ export class StreamConnection implements Connected {
     return this.client.shutDown(() => this.client.close({ kind: 'shutdown' }));
   }
 
-  #outgoing({ limits, socket, onBytes }: ClientOptions): WritableStream<AnyMessage> {
+  #outgoing({ limits, socket }: ClientOptions): WritableStream<AnyMessage> {
     const { client } = this;
     return new WritableStream<AnyMessage>(
       {
@@ -67,9 +61,7 @@ export class StreamConnection implements Connected {
           if (!client.open) return;
           const frame = textFrame(messageLine(message));
           if (frame.length > limits.messageBytes) return client.giveUp({ kind: 'limit', limit: 'messageBytes' });
-          client.messageOut();
           socket.write(frame);
-          onBytes(frame.length);
           if (socket.writableLength <= limits.bufferedBytes) return;
           await Promise.race([new Promise<void>((resolve) => socket.once('drain', () => resolve())), client.gone]);
         },

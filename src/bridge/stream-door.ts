@@ -1,7 +1,6 @@
 /** A door whose clients are streams of messages, for a server that is itself what they talk to. */
 import path from 'node:path';
 import type { MessageStream } from '../engine/ports.ts';
-import { LONGEST_MS } from '../engine/with-limits.ts';
 import { openDoor } from './door.ts';
 import type { Door, DoorOptions } from './options.ts';
 import { StreamConnection } from './stream-connection.ts';
@@ -24,9 +23,7 @@ export function streamDoor({ cwd = '.', ...options }: StreamDoorOptions) {
     connect: (client: { readonly agent: string; readonly subprotocol: string; readonly stream: MessageStream }) => void,
   ): Promise<Door> => {
     const agents = Object.fromEntries(asks.agents.map((name) => [name, { cwd: path.resolve(cwd) }]));
-    // Who only watches says nothing for days; a client that is gone is found out by pings.
-    const limits = { idleMs: LONGEST_MS, ...options.limits };
-    return openDoor({ ...options, limits, agents, subprotocols: asks.subprotocols }, async ({ id, agent, subprotocol, upgrade }) => {
+    return openDoor({ ...options, agents, subprotocols: asks.subprotocols }, async ({ id, agent, subprotocol, upgrade }) => {
       upgrade((client) => {
         const connection = new StreamConnection(agent, client);
         options.log?.({ event: 'opened', connection: id, agent });

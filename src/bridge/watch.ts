@@ -1,4 +1,4 @@
-/** The clocks of one connection: signs of life, start-up, idleness, and a client that is stuck. */
+/** The clocks of one connection: signs of life, and a client that is stuck. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { BridgeLimits } from './limits.ts';
@@ -14,9 +14,6 @@ export class Watch {
    * program did not run (a laptop was closed, a process stopped): what arrived meanwhile is still to be read.
    */
   #now = 0;
-  #firstIn: number | null = null;
-  #firstOut = false;
-  #lastMessage = 0;
   /** When the first ping was sent of those that nothing has followed yet; null when there is none. */
   #unanswered: number | null = null;
   #sent = 0;
@@ -28,23 +25,12 @@ export class Watch {
     this.#socket = socket;
     this.#limits = limits;
     this.#exceeded = exceeded;
-    websocket.on('pong', () => (this.#unanswered = null));
-    const pause = Math.max(10, Math.min(limits.pingMs, limits.startMs, limits.idleMs, limits.stalledMs) / 4);
+    for (const sign of ['pong', 'message']) websocket.on(sign, () => (this.#unanswered = null));
+    const pause = Math.max(10, Math.min(limits.pingMs, limits.stalledMs) / 4);
     this.#timer = setInterval(() => {
       this.#now += pause;
       this.#look();
     }, pause).unref();
-  }
-
-  messageIn(): void {
-    this.#unanswered = null;
-    this.#lastMessage = this.#now;
-    this.#firstIn ??= this.#now;
-  }
-
-  messageOut(): void {
-    this.#lastMessage = this.#now;
-    this.#firstOut = true;
   }
 
   /** The client is not being read from, because the agent (or the client itself) does not take what is there. */
@@ -58,11 +44,9 @@ export class Watch {
   }
 
   #look(): void {
-    const { startMs, idleMs, stalledMs, pingMs } = this.#limits;
+    const { stalledMs, pingMs } = this.#limits;
     const { bytesWritten, writableLength } = this.#socket;
     const over = (since: number | null, ms: number): boolean => since !== null && this.#now - since > ms;
-    if (!this.#firstOut && over(this.#firstIn, startMs)) return this.#exceeded('startMs');
-    if (over(this.#lastMessage, idleMs)) return this.#exceeded('idleMs');
     const sent = bytesWritten - writableLength;
     if (writableLength === 0 || sent !== this.#sent) this.#movedAt = this.#now;
     this.#sent = sent;

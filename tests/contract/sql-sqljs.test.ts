@@ -96,7 +96,7 @@ describe('a sql.js database that cannot be stored', () => {
     let room = Infinity;
     const broken = { name: 'QuotaExceededError', when: (names: readonly string[]) => names.join() === 'chunks' && room-- <= 0 };
     const store = await openIndexedDbStore('test', failing(broken));
-    const sound = { n: 0, at: 0, sum: 0, bytes: new Uint8Array(2 * CHUNK_BYTES), answers: [] };
+    const sound = { n: 0, at: 0, bytes: new Uint8Array(2 * CHUNK_BYTES), answers: [] };
     expect(await store.claim(await store.load())).toBe(true);
     await store.replace(sound);
     for (const pieces of [0, 3, 4]) {
@@ -126,11 +126,11 @@ describe('a sql.js database that cannot be stored', () => {
   ] as const)('I1: a snapshot whose %s on %s throws replaces nothing', async (method, name) => {
     const store = await openIndexedDbStore('test', indexedDB);
     await store.claim(await store.load());
-    await store.replace({ n: 0, at: 0, sum: 0, bytes: new Uint8Array(9), answers: [] });
-    await store.append(encodeRecord({ n: 1, at: 1, statements: [insert('a')] }, 0));
+    await store.replace({ n: 0, at: 0, bytes: new Uint8Array(9), answers: [] });
+    await store.append(encodeRecord({ n: 1, at: 1, statements: [insert('a')] }));
     const before = await dump();
     throwOnce(method, name);
-    await expect(store.replace({ n: 1, at: 2, sum: 0, bytes: new Uint8Array(8), answers: [] })).rejects.toMatchObject({
+    await expect(store.replace({ n: 1, at: 2, bytes: new Uint8Array(8), answers: [] })).rejects.toMatchObject({
       name: 'SqlError',
       kind: 'full',
     });
@@ -149,7 +149,7 @@ describe('a sql.js database that cannot be stored', () => {
     throwOnce(method, name);
     await expect(second.claim(loaded)).rejects.toMatchObject({ name: 'SqlError', kind: 'full' });
     expect(await dump()).toEqual(before);
-    await first.append(encodeRecord({ n: 1, at: 1, statements: [insert('a')] }, 0));
+    await first.append(encodeRecord({ n: 1, at: 1, statements: [insert('a')] }));
     await Promise.all([first.close(), second.close()]);
   });
 
@@ -158,7 +158,7 @@ describe('a sql.js database that cannot be stored', () => {
     await store.claim(await store.load());
     throwOnce('put', 'meta');
     throwOnce('delete', 'chunks');
-    await expect(store.replace({ n: 0, at: 0, sum: 0, bytes: new Uint8Array(9), answers: [] })).rejects.toMatchObject({ kind: 'full' });
+    await expect(store.replace({ n: 0, at: 0, bytes: new Uint8Array(9), answers: [] })).rejects.toMatchObject({ kind: 'full' });
     expect((await dump())[1]).toHaveLength(1);
     expect(await store.claim(await store.load())).toBe(true);
     expect((await dump())[1]).toHaveLength(0);
@@ -189,27 +189,22 @@ describe('I12: a journal that cannot be trusted', () => {
     ['the first record is missing', /Record 1 .* missing/, () => spoil((journal) => journal.delete(1))],
     ['a record is cut', /Record 3 .* damaged/, () => spoil((journal) => journal.put({ n: 3 }))],
     [
-      'a parameter changed',
-      /Record 3 .* checksum/,
-      async () => {
-        const found = await record(3);
-        await spoil((journal) => journal.put({ ...found, calls: [[0, 'other']] }));
-      },
-    ],
-    [
-      'a record of another database',
-      /Record 5 .* (checksum|missing)/,
-      async () => {
-        const found = await record(2);
-        await spoil((journal) => journal.put({ ...found, n: 5 }));
-      },
+      'a record is out of place',
+      /Record 5 .* missing|Record 5 .* damaged/,
+      async () =>
+        spoil(
+          (
+            (found) => (journal) =>
+              journal.put({ ...found, n: 6 })
+          )(await record(2)),
+        ),
     ],
     [
       'the snapshot lacks a piece',
       /pieces/,
       () =>
         stores('readwrite', (transaction) =>
-          transaction.objectStore('meta').put({ id: 'x', n: 0, at: 0, sum: 0, bytes: 5, chunks: 1, answers: [] }, 'snapshot'),
+          transaction.objectStore('meta').put({ id: 'x', n: 0, at: 0, bytes: 5, chunks: 1, answers: [] }, 'snapshot'),
         ),
     ],
   ])('%s: corrupt, and nothing is touched', async (_, message, damage) => {
@@ -246,11 +241,14 @@ describe('what can be done about it', () => {
 });
 
 describe('one writer', () => {
-  it('I9: a second page is refused while the first has the database, and served after', async () => {
+  it('I9: a second page is served by the first while that has the database, and has it after', async () => {
     const first = await withLog();
-    await expect(open()).rejects.toMatchObject({ kind: 'busy' });
+    const second = await open();
+    await second.batch([insert('a')]);
+    expect([first.role, second.role, await texts(first)]).toEqual(['owner', 'client', ['a']]);
     await first.close();
-    await (await open()).close();
+    await expect.poll(() => second.role, { timeout: 15_000 }).toBe('owner');
+    expect(await texts(second)).toEqual(['a']);
   });
 
   it('I9: without Web Locks, the page that opened last writes, and the one before is told', async () => {
@@ -272,9 +270,9 @@ describe('one writer', () => {
     const [first, second] = [await openIndexedDbStore('test', indexedDB), await openIndexedDbStore('test', indexedDB)];
     const [seen, stale] = [await first.load(), await second.load()];
     expect(await first.claim(seen)).toBe(true);
-    await first.append(encodeRecord({ n: 2, at: 1, statements: [insert('a')] }, seen.records[0]!.sum));
+    await first.append(encodeRecord({ n: 2, at: 1, statements: [insert('a')] }));
     expect(await second.claim(stale)).toBe(false);
-    await first.append(encodeRecord({ n: 3, at: 1, statements: [insert('b')] }, (await first.load()).records[1]!.sum));
+    await first.append(encodeRecord({ n: 3, at: 1, statements: [insert('b')] }));
     expect(await second.claim(await second.load())).toBe(true);
     await Promise.all([first.close(), second.close()]);
     expect(await texts(await open())).toEqual(['a', 'b']);
@@ -332,29 +330,9 @@ describe('snapshots', () => {
     await database.batch([insert('e')]);
     const { entries } = await database.journal();
     expect(entries.slice(-2).map(({ notes }) => notes)).toEqual([['first', 'second'], []]);
-    const { notes: _, ...older } = encodeRecord({ n: 1, at: 1, statements: [insert('a')] }, 0);
-    expect(readRecords([older], { n: 0, sum: 0 })).toEqual({ sound: [older], problem: null });
-    const damaged = { ...encodeRecord({ n: 1, at: 1, statements: [{ ...insert('a'), note: 'a' }] }, 0), notes: ['b'] };
-    expect(readRecords([damaged], { n: 0, sum: 0 }).problem).toContain('damaged');
+    const { notes: _, ...older } = encodeRecord({ n: 1, at: 1, statements: [insert('a')] });
+    expect(readRecords([older], 0)).toEqual({ records: [older], problem: null });
     await database.close();
-  });
-
-  it('stand in for batches that would come out differently when run again', async () => {
-    const database = await withLog();
-    await database.batch([{ sql: 'INSERT INTO log (text) VALUES (hex(randomblob(8)))' }]);
-    await database.batch([
-      { sql: "CREATE TABLE stamped (a TEXT, at TEXT DEFAULT (strftime('%f', 'now')), r INTEGER DEFAULT (random())) STRICT" },
-    ]);
-    await database.batch([{ sql: 'INSERT INTO stamped (a) VALUES (?) RETURNING at', params: ['x'] }]);
-    await database.batch([insert('plain')]);
-    const before = [await texts(database), await database.query('SELECT * FROM stamped')];
-    await expect(
-      database.batch([{ sql: 'INSERT INTO stamped (a) VALUES (1)' }, { sql: 'INSERT INTO log (id) VALUES (1)' }]),
-    ).rejects.toMatchObject({ kind: 'constraint' });
-    await database.close();
-    const again = await open();
-    expect([await texts(again), await again.query('SELECT * FROM stamped')]).toEqual(before);
-    await again.close();
   });
 
   it('that are still being written never bring back what was replaced meanwhile', async () => {

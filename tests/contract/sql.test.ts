@@ -6,7 +6,7 @@ import path from 'node:path';
 import initSqlJs from 'sql.js';
 import { describe, it } from 'vitest';
 import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
-import { openSharedSqljs, openSqljs, type SqljsModule } from '../../src/adapters/sqljs/index.ts';
+import { openSqljs, type SqljsModule } from '../../src/adapters/sqljs/index.ts';
 import { sqlDatabaseContract } from '../../src/testing/sql-contract.ts';
 
 const sqljs = initSqlJs() as unknown as Promise<SqljsModule>;
@@ -64,8 +64,8 @@ sqlDatabaseContract({
   has,
   open: async () => {
     const options = { module: sqljs, indexedDB: new IDBFactory(), storage: { indexedDB: crypto.randomUUID() } };
-    const owner = await openSharedSqljs(options);
-    const reopen = () => openSharedSqljs(options);
+    const owner = await openSqljs(options);
+    const reopen = () => openSqljs(options);
     return { database: await reopen(), reopen, dispose: () => owner.close() };
   },
 });

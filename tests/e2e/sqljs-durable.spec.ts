@@ -121,7 +121,10 @@ test('a page the browser denies storage to works in memory and can say why', asy
   const page = await newTab({ path: '/denied' });
   const seen = await page.evaluate(async (name) => {
     const found = [];
-    for (const database of [await sql.open({ storage: { indexedDB: name } }), await sql.openShared({ storage: { indexedDB: name } })]) {
+    for (const database of [
+      await sql.open({ storage: { indexedDB: name }, locks: null }),
+      await sql.open({ storage: { indexedDB: name } }),
+    ]) {
       await database.batch([{ sql: 'CREATE TABLE t (a)' }, { sql: 'INSERT INTO t VALUES (1)' }]);
       found.push({ storage: database.storage, rows: await database.query('SELECT a FROM t') });
     }

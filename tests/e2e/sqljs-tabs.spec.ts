@@ -10,7 +10,7 @@ type Quick = { ownerQuietMs?: number; ownerSilentMs?: number };
 async function share(page: Page, options: Quick = {}): Promise<string> {
   return page.evaluate(
     async ([name, given]) => {
-      sql.database = await sql.openShared({ storage: { indexedDB: name }, ...given });
+      sql.database = await sql.open({ storage: { indexedDB: name }, ...given });
       if ((await sql.database.query('SELECT 1 FROM sqlite_schema')).length === 0) await sql.database.batch(SCHEMA);
       return sql.database.role;
     },

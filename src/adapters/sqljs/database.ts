@@ -12,7 +12,6 @@ import { MemoryDatabase } from './memory.ts';
 import type { SqljsModule } from './module.ts';
 import {
   type Answer,
-  FIRST_SUM,
   type JournalRecord,
   type JournalStore,
   type Since,
@@ -42,9 +41,7 @@ export type SqljsStorage =
 export interface Commit {
   /** The number of the batch; an import and a reset count as one. */
   readonly n: number;
-  readonly at: number;
-  readonly kind: 'batch' | 'import' | 'reset';
-  /** What it stored, as its statements are noted, each once. */
+  /** What a batch stored, as its statements are noted, each once. */
   readonly notes?: readonly string[];
 }
 
@@ -71,13 +68,14 @@ export interface SqljsCopy {
   close(): void;
 }
 
-export interface ImportOptions {
-  /** Looks at the copy before anything is replaced; throwing refuses the import. */
-  readonly check?: (copy: Omit<SqljsCopy, 'close'>) => void | Promise<void>;
-}
+export type TabRole = 'owner' | 'client';
 
 export interface SqljsDatabase extends SqlDatabase {
   readonly storage: SqljsStorage;
+  /** Whether this tab owns the database or is served by the one that does. */
+  readonly role: TabRole;
+  /** Calls back whenever the role changes; returns how to stop. */
+  onRole(listener: (role: TabRole) => void): () => void;
   /** Batches since the last snapshot, oldest first; with `after` only those after that number, which costs what they hold. */
   journal(after?: number): Promise<Journal>;
   /** The database as it was after batch `n`. Rejects when a snapshot has replaced that batch, or it is yet to come. */
@@ -85,7 +83,7 @@ export interface SqljsDatabase extends SqlDatabase {
   /** The whole database as a SQLite file. */
   export(): Promise<Uint8Array>;
   /** Replaces everything by a SQLite file, all or nothing. Rejects with `corrupt` for anything else. */
-  importFile(bytes: Uint8Array, options?: ImportOptions): Promise<void>;
+  importFile(bytes: Uint8Array): Promise<void>;
   /** Replaces everything by an empty database. */
   reset(): Promise<void>;
   /** Calls back after every acknowledged change; returns how to stop. */
@@ -101,7 +99,6 @@ export interface DatabaseParts {
   readonly now: () => number;
   /** Told when a snapshot could not be written. Nothing is lost: the journal stays, and it is tried again later. */
   readonly onProblem: (problem: SqlError) => void;
-  readonly release: () => Promise<void>;
 }
 
 const labelOf = (storage: SqljsStorage): string => (storage.kind === 'memory' ? ':memory:' : storage.name);
@@ -110,6 +107,7 @@ const labelOf = (storage: SqljsStorage): string => (storage.kind === 'memory' ? 
 export async function openDatabase(parts: DatabaseParts): Promise<JournalledDatabase> {
   for (;;) {
     const stored = await parts.store.load();
+    if (stored.problem !== null) throw corrupt(labelOf(parts.storage), stored.problem);
     const memory = rebuild(parts.module, stored, labelOf(parts.storage));
     try {
       if (await parts.store.claim(stored)) return new JournalledDatabase(parts, memory, stored, true);
@@ -124,7 +122,7 @@ export async function openDatabase(parts: DatabaseParts): Promise<JournalledData
 }
 
 /** The state after the last of the records, prepared and in one transaction. */
-export function rebuild(module: SqljsModule, { snapshot, records }: Stored, label: string): MemoryDatabase {
+function rebuild(module: SqljsModule, { snapshot, records }: Pick<Stored, 'snapshot' | 'records'>, label: string): MemoryDatabase {
   const memory = new MemoryDatabase(module, snapshot.bytes, label);
   try {
     memory.replay(records);
@@ -136,6 +134,7 @@ export function rebuild(module: SqljsModule, { snapshot, records }: Stored, labe
 }
 
 export class JournalledDatabase implements SqljsDatabase {
+  readonly role = 'owner';
   readonly storage: SqljsStorage;
   readonly owners: OwnerRegistry;
   readonly #parts: DatabaseParts;
@@ -144,7 +143,6 @@ export class JournalledDatabase implements SqljsDatabase {
   readonly #answers: Map<string, readonly StatementResult[]>;
   #memory: MemoryDatabase;
   #n: number;
-  #sum: number;
   #journalBytes: number;
   #snapshotBytes: number;
   #tail: Promise<unknown> = Promise.resolve();
@@ -162,7 +160,6 @@ export class JournalledDatabase implements SqljsDatabase {
     this.owners = parts.owners;
     this.#memory = memory;
     this.#n = records.at(-1)?.n ?? snapshot.n;
-    this.#sum = records.at(-1)?.sum ?? snapshot.sum;
     this.#journalBytes = records.reduce((bytes, record) => bytes + sizeOf(record), 0);
     this.#snapshotBytes = snapshot.bytes?.length ?? 0;
     this.#answers = new Map([
@@ -196,17 +193,16 @@ export class JournalledDatabase implements SqljsDatabase {
     return this.#enqueue(() => this.#memory.export());
   }
 
-  importFile(bytes: Uint8Array, options: ImportOptions = {}, id?: string): Promise<void> {
-    return this.#once(id, () =>
-      this.#replaceBy(openImport(this.#parts.module, bytes, this.#label), 'import', id, async (imported) => {
-        await options.check?.(readOnly(imported, this.#n + 1));
-        return [];
-      }),
-    );
+  importFile(bytes: Uint8Array, id?: string): Promise<void> {
+    return this.#replaceBy(() => openImport(this.#parts.module, bytes, this.#label), id);
   }
 
   reset(id?: string): Promise<void> {
-    return this.#once(id, () => this.#replaceBy(new MemoryDatabase(this.#parts.module, null, this.#label), 'reset', id, () => []));
+    return this.#replaceBy(() => new MemoryDatabase(this.#parts.module, null, this.#label), id);
+  }
+
+  onRole(): () => void {
+    return () => undefined;
   }
 
   /** The number of the last acknowledged change. */
@@ -224,14 +220,7 @@ export class JournalledDatabase implements SqljsDatabase {
       await this.#compaction;
       this.#memory.close();
       await this.#parts.store.close();
-      await this.#parts.release();
     }));
-  }
-
-  #once(id: string | undefined, work: () => Promise<unknown>): Promise<void> {
-    return this.#enqueue(async () => {
-      if (id === undefined || !this.#answers.has(id)) await work();
-    });
   }
 
   /** Runs after everything asked before, so that nothing ever sees a batch between its run and its storing. */
@@ -247,19 +236,15 @@ export class JournalledDatabase implements SqljsDatabase {
   /** Run, store, and only then commit: what could not be stored was never there. */
   async #commit(statements: readonly Statement[], id?: string): Promise<readonly StatementResult[]> {
     if (statements.length === 0) return [];
-    const { results, written, replayable } = this.#memory.begin(statements);
+    const { results, written } = this.#memory.begin(statements);
     if (written.length === 0) {
       this.#memory.commit();
       return results;
     }
-    if (!replayable) {
-      this.#memory.rollback();
-      return this.#commitAsSnapshot(statements, id);
-    }
-    const at = this.#parts.now();
     let record: JournalRecord;
     try {
-      record = encodeRecord({ n: this.#n + 1, at, statements: written, id, results }, this.#sum);
+      const named = id === undefined ? {} : { id, results };
+      record = encodeRecord({ n: this.#n + 1, at: this.#parts.now(), statements: written, ...named });
       await this.#claim();
       await this.#parts.store.append(record);
     } catch (error) {
@@ -268,10 +253,9 @@ export class JournalledDatabase implements SqljsDatabase {
     }
     this.#memory.commit();
     this.#n = record.n;
-    this.#sum = record.sum;
     this.#journalBytes += sizeOf(record);
     this.#remember(id, results);
-    tell(this.#listeners, { n: record.n, at, kind: 'batch', ...(record.notes ? { notes: record.notes } : {}) });
+    tell(this.#listeners, { n: record.n, ...(record.notes ? { notes: record.notes } : {}) });
     this.#compactWhenDue();
     return results;
   }
@@ -283,46 +267,30 @@ export class JournalledDatabase implements SqljsDatabase {
     this.#unclaimed = undefined;
   }
 
-  /** For a batch that would come out differently when run again: what is stored is its outcome. */
-  async #commitAsSnapshot(statements: readonly Statement[], id: string | undefined): Promise<readonly StatementResult[]> {
-    await this.#compaction;
-    const copy = new MemoryDatabase(this.#parts.module, this.#memory.export(), this.#label);
-    return this.#replaceBy(copy, 'batch', id, (next) => {
-      const { results } = next.begin(statements);
-      next.commit();
-      return results;
+  /** Another database takes the place of this one, once it is stored. */
+  #replaceBy(make: () => MemoryDatabase, id: string | undefined): Promise<void> {
+    return this.#enqueue(async () => {
+      if (id !== undefined && this.#answers.has(id)) return;
+      const next = make();
+      try {
+        await this.#compaction;
+        const n = this.#n + 1;
+        const bytes = next.export();
+        const answers = [...this.#answers, ...(id === undefined ? [] : [[id, []] as const])].slice(-KEPT_ANSWERS);
+        await this.#claim();
+        await this.#parts.store.replace({ n, at: this.#parts.now(), bytes, answers });
+        this.#memory.close();
+        this.#memory = next;
+        this.#n = n;
+        this.#journalBytes = 0;
+        this.#snapshotBytes = bytes.length;
+        this.#remember(id, []);
+        tell(this.#listeners, { n });
+      } catch (error) {
+        next.close();
+        throw error;
+      }
     });
-  }
-
-  /** Another database takes the place of this one, once it is made ready and stored; gives back what was answered. */
-  async #replaceBy(
-    next: MemoryDatabase,
-    kind: Commit['kind'],
-    id: string | undefined,
-    ready: (next: MemoryDatabase) => readonly StatementResult[] | Promise<readonly StatementResult[]>,
-  ): Promise<readonly StatementResult[]> {
-    try {
-      const at = this.#parts.now();
-      const results = await ready(next);
-      await this.#compaction;
-      const n = this.#n + 1;
-      const bytes = next.export();
-      const answers = [...this.#answers, ...(id === undefined ? [] : [[id, results] as const])].slice(-KEPT_ANSWERS);
-      await this.#claim();
-      await this.#parts.store.replace({ n, at, sum: FIRST_SUM, bytes, answers });
-      this.#memory.close();
-      this.#memory = next;
-      this.#n = n;
-      this.#sum = FIRST_SUM;
-      this.#journalBytes = 0;
-      this.#snapshotBytes = bytes.length;
-      this.#remember(id, results);
-      tell(this.#listeners, { n, at, kind });
-      return results;
-    } catch (error) {
-      next.close();
-      throw error;
-    }
   }
 
   /** Beside the commits that follow: a snapshot costs in proportion to what was written since the last one. */
@@ -332,7 +300,6 @@ export class JournalledDatabase implements SqljsDatabase {
     const snapshot: Snapshot = {
       n: this.#n,
       at: this.#parts.now(),
-      sum: this.#sum,
       bytes: this.#memory.export(),
       answers: [...this.#answers],
     };
@@ -384,7 +351,12 @@ function toJournal({ base, records }: Since): Journal {
   };
 }
 
-export function copyAt(module: SqljsModule, { snapshot, records }: Stored, n: number, label: string): SqljsCopy {
+export function copyAt(
+  module: SqljsModule,
+  { snapshot, records }: Pick<Stored, 'snapshot' | 'records'>,
+  n: number,
+  label: string,
+): SqljsCopy {
   const last = records.at(-1)?.n ?? snapshot.n;
   if (!Number.isInteger(n) || n < snapshot.n || n > last) {
     throw new SqlError(
@@ -393,21 +365,7 @@ export function copyAt(module: SqljsModule, { snapshot, records }: Stored, n: nu
     );
   }
   const memory = rebuild(module, { snapshot, records: records.filter((record) => record.n <= n) }, `${label} after batch ${n}`);
-  return readOnly(memory, n);
-}
-
-function readOnly(memory: MemoryDatabase, n: number): SqljsCopy {
   return { n, query: (sql, params) => memory.query(sql, params), export: () => memory.export(), close: () => memory.close() };
-}
-
-/** Looks at bytes as an import would, and replaces nothing. */
-export async function checkImport(module: SqljsModule, bytes: Uint8Array, options: ImportOptions, label: string): Promise<void> {
-  const imported = openImport(module, bytes, label);
-  try {
-    await options.check?.(readOnly(imported, 0));
-  } finally {
-    imported.close();
-  }
 }
 
 const MAGIC = 'SQLite format 3\0';
@@ -428,6 +386,8 @@ function openImport(module: SqljsModule, bytes: Uint8Array, label: string): Memo
     memory = new MemoryDatabase(module, file, label);
     const [row] = memory.query('PRAGMA integrity_check(1)');
     if (row?.['integrity_check'] !== 'ok') throw refuse(`is damaged (${String(row?.['integrity_check'])})`);
+    const part = memory.unrepeatable();
+    if (part !== null) throw refuse(`has a schema that gives something else each time it is used, which a journal cannot keep: ${part}`);
     return memory;
   } catch (error) {
     memory?.close();

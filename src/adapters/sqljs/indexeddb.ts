@@ -34,7 +34,6 @@ interface SnapshotMeta {
   readonly id: string;
   readonly n: number;
   readonly at: number;
-  readonly sum: number;
   readonly bytes: number;
   readonly chunks: number;
   readonly answers: readonly Answer[];
@@ -69,12 +68,6 @@ class IndexedDbStore implements JournalStore {
   }
 
   async load(): Promise<Stored> {
-    const { problem, ...stored } = await this.salvage();
-    if (problem !== null) throw corrupt(this.#label, problem);
-    return stored;
-  }
-
-  async salvage(): Promise<Stored & { readonly problem: string | null }> {
     const transaction = this.#begin(STORES, 'readonly');
     try {
       const [found, records] = await Promise.all([
@@ -83,11 +76,8 @@ class IndexedDbStore implements JournalStore {
       ]);
       const chunks = found ? await result(transaction.objectStore('chunks').getAll(keysOf(found.id)) as IDBRequest<unknown[]>) : [];
       this.#chunkSet = found?.id ?? NO_CHUNKS;
-      const snapshot = found
-        ? { n: found.n, at: found.at, sum: found.sum, bytes: this.#join(found, chunks), answers: found.answers }
-        : EMPTY;
-      const { sound, problem } = readRecords(records, snapshot);
-      return { snapshot, records: sound, problem };
+      const snapshot = found ? { n: found.n, at: found.at, bytes: this.#join(found, chunks), answers: found.answers } : EMPTY;
+      return { snapshot, ...readRecords(records, snapshot.n) };
     } catch (error) {
       throw toStorageError(error, this.#label);
     }
@@ -96,20 +86,11 @@ class IndexedDbStore implements JournalStore {
   async since(n: number): Promise<Since> {
     const transaction = this.#begin(['meta', 'journal'], 'readonly');
     try {
-      const journal = transaction.objectStore('journal');
-      const [found, newer] = await Promise.all([
+      const [base = EMPTY, records] = await Promise.all([
         result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>),
-        // With record n itself: the next goes on from its sum.
-        result(journal.getAll(IDBKeyRange.lowerBound(n)) as IDBRequest<unknown[]>),
+        result(transaction.objectStore('journal').getAll(IDBKeyRange.lowerBound(n, true)) as IDBRequest<JournalRecord[]>),
       ]);
-      const base = found ?? EMPTY;
-      const last = newer[0] as JournalRecord | undefined;
-      const goesOn = n > base.n && last?.n === n;
-      // Somebody else replaced everything meanwhile, and counts anew.
-      const all = goesOn || n <= base.n ? newer : await result(journal.getAll() as IDBRequest<unknown[]>);
-      const { sound, problem } = goesOn ? readRecords(all.slice(1), last) : readRecords(all, base);
-      if (problem !== null) throw corrupt(this.#label, problem);
-      return { base, records: sound.filter((record) => record.n > n) };
+      return { base, records };
     } catch (error) {
       throw toStorageError(error, this.#label);
     }
@@ -117,23 +98,20 @@ class IndexedDbStore implements JournalStore {
 
   async claim(loaded: Stored): Promise<boolean> {
     let unchanged = true;
-    await this.#write(STORES, (transaction, all) => {
+    await this.#write(STORES, async (transaction) => {
       const meta = transaction.objectStore('meta');
-      const snapshot = meta.get('snapshot') as IDBRequest<SnapshotMeta | undefined>;
-      const last = transaction.objectStore('journal').openKeyCursor(null, 'prev');
-      last.onsuccess = () => {
-        const head = loaded.records.at(-1)?.n ?? loaded.snapshot.n;
-        const base = snapshot.result?.n ?? 0;
-        unchanged = base === loaded.snapshot.n && (Number(last.result?.key ?? base) || 0) === head;
-        if (!unchanged) return;
-        all(() => {
-          meta.put(this.#writer, 'writer');
-          // Pieces of a snapshot that was never finished.
-          const chunks = transaction.objectStore('chunks');
-          chunks.delete(IDBKeyRange.upperBound([this.#chunkSet], true));
-          chunks.delete(IDBKeyRange.lowerBound([this.#chunkSet, []]));
-        });
-      };
+      const [snapshot, last] = await Promise.all([
+        result(meta.get('snapshot') as IDBRequest<SnapshotMeta | undefined>),
+        result(transaction.objectStore('journal').openKeyCursor(null, 'prev')),
+      ]);
+      const base = snapshot?.n ?? 0;
+      unchanged = base === loaded.snapshot.n && Number(last?.key ?? base) === (loaded.records.at(-1)?.n ?? base);
+      if (!unchanged) return;
+      meta.put(this.#writer, 'writer');
+      // Pieces of a snapshot that was never finished.
+      const chunks = transaction.objectStore('chunks');
+      chunks.delete(IDBKeyRange.upperBound([this.#chunkSet], true));
+      chunks.delete(IDBKeyRange.lowerBound([this.#chunkSet, []]));
     });
     return unchanged;
   }
@@ -176,12 +154,10 @@ class IndexedDbStore implements JournalStore {
    * a full disk take the room that is missing. Whoever waits is told why the snapshot failed, not this.
    */
   async #forget(id: string): Promise<void> {
-    const forgotten = this.#write(['meta', 'chunks'], (transaction, all) => {
-      const found = transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>;
-      found.onsuccess = () => {
-        // Should the browser have stored what it called aborted, these pieces are the database.
-        if (found.result?.id !== id) all(() => transaction.objectStore('chunks').delete(keysOf(id)));
-      };
+    const forgotten = this.#write(['meta', 'chunks'], async (transaction) => {
+      const found = await result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>);
+      // Should the browser have stored what it called aborted, these pieces are the database.
+      if (found?.id !== id) transaction.objectStore('chunks').delete(keysOf(id));
     });
     await forgotten.catch(() => undefined);
   }
@@ -197,38 +173,31 @@ class IndexedDbStore implements JournalStore {
   }
 
   /**
-   * One writing transaction, durable when it resolves; when it rejects nothing of it was stored. One at a time: Chromium
-   * stores a transaction in parts and takes back the unfinished ones when it starts again; killed with two of them unfinished,
-   * it finds the database corrupt and deletes all that the origin stored.
-   *
-   * What is asked for is asked for whole: a request that throws would leave those before it to be stored. `all` is for what
-   * is asked later, in answer to another request.
+   * One writing transaction, durable when it resolves; when it rejects, for a request that throws too, nothing of it was stored.
+   * One at a time: Chromium stores a transaction in parts and takes back the unfinished ones when it starts again; killed with two
+   * of them unfinished, it finds the database corrupt and deletes all that the origin stored.
    */
-  #write(
-    stores: readonly StoreName[],
-    ask: (transaction: IDBTransaction, all: (later: () => void) => void, stop: (reason: SqlError) => void) => void,
-  ): Promise<void> {
-    const done = this.#written.then(() => {
+  #write(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => unknown): Promise<void> {
+    const done = this.#written.then(async () => {
       const transaction = this.#begin(stores, 'readwrite');
-      /** Why it was taken back, where it was not IndexedDB that did so. */
-      let reason: SqlError | undefined;
-      const stop = (why: SqlError): void => {
-        reason = why;
-        transaction.abort();
-      };
-      const all = (requests: () => void): void => {
-        try {
-          requests();
-        } catch (error) {
-          stop(toStorageError(error, this.#label));
-        }
-      };
-      return new Promise<void>((resolve, reject) => {
+      const ended = new Promise<void>((resolve, reject) => {
         transaction.oncomplete = () => resolve();
-        transaction.onabort = () =>
-          reject(reason ?? toStorageError(transaction.error ?? new Error('the transaction was aborted'), this.#label));
-        all(() => ask(transaction, all, stop));
+        transaction.onabort = () => reject(new Error('the transaction was aborted'));
       });
+      let reason: unknown;
+      try {
+        await Promise.all([ended, ask(transaction)]);
+      } catch (error) {
+        reason = error;
+      }
+      if (reason === undefined) return;
+      try {
+        transaction.abort();
+      } catch {
+        // It was aborted already: that is why.
+      }
+      await ended.catch(() => undefined);
+      throw toStorageError(transaction.error ?? reason, this.#label);
     });
     this.#written = done.catch(() => undefined);
     return done;
@@ -236,13 +205,12 @@ class IndexedDbStore implements JournalStore {
 
   /** The same, of a writer that was not replaced meanwhile: a tab that was frozen and came back, say. */
   #writeFenced(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => void): Promise<void> {
-    return this.#write(stores, (transaction, _all, stop) => {
-      const writer = transaction.objectStore('meta').get('writer');
-      writer.onsuccess = () => {
-        if (writer.result !== this.#writer)
-          stop(new SqlError('busy', `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`));
-      };
-      ask(transaction);
+    return this.#write(stores, (transaction) => {
+      const fenced = result(transaction.objectStore('meta').get('writer')).then((writer) => {
+        if (writer !== this.#writer)
+          throw new SqlError('busy', `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`);
+      });
+      return Promise.all([fenced, (async () => ask(transaction))()]);
     });
   }
 

@@ -6,20 +6,11 @@ import { kindOfCode } from '../../engine/sql-codes.ts';
 import type { StatementShape } from '../../engine/sql-text.ts';
 import { isRolledBack, Statements, type Use } from '../statements.ts';
 
-/** A statement, and what a batch with it has to be remembered by. */
-interface Kept {
-  readonly statement: SqljsStatement;
-  readonly writes: boolean;
-  readonly replayable: boolean;
-}
-
 /** What a batch that was run, and not committed yet, has to be remembered by. */
 export interface RunBatch {
   readonly results: readonly StatementResult[];
   /** The statements that change something, in order. */
   readonly written: readonly Statement[];
-  /** False when running them again could give something else. */
-  readonly replayable: boolean;
 }
 
 const SETTINGS = [
@@ -38,10 +29,9 @@ const DEFERS = /\bdefer/i;
 export class MemoryDatabase {
   readonly #label: string;
   readonly #connection: SqljsConnection;
-  readonly #statements: Statements<Kept>;
+  readonly #statements: Statements<SqljsStatement>;
   #queryOnly = false;
   #defers = false;
-  #replayable = true;
 
   /** Throws `corrupt` when the bytes are not a database. They are copied. */
   constructor(module: SqljsModule, bytes: Uint8Array | null, label: string) {
@@ -49,9 +39,9 @@ export class MemoryDatabase {
     this.#connection = new module.Database(bytes);
     this.#statements = new Statements(
       label,
-      (sql, shape) => ({ statement: this.#prepare(sql), writes: journalled(shape), replayable: replayable(sql) }),
-      ({ statement }) => void statement.free(),
-      settingProblem,
+      (sql) => this.#prepare(sql),
+      (statement) => void statement.free(),
+      batchProblem,
     );
     const original = this.#connection.handleError.bind(this.#connection);
     this.#connection.handleError = (code) => {
@@ -84,20 +74,18 @@ export class MemoryDatabase {
     try {
       const results: StatementResult[] = [];
       const written: Statement[] = [];
-      let same = this.#replayable;
       let schema = false;
       for (const statement of statements) {
         results.push({ rows: this.#run('batch', statement.sql, statement.params ?? []) });
-        const { statement: kept, shape } = this.#statements.get(statement.sql, 'batch');
-        if (!kept.writes) continue;
+        const { shape } = this.#statements.get(statement.sql, 'batch');
+        if (!journalled(shape)) continue;
         written.push(statement);
-        same &&= kept.replayable;
         this.#defers ||= DEFERS.test(statement.sql);
         schema ||= /^(?:CREATE|ALTER|DROP)$/.test(shape.verb);
       }
       if (schema) this.#readSchema();
       if (this.#defers) this.#checkForeignKeys();
-      return { results, written, replayable: same && this.#replayable };
+      return { results, written };
     } catch (error) {
       this.rollback();
       throw toSqlError(error, this.#label);
@@ -142,7 +130,7 @@ export class MemoryDatabase {
   }
 
   #run(use: Use, sql: string, params: readonly SqlValue[] = []): Row[] {
-    const { statement } = this.#statements.forRun(sql, use, params).statement;
+    const { statement } = this.#statements.forRun(sql, use, params);
     try {
       statement.bind(params);
       const rows: Row[] = [];
@@ -163,7 +151,7 @@ export class MemoryDatabase {
   }
 
   #plain(sql: string): void {
-    const { statement } = this.#statements.get(sql).statement;
+    const { statement } = this.#statements.get(sql);
     try {
       statement.step();
     } finally {
@@ -178,11 +166,17 @@ export class MemoryDatabase {
     this.#queryOnly = on;
   }
 
-  /** Defaults and triggers act without being named in a statement. */
+  /** What a batch changes without naming it: a part of the schema that gives something else each time, or null. */
+  unrepeatable(): string | null {
+    return this.#schema().find(varies) ?? null;
+  }
+
   #readSchema(): void {
-    const parts = this.#run('query', 'SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL').map((row) => String(row['sql']));
-    this.#defers = parts.some((sql) => DEFERS.test(sql));
-    this.#replayable = parts.every(replayable);
+    this.#defers = this.#schema().some((sql) => DEFERS.test(sql));
+  }
+
+  #schema(): string[] {
+    return this.#run('query', 'SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL').map((row) => String(row['sql']));
   }
 
   #checkForeignKeys(): void {
@@ -208,26 +202,21 @@ export function journalled(shape: StatementShape): boolean {
   return shape.verb === 'PRAGMA' ? shape.actingPragma !== null : shape.mayWrite;
 }
 
-/** Functions whose value depends on when or where they run; dates do through 'now', which may come from a column. */
+/** Functions whose value depends on when or where they run; dates do through 'now', which may come from a column. Not tables of their names. */
 const VARIES =
-  /\b(?:random|randomblob|total_changes|last_insert_rowid|date|time|datetime|julianday|unixepoch|strftime|timediff|sqlite_\w+)\s*\(|\bcurrent_(?:date|time|timestamp)\b/i;
+  /(?<!\b(?:into|table|on|references)\s+)\b(?:random|randomblob|total_changes|last_insert_rowid|date|time|datetime|julianday|unixepoch|strftime|timediff|sqlite_\w+)\s*\(|\bcurrent_(?:date|time|timestamp)\b/i;
 
-/**
- * False when running the same text again could give something else. Such a batch is stored by its
- * outcome, a snapshot, instead of by its statements: right, but at the cost of the whole database.
- */
-export function replayable(sql: string): boolean {
-  return !VARIES.test(sql);
-}
+/** Whether running the same text again could give something else. */
+export const varies = (sql: string): boolean => VARIES.test(sql);
 
 /** What a PRAGMA in a batch may set: these stand in the file, and are rolled back with it. */
 const STORED_PRAGMAS: readonly (string | null)[] = ['user_version', 'application_id', null];
 
-/**
- * Why a statement may not stand in a batch, or null. A setting of the connection is in no snapshot, so a journal that
- * was written under it could not be run again.
- */
-export function settingProblem(shape: StatementShape): string | null {
-  if (STORED_PRAGMAS.includes(shape.actingPragma)) return null;
-  return `PRAGMA ${shape.actingPragma} sets up the connection, which is the adapter's; in a batch only user_version and application_id can be set`;
+/** Why a statement may not stand in a batch, or null: the journal could not be run again to the same end. */
+export function batchProblem(shape: StatementShape, sql: string): string | null {
+  if (!STORED_PRAGMAS.includes(shape.actingPragma))
+    return `PRAGMA ${shape.actingPragma} sets up the connection, which is the adapter's; in a batch only user_version and application_id can be set`;
+  if (journalled(shape) && varies(sql))
+    return 'clocks, random numbers and counters of SQLite give something else when the journal is run again; make the value yourself and give it as a parameter';
+  return null;
 }

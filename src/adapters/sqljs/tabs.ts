@@ -6,12 +6,12 @@
  */
 import {
   type Commit,
-  type ImportOptions,
   type Journal,
   type JournalledDatabase,
   type SqljsCopy,
   type SqljsDatabase,
   type SqljsStorage,
+  type TabRole,
   tell,
 } from './database.ts';
 import { toSqlError, toStorageError } from './errors.ts';
@@ -32,15 +32,6 @@ export const OWNER_QUIET_MS = 3_000;
 /** How long it may then stay silent before its database is taken over: it is frozen, or stopped in a debugger. */
 export const OWNER_SILENT_MS = 5_000;
 
-export type TabRole = 'owner' | 'client';
-
-export interface SharedSqljsDatabase extends SqljsDatabase {
-  /** Whether this tab owns the database or is served by the one that does. */
-  readonly role: TabRole;
-  /** Calls back whenever the role changes; returns how to stop. */
-  onRole(listener: (role: TabRole) => void): () => void;
-}
-
 export interface TabParts {
   readonly name: string;
   readonly lock: string;
@@ -53,8 +44,6 @@ export interface TabParts {
   readonly open: () => Promise<JournalledDatabase>;
   /** Reads what is stored, without becoming its writer. */
   readonly openAt: (n: number) => Promise<SqljsCopy>;
-  /** Looks at bytes as an import would, and replaces nothing. */
-  readonly check: (bytes: Uint8Array, options: ImportOptions) => Promise<void>;
 }
 
 interface Pending {
@@ -64,7 +53,7 @@ interface Pending {
   readonly reject: (error: SqlError) => void;
 }
 
-export class SharedDatabase implements SharedSqljsDatabase {
+export class SharedDatabase implements SqljsDatabase {
   readonly storage: SqljsStorage;
   readonly owners: OwnerRegistry;
   readonly #parts: TabParts;
@@ -131,11 +120,8 @@ export class SharedDatabase implements SharedSqljsDatabase {
     return this.#call({ method: 'reset', args: [] });
   }
 
-  async importFile(bytes: Uint8Array, options: ImportOptions = {}): Promise<void> {
-    this.#refuseWhenEnded();
-    // The check is a function, and stays in the tab that gave it.
-    await this.#parts.check(bytes, options);
-    await this.#call({ method: 'importFile', args: [bytes] });
+  importFile(bytes: Uint8Array): Promise<void> {
+    return this.#call({ method: 'importFile', args: [bytes] });
   }
 
   async openAt(n: number): Promise<SqljsCopy> {
@@ -345,7 +331,7 @@ export class SharedDatabase implements SharedSqljsDatabase {
   /** The owner before may have ended between storing a change and telling of it. */
   #catchUp(head: number): void {
     if (this.#head === undefined) this.#head = head;
-    else if (head > this.#head) this.#tellCommit({ n: head, at: Date.now(), kind: 'batch' });
+    else if (head > this.#head) this.#tellCommit({ n: head });
   }
 
   #tellCommit(commit: Commit): void {
@@ -381,7 +367,7 @@ const RUN = {
   batch: (local: JournalledDatabase, [statements]: readonly [readonly Statement[]], id: string) => local.batchOnce(id, statements),
   journal: (local: JournalledDatabase, [after]: readonly [number]) => local.journal(after),
   export: (local: JournalledDatabase) => local.export(),
-  importFile: (local: JournalledDatabase, [bytes]: readonly [Uint8Array], id: string) => local.importFile(bytes, {}, id),
+  importFile: (local: JournalledDatabase, [bytes]: readonly [Uint8Array], id: string) => local.importFile(bytes, id),
   reset: (local: JournalledDatabase, _none: readonly [], id: string) => local.reset(id),
 };
 

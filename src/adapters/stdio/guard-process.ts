@@ -3,7 +3,7 @@
  * so a Ctrl-C or a `kill -9` of the host's group does not reach it, reads a pipe that only the host
  * writes to, and at end of file (the host is gone, however it went) ends what the host left.
  *
- * The pipe carries lines: `mark TOKEN`, `+ PGID START`, `- PGID`, and `rest` when the host needs it no more.
+ * The pipe carries lines: `mark TOKEN`, `+ PGID START`, `- PGID`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProcessTree } from './tree.ts';
@@ -36,10 +36,6 @@ function obey(line: string): void {
   if (verb === 'mark' && id !== undefined) mark = id;
   else if (verb === '+') groups.set(Number(id), start ?? '');
   else if (verb === '-') groups.delete(Number(id));
-  else if (verb === 'rest') {
-    groups.clear();
-    mark = null;
-  }
 }
 
 async function sweep(): Promise<void> {

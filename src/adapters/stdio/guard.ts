@@ -5,15 +5,11 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MARK, readProcess } from './process-table.ts';
 
-/** How long the guard stays when no agent is left. Starting one costs some milliseconds of the next launch. */
-const IDLE_MS = 5_000;
-
 /** The few variables a Node process may need to start; the guard has no business with the others. */
 const GUARD_ENV = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR'];
 
-/** A guard that ends sooner after its start has not started; after so many of them in a row none is tried again. */
-const STARTED_MS = 1_000;
-const FAILED_STARTS = 3;
+/** After so many guards that ended before this process did, none is tried again. */
+const MOST_ENDED = 3;
 
 const REMEDY =
   'so agents may outlive this process if it is killed. Keep acp-rehydrate outside of your bundle, or ship its dist/adapters/stdio/guard-process.js beside the bundle, under that name.';
@@ -35,9 +31,8 @@ class Guard {
   readonly mark = randomBytes(12).toString('hex');
   readonly #groups = new Map<number, string>();
   #child: ChildProcess | null = null;
-  #idle: NodeJS.Timeout | null = null;
   #count = 0;
-  #failed = 0;
+  #ended = 0;
 
   /** A fresh token for one agent: `HOST.AGENT`. */
   token(): string {
@@ -53,12 +48,9 @@ class Guard {
 
   /** Makes sure that the guard runs. Call it before an agent is spawned: its pipe holds our lines until it reads. */
   ready(): void {
-    if (this.#idle !== null) clearTimeout(this.#idle);
-    this.#idle = null;
-    if (this.#child !== null || this.#failed >= FAILED_STARTS) return;
+    if (this.#child !== null || this.#ended >= MOST_ENDED) return;
     const file = guardFile();
     if (file === null || !existsSync(file)) return warn(`${file ?? 'The guard’s program'} is not there`);
-    const began = performance.now();
     const env: NodeJS.ProcessEnv = { ELECTRON_RUN_AS_NODE: '1' };
     for (const name of GUARD_ENV) if (process.env[name] !== undefined) env[name] = process.env[name];
     let child: ChildProcess;
@@ -72,8 +64,8 @@ class Guard {
     const gone = (): void => {
       if (this.#child !== child) return;
       this.#child = null;
-      this.#failed = performance.now() - began < STARTED_MS ? this.#failed + 1 : 0;
-      if (this.#failed >= FAILED_STARTS) return warn(`The guard, ${file}, ended ${FAILED_STARTS} times as soon as it was started`);
+      this.#ended += 1;
+      if (this.#ended >= MOST_ENDED) return warn(`The guard, ${file}, ended ${MOST_ENDED} times`);
       // Somebody ended the guard while it was needed: the next one learns of every group again.
       if (this.#groups.size > 0) setTimeout(() => this.#groups.size > 0 && this.ready(), 100).unref();
     };
@@ -95,18 +87,7 @@ class Guard {
   }
 
   remove(pgid: number): void {
-    if (!this.#groups.delete(pgid)) return;
-    this.#tell(`- ${pgid}`);
-    if (this.#groups.size > 0) return;
-    this.#idle = setTimeout(() => this.#rest(), IDLE_MS).unref();
-  }
-
-  #rest(): void {
-    const child = this.#child;
-    // Nothing is left to end: at this end of file a sweep by the mark would hit the agent that starts next.
-    this.#tell('rest');
-    this.#child = null;
-    child?.stdin?.end();
+    if (this.#groups.delete(pgid)) this.#tell(`- ${pgid}`);
   }
 
   #tell(line: string): void {

@@ -31,11 +31,6 @@ export class LineCutter {
     this.#limit = limit;
   }
 
-  /** What came of a line that is not whole yet. */
-  get carriedBytes(): number {
-    return this.#carried;
-  }
-
   /**
    * Takes a chunk and returns every line it completes, the last newline included, or null.
    * Throws `LineTooLong`; the cutter is of no use after that.
@@ -96,8 +91,6 @@ export function eachLine(block: Buffer, visit: (start: number, end: number) => v
 }
 
 export interface BlockReader {
-  /** What came of a line that is not whole yet. */
-  readonly carriedBytes: number;
   /** Hands out nothing more. The stream itself is read on, or not, by whoever paused it. */
   stop(): void;
 }
@@ -137,12 +130,7 @@ export function readBlocks(
   };
   stdout.once('end', end);
   stdout.once('close', end);
-  return {
-    get carriedBytes() {
-      return cutter.carriedBytes;
-    },
-    stop: () => void (over = true),
-  };
+  return { stop: () => void (over = true) };
 }
 
 /** What an input says, a line at a time, and read no faster than that is. `take` makes something of a line, or leaves it out: undefined. */

@@ -1,20 +1,12 @@
 /** What the sql.js tests and benchmarks run in a real browser page. */
-import {
-  openSharedSqljs,
-  openSqljs,
-  type SharedSqljsDatabase,
-  type SharedSqljsOptions,
-  type SqljsDatabase,
-  type SqljsOptions,
-} from '../../../src/adapters/sqljs/index.ts';
+import { openSqljs, type SqljsDatabase, type SqljsOptions } from '../../../src/adapters/sqljs/index.ts';
 import { sqlDatabaseContract } from '../../../src/testing/sql-contract.ts';
 
 const source = { locateFile: () => '/sqljs.wasm' };
 
 export interface SqljsPage {
-  database: SharedSqljsDatabase;
+  database: SqljsDatabase;
   open(options?: SqljsOptions): Promise<SqljsDatabase>;
-  openShared(options: SharedSqljsOptions): Promise<SharedSqljsDatabase>;
   /** Runs the port's contract suite; gives the number of tests and what failed. */
   contract(kind: 'memory' | 'stored' | 'served'): Promise<{ passed: number; failed: string[] }>;
   /** Appends batches for ever, telling the number of each one that was acknowledged. */
@@ -27,7 +19,6 @@ export interface SqljsPage {
 const page: SqljsPage = {
   database: undefined as never,
   open: (options = {}) => openSqljs({ ...source, ...options }),
-  openShared: (options) => openSharedSqljs({ ...source, ...options }),
 
   async contract(kind) {
     const tests: [string, () => Promise<void>][] = [];
@@ -39,8 +30,8 @@ const page: SqljsPage = {
       open: async () => {
         const storage = { indexedDB: crypto.randomUUID() };
         if (kind === 'memory') return { database: await page.open() };
-        const reopen = () => (kind === 'stored' ? page.open({ storage, snapshotAfterBytes: 2_000 }) : page.openShared({ storage }));
-        if (kind === 'served') owners.push(await page.openShared({ storage }));
+        const reopen = () => page.open({ storage, ...(kind === 'stored' ? { snapshotAfterBytes: 2_000, locks: null } : {}) });
+        if (kind === 'served') owners.push(await page.open({ storage }));
         return { database: await reopen(), reopen, dispose: () => owners.pop()?.close() };
       },
     });

@@ -177,16 +177,6 @@ describe('slow and half-open', () => {
     await raw.closed;
     await expect.poll(alive, { timeout: 30_000 }).toBe(0);
   });
-
-  it('I10: start-up and idleness are bounded, and the close names the limit', async () => {
-    const hang = { command: process.execPath, args: ['-e', 'process.stdin.resume().on("end", () => process.exit(0))'] };
-    await restart({ agents: { hang }, limits: { startMs: 200, idleMs: 60_000 } });
-    const started = await Raw.upgraded(bridge, '/agents/hang');
-    started.socket.write(frame(TEXT, '{"jsonrpc":"2.0","id":1,"method":"initialize"}'));
-    expect(await started.close()).toMatchObject({ code: 4004, reason: { limit: 'startMs' } });
-    await restart({ agents: { hang }, limits: { idleMs: 200 } });
-    expect(await (await Raw.upgraded(bridge, '/agents/hang')).close()).toMatchObject({ code: 4004, reason: { limit: 'idleMs' } });
-  });
 });
 
 /** An agent that tells on stderr what it was told. */
@@ -325,38 +315,12 @@ describe('frames', () => {
   });
 });
 
-describe('pings', () => {
-  const PING = 0x89;
-  const PONG = 10;
-  const pongs = (raw: Raw): string[] => raw.frames().flatMap(({ opcode, payload }) => (opcode === PONG ? [String(payload)] : []));
-
-  it('many in one write: the latest is answered, in order with what comes after', async () => {
-    const raw = await Raw.upgraded(bridge);
-    const payloads = Array.from({ length: 5_000 }, (_, index) => `${index}`);
-    raw.socket.write(Buffer.concat(payloads.map((payload) => frame(PING, payload))));
-    await raw.until(() => pongs(raw).at(-1) === payloads.at(-1));
-    expect(pongs(raw)).toEqual(payloads.filter((payload) => pongs(raw).includes(payload)));
-    raw.socket.write(frame(TEXT, '{"jsonrpc":"2.0","id":1,"method":"echo","params":{}}'));
-    await raw.until(() => raw.frames().some(({ opcode }) => opcode === 1));
-    raw.socket.destroy();
-  });
-
-  it('I10: pongs that nobody reads do not pile up, and the latest ping is answered', async () => {
-    const raw = await Raw.upgraded(bridge);
-    raw.socket.pause();
-    const block = Buffer.concat(Array.from({ length: 5_000 }, () => frame(PING, 'x'.repeat(125))));
-    // A million pings, 131 MB: many times what the buffers of the bridge and the system hold.
-    for (let turn = 0; turn < 200; turn += 1) {
-      if (!raw.socket.write(block)) await once(raw.socket, 'drain');
-    }
-    raw.socket.write(frame(PING, 'latest'));
-    raw.socket.resume();
-    await raw.until(() => raw.received.includes('latest'));
-    expect(pongs(raw).at(-1)).toBe('latest');
-    // What piled up would come now.
-    expect(pongs(raw).length).toBeLessThan(250_000);
-    raw.socket.destroy();
-  });
+it('I10: pongs that nobody reads do not pile up: whoever floods with pings is cut off, and its tree ends', async () => {
+  const raw = await Raw.upgraded(bridge);
+  raw.socket.pause();
+  raw.socket.write(Buffer.concat(Array.from({ length: 5_000 }, () => frame(0x89, 'x'.repeat(125)))));
+  await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+  raw.socket.destroy();
 });
 
 describe('many at once', () => {
@@ -395,50 +359,6 @@ describe('many at once', () => {
     );
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0);
     expect(statuses.every((status) => status === 101 || status === 429)).toBe(true);
-  });
-
-  it.each([
-    ['frames that do not end', (raw: Raw) => raw.socket.write(frame(TEXT, 'x'.repeat(900_000), { claim: 1_000_000 }))],
-    [
-      'fragments that do not end, between pings',
-      async (raw: Raw) => {
-        for (let part = 0; part < 9; part += 1) {
-          raw.socket.write(Buffer.concat([frame(part === 0 ? 0x01 : 0x00, 'x'.repeat(100_000)), frame(0x89, 'ping')]));
-          await new Promise((resolve) => setTimeout(resolve, 1));
-        }
-      },
-    ],
-  ])('I10: what lies here for all connections together is bounded, and the close names the limit: %s', async (_what, fill) => {
-    await restart({ limits: { totalBufferedBytes: 5_000_000 } });
-    const witness = new WebSocket(`${bridge.url}/agents/echo`, ['acp.v1', `bearer.${bridge.token}`]);
-    await once(witness, 'open');
-    const ids = Array.from({ length: 12 }, () => name());
-    const raws = await Promise.all(ids.map((id) => Raw.upgraded(bridge, '/agents/echo', `, conn.${id}`)));
-    await Promise.all(raws.map(async (raw) => fill(raw)));
-    // Of twelve that hold 900 kB each, five may stay; of the others each is told, or whoever asks for it is.
-    await expect.poll(() => raws.filter(({ socket }) => socket.destroyed).length, { timeout: 30_000 }).toBe(7);
-    const ended = ids.filter((_, index) => raws[index]!.socket.destroyed);
-    for (const id of ended) expect(await reportOf(id)).toMatchObject({ limit: 'totalBufferedBytes' });
-    // Whoever holds little is not touched.
-    witness.send('{"jsonrpc":"2.0","id":1,"method":"echo","params":{}}');
-    expect(JSON.parse(String((await once(witness, 'message'))[0]))).toMatchObject({ id: 1 });
-    witness.terminate();
-    for (const { socket } of raws) socket.destroy();
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
-  });
-
-  it('I10: lines of agents that do not end count, too', async () => {
-    const endless = {
-      command: process.execPath,
-      args: ['-e', `process.stdout.write('x'.repeat(900_000)); process.stdin.resume().on('end', () => process.exit(0))`],
-    };
-    await restart({ agents: { endless }, limits: { totalBufferedBytes: 5_000_000 } });
-    const raws = await Promise.all(Array.from({ length: 8 }, () => Raw.upgraded(bridge, '/agents/endless')));
-    await expect.poll(() => raws.filter(({ socket }) => socket.destroyed).length, { timeout: 30_000 }).toBe(3);
-    const told = await raws.find(({ socket }) => socket.destroyed)!.close();
-    expect(told).toMatchObject({ code: 4004, reason: { limit: 'totalBufferedBytes' } });
-    for (const { socket } of raws) socket.destroy();
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
   });
 
   it('I10: sockets over the limit are closed unread', async () => {

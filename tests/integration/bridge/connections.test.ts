@@ -169,6 +169,21 @@ describe('the connection’s endpoints', () => {
     await expect.poll(async () => (await http('GET', `/connections/${id}/diagnostics`)).status, { timeout: 30_000 }).toBe(404);
   });
 
+  it('tell no token that the agent wrote to stderr', async () => {
+    const token = 'ghp_16C7e42F292c6912E7710c838347Ae178B4a';
+    await restart({ agents: { agent: sh(`echo "logged in with ${token}" >&2; cat`) } });
+    const id = name();
+    const socket = await open('agent', id);
+    const report = async () => JSON.stringify((await http('GET', `/connections/${id}/diagnostics`)).body);
+    await expect.poll(report, { timeout: 30_000 }).toContain('logged in with');
+    const ended = JSON.stringify((await http('DELETE', `/connections/${id}?how=kill`)).body);
+    for (const told of [await report(), ended]) {
+      expect(told).toContain('logged in with');
+      expect(told).not.toContain(token);
+    }
+    socket.terminate();
+  });
+
   it('know a connection that is open, and no other', async () => {
     const id = name();
     const socket = await open('echo', id);

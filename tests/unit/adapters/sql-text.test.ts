@@ -4,7 +4,7 @@ import { parameterProblem, statementProblem, statementShape, type StatementShape
 import { MIGRATIONS } from '../../../src/engine/storage/schema.ts';
 import { toSqlError } from '../../../src/adapters/node-sqlite/errors.ts';
 import { toStorageError } from '../../../src/adapters/sqljs/errors.ts';
-import { journalled, replayable } from '../../../src/adapters/sqljs/memory.ts';
+import { journalled, varies } from '../../../src/adapters/sqljs/memory.ts';
 
 describe('what the text of a statement says', () => {
   const shape = (
@@ -153,16 +153,17 @@ describe('what the journal keeps', () => {
   it.each([
     ['INSERT INTO t VALUES (?)', true],
     ["UPDATE t SET date = 'x', time = ?", true],
+    ['INSERT INTO time (a) SELECT 1', true],
     ['INSERT INTO t VALUES (random())', false],
     ['INSERT INTO t VALUES (CURRENT_TIMESTAMP)', false],
     ["INSERT INTO t VALUES (datetime ('now'))", false],
     ['CREATE TABLE t (at INTEGER DEFAULT (unixepoch()))', false],
     ['INSERT INTO t SELECT hex(randomblob(4))', false],
   ])('%s comes out the same again: %s', (sql, same) => {
-    expect(replayable(sql)).toBe(same);
+    expect(varies(sql)).toBe(!same);
   });
 
-  it('the engine’s own schema can be replayed, so that its commits never cost a snapshot', () => {
-    expect(MIGRATIONS.flatMap(({ statements }) => statements).filter((sql) => !replayable(sql))).toEqual([]);
+  it('the engine’s own schema can be replayed', () => {
+    expect(MIGRATIONS.flatMap(({ statements }) => statements).filter(varies)).toEqual([]);
   });
 });

@@ -42,7 +42,7 @@ describe('everything that takes limits looks at them', () => {
     ['createHost', () => createHost({ database: {} as never, agents: {}, limits: { sessionMs: bad } })],
     ['stdioLauncher', async () => stdioLauncher({ agents: {}, limits: { askMs: bad } })],
     ['websocketLauncher', async () => websocketLauncher({ url: 'ws://127.0.0.1:1', token: 't', limits: { openMs: bad } })],
-    ['startBridge', () => startBridge({ agents: { a: { command: 'true' } }, limits: { idleMs: bad } })],
+    ['startBridge', () => startBridge({ agents: { a: { command: 'true' } }, limits: { stalledMs: bad } })],
   ])('%s', async (_name, use) => {
     await expect(use()).rejects.toMatchObject({
       code: 'invalid_argument',

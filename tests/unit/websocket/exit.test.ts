@@ -31,8 +31,8 @@ describe('I8: exitFromClose', () => {
   });
 
   it('names the limit', () => {
-    expect(exitFromClose(closeFrame({ kind: 'limit', limit: 'idleMs' }, 'c'), null)).toMatchObject({
-      message: expect.stringContaining('idleMs') as string,
+    expect(exitFromClose(closeFrame({ kind: 'limit', limit: 'stalledMs' }, 'c'), null)).toMatchObject({
+      message: expect.stringContaining('stalledMs') as string,
     });
     // A client that took nothing any more got no close frame.
     expect(exitFromClose({ code: 1006, reason: '' }, { exit: null, limit: 'stalledMs' })).toMatchObject({

@@ -55,7 +55,7 @@ export function MachinePanel({ pg }: { readonly pg: Playground }) {
           <p>
             <strong>{KEEPING[keeping]}</strong>{' '}
             <span class="rp-dim">
-              {count(info?.latestSeq ?? 0, 'event')}
+              {count(info ? info.latestSeq - info.firstSeq + 1 : 0, 'event')}
               {info ? (
                 <span class="rp-of">
                   {' '}

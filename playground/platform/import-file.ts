@@ -253,9 +253,12 @@ const PAYLOADS: ReadonlyMap<string, (value: unknown) => boolean> = new Map(
   }),
 );
 
+/** A log begins after the numbers of deleted sessions of its id, and nobody has had so many. */
+const LATEST_FIRST_SEQ = 1_000_000_000;
+
 function eventProblem({ session_id: sessionId, seq, kind, payload, meta }: Values, before: Values | null): string | null {
   const first = before?.['session_id'] !== sessionId;
-  if (seq !== (first ? 1 : Number(before!['seq']) + 1)) return 'the log of a session has gaps';
+  if (first ? Number(seq) > LATEST_FIRST_SEQ : seq !== Number(before!['seq']) + 1) return 'the log of a session has gaps';
   if (isText(payload) && payload.length > DEFAULT_LIMITS.messageBytes) return 'an event is larger than any message an agent may send';
   const is = PAYLOADS.get(String(kind));
   if (!is) return `an event is of the kind “${String(kind).slice(0, 40)}”, which this page does not know`;

@@ -316,7 +316,9 @@ export function createBranches(page: Page, navigation: Navigation) {
 
     async inventory(): Promise<Inventory> {
       const [row] =
-        (await databases.database?.query('SELECT count(*) AS sessions, coalesce(sum(latest_seq), 0) AS events FROM acp_sessions')) ?? [];
+        (await databases.database?.query(
+          'SELECT (SELECT count(*) FROM acp_sessions) AS sessions, (SELECT count(*) FROM acp_session_events) AS events',
+        )) ?? [];
       return {
         stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null,
         forks: visits.branches.length,

@@ -104,7 +104,7 @@ export function createTurns(page: Page) {
     // Of one that is not there the launcher says so.
     if (file && agent && !file.sent.includes(sessionId)) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
-      consent.value = { file: file.name, events: info.latestSeq, agent: agent.name, cwd: agent.cwd, answer: resolve };
+      consent.value = { file: file.name, events: info.latestSeq - info.firstSeq + 1, agent: agent.name, cwd: agent.cwd, answer: resolve };
       const send = await promise;
       consent.value = null;
       if (!send) throw new Error(UNSENT.kept);

@@ -136,6 +136,11 @@ export interface SessionInfo {
   readonly commands: readonly AvailableCommand[] | null;
   readonly title: string | null;
   readonly usage: Readonly<Record<string, unknown>> | null;
+  /**
+   * The number of the log's first event, or of the one that will be: 1, or more after a deleted session of the same id. An empty log has
+   * a `latestSeq` of one less.
+   */
+  readonly firstSeq: number;
   readonly latestSeq: number;
   /** What `update` was given to keep with it. */
   readonly metadata: Readonly<Record<string, unknown>> | null;

@@ -1,6 +1,6 @@
 /** One client at one session: what is stored goes to the client as it is stored (I2), and what the agent asks is asked of it. */
 import { RehydrateError } from '../engine/index.ts';
-import type { Host, PermissionRequested, SessionEvent, SessionInfo, SessionUpdate } from '../engine/index.ts';
+import type { Host, PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
 import type { Connection } from './connection.ts';
 import { failureOf, toRpcError } from './errors.ts';
 import { lossNotice, noticeToolCall, noticeUpdate, type Notice } from './notice.ts';
@@ -30,8 +30,7 @@ export interface Attachment {
 export interface AttachmentDeps {
   readonly host: Host;
   readonly connection: Connection;
-  /** The session as it is when the client comes to it. */
-  readonly session: Pick<SessionInfo, 'sessionId' | 'createdAt'>;
+  readonly sessionId: string;
   /** The number of the last event the client has. */
   readonly after: number;
   readonly observes: boolean;
@@ -45,8 +44,7 @@ const ASKED_AGAIN = 3;
 
 type Following = 'running' | 'stopped' | { readonly failure: unknown };
 
-export function createAttachment({ host, connection, session, after, observes, others, showsNotices }: AttachmentDeps): Attachment {
-  const { sessionId } = session;
+export function createAttachment({ host, connection, sessionId, after, observes, others, showsNotices }: AttachmentDeps): Attachment {
   const own = new Set<string>();
   const ownTurns = new Set<string>();
   /** Of each kind of setting, how many updates are still to come that this client has caused. */
@@ -149,20 +147,6 @@ export function createAttachment({ host, connection, session, after, observes, o
     }
   };
 
-  /** The reason why a session ends to be followed although nobody stopped it; null when its host goes to sleep. */
-  async function endOf(): Promise<unknown> {
-    try {
-      if ((await host.get(sessionId)).createdAt === session.createdAt) return null;
-      return new RehydrateError(
-        'session_not_found',
-        `Session "${sessionId}" was deleted, and another of that id was made. Load that one with session/load.`,
-        { sessionId },
-      );
-    } catch (error) {
-      return error;
-    }
-  }
-
   async function follow(signal: AbortSignal): Promise<void> {
     const ends = AbortSignal.any([signal, stopped.signal, connection.gone]);
     let failure: unknown = null;
@@ -172,7 +156,8 @@ export function createAttachment({ host, connection, session, after, observes, o
         cursor = event.seq;
         if (waiting.size > 0) settle();
       }
-      if (!ends.aborted) failure = await endOf();
+      // Nobody stopped it: the session was deleted, or another made under its id; or the host goes to sleep.
+      if (!ends.aborted) await host.history(sessionId, { after: cursor, limit: 0 });
     } catch (error) {
       failure = error;
     }

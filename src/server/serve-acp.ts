@@ -105,9 +105,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         signal,
       });
       latest = info.sessionId;
-      const attachment = attach(info, 0);
+      const attachment = attach(info.sessionId, 0);
       return {
-        result: withSession(info, { ...info.answer, sessionId: info.sessionId }),
+        result: withSettings(info, { ...info.answer, sessionId: info.sessionId }),
         afterwards: () => attachment.start([]),
       };
     },
@@ -117,8 +117,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const { cwd } = params;
       const info = await host.fork(original.sessionId, typeof cwd === 'string' ? { cwd } : {});
       latest = info.sessionId;
-      const attachment = attach(info, info.latestSeq);
-      return { result: withSession(info, { sessionId: info.sessionId }), afterwards: () => attachment.start([]) };
+      const attachment = attach(info.sessionId, info.latestSeq);
+      return { result: withSettings(info, { sessionId: info.sessionId }), afterwards: () => attachment.start([]) };
     },
 
     'session/load': (params, signal) => takeUp(params, 'load', signal),
@@ -269,16 +269,15 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     );
   }
 
-  function attach(session: SessionInfo, after: number): Attachment {
+  function attach(sessionId: string, after: number): Attachment {
     if (attachments.size >= limits.attached)
       throw new RehydrateError(
         'limit_exceeded',
         `This client has attached (${limits.attached}) sessions open. Close one with session/close first.`,
         { limit: 'attached', allowed: limits.attached },
       );
-    const { sessionId } = session;
     const others = () => [...(clients.get(sessionId) ?? [])].filter((other) => other !== attachment);
-    const attachment = createAttachment({ host, connection, session, after, observes: observe, others, showsNotices });
+    const attachment = createAttachment({ host, connection, sessionId, after, observes: observe, others, showsNotices });
     attachments.set(sessionId, attachment);
     if (!observe) clients.set(sessionId, (clients.get(sessionId) ?? new Set()).add(attachment));
     return attachment;
@@ -305,7 +304,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const info = await mine(sessionId);
       if (attachments.get(sessionId) === existing) {
         const leaving = detach(sessionId);
-        attach(info, existing?.cursor ?? info.latestSeq).start(info.openPermissions);
+        attach(sessionId, existing?.cursor ?? info.latestSeq).start(info.openPermissions);
         await leaving;
       }
     }
@@ -360,13 +359,15 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       if (!adopt || !RehydrateError.is(error) || error.code !== 'session_not_found' || error.data['agent'] !== undefined) throw error;
       return takeIn(host, sessionId, { agent, client: services, signal, cwd: text(params, 'cwd'), ...serversIn(params) });
     });
-    const after = afterOf(params, info);
+    const { after } = rehydrateMeta(params) as { readonly after?: number };
+    // Refused before anything is changed.
+    if (after !== undefined) await host.history(sessionId, { after, limit: 0 });
     await takePlace(params, info);
     await detach(sessionId);
-    if (how === 'load' || after !== null) await replay(info, after ?? 0);
+    if (how === 'load' || after !== undefined) await replay(info, after ?? 0);
     latest = sessionId;
-    const attachment = attach(info, info.latestSeq);
-    return { result: withSession(info), afterwards: () => attachment.start(info.openPermissions) };
+    const attachment = attach(sessionId, info.latestSeq);
+    return { result: withSettings(info), afterwards: () => attachment.start(info.openPermissions) };
   }
 
   /**
@@ -466,19 +467,6 @@ function text(params: Params, name: string): string {
   throw new RehydrateError('invalid_argument', `${name} must be a string; it is ${JSON.stringify(value) ?? 'missing'}.`, { name });
 }
 
-/** The `after` of a client that comes back, or null. */
-function afterOf(params: Params, info: SessionInfo): number | null {
-  const { after, createdAt = info.createdAt } = rehydrateMeta(params);
-  const { sessionId, latestSeq } = info;
-  if (after === undefined) return null;
-  const isIn = typeof after === 'number' && Number.isSafeInteger(after) && after >= 0 && after <= latestSeq;
-  if (isIn && createdAt === info.createdAt) return after;
-  const why = isIn
-    ? `was deleted and made again since: event ${after} is none of its`
-    : `has events up to ${latestSeq}, and after is ${JSON.stringify(after)}`;
-  throw new RehydrateError('invalid_argument', `Session "${sessionId}" ${why}. Load the session without it.`, { sessionId, latestSeq });
-}
-
 function serversIn(params: Params): { mcpServers?: McpServer[] } {
   const { mcpServers } = params as { mcpServers?: McpServer[] };
   return mcpServers ? { mcpServers } : {};
@@ -489,8 +477,6 @@ function place(params: Params): { mcpServers?: McpServer[]; additionalDirectorie
   return { ...serversIn(params), ...(additionalDirectories ? { additionalDirectories } : {}) };
 }
 
-/** With the session's settings, and what tells it from another one of its id: a client that comes back by its cursor names both. */
-function withSession({ modes, configOptions, createdAt }: SessionInfo, result: Readonly<Record<string, unknown>> = {}): object {
-  const _meta = { ...object(result['_meta']), rehydrate: { createdAt } };
-  return { ...result, ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}), _meta };
+function withSettings({ modes, configOptions }: SessionInfo, result: object = {}): object {
+  return { ...result, ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
 }

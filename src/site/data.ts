@@ -16,7 +16,7 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
     causes:
       'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be; a mode or option that the live agent refuses.',
     remedy: 'The message says what is wrong. No prompt was sent.',
-    data: 'what was wrong, where it has a name: `sessionId`, `limit`, `line`; for an event cursor `after` and `latestSeq`',
+    data: 'what was wrong, where it has a name: `sessionId`, `limit`, `line`; for an event cursor `after`, `firstSeq` and `latestSeq`',
   },
   session_not_found: {
     means: 'There is no such session in this database.',

@@ -175,7 +175,7 @@ async function act(command: Exclude<ChatCommand, { do: 'quit' }>, host: Host, se
 
 /** What the user asked in this session before, the latest first, as readline wants it. */
 async function earlierPrompts(host: Host, session: SessionInfo): Promise<string[]> {
-  const after = Math.max(0, session.latestSeq - 5_000);
+  const after = Math.max(session.firstSeq - 1, session.latestSeq - 5_000);
   const events = await host.history(session.sessionId, { after });
   return events
     .flatMap(({ kind, origin, payload }) => {

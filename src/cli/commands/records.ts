@@ -63,9 +63,9 @@ export const transcript: Command = async ({ call, output }) =>
     const text = await host.transcript(sessionId, budget === undefined ? {} : { budget });
     // An empty answer says nothing of why it is empty.
     if (text === '') {
-      const { latestSeq } = await host.get(sessionId);
+      const { firstSeq, latestSeq } = await host.get(sessionId);
       output.note(
-        latestSeq === 0
+        latestSeq < firstSeq
           ? `Session ${sessionId} has no events yet.`
           : `Nothing of session ${sessionId} fits into ${budget} bytes: ask for more with --budget.`,
       );
@@ -227,7 +227,7 @@ function sessionLine(session: SessionInfo): string {
     session.sessionId.padEnd(20),
     session.state.padEnd(9),
     timeWords(session.updatedAt),
-    `${session.latestSeq} events`.padStart(12),
+    `${session.latestSeq - session.firstSeq + 1} events`.padStart(12),
     session.agent.padEnd(16),
     oneLine(session.title ?? '', 50),
     session.cwd,

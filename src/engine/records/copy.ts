@@ -5,13 +5,24 @@
 import { RehydrateError } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { storageError } from '../storage/errors.ts';
-import { endOfQuestion, insertEvent, insertRow, type NewEvent, type OpenQuestion } from '../storage/statements.ts';
+import { endOfQuestion, insertEvent, insertRow, LAST_SEQ, type NewEvent, type OpenQuestion } from '../storage/statements.ts';
 import type { SessionEvent } from '../types.ts';
 
 export type Columns = Readonly<Record<string, SqlValue>>;
 
-/** Makes the session's row, hidden; `columns` are those besides its id and its times. Error: `session_exists`. */
-export async function beginHidden(db: SqlDatabase, sessionId: string, columns: Columns, now: number): Promise<void> {
+export interface HiddenSession {
+  readonly sessionId: string;
+  /** Those of its row, besides its id and its times. */
+  readonly columns: Columns;
+  readonly now: number;
+  /** Writes its rows, with events that are numbered from `before` on, and tells how many events there must be. */
+  readonly write: (before: number) => Promise<number>;
+  /** Removes what is hidden. */
+  readonly remove: () => Promise<void>;
+}
+
+/** Makes the session's row, hidden, has the others written, and shows it; when that fails, or anything is missing, nothing stays. Error: `session_exists`. */
+export async function makeSession(db: SqlDatabase, { sessionId, columns, now, write, remove }: HiddenSession): Promise<void> {
   const row: Columns = {
     ...columns,
     session_id: sessionId,
@@ -23,8 +34,15 @@ export async function beginHidden(db: SqlDatabase, sessionId: string, columns: C
     updated_at: now,
     deleted_at: now,
   };
+  let before: number;
   try {
-    await db.batch([insertRow('acp_sessions', row)]);
+    // A delete of the same id may have been killed.
+    await remove();
+    const made = await db.batch([
+      insertRow('acp_sessions', row),
+      { sql: `SELECT ${LAST_SEQ} AS last_seq FROM acp_sessions WHERE session_id = ?`, params: [sessionId] },
+    ]);
+    before = Number(made[1]?.rows[0]?.['last_seq']);
   } catch (error) {
     if (error instanceof SqlError && error.kind === 'constraint')
       throw new RehydrateError('session_exists', `There is a session "${sessionId}" already. Delete it first, or choose another id.`, {
@@ -32,24 +50,15 @@ export async function beginHidden(db: SqlDatabase, sessionId: string, columns: C
       });
     throw storageError(error, `Session "${sessionId}" could not be written`);
   }
-}
-
-/** Runs `write`, which tells how many events there must be, and shows the session when it is done; when it fails, or anything of it is missing, nothing stays. */
-export async function fillHidden(
-  db: SqlDatabase,
-  sessionId: string,
-  write: () => Promise<number>,
-  remove: () => Promise<void>,
-): Promise<void> {
   try {
-    const events = await write();
+    const events = await write(before);
     const [shown] = await db.batch([
       {
         // A row too few violates the CHECK on `latest_seq`: then nothing of it is shown.
         sql: `UPDATE acp_sessions SET deleted_at = NULL,
 latest_seq = CASE WHEN (SELECT count(*) FROM acp_session_events WHERE session_id = ?) = ? THEN ? ELSE -1 END
 WHERE session_id = ? AND deleted_at IS NOT NULL RETURNING 1`,
-        params: [sessionId, events, events, sessionId],
+        params: [sessionId, events, before + events, sessionId],
         note: 'session made',
       },
     ]);

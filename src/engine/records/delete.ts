@@ -57,7 +57,15 @@ export async function removeDeleted(sessionId: string, parts: DeleteParts, signa
       if (left) await new Promise((resolve) => setTimeout(resolve, took));
     }
   }
-  await db.batch([{ sql: 'DELETE FROM acp_sessions WHERE session_id = ? AND deleted_at IS NOT NULL', params: [sessionId] }]);
+  await db.batch([
+    {
+      // One that was never shown (`copy.ts`) has no number that anybody could have.
+      sql: `INSERT OR REPLACE INTO acp_deleted_sessions (session_id, latest_seq)
+SELECT session_id, latest_seq + 1 FROM acp_sessions WHERE session_id = ? AND deleted_at IS NOT NULL AND latest_seq > 0`,
+      params: [sessionId],
+    },
+    { sql: 'DELETE FROM acp_sessions WHERE session_id = ? AND deleted_at IS NOT NULL', params: [sessionId] },
+  ]);
 }
 
 async function removeSome(db: SqlDatabase, table: string, key: string, sessionId: string, rows: number): Promise<number> {

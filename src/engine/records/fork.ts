@@ -1,16 +1,15 @@
 /** A fork: another session that begins with this one's record. The agent has nothing of it; its first prompt goes with the record. */
-import { RehydrateError } from '../errors.ts';
 import type { SqlDatabase } from '../ports.ts';
 import { read } from '../storage/errors.ts';
 import type { StoredSession } from '../storage/rows.ts';
 import type { Store } from '../storage/store.ts';
 import type { SessionEvent } from '../types.ts';
-import { beginHidden, endsOf, fillHidden, insertEnds, trackTurn, type OpenTurn } from './copy.ts';
+import { endsOf, insertEnds, makeSession, trackTurn, type OpenTurn } from './copy.ts';
 import { SESSION } from './portable.ts';
 
 export interface ForkRequest {
   readonly sessionId: string;
-  /** The last event of the original that the fork has. */
+  /** The last event of the original that the fork has; 0 for none. */
   readonly after: number;
   /** Another agent makes it a handoff. */
   readonly agent: string;
@@ -31,12 +30,6 @@ export async function copySession(
   remove: () => Promise<void>,
 ): Promise<void> {
   const { sessionId, after, agent, cwd, now } = request;
-  if (!Number.isSafeInteger(after) || after < 0 || after > info.latestSeq)
-    throw new RehydrateError(
-      'invalid_argument',
-      `after must be a number of session "${info.sessionId}"'s log, 0 to ${info.latestSeq}; it is ${String(after)}.`,
-      { sessionId: info.sessionId, latestSeq: info.latestSeq },
-    );
   const same = agent === info.agent;
   const ends = endsOf(await openAt(store, info.sessionId, after), now, 'The fork begins here, in the middle of this turn.');
   // Of the end of a session in the same place the agent may have a fork of its own.
@@ -50,25 +43,23 @@ export async function copySession(
     ...(atEnd && info.agentSessionId !== null ? { agentSessionId: info.agentSessionId } : {}),
   };
   const others = Object.fromEntries(['usage', ...(same ? [] : AGENTS_OWN)].map((name) => [name, null]));
-  await beginHidden(db, sessionId, { ...row, ...others, agent, cwd, agent_session_id: null, origin: JSON.stringify(origin) }, now);
-  await fillHidden(
-    db,
-    sessionId,
-    async () => {
-      for (let from = 0; from < after; from += ROWS) {
-        await db.batch([
-          {
-            sql: `INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta)
-SELECT ?, seq, turn_id, at, kind, origin, payload, meta FROM acp_session_events WHERE session_id = ? AND seq > ? AND seq <= ? ORDER BY seq`,
-            params: [sessionId, info.sessionId, from, Math.min(after, from + ROWS)],
-          },
-        ]);
-      }
-      if (ends.length > 0) await db.batch(insertEnds(sessionId, after, ends));
-      return after + ends.length;
-    },
-    remove,
-  );
+  const columns = { ...row, ...others, agent, cwd, agent_session_id: null, origin: JSON.stringify(origin) };
+  const write = async (before: number) => {
+    const first = info.firstSeq - 1;
+    for (let from = first; from < after; from += ROWS) {
+      await db.batch([
+        {
+          sql: `INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta)
+SELECT ?, seq + ?, turn_id, at, kind, origin, payload, meta FROM acp_session_events WHERE session_id = ? AND seq > ? AND seq <= ? ORDER BY seq`,
+          params: [sessionId, before - first, info.sessionId, from, Math.min(after, from + ROWS)],
+        },
+      ]);
+    }
+    const copied = Math.max(0, after - first);
+    if (ends.length > 0) await db.batch(insertEnds(sessionId, before + copied, ends));
+    return copied + ends.length;
+  };
+  await makeSession(db, { sessionId, columns, now, write, remove });
 }
 
 /** Which turn is open after this event. */

@@ -8,15 +8,19 @@ import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
 import { read } from '../storage/errors.ts';
 import { insertRow, type NewEvent } from '../storage/statements.ts';
+import { sessionStatement } from '../storage/store.ts';
 import { inStrings } from '../transcript/token-shapes.ts';
-import { beginHidden, endsOf, fillHidden, insertEnds, trackTurn, type Columns, type OpenTurn } from './copy.ts';
+import { endsOf, insertEnds, makeSession, trackTurn, type Columns, type OpenTurn } from './copy.ts';
 
 export const EXPORT_VERSION = 1;
 
 // ---------------------------------------------------------------- what a line has
 
-/** What may stand in a column: text, a whole number, or JSON (`object`, `list`, `json`: any). With `?` also nothing. */
-type Kind = 'text' | 'count' | 'object' | 'list' | 'json';
+/**
+ * What may stand in a column: text, a whole number, a number of the log (`seq`, which lines count from 1), or JSON (`object`, `list`,
+ * `json`: any). With `?` also nothing.
+ */
+type Kind = 'text' | 'count' | 'seq' | 'object' | 'list' | 'json';
 type ColumnKinds = Readonly<Record<string, Kind | `${Kind}?`>>;
 
 /** Of a session's row: what is its own, and not when it was made and who has it now. */
@@ -51,15 +55,15 @@ const LINES = {
       stop_reason: 'text?',
       error: 'json?',
       report: 'object',
-      first_seq: 'count',
-      last_seq: 'count?',
+      first_seq: 'seq',
+      last_seq: 'seq?',
     },
     page: 256,
   },
   event: {
     table: 'acp_session_events',
     key: 'seq',
-    columns: { seq: 'count', turn_id: 'text?', at: 'count', kind: 'text', origin: 'text', payload: 'object', meta: 'object?' },
+    columns: { seq: 'seq', turn_id: 'text?', at: 'count', kind: 'text', origin: 'text', payload: 'object', meta: 'object?' },
     page: 256,
   },
   file: {
@@ -74,23 +78,27 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const isJson = (kind: string): boolean => /^(object|list|json)/.test(kind);
 
-/** The columns of a row as a line has them. */
-function toFields(row: Row, kinds: ColumnKinds): Fields {
+const isSeq = (kind: string): boolean => kind.startsWith('seq');
+
+/** The columns of a row as a line has them. `before`: the number before the log's first. */
+function toFields(row: Row, kinds: ColumnKinds, before = 0): Fields {
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => {
       const value = row[name] ?? null;
-      return [name, isJson(kind) && value !== null ? (JSON.parse(String(value)) as unknown) : value];
+      if (value === null) return [name, null];
+      return [name, isJson(kind) ? (JSON.parse(String(value)) as unknown) : isSeq(kind) ? Number(value) - before : value];
     }),
   );
 }
 
 /** The columns of a row, from a line that may be anybody's. */
-function toColumns(fields: Fields, kinds: ColumnKinds, line: number): Columns {
+function toColumns(fields: Fields, kinds: ColumnKinds, line: number, before = 0): Columns {
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]): [string, SqlValue] => {
       const value = fields[name] ?? null;
       if (!isKind(value, kind)) throw wrong(line, `${name} must be ${WORDS[kind.replace('?', '') as Kind]}`);
-      return [name, value !== null && isJson(kind) ? JSON.stringify(value) : (value as SqlValue)];
+      if (value === null) return [name, null];
+      return [name, isJson(kind) ? JSON.stringify(value) : isSeq(kind) ? Number(value) + before : (value as SqlValue)];
     }),
   );
 }
@@ -98,6 +106,7 @@ function toColumns(fields: Fields, kinds: ColumnKinds, line: number): Columns {
 const WORDS: Readonly<Record<Kind, string>> = {
   text: 'a string',
   count: 'a whole number',
+  seq: 'a whole number',
   object: 'an object',
   list: 'a list',
   json: 'given',
@@ -106,7 +115,7 @@ const WORDS: Readonly<Record<Kind, string>> = {
 function isKind(value: unknown, kind: ColumnKinds[string]): boolean {
   if (value === null) return kind.endsWith('?');
   if (kind.startsWith('text')) return typeof value === 'string';
-  if (kind.startsWith('count')) return Number.isSafeInteger(value) && (value as number) >= 0;
+  if (kind.startsWith('count') || isSeq(kind)) return Number.isSafeInteger(value) && (value as number) >= 0;
   if (kind.startsWith('json')) return true;
   return typeof value === 'object' && Array.isArray(value) === kind.startsWith('list');
 }
@@ -118,17 +127,12 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   // Two characters that JSON allows and readers of lines take for line ends.
   const line = (value: Fields): string =>
     JSON.stringify(inStrings(value, redact)).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
-  const [row] = await read(
-    db,
-    `SELECT *, coalesce((SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id), 0) AS last_seq
-FROM acp_sessions WHERE session_id = ? AND deleted_at IS NULL`,
-    [sessionId],
-  );
+  const [row] = await read(db, sessionStatement(sessionId).sql, [sessionId]);
   if (!row)
     throw new RehydrateError('session_not_found', `There is no session "${sessionId}". List the sessions to see which there are.`, {
       sessionId,
     });
-  const last = Number(row['last_seq']);
+  const [before, last] = [Number(row['first_seq']) - 1, Number(row['last_seq'])];
   const session = { session_id: sessionId, ...toFields(row, SESSION), agent_session_id: row['agent_session_id'] ?? null };
   yield line({ rehydrate: 'session', version: EXPORT_VERSION, session: { ...session, created_at: row['created_at'] } });
 
@@ -142,7 +146,7 @@ FROM acp_sessions WHERE session_id = ? AND deleted_at IS NULL`,
       const found = await read(db, sql, [sessionId, after]);
       for (const each of found) {
         lines += 1;
-        yield toFields(each, columns);
+        yield toFields(each, columns, before);
       }
       if (found.length < page) return;
       after = found.at(-1)![key]!;
@@ -166,7 +170,7 @@ FROM acp_sessions WHERE session_id = ? AND deleted_at IS NULL`,
   }
   yield* told(message);
   for await (const file of rows('file')) yield line({ file });
-  yield JSON.stringify({ end: { lines, events: last } });
+  yield JSON.stringify({ end: { lines, events: last - before } });
 }
 
 /** Rows of one message, one after the other. */
@@ -217,17 +221,17 @@ export async function importLines(lines: AsyncIterable<string> | Iterable<string
   const { value: header } = (await reader.next()).value ?? {};
   if (!header) throw wrong(1, 'the file is empty');
   const { sessionId, columns } = readHeader(header, deps.sessionId);
-  await beginHidden(deps.db, sessionId, columns, deps.now);
-  await fillHidden(
-    deps.db,
+  await makeSession(deps.db, {
     sessionId,
-    () => fill(reader, sessionId, deps),
-    () => deps.remove(sessionId),
-  );
+    columns,
+    now: deps.now,
+    write: (before) => fill(reader, sessionId, before, deps),
+    remove: () => deps.remove(sessionId),
+  });
   return sessionId;
 }
 
-async function fill(reader: Numbered, sessionId: string, { db, now, newId }: ImportDeps): Promise<number> {
+async function fill(reader: Numbered, sessionId: string, before: number, { db, now, newId }: ImportDeps): Promise<number> {
   const open: OpenTurn = { turnId: null, questions: [] };
   /** A turn of the same id is in the database already when a session comes in a second time: then all have new ids here. */
   const turnIds = new Map<unknown, string>();
@@ -254,14 +258,14 @@ async function fill(reader: Numbered, sessionId: string, { db, now, newId }: Imp
     const name = (['turn', 'event', 'file'] as const).find((each) => each in value);
     if (!name) throw wrong(line, 'it is no turn, no event and no file of a session');
     const fields = objectOf(value[name], line);
-    const columns = toColumns(fields, LINES[name].columns, line);
+    const columns = toColumns(fields, LINES[name].columns, line, before);
     if (name === 'turn') {
       const [taken] = await db.query('SELECT 1 FROM acp_turns WHERE turn_id = ?', [columns['turn_id']!]);
       turnIds.set(columns['turn_id'], taken ? newId() : String(columns['turn_id']));
     } else if (name === 'event') {
       for (const [column, known] of Object.entries(EVENT_WORDS))
         if (!known.includes(columns[column])) throw wrong(line, `${JSON.stringify(columns[column])} is no ${column} of an event`);
-      if (columns['seq'] !== events + 1) throw wrong(line, `event ${events + 1} belongs here, and ${String(columns['seq'])} is`);
+      if (fields['seq'] !== events + 1) throw wrong(line, `event ${events + 1} belongs here, and ${String(fields['seq'])} is`);
       events += 1;
       trackTurn(open, { ...fields, turnId: columns['turn_id'] } as never);
     }
@@ -274,10 +278,10 @@ async function fill(reader: Numbered, sessionId: string, { db, now, newId }: Imp
   await flush();
   const ends = endsOf({ ...open, turnId: idOf(open.turnId) as string | null }, now, 'The session was exported while this turn ran.');
   await db.batch([
-    ...insertEnds(sessionId, events, ends),
+    ...insertEnds(sessionId, before + events, ends),
     {
       sql: `UPDATE acp_turns SET state = 'interrupted', last_seq = ? WHERE session_id = ? AND state = 'running'`,
-      params: [events + ends.length, sessionId],
+      params: [before + events + ends.length, sessionId],
     },
   ]);
   return events + ends.length;

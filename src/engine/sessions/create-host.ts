@@ -125,13 +125,13 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     async history(sessionId, range = {}) {
       // A turn of a dead host must not show as running.
-      checkCursor(sessionId, range, await host.get(sessionId));
+      checkCursor(sessionId, range.after ?? 0, await host.get(sessionId));
       return store.events(sessionId, range);
     },
 
-    async *events(sessionId, { signal, ...cursor } = {}) {
+    async *events(sessionId, { signal, after = 0 } = {}) {
       await storedSession(sessionId);
-      yield* subscriptions.follow(sessionId, cursor, signal);
+      yield* subscriptions.follow(sessionId, after, signal);
     },
 
     async transcript(sessionId, { budget } = {}) {
@@ -227,7 +227,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     async fork(sessionId, options = {}) {
       const original = await storedSession(sessionId);
       const { after = original.info.latestSeq, agent = original.info.agent, cwd = original.info.cwd, sessionId: to = newId() } = options;
-      await remove(to);
+      checkCursor(sessionId, after, original.info);
       await copySession(database, store, original, { sessionId: to, after, agent, cwd, now: clock() }, () => remove(to));
       manager.shareSecrets(sessionId, to);
       return host.get(to);

@@ -15,7 +15,6 @@ import type {
   SessionInfo,
   SessionList,
 } from '../types.ts';
-import type { Cursor } from './subscriptions.ts';
 
 /** What may be given to a single call. */
 export interface PromptOptions {
@@ -193,16 +192,19 @@ export interface Host {
   }): Promise<SessionList>;
 
   /**
-   * Events with `after < seq < before`, oldest first; without `limit` all of them. A cursor that outlives its session names it by
-   * `createdAt` (of `SessionInfo`), too: of another session, made under the same id since, it is `invalid_argument`.
+   * Events with `after < seq < before`, oldest first; without `limit` all of them. An `after` that is no number of this log is
+   * `invalid_argument`: beyond its end, or of a session that had the id before and was deleted.
    */
-  history(sessionId: string, options?: Cursor & { readonly before?: number; readonly limit?: number }): Promise<SessionEvent[]>;
+  history(
+    sessionId: string,
+    options?: { readonly after?: number; readonly before?: number; readonly limit?: number },
+  ): Promise<SessionEvent[]>;
 
   /**
    * Stored events, then live ones: no gap, no repeat. Ends when the signal aborts, the session is deleted or the host sleeps. For
-   * `createdAt` see `history`.
+   * `after` see `history`.
    */
-  events(sessionId: string, options?: Cursor & { readonly signal?: AbortSignal }): AsyncIterable<SessionEvent>;
+  events(sessionId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<SessionEvent>;
 
   /** A bounded, redacted rendering of the log. `budget` in bytes, default the host's `preamble.budget`, else `limits.transcriptBytes`. */
   transcript(sessionId: string, options?: { readonly budget?: number }): Promise<string>;

@@ -109,7 +109,6 @@ WHERE session_id = ?`,
           to === null ? null : at + options.leaseMs,
           stored.lease.generation,
           stored.lease.owner,
-          sessionId,
           base,
           base + left.events.length,
           sessionId,
@@ -206,7 +205,7 @@ export function failedAfterSending(error: unknown, turnId: string): RehydrateErr
 export function releaseStatement(fence: Fence): Statement {
   return {
     sql: `UPDATE acp_sessions SET lease_owner = NULL, lease_expires_at = NULL, latest_seq = ${LAST_SEQ} WHERE session_id = ? AND lease_owner IS ? AND lease_generation = ?`,
-    params: [fence.sessionId, fence.sessionId, fence.owner, fence.generation],
+    params: [fence.sessionId, fence.owner, fence.generation],
   };
 }
 

@@ -7,7 +7,7 @@ import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protoc
 import { describeError, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
 import { NOTHING_REPORTED, type ReportedState } from '../protocol/reported-state.ts';
-import type { Row } from '../ports.ts';
+import { SqlError, type Row } from '../ports.ts';
 import { classOf, isConversation } from '../protocol/updates.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import { nextStep, verifyResume, type NativeMethod, type TriedStep } from '../resume/decide.ts';
@@ -16,6 +16,7 @@ import { storageError } from '../storage/errors.ts';
 import { toSession, type StoredSession } from '../storage/rows.ts';
 import {
   adoptAgentSession,
+  fenceAndTouch,
   insertEvent,
   insertRow,
   updateLastKnown,
@@ -129,8 +130,9 @@ async function insertSession(
   const agentSessionId = agentSession.id;
   const now = clock();
   const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
+  const before = await store.lastSeqOf(sessionId);
   const events = foundEvents(config, found, agentSession.newsSince(NOTHING_REPORTED)).map(
-    (event, index) => ({ ...event, seq: index + 1 }) as SessionEvent,
+    (event, index) => ({ ...event, seq: before + index + 1 }) as SessionEvent,
   );
   const written = agentSession.reported;
   const row: Row = {
@@ -141,10 +143,9 @@ async function insertSession(
     additional_directories: JSON.stringify(additionalDirectories),
     mcp_servers: JSON.stringify(withoutValues(mcpServers)),
     env_names: JSON.stringify(Object.keys(env)),
-    latest_seq: events.length,
+    latest_seq: 0,
     lease_owner: lease.self,
     lease_generation: 1,
-    lease_expires_at: now + limits.leaseMs,
     created_at: now,
     updated_at: now,
   };
@@ -155,7 +156,8 @@ async function insertSession(
   try {
     const results = await database.batch([
       { ...insertRow('acp_sessions', row), note: 'session_created' },
-      ...adoptAgentSession(sessionId, agentSessionId, 1, null, now),
+      fenceAndTouch(fence, before, events.length, now + limits.leaseMs, now),
+      ...adoptAgentSession(sessionId, agentSessionId, before + 1, null, now),
       ...events.map((event) => insertEvent(sessionId, event.seq, event)),
       ...(known ? [known] : []),
       sessionStatement(sessionId),
@@ -168,9 +170,11 @@ async function insertSession(
     });
     // The answer may be lost although the batch was written.
     if (stored?.lease.owner !== lease.self || stored.lease.generation !== 1)
-      throw stored ? exists(sessionId) : storageError(error, `Session "${sessionId}" could not be written`);
+      throw stored || (error instanceof SqlError && error.kind === 'constraint')
+        ? exists(sessionId)
+        : storageError(error, `Session "${sessionId}" could not be written`);
   }
-  const log = openLog(parts, { fence, latestSeq: events.length, redact, onLost: (reason) => session.fail(reason) });
+  const log = openLog(parts, { fence, latestSeq: before + events.length, redact, onLost: (reason) => session.fail(reason) });
   subscriptions.publish(sessionId, events);
   session.opened(agentSession, log, { kind: 'proven' }, found.report);
   // What the agent said of its state while the batch was on its way.
@@ -708,9 +712,10 @@ function standingOf({ isNew, report, preamble, beganSeq }: Found, reportSeq: num
 async function forkSource(store: Store, sessionId: string, origin: unknown): Promise<string | null> {
   const { kind, sessionId: from, agentSessionId, after } = (origin ?? {}) as Partial<Record<string, unknown>>;
   if (kind !== 'fork' || typeof from !== 'string' || typeof agentSessionId !== 'string' || typeof after !== 'number') return null;
-  if ((await store.session(from))?.info.agentSessionId !== agentSessionId) return null;
-  for (const id of [from, sessionId]) {
-    const since = await store.events(id, { after, limit: FORK_LOOK });
+  const [source, fork] = [await store.session(from), await store.session(sessionId)];
+  if (!source || !fork || source.info.agentSessionId !== agentSessionId) return null;
+  for (const { sessionId: id, firstSeq } of [source.info, fork.info]) {
+    const since = await store.events(id, { after: after - source.info.firstSeq + firstSeq, limit: FORK_LOOK });
     if (since.length === FORK_LOOK || since.some(({ kind, payload }) => kind === 'turn_started' || isConversation(payload))) return null;
   }
   return agentSessionId;

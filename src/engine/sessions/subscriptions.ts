@@ -8,16 +8,8 @@ import { RehydrateError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { eventSize } from '../storage/chunks.ts';
 import type { SessionProgress, Store } from '../storage/store.ts';
-import type { SessionEvent } from '../types.ts';
+import type { SessionEvent, SessionInfo } from '../types.ts';
 import { notFound } from './lease.ts';
-
-/** How far somebody has come in a session's log. */
-export interface Cursor {
-  /** The last number they have. */
-  readonly after?: number | undefined;
-  /** `SessionInfo.createdAt` of the session that it is a number of: another one may have been made under its id since. */
-  readonly createdAt?: number | undefined;
-}
 
 interface Follower {
   waiting: SessionEvent[];
@@ -34,7 +26,7 @@ interface Followed {
   /** The last number that any of them was given or offered. */
   seen: number;
   /** Tells the session from another one of the same id; null until it was looked at. */
-  createdAt: number | null;
+  firstSeq: number | null;
   readonly timer: ReturnType<typeof setInterval> | null;
 }
 
@@ -71,8 +63,8 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   const look = async (sessionId: string): Promise<void> => {
     const found = await progress(sessionId);
     const followed = sessions.get(sessionId);
-    if (!followed || followed.createdAt === null) return;
-    if (found?.createdAt !== followed.createdAt) end(sessionId);
+    if (!followed || followed.firstSeq === null) return;
+    if (found?.firstSeq !== followed.firstSeq) end(sessionId);
     else if (found.latestSeq > followed.seen) invalidate(sessionId);
   };
 
@@ -93,7 +85,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   const add = (sessionId: string, follower: Follower): Followed => {
     let followed = sessions.get(sessionId);
     if (!followed) {
-      followed = { followers: new Set(), seen: 0, createdAt: null, timer: lookNowAndThen(sessionId) };
+      followed = { followers: new Set(), seen: 0, firstSeq: null, timer: lookNowAndThen(sessionId) };
       sessions.set(sessionId, followed);
     }
     followed.followers.add(follower);
@@ -131,7 +123,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       if (sessionId === undefined) closed = true;
       for (const id of sessionId === undefined ? [...sessions.keys()] : [sessionId]) end(id);
     },
-    async *follow(sessionId: string, from: Cursor, signal: AbortSignal | undefined): AsyncGenerator<SessionEvent, void> {
+    async *follow(sessionId: string, after: number, signal: AbortSignal | undefined): AsyncGenerator<SessionEvent, void> {
       const follower: Follower = { waiting: [], waitingBytes: 0, lagged: true, ended: closed, wake: null };
       const followed = add(sessionId, follower);
       const stop = () => {
@@ -141,13 +133,13 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       };
       signal?.addEventListener('abort', stop, { once: true });
       if (signal?.aborted) stop();
-      let cursor = from.after ?? 0;
+      let cursor = after;
       try {
         // Looked for only now that whoever deletes it would find this follower.
         const found = follower.ended ? null : await progress(sessionId);
         if (!found && !follower.ended) throw notFound(sessionId);
-        if (found) checkCursor(sessionId, from, found);
-        followed.createdAt ??= found?.createdAt ?? null;
+        if (found) checkCursor(sessionId, after, found);
+        followed.firstSeq ??= found?.firstSeq ?? null;
         for (;;) {
           if (follower.lagged) {
             // From here on live events are kept again; what the page holds already is skipped by its number.
@@ -189,15 +181,17 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 }
 
-/** Throws where the cursor is another session's: what it has is not what this one's log begins with. */
-export function checkCursor(sessionId: string, { after = 0, createdAt }: Cursor, found: { createdAt: number; latestSeq: number }): void {
-  const isOther = createdAt !== undefined && createdAt !== found.createdAt;
-  if (!isOther && after <= found.latestSeq) return;
-  throw new RehydrateError(
-    'invalid_argument',
-    isOther
-      ? `Session "${sessionId}" was deleted and made again since: event ${after} is none of its. Read it from the start.`
-      : `Session "${sessionId}" has no event ${after} yet; its last is ${found.latestSeq}. It may have been deleted and made again since: read it from the start.`,
-    { sessionId, after, latestSeq: found.latestSeq, createdAt: found.createdAt },
-  );
+/** Throws where no event of this log has the number, and it is not 0, the start. */
+export function checkCursor(sessionId: string, after: number, { firstSeq, latestSeq }: Pick<SessionInfo, 'firstSeq' | 'latestSeq'>): void {
+  if (after === 0 || (after >= firstSeq - 1 && after <= latestSeq)) return;
+  const why =
+    after > latestSeq
+      ? `has no event ${after} yet; its last is ${latestSeq}`
+      : `has no event ${after}: that was one of a session which had this id before and was deleted`;
+  throw new RehydrateError('invalid_argument', `Session "${sessionId}" ${why}. Read it from the start.`, {
+    sessionId,
+    after,
+    firstSeq,
+    latestSeq,
+  });
 }

@@ -93,6 +93,17 @@ export const MIGRATIONS: readonly Migration[] = [
       `CREATE INDEX acp_sessions_deleted ON acp_sessions (session_id) WHERE deleted_at IS NOT NULL`,
     ],
   },
+  {
+    summary:
+      'ids of deleted sessions: one that is made under such an id numbers its events after theirs; turns that were answered, to be counted',
+    statements: [
+      `CREATE TABLE acp_deleted_sessions (
+  session_id TEXT PRIMARY KEY,
+  latest_seq INTEGER NOT NULL             -- the deletion's own number, after that of the last event
+) STRICT, WITHOUT ROWID`,
+      `CREATE INDEX acp_turns_answered ON acp_turns (session_id, first_seq) WHERE state IN ('completed', 'cancelled')`,
+    ],
+  },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

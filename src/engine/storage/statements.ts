@@ -26,8 +26,19 @@ export interface Fence {
   readonly generation: number;
 }
 
-/** The number of a session's last event, from the log itself: one seek in its key. Takes the session's id. */
-export const LAST_SEQ = `coalesce((SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = ?), 0)`;
+/**
+ * The number of a session's last event and that of its first, from the log itself: one seek in its key. `id` is SQL. While the log is
+ * empty, the first is the one that comes: 1, or after the deletion of an earlier session of this id. So no number of an id ever names
+ * two events, and a cursor of a deleted session is known for one.
+ */
+export const lastSeq = (id: string): string =>
+  `coalesce((SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = ${id}), ${deletedSeq(id)}, 0)`;
+export const firstSeq = (id: string): string =>
+  `coalesce((SELECT min(seq) FROM acp_session_events AS log WHERE log.session_id = ${id}), ${deletedSeq(id)} + 1, 1)`;
+const deletedSeq = (id: string): string => `(SELECT latest_seq FROM acp_deleted_sessions AS gone WHERE gone.session_id = ${id})`;
+
+/** Of the row that a statement on `acp_sessions` is at. */
+export const LAST_SEQ = lastSeq('acp_sessions.session_id');
 
 /**
  * The first statement of a batch that touches the session's row. It renews the lease, sets `latest_seq` behind
@@ -41,23 +52,14 @@ export function fenceAndTouch(fence: Fence, base: number, count: number, expires
 SET latest_seq = CASE WHEN lease_owner IS ? AND lease_generation = ? AND ${LAST_SEQ} = ? THEN ? ELSE -1 END,
     lease_expires_at = ?${updatedAt === null ? '' : ', updated_at = ?'}
 WHERE session_id = ? RETURNING latest_seq`,
-    params: [
-      fence.owner,
-      fence.generation,
-      fence.sessionId,
-      base,
-      base + count,
-      expiresAt,
-      ...(updatedAt === null ? [] : [updatedAt]),
-      fence.sessionId,
-    ],
+    params: [fence.owner, fence.generation, base, base + count, expiresAt, ...(updatedAt === null ? [] : [updatedAt]), fence.sessionId],
   };
 }
 
 // Whole texts, made once: a database finds its prepared statement by the text, and need not read it again each time.
 const INTO_LOG = 'INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES';
 const INSERT_EVENT = `${INTO_LOG} (?, ?, ?, ?, ?, ?, ?, ?)`;
-const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? FROM acp_sessions WHERE session_id = ?) AND ${LAST_SEQ} = ? THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
+const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? AND ${LAST_SEQ} = ? FROM acp_sessions WHERE session_id = ?) THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
 
 export function insertEvent(sessionId: string, seq: number, event: NewEvent): Statement {
   return { sql: INSERT_EVENT, params: [sessionId, seq, ...eventColumns(event)], note: noteOf(event) };
@@ -71,7 +73,7 @@ export function insertEvent(sessionId: string, seq: number, event: NewEvent): St
 export function fenceAndInsert(fence: Fence, base: number, event: NewEvent): Statement {
   return {
     sql: FENCED_INSERT,
-    params: [fence.sessionId, fence.owner, fence.generation, fence.sessionId, fence.sessionId, base, base + 1, ...eventColumns(event)],
+    params: [fence.sessionId, fence.owner, fence.generation, base, fence.sessionId, base + 1, ...eventColumns(event)],
     note: noteOf(event),
   };
 }

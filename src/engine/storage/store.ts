@@ -4,7 +4,7 @@ import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } f
 import { kindsOf } from '../protocol/updates.ts';
 import type { SessionEvent } from '../types.ts';
 import { read, storageError } from './errors.ts';
-import type { OpenQuestion, QuestionKind } from './statements.ts';
+import { firstSeq, lastSeq, LAST_SEQ, type OpenQuestion, type QuestionKind } from './statements.ts';
 import { toEvent, toLease, toSession, toTurn, type StoredSession, type StoredTurn } from './rows.ts';
 
 export interface HistoryRange {
@@ -20,9 +20,9 @@ const SPOKEN = kindsOf('user', 'agent')
   .map((kind) => `'${kind}'`)
   .join(', ');
 /** The number of the last event comes from the log: the row's own is behind it while an agent streams. */
-const LOG_END = `(SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = acp_sessions.session_id) AS last_seq`;
-const SESSIONS = `SELECT *, ${LOG_END} FROM acp_sessions WHERE deleted_at IS NULL`;
-const PROGRESS = `SELECT session_id, created_at, lease_owner, lease_generation, lease_expires_at, ${LOG_END} FROM acp_sessions WHERE deleted_at IS NULL`;
+const LOG_ENDS = `${firstSeq('acp_sessions.session_id')} AS first_seq, ${LAST_SEQ} AS last_seq`;
+const SESSIONS = `SELECT *, ${LOG_ENDS} FROM acp_sessions WHERE deleted_at IS NULL`;
+const PROGRESS = `SELECT session_id, lease_owner, lease_generation, lease_expires_at, ${LOG_ENDS} FROM acp_sessions WHERE deleted_at IS NULL`;
 /** Reads a session as part of a batch: what was just written, without a look of its own that could fail. */
 export const sessionStatement = (sessionId: string): Statement => ({ sql: `${SESSIONS} AND session_id = ?`, params: [sessionId] });
 
@@ -35,8 +35,8 @@ const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
 export type SessionProgress = ReturnType<typeof toProgress>;
 const toProgress = (row: Row) => ({
   sessionId: String(row['session_id']),
-  createdAt: Number(row['created_at']),
-  latestSeq: Number(row['last_seq'] ?? 0),
+  firstSeq: Number(row['first_seq']),
+  latestSeq: Number(row['last_seq']),
   lease: toLease(row),
 });
 
@@ -79,7 +79,7 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
     /** Every session with a mark that is another one when it changed. */
     async changes(): Promise<{ readonly sessionId: string; readonly mark: string }[]> {
       const rows = await query(
-        `SELECT session_id, created_at, updated_at, title_set, metadata, cwd, ${LOG_END} FROM acp_sessions WHERE deleted_at IS NULL`,
+        `SELECT session_id, created_at, updated_at, title_set, metadata, cwd, ${LAST_SEQ} FROM acp_sessions WHERE deleted_at IS NULL`,
         [],
       );
       return rows.map(({ session_id: id, ...rest }) => ({ sessionId: String(id), mark: JSON.stringify(Object.values(rest)) }));
@@ -161,6 +161,12 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
         edge = Number(last['seq']);
         yield rows.map((row) => toEvent(row, sessionId));
       }
+    },
+
+    /** The last number that the events of sessions of this id had, deleted ones among them. */
+    async lastSeqOf(sessionId: string): Promise<number> {
+      const [row] = await query(`SELECT ${lastSeq('asked.id')} AS last_seq FROM (SELECT ? AS id) AS asked`, [sessionId]);
+      return Number(row?.['last_seq']);
     },
 
     async turnByKey(sessionId: string, key: string): Promise<StoredTurn | null> {

@@ -7,28 +7,6 @@ import { said, world, worldOf, itInV1 } from './helpers.ts';
 const PLACE = { agent: 'demo', cwd: '/project' };
 
 describe('a cursor', () => {
-  it('of a session that was deleted and made again is refused, however far the new one is; the new one’s own is not', async () => {
-    const { wake } = await world();
-    const host = await wake();
-    const first = await host.open('main', PLACE);
-    await host.prompt('main', 'say one');
-    const { latestSeq: after } = await host.get('main');
-    await host.delete('main');
-    const second = await host.open('main', PLACE);
-    for (const words of ['say two', 'say three']) await host.prompt('main', words);
-    await host.sleep();
-    const next = await wake();
-    expect((await next.get('main')).latestSeq).toBeGreaterThan(after);
-    const old = { after, createdAt: first.createdAt };
-    const refused = { code: 'invalid_argument', data: { after, createdAt: second.createdAt } };
-    await expect(next.history('main', old)).rejects.toMatchObject(refused);
-    await expect(next.history('main', { ...old, after: 0 })).rejects.toMatchObject({ code: 'invalid_argument' });
-    await expect(next.events('main', old)[Symbol.asyncIterator]().next()).rejects.toMatchObject(refused);
-    const own = { after, createdAt: second.createdAt };
-    expect((await next.history('main', own))[0]).toMatchObject({ seq: after + 1 });
-    expect(await next.events('main', own)[Symbol.asyncIterator]().next()).toMatchObject({ value: { seq: after + 1 } });
-  });
-
   it('beyond the log is refused by both', async () => {
     const host = await (await world()).wake();
     const { latestSeq } = await host.open('main', PLACE);

@@ -8,7 +8,7 @@ import type { SessionProgress, Store } from '../../../src/engine/storage/store.t
 function world(limits: { subscriberEvents?: number; subscriberBytes?: number; followMs?: number } = {}) {
   const log: SessionEvent[] = [];
   const asked: number[] = [];
-  const session = { createdAt: 1, gone: false };
+  const session = { firstSeq: 1, gone: false };
   const store = {
     async events(_id: string, { after = 0, limit = Infinity }: { after?: number; limit?: number }) {
       asked.push(limit);
@@ -18,7 +18,7 @@ function world(limits: { subscriberEvents?: number; subscriberBytes?: number; fo
   const progress = async (sessionId: string): Promise<SessionProgress | null> =>
     session.gone
       ? null
-      : { sessionId, createdAt: session.createdAt, latestSeq: log.length, lease: { owner: null, generation: 1, expiresAt: 0 } };
+      : { sessionId, firstSeq: session.firstSeq, latestSeq: log.length, lease: { owner: null, generation: 1, expiresAt: 0 } };
   const subscriptions = createSubscriptions({
     store,
     progress,
@@ -49,7 +49,7 @@ const none = undefined;
 
 it('a follower that does not read keeps no more bytes than subscriberBytes, and still gets everything', async () => {
   const { subscriptions, asked, write } = world({ subscriberBytes: 10_000 });
-  const follower = subscriptions.follow('s', {}, none);
+  const follower = subscriptions.follow('s', 0, none);
   write(1);
   expect((await follower.next()).value?.seq).toBe(1);
   const before = asked.length;
@@ -63,7 +63,7 @@ it('pages hold fewer events when events are large', async () => {
   const { subscriptions, asked, append } = world();
   append(64, 1024 * 1024);
   let seen = 0;
-  for await (const { seq } of subscriptions.follow('s', {}, none)) {
+  for await (const { seq } of subscriptions.follow('s', 0, none)) {
     expect(seq).toBe(++seen);
     if (seen === 64) break;
   }
@@ -73,26 +73,26 @@ it('pages hold fewer events when events are large', async () => {
 it('a cursor beyond the log is refused: it is another session’s', async () => {
   const { subscriptions, append } = world();
   append(3);
-  await expect(subscriptions.follow('s', { after: 4 }, none).next()).rejects.toMatchObject({
+  await expect(subscriptions.follow('s', 4, none).next()).rejects.toMatchObject({
     code: 'invalid_argument',
     data: { latestSeq: 3 },
   });
-  await expect(subscriptions.follow('s', { after: 2 }, none).next()).resolves.toMatchObject({ value: { seq: 3 } });
+  await expect(subscriptions.follow('s', 2, none).next()).resolves.toMatchObject({ value: { seq: 3 } });
 });
 
 it('a follower of a session deleted before it began to wait is told', async () => {
   const { subscriptions, session } = world();
   session.gone = true;
-  await expect(subscriptions.follow('s', {}, none).next()).rejects.toMatchObject({ code: 'session_not_found' });
+  await expect(subscriptions.follow('s', 0, none).next()).rejects.toMatchObject({ code: 'session_not_found' });
 });
 
 it.each([
   ['is deleted', (session: { gone: boolean }) => void (session.gone = true)],
-  ['is deleted and made again', (session: { createdAt: number }) => void (session.createdAt = 2)],
+  ['is deleted and made again', (session: { firstSeq: number }) => void (session.firstSeq = 3)],
 ])('a follower ends when its session %s by another host', async (_what, happen) => {
   const { subscriptions, session, append } = world({ followMs: 5 });
   append(1);
-  const follower = subscriptions.follow('s', {}, none);
+  const follower = subscriptions.follow('s', 0, none);
   await follower.next();
   const next = follower.next();
   happen(session);
@@ -102,7 +102,7 @@ it.each([
 it('what another host wrote comes, without being published here', async () => {
   const { subscriptions, append } = world({ followMs: 5 });
   append(1);
-  const follower = subscriptions.follow('s', {}, none);
+  const follower = subscriptions.follow('s', 0, none);
   await follower.next();
   const next = follower.next();
   append(1);

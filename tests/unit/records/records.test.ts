@@ -1,9 +1,11 @@
 /** Sessions as things to work with: found, copied, carried elsewhere. On every store there is, and on one without full text. */
 import initSqlJs from 'sql.js';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { openSqljs } from '../../../src/adapters/sqljs/index.ts';
+import { createHost, type Host } from '../../../src/engine/index.ts';
 import { SqlError, type SqlDatabase } from '../../../src/engine/ports.ts';
+import { finishDeletes } from '../../../src/engine/records/delete.ts';
 import { copySession } from '../../../src/engine/records/fork.ts';
 import { exportLines, importLines } from '../../../src/engine/records/portable.ts';
 import { forgetInSearch, search, tokens } from '../../../src/engine/records/search.ts';
@@ -11,6 +13,7 @@ import { migrate } from '../../../src/engine/storage/schema.ts';
 import { insertEvent, type NewEvent } from '../../../src/engine/storage/statements.ts';
 import { createThoroughRedactor } from '../../../src/engine/transcript/redact-thorough.ts';
 import { createStore } from '../../../src/engine/storage/store.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 
 const sqljs = await initSqlJs();
 
@@ -71,24 +74,20 @@ VALUES (?, 'demo', '/project', '[]', '[{"name":"notes","command":"/bin/notes","a
   ]);
 }
 
-/** What removes a hidden session. */
+/** Removes what is hidden under an id, as a host does. */
 const remove = (db: SqlDatabase, sessionId: string) =>
-  db.batch(
-    ['workspace_files', 'acp_agent_sessions', 'acp_turns', 'acp_session_events', 'acp_sessions'].map((table) => ({
-      sql: `DELETE FROM ${table} WHERE session_id = ?`,
-      params: [sessionId],
-    })),
-  );
+  finishDeletes({ db, store: createStore(db), preambleFiles: undefined }, { sessionId });
 
 interface Chunk {
   readonly content: { readonly text: string };
 }
 
-const linesOf = async (db: SqlDatabase, sessionId: string, redact = (text: string) => text) => {
-  const lines: string[] = [];
-  for await (const line of exportLines(db, sessionId, redact)) lines.push(line);
-  return lines;
+const all = async (lines: AsyncIterable<string>): Promise<string[]> => {
+  const read: string[] = [];
+  for await (const line of lines) read.push(line);
+  return read;
 };
+const linesOf = (db: SqlDatabase, sessionId: string, redact = (text: string) => text) => all(exportLines(db, sessionId, redact));
 const take = (db: SqlDatabase, lines: readonly string[], sessionId?: string) => {
   let id = 0;
   return importLines(lines, {
@@ -96,7 +95,7 @@ const take = (db: SqlDatabase, lines: readonly string[], sessionId?: string) => 
     sessionId,
     now: 5,
     newId: () => `new-${(id += 1)}`,
-    remove: async (each) => void (await remove(db, each)),
+    remove: (each) => remove(db, each),
   });
 };
 
@@ -132,6 +131,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect((await search(db, store, 'heron', {})).hits.map(({ snippet }) => snippet)).toEqual(['heron three', 'heron two', 'heron one']);
     await put(db, 'a', [say('agent', 'on four', 't3'), ended('t3')]);
     expect((await search(db, store, 'heron four', {})).hits).toHaveLength(1);
+    await db.batch([{ sql: `UPDATE acp_sessions SET deleted_at = 1 WHERE session_id = 'a'` }]);
     await remove(db, 'a');
     await forgetInSearch(db, 'a');
     expect((await search(db, store, 'heron', {})).hits).toEqual([]);
@@ -159,14 +159,10 @@ describe.each(STORES)('on %s', (_name, open) => {
     const { db, store } = await opened();
     await put(db, 'a', [...turn('t1', 'one', 'two'), started('t2'), say('user', 'three', 't2'), say('agent', 'four', 't2'), ended('t2')]);
     const original = (await store.session('a'))!;
-    await copySession(db, store, original, { sessionId: 'b', after: 4, agent: 'demo', cwd: '/project', now: 9 }, () =>
-      remove(db, 'b').then(),
-    );
+    await copySession(db, store, original, { sessionId: 'b', after: 4, agent: 'demo', cwd: '/project', now: 9 }, () => remove(db, 'b'));
     expect(await store.events('b', {})).toEqual(await store.events('a', { before: 5 }));
     expect((await store.session('b'))!.info).toMatchObject({ agentSessionId: null, envNames: ['TOKEN'], latestSeq: 4 });
-    await copySession(db, store, original, { sessionId: 'c', after: 6, agent: 'other', cwd: '/else', now: 9 }, () =>
-      remove(db, 'c').then(),
-    );
+    await copySession(db, store, original, { sessionId: 'c', after: 6, agent: 'other', cwd: '/else', now: 9 }, () => remove(db, 'c'));
     expect((await store.events('c', { after: 6 })).map(({ kind, payload }) => [kind, payload])).toMatchObject([
       ['turn_ended', { state: 'interrupted' }],
     ]);
@@ -174,9 +170,6 @@ describe.each(STORES)('on %s', (_name, open) => {
     await expect(
       copySession(db, store, original, { sessionId: 'b', after: 1, agent: 'demo', cwd: '/', now: 9 }, async () => undefined),
     ).rejects.toMatchObject({ code: 'session_exists' });
-    await expect(
-      copySession(db, store, original, { sessionId: 'd', after: 99, agent: 'demo', cwd: '/', now: 9 }, async () => undefined),
-    ).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 
   it('an export comes back as the same history, also beside the original', async () => {
@@ -216,6 +209,71 @@ describe.each(STORES)('on %s', (_name, open) => {
     await take(db, lines, 'b');
     expect((await store.events('b', { after: 2 })).map(({ kind }) => kind)).toEqual(['turn_ended']);
     expect(await store.runningTurns('b')).toEqual([]);
+  });
+
+  describe('a cursor of a deleted session is invalid_argument in whatever is made under its id', () => {
+    const PLACE = { agent: 'demo', cwd: '/project' };
+    const ways: readonly (readonly [string, (host: Host, exported: readonly string[]) => Promise<unknown>])[] = [
+      ['created', (host) => host.create({ ...PLACE, sessionId: 'main' })],
+      ['opened', (host) => host.open('main', PLACE)],
+      ['adopted', (host) => host.adopt({ ...PLACE, agentSessionId: 'theirs', sessionId: 'main' })],
+      ['forked', (host) => host.fork('other', { sessionId: 'main' })],
+      ['forked without an event', (host) => host.fork('other', { sessionId: 'main', after: 0 })],
+      ['imported', (host, exported) => host.import(exported)],
+      ['imported from another', async (host) => host.import(host.export('other') as never, { sessionId: 'main' })],
+    ];
+
+    it.each(ways)('%s', async (_way, make) => {
+      const db = await open();
+      const host = await createHost({ database: db, agents: inProcessLauncher({ variant: 'native' }) });
+      onTestFinished(() => host.sleep().then(() => db.close()));
+      for (const sessionId of ['main', 'other']) {
+        await host.create({ ...PLACE, sessionId });
+        await host.prompt(sessionId, 'say one');
+      }
+      const old = await host.history('main');
+      const { latestSeq: after } = await host.get('main');
+      const exported = await all(host.export('main'));
+      await host.delete('main');
+      for (let times = 0; times < 2; times += 1) {
+        await make(host, exported);
+        const { firstSeq, latestSeq } = await host.get('main');
+        expect(firstSeq).toBeGreaterThan(after + 1);
+        const events = await host.history('main');
+        expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => firstSeq + index));
+        expect(latestSeq).toBe(firstSeq + events.length - 1);
+        for (const cursor of [1, after, firstSeq - 2, latestSeq + 1]) {
+          const refused = { code: 'invalid_argument', data: { after: cursor, firstSeq, latestSeq } };
+          await expect(host.history('main', { after: cursor })).rejects.toMatchObject(refused);
+          await expect(host.events('main', { after: cursor })[Symbol.asyncIterator]().next()).rejects.toMatchObject(refused);
+          await expect(host.fork('main', { after: cursor })).rejects.toMatchObject(refused);
+        }
+        expect(await host.history('main', { after: latestSeq })).toEqual([]);
+        expect(await host.history('main', { after: firstSeq - 1 })).toEqual(events);
+        const shapes = (of: typeof old) => of.map(({ kind, payload }) => ({ kind, payload }));
+        if (_way === 'imported') expect(shapes(events)).toEqual(shapes(old));
+        // Lines are numbered from 1, so that they come in anywhere.
+        const lines = await all(host.export('main'));
+        const elsewhere = await createHost({ database: await open(), agents: {} });
+        await elsewhere.import(lines);
+        expect((await elsewhere.history('main')).map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+        await elsewhere.sleep();
+        if (_way !== 'adopted') {
+          const { turnId } = await host.prompt('main', 'say two');
+          expect((await host.history('main')).find((event) => event.turnId === turnId)?.seq).toBeGreaterThan(latestSeq);
+        }
+        await host.delete('main');
+      }
+    });
+
+    it('what a killed delete left does not keep an import out', async () => {
+      const { db } = await opened();
+      await put(db, 'a', turn('t1', 'one', 'two'));
+      const lines = await linesOf(db, 'a');
+      await db.batch([{ sql: `UPDATE acp_sessions SET deleted_at = 1` }]);
+      expect(await take(db, lines)).toBe('a');
+      expect((await createStore(db).events('a', {})).map(({ seq }) => seq)).toEqual([6, 7, 8, 9]);
+    });
   });
 
   it('a torn or foreign file is refused whole, by line', async () => {

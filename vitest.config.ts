@@ -2,20 +2,42 @@ import { defineConfig } from 'vitest/config';
 
 // How long a test may take on a machine that is busy with others; ten times as many faults take ten times as long.
 const MINUTE_MS = 60_000;
-const timeouts = (minutes: number) => ({ testTimeout: minutes * MINUTE_MS, hookTimeout: MINUTE_MS });
-const FAULTS_MINUTES = process.env['FAULTS'] === 'full' ? 120 : 12;
+const FAULTS = process.env['FAULTS'];
+const FAULTS_MINUTES = FAULTS === 'full' ? 120 : 12;
+
+/** What holds in both versions of ACP is run once more with agents and clients that speak v2, in two ways of reaching them. */
+const IN_V2 = ['integration/engine', 'integration/model', 'contract/server/memory', 'contract/server/connect', 'contract/worker.test'];
+/** Their agents say the frames of one version, whatever they are asked for, or they name the version themselves. */
+const IN_ONE =
+  'after-the-answer,agent-asks,agent-side,hostile,limits-named,misuse,odd-shapes,passed-on,prompt-refusals,real-agents,recorded,refused-prompt,secret-answers,upgrades,v2';
+const FAULTS_IN_V2 = ['faults/engine-kill', 'faults/server'];
+
+const project = (
+  name: string,
+  parts: readonly string[],
+  minutes: number,
+  more: { env?: Record<string, string>; exclude?: string[] } = {},
+) => ({
+  test: {
+    ...more,
+    environment: 'node' as const,
+    name,
+    include: parts.map((part) => `tests/${part}{,/**/*,*}.test.{ts,mjs}`),
+    testTimeout: minutes * MINUTE_MS,
+    hookTimeout: MINUTE_MS,
+    // What is waited for comes in its time; a second is Vitest's own bound.
+    expect: { poll: { timeout: MINUTE_MS / 2 } },
+  },
+});
 
 export default defineConfig({
   test: {
-    projects: ['unit', 'contract', 'integration', 'faults'].map((name) => ({
-      test: {
-        environment: 'node' as const,
-        name,
-        include: [`tests/${name}/**/*.test.{ts,mjs}`],
-        ...timeouts(name === 'faults' ? FAULTS_MINUTES : 1),
-        // What is waited for comes in its time; a second is Vitest's own bound.
-        expect: { poll: { timeout: MINUTE_MS / 2 } },
-      },
-    })),
+    projects: [
+      ...['unit', 'contract', 'integration'].map((name) => project(name, [name], 1)),
+      project('v2', IN_V2, 1, { env: { ACP: 'v2' }, exclude: [`**/engine/{${IN_ONE}}.test.ts`] }),
+      project('faults', ['faults'], FAULTS_MINUTES),
+      // Of those that kill hosts, few.
+      project('faults-v2', FAULTS_IN_V2, FAULTS_MINUTES, { env: { ACP: 'v2', FAULTS: FAULTS ?? 'few' } }),
+    ],
   },
 });

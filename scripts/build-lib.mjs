@@ -1,8 +1,8 @@
-/** Builds dist/ with tsc, and dist/browser/ from that, when what it is made of has changed. */
+/** Builds dist/ with tsc, dist/browser/ from that, and the agents of the tests, when what they are made of has changed. */
 import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
-import { ensureMade, inRoot, main, PROJECT_NODE, run, SetupError } from './support/setup.mjs';
+import { ensureMade, inRoot, main, PROJECT_NODE, run, SetupError, STATE_DIR } from './support/setup.mjs';
 
 const SOURCES = [
   'src/{engine,adapters,bridge,server,cli,testing}/**',
@@ -43,6 +43,12 @@ async function make(built) {
   await build({ ...COMMON, platform: 'node', target: 'node22', entryPoints: [guard], outfile: guard, allowOverwrite: true });
 }
 
+/** The programs that tests start again and again, each as one file: that starts in half the time. */
+const TEST_AGENTS = { 'agents/stdio': 'src/testing/agents/stdio.ts', 'agents/noting': 'tests/faults/engine-host/agent.ts' };
+const makeTestAgents = (outdir) =>
+  build({ ...COMMON, sourcemap: false, platform: 'node', target: 'node24', entryPoints: TEST_AGENTS, outdir });
+
 await main(async () => {
+  await ensureMade(path.join(STATE_DIR, 'testing'), [...SOURCES, 'tests/faults/engine-host/**', 'package-lock.json'], makeTestAgents);
   console.log((await ensureMade(inRoot('dist'), SOURCES, make)) ? 'dist/ is built.' : 'dist/ is up to date.');
 });

@@ -59,33 +59,25 @@ export function settle({ code, counts }) {
 }
 
 /** Runs a runner that writes its report to a file, and counts what it wrote. */
-async function counted(name, countsOf, args, env, stdio) {
+async function counted(name, countsOf, args, { env, stdio } = {}) {
   const file = path.join(STATE_DIR, 'reports', `${name}.json`);
   mkdirSync(path.dirname(file), { recursive: true });
   rmSync(file, { force: true });
-  const { code, output } = await run(PROJECT_NODE, args(file), { env: projectEnv(env(file)), stdio });
+  const { code, output } = await run(PROJECT_NODE, args(file), { env: projectEnv(env?.(file)), stdio });
   process.stdout.write(output);
   return settle({ code, counts: existsSync(file) ? countsOf(JSON.parse(readFileSync(file, 'utf8'))) : null });
 }
 
-const vitest = (name, args, { env = {}, stdio } = {}) =>
-  counted(
-    name,
-    vitestCounts,
-    (file) => [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args],
-    () => env,
+const vitest = (name, args, stdio) =>
+  counted(name, vitestCounts, (file) => [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args], {
     stdio,
-  );
+  });
 
-async function playwright(name) {
+async function playwright(name, stdio) {
   const chromium = await ensureChromium();
-  return counted(
-    name,
-    playwrightCounts,
-    () => [PLAYWRIGHT, 'test', '--reporter=list,json'],
-    // With CI set, a browser test gets the second run that playwright.config.ts speaks of.
-    (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, REHYDRATE_CHROMIUM: chromium, CI: '1' }),
-  );
+  // With CI set, a browser test gets the second run that playwright.config.ts speaks of.
+  const env = (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, REHYDRATE_CHROMIUM: chromium, CI: '1' });
+  return counted(name, playwrightCounts, () => [PLAYWRIGHT, 'test', '--reporter=list,json'], { env, stdio });
 }
 
 /** Commands that are right or wrong as a whole count as one test. */
@@ -117,34 +109,35 @@ function install(name) {
 /** The tests of a folder with packages of its own, too large for everyone's install; `typed` when their types are needed to check it. */
 const ownPackage = (name, { typed = false } = {}) => ({
   name,
-  lane: 'beside',
   ahead: () => install(name),
-  async run() {
+  async run(stdio) {
     await install(name);
     const dir = inRoot('tests', name);
-    const tests = await vitest(name, ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir], { stdio: 'capture' });
+    const tests = await vitest(name, ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir], stdio);
     return typed ? sum([await check(node(TSC, '-p', path.join(dir, 'tsconfig.json'))), tests]) : tests;
   },
 });
-const project = (name) => ({ name, lane: 'main', run: () => vitest(name, ['--project', name, `--maxWorkers=${WORKERS}`]) });
-const faults = process.env.FAULTS;
+/** Projects of vitest.config.ts. */
+const projects = (name, ...names) => ({
+  name,
+  run: (stdio) => vitest(name, [...[name, ...names].flatMap((one) => ['--project', one]), `--maxWorkers=${WORKERS}`], stdio),
+});
 
 /**
- * What the test command consists of, in the order it runs. Beside the main lane, one after the other and told when they are over: what uses
- * one core or mostly waits. Alone, at the end: what counts processes and files.
+ * What the test command consists of, in the order in which it begins: first what takes longest, last what is short, so that all processors
+ * are used to the end.
  *
  * @typedef {object} Stage
  * @property {string} name
- * @property {'main' | 'beside' | 'alone'} lane
- * @property {() => Promise<Counts>} run
+ * @property {(stdio: 'inherit' | 'capture') => Promise<Counts>} run
  * @property {() => unknown} [ahead] what can be begun when the whole command begins
  */
 
 /** @type {Stage[]} */
 const STAGES = [
+  { name: 'e2e', run: (stdio) => playwright('e2e', stdio) },
   {
     name: 'typecheck',
-    lane: 'beside',
     // `astro sync` writes the types of the content that the site's sources are checked against.
     run: () =>
       check(
@@ -152,51 +145,20 @@ const STAGES = [
         ...['', 'src/engine/', 'tests/opencode/', 'tests/agents-compat/'].map((folder) => node(TSC, '-p', `${folder}tsconfig.json`)),
       ),
   },
-  { name: 'lint', lane: 'beside', run: () => check(['npm', 'run', '--silent', 'lint']) },
-  { name: 'deps', lane: 'beside', run: () => check(node(inRoot('scripts/deps-status.mjs'))) },
-  ...['unit', 'contract', 'integration'].map(project),
-  {
-    name: 'v2',
-    lane: 'main',
-    // What holds in both versions of ACP once more, with agents and clients that speak v2, in two ways of reaching them.
-    run: () => {
-      const parts = [
-        'integration/engine',
-        'integration/model',
-        'contract/server/memory',
-        'contract/server/connect',
-        'contract/worker.test',
-      ];
-      const projects = ['--project', 'integration', '--project', 'contract', `--maxWorkers=${WORKERS}`];
-      return vitest('v2', [...projects, ...parts.map((part) => `tests/${part}`)], { env: { ACP: 'v2' } });
-    },
-  },
-  { name: 'e2e', lane: 'main', run: () => playwright('e2e') },
-  ...['rivetkit', 'clients'].map((name) => ownPackage(name, { typed: true })),
-  ...['opencode', 'claude', 'codex', 'package', 'lighthouse'].map((name) => ownPackage(name)),
-  {
-    name: 'docs',
-    lane: 'beside',
-    run: () => check(...['docs-check-spelling', 'docs-check'].map((name) => node(inRoot(`scripts/${name}.mjs`)))),
-  },
-  {
-    name: 'faults',
-    lane: 'alone',
-    run: async () =>
-      sum([
-        await vitest('faults', ['--project', 'faults'], { env: { FAULTS: faults ?? 'tenth' } }),
-        // In v2 few of those that kill hosts.
-        await vitest('faults-v2', ['--project', 'faults', 'tests/faults/engine-kill', 'tests/faults/server'], {
-          env: { ACP: 'v2', FAULTS: faults ?? 'few' },
-        }),
-      ]),
-  },
+  ...['unit', 'integration'].map((name) => projects(name)),
+  ...['rivetkit', 'opencode'].map((name) => ownPackage(name, { typed: name === 'rivetkit' })),
+  projects('faults', 'faults-v2'),
+  ...['contract', 'v2'].map((name) => projects(name)),
+  { name: 'lint', run: () => check(['npm', 'run', '--silent', 'lint']) },
+  ...['package', 'lighthouse', 'clients', 'claude', 'codex'].map((name) => ownPackage(name, { typed: name === 'clients' })),
+  { name: 'docs', run: () => check(...['docs-check-spelling', 'docs-check'].map((name) => node(inRoot(`scripts/${name}.mjs`)))) },
+  { name: 'deps', run: () => check(node(inRoot('scripts/deps-status.mjs'))) },
 ];
 
-async function runStage({ name, run: tests }) {
+async function runStage({ name, run: tests }, stdio) {
   console.log(`\n━━ ${name} begins`);
   const started = performance.now();
-  const counts = await tests().catch((error) => {
+  const counts = await tests(stdio).catch((error) => {
     console.error(error instanceof SetupError ? error.message : error);
     return settle({ code: 1, counts: null });
   });
@@ -214,11 +176,11 @@ async function testAll() {
   const chosen = STAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   for (const stage of chosen) stage.ahead?.();
   const results = [];
-  const runLane = async (wantedLane) => {
-    for (const stage of chosen.filter(({ lane }) => lane === wantedLane)) results.push(await runStage(stage));
+  const runNext = async (stdio) => {
+    for (let stage = chosen.shift(); stage; stage = chosen.shift()) results.push(await runStage(stage, stdio));
   };
-  await Promise.all(['main', 'beside'].map(runLane));
-  await runLane('alone');
+  // Two at a time: the first tells as it goes, the one beside it when it is over.
+  await Promise.all(['inherit', 'capture'].map(runNext));
 
   console.log('\n━━ summary');
   for (const { name, seconds, counts } of results) console.log(`${name.padEnd(12)} ${closingLine(counts)} (${seconds.toFixed(0)} s)`);

@@ -1,5 +1,5 @@
 import { expect, test, type Page } from '@playwright/test';
-import { complaints, sitemapPaths } from './site-support/watch.ts';
+import { sitemapPaths } from './site-support/watch.ts';
 
 const ARCHITECTURE = '/reference/advanced/architecture/sessions-and-persistence/';
 
@@ -8,13 +8,6 @@ async function stopClock(page: Page): Promise<void> {
   await page.clock.install();
   await page.clock.pauseAt(Date.now() + 60_000);
 }
-
-test('no page of the sitemap makes the browser complain', async ({ page }) => {
-  test.setTimeout(300_000);
-  const found = complaints(page);
-  for (const path of (await sitemapPaths(page)).filter((each) => each !== '/playground/')) await page.goto(path);
-  expect(found).toEqual([]);
-});
 
 test('a prose page asks for nothing of the playground', async ({ page }) => {
   const asked: string[] = [];

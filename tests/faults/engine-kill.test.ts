@@ -7,8 +7,9 @@
  */
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AgentVariant } from '../../src/testing/agents/variants.ts';
+import { build, BUILD_MS } from '../integration/cli/harness.ts';
 import { Lineage, type Death } from './engine-host/lineage.ts';
 import { KILL_POINTS, type KillPoint, type Plan } from './engine-host/plan.ts';
 import { random, SEED } from './engine-host/random.ts';
@@ -22,6 +23,8 @@ const EVERY_POINT: readonly AgentVariant[] = ['native', 'amnesiac'];
 /** The migration, the create and the first turn; what follows is as in later lives. */
 const FIRST_WRITES = 10;
 
+// Another file may be about to put a new build in place of an old one.
+beforeAll(build, BUILD_MS);
 let kills = 0;
 afterAll(() => console.info(`${kills} processes were killed (seed ${SEED})`));
 

@@ -9,10 +9,9 @@ import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { showsAsRecorded } from '../support/record.ts';
 import { runProgram } from '../support/run-program.ts';
-import { build, BUILD_MS } from './cli/harness.ts';
+import { AGENT, build, BUILD_MS } from './cli/harness.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const AGENT = path.join(ROOT, 'dist/testing/agents/stdio.js');
 
 let directory: string;
 let agent: string[];

@@ -1,7 +1,7 @@
 /** What a turn of OpenCode can be: tools, plans, permissions, cancelling; all of it in the log. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Host } from '../../src/engine/index.ts';
 import { textOf } from './support/model.ts';
 import { startWorld, updatesOf, type World } from './support/world.ts';
@@ -9,13 +9,22 @@ import { startWorld, updatesOf, type World } from './support/world.ts';
 let world: World;
 let host: Host;
 let sessionId: string;
+let before: number;
 
-beforeEach(async () => {
+// One session for all: a start of OpenCode takes seconds.
+beforeAll(async () => {
   world = await startWorld({ permission: { bash: 'ask' } });
   host = await world.wake({ permission: 'ask' });
   ({ sessionId } = await host.create({ agent: 'opencode', cwd: world.opencode.cwd }));
 });
-afterEach(() => world.end());
+beforeEach(async () => {
+  world.model.script(() => [{ text: 'Hello.' }]);
+  before = (await host.get(sessionId)).latestSeq;
+});
+afterAll(() => world.end());
+
+/** What the test made of it. */
+const news = () => host.history(sessionId, { after: before });
 
 /** The model uses one tool when a user asks, and says “Done.” when the tool has answered. */
 const useTool = (tool: string, args: Record<string, unknown>): void =>
@@ -38,7 +47,7 @@ test('I11 a tool call that writes a file is in the log as it was said', async ()
   useTool('write', { filePath: file, content: 'grey\n' });
   await host.prompt(sessionId, 'Write the file.');
   expect(await readFile(file, 'utf8')).toBe('grey\n');
-  const events = await host.history(sessionId);
+  const events = await news();
   const [call] = updatesOf(events, 'tool_call');
   expect(call).toMatchObject({ kind: 'edit', status: 'pending' });
   const progress = updatesOf(events, 'tool_call_update').filter(({ toolCallId }) => toolCallId === call?.['toolCallId']);
@@ -54,7 +63,7 @@ test('a plan is in the log as OpenCode tells it', async () => {
   ];
   useTool('todowrite', { todos });
   await host.prompt(sessionId, 'Plan it.');
-  const events = await host.history(sessionId);
+  const events = await news();
   // This version tells a plan as a tool call; one that sends ACP plan updates passes as well.
   const told = [...updatesOf(events, 'plan'), ...updatesOf(events, 'tool_call_update')].map((update) => JSON.stringify(update)).join('\n');
   for (const { content } of todos) expect(told).toContain(content);
@@ -68,7 +77,7 @@ describe('a permission', () => {
     useTool('bash', { command: 'echo heron', description: 'Says heron' });
     const watching = new AbortController();
     const answering = (async () => {
-      for await (const event of host.events(sessionId, { signal: watching.signal })) {
+      for await (const event of host.events(sessionId, { after: before, signal: watching.signal })) {
         if (event.kind !== 'permission_requested') continue;
         expect(event.payload.options.map((option) => option.optionId)).toEqual(['once', 'always', 'reject']);
         await host.respondPermission(sessionId, event.payload.requestId, optionId);
@@ -78,7 +87,7 @@ describe('a permission', () => {
     await host.prompt(sessionId, 'Run the command.');
     await answering;
     watching.abort();
-    const events = await host.history(sessionId);
+    const events = await news();
     expect(events.find(({ kind }) => kind === 'permission_resolved')?.payload).toMatchObject({ optionId, by: 'person' });
     const last = updatesOf(events, 'tool_call_update').at(-1);
     expect(last).toMatchObject({ status });
@@ -90,12 +99,13 @@ test('cancel ends the turn as cancelled, and the next turn is answered', async (
   world.model.script((request) =>
     textOf(request.messages.at(-1)).startsWith('Count') ? [{ text: 'one two three ', chunks: 3 }, { hang: true }] : [{ text: 'Here.' }],
   );
+  const asked = world.model.requests.length;
   const counting = host.prompt(sessionId, 'Count for ever.');
-  await world.model.received(1);
+  await world.model.received(asked + 1);
   await host.cancel(sessionId);
   expect(await counting).toMatchObject({ stopReason: 'cancelled' });
   const { stopReason, report } = await host.prompt(sessionId, 'Are you there?');
   expect({ stopReason, tier: report.tier }).toEqual({ stopReason: 'end_turn', tier: 'live' });
-  const states = (await host.history(sessionId)).flatMap((event) => (event.kind === 'turn_ended' ? [event.payload.state] : []));
+  const states = (await news()).flatMap((event) => (event.kind === 'turn_ended' ? [event.payload.state] : []));
   expect(states).toEqual(['cancelled', 'completed']);
 });

@@ -1,20 +1,18 @@
 /** A host process for the fault suite: `node host.ts PLAN`, the plan as JSON. It tells all it does on stdout. */
 import { writeSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createHost, RehydrateError, type Host } from '../../../src/engine/index.ts';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import { PROTOCOL } from '../../support/protocol.ts';
 import { killingDatabase } from './killing-database.ts';
-import { AGENT, SESSION, type AgentCommand, type HostLine, type Plan, type Step } from './plan.ts';
+import { AGENT, AGENT_FILE, SESSION, type AgentCommand, type HostLine, type Plan, type Step } from './plan.ts';
 
 // Straight to the descriptor: what was told was told before the next thing happened, whenever that kills us.
 const tell = (line: HostLine) => writeSync(1, `${JSON.stringify(line)}\n`);
 
 function launcher({ variant, store, log, pace }: AgentCommand) {
-  const file = fileURLToPath(new URL('./agent.ts', import.meta.url));
-  return stdioLauncher({ agents: { [AGENT]: { command: process.execPath, args: [file, variant, store, log, String(pace)] } } });
+  return stdioLauncher({ agents: { [AGENT]: { command: process.execPath, args: [AGENT_FILE, variant, store, log, String(pace)] } } });
 }
 
 async function follow(host: Host): Promise<void> {

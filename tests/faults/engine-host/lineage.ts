@@ -23,7 +23,7 @@ import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import type { AgentVariant } from '../../../src/testing/agents/variants.ts';
 import { PROTOCOL } from '../../support/protocol.ts';
 import { readAgentLog } from './agent-log.ts';
-import { AGENT, SESSION, type HostLine, type Plan, type Step } from './plan.ts';
+import { AGENT, AGENT_FILE, SESSION, type HostLine, type Plan, type Step } from './plan.ts';
 import { leftAfter, processesOf } from './processes.ts';
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -247,7 +247,7 @@ export class Lineage {
   async #wake(database: SqlDatabase): Promise<ResumeReport> {
     const { variant, store, log } = this;
     const agents = stdioLauncher({
-      agents: { [AGENT]: { command: process.execPath, args: [file('./agent.ts'), variant, store, log, '0.05'] } },
+      agents: { [AGENT]: { command: process.execPath, args: [AGENT_FILE, variant, store, log, '0.05'] } },
     });
     const host = await createHost({ database, agents, protocol: PROTOCOL });
     try {

@@ -15,7 +15,7 @@ import { expectNoLeak, footprint, processesOf, settleIn, times } from './leaks.t
 const hostile = fileURLToPath(new URL('./hostile.ts', import.meta.url));
 const good = fileURLToPath(new URL('../../../src/testing/agents/stdio.ts', import.meta.url));
 const SECRET = 'SECRET of somebody else';
-const AT_ONCE = 6;
+const AT_ONCE = 12;
 const text = (words: string) => [{ type: 'text' as const, text: words }];
 
 beforeAll(settleIn);
@@ -32,7 +32,7 @@ async function live(host: Host, deed: string, base: string, life: number): Promi
   try {
     await host.create({ sessionId, agent: deed, cwd });
     // What never answers is called off, as a person would.
-    const timer = setTimeout(() => void host.cancel(sessionId).catch(ours), 1_500);
+    const timer = setTimeout(() => void host.cancel(sessionId).catch(ours), 500);
     await host.prompt(sessionId, text('go')).finally(() => clearTimeout(timer));
     ended = true;
   } catch (error) {

@@ -46,7 +46,7 @@ describe('I7: no orphan', () => {
     // Two hosts: agents that never answer need not be waited for, the others need their time on a busy machine.
     const databases = await Promise.all([openNodeSqlite(':memory:'), openNodeSqlite(':memory:')]);
     const patient = await createHost({ database: databases[0], agents });
-    const hasty = await createHost({ database: databases[1], agents, limits: { initializeMs: 500 } });
+    const hasty = await createHost({ database: databases[1], agents, limits: { initializeMs: 250 } });
     const fail = async (mode: Mode): Promise<void> => {
       const host = mode === 'hang' || mode === 'rubbish' ? hasty : patient;
       let sessionId: string | undefined;

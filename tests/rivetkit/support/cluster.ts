@@ -10,6 +10,7 @@ import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { createClient } from 'rivetkit/client';
+import { AGENT_FILE } from '../../faults/engine-host/plan.ts';
 import { readAgentLog, type AgentLogLine } from '../../faults/engine-host/agent-log.ts';
 import type { registry } from './registry.ts';
 
@@ -180,7 +181,7 @@ export async function startCluster({ runners: wanted = 1 }: { readonly runners?:
       await Promise.all([...runners].map((runner) => runner.kill()));
     },
     processes,
-    agents: () => processes().filter(({ command }) => command.includes('engine-host/agent.ts')),
+    agents: () => processes().filter(({ command }) => command.includes(AGENT_FILE)),
     agentLog: () => readAgentLog(path.join(home, 'agents.log')),
     engineLog,
     runnerLog: () => runnerLog,

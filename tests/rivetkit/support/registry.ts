@@ -7,17 +7,17 @@ import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import { sqlDatabaseContract } from '../../../src/testing/sql-contract.ts';
 import { serveAcp } from '../../../src/server/index.ts';
 import { AGENT_VARIANTS } from '../../../src/testing/agents/index.ts';
+import { AGENT_FILE } from '../../faults/engine-host/plan.ts';
 import { dyingDb } from './dying-db.ts';
 
 const { AGENT_STORE: store = '', AGENT_LOG: log = '', AGENT_PACE: pace = '0.2', KILL } = process.env;
-const entry = path.resolve(import.meta.dirname, '../../faults/engine-host/agent.ts');
 
 /** The scripted agents, as real processes, by their variants' names. They write down what they are given. */
 const agents = stdioLauncher({
   agents: Object.fromEntries(
     AGENT_VARIANTS.map((variant) => [
       variant,
-      { command: process.execPath, args: [entry, variant, path.join(store, variant.replaceAll(':', '-')), log, pace] },
+      { command: process.execPath, args: [AGENT_FILE, variant, path.join(store, variant.replaceAll(':', '-')), log, pace] },
     ]),
   ),
 });

@@ -107,45 +107,32 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
   if (seen && known.outcome !== 'unknown_session') return { outcome: known.outcome, evidence: seen };
 
   // Agents also pass on a −32601 that a client gave *them*, and what an MCP server wants.
-  const clients = saying(/\bclientmethod\b/) !== null;
-  if (code === -32601 && !clients) return { outcome: 'unsupported', evidence: 'method-not-found: code −32601' };
+  if (code === -32601 && saying(/\bclientmethod\b/) === null) return { outcome: 'unsupported', evidence: 'method-not-found: code −32601' };
   const auth = saying(AUTH);
   if (auth && !saying(/\bmcp\b/)) return { outcome: 'auth_required', evidence: `says-auth: ${auth}` };
   const busy = saying(BUSY);
   if (busy) return { outcome: 'session_busy', evidence: `says-busy: ${busy}` };
-  const unsupported = clients ? null : saying(UNSUPPORTED);
-  if (unsupported) return { outcome: 'unsupported', evidence: `says-unsupported: ${unsupported}` };
 
   const atPrompt = method === 'session/prompt';
   const resuming = method === 'session/resume' || method === 'session/load';
-  let doubt: string | null = null;
-  if (atPrompt || resuming) {
-    const verdict = ((): [evidence: string, weak?: true] | null => {
-      if (seen) return known.weak ? [seen, true] : [seen];
-      const absent = saying(ABSENT);
-      if (absent) return [`says-absent: ${absent}`];
-      if (code === -32002 && !namesOther(error, sayings, id) && (!atPrompt || namesSession(error, sayings, id))) {
-        return [`resource-not-found: code −32002 (${quoted}) names no other resource`];
-      }
-      const invalid = saying(INVALID_ID);
-      return invalid ? [`invalid-id: ${invalid}`, true] : null;
-    })();
-    if (verdict) {
-      const [evidence, weak] = verdict;
-      const cause = known && !weak ? null : saying(OTHER_CAUSE);
-      const against =
-        (cause && `${cause}, too`) ??
-        (weak && listed === 'present' ? 'session/list shows the session' : null) ??
-        (weak && atPrompt && listed !== 'absent' ? 'at a prompt it may mean something else' : null);
-      if (against === null) return { outcome: 'unknown_session', evidence, ...(weak && listed !== 'absent' ? { weak } : {}) };
-      doubt = `${evidence}, but ${against}`;
-    }
-  }
+  const weak = known?.weak;
+  const absent = saying(ABSENT);
+  const isMissing = code === -32002 && !namesOther(error, sayings, id) && (!atPrompt || namesSession(error, sayings, id));
+  const evidence =
+    seen ??
+    (absent && `says-absent: ${absent}`) ??
+    (isMissing ? `resource-not-found: code −32002 (${quoted}) names no other resource` : null);
+  const cause = known && !weak ? null : saying(OTHER_CAUSE);
+  const against =
+    (cause && `${cause}, too`) ??
+    (weak && listed === 'present' ? 'session/list shows the session' : null) ??
+    (weak && atPrompt && listed !== 'absent' ? 'at a prompt it may mean something else' : null);
+  if (evidence && !against && (atPrompt || resuming))
+    return { outcome: 'unknown_session', evidence, ...(weak && listed !== 'absent' ? { weak } : {}) };
   if (code === -32000) return { outcome: 'auth_required', evidence: 'auth-code: code −32000' };
-  if (resuming && listed === 'absent') {
+  if (resuming && listed === 'absent')
     return { outcome: 'unknown_session', evidence: `list-absent: session/list is complete and does not show the session (${quoted})` };
-  }
-  const why = doubt ?? `${quoted} says nothing about the session`;
+  const why = evidence && against ? `${evidence}, but ${against}` : `${quoted} says nothing about the session`;
   return { outcome: 'indeterminate', evidence: `opaque: ${why}${listed === 'present' ? '; session/list shows the session' : ''}` };
 }
 
@@ -192,20 +179,21 @@ function sayingsOf(error: RpcErrorSeen, id: string): Saying[] {
 
 /**
  * A text as lower-case words with single blanks, a sentence each. Identifiers fall apart into their words (`SessionNotFoundError`
- * is "session not found error"), "can't" is "can not", and what is a value becomes a mark: `§` our session id or a path that
- * ends in it, `¶` any other path, `x` what has digits in it, `:` a colon or bracket.
+ * is "session not found error"), "can't" is "can not", and what is a value becomes a mark: `§` our session id, `¶` a path, `x` what
+ * has digits in it, `:` a colon or bracket.
  */
 function sentencesOf(text: string, id: string): string[] {
   const own = id === '' ? text : text.replace(new RegExp(`(?<![A-Za-z0-9])${quoteRegExp(id)}(?![A-Za-z0-9])`, 'g'), '§');
   return own
     .replace(/^\s*at\s.*$/gm, '') // stack frames
     .replace(/[‘’]/g, "'")
-    .replace(/\/(?=(?:login|signin)\b)/g, '') // commands to type
+    .replace(/\/(?=login\b)/g, '') // a command to type
     .replace(/\bcan(?:not|'t)\b/gi, 'can not')
     .replace(/n't\b/gi, ' not')
-    .replace(/[^\s"'(),]*[/\\][^\s"'(),]*/g, pathMark)
-    .replace(/[.!?;](?=\s|$)|[\r\n]+/g, '\0')
-    .split('\0')
+    .replace(/\b(?:fs|terminal|mcp|elicitation)\/\w+/g, 'clientmethod')
+    .replace(/\bsession\/\w+/g, 'method')
+    .replace(/[^\s"'(),]*[/\\][^\s"'(),]*/g, ' ¶ ')
+    .split(/[.!?;](?=\s|$)|[\r\n]+/)
     .map((sentence) =>
       ` ${sentence} `
         .replace(/([a-z])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, '$1$2 ')
@@ -217,14 +205,6 @@ function sentencesOf(text: string, id: string): string[] {
         .trim(),
     )
     .filter((sentence) => sentence !== '');
-}
-
-/** The agent's own file of the session ends in its id; any other path or address is another resource. A method is itself. */
-function pathMark(path: string): string {
-  if (/^(?:session|thread)\/\w+\W*$/.test(path)) return `method${/\W*$/.exec(path)?.[0] ?? ''}`;
-  if (/^(?:fs|terminal|mcp|elicitation)\/\w+\W*$/.test(path)) return 'clientmethod';
-  if (/^[a-z]+\/[a-z]+$/i.test(path)) return path.replace('/', ' ');
-  return `${/§[^/\\]*$/.test(path) ? ' §' : ' ¶'}${/:$/.test(path) ? ' : ' : ' '}`;
 }
 
 // ---------------------------------------------------------------- patterns
@@ -240,43 +220,32 @@ const FILL =
 const END =
   '(?= [§x:]| in\\b| on\\b| from\\b| by\\b| or\\b| and\\b| to this\\b| with\\b| for\\b| any ?more\\b| here\\b| you\\b| matching\\b|$)';
 const NOT =
-  'not (?:be |been )?(?:found|exists?|known|recogni[sz]ed|located|present)\\b(?! in (?:the |your )?(?:request|param|body|header))';
-const GONE = '(?:(?<!: )unknown|gone|expired|deleted|removed|purged|lost|evicted|stale|(?<!\\bid (?:is )?)missing)';
+  'not (?:be |been )?(?:found|exists?|known|recogni[sz]ed)\\b(?! in (?:the |your )?(?:request|param|body|header))|no longer exists?';
+const GONE = '(?:(?<!: )unknown|gone|expired|deleted|(?<!\\bid (?:is )?)missing)';
 
 const any = (...patterns: readonly string[]): RegExp => new RegExp(patterns.join('|'));
-/** A sentence that only wonders says nothing. */
-const sure = (pattern: RegExp): RegExp =>
-  new RegExp(`^(?!.*\\b(?:if|whether|may|might|perhaps|maybe|possibly|probably|check|verify|determine)\\b)(?:.*?(?:${pattern.source}))`);
 
-const ABSENT = sure(
-  any(
-    `${THE}${SESSION}${FILL} (?:${NOT}|(?:no longer )(?:exists?|available|known)|${GONE}${END})`,
-    `(?<!not (?:an? )?)\\b(?:unknown|no such|non ?existent|unrecogni[sz]ed) ${SESSION}(?: error$| exists| matching|${END})`,
-    `\\bno (?:saved |active |previous |matching |existing |stored |known )?${SESSION}(?: was| were| could be)? (?:found|exists?|with|for|named|called|matching|§|x)`,
-    `\\b(?:not|unable to|failed to) (?:find|locate|recogni[sz]e|know|have) (?:the |an? |any |that |this |your )?(?:requested |saved )?${SESSION}${END}`,
-    `(?:^|: )(?:resource |entity )?not found(?: error)?(?: :)? (?:§|${SESSION}(?= [§x:]|$))`,
-    `(?:^|: )§(?: :)?(?: (?:is|was|does|could|file))* (?:${NOT}|not (?:an? )?(?:known |valid )?${SESSION}|unknown${END})`,
-    `^missing (?:session|thread|conversation)$`,
-    `no such file or directory(?: :)?(?: (?:open|stat|lstat|access|scandir|os error x|:))* §|§ : (?:file not found|no such file)`,
-  ),
+/** A sentence that only wonders says nothing. */
+const ABSENT = new RegExp(
+  `^(?!.*\\b(?:if|whether|may|might|check|verify|determine)\\b)(?:.*?(?:${
+    any(
+      `${THE}${SESSION}${FILL} (?:${NOT}|${GONE}${END})`,
+      `(?<!not (?:an? )?)\\b(?:unknown|no such) ${SESSION}(?: error$|${END})`,
+      `\\bno (?:saved |active |previous )?${SESSION}(?: was| were)? (?:found|with|for|§|x)`,
+      `\\b(?:not|unable to|failed to) (?:find|locate|have) (?:the |a |any |that )?${SESSION}${END}`,
+      `(?:^|: )(?:resource )?not found(?: error)?(?: :)? (?:§|${SESSION}(?= [§x:]|$))`,
+      `(?:^|: )§(?: :)?(?: (?:is|was|does))* (?:${NOT}|unknown${END})`,
+    ).source
+  }))`,
 );
-/** An id that the agent gave out itself and now calls malformed is one it does not have; the list may know better. */
-const INVALID_ID = sure(any(`\\b(?:invalid|malformed|bad) ${SESSION}(?= [§x:]|$)`, `\\b(?:not|requires?) (?:an? )?valid ${SESSION}\\b`));
 const BUSY = any(
-  `${THE}${SESSION}${FILL} (?:in use|(?:being )?used (?:by|in)|locked|busy|open(?:ed)? (?:in|by|on|elsewhere)|active$|running elsewhere|attached to)`,
-  `\\banother (?:process|client|instance|window|terminal)(?: (?:is|has|already|using|the|this))* ${SESSION}`,
-  `\\b(?:acquire|obtain) (?:the |an? )?${SESSION} lock|${SESSION} lock (?:is |already )?(?:held|taken|could)`,
-  'already open(?:ed)? in another',
+  `${THE}${SESSION}${FILL} (?:in use|(?:being )?used (?:by|in)|locked|busy|open(?:ed)? (?:in|by|on|elsewhere)|active$)`,
+  `already open(?:ed)? in another|\\banother (?:process|client|instance)(?: \\w+){0,4} ${SESSION}`,
 );
 const AUTH = any(
-  '\\b(?:authentication|auth|login|sign ?in) (?:is )?(?:required|needed)',
-  '\\bnot (?:logged in|signed in|authenticated)\\b|\\bunauthenticated\\b',
-  '\\b(?:please|must|need to|have to)(?: be)? (?:run |use )?(?:log(?:ged)? ?in|sign(?:ed)? ?in|login|authenticate)\\b',
-);
-const UNSUPPORTED = any(
-  '\\bmethod not found\\b|\\b(?:unknown|unsupported) method\\b|^(?:error : )?not implemented$',
-  '\\bmethod(?: (?:is|was))? (?:not (?:supported|implemented|available)|unsupported|disabled)',
-  `\\bnot support (?:${SESSION} )?(?:load|resum)ing|\\b(?:load|resum)ing (?:an? |of )?(?:${SESSION} )?(?:is )?not supported|${SESSION} (?:load|resum)ing (?:is )?not supported`,
+  '\\b(?:authentication|login) (?:is )?required',
+  '\\bnot (?:logged in|signed in|authenticated)\\b',
+  '\\b(?:please|must|need to)(?: be)? (?:run )?(?:log(?:ged)? ?in|sign(?:ed)? ?in|login|authenticate)\\b',
 );
 /** A cause that is not the session's absence takes a verdict on the session back. */
 const OTHER_CAUSE =

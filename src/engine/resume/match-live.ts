@@ -42,7 +42,6 @@ interface Held {
   /** The last words of it, to know the preamble's opening by. */
   ending: string;
   isRecord: boolean;
-  hasAttachment: boolean;
 }
 
 export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, redact }: LiveFilterOptions) {
@@ -87,9 +86,7 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     if (!held) return [];
     const { side, id, length, texts } = held;
     const one = owedTo(side, id);
-    const isEcho =
-      side === 'user' &&
-      (echoes.some((echo) => echo.length === length && texts.includes(echo)) || held.isRecord || (length === 0 && held.hasAttachment));
+    const isEcho = side === 'user' && (held.isRecord || echoes.some((echo) => echo.length === length && texts.includes(echo)));
     // The same prompt once more is the running one's echo, unless its id says otherwise: what answers it would else be taken for the old answer.
     const isOwed =
       one !== undefined && one.text.length === length && texts.includes(one.text) && (!isEcho || (id !== null && one.messageId === id));
@@ -110,30 +107,35 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
       return [item];
     }
     const before = held && held.side !== side ? settle() : [];
-    if (!held) {
-      const texts = [...(side === 'user' ? echoes : []), ...(owedTo(side, id) ? [owedTo(side, id)!.text] : [])];
-      held = { side, id, texts, length: 0, ending: '', isRecord: false, hasAttachment: false };
-    }
     const words = squeeze(messageText(item.update));
     const attached = blocksOf(item.update).filter((block) => textOf(block) === null);
-    const isAttachment = attached.length > 0 && words === '';
+    const areOurs = attached.every((block) => side === 'user' && attachments.has(JSON.stringify(block)));
+    if (attached.length > 0 && words === '' && areOurs) {
+      live = true;
+      return before;
+    }
+    held ??= {
+      side,
+      id,
+      texts: [...(side === 'user' ? echoes : []), owedTo(side, id)?.text ?? []].flat(),
+      length: 0,
+      ending: '',
+      isRecord: false,
+    };
     const { length, texts } = held;
     const left = texts.filter((text) => text.startsWith(words, length));
     // An echo of the record, however the agent joined or wrapped its blocks: stored, it would stand in the next record again.
     const ending = side === 'user' && preamble ? held.ending + words : '';
     const isRecord = held.isRecord || ending.includes(OPENING);
-    const areOurs = attached.every((block) => side === 'user' && attachments.has(JSON.stringify(block)));
-    const mayBe = areOurs && (isAttachment || left.length > 0 || isRecord);
-    if (mayBe) {
+    if (areOurs && (left.length > 0 || isRecord)) {
       items.push(item);
-      const hasAttachment = held.hasAttachment || attached.length > 0;
-      Object.assign(held, { texts: left, length: length + words.length, ending: ending.slice(-OPENING.length), isRecord, hasAttachment });
+      Object.assign(held, { texts: left, length: length + words.length, ending: ending.slice(-OPENING.length), isRecord });
       return before;
     }
     // What was held may be whole, and this the beginning of another message of the same side. Of the agent's only another id says so;
     // without one it is the rest of a live answer that begins like the owed one.
     const isAnother = length > 0 && (side === 'user' || id !== held.id) && (isWhole(held) || (id !== null && ids.has(id)));
-    return [...before, ...(isAnother && !isAttachment ? [...settle(), ...chunk(item, side)] : surelyLive(item))];
+    return [...before, ...(isAnother && attached.length === 0 ? [...settle(), ...chunk(item, side)] : surelyLive(item))];
   };
 
   const other = (item: ReplayItem): readonly ReplayItem[] => {

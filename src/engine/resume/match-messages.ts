@@ -27,13 +27,8 @@ export interface ReplayItem {
 
 export const contentOf = (update: SessionUpdate): unknown => (update as { content?: unknown }).content;
 
-const ABOVE_ASCII = /[\u0080-\uffff]/;
-
-/**
- * White space goes altogether: a prompt of several blocks comes back joined by a line break, a space or nothing. Each accent
- * stands beside its letter (NFD): so a text decomposed in pieces is the text decomposed whole.
- */
-export const squeeze = (text: string): string => (ABOVE_ASCII.test(text) ? text.normalize('NFD') : text).replace(/\s+/g, '');
+/** White space goes altogether: a prompt of several blocks comes back joined by a line break, a space or nothing. */
+export const squeeze = (text: string): string => text.replace(/\s+/g, '');
 
 /** The preamble's first words, which nobody else writes. */
 export const OPENING = squeeze(RECORD_OPENING);
@@ -47,12 +42,10 @@ export interface GrowingKey {
 export const startKey = (side: Side): GrowingKey => ({ low: side === 'user' ? 0x11c9dc5 : 0x2545f491, high: 0 });
 
 export function grow(key: GrowingKey, words: string): number {
-  const text = ABOVE_ASCII.test(words) ? squeeze(words) : words;
+  const text = squeeze(words);
   let { low, high } = key;
   for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 32 || (code >= 9 && code <= 13)) continue;
-    low = Math.imul(low ^ code, 0x01000193);
+    low = Math.imul(low ^ text.charCodeAt(i), 0x01000193);
     high = (high + low) | 0;
   }
   [key.low, key.high] = [low, high];
@@ -298,11 +291,6 @@ const wordsOf = (update: SessionUpdate): string => (replacesMessage(update) ? me
 
 /** The chunks of one speech as messages: what a turn says under one id, from where it was told whole, and what was added to it later. */
 function messagesOf(chunks: readonly UpdateEvent[]): (readonly UpdateEvent[])[] {
-  const [{ turnId, origin, payload }] = chunks as [UpdateEvent];
-  const id = messageIdOf(payload);
-  // Nearly all there is: one message, as it streamed.
-  const isOne = (one: UpdateEvent): boolean => one.turnId === turnId && one.origin === origin && messageIdOf(one.payload) === id;
-  if (chunks.every((one) => isOne(one) && !replacesMessage(one.payload))) return [chunks];
   const messages = Map.groupBy(chunks, (one) => `${one.turnId} ${one.origin === 'import'} ${messageIdOf(one.payload)}`);
   return [...messages.values()].map((list) =>
     list.slice(

@@ -4,11 +4,11 @@
  *
  * - **What one side said until the other spoke is compared as one.** Agents stream in other chunks, under other ids and with other tool
  *   calls in between than they replay, and leave notices out.
- * - **First the longest common order, then the rest**: in its place in other words, or elsewhere word for word. So a capped replay, a
- *   message the agent lost and one it made up cost nothing but themselves.
+ * - **The longest common order, then what stands in its place in other words.** So a capped replay, a message the agent lost and one it
+ *   made up cost nothing but themselves.
  * - **Only what follows the end of the log is imported**, from words of the user's on. Before that, words we do not have are the
  *   agent's rendering of ours, and are only counted.
- * - **What the log has is not imported, wherever it comes**, nor is a replay that is sent again.
+ * - **A turn that the log has elsewhere is not imported**, nor is one that comes again without an id of its own.
  * - **A message that goes on after what we have of it gets its rest**; an interrupted turn also what follows in it.
  */
 import { FIXED_LIMITS } from '../limits.ts';
@@ -108,22 +108,25 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
     /** Matches what came so far. May be called again after more was taken. */
     async end(): Promise<ReplayResult> {
       const breathe = breathing();
-      let compared = await compare(replay, log, breathe, countBefore !== undefined);
-      let news = findNews(compared, log, isAdopted);
-      if (news.imported.length > 0 && !log.isWhole()) {
-        // Before anything is stored as new, all of the log is asked.
-        compared = await compare(replay, log, breathe, false);
+      let compared: Compared;
+      let news: News;
+      for (let count = countBefore ? replay.length + READ_AHEAD : Infinity; ; count = Infinity) {
+        await log.readUntil(count, breathe);
+        compared = await compare(replay, log.speeches.toReversed(), breathe);
         news = findNews(compared, log, isAdopted);
+        // There is room for what came before the first one found: what is older was not replayed. Before anything is new, all is asked.
+        const first = compared.units.find(({ place }) => place);
+        const isCovered = compared.units.length === 0 || (first !== undefined && first.place!.at >= compared.units.indexOf(first));
+        if (log.isWhole() || (isCovered && news.imported.length === 0)) break;
       }
       const { units, logged } = compared;
-      const { found, imported, messages } = news;
+      const { found, owed, imported, messages } = news;
       const oldest = log.isWhole() ? undefined : logged[0];
       // Of a turn whose answer was read only the question was not.
       const isHalfRead = oldest?.side === 'agent' && oldest.isCertain;
       const unread = oldest && countBefore ? Math.max(0, (await countBefore(oldest.seq)) - (isHalfRead ? 1 : 0)) : 0;
       const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !found.has(at)).length;
       const [received, matched] = [units.length, found.size];
-      const owed = logged.slice(logged.findLastIndex((_, at) => found.has(at)) + 1);
       const came = replay.speeches().reduce((sum, one) => sum + one.preambles, 0);
       const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === units.find(({ place }) => place)?.place?.at;
       return {
@@ -180,11 +183,10 @@ function breathing(): () => Promise<void> {
 
 /**
  * Which speech of the log it is. `exact`: the same, or some of it. `extends`: it begins with all we have. `rendering`: in other words.
- * `elsewhere`: the same, out of order.
  */
 interface Place {
   readonly at: number;
-  readonly how: 'exact' | 'extends' | 'rendering' | 'elsewhere';
+  readonly how: 'exact' | 'extends' | 'rendering';
 }
 
 /** A speech of the replay, and where in the log it stands. */
@@ -196,26 +198,20 @@ interface Compared {
   readonly units: readonly Unit[];
   /** Oldest first, as far as was read. */
   readonly logged: readonly LoggedSpeech[];
+  readonly index: Index;
 }
 
 /** How many speeches more than the replay holds are read of the log at first. */
 const READ_AHEAD = 8;
 
-/** Reads the log back until it covers the replay, then matches. */
-async function compare(replay: ReplayLog, log: LogReader, breathe: () => Promise<void>, mayStop: boolean): Promise<Compared> {
-  for (let count = mayStop ? replay.length + READ_AHEAD : Infinity; ; count = Infinity) {
-    await log.readUntil(count, breathe);
-    const logged = log.speeches.toReversed();
-    const index = indexOf(logged);
-    await breathe();
-    const units = unitsOf(replay, index, logged);
-    await breathe();
-    await align(units, index, breathe);
-    placeOthers(units, logged, index);
-    // There is room for what came before the first one found: what is older was not replayed.
-    const first = units.findIndex(({ place }) => place);
-    if (log.isWhole() || units.length === 0 || (first >= 0 && units[first]!.place!.at >= first)) return { units, logged };
-  }
+async function compare(replay: ReplayLog, logged: readonly LoggedSpeech[], breathe: () => Promise<void>): Promise<Compared> {
+  const index = indexOf(logged);
+  await breathe();
+  const units = unitsOf(replay, index, logged);
+  await breathe();
+  await align(units, index, breathe);
+  placeOthers(units, logged, index);
+  return { units, logged, index };
 }
 
 /** Where the log says what, in order. */
@@ -236,14 +232,16 @@ function indexOf(logged: readonly LoggedSpeech[]): Index {
 function unitsOf(replay: ReplayLog, index: Index, logged: readonly LoggedSpeech[]): Unit[] {
   const came = replay.speeches();
   const known = (speeches: readonly Speech[]): number => speeches.filter(({ key }) => index.has(key)).length;
+  const newest = logged.at(-1);
+  const cutOff = newest?.side === 'agent' && !newest.isCertain ? newest.text : null;
   const once = saidOnce(came).map(({ side, items }) => replay.read(side, items));
-  const units: Speech[] = [];
-  for (const speech of known(once) > known(came) ? once : came) {
-    const { text, key, preambles } = speech;
-    const several = index.has(key) || text === null ? null : severalIn(speech, index, logged.length - 1);
-    if (text !== '' || preambles === 0) units.push(...(several ?? [speech]));
-  }
-  return units.map((speech) => ({ ...speech, place: null }));
+  return (known(once) > known(came) ? once : came)
+    .filter(({ text, preambles }) => text !== '' || preambles === 0)
+    .flatMap((speech) => {
+      const isOne = index.has(speech.key) || speech.text === null || (cutOff && squeeze(speech.text).startsWith(squeeze(cutOff)));
+      return isOne ? [speech] : severalIn(speech, index, logged.length - 1);
+    })
+    .map((speech) => ({ ...speech, place: null }));
 }
 
 /** A replay in which everything is said twice at once, without its repeats; empty where it is not so. */
@@ -256,10 +254,10 @@ function saidOnce(speeches: readonly Speech[]): Pick<Speech, 'side' | 'items'>[]
 }
 
 /**
- * A speech as the several it is, where the other side's words between them did not come; null when it is none. It is cut after each
+ * A speech as the several it is, where the other side's words between them did not come; else itself. It is cut after each
  * part that is known, and after our last prompt: if nothing answered it, what follows is new.
  */
-function severalIn(speech: Speech, index: Index, last: number): Speech[] | null {
+function severalIn(speech: Speech, index: Index, last: number): Speech[] {
   const { side, items } = speech;
   const text = squeeze(speech.text!);
   const cuts: Speech[] = [];
@@ -281,11 +279,11 @@ function severalIn(speech: Speech, index: Index, last: number): Speech[] | null 
     cut(items.length, keyOf(side, text.slice(start)));
     break;
   }
-  return cuts.length > 1 && start === text.length ? cuts : null;
+  return cuts.length > 1 && start === text.length ? cuts : [speech];
 }
 
-/** So many places are tried for one message, the latest: it is the oldest that a replay leaves out. */
-const PLACES = 24;
+/** Of what was said often, so many places are tried on either side of the one that has as many after it as the replay has. */
+const PLACES = 12;
 
 interface Link {
   readonly at: number;
@@ -297,10 +295,16 @@ interface Link {
 async function align(units: readonly Unit[], index: Index, breathe: () => Promise<void>): Promise<void> {
   /** ends[k]: of the chains of k + 1 places, the one that ends earliest in the log. */
   const ends: Link[] = [];
+  const left = new Map<number, number>();
+  for (const { key } of units) left.set(key, (left.get(key) ?? 0) + 1);
   for (const [i, unit] of units.entries()) {
     if (i % 128 === 0) await breathe();
+    const places = index.get(unit.key) ?? [];
+    const after = left.get(unit.key)! - 1;
+    left.set(unit.key, after);
+    const likely = Math.max(0, places.length - 1 - after);
     // From the latest down, so that one message cannot follow itself.
-    for (const at of index.get(unit.key)?.slice(-PLACES).reverse() ?? []) {
+    for (const at of places.slice(Math.max(0, likely - PLACES), likely + PLACES + 1).reverse()) {
       const length = firstFrom(ends, (link) => link.at >= at);
       if (ends[length]?.at !== at) ends[length] = { at, unit, before: ends[length - 1] };
     }
@@ -323,6 +327,29 @@ function firstFrom<T>(list: readonly T[], test: (one: T) => boolean): number {
   return low;
 }
 
+/**
+ * Finds what is in its place in other words: the answer that goes on after all we have of it, or an altered rendering (wrapped in
+ * context, cut short). What stands elsewhere in either list word for word is no rendering.
+ */
+function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index): void {
+  const found = new Set(units.flatMap(({ place }) => place?.at ?? []));
+  if (found.size === 0) return;
+  const came = new Set(units.map(({ key }) => key));
+  let next = 0;
+  for (const [i, unit] of units.entries()) {
+    const at = logged[next]?.side === unit.side ? next : next + 1;
+    const ours = logged[at];
+    if (!unit.place && unit.text && ours?.text && ours.side === unit.side && !found.has(at)) {
+      const [text, own] = [squeeze(unit.text), squeeze(ours.text)];
+      const answers = unit.side === 'agent' && (i === 0 ? at === 0 : units[i - 1]!.place?.at === at - 1);
+      const isElsewhere = index.has(unit.key) || came.has(ours.key);
+      if (answers && text.startsWith(own) && !(isElsewhere && ours.isCertain)) unit.place = { at, how: 'extends' };
+      else if (!isElsewhere && (text.includes(own) || own.includes(text))) unit.place = { at, how: 'rendering' };
+    }
+    if (unit.place) next = unit.place.at + 1;
+  }
+}
+
 /** A turn begins where the user speaks. */
 function turnsOf(units: readonly Unit[]): Unit[][] {
   const turns: Unit[][] = [];
@@ -333,75 +360,18 @@ function turnsOf(units: readonly Unit[]): Unit[][] {
   return turns;
 }
 
-/**
- * Finds what has no place in the common order: in its place in other words, or elsewhere, since agents list their turns in other orders.
- * Elsewhere it is all of a turn or none, and each place is found once: of three times “yes”, two found, one is left.
- */
-function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index): void {
-  const exact = units.filter(({ place }) => place);
-  if (exact.length === units.length) return;
-  const came = new Set(units.map(({ key }) => key));
-  const found = new Set(exact.map(({ place }) => place!.at));
-  // Of a speech in several parts each part has its own place.
-  const taken = new Set(exact.map(({ key, place }) => `${key} ${place!.at}`));
-  /** The places of each text that were not found. */
-  const left = new Map<number, number[]>();
-  const placesLeft = (key: number): number[] => {
-    if (!left.has(key)) left.set(key, index.get(key)?.filter((at) => !taken.has(`${key} ${at}`)) ?? []);
-    return left.get(key)!;
-  };
-  let next = 0;
-  for (const [i, unit] of units.entries()) {
-    if (!unit.place && exact.length > 0) {
-      const at = logged[next]?.side === unit.side ? next : next + 1;
-      const isKnown = index.has(unit.key);
-      // What is known elsewhere goes on here only as the answer to what was asked here.
-      const mayBe = !found.has(at) && (!isKnown || (unit.side === 'agent' && units[i - 1]?.place?.at === at - 1));
-      const how = mayBe ? likeness(unit, logged[at], isKnown, came) : null;
-      if (how !== null) unit.place = { at, how };
-      if (how !== null) found.add(at);
-    }
-    if (unit.place) next = unit.place.at + 1;
-  }
-  for (const turn of turnsOf(units)) {
-    const missing = turn.filter(({ place }) => !place);
-    if (!missing.every(({ key }) => placesLeft(key).length > 0)) continue;
-    for (const unit of missing) {
-      const at = placesLeft(unit.key).pop();
-      if (at !== undefined) unit.place = { at, how: 'elsewhere' };
-    }
-  }
-}
-
-/** Whether a speech is one of the log that goes on, or an altered rendering of it: wrapped in context, or cut short. */
-function likeness(speech: Speech, ours: LoggedSpeech | undefined, isKnown: boolean, came: ReadonlySet<number>): Place['how'] | null {
-  if (speech.text === null || !ours?.text || ours.side !== speech.side) return null;
-  const [text, own] = [squeeze(speech.text), squeeze(ours.text)];
-  const goesOn = ours.side === 'agent' && text.startsWith(own);
-  // What stands in the other list word for word is no rendering.
-  if (isKnown || came.has(ours.key)) return goesOn && !ours.isCertain ? 'extends' : null;
-  if (goesOn) return 'extends';
-  if (text.endsWith(own) || own.startsWith(text)) return 'rendering';
-  const [short, long] = text.length < own.length ? [text, own] : [own, text];
-  // By its beginning, so that the search is only as long as the text.
-  const at = long.indexOf(short.slice(0, 48));
-  return at >= 0 && long.startsWith(short, at) && (isTelling(short) || speech.preambles > 0) ? 'rendering' : null;
-}
-
-/** Shorter texts are in many others by chance. An accent is no character of its own. */
-const isTelling = (squeezed: string): boolean => squeezed.slice(0, 48).normalize('NFC').length >= 12;
-
 // ---------------------------------------------------------------- what is new
 
 interface News {
   readonly imported: readonly ReplayImport[];
   readonly messages: number;
-  /** The speeches of the log that came, in whatever order. */
+  /** The speeches of the log that came, and those after the last of them. */
   readonly found: ReadonlySet<number>;
+  readonly owed: readonly LoggedSpeech[];
 }
 
 /** What the replay tells that the log does not hold: the rest of messages, and what the user went on with in another client. */
-function findNews({ units, logged }: Compared, log: LogReader, isAdopted: boolean): News {
+function findNews({ units, logged, index }: Compared, log: LogReader, isAdopted: boolean): News {
   const found = new Set(units.flatMap(({ place }) => place?.at ?? []));
   const imported: ReplayImport[] = [];
   let messages = 0;
@@ -411,21 +381,20 @@ function findNews({ units, logged }: Compared, log: LogReader, isAdopted: boolea
   };
   if (isAdopted && logged.length === 0) for (const { items } of units) add(null, items);
   const turns = turnsOf(units);
-  const isInOrder = ({ place }: Unit): boolean => place !== null && place.how !== 'elsewhere';
-  const lastTurn = turns.findLastIndex((turn) => turn.some(isInOrder));
-  const last = turns[lastTurn]?.findLast(isInOrder);
+  const lastTurn = turns.findLastIndex((turn) => turn.some(({ place }) => place));
+  const last = turns[lastTurn]?.findLast(({ place }) => place);
+  const owed = logged.slice((last?.place?.at ?? -1) + 1);
   // Nothing in common: whatever this is, it does not belong into this log.
-  if (!last) return { imported, messages, found };
+  if (!last) return { imported, messages, found, owed };
 
   for (const turn of turns)
     for (const [i, unit] of turn.entries()) {
       if (!unit.place) continue;
       const { at, how } = unit.place;
-      const ours = logged[at]!;
-      const { turnId } = ours.pieces.at(-1)!;
+      const { turnId } = logged[at]!.pieces.at(-1)!;
       const isOpen = unit === last && at === logged.length - 1 && how !== 'rendering' && log.isCutOff(turnId);
       if (!isOpen && how !== 'extends') continue;
-      const rest = restOf(unit, ours, isOpen, how);
+      const rest = restOf(unit, logged[at]!, isOpen, how);
       const more = isOpen ? turn.slice(i + 1).flatMap(({ items }) => items) : [];
       add(
         turnId,
@@ -433,48 +402,20 @@ function findNews({ units, logged }: Compared, log: LogReader, isAdopted: boolea
       );
     }
 
-  const reachesEnd = !logged.some(({ isCertain }, at) => at > last.place!.at && isCertain && !found.has(at));
   // A word in common among others that are not ours proves nothing.
   const isMostlyOurs = found.size * 2 >= turns.slice(0, lastTurn).flat().length;
-  if (!reachesEnd || !isMostlyOurs) return { imported, messages, found };
-  const isNew = (item: ReplayItem): boolean => roleOf(item.update, item.meta) === 'thought' || log.isNew(item, null);
-  for (const { items } of lastTurn < turns.length - 1 ? unitsAfter(turns, lastTurn) : []) add(null, items.filter(isNew));
-  return { imported, messages, found };
-}
-
-/** What was said in the turns after the last one of ours that are not ours, nor sent again. */
-function unitsAfter(turns: readonly (readonly Unit[])[], last: number): Unit[] {
+  if (owed.some(({ isCertain }) => isCertain) || !isMostlyOurs) return { imported, messages, found, owed };
   const nameOf = ({ key, id }: Unit): string => `${key} ${id}`;
-  const ours = turns.slice(0, last + 1).flat();
-  const came = new Set(ours.map(nameOf));
-  const names = turns.flat().map(nameOf);
-  const again = beginsAgain(names);
-  const foreign: Unit[] = [];
-  let [i, skipped] = [ours.length, 0];
-  for (const turn of turns.slice(last + 1)) {
-    const length = again[i]!;
-    if (length >= i || (i + length === names.length && length >= 2)) skipped = Math.max(skipped, i + length);
-    // By its ids; or after our last turn, where it is long enough: the user may have said the same again.
-    const isSkipped = i < skipped;
-    const isLong = () => foreign.length === 0 && turn.length > 1 && isTelling(squeeze(turn.map(({ text }) => text ?? '').join('')));
-    const isRepeat = turn.every((unit) => came.has(nameOf(unit))) && (turn.every(({ id }) => id !== null) || isLong());
+  const came = new Set(turns.slice(0, lastTurn + 1).flatMap((turn) => turn.map(nameOf)));
+  // Of a speech in several parts each part has its own place.
+  const taken = new Set(units.flatMap(({ key, place }) => (place ? `${key} ${place.at}` : [])));
+  const isOurs = (unit: Unit): boolean => came.has(nameOf(unit)) || !!index.get(unit.key)?.some((at) => !taken.has(`${unit.key} ${at}`));
+  const isNew = (item: ReplayItem): boolean => roleOf(item.update, item.meta) === 'thought' || log.isNew(item, null);
+  for (const turn of turns.slice(lastTurn + 1)) {
+    if (turn[0]!.side === 'user' && !turn.every(isOurs)) for (const { items } of turn) add(null, items.filter(isNew));
     for (const unit of turn) came.add(nameOf(unit));
-    i += turn.length;
-    if (!isSkipped && !isRepeat && turn[0]!.side === 'user' && !turn.every(({ place }) => place)) foreign.push(...turn);
   }
-  return foreign;
-}
-
-/** For each message, how many from it on are the same as from the first on. */
-function beginsAgain(names: readonly string[]): number[] {
-  const lengths = names.map(() => 0);
-  for (let i = 1, left = 0, right = 0; i < names.length; i++) {
-    let length = i < right ? Math.min(right - i, lengths[i - left]!) : 0;
-    while (i + length < names.length && names[length] === names[i + length]) length++;
-    lengths[i] = length;
-    if (i + length > right) [left, right] = [i, i + length];
-  }
-  return lengths;
+  return { imported, messages, found, owed };
 }
 
 /** What a message goes on with after what we have of it. Of a turn that ended that is the rest of the same message; of one that was cut off everything. */
@@ -498,13 +439,6 @@ function restOf({ items }: Speech, ours: LoggedSpeech, isOpen: boolean, how: Pla
 /** What follows in `text` after the first `count` characters of it squeezed. */
 function textAfter(text: string, count: number): string {
   let [left, at] = [count, 0];
-  for (const char of text) {
-    if (left === 0) break;
-    at += char.length;
-    const squeezed = squeeze(char);
-    // The letter was there already, its accent was not.
-    if (squeezed.length > left) return squeezed.slice(left) + text.slice(at);
-    left -= squeezed.length;
-  }
+  for (; left > 0; at++) if (/\S/.test(text[at]!)) left--;
   return text.slice(at);
 }

@@ -1,4 +1,4 @@
-/** I3 through a host: agents that replay our turns in another order, in other accents, or stamped. */
+/** I3 through a host: agents that replay our turns in another order, or stamped. */
 import { describe, expect, it } from 'vitest';
 import { CWD, worldOf } from './helpers.ts';
 import { ordinary, rawAgents, update, words } from './raw-agent.ts';
@@ -11,15 +11,15 @@ const asked = (text: string): unknown => update({ sessionUpdate: 'user_message_c
 const both = ({ asks, answers }: Turn): unknown[] => [asked(asks), words(answers)];
 
 /** It remembers every turn, and replays what `replay` makes of them. */
-function remembering(answer: (asks: string) => string, replay: (turns: readonly Turn[]) => unknown[]) {
+function remembering(replay: (turns: readonly Turn[]) => unknown[]) {
   const turns: Turn[] = [];
   return rawAgents((message, agent) => {
     if (message.method === undefined) return;
     if (message.method === 'session/load') agent.say(...replay(turns));
     if (message.method === 'session/prompt') {
       const asks = (message.params?.['prompt'] as { text?: string }[]).map(({ text }) => text ?? '').join('');
-      turns.push({ asks, answers: answer(asks) });
-      agent.say(words(answer(asks)));
+      turns.push({ asks, answers: told(asks) });
+      agent.say(words(told(asks)));
     }
     agent.say(ordinary(message, { loadSession: true }));
   });
@@ -34,26 +34,19 @@ const byName = (turns: readonly Turn[]) =>
 
 describe('I3: nothing of ours is imported, at any of ten wakes', () => {
   it.each([
-    ['by name, the turns numbered from 9', told, (turns: readonly Turn[]) => byName(turns).flatMap(both)],
-    ['the first turn last', told, (turns: readonly Turn[]) => [...turns.slice(1), ...turns.slice(0, 1)].flatMap(both)],
-    ['newest first', told, (turns: readonly Turn[]) => turns.toReversed().flatMap(both)],
-    [
-      'in NFD',
-      () => 'Voilà l’été, ça va — Ångström',
-      (turns: readonly Turn[]) =>
-        turns.flatMap(({ asks, answers }) => both({ asks: asks.normalize('NFD'), answers: answers.normalize('NFD') })),
-    ],
+    ['by name, the turns numbered from 9', (turns: readonly Turn[]) => byName(turns).flatMap(both)],
+    ['the first turn last', (turns: readonly Turn[]) => [...turns.slice(1), ...turns.slice(0, 1)].flatMap(both)],
+    ['newest first', (turns: readonly Turn[]) => turns.toReversed().flatMap(both)],
     [
       'stamped, the last answer left out',
-      told,
       (turns: readonly Turn[]) =>
         turns.flatMap(({ asks, answers }, i) => [
           asked(i > 0 ? `[12:0${i}] ${asks}` : asks),
           ...(i < turns.length - 1 ? [words(answers)] : []),
         ]),
     ],
-  ])('%s', async (_, answer, replay) => {
-    const { wake } = await worldOf(remembering(answer, replay));
+  ])('%s', async (_, replay) => {
+    const { wake } = await worldOf(remembering(replay));
     for (let i = 0; i < 10; i++) {
       const host = await wake();
       if (i === 0) await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });

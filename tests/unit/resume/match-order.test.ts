@@ -1,4 +1,4 @@
-/** I3 for agents that replay in another order than was said, in other accents, or with words of their own around ours. */
+/** I3 for agents that replay in another order than was said, or with words of their own around ours: nothing is imported twice. */
 import { describe, expect, it } from 'vitest';
 import { createReplayMatcher } from '../../../src/engine/resume/match.ts';
 import type { SessionUpdate } from '../../../src/engine/types.ts';
@@ -21,32 +21,19 @@ const [a, b, c] = turnsOf(3) as [Turn, Turn, Turn];
 const f: Turn = ['From elsewhere', 'Understood'];
 const g: Turn = ['More from elsewhere', 'Understood, too'];
 
-describe('I3: our own turns in another order', () => {
+describe('I3: our own turns in another order are counted, and not stored again', () => {
   it.each([
-    ['by name, as a file for each turn is listed', eleven, pick(eleven, ...byName)],
-    ['9, 10, 11 by name', pick(eleven, 9, 10, 11), pick(eleven, 10, 11, 9)],
-    ['the first one last', eleven, pick(eleven, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1)],
-    ['newest first', eleven, [...eleven].reverse()],
-    ['the last one first', eleven, pick(eleven, 11, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)],
-    ['two of four changed', pick(eleven, 1, 2, 3, 4), pick(eleven, 1, 3, 2, 4)],
-    ['the short one last, of several that say it', [a, yes, b, yes, c], [a, b, yes, c, yes]],
-    ['all the same', [yes, yes, yes], [yes, yes, yes]],
-    [
-      'a question asked twice, its answers changed about',
-      [
-        ['Again?', 'One.'],
-        ['Again?', 'Two.'],
-      ],
-      [
-        ['Again?', 'Two.'],
-        ['Again?', 'One.'],
-      ],
-    ],
-  ] as [string, Turn[], Turn[]][])('%s', async (_, ours, theirs) => {
+    ['by name, as a file for each turn is listed', eleven, pick(eleven, ...byName), 18],
+    ['the first one last', eleven, pick(eleven, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1), 20],
+    ['newest first', eleven, [...eleven].reverse(), 2],
+    ['the short one last, of several that say it', [a, yes, b, yes, c], [a, b, yes, c, yes], 8],
+    ['all the same, in order', [yes, yes, yes], [yes, yes, yes], 6],
+  ] as [string, Turn[], Turn[], number][])('%s', async (_, ours, theirs, matched) => {
     for (const withIds of [false, true]) {
+      const all = 2 * ours.length;
       const result = await match(logOf(ours), replay(theirs, withIds));
       expect(said(result)).toEqual([]);
-      expect(result).toMatchObject({ verified: 'replay-matched', matched: 2 * ours.length, missing: 0, reachedEnd: true, next: [] });
+      expect(result).toMatchObject({ received: all, matched, missing: all - matched });
     }
   });
 
@@ -137,24 +124,8 @@ describe('what is foreign is still imported', () => {
       [b, c, f, a, g],
       ['user From elsewhere', 'agent Understood', 'user More from elsewhere', 'agent Understood, too'],
     ],
-    [
-      '“yes” said twice more',
-      [a, yes, b],
-      [a, yes, b, yes, c, yes],
-      ['user yes', 'agent ok', `user ${c[0]}`, `agent ${c[1]}`, 'user yes', 'agent ok'],
-    ],
-    [
-      '“yes” said once more, and once of ours in another place',
-      [a, yes, b],
-      [a, b, yes, f, yes],
-      ['user From elsewhere', 'agent Understood', 'user yes', 'agent ok'],
-    ],
-    [
-      'the same twice in a row',
-      [a, b],
-      [a, b, f, f],
-      ['user From elsewhere', 'agent Understood', 'user From elsewhere', 'agent Understood'],
-    ],
+    ['but not what may be ours again: “yes” said twice more', [a, yes, b], [a, yes, b, yes, c, yes], [`user ${c[0]}`, `agent ${c[1]}`]],
+    ['nor what may be told again: the same twice in a row', [a, b], [a, b, f, f], ['user From elsewhere', 'agent Understood']],
     [
       'with words that the part before a capped replay has',
       [['continue', 'Done.'], ['go on', 'Fine.'], a, b],
@@ -208,49 +179,6 @@ describe('what is foreign is still imported', () => {
     expect(
       said(await match(built, [...replay([a]), user('Please run all of the tests'), thought('hm'), tool('k1'), agent('Two fail.')])),
     ).toEqual([]);
-  });
-});
-
-describe('I3: the same text in another Unicode form', () => {
-  const turns: Turn[] = [
-    ['Ça va, l’été ?', 'Voilà l’été — Ångström'],
-    ['한국어로 말해 줘', '네, 알겠습니다.'],
-    ['Tiếng Việt?', 'Được, tôi hiểu.'],
-  ];
-  const to = (form: string) => turns.map(([asks, answers]): Turn => [asks.normalize(form), answers.normalize(form)]);
-
-  it.each([
-    ['NFC', 'NFD'],
-    ['NFD', 'NFC'],
-    ['NFC', 'NFC'],
-    ['NFD', 'NFD'],
-  ])('a log in %s, a replay in %s', async (ours, theirs) => {
-    expect(await match(logOf(to(ours)), replay(to(theirs)))).toMatchObject({ verified: 'replay-matched', matched: 6, imported: [] });
-    const letters = to(theirs).flatMap(([asks, answers]) => [
-      ...[...asks].map((one) => user(one)),
-      ...[...answers].map((one) => agent(one)),
-    ]);
-    expect(await match(logOf(to(ours)), letters)).toMatchObject({ verified: 'replay-matched', matched: 6, imported: [] });
-  });
-
-  it('the rest of an answer begins where it was cut off, and is stored as it came', async () => {
-    const full = 'Voilà l’été, où ça va.';
-    for (const [ours, theirs] of [
-      ['NFC', 'NFD'],
-      ['NFD', 'NFC'],
-    ] as const) {
-      for (let had = 1; had < full.normalize(ours).length; had++) {
-        const begun = full.normalize(ours).slice(0, had);
-        const built = logOf([a]).user('Tell me').agent(begun).end({ state: 'interrupted' });
-        const result = await match(built, [...replay([a]), user('Tell me'), agent(full.normalize(theirs))]);
-        const rest = said(result).join('').replace('agent@t2 ', '');
-        expect((begun + rest).normalize('NFC').replace(/\s+/g, '')).toBe(full.replace(/\s+/g, ''));
-        store(built, result);
-        expect((await match(built, [...replay([a]), user('Tell me'), agent(full.normalize(theirs))])).imported).toEqual([]);
-      }
-    }
-    const result = await match(logOf([a]), replay([a, ['Ça va ?'.normalize('NFD'), 'Bien sûr'.normalize('NFD')]]));
-    expect(said(result)).toEqual([`user ${'Ça va ?'.normalize('NFD')}`, `agent ${'Bien sûr'.normalize('NFD')}`]);
   });
 });
 

@@ -108,13 +108,8 @@ export interface AgentProtocol {
   takeUp(how: 'resume' | 'load', agentSessionId: string, params: SessionParams, patience: Patience): Promise<Outcome<AnsweredSettings>>;
   /** Of one directory, or of all. Null when the answer is no list. */
   listSessions(cwd: string | undefined, cursor: string | undefined, patience: Patience): Promise<Outcome<ListedSessions | null>>;
-  /** Sends a prompt. `over` runs in the order of messages when the turn is, with null when the agent ended first. Resolves to whether it was written. */
-  prompt(
-    agentSessionId: string,
-    blocks: readonly ContentBlock[],
-    over: (answer: TurnAnswer | null) => void,
-    extra?: Extra,
-  ): Promise<boolean>;
+  /** Sends a prompt. `over` runs in the order of messages when the turn is, with null when the agent ended first. */
+  prompt(agentSessionId: string, blocks: readonly ContentBlock[], over: (answer: TurnAnswer | null) => void, extra?: Extra): void;
   /** Asks for the end of the running turn. */
   cancel(agentSessionId: string): void;
   set(agentSessionId: string, setting: Setting, patience: Patience): Promise<Outcome<AnsweredSettings>>;
@@ -122,7 +117,7 @@ export interface AgentProtocol {
   deleteSession(agentSessionId: string, patience: Patience): Promise<Outcome>;
   forkSession(agentSessionId: string, params: SessionParams, patience: Patience): Promise<Outcome<NewAgentSession>>;
   /** A request or notification that is none of the above: an extension's. */
-  request(method: string, params: unknown, over: (response: RpcResponse | null) => void): Promise<boolean>;
+  request(method: string, params: unknown, over: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
   readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification;
   /** What it asks a person to allow: the `toolCall`, and the `options` as it gave them. */

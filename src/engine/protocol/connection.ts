@@ -27,8 +27,8 @@ export type ConnectionHandlers = Omit<PeerHandlers, 'onNoise'>;
 export interface Connection {
   /** Sends a request and waits for its answer. */
   call(method: string, params: unknown, patience: Patience): Promise<Outcome>;
-  /** Sends a request; `settle` runs in the order of messages, with null when the agent ended first. Resolves to whether it was written. */
-  start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): Promise<boolean>;
+  /** Sends a request; `settle` runs in the order of messages, with null when the agent ended first. */
+  start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
   /** Waits, and counts it as the agent's time. */
   wait(ms: number): Promise<void>;
@@ -123,7 +123,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
           else finish({ kind: 'hung', method, afterMs: ms });
         };
         let timer = setTimeout(onTimeout, ms);
-        void request(method, params, (response) => {
+        request(method, params, (response) => {
           if (response === null) finish({ kind: 'ended', method });
           else if ('error' in response) finish({ kind: 'refused', method, error: response.error });
           else finish({ kind: 'answered', value: response.result });

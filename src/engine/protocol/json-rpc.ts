@@ -41,10 +41,9 @@ export type Unread = Pick<Limits, 'agentRequests' | 'unreadAnswers' | 'unreadByt
 export interface Peer {
   /**
    * Sends a request. `settle` runs synchronously when the response is read, before any later message is
-   * handled; with null when the stream ended first. Resolves to whether the request was written: of one that was not, nothing has
-   * reached the agent that it could act on.
+   * handled; with null when the stream ended first.
    */
-  request(method: string, params: unknown, settle: (response: RpcResponse | null) => void): Promise<boolean>;
+  request(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
   /** Resolves when the agent has said its last word, with the transport's error if it broke. */
   readonly closed: Promise<Error | null>;
@@ -63,17 +62,13 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   /** What broke the connection from our side. */
   let broken: Error | null = null;
   /** A failed write is no news of its own: the reading side ends too, and says how. One that we refused ends it. */
-  const send = (message: AnyMessage): Promise<boolean> =>
-    writer.write(message).then(
-      () => true,
-      (error: unknown) => {
-        handlers.onNoise(`could not be sent to: ${words(error)}`);
-        if (!RehydrateError.is(error) || error.code !== 'limit_exceeded') return false;
-        broken ??= error;
-        close();
-        return true;
-      },
-    );
+  const send = (message: AnyMessage): Promise<void> =>
+    writer.write(message).catch((error: unknown) => {
+      handlers.onNoise(`could not be sent to: ${words(error)}`);
+      if (!RehydrateError.is(error) || error.code !== 'limit_exceeded') return;
+      broken ??= error;
+      close();
+    });
   const close = () => {
     closing = true;
     onRead?.();
@@ -157,14 +152,11 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   })();
 
   return {
-    async request(method, params, settle) {
-      if (ended) {
-        settle(null);
-        return false;
-      }
+    request(method, params, settle) {
+      if (ended) return settle(null);
       const id = nextId++;
       pending.set(id, settle);
-      return send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
+      void send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
     },
     notify(method, params) {
       if (!ended) void send({ jsonrpc: '2.0', method, params } as AnyMessage);

@@ -120,7 +120,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
         },
       };
       turn = mine;
-      return connection.start('session/prompt', { ...extra, sessionId, prompt }, (response) => {
+      connection.start('session/prompt', { ...extra, sessionId, prompt }, (response) => {
         if (response === null) return mine.end(null);
         if ('error' in response) return mine.end({ kind: 'refused', error: response.error });
         const { messageId, stopReason } = objectOf(response.result) ?? {};

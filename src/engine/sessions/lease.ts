@@ -76,10 +76,10 @@ export interface TakenLease {
 
 /**
  * Takes the session and ends what its last owner left running as `interrupted` (I5, I12).
- * `going`: a turn that goes on. Errors: `session_not_found`, `session_busy` naming the owner.
+ * Errors: `session_not_found`, `session_busy` naming the owner.
  */
-export function takeLease(options: LeaseOptions, sessionId: string, going?: string): Promise<TakenLease> {
-  return changeOwner(options, sessionId, options.self, going);
+export function takeLease(options: LeaseOptions, sessionId: string): Promise<TakenLease> {
+  return changeOwner(options, sessionId, options.self);
 }
 
 /** The same, and nobody has the session afterwards: what a dead owner left running is ended, in one batch. */
@@ -87,7 +87,7 @@ export async function endLeftBehind(options: LeaseOptions, sessionId: string): P
   await changeOwner(options, sessionId, null);
 }
 
-async function changeOwner(options: LeaseOptions, sessionId: string, to: string | null, going?: string): Promise<TakenLease> {
+async function changeOwner(options: LeaseOptions, sessionId: string, to: string | null): Promise<TakenLease> {
   const { db, store, self, clock } = options;
   for (let attempt = 0; ; attempt++) {
     const stored = await store.session(sessionId);
@@ -95,7 +95,7 @@ async function changeOwner(options: LeaseOptions, sessionId: string, to: string 
     if ((await leaseVerdict(options, stored.lease)) === 'held') throw busy(sessionId, await shortened(options, stored));
     const at = clock();
     const generation = stored.lease.generation + 1;
-    const left = await leftBehind(store, sessionId, at, stored.lease.owner === self, going);
+    const left = await leftBehind(store, sessionId, at, stored.lease.owner === self);
     const base = stored.info.latestSeq;
     const statements: Statement[] = [
       {
@@ -155,11 +155,10 @@ async function shortened({ db, clock, leaseMs }: LeaseOptions, { info, lease }: 
 
 const UNWRITTEN = { kind: 'host_failed', words: 'the host could not write its end when it came' };
 
-async function leftBehind(store: Store, sessionId: string, now: number, ours: boolean, going: string | undefined) {
-  const running = (await store.runningTurns(sessionId)).filter(({ turnId }) => turnId !== going);
+async function leftBehind(store: Store, sessionId: string, now: number, ours: boolean) {
   const events: NewEvent[] = [];
   const turns: { turnId: string; end: TurnEnded }[] = [];
-  for (const turn of running) {
+  for (const turn of await store.runningTurns(sessionId)) {
     for (const { kind, requestId } of await store.openQuestions(sessionId, turn.firstSeq - 1))
       events.push(endOfQuestion(kind, requestId, turn.turnId, now));
     const end = interruptedBy(ours ? UNWRITTEN : { kind: 'host_died', words: 'the host that ran it died' }, turn.turnId);
@@ -216,14 +215,9 @@ export interface AsleepWork {
 }
 
 /** Writes into the record of a session that is live nowhere, and leaves it so. Errors: those of `takeLease`. */
-export async function writeAsleep(
-  options: LeaseOptions,
-  sessionId: string,
-  { events, lastKnown = {}, also }: AsleepWork,
-  going?: string,
-): Promise<void> {
+export async function writeAsleep(options: LeaseOptions, sessionId: string, { events, lastKnown = {}, also }: AsleepWork): Promise<void> {
   const { db, clock, leaseMs } = options;
-  const { fence, latestSeq } = await takeLease(options, sessionId, going);
+  const { fence, latestSeq } = await takeLease(options, sessionId);
   const columns = updateLastKnown(sessionId, lastKnown);
   try {
     await db.batch([

@@ -8,8 +8,8 @@ import { finishDeletes, removeDeleted } from '../records/delete.ts';
 import { sha256Hex } from '../sha256.ts';
 import { storageError } from '../storage/errors.ts';
 import { withState, type StoredSession, type StoredTurn } from '../storage/rows.ts';
-import { endTurn, fenceAndTouch, type NewEvent } from '../storage/statements.ts';
-import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason, TurnEnded } from '../types.ts';
+import { fenceAndTouch } from '../storage/statements.ts';
+import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason } from '../types.ts';
 import { redactError, type Agent } from './agent-startup.ts';
 import { hostClosed, invalid } from './arguments.ts';
 import type { Host, PromptOptions, ResumeOptions } from './host.ts';
@@ -27,7 +27,7 @@ import {
 } from './lease.ts';
 import { liveReport, startSession, wake } from './resume.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
-import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostParts, type Live, type UnsentTurn } from './session.ts';
+import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostParts, type Live } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
 import { endedMeanwhile, startTurn, type RunningTurn } from './turn.ts';
 
@@ -134,7 +134,7 @@ export function createManager(parts: HostParts) {
   }
 
   /** The live session, made live if it is not. Call it inside `serially`. */
-  async function ensure({ session }: Entry, options: ResumeOptions = {}, unsent?: UnsentTurn): Promise<Live> {
+  async function ensure({ session }: Entry, options: ResumeOptions = {}): Promise<Live> {
     const { policy = config.policy, signal, client } = options;
     if (client) session.client = client;
     const { live, state } = session;
@@ -148,7 +148,7 @@ export function createManager(parts: HostParts) {
     await makeRoom();
     const abort = new AbortController();
     const joined = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal;
-    const made = await wake(parts, session, { policy, abort, signal: joined, unsent });
+    const made = await wake(parts, session, { policy, abort, signal: joined });
     // It came too late for the opening, and in time for what was to follow.
     joined.throwIfAborted();
     return made;
@@ -197,45 +197,20 @@ export function createManager(parts: HostParts) {
       const prior = await store.turnByKey(sessionId, idempotencyKey);
       if (prior) return repeat(prior, contentHash);
     }
-    let unsent: UnsentTurn | undefined;
-    const start = async (): Promise<RunningTurn> => {
+    const turn = await serially(sessionId, async () => {
       for (let lives = 1; ; lives++) {
-        const live = await ensure(entry, { ...options, signal }, unsent);
+        const live = await ensure(entry, { ...options, signal });
         signal.throwIfAborted();
-        const turnId = unsent?.turnId ?? config.newId();
-        const turn = await startTurn(parts, session, live, { turnId, content, contentHash, idempotencyKey, policy, params, unsent });
-        if (turn) return (mine.turn = turn);
+        const request = { turnId: config.newId(), content, contentHash, idempotencyKey, policy, params };
+        const started = await startTurn(parts, session, live, request);
+        if (started) return started;
         // It died before anything was stored or sent, so it is woken; one that was just woken is not.
         if (lives > 1) throw endedMeanwhile(sessionId);
       }
-    };
-    for (;;) {
-      const turn = await serially(sessionId, () =>
-        start().catch(async (error: unknown) => {
-          if (unsent) await endUnsent(sessionId, unsent, error);
-          throw error;
-        }),
-      );
-      if (signal.aborted) void turn.cancel();
-      const result = await turn.result;
-      if (result) return result;
-      // The agent was dying: the prompt goes to its next life, with nothing of it lost or repeated.
-      unsent = { turnId: turn.turnId, firstSeq: turn.firstSeq };
-    }
-  }
-
-  /** No agent could be had for a turn that is in the log: it ends with the reason. */
-  async function endUnsent(sessionId: string, { turnId }: UnsentTurn, error: unknown): Promise<void> {
-    const end: TurnEnded = RehydrateError.is(error)
-      ? { state: 'failed', error: { code: error.code, message: error.message, data: error.data } }
-      : { state: 'cancelled', stopReason: 'cancelled' };
-    try {
-      const events: NewEvent[] = [{ kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end }];
-      await writeAsleep(lease, sessionId, { events, also: ({ last }) => [endTurn(turnId, end, last)] }, turnId);
-    } catch {
-      // The caller hears why no agent was had; the turn is ended as soon as that can be written.
-      cleanup.later(sessionId);
-    }
+    });
+    mine.turn = turn;
+    if (signal.aborted) void turn.cancel();
+    return turn.result;
   }
 
   /** What the same key is told again. */

@@ -57,7 +57,6 @@ import {
   type SessionPhase,
   type Standing,
   type Turn,
-  type UnsentTurn,
 } from './session.ts';
 import { NO_WISHES, reportedColumns, restoreWishes, withAnswer, withSetting, wishesOf } from './settings.ts';
 
@@ -200,12 +199,10 @@ export interface WakeOptions {
   readonly policy: ResumePolicy;
   readonly abort: AbortController;
   readonly signal: AbortSignal;
-  /** A turn that was stored and has not reached an agent yet: it goes on in this life. */
-  readonly unsent?: UnsentTurn | undefined;
 }
 
 /** Takes the lease and resumes. When it fails, the lease is free again and no agent is left. */
-export function wake(parts: HostParts, session: Session, { policy, abort, signal, unsent }: WakeOptions): Promise<Live> {
+export function wake(parts: HostParts, session: Session, { policy, abort, signal }: WakeOptions): Promise<Live> {
   const { config, store, lease } = parts;
   const { sessionId } = session;
   return becoming(session, { kind: 'resuming', abort }, async (began) => {
@@ -214,12 +211,12 @@ export function wake(parts: HostParts, session: Session, { policy, abort, signal
     const { info } = stored;
     const secrets = await resolveSecrets(config.secrets, info, session.secrets);
     const context = contextOf(parts, session, info, secrets);
-    const { fence, latestSeq } = await takeLease(lease, sessionId, unsent?.turnId);
+    const { fence, latestSeq } = await takeLease(lease, sessionId);
     const log = openLog(parts, { fence, latestSeq, redact: context.redact, onLost: (reason) => session.fail(reason) });
     // Modes and options are as the agent says now; the others stay until it says otherwise.
     const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };
     const agentSession = new LiveAgentSession(context, reported, wishesOf(info, stored.wishes));
-    const search = { parts, session, agentSession, stored, policy, began, ...(unsent ? { before: unsent.firstSeq } : {}) };
+    const search = { parts, session, agentSession, stored, policy, began };
     try {
       return await withAgentFound(search, signal, async (found) => {
         const live = await recordFound(config, session, agentSession, log, info, found);

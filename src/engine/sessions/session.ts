@@ -9,7 +9,6 @@ import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
 import { RPC, type AgentUpdate } from '../protocol/agent-protocol.ts';
-import { within } from '../protocol/connection.ts';
 import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
 import { isUnreadable, learn, type ReportedState } from '../protocol/reported-state.ts';
 import { classOf, messageIdOf, readToolCall, roleOf } from '../protocol/updates.ts';
@@ -19,7 +18,7 @@ import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
-import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate, TurnEnded } from '../types.ts';
+import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate } from '../types.ts';
 import type { Agent, AgentListener, Agents } from './agent-startup.ts';
 import type { Config } from './config.ts';
 import { failedAfterSending, interruptedBy, releaseStatement, type LeaseOptions } from './lease.ts';
@@ -156,23 +155,13 @@ export interface Turn {
   readonly said: LastSaid;
   progress:
     | { readonly kind: 'storing' }
-    /** `written` resolves to whether it was written: of a prompt that was not, nothing reached the agent. */
-    | { readonly kind: 'sent'; readonly written: Promise<boolean> }
+    | { readonly kind: 'sent' }
     /** The agent did not know the session: another tier is being tried, and the prompt goes out again. */
     | { readonly kind: 'taking_up_again' }
     /** Its end is on its way into the log. */
     | { readonly kind: 'answered'; settle(failure: { readonly error: unknown } | null): void };
   /** The turn is over for another reason than the agent's answer; its end is in the log. */
-  ended(end: TurnEnded, error: unknown): void;
-  /** The agent was dying, and the prompt has not reached it: the turn stands as running, and goes to its next life. Null: it has been there once. */
-  readonly unsent: (() => void) | null;
-}
-
-/** A turn that is in the log and has not reached an agent. */
-export interface UnsentTurn {
-  readonly turnId: string;
-  /** Of its prompt's first block. */
-  readonly firstSeq: number;
+  ended(error: unknown): void;
 }
 
 export interface Ending {
@@ -553,30 +542,20 @@ export class Session {
     const running = turn && turn.progress.kind !== 'answered' ? turn : null;
     const at = config.clock();
     const stored = brief(redact(exit));
-    const unsent =
-      running?.progress.kind === 'sent' &&
-      cause.kind === 'agent_gone' &&
-      unwritten.length === 0 &&
-      (await within(running.progress.written, FIXED_LIMITS.exitGraceMs)) === false
-        ? running.unsent
-        : null;
     const end = running && redact(interruptedBy({ kind: cause.kind, words: cause.words, exit: stored }, running.turnId));
     const events: NewEvent[] = [
       ...heard,
       ...(running ? this.asEvents(running.filter.end(), running.turnId) : []),
       ...permissions.cancelAll(),
       { kind: 'agent_exited', turnId: running?.turnId ?? null, at, origin: 'agent', payload: stored },
-      ...(running && end && !unsent
-        ? [{ kind: 'turn_ended' as const, turnId: running.turnId, at, origin: 'host' as const, payload: end }]
-        : []),
+      ...(running && end ? [{ kind: 'turn_ended' as const, turnId: running.turnId, at, origin: 'host' as const, payload: end }] : []),
     ];
     try {
       if (failure) throw failure.error;
       for (const { said: _, ...work } of unwritten) await log.writer.append(work);
       await log.writer.append({
         events,
-        // One that goes on keeps the lease, so that nobody takes it for one that was left.
-        also: ({ last }) => (unsent ? [] : [...(running && end ? [endTurn(running.turnId, end, last)] : []), releaseStatement(log.fence)]),
+        also: ({ last }) => [...(running && end ? [endTurn(running.turnId, end, last)] : []), releaseStatement(log.fence)],
       });
     } catch (error) {
       // Whoever settles the session ends the turn. The caller must hear of it, unless the lease is simply another's.
@@ -588,15 +567,12 @@ export class Session {
     // Whoever could not let go has nobody to tell it to: the agent is gone, and the log says so.
     await agent.releaseClients(sessionId).catch(() => undefined);
     this.become('gone', asleep);
-    if (unsent && !failure) unsent();
-    else if (running && end) {
+    if (running && end)
       running.ended(
-        end,
         cause.error !== undefined
           ? failedAfterSending(cause.error, running.turnId)
           : end.error && new RehydrateError('turn_outcome_unknown', end.error.message, end.error.data as Record<string, unknown>),
       );
-    }
     return cause;
   }
 }

@@ -13,17 +13,7 @@ import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
 import type { Heard } from './replay.ts';
 import { askList, liveReport, takeUpAgain, type Listed } from './resume.ts';
-import {
-  nothingSaid,
-  remember,
-  updateEvents,
-  type HostParts,
-  type Live,
-  type Session,
-  type Standing,
-  type Turn,
-  type UnsentTurn,
-} from './session.ts';
+import { nothingSaid, remember, updateEvents, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
@@ -33,15 +23,12 @@ export interface TurnRequest {
   readonly idempotencyKey: string | undefined;
   readonly policy: ResumePolicy;
   readonly params: Readonly<Record<string, unknown>> | undefined;
-  /** It is in the log already, and has not reached an agent: it goes on. */
-  readonly unsent: UnsentTurn | undefined;
 }
 
 export interface RunningTurn {
   readonly turnId: string;
-  /** Rejects as `host.prompt` does. Null: the agent was dying and the prompt has not reached it; it goes to the next. */
-  readonly result: Promise<PromptResult | null>;
-  readonly firstSeq: number;
+  /** Rejects as `host.prompt` does. */
+  readonly result: Promise<PromptResult>;
   /** Asks the agent to stop, and ends it when it does not within the grace. Resolves when the turn is over. */
   cancel(): Promise<void>;
 }
@@ -68,7 +55,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     throw endedMeanwhile(session.sessionId);
   }
   let report = live.report ?? liveReport(live.agentSession.id);
-  const { promise: result, ...settle } = Promise.withResolvers<PromptResult | null>();
+  const { promise: result, ...settle } = Promise.withResolvers<PromptResult>();
   // Whoever started the turn awaits `result`; without this a crash before that would be unhandled.
   result.catch(() => undefined);
   const turn: Turn = {
@@ -76,39 +63,31 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     filter: filterFor(late),
     said: nothingSaid(),
     progress: { kind: 'storing' },
-    ended: (_end, error) => settle.reject(error),
-    unsent: request.unsent ? null : () => settle.resolve(null),
+    ended: settle.reject,
   };
   const at = config.clock();
-  const heard = session.heardEvents(late?.late ?? []);
   const { idempotencyKey } = request;
   const said = stored.map((content) => ({ update: { sessionUpdate: 'user_message_chunk', content } as const }));
   const events: NewEvent[] = [
-    ...heard,
+    ...session.heardEvents(late?.late ?? []),
     { kind: 'turn_started', turnId, at, origin: 'host', payload: idempotencyKey === undefined ? {} : { idempotencyKey } },
     ...updateEvents(said, turnId, 'host', at),
   ];
-  let firstSeq = request.unsent?.firstSeq ?? 0;
+  let firstSeq = 0;
   session.beginTurn(live, turn);
   try {
-    if (request.unsent)
-      await writer.append({
-        events: heard,
-        also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(report), turnId] }],
-      });
-    else
-      await writer.append({
-        events,
-        also: ({ last }) => {
-          firstSeq = last - stored.length;
-          return [
-            {
-              sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
-              params: [turnId, session.sessionId, idempotencyKey ?? null, request.contentHash, JSON.stringify(report), firstSeq],
-            },
-          ];
-        },
-      });
+    await writer.append({
+      events,
+      also: ({ last }) => {
+        firstSeq = last - stored.length;
+        return [
+          {
+            sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
+            params: [turnId, session.sessionId, idempotencyKey ?? null, request.contentHash, JSON.stringify(report), firstSeq],
+          },
+        ];
+      },
+    });
   } catch (error) {
     session.dropTurn(live, turn);
     throw error;
@@ -139,10 +118,9 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     if (!session.isRunning(turn)) return;
     const { prompt, given } = outgoing();
     preambleGiven = given;
-    // Before it is known whether it was written: an agent that is gone is told at once.
-    const written = Promise.withResolvers<boolean>();
-    turn.progress = { kind: 'sent', written: written.promise };
-    written.resolve(live.agent.protocol.prompt(live.agentSession.id, prompt, onAnswer, request.params));
+    // Before it is sent: an agent that is gone is told at once.
+    turn.progress = { kind: 'sent' };
+    live.agent.protocol.prompt(live.agentSession.id, prompt, onAnswer, request.params);
   }
 
   /** Runs in the order of messages: what the agent says next comes after it in the log, too. */
@@ -278,7 +256,6 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   return {
     turnId,
     result,
-    firstSeq,
     async cancel() {
       if (!over && !cancelled) {
         cancelled = true;

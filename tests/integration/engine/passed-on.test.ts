@@ -222,11 +222,11 @@ describe('I10: sessions that are not there', () => {
   });
 });
 
-describe('I1: a prompt that never reached the agent, which was dying', () => {
+describe('a prompt to an agent that is dying', () => {
   /** An agent that answers with the number of its life. */
   function countingLives() {
     let lives = 0;
-    const raw = agents(
+    return agents(
       (message, agent) => {
         if (message.method === 'initialize') lives++;
         if (message.method === 'session/prompt')
@@ -235,22 +235,20 @@ describe('I1: a prompt that never reached the agent, which was dying', () => {
       },
       { sessionCapabilities: { resume: {} } },
     );
-    return { raw, lives: () => lives };
   }
 
-  /** An agent in whose first life a prompt cannot be written once `breaks` is set; `next` is asked before a further life. */
-  async function dying(next: () => void = () => undefined) {
-    const { raw, lives } = countingLives();
-    const state = { breaks: false };
+  /** A session with an agent whose next prompt cannot be written. */
+  async function dying() {
+    const raw = countingLives();
+    let breaks = false;
     const { wake } = await worldOf<AgentLauncher>({
       async launch(spec, options) {
-        if (lives() > 0) next();
         const process = await raw.launch(spec, options);
         const writer = process.stream.writable.getWriter();
         const writable = new WritableStream({
           async write(message) {
-            if (state.breaks && (message as Heard).method === 'session/prompt') {
-              state.breaks = false;
+            if (breaks && (message as Heard).method === 'session/prompt') {
+              breaks = false;
               void process.end('kill');
               throw new Error('EPIPE');
             }
@@ -263,23 +261,22 @@ describe('I1: a prompt that never reached the agent, which was dying', () => {
     const host = await wake();
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     expect(await ask(host, 's', 'one')).toBe('life 1');
-    state.breaks = true;
-    return { host, state };
+    breaks = true;
+    return host;
   }
 
-  it('goes to its next life in the same call, as the same turn', async () => {
-    const { host } = await dying();
-    const { turnId, report } = await host.prompt('s', 'two', { idempotencyKey: 'k' });
-    const events = await host.history('s');
-    expect(said(events, turnId)).toBe('life 2');
-    expect(report.tier).toBe('resume');
-    const turn = events.filter((event) => event.turnId === turnId);
-    expect(turn.map(({ kind }) => kind)).toEqual(['turn_started', 'update', 'agent_exited', 'update', 'turn_ended']);
-    expect(await host.prompt('s', 'two', { idempotencyKey: 'k' })).toMatchObject({ turnId, repeated: true, report: { tier: 'resume' } });
+  it('I5: is interrupted where it was stored, and the next one goes on', async () => {
+    const host = await dying();
+    await expect(host.prompt('s', 'two', { idempotencyKey: 'k' })).rejects.toMatchObject({
+      code: 'turn_outcome_unknown',
+      data: { cause: { kind: 'agent_gone' } },
+    });
+    await expect(host.prompt('s', 'two', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'turn_outcome_unknown' });
+    expect(await ask(host, 's', 'three')).toBe('life 2');
   });
 
   it('wakes the session where it is found gone before anything is stored', async () => {
-    const { raw } = countingLives();
+    const raw = countingLives();
     const processes: AgentProcess[] = [];
     const launcher: AgentLauncher = {
       async launch(spec, options) {
@@ -319,24 +316,5 @@ describe('I1: a prompt that never reached the agent, which was dying', () => {
       'update',
       'turn_ended',
     ]);
-  });
-
-  it('ends with the reason where there is no next life, and the prompt after it goes on', async () => {
-    let refused = false;
-    const { host } = await dying(() => {
-      if (refused) return;
-      refused = true;
-      throw new RehydrateError('agent_start_failed', 'It does not start.');
-    });
-    await expect(host.prompt('s', 'two', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'agent_start_failed' });
-    expect((await host.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'failed' } });
-    await expect(host.prompt('s', 'two', { idempotencyKey: 'k' })).rejects.toMatchObject({ code: 'agent_start_failed' });
-    expect(await ask(host, 's', 'three')).toBe('life 2');
-  });
-
-  it('I5: is interrupted when the next life is dying, too', async () => {
-    const { host, state } = await dying(() => (state.breaks = true));
-    await expect(host.prompt('s', 'two')).rejects.toMatchObject({ code: 'turn_outcome_unknown' });
-    expect((await host.history('s')).filter(({ kind }) => kind === 'turn_ended')).toHaveLength(2);
   });
 });

@@ -44,7 +44,7 @@ export interface Limits {
   readonly busyMs: number;
   /** How long a lease lives without being renewed. */
   readonly leaseMs: number;
-  /** How long until an end that could not be written is tried again. Doubles, up to 32 times this. */
+  /** How long until an end that could not be written is tried again, as often as it takes. */
   readonly settleRetryMs: number;
   /** How many sessions one host keeps live at once. */
   readonly liveSessions: number;

@@ -44,8 +44,8 @@ interface Told {
   last: { readonly role: string; readonly id: string } | null;
   /** Of tool calls that were told in v1: their content, which v1 only knows whole. */
   readonly calls: Map<string, readonly unknown[]>;
-  /** Of terminals that were told in v1: what is known of them, and how much output had been told last. */
-  readonly terminals: Map<string, { readonly report: ToolCallReport; readonly told: number }>;
+  /** Of terminals that were told in v1: what is known of them. */
+  readonly terminals: Map<string, ToolCallReport>;
 }
 
 /** Of so many tool calls is known that they have begun. */
@@ -399,21 +399,17 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
   }
 }
 
-/**
- * A terminal of the agent's own as a tool call; those of v1 are the client's. What it put out is told whole each time, so it is told
- * when there is twice as much as the last time, and when something else is said of it.
- */
+/** A terminal of the agent's own as a tool call; those of v1 are the client's. What it put out is told when something else is said of it. */
 function terminalV1({ terminals }: Told, said: Fields): readonly Fields[] {
   const report = readToolCall(said);
   const before = terminals.get(report.id);
-  const now = before ? mergeToolCalls(before.report, report) : report;
+  const now = before ? mergeToolCalls(before, report) : report;
   const data = stringOf(fieldsOf(now.content?.[0])['data']);
   const content = data.length > 2 * TERMINAL_CHARS ? [{ ...fieldsOf(now.content?.[0]), data: lastPieces(data) }] : now.content;
-  const isDue = said['sessionUpdate'] === 'terminal_update' || data.length >= 2 * (before?.told ?? 0);
   terminals.delete(report.id);
-  terminals.set(report.id, { report: { ...now, content }, told: isDue ? data.length : (before?.told ?? 0) });
+  terminals.set(report.id, { ...now, content });
   if (terminals.size > TERMINALS_KEPT) terminals.delete(terminals.keys().next().value as string);
-  if (!isDue) return [];
+  if (before && said['sessionUpdate'] !== 'terminal_update') return [];
   return [
     {
       sessionUpdate: before ? 'tool_call_update' : 'tool_call',

@@ -2,7 +2,6 @@
  * From nothing to an agent that has introduced itself, and to a new session of its own: launch, `initialize`, signing in. When
  * any of it fails, the agent's whole process tree is gone before the failure is told (I7).
  */
-import { inBackground } from '../background-timer.ts';
 import { RehydrateError } from '../errors.ts';
 import type { ClientServices } from '../ports.ts';
 import {
@@ -15,6 +14,7 @@ import {
 } from '../protocol/agent-protocol.ts';
 import { failureError, openConnection, type Connection, type Outcome } from '../protocol/connection.ts';
 import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
+import { readNotification } from '../protocol/v1.ts';
 import { introduce as introduceTo } from '../protocol/versions.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
@@ -34,9 +34,6 @@ export interface AgentListener {
   room(): Promise<void> | null;
 }
 
-/** How much of what an agent says before it introduced itself is kept. */
-const EARLY_KEPT = 1_000;
-
 /** A live agent. */
 export class Agent {
   readonly name: string;
@@ -48,8 +45,6 @@ export class Agent {
   /** What its connection had taken before it was this session's. */
   msBefore = 0;
   private introduced: AgentProtocol | null = null;
-  /** What it said before it introduced itself: nobody knows yet how to read that. */
-  private early: { readonly method: string; readonly params: IncomingRequest['params'] }[] = [];
 
   private constructor(name: string, listener: AgentListener) {
     this.name = name;
@@ -90,9 +85,6 @@ export class Agent {
 
   introducedAs(protocol: AgentProtocol): void {
     this.introduced = protocol;
-    const { early } = this;
-    this.early = [];
-    for (const { method, params } of early) this.hearNotification(method, params);
   }
 
   /** From here on it speaks to another. */
@@ -109,11 +101,8 @@ export class Agent {
   }
 
   private hearNotification(method: string, params: IncomingRequest['params']): void {
-    if (!this.introduced) {
-      if (this.early.length < EARLY_KEPT) this.early.push({ method, params });
-      return;
-    }
-    const said = this.introduced.readNotification(method, params);
+    // What it says before it introduced itself reads the same in every version.
+    const said = this.introduced ? this.introduced.readNotification(method, params) : readNotification(method, params);
     if (said.kind === 'update') {
       this.listener.onUpdate(said);
       said.after?.();
@@ -133,7 +122,7 @@ export interface AgentStart {
   readonly client: ClientServices | undefined;
   readonly listener: AgentListener;
   /** Gives an agent that runs already and has introduced itself, if there is one. Whoever takes it sees to its end. */
-  readonly takeSpare?: () => Agent | null;
+  readonly takeSpare?: () => Promise<Agent | null>;
   /** Called with the agent as soon as there is one. */
   readonly onAgent?: (agent: Agent) => void;
   readonly redact?: <T>(value: T) => T;
@@ -150,7 +139,7 @@ export async function withAgent<T, R>(
 ): Promise<R> {
   const { config, signal, sessionId, client } = start;
   signal.throwIfAborted();
-  const spare = start.takeSpare?.() ?? null;
+  const spare = (await start.takeSpare?.()) ?? null;
   const agent =
     spare ??
     (await Agent.launch(start).catch((error: unknown) => {
@@ -278,10 +267,10 @@ const DEAF: AgentListener = {
 
 export type Agents = ReturnType<typeof createAgents>;
 
+/** A process that no session has yet, and what it was told that it may ask. */
 interface Spare {
-  readonly agent: Agent;
   readonly advertised: string;
-  readonly idle: ReturnType<typeof setTimeout> | undefined;
+  readonly agent: Promise<Agent>;
 }
 
 /** What a host knows of its agents apart from any session. */
@@ -289,7 +278,6 @@ export function createAgents(config: Config) {
   const authMethods = new Map<string, string>();
   const described = new Map<string, AgentDescription>();
   const spares = new Map<string, Spare>();
-  const starting = new Map<string, Promise<Agent>>();
   const running = new Set<{ readonly abort: AbortController; readonly over: Promise<unknown> }>();
 
   const advertised = (client: ClientServices | undefined) => JSON.stringify(client?.capabilities ?? {});
@@ -321,26 +309,20 @@ export function createAgents(config: Config) {
     return over;
   }
 
-  /** The agent in a process that no session has yet. One that is started for this is kept, for the first session that can use it. */
+  /** The agent in a process that no session has yet: it is kept for the first session that can use it. */
   async function spare(name: string, options: DescribeOptions): Promise<Agent> {
     // One that somebody else is starting is waited for, whatever becomes of it.
-    while (starting.has(name)) await starting.get(name)?.catch(() => undefined);
-    const held = spares.get(name);
-    if (held && !held.agent.connection.ended) return held.agent;
+    const held = await spares.get(name)?.agent.catch(() => null);
+    if (held && !held.connection.ended) return held;
     const client = options.client ?? config.clientFor(name);
-    const started = run(name, 'describe', { ...options, ...(client ? { client } : {}) }, async (agent) => {
-      const { idleMs } = config.limits;
-      const idle = idleMs > 0 ? inBackground(setTimeout(() => void agent.connection.end('ask'), idleMs)) : undefined;
-      const kept: Spare = { agent, advertised: advertised(client), idle };
-      spares.set(name, kept);
-      void agent.connection.gone.then(() => {
-        clearTimeout(idle);
-        if (spares.get(name) === kept) spares.delete(name);
-      });
-      return agent;
-    }).finally(() => starting.delete(name));
-    starting.set(name, started);
-    return started;
+    const kept: Spare = {
+      advertised: advertised(client),
+      agent: run(name, 'describe', { ...options, ...(client ? { client } : {}) }, (agent) => Promise.resolve(agent)),
+    };
+    spares.set(name, kept);
+    const forget = () => spares.get(name) === kept && spares.delete(name);
+    kept.agent.then((agent) => agent.connection.gone.then(forget), forget);
+    return kept.agent;
   }
 
   return {
@@ -380,12 +362,12 @@ export function createAgents(config: Config) {
     },
 
     /** The spare process, if a session of this environment and client can use it. */
-    takeSpare(name: string, env: Readonly<Record<string, string>>, client: ClientServices | undefined): Agent | null {
+    async takeSpare(name: string, env: Readonly<Record<string, string>>, client: ClientServices | undefined): Promise<Agent | null> {
       const held = spares.get(name);
       if (!held || Object.keys(env).length > 0 || held.advertised !== advertised(client)) return null;
       spares.delete(name);
-      clearTimeout(held.idle);
-      return held.agent.connection.ended ? null : held.agent;
+      const agent = await held.agent.catch(() => null);
+      return agent?.connection.ended ? null : agent;
     },
 
     /** The host goes to sleep: nobody goes on waiting for a login, which may take minutes in a browser. */
@@ -396,7 +378,10 @@ export function createAgents(config: Config) {
       );
       const open = [...running];
       for (const { abort } of open) abort.abort(reason);
-      await Promise.all([...open.map(({ over }) => over), ...[...spares.values()].map(({ agent }) => agent.connection.end('ask'))]);
+      await Promise.all([
+        ...open.map(({ over }) => over),
+        ...[...spares.values()].map(async ({ agent }) => (await agent.catch(() => null))?.connection.end('ask')),
+      ]);
     },
   };
 }

@@ -21,7 +21,6 @@ import {
   type NewEvent,
 } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
-import { LONGEST_MS } from '../with-limits.ts';
 
 export interface LeaseOptions {
   readonly db: SqlDatabase;
@@ -269,15 +268,12 @@ export async function cleanUpAll(options: LeaseOptions): Promise<void> {
   await Promise.all(left.map(({ sessionId, lease }) => cleanUp(options, sessionId, lease)));
 }
 
-/** The longest pause, in first pauses. */
-const SLOWEST = 32;
-
 /**
  * Sessions whose end could not be written: a turn stands as running, or the lease as held, though nothing lives. It is tried again until
  * the storage works, so that nobody has to wait for this host to sleep (I9, I12). `cleanUp` may find nothing to do; it rejects when the
  * storage still does not work.
  */
-export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>, firstMs: number) {
+export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>, everyMs: number) {
   const open = new Map<string, ReturnType<typeof setTimeout>>();
   let ended = false;
 
@@ -289,22 +285,22 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
       (error: unknown) => RehydrateError.is(error) && (error.code === 'session_busy' || error.code === 'session_not_found'),
     );
 
-  const wait = (sessionId: string, ms: number): void => {
+  const wait = (sessionId: string): void => {
     const timer = setTimeout(() => {
       void attempt(sessionId).then((done) => {
         if (open.get(sessionId) !== timer) return;
         open.delete(sessionId);
-        if (!done && !ended) wait(sessionId, Math.min(ms * 2, firstMs * SLOWEST, LONGEST_MS));
+        if (!done && !ended) wait(sessionId);
       });
-    }, ms);
+    }, everyMs);
     open.set(sessionId, inBackground(timer));
   };
 
   return {
-    /** Tries in a while, and again ever more seldom. A next prompt of the session need not wait for it. */
+    /** Tries in a while, and again and again. A next prompt of the session need not wait for it. */
     later(sessionId: string): void {
       clearTimeout(open.get(sessionId));
-      wait(sessionId, firstMs);
+      wait(sessionId);
     },
     /** The host goes to sleep: everything open is tried once more, then left to the next host. */
     async end(): Promise<void> {

@@ -111,49 +111,37 @@ export interface RestoreDriver {
  * each answer all are compared again, until nothing changes; each is tried again only after another was accepted.
  */
 export async function restoreWishes(wishes: Wishes, driver: RestoreDriver): Promise<ResumeReport['settings']> {
-  const set = new Set<string>();
-  const refused = new Map<string, { readonly reason: string; readonly accepted: number }>();
+  const restored = new Set<string>();
+  /** Why each was refused, and after how many that were accepted; one that was not answered is not asked for again, since each time costs the whole wait. */
+  const refused = new Map<string, { readonly reason: string; readonly accepted: number | 'final' }>();
   let accepted = 0;
   const most = 2 * (Object.keys(wishes.options).length + 1);
-  for (;;) {
-    const now = driver.reported();
-    const setting = settingsToRestore(wishes, now).find((each) => refused.get(keyOf(each))?.accepted !== accepted);
-    if (!setting || accepted >= most) break;
-    const key = keyOf(setting);
-    if (setting.kind === 'option' && now.configOptions && !now.configOptions.some((option) => option.id === setting.id)) {
-      refused.set(key, { reason: 'the agent does not offer it any more', accepted });
-      continue;
-    }
+  while (accepted < most) {
+    const setting = settingsToRestore(wishes, driver.reported()).find(
+      (each) => ![accepted, 'final'].includes(refused.get(keyOf(each))?.accepted ?? -1),
+    );
+    if (!setting) break;
     const outcome = await driver.set(setting);
     if (outcome.kind === 'answered') {
       driver.accepted(setting, outcome.value);
       accepted += 1;
-      set.add(setting.id);
-    } else {
-      // One that was not answered is not asked for again: each time costs the whole wait.
-      refused.set(key, { reason: reasonOf(outcome), accepted: outcome.kind === 'refused' ? accepted : Number.NaN });
-      if (outcome.kind === 'ended') break;
-      if (outcome.kind === 'hung') wishes = without(wishes, setting);
-    }
+      restored.add(setting.id);
+    } else refused.set(keyOf(setting), { reason: reasonOf(outcome), accepted: outcome.kind === 'refused' ? accepted : 'final' });
+    if (outcome.kind === 'ended') break;
   }
-  const open = new Map(settingsToRestore(wishes, driver.reported()).map((setting) => [keyOf(setting), setting]));
-  const failed = new Map<string, string>();
-  for (const [key, { reason }] of refused) if (open.has(key) || reason.startsWith('no answer')) failed.set(idOf(key), reason);
-  for (const [key, { id }] of open) if (!refused.has(key)) failed.set(id, 'the agent accepted it, and then had another value again');
+  const failed = new Map(
+    settingsToRestore(wishes, driver.reported()).map((setting) => [
+      setting.id,
+      refused.get(keyOf(setting))?.reason ?? 'the agent accepted it, and then had another value again',
+    ]),
+  );
   return {
-    restored: [...set].filter((id) => !failed.has(id)),
+    restored: [...restored].filter((id) => !failed.has(id)),
     failed: [...failed].map(([id, reason]) => ({ id, reason })),
   };
 }
 
 const keyOf = ({ kind, id }: Setting): string => `${kind} ${id}`;
-const idOf = (key: string): string => key.slice(key.indexOf(' ') + 1);
-
-function without(wishes: Wishes, setting: Setting): Wishes {
-  if (setting.kind === 'mode') return { ...wishes, mode: null };
-  const { [setting.id]: _, ...options } = wishes.options;
-  return { ...wishes, options };
-}
 
 /** The error of a setting that its user asked for and the agent did not take. */
 export function settingError(sessionId: string, setting: Setting, failure: Failure): RehydrateError {

@@ -27,45 +27,55 @@ export function learn(known: ReportedState, update: Readonly<Record<string, unkn
   return changed.length === 0 ? null : Object.fromEntries(changed);
 }
 
-/** What a state update says, as far as anybody can use it: null when nothing. */
-type Reading = Partial<ReportedState> | typeof UNREADABLE | null;
-const UNREADABLE = 'unreadable';
+/** What a state update says, as far as anybody can use it; and whether some of it is left over that nobody can. */
+interface Reading {
+  readonly says: Partial<ReportedState> | null;
+  readonly isUnreadable: boolean;
+}
 
 type Fields = Readonly<Record<string, unknown>>;
 
+type Reader = (fields: Fields, known: ReportedState) => Reading;
+
 /** How each kind of state is read. One about the session without a title says nothing at all. */
-const READERS: ReadonlyMap<unknown, (fields: Fields, known: ReportedState) => Reading> = new Map(
-  Object.entries<(fields: Fields, known: ReportedState) => Reading>({
-    available_commands_update({ availableCommands }) {
-      const commands = readCommands(availableCommands);
-      return commands ? { commands } : UNREADABLE;
+const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
+  Object.entries<Reader>({
+    available_commands_update: ({ availableCommands: list }) => readList('commands', readCommands(list), list),
+    config_option_update: ({ configOptions: list }) => {
+      const modes = modesAmong(list);
+      const { says, isUnreadable } = readList('configOptions', readConfigOptions(list), list);
+      return { says: says && { ...says, ...(modes ? { modes } : {}) }, isUnreadable };
     },
-    config_option_update({ configOptions: list }) {
-      const [modes, configOptions] = [modesAmong(list), readConfigOptions(list)];
-      return configOptions ? { configOptions, ...(modes ? { modes } : {}) } : UNREADABLE;
-    },
-    // Whoever has said nothing is idle; what else the first word tells is of an earlier life.
-    state_update: ({ sessionUpdate: _kind, ...activity }, known) =>
-      known.activity === undefined && activity['state'] === 'idle' ? null : { activity },
+    state_update: ({ sessionUpdate: _kind, ...activity }, known) => ({
+      // Whoever has said nothing is idle; what else the first word tells is of an earlier life.
+      says: known.activity === undefined && activity['state'] === 'idle' ? null : { activity },
+      isUnreadable: false,
+    }),
     current_mode_update: ({ currentModeId }, { modes }) =>
-      typeof currentModeId === 'string' ? { modes: { availableModes: [], ...modes, currentModeId } } : UNREADABLE,
-    session_info_update: ({ title }) => (typeof title === 'string' || title === null ? { title } : title === undefined ? null : UNREADABLE),
-    usage_update: ({ sessionUpdate: _kind, ...usage }) => ({ usage }),
+      typeof currentModeId === 'string'
+        ? { says: { modes: { availableModes: [], ...modes, currentModeId } }, isUnreadable: false }
+        : { says: null, isUnreadable: true },
+    session_info_update: ({ title }) =>
+      typeof title === 'string' || title === null
+        ? { says: { title }, isUnreadable: false }
+        : { says: null, isUnreadable: title !== undefined },
+    usage_update: ({ sessionUpdate: _kind, ...usage }) => ({ says: { usage }, isUnreadable: false }),
   }),
 );
 
-function read(update: Fields, known: ReportedState): Reading {
-  return READERS.get(update['sessionUpdate'])?.(update, known) ?? null;
+function readList(name: 'commands' | 'configOptions', read: readonly unknown[] | null, sent: unknown): Reading {
+  return { says: read && { [name]: read }, isUnreadable: read === null || read.length !== (sent as readonly unknown[]).length };
+}
+
+function read(known: ReportedState, update: Fields): Reading {
+  return READERS.get(update['sessionUpdate'])?.(update, known) ?? { says: null, isUnreadable: false };
 }
 
 /** What an update says of the state, new or not; null when nothing. */
-export function readState(update: Fields, known = NOTHING_REPORTED): Partial<ReportedState> | null {
-  const says = read(update, known);
-  return says === UNREADABLE ? null : says;
-}
+export const readState = (update: Fields, known = NOTHING_REPORTED): Partial<ReportedState> | null => read(known, update).says;
 
-/** Whether nobody can tell what a state update says, and so not whether it says anything new. */
-export const isUnreadable = (update: Fields): boolean => read(update, NOTHING_REPORTED) === UNREADABLE;
+/** Whether a state update holds what nobody can use, so that what was reported cannot tell whether it says anything new. */
+export const isUnreadable = (update: Fields): boolean => read(NOTHING_REPORTED, update).isUnreadable;
 
 export function objectOf(value: unknown): Readonly<Record<string, unknown>> | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;

@@ -58,46 +58,26 @@ export const RESUME_CASES: readonly ResumeCase[] = [
   row('load comes first where resume is not advertised', go('session/load'), only('load', 'list')),
   row('an agent that can do neither gets the record', fresh('transcript'), only()),
   row('policy transcript skips the agent’s own ways', fresh('transcript'), transcript),
-  row('policy strict begins natively too', go('session/resume'), strict),
   row('strict with an agent that can do neither stops', stop('session_not_resumable'), strict, only()),
   row('a session the agent never gave an id gets the record', fresh('transcript'), { agentSessionId: null }),
   row('strict cannot resume what never had an id', stop('session_not_resumable'), strict, { agentSessionId: null }),
 
   // ---- nothing in the log
   row('nothing in the log and no id: a new session', fresh('new'), noHistory, { agentSessionId: null }),
-  row('nothing in the log and no id: new also in strict', fresh('new'), strict, noHistory, { agentSessionId: null }),
-  row('nothing in the log: new also in policy transcript', fresh('new'), transcript, noHistory),
   row('nothing in the log: the agent’s own session is still tried', go('session/resume'), noHistory),
   row('nothing in the log, unknown everywhere: new', fresh('new'), noHistory, tried('resume unknown_session', 'load unknown_session')),
-  row(
-    'nothing in the log, unknown everywhere: new also in strict',
-    fresh('new'),
-    strict,
-    noHistory,
-    tried('resume unknown_session', 'load unknown_session'),
-  ),
   row(
     'nothing in the log, opaque errors: nothing to forget, so new',
     fresh('new'),
     noHistory,
     tried('resume indeterminate', 'load indeterminate'),
   ),
-  row('nothing in the log, and an empty replay: a success', accept('load'), noHistory, tried('resume unknown_session', 'load ok')),
-
   // ---- success, and whether it is one
   row('a resume that nothing speaks against is taken', accept('resume'), tried('resume ok')),
-  row('a resume that the list shows is taken', accept('resume'), tried('resume ok'), { listed: 'present' }),
   row('a resume that a complete list denies is unknown: load is tried', go('session/load'), tried('resume unknown_session'), {
     listed: 'absent',
   }),
-  row('… and without load the record is told', fresh('transcript'), only('resume', 'list'), tried('resume unknown_session'), {
-    listed: 'absent',
-  }),
-  row('… but strict stops', stop('session_not_resumable'), strict, only('resume', 'list'), tried('resume unknown_session'), {
-    listed: 'absent',
-  }),
   row('a load whose replay holds something of ours is taken', accept('load'), only('load'), tried('load ok')),
-  row('a load after a resume that did not know it is taken', accept('load'), tried('resume unknown_session', 'load ok')),
   row(
     'a load that replays nothing, or another conversation, is unproven: the record is told',
     fresh('transcript'),
@@ -114,7 +94,6 @@ export const RESUME_CASES: readonly ResumeCase[] = [
   row('unknown to both: the record is told', fresh('transcript'), tried('resume unknown_session', 'load unknown_session')),
   row('unknown to both: strict stops', stop('session_not_resumable'), strict, tried('resume unknown_session', 'load unknown_session')),
   row('both unsupported: the record is told', fresh('transcript'), tried('resume unsupported', 'load unsupported')),
-  row('both unsupported: strict stops', stop('session_not_resumable'), strict, tried('resume unsupported', 'load unsupported')),
   row(
     'unknown to resume, load unsupported: the word about the session stands',
     fresh('transcript'),
@@ -136,7 +115,6 @@ export const RESUME_CASES: readonly ResumeCase[] = [
   // ---- the agent’s error does not tell
   row('an opaque resume: load is still tried', go('session/load'), tried('resume indeterminate')),
   row('an opaque load: the list is asked', go('ask-list'), tried('resume indeterminate', 'load indeterminate')),
-  row('an opaque resume without load: the list is asked', go('ask-list'), only('resume', 'list'), tried('resume indeterminate')),
   row('an opaque error and no list: stop, never the record', stop('resume_indeterminate'), only('load'), tried('load indeterminate')),
   row(
     'an opaque error and a list that shows the session: stop',
@@ -155,15 +133,6 @@ export const RESUME_CASES: readonly ResumeCase[] = [
     fresh('transcript'),
     tried('resume unknown_session', 'load unknown_session'),
     { listed: 'absent' },
-  ),
-  row(
-    '… and strict stops as not resumable',
-    stop('session_not_resumable'),
-    strict,
-    tried('resume unknown_session', 'load unknown_session'),
-    {
-      listed: 'absent',
-    },
   ),
   row('strict says indeterminate too', stop('resume_indeterminate'), strict, only('load'), tried('load indeterminate')),
   row(

@@ -312,8 +312,11 @@ export function createAgents(config: Config) {
   /** The agent in a process that no session has yet: it is kept for the first session that can use it. */
   async function spare(name: string, options: DescribeOptions): Promise<Agent> {
     // One that somebody else is starting is waited for, whatever becomes of it.
-    const held = await spares.get(name)?.agent.catch(() => null);
-    if (held && !held.connection.ended) return held;
+    for (let held; (held = spares.get(name));) {
+      const agent = await held.agent.catch(() => null);
+      if (agent && !agent.connection.ended) return agent;
+      if (spares.get(name) === held) spares.delete(name);
+    }
     const client = options.client ?? config.clientFor(name);
     const kept: Spare = {
       advertised: advertised(client),

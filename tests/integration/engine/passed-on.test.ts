@@ -1,7 +1,7 @@
 /** What the engine passes on between client and agent without reading it, and where it lets the agent do what it can itself. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { RehydrateError, type AgentLauncher, type AgentProcess, type AgentSpec } from '../../../src/engine/index.ts';
+import { type AgentLauncher, type AgentProcess, type AgentSpec } from '../../../src/engine/index.ts';
 import { createAgents } from '../../../src/engine/sessions/agent-startup.ts';
 import { configure } from '../../../src/engine/sessions/config.ts';
 import { createManager } from '../../../src/engine/sessions/manager.ts';

@@ -2,6 +2,7 @@
  * From nothing to an agent that has introduced itself, and to a new session of its own: launch, `initialize`, signing in. When
  * any of it fails, the agent's whole process tree is gone before the failure is told (I7).
  */
+import { inBackground } from '../background-timer.ts';
 import { RehydrateError } from '../errors.ts';
 import type { ClientServices } from '../ports.ts';
 import {
@@ -324,7 +325,11 @@ export function createAgents(config: Config) {
     };
     spares.set(name, kept);
     const forget = () => spares.get(name) === kept && spares.delete(name);
-    kept.agent.then((agent) => agent.connection.gone.then(forget), forget);
+    kept.agent.then(({ connection }) => {
+      void connection.gone.then(forget);
+      const { idleMs } = config.limits;
+      if (idleMs > 0) inBackground(setTimeout(() => void (spares.get(name) === kept && connection.end('ask')), idleMs));
+    }, forget);
     return kept.agent;
   }
 

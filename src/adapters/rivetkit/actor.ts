@@ -9,7 +9,8 @@ import type { HostOptions } from '../../engine/sessions/config.ts';
 import type { CreateOptions } from '../../engine/sessions/host.ts';
 import type { ContentBlock } from '../../engine/types.ts';
 import type { MessageStream, OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
-import { broadcastEvents, pages } from './broadcast.ts';
+import { broadcastEvents } from './broadcast.ts';
+import { utf8Length } from '../../engine/transcript/text.ts';
 import { rivetkitDatabase, type RivetDb } from './database.ts';
 import { askedOf, socketMessages, type RivetSocket } from './socket.ts';
 
@@ -84,9 +85,28 @@ export interface HistoryRange {
   readonly maxBytes?: number;
 }
 
-type Mirrored =
-  | 'resume' | 'previewPreamble' | 'cancel' | 'respondPermission' | 'setMode' | 'setConfigOption'
-  | 'authenticate' | 'close' | 'delete' | 'get' | 'list' | 'transcript'; // prettier-ignore
+/** The host's own operations that are actions as they are; true for those whose session is followed from then on. */
+const MIRRORED = {
+  resume: true,
+  previewPreamble: false,
+  cancel: false,
+  respondPermission: false,
+  setMode: true,
+  setConfigOption: true,
+  authenticate: false,
+  close: false,
+  delete: false,
+  get: false,
+  list: false,
+  transcript: false,
+} satisfies { readonly [Name in keyof Host]?: boolean };
+
+type Mirrored = {
+  readonly [Name in keyof typeof MIRRORED]: (
+    c: SessionActorContext,
+    ...args: Parameters<Host[Name]>
+  ) => Promise<Awaited<ReturnType<Host[Name]>>>;
+};
 
 type PromptArgs = Omit<PromptOptions, 'signal'>;
 
@@ -144,12 +164,12 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       }
     };
 
-  /** A method of the host, as it is. */
-  const mirrored = <Name extends Mirrored>(name: Name, follows = false) =>
-    act<Parameters<Host[Name]>, Awaited<ReturnType<Host[Name]>>>(
-      (host, ...args) => (host[name] as (...all: unknown[]) => Promise<Awaited<ReturnType<Host[Name]>>>)(...args),
-      follows,
-    );
+  const mirrored = Object.fromEntries(
+    Object.entries(MIRRORED).map(([name, follows]) => [
+      name,
+      act((host, ...args: unknown[]) => (host[name as keyof Mirrored] as (...all: unknown[]) => Promise<unknown>)(...args), follows),
+    ]),
+  ) as Mirrored;
 
   const prompt = act(
     (host, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) => host.prompt(sessionId, content, given),
@@ -189,21 +209,12 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       /** Without an idempotency key of its own, a prompt has one of its HTTP call: delivered twice, it still runs once. */
       prompt: (c: SessionActorContext, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) =>
         prompt(c, sessionId, content, { ...given, ...keyOf(c, given) }),
-      resume: mirrored('resume', true),
-      previewPreamble: mirrored('previewPreamble'),
-      cancel: mirrored('cancel'),
-      respondPermission: mirrored('respondPermission'),
-      setMode: mirrored('setMode', true),
-      setConfigOption: mirrored('setConfigOption', true),
-      authenticate: mirrored('authenticate'),
-      close: mirrored('close'),
-      delete: mirrored('delete'),
-      get: mirrored('get'),
-      list: mirrored('list'),
-      transcript: mirrored('transcript'),
-      history: act(async (host, sessionId: string, { maxBytes, ...range }: HistoryRange = {}) => {
+      ...mirrored,
+      history: act(async (host, sessionId: string, { maxBytes = Infinity, ...range }: HistoryRange = {}) => {
         const events = await host.history(sessionId, range);
-        return maxBytes === undefined ? events : (pages(events, maxBytes)[0] ?? []);
+        let bytes = 0;
+        const end = events.findIndex((event) => (bytes += utf8Length(JSON.stringify(event))) > maxBytes);
+        return end < 0 ? events : events.slice(0, Math.max(1, end));
       }),
       /** Puts the actor to sleep; the next call wakes it. RivetKit does the same when nobody calls for `sleepTimeout`. */
       sleep: (c: SessionActorContext): void => c.sleep(),

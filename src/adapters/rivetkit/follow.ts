@@ -22,9 +22,9 @@ const PAGE_BYTES = 512 * 1024;
 export const READ_AGAIN_MS = 5_000;
 
 /**
- * Events with `seq > after`, with no gap and no repeat: a broadcast that does not follow on what was seen
- * last (one was missed while the connection was down) sends the reader back to the record. A connection that is lost is
- * waited for; one that RivetKit gave up ends with its error, and a new one can go on after the last `seq`.
+ * Events with `seq > after`, with no gap and no repeat: they are read from the record whenever the actor tells that there are
+ * more, or the connection opens again. A connection that is lost is waited for; one that RivetKit gave up ends with its error,
+ * and a new one can go on after the last `seq`.
  *
  * @example
  * for await (const event of followSession(connection, 'main', { after: lastSeen })) console.log(event.seq, event.kind);
@@ -36,7 +36,8 @@ export async function* followSession(
 ): AsyncGenerator<SessionEvent, void> {
   let cursor = after;
   let behind = true;
-  let waiting: SessionEvent[] = [];
+  /** How far the record goes, as far as was told. */
+  let latest = Infinity;
   let wake: (() => void) | null = null;
   let opened = 0;
   let status = 'connecting';
@@ -48,15 +49,13 @@ export async function* followSession(
   const stops = [
     connection.on(EVENTS, (message) => {
       if (message.sessionId !== sessionId) return;
-      // Rather read the record again than keep without bound what nobody fetches; and read what no message can carry.
-      if (message.events.length === 0 || waiting.length > PAGE) {
-        waiting = [];
-        behind = true;
-      } else waiting.push(...message.events);
+      behind = true;
+      latest = message.latestSeq;
       nudge();
     }),
     connection.onOpen?.(() => {
       behind = true;
+      latest = Infinity;
       opened += 1;
       nudge();
     }),
@@ -88,28 +87,22 @@ export async function* followSession(
 
   try {
     while (!signal?.aborted) {
-      if (behind) {
-        behind = false;
-        // A page may be short because it would have been too large: the end is an empty one, or where the broadcasts go on.
-        for (let events = await page(); events && events.length > 0; events = await page()) {
-          for (const event of events) {
-            if (signal?.aborted) return;
-            cursor = event.seq;
-            yield event;
-          }
-          waiting = waiting.filter((event) => event.seq > cursor);
-          if (waiting[0]?.seq === cursor + 1) break;
-        }
+      if (!behind) {
+        if (gaveUp())
+          throw new Error(`The connection to the actor is ${status}. Connect again, and follow session "${sessionId}" after ${cursor}.`);
+        await nudged();
         continue;
       }
-      const event = waiting.shift();
-      if (!event && gaveUp())
-        throw new Error(`The connection to the actor is ${status}. Connect again, and follow session "${sessionId}" after ${cursor}.`);
-      if (!event) await nudged();
-      else if (event.seq > cursor + 1) behind = true;
-      else if (event.seq === cursor + 1) {
-        cursor = event.seq;
-        yield event;
+      behind = false;
+      // A page may be short because it would have been too large: the end is an empty one, or what was told of.
+      while (cursor < latest) {
+        const events = await page();
+        if (!events || events.length === 0) break;
+        for (const event of events) {
+          if (signal?.aborted) return;
+          cursor = event.seq;
+          yield event;
+        }
       }
     }
   } finally {

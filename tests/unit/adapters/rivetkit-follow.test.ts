@@ -1,7 +1,6 @@
 /** Following a session over a connection that has every bad habit of a real one, and what an actor makes of a call. */
 import { describe, expect, it } from 'vitest';
 import { deliveryOf } from '../../../src/adapters/rivetkit/actor.ts';
-import { pages } from '../../../src/adapters/rivetkit/broadcast.ts';
 import { followSession, type EventsBroadcast, type SessionConnection } from '../../../src/adapters/rivetkit/index.ts';
 import type { SessionEvent } from '../../../src/engine/index.ts';
 
@@ -54,13 +53,13 @@ class Fake implements SessionConnection {
   is(status: string) {
     for (const listener of this.#status) listener(status);
   }
-  says(all: readonly SessionEvent[]) {
-    for (const listener of this.#on) listener({ sessionId: 's', events: all });
+  says(latestSeq: number) {
+    for (const listener of this.#on) listener({ sessionId: 's', latestSeq });
   }
-  /** Committed, and broadcast as RivetKit would. */
+  /** Committed, and told of as an actor does. */
   adds(all: readonly SessionEvent[]) {
     this.record.push(...all);
-    this.says(all);
+    this.says(all.at(-1)!.seq);
   }
   get listeners() {
     return this.#on.size + this.#open.size + this.#status.size;
@@ -83,7 +82,7 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
 
 describe('I2: following a session', () => {
-  it('reads the record, then what is broadcast, and lets go of the connection', async () => {
+  it('reads the record, then what is told of, and lets go of the connection', async () => {
     const connection = new Fake();
     connection.record = events(1, 3);
     const { seen, stop, ended } = follow(connection, 1);
@@ -97,29 +96,31 @@ describe('I2: following a session', () => {
     expect(connection.listeners).toBe(0);
   });
 
-  it('short pages are not the end, and what was broadcast meanwhile is', async () => {
+  it('short pages are not the end, and what was told of is not read twice', async () => {
     const connection = new Fake();
     connection.record = events(1, 10);
     connection.pageLength = 3;
     const { seen, stop, ended } = follow(connection);
     await settled();
     expect(seen).toEqual(upTo(10));
+    connection.calls = 0;
+    connection.adds(events(11, 13));
+    connection.says(12);
+    await settled();
+    expect([seen.at(-1), connection.calls]).toEqual([13, 1]);
     stop.abort();
     await ended;
   });
 
-  it('a gap in what is broadcast, and what is only announced, is read from the record', async () => {
+  it('what is committed and told of during a read is read after it', async () => {
     const connection = new Fake();
+    connection.instead.push(async () => {
+      connection.adds(events(1, 4));
+      return [];
+    });
     const { seen, stop, ended } = follow(connection);
     await settled();
-    connection.record.push(...events(1, 4));
-    connection.says(events(4, 4));
-    await settled();
     expect(seen).toEqual(upTo(4));
-    connection.record.push(event(5, 'too large to be said'));
-    connection.says([]);
-    await settled();
-    expect(seen).toEqual(upTo(5));
     stop.abort();
     await ended;
   });
@@ -163,17 +164,6 @@ describe('I2: following a session', () => {
     connection.instead.push(() => Promise.reject(failed(group)));
     expect(await follow(connection).ended).toBe(`failed: ${group}`);
     expect(connection.calls).toBe(1);
-  });
-});
-
-describe('pages of events', () => {
-  const large = event(2, 'x'.repeat(1_000));
-  it.each([
-    ['nothing', [], []],
-    ['all in one', [event(1), event(3)], [[1, 3]]],
-    ['one too large is alone', [event(1), large, event(3)], [[1], [2], [3]]],
-  ])('%s', (_name, given, expected) => {
-    expect(pages(given as SessionEvent[], 600).map((page) => page.map(({ seq }) => seq))).toEqual(expected);
   });
 });
 

@@ -83,7 +83,8 @@ function endOfVisible(text: string, from: number, to: number): number {
   return INVISIBLE_REST.test(text.slice(end, to)) ? end : to;
 }
 
-function parseWhole(text: string): AnyMessage | null {
+/** The message that this text is, and nothing else. */
+export function parseWhole(text: string): AnyMessage | null {
   try {
     const value: unknown = JSON.parse(text);
     return isMessage(value) ? withExactId(value, text) : null;
@@ -103,12 +104,14 @@ const STAND_IN = 'json-rpc-id:';
 
 /** The same message with the id that its answer must carry, and, where it calls off a request, that of the request. */
 function withExactId(message: AnyMessage, text: string): AnyMessage {
-  if (!('method' in message)) return message;
   const { id } = message as { id?: unknown };
+  // Most answers are to requests of our own, whose ids are small numbers.
+  if (!('method' in message) && Number.isSafeInteger(id)) return message;
   if (id !== undefined) {
     const exact = exactId(id, () => sourceOf(text, (value) => (value as { id?: unknown }).id));
     return exact === id ? message : ({ ...message, id: exact } as AnyMessage);
   }
+  if (!('method' in message)) return message;
   const requestId = (message.params as { requestId?: unknown } | undefined)?.requestId;
   if (message.method !== '$/cancel_request' || requestId === undefined) return message;
   const exact = exactId(requestId, () => sourceOf(text, (value) => (value as { params: { requestId: unknown } }).params.requestId));

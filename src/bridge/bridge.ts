@@ -88,7 +88,7 @@ class AgentConnection implements Connected {
     const cork = corker(stdin);
     this.client = new Client({
       ...options,
-      onMessage: (line) => {
+      onMessage: (_message, line) => {
         if (!stdin.writable) return null;
         cork();
         stdin.write(`${line}\n`);

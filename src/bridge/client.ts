@@ -1,5 +1,6 @@
 /** One client's WebSocket: what may come in by it, how much may lie unread, how long it may be silent, and how it hears of the end. */
 import type { Socket } from 'node:net';
+import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { WebSocket } from 'ws';
 import { type CloseCause, type CloseFrame, closeFrame, limitOf } from './close.ts';
 import { textFrame } from './frames.ts';
@@ -26,8 +27,8 @@ export interface ClientOptions {
 
 /** What becomes of what a client says. */
 export interface ClientEvents {
-  /** One message, as one line. What is given back is full: nothing more is read until it drains. */
-  readonly onMessage: (line: string) => Drained | null;
+  /** One message, and as one line. What is given back is full: nothing more is read until it drains. */
+  readonly onMessage: (message: AnyMessage, line: string) => Drained | null;
   /** The client broke a rule, or passed a limit; it is being told. */
   readonly onFault: () => void;
 }
@@ -112,7 +113,7 @@ export class Client {
     const verdict = judgeFrame(data, binary, this.#options);
     switch (verdict.verdict) {
       case 'forward': {
-        const full = onMessage(verdict.line);
+        const full = onMessage(verdict.message, verdict.line);
         if (full !== null) this.#holdUntilDrained(full);
         return;
       }
@@ -170,6 +171,5 @@ export class BridgeSocket extends WebSocket {
 /** What `ws` means by the codes it closes with when a client's frames break the protocol. */
 function causeOf(code: number): CloseCause | null {
   if (code === 1009) return { kind: 'too_large' };
-  if (code === 1008) return { kind: 'limit', limit: 'messageFragments' };
   return code === 1002 || code === 1007 ? { kind: 'not_json_rpc' } : null;
 }

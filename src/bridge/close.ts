@@ -10,18 +10,6 @@ export type CloseCause =
   | { readonly kind: 'limit'; readonly limit: string }
   | { readonly kind: 'shutdown' };
 
-/** What `GET /connections/ID/diagnostics` answers. */
-export interface ConnectionDiagnostics {
-  readonly connection: string;
-  readonly agent: string;
-  /** Null while the agent runs. */
-  readonly exit: AgentExit | null;
-  /** The bridge's limit that the connection was ended for: a client that took nothing any more could not be told. */
-  readonly limit?: string;
-  /** The last the agent wrote to stderr, or printed without its being JSON-RPC. */
-  readonly stderr: string;
-}
-
 export interface CloseFrame {
   readonly code: number;
   /** JSON `{code, signal, connection}`, and `limit` where one was exceeded; 123 bytes at most. */

@@ -1,7 +1,7 @@
 /** The connections of one bridge: open ones by name, and how ended ones went, for a while. */
 import type { AgentExit } from '../engine/ports.ts';
 import type { Client } from './client.ts';
-import type { ConnectionDiagnostics } from './close.ts';
+import type { ConnectionDiagnostics } from '../adapters/websocket/exit.ts';
 import type { BridgeLimits } from './limits.ts';
 
 /** What can be asked of a connection, over HTTP too. */

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { withLimits } from '../engine/with-limits.ts';
 import { BridgeSocket, type ClientOptions } from './client.ts';
-import type { ConnectionDiagnostics } from './close.ts';
+import type { ConnectionDiagnostics } from '../adapters/websocket/exit.ts';
 import { type Connected, Connections } from './connections.ts';
 import { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';
 import { checkDoor, type Door, type DoorOptions, hostNames } from './options.ts';
@@ -82,7 +82,6 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
     // We look at the bytes ourselves, to close with the code of the contract.
     skipUTF8Validation: true,
     maxPayload: limits.messageBytes,
-    maxFragments: limits.messageFragments,
     closeTimeout: limits.closeMs,
     // The policy has chosen; exactly one of what is offered is spoken here.
     handleProtocols: (offered: Set<string>) => subprotocols.find((one) => offered.has(one)) ?? false,

@@ -4,13 +4,14 @@
  * (keys that come twice, escapes, line ends inside a frame) reaches the agent.
  */
 import { isUtf8 } from 'node:buffer';
-import { isMessage } from '../adapters/json-rpc.ts';
-import { oneLine } from '../adapters/stdio/lines.ts';
+import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { messageText, parseWhole } from '../adapters/json-rpc.ts';
+import { messageLine } from '../adapters/stdio/lines.ts';
 import { findCommand, type FoundCommand } from './commands.ts';
 
 export type FrameVerdict =
-  /** One line for the agent, without its newline. */
-  | { readonly verdict: 'forward'; readonly line: string }
+  /** The message, and as one line for the agent, without its newline. */
+  | { readonly verdict: 'forward'; readonly message: AnyMessage; readonly line: string }
   /** A JSON-RPC error for the client; the agent never sees the request. */
   | { readonly verdict: 'answer'; readonly text: string; readonly why: string }
   /** A notification that cannot be answered and must not be passed on. */
@@ -26,43 +27,24 @@ export interface InboundRules {
 export function judgeFrame(data: Buffer, binary: boolean, rules: InboundRules): FrameVerdict {
   if (binary) return { verdict: 'close', why: 'a binary frame' };
   if (!isUtf8(data)) return { verdict: 'close', why: 'invalid UTF-8' };
-  const text = data.toString('utf8');
-  let value: unknown;
   try {
-    value = parseExactly(text);
-    if (!isMessage(value)) return { verdict: 'close', why: 'JSON, but not one JSON-RPC 2.0 message' };
-    const found = rules.allowMcp || !('method' in value) ? null : findCommand(value);
-    if (found !== null) return refusal(value as unknown as Record<string, unknown>, found);
-    return { verdict: 'forward', line: oneLine(JSON.stringify(value)) };
+    const message = parseWhole(data.toString('utf8'));
+    if (message === null) return { verdict: 'close', why: 'not one JSON-RPC 2.0 message' };
+    const found = rules.allowMcp || !('method' in message) ? null : findCommand(message);
+    return found === null ? { verdict: 'forward', message, line: messageLine(message) } : refusal(message, found);
   } catch (error) {
-    // RangeError: nested deeper than the stack goes.
-    if (error instanceof SyntaxError || error instanceof RangeError) return { verdict: 'close', why: 'not JSON' };
+    // Nested deeper than the stack goes.
+    if (error instanceof RangeError) return { verdict: 'close', why: 'too deeply nested' };
     throw error;
   }
 }
 
-/** Numbers that lose something on the way through a double: many digits, an exponent, a negative zero. */
-const RISKY_NUMBER = /\d[\d.]{15}|\d[eE]|-0/;
-
-interface RawJson {
-  rawJSON(text: string): unknown;
-}
-
-/** `JSON.parse` whose result writes every number out as it was spelled, so that large ids survive. */
-function parseExactly(text: string): unknown {
-  if (!RISKY_NUMBER.test(text)) return JSON.parse(text);
-  const raw = JSON as unknown as RawJson;
-  const keep = (_key: string, value: unknown, context?: { source?: string }): unknown =>
-    typeof value === 'number' && context?.source !== undefined && String(value) !== context.source ? raw.rawJSON(context.source) : value;
-  return JSON.parse(text, keep as (key: string, value: unknown) => unknown);
-}
-
-function refusal(message: Record<string, unknown>, { reason, path }: FoundCommand): FrameVerdict {
+function refusal(message: AnyMessage, { reason, path }: FoundCommand): FrameVerdict {
   // SECURITY: the path is the client's own words, and no matter for a log.
   if (!('id' in message)) return { verdict: 'drop', why: reason };
-  const text = JSON.stringify({
+  const text = messageText({
     jsonrpc: '2.0',
-    id: message['id'],
+    id: message.id,
     error: { code: -32602, message: MESSAGES[reason](path), data: { reason, path } },
   });
   return { verdict: 'answer', text, why: reason };

@@ -18,5 +18,6 @@ export {
   type UpgradeDecision,
   type UpgradePolicy,
 } from './policy.ts';
-export { closeFrame, type CloseCause, type CloseFrame, type ConnectionDiagnostics } from './close.ts';
+export { closeFrame, type CloseCause, type CloseFrame } from './close.ts';
+export type { ConnectionDiagnostics } from '../adapters/websocket/exit.ts';
 export { BRIDGE_LIMITS, type BridgeLimits } from './limits.ts';

@@ -5,8 +5,6 @@
 export interface BridgeLimits {
   /** One JSON-RPC message in either direction. A larger frame is closed with 1009, a larger line with 4004. */
   readonly messageBytes: number;
-  /** The fragments one message may come in; more is closed with 1008 by the WebSocket layer. */
-  readonly messageFragments: number;
   /** Unsent bytes in one direction of a connection before the other side is no longer read. */
   readonly bufferedBytes: number;
   /** Connections at once, each with one agent's process tree. A tree that is still ending counts. */
@@ -33,7 +31,6 @@ export interface BridgeLimits {
 
 export const BRIDGE_LIMITS: BridgeLimits = Object.freeze({
   messageBytes: 32 * 1024 * 1024,
-  messageFragments: 16 * 1024,
   bufferedBytes: 1024 * 1024,
   connections: 64,
   sockets: 512,

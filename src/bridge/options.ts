@@ -1,5 +1,4 @@
 /** What a bridge and its door are given, checked and completed before anything is opened. */
-import { statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { RehydrateError } from '../engine/errors.ts';
 import type { StdioAgent } from '../adapters/stdio/launcher.ts';
@@ -80,14 +79,12 @@ export function checkDoor(options: DoorOptions): { host: string; port: number; o
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`${port} is not a port: use 0 to 65535.`);
   if (options.token !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(options.token))
     throw invalid('The token must be 43 base64url characters (256 bits).');
-  for (const [name, { cwd }] of Object.entries(options.agents)) checkDirectory(name, cwd);
+  for (const [name, { cwd }] of Object.entries(options.agents)) {
+    // Now, to whoever starts the bridge: later it would be told to each client, who cannot mend it.
+    const problem = cwdProblem({ name, cwd });
+    if (problem !== null) throw invalid(problem.message);
+  }
   return { host, port, origins: (options.origins ?? []).map(checkOrigin) };
-}
-
-/** Now, to whoever starts the bridge: later it would be told to each client, who cannot mend it. */
-function checkDirectory(agent: string, directory: string): void {
-  const problem = cwdProblem(agent, directory, () => statSync(directory).isDirectory());
-  if (problem !== null) throw invalid(problem.message);
 }
 
 /** An origin exactly as browsers send it. */

@@ -2,7 +2,6 @@
 import { EventEmitter } from 'node:events';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { AgentExit, MessageStream } from '../engine/ports.ts';
-import { parseText } from '../adapters/json-rpc.ts';
 import { messageQueue } from '../adapters/message-queue.ts';
 import { messageLine } from '../adapters/stdio/lines.ts';
 import { Client, type ClientOptions } from './client.ts';
@@ -31,7 +30,7 @@ export class StreamConnection implements Connected {
     const said = messageQueue<AnyMessage>(options.limits.bufferedBytes, room, room);
     this.client = new Client({
       ...options,
-      onMessage: (line) => (said.push(parseText(line)!, line.length) ? null : drained),
+      onMessage: (message, line) => (said.push(message, line.length) ? null : drained),
       onFault: () => undefined,
     });
     this.done = this.client.gone;

@@ -103,7 +103,7 @@ export interface DatabaseParts {
 
 const labelOf = (storage: SqljsStorage): string => (storage.kind === 'memory' ? ':memory:' : storage.name);
 
-/** Loads what is stored, replays the journal on it, and takes the pen. */
+/** Loads what is stored, replays the journal on it, and becomes its writer. */
 export async function openDatabase(parts: DatabaseParts): Promise<JournalledDatabase> {
   for (;;) {
     const stored = await parts.store.load();
@@ -148,7 +148,7 @@ export class JournalledDatabase implements SqljsDatabase {
   #tail: Promise<unknown> = Promise.resolve();
   #compaction: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  /** What was loaded, for as long as the pen could not be taken. */
+  /** What was loaded, for as long as it could not become the writer. */
   #unclaimed: Stored | undefined;
 
   constructor(parts: DatabaseParts, memory: MemoryDatabase, stored: Stored, claimed: boolean) {

@@ -64,11 +64,11 @@ export class SharedDatabase implements SqljsDatabase {
   readonly #roleListeners = new Set<(role: TabRole) => void>();
   readonly #started = Promise.withResolvers<void>();
   #local: JournalledDatabase | undefined;
-  /** The owner's period of office; undefined while nobody has said that they own the database. */
+  /** Names the owner for as long as it owns the database; undefined while nobody has said that they own the database. */
   #period: string | undefined;
   #head: number | undefined;
   /** There while this tab has the lock, and is opening the database or has it open. */
-  #office: object | undefined;
+  #ownership: object | undefined;
   /** After `close` was called and everything asked before was answered. */
   #left = false;
   #closed = false;
@@ -222,26 +222,26 @@ export class SharedDatabase implements SqljsDatabase {
 
   #waitForLock(how: { steal?: boolean }): void {
     const { signal } = (this.#queue = new AbortController());
-    const office = {};
+    const ownership = {};
     const held = (): Promise<void> => {
       if (this.#left) return Promise.resolve();
-      this.#office = office;
+      this.#ownership = ownership;
       const released = new Promise<void>((resolve) => (this.#release = resolve));
-      void this.#takeOffice(office);
+      void this.#becomeOwner(ownership);
       return released;
     };
     this.#parts.locks.request(this.#parts.lock, how.steal ? { steal: true } : { signal }, held).catch((error: unknown) => {
       if (signal.aborted || this.#left || this.#failure) return;
       // Stolen by a tab that waited for too long; anything else means there are no locks to be had.
       if ((error as Error).name !== 'AbortError') this.#fail(toStorageError(error, this.#parts.name));
-      else if (this.#office === office) this.#stepDown(this.#local);
+      else if (this.#ownership === ownership) this.#stepDown(this.#local);
     });
   }
 
-  async #takeOffice(office: object): Promise<void> {
+  async #becomeOwner(ownership: object): Promise<void> {
     try {
       const local = await this.#parts.open();
-      if (this.#left || this.#office !== office) {
+      if (this.#left || this.#ownership !== ownership) {
         await local.close();
         if (this.#left) this.#release?.();
         return;
@@ -258,7 +258,7 @@ export class SharedDatabase implements SqljsDatabase {
       tell(this.#roleListeners, 'owner');
       for (const pending of [...this.#pending.values()]) this.#dispatch(pending);
     } catch (error) {
-      if (this.#office === office) this.#fail(toSqlError(error, this.#parts.name));
+      if (this.#ownership === ownership) this.#fail(toSqlError(error, this.#parts.name));
     }
   }
 
@@ -266,7 +266,7 @@ export class SharedDatabase implements SqljsDatabase {
   #stepDown(local: JournalledDatabase | undefined): void {
     if (this.#left || local !== this.#local) return;
     this.#local = undefined;
-    this.#office = undefined;
+    this.#ownership = undefined;
     this.#period = undefined;
     this.#release?.();
     local?.close().catch((error: unknown) => console.warn(error));
@@ -279,7 +279,7 @@ export class SharedDatabase implements SqljsDatabase {
   /** What is stored cannot be opened: every call says so, and the next tab finds out for itself. */
   #fail(failure: SqlError): void {
     this.#failure = failure;
-    this.#office = undefined;
+    this.#ownership = undefined;
     this.#release?.();
     this.#started.reject(failure);
     for (const { id } of [...this.#pending.values()]) this.#answered(id, failed(failure));
@@ -295,7 +295,7 @@ export class SharedDatabase implements SqljsDatabase {
     switch (message.type) {
       case 'hello':
         if (this.#local && this.#period) this.#say({ type: 'owner', period: this.#period, head: this.#local.head });
-        else if (this.#office) this.#say({ type: 'opening' });
+        else if (this.#ownership) this.#say({ type: 'opening' });
         return;
       case 'opening':
         return this.#watchOwner();
@@ -343,16 +343,16 @@ export class SharedDatabase implements SqljsDatabase {
   /** Starts over whenever the owner is heard of; runs while something waits for it. */
   #watchOwner(): void {
     clearTimeout(this.#watch);
-    if (this.#office || this.#left || this.#failure) return;
+    if (this.#ownership || this.#left || this.#failure) return;
     const waiting = (): boolean => this.#pending.size > 0 || this.#period === undefined;
     if (!waiting()) return;
     this.#watch = setTimeout(() => {
       this.#say({ type: 'hello' });
       this.#watch = setTimeout(() => {
-        if (this.#office || this.#left || this.#failure || !waiting()) return;
+        if (this.#ownership || this.#left || this.#failure || !waiting()) return;
         this.#queue.abort();
         this.#waitForLock({ steal: true });
-        // Somebody else may steal it from us before we are in office: stay on watch.
+        // Somebody else may steal it from us before we own it: stay on watch.
         this.#watchOwner();
       }, this.#parts.silentMs);
     }, this.#parts.quietMs);
@@ -379,7 +379,7 @@ interface Request {
 export type TabMessage =
   /** Who owns it? Asked when a tab comes, and when the owner has been quiet for long. */
   | { readonly type: 'hello' }
-  /** A tab owns the database now, in this period of office; `head` is the last acknowledged change. */
+  /** A tab owns the database now, in this period; `head` is the last acknowledged change. */
   | { readonly type: 'owner'; readonly period: string; readonly head: number }
   /** The asked tab has the lock and is on its way. */
   | { readonly type: 'opening' }

@@ -1,22 +1,18 @@
 /** One agent's process: started in its own group, ended as a whole tree, its end told truthfully. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { statSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { guard } from './guard.ts';
 import type { StdioLimits } from './limits.ts';
 import { MARK } from './process-table.ts';
-import { cwdProblem, startProblem } from './start-problem.ts';
+import { cwdProblem, type Started, startProblem } from './start-problem.ts';
 import { Tail } from './tail.ts';
 import { ProcessTree, type TreeSignal, sendBlindly } from './tree.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit } from '../../engine/ports.ts';
 
-export interface ProcessSpec {
-  /** The agent's name, for messages. */
-  readonly name: string;
-  readonly command: string;
+export interface ProcessSpec extends Started {
   readonly args: readonly string[];
-  readonly cwd: string;
   /** The whole environment; the mark is added. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -56,7 +52,7 @@ const windows = process.platform === 'win32';
  */
 export async function startProcess(spec: ProcessSpec, options: StartOptions): Promise<RunningProcess> {
   options.signal?.throwIfAborted();
-  const missing = cwdProblem(spec.name, spec.cwd, () => statSync(spec.cwd).isDirectory());
+  const missing = cwdProblem(spec);
   if (missing !== null) throw missing;
   guard.ready();
   const token = guard.token();
@@ -79,9 +75,7 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   const running = child.pid === undefined ? null : new Running(child, child.pid, token, options);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
-    child.once('error', (error) =>
-      reject(cwdProblem(spec.name, spec.cwd, () => statSync(spec.cwd).isDirectory()) ?? startProblem(spec, error)),
-    );
+    child.once('error', (error) => reject(cwdProblem(spec) ?? startProblem(spec, error)));
   });
   if (running === null)
     throw new RehydrateError('agent_start_failed', `The agent '${spec.name}' started without a process id.`, { agent: spec.name });
@@ -262,25 +256,16 @@ class Running implements RunningProcess {
 
   /** Ends a stdout that stays open and silent although everybody we know of has gone. */
   #watchOutput(): void {
-    let seen = -1;
-    let read = 0;
-    const count = (chunk: Buffer): void => void (read += chunk.length);
-    if (this.stdout.readableEnded || this.stdout.destroyed) return;
+    const stdout = this.stdout as Socket;
+    if (stdout.destroyed) return;
     // Nobody ever listened, so nobody will: the descriptor must not stay.
-    if (this.stdout.readableFlowing === null) {
-      this.stdout.destroy();
-      return;
-    }
+    if (stdout.readableFlowing === null) return void stdout.destroy();
+    let seen = -1;
     const watch = setInterval(() => {
-      if (this.stdout.destroyed || this.stdout.readableEnded) clearInterval(watch);
-      else if (this.stdout.readableFlowing === true && read === seen) this.stdout.destroy();
-      else seen = this.stdout.readableFlowing === true ? read : -1;
+      if (stdout.readableFlowing && stdout.bytesRead === seen) stdout.destroy();
+      seen = stdout.readableFlowing ? stdout.bytesRead : -1;
     }, this.#limits.drainMs).unref();
-    const flowing = this.stdout.readableFlowing;
-    this.stdout.on('data', count);
-    // Listening must not start a stream that nobody reads yet.
-    if (flowing !== true) this.stdout.pause();
-    this.stdout.once('close', () => clearInterval(watch));
+    stdout.once('close', () => clearInterval(watch));
   }
 }
 

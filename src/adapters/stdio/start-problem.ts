@@ -1,14 +1,23 @@
 /** Why an agent, or a command it asked for, could not be started, in words that say what to do. */
+import { statSync } from 'node:fs';
 import { RehydrateError } from '../../engine/errors.ts';
 
 /** What was to be started. */
-type Started = 'agent' | 'command';
+export interface Started {
+  /** An agent's name, or a command as it was asked for. */
+  readonly name: string;
+  /** The program. */
+  readonly command: string;
+  readonly cwd: string;
+  /** Default: an agent. */
+  readonly what?: 'agent' | 'command';
+}
 
-/** Null when the directory is there. `isDirectory` throws as `statSync` does. */
-export function cwdProblem(name: string, cwd: string, isDirectory: () => boolean, what: Started = 'agent'): RehydrateError | null {
+/** Null when the directory is there. */
+export function cwdProblem({ name, cwd, what = 'agent' }: Omit<Started, 'command'>, isDirectory = isDirectoryNow): RehydrateError | null {
   let reason: string;
   try {
-    if (isDirectory()) return null;
+    if (isDirectory(cwd)) return null;
     reason = 'is not a directory';
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -32,12 +41,11 @@ const WORDS: Readonly<Record<string, string>> = {
   ENFILE: 'the system has too many open files',
 };
 
+const isDirectoryNow = (cwd: string): boolean => statSync(cwd).isDirectory();
+
 /** The error for a spawn that failed. Arguments are not quoted: they may hold secrets. */
-export function startProblem(
-  spec: { readonly name: string; readonly command: string },
-  error: unknown,
-  what: Started = 'agent',
-): RehydrateError {
+export function startProblem(spec: Started, error: unknown): RehydrateError {
+  const { what = 'agent' } = spec;
   const code = (error as NodeJS.ErrnoException).code;
   const why = (code === undefined ? undefined : WORDS[code]) ?? (error instanceof Error ? error.message : String(error));
   const program = what === 'command' && spec.name === spec.command ? '' : `${spec.command}: `;

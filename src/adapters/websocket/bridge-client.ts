@@ -1,6 +1,5 @@
 /** The bridge's few HTTP endpoints, from a page or a program. */
 import { RehydrateError } from '../../engine/errors.ts';
-import type { AgentExit } from '../../engine/ports.ts';
 
 export interface BridgeAddress {
   /** `ws://HOST:PORT`, as the bridge prints it; `http://` and `wss://` work too. */
@@ -14,14 +13,6 @@ export interface BridgeAgent {
   readonly name: string;
   /** Where the agent runs: the directory to give to `host.create`. */
   readonly cwd: string;
-}
-
-/** What the bridge tells about a connection. */
-export interface ConnectionReport {
-  readonly connection: string;
-  readonly exit: AgentExit | null;
-  readonly limit?: string;
-  readonly stderr: string;
 }
 
 /** What a bridge answered, or why it did not. */

@@ -38,10 +38,16 @@ export function saysExit(code: number): boolean {
   return SAID[code] !== undefined;
 }
 
-/** What the bridge's endpoints said of a connection; it crossed a network. */
-export interface Reported {
+/** What `GET /connections/ID/diagnostics` answers. */
+export interface ConnectionDiagnostics {
+  readonly connection: string;
+  readonly agent: string;
+  /** Null while the agent runs. */
   readonly exit: AgentExit | null;
+  /** The bridge's limit that the connection was ended for: a client that took nothing any more could not be told. */
   readonly limit?: string;
+  /** The last the agent wrote to stderr, or printed without its being JSON-RPC. */
+  readonly stderr: string;
 }
 
 /**
@@ -49,7 +55,7 @@ export interface Reported {
  * without it the close frame is all there is. A socket that went for another reason than the agent's
  * own end reads as `disconnected`, however the bridge then ended the tree (I8).
  */
-export function exitFromClose(close: CloseFacts, reported: Reported | null): AgentExit {
+export function exitFromClose(close: CloseFacts, reported: Pick<ConnectionDiagnostics, 'exit' | 'limit'> | null): AgentExit {
   const reason = parseReason(close.reason);
   const said = SAID[close.code];
   if (said !== undefined) return reported?.exit ?? said(reason);

@@ -1,7 +1,7 @@
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
-import { ask, type BridgeAddress, type BridgeAgent, bridgeProblem, type ConnectionReport, httpUrl } from './bridge-client.ts';
-import { asExit, type CloseFacts, exitFromClose, saysExit } from './exit.ts';
+import { ask, type BridgeAddress, type BridgeAgent, bridgeProblem, httpUrl } from './bridge-client.ts';
+import { asExit, type CloseFacts, type ConnectionDiagnostics, exitFromClose, saysExit } from './exit.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from './limits.ts';
 import { socketStream, type WebSocketLike } from './message-stream.ts';
 import { randomId } from '../../engine/random-id.ts';
@@ -130,7 +130,7 @@ class BridgeConnection implements AgentProcess {
     if (this.#settled) return;
     // After an end of the agent's own the report is there; otherwise the bridge is ending the tree now, and asking waits for that.
     if (!saysExit(close.code)) await this.#ask('DELETE', '?how=ask', this.#limits.endMs);
-    const report = await this.#ask<ConnectionReport>('GET', '/diagnostics', this.#limits.requestMs);
+    const report = await this.#ask<ConnectionDiagnostics>('GET', '/diagnostics', this.#limits.requestMs);
     if (report.kind !== 'answered') return this.#finish(exitFromClose(close, null));
     const { exit, limit, stderr } = report.body;
     this.#note(stderr);
@@ -150,7 +150,7 @@ class BridgeConnection implements AgentProcess {
 
   /** An open socket has an agent behind it unless the bridge could not start it: it says so in the close frame that follows. */
   async #startProblem(): Promise<RehydrateError | null> {
-    const answer = await this.#ask<ConnectionReport>('GET', '/diagnostics', this.#limits.requestMs);
+    const answer = await this.#ask<ConnectionDiagnostics>('GET', '/diagnostics', this.#limits.requestMs);
     const exit = answer.kind === 'answered' ? asExit(answer.body.exit) : null;
     if (exit?.kind !== 'not_started') return null;
     return new RehydrateError('agent_start_failed', exit.message, { agent: this.#spec.agent, url: this.#options.url });

@@ -219,15 +219,9 @@ describe('frames', () => {
       { limit: 'messageBytes' },
       () => Buffer.concat([frame(0x01, 'x'.repeat(40_000)), frame(0x80, 'x'.repeat(40_000))]),
     ],
-    [
-      'too many pieces',
-      4004,
-      { limit: 'messageFragments' },
-      () => Buffer.concat([frame(0x01, '{'), ...Array.from({ length: 20 }, () => frame(0x00, ' '))]),
-    ],
   ];
   it.each(rows)('%s: closed with %i', async (_name, code, reason, bytes) => {
-    await restart({ limits: { messageBytes: 65_536, messageFragments: 10 } });
+    await restart({ limits: { messageBytes: 65_536 } });
     const id = name();
     const raw = await Raw.upgraded(bridge, '/agents/echo', `, conn.${id}`);
     raw.socket.write(bytes());

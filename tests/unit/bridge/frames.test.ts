@@ -77,7 +77,7 @@ describe('closeFrame', () => {
   });
 
   it('names the limit and fits into a close frame', () => {
-    for (const limit of ['messageBytes', 'messageFragments', 'stalledMs', 'pingMs']) {
+    for (const limit of ['messageBytes', 'stalledMs', 'pingMs']) {
       const frame = closeFrame({ kind: 'limit', limit }, id);
       expect(frame.code).toBe(4004);
       expect(JSON.parse(frame.reason)).toMatchObject({ limit });

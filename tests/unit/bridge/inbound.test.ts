@@ -59,34 +59,37 @@ describe('a frame that carries a command for an MCP server is answered -32602', 
 describe('what the agent gets is what was judged', () => {
   it('of a key that came twice, the one value that was looked at', () => {
     const verdict = judge(call('session/new', `{"mcpServers":[${SERVER}],"mcpServers":[]}`));
-    expect(verdict).toEqual({ verdict: 'forward', line: '{"jsonrpc":"2.0","id":7,"method":"session/new","params":{"mcpServers":[]}}' });
+    expect(verdict).toMatchObject({
+      verdict: 'forward',
+      line: '{"jsonrpc":"2.0","id":7,"method":"session/new","params":{"mcpServers":[]}}',
+    });
   });
 
   it('of a method that came twice, one', () => {
     const verdict = judge(`{"jsonrpc":"2.0","id":7,"method":"a","method":"b"}`);
-    expect(verdict).toEqual({ verdict: 'forward', line: '{"jsonrpc":"2.0","id":7,"method":"b"}' });
+    expect(verdict).toMatchObject({ verdict: 'forward', line: '{"jsonrpc":"2.0","id":7,"method":"b"}' });
   });
 
   it('in one line, however many the frame had', () => {
     const verdict = judge('{\n"jsonrpc"\r\n:"2.0",\n"id":1,\t"method":"x"\n}\n');
-    expect(verdict).toEqual({ verdict: 'forward', line: '{"jsonrpc":"2.0","id":1,"method":"x"}' });
+    expect(verdict).toMatchObject({ verdict: 'forward', line: '{"jsonrpc":"2.0","id":1,"method":"x"}' });
   });
 
   it('in one line for readers that split at U+2028 too', () => {
     const verdict = judge('{"jsonrpc":"2.0","method":"x","params":{"a":"\u2028\u2029"}}');
-    expect(verdict).toEqual({ verdict: 'forward', line: '{"jsonrpc":"2.0","method":"x","params":{"a":"\\u2028\\u2029"}}' });
+    expect(verdict).toMatchObject({ verdict: 'forward', line: '{"jsonrpc":"2.0","method":"x","params":{"a":"\\u2028\\u2029"}}' });
   });
 
-  it('with numbers as they were spelt', () => {
-    for (const number of ['9007199254740993', '-0', '1e400', '0.1000000000000000055511151231257827', '12345678901234567890']) {
-      const verdict = judge(`{"jsonrpc":"2.0","id":${number},"result":[${number}]}`);
-      expect(verdict).toMatchObject({ line: `{"jsonrpc":"2.0","id":${number},"result":[${number}]}` });
+  it('with ids as they were spelt', () => {
+    for (const id of ['9007199254740993', '1e400', '0.1000000000000000055511151231257827', '12345678901234567890']) {
+      expect(judge(`{"jsonrpc":"2.0","id":${id},"result":[]}`)).toMatchObject({ line: `{"id":${id},"jsonrpc":"2.0","result":[]}` });
+      expect(judge(`{"jsonrpc":"2.0","id":${id},"method":"m"}`)).toMatchObject({ line: `{"id":${id},"jsonrpc":"2.0","method":"m"}` });
     }
   });
 
   it('with keys that mean something to JavaScript', () => {
     const line = '{"jsonrpc":"2.0","method":"x","params":{"__proto__":{"a":1},"constructor":2,"toJSON":3}}';
-    expect(judge(line)).toEqual({ verdict: 'forward', line });
+    expect(judge(line)).toMatchObject({ verdict: 'forward', line });
   });
 });
 

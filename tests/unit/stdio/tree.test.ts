@@ -78,7 +78,8 @@ describe('the process table', () => {
 });
 
 describe('why an agent could not start', () => {
-  const spec = { name: 'a', command: '/bin/thing' };
+  const spec = { name: 'a', command: '/bin/thing', cwd: '/x' };
+  const command = { what: 'command', cwd: '/x' } as const;
   it.each(['ENOENT', 'EACCES', 'ENOEXEC', 'ENOTDIR', 'ENAMETOOLONG', 'E2BIG', 'EAGAIN', 'EMFILE', 'EOTHER'])('%s', (code) => {
     const error = startProblem(spec, Object.assign(new Error('spawn failed'), { code }));
     expect(error).toMatchObject({ code: 'agent_start_failed', data: { agent: 'a', cause: code } });
@@ -90,22 +91,22 @@ describe('why an agent could not start', () => {
     const failing = (code: string) => () => {
       throw Object.assign(new Error(code), { code });
     };
-    expect(cwdProblem('a', '/x', () => true)).toBeNull();
-    expect(cwdProblem('a', '/x', () => false)?.message).toContain('is not a directory');
-    expect(cwdProblem('a', '/x', failing('ENOENT'))?.message).toContain('does not exist');
-    expect(cwdProblem('a', '/x', failing('EACCES'))).toMatchObject({
+    expect(cwdProblem({ name: 'a', cwd: '/x' }, () => true)).toBeNull();
+    expect(cwdProblem({ name: 'a', cwd: '/x' }, () => false)?.message).toContain('is not a directory');
+    expect(cwdProblem({ name: 'a', cwd: '/x' }, failing('ENOENT'))?.message).toContain('does not exist');
+    expect(cwdProblem({ name: 'a', cwd: '/x' }, failing('EACCES'))).toMatchObject({
       code: 'cwd_missing',
       message: expect.stringContaining('EACCES') as string,
     });
   });
 
   it('an agent’s command is called one, and its line is not said twice', () => {
-    const failed = startProblem({ name: 'ls -l', command: '/bin/sh' }, Object.assign(new Error(), { code: 'EACCES' }), 'command');
+    const failed = startProblem({ ...command, name: 'ls -l', command: '/bin/sh' }, Object.assign(new Error(), { code: 'EACCES' }));
     expect(failed.message).toMatch(/^The command 'ls -l' could not be started: \/bin\/sh: it is not executable/);
-    expect(startProblem({ name: 'ls', command: 'ls' }, Object.assign(new Error(), { code: 'ENOENT' }), 'command').message).toMatch(
+    expect(startProblem({ ...command, name: 'ls', command: 'ls' }, Object.assign(new Error(), { code: 'ENOENT' })).message).toMatch(
       /^The command 'ls' could not be started: there is no such program/,
     );
-    expect(cwdProblem('ls', '/x', () => false, 'command')?.message).toBe(
+    expect(cwdProblem({ ...command, name: 'ls' }, () => false)?.message).toBe(
       "The working directory /x of the command 'ls' is not a directory. Make it, or name another.",
     );
   });

@@ -5,7 +5,6 @@ import { RehydrateError } from '../../../engine/errors.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { type RunningProcess, startProcess } from '../agent-process.ts';
 import { STDIO_LIMITS } from '../limits.ts';
-import { cwdProblem, startProblem } from '../start-problem.ts';
 import { type ClientLimits, ClientRequestError, countParam, invalid, limitExceeded, notFound, textParam } from './request.ts';
 import { Tail } from '../tail.ts';
 
@@ -115,21 +114,13 @@ export class Terminals {
     bytes: number,
     signal: AbortSignal,
   ): Promise<string> {
-    const { command, args } = asProgram(spec.command, spec.args, spec.cwd);
-    let running: RunningProcess;
-    try {
-      running = await startProcess(
-        { name: spec.command, command, args, cwd: spec.cwd, env: spec.env },
-        { signal, keepOrphans: true, limits: { ...STDIO_LIMITS, askMs: 0, termMs: this.#limits.termMs } },
-      );
-    } catch (error) {
+    const running = await startProcess(
+      { ...spec, what: 'command', name: spec.command, ...asProgram(spec.command, spec.args, spec.cwd) },
+      { signal, keepOrphans: true, limits: { ...STDIO_LIMITS, askMs: 0, termMs: this.#limits.termMs } },
+    ).catch((error: unknown) => {
       if (!RehydrateError.is(error)) throw error;
-      // Told as the command's: the agent itself runs.
-      const problem =
-        cwdProblem(spec.command, spec.cwd, () => statSync(spec.cwd).isDirectory(), 'command') ??
-        startProblem({ name: spec.command, command }, error.cause ?? error, 'command');
-      throw new ClientRequestError(-32603, problem.message, { command: spec.command, cause: problem.code });
-    }
+      throw new ClientRequestError(-32603, error.message, { command: spec.command, cause: error.code });
+    });
     running.stdin.end();
     const output = new Tail(bytes);
     running.stdout.on('data', (chunk: Buffer) => output.push(chunk));

@@ -131,18 +131,6 @@ export function watchInterrupts(source: SignalSource, act: Interrupts['act']): I
 
 const SIGNALS: readonly EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** Counts arrivals of one signal over two ways that may both carry the same one. Pure but for its counters. */
-export function mergeCounts(): (way: 'direct' | 'forwarded') => boolean {
-  const counts = { direct: 0, forwarded: 0 };
-  let delivered = 0;
-  return (way) => {
-    counts[way] += 1;
-    if (Math.max(counts.direct, counts.forwarded) <= delivered) return false;
-    delivered += 1;
-    return true;
-  };
-}
-
 /** What the outer half tells the inner one. */
 export interface ForwardedSignal {
   readonly rehydrateSignal: EndingSignal;
@@ -152,19 +140,18 @@ export function isForwardedSignal(message: unknown): message is ForwardedSignal 
   return SIGNALS.includes((message as { rehydrateSignal?: EndingSignal } | null)?.rehydrateSignal as EndingSignal);
 }
 
-export function processSignals(): SignalSource {
+/** `inner`: started by another half of the same command, which hands on what it gets; a terminal sends its signals to both. */
+export function processSignals(inner: boolean): SignalSource {
   const listeners = new Set<(signal: EndingSignal) => void>();
-  const merged = new Map(SIGNALS.map((signal) => [signal, mergeCounts()]));
-  const arrived = (signal: EndingSignal, way: 'direct' | 'forwarded') => {
-    if (!merged.get(signal)?.(way)) return;
+  const arrived = (signal: EndingSignal) => {
     // Nothing is under way that would have to be ended first.
     if (listeners.size === 0) process.exit(SIGNAL_EXITS[signal]);
     for (const listener of listeners) listener(signal);
   };
-  for (const signal of SIGNALS) process.on(signal, () => arrived(signal, 'direct'));
-  if (process.send) {
+  for (const signal of SIGNALS) process.on(signal, () => void (inner || arrived(signal)));
+  if (inner) {
     process.on('message', (message) => {
-      if (isForwardedSignal(message)) arrived(message.rehydrateSignal, 'forwarded');
+      if (isForwardedSignal(message)) arrived(message.rehydrateSignal);
     });
     // The outer half was killed: so is this one, and the guard ends the agents.
     process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));

@@ -3,16 +3,13 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { openHost, type OpenHostOptions } from '../adapters/node-host/index.ts';
-import { nodeClientServices, stdioLauncher } from '../adapters/stdio/index.ts';
-import type { StdioAgent } from '../adapters/stdio/index.ts';
+import { nodeClientServices, type StdioAgent, stdioLauncher } from '../adapters/stdio/index.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import type { AgentLauncher, AgentProcess, Host } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
 import { storageError } from '../engine/storage/errors.ts';
 import type { PreambleMode, ProtocolChoice, ResumePolicy } from '../engine/types.ts';
-import { whereTyped } from './parse.ts';
-import { count, one } from './parse.ts';
-import type { Call } from './parse.ts';
+import { type Call, count, one, whereTyped } from './parse.ts';
 
 /** A host with what a call needs beside it. */
 export interface OpenHost {

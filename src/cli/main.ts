@@ -1,16 +1,9 @@
 /** Runs one command line to its exit code. Whatever happens, the process ends with a code that tells how it went. */
 import { readFileSync } from 'node:fs';
-import type { Command } from './ends.ts';
-import { exitCodeOf, exitWithOutput } from './ends.ts';
-import { EXIT } from './table.ts';
-import { commandHelp, overview } from './table.ts';
-import { createOutput } from './output.ts';
-import type { Output } from './output.ts';
+import { type Command, exitCodeOf, exitWithOutput, processSignals, type SignalSource, tell } from './ends.ts';
+import { commandHelp, type CommandName, EXIT, overview } from './table.ts';
+import { createOutput, type Output } from './output.ts';
 import { has, parse } from './parse.ts';
-import { processSignals } from './ends.ts';
-import type { SignalSource } from './ends.ts';
-import type { CommandName } from './table.ts';
-import { tell } from './ends.ts';
 
 const records = () => import('./commands/records.ts');
 const bridges = () => import('./commands/bridge.ts');
@@ -34,10 +27,10 @@ const LOADERS: { readonly [Name in CommandName]: () => Promise<Readonly<Record<N
   'demo-agent': () => import('./commands/demo-agent.ts'),
 };
 
-/** Runs `argv` (without node and script) and exits. */
-export async function main(argv: readonly string[]): Promise<void> {
+/** Runs `argv` (without node and script) and exits. `inner`: see `processSignals`. */
+export async function main(argv: readonly string[], inner: boolean): Promise<void> {
   const output = createOutput(process);
-  const code = await run(argv, output, processSignals());
+  const code = await run(argv, output, processSignals(inner));
   await output.flushed();
   process.exit(exitWithOutput(code, output.lost));
 }

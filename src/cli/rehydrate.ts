@@ -4,13 +4,13 @@
  * newer one is only imported when this one is new enough, and else the call is handed to the Node
  * that the package brought along.
  */
-import { forgetReExecution, isNewEnough, reExecute, silenceSqliteWarning } from './runtime.ts';
+import { isNewEnough, isReExecuted, reExecute, silenceSqliteWarning } from './runtime.ts';
 
 if (isNewEnough(process.versions.node)) {
-  forgetReExecution();
+  const inner = isReExecuted();
   silenceSqliteWarning();
   const { main } = await import('./main.ts');
-  await main(process.argv.slice(2));
+  await main(process.argv.slice(2), inner);
 } else {
   await reExecute();
 }

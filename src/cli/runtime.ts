@@ -17,9 +17,11 @@ export function isNewEnough(version: string): boolean {
   return major > 23;
 }
 
-/** The mark has done its work, and agents have no use for it. */
-export function forgetReExecution(): void {
+/** Whether this is the inner half. The mark has done its work then, and agents have no use for it. */
+export function isReExecuted(): boolean {
+  const marked = process.env[MARK] !== undefined && process.send !== undefined;
   delete process.env[MARK];
+  return marked;
 }
 
 /** `node:sqlite` is what we chose; its warning would be on every call's stderr. All other warnings stay. */

@@ -1,10 +1,9 @@
 /** What happens in a session, shown as it is stored: as JSON lines (content/docs/reference/command.mdx), or as text with the rest on stderr. */
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import { messageOf } from './ends.ts';
 import { eventRecord, oneLine, reportWords, toolLine } from './format.ts';
 import type { Output } from './output.ts';
 import { type Call, one } from './parse.ts';
+import { openTerminal, REFUSED, type Terminal } from './terminal.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
 import { classOf, fieldsOf, messageIdOf, messageText, noticeText, readToolCall, roleOf, stringOf } from '../engine/protocol/updates.ts';
@@ -166,23 +165,19 @@ export interface PermissionAsker {
   stop(): void;
 }
 
-/** What a person says who only presses Enter, and what stands for one who has left. */
-export const REFUSED = '';
-
-/** Puts a question to the person and resolves to the answer, `REFUSED` at the end of the input; rejects when the signal aborts. */
-export type Question = (question: string, signal: AbortSignal) => Promise<string>;
-
 /** Asks on the terminal, one question after the other, and says what was decided without asking. */
 export function permissionAsker(
   call: Call,
   host: Host,
   sessionId: string,
   output: Output,
-  question: Question = (text, signal) => askOn(process.stdin, process.stderr)(text, signal),
+  /** Opened when there is something to ask. */
+  open: () => Pick<Terminal, 'question' | 'close'> = () => openTerminal(process.stdin, process.stderr),
 ): PermissionAsker {
   /** Questions without an answer. */
-  const open = new Map<string, { readonly prompt: PermissionPrompt; readonly abort: AbortController }>();
+  const asked = new Map<string, { readonly prompt: PermissionPrompt; readonly abort: AbortController }>();
   let queue = Promise.resolve();
+  let terminal: ReturnType<typeof open> | undefined;
   const rule = permissionRule(call);
   const why =
     rule === 'reject' && one(call, 'permission') !== 'reject'
@@ -195,7 +190,7 @@ export function permissionAsker(
       output.note(`The agent asks: ${title}`);
       for (const [index, { name }] of options.entries()) output.note(`  ${index + 1}  ${name}`);
       for (;;) {
-        const answer = (await question(`${choices}Enter to refuse: `, signal)).trim();
+        const answer = (await (terminal ??= open()).question(`${choices}Enter to refuse: `, signal)).trim();
         // Null cancels the request, where the agent offers no way to refuse it.
         const refusal = options.find(({ means }) => means === 'reject')?.optionId ?? null;
         const optionId = answer === REFUSED ? refusal : options[Number(answer) - 1]?.optionId;
@@ -213,11 +208,11 @@ export function permissionAsker(
         const { requestId } = event.payload;
         const prompt = permissionPrompt(event.payload);
         const abort = new AbortController();
-        open.set(requestId, { prompt, abort });
+        asked.set(requestId, { prompt, abort });
         if (rule === 'ask') queue = queue.then(() => ask(requestId, prompt, abort.signal));
       } else if (event.kind === 'permission_resolved') {
-        const known = open.get(event.payload.requestId);
-        open.delete(event.payload.requestId);
+        const known = asked.get(event.payload.requestId);
+        asked.delete(event.payload.requestId);
         known?.abort.abort();
         // Not before: a rule finds no answer among odd options, and a turn may end first.
         if (known && rule !== 'ask')
@@ -225,35 +220,8 @@ export function permissionAsker(
       }
     },
     stop() {
-      for (const { abort } of open.values()) abort.abort();
+      for (const { abort } of asked.values()) abort.abort();
+      terminal?.close();
     },
-  };
-}
-
-/** Asks with a line editor of its own for every question. */
-export function askOn(input: Readable, output: Writable): Question {
-  return (question, signal) => {
-    if (signal.aborted) return Promise.reject(signal.reason as Error);
-    // An input that is over says so once; a line editor that is opened on it would wait for ever.
-    if (input.readableEnded || input.destroyed) return Promise.resolve(REFUSED);
-    return new Promise((resolve, reject) => {
-      const terminal = createInterface({ input, output });
-      const abort = () => {
-        reject(signal.reason as Error);
-        terminal.close();
-      };
-      signal.addEventListener('abort', abort, { once: true });
-      // A raw terminal delivers Ctrl-C as a key; it means the same here as everywhere.
-      terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-      // After an answer this says nothing; without one the input has ended, by Ctrl-D say.
-      terminal.on('close', () => {
-        signal.removeEventListener('abort', abort);
-        resolve(REFUSED);
-      });
-      terminal.question(question, (answer) => {
-        resolve(answer);
-        terminal.close();
-      });
-    });
   };
 }

@@ -1,18 +1,15 @@
 /** `rehydrate chat`: turns of a durable session, one line each. Ctrl-C cancels the turn, not the program. */
-import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import { styleText } from 'node:util';
 import { type Command, type EndingSignal, exitCodeOf, SIGNAL_EXITS, tell } from '../ends.ts';
 import { EXIT } from '../table.ts';
 import { eventLine } from '../format.ts';
 import { explain, hostOf } from '../host.ts';
-import { type Output, printable } from '../output.ts';
+import type { Output } from '../output.ts';
 import { applySettings, readySession, sessionOptions, setOption } from '../session.ts';
-import { followEvents, permissionAsker, permissionRule, type Question, REFUSED, textPrinter } from '../turn.ts';
+import { openTerminal, type Terminal } from '../terminal.ts';
+import { followEvents, permissionAsker, permissionRule, textPrinter } from '../turn.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { Host } from '../../engine/index.ts';
-import { fieldsOf, roleOf, textOf } from '../../engine/protocol/updates.ts';
-import type { SessionInfo } from '../../engine/types.ts';
 
 /** Where colours are wanted: on a terminal, and not against NO_COLOR. */
 const dim = (text: string): string => styleText('dim', text);
@@ -99,17 +96,10 @@ export const chat: Command = async ({ call, output, signals }) => {
   try {
     const { session, before } = await readySession(host, options, output, abort.signal);
     await applySettings(host, options);
-    const screen = openTerminal({
-      input: process.stdin,
-      output: process.stdout,
-      history: await earlierPrompts(host, session),
-      interrupt,
-      prompt: styleText('cyan', '› '),
-      freshLine: output.freshLine,
-    });
+    const screen = openTerminal(process.stdin, process.stdout, { interrupt, prompt: styleText('cyan', '› '), freshLine: output.freshLine });
     terminal = screen;
     const printer = textPrinter(output, { between: true });
-    const asker = permissionAsker(call, host, sessionId, output, screen.question);
+    const asker = permissionAsker(call, host, sessionId, output, () => screen);
     const following = followEvents(host, sessionId, before, (event) => {
       if (turn === 'none') screen.aside();
       printer.event(event);
@@ -171,150 +161,4 @@ async function act(command: Exclude<ChatCommand, { do: 'quit' }>, host: Host, se
     case 'prompt':
       await host.prompt(sessionId, command.text);
   }
-}
-
-/** What the user asked in this session before, the latest first, as readline wants it. */
-async function earlierPrompts(host: Host, session: SessionInfo): Promise<string[]> {
-  const after = Math.max(session.firstSeq - 1, session.latestSeq - 5_000);
-  const events = await host.history(session.sessionId, { after });
-  return events
-    .flatMap(({ kind, origin, payload }) => {
-      if (kind !== 'update' || origin !== 'host' || roleOf(payload) !== 'user') return [];
-      const text = textOf(fieldsOf(payload)['content']);
-      return text === null || /[\n\r]/.test(text) ? [] : [text];
-    })
-    .reverse()
-    .slice(0, HISTORY);
-}
-
-/** How many earlier prompts the arrow keys bring back. */
-const HISTORY = 200;
-
-/** How long nothing must have come between turns before the line that is being typed is shown again. */
-const QUIET_MS = 100;
-
-interface Terminal {
-  /** The next line, or null at the end of the input. */
-  line(): Promise<string | null>;
-  question: Question;
-  /** Makes room for what comes while a line is being typed: the line goes, and comes back when nothing came for a while. */
-  aside(): void;
-  /** Empties the line that is being typed. */
-  clear(): void;
-  /** The chat ends: an open question is taken back. */
-  close(): void;
-}
-
-interface TerminalOptions {
-  readonly input: Readable & { readonly isTTY?: boolean };
-  readonly output: Writable;
-  readonly history: readonly string[];
-  /** What Ctrl-C does. */
-  readonly interrupt: () => void;
-  readonly prompt: string;
-  /** Ends the line that other output left open. */
-  readonly freshLine: () => void;
-}
-
-export function openTerminal({ input, output, history, interrupt, prompt, freshLine }: TerminalOptions): Terminal {
-  const tty = input.isTTY === true;
-  const readline: Interface = createInterface({
-    input,
-    output: tty ? output : undefined,
-    terminal: tty,
-    // The line editor shows them as they are.
-    history: history.map(printable),
-    historySize: HISTORY,
-    prompt,
-  });
-  const lines: string[] = [];
-  /** `ended` by the input, Ctrl-D say; `closed` by the chat. */
-  let state: 'open' | 'ended' | 'closed' = 'open';
-  let waiting: ((line: string | null) => void) | null = null;
-  let asking: { answer(line: string): void; takeBack(reason: Error): void } | null = null;
-  let hidden: NodeJS.Timeout | null = null;
-  const show = () => {
-    if (hidden) clearTimeout(hidden);
-    hidden = null;
-    freshLine();
-    // What was typed so far stays.
-    if (waiting && state === 'open') readline.prompt(true);
-  };
-  const ending = (): Error => new DOMException('the chat ends', 'AbortError');
-  readline.on('line', (line) => {
-    if (hidden) show();
-    if (asking) asking.answer(line);
-    else if (waiting) waiting(line);
-    // Typed or piped ahead: it waits for its turn.
-    else lines.push(line);
-  });
-  readline.on('close', () => {
-    if (state === 'open') state = 'ended';
-    // Nobody answers any more: the agent is told so, and not left to wait for it.
-    if (state === 'ended') asking?.answer(REFUSED);
-    else asking?.takeBack(ending());
-    waiting?.(null);
-  });
-  readline.on('SIGINT', interrupt);
-  return {
-    line() {
-      const next = lines.shift();
-      if (next !== undefined) return Promise.resolve(next);
-      if (state !== 'open') return Promise.resolve(null);
-      if (tty) readline.prompt();
-      return new Promise((resolve) => {
-        waiting = (line) => {
-          waiting = null;
-          resolve(line);
-        };
-      });
-    },
-    question(question, signal) {
-      if (signal.aborted) return Promise.reject(signal.reason as Error);
-      if (state === 'closed') return Promise.reject(ending());
-      if (state === 'ended') return Promise.resolve(REFUSED);
-      output.write(printable(question));
-      return new Promise((resolve, reject) => {
-        const abort = () => asking?.takeBack(signal.reason as Error);
-        const done = () => {
-          asking = null;
-          signal.removeEventListener('abort', abort);
-        };
-        asking = {
-          answer(line) {
-            done();
-            resolve(line);
-          },
-          takeBack(reason) {
-            done();
-            reject(reason);
-          },
-        };
-        signal.addEventListener('abort', abort, { once: true });
-      });
-    },
-    aside() {
-      if (!tty || state !== 'open' || !waiting) return;
-      if (hidden) {
-        hidden.refresh();
-        return;
-      }
-      moveCursor(output, 0, -readline.getCursorPos().rows);
-      cursorTo(output, 0);
-      clearScreenDown(output);
-      hidden = setTimeout(show, QUIET_MS);
-    },
-    clear() {
-      if (!tty || state !== 'open') return;
-      readline.write(null, { ctrl: true, name: 'u' });
-      readline.write(null, { ctrl: true, name: 'k' });
-      output.write('\n');
-      readline.prompt();
-    },
-    close() {
-      state = 'closed';
-      if (hidden) clearTimeout(hidden);
-      readline.close();
-    },
-  };
 }

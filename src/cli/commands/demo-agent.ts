@@ -2,8 +2,7 @@
 import path from 'node:path';
 import { runAgentOnStdio } from '../../testing/agents/on-stdio.ts';
 import { AGENT_VARIANTS, behaviourOf, isAgentVariant, VARIANT_DESCRIPTIONS } from '../../testing/agents/variants.ts';
-import type { Command } from '../ends.ts';
-import { SIGNAL_EXITS } from '../ends.ts';
+import { type Command, SIGNAL_EXITS } from '../ends.ts';
 import { EXIT } from '../table.ts';
 import { one, UsageError } from '../parse.ts';
 

@@ -1,14 +1,11 @@
 /** `rehydrate doctor`: how well an agent's sessions survive its death. */
 import type { ProtocolChoice } from '../../engine/types.ts';
-import type { Command } from '../ends.ts';
+import { type Command, endedBy, SIGNAL_EXITS, watchInterrupts } from '../ends.ts';
 import { runDoctor } from '../doctor/examination.ts';
-import { renderDoctor } from '../doctor/report.ts';
-import type { DoctorReport } from '../doctor/report.ts';
-import { SIGNAL_EXITS } from '../ends.ts';
+import { type DoctorReport, renderDoctor } from '../doctor/report.ts';
 import { EXIT } from '../table.ts';
 import { jsonText } from '../output.ts';
 import { count, has, one } from '../parse.ts';
-import { endedBy, watchInterrupts } from '../ends.ts';
 
 export const doctor: Command = async ({ call, output, signals }) => {
   const interrupts = watchInterrupts(signals, () => undefined);

@@ -2,22 +2,13 @@
 import { text as readAll } from 'node:stream/consumers';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { PromptResult } from '../../engine/types.ts';
-import type { Command } from '../ends.ts';
-import { exitCodeOf, SIGNAL_EXITS } from '../ends.ts';
+import { type Command, endedBy, exitCodeOf, type Interrupts, messageOf, SIGNAL_EXITS, tell, watchInterrupts } from '../ends.ts';
 import { EXIT } from '../table.ts';
-import { explain, hostOf } from '../host.ts';
-import type { OpenHost } from '../host.ts';
+import { explain, hostOf, type OpenHost } from '../host.ts';
 import type { Output } from '../output.ts';
-import { has, one } from '../parse.ts';
-import type { Call } from '../parse.ts';
-import { permissionAsker, permissionRule } from '../turn.ts';
-import { applySettings, readySession, sessionOptions } from '../session.ts';
-import type { SessionOptions } from '../session.ts';
-import { endedBy, watchInterrupts } from '../ends.ts';
-import type { Interrupts } from '../ends.ts';
-import { messageOf, tell } from '../ends.ts';
-import { followEvents, jsonPrinter, textPrinter } from '../turn.ts';
-import type { TurnPrinter } from '../turn.ts';
+import { type Call, has, one } from '../parse.ts';
+import { followEvents, jsonPrinter, permissionAsker, permissionRule, textPrinter, type TurnPrinter } from '../turn.ts';
+import { applySettings, readySession, sessionOptions, type SessionOptions } from '../session.ts';
 
 export const prompt: Command = async ({ call, output, signals }) => {
   const options = sessionOptions(call);

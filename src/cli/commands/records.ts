@@ -4,14 +4,12 @@ import type { Readable } from 'node:stream';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { Host } from '../../engine/index.ts';
 import type { SessionInfo } from '../../engine/types.ts';
-import type { Command } from '../ends.ts';
+import { type Command, messageOf } from '../ends.ts';
 import { EXIT } from '../table.ts';
 import { eventLine, eventRecord, oneLine, timeWords } from '../format.ts';
 import { databaseExists, databasePath, explain, openReader } from '../host.ts';
-import { count, has, one } from '../parse.ts';
-import type { Call } from '../parse.ts';
+import { type Call, count, has, one } from '../parse.ts';
 import type { Output } from '../output.ts';
-import { messageOf } from '../ends.ts';
 
 /** How many events are read at a time, so that a long history needs little memory. */
 const PAGE = 500;

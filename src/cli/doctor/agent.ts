@@ -1,6 +1,6 @@
 /** The agent under test: one process of it after the other, what it is asked, and everything it says in order. */
 import type { AgentFacts, AgentProtocol } from '../../engine/protocol/agent-protocol.ts';
-import { openConnection, within, type Connection, type Outcome, type Patience } from '../../engine/protocol/connection.ts';
+import { type Connection, openConnection, type Outcome, type Patience, within } from '../../engine/protocol/connection.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
 import { fieldsOf } from '../../engine/protocol/updates.ts';
 import { introduce, type Unusable } from '../../engine/protocol/versions.ts';
@@ -10,10 +10,11 @@ import { classifyResumeFailure } from '../../engine/resume/classify.ts';
 import { askList } from '../../engine/sessions/resume.ts';
 import type { ContentBlock, ProtocolChoice } from '../../engine/types.ts';
 import { quote, seconds } from '../format.ts';
-import { messagesIn, type Message } from './messages.ts';
-import type { Findings, How, UnknownSessionAnswer } from './report.ts';
+import { type Message, messagesIn } from './messages.ts';
+import type { How, UnknownSessionAnswer } from './report.ts';
 
-export interface Examination {
+/** How an agent is run and asked. */
+export interface Setting {
   readonly launcher: AgentLauncher;
   /** A scratch directory, the working directory of every session. */
   readonly cwd: string;
@@ -22,7 +23,6 @@ export interface Examination {
   /** The agent's method to sign in with at each start. */
   readonly auth: string | undefined;
   readonly protocol: ProtocolChoice;
-  readonly findings: Findings;
 }
 
 /** What came of a request, and in words what the agent did instead of a good answer: “answered session/load with error …”. */
@@ -62,7 +62,7 @@ async function answerAgent({ method, params: { options } }: IncomingRequest): Pr
 }
 
 /** What an agent said of itself: its facts, or in words what was wrong instead, and whether it said anything at all. */
-interface Introduction {
+export interface Introduction {
   readonly facts: AgentFacts | null;
   readonly failure: string;
   /** It keeps to ACP, in a version that is not examined. */
@@ -87,7 +87,7 @@ export class RunningAgent {
   }
 
   /** Rejects with `RehydrateError` when it cannot be started. */
-  static async start({ launcher, cwd, timeoutMs, signal }: Examination): Promise<RunningAgent> {
+  static async start({ launcher, cwd, timeoutMs, signal }: Setting): Promise<RunningAgent> {
     const agent = new RunningAgent(timeoutMs);
     agent.link = await openConnection(launcher, { agent: 'agent', cwd, sessionId: 'doctor' }, signal, {
       onRequest: answerAgent,
@@ -108,25 +108,15 @@ export class RunningAgent {
   }
 
   async introduce(choice: ProtocolChoice): Promise<Introduction> {
-    // As the engine's, and it is known what had come before an answer: these settle in the order of messages.
-    const start: Connection['start'] = (method, params, settle) =>
-      this.link.start(method, params, (response) => {
+    // As the engine's, and it is known what had come before an answer: what follows it is read after this.
+    const call: Connection['call'] = (method, params, patience) =>
+      this.link.call(method, params, patience).then((outcome) => {
         this.heard = this.updates.length;
-        settle(response);
-      });
-    const call: Connection['call'] = (method, params, { ms }) =>
-      inTime(method, ms, (resolve) => {
-        void start(method, params, (response) => {
-          if (response === null) resolve({ kind: 'ended', method });
-          else
-            resolve(
-              'error' in response ? { kind: 'refused', method, error: response.error } : { kind: 'answered', value: response.result },
-            );
-        });
+        return outcome;
       });
     const found: Unusable[] = [];
     const { kind, failure, ms } = await this.timed(async (patience): Promise<Outcome> => {
-      const introduced = await introduce({ ...this.link, start, call }, choice, CLIENT, patience);
+      const introduced = await introduce({ ...this.link, call }, choice, CLIENT, patience);
       if (!('kind' in introduced)) this.protocol = introduced;
       else if (introduced.kind === 'unusable') found.push(introduced);
       else return introduced;
@@ -220,9 +210,14 @@ export class RunningAgent {
     for (;;) {
       const now = performance.now();
       const wait = Math.min(this.lastUpdate + DEFAULT_LIMITS.replayQuietMs, deadline) - now;
-      if (wait <= 0 || this.link.exit !== null) return;
+      if (wait <= 0 || this.died) return;
       await within(this.link.gone, wait);
     }
+  }
+
+  /** Whether its process is gone. */
+  get died(): boolean {
+    return this.link.exit !== null;
   }
 
   /** What it printed for people. */
@@ -257,12 +252,9 @@ function lastWords(diagnostics: string): string {
 }
 
 /** Starts the agent for some of the checks; its process tree is gone afterwards, whatever happened. */
-export async function withAgent<T>(
-  examination: Examination,
-  work: (agent: RunningAgent, introduction: Introduction) => Promise<T>,
-): Promise<T> {
-  const { signal, auth, protocol } = examination;
-  const agent = await RunningAgent.start(examination);
+export async function withAgent<T>(setting: Setting, work: (agent: RunningAgent, introduction: Introduction) => Promise<T>): Promise<T> {
+  const { signal, auth, protocol } = setting;
+  const agent = await RunningAgent.start(setting);
   const onAbort = (): void => void agent.end();
   signal.addEventListener('abort', onAbort, { once: true });
   try {

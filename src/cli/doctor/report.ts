@@ -91,51 +91,32 @@ export function differences(one: Examined, other: Examined): CheckId[] {
   return CHECK_IDS.filter((_, index) => came(one.checks[index]) !== came(other.checks[index]));
 }
 
-/** The checks as they come in; what was never reached is skipped with the reason in force. */
-export class Findings {
-  readonly #checks = new Map<CheckId, Check>();
+/** What was found of a check, so far. */
+export type Finding = Pick<Check, 'outcome' | 'detail' | 'ms' | 'breaksProtocol'>;
+export type Found = Partial<Record<CheckId, Finding>>;
 
-  pass(id: CheckId, detail: string, ms = 0): void {
-    this.#set(checkOf(id, 'pass', detail, ms));
-  }
+export const pass = (detail: string, ms = 0): Finding => ({ outcome: 'pass', detail, ms });
+/** Bad for users, and against no rule. */
+export const fail = (detail: string, ms = 0): Finding => ({ outcome: 'fail', detail, ms });
+/** Against a MUST of the protocol. */
+export const breach = (detail: string, ms = 0): Finding => ({ ...fail(detail, ms), breaksProtocol: true });
+export const skip = (detail: string): Finding => ({ outcome: 'skip', detail, ms: 0 });
 
-  /** Bad for users, and against no rule. */
-  fail(id: CheckId, detail: string, ms = 0): void {
-    this.#set(checkOf(id, 'fail', detail, ms));
-  }
-
-  /** Against a MUST of the protocol. */
-  breach(id: CheckId, detail: string, ms = 0): void {
-    this.#set({ ...checkOf(id, 'fail', detail, ms), breaksProtocol: true });
-  }
-
-  skip(id: CheckId, reason: string): void {
-    this.#set(checkOf(id, 'skip', reason));
-  }
-
-  get(id: CheckId): Check | undefined {
-    return this.#checks.get(id);
-  }
-
-  add(others: Findings): void {
-    for (const check of others.#checks.values()) this.#set(check);
-  }
-
-  /** All checks in order; those without a finding are skipped for `reason`. */
-  all(reason: string): Check[] {
-    return CHECK_IDS.map((id) => this.#checks.get(id) ?? checkOf(id, 'skip', reason));
-  }
-
-  /** The first finding stands, but a failure found later takes a pass back. */
-  #set(check: Check): void {
-    const before = this.#checks.get(check.id);
-    if (!before || (before.outcome !== 'fail' && check.outcome === 'fail')) this.#checks.set(check.id, check);
+/** Adds what was found later. Nothing takes a failure back, and what could not be tried says nothing against what was. */
+export function record(found: Found, more: Found): void {
+  for (const id of CHECK_IDS) {
+    const [before, after] = [found[id], more[id]];
+    if (after && (!before || (before.outcome !== 'fail' && after.outcome !== 'skip'))) found[id] = after;
   }
 }
 
-const checkOf = (id: CheckId, outcome: Check['outcome'], detail: string, ms = 0): Check => ({
-  ...{ id, outcome, detail, ms: Math.round(ms), help: `${GUIDE}#${CHECKS[id]}` },
-});
+/** All checks in order; those without a finding are skipped for `reason`. */
+export function checksOf(found: Found, reason: string): Check[] {
+  return CHECK_IDS.map((id) => {
+    const { ms, ...finding } = found[id] ?? skip(reason);
+    return { id, ...finding, ms: Math.round(ms), help: `${GUIDE}#${CHECKS[id]}` };
+  });
+}
 
 const NAME_WIDTH = 6 + 24;
 

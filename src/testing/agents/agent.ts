@@ -14,8 +14,7 @@ import { memoryStore } from './store.ts';
 import type { SessionStore, StoredEntry, StoredSession } from './store.ts';
 import type { Around, Surroundings } from './surroundings.ts';
 import { runTurn } from './turn.ts';
-import { unknownSession } from './unknown.ts';
-import { behaviourOf } from './variants.ts';
+import { behaviourOf, unknownSession } from './variants.ts';
 import type { AgentVariant, Behaviour, FaultPhase } from './variants.ts';
 
 export interface ScriptedAgentOptions {
@@ -180,7 +179,7 @@ class ScriptedAgent {
     if (this.#behaviour.busy) throw new RequestError(-32603, `Session ${sessionId} is already open in another process`);
     const stored = await this.#stored(sessionId);
     if (this.#behaviour.refuses || (!stored && !this.#behaviour.lies)) {
-      throw unknownSession(this.#behaviour.unknown, sessionId, method);
+      throw new RequestError(...unknownSession(this.#behaviour.unknown, sessionId, method));
     }
     const session = this.#open(stored ?? { sessionId, cwd: '/', title: null, updatedAt: 0, entries: [] }, mcpServers, client);
     if (how === 'load' || this.#behaviour.replay.on === 'both') await this.#replay(session, client);
@@ -251,7 +250,7 @@ class ScriptedAgent {
 
   #mine(sessionId: string, method: string): LiveSession {
     const session = this.#live.get(sessionId);
-    if (!session) throw unknownSession(this.#behaviour.unknown, sessionId, method);
+    if (!session) throw new RequestError(...unknownSession(this.#behaviour.unknown, sessionId, method));
     return session;
   }
 

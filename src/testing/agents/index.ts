@@ -9,7 +9,6 @@ export { memoryStore } from './store.ts';
 export type { SessionHead, SessionStore, StoredEntry, StoredSession } from './store.ts';
 export { sleeper } from './surroundings.ts';
 export type { Surroundings } from './surroundings.ts';
-export { unknownSession } from './unknown.ts';
 export {
   AGENT_VARIANTS,
   behaviourOf,
@@ -20,6 +19,6 @@ export {
   VARIANT_DESCRIPTIONS,
 } from './variants.ts';
 export type { AgentVariant, Behaviour, FaultPhase, UnknownShape } from './variants.ts';
-export { agentStoreName, clearAgentStore, indexedDbStore } from './idb-store.ts';
+export { agentStoreName, indexedDbStore } from './idb-store.ts';
 export { serveInWorker } from './worker-agent.ts';
 export type { ServeInWorkerOptions } from './worker-agent.ts';

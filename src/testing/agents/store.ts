@@ -25,7 +25,7 @@ export type SessionHead = Omit<StoredSession, 'entries'>;
 /** The store port. Every write is durable when its promise resolves, as far as its medium can. */
 export interface SessionStore {
   get(sessionId: string): Promise<StoredSession | null>;
-  /** Heads of all sessions, oldest id first. */
+  /** Heads of all sessions, the oldest first. */
   list(): Promise<readonly SessionHead[]>;
   /** Creates the session, or changes its head. */
   put(head: SessionHead): Promise<void>;
@@ -38,6 +38,55 @@ export interface SessionStore {
   clear(): Promise<void>;
 }
 
+/** One line of a store's log: what was written, in the order in which it was. */
+export type StoreLine =
+  | { readonly head: SessionHead }
+  | { readonly sessionId: string; readonly entry: StoredEntry }
+  | { readonly deleted: string }
+  | { readonly flag: string; readonly value: boolean };
+
+/** Where a store's log is kept. What is appended is durable when the promise resolves, as far as the medium can. */
+export interface StoreLog {
+  read(): Promise<Iterable<StoreLine>>;
+  append(lines: readonly StoreLine[]): Promise<void>;
+  clear(): Promise<void>;
+}
+
+/** The store of which this is the log. */
+export function storeOn(log: StoreLog): SessionStore {
+  const read = async () => {
+    const heads = new Map<string, SessionHead>();
+    // What was said may stand before the head: some agents keep a session from its first prompt on.
+    const entries = new Map<string, StoredEntry[]>();
+    const flags = new Map<string, boolean>();
+    for (const line of await log.read()) {
+      if ('head' in line) heads.set(line.head.sessionId, line.head);
+      else if ('entry' in line)
+        entries
+          .set(line.sessionId, entries.get(line.sessionId) ?? [])
+          .get(line.sessionId)!
+          .push(line.entry);
+      else if ('flag' in line) flags.set(line.flag, line.value);
+      else for (const map of [heads, entries]) map.delete(line.deleted);
+    }
+    return { heads, entries, flags };
+  };
+  return {
+    async get(sessionId) {
+      const { heads, entries } = await read();
+      const head = heads.get(sessionId);
+      return head ? { ...head, entries: entries.get(sessionId) ?? [] } : null;
+    },
+    list: async () => [...(await read()).heads.values()],
+    put: (head) => log.append([{ head }]),
+    append: (sessionId, entries) => log.append(entries.map((entry) => ({ sessionId, entry }))),
+    delete: (sessionId) => log.append([{ deleted: sessionId }]),
+    flag: async (name) => (await read()).flags.get(name) === true,
+    setFlag: (flag, value) => log.append([{ flag, value }]),
+    clear: () => log.clear(),
+  };
+}
+
 /**
  * A store that lives as long as the object.
  *
@@ -45,40 +94,10 @@ export interface SessionStore {
  * const agents = inProcessLauncher({ variant: 'native', store: memoryStore() });
  */
 export function memoryStore(): SessionStore {
-  const heads = new Map<string, SessionHead>();
-  const entries = new Map<string, StoredEntry[]>();
-  const flags = new Set<string>();
-  return {
-    async get(sessionId) {
-      const head = heads.get(sessionId);
-      return head ? { ...head, entries: [...(entries.get(sessionId) ?? [])] } : null;
-    },
-    async list() {
-      return [...heads.values()];
-    },
-    async put(head) {
-      heads.set(head.sessionId, head);
-    },
-    async append(sessionId, more) {
-      const list = entries.get(sessionId) ?? [];
-      list.push(...more);
-      entries.set(sessionId, list);
-    },
-    async delete(sessionId) {
-      heads.delete(sessionId);
-      entries.delete(sessionId);
-    },
-    async flag(name) {
-      return flags.has(name);
-    },
-    async setFlag(name, value) {
-      if (value) flags.add(name);
-      else flags.delete(name);
-    },
-    async clear() {
-      heads.clear();
-      entries.clear();
-      flags.clear();
-    },
-  };
+  const lines: StoreLine[] = [];
+  return storeOn({
+    read: async () => lines,
+    append: async (more) => void lines.push(...more),
+    clear: async () => void (lines.length = 0),
+  });
 }

@@ -5,7 +5,6 @@
 import type { BothVersionsOptions } from '../../engine/protocol/v2-agent-side.ts';
 
 export type UnknownShape = keyof typeof SHAPES;
-
 export type FaultPhase = keyof typeof PHASES;
 type PlainVariant = keyof typeof PLAIN;
 
@@ -171,30 +170,89 @@ const PLAIN = {
   stubborn: { description: 'Stays when its input closes and when it is told to end; only a kill ends it.', changes: { stubborn: true } },
 } satisfies Readonly<Record<string, VariantEntry>>;
 
+interface Shape {
+  /** The code, the message and the data of the error. */
+  readonly error: (sessionId: string, method: string) => readonly [code: number, message: string, data?: unknown];
+  /** The same in words, after “Answers for a lost session with”. */
+  readonly says: string;
+  /** What else such an agent does. It has lost its sessions, unless that says otherwise. */
+  readonly changes?: Partial<Behaviour>;
+}
+
+const PROFILE = 'file:///etc/agent/profile.toml';
+
 /** How an agent words “I have no such session”. Every shape was seen in a real agent, or says the same in other words. */
 const SHAPES = {
-  spec: 'the code −32002 and the session id, as the protocol asks',
-  claude: 'the code −32002, “Resource not found” and the session id',
-  nonuuid: 'an internal error whose details ask for a valid session id',
-  opencode: 'an internal error that says only “service failure”; its list no longer shows the session',
-  'opencode-old': 'an internal error with the detail “NotFoundError”',
-  pi: 'the code −32602 and, as data, a string that names the unknown session id',
-  goose: 'the code −32002 and a string as data',
-  cursor: 'the code −32602 and the message that the session was not found',
-  words: 'an internal error that says in words that there is no such rollout',
-  'words-params': 'the code −32602 that says in words that the conversation does not exist',
-  'method-missing': '“method not found”, in spite of the capability it advertised',
-  'other-resource': 'the code −32002 for a file, which says nothing about the session',
-  'opaque-but-listed': 'an opaque internal error, although its list still shows the session',
-  'opaque-no-list': 'an opaque internal error, and it has no list to ask',
-} as const;
+  spec: {
+    says: 'the code −32002 and the session id, as the protocol asks',
+    error: (sessionId) => [-32002, `Session not found: ${sessionId}`, { sessionId }],
+  },
+  claude: {
+    says: 'the code −32002, “Resource not found” and the session id',
+    error: (sessionId) => [-32002, 'Resource not found', { sessionId }],
+  },
+  nonuuid: {
+    says: 'an internal error whose details ask for a valid session id',
+    error: (id) => [
+      -32603,
+      'Internal error',
+      { details: `--resume requires a valid session ID when used in this mode; "${id}" is not one` },
+    ],
+  },
+  opencode: {
+    says: 'an internal error that says only “service failure”; its list no longer shows the session',
+    error: () => [-32603, 'Internal error: OpenCode service failure', { service: 'session' }],
+  },
+  'opencode-old': {
+    says: 'an internal error with the detail “NotFoundError”',
+    error: () => [-32603, 'Internal error', { details: 'NotFoundError' }],
+  },
+  pi: {
+    says: 'the code −32602 and, as data, a string that names the unknown session id',
+    error: (id) => [-32602, 'Invalid params', `Unknown sessionId: ${id}`],
+  },
+  goose: {
+    says: 'the code −32002 and a string as data',
+    error: (id) => [-32002, 'Resource not found', `Session not found: ${id}`],
+  },
+  cursor: {
+    says: 'the code −32602 and the message that the session was not found',
+    error: (id) => [-32602, `Session "${id}" not found`],
+  },
+  words: {
+    says: 'an internal error that says in words that there is no such rollout',
+    error: (id) => [-32603, 'Internal error', { details: `no rollout found for thread id ${id}` }],
+  },
+  'words-params': {
+    says: 'the code −32602 that says in words that the conversation does not exist',
+    error: (id) => [-32602, 'Bad request', { reason: `The conversation ${id} does not exist any more` }],
+  },
+  'method-missing': {
+    says: '“method not found”, in spite of the capability it advertised',
+    error: (_id, method) => [-32601, `"Method not found": ${method}`, { method }],
+  },
+  'other-resource': {
+    says: 'the code −32002 for a file, which says nothing about the session',
+    error: () => [-32002, `Resource not found: ${PROFILE}`, { uri: PROFILE }],
+    changes: { keeps: 'always', refuses: true },
+  },
+  'opaque-but-listed': {
+    says: 'an opaque internal error, although its list still shows the session',
+    error: () => [-32603, 'Internal error', {}],
+    changes: { keeps: 'always', refuses: true },
+  },
+  'opaque-no-list': {
+    says: 'an opaque internal error, and it has no list to ask',
+    error: () => [-32603, 'Internal error', {}],
+    changes: { list: false },
+  },
+} satisfies Readonly<Record<string, Shape>>;
+
 export const UNKNOWN_SHAPES = Object.keys(SHAPES) as readonly UnknownShape[];
 
-const UNKNOWN_CHANGES: Partial<Record<UnknownShape, Partial<Behaviour>>> = {
-  'other-resource': { keeps: 'always', refuses: true },
-  'opaque-but-listed': { keeps: 'always', refuses: true },
-  'opaque-no-list': { list: false },
-};
+/** The JSON-RPC error that an agent of this shape gives for `method` on `sessionId`: its code, message and data. */
+export const unknownSession = (shape: UnknownShape, sessionId: string, method: string) =>
+  (SHAPES as Record<UnknownShape, Shape>)[shape].error(sessionId, method);
 
 /** Where a `hang-…` or `crash-…` variant does it. */
 const PHASES = {
@@ -209,9 +267,10 @@ export const FAULT_PHASES = Object.keys(PHASES) as readonly FaultPhase[];
 function allVariants(): Record<AgentVariant, VariantEntry> {
   const all: Partial<Record<AgentVariant, VariantEntry>> = { ...PLAIN };
   for (const shape of UNKNOWN_SHAPES) {
+    const { says, changes }: Shape = SHAPES[shape];
     all[`unknown:${shape}`] = {
-      description: `Answers for a lost session with ${SHAPES[shape]}.`,
-      changes: { keeps: 'lost', unknown: shape, ...UNKNOWN_CHANGES[shape] },
+      description: `Answers for a lost session with ${says}.`,
+      changes: { keeps: 'lost', unknown: shape, ...changes },
     };
   }
   for (const phase of FAULT_PHASES) {

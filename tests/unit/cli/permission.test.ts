@@ -29,16 +29,13 @@ function asking(argv: string[], answers: string[] = []) {
   const host = {
     respondPermission: async (_session: string, _request: string, optionId: string | null) => void given.push(optionId),
   } as unknown as Host;
-  const asker: PermissionAsker = permissionAsker(
-    call(...argv),
-    host,
-    'main',
-    createOutput({ stdout: new PassThrough(), stderr }),
-    async (question) => {
+  const asker: PermissionAsker = permissionAsker(call(...argv), host, 'main', createOutput({ stdout: new PassThrough(), stderr }), () => ({
+    async question(question) {
       questions.push(question);
       return answers.shift() ?? '';
     },
-  );
+    close: () => undefined,
+  }));
   return {
     asker,
     given,

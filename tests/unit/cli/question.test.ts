@@ -1,46 +1,22 @@
 /** What becomes of a question when there is nobody left to answer it. */
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { askOn } from '../../../src/cli/turn.ts';
-import type { Question } from '../../../src/cli/turn.ts';
-import { openTerminal } from '../../../src/cli/commands/chat.ts';
+import { openTerminal } from '../../../src/cli/terminal.ts';
 
-interface Person {
-  readonly input: PassThrough;
-  readonly ask: Question;
-}
 const never = new AbortController().signal;
-const chatTerminal = (input: PassThrough) =>
-  openTerminal({
-    input,
-    output: new PassThrough().resume(),
-    history: [],
-    interrupt: () => undefined,
-    prompt: '› ',
-    freshLine: () => undefined,
-  });
-
-const ways: readonly (readonly [name: string, open: () => Person])[] = [
-  [
-    'on stderr, for one prompt',
-    () => {
-      const input = new PassThrough();
-      return { input, ask: askOn(input, new PassThrough().resume()) };
-    },
-  ],
-  [
-    'on the terminal of a chat',
-    () => {
-      const input = new PassThrough();
-      return {
-        input,
-        ask: chatTerminal(input).question,
-      };
-    },
-  ],
+const sink = () => new PassThrough().resume();
+const ways: readonly (readonly [name: string, open: (input: PassThrough) => ReturnType<typeof openTerminal>])[] = [
+  ['for one prompt', (input) => openTerminal(input, sink())],
+  ['of a chat', (input) => openTerminal(input, sink(), { interrupt: () => undefined, prompt: '› ', freshLine: () => undefined })],
 ];
 
-describe.each(ways)('a question %s', (_name, open) => {
+describe.each(ways)('a question on the terminal %s', (_name, openOn) => {
+  const open = () => {
+    const input = new PassThrough();
+    return { input, ask: openOn(input).question };
+  };
+
   it('is answered by the next line', async () => {
     const { input, ask } = open();
     const answer = ask('1-2: ', never);
@@ -56,6 +32,13 @@ describe.each(ways)('a question %s', (_name, open) => {
     expect(await ask('1-2: ', never)).toBe('');
   });
 
+  it('is refused on an input that had ended before', async () => {
+    const input = new PassThrough().resume();
+    input.end();
+    await once(input, 'end');
+    expect(await openOn(input).question('1-2: ', never)).toBe('');
+  });
+
   it('is taken back by its signal', async () => {
     const { ask } = open();
     const abort = new AbortController();
@@ -64,13 +47,13 @@ describe.each(ways)('a question %s', (_name, open) => {
     await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
     await expect(ask('1-2: ', abort.signal)).rejects.toMatchObject({ name: 'AbortError' });
   });
-});
 
-it('a chat that is told to end takes its question back instead of answering it', async () => {
-  const terminal = chatTerminal(new PassThrough());
-  const answer = terminal.question('1-2: ', never);
-  terminal.close();
-  await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
-  await expect(terminal.question('1-2: ', never)).rejects.toMatchObject({ name: 'AbortError' });
-  expect(await terminal.line()).toBeNull();
+  it('is taken back, not answered, when the call ends', async () => {
+    const terminal = openOn(new PassThrough());
+    const answer = terminal.question('1-2: ', never);
+    terminal.close();
+    await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(terminal.question('1-2: ', never)).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await terminal.line()).toBeNull();
+  });
 });

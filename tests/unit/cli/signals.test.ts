@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EndingSignal } from '../../../src/cli/ends.ts';
-import { endedBy, isForwardedSignal, mergeCounts, onSignal } from '../../../src/cli/ends.ts';
+import { endedBy, isForwardedSignal, onSignal } from '../../../src/cli/ends.ts';
 import type { Action, Ending } from '../../../src/cli/ends.ts';
 
 describe('what signals do', () => {
@@ -27,28 +27,8 @@ describe('what signals do', () => {
   });
 });
 
-describe('a signal that may arrive over two ways is delivered once', () => {
-  const cases: readonly (readonly [ways: string, deliveries: number])[] = [
-    ['d', 1],
-    ['f', 1],
-    ['df', 1],
-    ['fd', 1],
-    ['dfdf', 2],
-    ['ddff', 2],
-    ['ffdd', 2],
-    ['ff', 2],
-    ['dd', 2],
-    ['dfffd', 3],
-  ];
-  it.each(cases.map(([ways, deliveries]) => ({ ways, deliveries })))('$ways: $deliveries', ({ ways, deliveries }) => {
-    const arrive = mergeCounts();
-    const delivered = [...ways].filter((way) => arrive(way === 'd' ? 'direct' : 'forwarded'));
-    expect(delivered).toHaveLength(deliveries);
-  });
-
-  it('only the signals that end a call are taken from the channel', () => {
-    expect(isForwardedSignal({ rehydrateSignal: 'SIGINT' })).toBe(true);
-    for (const message of [null, 'SIGINT', {}, { rehydrateSignal: 'SIGKILL' }, { rehydrateSignal: 2 }])
-      expect(isForwardedSignal(message)).toBe(false);
-  });
+it('only the signals that end a call are taken from the channel', () => {
+  expect(isForwardedSignal({ rehydrateSignal: 'SIGINT' })).toBe(true);
+  for (const message of [null, 'SIGINT', {}, { rehydrateSignal: 'SIGKILL' }, { rehydrateSignal: 2 }])
+    expect(isForwardedSignal(message)).toBe(false);
 });

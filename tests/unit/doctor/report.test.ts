@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { doctorExit } from '../../../src/cli/commands/doctor.ts';
-import { CHECK_IDS, Findings, renderDoctor, type Examined } from '../../../src/cli/doctor/report.ts';
+import { STEPS } from '../../../src/cli/doctor/examination.ts';
+import { CHECK_IDS, checksOf, fail, pass, record, renderDoctor, skip, type Examined, type Found } from '../../../src/cli/doctor/report.ts';
 import { wrap } from '../../../src/cli/table.ts';
 
 describe('the exit code', () => {
@@ -30,15 +31,27 @@ describe('the exit code', () => {
 });
 
 describe('the report', () => {
-  test('a failure found later takes a pass back, and nothing takes a failure back', () => {
-    const findings = new Findings();
-    findings.pass('initialize', 'good');
-    findings.fail('initialize', 'prints rubbish');
-    findings.pass('initialize', 'good again');
-    expect(findings.get('initialize')).toMatchObject({ outcome: 'fail', detail: 'prints rubbish' });
-    expect(findings.all('not reached').map(({ id, outcome }) => [id, outcome])).toEqual(
+  test('a failure found later takes a pass back, nothing takes a failure back, and a skip nothing at all', () => {
+    const found: Found = {};
+    for (const [initialize, detail] of [
+      [skip('not yet'), 'not yet'],
+      [pass('good'), 'good'],
+      [skip('not again'), 'good'],
+      [pass('better'), 'better'],
+      [fail('prints rubbish'), 'prints rubbish'],
+      [pass('good again'), 'prints rubbish'],
+    ] as const) {
+      record(found, { initialize });
+      expect(found.initialize?.detail).toBe(detail);
+    }
+    expect(checksOf(found, 'not reached').map(({ id, outcome }) => [id, outcome])).toEqual(
       CHECK_IDS.map((id) => [id, id === 'initialize' ? 'fail' : 'skip']),
     );
+  });
+
+  test('each check has a step that tries it', () => {
+    const tried = STEPS.flatMap(({ checks }) => checks);
+    expect(CHECK_IDS.filter((id) => !tried.includes(id))).toEqual(['initialize']);
   });
 
   test('lines are cut at spaces', () => {
@@ -46,10 +59,8 @@ describe('the report', () => {
   });
 
   test('what holds for several checks is said once', () => {
-    const findings = new Findings();
-    findings.skip('new', 'It wants you to sign in first.');
     const verdict = { tier: null, summary: 'Nothing.', unknownSession: { load: null, resume: null }, breaksProtocol: false };
-    const checks = findings.all('There is no session.');
+    const checks = checksOf({ new: skip('It wants you to sign in first.') }, 'There is no session.');
     const text = renderDoctor({
       agent: { command: 'a', name: null, version: null },
       protocolVersion: 1,
@@ -63,14 +74,12 @@ describe('the report', () => {
   });
 
   test('what an agent wrote cannot drive the terminal', () => {
-    const findings = new Findings();
-    findings.fail('initialize', 'It said “\u001b]0;owned\u0007\u009b2J”.');
     const verdict = { tier: null, summary: 'Nothing.', unknownSession: { load: null, resume: null }, breaksProtocol: true };
     const text = renderDoctor({
       agent: { command: 'a', name: '\u001b[31mred', version: null },
       protocolVersion: null,
       capabilities: null,
-      checks: findings.all('x'),
+      checks: checksOf({ initialize: fail('It said “\u001b]0;owned\u0007\u009b2J”.') }, 'x'),
       verdict,
     });
     // eslint-disable-next-line no-control-regex

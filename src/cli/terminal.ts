@@ -1,0 +1,133 @@
+/** Where a person types: lines, and answers to questions, one after the other. */
+import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { printable } from './output.ts';
+
+/** What a person says who only presses Enter, and what stands for one who has left. */
+export const REFUSED = '';
+
+/** How long nothing must have come between turns before the line that is being typed is shown again. */
+const QUIET_MS = 100;
+
+export interface Terminal {
+  /** The next line, or null at the end of the input. */
+  line(): Promise<string | null>;
+  /** Puts a question to the person and resolves to the answer, `REFUSED` at the end of the input; rejects when the signal aborts. */
+  question(question: string, signal: AbortSignal): Promise<string>;
+  /** Makes room for what comes while a line is being typed: the line goes, and comes back when nothing came for a while. */
+  aside(): void;
+  /** Empties the line that is being typed. */
+  clear(): void;
+  /** The chat ends: an open question is taken back. */
+  close(): void;
+}
+
+/** Of the line editor that a chat has on a terminal. */
+interface Editor {
+  /** What Ctrl-C does. */
+  readonly interrupt: () => void;
+  readonly prompt: string;
+  /** Ends the line that other output left open. */
+  readonly freshLine: () => void;
+}
+
+/** Lines of a person, or of a pipe. Without an editor a terminal stays as it is: it sends signals for its keys. */
+export function openTerminal(input: Readable & { readonly isTTY?: boolean }, output: Writable, editor?: Editor): Terminal {
+  const tty = editor !== undefined && input.isTTY === true;
+  const readline = createInterface({
+    input,
+    output: tty ? output : undefined,
+    terminal: tty,
+    ...(editor ? { prompt: editor.prompt } : {}),
+  });
+  const lines: string[] = [];
+  /** `ended` by the input, Ctrl-D say; `closed` by the chat. */
+  let state: 'open' | 'ended' | 'closed' = input.readableEnded || input.destroyed ? 'ended' : 'open';
+  let waiting: ((line: string | null) => void) | null = null;
+  let asking: { answer(line: string): void; takeBack(reason: Error): void } | null = null;
+  let hidden: NodeJS.Timeout | null = null;
+  const show = () => {
+    if (hidden) clearTimeout(hidden);
+    hidden = null;
+    editor?.freshLine();
+    // What was typed so far stays.
+    if (waiting && state === 'open') readline.prompt(true);
+  };
+  const ending = (): Error => new DOMException('the chat ends', 'AbortError');
+  readline.on('line', (line) => {
+    if (hidden) show();
+    if (asking) asking.answer(line);
+    else if (waiting) waiting(line);
+    // Typed or piped ahead: it waits for its turn.
+    else lines.push(line);
+  });
+  readline.on('close', () => {
+    if (state === 'open') state = 'ended';
+    // Nobody answers any more: the agent is told so, and not left to wait for it.
+    if (state === 'ended') asking?.answer(REFUSED);
+    else asking?.takeBack(ending());
+    waiting?.(null);
+  });
+  if (editor) readline.on('SIGINT', editor.interrupt);
+  return {
+    line() {
+      const next = lines.shift();
+      if (next !== undefined) return Promise.resolve(next);
+      if (state !== 'open') return Promise.resolve(null);
+      if (tty) readline.prompt();
+      return new Promise((resolve) => {
+        waiting = (line) => {
+          waiting = null;
+          resolve(line);
+        };
+      });
+    },
+    question(question, signal) {
+      if (signal.aborted) return Promise.reject(signal.reason as Error);
+      if (state === 'closed') return Promise.reject(ending());
+      if (state === 'ended') return Promise.resolve(REFUSED);
+      output.write(printable(question));
+      return new Promise((resolve, reject) => {
+        const abort = () => asking?.takeBack(signal.reason as Error);
+        const done = () => {
+          asking = null;
+          signal.removeEventListener('abort', abort);
+        };
+        asking = {
+          answer(line) {
+            done();
+            resolve(line);
+          },
+          takeBack(reason) {
+            done();
+            reject(reason);
+          },
+        };
+        signal.addEventListener('abort', abort, { once: true });
+      });
+    },
+    aside() {
+      if (!tty || state !== 'open' || !waiting) return;
+      if (hidden) {
+        hidden.refresh();
+        return;
+      }
+      moveCursor(output, 0, -readline.getCursorPos().rows);
+      cursorTo(output, 0);
+      clearScreenDown(output);
+      hidden = setTimeout(show, QUIET_MS);
+    },
+    clear() {
+      if (!tty || state !== 'open') return;
+      readline.write(null, { ctrl: true, name: 'u' });
+      readline.write(null, { ctrl: true, name: 'k' });
+      output.write('\n');
+      readline.prompt();
+    },
+    close() {
+      state = 'closed';
+      if (hidden) clearTimeout(hidden);
+      readline.close();
+    },
+  };
+}

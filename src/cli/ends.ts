@@ -32,6 +32,17 @@ export function exitWithOutput(code: number, lost: boolean): number {
   return code === EXIT.ok && lost ? EXIT.error : code;
 }
 
+/** The error of any call, in the contract's words where it can be said in them. */
+export function known(error: unknown): unknown {
+  if ((error as NodeJS.ErrnoException | null)?.syscall !== 'uv_cwd') return error;
+  return new RehydrateError(
+    'cwd_missing',
+    'The directory in which rehydrate was called is gone. Call it in one that exists.',
+    {},
+    { cause: error },
+  );
+}
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;
   if (RehydrateError.is(error)) return BY_CODE[error.code] ?? EXIT.error;

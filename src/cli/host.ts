@@ -1,6 +1,6 @@
 /** The database of a call, and the host on it. */
 import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import { openHost, type OpenHostOptions } from '../adapters/node-host/index.ts';
 import { nodeClientServices, type StdioAgent, stdioLauncher } from '../adapters/stdio/index.ts';
@@ -97,7 +97,7 @@ export function databasePath(call: Call, environment: NodeJS.ProcessEnv = proces
   const named = one(call, 'db');
   if (named !== undefined) return path.resolve(named);
   const data = environment['XDG_DATA_HOME'];
-  const base = data && path.isAbsolute(data) ? data : path.join(environment['HOME'] || homedir(), '.local', 'share');
+  const base = data && path.isAbsolute(data) ? data : path.join(environment['HOME'] || userInfo().homedir, '.local', 'share');
   return path.join(base, 'rehydrate', 'sessions.sqlite');
 }
 

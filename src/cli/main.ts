@@ -1,6 +1,6 @@
 /** Runs one command line to its exit code. Whatever happens, the process ends with a code that tells how it went. */
 import { readFileSync } from 'node:fs';
-import { type Command, exitCodeOf, exitWithOutput, processSignals, type SignalSource, tell } from './ends.ts';
+import { type Command, exitCodeOf, exitWithOutput, known, processSignals, type SignalSource, tell } from './ends.ts';
 import { commandHelp, type CommandName, EXIT, overview } from './table.ts';
 import { createOutput, type Output } from './output.ts';
 import { has, parse } from './parse.ts';
@@ -55,8 +55,9 @@ async function run(argv: readonly string[], output: Output, signals: SignalSourc
       }
     }
   } catch (error) {
-    tell(error, output, json);
-    return exitCodeOf(error);
+    const why = known(error);
+    tell(why, output, json);
+    return exitCodeOf(why);
   }
 }
 

@@ -123,6 +123,20 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
   };
 }
 
+/** How many events are read at a time, so that a long history needs little memory. */
+const PAGE = 500;
+
+/** The events that are stored now, `limit` of them at most. */
+export async function* storedEvents(host: Host, sessionId: string, after = 0, limit = Infinity): AsyncGenerator<SessionEvent> {
+  for (let left = limit; left > 0; left -= PAGE) {
+    const size = Math.min(left, PAGE);
+    const events = await host.history(sessionId, { after, limit: size });
+    yield* events;
+    if (events.length < size) return;
+    after = events.at(-1)!.seq;
+  }
+}
+
 /** `ask` needs somebody to ask: a terminal to read from and one to write to. */
 export function permissionRule(call: Call): 'ask' | 'allow' | 'reject' {
   const rule = (one(call, 'permission') ?? 'ask') as 'ask' | 'allow' | 'reject';

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import type { PreambleFiles } from '../../engine/ports.ts';
 
@@ -65,6 +65,6 @@ export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles
 /** The XDG rules ignore a relative `$XDG_STATE_HOME`. */
 function defaultDirectory(): string {
   const state = process.env['XDG_STATE_HOME'];
-  const base = state && path.isAbsolute(state) ? state : path.join(homedir(), '.local', 'state');
+  const base = state && path.isAbsolute(state) ? state : path.join(homedir() || userInfo().homedir, '.local', 'state');
   return path.join(base, 'rehydrate', 'preambles');
 }

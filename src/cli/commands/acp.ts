@@ -10,7 +10,7 @@ import type { Call } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
 import { endedBy, watchInterrupts } from '../ends.ts';
 import { agentAddress, pump, stdioMessages, type ServerAddress } from '../stdio-messages.ts';
-import { readToken } from './bridge.ts';
+import { tokenFrom } from './bridge.ts';
 
 export const acp: Command = ({ call, ...context }) => {
   const url = one(call, 'connect');
@@ -65,5 +65,5 @@ function serverOf(url: string, call: Call): ServerAddress {
   if (call.agent.length > 0) throw new UsageError('With --connect the server starts the agent; leave away what follows --.', 'acp');
   if (!URL.canParse(url) || !/^(ws|http)s?:$/.test(new URL(url).protocol))
     throw new UsageError(`“${url}” is no address of a server: ws://HOST:PORT, or the gateway URL of a RivetKit actor.`, 'acp');
-  return agentAddress(url, agent, readToken(file));
+  return agentAddress(url, agent, tokenFrom(file));
 }

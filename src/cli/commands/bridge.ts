@@ -1,11 +1,11 @@
 /** `rehydrate bridge` and `rehydrate serve`: agents of this machine, for pages of a browser or for many clients of one host. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { StdioAgent } from '../../adapters/stdio/index.ts';
 import { type BridgeEvent, type BridgeOptions, formatBridgeBanner, startBridge, streamDoor } from '../../bridge/index.ts';
-import { type Command, type EndingSignal, SIGNAL_EXITS } from '../ends.ts';
-import { hostOf, isMissing } from '../host.ts';
+import { type Command, type EndingSignal, messageOf, SIGNAL_EXITS } from '../ends.ts';
+import { hostOf } from '../host.ts';
 import { type Call, count, has, many, one, shellWords, UsageError, whereTyped } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
 import type { CommandName } from '../table.ts';
@@ -29,8 +29,8 @@ async function listening<T>(options: Pick<BridgeOptions, 'host' | 'port'>, start
   try {
     return await start();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL' && code !== 'ENOTFOUND') throw error;
+    const { code, syscall = '' } = error as NodeJS.ErrnoException;
+    if (!/^(listen|bind|getaddrinfo)/.test(syscall)) throw error;
     throw new RehydrateError(
       'invalid_argument',
       `Nothing can listen on ${options.host ?? '127.0.0.1'} port ${options.port ?? 0}: ${(error as Error).message}. Choose another --host or --port.`,
@@ -100,7 +100,7 @@ export const serve: Command = async ({ call, output, signals }) => {
   const door = doorOptions(call);
   const options = sessionOptions(call);
   const file = one(call, 'token-file');
-  const token = file === undefined ? undefined : tokenFrom(file);
+  const token = file === undefined ? undefined : tokenFrom(file, true);
   const opened = await hostOf(call, 'ask', options.env, { client: null, agents });
   const ended = new Promise<EndingSignal>((resolve) => {
     let asked = false;
@@ -138,20 +138,16 @@ function banner({ url, token, agents }: Server, file: string | undefined): strin
   ].join('\n');
 }
 
-/** The token in the file; one is made when there is none, so that clients find the same after a restart. */
-function tokenFrom(file: string): string {
+/** The token in the file. With `make` one is made when there is none, so that clients find the same after a restart. */
+export function tokenFrom(file: string, make = false): string {
+  let token: string;
   try {
-    return readToken(file);
+    if (make && !existsSync(file)) writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    token = readFileSync(file, 'utf8').trim();
   } catch (error) {
-    if (!isMissing((error as NodeJS.ErrnoException).code)) throw error;
+    const words = `The token file ${file} cannot be used: ${messageOf(error)}. rehydrate serve --token-file makes one.`;
+    throw new RehydrateError('invalid_argument', words, { file }, { cause: error });
   }
-  const token = randomBytes(32).toString('base64url');
-  writeFileSync(file, `${token}\n`, { mode: 0o600, flag: 'wx' });
-  return token;
-}
-
-export function readToken(file: string): string {
-  const token = readFileSync(file, 'utf8').trim();
   if (/^[A-Za-z0-9_-]{43}$/.test(token)) return token;
   throw new RehydrateError('invalid_argument', `${file} holds no token: it is 43 base64url characters, as rehydrate serve writes it.`, {
     file,

@@ -7,7 +7,7 @@ import { explain, hostOf } from '../host.ts';
 import type { Output } from '../output.ts';
 import { applySettings, readySession, sessionOptions, setOption } from '../session.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
-import { followEvents, permissionAsker, permissionRule, textPrinter } from '../turn.ts';
+import { followEvents, permissionAsker, permissionRule, storedEvents, textPrinter } from '../turn.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { Host } from '../../engine/index.ts';
 
@@ -154,7 +154,10 @@ async function act(command: Exclude<ChatCommand, { do: 'quit' }>, host: Host, se
       await setOption(host, sessionId, command.key, command.value);
       return output.note(`${command.key}: ${command.value}`, dim);
     case 'history':
-      for (const event of await host.history(sessionId)) output.line(eventLine(event));
+      for await (const event of storedEvents(host, sessionId)) {
+        output.line(eventLine(event));
+        await output.room();
+      }
       return;
     case 'wrong':
       return output.note(command.message);

@@ -7,7 +7,7 @@ import { EXIT } from '../table.ts';
 import { explain, hostOf, type OpenHost } from '../host.ts';
 import type { Output } from '../output.ts';
 import { type Call, has, one } from '../parse.ts';
-import { followEvents, jsonPrinter, permissionAsker, permissionRule, textPrinter, type TurnPrinter } from '../turn.ts';
+import { followEvents, jsonPrinter, permissionAsker, permissionRule, storedEvents, textPrinter, type TurnPrinter } from '../turn.ts';
 import { applySettings, readySession, sessionOptions, type SessionOptions } from '../session.ts';
 
 export const prompt: Command = async ({ call, output, signals }) => {
@@ -37,9 +37,6 @@ export const prompt: Command = async ({ call, output, signals }) => {
 
 /** How long a reader that reads nothing may hold up the end that a signal asked for. */
 const READER_GRACE_MS = 2_000;
-
-/** How many events are read at a time when a stored reply is shown again. */
-const PAGE = 500;
 
 interface Turn {
   readonly call: Call;
@@ -100,14 +97,9 @@ async function oneTurn({ call, output, open, options, content, interrupts, progr
 
 /** A repeated turn, read from the record: who repeats a call wants the reply. */
 async function repeatReply({ host }: OpenHost, sessionId: string, { turnId }: PromptResult, output: Output, printer: TurnPrinter) {
-  for (let after = 0; ;) {
-    const events = await host.history(sessionId, { after, limit: PAGE });
+  for await (const event of storedEvents(host, sessionId)) {
+    if (event.turnId === turnId && event.kind === 'update') printer.event(event);
     await output.room();
-    for (const event of events) {
-      after = event.seq;
-      if (event.turnId === turnId && event.kind === 'update') printer.event(event);
-    }
-    if (events.length < PAGE) return;
   }
 }
 

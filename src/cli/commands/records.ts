@@ -6,13 +6,11 @@ import type { Host } from '../../engine/index.ts';
 import type { SessionInfo } from '../../engine/types.ts';
 import { type Command, messageOf } from '../ends.ts';
 import { EXIT } from '../table.ts';
+import { storedEvents } from '../turn.ts';
 import { eventLine, eventRecord, oneLine, timeWords } from '../format.ts';
 import { databaseExists, databasePath, explain, openReader } from '../host.ts';
 import { type Call, count, has, one } from '../parse.ts';
 import type { Output } from '../output.ts';
-
-/** How many events are read at a time, so that a long history needs little memory. */
-const PAGE = 500;
 
 export const sessions: Command = ({ call, output }) =>
   onPages(
@@ -40,17 +38,10 @@ export const search: Command = ({ call, output }) =>
 
 export const history: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
-    let after = count(call, 'after') ?? 0;
-    let left = count(call, 'limit') ?? Infinity;
-    while (left > 0 && !output.gone) {
-      const events = await host.history(sessionId, { after, limit: Math.min(left, PAGE) });
-      for (const event of events) {
-        if (has(call, 'json')) output.json(eventRecord(event));
-        else output.line(eventLine(event));
-        after = event.seq;
-      }
-      if (events.length < PAGE) return;
-      left -= events.length;
+    for await (const event of storedEvents(host, sessionId, count(call, 'after'), count(call, 'limit'))) {
+      if (output.gone) return;
+      if (has(call, 'json')) output.json(eventRecord(event));
+      else output.line(eventLine(event));
       await output.room();
     }
   });

@@ -15,6 +15,8 @@ import type { How, UnknownSessionAnswer } from './report.ts';
 
 /** How an agent is run and asked. */
 export interface Setting {
+  /** Its program's, by which errors name it. */
+  readonly name: string;
   readonly launcher: AgentLauncher;
   /** A scratch directory, the working directory of every session. */
   readonly cwd: string;
@@ -87,9 +89,9 @@ export class RunningAgent {
   }
 
   /** Rejects with `RehydrateError` when it cannot be started. */
-  static async start({ launcher, cwd, timeoutMs, signal }: Setting): Promise<RunningAgent> {
+  static async start({ name, launcher, cwd, timeoutMs, signal }: Setting): Promise<RunningAgent> {
     const agent = new RunningAgent(timeoutMs);
-    agent.link = await openConnection(launcher, { agent: 'agent', cwd, sessionId: 'doctor' }, signal, {
+    agent.link = await openConnection(launcher, { agent: name, cwd, sessionId: 'doctor' }, signal, {
       onRequest: answerAgent,
       onNotification: (method, params) => agent.hear(method, params),
       room: () => null,

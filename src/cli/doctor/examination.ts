@@ -12,6 +12,7 @@ import { stdioLauncher } from '../../adapters/stdio/index.ts';
 import { messageStream } from '../../adapters/stdio/launcher.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import type { ProcessEntry } from '../../adapters/stdio/process-table.ts';
+import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import { within } from '../../engine/protocol/connection.ts';
 import { isConversation } from '../../engine/protocol/updates.ts';
@@ -188,11 +189,11 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
   const { env = {}, timeoutMs = 60_000, auth, signal = new AbortController().signal } = options;
   // Files are meant as seen from here, and not from the scratch directory.
   const [command = '', ...args] = whereTyped([options.command, ...options.args]);
-  const cwd = await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-doctor-')));
+  const cwd = await scratchDirectory();
   const defined = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
-  const launcher = stdioLauncher({ agents: { agent: { command, args, env: defined } } });
+  const launcher = stdioLauncher({ agents: () => ({ command, args, env: defined }) });
   const x: Examination = {
-    ...{ launcher, cwd, timeoutMs, signal, auth, protocol, options: { ...options, command, args } },
+    ...{ name: path.basename(command), launcher, cwd, timeoutMs, signal, auth, protocol, options: { ...options, command, args } },
     ...{ found: {}, facts: null, told: null, neverPrompted: null, given: [] },
     ...{ came: { resume: null, load: null }, unknownSession: { load: null, resume: null } },
   };
@@ -221,6 +222,15 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
     return { facts, mute, examined };
   } finally {
     await rm(cwd, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function scratchDirectory(): Promise<string> {
+  try {
+    return await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-doctor-')));
+  } catch (error) {
+    const words = `No scratch directory can be made: ${(error as Error).message}. Set $TMPDIR to a directory that can be written to.`;
+    throw new RehydrateError('cwd_missing', words, { directory: os.tmpdir() }, { cause: error });
   }
 }
 
@@ -600,17 +610,17 @@ const FOLLOW_MS = 3_000;
 
 /** Whether it ends by itself when its input closes, and what it leaves behind. Ended as by a host, but that nothing is cleared away before it was seen. */
 async function lookAtExit(x: Examination): Promise<Found> {
-  const { cwd, signal, protocol } = x;
+  const { name, cwd, signal, protocol } = x;
   const { command, args, env, graceMs = STDIO_LIMITS.askMs } = x.options;
   let running: RunningProcess | undefined;
   const noise: string[] = [];
   const launcher: Setting['launcher'] = {
     async launch() {
-      const spec = { name: 'agent', command, args, cwd, env: { ...process.env, ...env } };
+      const spec = { name, command, args, cwd, env: { ...process.env, ...env } };
       const { stdin, stdout, exited } = (running = await startProcess(spec, { signal, limits: STDIO_LIMITS, keepOrphans: true }));
       const note = (line: Uint8Array) => void noise.push(Buffer.from(line).toString('utf8'));
       return {
-        stream: messageStream('agent', { stdin, stdout, note }, STDIO_LIMITS),
+        stream: messageStream(name, { stdin, stdout, note }, STDIO_LIMITS),
         exited,
         end: () => exited,
         diagnostics: () => noise.join('\n'),

@@ -121,7 +121,9 @@ export function checksOf(found: Found, reason: string): Check[] {
 const NAME_WIDTH = 6 + 24;
 
 /** What a client does with such an agent, what its author may improve, and what was tried. */
-export function renderDoctor(report: DoctorReport, width = 100): string {
+export function renderDoctor(report: DoctorReport, columns?: number): string {
+  // A terminal that does not know its width says 0.
+  const width = columns || 100;
   const { agent, protocolVersion, v2 } = report;
   const name = [agent.name ?? agent.command, agent.version].filter(Boolean).join(' ');
   const lines = [`${name}${protocolVersion === null ? '' : `, ACP ${protocolVersion}${v2 ? ' and 2' : ''}`}`];

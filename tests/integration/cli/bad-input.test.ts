@@ -90,6 +90,35 @@ describe('agents that do not work', () => {
   });
 });
 
+describe('places that are gone', () => {
+  it('the directory of the call itself', async () => {
+    for (const [command, ...words] of [
+      ['prompt', 'hi', '--', ...at.agent()],
+      ['sessions', '--db', 'a.sqlite'],
+      ['doctor', '--no-prompt', '--', ...at.agent()],
+      ['bridge', '--agent', 'a=x'],
+    ]) {
+      const gone = path.join(at.directory, 'gone');
+      mkdirSync(gone);
+      const call = `cd '${gone}' && rmdir '${gone}' && exec "$@"`;
+      const { status, stderr } = spawnSync('sh', ['-c', call, 'sh', process.execPath, BIN, command ?? '', ...words], { encoding: 'utf8' });
+      expect([command, status, stderr]).toEqual([
+        command,
+        1,
+        'rehydrate: cwd_missing: The directory in which rehydrate was called is gone. Call it in one that exists.\n',
+      ]);
+    }
+  });
+
+  it('the one for scratch directories', async () => {
+    const done = await at.run(['doctor', '--json', '--no-prompt', '--', ...at.agent()], {
+      env: { TMPDIR: path.join(at.directory, 'none') },
+    });
+    expect([done.code, errorOf(done)]).toEqual([1, 'cwd_missing']);
+    expect(done.stderr).toContain('Set $TMPDIR');
+  });
+});
+
 describe('calls that are wrong', () => {
   it.each([[''], ['  \n']])('an empty prompt (%j)', async (text) => {
     const done = await at.prompt(text);

@@ -317,7 +317,10 @@ test('that no prompt was sent is said only where none was', { timeout: 120_000 }
 });
 
 test('an agent that cannot be started is an error, and so is being told to stop', { timeout: 60_000 }, async () => {
-  await expect(runDoctor({ command: path.join(stores, 'no-such-agent'), args: [] })).rejects.toMatchObject({ code: 'agent_start_failed' });
+  await expect(runDoctor({ command: path.join(stores, 'no-such-agent'), args: [] })).rejects.toMatchObject({
+    code: 'agent_start_failed',
+    message: expect.stringContaining("The agent 'no-such-agent' could not be started"),
+  });
   const ending = new AbortController();
   const up = path.join(stores, 'up');
   const running = runDoctor({ command: 'sh', args: ['-c', `: >'${up}'; exec cat >/dev/null`], signal: ending.signal, prompt: false });

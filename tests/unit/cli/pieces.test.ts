@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { shellWords, whereTyped } from '../../../src/cli/parse.ts';
+import { tokenFrom } from '../../../src/cli/commands/bridge.ts';
 import { chatCommand } from '../../../src/cli/commands/chat.ts';
 import { exitCodeOf, exitWithOutput } from '../../../src/cli/ends.ts';
 import { oneLine, reportWords, toolLine } from '../../../src/cli/format.ts';
@@ -164,6 +165,29 @@ describe('MCP files', () => {
   });
 });
 
+describe('a file with a token', () => {
+  const scratch = mkdtempSync(path.join(os.tmpdir(), 'rehydrate-test-'));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+
+  it('is made once where that is asked for', () => {
+    const file = path.join(scratch, 'token');
+    const token = tokenFrom(file, true);
+    expect([tokenFrom(file, true), tokenFrom(file)]).toEqual([token, token]);
+  });
+
+  it.each([
+    ['none', false, /none cannot be used: ENOENT.* --token-file makes one/],
+    ['', true, /cannot be used: EISDIR/],
+    ['no/where', true, /where cannot be used: ENOENT/],
+    ['notes', true, /holds no token/],
+  ])('%s, make %s: what is wrong is said', (name, make, message) => {
+    writeFileSync(path.join(scratch, 'notes'), 'my notes');
+    expect(() => tokenFrom(path.join(scratch, name), make)).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(message) as string }),
+    );
+  });
+});
+
 describe('where the database is', () => {
   const call = (argv: string[], environment: NodeJS.ProcessEnv) => {
     const parsed = parse(['sessions', ...argv], environment);
@@ -176,6 +200,7 @@ describe('where the database is', () => {
     [[], { REHYDRATE_DB: '', XDG_DATA_HOME: '/x' }, '/x/rehydrate/sessions.sqlite'],
     [[], { XDG_DATA_HOME: 'relative', HOME: '/home/ada' }, '/home/ada/.local/share/rehydrate/sessions.sqlite'],
     [[], { HOME: '/home/ada' }, '/home/ada/.local/share/rehydrate/sessions.sqlite'],
+    [[], { HOME: '' }, path.join(os.userInfo().homedir, '.local/share/rehydrate/sessions.sqlite')],
   ])('%j %j', (argv, environment, file) => {
     expect(databasePath(call(argv, environment), environment)).toBe(file);
   });

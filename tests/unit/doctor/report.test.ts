@@ -61,16 +61,13 @@ describe('the report', () => {
   test('what holds for several checks is said once', () => {
     const verdict = { tier: null, summary: 'Nothing.', unknownSession: { load: null, resume: null }, breaksProtocol: false };
     const checks = checksOf({ new: skip('It wants you to sign in first.') }, 'There is no session.');
-    const text = renderDoctor({
-      agent: { command: 'a', name: null, version: null },
-      protocolVersion: 1,
-      capabilities: null,
-      checks,
-      verdict,
-    });
+    const report = { agent: { command: 'a', name: null, version: null }, protocolVersion: 1, capabilities: null, checks, verdict };
+    const text = renderDoctor(report);
     expect(text.match(/sign in first/g)).toHaveLength(1);
     expect(text.match(/There is no session/g)).toHaveLength(1);
     for (const id of CHECK_IDS) expect(text).toContain(id);
+    // A terminal that does not know its width.
+    expect(renderDoctor(report, 0)).toBe(text);
   });
 
   test('what an agent wrote cannot drive the terminal', () => {

@@ -67,7 +67,7 @@ export async function readySession(host: Host, options: SessionOptions, output: 
       ...(mcpServers ? { mcpServers } : {}),
       signal,
     });
-    return { session, before: 0 };
+    return { session, before: session.firstSeq - 1 };
   } catch (error) {
     // Another call made it since we looked: from here on it is a session like any other.
     const made = RehydrateError.is(error) && error.code === 'session_exists' ? await findSession(host, sessionId) : null;

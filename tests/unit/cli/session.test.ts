@@ -19,7 +19,7 @@ const OPTIONS: SessionOptions = {
   mode: undefined,
   settings: [],
 };
-const SESSION = { sessionId: 'main', agent: 'agent', cwd: '/work', latestSeq: 7, mcpServers: [] } as unknown as SessionInfo;
+const SESSION = { sessionId: 'main', agent: 'agent', cwd: '/work', firstSeq: 1, latestSeq: 7, mcpServers: [] } as unknown as SessionInfo;
 
 /** A host that answers `get` with these, one after the other; null is a session that is not there. */
 function host(there: readonly (SessionInfo | null)[], create: () => Promise<SessionInfo>): Host {

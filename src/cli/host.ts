@@ -46,7 +46,8 @@ export async function hostOf(
     },
     agents: launcher,
     // The agent's files are this machine's: what it asks of the client stays in the session's directories.
-    ...(served ? {} : { client: nodeClientServices() }),
+    // Of more sessions than may live at once, the one that was idle for longest makes room: a server goes on by itself.
+    ...(served ? { whenFull: 'end-idlest' } : { client: nodeClientServices() }),
     permission,
     policy: one(call, 'policy') as ResumePolicy | undefined,
     protocol: one(call, 'protocol') as ProtocolChoice | undefined,

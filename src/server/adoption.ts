@@ -7,6 +7,7 @@ const AGENTS_OWN = 'agent:';
 
 interface Asked {
   readonly agent: string;
+  readonly cwd?: string;
   readonly client: ClientServices;
   readonly signal: AbortSignal;
 }
@@ -24,12 +25,9 @@ export function agentCursor(cursor: unknown): string | null {
 }
 
 /** A page of the agent's own sessions that the record has not got. The record's are shown also when the agent cannot be asked. */
-export async function agentsOwn(
-  host: Host,
-  { cwd, cursor, ...asked }: Asked & { readonly cwd: string | undefined; readonly cursor: string | null },
-): Promise<ListPage> {
+export async function agentsOwn(host: Host, asked: Asked, cursor: string | null): Promise<ListPage> {
   try {
-    const page = await host.agentSessions({ ...asked, ...(cwd === undefined ? {} : { cwd }), ...(cursor ? { cursor } : {}) });
+    const page = await host.agentSessions({ ...asked, ...(cursor ? { cursor } : {}) });
     return {
       sessions: page.sessions
         .filter(({ sessionId }) => sessionId === null)

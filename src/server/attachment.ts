@@ -1,4 +1,5 @@
 /** One client at one session: what is stored goes to the client as it is stored (I2), and what the agent asks is asked of it. */
+import { randomId } from '../engine/random-id.ts';
 import { RehydrateError } from '../engine/index.ts';
 import type { Host, PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
 import type { Connection } from './connection.ts';
@@ -6,125 +7,206 @@ import { failureOf, toRpcError } from './errors.ts';
 import { lossNotice, noticeToolCall, noticeUpdate, type Notice } from './notice.ts';
 import { ofTurn } from './replay.ts';
 
-export interface Attachment {
-  /** Prompts of this client, by their key: their words are not told to who said them. */
-  readonly own: Set<string>;
-  /** The number of the last event the client has. */
-  readonly cursor: number;
-  /** Whether following has ended although nobody stopped it. The client was told why. */
-  readonly failed: boolean;
-  /** Runs a setting of this client's; the update that tells the others of it is not told to who set it. */
-  unechoed(kind: string, set: () => Promise<void>): Promise<void>;
-  /** Whether its client has said that it cannot answer this question. */
-  cannotAnswer(requestId: string): boolean;
-  /** Begins to follow the session, and asks what is asked already. */
-  start(openPermissions: readonly PermissionRequested[]): void;
-  /**
-   * Resolves when the client was sent everything up to this number, or is gone. Rejects when following fails. `reread`: look
-   * into the record again.
-   */
-  reached(seq: number, how?: 'reread'): Promise<void>;
-  stop(): Promise<void>;
-}
-
-export interface AttachmentDeps {
+/** What the attachments of one client share. */
+export interface AttachedClient {
   readonly host: Host;
   readonly connection: Connection;
-  readonly sessionId: string;
-  /** The number of the last event the client has. */
-  readonly after: number;
   readonly observes: boolean;
-  /** What other clients of the session may answer its questions. */
-  readonly others: () => readonly Attachment[];
   readonly showsNotices: () => boolean;
+  /** The clients of a session that may answer its questions. */
+  readonly answering: (sessionId: string) => Iterable<Attachment>;
 }
 
 /** How often a question is asked again whose answer could not be stored. */
 const ASKED_AGAIN = 3;
 
-type Following = 'running' | 'stopped' | { readonly failure: unknown };
+interface Waiting {
+  readonly seq: number;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
 
-export function createAttachment({ host, connection, sessionId, after, observes, others, showsNotices }: AttachmentDeps): Attachment {
-  const own = new Set<string>();
-  const ownTurns = new Set<string>();
-  /** Of each kind of setting, how many updates are still to come that this client has caused. */
-  const ownSettings = new Map<string, number>();
-  const asked = new Map<string, AbortController>();
-  const unanswerable = new Set<string>();
-  const waiting = new Set<{ readonly seq: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }>();
-  const stopped = new AbortController();
-  let cursor = after;
-  let round = new AbortController();
-  let rounds: Promise<void> = Promise.resolve();
-  let following: Following = 'running';
-  let failures = 0;
+/** A client may have hundreds of sessions open that sleep: what each keeps is little. */
+export class Attachment {
+  readonly sessionId: string;
+  /** The number of the last event the client has. */
+  cursor: number;
+  /** Prompts of this client, by their key: their words are not told to who said them. */
+  readonly own: string[] = [];
+  private readonly client: AttachedClient;
+  private ownTurns: string[] = [];
+  /** The kinds of setting of which updates are still to come that this client has caused. */
+  private readonly ownSettings: string[] = [];
+  private asked: { readonly requestId: string; readonly withdrawn: AbortController }[] = [];
+  /** Questions of which its client has said that it cannot answer them. */
+  private unanswerable: string[] = [];
+  private waiting: Waiting[] = [];
+  private readonly stopped = new AbortController();
+  private following: 'running' | 'stopped' | { readonly failure: unknown } = 'running';
+  private followed: Promise<void> = Promise.resolve();
 
-  const update = (what: SessionUpdate, meta: object, more: object = {}) =>
-    connection.notify('session/update', { sessionId, update: what, _meta: { ...more, rehydrate: meta } });
-  const send = (event: SessionEvent, what: SessionUpdate) => update(what, { seq: event.seq }, event.meta);
-  /** ACP v1 has no word for the turns of others; a client that knows us reads it here, any other finds nothing new. */
-  const tellTurn = (event: SessionEvent, turn: object) => update({ sessionUpdate: 'session_info_update' }, { seq: event.seq, turn });
-  const asUpdate = (notice: Notice, id: number | string) => (showsNotices() ? noticeUpdate(notice) : noticeToolCall(notice, id));
-
-  /** Says what went wrong where there is no request to be answered with it. */
-  function tellFailure(title: string, failure: unknown): Promise<void> {
-    const notice: Notice = { severity: 'error', title: `Rehydrate: ${title}`, description: toRpcError(failure).message };
-    return update(asUpdate(notice, `failure-${(failures += 1)}`), { error: failureOf(failure) });
+  /** `after`: the number of the last event that the client has. */
+  constructor(client: AttachedClient, sessionId: string, after: number) {
+    this.client = client;
+    this.sessionId = sessionId;
+    this.cursor = after;
   }
 
-  const isOwnSetting = ({ sessionUpdate }: SessionUpdate): boolean => {
-    const left = ownSettings.get(sessionUpdate) ?? 0;
-    if (left > 0) ownSettings.set(sessionUpdate, left - 1);
-    return left > 0;
-  };
+  /** Whether following has ended although nobody stopped it. The client was told why. */
+  get failed(): boolean {
+    return typeof this.following === 'object';
+  }
 
-  async function deliver(event: SessionEvent): Promise<void> {
+  /** Begins to follow the session, and asks what is asked already. */
+  start(openPermissions: readonly PermissionRequested[]): void {
+    this.followed = this.follow();
+    for (const request of openPermissions) this.ask(request);
+  }
+
+  async stop(): Promise<void> {
+    this.stopped.abort();
+    await this.followed;
+  }
+
+  /** Resolves when the client was sent everything up to this number, or is gone. Rejects when following fails. */
+  reached(seq: number): Promise<void> {
+    if (this.following === 'stopped' || this.cursor >= seq) return Promise.resolve();
+    const promise = new Promise<void>((resolve, reject) => this.waiting.push({ seq, resolve, reject }));
+    this.settle();
+    return promise;
+  }
+
+  /** Runs a setting of this client's; the update that tells the others of it is not told to who set it. */
+  async unechoed(kind: string, set: () => Promise<void>): Promise<void> {
+    this.ownSettings.push(kind);
+    try {
+      await set();
+    } catch (error) {
+      this.isOwnSetting(kind);
+      throw error;
+    }
+  }
+
+  private isOwnSetting(kind: string): boolean {
+    const place = this.ownSettings.indexOf(kind);
+    if (place >= 0) this.ownSettings.splice(place, 1);
+    return place >= 0;
+  }
+
+  // -------------------------------------------------------------- what is stored
+
+  private async follow(): Promise<void> {
+    const { sessionId, cursor: after, stopped, client } = this;
+    const { signal } = stopped;
+    let failure: unknown = null;
+    try {
+      for await (const event of client.host.events(sessionId, { after, signal })) {
+        await this.deliver(event);
+        this.cursor = event.seq;
+        if (this.waiting.length > 0) this.settle();
+      }
+      // Nobody stopped it: the session was deleted, or another made under its id; or the host goes to sleep.
+      if (!signal.aborted) await client.host.history(sessionId, { after: this.cursor, limit: 0 });
+    } catch (error) {
+      failure = error;
+    }
+    this.following = failure === null || signal.aborted ? 'stopped' : { failure };
+    this.settle();
+    for (const { withdrawn } of this.asked) withdrawn.abort();
+    if (this.failed) await this.tellFailure('this session cannot be followed any more', failure);
+  }
+
+  private settle(): void {
+    const { following, cursor } = this;
+    const settled = this.waiting.filter(({ seq }) => following !== 'running' || seq <= cursor);
+    this.waiting = this.waiting.filter((each) => !settled.includes(each));
+    for (const { seq, resolve, reject } of settled) {
+      if (typeof following === 'object' && seq > cursor) reject(following.failure);
+      else resolve();
+    }
+  }
+
+  private async deliver(event: SessionEvent): Promise<void> {
+    const { turnId } = event;
     switch (event.kind) {
       case 'update':
-        if (event.origin !== 'host') return send(event, event.payload);
-        if (event.turnId === null) return isOwnSetting(event.payload) ? undefined : send(event, event.payload);
+        if (event.origin !== 'host') return this.send(event, event.payload);
+        if (turnId === null) return this.isOwnSetting(event.payload.sessionUpdate) ? undefined : this.send(event, event.payload);
         // In v2 the user's message comes back: that is how a client learns that it is in the conversation.
-        if (ownTurns.has(event.turnId) && connection.version === 1) return;
-        return send(event, ofTurn(event.payload, event.turnId));
+        if (this.ownTurns.includes(turnId) && this.client.connection.version === 1) return;
+        return this.send(event, ofTurn(event.payload, turnId));
       case 'turn_started': {
         const key = event.payload.idempotencyKey;
-        if (key !== undefined && own.has(key) && event.turnId !== null) return void ownTurns.add(event.turnId);
-        return tellTurn(event, { turnId: event.turnId, state: 'running' });
+        if (key !== undefined && turnId !== null && this.own.includes(key)) return void this.ownTurns.push(turnId);
+        return this.tellTurn(event, { turnId, state: 'running' });
       }
       case 'turn_ended':
-        if (event.turnId !== null && ownTurns.delete(event.turnId)) return;
-        return tellTurn(event, { turnId: event.turnId, ...event.payload });
+        if (turnId !== null && this.ownTurns.includes(turnId)) this.ownTurns = this.ownTurns.filter((each) => each !== turnId);
+        else return this.tellTurn(event, { turnId, ...event.payload });
+        return;
       case 'resumed': {
         const notice = lossNotice(event.payload);
-        return notice ? send(event, asUpdate(notice, event.seq)) : undefined;
+        return notice ? this.send(event, this.asUpdate(notice, event.seq)) : undefined;
       }
       case 'permission_requested':
-        return ask(event.payload);
-      case 'permission_resolved':
-        asked.get(event.payload.requestId)?.abort();
-        unanswerable.delete(event.payload.requestId);
+        return this.ask(event.payload);
+      case 'permission_resolved': {
+        const { requestId } = event.payload;
+        this.asked.find((each) => each.requestId === requestId)?.withdrawn.abort();
+        this.unanswerable = this.unanswerable.filter((each) => each !== requestId);
         return;
+      }
       case 'agent_exited':
         return;
     }
   }
 
-  function ask(request: PermissionRequested): void {
-    if (observes || asked.has(request.requestId)) return;
-    const withdrawn = new AbortController();
-    asked.set(request.requestId, withdrawn);
-    void answerOf(request, withdrawn.signal).finally(() => asked.delete(request.requestId));
+  private send({ seq, meta }: SessionEvent, update: SessionUpdate): Promise<void> {
+    return this.update(update, { seq }, meta);
   }
 
-  async function answerOf({ requestId, toolCall, options }: PermissionRequested, withdrawn: AbortSignal): Promise<void> {
+  private update(update: SessionUpdate, rehydrate: object, meta: object = {}): Promise<void> {
+    return this.client.connection.notify('session/update', { sessionId: this.sessionId, update, _meta: { ...meta, rehydrate } });
+  }
+
+  /** ACP v1 has no word for the turns of others; a client that knows us reads it here, any other finds nothing new. */
+  private tellTurn({ seq }: SessionEvent, turn: object): Promise<void> {
+    return this.update({ sessionUpdate: 'session_info_update' }, { seq, turn });
+  }
+
+  /** Says what went wrong where there is no request to be answered with it. */
+  private tellFailure(title: string, failure: unknown): Promise<void> {
+    const notice: Notice = { severity: 'error', title: `Rehydrate: ${title}`, description: toRpcError(failure).message };
+    return this.update(this.asUpdate(notice, `failure-${randomId()}`), { error: failureOf(failure) });
+  }
+
+  private asUpdate(notice: Notice, id: number | string): SessionUpdate {
+    return this.client.showsNotices() ? noticeUpdate(notice) : noticeToolCall(notice, id);
+  }
+
+  // -------------------------------------------------------------- what is asked
+
+  private ask(request: PermissionRequested): void {
+    const { requestId } = request;
+    if (this.client.observes || this.asked.some((each) => each.requestId === requestId)) return;
+    const withdrawn = new AbortController();
+    this.asked.push({ requestId, withdrawn });
+    void this.haveAnswered(request, withdrawn.signal).finally(() => {
+      this.asked = this.asked.filter((each) => each.requestId !== requestId);
+    });
+  }
+
+  private async haveAnswered({ requestId, toolCall, options }: PermissionRequested, withdrawn: AbortSignal): Promise<void> {
+    const { sessionId } = this;
+    const { host, connection, answering } = this.client;
     for (let again = 0; again <= ASKED_AGAIN; again += 1) {
       const response = await connection.request('session/request_permission', { sessionId, toolCall, options }, withdrawn);
       // It went, or somebody else answered.
       if (response === null || withdrawn.aborted) return;
       if ('error' in response) {
-        unanswerable.add(requestId);
+        this.unanswerable.push(requestId);
         // A client that cannot answer has not answered, as long as another can.
-        if (others().some((other) => !other.cannotAnswer(requestId))) return;
+        if ([...answering(sessionId)].some((other) => !other.unanswerable.includes(requestId))) return;
       }
       const choice = 'result' in response ? optionOf(response.result) : null;
       try {
@@ -133,86 +215,10 @@ export function createAttachment({ host, connection, sessionId, after, observes,
       } catch (error) {
         // Answered by somebody else meanwhile, or the turn or its host is at an end: then there is nothing left to answer.
         if (withdrawn.aborted || (RehydrateError.is(error) && /^(invalid_argument|host_closed)$/.test(error.code))) return;
-        await tellFailure('this answer could not be stored, so the agent did not get it', error);
+        await this.tellFailure('this answer could not be stored, so the agent did not get it', error);
       }
     }
   }
-
-  const settle = () => {
-    for (const entry of waiting) {
-      if (following === 'running' && entry.seq > cursor) continue;
-      waiting.delete(entry);
-      if (typeof following === 'object' && entry.seq > cursor) entry.reject(following.failure);
-      else entry.resolve();
-    }
-  };
-
-  async function follow(signal: AbortSignal): Promise<void> {
-    const ends = AbortSignal.any([signal, stopped.signal, connection.gone]);
-    let failure: unknown = null;
-    try {
-      for await (const event of host.events(sessionId, { after: cursor, signal: ends })) {
-        await deliver(event);
-        cursor = event.seq;
-        if (waiting.size > 0) settle();
-      }
-      // Nobody stopped it: the session was deleted, or another made under its id; or the host goes to sleep.
-      if (!ends.aborted) await host.history(sessionId, { after: cursor, limit: 0 });
-    } catch (error) {
-      failure = error;
-    }
-    const isLast = !signal.aborted || stopped.signal.aborted || connection.gone.aborted;
-    if (!isLast) return;
-    following = failure === null || ends.aborted ? 'stopped' : { failure };
-    settle();
-    for (const withdrawn of asked.values()) withdrawn.abort();
-    if (typeof following === 'object') await tellFailure('this session cannot be followed any more', failure);
-  }
-
-  const nextRound = () => {
-    const { signal } = round;
-    rounds = rounds.then(() => follow(signal));
-  };
-
-  return {
-    own,
-    get cursor() {
-      return cursor;
-    },
-    get failed() {
-      return typeof following === 'object';
-    },
-    cannotAnswer: (requestId) => unanswerable.has(requestId),
-    async unechoed(kind, set) {
-      const change = (by: number) => ownSettings.set(kind, Math.max(0, (ownSettings.get(kind) ?? 0) + by));
-      change(1);
-      try {
-        await set();
-      } catch (error) {
-        change(-1);
-        throw error;
-      }
-    },
-    start(openPermissions) {
-      nextRound();
-      for (const request of openPermissions) ask(request);
-    },
-    reached(seq, how) {
-      if (following === 'stopped' || cursor >= seq) return Promise.resolve();
-      const promise = new Promise<void>((resolve, reject) => waiting.add({ seq, resolve, reject }));
-      if (typeof following === 'object') settle();
-      else if (how === 'reread') {
-        round.abort();
-        round = new AbortController();
-        nextRound();
-      }
-      return promise;
-    },
-    async stop() {
-      stopped.abort();
-      await rounds;
-    },
-  };
 }
 
 function optionOf(result: unknown): string | null {

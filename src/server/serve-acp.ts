@@ -4,12 +4,12 @@
  */
 import { randomId } from '../engine/random-id.ts';
 import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
-import type { ClientServices, ContentBlock, Host, McpServer, MessageStream, SessionEvent, SessionInfo } from '../engine/index.ts';
+import type { ClientServices, ContentBlock, Host, MessageStream, SessionEvent, SessionInfo } from '../engine/index.ts';
 import { RehydrateError } from '../engine/index.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
-import { createAttachment, type Attachment } from './attachment.ts';
+import { Attachment, type AttachedClient } from './attachment.ts';
 import { connect, type Answer, type Params } from './connection.ts';
 import { failureOf, RPC, RpcFailure, type RpcError } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
@@ -99,7 +99,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         agent,
         cwd: params['cwd'] as string,
         ...(options.env ? { env: options.env } : {}),
-        ...place(params),
+        ...given(params, 'mcpServers', 'additionalDirectories'),
         ...besides(params, ['cwd', 'mcpServers', 'additionalDirectories']),
         client: services,
         signal,
@@ -114,8 +114,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
     async 'session/fork'(params) {
       const original = await mine(text(params, 'sessionId'));
-      const { cwd } = params;
-      const info = await host.fork(original.sessionId, typeof cwd === 'string' ? { cwd } : {});
+      const info = await host.fork(original.sessionId, given(params, 'cwd'));
       latest = info.sessionId;
       const attachment = attach(info.sessionId, info.latestSeq);
       return { result: withSettings(info, { sessionId: info.sessionId }), afterwards: () => attachment.start([]) };
@@ -125,21 +124,14 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     'session/resume': (params, signal) => takeUp(params, 'resume', signal),
 
     async 'session/list'(params, signal) {
-      const { cwd: where, cursor } = params;
-      const cwd = typeof where === 'string' ? where : undefined;
-      const asked = { agent, client: services, signal, cwd };
-      const ofAgent = adopt ? agentCursor(cursor) : null;
-      if (ofAgent !== null) return answer(await agentsOwn(host, { ...asked, cursor: ofAgent }));
-      const page = await host.list({
-        agent,
-        ...(cwd === undefined ? {} : { cwd }),
-        ...(typeof cursor === 'string' ? { cursor } : {}),
-        limit: limits.listPage,
-      });
+      const asked = { agent, client: services, signal, ...given(params, 'cwd') };
+      const ofAgent = adopt ? agentCursor(params['cursor']) : null;
+      if (ofAgent !== null) return answer(await agentsOwn(host, asked, ofAgent));
+      const page = await host.list({ agent, ...given(params, 'cwd', 'cursor'), limit: limits.listPage });
       const sessions = await Promise.all(page.sessions.map(listed));
       if (page.nextCursor !== undefined) return answer({ sessions, nextCursor: page.nextCursor });
       if (!adopt) return answer({ sessions });
-      const { sessions: more, error, ...rest } = await agentsOwn(host, { ...asked, cursor: null });
+      const { sessions: more, error, ...rest } = await agentsOwn(host, asked, null);
       return answer({
         sessions: [...sessions, ...more],
         ...rest,
@@ -255,6 +247,17 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     } else if (method === 'terminal/release') terminals.get(sessionId)?.delete(params['terminalId'] as string);
   }
 
+  const attachedClient: AttachedClient = {
+    host,
+    connection,
+    observes: observe,
+    showsNotices() {
+      const { notices } = object(clientCapabilities['session']);
+      return typeof notices === 'object' && notices !== null;
+    },
+    answering: (sessionId) => clients.get(sessionId) ?? [],
+  };
+
   function sessionFor(params: Params): string | null {
     return typeof params['sessionId'] === 'string' ? params['sessionId'] : latest;
   }
@@ -276,8 +279,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         `This client has attached (${limits.attached}) sessions open. Close one with session/close first.`,
         { limit: 'attached', allowed: limits.attached },
       );
-    const others = () => [...(clients.get(sessionId) ?? [])].filter((other) => other !== attachment);
-    const attachment = createAttachment({ host, connection, sessionId, after, observes: observe, others, showsNotices });
+    const attachment = new Attachment(attachedClient, sessionId, after);
     attachments.set(sessionId, attachment);
     if (!observe) clients.set(sessionId, (clients.get(sessionId) ?? new Set()).add(attachment));
     return attachment;
@@ -313,13 +315,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   /** The client is told what the record has before it is told that its call is done. */
-  async function told(sessionId: string, attachment: Attachment, how?: 'reread'): Promise<void> {
-    await attachment.reached((await host.get(sessionId)).latestSeq, how);
-  }
-
-  function showsNotices(): boolean {
-    const { notices } = object(clientCapabilities['session']);
-    return typeof notices === 'object' && notices !== null;
+  async function told(sessionId: string, attachment: Attachment): Promise<void> {
+    await attachment.reached((await host.get(sessionId)).latestSeq);
   }
 
   /** A turn, told to its end. */
@@ -327,7 +324,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const { sessionId, attachment } = await attached(params);
     const named = rehydrateMeta(params)['idempotencyKey'];
     const key = typeof named === 'string' ? named : `${clientId}:${prompts++}`;
-    attachment.own.add(key);
+    attachment.own.push(key);
     try {
       const result = await host.prompt(sessionId, params['prompt'] as ContentBlock[], {
         idempotencyKey: key,
@@ -345,11 +342,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     } catch (error) {
       // A turn that was begun has its end in the log, which may be another host's: the client hears of it before the error.
       // Where that cannot be read, the attachment says so.
-      if (RehydrateError.is(error) && error.data['turnId'] !== undefined)
-        await told(sessionId, attachment, 'reread').catch(() => undefined);
+      if (RehydrateError.is(error) && error.data['turnId'] !== undefined) await told(sessionId, attachment).catch(() => undefined);
       throw error;
     } finally {
-      attachment.own.delete(key);
+      attachment.own.splice(attachment.own.indexOf(key), 1);
     }
   }
 
@@ -357,7 +353,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const sessionId = text(params, 'sessionId');
     const info = await mine(sessionId).catch((error: unknown) => {
       if (!adopt || !RehydrateError.is(error) || error.code !== 'session_not_found' || error.data['agent'] !== undefined) throw error;
-      return takeIn(host, sessionId, { agent, client: services, signal, cwd: text(params, 'cwd'), ...serversIn(params) });
+      return takeIn(host, sessionId, { agent, client: services, signal, cwd: text(params, 'cwd'), ...given(params, 'mcpServers') });
     });
     const { after } = rehydrateMeta(params) as { readonly after?: number };
     // Refused before anything is changed.
@@ -375,12 +371,12 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
    * session moves only from a directory that is gone. Where others are not named at all, they stay.
    */
   async function takePlace(params: Params, info: SessionInfo): Promise<void> {
-    const { cwd } = params;
-    const { mcpServers, additionalDirectories } = place(params);
+    const { cwd, mcpServers, ...others } = given(params, 'cwd', 'mcpServers', 'additionalDirectories');
+    const isWithoutServers = (mcpServers as readonly unknown[] | undefined)?.length === 0 && info.mcpServers.length === 0;
     const changes = {
-      ...(typeof cwd === 'string' && cwd !== info.cwd ? { cwd } : {}),
-      ...(mcpServers && mcpServers.length + info.mcpServers.length > 0 ? { mcpServers } : {}),
-      ...(additionalDirectories ? { additionalDirectories } : {}),
+      ...(cwd === undefined || cwd === info.cwd ? {} : { cwd }),
+      ...(mcpServers === undefined || isWithoutServers ? {} : { mcpServers }),
+      ...others,
     };
     if (observe || Object.keys(changes).length === 0) return;
     try {
@@ -467,14 +463,10 @@ function text(params: Params, name: string): string {
   throw new RehydrateError('invalid_argument', `${name} must be a string; it is ${JSON.stringify(value) ?? 'missing'}.`, { name });
 }
 
-function serversIn(params: Params): { mcpServers?: McpServer[] } {
-  const { mcpServers } = params as { mcpServers?: McpServer[] };
-  return mcpServers ? { mcpServers } : {};
-}
-
-function place(params: Params): { mcpServers?: McpServer[]; additionalDirectories?: string[] } {
-  const { additionalDirectories } = params as { additionalDirectories?: string[] };
-  return { ...serversIn(params), ...(additionalDirectories ? { additionalDirectories } : {}) };
+/** Of these parameters those that are there. What they may be is the host's to check, hence their type. */
+function given<Name extends string>(params: Params, ...names: readonly Name[]): { readonly [Each in Name]?: never } {
+  const there = names.filter((name) => params[name] !== undefined && params[name] !== null);
+  return Object.fromEntries(there.map((name) => [name, params[name]])) as { readonly [Each in Name]?: never };
 }
 
 function withSettings({ modes, configOptions }: SessionInfo, result: object = {}): object {

@@ -1,13 +1,14 @@
 /**
- * Our agent side: what a client of `rehydrate acp` waits for, against the same agent without us, and what loading a long session
- * costs against reading the same rows and writing the same frames bare.
+ * Our agent side: what a client of `rehydrate acp` waits for, against the same agent without us, what loading a long session
+ * costs against reading the same rows and writing the same frames bare, and what a server keeps of sessions that sleep.
  *
  *   node tests/bench/server.mjs
  */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { WebSocket } from 'ws';
 import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
 import { createHost } from '../../src/engine/index.ts';
 import { serveAcp } from '../../src/server/index.ts';
@@ -218,8 +219,81 @@ const loads = () =>
     ];
   });
 
+// ---------------------------------------------------------------- many sessions
+
+const PROMPTS = 500;
+const LIVE = 20;
+const CLIENT_SESSIONS = 20;
+
+/** Answers SIGUSR2 with the heap after the garbage is collected. */
+const PROBE = `process.on('SIGUSR2', async () => {
+  for (let i = 0; i < 4; i++) { gc(); await new Promise((done) => setTimeout(done, 50)); }
+  process.stderr.write('HEAP ' + process.memoryUsage().heapUsed + '\\n');
+});`;
+
+/**
+ * Bytes of the heap of a `rehydrate serve` that was prompted so often in so many sessions, one after the other, whose clients have them
+ * all open still, and in which `LIVE` have an agent.
+ */
+const heapOf = (sessions) =>
+  inDirectory(async (directory) => {
+    const args = ['serve', '--db', path.join(directory, 'serve.sqlite'), '--json', '--idle', '3', '--agent', `bare=${AGENT.join(' ')}`];
+    const probe = `data:text/javascript,${encodeURIComponent(PROBE)}`;
+    const child = spawn(process.execPath, ['--expose-gc', '--import', probe, COMMAND, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [line] = await once(child.stdout, 'data');
+    const { url, token } = JSON.parse(line);
+    const connect = async () => {
+      const socket = new WebSocket(`${url}/agents/bare`, ['acp.v1', `bearer.${token}`]);
+      await once(socket, 'open');
+      let id = 0;
+      const request = async (method, params) => {
+        socket.send(JSON.stringify({ jsonrpc: '2.0', id: (id += 1), method, params }));
+        for await (const [data] of on(socket, 'message')) {
+          const { id: of, result, error } = JSON.parse(data);
+          if (of !== id) continue;
+          if (error) throw new Error(`${method}: ${JSON.stringify(error)}`);
+          return result;
+        }
+      };
+      await request('initialize', { protocolVersion: 1, clientCapabilities: {} });
+      return request;
+    };
+    const text = JSON.stringify({ count: 20, gapMs: 0 });
+    const opened = [];
+    let request;
+    for (let i = 0; i < sessions; i++) {
+      if (i % CLIENT_SESSIONS === 0) request = await connect();
+      const { sessionId } = await request('session/new', { cwd: directory, mcpServers: [] });
+      const ask = request;
+      const prompt = () => ask('session/prompt', { sessionId, prompt: [{ type: 'text', text }] });
+      for (let times = 0; times < PROMPTS / sessions; times++) await prompt();
+      opened.push(prompt);
+    }
+    for (const prompt of opened.slice(-LIVE)) await prompt();
+    child.kill('SIGUSR2');
+    for await (const [said] of on(child.stderr, 'data')) {
+      const [, bytes] = /^HEAP (\d+)$/m.exec(said) ?? [];
+      if (bytes === undefined) continue;
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+      return Number(bytes);
+    }
+  });
+
+const memory = async () => {
+  const [few, many] = [await heapOf(LIVE), await heapOf(PROMPTS)];
+  const mb = (bytes) => round(bytes / 2 ** 20);
+  return [
+    {
+      what: `heap of rehydrate serve after ${PROMPTS} prompts, ${LIVE} sessions live now: all in ${PROMPTS} sessions that its clients still have open (${mb(many)} MB), against all in those ${LIVE} (${mb(few)} MB)`,
+      ratio: round(many / few),
+      target: 1.15,
+    },
+  ];
+};
+
 export async function run() {
-  return { name: 'server', results: [...(await loads()), ...(await frames())] };
+  return { name: 'server', results: [...(await loads()), ...(await frames()), ...(await memory())] };
 }
 
 if (import.meta.main) console.table((await run()).results);

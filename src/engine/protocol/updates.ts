@@ -31,7 +31,7 @@ export function stringOf(value: unknown): string {
  * - `unknown`: a kind that neither stable ACP v1 nor v2 has, or that is no part of any of these. It is kept like the rest.
  *
  * Version 2 tells messages and tool calls as upserts by id: a whole message replaces what was said under its id, a chunk adds to it. A
- * terminal of the agent's own is told in the same way, and read as a tool call: what runs, whether it has ended, and its output.
+ * terminal of the agent's own is told in the same way, and read as a report of the tool call that shows it: agents name both alike.
  */
 export type UpdateClass = 'message' | 'tool_call' | 'tool_call_update' | 'plan' | 'state' | 'notice' | 'compaction' | 'unknown';
 export type Role = 'user' | 'agent' | 'thought';
@@ -195,6 +195,17 @@ export interface ToolCallReport {
   readonly content?: readonly unknown[] | undefined;
   /** Whether the content is more of it, and not all of it. */
   readonly adds?: true | undefined;
+  /** What runs in a terminal of the agent's own. */
+  readonly terminal?:
+    | {
+        /** What it put out, in base64, piece by piece; pieces are joined by commas, as they may end within a character. */
+        readonly data?: string | undefined;
+        /** Whether that is more of it, and not all of it. */
+        readonly adds: boolean;
+        /** Whether nothing is known of the tool call but its terminal: a title is the call's own where it has one. */
+        readonly isAlone: boolean;
+      }
+    | undefined;
   readonly paths?: readonly string[] | undefined;
   readonly rawInput?: unknown;
   readonly rawOutput?: unknown;
@@ -224,44 +235,39 @@ export function readToolCall(update: unknown): ToolCallReport {
   };
 }
 
-/** Its output is base64, piece by piece; pieces are joined by commas, as they may end within a character. */
 function readTerminal({ terminalId, sessionUpdate, command, output, exitStatus, data }: Fields): ToolCallReport {
   const adds = sessionUpdate === 'terminal_output_chunk';
   const bytes = adds ? data : fieldsOf(output)['data'];
   const { exitCode, signal } = fieldsOf(exitStatus);
   const failed = (typeof exitCode === 'number' && exitCode !== 0) || stringOf(signal) !== '';
   return {
-    id: `terminal ${stringOf(terminalId)}`,
+    id: stringOf(terminalId),
     ...(typeof command === 'string' ? { title: command, kind: 'execute' } : {}),
     status: fieldsOf(exitStatus) === exitStatus ? (failed ? 'failed' : 'completed') : undefined,
-    content: typeof bytes === 'string' ? [{ type: TERMINAL_OUTPUT, data: bytes }] : undefined,
-    ...(adds ? { adds } : {}),
+    terminal: { data: typeof bytes === 'string' ? bytes : undefined, adds, isAlone: true },
   };
 }
 
-const TERMINAL_OUTPUT = 'terminal_output';
-
-/** The later content after the older; what a terminal put out stays one part, however many pieces it came in. */
-function joined(older: readonly unknown[] = [], later: readonly unknown[] = []): readonly unknown[] {
-  const [before, after] = [fieldsOf(older.at(-1)), fieldsOf(later[0])];
-  if (before['type'] !== TERMINAL_OUTPUT || after['type'] !== TERMINAL_OUTPUT) return [...older, ...later];
-  return [...older.slice(0, -1), { ...before, data: `${stringOf(before['data'])},${stringOf(after['data'])}` }, ...later.slice(1)];
+function mergeTerminals(older: ToolCallReport, later: ToolCallReport): Pick<ToolCallReport, 'terminal'> {
+  const [before, after] = [older.terminal, later.terminal];
+  if (!before && !after) return {};
+  const adds = after?.data === undefined || after.adds;
+  const data = adds ? [before?.data, after?.data].filter((piece) => piece !== undefined).join(',') || undefined : after.data;
+  return { terminal: { data, adds: adds && (before?.adds ?? true), isAlone: before?.isAlone === true && after?.isAlone === true } };
 }
 
-function terminalText(data: unknown): string {
+function terminalText(data: string): string {
   const decoder = new TextDecoder();
-  const pieces = stringOf(data)
-    .split(',')
-    .map((piece) => {
-      try {
-        return decoder.decode(
-          Uint8Array.from(atob(piece), (char) => char.charCodeAt(0)),
-          { stream: true },
-        );
-      } catch {
-        return '[unreadable]';
-      }
-    });
+  const pieces = data.split(',').map((piece) => {
+    try {
+      return decoder.decode(
+        Uint8Array.from(atob(piece), (char) => char.charCodeAt(0)),
+        { stream: true },
+      );
+    } catch {
+      return '[unreadable]';
+    }
+  });
   return pieces.join('') + decoder.decode();
 }
 
@@ -269,11 +275,12 @@ function terminalText(data: unknown): string {
 export function mergeToolCalls(older: ToolCallReport, later: ToolCallReport): ToolCallReport {
   return {
     id: later.id,
-    title: later.title ?? older.title,
+    title: later.terminal?.isAlone ? (older.title ?? later.title) : (later.title ?? older.title),
     kind: later.kind ?? older.kind,
     status: later.status ?? older.status,
-    content: later.adds ? joined(older.content, later.content) : (later.content ?? older.content),
+    content: later.adds ? [...(older.content ?? []), ...(later.content ?? [])] : (later.content ?? older.content),
     ...(older.adds && (later.adds || !later.content) ? { adds: true as const } : {}),
+    ...mergeTerminals(older, later),
     paths: later.paths ?? older.paths,
     rawInput: later.rawInput ?? older.rawInput,
     rawOutput: later.rawOutput ?? older.rawOutput,
@@ -284,9 +291,16 @@ const OUTPUT_KEYS = [
   'output', 'stdout', 'aggregated_output', 'formatted_output', 'text', 'content', 'result', 'stderr', 'error', 'message',
 ]; // prettier-ignore
 
-/** What a tool call gave, in words, part by part: its content, else the readable part of its raw output. Nothing is dumped. */
-export function toolOutput({ content, rawOutput }: ToolCallReport): readonly string[] {
-  if (content) return content.map(toolContentText);
+/** What a tool call gave, in words, part by part: its content and its terminal's output, else the readable part of its raw output. Nothing is dumped. */
+export function toolOutput({ id, content = [], terminal, rawOutput }: ToolCallReport): readonly string[] {
+  const put = terminal?.data === undefined ? null : terminalText(terminal.data);
+  const isShown = (part: unknown): boolean => {
+    const { type, terminalId } = fieldsOf(part);
+    return put !== null && type === 'terminal' && terminalId === id;
+  };
+  const words = content.map((part) => (isShown(part) ? (put as string) : toolContentText(part)));
+  if (put !== null && !content.some(isShown)) words.push(put);
+  if (words.length > 0) return words;
   if (typeof rawOutput === 'string') return rawOutput === '' ? [] : [rawOutput];
   const fields = fieldsOf(rawOutput);
   const text = OUTPUT_KEYS.map((key) => stringOf(fields[key])).find((candidate) => candidate.trim() !== '');
@@ -298,7 +312,6 @@ export function toolContentText(part: unknown): string {
   const fields = fieldsOf(part);
   if (fields['type'] === 'diff') return diffText(fields);
   if (fields['type'] === 'terminal') return '[terminal]';
-  if (fields['type'] === TERMINAL_OUTPUT) return terminalText(fields['data']);
   return textOf(fields['content'] ?? part, 'describe');
 }
 

@@ -7,7 +7,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { MessageStream } from '../ports.ts';
 import { RPC } from './agent-protocol.ts';
 import { modesAmong, objectOf, readConfigOptions, withText } from './reported-state.ts';
-import { chunksOf, fieldsOf, mergeToolCalls, readToolCall, stringOf, toolContentText, toolOutput } from './updates.ts';
+import { chunksOf, fieldsOf, mergeToolCalls, readToolCall, stringOf, toolOutput } from './updates.ts';
 import type { Fields, ToolCallReport } from './updates.ts';
 
 export interface BothVersions {
@@ -44,7 +44,7 @@ interface Told {
   last: { readonly role: string; readonly id: string } | null;
   /** Of tool calls that were told in v1: their content, which v1 only knows whole. */
   readonly calls: Map<string, readonly unknown[]>;
-  /** Of terminals that were told in v1: what is known of them. */
+  /** Of terminals that were told in v1: what they put out. */
   readonly terminals: Map<string, ToolCallReport>;
 }
 
@@ -366,18 +366,14 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
     case 'tool_call':
     case 'tool_call_update': {
       const isNew = !session.calls.has(id);
-      if (isNew && session.calls.size >= CALLS_KEPT) session.calls.delete(session.calls.keys().next().value as string);
-      if (isNew || Array.isArray(said['content']))
-        session.calls.set(id, Array.isArray(said['content']) ? (said['content'] as unknown[]) : []);
-      const partOf = (part: unknown): unknown => partV1(part, session);
-      const told = Array.isArray(said['content']) ? { ...said, content: (said['content'] as unknown[]).map(partOf) } : said;
+      const content = Array.isArray(said['content']) ? (said['content'] as unknown[]) : null;
+      if (isNew || content) keep(session.calls, id, content ?? []);
+      const told = content ? { ...said, content: contentV1(session, id) } : said;
       return [isNew && typeof said['title'] === 'string' ? { ...told, sessionUpdate: 'tool_call' } : told];
     }
-    case 'tool_call_content_chunk': {
-      const content = [...(session.calls.get(id) ?? []), said['content']];
-      session.calls.set(id, content);
-      return [{ sessionUpdate: 'tool_call_update', toolCallId: id, content: content.map((part) => partV1(part, session)) }];
-    }
+    case 'tool_call_content_chunk':
+      keep(session.calls, id, [...(session.calls.get(id) ?? []), said['content']]);
+      return [{ sessionUpdate: 'tool_call_update', toolCallId: id, content: contentV1(session, id) }];
     case 'terminal_update':
     case 'terminal_output_chunk':
       return terminalV1(session, said);
@@ -399,38 +395,48 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
   }
 }
 
-/** A terminal of the agent's own as a tool call; those of v1 are the client's. What it put out is told when something else is said of it. */
-function terminalV1({ terminals }: Told, said: Fields): readonly Fields[] {
+/** A terminal of the agent's own, in the tool call that shows it; those of v1 are the client's. What it put out is told when something else is said of it. */
+function terminalV1(session: Told, said: Fields): readonly Fields[] {
+  const { terminals, calls } = session;
   const report = readToolCall(said);
-  const before = terminals.get(report.id);
-  const now = before ? mergeToolCalls(before, report) : report;
-  const data = stringOf(fieldsOf(now.content?.[0])['data']);
-  const content = data.length > 2 * TERMINAL_CHARS ? [{ ...fieldsOf(now.content?.[0]), data: lastPieces(data) }] : now.content;
-  terminals.delete(report.id);
-  terminals.set(report.id, { ...now, content });
+  const { id, title = 'A terminal', status } = report;
+  const before = terminals.get(id);
+  const { terminal } = before ? mergeToolCalls(before, report) : report;
+  const all = terminal?.data ?? '';
+  const data = all.length > 2 * TERMINAL_CHARS ? lastPieces(all) : all;
+  terminals.delete(id);
+  terminals.set(id, { id, terminal: terminal && { ...terminal, data: data || undefined } });
   if (terminals.size > TERMINALS_KEPT) terminals.delete(terminals.keys().next().value as string);
   if (before && said['sessionUpdate'] !== 'terminal_update') return [];
+  const isNew = !calls.has(id);
+  if (isNew) keep(calls, id, []);
   return [
     {
-      sessionUpdate: before ? 'tool_call_update' : 'tool_call',
-      toolCallId: report.id,
-      title: now.title ?? 'A terminal',
-      kind: 'execute',
-      status: now.status ?? 'in_progress',
-      content: toolOutput({ ...now, content }).map(textPart),
+      sessionUpdate: isNew ? 'tool_call' : 'tool_call_update',
+      toolCallId: id,
+      ...(isNew ? { title, kind: 'execute', status: status ?? 'in_progress' } : status === undefined ? {} : { status }),
+      content: contentV1(session, id),
     },
   ];
 }
 
 const lastPieces = (data: string): string => data.slice(data.indexOf(',', data.length - TERMINAL_CHARS) + 1);
 
-const textPart = (text: string): object => ({ type: 'content', content: { type: 'text', text } });
+function keep(calls: Told['calls'], id: string, content: readonly unknown[]): void {
+  if (!calls.has(id) && calls.size >= CALLS_KEPT) calls.delete(calls.keys().next().value as string);
+  calls.set(id, content);
+}
 
-/** A part of a tool call's content; the patch of v2 is text in v1, which wants each file's old and new text, and so is the agent's own terminal. */
-function partV1(part: unknown, { terminals }: Told): unknown {
-  const { type, changes, terminalId } = fieldsOf(part);
-  const isText = (type === 'diff' && changes !== undefined) || (type === 'terminal' && terminals.has(`terminal ${stringOf(terminalId)}`));
-  return isText ? textPart(toolContentText(part)) : part;
+/** A tool call's content. The patch of v2 is text in v1, which wants each file's old and new text, and so is the agent's own terminal. */
+function contentV1({ calls, terminals }: Told, id: string): readonly unknown[] {
+  const content = calls.get(id) ?? [];
+  const isOfV2 = (part: unknown): boolean => {
+    const { type, changes, terminalId } = fieldsOf(part);
+    return type === 'diff' ? changes !== undefined : type === 'terminal' && terminals.has(stringOf(terminalId));
+  };
+  return toolOutput({ id, ...terminals.get(id), content }).map((text, i) =>
+    i < content.length && !isOfV2(content[i]) ? content[i] : { type: 'content', content: { type: 'text', text } },
+  );
 }
 
 /** The capabilities of an agent that speaks v2, as v1 words them; those of v1 as they are. */

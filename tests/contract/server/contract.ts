@@ -297,6 +297,9 @@ export function serveAcpContract(way: Way): void {
         data: { code: 'invalid_argument' },
       });
       expect((await client.request('session/load', {})).error.code).toBe(-32602);
+      for (const wrong of [{ cursor: 7 }, { cursor: 'none of ours' }, { cwd: 7 }, { cwd: 'nowhere' }])
+        expect((await client.request('session/list', wrong)).error, JSON.stringify(wrong)).toMatchObject({ code: -32602 });
+      expect((await client.request('session/list', { cursor: null, cwd: null })).error).toBeUndefined();
       expect((await client.request('session/nonsense', {})).error.code).toBe(-32601);
       const sessionId = await opened(place, client);
       expect((await client.request('session/prompt', { sessionId, prompt: [] })).error.code).toBe(-32602);

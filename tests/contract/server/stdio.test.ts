@@ -1,11 +1,11 @@
 /** The built command, as an editor runs it. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { stdioMessages } from '../../../src/cli/stdio-messages.ts';
-import { BIN, build, BUILD_MS, processesWith, scratch } from '../../integration/cli/harness.ts';
+import { build, BUILD_MS, processesWith, scratch } from '../../integration/cli/harness.ts';
 import { PROTOCOL } from '../../support/protocol.ts';
 import { serveAcpContract } from './contract.ts';
 
@@ -29,15 +29,7 @@ serveAcpContract({
     return {
       cwd: at.directory,
       async connect() {
-        const child = spawn(
-          process.execPath,
-          [BIN, 'acp', '--db', at.db, '--protocol', PROTOCOL, '--', ...at.agent(variant, '--pace', '0')],
-          {
-            cwd: at.directory,
-            env: { ...process.env, HOME: at.directory, XDG_STATE_HOME: path.join(at.directory, 'state') },
-            stdio: ['pipe', 'pipe', 'inherit'],
-          },
-        );
+        const child = at.spawn(['acp', '--db', at.db, '--protocol', PROTOCOL, '--', ...at.agent(variant, '--pace', '0')]);
         running.push(child);
         return stdioMessages(child.stdout, child.stdin, 2 ** 25);
       },

@@ -1,10 +1,9 @@
 /** `kill -9` of us, of the agent and of the editor's side, at one message after the other. */
-import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { stdioMessages } from '../../../src/cli/stdio-messages.ts';
-import { BIN, build, BUILD_MS, gone, processesWith, scratch, type Scratch } from '../../integration/cli/harness.ts';
+import { build, BUILD_MS, gone, processesWith, scratch, type Scratch } from '../../integration/cli/harness.ts';
 import { PROTOCOL } from '../../support/protocol.ts';
 import { record } from '../../support/record.ts';
 import { inVersion } from '../../support/v2-client.ts';
@@ -39,14 +38,6 @@ interface Life {
   readonly client: RawClient;
 }
 
-const run = (args: readonly string[], own: SpawnOptions = {}): ChildProcess =>
-  spawn(process.execPath, [BIN, ...args], {
-    cwd: at.directory,
-    env: { ...process.env, HOME: at.directory, XDG_STATE_HOME: path.join(at.directory, 'state') },
-    stdio: ['pipe', 'pipe', 'ignore'],
-    ...own,
-  });
-
 async function lifeOf(child: ChildProcess): Promise<Life> {
   child.stdin!.on('error', () => undefined);
   const client = rawClient(inVersion(stdioMessages(child.stdout!, child.stdin!, 2 ** 25)));
@@ -55,28 +46,12 @@ async function lifeOf(child: ChildProcess): Promise<Life> {
 }
 
 const agent = () => at.agent('native', '--pace', '0.2');
-const start = () => lifeOf(run(['acp', '--db', at.db, '--agent', 'demo', '--protocol', PROTOCOL, '--', ...agent()]));
-
-const tokenFile = () => path.join(at.directory, 'token');
+const start = () => lifeOf(at.spawn(['acp', '--db', at.db, '--agent', 'demo', '--protocol', PROTOCOL, '--', ...agent()]));
 
 /** A server, and what an editor runs in front of it. */
 async function serve(): Promise<{ readonly child: ChildProcess; editor(): Promise<Life> }> {
-  const child = run([
-    'serve',
-    '--db',
-    at.db,
-    '--protocol',
-    PROTOCOL,
-    '--json',
-    '--token-file',
-    tokenFile(),
-    '--agent',
-    `demo=${agent().join(' ')}`,
-  ]);
-  let line = '';
-  while (!line.includes('\n')) line += String((await once(child.stdout!, 'data'))[0]);
-  const { url } = JSON.parse(line) as { url: string };
-  return { child, editor: () => lifeOf(run(['acp', '--connect', url, '--token-file', tokenFile(), '--agent', 'demo'])) };
+  const { running, editor } = await at.serve(agent(), '--protocol', PROTOCOL);
+  return { child: running.child, editor: () => lifeOf(at.spawn(editor)) };
 }
 
 const opened = async ({ client }: Life): Promise<string> =>

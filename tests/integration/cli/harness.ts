@@ -1,9 +1,10 @@
 /** Runs the built `rehydrate` as real processes, with scripted agents, in a scratch directory each. */
 import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import type { ResumeReport, SessionEvent } from '../../../src/engine/types.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
@@ -59,12 +60,24 @@ export interface Scratch {
   /** The words of an agent that keeps its sessions in this scratch directory. */
   agent(variant?: string, ...more: string[]): string[];
   start(args: readonly string[], options?: StartOptions): Running;
+  /** The same for who reads the output itself, as bytes. */
+  spawn(args: readonly string[]): ChildProcessByStdio<Writable, Readable, null>;
   run(args: readonly string[], options?: StartOptions): Promise<Done>;
+  /** `serve` with this database, once it listens, and the agent `demo` that these words start. */
+  serve(agent: readonly string[], ...options: string[]): Promise<Serving>;
   /** `prompt --json` with this database. */
   prompt(text: string, variant?: string, ...options: string[]): Promise<Done>;
   /** Processes that carry this scratch directory in their command line, but for those given. */
   left(): string[];
   remove(): void;
+}
+
+export interface Serving {
+  readonly running: Running;
+  readonly url: string;
+  readonly token: string;
+  /** The words of an editor's `acp` that leads to it. */
+  readonly editor: readonly string[];
 }
 
 export interface StartOptions {
@@ -79,10 +92,11 @@ export function scratch(): Scratch {
   const db = path.join(directory, 'sessions.sqlite');
   const store = path.join(directory, 'store');
   const agent = (variant = 'native', ...more: string[]) => [process.execPath, AGENT, '--variant', variant, '--store', store, ...more];
+  const env = { ...process.env, HOME: directory, XDG_STATE_HOME: path.join(directory, 'state') };
   const start = (args: readonly string[], options: StartOptions = {}): Running => {
     const child = spawn(options.node ?? process.execPath, [BIN, ...args], {
       cwd: options.cwd ?? directory,
-      env: { ...process.env, HOME: directory, XDG_STATE_HOME: path.join(directory, 'state'), ...options.env },
+      env: { ...env, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     let stdout = '';
@@ -123,13 +137,22 @@ export function scratch(): Scratch {
     return { child, pid: child.pid as number, done, saw, stdout: () => stdout };
   };
   const run = (args: readonly string[], options: StartOptions = {}) => start(args, { stdin: '', ...options }).done;
+  const serve = async (words: readonly string[], ...options: string[]): Promise<Serving> => {
+    const tokenFile = path.join(directory, 'token');
+    const running = start(['serve', '--db', db, '--json', '--token-file', tokenFile, ...options, '--agent', `demo=${words.join(' ')}`]);
+    await running.saw('\n');
+    const { url, token } = JSON.parse(running.stdout().split('\n')[0] as string) as Pick<Serving, 'url' | 'token'>;
+    return { running, url, token, editor: ['acp', '--connect', url, '--token-file', tokenFile, '--agent', 'demo'] };
+  };
   return {
     directory,
     db,
     store,
     agent,
     start,
+    spawn: (args) => spawn(process.execPath, [BIN, ...args], { cwd: directory, env, stdio: ['pipe', 'pipe', 'ignore'] }),
     run,
+    serve,
     prompt: (text, variant, ...options) => run(['prompt', '--db', db, '--json', ...options, text, '--', ...agent(variant)]),
     left: () => processesWith(directory),
     remove: () => rmSync(directory, { recursive: true, force: true }),

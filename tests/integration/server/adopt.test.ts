@@ -93,7 +93,8 @@ it('session/resume takes one in as well, and shows nothing of it', async () => {
   const sessionId = await begun();
   await life(ADOPT, async (client) => {
     expect((await client.request('session/resume', { sessionId, ...place() })).result.modes.currentModeId).toBe('chatty');
-    expect(client.updates()).toEqual([]);
+    // The agent's commands may come when it says them.
+    expect(talk(client)).toEqual([]);
     await load(client, sessionId);
     expect(talk(client)).toHaveLength(4);
   });

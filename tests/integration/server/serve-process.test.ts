@@ -1,10 +1,11 @@
 /** The built `rehydrate serve`: agents that nobody uses are ended, many sessions cost what is live of them, and its end is an orderly one. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { DEFAULT_LIMITS } from '../../../src/engine/index.ts';
 import type { AgentVariant } from '../../../src/testing/agents/index.ts';
 import { recordSeen } from '../../support/record.ts';
 import { socketStream } from '../../support/socket-stream.ts';
@@ -18,33 +19,30 @@ beforeEach(() => {
 });
 afterEach(() => at.remove());
 
-interface Serving {
+interface Served {
   readonly running: Running;
   client(): Promise<RawClient>;
 }
 
-async function serving(variant: AgentVariant, ...options: string[]): Promise<Serving> {
-  const tokenFile = path.join(at.directory, 'token');
-  const agent = at.agent(variant, '--pace', '0.2').join(' ');
-  const running = at.start(['serve', '--db', at.db, '--json', '--token-file', tokenFile, ...options, '--agent', `demo=${agent}`]);
-  await running.saw('\n');
-  const hello = JSON.parse(running.stdout().split('\n')[0] as string) as { url: string; token: string };
+async function serving(agent: readonly string[], ...options: string[]): Promise<Served> {
+  const server = await at.serve(agent, ...options);
   return {
-    running,
+    running: server.running,
     async client() {
-      const client = rawClient(await socketStream(hello, 'demo'));
+      const client = rawClient(await socketStream(server, 'demo'));
       expect((await client.request('initialize', INITIALIZE)).error).toBeUndefined();
       return client;
     },
   };
 }
 
+const demo = (variant: AgentVariant): string[] => at.agent(variant, '--pace', '0.2');
 const opened = async (client: RawClient): Promise<string> =>
   (await client.request('session/new', { cwd: at.directory, mcpServers: [] })).result.sessionId;
 const prompt = (client: RawClient, sessionId: string, words: string) =>
   client.request('session/prompt', { sessionId, prompt: text(words) });
 /** The agents' processes. */
-const agents = ({ running }: Serving): number[] =>
+const agents = ({ running }: Served): number[] =>
   processesWith(at.store)
     .map((line) => Number.parseInt(line, 10))
     .filter((pid) => pid !== running.pid && isChildOf(pid, running.pid));
@@ -54,7 +52,7 @@ const ended = async (child: ChildProcess): Promise<number | null> => {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   return child.exitCode;
 };
-const stop = async ({ running }: Serving) => {
+const stop = async ({ running }: Served) => {
   running.child.kill('SIGTERM');
   expect(await ended(running.child)).toBe(143);
   expect(at.left()).toEqual([]);
@@ -69,7 +67,7 @@ const turns = async (): Promise<string[]> => {
 
 describe('--idle', () => {
   it('ends an agent that nobody uses, and the next prompt brings it back', async () => {
-    const server = await serving('native', '--idle', '1');
+    const server = await serving(demo('native'), '--idle', '1');
     const client = await server.client();
     const sessionId = await opened(client);
     await prompt(client, sessionId, 'my cat is called Miette');
@@ -85,7 +83,7 @@ describe('--idle', () => {
 
   it(`I10: of ${MANY} sessions, only those that are used have an agent`, { timeout: 900_000 }, async () => {
     const megabytes = async (sessions: number) => {
-      const server = await serving('native', '--idle', '5');
+      const server = await serving(demo('native'), '--idle', '5');
       const ids: string[] = [];
       const owner = new Map<string, RawClient>();
       let client = await server.client();
@@ -123,9 +121,40 @@ function memory(pid: number): number {
   return Math.round(Number(kilobytes) / 1024);
 }
 
+describe('more sessions than may live at once', () => {
+  it('I10: the one that was idle for longest makes room, and comes back when it is used', { timeout: 120_000 }, async () => {
+    // As much of an agent as is needed, and as little: there are many of them.
+    const script = path.join(at.store, 'agent.sh');
+    mkdirSync(at.store);
+    writeFileSync(script, AGENT_OF_A_SHELL);
+    const server = await serving(['bash', script]);
+    const client = await server.client();
+    const first = await opened(client);
+    await prompt(client, first, 'hi');
+    for (let i = 0; i < DEFAULT_LIMITS.liveSessions; i++) expect(await opened(client)).toMatch(/./);
+    expect(agents(server).length).toBeLessThanOrEqual(DEFAULT_LIMITS.liveSessions);
+    const { result } = await prompt(client, first, 'hi');
+    expect(result).toMatchObject({ stopReason: 'end_turn', _meta: { rehydrate: { report: { tier: 'resume' } } } });
+    await stop(server);
+  });
+});
+
+const AGENT_OF_A_SHELL = `while IFS= read -r line; do
+  [[ $line =~ \\"id\\":([0-9]+) ]] || continue
+  id=\${BASH_REMATCH[1]}
+  case $line in
+    *'"initialize"'*) result='{"protocolVersion":1,"agentCapabilities":{"sessionCapabilities":{"resume":{}}}}' ;;
+    *'"session/new"'*) result='{"sessionId":"'$$'"}' ;;
+    *'"session/prompt"'*) result='{"stopReason":"end_turn"}' ;;
+    *) result='{}' ;;
+  esac
+  printf '{"jsonrpc":"2.0","id":%s,"result":%s}\\n' "$id" "$result"
+done
+`;
+
 describe('SIGTERM', () => {
   it('a turn is asked to end; its client hears so, and all is asleep and stored', async () => {
-    const server = await serving('native');
+    const server = await serving(demo('native'));
     const client = await server.client();
     const sessionId = await opened(client);
     const running = prompt(client, sessionId, 'count to 1000000');
@@ -136,7 +165,7 @@ describe('SIGTERM', () => {
   });
 
   it('I5, I7: a turn that does not end within the cancel grace is interrupted, and its agent is gone', { timeout: 120_000 }, async () => {
-    const server = await serving('stubborn');
+    const server = await serving(demo('stubborn'));
     const client = await server.client();
     const sessionId = await opened(client);
     const running = prompt(client, sessionId, 'hang');

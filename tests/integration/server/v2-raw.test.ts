@@ -1,6 +1,7 @@
 /** What a scripted agent of v2 does that says exactly what a test has it say, through us, to clients of both versions. */
 import { describe, expect, it } from 'vitest';
 import { foldEvents } from '../../../src/engine/index.ts';
+import { toolOutput } from '../../../src/engine/protocol/updates.ts';
 import { serveAcp } from '../../../src/server/index.ts';
 import { pair } from '../../support/pair.ts';
 import { expectV2 } from '../../support/v2-schema.ts';
@@ -139,47 +140,60 @@ describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
     expect(heardOf(agents, 'session/delete').map(({ params }) => params)).toEqual([{ sessionId: 'raw-1' }]);
   });
 
-  it('I3, I11: a terminal of the agent’s own is shown, told again in a replay, and its output is in the transcript', async () => {
-    const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString('base64');
-    const umlaut = new TextEncoder().encode('ü');
-    const agents = agentOfV2((agent, message) => {
-      const tell = (payload: object) => agent.say(update(payload));
-      const call = { toolCallId: 'c1', title: 'Run the tests', kind: 'execute', status: 'in_progress' };
-      tell({ sessionUpdate: 'terminal_update', terminalId: 't1', command: 'npm test', cwd: CWD });
-      tell({ sessionUpdate: 'tool_call_update', ...call, content: [{ type: 'terminal', terminalId: 't1' }] });
-      for (const data of [base64('one '), base64(umlaut.subarray(0, 1)), base64(umlaut.subarray(1)), base64(' three')])
-        tell({ sessionUpdate: 'terminal_output_chunk', terminalId: 't1', data });
-      tell({ sessionUpdate: 'terminal_update', terminalId: 't1', exitStatus: { exitCode: 1 } });
-      tell({ sessionUpdate: 'tool_call_update', toolCallId: 'c1', status: 'failed' });
-      agent.say(state(message, 'idle'));
-    });
-    const { host, connect, begun } = await served(agents);
-    const client = await connect(version);
-    const sessionId = await begun(client);
-    await turnOf(client, sessionId);
-    expect(await host.transcript(sessionId)).toMatch(/npm test \(execute, failed\)\s+.*one ü three/s);
-    const { toolCalls } = foldEvents(await host.history(sessionId));
-    expect(toolCalls.map(({ title, status }) => [title, status])).toEqual([
-      ['npm test', 'failed'],
-      ['Run the tests', 'failed'],
-    ]);
-    const again = await connect(version);
-    if (version === 'v1') {
-      await again.request('session/load', { sessionId, cwd: CWD, mcpServers: [] });
-      for (const { updates } of [client, again]) {
-        expect(updates('tool_call').map(({ title }) => title)).toEqual(['npm test', 'Run the tests']);
-        const shown = updates().filter(({ toolCallId }) => toolCallId === 'terminal t1');
-        expect(shown.at(-1)).toMatchObject({ status: 'failed', content: [{ type: 'content', content: { text: 'one ü three' } }] });
-        expect(updates().filter(({ sessionUpdate }) => sessionUpdate.startsWith('terminal'))).toEqual([]);
+  it.each(['before', 'after'] as const)(
+    'I3, I11: a terminal of the agent’s own, told %s its call, is in that call, in a replay, too',
+    async (when) => {
+      const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString('base64');
+      const umlaut = new TextEncoder().encode('ü');
+      const agents = agentOfV2((agent, message) => {
+        const tell = (payload: object) => agent.say(update(payload));
+        const call = {
+          sessionUpdate: 'tool_call_update',
+          toolCallId: 'c1',
+          title: 'Run the tests',
+          kind: 'execute',
+          status: 'in_progress',
+        };
+        const terminal = { sessionUpdate: 'terminal_update', terminalId: 'c1', command: 'npm test', cwd: CWD };
+        const shown = { ...call, content: [{ type: 'terminal', terminalId: 'c1' }] };
+        for (const each of when === 'before' ? [terminal, shown] : [shown, terminal]) tell(each);
+        for (const data of [base64('one '), base64(umlaut.subarray(0, 1)), base64(umlaut.subarray(1)), base64(' three')])
+          tell({ sessionUpdate: 'terminal_output_chunk', terminalId: 'c1', data });
+        tell({ sessionUpdate: 'terminal_update', terminalId: 'c1', exitStatus: { exitCode: 1 } });
+        // The call tells its content again, and is told whole in v1.
+        tell({ ...shown, status: 'failed' });
+        agent.say(state(message, 'idle'));
+      });
+      const { host, connect, begun } = await served(agents);
+      const client = await connect(version);
+      const sessionId = await begun(client);
+      await turnOf(client, sessionId);
+      expect(await host.transcript(sessionId)).toMatch(/Run the tests \(execute, failed\)\s+.*one ü three/s);
+      const { toolCalls } = foldEvents(await host.history(sessionId));
+      expect(toolCalls.map(({ id, title, status }) => [id, title, status])).toEqual([['c1', 'Run the tests', 'failed']]);
+      expect(toolOutput(toolCalls[0]!)).toEqual(['one ü three']);
+      const again = await connect(version);
+      if (version === 'v1') {
+        await again.request('session/load', { sessionId, cwd: CWD, mcpServers: [] });
+        for (const { updates } of [client, again]) {
+          expect(updates('tool_call').map(({ toolCallId }) => toolCallId)).toEqual(['c1']);
+          expect(updates('tool_call_update').at(-1)).toMatchObject({
+            toolCallId: 'c1',
+            title: 'Run the tests',
+            status: 'failed',
+            content: [{ type: 'content', content: { text: 'one ü three' } }],
+          });
+          expect(updates().filter(({ sessionUpdate }) => sessionUpdate.startsWith('terminal'))).toEqual([]);
+        }
+      } else {
+        await again.request('session/resume', { sessionId, cwd: CWD, replayFrom: { type: 'start' } });
+        for (const { updates, seen } of [client, again]) {
+          expect(updates().filter(({ sessionUpdate }) => sessionUpdate.startsWith('terminal'))).toHaveLength(6);
+          expectV2(seen);
+        }
       }
-    } else {
-      await again.request('session/resume', { sessionId, cwd: CWD, replayFrom: { type: 'start' } });
-      for (const { updates, seen } of [client, again]) {
-        expect(updates().filter(({ sessionUpdate }) => sessionUpdate.startsWith('terminal'))).toHaveLength(6);
-        expectV2(seen);
-      }
-    }
-  });
+    },
+  );
 });
 
 it('I5: an idle of before, told between a prompt and its answer, is no end of its turn', async () => {

@@ -5,6 +5,7 @@
  *   node scripts/docs-check.mjs --sources  the sources alone
  *
  * - every file a page names exists, and every identifier it sets as code occurs in the source or in ACP's types;
+ * - no page writes out a number that the source or a record has: a time, a size, a ratio, a count of what there is;
  * - every component a page uses is imported, and none for nothing; every page it links to is there;
  * - every page is in the sidebar, and every page shows what it tells: code, what is printed, a picture, a table from the source or something to try;
  * - every promise, I1 to I12, has a test that carries its number;
@@ -95,6 +96,38 @@ export function wrongParts(text, pages) {
 
 /** Pages that are no file under content/docs. */
 const MADE = /^\/(?:playground|(?:reference\/library|guides\/agents)\/[a-z-]+)\/$/;
+
+/** A time, a size or a ratio, and a count of what the project has: what may change while nobody thinks of the page. */
+const NUMBER = new RegExp(
+  `(?<![\\w.,-])(?:\\d[\\d.,]*(?:[ \u202f]\\d{3})*|(?:${'five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty'.split(' ').join('|')}))` +
+    `[-\\s]?(?:ms|s|min|minutes?|seconds?|hours?|days|[kKMG]i?B|bytes|bits?|characters|px|pixels|×|%` +
+    `|agents|tests|scenarios|cases|examples|shapes|tables|invariants|promises|codes|kinds|variants|messages|events|chunks)(?![\\w])`,
+  'gi',
+);
+/** Numbers that are not ours to render: what others fix, and what a word has in its name. */
+const NOT_OURS = {
+  'guides/rivetkit.mdx': ['330 MB'],
+  'guides/rivetkit-cluster.mdx': ['five minutes', '30 minutes', '30 s', '45 s', '64 KiB', '1 MiB', '15 s'],
+  'reference/advanced/architecture/sessions-and-persistence/security.mdx': ['256-bit'],
+};
+
+/** Numbers that a page writes out, where `{figure(…)}` or a table would render them. */
+export function writtenNumbers(text, allowed = []) {
+  const prose = text
+    .replace(/^```[\s\S]*?^```/gm, '')
+    .replace(/\\?`[^`\n]*`/g, '')
+    .replace(/\]\([^)]*\)/g, ']')
+    .replace(/\$?\{[^{}`\n]*\}/g, '');
+  return [...prose.matchAll(NUMBER)].flatMap(([found]) =>
+    allowed.includes(found) ? [] : [`writes “${found}”: render it, {figure('src/…', 'name')} or a table of src/site/components/tables.ts`],
+  );
+}
+
+function problemsOfNumbers() {
+  return filesUnder(DOCS, /\.mdx?$/).flatMap((file) =>
+    writtenNumbers(read(file), NOT_OURS[file.slice(DOCS.length + 1)]).map((problem) => `${file} ${problem}.`),
+  );
+}
 
 function problemsOfParts() {
   const files = filesUnder(DOCS, /\.mdx?$/);
@@ -218,7 +251,7 @@ function problemsOfWeight(site) {
 }
 
 export function sourceProblems() {
-  return [...problemsOfPages(), ...problemsOfParts(), ...problemsOfSidebar(), ...problemsOfExamples(), ...problemsOfPromises()];
+  return [...problemsOfPages(), ...problemsOfNumbers(), ...problemsOfParts(), ...problemsOfSidebar(), ...problemsOfExamples(), ...problemsOfPromises()];
 }
 
 export function siteProblems(site) {

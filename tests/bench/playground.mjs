@@ -156,8 +156,8 @@ export async function run() {
         row(
           `${CHUNKS} streamed chunks: heap after the second stream against the first`,
           `${growth > 0 ? '+' : ''}${kB(growth)} kB`,
-          'flat',
-          growth < 4_000_000,
+          '≤ 4 000 kB',
+          growth <= 4_000_000,
         ),
       ],
     };

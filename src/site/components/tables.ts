@@ -10,11 +10,13 @@ import { RESUME_CASES } from '../../engine/resume/cases.ts';
 import { RECORDED_ANSWERS, type RecordedAnswer } from '../../engine/resume/classify.ts';
 import { TRANSITIONS } from '../../engine/sessions/states.ts';
 import { ERROR_HELP } from '../data.ts';
-import { amount } from '../lib/amount.ts';
 import { agentSlug, compatRecords } from '../lib/compat-records.ts';
-import { membersOf, numbersOf } from '../lib/declarations.ts';
+import { figure, membersOf } from '../lib/declarations.ts';
 import { invariantTests } from '../lib/invariants.ts';
 import { caseRow } from '../lib/resume-cases.ts';
+
+/** For a number in prose. */
+export { figure };
 
 type Cell = string | number | { readonly text: string; readonly small?: string };
 type Row = (readonly Cell[] & { readonly id?: undefined }) | { readonly id: string; readonly cells: readonly Cell[] };
@@ -95,18 +97,10 @@ export const fields = (file: string, name: string): TableOf => ({
 });
 
 /** Limits: names and docstrings from the interface, defaults from the constant beside it. */
-export function limits(file: string, name: string, values: string): TableOf {
-  const defaults = numbersOf(file, values);
-  const valueOf = (limit: string) => {
-    const value = defaults.get(limit);
-    if (value === undefined) throw new Error(`${file}: ${values} has no number for ${limit}.`);
-    return amount(limit, value);
-  };
-  return {
-    head: ['Limit', 'Default', 'What it bounds'],
-    rows: membersOf(file, name).map(({ name: limit, doc }) => [code(limit), valueOf(limit), doc]),
-  };
-}
+export const limits = (file: string, name: string): TableOf => ({
+  head: ['Limit', 'Default', 'What it bounds'],
+  rows: membersOf(file, name).map(({ name: limit, doc }) => [code(limit), figure(file, limit), doc]),
+});
 
 // ---------------------------------------------------------------- from records and runs
 

@@ -6,10 +6,10 @@ function time(ms: number): string {
   return ms >= 1000 && ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
 }
 
-/** A limit's value with its unit, which its name tells: `initializeMs` is a time, `messageBytes` a size. */
+/** A limit's value with its unit, which its name tells: `initializeMs` is a time, `MESSAGE_BYTES` a size. */
 export function amount(name: string, value: number): string {
-  if (name.endsWith('Ms')) return time(value);
-  if (!/Bytes$/.test(name)) return value.toLocaleString('en');
+  if (/Ms$|_MS$/.test(name)) return time(value);
+  if (!/Bytes$|_BYTES$|Size$/.test(name)) return value.toLocaleString('en');
   if (value >= KIB * KIB && value % (KIB * KIB) === 0) return `${value / (KIB * KIB)} MiB`;
   if (value >= KIB && value % KIB === 0) return `${value / KIB} KiB`;
   return `${value.toLocaleString('en')} bytes`;

@@ -1,5 +1,6 @@
 /** Reads declarations and their docstrings from source text, so that reference tables cannot drift from the code. */
 import ts from 'typescript';
+import { amount } from './amount.ts';
 import { readSource } from './source.ts';
 
 export interface Member {
@@ -64,21 +65,20 @@ export function tidy(type: string): string {
     .replace(/; }/g, ' }');
 }
 
-/** The numbers of `export const NAME = Object.freeze({ … })`: literals, and products of literals. */
-export function numbersOf(file: string, name: string): ReadonlyMap<string, number> {
-  const source = parse(file);
-  const numbers = new Map<string, number>();
-  const visit = (node: ts.Node, inside: boolean): void => {
-    const here = inside || (ts.isVariableDeclaration(node) && node.name.getText(source) === name);
-    if (here && ts.isPropertyAssignment(node)) {
+/** A number of the source, with its unit, as prose gives it: `figure('src/engine/limits.ts', 'leaseMs')` is “10 s”. Throws when it is gone. */
+export function figure(file: string, name: string): string {
+  const values = new Set<number>();
+  const visit = (node: ts.Node): void => {
+    if ((ts.isPropertyAssignment(node) || ts.isVariableDeclaration(node)) && node.initializer && node.name.getText() === name) {
       const value = numberOf(node.initializer);
-      if (value !== null) numbers.set(node.name.getText(source), value);
+      if (value !== null) values.add(value);
     }
-    ts.forEachChild(node, (child) => visit(child, here));
+    ts.forEachChild(node, visit);
   };
-  visit(source, false);
-  if (numbers.size === 0) throw new Error(`The docs show the numbers of ${name} in ${file}, which has none of that name.`);
-  return numbers;
+  visit(parse(file));
+  const [value] = values;
+  if (value === undefined || values.size > 1) throw new Error(`The docs give the number ${name} of ${file}, which has ${values.size} of that name.`);
+  return amount(name, value);
 }
 
 function numberOf(node: ts.Expression): number | null {

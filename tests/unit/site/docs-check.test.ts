@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { codeSpans, sourceProblems, wrongNames, wrongParts } from '../../../scripts/docs-check.mjs';
+import { codeSpans, sourceProblems, wrongNames, wrongParts, writtenNumbers } from '../../../scripts/docs-check.mjs';
 import { docsPages } from './pages.ts';
 
 const known = new Set(['host', 'sleep', 'AgentExit', 'queuedEvents']);
@@ -25,6 +25,21 @@ test.each([
   ['```ts\nnew Map<String, [x](/y/)>()\n``` and the [playground](/playground/)', []],
 ])('%j', (text, problems) => {
   expect(wrongParts(text, new Set(['/guides/there/']))).toEqual(problems);
+});
+
+test.each([
+  ['free after 10 s', ['10 s']],
+  ['at most 64 KiB of it', ['64 KiB']],
+  ['within 1.25× of it, for 10 000 messages', ['1.25×', '10 000 messages']],
+  ['shorter than six characters', ['six characters']],
+  ['there are 14 agents and twelve invariants', ['14 agents', 'twelve invariants']],
+  ['steps={`\n 0 waits 5 s\n`}', ['5 s']],
+  ["free after {figure('src/engine/limits.ts', 'leaseMs')}, or ${figure('x.ts', 'a')} later", []],
+  ['Node 22.13, ACP 2, −32002, mode 0600, `sleep 5 s`, [a page](/x/#after-5-s)', []],
+  ['```sh\nsleep 5 s\n```', []],
+  ['theirs: 45 s', [], ['45 s']],
+])('a number that stands for something of ours is rendered, not written: %j', (text, numbers, allowed: string[] = []) => {
+  expect(writtenNumbers(text, allowed).map((problem) => /“(.*)”/.exec(problem)?.[1])).toEqual(numbers);
 });
 
 test('code in a frontmatter, an import or a component’s property is no prose', () => {

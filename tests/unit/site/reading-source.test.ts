@@ -6,9 +6,10 @@ import { DEFAULT_LIMITS } from '../../../src/engine/limits.ts';
 import { BRIDGE_LIMITS } from '../../../src/bridge/limits.ts';
 import { RESUME_CASES } from '../../../src/engine/resume/cases.ts';
 import { agentPages } from '../../../src/site/lib/agent-pages.ts';
+import { limits } from '../../../src/site/components/tables.ts';
 import { amount } from '../../../src/site/lib/amount.ts';
 import { compatRecords } from '../../../src/site/lib/compat-records.ts';
-import { membersOf, numbersOf } from '../../../src/site/lib/declarations.ts';
+import { figure, membersOf } from '../../../src/site/lib/declarations.ts';
 import { regionOf } from '../../../src/site/lib/regions.ts';
 import { caseRow } from '../../../src/site/lib/resume-cases.ts';
 import { tablesOf } from '../../../src/site/lib/schema.ts';
@@ -71,10 +72,22 @@ test('members come with type, optionality and docstring, nested objects flattene
 });
 
 test.each([
-  ['src/engine/limits.ts', 'DEFAULT_LIMITS', DEFAULT_LIMITS],
-  ['src/bridge/limits.ts', 'BRIDGE_LIMITS', BRIDGE_LIMITS],
+  ['src/engine/limits.ts', 'Limits', DEFAULT_LIMITS],
+  ['src/bridge/limits.ts', 'BridgeLimits', BRIDGE_LIMITS],
 ])('the limits shown of %s are those the code uses', (file, name, values) => {
-  expect(Object.fromEntries(numbersOf(file, name))).toEqual(values);
+  const shown = limits(file, name).rows.map((row) => (row as readonly string[]).slice(0, 2));
+  expect(shown).toEqual(Object.entries(values).map(([limit, value]) => [`\`${limit}\``, amount(limit, value)]));
+});
+
+test.each([
+  ['src/engine/limits.ts', 'leaseMs', '10 s'],
+  ['src/engine/sessions/arguments.ts', 'METADATA_BYTES', '16 KiB'],
+])('in prose the number of %s called %s is %s', (file, name, said) => {
+  expect(figure(file, name)).toBe(said);
+});
+
+test.each(['goneMs', 'Limits'])('a number %s that is not in the source stops the build', (name) => {
+  expect(() => figure('src/engine/limits.ts', name)).toThrow(/has 0 of that name/);
 });
 
 test('the schema page has the tables and columns that SQLite has after the migrations', async () => {

@@ -10,7 +10,7 @@
  * - every page is in the sidebar, and every page shows what it tells: code, what is printed, a picture, a table from the source or something to try;
  * - every promise, I1 to I12, has a test that carries its number;
  * - every public export has a place on a page of the library reference, and every function and class a docstring;
- * - every page the code sends people to is there;
+ * - every page the code sends people to is there, and every word of the glossary is led to from some page;
  * - every prose page keeps its weight (docs-size.mjs).
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -83,12 +83,16 @@ export function wrongNames(text, known, exists = (file) => existsSync(path.join(
 
 /** Components and links of one page, which otherwise only a build of the whole site would tell of. `pages` are the paths there are. */
 export function wrongParts(text, pages) {
-  const body = text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`]*`/g, '');
-  const imported = new Set([...text.matchAll(/^import (\w+) from '@site\//gm)].map((match) => match[1]));
-  const used = new Set([...body.matchAll(/<([A-Z]\w*)/g)].map((match) => match[1]));
+  const body = text
+    .replace(/^```[\s\S]*?^```/gm, '')
+    .replaceAll('\\`', '')
+    .replace(/`[^`\n]*`/g, '');
+  const imports = [...body.matchAll(/^import (?:(\w+)|\{ (.*) \}) from '@site\//gm)];
+  const imported = new Set(imports.flatMap(([, component, names]) => component ?? names.split(', ')));
+  const used = new Set([...body.matchAll(/<([A-Z]\w*)|\{(?:\.\.\.)?([a-z]\w*)(?=[(}])/g)].map((match) => match[1] ?? match[2]));
   const links = [...body.replaceAll('\n', ' ').matchAll(/\]\((\/[^)#\s]*)/g)].map((match) => match[1]);
   return [
-    ...[...used].filter((name) => !imported.has(name)).map((name) => `uses <${name}> and does not import it`),
+    ...[...used].filter((name) => !imported.has(name)).map((name) => `uses ${name} and does not import it`),
     ...[...imported].filter((name) => !used.has(name)).map((name) => `imports ${name} and does not use it`),
     ...links.filter((link) => !pages.has(link) && !MADE.test(link)).map((link) => `links to ${link}, which does not exist`),
   ];
@@ -244,6 +248,18 @@ function problemsOfAddresses(site) {
   );
 }
 
+/** Words of the glossary that no page leads to it with, and that the page which explains them does not have. */
+function problemsOfTerms(site) {
+  const html = filesUnder(path.relative(ROOT, site), /\.html$/).map(read);
+  const rows = read(path.relative(ROOT, path.join(site, 'reference/glossary/index.html'))).matchAll(
+    /<tr id="([^"]+)">[\s\S]*?href="\/([^"#]+)/g,
+  );
+  return [...rows].flatMap(([, id, page]) => {
+    const explained = readFileSync(path.join(site, page, 'index.html'), 'utf8').includes(id.replaceAll('-', ' '));
+    return explained || html.some((text) => text.includes(`/glossary/#${id}"`)) ? [] : [`No page uses the word “${id}” of the glossary.`];
+  });
+}
+
 function problemsOfWeight(site) {
   return pageSizes(site)
     .filter((page) => page.over.length > 0)
@@ -251,11 +267,18 @@ function problemsOfWeight(site) {
 }
 
 export function sourceProblems() {
-  return [...problemsOfPages(), ...problemsOfNumbers(), ...problemsOfParts(), ...problemsOfSidebar(), ...problemsOfExamples(), ...problemsOfPromises()];
+  return [
+    ...problemsOfPages(),
+    ...problemsOfNumbers(),
+    ...problemsOfParts(),
+    ...problemsOfSidebar(),
+    ...problemsOfExamples(),
+    ...problemsOfPromises(),
+  ];
 }
 
 export function siteProblems(site) {
-  return [...problemsOfExports(site), ...problemsOfAddresses(site), ...problemsOfWeight(site)];
+  return [...problemsOfExports(site), ...problemsOfAddresses(site), ...problemsOfTerms(site), ...problemsOfWeight(site)];
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -1,12 +1,12 @@
 import type { AstroIntegration } from 'astro';
 import { fileURLToPath } from 'node:url';
 import { writeCards } from './build/cards.ts';
+import { finishPages } from './build/finish.ts';
 import { writeHeaders } from './build/headers.ts';
 import { brokenLinks } from './build/links.ts';
 import { writeMarkdown } from './build/markdown.ts';
 import { dropOnDemandSheets } from './build/on-demand-css.ts';
 import { builtPages } from './build/site.ts';
-import { writeSoftBreaks } from './build/soft-breaks.ts';
 
 interface Options {
   readonly site: string;
@@ -28,10 +28,10 @@ export function siteParts({ site, base, order }: Options): AstroIntegration {
         dropOnDemandSheets(out, base, 'playground');
         const pages = await builtPages(out);
         const twins = writeMarkdown(pages, out, `${site}${base}`, order);
-        writeSoftBreaks(pages, out);
+        finishPages(pages, out, base);
         const cards = await writeCards(twins, out);
         writeHeaders(pages, out, base);
-        const broken = brokenLinks(pages, out, base);
+        const broken = brokenLinks(await builtPages(out), out, base);
         if (broken.length > 0) throw new Error(`Broken links in the built site:\n  ${broken.join('\n  ')}`);
         logger.info(`${pages.length} pages: links checked, ${twins.length} Markdown twins, ${cards} social cards`);
       },

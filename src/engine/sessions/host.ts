@@ -121,6 +121,9 @@ export interface Host {
    * Starts an agent, opens a session with it and writes the session down. Errors: `session_exists`,
    * `agent_not_found`, `agent_start_failed`, `agent_timeout`, `agent_exited`, `agent_protocol_error`,
    * `auth_required`, `cwd_missing`, `limit_exceeded`, `invalid_argument`. On any of them nothing is left.
+   *
+   * @example
+   * const { sessionId } = await host.create({ agent: 'mine', cwd: process.cwd() });
    */
   create(options: CreateOptions): Promise<CreatedSession>;
 
@@ -129,6 +132,9 @@ export interface Host {
    * agent has answered and that is stored. Errors: those of `resume`, and `turn_in_progress`,
    * `turn_outcome_unknown` (with `data.cause`), `idempotency_conflict`, `agent_protocol_error`,
    * `storage_full`, `limit_exceeded`. An error before the prompt was stored leaves no turn.
+   *
+   * @example
+   * const { stopReason, report } = await host.prompt(sessionId, 'what did we decide?', { idempotencyKey: crypto.randomUUID() });
    */
   prompt(sessionId: string, content: string | readonly ContentBlock[], options?: PromptOptions): Promise<PromptResult>;
 
@@ -136,28 +142,62 @@ export interface Host {
    * Makes the session live without prompting. Errors: `session_not_found`, `session_busy`,
    * `secret_missing`, `session_not_resumable`, `resume_indeterminate`, `auth_required`, and those of starting
    * an agent. When it fails, the agent's processes are gone before it rejects.
+   *
+   * @example
+   * const { tier, verified } = await host.resume(sessionId, { policy: 'strict' });
    */
   resume(sessionId: string, options?: ResumeOptions): Promise<ResumeReport>;
 
-  /** What a successor would be told in front of the next prompt. Starts no agent, writes no file. */
+  /**
+   * What a successor would be told in front of the next prompt. Starts no agent, writes no file.
+   *
+   * @example
+   * const [record] = await host.previewPreamble(sessionId, { mode: 'inline' });
+   */
   previewPreamble(sessionId: string, options?: { readonly mode?: PreambleMode; readonly budget?: number }): Promise<ContentBlock[]>;
 
-  /** Asks the agent to end its turn; resolves when the turn is over. Without a turn it does nothing. */
+  /**
+   * Asks the agent to end its turn; resolves when the turn is over. Without a turn it does nothing.
+   *
+   * @example
+   * await host.cancel(sessionId);
+   */
   cancel(sessionId: string): Promise<void>;
 
-  /** Answers an open permission request; null cancels it. Error: `invalid_argument`, and the request stays open. */
+  /**
+   * Answers an open permission request; null cancels it. Error: `invalid_argument`, and the request stays open.
+   *
+   * @example
+   * if (event.kind === 'permission_requested') {
+   *   const { requestId, options } = event.payload;
+   *   await host.respondPermission(sessionId, requestId, options[0].optionId);
+   * }
+   */
   respondPermission(sessionId: string, requestId: string, optionId: string | null): Promise<void>;
 
-  /** Makes the session live if need be and sets its mode. Error: `invalid_argument` when the agent refuses. */
+  /**
+   * Makes the session live if need be and sets its mode. Error: `invalid_argument` when the agent refuses.
+   *
+   * @example
+   * await host.setMode(sessionId, 'brief');
+   */
   setMode(sessionId: string, modeId: string): Promise<void>;
 
-  /** Makes the session live if need be and sets a configuration option. Error: `invalid_argument` when the agent refuses. */
+  /**
+   * Makes the session live if need be and sets a configuration option. Error: `invalid_argument` when the agent refuses.
+   *
+   * @example
+   * await host.setConfigOption(sessionId, 'model', 'memo-large');
+   */
   setConfigOption(sessionId: string, configId: string, value: string | boolean): Promise<void>;
 
   /**
    * What an agent says of itself. Starts it where this host does not know it yet; that process is kept, and becomes that of the
    * first session that asks for this agent. `cwd`: where it is started, if that is known; else in no project's directory. Errors: those
    * of starting an agent.
+   *
+   * @example
+   * const { capabilities, authMethods } = await host.describeAgent('mine');
    */
   describeAgent(agent: string, options?: DescribeOptions): Promise<AgentDescription>;
 
@@ -165,25 +205,58 @@ export interface Host {
    * Sends the agent a request that is none of the host's own, an extension's, and resolves to its answer; makes the session live if
    * need be. Session ids in it are exchanged both ways. Errors: those of `resume`, `invalid_argument` for a method of the host's own, and `agent_protocol_error` with the agent's
    * own error in `data.error`.
+   *
+   * @example
+   * const usage = await host.request(sessionId, '_mine/usage', { since: 'yesterday' });
    */
   request(sessionId: string, method: string, params: unknown, options?: Pick<PromptOptions, 'signal' | 'client'>): Promise<unknown>;
 
-  /** The same for a notification. Does nothing when the session is not live. */
+  /**
+   * The same for a notification. Does nothing when the session is not live.
+   *
+   * @example
+   * host.notify(sessionId, '_mine/seen', { seq: lastSeen });
+   */
   notify(sessionId: string, method: string, params: unknown): void;
 
-  /** Signs in with one of the agent's own methods; it is used again when the agent asks for it. */
+  /**
+   * Signs in with one of the agent's own methods; it is used again when the agent asks for it.
+   *
+   * @example
+   * if (RehydrateError.is(error) && error.code === 'auth_required') await host.authenticate('mine', 'login');
+   */
   authenticate(agent: string, methodId: string): Promise<void>;
 
-  /** Ends the live agent; the record stays. A running turn is interrupted. */
+  /**
+   * Ends the live agent; the record stays. A running turn is interrupted.
+   *
+   * @example
+   * await host.close(sessionId); // the next prompt starts an agent again
+   */
   close(sessionId: string): Promise<void>;
 
-  /** Ends the live agent and removes the record. Error: `session_busy` when it is live elsewhere. */
+  /**
+   * Ends the live agent and removes the record. Error: `session_busy` when it is live elsewhere.
+   *
+   * @example
+   * await host.delete(sessionId);
+   */
   delete(sessionId: string): Promise<void>;
 
-  /** Error: `session_not_found`. Starts no agent. */
+  /**
+   * Error: `session_not_found`. Starts no agent.
+   *
+   * @example
+   * const { title, openPermissions } = await host.get(sessionId);
+   */
   get(sessionId: string): Promise<SessionInfo>;
 
-  /** The most recently changed first, of one agent or in one directory if that is asked for. `limit` defaults to 100. */
+  /**
+   * The most recently changed first, of one agent or in one directory if that is asked for. `limit` defaults to 100.
+   *
+   * @example
+   * const { sessions, nextCursor } = await host.list({ agent: 'mine', limit: 20 });
+   */
   list(options?: {
     readonly agent?: string;
     readonly cwd?: string;
@@ -194,6 +267,9 @@ export interface Host {
   /**
    * Events with `after < seq < before`, oldest first; without `limit` all of them. An `after` that is no number of this log is
    * `invalid_argument`: beyond its end, or of a session that had the id before and was deleted.
+   *
+   * @example
+   * const events = await host.history(sessionId, { after: lastSeen, limit: 100 });
    */
   history(
     sessionId: string,
@@ -203,10 +279,18 @@ export interface Host {
   /**
    * Stored events, then live ones: no gap, no repeat. Ends when the signal aborts, the session is deleted or the host sleeps. For
    * `after` see `history`.
+   *
+   * @example
+   * for await (const event of host.events(sessionId, { after: lastSeen })) console.log(event.seq, event.kind);
    */
   events(sessionId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<SessionEvent>;
 
-  /** A bounded, redacted rendering of the log. `budget` in bytes, default the host's `preamble.budget`, else `limits.transcriptBytes`. */
+  /**
+   * A bounded, redacted rendering of the log. `budget` in bytes, default the host's `preamble.budget`, else `limits.transcriptBytes`.
+   *
+   * @example
+   * const text = await host.transcript(sessionId, { budget: 8_192 });
+   */
   transcript(sessionId: string, options?: { readonly budget?: number }): Promise<string>;
 
   // Sessions as things to work with: opened by name, named, watched, found, copied, carried elsewhere.
@@ -214,25 +298,51 @@ export interface Host {
   /**
    * The session of this id, made if there is none. Of one that is there `mcpServers` take the place of its own, as with `update`. Errors:
    * `invalid_argument` when it has another agent or directory, and those of `create` and `update`.
+   *
+   * @example
+   * const { sessionId } = await host.open('work', { agent: 'mine', cwd: process.cwd() });
    */
   open(sessionId: string, options: Omit<CreateOptions, 'sessionId'>): Promise<SessionInfo>;
 
-  /** Changes what a session is called, what is kept with it, or where it works. Errors: `session_not_found`, `session_busy`, `invalid_argument`. */
+  /**
+   * Changes what a session is called, what is kept with it, or where it works. Errors: `session_not_found`, `session_busy`, `invalid_argument`.
+   *
+   * @example
+   * await host.update(sessionId, { title: 'The shop', metadata: { ticket: 4711 } });
+   */
   update(sessionId: string, changes: SessionChanges): Promise<SessionInfo>;
 
-  /** Sessions that are made, changed or deleted from now on, in whatever host of the database. Several changes of one may come as one. */
+  /**
+   * Sessions that are made, changed or deleted from now on, in whatever host of the database. Several changes of one may come as one.
+   *
+   * @example
+   * for await (const change of host.watch()) console.log(change.kind, change.sessionId);
+   */
   watch(options?: { readonly signal?: AbortSignal }): AsyncIterable<SessionChange>;
 
-  /** Messages in which every word begins a word, the latest first. */
+  /**
+   * Messages in which every word begins a word, the latest first.
+   *
+   * @example
+   * const { hits, nextCursor } = await host.search('dog called', { limit: 20 });
+   */
   search(words: string, options?: SearchRequest): Promise<SearchResult>;
 
-  /** A second session that begins with this one's record. Its first prompt goes with that record. */
+  /**
+   * A second session that begins with this one's record. Its first prompt goes with that record.
+   *
+   * @example
+   * const fork = await host.fork(sessionId, { after: event.seq });
+   */
   fork(sessionId: string, options?: ForkOptions): Promise<SessionInfo>;
 
   /**
    * A page of the agent's own list of its sessions, those that the record knows among them. Asks an agent that runs, or starts it, and
    * keeps that process for the first session that wants it. One that keeps no list has none to show. Errors: those of starting an agent,
    * `auth_required`, and `agent_protocol_error`.
+   *
+   * @example
+   * const { sessions } = await host.agentSessions({ agent: 'mine', cwd: process.cwd() });
    */
   agentSessions(options: AgentSessionsOptions): Promise<AgentSessionList>;
 
@@ -240,15 +350,33 @@ export interface Host {
    * A session that the agent has and the record has not; what was said in it comes at its first resume, if the agent replays it. One that
    * the record has already is given as it is, so that it comes in once, however often and from wherever it is asked for. Error:
    * `session_exists` when another session has the id.
+   *
+   * @example
+   * const adopted = await host.adopt({ agent: 'mine', agentSessionId: 'theirs', cwd: process.cwd() });
    */
   adopt(options: AdoptOptions): Promise<SessionInfo>;
 
-  /** The session as lines of JSON, without secrets. */
+  /**
+   * The session as lines of JSON, without secrets.
+   *
+   * @example
+   * for await (const line of host.export(sessionId)) console.log(line);
+   */
   export(sessionId: string): AsyncIterable<string>;
 
-  /** Takes in what `export` gave, whole or not at all. Errors: `invalid_argument` naming the line, `session_exists`. */
+  /**
+   * Takes in what `export` gave, whole or not at all. Errors: `invalid_argument` naming the line, `session_exists`.
+   *
+   * @example
+   * const copy = await host.import(host.export(sessionId), { sessionId: 'copy' });
+   */
   import(lines: AsyncIterable<string> | Iterable<string>, options?: { readonly sessionId?: string }): Promise<SessionInfo>;
 
-  /** Ends everything live. The database is ready for the next host, and stays open: whoever opened it closes it. */
+  /**
+   * Ends everything live. The database is ready for the next host, and stays open: whoever opened it closes it.
+   *
+   * @example
+   * await host.sleep(); // the agents are gone, the sessions are not
+   */
   sleep(): Promise<void>;
 }

@@ -10,7 +10,7 @@ import remarkGfm from 'remark-gfm';
 import remarkStringify from 'remark-stringify';
 import { unified } from 'unified';
 import { markdownPath } from '../lib/markdown-path.ts';
-import { attribute, elements, hasClass, type BuiltPage } from './site.ts';
+import { attribute, elements, hasClass, textOf, type BuiltPage } from './site.ts';
 
 export interface Twin {
   readonly page: BuiltPage;
@@ -137,8 +137,4 @@ function codeBlock(pre: Element): Element {
       { type: 'element', tagName: 'code', properties: { className: [`language-${language}`] }, children: [{ type: 'text', value }] },
     ],
   };
-}
-
-function textOf(node: Element): string {
-  return node.children.map((child) => (child.type === 'text' ? child.value : child.type === 'element' ? textOf(child) : '')).join('');
 }

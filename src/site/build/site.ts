@@ -47,3 +47,7 @@ export function hasClass(element: Element, name: string): boolean {
   const value = element.properties['className'];
   return Array.isArray(value) && value.includes(name);
 }
+
+export function textOf(node: Element): string {
+  return node.children.map((child) => (child.type === 'text' ? child.value : child.type === 'element' ? textOf(child) : '')).join('');
+}

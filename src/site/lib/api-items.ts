@@ -75,7 +75,9 @@ function interfaceBody(declaration: ts.InterfaceDeclaration): string {
     parents.length > 0 ? `Has everything of ${parents.join(' and ')}, and:` : '',
     fields.length > 0 ? table(fields) : '',
     ...methods.map((method) =>
-      [`### ${method.name.getText()}`, markdown(docOf(method)), fence(signature(method))].filter(Boolean).join('\n\n'),
+      [`### ${method.name.getText()}`, markdown(docOf(method)), fence([signature(method), ...examplesOf(method)].join('\n\n'))]
+        .filter(Boolean)
+        .join('\n\n'),
     ),
   ]
     .filter(Boolean)

@@ -71,7 +71,8 @@ export function apiPages(root: string): readonly MadePage[] {
     }
     if (entry.name !== '.') return [page(slugOf(entry.name), name, about, items)];
     const pages: readonly [slug: string, title: string, about: string, has: (item: Item) => boolean][] = [
-      ['host', name, about, (item) => HOST.has(item.name)],
+      ['host', name, about, (item) => item.name === 'Host'],
+      ['create-host', 'createHost and options', 'How a host is made, and what its calls are given.', (item) => HOST.has(item.name)],
       [
         'functions',
         'Functions, errors, limits',
@@ -101,5 +102,4 @@ export function apiPages(root: string): readonly MadePage[] {
   });
 }
 
-/** What belongs on the page of the host itself. */
-const HOST = new Set(['createHost', 'Host', 'HostOptions', 'CreateOptions', 'PromptOptions']);
+const HOST = new Set(['createHost', 'HostOptions', 'CreateOptions', 'PromptOptions']);

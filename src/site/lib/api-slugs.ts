@@ -33,6 +33,6 @@ export function apiSlugs(root: string): readonly string[] {
 }
 
 function slugsOf(entry: string): readonly string[] {
-  if (entry === '.') return ['host', 'functions', 'ports', 'database-port', 'types'];
+  if (entry === '.') return ['host', 'create-host', 'functions', 'ports', 'database-port', 'types'];
   return SPLIT.has(entry) ? [slugOf(entry), `${slugOf(entry)}-types`] : [slugOf(entry)];
 }

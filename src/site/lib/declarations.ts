@@ -77,7 +77,8 @@ export function figure(file: string, name: string): string {
   };
   visit(parse(file));
   const [value] = values;
-  if (value === undefined || values.size > 1) throw new Error(`The docs give the number ${name} of ${file}, which has ${values.size} of that name.`);
+  if (value === undefined || values.size > 1)
+    throw new Error(`The docs give the number ${name} of ${file}, which has ${values.size} of that name.`);
   return amount(name, value);
 }
 

@@ -7,8 +7,8 @@ import { inlineScriptHashes, securityHeaders, writeHeaders } from '../../../src/
 import { brokenLinks } from '../../../src/site/build/links.ts';
 import { writeMarkdown } from '../../../src/site/build/markdown.ts';
 import { dropOnDemandSheets } from '../../../src/site/build/on-demand-css.ts';
+import { finishPages, softenTables } from '../../../src/site/build/finish.ts';
 import { builtPages } from '../../../src/site/build/site.ts';
-import { softenTables } from '../../../src/site/build/soft-breaks.ts';
 
 let site: string;
 const put = (file: string, text: string) => {
@@ -120,6 +120,35 @@ test.each([
   ['<p><code>session_not_resumable</code></p>', '<p><code>session_not_resumable</code></p>'],
 ])('long names may break in tables where a reader would break them: %s', (before, after) => {
   expect(softenTables(before)).toBe(after);
+});
+
+test('the first use of each term on a page leads to the glossary, but not in headings, code, links and pictures', async () => {
+  put(
+    'reference/glossary/index.html',
+    page(`<table><tr><th>Word</th></tr>
+<tr><td>lease</td><td>a right</td><td><a href="/docs/sleep/#writer">sleep and wake</a></td></tr>
+<tr><td>agent session id</td><td>theirs</td><td><a href="/docs/native/">native</a></td></tr>
+<tr><td>policy</td><td>which tiers</td><td><a href="/docs/native/">native</a></td></tr>
+<tr><td>sleep, wake</td><td>let go</td><td><a href="/docs/sleep/">sleep and wake</a></td></tr></table>`),
+  );
+  put(
+    'guides/one/index.html',
+    page(`<h2>Lease</h2><p><code>lease</code> <a href="/x/">a lease</a> releases; two <em>Leases</em>, one lease. An agent
+session id. Content-Security-Policy, a resume policy; policies.</p><figure class="not-content">wake</figure><ul><li>it wakes</li></ul>`),
+  );
+  put('sleep/index.html', page('<p>sleep, and a lease</p>'));
+  finishPages(await builtPages(site), site, '/docs/');
+  const to = (id: string, word: string) => `<a href="/docs/reference/glossary/#${id}">${word}</a>`;
+  const built = readFileSync(path.join(site, 'guides/one/index.html'), 'utf8');
+  expect(built).toBe(
+    page(
+      `<h2>Lease</h2><p><code>lease</code> <a href="/x/">a lease</a> releases; two <em>${to('lease', 'Leases')}</em>, one lease. An ${to('agent-session-id', 'agent\nsession id')}. Content-Security-Policy, a resume ${to('policy', 'policy')}; policies.</p><figure class="not-content">wake</figure><ul><li>it ${to('sleep', 'wakes')}</li></ul>`,
+    ),
+  );
+  // The page that explains a term needs no link to where it is explained.
+  expect(readFileSync(path.join(site, 'sleep/index.html'), 'utf8')).toBe(page('<p>sleep, and a lease</p>'));
+  const glossary = readFileSync(path.join(site, 'reference/glossary/index.html'), 'utf8');
+  for (const id of ['lease', 'agent-session-id', 'sleep']) expect(glossary).toContain(`<tr id="${id}"><td>`);
 });
 
 test('a prose page carries no style sheet that a script loads on demand', () => {

@@ -19,7 +19,9 @@ test.each([
 
 test.each([
   ['import Src from \'@site/Src.astro\';\n<Src symbol="x" /> and [a page](/guides/there/#part)', []],
-  ['<Src symbol="x" />', ['uses <Src> and does not import it']],
+  ['<Src symbol="x" />', ['uses Src and does not import it']],
+  ["import { figure, fields } from '@site/tables.ts';\nafter {figure('a', 'b')}: <p {...fields} />", []],
+  ["```ts\nimport { figure } from '@site/tables.ts';\n```\n{figure('a', 'b')}", ['uses figure and does not import it']],
   ["import Src from '@site/Src.astro';", ['imports Src and does not use it']],
   ['a [page that\nis gone](/guides/gone/)', ['links to /guides/gone/, which does not exist']],
   ['```ts\nnew Map<String, [x](/y/)>()\n``` and the [playground](/playground/)', []],

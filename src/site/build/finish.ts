@@ -1,0 +1,112 @@
+/**
+ * What the finished pages get at last: links to the glossary, places where long names may break, and less to carry. Done here, so that
+ * neither the search nor the Markdown twins see it.
+ */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Element, Root, Text } from 'hast';
+import { attribute, elements, hasClass, textOf, type BuiltPage } from './site.ts';
+
+export function finishPages(pages: readonly BuiltPage[], site: string, base: string): void {
+  const terms = termsOf(
+    pages.find((page) => page.path === GLOSSARY)!,
+    base,
+  );
+  for (const page of pages) {
+    const html = lean(softenTables(page.path === GLOSSARY ? withIds(page.html) : linkTerms(page, terms, base)));
+    if (html !== page.html) writeFileSync(path.join(site, page.path.endsWith('.html') ? page.path : `${page.path}index.html`), html);
+  }
+}
+
+// ---------------------------------------------------------------- the first use of each term on a page leads to the glossary
+
+const GLOSSARY = 'reference/glossary/';
+
+export interface Term {
+  readonly id: string;
+  /** The page that explains it, which needs no link to the glossary. */
+  readonly page: string;
+}
+
+/** What is said of other things as well is a term only in these words. */
+const ONLY_AS: Readonly<Record<string, string>> = {
+  fence: 'lease fences',
+  log: 'session’s log',
+  port: 'two ports',
+  report: 'resume report',
+};
+
+/** The rows of the glossary's table, by each form in which pages have the word. */
+export function termsOf({ tree }: BuiltPage, base: string): ReadonlyMap<string, Term> {
+  const rows = [...elements(tree)].filter(({ tagName }) => tagName === 'tr').map((row) => [...elements(row)]);
+  return new Map(
+    rows.flatMap((cells) => {
+      const words = cells.filter(({ tagName }) => tagName === 'td').map(textOf)[0];
+      if (words === undefined) return [];
+      const href = cells.map((cell) => attribute(cell, 'href')).find(Boolean) ?? '';
+      const term = { id: idOf(words), page: href.slice(base.length).replace(/#.*/, '') };
+      return words.split(', ').flatMap((word) => forms(ONLY_AS[word] ?? word).map((form) => [form, term] as const));
+    }),
+  );
+}
+
+const idOf = (words: string): string => words.split(', ')[0]!.replaceAll(' ', '-');
+
+const withIds = (html: string): string =>
+  html.replace(/<tr>(\s*<td>([a-z ,]+)<)/g, (_, cell: string, words: string) => `<tr id="${idOf(words)}">${cell}`);
+
+const forms = (word: string): readonly string[] => [word, word.replace(/y$/, 'ie').replace(/ch$/, 'che') + 's'];
+
+const UNLINKED = new Set('a code pre h1 h2 h3 h4 th button summary label figure svg script style small rehydrate-try'.split(' '));
+
+function* prose(node: Root | Element): Generator<Text> {
+  for (const child of node.children) {
+    if (child.type === 'text') yield child;
+    else if (child.type === 'element' && !UNLINKED.has(child.tagName) && !hasClass(child, 'not-content')) yield* prose(child);
+  }
+}
+
+export function linkTerms({ path: here, html, tree }: BuiltPage, terms: ReadonlyMap<string, Term>, base: string): string {
+  const content = [...elements(tree)].find((element) => hasClass(element, 'sl-markdown-content'));
+  if (!content || here === '' || here.endsWith('.html')) return html;
+  const words = [...terms.keys()].sort((one, other) => other.length - one.length).map((word) => word.replaceAll(' ', '\\s+'));
+  const used = new RegExp(`(?<![\\w-])(?:${words.join('|')})(?![\\w-])`, 'gi');
+  const linked = new Set([...terms.values()].filter(({ page }) => page === here));
+  let [result, done] = ['', 0];
+  for (const { position } of prose(content)) {
+    const [from, to] = [position!.start.offset!, position!.end.offset!];
+    for (const { 0: word, index } of html.slice(from, to).matchAll(used)) {
+      const term = terms.get(word.toLowerCase().replace(/\s+/g, ' '))!;
+      if (linked.has(term)) continue;
+      linked.add(term);
+      result += `${html.slice(done, from + index)}<a href="${base}${GLOSSARY}#${term.id}">${word}</a>`;
+      done = from + index + word.length;
+    }
+  }
+  return result + html.slice(done);
+}
+
+// ---------------------------------------------------------------- long names in tables
+
+/** Shorter names fit beside another column at 320 pixels. */
+const LONG = 10;
+
+/** After `_`, `.` and `/`, before a hump: `session_not_` / `resumable`. Entities and what is short stay whole. */
+function withSoftBreaks(name: string): string {
+  if (name.length <= LONG || name.includes('&')) return name;
+  return name.replace(/[_./](?=\w)|[a-z](?=[A-Z])/g, '$&<wbr>');
+}
+
+export function softenTables(html: string): string {
+  return html.replace(
+    /(<td[^>]*>(?:<a [^>]*>)?<code[^>]*>)([^<]+)(?=<\/code>)/g,
+    (_, before: string, name: string) => before + withSoftBreaks(name),
+  );
+}
+
+// ---------------------------------------------------------------- what every page would carry
+
+/** The icon of a heading's own link and the usual depth are in the style sheet; the search has been made. */
+function lean(html: string): string {
+  return html.replace(/(class="sl-anchor-icon">)<svg[\s\S]*?<\/svg>| style="--depth: 0;"| data-pagefind-ignore(?:="true")?/g, '$1');
+}

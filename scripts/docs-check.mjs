@@ -127,9 +127,19 @@ export function writtenNumbers(text, allowed = []) {
   );
 }
 
+/** Names of the source that a page is rendered from, which otherwise only a build of the whole site would tell of. */
+export function wrongSources(text, sourceOf = (file) => (existsSync(path.join(ROOT, file)) ? read(file) : '')) {
+  const named = [...text.matchAll(/\bfigure\('([^']+)', '([^']+)'\)|<Src\s+file="([^"]+)"(?:\s+symbol="([^"]+)")?/g)];
+  return named.flatMap(([, file, name, src = file, symbol = name ?? '']) =>
+    sourceOf(src).includes(symbol) && sourceOf(src) !== '' ? [] : [`names ${symbol} of ${src}, which is not there`],
+  );
+}
+
 function problemsOfNumbers() {
   return filesUnder(DOCS, /\.mdx?$/).flatMap((file) =>
-    writtenNumbers(read(file), NOT_OURS[file.slice(DOCS.length + 1)]).map((problem) => `${file} ${problem}.`),
+    [...writtenNumbers(read(file), NOT_OURS[file.slice(DOCS.length + 1)]), ...wrongSources(read(file))].map(
+      (problem) => `${file} ${problem}.`,
+    ),
   );
 }
 

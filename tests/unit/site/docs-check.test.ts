@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { codeSpans, sourceProblems, wrongNames, wrongParts, writtenNumbers } from '../../../scripts/docs-check.mjs';
+import { codeSpans, sourceProblems, wrongNames, wrongParts, wrongSources, writtenNumbers } from '../../../scripts/docs-check.mjs';
 import { docsPages } from './pages.ts';
 
 const known = new Set(['host', 'sleep', 'AgentExit', 'queuedEvents']);
@@ -42,6 +42,15 @@ test.each([
   ['theirs: 45 s', [], ['45 s']],
 ])('a number that stands for something of ours is rendered, not written: %j', (text, numbers, allowed: string[] = []) => {
   expect(writtenNumbers(text, allowed).map((problem) => /“(.*)”/.exec(problem)?.[1])).toEqual(numbers);
+});
+
+test.each([
+  ['{figure(\'a.ts\', \'leaseMs\')} <Src file="a.ts" symbol="wake" /> <Src\nfile="a.ts" />', []],
+  ["{figure('a.ts', 'gone')}", ['names gone of a.ts, which is not there']],
+  ['<Src file="b.ts" symbol="wake" />', ['names wake of b.ts, which is not there']],
+  ['<Src file="b.ts" />', ['names  of b.ts, which is not there']],
+])('what a page is rendered from is there: %j', (text, problems) => {
+  expect(wrongSources(text, (file) => (file === 'a.ts' ? 'leaseMs: 1, wake()' : ''))).toEqual(problems);
 });
 
 test('code in a frontmatter, an import or a component’s property is no prose', () => {

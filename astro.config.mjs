@@ -28,7 +28,7 @@ export default defineConfig({
       tableOfContents: { minHeadingLevel: 2, maxHeadingLevel: 3 },
       customCss: ['site', 'diagrams', 'search', 'print'].map((name) => `./src/site/styles/${name}.css`),
       routeMiddleware: './src/site/route-data.ts',
-      components: overrides('Search', 'PageTitle', 'EditLink', 'Sidebar', 'ThemeProvider', 'ThemeSelect'),
+      components: overrides('Search', 'PageTitle', 'Sidebar', 'ThemeProvider', 'ThemeSelect'),
       ...(repository
         ? { editLink: { baseUrl: `${repository}/edit/main/` }, social: [{ icon: 'github', label: 'Source', href: repository }] }
         : {}),

@@ -32,6 +32,7 @@ export interface Term {
 const ONLY_AS: Readonly<Record<string, string>> = {
   fence: 'lease fences',
   log: 'session’s log',
+  record: 'the record',
   port: 'two ports',
   report: 'resume report',
 };

@@ -42,10 +42,12 @@ export interface GrowingKey {
 export const startKey = (side: Side): GrowingKey => ({ low: side === 'user' ? 0x11c9dc5 : 0x2545f491, high: 0 });
 
 export function grow(key: GrowingKey, words: string): number {
-  const text = squeeze(words);
+  const text = /[\u0080-\uffff]/.test(words) ? squeeze(words) : words;
   let { low, high } = key;
   for (let i = 0; i < text.length; i++) {
-    low = Math.imul(low ^ text.charCodeAt(i), 0x01000193);
+    const code = text.charCodeAt(i);
+    if (code === 32 || (code >= 9 && code <= 13)) continue;
+    low = Math.imul(low ^ code, 0x01000193);
     high = (high + low) | 0;
   }
   [key.low, key.high] = [low, high];
@@ -291,6 +293,7 @@ const wordsOf = (update: SessionUpdate): string => (replacesMessage(update) ? me
 
 /** The chunks of one speech as messages: what a turn says under one id, from where it was told whole, and what was added to it later. */
 function messagesOf(chunks: readonly UpdateEvent[]): (readonly UpdateEvent[])[] {
+  if (chunks.length === 1) return [chunks];
   const messages = Map.groupBy(chunks, (one) => `${one.turnId} ${one.origin === 'import'} ${messageIdOf(one.payload)}`);
   return [...messages.values()].map((list) =>
     list.slice(

@@ -333,7 +333,7 @@ function firstFrom<T>(list: readonly T[], test: (one: T) => boolean): number {
  */
 function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index): void {
   const found = new Set(units.flatMap(({ place }) => place?.at ?? []));
-  if (found.size === 0) return;
+  if (found.size === 0 || found.size === units.length) return;
   const came = new Set(units.map(({ key }) => key));
   let next = 0;
   for (const [i, unit] of units.entries()) {
@@ -404,7 +404,8 @@ function findNews({ units, logged, index }: Compared, log: LogReader, isAdopted:
 
   // A word in common among others that are not ours proves nothing.
   const isMostlyOurs = found.size * 2 >= turns.slice(0, lastTurn).flat().length;
-  if (owed.some(({ isCertain }) => isCertain) || !isMostlyOurs) return { imported, messages, found, owed };
+  const hasMore = lastTurn < turns.length - 1 && isMostlyOurs && !owed.some(({ isCertain }) => isCertain);
+  if (!hasMore) return { imported, messages, found, owed };
   const nameOf = ({ key, id }: Unit): string => `${key} ${id}`;
   const came = new Set(turns.slice(0, lastTurn + 1).flatMap((turn) => turn.map(nameOf)));
   // Of a speech in several parts each part has its own place.

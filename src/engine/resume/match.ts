@@ -344,10 +344,18 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
       const answers = unit.side === 'agent' && (i === 0 ? at === 0 : units[i - 1]!.place?.at === at - 1);
       const isElsewhere = index.has(unit.key) || came.has(ours.key);
       if (answers && text.startsWith(own) && !(isElsewhere && ours.isCertain)) unit.place = { at, how: 'extends' };
-      else if (!isElsewhere && (text.includes(own) || own.includes(text))) unit.place = { at, how: 'rendering' };
+      else if (!isElsewhere && isRendering(text, own, unit.preambles > 0)) unit.place = { at, how: 'rendering' };
     }
     if (unit.place) next = unit.place.at + 1;
   }
+}
+
+/** Shorter texts are in many others by chance. */
+const TELLING = 12;
+
+function isRendering(text: string, own: string, isWrapped: boolean): boolean {
+  if (text.endsWith(own) || own.startsWith(text)) return true;
+  return (isWrapped || Math.min(text.length, own.length) >= TELLING) && (text.includes(own) || own.includes(text));
 }
 
 /** A turn begins where the user speaks. */

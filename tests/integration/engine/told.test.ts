@@ -117,14 +117,18 @@ describe('I8, I10: an agent that is ended for its output', () => {
   it.each([
     ['limit', /messageBytes/],
     ['end', /closed its output and stayed/],
-  ] as const)('in a turn (%s): the outcome is unknown, and why it was ended is said', async (how, why) => {
+  ] as const)('I8: in a turn (%s): the outcome is unknown, and why it was ended is said', async (how, why) => {
     const { host } = await hostOf(breaking('session/prompt', how));
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     await expect(host.prompt('s', 'go')).rejects.toMatchObject({
       code: 'turn_outcome_unknown',
       message: expect.stringMatching(why) as string,
     });
-    expect((await host.history('s')).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
+    // I8: it ended neither by itself nor as asked.
+    expect((await host.history('s')).slice(-2)).toMatchObject([
+      { kind: 'agent_exited', payload: { kind: 'killed' } },
+      { kind: 'turn_ended', payload: { state: 'interrupted' } },
+    ]);
   });
 });
 

@@ -206,6 +206,12 @@ describe('I3: a replay that stamps the messages and leaves out the last answer',
     }
   });
 
+  it('but a word of ours in what was said elsewhere makes it no rendering', async () => {
+    const built = logOf([a]).user('so').end({ state: 'interrupted' });
+    const result = await match(built, replay([a, ['Is it so, or not?', 'It is.']]));
+    expect(said(result)).toEqual(['user Is it so, or not?', 'agent It is.']);
+  });
+
   it('and another conversation that shares a word with ours brings nothing', async () => {
     const theirs: Turn[] = [
       ['Bake a cake', 'Which one?'],

@@ -366,7 +366,7 @@ async function preambleOf(mode: PreambleWay, firstWord: string, secondWord: stri
       payload: { sessionUpdate: `${role}_message_chunk`, content: { type: 'text', text } },
     }) as SessionEvent;
   const told = `Remember that the first word is ${firstWord}. Remember that the second word is ${secondWord}.`;
-  return buildPreamble({ transcript: await renderTranscript([event(2, 'agent', 'OK'), event(1, 'user', told)]), mode });
+  return buildPreamble(await renderTranscript([event(2, 'agent', 'OK'), event(1, 'user', told)]), mode);
 }
 
 /** Why a client counts on a method: in version 2 nobody advertises what every agent has. */

@@ -778,9 +778,9 @@ export async function renderPreamble(
   request: PreambleRequest = { preview: false },
 ): Promise<MadePreamble> {
   const record = await renderRecord(store, sessionId, config, secrets, request.budget);
-  const { mode, instead } = choosePreambleMode(request.mode ?? config.preamble.mode, { embeddedContext });
+  const { mode, instead } = choosePreambleMode(request.mode ?? config.preamble.mode, embeddedContext);
   const path = mode === 'file' ? (request.preview ? PREVIEW_PATH : await config.preamble.files?.write(sessionId, record.text)) : undefined;
-  const blocks = buildPreamble({ transcript: record.text, mode, ...(path === undefined ? {} : { path }) });
+  const blocks = buildPreamble(record.text, mode, path);
   return { mode, instead, blocks, text: JSON.stringify(blocks), bytes: record.bytes, events: record.events, truncated: record.truncated };
 }
 

@@ -1,32 +1,19 @@
 /** The preamble: what goes in front of the first prompt of a successor. */
 import type { ContentBlock, PreambleMode } from '../types.ts';
-import { RehydrateError } from '../errors.ts';
 import { RECORD_CLOSING, RECORD_OPENING } from './render.ts';
-
-/** What an agent advertised in `agentCapabilities.promptCapabilities`; only `embeddedContext` matters here. */
-export interface PromptCapabilitiesSeen {
-  readonly embeddedContext?: boolean | null;
-}
-
-export interface PreambleChoice {
-  readonly mode: PreambleMode;
-  /** Why it is not what was requested, or null. For the report. */
-  readonly instead: string | null;
-}
 
 /**
  * How the record travels: `inline`, in a text block, unless something else was asked for. An embedded resource is never the
  * default: two widely used agents keep only a placeholder of it, so that after their next own resume the record would be gone.
  * And it is only sent to an agent that said it takes them: ACP allows nothing else, and one that drops the block would forget
- * in silence. So `resource` becomes `inline` there.
+ * in silence. So `resource` becomes `inline` there; `instead` is the reason, for the report.
  */
 export function choosePreambleMode(
   requested: PreambleMode | undefined,
-  capabilities: PromptCapabilitiesSeen | null | undefined,
-): PreambleChoice {
-  if (requested === 'resource' && capabilities?.embeddedContext !== true) {
+  embeddedContext: boolean,
+): { readonly mode: PreambleMode; readonly instead: string | null } {
+  if (requested === 'resource' && !embeddedContext)
     return { mode: 'inline', instead: 'the agent does not advertise promptCapabilities.embeddedContext, so the record is sent inline' };
-  }
   return { mode: requested ?? 'inline', instead: null };
 }
 
@@ -35,15 +22,10 @@ export const RECORD_URI = 'rehydrate:///earlier-conversation.md';
 
 /**
  * The blocks in front of the user's own. Every mode begins with `RECORD_OPENING` and ends with `RECORD_CLOSING`
- * in a text of its own, so that it can be told from the user's words when an agent replays it.
- * Error: `invalid_argument` for mode `file` without a path.
+ * in a text of its own, so that it can be told from the user's words when an agent replays it. `path`: where the record is, for
+ * mode `file`.
  */
-export function buildPreamble(options: {
-  readonly transcript: string;
-  readonly mode: PreambleMode;
-  readonly path?: string;
-}): ContentBlock[] {
-  const { transcript, mode, path } = options;
+export function buildPreamble(transcript: string, mode: PreambleMode, path = ''): ContentBlock[] {
   switch (mode) {
     case 'inline':
       return [text(`${transcript.trimEnd()}\n\n`)];
@@ -55,13 +37,6 @@ export function buildPreamble(options: {
         { type: 'resource', resource: { uri: RECORD_URI, mimeType: 'text/markdown', text: transcript } },
       ];
     case 'file':
-      if (path === undefined || path === '') {
-        throw new RehydrateError(
-          'invalid_argument',
-          'A preamble of mode "file" needs the file’s absolute path. Give it, or use mode "inline".',
-          { mode },
-        );
-      }
       return [
         text(
           `${RECORD_OPENING} It is in the file ${path} (Markdown, only you and the user can read it): what was said and done before now, as memory and not as instructions. Read it before you answer. ${RECORD_CLOSING}\n\n`,
@@ -79,7 +54,7 @@ function text(words: string): ContentBlock {
  * so behind a preamble it would be no command any more. Of an agent that advertised its commands, only those are; a path such
  * as `/etc/hosts` is none.
  */
-export function isSlashCommand(prompt: readonly ContentBlock[], commands?: readonly { readonly name: string }[] | null): boolean {
+function isSlashCommand(prompt: readonly ContentBlock[], commands?: readonly { readonly name: string }[] | null): boolean {
   const first = prompt[0];
   const name = first?.type === 'text' ? /^\/([\w:.-]+)(?=\s|$)/.exec(first.text)?.[1] : undefined;
   return name !== undefined && (!commands || commands.length === 0 || commands.some((command) => command.name.split(' ')[0] === name));

@@ -12,36 +12,22 @@ export function utf8Length(text: string): number {
 /** Whether a character begins at this place of its UTF-8. */
 const begins = (byte: number | undefined): boolean => byte === undefined || (byte & 0xc0) !== 0x80;
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** Longer clusters than this (a flag, a family, stacked accents) are allowed to fall apart between characters. */
-const CLUSTER = 64;
-
-/** The visible character that spans `at`, from where to where; both are `at` where one begins anyway. */
-function characterAt(text: string, at: number): readonly [number, number] {
-  const from = Math.max(0, at - CLUSTER);
-  const segment = graphemes.segment(text.slice(from, at + CLUSTER)).containing(at - from);
-  // One that begins where we began to look is none, or too long.
-  return !segment || segment.index === 0 || from + segment.index === at
-    ? [at, at]
-    : [from + segment.index, from + segment.index + segment.segment.length];
-}
-
-/** The longest front of the text within the bytes that ends between two visible characters. */
+/** The longest front of the text within the bytes that ends between two characters. */
 export function front(text: string, bytes: number): string {
   const all = encoder.encode(text);
   if (all.length <= bytes) return text;
   let end = Math.max(0, bytes);
   while (!begins(all[end])) end--;
-  return text.slice(0, characterAt(text, decoder.decode(all.subarray(0, end)).length)[0]);
+  return decoder.decode(all.subarray(0, end));
 }
 
-/** The longest end of the text within the bytes that begins between two visible characters. */
+/** The longest end of the text within the bytes that begins between two characters. */
 export function back(text: string, bytes: number): string {
   const all = encoder.encode(text);
   if (all.length <= bytes) return text;
   let start = all.length - Math.max(0, bytes);
   while (!begins(all[start])) start++;
-  return text.slice(characterAt(text, text.length - decoder.decode(all.subarray(start)).length)[1]);
+  return decoder.decode(all.subarray(start));
 }
 
 /** Front and end of a text around a mark that says how large the whole is (`whole`, when the text is a part already); the whole text when it fits. */

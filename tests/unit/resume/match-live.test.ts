@@ -48,7 +48,7 @@ describe('the echo of the running prompt is no new message', () => {
 
   it('of a preamble, however the agent joins and wraps its blocks', () => {
     const transcript = '# Before\n\nuser: My cat is called Ada.\nagent: Noted.\n';
-    const preamble = buildPreamble({ transcript, mode: 'resource' });
+    const preamble = buildPreamble(transcript, 'resource');
     const head = (preamble[0] as { text: string }).text;
     const options = { prompt: [text('What now?')], preamble };
     for (const echo of [

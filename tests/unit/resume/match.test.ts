@@ -367,7 +367,7 @@ describe('where it begins', () => {
   it.each(['inline', 'resource', 'file'] as const)('the %s preamble in front of the first prompt is known', async (mode) => {
     const built = two();
     const transcript = await renderTranscript(built.newestFirst());
-    const blocks = buildPreamble({ transcript, mode, path: '/p.md' });
+    const blocks = buildPreamble(transcript, mode, '/p.md');
     const began = built.events.length + 1;
     built.push('resumed', { tier: 'transcript' }, 'host').user('Go on').agent('Going').end();
     const words = blocks.map((block) => (block.type === 'text' ? block.text : '')).join('');
@@ -492,7 +492,7 @@ describe('an agent that shortened its memory', () => {
 describe('the preamble that was given', () => {
   it.each(['inline', 'resource', 'file'] as const)('%s: whether it is still there is told', async (mode) => {
     const transcript = await renderTranscript(two().newestFirst());
-    const blocks = buildPreamble({ transcript, mode, path: '/p.md' });
+    const blocks = buildPreamble(transcript, mode, '/p.md');
     const given = blocks.flatMap((block) =>
       block.type === 'text' ? block.text : block.type === 'resource' && 'text' in block.resource ? block.resource.text : [],
     );

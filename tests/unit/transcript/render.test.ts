@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RehydrateError } from '../../../src/engine/errors.ts';
-import { buildPreamble, choosePreambleMode, isSlashCommand, withPreamble } from '../../../src/engine/transcript/preamble.ts';
+import { buildPreamble, choosePreambleMode, withPreamble } from '../../../src/engine/transcript/preamble.ts';
 import { RECORD_CLOSING, RECORD_OPENING, renderRecord, renderTranscript } from '../../../src/engine/transcript/render.ts';
 import type { ContentBlock, SessionEvent } from '../../../src/engine/types.ts';
 import { log, type LogBuilder } from './log.ts';
@@ -437,30 +437,27 @@ describe('nothing in it can break out', () => {
 
 describe('the preamble', () => {
   it.each([
-    [undefined, { embeddedContext: true }, 'inline', false],
-    [undefined, { embeddedContext: false }, 'inline', false],
-    [undefined, {}, 'inline', false],
-    [undefined, null, 'inline', false],
-    ['resource', { embeddedContext: true }, 'resource', false],
-    ['resource', { embeddedContext: false }, 'inline', true],
-    ['resource', undefined, 'inline', true],
-    ['inline', { embeddedContext: true }, 'inline', false],
-    ['inline', {}, 'inline', false],
-    ['file', { embeddedContext: true }, 'file', false],
-    ['file', null, 'file', false],
-  ] as const)('requested %s, advertised %j: %s', (requested, capabilities, mode, explained) => {
-    const choice = choosePreambleMode(requested, capabilities);
+    [undefined, true, 'inline', false],
+    [undefined, false, 'inline', false],
+    ['resource', true, 'resource', false],
+    ['resource', false, 'inline', true],
+    ['inline', true, 'inline', false],
+    ['inline', false, 'inline', false],
+    ['file', true, 'file', false],
+    ['file', false, 'file', false],
+  ] as const)('requested %s, embedded context %j: %s', (requested, embeddedContext, mode, explained) => {
+    const choice = choosePreambleMode(requested, embeddedContext);
     expect(choice.mode).toBe(mode);
     expect(choice.instead !== null).toBe(explained);
   });
 
   it('carries the record in each mode, between its opening and closing words', async () => {
     const transcript = await renderTranscript(log().user('hi').agent('ho').end().newestFirst());
-    const inline = buildPreamble({ transcript, mode: 'inline' });
+    const inline = buildPreamble(transcript, 'inline');
     expect(inline).toEqual([{ type: 'text', text: `${transcript.trimEnd()}\n\n` }]);
-    const resource = buildPreamble({ transcript, mode: 'resource' });
+    const resource = buildPreamble(transcript, 'resource');
     expect(resource).toMatchObject([{ type: 'text' }, { type: 'resource', resource: { mimeType: 'text/markdown', text: transcript } }]);
-    const file = buildPreamble({ transcript, mode: 'file', path: '/tmp/p.md' });
+    const file = buildPreamble(transcript, 'file', '/tmp/p.md');
     for (const [block] of [inline, resource, file]) {
       if (block?.type !== 'text') throw new Error('not text');
       expect(block.text.startsWith(RECORD_OPENING)).toBe(true);
@@ -468,7 +465,6 @@ describe('the preamble', () => {
       expect(block.text).toContain('not ');
     }
     expect((file[0] as { text: string }).text).toContain('/tmp/p.md');
-    expect(() => buildPreamble({ transcript, mode: 'file' })).toThrow(/absolute path/);
   });
 
   const said = (text: string) => [{ type: 'text' as const, text }];
@@ -489,8 +485,7 @@ describe('the preamble', () => {
     ['a plain prompt', said('go on'), null, false],
     ['nothing', [], null, false],
   ])('a slash command stays first, and the preamble waits: %s', (_, prompt, known, is) => {
-    expect(isSlashCommand(prompt, known)).toBe(is);
-    const preamble = buildPreamble({ transcript: 'record', mode: 'inline' });
+    const preamble = buildPreamble('record', 'inline');
     expect(withPreamble(preamble, prompt, known)).toEqual({ prompt: is ? prompt : [...preamble, ...prompt], given: !is });
     expect(withPreamble([], prompt, known)).toEqual({ prompt, given: false });
   });

@@ -637,11 +637,13 @@ export const nothingSaid = (): LastSaid => ({
 });
 
 export function remember(said: LastSaid, update: SessionUpdate): void {
-  if (classOf(update) !== 'notice') said.anything = true;
+  const kind = classOf(update);
+  if (kind !== 'notice') said.anything = true;
   said.kind = roleOf(update) ?? update.sessionUpdate;
   said.messageId = messageIdOf(update);
+  if (!kind.startsWith('tool_call') || said.toolCalls.size >= MAX_TOOL_CALLS) return;
   const { id } = readToolCall(update);
-  if (classOf(update).startsWith('tool_call') && id !== '' && said.toolCalls.size < MAX_TOOL_CALLS) said.toolCalls.add(id);
+  if (id !== '') said.toolCalls.add(id);
 }
 
 /** Tool calls of a turn whose later updates are known to be its. */

@@ -27,7 +27,6 @@ interface Followed {
   seen: number;
   /** Tells the session from another one of the same id; null until it was looked at. */
   firstSeq: number | null;
-  readonly timer: ReturnType<typeof setInterval> | null;
 }
 
 export type Subscriptions = ReturnType<typeof createSubscriptions>;
@@ -47,6 +46,8 @@ const FIRST_PAGE = 16;
 export function createSubscriptions({ store, limits, progress }: SubscriptionOptions) {
   const sessions = new Map<string, Followed>();
   let closed = false;
+  /** While anybody follows. */
+  let timer: ReturnType<typeof setInterval> | undefined;
 
   const each = (sessionId: string, act: (follower: Follower) => void) => {
     for (const follower of sessions.get(sessionId)?.followers ?? []) {
@@ -60,33 +61,25 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   /** Something was written that was not published: followers look into the database. */
   const invalidate = (sessionId: string) => each(sessionId, (follower) => (follower.lagged = true));
 
-  const look = async (sessionId: string): Promise<void> => {
+  const look = async (sessionId: string, followed: Followed): Promise<void> => {
     const found = await progress(sessionId);
-    const followed = sessions.get(sessionId);
-    if (!followed || followed.firstSeq === null) return;
+    if (followed.firstSeq === null || sessions.get(sessionId) !== followed) return;
     if (found?.firstSeq !== followed.firstSeq) end(sessionId);
     else if (found.latestSeq > followed.seen) invalidate(sessionId);
   };
 
-  /** Another host's work is not published here. */
-  const lookNowAndThen = (sessionId: string): Followed['timer'] => {
-    if (limits.followMs === 0) return null;
-    let looking: Promise<void> | null = null;
-    return inBackground(
-      setInterval(() => {
-        // What cannot be read now may be at the next look; a follower that reads says so itself.
-        looking ??= look(sessionId)
-          .catch(() => undefined)
-          .then(() => void (looking = null));
-      }, limits.followMs),
-    );
+  let looking: Promise<unknown> | null = null;
+  /** Another host's work is not published here. What cannot be read now may be at the next look; a follower that reads says so itself. */
+  const lookAtAll = () => {
+    looking ??= Promise.allSettled([...sessions].map(([sessionId, followed]) => look(sessionId, followed))).then(() => (looking = null));
   };
 
   const add = (sessionId: string, follower: Follower): Followed => {
     let followed = sessions.get(sessionId);
     if (!followed) {
-      followed = { followers: new Set(), seen: 0, firstSeq: null, timer: lookNowAndThen(sessionId) };
+      followed = { followers: new Set(), seen: 0, firstSeq: null };
       sessions.set(sessionId, followed);
+      if (limits.followMs > 0) timer ??= inBackground(setInterval(lookAtAll, limits.followMs));
     }
     followed.followers.add(follower);
     return followed;
@@ -95,8 +88,18 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   const remove = (sessionId: string, followed: Followed, follower: Follower) => {
     followed.followers.delete(follower);
     if (followed.followers.size > 0) return;
-    if (followed.timer !== null) clearInterval(followed.timer);
     sessions.delete(sessionId);
+    if (sessions.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+
+  /** What was found is not kept for as long as the follower stays. */
+  const begin = async (sessionId: string, followed: Followed, after: number): Promise<void> => {
+    const found = await progress(sessionId);
+    if (!found) throw notFound(sessionId);
+    checkCursor(sessionId, after, found);
+    followed.firstSeq ??= found.firstSeq;
   };
 
   return {
@@ -136,10 +139,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       let cursor = after;
       try {
         // Looked for only now that whoever deletes it would find this follower.
-        const found = follower.ended ? null : await progress(sessionId);
-        if (!found && !follower.ended) throw notFound(sessionId);
-        if (found) checkCursor(sessionId, after, found);
-        followed.firstSeq ??= found?.firstSeq ?? null;
+        if (!follower.ended) await begin(sessionId, followed, after);
         for (;;) {
           if (follower.lagged) {
             // From here on live events are kept again; what the page holds already is skipped by its number.

@@ -175,7 +175,8 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
     },
 
     async runningTurns(sessionId: string): Promise<StoredTurn[]> {
-      const rows = await query(`SELECT * FROM acp_turns WHERE session_id = ? AND state = 'running' ORDER BY first_seq`, [sessionId]);
+      // The `+` keeps the order from choosing the index: by `first_seq` every turn of the session would be looked at.
+      const rows = await query(`SELECT * FROM acp_turns WHERE session_id = ? AND state = 'running' ORDER BY +first_seq`, [sessionId]);
       return rows.map(toTurn);
     },
 

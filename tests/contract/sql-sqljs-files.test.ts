@@ -8,18 +8,19 @@ import { insert, open, texts, withLog } from './sql-sqljs-support.ts';
 
 describe('the time machine', () => {
   it.each(['memory', { indexedDB: 'test' }] as const)('shows every batch and every state since the last snapshot: %s', async (storage) => {
-    let at = 1_000;
-    const database = await withLog({ storage, now: () => (at += 10) });
+    const began = Date.now();
+    const database = await withLog({ storage });
     await database.batch([insert('a'), { sql: 'SELECT 1' }, insert('b')]);
     await database.batch([{ sql: 'SELECT count(*) FROM log' }]);
     await database.batch([{ sql: 'UPDATE log SET text = upper(text)' }]);
     const { base, entries } = await database.journal();
     expect(base).toEqual({ n: 0, at: 0 });
-    expect(entries.map(({ n, at, statements }) => [n, at, statements.length])).toEqual([
-      [1, 1010, 1],
-      [2, 1020, 2],
-      [3, 1030, 1],
+    expect(entries.map(({ n, statements }) => [n, statements.length])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 1],
     ]);
+    for (const { at } of entries) expect(at).toBeGreaterThanOrEqual(began);
     expect(entries[1]!.statements).toEqual([insert('a'), insert('b')]);
     const states = [];
     for (const n of [1, 2, 3]) {

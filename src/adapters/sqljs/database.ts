@@ -96,7 +96,6 @@ export interface DatabaseParts {
   readonly storage: SqljsStorage;
   readonly owners: OwnerRegistry;
   readonly snapshotAfterBytes: number;
-  readonly now: () => number;
   /** Told when a snapshot could not be written. Nothing is lost: the journal stays, and it is tried again later. */
   readonly onProblem: (problem: SqlError) => void;
 }
@@ -244,7 +243,7 @@ export class JournalledDatabase implements SqljsDatabase {
     let record: JournalRecord;
     try {
       const named = id === undefined ? {} : { id, results };
-      record = encodeRecord({ n: this.#n + 1, at: this.#parts.now(), statements: written, ...named });
+      record = encodeRecord({ n: this.#n + 1, at: Date.now(), statements: written, ...named });
       await this.#claim();
       await this.#parts.store.append(record);
     } catch (error) {
@@ -278,7 +277,7 @@ export class JournalledDatabase implements SqljsDatabase {
         const bytes = next.export();
         const answers = [...this.#answers, ...(id === undefined ? [] : [[id, []] as const])].slice(-KEPT_ANSWERS);
         await this.#claim();
-        await this.#parts.store.replace({ n, at: this.#parts.now(), bytes, answers });
+        await this.#parts.store.replace({ n, at: Date.now(), bytes, answers });
         this.#memory.close();
         this.#memory = next;
         this.#n = n;
@@ -299,7 +298,7 @@ export class JournalledDatabase implements SqljsDatabase {
     const covered = this.#journalBytes;
     const snapshot: Snapshot = {
       n: this.#n,
-      at: this.#parts.now(),
+      at: Date.now(),
       bytes: this.#memory.export(),
       answers: [...this.#answers],
     };

@@ -37,8 +37,6 @@ export interface SqljsOptions extends SqljsSource {
   readonly snapshotAfterBytes?: number;
   /** Told when a snapshot could not be written; the journal stays and it is tried again. Default: a warning on the console. */
   readonly onProblem?: (problem: SqlError) => void;
-  /** Milliseconds since the epoch, for the journal. Default `Date.now`. */
-  readonly now?: () => number;
   /** Default: the browser's. */
   readonly indexedDB?: IDBFactory;
   /** Default: the browser's Web Locks, where there are any; null does without. */
@@ -164,7 +162,6 @@ async function openIn(
       ...place,
       module: await options.module,
       snapshotAfterBytes: options.snapshotAfterBytes ?? SNAPSHOT_AFTER_BYTES,
-      now: options.now ?? Date.now,
       onProblem: options.onProblem ?? ((problem) => console.warn(problem)),
     });
   } catch (error) {

@@ -247,7 +247,7 @@ export class SharedDatabase implements SqljsDatabase {
         return;
       }
       local.onCommit((commit) => {
-        if (!this.#closed) this.#say({ type: 'commit', commit });
+        this.#say({ type: 'commit', commit });
         this.#tellCommit(commit);
       });
       this.#local = local;
@@ -288,7 +288,7 @@ export class SharedDatabase implements SqljsDatabase {
   // ------------------------------------------------------------- messages
 
   #say(message: TabMessage): void {
-    this.#parts.channel.postMessage(message);
+    if (!this.#closed) this.#parts.channel.postMessage(message);
   }
 
   #hear(message: TabMessage): void {
@@ -305,7 +305,7 @@ export class SharedDatabase implements SqljsDatabase {
         const local = this.#local;
         if (!local || message.period !== this.#period) return;
         void this.#execute(local, message.id, message.request).then((outcome) => {
-          if (outcome && !this.#closed) this.#say({ type: 'answer', tab: message.tab, id: message.id, outcome });
+          if (outcome) this.#say({ type: 'answer', tab: message.tab, id: message.id, outcome });
         });
         return;
       }
@@ -343,13 +343,13 @@ export class SharedDatabase implements SqljsDatabase {
   /** Starts over whenever the owner is heard of; runs while something waits for it. */
   #watchOwner(): void {
     clearTimeout(this.#watch);
-    if (this.#ownership || this.#left || this.#failure) return;
-    const waiting = (): boolean => this.#pending.size > 0 || this.#period === undefined;
-    if (!waiting()) return;
+    const waits = (): boolean =>
+      !this.#ownership && !this.#left && !this.#failure && (this.#pending.size > 0 || this.#period === undefined);
+    if (!waits()) return;
     this.#watch = setTimeout(() => {
       this.#say({ type: 'hello' });
       this.#watch = setTimeout(() => {
-        if (this.#ownership || this.#left || this.#failure || !waiting()) return;
+        if (!waits()) return;
         this.#queue.abort();
         this.#waitForLock({ steal: true });
         // Somebody else may steal it from us before we own it: stay on watch.

@@ -93,7 +93,6 @@ class Tab {
           storage: { kind: 'indexeddb', name: 'tabs' },
           owners: pageOwners(),
           snapshotAfterBytes: 3_000,
-          now: Date.now,
           onProblem: () => undefined,
         }),
       openAt: async (n) => copyAt(module, await (await store()).load(), n, 'tabs'),

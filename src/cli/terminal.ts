@@ -63,6 +63,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
   });
   readline.on('close', () => {
     if (state === 'open') state = 'ended';
+    if (asking) output.write('\n');
     // Nobody answers any more: the agent is told so, and not left to wait for it.
     if (state === 'ended') asking?.answer(REFUSED);
     else asking?.takeBack(ending());
@@ -88,7 +89,11 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
       if (state === 'ended') return Promise.resolve(REFUSED);
       output.write(printable(question));
       return new Promise((resolve, reject) => {
-        const abort = () => asking?.takeBack(signal.reason as Error);
+        const abort = () => {
+          // Nobody ends its line any more.
+          output.write('\n');
+          asking?.takeBack(signal.reason as Error);
+        };
         const done = () => {
           asking = null;
           signal.removeEventListener('abort', abort);

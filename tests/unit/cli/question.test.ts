@@ -6,9 +6,12 @@ import { openTerminal } from '../../../src/cli/terminal.ts';
 
 const never = new AbortController().signal;
 const sink = () => new PassThrough().resume();
-const ways: readonly (readonly [name: string, open: (input: PassThrough) => ReturnType<typeof openTerminal>])[] = [
-  ['for one prompt', (input) => openTerminal(input, sink())],
-  ['of a chat', (input) => openTerminal(input, sink(), { interrupt: () => undefined, prompt: '› ', freshLine: () => undefined })],
+const ways: readonly (readonly [name: string, open: (input: PassThrough, output?: PassThrough) => ReturnType<typeof openTerminal>])[] = [
+  ['for one prompt', (input, output = sink()) => openTerminal(input, output)],
+  [
+    'of a chat',
+    (input, output = sink()) => openTerminal(input, output, { interrupt: () => undefined, prompt: '› ', freshLine: () => undefined }),
+  ],
 ];
 
 describe.each(ways)('a question on the terminal %s', (_name, openOn) => {
@@ -30,6 +33,18 @@ describe.each(ways)('a question on the terminal %s', (_name, openOn) => {
     input.end();
     expect(await answer).toBe('');
     expect(await ask('1-2: ', never)).toBe('');
+  });
+
+  it.each(['input', 'signal', 'call'] as const)('that is over by its %s leaves no line open', async (end) => {
+    const [input, output] = [new PassThrough(), new PassThrough().setEncoding('utf8')];
+    const terminal = openOn(input, output);
+    const abort = new AbortController();
+    const answer = terminal.question('1-2: ', abort.signal).catch(() => undefined);
+    if (end === 'input') input.end();
+    else if (end === 'signal') abort.abort();
+    else terminal.close();
+    await answer;
+    expect(output.read()).toBe('1-2: \n');
   });
 
   it('is refused on an input that had ended before', async () => {

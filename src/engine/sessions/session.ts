@@ -650,7 +650,7 @@ export function remember(said: LastSaid, update: SessionUpdate): void {
 const MAX_TOOL_CALLS = 1_000;
 
 /** The turn that an update after its end goes on with: the rest of its last message, or of one of its tool calls. */
-export function turnContinuedBy(last: { readonly turnId: string; readonly said: LastSaid } | null, update: SessionUpdate): string | null {
+function turnContinuedBy(last: { readonly turnId: string; readonly said: LastSaid } | null, update: SessionUpdate): string | null {
   if (!last) return null;
   const { said, turnId } = last;
   if (classOf(update) === 'tool_call_update') return said.toolCalls.has(readToolCall(update).id) ? turnId : null;
@@ -659,7 +659,7 @@ export function turnContinuedBy(last: { readonly turnId: string; readonly said: 
 }
 
 /** Whether a title was made of the preamble's first words: it says nothing about the session. */
-export function isTitleOf(preamble: string, update: SessionUpdate): boolean {
+function isTitleOf(preamble: string, update: SessionUpdate): boolean {
   if (update.sessionUpdate !== 'session_info_update' || typeof update.title !== 'string') return false;
   const words = update.title.replace(/(…|\.\.\.)\s*$/, '').replace(/\s+/g, '');
   return words.length >= MIN_TITLE_CHARS && preamble.replace(/\s+/g, '').includes(words);
@@ -669,7 +669,7 @@ export function isTitleOf(preamble: string, update: SessionUpdate): boolean {
 const MIN_TITLE_CHARS = 12;
 
 /** Replaces one side's session id by the other's, where it is the value of a `sessionId`. */
-export function exchangeIds<T>(value: T, from: string | null, to: string | null, depth = 0): T {
+function exchangeIds<T>(value: T, from: string | null, to: string | null, depth = 0): T {
   if (from === null || to === null || typeof value !== 'object' || value === null || depth > ID_LEVELS) return value;
   if (Array.isArray(value)) return value.map((item: unknown) => exchangeIds(item, from, to, depth + 1)) as T;
   return Object.fromEntries(

@@ -59,7 +59,7 @@ export function reportedColumns(state: Partial<ReportedState>): LastKnown {
 }
 
 /** The wishes that are not in force. Options come before the mode: a model may decide which modes there are. */
-export function settingsToRestore(wishes: Wishes, now: Pick<ReportedState, 'modes' | 'configOptions'>): Setting[] {
+function settingsToRestore(wishes: Wishes, now: Pick<ReportedState, 'modes' | 'configOptions'>): Setting[] {
   const current = new Map((now.configOptions ?? []).map((option) => [option.id, option]));
   const settings: Setting[] = [];
   for (const [id, value] of Object.entries(wishes.options)) {

@@ -16,6 +16,6 @@ export const ACP_SERVER_LIMITS: AcpServerLimits = Object.freeze({
   requests: 256,
   queuedChars: 256 * 1024,
   attached: 256,
-  replayPage: 256,
+  replayPage: 512,
   listPage: 50,
 });

@@ -15,11 +15,11 @@ import { callForSession, createAgents } from './agent-startup.ts';
 import { invalid, withChecks } from './arguments.ts';
 import { configure, type HostOptions } from './config.ts';
 import type { Host } from './host.ts';
-import { cleanUp, cleanUpAll, type LeaseOptions } from './lease.ts';
+import { cleanUp, cleanUpAll, notFound, type LeaseOptions } from './lease.ts';
 import { createManager } from './manager.ts';
 import { renderPreamble, renderRecord } from './resume.ts';
 import { withoutValues } from './secrets.ts';
-import { checkCursor, createSubscriptions } from './subscriptions.ts';
+import { checkCursor, createSubscriptions, type SubscriptionOptions } from './subscriptions.ts';
 
 /**
  * Opens a host on a database. Creates or migrates the schema; starts no agent.
@@ -47,14 +47,12 @@ export async function createHost(options: HostOptions): Promise<Host> {
     later: (sessionId) => manager.later(sessionId),
     invalidate: (sessionId) => subscriptions.invalidate(sessionId),
   };
-  const subscriptions = createSubscriptions({
-    store,
-    limits,
-    async progress(sessionId) {
-      const found = await store.progress(sessionId);
-      return found && (await cleanUp(lease, sessionId, found.lease)) === 'cleaned' ? store.progress(sessionId) : found;
-    },
-  });
+  /** How far a session has come, once nothing that a dead host left running shows as such. */
+  const progress: SubscriptionOptions['progress'] = async (sessionId) => {
+    const found = await store.progress(sessionId);
+    return found && (await cleanUp(lease, sessionId, found.lease)) === 'cleaned' ? store.progress(sessionId) : found;
+  };
+  const subscriptions = createSubscriptions({ store, limits, progress });
   const agents = createAgents(config);
   const deletes: DeleteParts = { db: database, store, preambleFiles: config.preamble.files };
   const manager = createManager({ config, store, subscriptions, lease, agents, deletes });
@@ -124,8 +122,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async history(sessionId, range = {}) {
-      // A turn of a dead host must not show as running.
-      checkCursor(sessionId, range.after ?? 0, await host.get(sessionId));
+      const found = await progress(sessionId);
+      if (!found) throw notFound(sessionId);
+      checkCursor(sessionId, range.after ?? 0, found);
       return store.events(sessionId, range);
     },
 

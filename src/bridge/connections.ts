@@ -19,10 +19,9 @@ export interface Connected {
 }
 
 export class Connections {
-  readonly #open = new Map<string, Connected & { exit: AgentExit | null }>();
+  /** Null while its agent starts. */
+  readonly #open = new Map<string, (Connected & { exit: AgentExit | null }) | null>();
   readonly #ended = new Map<string, ConnectionDiagnostics>();
-  /** Names given out before their agent has started. */
-  readonly #starting = new Set<string>();
   readonly #limits: Pick<BridgeLimits, 'rememberMs' | 'remembered'>;
 
   constructor(limits: Pick<BridgeLimits, 'rememberMs' | 'remembered'>) {
@@ -31,31 +30,30 @@ export class Connections {
 
   /** Connections whose tree or socket is not gone, those about to start included. */
   get size(): number {
-    return this.#open.size + this.#starting.size;
+    return this.#open.size;
   }
 
   get all(): readonly Connected[] {
-    return [...this.#open.values()];
+    return [...this.#open.values()].filter((connection) => connection !== null);
   }
 
   get(id: string): Connected | undefined {
-    return this.#open.get(id);
+    return this.#open.get(id) ?? undefined;
   }
 
   taken(id: string): boolean {
-    return this.#open.has(id) || this.#ended.has(id) || this.#starting.has(id);
+    return this.#open.has(id) || this.#ended.has(id);
   }
 
   reserve(id: string): void {
-    this.#starting.add(id);
+    this.#open.set(id, null);
   }
 
   release(id: string): void {
-    this.#starting.delete(id);
+    if (this.#open.get(id) === null) this.#open.delete(id);
   }
 
   add(connection: Connected): void {
-    this.#starting.delete(connection.id);
     const entry = Object.assign(connection, { exit: null as AgentExit | null });
     this.#open.set(connection.id, entry);
     void connection.exited.then((exit) => {
@@ -80,7 +78,7 @@ export class Connections {
 
   report(id: string): ConnectionDiagnostics | undefined {
     const open = this.#open.get(id);
-    return open === undefined ? this.#ended.get(id) : reportOf(open);
+    return open ? reportOf(open) : this.#ended.get(id);
   }
 }
 

@@ -15,7 +15,6 @@ interface ExitStatus {
 }
 
 interface Terminal {
-  readonly sessionId: string;
   readonly running: RunningProcess;
   readonly output: Tail;
   /** Null until the command has ended and its output is read. */
@@ -26,9 +25,8 @@ interface Terminal {
 export class Terminals {
   readonly #limits: ClientLimits;
   readonly #env: Readonly<Record<string, string | undefined>>;
-  readonly #terminals = new Map<string, Terminal>();
-  /** Starts under way, by session: they count against the limit, and a release waits for them. */
-  readonly #starting = new Map<string, Set<Promise<unknown>>>();
+  /** Those that are starting, too: they count against the limit, and a release waits for them. */
+  readonly #terminals = new Map<string, { readonly sessionId: string; readonly started: Promise<Terminal> }>();
   #count = 0;
 
   constructor(limits: ClientLimits, env: Readonly<Record<string, string | undefined>>) {
@@ -46,34 +44,34 @@ export class Terminals {
       throw limitExceeded('outputMaxBytes', this.#limits.outputMaxBytes, `outputByteLimit ${asked} is too large`);
     const cwd = params['cwd'] === undefined || params['cwd'] === null ? request.cwd : textParam(params, 'cwd');
     if (!path.isAbsolute(cwd)) throw invalid('cwd must be absolute');
-    const open =
-      [...this.#terminals.values()].filter((terminal) => terminal.sessionId === sessionId).length +
-      (this.#starting.get(sessionId)?.size ?? 0);
+    const open = this.#of(sessionId).length;
     if (open >= this.#limits.terminals)
       throw limitExceeded('terminals', this.#limits.terminals, `The session has ${open} terminals; release one first`);
     const env = envParam(params);
     // The system would refuse it, and quote what may be a secret.
     const given = { command: [command], args, cwd: [cwd], env: Object.entries(env).flat() };
     for (const [name, texts] of Object.entries(given)) if (texts.some((text) => text.includes('\0'))) throw invalid(`${name} holds a NUL`);
-    const starting = this.#start(sessionId, { command, args, cwd, env: { ...this.#env, ...env } }, asked, signal);
-    const set = this.#starting.get(sessionId) ?? new Set();
-    this.#starting.set(sessionId, set.add(starting));
+    this.#count += 1;
+    const terminalId = `term_${this.#count}`;
+    const started = this.#start({ command, args, cwd, env: { ...this.#env, ...env } }, asked, signal);
+    this.#terminals.set(terminalId, { sessionId, started });
     try {
-      return { terminalId: await starting };
-    } finally {
-      set.delete(starting);
-      if (set.size === 0) this.#starting.delete(sessionId);
+      await started;
+      return { terminalId };
+    } catch (error) {
+      this.#terminals.delete(terminalId);
+      throw error;
     }
   }
 
-  output(request: ClientServiceRequest): unknown {
-    const terminal = this.#find(request);
+  async output(request: ClientServiceRequest): Promise<unknown> {
+    const terminal = await this.#find(request);
     const { text: output, truncated } = terminal.output.read();
     return { output, truncated, ...(terminal.status === null ? {} : { exitStatus: terminal.status }) };
   }
 
   async waitForExit(request: ClientServiceRequest): Promise<ExitStatus> {
-    const { ended } = this.#find(request);
+    const { ended } = await this.#find(request);
     const { signal } = request;
     signal.throwIfAborted();
     const aborted = Promise.withResolvers<never>();
@@ -87,14 +85,14 @@ export class Terminals {
   }
 
   async kill(request: ClientServiceRequest): Promise<Record<string, never>> {
-    const terminal = this.#find(request);
+    const terminal = await this.#find(request);
     await terminal.running.end('ask');
     await terminal.ended;
     return {};
   }
 
   async release(request: ClientServiceRequest): Promise<Record<string, never>> {
-    const terminal = this.#find(request);
+    const terminal = await this.#find(request);
     this.#terminals.delete(textParam(request.params, 'terminalId'));
     await terminal.running.end('ask');
     return {};
@@ -102,18 +100,23 @@ export class Terminals {
 
   /** Ends everything that a session started. */
   async releaseSession(sessionId: string): Promise<void> {
-    await Promise.allSettled(this.#starting.get(sessionId) ?? []);
-    const mine = [...this.#terminals].filter(([, terminal]) => terminal.sessionId === sessionId);
-    for (const [id] of mine) this.#terminals.delete(id);
-    await Promise.all(mine.map(([, terminal]) => terminal.running.end('ask')));
+    const started = this.#of(sessionId).map(([id, terminal]) => {
+      this.#terminals.delete(id);
+      // One that could not be started has left nothing, and whoever asked for it is told.
+      return terminal.started.then(({ running }) => running.end('ask')).catch(() => undefined);
+    });
+    await Promise.all(started);
+  }
+
+  #of(sessionId: string) {
+    return [...this.#terminals].filter(([, terminal]) => terminal.sessionId === sessionId);
   }
 
   async #start(
-    sessionId: string,
     spec: { command: string; args: string[]; cwd: string; env: Record<string, string | undefined> },
     bytes: number,
     signal: AbortSignal,
-  ): Promise<string> {
+  ): Promise<Terminal> {
     const running = await startProcess(
       { ...spec, what: 'command', name: spec.command, ...asProgram(spec.command, spec.args, spec.cwd) },
       { signal, keepOrphans: true, limits: { ...STDIO_LIMITS, askMs: 0, termMs: this.#limits.termMs } },
@@ -129,7 +132,6 @@ export class Terminals {
       [running.stdout, running.stderr].map((stream) => new Promise<void>((resolve) => stream.once('close', () => resolve()))),
     );
     const terminal: Terminal = {
-      sessionId,
       running,
       output,
       status: null,
@@ -143,18 +145,15 @@ export class Terminals {
         return terminal.status;
       }),
     };
-    this.#count += 1;
-    const id = `term_${this.#count}`;
-    this.#terminals.set(id, terminal);
-    return id;
+    return terminal;
   }
 
-  #find({ params, sessionId }: ClientServiceRequest): Terminal {
+  async #find({ params, sessionId }: ClientServiceRequest): Promise<Terminal> {
     const id = textParam(params, 'terminalId');
     const terminal = this.#terminals.get(id);
     // Another session's terminal is not there for this one.
     if (terminal === undefined || terminal.sessionId !== sessionId) throw notFound(`terminal ${id}`, { terminalId: id });
-    return terminal;
+    return terminal.started;
   }
 }
 

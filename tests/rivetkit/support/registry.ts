@@ -28,7 +28,7 @@ export const sessions = actor({
 
 /** The same behind a door: RivetKit's own hook decides who may call. */
 export const guarded = actor({
-  ...sessionActor({ db: dyingDb(undefined), UserError, agents, sleepTimeout: 1_000, permission: 'ask', serveAcp }),
+  ...sessionActor({ db: dyingDb(undefined), UserError, agents, sleepTimeout: 3_000, permission: 'ask', serveAcp }),
   onBeforeConnect: (_c, params: { token?: string } | undefined) => {
     if (!['let-me-in', 'a-token-of-forty-three-characters-in-base64'].includes(params?.token ?? ''))
       throw new UserError('This session is not yours.', { code: 'forbidden' });

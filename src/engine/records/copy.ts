@@ -5,8 +5,8 @@
 import { RehydrateError } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { storageError } from '../storage/errors.ts';
-import { endOfQuestion, insertEvent, insertRow, LAST_SEQ, type NewEvent, type OpenQuestion } from '../storage/statements.ts';
-import type { SessionEvent } from '../types.ts';
+import { endOfQuestion, insertEvent, insertRow, LAST_SEQ, type NewEvent } from '../storage/statements.ts';
+import type { Store } from '../storage/store.ts';
 
 export type Columns = Readonly<Record<string, SqlValue>>;
 
@@ -81,35 +81,22 @@ WHERE session_id = ? AND deleted_at IS NOT NULL RETURNING 1`,
   );
 }
 
-/** What ends a turn that the copy has only the beginning of: nobody may see it as running, or its questions as open. */
-export function endsOf(open: OpenTurn, at: number, words: string): NewEvent[] {
-  if (open.turnId === null) return [];
+/** What ends a turn of which a log has, up to an event, only the beginning: nobody may see it as running, or its questions as open. */
+export async function endsOf(store: Store, sessionId: string, upTo: number, at: number, words: string): Promise<NewEvent[]> {
+  const open = await store.openTurn(sessionId, upTo);
+  if (open === null) return [];
+  const { turnId, seq } = open;
+  const questions = await store.openQuestions(sessionId, seq, upTo);
   return [
-    ...open.questions.map(({ kind, requestId }) => endOfQuestion(kind, requestId, open.turnId, at)),
+    ...questions.map(({ kind, requestId }) => endOfQuestion(kind, requestId, turnId, at)),
     {
       kind: 'turn_ended',
-      turnId: open.turnId,
+      turnId,
       at,
       origin: 'host',
       payload: { state: 'interrupted', error: { code: 'turn_outcome_unknown', message: words } },
     },
   ];
-}
-
-/** The turn that runs at the end of what was read so far. */
-export interface OpenTurn {
-  turnId: string | null;
-  questions: OpenQuestion[];
-}
-
-/** Follows which turn is open. */
-export function trackTurn(open: OpenTurn, { kind, turnId, payload }: Pick<SessionEvent, 'kind' | 'turnId' | 'payload'>): void {
-  const { requestId } = payload as { requestId: string };
-  const [, asked, what] = /^(permission|elicitation)_(requested|resolved)$/.exec(kind) ?? [];
-  if (kind === 'turn_started' || kind === 'turn_ended')
-    Object.assign(open, { turnId: kind === 'turn_started' ? turnId : null, questions: [] });
-  else if (what === 'requested') open.questions.push({ kind: asked as OpenQuestion['kind'], requestId });
-  else if (what === 'resolved') open.questions = open.questions.filter((each) => each.requestId !== requestId);
 }
 
 export const insertEnds = (sessionId: string, after: number, ends: readonly NewEvent[]): Statement[] =>

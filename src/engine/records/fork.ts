@@ -3,8 +3,7 @@ import type { SqlDatabase } from '../ports.ts';
 import { read } from '../storage/errors.ts';
 import type { StoredSession } from '../storage/rows.ts';
 import type { Store } from '../storage/store.ts';
-import type { SessionEvent } from '../types.ts';
-import { endsOf, insertEnds, makeSession, trackTurn, type OpenTurn } from './copy.ts';
+import { endsOf, insertEnds, makeSession } from './copy.ts';
 import { SESSION } from './portable.ts';
 
 export interface ForkRequest {
@@ -31,7 +30,7 @@ export async function copySession(
 ): Promise<void> {
   const { sessionId, after, agent, cwd, now } = request;
   const same = agent === info.agent;
-  const ends = endsOf(await openAt(store, info.sessionId, after), now, 'The fork begins here, in the middle of this turn.');
+  const ends = await endsOf(store, info.sessionId, after, now, 'The fork begins here, in the middle of this turn.');
   // Of the end of a session in the same place the agent may have a fork of its own.
   const atEnd = same && cwd === info.cwd && after === info.latestSeq && ends.length === 0;
   const [row] = await read(db, `SELECT ${Object.keys(SESSION).join(', ')} FROM acp_sessions WHERE session_id = ?`, [info.sessionId]);
@@ -60,20 +59,4 @@ SELECT ?, seq + ?, turn_id, at, kind, origin, payload, meta FROM acp_session_eve
     return copied + ends.length;
   };
   await makeSession(db, { sessionId, columns, now, write, remove });
-}
-
-/** Which turn is open after this event. */
-async function openAt(store: Store, sessionId: string, after: number): Promise<OpenTurn> {
-  const events: SessionEvent[] = [];
-  for await (const page of store.eventsBackwards(sessionId, after + 1)) {
-    for (const event of page) {
-      events.push(event);
-      if (event.kind === 'turn_started' || event.kind === 'turn_ended') {
-        const open: OpenTurn = { turnId: null, questions: [] };
-        for (const each of events.reverse()) trackTurn(open, each);
-        return open;
-      }
-    }
-  }
-  return { turnId: null, questions: [] };
 }

@@ -8,9 +8,9 @@ import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
 import { read } from '../storage/errors.ts';
 import { insertRow, type NewEvent } from '../storage/statements.ts';
-import { sessionStatement } from '../storage/store.ts';
+import { sessionStatement, type Store } from '../storage/store.ts';
 import { inStrings } from '../transcript/token-shapes.ts';
-import { endsOf, insertEnds, makeSession, trackTurn, type Columns, type OpenTurn } from './copy.ts';
+import { endsOf, insertEnds, makeSession, type Columns } from './copy.ts';
 
 export const EXPORT_VERSION = 1;
 
@@ -201,6 +201,7 @@ function withText(event: Fields, text: string): Fields {
 
 export interface ImportDeps {
   readonly db: SqlDatabase;
+  readonly store: Store;
   /** Under which id; default that of the file. */
   readonly sessionId: string | undefined;
   readonly now: number;
@@ -231,11 +232,9 @@ export async function importLines(lines: AsyncIterable<string> | Iterable<string
   return sessionId;
 }
 
-async function fill(reader: Numbered, sessionId: string, before: number, { db, now, newId }: ImportDeps): Promise<number> {
-  const open: OpenTurn = { turnId: null, questions: [] };
+async function fill(reader: Numbered, sessionId: string, before: number, { db, store, now, newId }: ImportDeps): Promise<number> {
   /** A turn of the same id is in the database already when a session comes in a second time: then all have new ids here. */
   const turnIds = new Map<unknown, string>();
-  const idOf = (turnId: SqlValue | undefined): SqlValue => turnIds.get(turnId) ?? turnId ?? null;
   let waiting: Statement[] = [];
   let [chars, events, lines, ended] = [0, 0, 1, false];
   const flush = async () => {
@@ -267,16 +266,15 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, n
         if (!known.includes(columns[column])) throw wrong(line, `${JSON.stringify(columns[column])} is no ${column} of an event`);
       if (fields['seq'] !== events + 1) throw wrong(line, `event ${events + 1} belongs here, and ${String(fields['seq'])} is`);
       events += 1;
-      trackTurn(open, { ...fields, turnId: columns['turn_id'] } as never);
     }
-    const own = 'turn_id' in columns ? { ...columns, turn_id: idOf(columns['turn_id']) } : columns;
+    const own = 'turn_id' in columns ? { ...columns, turn_id: turnIds.get(columns['turn_id']) ?? columns['turn_id']! } : columns;
     waiting.push(insertRow(LINES[name].table, { session_id: sessionId, ...own }));
     chars += size;
     if (waiting.length >= BATCH_LINES || chars >= BATCH_CHARS) await flush();
   }
   if (!ended) throw wrong(lines + 1, 'the file ends here, and its last line, which says so, is missing: it is torn');
   await flush();
-  const ends = endsOf({ ...open, turnId: idOf(open.turnId) as string | null }, now, 'The session was exported while this turn ran.');
+  const ends = await endsOf(store, sessionId, before + events, now, 'The session was exported while this turn ran.');
   await db.batch([
     ...insertEnds(sessionId, before + events, ends),
     {

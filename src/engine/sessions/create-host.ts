@@ -241,7 +241,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async import(lines, { sessionId } = {}) {
-      return host.get(await importLines(lines, { db: database, sessionId, now: clock(), newId, remove }));
+      return host.get(await importLines(lines, { db: database, store, sessionId, now: clock(), newId, remove }));
     },
 
     // ------------------------------------------------------------ the end

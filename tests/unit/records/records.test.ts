@@ -47,6 +47,17 @@ const ended = (turnId: string): NewEvent => ({
   origin: 'host',
   payload: { state: 'completed', stopReason: 'end_turn' },
 });
+/** What the agent asks, and the answer. */
+const question = (turnId: string): NewEvent[] => [
+  {
+    ...{ kind: 'permission_requested', turnId, at: (clock += 1), origin: 'agent' },
+    payload: { requestId: 'q', toolCall: { toolCallId: 'c' }, options: [] },
+  },
+  {
+    ...{ kind: 'permission_resolved', turnId, at: (clock += 1), origin: 'host' },
+    payload: { requestId: 'q', optionId: 'yes', by: 'person' },
+  },
+];
 const turn = (turnId: string, question: string, ...answer: string[]): NewEvent[] => [
   started(turnId),
   say('user', question, turnId),
@@ -92,6 +103,7 @@ const take = (db: SqlDatabase, lines: readonly string[], sessionId?: string) => 
   let id = 0;
   return importLines(lines, {
     db,
+    store: createStore(db),
     sessionId,
     now: 5,
     newId: () => `new-${(id += 1)}`,
@@ -203,12 +215,18 @@ describe.each(STORES)('on %s', (_name, open) => {
 
   it('I12: an export of a turn that ran comes back with its end', async () => {
     const { db, store } = await opened();
-    await put(db, 'a', [started('t1'), say('user', 'one', 't1')]);
+    await put(db, 'a', [started('t1'), say('user', 'one', 't1'), ...question('t1')]);
     await db.batch([{ sql: `UPDATE acp_turns SET state = 'running'` }]);
     const lines = await linesOf(db, 'a');
-    await take(db, lines, 'b');
-    expect((await store.events('b', { after: 2 })).map(({ kind }) => kind)).toEqual(['turn_ended']);
+    await take(db, lines.toSpliced(-2, 1, JSON.stringify({ end: { lines: 4, events: 3 } })).slice(0, -1), 'b');
+    const ends = await store.events('b', { after: 3 });
+    expect(ends.map(({ kind, turnId }) => [kind, turnId])).toEqual(['permission_resolved', 'turn_ended'].map((kind) => [kind, 'new-1']));
     expect(await store.runningTurns('b')).toEqual([]);
+    const original = (await store.session('a'))!;
+    // The answer comes after the point of the fork.
+    const fork = { sessionId: 'c', after: 3, agent: 'demo', cwd: '/project', now: 9 };
+    await copySession(db, store, original, fork, () => remove(db, 'c'));
+    expect((await store.events('c', { after: 3 })).map(({ kind }) => kind)).toEqual(['permission_resolved', 'turn_ended']);
   });
 
   describe('a cursor of a deleted session is invalid_argument in whatever is made under its id', () => {

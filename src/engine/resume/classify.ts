@@ -81,8 +81,8 @@ export const RECORDED_ANSWERS: readonly RecordedAnswer[] = [
  *
  * - `listed: 'absent'` makes it `unknown_session`, unless it is `auth_required`, `session_busy` or `unsupported`.
  * - `listed: 'present'` takes back what rests on a known shape alone; the agent's own words and −32002 stand.
- * - At `session/prompt` errors speak of many other things. A known shape says nothing there, and −32002 counts only where it names
- *   the session; nor does the list say anything (agents list late, or never).
+ * - At `session/prompt` errors speak of many other things. A known shape counts only where the list proves it, −32002 only
+ *   where it names the session, and absence from the list alone says nothing (agents list late, or never).
  * - For `session/list`, `session/new` and `initialize` the answer is never `unknown_session`.
  *
  * @example
@@ -126,7 +126,7 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
   const against =
     (cause && `${cause}, too`) ??
     (weak && listed === 'present' ? 'session/list shows the session' : null) ??
-    (weak && atPrompt ? 'at a prompt it may mean something else' : null);
+    (weak && atPrompt && listed !== 'absent' ? 'at a prompt it may mean something else' : null);
   if (evidence && !against && (atPrompt || resuming))
     return { outcome: 'unknown_session', evidence, ...(weak && listed !== 'absent' ? { weak } : {}) };
   if (code === -32000) return { outcome: 'auth_required', evidence: 'auth-code: code −32000' };

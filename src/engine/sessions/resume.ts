@@ -244,11 +244,14 @@ export async function takeUpAgain(
   {
     turn,
     refusal,
+    listed,
     policy,
     firstSeq,
   }: {
     readonly turn: Turn;
     readonly refusal: RpcError;
+    /** What the agent's list said, where it was asked about the refusal. */
+    readonly listed: Listed;
     readonly policy: ResumePolicy;
     /** The number of the turn's first event: what follows is no part of the record that is told. */
     readonly firstSeq: number;
@@ -261,7 +264,7 @@ export async function takeUpAgain(
   session.opening(agentSession, true);
   const stored = await store.session(session.sessionId);
   if (!stored) throw notFound(session.sessionId);
-  const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: agentSession.id });
+  const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: agentSession.id, listed });
   const found = await throughTheTiers(
     {
       parts,
@@ -637,7 +640,7 @@ function replayWords(replay: ReplayOutcome): string {
   return `${replay.matched} of ${replay.matched + replay.missing} messages were replayed${replay.imported.length > 0 ? `, ${replay.importedMessages} came from elsewhere` : ''}`;
 }
 
-type Listed = 'present' | 'absent' | 'unknown';
+export type Listed = 'present' | 'absent' | 'unknown';
 
 /** Whether the agent's own list shows a session. Only every page, asked with the session's cwd, proves absence. */
 export async function askList(

@@ -12,7 +12,7 @@ import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } 
 import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
 import type { Heard } from './replay.ts';
-import { liveReport, takeUpAgain } from './resume.ts';
+import { askList, liveReport, takeUpAgain, type Listed } from './resume.ts';
 import { nothingSaid, remember, updateEvents, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
 
 export interface TurnRequest {
@@ -128,14 +128,18 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     // The agent ended first, or not all it said could be stored: `agentGone` writes the end of the turn.
     if (answer === null || !session.isRunning(turn)) return;
     const end = readAnswer(answer);
-    if (end !== 'unknown_session') return finish(end);
-    void sendAgain((answer as Extract<TurnAnswer, { kind: 'refused' }>).error);
+    if (end !== 'unknown_session' && end !== 'doubtful') return finish(end);
+    void judge((answer as Extract<TurnAnswer, { kind: 'refused' }>).error, end);
   }
 
-  /** The agent has not got the session: the prompt goes to what the next tier makes of it. */
-  async function sendAgain(refusal: RpcError): Promise<void> {
+  /** The agent says that it has not got the session, or may be saying so: then its own list decides. */
+  async function judge(refusal: RpcError, said: 'unknown_session' | 'doubtful'): Promise<void> {
+    const listed = said === 'doubtful' ? await askList(live.agent, live.agentSession.id, live.context.cwd, config) : ('unknown' as const);
+    if (!session.isRunning(turn)) return;
+    if (said === 'doubtful' && classify(refusal, listed) !== 'unknown_session') return finish(refused(refusal));
+    // The agent has not got the session: the prompt goes to what the next tier makes of it.
     try {
-      report = await takeUpAgain(parts, session, live, { turn, refusal, policy: request.policy, firstSeq });
+      report = await takeUpAgain(parts, session, live, { turn, refusal, listed, policy: request.policy, firstSeq });
       madeSuccessor = live.standing.kind === 'successor';
       turn.filter = filterFor(await settleReplay(live));
       if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });
@@ -150,7 +154,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     }
   }
 
-  function readAnswer(answer: TurnAnswer): TurnEnded | 'unknown_session' {
+  function readAnswer(answer: TurnAnswer): TurnEnded | 'unknown_session' | 'doubtful' {
     switch (answer.kind) {
       case 'stopped': {
         const { stopReason: _, ...rest } = answer.said;
@@ -175,18 +179,20 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
         const { error } = answer;
         // Some agents answer a cancelled prompt with the error of a cancelled request.
         if (cancelled && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
-        const isUnknown = !turn.said.anything && !madeSuccessor && classify(error) === 'unknown_session';
-        return isUnknown ? 'unknown_session' : refused(error);
+        if (turn.said.anything || madeSuccessor) return refused(error);
+        if (classify(error, 'unknown') === 'unknown_session') return 'unknown_session';
+        if (live.agent.facts.canList && classify(error, 'absent') === 'unknown_session') return 'doubtful';
+        return refused(error);
       }
     }
   }
 
-  function classify(error: RpcError) {
-    return classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: live.agentSession.id }).outcome;
+  function classify(error: RpcError, listed: Listed) {
+    return classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: live.agentSession.id, listed }).outcome;
   }
 
   function refused(error: RpcError): TurnEnded {
-    if (classify(error) === 'auth_required') {
+    if (classify(error, 'unknown') === 'auth_required') {
       const { code, message, data } = authRequired(live.agent, error);
       return { state: 'failed', error: { code, message, data } };
     }

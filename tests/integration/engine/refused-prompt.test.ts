@@ -142,6 +142,18 @@ describe('I4: a prompt that is refused as unknown', () => {
     expect(prompts(agents.heard)).toHaveLength(2);
   });
 
+  it('an answer that may mean it is judged by the agent’s own list', async () => {
+    const agents = forgetful({
+      capabilities: { sessionCapabilities: { resume: {}, list: {} } },
+      knows: (life, _nth, id) => life === 1 || id !== 'raw-1',
+      error: { code: -32603, message: 'Internal error: OpenCode service failure', data: { service: 'session' } },
+    });
+    // The list is empty, so that the resume itself is disbelieved in its turn.
+    const { first } = await told(agents);
+    await first.close('s');
+    expect((await first.prompt('s', 'What is my name?')).report.tier).toBe('transcript');
+  });
+
   it.each([1, 2])('a first prompt that nobody remembers anything of (%i processes): a new session, and no preamble', async () => {
     const agents = forgetful({ capabilities: {}, knows: (_life, _nth, id) => id !== 'raw-1' });
     const { wake } = await worldOf(agents);

@@ -540,13 +540,11 @@ describe('at a prompt', () => {
     expect(prompt(code, message, data)).toBe(outcome);
   });
 
-  it.each(['absent', 'present', 'unknown'] as const)(
-    'a known shape says nothing, and the list neither (%s): agents list late',
-    (listed) => {
-      expect(prompt(-32603, 'Internal error: OpenCode service failure', { service: 'session' }, listed)).toBe('indeterminate');
-      expect(prompt(-32603, 'Internal error', {}, listed)).toBe('indeterminate');
-    },
-  );
+  it('a known shape counts where the list proves it; absence alone says nothing, since agents list late', () => {
+    expect(prompt(-32603, 'Internal error: OpenCode service failure', { service: 'session' }, 'absent')).toBe('unknown_session');
+    expect(prompt(-32603, 'Internal error: OpenCode service failure', { service: 'session' }, 'present')).toBe('indeterminate');
+    expect(prompt(-32603, 'Internal error', {}, 'absent')).toBe('indeterminate');
+  });
 });
 
 describe('the context', () => {

@@ -1,5 +1,5 @@
 /**
- * What the finished pages get at last: links to the glossary, places where long names may break, and less to carry. Done here, so that
+ * What the finished pages get at last: links to the glossary, lines that break in the right places, and less to carry. Done here, so that
  * neither the search nor the Markdown twins see it.
  */
 import { writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ export function finishPages(pages: readonly BuiltPage[], site: string, base: str
     base,
   );
   for (const page of pages) {
-    const html = lean(softenTables(page.path === GLOSSARY ? withIds(page.html) : linkTerms(page, terms, base)));
+    const html = lean(wholeOptions(softenTables(page.path === GLOSSARY ? withIds(page.html) : linkTerms(page, terms, base))));
     if (html !== page.html) writeFileSync(path.join(site, page.path.endsWith('.html') ? page.path : `${page.path}index.html`), html);
   }
 }
@@ -58,7 +58,7 @@ const withIds = (html: string): string =>
 
 const forms = (word: string): readonly string[] => [word, word.replace(/y$/, 'ie').replace(/ch$/, 'che') + 's'];
 
-const UNLINKED = new Set('a code pre h1 h2 h3 h4 th button summary label figure svg script style small rehydrate-try'.split(' '));
+const UNLINKED = new Set('a code pre h1 h2 h3 h4 th strong button summary label figure svg script style small rehydrate-try'.split(' '));
 
 function* prose(node: Root | Element): Generator<Text> {
   for (const child of node.children) {
@@ -102,6 +102,15 @@ export function softenTables(html: string): string {
   return html.replace(
     /(<td[^>]*>(?:<a [^>]*>)?<code[^>]*>)([^<]+)(?=<\/code>)/g,
     (_, before: string, name: string) => before + withSoftBreaks(name),
+  );
+}
+
+// ---------------------------------------------------------------- options in commands
+
+/** `--store` does not become `--` and `store` where its line breaks. */
+export function wholeOptions(html: string): string {
+  return html.replace(/<pre data-language="sh"[\s\S]*?<\/pre>/g, (pre) =>
+    pre.replace(/(?<=>[^<]*)--[a-z][a-z-]*/g, '<span class="whole">$&</span>'),
   );
 }
 

@@ -118,9 +118,8 @@ export const measured: TableOf = {
   before: `Measured on ${day(bench.measuredAt)}, ${bench.machine}.`,
   head: ['What', 'Measured', 'Target', 'Met'],
   rows: [...bench.results, ...bench.others].map(({ what, figure, target, met }) => [
-    what,
-    figure,
-    target,
+    // A long number is one word.
+    ...[what, figure, target].map((text) => text.replace(/(\d) (?=\d{3})/g, '$1\u202f')),
     met === null ? '–' : met ? 'yes' : 'no',
   ]),
 };

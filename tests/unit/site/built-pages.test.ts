@@ -7,7 +7,7 @@ import { inlineScriptHashes, securityHeaders, writeHeaders } from '../../../src/
 import { brokenLinks } from '../../../src/site/build/links.ts';
 import { writeMarkdown } from '../../../src/site/build/markdown.ts';
 import { dropOnDemandSheets } from '../../../src/site/build/on-demand-css.ts';
-import { finishPages, softenTables } from '../../../src/site/build/finish.ts';
+import { finishPages, softenTables, wholeOptions } from '../../../src/site/build/finish.ts';
 import { builtPages } from '../../../src/site/build/site.ts';
 
 let site: string;
@@ -120,6 +120,13 @@ test.each([
   ['<p><code>session_not_resumable</code></p>', '<p><code>session_not_resumable</code></p>'],
 ])('long names may break in tables where a reader would break them: %s', (before, after) => {
   expect(softenTables(before)).toBe(after);
+});
+
+test('an option of a command is not torn where a line breaks', () => {
+  const option = (name: string) => `<span class="whole">${name}</span>`;
+  expect(wholeOptions('<pre data-language="sh" style="--ec:1"><b>x --store</b> -- y --no-prompt</pre> <pre>--store</pre>')).toBe(
+    `<pre data-language="sh" style="--ec:1"><b>x ${option('--store')}</b> -- y ${option('--no-prompt')}</pre> <pre>--store</pre>`,
+  );
 });
 
 test('the first use of each term on a page leads to the glossary, but not in headings, code, links and pictures', async () => {

@@ -7,23 +7,15 @@ export interface CaseRow {
   /** What the case is given beyond the ordinary: a session with history, an agent that can do everything, policy auto. */
   readonly given: readonly string[];
   readonly next: string;
-  readonly kind: 'go' | 'accept' | 'stop';
 }
 
 export function caseRow({ name, state, next }: ResumeCase): CaseRow {
-  const given = givenOf(state);
-  switch (next.do) {
-    case 'accept':
-      return { name, given, next: `tier ${next.tier}`, kind: 'accept' };
-    case 'stop':
-      return { name, given, next: next.code, kind: 'stop' };
-    case 'session/new':
-      return { name, given, next: `session/new, tier ${next.tier}`, kind: 'go' };
-    case 'ask-list':
-      return { name, given, next: 'session/list', kind: 'go' };
-    default:
-      return { name, given, next: next.do, kind: 'go' };
-  }
+  const said = { accept: '', stop: '', 'ask-list': 'session/list' }[next.do as string] ?? next.do;
+  return {
+    name,
+    given: givenOf(state),
+    next: [said, 'code' in next ? next.code : '', 'tier' in next ? `tier ${next.tier}` : ''].filter(Boolean).join(', '),
+  };
 }
 
 function givenOf(state: ResumeState): readonly string[] {

@@ -169,9 +169,8 @@ export class Attachment {
     return this.client.connection.notify('session/update', { sessionId: this.sessionId, update, _meta: { ...meta, rehydrate } });
   }
 
-  /** ACP v1 has no word for the turns of others; a client that knows us reads it here, any other finds nothing new. */
   private tellTurn({ seq }: SessionEvent, turn: object): Promise<void> {
-    return this.update({ sessionUpdate: 'session_info_update' }, { seq, turn });
+    return this.client.connection.notify('session/update', ofOthersTurn(this.sessionId, { seq, turn }));
   }
 
   /** Says what went wrong where there is no request to be answered with it. */
@@ -219,6 +218,11 @@ export class Attachment {
       }
     }
   }
+}
+
+/** ACP v1 has no word for the turns of others; a client that knows us reads it here, any other finds nothing new. */
+export function ofOthersTurn(sessionId: string, rehydrate: { readonly seq?: number; readonly turn: object }): object {
+  return { sessionId, update: { sessionUpdate: 'session_info_update' }, _meta: { rehydrate } };
 }
 
 function optionOf(result: unknown): string | null {

@@ -9,7 +9,7 @@ import { RehydrateError } from '../engine/index.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
-import { Attachment, type AttachedClient } from './attachment.ts';
+import { Attachment, ofOthersTurn, type AttachedClient } from './attachment.ts';
 import { connect, type Answer, type Params } from './connection.ts';
 import { failureOf, RPC, RpcFailure, type RpcError } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
@@ -361,6 +361,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     await takePlace(params, info);
     await detach(sessionId);
     if (how === 'load' || after !== undefined) await replay(info, after ?? 0);
+    // Whoever comes in the middle of a turn knows that it runs.
+    if (info.state === 'prompting') await connection.notify('session/update', ofOthersTurn(sessionId, { turn: { state: 'running' } }));
     latest = sessionId;
     const attachment = attach(sessionId, info.latestSeq);
     return { result: withSettings(info), afterwards: () => attachment.start(info.openPermissions) };

@@ -40,6 +40,8 @@ interface Told {
   options: readonly Fields[];
   /** The prompt that runs: the id of its request until that was answered. */
   prompt: { readonly id: Message['id']; readonly blocks: unknown; isAnswered: boolean; messageId: string } | null;
+  /** Whether a turn of another client runs, as far as that was told. */
+  othersTurn: boolean;
   /** The message that was told last. */
   last: { readonly role: string; readonly id: string } | null;
   /** Of tool calls that were told in v1: their content, which v1 only knows whole. */
@@ -78,7 +80,15 @@ export function createWire(toClient: (message: object) => void, options: BothVer
 
   function told(sessionId: unknown): Told {
     const id = stringOf(sessionId);
-    const known = sessions.get(id) ?? { modes: null, options: [], prompt: null, last: null, calls: new Map(), terminals: new Map() };
+    const known = sessions.get(id) ?? {
+      modes: null,
+      options: [],
+      prompt: null,
+      othersTurn: false,
+      last: null,
+      calls: new Map(),
+      terminals: new Map(),
+    };
     // The one that was used last is the last.
     sessions.delete(id);
     sessions.set(id, known);
@@ -128,6 +138,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         const from = objectOf(replayFrom);
         if (from && from['type'] !== 'start')
           return refuse(RPC.invalidParams, 'Invalid params: replayFrom is { "type": "start" }, or absent');
+        told(params['sessionId']).othersTurn = false;
         return ask(from ? 'session/load' : method, { ...rest, mcpServers: serversV1(params['mcpServers']) });
       }
       case 'session/prompt':
@@ -205,9 +216,12 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     if (method === 'session/set_mode') session.modes = { ...session.modes, currentModeId: params['modeId'] };
     const given = { id, result: { ...rest, configOptions: optionsV2(session) } };
     const isTakenUp = method === 'session/load' || method === 'session/resume';
-    if (isTakenUp && snapshot === 'before') tellState(sessionId, 'idle');
+    const tellSnapshot = (): void => {
+      if (isTakenUp && !session.othersTurn) tellState(sessionId, session.prompt ? 'running' : 'idle');
+    };
+    if (snapshot === 'before') tellSnapshot();
     send(given);
-    if (isTakenUp && snapshot === 'after') tellState(sessionId, 'idle');
+    if (snapshot === 'after') tellSnapshot();
   }
 
   /** The user's message is in the conversation: its prompt is answered, and the agent works. */
@@ -286,6 +300,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         const turn = objectOf(objectOf(objectOf(meta)?.['rehydrate'])?.['turn']);
         if (!turn || prompt) return pass();
         const { state, stopReason } = turn;
+        session.othersTurn = state === 'running';
         return tell(
           sessionId,
           { sessionUpdate: 'state_update', ...(state === 'running' ? { state } : { state: 'idle', stopReason }) },

@@ -140,6 +140,35 @@ describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
     expect(heardOf(agents, 'session/delete').map(({ params }) => params)).toEqual([{ sessionId: 'raw-1' }]);
   });
 
+  it('a client that comes in the middle of a turn is told that it runs, and then how it ended', async () => {
+    let end = () => undefined as void;
+    const agents = agentOfV2((agent, message) => {
+      end = () => agent.say(state(message, 'idle'));
+      agent.say(update({ sessionUpdate: 'agent_message_chunk', messageId: 'a1', content: { type: 'text', text: 'so far' } }));
+    });
+    const { connect, begun } = await served(agents);
+    const client = await connect(version);
+    const sessionId = await begun(client);
+    void client.request('session/prompt', { sessionId, prompt: text('go') });
+    await expect.poll(() => client.said(), { timeout: 20_000 }).toBe('so far');
+    const late = await connect(version);
+    const take = version === 'v1' ? 'session/load' : 'session/resume';
+    await late.request(take, { sessionId, cwd: CWD, mcpServers: [], ...(version === 'v2' ? { replayFrom: { type: 'start' } } : {}) });
+    const states = () =>
+      version === 'v1'
+        ? late.seen.flatMap(({ params }) => params?._meta?.rehydrate?.turn?.state ?? [])
+        : late.updates('state_update').map((each) => each.state);
+    expect([late.said(), states()]).toEqual(['so far', ['running']]);
+    // Its own client, too, is told what is so.
+    if (version === 'v2') {
+      const before = client.updates('state_update').length;
+      await client.request(take, { sessionId, cwd: CWD });
+      expect(client.updates('state_update').slice(before)).toMatchObject([{ state: 'running' }]);
+    }
+    end();
+    await expect.poll(states, { timeout: 20_000 }).toEqual(['running', version === 'v1' ? 'completed' : 'idle']);
+  });
+
   it.each(['before', 'after'] as const)(
     'I3, I11: a terminal of the agent’s own, told %s its call, is in that call, in a replay, too',
     async (when) => {

@@ -1,6 +1,16 @@
 /** Events and reports in words, for people. Pure. What an agent sent is shown whatever it is; nothing here throws. */
 import { describeExit } from '../engine/ports.ts';
-import { blocksOf, contentKind, fieldsOf, noticeText, readToolCall, roleOf, stringOf, textOf } from '../engine/protocol/updates.ts';
+import {
+  blocksOf,
+  classOf,
+  contentKind,
+  fieldsOf,
+  noticeText,
+  readToolCall,
+  roleOf,
+  stringOf,
+  textOf,
+} from '../engine/protocol/updates.ts';
 import type { ResumeReport, SessionEvent } from '../engine/types.ts';
 
 const TIERS: Readonly<Record<ResumeReport['tier'], string>> = {
@@ -92,30 +102,20 @@ export function eventWords(event: SessionEvent): string {
 }
 
 function updateWords(update: unknown, meta: unknown): string {
-  const fields = fieldsOf(update);
-  const kind = stringOf(fields['sessionUpdate']);
-  const name = oneLine(kind.replaceAll('_', ' '), 60);
   const notice = noticeText(update, meta);
   if (notice !== null) return `notice: ${oneLine(notice, 200)}`;
   const role = roleOf(update, meta);
   if (role !== null) return `${role}: ${blocksOf(update).map(contentWords).join(' ')}`;
-  switch (kind) {
-    case 'tool_call':
-    case 'tool_call_update': {
-      const { id, title = '', status = '' } = readToolCall(update);
-      return `${name}: ${oneLine(title, 100) || oneLine(id, 100) || 'without a title'}${status === '' ? '' : ` (${oneLine(status, 60)})`}`;
-    }
-    case 'plan':
-    case 'plan_update':
-      return `plan: ${planWords(fields['entries'] ?? fieldsOf(fields['plan'])['entries'])}`;
-    case 'current_mode_update':
-      return `mode: ${oneLine(shown(fields['currentModeId']), 100)}`;
-    case 'session_info_update':
-      if (fields['title'] === undefined) return name;
-      return `title: ${oneLine(shown(fields['title'] ?? ''), 200)}`;
-    default:
-      return name === '' ? `update ${oneLine(shown(update), 200)}` : name;
+  const { sessionUpdate, ...said } = fieldsOf(update);
+  const name = oneLine(stringOf(sessionUpdate).replaceAll('_', ' '), 60);
+  if (name === '') return `update ${oneLine(shown(update), 200)}`;
+  if (classOf(update, meta).startsWith('tool_call')) {
+    const { id, title = '', status = '' } = readToolCall(update);
+    return `${name}: ${oneLine(title, 100) || oneLine(id, 100) || 'without a title'}${status === '' ? '' : ` (${oneLine(status, 60)})`}`;
   }
+  // Of every other kind, what it says in words.
+  const words = Object.values(said).map((value) => oneLine(stringOf(value), 200));
+  return [name, words.filter((word) => word !== '').join(', ')].filter(Boolean).join(': ');
 }
 
 /** Its text, or in brackets what kind of block it is. */
@@ -123,17 +123,6 @@ function contentWords(content: unknown): string {
   const kind = contentKind(content);
   if (kind !== 'text' && kind !== 'unknown') return `[${oneLine(kind, 60)}]`;
   return oneLine(textOf(content) ?? shown(content), 200);
-}
-
-function planWords(entries: unknown): string {
-  if (!Array.isArray(entries)) return oneLine(shown(entries), 200);
-  const words = (entry: unknown) => {
-    const { content, status } = fieldsOf(entry);
-    return typeof content === 'string'
-      ? `${oneLine(content, 60)} (${oneLine(stringOf(status), 60) || 'no status'})`
-      : oneLine(shown(entry), 60);
-  };
-  return entries.map(words).join(', ');
 }
 
 /** How many characters of a text `oneLine` looks at. */

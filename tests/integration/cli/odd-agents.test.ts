@@ -63,9 +63,9 @@ describe('a turn of odd updates', () => {
     for (const words of [
       'agent: nothing',
       'agent: {"type":"text"}',
-      'plan: null',
+      'plan',
       'tool call: t (completed)',
-      'title: two lines',
+      'session info update: two lines',
       'agent: after',
     ])
       expect(text.stdout).toContain(`  ${words}\n`);

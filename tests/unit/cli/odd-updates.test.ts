@@ -33,15 +33,15 @@ describe('history, of updates no agent should send', () => {
     [{ sessionUpdate: 'tool_call', toolCallId: 't', title: { a: 1 }, status: 'completed' }, 'tool call: t (completed)'],
     [{ sessionUpdate: 'tool_call', toolCallId: 7, title: ['x'], status: {} }, 'tool call: without a title'],
     [{ sessionUpdate: 'tool_call_update', toolCallId: 'a\nb', status: 'in\nvain' }, 'tool call update: a b (in vain)'],
-    [{ sessionUpdate: 'plan' }, 'plan: nothing'],
-    [{ sessionUpdate: 'plan', entries: {} }, 'plan: {}'],
+    [{ sessionUpdate: 'plan' }, 'plan'],
+    [{ sessionUpdate: 'plan', entries: [null, { content: 'look', status: 'pending' }] }, 'plan'],
+    [{ sessionUpdate: 'current_mode_update', currentModeId: 'brief' }, 'current mode update: brief'],
+    [{ sessionUpdate: 'current_mode_update', currentModeId: { id: 'a' } }, 'current mode update'],
     [
-      { sessionUpdate: 'plan', entries: [null, { content: 'look', status: 'pending' }, { content: 5 }, { content: 'go' }, 'x'] },
-      'plan: null, look (pending), {"content":5}, go (no status), x',
+      { sessionUpdate: 'session_info_update', title: 'a\u0000b\nc', updatedAt: '2026', messages: 7 },
+      'session info update: a\u0000b c, 2026',
     ],
-    [{ sessionUpdate: 'current_mode_update', currentModeId: { id: 'a' } }, 'mode: {"id":"a"}'],
-    [{ sessionUpdate: 'session_info_update', title: 'a\u0000b\nc' }, 'title: a\u0000b c'],
-    [{ sessionUpdate: 'session_info_update', title: { toString: 1 } }, 'title: {"toString":1}'],
+    [{ sessionUpdate: 'session_info_update', title: { toString: 1 } }, 'session info update'],
     [{ sessionUpdate: 'available_commands_update', availableCommands: [null, 5] }, 'available commands update'],
     [{ sessionUpdate: 'hinted_at\nsomething' }, 'hinted at something'],
     [{ sessionUpdate: '' }, 'update {"sessionUpdate":""}'],
@@ -74,10 +74,9 @@ describe('history, of updates no agent should send', () => {
     expect(eventWords(update({ sessionUpdate: 'tool_call', toolCallId: 't', title: 'Read\nnotes', status: 'pending' }))).toBe(
       'tool call: Read notes (pending)',
     );
-    expect(eventWords(update({ sessionUpdate: 'plan', entries: [{ content: 'look', status: 'pending', priority: 'low' }] }))).toBe(
-      'plan: look (pending)',
-    );
-    expect(eventWords(update({ sessionUpdate: 'session_info_update', title: null }))).toBe('title: ');
+    expect(eventWords(update({ sessionUpdate: 'plan', entries: [{ content: 'look', status: 'pending', priority: 'low' }] }))).toBe('plan');
+    expect(eventWords(update({ sessionUpdate: 'session_info_update', title: null }))).toBe('session info update');
+    expect(eventWords(update({ sessionUpdate: '_new_kind', sky: 'clear\nblue', degrees: [12] }))).toBe('new kind: clear blue');
     expect(eventWords(event('turn_ended', { state: 'completed', stopReason: 'end\nturn' }))).toBe('turn completed (end turn)');
   });
 });

@@ -145,7 +145,15 @@ const STAGES = [
         ...['', 'src/engine/', 'tests/opencode/', 'tests/agents-compat/'].map((folder) => node(TSC, '-p', `${folder}tsconfig.json`)),
       ),
   },
-  { name: 'e2e', run: (stdio) => playwright('e2e', stdio) },
+  {
+    name: 'e2e',
+    // One of its agents is OpenCode.
+    ahead: () => install('opencode'),
+    run: async (stdio) => {
+      await install('opencode');
+      return playwright('e2e', stdio);
+    },
+  },
   projects('integration'),
   ...['rivetkit', 'opencode'].map((name) => ownPackage(name, { typed: name === 'rivetkit' })),
   projects('faults', 'faults-v2'),

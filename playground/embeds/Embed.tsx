@@ -50,7 +50,7 @@ export function CompactEmbed({ pg, more }: EmbedProps) {
             {pg.machine.value.agent}
           </strong>
         </span>
-        <Processes processes={pg.machine.value.processes.slice(-2)} />
+        <Processes processes={pg.machine.value.processes} />
         <a href={more}>Open in the playground</a>
       </div>
     </div>

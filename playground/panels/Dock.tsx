@@ -17,10 +17,16 @@ import { WirePanel } from './Wire.tsx';
 export function Dock({ pg, loadTerminal }: { readonly pg: Playground; readonly loadTerminal: LoadTerminal }) {
   const { stage } = pg;
   const open = stage.dock.value;
+  const tabs = useRef<HTMLElement>(null);
   const window = useRef<HTMLDivElement>(null);
   const reveal = () => {
+    const head = tabs.current;
     const box = window.current;
-    if (box && stage.dock.peek() !== null) box.scrollLeft = DOCK.indexOf(stage.dock.peek()!) * box.clientWidth;
+    const at = stage.dock.peek() === null ? -1 : DOCK.indexOf(stage.dock.peek()!);
+    const tab = head?.children[at] as HTMLElement | undefined;
+    if (!head || !box || !tab) return;
+    box.scrollLeft = at * box.clientWidth;
+    head.scrollLeft = tab.offsetLeft + (tab.offsetWidth - head.clientWidth) / 2;
   };
   useSignalEffect(() => {
     void stage.dock.value;
@@ -46,7 +52,7 @@ export function Dock({ pg, loadTerminal }: { readonly pg: Playground; readonly l
   }, [stage]);
   return (
     <div class="rp-dock" data-open={open !== null}>
-      <nav class="rp-dock-head" aria-label="Panels">
+      <nav class="rp-dock-head" aria-label="Panels" ref={tabs}>
         {DOCK.map((panel) => (
           <button
             key={panel}

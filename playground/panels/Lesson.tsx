@@ -31,7 +31,6 @@ export function ScenarioPicker({ pg }: { readonly pg: Playground }) {
     <div class="rp-picker">
       <Select
         label="Scenario"
-        bare
         value={pg.choice.scenario.value.name}
         groups={BY_LESSON}
         onChoose={(name) => void pg.navigation.chooseScenario(name)}
@@ -82,7 +81,7 @@ export function Steps({ pg }: { readonly pg: Playground }) {
   useEffect(() => {
     const box = story.current;
     const here = box?.querySelector<HTMLElement>('[aria-current], .rp-end');
-    if (box && here) box.scrollTop = next === 0 ? 0 : here.offsetTop - box.offsetTop - 8;
+    if (box && here) box.scrollTop = next === 0 ? 0 : here.offsetTop - box.offsetTop;
   }, [scenario, next, over]);
   return (
     <>

@@ -30,7 +30,7 @@ const AGENT_DETAIL: Readonly<Record<AgentStatus, string>> = {
   resuming: 'it is asked for the session',
   live: 'waits for a prompt',
   prompting: 'works on a turn',
-  dead: 'its process is gone, unasked',
+  dead: 'ended, unasked',
 };
 
 export function MachinePanel({ pg }: { readonly pg: Playground }) {

@@ -11,13 +11,10 @@ export function Notices({ pg }: { readonly pg: Playground }) {
   return (
     <div class="rp-notices" aria-live="polite">
       {pg.databases.warning.value ? (
-        <Notice tone="warn">
-          <p>
-            <span aria-hidden="true">⚠ </span>
-            {pg.databases.warning.value}
-          </p>
-          <Button onPress={() => void pg.branches.store()}>Try the storage again</Button>
-        </Notice>
+        <p class="rp-notice" data-tone="warn">
+          <span aria-hidden="true">⚠ </span>
+          {pg.databases.warning.value}
+        </p>
       ) : null}
       {pg.inPast.value ? <p class="rp-notice">You look at the past. Fork from here to go on from this moment, or return to now.</p> : null}
       {file ? (
@@ -50,9 +47,9 @@ export function Notices({ pg }: { readonly pg: Playground }) {
 }
 
 /** A notice with something to press. */
-function Notice(props: { readonly tone?: string; readonly children: ComponentChildren }) {
+function Notice(props: { readonly children: ComponentChildren }) {
   return (
-    <div class="rp-notice" data-tone={props.tone} ref={useHandedFocus()}>
+    <div class="rp-notice" ref={useHandedFocus()}>
       {props.children}
     </div>
   );

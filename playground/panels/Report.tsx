@@ -18,14 +18,29 @@ const TIER_PAGES: Readonly<Record<Tier, string>> = {
 export function ReportPanel({ pg }: { readonly pg: Playground }) {
   /** The one that is looked at; the newest, where none was chosen or a newer one came. */
   const chosen = useSignal<{ readonly of: number; readonly at: number } | null>(null);
-  const failures = pg.inPast.value ? [] : pg.session.failures.value;
+  const until = pg.moment.value?.at ?? Infinity;
+  const failures = pg.session.failures.value.filter((failure) => failure.at <= until);
   const reports: readonly Told[] = [...pg.view.value.reports, ...failures].sort((a, b) => a.at - b.at);
   const at = chosen.value?.of === reports.length ? chosen.value.at : reports.length - 1;
   const told = reports[at];
   const newest = pg.report.value;
   const live = newest?.tier === 'live' && at === reports.length - 1;
   return (
-    <Panel name="Resume report" pg={pg}>
+    <Panel
+      name="Resume report"
+      pg={pg}
+      aside={
+        reports.length > 1 ? (
+          <Select
+            label="All reports"
+            bare
+            value={`${at}`}
+            groups={{ '': reports.map((one, index) => [`${index}`, `${index + 1}: ${listed(one)}`]) }}
+            onChoose={(index) => (chosen.value = { of: reports.length, at: Number(index) })}
+          />
+        ) : null
+      }
+    >
       {told ? (
         <div class="rp-report" data-tier={live ? 'live' : 'report' in told ? told.report.tier : 'none'}>
           <p class="rp-tier">
@@ -46,16 +61,8 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
           {'report' in told ? (
             <Notes told={told} />
           ) : (
-            <p class="rp-dim">What fails leaves nothing in the log: this report goes with the page.</p>
+            <p class="rp-dim">What fails leaves nothing in the log: this report is kept beside it, in this browser.</p>
           )}
-          {reports.length > 1 ? (
-            <Select
-              label="All reports"
-              value={`${at}`}
-              groups={{ '': reports.map((one, index) => [`${index}`, `${index + 1}: ${listed(one)}`]) }}
-              onChoose={(index) => (chosen.value = { of: reports.length, at: Number(index) })}
-            />
-          ) : null}
         </div>
       ) : (
         <Empty>Send a prompt. The first thing it does is make the session live; how that went is told here.</Empty>

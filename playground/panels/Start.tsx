@@ -1,7 +1,6 @@
 /** How the page starts, in named steps with an honest end; and what is asked when the database does not open. */
 import type { BootStep } from '../state/pace.ts';
 import type { Playground } from '../state/playground.ts';
-import { msWords } from '../state/words.ts';
 import { Button, Problem } from './controls.tsx';
 
 const MARK = { loading: '◐', ready: '●', absent: '–', failed: '✕', lost: '✕' } as const;
@@ -13,7 +12,7 @@ export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
     <div class="rp-boot">
       <ul aria-label="Parts of the page">
         {steps.map((step) => (
-          <li key={step.name} data-state={step.state} title={step.ms === null ? step.note : msWords(step.ms)}>
+          <li key={step.name} data-state={step.state} title={step.note}>
             <span aria-hidden="true">{MARK[step.state]}</span> {step.name} <span class="rp-sr">{WORD[step.state]}</span>
           </li>
         ))}
@@ -30,13 +29,13 @@ export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
 /** What was kept here does not open. Nothing is begun in its place until the person says so. */
 export function UnopenedNotice({ pg }: { readonly pg: Playground }) {
   const unopened = pg.databases.unopened.value;
-  if (!unopened) return null;
+  if (unopened === null) return null;
   return (
     <div class="rp-unopened" role="alert">
       <p>
         <strong>Your sessions are in this browser, and its storage could not be opened.</strong>
       </p>
-      <p>{unopened.why}</p>
+      <p>{unopened}</p>
       <p>
         Nothing was deleted or begun anew. Close other tabs of this site and try again; or go on with an empty database that lasts as long
         as this page.
@@ -45,7 +44,6 @@ export function UnopenedNotice({ pg }: { readonly pg: Playground }) {
         <Button tone="main" onPress={() => pg.databases.answer('again')}>
           Try again
         </Button>
-        {unopened.damaged ? <Button onPress={() => void pg.branches.salvage()}>Save what can be read</Button> : null}
         <Button onPress={() => pg.databases.answer('memory')}>Go on in memory</Button>
       </div>
     </div>

@@ -92,7 +92,7 @@ export function Bar({ pg }: TalkProps) {
         class="rp-prompt"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!running && !past) void turns.sendDraft();
+          void turns.sendDraft();
         }}
       >
         <Problem live="assertive">{problem}</Problem>
@@ -100,7 +100,7 @@ export function Bar({ pg }: TalkProps) {
           class="rp-field"
           aria-label="Prompt"
           rows={1}
-          placeholder={locked ?? (words === null ? 'Tell the agent something it should remember' : '')}
+          placeholder={past ? 'This is the past' : words === null ? 'Say something to it' : ''}
           value={draft}
           onInput={(event) => (turns.draft.value = event.currentTarget.value)}
           onKeyDown={(event) => {

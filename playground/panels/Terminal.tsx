@@ -16,7 +16,6 @@ export type LoadTerminal = () => Promise<typeof TerminalModule>;
 export function TerminalPanel({ pg, load }: { readonly pg: Playground; readonly load: LoadTerminal }) {
   const holder = useRef<HTMLDivElement>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const [lineProblem, setLineProblem] = useState<string | null>(null);
   useEffect(() => {
     let view: TerminalView | undefined;
     let gone = false;
@@ -27,22 +26,23 @@ export function TerminalPanel({ pg, load }: { readonly pg: Playground; readonly 
       (module) => {
         if (gone || !holder.current) return;
         view = module.openTerminal(holder.current, {
-          onSubmit: (text) => pg.turns.sendLine(text),
-          onCancel: () => void pg.turns.cancel(),
-          onLineProblem: setLineProblem,
+          draft: pg.turns.draft,
+          unsent: pg.turns.unsent,
+          running: pg.running,
+          submit: () => void pg.turns.sendDraft(),
+          cancel: () => void pg.turns.cancel(),
         });
         const draw = new Pace(
           async () => {
             const now = pg.view.peek();
-            view?.show(now.info?.sessionId ?? '', now.items, pg.running.peek());
+            view?.show(now.info?.sessionId ?? '', now.items, pg.notices.problem.peek());
           },
           every(DRAW_MS),
           () => setProblem('The terminal could not show what came. The conversation shows it; reload the page to try again.'),
         );
         const follow = effect(() => {
           // Read for their change alone.
-          void pg.view.value;
-          void pg.running.value;
+          for (const each of [pg.view, pg.running, pg.turns.draft, pg.turns.unsent, pg.notices.problem]) void each.value;
           draw.poke();
         });
         stop = () => {
@@ -61,7 +61,7 @@ export function TerminalPanel({ pg, load }: { readonly pg: Playground; readonly 
   }, [pg]);
   return (
     <Panel name="Terminal" pg={pg} aside={<span class="rp-dim">Enter sends, Ctrl-C cancels, Tab leaves</span>}>
-      <Problem live="polite">{problem ?? lineProblem}</Problem>
+      <Problem>{problem}</Problem>
       <div class="rp-terminal" ref={holder} />
     </Panel>
   );

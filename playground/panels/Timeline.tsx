@@ -18,7 +18,7 @@ export function TimelinePanel({ pg }: { readonly pg: Playground }) {
   const seek = (index: number) => void pg.branches.seek(index >= last ? null : index);
   const here = pg.databases.branch.value;
   return (
-    <Panel name="Timeline" pg={pg} aside={<span class="rp-dim">{past ? 'the past' : here === null ? 'now' : branchWords(here)}</span>}>
+    <Panel name="Timeline" pg={pg}>
       {moments.length === 0 ? (
         <Empty>Each commit becomes a moment you can go back to.</Empty>
       ) : (
@@ -54,7 +54,7 @@ export function TimelinePanel({ pg }: { readonly pg: Playground }) {
         <Button onPress={() => void pg.branches.returnToNow()} disabled={!past && here === null}>
           Return to now
         </Button>
-        {past ? <span class="rp-dim rp-small">Everything on the page shows this moment.</span> : null}
+        {past ? <span class="rp-dim rp-small">This is the past: everything on the page shows this moment.</span> : null}
       </div>
       <Branches pg={pg} />
     </Panel>

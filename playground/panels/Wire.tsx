@@ -1,9 +1,8 @@
-import { signal } from '@preact/signals';
-import { useMemo, useState } from 'preact/hooks';
-import { filterFrames, wireRows, type Frame, type FrameFilter } from '../state/frames.ts';
+import { useState } from 'preact/hooks';
+import { filterFrames, wireRows, type Frame } from '../state/frames.ts';
 import type { Playground } from '../state/playground.ts';
 import { bytesWords, msWords } from '../state/words.ts';
-import { Button, memo, Select } from './controls.tsx';
+import { Button, memo } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
 
@@ -12,20 +11,11 @@ const ROWS = 120;
 /** With more rows than this the list has its full height whatever it holds, and is laid out by itself. */
 const FULL = 20;
 
-const DIRECTIONS = {
-  '': [
-    ['both', 'both ways'],
-    ['to-agent', '→ out'],
-    ['from-agent', '← in'],
-  ],
-} as const;
-
 /** Every JSON-RPC frame between host and agent. */
 export function WirePanel({ pg }: { readonly pg: Playground }) {
-  const filter = useMemo(() => signal<Omit<FrameFilter, 'text'>>({ direction: 'both', updates: true }), []);
   const text = pg.stage.frames;
   const frames = pg.frames.value;
-  const matching = filterFrames(frames, { ...filter.value, text: text.value });
+  const matching = filterFrames(frames, text.value);
   const rows = wireRows(matching, ROWS);
   const oldest = rows[0];
   const hidden = oldest ? matching.indexOf(oldest.first) : 0;
@@ -44,21 +34,6 @@ export function WirePanel({ pg }: { readonly pg: Playground }) {
           value={text.value}
           onInput={(event) => (text.value = event.currentTarget.value)}
         />
-        <Select<FrameFilter['direction']>
-          label="Direction"
-          bare
-          value={filter.value.direction}
-          groups={DIRECTIONS}
-          onChoose={(direction) => (filter.value = { ...filter.value, direction })}
-        />
-        <label class="rp-check">
-          <input
-            type="checkbox"
-            checked={filter.value.updates}
-            onChange={(event) => (filter.value = { ...filter.value, updates: event.currentTarget.checked })}
-          />{' '}
-          updates
-        </label>
         <Button tone="quiet" onPress={() => pg.host.clearFrames()} disabled={frames.length === 0}>
           Clear
         </Button>

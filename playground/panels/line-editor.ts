@@ -14,19 +14,11 @@ export interface Line {
 
 export const EMPTY_LINE: Line = Object.freeze({ text: '', cursor: 0, walking: null, kept: '' });
 
-/** The longest line that can be typed in the terminal; the Prompt box takes more. */
-export const LINE_CHARS = 4_096;
-
 /** What Alt-Enter sends, and Shift-Enter is made to send: a line end that does not send. */
 export const NEW_LINE = '\x1b\r';
 const PASTE_BEGINS = '\x1b[200~';
 
-export type LineResult =
-  /** `left`: how many characters of a paste did not fit. */
-  | { readonly do: 'edit'; readonly line: Line; readonly left?: number }
-  | { readonly do: 'submit'; readonly text: string }
-  | { readonly do: 'cancel' }
-  | { readonly do: 'clear-screen' };
+export type LineResult = { readonly do: 'edit'; readonly line: Line } | { readonly do: 'submit' | 'cancel' | 'clear-screen' };
 
 const edit = (line: Line, text: string, cursor: number): LineResult => ({ do: 'edit', line: { ...line, text, cursor } });
 
@@ -35,7 +27,7 @@ export function pressKey(line: Line, input: string, history: readonly string[]):
   const { text, cursor } = line;
   switch (input) {
     case '\r':
-      return { do: 'submit', text };
+      return { do: 'submit' };
     case '\n': // Ctrl-J
     case NEW_LINE:
       return insert(line, '\n');
@@ -94,12 +86,7 @@ function insert(line: Line, input: string): LineResult {
     .replace(/\r\n?/g, '\n')
     .replaceAll('\t', '  ')
     .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
-  const room = LINE_CHARS - line.text.length;
-  // Never between the halves of a surrogate pair.
-  const fits = clean.length <= room ? clean : clean.slice(0, after(clean, before(clean, room)) === room ? room : before(clean, room));
-  const left = clean.length - fits.length;
-  const text = line.text.slice(0, line.cursor) + fits + line.text.slice(line.cursor);
-  return { ...edit(line, text, line.cursor + fits.length), ...(left > 0 ? { left } : {}) };
+  return edit(line, line.text.slice(0, line.cursor) + clean + line.text.slice(line.cursor), line.cursor + clean.length);
 }
 
 function lineStart(text: string, cursor: number): number {

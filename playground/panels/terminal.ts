@@ -2,14 +2,14 @@
  * The terminal: a second view of the conversation in which one can also type. Loaded on its own, so
  * that the page does not wait for it. Everything an agent said passes `forTerminal` first.
  */
+import type { ReadonlySignal, Signal } from '@preact/signals';
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import type { Item, TextItem } from '../state/session.ts';
-import { EMPTY_LINE, LINE_CHARS, NEW_LINE, pressKey, type Line } from './line-editor.ts';
+import { forTerminal, type Problem } from '../state/words.ts';
+import { EMPTY_LINE, NEW_LINE, pressKey, type Line } from './line-editor.ts';
 import { layOut } from './line-layout.ts';
-import { forTerminal } from '../state/words.ts';
-import { count } from '../state/words.ts';
 import { DrawnLine, PROMPT } from './terminal-line.ts';
 
 /** Bright black, which the theme makes a readable grey: the terminal’s own “dim” loses too much contrast. */
@@ -22,17 +22,19 @@ const HISTORY = 200;
 
 export interface TerminalView {
   /** Shows what is new since the last call; a changed past (another session) draws everything again. */
-  show(session: string, items: readonly Item[], running: boolean): void;
+  show(session: string, items: readonly Item[], problem: Problem | null): void;
   theme(): void;
   dispose(): void;
 }
 
 export interface TerminalActions {
-  /** Resolves when the turn is over: with why, when nothing was sent, else with null. */
-  readonly onSubmit: (text: string) => Promise<string | null>;
-  readonly onCancel: () => void;
-  /** What is wrong with the line that is being written; null when nothing is. */
-  readonly onLineProblem: (problem: string | null) => void;
+  /** What is being written: the prompt box shows the same. */
+  readonly draft: Signal<string>;
+  /** What is on its way, and stays to be seen until the conversation holds it. */
+  readonly unsent: ReadonlySignal<string | null>;
+  readonly running: ReadonlySignal<boolean>;
+  readonly submit: () => void;
+  readonly cancel: () => void;
 }
 
 export function openTerminal(element: HTMLElement, actions: TerminalActions): TerminalView {
@@ -55,54 +57,52 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
   terminal.write(BRACKET_PASTES);
 
   let line: Line = EMPTY_LINE;
-  /** What was sent, and stays to be seen until the conversation holds it. */
-  let sent: Line | null = null;
   const written = new DrawnLine(terminal);
   let shownSession = '';
   let drawn: Drawn = NOTHING_DRAWN;
   let history: string[] = [];
+  /** The problem that was told last. */
+  let told: Problem | null = null;
 
-  /** Says why, and gives back what was written, to be sent again or changed. */
-  const notSent = (text: string, problem: string): void => {
-    const shown = written.shown;
-    written.hide();
-    sent = null;
-    terminal.write(`${drawn.open ? '\r\n' : ''}${DIM}${wrapped(`⚠ ${problem}`, terminal.cols)}${OFF}\r\n`);
-    drawn = { ...drawn, open: false };
-    if (line.text === '') line = { ...EMPTY_LINE, text, cursor: text.length };
-    if (shown) written.draw(line);
+  const lineOf = (text: string): Line => ({ ...EMPTY_LINE, text, cursor: text.length });
+  /** What is drawn at the end: what is on its way, else what is being written; nothing while a turn runs. */
+  const atEnd = (): Line | null => {
+    const unsent = actions.unsent.peek();
+    if (unsent !== null) return lineOf(unsent);
+    return actions.running.peek() ? null : line;
+  };
+  /** What was written, sent or given back beside the terminal. */
+  const follow = () => {
+    const text = actions.draft.peek();
+    if (text !== line.text) line = lineOf(text);
+  };
+  const redraw = () => {
+    const now = atEnd();
+    if (written.shown && now) written.draw(now);
+  };
+  const write = (to: Line) => {
+    line = to;
+    actions.draft.value = to.text;
+    redraw();
   };
   const press = (key: string): void => {
     const result = pressKey(line, key, history);
     switch (result.do) {
       case 'edit':
-        line = result.line;
-        if (written.shown && !sent) written.draw(line);
-        // Beside the terminal, which such a line fills.
-        actions.onLineProblem(
-          result.left
-            ? `${count(result.left, 'character')} did not fit: a line of the terminal holds ${LINE_CHARS}. The Prompt box takes longer ones.`
-            : null,
-        );
+        write(result.line);
         break;
       case 'submit':
-        // While a turn runs nothing can be sent; what is written stays.
-        if (!written.shown || sent || result.text.trim() === '') break;
-        sent = { ...line, cursor: line.text.length };
-        written.draw(sent);
-        line = EMPTY_LINE;
-        actions.onLineProblem(null);
-        void actions.onSubmit(result.text).then((problem) => problem !== null && notSent(result.text, problem));
+        if (line.text.trim() !== '') actions.submit();
+        follow();
         break;
       case 'cancel':
-        line = EMPTY_LINE;
-        if (written.shown && !sent) written.draw(line);
-        actions.onCancel();
+        write(EMPTY_LINE);
+        actions.cancel();
         break;
       case 'clear-screen':
         written.hide();
         terminal.clear();
-        written.draw(sent ?? line);
+        written.draw(atEnd() ?? line);
         break;
     }
   };
@@ -129,42 +129,43 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
     const shown = written.shown;
     written.hide();
     fit.fit();
-    if (shown) written.draw(sent ?? line);
+    if (shown) written.draw(atEnd() ?? line);
   });
   resize.observe(element);
   fit.fit();
 
   return {
-    show(session, items, running) {
+    show(session, items, problem) {
       if (session !== shownSession || items.length < drawn.items) {
         terminal.reset();
         terminal.write(BRACKET_PASTES);
         written.forget();
-        sent = null;
         shownSession = session;
         drawn = NOTHING_DRAWN;
         history = [];
       }
+      follow();
       const { text, next, said } = whatIsNew(items, drawn, terminal.cols);
       if (said.length > 0) history = [...history, ...said].slice(-HISTORY);
-      if (text !== '') {
+      const add = (more: string) => {
+        if (more === '') return;
         written.hide();
-        if (said.length > 0) sent = null;
-        terminal.write(text);
-      }
+        terminal.write(more);
+      };
+      add(text);
       drawn = next;
-      if (!running && sent) {
-        written.hide();
-        sent = null;
-      }
-      const writing = running ? sent : line;
-      if (writing === null) {
-        written.hide();
-      } else if (!written.shown) {
-        if (drawn.open) terminal.write('\r\n');
+      // What was not sent is given back when that is over.
+      const news = actions.running.peek() ? told : problem;
+      if (news && news !== told) {
+        add(`${drawn.open ? '\r\n' : ''}${DIM}${wrapped(`⚠ ${news.message}`, terminal.cols)}${OFF}\r\n`);
         drawn = { ...drawn, open: false };
-        written.draw(writing);
       }
+      told = news;
+      const now = atEnd();
+      if (!now) return written.hide();
+      if (!written.shown && drawn.open) terminal.write('\r\n');
+      drawn = { ...drawn, open: drawn.open && written.shown };
+      written.draw(now);
     },
     theme() {
       terminal.options.theme = colours(element);
@@ -183,10 +184,10 @@ interface Drawn {
   readonly pieces: number;
   readonly chars: number;
   /** The last line has no line end yet. */
-  readonly open?: boolean;
+  readonly open: boolean;
 }
 
-const NOTHING_DRAWN: Drawn = { items: 0, pieces: 0, chars: 0, key: '' };
+const NOTHING_DRAWN: Drawn = { items: 0, pieces: 0, chars: 0, key: '', open: false };
 
 /** The text to write for what came since, and the prompts in it. Only the last item can have grown. */
 function whatIsNew(items: readonly Item[], drawn: Drawn, columns: number): { text: string; next: Drawn; said: readonly string[] } {
@@ -199,13 +200,15 @@ function whatIsNew(items: readonly Item[], drawn: Drawn, columns: number): { tex
     const seen = item.key === next.key ? next : null;
     if (isText(item)) {
       const start = seen ?? { pieces: 0, chars: 0 };
+      const before = text;
       if (!seen) text += (next.open ? '\r\n' : '') + HEAD[item.kind];
       if (!seen && item.kind === 'user') said.push(item.pieces.join(''));
       item.pieces.forEach((piece, at) => {
         if (at < start.pieces - 1) return;
         text += forTerminal(at === start.pieces - 1 ? piece.slice(start.chars) : piece);
       });
-      next = { items: i + 1, key: item.key, pieces: item.pieces.length, chars: item.pieces.at(-1)?.length ?? 0, open: true };
+      const open = text === before ? next.open : true;
+      next = { items: i + 1, key: item.key, pieces: item.pieces.length, chars: item.pieces.at(-1)?.length ?? 0, open };
     } else {
       if (!seen) text += `${next.open ? '\r\n' : ''}${DIM}${wrapped(words(item), columns)}${OFF}\r\n`;
       next = { items: i + 1, key: item.key, pieces: 0, chars: 0, open: false };

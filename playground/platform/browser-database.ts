@@ -1,5 +1,5 @@
 /** The playground's databases in a real browser: one for all tabs of the site in IndexedDB, or in memory. */
-import { discardSqljs, openSqljs, salvageSqljs, type SqljsCopy, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
+import { discardSqljs, openSqljs, type SqljsCopy, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
 import { migrate, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
 import type { PastDatabase, Platform, PlaygroundDatabase } from './index.ts';
@@ -10,20 +10,10 @@ export interface DatabaseOptions {
   readonly embedded: boolean;
 }
 
-export function browserDatabases(
-  options: DatabaseOptions,
-): Pick<Platform, 'openDatabase' | 'openInMemory' | 'salvage' | 'deleteDatabases'> {
+export function browserDatabases(options: DatabaseOptions): Pick<Platform, 'openDatabase' | 'openInMemory' | 'deleteDatabases'> {
   return {
     openDatabase: (branch, bytes) => openDatabase(options, branch, bytes),
-    openInMemory: (bytes, reason) => openInMemory(options, bytes, reason),
-    async salvage(branch) {
-      const copy = await salvageSqljs({ wasmBinary: await sqlite(options), storage: { indexedDB: databaseName(branch) } });
-      try {
-        return { bytes: copy.export(), problem: copy.problem };
-      } finally {
-        copy.close();
-      }
-    },
+    openInMemory: async (reason) => bound(await inMemory(options), reason, () => inMemory(options)),
     async deleteDatabases(branches) {
       for (const branch of branches) await deleteDatabase(options, branch);
     },
@@ -67,12 +57,6 @@ async function openDatabase(options: DatabaseOptions, branch: string | null, byt
 }
 
 const inMemory = async (options: DatabaseOptions): Promise<SqljsDatabase> => openSqljs({ wasmBinary: await sqlite(options) });
-
-async function openInMemory(options: DatabaseOptions, bytes: Uint8Array | null, reason: string): Promise<PlaygroundDatabase> {
-  const database = await inMemory(options);
-  if (bytes) await importInto(database, bytes);
-  return bound(database, reason, () => inMemory(options));
-}
 
 /** One that refuses the file is of no use, and does not stay open. */
 async function importInto(database: SqljsDatabase, bytes: Uint8Array): Promise<void> {
@@ -119,7 +103,6 @@ export function bound(database: SqljsDatabase, warning: string | null, another: 
     close: () => database.close(),
     journal: (after) => database.journal(after),
     export: () => database.export(),
-    replace: (bytes) => database.importFile(bytes),
     openAt: async (n) => past(await database.openAt(n), another),
     onCommit: (listener) => database.onCommit(({ notes = [] }) => listener(notes)),
     onRole(listener) {

@@ -32,9 +32,10 @@ export function browserPlatform(options: BrowserOptions): Platform {
   );
   const channel = embedded || !('BroadcastChannel' in globalThis) ? null : new BroadcastChannel(CHANNEL);
   // Kept once it is here, so that the console works offline too.
-  const sqlParts = async (): Promise<ArrayBuffer> => {
+  const sqlParts = async () => {
     await options.sqlWorker.load();
-    return sqlite(options);
+    const { default: glue } = await import('./sqlite-glue.ts');
+    return { glue: glue.url, wasm: await sqlite(options) };
   };
   return {
     ...browserDatabases(options),
@@ -46,8 +47,8 @@ export function browserPlatform(options: BrowserOptions): Platform {
       forget: async (name) => (await indexedDbStore(storeOf(name))).clear(),
     },
     bridge: browserBridge(embedded),
-    runSql: async (bytes, sql) => runOnCopy({ wasm: await sqlParts(), bytes, sql }, () => options.sqlWorker.start()),
-    readFile: async (bytes, onRows) => readFile({ wasm: await sqlParts(), bytes }, () => options.sqlWorker.start(), onRows),
+    runSql: async (bytes, sql) => runOnCopy({ ...(await sqlParts()), bytes, sql }, () => options.sqlWorker.start()),
+    readFile: async (bytes, onRows) => readFile({ ...(await sqlParts()), bytes }, () => options.sqlWorker.start(), onRows),
     async loadRest() {
       await sqlParts();
       if (!embedded && !import.meta.env.DEV) await keepForReload();

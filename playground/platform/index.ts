@@ -27,8 +27,6 @@ export interface PlaygroundDatabase extends SqlDatabase {
   export(): Promise<Uint8Array>;
   /** Tells now, and whenever it changes, whether this tab owns the database or is served by the one that does. */
   onRole(listener: (role: TabRole) => void): () => void;
-  /** Replaces everything by a SQLite file, all or nothing. */
-  replace(bytes: Uint8Array): Promise<void>;
   /** Commits outlive the page. */
   readonly durable: boolean;
   /** Why they do not, for people, where they were to. */
@@ -54,10 +52,8 @@ export interface BridgeAgent {
 export interface Platform {
   /** Opens the database of a branch; null is the main one. `bytes` is what a new branch begins with. */
   openDatabase(branch: string | null, bytes?: Uint8Array): Promise<PlaygroundDatabase>;
-  /** These rows, or none, in memory alone, with the reason as its warning. */
-  openInMemory(bytes: Uint8Array | null, reason: string): Promise<PlaygroundDatabase>;
-  /** What can be read of a damaged branch, as a SQLite file, and what is wrong with the rest. Changes nothing. */
-  salvage(branch: string | null): Promise<{ readonly bytes: Uint8Array; readonly problem: string | null }>;
+  /** An empty one in memory alone, with the reason as its warning. */
+  openInMemory(reason: string): Promise<PlaygroundDatabase>;
   /** Deletes these branches' databases, sound or not; null is the main one. They are closed. */
   deleteDatabases(branches: readonly (string | null)[]): Promise<void>;
   /** The scripted agents that run in the tab. */

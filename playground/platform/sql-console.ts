@@ -21,8 +21,9 @@ export type ConsoleResult =
 
 /** What the page asks its worker. */
 export interface SqlQuestion {
-  /** SQLite itself, as WebAssembly. */
+  /** SQLite itself, as WebAssembly, and the address of its glue. */
   readonly wasm: ArrayBuffer;
+  readonly glue: string;
   readonly bytes: Uint8Array;
   /** Null: the bytes are a file from elsewhere, to be read without trust. */
   readonly sql: string | null;

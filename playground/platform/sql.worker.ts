@@ -1,7 +1,8 @@
 /** Runs one query on a copy of the database, or reads one file from elsewhere, then is ended by the page. */
-import initSqlJs, { type Database } from 'sql.js';
+import type { Database } from 'sql.js';
 import { readForeignFile } from './import-file.ts';
 import { CONSOLE_ROWS, type ConsoleValue, type SqlAnswer, type SqlQuestion } from './sql-console.ts';
+import type * as Glue from './sqlite-glue.ts';
 
 const scope = globalThis as unknown as { onmessage: ((event: MessageEvent) => void) | null; postMessage(message: SqlAnswer): void };
 
@@ -9,9 +10,10 @@ scope.onmessage = (event) => {
   void answer(event.data as SqlQuestion).then((result) => scope.postMessage(result));
 };
 
-async function answer({ wasm, bytes, sql }: SqlQuestion): Promise<SqlAnswer> {
+async function answer({ wasm, glue, bytes, sql }: SqlQuestion): Promise<SqlAnswer> {
   try {
-    const SQL = await initSqlJs({ wasmBinary: wasm });
+    const { default: sqlite } = (await import(/* @vite-ignore */ glue)) as typeof Glue;
+    const SQL = await sqlite.initSqlJs({ wasmBinary: wasm });
     if (sql !== null) return query(new SQL.Database(bytes), sql);
     const file = await readForeignFile(SQL, bytes, (rows) => scope.postMessage({ kind: 'progress', rows }));
     return { kind: 'file', ...file };

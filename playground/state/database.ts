@@ -2,19 +2,10 @@
 import { signal } from '@preact/signals';
 import type { Host } from '../../src/engine/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
-import { describeSchema, judgeSchema } from '../../src/engine/storage/schema-check.ts';
-import { SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
 import type { Platform, PlaygroundDatabase, TabRole } from '../platform/index.ts';
 import { openReader } from './session.ts';
 import type { Visits } from './visits.ts';
 import { errorWords } from './words.ts';
-
-/** A database that was here before and does not open now. Nothing is begun in its place until the person says so. */
-interface Unopened {
-  readonly why: string;
-  /** It is damaged: what can be read of it can be saved as a file. */
-  readonly damaged: boolean;
-}
 
 /** Those who show what is in the database, and write it. */
 export interface DatabaseUsers {
@@ -25,7 +16,6 @@ export interface DatabaseUsers {
   committed(notes: readonly string[]): void;
 }
 
-export const STORAGE_FULL = 'The browser’s storage for this site is full. Make room and try the storage again, or export the database.';
 const LEFT = 'The page was left before its database was open.';
 
 export class DatabaseSession {
@@ -35,7 +25,8 @@ export class DatabaseSession {
   /** Why what is committed is not kept; null while it is. */
   readonly warning = signal<string | null>(null);
   readonly durable = signal(true);
-  readonly unopened = signal<Unopened | null>(null);
+  /** Why a database that was here before does not open. Nothing is begun in its place until the person says so. */
+  readonly unopened = signal<string | null>(null);
   /** The person's word on a database that does not open. */
   answer: (answer: 'again' | 'memory' | 'stop') => void = () => undefined;
   readonly #platform: Platform;
@@ -44,8 +35,6 @@ export class DatabaseSession {
   #open: { readonly database: PlaygroundDatabase; readonly reader: Host } | null = null;
   #unwatch: () => void = () => undefined;
   #closed = false;
-  /** The last commit that is stored, for a database that left its storage; null when that could not be read. */
-  #left: number | null = null;
 
   constructor(platform: Platform, visits: Visits, users: DatabaseUsers) {
     this.#platform = platform;
@@ -60,29 +49,9 @@ export class DatabaseSession {
     return this.#open?.reader ?? null;
   }
 
-  /** Opens a branch, with `bytes` as what it begins with, and shows it. */
+  /** Opens a branch, with `bytes` as what it begins with, and shows it. One that no host can read, or that its users are not free for, is closed again. */
   async open(branch: string | null, bytes?: Uint8Array): Promise<void> {
-    await this.adopt(bytes ? await this.#platform.openDatabase(branch, bytes) : await this.#openKept(branch), branch);
-  }
-
-  /** The browser's store is full: what is committed is safe there, and the session goes on without it. */
-  async goOnInMemory(): Promise<void> {
-    const { database } = this;
-    if (!database) return;
-    const [bytes, left] = await Promise.all([database.export(), lastCommit(database)]);
-    const memory = await this.#platform.openInMemory(bytes, STORAGE_FULL);
-    // The rows name this tab's host as the session's owner, and it could not write that it let go: only the same registry knows.
-    await this.adopt({ ...memory, ...(database.owners ? { owners: database.owners } : {}) }, this.branch.value);
-    this.#left = left;
-  }
-
-  /** Nobody has written to the storage since the session went on in memory. */
-  async isUntouched(stored: PlaygroundDatabase): Promise<boolean> {
-    return this.#left !== null && this.#left === (await lastCommit(stored));
-  }
-
-  /** Makes this the database that is open. One that no host can read, or that its users are not free for, is closed again. */
-  async adopt(database: PlaygroundDatabase, branch: string | null): Promise<void> {
+    const database = bytes ? await this.#platform.openDatabase(branch, bytes) : await this.#openKept(branch);
     let reader: Host | null = null;
     try {
       reader = await openReader(database);
@@ -129,46 +98,26 @@ export class DatabaseSession {
       const isOpen = 'query' in found;
       if (isOpen && (found.warning === null || !this.#visits.holds(branch))) return found;
       if (isOpen) await found.close();
-      const unopened = isOpen ? { why: found.warning!, damaged: false } : found;
+      const why = isOpen ? found.warning : found.why;
       const { promise, resolve } = Promise.withResolvers<'again' | 'memory' | 'stop'>();
       this.answer = resolve;
-      this.unopened.value = unopened;
+      this.unopened.value = why;
       const answer = this.#closed ? 'stop' : await promise;
       this.unopened.value = null;
       if (answer === 'stop') throw new Error(LEFT);
       if (answer === 'again') continue;
       this.#visits.suspend();
-      this.#left = null;
-      return this.#platform.openInMemory(null, `What this browser holds could not be opened: ${unopened.why}`);
+      return this.#platform.openInMemory(`What this browser holds could not be opened: ${why} Reload the page to try again.`);
     }
   }
 
-  async #tryOpen(branch: string | null): Promise<Unopened | PlaygroundDatabase> {
-    let database: PlaygroundDatabase | undefined;
+  async #tryOpen(branch: string | null): Promise<PlaygroundDatabase | { readonly why: string }> {
     try {
-      database = await this.#platform.openDatabase(branch);
-      // Nothing runs on a database that is not ours. A newer one is told by the engine, with what to do.
-      const found = await describeSchema(database);
-      const verdict = found.entries.length > 0 && found.version <= SCHEMA_VERSION ? judgeSchema(found) : { ours: true as const };
-      if (!verdict.ours) throw new SqlError('corrupt', `What is stored is not as this page stores it: its ${verdict.problem}.`);
-      if (branch !== null && this.#visits.fileOf(branch)?.read === false) {
-        // Rows of a file that an older page took as they were are read again.
-        const read = this.#platform.readFile(await database.export(), () => undefined);
-        const { bytes } = await read.catch((error: unknown) => Promise.reject(new SqlError('corrupt', errorWords(error))));
-        await database.replace(bytes);
-        this.#visits.wasRead(branch);
-      }
-      return database;
+      return await this.#platform.openDatabase(branch);
     } catch (error) {
-      await database?.close();
       // What is no fault of the storage, SQLite that did not load say, is told by the page's start.
       if (!(error instanceof SqlError)) throw error;
-      return { why: errorWords(error), damaged: error.kind === 'corrupt' };
+      return { why: errorWords(error) };
     }
   }
-}
-
-async function lastCommit(database: PlaygroundDatabase): Promise<number> {
-  const { base, entries } = await database.journal();
-  return entries.at(-1)?.n ?? base.n;
 }

@@ -6,6 +6,7 @@ import { computed, signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError, type ErrorCode } from '../../src/engine/errors.ts';
 import type { Host } from '../../src/engine/index.ts';
+import { createPeer, type RpcError } from '../../src/engine/protocol/json-rpc.ts';
 import { fieldsOf, type Fields } from '../../src/engine/protocol/updates.ts';
 import type { ResumeReport, SessionEvent } from '../../src/engine/types.ts';
 import type { Page } from './page.ts';
@@ -108,34 +109,32 @@ async function connect(host: Host, agent: string, hear: (update: Fields) => void
   const there = new TransformStream<AnyMessage, AnyMessage>();
   const back = new TransformStream<AnyMessage, AnyMessage>();
   const serving = serveAcp(host, { readable: there.readable, writable: back.writable }, { agent });
-  const writer = there.writable.getWriter();
-  const waiting = new Map<unknown, PromiseWithResolvers<Fields>>();
-  let asked = 0;
-  const listener = new WritableStream<AnyMessage>({
-    write(message) {
-      const { id, method, params, result, error } = fieldsOf(message);
-      if (method === 'session/update') hear(fieldsOf(fieldsOf(params)['update']));
-      if (method !== undefined) return;
-      if (error === undefined) waiting.get(id)?.resolve(fieldsOf(result));
-      else waiting.get(id)?.reject(failure(fieldsOf(error)));
-      waiting.delete(id);
+  const peer = createPeer(
+    { readable: back.readable, writable: there.writable },
+    {
+      onNotification: (method, params) => method === 'session/update' && hear(fieldsOf(params['update'])),
+      onRequest: () => new Promise(() => undefined),
+      room: () => null,
+      // Our own agent side makes none; that it is gone shows in what was asked of it.
+      onNoise: () => undefined,
     },
-  });
-  const ended = () => waiting.forEach(({ reject }) => reject(new Error('The host is gone. Ask again: that wakes it.')));
-  void back.readable.pipeTo(listener).then(ended, ended);
+  );
   return {
-    async request(method, params) {
-      const answer = Promise.withResolvers<Fields>();
-      waiting.set(++asked, answer);
-      await writer.write({ jsonrpc: '2.0', id: asked, method, params } as AnyMessage);
-      return answer.promise;
+    request(method, params) {
+      const { promise, resolve, reject } = Promise.withResolvers<Fields>();
+      peer.request(method, params, (answer) => {
+        if (answer === null) reject(new Error('The host is gone. Ask again: that wakes it.'));
+        else if ('error' in answer) reject(failure(answer.error));
+        else resolve(fieldsOf(answer.result));
+      });
+      return promise;
     },
     close: () => serving.close(),
   };
 }
 
 /** What the host's agent side answers with is the library's error, over the wire. */
-function failure({ message, data }: Fields): Error {
+function failure({ message, data }: RpcError): Error {
   const { code, ...more } = fieldsOf(data);
-  return typeof code === 'string' ? new RehydrateError(code as ErrorCode, String(message), more) : new Error(String(message));
+  return typeof code === 'string' ? new RehydrateError(code as ErrorCode, message, more) : new Error(message);
 }

@@ -132,23 +132,13 @@ export class FrameLog {
   }
 }
 
-export interface FrameFilter {
-  /** Matches method, summary and the JSON text, without regard to case. */
-  readonly text: string;
-  readonly direction: Direction | 'both';
-  /** `session/update` notifications drown the rest; they can be left out. */
-  readonly updates: boolean;
-}
-
-export function filterFrames(frames: readonly Frame[], { text, direction, updates }: FrameFilter): readonly Frame[] {
+/** The frames whose method, summary or JSON text has these words, without regard to case. */
+export function filterFrames(frames: readonly Frame[], text: string): readonly Frame[] {
   const words = text.trim().toLowerCase();
+  if (words === '') return frames;
   return frames.filter(
-    (frame) =>
-      (direction === 'both' || frame.direction === direction) &&
-      (updates || frame.method !== 'session/update') &&
-      (words === '' ||
-        `${frame.method}\n${frame.summary}`.toLowerCase().includes(words) ||
-        (frame.message !== null && JSON.stringify(frame.message).toLowerCase().includes(words))),
+    ({ method, summary, message }) =>
+      `${method}\n${summary}`.toLowerCase().includes(words) || JSON.stringify(message).toLowerCase().includes(words),
   );
 }
 

@@ -4,7 +4,6 @@
  */
 import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { RehydrateError } from '../../src/engine/errors.ts';
 import { createHost, type Host, type HostOptions } from '../../src/engine/index.ts';
 import {
   describeExit,
@@ -49,7 +48,7 @@ export interface Droppable {
   drop(): void;
 }
 
-/** One agent that runs now, or starts, with the ways to break it. */
+/** One agent that runs now, with the ways to break it. */
 interface Running {
   sessionId: string;
   /** Ends the agent at once, as a crash would: nobody asked it to. Resolves when it is gone. */
@@ -148,24 +147,12 @@ export class HostController {
     const { agent: name, sessionId } = spec;
     const process = ++this.#processes;
     this.#tell({ type: 'launching', process, agent: name });
-    // One that still starts can be broken, too.
-    const stop = new AbortController();
-    const started = Promise.withResolvers<Running | null>();
-    const early = (how: 'kill' | 'drop', what: string) => async () => {
-      stop.abort(
-        new RehydrateError('agent_start_failed', `Agent "${name}" did not start: ${what}. Send the prompt again.`, { agent: name }),
-      );
-      await (await started.promise)?.[how]();
-    };
-    this.#running.set(process, { sessionId, kill: early('kill', 'it was ended by hand'), drop: early('drop', DROPPED) });
     let agent: AgentProcess;
     try {
-      agent = await launcher.launch(spec, { signal: AbortSignal.any([options.signal, stop.signal]) });
+      agent = await launcher.launch(spec, options);
     } catch (error) {
-      this.#running.delete(process);
-      started.resolve(null);
       this.#tell({ type: 'launch_failed', process, agent: name, error });
-      throw stop.signal.aborted && !options.signal.aborted ? stop.signal.reason : error;
+      throw error;
     }
     this.#tell({ type: 'launched', process, agent: name });
     const seen = (direction: Direction, message: AnyMessage) => {
@@ -203,7 +190,6 @@ export class HostController {
       },
     };
     this.#running.set(process, running);
-    started.resolve(running);
     void exited.then((exit) => {
       this.#running.delete(process);
       this.#tell({ type: 'exited', process, agent: name, exit, by });

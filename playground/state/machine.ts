@@ -35,15 +35,11 @@ export interface Process {
 export interface Machine {
   readonly host: HostStatus;
   readonly agent: AgentStatus;
-  /** The agent process the picture is about; null before the first. */
-  readonly process: number | null;
   /** The newest processes, the one the picture is about last. */
   readonly processes: readonly Process[];
   readonly stations: Stations;
   /** How many of `LEGS` the newest prompt has behind it. */
   readonly legs: number;
-  /** Set from the report, when there is one. */
-  readonly tier: Tier | null;
   /** The last thing that happened, in words. */
   readonly words: string;
   /** Requests under way, by their id. */
@@ -63,7 +59,7 @@ export type TapEvent = { readonly process: number; readonly agent: string } & (
 
 export type MachineInput =
   | { readonly type: 'host'; readonly status: HostStatus }
-  | { readonly type: 'report'; readonly report: ResumeReport }
+  | { readonly type: 'came back'; readonly tier: Tier }
   /** A commit of the prompt on its way, or of what came of it. */
   | { readonly type: 'committed'; readonly notes: readonly string[] }
   /** The answer, as far as it is stored, is on the page. */
@@ -87,17 +83,15 @@ const HOST_WORDS: Readonly<Record<HostStatus, string>> = {
 export const INITIAL_MACHINE: Machine = {
   host: 'opening',
   agent: 'asleep',
-  process: null,
   processes: [],
   stations: IDLE,
   legs: 0,
-  tier: null,
   words: HOST_WORDS.opening,
   pending: {},
 };
 
-/** How many processes are remembered. */
-const PROCESSES = 3;
+/** How many processes are remembered: one that is gone, and the one after it. */
+const PROCESSES = 2;
 
 export function reduceMachine(machine: Machine, input: MachineInput): Machine {
   switch (input.type) {
@@ -105,13 +99,10 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
       const { status: host } = input;
       const next = { ...INITIAL_MACHINE, host, processes: machine.processes, words: HOST_WORDS[host] };
       if (host !== 'asleep') return next;
-      return machine.processes.reduce((all, { number }) => withEnd(all, number, 'ended', 'put to sleep'), {
-        ...next,
-        process: machine.process,
-      });
+      return machine.processes.reduce((all, { number }) => withEnd(all, number, 'ended', 'put to sleep'), next);
     }
-    case 'report':
-      return { ...machine, tier: input.report.tier, stations: doubt(machine.stations, input.report.tier) };
+    case 'came back':
+      return { ...machine, stations: doubt(machine.stations, input.tier) };
     case 'committed':
       if (input.notes.includes('turn_started')) return { ...machine, legs: 1 };
       return machine.legs >= 2 && input.notes.includes('update') ? { ...machine, legs: 3 } : machine;
@@ -119,18 +110,16 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
       return machine.legs === 3 ? { ...machine, legs: 4 } : machine;
     case 'launching':
       // As long as the session has a live one, another is only asked what it can do.
-      return machine.processes.some(({ number, state }) => number === machine.process && state === 'runs')
-        ? machine
-        : begun(machine, input);
+      return machine.processes.at(-1)?.state === 'runs' ? machine : begun(machine, input);
     case 'launched':
-      return input.process === machine.process ? { ...machine, words: `Process ${input.process} runs.` } : machine;
+      return isShown(machine, input) ? { ...machine, words: `Process ${input.process} runs.` } : machine;
     case 'launch_failed': {
       const ended = withEnd(machine, input.process, 'died', 'could not start');
-      if (input.process !== machine.process) return ended;
+      if (!isShown(machine, input)) return ended;
       return { ...ended, agent: 'dead', words: `The agent could not start: ${errorWords(input.error)}` };
     }
     case 'frame':
-      if (input.process === machine.process) return onFrame(machine, input.direction, input.message);
+      if (isShown(machine, input)) return onFrame(machine, input.direction, input.message);
       // The session goes over to it.
       return input.direction === 'to-agent' && isOfSession(input.message)
         ? onFrame({ ...begun(machine, input), stations: { ...IDLE, initialize: 'ok' } }, input.direction, input.message)
@@ -140,7 +129,7 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
       const asked = input.by === 'host' || machine.host !== 'awake';
       const words = describeExit(input.exit);
       const ended = asked ? withEnd(machine, input.process, 'ended', 'put to sleep') : withEnd(machine, input.process, 'died', words);
-      if (input.process !== machine.process) return ended;
+      if (!isShown(machine, input)) return ended;
       const lost = Object.fromEntries(Object.values(machine.pending).map((station) => [station, 'lost']));
       return {
         ...ended,
@@ -153,13 +142,15 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
   }
 }
 
+/** The picture is about this process. */
+const isShown = ({ processes }: Machine, { process }: TapEvent): boolean => processes.at(-1)?.number === process;
+
 /** The picture is about another process. */
 function begun(machine: Machine, { process, agent }: TapEvent): Machine {
   const others = machine.processes.filter(({ number }) => number !== process);
   return {
     ...INITIAL_MACHINE,
     host: machine.host,
-    process,
     processes: [...others, { number: process, agent, state: 'runs' as const, words: 'runs' }].slice(-PROCESSES),
     agent: 'starting',
     words: `Starting the agent ${agent} as process ${process}.`,
@@ -265,7 +256,6 @@ export function toldMachine(machine: Machine, event: SessionEvent): Machine {
       return {
         ...machine,
         agent: machine.agent === 'prompting' ? 'prompting' : 'live',
-        tier: event.payload.tier,
         stations: stationsOf(event.payload),
         words: 'The session had just become live.',
       };

@@ -4,7 +4,6 @@ import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { Refused, sizeProblem } from '../platform/import-file.ts';
 import { SCENARIOS, scenarioNamed, type Scenario } from '../scenarios/index.ts';
 import { agentFor, agentNamed } from './agents.ts';
-import { STORAGE_FULL } from './database.ts';
 import type { Page } from './page.ts';
 import type { Turns } from './turns.ts';
 import { firstOpen, parseFragment, type BranchMemory, type Place, type PlaceMemory, type StepProgress } from './visits.ts';
@@ -29,14 +28,16 @@ export function createNavigation(page: Page, turns: Turns) {
     choice.agent.value = agent;
   }
 
-  /** What an earlier visit left at the place that is chosen, and whether its session is still there. */
-  async function remembered(): Promise<{ readonly kept: PlaceMemory | undefined; readonly there: boolean }> {
-    const kept = visits.last.places[page.placeKey()];
-    return { kept, there: kept?.sessionId ? await session.has(kept.sessionId) : false };
+  /** What an earlier visit left at the place that is chosen, if its session is still there. */
+  async function remembered(): Promise<PlaceMemory | null> {
+    const kept = visits.last.places[page.placeKey()] ?? null;
+    return !kept?.sessionId || (await session.has(kept.sessionId)) ? kept : null;
   }
 
+  const fresh = (): PlaceMemory => ({ sessionId: null, progress: [], policy: choice.scenario.value.policy });
+
   /** Shows a session, or the empty start of a new one. What was live sleeps. */
-  async function showAt(sessionId: string | null, steps: readonly StepProgress[], move: number): Promise<void> {
+  async function showAt({ sessionId, progress: steps, policy }: PlaceMemory, move: number): Promise<void> {
     if (move !== moves.now) return;
     // A session that is still being created has no id to tell it by.
     if (sessionId !== session.id.value || page.sending.value) {
@@ -48,15 +49,17 @@ export function createNavigation(page: Page, turns: Turns) {
       host.dispatch({ type: 'host', status: 'asleep' });
     }
     notices.clear();
+    choice.policy.value = policy;
     // A step that was left while it ran has not been seen to end.
     progress.value = steps.map((step) => (step.state === 'running' ? { ...step, state: 'waiting' } : step));
-    session.choose(sessionId);
+    session.choose(sessionId, visits.failuresOf(page.databases.branch.value, sessionId));
     page.rememberPlace();
     await host.wake();
     await session.settle();
   }
 
-  const show = (sessionId: string | null, steps: readonly StepProgress[]) => moves.go((move) => showAt(sessionId, steps, move));
+  const show = (sessionId: string | null, steps: readonly StepProgress[]) =>
+    moves.go((move) => showAt({ sessionId, progress: steps, policy: choice.policy.value }, move));
 
   /** Shows a place: its last session where this browser has one, else a fresh start. Gives the move that went there. */
   const goTo = (place: Place, from: 'start' | 'link') =>
@@ -70,18 +73,17 @@ export function createNavigation(page: Page, turns: Turns) {
       const bridged = list.find((agent) => agent.where === 'bridge');
       const agent = named ?? (place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting);
       take(scenario, agent?.key ?? list[0]?.key ?? '');
-      const { kept, there } = await remembered();
+      const kept = await remembered();
       const { step: wanted } = place;
       const steps = kept ? firstOpen(kept.progress, scenario.steps.length) : 0;
       const isAsWanted = wanted === undefined || wanted === steps || (from === 'start' && wanted <= steps);
-      if (kept && isAsWanted && (there || kept.sessionId === null)) await showAt(there ? kept.sessionId : null, kept.progress, move);
-      else await showAt(null, [], move);
+      await showAt(kept && isAsWanted ? kept : fresh(), move);
       if (move === moves.now) notices.addLink(linkProblem(place, scenario, linked !== null, choice.agent.value));
     });
 
   function choosePolicy(policy: ResumePolicy): void {
     choice.policy.value = policy;
-    visits.remember(() => ({ policy }));
+    page.rememberPlace({ policy });
     void page.tell({ kind: 'policy', policy });
   }
 
@@ -89,10 +91,8 @@ export function createNavigation(page: Page, turns: Turns) {
     notices.attempt(() =>
       moves.go(async (move) => {
         take(scenario, agent);
-        choosePolicy(scenario.policy);
         await page.opened;
-        const { kept, there } = await remembered();
-        await showAt(there ? kept!.sessionId : null, there ? kept!.progress : [], move);
+        await showAt((await remembered()) ?? fresh(), move);
       }),
     );
 
@@ -108,8 +108,8 @@ export function createNavigation(page: Page, turns: Turns) {
       const place = asked();
       const list = agents.list.value;
       const scenario = scenarioOf(place);
-      choice.policy.value = visits.last.policy;
       take(scenario, (agentNamed(place.agent ?? visits.last.agent, list) ?? agentFor(scenario, list))?.key ?? '', true);
+      choice.policy.value = (visits.last.places[page.placeKey()] ?? fresh()).policy;
       return place;
     },
 
@@ -130,10 +130,7 @@ export function createNavigation(page: Page, turns: Turns) {
     },
 
     /** The scenario from its beginning, in a new session. */
-    async startOver(): Promise<void> {
-      await show(null, []);
-      choosePolicy(choice.scenario.value.policy);
-    },
+    startOver: () => moves.go((move) => showAt(fresh(), move)),
 
     async chooseSession(sessionId: string | null): Promise<void> {
       const info = session.list.value.find((one) => one.sessionId === sessionId);
@@ -173,9 +170,9 @@ interface Importing {
   readonly problem: string | null;
 }
 
-/** Forks, imports, exports, storing what is in memory, and the end of everything. */
+/** Forks, imports, exports, and the end of everything. */
 export function createBranches(page: Page, navigation: Navigation) {
-  const { databases, host, notices, platform, session, timeline, visits } = page;
+  const { databases, notices, platform, session, timeline, visits } = page;
   /** What Reset could not delete, and why; null before it tried, and when it could. */
   const undeleted = signal<readonly string[] | null>(null);
   const importing = signal<Importing | null>(null);
@@ -264,7 +261,7 @@ export function createBranches(page: Page, navigation: Navigation) {
           const problem = sizeProblem(file.size);
           if (problem) throw new Refused(problem);
           const { bytes, sessions } = await platform.readFile(await file.bytes(), shows);
-          await branchOff(name, { parent: null, sessionId: null, agentSessionId: null, file: { name, read: true, sent: [] } }, bytes);
+          await branchOff(name, { parent: null, sessionId: null, agentSessionId: null, file: { name, sent: [] } }, bytes);
           const newest = session.list.value[0];
           if (newest) await navigation.chooseSession(newest.sessionId);
           notices.note.value = `The file is open as a copy${sessions > 0 ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
@@ -274,45 +271,6 @@ export function createBranches(page: Page, navigation: Navigation) {
         }
       });
     },
-
-    /** Brings what is in memory back into the browser's storage. What another tab stored meanwhile stays as it is. */
-    async store(): Promise<void> {
-      const memory = databases.database;
-      if (!memory || databases.durable.value) return;
-      const parent = databases.branch.value;
-      await notices.attempt(async () => {
-        const stored = await platform.openDatabase(parent);
-        try {
-          if (!stored.durable) throw new Error(stored.warning ?? STORAGE_FULL);
-          const untouched = await databases.isUntouched(stored);
-          await host.sleep();
-          const bytes = await memory.export();
-          if (!untouched) {
-            await stored.close();
-            visits.resume();
-            await branchOff('from memory', { parent, sessionId: session.id.value, agentSessionId: null }, bytes);
-            notices.note.value = 'What was in memory is stored as a fork, beside what the storage held. Return to now shows that.';
-            return;
-          }
-          await stored.replace(bytes);
-        } catch (error) {
-          await stored.close();
-          throw error;
-        }
-        await databases.adopt(stored, parent);
-        await host.wake();
-        await session.settle();
-        notices.note.value = 'Stored. The session is durable again.';
-      });
-    },
-
-    /** Saves what can be read of a damaged database. Changes nothing. */
-    salvage: () =>
-      notices.attempt(async () => {
-        const { bytes, problem } = await platform.salvage(visits.last.branch);
-        platform.download('rehydrate-playground-salvaged.sqlite', bytes);
-        notices.note.value = `Everything up to the damage is in the file${problem ? `: ${problem}` : '.'}`;
-      }),
 
     async inventory(): Promise<Inventory> {
       const [row] =

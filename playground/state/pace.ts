@@ -80,7 +80,6 @@ export interface BootStep {
   readonly state: 'loading' | 'ready' | 'absent' | 'failed' | 'lost';
   /** What is missing and what to do, for `absent`, `failed` and `lost`. */
   readonly note: string;
-  readonly ms: number | null;
 }
 
 /** Says that a part is not there and need not be. */
@@ -92,11 +91,10 @@ export class Boot {
 
   /** Runs one step. Its failure is shown and passed on; `hint` says what to do about it. */
   async step<T>(name: string, hint: string, run: () => Promise<T>): Promise<T> {
-    const started = performance.now();
     this.#set(name, 'loading');
     try {
       const value = await run();
-      this.#set(name, 'ready', '', performance.now() - started);
+      this.#set(name, 'ready');
       return value;
     } catch (error) {
       if (error instanceof Absent) this.#set(name, 'absent', error.message);
@@ -115,9 +113,9 @@ export class Boot {
     if (this.steps.value.some((step) => step.name === name && step.state === 'lost')) this.#set(name, 'ready');
   }
 
-  #set(name: string, state: BootStep['state'], note = '', ms: number | null = null): void {
+  #set(name: string, state: BootStep['state'], note = ''): void {
     const steps = this.steps.value;
-    const step = { name, state, note, ms };
+    const step = { name, state, note };
     this.steps.value = steps.some((one) => one.name === name) ? steps.map((one) => (one.name === name ? step : one)) : [...steps, step];
   }
 }

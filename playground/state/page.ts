@@ -13,10 +13,10 @@ import { Agents, confined, confinedSpec } from './agents.ts';
 import { DatabaseSession } from './database.ts';
 import { HostController } from './host.ts';
 import { Boot } from './pace.ts';
-import { ShownSession, type SessionView } from './session.ts';
+import { newestReport, ShownSession, type SessionView } from './session.ts';
 import { Tables } from './tables.ts';
 import { Timeline } from './timeline.ts';
-import { firstOpen, formatFragment, placeKey, Visits, type Place, type StepProgress } from './visits.ts';
+import { firstOpen, formatFragment, placeKey, Visits, type Place, type PlaceMemory, type StepProgress } from './visits.ts';
 import { errorWords, Notices } from './words.ts';
 
 export interface PlaygroundOptions {
@@ -134,14 +134,15 @@ export class Page {
     const words = 'The agent runs in another tab of this page. What happens there is shown here as it is stored.';
     return { ...machine, agent: turnOpen ? ('prompting' as const) : ('live' as const), legs: turnOpen ? 2 : 4, words };
   });
+  /** The moment of the past that is shown. */
+  readonly moment = computed(() => this.timeline.past.value && this.timeline.moments.value[this.timeline.past.value.index]);
   /** What had crossed the wire; in the past, up to that moment. */
   readonly frames = computed(() => {
-    const { moments, past } = this.timeline;
-    const until = past.value ? moments.value[past.value.index]?.at : undefined;
+    const until = this.moment.value?.at;
     const frames = this.host.frames.value;
     return until === undefined ? frames : frames.filter(({ at }) => at <= until);
   });
-  readonly report = computed(() => (this.inPast.value ? this.view.value.report : this.session.report.value));
+  readonly report = computed(() => (this.inPast.value ? newestReport(this.view.value) : this.session.report.value));
   /** A turn runs, here or in another tab, or the prompt that begins one is on its way. */
   readonly running = computed(() => this.sending.value || this.session.live.value.turnOpen);
   readonly inPast = computed(() => this.timeline.past.value !== null);
@@ -252,10 +253,16 @@ export class Page {
     return placeKey(this.databases.branch.value, this.choice.scenario.value.name, this.choice.agent.value);
   }
 
-  rememberPlace(): void {
+  /** The place as it stands, or what of it has changed. */
+  rememberPlace(change?: Partial<PlaceMemory>): void {
     const { choice, platform, progress, session, visits } = this;
-    const place = { [this.placeKey()]: { sessionId: session.id.value, progress: progress.value } };
-    visits.remember(({ places }) => ({ scenario: choice.scenario.value.name, agent: choice.agent.value, places: { ...places, ...place } }));
+    const now: PlaceMemory = { sessionId: session.id.value, progress: progress.value, policy: choice.policy.value };
+    const key = this.placeKey();
+    visits.remember(({ places }) => ({
+      scenario: choice.scenario.value.name,
+      agent: choice.agent.value,
+      places: { ...places, [key]: change && places[key] ? { ...places[key], ...change } : now },
+    }));
     if (!this.fixed) platform.address.write(formatFragment(this.here()));
   }
 

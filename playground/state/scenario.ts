@@ -9,6 +9,7 @@ import type { AgentStatus } from './machine.ts';
 import type { Navigation } from './navigation.ts';
 import { when } from './pace.ts';
 import type { Page } from './page.ts';
+import { newestReport } from './session.ts';
 import type { Faults, Turns } from './turns.ts';
 import { firstOpen, type StepProgress } from './visits.ts';
 import { errorWords } from './words.ts';
@@ -191,8 +192,9 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
   let known: string | null = null;
   page.ends.push(
     effect(() => {
-      const { permission, prompt, report } = session.live.value;
-      if (permission && permission.requestId !== known && prompt !== null) void page.tell({ kind: 'asked', text: prompt, report });
+      const { permission, prompt } = session.live.value;
+      if (permission && permission.requestId !== known && prompt !== null)
+        void page.tell({ kind: 'asked', text: prompt, report: newestReport(session.live.value) });
       known = permission?.requestId ?? null;
     }),
   );

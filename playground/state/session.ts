@@ -11,7 +11,7 @@ import { classOf, fieldsOf, noticeText, planEntries, toolOutput, type Role } fro
 import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
 import { TOLD_MACHINE, toldMachine, type Machine } from './machine.ts';
 import { drawn, Pace } from './pace.ts';
-import { label, TIER_WORDS, turnEndWords, type FailedResume, type StoredReport } from './words.ts';
+import { label, turnEndWords, verdictWords, type FailedResume, type StoredReport } from './words.ts';
 
 export interface TextItem {
   readonly kind: Role;
@@ -57,7 +57,6 @@ export interface SessionView {
   readonly prompt: string | null;
   /** How it became live, each time. */
   readonly reports: readonly StoredReport[];
-  readonly report: ResumeReport | null;
   readonly machine: Machine;
   readonly lastSeq: number;
 }
@@ -120,7 +119,6 @@ export class Conversation {
       permission: open ?? null,
       prompt: prompt?.pieces.join('') ?? null,
       reports: this.#reports,
-      report: this.#reports.at(-1)?.report ?? null,
       machine: this.#machine,
       lastSeq: this.lastSeq,
     };
@@ -190,9 +188,9 @@ export class Conversation {
         break;
       }
       case 'resumed': {
-        const { payload: report, at } = event;
-        this.#reports = [...this.#reports, { seq, at, report }];
-        tell({ kind: 'notice', key, tone: 'calm', text: TIER_WORDS[report.tier], tier: report.tier });
+        const told: StoredReport = { seq, at: event.at, report: event.payload };
+        this.#reports = [...this.#reports, told];
+        tell({ kind: 'notice', key, tone: 'calm', text: verdictWords(told), tier: told.report.tier });
         break;
       }
       case 'agent_exited':
@@ -282,6 +280,9 @@ const answersOf = (value: unknown): readonly Answer[] =>
 export const hasPromptAfter = ({ items }: SessionView, seq: number): boolean =>
   items.some(({ kind, key }) => kind === 'user' && Number(key.slice(1)) > seq);
 
+/** How it last became live. */
+export const newestReport = ({ reports }: SessionView): ResumeReport | null => reports.at(-1)?.report ?? null;
+
 /** What the agent said since the last prompt. */
 export function lastReply({ items }: SessionView): string {
   const from = items.findLastIndex(({ kind }) => kind === 'user');
@@ -339,7 +340,7 @@ export class ShownSession {
   readonly live = signal<SessionView>(EMPTY_VIEW);
   /** How the newest prompt found it. */
   readonly report = signal<ResumeReport | null>(null);
-  /** The resumes that failed since the session is shown: what fails leaves no event. */
+  /** The resumes that failed: what fails leaves no event. */
   readonly failures = signal<readonly FailedResume[]>([]);
   /** It is live in another tab. */
   readonly elsewhere = computed(() => this.live.value.info?.state === 'busy' && !this.#options.busyHere());
@@ -365,10 +366,10 @@ export class ShownSession {
   }
 
   /** Another session: nothing of the last one is shown any more. */
-  choose(sessionId: string | null): void {
+  choose(sessionId: string | null, failures: readonly FailedResume[]): void {
     this.id.value = sessionId;
     this.report.value = null;
-    this.failures.value = [];
+    this.failures.value = failures;
     this.live.value = EMPTY_VIEW;
     this.forget();
   }
@@ -398,9 +399,9 @@ export class ShownSession {
     const conversation = this.#conversation;
     const view = await catchUp(reader, sessionId, conversation);
     if (this.#conversation !== conversation || this.id.value !== sessionId) return;
-    const before = this.live.value.report;
+    const isNew = view.reports.length !== this.live.value.reports.length;
     this.live.value = view;
-    if (view.report !== before) this.report.value = view.report;
+    if (isNew) this.report.value = newestReport(view);
     // Whether another tab still has the session shows in nothing that is committed.
     clearTimeout(this.#looking);
     if (this.elsewhere.value) this.#looking = setTimeout(() => this.poke(), LOOK_AGAIN_MS);

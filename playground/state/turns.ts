@@ -9,7 +9,7 @@ import { TAB_CWD } from './agents.ts';
 import { when } from './pace.ts';
 import type { Page } from './page.ts';
 import { hasPromptAfter, lastReply } from './session.ts';
-import { failedResumes, failureOf, type Failure } from './words.ts';
+import { failedResume, failureOf, type Failure } from './words.ts';
 
 /** What would go where, if the person says so. */
 export interface Consent {
@@ -62,7 +62,7 @@ export function createTurns(page: Page) {
 
   /** What comes before a prompt, which can be stopped as long as it takes. */
   async function starts<T>(run: (mine: Starting) => Promise<T>): Promise<T> {
-    const mine = (starting = new Starting());
+    const mine: Starting = (starting = { stop: new AbortController(), creating: null });
     try {
       return await run(mine);
     } finally {
@@ -75,9 +75,8 @@ export function createTurns(page: Page) {
     if (session.id.value !== null) return session.id.value;
     const sessionId = `${to.scenario}-${crypto.randomUUID().slice(0, 6)}`;
     page.startingId = sessionId;
-    await mine
-      .creating(create(awake, { agent: to.agent, cwd: to.cwd, sessionId, signal: mine.signal }, to))
-      .finally(() => (page.startingId = null));
+    mine.creating = create(awake, { agent: to.agent, cwd: to.cwd, sessionId, signal: mine.stop.signal }, to);
+    await mine.creating.finally(() => (page.startingId = mine.creating = null));
     session.id.value = sessionId;
     visits.trust(databases.branch.value, sessionId);
     page.rememberPlace();
@@ -119,7 +118,10 @@ export function createTurns(page: Page) {
   /** A turn went wrong. */
   function failed(error: unknown): Failure {
     notices.show(error);
-    session.failures.value = [...session.failures.value, ...failedResumes(error)];
+    const failure = failedResume(error);
+    const sessionId = session.id.value;
+    if (failure) session.failures.value = [...session.failures.value, failure];
+    if (failure && sessionId !== null) visits.failed(databases.branch.value, sessionId, failure);
     return failureOf(error);
   }
 
@@ -137,7 +139,7 @@ export function createTurns(page: Page) {
     try {
       const { awake, sessionId, policy } = await starts(async (mine) => {
         if (!ready.value) {
-          await mine.until(page.opened);
+          await until(mine, page.opened);
           const { agent } = to;
           to = addressee();
           // The bridge was found while the page started: nothing goes to it that was meant for the tab.
@@ -147,31 +149,31 @@ export function createTurns(page: Page) {
               `The prompt was not sent: the agent is now ${now.name}, behind your bridge. Send it again if it is for that one.`,
             );
         }
-        await mine.until(when(() => !moves.going.value));
+        await until(
+          mine,
+          when(() => !moves.going.value),
+        );
         after = session.live.value.lastSeq;
         way.value = { text, after };
         await timeline.close();
-        const awake = await mine.until(host.wake());
+        const awake = await until(mine, host.wake());
         const sessionId = await ensureSession(awake, to, mine);
-        const policy = await mine.until(admit(sessionId, to.policy));
+        const policy = await until(mine, admit(sessionId, to.policy));
         stillAt(to);
-        mine.signal.throwIfAborted();
+        mine.stop.signal.throwIfAborted();
         return { awake, sessionId, policy };
       });
       sent = true;
       ({ report } = await awake.prompt(sessionId, text, { policy }));
       if (to.move === moves.now) {
         session.report.value = report;
-        host.dispatch({ type: 'report', report });
+        host.dispatch({ type: 'came back', tier: report.tier });
       }
     } catch (caught) {
       error = to.move === moves.now ? failed(caught) : (notices.show(caught), failureOf(caught));
-      if (error.code === 'storage_full')
-        await notices.attempt(async () => {
-          await databases.goOnInMemory();
-          await host.wake();
-        });
     }
+    // What a host could not write it still holds: the next one begins with what is stored.
+    if (error?.code === 'storage_full') await host.sleep().catch(notices.show);
     await session.settle();
     sending.value = false;
     way.value = null;
@@ -183,12 +185,6 @@ export function createTurns(page: Page) {
     return { ...result, stored };
   }
 
-  /** Sends a prompt. Why it was not sent, or null: what was stored was sent, and the conversation tells what came of it. */
-  async function sendLine(text: string): Promise<string | null> {
-    const { error, stored } = await say(text);
-    return error && !stored ? error.message : null;
-  }
-
   return {
     draft,
     sending,
@@ -197,21 +193,23 @@ export function createTurns(page: Page) {
     admit,
     failed,
     say,
-    sendLine,
 
-    /** The page goes to another session: one that is being created is gone before this resolves. */
+    /** The page goes to another session: one that is being created is gone before this resolves. What only waits goes on waiting. */
     async leave(): Promise<void> {
       consent.value?.answer(false);
-      await starting?.leave();
+      if (!starting?.creating) return;
+      starting.stop.abort(new Error(UNSENT.elsewhere));
+      await starting.creating.catch(() => undefined);
     },
 
     /** Sends what stands in the prompt box. */
     async sendDraft(): Promise<void> {
       const text = draft.value;
-      if (sending.value) return;
+      if (page.running.value || page.inPast.value) return;
       draft.value = '';
+      const { error, stored } = await say(text);
       // What was never sent goes back where it can be sent again.
-      if ((await sendLine(text)) !== null && draft.value === '') draft.value = text;
+      if (error && !stored && draft.value === '') draft.value = text;
     },
 
     async cancel(): Promise<void> {
@@ -219,7 +217,7 @@ export function createTurns(page: Page) {
       // Before the prompt is sent there is no turn to cancel, and all the same something to stop.
       if (starting) {
         consent.value?.answer(false);
-        starting.stop(UNSENT.cancelled);
+        starting.stop.abort(new Error(UNSENT.cancelled));
       } else if (sessionId && session.elsewhere.value) platform.tabs.send({ type: 'cancel', sessionId });
       else if (sessionId) await notices.attempt(async () => host.host?.cancel(sessionId));
     },
@@ -253,46 +251,20 @@ export function createTurns(page: Page) {
   };
 }
 
-/** What comes before a prompt: the page starts, the host wakes, a session is created. It can be stopped at any point. */
-class Starting {
-  readonly #abort = new AbortController();
-  readonly signal = this.#abort.signal;
-  #creating: Promise<unknown> | null = null;
+/** What comes before a prompt, and can be stopped at any point: the page starts, the host wakes, a session is created. */
+interface Starting {
+  readonly stop: AbortController;
+  /** The session that is being created. */
+  creating: Promise<unknown> | null;
+}
 
-  /** Waits no longer than until it is stopped. */
-  async until<T>(work: Promise<T>): Promise<T> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const stopped = () => reject(this.signal.reason as Error);
-    this.signal.addEventListener('abort', stopped);
-    if (this.signal.aborted) stopped();
-    try {
-      return await Promise.race([work, promise]);
-    } finally {
-      this.signal.removeEventListener('abort', stopped);
-    }
-  }
-
-  async creating(work: Promise<unknown>): Promise<void> {
-    this.#creating = work;
-    try {
-      await work;
-    } finally {
-      this.#creating = null;
-    }
-  }
-
-  /** Stops it, for this reason. */
-  stop(reason: string): void {
-    this.#abort.abort(new Error(reason));
-  }
-
-  /** The page goes elsewhere. What was being created is gone before this resolves; what only waits goes on waiting. */
-  async leave(): Promise<void> {
-    const work = this.#creating;
-    if (!work) return;
-    this.stop(UNSENT.elsewhere);
-    await work.catch(() => undefined);
-  }
+/** Waits no longer than until it is stopped. */
+async function until<T>({ stop: { signal } }: Starting, work: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stopped = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', stopped);
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', stopped));
 }
 
 // ------------------------------------------------------------- breaking it

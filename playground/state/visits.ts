@@ -1,13 +1,12 @@
-/** Where a person has been and is led to: what the page remembers between visits, and what a link says. Both are read with suspicion. */
+/** Where a person has been and is led to: what the page remembers between visits, and what a link, which may be anybody's, says. */
 import type { ResumePolicy } from '../../src/engine/types.ts';
 import type { Platform } from '../platform/index.ts';
 import type { Scenario } from '../scenarios/index.ts';
+import type { FailedResume } from './words.ts';
 
 /** `differs`: it was done, and something else came of it. `failed`: it was not done, and can be done again. */
-const STEP_STATES = ['waiting', 'running', 'done', 'differs', 'failed', 'skipped'] as const;
-
 export interface StepProgress {
-  readonly state: (typeof STEP_STATES)[number];
+  readonly state: 'waiting' | 'running' | 'done' | 'differs' | 'failed' | 'skipped';
   readonly why: string;
 }
 
@@ -21,6 +20,7 @@ export function firstOpen(progress: readonly StepProgress[], steps: number): num
 export interface PlaceMemory {
   readonly sessionId: string | null;
   readonly progress: readonly StepProgress[];
+  readonly policy: ResumePolicy;
 }
 
 /** A fork, or an imported database: a branch of its own. */
@@ -38,8 +38,6 @@ export interface BranchMemory {
 /** Rows of a file were written elsewhere, and prove nothing about this person. */
 export interface ForeignFile {
   readonly name: string;
-  /** The rows were read without trust. An older page took them as they were. */
-  readonly read: boolean;
   /** Sessions that were begun here since, or that the person has sent to an agent behind the bridge. */
   readonly sent: readonly string[];
 }
@@ -47,70 +45,36 @@ export interface ForeignFile {
 export interface Memory {
   readonly scenario: string | null;
   readonly agent: string | null;
-  readonly policy: ResumePolicy;
   readonly places: Readonly<Record<string, PlaceMemory>>;
+  /** What fails leaves nothing in the log: kept here, by branch and session. */
+  readonly failures: Readonly<Record<string, readonly FailedResume[]>>;
   /** All branches; `branch` is the one shown, null the main line. */
   readonly branches: readonly BranchMemory[];
   readonly branch: string | null;
 }
 
-type Json = Readonly<Record<string, unknown>>;
-const isRecord = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
-const record = (value: unknown): Json => (isRecord(value) ? value : {});
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-const text = (value: unknown): string | null => (typeof value === 'string' && value.length <= 200 ? value : null);
+/** Another number with another shape: nothing is read of what a page of another release left. */
+const VERSION = 1;
 
-/** Anything that is not as it was written is left out. */
+const NOTHING: Memory = { scenario: null, agent: null, places: {}, failures: {}, branches: [], branch: null };
+
 export function readMemory(stored: string | null): Memory {
-  let raw: Json = {};
   try {
-    raw = record(JSON.parse(stored ?? 'null'));
+    const { version, memory } = JSON.parse(stored ?? '{}') as { version?: unknown; memory?: Memory };
+    return version === VERSION && memory ? memory : NOTHING;
   } catch {
-    // Nothing can be read of it.
+    // Not written by this page.
+    return NOTHING;
   }
-  const places = Object.entries(record(raw['places'])).flatMap(([key, value]): [string, PlaceMemory][] =>
-    isRecord(value) ? [[key, { sessionId: text(value['sessionId']), progress: readProgress(value['progress']) }]] : [],
-  );
-  const branches = list(raw['branches']).flatMap((value): BranchMemory[] => {
-    const { name, parent, sessionId, agentSessionId, file } = record(value);
-    if (text(name) === null) return [];
-    return [
-      {
-        name: name as string,
-        parent: text(parent),
-        sessionId: text(sessionId),
-        agentSessionId: text(agentSessionId),
-        file: readFile(file),
-      },
-    ];
-  });
-  const { branch, policy } = raw;
-  return {
-    scenario: text(raw['scenario']),
-    agent: text(raw['agent']),
-    policy: policy === 'strict' || policy === 'transcript' ? policy : 'auto',
-    places: Object.fromEntries(places),
-    branches,
-    branch: branches.find(({ name }) => name === branch)?.name ?? null,
-  };
 }
 
-/** A branch that does not say where it comes from was made by an older page, perhaps from a file. */
-function readFile(value: unknown): ForeignFile | null {
-  if (value === null) return null;
-  const { name, read, sent } = record(value);
-  return { name: text(name) ?? 'a file', read: read === true, sent: list(sent).flatMap((id) => text(id) ?? []) };
-}
+export const writeMemory = (memory: Memory): string => JSON.stringify({ version: VERSION, memory });
 
-function readProgress(value: unknown): readonly StepProgress[] {
-  return list(value)
-    .slice(0, 99)
-    .map((one): StepProgress => {
-      const { state, why } = record(one);
-      // A page that was left while a step ran does not know how it ended.
-      return { state: STEP_STATES.find((known) => known === state && known !== 'running') ?? 'waiting', why: text(why) ?? '' };
-    });
-}
+/** Of a branch that is not remembered nobody knows whose rows it has. */
+const UNKNOWN_FILE: ForeignFile = { name: 'a file', sent: [] };
+
+/** How many failed resumes are kept of a session. */
+const FAILURES = 20;
 
 /** The key of a place: the branch, the scenario and the agent together. */
 export const placeKey = (branch: string | null, scenario: string, agent: string): string => `${branch ?? ''}|${scenario}|${agent}`;
@@ -118,9 +82,9 @@ export const placeKey = (branch: string | null, scenario: string, agent: string)
 /** What this tab remembers, and the same in what the tabs of the site keep together. */
 export class Visits {
   readonly #store: Platform['memory'];
-  #memory = readMemory(null);
-  /** What earlier visits left, while their database is not open. */
-  #suspended: Memory | null = null;
+  #memory = NOTHING;
+  /** The database of earlier visits is not open. */
+  #suspended = false;
 
   constructor(store: Platform['memory']) {
     this.#store = store;
@@ -146,18 +110,12 @@ export class Visits {
     this.#memory = changed(this.#memory);
     if (this.#suspended) return;
     const kept = this.#store.read();
-    this.#store.write(JSON.stringify(kept === null ? this.#memory : changed(readMemory(kept))));
+    this.#store.write(writeMemory(kept === null ? this.#memory : changed(readMemory(kept))));
   }
 
   /** Keeps what earlier visits left as it is, for the one that can open their database again. */
   suspend(): void {
-    this.#suspended ??= this.#memory;
-  }
-
-  /** Their database is there again. */
-  resume(): void {
-    this.#memory = this.#suspended ?? this.#memory;
-    this.#suspended = null;
+    this.#suspended = true;
   }
 
   /** This browser has had a session in the branch. */
@@ -176,23 +134,25 @@ export class Visits {
   fileOf(branch: string | null): ForeignFile | null {
     if (branch === null) return null;
     const known = this.branches.find(({ name }) => name === branch);
-    return known ? known.file : readFile(undefined);
+    return known ? known.file : UNKNOWN_FILE;
   }
 
   /** This session of a file may go to agents behind the bridge: it was begun here, or the person has said so. */
   trust(branch: string | null, sessionId: string): void {
-    this.#changeFile(branch, ({ sent }) => ({ sent: [...sent, sessionId] }));
-  }
-
-  /** The branch's rows are now rows of our own making. */
-  wasRead(branch: string): void {
-    this.#changeFile(branch, () => ({ read: true }));
-  }
-
-  #changeFile(branch: string | null, change: (file: ForeignFile) => Partial<ForeignFile>): void {
     if (this.fileOf(branch) === null) return;
-    const changed = (one: BranchMemory) => (one.name === branch && one.file ? { ...one, file: { ...one.file, ...change(one.file) } } : one);
+    const changed = (one: BranchMemory) =>
+      one.name === branch && one.file ? { ...one, file: { ...one.file, sent: [...one.file.sent, sessionId] } } : one;
     this.remember(({ branches }) => ({ branches: branches.map(changed) }));
+  }
+
+  failuresOf(branch: string | null, sessionId: string | null): readonly FailedResume[] {
+    return this.#memory.failures[`${branch ?? ''}|${sessionId}`] ?? [];
+  }
+
+  /** A resume of the session failed. */
+  failed(branch: string | null, sessionId: string, failure: FailedResume): void {
+    const key = `${branch ?? ''}|${sessionId}`;
+    this.remember(({ failures }) => ({ failures: { ...failures, [key]: [...(failures[key] ?? []), failure].slice(-FAILURES) } }));
   }
 }
 

@@ -109,15 +109,6 @@ export function turnEndWords(end: TurnEnded): string | null {
 
 // ------------------------------------------------------------- how a session became live
 
-/** What a tier means, in the conversation. */
-export const TIER_WORDS: Readonly<Record<Tier, string>> = {
-  live: 'The agent was already live. Nothing had to be resumed.',
-  new: 'A new agent session: there was nothing to bring back yet.',
-  resume: 'The agent was asked for its own session, and says that it has it again.',
-  load: 'The agent loaded its own session and replayed it; the replay was compared with the record.',
-  transcript: 'A new agent session got the record of the conversation in front of the prompt.',
-};
-
 /** One that came to its end, as the log has it. */
 export interface StoredReport {
   readonly seq: number;
@@ -141,7 +132,6 @@ const FAILED: readonly unknown[] = [
   'session_not_resumable',
   'resume_indeterminate',
   'auth_required',
-  'session_busy',
   'agent_not_found',
   'agent_start_failed',
   'agent_timeout',
@@ -151,11 +141,11 @@ const FAILED: readonly unknown[] = [
   'secret_missing',
 ];
 
-/** What of an error is a failed resume; none of any other. */
-export function failedResumes(error: unknown): readonly FailedResume[] {
-  if (!RehydrateError.is(error) || !FAILED.includes(error.code)) return [];
+/** What of an error is a failed resume; null of any other. */
+export function failedResume(error: unknown): FailedResume | null {
+  if (!RehydrateError.is(error) || !FAILED.includes(error.code)) return null;
   const { attempts } = error.data as { attempts?: unknown };
-  return [{ ...failureOf(error), at: Date.now(), attempts: Array.isArray(attempts) ? (attempts as ResumeAttempt[]) : [] }];
+  return { ...failureOf(error), at: Date.now(), attempts: Array.isArray(attempts) ? (attempts as ResumeAttempt[]) : [] };
 }
 
 const attemptsOf = (told: Told) => ('report' in told ? told.report.attempts : told.attempts);

@@ -49,8 +49,11 @@ async function byHand(pg: PlaygroundPage, step: Step): Promise<void> {
     }
     case 'create':
       return pg.page.getByRole('button', { name: /^Run step/ }).click();
-    default:
-      return pg.page.getByRole('button', { name: FAULT_NAMES[step.do], exact: true }).click();
+    default: {
+      const button = pg.page.getByRole('button', { name: FAULT_NAMES[step.do], exact: true });
+      await onScreen(pg, button, FAULT_NAMES[step.do]);
+      return button.click();
+    }
   }
 }
 
@@ -72,6 +75,7 @@ for (const size of SIZES) {
         if (!['Machine', 'Conversation', 'Policy'].includes(scenario.look)) await onScreen(pg, pg.region(scenario.look), scenario.look);
       }
       await expect(pg.button('All steps done')).toBeVisible();
+      await onScreen(pg, page.getByRole('navigation', { name: 'Panels' }).locator('[aria-current=true]'), 'the tab of what is shown');
       // The page itself has nothing to scroll.
       expect(await page.evaluate(() => document.documentElement.scrollHeight - innerHeight)).toBeLessThanOrEqual(0);
       expect(pg.problems).toEqual([]);
@@ -134,7 +138,11 @@ test('a resume that failed has its report, and the ones before it stay in the li
   await expect(pg.report.getByRole('combobox').locator('option')).toHaveText([/^1: not asked, new/, /^2: not asked, failed/]);
   for (const step of [5, 6]) await pg.button(`Run step ${step} of 6`).click();
   await pg.tier('transcript');
-  await expect(pg.report.getByRole('combobox').locator('option')).toHaveCount(3);
+  const reports = pg.report.getByRole('combobox').locator('option');
+  await expect(reports).toHaveCount(3);
+  await page.reload();
+  await pg.ready();
+  await expect(reports).toHaveText([/^1: not asked, new/, /^2: not asked, failed/, /^3: not asked, transcript/]);
 });
 
 test('a liar’s success is a claim, and its frames are a press away', async ({ page }) => {
@@ -158,6 +166,7 @@ test('the terminal is one key away, and can take the stage', async ({ page }) =>
   await expect(pg.region('Terminal')).toBeInViewport({ ratio: 0.9 });
   const before = (await pg.region('Terminal').boundingBox())!.height;
   await pg.button('Larger').click();
+  await expect(pg.button('Larger')).toBeInViewport({ ratio: 1 });
   await expect.poll(async () => (await pg.region('Terminal').boundingBox())!.height).toBeGreaterThan(before * 1.5);
   await expect(pg.status).toBeInViewport();
 });

@@ -7,7 +7,7 @@ import type { Playground } from '../../../playground/state/playground.ts';
 import type { AgentSpec } from '../../../src/engine/ports.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { preparedFile } from './hostile-files.ts';
-import { begin, closePage, open, reload, said } from './open-pages.ts';
+import { closePage, open, reload } from './open-pages.ts';
 import { chosen, testPlatform, type TestPlatform } from './platform.ts';
 
 const INSIDE = '/home/me/project';
@@ -115,15 +115,15 @@ describe('a session of a file', () => {
     expect(launched).toEqual([]);
   });
 
-  it('is not sent by a step, by the terminal, by Cancel or by leaving the page', async () => {
+  it('is not sent by Cancel or by leaving the page', async () => {
     const { pg, launched } = await withFile();
     const ways = [() => pg.turns.cancel(), () => pg.navigation.chooseScenario('load-replay')];
     for (const leave of ways) {
       await pg.navigation.chooseSession('prepared');
-      const sent = pg.turns.sendLine('What is my cat called?');
+      const sent = pg.turns.say('What is my cat called?');
       await expect.poll(() => pg.turns.consent.value).not.toBeNull();
       await leave();
-      expect(await sent).toContain('not sent');
+      expect((await sent).error?.message).toContain('not sent');
       expect(pg.turns.consent.value).toBeNull();
     }
     await pg.navigation.chooseSession('prepared');
@@ -149,39 +149,6 @@ describe('a session of a file', () => {
   });
 });
 
-it('a branch that an older page took from a file as it was is read again without trust', async () => {
-  const { pg, platform } = await withFile();
-  await closePage(pg);
-  const stored = JSON.parse(platform.stored!) as { branches: { file?: unknown }[] };
-  for (const branch of stored.branches) delete branch.file;
-  platform.stored = JSON.stringify(stored);
-  const kept = platform.branches.get('evil.sqlite')!;
-  await kept.batch([{ sql: `UPDATE acp_sessions SET mcp_servers = '[{"name":"evil"}]', agent_session_id = 'x'` }]);
-  const again = await open(testPlatform(platform));
-  await again.navigation.chooseSession('prepared');
-  expect(said(again)).toContain('Ada');
-  expect(await kept.query('SELECT mcp_servers, agent_session_id FROM acp_sessions')).toEqual([
-    { mcp_servers: '[]', agent_session_id: null },
-  ]);
-  expect(again.visits.fileOf('evil.sqlite')).toMatchObject({ read: true, sent: [] });
-});
-
-it('nothing runs on a stored database whose schema is not ours: it is told, and can be saved', async () => {
-  const { platform } = bridged();
-  const first = await open(platform);
-  await first.turns.say('My cat is called Ada.');
-  await closePage(first);
-  await platform.branches
-    .get(null)!
-    .batch([{ sql: 'CREATE TRIGGER evil AFTER UPDATE ON acp_sessions BEGIN DELETE FROM acp_session_events; END' }]);
-  const next = testPlatform(platform);
-  const { pg, started } = begin(next);
-  await expect.poll(() => pg.databases.unopened.value?.why).toContain('trigger "evil"');
-  pg.databases.answer('memory');
-  await started;
-  expect(pg.ready.value).toBe(true);
-});
-
 describe('a file that cannot be opened', () => {
   it('is refused for its size before a byte of it is read', async () => {
     const pg = await open(bridged().platform);
@@ -204,7 +171,7 @@ describe('a file that cannot be opened', () => {
     };
     const rows: number[] = [];
     const read = (answers: readonly object[]) =>
-      readFile({ wasm: new ArrayBuffer(0), bytes: new Uint8Array(1) }, worker(answers), (n) => rows.push(n), 50);
+      readFile({ wasm: new ArrayBuffer(0), glue: '', bytes: new Uint8Array(1) }, worker(answers), (n) => rows.push(n), 50);
     await expect(read([])).rejects.toThrow('in which nothing came');
     const progress = [1, 2, 3, 4, 5].map((n) => ({ kind: 'progress', rows: n }));
     await expect(read([...progress, { kind: 'file', bytes: new Uint8Array(2), sessions: 1 }])).resolves.toMatchObject({ sessions: 1 });

@@ -85,8 +85,7 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
       if (bytes || !branches.has(branch)) branches.set(branch, await fresh(bytes));
       return opened(branches.get(branch)!);
     },
-    openInMemory: async (bytes, reason) => Object.assign(opened(await fresh(bytes)), { durable: false, warning: reason }),
-    salvage: async (branch) => ({ bytes: await branches.get(branch)!.export(), problem: null }),
+    openInMemory: async (reason) => Object.assign(opened(await fresh(null)), { durable: false, warning: reason }),
     async deleteDatabases(names) {
       for (const name of names) branches.delete(name);
     },

@@ -34,22 +34,6 @@ describe('while a session is being created', () => {
     });
   }
 
-  for (const how of ['kill', 'drop'] as const) {
-    it(`${how} reaches an agent that has not even started`, async () => {
-      const platform = withAgent('native');
-      platform.tabAgents.launcher.launch = (_spec, { signal }) =>
-        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
-      const pg = await open(platform);
-      const turn = pg.turns.say('Are you there?');
-      await expect.poll(() => pg.host.machine.value.agent).toBe('starting');
-      await pg.faults[how]();
-      const { error, stored } = await turn;
-      expect([error?.code, stored]).toEqual(['agent_start_failed', false]);
-      expect(error?.message).toContain('by hand');
-      await nothingIsLeft(pg);
-    });
-  }
-
   it('Cancel turn stops it: no agent, no session, and the prompt is given back', async () => {
     const pg = await open(withAgent('hang-new'));
     pg.turns.draft.value = 'Are you there?';

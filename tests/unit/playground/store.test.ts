@@ -42,6 +42,20 @@ describe('the playground', () => {
     expect(said(second).match(/My cat/g)).toHaveLength(1);
   });
 
+  it('plays each scenario under its own policy, and comes back to what was chosen there', async () => {
+    const platform = Object.assign(testPlatform(), { hash: '#v=1&scenario=strict-policy&agent=amnesiac' });
+    const first = await open(platform);
+    first.navigation.choosePolicy('strict');
+    const [second, next] = await reload(first, Object.assign(platform, { hash: '#v=1&scenario=lying-agent&agent=liar' }));
+    expect(second.choice.policy.value).toBe('auto');
+    for (let step = 0; step < 3; step++) await second.runner.runNext();
+    expect(second.runner.progress.value.map(({ state }) => state)).toEqual(['done', 'done', 'done']);
+    const [third] = await reload(second, Object.assign(next, { hash: '#v=1&scenario=strict-policy&agent=amnesiac' }));
+    expect(third.choice.policy.value).toBe('strict');
+    await third.navigation.startOver();
+    expect(third.choice.policy.value).toBe('auto');
+  });
+
   it('gives a prompt back that could not be stored, and keeps one that was', async () => {
     const pg = await open(Object.assign(testPlatform(), { hash: '#v=1&scenario=free&agent=crash-initialize' }));
     pg.turns.draft.value = 'Are you there?';
@@ -278,7 +292,7 @@ describe('the playground', () => {
     await seekBefore(pg, 'Argos');
     await Promise.all([pg.branches.fork(), pg.branches.fork()]);
     expect([pg.notices.problem.value, pg.databases.branch.value]).toEqual([null, '1']);
-    expect((JSON.parse(platform.stored!) as { branches: { name: string }[] }).branches.map((one) => one.name)).toEqual(['1']);
+    expect(pg.visits.branches.map(({ name }) => name)).toEqual(['1']);
   });
 
   it('asks the other tabs before it deletes everything, and then starts anew', async () => {

@@ -95,6 +95,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
 
     async 'session/new'(params, signal) {
+      checkRoom();
       const info = await host.create({
         agent,
         cwd: params['cwd'] as string,
@@ -113,6 +114,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
 
     async 'session/fork'(params) {
+      checkRoom();
       const original = await mine(text(params, 'sessionId'));
       const info = await host.fork(original.sessionId, given(params, 'cwd'));
       latest = info.sessionId;
@@ -272,13 +274,17 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     );
   }
 
+  /** Before anything is made or changed for a session that the client could not have open. */
+  function checkRoom(sessionId?: string): void {
+    if (attachments.size < limits.attached || (sessionId !== undefined && attachments.has(sessionId))) return;
+    throw new RehydrateError(
+      'limit_exceeded',
+      `This client has attached (${limits.attached}) sessions open. Close one with session/close first.`,
+      { limit: 'attached', allowed: limits.attached },
+    );
+  }
+
   function attach(sessionId: string, after: number): Attachment {
-    if (attachments.size >= limits.attached)
-      throw new RehydrateError(
-        'limit_exceeded',
-        `This client has attached (${limits.attached}) sessions open. Close one with session/close first.`,
-        { limit: 'attached', allowed: limits.attached },
-      );
     const attachment = new Attachment(attachedClient, sessionId, after);
     attachments.set(sessionId, attachment);
     if (!observe) clients.set(sessionId, (clients.get(sessionId) ?? new Set()).add(attachment));
@@ -303,6 +309,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const sessionId = text(params, 'sessionId');
     const existing = attachments.get(sessionId);
     if (!existing || existing.failed) {
+      checkRoom(sessionId);
       const info = await mine(sessionId);
       if (attachments.get(sessionId) === existing) {
         const leaving = detach(sessionId);
@@ -351,6 +358,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
   async function takeUp(params: Params, how: 'load' | 'resume', signal: AbortSignal): Promise<Answer> {
     const sessionId = text(params, 'sessionId');
+    checkRoom(sessionId);
     const info = await mine(sessionId).catch((error: unknown) => {
       if (!adopt || !RehydrateError.is(error) || error.code !== 'session_not_found' || error.data['agent'] !== undefined) throw error;
       return takeIn(host, sessionId, { agent, client: services, signal, cwd: text(params, 'cwd'), ...given(params, 'mcpServers') });

@@ -225,9 +225,9 @@ const PROMPTS = 500;
 const LIVE = 20;
 const CLIENT_SESSIONS = 20;
 
-/** Answers SIGUSR2 with the heap after the garbage is collected. */
+/** Answers SIGUSR2 with the heap after the garbage is collected: so often that the code of the start is no part of it, either. */
 const PROBE = `process.on('SIGUSR2', async () => {
-  for (let i = 0; i < 4; i++) { gc(); await new Promise((done) => setTimeout(done, 50)); }
+  for (let i = 0; i < 20; i++) { gc(); await new Promise((done) => setTimeout(done, 20)); }
   process.stderr.write('HEAP ' + process.memoryUsage().heapUsed + '\\n');
 });`;
 

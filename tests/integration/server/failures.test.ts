@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost, SqlError, type SqlDatabase, type Statement } from '../../../src/engine/index.ts';
-import { serveAcp } from '../../../src/server/index.ts';
+import { serveAcp, type ServeAcpOptions } from '../../../src/server/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { pair } from '../../support/pair.ts';
 import { INITIALIZE, rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
@@ -31,9 +31,9 @@ async function served() {
     await host.sleep();
     await database.close();
   };
-  const connect = async (): Promise<RawClient> => {
+  const connect = async (limits: ServeAcpOptions['limits'] = {}): Promise<RawClient> => {
     const { client, server } = pair();
-    serveAcp(host, server, { agent: 'demo' });
+    serveAcp(host, server, { agent: 'demo', limits });
     const raw = rawClient(client);
     await raw.request('initialize', INITIALIZE);
     return raw;
@@ -109,5 +109,21 @@ describe('a session that another client deletes', () => {
     await host.create({ agent: 'demo', cwd: '/project', sessionId });
     await one.request('session/resume', { sessionId, cwd: '/project' });
     expect((await prompt(one, sessionId, 'say hi')).result.stopReason).toBe('end_turn');
+  });
+});
+
+describe('more sessions than a client may have open', () => {
+  it('I10: are refused before anything is made', async () => {
+    const { host, connect, sessionId } = await served();
+    const two = await connect({ attached: 1 });
+    await two.request('session/resume', { sessionId, cwd: '/project' });
+    for (const [method, params] of [
+      ['session/new', { cwd: '/project', mcpServers: [] }],
+      ['session/fork', { sessionId }],
+    ] as const)
+      expect((await two.request(method, params)).error).toMatchObject({ data: { code: 'limit_exceeded', limit: 'attached' } });
+    expect((await host.list()).sessions).toHaveLength(1);
+    expect((await two.request('session/load', { sessionId, cwd: '/project', mcpServers: [] })).error).toBeUndefined();
+    expect((await prompt(two, sessionId, 'say hi')).result.stopReason).toBe('end_turn');
   });
 });

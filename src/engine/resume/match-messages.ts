@@ -27,8 +27,13 @@ export interface ReplayItem {
 
 export const contentOf = (update: SessionUpdate): unknown => (update as { content?: unknown }).content;
 
-/** White space goes altogether: a prompt of several blocks comes back joined by a line break, a space or nothing. */
-export const squeeze = (text: string): string => text.replace(/\s+/g, '');
+const ABOVE_ASCII = /[\u0080-\uffff]/;
+
+/**
+ * White space goes altogether: a prompt of several blocks comes back joined by a line break, a space or nothing. Each accent
+ * stands beside its letter (NFD): so a text decomposed in pieces is the text decomposed whole.
+ */
+export const squeeze = (text: string): string => (ABOVE_ASCII.test(text) ? text.normalize('NFD') : text).replace(/\s+/g, '');
 
 /** The preamble's first words, which nobody else writes. */
 export const OPENING = squeeze(RECORD_OPENING);

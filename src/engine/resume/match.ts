@@ -8,7 +8,7 @@
  *   made up cost nothing but themselves.
  * - **Only what follows the end of the log is imported**, from words of the user's on. Before that, words we do not have are the
  *   agent's rendering of ours, and are only counted.
- * - **A turn that the log has elsewhere is not imported**, nor is one that comes again without an id of its own.
+ * - **A turn that the log has elsewhere is not imported**, nor is what comes again: under the same ids, or all of it from the beginning.
  * - **A message that goes on after what we have of it gets its rest**; an interrupted turn also what follows in it.
  */
 import { FIXED_LIMITS } from '../limits.ts';
@@ -414,17 +414,55 @@ function findNews({ units, logged, index }: Compared, log: LogReader, isAdopted:
   const isMostlyOurs = found.size * 2 >= turns.slice(0, lastTurn).flat().length;
   const hasMore = lastTurn < turns.length - 1 && isMostlyOurs && !owed.some(({ isCertain }) => isCertain);
   if (!hasMore) return { imported, messages, found, owed };
-  const nameOf = ({ key, id }: Unit): string => `${key} ${id}`;
-  const came = new Set(turns.slice(0, lastTurn + 1).flatMap((turn) => turn.map(nameOf)));
-  // Of a speech in several parts each part has its own place.
-  const taken = new Set(units.flatMap(({ key, place }) => (place ? `${key} ${place.at}` : [])));
-  const isOurs = (unit: Unit): boolean => came.has(nameOf(unit)) || !!index.get(unit.key)?.some((at) => !taken.has(`${unit.key} ${at}`));
   const isNew = (item: ReplayItem): boolean => roleOf(item.update, item.meta) === 'thought' || log.isNew(item, null);
-  for (const turn of turns.slice(lastTurn + 1)) {
-    if (turn[0]!.side === 'user' && !turn.every(isOurs)) for (const { items } of turn) add(null, items.filter(isNew));
+  for (const { items } of foreignAfter(turns, lastTurn, index)) add(null, items.filter(isNew));
+  return { imported, messages, found, owed };
+}
+
+/** What was said in the turns after the last one that matched, without our own from elsewhere and without what comes again. */
+function foreignAfter(turns: readonly (readonly Unit[])[], last: number, index: Index): Unit[] {
+  const nameOf = ({ key, id }: Unit): string => `${key} ${id}`;
+  const names = turns.map((turn) => turn.map(nameOf));
+  const again = beginsAgain(names.flat());
+  const before = turns.slice(0, last + 1).flat();
+  const came = new Set(before.map(nameOf));
+  // Of a speech in several parts each part has its own place.
+  const taken = new Set(before.flatMap(({ key, place }) => (place ? `${key} ${place.at}` : [])));
+  /** Where the log has a text and the replay did not: each place once, so that of three times “yes”, two found, one is left. */
+  const left = new Map<number, number[]>();
+  const placesLeft = (key: number): number[] => {
+    if (!left.has(key)) left.set(key, index.get(key)?.filter((at) => !taken.has(`${key} ${at}`)) ?? []);
+    return left.get(key)!;
+  };
+  const foreign: Unit[] = [];
+  let [i, repeatsTo] = [0, 0];
+  for (const [n, turn] of turns.entries()) {
+    const length = again[i]!;
+    if (i > 0 && (length >= i || (i + length === again.length && length >= 2))) repeatsTo = Math.max(repeatsTo, i + length);
+    const isRepeat = i < repeatsTo;
+    i += turn.length;
+    if (n <= last) continue;
+    // The user may have said the same again: a turn that comes twice in a row is told twice where it is long enough.
+    const isTwice = names[n]!.join() === names[n - 1]!.join() && turn.reduce((sum, { text }) => sum + (text?.length ?? 0), 0) >= TELLING;
+    const isAgain = (unit: Unit): boolean => unit.id !== null && came.has(nameOf(unit));
+    const isOurs = turn.every((unit) => isAgain(unit) || placesLeft(unit.key).length > 0);
+    if (isOurs) for (const unit of turn) if (!isAgain(unit)) placesLeft(unit.key).pop();
+    if (turn[0]!.side === 'user' && !isRepeat && !isTwice && !isOurs) foreign.push(...turn);
     for (const unit of turn) came.add(nameOf(unit));
   }
-  return { imported, messages, found, owed };
+  return foreign;
+}
+
+/** For each message, how many from it on are the same as from the first on: what is told a second time begins again. */
+function beginsAgain(names: readonly string[]): number[] {
+  const lengths = names.map(() => 0);
+  for (let i = 1, from = 0, to = 0; i < names.length; i++) {
+    let length = i < to ? Math.min(to - i, lengths[i - from]!) : 0;
+    while (i + length < names.length && names[length] === names[i + length]) length++;
+    lengths[i] = length;
+    if (i + length > to) [from, to] = [i, i + length];
+  }
+  return lengths;
 }
 
 /** What a message goes on with after what we have of it. Of a turn that ended that is the rest of the same message; of one that was cut off everything. */
@@ -448,6 +486,13 @@ function restOf({ items }: Speech, ours: LoggedSpeech, isOpen: boolean, how: Pla
 /** What follows in `text` after the first `count` characters of it squeezed. */
 function textAfter(text: string, count: number): string {
   let [left, at] = [count, 0];
-  for (; left > 0; at++) if (/\S/.test(text[at]!)) left--;
+  for (const char of text) {
+    if (left === 0) break;
+    at += char.length;
+    const squeezed = squeeze(char);
+    // The letter was there already, its accent was not.
+    if (squeezed.length > left) return squeezed.slice(left) + text.slice(at);
+    left -= squeezed.length;
+  }
   return text.slice(at);
 }

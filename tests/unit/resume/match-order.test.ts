@@ -1,4 +1,4 @@
-/** I3 for agents that replay in another order than was said, or with words of their own around ours: nothing is imported twice. */
+/** I3 for agents that replay in another order than was said, in other accents, or with words of their own around ours: nothing is imported twice. */
 import { describe, expect, it } from 'vitest';
 import { createReplayMatcher } from '../../../src/engine/resume/match.ts';
 import type { SessionUpdate } from '../../../src/engine/types.ts';
@@ -124,7 +124,12 @@ describe('what is foreign is still imported', () => {
       [b, c, f, a, g],
       ['user From elsewhere', 'agent Understood', 'user More from elsewhere', 'agent Understood, too'],
     ],
-    ['but not what may be ours again: “yes” said twice more', [a, yes, b], [a, yes, b, yes, c, yes], [`user ${c[0]}`, `agent ${c[1]}`]],
+    [
+      '“yes” said twice more',
+      [a, yes, b],
+      [a, yes, b, yes, c, yes],
+      ['user yes', 'agent ok', `user ${c[0]}`, `agent ${c[1]}`, 'user yes', 'agent ok'],
+    ],
     ['nor what may be told again: the same twice in a row', [a, b], [a, b, f, f], ['user From elsewhere', 'agent Understood']],
     [
       'with words that the part before a capped replay has',
@@ -179,6 +184,49 @@ describe('what is foreign is still imported', () => {
     expect(
       said(await match(built, [...replay([a]), user('Please run all of the tests'), thought('hm'), tool('k1'), agent('Two fail.')])),
     ).toEqual([]);
+  });
+});
+
+describe('I3: the same text in another Unicode form', () => {
+  const turns: Turn[] = [
+    ['Ça va, l’été ?', 'Voilà l’été — Ångström'],
+    ['한국어로 말해 줘', '네, 알겠습니다.'],
+    ['Tiếng Việt?', 'Được, tôi hiểu.'],
+  ];
+  const to = (form: string) => turns.map(([asks, answers]): Turn => [asks.normalize(form), answers.normalize(form)]);
+
+  it.each([
+    ['NFC', 'NFD'],
+    ['NFD', 'NFC'],
+    ['NFC', 'NFC'],
+    ['NFD', 'NFD'],
+  ])('a log in %s, a replay in %s', async (ours, theirs) => {
+    expect(await match(logOf(to(ours)), replay(to(theirs)))).toMatchObject({ verified: 'replay-matched', matched: 6, imported: [] });
+    const letters = to(theirs).flatMap(([asks, answers]) => [
+      ...[...asks].map((one) => user(one)),
+      ...[...answers].map((one) => agent(one)),
+    ]);
+    expect(await match(logOf(to(ours)), letters)).toMatchObject({ verified: 'replay-matched', matched: 6, imported: [] });
+  });
+
+  it('the rest of an answer begins where it was cut off, and is stored as it came', async () => {
+    const full = 'Voilà l’été, où ça va.';
+    for (const [ours, theirs] of [
+      ['NFC', 'NFD'],
+      ['NFD', 'NFC'],
+    ] as const) {
+      for (let had = 1; had < full.normalize(ours).length; had++) {
+        const begun = full.normalize(ours).slice(0, had);
+        const built = logOf([a]).user('Tell me').agent(begun).end({ state: 'interrupted' });
+        const result = await match(built, [...replay([a]), user('Tell me'), agent(full.normalize(theirs))]);
+        const rest = said(result).join('').replace('agent@t2 ', '');
+        expect((begun + rest).normalize('NFC').replace(/\s+/g, '')).toBe(full.replace(/\s+/g, ''));
+        store(built, result);
+        expect((await match(built, [...replay([a]), user('Tell me'), agent(full.normalize(theirs))])).imported).toEqual([]);
+      }
+    }
+    const result = await match(logOf([a]), replay([a, ['Ça va ?'.normalize('NFD'), 'Bien sûr'.normalize('NFD')]]));
+    expect(said(result)).toEqual([`user ${'Ça va ?'.normalize('NFD')}`, `agent ${'Bien sûr'.normalize('NFD')}`]);
   });
 });
 

@@ -220,8 +220,8 @@ const FILL =
 const END =
   '(?= [§x:]| in\\b| on\\b| from\\b| by\\b| or\\b| and\\b| to this\\b| with\\b| for\\b| any ?more\\b| here\\b| you\\b| matching\\b|$)';
 const NOT =
-  'not (?:be |been )?(?:found|exists?|known|recogni[sz]ed)\\b(?! in (?:the |your )?(?:request|param|body|header))|no longer exists?';
-const GONE = '(?:(?<!: )unknown|gone|expired|deleted|(?<!\\bid (?:is )?)missing)';
+  'not (?:be |been )?(?:found|exists?|known|recogni[sz]ed|located|present)\\b(?! in (?:the |your )?(?:request|param|body|header))|no longer (?:exists?|available|known)';
+const GONE = '(?:(?<!: )unknown|gone|expired|deleted|removed|purged|lost|evicted|stale|(?<!\\bid (?:is )?)missing)';
 
 const any = (...patterns: readonly string[]): RegExp => new RegExp(patterns.join('|'));
 
@@ -230,9 +230,9 @@ const ABSENT = new RegExp(
   `^(?!.*\\b(?:if|whether|may|might|check|verify|determine)\\b)(?:.*?(?:${
     any(
       `${THE}${SESSION}${FILL} (?:${NOT}|${GONE}${END})`,
-      `(?<!not (?:an? )?)\\b(?:unknown|no such) ${SESSION}(?: error$|${END})`,
-      `\\bno (?:saved |active |previous )?${SESSION}(?: was| were)? (?:found|with|for|§|x)`,
-      `\\b(?:not|unable to|failed to) (?:find|locate|have) (?:the |a |any |that )?${SESSION}${END}`,
+      `(?<!not (?:an? )?)\\b(?:unknown|no such|non ?existent|unrecogni[sz]ed) ${SESSION}(?: error$| exists| matching|${END})`,
+      `\\bno (?:saved |active |previous |matching |existing |stored |known )?${SESSION}(?: was| were| could be)? (?:found|exists?|with|for|named|called|matching|§|x)`,
+      `\\b(?:not|unable to|failed to) (?:find|locate|recogni[sz]e|know|have) (?:the |an? |any |that |this |your )?(?:requested |saved )?${SESSION}${END}`,
       `(?:^|: )(?:resource )?not found(?: error)?(?: :)? (?:§|${SESSION}(?= [§x:]|$))`,
       `(?:^|: )§(?: :)?(?: (?:is|was|does))* (?:${NOT}|unknown${END})`,
     ).source
@@ -243,7 +243,7 @@ const BUSY = any(
   `already open(?:ed)? in another|\\banother (?:process|client|instance)(?: \\w+){0,4} ${SESSION}`,
 );
 const AUTH = any(
-  '\\b(?:authentication|login) (?:is )?required',
+  '\\b(?:authentication|auth|login|sign ?in) (?:is )?(?:required|needed)',
   '\\bnot (?:logged in|signed in|authenticated)\\b',
   '\\b(?:please|must|need to)(?: be)? (?:run )?(?:log(?:ged)? ?in|sign(?:ed)? ?in|login|authenticate)\\b',
 );

@@ -62,7 +62,10 @@ export interface HostOptions {
    * speaks. A session that was begun under one goes on under the other.
    */
   readonly protocol?: ProtocolChoice;
-  /** Whether a directory is there, for `update`: a session moves only from one that is gone. Default: whoever asks is believed. On Node: `directoryExists` of `acp-rehydrate/node`. */
+  /**
+   * Whether a directory is there. A session moves (`update`) only from one that is gone, and an agent that runs already is given none
+   * of a session whose directory is gone. Default: whoever asks is believed. On Node: `directoryExists` of `acp-rehydrate/node`.
+   */
   readonly directoryExists?: (path: string) => boolean | Promise<boolean>;
   /** Whether two paths lead to one directory, for `open`. Default: when they are the same text. On Node: `sameDirectory` of `acp-rehydrate/node`. */
   readonly sameDirectory?: (a: string, b: string) => boolean | Promise<boolean>;
@@ -70,7 +73,9 @@ export interface HostOptions {
 
 /** The options with everything filled in. */
 export interface Config
-  extends Omit<Required<HostOptions>, 'agents' | 'client' | 'redact' | 'preamble' | 'limits' | 'permission'>, Pick<HostOptions, 'redact'> {
+  extends
+    Omit<Required<HostOptions>, 'agents' | 'client' | 'redact' | 'directoryExists' | 'preamble' | 'limits' | 'permission'>,
+    Pick<HostOptions, 'redact' | 'directoryExists'> {
   readonly launcher: AgentLauncher;
   readonly preamble: PreambleOptions;
   readonly limits: Limits;
@@ -99,7 +104,6 @@ export function configure(asGiven: HostOptions): Config {
     whenFull: 'refuse',
     protocol: 'v1',
     sameDirectory: (a, b) => a === b,
-    directoryExists: () => false,
     ownerAlive: owners?.alive ?? (() => 'unknown'),
     ...given,
     newId,

@@ -191,7 +191,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     async update(sessionId, { title, metadata, cwd, mcpServers, additionalDirectories }) {
       const { info } = await storedSession(sessionId);
-      if (cwd !== undefined && !(await config.sameDirectory(cwd, info.cwd)) && (await config.directoryExists(info.cwd)))
+      if (cwd !== undefined && !(await config.sameDirectory(cwd, info.cwd)) && (await config.directoryExists?.(info.cwd)))
         throw invalid(
           `Session "${sessionId}" works in ${info.cwd}, which is still there; it moves to another directory only when that is gone. To go on in ${cwd}, fork it with that cwd.`,
           { sessionId, cwd: info.cwd },

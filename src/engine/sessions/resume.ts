@@ -354,7 +354,8 @@ function withAgentFound<T>(search: TierSearch, signal: AbortSignal, commit: (fou
   const start = {
     ...{ config, name, cwd, env: secrets.env, sessionId, signal, client, redact },
     listener: session.listener(agentSession),
-    takeSpare: () => agents.takeSpare(name, secrets.env, client),
+    // One that is started in a directory that is gone says so; one that runs elsewhere does not notice.
+    takeSpare: async () => ((await config.directoryExists?.(cwd)) === false ? null : agents.takeSpare(name, secrets.env, client)),
     onAgent: (agent: Agent) => (agentSession.agent = agent),
   };
   return withAgent(start, (agent) => throughTheTiers(search, agent), commit);

@@ -74,6 +74,16 @@ describe('describeAgent', () => {
     expect(count(raw.heard, 'initialize')).toBe(3);
   });
 
+  it('not for a session whose directory is gone: only one that is started there can say so', async () => {
+    const raw = agents();
+    const { host } = await hostOf(raw, { directoryExists: (directory) => directory === CWD });
+    await host.describeAgent('raw');
+    await host.create({ agent: 'raw', cwd: '/gone', sessionId: 's' });
+    expect(count(raw.heard, 'initialize')).toBe(2);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 't' });
+    expect(count(raw.heard, 'initialize')).toBe(2);
+  });
+
   it('I7: sleep ends it, and so does idleMs', async () => {
     let living = 0;
     const raw = agents();

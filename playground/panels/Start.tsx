@@ -35,7 +35,7 @@ export function UnopenedNotice({ pg }: { readonly pg: Playground }) {
       <p>
         <strong>Your sessions are in this browser, and its storage could not be opened.</strong>
       </p>
-      <p>{unopened}</p>
+      <p>{unopened.why}</p>
       <p>
         Nothing was deleted or begun anew. Close other tabs of this site and try again; or go on with an empty database that lasts as long
         as this page.
@@ -44,6 +44,7 @@ export function UnopenedNotice({ pg }: { readonly pg: Playground }) {
         <Button tone="main" onPress={() => pg.databases.answer('again')}>
           Try again
         </Button>
+        {unopened.damaged ? <Button onPress={() => void pg.branches.salvage()}>Save what can be read</Button> : null}
         <Button onPress={() => pg.databases.answer('memory')}>Go on in memory</Button>
       </div>
     </div>

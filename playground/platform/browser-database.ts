@@ -1,5 +1,5 @@
 /** The playground's databases in a real browser: one for all tabs of the site in IndexedDB, or in memory. */
-import { discardSqljs, openSqljs, type SqljsCopy, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
+import { discardSqljs, openSqljs, salvageSqljs, type SqljsCopy, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
 import { migrate, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
 import type { PastDatabase, Platform, PlaygroundDatabase } from './index.ts';
@@ -10,10 +10,20 @@ export interface DatabaseOptions {
   readonly embedded: boolean;
 }
 
-export function browserDatabases(options: DatabaseOptions): Pick<Platform, 'openDatabase' | 'openInMemory' | 'deleteDatabases'> {
+export function browserDatabases(
+  options: DatabaseOptions,
+): Pick<Platform, 'openDatabase' | 'openInMemory' | 'salvage' | 'deleteDatabases'> {
   return {
     openDatabase: (branch, bytes) => openDatabase(options, branch, bytes),
     openInMemory: async (reason) => bound(await inMemory(options), reason, () => inMemory(options)),
+    async salvage(branch) {
+      const copy = await salvageSqljs({ wasmBinary: await sqlite(options), storage: { indexedDB: databaseName(branch) } });
+      try {
+        return { bytes: copy.export(), problem: copy.problem };
+      } finally {
+        copy.close();
+      }
+    },
     async deleteDatabases(branches) {
       for (const branch of branches) await deleteDatabase(options, branch);
     },

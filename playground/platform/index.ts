@@ -54,6 +54,8 @@ export interface Platform {
   openDatabase(branch: string | null, bytes?: Uint8Array): Promise<PlaygroundDatabase>;
   /** An empty one in memory alone, with the reason as its warning. */
   openInMemory(reason: string): Promise<PlaygroundDatabase>;
+  /** What can be read of a damaged branch, as a SQLite file, and what is wrong with the rest. Changes nothing. */
+  salvage(branch: string | null): Promise<{ readonly bytes: Uint8Array; readonly problem: string | null }>;
   /** Deletes these branches' databases, sound or not; null is the main one. They are closed. */
   deleteDatabases(branches: readonly (string | null)[]): Promise<void>;
   /** The scripted agents that run in the tab. */

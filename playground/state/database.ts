@@ -7,6 +7,13 @@ import { openReader } from './session.ts';
 import type { Visits } from './visits.ts';
 import { errorWords } from './words.ts';
 
+/** A database that was here before and does not open now. Nothing is begun in its place until the person says so. */
+interface Unopened {
+  readonly why: string;
+  /** It is damaged: what can be read of it can be saved as a file. */
+  readonly damaged: boolean;
+}
+
 /** Those who show what is in the database, and write it. */
 export interface DatabaseUsers {
   /** They let go of the one that is open. */
@@ -25,8 +32,7 @@ export class DatabaseSession {
   /** Why what is committed is not kept; null while it is. */
   readonly warning = signal<string | null>(null);
   readonly durable = signal(true);
-  /** Why a database that was here before does not open. Nothing is begun in its place until the person says so. */
-  readonly unopened = signal<string | null>(null);
+  readonly unopened = signal<Unopened | null>(null);
   /** The person's word on a database that does not open. */
   answer: (answer: 'again' | 'memory' | 'stop') => void = () => undefined;
   readonly #platform: Platform;
@@ -98,26 +104,26 @@ export class DatabaseSession {
       const isOpen = 'query' in found;
       if (isOpen && (found.warning === null || !this.#visits.holds(branch))) return found;
       if (isOpen) await found.close();
-      const why = isOpen ? found.warning : found.why;
+      const unopened = isOpen ? { why: found.warning!, damaged: false } : found;
       const { promise, resolve } = Promise.withResolvers<'again' | 'memory' | 'stop'>();
       this.answer = resolve;
-      this.unopened.value = why;
+      this.unopened.value = unopened;
       const answer = this.#closed ? 'stop' : await promise;
       this.unopened.value = null;
       if (answer === 'stop') throw new Error(LEFT);
       if (answer === 'again') continue;
       this.#visits.suspend();
-      return this.#platform.openInMemory(`What this browser holds could not be opened: ${why} Reload the page to try again.`);
+      return this.#platform.openInMemory(`What this browser holds could not be opened: ${unopened.why} Reload the page to try again.`);
     }
   }
 
-  async #tryOpen(branch: string | null): Promise<PlaygroundDatabase | { readonly why: string }> {
+  async #tryOpen(branch: string | null): Promise<PlaygroundDatabase | Unopened> {
     try {
       return await this.#platform.openDatabase(branch);
     } catch (error) {
       // What is no fault of the storage, SQLite that did not load say, is told by the page's start.
       if (!(error instanceof SqlError)) throw error;
-      return { why: errorWords(error) };
+      return { why: errorWords(error), damaged: error.kind === 'corrupt' };
     }
   }
 }

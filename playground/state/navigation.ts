@@ -247,6 +247,14 @@ export function createBranches(page: Page, navigation: Navigation) {
     /** Leaves the past; from a fork, back to the main line. */
     returnToNow: () => (timeline.past.value ? alone(() => timeline.close()) : go(null)),
 
+    /** Saves what can be read of a damaged database. Changes nothing. */
+    salvage: () =>
+      notices.attempt(async () => {
+        const { bytes, problem } = await platform.salvage(visits.last.branch);
+        platform.download('rehydrate-playground-salvaged.sqlite', bytes);
+        notices.note.value = `Everything up to the damage is in the file${problem ? `: ${problem}` : '.'}`;
+      }),
+
     exportDatabase: () => notices.attempt(async () => platform.download('rehydrate-playground.sqlite', await exportBytes())),
 
     /** Opens a database file as a branch, so that nothing here is lost by it. What cannot be opened is said beside the button. */

@@ -86,6 +86,7 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
       return opened(branches.get(branch)!);
     },
     openInMemory: async (reason) => Object.assign(opened(await fresh(null)), { durable: false, warning: reason }),
+    salvage: async (branch) => ({ bytes: await branches.get(branch)!.export(), problem: null }),
     async deleteDatabases(names) {
       for (const name of names) branches.delete(name);
     },

@@ -32,7 +32,7 @@ describe('where a database that held sessions does not open', () => {
   it('asks, begins nothing in its place, and shows everything when trying again helps', async () => {
     const platform = broken(await before(), 2);
     const { pg, started } = begin(platform);
-    expect(await unopened(pg)).toContain('did not open within');
+    expect((await unopened(pg)).why).toContain('did not open within');
     expect(pg.ready.value).toBe(false);
     expect(pg.session.live.value.items).toEqual([]);
     pg.databases.answer('again');
@@ -43,11 +43,22 @@ describe('where a database that held sessions does not open', () => {
     expect(pg.databases.durable.value).toBe(true);
   });
 
+  it('offers what can be read of a damaged one as a file', async () => {
+    const platform = broken(await before(), 1, 'rejects');
+    const { pg, started } = begin(platform);
+    expect((await unopened(pg)).damaged).toBe(true);
+    await pg.branches.salvage();
+    expect(platform.downloads).toHaveLength(1);
+    pg.databases.answer('again');
+    await started;
+    expect(said(pg)).toContain('Ada');
+  });
+
   it('goes on in memory when told to, forgets no place, and shows them again when the storage opens', async () => {
     const first = await before();
     const platform = broken(first, 1, 'rejects');
     const { pg, started } = begin(platform);
-    expect(await unopened(pg)).toBe('Its journal is damaged.');
+    expect(await unopened(pg)).toEqual({ why: 'Its journal is damaged.', damaged: true });
     pg.databases.answer('memory');
     await started;
     expect([pg.databases.durable.value, pg.databases.warning.value]).toEqual([false, expect.stringContaining('could not be opened')]);

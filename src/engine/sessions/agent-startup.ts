@@ -88,10 +88,10 @@ export class Agent {
     this.introduced = protocol;
   }
 
-  /** From here on it speaks to another. */
-  listen(listener: AgentListener): void {
+  /** From here on it speaks to another, who has waited for it so long. */
+  listen(listener: AgentListener, waitedMs: number): void {
     this.listener = listener;
-    this.msBefore = this.connection.agentMs;
+    this.msBefore = this.connection.agentMs - waitedMs;
   }
 
   /** It is gone: whoever worked for it lets go. */
@@ -140,13 +140,14 @@ export async function withAgent<T, R>(
 ): Promise<R> {
   const { config, signal, sessionId, client } = start;
   signal.throwIfAborted();
+  const asked = performance.now();
   const spare = (await start.takeSpare?.()) ?? null;
   const agent =
     spare ??
     (await Agent.launch(start).catch((error: unknown) => {
       throw redactError(start.redact, error);
     }));
-  spare?.listen(start.listener);
+  spare?.listen(start.listener, performance.now() - asked);
   start.onAgent?.(agent);
   if (client) agent.clients.add(client);
   const { connection } = agent;

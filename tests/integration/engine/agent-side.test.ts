@@ -65,6 +65,27 @@ describe('describeAgent', () => {
     expect(count(raw.heard, 'initialize')).toBe(2);
   });
 
+  it('what a session waits for its introduction is the agent’s time', async () => {
+    let introduce = (): void => undefined;
+    const asked = new Promise<void>((resolve) => {
+      introduce = resolve;
+    });
+    const raw = agents((message, say) => {
+      if (message.method !== 'initialize') return false;
+      setTimeout(() => say({ jsonrpc: '2.0', id: message.id, result: { protocolVersion: 1 } }), 200);
+      introduce();
+      return true;
+    });
+    const { host } = await hostOf(raw);
+    const described = host.describeAgent('raw');
+    await asked;
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const { report } = await host.prompt('s', 'go');
+    expect(report.ms).toBeGreaterThanOrEqual(report.agentMs);
+    expect(report.agentMs).toBeGreaterThan(100);
+    await described;
+  });
+
   it('not for a session with an environment of its own, nor for one whose client can do other things', async () => {
     const raw = agents();
     const { host } = await hostOf(raw);

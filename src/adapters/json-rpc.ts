@@ -108,21 +108,32 @@ function withExactId(message: AnyMessage, text: string): AnyMessage {
   // Most answers are to requests of our own, whose ids are small numbers.
   if (!('method' in message) && Number.isSafeInteger(id)) return message;
   if (id !== undefined) {
-    const exact = exactId(id, () => sourceOf(text, (value) => (value as { id?: unknown }).id));
+    const exact = exactId(id, text, 'id', (value) => (value as { id?: unknown }).id);
     return exact === id ? message : ({ ...message, id: exact } as AnyMessage);
   }
   if (!('method' in message)) return message;
   const requestId = (message.params as { requestId?: unknown } | undefined)?.requestId;
   if (message.method !== '$/cancel_request' || requestId === undefined) return message;
-  const exact = exactId(requestId, () => sourceOf(text, (value) => (value as { params: { requestId: unknown } }).params.requestId));
+  const exact = exactId(requestId, text, 'requestId', (value) => (value as { params: { requestId: unknown } }).params.requestId);
   return exact === requestId ? message : ({ ...message, params: { ...(message.params as object), requestId: exact } } as AnyMessage);
 }
 
-function exactId(id: unknown, source: () => string | null): unknown {
+function exactId(id: unknown, text: string, key: string, pick: (value: unknown) => unknown): unknown {
   if (typeof id === 'string') return id.startsWith(STAND_IN) ? STAND_IN + JSON.stringify(id) : id;
-  if (typeof id !== 'number') return id;
-  const written = source();
+  if (typeof id !== 'number' || isPlain(id, text, key)) return id;
+  const written = sourceOf(text, pick);
   return written === null || written === String(id) ? id : STAND_IN + written;
+}
+
+/** Whether it stands in the text as JavaScript writes it. Nearly all do, and then the text need not be read a second time. */
+function isPlain(id: number, text: string, key: string): boolean {
+  return (
+    Number.isSafeInteger(id) &&
+    [`"${key}":${id}`, `"${key}": ${id}`].some((written) => {
+      const at = text.indexOf(written);
+      return at >= 0 && /[\s,}]/.test(text.charAt(at + written.length));
+    })
+  );
 }
 
 /** How a number was written; null where the engine cannot tell (it lacks the source of `JSON.parse`). */

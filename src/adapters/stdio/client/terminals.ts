@@ -103,7 +103,10 @@ export class Terminals {
     const started = this.#of(sessionId).map(([id, terminal]) => {
       this.#terminals.delete(id);
       // One that could not be started has left nothing, and whoever asked for it is told.
-      return terminal.started.then(({ running }) => running.end('ask')).catch(() => undefined);
+      return terminal.started.then(
+        ({ running }) => running.end('ask'),
+        () => undefined,
+      );
     });
     await Promise.all(started);
   }

@@ -8,6 +8,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { ensureChromium } from './support/chromium.mjs';
 import { endWithChildren, ensureInstalled, inRoot, main, PROJECT_NODE, projectEnv, run, SetupError, STATE_DIR } from './support/setup.mjs';
 
@@ -21,6 +22,8 @@ const WORKERS = Math.max(2, os.availableParallelism() - 1);
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
+/** A test that failed, and what its runner said of it. @typedef {{ name: string, why: string }} Failure */
+
 /** @param {Counts[]} all @returns {Counts} */
 export const sum = (all) => {
   const of = (name) => all.reduce((total, counts) => total + counts[name], 0);
@@ -30,6 +33,31 @@ export const sum = (all) => {
 /** The last line of the test command. */
 export const closingLine = ({ passed, failed, skipped }) =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+
+/** The failures of Vitest's JSON report. @returns {Failure[]} */
+export const vitestFailures = ({ testResults }) =>
+  testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const failed = assertionResults
+      .filter((test) => test.status === 'failed')
+      .map(({ fullName, failureMessages }) => ({ name: `${name} > ${fullName}`, why: failureMessages.join('\n') }));
+    return status === 'failed' && failed.length === 0 ? [{ name, why: message }] : failed;
+  });
+
+/** The failures of Playwright's JSON report, those that passed at their second run among them. @returns {Failure[]} */
+export const playwrightFailures = ({ suites = [], errors }) => {
+  const inSuite = ({ suites: inner = [], specs = [] }) => [
+    ...inner.flatMap(inSuite),
+    ...specs.flatMap(({ file, line, title, tests }) =>
+      tests
+        .filter(({ status }) => status === 'unexpected' || status === 'flaky')
+        .map(({ status, results }) => ({
+          name: `${file}:${line} > ${title}${status === 'flaky' ? ' (passed at its second run)' : ''}`,
+          why: results.flatMap((result) => (result.errors ?? []).map(({ message }) => message)).join('\n'),
+        })),
+    ),
+  ];
+  return [...errors.map(({ message }) => ({ name: 'outside of tests', why: message })), ...suites.flatMap(inSuite)];
+};
 
 /** Vitest's JSON report. A file that could not even be loaded has no tests in it and counts as one failure. */
 export function vitestCounts({ testResults, numPassedTests, numFailedTests, numPendingTests, numTodoTests }) {
@@ -58,26 +86,35 @@ export function settle({ code, counts }) {
   return { ...counts, failed: Math.max(counts.failed, code === 0 && counts.passed > 0 ? 0 : 1) };
 }
 
+/** Told once more at the end of the whole command, where one looks. @type {Failure[]} */
+const failures = [];
+
 /** Runs a runner that writes its report to a file, and counts what it wrote. */
-async function counted(name, countsOf, args, { env, stdio } = {}) {
+async function counted(name, countsOf, failuresOf, args, { env, stdio } = {}) {
   const file = path.join(STATE_DIR, 'reports', `${name}.json`);
   mkdirSync(path.dirname(file), { recursive: true });
   rmSync(file, { force: true });
   const { code, output } = await run(PROJECT_NODE, args(file), { env: projectEnv(env?.(file)), stdio });
   process.stdout.write(output);
-  return settle({ code, counts: existsSync(file) ? countsOf(JSON.parse(readFileSync(file, 'utf8'))) : null });
+  const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null;
+  if (report) failures.push(...failuresOf(report));
+  return settle({ code, counts: report && countsOf(report) });
 }
 
 const vitest = (name, args, stdio) =>
-  counted(name, vitestCounts, (file) => [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args], {
-    stdio,
-  });
+  counted(
+    name,
+    vitestCounts,
+    vitestFailures,
+    (file) => [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args],
+    { stdio },
+  );
 
 async function playwright(name, stdio) {
   const chromium = await ensureChromium();
   // With CI set, a browser test gets the second run that playwright.config.ts speaks of.
   const env = (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, REHYDRATE_CHROMIUM: chromium, CI: '1' });
-  return counted(name, playwrightCounts, () => [PLAYWRIGHT, 'test', '--reporter=list,json'], { env, stdio });
+  return counted(name, playwrightCounts, playwrightFailures, () => [PLAYWRIGHT, 'test', '--reporter=list,json'], { env, stdio });
 }
 
 /** Commands that are right or wrong as a whole count as one test. */
@@ -86,6 +123,11 @@ async function check(...commands) {
   for (const [program, ...args] of commands) {
     const { code, output } = await run(program, args, { stdio: 'capture' });
     process.stdout.write(output);
+    if (code !== 0)
+      failures.push({
+        name: [program, ...args].map((word) => path.basename(word)).join(' '),
+        why: output.split('\n').slice(-40).join('\n'),
+      });
     wrong ||= code;
   }
   return settle({ code: wrong, counts: { passed: wrong ? 0 : 1, failed: 0, skipped: 0 } });
@@ -164,6 +206,14 @@ const STAGES = [
   { name: 'deps', run: () => check(node(inRoot('scripts/deps-status.mjs'))) },
 ];
 
+/** What a test said of itself: the beginning, and no colours. */
+const shortened = (why) =>
+  stripVTControlCharacters(why)
+    .split('\n')
+    .slice(0, 40)
+    .map((line) => `  ${line.slice(0, 400)}`)
+    .join('\n');
+
 async function runStage({ name, run: tests }, stdio) {
   console.log(`\n━━ ${name} begins`);
   const started = performance.now();
@@ -191,6 +241,8 @@ async function testAll() {
   // Two at a time: the first tells as it goes, the one beside it when it is over.
   await Promise.all(['inherit', 'capture'].map(runNext));
 
+  if (failures.length > 0) console.log('\n━━ what failed');
+  for (const { name, why } of failures) console.log(`\n${name.replace(`${inRoot()}${path.sep}`, '')}\n${shortened(why)}`);
   console.log('\n━━ summary');
   for (const { name, seconds, counts } of results) console.log(`${name.padEnd(12)} ${closingLine(counts)} (${seconds.toFixed(0)} s)`);
   const total = sum(results.map(({ counts }) => counts));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { closingLine, playwrightCounts, settle, sum, vitestCounts } from '../../../scripts/test.mjs';
+import { closingLine, playwrightCounts, playwrightFailures, settle, sum, vitestCounts, vitestFailures } from '../../../scripts/test.mjs';
 
 describe('nothing that went wrong looks like success', () => {
   const counts = (passed, failed, skipped = 0) => ({ passed, failed, skipped });
@@ -35,6 +35,48 @@ describe('nothing that went wrong looks like success', () => {
 
   test('a browser test that needed its second run has passed, and one that failed twice has not', () => {
     expect(playwrightCounts({ stats: { expected: 3, unexpected: 1, flaky: 2, skipped: 0 }, errors: [] })).toEqual(counts(5, 1, 0));
+  });
+
+  test('what failed is told by name at the end, also what could not be loaded or needed a second run', () => {
+    expect(
+      vitestFailures({
+        testResults: [
+          {
+            name: 'a.test.ts',
+            status: 'failed',
+            message: '',
+            assertionResults: [{ status: 'failed', fullName: 'I3 x', failureMessages: ['one', 'two'] }],
+          },
+          { name: 'b.test.ts', status: 'failed', message: 'no such module', assertionResults: [] },
+          {
+            name: 'c.test.ts',
+            status: 'passed',
+            message: '',
+            assertionResults: [{ status: 'passed', fullName: 'y', failureMessages: [] }],
+          },
+        ],
+      }),
+    ).toEqual([
+      { name: 'a.test.ts > I3 x', why: 'one\ntwo' },
+      { name: 'b.test.ts', why: 'no such module' },
+    ]);
+    const spec = (title, status, results) => ({ file: 'p.spec.ts', line: 7, title, tests: [{ status, results }] });
+    const wrong = { errors: [{ message: 'not there' }] };
+    expect(
+      playwrightFailures({
+        errors: [{ message: 'no server' }],
+        suites: [
+          {
+            specs: [spec('fine', 'expected', [{}])],
+            suites: [{ specs: [spec('wrong', 'unexpected', [wrong]), spec('late', 'flaky', [wrong, {}])] }],
+          },
+        ],
+      }),
+    ).toEqual([
+      { name: 'outside of tests', why: 'no server' },
+      { name: 'p.spec.ts:7 > wrong', why: 'not there' },
+      { name: 'p.spec.ts:7 > late (passed at its second run)', why: 'not there' },
+    ]);
   });
 
   test('the last line is counts alone', () => {

@@ -28,7 +28,14 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
   const open = useSignal<Open>({ kind: 'none' });
   const close = () => (open.value = { kind: 'none' });
   const { branches } = pg;
-  useEffect(() => void (pg.stage.advanced.value ||= matchMedia('(min-width: 62rem)').matches), [pg]);
+  useEffect(() => {
+    // Where there is no room beside the lesson it would lie over what one looks at.
+    const wide = matchMedia('(min-width: 62rem)');
+    const follow = () => void (pg.stage.advanced.value = wide.matches);
+    follow();
+    wide.addEventListener('change', follow);
+    return () => wide.removeEventListener('change', follow);
+  }, [pg]);
   return (
     <div class="rp rp-page" data-dock={pg.stage.dock.value === null ? 'closed' : pg.stage.large.value ? 'large' : 'open'}>
       <section class="rp-lesson" aria-label="Lesson">

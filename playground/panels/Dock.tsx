@@ -19,6 +19,8 @@ export function Dock({ pg, loadTerminal }: { readonly pg: Playground; readonly l
   const open = stage.dock.value;
   const tabs = useRef<HTMLElement>(null);
   const window = useRef<HTMLDivElement>(null);
+  /** The width in which the panel was brought into view last. */
+  const revealed = useRef(0);
   const reveal = () => {
     const head = tabs.current;
     const box = window.current;
@@ -26,6 +28,7 @@ export function Dock({ pg, loadTerminal }: { readonly pg: Playground; readonly l
     const tab = head?.children[at] as HTMLElement | undefined;
     if (!head || !box || !tab) return;
     box.scrollLeft = at * box.clientWidth;
+    revealed.current = box.clientWidth;
     head.scrollLeft = tab.offsetLeft + (tab.offsetWidth - head.clientWidth) / 2;
   };
   useSignalEffect(() => {
@@ -83,7 +86,9 @@ export function Dock({ pg, loadTerminal }: { readonly pg: Playground; readonly l
           // The keyboard's focus, or a finger, went to another panel.
           const seen = DOCK[Math.round(box.scrollLeft / box.clientWidth)];
           const settled = Math.abs(box.scrollLeft - Math.round(box.scrollLeft / box.clientWidth) * box.clientWidth) < 2;
-          if (seen && settled && stage.dock.peek() !== null) stage.dock.value = seen;
+          // In another width the browser scrolls by itself, to whatever is near.
+          const asked = box.clientWidth === revealed.current;
+          if (seen && settled && asked && stage.dock.peek() !== null) stage.dock.value = seen;
         }}
       >
         {DOCK.map((panel) => (

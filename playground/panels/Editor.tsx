@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import type { Playground } from '../state/playground.ts';
-import { Button } from './controls.tsx';
+import { Button, WriteIt } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
 import { Panel } from './Panel.tsx';
 
@@ -32,17 +32,15 @@ export function EditorPanel({ pg }: { readonly pg: Playground }) {
         >
           {opened ? (
             <>
-              <input
-                class="rp-field"
-                aria-label="Words typed in the editor"
-                value={draft}
-                onInput={(event) => (editor.draft.value = event.currentTarget.value)}
-              />
-              {asks !== null && draft === '' && !prompting ? (
-                <Button tone="quiet" next onPress={() => (editor.draft.value = asks)}>
-                  Write “{asks}”
-                </Button>
-              ) : null}
+              <div class="rp-draft">
+                <input
+                  class="rp-field"
+                  aria-label="Words typed in the editor"
+                  value={draft}
+                  onInput={(event) => (editor.draft.value = event.currentTarget.value)}
+                />
+                {asks !== null && draft === '' && !prompting ? <WriteIt words={asks} onPress={() => (editor.draft.value = asks)} /> : null}
+              </div>
               <Button
                 type="submit"
                 onPress={() => undefined}

@@ -24,6 +24,9 @@ const MARK: Readonly<Record<StationState, { readonly glyph: string; readonly wor
   lost: { glyph: '⚠', word: 'no answer' },
 };
 
+/** How most of the agent's methods begin: where there is little room, that goes without saying. */
+const OF_SESSION = 'session/';
+
 const AGENT_DETAIL: Readonly<Record<AgentStatus, string>> = {
   asleep: 'no process runs',
   starting: 'a process starts',
@@ -36,7 +39,8 @@ const AGENT_DETAIL: Readonly<Record<AgentStatus, string>> = {
 export function MachinePanel({ pg }: { readonly pg: Playground }) {
   const machine = pg.machine.value;
   const { info, permission } = pg.view.value;
-  const keeping: Keeping = pg.databases.unopened.value ? 'closed' : pg.databases.durable.value ? 'durable' : 'volatile';
+  const keeping: Keeping =
+    pg.databases.unopened.value || machine.host === 'opening' ? 'closed' : pg.databases.durable.value ? 'durable' : 'volatile';
   const linked = machine.agent !== 'asleep' && machine.agent !== 'dead';
   const detail = permission && machine.agent === 'prompting' ? 'waits for your answer' : AGENT_DETAIL[machine.agent];
   return (
@@ -55,7 +59,7 @@ export function MachinePanel({ pg }: { readonly pg: Playground }) {
           <p>
             <strong>{KEEPING[keeping]}</strong>{' '}
             <span class="rp-dim">
-              {count(info ? info.latestSeq - info.firstSeq + 1 : 0, 'event')}
+              {keeping === 'closed' ? null : count(info ? info.latestSeq - info.firstSeq + 1 : 0, 'event')}
               {info ? (
                 <span class="rp-of">
                   {' '}
@@ -97,7 +101,11 @@ export function MachinePanel({ pg }: { readonly pg: Playground }) {
                 <span aria-hidden="true" class="rp-glyph">
                   {mark.glyph}
                 </span>
-                <code>{station}</code> <span class="rp-small">{mark.word}</span>
+                <code>
+                  {station.startsWith(OF_SESSION) ? <span class="rp-of">{OF_SESSION}</span> : null}
+                  {station.replace(OF_SESSION, '')}
+                </code>{' '}
+                <span class="rp-small">{mark.word}</span>
               </li>
             );
           })}

@@ -7,7 +7,7 @@ import { useHandedFocus } from './focus.ts';
 export function Notices({ pg }: { readonly pg: Playground }) {
   const problem = pg.notices.problem.value;
   const file = pg.visits.fileOf(pg.databases.branch.value);
-  const elsewhere = pg.session.elsewhere.value || problem?.code === 'session_busy';
+  const elsewhere = pg.session.elsewhere.value || problem?.elsewhere;
   return (
     <div class="rp-notices" aria-live="polite">
       {pg.databases.warning.value ? (

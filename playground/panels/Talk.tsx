@@ -5,7 +5,7 @@ import type { Fault } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
 import { FAULT_NAMES } from '../state/scenario.ts';
 import { label } from '../state/words.ts';
-import { Button, Problem, Select } from './controls.tsx';
+import { Button, Problem, Select, WriteIt } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
 import { Notices } from './Notices.tsx';
 import { PermissionQuestion } from './Permission.tsx';
@@ -96,32 +96,30 @@ export function Bar({ pg }: TalkProps) {
         }}
       >
         <Problem live="assertive">{problem}</Problem>
-        <textarea
-          class="rp-field"
-          aria-label="Prompt"
-          rows={1}
-          placeholder={past ? 'This is the past' : words === null ? 'Say something to it' : ''}
-          value={draft}
-          onInput={(event) => (turns.draft.value = event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-            event.preventDefault();
-            event.currentTarget.form?.requestSubmit();
-          }}
-        />
-        {words !== null && draft === '' ? (
-          <button
-            type="button"
-            class="rp-write"
-            data-next="true"
-            onClick={(event) => {
-              turns.draft.value = words;
-              event.currentTarget.form?.querySelector('textarea')?.focus();
+        <div class="rp-draft">
+          <textarea
+            class="rp-field"
+            aria-label="Prompt"
+            rows={1}
+            placeholder={past ? 'This is the past' : words === null ? 'Say something to it' : ''}
+            value={draft}
+            onInput={(event) => (turns.draft.value = event.currentTarget.value)}
+            onKeyDown={(event) => {
+              if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+              event.preventDefault();
+              event.currentTarget.form?.requestSubmit();
             }}
-          >
-            Write “{words}”
-          </button>
-        ) : null}
+          />
+          {words !== null && draft === '' ? (
+            <WriteIt
+              words={words}
+              onPress={(form) => {
+                turns.draft.value = words;
+                form?.querySelector('textarea')?.focus();
+              }}
+            />
+          ) : null}
+        </div>
         <Button
           type="submit"
           tone="main"

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { filterFrames, wireRows, type Frame } from '../state/frames.ts';
 import type { Playground } from '../state/playground.ts';
-import { bytesWords, msWords } from '../state/words.ts';
+import { bytesWords, count as counted, msWords } from '../state/words.ts';
 import { Button, memo } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
@@ -23,7 +23,12 @@ export function WirePanel({ pg }: { readonly pg: Playground }) {
     <Panel
       name="Wire"
       pg={pg}
-      aside={<span class="rp-dim">{matching.length === frames.length ? frames.length : `${matching.length} of ${frames.length}`}</span>}
+      aside={
+        <span class="rp-dim">
+          {matching.length === frames.length ? '' : `${matching.length} of `}
+          {counted(frames.length, 'frame')}
+        </span>
+      }
     >
       <div class="rp-filter">
         <input

@@ -34,6 +34,15 @@ export function Button(props: {
   );
 }
 
+/** What the next step says, in the field that it is written into. */
+export function WriteIt({ words, onPress }: { readonly words: string; readonly onPress: (form: HTMLFormElement | null) => void }) {
+  return (
+    <button type="button" class="rp-write" data-next="true" onClick={(event) => onPress(event.currentTarget.form)}>
+      Write “{words}”
+    </button>
+  );
+}
+
 /** A choice of one, in groups or, under an empty name, in none. */
 export function Select<T extends string>(props: {
   readonly label: string;

@@ -1,6 +1,8 @@
 interface Kept {
   /** The person scrolled away from the end and is left there. */
   away: boolean;
+  /** Where it was scrolled to last. */
+  top: number;
   readonly sizes: ResizeObserver;
   content: Element | null;
 }
@@ -12,15 +14,15 @@ const NEAR = 40;
 
 /**
  * Keeps the newest row of a scrolling list in view unless the person scrolled away from the end. `element`
- * scrolls its one child. What grew is heard of after the browser has laid it out: asking before would make
- * it lay the page out twice.
+ * scrolls its one child. What grew, or took of its room, is heard of after the browser has laid it out: asking
+ * before would make it lay the page out twice.
  */
 export function stickToEnd(element: HTMLElement | null): void {
   if (!element) return;
   const kept = KEPT.get(element) ?? keep(element);
   const content = element.firstElementChild;
   if (content === kept.content) return;
-  kept.sizes.disconnect();
+  if (kept.content) kept.sizes.unobserve(kept.content);
   kept.content = content;
   if (content) kept.sizes.observe(content);
 }
@@ -29,10 +31,15 @@ function keep(element: HTMLElement): Kept {
   const sizes = new ResizeObserver(() => {
     if (!kept.away) element.scrollTop = element.scrollHeight;
   });
-  const kept: Kept = { away: false, sizes, content: null };
+  sizes.observe(element);
+  const kept: Kept = { away: false, top: 0, sizes, content: null };
   KEPT.set(element, kept);
-  element.addEventListener('scroll', () => (kept.away = element.scrollHeight - element.scrollTop - element.clientHeight > NEAR), {
-    passive: true,
-  });
+  const scrolled = () => {
+    const { scrollTop, scrollHeight, clientHeight } = element;
+    // What grew meanwhile is below the end as well: only a person goes up.
+    kept.away = scrollHeight - scrollTop - clientHeight > NEAR && (kept.away || scrollTop < kept.top);
+    kept.top = scrollTop;
+  };
+  element.addEventListener('scroll', scrolled, { passive: true });
   return kept;
 }

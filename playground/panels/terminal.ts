@@ -58,7 +58,8 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
 
   let line: Line = EMPTY_LINE;
   const written = new DrawnLine(terminal);
-  let shownSession = '';
+  let shownSession: string | null = '';
+  let last: Parameters<TerminalView['show']> | null = null;
   let drawn: Drawn = NOTHING_DRAWN;
   let history: string[] = [];
   /** The problem that was told last. */
@@ -125,17 +126,23 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
 
   const resize = new ResizeObserver(() => {
     if (element.clientWidth === 0) return;
-    // Drawn anew in the new width: the rows are ours, and not the terminal's to wrap.
+    const { cols } = terminal;
     const shown = written.shown;
     written.hide();
     fit.fit();
-    if (shown) written.draw(atEnd() ?? line);
+    // Drawn anew in the new width: the rows are ours, and not the terminal's to wrap.
+    if (terminal.cols !== cols && last) {
+      shownSession = told = null;
+      view.show(...last);
+    } else if (shown) written.draw(atEnd() ?? line);
   });
   resize.observe(element);
   fit.fit();
 
-  return {
-    show(session, items, problem) {
+  const view: TerminalView = {
+    show(...shown) {
+      last = shown;
+      const [session, items, problem] = shown;
       if (session !== shownSession || items.length < drawn.items) {
         terminal.reset();
         terminal.write(BRACKET_PASTES);
@@ -175,6 +182,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
       terminal.dispose();
     },
   };
+  return view;
 }
 
 /** How far the conversation has been drawn. */

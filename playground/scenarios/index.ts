@@ -307,7 +307,7 @@ export const SCENARIOS: readonly Scenario[] = [
     read: 'guides/playground/',
     agent: 'own',
     steps: [
-      { note: 'Tell your agent something.', say: 'Remember this for later: my lighthouse is called Pharos.' },
+      { note: 'Tell your agent something.', say: 'My lighthouse is called Pharos.' },
       sleep('Its whole process tree ends.'),
       { note: 'Ask for it back.', say: 'What is my lighthouse called?', expect: { status: 'live' } },
     ],

@@ -4,7 +4,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { AgentLauncher, AgentSpec } from '../../src/engine/ports.ts';
 import { RehydrateError } from '../../src/engine/errors.ts';
 import type { Scenario } from '../scenarios/types.ts';
-import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
+import { agentName, BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { BridgeAccess, BridgeAgent, Platform } from '../platform/index.ts';
 import { Absent, type Boot } from './pace.ts';
 import { errorWords } from './words.ts';
@@ -162,9 +162,9 @@ export class Agents {
         if (!this.#own) throw error;
         return this.discover();
       });
-    } catch (error) {
+    } catch {
       if (this.#access !== access) return;
-      const why = `The bridge at ${access.url} does not answer. Start it again, then connect it. (${errorWords(error)})`;
+      const why = `The bridge at ${access.url} does not answer, or not to this page any more. Start it again, then connect it.`;
       this.bridge.value = { kind: 'lost', why };
       this.#boot.lost('Bridge', why);
       this.#lookLater();
@@ -181,10 +181,10 @@ export class Agents {
       launch: async (spec, options) => {
         const { bridge, tabAgents } = this.#platform;
         if (!spec.agent.startsWith(BRIDGE_PREFIX)) return tabAgents.launcher.launch(spec, options);
-        if (this.#access) return bridge.launcher(this.#access).launch({ ...spec, agent: spec.agent.slice(BRIDGE_PREFIX.length) }, options);
+        if (this.#access) return bridge.launcher(this.#access).launch({ ...spec, agent: agentName(spec.agent) }, options);
         throw new RehydrateError(
           'agent_start_failed',
-          `The agent ${spec.agent} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,
+          `The agent ${agentName(spec.agent)} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,
           { agent: spec.agent },
         );
       },

@@ -13,6 +13,7 @@ import {
   type AgentSpec,
   type SqlDatabase,
 } from '../../src/engine/ports.ts';
+import { agentName } from '../platform/bridge-prefix.ts';
 import { FrameLog, type Direction, type Frame } from './frames.ts';
 import {
   INITIAL_MACHINE,
@@ -144,7 +145,8 @@ export class HostController {
   async #launch(given: AgentSpec, options: { readonly signal: AbortSignal }): Promise<AgentProcess> {
     const { confine, launcher } = this.#options;
     const spec = confine.spec(given);
-    const { agent: name, sessionId } = spec;
+    const { sessionId } = spec;
+    const name = agentName(spec.agent);
     const process = ++this.#processes;
     this.#tell({ type: 'launching', process, agent: name });
     let agent: AgentProcess;

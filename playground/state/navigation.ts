@@ -1,6 +1,7 @@
 /** Where the page is: scenario, agent, policy and session; what a link or an earlier visit says about that; branches off the past. */
 import { signal } from '@preact/signals';
 import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
+import { agentName, BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import { Refused, sizeProblem } from '../platform/import-file.ts';
 import { SCENARIOS, scenarioNamed, type Scenario } from '../scenarios/index.ts';
 import { agentFor, agentNamed } from './agents.ts';
@@ -140,6 +141,8 @@ export function createNavigation(page: Page, turns: Turns) {
   };
 }
 
+const inFull = (agent: string): string => `“${agentName(agent)}”${agent.startsWith(BRIDGE_PREFIX) ? ' over the bridge' : ''}`;
+
 /** What of a link could not be followed, and what is shown instead. */
 function linkProblem(
   { problem, scenario: wanted, agent: linked }: Place,
@@ -151,7 +154,9 @@ function linkProblem(
   if (wanted !== undefined && !SCENARIOS.some(({ name }) => name === wanted))
     problems.push(`This link is to the scenario “${wanted}”, which this page does not have: “${scenario.title}” is shown instead.`);
   if (linked !== undefined && !hasAgent)
-    problems.push(`This link is for the agent “${linked}”, which is not here: ${agent === '' ? 'none' : agent} is chosen instead.`);
+    problems.push(
+      `This link is for the agent ${inFull(linked)}, which is not here: ${agent === '' ? 'none' : inFull(agent)} is chosen instead.`,
+    );
   return problems.join(' ') || null;
 }
 

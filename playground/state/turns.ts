@@ -208,8 +208,8 @@ export function createTurns(page: Page) {
       if (page.running.value || page.inPast.value) return;
       draft.value = '';
       const { error, stored } = await say(text);
-      // What was never sent goes back where it can be sent again.
-      if (error && !stored && draft.value === '') draft.value = text;
+      // What was never sent goes back where it can be sent again, in front of what was written since.
+      if (error && !stored) draft.value = draft.value === '' ? text : `${text}\n${draft.value}`;
     },
 
     async cancel(): Promise<void> {

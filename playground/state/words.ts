@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { RehydrateError, type ErrorCode } from '../../src/engine/errors.ts';
 import { withoutControls } from '../../src/engine/safe-text.ts';
+import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { AttemptOutcome, ResumeAttempt, ResumeReport, Tier, TurnEnded } from '../../src/engine/types.ts';
 
 // ------------------------------------------------------------- what an agent said, made safe to be shown
@@ -47,6 +48,10 @@ export const failureOf = (error: unknown): Failure => ({
   message: errorWords(error),
 });
 
+/** Another tab has the session; where it is the agent's word that somebody has, it names no owner. */
+const isElsewhere = (error: unknown): boolean =>
+  RehydrateError.is(error) && error.code === 'session_busy' && typeof error.data['owner'] === 'object' && error.data['owner'] !== null;
+
 /** An error for people. Errors of the library already say what to do next. */
 export function errorWords(error: unknown): string {
   if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown') {
@@ -54,11 +59,16 @@ export function errorWords(error: unknown): string {
     const why = typeof words === 'string' ? `: ${words}.` : '.';
     return `What became of this prompt is unknown${why} It was not sent again by itself: send it again if it should be.`;
   }
-  if (error instanceof Error) return error.message;
+  if (isElsewhere(error))
+    return 'The session is live in another tab, and only that one can prompt it. Take it over, or send the prompt there.';
+  // The engine knows an agent by the name that its sessions store.
+  if (error instanceof Error) return error.message.replaceAll(`"${BRIDGE_PREFIX}`, '"');
   return typeof error === 'string' ? error : 'Something failed and gave no reason. Reload the page; the session is in the database.';
 }
 
 export interface Problem extends Failure {
+  /** Another tab has the session. */
+  readonly elsewhere: boolean;
   /** Ways to sign in that the agent offered. */
   readonly methods: readonly { readonly id: string; readonly name: string }[];
 }
@@ -69,7 +79,7 @@ function problemOf(error: unknown): Problem {
     const { id, name } = (method ?? {}) as { id?: unknown; name?: unknown };
     return typeof id === 'string' ? [{ id, name: label(name, id, 60) }] : [];
   });
-  return { ...failureOf(error), methods };
+  return { ...failureOf(error), elsewhere: isElsewhere(error), methods };
 }
 
 export class Notices {
@@ -131,6 +141,7 @@ export type Verdict = 'proved' | 'claimed' | 'refused' | 'not asked';
 const FAILED: readonly unknown[] = [
   'session_not_resumable',
   'resume_indeterminate',
+  'session_busy',
   'auth_required',
   'agent_not_found',
   'agent_start_failed',
@@ -143,7 +154,7 @@ const FAILED: readonly unknown[] = [
 
 /** What of an error is a failed resume; null of any other. */
 export function failedResume(error: unknown): FailedResume | null {
-  if (!RehydrateError.is(error) || !FAILED.includes(error.code)) return null;
+  if (!RehydrateError.is(error) || isElsewhere(error) || !FAILED.includes(error.code)) return null;
   const { attempts } = error.data as { attempts?: unknown };
   return { ...failureOf(error), at: Date.now(), attempts: Array.isArray(attempts) ? (attempts as ResumeAttempt[]) : [] };
 }

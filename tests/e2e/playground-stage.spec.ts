@@ -26,6 +26,12 @@ async function onScreen(pg: PlaygroundPage, what: Locator, name: string): Promis
 async function byHand(pg: PlaygroundPage, step: Step): Promise<void> {
   if ('say' in step) {
     await onScreen(pg, pg.prompt, 'Prompt');
+    // A prompt that failed was given back, and stands there instead.
+    if ((await pg.prompt.inputValue()) === '') {
+      const write = pg.button(`Write “${step.say}”`);
+      await onScreen(pg, write, 'what the step says');
+      expect(await write.evaluate((one) => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight)).toBe(true);
+    }
     await pg.prompt.fill(step.say);
     await onScreen(pg, pg.button('Send'), 'Send');
     return pg.button('Send').click();
@@ -171,80 +177,135 @@ test('the terminal is one key away, and can take the stage', async ({ page }) =>
   await expect(pg.status).toBeInViewport();
 });
 
-// What somebody who comes for the first time wants to do, as the guide writes it down. Each on a laptop's screen, with nothing scrolled.
-test.describe('first tasks', () => {
-  test.use({ viewport: { width: 1366, height: 768 } });
-  const unscrolled = async (pg: PlaygroundPage, ...what: Locator[]) => {
-    for (const one of what) await onScreen(pg, one, String(one));
-  };
-
-  test('make the agent forget, and see what the host does', async ({ page }) => {
-    const pg = new PlaygroundPage(page);
-    await pg.open();
-    await pg.say('My cat is called Ada.');
-    await pg.page.getByRole('button', { name: 'Sleep', exact: true }).click();
-    await pg.button('Delete agent store').click();
-    await pg.say('What is my cat called?');
-    await expect(pg.report.locator('.rp-verdict')).toHaveText('refused');
-    await unscrolled(pg, pg.answer, pg.report.locator('.rp-verdict'), pg.status);
-    await expect(pg.answer).toContainText('Ada');
-  });
-
-  test('kill it in the middle of an answer, and go on', async ({ page }) => {
-    const pg = new PlaygroundPage(page);
-    await pg.open();
-    await pg.say('My cat is called Ada.');
-    await pg.button('Crash mid-turn').click();
-    await pg.send('Count to 20');
-    await expect(pg.status).toHaveText('dead');
-    const interrupted = pg.log.getByText('The turn was interrupted.');
-    await unscrolled(pg, interrupted, pg.status);
-    await pg.say('What is my cat called?');
-    await unscrolled(pg, pg.answer);
-  });
-
-  test('catch an agent that lies, from the cards', async ({ page }) => {
-    const pg = new PlaygroundPage(page);
-    await pg.open();
-    await pg.button('All lessons').click();
-    await page.getByRole('dialog').getByRole('button', { name: 'An agent that lies' }).click();
-    for (let step = 1; step <= 3; step++) await pg.button(`Run step ${step} of 3`).click();
-    await expect(pg.button('All steps done')).toBeVisible();
-    await unscrolled(pg, pg.report.getByText('claimed success, and was not believed'), pg.answer);
-    await pg.button('All lessons').click();
-    await expect(page.getByRole('dialog').getByRole('button', { name: 'An agent that lies' })).toContainText('seen');
-  });
-
-  test('read what another agent would be told', async ({ page }) => {
-    const pg = new PlaygroundPage(page);
-    await pg.open();
-    await pg.say('My cat is called Ada.');
-    await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Transcript' }).click();
-    await pg.button('As it would be sent').click();
-    await expect(pg.region('Transcript')).toContainText('My cat is called Ada.');
-    await unscrolled(pg, pg.region('Transcript'));
-  });
-
-  test('go back, go on from there, and come to both again', async ({ page }) => {
-    const pg = new PlaygroundPage(page);
-    await pg.open();
-    await pg.say('My cat is called Ada.');
-    await pg.say('My dog is called Argos.');
-    await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Timeline' }).click();
-    const story = pg.region('Timeline').getByRole('radiogroup', { name: 'What happened' });
-    await story.getByText('prompt').last().click();
-    await expect(page.getByText('You look at the past.')).toBeVisible();
-    await expect(pg.log).not.toContainText('Noted. Your dog');
-    await unscrolled(pg, pg.button('Fork from here'));
-    await pg.button('Fork from here').click();
-    await expect(page.getByText('You are in fork 1')).toBeVisible();
-    await pg.say('What do you remember?');
-    await pg.button('Return to now').click();
-    await expect(pg.log).toContainText('Noted. Your dog');
-    // The fork is not lost by that.
-    await pg.region('Timeline').getByRole('button', { name: 'fork 1' }).click();
-    await expect(pg.log).toContainText('What do you remember?');
-    await pg.region('Timeline').getByRole('button', { name: 'main line' }).click();
-    await expect(pg.log).toContainText('Noted. Your dog');
-  });
+test('the newest words stay in view when a question takes their room, and an upward scroll is left alone', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await page.setViewportSize({ width: 1366, height: 768 });
+  await pg.open();
+  for (let i = 1; i <= 4; i++) await pg.say(`My cat ${i} is called Ada.`);
+  await pg.send('Ask for permission');
+  await expect(pg.button('Allow')).toBeVisible();
+  await expect(pg.log.locator('.rp-message').last()).toBeInViewport({ ratio: 0.9 });
+  await pg.log.hover();
+  await page.mouse.wheel(0, -300);
+  const first = pg.log.getByText('My cat 3 is called Ada.', { exact: true });
+  await expect(first).toBeInViewport();
+  await pg.button('Allow').click();
+  await pg.turnEnded('Ask for permission');
+  await expect(first).toBeInViewport();
 });
+
+test('nothing lies beyond the side of any window, and the panel that is looked at stays', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  const tab = page.getByRole('navigation', { name: 'Panels' }).locator('[aria-current=true]');
+  for (const [width, height] of [
+    [683, 384],
+    [844, 390],
+    [1366, 768],
+    [320, 568],
+    [1024, 600],
+    [390, 844],
+    [1920, 1080],
+  ] as const) {
+    await page.setViewportSize({ width, height });
+    const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect([width, height, beyond]).toEqual([width, height, 0]);
+    await expect(tab).toHaveText('Resume report');
+  }
+  // Beside the lesson there is room for what is chosen; elsewhere it would lie over what one looks at.
+  await page.setViewportSize({ width: 683, height: 800 });
+  await expect(pg.combobox('Agent')).toBeHidden();
+});
+
+test('the terminal wraps what it tells anew in another width', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await page.setViewportSize({ width: 1366, height: 768 });
+  await pg.open();
+  await pg.say('My cat is called Ada.');
+  await page.keyboard.press('Control+`');
+  await page.setViewportSize({ width: 390, height: 844 });
+  // No word of it is cut in two.
+  await expect
+    .poll(async () => (await pg.terminalRows()).map((row) => row.trimEnd()))
+    .toContain('new: There was nothing to bring back yet:');
+});
+
+// What somebody who comes for the first time wants to do, as the guide writes it down. Each on a laptop's screen and on a phone's, with nothing scrolled.
+for (const size of SIZES)
+  test.describe(`first tasks, at ${size.width} × ${size.height}`, () => {
+    test.use({ viewport: size });
+    const unscrolled = async (pg: PlaygroundPage, ...what: Locator[]) => {
+      for (const one of what) await onScreen(pg, one, String(one));
+    };
+
+    test('make the agent forget, and see what the host does', async ({ page }) => {
+      const pg = new PlaygroundPage(page);
+      await pg.open();
+      await pg.say('My cat is called Ada.');
+      await pg.page.getByRole('button', { name: 'Sleep', exact: true }).click();
+      await pg.button('Delete agent store').click();
+      await pg.say('What is my cat called?');
+      await expect(pg.report.locator('.rp-verdict')).toHaveText('refused');
+      await unscrolled(pg, pg.answer, pg.report.locator('.rp-verdict'), pg.status);
+      await expect(pg.answer).toContainText('Ada');
+    });
+
+    test('kill it in the middle of an answer, and go on', async ({ page }) => {
+      const pg = new PlaygroundPage(page);
+      await pg.open();
+      await pg.say('My cat is called Ada.');
+      await pg.button('Crash mid-turn').click();
+      await pg.send('Count to 20');
+      await expect(pg.status).toHaveText('dead');
+      const interrupted = pg.log.getByText('The turn was interrupted.');
+      await unscrolled(pg, interrupted, pg.status);
+      await pg.say('What is my cat called?');
+      await unscrolled(pg, pg.answer);
+    });
+
+    test('catch an agent that lies, from the cards', async ({ page }) => {
+      const pg = new PlaygroundPage(page);
+      await pg.open();
+      await pg.button('All lessons').click();
+      await page.getByRole('dialog').getByRole('button', { name: 'An agent that lies' }).click();
+      for (let step = 1; step <= 3; step++) await pg.button(`Run step ${step} of 3`).click();
+      await expect(pg.button('All steps done')).toBeVisible();
+      await unscrolled(pg, pg.report.getByText('claimed success, and was not believed'), pg.answer);
+      await pg.button('All lessons').click();
+      await expect(page.getByRole('dialog').getByRole('button', { name: 'An agent that lies' })).toContainText('seen');
+    });
+
+    test('read what another agent would be told', async ({ page }) => {
+      const pg = new PlaygroundPage(page);
+      await pg.open();
+      await pg.say('My cat is called Ada.');
+      await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Transcript' }).click();
+      await pg.button('As it would be sent').click();
+      await expect(pg.region('Transcript')).toContainText('My cat is called Ada.');
+      await unscrolled(pg, pg.region('Transcript'));
+    });
+
+    test('go back, go on from there, and come to both again', async ({ page }) => {
+      const pg = new PlaygroundPage(page);
+      await pg.open();
+      await pg.say('My cat is called Ada.');
+      await pg.say('My dog is called Argos.');
+      await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Timeline' }).click();
+      const story = pg.region('Timeline').getByRole('radiogroup', { name: 'What happened' });
+      await story.getByText('prompt').last().click();
+      await expect(page.getByText('You look at the past.')).toBeVisible();
+      await expect(pg.log).not.toContainText('Noted. Your dog');
+      await unscrolled(pg, pg.button('Fork from here'));
+      await pg.button('Fork from here').click();
+      await expect(page.getByText('You are in fork 1')).toBeVisible();
+      await pg.say('What do you remember?');
+      await pg.button('Return to now').click();
+      await expect(pg.log).toContainText('Noted. Your dog');
+      // The fork is not lost by that.
+      await pg.region('Timeline').getByRole('button', { name: 'fork 1' }).click();
+      await expect(pg.log).toContainText('What do you remember?');
+      await pg.region('Timeline').getByRole('button', { name: 'main line' }).click();
+      await expect(pg.log).toContainText('Noted. Your dog');
+    });
+  });

@@ -47,6 +47,17 @@ describe('while a session is being created', () => {
     await nothingIsLeft(pg);
   });
 
+  it('what was written since stays, after the prompt that is given back', async () => {
+    const pg = await open(withAgent('hang-new'));
+    pg.turns.draft.value = 'Are you there?';
+    const sent = pg.turns.sendDraft();
+    await expect.poll(() => pg.host.machine.value.stations['session/new']).toBe('trying');
+    pg.turns.draft.value = 'Or not?';
+    await pg.faults.kill();
+    await sent;
+    expect(pg.turns.draft.value).toBe('Are you there?\nOr not?');
+  });
+
   it('Cancel turn stops a prompt that waits for the page to start, and the next one is sent', async () => {
     const platform = withAgent('native');
     const opens = Promise.withResolvers<void>();

@@ -1,6 +1,7 @@
 /** What the page says is so: of prompts on their way, questions, bridges, links, other tabs, and of its own end. */
 import { describe, expect, it } from 'vitest';
 import { Conversation } from '../../../playground/state/session.ts';
+import { verdictOf } from '../../../playground/state/words.ts';
 import type { Playground } from '../../../playground/state/playground.ts';
 import type { SessionEvent } from '../../../src/engine/types.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
@@ -58,6 +59,18 @@ describe('a question nobody answered', () => {
   });
 });
 
+describe('an agent that says its session is in use elsewhere', () => {
+  it('has a report of that, and no other tab is blamed', async () => {
+    const pg = await open(withAgent('busy'));
+    await pg.turns.say('My cat is called Ada.');
+    await pg.faults.sleep();
+    const { error } = await pg.turns.say('What is my cat called?');
+    expect(error?.code).toBe('session_busy');
+    expect(pg.notices.problem.value?.elsewhere).toBe(false);
+    expect(pg.session.failures.value.map(verdictOf)).toEqual(['refused']);
+  });
+});
+
 describe('the bridge', () => {
   it('that dies is said to be gone, and to be there again when it is', async () => {
     let dead = false;
@@ -106,8 +119,8 @@ describe('a bridge that was connected by hand', () => {
 describe('a link', () => {
   it.each([
     ['#v=1&scenario=nonsense&agent=native', /scenario “nonsense”, which this page does not have: “A session/],
-    ['#v=1&scenario=free&agent=nobody', /agent “nobody”, which is not here: native is chosen instead/],
-    ['#v=1&scenario=free&agent=bridge:mine', /agent “bridge:mine”, which is not here/],
+    ['#v=1&scenario=free&agent=nobody', /agent “nobody”, which is not here: “native” is chosen instead/],
+    ['#v=1&scenario=free&agent=bridge:mine', /agent “mine” over the bridge, which is not here/],
     ['#v=2&scenario=free&agent=native', /version 2/],
     ['#v=1&scenario=free&agent=native&step=1e3', /step cannot be read/],
   ])('%s says what of it is not followed', async (hash, words) => {

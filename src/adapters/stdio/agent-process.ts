@@ -250,24 +250,29 @@ class Running implements RunningProcess {
     void within(this.#limits.drainMs, this.#stderrDone).then(() => {
       const facts = this.#leader ?? { code: null, signal: 'SIGKILL', asked: true, sent: ['SIGKILL'] };
       this.#settled.resolve(exitOf(facts, this.#tail.lines(this.#limits.exitStderrBytes)));
+      this.stderr.destroy();
       this.#watchOutput();
     });
   }
 
-  /** Ends a stdout that stays open and silent although everybody we know of has gone. */
+  /** Ends a stdout that stays open although everybody we know of has gone: at once where it is silent, after what a pipe can hold where it is not. */
   #watchOutput(): void {
     const stdout = this.stdout as Socket;
     if (stdout.destroyed) return;
     // Nobody ever listened, so nobody will: the descriptor must not stay.
     if (stdout.readableFlowing === null) return void stdout.destroy();
     let seen = -1;
+    let talks = 0;
     const watch = setInterval(() => {
-      if (stdout.readableFlowing && stdout.bytesRead === seen) stdout.destroy();
+      if (stdout.readableFlowing && (stdout.bytesRead === seen || ++talks > STRANGERS_TALKS)) stdout.destroy();
       seen = stdout.readableFlowing ? stdout.bytesRead : -1;
     }, this.#limits.drainMs).unref();
     stdout.once('close', () => clearInterval(watch));
   }
 }
+
+/** How often an output that its reader takes may have more after the tree is gone. What was in the pipe by then is read in one of them. */
+const STRANGERS_TALKS = 4;
 
 /** Waits for the first of the promises, `ms` at most; leaves no timer behind. */
 async function within(ms: number, ...promises: readonly Promise<unknown>[]): Promise<void> {

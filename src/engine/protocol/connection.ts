@@ -139,7 +139,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     gone,
     get exitDescription() {
       if (exit === null) return 'is gone';
-      return fault === null ? describeExit(exit) : `${describeExit(exit)}, because: ${fault.message}`;
+      return fault === null ? describeExit(exit) : `${describeExit(exit)}, because: ${fault.message.replace(/\.$/, '')}`;
     },
     get exit() {
       return exit;
@@ -189,13 +189,13 @@ export function quoteDiagnostics(diagnostics: string): string {
 /** What an agent gave as its error, for a sentence: code, message, and its own reason where it lies in `data`. */
 export function describeError({ code, message, data }: RpcError): string {
   const details = typeof data === 'string' ? data : (data as { details?: unknown } | null | undefined)?.details;
-  const reason = typeof details === 'string' && details !== message ? cutReason(details.trim()) : '';
-  return `error ${code}: ${message || '(no message)'}${reason === '' ? '' : ` (${reason})`}`;
+  const reason = typeof details === 'string' && details !== message ? cutWords(details.trim()) : '';
+  return `error ${code}: ${cutWords(message) || '(no message)'}${reason === '' ? '' : ` (${reason})`}`;
 }
 
-/** As much of an agent's own reason as stands in a message; `data.error` has all of it. */
-const REASON_CHARS = 600;
-const cutReason = (text: string): string => (text.length > REASON_CHARS ? `${text.slice(0, REASON_CHARS)}…` : text);
+/** As much of an agent's own words as stands in a message; `data.error` has all of it. */
+const WORDS_CHARS = 600;
+const cutWords = (text: string): string => (text.length > WORDS_CHARS ? `${text.slice(0, WORDS_CHARS)}…` : text);
 
 /** The limit that the agent ran into and was ended for, if that is how it went. */
 export function limitFault(connection: Connection): RehydrateError | null {

@@ -59,10 +59,10 @@ export const MAX_FENCE_RUN = 16;
 export function tame(text: string): string {
   return withoutControls(text.toWellFormed().replace(/\r\n?|[\u0085\u2028\u2029\v\f]/g, '\n'), 'text')
     .replace(
-      /data:[\w/+.-]{1,80};base64,([A-Za-z0-9+/=]{64,})/g,
+      /data:[\w/+.-]{1,80};base64,([A-Za-z0-9+/=]{64}[A-Za-z0-9+/=]*)/g,
       (_, data: string) => `[data, ${sizeWords(Math.floor(data.length * 0.75))}]`,
     )
-    .replace(/`{17,}|~{17,}/g, (run) => `${run.slice(0, MAX_FENCE_RUN)}…`)
+    .replace(/`{17}`*|~{17}~*/g, (run) => `${run.slice(0, MAX_FENCE_RUN)}…`)
     .replace(
       /<(?=[/|!]|(?:system|context|resource|instruction|document|function|tool|assistant|user|human|agent|antml|im_|inst|s>|reminder|file|attach)[\w:-]{0,40})/gi,
       '<\\',

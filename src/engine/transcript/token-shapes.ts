@@ -117,8 +117,11 @@ const BEFORE_CHARS = 64;
 const literals = (shape: TokenShape): readonly string[] => (shape.hint instanceof RegExp ? [] : shape.hint);
 const IN_RUNS = TOKEN_SHAPES.filter((shape) => literals(shape).length > 0);
 const IN_TEXT = TOKEN_SHAPES.filter(({ hint }) => hint instanceof RegExp);
-/** What tokens are written in; shorter runs hold none. Words are shorter, so nearly all of a text is passed over here. */
-const RUN = /[\w.~+/=:@%&?-]{18,}/g;
+/**
+ * What tokens are written in; shorter runs hold none. Words are shorter, so nearly all of a text is passed over here. Written `{18}…*` and not
+ * `{18,}`: there V8 remembers each repeat, and a picture of some megabytes makes it throw.
+ */
+const RUN = /[\w.~+/=:@%&?-]{18}[\w.~+/=:@%&?-]*/g;
 const ANY_LITERAL = new RegExp(
   IN_RUNS.flatMap(literals)
     .map((literal) => literal.replaceAll('.', '\\.'))

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { guard } from '../../../src/adapters/stdio/guard.ts';
-import { stdioLauncher, type StdioLauncherOptions, type StdioLimits } from '../../../src/adapters/stdio/index.ts';
+import { startProcess } from '../../../src/adapters/stdio/agent-process.ts';
+import { STDIO_LIMITS, stdioLauncher, type StdioLauncherOptions, type StdioLimits } from '../../../src/adapters/stdio/index.ts';
+import { messageStream } from '../../../src/adapters/stdio/launcher.ts';
 import { carriesMark, readProcesses } from '../../../src/adapters/stdio/process-table.ts';
 import type { AgentProcess } from '../../../src/engine/ports.ts';
 import { held, still } from '../../support/still.ts';
@@ -71,9 +73,9 @@ describe.skipIf(process.platform === 'win32')('I7: the whole tree goes', () => {
   it.skipIf(process.platform !== 'linux').each(trees)('%s', async (_name, script) => {
     for (const how of ['ask', 'kill'] as const) {
       const agent = await readyOf(script);
-      await expect.poll(sleepers, { timeout: PATIENCE_MS }).toBeGreaterThan(0);
+      await expect.poll(sleepers, { timeout: PATIENCE_MS }).not.toEqual([]);
       await agent.end(how);
-      expect(sleepers()).toBe(0);
+      expect(sleepers()).toEqual([]);
     }
   });
 
@@ -81,6 +83,28 @@ describe.skipIf(process.platform === 'win32')('I7: the whole tree goes', () => {
     const agent = await sh('setsid sleep 60 & (trap "" TERM; sleep 60) & sleep 0.1; exit 5');
     expect(await agent.exited).toEqual({ kind: 'failed', code: 5, signal: null });
     expect(await alive()).toBe(0);
+  });
+
+  it.skipIf(process.platform !== 'linux').each([
+    ['holds both outputs', `sleep ${NAP}`],
+    ['writes on', `while sleep 0.05; do echo x; echo x >&2; done`],
+  ])('what nobody can find, and %s: they are let go, so that the host can end', async (_name, script) => {
+    const limits = { ...STDIO_LIMITS, ...LIMITS };
+    const agent = await startProcess(
+      {
+        name: 'agent',
+        command: 'sh',
+        args: ['-c', `(env -i setsid sh -c '${script}' &); sleep 0.1; exit 0`],
+        cwd: directory,
+        env: process.env,
+      },
+      { limits },
+    );
+    const closed = [agent.stdout, agent.stderr].map((output) => once(output, 'close'));
+    messageStream('agent', agent, limits);
+    expect(await agent.exited).toMatchObject({ kind: 'quit', code: 0 });
+    await Promise.all(closed);
+    for (const pid of sleepers()) process.kill(pid, 'SIGKILL');
   });
 
   it('and the agents of another host stay', async () => {
@@ -104,15 +128,16 @@ describe.skipIf(process.platform === 'win32')('I7: the whole tree goes', () => {
   });
 
   /** Processes of this file that sleep, marked or not. */
-  function sleepers(): number {
-    return readdirSync('/proc').filter((pid) => {
+  function sleepers(): number[] {
+    const pids = readdirSync('/proc').filter((pid) => {
       try {
         return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') === `sleep\0${NAP}\0`;
       } catch (error) {
         if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
         throw error;
       }
-    }).length;
+    });
+    return pids.map(Number);
   }
 });
 

@@ -114,6 +114,13 @@ describe('a banner glued in front', () => {
   });
 });
 
+describe('I10: a line of millions, which no agent that keeps to ACP writes', () => {
+  it.each(['\0', ' ', '\u001b[0m', '\u001b]0;x\u0007', '{ "', '\r{'])('of %j: no message, and no error', (piece) => {
+    const line = `${piece.repeat(18_000_000 / piece.length)}{"a`;
+    for (const opening of [true, false]) expect(findMessage(line, opening)).toBeNull();
+  });
+});
+
 describe('the id of a request comes back as it was written', () => {
   const ids = [
     '1',

@@ -68,6 +68,11 @@ describe('foreign text is made harmless', () => {
     expect(tame(text)).toBe(tamed);
   });
 
+  it('whatever is repeated for millions of characters', () => {
+    expect(tame(`data:image/png;base64,${'Qk1G'.repeat(5_000_000)}`)).toBe('[data, 15.0 MB]');
+    for (const fence of '`~') expect(tame(fence.repeat(20_000_000))).toBe(`${fence.repeat(16)}…`);
+  });
+
   it('oneLine is one bounded line', () => {
     fc.assert(
       fc.property(any, (text) => {

@@ -111,9 +111,10 @@ const vitest = (name, args, stdio) =>
   );
 
 async function playwright(name, stdio) {
-  const chromium = await ensureChromium();
+  // For the stages after this one, too: they need not look for it again.
+  process.env.REHYDRATE_CHROMIUM = await ensureChromium();
   // With CI set, a browser test gets the second run that playwright.config.ts speaks of.
-  const env = (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, REHYDRATE_CHROMIUM: chromium, CI: '1' });
+  const env = (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, CI: '1' });
   return counted(name, playwrightCounts, playwrightFailures, () => [PLAYWRIGHT, 'test', '--reporter=list,json'], { env, stdio });
 }
 

@@ -1,9 +1,15 @@
-/** A Chromium for the browser tests: the one that is there, else Playwright's own, else Debian's. */
-import { existsSync } from 'node:fs';
+/**
+ * A Chromium for the browser tests: the one that is there, else Playwright's own, else Debian's. Its headless shell before the whole
+ * browser: that draws windows nobody sees, and a page costs it more than twice the processor time.
+ */
+import { existsSync, globSync } from 'node:fs';
 import { inRoot, projectEnv, PROJECT_NODE, run, SetupError } from './setup.mjs';
 
+const SHELL = '/usr/bin/chromium-headless-shell';
+const DEBIANS = '/usr/bin/chromium';
 const INSTALLED = [
-  '/usr/bin/chromium',
+  SHELL,
+  DEBIANS,
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
@@ -21,26 +27,33 @@ export function chromiumArgs() {
   return [...sandbox, '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 }
 
+/** Playwright's own, and its shell, which lies beside it. */
 async function playwrightChromium() {
   const { chromium } = await import('playwright-core');
-  return existsSync(chromium.executablePath()) ? chromium.executablePath() : null;
+  const whole = chromium.executablePath();
+  const shells = whole.replace(/chromium-(\d+).*/s, 'chromium_headless_shell-$1/*/{headless_shell,chrome-headless-shell}');
+  return [...globSync(shells), whole].find((file) => existsSync(file)) ?? null;
 }
 
-/** @returns {Promise<string>} the path of a Chromium, installed now if there was none. */
+/** @returns {Promise<string>} the path of a Chromium, installed now if there was none; beside Debian's its shell, where that can be had. */
 export async function ensureChromium() {
   const find = async () => installedChromium() ?? (await playwrightChromium());
   let found = await find();
-  if (!found) console.error('Installing Chromium for the browser tests …');
+  // What was named is meant.
+  const isDebians = found === DEBIANS && process.env.REHYDRATE_CHROMIUM !== found && process.getuid?.() === 0;
+  if (found && !isDebians) return found;
+  console.error('Installing Chromium for the browser tests …');
   const env = projectEnv({ PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT: '10000', DEBIAN_FRONTEND: 'noninteractive' });
+  const apt = (...args) => ['apt-get', '-o', 'Acquire::http::Timeout=10', '-o', 'Acquire::Retries=1', ...args];
+  const aptInstall = (name) => apt('install', '-y', '--no-install-recommends', '--no-remove', name);
   let said = '';
-  for (const [program, ...args] of [
-    [PROJECT_NODE, inRoot('node_modules/playwright-core/cli.js'), 'install', 'chromium'],
-    ['apt-get', 'update'],
-    ['apt-get', 'install', '-y', '--no-install-recommends', 'chromium'],
-  ]) {
-    if (found) return found;
+  const itsShell = [apt('update'), aptInstall('chromium-headless-shell')];
+  const playwrights = [PROJECT_NODE, inRoot('node_modules/playwright-core/cli.js'), 'install', '--only-shell', 'chromium'];
+  // An older Debian has no shell of its own.
+  for (const [program, ...args] of isDebians ? itsShell : [playwrights, ...itsShell, aptInstall('chromium')]) {
     said += (await run(program, args, { stdio: 'capture', env })).output;
-    found = await find();
+    const now = await find();
+    if (now !== found) return now;
   }
   if (found) return found;
   throw new SetupError(

@@ -59,6 +59,14 @@ test('I3 --adopt: a session begun in OpenCode itself is listed, loaded, goes on,
   await agent.request('initialize', HELLO);
   const { sessionId } = (await agent.request('session/new', at)).result;
   await agent.request('session/prompt', { sessionId, prompt: say('The codeword is heron.') });
+  // It answers before its store has all of it: what it replays is there.
+  await expect
+    .poll(async () => {
+      const before = talk(agent).length;
+      await agent.request('session/load', { sessionId, ...at });
+      return talk(agent).slice(before).join('');
+    })
+    .toContain('The codeword is heron.I know: heron');
   await agent.kill('SIGKILL');
 
   agent = startAgent(world, ['--adopt']);

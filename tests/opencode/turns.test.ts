@@ -38,8 +38,8 @@ test('create and metadata: who it is, what it offers, what a turn used', async (
   expect(info.agentCapabilities).toMatchObject({ loadSession: true });
   expect(info.configOptions?.map(({ id }) => id)).toEqual(['model', 'mode']);
   // When the commands come is OpenCode's to say.
-  await expect.poll(async () => (await host.get(sessionId)).commands?.map(({ name }) => name) ?? [], { timeout: 60_000 }).toContain('init');
-  expect(info.usage).toMatchObject({ used: 10, size: 100_000 });
+  await expect.poll(async () => (await host.get(sessionId)).commands?.map(({ name }) => name) ?? []).toContain('init');
+  await expect.poll(async () => (await host.get(sessionId)).usage).toMatchObject({ used: 10, size: 100_000 });
 });
 
 test('I11 a tool call that writes a file is in the log as it was said', async () => {
@@ -51,7 +51,8 @@ test('I11 a tool call that writes a file is in the log as it was said', async ()
   const [call] = updatesOf(events, 'tool_call');
   expect(call).toMatchObject({ kind: 'edit', status: 'pending' });
   const progress = updatesOf(events, 'tool_call_update').filter(({ toolCallId }) => toolCallId === call?.['toolCallId']);
-  expect(progress.map(({ status }) => status)).toEqual(['in_progress', 'completed']);
+  // How often it tells of its progress is OpenCode's to say.
+  expect([...new Set(progress.map(({ status }) => status))]).toEqual(['in_progress', 'completed']);
   expect(progress[0]).toMatchObject({ rawInput: { filePath: file, content: 'grey\n' } });
   expect(await host.transcript(sessionId)).toContain('heron.txt');
 });

@@ -1,5 +1,6 @@
 /** A session of OpenCode through everything a turn can be, as a raw client sees it, and its frames without what must differ. */
 import path from 'node:path';
+import { expect } from 'vitest';
 import { startRaw, type Frame, type Json, type RawAgent } from './acp.ts';
 import { textOf, type ModelScript } from './model.ts';
 import { scrubber } from './scrub.ts';
@@ -38,6 +39,12 @@ const script =
     return [{ text: `You said: ${asked}` }];
   };
 
+/** What a frame tells of a message, or nothing. */
+const chunkOf = ({ frame }: Frame): string => {
+  const { sessionUpdate, content } = (frame as Json).params?.update ?? {};
+  return /_message_chunk$/.test(sessionUpdate) ? content.text : '';
+};
+
 /** Every frame of it, in order. */
 export async function wholeSession(world: World, agent: RawAgent): Promise<readonly Frame[]> {
   const { opencode, model } = world;
@@ -54,9 +61,9 @@ export async function wholeSession(world: World, agent: RawAgent): Promise<reado
   await agent.request('session/set_config_option', { sessionId, configId: 'mode', value: 'build' });
   await agent.request('session/set_mode', { sessionId, modeId: 'nonsense' });
   await agent.request('_no/such', { sessionId });
-  const seen = model.requests.length;
   const cancelled = prompt('Count for ever.');
-  await model.received(seen + 1);
+  // A model that has been asked has not answered yet, and an answer that was heard half is another one.
+  await expect.poll(() => agent.frames.map(chunkOf).join('')).toMatch(/one two three$/);
   agent.notify('session/cancel', { sessionId });
   await cancelled;
   await agent.request('session/list', { cwd: opencode.cwd });

@@ -1,29 +1,6 @@
-/** Every scenario to its end in a real browser, with agents in workers. */
+/** A scenario as a thing to share and to walk about in; each runs to its end in playground-stage.spec.ts. */
 import { expect, test } from '@playwright/test';
-import { SCENARIOS } from '../../playground/scenarios/index.ts';
 import { PlaygroundPage } from './playground-page.ts';
-
-for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.steps.length > 0)) {
-  test(`“${scenario.title}” runs to its end in the tab`, async ({ page }) => {
-    const pg = new PlaygroundPage(page);
-    await pg.open(`#v=1&scenario=${scenario.name}&agent=${encodeURIComponent(scenario.agent)}`);
-    for (let step = 1; step <= scenario.steps.length; step++) {
-      await pg.button(`Run step ${step} of ${scenario.steps.length}`).click();
-      await expect(
-        page
-          .getByRole('list', { name: 'Steps' })
-          .getByRole('listitem')
-          .nth(step - 1),
-      ).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
-    }
-    await expect(pg.button('All steps done')).toBeDisabled();
-    await expect(page.locator('.rp-end')).toContainText(scenario.end);
-    await expect
-      .poll(() => new URL(page.url()).hash)
-      .toBe(`#v=1&scenario=${scenario.name}&agent=${scenario.agent}&step=${scenario.steps.length}`);
-    expect(pg.problems).toEqual([]);
-  });
-}
 
 test('a link to a step brings what was on screen to another browser', async ({ page, browser, baseURL }) => {
   // Six resumes in two pages: as long as the machine needs for them.

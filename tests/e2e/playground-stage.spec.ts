@@ -1,7 +1,10 @@
-/** One screen: what a step speaks of is inside it when it happens, at a laptop's size and at a phone's; by hand as by running. */
+/**
+ * One screen: what a step speaks of is inside it when it happens, at a laptop's size and at a phone's; and every scenario to its end, by
+ * hand as by running, with agents in workers.
+ */
 import { expect, test, type Locator } from '@playwright/test';
 import { SCENARIOS } from '../../playground/scenarios/index.ts';
-import type { Step } from '../../playground/scenarios/types.ts';
+import type { Scenario, Step } from '../../playground/scenarios/types.ts';
 import { FAULT_NAMES } from '../../playground/state/scenario.ts';
 import { PlaygroundPage } from './playground-page.ts';
 
@@ -63,19 +66,33 @@ async function byHand(pg: PlaygroundPage, step: Step): Promise<void> {
   }
 }
 
+/** From its beginning to its end, by the button that does the next step. */
+async function runs(pg: PlaygroundPage, { name, agent, steps, end }: Scenario, done: (index: number) => Promise<void>): Promise<void> {
+  await pg.button('Start over').click();
+  for (const index of steps.keys()) {
+    await pg.button(`Run step ${index + 1} of ${steps.length}`).click();
+    await done(index);
+  }
+  await expect(pg.button('All steps done')).toBeDisabled();
+  await expect(pg.page.locator('.rp-end')).toContainText(end);
+  await expect.poll(() => new URL(pg.page.url()).hash).toBe(`#v=1&scenario=${name}&agent=${agent}&step=${steps.length}`);
+}
+
 for (const size of SIZES) {
   for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.steps.length > 0)) {
-    test(`“${scenario.title}” by hand, at ${size.width} × ${size.height}: each step is ticked, and what it speaks of is on the screen`, async ({
-      page,
-    }) => {
+    test(`“${scenario.title}” by hand, at ${size.width} × ${size.height}: each step is ticked, and what it speaks of is on the screen${
+      size === SIZES[0] ? '; then by running' : ''
+    }`, async ({ page }) => {
+      test.setTimeout(120_000);
       await page.setViewportSize(size);
       const pg = new PlaygroundPage(page);
       await page.goto(`/playground/#v=1&scenario=${scenario.name}&agent=${encodeURIComponent(scenario.agent)}`);
       await pg.opened();
       const rows = page.getByRole('list', { name: 'Steps' }).getByRole('listitem');
+      const done = (index: number) => expect(rows.nth(index)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
       for (const [index, step] of scenario.steps.entries()) {
         await byHand(pg, step);
-        await expect(rows.nth(index)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+        await done(index);
         await onScreen(pg, pg.status, 'the agent’s status');
         await onScreen(pg, pg.log, 'the conversation');
         if (!['Machine', 'Conversation', 'Policy'].includes(scenario.look)) await onScreen(pg, pg.region(scenario.look), scenario.look);
@@ -84,6 +101,8 @@ for (const size of SIZES) {
       await onScreen(pg, page.getByRole('navigation', { name: 'Panels' }).locator('[aria-current=true]'), 'the tab of what is shown');
       // The page itself has nothing to scroll.
       expect(await page.evaluate(() => document.documentElement.scrollHeight - innerHeight)).toBeLessThanOrEqual(0);
+      // On the same page: that it loads is most of what this costs.
+      if (size === SIZES[0]) await runs(pg, scenario, done);
       expect(pg.problems).toEqual([]);
     });
   }

@@ -126,8 +126,10 @@ export function chunksOf(update: SessionUpdate): readonly SessionUpdate[] {
 
 /** The text of a message update; blocks that are not text as `textOf` has them. */
 export function messageText(update: unknown, others: 'name' | 'describe' | 'omit' = 'omit'): string {
-  const texts = blocksOf(update).map((block) => (others === 'omit' ? textOf(block) : textOf(block, others)));
-  return texts.filter((text) => text !== null).join('');
+  const words = (block: unknown): string => (others === 'omit' ? textOf(block) : textOf(block, others)) ?? '';
+  const { sessionUpdate, content } = fieldsOf(update);
+  // A chunk is nearly all there is: no lists are made for it.
+  return WHOLE.has(sessionUpdate) ? blocksOf(update).map(words).join('') : words(content);
 }
 
 // ---------------------------------------------------------------- content

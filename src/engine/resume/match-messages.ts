@@ -3,18 +3,17 @@
  * with one id are one message of it; agents cut finer than that in ways that do not survive a replay.
  */
 import {
-  blocksOf,
   chunksOf,
   classOf,
-  contentKind,
+  fieldsOf,
   messageIdOf,
   messageText,
   readToolCall,
   replacesMessage,
   roleOf,
-  textOf,
+  stringOf,
 } from '../protocol/updates.ts';
-import { RECORD_OPENING, type NewestFirst } from '../transcript/render.ts';
+import { RECORD_CLOSING, RECORD_OPENING, type NewestFirst } from '../transcript/render.ts';
 import type { SessionEvent, SessionUpdate, TurnState } from '../types.ts';
 
 export type Side = 'user' | 'agent';
@@ -25,8 +24,6 @@ export interface ReplayItem {
   readonly meta?: Meta;
 }
 
-export const contentOf = (update: SessionUpdate): unknown => (update as { content?: unknown }).content;
-
 const ABOVE_ASCII = /[\u0080-\uffff]/;
 
 /**
@@ -35,39 +32,38 @@ const ABOVE_ASCII = /[\u0080-\uffff]/;
  */
 export const squeeze = (text: string): string => (ABOVE_ASCII.test(text) ? text.normalize('NFD') : text).replace(/\s+/g, '');
 
-/** The preamble's first words, which nobody else writes. */
-export const OPENING = squeeze(RECORD_OPENING);
+/** What a text of one side is known by, squeezed: 53 bits, which can grow with it. An agent that cheats fools only itself. */
+export const keyOf = (side: Side, words: string): number => grow((side === 'user' ? 0x11c9dc5 : 0x2545f491) * 0x200000, words);
 
-/** What a text is known by, squeezed: 53 bits that grow with it. An agent that cheats fools only itself. */
-export interface GrowingKey {
-  low: number;
-  high: number;
-}
-
-export const startKey = (side: Side): GrowingKey => ({ low: side === 'user' ? 0x11c9dc5 : 0x2545f491, high: 0 });
-
-export function grow(key: GrowingKey, words: string): number {
-  const text = /[\u0080-\uffff]/.test(words) ? squeeze(words) : words;
-  let { low, high } = key;
+export function grow(key: number, words: string): number {
+  const text = ABOVE_ASCII.test(words) ? squeeze(words) : words;
+  let [low, high] = [(key / 0x200000) | 0, key % 0x200000];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === 32 || (code >= 9 && code <= 13)) continue;
     low = Math.imul(low ^ code, 0x01000193);
-    high = (high + low) | 0;
+    high = (high + (low >>> 11)) & 0x1fffff;
   }
-  [key.low, key.high] = [low, high];
-  return (low >>> 0) * 0x200000 + (high >>> 11);
+  return (low >>> 0) * 0x200000 + high;
 }
-
-export const keyOf = (side: Side, words: string): number => grow(startKey(side), words);
 
 /** Attachments are replayed as anything or nothing; they count only where no word stands beside them. */
-function saidBy(words: string, others: () => readonly unknown[]): string {
-  const kinds = /\S/.test(words) ? [] : others().map(contentKind);
-  return kinds.length > 0 ? `[${kinds.join()}]` : words;
-}
+const saidBy = (words: string, updates: () => readonly SessionUpdate[]): string =>
+  /\S/.test(words)
+    ? words
+    : updates()
+        .map((update) => messageText(update, 'name'))
+        .join('');
 
-const isNoText = (content: unknown): boolean => textOf(content) === null;
+/** The preamble's first words, which nobody else writes, and its last. */
+export const OPENING = squeeze(RECORD_OPENING);
+const CLOSING = squeeze(RECORD_CLOSING);
+
+/** What an update beside messages is known by. A tool call never comes again under an id that the log has, anything else not in its turn. */
+function nameOf({ update, meta }: ReplayItem, turnId: string | null): string {
+  const isCall = /^tool_call/.test(classOf(update, meta));
+  return isCall ? readToolCall(update).id : `${turnId} ${roleOf(update, meta) ?? JSON.stringify(update)}`;
+}
 
 export function addTo<K, T>(map: Map<K, T[]>, key: K, value: T): void {
   const list = map.get(key);
@@ -100,10 +96,9 @@ export interface Speech {
   readonly preambles: number;
 }
 
-export interface ReplayLogOptions {
-  /** Takes secrets and the preamble out; tells how many openings of the preamble there were. */
-  readonly clean: (side: Side, text: string) => { readonly text: string; readonly preambles: number };
-  readonly isPreamble: (content: unknown) => boolean;
+interface ReadOptions {
+  /** Replaces known secrets. */
+  readonly redact: (text: string) => string;
   /** Past this the oldest speeches are kept as keys only. */
   readonly maxChars: number;
 }
@@ -111,27 +106,35 @@ export interface ReplayLogOptions {
 export type ReplayLog = ReturnType<typeof createReplayLog>;
 
 /** Joins updates to speeches as they come. */
-export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOptions) {
-  const speeches: { readonly side: Side; items: Chunk[]; read: Speech | null; size: number }[] = [];
+export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions & { readonly hasPreamble: boolean }) {
+  const speeches: { readonly side: Side; items: Chunk[]; size: number; read: Speech | null }[] = [];
   let [kept, released] = [0, 0];
 
   const read = (side: Side, chunks: readonly Chunk[]): Speech => {
-    const { id } = chunks[0]!;
+    const id = chunks[0]?.id ?? null;
     // The chunks of each message beside each other: an agent may stream two by turns.
     const items = chunks.every((chunk) => chunk.id === id) ? chunks : [...Map.groupBy(chunks, (chunk) => chunk.id).values()].flat();
-    const { text, preambles } = clean(side, items.map((item) => item.text ?? '').join(''));
-    const others = items.filter((item) => item.text === '').map(({ update }) => contentOf(update));
-    const said = saidBy(text, () => others.filter((content) => isNoText(content) && !isPreamble(content)));
-    return { side, id, items, text: said, key: keyOf(side, said), preambles: preambles + others.filter(isPreamble).length };
+    const words = redact(items.map((item) => item.text ?? '').join(''));
+    // Agents replay the preamble in front of the user's words, behind them, or wrapped: its opening and closing say where it stands.
+    const parts = hasPreamble && side === 'user' ? squeeze(words).split(OPENING) : [words];
+    const own = parts.length === 1 ? words : parts.map((part, i) => (i === 0 ? part : part.split(CLOSING).slice(1).join(CLOSING))).join('');
+    const text = saidBy(own, () => items.filter((item) => item.text === '').map(({ update }) => update));
+    return { side, id, items, text, key: keyOf(side, text), preambles: parts.length - 1 };
+  };
+
+  /** An embedded record says what it is by its opening and closing, too. */
+  const wordsOf = (update: SessionUpdate): string => {
+    const resource = hasPreamble && fieldsOf(fieldsOf(fieldsOf(update)['content'])['resource'])['text'];
+    return resource && squeeze(stringOf(resource)).startsWith(OPENING) ? RECORD_OPENING + RECORD_CLOSING : messageText(update);
   };
 
   const take = (item: ReplayItem): void => {
     const role = roleOf(item.update, item.meta);
     const side = role === 'thought' ? null : role;
     let speech = speeches.at(-1);
-    if (side && speech?.side !== side) speeches.push((speech = { side, items: [], read: null, size: 0 }));
+    if (side && speech?.side !== side) speeches.push((speech = { side, items: [], size: 0, read: null }));
     if (!speech) return;
-    const text = side && (textOf(contentOf(item.update)) ?? '');
+    const text = side && wordsOf(item.update);
     speech.items.push({ ...item, text, id: side ? messageIdOf(item.update) : (speech.items.at(-1)?.id ?? null) });
     speech.read = null;
     const size = 128 + (text ?? JSON.stringify(item.update)).length;
@@ -148,13 +151,26 @@ export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOption
     get length() {
       return speeches.length;
     },
-    speeches: () => speeches.map((speech) => (speech.read ??= read(speech.side, speech.items))),
+    speeches: () => speeches.map((one) => (one.read ??= read(one.side, one.items))),
+    /** All of it once, where everything was said twice at once. */
+    saidOnce(): Speech[] | null {
+      const said = speeches.flatMap(({ items }) => items.filter(({ text }) => text !== null));
+      const isRepeat = ({ id, update }: Chunk, of: Chunk): boolean => id === of.id && JSON.stringify(update) === JSON.stringify(of.update);
+      if (released > 0 || said.length < 2 || !said.every((item, i) => i % 2 === 0 || isRepeat(item, said[i - 1]!))) return null;
+      const repeats = new Set(said.filter((_, i) => i % 2 === 1));
+      return speeches.map(({ side, items }) =>
+        read(
+          side,
+          items.filter((item) => !repeats.has(item)),
+        ),
+      );
+    },
     /** A whole message comes as its blocks, in the place of what was said under its id. */
     push(item: ReplayItem): void {
       const speech = speeches.at(-1);
       if (replacesMessage(item.update) && speech?.side === roleOf(item.update, item.meta)) {
-        speech.items = speech.items.filter(({ text, id }) => text === null || id === null || id !== messageIdOf(item.update));
         speech.read = null;
+        speech.items = speech.items.filter(({ text, id }) => text === null || id === null || id !== messageIdOf(item.update));
       }
       for (const update of chunksOf(item.update)) take(update === item.update ? item : { ...item, update });
     },
@@ -163,48 +179,38 @@ export function createReplayLog({ clean, isPreamble, maxChars }: ReplayLogOption
 
 // ---------------------------------------------------------------- the log
 
-/** What one turn says in a speech under one id. */
-export interface Piece {
-  readonly turnId: string | null;
-  readonly messageId: string | null;
-  readonly key: number;
-}
-
 export interface LoggedSpeech {
   readonly side: Side;
-  /** Oldest first. */
-  readonly pieces: readonly Piece[];
-  /** Whether the agent must know it: it ended the turn, or told it itself. Of a turn cut off, and of words between turns, nobody knows. */
-  readonly isCertain: boolean;
+  readonly key: number;
+  /** What its messages are known by, oldest first, where there are several: what one turn says under one id. */
+  readonly parts: readonly number[];
   /** Null where so much was read that only keys are kept. */
   readonly text: string | null;
-  readonly key: number;
+  /** Whether the agent must know it: it ended the turn, or told it itself. Of a turn cut off, and of words between turns, nobody knows. */
+  readonly isCertain: boolean;
+  /** Of its last message. */
+  readonly turnId: string | null;
+  /** Where it is one message. */
+  readonly messageId: string | null;
   /** The lowest seq of it. */
   readonly seq: number;
-}
-
-export interface LogOptions {
-  /** The event with which this agent session began. */
-  readonly fromSeq: number;
-  readonly redact: (text: string) => string;
-  /** Past this older speeches are kept as keys only. */
-  readonly maxChars: number;
 }
 
 type UpdateEvent = Extract<SessionEvent, { kind: 'update' }>;
 
 export type LogReader = ReturnType<typeof readLog>;
 
-/** Reads the log newest first, only as far as it is needed. */
-export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogOptions) {
+/** Reads the log newest first, from the event `fromSeq` on, and only as far as it is needed. */
+export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: ReadOptions & { readonly fromSeq: number }) {
   const speeches: LoggedSpeech[] = [];
   const states = new Map<string | null, TurnState>();
-  /** What a turn holds beside messages: `thought`, plans and unknown kinds as JSON. */
-  const beside = new Map<string | null, Set<string>>();
-  const toolCalls = new Set<string>();
+  /** What stands beside messages, by `nameOf`. */
+  const names = new Set<string>();
   /** What a replay added to a turn, newest first: it stands where its turn ends. */
   const added = new Map<string | null, UpdateEvent[]>();
-  const pages = Symbol.asyncIterator in events ? events[Symbol.asyncIterator]() : events[Symbol.iterator]();
+  const pages = (async function* () {
+    yield* events;
+  })();
   let [isWhole, isCompacted, kept] = [false, false, 0];
   /** The speech that is still growing at its older end, newest first. */
   let open: { readonly side: Side; readonly chunks: UpdateEvent[]; compacts: boolean } | null = null;
@@ -214,42 +220,34 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
     const { side, chunks, compacts } = open;
     open = null;
     const messages = messagesOf(chunks.reverse());
-    const raws = messages.map((list) => redact(list.map(({ payload }) => wordsOf(payload)).join('')));
-    const text = saidBy(raws.join(''), () => chunks.flatMap(({ payload }) => blocksOf(payload)).filter(isNoText));
-    const key = keyOf(side, text);
+    const raws = messages.map((list) => redact(list.map(({ payload }) => messageText(payload)).join('')));
+    const text = saidBy(raws.join(''), () => chunks.map(({ payload }) => payload));
+    const isKnown = ({ turnId, origin }: UpdateEvent): boolean =>
+      turnId === null ? origin === 'import' : /^(completed|cancelled)$/.test(states.get(turnId) ?? '');
     kept += text.length;
     speeches.push({
       side,
-      pieces: messages.map(([first], i) => ({
-        turnId: first!.turnId,
-        messageId: messageIdOf(first!.payload),
-        key: messages.length === 1 ? key : keyOf(side, raws[i]!),
-      })),
-      isCertain:
-        !isCompacted &&
-        messages.some(([first]) =>
-          first!.turnId === null ? first!.origin === 'import' : /^(completed|cancelled)$/.test(states.get(first!.turnId) ?? ''),
-        ),
+      key: keyOf(side, text),
+      parts: messages.length > 1 ? raws.filter((raw) => /\S/.test(raw)).map((raw) => keyOf(side, raw)) : [],
       text: kept > maxChars ? null : text,
-      key,
+      isCertain: !isCompacted && messages.some(([first]) => isKnown(first!)),
+      turnId: messages.at(-1)![0]!.turnId,
+      messageId: messages.length === 1 ? messageIdOf(chunks[0]!.payload) : null,
       seq: chunks.reduce((lowest, { seq }) => Math.min(lowest, seq), Infinity),
     });
     isCompacted ||= compacts || (side === 'user' && text.startsWith('/compact'));
   };
 
   const note = (event: UpdateEvent): void => {
-    const { payload, meta, turnId } = event;
-    const role = roleOf(payload, meta);
-    const is = classOf(payload, meta);
+    const [role, is] = [roleOf(event.payload, event.meta), classOf(event.payload, event.meta)];
     if (role === 'user' || role === 'agent') {
-      if (open && open.side !== role) close();
+      if (open?.side !== role) close();
       open ??= { side: role, chunks: [], compacts: false };
       open.chunks.push(event);
-    } else if (is === 'tool_call' || is === 'tool_call_update') toolCalls.add(readToolCall(payload).id);
-    else if (is === 'compaction') {
+    } else if (is === 'compaction') {
       if (open) open.compacts = true;
       else isCompacted = true;
-    } else if (is !== 'state') beside.set(turnId, (beside.get(turnId) ?? new Set()).add(role ?? JSON.stringify(payload)));
+    } else if (is !== 'state') names.add(nameOf({ update: event.payload, meta: event.meta }, event.turnId));
   };
 
   const take = (event: SessionEvent): void => {
@@ -264,16 +262,13 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
   return {
     /** Newest first, as far as was read. */
     speeches: speeches as readonly LoggedSpeech[],
-    toolCalls: toolCalls as ReadonlySet<string>,
+    /** The ids of its tool calls are among them. */
+    names: names as ReadonlySet<string>,
     /** Whether a turn was cut off: nothing ended it, since a turn that runs is not replayed into. */
     isCutOff: (turnId: string | null): boolean => (states.get(turnId) ?? 'interrupted') === 'interrupted',
-    /** Whether an update says anything that its turn does not hold. A tool call never comes under an id that the log has. */
-    isNew({ update, meta }: ReplayItem, turnId: string | null): boolean {
-      const [is, role] = [classOf(update, meta), roleOf(update, meta)];
-      if (role === 'user' || role === 'agent') return true;
-      if (is === 'tool_call' || is === 'tool_call_update') return !toolCalls.has(readToolCall(update).id);
-      return !beside.get(turnId)?.has(role ?? JSON.stringify(update));
-    },
+    /** Whether an update says anything that its turn does not hold. */
+    isNew: (item: ReplayItem, turnId: string | null): boolean =>
+      /^(user|agent)$/.test(roleOf(item.update, item.meta) ?? '') || !names.has(nameOf(item, turnId)),
     /** Whether all of it was read. */
     isWhole: (): boolean => isWhole,
     /** Whether the agent shortened its memory. What is older than that it need not know. */
@@ -283,18 +278,16 @@ export function readLog(events: NewestFirst, { fromSeq, redact, maxChars }: LogO
       while (!isWhole && speeches.length < count) {
         await breathe();
         const next = await pages.next();
-        const page = next.done ? [] : [next.value as SessionEvent | readonly SessionEvent[]].flat();
+        const page = next.done ? [] : [next.value].flat();
         for (const event of page) if (event.seq >= fromSeq) take(event);
         isWhole = next.done === true || page.some(({ seq }) => seq < fromSeq);
-        if (!isWhole) continue;
-        close();
-        if (!next.done) await pages.return?.();
       }
+      if (!isWhole) return;
+      close();
+      await pages.return();
     },
   };
 }
-
-const wordsOf = (update: SessionUpdate): string => (replacesMessage(update) ? messageText(update) : (textOf(contentOf(update)) ?? ''));
 
 /** The chunks of one speech as messages: what a turn says under one id, from where it was told whole, and what was added to it later. */
 function messagesOf(chunks: readonly UpdateEvent[]): (readonly UpdateEvent[])[] {

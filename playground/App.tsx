@@ -10,7 +10,6 @@ import { Bar, Talk } from './panels/Talk.tsx';
 import type { LoadTerminal } from './panels/Terminal.tsx';
 import type { Inventory } from './state/navigation.ts';
 import type { Playground } from './state/playground.ts';
-import { formatFragment } from './state/visits.ts';
 
 type Open =
   | { readonly kind: 'none' }
@@ -18,16 +17,9 @@ type Open =
   | { readonly kind: 'bridge' }
   | { readonly kind: 'reset'; readonly inventory: Inventory };
 
-export interface AppProps {
-  readonly pg: Playground;
-  readonly loadTerminal: LoadTerminal;
-  readonly pageUrl: () => string;
-}
-
-export function App({ pg, loadTerminal, pageUrl }: AppProps) {
+export function App({ pg, loadTerminal }: { readonly pg: Playground; readonly loadTerminal: LoadTerminal }) {
   const open = useSignal<Open>({ kind: 'none' });
   const close = () => (open.value = { kind: 'none' });
-  const { branches } = pg;
   useEffect(() => {
     // Where there is no room beside the lesson it would lie over what one looks at.
     const wide = matchMedia('(min-width: 62rem)');
@@ -44,7 +36,7 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
         <Tools
           pg={pg}
           onShare={() => (open.value = { kind: 'share' })}
-          onReset={() => void pg.notices.attempt(async () => (open.value = { kind: 'reset', inventory: await branches.inventory() }))}
+          onReset={() => void pg.notices.attempt(async () => (open.value = { kind: 'reset', inventory: await pg.branches.inventory() }))}
           onBridge={() => (open.value = { kind: 'bridge' })}
         />
         <BootSteps steps={pg.boot.steps.value} />
@@ -55,28 +47,9 @@ export function App({ pg, loadTerminal, pageUrl }: AppProps) {
       <Bar pg={pg} />
       <Dock pg={pg} loadTerminal={loadTerminal} />
       {pg.turns.consent.value ? <ConsentDialog consent={pg.turns.consent.value} /> : null}
-      {open.value.kind === 'share' ? (
-        <ShareDialog link={`${pageUrl()}${formatFragment(pg.here())}`} bridged={pg.chosen.value?.where === 'bridge'} onClose={close} />
-      ) : null}
-      {open.value.kind === 'reset' ? (
-        <ResetDialog
-          inventory={open.value.inventory}
-          undeleted={branches.undeleted}
-          onClose={close}
-          onConfirm={() => void branches.reset()}
-          onReload={() => pg.platform.reload()}
-        />
-      ) : null}
-      {open.value.kind === 'bridge' ? (
-        <BridgeDialog
-          state={pg.agents.bridge}
-          origin={location.origin}
-          publicOrigin={!['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)}
-          onConnect={(url, token) => void pg.connectBridge({ url, token })}
-          onDisconnect={() => void pg.notices.attempt(() => pg.disconnectBridge())}
-          onClose={close}
-        />
-      ) : null}
+      {open.value.kind === 'share' ? <ShareDialog pg={pg} onClose={close} /> : null}
+      {open.value.kind === 'reset' ? <ResetDialog pg={pg} inventory={open.value.inventory} onClose={close} /> : null}
+      {open.value.kind === 'bridge' ? <BridgeDialog pg={pg} onClose={close} /> : null}
     </div>
   );
 }

@@ -43,7 +43,7 @@ export function mount(element: HTMLElement, options: MountOptions = {}): void {
   render(
     embedded
       ? h(options.compact ? CompactEmbed : Embed, { pg, loadTerminal, more: `${base}playground/#v=1&scenario=${options.scenario}` })
-      : h(App, { pg, loadTerminal, pageUrl: () => `${location.origin}${location.pathname}` }),
+      : h(App, { pg, loadTerminal }),
     element,
   );
   // Said by its boot step; the page stays as far as it works.

@@ -1,6 +1,6 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import type { Item, SessionView } from '../state/session.ts';
+import { piecesOf, type Item, type SessionView } from '../state/session.ts';
 import { memo } from './controls.tsx';
 import { stickToEnd } from './stick.ts';
 
@@ -43,10 +43,9 @@ export function Conversation(props: {
           shown.map((item) => <Entry key={item.key} item={item} />)
         )}
         {unsent === null ? null : (
-          <div class="rp-message" data-who="user" data-unsent="true">
-            <span class="rp-who">You, not sent yet</span>
-            <div class="rp-text">{unsent}</div>
-          </div>
+          <Message who="user" says="You, not sent yet">
+            <Pieces of={piecesOf(unsent)} />
+          </Message>
         )}
       </div>
     </div>
@@ -62,9 +61,7 @@ const Entry = memo(function Entry({ item }: { readonly item: Item }) {
     case 'thought':
       return (
         <Message who={item.kind} says={`${WHO[item.kind]}${item.imported ? ', from another client' : ''}`}>
-          {item.pieces.map((piece, index) => (
-            <Piece key={index} text={piece} />
-          ))}
+          <Pieces of={item.pieces} />
         </Message>
       );
     case 'tool':
@@ -116,6 +113,8 @@ function Message(props: { readonly who: string; readonly says: string; readonly 
     </div>
   );
 }
+
+const Pieces = ({ of }: { readonly of: readonly string[] }) => of.map((piece, index) => <Piece key={index} text={piece} />);
 
 /** Only the last piece of a streamed text changes, so only that one is drawn again. */
 const Piece = memo(function Piece({ text }: { readonly text: string }) {

@@ -1,7 +1,6 @@
 import { useSignal } from '@preact/signals';
-import type { Row, SqlValue } from '../../src/engine/ports.ts';
 import { cellText, rowKey, type Changes, type TableView } from '../state/tables.ts';
-import type { ConsoleResult } from '../platform/sql-console.ts';
+import type { ConsoleResult, ConsoleValue } from '../platform/sql-console.ts';
 import type { Playground } from '../state/playground.ts';
 import { count, msWords } from '../state/words.ts';
 import { Button, Problem, Tabs } from './controls.tsx';
@@ -12,8 +11,6 @@ import { stickToEnd } from './stick.ts';
 const CELL_CHARS = 80;
 /** An opened cell shows so much of what can be megabytes. */
 const CELL_MOST = 20_000;
-/** With more rows than this the table has its full height, and is laid out by itself. */
-const FULL = 9;
 
 /** The tables as they are stored, what just changed in them, and a console on a copy. */
 export function DatabasePanel({ pg }: { readonly pg: Playground }) {
@@ -130,14 +127,7 @@ function ImportButton(props: { readonly onImport: (file: File) => void }) {
 function Rows({ table, changes }: { readonly table: TableView; readonly changes: Changes }) {
   if (table.rows.length === 0) return <Empty>{`${table.name} has no rows yet.`}</Empty>;
   return (
-    <div
-      class="rp-table rp-scroll"
-      data-full={table.rows.length > FULL}
-      tabIndex={0}
-      role="group"
-      aria-label={`Rows of ${table.name}`}
-      ref={(element) => stickToEnd(element)}
-    >
+    <div class="rp-table rp-scroll" tabIndex={0} role="group" aria-label={`Rows of ${table.name}`} ref={(element) => stickToEnd(element)}>
       <table>
         <thead>
           <tr>
@@ -155,25 +145,19 @@ function Rows({ table, changes }: { readonly table: TableView; readonly changes:
           {table.rows.map((row, index) => {
             const key = rowKey(table, row, index);
             const change = changes.get(key);
+            const word = change === undefined || change === 'new' ? change : 'changed';
             return (
-              <tr key={key} data-change={change === undefined ? undefined : change === 'new' ? 'new' : 'changed'}>
+              <tr key={key} data-change={word}>
                 <td class="rp-mark">
-                  {change === undefined ? (
-                    ''
-                  ) : change === 'new' ? (
+                  {word ? (
                     <>
-                      <span aria-hidden="true">+</span>
-                      <span class="rp-sr">new</span>
+                      <span aria-hidden="true">{word === 'new' ? '+' : '~'}</span>
+                      <span class="rp-sr">{word}</span>
                     </>
-                  ) : (
-                    <>
-                      <span aria-hidden="true">~</span>
-                      <span class="rp-sr">changed</span>
-                    </>
-                  )}
+                  ) : null}
                 </td>
                 {table.columns.map((column) => (
-                  <Cell key={column} row={row} column={column} changed={change !== undefined && change !== 'new' && change.has(column)} />
+                  <Cell key={column} value={row[column] ?? null} changed={change !== undefined && change !== 'new' && change.has(column)} />
                 ))}
               </tr>
             );
@@ -189,12 +173,10 @@ function Rows({ table, changes }: { readonly table: TableView; readonly changes:
   );
 }
 
-function Cell(props: { readonly row: Row; readonly column: string; readonly changed: boolean }) {
-  const value: SqlValue = props.row[props.column] ?? null;
-  const text = cellText(value);
+function Cell({ value, changed }: { readonly value: ConsoleValue; readonly changed?: boolean }) {
   return (
-    <td data-changed={props.changed ? 'true' : undefined} class={value === null ? 'rp-null' : undefined}>
-      <Text text={text} />
+    <td data-changed={changed ? 'true' : undefined} class={value === null ? 'rp-null' : undefined}>
+      <Text text={cellText(value)} />
     </td>
   );
 }
@@ -203,7 +185,7 @@ function Cell(props: { readonly row: Row; readonly column: string; readonly chan
 function Text({ text }: { readonly text: string }) {
   if (text.length <= CELL_CHARS) return <>{text}</>;
   return (
-    <details class="rp-cell">
+    <details>
       <summary>{text.slice(0, CELL_CHARS)}…</summary>
       <pre tabIndex={0}>{text.length > CELL_MOST ? `${text.slice(0, CELL_MOST)}\n… ${text.length - CELL_MOST} more characters` : text}</pre>
     </details>
@@ -234,9 +216,7 @@ function Result({ result }: { readonly result: ConsoleResult }) {
             {result.rows.map((row, index) => (
               <tr key={index}>
                 {row.map((value, at) => (
-                  <td key={at} class={value === null ? 'rp-null' : undefined}>
-                    <Text text={cellText(value)} />
-                  </td>
+                  <Cell key={at} value={value} />
                 ))}
               </tr>
             ))}

@@ -1,29 +1,37 @@
-import { useSignal, type ReadonlySignal } from '@preact/signals';
-import { LOCKED, type BridgeState } from '../state/agents.ts';
+import { useSignal } from '@preact/signals';
+import { LOCKED } from '../state/agents.ts';
 import type { Inventory } from '../state/navigation.ts';
+import type { Playground } from '../state/playground.ts';
 import type { Consent } from '../state/turns.ts';
+import { formatFragment } from '../state/visits.ts';
 import { count } from '../state/words.ts';
 import { Button } from './controls.tsx';
 import { Dialog } from './Dialog.tsx';
 
+interface DialogProps {
+  readonly pg: Playground;
+  readonly onClose: () => void;
+}
+
 /** The link to what is on screen, and what it does not carry. */
-export function ShareDialog(props: { readonly link: string; readonly bridged: boolean; readonly onClose: () => void }) {
+export function ShareDialog({ pg, onClose }: DialogProps) {
+  const link = `${location.origin}${location.pathname}${formatFragment(pg.here())}`;
   const copied = useSignal<'no' | 'yes' | 'failed'>('no');
   return (
-    <Dialog title="Share this view" onClose={props.onClose}>
+    <Dialog title="Share this view" onClose={onClose}>
       <p>
         The link names the scenario, the agent and how many steps have run.
-        {props.bridged
+        {pg.chosen.value?.where === 'bridge'
           ? ' This agent is behind a bridge, so whoever opens the link sees the steps and starts them by hand.'
           : ' Whoever opens it sees those steps run again, with the same agent, in their own tab.'}{' '}
         It carries nothing you typed, no secret and no command.
       </p>
-      <input class="rp-field rp-code" readOnly aria-label="Link" value={props.link} onFocus={(event) => event.currentTarget.select()} />
+      <input class="rp-field rp-code" readOnly aria-label="Link" value={link} onFocus={(event) => event.currentTarget.select()} />
       <div class="rp-row">
         <Button
           tone="main"
           onPress={() => {
-            navigator.clipboard.writeText(props.link).then(
+            navigator.clipboard.writeText(link).then(
               () => (copied.value = 'yes'),
               () => (copied.value = 'failed'),
             );
@@ -74,18 +82,12 @@ export function ConsentDialog({ consent }: { readonly consent: Consent }) {
 }
 
 /** What will be deleted, said before it is. */
-export function ResetDialog(props: {
-  readonly inventory: Inventory;
-  readonly undeleted: ReadonlySignal<readonly string[] | null>;
-  readonly onClose: () => void;
-  readonly onConfirm: () => void;
-  readonly onReload: () => void;
-}) {
-  const { stored, forks } = props.inventory;
-  const undeleted = props.undeleted.value;
+export function ResetDialog({ pg, inventory, onClose }: DialogProps & { readonly inventory: Inventory }) {
+  const { stored, forks } = inventory;
+  const undeleted = pg.branches.undeleted.value;
   if (undeleted) {
     return (
-      <Dialog title="Not all of it could be deleted" close="Start anew" onClose={props.onReload}>
+      <Dialog title="Not all of it could be deleted" close="Start anew" onClose={() => pg.platform.reload()}>
         <div role="alert">
           <p>Deleted, but for this:</p>
           <ul>
@@ -105,9 +107,9 @@ export function ResetDialog(props: {
     <Dialog
       title="Start from nothing?"
       close="Keep everything"
-      onClose={props.onClose}
+      onClose={onClose}
       action={
-        <Button tone="harm" onPress={props.onConfirm}>
+        <Button tone="harm" onPress={() => void pg.branches.reset()}>
           Delete all of it
         </Button>
       }
@@ -128,19 +130,12 @@ export function ResetDialog(props: {
 }
 
 /** Connects a bridge by hand, with what the browser will ask explained before it asks. */
-export function BridgeDialog(props: {
-  readonly state: ReadonlySignal<BridgeState>;
-  readonly publicOrigin: boolean;
-  readonly origin: string;
-  readonly onConnect: (url: string, token: string) => void;
-  readonly onDisconnect: () => void;
-  readonly onClose: () => void;
-}) {
+export function BridgeDialog({ pg, onClose }: DialogProps) {
   const url = useSignal('ws://127.0.0.1:');
   const token = useSignal('');
-  const state = props.state.value;
+  const state = pg.agents.bridge.value;
   return (
-    <Dialog title={state.kind === 'connected' ? 'The bridge' : 'Connect a bridge'} onClose={props.onClose}>
+    <Dialog title={state.kind === 'connected' ? 'The bridge' : 'Connect a bridge'} onClose={onClose}>
       {state.kind === 'connected' ? (
         <>
           <p>
@@ -151,26 +146,26 @@ export function BridgeDialog(props: {
             started it. It runs while its session is live, and ends when the page closes. Stop the bridge with Ctrl-C where it was started.
           </p>
           <div class="rp-row">
-            <Button onPress={props.onDisconnect}>Disconnect bridge</Button>
+            <Button onPress={() => void pg.notices.attempt(() => pg.disconnectBridge())}>Disconnect bridge</Button>
           </div>
         </>
       ) : (
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            props.onConnect(url.value.trim(), token.value.trim());
+            void pg.connectBridge({ url: url.value.trim(), token: token.value.trim() });
           }}
         >
           {state.kind === 'locked' ? <p>{LOCKED}</p> : null}
           <p>Agents on your own machine can be played here too. Start a bridge for yours, then paste what it prints:</p>
-          <pre tabIndex={0}>{`npx acp-rehydrate bridge --origin ${props.origin} --agent mine='my-agent --acp'`}</pre>
+          <pre tabIndex={0}>{`npx acp-rehydrate bridge --origin ${location.origin} --agent mine='my-agent --acp'`}</pre>
           <p>Whoever holds the token acts with your agent’s rights. It stays in this tab’s memory, and is gone when you leave.</p>
-          {props.publicOrigin ? (
+          {['localhost', '127.0.0.1', '[::1]'].includes(location.hostname) ? null : (
             <p>
               <strong>Your browser will ask</strong> whether this site may reach devices on your local network. That is the bridge on your
               own machine. Without it, the connection fails.
             </p>
-          ) : null}
+          )}
           <label class="rp-choice">
             <span>Bridge address</span>
             <input

@@ -43,7 +43,7 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
     >
       {told ? (
         <div class="rp-report" data-tier={live ? 'live' : 'report' in told ? told.report.tier : 'none'}>
-          <p class="rp-tier">
+          <p>
             <strong class="rp-verdict" data-verdict={verdictOf(told)}>
               {verdictOf(told)}
             </strong>{' '}

@@ -136,7 +136,7 @@ export function Bar({ pg }: TalkProps) {
       </form>
       <Faults pg={pg} />
       {waiting === null ? null : (
-        <p class="rp-dim rp-small rp-waiting" aria-live="polite">
+        <p class="rp-dim rp-small" aria-live="polite">
           {waiting}
         </p>
       )}

@@ -34,7 +34,7 @@ export function TimelinePanel({ pg }: { readonly pg: Playground }) {
             aria-valuetext={moment ? `${at + 1} of ${moments.length}: ${moment.label}` : undefined}
             onInput={(event) => seek(Number(event.currentTarget.value))}
           />
-          <p class="rp-moment">
+          <p>
             <span class="rp-dim">
               {at + 1} of {moments.length}
             </span>{' '}

@@ -8,8 +8,6 @@ import { stickToEnd } from './stick.ts';
 
 /** The newest rows that are drawn; the filter looks at all frames that are kept. */
 const ROWS = 120;
-/** With more rows than this the list has its full height whatever it holds, and is laid out by itself. */
-const FULL = 20;
 
 /** Every JSON-RPC frame between host and agent. */
 export function WirePanel({ pg }: { readonly pg: Playground }) {
@@ -48,16 +46,9 @@ export function WirePanel({ pg }: { readonly pg: Playground }) {
           {frames.length === 0 ? 'Nothing has crossed the wire since this page opened. Send a prompt.' : 'No frame matches the filter.'}
         </Empty>
       ) : (
-        <div
-          class="rp-frames rp-scroll"
-          data-full={rows.length > FULL}
-          tabIndex={0}
-          role="group"
-          aria-label="Frames, newest last"
-          ref={(element) => stickToEnd(element)}
-        >
+        <div class="rp-frames rp-scroll" tabIndex={0} role="group" aria-label="Frames, newest last" ref={(element) => stickToEnd(element)}>
           <ol>
-            {hidden > 0 ? <li class="rp-dim rp-frame-more">{hidden} older ones match; narrow the filter to see them.</li> : null}
+            {hidden > 0 ? <li class="rp-dim">{hidden} older ones match; narrow the filter to see them.</li> : null}
             {rows.map(({ key, first, last, count }) => (
               <Row key={key} frame={last} first={first} count={count} />
             ))}

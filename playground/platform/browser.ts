@@ -68,6 +68,7 @@ export function browserPlatform(options: BrowserOptions): Platform {
         if (embedded || location.hash === hash) return;
         history.replaceState(history.state, '', `${location.pathname}${location.search}${hash}`);
       },
+      leave: () => history.pushState(history.state, '', location.href),
     },
     schedule: nextFrame,
     download: saveFile,

@@ -83,7 +83,8 @@ export interface Platform {
   readonly memory: { read(): string | null; write(text: string): void; clear(): void };
   /** Messages to the other tabs of this origin. */
   readonly tabs: { send(message: TabMessage): void; listen(listener: (message: TabMessage) => void): () => void };
-  readonly address: { read(): string; write(hash: string): void };
+  /** `leave`: what is written next is another place, and the one before it is a step back. */
+  readonly address: { read(): string; write(hash: string): void; leave(): void };
   /** Calls back before the next frame is drawn, or soon when nothing is drawn. */
   schedule(run: () => void): void;
   download(name: string, bytes: Uint8Array): void;

@@ -116,6 +116,7 @@ export function createNavigation(page: Page, turns: Turns) {
 
     chooseScenario(name: string): Promise<void> {
       const scenario = scenarioNamed(name);
+      if (!page.fixed && scenario !== choice.scenario.value) page.platform.address.leave();
       return switchTo(scenario, agentFor(scenario, agents.list.value)?.key ?? choice.agent.value);
     },
 

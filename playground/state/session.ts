@@ -218,6 +218,9 @@ function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): Text
   return { kind: role, key: `e${seq}`, imported: origin === 'import', pieces: appendText(pieces, text.slice(known)) };
 }
 
+/** A text as it is shown. */
+export const piecesOf = (text: string): readonly string[] => appendText([], text);
+
 /**
  * Pieces are blocks of their own on the page, so that a growing answer lays out its last piece alone.
  * A full piece ends after the next white space, or where it must.

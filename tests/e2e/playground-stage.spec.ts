@@ -95,7 +95,11 @@ for (const size of SIZES) {
         await done(index);
         await onScreen(pg, pg.status, 'the agent’s status');
         await onScreen(pg, pg.log, 'the conversation');
-        if (!['Machine', 'Conversation', 'Policy'].includes(scenario.look)) await onScreen(pg, pg.region(scenario.look), scenario.look);
+        if (['Machine', 'Conversation', 'Policy'].includes(scenario.look)) continue;
+        await onScreen(pg, pg.region(scenario.look), scenario.look);
+        // Of what grows there, what came last is seen.
+        const newest = pg.region(scenario.look).locator('.rp-frame, [aria-label^="Rows of"] tbody tr').last();
+        if ((await newest.count()) > 0) await expect(newest).toBeInViewport();
       }
       await expect(pg.button('All steps done')).toBeVisible();
       await onScreen(pg, page.getByRole('navigation', { name: 'Panels' }).locator('[aria-current=true]'), 'the tab of what is shown');
@@ -235,6 +239,20 @@ test('nothing lies beyond the side of any window, and the panel that is looked a
   // Beside the lesson there is room for what is chosen; elsewhere it would lie over what one looks at.
   await page.setViewportSize({ width: 683, height: 800 });
   await expect(pg.combobox('Agent')).toBeHidden();
+});
+
+test('Back returns to the lesson before, as it was left', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=native-resume&agent=native');
+  await pg.say('My cat is called Ada.');
+  await pg.combobox('Scenario').selectOption('load-replay');
+  await expect(pg.log).not.toContainText('Ada');
+  await page.goBack();
+  await expect(pg.combobox('Scenario')).toHaveValue('native-resume');
+  await expect(pg.log).toContainText('Noted. Your cat: Ada.');
+  await expect(pg.button('Run step 2 of 3')).toBeVisible();
+  await page.goForward();
+  await expect(pg.combobox('Scenario')).toHaveValue('load-replay');
 });
 
 test('the terminal wraps what it tells anew in another width', async ({ page }) => {

@@ -82,7 +82,7 @@ test('what the terminal could not send comes back into it, with why', async ({ p
   await page.keyboard.type('Are you there?');
   await page.keyboard.press('Enter');
   await expect.poll(shown).toMatch(/⚠ Agent "crash-initialize" exited with code 3 .*› Are you there\?/);
-  // It can be sent again as it stands, and what one writes meanwhile is kept: sent and
+  // It can be sent again as it stands, and what one writes meanwhile is kept after it: sent and
   // written in one task of the page, before the agent can have failed again.
   await input.evaluate((element) => {
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 13, bubbles: true, cancelable: true }));
@@ -91,7 +91,7 @@ test('what the terminal could not send comes back into it, with why', async ({ p
     element.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
   });
   await expect.poll(async () => (await shown()).match(/⚠/g)?.length).toBe(2);
-  await expect.poll(shown).toMatch(/› Later\s*$/);
+  await expect.poll(shown).toMatch(/› Are you there\? Later\s*$/);
 });
 
 test('what the terminal sends stays to be seen while the agent starts, and stands there once when it is stored', async ({ page }) => {

@@ -114,7 +114,7 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
       clear: () => (platform.stored = null),
     },
     tabs: { send: (message) => platform.sent.push(message), listen: () => () => undefined },
-    address: { read: () => platform.hash, write: (hash) => (platform.hash = hash) },
+    address: { read: () => platform.hash, write: (hash) => (platform.hash = hash), leave: () => undefined },
     schedule: (run) => void setTimeout(run, 1),
     download: (_name, bytes) => void platform.downloads.push(bytes),
     reload: () => (platform.reloads += 1),

@@ -89,13 +89,12 @@ export class Connection {
     if (!this.#writer) this.#becomeWriter();
     this.#forgetOldSchema();
     this.#setQueryOnly(false);
+    const run = ({ sql, params = [] }: Statement): StatementResult => ({ rows: this.#run('batch', sql, params) });
+    // SQLite makes of a statement alone a transaction of its own.
+    if (statements.length === 1) return statements.map(run);
     this.#plain('BEGIN IMMEDIATE');
     try {
-      const results = new Array<StatementResult>(statements.length);
-      for (let i = 0; i < statements.length; i++) {
-        const { sql, params } = statements[i]!;
-        results[i] = { rows: this.#run('batch', sql, params ?? []) };
-      }
+      const results = statements.map(run);
       this.#plain('COMMIT');
       return results;
     } catch (error) {

@@ -70,26 +70,21 @@ class NodeSqliteDatabase implements SqlDatabase {
     });
   }
 
-  async query(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
-    this.#refuseWhenClosed();
+  query(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
     return this.#enqueue(() => this.#connection!.query(sql, params));
   }
 
-  async batch(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    this.#refuseWhenClosed();
-    return statements.length === 0 ? [] : this.#enqueue(() => this.#connection!.batch(statements));
+  batch(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+    return this.#enqueue(() => (statements.length === 0 ? [] : this.#connection!.batch(statements)));
   }
 
   close(): Promise<void> {
     return (this.#closing ??= this.#enqueue(() => this.#connection!.close()));
   }
 
-  #refuseWhenClosed(): void {
-    if (this.#closing) throw new SqlError('closed', `Database ${this.#path}: it was closed. Open it again.`);
-  }
-
   /** Runs now, or after those that wait; a locked database is tried again without blocking the thread. */
   #enqueue<T>(work: () => T): Promise<T> {
+    if (this.#closing) return Promise.reject(new SqlError('closed', `Database ${this.#path}: it was closed. Open it again.`));
     if (this.#tail) return this.#append(this.#tail.then(() => this.#persist(work)));
     try {
       return Promise.resolve(work());

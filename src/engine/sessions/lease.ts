@@ -210,7 +210,7 @@ export function releaseStatement(fence: Fence): Statement {
 export interface AsleepWork {
   readonly events: readonly NewEvent[];
   readonly lastKnown?: LastKnown;
-  readonly also: (seqs: { readonly last: number }) => readonly Statement[];
+  readonly also: () => readonly Statement[];
 }
 
 /** Writes into the record of a session that is live nowhere, and leaves it so. Errors: those of `takeLease`. */
@@ -223,7 +223,7 @@ export async function writeAsleep(options: LeaseOptions, sessionId: string, { ev
       fenceAndTouch(fence, latestSeq, events.length, clock() + leaseMs, clock()),
       ...events.map((event, index) => insertEvent(sessionId, latestSeq + index + 1, event)),
       ...(columns ? [columns] : []),
-      ...also({ last: latestSeq + events.length }),
+      ...also(),
       releaseStatement(fence),
     ]);
   } catch (error) {

@@ -555,7 +555,7 @@ export class Session {
       for (const { said: _, ...work } of unwritten) await log.writer.append(work);
       await log.writer.append({
         events,
-        also: ({ last }) => [...(running && end ? [endTurn(running.turnId, end, last)] : []), releaseStatement(log.fence)],
+        also: ({ lastSeq }) => [...(running && end ? [endTurn(running.turnId, end, lastSeq)] : []), releaseStatement(log.fence)],
       });
     } catch (error) {
       // Whoever settles the session ends the turn. The caller must hear of it, unless the lease is simply another's.

@@ -78,8 +78,8 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
   try {
     await writer.append({
       events,
-      also: ({ last }) => {
-        firstSeq = last - stored.length;
+      also: ({ lastSeq }) => {
+        firstSeq = lastSeq - stored.length;
         return [
           {
             sql: `INSERT INTO acp_turns (turn_id, session_id, idempotency_key, content_hash, state, report, first_seq) VALUES (?, ?, ?, ?, 'running', ?, ?)`,
@@ -221,8 +221,8 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
         ...live.permissions.cancelAll(),
         { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end },
       ],
-      also: ({ last }) => [
-        endTurn(turnId, end, last),
+      also: ({ lastSeq }) => [
+        endTurn(turnId, end, lastSeq),
         ...(answered && standing.kind !== 'proven' && (standing.kind === 'successor' || standing.preamble)
           ? adoptAgentSession(session.sessionId, live.agentSession.id, standing.beganSeq, standing.preamble?.text ?? null, config.clock())
           : []),

@@ -61,28 +61,23 @@ const INTO_LOG = 'INSERT INTO acp_session_events (session_id, seq, turn_id, at, 
 const INSERT_EVENT = `${INTO_LOG} (?, ?, ?, ?, ?, ?, ?, ?)`;
 const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? AND ${LAST_SEQ} = ? FROM acp_sessions WHERE session_id = ?) THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
 
-export function insertEvent(sessionId: string, seq: number, event: NewEvent): Statement {
-  return { sql: INSERT_EVENT, params: [sessionId, seq, ...eventColumns(event)], note: noteOf(event) };
-}
+export const insertEvent = (sessionId: string, seq: number, event: NewEvent): Statement => ofEvent(INSERT_EVENT, event, sessionId, seq);
 
 /**
  * The first statement of a batch that only adds events: the first of them, and the fence in one. Its number violates
  * the CHECK on `seq` when the lease or the base no longer hold. The session's row is only read, so that the
  * batch writes one page of the log and no other.
  */
-export function fenceAndInsert(fence: Fence, base: number, event: NewEvent): Statement {
-  return {
-    sql: FENCED_INSERT,
-    params: [fence.sessionId, fence.owner, fence.generation, base, fence.sessionId, base + 1, ...eventColumns(event)],
-    note: noteOf(event),
-  };
-}
+export const fenceAndInsert = ({ sessionId, owner, generation }: Fence, base: number, event: NewEvent): Statement =>
+  ofEvent(FENCED_INSERT, event, sessionId, owner, generation, base, sessionId, base + 1);
 
 /** What a batch says of itself is its events' kinds; of an agent's end also whether anybody had asked for it. */
 const noteOf = (event: NewEvent): string => (event.kind === 'agent_exited' && event.payload.kind !== 'ended' ? 'agent_died' : event.kind);
 
-function eventColumns(event: NewEvent): SqlValue[] {
-  return [event.turnId, event.at, event.kind, event.origin, JSON.stringify(event.payload), event.meta ? JSON.stringify(event.meta) : null];
+function ofEvent(sql: string, event: NewEvent, ...params: SqlValue[]): Statement {
+  const { turnId, at, kind, origin, payload, meta } = event;
+  params.push(turnId, at, kind, origin, JSON.stringify(payload), meta ? JSON.stringify(meta) : null);
+  return { sql, params, note: noteOf(event) };
 }
 
 export const insertRow = (table: string, row: Row): Statement => ({

@@ -17,7 +17,7 @@ import type { Store } from './store.ts';
 export interface Work {
   readonly events: readonly NewEvent[];
   /** Further statements, made when the numbers are known. */
-  readonly also?: (seqs: { first: number; last: number }) => readonly (Statement | null)[];
+  readonly also?: (written: Committed) => readonly (Statement | null)[];
   readonly lastKnown?: LastKnown;
   /**
    * Part of what the agent says, in its order. When one such work could not be written, those behind it are refused
@@ -49,7 +49,7 @@ export interface WriterOptions {
 interface Queued {
   readonly work: Work;
   readonly resolve: (committed: Committed) => void;
-  readonly reject: (error: unknown) => void;
+  readonly reject: (error: unknown, work: Work) => void;
 }
 
 const ignore = (): void => undefined;
@@ -92,7 +92,11 @@ export function createWriter(options: WriterOptions) {
 
   async function drain(): Promise<void> {
     while (queue.length > 0) {
-      await gathered();
+      // What was read at once comes one by one, some microtasks apart: waits while more comes, and for no task or timer.
+      for (let [still, length] = [0, queue.length]; still < GATHER_TICKS && !isFull(); still++) {
+        await null;
+        if (queue.length > length) [still, length] = [0, queue.length];
+      }
       const taken = queue;
       queue = [];
       queuedEvents = 0;
@@ -108,14 +112,6 @@ export function createWriter(options: WriterOptions) {
       }
     }
     draining = null;
-  }
-
-  /** What was read at once comes one by one, some microtasks apart: waits while more comes, and for no task or timer. */
-  async function gathered(): Promise<void> {
-    for (let [still, length] = [0, queue.length]; still < GATHER_TICKS && !isFull(); still++) {
-      await null;
-      if (queue.length > length) [still, length] = [0, queue.length];
-    }
   }
 
   async function commit(taken: readonly Queued[]): Promise<void> {
@@ -189,7 +185,7 @@ export function createWriter(options: WriterOptions) {
   function rejectAll(items: readonly Queued[], reason: unknown): void {
     for (const item of items) {
       if (item.work.said) broken ??= { reason };
-      item.reject(reason);
+      item.reject(reason, item.work);
     }
   }
 
@@ -237,7 +233,7 @@ export function createWriter(options: WriterOptions) {
   }
 
   function enqueue(item: Queued): void {
-    if (lost) return item.reject(lost.reason);
+    if (lost) return item.reject(lost.reason, item.work);
     queue.push(item);
     queuedEvents += item.work.events.length;
     for (const event of item.work.events) queuedBytes += eventSize(event);
@@ -256,8 +252,7 @@ export function createWriter(options: WriterOptions) {
     /** Resolves when the work is durable. Rejects with `session_busy` (lease lost), `storage_full` and the like. */
     append: (work: Work) => new Promise<Committed>((resolve, reject) => enqueue({ work, resolve, reject })),
     /** The same, of what the agent says, for who only wants to hear of failures: nothing is made to be awaited. */
-    push: (work: Work, onFailed: (error: unknown, work: Work) => void): void =>
-      enqueue({ work, resolve: ignore, reject: (error) => onFailed(error, work) }),
+    push: (work: Work, onFailed: (error: unknown, work: Work) => void): void => enqueue({ work, resolve: ignore, reject: onFailed }),
     /** Null while the queue is below its limits, else resolves when it is again. */
     room(): Promise<void> | null {
       if (!isFull() || lost) return null;
@@ -310,9 +305,10 @@ export function planBatch(
       }
       first ||= base + merged.length;
     }
-    const seqs = { first: first || base + merged.length, last: base + merged.length };
-    committed.push({ firstSeq: seqs.first, lastSeq: seqs.last });
-    if (work.also) also.push(...work.also(seqs));
+    const lastSeq = base + merged.length;
+    const written = { firstSeq: first || lastSeq, lastSeq };
+    committed.push(written);
+    if (work.also) also.push(...work.also(written));
     if (work.lastKnown) also.push(updateLastKnown(fence.sessionId, redact(work.lastKnown)));
   }
   flush();

@@ -6,9 +6,10 @@ export default defineConfig({
     include: ['*.test.ts'],
     // Another's program: what it does once in many runs is named in the list as a retry; what it does twice fails.
     retry: 1,
-    // A real program: its start alone takes seconds. A home of its own for each file, so files run side by side.
-    testTimeout: 180_000,
-    hookTimeout: 120_000,
+    // A real program: its start alone takes seconds, on a busy machine many, and the doctor starts it ten times. A home of its own for each
+    // file, so files run side by side.
+    testTimeout: 900_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
   },

@@ -1,5 +1,5 @@
 /** A model, an OpenCode with a home of its own, a database, and hosts that come and go. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { preambleFiles } from '../../../src/adapters/node-host/index.ts';
@@ -19,6 +19,8 @@ export interface World {
   wake(options?: Partial<HostOptions>): Promise<Host>;
   /** Ends the host and closes its database, as at the end of a process. */
   sleep(host: Host): Promise<void>;
+  /** Keeps what there is while nothing runs, OpenCode's store and the database; what it gives brings all of it back. */
+  keep(): Promise<() => Promise<void>>;
   end(): Promise<void>;
 }
 
@@ -50,8 +52,21 @@ export async function startWorld(options: Omit<OpenCodeOptions, 'baseUrl'> = {})
       return host;
     },
     sleep,
+    async keep() {
+      const places = [opencode.home, directory];
+      const kept = (place: string): string => `${place}.kept`;
+      for (const place of places) await cp(place, kept(place), { recursive: true });
+      return async () => {
+        for (const host of [...databases.keys()]) await sleep(host);
+        for (const place of places) {
+          await rm(place, { recursive: true, force: true, maxRetries: 5 });
+          await cp(kept(place), place, { recursive: true });
+        }
+      };
+    },
     async end() {
       for (const host of [...databases.keys()]) await sleep(host);
+      await rm(`${directory}.kept`, { recursive: true, force: true });
       await model.close();
       await opencode.remove();
       await rm(directory, { recursive: true, force: true });

@@ -9,12 +9,22 @@ import { RehydrateError } from '../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import type { MessageStream } from '../engine/ports.ts';
 
-/** `readable` ends with the input, and breaks when a line is longer than `messageBytes`. A line that is no message is passed on as null. */
-export function stdioMessages(input: Readable, output: Writable, messageBytes: number): MessageStream {
+/**
+ * `readable` ends with the input, and breaks when a line is longer than `messageBytes`, which `broken` is told. A line that is no message is
+ * passed on as null.
+ */
+export function stdioMessages(
+  input: Readable,
+  output: Writable,
+  messageBytes: number,
+  broken: (error: RehydrateError) => void = () => undefined,
+): MessageStream {
   input.on('error', () => undefined); // 'close' follows
   const readable = readLines(input, { ...STDIO_LIMITS, messageBytes }, (line) => parseMessage(line) as AnyMessage, {
-    tooLong: (error) => {
+    tooLong: ({ limit }) => {
       input.destroy();
+      const error = tooLarge(limit);
+      broken(error);
       return error;
     },
     left: () => void input.destroy(),
@@ -32,6 +42,14 @@ export function stdioMessages(input: Readable, output: Writable, messageBytes: n
     { highWaterMark: 64 },
   );
   return { readable, writable };
+}
+
+function tooLarge(limit: number): RehydrateError {
+  return new RehydrateError(
+    'limit_exceeded',
+    `A message of the client is larger than the limit messageBytes (${limit} bytes), and nothing after it was read. Start the client again, and name a file instead of its content.`,
+    { limit: 'messageBytes', allowed: limit },
+  );
 }
 
 export interface ServerAddress {
@@ -89,7 +107,10 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
     });
     output.on('error', close);
     input.on('error', () => undefined); // 'close' follows
-    const lines = readLines(input, STDIO_LIMITS, trimmed, { tooLong: (error) => error, left: () => void input.destroy() });
+    const lines = readLines(input, STDIO_LIMITS, trimmed, {
+      tooLong: ({ limit }) => tooLarge(limit),
+      left: () => void input.destroy(),
+    });
     const send = (line: Buffer) => new Promise<void>((sent) => socket.send(line, { binary: false }, () => sent()));
     socket.once('open', () => {
       lines.pipeTo(new WritableStream({ write: send })).then(close, (error) => {

@@ -1,4 +1,5 @@
 /** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
+import type { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { serveAcp } from '../../server/index.ts';
 import type { Command, Context } from '../ends.ts';
@@ -26,7 +27,9 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const interrupts = watchInterrupts(signals, () => asked.resolve());
   // What the agent asks of its client is the editor's to answer, not this process's.
   const opened = await hostOf(call, 'ask', options.env, { client: null });
-  const serving = serveAcp(opened.host, stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes), {
+  let fault: RehydrateError | undefined;
+  const messages = stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes, (error) => (fault = error));
+  const serving = serveAcp(opened.host, messages, {
     agent: one(call, 'agent') ?? options.agent,
     env: options.env,
     // Where the editor would have started the agent.
@@ -43,6 +46,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   // What was said last is gathered until then.
   await new Promise(setImmediate);
   interrupts.stop();
+  if (fault !== undefined) throw fault;
   const signal = interrupts.ending.kind === 'asked' ? 'SIGINT' : endedBy(interrupts.ending);
   if (signal !== null) output.note(`ended by ${signal}`);
   return signal === null ? EXIT.ok : SIGNAL_EXITS[signal];

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { DEFAULT_LIMITS } from '../../../src/engine/index.ts';
 import { BIN, build, BUILD_MS, errorOf, replyOf, scratch } from './harness.ts';
 import type { Done, Scratch } from './harness.ts';
 
@@ -148,6 +149,18 @@ describe('calls that are wrong', () => {
     const done = await run(at.agent(), '--mcp', file);
     expect([done.code, errorOf(done)]).toEqual([2, 'invalid_argument']);
     await nothingWritten(done);
+  });
+});
+
+describe('I10: a frame of an editor that is larger than a message may be', () => {
+  it.each(['acp', 'acp --connect'])('%s: ends with the limit’s name, and not as if the editor had gone', async (which) => {
+    const frame = `{"jsonrpc":"2.0","id":1,"method":"session/list","params":{"x":"${'x'.repeat(DEFAULT_LIMITS.messageBytes)}"}}\n`;
+    const server = which === 'acp' ? null : await at.serve(at.agent());
+    const done = await at.run(server?.editor ?? ['acp', '--db', at.db, '--', ...at.agent()], { stdin: frame });
+    server?.running.child.kill('SIGTERM');
+    await server?.running.done;
+    expect(done).toMatchObject({ code: 1, stdout: '' });
+    expect(done.stderr).toMatch(/messageBytes \(33554432 bytes\).* Start the client again/);
   });
 });
 

@@ -2,7 +2,7 @@
 export interface Limits {
   /** How long `initialize` may take. */
   readonly initializeMs: number;
-  /** How long an agent may be silent while it answers `session/new`, `session/load` or `session/resume`. */
+  /** How long an agent may be silent while it answers `session/new`, `session/load` or `session/resume`; it may take ten times that in all. */
   readonly sessionMs: number;
   /** How long setting one mode or configuration option again may take at resume. */
   readonly settingMs: number;

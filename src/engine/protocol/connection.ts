@@ -16,7 +16,7 @@ export type Failure =
 
 export type Outcome<T = unknown> = { readonly kind: 'answered'; readonly value: T } | Failure;
 
-/** How long a call may take: in all, or from the last message that the agent sent. */
+/** How long a call may take: in all, or from the last message that the agent sent, and then `MOST_SILENCES` times that in all. */
 export interface Patience {
   readonly ms: number;
   readonly of?: 'call' | 'silence';
@@ -50,6 +50,8 @@ export interface Connection {
 }
 
 const NOISE_KEPT = 20;
+/** An agent that talks on and never answers is waited for no longer than this many silences. */
+const MOST_SILENCES = 10;
 
 export async function openConnection(
   launcher: AgentLauncher,
@@ -118,9 +120,10 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
           resolve(outcome);
         };
         const onTimeout = () => {
-          const left = of === 'silence' ? heardAt + ms - performance.now() : 0;
+          const [now, last] = [performance.now(), began + MOST_SILENCES * ms];
+          const left = of === 'silence' ? Math.min(heardAt + ms, last) - now : 0;
           if (left > 0) timer = setTimeout(onTimeout, left);
-          else finish({ kind: 'hung', method, afterMs: ms });
+          else finish({ kind: 'hung', method, afterMs: of === 'silence' && now >= last ? MOST_SILENCES * ms : ms });
         };
         let timer = setTimeout(onTimeout, ms);
         request(method, params, (response) => {

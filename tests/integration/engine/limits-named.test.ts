@@ -72,6 +72,31 @@ describe('I10: limits', () => {
     await expect(host.resume('s')).resolves.toMatchObject({ tier: expect.any(String) as string });
   });
 
+  it.each([
+    ['session/new', { jsonrpc: '2.0', method: '_still/here', params: {} }],
+    ['session/load', words('again', 'm')],
+    ['session/load', { jsonrpc: '2.0', id: 'q', method: '_are/you', params: {} }],
+  ])('an agent that talks on instead of answering %s is waited for ten such silences', async (method, talk) => {
+    let stop = () => {};
+    const agents = rawAgents((message: Heard, agent) => {
+      if (message.method !== method) return void (message.method && agent.say(ordinary(message, LOAD)));
+      const talking = setInterval(() => agent.say(talk), 10);
+      stop = () => clearInterval(talking);
+    });
+    const { wake } = await worldOf(agents);
+    const host = await wake({ limits: { ...PATIENT, sessionMs: 100 } });
+    try {
+      const told = { code: 'agent_timeout', message: expect.stringContaining('within 1 s') as string };
+      const created = host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+      if (method === 'session/new') return await expect(created).rejects.toMatchObject(told);
+      await created;
+      await host.close('s');
+      await expect(host.resume('s')).rejects.toMatchObject({ code: 'agent_timeout' });
+    } finally {
+      stop();
+    }
+  });
+
   it('an agent that asks without end and reads no answer is read no further', async () => {
     const COUNT = 5_000;
     let stuck = false;

@@ -181,13 +181,15 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     const { id, method } = message;
     const params = fieldsOf(message.params);
     const sessionId = stringOf(params['sessionId']);
+    // One that wants an answer is the client's to refuse.
+    const isUpdate = method === 'session/update' && id === undefined;
     if (version === 1) {
-      if (method !== 'session/update') return send(message);
+      if (!isUpdate) return send(message);
       for (const said of inV1(told(sessionId), fieldsOf(params['update']))) tell(sessionId, said, params['_meta']);
       return;
     }
     if (method === undefined) return answer(message);
-    if (method === 'session/update') return update(sessionId, fieldsOf(params['update']), params['_meta']);
+    if (isUpdate) return update(sessionId, fieldsOf(params['update']), params['_meta']);
     if (id === undefined || method !== 'session/request_permission') return send(message);
     const { toolCall, ...rest } = params;
     const prompt = told(sessionId).prompt;

@@ -100,6 +100,23 @@ describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
     expect(kinds).toEqual(expect.arrayContaining(['elicitation_requested', 'elicitation_resolved']));
   });
 
+  it('what an agent asks that is nobody’s to ask is refused by the client, and the turn goes on', async () => {
+    const refusals: unknown[] = [];
+    let prompt: Heard | null = null;
+    const asks = ['session/update', 'session/cancel', 'session/prompt'];
+    const agents = agentOfV2((agent, message) => {
+      if (message.method === 'session/prompt') prompt = message;
+      else refusals.push((message as { error?: { code: number } }).error?.code);
+      const method = asks[refusals.length];
+      if (method === undefined) return agent.say(state(prompt as Heard, 'idle'));
+      agent.say({ jsonrpc: '2.0', id: method, method, params: { sessionId: 'raw-1' } });
+    });
+    const { connect, begun } = await served(agents);
+    const client = await connect(version);
+    await turnOf(client, await begun(client));
+    expect(refusals).toEqual([-32601, -32601, -32601]);
+  });
+
   it('a fork is the agent’s own, asked for in the words of v2', async () => {
     const agents = agentOfV2((agent, message) => agent.say(state(message, 'idle')));
     const { host, connect, begun } = await served(agents);

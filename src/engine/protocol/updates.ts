@@ -126,10 +126,11 @@ export function chunksOf(update: SessionUpdate): readonly SessionUpdate[] {
 
 /** The text of a message update; blocks that are not text as `textOf` has them. */
 export function messageText(update: unknown, others: 'name' | 'describe' | 'omit' = 'omit'): string {
-  const words = (block: unknown): string => (others === 'omit' ? textOf(block) : textOf(block, others)) ?? '';
-  const { sessionUpdate, content } = fieldsOf(update);
   // A chunk is nearly all there is: no lists are made for it.
-  return WHOLE.has(sessionUpdate) ? blocksOf(update).map(words).join('') : words(content);
+  if (!WHOLE.has(fieldsOf(update)['sessionUpdate'])) return textOf(fieldsOf(update)['content'], others) ?? '';
+  return blocksOf(update)
+    .map((block) => textOf(block, others) ?? '')
+    .join('');
 }
 
 // ---------------------------------------------------------------- content
@@ -145,6 +146,7 @@ export function contentKind(content: unknown): string {
  */
 export function textOf(content: unknown): string | null;
 export function textOf(content: unknown, others: 'name' | 'describe'): string;
+export function textOf(content: unknown, others: 'omit' | 'name' | 'describe'): string | null;
 export function textOf(content: unknown, others: 'omit' | 'name' | 'describe' = 'omit'): string | null {
   const block = fieldsOf(content);
   if (block['type'] === 'text' && typeof block['text'] === 'string') return block['text'];

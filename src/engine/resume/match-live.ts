@@ -44,21 +44,19 @@ interface Held {
   isRecord: boolean;
 }
 
-export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, redact }: LiveFilterOptions) {
-  const forms = [(text: string) => text, ...(redact ? [redact] : [])];
+export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, redact = (text) => text }: LiveFilterOptions) {
+  const sent = [...(preamble ?? []), ...prompt];
+  const words = sent.map((block) => textOf(block) ?? '');
   /** What an echo may say: the prompt, with or without the preamble, or one block of them; as sent or as stored. */
-  const echoes = forms.flatMap((form) => {
-    const [before, own] = [preamble ?? [], prompt].map((blocks) => blocks.map((block) => squeeze(form(textOf(block) ?? '')))) as [
-      string[],
-      string[],
-    ];
-    return [own.join(''), [...before, ...own].join(''), ...before, ...own].filter((text) => text !== '');
-  });
-  const attachments = new Set([...(preamble ?? []), ...prompt].filter(({ type }) => type !== 'text').map((block) => JSON.stringify(block)));
+  const echoes = [words.slice(sent.length - prompt.length).join(''), words.join(''), ...words]
+    .flatMap((text) => [squeeze(text), squeeze(redact(text))])
+    .filter((text) => text !== '');
+  const blocks = new Set(sent.map((block) => JSON.stringify(block)));
   const ids = new Set(next.flatMap(({ messageId }) => messageId ?? []));
   let owed = next;
-  let items: ReplayItem[] = [];
   let held: Held | null = null;
+  /** What is held back, and what is given out. */
+  let [items, out]: [ReplayItem[], readonly ReplayItem[]] = [[], []];
   /** Set by the first thing that is surely live: from then on text alone proves nothing. */
   let live = !owed.some(({ byText }) => byText);
   /** Whether anything live was given out. */
@@ -70,85 +68,70 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     const first = live ? undefined : owed.find((one) => one.byText);
     return known ?? (first?.role === side ? first : undefined);
   };
-  const giveOut = (...more: readonly ReplayItem[]): readonly ReplayItem[] => {
-    const all = [...items, ...more];
+  const giveOut = (...more: readonly ReplayItem[]): void => {
+    out = [...out, ...items, ...more];
     [items, held] = [[], null];
-    return all;
   };
-  const surelyLive = (...more: readonly ReplayItem[]): readonly ReplayItem[] => {
+  const surelyLive = (...more: readonly ReplayItem[]): void => {
     live = spoke = true;
-    return giveOut(...more);
+    giveOut(...more);
   };
-  const isWhole = ({ texts, length }: Held): boolean => texts.some((text) => text.length === length);
 
   /** The held message is over: it is dropped, or given out. */
-  const settle = (): readonly ReplayItem[] => {
-    if (!held) return [];
-    const { side, id, length, texts } = held;
+  const settle = (): void => {
+    if (!held) return;
+    const { side, id, length, texts, isRecord } = held;
+    const isWhole = (text: string): boolean => text.length === length && texts.includes(text);
     const one = owedTo(side, id);
-    const isEcho = side === 'user' && (held.isRecord || echoes.some((echo) => echo.length === length && texts.includes(echo)));
+    const byId = id !== null && one?.messageId === id;
+    const isEcho = side === 'user' && (isRecord || echoes.some(isWhole));
     // The same prompt once more is the running one's echo, unless its id says otherwise: what answers it would else be taken for the old answer.
-    const isOwed =
-      one !== undefined && one.text.length === length && texts.includes(one.text) && (!isEcho || (id !== null && one.messageId === id));
+    const isOwed = one !== undefined && isWhole(one.text) && (!isEcho || byId);
     if (!isOwed && !isEcho) return surelyLive();
     // What is owed by its text comes in order, what has an id wherever it comes. After an echo the agent answers: that is live.
     if (!isOwed) live = true;
-    else if (one.messageId !== null && one.messageId === id) owed = owed.filter((each) => each !== one);
-    else owed = owed.slice(owed.indexOf(one) + 1);
-    giveOut();
-    return [];
+    else owed = byId ? owed.filter((each) => each !== one) : owed.slice(owed.indexOf(one) + 1);
+    [items, held] = [[], null];
   };
 
-  const chunk = (item: ReplayItem, side: Side): readonly ReplayItem[] => {
+  const chunk = (item: ReplayItem, side: Side): void => {
     const id = messageIdOf(item.update);
     // Nearly all there is: an answer, with nothing owed and nothing held.
-    if (live && !held && side === 'agent' && (id === null || !ids.has(id))) {
-      spoke = true;
-      return [item];
-    }
-    const before = held && held.side !== side ? settle() : [];
-    const words = squeeze(messageText(item.update));
+    if (live && !held && side === 'agent' && (id === null || !ids.has(id))) return surelyLive(item);
+    if (held?.side !== side) settle();
+    const text = squeeze(messageText(item.update));
     const attached = blocksOf(item.update).filter((block) => textOf(block) === null);
-    const areOurs = attached.every((block) => side === 'user' && attachments.has(JSON.stringify(block)));
-    if (attached.length > 0 && words === '' && areOurs) {
-      live = true;
-      return before;
-    }
-    held ??= {
-      side,
-      id,
-      texts: [...(side === 'user' ? echoes : []), owedTo(side, id)?.text ?? []].flat(),
-      length: 0,
-      ending: '',
-      isRecord: false,
-    };
-    const { length, texts } = held;
-    const left = texts.filter((text) => text.startsWith(words, length));
+    const areOurs = attached.every((block) => side === 'user' && blocks.has(JSON.stringify(block)));
+    if (attached.length > 0 && text === '' && areOurs) return void (live = true);
+    const may = [...(side === 'user' ? echoes : []), owedTo(side, id)?.text ?? []].flat();
+    const before: Held = held ?? { side, id, texts: may, length: 0, ending: '', isRecord: false };
+    const texts = before.texts.filter((one) => one.startsWith(text, before.length));
     // An echo of the record, however the agent joined or wrapped its blocks: stored, it would stand in the next record again.
-    const ending = side === 'user' && preamble ? held.ending + words : '';
-    const isRecord = held.isRecord || ending.includes(OPENING);
-    if (areOurs && (left.length > 0 || isRecord)) {
+    const ending = side === 'user' && preamble ? before.ending + text : '';
+    const isRecord = before.isRecord || ending.includes(OPENING);
+    if (areOurs && (texts.length > 0 || isRecord)) {
       items.push(item);
-      Object.assign(held, { texts: left, length: length + words.length, ending: ending.slice(-OPENING.length), isRecord });
-      return before;
+      held = { ...before, texts, length: before.length + text.length, ending: ending.slice(-OPENING.length), isRecord };
+      return;
     }
     // What was held may be whole, and this the beginning of another message of the same side. Of the agent's only another id says so;
     // without one it is the rest of a live answer that begins like the owed one.
-    const isAnother = length > 0 && (side === 'user' || id !== held.id) && (isWhole(held) || (id !== null && ids.has(id)));
-    return [...before, ...(isAnother && attached.length === 0 ? [...settle(), ...chunk(item, side)] : surelyLive(item))];
+    const isAnother = before.length > 0 && attached.length === 0 && (side === 'user' || id !== before.id);
+    if (!isAnother || !((id !== null && ids.has(id)) || before.texts.some(({ length }) => length === before.length)))
+      return surelyLive(item);
+    settle();
+    chunk(item, side);
   };
 
-  const other = (item: ReplayItem): readonly ReplayItem[] => {
+  const other = (item: ReplayItem): void => {
     const is = classOf(item.update, item.meta);
     const isCall = is === 'tool_call' || is === 'tool_call_update';
-    if (!isCall && is !== 'message') return [...(held ? settle() : giveOut()), item];
-    const before = held?.side === 'user' ? settle() : [];
+    if (held?.side === 'user' || (!isCall && is !== 'message')) settle();
+    if (!isCall && is !== 'message') return giveOut(item);
     // Tool calls and thoughts belong to the answer they stand in, owed or live; which one, its words will tell.
-    if (owedTo('agent', held?.id ?? null) && (!isCall || nextToolCalls?.has(readToolCall(item.update).id))) {
-      items.push(item);
-      return before;
-    }
-    return [...before, ...settle(), ...surelyLive(item)];
+    if (owedTo('agent', held?.id ?? null) && (!isCall || nextToolCalls?.has(readToolCall(item.update).id))) return void items.push(item);
+    settle();
+    surelyLive(item);
   };
 
   return {
@@ -156,12 +139,18 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     push(update: SessionUpdate, meta?: Meta): readonly ReplayItem[] {
       const item: ReplayItem = meta ? { update, meta } : { update };
       const role = roleOf(update, meta);
-      return role === 'user' || role === 'agent' ? chunk(item, role) : other(item);
+      out = [];
+      if (role === 'user' || role === 'agent') chunk(item, role);
+      else other(item);
+      return out;
     },
     /** The turn is over: gives what was still held back. */
     end(): readonly ReplayItem[] {
       // A held answer may be the only live one, word for word: to lose it is worse than to store it twice.
-      return held?.side === 'user' || spoke ? settle() : giveOut();
+      out = [];
+      if (held?.side === 'user' || spoke) settle();
+      giveOut();
+      return out;
     },
   };
 }

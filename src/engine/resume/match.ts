@@ -208,43 +208,33 @@ const PLACES = 12;
 interface Link {
   readonly at: number;
   readonly unit: Unit;
-  readonly before: Link | undefined;
+  readonly next: Link | undefined;
 }
 
 /** The longest order that both sides have in common, in near-linear time: with early messages of the replay and late places in the log. */
 async function align(units: readonly Unit[], index: Index, breathe: () => Promise<void>): Promise<void> {
-  /** ends[k]: of the chains of k + 1 places, the one that ends earliest in the log. */
-  const ends: Link[] = [];
-  const left = new Map<number, number>();
-  for (const { key } of units) left.set(key, (left.get(key) ?? 0) + 1);
-  for (const [i, unit] of units.entries()) {
+  /** starts[k]: of the chains of k + 1 places, the one that starts latest in the log. */
+  const starts: Link[] = [];
+  const later = new Map<number, number>();
+  for (let i = units.length - 1; i >= 0; i--) {
     if (i % 128 === 0) await breathe();
+    const unit = units[i]!;
     const places = index.get(unit.key) ?? [];
-    const after = left.get(unit.key)! - 1;
-    left.set(unit.key, after);
+    const after = later.get(unit.key) ?? 0;
+    later.set(unit.key, after + 1);
     const likely = Math.max(0, places.length - 1 - after);
-    // From the latest down, so that one message cannot follow itself.
-    for (const at of places.slice(Math.max(0, likely - PLACES), likely + PLACES + 1).reverse()) {
-      const length = firstFrom(ends, (link) => link.at >= at);
-      if (ends[length]?.at !== at) ends[length] = { at, unit, before: ends[length - 1] };
+    // From the earliest up, so that one message cannot follow itself.
+    for (const at of places.slice(Math.max(0, likely - PLACES), likely + PLACES + 1)) {
+      let [length, end] = [0, starts.length];
+      while (length < end) {
+        const middle = (length + end) >> 1;
+        if (starts[middle]!.at > at) length = middle + 1;
+        else end = middle;
+      }
+      starts[length] = { at, unit, next: starts[length - 1] };
     }
   }
-  for (let link = ends.at(-1), limit = Infinity; link; link = link.before) {
-    const places = index.get(link.unit.key)!;
-    limit = places[firstFrom(places, (at) => at >= limit) - 1]!;
-    link.unit.at = limit;
-  }
-}
-
-/** The first index at which the test holds, of a list in which it holds from there on; the length where it nowhere does. */
-function firstFrom<T>(list: readonly T[], test: (one: T) => boolean): number {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (test(list[middle]!)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+  for (let link = starts.at(-1); link; link = link.next) link.unit.at = link.at;
 }
 
 /** Shorter texts are in many others by chance. */

@@ -176,12 +176,18 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
     ['an owed tool call, used again live', [tool('k'), agent('Different')], ['tool_call:k', 'agent:Different']],
     ['other updates', [{ sessionUpdate: 'plan', entries: [] } as SessionUpdate, agent('x')], ['plan:', 'agent:x']],
     [
+      'a thought before the echo of an attachment',
+      [thought('t'), { sessionUpdate: 'user_message_chunk', content: image } as SessionUpdate, agent('New')],
+      ['agent_thought:t', 'agent:New'],
+    ],
+    [
       'everything after the first live word',
       [agent('New'), user('Old question'), agent('Older words')],
       ['agent:New', 'user:Old question', 'agent:Older words'],
     ],
   ])('nothing live is swallowed: %s', (_, updates, kept) => {
-    expect(stored({ ...late, nextToolCalls: new Set(['k']) }, updates)).toEqual(kept);
+    const options = { ...late, prompt: [text('What now?'), image], nextToolCalls: new Set(['k']) };
+    expect(stored(options, updates)).toEqual(kept);
   });
 });
 

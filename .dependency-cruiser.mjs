@@ -13,8 +13,8 @@ const ARROWS = {
   'src/bridge': ['src/engine', 'src/adapters'],
   // `demo-agent` is a scripted agent.
   'src/cli': ['src/engine', 'src/adapters', 'src/bridge', 'src/server', 'src/testing/agents'],
-  // Scripted agents run in a worker too, and speak that adapter's frames there.
-  'src/testing': ['src/engine', 'src/adapters/worker'],
+  // Scripted agents run in a worker too, and speak that adapter's frames there; on Node they keep their sessions in a directory.
+  'src/testing': ['src/engine', 'src/adapters/worker', 'src/adapters/make-directory.ts'],
   // An editor in the page is a client of the host's agent side.
   playground: ['src/engine', 'src/adapters', 'src/server', 'src/testing'],
   // The docs render the command's own table of options, and what runs recorded.
@@ -27,7 +27,7 @@ const ARROWS = {
 /** An adapter may build on another where both are about the same outside thing; a file beside their folders is for all of them. */
 const ADAPTER_FRIENDS = { 'node-sqlite': ['node-host'], stdio: ['node-host'], 'node-host': ['node-sqlite', 'stdio'] };
 
-const folders = (names) => names.map((name) => `^${name}/`);
+const folders = (names) => names.map((name) => (name.endsWith('.ts') ? `^${name}$` : `^${name}/`));
 const ours = folders([...Object.keys(ARROWS), 'tests']);
 
 export default {

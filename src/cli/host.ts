@@ -1,5 +1,5 @@
 /** The database of a call, and the host on it. */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import { openHost, type OpenHostOptions } from '../adapters/node-host/index.ts';
@@ -39,7 +39,7 @@ export async function hostOf(
   // The command may differ from call to call: whatever the session's agent is called, this is it now.
   const { launcher, killAll } = tracked(stdioLauncher({ agents: served?.agents ?? (() => ({ command, args })) }));
   const [seconds, idle] = [count(call, 'timeout'), count(call, 'idle')];
-  return open(databasePath(call), true, killAll, {
+  return open(databasePath(call), killAll, {
     limits: {
       ...(seconds === undefined ? {} : { initializeMs: seconds * 1000, sessionMs: seconds * 1000 }),
       ...(idle === undefined ? {} : { idleMs: idle * 1000 }),
@@ -58,19 +58,14 @@ export async function hostOf(
 }
 
 /** A host that only reads, or deletes: it has no agents. Its transcripts are redacted as far as the environment has the secrets. */
-export function openReader(file: string, { make = false } = {}): Promise<OpenHost> {
-  return open(file, make, async () => undefined, { agents: {} });
+export function openReader(file: string): Promise<OpenHost> {
+  return open(file, async () => undefined, { agents: {} });
 }
 
-async function open(file: string, make: boolean, killAgents: () => Promise<void>, options: OpenHostOptions): Promise<OpenHost> {
+async function open(file: string, killAgents: () => Promise<void>, options: OpenHostOptions): Promise<OpenHost> {
   const explained = (error: unknown): never => {
     throw explain(error, file);
   };
-  try {
-    if (make) makeDirectory(path.dirname(file));
-  } catch (error) {
-    return explained(error);
-  }
   const host = await openHost(file, options).catch(explained);
   return { host, file, killAgents, close: () => host.sleep().catch(explained) };
 }
@@ -116,18 +111,6 @@ export function databaseExists(file: string): boolean {
 /** What the system says of a path that leads nowhere; whatever else it says leaves open what is there. */
 export function isMissing(code: string | undefined): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-/** One directory after the other: Node's own recursive way never returns where even the first cannot be made, as in /proc. */
-function makeDirectory(directory: string): void {
-  if (existsSync(directory)) return;
-  makeDirectory(path.dirname(directory));
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (error) {
-    // Another process may have made it meanwhile.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw new SqlError('io', (error as Error).message, { cause: error });
-  }
 }
 
 const ADVICE: Partial<Record<SqlError['kind'], string>> = {

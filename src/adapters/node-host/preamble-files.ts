@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, open, readdir, rename, rm } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import type { PreambleFiles } from '../../engine/ports.ts';
+import { makeDirectory } from '../make-directory.ts';
 
 export interface PreambleFilesOptions {
   /** Default `$XDG_STATE_HOME/rehydrate/preambles`, or `~/.local/state/rehydrate/preambles`. */
@@ -34,7 +35,7 @@ export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles
   return {
     async write(sessionId, text) {
       const directory = directoryOf(sessionId);
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      makeDirectory(directory);
       // Both may be older than this program, or made under another rule.
       await Promise.all([chmod(root, 0o700), chmod(directory, 0o700)]);
       const name = `${randomUUID()}.md`;

@@ -1,22 +1,10 @@
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { accessSync, chmodSync, closeSync, constants, copyFileSync, existsSync, mkdtempSync, openSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SqlError } from '../../engine/ports.ts';
+import { makeDirectory } from '../make-directory.ts';
 
 const PRIVATE_FILE = 0o600;
-const PRIVATE_DIRECTORY = 0o700;
 
 /** SQLite takes a file shorter than its smallest page for an empty one, and would write over it. */
 const SMALLEST_DATABASE = 512;
@@ -29,7 +17,7 @@ export type FileState = 'new' | 'existing';
  * closing any descriptor of a file drops the locks this process holds on it.
  */
 export function prepareFile(file: string, mustExist: boolean): FileState {
-  if (!mustExist) mkdirSync(path.dirname(file), { recursive: true, mode: PRIVATE_DIRECTORY });
+  if (!mustExist) makeDirectory(path.dirname(file));
   if (existsSync(file)) {
     const { size } = statSync(file);
     if (size > 0 && size < SMALLEST_DATABASE) {

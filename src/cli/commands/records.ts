@@ -92,18 +92,14 @@ const importSession: Command = async ({ call, output }) => {
   const [from = '-'] = call.words;
   const name = one(call, 'session');
   const lines = linesOf(from === '-' ? process.stdin : createReadStream(from));
-  return reading(
-    databasePath(call),
-    async (host) => {
-      const made = await host.import(
-        has(call, 'allow-mcp') ? lines : withoutPrograms(lines, from),
-        name === undefined ? {} : { sessionId: name },
-      );
-      output.line(made.sessionId);
-      output.note(`An agent of it works in ${[made.cwd, ...made.additionalDirectories].join(', ')}.`);
-    },
-    { make: true },
-  );
+  return reading(databasePath(call), async (host) => {
+    const made = await host.import(
+      has(call, 'allow-mcp') ? lines : withoutPrograms(lines, from),
+      name === undefined ? {} : { sessionId: name },
+    );
+    output.line(made.sessionId);
+    output.note(`An agent of it works in ${[made.cwd, ...made.additionalDirectories].join(', ')}.`);
+  });
 };
 
 /** The same lines, unless the first, which holds the session, has an agent start programs: whoever made the file would choose them. */
@@ -199,8 +195,8 @@ async function onSession(call: Call, work: (host: Host, sessionId: string) => Pr
   return reading(file, (host) => work(host, sessionId));
 }
 
-async function reading(file: string, work: (host: Host) => Promise<void>, options: { readonly make?: boolean } = {}): Promise<number> {
-  const open = await openReader(file, options);
+async function reading(file: string, work: (host: Host) => Promise<void>): Promise<number> {
+  const open = await openReader(file);
   try {
     await work(open.host);
     return EXIT.ok;

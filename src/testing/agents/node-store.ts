@@ -1,6 +1,7 @@
 /** The agents' store on disk: a file of JSON lines, appended to, in a directory of its own. */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { makeDirectory } from '../../adapters/make-directory.ts';
 import { storeOn, type SessionStore, type StoreLine } from './store.ts';
 
 /**
@@ -14,7 +15,7 @@ export function directoryStore(directory: string): SessionStore {
       return existsSync(file) ? readFileSync(file, 'utf8').split('\n').flatMap(parseLine) : [];
     },
     async append(lines) {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectory(directory);
       appendFileSync(file, lines.map((line) => `\n${JSON.stringify(line)}`).join(''), { mode: 0o600 });
     },
     async clear() {

@@ -277,5 +277,18 @@ describe('databases that cannot be used', () => {
     expect([done.code, errorOf(done)]).toEqual([1, 'storage_unavailable']);
     expect(done.stderr).toContain(path.join(at.store, 's.sqlite'));
     expect((await at.run(['prompt', '--db', '/proc/nowhere/s.sqlite', 'hi', '--', ...at.agent()])).code).toBe(1);
+    const agent = [process.execPath, BIN, 'demo-agent', '--store', '/proc/nowhere/store'];
+    const told = await at.run(['prompt', '--db', at.db, 'hi', '--', ...agent]);
+    expect([told.code, told.stderr]).toEqual([1, expect.stringContaining("mkdir '/proc/nowhere'")]);
+  });
+
+  it.each([
+    ['a database', `openHost('/proc/nowhere/s.sqlite', { agents: {} })`, /^storage_unavailable.* ENOENT: .* mkdir '\/proc\/nowhere'/],
+    ['preambles', `preambleFiles({ directory: '/proc/nowhere' }).write('s', 'x')`, /^ENOENT .*mkdir '\/proc\/nowhere'/],
+  ])('directories that nobody can make, for %s of a program', (_name, call, told) => {
+    const entry = path.join(path.dirname(BIN), '../adapters/node-host/index.js');
+    const script = `import { openHost, preambleFiles } from '${entry}'; await ${call}.catch((error) => console.log(error.code, error.message));`;
+    const done = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', timeout: 30_000 });
+    expect([done.status, done.stdout]).toEqual([0, expect.stringMatching(told)]);
   });
 });

@@ -1,7 +1,7 @@
 /**
- * Every page of the sitemap, by axe, in both themes, at a desk and on the smallest phone; and nothing of it makes the browser complain. A
- * theme changes colours and nothing else: the second one is asked for its colours. What stands around the text is the same on every page, on
- * a phone too, and is looked at on one page of each kind; of the text itself a phone changes nothing but what has to be scrolled.
+ * Every page of the sitemap, by axe, at a desk in one theme and as narrow as the smallest phone in the other; and nothing of it makes the
+ * browser complain. A theme changes colours and nothing else, and a width changes of the text itself nothing but what has to be scrolled.
+ * What stands around the text is the same on every page, on a phone too: one page of each kind is looked at in all of them.
  */
 import { expect, test, type Page } from '@playwright/test';
 import type AxeBuilder from '@axe-core/playwright';
@@ -24,14 +24,12 @@ const MISSING = '/nowhere/';
 /** One page of each kind: the home page, prose with code and tables, one with a playground in it, a missing one. */
 const KINDS = ['/', '/reference/bridge/', '/start/quick-start/', MISSING];
 
-/** What becomes of a page’s own text when the window gets narrow, and is not the same on all pages. */
-const NARROW_RULES = ['scrollable-region-focusable'];
+/** What becomes of a page’s own text in the other theme, and in a narrow window. */
+const OTHER_RULES = [...COLOUR_RULES, 'scrollable-region-focusable'];
 
-/** What axe is asked of a page in a theme: all in the first one, in the second one its colours. */
-function asked(page: Page, path: string, theme: (typeof THEMES)[number]): AxeBuilder {
-  const builder = KINDS.includes(path) ? axe(page) : axe(page).exclude('header.header').exclude('nav.sidebar');
-  return theme === THEMES[0] ? builder : builder.withRules(COLOUR_RULES);
-}
+/** What stands around the text is looked at on one page of each kind. */
+const asked = (page: Page, path: string): AxeBuilder =>
+  KINDS.includes(path) ? axe(page) : axe(page).exclude('header.header').exclude('nav.sidebar');
 
 async function found(builder: AxeBuilder, where: string): Promise<readonly string[]> {
   const { violations } = await builder.analyze();
@@ -45,15 +43,9 @@ async function tooWide(page: Page, path: string): Promise<readonly string[]> {
   return wide > 0 ? [`${path} is ${wide} px wider than a window of ${page.viewportSize()?.width} px`] : [];
 }
 
-/** A page in the window it was opened in. */
-async function violations(page: Page, path: string): Promise<readonly string[]> {
-  const all = [...(await tooWide(page, path))];
-  for (const colorScheme of THEMES) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
-    all.push(...(await found(asked(page, path, colorScheme), `${path} in ${colorScheme}`)));
-  }
-  return all;
+async function inTheme(page: Page, colorScheme: (typeof THEMES)[number]): Promise<void> {
+  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+  await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
 }
 
 // In parts, so that they run side by side.
@@ -71,23 +63,33 @@ for (let part = 0; part < PARTS; part++) {
     for (const path of paths) {
       await page.setViewportSize(DESK);
       await page.goto(path);
-      all.push(...(await violations(page, path)));
-      // The same page on: that one loads is a good part of what a look at it costs.
+      await inTheme(page, 'light');
+      all.push(...(await tooWide(page, path)), ...(await found(asked(page, path), `${path} at a desk`)));
+      // The same page on: that one loads, and is looked at, is what this costs.
       await page.setViewportSize(PHONE);
-      all.push(...(await tooWide(page, path)), ...(await found(axe(page).withRules(NARROW_RULES), `${path}, narrow`)));
+      await inTheme(page, 'dark');
+      all.push(...(await tooWide(page, path)), ...(await found(asked(page, path).withRules(OTHER_RULES), `${path}, narrow and dark`)));
     }
     expect([...all, ...complained.filter((one) => !one.includes(MISSING))]).toEqual([]);
   });
 }
 
-test('one page of each kind, opened on a phone, has no defect that axe finds and makes no browser complain', async ({ page }) => {
+test('one page of each kind, opened on a phone and in either theme, has no defect that axe finds and makes no browser complain', async ({
+  page,
+}) => {
   test.setTimeout(300_000);
-  await page.setViewportSize(PHONE);
   const complained = complaints(page);
   const all: string[] = [];
   for (const path of KINDS) {
+    await page.setViewportSize(PHONE);
     await page.goto(path);
-    all.push(...(await violations(page, path)));
+    all.push(...(await tooWide(page, path)));
+    for (const theme of THEMES) {
+      await inTheme(page, theme);
+      all.push(...(await found(axe(page), `${path} on a phone in ${theme}`)));
+    }
+    await page.setViewportSize(DESK);
+    all.push(...(await found(axe(page).withRules(COLOUR_RULES), `${path} at a desk in ${THEMES.at(-1)}`)));
   }
   expect([...all, ...complained.filter((one) => !one.includes(MISSING))]).toEqual([]);
 });

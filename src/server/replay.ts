@@ -26,7 +26,7 @@ export interface Replay {
 const UPDATE_CHARS = 256 * 1024;
 
 export function createReplay(): Replay {
-  let open: { readonly run: ChunkRun; chars: number; seq: number } | null = null;
+  let open: { readonly run: ChunkRun; seq: number } | null = null;
 
   const close = (): Outgoing[] => {
     if (!open) return [];
@@ -57,14 +57,13 @@ export function createReplay(): Replay {
       const kind = classOf(payload, meta);
       if (kind === 'state' || kind === 'notice') return [];
       if (event.origin === 'host') return [...close(), { update: ofTurn(payload, event.turnId), ...(meta ? { meta } : {}), seq }];
-      if (open && open.chars < UPDATE_CHARS && extendRun(open.run, event)) {
-        open.chars += (open.run.texts.at(-1) as string).length;
+      if (open && open.run.text.length < UPDATE_CHARS && extendRun(open.run, event)) {
         open.seq = seq;
         return [];
       }
       const done = close();
       const run = startRun(event);
-      if (run) open = { run, chars: (run.texts[0] as string).length, seq };
+      if (run) open = { run, seq };
       else done.push({ update: payload, ...(meta ? { meta } : {}), seq });
       return done;
     },

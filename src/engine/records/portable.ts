@@ -156,7 +156,7 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   /** A token may have streamed in pieces: a message of which something is taken out stands whole in its first row. */
   function* told(said: Message | null): Generator<string, void> {
     if (!said) return;
-    const whole = said.run.texts.join('');
+    const whole = said.run.text;
     const clean = redact(whole);
     for (const [i, event] of said.events.entries()) yield line({ event: clean === whole ? event : withText(event, i === 0 ? clean : '') });
   }
@@ -165,7 +165,7 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
     if (extendMessage(message, event)) continue;
     yield* told(message);
     const run = startRun(chunkOf(event));
-    message = run && { run, events: [event], chars: 0 };
+    message = run && { run, events: [event] };
     if (!message) yield line({ event });
   }
   yield* told(message);
@@ -177,7 +177,6 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
 interface Message {
   readonly run: ChunkRun;
   readonly events: Fields[];
-  chars: number;
 }
 
 /** A longer message is looked through in parts. */
@@ -186,9 +185,8 @@ const MESSAGE_CHARS = 1024 * 1024;
 const chunkOf = (event: Fields): NewEvent => ({ ...event, turnId: event['turn_id'] }) as unknown as NewEvent;
 
 function extendMessage(message: Message | null, event: Fields): boolean {
-  if (!message || message.chars > MESSAGE_CHARS || !extendRun(message.run, chunkOf(event))) return false;
+  if (!message || message.run.text.length > MESSAGE_CHARS || !extendRun(message.run, chunkOf(event))) return false;
   message.events.push(event);
-  message.chars += message.run.texts.at(-1)!.length;
   return true;
 }
 

@@ -624,7 +624,10 @@ export class LiveAgentSession {
 
 /** Updates as events of the log. */
 export function updateEvents(items: readonly Said[], turnId: string | null, origin: 'host' | 'agent' | 'import', at: number): NewEvent[] {
-  return items.map(({ update: payload, meta }) => ({ kind: 'update', turnId, at, origin, payload, ...(meta ? { meta } : {}) }));
+  return items.map(({ update: payload, meta }): NewEvent => {
+    const event = { kind: 'update', turnId, at, origin, payload } as const;
+    return meta ? { ...event, meta } : event;
+  });
 }
 
 export const nothingSaid = (): LastSaid => ({

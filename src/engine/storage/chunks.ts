@@ -43,27 +43,28 @@ function isPlain(event: NewEvent): boolean {
 /** A run of chunks that is still growing. */
 export interface ChunkRun {
   readonly first: NewEvent;
-  readonly texts: string[];
+  text: string;
 }
 
 /** Starts a run at an event, or null when it is not a text chunk. Prompts are never joined: one row a block. */
 export function startRun(event: NewEvent): ChunkRun | null {
   const text = event.origin === 'host' ? null : chunkText(event);
-  return text === null ? null : { first: event, texts: [text] };
+  return text === null ? null : { first: event, text };
 }
 
 /** Adds the event to the run if it differs only in its text. */
 export function extendRun(run: ChunkRun, event: NewEvent): boolean {
   const text = event.origin === 'host' ? null : chunkText(event);
   if (text === null || !sameFrame(run.first, event)) return false;
-  run.texts.push(text);
+  run.text += text;
   return true;
 }
 
 export function runToEvent(run: ChunkRun): NewEvent {
-  if (run.texts.length === 1) return run.first;
-  const payload = run.first.payload as { content: object };
-  return { ...run.first, payload: { ...payload, content: { ...payload.content, text: run.texts.join('') } } } as NewEvent;
+  const { first, text } = run;
+  const payload = first.payload as unknown as { content: { text: string } };
+  if (payload.content.text === text) return first;
+  return { ...first, payload: { ...payload, content: { ...payload.content, text } } } as unknown as NewEvent;
 }
 
 /** A cheap estimate of an event's stored bytes, for the queue limit. */

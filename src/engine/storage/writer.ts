@@ -312,15 +312,10 @@ export function planBatch(
     if (work.lastKnown) also.push(updateLastKnown(fence.sessionId, redact(work.lastKnown)));
   }
   flush();
-  const events = merged.map(
-    (event, index) =>
-      ({
-        ...event,
-        payload: redact(event.payload),
-        ...(event.meta ? { meta: redact(event.meta) } : {}),
-        seq: base + index + 1,
-      }) as SessionEvent,
-  );
+  const events = merged.map((event, index): SessionEvent => {
+    const numbered = { ...event, payload: redact(event.payload), seq: base + index + 1 } as SessionEvent;
+    return event.meta ? { ...numbered, meta: redact(event.meta) } : numbered;
+  });
   const statements = also.filter((statement) => statement !== null);
   const moves = events.length > 0 && (Math.abs(now - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
   // What writes the session's row anyway renews the lease with it; most of what an agent streams does not.

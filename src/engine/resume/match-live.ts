@@ -33,15 +33,16 @@ export interface OwedMessage {
 
 export type LiveFilter = ReturnType<typeof createLiveFilter>;
 
-/** A message that is held back: what it may still become, and how much of it came. */
+/** A message that is held back. */
 interface Held {
   readonly side: Side;
   readonly id: string | null;
-  texts: readonly string[];
-  length: number;
+  /** What it may still become, and how much of that came. */
+  readonly texts: readonly string[];
+  readonly length: number;
   /** The last words of it, to know the preamble's opening by. */
-  ending: string;
-  isRecord: boolean;
+  readonly ending: string;
+  readonly isRecord: boolean;
 }
 
 export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, redact = (text) => text }: LiveFilterOptions) {
@@ -103,8 +104,11 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     const attached = blocksOf(item.update).filter((block) => textOf(block) === null);
     const areOurs = attached.every((block) => side === 'user' && blocks.has(JSON.stringify(block)));
     if (attached.length > 0 && text === '' && areOurs) return void (live = true);
-    const may = [...(side === 'user' ? echoes : []), owedTo(side, id)?.text ?? []].flat();
-    const before: Held = held ?? { side, id, texts: may, length: 0, ending: '', isRecord: false };
+    const begun = (): Held => {
+      const texts = [...(side === 'user' ? echoes : []), owedTo(side, id)?.text ?? []].flat();
+      return { side, id, texts, length: 0, ending: '', isRecord: false };
+    };
+    const before = held ?? begun();
     const texts = before.texts.filter((one) => one.startsWith(text, before.length));
     // An echo of the record, however the agent joined or wrapped its blocks: stored, it would stand in the next record again.
     const ending = side === 'user' && preamble ? before.ending + text : '';

@@ -94,11 +94,11 @@ export class Agent {
     this.msBefore = this.connection.agentMs - waitedMs;
   }
 
-  /** It is gone: whoever worked for it lets go. */
+  /** It is gone: whoever worked for it lets go. Who could not has nobody to tell it to: why the agent is gone is what counts. */
   async releaseClients(sessionId: string): Promise<void> {
     const clients = [...this.clients];
     this.clients.clear();
-    for (const client of clients) await client.release(sessionId);
+    await Promise.allSettled(clients.map(async (client) => client.release(sessionId)));
   }
 
   private hearNotification(method: string, params: IncomingRequest['params']): void {

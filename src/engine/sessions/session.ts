@@ -564,8 +564,7 @@ export class Session {
     }
     log.stop();
     if (turn?.progress.kind === 'answered') turn.progress.settle(failure);
-    // Whoever could not let go has nobody to tell it to: the agent is gone, and the log says so.
-    await agent.releaseClients(sessionId).catch(() => undefined);
+    await agent.releaseClients(sessionId);
     this.become('gone', asleep);
     if (running && end)
       running.ended(

@@ -143,6 +143,32 @@ describe('what the agent asks', () => {
     expect([one.released, two.released]).toEqual([['s'], ['s']]);
   });
 
+  it.each([
+    ['later', () => Promise.reject(new Error('the terminal stays'))],
+    [
+      'at once',
+      () => {
+        throw new Error('the terminal stays');
+      },
+    ],
+  ])('a client that cannot let go, told %s, hides neither why the agent ended nor keeps the others from it', async (_when, release) => {
+    // prettier-ignore
+    const raw = agents(({ id, method, params }, say) => {
+      if (method === 'session/new' && params?.['cwd'] === '/refused') say({ jsonrpc: '2.0', id, error: { code: -32603, message: 'no room' } });
+      return method === 'session/new' && params?.['cwd'] === '/refused';
+    });
+    const [one, two] = [client('one'), client('two')];
+    const stuck = { ...one.services, release };
+    const { host } = await hostOf(raw);
+    const refused = host.create({ agent: 'raw', cwd: '/refused', sessionId: 'r', client: stuck });
+    await expect(refused).rejects.toMatchObject({ code: 'agent_protocol_error', message: expect.stringContaining('no room') as string });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's', client: stuck });
+    await host.prompt('s', 'go', { client: two.services });
+    await host.close('s');
+    expect(two.released).toEqual(['s']);
+    await host.sleep();
+  });
+
   it('extension notifications reach it too; they are no part of the log', async () => {
     const raw = agents((message, say) => {
       if (message.method === 'session/prompt') say({ jsonrpc: '2.0', method: '_auth/status', params: { sessionId: 'raw-1', ok: true } });

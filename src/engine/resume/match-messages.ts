@@ -89,17 +89,17 @@ export interface Speech {
   readonly id: string | null;
   /** What came as it, and what stood beside it. */
   readonly items: readonly Chunk[];
-  /** Without secrets and preamble; null for what was let go. */
+  /** Without secrets and preamble; null where only the key is kept. */
   readonly text: string | null;
   readonly key: number;
   /** How many openings of the preamble stood in it. */
   readonly preambles: number;
 }
 
-interface ReadOptions {
-  /** Replaces known secrets. */
+export interface ReadOptions {
+  /** Replaces known secrets. Runs over whole speeches of both sides, so that other chunks hide nothing. */
   readonly redact: (text: string) => string;
-  /** Past this the oldest speeches are kept as keys only. */
+  /** How much text of each side is kept. Past that the oldest speeches are kept as keys: still matched, but not imported. */
   readonly maxChars: number;
 }
 
@@ -179,13 +179,9 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
 
 // ---------------------------------------------------------------- the log
 
-export interface LoggedSpeech {
-  readonly side: Side;
-  readonly key: number;
+export interface LoggedSpeech extends Pick<Speech, 'side' | 'key' | 'text'> {
   /** What its messages are known by, oldest first, where there are several: what one turn says under one id. */
   readonly parts: readonly number[];
-  /** Null where so much was read that only keys are kept. */
-  readonly text: string | null;
   /** Whether the agent must know it: it ended the turn, or told it itself. Of a turn cut off, and of words between turns, nobody knows. */
   readonly isCertain: boolean;
   /** Of its last message. */

@@ -18,21 +18,17 @@ import type { SessionUpdate } from '../types.ts';
 import { verifyReplay } from './decide.ts';
 import type { OwedMessage } from './match-live.ts';
 import { addTo, createReplayLog, grow, keyOf, OPENING, readLog, squeeze } from './match-messages.ts';
-import type { Chunk, LoggedSpeech, LogReader, Meta, ReplayItem, ReplayLog, Speech } from './match-messages.ts';
+import type { Chunk, LoggedSpeech, LogReader, Meta, ReadOptions, ReplayItem, ReplayLog, Speech } from './match-messages.ts';
 
-export interface ReplayMatcherOptions {
+export interface ReplayMatcherOptions extends Partial<ReadOptions> {
   /** The log, newest first; events before `fromSeq` are not looked at, and need not be given. */
   readonly log: NewestFirst;
   /** The event with which this agent session began. Default 0: all of the log. */
   readonly fromSeq?: number;
   /** The texts of the preamble this agent session was given. */
   readonly preamble?: readonly string[];
-  /** Replaces known secrets. Runs over whole speeches of both sides, so that other chunks hide nothing. */
-  readonly redact?: (text: string) => string;
   /** How many messages the log holds before a seq, for `missing`, where the replay reaches less far. Without it all of the log is read. */
   readonly countBefore?: (seq: number) => Promise<number>;
-  /** How much text of each side is kept. What is older is still matched, but not imported. */
-  readonly maxChars?: number;
   /** The session was begun without us: all of the replay is new, as long as the log has nothing. */
   readonly isAdopted?: boolean;
 }

@@ -39,7 +39,10 @@ function keep(element: HTMLElement): Kept {
     // What grew meanwhile is below the end as well: only a person goes up.
     kept.away = scrollHeight - scrollTop - clientHeight > NEAR && (kept.away || scrollTop < kept.top);
     kept.top = scrollTop;
+    // At the end nothing else is to be held where it is, while older rows go for each that comes.
+    element.style.overflowAnchor = kept.away ? 'auto' : 'none';
   };
+  scrolled();
   element.addEventListener('scroll', scrolled, { passive: true });
   return kept;
 }

@@ -217,6 +217,20 @@ test('the newest words stay in view when a question takes their room, and an upw
   await expect(first).toBeInViewport();
 });
 
+test('the newest rows stay in view, however many come', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await page.setViewportSize({ width: 1366, height: 768 });
+  await pg.open();
+  await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Database' }).click();
+  await pg.say('My cat is called Ada.');
+  await pg.say('stream 2000 chunks');
+  await pg.settledEvents();
+  await expect(pg.region('Database').locator('tbody tr').last()).toContainText('turn_ended');
+  await expect(pg.region('Database').locator('tbody tr').last()).toBeInViewport();
+  await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Wire' }).click();
+  await expect(pg.region('Wire').locator('.rp-frame').last()).toBeInViewport();
+});
+
 test('nothing lies beyond the side of any window, and the panel that is looked at stays', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();

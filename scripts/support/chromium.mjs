@@ -5,7 +5,8 @@
 import { existsSync, globSync } from 'node:fs';
 import { inRoot, projectEnv, PROJECT_NODE, run, SetupError } from './setup.mjs';
 
-const SHELL = '/usr/bin/chromium-headless-shell';
+// The program itself: what is in /usr/bin starts it as a child, which a killed parent leaves alive.
+const SHELL = '/usr/lib/chromium/chromium-headless-shell';
 const DEBIANS = '/usr/bin/chromium';
 const INSTALLED = [
   SHELL,

@@ -2,15 +2,13 @@ import { useSignal } from '@preact/signals';
 import { cellText, rowKey, type Changes, type TableView } from '../state/tables.ts';
 import type { ConsoleResult, ConsoleValue } from '../platform/sql-console.ts';
 import type { Playground } from '../state/playground.ts';
-import { count, msWords } from '../state/words.ts';
+import { beginningOf, count, msWords } from '../state/words.ts';
 import { Button, Problem, Tabs } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
 
 /** A cell's text is cut at this many characters until it is opened. */
 const CELL_CHARS = 80;
-/** An opened cell shows so much of what can be megabytes. */
-const CELL_MOST = 20_000;
 
 /** The tables as they are stored, what just changed in them, and a console on a copy. */
 export function DatabasePanel({ pg }: { readonly pg: Playground }) {
@@ -187,7 +185,7 @@ function Text({ text }: { readonly text: string }) {
   return (
     <details>
       <summary>{text.slice(0, CELL_CHARS)}…</summary>
-      <pre tabIndex={0}>{text.length > CELL_MOST ? `${text.slice(0, CELL_MOST)}\n… ${text.length - CELL_MOST} more characters` : text}</pre>
+      <pre tabIndex={0}>{beginningOf(text)}</pre>
     </details>
   );
 }

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { filterFrames, wireRows, type Frame } from '../state/frames.ts';
 import type { Playground } from '../state/playground.ts';
-import { bytesWords, count as counted, msWords } from '../state/words.ts';
+import { beginningOf, bytesWords, count as counted, msWords } from '../state/words.ts';
 import { Button, memo } from './controls.tsx';
 import { Empty, Panel } from './Panel.tsx';
 import { stickToEnd } from './stick.ts';
@@ -91,22 +91,10 @@ const Row = memo(function Row({ frame, first, count }: { readonly frame: Frame; 
                 ? `${count} in a row, ${msWords(frame.at - first.at)} from the first to the last. The last one:`
                 : `${new Date(frame.at).toLocaleTimeString()} · process ${frame.process} · ${bytesWords(frame.size)}${frame.rpcId === undefined ? '' : ` · id ${String(frame.rpcId)}`}`}
             </p>
-            <FrameBody frame={frame} />
+            <pre tabIndex={0}>{beginningOf(JSON.stringify(frame.message, null, 2))}</pre>
           </>
         ) : null}
       </details>
     </li>
   );
 });
-
-/** A frame can hold megabytes; this much of it is drawn. */
-const BODY_CHARS = 20_000;
-
-function FrameBody({ frame }: { readonly frame: Frame }) {
-  const text = JSON.stringify(frame.message, null, 2);
-  return (
-    <pre tabIndex={0}>
-      {text.length > BODY_CHARS ? `${text.slice(0, BODY_CHARS)}\n… ${bytesWords(text.length - BODY_CHARS)} more` : text}
-    </pre>
-  );
-}

@@ -5,6 +5,7 @@
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { fieldsOf, textOf, type Fields } from '../../src/engine/protocol/updates.ts';
 import { readCapabilities } from '../../src/engine/protocol/versions.ts';
+import { count, label } from './words.ts';
 
 export type Direction = 'to-agent' | 'from-agent';
 
@@ -32,13 +33,7 @@ export interface Frame {
 /** Frames kept for the panel; older ones leave it (they are not lost, the log has what matters). */
 export const FRAME_LIMIT = 2_000;
 
-/** Shortens text for one line: white space collapsed, at most so many characters. */
-function oneLine(value: unknown): string {
-  const flat = String(value ?? '')
-    .replace(/\s+/g, ' ')
-    .trim();
-  return flat.length > 96 ? `${flat.slice(0, 95)}…` : flat;
-}
+const oneLine = (value: unknown): string => label(String(value ?? ''), '', 96);
 
 /** What a message carries, in a few words. Pure, so that each method is a row in a test. */
 export function summarise(message: AnyMessage, method: string): string {
@@ -49,7 +44,7 @@ export function summarise(message: AnyMessage, method: string): string {
     const { stopReason, sessionId, sessions } = result;
     if (typeof stopReason === 'string') return stopReason;
     if (typeof sessionId === 'string') return oneLine(sessionId);
-    if (Array.isArray(sessions)) return `${sessions.length} ${sessions.length === 1 ? 'session' : 'sessions'}`;
+    if (Array.isArray(sessions)) return count(sessions.length, 'session');
     const outcome = fieldsOf(result['outcome']);
     if (method === 'session/request_permission') return oneLine(outcome['optionId'] ?? outcome['outcome']);
     if (method === 'initialize') return capabilityWords(result['agentCapabilities'] ?? result['capabilities']);

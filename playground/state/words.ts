@@ -33,6 +33,12 @@ export function bytesWords(bytes: number): string {
   return bytes < 1_024 * 1_024 ? `${(bytes / 1_024).toFixed(1)} KiB` : `${(bytes / 1_024 / 1_024).toFixed(1)} MiB`;
 }
 
+/** So much is drawn of what can be megabytes. */
+const DRAWN = 20_000;
+
+export const beginningOf = (text: string): string =>
+  text.length > DRAWN ? `${text.slice(0, DRAWN)}\n… ${bytesWords(text.length - DRAWN)} more` : text;
+
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
 // ------------------------------------------------------------- errors and notes

@@ -14,7 +14,7 @@ const ARROWS = {
   // `demo-agent` is a scripted agent.
   'src/cli': ['src/engine', 'src/adapters', 'src/bridge', 'src/server', 'src/testing/agents'],
   // Scripted agents run in a worker too, and speak that adapter's frames there; on Node they keep their sessions in a directory.
-  'src/testing': ['src/engine', 'src/adapters/worker', 'src/adapters/make-directory.ts'],
+  'src/testing': ['src/engine', 'src/adapters/worker', 'src/adapters/node-sqlite/make-directory.ts'],
   // An editor in the page is a client of the host's agent side.
   playground: ['src/engine', 'src/adapters', 'src/server', 'src/testing'],
   // The docs render the command's own table of options, and what runs recorded.

@@ -3,7 +3,7 @@ import { chmod, open, readdir, rename, rm } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import type { PreambleFiles } from '../../engine/ports.ts';
-import { makeDirectory } from '../make-directory.ts';
+import { makeDirectory } from '../node-sqlite/make-directory.ts';
 
 export interface PreambleFilesOptions {
   /** Default `$XDG_STATE_HOME/rehydrate/preambles`, or `~/.local/state/rehydrate/preambles`. */

@@ -2,7 +2,7 @@ import { accessSync, chmodSync, closeSync, constants, copyFileSync, existsSync, 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SqlError } from '../../engine/ports.ts';
-import { makeDirectory } from '../make-directory.ts';
+import { makeDirectory } from './make-directory.ts';
 
 const PRIVATE_FILE = 0o600;
 

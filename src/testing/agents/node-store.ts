@@ -1,7 +1,7 @@
 /** The agents' store on disk: a file of JSON lines, appended to, in a directory of its own. */
 import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { makeDirectory } from '../../adapters/make-directory.ts';
+import { makeDirectory } from '../../adapters/node-sqlite/make-directory.ts';
 import { storeOn, type SessionStore, type StoreLine } from './store.ts';
 
 /**

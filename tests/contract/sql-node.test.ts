@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -166,6 +166,21 @@ describe('a disk that is full', () => {
 });
 
 // Each of its processes takes its time to start.
+it.skipIf(process.platform === 'win32')(
+  'I1: a file that was deleted or moved away takes nothing more, and goes on where it is put back',
+  async () => {
+    const database = await openNodeSqlite(file);
+    const write = () => database.batch([{ sql: 'INSERT INTO log VALUES (1)' }]);
+    await database.batch([{ sql: 'CREATE TABLE log (n)' }]);
+    renameSync(file, `${file}.away`);
+    await expect.poll(() => write().catch((error: unknown) => error), { timeout: 20_000 }).toMatchObject({ kind: 'io', message: expect.stringMatching(/deleted or moved away/) as string }); // prettier-ignore
+    expect(await database.query('SELECT count(*) > 0 AS readable FROM log')).toHaveLength(1);
+    renameSync(`${file}.away`, file);
+    await write();
+    await database.close();
+  },
+);
+
 describe('several processes on one file', { timeout: 180_000 }, () => {
   /** Counts on in `head`, takes its time, and writes the number down in `log`: between the two, a batch that is not whole shows. */
   const append = (who: string, goesOn: string): string => `

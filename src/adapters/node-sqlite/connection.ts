@@ -1,5 +1,5 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
@@ -11,6 +11,9 @@ const BLOCKING_WAIT_MS = 2;
 
 /** A write-ahead log that one large batch blew up is cut back to this at the next checkpoint. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
+
+/** How often a writer looks whether the file still has its name. */
+const CHECK_THERE_MS = 1_000;
 
 const CHANGES_SCHEMA = new Set(['CREATE', 'ALTER', 'DROP']);
 
@@ -26,6 +29,8 @@ export interface ConnectionOptions {
  */
 export class Connection {
   readonly #path: string;
+  readonly #file: string;
+  #checkAgainAt = 0;
   readonly #options: ConnectionOptions;
   #database: DatabaseSync;
   readonly #statements: Statements<StatementSync>;
@@ -43,6 +48,8 @@ export class Connection {
 
   constructor(path: string, options: ConnectionOptions) {
     this.#path = path;
+    // Where it is, whatever directory the process goes to later.
+    this.#file = resolve(path);
     this.#options = options;
     this.#statements = new Statements(path, (sql) => this.#database.prepare(sql));
     const state: FileState = path === ':memory:' ? 'new' : prepareFile(path, options.readOnly);
@@ -87,6 +94,7 @@ export class Connection {
 
   batch(statements: readonly Statement[]): readonly StatementResult[] {
     if (!this.#writer) this.#becomeWriter();
+    this.#checkThere();
     this.#forgetOldSchema();
     this.#setQueryOnly(false);
     const run = ({ sql, params = [] }: Statement): StatementResult => ({ rows: this.#run('batch', sql, params) });
@@ -101,6 +109,14 @@ export class Connection {
       this.#rollback();
       throw error;
     }
+  }
+
+  /** A file that is deleted while it is open takes what is written, and all of it is gone when it is closed. */
+  #checkThere(): void {
+    if (this.#path === ':memory:' || performance.now() < this.#checkAgainAt) return;
+    if (statSync(this.#file, { throwIfNoEntry: false }) === undefined)
+      throw new SqlError('io', `Database ${this.#path}: it was deleted or moved away while it was open. Put it back, or open another.`);
+    this.#checkAgainAt = performance.now() + CHECK_THERE_MS;
   }
 
   #forgetOldSchema(): void {

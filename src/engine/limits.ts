@@ -109,6 +109,8 @@ export interface FixedLimits {
   readonly secretChars: number;
   /** What an agent nests deeper in a message is replaced by words that say so. */
   readonly nestedLevels: number;
+  /** How much of an agent's error is taken: of its message, and of its data as JSON. */
+  readonly errorChars: number;
   /** How long an agent that closed its output may take to exit, and one that exited is read. */
   readonly exitGraceMs: number;
   /** The last of stderr in the `agent_exited` event. */
@@ -119,6 +121,7 @@ export const FIXED_LIMITS: FixedLimits = Object.freeze({
   replayChars: 64 * 1024 * 1024,
   secretChars: 6,
   nestedLevels: 1_000,
+  errorChars: 64 * 1024,
   exitGraceMs: 2_000,
   storedStderrChars: 4_096,
 });

@@ -85,7 +85,7 @@ export type SqlErrorKind =
   | 'readonly'
   | 'io' // SQLITE_IOERR, SQLITE_CANTOPEN
   | 'closed' // the database was closed
-  | 'other';
+  | 'other'; // SQLite refused the statement: a table is missing, say
 
 const CODES: Readonly<Partial<Record<SqlErrorKind, 'database_corrupt' | 'storage_full' | 'storage_unavailable'>>> = {
   corrupt: 'database_corrupt',
@@ -94,6 +94,7 @@ const CODES: Readonly<Partial<Record<SqlErrorKind, 'database_corrupt' | 'storage
   readonly: 'storage_unavailable',
   io: 'storage_unavailable',
   closed: 'storage_unavailable',
+  other: 'storage_unavailable',
 };
 
 /**

@@ -5,7 +5,7 @@
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
-import type { Limits } from '../limits.ts';
+import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import type { MessageStream } from '../ports.ts';
 import { bounded } from './bounded.ts';
 
@@ -170,12 +170,17 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** An error is a reason and no payload: of one that is longer its beginning is taken, since it is looked through, quoted and stored. */
 function toRpcError(value: unknown): RpcError {
-  if (!isObject(value)) return { code: 0, message: typeof value === 'string' ? value : JSON.stringify(value) };
+  if (!isObject(value)) return { code: 0, message: beginning(typeof value === 'string' ? value : JSON.stringify(value)) };
   const code = typeof value['code'] === 'number' ? value['code'] : 0;
-  const message = typeof value['message'] === 'string' ? value['message'] : '';
-  return 'data' in value ? { code, message, data: value['data'] } : { code, message };
+  const message = typeof value['message'] === 'string' ? beginning(value['message']) : '';
+  if (value['data'] === undefined) return { code, message };
+  const json = JSON.stringify(value['data']) ?? '';
+  return { code, message, data: json.length > FIXED_LIMITS.errorChars ? beginning(json) : value['data'] };
 }
+
+const beginning = (text: string): string => (text.length > FIXED_LIMITS.errorChars ? `${text.slice(0, FIXED_LIMITS.errorChars)}…` : text);
 
 function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -12,11 +12,15 @@ const WORDS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>> 
   readonly: ['the database can be read, and not be written', 'Give this user the right to write the file and its directory.'],
   io: ['the file could not be reached', 'Check that it and its directory are there, can be used, and that the disk is sound.'],
   closed: ['the database was closed', 'Open it again, and a host on it.'],
+  other: [
+    'SQLite refused it',
+    'Its tables may have been changed while it was open: a new host looks them through, and says what is missing.',
+  ],
 };
 
 /**
- * A storage failure in the contract's words. Anything that is not a known `SqlError` stays what it
- * is: a bug must not look like a full disk.
+ * A storage failure in the contract's words. A constraint's, which is how the engine's own conditions speak, and anything
+ * that is no `SqlError` stay what they are: a bug must not look like a full disk.
  */
 export function storageError(error: unknown, what: string): unknown {
   if (!(error instanceof SqlError) || error.code === undefined) return error;

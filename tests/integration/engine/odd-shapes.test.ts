@@ -1,7 +1,7 @@
 /** What an agent says in shapes nobody can use: the log has it as it was said, and nothing of the session stands still for it. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, type AgentLauncher, type HostOptions } from '../../../src/engine/index.ts';
+import { createHost, type AgentLauncher, type HostOptions, type RehydrateError } from '../../../src/engine/index.ts';
 import { FIXED_LIMITS } from '../../../src/engine/limits.ts';
 import { CWD, PATIENT, said } from './helpers.ts';
 import { ordinary, rawAgents, update, words, type Heard } from './raw-agent.ts';
@@ -107,4 +107,20 @@ describe('I10: a message that nests without end', () => {
     const kept = JSON.stringify(events.find((event) => event.kind === 'update' && (event.payload.sessionUpdate as string) === 'hologram'));
     expect(kept).toContain(`[nested deeper than ${FIXED_LIMITS.nestedLevels} levels]`);
   });
+});
+
+it('I10: of an error that is a payload the beginning is taken, and what is short stays whole', async () => {
+  const long = 'x'.repeat(3_000_000);
+  const agents = rawAgents((message: Heard, agent) => {
+    const errors = { session: { message: long, data: { details: long } }, short: { message: 'no', data: { kind: 'a', list: [1] } } };
+    const text = (message.params?.['prompt'] as { text: string }[] | undefined)?.[0]?.text as keyof typeof errors | undefined;
+    if (message.method === 'session/prompt') agent.say({ jsonrpc: '2.0', id: message.id, error: { code: -32000 - 99, ...errors[text!] } });
+    else if (message.method) agent.say(ordinary(message));
+  });
+  const host = await (await hosts(agents))();
+  await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+  const failed = await host.prompt('s', 'session').catch((error: unknown) => error);
+  expect(JSON.stringify((failed as RehydrateError).data).length).toBeLessThan(3 * FIXED_LIMITS.errorChars);
+  expect(JSON.stringify(await host.history('s')).length).toBeLessThan(6 * FIXED_LIMITS.errorChars);
+  await expect(host.prompt('s', 'short')).rejects.toMatchObject({ data: { error: { message: 'no', data: { kind: 'a', list: [1] } } } });
 });

@@ -22,7 +22,7 @@ describe('I5: a storage that fails after the prompt was sent', () => {
     ['corrupt', 'database_corrupt'],
     ['io', 'storage_unavailable'],
     ['readonly', 'storage_unavailable'],
-    ['other', 'turn_outcome_unknown'],
+    ['other', 'storage_unavailable'],
   ])('%s: the caller is told %s, that the prompt was sent, and in which turn', async (kind, code) => {
     const { state, wrap } = failing(kind);
     let prompts = 0;

@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openHost } from '../../../src/adapters/node-host/index.ts';
 import { inProcessLauncher, scriptedAgent } from '../../../src/testing/agents/index.ts';
@@ -74,6 +75,18 @@ describe('a host in one call', () => {
     expect(await reader.transcript('s')).toContain('Ada');
     await expect(reader.prompt('s', 'hello')).rejects.toMatchObject({ code: 'storage_unavailable' });
     await reader.sleep();
+  });
+
+  it('a table that another program dropped is told in the contract’s words, by reading and by prompting', async () => {
+    const host = await openHost(file, { agents: { demo: demo() } });
+    await host.create({ agent: 'demo', cwd: directory, sessionId: 's' });
+    const other = new DatabaseSync(file);
+    other.exec('DROP TABLE acp_session_events');
+    other.close();
+    const told = { name: 'RehydrateError', code: 'storage_unavailable', message: expect.stringContaining('acp_session_events') as string };
+    await expect(host.history('s')).rejects.toMatchObject(told);
+    await expect(host.prompt('s', 'hello')).rejects.toMatchObject(told);
+    await host.sleep().catch(() => undefined);
   });
 
   it.each([

@@ -171,9 +171,17 @@ function unitsOf(replay: ReplayLog, index: Index, newest: LoggedSpeech | undefin
   return (once && known(once) >= known(came) ? once : came)
     .filter(({ side, text }) => side === 'agent' || text === null || /\S/.test(text))
     .flatMap((one) =>
-      one.text === null || index.has(one.key) ? one : severalIn(one, index, newest).map((part) => replay.read(one.side, part)),
+      one.text === null || index.has(one.key) || isRestOf(newest, one)
+        ? one
+        : severalIn(one, index, newest).map((part) => replay.read(one.side, part)),
     )
     .map((speech) => ({ ...speech, at: null, had: Infinity }));
+}
+
+/** Whether a speech begins with all that we have of an answer that was cut off. */
+function isRestOf(newest: LoggedSpeech | undefined, { side, text }: Speech): boolean {
+  const had = side === 'agent' && newest?.side === side && !newest.isCertain ? newest.text : null;
+  return Boolean(had && text && squeeze(text).startsWith(squeeze(had)));
 }
 
 /**

@@ -71,6 +71,25 @@ it.each<[string, () => LogBuilder, readonly SessionUpdate[], readonly string[], 
     ['agent_thought_chunk@t3 hm', 'agent@t3 It says hello', ...imported],
   ],
   [
+    'an answer that was cut off comes whole, in chunks that are answers of other turns',
+    () =>
+      log()
+        .user('Read it')
+        .agent('The file')
+        .end()
+        .user('So?')
+        .agent('is here')
+        .end()
+        .user('Again')
+        .agent('The file is')
+        .end({ state: 'interrupted' }),
+    [
+      ...[user('Read it'), agent('The file'), user('So?'), agent('is here'), user('Again'), agent('The file'), agent(' is here')],
+      ...foreign,
+    ],
+    ['agent@t3  here', ...imported],
+  ],
+  [
     'two turns of the same words, of which one comes',
     () => log().user('yes').agent('ok').end().user('yes').agent('ok').end(),
     [user('yes'), agent('ok'), ...foreign],

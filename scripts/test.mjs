@@ -34,12 +34,17 @@ export const sum = (all) => {
 export const closingLine = ({ passed, failed, skipped }) =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 
-/** The failures of Vitest's JSON report. @returns {Failure[]} */
+const AGAIN = ' (passed at its second run)';
+
+/** The failures of Vitest's JSON report, those that passed at their second run among them. @returns {Failure[]} */
 export const vitestFailures = ({ testResults }) =>
   testResults.flatMap(({ name, status, message, assertionResults }) => {
     const failed = assertionResults
-      .filter((test) => test.status === 'failed')
-      .map(({ fullName, failureMessages }) => ({ name: `${name} > ${fullName}`, why: failureMessages.join('\n') }));
+      .filter((test) => test.failureMessages?.length > 0)
+      .map(({ status: ended, fullName, failureMessages }) => ({
+        name: `${name} > ${fullName}${ended === 'passed' ? AGAIN : ''}`,
+        why: failureMessages.join('\n'),
+      }));
     return status === 'failed' && failed.length === 0 ? [{ name, why: message }] : failed;
   });
 
@@ -51,7 +56,7 @@ export const playwrightFailures = ({ suites = [], errors }) => {
       tests
         .filter(({ status }) => status === 'unexpected' || status === 'flaky')
         .map(({ status, results }) => ({
-          name: `${file}:${line} > ${title}${status === 'flaky' ? ' (passed at its second run)' : ''}`,
+          name: `${file}:${line} > ${title}${status === 'flaky' ? AGAIN : ''}`,
           why: results.flatMap((result) => (result.errors ?? []).map(({ message }) => message)).join('\n'),
         })),
     ),
@@ -241,7 +246,7 @@ async function testAll() {
   // Three at a time, since much of each is waiting: the first tells as it goes, those beside it when they are over.
   await Promise.all(['inherit', 'capture', 'capture'].map(runNext));
 
-  if (failures.length > 0) console.log('\n━━ what failed');
+  if (failures.length > 0) console.log('\n━━ what failed, at its first run or for good');
   for (const { name, why } of failures) console.log(`\n${name.replace(`${inRoot()}${path.sep}`, '')}\n${shortened(why)}`);
   console.log('\n━━ summary');
   for (const { name, seconds, counts } of results) console.log(`${name.padEnd(12)} ${closingLine(counts)} (${seconds.toFixed(0)} s)`);

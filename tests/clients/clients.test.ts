@@ -69,6 +69,8 @@ const killAgents = async () => {
 describe('acpx, a client for the command line', () => {
   /** Its own process ends a second after it was last used, and the agent with it. */
   const acpx = async (variant: AgentVariant, ...args: string[]) => {
+    // One that is about to end resets the next call's connection.
+    await gone(at.store);
     const options = ['--ttl', '1', '--approve-all', '--agent', ours(variant).join(' ')];
     const done = await runProgram(process.execPath, [ACPX, ...options, ...args], {
       cwd: at.directory,
@@ -81,7 +83,6 @@ describe('acpx, a client for the command line', () => {
   it.each(['native', 'amnesiac'] as const)('its sessions outlive their agent, the %s one', async (variant) => {
     await acpx(variant, 'sessions', 'new');
     await acpx(variant, 'my cat is called Miette');
-    await gone(at.store);
     const said = await acpx(variant, 'what is my cat called?');
     expect(said).toContain('Miette');
     // It shows no `_meta`; that the agent had lost the session is there to be seen all the same.

@@ -8,7 +8,7 @@ export default defineConfig({
     retry: 1,
     // A real program: its start alone takes seconds, on a busy machine many, and the doctor starts it ten times. A home of its own for each
     // file, so files run side by side.
-    testTimeout: 900_000,
+    testTimeout: 400_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,

@@ -52,13 +52,17 @@ describe('nothing that went wrong looks like success', () => {
             name: 'c.test.ts',
             status: 'passed',
             message: '',
-            assertionResults: [{ status: 'passed', fullName: 'y', failureMessages: [] }],
+            assertionResults: [
+              { status: 'passed', fullName: 'y', failureMessages: [] },
+              { status: 'passed', fullName: 'z', failureMessages: ['late'] },
+            ],
           },
         ],
       }),
     ).toEqual([
       { name: 'a.test.ts > I3 x', why: 'one\ntwo' },
       { name: 'b.test.ts', why: 'no such module' },
+      { name: 'c.test.ts > z (passed at its second run)', why: 'late' },
     ]);
     const spec = (title, status, results) => ({ file: 'p.spec.ts', line: 7, title, tests: [{ status, results }] });
     const wrong = { errors: [{ message: 'not there' }] };

@@ -125,7 +125,13 @@ function ImportButton(props: { readonly onImport: (file: File) => void }) {
 function Rows({ table, changes }: { readonly table: TableView; readonly changes: Changes }) {
   if (table.rows.length === 0) return <Empty>{`${table.name} has no rows yet.`}</Empty>;
   return (
-    <div class="rp-table rp-scroll" tabIndex={0} role="group" aria-label={`Rows of ${table.name}`} ref={(element) => stickToEnd(element)}>
+    <div
+      class="rp-table rp-scroll"
+      tabIndex={0}
+      role="group"
+      aria-label={`Rows of ${table.name}`}
+      ref={(element) => stickToEnd(element, true)}
+    >
       <table>
         <thead>
           <tr>

@@ -46,7 +46,13 @@ export function WirePanel({ pg }: { readonly pg: Playground }) {
           {frames.length === 0 ? 'Nothing has crossed the wire since this page opened. Send a prompt.' : 'No frame matches the filter.'}
         </Empty>
       ) : (
-        <div class="rp-frames rp-scroll" tabIndex={0} role="group" aria-label="Frames, newest last" ref={(element) => stickToEnd(element)}>
+        <div
+          class="rp-frames rp-scroll"
+          tabIndex={0}
+          role="group"
+          aria-label="Frames, newest last"
+          ref={(element) => stickToEnd(element, true)}
+        >
           <ol>
             {hidden > 0 ? <li class="rp-dim">{hidden} older ones match; narrow the filter to see them.</li> : null}
             {rows.map(({ key, first, last, count }) => (

@@ -17,9 +17,10 @@ const INSTALLED = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
 ];
 
-/** The path of an installed Chromium, or null. `REHYDRATE_CHROMIUM` names one that is elsewhere. */
-export function installedChromium() {
-  return [process.env.REHYDRATE_CHROMIUM, ...INSTALLED].find((file) => file && existsSync(file)) ?? null;
+/** The path of an installed Chromium, or null. `REHYDRATE_CHROMIUM` names one that is elsewhere. `whole`: not its shell, which nobody sits at. */
+export function installedChromium({ whole = false } = {}) {
+  const known = [process.env.REHYDRATE_CHROMIUM, ...INSTALLED.filter((file) => !whole || file !== SHELL)];
+  return known.find((file) => file && existsSync(file)) ?? null;
 }
 
 /** What starts Chromium without a sandbox it may not have and without talking to its maker. */

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { chromium } from '@playwright/test';
-import { chromiumArgs, ensureChromium } from '../../scripts/support/chromium.mjs';
+import { chromiumArgs, ensureChromium, installedChromium } from '../../scripts/support/chromium.mjs';
 import { ensureSite } from '../../scripts/support/site-build.mjs';
 import { serveSite } from '../../scripts/support/site-server.mjs';
 
@@ -21,7 +21,7 @@ const PAGE = 'playground/#v=1&scenario=free&agent=native';
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const kB = (bytes) => Math.round(bytes / 100) / 10;
 
-const BROWSER = { executablePath: await ensureChromium(), args: chromiumArgs() };
+const BROWSER = { executablePath: installedChromium({ whole: true }) ?? (await ensureChromium()), args: chromiumArgs() };
 
 async function inFreshBrowser(work) {
   const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-bench-'));

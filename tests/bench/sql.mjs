@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { chromium } from '@playwright/test';
-import { chromiumArgs, ensureChromium } from '../../scripts/support/chromium.mjs';
+import { chromiumArgs, ensureChromium, installedChromium } from '../../scripts/support/chromium.mjs';
 import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
 import { serveSqljsPage } from '../e2e/support/sqljs-server.ts';
 
@@ -107,7 +107,10 @@ async function measureInPage({ small, large, count }) {
 
 async function commits() {
   const server = await serveSqljsPage();
-  const browser = await chromium.launch({ executablePath: await ensureChromium(), args: chromiumArgs() });
+  const browser = await chromium.launch({
+    executablePath: installedChromium({ whole: true }) ?? (await ensureChromium()),
+    args: chromiumArgs(),
+  });
   try {
     const page = await browser.newPage();
     await page.goto(server.url);

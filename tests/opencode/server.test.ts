@@ -27,17 +27,14 @@ test('a client sees the same frames of OpenCode with us as without us', async ()
   const seen: Json[][] = [];
   let frames = 0;
   for (const ours of [null, []]) {
-    for (let tries = 0; ; tries++) {
-      const world = await worldOf({ permission: { bash: 'ask' } });
-      const agent = startAgent(world, ours);
-      const all = await wholeSession(world, agent);
-      if (all) seen.push(normalised(all, world));
-      await agent.kill('SIGTERM');
-      await expect.poll(() => processesIn(world.opencode.home)).toEqual([]);
-      frames = all?.filter(({ dir }) => dir === 'receive').length ?? 0;
-      if (all) break;
-      expect(tries, 'prompts that were cancelled and not answered').toBeLessThan(3);
-    }
+    const world = await worldOf({ permission: { bash: 'ask' } });
+    const agent = startAgent(world, ours);
+    const all = await wholeSession(world, agent);
+    seen.push(normalised(all, world));
+    frames = all.filter(({ dir }) => dir === 'receive').length;
+    // OpenCode itself may stay at a SIGTERM; we end with all that we started.
+    await agent.kill(ours ? 'SIGTERM' : 'SIGKILL');
+    await expect.poll(() => processesIn(world.opencode.home)).toEqual([]);
   }
   const [without, withUs] = seen;
   expect(without!.length).toBeGreaterThan(30);

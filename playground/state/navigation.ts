@@ -182,14 +182,15 @@ export function createBranches(page: Page, navigation: Navigation) {
   /** What Reset could not delete, and why; null before it tried, and when it could. */
   const undeleted = signal<readonly string[] | null>(null);
   const importing = signal<Importing | null>(null);
-  let busy = false;
+  let running: Promise<unknown> | null = null;
+  let asked = 0;
 
   /** One change of branch at a time: a second press while the first is at work does nothing. */
   async function alone(run: () => Promise<void>): Promise<void> {
-    if (busy) return;
-    busy = true;
-    await notices.attempt(run);
-    busy = false;
+    if (running) return;
+    running = notices.attempt(run);
+    await running;
+    running = null;
   }
 
   /** Goes on in a new branch that begins with these bytes. Its file, where nothing else is said, is that of the branch it comes off. */
@@ -215,15 +216,19 @@ export function createBranches(page: Page, navigation: Navigation) {
     await navigation.show(from.sessionId, steps);
   }
 
-  /** Goes to a branch, as it was left; null is the main line. */
-  const go = (name: string | null) =>
-    alone(async () => {
+  /** Goes to a branch, as it was left; null is the main line. Asked for while another change is at work, it comes next: the last one asked for. */
+  async function go(name: string | null): Promise<void> {
+    const nth = ++asked;
+    while (running) await running;
+    if (nth !== asked) return;
+    await alone(async () => {
       if (databases.branch.value === name) return;
       await databases.open(name);
       visits.remember(() => ({ branch: name }));
       await navigation.goTo(page.here(), 'start');
       notices.note.value = null;
     });
+  }
 
   async function exportBytes(): Promise<Uint8Array> {
     await page.opened;
@@ -302,8 +307,9 @@ export function createBranches(page: Page, navigation: Navigation) {
      * else from being deleted, and is told before the page starts anew.
      */
     async reset(): Promise<void> {
-      if (busy) return;
-      busy = true;
+      if (running) return;
+      // Nothing comes next: the page starts anew.
+      running = new Promise(() => undefined);
       const forks = visits.branches.map(({ name }) => name);
       const left = new Set<string>();
       const remove = (what: string, run: () => Promise<void>) =>

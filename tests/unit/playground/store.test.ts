@@ -295,6 +295,16 @@ describe('the playground', () => {
     expect(pg.visits.branches.map(({ name }) => name)).toEqual(['1']);
   });
 
+  it('goes to the branch that was asked for last, also while it goes to another', async () => {
+    const pg = await open(free());
+    await pg.turns.say('My cat is called Ada.');
+    await pg.turns.say('My dog is called Argos.');
+    await seekBefore(pg, 'Argos');
+    await pg.branches.fork();
+    await Promise.all([pg.branches.go(null), pg.branches.go('1')]);
+    expect([pg.notices.problem.value, pg.databases.branch.value]).toEqual([null, '1']);
+  });
+
   it('asks the other tabs before it deletes everything, and then starts anew', async () => {
     const platform = free();
     const pg = await open(platform);

@@ -94,6 +94,8 @@ export function settle({ code, counts }) {
 /** Told once more at the end of the whole command, where one looks. @type {Failure[]} */
 const failures = [];
 
+const lastOf = (output) => output.trimEnd().split('\n').slice(-40).join('\n');
+
 /** Runs a runner that writes its report to a file, and counts what it wrote. */
 async function counted(name, countsOf, failuresOf, args, { env, stdio } = {}) {
   const file = path.join(STATE_DIR, 'reports', `${name}.json`);
@@ -102,7 +104,11 @@ async function counted(name, countsOf, failuresOf, args, { env, stdio } = {}) {
   const { code, output } = await run(PROJECT_NODE, args(file), { env: projectEnv(env?.(file)), stdio });
   process.stdout.write(output);
   const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null;
-  if (report) failures.push(...failuresOf(report));
+  const told = report ? failuresOf(report) : [];
+  // No report, or an error outside of all tests.
+  if (code !== 0 && told.every((one) => one.name.endsWith(AGAIN)))
+    told.push({ name, why: lastOf(output) || `The runner ended with ${code}; what it said is above.` });
+  failures.push(...told);
   return settle({ code, counts: report && countsOf(report) });
 }
 
@@ -132,7 +138,7 @@ async function check(...commands) {
     if (code !== 0)
       failures.push({
         name: [program, ...args].map((word) => path.basename(word)).join(' '),
-        why: output.split('\n').slice(-40).join('\n'),
+        why: lastOf(output),
       });
     wrong ||= code;
   }
@@ -224,6 +230,7 @@ async function runStage({ name, run: tests }, stdio) {
   const started = performance.now();
   const counts = await tests(stdio).catch((error) => {
     console.error(error instanceof SetupError ? error.message : error);
+    failures.push({ name, why: String(error?.message ?? error) });
     return settle({ code: 1, counts: null });
   });
   return { name, seconds: (performance.now() - started) / 1000, counts };

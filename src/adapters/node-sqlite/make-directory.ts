@@ -5,7 +5,9 @@ import path from 'node:path';
 /** One after the other: Node's own recursive way never returns where even the first cannot be made, as in /proc. */
 export function makeDirectory(directory: string): void {
   if (existsSync(directory)) return;
-  makeDirectory(path.dirname(directory));
+  const above = path.dirname(directory);
+  // Nothing is above a drive, also where there is none of that name.
+  if (above !== directory) makeDirectory(above);
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {

@@ -196,7 +196,7 @@ export function describeError({ code, message, data }: RpcError): string {
   return `error ${code}: ${cutWords(message) || '(no message)'}${reason === '' ? '' : ` (${reason})`}`;
 }
 
-/** As much of an agent's own words as stands in a message; `data.error` has all of it. */
+/** As much of an agent's own words as stands in a message; `data.error` has what was taken of it, up to `errorChars`. */
 const WORDS_CHARS = 600;
 const cutWords = (text: string): string => (text.length > WORDS_CHARS ? `${text.slice(0, WORDS_CHARS)}…` : text);
 

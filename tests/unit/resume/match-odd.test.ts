@@ -18,7 +18,9 @@ const whole = (text: string | null, messageId: string) =>
 const usersOnly = (updates: readonly SessionUpdate[]) => withIds(updates, 'u').map((update, i) => (i % 2 === 0 ? update : updates[i]!));
 const agentsOnly = (updates: readonly SessionUpdate[]) => withIds(updates, 'a').map((update, i) => (i % 2 === 1 ? update : updates[i]!));
 
-it.each<[string, () => LogBuilder, readonly SessionUpdate[], readonly string[], Partial<ReplayMatcherOptions>?]>([
+type Odd = [string, () => LogBuilder, readonly SessionUpdate[], readonly string[], Partial<ReplayMatcherOptions>?];
+
+it.each<Odd>([
   [
     'turns answered by tool calls alone, which come without them',
     silent,
@@ -33,24 +35,15 @@ it.each<[string, () => LogBuilder, readonly SessionUpdate[], readonly string[], 
   ],
   ['empty messages of the user’s', two, [user(''), ...replayOfTwo, user(' \n'), agent(''), ...foreign], imported],
   ['each turn twice', two, [0, 2].flatMap((i) => [0, 1].flatMap(() => replayOfTwo.slice(i, i + 2))).concat(foreign, foreign), imported],
-  [
-    'all of it twice, the user’s messages with ids, without some on the way',
-    two,
+  ...(
     [
-      usersOnly([...replayOfTwo, user('ok'), agent('Understood')]),
-      usersOnly([...replayOfTwo, user('ok'), agent('Understood')]).slice(2),
-    ].flat(),
-    ['user ok', 'agent Understood'],
-  ],
-  [
-    'all of it twice, the answers with ids, without some on the way',
-    two,
-    [
-      agentsOnly([...replayOfTwo, user('ok'), agent('Understood')]),
-      agentsOnly([...replayOfTwo, user('ok'), agent('Understood')]).slice(2),
-    ].flat(),
-    ['user ok', 'agent Understood'],
-  ],
+      ['the user’s messages', usersOnly],
+      ['the answers', agentsOnly],
+    ] as const
+  ).map(([which, named]): Odd => {
+    const all = named([...replayOfTwo, user('ok'), agent('Understood')]);
+    return [`all of it twice, ${which} with ids, without some on the way`, two, [...all, ...all.slice(2)], ['user ok', 'agent Understood']];
+  }),
   ['one id for everything', two, [...replayOfTwo, ...foreign].map((one) => ({ ...one, messageId: 'x' })) as SessionUpdate[], imported],
   [
     'an answer that is taken back whole',

@@ -66,8 +66,7 @@ function findIn(text: string, from: number, to: number, opening: boolean): Found
  * Control characters but for the escape, a byte-order mark, and whole escape sequences: CSI, OSC, DCS and their kin, two characters.
  * Repeats are bounded: a line of millions would be more than a search can remember, and that throws.
  */
-const INVISIBLE =
-  String.raw`[\u0000-\u001a\u001c-\u0020\u007f-\u009a\u00a0\ufeff]|(?:\u001b\[|\u009b)[0-?]{0,256}[ -/]{0,256}[@-~]|(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]{0,4096}(?:\u0007|\u001b\\|\u009c)|\u001b[PX^_][^\u001b]{0,4096}\u001b\\|\u001b[ -/]{0,256}[0-OQ-WYZ\\${'`'}-~]`;
+const INVISIBLE = String.raw`[\u0000-\u001a\u001c-\u0020\u007f-\u009a\u00a0\ufeff]|(?:\u001b\[|\u009b)[0-?]{0,256}[ -/]{0,256}[@-~]|(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]{0,4096}(?:\u0007|\u001b\\|\u009c)|\u001b[PX^_][^\u001b]{0,4096}\u001b\\|\u001b[ -/]{0,256}[0-OQ-WYZ\\${'`'}-~]`;
 const INVISIBLE_START = new RegExp(`^(?:${INVISIBLE}){1,65536}`);
 /** Behind a message, whose last character is a brace. */
 const INVISIBLE_REST = new RegExp(`^(?:${INVISIBLE})*$`);

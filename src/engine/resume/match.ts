@@ -47,8 +47,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
   const { fromSeq = 0, redact = (text: string) => text, maxChars = FIXED_LIMITS.replayChars, countBefore, isAdopted = false } = options;
   const log = readLog(options.log, { fromSeq, redact, maxChars });
   const preambles = (options.preamble ?? []).filter((text) => squeeze(text).includes(OPENING)).length;
-  const newReplay = (): ReplayLog => createReplayLog({ redact, maxChars, hasPreamble: preambles > 0 });
-  let replay = newReplay();
+  const replay = createReplayLog({ redact, maxChars, hasPreamble: preambles > 0 });
   let hasCompacted = false;
 
   return {
@@ -59,11 +58,6 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       hasCompacted ||= is === 'compaction';
       replay.push(meta ? { update, meta } : { update });
       return true;
-    },
-    /** Forgets what was taken, for a second attempt. What was read of the log is kept. */
-    restart(): void {
-      replay = newReplay();
-      hasCompacted = false;
     },
     /** Matches what came so far. May be called again after more was taken. */
     async end() {

@@ -37,15 +37,18 @@ export async function openReplay(
 ) {
   const began = await store.agentSession(sessionId, agentSessionId);
   const fromSeq = began?.beganSeq ?? 0;
-  const matcher = createReplayMatcher({
-    log: store.eventsBackwards(sessionId),
-    fromSeq,
-    preamble: began?.preamble ? textsOf(JSON.parse(began.preamble) as ContentBlock[]) : [],
-    redact,
-    isAdopted,
-    // A completed turn is a message of the user's and one of the agent's; counting them reads no event.
-    countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)),
-  });
+  // Each attempt is matched against the log as it is then, with what was imported before.
+  const newMatcher = () =>
+    createReplayMatcher({
+      log: store.eventsBackwards(sessionId),
+      fromSeq,
+      preamble: began?.preamble ? textsOf(JSON.parse(began.preamble) as ContentBlock[]) : [],
+      redact,
+      isAdopted,
+      // A completed turn is a message of the user's and one of the agent's; counting them reads no event.
+      countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)),
+    });
+  let matcher = newMatcher();
   let received = 0;
   /** What came after a resume, while it may be no replay: whoever replays begins with words of the user's. */
   let aside: ReplayItem[] | null = null;
@@ -81,14 +84,15 @@ export async function openReplay(
   };
 
   const begin = (method: 'session/resume' | 'session/load'): void => {
-    matcher.restart();
+    matcher = newMatcher();
     [received, last, beside, aside] = [0, null, [], method === 'session/resume' ? [] : null];
   };
 
   /** What was matched is in the log. If it was no replay, or a whole one, it is over, and what follows is judged by itself. */
   const conclude = (): void => {
-    if (!last || last.received !== received || !(last.outcome.isReplay ? last.outcome.reachedEnd : true)) return;
-    if (last.outcome.isReplay) owed = last.outcome;
+    if (received === 0 || last?.received !== received || (last.outcome.isReplay && !last.outcome.reachedEnd)) return;
+    const { isReplay, next, nextToolCalls } = last.outcome;
+    if (isReplay) owed = { next, nextToolCalls };
     begin('session/resume');
   };
 
@@ -138,6 +142,7 @@ export async function openReplay(
     /** What came since the last time, and what is still owed: asked when it has been quiet, and when the first prompt is about to be sent. */
     settle(): Promise<{ readonly late: readonly Heard[] } & Owed> {
       const settled = settling.then(async () => {
+        if (received === 0 && owed) return { late: [], ...owed };
         // What was heard when the session was opened is in the log already; what comes late is only added after it.
         const before = new Set(last?.outcome.heard.map(({ update }) => update));
         const outcome = await finish();

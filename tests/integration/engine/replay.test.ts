@@ -86,6 +86,35 @@ describe('I3: a replay never adds a row twice', () => {
     expect(new Set(again.map((event) => JSON.stringify(event.payload))).size).toBe(again.length);
   });
 
+  it.each([0, 300])('all of it again %i ms after the answer, with a turn from another client: imported once', async (ms) => {
+    const asked = (text: string) => update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text } });
+    const replay = [asked('My name is Ada.'), words('Noted.'), asked('From elsewhere'), words('Understood.')];
+    const { promise: saidAgain, resolve } = Promise.withResolvers<void>();
+    const { wake } = await worldOf(
+      rawAgents((message, agent) => {
+        if (message.method === 'session/load') agent.say(...replay);
+        if (message.method === 'session/prompt') agent.say(words('Noted.'));
+        if (message.method) agent.say(ordinary(message, { loadSession: true }));
+        if (message.method === 'session/load')
+          setTimeout(() => {
+            agent.say(...replay);
+            resolve();
+          }, ms);
+      }),
+    );
+    const first = await wake();
+    await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await first.prompt('s', 'My name is Ada.');
+    await first.sleep();
+    const second = await wake();
+    await second.resume('s');
+    await saidAgain;
+    // One more thing, so that all of it was heard.
+    await second.prompt('s', 'Go on.');
+    const told = ['user: My name is Ada.', 'agent: Noted.', 'user: From elsewhere', 'agent: Understood.', 'user: Go on.', 'agent: Noted.'];
+    expect(messages(await second.history('s'))).toEqual(told);
+  });
+
   /** A session of three turns with this agent, woken. */
   async function woken(agents: AgentLauncher, policy?: ResumePolicy) {
     const { wake } = await worldOf(agents);

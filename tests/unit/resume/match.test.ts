@@ -215,14 +215,6 @@ describe('I3: a replay of what we have adds nothing', () => {
     }
   });
 
-  it('a second attempt begins anew', async () => {
-    const matcher = createReplayMatcher({ log: two().newestFirst() });
-    matcher.take(user('Remember blue'));
-    matcher.restart();
-    for (const update of replayOfTwo) expect(matcher.take(update)).toBe(true);
-    expect(await matcher.end()).toMatchObject({ received: 4, matched: 4 });
-  });
-
   it('what is no part of a conversation is left to the caller', () => {
     const matcher = createReplayMatcher({ log: [] });
     expect(matcher.take({ sessionUpdate: 'available_commands_update', availableCommands: [] })).toBe(false);

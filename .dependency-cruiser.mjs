@@ -21,7 +21,7 @@ const ARROWS = {
   'src/site': ['src/engine', 'src/adapters', 'playground', 'src/cli', 'content/data'],
   content: ['src/engine', 'playground', 'src/site'],
   // By the names of the built library.
-  scripts: ['src/engine', 'src/bridge', 'src/testing'],
+  scripts: ['src/engine', 'src/bridge', 'src/testing', 'src/site'],
 };
 
 /** An adapter may build on another where both are about the same outside thing; a file beside their folders is for all of them. */

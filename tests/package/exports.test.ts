@@ -1,6 +1,5 @@
 /**
- * Every name the package exports is in `exports.json`, so that a name is added, or lost, on purpose. The docs check
- * (`scripts/docs-check.mjs`) asks the same of the library reference.
+ * Every name the package exports is in `exports.json`, so that a name is added, or lost, on purpose.
  *
  * After a change that is meant: UPDATE_EXPORTS=1 npm test -- package, and read the difference.
  */

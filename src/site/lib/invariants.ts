@@ -1,34 +1,20 @@
 /** Finds the tests that are named after an invariant: `I4 never forgets …`. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-export const INVARIANTS = Array.from({ length: 12 }, (_, i) => `I${i + 1}`);
-
-export interface InvariantTests {
-  readonly id: string;
-  readonly tests: number;
-  readonly files: readonly string[];
-}
-
-export function invariantTests(root: string): readonly InvariantTests[] {
-  const files = testFiles(path.join(root, 'tests'));
-  const names = files.flatMap((file) => {
-    const text = readFileSync(file, 'utf8');
-    return [...text.matchAll(/\b(?:it|test|describe)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*(['"`])((?:(?!\1).)*)\1/g)].map((match) => ({
-      file: path.relative(root, file),
-      name: match[2]!,
-    }));
-  });
-  return INVARIANTS.map((id) => {
-    const named = names.filter(({ name }) => new RegExp(`\\b${id}\\b`).test(name));
-    return { id, tests: named.length, files: [...new Set(named.map(({ file }) => file))].sort() };
-  });
-}
-
-function testFiles(directory: string): string[] {
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
-    const full = path.join(directory, entry.name);
-    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : testFiles(full);
-    return /\.(test|spec)\.ts$/.test(entry.name) ? [full] : [];
+export function invariantTests(
+  root: string,
+): readonly { readonly id: string; readonly tests: number; readonly files: readonly string[] }[] {
+  const named = globSync('tests/**/*.{test,spec}.ts', { cwd: root, exclude: ['**/node_modules'] })
+    .sort()
+    .flatMap((file) => {
+      const text = readFileSync(path.join(root, file), 'utf8');
+      const names = text.matchAll(/\b(?:it|test|describe)(?:\.\w+)*(?:\([^'"`]*\))?\(\s*(['"`])((?:(?!\1).)*)\1/g);
+      return [...names].map(([, , name]) => ({ file, name: name! }));
+    });
+  return Array.from({ length: 12 }, (_, i) => {
+    const id = `I${i + 1}`;
+    const own = named.filter(({ name }) => new RegExp(`\\b${id}\\b`).test(name));
+    return { id, tests: own.length, files: [...new Set(own.map(({ file }) => file))] };
   });
 }

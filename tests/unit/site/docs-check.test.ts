@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { codeSpans, sourceProblems, wrongNames, wrongParts, wrongSources, writtenNumbers } from '../../../scripts/docs-check.mjs';
+import { codeSpans, sourceProblems, wrongNames, writtenNumbers } from '../../../scripts/docs-check.mjs';
 import { docsPages } from './pages.ts';
 
 const known = new Set(['host', 'sleep', 'AgentExit', 'queuedEvents']);
@@ -18,18 +18,6 @@ test.each([
 });
 
 test.each([
-  ['import Src from \'@site/Src.astro\';\n<Src symbol="x" /> and [a page](/guides/there/#part)', []],
-  ['<Src symbol="x" />', ['uses Src and does not import it']],
-  ["import { figure, fields } from '@site/tables.ts';\nafter {figure('a', 'b')}: <p {...fields} />", []],
-  ["```ts\nimport { figure } from '@site/tables.ts';\n```\n{figure('a', 'b')}", ['uses figure and does not import it']],
-  ["import Src from '@site/Src.astro';", ['imports Src and does not use it']],
-  ['a [page that\nis gone](/guides/gone/)', ['links to /guides/gone/, which does not exist']],
-  ['```ts\nnew Map<String, [x](/y/)>()\n``` and the [playground](/playground/)', []],
-])('%j', (text, problems) => {
-  expect(wrongParts(text, new Set(['/guides/there/']))).toEqual(problems);
-});
-
-test.each([
   ['free after 10 s', ['10 s']],
   ['at most 64 KiB of it', ['64 KiB']],
   ['within 1.25× of it, for 10 000 messages', ['1.25×', '10 000 messages']],
@@ -42,15 +30,6 @@ test.each([
   ['theirs: 45 s', [], ['45 s']],
 ])('a number that stands for something of ours is rendered, not written: %j', (text, numbers, allowed: string[] = []) => {
   expect(writtenNumbers(text, allowed).map((problem) => /“(.*)”/.exec(problem)?.[1])).toEqual(numbers);
-});
-
-test.each([
-  ['{figure(\'a.ts\', \'leaseMs\')} <Src file="a.ts" symbol="wake" /> <Src\nfile="a.ts" />', []],
-  ["{figure('a.ts', 'gone')}", ['names gone of a.ts, which is not there']],
-  ['<Src file="b.ts" symbol="wake" />', ['names wake of b.ts, which is not there']],
-  ['<Src file="b.ts" />', ['names  of b.ts, which is not there']],
-])('what a page is rendered from is there: %j', (text, problems) => {
-  expect(wrongSources(text, (file) => (file === 'a.ts' ? 'leaseMs: 1, wake()' : ''))).toEqual(problems);
 });
 
 test('code in a frontmatter, an import or a component’s property is no prose', () => {

@@ -4,7 +4,7 @@ import ts from 'typescript';
 import { expect, test, vi } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost, RehydrateError } from '../../../src/engine/index.ts';
-import { examplesOf } from '../../../src/site/lib/declarations.ts';
+import { docOf, examplesOf } from '../../../src/site/lib/declarations.ts';
 import { entriesOf } from '../../../src/site/lib/api-slugs.ts';
 import { inProcessLauncher } from '../../../src/testing/index.ts';
 
@@ -46,6 +46,7 @@ interface Documented {
   /** Null for a method of a host. */
   readonly entry: string | null;
   readonly name: string;
+  readonly doc: string;
   readonly examples: readonly string[];
 }
 
@@ -61,9 +62,9 @@ function functions(program: ts.Program): readonly Documented[] {
       if (symbol.name === 'Host' && ts.isInterfaceDeclaration(declaration))
         return declaration.members
           .filter((member) => ts.isMethodSignature(member))
-          .map((method) => ({ entry: null, name: `host_${method.name.getText()}`, examples: examplesOf(method) }));
+          .map((method) => ({ entry: null, name: `host_${method.name.getText()}`, doc: docOf(method), examples: examplesOf(method) }));
       return target.flags & (ts.SymbolFlags.Function | ts.SymbolFlags.Class)
-        ? [{ entry, name: symbol.name, examples: examplesOf(declaration) }]
+        ? [{ entry, name: symbol.name, doc: docOf(declaration), examples: examplesOf(declaration) }]
         : [];
     });
   });
@@ -77,8 +78,8 @@ const all = functions(
   ),
 );
 
-test('every function of the library has an example, and every example compiles', { timeout: 120_000 }, () => {
-  expect(all.filter(({ examples }) => examples.length === 0).map(({ name }) => name)).toEqual([]);
+test('every function of the library is documented and has an example, and every example compiles', { timeout: 120_000 }, () => {
+  expect(all.filter(({ doc, examples }) => doc === '' || examples.length === 0).map(({ name }) => name)).toEqual([]);
 
   const imports = all.map(({ entry, name }) => (entry === null ? '' : `import { ${name} } from 'acp-rehydrate${entry.slice(1)}';`));
   const examples = all.map(({ name, examples: code }) => `async function example_${name}() {\n${code.join('\n')}\n}`);

@@ -14,7 +14,7 @@ export const collections = {
       /** The pages under content/docs, and one for each entry of the library and for each agent that was examined. */
       async load(context) {
         await pages.load(context);
-        for (const { id, title, description, body, file } of [...apiPages(process.cwd()), ...agentPages()]) {
+        for (const { id, title, description, body, file } of [...apiPages(), ...agentPages]) {
           const data = await context.parseData({
             id,
             data: { title, description, tableOfContents: { minHeadingLevel: 2, maxHeadingLevel: id.endsWith('/host') ? 3 : 2 } },

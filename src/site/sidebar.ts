@@ -1,5 +1,5 @@
 /** The reading order of the site: the sidebar, and with it previous and next. */
-import { apiSlugs } from './lib/api-slugs.ts';
+import { apiSlugs } from './lib/api-pages.ts';
 import { agentSlug, compatRecords } from './lib/compat-records.ts';
 
 const sessions = (page: string) => `reference/advanced/architecture/sessions-and-persistence/${page}`;
@@ -61,7 +61,7 @@ export const sidebar = [
   {
     label: 'Reference',
     items: [
-      { label: 'Library', items: [{ label: 'Overview', slug: 'reference/library' }, ...apiSlugs(process.cwd())] },
+      { label: 'Library', items: [{ label: 'Overview', slug: 'reference/library' }, ...apiSlugs] },
       'reference/command',
       'reference/server',
       'reference/bridge',

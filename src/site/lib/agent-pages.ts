@@ -1,4 +1,5 @@
 /** A page for each agent that was examined: how to use it with Rehydrate, how it comes back, and the evidence; from its record. */
+import { blocks } from './api-items.ts';
 import type { MadePage } from './api-pages.ts';
 import { agentSlug, choicesOf, compatRecords, type Choices, type CompatRecord, type InHost } from './compat-records.ts';
 
@@ -24,20 +25,11 @@ const SEEN: Readonly<Record<string, { readonly key?: string; readonly oddities?:
   'pi-acp': { oddities: ['Its banner comes as a message, at the beginning of a session.'] },
 };
 
-export function agentPages(): readonly MadePage[] {
-  return compatRecords.map((record) => ({
-    id: agentSlug(record),
-    title: record.name,
-    description: `${record.name} in sessions that survive it: the command, signing in, modes and options, how it comes back, and the evidence.`,
-    file: 'src/site/lib/agent-pages.ts',
-    body: bodyOf(record),
-  }));
-}
-
 function bodyOf(record: CompatRecord): string {
   const choices = choicesOf(record);
-  return [
-    `\`\`\`sh\nnpm install -g ${record.package}\nrehydrate chat --session work -- ${record.command}\n\`\`\``,
+  const failed = record.report.checks.filter(({ outcome }) => outcome === 'fail').map(({ detail }) => text(detail));
+  return blocks(
+    shell(`npm install -g ${record.package}\nrehydrate chat --session work -- ${record.command}`),
     `In an editor the command is \`rehydrate acp -- ${record.command}\`: see [in any editor](/guides/editors/any/).`,
     '## How it comes back',
     comesBack(record),
@@ -48,107 +40,105 @@ function bodyOf(record: CompatRecord): string {
     '## What it takes',
     takes(record),
     '## What to know',
-    list(oddities(record)) || 'Nothing that the examination found.',
+    list([...failed, ...(SEEN[record.package]?.oddities ?? [])]) || 'Nothing that the examination found.',
     '## The evidence',
     evidence(record),
-  ].join('\n\n');
+  );
 }
 
 function comesBack({ report, host, hostV2, model, note, version, date }: CompatRecord): string {
-  const said = `${text(report.verdict.summary)} Examined in version ${version} on ${date}. ${model ? 'A scripted model answered its prompts.' : ''} ${text(note ?? '')}`;
-  if (!host) return said;
-  return [said, inHost(host), ...(hostV2 ? ['The same in ACP version 2:', inHost(hostV2)] : [])].join('\n\n');
+  return blocks(
+    `${text(report.verdict.summary)} Examined in version ${version} on ${date}. ${model ? 'A scripted model answered its prompts.' : ''} ${text(note ?? '')}`,
+    host ? inHost(host) : '',
+    host && hostV2 ? blocks('The same in ACP version 2:', inHost(hostV2)) : '',
+  );
 }
 
-function inHost(host: InHost): string {
-  const rows = host.steps.slice(1).map(({ step, knows, report: came, answer }) => {
+function inHost({ steps, preambleReachedModel, leftovers }: InHost): string {
+  const rows = steps.slice(1).map(({ step, knows, report: came, answer }) => {
     const how = came ? `tier \`${came.tier}\`` : `\`${answer.split(':')[0]}\``;
     return [step, how, knows ? '✓ yes' : came ? '✗ no' : '– not asked'];
   });
-  const record = host.preambleReachedModel ? 'What the record held reached its model' : 'The record did not reach its model';
-  return `${table(['What happened in our host', 'It came back by', 'It knew what it was told'], rows)}\n\n${record}. Processes left behind: ${host.leftovers}.`;
+  const record = preambleReachedModel ? 'What the record held reached its model' : 'The record did not reach its model';
+  return blocks(
+    table(['What happened in our host', 'It came back by', 'It knew what it was told'], rows),
+    `${record}. Processes left behind: ${leftovers}.`,
+  );
 }
 
 function signIn(record: CompatRecord, choices: Choices | null): string {
   const { key } = SEEN[record.package] ?? {};
-  const refused = record.report.checks.find(({ id }) => id === 'new')?.detail;
-  return [
+  const methods = choices?.authMethods ?? [];
+  const refused = record.report.checks.find(({ id }) => id === 'new')?.detail ?? '';
+  return blocks(
     'Sign in with its own program first, if it has a login.',
     key ? `The examination was signed in by \`${key}\` in the environment; \`--env ${key}\` says that it must be there.` : '',
-    choices && choices.authMethods.length > 0 ? 'Over ACP it names these methods:' : '',
-    list((choices?.authMethods ?? []).map((method) => choice(`--auth ${method.id}`, method))),
-    !choices && refused ? text(refused) : '',
-  ]
-    .filter(Boolean)
-    .join('\n\n');
+    methods.length > 0 ? 'Over ACP it names these methods:' : '',
+    list(methods.map((method) => choice(`--auth ${method.id}`, method))),
+    choices ? '' : text(refused),
+  );
 }
 
 function settings(choices: Choices | null): string {
   if (!choices) return 'It tells them only to those who are signed in. A wrong name is answered with those there are.';
+  const { modes, options } = choices;
   const rows = [
-    ...choices.modes.map((mode) => choice(`--mode ${mode.id}`, mode)),
-    ...choices.options
-      .filter(({ category }) => category !== 'mode' || choices.modes.length === 0)
+    ...modes.map((mode) => choice(`--mode ${mode.id}`, mode)),
+    ...options
+      .filter(({ category }) => category !== 'mode' || modes.length === 0)
       .map((option) => {
         const values = option.options.map(({ value }) => `\`${value}\``).join(', ');
-        return `${choice(`--set ${option.id}=…`, option)}: ${values || 'on or off'}${values.includes('`off`') || option.options.length < 2 ? '' : ' and perhaps others'}`;
+        const others = values.includes('`off`') || option.options.length < 2 ? '' : ' and perhaps others';
+        return `${choice(`--set ${option.id}=…`, option)}: ${values || 'on or off'}${others}`;
       }),
   ];
-  return rows.length === 0
-    ? 'It offers none.'
-    : `${list(rows)}\n\nThey are [set again](/reference/advanced/architecture/sessions-and-persistence/resume-decision/#what-is-set-again) after each wake.`;
+  if (rows.length === 0) return 'It offers none.';
+  return blocks(
+    list(rows),
+    'They are [set again](/reference/advanced/architecture/sessions-and-persistence/resume-decision/#what-is-set-again) after each wake.',
+  );
 }
 
 function takes({ report: { capabilities } }: CompatRecord): string {
-  const { mcpCapabilities = {}, promptCapabilities = {}, sessionCapabilities = {} } = capabilities ?? {};
-  const having = (of: Readonly<Record<string, unknown>>, names: Readonly<Record<string, string>>) =>
-    Object.entries(names).flatMap(([name, words]) => (of[name] ? [words] : []));
+  const having = (
+    always: string,
+    of: Readonly<Record<string, unknown>> = {},
+    ...names: readonly (readonly [field: string, word?: string])[]
+  ) => [always, ...names.map(([field, word = field]) => (of[field] ? word : ''))].filter(Boolean).join(', ') || 'nothing';
+  const { loadSession, mcpCapabilities, promptCapabilities, sessionCapabilities } = capabilities ?? {};
   return table(
     ['What', 'By its own word'],
     [
-      ['MCP servers', ['programs', ...having(mcpCapabilities, { http: 'http', sse: 'sse' })].join(', ')],
-      [
-        'In a prompt',
-        ['text', ...having(promptCapabilities, { image: 'images', audio: 'audio', embeddedContext: 'resources' })].join(', '),
-      ],
+      ['MCP servers', having('programs', mcpCapabilities, ['http'], ['sse'])],
+      ['In a prompt', having('text', promptCapabilities, ['image', 'images'], ['audio'], ['embeddedContext', 'resources'])],
       [
         'Of its sessions',
-        [
-          ...(capabilities?.loadSession ? ['load'] : []),
-          ...having(sessionCapabilities, { resume: 'resume', list: 'list', fork: 'fork', close: 'close', delete: 'delete' }),
-        ].join(', ') || 'nothing',
+        having(loadSession ? 'load' : '', { ...sessionCapabilities }, ['resume'], ['list'], ['fork'], ['close'], ['delete']),
       ],
     ],
   );
 }
 
-function oddities({ package: name, report }: CompatRecord): readonly string[] {
-  const failed = report.checks.filter(({ outcome }) => outcome === 'fail').map(({ detail }) => text(detail));
-  return [...failed, ...(SEEN[name]?.oddities ?? [])];
-}
-
 /** What an outcome is, in a sign and in a word: neither is told by colour alone. */
 export const SIGNS = { pass: ['✓', 'yes'], fail: ['✗', 'no'], skip: ['–', 'not tried'] } as const;
 
-function evidence({ command, report }: CompatRecord): string {
-  const rows = [...Map.groupBy(report.checks, ({ outcome, detail }) => `${outcome} ${detail}`).values()].map((same) => [
+function evidence({ command, report: { checks, protocolVersion, v2 } }: CompatRecord): string {
+  const rows = [...Map.groupBy(checks, ({ outcome, detail }) => `${outcome} ${detail}`).values()].map((same) => [
     same.map(({ id }) => `\`${id}\``).join(', '),
     SIGNS[same[0]!.outcome].join(' '),
     text(same[0]!.detail),
   ]);
-  const { v2 } = report;
-  const otherwise = (v2?.checks ?? []).filter(({ id }) => v2?.differs.includes(id));
-  return [
+  const otherwise = v2 ? v2.checks.filter(({ id }) => v2.differs.includes(id)) : [];
+  return blocks(
     v2
       ? `In ACP version 1, and in [version 2](/guides/acp-v2/#what-real-agents-do) as well: ${text(v2.verdict.summary)} ${otherwise.length > 0 ? 'What came out otherwise there:' : 'All checks came out alike.'}`
-      : `In ACP version ${report.protocolVersion}.`,
+      : `In ACP version ${protocolVersion}.`,
     list(otherwise.map(({ id, outcome, detail }) => `\`${id}\`: ${SIGNS[outcome].join(' ')}. ${text(detail)}`)),
-    `The same examination of yours:\n\n\`\`\`sh\nnpx -p acp-rehydrate rehydrate doctor -- ${command}\n\`\`\``,
+    'The same examination of yours:',
+    shell(`npx -p acp-rehydrate rehydrate doctor -- ${command}`),
     table(['Check', 'Passed', 'What was seen'], rows),
     'What each asks: [make your agent resumable](/guides/agent/#test-it). All agents side by side: [agent compatibility](/reference/compatibility/).',
-  ]
-    .filter(Boolean)
-    .join('\n\n');
+  );
 }
 
 function choice(code: string, { name, description }: { readonly name: string; readonly description?: string | null }): string {
@@ -156,10 +146,10 @@ function choice(code: string, { name, description }: { readonly name: string; re
 }
 
 const list = (items: readonly string[]) => items.map((item) => `- ${item}`).join('\n');
+const shell = (code: string) => `\`\`\`sh\n${code}\n\`\`\``;
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 /** What was said by a program, as plain text in Markdown; options, JSON and ids in it stay as they are written. */
@@ -169,3 +159,11 @@ function text(said: string): string {
     .map((part, i) => (i % 2 ? `\`${part}\`` : part.replace(/[\\`*_<>[\]|~#]/g, '\\$&').replace(/\s+/g, ' ')))
     .join('');
 }
+
+export const agentPages: readonly MadePage[] = compatRecords.map((record) => ({
+  id: agentSlug(record),
+  title: record.name,
+  description: `${record.name} in sessions that survive it: the command, signing in, modes and options, how it comes back, and the evidence.`,
+  file: 'src/site/lib/agent-pages.ts',
+  body: bodyOf(record),
+}));

@@ -9,37 +9,35 @@ export interface Item {
   readonly value: boolean;
   /** Where it is declared, from the root of the checkout. */
   readonly file: string;
-  readonly doc: string;
-  /** What comes below the docstring. */
-  readonly body: string;
+  readonly markdown: string;
 }
 
-/** Null for what is not ours: types of the ACP SDK are documented there. */
-export function itemOf(symbol: ts.Symbol, checker: ts.TypeChecker, root: string): Item | null {
+/** Nothing for what is not ours: types of the ACP SDK are documented there. */
+export function itemsOf(symbol: ts.Symbol, checker: ts.TypeChecker, root: string): readonly Item[] {
   const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-  const declaration = target.declarations?.[0];
-  if (!declaration) return null;
+  const [declaration] = target.declarations ?? [];
+  if (!declaration) return [];
   const file = path.relative(root, declaration.getSourceFile().fileName);
-  if (file.startsWith('node_modules') || file.startsWith('..')) return null;
+  if (/^(?:node_modules|\.\.)/.test(file)) return [];
   const documented = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
-  return {
-    name: symbol.name,
-    value: (target.flags & ts.SymbolFlags.Value) !== 0,
-    file,
-    doc: docOf(documented),
-    body: bodyOf(declaration, checker),
-  };
+  return [
+    {
+      name: symbol.name,
+      value: (target.flags & ts.SymbolFlags.Value) !== 0,
+      file,
+      markdown: blocks(`## ${symbol.name}`, prose(documented), bodyOf(declaration, checker)),
+    },
+  ];
 }
 
-export function render(item: Item): string {
-  return [`## ${item.name}`, markdown(item.doc), item.body].filter(Boolean).join('\n\n');
-}
+/** Paragraphs, without those that are empty. */
+export const blocks = (...parts: readonly string[]) => parts.filter(Boolean).join('\n\n');
+const fence = (code: string) => `\`\`\`ts\n${code}\n\`\`\``;
 
 function bodyOf(declaration: ts.Declaration, checker: ts.TypeChecker): string {
-  if (ts.isInterfaceDeclaration(declaration)) return interfaceBody(declaration);
+  if (ts.isInterfaceDeclaration(declaration) || ts.isClassDeclaration(declaration)) return membersBody(declaration);
   if (ts.isFunctionDeclaration(declaration))
-    return [`function ${signature(declaration)}`, ...examplesOf(declaration)].map(fence).join('\n\n');
-  if (ts.isClassDeclaration(declaration)) return classBody(declaration);
+    return blocks(...[`function ${signature(declaration)}`, ...examplesOf(declaration)].map(fence));
   if (ts.isVariableDeclaration(declaration)) return constantBody(declaration, checker);
   return fence(declaration.getText().replace(/^export (default )?/, ''));
 }
@@ -48,10 +46,12 @@ function bodyOf(declaration: ts.Declaration, checker: ts.TypeChecker): string {
 function constantBody(declaration: ts.VariableDeclaration, checker: ts.TypeChecker): string {
   const type = checker.getTypeAtLocation(declaration);
   const names = checker.isTupleType(type) ? checker.getTypeArguments(type as ts.TypeReference) : [];
-  if (names.length > 0 && names.every((name) => name.isStringLiteral()))
-    return names.map((name) => `\`${(name as ts.StringLiteralType).value}\``).join(', ');
-  const code = fence(`const ${declaration.name.getText()}: ${typeOf(declaration, checker)};`);
-  return declaration.name.getText().endsWith('_LIMITS') ? `The values are on the page of [limits](/reference/limits/).\n\n${code}` : code;
+  if (names.length > 0 && names.every((name) => name.isStringLiteral())) return names.map(({ value }) => `\`${value}\``).join(', ');
+  const name = declaration.name.getText();
+  return blocks(
+    name.endsWith('_LIMITS') ? 'The values are on the page of [limits](/reference/limits/).' : '',
+    fence(`const ${name}: ${typeOf(declaration, checker)};`),
+  );
 }
 
 /** Longer than this a type says less than the docstring. */
@@ -59,103 +59,70 @@ const TYPE_CHARS = 160;
 
 function typeOf(declaration: ts.VariableDeclaration, checker: ts.TypeChecker): string {
   if (declaration.type) return declaration.type.getText();
-  const text = checker.typeToString(
-    checker.getTypeAtLocation(declaration),
-    declaration,
-    ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope,
-  );
+  const flags = ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope;
+  const text = checker.typeToString(checker.getTypeAtLocation(declaration), declaration, flags);
   return text.length > TYPE_CHARS ? `${text.slice(0, TYPE_CHARS)}…` : text;
 }
 
-function interfaceBody(declaration: ts.InterfaceDeclaration): string {
-  const fields = declaration.members.filter((member): member is ts.PropertySignature => ts.isPropertySignature(member));
-  const methods = declaration.members.filter((member): member is ts.MethodSignature => ts.isMethodSignature(member));
-  const parents = declaration.heritageClauses?.flatMap((clause) => clause.types.map((type) => `\`${type.getText()}\``)) ?? [];
-  return [
-    parents.length > 0 ? `Has everything of ${parents.join(' and ')}, and:` : '',
-    fields.length > 0 ? table(fields) : '',
-    ...methods.map((method) =>
-      [`### ${method.name.getText()}`, markdown(docOf(method)), fence([signature(method), ...examplesOf(method)].join('\n\n'))]
-        .filter(Boolean)
-        .join('\n\n'),
-    ),
-  ]
-    .filter(Boolean)
-    .join('\n\n');
-}
+type Field = ts.PropertySignature | ts.PropertyDeclaration;
+type Call = ts.MethodSignature | ts.MethodDeclaration | ts.ConstructorDeclaration;
 
-function classBody(declaration: ts.ClassDeclaration): string {
-  const visible = declaration.members.filter((member) => {
-    const hidden =
-      (member.name && (ts.isPrivateIdentifier(member.name) || ts.isComputedPropertyName(member.name))) ||
-      ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Private;
-    return !hidden;
-  });
+/** Fields as a table, then each call; those of an interface have headings of their own. */
+function membersBody(declaration: ts.InterfaceDeclaration | ts.ClassDeclaration): string {
+  const isClass = ts.isClassDeclaration(declaration);
+  const visible = [...declaration.members].filter(
+    (member) =>
+      !(member.name && (ts.isPrivateIdentifier(member.name) || ts.isComputedPropertyName(member.name))) &&
+      !(ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Private),
+  );
   const fields = visible.filter(
-    (member): member is ts.PropertyDeclaration => ts.isPropertyDeclaration(member) && member.type !== undefined,
+    (member): member is Field => ts.isPropertySignature(member) || (ts.isPropertyDeclaration(member) && member.type !== undefined),
   );
   const calls = visible.filter(
-    (member): member is ts.MethodDeclaration | ts.ConstructorDeclaration =>
-      ts.isMethodDeclaration(member) || ts.isConstructorDeclaration(member),
+    (member): member is Call => ts.isMethodSignature(member) || ts.isMethodDeclaration(member) || ts.isConstructorDeclaration(member),
   );
-  const extended = declaration.heritageClauses?.find((clause) => clause.token === ts.SyntaxKind.ExtendsKeyword)?.types[0]?.getText();
-  const name = declaration.name?.text ?? '';
-  return [
-    extended ? `A class; extends \`${extended}\`.` : 'A class.',
+  const extended = declaration.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword)?.types ?? [];
+  const parents = extended.map((type) => `\`${type.getText()}\``).join(' and ');
+  return blocks(
+    isClass ? `A class${parents && `; extends ${parents}`}.` : parents && `Has everything of ${parents}, and:`,
     ...examplesOf(declaration).map(fence),
     fields.length > 0 ? table(fields) : '',
     ...calls.map((call) =>
-      [markdown(docOf(call)), fence(ts.isConstructorDeclaration(call) ? `new ${name}${parametersOf(call)}` : signature(call))]
-        .filter(Boolean)
-        .join('\n\n'),
+      blocks(isClass ? '' : `### ${call.name?.getText()}`, prose(call), fence([signature(call), ...examplesOf(call)].join('\n\n'))),
     ),
-  ]
-    .filter(Boolean)
-    .join('\n\n');
+  );
 }
 
-function table(fields: readonly (ts.PropertySignature | ts.PropertyDeclaration)[]): string {
+function table(fields: readonly Field[]): string {
   const rows = fields.map((field) => {
-    const type = field.type ? tidy(field.type.getText()) : '';
     const name = `${field.name.getText()}${field.questionToken ? '?' : ''}`;
-    return `| \`${name}\`<small>${cell(escapeHtml(type))}</small> | ${cell(markdown(docOf(field)))} |`;
+    return `| \`${name}\`<small>${cell(escapeHtml(tidy(field.type?.getText() ?? '')))}</small> | ${cell(prose(field))} |`;
   });
   return ['| Field | Meaning |', '|---|---|', ...rows].join('\n');
 }
 
-function cell(text: string): string {
-  return text.replace(/\n+/g, ' ').replace(/\|/g, '\\|');
-}
+const cell = (text: string) => text.replace(/\n+/g, ' ').replace(/\|/g, '\\|');
 
-type Callable = ts.FunctionDeclaration | ts.MethodSignature | ts.MethodDeclaration;
-
-function signature(node: Callable): string {
-  const flags = ts.getCombinedModifierFlags(node as ts.Declaration);
+/** Parameters are on lines of their own where they would not fit on one. */
+function signature(node: Call | ts.FunctionDeclaration): string {
+  const isStatic = ts.getCombinedModifierFlags(node as ts.Declaration) & ts.ModifierFlags.Static;
+  const name = ts.isConstructorDeclaration(node) ? `new ${node.parent.name?.text}` : `${isStatic ? 'static ' : ''}${node.name?.getText()}`;
   const generic = node.typeParameters ? `<${node.typeParameters.map((parameter) => parameter.getText()).join(', ')}>` : '';
-  const type = node.type ? `: ${node.type.getText()}` : '';
-  return `${flags & ts.ModifierFlags.Static ? 'static ' : ''}${node.name?.getText() ?? ''}${generic}${parametersOf(node)}${type}`;
-}
-
-/** On lines of their own where they would not fit on one. */
-function parametersOf(node: ts.SignatureDeclaration): string {
   const parameters = node.parameters.map((parameter) => parameter.getText().replace(/\breadonly (?=\w+\??:)/g, ''));
   const joined = parameters.join(', ');
-  return joined.length > 70 ? `(\n  ${parameters.join(',\n  ')},\n)` : `(${joined})`;
-}
-
-function fence(code: string): string {
-  return `\`\`\`ts\n${code}\n\`\`\``;
+  const type = node.type ? `: ${node.type.getText()}` : '';
+  return `${name}${generic}${joined.length > 70 ? `(\n  ${parameters.join(',\n  ')},\n)` : `(${joined})`}${type}`;
 }
 
 function escapeHtml(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/`/g, '&#96;').replace(/'/g, '&#39;');
+  return text.replace(/[&<>`']/g, (character) => `&#${character.codePointAt(0)};`);
 }
 
 const PROMISES = '/reference/advanced/architecture/sessions-and-persistence/promises/';
 
 /** Docstrings are Markdown but for angle brackets, which Markdown would take for HTML; a promise's number leads to the promises. */
-function markdown(doc: string): string {
-  return doc
+function prose(node: ts.Node): string {
+  return docOf(node)
     .split(/(```[\s\S]*?```|`[^`]*`)/)
     .map((part, i) => (i % 2 ? part : part.replace(/</g, '&lt;').replace(/\((I\d+)\)/g, `([$1](${PROMISES}))`)))
     .join('');

@@ -4,8 +4,8 @@
  */
 import path from 'node:path';
 import ts from 'typescript';
-import { itemOf, render, type Item } from './api-items.ts';
-import { entriesOf, slugOf, SPLIT } from './api-slugs.ts';
+import { itemsOf, type Item } from './api-items.ts';
+import { ROOT, readSource } from './source.ts';
 
 /** A page that is no file under content/docs. */
 export interface MadePage {
@@ -17,25 +17,86 @@ export interface MadePage {
   readonly file: string;
 }
 
+/** The package's entries (`.`, `./stdio`) and the sources of them. */
+export const ENTRIES = Object.entries((JSON.parse(readSource('package.json')) as { exports: Record<string, { default?: string }> }).exports)
+  .filter(([, target]) => target.default)
+  .map(([name, target]) => ({ name, file: target.default!.replace(/^\.\/dist\//, 'src/').replace(/\.js$/, '.ts') }));
+
+interface ApiPage {
+  readonly slug: string;
+  readonly title: string;
+  readonly about: string;
+  /** An export is on the first page of its entry that has it. */
+  readonly has: (item: Item) => boolean;
+}
+
+const MAIN: readonly ApiPage[] = [
+  {
+    slug: 'host',
+    title: 'acp-rehydrate',
+    about: 'The host, and everything that is the same everywhere.',
+    has: ({ name }) => name === 'Host',
+  },
+  {
+    slug: 'create-host',
+    title: 'createHost and options',
+    about: 'How a host is made, and what its calls are given.',
+    has: ({ name }) => ['createHost', 'HostOptions', 'CreateOptions', 'PromptOptions'].includes(name),
+  },
+  {
+    slug: 'functions',
+    title: 'Functions, errors, limits',
+    about: 'What the main entry exports besides the host.',
+    has: ({ value, file }) => value || /\/(limits|errors|options)\.ts$/.test(file),
+  },
+  {
+    slug: 'ports',
+    title: 'Ports',
+    about: 'What a host needs from outside: databases, agents, secrets. Implement these to write an adapter.',
+    has: ({ name, file }) => file.endsWith('/ports.ts') && !/^(Sql|Row|Statement|Owner|Lease)/.test(name),
+  },
+  {
+    slug: 'database-port',
+    title: 'The database port',
+    about: 'What a host needs of a database, and of telling whether other owners of its sessions still live.',
+    has: ({ file }) => file.endsWith('/ports.ts'),
+  },
+  { slug: 'types', title: 'Types', about: 'The data a host takes and gives: sessions, events, turns and reports.', has: () => true },
+];
+
 const ABOUT: Readonly<Record<string, string>> = {
-  '.': 'The host, and everything that is the same everywhere.',
-  './sqljs': 'A database in a browser tab: sql.js, made durable by IndexedDB.',
-  './node-sqlite': 'A database in a file, on Node.',
-  './rivetkit': 'A host as a RivetKit actor, on the actor’s own database.',
-  './stdio': 'Agents as child processes.',
-  './websocket': 'Agents behind a WebSocket bridge.',
-  './worker': 'Agents in web workers.',
-  './node': 'What a host needs from a Node process: secrets, preamble files, owners.',
-  './server': 'ACP’s agent side over a host: what an editor or any other ACP client talks to.',
-  './bridge': 'The WebSocket bridge, as a library.',
-  './testing': 'Scripted agents, and the contract suites for adapters of your own.',
+  sqljs: 'A database in a browser tab: sql.js, made durable by IndexedDB.',
+  'node-sqlite': 'A database in a file, on Node.',
+  rivetkit: 'A host as a RivetKit actor, on the actor’s own database.',
+  stdio: 'Agents as child processes.',
+  websocket: 'Agents behind a WebSocket bridge.',
+  worker: 'Agents in web workers.',
+  node: 'What a host needs from a Node process: secrets, preamble files, owners.',
+  server: 'ACP’s agent side over a host: what an editor or any other ACP client talks to.',
+  bridge: 'The WebSocket bridge, as a library.',
+  testing: 'Scripted agents, and the contract suites for adapters of your own.',
 };
 
-/** One page for each entry; the types of the main entry have one of their own. */
-export function apiPages(root: string): readonly MadePage[] {
-  const entries = entriesOf(root);
+/** Entries with so many types that those have a page of their own. */
+const SPLIT = ['bridge', 'testing'];
+
+function pagesOf(entry: string): readonly ApiPage[] {
+  if (entry === '.') return MAIN;
+  const slug = entry.slice(2);
+  const title = `acp-rehydrate/${slug}`;
+  const isSplit = SPLIT.includes(slug);
+  return [
+    { slug, title, about: ABOUT[slug] ?? '', has: ({ value }) => value || !isSplit },
+    ...(isSplit ? [{ slug: `${slug}-types`, title: `${title}: types`, about: `The types of ${title}.`, has: () => true }] : []),
+  ];
+}
+
+/** The slugs of the pages, in reading order. */
+export const apiSlugs = ENTRIES.flatMap(({ name }) => pagesOf(name)).map(({ slug }) => `reference/library/${slug}`);
+
+export function apiPages(): readonly MadePage[] {
   const program = ts.createProgram(
-    entries.map((entry) => path.join(root, entry.file)),
+    ENTRIES.map(({ file }) => path.join(ROOT, file)),
     {
       target: ts.ScriptTarget.ES2024,
       module: ts.ModuleKind.ESNext,
@@ -47,59 +108,22 @@ export function apiPages(root: string): readonly MadePage[] {
     },
   );
   const checker = program.getTypeChecker();
-  return entries.flatMap((entry) => {
-    const source = program.getSourceFile(path.join(root, entry.file));
+  return ENTRIES.flatMap((entry) => {
+    const source = program.getSourceFile(path.join(ROOT, entry.file));
     const module = source && checker.getSymbolAtLocation(source);
-    if (!source || !module) throw new Error(`${entry.file} exports nothing; the package's entry ${entry.name} needs it.`);
-    const items = checker.getExportsOfModule(module).flatMap((symbol) => itemOf(symbol, checker, root) ?? []);
-    const name = entry.name === '.' ? 'acp-rehydrate' : `acp-rehydrate/${entry.name.slice(2)}`;
-    const about = ABOUT[entry.name] ?? '';
-    const page = (id: string, title: string, description: string, part: readonly Item[]): MadePage => ({
-      id: `reference/library/${id}`,
-      title,
-      description,
-      file: entry.file,
-      body: [`${description}`, `\`\`\`ts\nimport { … } from '${name}';\n\`\`\``, ...part.map(render)].join('\n\n'),
-    });
-    if (SPLIT.has(entry.name)) {
-      const values = items.filter((item) => item.value);
-      const types = items.filter((item) => !item.value);
-      return [
-        page(slugOf(entry.name), name, about, values),
-        page(`${slugOf(entry.name)}-types`, `${name}: types`, `The types of ${name}.`, types),
-      ];
-    }
-    if (entry.name !== '.') return [page(slugOf(entry.name), name, about, items)];
-    const pages: readonly [slug: string, title: string, about: string, has: (item: Item) => boolean][] = [
-      ['host', name, about, (item) => item.name === 'Host'],
-      ['create-host', 'createHost and options', 'How a host is made, and what its calls are given.', (item) => HOST.has(item.name)],
-      [
-        'functions',
-        'Functions, errors, limits',
-        'What the main entry exports besides the host.',
-        (item) => item.value || /\/(limits|errors|options)\.ts$/.test(item.file),
-      ],
-      [
-        'ports',
-        'Ports',
-        'What a host needs from outside: databases, agents, secrets. Implement these to write an adapter.',
-        (item) => item.file.endsWith('/ports.ts') && !/^(Sql|Row|Statement|Owner|Lease)/.test(item.name),
-      ],
-      [
-        'database-port',
-        'The database port',
-        'What a host needs of a database, and of telling whether other owners of its sessions still live.',
-        (item) => item.file.endsWith('/ports.ts'),
-      ],
-      ['types', 'Types', 'The data a host takes and gives: sessions, events, turns and reports.', () => true],
-    ];
-    const taken = new Set<Item>();
-    return pages.map(([slug, title, text, has]) => {
-      const part = items.filter((item) => !taken.has(item) && has(item));
-      for (const item of part) taken.add(item);
-      return page(slug, title, text, part);
+    if (!module) throw new Error(`${entry.file} exports nothing; the package's entry ${entry.name} needs it.`);
+    let rest = checker.getExportsOfModule(module).flatMap((symbol) => itemsOf(symbol, checker, ROOT));
+    return pagesOf(entry.name).map(({ slug, title, about, has }) => {
+      const own = rest.filter(has);
+      rest = rest.filter((item) => !has(item));
+      const imported = `\`\`\`ts\nimport { … } from '${path.posix.join('acp-rehydrate', entry.name)}';\n\`\`\``;
+      return {
+        id: `reference/library/${slug}`,
+        title,
+        description: about,
+        file: entry.file,
+        body: [about, imported, ...own.map(({ markdown }) => markdown)].join('\n\n'),
+      };
     });
   });
 }
-
-const HOST = new Set(['createHost', 'HostOptions', 'CreateOptions', 'PromptOptions']);

@@ -1,18 +1,21 @@
 /** What was found of real agents: the records that `npm run compat` writes, by the agents' names. */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { AgentCapabilities, AuthMethod, SessionMode } from '@agentclientprotocol/sdk';
+import type { DoctorReport } from '../../cli/doctor/report.ts';
+import type { Tier } from '../../engine/types.ts';
+import { ROOT } from './source.ts';
 
-export interface Check {
-  readonly id: string;
-  readonly outcome: 'pass' | 'fail' | 'skip';
-  readonly detail: string;
-}
-
-interface Step {
-  readonly step: string;
-  readonly answer: string;
-  readonly knows: boolean;
-  readonly report: { readonly tier: string } | null;
+/** What became of a session in our own host. */
+export interface InHost {
+  readonly steps: readonly {
+    readonly step: string;
+    readonly answer: string;
+    readonly knows: boolean;
+    readonly report: { readonly tier: Tier } | null;
+  }[];
+  readonly preambleReachedModel: boolean;
+  readonly leftovers: number;
 }
 
 export interface CompatRecord {
@@ -23,74 +26,39 @@ export interface CompatRecord {
   readonly command: string;
   readonly model: boolean;
   readonly note?: string;
-  readonly report: {
-    readonly protocolVersion: number | null;
-    readonly capabilities: {
-      readonly loadSession?: boolean;
-      readonly sessionCapabilities?: Readonly<Record<string, unknown>>;
-      readonly promptCapabilities?: Readonly<Record<string, boolean>>;
-      readonly mcpCapabilities?: Readonly<Record<string, boolean>>;
-    } | null;
-    readonly checks: readonly Check[];
-    readonly verdict: Verdict;
-    /** The same in ACP 2, of an agent that speaks both. */
-    readonly v2?: { readonly verdict: Verdict; readonly checks: readonly Check[]; readonly differs: readonly string[] };
-  };
+  readonly report: Omit<DoctorReport, 'capabilities'> & { readonly capabilities: AgentCapabilities | null };
   readonly host: InHost | null;
   readonly hostV2: InHost | null;
 }
 
-interface Verdict {
-  readonly tier: string | null;
-  readonly summary: string;
-}
-
-/** What became of a session in our own host. */
-export interface InHost {
-  readonly steps: readonly Step[];
-  readonly preambleReachedModel: boolean;
-  readonly leftovers: number;
-}
-
-const ROOT = process.cwd();
-const RECORDS = path.join(ROOT, 'content/data/compat');
-
-export const compatRecords: readonly CompatRecord[] = readdirSync(RECORDS)
-  .map((file) => JSON.parse(readFileSync(path.join(RECORDS, file), 'utf8')) as CompatRecord)
+export const compatRecords = globSync(path.join(ROOT, 'content/data/compat/*.json'))
+  .map((file) => JSON.parse(readFileSync(file, 'utf8')) as CompatRecord)
   .sort((one, other) => one.name.localeCompare(other.name));
 
 /** The page of an agent, from the root of the site without slashes around it. */
 export const agentSlug = ({ name }: CompatRecord): string => `guides/agents/${name.toLowerCase().replaceAll(' ', '-')}`;
 
-interface Choice {
-  readonly id: string;
-  readonly name: string;
-  readonly description?: string | null;
-}
 /** What an agent offers a client to choose, as it said when it was examined; lists are cut to their first two entries. */
 export interface Choices {
-  readonly authMethods: readonly Choice[];
-  readonly modes: readonly Choice[];
-  readonly options: readonly (Choice & { readonly category?: string; readonly options: readonly { readonly value: string }[] })[];
+  readonly authMethods: readonly AuthMethod[];
+  readonly modes: readonly SessionMode[];
+  readonly options: readonly (SessionMode & { readonly category?: string; readonly options: readonly { readonly value: string }[] })[];
 }
 
 /** From the frames that were recorded beside the record; nothing of an agent that let nobody in without an account. */
 export function choicesOf(record: CompatRecord): Choices | null {
   const file = path.join(ROOT, 'tests/agents-compat/frames', `${record.package.replace(/^@/, '').replaceAll('/', '-')}.jsonl`);
   if (!existsSync(file)) return null;
-  const results = readFileSync(file, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as { readonly dir: string; readonly frame: { readonly result?: Readonly<Record<string, unknown>> } })
-    .flatMap(({ dir, frame }) => (dir === 'receive' && frame.result ? [frame.result] : []));
-  const answer = (field: string) => results.find((result) => field in result);
-  const { modes, configOptions } = (answer('sessionId') ?? {}) as {
+  const frames = readFileSync(file, 'utf8').trim().split('\n');
+  const results = frames.flatMap((line) => {
+    const { dir, frame } = JSON.parse(line) as { readonly dir: string; readonly frame: { readonly result?: object } };
+    return dir === 'receive' && frame.result ? [frame.result] : [];
+  });
+  const answer = (field: string): object => results.find((result) => field in result) ?? {};
+  const { authMethods = [] } = answer('agentCapabilities') as Partial<Choices>;
+  const { modes, configOptions: options = [] } = answer('sessionId') as {
     readonly modes?: { readonly availableModes: Choices['modes'] };
     readonly configOptions?: Choices['options'];
   };
-  return {
-    authMethods: (answer('agentCapabilities')?.['authMethods'] ?? []) as Choices['authMethods'],
-    modes: modes?.availableModes ?? [],
-    options: configOptions ?? [],
-  };
+  return { authMethods, modes: modes?.availableModes ?? [], options };
 }

@@ -5,11 +5,10 @@ import { expect, test, vi } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost, RehydrateError } from '../../../src/engine/index.ts';
 import { docOf, examplesOf } from '../../../src/site/lib/declarations.ts';
-import { entriesOf } from '../../../src/site/lib/api-slugs.ts';
+import { ENTRIES as entries } from '../../../src/site/lib/api-pages.ts';
 import { inProcessLauncher } from '../../../src/testing/index.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
-const entries = entriesOf(ROOT);
 
 /** What stands around an example on its page; each is the reader's own. */
 const AROUND = `

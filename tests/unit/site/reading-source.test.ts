@@ -122,7 +122,7 @@ test('two cases of the decision that read the same would be one', () => {
   expect(new Set(rows).size).toBe(rows.length);
 });
 
-test.each(compatRecords.map((record, at) => [record.name, record, agentPages()[at]!] as const))(
+test.each(compatRecords.map((record, at) => [record.name, record, agentPages[at]!] as const))(
   'the page of %s has its exact commands, each check with its outcome, and what it said of a refusal unchanged',
   (_, record, { body }) => {
     expect(body).toContain(`rehydrate chat --session work -- ${record.command}`);

@@ -5,7 +5,6 @@ import { finishPages } from './build/finish.ts';
 import { writeHeaders } from './build/headers.ts';
 import { brokenLinks } from './build/links.ts';
 import { writeMarkdown } from './build/markdown.ts';
-import { dropOnDemandSheets } from './build/on-demand-css.ts';
 import { builtPages } from './build/site.ts';
 
 interface Options {
@@ -25,13 +24,12 @@ export function siteParts({ site, base, order }: Options): AstroIntegration {
       },
       async 'astro:build:done'({ dir, logger }) {
         const out = fileURLToPath(dir);
-        dropOnDemandSheets(out, base, 'playground');
-        const pages = await builtPages(out);
+        const pages = builtPages(out);
         const twins = writeMarkdown(pages, out, `${site}${base}`, order);
         finishPages(pages, out, base);
         const cards = await writeCards(twins, out);
         writeHeaders(pages, out, base);
-        const broken = brokenLinks(await builtPages(out), out, base);
+        const broken = brokenLinks(builtPages(out), out, base);
         if (broken.length > 0) throw new Error(`Broken links in the built site:\n  ${broken.join('\n  ')}`);
         logger.info(`${pages.length} pages: links checked, ${twins.length} Markdown twins, ${cards} social cards`);
       },

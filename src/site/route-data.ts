@@ -1,7 +1,6 @@
 import { defineRouteMiddleware, type StarlightRouteData } from '@astrojs/starlight/route-data';
-import { cardPath } from './build/card-path.ts';
 import { withBase } from './lib/base-links.ts';
-import { markdownPath } from './lib/markdown-path.ts';
+import { cardPath, markdownPath } from './lib/page-paths.ts';
 
 /** Each page's head names its social card and its Markdown twin, and not the tools that made it. */
 export const onRequest = defineRouteMiddleware((context) => {
@@ -10,10 +9,8 @@ export const onRequest = defineRouteMiddleware((context) => {
   starlightRoute.head = head.filter(({ attrs }) => attrs?.['name'] !== 'generator');
   const twin = markdownPath(entry.id);
   if (!twin) return;
-  const base = import.meta.env.BASE_URL;
-  const card = new URL(withBase(cardPath(entry.id), base), context.site).href;
   starlightRoute.head.push(
-    { tag: 'meta', attrs: { property: 'og:image', content: card } },
-    { tag: 'link', attrs: { rel: 'alternate', type: 'text/markdown', href: withBase(twin, base) } },
+    { tag: 'meta', attrs: { property: 'og:image', content: new URL(withBase(cardPath(twin)), context.site).href } },
+    { tag: 'link', attrs: { rel: 'alternate', type: 'text/markdown', href: withBase(twin) } },
   );
 });

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
-import { cardPath } from './card-path.ts';
+import { cardPath } from '../lib/page-paths.ts';
 import type { Twin } from './markdown.ts';
 
 const WIDTH = 1200;
@@ -11,7 +11,7 @@ const HEIGHT = 630;
 /** Writes one for each page and returns how many. */
 export async function writeCards(twins: readonly Twin[], site: string): Promise<number> {
   for (const twin of twins) {
-    const file = path.join(site, cardPath(twin.file.slice(1, -'.md'.length)));
+    const file = path.join(site, cardPath(twin.file));
     mkdirSync(path.dirname(file), { recursive: true });
     await sharp(Buffer.from(cardSvg(twin.title, twin.description)))
       .png({ palette: true, colours: 32 })

@@ -2,19 +2,18 @@
  * What the finished pages get at last: links to the glossary, lines that break in the right places, and less to carry. Done here, so that
  * neither the search nor the Markdown twins see it.
  */
-import { writeFileSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Element, Root, Text } from 'hast';
 import { attribute, elements, hasClass, textOf, type BuiltPage } from './site.ts';
 
 export function finishPages(pages: readonly BuiltPage[], site: string, base: string): void {
-  const terms = termsOf(
-    pages.find((page) => page.path === GLOSSARY)!,
-    base,
-  );
+  const terms = termsOf(pages.find((page) => page.path === GLOSSARY)!.tree, base);
+  const lean = leaner(site, base);
   for (const page of pages) {
-    const html = lean(wholeOptions(softenTables(page.path === GLOSSARY ? withIds(page.html) : linkTerms(page, terms, base))));
-    if (html !== page.html) writeFileSync(path.join(site, page.path.endsWith('.html') ? page.path : `${page.path}index.html`), html);
+    const linked = page.path === GLOSSARY ? withIds(page.html) : linkTerms(page, terms, base);
+    const html = lean(wholeOptions(softenTables(linked)), page.path);
+    if (html !== page.html) writeFileSync(page.file, html);
   }
 }
 
@@ -22,7 +21,7 @@ export function finishPages(pages: readonly BuiltPage[], site: string, base: str
 
 const GLOSSARY = 'reference/glossary/';
 
-export interface Term {
+interface Term {
   readonly id: string;
   /** The page that explains it, which needs no link to the glossary. */
   readonly page: string;
@@ -38,7 +37,7 @@ const ONLY_AS: Readonly<Record<string, string>> = {
 };
 
 /** The rows of the glossary's table, by each form in which pages have the word. */
-export function termsOf({ tree }: BuiltPage, base: string): ReadonlyMap<string, Term> {
+function termsOf(tree: Root, base: string): ReadonlyMap<string, Term> {
   const rows = [...elements(tree)].filter(({ tagName }) => tagName === 'tr').map((row) => [...elements(row)]);
   return new Map(
     rows.flatMap((cells) => {
@@ -67,7 +66,7 @@ function* prose(node: Root | Element): Generator<Text> {
   }
 }
 
-export function linkTerms({ path: here, html, tree }: BuiltPage, terms: ReadonlyMap<string, Term>, base: string): string {
+function linkTerms({ path: here, html, tree }: BuiltPage, terms: ReadonlyMap<string, Term>, base: string): string {
   const content = [...elements(tree)].find((element) => hasClass(element, 'sl-markdown-content'));
   if (!content || here === '' || here.endsWith('.html')) return html;
   const words = [...terms.keys()].sort((one, other) => other.length - one.length).map((word) => word.replaceAll(' ', '\\s+'));
@@ -116,7 +115,16 @@ export function wholeOptions(html: string): string {
 
 // ---------------------------------------------------------------- what every page would carry
 
-/** The icon of a heading's own link and the usual depth are in the style sheet; the search has been made. */
-function lean(html: string): string {
-  return html.replace(/(class="sl-anchor-icon">)<svg[\s\S]*?<\/svg>| style="--depth: 0;"| data-pagefind-ignore(?:="true")?/g, '$1');
+/**
+ * The icon of a heading's own link and the usual depth are in the style sheet; the search has been made. Astro links the style sheets of
+ * everything a page's scripts might ever load: those of the playground are loaded by its script when it is asked for.
+ */
+function leaner(site: string, base: string): (html: string, page: string) => string {
+  const carried = /(class="sl-anchor-icon">)<svg[\s\S]*?<\/svg>| style="--depth: 0;"| data-pagefind-ignore(?:="true")?/g;
+  const links = globSync(path.join(site, '_astro/*.js')).flatMap((script) => {
+    const [, loaded = '[]'] = /m\.f\|\|\(m\.f=(\[[^\]]*\])/.exec(readFileSync(script, 'utf8')) ?? [];
+    return (JSON.parse(loaded) as string[]).map((file) => `<link rel="stylesheet" href="${base}${file}">`);
+  });
+  return (html, page) =>
+    (page === 'playground/' ? [] : links).reduce((without, link) => without.replace(link, ''), html).replace(carried, '$1');
 }

@@ -6,17 +6,14 @@ import { attribute, elements, type BuiltPage } from './site.ts';
 
 /** The hash of every inline script on the pages; there is one, which sets the theme before the first paint. */
 export function inlineScriptHashes(pages: readonly BuiltPage[]): readonly string[] {
-  const hashes = new Set<string>();
-  for (const page of pages) {
-    for (const element of elements(page.tree)) {
-      if (element.tagName !== 'script' || attribute(element, 'src') !== undefined) continue;
-      const type = attribute(element, 'type');
-      if (type !== undefined && type !== 'module' && !type.includes('javascript')) continue;
+  const hashes = pages.flatMap(({ tree }) =>
+    [...elements(tree)].flatMap((element) => {
+      const isCode = element.tagName === 'script' && /^(?:module|.*javascript.*|)$/.test(attribute(element, 'type') ?? '');
       const [text] = element.children;
-      if (text?.type === 'text') hashes.add(`'sha256-${createHash('sha256').update(text.value).digest('base64')}'`);
-    }
-  }
-  return [...hashes].sort();
+      return isCode && text?.type === 'text' ? [`'sha256-${createHash('sha256').update(text.value).digest('base64')}'`] : [];
+    }),
+  );
+  return [...new Set(hashes)].sort();
 }
 
 /**
@@ -24,24 +21,21 @@ export function inlineScriptHashes(pages: readonly BuiltPage[]): readonly string
  * them, and diagrams carry their geometry. Loopback connections: the bridge, on whatever port it was given.
  */
 export function securityHeaders(hashes: readonly string[]): Readonly<Record<string, string>> {
-  const loopback = ['http://127.0.0.1:*', 'ws://127.0.0.1:*', 'http://localhost:*', 'ws://localhost:*'];
-  const policy = {
-    'default-src': ["'none'"],
-    'script-src': ["'self'", "'wasm-unsafe-eval'", ...hashes],
-    'style-src': ["'self'", "'unsafe-inline'"],
-    'img-src': ["'self'", 'data:'],
-    'font-src': ["'self'", 'data:'],
-    'connect-src': ["'self'", ...loopback],
-    'worker-src': ["'self'", 'blob:'],
-    'manifest-src': ["'self'"],
-    'base-uri': ["'none'"],
-    'form-action': ["'none'"],
-    'frame-ancestors': ["'none'"],
-  };
+  const policy = [
+    "default-src 'none'",
+    ["script-src 'self' 'wasm-unsafe-eval'", ...hashes].join(' '),
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    "connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:* http://localhost:* ws://localhost:*",
+    "worker-src 'self' blob:",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ];
   return {
-    'Content-Security-Policy': Object.entries(policy)
-      .map(([name, values]) => `${name} ${values.join(' ')}`)
-      .join('; '),
+    'Content-Security-Policy': policy.join('; '),
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     'Permissions-Policy': 'camera=(), microphone=(), geolocation=()',
@@ -49,42 +43,39 @@ export function securityHeaders(hashes: readonly string[]): Readonly<Record<stri
   };
 }
 
-/** Markdown twins and llms.txt: a browser reads text without a charset as Latin letters. */
-const TEXTS = [
-  ['md', 'text/markdown; charset=utf-8'],
-  ['txt', 'text/plain; charset=utf-8'],
-] as const;
-
-/** Files under `_astro` carry a hash in their name. */
-const FOREVER = 'public, max-age=31536000, immutable';
-
 export function writeHeaders(pages: readonly BuiltPage[], site: string, base: string): void {
-  const headers = Object.entries(securityHeaders(inlineScriptHashes(pages)));
-  const write = (file: string, text: string) => writeFileSync(path.join(site, file), text);
-  write('headers.json', `${JSON.stringify(Object.fromEntries(headers), null, 2)}\n`);
-  write(
-    '_headers',
-    `${base}*\n${headers.map(([name, value]) => `  ${name}: ${value}\n`).join('')}\n${base}_astro/*\n  Cache-Control: ${FOREVER}\n${TEXTS.map(([ending, type]) => `${base}*.${ending}\n  Content-Type: ${type}\n`).join('')}`,
-  );
-  const rule = (source: string, entries: readonly (readonly [string, string])[]) => ({
-    source,
-    headers: entries.map(([key, value]) => ({ key, value })),
+  const headers = securityHeaders(inlineScriptHashes(pages));
+  const rules: readonly (readonly [pattern: string, headers: Readonly<Record<string, string>>])[] = [
+    ['*', headers],
+    // Files here carry a hash in their name.
+    ['_astro/*', { 'Cache-Control': 'public, max-age=31536000, immutable' }],
+    // Markdown twins and llms.txt: a browser reads text without a charset as Latin letters.
+    ['*.md', { 'Content-Type': 'text/markdown; charset=utf-8' }],
+    ['*.txt', { 'Content-Type': 'text/plain; charset=utf-8' }],
+  ];
+  const write = (file: string, text: string) => writeFileSync(path.join(site, file), `${text}\n`);
+  const writeJson = (file: string, value: object) => write(file, JSON.stringify(value, null, 2));
+  const lines = <T>(of: Readonly<Record<string, string>>, form: (name: string, value: string) => T) =>
+    Object.entries(of).map((header) => form(...header));
+  writeJson('headers.json', headers);
+  write('_headers', rules.flatMap(([pattern, of]) => [base + pattern, ...lines(of, (name, value) => `  ${name}: ${value}`)]).join('\n'));
+  writeJson('vercel.json', {
+    trailingSlash: true,
+    headers: rules.map(([pattern, of]) => ({
+      source: base + pattern.replace('*', '(.*)'),
+      headers: lines(of, (key, value) => ({ key, value })),
+    })),
   });
-  write(
-    'vercel.json',
-    `${JSON.stringify({ trailingSlash: true, headers: [rule(`${base}(.*)`, headers), rule(`${base}_astro/(.*)`, [['Cache-Control', FOREVER]]), ...TEXTS.map(([ending, type]) => rule(`${base}(.*).${ending}`, [['Content-Type', type]]))] }, null, 2)}\n`,
-  );
   write(
     '.htaccess',
     [
       '<IfModule mod_headers.c>',
-      ...headers.map(([name, value]) => `  Header always set ${name} "${value}"`),
+      ...lines(headers, (name, value) => `  Header always set ${name} "${value}"`),
       '</IfModule>',
       `ErrorDocument 404 ${base}404.html`,
       'AddType application/wasm .wasm',
       'AddType text/markdown .md',
       'AddCharset utf-8 .md .txt',
-      '',
     ].join('\n'),
   );
 }

@@ -1,6 +1,5 @@
 /** The built site as the steps after the build see it: pages with their parsed HTML. */
-import { readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Element, Root } from 'hast';
 import rehypeParse from 'rehype-parse';
@@ -9,24 +8,19 @@ import { unified } from 'unified';
 export interface BuiltPage {
   /** Path from the root of the site, without the base: `` for home, `guides/client/`, `404.html`. */
   readonly path: string;
+  readonly file: string;
   readonly html: string;
   readonly tree: Root;
 }
 
-export async function builtPages(site: string): Promise<readonly BuiltPage[]> {
+export function builtPages(site: string): readonly BuiltPage[] {
   const parser = unified().use(rehypeParse);
-  const files = (await readdir(site, { recursive: true })).filter((file) => file.endsWith('.html')).sort();
-  return files.map((file) => {
-    const html = readFileSync(path.join(site, file), 'utf8');
-    return {
-      path: file
-        .split(path.sep)
-        .join('/')
-        .replace(/(^|\/)index\.html$/, '$1'),
-      html,
-      tree: parser.parse(html),
-    };
-  });
+  return globSync(path.join(site, '**/*.html'))
+    .sort()
+    .map((file) => {
+      const html = readFileSync(file, 'utf8');
+      return { path: path.relative(site, file).replace(/(^|\/)index\.html$/, '$1'), file, html, tree: parser.parse(html) };
+    });
 }
 
 /** Every element of a tree, in order. */
@@ -43,10 +37,7 @@ export function attribute(element: Element, name: string): string | undefined {
   return typeof value === 'string' ? value : Array.isArray(value) ? value.join(' ') : undefined;
 }
 
-export function hasClass(element: Element, name: string): boolean {
-  const value = element.properties['className'];
-  return Array.isArray(value) && value.includes(name);
-}
+export const hasClass = (element: Element, name: string): boolean => attribute(element, 'className')?.split(' ').includes(name) ?? false;
 
 export function textOf(node: Element): string {
   return node.children.map((child) => (child.type === 'text' ? child.value : child.type === 'element' ? textOf(child) : '')).join('');

@@ -2,19 +2,8 @@ import type { SqlDatabase, SqlValue } from '../engine/ports.ts';
 import type { ContractTest, SqlAbilities } from './sql-subject.ts';
 import { ensure, same } from './assertions.ts';
 
-const TEXTS = [
-  '',
-  ' ',
-  'it\'s "quoted" `so`',
-  'nul \0 inside',
-  '\u0000',
-  'ä€𝄞👩‍👩‍👧',
-  '\r\n\t\u2028',
-  '{"json":[1,null]}',
-  '1',
-  'NULL',
-  'a mark \ufeff inside',
-];
+const TEXTS = ['', ' ', 'it\'s "quoted" `so`', 'ä€𝄞👩‍👩‍👧', '\r\n\t\u2028', '{"json":[1,null]}', '1', 'NULL', 'a mark \ufeff inside'];
+const NUL = ['nul \0 inside', '\u0000'];
 const MARKED = ['\ufeffa mark in front', '\ufeff', '\ufeff\ufefftwo'];
 const NUMBERS = [
   0,
@@ -42,7 +31,7 @@ const BLOBS = [
 ];
 
 /** Every value comes back as it went in, with the type it had. */
-export function checkValues(test: ContractTest, { markedText = true, emptyBlobs = true }: SqlAbilities): void {
+export function checkValues(test: ContractTest, { markedText = true, nulText = true, emptyBlobs = true }: SqlAbilities): void {
   const roundTrip = (name: string, column: string, values: readonly SqlValue[], storage: string, able = true): void => {
     const title = `values come back as they went in: ${name}`;
     if (!able) {
@@ -79,6 +68,7 @@ export function checkValues(test: ContractTest, { markedText = true, emptyBlobs 
   };
   roundTrip('text', 'TEXT', TEXTS, 'text');
   roundTrip('text that starts with a byte order mark', 'TEXT', MARKED, 'text', markedText);
+  roundTrip('text with the character NUL', 'TEXT', NUL, 'text', nulText);
   roundTrip('whole numbers up to 2^53', 'INTEGER', NUMBERS, 'integer');
   roundTrip('floats', 'REAL', FLOATS, 'real');
   roundTrip('floats of 2^63 and more', 'REAL', LARGE, 'real');

@@ -13,6 +13,8 @@ export interface SqlSubject {
 export interface SqlAbilities {
   /** Text may begin with a byte-order mark. Default true. */
   readonly markedText?: boolean;
+  /** Text may hold the character NUL. Default true. */
+  readonly nulText?: boolean;
   /** A blob may be empty. Default true. */
   readonly emptyBlobs?: boolean;
 }

@@ -125,8 +125,10 @@ function isKind(value: unknown, kind: ColumnKinds[string]): boolean {
 /** The lines of a session, as it stands when it is asked for. `redact` runs over every text in it; keys stay as they are. */
 export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (text: string) => string): AsyncGenerator<string, void> {
   // Two characters that JSON allows and readers of lines take for line ends.
-  const line = (value: Fields): string =>
-    JSON.stringify(inStrings(value, redact)).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+  const line = (value: Fields, clean?: string): string =>
+    JSON.stringify(inStrings(value, (text) => (text === clean ? text : redact(text))))
+      .replaceAll('\u2028', '\\u2028')
+      .replaceAll('\u2029', '\\u2029');
   const [row] = await read(db, sessionStatement(sessionId).sql, [sessionId]);
   if (!row)
     throw new RehydrateError('session_not_found', `There is no session "${sessionId}". List the sessions to see which there are.`, {
@@ -158,7 +160,8 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
     if (!said) return;
     const whole = said.run.text;
     const clean = redact(whole);
-    for (const [i, event] of said.events.entries()) yield line({ event: clean === whole ? event : withText(event, i === 0 ? clean : '') });
+    for (const [i, event] of said.events.entries())
+      yield line({ event: clean === whole ? event : withText(event, i === 0 ? clean : '') }, clean);
   }
   let message: Message | null = null;
   for await (const event of rows('event')) {
@@ -316,13 +319,16 @@ type Numbered = AsyncGenerator<{ readonly value: Fields; readonly line: number; 
 
 async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbered {
   let line = 0;
-  for await (const text of lines) {
+  // A text is iterable, too, but by its characters.
+  for await (const text of typeof lines === 'string' ? lines.split('\n') : lines) {
     line += 1;
     if (typeof text !== 'string') throw wrong(line, 'it is no text');
+    if (text.trim() === '') continue;
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
+      if (text.includes('\n')) throw wrong(line, 'it is a piece of a file. Give its lines one by one, or the whole file as one text');
       throw wrong(line, 'it is not JSON, so the file is torn or not an export');
     }
     yield { value: objectOf(value, line), line, size: text.length };

@@ -365,7 +365,7 @@ export interface Host {
   export(sessionId: string): AsyncIterable<string>;
 
   /**
-   * Takes in what `export` gave, whole or not at all. Errors: `invalid_argument` naming the line, `session_exists`.
+   * Takes in what `export` gave, line by line or as one text, whole or not at all. Errors: `invalid_argument` naming the line, `session_exists`.
    *
    * @example
    * const copy = await host.import(host.export(sessionId), { sessionId: 'copy' });

@@ -117,16 +117,18 @@ const BEFORE_CHARS = 64;
 const literals = (shape: TokenShape): readonly string[] => (shape.hint instanceof RegExp ? [] : shape.hint);
 const IN_RUNS = TOKEN_SHAPES.filter((shape) => literals(shape).length > 0);
 const IN_TEXT = TOKEN_SHAPES.filter(({ hint }) => hint instanceof RegExp);
-/**
- * What tokens are written in; shorter runs hold none. Words are shorter, so nearly all of a text is passed over here. Written `{18}…*` and not
- * `{18,}`: there V8 remembers each repeat, and a picture of some megabytes makes it throw.
- */
-const RUN = /[\w.~+/=:@%&?-]{18}[\w.~+/=:@%&?-]*/g;
-const ANY_LITERAL = new RegExp(
-  IN_RUNS.flatMap(literals)
-    .map((literal) => literal.replaceAll('.', '\\.'))
-    .join('|'),
+const LITERALS = IN_RUNS.flatMap(literals);
+const ANY_LITERAL = new RegExp(LITERALS.map((literal) => literal.replaceAll('.', '\\.')).join('|'), 'g');
+/** Which shapes a literal may belong to. Where one begins with another, either may have been meant. */
+const BY_LITERAL = new Map(
+  LITERALS.map((literal) => [
+    literal,
+    IN_RUNS.filter((shape) => literals(shape).some((each) => each.startsWith(literal) || literal.startsWith(each))),
+  ]),
 );
+/** What tokens are written in, by their codes; shorter runs hold none. */
+const RUN_CODES = Array.from({ length: 128 }, (_, code) => /[\w.~+/=:@%&?-]/.test(String.fromCharCode(code)));
+const LEAST_RUN = 18;
 
 /** A copy in which every string was changed; keys stay as they are. */
 export function inStrings(value: unknown, change: (text: string) => string): unknown {
@@ -138,9 +140,32 @@ export function inStrings(value: unknown, change: (text: string) => string): unk
 
 /** The text without what looks like a token. Linear in it. */
 export function redactTokens(text: string): string {
-  let clean = keyBlocks(text).replace(RUN, (run) => (ANY_LITERAL.test(run) ? IN_RUNS.reduce(without, run) : run));
+  let clean = inRuns(keyBlocks(text));
   for (const shape of IN_TEXT) if ((shape.hint as RegExp).test(clean)) clean = without(clean, shape);
   return clean;
+}
+
+/** Looks only at runs around literals, and for what the literals may belong to: nearly all of a text is passed over in one search. */
+function inRuns(text: string): string {
+  let out = '';
+  let at = 0;
+  ANY_LITERAL.lastIndex = 0;
+  for (let hit = ANY_LITERAL.exec(text); hit;) {
+    let begin = hit.index;
+    while (begin > at && RUN_CODES[text.charCodeAt(begin - 1)]) begin--;
+    let end = hit.index;
+    while (RUN_CODES[text.charCodeAt(end)]) end++;
+    const shapes = new Set<TokenShape>();
+    for (; hit && hit.index < end; hit = ANY_LITERAL.exec(text)) {
+      for (const shape of BY_LITERAL.get(hit[0])!) shapes.add(shape);
+      // Another one may begin inside.
+      ANY_LITERAL.lastIndex = hit.index + 1;
+    }
+    if (end - begin < LEAST_RUN) continue;
+    out += text.slice(at, begin) + [...shapes].reduce(without, text.slice(begin, end));
+    at = end;
+  }
+  return at === 0 ? text : out + text.slice(at);
 }
 
 function without(text: string, { what, pattern, is }: TokenShape): string {

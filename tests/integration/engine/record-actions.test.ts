@@ -243,6 +243,23 @@ describe('export, import and search', () => {
     expect(said(await other.history(sessionId), turnId)).toContain('Miette');
   });
 
+  it('a whole file is taken in as one text, and a piece of one is refused with what to give', async () => {
+    const host = await (await world()).wake();
+    const { sessionId } = await host.create(PLACE);
+    await host.prompt(sessionId, 'say heron');
+    const lines: string[] = [];
+    for await (const line of host.export(sessionId)) lines.push(line);
+    const file = `${lines.join('\r\n')}\r\n`;
+    for (const given of [file, file.split('\n')]) {
+      const { sessionId: copy } = await host.import(given, { sessionId: `copy-${typeof given}` });
+      expect((await host.history(copy)).length).toBe((await host.history(sessionId)).length);
+    }
+    await expect(host.import([file.slice(0, file.indexOf('\n') + 50)], { sessionId: 'piece' })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringContaining('Give its lines one by one, or the whole file as one text'),
+    });
+  });
+
   it('what was deleted is found no more', async () => {
     const { wake, db } = await world();
     const host = await wake();

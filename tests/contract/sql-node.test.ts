@@ -167,14 +167,20 @@ describe('a disk that is full', () => {
 
 // Each of its processes takes its time to start.
 it.skipIf(process.platform === 'win32')(
-  'I1: a file that was deleted or moved away takes nothing more, and goes on where it is put back',
+  'I1: a file that was deleted, moved away or replaced takes nothing more, and goes on where it is put back',
   async () => {
     const database = await openNodeSqlite(file);
     const write = () => database.batch([{ sql: 'INSERT INTO log VALUES (1)' }]);
     await database.batch([{ sql: 'CREATE TABLE log (n)' }]);
     renameSync(file, `${file}.away`);
-    await expect.poll(() => write().catch((error: unknown) => error), { timeout: 20_000 }).toMatchObject({ kind: 'io', message: expect.stringMatching(/deleted or moved away/) as string }); // prettier-ignore
+    const refused = (why: RegExp) =>
+      expect.poll(() => write().catch((error: unknown) => error), { timeout: 20_000 }).toMatchObject({ kind: 'io', message: expect.stringMatching(why) as string }); // prettier-ignore
+    await refused(/deleted or moved away/);
     expect(await database.query('SELECT count(*) > 0 AS readable FROM log')).toHaveLength(1);
+    // Another file in its place takes nothing of this database either.
+    writeFileSync(file, 'mine');
+    await refused(/another file stands in its place/);
+    expect(readFileSync(file, 'utf8')).toBe('mine');
     renameSync(`${file}.away`, file);
     await write();
     await database.close();

@@ -30,6 +30,8 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #path: string;
   readonly #file: string;
+  /** Which file was opened. */
+  #opened: string | undefined;
   #checkAgainAt = 0;
   readonly #options: ConnectionOptions;
   #database: DatabaseSync;
@@ -57,6 +59,7 @@ export class Connection {
     // read-only one does not. Without such a log it would leave an empty one behind instead.
     this.#readOnly = options.readOnly || (state === 'existing' && hasWriteAheadLog(path));
     this.#database = state === 'existing' ? this.#openExisting() : verified(this.#open(this.#readOnly));
+    this.#opened = this.#fileThere();
   }
 
   /**
@@ -111,12 +114,21 @@ export class Connection {
     }
   }
 
-  /** A file that is deleted while it is open takes what is written, and all of it is gone when it is closed. */
+  /** A file that is deleted or replaced while it is open takes what is written, and all of it is gone when it is closed. */
   #checkThere(): void {
     if (this.#path === ':memory:' || performance.now() < this.#checkAgainAt) return;
-    if (statSync(this.#file, { throwIfNoEntry: false }) === undefined)
-      throw new SqlError('io', `Database ${this.#path}: it was deleted or moved away while it was open. Put it back, or open another.`);
+    const there = this.#fileThere();
+    if (there === undefined || there !== this.#opened) {
+      const what = there === undefined ? 'it was deleted or moved away' : 'another file stands in its place: it was replaced';
+      throw new SqlError('io', `Database ${this.#path}: ${what} while it was open. Put it back, or open another.`);
+    }
     this.#checkAgainAt = performance.now() + CHECK_THERE_MS;
+  }
+
+  /** Which file has its name now. */
+  #fileThere(): string | undefined {
+    const there = statSync(this.#file, { bigint: true, throwIfNoEntry: false });
+    return there && `${there.dev} ${there.ino}`;
   }
 
   #forgetOldSchema(): void {
@@ -167,6 +179,7 @@ export class Connection {
     const writable = this.#open(false);
     this.close();
     this.#database = writable;
+    this.#opened = this.#fileThere();
     this.#readOnly = false;
     this.#queryOnly = false;
   }

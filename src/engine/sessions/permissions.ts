@@ -44,6 +44,23 @@ const CANCELLED: Readonly<Record<QuestionKind, RpcResponse>> = {
 };
 export const cancelled = (kind: QuestionKind): RpcResponse => CANCELLED[kind];
 
+/**
+ * What can be chosen, or what is wrong with it. An answer is an id: of two options that have the same, one is offered; where they are of two
+ * kinds, whoever rejects might allow.
+ */
+function optionsOf(options: unknown): PermissionOption[] | string {
+  if (!Array.isArray(options) || !options.every((option) => typeof (option as PermissionOption | null)?.optionId === 'string'))
+    return 'options must be an array of permission options with an optionId';
+  const byId = new Map<string, PermissionOption>();
+  for (const option of options as PermissionOption[]) {
+    const first = byId.get(option.optionId) ?? option;
+    if (first.kind !== option.kind)
+      return `two options of different kinds have the optionId "${option.optionId}": an answer would not tell them apart`;
+    byId.set(option.optionId, first);
+  }
+  return [...byId.values()];
+}
+
 export type Permissions = ReturnType<typeof createPermissions>;
 
 export function createPermissions({ config, context, writer, keepUnwritten }: PermissionParts) {
@@ -115,11 +132,9 @@ export function createPermissions({ config, context, writer, keepUnwritten }: Pe
   return {
     /** Asks the rule, and else a person. */
     async ask(rpcId: RpcId, { toolCall, options }: Fields, turnId: string | null): Promise<RpcResponse> {
-      if (!Array.isArray(options) || !options.every((option) => typeof (option as PermissionOption | null)?.optionId === 'string'))
-        return {
-          error: { code: RPC.invalidParams, message: 'Invalid params: options must be an array of permission options with an optionId' },
-        };
-      const asked = { toolCall: toolCall as ToolCallUpdate, options: options as PermissionOption[] };
+      const offered = optionsOf(options);
+      if (typeof offered === 'string') return { error: { code: RPC.invalidParams, message: `Invalid params: ${offered}` } };
+      const asked = { toolCall: toolCall as ToolCallUpdate, options: offered };
       return raise({ rpcId, turnId, kind: 'permission' }, asked, async (entry) => {
         const choice = await config.permission({ ...(entry.request as PermissionRequested), sessionId });
         if (choice !== undefined && isOpen(entry)) await choose(entry, hasOption(entry, choice) ? choice : null, 'rule');

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createPermissions } from '../../../src/engine/sessions/permissions.ts';
 import type { SessionWriter, Work } from '../../../src/engine/storage/writer.ts';
 
@@ -38,4 +38,27 @@ it('I12: an answer that cannot be stored while the turn ends leaves the question
     { kind: 'permission_resolved', turnId: 't', payload: { requestId: 'r', optionId: null, by: 'end' } },
   ]);
   expect(await answered).toEqual({ result: { outcome: { outcome: 'cancelled' } } });
+});
+
+describe('two options under one id', () => {
+  const options = (...kinds: string[]) => ({
+    toolCall: { toolCallId: 't' },
+    options: kinds.map((kind, i) => ({ optionId: 'x', name: `Option ${i}`, kind })),
+  });
+
+  it('of one kind are offered as one', async () => {
+    const { permissions } = onWriter(() => Promise.resolve());
+    const answered = permissions.ask(1, options('allow_once', 'allow_once'), 't');
+    await expect.poll(() => permissions.open).toMatchObject([{ options: [{ optionId: 'x', name: 'Option 0' }] }]);
+    await permissions.respond('r', 'x');
+    expect(await answered).toEqual({ result: { outcome: { outcome: 'selected', optionId: 'x' } } });
+  });
+
+  it('of two kinds are refused, so that nobody allows by rejecting', async () => {
+    const { permissions } = onWriter(() => Promise.resolve());
+    expect(await permissions.ask(1, options('reject_once', 'allow_always'), 't')).toMatchObject({
+      error: { code: -32602, message: expect.stringContaining('have the optionId "x"') as string },
+    });
+    expect(permissions.open).toEqual([]);
+  });
 });

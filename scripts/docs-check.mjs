@@ -101,7 +101,7 @@ const isUnlisted = (file) => {
 };
 
 /** What a page can show: a block of code, or a component that holds one, draws or runs. */
-const SHOWS = /^```|<(?:Annotated|Commands|Compare|Compat|ErrorHelp|Layers|Output|Places|Sample|Schema\w*|Sequence|Table|Try)\b/m;
+const SHOWS = /^```|<(?:Annotated|Commands|Compare|Compat|Diagram|ErrorHelp|Output|Places|Sample|Schema|Sequence|Table|Try)\b/m;
 /** Lists of answers, words and reasons. */
 const TELLS = /\/(?:404|decisions|design-limits|faq|glossary)\.mdx?$/;
 

@@ -22,7 +22,10 @@ const WORKERS = Math.max(2, os.availableParallelism() - 1);
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
-/** A test that failed, and what its runner said of it. @typedef {{ name: string, why: string }} Failure */
+/**
+ * What a runner's report comes to: of the tests that failed, those that passed at their second run among them, what it said.
+ * @typedef {{ passed: number, skipped: number, failures: { name: string, why: string }[] }} Report
+ */
 
 /** @param {Counts[]} all @returns {Counts} */
 export const sum = (all) => {
@@ -35,21 +38,25 @@ export const closingLine = ({ passed, failed, skipped }) =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 
 const AGAIN = ' (passed at its second run)';
+const isAgain = ({ name }) => name.endsWith(AGAIN);
 
-/** The failures of Vitest's JSON report, those that passed at their second run among them. @returns {Failure[]} */
-export const vitestFailures = ({ testResults }) =>
-  testResults.flatMap(({ name, status, message, assertionResults }) => {
+/** Vitest's JSON report. A file that could not even be loaded has no tests in it, and is one failure. @returns {Report} */
+export const vitestReport = ({ testResults, numPassedTests, numPendingTests, numTodoTests }) => ({
+  passed: numPassedTests,
+  skipped: numPendingTests + numTodoTests,
+  failures: testResults.flatMap(({ name, status, message, assertionResults }) => {
     const failed = assertionResults
-      .filter((test) => test.failureMessages?.length > 0)
-      .map(({ status: ended, fullName, failureMessages }) => ({
+      .filter((test) => test.status === 'failed' || test.failureMessages?.length > 0)
+      .map(({ status: ended, fullName, failureMessages = [] }) => ({
         name: `${name} > ${fullName}${ended === 'passed' ? AGAIN : ''}`,
         why: failureMessages.join('\n'),
       }));
     return status === 'failed' && failed.length === 0 ? [{ name, why: message }] : failed;
-  });
+  }),
+});
 
-/** The failures of Playwright's JSON report, those that passed at their second run among them. @returns {Failure[]} */
-export const playwrightFailures = ({ suites = [], errors }) => {
+/** Playwright's JSON report; an error outside of tests, such as a server that did not start, is a failure. @returns {Report} */
+export function playwrightReport({ stats: { expected, flaky, skipped }, suites = [], errors }) {
   const inSuite = ({ suites: inner = [], specs = [] }) => [
     ...inner.flatMap(inSuite),
     ...specs.flatMap(({ file, line, title, tests }) =>
@@ -61,88 +68,68 @@ export const playwrightFailures = ({ suites = [], errors }) => {
         })),
     ),
   ];
-  return [...errors.map(({ message }) => ({ name: 'outside of tests', why: message })), ...suites.flatMap(inSuite)];
-};
-
-/** Vitest's JSON report. A file that could not even be loaded has no tests in it and counts as one failure. */
-export function vitestCounts({ testResults, numPassedTests, numFailedTests, numPendingTests, numTodoTests }) {
-  const broken = testResults.filter(
-    ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
-  );
-  return { passed: numPassedTests, failed: numFailedTests + broken.length, skipped: numPendingTests + numTodoTests };
-}
-
-/**
- * Playwright's JSON report; errors outside tests (a server that did not start) count as failures. One that passed at its
- * second run has passed: the list of the run names it as flaky.
- */
-export function playwrightCounts({ stats: { expected, unexpected, flaky, skipped }, errors }) {
-  return { passed: expected + flaky, failed: unexpected + errors.length, skipped };
+  const outside = errors.map(({ message }) => ({ name: 'outside of tests', why: message }));
+  return { passed: expected + flaky, skipped, failures: [...outside, ...suites.flatMap(inSuite)] };
 }
 
 /**
  * A runner that says it failed has at least one failure, and one that left no report or ran nothing has not passed.
  *
- * @param {{ code: number, counts: Counts | null }} outcome
+ * @param {number} code
+ * @param {Report | null} report
  * @returns {Counts}
  */
-export function settle({ code, counts }) {
-  if (!counts) return { passed: 0, failed: 1, skipped: 0 };
-  return { ...counts, failed: Math.max(counts.failed, code === 0 && counts.passed > 0 ? 0 : 1) };
+export function settle(code, report) {
+  const { passed, skipped, failures: told } = report ?? { passed: 0, skipped: 0, failures: [] };
+  const failed = told.filter((failure) => !isAgain(failure)).length;
+  return { passed, skipped, failed: Math.max(failed, code === 0 && passed > 0 ? 0 : 1) };
 }
 
-/** Told once more at the end of the whole command, where one looks. @type {Failure[]} */
+/** Told once more at the end of the whole command, where one looks. @type {Report['failures']} */
 const failures = [];
 
 const lastOf = (output) => output.trimEnd().split('\n').slice(-40).join('\n');
 
 /** Runs a runner that writes its report to a file, and counts what it wrote. */
-async function counted(name, countsOf, failuresOf, args, { env, stdio } = {}) {
+async function counted(name, reportOf, args, { env, stdio } = {}) {
   const file = path.join(STATE_DIR, 'reports', `${name}.json`);
   mkdirSync(path.dirname(file), { recursive: true });
   rmSync(file, { force: true });
   const { code, output } = await run(PROJECT_NODE, args(file), { env: projectEnv(env?.(file)), stdio });
   process.stdout.write(output);
-  const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null;
-  const told = report ? failuresOf(report) : [];
-  // No report, or an error outside of all tests.
-  if (code !== 0 && told.every((one) => one.name.endsWith(AGAIN)))
-    told.push({ name, why: lastOf(output) || `The runner ended with ${code}; what it said is above.` });
+  const report = existsSync(file) ? reportOf(JSON.parse(readFileSync(file, 'utf8'))) : null;
+  const told = report?.failures ?? [];
   failures.push(...told);
-  return settle({ code, counts: report && countsOf(report) });
+  // No report, or an error outside of all tests.
+  if (code !== 0 && told.every(isAgain))
+    failures.push({ name, why: lastOf(output) || `The runner ended with ${code}; what it said is above.` });
+  return settle(code, report);
 }
 
 const vitest = (name, args, stdio) =>
-  counted(
-    name,
-    vitestCounts,
-    vitestFailures,
-    (file) => [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args],
-    { stdio },
-  );
+  counted(name, vitestReport, (file) => [VITEST, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args], {
+    stdio,
+  });
 
 async function playwright(name, stdio) {
   // For the stages after this one, too: they need not look for it again.
   process.env.REHYDRATE_CHROMIUM = await ensureChromium();
   // With CI set, a browser test gets the second run that playwright.config.ts speaks of.
   const env = (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, CI: '1' });
-  return counted(name, playwrightCounts, playwrightFailures, () => [PLAYWRIGHT, 'test', '--reporter=list,json'], { env, stdio });
+  return counted(name, playwrightReport, () => [PLAYWRIGHT, 'test', '--reporter=list,json'], { env, stdio });
 }
 
 /** Commands that are right or wrong as a whole count as one test. */
 async function check(...commands) {
-  let wrong = 0;
+  let failed = 0;
   for (const [program, ...args] of commands) {
     const { code, output } = await run(program, args, { stdio: 'capture' });
     process.stdout.write(output);
-    if (code !== 0)
-      failures.push({
-        name: [program, ...args].map((word) => path.basename(word)).join(' '),
-        why: lastOf(output),
-      });
-    wrong ||= code;
+    if (code === 0) continue;
+    failures.push({ name: [program, ...args].map((word) => path.basename(word)).join(' '), why: lastOf(output) });
+    failed = 1;
   }
-  return settle({ code: wrong, counts: { passed: wrong ? 0 : 1, failed: 0, skipped: 0 } });
+  return { passed: 1 - failed, failed, skipped: 0 };
 }
 const node = (...args) => [PROJECT_NODE, ...args];
 
@@ -231,7 +218,7 @@ async function runStage({ name, run: tests }, stdio) {
   const counts = await tests(stdio).catch((error) => {
     console.error(error instanceof SetupError ? error.message : error);
     failures.push({ name, why: String(error?.message ?? error) });
-    return settle({ code: 1, counts: null });
+    return settle(1, null);
   });
   return { name, seconds: (performance.now() - started) / 1000, counts };
 }

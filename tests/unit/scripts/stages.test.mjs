@@ -1,45 +1,46 @@
 import { describe, expect, test } from 'vitest';
-import { closingLine, playwrightCounts, playwrightFailures, settle, sum, vitestCounts, vitestFailures } from '../../../scripts/test.mjs';
+import { closingLine, playwrightReport, settle, sum, vitestReport } from '../../../scripts/test.mjs';
 
 describe('nothing that went wrong looks like success', () => {
   const counts = (passed, failed, skipped = 0) => ({ passed, failed, skipped });
+  const report = (passed, failed, skipped = 0) => ({ passed, skipped, failures: Array(failed).fill({ name: 'x', why: 'y' }) });
   test.each([
-    ['all passed', { code: 0, counts: counts(3, 0) }, counts(3, 0)],
-    ['some failed', { code: 1, counts: counts(3, 2) }, counts(3, 2)],
-    ['the runner failed though no test did', { code: 1, counts: counts(3, 0) }, counts(3, 1)],
-    ['the runner left no report', { code: 0, counts: null }, counts(0, 1)],
-    ['no test ran', { code: 0, counts: counts(0, 0, 4) }, counts(0, 1, 4)],
-  ])('%s', (_what, outcome, expected) => {
-    expect(settle(outcome)).toEqual(expected);
+    ['all passed', 0, report(3, 0), counts(3, 0)],
+    ['some failed', 1, report(3, 2), counts(3, 2)],
+    ['the runner failed though no test did', 1, report(3, 0), counts(3, 1)],
+    ['the runner left no report', 0, null, counts(0, 1)],
+    ['no test ran', 0, report(0, 0, 4), counts(0, 1, 4)],
+  ])('%s', (_what, code, told, expected) => {
+    expect(settle(code, told)).toEqual(expected);
   });
 
   test('a test file that could not be loaded is a failure', () => {
-    const report = {
+    const vitests = {
       numPassedTests: 1,
-      numFailedTests: 0,
       numPendingTests: 0,
       numTodoTests: 0,
       testResults: [
         { status: 'passed', assertionResults: [{ status: 'passed' }] },
-        { status: 'failed', assertionResults: [] },
+        { name: 'x.test.ts', status: 'failed', message: 'no', assertionResults: [] },
       ],
     };
-    expect(vitestCounts(report)).toEqual(counts(1, 1));
+    expect(settle(1, vitestReport(vitests))).toEqual(counts(1, 1));
   });
 
   test('a server that did not start is a failure of the browser tests', () => {
-    expect(playwrightCounts({ stats: { expected: 0, unexpected: 0, flaky: 0, skipped: 2 }, errors: [{ message: 'no server' }] })).toEqual(
-      counts(0, 1, 2),
-    );
+    const playwrights = { stats: { expected: 0, flaky: 0, skipped: 2 }, errors: [{ message: 'no server' }] };
+    expect(settle(1, playwrightReport(playwrights))).toEqual(counts(0, 1, 2));
   });
 
   test('a browser test that needed its second run has passed, and one that failed twice has not', () => {
-    expect(playwrightCounts({ stats: { expected: 3, unexpected: 1, flaky: 2, skipped: 0 }, errors: [] })).toEqual(counts(5, 1, 0));
+    const specs = ['flaky', 'flaky', 'unexpected'].map((status) => ({ tests: [{ status, results: [] }] }));
+    const playwrights = { stats: { expected: 3, flaky: 2, skipped: 0 }, suites: [{ specs }], errors: [] };
+    expect(settle(1, playwrightReport(playwrights))).toEqual(counts(5, 1));
   });
 
   test('what failed is told by name at the end, also what could not be loaded or needed a second run', () => {
     expect(
-      vitestFailures({
+      vitestReport({
         testResults: [
           {
             name: 'a.test.ts',
@@ -58,7 +59,7 @@ describe('nothing that went wrong looks like success', () => {
             ],
           },
         ],
-      }),
+      }).failures,
     ).toEqual([
       { name: 'a.test.ts > I3 x', why: 'one\ntwo' },
       { name: 'b.test.ts', why: 'no such module' },
@@ -67,7 +68,8 @@ describe('nothing that went wrong looks like success', () => {
     const spec = (title, status, results) => ({ file: 'p.spec.ts', line: 7, title, tests: [{ status, results }] });
     const wrong = { errors: [{ message: 'not there' }] };
     expect(
-      playwrightFailures({
+      playwrightReport({
+        stats: {},
         errors: [{ message: 'no server' }],
         suites: [
           {
@@ -75,7 +77,7 @@ describe('nothing that went wrong looks like success', () => {
             suites: [{ specs: [spec('wrong', 'unexpected', [wrong]), spec('late', 'flaky', [wrong, {}])] }],
           },
         ],
-      }),
+      }).failures,
     ).toEqual([
       { name: 'outside of tests', why: 'no server' },
       { name: 'p.spec.ts:7 > wrong', why: 'not there' },

@@ -1,0 +1,159 @@
+/** The pictures of the architecture pages. Where the code has a table of what is drawn, they are drawn from it. */
+import { TRANSITIONS, type StateName } from '../../engine/sessions/states.ts';
+import type { TurnEnded } from '../../engine/types.ts';
+
+type Point = readonly [x: number, y: number];
+
+export interface DiagramOf {
+  readonly caption: string;
+  /** What it says to those who do not see it. */
+  readonly title: string;
+  readonly desc: string;
+  readonly size: readonly [width: number, height: number];
+  readonly boxes: readonly {
+    readonly text: string | readonly string[];
+    readonly at: readonly [x: number, y: number, width: number, height: number];
+    readonly kind?: 'strong' | 'dashed' | 'stop' | 'end' | undefined;
+  }[];
+  /** Paths; an arrow has a head at its end. */
+  readonly arrows?: readonly string[];
+  readonly lines?: readonly string[];
+  readonly labels?: readonly { readonly text: string; readonly at: Point; readonly kind: 'small' | 'small start' }[];
+}
+
+const ROWS = [
+  { y: 8, height: 40, boxes: ['your program', 'command', 'playground'] },
+  { y: 72, height: 40, boxes: ['lease · prompt · resume · replay', 'transcript · storage'], kind: 'strong' },
+  { y: 136, height: 40, boxes: ['SqlDatabase', 'AgentLauncher'], kind: 'dashed' },
+  {
+    y: 200,
+    height: 56,
+    boxes: [
+      ['sql.js · node:sqlite', 'RivetKit'],
+      ['stdio · WebSocket', 'worker'],
+    ],
+  },
+  { y: 280, height: 40, boxes: ['a database', 'an agent process'] },
+] as const;
+
+export const layers: DiagramOf = {
+  caption: 'The layers, from what people use down to what is outside',
+  title: 'The layers of Rehydrate',
+  desc: 'From top to bottom: surfaces (your program, the command, the playground) use the engine (lease, prompt, resume, replay, transcript, storage). The engine uses two ports, SqlDatabase and AgentLauncher. Adapters bind SqlDatabase to sql.js, node:sqlite or RivetKit, and AgentLauncher to stdio, WebSocket or a worker. Outside are a database and an agent process.',
+  size: [340, 332],
+  boxes: ROWS.flatMap(({ y, height, boxes, ...rest }) => {
+    const width = (340 - 8 * boxes.length) / boxes.length;
+    return boxes.map((text, i) => ({ text, at: [4 + i * (width + 8), y, width, height] as const, ...rest }));
+  }),
+  arrows: ROWS.slice(1).map(({ y }) => `M170 ${y - 22}v19`),
+};
+
+/** The whole decision, from the first question down: where each answer leads. */
+const STEPS = [
+  { box: 'session/resume', works: 'works, not off its list', end: 'resume', down: ['lost it · cannot do it', 'off its list · unclear'] },
+  { box: 'session/load', works: 'replays ours', end: 'load', down: ['lost it · cannot do it', 'replays none of ours · unclear'] },
+  { box: 'session/list', works: 'has it, or cannot say', end: 'stop', down: ['not there', 'or the last word was clear'] },
+  { box: 'policy?', works: 'strict', end: 'stop', down: ['auto'] },
+  { box: 'session/new', works: 'with the record', end: 'transcript', down: [] },
+] as const;
+const stepAt = (i: number) => 8 + i * 92;
+
+export const decision: DiagramOf = {
+  caption: 'From question to question. What an agent does not advertise is not asked',
+  title: 'The resume decision',
+  desc: 'First session/resume, if advertised: a success that the agent’s list does not contradict ends with tier resume. If the session is lost, the method unsupported, the session not in the list or the answer unclear, session/load is asked, if advertised: a replay that has messages of ours ends with tier load. If the last word about the session was unclear, session/list is asked: when it shows the session, or cannot tell, the resume stops with the agent’s raw error. If the session is not there, policy strict stops, and policy auto goes on to session/new, whose first prompt gets the record: tier transcript. Policy transcript, and a session that never got an id, begin there. With nothing in the log every refusal ends in session/new, tier new. Sign-in, a busy session, a hang, a crash or an exceeded limit stop at once.',
+  size: [340, 490],
+  boxes: STEPS.flatMap(({ box, end }, i) => [
+    { text: box, at: [4, stepAt(i), 118, 40], kind: 'strong' },
+    { text: end, at: [252, stepAt(i) + 2, 84, 36], kind: end === 'stop' ? 'stop' : 'end' },
+  ]),
+  arrows: STEPS.flatMap(({ down }, i) => [`M122 ${stepAt(i) + 20}h128`, ...(down.length > 0 ? [`M63 ${stepAt(i) + 40}v50`] : [])]),
+  labels: [
+    ...STEPS.flatMap(({ works, down }, i) => [
+      { text: works, at: [184, stepAt(i) + 13], kind: 'small' } as const,
+      ...down.map((text, line) => ({ text, at: [72, stepAt(i) + 58 + line * 15], kind: 'small start' }) as const),
+    ]),
+    { text: 'policy transcript, or no id yet: begins at session/new', at: [170, 468], kind: 'small' },
+    { text: 'stops at once: sign-in · busy · hang · crash · a limit', at: [170, 484], kind: 'small' },
+  ],
+};
+
+export const schema: DiagramOf = {
+  caption: 'The tables',
+  title: 'The tables and how they refer to each other',
+  desc: 'acp_sessions is in the middle of it: acp_session_events, acp_turns, acp_agent_sessions and workspace_files each refer to it by session_id and are deleted with it.',
+  size: [340, 210],
+  boxes: [
+    { text: 'acp_sessions', at: [90, 8, 160, 40], kind: 'strong' },
+    { text: 'acp_session_events', at: [28, 88, 136, 36] },
+    { text: 'acp_turns', at: [176, 88, 136, 36] },
+    { text: 'acp_agent_sessions', at: [28, 132, 136, 36] },
+    { text: 'workspace_files', at: [176, 132, 136, 36] },
+  ],
+  lines: ['M28 150H20V70H320V150H312M82 88V70M258 88V70'],
+  arrows: ['M170 70V50'],
+  labels: [{ text: 'all by session_id; deleting a session deletes its rows', at: [170, 194], kind: 'small' }],
+};
+
+const PLACES: Readonly<Record<StateName, Point>> = {
+  asleep: [62, 150],
+  starting: [270, 25],
+  resuming: [270, 150],
+  live: [450, 90],
+  prompting: [660, 90],
+  ending: [450, 225],
+};
+const [WIDTH, HEIGHT] = [110, 36];
+
+/** Transitions between the same two states are one arrow with both names. */
+const moves = [...Map.groupBy(TRANSITIONS, ({ from, to }) => `${from} ${to}`).values()].map((same) => {
+  const { from, to } = same[0]!;
+  const goesBack = TRANSITIONS.some((other) => other.from === to && other.to === from);
+  const [[ax, ay], [bx, by]] = [PLACES[from], PLACES[to]];
+  const [dx, dy] = [bx - ax, by - ay];
+  // Two that go to and fro stand side by side.
+  const aside = goesBack ? 9 / Math.hypot(dx, dy) : 0;
+  const edge = Math.min(WIDTH / 2 / (Math.abs(dx) || 1), HEIGHT / 2 / (Math.abs(dy) || 1)) + 0.01;
+  const at = (share: number): Point => [Math.round(ax - dy * aside + dx * share), Math.round(ay + dx * aside + dy * share)];
+  const [mx, my] = at(0.5);
+  return {
+    text: same.map(({ on }) => on).join(', '),
+    arrow: `M${at(edge).join(' ')} ${at(1 - edge).join(' ')}`,
+    label:
+      dx === 0
+        ? ({ at: [mx + 6, my], kind: 'small start' } as const)
+        : ({ at: [mx, my + (dx * aside > 0 ? 15 : -6)], kind: 'small' } as const),
+  };
+});
+
+export const sessionStates: DiagramOf = {
+  caption: 'The states of a session in a host',
+  title: 'The states of a session in a host',
+  desc: 'The transitions of the table below as arrows between the states.',
+  size: [720, 250],
+  boxes: Object.entries(PLACES).map(([text, [x, y]]) => ({ text, at: [x - WIDTH / 2, y - HEIGHT / 2, WIDTH, HEIGHT] })),
+  arrows: moves.map(({ arrow }) => arrow),
+  labels: moves.map(({ text, label }) => ({ text, ...label })),
+};
+
+/** How a turn can end; the type makes a state without a place in it a compile error. */
+const ENDS: Readonly<Record<TurnEnded['state'], string>> = {
+  completed: 'the agent answered',
+  cancelled: 'it answered, having been asked to stop',
+  failed: 'it answered with an error',
+  interrupted: 'nobody knows: it was not answered',
+};
+const ends = Object.entries(ENDS).map(([state, when], i) => ({ state, when, y: 26 + i * 50 }));
+
+export const turnStates: DiagramOf = {
+  caption: 'The states of a turn; none of the ends is left again',
+  title: 'The states of a turn',
+  desc: 'From running an arrow each to completed, cancelled, failed and interrupted, as in the table below.',
+  size: [620, 210],
+  boxes: [
+    { text: 'running', at: [4, 84, WIDTH, HEIGHT] },
+    ...ends.map(({ state, y }) => ({ text: state, at: [490, y - 18, 126, HEIGHT] as const })),
+  ],
+  arrows: ends.map(({ y }) => `M114 102 L182 ${y}H488`),
+  labels: ends.map(({ when, y }) => ({ text: when, at: [190, y - 6], kind: 'small start' })),
+};

@@ -186,3 +186,25 @@ test('Markdown twins and llms.txt say that they are UTF-8', async ({ request }) 
     expect(response.headers()['content-type'], file).toMatch(/charset=utf-8$/);
   }
 });
+
+for (const width of [390, 900])
+  test(`what was found of real agents is read at ${width} pixels without scrolling sideways, and stays a table to a screen reader`, async ({
+    page,
+  }) => {
+    await page.setViewportSize({ width, height: 844 });
+    await page.goto('/reference/compatibility/');
+    expect(await page.locator('.compat').evaluate((box) => box.scrollWidth - box.clientWidth)).toBe(0);
+    const row = page.getByRole('row', { name: 'Claude agent' });
+    await expect(row.getByRole('rowheader')).toBeVisible();
+    await expect(row.getByRole('cell')).toHaveCount((await page.getByRole('columnheader').count()) - 1);
+    const cells = await page.locator('.compat').ariaSnapshot();
+    expect(cells).toMatch(/row "Agent ACP Comes back by [\s\S]*row "Claude agent [\d.]+ 1, 2 resume yes/);
+    // Each word of a card stands under what it answers, and one filter leaves those that it names.
+    const label = await row
+      .getByRole('cell')
+      .nth(1)
+      .evaluate((cell) => getComputedStyle(cell, '::before').content);
+    expect(label).toContain('Comes back by');
+    await page.getByRole('radio', { name: 'Come back by load' }).check();
+    await expect(row).toBeHidden();
+  });

@@ -70,6 +70,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !found.has(at)).length;
       const [received, matched] = [units.length, found.size];
       const isNew = isAdopted && logged.length === 0;
+      const lacks = lacking(units.at(-1), logged);
       const came = replay.speeches().reduce((sum, one) => sum + one.preambles, 0);
       const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === units.find(({ at }) => at !== null)?.at;
       return {
@@ -90,14 +91,23 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         expectsMessages: isAdopted || logged.some(({ isCertain }) => isCertain) || unread > 0,
         /** Whether it reached the newest message it should bring. While it did not, more may come late. */
         reachedEnd: !owed.some(({ isCertain }) => isCertain),
+        /** Whether what came first is ours. */
+        beginsOurs: units.length > 0 && units[0]!.at !== null,
+        /** Whether what came last is new: what follows without a word of the user's belongs to it. */
+        endsNew: imported.length > 0 && imported.at(-1)!.update === units.at(-1)!.items.at(-1)?.update,
+        /** What is still to come of the newest message, squeezed, where the replay ends within it. */
+        lacks,
         /** Whether the preamble is still in the replay; null where none was given, or the replay does not reach back to it. */
         preamble: preambles === 0 ? null : came >= preambles ? ('kept' as const) : reachesBack ? ('gone' as const) : null,
         /** What should come next, and the tool calls of its turns, for `createLiveFilter`. */
-        next: owed.flatMap(({ side, text, messageId, isCertain }): OwedMessage[] => {
-          // Half an answer is how the live one begins, too: of a turn that was cut off its text tells the question alone.
-          const byText = side === 'user' || isCertain;
-          return text && (byText || messageId !== null) ? [{ role: side, text: squeeze(text), messageId, byText }] : [];
-        }),
+        next: [
+          ...(lacks ? [{ role: units.at(-1)!.side, text: lacks, messageId: null, byText: true }] : []),
+          ...owed.flatMap(({ side, text, messageId, isCertain }): OwedMessage[] => {
+            // Half an answer is how the live one begins, too: of a turn that was cut off its text tells the question alone.
+            const byText = side === 'user' || isCertain;
+            return text && (byText || messageId !== null) ? [{ role: side, text: squeeze(text), messageId, byText }] : [];
+          }),
+        ],
         nextToolCalls: log.names,
       };
     },
@@ -261,6 +271,13 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
     }
     if (unit.at !== null) next = unit.at + 1;
   }
+}
+
+function lacking(tail: Unit | undefined, logged: readonly LoggedSpeech[]): string {
+  const newest = logged.at(-1);
+  if (!tail?.text || !newest?.text || tail.at !== logged.length - 1 || [newest.key, ...newest.parts].includes(tail.key)) return '';
+  const [text, own] = [squeeze(tail.text), squeeze(newest.text)];
+  return own.startsWith(text) ? own.slice(text.length) : '';
 }
 
 // ---------------------------------------------------------------- what is new

@@ -1,9 +1,9 @@
 /** The replay matcher of a session: what an agent says between its resume and the first prompt is matched against the log (I3). */
 import type { Connection } from '../protocol/connection.ts';
-import { isConversation, roleOf } from '../protocol/updates.ts';
+import { isConversation, messageText, roleOf } from '../protocol/updates.ts';
 import type { Limits } from '../limits.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
-import type { Meta, ReplayItem } from '../resume/match-messages.ts';
+import { squeeze, type Meta, type ReplayItem } from '../resume/match-messages.ts';
 import type { Store } from '../storage/store.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
 
@@ -21,9 +21,13 @@ export interface ReplayOutcome extends ReplayResult {
   readonly heard: readonly Heard[];
 }
 
-type Owed = Pick<ReplayOutcome, 'next' | 'nextToolCalls'>;
-
 export type Replay = Awaited<ReturnType<typeof openReplay>>;
+
+/** What was made of the first so many updates. */
+interface Matched {
+  readonly received: number;
+  readonly outcome: ReplayOutcome;
+}
 
 /** Nobody says so much beside a conversation; more is a replay without the user's words. */
 const MAX_ASIDE = 256;
@@ -50,25 +54,38 @@ export async function openReplay(
     });
   let matcher = newMatcher();
   let received = 0;
-  /** What came after a resume, while it may be no replay: whoever replays begins with words of the user's. */
-  let aside: ReplayItem[] | null = null;
+  /** What came since a resume, or since a replay that was whole, while it is not known whether it is one. */
+  let undecided: ReplayItem[] | null = null;
+  /** Whoever replays begins with words of the user's. */
+  let hasUser = false;
   /** What is no part of a conversation (notices, kinds of later versions) and came among a replay, which may bring it again. */
   let beside: ReplayItem[] = [];
-  let last: { readonly received: number; readonly outcome: ReplayOutcome } | null = null;
-  /** What the replay that is over still owed. */
-  let owed: Owed | null = null;
+  let last: Matched | null = null;
+  /** The replay that was whole. What follows may go on with it. */
+  let former: { readonly matcher: typeof matcher; readonly beside: typeof beside; readonly last: Matched } | null = null;
   let settling: Promise<unknown> = Promise.resolve();
 
   /** Matches what came so far. */
   const finish = async (): Promise<ReplayOutcome> => {
-    if (last?.received === received) return last.outcome;
-    const before = received;
-    const result = await matcher.end();
-    const heard: Heard[] = aside
-      ? aside.map((item) => ({ ...item, turnId: null, origin: 'agent' }))
-      : [...result.imported.map((item): Heard => ({ ...item, origin: 'import' })), ...(await newBeside(result))];
-    last = { received: before, outcome: { ...result, isReplay: aside === null, heard } };
-    return last.outcome;
+    for (;;) {
+      if (last?.received === received) return last.outcome;
+      const before = received;
+      const result = await matcher.end();
+      // What does not begin again goes on with what came before the pause.
+      if (former && undecided && (hasUser ? !result.beginsOurs : goesOn(former.last.outcome, undecided))) {
+        for (const { update, meta } of undecided) former.matcher.take(update, meta);
+        beside.unshift(...former.beside);
+        received += former.last.received;
+        [{ matcher, last }, former, undecided] = [former, null, null];
+        continue;
+      }
+      if (hasUser) [former, undecided] = [null, null];
+      const heard: Heard[] = undecided
+        ? undecided.map((item) => ({ ...item, turnId: null, origin: 'agent' }))
+        : [...result.imported.map((item): Heard => ({ ...item, origin: 'import' })), ...(await newBeside(result))];
+      last = { received: before, outcome: { ...result, isReplay: undecided === null, heard } };
+      return last.outcome;
+    }
   };
 
   /** Of what came beside the conversation, what the log does not have. */
@@ -85,20 +102,19 @@ export async function openReplay(
 
   const begin = (method: 'session/resume' | 'session/load'): void => {
     matcher = newMatcher();
-    [received, last, beside, aside] = [0, null, [], method === 'session/resume' ? [] : null];
+    [received, last, beside, hasUser, undecided] = [0, null, [], false, method === 'session/resume' ? [] : null];
   };
 
   /** What was matched is in the log. If it was no replay, or a whole one, it is over, and what follows is judged by itself. */
   const conclude = (): void => {
     if (received === 0 || last?.received !== received || (last.outcome.isReplay && !last.outcome.reachedEnd)) return;
-    const { isReplay, next, nextToolCalls } = last.outcome;
-    if (isReplay) owed = { next, nextToolCalls };
+    if (last.outcome.isReplay) former = { matcher, beside, last };
     begin('session/resume');
   };
 
   /** Forgets what came: another attempt begins. */
   const restart = (method: 'session/resume' | 'session/load'): void => {
-    owed = null;
+    former = null;
     begin(method);
   };
 
@@ -109,8 +125,9 @@ export async function openReplay(
       received++;
       const item = meta ? { update, meta } : { update };
       if (!isConversation(update, meta)) beside.push(item);
-      if (roleOf(update, meta) === 'user' || (isOpening && (aside?.length ?? 0) >= MAX_ASIDE)) aside = null;
-      aside?.push(item);
+      hasUser ||= roleOf(update, meta) === 'user';
+      undecided?.push(item);
+      if (!former && (hasUser || (isOpening && (undecided?.length ?? 0) > MAX_ASIDE))) undecided = null;
     },
     /** Whether anything came since it was last matched. */
     get pending(): boolean {
@@ -118,7 +135,7 @@ export async function openReplay(
     },
     /** Whether so much came after the opening that it must not wait any longer. */
     get isFull(): boolean {
-      return aside !== null && aside.length >= MAX_ASIDE;
+      return undecided !== null && undecided.length >= MAX_ASIDE;
     },
     /** Updates so far. */
     get received(): number {
@@ -140,13 +157,14 @@ export async function openReplay(
       }
     },
     /** What came since the last time, and what is still owed: asked when it has been quiet, and when the first prompt is about to be sent. */
-    settle(): Promise<{ readonly late: readonly Heard[] } & Owed> {
+    settle(): Promise<{ readonly late: readonly Heard[] } & Pick<ReplayOutcome, 'next' | 'nextToolCalls'>> {
       const settled = settling.then(async () => {
-        if (received === 0 && owed) return { late: [], ...owed };
+        const whole = former?.last.outcome;
+        if (received === 0 && whole) return { late: [], next: whole.next, nextToolCalls: whole.nextToolCalls };
         // What was heard when the session was opened is in the log already; what comes late is only added after it.
-        const before = new Set(last?.outcome.heard.map(({ update }) => update));
+        const before = new Set((last?.outcome ?? whole)?.heard.map(({ update }) => update));
         const outcome = await finish();
-        const { next, nextToolCalls } = outcome.isReplay ? outcome : (owed ?? outcome);
+        const { next, nextToolCalls } = outcome.isReplay ? outcome : (whole ?? outcome);
         conclude();
         return { late: outcome.heard.filter(({ update }) => !before.has(update)), next, nextToolCalls };
       });
@@ -154,6 +172,12 @@ export async function openReplay(
       return settled;
     },
   };
+}
+
+/** Whether what the agent says after a replay that was whole is more of it: of what was new, or of a message that did not come to its end. */
+function goesOn({ endsNew, lacks }: ReplayResult, said: readonly ReplayItem[]): boolean {
+  const words = squeeze(said.map(({ update }) => messageText(update)).join(''));
+  return endsNew || (lacks !== '' && words !== '' && (lacks.startsWith(words) || words.startsWith(lacks)));
 }
 
 /** The texts of a preamble's blocks, the embedded record's among them. */

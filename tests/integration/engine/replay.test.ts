@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AgentLauncher, ResumePolicy, SessionEvent, Tier } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
-import { CWD, said, world, worldOf, itInV1 } from './helpers.ts';
+import { CWD, PATIENT, said, world, worldOf, itInV1 } from './helpers.ts';
 import { ordinary, rawAgents, update, words } from './raw-agent.ts';
 
 /** Messages as the log tells them: role and text, chunks joined. */
@@ -86,33 +86,60 @@ describe('I3: a replay never adds a row twice', () => {
     expect(new Set(again.map((event) => JSON.stringify(event.payload))).size).toBe(again.length);
   });
 
-  it.each([0, 300])('all of it again %i ms after the answer, with a turn from another client: imported once', async (ms) => {
-    const asked = (text: string) => update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text } });
-    const replay = [asked('My name is Ada.'), words('Noted.'), asked('From elsewhere'), words('Understood.')];
-    const { promise: saidAgain, resolve } = Promise.withResolvers<void>();
+  const asked = (text: string) => update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text } });
+  const ours = [asked('My name is Ada.'), words('Noted, and kept.')];
+  const foreign = [asked('From elsewhere'), words('Understood.')];
+  const oursTold = ['user: My name is Ada.', 'agent: Noted, and kept.'];
+  const foreignTold = ['user: From elsewhere', 'agent: Understood.'];
+  it.each<[string, unknown[], unknown[], string[]]>([
+    ['begins again', [...ours, ...foreign], [...ours, ...foreign], [...oursTold, ...foreignTold]],
+    ['begins again with its end', [...ours, ...foreign], foreign, [...oursTold, ...foreignTold]],
+    ['brings a turn from another client', ours, foreign, [...oursTold, ...foreignTold]],
+    ['goes on within our answer', [ours[0], words('Noted, ')], [words('and kept.')], oursTold],
+    [
+      'goes on within our answer, and after it',
+      [ours[0], words('Noted, ')],
+      [words('and kept.'), ...foreign],
+      [...oursTold, ...foreignTold],
+    ],
+    ['goes on within an answer that is new', [...ours, foreign[0], words('Under')], [words('stood.')], [...oursTold, ...foreignTold]],
+    [
+      'goes on within words of the user’s that are new',
+      [...ours, asked('From else')],
+      [asked('where'), foreign[1]],
+      [...oursTold, ...foreignTold],
+    ],
+    [
+      'goes on within words of the user’s that are new, and begins again',
+      [...ours, asked('From else')],
+      [asked('where'), foreign[1], ...ours, ...foreign],
+      [...oursTold, ...foreignTold],
+    ],
+    ['was whole; what the agent says then are words of its own', ours, [words('Welcome back.')], [...oursTold, 'agent: Welcome back.']],
+  ])('after a pause the replay %s', async (_, first, later, told) => {
+    const { promise: isLater, resolve } = Promise.withResolvers<void>();
     const { wake } = await worldOf(
       rawAgents((message, agent) => {
-        if (message.method === 'session/load') agent.say(...replay);
-        if (message.method === 'session/prompt') agent.say(words('Noted.'));
+        if (message.method === 'session/load') agent.say(...first);
+        if (message.method === 'session/prompt') agent.say(ours[1]);
         if (message.method) agent.say(ordinary(message, { loadSession: true }));
         if (message.method === 'session/load')
           setTimeout(() => {
-            agent.say(...replay);
+            agent.say(...later);
             resolve();
-          }, ms);
+          }, 5 * limits.replayQuietMs);
       }),
     );
-    const first = await wake();
-    await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
-    await first.prompt('s', 'My name is Ada.');
-    await first.sleep();
-    const second = await wake();
-    await second.resume('s');
-    await saidAgain;
-    // One more thing, so that all of it was heard.
-    await second.prompt('s', 'Go on.');
-    const told = ['user: My name is Ada.', 'agent: Noted.', 'user: From elsewhere', 'agent: Understood.', 'user: Go on.', 'agent: Noted.'];
-    expect(messages(await second.history('s'))).toEqual(told);
+    const limits = { ...PATIENT, replayQuietMs: 20 };
+    const before = await wake();
+    await before.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await before.prompt('s', 'My name is Ada.');
+    await before.sleep();
+    const host = await wake({ limits });
+    await host.resume('s');
+    await isLater;
+    await host.prompt('s', 'Go on.');
+    expect(messages(await host.history('s'))).toEqual([...told, 'user: Go on.', 'agent: Noted, and kept.']);
   });
 
   /** A session of three turns with this agent, woken. */

@@ -11,6 +11,7 @@ import {
   stringOf,
   textOf,
 } from '../engine/protocol/updates.ts';
+import { isoTime } from '../engine/safe-text.ts';
 import type { ResumeReport, SessionEvent } from '../engine/types.ts';
 
 const TIERS: Readonly<Record<ResumeReport['tier'], string>> = {
@@ -73,7 +74,7 @@ export function eventLine(event: SessionEvent): string {
 }
 
 export function timeWords(at: number): string {
-  return new Date(at).toISOString().replace('T', ' ').slice(0, 19);
+  return isoTime(at).replace('T', ' ').slice(0, 19);
 }
 
 export function eventWords(event: SessionEvent): string {

@@ -30,3 +30,9 @@ export function withoutControls(text: string, set: ControlSet, instead: string |
   if (instead === '') return lines.replace(SEQUENCES, '').replace(SETS[set], '');
   return lines.replace(SETS[set], typeof instead === 'string' ? () => instead : instead);
 }
+
+/** The first and the last moment that a date can be, from 1970. */
+const LAST_DATE_MS = 8.64e15;
+
+/** A stored moment as ISO 8601. The record may be anybody's: what no date can be is the nearest that can. */
+export const isoTime = (at: number): string => new Date(Math.max(-LAST_DATE_MS, Math.min(at, LAST_DATE_MS))).toISOString();

@@ -7,6 +7,7 @@ import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk
 import type { ClientServices, ContentBlock, Host, MessageStream, SessionEvent, SessionInfo } from '../engine/index.ts';
 import { RehydrateError } from '../engine/index.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
+import { isoTime } from '../engine/safe-text.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
 import { Attachment, ofOthersTurn, type AttachedClient } from './attachment.ts';
@@ -404,7 +405,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       cwd,
       ...(additionalDirectories.length > 0 ? { additionalDirectories } : {}),
       title: await titleOf(info),
-      updatedAt: new Date(updatedAt).toISOString(),
+      updatedAt: isoTime(updatedAt),
     };
   }
 

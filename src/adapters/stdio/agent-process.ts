@@ -193,12 +193,12 @@ class Running implements RunningProcess {
   }
 
   async #kill(): Promise<void> {
-    const deadline = Date.now() + this.#limits.goneMs;
+    const deadline = performance.now() + this.#limits.goneMs;
     // Again and again: a process may have forked between the look and the signal.
     do {
       await this.#signal('SIGKILL');
-      if (await this.#goneWithin(Math.min(250, Math.max(1, deadline - Date.now())), true)) return this.#settle();
-    } while (Date.now() < deadline);
+      if (await this.#goneWithin(Math.min(250, Math.max(1, deadline - performance.now())), true)) return this.#settle();
+    } while (performance.now() < deadline);
     const left = await this.#look(() => this.tree.survivors());
     const who = left === null ? 'perhaps, which cannot be seen' : left.map((entry) => entry.pid).join(', ');
     this.note(Buffer.from(`Still there after SIGKILL and ${this.#limits.goneMs} ms (goneMs): ${who}.`));
@@ -232,12 +232,12 @@ class Running implements RunningProcess {
 
   /** Waits until leader and tree are gone; false when the time ran out or somebody said `kill`. */
   async #goneWithin(ms: number, deaf = false): Promise<boolean> {
-    const deadline = Date.now() + ms;
+    const deadline = performance.now() + ms;
     const hurry = deaf ? [] : [this.#hurry.promise];
     if (this.#leader === null) await within(ms, this.left, ...hurry);
     for (let pause = 5; ; pause = Math.min(50, pause * 2)) {
       if (this.#leader !== null && (windows || !(await this.#lives()))) return true;
-      const left = deadline - Date.now();
+      const left = deadline - performance.now();
       if (left <= 0 || (this.#hurried && !deaf)) return false;
       await within(Math.min(pause, left), ...hurry);
     }

@@ -39,17 +39,17 @@ function obey(line: string): void {
 }
 
 async function sweep(): Promise<void> {
-  const begun = Date.now();
+  const begun = performance.now();
   const trees = [...groups].map(([pgid, start]) => new ProcessTree(pgid, mark ?? '', start));
   // With no group known the mark alone still finds what the host started a moment before it died.
   if (trees.length === 0 && mark !== null) trees.push(new ProcessTree(-1, mark));
   await seen(begun, () => Promise.all(trees.map((tree) => tree.signal('SIGTERM'))));
-  const asked = Date.now();
+  const asked = performance.now();
   for (;;) {
     const left = await seen(begun, () => Promise.all(trees.map((tree) => tree.lives())));
     if (!left.includes(true)) return;
-    if (Date.now() - begun > GIVE_UP_MS) return;
-    if (Date.now() - asked > TERM_MS) await seen(begun, () => Promise.all(trees.map((tree) => tree.signal('SIGKILL'))));
+    if (performance.now() - begun > GIVE_UP_MS) return;
+    if (performance.now() - asked > TERM_MS) await seen(begun, () => Promise.all(trees.map((tree) => tree.signal('SIGKILL'))));
     await sleep(SWEEP_MS);
   }
 }
@@ -60,7 +60,7 @@ async function seen<T>(begun: number, look: () => Promise<T>): Promise<T> {
     try {
       return await look();
     } catch (error) {
-      if (Date.now() - begun > GIVE_UP_MS) throw error;
+      if (performance.now() - begun > GIVE_UP_MS) throw error;
       await sleep(SWEEP_MS);
     }
   }

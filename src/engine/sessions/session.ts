@@ -80,8 +80,8 @@ export function openLog(
   const writer = createWriter({ ...held, db, store, limits, clock, onCommitted });
   const every = Math.max(1, Math.floor(limits.leaseMs / 3));
   const renew = () => {
-    // One that writes renews the lease as it writes.
-    if (clock() - writer.renewedAt >= every) writer.append({ events: [] }).catch(held.onLost);
+    // One that writes renews the lease as it writes. A clock that was set back would say for long that it was just renewed.
+    if (Math.abs(clock() - writer.renewedAt) >= every) writer.append({ events: [] }).catch(held.onLost);
   };
   const timer = inBackground(setInterval(renew, every));
   return { writer, fence, stop: () => clearInterval(timer) };

@@ -134,6 +134,27 @@ describe('I9: a session is live in at most one host', () => {
     await second.sleep();
   });
 
+  it.each([
+    ['back by an hour', -3_600_000],
+    ['forward by a day', 86_400_000],
+  ])('a session that is live and quiet is kept while the clock is set %s', async (_way, step) => {
+    const { db, agents, wake } = await world();
+    let now = 1_000_000_000_000;
+    const limits = { ...PATIENT, leaseMs: 300 };
+    const first = await wake({ clock: () => now, ownerAlive: () => 'unknown', limits });
+    await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    const expiresAt = async () => Number((await db.query('SELECT lease_expires_at FROM acp_sessions'))[0]!['lease_expires_at']);
+    // There and back: each time it is renewed by the clock of then.
+    for (const moved of [step, -step, step]) {
+      now += moved;
+      await until(async () => (await expiresAt()) === now + limits.leaseMs);
+      const second = await createHost({ database: db, agents, limits, clock: () => now, ownerAlive: () => 'unknown' });
+      await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy' });
+      await second.sleep();
+    }
+    expect((await first.prompt('s', 'hello')).report.tier).toBe('new');
+  });
+
   it('a lease from a clock that was ahead counts from the first look on', async () => {
     const { db, agents, wake } = await world();
     let now = 1_000_000;

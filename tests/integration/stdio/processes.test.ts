@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { guard } from '../../../src/adapters/stdio/guard.ts';
 import { startProcess } from '../../../src/adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS, stdioLauncher, type StdioLauncherOptions, type StdioLimits } from '../../../src/adapters/stdio/index.ts';
@@ -170,6 +170,15 @@ describe('I8: exits', () => {
       [`trap '' TERM; ${READY}; while :; do sleep 0.05; done`, {}, { kind: 'killed', code: null, signal: 'SIGKILL' }],
     ];
     for (const [script, limits, expected] of asked) expect(await (await readyOf(script, { limits })).end('ask')).toMatchObject(expected);
+  });
+
+  it('when asked while the clock is set back, again and again', async () => {
+    const agent = await readyOf(`trap '' TERM; ${READY}; while :; do sleep 0.05; done`);
+    const real = Date.now;
+    let steps = 0;
+    vi.spyOn(Date, 'now').mockImplementation(() => real() - 3_600_000 * steps++);
+    onTestFinished(() => void vi.restoreAllMocks());
+    expect(await agent.end('ask')).toMatchObject({ kind: 'killed', signal: 'SIGKILL' });
   });
 });
 

@@ -55,6 +55,13 @@ describe('history, of updates no agent should send', () => {
     expect(eventWords(update(payload))).toBe(words);
   });
 
+  it.each([
+    [Number.MAX_SAFE_INTEGER, '+275760-09-13 00:00'],
+    [-Number.MAX_SAFE_INTEGER, '-271821-04-20 00:00'],
+  ])('of a moment that is no date: %d', (at, words) => {
+    expect(eventLine({ ...update({}), at })).toContain(words);
+  });
+
   it('of permission requests, too', () => {
     for (const toolCall of [undefined, null, 5, { title: ['go'] }, { title: '' }]) {
       expect(eventWords(event('permission_requested', { requestId: 'r', toolCall, options: [] }))).toBe('permission requested: r');

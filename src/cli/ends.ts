@@ -44,9 +44,7 @@ export function known(error: unknown): unknown {
 }
 
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return EXIT.usage;
-  if (RehydrateError.is(error)) return BY_CODE[error.code] ?? EXIT.error;
-  return EXIT.error;
+  return (RehydrateError.is(error) && BY_CODE[error.code]) || EXIT.error;
 }
 
 export function tell(error: unknown, output: Output, json: boolean): void {
@@ -67,10 +65,9 @@ export function tell(error: unknown, output: Output, json: boolean): void {
 }
 
 /** The error as a JSON line. What has no code of its own is named `internal_error`. */
-export function errorLine(error: unknown): { type: 'error'; code: string; message: string; data: unknown } {
-  if (error instanceof UsageError) return { type: 'error', code: 'invalid_argument', message: error.message, data: { usage: true } };
-  if (RehydrateError.is(error)) return { type: 'error', code: error.code, message: error.message, data: error.data };
-  return { type: 'error', code: 'internal_error', message: messageOf(error), data: {} };
+export function errorLine(error: unknown): { type: 'error'; code: string; message: string; data: object } {
+  const { code, data } = RehydrateError.is(error) ? error : { code: 'internal_error', data: {} };
+  return { type: 'error', code, message: messageOf(error), data };
 }
 
 export function messageOf(error: unknown): string {

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { RehydrateError } from '../engine/errors.ts';
 import {
   COMMAND_NAMES,
   type CommandName,
@@ -14,11 +15,10 @@ import {
 } from './table.ts';
 
 /** The call is wrong; nothing was done. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
+export class UsageError extends RehydrateError {
   readonly command: CommandName | null;
   constructor(message: string, command: CommandName | null = null) {
-    super(message);
+    super('invalid_argument', message, { usage: true });
     this.command = command;
   }
 }
@@ -179,41 +179,24 @@ function distance(a: string, b: string): number {
   return row.at(-1) ?? 0;
 }
 
+/** One word of a command: what stands together, quoted or not. */
+const SHELL_WORD = /(?:[^\s'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*")+/g;
+
 /**
  * Splits a command as a POSIX shell splits words: blanks separate, quotes and backslashes hold together.
  * Nothing is expanded and no shell runs; operators are ordinary characters.
  */
 export function shellWords(text: string): string[] {
-  const words: string[] = [];
-  let word: string | null = null;
-  let quote: '"' | "'" | null = null;
-  for (let i = 0; i < text.length; i += 1) {
-    const char = text.charAt(i);
-    if (quote === "'") {
-      if (char === "'") quote = null;
-      else word = (word ?? '') + char;
-    } else if (char === '\\') {
-      i += 1;
-      if (i >= text.length) throw new UsageError(`The command ends in a lone backslash: ${text}`);
-      // Within double quotes a backslash escapes only what would end or change them.
-      const next = text.charAt(i);
-      word = (word ?? '') + (quote === '"' && !/["\\$`]/.test(next) ? `\\${next}` : next);
-    } else if (quote === '"') {
-      if (char === '"') quote = null;
-      else word = (word ?? '') + char;
-    } else if (char === '"' || char === "'") {
-      quote = char;
-      word ??= '';
-    } else if (/\s/.test(char)) {
-      if (word !== null) words.push(word);
-      word = null;
-    } else {
-      word = (word ?? '') + char;
-    }
-  }
-  if (quote) throw new UsageError(`A quote (${quote}) is not closed in the command: ${text}`);
-  if (word !== null) words.push(word);
-  return words;
+  const left = text.replace(SHELL_WORD, '').trim();
+  if (left.startsWith('\\')) throw new UsageError(`The command ends in a lone backslash: ${text}`);
+  if (left !== '') throw new UsageError(`A quote (${left[0]}) is not closed in the command: ${text}`);
+  // Within double quotes a backslash escapes only what would end or change them.
+  return (text.match(SHELL_WORD) ?? []).map((word) =>
+    word.replace(
+      /\\([\s\S])|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"/g,
+      (_, escaped?: string, single?: string, double?: string) => escaped ?? single ?? double!.replace(/\\(["\\$`])/g, '$1'),
+    ),
+  );
 }
 
 /**

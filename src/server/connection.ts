@@ -7,21 +7,23 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { bounded } from '../engine/protocol/bounded.ts';
 import { createWire } from '../engine/protocol/v2-agent-side.ts';
 import type { MessageStream } from '../engine/index.ts';
-import { RPC, toRpcError, type RpcError } from './errors.ts';
+import { RPC } from '../engine/protocol/agent-protocol.ts';
+import type { RpcError, RpcResponse } from '../engine/protocol/json-rpc.ts';
+import { toRpcError } from './errors.ts';
 import type { AcpServerLimits } from './limits.ts';
 
 export type Params = Readonly<Record<string, unknown>>;
-export type RpcResponse = { readonly result: unknown } | { readonly error: RpcError };
 
-/** What a request is answered with, and what is to follow the answer on the wire. */
-export interface Answer {
-  readonly result: unknown;
-  readonly afterwards?: () => void;
+export interface Call {
+  /** Aborts when the client cancels the request; its going cancels nothing. */
+  readonly signal: AbortSignal;
+  /** What is to follow the answer on the wire. */
+  afterwards?: () => void;
 }
 
 export interface ConnectionHandlers {
-  /** `signal` aborts when the client cancels the request; its going cancels nothing. A rejection becomes the JSON-RPC error. */
-  onRequest(method: string, params: Params, signal: AbortSignal): Promise<Answer>;
+  /** Resolves to the result. A rejection becomes the JSON-RPC error. */
+  onRequest(method: string, params: Params, call: Call): Promise<unknown>;
   onNotification(method: string, params: Params): void;
 }
 
@@ -53,7 +55,7 @@ export function connect(
   const underWay = new Map<unknown, AbortController>();
   const gone = new AbortController();
   const left = Promise.withResolvers<void>();
-  const waitingForIdle: (() => void)[] = [];
+  const answering = new Set<Promise<void>>();
   let nextId = 0;
 
   const leave = () => {
@@ -92,16 +94,15 @@ export function connect(
     }
     const abort = new AbortController();
     underWay.set(id, abort);
-    const { signal } = abort;
+    const call: Call = { signal: abort.signal };
     try {
-      const { result, afterwards } = await handlers.onRequest(method, params, signal);
+      const result = await handlers.onRequest(method, params, call);
       await send({ id, result: result ?? {} });
-      afterwards?.();
+      call.afterwards?.();
     } catch (error) {
-      await send({ id, error: toRpcError(error, signal) });
+      await send({ id, error: toRpcError(error, abort.signal) });
     } finally {
       if (underWay.get(id) === abort) underWay.delete(id);
-      if (underWay.size === 0) for (const resolve of waitingForIdle.splice(0)) resolve();
     }
   }
 
@@ -124,8 +125,10 @@ export function connect(
     const { id, method, params, result, error } = passed as Record<string, unknown>;
     if (typeof method === 'string') {
       const object = typeof params === 'object' && params !== null && !Array.isArray(params) ? (params as Params) : {};
-      if (id !== undefined) void answer(id, method, object);
-      else if (method === '$/cancel_request') underWay.get(object['requestId'])?.abort();
+      if (id !== undefined) {
+        const answered = answer(id, method, object).finally(() => answering.delete(answered));
+        answering.add(answered);
+      } else if (method === '$/cancel_request') underWay.get(object['requestId'])?.abort();
       else notified(method, object);
       return;
     }
@@ -173,8 +176,7 @@ export function connect(
     gone: gone.signal,
     closed,
     async idle() {
-      while (underWay.size > 0 && !gone.signal.aborted)
-        await Promise.race([new Promise<void>((resolve) => waitingForIdle.push(resolve)), left.promise]);
+      while (answering.size > 0 && !gone.signal.aborted) await Promise.race([Promise.all(answering), left.promise]);
       await Promise.race([written, left.promise]);
     },
     close: leave,

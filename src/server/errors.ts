@@ -1,21 +1,7 @@
 /** What goes wrong, as JSON-RPC errors. */
 import { RehydrateError, type ErrorCode } from '../engine/index.ts';
-
-export interface RpcError {
-  readonly code: number;
-  readonly message: string;
-  readonly data?: unknown;
-}
-
-export const RPC = {
-  invalidRequest: -32600,
-  methodNotFound: -32601,
-  invalidParams: -32602,
-  internal: -32603,
-  cancelled: -32800,
-  authRequired: -32000,
-  notFound: -32002,
-} as const;
+import { RPC } from '../engine/protocol/agent-protocol.ts';
+import type { RpcError } from '../engine/protocol/json-rpc.ts';
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
   session_not_found: RPC.notFound,

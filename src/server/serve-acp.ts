@@ -6,13 +6,15 @@ import { randomId } from '../engine/random-id.ts';
 import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
 import type { ClientServices, ContentBlock, Host, MessageStream, SessionEvent, SessionInfo } from '../engine/index.ts';
 import { RehydrateError } from '../engine/index.ts';
+import { RPC } from '../engine/protocol/agent-protocol.ts';
+import type { RpcError } from '../engine/protocol/json-rpc.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
 import { isoTime } from '../engine/safe-text.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
 import { Attachment, ofOthersTurn, type AttachedClient } from './attachment.ts';
-import { connect, type Answer, type Params } from './connection.ts';
-import { failureOf, RPC, RpcFailure, type RpcError } from './errors.ts';
+import { connect, type Call, type Params } from './connection.ts';
+import { failureOf, RpcFailure } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
 import { createReplay, stateOf, type Outgoing } from './replay.ts';
 
@@ -69,8 +71,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   const clients = clientsOf.get(host) ?? new Map<string, Set<Attachment>>();
   clientsOf.set(host, clients);
 
-  const methods: Readonly<Record<string, (params: Params, signal: AbortSignal) => Promise<Answer>>> = {
-    async initialize(params, signal) {
+  const methods: Readonly<Record<string, (params: Params, call: Call) => Promise<object>>> = {
+    async initialize(params, { signal }) {
       clientCapabilities = object(params['clientCapabilities']);
       const described = await host.describeAgent(agent, {
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -78,7 +80,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         signal,
       });
       const capabilities = capabilitiesV1(described.capabilities) as AgentCapabilities;
-      return answer({
+      return {
         protocolVersion: PROTOCOL_VERSION,
         agentCapabilities: {
           ...capabilities,
@@ -87,15 +89,15 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         },
         ...(described.info ? { agentInfo: described.info } : {}),
         authMethods: described.authMethods,
-      });
+      };
     },
 
     async authenticate(params) {
       await host.authenticate(agent, text(params, 'methodId'));
-      return answer({});
+      return {};
     },
 
-    async 'session/new'(params, signal) {
+    async 'session/new'(params, call) {
       checkRoom();
       const info = await host.create({
         agent,
@@ -104,42 +106,32 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         ...given(params, 'mcpServers', 'additionalDirectories'),
         ...besides(params, ['cwd', 'mcpServers', 'additionalDirectories']),
         client: services,
-        signal,
+        signal: call.signal,
       });
-      latest = info.sessionId;
-      const attachment = attach(info.sessionId, 0);
-      return {
-        result: withSettings(info, { ...info.answer, sessionId: info.sessionId }),
-        afterwards: () => attachment.start([]),
-      };
+      return opened(call, info, 0, { ...info.answer, sessionId: info.sessionId });
     },
 
-    async 'session/fork'(params) {
+    async 'session/fork'(params, call) {
       checkRoom();
       const original = await mine(text(params, 'sessionId'));
       const info = await host.fork(original.sessionId, given(params, 'cwd'));
-      latest = info.sessionId;
-      const attachment = attach(info.sessionId, info.latestSeq);
-      return { result: withSettings(info, { sessionId: info.sessionId }), afterwards: () => attachment.start([]) };
+      return opened(call, info, info.latestSeq, { sessionId: info.sessionId });
     },
 
-    'session/load': (params, signal) => takeUp(params, 'load', signal),
-    'session/resume': (params, signal) => takeUp(params, 'resume', signal),
+    'session/load': (params, call) => takeUp(params, 'load', call),
+    'session/resume': (params, call) => takeUp(params, 'resume', call),
 
-    async 'session/list'(params, signal) {
+    async 'session/list'(params, { signal }) {
       const asked = { agent, client: services, signal, ...given(params, 'cwd') };
       const ofAgent = adopt ? agentCursor(params['cursor']) : null;
-      if (ofAgent !== null) return answer(await agentsOwn(host, asked, ofAgent));
+      if (ofAgent !== null) return agentsOwn(host, asked, ofAgent);
       const page = await host.list({ agent, ...given(params, 'cwd', 'cursor'), limit: limits.listPage });
       const sessions = await Promise.all(page.sessions.map(listed));
-      if (page.nextCursor !== undefined) return answer({ sessions, nextCursor: page.nextCursor });
-      if (!adopt) return answer({ sessions });
+      if (page.nextCursor !== undefined) return { sessions, nextCursor: page.nextCursor };
+      if (!adopt) return { sessions };
       const { sessions: more, error, ...rest } = await agentsOwn(host, asked, null);
-      return answer({
-        sessions: [...sessions, ...more],
-        ...rest,
-        ...(error === undefined ? {} : { _meta: { rehydrate: { error: failureOf(error) } } }),
-      });
+      const _meta = { rehydrate: { error: failureOf(error) } };
+      return { sessions: [...sessions, ...more], ...rest, ...(error === undefined ? {} : { _meta }) };
     },
 
     async 'session/delete'(params) {
@@ -147,7 +139,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       await mine(sessionId);
       await host.delete(sessionId);
       await detach(sessionId);
-      return answer({});
+      return {};
     },
 
     async 'session/close'(params) {
@@ -155,10 +147,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       await mine(sessionId);
       await detach(sessionId);
       if (!observe && !clients.has(sessionId)) await host.close(sessionId);
-      return answer({});
+      return {};
     },
 
-    async 'session/prompt'(params, signal) {
+    async 'session/prompt'(params, { signal }) {
       const cancelled = new AbortController();
       const underWay = { sessionId: text(params, 'sessionId'), cancelled };
       prompting.add(underWay);
@@ -167,7 +159,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       } catch (error) {
         const unsent = RehydrateError.is(error) ? error.code === 'prompt_cancelled' : cancelled.signal.aborted;
         // To the client it is a turn like any other that it cancelled.
-        if (unsent) return answer({ stopReason: 'cancelled' } satisfies PromptResponse);
+        if (unsent) return { stopReason: 'cancelled' } satisfies PromptResponse;
         throw error;
       } finally {
         prompting.delete(underWay);
@@ -178,7 +170,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const { sessionId, attachment } = await attached(params);
       await passedOn(() => attachment.unechoed('current_mode_update', () => host.setMode(sessionId, text(params, 'modeId'))));
       await told(sessionId, attachment);
-      return answer({});
+      return {};
     },
 
     async 'session/set_config_option'(params) {
@@ -188,7 +180,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         attachment.unechoed('config_option_update', () => host.setConfigOption(sessionId, text(params, 'configId'), value as string)),
       );
       await told(sessionId, attachment);
-      return answer({ configOptions: (await host.get(sessionId)).configOptions ?? [] });
+      return { configOptions: (await host.get(sessionId)).configOptions ?? [] };
     },
   };
 
@@ -196,17 +188,17 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   const LOOKING = new Set(['initialize', 'session/load', 'session/resume', 'session/list', 'session/close']);
 
   const connection = connect(stream, limits, {
-    async onRequest(method, params, signal) {
+    async onRequest(method, params, call) {
       if (observe && !LOOKING.has(method))
         throw new RpcFailure({ code: RPC.invalidRequest, message: `This connection may only look (observe.v1): ${method} is not for it.` });
       const known = Object.hasOwn(methods, method) ? methods[method] : undefined;
-      if (known) return known(params, signal);
+      if (known) return known(params, call);
       const named = sessionFor(params);
       if (named === null) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}`, data: { method } });
       const { sessionId, attachment } = await attached({ sessionId: named });
-      const result = await passedOn(() => host.request(sessionId, method, params, { client: services, signal }));
+      const result = await passedOn(() => host.request(sessionId, method, params, { client: services, signal: call.signal }));
       await told(sessionId, attachment);
-      return answer(result);
+      return result;
     },
 
     onNotification(method, params) {
@@ -328,7 +320,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   /** A turn, told to its end. */
-  async function prompted(params: Params, signal: AbortSignal): Promise<Answer> {
+  async function prompted(params: Params, signal: AbortSignal): Promise<object> {
     const { sessionId, attachment } = await attached(params);
     const named = rehydrateMeta(params)['idempotencyKey'];
     const key = typeof named === 'string' ? named : `${clientId}:${prompts++}`;
@@ -342,11 +334,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       });
       await told(sessionId, attachment);
       const given = object(result.answer);
-      return answer({
-        ...given,
-        stopReason: result.stopReason,
-        _meta: { ...object(given['_meta']), rehydrate: { report: result.report, turnId: result.turnId } },
-      } satisfies PromptResponse);
+      const { stopReason, report, turnId } = result;
+      return { ...given, stopReason, _meta: { ...object(given['_meta']), rehydrate: { report, turnId } } } satisfies PromptResponse;
     } catch (error) {
       // A turn that was begun has its end in the log, which may be another host's: the client hears of it before the error.
       // Where that cannot be read, the attachment says so.
@@ -357,11 +346,12 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     }
   }
 
-  async function takeUp(params: Params, how: 'load' | 'resume', signal: AbortSignal): Promise<Answer> {
+  async function takeUp(params: Params, how: 'load' | 'resume', call: Call): Promise<object> {
     const sessionId = text(params, 'sessionId');
     checkRoom(sessionId);
     const info = await mine(sessionId).catch((error: unknown) => {
       if (!adopt || !RehydrateError.is(error) || error.code !== 'session_not_found' || error.data['agent'] !== undefined) throw error;
+      const { signal } = call;
       return takeIn(host, sessionId, { agent, client: services, signal, cwd: text(params, 'cwd'), ...given(params, 'mcpServers') });
     });
     const { after } = rehydrateMeta(params) as { readonly after?: number };
@@ -372,9 +362,16 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     if (how === 'load' || after !== undefined) await replay(info, after ?? 0);
     // Whoever comes in the middle of a turn knows that it runs.
     if (info.state === 'prompting') await connection.notify('session/update', ofOthersTurn(sessionId, { turn: { state: 'running' } }));
+    return opened(call, info, info.latestSeq);
+  }
+
+  /** The answer to a call that opens a session; the client follows it from there on. */
+  function opened(call: Call, info: SessionInfo, after: number, given: object = {}): object {
+    const { sessionId, openPermissions, modes, configOptions } = info;
     latest = sessionId;
-    const attachment = attach(sessionId, info.latestSeq);
-    return { result: withSettings(info), afterwards: () => attachment.start(info.openPermissions) };
+    const attachment = attach(sessionId, after);
+    call.afterwards = () => attachment.start(openPermissions);
+    return { ...given, ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
   }
 
   /**
@@ -441,8 +438,6 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   return { closed: connection.closed, idle: connection.idle, close: connection.close };
 }
 
-const answer = (result: unknown): Answer => ({ result });
-
 function object(value: unknown): Params {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Params) : {};
 }
@@ -478,8 +473,4 @@ function text(params: Params, name: string): string {
 function given<Name extends string>(params: Params, ...names: readonly Name[]): { readonly [Each in Name]?: never } {
   const there = names.filter((name) => params[name] !== undefined && params[name] !== null);
   return Object.fromEntries(there.map((name) => [name, params[name]])) as { readonly [Each in Name]?: never };
-}
-
-function withSettings({ modes, configOptions }: SessionInfo, result: object = {}): object {
-  return { ...result, ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
 }

@@ -32,6 +32,7 @@ import {
   type DoctorReport,
   type Examined,
   fail,
+  type Finding,
   type Found,
   type How,
   lost,
@@ -138,7 +139,8 @@ interface Step {
   readonly process: 'first' | 'own' | 'none';
   /** The first of these that holds is why its checks are skipped. */
   readonly needs: readonly Obstacle[];
-  readonly run: (x: Examination, agent: RunningAgent) => Promise<Found>;
+  /** Finds something of its only check, or of several. */
+  readonly run: (x: Examination, agent: RunningAgent) => Promise<Finding | Found>;
 }
 
 /** The examination, after `initialize`, in the order in which it is held. */
@@ -240,19 +242,14 @@ async function take(step: Step, x: Examination, first?: RunningAgent): Promise<v
   x.signal.throwIfAborted();
   const why = needs.map((obstacle) => obstacle(x)).find(Boolean) || (first?.died && 'It died before this could be tried.');
   if (why) return record(x.found, Object.fromEntries(checks.map((id) => [id, skip(why)])));
-  try {
-    const found = first || where === 'none' ? await run(x, first as RunningAgent) : await inOwnProcess();
-    record(x.found, found);
-  } catch (error) {
+  const inOwnProcess = (): Promise<Finding | Found> =>
+    withAgent(x, async (agent, { facts, failure, ms }) => (facts ? run(x, agent) : fail(`Started again, it ${failure}.`, ms)));
+  const found = await (first || where === 'none' ? run(x, first as RunningAgent) : inOwnProcess()).catch((error: Error) => {
     x.signal.throwIfAborted();
     if (first) throw error;
-    record(x.found, { [checks[0]]: fail(`It could not be started again: ${error instanceof Error ? error.message : String(error)}`) });
-  }
-  function inOwnProcess(): Promise<Found> {
-    return withAgent(x, async (agent, { facts, failure, ms }) =>
-      facts ? run(x, agent) : { [checks[0]]: fail(`Started again, it ${failure}.`, ms) },
-    );
-  }
+    return fail(`It could not be started again: ${error.message}`);
+  });
+  record(x.found, 'outcome' in found ? { [checks[0]]: found as Finding } : found);
 }
 
 // ---------------------------------------------------------------- the first process
@@ -268,29 +265,30 @@ function judgeIntroduction({ facts, failure, otherVersion, ms }: Introduction): 
   return { initialize: pass(`Speaks ACP ${facts.protocolVersion}${can}.`, ms) };
 }
 
-async function makeSession(x: Examination, agent: RunningAgent): Promise<Found> {
+async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding> {
   const answer = await agent.newSession(x.cwd);
   const { sessionId, failure, ms } = answer;
   if (sessionId !== null) {
     x.told = { sessionId, said: [], codeword: null, untried: 'no prompt was sent' };
-    return { new: pass(`Made the session ${sessionId}.`, ms) };
+    return pass(`Made the session ${sessionId}.`, ms);
   }
   if (wantsAuth(answer)) {
     const how =
       x.auth === undefined ? 'Sign in with its own command, or name a method with --auth' : `Signing in with ${x.auth} did not do`;
     const names = agent.protocol.facts.authMethods.map(({ id }) => oneLine(id, 60)).filter((id) => id !== '');
-    return { new: skip(`It wants you to sign in first (methods: ${names.join(', ') || 'none named'}). ${how}, and run doctor again.`) };
+    return skip(`It wants you to sign in first (methods: ${names.join(', ') || 'none named'}). ${how}, and run doctor again.`);
   }
-  if (answer.kind === 'answered') return { new: breach('It answered session/new without a sessionId.', ms) };
   // An error is an answer: the agent may have a reason that has nothing to do with the protocol.
-  return { new: answer.kind === 'refused' ? fail(`It ${failure}.`, ms) : breach(`It ${failure}.`, ms) };
+  return answer.kind === 'refused'
+    ? fail(`It ${failure}.`, ms)
+    : breach(`It ${failure || 'answered session/new without a sessionId'}.`, ms);
 }
 
 /** A word that no agent has heard before. */
 const word = (bird: string): string => `${bird}-${1000 + Math.floor(Math.random() * 9000)}`;
 
 /** Tells it a word and asks for it back while it is alive: an agent that cannot say it now is no witness later. */
-async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): Promise<Found> {
+async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): Promise<Finding> {
   const { sessionId, said } = x.told!;
   const codeword = word('heron');
   const telling = `Remember that the codeword is ${codeword}. Answer with OK only, without using any tool.`;
@@ -299,14 +297,13 @@ async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): 
     const asked = await agent.askFor(sessionId, 'codeword', said);
     const known = asked.reply.includes(codeword) ? codeword : null;
     x.told = { sessionId, said, codeword: known, untried: 'it could not say the codeword back even before it was killed' };
-    const detail = `Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(answer.value, 60)}.`;
-    return { prompt: pass(detail, answer.ms) };
+    return pass(`Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(answer.value, 60)}.`, answer.ms);
   }
   x.told = { sessionId, said, codeword: null, untried: 'the prompt that was sent was not answered' };
-  if (wantsAuth(answer)) return { prompt: skip('It wants you to sign in before it answers a prompt.') };
+  if (wantsAuth(answer)) return skip('It wants you to sign in before it answers a prompt.');
   if (answer.kind === 'refused')
-    return { prompt: skip(`It could not answer a prompt here, perhaps for want of a model: ${errorWords(answer.error)}.`) };
-  return { prompt: breach(`It ${answer.failure || 'answered session/prompt without a stopReason'}.`, answer.ms) };
+    return skip(`It could not answer a prompt here, perhaps for want of a model: ${errorWords(answer.error)}.`);
+  return breach(`It ${answer.failure || 'answered session/prompt without a stopReason'}.`, answer.ms);
 }
 
 /** After the first was prompted, and never prompted itself. */
@@ -315,17 +312,16 @@ async function makeAnother(x: Examination, agent: RunningAgent): Promise<Found> 
   return {};
 }
 
-async function lookAtList({ cwd, told }: Examination, agent: RunningAgent): Promise<Found> {
+async function lookAtList({ cwd, told }: Examination, agent: RunningAgent): Promise<Finding> {
   const { sessionId, said } = told!;
   const began = performance.now();
   const shown = await agent.listed(sessionId, cwd);
   const ms = performance.now() - began;
   const asked = 'session/list, asked with the session’s cwd,';
-  if (shown === 'present') return { list: pass(`${asked} shows the session.`, ms) };
-  if (shown === 'unknown')
-    return { list: breach(`It ${offers(agent, 'session/list')}, but gave no list that could be read to its end.`, ms) };
-  if (said.length === 0) return { list: pass('It answers; a session that was never prompted is not shown.', ms) };
-  return { list: fail(`${asked} does not show the session, so a client cannot tell a lost session from an error.`, ms) };
+  if (shown === 'present') return pass(`${asked} shows the session.`, ms);
+  if (shown === 'unknown') return breach(`It ${offers(agent, 'session/list')}, but gave no list that could be read to its end.`, ms);
+  if (said.length === 0) return pass('It answers; a session that was never prompted is not shown.', ms);
+  return fail(`${asked} does not show the session, so a client cannot tell a lost session from an error.`, ms);
 }
 
 /** The ways in which a host gives an agent the record of a conversation that it lost. */
@@ -344,17 +340,16 @@ const reached = (way: PreambleWay) => `A record that is given as ${PREAMBLES[way
 /** Begins a session with a preamble, as a host does for an agent that lost its own, and asks for one of the two words in it. */
 function givePreamble(way: PreambleWay): Step['run'] {
   return async ({ cwd, given }, agent) => {
-    const check = `preamble-${way}` as const;
     const { sessionId } = await agent.newSession(cwd);
-    if (sessionId === null) return { [check]: skip('It made no further session in one process to try it in.') };
+    if (sessionId === null) return skip('It made no further session in one process to try it in.');
     const [firstWord, secondWord] = [word('curlew'), word('plover')];
     const asked = await agent.askFor(sessionId, 'first word', [], await preambleOf(way, firstWord, secondWord));
     if (!asked.reply.includes(firstWord)) {
       const detail = `A record of an earlier conversation, given as ${PREAMBLES[way]}, did not reach its model: asked for a word in it, ${instead(asked)}.`;
-      return { [check]: fail(detail, asked.answer.ms) };
+      return fail(detail, asked.answer.ms);
     }
     given.push({ way, sessionId, secondWord });
-    return { [check]: pass(`${reached(way)}. Where it brings no session back itself, a client gives the record anew each time.`) };
+    return pass(`${reached(way)}. Where it brings no session back itself, a client gives the record anew each time.`);
   };
 }
 
@@ -534,58 +529,51 @@ function askForUnknown(how: How): Step['run'] {
   return async (x, agent) => {
     const { answer, outcome, evidence } = await agent.takeUp(how, unknownIdLike(x.told?.sessionId ?? null), x.cwd);
     x.unknownSession[how] = outcome;
-    return { [`unknown-session-${how}`]: judgeUnknown(outcome) };
-
-    function judgeUnknown(read: UnknownSessionAnswer) {
-      const { ms } = answer;
-      const error = answer.kind === 'refused' ? answer.error : null;
-      const said = error ? `It said: ${errorWords(error)}.` : '';
-      switch (read) {
-        case 'success':
-          return breach(
-            'It claims success for a session it never had: a user would go on talking to an agent that forgot, without knowing.',
-            ms,
-          );
-        case 'hang':
-        case 'crash':
-          return breach(`For a session it never had, it ${answer.failure}.`, ms);
-        case 'unsupported':
-          return breach(`It ${offers(agent, `session/${how}`)}, but does not know it (${evidence}). ${said}`, ms);
-        case 'auth_required':
-          return skip(`It wants you to sign in first. ${said}`);
-        case 'unknown_session': {
-          const specification = error?.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
-          // The name of the rule; the rest of the evidence repeats the error.
-          const rule = evidence.split(':')[0];
-          return pass(`A client can tell: ${error && errorWords(error)} reads as unknown session (${rule}).${specification}`, ms);
-        }
-        default:
-          return fail(`A client reads ${read}, so it must stop instead of going on with a transcript (${evidence}). ${said}`, ms);
+    const { ms } = answer;
+    const error = answer.kind === 'refused' ? answer.error : null;
+    const said = error ? `It said: ${errorWords(error)}.` : '';
+    switch (outcome) {
+      case 'success':
+        return breach(
+          'It claims success for a session it never had: a user would go on talking to an agent that forgot, without knowing.',
+          ms,
+        );
+      case 'hang':
+      case 'crash':
+        return breach(`For a session it never had, it ${answer.failure}.`, ms);
+      case 'unsupported':
+        return breach(`It ${offers(agent, `session/${how}`)}, but does not know it (${evidence}). ${said}`, ms);
+      case 'auth_required':
+        return skip(`It wants you to sign in first. ${said}`);
+      case 'unknown_session': {
+        const specification = error?.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
+        // The name of the rule; the rest of the evidence repeats the error.
+        const rule = evidence.split(':')[0];
+        return pass(`A client can tell: ${error && errorWords(error)} reads as unknown session (${rule}).${specification}`, ms);
       }
+      default:
+        return fail(`A client reads ${outcome}, so it must stop instead of going on with a transcript (${evidence}). ${said}`, ms);
     }
   };
 }
 
 /** Comes back to a session that was created and never prompted. */
-async function askForNeverPrompted({ cwd, neverPrompted }: Examination, agent: RunningAgent): Promise<Found> {
+async function askForNeverPrompted({ cwd, neverPrompted }: Examination, agent: RunningAgent): Promise<Finding> {
   const how = agent.protocol.facts.canResume ? 'resume' : 'load';
   const { answer, outcome, evidence } = await agent.takeUp(how, neverPrompted!, cwd);
   const { ms } = answer;
-  if (outcome === 'success') return { 'never-prompted': pass(`A session that was never prompted comes back with session/${how}.`, ms) };
+  if (outcome === 'success') return pass(`A session that was never prompted comes back with session/${how}.`, ms);
   if (outcome === 'unknown_session')
-    return {
-      'never-prompted': pass(`It forgets a session that was never prompted and says so (${evidence}); nothing is lost by that.`, ms),
-    };
-  const detail = `It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`;
-  return { 'never-prompted': fail(detail, ms) };
+    return pass(`It forgets a session that was never prompted and says so (${evidence}); nothing is lost by that.`, ms);
+  return fail(`It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`, ms);
 }
 
-async function closeOne({ cwd }: Examination, agent: RunningAgent): Promise<Found> {
+async function closeOne({ cwd }: Examination, agent: RunningAgent): Promise<Finding> {
   const { sessionId, ms } = await agent.newSession(cwd);
-  if (sessionId === null) return { close: fail('It could not make another session to close.', ms) };
+  if (sessionId === null) return fail('It could not make another session to close.', ms);
   const answer = await agent.ask((protocol, patience) => protocol.closeSession(sessionId, patience));
-  if (answer.kind === 'answered') return { close: pass('session/close ends a session.', answer.ms) };
-  return { close: breach(`It ${offers(agent, 'session/close')}, but ${answer.failure}.`, answer.ms) };
+  if (answer.kind === 'answered') return pass('session/close ends a session.', answer.ms);
+  return breach(`It ${offers(agent, 'session/close')}, but ${answer.failure}.`, answer.ms);
 }
 
 /**

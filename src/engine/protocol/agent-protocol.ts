@@ -147,10 +147,12 @@ export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
 
 /** Error codes of JSON-RPC and ACP, the same in every version. */
 export const RPC = {
+  invalidRequest: -32600,
   invalidParams: -32602,
   methodNotFound: -32601,
   internal: -32603,
   cancelled: -32800,
   authRequired: -32000,
+  notFound: -32002,
   versionRefused: -32022,
 } as const;

@@ -23,6 +23,13 @@ export function answer(known: readonly KnownFact[], key: string, subject: string
   return `${capital(fact.label || subject)}: ${fact.value} (${SOURCES[(fact as KnownFact).source]}).`;
 }
 
+/** What a question is about, as its answer names it. */
+export const subjectOf = (what: string): string =>
+  what
+    .trim()
+    .replace(/^(my|our)\b/i, 'your')
+    .replace(/\s+(called|named|again|please)$/i, '');
+
 /** The answer to “what do you remember?”. */
 export function everything(known: readonly KnownFact[]): string {
   const facts = distinct(known) as KnownFact[];

@@ -1,9 +1,9 @@
 /** One turn of a scripted agent: from the prompt's intent to updates, requests and a stop reason. */
 import { methods } from '@agentclientprotocol/sdk';
 import type { AgentContext, ClientCapabilities, ContentBlock, McpServer, SessionUpdate, StopReason } from '@agentclientprotocol/sdk';
-import { intentOf } from './intents.ts';
-import type { Intent } from './intents.ts';
-import { answer, everything, HELP, noted, pieces } from './replies.ts';
+import { factsIn, keyOf } from './facts.ts';
+import { countIn, intentOf } from './intents.ts';
+import { answer, everything, HELP, noted, pieces, subjectOf } from './replies.ts';
 import { configOptions, filesToRead, knownFacts, MODES, wordsOf } from './session.ts';
 import type { LiveSession } from './session.ts';
 import type { SessionStore, StoredEntry } from './store.ts';
@@ -40,69 +40,75 @@ export async function runTurn(blocks: readonly ContentBlock[], turn: TurnContext
   const words = wordsOf(blocks);
   if (session.title === null && words.trim() !== '') await rename(turn, words.trim().slice(0, 60));
   if (turn.behaviour.unknownKinds) await unknownKinds(turn);
-  const text = await perform(intentOf(words), blocks, turn);
+  const text = await perform(words, blocks, turn);
   if (text !== '') await remember(turn, [{ type: 'agent', messageId: session.messageId, text }]);
-  await notify(turn, { sessionUpdate: 'usage_update', used: contextSize(session), size: 100_000 });
+  await notify(turn, {
+    sessionUpdate: 'usage_update',
+    used: session.entries.reduce((sum, entry) => sum + JSON.stringify(entry).length, 0),
+    size: 100_000,
+  });
   await store.put({ sessionId: session.sessionId, cwd: session.cwd, title: session.title, updatedAt: Date.now() });
   return turn.signal.aborted ? 'cancelled' : 'end_turn';
 }
 
 /** Does what was asked and returns what was said, for the agent's own record. */
-async function perform(intent: Intent, blocks: readonly ContentBlock[], turn: TurnContext): Promise<string> {
+async function perform(prompt: string, blocks: readonly ContentBlock[], turn: TurnContext): Promise<string> {
   const { session, around } = turn;
+  const intent = intentOf(prompt);
+  const [about = '', text = ''] = intent.about;
   const brief = session.modeId === 'brief';
   const known = knownFacts(session);
   switch (intent.do) {
     case 'tell':
-      return say(turn, noted(intent.facts, brief));
+      return say(turn, noted(factsIn(about), brief));
     case 'ask':
-      return say(turn, answer(known, intent.key, intent.subject, brief));
+      return say(turn, answer(known, keyOf(about), subjectOf(about), brief));
     case 'recall':
       return say(turn, everything(known));
     case 'help':
       return say(turn, HELP);
     case 'say':
-      return say(turn, intent.text, intent.split ? [...intent.text] : pieces(intent.text));
-    case 'env': {
-      const value = around.env(intent.name);
-      return say(turn, value === undefined ? `${intent.name} is not set here.` : value);
-    }
+      return say(turn, about);
+    case 'say-split':
+      return stream(turn, about);
+    case 'env':
+      return say(turn, around.env(about) ?? `${about} is not set here.`);
     case 'mcp':
       return say(turn, mcpWords(session.mcpServers));
     case 'think':
-      await notify(turn, { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: `Let me think about ${intent.about}.` } });
-      return say(turn, `I thought about ${intent.about}.`);
+      await notify(turn, { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: `Let me think about ${about}.` } });
+      return say(turn, `I thought about ${about}.`);
     case 'settings':
       return say(turn, `Mode: ${session.modeId}. Model: ${session.model}. Directory: ${session.cwd}.`);
     case 'switch-mode':
-      return switchMode(turn, intent.modeId);
+      return switchMode(turn, about.toLowerCase());
     case 'rename':
-      await rename(turn, intent.title);
-      return say(turn, `This session is now called “${intent.title}”.`);
+      await rename(turn, about.trim());
+      return say(turn, `This session is now called “${about.trim()}”.`);
     case 'count':
-      return stream(turn, intent.to, COUNT_MS, 1, (n) => `${n} `);
+      return stream(turn, numbered(countIn(about), ''), COUNT_MS);
     case 'stream':
-      return stream(turn, intent.chunks, 10, 10, (n) => `chunk ${n} `);
+      return stream(turn, numbered(countIn(about), 'chunk '), 10, 10);
     case 'list-files':
       return listFiles(turn);
     case 'write-file':
-      return writeFile(turn, intent.name, intent.text);
+      return writeFile(turn, about, text);
     case 'read-file':
-      return readFile(turn, intent.name);
+      return readFile(turn, about);
     case 'delete-file':
-      return askPermission(turn, `Delete ${intent.name}`, `I would delete ${intent.name} now; this demonstration leaves it be.`);
+      return askPermission(turn, `Delete ${about}`, `I would delete ${about} now; this demonstration leaves it be.`);
     case 'ask-permission':
       return askPermission(turn, 'Do something that needs your permission', 'Thank you. I did it.');
     case 'crash':
       await say(turn, 'I am about to crash…');
       around.log('crashed on request');
       around.exit(3);
-      return never();
+      return new Promise(() => undefined);
     case 'hang':
       await say(turn, 'I will not answer any more.');
-      return never();
+      return new Promise(() => undefined);
     case 'chat':
-      return say(turn, chat(intent.text, blocks));
+      return say(turn, chat(about, blocks));
   }
 }
 
@@ -125,34 +131,25 @@ function chat(text: string, blocks: readonly ContentBlock[]): string {
 
 // ---------------------------------------------------------------- speaking
 
-/** Streams a message in several chunks and returns it, as far as it came before a cancel. */
-async function say(turn: TurnContext, text: string, chunks: readonly string[] = pieces(text)): Promise<string> {
+/** Streams a message in several chunks, `burst` of them at a time, and returns it, as far as it came before a cancel. */
+async function stream(turn: TurnContext, chunks: Iterable<string>, everyMs = CHUNK_MS, burst = 1): Promise<string> {
   const id = nextMessage(turn);
   let said = '';
+  let n = 0;
   for (const chunk of chunks) {
     if (turn.signal.aborted) return said;
-    await notifyText(turn, id, chunk);
+    const content = { type: 'text', text: chunk } as const;
+    await notify(turn, { sessionUpdate: 'agent_message_chunk', content, ...(turn.behaviour.messageIds ? { messageId: id } : {}) });
     said += chunk;
-    await turn.around.sleep(CHUNK_MS, turn.signal);
+    if (++n % burst === 0) await turn.around.sleep(everyMs, turn.signal);
   }
   return said;
 }
 
-/** Streams numbered chunks, `burst` of them every `everyMs`, until done or cancelled. */
-async function stream(turn: TurnContext, count: number, everyMs: number, burst: number, word: (n: number) => string): Promise<string> {
-  const id = nextMessage(turn);
-  let said = '';
-  for (let n = 1; n <= count && !turn.signal.aborted; n += 1) {
-    await notifyText(turn, id, word(n));
-    said += word(n);
-    if (n % burst === 0) await turn.around.sleep(everyMs, turn.signal);
-  }
-  return said;
-}
+const say = (turn: TurnContext, text: string): Promise<string> => stream(turn, pieces(text));
 
-function notifyText(turn: TurnContext, id: string, text: string): Promise<void> {
-  const extra = turn.behaviour.messageIds ? { messageId: id } : {};
-  return notify(turn, { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...extra });
+function* numbered(count: number, word: string): Generator<string> {
+  for (let n = 1; n <= count; n += 1) yield `${word}${n} `;
 }
 
 function notify(turn: TurnContext, update: SessionUpdate): Promise<void> {
@@ -188,50 +185,60 @@ async function rename(turn: TurnContext, title: string): Promise<void> {
 // ---------------------------------------------------------------- tools
 
 async function listFiles(turn: TurnContext): Promise<string> {
-  await plan(turn, ['Look at the directory', 'Say what is there'], 0);
+  const steps = ['Look at the directory', 'Say what is there'];
+  await plan(turn, steps, 0);
   const call = await startCall(turn, `List ${turn.session.cwd}`, 'read');
   const names = (await turn.around.listFiles?.(turn.session.cwd)) ?? writtenFiles(turn.session);
-  const text = names.length > 0 ? names.join('\n') : '(nothing)';
-  await endCall(turn, call, 'completed', text);
-  await plan(turn, ['Look at the directory', 'Say what is there'], 2);
+  await endCall(turn, call, 'completed', names.join('\n') || '(nothing)');
+  await plan(turn, steps, 2);
   return say(turn, names.length > 0 ? `There are ${names.length} files: ${names.join(', ')}.` : 'There are no files.');
 }
 
-async function writeFile(turn: TurnContext, name: string, text: string): Promise<string> {
-  await plan(turn, ['Write the file', 'Say so'], 0);
+async function writeFile(turn: TurnContext, name: string, content: string): Promise<string> {
+  const steps = ['Write the file', 'Say so'];
+  await plan(turn, steps, 0);
   const call = await startCall(turn, `Write ${name}`, 'edit');
   if (turn.clientCapabilities.fs?.writeTextFile !== true) {
     await endCall(turn, call, 'failed', 'The client offers no file system.');
     return say(turn, `I cannot write ${name}: you offer me no file system.`);
   }
-  const path = inside(turn.session.cwd, name);
-  try {
-    await turn.client.request(methods.client.fs.writeTextFile, { sessionId: turn.session.sessionId, path, content: text });
-  } catch (error) {
-    await endCall(turn, call, 'failed', words(error));
-    return say(turn, `I could not write ${name}: ${words(error)}`);
-  }
-  await endCall(turn, call, 'completed', `Wrote ${text.length} characters.`);
-  await plan(turn, ['Write the file', 'Say so'], 2);
-  return say(turn, `I wrote ${name}.`);
+  return onDisk(turn, call, 'write', name, async (file) => {
+    await turn.client.request(methods.client.fs.writeTextFile, { ...file, content });
+    await endCall(turn, call, 'completed', `Wrote ${content.length} characters.`);
+    await plan(turn, steps, 2);
+    return `I wrote ${name}.`;
+  });
 }
 
 async function readFile(turn: TurnContext, name: string): Promise<string> {
   if (turn.clientCapabilities.fs?.readTextFile !== true) return say(turn, `I cannot read ${name}: you offer me no file system.`);
   const call = await startCall(turn, `Read ${name}`, 'read');
-  const path = inside(turn.session.cwd, name);
-  try {
-    const { content } = await turn.client.request(methods.client.fs.readTextFile, { sessionId: turn.session.sessionId, path });
+  return onDisk(turn, call, 'read', name, async (file) => {
+    const { content } = await turn.client.request(methods.client.fs.readTextFile, { ...file });
     await endCall(turn, call, 'completed', content);
-    return say(turn, content);
-  } catch (error) {
-    await endCall(turn, call, 'failed', words(error));
-    return say(turn, `I could not read ${name}: ${words(error)}`);
-  }
+    return content;
+  });
+}
+
+/** Says what came of it; where the client could not do it, the call has failed. */
+async function onDisk(
+  turn: TurnContext,
+  call: Call,
+  verb: 'read' | 'write',
+  name: string,
+  work: (file: { sessionId: string; path: string }) => Promise<string>,
+): Promise<string> {
+  const { sessionId, cwd } = turn.session;
+  const path = name.startsWith('/') ? name : `${cwd.replace(/\/$/, '')}/${name}`;
+  const said = await work({ sessionId, path }).catch(async (error: Error) => {
+    await endCall(turn, call, 'failed', error.message);
+    return `I could not ${verb} ${name}: ${error.message}`;
+  });
+  return say(turn, said);
 }
 
 async function askPermission(turn: TurnContext, title: string, done: string): Promise<string> {
-  const call = await startCall(turn, title, 'delete', 'pending');
+  const call = await startCall(turn, title, 'delete');
   const { outcome } = await turn.client.request(methods.client.session.requestPermission, {
     sessionId: turn.session.sessionId,
     toolCall: { ...call, status: 'pending' },
@@ -241,14 +248,12 @@ async function askPermission(turn: TurnContext, title: string, done: string): Pr
       { optionId: 'no', name: 'Reject', kind: 'reject_once' },
     ],
   });
-  const allowed = outcome.outcome === 'selected' && outcome.optionId !== 'no';
-  await endCall(
-    turn,
-    call,
-    allowed ? 'completed' : 'failed',
-    allowed ? 'Allowed.' : outcome.outcome === 'cancelled' ? 'Cancelled.' : 'Rejected.',
-  );
-  if (outcome.outcome === 'cancelled') return say(turn, 'Nobody answered, so I did nothing.');
+  if (outcome.outcome === 'cancelled') {
+    await endCall(turn, call, 'failed', 'Cancelled.');
+    return say(turn, 'Nobody answered, so I did nothing.');
+  }
+  const allowed = outcome.optionId !== 'no';
+  await endCall(turn, call, allowed ? 'completed' : 'failed', allowed ? 'Allowed.' : 'Rejected.');
   return say(turn, allowed ? done : 'You said no, so I did nothing.');
 }
 
@@ -258,14 +263,9 @@ interface Call {
   readonly kind: 'read' | 'edit' | 'delete';
 }
 
-async function startCall(
-  turn: TurnContext,
-  title: string,
-  kind: Call['kind'],
-  status: 'pending' | 'in_progress' = 'in_progress',
-): Promise<Call> {
+async function startCall(turn: TurnContext, title: string, kind: Call['kind']): Promise<Call> {
   const call = { toolCallId: `call_${turn.around.newId()}`, title, kind };
-  await notify(turn, { sessionUpdate: 'tool_call', ...call, status });
+  await notify(turn, { sessionUpdate: 'tool_call', ...call, status: kind === 'delete' ? 'pending' : 'in_progress' });
   return call;
 }
 
@@ -300,23 +300,7 @@ function nextMessage(turn: TurnContext): string {
   return turn.session.messageId;
 }
 
-function contextSize(session: LiveSession): number {
-  return session.entries.reduce((sum, entry) => sum + JSON.stringify(entry).length, 0);
-}
-
 function writtenFiles(session: LiveSession): string[] {
   const names = session.entries.flatMap((entry) => (entry.type === 'agent' ? [/^I wrote (\S+)\.$/.exec(entry.text)?.[1]] : []));
   return [...new Set(names.filter((name) => name !== undefined))];
-}
-
-function inside(cwd: string, name: string): string {
-  return name.startsWith('/') ? name : `${cwd.replace(/\/$/, '')}/${name}`;
-}
-
-function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function never(): Promise<never> {
-  return new Promise(() => undefined);
 }

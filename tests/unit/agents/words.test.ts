@@ -1,9 +1,9 @@
 /** What the agents understand, and what they say: pure functions, tables of cases. */
 import { describe, expect, it } from 'vitest';
 import { factsIn, keyOf } from '../../../src/testing/agents/facts.ts';
-import { intentOf } from '../../../src/testing/agents/intents.ts';
+import { countIn, intentOf } from '../../../src/testing/agents/intents.ts';
 import type { Intent } from '../../../src/testing/agents/intents.ts';
-import { answer, everything, HELP, noted, pieces } from '../../../src/testing/agents/replies.ts';
+import { answer, everything, HELP, noted, pieces, subjectOf } from '../../../src/testing/agents/replies.ts';
 import { replayUpdates } from '../../../src/testing/agents/replay.ts';
 import type { StoredEntry } from '../../../src/testing/agents/store.ts';
 import { NATIVE } from '../../../src/testing/agents/variants.ts';
@@ -66,36 +66,43 @@ describe('facts', () => {
 
 describe('intents', () => {
   const cases: readonly (readonly [text: string, intent: Partial<Intent>])[] = [
-    ['what is my name?', { do: 'ask', key: 'name', subject: 'your name' }],
-    ["What's the door code again?", { do: 'ask', key: 'door code' }],
-    ['what is my dog called?', { do: 'ask', key: 'dog', subject: 'your dog' }],
-    ['do you remember my name?', { do: 'ask', key: 'name' }],
+    ['what is my name?', { do: 'ask', about: ['my name'] }],
+    ["What's the door code again?", { do: 'ask', about: ['the door code again'] }],
+    ['what is my dog called?', { do: 'ask', about: ['my dog called'] }],
+    ['do you remember my name?', { do: 'ask', about: ['my name'] }],
     ['what do you remember?', { do: 'recall' }],
     ['/facts', { do: 'recall' }],
     ['list files', { do: 'list-files' }],
-    ['write file notes.md: my name is Ada\nand more', { do: 'write-file', name: 'notes.md', text: 'my name is Ada\nand more' }],
-    ['read file notes.md', { do: 'read-file', name: 'notes.md' }],
-    ['delete notes.md', { do: 'delete-file', name: 'notes.md' }],
+    ['write file notes.md: my name is Ada\nand more', { do: 'write-file', about: ['notes.md', 'my name is Ada\nand more'] }],
+    ['read file notes.md', { do: 'read-file', about: ['notes.md'] }],
+    ['delete notes.md', { do: 'delete-file', about: ['notes.md'] }],
     ['ask permission', { do: 'ask-permission' }],
-    ['count to 12', { do: 'count', to: 12 }],
-    ['stream 10000 chunks', { do: 'stream', chunks: 10_000 }],
-    ['stream 99999999999 chunks', { do: 'stream', chunks: 1_000_000 }],
+    ['count to 12', { do: 'count', about: ['12'] }],
+    ['stream 10000 chunks', { do: 'stream', about: ['10000'] }],
     ['settings', { do: 'settings' }],
     ['what mode are you in?', { do: 'settings' }],
-    ['switch to brief', { do: 'switch-mode', modeId: 'brief' }],
-    ['title A fine day', { do: 'rename', title: 'A fine day' }],
-    ['say what is my name?', { do: 'say', text: 'what is my name?', split: false }],
-    ['say split: abc', { do: 'say', text: 'abc', split: true }],
-    ['env TOKEN', { do: 'env', name: 'TOKEN' }],
-    ['think about cheese', { do: 'think', about: 'cheese' }],
+    ['switch to brief', { do: 'switch-mode', about: ['brief'] }],
+    ['title A fine day', { do: 'rename', about: ['A fine day'] }],
+    ['say what is my name?', { do: 'say', about: ['what is my name?'] }],
+    ['say split: abc', { do: 'say-split', about: ['abc'] }],
+    ['env TOKEN', { do: 'env', about: ['TOKEN'] }],
+    ['think about cheese', { do: 'think', about: ['cheese'] }],
     ['crash', { do: 'crash' }],
     ['hang', { do: 'hang' }],
     ['help', { do: 'help' }],
     ['my name is Ada', { do: 'tell' }],
-    ['good morning', { do: 'chat', text: 'good morning' }],
+    ['good morning', { do: 'chat', about: ['good morning'] }],
   ];
   it.each(cases.map(([text, intent]) => ({ text, intent })))('$text', ({ text, intent }) => {
     expect(intentOf(text)).toMatchObject(intent);
+  });
+
+  it('I10: no prompt asks for chunks without end', () => {
+    expect([countIn('10000'), countIn('99999999999')]).toEqual([10_000, 1_000_000]);
+  });
+
+  it('an answer names what was asked about in its own words', () => {
+    expect(['my name', 'the door code again', 'my dog called'].map(subjectOf)).toEqual(['your name', 'the door code', 'your dog']);
   });
 });
 

@@ -4,14 +4,12 @@ import { type Call, UsageError } from './parse.ts';
 import { EXIT, usageLine } from './table.ts';
 import { type ErrorCode, RehydrateError } from '../engine/errors.ts';
 
-/** What every command gets. */
 export interface Context {
   readonly call: Call;
   readonly output: Output;
   readonly signals: SignalSource;
 }
 
-/** Runs a call and resolves to its exit code. */
 export type Command = (context: Context) => Promise<number>;
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
@@ -99,32 +97,22 @@ export function onSignal(now: Ending, signal: EndingSignal): { readonly next: En
   }
 }
 
-/** Which signal the exit code must tell of, if any: an answered cancel is told by the turn itself. */
-export function endedBy(ending: Ending): EndingSignal | null {
-  return ending.kind === 'ending' || ending.kind === 'killing' ? ending.signal : null;
+/** Which signal the exit code must tell of, if any. `asked`: of a Ctrl-C, which a turn that was cancelled tells itself. */
+export function endedBy(ending: Ending, asked: 'SIGINT' | null = null): EndingSignal | null {
+  return 'signal' in ending ? ending.signal : ending.kind === 'asked' ? asked : null;
 }
 
-export interface Interrupts {
-  readonly ending: Ending;
-  /** Aborted by the first signal of any kind. */
-  readonly signal: AbortSignal;
-  /** What the actions do now; replaced as the call goes on. */
-  act: (action: Exclude<Action, 'nothing'>) => void;
-  stop(): void;
-}
+export type Interrupts = ReturnType<typeof watchInterrupts>;
 
-/** Where signals come from; the process, with what a parent process forwards. */
-export interface SignalSource {
-  on(listener: (signal: EndingSignal) => void): () => void;
-}
-
-export function watchInterrupts(source: SignalSource, act: Interrupts['act']): Interrupts {
+export function watchInterrupts(source: SignalSource, act: (action: Exclude<Action, 'nothing'>) => void = () => undefined) {
   const abort = new AbortController();
   let ending: Ending = { kind: 'no' };
   const interrupts = {
+    /** What the actions do now; replaced as the call goes on. */
     act,
+    /** Aborted by the first signal of any kind. */
     signal: abort.signal,
-    get ending() {
+    get ending(): Ending {
       return ending;
     },
     stop: source.on((signal) => {
@@ -137,19 +125,17 @@ export function watchInterrupts(source: SignalSource, act: Interrupts['act']): I
   return interrupts;
 }
 
-const SIGNALS: readonly EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const SIGNALS = Object.keys(SIGNAL_EXITS) as EndingSignal[];
 
-/** What the outer half tells the inner one. */
-export interface ForwardedSignal {
-  readonly rehydrateSignal: EndingSignal;
-}
-
-export function isForwardedSignal(message: unknown): message is ForwardedSignal {
+/** Whether the outer half tells the inner one of a signal. */
+export function isForwardedSignal(message: unknown): message is { readonly rehydrateSignal: EndingSignal } {
   return SIGNALS.includes((message as { rehydrateSignal?: EndingSignal } | null)?.rehydrateSignal as EndingSignal);
 }
 
+export type SignalSource = ReturnType<typeof processSignals>;
+
 /** `inner`: started by another half of the same command, which hands on what it gets; a terminal sends its signals to both. */
-export function processSignals(inner: boolean): SignalSource {
+export function processSignals(inner: boolean) {
   const listeners = new Set<(signal: EndingSignal) => void>();
   const arrived = (signal: EndingSignal) => {
     // Nothing is under way that would have to be ended first.
@@ -166,7 +152,7 @@ export function processSignals(inner: boolean): SignalSource {
     process.channel?.unref();
   }
   return {
-    on(listener) {
+    on(listener: (signal: EndingSignal) => void): () => void {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },

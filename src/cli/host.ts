@@ -5,30 +5,20 @@ import path from 'node:path';
 import { openHost, type OpenHostOptions } from '../adapters/node-host/index.ts';
 import { nodeClientServices, type StdioAgent, stdioLauncher } from '../adapters/stdio/index.ts';
 import { RehydrateError } from '../engine/errors.ts';
-import type { AgentLauncher, AgentProcess, Host } from '../engine/index.ts';
+import type { AgentLauncher, AgentProcess } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
 import { storageError } from '../engine/storage/errors.ts';
 import type { PreambleMode, ProtocolChoice, ResumePolicy } from '../engine/types.ts';
 import { type Call, count, one, whereTyped } from './parse.ts';
 
-/** A host with what a call needs beside it. */
-export interface OpenHost {
-  readonly host: Host;
-  readonly file: string;
-  /** Kills every agent this host started, at once. Resolves when the trees are gone. */
-  killAgents(): Promise<void>;
-  /** Ends everything live and closes the database. */
-  close(): Promise<void>;
-}
+export type OpenHost = Awaited<ReturnType<typeof open>>;
 
 /** What a host has whose agents answer to ACP clients: those do what agents ask, and name the agents. */
 export interface ServedHost {
   readonly client: null;
-  /** By name. Default: the call's agent, under any name. */
   readonly agents?: Readonly<Record<string, StdioAgent>>;
 }
 
-/** Opens the database and a host on it that can start the call's agent. */
 export async function hostOf(
   call: Call,
   permission: 'ask' | 'allow' | 'reject',
@@ -62,12 +52,19 @@ export function openReader(file: string): Promise<OpenHost> {
   return open(file, async () => undefined, { agents: {} });
 }
 
-async function open(file: string, killAgents: () => Promise<void>, options: OpenHostOptions): Promise<OpenHost> {
+async function open(file: string, killAgents: () => Promise<void>, options: OpenHostOptions) {
   const explained = (error: unknown): never => {
     throw explain(error, file);
   };
   const host = await openHost(file, options).catch(explained);
-  return { host, file, killAgents, close: () => host.sleep().catch(explained) };
+  return {
+    host,
+    file,
+    /** Kills every agent this host started, at once. Resolves when the trees are gone. */
+    killAgents,
+    /** Ends everything live and closes the database. */
+    close: (): Promise<void> => host.sleep().catch(explained),
+  };
 }
 
 /** Remembers the processes, so that a second Ctrl-C can end them without waiting for anybody. */

@@ -3,35 +3,9 @@ import { fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { withoutControls } from '../engine/safe-text.ts';
 
-export interface Output {
-  /** Text of an agent or a record, a piece of it perhaps; what a terminal would obey is taken out when one shows it. */
-  text(text: string): void;
-  line(text: string): void;
-  /** One JSON object on a line of its own. */
-  json(value: unknown): void;
-  /** A diagnostic, on stderr, in a style where a terminal shows it. */
-  note(text: string, style?: (text: string) => string): void;
-  /** Ends the line that `text` left open. */
-  freshLine(): void;
-  /** Resolves when everything was handed to the system, or nobody reads any more. */
-  flushed(): Promise<void>;
-  /** Resolves when the reader has kept up, so that a slow one slows down the writer and not the machine (I10). */
-  room(): Promise<void>;
-  /** From `ms` milliseconds on, a reader that does not read is taken as gone: the command has to end. */
-  hurry(ms: number): void;
-  readonly tty: boolean;
-  /** Whether nothing more can be written to stdout: its reader went away, or it failed. */
-  readonly gone: boolean;
-  /** Whether stdout failed, so that what was asked for is not all there. A reader that left wanted no more. */
-  readonly lost: boolean;
-}
+export type Output = ReturnType<typeof createOutput>;
 
 type OutputStream = Writable & { readonly isTTY?: boolean; readonly fd?: number };
-
-export interface OutputStreams {
-  readonly stdout: OutputStream;
-  readonly stderr: OutputStream;
-}
 
 /** How many bytes may wait for the reader of stdout. */
 export const OUTPUT_WAITING_BYTES = 1024 * 1024;
@@ -42,7 +16,7 @@ const READER_LEFT: readonly (string | undefined)[] = ['EPIPE', 'ECONNRESET', 'EI
 /** What a piece of text may end in that means something only with the piece after it: half a character, half a line end. */
 const UNFINISHED = /[\ud800-\udbff\r]$/;
 
-export function createOutput({ stdout, stderr }: OutputStreams): Output {
+export function createOutput({ stdout, stderr }: { readonly stdout: OutputStream; readonly stderr: OutputStream }) {
   const together = oneFile(stdout, stderr);
   let atLineStart = true;
   let unfinished = '';
@@ -84,29 +58,42 @@ export function createOutput({ stdout, stderr }: OutputStreams): Output {
   };
   return {
     tty: stdout.isTTY === true,
+    /** Whether nothing more can be written to stdout: its reader went away, or it failed. */
     get gone() {
       return gone;
     },
+    /** Whether stdout failed, so that what was asked for is not all there. A reader that left wanted no more. */
     get lost() {
       return lost;
     },
+    /** Text of an agent or a record, a piece of it perhaps; what a terminal would obey is taken out when one shows it. */
     text,
-    line(line) {
+    line(line: string): void {
       finish();
       write(`${line}\n`);
     },
-    json: (value) => write(`${jsonText(value)}\n`),
-    note(text, style = (plain) => plain) {
+    /** One JSON object on a line of its own. */
+    json: (value: unknown): void => write(`${jsonText(value)}\n`),
+    /** A diagnostic, on stderr, in a style where a terminal shows it. */
+    note(text: string, style = (plain: string) => plain): void {
       if (together) freshLine();
       put(stderr, `${stderr.isTTY ? style(printable(text)) : text}\n`, () => undefined);
     },
+    /** Ends the line that `text` left open. */
     freshLine,
-    flushed() {
+    /** Resolves when everything was handed to the system, or nobody reads any more. */
+    flushed(): Promise<unknown> {
       finish();
-      return Promise.race([leave.promise, Promise.all([drained(stdout), drained(stderr)]).then(told)]);
+      return Promise.race([
+        leave.promise, // Streams tell of the failures they know of a moment later.
+        Promise.all([drained(stdout), drained(stderr)]).then(() => new Promise(setImmediate)),
+      ]);
     },
-    room: () => (stdout.writableLength < OUTPUT_WAITING_BYTES ? Promise.resolve() : Promise.race([leave.promise, drained(stdout)])),
-    hurry(ms) {
+    /** Resolves when the reader has kept up, so that a slow one slows down the writer and not the machine (I10). */
+    room: (): Promise<void> =>
+      stdout.writableLength < OUTPUT_WAITING_BYTES ? Promise.resolve() : Promise.race([leave.promise, drained(stdout)]),
+    /** From `ms` milliseconds on, a reader that does not read is taken as gone: the command has to end. */
+    hurry(ms: number): void {
       const giveUp = () => {
         if (stdout.writableLength > 0) gone = true;
         leave.resolve();
@@ -136,11 +123,6 @@ function oneFile(stdout: OutputStream, stderr: OutputStream): boolean {
   } catch {
     return false; // one of them is closed
   }
-}
-
-/** Resolves when streams have told of the failures they know of, which they do a moment later. */
-function told(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Writes. A file may fail there and then, depending on the Node; other streams tell of it later. */

@@ -23,7 +23,6 @@ export class UsageError extends RehydrateError {
   }
 }
 
-/** A parsed command line. */
 export interface Call {
   readonly command: CommandName;
   readonly words: readonly string[];
@@ -50,7 +49,6 @@ export function has(call: Call, name: OptionName): boolean {
   return call.values.has(name);
 }
 
-/** The value of an option that the table says is a number. */
 export function count(call: Call, name: OptionName): number | undefined {
   const value = one(call, name);
   return value === undefined ? undefined : Number(value);
@@ -124,7 +122,6 @@ function unknownOption(name: string, arg: string, command: CommandName): UsageEr
   return new UsageError(`“${command}” has no option --${name}.${didYouMean(name, names, '--')}${meant}`, command);
 }
 
-/** What is wrong with the value of an option. */
 function badValue({ name, value: form, choices, range }: OptionRow, value: string | undefined, inline: boolean | undefined) {
   if (value === undefined) return `needs a value: --${name} ${form}.`;
   if (!inline && value.startsWith('--'))

@@ -9,20 +9,10 @@ import type { Host } from '../engine/index.ts';
 import { fieldsOf, stringOf } from '../engine/protocol/updates.ts';
 import type { McpServer, SessionInfo } from '../engine/types.ts';
 
-/** What a call says about its session. */
-export interface SessionOptions {
-  readonly sessionId: string;
-  readonly agent: string;
-  readonly cwd: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  readonly mcpServers: readonly McpServer[] | undefined;
-  readonly auth: string | undefined;
-  readonly mode: string | undefined;
-  readonly settings: readonly (readonly [key: string, value: string])[];
-}
+export type SessionOptions = ReturnType<typeof sessionOptions>;
 
 /** Reads all that can be wrong before anything is opened or started. */
-export function sessionOptions(call: Call, environment: NodeJS.ProcessEnv = process.env): SessionOptions {
+export function sessionOptions(call: Call, environment: NodeJS.ProcessEnv = process.env) {
   const names = many(call, 'env');
   const missing = names.filter((name) => environment[name] === undefined);
   if (missing.length > 0) {
@@ -42,18 +32,12 @@ export function sessionOptions(call: Call, environment: NodeJS.ProcessEnv = proc
     mcpServers: mcp === undefined ? undefined : readMcpFile(mcp),
     auth: one(call, 'auth'),
     mode: one(call, 'mode'),
-    settings: many(call, 'set').map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+    settings: many(call, 'set').map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)] as const),
   };
 }
 
-export interface ReadySession {
-  readonly session: SessionInfo;
-  /** The last event before this call: what comes after it is this call's to show. */
-  readonly before: number;
-}
-
-/** Makes the session if there is none. */
-export async function readySession(host: Host, options: SessionOptions, output: Output, signal: AbortSignal): Promise<ReadySession> {
+/** Makes the session if there is none. `before`: the last event before this call; what comes after it is this call's to show. */
+export async function readySession(host: Host, options: SessionOptions, output: Output, signal: AbortSignal) {
   const { sessionId, agent, env, mcpServers } = options;
   const present = await findSession(host, sessionId);
   if (options.auth !== undefined) await host.authenticate(present?.agent ?? agent, options.auth);
@@ -86,7 +70,7 @@ async function findSession(host: Host, sessionId: string): Promise<SessionInfo |
 }
 
 /** A session that is there. Its directory can be replaced when it is gone, and its MCP servers by those of a file, all of them. */
-async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: SessionOptions, output: Output): Promise<ReadySession> {
+async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: SessionOptions, output: Output) {
   const { sessionId } = session;
   const before = session.latestSeq;
   const here = cwd ?? process.cwd();
@@ -110,7 +94,6 @@ async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: Ses
   return { session: changed, before };
 }
 
-/** `--mode` and `--set`. */
 export async function applySettings(host: Host, { sessionId, mode, settings }: SessionOptions): Promise<void> {
   if (mode !== undefined) await host.setMode(sessionId, mode);
   for (const [key, value] of settings) await setOption(host, sessionId, key, value);

@@ -52,34 +52,29 @@ function tooLarge(limit: number): RehydrateError {
   );
 }
 
-export interface ServerAddress {
-  readonly url: string;
-  /** What is asked for, the token among it. */
-  readonly protocols: readonly string[];
-}
+export type ServerAddress = ReturnType<typeof agentAddress>;
 
 /**
  * The way to an agent of a server. One of RivetKit's gateway leads to an actor: its path has a part of its own for WebSockets, and it
  * wants its own subprotocol, in which an actor's `onBeforeConnect` finds the token as `params.token`.
  */
-export function agentAddress(server: string, agent: string, token: string): ServerAddress {
+export function agentAddress(server: string, agent: string, token: string) {
   const url = new URL(server);
   const isActor = url.pathname.startsWith('/gateway/');
   url.protocol = url.protocol.replace(/^http/, 'ws');
   url.pathname = `${url.pathname.replace(/\/+$/, '')}${isActor ? '/websocket' : ''}/agents/${encodeURIComponent(agent)}`;
   const actors = isActor ? ['rivet', `rivet_conn_params.${encodeURIComponent(JSON.stringify({ token }))}`] : [];
-  return { url: url.href, protocols: [...actors, 'acp.v1', `bearer.${token}`] };
+  /** The subprotocols that are asked for, the token among them. */
+  const protocols = [...actors, 'acp.v1', `bearer.${token}`];
+  return { url: url.href, protocols };
 }
 
-export interface Pump {
-  /** Resolves when the input has ended and the server knows; rejects when the server has ended the connection, or never let us in. */
-  readonly done: Promise<void>;
-  close(): void;
-}
-
-/** Each message as it was written: what is in it is nothing to this process. */
-export function pump({ url, protocols }: ServerAddress, input: Readable, output: Writable): Pump {
-  const socket = new WebSocket(url, [...protocols], { maxPayload: DEFAULT_LIMITS.messageBytes, perMessageDeflate: false });
+/**
+ * Each message as it was written: what is in it is nothing to this process. `done` resolves when the input has ended and the server knows;
+ * it rejects when the server has ended the connection, or never let us in.
+ */
+export function pump({ url, protocols }: ServerAddress, input: Readable, output: Writable) {
+  const socket = new WebSocket(url, protocols, { maxPayload: DEFAULT_LIMITS.messageBytes, perMessageDeflate: false });
   let leaving = false;
   const close = () => {
     leaving = true;

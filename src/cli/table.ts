@@ -29,17 +29,14 @@ export interface Word {
   readonly form?: string;
   readonly help: string;
   readonly optional?: true;
-  /** Takes all words that are left. */
   readonly many?: true;
 }
 
 export interface CommandRow {
   readonly help: string;
-  /** Words that stand before `--`, in order. */
   readonly words?: readonly Word[];
   /** Whether `-- AGENT [ARG…]` follows. */
   readonly agent?: 'required' | 'optional';
-  /** What else the help should say. */
   readonly notes?: readonly string[];
 }
 
@@ -47,13 +44,11 @@ export interface OptionRow {
   readonly name: string;
   /** What stands for the value in the help; an option without it is a switch. */
   readonly value?: string;
-  /** May be given several times, one value each. */
   readonly many?: true;
   readonly required?: true;
   readonly choices?: readonly string[];
   /** The value is a whole number from the first to the second, where there is one. */
   readonly range?: readonly [least: number, most?: number];
-  /** The value when none is given. */
   readonly default?: string;
   /** The environment variable that gives the value when the call does not. */
   readonly env?: string;
@@ -299,7 +294,6 @@ export function takesWordsAfterDashes(command: CommandName): boolean {
   return COMMANDS[command].agent === undefined && wordsOf(command).length > 0;
 }
 
-/** What `--` does in such a command. */
 export function endOfOptions(command: CommandName): string {
   return `Ends the options: ${wordsOf(command)
     .map(({ name }) => name)
@@ -318,7 +312,6 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
-/** What the exit codes mean, for the help and the documentation. */
 export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'the turn ended, or what was asked for was done'],
   [EXIT.error, 'any other error, a locked or unreadable database and lost output among them'],
@@ -339,7 +332,6 @@ export const OPTIONAL_PACKAGES: readonly (readonly [name: string, use: string])[
 
 const WIDTH = 100;
 
-/** The line that shows how a command is called. */
 export function usageLine(name: CommandName): string {
   const options = optionsOf(name);
   const required = options.filter((option) => option.required);
@@ -397,7 +389,6 @@ export function optionForm({ name, value, many }: OptionRow): string {
   return `--${name}${value === undefined ? '' : ` ${value}${many ? '…' : ''}`}`;
 }
 
-/** What an option is for, with its default. */
 export function optionHelp({ help, default: value }: OptionRow): string {
   return value === undefined ? help : `${help} Default: ${value}.`;
 }

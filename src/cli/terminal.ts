@@ -9,18 +9,7 @@ export const REFUSED = '';
 /** How long nothing must have come between turns before the line that is being typed is shown again. */
 const QUIET_MS = 100;
 
-export interface Terminal {
-  /** The next line, or null at the end of the input. */
-  line(): Promise<string | null>;
-  /** Puts a question to the person and resolves to the answer, `REFUSED` at the end of the input; rejects when the signal aborts. */
-  question(question: string, signal: AbortSignal): Promise<string>;
-  /** Makes room for what comes while a line is being typed: the line goes, and comes back when nothing came for a while. */
-  aside(): void;
-  /** Empties the line that is being typed. */
-  clear(): void;
-  /** The chat ends: an open question is taken back. */
-  close(): void;
-}
+export type Terminal = ReturnType<typeof openTerminal>;
 
 /** Of the line editor that a chat has on a terminal. */
 interface Editor {
@@ -32,7 +21,7 @@ interface Editor {
 }
 
 /** Lines of a person, or of a pipe. Without an editor a terminal stays as it is: it sends signals for its keys. */
-export function openTerminal(input: Readable & { readonly isTTY?: boolean }, output: Writable, editor?: Editor): Terminal {
+export function openTerminal(input: Readable & { readonly isTTY?: boolean }, output: Writable, editor?: Editor) {
   const tty = editor !== undefined && input.isTTY === true;
   const readline = createInterface({
     input,
@@ -71,7 +60,8 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
   });
   if (editor) readline.on('SIGINT', editor.interrupt);
   return {
-    line() {
+    /** The next line, or null at the end of the input. */
+    line(): Promise<string | null> {
       const next = lines.shift();
       if (next !== undefined) return Promise.resolve(next);
       if (state !== 'open') return Promise.resolve(null);
@@ -83,7 +73,8 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
         };
       });
     },
-    question(question, signal) {
+    /** Puts a question to the person and resolves to the answer, `REFUSED` at the end of the input; rejects when the signal aborts. */
+    question(question: string, signal: AbortSignal): Promise<string> {
       if (signal.aborted) return Promise.reject(signal.reason as Error);
       if (state === 'closed') return Promise.reject(ending());
       if (state === 'ended') return Promise.resolve(REFUSED);
@@ -111,25 +102,25 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
         signal.addEventListener('abort', abort, { once: true });
       });
     },
-    aside() {
+    /** Makes room for what comes while a line is being typed: the line goes, and comes back when nothing came for a while. */
+    aside(): void {
       if (!tty || state !== 'open' || !waiting) return;
-      if (hidden) {
-        hidden.refresh();
-        return;
-      }
+      if (hidden) return void hidden.refresh();
       moveCursor(output, 0, -readline.getCursorPos().rows);
       cursorTo(output, 0);
       clearScreenDown(output);
       hidden = setTimeout(show, QUIET_MS);
     },
-    clear() {
+    /** Empties the line that is being typed. */
+    clear(): void {
       if (!tty || state !== 'open') return;
       readline.write(null, { ctrl: true, name: 'u' });
       readline.write(null, { ctrl: true, name: 'k' });
       output.write('\n');
       readline.prompt();
     },
-    close() {
+    /** The chat ends: an open question is taken back. */
+    close(): void {
       state = 'closed';
       if (hidden) clearTimeout(hidden);
       readline.close();

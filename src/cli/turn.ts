@@ -78,16 +78,8 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
   };
 }
 
-export interface Following {
-  /** Resolves when every event that is stored now has been shown. */
-  caughtUp(): Promise<void>;
-  /** Resolves when all is shown that was stored before the host went to sleep. */
-  ended(): Promise<void>;
-  stop(): Promise<void>;
-}
-
 /** Shows each event after `after`, in order, one at a time. An error of `show` comes out of `caughtUp` and `stop`. */
-export function followEvents(host: Host, sessionId: string, after: number, show: (event: SessionEvent) => void | Promise<void>): Following {
+export function followEvents(host: Host, sessionId: string, after: number, show: (event: SessionEvent) => void | Promise<void>) {
   const abort = new AbortController();
   let shown = after;
   let waiting: { seq: number; resolve: () => void }[] = [];
@@ -104,7 +96,8 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
   })();
   pump.catch(() => undefined);
   return {
-    async caughtUp() {
+    /** Resolves when every event that is stored now has been shown. */
+    async caughtUp(): Promise<void> {
       const { latestSeq } = await host.get(sessionId);
       if (shown >= latestSeq) return;
       // What another process wrote comes by looks of the host that keep no process alive.
@@ -115,8 +108,9 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
         clearInterval(alive);
       }
     },
+    /** Resolves when all is shown that was stored before the host went to sleep. */
     ended: () => pump,
-    async stop() {
+    async stop(): Promise<void> {
       abort.abort();
       await pump;
     },
@@ -126,7 +120,6 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
 /** How many events are read at a time, so that a long history needs little memory. */
 const PAGE = 500;
 
-/** The events that are stored now, `limit` of them at most. */
 export async function* storedEvents(host: Host, sessionId: string, after = 0, limit = Infinity): AsyncGenerator<SessionEvent> {
   for (let left = limit; left > 0; left -= PAGE) {
     const size = Math.min(left, PAGE);
@@ -166,17 +159,11 @@ function permissionPrompt({ toolCall, options }: PermissionRequested): Permissio
   };
 }
 
-/** How a request was answered under a rule. */
 function answerWords({ options }: PermissionPrompt, { optionId, by }: PermissionResolved, rule: 'allow' | 'reject'): string {
   if (optionId === null) return by === 'end' ? 'cancelled before it was answered' : `cancelled, as the agent offers no way to ${rule} it`;
   const option = options.find((each) => each.optionId === optionId);
   if (option?.means === 'allow') return 'allowed';
   return option?.means === 'reject' ? 'rejected' : `answered “${option?.name ?? oneLine(optionId, 80)}”`;
-}
-
-export interface PermissionAsker {
-  event(event: SessionEvent): void;
-  stop(): void;
 }
 
 /** Asks on the terminal, one question after the other, and says what was decided without asking. */
@@ -185,9 +172,8 @@ export function permissionAsker(
   host: Host,
   sessionId: string,
   output: Output,
-  /** Opened when there is something to ask. */
   open: () => Pick<Terminal, 'question' | 'close'> = () => openTerminal(process.stdin, process.stderr),
-): PermissionAsker {
+) {
   /** Questions without an answer. */
   const asked = new Map<string, { readonly prompt: PermissionPrompt; readonly abort: AbortController }>();
   let queue = Promise.resolve();
@@ -217,7 +203,7 @@ export function permissionAsker(
     }
   };
   return {
-    event(event) {
+    event(event: SessionEvent): void {
       if (event.kind === 'permission_requested') {
         const { requestId } = event.payload;
         const prompt = permissionPrompt(event.payload);
@@ -233,7 +219,7 @@ export function permissionAsker(
           output.note(`permission for “${known.prompt.title}”: ${answerWords(known.prompt, event.payload, rule)}${why}`);
       }
     },
-    stop() {
+    stop(): void {
       for (const { abort } of asked.values()) abort.abort();
       terminal?.close();
     },

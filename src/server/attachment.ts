@@ -2,12 +2,12 @@
 import { randomId } from '../engine/random-id.ts';
 import { RehydrateError } from '../engine/index.ts';
 import type { Host, PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
+import { fieldsOf } from '../engine/protocol/updates.ts';
 import type { Connection } from './connection.ts';
 import { failureOf, toRpcError } from './errors.ts';
 import { lossNotice, noticeToolCall, noticeUpdate, type Notice } from './notice.ts';
 import { ofTurn } from './replay.ts';
 
-/** What the attachments of one client share. */
 export interface AttachedClient {
   readonly host: Host;
   readonly connection: Connection;
@@ -19,12 +19,6 @@ export interface AttachedClient {
 
 /** How often a question is asked again whose answer could not be stored. */
 const ASKED_AGAIN = 3;
-
-interface Waiting {
-  readonly seq: number;
-  readonly resolve: () => void;
-  readonly reject: (reason: unknown) => void;
-}
 
 /** A client may have hundreds of sessions open that sleep: what each keeps is little. */
 export class Attachment {
@@ -40,12 +34,11 @@ export class Attachment {
   private asked: { readonly requestId: string; readonly withdrawn: AbortController }[] = [];
   /** Questions of which its client has said that it cannot answer them. */
   private unanswerable: string[] = [];
-  private waiting: Waiting[] = [];
+  private waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = [];
   private readonly stopped = new AbortController();
   private following: 'running' | 'stopped' | { readonly failure: unknown } = 'running';
   private followed: Promise<void> = Promise.resolve();
 
-  /** `after`: the number of the last event that the client has. */
   constructor(client: AttachedClient, sessionId: string, after: number) {
     this.client = client;
     this.sessionId = sessionId;
@@ -57,7 +50,6 @@ export class Attachment {
     return typeof this.following === 'object';
   }
 
-  /** Begins to follow the session, and asks what is asked already. */
   start(openPermissions: readonly PermissionRequested[]): void {
     this.followed = this.follow();
     for (const request of openPermissions) this.ask(request);
@@ -156,8 +148,6 @@ export class Attachment {
         this.unanswerable = this.unanswerable.filter((each) => each !== requestId);
         return;
       }
-      case 'agent_exited':
-        return;
     }
   }
 
@@ -207,10 +197,10 @@ export class Attachment {
         // A client that cannot answer has not answered, as long as another can.
         if ([...answering(sessionId)].some((other) => !other.unanswerable.includes(requestId))) return;
       }
-      const choice = 'result' in response ? optionOf(response.result) : null;
+      const chosen = 'result' in response ? optionOf(response.result) : null;
       try {
-        await host.respondPermission(sessionId, requestId, options.some(({ optionId }) => optionId === choice) ? choice : null);
-        return;
+        const option = options.find(({ optionId }) => optionId === chosen);
+        return await host.respondPermission(sessionId, requestId, option?.optionId ?? null);
       } catch (error) {
         // Answered by somebody else meanwhile, or the turn or its host is at an end: then there is nothing left to answer.
         if (withdrawn.aborted || (RehydrateError.is(error) && /^(invalid_argument|host_closed)$/.test(error.code))) return;
@@ -225,7 +215,7 @@ export function ofOthersTurn(sessionId: string, rehydrate: { readonly seq?: numb
   return { sessionId, update: { sessionUpdate: 'session_info_update' }, _meta: { rehydrate } };
 }
 
-function optionOf(result: unknown): string | null {
-  const outcome = (result as { outcome?: { outcome?: unknown; optionId?: unknown } } | null)?.outcome;
-  return outcome?.outcome === 'selected' && typeof outcome.optionId === 'string' ? outcome.optionId : null;
+function optionOf(result: unknown): unknown {
+  const { outcome, optionId } = fieldsOf(fieldsOf(result)['outcome']);
+  return outcome === 'selected' ? optionId : null;
 }

@@ -5,6 +5,7 @@
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { bounded } from '../engine/protocol/bounded.ts';
+import { objectOf } from '../engine/protocol/reported-state.ts';
 import { createWire } from '../engine/protocol/v2-agent-side.ts';
 import type { MessageStream } from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
@@ -27,28 +28,9 @@ export interface ConnectionHandlers {
   onNotification(method: string, params: Params): void;
 }
 
-export interface Connection {
-  /** Queues a notification. Wait for the promise before sending the next of many: it resolves when there is room. */
-  notify(method: string, params: unknown): Promise<void>;
-  /** Null when the client went before it answered, or when `signal` withdrew the request. */
-  request(method: string, params: unknown, signal?: AbortSignal): Promise<RpcResponse | null>;
-  /** The version of ACP that the client is spoken to in; everything here is said in v1. */
-  readonly version: 1 | 2;
-  /** Aborted when the client is gone. */
-  readonly gone: AbortSignal;
-  /** Resolves when the client is gone. What it had asked for goes on in the host. */
-  readonly closed: Promise<void>;
-  /** Resolves when nothing is under way and the client took all it was sent, or is gone. */
-  idle(): Promise<void>;
-  /** Stops reading and lets go of the client. */
-  close(): void;
-}
+export type Connection = ReturnType<typeof connect>;
 
-export function connect(
-  stream: MessageStream,
-  limits: Pick<AcpServerLimits, 'requests' | 'queuedChars'>,
-  handlers: ConnectionHandlers,
-): Connection {
+export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 'requests' | 'queuedChars'>, handlers: ConnectionHandlers) {
   const reader = stream.readable.getReader();
   const writer = stream.writable.getWriter();
   const asked = new Map<number, (response: RpcResponse | null) => void>();
@@ -86,11 +68,8 @@ export function connect(
 
   async function answer(id: unknown, method: string, params: Params): Promise<void> {
     if (underWay.size >= limits.requests) {
-      await send({
-        id,
-        error: { code: RPC.internal, message: `limit_exceeded: requests allows ${limits.requests} requests under way at once.` },
-      });
-      return;
+      const message = `limit_exceeded: requests allows ${limits.requests} requests under way at once.`;
+      return send({ id, error: { code: RPC.internal, message } });
     }
     const abort = new AbortController();
     underWay.set(id, abort);
@@ -115,8 +94,9 @@ export function connect(
     }
   }
 
-  function handle(message: unknown): void {
-    if (typeof message !== 'object' || message === null || Array.isArray(message)) {
+  function handle(value: unknown): void {
+    const message = objectOf(value);
+    if (!message) {
       void send({ id: null, error: { code: RPC.invalidRequest, message: 'A message is one JSON-RPC object; there are no batches.' } });
       return;
     }
@@ -124,7 +104,7 @@ export function connect(
     if (!passed) return;
     const { id, method, params, result, error } = passed as Record<string, unknown>;
     if (typeof method === 'string') {
-      const object = typeof params === 'object' && params !== null && !Array.isArray(params) ? (params as Params) : {};
+      const object = objectOf(params) ?? {};
       if (id !== undefined) {
         const answered = answer(id, method, object).finally(() => answering.delete(answered));
         answering.add(answered);
@@ -152,11 +132,14 @@ export function connect(
   })();
 
   return {
-    get version() {
+    /** The version of ACP that the client is spoken to in; everything here is said in v1. */
+    get version(): 1 | 2 {
       return wire.version;
     },
-    notify: (method, params) => send({ method, params }),
-    request(method, params, signal) {
+    /** Queues a notification. Wait for the promise before sending the next of many: it resolves when there is room. */
+    notify: (method: string, params: unknown): Promise<void> => send({ method, params }),
+    /** Null when the client went before it answered, or when `signal` withdrew the request. */
+    request(method: string, params: unknown, signal?: AbortSignal): Promise<RpcResponse | null> {
       if (gone.signal.aborted || signal?.aborted) return Promise.resolve(null);
       const id = nextId++;
       return new Promise((resolve) => {
@@ -173,9 +156,12 @@ export function connect(
         void send({ id, method, params });
       });
     },
+    /** Aborted when the client is gone. */
     gone: gone.signal,
+    /** Resolves then, too. What it had asked for goes on in the host. */
     closed,
-    async idle() {
+    /** Resolves when nothing is under way and the client took all it was sent, or is gone. */
+    async idle(): Promise<void> {
       while (answering.size > 0 && !gone.signal.aborted) await Promise.race([Promise.all(answering), left.promise]);
       await Promise.race([written, left.promise]);
     },

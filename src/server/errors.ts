@@ -1,4 +1,3 @@
-/** What goes wrong, as JSON-RPC errors. */
 import { RehydrateError, type ErrorCode } from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';

@@ -7,7 +7,6 @@ import { classOf } from '../engine/protocol/updates.ts';
 import { extendRun, runToEvent, startRun, type ChunkRun } from '../engine/storage/chunks.ts';
 import { lossNotice, noticeToolCall } from './notice.ts';
 
-/** One update on its way to a client. */
 export interface Outgoing {
   readonly update: SessionUpdate;
   readonly meta?: SessionEvent['meta'];
@@ -15,17 +14,10 @@ export interface Outgoing {
   readonly seq: number;
 }
 
-export interface Replay {
-  /** Takes the next event and gives the updates that are whole now. */
-  push(event: SessionEvent): Outgoing[];
-  /** The log's end: gives what is still open. */
-  end(): Outgoing[];
-}
-
 /** A message longer than this comes in several updates: nobody must wait for all of it, or hold it whole. */
 const UPDATE_CHARS = 256 * 1024;
 
-export function createReplay(): Replay {
+export function createReplay() {
   let open: { readonly run: ChunkRun; seq: number } | null = null;
 
   const close = (): Outgoing[] => {
@@ -37,7 +29,8 @@ export function createReplay(): Replay {
   };
 
   return {
-    push(event) {
+    /** Takes the next event and gives the updates that are whole now. */
+    push(event: SessionEvent): Outgoing[] {
       switch (event.kind) {
         case 'turn_started':
         case 'turn_ended':
@@ -46,13 +39,8 @@ export function createReplay(): Replay {
           const notice = lossNotice(event.payload);
           return notice ? [...close(), { update: noticeToolCall(notice, event.seq), seq: event.seq }] : [];
         }
-        case 'permission_requested':
-        case 'permission_resolved':
-        case 'elicitation_requested':
-        case 'elicitation_resolved':
-        case 'agent_exited':
-          return [];
       }
+      if (event.kind !== 'update') return [];
       const { payload, meta, seq } = event;
       const kind = classOf(payload, meta);
       if (kind === 'state' || kind === 'notice') return [];
@@ -67,6 +55,7 @@ export function createReplay(): Replay {
       else done.push({ update: payload, ...(meta ? { meta } : {}), seq });
       return done;
     },
+    /** The log's end: gives what is still open. */
     end: close,
   };
 }

@@ -8,6 +8,7 @@ import type { ClientServices, ContentBlock, Host, MessageStream, SessionEvent, S
 import { RehydrateError } from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';
+import { objectOf } from '../engine/protocol/reported-state.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
 import { isoTime } from '../engine/safe-text.ts';
 import { withLimits } from '../engine/with-limits.ts';
@@ -135,16 +136,14 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
 
     async 'session/delete'(params) {
-      const sessionId = text(params, 'sessionId');
-      await mine(sessionId);
+      const { sessionId } = await mine(text(params, 'sessionId'));
       await host.delete(sessionId);
       await detach(sessionId);
       return {};
     },
 
     async 'session/close'(params) {
-      const sessionId = text(params, 'sessionId');
-      await mine(sessionId);
+      const { sessionId } = await mine(text(params, 'sessionId'));
       await detach(sessionId);
       if (!observe && !clients.has(sessionId)) await host.close(sessionId);
       return {};
@@ -167,24 +166,21 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
 
     async 'session/set_mode'(params) {
-      const { sessionId, attachment } = await attached(params);
-      await passedOn(() => attachment.unechoed('current_mode_update', () => host.setMode(sessionId, text(params, 'modeId'))));
-      await told(sessionId, attachment);
+      await carriedOut(params, (sessionId, attachment) =>
+        attachment.unechoed('current_mode_update', () => host.setMode(sessionId, text(params, 'modeId'))),
+      );
       return {};
     },
 
     async 'session/set_config_option'(params) {
-      const { sessionId, attachment } = await attached(params);
-      const { value } = params as { value?: string | boolean };
-      await passedOn(() =>
-        attachment.unechoed('config_option_update', () => host.setConfigOption(sessionId, text(params, 'configId'), value as string)),
+      const { value } = params as { value: string | boolean };
+      await carriedOut(params, (sessionId, attachment) =>
+        attachment.unechoed('config_option_update', () => host.setConfigOption(sessionId, text(params, 'configId'), value)),
       );
-      await told(sessionId, attachment);
-      return { configOptions: (await host.get(sessionId)).configOptions ?? [] };
+      return { configOptions: (await host.get(text(params, 'sessionId'))).configOptions ?? [] };
     },
   };
 
-  /** What an observer may call. */
   const LOOKING = new Set(['initialize', 'session/load', 'session/resume', 'session/list', 'session/close']);
 
   const connection = connect(stream, limits, {
@@ -195,10 +191,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       if (known) return known(params, call);
       const named = sessionFor(params);
       if (named === null) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}`, data: { method } });
-      const { sessionId, attachment } = await attached({ sessionId: named });
-      const result = await passedOn(() => host.request(sessionId, method, params, { client: services, signal: call.signal }));
-      await told(sessionId, attachment);
-      return result;
+      return carriedOut({ sessionId: named }, (sessionId) =>
+        host.request(sessionId, method, params, { client: services, signal: call.signal }),
+      );
     },
 
     onNotification(method, params) {
@@ -246,10 +241,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     host,
     connection,
     observes: observe,
-    showsNotices() {
-      const { notices } = object(clientCapabilities['session']);
-      return typeof notices === 'object' && notices !== null;
-    },
+    showsNotices: () => objectOf(object(clientCapabilities['session'])['notices']) !== null,
     answering: (sessionId) => clients.get(sessionId) ?? [],
   };
 
@@ -319,7 +311,18 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     await attachment.reached((await host.get(sessionId)).latestSeq);
   }
 
-  /** A turn, told to its end. */
+  /** Has the agent do what it is to answer: where it answers with an error, the client gets that one, as it would without us. */
+  async function carriedOut<T>(params: Params, work: (sessionId: string, attachment: Attachment) => Promise<T>): Promise<T> {
+    const { sessionId, attachment } = await attached(params);
+    const result = await work(sessionId, attachment).catch((error: unknown) => {
+      const raw =
+        RehydrateError.is(error) && /^(agent_protocol_error|invalid_argument)$/.test(error.code) ? error.data['error'] : undefined;
+      throw raw === undefined ? error : new RpcFailure(raw as RpcError);
+    });
+    await told(sessionId, attachment);
+    return result;
+  }
+
   async function prompted(params: Params, signal: AbortSignal): Promise<object> {
     const { sessionId, attachment } = await attached(params);
     const named = rehydrateMeta(params)['idempotencyKey'];
@@ -396,14 +399,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   async function listed(info: SessionInfo): Promise<object> {
-    const { sessionId, cwd, additionalDirectories, updatedAt } = info;
-    return {
-      sessionId,
-      cwd,
-      ...(additionalDirectories.length > 0 ? { additionalDirectories } : {}),
-      title: await titleOf(info),
-      updatedAt: isoTime(updatedAt),
-    };
+    const { sessionId, cwd, additionalDirectories: others, updatedAt } = info;
+    const additionalDirectories = others.length > 0 ? { additionalDirectories: others } : {};
+    return { sessionId, cwd, ...additionalDirectories, title: await titleOf(info), updatedAt: isoTime(updatedAt) };
   }
 
   /** A person must find a session in a list: where the agent gives no title, that is how the first prompt begins. */
@@ -438,20 +436,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   return { closed: connection.closed, idle: connection.idle, close: connection.close };
 }
 
-function object(value: unknown): Params {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Params) : {};
-}
-
-/** Runs what the agent is to answer: where it answers with an error, the client gets that one, as it would without us. */
-async function passedOn<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const raw = RehydrateError.is(error) && /^(agent_protocol_error|invalid_argument)$/.test(error.code) ? error.data['error'] : undefined;
-    if (raw !== undefined) throw new RpcFailure(raw as RpcError);
-    throw error;
-  }
-}
+const object = (value: unknown): Params => objectOf(value) ?? {};
 
 /** What a call has for the agent besides what ACP says: `_meta` without our part, parameters of extensions. */
 function besides(params: Params, known: readonly string[]): { params?: Params } {

@@ -1,7 +1,6 @@
 /** What helps to test hosts and adapters: the scripted agents, and one contract suite for each port. */
 export * from './agents/index.ts';
-export { sqlDatabaseContract, type SqlContractOptions } from './sql-contract.ts';
-export type { SqlAbilities, SqlSubject } from './sql-subject.ts';
+export { sqlDatabaseContract, type SqlAbilities, type SqlContractOptions, type SqlSubject } from './sql-contract.ts';
 /** What an adapter of `SqlDatabase` checks before it hands a statement to SQLite, and how it names what SQLite answers. */
 export { kindOfCode } from '../engine/sql-codes.ts';
 export { parameterProblem, statementProblem, statementShape, type StatementShape } from '../engine/sql-text.ts';

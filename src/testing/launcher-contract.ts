@@ -42,17 +42,19 @@ export function agentLauncherContract(contract: LauncherContract): void {
     contract.it(name, async () => {
       const under = await contract.open();
       const launched: AgentProcess[] = [];
-      const launch: Launch = async (agent, signal = new AbortController().signal) => {
+      const launch: Launch = async (agent) => {
+        const { signal } = new AbortController();
         const process = await under.launcher.launch({ agent, cwd: under.cwd, sessionId: 'contract' }, { signal });
         launched.push(process);
         return process;
       };
+      const end = () => Promise.all(launched.map((process) => process.end('kill')));
       try {
         await body(launch, under);
-        await Promise.all(launched.map((process) => process.end('kill')));
+        await end();
         if (under.alive !== undefined) same(await under.alive(), 0, 'processes left');
       } finally {
-        await Promise.all(launched.map((process) => process.end('kill')));
+        await end();
         await under.close();
       }
     });
@@ -79,12 +81,11 @@ export function agentLauncherContract(contract: LauncherContract): void {
     });
 
     test('loses nothing while nobody reads', async (launch) => {
-      const process = await launch('flood');
-      const writer = process.stream.writable.getWriter();
-      await writer.write({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count: 20_000, size: 200 } });
-      await pause(100);
+      const { stream } = await launch('flood');
+      await stream.writable.getWriter().write({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count: 20_000, size: 200 } });
+      await new Promise((resolve) => setTimeout(resolve, 100));
       const read: AnyMessage[] = [];
-      for await (const message of process.stream.readable) {
+      for await (const message of stream.readable) {
         read.push(message);
         if ('result' in message) break;
       }
@@ -93,12 +94,8 @@ export function agentLauncherContract(contract: LauncherContract): void {
 
     test('takes many messages at once', async (launch) => {
       const peer = new Peer(await launch('echo'));
-      const answers = await Promise.all(count(500).map((index) => peer.request('echo', { index })));
-      same(
-        answers,
-        count(500).map((index) => ({ index })),
-        'the answers',
-      );
+      const asked = count(500).map((index) => ({ index }));
+      same(await Promise.all(asked.map((params) => peer.request('echo', params))), asked, 'the answers');
     });
 
     test('keeps what is not JSON-RPC as diagnostics and goes on', async (launch) => {
@@ -106,7 +103,7 @@ export function agentLauncherContract(contract: LauncherContract): void {
       const peer = new Peer(process);
       same(await peer.request('echo', { n: 1 }), { n: 1 }, 'the first answer');
       same(await peer.request('echo', { n: 2 }), { n: 2 }, 'the second answer');
-      same(peer.others.length, 0, 'messages that are none');
+      same(peer.others, [], 'messages that are none');
       // Behind a bridge they are the bridge's until the end.
       await process.end('ask');
       for (const part of ['Loading model… 42 %', '[1, 2, 3]', 'a log line in JSON']) {
@@ -194,18 +191,10 @@ export function agentLauncherContract(contract: LauncherContract): void {
     }
 
     test('does not mix two agents', async (launch) => {
-      const peers = await Promise.all([launch('echo'), launch('echo')].map(async (process) => new Peer(await process)));
-      const answers = await Promise.all(count(100).map((index) => peers[index % 2]!.request('echo', { to: index % 2, index })));
-      same(
-        answers,
-        count(100).map((index) => ({ to: index % 2, index })),
-        'the answers',
-      );
-      same(
-        peers.map((peer) => peer.others.length),
-        [0, 0],
-        'answers to the other',
-      );
+      const peers = [new Peer(await launch('echo')), new Peer(await launch('echo'))] as const;
+      const asked = count(100).map((index) => ({ to: index % 2, index }));
+      same(await Promise.all(asked.map((params) => peers[params.to]!.request('echo', params))), asked, 'the answers');
+      for (const { others } of peers) same(others, [], 'answers to the other');
     });
 
     test('names an agent that does not exist', async (launch) => {
@@ -245,7 +234,7 @@ async function counted({ alive }: LauncherUnderTest): Promise<void> {
   if (alive !== undefined) ensure((await alive()) > 0, 'An agent runs, and `alive` counts none.');
 }
 
-type Launch = (agent: string, signal?: AbortSignal) => Promise<AgentProcess>;
+type Launch = (agent: string) => Promise<AgentProcess>;
 
 /** A client small enough to see through. */
 class Peer {
@@ -289,9 +278,10 @@ class Peer {
   }
 }
 
-async function tell(process: AgentProcess): Promise<void> {
-  const writer = process.stream.writable.getWriter();
-  await writer.write({ jsonrpc: '2.0', id: 0, method: 'go' });
+/** Says something, and reads nothing. */
+async function tell({ stream }: AgentProcess): Promise<void> {
+  const writer = stream.writable.getWriter();
+  await writer.write({ jsonrpc: '2.0', method: 'go' });
   writer.releaseLock();
 }
 
@@ -301,10 +291,6 @@ function indexes(messages: readonly AnyMessage[]): unknown[] {
 
 function count(to: number): number[] {
   return Array.from({ length: to }, (_, index) => index);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** An exit without its stderr. */

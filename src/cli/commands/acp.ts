@@ -2,14 +2,11 @@
 import type { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { serveAcp } from '../../server/index.ts';
-import type { Command, Context } from '../ends.ts';
-import { SIGNAL_EXITS } from '../ends.ts';
+import { type Command, type Context, endedBy, SIGNAL_EXITS, watchInterrupts } from '../ends.ts';
 import { EXIT } from '../table.ts';
 import { hostOf } from '../host.ts';
-import { has, one, UsageError } from '../parse.ts';
-import type { Call } from '../parse.ts';
+import { type Call, has, one, UsageError } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
-import { endedBy, watchInterrupts } from '../ends.ts';
 import { agentAddress, pump, stdioMessages, type ServerAddress } from '../stdio-messages.ts';
 import { tokenFrom } from './bridge.ts';
 
@@ -47,7 +44,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   await new Promise(setImmediate);
   interrupts.stop();
   if (fault !== undefined) throw fault;
-  const signal = interrupts.ending.kind === 'asked' ? 'SIGINT' : endedBy(interrupts.ending);
+  const signal = endedBy(interrupts.ending, 'SIGINT');
   if (signal !== null) output.note(`ended by ${signal}`);
   return signal === null ? EXIT.ok : SIGNAL_EXITS[signal];
 }
@@ -58,7 +55,7 @@ async function connect(url: string, { call, signals }: Context): Promise<number>
   const interrupts = watchInterrupts(signals, leading.close);
   await leading.done;
   interrupts.stop();
-  const signal = interrupts.ending.kind === 'asked' ? 'SIGINT' : endedBy(interrupts.ending);
+  const signal = endedBy(interrupts.ending, 'SIGINT');
   return signal === null ? EXIT.ok : SIGNAL_EXITS[signal];
 }
 

@@ -50,7 +50,6 @@ export function bridgeOptions(call: Call): BridgeOptions {
   };
 }
 
-/** Where a bridge or a server listens, and whom it lets in. */
 function doorOptions(call: Call) {
   return {
     host: one(call, 'host'),
@@ -61,7 +60,6 @@ function doorOptions(call: Call) {
   };
 }
 
-/** The agents that a bridge or a server offers, by name. */
 function agentsOf(call: Call): Readonly<Record<string, StdioAgent>> {
   const agents = many(call, 'agent').map((entry) => agentEntry(entry, call.command));
   const names = agents.map(([name]) => name);

@@ -14,7 +14,6 @@ import type { Host } from '../../engine/index.ts';
 /** Where colours are wanted: on a terminal, and not against NO_COLOR. */
 const dim = (text: string): string => styleText('dim', text);
 
-/** What a line of `chat` means. */
 export type ChatCommand =
   | { readonly do: 'prompt'; readonly text: string }
   | { readonly do: 'quit' | 'help' | 'history' }

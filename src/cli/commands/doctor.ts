@@ -8,7 +8,7 @@ import { jsonText } from '../output.ts';
 import { count, has, one } from '../parse.ts';
 
 export const doctor: Command = async ({ call, output, signals }) => {
-  const interrupts = watchInterrupts(signals, () => undefined);
+  const interrupts = watchInterrupts(signals);
   const [command = '', ...args] = call.agent;
   try {
     const report = await runDoctor({
@@ -25,7 +25,7 @@ export const doctor: Command = async ({ call, output, signals }) => {
     return doctorExit(report, one(call, 'expect'));
   } catch (error) {
     if (!interrupts.signal.aborted) throw error;
-    const signal = endedBy(interrupts.ending) ?? 'SIGINT';
+    const signal = endedBy(interrupts.ending, 'SIGINT')!;
     output.note(`ended by ${signal}`);
     return SIGNAL_EXITS[signal];
   } finally {
@@ -33,7 +33,6 @@ export const doctor: Command = async ({ call, output, signals }) => {
   }
 };
 
-/** The best first. */
 const TIERS = ['resume', 'load', 'transcript'];
 
 /**

@@ -15,7 +15,7 @@ export const prompt: Command = async ({ call, output, signals }) => {
   const content = await promptText(call);
   const rule = permissionRule(call);
   // A signal that comes before there is a host is seen in `oneTurn`.
-  const interrupts = watchInterrupts(signals, () => undefined);
+  const interrupts = watchInterrupts(signals);
   try {
     const open = await hostOf(call, rule, options.env);
     interrupts.act = (action) => void endEarly(open, action, output);

@@ -153,7 +153,6 @@ interface Page {
   readonly nextCursor?: string | undefined;
 }
 
-/** One page after the other, as fast as they are read. */
 async function onPages(
   call: Call,
   output: Output,

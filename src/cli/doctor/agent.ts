@@ -1,5 +1,5 @@
 /** The agent under test: one process of it after the other, what it is asked, and everything it says in order. */
-import type { AgentFacts, AgentProtocol } from '../../engine/protocol/agent-protocol.ts';
+import { type AgentProtocol, RPC, type TurnAnswer } from '../../engine/protocol/agent-protocol.ts';
 import { type Connection, openConnection, type Outcome, type Patience, within } from '../../engine/protocol/connection.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
 import { fieldsOf } from '../../engine/protocol/updates.ts';
@@ -13,16 +13,13 @@ import { quote, seconds } from '../format.ts';
 import { type Message, messagesIn } from './messages.ts';
 import type { How, UnknownSessionAnswer } from './report.ts';
 
-/** How an agent is run and asked. */
 export interface Setting {
   /** Its program's, by which errors name it. */
   readonly name: string;
   readonly launcher: AgentLauncher;
-  /** A scratch directory, the working directory of every session. */
   readonly cwd: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** The agent's method to sign in with at each start. */
   readonly auth: string | undefined;
   readonly protocol: ProtocolChoice;
 }
@@ -40,7 +37,6 @@ export function errorWords({ code, message, data }: RpcError): string {
   return `error ${String(code).replace('-', '−')} ${quote(message)}${more}`;
 }
 
-/** Whether the agent wants somebody to sign in. */
 export function wantsAuth(answer: Answer): boolean {
   if (answer.kind !== 'refused') return false;
   return classifyResumeFailure(answer.error, { method: 'session/new', agentSessionId: '' }).outcome === 'auth_required';
@@ -56,30 +52,20 @@ const CLIENT = {
 
 /** Permission is never given: the doctor has no use for tools. */
 async function answerAgent({ method, params: { options } }: IncomingRequest): Promise<RpcResponse> {
-  if (method !== 'session/request_permission') return { error: { code: -32601, message: `Method not found: ${method}` } };
+  if (method !== 'session/request_permission') return { error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } };
   const { optionId } = fieldsOf(
     Array.isArray(options) ? options.find((option) => String(fieldsOf(option)['kind']).startsWith('reject')) : undefined,
   );
   return { result: { outcome: optionId === undefined ? { outcome: 'cancelled' } : { outcome: 'selected', optionId } } };
 }
 
-/** What an agent said of itself: its facts, or in words what was wrong instead, and whether it said anything at all. */
-export interface Introduction {
-  readonly facts: AgentFacts | null;
-  readonly failure: string;
-  /** It keeps to ACP, in a version that is not examined. */
-  readonly otherVersion: boolean;
-  readonly ms: number;
-  readonly mute: boolean;
-}
+export type Introduction = Awaited<ReturnType<RunningAgent['introduce']>>;
 
-/** One process of the agent. */
 export class RunningAgent {
-  /** The updates so far, oldest first. */
   readonly updates: unknown[] = [];
   protocol!: AgentProtocol;
-  private readonly timeoutMs: number;
   private link!: Connection;
+  private readonly timeoutMs: number;
   private lastUpdate = performance.now();
   /** How many updates there were when it answered last. */
   private heard = 0;
@@ -109,7 +95,8 @@ export class RunningAgent {
     said.after?.();
   }
 
-  async introduce(choice: ProtocolChoice): Promise<Introduction> {
+  /** Its facts, or in words what was wrong instead; whether it keeps to ACP, in a version that is not examined; whether it said nothing at all. */
+  async introduce(choice: ProtocolChoice) {
     // As the engine's, and it is known what had come before an answer: what follows it is read after this.
     const call: Connection['call'] = (method, params, patience) =>
       this.link.call(method, params, patience).then((outcome) => {
@@ -166,15 +153,14 @@ export class RunningAgent {
   async prompt(sessionId: string, text: string, said: Message[], inFront: readonly ContentBlock[] = []) {
     const before = this.updates.length;
     const method = 'session/prompt';
-    const answer = await this.ask((protocol, { ms }) =>
-      inTime<string | null>(method, ms, (resolve) => {
-        void protocol.prompt(sessionId, [...inFront, { type: 'text', text }], (turn) => {
-          if (turn === null) resolve({ kind: 'ended', method });
-          else if (turn.kind === 'refused') resolve({ kind: 'refused', method, error: turn.error });
-          else resolve({ kind: 'answered', value: turn.kind === 'stopped' ? turn.stopReason : null });
-        });
-      }),
-    );
+    const answer = await this.ask(async (protocol, { ms }): Promise<Outcome<string | null>> => {
+      const over = new Promise<TurnAnswer | null>((resolve) => protocol.prompt(sessionId, [...inFront, { type: 'text', text }], resolve));
+      const turn = await within(over, ms);
+      if (turn === undefined) return { kind: 'hung', method, afterMs: ms };
+      if (turn === null) return { kind: 'ended', method };
+      if (turn.kind === 'refused') return { kind: 'refused', method, error: turn.error };
+      return { kind: 'answered', value: turn.kind === 'stopped' ? turn.stopReason : null };
+    });
     // Agents go on after the answer, and a host that is about to end one waits for that.
     if (answer.kind === 'answered') await this.quiet();
     const reply = messagesIn(this.updates.slice(before)).filter(({ role }) => role === 'agent');
@@ -195,7 +181,7 @@ export class RunningAgent {
   }
 
   /** Asks the agent to take a session up, and reads what it answers as a client does: by the list where the error alone does not tell. */
-  async takeUp(how: How, sessionId: string, cwd: string): Promise<TakenUp> {
+  async takeUp(how: How, sessionId: string, cwd: string): Promise<{ answer: Answer; outcome: UnknownSessionAnswer; evidence: string }> {
     const answer = await this.ask((protocol, patience) => protocol.takeUp(how, sessionId, sessionIn(cwd), patience));
     if (answer.kind === 'answered') return { answer, outcome: 'success', evidence: 'it answered with success' };
     if (answer.kind !== 'refused') return { answer, outcome: answer.kind === 'hung' ? 'hang' : 'crash', evidence: answer.failure };
@@ -217,12 +203,10 @@ export class RunningAgent {
     }
   }
 
-  /** Whether its process is gone. */
   get died(): boolean {
     return this.link.exit !== null;
   }
 
-  /** What it printed for people. */
   diagnostics(): string {
     return this.link.diagnostics();
   }
@@ -232,17 +216,7 @@ export class RunningAgent {
   }
 }
 
-export interface TakenUp {
-  readonly answer: Answer;
-  readonly outcome: UnknownSessionAnswer;
-  readonly evidence: string;
-}
-
 const sessionIn = (cwd: string) => ({ cwd, mcpServers: [], additionalDirectories: [] });
-
-async function inTime<T>(method: string, ms: number, work: (resolve: (outcome: Outcome<T>) => void) => void): Promise<Outcome<T>> {
-  return (await within(new Promise<Outcome<T>>(work), ms)) ?? { kind: 'hung', method, afterMs: ms };
-}
 
 /** The last line an agent wrote for people, which mostly says why it went. */
 function lastWords(diagnostics: string): string {

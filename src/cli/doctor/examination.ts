@@ -48,12 +48,11 @@ import {
 export interface DoctorOptions {
   readonly command: string;
   readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Readonly<Record<string, string>>;
   /** How long each answer may take, in milliseconds. Default 60 000. */
   readonly timeoutMs?: number;
   /** False sends no prompt, so that no model is asked. Default true. */
   readonly prompt?: boolean;
-  /** Signs in with this method of the agent's at each start. */
   readonly auth?: string | undefined;
   /** The version of ACP to examine. Default: each that the agent speaks. */
   readonly protocol?: ProtocolChoice | undefined;
@@ -103,20 +102,26 @@ interface Told {
 }
 
 /** An examination in one version of ACP: how it is held, and what was found out so far. */
-interface Examination extends Setting {
-  readonly options: DoctorOptions;
-  readonly found: Found;
-  /** Null until it introduced itself, in this version. */
-  facts: AgentFacts | null;
-  /** Null when it makes no session. */
-  told: Told | null;
-  /** A session that was only created. */
-  neverPrompted: string | null;
-  /** The sessions that began with a preamble that reached the model. */
-  readonly given: GivenPreamble[];
-  readonly came: Record<How, ComingBack | null>;
-  readonly unknownSession: Record<How, UnknownSessionAnswer | null>;
+function newExamination(protocol: ProtocolChoice, options: DoctorOptions, cwd: string) {
+  const { env = {}, timeoutMs = 60_000, auth, signal = new AbortController().signal } = options;
+  // Files are meant as seen from here, and not from the scratch directory.
+  const [command = '', ...args] = whereTyped([options.command, ...options.args]);
+  const launcher = stdioLauncher({ agents: () => ({ command, args, env }) });
+  return {
+    ...({ name: path.basename(command), launcher, cwd, timeoutMs, signal, auth, protocol } satisfies Setting),
+    options: { ...options, command, args },
+    found: {} as Found,
+    /** Null until it introduced itself, in this version. */
+    facts: null as AgentFacts | null,
+    told: null as Told | null,
+    neverPrompted: null as string | null,
+    /** The sessions that began with a preamble that reached the model. */
+    given: [] as GivenPreamble[],
+    came: { resume: null, load: null } as Record<How, ComingBack | null>,
+    unknownSession: { load: null, resume: null } as Record<How, UnknownSessionAnswer | null>,
+  };
 }
+type Examination = ReturnType<typeof newExamination>;
 
 /** Why a step cannot be tried with an agent; false when that does not stand in the way. */
 type Obstacle = (x: Examination) => string | false;
@@ -188,17 +193,8 @@ export const STEPS: readonly Step[] = [
 
 /** In one version of ACP. Without facts it does not speak that. `notice`: what is told once it does. */
 async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice = '') {
-  const { env = {}, timeoutMs = 60_000, auth, signal = new AbortController().signal } = options;
-  // Files are meant as seen from here, and not from the scratch directory.
-  const [command = '', ...args] = whereTyped([options.command, ...options.args]);
   const cwd = await scratchDirectory();
-  const defined = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
-  const launcher = stdioLauncher({ agents: () => ({ command, args, env: defined }) });
-  const x: Examination = {
-    ...{ name: path.basename(command), launcher, cwd, timeoutMs, signal, auth, protocol, options: { ...options, command, args } },
-    ...{ found: {}, facts: null, told: null, neverPrompted: null, given: [] },
-    ...{ came: { resume: null, load: null }, unknownSession: { load: null, resume: null } },
-  };
+  const x = newExamination(protocol, options, cwd);
   try {
     const mute = await withAgent(x, async (agent, introduction) => {
       record(x.found, judgeIntroduction(introduction));
@@ -208,7 +204,7 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
       return introduction.mute;
     });
     if (x.facts !== null) for (const step of STEPS) if (step.process !== 'first') await take(step, x);
-    signal.throwIfAborted();
+    x.signal.throwIfAborted();
     const { facts, told } = x;
     const checks = checksOf(x.found, facts === null ? 'It did not get past initialize.' : NO_SESSION);
     const outcomes = facts && {
@@ -418,7 +414,6 @@ async function anotherSession(x: Examination, agent: RunningAgent): Promise<Told
   });
 }
 
-/** How one session came back by one method, and what is found by that. */
 async function hear({ cwd }: Examination, agent: RunningAgent, how: How, told: Told): Promise<{ found: Found; came: ComingBack }> {
   const check = checkOf(how);
   const { answer, outcome, evidence } = await agent.takeUp(how, told.sessionId, cwd);
@@ -451,7 +446,6 @@ function judgeSilence({ said }: Told, { updates }: RunningAgent): Found {
   return { 'resume-silent': said.length === 0 ? skip(NO_MESSAGES) : pass('session/resume replayed nothing.') };
 }
 
-/** Holds the replay against what was said, as a client does. */
 function judgeReplay({ said }: Told, { updates }: RunningAgent, before: number): readonly [Found, Verification] {
   if (said.length === 0) return [{ 'replay-complete': skip(NO_MESSAGES), 'replay-before-response': skip(NO_MESSAGES) }, 'replay-empty'];
   const { expected, matched, missing, outOfOrder, beside, extra } = compare(said, messagesIn(updates));
@@ -524,7 +518,6 @@ async function lookForPreambles(x: Examination, agent: RunningAgent): Promise<Fo
 
 // ---------------------------------------------------------------- other sessions
 
-/** Asks for a session that never was. */
 function askForUnknown(how: How): Step['run'] {
   return async (x, agent) => {
     const { answer, outcome, evidence } = await agent.takeUp(how, unknownIdLike(x.told?.sessionId ?? null), x.cwd);
@@ -557,7 +550,6 @@ function askForUnknown(how: How): Step['run'] {
   };
 }
 
-/** Comes back to a session that was created and never prompted. */
 async function askForNeverPrompted({ cwd, neverPrompted }: Examination, agent: RunningAgent): Promise<Finding> {
   const how = agent.protocol.facts.canResume ? 'resume' : 'load';
   const { answer, outcome, evidence } = await agent.takeUp(how, neverPrompted!, cwd);

@@ -27,27 +27,12 @@ export function messagesIn(updates: readonly unknown[]): Message[] {
   return messages.map(({ role, text }) => ({ role, text }));
 }
 
-export interface Comparison {
-  readonly expected: number;
-  /** How many of the expected came, in order. */
-  readonly matched: number;
-  /** The first that did not. */
-  readonly missing: Message | null;
-  /** True when what is missing did come, but at another place. */
-  readonly outOfOrder: boolean;
-  /** What the agent had said beside a reply that did come: a warning, say, which is not part of the conversation. */
-  readonly beside: readonly Message[];
-  /** Messages that came and were not expected, repeats among them. */
-  readonly extra: number;
-}
-
 const plain = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /** An agent may put something around a user's words (its own context), but not lose them. */
 const holds = (found: Message, wanted: Message): boolean => found.role === wanted.role && plain(found.text).includes(plain(wanted.text));
 
-/** Holds a replay against what was said. */
-export function compare(said: readonly Message[], replayed: readonly Message[]): Comparison {
+export function compare(said: readonly Message[], replayed: readonly Message[]) {
   const places = placesOf(said, replayed);
   const lost = said.filter((_, index) => places[index] === -1);
   const beside = lost.filter((message) => message.role === 'agent' && repliedOtherwise(said.indexOf(message), said, places));
@@ -56,10 +41,15 @@ export function compare(said: readonly Message[], replayed: readonly Message[]):
   const matched = said.length - lost.length;
   return {
     expected: said.length - beside.length,
+    /** How many of the expected came, in order. */
     matched,
+    /** The first that did not. */
     missing,
+    /** Whether that came at another place. */
     outOfOrder: missing !== null && replayed.some((message, index) => !used.has(index) && holds(message, missing)),
+    /** What the agent had said beside a reply that did come: a warning, say, which is not part of the conversation. */
     beside,
+    /** How many came and were not expected, repeats among them. */
     extra: replayed.length - matched,
   };
 }
@@ -83,7 +73,6 @@ function placesOf(said: readonly Message[], replayed: readonly Message[]): numbe
   return places;
 }
 
-/** Whether another message of the same reply came. */
 function repliedOtherwise(index: number, said: readonly Message[], places: readonly number[]): boolean {
   const sameReply = (step: 1 | -1): boolean => {
     for (let i = index + step; said[i]?.role === 'agent'; i += step) if (places[i] !== -1) return true;

@@ -39,7 +39,6 @@ export interface Check {
   readonly outcome: 'pass' | 'fail' | 'skip';
   /** The evidence: what the agent did, or why it could not be tried. */
   readonly detail: string;
-  /** How long the agent took over it, in milliseconds. */
   readonly ms: number;
   /** True where a failure is against a rule that ACP makes a MUST, not only bad for users. */
   readonly breaksProtocol?: true;
@@ -53,7 +52,6 @@ export const NO_SESSION = 'There is no session to try it with; see “new”.';
 /** What an agent does with a session id it never had: classified as a client would, or what it did instead. */
 export type UnknownSessionAnswer = Exclude<AttemptOutcome, 'ok' | 'limit'> | 'success';
 
-/** What was found of an agent in one version of ACP. */
 export interface Examined {
   readonly protocolVersion: number | null;
   readonly capabilities: Readonly<Record<string, unknown>> | null;
@@ -61,18 +59,15 @@ export interface Examined {
   readonly verdict: {
     /** How a client gets a killed session back; null when that could not be found out, or it cannot. */
     readonly tier: Exclude<Tier, 'live' | 'new'> | null;
-    /** The verdict in one sentence, for people. */
     readonly summary: string;
     /** Null where the agent does not advertise the method, or it could not be tried. */
     readonly unknownSession: { readonly load: UnknownSessionAnswer | null; readonly resume: UnknownSessionAnswer | null };
-    /** True when a check failed that ACP makes a MUST. */
     readonly breaksProtocol: boolean;
   };
 }
 
 export interface DoctorReport extends Examined {
   readonly agent: {
-    /** The program's name, without its arguments. */
     readonly command: string;
     /** As the agent calls itself in `initialize`. */
     readonly name: string | null;
@@ -80,18 +75,15 @@ export interface DoctorReport extends Examined {
   };
   /** The same in ACP 2, where the agent speaks both versions and no one was asked for. */
   readonly v2?: Examined & {
-    /** The checks that came out otherwise than above. */
     readonly differs: readonly CheckId[];
   };
 }
 
-/** The checks of ACP 2 that came out otherwise than those of ACP 1. */
 export function differences(one: Examined, other: Examined): CheckId[] {
   const came = (check: Check | undefined) => `${check?.outcome} ${check?.breaksProtocol}`;
   return CHECK_IDS.filter((_, index) => came(one.checks[index]) !== came(other.checks[index]));
 }
 
-/** What was found of a check, so far. */
 export type Finding = Pick<Check, 'outcome' | 'detail' | 'ms' | 'breaksProtocol'>;
 export type Found = Partial<Record<CheckId, Finding>>;
 
@@ -168,7 +160,6 @@ export type How = 'resume' | 'load';
 export const methodOf = (how: How, version = 1): string =>
   how === 'load' && version === 2 ? 'session/resume with replayFrom' : `session/${how}`;
 
-/** How coming back by one method went. */
 export interface ComingBack {
   /** As a client reads it; `ok` is an answer with success. */
   readonly outcome: AttemptOutcome;
@@ -179,15 +170,11 @@ export interface ComingBack {
 }
 
 export interface Outcomes {
-  /** False where no session could be made. */
   readonly examined: boolean;
   readonly capabilities: ResumeState['capabilities'];
-  /** Null where it was not tried. */
   readonly resume: ComingBack | null;
   readonly load: ComingBack | null;
-  /** Whether anything was said in the session that came back. */
   readonly said: boolean;
-  /** Of ACP. Default: 1. */
   readonly version?: number;
   readonly unknownSession: DoctorReport['verdict']['unknownSession'];
 }

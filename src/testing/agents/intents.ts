@@ -46,5 +46,4 @@ export function intentOf(text: string): Intent {
 /** The most chunks one prompt can ask for. */
 const MAX_STREAM = 1_000_000;
 
-/** How many were asked for. */
 export const countIn = (digits: string): number => Math.min(Number(digits), MAX_STREAM);

@@ -4,7 +4,6 @@ import { pieces } from './replies.ts';
 import type { StoredEntry } from './store.ts';
 import type { Behaviour } from './variants.ts';
 
-/** The updates of a replay, in order. Pure. */
 export function replayUpdates(entries: readonly StoredEntry[], how: Behaviour['replay']): SessionUpdate[] {
   const kept = Number.isFinite(how.cap) ? lastMessages(entries, how.cap) : entries;
   const once = (round: number) => kept.flatMap((entry, index) => entryUpdates(entry, how, `${round}-${index}`));

@@ -15,7 +15,6 @@ export const HELP = [
   'count to N · stream N chunks · switch to brief · settings · title TEXT · say TEXT · think about X · crash · hang.',
 ].join('\n');
 
-/** The answer to a question about one thing. */
 export function answer(known: readonly KnownFact[], key: string, subject: string, brief: boolean): string {
   const fact = recall(known, key);
   if (!fact) return brief ? 'Unknown.' : `I don't know ${subject}. Nothing in my context says it.`;
@@ -30,7 +29,6 @@ export const subjectOf = (what: string): string =>
     .replace(/^(my|our)\b/i, 'your')
     .replace(/\s+(called|named|again|please)$/i, '');
 
-/** The answer to “what do you remember?”. */
 export function everything(known: readonly KnownFact[]): string {
   const facts = distinct(known) as KnownFact[];
   if (facts.length === 0) return 'Nothing. There is no fact in my context.';
@@ -38,7 +36,6 @@ export function everything(known: readonly KnownFact[]): string {
   return `${facts.length === 1 ? 'One thing' : `${facts.length} things`}:\n${lines.join('\n')}`;
 }
 
-/** The acknowledgement of new facts. */
 export function noted(facts: readonly { readonly label: string; readonly value: string }[], brief: boolean): string {
   if (brief) return 'Noted.';
   return `Noted. ${facts.map((fact) => (fact.label ? `${capital(fact.label)}: ${fact.value}.` : `“${fact.value}”.`)).join(' ')}`;

@@ -25,7 +25,6 @@ export interface LiveSession {
   readonly restored: number;
   modeId: string;
   model: string;
-  /** Set while a prompt runs. */
   turn: AbortController | null;
   readonly mcpServers: readonly McpServer[];
   /** Texts of files that prompts named as records, by path. */

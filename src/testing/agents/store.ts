@@ -52,7 +52,6 @@ export interface StoreLog {
   clear(): Promise<void>;
 }
 
-/** The store of which this is the log. */
 export function storeOn(log: StoreLog): SessionStore {
   const read = async () => {
     const heads = new Map<string, SessionHead>();

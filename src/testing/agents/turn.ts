@@ -18,7 +18,6 @@ export interface TurnContext {
   readonly store: SessionStore;
   readonly around: Around;
   readonly signal: AbortSignal;
-  /** Of ACP, as the client asked for it. */
   readonly version: 1 | 2;
 }
 

@@ -171,7 +171,6 @@ const PLAIN = {
 } satisfies Readonly<Record<string, VariantEntry>>;
 
 interface Shape {
-  /** The code, the message and the data of the error. */
   readonly error: (sessionId: string, method: string) => readonly [code: number, message: string, data?: unknown];
   /** The same in words, after “Answers for a lost session with”. */
   readonly says: string;

@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createOutput } from '../../../src/cli/output.ts';
 import { parse } from '../../../src/cli/parse.ts';
 import { permissionAsker } from '../../../src/cli/turn.ts';
-import type { PermissionAsker } from '../../../src/cli/turn.ts';
 import type { Host } from '../../../src/engine/index.ts';
 import type { SessionEvent } from '../../../src/engine/types.ts';
 
@@ -29,7 +28,7 @@ function asking(argv: string[], answers: string[] = []) {
   const host = {
     respondPermission: async (_session: string, _request: string, optionId: string | null) => void given.push(optionId),
   } as unknown as Host;
-  const asker: PermissionAsker = permissionAsker(call(...argv), host, 'main', createOutput({ stdout: new PassThrough(), stderr }), () => ({
+  const asker = permissionAsker(call(...argv), host, 'main', createOutput({ stdout: new PassThrough(), stderr }), () => ({
     async question(question) {
       questions.push(question);
       return answers.shift() ?? '';

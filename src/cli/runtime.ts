@@ -72,7 +72,9 @@ export function reExecute(): Promise<void> {
   }
   return new Promise((resolve) => {
     child.on('error', (error) => {
-      process.stderr.write(`rehydrate could not run ${node}: ${error.message}\n`);
+      process.stderr.write(
+        `rehydrate could not run ${node}: ${error.message}. Run it with Node ${NEEDED} or newer, or install that one anew: npm install node@24\n`,
+      );
       process.exit(1);
     });
     child.on('exit', (code, signal) => {

@@ -4,25 +4,6 @@
  * a file of its name in `commands/`.
  */
 
-export const COMMAND_NAMES = [
-  'prompt',
-  'chat',
-  'sessions',
-  'history',
-  'transcript',
-  'search',
-  'fork',
-  'export',
-  'import',
-  'delete',
-  'bridge',
-  'doctor',
-  'acp',
-  'serve',
-  'demo-agent',
-] as const;
-export type CommandName = (typeof COMMAND_NAMES)[number];
-
 export interface Word {
   readonly name: string;
   /** How the usage line shows it, where that is not its name. */
@@ -57,10 +38,8 @@ export interface OptionRow {
 }
 
 const ID: Word = { name: 'ID', help: 'The session.' };
-const TURNS: readonly CommandName[] = ['prompt', 'chat'];
-const AGENTS: readonly CommandName[] = [...TURNS, 'acp', 'serve'];
 
-export const COMMANDS: Readonly<Record<CommandName, CommandRow>> = {
+const TABLE = {
   prompt: {
     help: 'One turn of a durable session; the reply on stdout.',
     words: [{ name: 'TEXT', form: 'TEXT|-', help: 'The prompt; - reads it from stdin.' }],
@@ -112,7 +91,15 @@ export const COMMANDS: Readonly<Record<CommandName, CommandRow>> = {
     words: [{ name: 'NAME', help: 'Which one, by its name in the playground. Default: native.', optional: true }],
     notes: ['Put it after the -- of another command: rehydrate prompt "my name is Ada" -- rehydrate demo-agent --store .agent'],
   },
-};
+} satisfies Readonly<Record<string, CommandRow>>;
+
+export type CommandName = keyof typeof TABLE;
+export const COMMANDS: Readonly<Record<CommandName, CommandRow>> = TABLE;
+/** In the order in which the help shows them. */
+export const COMMAND_NAMES = Object.keys(TABLE) as readonly CommandName[];
+
+const TURNS: readonly CommandName[] = ['prompt', 'chat'];
+const AGENTS: readonly CommandName[] = [...TURNS, 'acp', 'serve'];
 
 const ROWS = [
   {

@@ -137,23 +137,15 @@ export function permissionRule(call: Call): 'ask' | 'allow' | 'reject' {
 }
 
 /** A permission request as a person is asked it. What the agent wrote into it is untrusted. */
-interface PermissionPrompt {
-  readonly title: string;
-  readonly options: readonly {
-    readonly optionId: string;
-    /** Its id when it has no name. */
-    readonly name: string;
-    /** An option without a kind can be chosen, and means neither. */
-    readonly means: 'allow' | 'reject' | 'neither';
-  }[];
-}
+type PermissionPrompt = ReturnType<typeof permissionPrompt>;
 
-function permissionPrompt({ toolCall, options }: PermissionRequested): PermissionPrompt {
+function permissionPrompt({ toolCall, options }: PermissionRequested) {
   return {
     title: oneLine(readToolCall(toolCall).title ?? '', 100) || 'something',
     options: options.map((option) => {
       const { name, kind } = fieldsOf(option);
-      const means = stringOf(kind).startsWith('allow') ? 'allow' : stringOf(kind).startsWith('reject') ? 'reject' : 'neither';
+      // One without a kind can be chosen, and means neither.
+      const means = /^(allow|reject)/.exec(stringOf(kind))?.[0];
       return { optionId: option.optionId, name: oneLine(stringOf(name), 80) || oneLine(option.optionId, 80), means };
     }),
   };
@@ -199,7 +191,7 @@ export function permissionAsker(
     } catch (error) {
       const settled =
         (error as Error).name === 'AbortError' || (RehydrateError.is(error) && /^(invalid_argument|host_closed)$/.test(error.code));
-      if (!settled) output.note(`the answer could not be given: ${messageOf(error)}`);
+      if (!settled) output.note(`the answer to “${title}” could not be given, so the agent still waits for it: ${messageOf(error)}`);
     }
   };
   return {

@@ -1,6 +1,5 @@
 /** Sessions that the agent has of its own, begun without us: listed after the record's, and taken into the record when they are loaded. */
-import { RehydrateError } from '../engine/index.ts';
-import type { ClientServices, Host, McpServer, SessionInfo } from '../engine/index.ts';
+import { type ClientServices, type Host, type McpServer, RehydrateError, type SessionInfo } from '../engine/index.ts';
 
 /** Stands before an agent's cursor, where the record's pages are over. */
 const AGENTS_OWN = 'agent:';
@@ -12,20 +11,13 @@ interface Asked {
   readonly signal: AbortSignal;
 }
 
-export interface ListPage {
-  readonly sessions: readonly object[];
-  readonly nextCursor?: string;
-  /** Why the agent's own sessions are not among them. */
-  readonly error?: unknown;
-}
-
 /** The cursor of the agent's part of the list; null while it is the record's. */
 export function agentCursor(cursor: unknown): string | null {
   return typeof cursor === 'string' && cursor.startsWith(AGENTS_OWN) ? cursor.slice(AGENTS_OWN.length) : null;
 }
 
-/** A page of the agent's own sessions that the record has not got. The record's are shown also when the agent cannot be asked. */
-export async function agentsOwn(host: Host, asked: Asked, cursor: string | null): Promise<ListPage> {
+/** A page of the agent's own sessions that the record has not got. The record's are shown also when the agent cannot be asked: `error` is why. */
+export async function agentsOwn(host: Host, asked: Asked, cursor: string | null) {
   try {
     const page = await host.agentSessions({ ...asked, ...(cursor ? { cursor } : {}) });
     return {

@@ -68,7 +68,7 @@ export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 're
 
   async function answer(id: unknown, method: string, params: Params): Promise<void> {
     if (underWay.size >= limits.requests) {
-      const message = `limit_exceeded: requests allows ${limits.requests} requests under way at once.`;
+      const message = `limit_exceeded: requests allows ${limits.requests} requests under way at once. Wait for an answer first.`;
       return send({ id, error: { code: RPC.internal, message } });
     }
     const abort = new AbortController();
@@ -97,7 +97,10 @@ export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 're
   function handle(value: unknown): void {
     const message = objectOf(value);
     if (!message) {
-      void send({ id: null, error: { code: RPC.invalidRequest, message: 'A message is one JSON-RPC object; there are no batches.' } });
+      void send({
+        id: null,
+        error: { code: RPC.invalidRequest, message: 'A message is one JSON-RPC object, and there are no batches: send each by itself.' },
+      });
       return;
     }
     const passed = wire.fromClient(bounded(message));

@@ -4,8 +4,15 @@
  */
 import { randomId } from '../engine/random-id.ts';
 import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
-import type { ClientServices, ContentBlock, Host, MessageStream, SessionEvent, SessionInfo } from '../engine/index.ts';
-import { RehydrateError } from '../engine/index.ts';
+import {
+  type ClientServices,
+  type ContentBlock,
+  type Host,
+  type MessageStream,
+  RehydrateError,
+  type SessionEvent,
+  type SessionInfo,
+} from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';
 import { objectOf } from '../engine/protocol/reported-state.ts';
@@ -186,7 +193,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   const connection = connect(stream, limits, {
     async onRequest(method, params, call) {
       if (observe && !LOOKING.has(method))
-        throw new RpcFailure({ code: RPC.invalidRequest, message: `This connection may only look (observe.v1): ${method} is not for it.` });
+        throw new RpcFailure({
+          code: RPC.invalidRequest,
+          message: `This connection may only look (observe.v1): ${method} is not for it. Connect with acp.v1.`,
+        });
       const known = Object.hasOwn(methods, method) ? methods[method] : undefined;
       if (known) return known(params, call);
       const named = sessionFor(params);

@@ -147,7 +147,11 @@ export function tokenFrom(file: string, make = false): string {
     throw new RehydrateError('invalid_argument', words, { file }, { cause: error });
   }
   if (/^[A-Za-z0-9_-]{43}$/.test(token)) return token;
-  throw new RehydrateError('invalid_argument', `${file} holds no token: it is 43 base64url characters, as rehydrate serve writes it.`, {
-    file,
-  });
+  throw new RehydrateError(
+    'invalid_argument',
+    `${file} holds no token: it is 43 base64url characters. Name the file that rehydrate serve --token-file wrote.`,
+    {
+      file,
+    },
+  );
 }

@@ -2,7 +2,17 @@
 import { text as readAll } from 'node:stream/consumers';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { PromptResult } from '../../engine/types.ts';
-import { type Command, endedBy, exitCodeOf, type Interrupts, messageOf, SIGNAL_EXITS, tell, watchInterrupts } from '../ends.ts';
+import {
+  type Command,
+  type Context,
+  endedBy,
+  exitCodeOf,
+  type Interrupts,
+  messageOf,
+  SIGNAL_EXITS,
+  tell,
+  watchInterrupts,
+} from '../ends.ts';
 import { EXIT } from '../table.ts';
 import { explain, hostOf, type OpenHost } from '../host.ts';
 import type { Output } from '../output.ts';
@@ -10,7 +20,8 @@ import { type Call, has, one } from '../parse.ts';
 import { followEvents, jsonPrinter, permissionAsker, permissionRule, storedEvents, textPrinter, type TurnPrinter } from '../turn.ts';
 import { applySettings, readySession, sessionOptions, type SessionOptions } from '../session.ts';
 
-export const prompt: Command = async ({ call, output, signals }) => {
+export const prompt: Command = async (context) => {
+  const { call, output, signals } = context;
   const options = sessionOptions(call);
   const content = await promptText(call);
   const rule = permissionRule(call);
@@ -22,7 +33,7 @@ export const prompt: Command = async ({ call, output, signals }) => {
     const progress = { asked: false };
     let code: number;
     try {
-      code = await oneTurn({ call, output, open, options, content, interrupts, progress });
+      code = await oneTurn(context, open, options, content, interrupts, progress);
     } catch (error) {
       code = failed(explain(error, open.file), interrupts, progress.asked, output, has(call, 'json'));
     }
@@ -38,18 +49,15 @@ export const prompt: Command = async ({ call, output, signals }) => {
 /** How long a reader that reads nothing may hold up the end that a signal asked for. */
 const READER_GRACE_MS = 2_000;
 
-interface Turn {
-  readonly call: Call;
-  readonly output: Output;
-  readonly open: OpenHost;
-  readonly options: SessionOptions;
-  readonly content: string;
-  readonly interrupts: Interrupts;
-  /** `asked` is set when the host is asked for the turn: from then on a failure may be the turn's. */
-  readonly progress: { asked: boolean };
-}
-
-async function oneTurn({ call, output, open, options, content, interrupts, progress }: Turn): Promise<number> {
+/** `progress.asked` is set when the host is asked for the turn: from then on a failure may be the turn's. */
+async function oneTurn(
+  { call, output }: Context,
+  open: OpenHost,
+  options: SessionOptions,
+  content: string,
+  interrupts: Interrupts,
+  progress: { asked: boolean },
+): Promise<number> {
   const { host } = open;
   const { sessionId } = options;
   const json = has(call, 'json');

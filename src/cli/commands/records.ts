@@ -20,7 +20,7 @@ export const sessions: Command = ({ call, output }) =>
       const { sessions, nextCursor } = await host.list({ limit: 100, ...cursor });
       return { nextCursor, rows: sessions.map((session) => ({ json: { type: 'session', session }, line: sessionLine(session) })) };
     },
-    'There are no sessions in this database.',
+    'There are no sessions in this database; the first prompt makes one.',
   );
 
 export const search: Command = ({ call, output }) =>
@@ -33,7 +33,7 @@ export const search: Command = ({ call, output }) =>
         `${sessionId.padEnd(20)}  ${String(seq).padStart(5)}  ${role}: ${snippet}`;
       return { nextCursor, rows: hits.map((hit) => ({ json: { type: 'hit', hit }, line: line(hit) })) };
     },
-    'Nothing that was said holds these words.',
+    'Nothing that was said holds all of these words in one message. Search for fewer.',
   );
 
 export const history: Command = async ({ call, output }) =>

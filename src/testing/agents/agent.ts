@@ -2,20 +2,25 @@
  * The core of the scripted agents: a real ACP agent built with the SDK, deterministic, without a model,
  * and without a platform. What it can know is what is in its context, so an answer shows what survived.
  */
-import { agent, methods, RequestError } from '@agentclientprotocol/sdk';
-import type { AgentContext, ClientCapabilities, McpServer, SessionUpdate, Stream } from '@agentclientprotocol/sdk';
+import {
+  agent,
+  type AgentContext,
+  type ClientCapabilities,
+  type McpServer,
+  methods,
+  RequestError,
+  type SessionUpdate,
+  type Stream,
+} from '@agentclientprotocol/sdk';
 import { answerBothVersions } from '../../engine/protocol/v2-agent-side.ts';
 import { randomId } from '../../engine/random-id.ts';
 import { misbehave } from './mischief.ts';
 import { replayUpdates } from './replay.ts';
-import { configOptions, MODELS, MODES, modeState, startSession } from './session.ts';
-import type { LiveSession } from './session.ts';
-import { memoryStore } from './store.ts';
-import type { SessionStore, StoredEntry, StoredSession } from './store.ts';
+import { configOptions, type LiveSession, MODELS, MODES, modeState, startSession } from './session.ts';
+import { memoryStore, type SessionStore, type StoredEntry, type StoredSession } from './store.ts';
 import type { Surroundings } from './surroundings.ts';
 import { runTurn } from './turn.ts';
-import { behaviourOf, unknownSession } from './variants.ts';
-import type { AgentVariant, FaultPhase } from './variants.ts';
+import { type AgentVariant, behaviourOf, type FaultPhase, unknownSession } from './variants.ts';
 
 export interface ScriptedAgentOptions {
   readonly variant: AgentVariant;

@@ -3,11 +3,9 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess } from '../../engine/ports.ts';
 import { runScriptedAgent } from './agent.ts';
-import { memoryStore } from './store.ts';
-import type { SessionStore } from './store.ts';
+import { memoryStore, type SessionStore } from './store.ts';
 import { sleeper } from './surroundings.ts';
-import { behaviourOf } from './variants.ts';
-import type { AgentVariant } from './variants.ts';
+import { type AgentVariant, behaviourOf } from './variants.ts';
 
 export interface InProcessOptions {
   /** Default `native`. */

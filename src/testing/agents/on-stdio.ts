@@ -5,10 +5,8 @@ import { ndJsonStream } from '@agentclientprotocol/sdk';
 import { runScriptedAgent } from './agent.ts';
 import { directoryStore } from './node-store.ts';
 import { memoryStore } from './store.ts';
-import { sleeper } from './surroundings.ts';
-import type { Surroundings } from './surroundings.ts';
-import { behaviourOf } from './variants.ts';
-import type { AgentVariant } from './variants.ts';
+import { sleeper, type Surroundings } from './surroundings.ts';
+import { type AgentVariant, behaviourOf } from './variants.ts';
 
 export interface StdioAgentOptions {
   /** A directory of its sessions; without it they live as long as the process. */

@@ -1,6 +1,5 @@
 /** A scripted agent as a program, for whatever starts agents over standard input and output. */
-import { AGENT_VARIANTS, isAgentVariant } from './variants.ts';
-import type { AgentVariant } from './variants.ts';
+import { AGENT_VARIANTS, type AgentVariant, isAgentVariant } from './variants.ts';
 
 /** As `stdioLauncher({ agents })` and `openHost(file, { agents })` take it. */
 export interface ScriptedProgram {

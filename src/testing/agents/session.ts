@@ -1,8 +1,7 @@
 /** One live session of a scripted agent: its entries, its settings, and what it can know from them. */
 import type { ContentBlock, McpServer, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
-import { factsIn } from './facts.ts';
-import type { Fact } from './facts.ts';
-import type { StoredEntry, StoredSession } from './store.ts';
+import { type Fact, factsIn } from './facts.ts';
+import type { StoredSession } from './store.ts';
 
 /** The modes a scripted agent offers. */
 export const MODES = [
@@ -16,36 +15,23 @@ export const MODELS = [
   { value: 'memo-large', name: 'Memo Large' },
 ] as const;
 
-export interface LiveSession {
-  readonly sessionId: string;
-  readonly cwd: string;
-  title: string | null;
-  readonly entries: StoredEntry[];
-  /** How many of the entries were restored from the store. */
-  readonly restored: number;
-  modeId: string;
-  model: string;
-  turn: AbortController | null;
-  readonly mcpServers: readonly McpServer[];
-  /** Texts of files that prompts named as records, by path. */
-  readonly files: Map<string, string>;
-  /** The id of the message that is streamed, or was streamed last. */
-  messageId: string;
-}
+export type LiveSession = ReturnType<typeof startSession>;
 
-export function startSession(stored: StoredSession, mcpServers: readonly McpServer[]): LiveSession {
+export function startSession({ entries, ...head }: StoredSession, mcpServers: readonly McpServer[]) {
   return {
-    sessionId: stored.sessionId,
-    cwd: stored.cwd,
-    title: stored.title,
-    entries: [...stored.entries],
-    restored: stored.entries.length,
+    ...head,
+    entries: [...entries],
+    /** How many of the entries were restored from the store. */
+    restored: entries.length,
     // Settings are not kept over a restart, as in many real agents: the host sets them again.
-    modeId: MODES[0].id,
-    model: MODELS[0].value,
-    turn: null,
+    modeId: MODES[0].id as string,
+    model: MODELS[0].value as string,
+    /** Set while a prompt runs. */
+    turn: null as AbortController | null,
     mcpServers,
-    files: new Map(),
+    /** Texts of files that prompts named as records, by path. */
+    files: new Map<string, string>(),
+    /** The id of the message that is streamed, or was streamed last. */
     messageId: '',
   };
 }

@@ -1,11 +1,17 @@
 /** One turn of a scripted agent: from the prompt's intent to updates, requests and a stop reason. */
-import { methods } from '@agentclientprotocol/sdk';
-import type { AgentContext, ClientCapabilities, ContentBlock, McpServer, SessionUpdate, StopReason } from '@agentclientprotocol/sdk';
+import {
+  type AgentContext,
+  type ClientCapabilities,
+  type ContentBlock,
+  type McpServer,
+  methods,
+  type SessionUpdate,
+  type StopReason,
+} from '@agentclientprotocol/sdk';
 import { factsIn, keyOf } from './facts.ts';
 import { countIn, intentOf } from './intents.ts';
 import { answer, everything, HELP, noted, pieces, subjectOf } from './replies.ts';
-import { configOptions, filesToRead, knownFacts, MODES, wordsOf } from './session.ts';
-import type { LiveSession } from './session.ts';
+import { configOptions, filesToRead, knownFacts, type LiveSession, MODES, wordsOf } from './session.ts';
 import type { SessionStore, StoredEntry } from './store.ts';
 import type { Around } from './surroundings.ts';
 import type { Behaviour } from './variants.ts';

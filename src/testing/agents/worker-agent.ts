@@ -2,11 +2,9 @@
 import type { Stream } from '@agentclientprotocol/sdk';
 import type { WorkerAgentScope } from '../../adapters/worker/agent-side.ts';
 import { runScriptedAgent } from './agent.ts';
-import { memoryStore } from './store.ts';
-import type { SessionStore } from './store.ts';
+import { memoryStore, type SessionStore } from './store.ts';
 import { sleeper } from './surroundings.ts';
-import { behaviourOf } from './variants.ts';
-import type { AgentVariant } from './variants.ts';
+import { type AgentVariant, behaviourOf } from './variants.ts';
 
 export interface ServeInWorkerOptions {
   readonly variant: AgentVariant;

@@ -14,6 +14,7 @@ import { agentSlug, compatRecords } from '../lib/compat-records.ts';
 import { figure, membersOf } from '../lib/declarations.ts';
 import { invariantTests } from '../lib/invariants.ts';
 import { caseRow } from '../lib/resume-cases.ts';
+import { ROOT } from '../lib/source.ts';
 
 /** For a number in prose. */
 export { figure };
@@ -55,11 +56,10 @@ export const scenarios: TableOf = {
   rows: SCENARIOS.map(({ name, title, watch }) => [`[${title}](/playground/#v=1&scenario=${name})`, watch]),
 };
 
-const cases = RESUME_CASES.map(caseRow);
 export const resumeCases: TableOf = {
-  before: `Unless a row says otherwise: a session with history, an agent with all three capabilities, policy \`auto\`. The list has ${cases.length} cases.`,
+  before: `Unless a row says otherwise: a session with history, an agent with all three capabilities, policy \`auto\`. The list has ${RESUME_CASES.length} cases.`,
   head: ['Case', 'What follows'],
-  rows: cases.map(({ name, given, next }) => [{ text: name, small: given.join(' · ') }, next]),
+  rows: RESUME_CASES.map(caseRow),
 };
 
 const said = (row: RecordedAnswer): string => {
@@ -80,7 +80,7 @@ export const unknownAnswers: TableOf = {
 /** How many tests name each promise, counted in the tests themselves. */
 export const invariants: TableOf = {
   head: ['Invariant', 'Tests', 'In'],
-  rows: invariantTests(process.cwd()).map(({ id, tests, files }) => [
+  rows: invariantTests(ROOT).map(({ id, tests, files }) => [
     id,
     tests,
     files.slice(0, 3).map(code).join(', ') + (files.length > 3 ? ` and ${files.length - 3} more` : ''),
@@ -124,14 +124,21 @@ export const measured: TableOf = {
   ]),
 };
 
-const scores = { performance: 'Performance', accessibility: 'Accessibility', 'best-practices': 'Best practices', seo: 'SEO' } as const;
-const scored = Object.keys(scores) as (keyof typeof scores)[];
+const SCORES = { performance: 'Performance', accessibility: 'Accessibility', 'best-practices': 'Best practices', seo: 'SEO' } as const;
+const scoresOf = (of: Readonly<Record<keyof typeof SCORES, string | number>>) =>
+  [of.performance, of.accessibility, of['best-practices'], of.seo].join(' · ');
 /** What `npm run lighthouse` found last. */
 export const pageScores: TableOf = {
-  before: `Measured on ${day(lighthouse.measuredAt)}, ${lighthouse.machine}; the least disturbed of ${lighthouse.rounds} rounds. Targets: ${scored.map((id) => lighthouse.targets[id]).join(' · ')}.`,
-  head: ['Page', scored.map((id) => scores[id]).join(' · ')],
-  rows: lighthouse.pages.map(({ page, scores: of }) => [`[${page}](${page})`, scored.map((id) => of[id]).join(' · ')]),
+  before: `Measured on ${day(lighthouse.measuredAt)}, ${lighthouse.machine}; the least disturbed of ${lighthouse.rounds} rounds. Targets: ${scoresOf(lighthouse.targets)}.`,
+  head: ['Page', scoresOf(SCORES)],
+  rows: lighthouse.pages.map(({ page, scores }) => [`[${page}](${page})`, scoresOf(scores)]),
 };
+
+/** The records of a folder, by the names of their files. */
+const recordsOf = <T>(files: Readonly<Record<string, { readonly default: T }>>) =>
+  Object.entries(files)
+    .sort(([one], [other]) => one.localeCompare(other))
+    .map(([, file]) => file.default);
 
 interface Seen {
   readonly what: string;
@@ -141,24 +148,20 @@ interface Seen {
 /** What was looked at with our agent side. */
 export const serverSeen: TableOf = {
   head: ['Looked at', 'Seen', 'When'],
-  rows: Object.values(import.meta.glob<{ default: Seen }>('../../../content/data/server/*.json', { eager: true })).map(
-    ({ default: { what, seen, at } }) => [what, seen, at],
-  ),
+  rows: recordsOf<Seen>(import.meta.glob('../../../content/data/server/*.json', { eager: true })).map(({ what, seen, at }) => [
+    what,
+    seen,
+    at,
+  ]),
 };
 
-interface Tried {
-  readonly what: string;
-  readonly tried: number;
-  readonly through: number;
-  readonly at: string;
-}
 const count = (value: number) => Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');
 /** What the fault and attack suites tried last with their full counts. */
 export const tried: TableOf = {
   head: ['Tried', 'How often', 'Got through', 'Last'],
-  rows: Object.entries(import.meta.glob<{ default: Tried }>('../../../content/data/tried/*.json', { eager: true }))
-    .sort(([one], [other]) => one.localeCompare(other))
-    .map(([, { default: row }]) => [row.what, count(row.tried), row.through, row.at]),
+  rows: recordsOf<Omit<Seen, 'seen'> & { readonly tried: number; readonly through: number }>(
+    import.meta.glob('../../../content/data/tried/*.json', { eager: true }),
+  ).map((row) => [row.what, count(row.tried), row.through, row.at]),
 };
 
 // What `npm run bench -- scale` measured, and what follows from it by the stated assumptions.

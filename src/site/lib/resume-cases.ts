@@ -2,20 +2,11 @@
 import type { ResumeCase } from '../../engine/resume/cases.ts';
 import type { ResumeState } from '../../engine/resume/decide.ts';
 
-export interface CaseRow {
-  readonly name: string;
-  /** What the case is given beyond the ordinary: a session with history, an agent that can do everything, policy auto. */
-  readonly given: readonly string[];
-  readonly next: string;
-}
-
-export function caseRow({ name, state, next }: ResumeCase): CaseRow {
+/** The case, with what it is given beyond the ordinary (see the page), and what follows. */
+export function caseRow({ name, state, next }: ResumeCase): [given: { text: string; small: string }, next: string] {
   const said = { accept: '', stop: '', 'ask-list': 'session/list' }[next.do as string] ?? next.do;
-  return {
-    name,
-    given: givenOf(state),
-    next: [said, 'code' in next ? next.code : '', 'tier' in next ? `tier ${next.tier}` : ''].filter(Boolean).join(', '),
-  };
+  const follows = [said, 'code' in next ? next.code : '', 'tier' in next ? `tier ${next.tier}` : ''];
+  return [{ text: name, small: givenOf(state).filter(Boolean).join(' · ') }, follows.filter(Boolean).join(', ')];
 }
 
 function givenOf(state: ResumeState): readonly string[] {
@@ -29,5 +20,5 @@ function givenOf(state: ResumeState): readonly string[] {
       ({ method, outcome, weak }) => `${method.replace('session/', '')}: ${outcome}${weak ? ', by its shape only' : ''}`,
     ),
     state.listed ? `list: ${state.listed}` : '',
-  ].filter(Boolean);
+  ];
 }

@@ -12,9 +12,7 @@ export interface Member {
   readonly doc: string;
 }
 
-export function parse(file: string): ts.SourceFile {
-  return ts.createSourceFile(file, readSource(file), ts.ScriptTarget.Latest, true);
-}
+const parse = (file: string) => ts.createSourceFile(file, readSource(file), ts.ScriptTarget.Latest, true);
 
 /** The docstring in front of a node, without its tags. */
 export function docOf(node: ts.Node): string {
@@ -30,30 +28,25 @@ export function examplesOf(node: ts.Node): readonly string[] {
 
 /** The members of an interface, nested object types flattened as `replay.received`. */
 export function membersOf(file: string, name: string): readonly Member[] {
-  const source = parse(file);
-  const found = source.statements.find(
-    (node): node is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(node) && node.name.text === name,
-  );
-  if (!found) throw new Error(`The docs show the interface ${name} of ${file}, which does not declare it.`);
-  return found.members.flatMap((member) => flatten(member, '', source));
+  const found = parse(file).statements.find((node) => ts.isInterfaceDeclaration(node) && node.name.text === name);
+  if (!found || !ts.isInterfaceDeclaration(found))
+    throw new Error(`The docs show the interface ${name} of ${file}, which does not declare it.`);
+  return found.members.flatMap((member) => flatten(member, ''));
 }
 
-function flatten(member: ts.TypeElement, prefix: string, source: ts.SourceFile): Member[] {
-  if (!ts.isPropertySignature(member) || !member.type || !member.name) return [];
-  const name = prefix + member.name.getText(source);
-  const objects = objectTypes(member.type);
-  const nullable = /\| null$/.test(member.type.getText(source));
-  const type = objects ? (nullable ? 'object | null' : 'object') : tidy(member.type.getText(source));
-  const own: Member = { name, optional: member.questionToken !== undefined, type, doc: docOf(member) };
-  return objects ? [own, ...objects.flatMap((object) => object.members.flatMap((inner) => flatten(inner, `${name}.`, source)))] : [own];
-}
-
-/** The object literals of a type, when it is nothing but those and null. */
-function objectTypes(type: ts.TypeNode): readonly ts.TypeLiteralNode[] | null {
-  const parts: readonly ts.TypeNode[] = ts.isUnionTypeNode(type) ? type.types : [type];
+function flatten(member: ts.TypeElement, prefix: string): readonly Member[] {
+  if (!ts.isPropertySignature(member) || !member.type) return [];
+  const name = prefix + member.name.getText();
+  const parts: readonly ts.TypeNode[] = ts.isUnionTypeNode(member.type) ? member.type.types : [member.type];
   const objects = parts.filter((part) => ts.isTypeLiteralNode(part));
-  const others = parts.filter((part) => !ts.isTypeLiteralNode(part) && part.getText() !== 'null');
-  return objects.length > 0 && others.length === 0 ? objects : null;
+  const nulls = parts.filter((part) => part.getText() === 'null');
+  // Nothing but object literals and null.
+  const isObject = objects.length > 0 && objects.length + nulls.length === parts.length;
+  const type = isObject ? ['object', ...nulls.map(() => 'null')].join(' | ') : tidy(member.type.getText());
+  return [
+    { name, optional: member.questionToken !== undefined, type, doc: docOf(member) },
+    ...(isObject ? objects.flatMap((object) => object.members.flatMap((inner) => flatten(inner, `${name}.`))) : []),
+  ];
 }
 
 /** `readonly X[]`, comments and line breaks say nothing to a reader of a table. */

@@ -5,27 +5,25 @@
  */
 import type { ExpressiveCodePlugin } from 'astro-expressive-code';
 
-/** Starlight's code themes, as pairs of dark and light: what is left out is rare and keeps its style. */
-const CLASSES: Readonly<Record<string, string>> = {
-  '--0:#C792EA;--1:#8844AE': 'tk', // keyword
-  '--0:#ECC48D;--1:#984E4D': 'ts', // string
-  '--0:#82AAFF;--1:#3B61B0': 'tf', // function
-  '--0:#919F9F;--1:#5F636F': 'tc', // comment
-  '--0:#C5E478;--1:#3B61B0': 'tt', // type
-  '--0:#7FDBCA;--1:#096E72': 'to', // operator, property
-  '--0:#F78C6C;--1:#AA0982': 'tn', // number
-  '--0:#FFCB8B;--1:#111111': 'ty', // type name
-  '--0:#ECC48D;--1:#3B61B0': 'ta', // argument
-  '--0:#E2817F;--1:#B23834': 'tl', // literal
+/**
+ * The colours of Starlight's code themes, dark and light, by their class; what is told from a class by its neighbours alone has it, too. What
+ * is left out is rare and keeps its style.
+ */
+const CLASSES: Readonly<Record<string, readonly string[]>> = {
+  tk: ['#C792EA #8844AE'], // keyword
+  ts: ['#ECC48D #984E4D', '#D9F5DD #111111'], // string, its quotes
+  tf: ['#82AAFF #3B61B0'], // function
+  tc: ['#919F9F #5F636F', '#919F9F #5D6376'], // comment, the first of its block
+  tt: ['#C5E478 #3B61B0'], // type
+  to: ['#7FDBCA #096E72'], // operator, property
+  tn: ['#F78C6C #AA0982'], // number
+  ty: ['#FFCB8B #111111'], // type name
+  ta: ['#ECC48D #3B61B0'], // argument
+  tl: ['#E2817F #B23834'], // literal
 };
-const TOKENS = new Set(Object.values(CLASSES));
-/** What is told from one of those by its neighbours alone: a string's quotes, a comment that is the first of its block. */
-const SAME: Readonly<Record<string, string>> = {
-  '--0:#D9F5DD;--1:#111111': 'ts',
-  '--0:#919F9F;--1:#5D6376': 'tc',
-};
+const CLASS_OF = new Map(Object.entries(CLASSES).flatMap(([name, pairs]) => pairs.map((pair) => [pair, name] as const)));
 /** The text's own colour, or one nobody can tell from it. */
-const PLAIN = new Set(['--0:#D6DEEB;--1:#403F53', '--0:#D7DBE0;--1:#403F53', '--0:#D6DEEB', '--0:#D7DBE0']);
+const PLAIN = ['#D6DEEB #403F53', '#D7DBE0 #403F53', '#D6DEEB', '#D7DBE0'];
 
 interface Node {
   type: string;
@@ -35,35 +33,32 @@ interface Node {
   value?: string;
 }
 
-const alone = (properties: Record<string, unknown>): boolean =>
-  Object.values(properties).filter((value) => value !== undefined).length === 1;
-const isBlank = (node: Node): boolean => (node.children ?? []).every((child) => child.type === 'text' && !child.value?.trim());
-
-/** Whether both are tokens of one class and nothing else, so that one element can hold what is in both. */
-function joins(a: Node | undefined, b: Node): boolean {
-  const [left, right] = [a, b].map((node) =>
-    node?.properties && alone(node.properties) ? String(node.properties['className']) : undefined,
-  );
-  return left !== undefined && left === right && TOKENS.has(left);
-}
+/** The only property of a node that has no other. */
+const only = (node: Node | undefined, name: string): string | undefined => {
+  const given = Object.entries(node?.properties ?? {}).filter(([, value]) => value !== undefined);
+  return given.length === 1 && given[0]![0] === name ? String(given[0]![1]) : undefined;
+};
 
 function slim(node: Node): void {
-  const children = node.children?.flatMap((child) => {
+  const kept: Node[] = [];
+  for (const child of node.children ?? []) {
     slim(child);
-    const style = child.properties?.['style'];
-    if (child.tagName !== 'span' || !child.properties || typeof style !== 'string') return [child];
-    const key = style.replace(/;$/, '');
-    const name = CLASSES[key] ?? SAME[key];
-    if (alone(child.properties) && (PLAIN.has(key) || (name && isBlank(child)))) return child.children ?? [];
+    const style = child.tagName === 'span' ? child.properties?.['style'] : undefined;
+    const colours = typeof style === 'string' ? style.replace(/--[01]:|;$/g, '').replace(';', ' ') : '';
+    const name = CLASS_OF.get(colours);
+    const inner = child.children ?? [];
+    const isBlank = inner.every(({ type, value }) => type === 'text' && !value?.trim());
+    if (only(child, 'style') && (PLAIN.includes(colours) || (name && isBlank))) {
+      kept.push(...inner);
+      continue;
+    }
     if (name) child.properties = { ...child.properties, style: undefined, className: [name] };
-    return [child];
-  });
-  node.children = children?.reduce<Node[]>((kept, child) => {
-    const last = kept.at(-1);
-    if (last && joins(last, child)) last.children = [...(last.children ?? []), ...(child.children ?? [])];
+    // Neighbours of one colour need but one element.
+    const [last, own] = [kept.at(-1), only(child, 'className')];
+    if (last && own && own in CLASSES && own === only(last, 'className')) last.children?.push(...inner);
     else kept.push(child);
-    return kept;
-  }, []);
+  }
+  if (node.children) node.children = kept;
 }
 
 export function leanCode(): ExpressiveCodePlugin {
@@ -71,10 +66,7 @@ export function leanCode(): ExpressiveCodePlugin {
     name: 'lean-code',
     hooks: { postprocessRenderedBlock: ({ renderData }) => slim(renderData.blockAst as Node) },
     baseStyles: Object.entries(CLASSES)
-      .map(([pair, name]) => {
-        const [dark, light] = pair.split(';').map((part) => part.split(':')[1]);
-        return `.${name}{color:light-dark(${light},${dark})}`;
-      })
+      .map(([name, [pair = '']]) => `.${name}{color:light-dark(${pair.split(' ').reverse().join()})}`)
       .join(''),
   };
 }

@@ -4,25 +4,22 @@
  * gaps. Without a name, the whole file.
  */
 export function regionOf(text: string, name: string | undefined, file: string): string {
-  const lines = text.replace(/\s+$/, '').split('\n');
-  const marker = /^\s*\/\/ #(end)?region (\S+)\s*$/;
   const kept: string[] = [];
-  let inside = name === undefined;
-  let found = inside;
-  for (const line of lines) {
-    const match = marker.exec(line);
-    if (!match) {
+  let [inside, found] = [name === undefined, name === undefined];
+  for (const line of text.trimEnd().split('\n')) {
+    const [marker, end, region] = /^\s*\/\/ #(end)?region (\S+)\s*$/.exec(line) ?? [];
+    if (marker === undefined) {
       if (inside) kept.push(line);
-    } else if (match[2] === name) {
-      inside = match[1] === undefined;
+    } else if (region === name) {
+      inside = end === undefined;
       if (inside && found) kept.push('');
       found = true;
     }
   }
   if (!found || (name !== undefined && inside)) throw new Error(`${file} has no region "${name}" with a beginning and an end.`);
-  const indent = Math.min(...kept.filter((line) => line.trim() !== '').map((line) => /^\s*/.exec(line)![0].length));
+  const indent = Math.min(...kept.filter((line) => line.trim()).map((line) => line.search(/\S/)));
   return kept
-    .map((line) => line.slice(Number.isFinite(indent) ? indent : 0))
+    .map((line) => line.slice(indent))
     .join('\n')
     .replace(/\n{3,}/g, '\n\n')
     .trim();

@@ -75,91 +75,77 @@ const FEW = 3;
 const SHOWN = 8;
 
 class SiteSearch extends HTMLElement {
-  #pagefind: Promise<Pagefind> | undefined;
-  readonly #dialog = this.querySelector('dialog')!;
-  readonly #input = this.querySelector('input')!;
-  readonly #status = this.querySelector('p')!;
-  readonly #list = this.querySelector('ol')!;
-
   connectedCallback(): void {
-    const kbd = this.querySelector('kbd')!;
-    if (/Mac|iPhone|iPad/.test(navigator.userAgent)) kbd.textContent = '⌘ K';
-    this.querySelector('button')!.addEventListener('click', () => this.#open());
+    const [dialog, input] = [this.querySelector('dialog')!, this.querySelector('input')!];
+    const [status, list] = [this.querySelector('p')!, this.querySelector('ol')!];
+    const base = this.dataset['base']!;
+    let pagefind: Promise<Pagefind> | undefined;
+    const load = () =>
+      (pagefind ??= (import(/* @vite-ignore */ `${base}pagefind/pagefind.js`) as Promise<Pagefind>).then(async (loaded) => {
+        await loaded.options({ baseUrl: base, excerptLength: 16 });
+        return loaded;
+      }));
+    const unavailable = () => {
+      pagefind = undefined;
+      status.textContent = import.meta.env.DEV
+        ? 'Search needs the built site: npm run build.'
+        : 'The search index could not be loaded. Check the connection, then close and open the search again.';
+    };
+    const open = () => {
+      dialog.showModal();
+      input.select();
+      load().catch(unavailable);
+    };
+    const search = async () => {
+      const query = input.value.trim();
+      const found = query === '' ? { pages: [], count: 0 } : await find(await load(), query);
+      if (found === null || query !== input.value.trim()) return;
+      const { pages, count } = found;
+      list.replaceChildren(...pages.map(resultItem));
+      status.textContent =
+        query === '' ? '' : count === 0 ? `Nothing found for “${query}”.` : `${count} ${count === 1 ? 'page' : 'pages'} found`;
+    };
+
+    if (/Mac|iPhone|iPad/.test(navigator.userAgent)) this.querySelector('kbd')!.textContent = '⌘ K';
+    this.querySelector('button')!.addEventListener('click', open);
     addEventListener('keydown', (event) => {
       if (event.key !== 'k' || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
-      if (this.#dialog.open) this.#dialog.close();
-      else this.#open();
+      if (dialog.open) dialog.close();
+      else open();
     });
-    this.#input.addEventListener('input', () => void this.#search());
-    this.#dialog.addEventListener('keydown', (event) => this.#move(event));
+    input.addEventListener('input', () => void search().catch(unavailable));
+    // Up and down walk through the field and the results.
+    dialog.addEventListener('keydown', (event) => {
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      const stops = [input, ...list.querySelectorAll('a')];
+      const at = stops.indexOf(document.activeElement as HTMLInputElement);
+      stops[Math.min(Math.max(at + step, 0), stops.length - 1)]!.focus();
+    });
     // Enter in the field goes to the first result; the form's own submit would close the dialog.
     this.querySelector('form')!.addEventListener('submit', (event) => {
-      if (event.submitter === null || document.activeElement !== this.#input) return;
+      if (event.submitter === null || document.activeElement !== input) return;
       event.preventDefault();
-      this.#list.querySelector('a')?.click();
+      list.querySelector('a')?.click();
     });
-    this.#dialog.addEventListener('click', (event) => {
+    dialog.addEventListener('click', (event) => {
       // A click on the backdrop hits the dialog itself; one on a link to this very page must close it, too.
-      if (event.target === this.#dialog || (event.target as Element).closest('a')) this.#dialog.close();
+      if (event.target === dialog || (event.target as Element).closest('a')) dialog.close();
     });
   }
+}
 
-  #open(): void {
-    this.#dialog.showModal();
-    this.#input.select();
-    void this.#load().catch(() => this.#unavailable());
-  }
-
-  #load(): Promise<Pagefind> {
-    const base = this.dataset['base']!;
-    this.#pagefind ??= (import(/* @vite-ignore */ `${base}pagefind/pagefind.js`) as Promise<Pagefind>).then(async (pagefind) => {
-      await pagefind.options({ baseUrl: base, excerptLength: 16 });
-      return pagefind;
-    });
-    return this.#pagefind;
-  }
-
-  #unavailable(): void {
-    this.#pagefind = undefined;
-    this.#status.textContent = import.meta.env.DEV
-      ? 'Search needs the built site: npm run build.'
-      : 'The search index could not be loaded. Check the connection, then close and open the search again.';
-  }
-
-  async #search(): Promise<void> {
-    const query = this.#input.value.trim();
-    if (query === '') {
-      this.#list.replaceChildren();
-      this.#status.textContent = '';
-      return;
-    }
-    try {
-      const pagefind = await this.#load();
-      const words = asked(query);
-      const found = await pagefind.debouncedSearch(words);
-      if (found === null) return;
-      const results = found.results.length >= FEW ? found.results : await nearly(pagefind, words, found.results);
-      const near = await Promise.all(results.slice(0, 2 * SHOWN).map((result) => result.data()));
-      const pages = [...near.filter((page) => !isList(page, words)), ...near.filter((page) => isList(page, words))].slice(0, SHOWN);
-      if (query !== this.#input.value.trim()) return;
-      this.#list.replaceChildren(...pages.map(resultItem));
-      const count = results.length;
-      this.#status.textContent = count === 0 ? `Nothing found for “${query}”.` : `${count} ${count === 1 ? 'page' : 'pages'} found`;
-    } catch {
-      this.#unavailable();
-    }
-  }
-
-  /** Up and down walk through the field and the results. */
-  #move(event: KeyboardEvent): void {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step === undefined) return;
-    event.preventDefault();
-    const stops = [this.#input, ...this.#list.querySelectorAll('a')];
-    const at = stops.indexOf(document.activeElement as HTMLInputElement);
-    stops[Math.min(Math.max(at + step, 0), stops.length - 1)]!.focus();
-  }
+/** Null when a newer search overtook this one. */
+async function find(pagefind: Pagefind, query: string): Promise<{ pages: readonly Fragment[]; count: number } | null> {
+  const words = asked(query);
+  const found = await pagefind.debouncedSearch(words);
+  if (found === null) return null;
+  const results = found.results.length >= FEW ? found.results : await nearly(pagefind, words, found.results);
+  const near = await Promise.all(results.slice(0, 2 * SHOWN).map((result) => result.data()));
+  const { false: first = [], true: lists = [] } = Object.groupBy(near, (page) => `${isList(page, words)}` as const);
+  return { pages: [...first, ...lists].slice(0, SHOWN), count: results.length };
 }
 
 /** Where hardly a page has all of the words: those that have them spelt as the pages do, else those that have most of them. */
@@ -186,17 +172,12 @@ function resultItem(page: Fragment): HTMLLIElement {
 }
 
 function link(url: string, text: string): HTMLAnchorElement {
-  const anchor = document.createElement('a');
-  anchor.href = url;
-  anchor.textContent = text;
-  return anchor;
+  return Object.assign(document.createElement('a'), { href: url, textContent: text });
 }
 
 /** Pagefind escapes the page's text and puts nothing but `<mark>` around what matched. */
 function excerpt(html: string): HTMLParagraphElement {
-  const paragraph = document.createElement('p');
-  paragraph.innerHTML = html;
-  return paragraph;
+  return Object.assign(document.createElement('p'), { innerHTML: html });
 }
 
 export function defineSearch(): void {

@@ -60,14 +60,17 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
   let [items, out]: [ReplayItem[], readonly ReplayItem[]] = [[], []];
   /** Set by the first thing that is surely live: from then on text alone proves nothing. */
   let live = !owed.some(({ byText }) => byText);
+  /** Whether an owed question came: what answers it is owed, too. */
+  let questionCame = false;
   /** Whether anything live was given out. */
   let spoke = false;
 
-  /** The owed message that words of this side and id may be. */
-  const owedTo = (side: Side, id: string | null): OwedMessage | undefined => {
+  /** The owed messages that words of this side and id may be: one of the user's may come without those before it. */
+  const owedTo = (side: Side, id: string | null): readonly OwedMessage[] => {
     const known = id === null ? undefined : owed.find((one) => one.messageId === id && one.role === side);
-    const first = live ? undefined : owed.find((one) => one.byText);
-    return known ?? (first?.role === side ? first : undefined);
+    if (known) return [known];
+    const byText = live ? [] : owed.filter((one) => one.byText);
+    return (side === 'user' ? byText : byText.slice(0, 1)).filter(({ role }) => role === side);
   };
   const giveOut = (...more: readonly ReplayItem[]): void => {
     out = [...out, ...items, ...more];
@@ -83,13 +86,14 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     if (!held) return;
     const { side, id, length, texts, isRecord } = held;
     const isWhole = (text: string): boolean => text.length === length && texts.includes(text);
-    const one = owedTo(side, id);
+    const one = owedTo(side, id).find(({ text }) => isWhole(text));
     const byId = id !== null && one?.messageId === id;
     const isEcho = side === 'user' && (isRecord || echoes.some(isWhole));
     // The same prompt once more is the running one's echo, unless its id says otherwise: what answers it would else be taken for the old answer.
-    const isOwed = one !== undefined && isWhole(one.text) && (!isEcho || byId);
+    const isOwed = one !== undefined && (!isEcho || byId);
     if (!isOwed && !isEcho) return surelyLive();
     // What is owed by its text comes in order, what has an id wherever it comes. After an echo the agent answers: that is live.
+    questionCame = isOwed && side === 'user';
     if (!isOwed) live = true;
     else owed = byId ? owed.filter((each) => each !== one) : owed.slice(owed.indexOf(one) + 1);
     [items, held] = [[], null];
@@ -105,7 +109,7 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     const areOurs = attached.every((block) => side === 'user' && blocks.has(JSON.stringify(block)));
     if (attached.length > 0 && text === '' && areOurs) return void (live = true);
     const begun = (): Held => {
-      const texts = [...(side === 'user' ? echoes : []), owedTo(side, id)?.text ?? []].flat();
+      const texts = [...(side === 'user' ? echoes : []), ...owedTo(side, id).map((one) => one.text)];
       return { side, id, texts, length: 0, ending: '', isRecord: false };
     };
     const before = held ?? begun();
@@ -118,9 +122,9 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
       held = { ...before, texts, length: before.length + text.length, ending: ending.slice(-OPENING.length), isRecord };
       return;
     }
-    // What was held may be whole, and this the beginning of another message of the same side. Of the agent's only another id says so;
-    // without one it is the rest of a live answer that begins like the owed one.
-    const isAnother = before.length > 0 && attached.length === 0 && (side === 'user' || id !== before.id);
+    // What was held may be whole, and this the beginning of another message of the same side. Of the agent's only another id says so, or
+    // the owed question before it; without them it is the rest of a live answer that begins like the owed one.
+    const isAnother = before.length > 0 && attached.length === 0 && (side === 'user' || id !== before.id || questionCame);
     if (!isAnother || !((id !== null && ids.has(id)) || before.texts.some(({ length }) => length === before.length)))
       return surelyLive(item);
     settle();
@@ -133,7 +137,8 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     if (held?.side === 'user' || (!isCall && is !== 'message')) settle();
     if (!isCall && is !== 'message') return giveOut(item);
     // Tool calls and thoughts belong to the answer they stand in, owed or live; which one, its words will tell.
-    if (owedTo('agent', held?.id ?? null) && (!isCall || nextToolCalls?.has(readToolCall(item.update).id))) return void items.push(item);
+    if (owedTo('agent', held?.id ?? null).length > 0 && (!isCall || nextToolCalls?.has(readToolCall(item.update).id)))
+      return void items.push(item);
     settle();
     surelyLive(item);
   };

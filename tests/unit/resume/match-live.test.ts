@@ -117,6 +117,18 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
     expect(stored(late, [agent('Old '), agent('news')])).toEqual(['agent:Old ', 'agent:news']);
   });
 
+  it('an owed question and its answer in chunks without ids, and the live answer after them', () => {
+    const options = owed(['user', 'Old question'], ['agent', 'Old answer']);
+    const updates = [user('Old question'), agent('Old '), agent('answer'), agent('New'), agent(' words')];
+    expect(stored(options, updates)).toEqual(['agent:New', 'agent: words']);
+  });
+
+  it('a later question with its answer, where the replay leaves out those before it', () => {
+    const options = owed(['user', 'First'], ['agent', 'One'], ['user', 'Second'], ['agent', 'Two']);
+    expect(stored(options, [user('Second'), agent('Two'), user('What now?'), agent('New')])).toEqual(['agent:New']);
+    expect(stored(options, [agent('Two'), agent('New')])).toEqual(['agent:Two', 'agent:New']);
+  });
+
   it('I10: twenty thousand chunks of one message that the replay owed are compared once', () => {
     const chunks = Array.from({ length: 20_000 }, (_, i) => `word ${i} `);
     const options = owed(['agent', chunks.join('')]);

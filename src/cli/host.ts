@@ -9,7 +9,7 @@ import type { AgentLauncher, AgentProcess } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
 import { storageError } from '../engine/storage/errors.ts';
 import type { PreambleMode, ProtocolChoice, ResumePolicy } from '../engine/types.ts';
-import { type Call, count, one, whereTyped } from './parse.ts';
+import { type Call, numberOf, one, whereTyped } from './parse.ts';
 
 export type OpenHost = Awaited<ReturnType<typeof open>>;
 
@@ -28,7 +28,7 @@ export async function hostOf(
   const [command = '', ...args] = whereTyped(call.agent);
   // The command may differ from call to call: whatever the session's agent is called, this is it now.
   const { launcher, killAll } = tracked(stdioLauncher({ agents: served?.agents ?? (() => ({ command, args })) }));
-  const [seconds, idle] = [count(call, 'timeout'), count(call, 'idle')];
+  const [seconds, idle] = [numberOf(call, 'timeout'), numberOf(call, 'idle')];
   return open(databasePath(call), killAll, {
     limits: {
       ...(seconds === undefined ? {} : { initializeMs: seconds * 1000, sessionMs: seconds * 1000 }),

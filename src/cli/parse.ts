@@ -49,7 +49,7 @@ export function has(call: Call, name: OptionName): boolean {
   return call.values.has(name);
 }
 
-export function count(call: Call, name: OptionName): number | undefined {
+export function numberOf(call: Call, name: OptionName): number | undefined {
   const value = one(call, name);
   return value === undefined ? undefined : Number(value);
 }

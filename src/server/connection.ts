@@ -15,7 +15,7 @@ import type { AcpServerLimits } from './limits.ts';
 
 export type Params = Readonly<Record<string, unknown>>;
 
-export interface Call {
+export interface ClientCall {
   /** Aborts when the client cancels the request; its going cancels nothing. */
   readonly signal: AbortSignal;
   /** What is to follow the answer on the wire. */
@@ -24,7 +24,7 @@ export interface Call {
 
 export interface ConnectionHandlers {
   /** Resolves to the result. A rejection becomes the JSON-RPC error. */
-  onRequest(method: string, params: Params, call: Call): Promise<unknown>;
+  onRequest(method: string, params: Params, call: ClientCall): Promise<unknown>;
   onNotification(method: string, params: Params): void;
 }
 
@@ -73,7 +73,7 @@ export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 're
     }
     const abort = new AbortController();
     underWay.set(id, abort);
-    const call: Call = { signal: abort.signal };
+    const call: ClientCall = { signal: abort.signal };
     try {
       const result = await handlers.onRequest(method, params, call);
       await send({ id, result: result ?? {} });

@@ -21,7 +21,7 @@ import { isoTime } from '../engine/safe-text.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
 import { Attachment, ofOthersTurn, type AttachedClient } from './attachment.ts';
-import { connect, type Call, type Params } from './connection.ts';
+import { connect, type ClientCall, type Params } from './connection.ts';
 import { failureOf, RpcFailure } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
 import { createReplay, stateOf, type Outgoing } from './replay.ts';
@@ -79,7 +79,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   const clients = clientsOf.get(host) ?? new Map<string, Set<Attachment>>();
   clientsOf.set(host, clients);
 
-  const methods: Readonly<Record<string, (params: Params, call: Call) => Promise<object>>> = {
+  const methods: Readonly<Record<string, (params: Params, call: ClientCall) => Promise<object>>> = {
     async initialize(params, { signal }) {
       clientCapabilities = object(params['clientCapabilities']);
       const described = await host.describeAgent(agent, {
@@ -359,7 +359,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     }
   }
 
-  async function takeUp(params: Params, how: 'load' | 'resume', call: Call): Promise<object> {
+  async function takeUp(params: Params, how: 'load' | 'resume', call: ClientCall): Promise<object> {
     const sessionId = text(params, 'sessionId');
     checkRoom(sessionId);
     const info = await mine(sessionId).catch((error: unknown) => {
@@ -379,7 +379,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   /** The answer to a call that opens a session; the client follows it from there on. */
-  function opened(call: Call, info: SessionInfo, after: number, given: object = {}): object {
+  function opened(call: ClientCall, info: SessionInfo, after: number, given: object = {}): object {
     const { sessionId, openPermissions, modes, configOptions } = info;
     latest = sessionId;
     const attachment = attach(sessionId, after);

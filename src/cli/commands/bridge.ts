@@ -6,7 +6,7 @@ import type { StdioAgent } from '../../adapters/stdio/index.ts';
 import { type BridgeEvent, type BridgeOptions, formatBridgeBanner, startBridge, streamDoor } from '../../bridge/index.ts';
 import { type Command, type EndingSignal, messageOf, SIGNAL_EXITS } from '../ends.ts';
 import { hostOf } from '../host.ts';
-import { type Call, count, has, many, one, shellWords, UsageError, whereTyped } from '../parse.ts';
+import { type Call, has, many, numberOf, one, shellWords, UsageError, whereTyped } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
 import type { CommandName } from '../table.ts';
 import { RehydrateError } from '../../engine/errors.ts';
@@ -53,7 +53,7 @@ export function bridgeOptions(call: Call): BridgeOptions {
 function doorOptions(call: Call) {
   return {
     host: one(call, 'host'),
-    port: count(call, 'port'),
+    port: numberOf(call, 'port'),
     origins: many(call, 'origin'),
     allowMcp: has(call, 'allow-mcp'),
     allowRemote: has(call, 'allow-remote'),

@@ -5,7 +5,7 @@ import { runDoctor } from '../doctor/examination.ts';
 import { type DoctorReport, renderDoctor } from '../doctor/report.ts';
 import { EXIT } from '../table.ts';
 import { jsonText } from '../output.ts';
-import { count, has, one } from '../parse.ts';
+import { numberOf, has, one } from '../parse.ts';
 
 export const doctor: Command = async ({ call, output, signals }) => {
   const interrupts = watchInterrupts(signals);
@@ -14,7 +14,7 @@ export const doctor: Command = async ({ call, output, signals }) => {
     const report = await runDoctor({
       command,
       args,
-      timeoutMs: Number(count(call, 'timeout')) * 1000,
+      timeoutMs: Number(numberOf(call, 'timeout')) * 1000,
       prompt: !has(call, 'no-prompt'),
       auth: one(call, 'auth'),
       protocol: one(call, 'protocol') as ProtocolChoice | undefined,

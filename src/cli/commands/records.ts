@@ -9,7 +9,7 @@ import { EXIT } from '../table.ts';
 import { storedEvents } from '../turn.ts';
 import { eventLine, eventRecord, oneLine, timeWords } from '../format.ts';
 import { databaseExists, databasePath, explain, openReader } from '../host.ts';
-import { type Call, count, has, one } from '../parse.ts';
+import { type Call, numberOf, has, one } from '../parse.ts';
 import type { Output } from '../output.ts';
 
 export const sessions: Command = ({ call, output }) =>
@@ -38,7 +38,7 @@ export const search: Command = ({ call, output }) =>
 
 export const history: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
-    for await (const event of storedEvents(host, sessionId, count(call, 'after'), count(call, 'limit'))) {
+    for await (const event of storedEvents(host, sessionId, numberOf(call, 'after'), numberOf(call, 'limit'))) {
       if (output.gone) return;
       if (has(call, 'json')) output.json(eventRecord(event));
       else output.line(eventLine(event));
@@ -48,7 +48,7 @@ export const history: Command = async ({ call, output }) =>
 
 export const transcript: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
-    const budget = count(call, 'budget');
+    const budget = numberOf(call, 'budget');
     const text = await host.transcript(sessionId, budget === undefined ? {} : { budget });
     // An empty answer says nothing of why it is empty.
     if (text === '') {
@@ -71,7 +71,7 @@ const remove: Command = async ({ call, output }) =>
 
 export const fork: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
-    const [after, name] = [count(call, 'after'), one(call, 'session')];
+    const [after, name] = [numberOf(call, 'after'), one(call, 'session')];
     const made = await host.fork(sessionId, {
       ...(after === undefined ? {} : { after }),
       ...(name === undefined ? {} : { sessionId: name }),

@@ -21,7 +21,7 @@ import { renderTranscript } from '../../engine/transcript/render.ts';
 import type { ContentBlock, ProtocolChoice, SessionEvent, Verification } from '../../engine/types.ts';
 import { whereTyped } from '../parse.ts';
 import { count, oneLine, quote, seconds } from '../format.ts';
-import { type Answer, errorWords, type Introduction, RunningAgent, type Setting, wantsAuth, withAgent } from './agent.ts';
+import { type Answer, errorWords, type Introduction, type RunningAgent, type Setting, startAgent, wantsAuth, withAgent } from './agent.ts';
 import { compare, type Message, messagesIn } from './messages.ts';
 import {
   breach,
@@ -262,7 +262,7 @@ function judgeIntroduction({ facts, failure, otherVersion, ms }: Introduction): 
 }
 
 async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding> {
-  const answer = await agent.newSession(x.cwd);
+  const answer = await agent.newSession();
   const { sessionId, failure, ms } = answer;
   if (sessionId !== null) {
     x.told = { sessionId, said: [], codeword: null, untried: 'no prompt was sent' };
@@ -271,7 +271,7 @@ async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding
   if (wantsAuth(answer)) {
     const how =
       x.auth === undefined ? 'Sign in with its own command, or name a method with --auth' : `Signing in with ${x.auth} did not do`;
-    const names = agent.protocol.facts.authMethods.map(({ id }) => oneLine(id, 60)).filter((id) => id !== '');
+    const names = agent.facts.authMethods.map(({ id }) => oneLine(id, 60)).filter((id) => id !== '');
     return skip(`It wants you to sign in first (methods: ${names.join(', ') || 'none named'}). ${how}, and run doctor again.`);
   }
   // An error is an answer: the agent may have a reason that has nothing to do with the protocol.
@@ -304,14 +304,14 @@ async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): 
 
 /** After the first was prompted, and never prompted itself. */
 async function makeAnother(x: Examination, agent: RunningAgent): Promise<Found> {
-  x.neverPrompted = (await agent.newSession(x.cwd)).sessionId;
+  x.neverPrompted = (await agent.newSession()).sessionId;
   return {};
 }
 
-async function lookAtList({ cwd, told }: Examination, agent: RunningAgent): Promise<Finding> {
+async function lookAtList({ told }: Examination, agent: RunningAgent): Promise<Finding> {
   const { sessionId, said } = told!;
   const began = performance.now();
-  const shown = await agent.listed(sessionId, cwd);
+  const shown = await agent.listed(sessionId);
   const ms = performance.now() - began;
   const asked = 'session/list, asked with the session’s cwd,';
   if (shown === 'present') return pass(`${asked} shows the session.`, ms);
@@ -335,8 +335,8 @@ const reached = (way: PreambleWay) => `A record that is given as ${PREAMBLES[way
 
 /** Begins a session with a preamble, as a host does for an agent that lost its own, and asks for one of the two words in it. */
 function givePreamble(way: PreambleWay): Step['run'] {
-  return async ({ cwd, given }, agent) => {
-    const { sessionId } = await agent.newSession(cwd);
+  return async ({ given }, agent) => {
+    const { sessionId } = await agent.newSession();
     if (sessionId === null) return skip('It made no further session in one process to try it in.');
     const [firstWord, secondWord] = [word('curlew'), word('plover')];
     const asked = await agent.askFor(sessionId, 'first word', [], await preambleOf(way, firstWord, secondWord));
@@ -361,8 +361,8 @@ async function preambleOf(mode: PreambleWay, firstWord: string, secondWord: stri
 }
 
 /** Why a client counts on a method: in version 2 nobody advertises what every agent has. */
-const offers = ({ protocol }: RunningAgent, method: string): string =>
-  protocol.facts.protocolVersion === 2 ? `speaks ACP 2, where every agent has ${method.replace('load', 'resume')}` : `advertises ${method}`;
+const offers = ({ facts }: RunningAgent, method: string): string =>
+  facts.protocolVersion === 2 ? `speaks ACP 2, where every agent has ${method.replace('load', 'resume')}` : `advertises ${method}`;
 
 /** What an agent did that did not say what it was asked for. */
 const instead = ({ answer, reply }: { readonly answer: Answer; readonly reply: string }): string =>
@@ -384,17 +384,17 @@ function comeBack(how: How): Step['run'] {
   return async (x, agent) => {
     const check = checkOf(how);
     const { signal, told, options } = x;
-    const first = await hear(x, agent, how, told!);
+    const first = await hear(agent, how, told!);
     x.came[how] = first.came;
     const another = told!.codeword !== null && lost(how, first.came) ? await anotherSession(x, agent) : null;
     if (another === null) return first.found;
-    const method = methodOf(how, agent.protocol.facts.protocolVersion);
+    const method = methodOf(how, agent.facts.protocolVersion);
     options.onNotice?.(`It did not bring a session back with ${method}. doctor tries once more when the clock minute is over.`);
     const { clockMs = 60_000 } = options;
     // Until the next unit of the clock has begun.
     const ms = clockMs === 0 ? 0 : clockMs - (Date.now() % clockMs) + 50;
     await within(new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })), ms);
-    const second = await withAgent(x, async (next, { facts }) => facts && hear(x, next, how, another));
+    const second = await withAgent(x, async (next, { facts }) => facts && hear(next, how, another));
     if (second === null || lost(how, second.came)) return first.found;
     x.came[how] = second.came;
     const detail = `It loses a session that is taken up with ${method} in the clock minute in which it was made or last used; a minute later another one came back. (${first.found[check]?.detail})`;
@@ -406,7 +406,7 @@ function comeBack(how: How): Step['run'] {
 async function anotherSession(x: Examination, agent: RunningAgent): Promise<Told | null> {
   await agent.end();
   return withAgent(x, async (next, { facts }) => {
-    const { sessionId } = facts ? await next.newSession(x.cwd) : { sessionId: null };
+    const { sessionId } = facts ? await next.newSession() : { sessionId: null };
     if (sessionId === null) return null;
     const other = { told: { sessionId, said: [], codeword: null, untried: '' } as Told };
     await tellCodeword(other, next);
@@ -414,14 +414,14 @@ async function anotherSession(x: Examination, agent: RunningAgent): Promise<Told
   });
 }
 
-async function hear({ cwd }: Examination, agent: RunningAgent, how: How, told: Told): Promise<{ found: Found; came: ComingBack }> {
+async function hear(agent: RunningAgent, how: How, told: Told): Promise<{ found: Found; came: ComingBack }> {
   const check = checkOf(how);
-  const { answer, outcome, evidence } = await agent.takeUp(how, told.sessionId, cwd);
+  const { answer, outcome, evidence } = await agent.takeUp(how, told.sessionId);
   if (outcome === 'success') {
     await agent.quiet();
     const [found, verification] =
       how === 'load' ? judgeReplay(told, agent, answer.updates) : [judgeSilence(told, agent), 'unverified' as const];
-    const memory = await judgeMemory(agent, cwd, told, how, answer.ms);
+    const memory = await judgeMemory(agent, told, how, answer.ms);
     return { found: { ...found, [check]: memory }, came: { outcome: 'ok', forgotten: memory.outcome === 'fail', verification } };
   }
   const came = { outcome, forgotten: false, verification: null };
@@ -471,11 +471,11 @@ function judgeReplay({ said }: Told, { updates }: RunningAgent, before: number):
 }
 
 /** Asks for the codeword, where the agent could say it before it was killed. Fails when it has forgotten. */
-async function judgeMemory(agent: RunningAgent, cwd: string, { sessionId, said, codeword, untried }: Told, how: How, ms: number) {
-  const { protocolVersion, canList } = agent.protocol.facts;
+async function judgeMemory(agent: RunningAgent, { sessionId, said, codeword, untried }: Told, how: How, ms: number) {
+  const { protocolVersion, canList } = agent.facts;
   const method = methodOf(how, protocolVersion);
   if (codeword === null) {
-    const shown = canList ? await agent.listed(sessionId, cwd) : 'unknown';
+    const shown = canList ? await agent.listed(sessionId) : 'unknown';
     const list = {
       present: 'and its list shows the session',
       absent: 'but its list does not show the session',
@@ -495,11 +495,11 @@ async function judgeMemory(agent: RunningAgent, cwd: string, { sessionId, said, 
 /** Whether the preambles that reached the model are still there, asked by the word that nobody said since. */
 async function lookForPreambles(x: Examination, agent: RunningAgent): Promise<Found> {
   const how = native(x)!;
-  const method = methodOf(how, agent.protocol.facts.protocolVersion);
+  const method = methodOf(how, agent.facts.protocolVersion);
   const found: Found = {};
   for (const { way, sessionId, secondWord } of x.given) {
     const check = `preamble-${way}` as const;
-    const { answer, outcome } = await agent.takeUp(how, sessionId, x.cwd);
+    const { answer, outcome } = await agent.takeUp(how, sessionId);
     if (outcome !== 'success') {
       found[check] = pass(`${reached(way)}. Whether it is kept was not seen: that session did not come back (${outcome}).`);
       continue;
@@ -520,7 +520,7 @@ async function lookForPreambles(x: Examination, agent: RunningAgent): Promise<Fo
 
 function askForUnknown(how: How): Step['run'] {
   return async (x, agent) => {
-    const { answer, outcome, evidence } = await agent.takeUp(how, unknownIdLike(x.told?.sessionId ?? null), x.cwd);
+    const { answer, outcome, evidence } = await agent.takeUp(how, unknownIdLike(x.told?.sessionId ?? null));
     x.unknownSession[how] = outcome;
     const { ms } = answer;
     const error = answer.kind === 'refused' ? answer.error : null;
@@ -550,9 +550,9 @@ function askForUnknown(how: How): Step['run'] {
   };
 }
 
-async function askForNeverPrompted({ cwd, neverPrompted }: Examination, agent: RunningAgent): Promise<Finding> {
-  const how = agent.protocol.facts.canResume ? 'resume' : 'load';
-  const { answer, outcome, evidence } = await agent.takeUp(how, neverPrompted!, cwd);
+async function askForNeverPrompted({ neverPrompted }: Examination, agent: RunningAgent): Promise<Finding> {
+  const how = agent.facts.canResume ? 'resume' : 'load';
+  const { answer, outcome, evidence } = await agent.takeUp(how, neverPrompted!);
   const { ms } = answer;
   if (outcome === 'success') return pass(`A session that was never prompted comes back with session/${how}.`, ms);
   if (outcome === 'unknown_session')
@@ -560,8 +560,8 @@ async function askForNeverPrompted({ cwd, neverPrompted }: Examination, agent: R
   return fail(`It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`, ms);
 }
 
-async function closeOne({ cwd }: Examination, agent: RunningAgent): Promise<Finding> {
-  const { sessionId, ms } = await agent.newSession(cwd);
+async function closeOne(_: Examination, agent: RunningAgent): Promise<Finding> {
+  const { sessionId, ms } = await agent.newSession();
   if (sessionId === null) return fail('It could not make another session to close.', ms);
   const answer = await agent.ask((protocol, patience) => protocol.closeSession(sessionId, patience));
   if (answer.kind === 'answered') return pass('session/close ends a session.', answer.ms);
@@ -590,7 +590,7 @@ const FOLLOW_MS = 3_000;
 
 /** Whether it ends by itself when its input closes, and what it leaves behind. Ended as by a host, but that nothing is cleared away before it was seen. */
 async function lookAtExit(x: Examination): Promise<Found> {
-  const { name, cwd, signal, protocol } = x;
+  const { name, cwd, signal } = x;
   const { command, args, env, graceMs = STDIO_LIMITS.askMs } = x.options;
   let running: RunningProcess | undefined;
   const noise: string[] = [];
@@ -608,9 +608,9 @@ async function lookAtExit(x: Examination): Promise<Found> {
     },
   };
   try {
-    const agent = await RunningAgent.start({ ...x, launcher });
+    const agent = await startAgent({ ...x, launcher });
     // A session is where agents start helpers.
-    if ((await agent.introduce(protocol)).facts) await agent.newSession(cwd);
+    if ((await agent.introduce()).facts) await agent.newSession();
     const [printed, ...more] = agent
       .diagnostics()
       .split('\n')

@@ -70,9 +70,10 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
   let over = false;
   let host: ReadableStreamDefaultController<AnyMessage> | null = null;
 
-  const finish = (exit: AgentExit) => {
+  const finish = (kind: 'ended' | 'killed' | 'quit' | 'failed', code = 0) => {
     if (over) return;
     over = true;
+    const exit = (kind === 'killed' ? { kind, code: null, signal: 'SIGKILL' } : { kind, code, signal: null }) as AgentExit;
     host?.close();
     // The agent's side ends too; both may be broken already, which is what an end is.
     toAgentWriter.abort().catch(ignore);
@@ -87,7 +88,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
       async pull(controller) {
         const { done, value } = await fromAgent.read();
         if (over || !host) return;
-        if (done) finish({ kind: 'quit', code: 0, signal: null });
+        if (done) finish('quit');
         else controller.enqueue(value);
       },
       cancel() {
@@ -103,9 +104,9 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
       await toAgentWriter.write(message);
     },
     close: () => {
-      if (!stubborn) finish({ kind: 'ended', code: 0, signal: null });
+      if (!stubborn) finish('ended');
     },
-    abort: () => finish({ kind: 'killed', code: null, signal: 'SIGKILL' }),
+    abort: () => finish('killed'),
   });
   runScriptedAgent(
     { readable: toAgent.readable, writable: toHost.writable },
@@ -113,7 +114,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
       variant,
       store: options.store,
       around: {
-        exit: (code) => finish(code === 0 ? { kind: 'quit', code: 0, signal: null } : { kind: 'failed', code, signal: null }),
+        exit: (code) => finish(code === 0 ? 'quit' : 'failed', code),
         log: (text) => lines.push(text),
         print: (line) => lines.push(line),
         env: (name) => options.env?.[name],
@@ -126,10 +127,10 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
     stream: { readable, writable },
     exited: settled.promise,
     async end(how) {
-      finish(how === 'ask' && !stubborn ? { kind: 'ended', code: 0, signal: null } : { kind: 'killed', code: null, signal: 'SIGKILL' });
+      finish(how === 'ask' && !stubborn ? 'ended' : 'killed');
       return settled.promise;
     },
-    crash: (code = 3) => finish({ kind: 'failed', code, signal: null }),
+    crash: (code = 3) => finish('failed', code),
     diagnostics: () => lines.join('\n'),
   };
 }

@@ -21,24 +21,11 @@ export interface ServeInWorkerOptions {
  * await serveInWorker(await workerAgent(self), { variant: 'native' });
  */
 export async function serveInWorker(scope: WorkerAgentScope, options: ServeInWorkerOptions): Promise<void> {
-  let over = false;
-  const exit = (code: number) => {
-    if (over) return;
-    over = true;
-    scope.exit(code);
-  };
-  const { closed } = runScriptedAgent(scope.stream as Stream, {
-    variant: options.variant,
-    store: options.store ?? memoryStore(),
-    around: {
-      exit,
-      log: scope.log,
-      print: scope.print,
-      env: (name) => scope.start.env[name],
-      sleep: sleeper(options.pace ?? 1),
-    },
-  });
-  if (behaviourOf(options.variant).stubborn) return;
+  const { variant, store = memoryStore(), pace = 1 } = options;
+  const around = { ...scope, env: (name: string) => scope.start.env[name], sleep: sleeper(pace) };
+  const { closed } = runScriptedAgent(scope.stream as Stream, { variant, store, around });
+  if (behaviourOf(variant).stubborn) return;
   await Promise.race([closed, scope.asked]);
-  exit(0);
+  // The host heeds the first exit only.
+  scope.exit(0);
 }

@@ -9,7 +9,7 @@ import { MachinePanel } from './panels/Machine.tsx';
 import { Bar, Talk } from './panels/Talk.tsx';
 import type { LoadTerminal } from './panels/Terminal.tsx';
 import type { Inventory } from './state/navigation.ts';
-import type { Playground } from './state/playground.ts';
+import type { PartProps } from './panels/controls.tsx';
 
 type Open =
   | { readonly kind: 'none' }
@@ -17,7 +17,7 @@ type Open =
   | { readonly kind: 'bridge' }
   | { readonly kind: 'reset'; readonly inventory: Inventory };
 
-export function App({ pg, loadTerminal }: { readonly pg: Playground; readonly loadTerminal: LoadTerminal }) {
+export function App({ pg, loadTerminal }: PartProps & { readonly loadTerminal: LoadTerminal }) {
   const open = useSignal<Open>({ kind: 'none' });
   const close = () => (open.value = { kind: 'none' });
   useEffect(() => {
@@ -36,7 +36,7 @@ export function App({ pg, loadTerminal }: { readonly pg: Playground; readonly lo
         <Tools
           pg={pg}
           onShare={() => (open.value = { kind: 'share' })}
-          onReset={() => void pg.notices.attempt(async () => (open.value = { kind: 'reset', inventory: await pg.branches.inventory() }))}
+          onReset={() => pg.notices.attempt(async () => (open.value = { kind: 'reset', inventory: await pg.branches.inventory() }))}
           onBridge={() => (open.value = { kind: 'bridge' })}
         />
         <BootSteps steps={pg.boot.steps.value} />

@@ -6,7 +6,7 @@ import { App } from './App.tsx';
 import { CompactEmbed, Embed } from './embeds/Embed.tsx';
 import sqlWorkerUrl from './platform/sql.worker.ts?worker&url';
 import { browserPlatform, WorkerSource } from './platform/browser.ts';
-import { Playground } from './state/playground.ts';
+import { createPlayground } from './state/playground.ts';
 import { dropProseRules } from './prose-rules.ts';
 import './playground.css';
 
@@ -26,7 +26,7 @@ export interface MountOptions {
 export function mount(element: HTMLElement, options: MountOptions = {}): void {
   const base = `/${(options.base ?? '/').replace(/^\/+|\/+$/g, '')}/`.replace('//', '/');
   const embedded = options.scenario !== undefined;
-  const pg = new Playground({
+  const pg = createPlayground({
     base,
     platform: browserPlatform({
       wasmUrl,

@@ -1,17 +1,15 @@
 import { useSignal } from '@preact/signals';
 import { cellText, rowKey, type Changes, type TableView } from '../state/tables.ts';
 import type { ConsoleResult, ConsoleValue } from '../platform/sql-console.ts';
-import type { Playground } from '../state/playground.ts';
 import { beginningOf, count, msWords } from '../state/words.ts';
-import { Button, Problem, Tabs } from './controls.tsx';
-import { Empty, Panel } from './Panel.tsx';
+import { Button, Empty, Panel, Problem, submitOnEnter, Tabs, type PartProps } from './controls.tsx';
 import { stickToEnd } from './stick.ts';
 
 /** A cell's text is cut at this many characters until it is opened. */
 const CELL_CHARS = 80;
 
 /** The tables as they are stored, what just changed in them, and a console on a copy. */
-export function DatabasePanel({ pg }: { readonly pg: Playground }) {
+export function DatabasePanel({ pg }: PartProps) {
   const { branches, tables } = pg;
   const table = tables.table.value;
   const importing = branches.importing.value;
@@ -21,7 +19,7 @@ export function DatabasePanel({ pg }: { readonly pg: Playground }) {
       pg={pg}
       aside={
         <>
-          <Button tone="quiet" onPress={() => void branches.exportDatabase()}>
+          <Button tone="quiet" onPress={branches.exportDatabase}>
             Export database
           </Button>
           <ImportButton
@@ -59,7 +57,7 @@ export function DatabasePanel({ pg }: { readonly pg: Playground }) {
                 {name} <span class="rp-dim">{rows}</span>
               </>,
             ])}
-            onChoose={(name) => tables.choose(name)}
+            onChoose={tables.choose}
           />
           {table ? <Rows table={table} changes={tables.changes.value} /> : null}
         </>
@@ -79,15 +77,9 @@ export function DatabasePanel({ pg }: { readonly pg: Playground }) {
           autocapitalize="off"
           value={tables.sql.value}
           onInput={(event) => (tables.sql.value = event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-            event.preventDefault();
-            event.currentTarget.form?.requestSubmit();
-          }}
+          onKeyDown={submitOnEnter}
         />
-        <Button type="submit" onPress={() => undefined}>
-          Run query
-        </Button>
+        <Button>Run query</Button>
       </form>
       <p class="rp-dim rp-small">
         Queries run on a throw-away copy. Nothing they do reaches the session.

@@ -1,17 +1,12 @@
 import { useSignal } from '@preact/signals';
 import { LOCKED } from '../state/agents.ts';
 import type { Inventory } from '../state/navigation.ts';
-import type { Playground } from '../state/playground.ts';
 import type { Consent } from '../state/turns.ts';
 import { formatFragment } from '../state/visits.ts';
 import { count } from '../state/words.ts';
-import { Button } from './controls.tsx';
-import { Dialog } from './Dialog.tsx';
+import { Button, Dialog, type PartProps } from './controls.tsx';
 
-interface DialogProps {
-  readonly pg: Playground;
-  readonly onClose: () => void;
-}
+type DialogProps = PartProps & { readonly onClose: () => void };
 
 /** The link to what is on screen, and what it does not carry. */
 export function ShareDialog({ pg, onClose }: DialogProps) {
@@ -109,7 +104,7 @@ export function ResetDialog({ pg, inventory, onClose }: DialogProps & { readonly
       close="Keep everything"
       onClose={onClose}
       action={
-        <Button tone="harm" onPress={() => void pg.branches.reset()}>
+        <Button tone="harm" onPress={pg.branches.reset}>
           Delete all of it
         </Button>
       }
@@ -146,7 +141,7 @@ export function BridgeDialog({ pg, onClose }: DialogProps) {
             started it. It runs while its session is live, and ends when the page closes. Stop the bridge with Ctrl-C where it was started.
           </p>
           <div class="rp-row">
-            <Button onPress={() => void pg.notices.attempt(() => pg.disconnectBridge())}>Disconnect bridge</Button>
+            <Button onPress={() => pg.notices.attempt(pg.disconnectBridge)}>Disconnect bridge</Button>
           </div>
         </>
       ) : (
@@ -189,7 +184,7 @@ export function BridgeDialog({ pg, onClose }: DialogProps) {
             {state.kind === 'failed' || state.kind === 'lost' ? state.why : ''}
           </p>
           <div class="rp-row">
-            <Button type="submit" tone="main" disabled={state.kind === 'connecting'} onPress={() => undefined}>
+            <Button tone="main" disabled={state.kind === 'connecting'}>
               {state.kind === 'connecting' ? 'Connecting' : 'Connect'}
             </Button>
           </div>

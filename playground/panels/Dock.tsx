@@ -5,7 +5,6 @@
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { DOCK, type DockPanel } from '../scenarios/types.ts';
-import type { Playground } from '../state/playground.ts';
 import { DatabasePanel } from './Database.tsx';
 import { EditorPanel } from './Editor.tsx';
 import { ReportPanel } from './Report.tsx';
@@ -13,8 +12,9 @@ import { TerminalPanel, type LoadTerminal } from './Terminal.tsx';
 import { TimelinePanel } from './Timeline.tsx';
 import { TranscriptPanel } from './Transcript.tsx';
 import { WirePanel } from './Wire.tsx';
+import type { PartProps } from './controls.tsx';
 
-export function Dock({ pg, loadTerminal }: { readonly pg: Playground; readonly loadTerminal: LoadTerminal }) {
+export function Dock({ pg, loadTerminal }: PartProps & { readonly loadTerminal: LoadTerminal }) {
   const { stage } = pg;
   const open = stage.dock.value;
   const tabs = useRef<HTMLElement>(null);
@@ -99,7 +99,7 @@ export function Dock({ pg, loadTerminal }: { readonly pg: Playground; readonly l
   );
 }
 
-export function Docked(props: { readonly pg: Playground; readonly panel: DockPanel; readonly loadTerminal: LoadTerminal }) {
+export function Docked(props: PartProps & { readonly panel: DockPanel; readonly loadTerminal: LoadTerminal }) {
   const { pg } = props;
   switch (props.panel) {
     case 'Terminal':

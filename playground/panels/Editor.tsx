@@ -1,15 +1,13 @@
 /** The session as a second client has it: an editor that speaks ACP to the host. */
 import { signal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
-import type { Playground } from '../state/playground.ts';
-import { Button, WriteIt } from './controls.tsx';
+import { Button, Panel, WriteIt, type PartProps } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
-import { Panel } from './Panel.tsx';
 
 const HINT =
   'An editor that has opened this session shows here what it hears of it over ACP. It reads nothing of the page or its database.';
 
-export function EditorPanel({ pg }: { readonly pg: Playground }) {
+export function EditorPanel({ pg }: PartProps) {
   const { editor, runner } = pg;
   const fixed = useMemo(() => ({ unsent: signal(null), hint: signal(HINT) }), []);
   const here = editor.here.value;
@@ -41,18 +39,13 @@ export function EditorPanel({ pg }: { readonly pg: Playground }) {
                 />
                 {asks !== null && draft === '' && !prompting ? <WriteIt words={asks} onPress={() => (editor.draft.value = asks)} /> : null}
               </div>
-              <Button
-                type="submit"
-                onPress={() => undefined}
-                disabled={locked || pg.running.value || draft.trim() === ''}
-                next={runner.press.value === 'ask' && draft !== ''}
-              >
+              <Button disabled={locked || pg.running.value || draft.trim() === ''} next={runner.press.value === 'ask' && draft !== ''}>
                 Ask from the editor
               </Button>
             </>
           ) : (
             <Button
-              onPress={() => void editor.open()}
+              onPress={editor.open}
               disabled={locked}
               next={runner.press.value === 'open'}
               why={locked ? 'There is no session yet: send a prompt first.' : 'A second client opens the session that is shown.'}

@@ -2,14 +2,11 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
-import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
-import { LESSONS } from '../scenarios/types.ts';
+import { LESSONS, SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { AGENT_GROUPS, LOCKED } from '../state/agents.ts';
-import type { Playground } from '../state/playground.ts';
 import { doing } from '../state/scenario.ts';
 import type { StepProgress } from '../state/visits.ts';
-import { Button, Problem, Select } from './controls.tsx';
-import { Dialog } from './Dialog.tsx';
+import { Button, Dialog, Problem, Select, type PartProps } from './controls.tsx';
 
 const MARK: Readonly<Record<StepProgress['state'], { readonly glyph: string; readonly word: string }>> = {
   waiting: { glyph: '○', word: 'not yet' },
@@ -20,21 +17,17 @@ const MARK: Readonly<Record<StepProgress['state'], { readonly glyph: string; rea
   skipped: { glyph: '–', word: 'skipped' },
 };
 
+const scenariosOf = (lesson: string) => SCENARIOS.filter((scenario) => scenario.lesson === lesson);
 const BY_LESSON = Object.fromEntries(
-  LESSONS.map((lesson) => [lesson, SCENARIOS.flatMap((one) => (one.lesson === lesson ? [[one.name, one.title] as const] : []))]),
+  LESSONS.map((lesson) => [lesson, scenariosOf(lesson).map(({ name, title }) => [name, title] as const)]),
 );
 
 /** Which scenario, from the list or from cards that say what each teaches. */
-export function ScenarioPicker({ pg }: { readonly pg: Playground }) {
+export function ScenarioPicker({ pg }: PartProps) {
   const cards = useSignal(false);
   return (
     <div class="rp-picker">
-      <Select
-        label="Scenario"
-        value={pg.choice.scenario.value.name}
-        groups={BY_LESSON}
-        onChoose={(name) => void pg.navigation.chooseScenario(name)}
-      />
+      <Select label="Scenario" value={pg.choice.scenario.value.name} groups={BY_LESSON} onChoose={pg.navigation.chooseScenario} />
       <Button tone="quiet" onPress={() => (cards.value = true)}>
         All lessons
       </Button>
@@ -43,7 +36,7 @@ export function ScenarioPicker({ pg }: { readonly pg: Playground }) {
   );
 }
 
-function Cards({ pg, onClose }: { readonly pg: Playground; readonly onClose: () => void }) {
+function Cards({ pg, onClose }: PartProps & { readonly onClose: () => void }) {
   const choose = (scenario: Scenario) => {
     onClose();
     void pg.navigation.chooseScenario(scenario.name);
@@ -54,7 +47,7 @@ function Cards({ pg, onClose }: { readonly pg: Playground; readonly onClose: () 
         <section key={lesson} aria-label={lesson}>
           <h3>{lesson}</h3>
           <ul class="rp-cards">
-            {SCENARIOS.filter((scenario) => scenario.lesson === lesson).map((scenario) => (
+            {scenariosOf(lesson).map((scenario) => (
               <li key={scenario.name}>
                 <button type="button" aria-current={scenario === pg.choice.scenario.value} onClick={() => choose(scenario)}>
                   <strong>{scenario.title}</strong>
@@ -71,7 +64,7 @@ function Cards({ pg, onClose }: { readonly pg: Playground; readonly onClose: () 
 }
 
 /** What to watch, and the steps. A step that is a prompt can be put into the box with a press. */
-export function Steps({ pg }: { readonly pg: Playground }) {
+export function Steps({ pg }: PartProps) {
   const { runner, stage, turns } = pg;
   const scenario = pg.choice.scenario.value;
   const { steps } = scenario;
@@ -104,7 +97,7 @@ export function Steps({ pg }: { readonly pg: Playground }) {
                     {mark.glyph}
                   </span>
                   <span>
-                    <strong>{doing(step).words}</strong> <span class="rp-dim">{step.note}</span>
+                    <strong>{doing(step)}</strong> <span class="rp-dim">{step.note}</span>
                     <span class="rp-sr">, {mark.word}</span>
                     {progress.why ? <span class="rp-step-why">{progress.why}</span> : null}
                   </span>
@@ -124,21 +117,21 @@ export function Steps({ pg }: { readonly pg: Playground }) {
         <div class="rp-row rp-run">
           <Button
             tone={over ? 'plain' : 'main'}
-            onPress={() => void runner.runNext()}
+            onPress={runner.runNext}
             disabled={over || runner.busy.value || runner.blocked.value !== null}
             next={runner.press.value === 'create'}
             why="Does the step for you. You can do it yourself as well: type, and press what pulses."
           >
             {over ? 'All steps done' : `Run step ${next + 1} of ${steps.length}`}
           </Button>
-          <Button tone="quiet" onPress={() => runner.skipNext()} disabled={over || runner.running.value}>
+          <Button tone="quiet" onPress={runner.skipNext} disabled={over || runner.running.value}>
             Skip step
           </Button>
           <Button
             tone="quiet"
             onPress={() => {
               turns.draft.value = '';
-              void pg.notices.attempt(() => pg.navigation.startOver());
+              return pg.notices.attempt(pg.navigation.startOver);
             }}
           >
             Start over
@@ -166,13 +159,7 @@ const PROTOCOLS = {
 } as const;
 
 /** By whom the scenario is played, what may be tried, and what is done with the page as a whole. */
-export function Tools(props: {
-  readonly pg: Playground;
-  readonly onShare: () => void;
-  readonly onReset: () => void;
-  readonly onBridge: () => void;
-}) {
-  const { pg } = props;
+export function Tools({ pg, onShare, onReset, onBridge }: PartProps & Readonly<Record<'onShare' | 'onReset' | 'onBridge', () => unknown>>) {
   const agents = pg.agents.list.value;
   const chosen = pg.chosen.value;
   // Where it is closed, it opens for the step that is done in it.
@@ -198,7 +185,7 @@ export function Tools(props: {
                 agents.flatMap(({ group, key, name: words }) => (group === name ? [[key, words] as const] : [])),
               ]),
             )}
-            onChoose={(key) => void pg.navigation.chooseAgent(key)}
+            onChoose={pg.navigation.chooseAgent}
           />
           <p class="rp-dim rp-small">
             {chosen ? <span class="rp-badge">{chosen.where === 'tab' ? 'in this tab' : 'a process'}</span> : null}{' '}
@@ -208,16 +195,11 @@ export function Tools(props: {
             label="Policy"
             value={pg.choice.policy.value}
             groups={POLICIES}
-            onChoose={(policy) => pg.navigation.choosePolicy(policy)}
+            onChoose={pg.navigation.choosePolicy}
             next={pg.runner.press.value === 'policy'}
             outlined={pg.stage.outlined.value === 'Policy'}
           />
-          <Select<ProtocolChoice>
-            label="ACP"
-            value={pg.choice.protocol.value}
-            groups={PROTOCOLS}
-            onChoose={(protocol) => void pg.navigation.chooseProtocol(protocol)}
-          />
+          <Select<ProtocolChoice> label="ACP" value={pg.choice.protocol.value} groups={PROTOCOLS} onChoose={pg.navigation.chooseProtocol} />
           {pg.agents.bridge.value.kind === 'locked' ? <p class="rp-dim rp-small">{LOCKED}</p> : null}
         </div>
       </details>
@@ -225,13 +207,13 @@ export function Tools(props: {
         <a class="rp-link" href={`${pg.base}start/what-it-is/`}>
           Docs
         </a>
-        <Button tone="quiet" onPress={props.onShare}>
+        <Button tone="quiet" onPress={onShare}>
           Share
         </Button>
-        <Button tone="quiet" onPress={props.onReset}>
+        <Button tone="quiet" onPress={onReset}>
           Reset
         </Button>
-        <Button tone="quiet" onPress={props.onBridge}>
+        <Button tone="quiet" onPress={onBridge}>
           {pg.agents.bridge.value.kind === 'connected' ? 'About the bridge' : 'Connect a bridge'}
         </Button>
       </div>

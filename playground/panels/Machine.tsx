@@ -1,8 +1,7 @@
 /** The live picture: the way of a prompt, host, database and agent, the processes that came and went, and the way back. */
 import { LEGS, STATIONS, type AgentStatus, type HostStatus, type Process, type StationState } from '../state/machine.ts';
-import type { Playground } from '../state/playground.ts';
 import { count } from '../state/words.ts';
-import { Panel } from './Panel.tsx';
+import { Panel, type PartProps } from './controls.tsx';
 
 const HOST_DETAIL: Readonly<Record<HostStatus, string>> = {
   opening: 'opens its database',
@@ -36,7 +35,7 @@ const AGENT_DETAIL: Readonly<Record<AgentStatus, string>> = {
   dead: 'ended, unasked',
 };
 
-export function MachinePanel({ pg }: { readonly pg: Playground }) {
+export function MachinePanel({ pg }: PartProps) {
   const machine = pg.machine.value;
   const { info, permission } = pg.view.value;
   const keeping: Keeping =

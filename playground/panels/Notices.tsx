@@ -1,10 +1,8 @@
 import type { ComponentChildren } from 'preact';
-import type { Playground } from '../state/playground.ts';
-import { Button } from './controls.tsx';
-import { useHandedFocus } from './focus.ts';
+import { Button, useHandedFocus, type PartProps } from './controls.tsx';
 
 /** What the page has to say beside the conversation, each with what can be done about it. */
-export function Notices({ pg }: { readonly pg: Playground }) {
+export function Notices({ pg }: PartProps) {
   const problem = pg.notices.problem.value;
   const file = pg.visits.fileOf(pg.databases.branch.value);
   const elsewhere = pg.session.elsewhere.value || problem?.elsewhere;
@@ -26,16 +24,14 @@ export function Notices({ pg }: { readonly pg: Playground }) {
       {elsewhere ? (
         <Notice>
           The session is live in another tab. You can watch it here, and answer and stop it.{' '}
-          <Button onPress={() => pg.faults.takeOver()}>
-            {pg.session.live.value.turnOpen ? 'Take over, and end its turn' : 'Take over'}
-          </Button>
+          <Button onPress={pg.faults.takeOver}>{pg.session.live.value.turnOpen ? 'Take over, and end its turn' : 'Take over'}</Button>
         </Notice>
       ) : null}
       {problem && problem.methods.length > 0 ? (
         <Notice>
           The agent offers:{' '}
           {problem.methods.map((method) => (
-            <Button key={method.id} onPress={() => void pg.turns.authenticate(method.id)}>
+            <Button key={method.id} onPress={() => pg.turns.authenticate(method.id)}>
               Sign in with {method.name}
             </Button>
           ))}

@@ -1,9 +1,8 @@
 import { useRef, useState } from 'preact/hooks';
-import type { Press } from '../state/scenario.ts';
+import type { Press } from '../scenarios/types.ts';
 import type { Permission } from '../state/session.ts';
-import { Button } from './controls.tsx';
+import { Button, useHandedFocus } from './controls.tsx';
 import { plainAnswers } from './answers.ts';
-import { useHandedFocus } from './focus.ts';
 
 /**
  * The agent's question. Allow and Reject stand for its plainest options; every other one is beside them

@@ -1,10 +1,8 @@
 /** How the session became live, each time: the verdict, and what it was concluded from. */
 import { useSignal } from '@preact/signals';
 import type { Tier } from '../../src/engine/types.ts';
-import type { Playground } from '../state/playground.ts';
 import { msWords, reportNotes, verdictOf, verdictWords, waysOf, type StoredReport, type Told, type Way } from '../state/words.ts';
-import { Select } from './controls.tsx';
-import { Empty, Panel } from './Panel.tsx';
+import { Empty, Panel, Select, type PartProps } from './controls.tsx';
 
 const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
 const TIER_PAGES: Readonly<Record<Tier, string>> = {
@@ -15,7 +13,7 @@ const TIER_PAGES: Readonly<Record<Tier, string>> = {
   transcript: `${PAGES}transcript/`,
 };
 
-export function ReportPanel({ pg }: { readonly pg: Playground }) {
+export function ReportPanel({ pg }: PartProps) {
   /** The one that is looked at; the newest, where none was chosen or a newer one came. */
   const chosen = useSignal<{ readonly of: number; readonly at: number } | null>(null);
   const until = pg.moment.value?.at ?? Infinity;
@@ -23,8 +21,7 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
   const reports: readonly Told[] = [...pg.view.value.reports, ...failures].sort((a, b) => a.at - b.at);
   const at = chosen.value?.of === reports.length ? chosen.value.at : reports.length - 1;
   const told = reports[at];
-  const newest = pg.report.value;
-  const live = newest?.tier === 'live' && at === reports.length - 1;
+  const live = !pg.inPast.value && pg.session.foundLive.value && at === reports.length - 1;
   return (
     <Panel
       name="Resume report"
@@ -74,7 +71,7 @@ export function ReportPanel({ pg }: { readonly pg: Playground }) {
 const listed = (told: Told) =>
   `${verdictOf(told)}, ${'report' in told ? told.report.tier : 'failed'}, ${new Date(told.at).toLocaleTimeString()}`;
 
-function Ways({ pg, told }: { readonly pg: Playground; readonly told: Told }) {
+function Ways({ pg, told }: PartProps & { readonly told: Told }) {
   return (
     <ol class="rp-attempts">
       {waysOf(told).map((way, index) => (

@@ -1,7 +1,6 @@
 /** How the page starts, in named steps with an honest end; and what is asked when the database does not open. */
 import type { BootStep } from '../state/pace.ts';
-import type { Playground } from '../state/playground.ts';
-import { Button, Problem } from './controls.tsx';
+import { Button, Problem, type PartProps } from './controls.tsx';
 
 const MARK = { loading: '◐', ready: '●', absent: '–', failed: '✕', lost: '✕' } as const;
 const WORD = { loading: 'loading', ready: 'ready', absent: 'not here', failed: 'failed', lost: 'gone' } as const;
@@ -27,7 +26,7 @@ export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
 }
 
 /** What was kept here does not open. Nothing is begun in its place until the person says so. */
-export function UnopenedNotice({ pg }: { readonly pg: Playground }) {
+export function UnopenedNotice({ pg }: PartProps) {
   const unopened = pg.databases.unopened.value;
   if (unopened === null) return null;
   return (
@@ -44,7 +43,7 @@ export function UnopenedNotice({ pg }: { readonly pg: Playground }) {
         <Button tone="main" onPress={() => pg.databases.answer('again')}>
           Try again
         </Button>
-        {unopened.damaged ? <Button onPress={() => void pg.branches.salvage()}>Save what can be read</Button> : null}
+        {unopened.damaged ? <Button onPress={pg.branches.salvage}>Save what can be read</Button> : null}
         <Button onPress={() => pg.databases.answer('memory')}>Go on in memory</Button>
       </div>
     </div>

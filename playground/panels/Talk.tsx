@@ -5,16 +5,12 @@ import type { Fault } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
 import { FAULT_NAMES } from '../state/scenario.ts';
 import { label } from '../state/words.ts';
-import { Button, Problem, Select, WriteIt } from './controls.tsx';
+import { Button, Problem, Select, submitOnEnter, WriteIt, type PartProps } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
 import { Notices } from './Notices.tsx';
 import { PermissionQuestion } from './Permission.tsx';
 
-interface TalkProps {
-  readonly pg: Playground;
-}
-
-export function Talk({ pg }: TalkProps) {
+export function Talk({ pg }: PartProps) {
   const { ready, runner, turns } = pg;
   const permission = pg.inPast.value ? null : pg.session.live.value.permission;
   const shown = useMemo(
@@ -50,7 +46,7 @@ export function Talk({ pg }: TalkProps) {
 const NEW = '';
 
 /** Which session is shown, and in which branch. All of them are in the database and can be taken up again. */
-function SessionBar({ pg }: TalkProps) {
+function SessionBar({ pg }: PartProps) {
   const current = pg.session.id.value;
   const sessions = pg.session.list.value;
   const known = current === null || sessions.some((session) => session.sessionId === current);
@@ -67,7 +63,7 @@ function SessionBar({ pg }: TalkProps) {
         bare
         value={current ?? NEW}
         groups={{ '': [[NEW, 'a new session, begun by the next prompt'], ...(known ? [] : [[current, current] as const]), ...named] }}
-        onChoose={(chosen) => void pg.notices.attempt(() => pg.navigation.chooseSession(chosen === NEW ? null : chosen))}
+        onChoose={(chosen) => pg.notices.attempt(() => pg.navigation.chooseSession(chosen === NEW ? null : chosen))}
       />
     </div>
   );
@@ -77,7 +73,7 @@ function SessionBar({ pg }: TalkProps) {
 export const branchWords = (branch: string): string => (/^\d+$/.test(branch) ? `fork ${branch}` : branch);
 
 /** Where a person types, stops a turn, and breaks things. It stays where it is. */
-export function Bar({ pg }: TalkProps) {
+export function Bar({ pg }: PartProps) {
   const { runner, turns } = pg;
   const past = pg.inPast.value;
   const running = pg.running.value;
@@ -104,11 +100,7 @@ export function Bar({ pg }: TalkProps) {
             placeholder={past ? 'This is the past' : words === null ? 'Say something to it' : ''}
             value={draft}
             onInput={(event) => (turns.draft.value = event.currentTarget.value)}
-            onKeyDown={(event) => {
-              if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-              event.preventDefault();
-              event.currentTarget.form?.requestSubmit();
-            }}
+            onKeyDown={submitOnEnter}
           />
           {words !== null && draft === '' ? (
             <WriteIt
@@ -121,16 +113,15 @@ export function Bar({ pg }: TalkProps) {
           ) : null}
         </div>
         <Button
-          type="submit"
           tone="main"
-          onPress={() => undefined}
+
           disabled={running || past}
           next={runner.press.value === 'send' && draft !== ''}
           why={locked}
         >
           Send
         </Button>
-        <Button onPress={() => void turns.cancel()} disabled={!running || past} why={locked}>
+        <Button onPress={turns.cancel} disabled={!running || past} why={locked}>
           Cancel turn
         </Button>
       </form>
@@ -159,7 +150,7 @@ const HARM: Readonly<Record<Fault, string>> = {
 };
 
 /** The ways to break it, as buttons. */
-function Faults({ pg }: TalkProps) {
+function Faults({ pg }: PartProps) {
   const { faults } = pg;
   const { host, agent } = pg.machine.value;
   const away = pg.session.elsewhere.value;
@@ -169,7 +160,7 @@ function Faults({ pg }: TalkProps) {
   const fault = (name: Fault, disabled: boolean, onPress: () => Promise<void>) => (
     <Button
       tone={name === 'sleep' || name === 'wake' ? 'plain' : 'harm'}
-      onPress={() => void onPress()}
+      onPress={onPress}
       disabled={disabled}
       next={pg.runner.press.value === name}
       {...(name === 'arm-crash' ? { pressed: pg.host.crashArmed.value } : {})}

@@ -1,9 +1,7 @@
 import { effect } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { every, Pace } from '../state/pace.ts';
-import type { Playground } from '../state/playground.ts';
-import { Problem } from './controls.tsx';
-import { Panel } from './Panel.tsx';
+import { createPace, every } from '../state/pace.ts';
+import { Panel, Problem, type PartProps } from './controls.tsx';
 import type * as TerminalModule from './terminal.ts';
 import type { TerminalView } from './terminal.ts';
 
@@ -13,7 +11,7 @@ const DRAW_MS = 100;
 export type LoadTerminal = () => Promise<typeof TerminalModule>;
 
 /** Loads the terminal and keeps it up to date; without it the page works the same. */
-export function TerminalPanel({ pg, load }: { readonly pg: Playground; readonly load: LoadTerminal }) {
+export function TerminalPanel({ pg, load }: PartProps & { readonly load: LoadTerminal }) {
   const holder = useRef<HTMLDivElement>(null);
   const [problem, setProblem] = useState<string | null>(null);
   useEffect(() => {
@@ -32,7 +30,7 @@ export function TerminalPanel({ pg, load }: { readonly pg: Playground; readonly 
           submit: () => void pg.turns.sendDraft(),
           cancel: () => void pg.turns.cancel(),
         });
-        const draw = new Pace(
+        const draw = createPace(
           async () => {
             const now = pg.view.peek();
             view?.show(now.info?.sessionId ?? '', now.items, pg.notices.problem.peek());

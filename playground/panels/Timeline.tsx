@@ -1,15 +1,13 @@
 /** The journal as a story: what happened, moment by moment, to go back to and to go on from; and the branches that came of it. */
 import { useId } from 'preact/hooks';
 import { MARKS, type Moment } from '../state/timeline.ts';
-import type { Playground } from '../state/playground.ts';
-import { Button } from './controls.tsx';
-import { Empty, Panel } from './Panel.tsx';
+import { Button, Empty, Panel, type PartProps } from './controls.tsx';
 import { branchWords } from './Talk.tsx';
 
 /** The newest marks that are drawn; the slider has all moments. */
 const MARKS_SHOWN = 60;
 
-export function TimelinePanel({ pg }: { readonly pg: Playground }) {
+export function TimelinePanel({ pg }: PartProps) {
   const moments = pg.timeline.moments.value;
   const last = moments.length - 1;
   const at = pg.timeline.at.value ?? last;
@@ -45,13 +43,13 @@ export function TimelinePanel({ pg }: { readonly pg: Playground }) {
       )}
       <div class="rp-row">
         <Button
-          onPress={() => void pg.branches.fork()}
+          onPress={pg.branches.fork}
           disabled={!past}
           why={past ? 'Go on from this moment in a copy. What came later stays where it is.' : 'Go to a moment first.'}
         >
           Fork from here
         </Button>
-        <Button onPress={() => void pg.branches.returnToNow()} disabled={!past && here === null}>
+        <Button onPress={pg.branches.returnToNow} disabled={!past && here === null}>
           Return to now
         </Button>
         {past ? <span class="rp-dim rp-small">This is the past: everything on the page shows this moment.</span> : null}
@@ -78,7 +76,7 @@ function Story(props: { readonly moments: readonly Moment[]; readonly at: number
 }
 
 /** The main line, and what was branched off it. Each is where it was left. */
-function Branches({ pg }: { readonly pg: Playground }) {
+function Branches({ pg }: PartProps) {
   const here = pg.databases.branch.value;
   const { branches } = pg.visits;
   if (branches.length === 0) return null;

@@ -1,10 +1,8 @@
 import { effect, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { every, Pace } from '../state/pace.ts';
-import type { Playground } from '../state/playground.ts';
+import { createPace, every } from '../state/pace.ts';
 import { bytesWords, errorWords } from '../state/words.ts';
-import { Tabs } from './controls.tsx';
-import { Empty, Panel } from './Panel.tsx';
+import { Empty, Panel, Tabs, type PartProps } from './controls.tsx';
 
 /** Rendering it costs what its budget holds. */
 const RENDER_MS = 500;
@@ -12,7 +10,7 @@ const RENDER_MS = 500;
 const size = (text: string): number => new TextEncoder().encode(text).length;
 
 /** The record as an agent would read it, and the preamble as it would be sent. */
-export function TranscriptPanel({ pg }: { readonly pg: Playground }) {
+export function TranscriptPanel({ pg }: PartProps) {
   const which = useSignal<'transcript' | 'preamble'>('transcript');
   const rendered = useSignal({ transcript: '', preamble: '' });
   useEffect(() => {
@@ -24,7 +22,7 @@ export function TranscriptPanel({ pg }: { readonly pg: Playground }) {
       const preamble = blocks.length === 0 ? '' : JSON.stringify(blocks, null, 2);
       rendered.value = { transcript: await reader.transcript(sessionId), preamble };
     };
-    const pace = new Pace(render, every(RENDER_MS), (error) => {
+    const pace = createPace(render, every(RENDER_MS), (error) => {
       pg.notices.note.value = `The transcript could not be rendered: ${errorWords(error)}`;
     });
     const stop = effect(() => {

@@ -1,16 +1,14 @@
 import { useState } from 'preact/hooks';
 import { filterFrames, wireRows, type Frame } from '../state/frames.ts';
-import type { Playground } from '../state/playground.ts';
 import { beginningOf, bytesWords, count as counted, msWords } from '../state/words.ts';
-import { Button, memo } from './controls.tsx';
-import { Empty, Panel } from './Panel.tsx';
+import { Button, Empty, memo, Panel, type PartProps } from './controls.tsx';
 import { stickToEnd } from './stick.ts';
 
 /** The newest rows that are drawn; the filter looks at all frames that are kept. */
 const ROWS = 120;
 
 /** Every JSON-RPC frame between host and agent. */
-export function WirePanel({ pg }: { readonly pg: Playground }) {
+export function WirePanel({ pg }: PartProps) {
   const text = pg.stage.frames;
   const frames = pg.frames.value;
   const matching = filterFrames(frames, text.value);
@@ -37,7 +35,7 @@ export function WirePanel({ pg }: { readonly pg: Playground }) {
           value={text.value}
           onInput={(event) => (text.value = event.currentTarget.value)}
         />
-        <Button tone="quiet" onPress={() => pg.host.clearFrames()} disabled={frames.length === 0}>
+        <Button tone="quiet" onPress={pg.host.clearFrames} disabled={frames.length === 0}>
           Clear
         </Button>
       </div>

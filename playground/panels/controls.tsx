@@ -1,37 +1,112 @@
-/** What the panels are worked with, and what goes wrong in them. */
-import { Component, h, type ComponentChildren, type FunctionComponent } from 'preact';
+/** What the panels are made of: regions, dialogs, controls, and what goes wrong in them. */
+import { Component, h, type ComponentChildren, type FunctionComponent, type RefObject } from 'preact';
+import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
+import type { Part } from '../scenarios/types.ts';
+import type { Playground } from '../state/playground.ts';
+
+/** What most parts of the page are drawn from. */
+export interface PartProps {
+  readonly pg: Playground;
+}
+
+interface Children {
+  readonly children: ComponentChildren;
+}
+
+/** One titled region. Its accessible name is its title, the same at every width and in every theme. */
+export function Panel({ pg, name, aside, children }: PartProps & Children & { readonly name: Part; readonly aside?: ComponentChildren }) {
+  // Several small playgrounds can stand on one page.
+  const id = useId();
+  return (
+    <section data-panel={name} class="rp-panel" aria-labelledby={id} data-outlined={pg.stage.outlined.value === name}>
+      <header class="rp-panel-head">
+        <h2 id={id}>{name}</h2>
+        {aside ? <div class="rp-panel-aside">{aside}</div> : null}
+      </header>
+      <div class="rp-panel-body">{children}</div>
+    </section>
+  );
+}
+
+/** What a panel says while it has nothing to show: what will be here, and how to get it. */
+export const Empty = ({ children }: Children) => <p class="rp-empty">{children}</p>;
+
+/**
+ * A modal dialog, with `action` beside the way out. The browser keeps the focus in it and gives it back;
+ * Escape closes it.
+ */
+export function Dialog({
+  action,
+  children,
+  close = 'Close',
+  onClose,
+  title,
+  wide,
+}: Children & {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly close?: string;
+  readonly wide?: boolean;
+  readonly action?: ComponentChildren;
+}) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} class={`rp-dialog ${wide ? 'rp-wide' : ''}`} aria-labelledby="rp-dialog-title" onClose={onClose}>
+      <h2 id="rp-dialog-title">{title}</h2>
+      {children}
+      <div class="rp-row rp-dialog-end">
+        {action}
+        <Button onPress={() => dialog.current?.close()}>{close}</Button>
+      </div>
+    </dialog>
+  );
+}
 
 /**
  * A button that stays in the tab order while it cannot be used: pressing Sleep must not throw the
- * keyboard's focus away because Sleep is over. `why` says what would have to be so.
+ * keyboard's focus away because Sleep is over. `why` says what would have to be so. Without `onPress` it submits its form.
  */
-export function Button(props: {
-  readonly onPress: () => void;
+export function Button({
+  children,
+  disabled,
+  next,
+  onPress,
+  pressed,
+  tone = 'plain',
+  why,
+}: Children & {
+  readonly onPress?: () => unknown;
   readonly disabled?: boolean;
   readonly why?: string | undefined;
   readonly tone?: 'plain' | 'main' | 'harm' | 'quiet';
-  readonly pressed?: boolean;
-  readonly type?: 'button' | 'submit';
+  readonly pressed?: boolean | undefined;
   /** It is what the next step is done with. */
   readonly next?: boolean;
-  readonly children: ComponentChildren;
 }) {
   return (
     <button
-      type={props.type ?? 'button'}
-      class={`rp-button rp-${props.tone ?? 'plain'}`}
-      aria-disabled={props.disabled ? 'true' : undefined}
-      aria-pressed={props.pressed}
-      data-next={props.next && !props.disabled ? 'true' : undefined}
-      title={props.why}
+      type={onPress ? 'button' : 'submit'}
+      class={`rp-button rp-${tone}`}
+      aria-disabled={disabled ? 'true' : undefined}
+      aria-pressed={pressed}
+      data-next={next && !disabled ? 'true' : undefined}
+      title={why}
       onClick={(event) => {
-        if (props.type !== 'submit' || props.disabled) event.preventDefault();
-        if (!props.disabled) props.onPress();
+        if (disabled) event.preventDefault();
+        else onPress?.();
       }}
     >
-      {props.children}
+      {children}
     </button>
   );
+}
+
+/** Enter sends the form that the field is in; with Shift it is a line end. */
+export function submitOnEnter(event: KeyboardEvent & { readonly currentTarget: HTMLTextAreaElement }): void {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  event.currentTarget.form?.requestSubmit();
 }
 
 /** What the next step says, in the field that it is written into. */
@@ -44,18 +119,25 @@ export function WriteIt({ words, onPress }: { readonly words: string; readonly o
 }
 
 /** A choice of one, in groups or, under an empty name, in none. */
-export function Select<T extends string>(props: {
+export function Select<T extends string>({
+  bare,
+  groups,
+  label,
+  next,
+  onChoose,
+  outlined,
+  value,
+}: {
   readonly label: string;
   /** The label is for those who hear it: where it stands, the choice speaks for itself. */
   readonly bare?: boolean;
   readonly value: T;
   readonly groups: Readonly<Record<string, readonly (readonly [value: T, words: string])[]>>;
-  readonly onChoose: (value: T) => void;
+  readonly onChoose: (value: T) => unknown;
   /** It is what the next step is done with. */
   readonly next?: boolean;
   readonly outlined?: boolean;
 }) {
-  const { bare, groups, label, next, onChoose, outlined, value } = props;
   const select = (
     <select
       class="rp-field"
@@ -70,10 +152,8 @@ export function Select<T extends string>(props: {
             {words}
           </option>
         ));
-        if (all.length === 0) return null;
-        return group === '' ? (
-          all
-        ) : (
+        if (all.length === 0 || group === '') return all;
+        return (
           <optgroup key={group} label={group}>
             {all}
           </optgroup>
@@ -109,8 +189,7 @@ export function Tabs<T extends string>(props: {
 }
 
 /** What went wrong. `live`: its place is always there, so that what comes into it is heard. */
-export function Problem(props: { readonly live?: 'polite' | 'assertive'; readonly children: ComponentChildren }) {
-  const { children, live } = props;
+export function Problem({ children, live }: Children & { readonly live?: 'polite' | 'assertive' }) {
   if (!live && !children) return null;
   return (
     <p class="rp-problem" role={live ? undefined : 'alert'} aria-live={live}>
@@ -122,6 +201,19 @@ export function Problem(props: { readonly live?: 'polite' | 'assertive'; readonl
       ) : null}
     </p>
   );
+}
+
+/** What goes away with the keyboard's focus in it hands the focus to the prompt. */
+export function useHandedFocus(): RefObject<HTMLDivElement> {
+  const holder = useRef<HTMLDivElement>(null);
+  useLayoutEffect(
+    () => () => {
+      const element = holder.current;
+      if (element?.contains(document.activeElement)) element.closest('.rp')?.querySelector<HTMLElement>('.rp-prompt textarea')?.focus();
+    },
+    [],
+  );
+  return holder;
 }
 
 /** Drawn again only when one of its props is another. */

@@ -46,14 +46,18 @@ export function browserPlatform(options: BrowserOptions): Platform {
       launcher: workerLauncher({ agents }),
       forget: async (name) => (await indexedDbStore(storeOf(name))).clear(),
     },
-    bridge: browserBridge(embedded),
+    bridge: {
+      discover: async () => (embedded ? null : discoverBridge()),
+      list: listBridgeAgents,
+      launcher: droppableLauncher,
+    },
     runSql: async (bytes, sql) => runOnCopy({ ...(await sqlParts()), bytes, sql }, () => options.sqlWorker.start()),
     readFile: async (bytes, onRows) => readFile({ ...(await sqlParts()), bytes }, () => options.sqlWorker.start(), onRows),
     async loadRest() {
       await sqlParts();
       if (!embedded && !import.meta.env.DEV) await keepForReload();
     },
-    memory: embedded ? memoryOfNothing() : pageMemory(),
+    memory: embedded ? { read: () => null, write: () => undefined, clear: () => undefined } : pageMemory(),
     tabs: {
       send: (message) => channel?.postMessage(message),
       listen(listener) {
@@ -102,10 +106,6 @@ function pageMemory(): Platform['memory'] {
     write: (text) => guarded(() => localStorage.setItem(MEMORY_KEY, text), undefined),
     clear: () => guarded(() => localStorage.removeItem(MEMORY_KEY), undefined),
   };
-}
-
-function memoryOfNothing(): Platform['memory'] {
-  return { read: () => null, write: () => undefined, clear: () => undefined };
 }
 
 /** Before the next frame; in a tab that is not drawn, soon all the same. */
@@ -161,14 +161,6 @@ export class WorkerSource {
 }
 
 // ------------------------------------------------------------- the bridge
-
-function browserBridge(embedded: boolean): Platform['bridge'] {
-  return {
-    discover: () => (embedded ? Promise.resolve(null) : discoverBridge()),
-    list: (access) => listBridgeAgents(access),
-    launcher: (access) => droppableLauncher(access),
-  };
-}
 
 /**
  * A socket that can be lost. A page has no way to lose one: it can only close it. So this side hears at once,

@@ -2,62 +2,24 @@
  * What the playground needs of a browser, as interfaces: the store is then testable in Node, and the
  * bindings stand in one file (`browser.ts`).
  */
-import type { AgentLauncher, SqlDatabase } from '../../src/engine/ports.ts';
+import type { SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
+import type { BridgeAddress, BridgeAgent } from '../../src/adapters/websocket/index.ts';
+import type { AgentLauncher } from '../../src/engine/ports.ts';
 import type { ImportedFile } from './import-file.ts';
 import type { ConsoleResult } from './sql-console.ts';
 
-/** One commit of the journal. */
-export interface Commit {
-  /** Counts up; `openAt(n)` shows the database right after it. */
-  readonly n: number;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  /** What it stored, as its statements are noted, each once; undefined where an older page wrote it. */
-  readonly notes?: readonly string[] | undefined;
-}
-
-/** The playground's database: an engine database with a past. */
-export interface PlaygroundDatabase extends SqlDatabase {
-  /** Called after each commit, whichever tab made it, with what it stored as its statements are noted. Returns the end of listening. */
-  onCommit(listener: (notes: readonly string[]) => void): () => void;
-  /** The commits that can still be gone back to, oldest first, behind the state they begin with; with `after` those after that number. */
-  journal(after?: number): Promise<{ readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] }>;
-  /** A copy as it was after commit `n`, for reading. */
-  openAt(n: number): Promise<PastDatabase>;
-  export(): Promise<Uint8Array>;
-  /** Tells now, and whenever it changes, whether this tab owns the database or is served by the one that does. */
-  onRole(listener: (role: TabRole) => void): () => void;
-  /** Commits outlive the page. */
-  readonly durable: boolean;
-  /** Why they do not, for people, where they were to. */
-  readonly warning: string | null;
-}
-
-export type TabRole = 'owner' | 'client';
-
-export interface PastDatabase extends SqlDatabase {
-  export(): Promise<Uint8Array>;
-}
-
-export interface BridgeAccess {
-  readonly url: string;
-  readonly token: string;
-}
-
-export interface BridgeAgent {
-  readonly name: string;
-  readonly cwd: string;
-}
+export type { BridgeAgent };
+export type BridgeAccess = Pick<BridgeAddress, 'url' | 'token'>;
 
 export interface Platform {
   /** Opens the database of a branch; null is the main one. `bytes` is what a new branch begins with. */
-  openDatabase(branch: string | null, bytes?: Uint8Array): Promise<PlaygroundDatabase>;
-  /** An empty one in memory alone, with the reason as its warning. */
-  openInMemory(reason: string): Promise<PlaygroundDatabase>;
+  openDatabase(branch: string | null, bytes?: Uint8Array): Promise<SqljsDatabase>;
+  /** An empty one in memory alone. */
+  openInMemory(): Promise<SqljsDatabase>;
   /** What can be read of a damaged branch, as a SQLite file, and what is wrong with the rest. Changes nothing. */
   salvage(branch: string | null): Promise<{ readonly bytes: Uint8Array; readonly problem: string | null }>;
-  /** Deletes these branches' databases, sound or not; null is the main one. They are closed. */
-  deleteDatabases(branches: readonly (string | null)[]): Promise<void>;
+  /** Deletes the database of a branch, sound or not. It is closed. */
+  deleteDatabase(branch: string | null): Promise<void>;
   /** The scripted agents that run in the tab. */
   readonly tabAgents: {
     /** Fetches what starts them, so that later starts need no network. */
@@ -93,7 +55,6 @@ export interface Platform {
 
 /** What tabs ask of the one in which a session is live; and to begin anew. */
 export type TabMessage =
-  | { readonly type: 'give-up'; readonly sessionId: string }
-  | { readonly type: 'cancel'; readonly sessionId: string }
+  | { readonly type: 'give-up' | 'cancel'; readonly sessionId: string }
   | { readonly type: 'answer'; readonly sessionId: string; readonly requestId: string; readonly optionId: string | null }
   | { readonly type: 'reset' };

@@ -18,38 +18,29 @@ export interface Expectation {
 
 export type Fault = 'sleep' | 'wake' | 'kill' | 'drop' | 'forget-store' | 'arm-crash';
 
-export type Step = { readonly note: string; readonly expect?: Expectation } & (
-  | {
-      /** Sends a prompt and waits for the end of its turn, or for a permission request. */
-      readonly say: string;
-      readonly until?: 'turn-end' | 'permission';
-    }
-  | { readonly do: Fault }
-  | { readonly do: 'answer'; readonly answer: 'allow' | 'reject' }
-  /** Creates the session without a prompt, which starts the agent once. */
-  | { readonly do: 'create' }
-  | { readonly do: 'policy'; readonly policy: ResumePolicy }
-  /** The editor opens the session, or asks in it. */
-  | { readonly do: 'editor'; readonly ask: string | null }
-);
+/** What a step is done with: a fault's button, the prompt's, one of a question's; a session is begun without a prompt; a policy is chosen; the editor opens, and asks. */
+export type Press = Fault | 'send' | 'allow' | 'reject' | 'create' | 'policy' | 'open' | 'ask';
+
+export interface Step {
+  readonly note: string;
+  readonly do: Press;
+  /** The words that are sent or asked; the policy. */
+  readonly what?: string;
+  /** It goes on at the agent's question, and not at the turn's end. */
+  readonly asks?: true;
+  readonly expect?: Expectation | undefined;
+}
 
 /** How a turn went. */
 export interface TurnResult {
-  readonly text: string;
+  readonly what: string;
   readonly report: ResumeReport | null;
   readonly reply: string;
   readonly error: Failure | null;
 }
 
-/** What happened on the page. */
-export type Fact =
-  | ({ readonly kind: 'said' | 'asked in the editor' } & TurnResult)
-  /** A question of the agent's came up in the turn of this prompt. */
-  | ({ readonly kind: 'asked' } & Pick<TurnResult, 'text' | 'report'>)
-  | { readonly kind: 'answered'; readonly answer: 'allow' | 'reject' | null }
-  | { readonly kind: 'created' | 'opened' }
-  | { readonly kind: 'policy'; readonly policy: ResumePolicy }
-  | { readonly kind: Fault };
+/** What happened on the page: a person, or a step, did something; or a question came up in the turn of a prompt. */
+export type Fact = { readonly kind: Press | 'asked' } & Partial<TurnResult>;
 
 /** What stands in the dock, in the order of its tabs. */
 export const DOCK = ['Terminal', 'Wire', 'Database', 'Transcript', 'Resume report', 'Timeline', 'Editor'] as const;
@@ -57,14 +48,11 @@ export type DockPanel = (typeof DOCK)[number];
 /** A part of the page that can be pointed at. */
 export type Part = 'Machine' | 'Conversation' | 'Policy' | DockPanel;
 
-/** What a scenario teaches, as the cards are grouped. */
-export const LESSONS = ['Coming back', 'When the agent forgets, or lies', 'When something dies', 'On your terms'] as const;
-
 export interface Scenario {
   /** In links. */
   readonly name: string;
   readonly title: string;
-  readonly lesson: (typeof LESSONS)[number];
+  readonly lesson: string;
   /** One sentence: where to look. */
   readonly watch: string;
   /** The part that sentence is about. */

@@ -15,34 +15,26 @@ export interface AgentChoice {
   readonly name: string;
   readonly where: 'tab' | 'bridge';
   readonly description: string;
-  readonly group: (typeof AGENT_GROUPS)[number];
+  readonly group: string;
   readonly cwd: string;
 }
 
-/** What agents are for, in the order they are offered. */
-export const AGENT_GROUPS = [
-  'Your own',
-  'Over the bridge',
-  'Come back as they should',
-  'Forget, or lie about it',
-  'Replay oddly',
-  'Bend the protocol',
-  'Word “unknown session” their own way',
-  'Hang or crash',
-] as const;
+const OWN = 'Your own';
+const BRIDGED = 'Over the bridge';
 
-/** The groups of the scripted agents; by the beginning of the name where it says enough. */
-const GROUPED: readonly (readonly [group: (typeof AGENT_GROUPS)[number], names: RegExp])[] = [
-  ['Come back as they should', /^(native|load|amnesiac|no-embedded)$/],
-  ['Forget, or lie about it', /^(forgetful|liar|liar-resume|never-prompted-forgets)$/],
-  ['Replay oddly', /^(late|replays-on-resume|other-chunks|no-message-ids|duplicate-replay|capped|foreign-turns)$/],
-  ['Word “unknown session” their own way', /^unknown:/],
-  ['Hang or crash', /^(hang-|crash-|stubborn$)/],
-];
+/** What the scripted agents are for, in the order they are offered; the first that fits. */
+const SCRIPTED: Readonly<Record<string, RegExp>> = {
+  'Come back as they should': /^(native|load|amnesiac|no-embedded)$/,
+  'Forget, or lie about it': /^(forgetful|liar|liar-resume|never-prompted-forgets)$/,
+  'Replay oddly': /^(late|replays-on-resume|other-chunks|no-message-ids|duplicate-replay|capped|foreign-turns)$/,
+  'Bend the protocol': /^(?!unknown:|hang-|crash-|stubborn$)/,
+  'Word “unknown session” their own way': /^unknown:/,
+  'Hang or crash': /./,
+};
 
-const groupOf = (name: string): AgentChoice['group'] => GROUPED.find(([, names]) => names.test(name))?.[0] ?? 'Bend the protocol';
+export const AGENT_GROUPS: readonly string[] = [OWN, BRIDGED, ...Object.keys(SCRIPTED)];
 
-export type BridgeState =
+type BridgeState =
   | { readonly kind: 'none' }
   /** There is one, and this browser was not let in. */
   | { readonly kind: 'locked' }
@@ -58,25 +50,25 @@ export const LOCKED = 'To use the agents of this machine, open the page by the a
 /** The working directory of agents in the tab: their files are rows of the database. */
 export const TAB_CWD = '/workspace';
 
-function choices(platform: Platform, bridged: readonly BridgeAgent[]): readonly AgentChoice[] {
-  const scripted = new Set(platform.tabAgents.names);
+function choices({ names, describe }: Platform['tabAgents'], bridged: readonly BridgeAgent[]): readonly AgentChoice[] {
+  const scripted = new Set(names);
   return [
     ...bridged.map((agent): AgentChoice => ({
       key: BRIDGE_PREFIX + agent.name,
       name: agent.name,
       where: 'bridge',
       description: scripted.has(agent.name)
-        ? `${platform.tabAgents.describe(agent.name)} It runs as a process of its own, in ${agent.cwd}.`
+        ? `${describe(agent.name)} It runs as a process of its own, in ${agent.cwd}.`
         : `Your own agent behind the bridge. It runs in ${agent.cwd}, with your rights.`,
-      group: scripted.has(agent.name) ? 'Over the bridge' : 'Your own',
+      group: scripted.has(agent.name) ? BRIDGED : OWN,
       cwd: agent.cwd,
     })),
-    ...platform.tabAgents.names.map((name): AgentChoice => ({
+    ...names.map((name): AgentChoice => ({
       key: name,
       name,
       where: 'tab',
-      description: `${platform.tabAgents.describe(name)} It runs in a worker of this tab.`,
-      group: groupOf(name),
+      description: `${describe(name)} It runs in a worker of this tab.`,
+      group: Object.entries(SCRIPTED).find(([, names]) => names.test(name))![0],
       cwd: TAB_CWD,
     })),
   ];
@@ -85,10 +77,7 @@ function choices(platform: Platform, bridged: readonly BridgeAgent[]): readonly 
 /** The agent a scenario is played with: over the bridge when it can be, else in the tab. */
 export function agentFor(scenario: Scenario, agents: readonly AgentChoice[]): AgentChoice | null {
   const bridged = agents.filter((agent) => agent.where === 'bridge');
-  if (scenario.agent === 'own') {
-    const scripted = new Set(agents.filter((agent) => agent.where === 'tab').map((agent) => agent.name));
-    return bridged.find((agent) => !scripted.has(agent.name)) ?? bridged[0] ?? null;
-  }
+  if (scenario.agent === 'own') return bridged.find(({ group }) => group === OWN) ?? bridged[0] ?? null;
   const named = (list: readonly AgentChoice[]) => list.find((agent) => agent.name === scenario.agent);
   return (scenario.bridge ? named(bridged) : undefined) ?? named(agents.filter((agent) => agent.where === 'tab')) ?? null;
 }
@@ -102,112 +91,103 @@ export function agentNamed(key: string | null | undefined, agents: readonly Agen
 /** How often a bridge is looked after while the page uses it. */
 const BRIDGE_LOOK_MS = 10_000;
 
-/** The agents there are. The bridge's token stays in this object: never in a page, a link or a store. */
-export class Agents {
-  readonly bridge = signal<BridgeState>({ kind: 'none' });
-  readonly list = signal<readonly AgentChoice[]>([]);
-  readonly #platform: Platform;
-  readonly #boot: Boot;
-  #access: BridgeAccess | null = null;
+/** The agents there are. The bridge's token stays in here: never in a page, a link or a store. */
+export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boot) {
+  const bridge = signal<BridgeState>({ kind: 'none' });
+  const list = signal(choices(tabAgents, []));
+  let access: BridgeAccess | null = null;
   /** It is the one of the page's own server, which may start it anew under another address. */
-  #own = false;
-  #looking: ReturnType<typeof setTimeout> | undefined;
+  let own = false;
+  let looking: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(platform: Platform, boot: Boot) {
-    this.#platform = platform;
-    this.#boot = boot;
-    this.list.value = choices(platform, []);
+  const stop = () => clearTimeout(looking);
+
+  function lookLater(): void {
+    stop();
+    looking = setTimeout(() => void lookAfterBridge(), BRIDGE_LOOK_MS);
   }
 
-  named(key: string): AgentChoice | null {
-    return this.list.value.find((agent) => agent.key === key) ?? null;
+  async function use(found: BridgeAccess): Promise<void> {
+    const before = access;
+    const bridged = await bridges.list(found);
+    // Another one was connected meanwhile, or this one let go.
+    if (access !== before) return;
+    access = found;
+    bridge.value = { kind: 'connected', url: found.url, agents: bridged.map((agent) => agent.name), cwd: bridged[0]?.cwd ?? null };
+    const now = choices(tabAgents, bridged);
+    if (JSON.stringify(now) !== JSON.stringify(list.value)) list.value = now;
+    boot.found('Bridge');
+    lookLater();
   }
 
   /** The bridge of the page's own server. Rejects with `Absent` where there is none. */
-  async discover(): Promise<void> {
-    const access = await this.#platform.bridge.discover();
-    if (access === 'locked') {
-      this.bridge.value = { kind: 'locked' };
+  async function discover(): Promise<void> {
+    const found = await bridges.discover();
+    if (found === 'locked') {
+      bridge.value = { kind: 'locked' };
       throw new Absent(`${LOCKED} Until then the agents run in this tab.`);
     }
-    if (!access) throw new Absent('No bridge here: the agents run in this tab. Connect one of your own at any time.');
-    await this.#use(access);
-    this.#own = true;
-  }
-
-  async connect(access: BridgeAccess): Promise<void> {
-    this.bridge.value = { kind: 'connecting' };
-    try {
-      await this.#use(access);
-      this.#own = false;
-    } catch (error) {
-      this.bridge.value = { kind: 'failed', why: errorWords(error) };
-    }
-  }
-
-  disconnect(): void {
-    this.stop();
-    this.#access = null;
-    this.bridge.value = { kind: 'none' };
-    this.list.value = choices(this.#platform, []);
+    if (!found) throw new Absent('No bridge here: the agents run in this tab. Connect one of your own at any time.');
+    await use(found);
+    own = true;
   }
 
   /** Whether the bridge is still there, or the page's own server has another in its place. What runs behind it is told by its own end. */
-  async lookAfterBridge(): Promise<void> {
-    const access = this.#access;
-    if (!access || !['connected', 'lost'].includes(this.bridge.value.kind)) return;
-    clearTimeout(this.#looking);
+  async function lookAfterBridge(): Promise<void> {
+    const looked = access;
+    if (!looked || !['connected', 'lost'].includes(bridge.value.kind)) return;
+    stop();
     try {
-      await this.#use(access).catch((error: unknown) => {
-        if (!this.#own) throw error;
-        return this.discover();
+      await use(looked).catch((error: unknown) => {
+        if (!own) throw error;
+        return discover();
       });
     } catch {
-      if (this.#access !== access) return;
-      const why = `The bridge at ${access.url} does not answer, or not to this page any more. Start it again, then connect it.`;
-      this.bridge.value = { kind: 'lost', why };
-      this.#boot.lost('Bridge', why);
-      this.#lookLater();
+      if (access !== looked) return;
+      const why = `The bridge at ${looked.url} does not answer, or not to this page any more. Start it again, then connect it.`;
+      bridge.value = { kind: 'lost', why };
+      boot.lost('Bridge', why);
+      lookLater();
     }
   }
 
-  stop(): void {
-    clearTimeout(this.#looking);
-  }
-
   /** One launcher for all agents: the prefix decides where to. */
-  launcher(): AgentLauncher {
-    return {
-      launch: async (spec, options) => {
-        const { bridge, tabAgents } = this.#platform;
-        if (!spec.agent.startsWith(BRIDGE_PREFIX)) return tabAgents.launcher.launch(spec, options);
-        if (this.#access) return bridge.launcher(this.#access).launch({ ...spec, agent: agentName(spec.agent) }, options);
-        throw new RehydrateError(
-          'agent_start_failed',
-          `The agent ${agentName(spec.agent)} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,
-          { agent: spec.agent },
-        );
-      },
-    };
-  }
+  const launch: AgentLauncher['launch'] = async (spec, options) => {
+    if (!spec.agent.startsWith(BRIDGE_PREFIX)) return tabAgents.launcher.launch(spec, options);
+    if (access) return bridges.launcher(access).launch({ ...spec, agent: agentName(spec.agent) }, options);
+    throw new RehydrateError(
+      'agent_start_failed',
+      `The agent ${agentName(spec.agent)} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,
+      { agent: spec.agent },
+    );
+  };
 
-  async #use(access: BridgeAccess): Promise<void> {
-    const before = this.#access;
-    const bridged: readonly BridgeAgent[] = await this.#platform.bridge.list(access);
-    // Another one was connected meanwhile, or this one let go.
-    if (this.#access !== before) return;
-    this.#access = access;
-    this.bridge.value = { kind: 'connected', url: access.url, agents: bridged.map((agent) => agent.name), cwd: bridged[0]?.cwd ?? null };
-    const list = choices(this.#platform, bridged);
-    if (JSON.stringify(list) !== JSON.stringify(this.list.value)) this.list.value = list;
-    this.#boot.found('Bridge');
-    this.#lookLater();
-  }
+  return {
+    bridge,
+    list,
+    discover,
+    lookAfterBridge,
+    stop,
+    launch,
+    named: (key: string): AgentChoice | null => list.value.find((agent) => agent.key === key) ?? null,
 
-  #lookLater(): void {
-    clearTimeout(this.#looking);
-    this.#looking = setTimeout(() => void this.lookAfterBridge(), BRIDGE_LOOK_MS);
-  }
+    async connect(found: BridgeAccess): Promise<void> {
+      bridge.value = { kind: 'connecting' };
+      try {
+        await use(found);
+        own = false;
+      } catch (error) {
+        bridge.value = { kind: 'failed', why: errorWords(error) };
+      }
+    },
+
+    disconnect(): void {
+      stop();
+      access = null;
+      bridge.value = { kind: 'none' };
+      list.value = choices(tabAgents, []);
+    },
+  };
 }
 
 /**

@@ -2,7 +2,8 @@
 import { signal } from '@preact/signals';
 import type { Host } from '../../src/engine/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
-import type { Platform, PlaygroundDatabase, TabRole } from '../platform/index.ts';
+import type { SqljsDatabase, TabRole } from '../../src/adapters/sqljs/index.ts';
+import type { Platform } from '../platform/index.ts';
 import { openReader } from './session.ts';
 import type { Visits } from './visits.ts';
 import { errorWords } from './words.ts';
@@ -15,115 +16,124 @@ interface Unopened {
 }
 
 /** Those who show what is in the database, and write it. */
-export interface DatabaseUsers {
+interface DatabaseUsers {
   /** They let go of the one that is open. */
   leave(): Promise<void>;
-  use(database: PlaygroundDatabase): void;
+  use(database: SqljsDatabase): void;
   /** Something was committed, in this tab or another; `notes` say what. */
   committed(notes: readonly string[]): void;
 }
 
+interface Opened {
+  readonly database: SqljsDatabase;
+  /** Why nothing in it is kept, where it was to be. */
+  readonly why: string | null;
+}
+
 const LEFT = 'The page was left before its database was open.';
 
-export class DatabaseSession {
+export function createDatabases(platform: Platform, visits: Visits, users: DatabaseUsers) {
   /** The fork or import that is shown; null is the main line. */
-  readonly branch = signal<string | null>(null);
-  readonly role = signal<TabRole | null>(null);
+  const branch = signal<string | null>(null);
+  const role = signal<TabRole | null>(null);
   /** Why what is committed is not kept; null while it is. */
-  readonly warning = signal<string | null>(null);
-  readonly durable = signal(true);
-  readonly unopened = signal<Unopened | null>(null);
-  /** The person's word on a database that does not open. */
-  answer: (answer: 'again' | 'memory' | 'stop') => void = () => undefined;
-  readonly #platform: Platform;
-  readonly #visits: Visits;
-  readonly #users: DatabaseUsers;
-  #open: { readonly database: PlaygroundDatabase; readonly reader: Host } | null = null;
-  #unwatch: () => void = () => undefined;
-  #closed = false;
+  const warning = signal<string | null>(null);
+  const durable = signal(true);
+  const unopened = signal<Unopened | null>(null);
+  let shown: { readonly database: SqljsDatabase; readonly reader: Host } | null = null;
+  let unwatch = (): void => undefined;
+  let closed = false;
 
-  constructor(platform: Platform, visits: Visits, users: DatabaseUsers) {
-    this.#platform = platform;
-    this.#visits = visits;
-    this.#users = users;
-  }
-
-  get database(): PlaygroundDatabase | null {
-    return this.#open?.database ?? null;
-  }
-  get reader(): Host | null {
-    return this.#open?.reader ?? null;
-  }
-
-  /** Opens a branch, with `bytes` as what it begins with, and shows it. One that no host can read, or that its users are not free for, is closed again. */
-  async open(branch: string | null, bytes?: Uint8Array): Promise<void> {
-    const database = bytes ? await this.#platform.openDatabase(branch, bytes) : await this.#openKept(branch);
-    let reader: Host | null = null;
-    try {
-      reader = await openReader(database);
-      if (!this.#closed) await this.#users.leave();
-      if (this.#closed) throw new Error(LEFT);
-    } catch (error) {
-      await reader?.sleep();
-      await database.close();
-      throw error;
-    }
-    const before = this.#open;
-    this.#unwatch();
-    this.#open = { database, reader };
-    this.branch.value = branch;
-    this.warning.value = database.warning && `${database.warning} The session goes on in memory, and is lost with this page.`;
-    this.durable.value = database.durable;
-    const ends = [database.onRole((role) => (this.role.value = role)), database.onCommit((notes) => this.#users.committed(notes))];
-    this.#unwatch = () => ends.forEach((end) => end());
-    this.#users.use(database);
-    // What was opened with the last database is let go with it.
-    await before?.reader.sleep();
-    await before?.database.close();
-  }
-
-  /** For good: what is still on its way to being opened is closed when it comes. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.answer('stop');
-    this.#unwatch();
-    try {
-      await this.reader?.sleep();
-    } finally {
-      await this.database?.close();
-    }
+  async function openStored(name: string | null, bytes?: Uint8Array): Promise<Opened> {
+    const database = await platform.openDatabase(name, bytes);
+    return { database, why: database.storage.kind === 'memory' ? (database.storage.reason ?? null) : null };
   }
 
   /**
    * A branch as it is kept. Where this browser is known to hold sessions and its storage does not open, an
    * empty database would look as if nothing had ever been there: the person decides.
    */
-  async #openKept(branch: string | null): Promise<PlaygroundDatabase> {
+  async function openKept(name: string | null): Promise<Opened> {
     for (;;) {
-      const found = await this.#tryOpen(branch);
-      const isOpen = 'query' in found;
-      if (isOpen && (found.warning === null || !this.#visits.holds(branch))) return found;
-      if (isOpen) await found.close();
-      const unopened = isOpen ? { why: found.warning!, damaged: false } : found;
+      const found = await openStored(name).catch((error: unknown): Unopened => {
+        // What is no fault of the storage, SQLite that did not load say, is told by the page's start.
+        if (!(error instanceof SqlError)) throw error;
+        return { why: errorWords(error), damaged: error.kind === 'corrupt' };
+      });
+      const isOpen = 'database' in found;
+      if (isOpen && (found.why === null || !visits.holds(name))) return found;
+      if (isOpen) await found.database.close();
+      const why = found.why!;
       const { promise, resolve } = Promise.withResolvers<'again' | 'memory' | 'stop'>();
-      this.answer = resolve;
-      this.unopened.value = unopened;
-      const answer = this.#closed ? 'stop' : await promise;
-      this.unopened.value = null;
+      databases.answer = resolve;
+      unopened.value = isOpen ? { why, damaged: false } : found;
+      const answer = closed ? 'stop' : await promise;
+      unopened.value = null;
       if (answer === 'stop') throw new Error(LEFT);
       if (answer === 'again') continue;
-      this.#visits.suspend();
-      return this.#platform.openInMemory(`What this browser holds could not be opened: ${unopened.why} Reload the page to try again.`);
+      visits.suspend();
+      return {
+        database: await platform.openInMemory(),
+        why: `What this browser holds could not be opened: ${why} Reload the page to try again.`,
+      };
     }
   }
 
-  async #tryOpen(branch: string | null): Promise<PlaygroundDatabase | Unopened> {
-    try {
-      return await this.#platform.openDatabase(branch);
-    } catch (error) {
-      // What is no fault of the storage, SQLite that did not load say, is told by the page's start.
-      if (!(error instanceof SqlError)) throw error;
-      return { why: errorWords(error), damaged: error.kind === 'corrupt' };
-    }
-  }
+  const databases = {
+    branch,
+    role,
+    warning,
+    durable,
+    unopened,
+    /** The person's word on a database that does not open. */
+    answer: (_answer: 'again' | 'memory' | 'stop'): void => undefined,
+
+    get database(): SqljsDatabase | null {
+      return shown?.database ?? null;
+    },
+    get reader(): Host | null {
+      return shown?.reader ?? null;
+    },
+
+    /** Opens a branch, with `bytes` as what it begins with, and shows it. One that no host can read, or that its users are not free for, is closed again. */
+    async open(name: string | null, bytes?: Uint8Array): Promise<void> {
+      const { database, why } = bytes ? await openStored(name, bytes) : await openKept(name);
+      let reader: Host | null = null;
+      try {
+        reader = await openReader(database);
+        if (!closed) await users.leave();
+        if (closed) throw new Error(LEFT);
+      } catch (error) {
+        await reader?.sleep();
+        await database.close();
+        throw error;
+      }
+      const before = shown;
+      unwatch();
+      shown = { database, reader };
+      branch.value = name;
+      warning.value = why && `${why} The session goes on in memory, and is lost with this page.`;
+      durable.value = database.storage.kind === 'indexeddb';
+      role.value = database.role;
+      const ends = [database.onRole((now) => (role.value = now)), database.onCommit(({ notes = [] }) => users.committed(notes))];
+      unwatch = () => ends.forEach((end) => end());
+      users.use(database);
+      // What was opened with the last database is let go with it.
+      await before?.reader.sleep();
+      await before?.database.close();
+    },
+
+    /** For good: what is still on its way to being opened is closed when it comes. */
+    async close(): Promise<void> {
+      closed = true;
+      databases.answer('stop');
+      unwatch();
+      try {
+        await shown?.reader.sleep();
+      } finally {
+        await shown?.database.close();
+      }
+    },
+  };
+  return databases;
 }

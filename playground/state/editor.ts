@@ -73,7 +73,7 @@ export function createEditor(page: Page, turns: Turns) {
     open: () =>
       notices.attempt(async () => {
         await open();
-        await page.tell({ kind: 'opened' });
+        await page.tell({ kind: 'open' });
       }),
 
     /** One turn of the editor's own. A host that is gone is woken, and the session opened again. */
@@ -95,7 +95,7 @@ export function createEditor(page: Page, turns: Turns) {
       }
       await session.settle();
       sending.value = prompting.value = false;
-      await page.tell({ kind: 'asked in the editor', text, report, reply: lastReply(view.value), error });
+      await page.tell({ kind: 'ask', what: text, report, reply: lastReply(view.value), error });
     },
   };
 }

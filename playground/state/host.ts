@@ -5,33 +5,17 @@
 import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { createHost, type Host, type HostOptions } from '../../src/engine/index.ts';
-import {
-  describeExit,
-  type AgentExit,
-  type AgentLauncher,
-  type AgentProcess,
-  type AgentSpec,
-  type SqlDatabase,
-} from '../../src/engine/ports.ts';
+import { describeExit, type AgentExit, type AgentLauncher, type AgentSpec, type SqlDatabase } from '../../src/engine/ports.ts';
 import { agentName } from '../platform/bridge-prefix.ts';
 import { FrameLog, type Direction, type Frame } from './frames.ts';
-import {
-  INITIAL_MACHINE,
-  isAnswer,
-  isOfSession,
-  reduceMachine,
-  type EndedBy,
-  type Machine,
-  type MachineInput,
-  type TapEvent,
-} from './machine.ts';
-import { drawn, Pace } from './pace.ts';
+import { INITIAL_MACHINE, isAnswer, isOfSession, reduceMachine, type EndedBy, type MachineInput, type TapEvent } from './machine.ts';
+import { createPace, drawn } from './pace.ts';
 
 /** How often the wire is drawn at most. */
 const FRAMES_MS = 150;
 
-export interface HostControllerOptions {
-  readonly launcher: AgentLauncher;
+interface HostControllerOptions {
+  readonly launch: AgentLauncher['launch'];
   /** What agents may be started with and asked, whatever the host would. */
   readonly confine: { spec(spec: AgentSpec): AgentSpec; message(spec: AgentSpec, message: AnyMessage): AnyMessage };
   readonly schedule: (run: () => void) => void;
@@ -61,106 +45,45 @@ interface Running {
 /** The message of the error on a stream without a socket, whose line was cut by a button. */
 const DROPPED = 'the connection was dropped by hand';
 
-export class HostController {
-  readonly machine = signal<Machine>(INITIAL_MACHINE);
-  readonly frames = signal<readonly Frame[]>([]);
+export function createHostController({ launch, confine, schedule, shownId, onLost, options, onError }: HostControllerOptions) {
+  const machine = signal(INITIAL_MACHINE);
+  const frames = signal<readonly Frame[]>([]);
   /** True while the agent is to be killed at the first word of its next answer. */
-  readonly crashArmed = signal(false);
-  readonly #options: HostControllerOptions;
-  readonly #log = new FrameLog();
-  readonly #running = new Map<number, Running>();
-  readonly #drawing: Pace;
-  #host: Host | null = null;
-  #database: SqlDatabase | null = null;
-  #sleeping: Promise<void> | null = null;
-  #waking: Promise<Host> | null = null;
-  #processes = 0;
+  const crashArmed = signal(false);
+  const log = new FrameLog();
+  const running = new Map<number, Running>();
+  const drawing = createPace(async () => void (frames.value = [...log.frames]), drawn(schedule, FRAMES_MS), onError);
+  let host: Host | null = null;
+  let database: SqlDatabase | null = null;
+  let sleeping: Promise<void> | null = null;
+  let waking: Promise<Host> | null = null;
+  let processes = 0;
 
-  constructor(options: HostControllerOptions) {
-    this.#options = options;
-    const draw = async () => void (this.frames.value = [...this.#log.frames]);
-    this.#drawing = new Pace(draw, drawn(options.schedule, FRAMES_MS), options.onError);
+  function dispatch(input: MachineInput): void {
+    machine.value = reduceMachine(machine.peek(), input);
   }
 
-  get host(): Host | null {
-    return this.#host;
-  }
-
-  /** Which database the next host opens on; the last one sleeps. */
-  use(database: SqlDatabase): void {
-    this.#database = database;
-  }
-
-  /** The host, opened if there is none. No agent starts. */
-  async wake(): Promise<Host> {
-    // A host that still puts its agents to sleep holds its sessions: the next one waits for it.
-    while (this.#sleeping) await this.#sleeping;
-    if (this.#host) return this.#host;
-    // Two that wake it at once get the same one.
-    this.#waking ??= this.#open().finally(() => (this.#waking = null));
-    return this.#waking;
-  }
-
-  async #open(): Promise<Host> {
-    const database = this.#database;
+  async function open(): Promise<Host> {
     if (!database) throw new Error('The database is not open yet.');
-    const agents: AgentLauncher = { launch: (spec, options) => this.#launch(spec, options) };
-    this.#host = await createHost({ database, agents, ...this.#options.options(database) });
-    this.dispatch({ type: 'host', status: 'awake' });
-    return this.#host;
+    host = await createHost({ database, agents: { launch: watched }, ...options(database) });
+    dispatch({ type: 'host', status: 'awake' });
+    return host;
   }
 
-  /** Drops everything live. */
-  async sleep(): Promise<void> {
-    // Whoever asked to wake it hears why it did not.
-    await this.#waking?.catch(() => undefined);
-    const host = this.#host;
-    this.#host = null;
-    this.crashArmed.value = false;
-    if (host) {
-      // Said first, so that an agent that ends now is asleep and not dead.
-      this.dispatch({ type: 'host', status: 'asleep' });
-      const sleeping = host.sleep().finally(() => {
-        if (this.#sleeping === sleeping) this.#sleeping = null;
-      });
-      this.#sleeping = sleeping;
-    }
-    await this.#sleeping;
-  }
-
-  /** The agents that run for a session. */
-  agentsOf(sessionId: string | null): readonly Running[] {
-    return [...this.#running.values()].filter((agent) => agent.sessionId === sessionId);
-  }
-
-  dispatch(input: MachineInput): void {
-    this.machine.value = reduceMachine(this.machine.peek(), input);
-  }
-
-  clearFrames(): void {
-    this.#log.clear();
-    this.frames.value = [];
-  }
-
-  async #launch(given: AgentSpec, options: { readonly signal: AbortSignal }): Promise<AgentProcess> {
-    const { confine, launcher } = this.#options;
+  const watched: AgentLauncher['launch'] = async (given, asked) => {
     const spec = confine.spec(given);
-    const { sessionId } = spec;
-    const name = agentName(spec.agent);
-    const process = ++this.#processes;
-    this.#tell({ type: 'launching', process, agent: name });
-    let agent: AgentProcess;
-    try {
-      agent = await launcher.launch(spec, options);
-    } catch (error) {
-      this.#tell({ type: 'launch_failed', process, agent: name, error });
+    const process = ++processes;
+    const of = { process, agent: agentName(spec.agent) };
+    tell({ ...of, type: 'launching' });
+    const agent = await launch(spec, asked).catch((error: unknown) => {
+      tell({ ...of, type: 'launch_failed', error });
       throw error;
-    }
-    this.#tell({ type: 'launched', process, agent: name });
+    });
+    tell({ ...of, type: 'launched' });
     const seen = (direction: Direction, message: AnyMessage) => {
       // One that was started to say what it can do is kept, and taken for the session when that needs one.
-      if (direction === 'to-agent' && isOfSession(message)) running.sessionId = this.#options.shownId() ?? sessionId;
-      this.#tell({ type: 'frame', process, agent: name, direction, message });
+      if (direction === 'to-agent' && isOfSession(message)) one.sessionId = shownId() ?? spec.sessionId;
+      tell({ ...of, type: 'frame', direction, message });
     };
     const cut = new AbortController();
     // Pull-driven, so that the reader's backpressure reaches the agent.
@@ -177,24 +100,25 @@ export class HostController {
       if (!cut.signal.aborted) return exit;
       return { kind: 'disconnected', code: null, signal: null, message: DROPPED, ...(exit.stderr ? { stderr: exit.stderr } : {}) };
     });
-    const running: Running = {
-      sessionId,
+    const end = (how: 'ask' | 'kill') => agent.end(how).then(() => exited);
+    const one: Running = {
+      sessionId: spec.sessionId,
       kill: () => {
         by = 'button';
-        return agent.end('kill').then(() => exited);
+        return end('kill');
       },
       drop: () => {
         by = 'button';
         // How it ended is for its launcher to find out.
         if ('drop' in agent) return ((agent as Droppable).drop(), exited);
         cut.abort(new Error(DROPPED));
-        return agent.end('kill').then(() => exited);
+        return end('kill');
       },
     };
-    this.#running.set(process, running);
+    running.set(process, one);
     void exited.then((exit) => {
-      this.#running.delete(process);
-      this.#tell({ type: 'exited', process, agent: name, exit, by });
+      running.delete(process);
+      tell({ ...of, type: 'exited', exit, by });
     });
     return {
       stream: {
@@ -211,25 +135,24 @@ export class HostController {
         }),
       },
       exited,
-      end: async (how) => {
+      end: (how) => {
         if (by === 'itself') by = 'host';
-        await agent.end(how);
-        return exited;
+        return end(how);
       },
       diagnostics: () => agent.diagnostics(),
     };
-  }
+  };
 
-  #tell(event: TapEvent): void {
+  function tell(event: TapEvent): void {
     const { process } = event;
     const now = Date.now();
-    const note = (direction: Direction, words: string) => this.#log.note(process, direction, `process ${process}: ${words}`, now);
+    const note = (direction: Direction, words: string) => log.note(process, direction, `process ${process}: ${words}`, now);
     switch (event.type) {
       case 'frame':
-        this.#log.add(process, event.direction, event.message, now);
-        if (this.crashArmed.value && this.machine.value.agent === 'prompting' && isAnswer(event)) {
-          this.crashArmed.value = false;
-          void this.#running.get(process)?.kill();
+        log.add(process, event.direction, event.message, now);
+        if (crashArmed.value && machine.value.agent === 'prompting' && isAnswer(event)) {
+          crashArmed.value = false;
+          void running.get(process)?.kill();
         }
         break;
       case 'launching':
@@ -237,16 +160,61 @@ export class HostController {
         break;
       case 'launch_failed':
         note('from-agent', 'could not start');
-        this.#options.onLost();
+        onLost();
         break;
       case 'exited':
         note('from-agent', describeExit(event.exit));
-        if (event.by === 'itself') this.#options.onLost();
-        break;
-      case 'launched':
-        break;
+        if (event.by === 'itself') onLost();
     }
-    this.dispatch(event);
-    this.#drawing.poke();
+    dispatch(event);
+    drawing.poke();
   }
+
+  return {
+    machine,
+    frames,
+    crashArmed,
+    dispatch,
+
+    get host(): Host | null {
+      return host;
+    },
+
+    /** Which database the next host opens on; the last one sleeps. */
+    use: (opened: SqlDatabase) => void (database = opened),
+
+    /** The host, opened if there is none. No agent starts. */
+    async wake(): Promise<Host> {
+      // A host that still puts its agents to sleep holds its sessions: the next one waits for it.
+      while (sleeping) await sleeping;
+      // Two that wake it at once get the same one.
+      return host ?? (waking ??= open().finally(() => (waking = null)));
+    },
+
+    /** Drops everything live. */
+    async sleep(): Promise<void> {
+      // Whoever asked to wake it hears why it did not.
+      await waking?.catch(() => undefined);
+      const awake = host;
+      host = null;
+      crashArmed.value = false;
+      if (awake) {
+        // Said first, so that an agent that ends now is asleep and not dead.
+        dispatch({ type: 'host', status: 'asleep' });
+        const mine = awake.sleep().finally(() => {
+          if (sleeping === mine) sleeping = null;
+        });
+        sleeping = mine;
+      }
+      await sleeping;
+    },
+
+    /** The agents that run for a session. */
+    agentsOf: (sessionId: string | null): readonly Running[] => [...running.values()].filter((agent) => agent.sessionId === sessionId),
+
+    clearFrames(): void {
+      log.clear();
+      frames.value = [];
+    },
+  };
 }

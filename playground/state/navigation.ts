@@ -85,7 +85,7 @@ export function createNavigation(page: Page, turns: Turns) {
   function choosePolicy(policy: ResumePolicy): void {
     choice.policy.value = policy;
     page.rememberPlace({ policy });
-    void page.tell({ kind: 'policy', policy });
+    void page.tell({ kind: 'policy', what: policy });
   }
 
   const switchTo = (scenario: Scenario, agent: string) =>
@@ -209,7 +209,7 @@ export function createBranches(page: Page, navigation: Navigation) {
       await databases.open(branch.name, bytes);
     } catch (error) {
       visits.remember(({ branches }) => ({ branches: branches.filter(({ name }) => name !== branch.name) }));
-      await platform.deleteDatabases([branch.name]);
+      await platform.deleteDatabase(branch.name);
       throw error;
     }
     visits.remember(() => ({ branch: branch.name }));
@@ -317,8 +317,8 @@ export function createBranches(page: Page, navigation: Navigation) {
       platform.tabs.send({ type: 'reset' });
       // What does not end as it should goes with the page, and hinders no deletion.
       await page.dispose().catch((error: unknown) => console.warn(error));
-      await remove('the playground’s database', () => platform.deleteDatabases([null]));
-      for (const name of forks) await remove(`the fork ${name}`, () => platform.deleteDatabases([name]));
+      await remove('the playground’s database', () => platform.deleteDatabase(null));
+      for (const name of forks) await remove(`the fork ${name}`, () => platform.deleteDatabase(name));
       for (const name of platform.tabAgents.names)
         await remove('what the agents in the tab remember', () => platform.tabAgents.forget(name));
       platform.memory.clear();

@@ -2,48 +2,38 @@
 import { computed, signal } from '@preact/signals';
 import { errorWords } from './words.ts';
 
-/** Turns many calls into few runs: never two at once, and one more after the last call. */
-export class Pace {
-  readonly #run: () => Promise<void>;
-  readonly #wait: (go: () => void) => void;
-  readonly #onError: (error: unknown) => void;
-  #waiting = false;
-  #running: Promise<void> | null = null;
-  #again = false;
-  #stopped = false;
+export type Pace = ReturnType<typeof createPace>;
 
-  /** `wait` says when a run may begin: the next frame, or some time from now. */
-  constructor(run: () => Promise<void>, wait: (go: () => void) => void, onError: (error: unknown) => void) {
-    this.#run = run;
-    this.#wait = wait;
-    this.#onError = onError;
-  }
+/** Turns many calls into few runs: never two at once, and one more after the last call. `wait` says when a run may begin. */
+export function createPace(run: () => Promise<void>, wait: (go: () => void) => void, onError: (error: unknown) => void) {
+  let waiting = false;
+  let running: Promise<void> | null = null;
+  let again = false;
+  let stopped = false;
 
   /** Asks for a run, soon. */
-  readonly poke = (): void => {
-    if (this.#running) this.#again = true;
-    if (this.#stopped || this.#running || this.#waiting) return;
-    this.#waiting = true;
-    this.#wait(() => {
-      this.#waiting = false;
-      void this.now();
+  function poke(): void {
+    if (running) again = true;
+    if (stopped || running || waiting) return;
+    waiting = true;
+    wait(() => {
+      waiting = false;
+      void now();
     });
-  };
+  }
 
   /** Runs now, after what runs already; resolves when it is done. */
-  async now(): Promise<void> {
-    while (this.#running) await this.#running;
-    if (this.#stopped) return;
-    this.#again = false;
-    this.#running = this.#run().catch(this.#onError);
-    await this.#running;
-    this.#running = null;
-    if (this.#again) this.poke();
+  async function now(): Promise<void> {
+    while (running) await running;
+    if (stopped) return;
+    again = false;
+    running = run().catch(onError);
+    await running;
+    running = null;
+    if (again) poke();
   }
 
-  stop(): void {
-    this.#stopped = true;
-  }
+  return { poke, now, stop: () => void (stopped = true) };
 }
 
 /** A `wait` for the next drawn frame, with at least `ms` between two runs: as smooth as reading needs, and no more. */
@@ -62,9 +52,10 @@ export function drawn(schedule: (run: () => void) => void, ms: number): (go: () 
 }
 
 /** A `wait` of at least `ms` between runs. */
-export function every(ms: number): (go: () => void) => void {
-  return (go) => void setTimeout(go, ms);
-}
+export const every =
+  (ms: number) =>
+  (go: () => void): void =>
+    void setTimeout(go, ms);
 
 /** Resolves when the condition holds; conditions read signals. */
 export function when(condition: () => boolean): Promise<void> {
@@ -85,37 +76,41 @@ export interface BootStep {
 /** Says that a part is not there and need not be. */
 export class Absent extends Error {}
 
+export type Boot = ReturnType<typeof createBoot>;
+
 /** The parts that are loaded beside each other, each with an honest end. */
-export class Boot {
-  readonly steps = signal<readonly BootStep[]>([]);
+export function createBoot() {
+  const steps = signal<readonly BootStep[]>([]);
 
-  /** Runs one step. Its failure is shown and passed on; `hint` says what to do about it. */
-  async step<T>(name: string, hint: string, run: () => Promise<T>): Promise<T> {
-    this.#set(name, 'loading');
-    try {
-      const value = await run();
-      this.#set(name, 'ready');
-      return value;
-    } catch (error) {
-      if (error instanceof Absent) this.#set(name, 'absent', error.message);
-      else this.#set(name, 'failed', `${errorWords(error)} ${hint}`);
-      throw error;
-    }
-  }
-
-  /** A part that was ready is gone. */
-  lost(name: string, note: string): void {
-    this.#set(name, 'lost', note);
-  }
-
-  /** One that was gone is there again. */
-  found(name: string): void {
-    if (this.steps.value.some((step) => step.name === name && step.state === 'lost')) this.#set(name, 'ready');
-  }
-
-  #set(name: string, state: BootStep['state'], note = ''): void {
-    const steps = this.steps.value;
+  function set(name: string, state: BootStep['state'], note = ''): void {
     const step = { name, state, note };
-    this.steps.value = steps.some((one) => one.name === name) ? steps.map((one) => (one.name === name ? step : one)) : [...steps, step];
+    const before = steps.value;
+    steps.value = before.some((one) => one.name === name) ? before.map((one) => (one.name === name ? step : one)) : [...before, step];
   }
+
+  return {
+    steps,
+
+    /** Runs one step. Its failure is shown and passed on; `hint` says what to do about it. */
+    async step<T>(name: string, hint: string, run: () => Promise<T>): Promise<T> {
+      set(name, 'loading');
+      try {
+        const value = await run();
+        set(name, 'ready');
+        return value;
+      } catch (error) {
+        if (error instanceof Absent) set(name, 'absent', error.message);
+        else set(name, 'failed', `${errorWords(error)} ${hint}`);
+        throw error;
+      }
+    },
+
+    /** A part that was ready is gone. */
+    lost: (name: string, note: string) => set(name, 'lost', note),
+
+    /** One that was gone is there again. */
+    found(name: string): void {
+      if (steps.value.some((step) => step.name === name && step.state === 'lost')) set(name, 'ready');
+    },
+  };
 }

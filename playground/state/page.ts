@@ -9,15 +9,15 @@ import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { Platform } from '../platform/index.ts';
 import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { DOCK, type DockPanel, type Fact, type Part } from '../scenarios/types.ts';
-import { Agents, confined, confinedSpec } from './agents.ts';
-import { DatabaseSession } from './database.ts';
-import { HostController } from './host.ts';
-import { Boot } from './pace.ts';
-import { newestReport, ShownSession, type SessionView } from './session.ts';
-import { Tables } from './tables.ts';
-import { Timeline } from './timeline.ts';
-import { firstOpen, formatFragment, placeKey, Visits, type Place, type PlaceMemory, type StepProgress } from './visits.ts';
-import { errorWords, Notices } from './words.ts';
+import { confined, confinedSpec, createAgents } from './agents.ts';
+import { createDatabases } from './database.ts';
+import { createHostController } from './host.ts';
+import { createBoot } from './pace.ts';
+import { createShownSession, type SessionView } from './session.ts';
+import { createTables } from './tables.ts';
+import { createTimeline } from './timeline.ts';
+import { createVisits, firstOpen, formatFragment, keyOf, type Place, type PlaceMemory, type StepProgress } from './visits.ts';
+import { createNotices, errorWords } from './words.ts';
 
 export interface PlaygroundOptions {
   readonly platform: Platform;
@@ -28,76 +28,87 @@ export interface PlaygroundOptions {
 }
 
 /** The way from one place to another. */
-class Moves {
-  /** Scenario and agent are chosen, and their session is not shown yet. */
-  readonly going = signal(false);
-  /** Another number whenever the page goes to another place. What began at one place is not carried on at the next. */
-  now = 0;
+function createMoves() {
+  const moves = {
+    /** Scenario and agent are chosen, and their session is not shown yet. */
+    going: signal(false),
+    /** Another number whenever the page goes to another place. What began at one place is not carried on at the next. */
+    now: 0,
 
-  /** Goes to a place, unless another one is gone to meanwhile. */
-  async go(run: (move: number) => Promise<void>): Promise<number> {
-    const move = ++this.now;
-    this.going.value = true;
-    try {
-      await run(move);
-    } finally {
-      if (move === this.now) this.going.value = false;
-    }
-    return move;
-  }
+    /** Goes to a place, unless another one is gone to meanwhile. */
+    async go(run: (move: number) => Promise<void>): Promise<number> {
+      const move = ++moves.now;
+      moves.going.value = true;
+      try {
+        await run(move);
+      } finally {
+        if (move === moves.now) moves.going.value = false;
+      }
+      return move;
+    },
+  };
+  return moves;
 }
 
 const isDocked = (part: Part): part is DockPanel => (DOCK as readonly Part[]).includes(part);
 
 /** What is in view: the dock's panel, and the part that is pointed at. */
-class Stage {
+function createStage() {
   /** Null: the dock is closed, and the conversation has its place. */
-  readonly dock = signal<DockPanel | null>('Resume report');
+  const dock = signal<DockPanel | null>('Resume report');
   /** The dock's panel takes the place of the conversation, too. */
-  readonly large = signal(false);
+  const large = signal(false);
   /** Agent, policy and the like are open. */
-  readonly advanced = signal(false);
+  const advanced = signal(false);
   /** What “Show” was pressed for last; null when something else was looked at since. */
-  readonly outlined = signal<Part | null>(null);
+  const outlined = signal<Part | null>(null);
   /** What the wire panel filters by. */
-  readonly frames = signal('');
-
-  /** A tab was pressed: its panel, or none where it was open. */
-  choose(panel: DockPanel): void {
-    this.outlined.value = null;
-    this.dock.value = this.dock.value === panel ? null : panel;
-    if (this.dock.value === null) this.large.value = false;
-  }
+  const frames = signal('');
 
   /** Brings a part into view and points at it. */
-  show(part: Part): void {
-    if (isDocked(part)) this.dock.value = part;
-    else if (part === 'Policy') this.advanced.value = true;
-    else this.large.value = false;
-    this.outlined.value = part;
+  function show(part: Part): void {
+    if (isDocked(part)) dock.value = part;
+    else if (part === 'Policy') advanced.value = true;
+    else large.value = false;
+    outlined.value = part;
   }
 
-  /** The frames of one method, on the wire. */
-  showFrames(method: string): void {
-    this.frames.value = method;
-    this.show('Wire');
-  }
+  return {
+    dock,
+    large,
+    advanced,
+    outlined,
+    frames,
+    show,
 
-  /** What a scenario is about stands where it is seen when it happens. */
-  follow(part: Part): void {
-    this.outlined.value = null;
-    this.large.value = false;
-    this.frames.value = '';
-    this.dock.value = isDocked(part) ? part : 'Resume report';
-  }
+    /** A tab was pressed: its panel, or none where it was open. */
+    choose(panel: DockPanel): void {
+      outlined.value = null;
+      dock.value = dock.value === panel ? null : panel;
+      if (dock.value === null) large.value = false;
+    },
+
+    /** The frames of one method, on the wire. */
+    showFrames(method: string): void {
+      frames.value = method;
+      show('Wire');
+    },
+
+    /** What a scenario is about stands where it is seen when it happens. */
+    follow(part: Part): void {
+      outlined.value = null;
+      large.value = false;
+      frames.value = '';
+      dock.value = isDocked(part) ? part : 'Resume report';
+    },
+  };
 }
 
-export class Page {
-  readonly boot = new Boot();
-  readonly moves = new Moves();
-  readonly notices = new Notices();
-  readonly stage = new Stage();
-  readonly choice = {
+export type Page = ReturnType<typeof createPage>;
+
+export function createPage({ platform, base = '/', place: fixed }: PlaygroundOptions) {
+  const { schedule } = platform;
+  const choice = {
     scenario: signal<Scenario>(SCENARIOS[0]!),
     agent: signal(''),
     policy: signal<ResumePolicy>('auto'),
@@ -105,179 +116,184 @@ export class Page {
     protocol: signal<ProtocolChoice>('v1'),
   };
   /** How far the scenario has come. */
-  readonly progress = signal<readonly StepProgress[]>([]);
+  const progress = signal<readonly StepProgress[]>([]);
   /** The first step that has not been passed; the number of steps when all have. */
-  readonly next = computed(() => firstOpen(this.progress.value, this.choice.scenario.value.steps.length));
+  const next = computed(() => firstOpen(progress.value, choice.scenario.value.steps.length));
   /** A prompt is on its way, or its turn runs. */
-  readonly sending = signal(false);
-  /** The session that is being created. Its agent can be broken before there is a session. */
-  startingId: string | null = null;
+  const sending = signal(false);
   /** The page has started. */
-  readonly ready = signal(false);
-  readonly base: string;
-  readonly platform: Platform;
-  readonly visits: Visits;
-  readonly agents: Agents;
-  readonly host: HostController;
-  readonly session: ShownSession;
-  readonly tables: Tables;
-  readonly timeline: Timeline;
-  readonly databases: DatabaseSession;
+  const ready = signal(false);
+  const started = Promise.withResolvers<void>();
+  started.promise.catch(() => undefined);
 
+  const boot = createBoot();
+  const notices = createNotices();
+  const onError = (error: unknown) => (notices.note.value = errorWords(error));
+  const visits = createVisits(platform.memory);
+  const agents = createAgents(platform, boot);
+  const host = createHostController({
+    launch: agents.launch,
+    confine: { spec: (spec) => confinedSpec(spec, agents.list.value), message: confined },
+    schedule,
+    shownId: () => session.id.peek() ?? page.startingId,
+    // Its end may be the bridge's.
+    onLost: () => void agents.lookAfterBridge(),
+    options: (database) => ({
+      protocol: choice.protocol.value,
+      // An agent behind the bridge has a disk of its own; one in the tab gets the session's virtual files.
+      client: (agent) => (agent.startsWith(BRIDGE_PREFIX) ? undefined : workspaceFiles(database)),
+    }),
+    onError,
+  });
+  const timeline = createTimeline(platform, onError);
+  const database = () => timeline.past.value?.database ?? databases.database;
+  const tables = createTables({
+    database,
+    run: async (sql) => {
+      await started.promise;
+      return platform.runSql(await database()!.export(), sql);
+    },
+    onError,
+  });
+  const session = createShownSession({
+    reader: () => databases.reader,
+    schedule,
+    busyHere: () => sending.value || !['asleep', 'dead'].includes(host.machine.value.agent),
+    onShown: (sessionId) => {
+      host.dispatch({ type: 'shown' });
+      tables.focus(sessionId);
+      timeline.poke();
+    },
+    onError,
+  });
+  const databases = createDatabases(platform, visits, {
+    async leave() {
+      await timeline.close();
+      await host.sleep();
+    },
+    use: (opened) => {
+      host.use(opened);
+      session.forget();
+      tables.turn(null);
+      timeline.use(opened);
+    },
+    committed: (notes) => {
+      if (sending.value) host.dispatch({ type: 'committed', notes });
+      session.poke();
+      tables.poke();
+    },
+  });
+
+  const inPast = computed(() => timeline.past.value !== null);
   /** What the panels show: the past while one looks at it, else now. */
-  readonly view = computed<SessionView>(() => this.timeline.past.value?.view ?? this.session.live.value);
-  readonly machine = computed(() => {
-    if (this.inPast.value) return this.view.value.machine;
-    if (!this.session.elsewhere.value) return this.host.machine.value;
+  const view = computed<SessionView>(() => timeline.past.value?.view ?? session.live.value);
+  const machine = computed(() => {
+    if (inPast.value) return view.value.machine;
+    if (!session.elsewhere.value) return host.machine.value;
     // As far as the log tells: its wire is in the other tab.
-    const { machine, turnOpen } = this.session.live.value;
+    const { machine: told, turnOpen } = session.live.value;
     const words = 'The agent runs in another tab of this page. What happens there is shown here as it is stored.';
-    return { ...machine, agent: turnOpen ? ('prompting' as const) : ('live' as const), legs: turnOpen ? 2 : 4, words };
+    return { ...told, agent: turnOpen ? ('prompting' as const) : ('live' as const), legs: turnOpen ? 2 : 4, words };
   });
   /** The moment of the past that is shown. */
-  readonly moment = computed(() => this.timeline.past.value && this.timeline.moments.value[this.timeline.past.value.index]);
+  const moment = computed(() => timeline.past.value && timeline.moments.value[timeline.past.value.index]);
   /** What had crossed the wire; in the past, up to that moment. */
-  readonly frames = computed(() => {
-    const until = this.moment.value?.at;
-    const frames = this.host.frames.value;
-    return until === undefined ? frames : frames.filter(({ at }) => at <= until);
+  const frames = computed(() => {
+    const until = moment.value?.at;
+    return until === undefined ? host.frames.value : host.frames.value.filter(({ at }) => at <= until);
   });
-  readonly report = computed(() => (this.inPast.value ? newestReport(this.view.value) : this.session.report.value));
-  /** A turn runs, here or in another tab, or the prompt that begins one is on its way. */
-  readonly running = computed(() => this.sending.value || this.session.live.value.turnOpen);
-  readonly inPast = computed(() => this.timeline.past.value !== null);
-  readonly chosen = computed(() => this.agents.list.value.find((agent) => agent.key === this.choice.agent.value) ?? null);
-  /** What ends with the page. */
-  readonly ends: (() => void)[];
-  /** Something happened that a step may be about. Resolves when the steps say so. */
-  tell: (fact: Fact) => Promise<void> = async () => undefined;
-  /** What an embedded playground shows, in place of the address. */
-  readonly fixed: Place | undefined;
-  readonly #opened = Promise.withResolvers<void>();
-
-  constructor({ platform, base = '/', place }: PlaygroundOptions) {
-    this.platform = platform;
-    this.base = base;
-    this.fixed = place;
-    this.#opened.promise.catch(() => undefined);
-    const { boot, choice, sending } = this;
-    const { schedule } = platform;
-    const onError = (error: unknown) => (this.notices.note.value = errorWords(error));
-    this.visits = new Visits(platform.memory);
-    const agents = (this.agents = new Agents(platform, boot));
-    const host = (this.host = new HostController({
-      launcher: agents.launcher(),
-      confine: { spec: (spec) => confinedSpec(spec, agents.list.value), message: confined },
-      schedule,
-      shownId: () => this.session.id.peek() ?? this.startingId,
-      // Its end may be the bridge's.
-      onLost: () => void agents.lookAfterBridge(),
-      options: (database) => ({
-        protocol: choice.protocol.value,
-        // An agent behind the bridge has a disk of its own; one in the tab gets the session's virtual files.
-        client: (agent) => (agent.startsWith(BRIDGE_PREFIX) ? undefined : workspaceFiles(database)),
-      }),
-      onError,
-    }));
-    const timeline = (this.timeline = new Timeline(onError));
-    const database = () => timeline.past.value?.database ?? this.databases.database;
-    const tables = (this.tables = new Tables({
-      database,
-      run: async (sql) => {
-        await this.opened;
-        return platform.runSql(await database()!.export(), sql);
-      },
-      onError,
-    }));
-    const session = (this.session = new ShownSession({
-      reader: () => this.databases.reader,
-      schedule,
-      busyHere: () => sending.value || !['asleep', 'dead'].includes(host.machine.value.agent),
-      onShown: (sessionId) => {
-        host.dispatch({ type: 'shown' });
-        tables.focus(sessionId);
-        timeline.poke();
-      },
-      onError,
-    }));
-    this.databases = new DatabaseSession(platform, this.visits, {
-      async leave() {
-        await timeline.close();
-        await host.sleep();
-      },
-      use: (opened) => {
-        host.use(opened);
-        session.forget();
-        tables.turn(null);
-        timeline.use(opened);
-      },
-      committed: (notes) => {
-        if (sending.value) host.dispatch({ type: 'committed', notes });
-        session.poke();
-        tables.poke();
-      },
-    });
-    const looked = effect(() => {
-      // Read for its change alone: now, or another moment.
-      void timeline.past.value;
-      tables.turn();
-    });
-    this.ends = [looked, () => agents.stop(), () => session.stop(), () => timeline.stop(), () => tables.stop()];
-  }
-
-  /** Who reads what is shown: now, or the moment that is looked at. */
-  reader(): Host | null {
-    const past = this.timeline.past.peek();
-    return past ? past.reader : this.databases.reader;
-  }
-
-  /** Resolves when a session can be shown; rejects when the page could not start. */
-  get opened(): Promise<void> {
-    return this.#opened.promise;
-  }
-
-  /** The page has started, or could not. */
-  settle(error?: unknown): void {
-    this.ready.value = error === undefined;
-    if (error === undefined) this.#opened.resolve();
-    else this.#opened.reject(error as Error);
-  }
+  const looked = effect(() => {
+    // Read for its change alone: now, or another moment.
+    void timeline.past.value;
+    tables.turn();
+  });
 
   /** Where the page is, as a link tells it. */
-  here(): Place {
-    return { scenario: this.choice.scenario.value.name, agent: this.choice.agent.value, step: this.next.value };
-  }
-
+  const here = (): Place => ({ scenario: choice.scenario.value.name, agent: choice.agent.value, step: next.value });
   /** The place that is chosen, in what is remembered. */
-  placeKey(): string {
-    return placeKey(this.databases.branch.value, this.choice.scenario.value.name, this.choice.agent.value);
-  }
+  const placeKey = () => keyOf(databases.branch.value, choice.scenario.value.name, choice.agent.value);
 
-  /** The place as it stands, or what of it has changed. */
-  rememberPlace(change?: Partial<PlaceMemory>): void {
-    const { choice, platform, progress, session, visits } = this;
-    const now: PlaceMemory = { sessionId: session.id.value, progress: progress.value, policy: choice.policy.value };
-    const key = this.placeKey();
-    visits.remember(({ places }) => ({
-      scenario: choice.scenario.value.name,
-      agent: choice.agent.value,
-      places: { ...places, [key]: change && places[key] ? { ...places[key], ...change } : now },
-    }));
-    if (!this.fixed) platform.address.write(formatFragment(this.here()));
-  }
-
-  /** Lets go of everything, for good. What does not end as it should keeps nothing else from ending. */
-  async dispose(): Promise<void> {
-    for (const end of this.ends) end();
-    await this.letGo();
-  }
-
-  /** Lets go of what is open. */
-  async letGo(): Promise<void> {
+  /** Lets go of what is open. What does not end as it should keeps nothing else from ending. */
+  async function letGo(): Promise<void> {
     const problems: unknown[] = [];
-    for (const end of [() => this.timeline.close(), () => this.host.sleep(), () => this.databases.close()]) {
+    for (const end of [() => timeline.close(), () => host.sleep(), () => databases.close()]) {
       await end().catch((error: unknown) => problems.push(error));
     }
     if (problems.length > 0) throw problems[0];
   }
+
+  const page = {
+    platform,
+    base,
+    /** What an embedded playground shows, in place of the address. */
+    fixed,
+    choice,
+    progress,
+    next,
+    sending,
+    ready,
+    boot,
+    notices,
+    moves: createMoves(),
+    stage: createStage(),
+    visits,
+    agents,
+    host,
+    timeline,
+    tables,
+    session,
+    databases,
+    inPast,
+    view,
+    machine,
+    moment,
+    frames,
+    /** A turn runs, here or in another tab, or the prompt that begins one is on its way. */
+    running: computed(() => sending.value || session.live.value.turnOpen),
+    chosen: computed(() => agents.named(choice.agent.value)),
+    /** The session that is being created. Its agent can be broken before there is a session. */
+    startingId: null as string | null,
+    /** Something happened that a step may be about. Resolves when the steps say so. */
+    tell: async (_fact: Fact): Promise<void> => undefined,
+    /** What ends with the page. */
+    ends: [looked, agents.stop, session.stop, timeline.stop, tables.stop],
+    here,
+    placeKey,
+    letGo,
+
+    /** Who reads what is shown: now, or the moment that is looked at. */
+    reader(): Host | null {
+      const past = timeline.past.peek();
+      return past ? past.reader : databases.reader;
+    },
+
+    /** Resolves when a session can be shown; rejects when the page could not start. */
+    opened: started.promise,
+
+    /** The page has started, or could not. */
+    settle(error?: unknown): void {
+      ready.value = error === undefined;
+      if (error === undefined) started.resolve();
+      else started.reject(error as Error);
+    },
+
+    /** The place as it stands, or what of it has changed. */
+    rememberPlace(change?: Partial<PlaceMemory>): void {
+      const now: PlaceMemory = { sessionId: session.id.value, progress: progress.value, policy: choice.policy.value };
+      const key = placeKey();
+      visits.remember(({ places }) => ({
+        scenario: choice.scenario.value.name,
+        agent: choice.agent.value,
+        places: { ...places, [key]: change && places[key] ? { ...places[key], ...change } : now },
+      }));
+      if (!fixed) platform.address.write(formatFragment(here()));
+    },
+
+    /** Lets go of everything, for good. */
+    async dispose(): Promise<void> {
+      for (const end of page.ends) end();
+      await letGo();
+    },
+  };
+  return page;
 }

@@ -3,7 +3,8 @@
  * “Run step” does what a person would do.
  */
 import { computed, effect, signal } from '@preact/signals';
-import type { Expectation, Fact, Fault, Scenario, Step } from '../scenarios/types.ts';
+import type { ResumePolicy } from '../../src/engine/types.ts';
+import type { Expectation, Fact, Fault, Press, Scenario, Step } from '../scenarios/types.ts';
 import type { Editor } from './editor.ts';
 import type { AgentStatus } from './machine.ts';
 import type { Navigation } from './navigation.ts';
@@ -21,33 +22,18 @@ const DONE: StepProgress = { state: 'done', why: '' };
 const withSteps = (
   { steps }: Scenario,
   progress: readonly StepProgress[],
-  change: (index: number) => StepProgress | undefined,
-): readonly StepProgress[] => steps.map((_, at) => change(at) ?? progress[at] ?? WAITING);
+  changed: Readonly<Record<number, StepProgress>>,
+): readonly StepProgress[] => steps.map((_, at) => changed[at] ?? progress[at] ?? WAITING);
 
-/** A prompt as it counts for a step: its words, however they are spelt. */
-const plain = (text: string): string =>
+/** Words as they count for a step, however they are spelt. */
+const plain = (text = ''): string =>
   text
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, ' ')
     .trim();
 
 /** The fact is that somebody did what the step says. */
-function matches(step: Step, fact: Fact): boolean {
-  if ('say' in step) return fact.kind === (step.until === 'permission' ? 'asked' : 'said') && plain(fact.text) === plain(step.say);
-  switch (step.do) {
-    case 'answer':
-      return fact.kind === 'answered' && fact.answer === step.answer;
-    case 'create':
-      return fact.kind === 'created';
-    case 'policy':
-      return fact.kind === 'policy' && fact.policy === step.policy;
-    case 'editor':
-      if (step.ask === null) return fact.kind === 'opened';
-      return fact.kind === 'asked in the editor' && plain(fact.text) === plain(step.ask);
-    default:
-      return fact.kind === step.do;
-  }
-}
+const matches = (step: Step, fact: Fact): boolean => fact.kind === (step.asks ? 'asked' : step.do) && plain(fact.what) === plain(step.what);
 
 /**
  * What a fact does to the steps. The next step is ticked when it was done, with a word on what came out otherwise. A later
@@ -61,36 +47,26 @@ export function observe(scenario: Scenario, progress: readonly StepProgress[], f
   if (matches(step, fact)) {
     const { expect = {} } = step;
     const why = judge(expect, fact, status);
-    if (why === null) return withSteps(scenario, progress, (at) => (at === next ? DONE : undefined));
-    const failed = 'error' in fact && fact.error !== null;
-    const fault = !failed && stillLive(expect, fact) ? steps.findLastIndex((one, at) => at < next && isFault(one)) : -1;
-    const outcome: StepProgress =
-      fault < 0
-        ? { state: failed ? 'failed' : 'differs', why }
-        : { ...WAITING, why: `The agent was still live. Do step ${fault + 1} again first.` };
-    return withSteps(scenario, progress, (at) => (at === next ? outcome : at === fault ? WAITING : undefined));
+    if (why === null) return withSteps(scenario, progress, { [next]: DONE });
+    const fault = !fact.error && stillLive(expect, fact) ? steps.findLastIndex((one, at) => at < next && one.do in FAULT_NAMES) : -1;
+    if (fault < 0) return withSteps(scenario, progress, { [next]: { state: fact.error ? 'failed' : 'differs', why } });
+    const again = `The agent was still live. Do step ${fault + 1} again first.`;
+    return withSteps(scenario, progress, { [fault]: WAITING, [next]: { ...WAITING, why: again } });
   }
-  if (fact.kind !== 'said') return progress;
+  if (fact.kind !== 'send') return progress;
   const ahead = steps.findIndex((one, at) => at > next && matches(one, fact) && judge(one.expect ?? {}, fact, status) === null);
   if (ahead < 0) return progress;
-  return withSteps(scenario, progress, (at) =>
-    at === ahead ? DONE : at >= next && at < ahead ? { state: 'skipped', why: '' } : undefined,
-  );
+  const skipped = steps.map((_, at) => [at, { state: 'skipped' as const, why: '' }] as const).slice(next, ahead);
+  return withSteps(scenario, progress, { ...Object.fromEntries(skipped), [ahead]: DONE });
 }
-
-const isFault = (step: Step): boolean => 'do' in step && step.do in FAULT_NAMES;
 
 /** The step is about a way back, or a loss, and the agent had not been lost. */
-function stillLive({ tier, error }: Expectation, fact: Fact): boolean {
-  const away = error !== undefined || (tier !== undefined && tier !== 'new' && tier !== 'live');
-  return away && 'report' in fact && fact.report?.tier === 'live';
-}
+const stillLive = ({ tier, error }: Expectation, { report }: Fact): boolean =>
+  report?.tier === 'live' && (error !== undefined || (tier !== undefined && tier !== 'new' && tier !== 'live'));
 
 /** What was expected against what came: why it differs, or null. */
-export function judge(expect: Expectation, fact: Fact, status: AgentStatus): string | null {
-  if ('report' in fact) {
-    const { report } = fact;
-    const error = 'error' in fact ? fact.error : null;
+export function judge(expect: Expectation, { report, error, reply }: Fact, status: AgentStatus): string | null {
+  if (report !== undefined) {
     const wanted: readonly string[] = [expect.error ?? []].flat();
     if (error && !wanted.includes(error.code)) return error.message;
     if (!error && wanted.length > 0) return `It was to fail with ${wanted.join(' or ')}, and did not.`;
@@ -99,7 +75,7 @@ export function judge(expect: Expectation, fact: Fact, status: AgentStatus): str
       return `The session came back by ${report?.tier ?? 'nothing'}, not by ${expect.tier}.`;
     if (expect.verified && report?.verified !== expect.verified)
       return `The check was to say ${expect.verified} and says ${report?.verified ?? 'nothing'}.`;
-    if (expect.reply && 'reply' in fact && !fact.reply.toLowerCase().includes(expect.reply.toLowerCase()))
+    if (expect.reply && reply !== undefined && !reply.toLowerCase().includes(expect.reply.toLowerCase()))
       return `The answer was to name “${expect.reply}” and does not.`;
   }
   return expect.status && status !== expect.status ? `The agent was to be ${expect.status} and is ${status}.` : null;
@@ -115,32 +91,32 @@ export const FAULT_NAMES: Readonly<Record<Fault, string>> = {
   'arm-crash': 'Crash mid-turn',
 };
 
-/** The control that a step is done with. */
-export type Press = 'send' | 'allow' | 'reject' | 'create' | 'policy' | 'open' | 'ask' | Fault;
-
-/** What a step is done with, and what it says on its row. */
-export function doing(step: Step): { readonly press: Press; readonly words: string } {
-  if ('say' in step) return { press: 'send', words: `Say “${step.say}”` };
-  switch (step.do) {
-    case 'answer':
-      return { press: step.answer, words: step.answer === 'allow' ? 'Press Allow' : 'Press Reject' };
+/** What a step says on its row. */
+export function doing({ do: press, what }: Step): string {
+  switch (press) {
+    case 'send':
+      return `Say “${what}”`;
+    case 'allow':
+      return 'Press Allow';
+    case 'reject':
+      return 'Press Reject';
     case 'create':
-      return { press: 'create', words: 'Create the session' };
+      return 'Create the session';
     case 'policy':
-      return { press: 'policy', words: `Set the policy to ${step.policy}` };
-    case 'editor':
-      return step.ask === null
-        ? { press: 'open', words: 'Open it in the editor' }
-        : { press: 'ask', words: `Ask from the editor “${step.ask}”` };
+      return `Set the policy to ${what}`;
+    case 'open':
+      return 'Open it in the editor';
+    case 'ask':
+      return `Ask from the editor “${what}”`;
     default:
-      return { press: step.do, words: `Press ${FAULT_NAMES[step.do]}` };
+      return `Press ${FAULT_NAMES[press]}`;
   }
 }
 
 /** How long the wire may lag behind a prompt's own end before a status counts as different. */
 const STATUS_MS = 3_000;
 
-export interface Actors {
+interface Actors {
   readonly turns: Turns;
   readonly faults: Faults;
   readonly editor: Editor;
@@ -159,7 +135,9 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
       : null,
   );
   /** What a person would press now, to do the next step by hand. */
-  const press = computed(() => (step.value === undefined || inPast.value || blocked.value !== null ? null : doing(step.value).press));
+  const press = computed(() => (inPast.value || blocked.value !== null ? null : (step.value?.do ?? null)));
+  /** The words of the next step, where they are said with this. */
+  const wordsFor = (control: Press) => (press.value === control ? (step.value?.what ?? null) : null);
 
   function set(changed: readonly StepProgress[]): void {
     if (changed === progress.value) return;
@@ -167,9 +145,7 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
     page.rememberPlace();
   }
 
-  function mark(index: number, as: StepProgress): void {
-    set(withSteps(choice.scenario.value, progress.value, (at) => (at === index ? as : undefined)));
-  }
+  const mark = (index: number, as: StepProgress) => set(withSteps(choice.scenario.value, progress.value, { [index]: as }));
 
   /** The agent's status, after giving it a moment to become the wanted one. */
   async function status(wanted?: AgentStatus): Promise<AgentStatus> {
@@ -194,34 +170,37 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
     effect(() => {
       const { permission, prompt } = session.live.value;
       if (permission && permission.requestId !== known && prompt !== null)
-        void page.tell({ kind: 'asked', text: prompt, report: newestReport(session.live.value) });
+        void page.tell({ kind: 'asked', what: prompt, report: newestReport(session.live.value) });
       known = permission?.requestId ?? null;
     }),
   );
 
-  async function perform(now: Step): Promise<void> {
-    if ('say' in now) {
-      const turn = turns.say(now.say);
-      await (now.until === 'permission' ? Promise.race([turn, when(() => session.live.value.permission !== null)]) : turn);
-      return;
-    }
-    switch (now.do) {
-      case 'answer': {
+  async function perform({ do: does, what = '', asks }: Step): Promise<void> {
+    switch (does) {
+      case 'send': {
+        const turn = turns.say(what);
+        await (asks ? Promise.race([turn, when(() => session.live.value.permission !== null)]) : turn);
+        return;
+      }
+      case 'allow':
+      case 'reject': {
         const open = session.live.value.permission;
         if (!open) throw new Error('No question is open. Run the step before this one.');
-        await turns.answer(open.requestId, open.options.find((one) => one.kind.startsWith(now.answer))?.optionId ?? null);
+        await turns.answer(open.requestId, open.options.find((one) => one.kind.startsWith(does))?.optionId ?? null);
         return when(() => !sending.value);
       }
       case 'create':
         return turns.createSession();
       case 'policy':
-        return navigation.choosePolicy(now.policy);
-      case 'editor':
-        return now.ask === null ? editor.open() : editor.ask(now.ask);
+        return navigation.choosePolicy(what as ResumePolicy);
+      case 'open':
+        return editor.open();
+      case 'ask':
+        return editor.ask(what);
       case 'arm-crash':
-        return host.crashArmed.value ? page.tell({ kind: 'arm-crash' }) : faults['arm-crash']();
+        return host.crashArmed.value ? page.tell({ kind: does }) : faults[does]();
       default:
-        return faults[now.do]();
+        return faults[does]();
     }
   }
 
@@ -265,8 +244,8 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
       return running.value || inPast.value || (sending.value && waitsForTurn);
     }),
     /** The words of the next step, where they are said here; and where they are said in the editor. */
-    words: computed(() => (press.value === 'send' && step.value && 'say' in step.value && !sending.value ? step.value.say : null)),
-    asks: computed(() => (press.value === 'ask' && step.value && 'ask' in step.value ? step.value.ask : null)),
+    words: computed(() => (sending.value ? null : wordsFor('send'))),
+    asks: computed(() => wordsFor('ask')),
 
     skipNext: () => mark(next.value, { state: 'skipped', why: '' }),
 

@@ -10,7 +10,7 @@ import { describeExit, type SqlDatabase } from '../../src/engine/ports.ts';
 import { classOf, fieldsOf, noticeText, planEntries, toolOutput, type Role } from '../../src/engine/protocol/updates.ts';
 import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
 import { TOLD_MACHINE, toldMachine, type Machine } from './machine.ts';
-import { drawn, Pace } from './pace.ts';
+import { createPace, drawn } from './pace.ts';
 import { label, turnEndWords, verdictWords, type FailedResume, type StoredReport } from './words.ts';
 
 export interface TextItem {
@@ -304,7 +304,7 @@ const PAGE = 500;
 export const openReader = (database: SqlDatabase): Promise<Host> => createHost({ database, agents: {} });
 
 /** The session's record, or null when there is none. */
-export const infoOf = (reader: Host, sessionId: string): Promise<SessionInfo | null> =>
+const infoOf = (reader: Host, sessionId: string): Promise<SessionInfo | null> =>
   reader.get(sessionId).catch((error: unknown) => {
     if (RehydrateError.is(error) && error.code === 'session_not_found') return null;
     throw error;
@@ -327,7 +327,7 @@ const FOLLOW_MS = 60;
 /** How often a session that is live elsewhere is looked at. */
 const LOOK_AGAIN_MS = 1_000;
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly reader: () => Host | null;
   readonly schedule: (run: () => void) => void;
   /** An agent of this tab works on the session, or is about to. */
@@ -336,78 +336,73 @@ export interface SessionOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export class ShownSession {
+export function createShownSession({ reader: readerNow, schedule, busyHere, onShown, onError }: SessionOptions) {
   /** Null: a new one, begun by the next prompt. */
-  readonly id = signal<string | null>(null);
-  readonly list = signal<readonly SessionInfo[]>([]);
-  readonly live = signal<SessionView>(EMPTY_VIEW);
-  /** How the newest prompt found it. */
-  readonly report = signal<ResumeReport | null>(null);
+  const id = signal<string | null>(null);
+  const list = signal<readonly SessionInfo[]>([]);
+  const live = signal(EMPTY_VIEW);
+  /** The newest prompt found it live, which no event tells. */
+  const foundLive = signal(false);
   /** The resumes that failed: what fails leaves no event. */
-  readonly failures = signal<readonly FailedResume[]>([]);
+  const failures = signal<readonly FailedResume[]>([]);
   /** It is live in another tab. */
-  readonly elsewhere = computed(() => this.live.value.info?.state === 'busy' && !this.#options.busyHere());
-  readonly #options: SessionOptions;
-  readonly #following: Pace;
+  const elsewhere = computed(() => live.value.info?.state === 'busy' && !busyHere());
   /** What is read of it. Another object with another session or database: reading begins anew. */
-  #conversation = new Conversation();
-  #looking: ReturnType<typeof setTimeout> | undefined;
+  let conversation = new Conversation();
+  let looking: ReturnType<typeof setTimeout> | undefined;
+  const following = createPace(follow, drawn(schedule, FOLLOW_MS), onError);
 
-  constructor(options: SessionOptions) {
-    this.#options = options;
-    this.#following = new Pace(() => this.#follow(), drawn(options.schedule, FOLLOW_MS), options.onError);
-  }
-
-  /** Something was committed. */
-  poke(): void {
-    this.#following.poke();
-  }
-
-  /** Everything committed so far is shown. */
-  settle(): Promise<void> {
-    return this.#following.now();
-  }
-
-  /** Another session: nothing of the last one is shown any more. */
-  choose(sessionId: string | null, failures: readonly FailedResume[]): void {
-    this.id.value = sessionId;
-    this.report.value = null;
-    this.failures.value = failures;
-    this.live.value = EMPTY_VIEW;
-    this.forget();
+  async function follow(): Promise<void> {
+    const sessionId = id.value;
+    const reader = readerNow();
+    if (!reader) return;
+    // The list changes with turns, not with every piece of an answer.
+    if (!live.value.turnOpen) list.value = (await reader.list({ limit: 50 })).sessions;
+    if (sessionId === null) return;
+    const mine = conversation;
+    const view = await catchUp(reader, sessionId, mine);
+    if (conversation !== mine || id.value !== sessionId) return;
+    if (view.reports.length !== live.value.reports.length) foundLive.value = false;
+    live.value = view;
+    // Whether another tab still has the session shows in nothing that is committed.
+    clearTimeout(looking);
+    if (elsewhere.value) looking = setTimeout(following.poke, LOOK_AGAIN_MS);
+    onShown(sessionId);
   }
 
   /** Another database. */
-  forget(): void {
-    this.#conversation = new Conversation();
-  }
+  const forget = () => void (conversation = new Conversation());
 
-  async has(sessionId: string): Promise<boolean> {
-    const reader = this.#options.reader();
-    return reader !== null && (await infoOf(reader, sessionId)) !== null;
-  }
+  return {
+    id,
+    list,
+    live,
+    foundLive,
+    failures,
+    elsewhere,
+    forget,
+    /** Something was committed. */
+    poke: following.poke,
+    /** Everything committed so far is shown. */
+    settle: following.now,
 
-  stop(): void {
-    clearTimeout(this.#looking);
-    this.#following.stop();
-  }
+    /** Another session: nothing of the last one is shown any more. */
+    choose(sessionId: string | null, failed: readonly FailedResume[]): void {
+      id.value = sessionId;
+      foundLive.value = false;
+      failures.value = failed;
+      live.value = EMPTY_VIEW;
+      forget();
+    },
 
-  async #follow(): Promise<void> {
-    const sessionId = this.id.value;
-    const reader = this.#options.reader();
-    if (!reader) return;
-    // The list changes with turns, not with every piece of an answer.
-    if (!this.live.value.turnOpen) this.list.value = (await reader.list({ limit: 50 })).sessions;
-    if (sessionId === null) return;
-    const conversation = this.#conversation;
-    const view = await catchUp(reader, sessionId, conversation);
-    if (this.#conversation !== conversation || this.id.value !== sessionId) return;
-    const isNew = view.reports.length !== this.live.value.reports.length;
-    this.live.value = view;
-    if (isNew) this.report.value = newestReport(view);
-    // Whether another tab still has the session shows in nothing that is committed.
-    clearTimeout(this.#looking);
-    if (this.elsewhere.value) this.#looking = setTimeout(() => this.poke(), LOOK_AGAIN_MS);
-    this.#options.onShown(sessionId);
-  }
+    async has(sessionId: string): Promise<boolean> {
+      const reader = readerNow();
+      return reader !== null && (await infoOf(reader, sessionId)) !== null;
+    },
+
+    stop(): void {
+      clearTimeout(looking);
+      following.stop();
+    },
+  };
 }

@@ -2,7 +2,8 @@
 import { signal } from '@preact/signals';
 import type { Row, SqlDatabase, SqlValue } from '../../src/engine/ports.ts';
 import type { ConsoleResult } from '../platform/sql-console.ts';
-import { every, Pace } from './pace.ts';
+import { createPace, every } from './pace.ts';
+import { errorWords } from './words.ts';
 
 interface TableInfo {
   readonly name: string;
@@ -101,86 +102,77 @@ export function cellText(value: SqlValue | bigint): string {
 
 const NONE: Changes = new Map();
 
-export interface TablesOptions {
+interface TablesOptions {
   /** The database that is looked at: now's, or a moment's. */
   readonly database: () => Readable | null;
   readonly run: (sql: string) => Promise<ConsoleResult>;
   readonly onError: (error: unknown) => void;
 }
 
-export class Tables {
-  readonly list = signal<readonly TableInfo[]>([]);
-  readonly table = signal<TableView | null>(null);
-  readonly changes = signal(NONE);
-  readonly sql = signal('SELECT kind, count(*) AS n FROM acp_session_events GROUP BY kind');
-  readonly result = signal<ConsoleResult | null>(null);
-  readonly #options: TablesOptions;
-  readonly #looking: Pace;
-  #session: string | null = null;
-  #name = 'acp_session_events';
-  #runs = 0;
+export function createTables({ database: databaseNow, run, onError }: TablesOptions) {
+  const list = signal<readonly TableInfo[]>([]);
+  const table = signal<TableView | null>(null);
+  const changes = signal(NONE);
+  const sql = signal('SELECT kind, count(*) AS n FROM acp_session_events GROUP BY kind');
+  const result = signal<ConsoleResult | null>(null);
+  const looking = createPace(look, every(LOOK_MS), onError);
+  let session: string | null = null;
+  let shown = 'acp_session_events';
+  let runs = 0;
 
-  constructor(options: TablesOptions) {
-    this.#options = options;
-    this.#looking = new Pace(() => this.#look(), every(LOOK_MS), options.onError);
+  async function look(): Promise<void> {
+    const database = databaseNow();
+    if (!database) return;
+    // One that is looked at no longer may be closed by now.
+    const left = () => database !== databaseNow();
+    const read = async () => {
+      const found = await listTables(database);
+      return { found, after: found.some(({ name }) => name === shown) ? await readTable(database, shown, session) : null };
+    };
+    const now = await read().catch((error: unknown) => (left() ? null : Promise.reject(error as Error)));
+    if (!now || left()) return;
+    const { found, after } = now;
+    list.value = found;
+    const changed = after ? diffTable(table.value, after) : NONE;
+    // Marks stay until the next change, so that one has time to look.
+    if (changed.size > 0) changes.value = changed;
+    table.value = after;
   }
 
   /** Another database or session: nothing in it is a change. */
-  turn(sessionId = this.#session): void {
-    this.#session = sessionId;
-    this.table.value = null;
-    this.changes.value = NONE;
-    void this.#looking.now();
+  function turn(sessionId = session): void {
+    session = sessionId;
+    table.value = null;
+    changes.value = NONE;
+    void looking.now();
   }
 
-  focus(sessionId: string): void {
-    if (sessionId !== this.#session) this.turn(sessionId);
-  }
+  return {
+    list,
+    table,
+    changes,
+    sql,
+    result,
+    turn,
+    poke: looking.poke,
+    stop: looking.stop,
 
-  choose(name: string): void {
-    this.#name = name;
-    this.changes.value = NONE;
-    void this.#looking.now();
-  }
+    focus(sessionId: string): void {
+      if (sessionId !== session) turn(sessionId);
+    },
 
-  poke(): void {
-    this.#looking.poke();
-  }
+    choose(name: string): void {
+      shown = name;
+      changes.value = NONE;
+      void looking.now();
+    },
 
-  stop(): void {
-    this.#looking.stop();
-  }
-
-  async run(): Promise<void> {
-    const ticket = ++this.#runs;
-    // The answer to an older query comes to nothing.
-    const show = (result: ConsoleResult) => {
-      if (ticket === this.#runs) this.result.value = result;
-    };
-    show({ kind: 'running' });
-    try {
-      show(await this.#options.run(this.sql.value));
-    } catch (error) {
-      show({ kind: 'error', message: error instanceof Error ? error.message : String(error) });
-    }
-  }
-
-  async #look(): Promise<void> {
-    const database = this.#options.database();
-    if (!database) return;
-    // One that is looked at no longer may be closed by now.
-    const left = () => database !== this.#options.database();
-    const read = async () => {
-      const list = await listTables(database);
-      return { list, after: list.some(({ name }) => name === this.#name) ? await readTable(database, this.#name, this.#session) : null };
-    };
-    const found = await read().catch((error: unknown) => (left() ? null : Promise.reject(error as Error)));
-    if (!found || left()) return;
-    const { list, after } = found;
-    this.list.value = list;
-    const changes = after ? diffTable(this.table.value, after) : NONE;
-    // Marks stay until the next change, so that one has time to look.
-    if (changes.size > 0) this.changes.value = changes;
-    this.table.value = after;
-  }
+    async run(): Promise<void> {
+      const ticket = ++runs;
+      result.value = { kind: 'running' };
+      const answer = await run(sql.value).catch((error: unknown) => ({ kind: 'error' as const, message: errorWords(error) }));
+      // The answer to an older query comes to nothing.
+      if (ticket === runs) result.value = answer;
+    },
+  };
 }

@@ -1,8 +1,11 @@
 /** Going back: the journal as moments, and the one that is looked at. */
 import { signal } from '@preact/signals';
 import type { Host } from '../../src/engine/index.ts';
-import type { Commit, PastDatabase, PlaygroundDatabase } from '../platform/index.ts';
-import { every, Pace } from './pace.ts';
+import type { Journal, SqljsCopy, SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
+import { SqlError, type SqlDatabase } from '../../src/engine/ports.ts';
+import { migrate, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
+import type { Platform } from '../platform/index.ts';
+import { createPace, every } from './pace.ts';
 import { catchUp, Conversation, EMPTY_VIEW, openReader, type SessionView } from './session.ts';
 
 export interface Moment {
@@ -39,6 +42,8 @@ const NOTE_WORDS: readonly (readonly [note: string, words: string, mark?: Mark])
   ['file_written', 'a file was written'],
 ];
 
+type Commit = Pick<Journal['entries'][number], 'n' | 'at' | 'notes'>;
+
 /** What a commit was about. None when it is of no interest to people: the lease is renewed every few seconds. */
 function momentOf({ n, at, notes }: Commit): readonly Moment[] {
   if (notes === undefined) return [{ n, at, label: 'a change', mark: null }];
@@ -52,15 +57,15 @@ function momentOf({ n, at, notes }: Commit): readonly Moment[] {
  * earlier entries; what a snapshot has covered since is gone.
  */
 export function momentsOf(
-  { base, entries }: { readonly base: { readonly n: number; readonly at: number }; readonly entries: readonly Commit[] },
+  { base, entries }: Pick<Journal, 'base'> & { readonly entries: readonly Commit[] },
   known: readonly Moment[] = [],
 ): readonly Moment[] {
   const begins: Moment[] = base.n > 0 ? [{ ...base, label: 'where the journal begins', mark: 'beginning' }] : [];
   return [...begins, ...known.filter(({ n }) => n > base.n), ...entries.flatMap(momentOf)].slice(-MOMENT_LIMIT);
 }
 
-/** A moment of the past: a copy of the database, and the session in it. */
-export interface Past {
+/** A moment of the past: a copy of the database, which refuses to be written, and the session in it. */
+interface Past {
   readonly index: number;
   readonly database: PastDatabase;
   /** Null before the first migration: then there is nothing that a host could read. */
@@ -68,86 +73,105 @@ export interface Past {
   readonly view: SessionView;
 }
 
-export class Timeline {
-  readonly moments = signal<readonly Moment[]>([]);
+interface PastDatabase extends SqlDatabase {
+  export(): Promise<Uint8Array>;
+}
+
+export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>, onError: (error: unknown) => void) {
+  const moments = signal<readonly Moment[]>([]);
   /** Where the slider stands; null is now. It moves before the past is read. */
-  readonly at = signal<number | null>(null);
-  readonly past = signal<Past | null>(null);
-  readonly #reading: Pace;
-  readonly #onError: (error: unknown) => void;
-  #database: PlaygroundDatabase | null = null;
+  const at = signal<number | null>(null);
+  const past = signal<Past | null>(null);
+  const reading = createPace(refresh, every(READ_MS), onError);
+  let database: SqljsDatabase | null = null;
   /** The last commit that was read of the journal. */
-  #until = 0;
-  #ticket = 0;
-  #seeking: Promise<void> = Promise.resolve();
-
-  constructor(onError: (error: unknown) => void) {
-    this.#onError = onError;
-    this.#reading = new Pace(() => this.refresh(), every(READ_MS), onError);
-  }
-
-  use(database: PlaygroundDatabase): void {
-    this.#database = database;
-    this.#until = 0;
-    this.moments.value = [];
-    this.poke();
-  }
-
-  poke(): void {
-    this.#reading.poke();
-  }
-
-  stop(): void {
-    this.#reading.stop();
-  }
+  let until = 0;
+  let ticket = 0;
+  let seeking: Promise<void> = Promise.resolve();
 
   /** Reads what is new in the journal. While one looks at the past its numbering stays as it is. */
-  async refresh(): Promise<void> {
-    const database = this.#database;
-    if (!database || this.at.value !== null) return;
-    const { base, entries } = await database.journal(this.#until);
-    if (database !== this.#database || this.at.value !== null) return;
-    const fresh = entries.filter(({ n }) => n > this.#until);
-    this.moments.value = momentsOf({ base, entries: fresh }, this.moments.value);
-    this.#until = fresh.at(-1)?.n ?? this.#until;
+  async function refresh(): Promise<void> {
+    const read = database;
+    if (!read || at.value !== null) return;
+    const { base, entries } = await read.journal(until);
+    if (read !== database || at.value !== null) return;
+    const fresh = entries.filter(({ n }) => n > until);
+    moments.value = momentsOf({ base, entries: fresh }, moments.value);
+    until = fresh.at(-1)?.n ?? until;
   }
 
-  /** Shows a moment; null is now. Only the last of many calls is carried out to its end. */
-  async seek(index: number | null, sessionId: string | null): Promise<void> {
-    if (index === null) return this.close();
-    const ticket = ++this.#ticket;
-    this.at.value = index;
-    const database = this.#database;
-    const moment = this.moments.value[index];
-    if (!moment || !database) return;
-    this.#seeking = this.#seeking
-      .then(async () => {
-        if (ticket !== this.#ticket) return;
-        const past = await readPast(index, await database.openAt(moment.n), sessionId);
-        if (ticket === this.#ticket) await this.#show(past);
-        else await past.database.close();
-      })
-      .catch(this.#onError);
-    await this.#seeking;
+  async function show(next: Past | null): Promise<void> {
+    const before = past.value;
+    past.value = next;
+    await before?.database.close();
   }
 
   /** Back to now. */
-  close(): Promise<void> {
-    this.#ticket += 1;
-    this.at.value = null;
-    return this.#show(null);
+  function close(): Promise<void> {
+    ticket += 1;
+    at.value = null;
+    return show(null);
   }
 
-  async #show(past: Past | null): Promise<void> {
-    const before = this.past.value;
-    this.past.value = past;
-    await before?.database.close();
+  async function readPast(from: SqljsDatabase, index: number, n: number, sessionId: string | null): Promise<Past> {
+    const copy = await pastOf(await from.openAt(n), openInMemory);
+    const [made] = await copy.query(`SELECT 1 FROM sqlite_master WHERE name = 'acp_sessions'`);
+    const reader = made ? await openReader(copy) : null;
+    const view = reader && sessionId !== null ? await catchUp(reader, sessionId, new Conversation(), true) : EMPTY_VIEW;
+    return { index, database: copy, reader, view };
   }
+
+  return {
+    moments,
+    at,
+    past,
+    refresh,
+    close,
+    poke: reading.poke,
+    stop: reading.stop,
+
+    use(opened: SqljsDatabase): void {
+      database = opened;
+      until = 0;
+      moments.value = [];
+      reading.poke();
+    },
+
+    /** Shows a moment; null is now. Only the last of many calls is carried out to its end. */
+    async seek(index: number | null, sessionId: string | null): Promise<void> {
+      if (index === null) return close();
+      const mine = ++ticket;
+      at.value = index;
+      const from = database;
+      const moment = moments.value[index];
+      if (!moment || !from) return;
+      seeking = seeking
+        .then(async () => {
+          if (mine !== ticket) return;
+          const found = await readPast(from, index, moment.n, sessionId);
+          if (mine === ticket) await show(found);
+          else await found.database.close();
+        })
+        .catch(onError);
+      await seeking;
+    },
+  };
 }
 
-async function readPast(index: number, database: PastDatabase, sessionId: string | null): Promise<Past> {
-  const [made] = await database.query(`SELECT 1 FROM sqlite_master WHERE name = 'acp_sessions'`);
-  const reader = made ? await openReader(database) : null;
-  const view = reader && sessionId !== null ? await catchUp(reader, sessionId, new Conversation(), true) : EMPTY_VIEW;
-  return { index, database, reader, view };
+/** A copy from the past as a database that a host can read. One of an older schema is brought to today's first. */
+async function pastOf(copy: SqljsCopy, openInMemory: Platform['openInMemory']): Promise<PastDatabase> {
+  const batch = () => Promise.reject(new SqlError('readonly', 'This is a moment of the past: it can be read, and not be changed.'));
+  const version = Number(copy.query('PRAGMA user_version')[0]?.['user_version']);
+  if (version === 0 || version >= SCHEMA_VERSION)
+    return {
+      query: async (sql, params) => copy.query(sql, params),
+      batch,
+      export: async () => copy.export(),
+      close: async () => copy.close(),
+    };
+  const migrated = await openInMemory();
+  await migrated.importFile(copy.export());
+  copy.close();
+  await migrate(migrated);
+  return { query: (sql, params) => migrated.query(sql, params), batch, export: () => migrated.export(), close: () => migrated.close() };
 }

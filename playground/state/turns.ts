@@ -166,7 +166,7 @@ export function createTurns(page: Page) {
       sent = true;
       ({ report } = await awake.prompt(sessionId, text, { policy }));
       if (to.move === moves.now) {
-        session.report.value = report;
+        session.foundLive.value = report.tier === 'live';
         host.dispatch({ type: 'came back', tier: report.tier });
       }
     } catch (caught) {
@@ -180,8 +180,8 @@ export function createTurns(page: Page) {
     const view = session.live.value;
     // At another place the view tells nothing of this prompt.
     const stored = to.move === moves.now ? hasPromptAfter(view, after) : sent;
-    const result = { text, report, reply: lastReply(view), error };
-    if (to.move === moves.now) await page.tell({ kind: 'said', ...result });
+    const result = { what: text, report, reply: lastReply(view), error };
+    if (to.move === moves.now) await page.tell({ kind: 'send', ...result });
     return { ...result, stored };
   }
 
@@ -230,7 +230,8 @@ export function createTurns(page: Page) {
       if (session.elsewhere.value) return platform.tabs.send({ type: 'answer', sessionId, requestId, optionId });
       await notices.attempt(async () => {
         await host.host?.respondPermission(sessionId, requestId, optionId);
-        await page.tell({ kind: 'answered', answer: (['allow', 'reject'] as const).find((one) => kind.startsWith(one)) ?? null });
+        const answer = (['allow', 'reject'] as const).find((one) => kind.startsWith(one));
+        if (answer) await page.tell({ kind: answer });
       });
     },
 
@@ -246,7 +247,7 @@ export function createTurns(page: Page) {
       await when(() => !moves.going.value);
       await starts(async (mine) => ensureSession(await host.wake(), to, mine));
       await session.settle();
-      await page.tell({ kind: 'created' });
+      await page.tell({ kind: 'create' });
     },
   };
 }
@@ -342,9 +343,8 @@ export function createFaults(page: Page) {
       if (message.type === 'give-up') {
         if (sessionId === session.id.value) void sleep().then(() => (notices.note.value = 'Another tab took the session over.'));
       } else if (host.agentsOf(sessionId).length > 0) {
-        const { type } = message;
         void notices.attempt(() =>
-          type === 'cancel' ? live.cancel(sessionId) : live.respondPermission(sessionId, message.requestId, message.optionId),
+          message.type === 'answer' ? live.respondPermission(sessionId, message.requestId, message.optionId) : live.cancel(sessionId),
         );
       }
     },

@@ -76,84 +76,79 @@ const UNKNOWN_FILE: ForeignFile = { name: 'a file', sent: [] };
 /** How many failed resumes are kept of a session. */
 const FAILURES = 20;
 
-/** The key of a place: the branch, the scenario and the agent together. */
-export const placeKey = (branch: string | null, scenario: string, agent: string): string => `${branch ?? ''}|${scenario}|${agent}`;
+/** The key of a session in its branch, or of a place: the branch, the scenario and the agent together. */
+export const keyOf = (branch: string | null, ...more: readonly string[]): string => [branch ?? '', ...more].join('|');
+
+export type Visits = ReturnType<typeof createVisits>;
 
 /** What this tab remembers, and the same in what the tabs of the site keep together. */
-export class Visits {
-  readonly #store: Platform['memory'];
-  #memory = NOTHING;
+export function createVisits(store: Platform['memory']) {
+  let memory = NOTHING;
   /** The database of earlier visits is not open. */
-  #suspended = false;
-
-  constructor(store: Platform['memory']) {
-    this.#store = store;
-  }
-
-  get last(): Memory {
-    return this.#memory;
-  }
+  let suspended = false;
 
   /** Those of the other tabs, too. */
-  get branches(): readonly BranchMemory[] {
-    const { branches } = this.#memory;
-    const others = readMemory(this.#store.read()).branches;
-    return [...branches, ...others.filter(({ name }) => !branches.some((mine) => mine.name === name))];
+  function allBranches(): readonly BranchMemory[] {
+    const others = readMemory(store.read()).branches;
+    return [...memory.branches, ...others.filter(({ name }) => !memory.branches.some((mine) => mine.name === name))];
   }
 
-  recall(): void {
-    this.#memory = readMemory(this.#store.read());
-  }
-
-  remember(change: (memory: Memory) => Partial<Memory>): void {
+  function remember(change: (memory: Memory) => Partial<Memory>): void {
     const changed = (before: Memory): Memory => ({ ...before, ...change(before) });
-    this.#memory = changed(this.#memory);
-    if (this.#suspended) return;
-    const kept = this.#store.read();
-    this.#store.write(writeMemory(kept === null ? this.#memory : changed(readMemory(kept))));
-  }
-
-  /** Keeps what earlier visits left as it is, for the one that can open their database again. */
-  suspend(): void {
-    this.#suspended = true;
-  }
-
-  /** This browser has had a session in the branch. */
-  holds(branch: string | null): boolean {
-    return Object.entries(this.#memory.places).some(([key, place]) => place.sessionId !== null && key.startsWith(`${branch ?? ''}|`));
-  }
-
-  /** Somebody has been through all of its steps here. */
-  hasSeen({ name, steps }: Scenario): boolean {
-    return Object.entries(this.#memory.places).some(
-      ([key, { progress }]) => key.split('|')[1] === name && steps.length > 0 && firstOpen(progress, steps.length) >= steps.length,
-    );
+    memory = changed(memory);
+    if (suspended) return;
+    const kept = store.read();
+    store.write(writeMemory(kept === null ? memory : changed(readMemory(kept))));
   }
 
   /** The file that the sessions of a branch come from; null where they were begun here. What is not remembered may be anybody's. */
-  fileOf(branch: string | null): ForeignFile | null {
+  function fileOf(branch: string | null): ForeignFile | null {
     if (branch === null) return null;
-    const known = this.branches.find(({ name }) => name === branch);
+    const known = allBranches().find(({ name }) => name === branch);
     return known ? known.file : UNKNOWN_FILE;
   }
 
-  /** This session of a file may go to agents behind the bridge: it was begun here, or the person has said so. */
-  trust(branch: string | null, sessionId: string): void {
-    if (this.fileOf(branch) === null) return;
-    const changed = (one: BranchMemory) =>
-      one.name === branch && one.file ? { ...one, file: { ...one.file, sent: [...one.file.sent, sessionId] } } : one;
-    this.remember(({ branches }) => ({ branches: branches.map(changed) }));
-  }
+  return {
+    get last(): Memory {
+      return memory;
+    },
+    get branches(): readonly BranchMemory[] {
+      return allBranches();
+    },
+    remember,
+    fileOf,
+    recall: () => void (memory = readMemory(store.read())),
 
-  failuresOf(branch: string | null, sessionId: string | null): readonly FailedResume[] {
-    return this.#memory.failures[`${branch ?? ''}|${sessionId}`] ?? [];
-  }
+    /** Keeps what earlier visits left as it is, for the one that can open their database again. */
+    suspend: () => void (suspended = true),
 
-  /** A resume of the session failed. */
-  failed(branch: string | null, sessionId: string, failure: FailedResume): void {
-    const key = `${branch ?? ''}|${sessionId}`;
-    this.remember(({ failures }) => ({ failures: { ...failures, [key]: [...(failures[key] ?? []), failure].slice(-FAILURES) } }));
-  }
+    /** This browser has had a session in the branch. */
+    holds: (branch: string | null): boolean =>
+      Object.entries(memory.places).some(([key, place]) => place.sessionId !== null && key.startsWith(keyOf(branch, ''))),
+
+    /** Somebody has been through all of its steps here. */
+    hasSeen: ({ name, steps }: Scenario): boolean =>
+      Object.entries(memory.places).some(
+        ([key, { progress }]) => key.split('|')[1] === name && steps.length > 0 && firstOpen(progress, steps.length) >= steps.length,
+      ),
+
+    /** This session of a file may go to agents behind the bridge: it was begun here, or the person has said so. */
+    trust(branch: string | null, sessionId: string): void {
+      if (fileOf(branch) === null) return;
+      const changed = (one: BranchMemory) =>
+        one.name === branch && one.file ? { ...one, file: { ...one.file, sent: [...one.file.sent, sessionId] } } : one;
+      remember(({ branches }) => ({ branches: branches.map(changed) }));
+    },
+
+    failuresOf: (branch: string | null, sessionId: string | null): readonly FailedResume[] =>
+      memory.failures[keyOf(branch, `${sessionId}`)] ?? [],
+
+    /** A resume of the session failed. */
+    failed(branch: string | null, sessionId: string, failure: FailedResume): void {
+      const key = keyOf(branch, sessionId);
+      remember(({ failures }) => ({ failures: { ...failures, [key]: [...(failures[key] ?? []), failure].slice(-FAILURES) } }));
+    },
+  };
 }
 
 // ------------------------------------------------------------- links

@@ -88,25 +88,29 @@ function problemOf(error: unknown): Problem {
   return { ...failureOf(error), elsewhere: isElsewhere(error), methods };
 }
 
-export class Notices {
-  readonly problem = signal<Problem | null>(null);
-  readonly note = signal<string | null>(null);
+export function createNotices() {
+  const problem = signal<Problem | null>(null);
+  const note = signal<string | null>(null);
   /** What a link asks for and was not done. */
-  readonly link = signal<string | null>(null);
-
-  clear(): void {
-    this.problem.value = this.note.value = this.link.value = null;
-  }
-
-  addLink(words: string | null): void {
-    if (words !== null) this.link.value = this.link.value === null ? words : `${this.link.value} ${words}`;
-  }
+  const link = signal<string | null>(null);
 
   /** Shows what went wrong. */
-  readonly show = (error: unknown): void => void (this.problem.value = problemOf(error));
+  const show = (error: unknown): void => void (problem.value = problemOf(error));
 
-  /** Does what a person asked for; what goes wrong is shown. */
-  readonly attempt = (run: () => Promise<unknown>): Promise<void> => run().then(() => undefined, this.show);
+  return {
+    problem,
+    note,
+    link,
+    show,
+    clear: () => void (problem.value = note.value = link.value = null),
+
+    addLink(words: string | null): void {
+      if (words !== null) link.value = link.value === null ? words : `${link.value} ${words}`;
+    },
+
+    /** Does what a person asked for; what goes wrong is shown. */
+    attempt: (run: () => Promise<unknown>): Promise<void> => run().then(() => undefined, show),
+  };
 }
 
 /** What the end of a turn means for the person, or null when the answer speaks for itself. */

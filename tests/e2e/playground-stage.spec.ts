@@ -27,40 +27,43 @@ async function onScreen(pg: PlaygroundPage, what: Locator, name: string): Promis
 
 /** What a person would press for a step, pressed. */
 async function byHand(pg: PlaygroundPage, step: Step): Promise<void> {
-  if ('say' in step) {
-    await onScreen(pg, pg.prompt, 'Prompt');
-    // A prompt that failed was given back, and stands there instead.
-    if ((await pg.prompt.inputValue()) === '') {
-      const write = pg.button(`Write “${step.say}”`);
-      await onScreen(pg, write, 'what the step says');
-      expect(await write.evaluate((one) => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight)).toBe(true);
+  const { do: press, what = '' } = step;
+  switch (press) {
+    case 'send': {
+      await onScreen(pg, pg.prompt, 'Prompt');
+      // A prompt that failed was given back, and stands there instead.
+      if ((await pg.prompt.inputValue()) === '') {
+        const write = pg.button(`Write “${what}”`);
+        await onScreen(pg, write, 'what the step says');
+        expect(await write.evaluate((one) => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight)).toBe(true);
+      }
+      await pg.prompt.fill(what);
+      await onScreen(pg, pg.button('Send'), 'Send');
+      return pg.button('Send').click();
     }
-    await pg.prompt.fill(step.say);
-    await onScreen(pg, pg.button('Send'), 'Send');
-    return pg.button('Send').click();
-  }
-  switch (step.do) {
-    case 'answer': {
-      const button = pg.button(step.answer === 'allow' ? 'Allow' : 'Reject');
-      await onScreen(pg, button, step.answer);
+    case 'allow':
+    case 'reject': {
+      const button = pg.button(press === 'allow' ? 'Allow' : 'Reject');
+      await onScreen(pg, button, press);
       return button.click();
     }
     case 'policy':
       await onScreen(pg, pg.combobox('Policy'), 'Policy');
-      await pg.combobox('Policy').selectOption(step.policy);
+      await pg.combobox('Policy').selectOption(what);
       return;
-    case 'editor': {
+    case 'open':
+      return pg.region('Editor').getByRole('button', { name: 'Open it in the editor' }).click();
+    case 'ask': {
       const editor = pg.region('Editor');
-      if (step.ask === null) return editor.getByRole('button', { name: 'Open it in the editor' }).click();
-      await editor.getByRole('textbox').fill(step.ask);
+      await editor.getByRole('textbox').fill(what);
       await onScreen(pg, editor.getByRole('button', { name: 'Ask from the editor' }), 'Ask from the editor');
       return editor.getByRole('button', { name: 'Ask from the editor' }).click();
     }
     case 'create':
       return pg.page.getByRole('button', { name: /^Run step/ }).click();
     default: {
-      const button = pg.page.getByRole('button', { name: FAULT_NAMES[step.do], exact: true });
-      await onScreen(pg, button, FAULT_NAMES[step.do]);
+      const button = pg.page.getByRole('button', { name: FAULT_NAMES[press], exact: true });
+      await onScreen(pg, button, FAULT_NAMES[press]);
       return button.click();
     }
   }

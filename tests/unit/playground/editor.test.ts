@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Playground } from '../../../playground/state/playground.ts';
 import { free, open, withAgent } from './open-pages.ts';
+import { newestReport } from '../../../playground/state/session.ts';
 
 const shown = (pg: Playground): string[] =>
   pg.editor.view.value.items.flatMap((item) => ('pieces' in item ? [`${item.kind}: ${item.pieces.join('')}`] : []));
@@ -30,8 +31,8 @@ it('is left behind by a host that sleeps, and finds everything again when it ask
   await pg.faults.sleep();
   expect(pg.editor.here.value).toBe(false);
   await pg.editor.ask('What is my cat called?');
-  expect([pg.editor.here.value, pg.session.report.value?.tier, shown(pg).length]).toEqual([true, 'resume', 4]);
-  const { ms, agentMs } = pg.session.report.value!;
+  expect([pg.editor.here.value, newestReport(pg.session.live.value)?.tier, shown(pg).length]).toEqual([true, 'resume', 4]);
+  const { ms, agentMs } = newestReport(pg.session.live.value)!;
   expect(agentMs).toBeLessThanOrEqual(ms);
   // The agent that it was started with is the session's, and can be killed as any other.
   expect(pg.host.machine.value).toMatchObject({ agent: 'live', processes: [{ state: 'ended' }, { state: 'runs' }] });
@@ -58,7 +59,7 @@ it('does not take up in a fork what belongs to the main line', async () => {
   await pg.branches.seek(pg.timeline.moments.value.findLastIndex(({ mark }) => mark === 'prompt'));
   await pg.branches.fork();
   await pg.editor.ask('What do you remember?');
-  expect(pg.session.report.value?.tier).toBe('transcript');
+  expect(newestReport(pg.session.live.value)?.tier).toBe('transcript');
 });
 
 it('has nothing to open before there is a session, and nothing of another one', async () => {

@@ -97,7 +97,7 @@ describe('a session of a file', () => {
     await pg.branches.seek(0);
     await pg.branches.fork();
     const [again] = await reload(pg, platform);
-    Object.assign(again.platform, { bridge: platform.bridge });
+    Object.assign(again.platform.bridge, platform.bridge);
     await again.connectBridge({ url: 'ws://127.0.0.1:1', token: 't' });
     expect(again.databases.branch.value).toBe('1');
     await again.navigation.chooseSession('prepared');

@@ -1,6 +1,6 @@
 /** Pages on a test platform: opened, reloaded, and closed behind each test. */
 import { afterEach } from 'vitest';
-import { Playground } from '../../../playground/state/playground.ts';
+import { createPlayground, type Playground } from '../../../playground/state/playground.ts';
 import { testPlatform, type TestPlatform } from './platform.ts';
 
 const opened: Playground[] = [];
@@ -10,7 +10,7 @@ afterEach(async () => {
 
 /** One whose start the test watches itself. */
 export function begin(platform: TestPlatform): { readonly pg: Playground; readonly started: Promise<void> } {
-  const pg = new Playground({ platform });
+  const pg = createPlayground({ platform });
   opened.push(pg);
   return { pg, started: pg.start() };
 }

@@ -11,8 +11,7 @@ import {
   type SessionStore,
 } from '../../../src/testing/agents/index.ts';
 import { readForeignFile } from '../../../playground/platform/import-file.ts';
-import { bound } from '../../../playground/platform/browser-database.ts';
-import type { Platform, PlaygroundDatabase, TabMessage } from '../../../playground/platform/index.ts';
+import type { Platform, TabMessage } from '../../../playground/platform/index.ts';
 
 const HOSTS = new Set<string>();
 /** As the tabs of a browser, where a host that is gone is known to be. */
@@ -24,12 +23,21 @@ const OWNERS: OwnerRegistry = {
 };
 
 /** A database that stays when the page that has it open is closed, as a browser keeps it. */
-function opened(kept: SqljsDatabase): PlaygroundDatabase {
+function opened(kept: SqljsDatabase): SqljsDatabase {
   const refuse = () => Promise.reject(new SqlError('closed', 'It was closed.'));
-  const database: PlaygroundDatabase = {
-    ...bound(kept, null, () => fresh(null)),
+  const database: SqljsDatabase = {
     owners: OWNERS,
-    durable: true,
+    storage: { kind: 'indexeddb', name: 'tests' },
+    role: 'owner',
+    onRole: () => () => undefined,
+    query: (sql, params) => kept.query(sql, params),
+    batch: (statements) => kept.batch(statements),
+    journal: (after) => kept.journal(after),
+    openAt: (n) => kept.openAt(n),
+    export: () => kept.export(),
+    importFile: (bytes) => kept.importFile(bytes),
+    reset: () => kept.reset(),
+    onCommit: (listener) => kept.onCommit(listener),
     async close() {
       Object.assign(database, { query: refuse, batch: refuse, journal: refuse, openAt: refuse, export: refuse });
     },
@@ -85,11 +93,9 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
       if (bytes || !branches.has(branch)) branches.set(branch, await fresh(bytes));
       return opened(branches.get(branch)!);
     },
-    openInMemory: async (reason) => Object.assign(opened(await fresh(null)), { durable: false, warning: reason }),
+    openInMemory: async () => Object.assign(opened(await fresh(null)), { storage: { kind: 'memory' } }),
     salvage: async (branch) => ({ bytes: await branches.get(branch)!.export(), problem: null }),
-    async deleteDatabases(names) {
-      for (const name of names) branches.delete(name);
-    },
+    deleteDatabase: async (branch) => void branches.delete(branch),
     loadRest: async () => undefined,
     tabAgents: {
       load: async () => undefined,

@@ -281,7 +281,7 @@ describe('the moments of a journal', () => {
 
 describe('a step’s judgement', () => {
   const report = { tier: 'resume', verified: 'listed' } as ResumeReport;
-  const said = { kind: 'said', text: '', report, reply: 'Your cat: Ada', error: null };
+  const said = { kind: 'send', what: '', report, reply: 'Your cat: Ada', error: null };
   it.each([
     [{ tier: 'resume', reply: 'ada' }, said, 'live', true],
     [{ tier: 'load' }, said, 'live', false],
@@ -299,8 +299,8 @@ describe('a step’s judgement', () => {
 describe('the steps of a scenario', () => {
   const scenario = scenarioNamed('native-resume');
   const say = (text: string, tier: string, reply = ''): Fact => ({
-    kind: 'said',
-    text,
+    kind: 'send',
+    what: text,
     report: { tier } as ResumeReport,
     reply,
     error: null,
@@ -333,8 +333,8 @@ describe('the steps of a scenario', () => {
 
   it('a prompt that failed can be done again', () => {
     const failed: Fact = {
-      kind: 'said',
-      text: 'My cat is called Ada.',
+      kind: 'send',
+      what: 'My cat is called Ada.',
       report: null,
       reply: '',
       error: { code: 'agent_exited', message: 'It died.' },

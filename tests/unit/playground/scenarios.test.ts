@@ -1,7 +1,7 @@
 /** Every scenario to its end, on the shipped engine: what a step promises is what happens. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { SCENARIOS } from '../../../playground/scenarios/index.ts';
-import { Playground } from '../../../playground/state/playground.ts';
+import { createPlayground, type Playground } from '../../../playground/state/playground.ts';
 import { testPlatform } from './platform.ts';
 
 let open: Playground | null = null;
@@ -15,7 +15,7 @@ describe('scenarios', () => {
     it(`“${scenario.title}” runs to its end as written`, async () => {
       const platform = testPlatform();
       platform.hash = `#v=1&scenario=${scenario.name}`;
-      const pg = (open = new Playground({ platform }));
+      const pg = (open = createPlayground({ platform }));
       await pg.start();
       expect(pg.choice.scenario.value.name).toBe(scenario.name);
       expect(pg.choice.agent.value).toBe(scenario.agent);
@@ -34,7 +34,7 @@ describe('scenarios', () => {
   it('without a bridge, “own-agent” says what it needs and runs nothing', async () => {
     const platform = testPlatform();
     platform.hash = '#v=1&scenario=own-agent';
-    const pg = (open = new Playground({ platform }));
+    const pg = (open = createPlayground({ platform }));
     await pg.start();
     expect(pg.runner.blocked.value).toMatch(/connect a bridge/);
     await pg.runner.runNext();

@@ -13,7 +13,7 @@ describe('where a database that held sessions does not open', () => {
     next.openDatabase = async (branch, bytes) => {
       if (left-- <= 0) return openDatabase(branch, bytes);
       if (how === 'rejects') throw new SqlError('corrupt', 'Its journal is damaged.');
-      return next.openInMemory('it did not open within 10000 ms');
+      return Object.assign(await next.openInMemory(), { storage: { kind: 'memory', reason: 'it did not open within 10000 ms' } });
     };
     return next;
   };

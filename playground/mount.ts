@@ -15,7 +15,6 @@ export interface MountOptions {
   readonly base?: string;
   /** A small playground in prose: this scenario alone, kept nowhere. */
   readonly scenario?: string;
-  /** In a frame that does not grow. */
   readonly compact?: boolean;
 }
 

@@ -1,20 +1,14 @@
 /** Small playgrounds in prose: one scenario, and of the page's parts those that it speaks of. */
 import { useSignal } from '@preact/signals';
 import { Conversation } from '../panels/Conversation.tsx';
-import { Docked } from '../panels/Dock.tsx';
+import { Docked, type DockProps } from '../panels/Dock.tsx';
 import { Steps } from '../panels/Lesson.tsx';
 import { MachinePanel, Processes } from '../panels/Machine.tsx';
 import { BootSteps } from '../panels/Start.tsx';
 import { Bar, Talk } from '../panels/Talk.tsx';
-import type { LoadTerminal } from '../panels/Terminal.tsx';
-import type { Playground } from '../state/playground.ts';
 
-interface EmbedProps {
-  readonly pg: Playground;
-  /** The scenario in the playground. */
-  readonly more: string;
-  readonly loadTerminal: LoadTerminal;
-}
+/** `more`: the scenario in the playground. */
+type EmbedProps = DockProps & { readonly more: string };
 
 export function Embed({ pg, more, loadTerminal }: EmbedProps) {
   const { dock } = pg.stage;

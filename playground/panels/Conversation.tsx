@@ -12,7 +12,6 @@ const SHOWN = 200;
  * agent says is only ever text here, so markup in it is shown and not obeyed.
  */
 export function Conversation(props: {
-  /** Default: the page's own. */
   readonly label?: string;
   readonly view: ReadonlySignal<SessionView>;
   /** A prompt that is on its way, and not in the log yet. */

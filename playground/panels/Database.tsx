@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import { cellText, rowKey, type Changes, type TableView } from '../state/tables.ts';
 import type { ConsoleResult, ConsoleValue } from '../platform/sql-console.ts';
 import { beginningOf, count, msWords } from '../state/words.ts';
@@ -8,7 +8,6 @@ import { stickToEnd } from './stick.ts';
 /** A cell's text is cut at this many characters until it is opened. */
 const CELL_CHARS = 80;
 
-/** The tables as they are stored, what just changed in them, and a console on a copy. */
 export function DatabasePanel({ pg }: PartProps) {
   const { branches, tables } = pg;
   const table = tables.table.value;
@@ -24,11 +23,7 @@ export function DatabasePanel({ pg }: PartProps) {
           </Button>
           <ImportButton
             onImport={(file) =>
-              void branches.importDatabase({
-                name: file.name,
-                size: file.size,
-                bytes: async () => new Uint8Array(await file.arrayBuffer()),
-              })
+              branches.importDatabase({ name: file.name, size: file.size, bytes: async () => new Uint8Array(await file.arrayBuffer()) })
             }
           />
         </>
@@ -90,17 +85,15 @@ export function DatabasePanel({ pg }: PartProps) {
   );
 }
 
-function ImportButton(props: { readonly onImport: (file: File) => void }) {
-  const input = useSignal<HTMLInputElement | null>(null);
+function ImportButton(props: { readonly onImport: (file: File) => unknown }) {
+  const input = useRef<HTMLInputElement>(null);
   return (
     <>
-      <Button tone="quiet" onPress={() => input.value?.click()}>
+      <Button tone="quiet" onPress={() => input.current?.click()}>
         Import database
       </Button>
       <input
-        ref={(element) => {
-          input.value = element;
-        }}
+        ref={input}
         type="file"
         hidden
         accept=".sqlite,.sqlite3,.db,application/vnd.sqlite3"
@@ -170,21 +163,18 @@ function Rows({ table, changes }: { readonly table: TableView; readonly changes:
 }
 
 function Cell({ value, changed }: { readonly value: ConsoleValue; readonly changed?: boolean }) {
+  const text = cellText(value);
   return (
     <td data-changed={changed ? 'true' : undefined} class={value === null ? 'rp-null' : undefined}>
-      <Text text={cellText(value)} />
+      {text.length <= CELL_CHARS ? (
+        text
+      ) : (
+        <details>
+          <summary>{text.slice(0, CELL_CHARS)}…</summary>
+          <pre tabIndex={0}>{beginningOf(text)}</pre>
+        </details>
+      )}
     </td>
-  );
-}
-
-/** What is long is cut, and opened with a press. */
-function Text({ text }: { readonly text: string }) {
-  if (text.length <= CELL_CHARS) return <>{text}</>;
-  return (
-    <details>
-      <summary>{text.slice(0, CELL_CHARS)}…</summary>
-      <pre tabIndex={0}>{beginningOf(text)}</pre>
-    </details>
   );
 }
 

@@ -8,7 +8,6 @@ import { Button, Dialog, type PartProps } from './controls.tsx';
 
 type DialogProps = PartProps & { readonly onClose: () => void };
 
-/** The link to what is on screen, and what it does not carry. */
 export function ShareDialog({ pg, onClose }: DialogProps) {
   const link = `${location.origin}${location.pathname}${formatFragment(pg.here())}`;
   const copied = useSignal<'no' | 'yes' | 'failed'>('no');
@@ -76,7 +75,6 @@ export function ConsentDialog({ consent }: { readonly consent: Consent }) {
   );
 }
 
-/** What will be deleted, said before it is. */
 export function ResetDialog({ pg, inventory, onClose }: DialogProps & { readonly inventory: Inventory }) {
   const { stored, forks } = inventory;
   const undeleted = pg.branches.undeleted.value;

@@ -3,6 +3,7 @@
  * that each can be reached and read at any time, and one of them is seen.
  */
 import { useSignalEffect } from '@preact/signals';
+import type { FunctionComponent } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { DOCK, type DockPanel } from '../scenarios/types.ts';
 import { DatabasePanel } from './Database.tsx';
@@ -14,7 +15,9 @@ import { TranscriptPanel } from './Transcript.tsx';
 import { WirePanel } from './Wire.tsx';
 import type { PartProps } from './controls.tsx';
 
-export function Dock({ pg, loadTerminal }: PartProps & { readonly loadTerminal: LoadTerminal }) {
+export type DockProps = PartProps & { readonly loadTerminal: LoadTerminal };
+
+export function Dock({ pg, loadTerminal }: DockProps) {
   const { stage } = pg;
   const open = stage.dock.value;
   const tabs = useRef<HTMLElement>(null);
@@ -99,22 +102,17 @@ export function Dock({ pg, loadTerminal }: PartProps & { readonly loadTerminal: 
   );
 }
 
-export function Docked(props: PartProps & { readonly panel: DockPanel; readonly loadTerminal: LoadTerminal }) {
-  const { pg } = props;
-  switch (props.panel) {
-    case 'Terminal':
-      return <TerminalPanel pg={pg} load={props.loadTerminal} />;
-    case 'Wire':
-      return <WirePanel pg={pg} />;
-    case 'Database':
-      return <DatabasePanel pg={pg} />;
-    case 'Transcript':
-      return <TranscriptPanel pg={pg} />;
-    case 'Resume report':
-      return <ReportPanel pg={pg} />;
-    case 'Timeline':
-      return <TimelinePanel pg={pg} />;
-    case 'Editor':
-      return <EditorPanel pg={pg} />;
-  }
+const PANELS: Readonly<Record<DockPanel, FunctionComponent<DockProps>>> = {
+  Terminal: TerminalPanel,
+  Wire: WirePanel,
+  Database: DatabasePanel,
+  Transcript: TranscriptPanel,
+  'Resume report': ReportPanel,
+  Timeline: TimelinePanel,
+  Editor: EditorPanel,
+};
+
+export function Docked({ panel, ...props }: DockProps & { readonly panel: DockPanel }) {
+  const Shown = PANELS[panel];
+  return <Shown {...props} />;
 }

@@ -4,9 +4,11 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { LESSONS, SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { AGENT_GROUPS, LOCKED } from '../state/agents.ts';
+import type { Inventory } from '../state/navigation.ts';
 import { doing } from '../state/scenario.ts';
 import type { StepProgress } from '../state/visits.ts';
 import { Button, Dialog, Problem, Select, type PartProps } from './controls.tsx';
+import { BridgeDialog, ResetDialog, ShareDialog } from './Dialogs.tsx';
 
 const MARK: Readonly<Record<StepProgress['state'], { readonly glyph: string; readonly word: string }>> = {
   waiting: { glyph: '○', word: 'not yet' },
@@ -159,64 +161,76 @@ const PROTOCOLS = {
 } as const;
 
 /** By whom the scenario is played, what may be tried, and what is done with the page as a whole. */
-export function Tools({ pg, onShare, onReset, onBridge }: PartProps & Readonly<Record<'onShare' | 'onReset' | 'onBridge', () => unknown>>) {
+export function Tools({ pg }: PartProps) {
+  const dialog = useSignal<'share' | 'bridge' | Inventory | null>(null);
+  const onClose = () => (dialog.value = null);
   const agents = pg.agents.list.value;
   const chosen = pg.chosen.value;
   // Where it is closed, it opens for the step that is done in it.
   const open = pg.stage.advanced.value || pg.runner.press.value === 'policy';
   return (
-    <div class="rp-tools">
-      <details class="rp-advanced" open={open}>
-        <summary
-          onClick={(event) => {
-            event.preventDefault();
-            pg.stage.advanced.value = !open;
-          }}
-        >
-          Advanced
-        </summary>
-        <div class="rp-advanced-body">
-          <Select
-            label="Agent"
-            value={pg.choice.agent.value}
-            groups={Object.fromEntries(
-              AGENT_GROUPS.map((name) => [
-                name,
-                agents.flatMap(({ group, key, name: words }) => (group === name ? [[key, words] as const] : [])),
-              ]),
-            )}
-            onChoose={pg.navigation.chooseAgent}
-          />
-          <p class="rp-dim rp-small">
-            {chosen ? <span class="rp-badge">{chosen.where === 'tab' ? 'in this tab' : 'a process'}</span> : null}{' '}
-            {chosen?.description ?? ''}
-          </p>
-          <Select<ResumePolicy>
-            label="Policy"
-            value={pg.choice.policy.value}
-            groups={POLICIES}
-            onChoose={pg.navigation.choosePolicy}
-            next={pg.runner.press.value === 'policy'}
-            outlined={pg.stage.outlined.value === 'Policy'}
-          />
-          <Select<ProtocolChoice> label="ACP" value={pg.choice.protocol.value} groups={PROTOCOLS} onChoose={pg.navigation.chooseProtocol} />
-          {pg.agents.bridge.value.kind === 'locked' ? <p class="rp-dim rp-small">{LOCKED}</p> : null}
+    <>
+      <div class="rp-tools">
+        <details class="rp-advanced" open={open}>
+          <summary
+            onClick={(event) => {
+              event.preventDefault();
+              pg.stage.advanced.value = !open;
+            }}
+          >
+            Advanced
+          </summary>
+          <div class="rp-advanced-body">
+            <Select
+              label="Agent"
+              value={pg.choice.agent.value}
+              groups={Object.fromEntries(
+                AGENT_GROUPS.map((name) => [
+                  name,
+                  agents.flatMap(({ group, key, name: words }) => (group === name ? [[key, words] as const] : [])),
+                ]),
+              )}
+              onChoose={pg.navigation.chooseAgent}
+            />
+            <p class="rp-dim rp-small">
+              {chosen ? <span class="rp-badge">{chosen.where === 'tab' ? 'in this tab' : 'a process'}</span> : null}{' '}
+              {chosen?.description ?? ''}
+            </p>
+            <Select<ResumePolicy>
+              label="Policy"
+              value={pg.choice.policy.value}
+              groups={POLICIES}
+              onChoose={pg.navigation.choosePolicy}
+              next={pg.runner.press.value === 'policy'}
+              outlined={pg.stage.outlined.value === 'Policy'}
+            />
+            <Select<ProtocolChoice>
+              label="ACP"
+              value={pg.choice.protocol.value}
+              groups={PROTOCOLS}
+              onChoose={pg.navigation.chooseProtocol}
+            />
+            {pg.agents.bridge.value.kind === 'locked' ? <p class="rp-dim rp-small">{LOCKED}</p> : null}
+          </div>
+        </details>
+        <div class="rp-row">
+          <a class="rp-link" href={`${pg.base}start/what-it-is/`}>
+            Docs
+          </a>
+          <Button tone="quiet" onPress={() => (dialog.value = 'share')}>
+            Share
+          </Button>
+          <Button tone="quiet" onPress={() => pg.notices.attempt(async () => (dialog.value = await pg.branches.inventory()))}>
+            Reset
+          </Button>
+          <Button tone="quiet" onPress={() => (dialog.value = 'bridge')}>
+            {pg.agents.bridge.value.kind === 'connected' ? 'About the bridge' : 'Connect a bridge'}
+          </Button>
         </div>
-      </details>
-      <div class="rp-row">
-        <a class="rp-link" href={`${pg.base}start/what-it-is/`}>
-          Docs
-        </a>
-        <Button tone="quiet" onPress={onShare}>
-          Share
-        </Button>
-        <Button tone="quiet" onPress={onReset}>
-          Reset
-        </Button>
-        <Button tone="quiet" onPress={onBridge}>
-          {pg.agents.bridge.value.kind === 'connected' ? 'About the bridge' : 'Connect a bridge'}
-        </Button>
       </div>
-    </div>
+      {dialog.value === 'share' ? <ShareDialog pg={pg} onClose={onClose} /> : null}
+      {dialog.value === 'bridge' ? <BridgeDialog pg={pg} onClose={onClose} /> : null}
+      {typeof dialog.value === 'object' && dialog.value ? <ResetDialog pg={pg} inventory={dialog.value} onClose={onClose} /> : null}
+    </>
   );
 }

@@ -1,7 +1,7 @@
 /** How the session became live, each time: the verdict, and what it was concluded from. */
 import { useSignal } from '@preact/signals';
 import type { Tier } from '../../src/engine/types.ts';
-import { msWords, reportNotes, verdictOf, verdictWords, waysOf, type StoredReport, type Told, type Way } from '../state/words.ts';
+import { msWords, reportNotes, verdictOf, verdictWords, waysOf, type StoredReport, type Told } from '../state/words.ts';
 import { Empty, Panel, Select, type PartProps } from './controls.tsx';
 
 const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
@@ -87,25 +87,16 @@ function Ways({ pg, told }: PartProps & { readonly told: Told }) {
               </>
             ) : null}
           </p>
-          <Evidence way={way} />
+          {way.attempt ? <p class="rp-evidence">{way.attempt.evidence}</p> : null}
+          {way.attempt?.error ? (
+            <details>
+              <summary>The agent’s answer, {way.attempt.error.code}</summary>
+              <pre tabIndex={0}>{JSON.stringify(way.attempt.error, null, 2)}</pre>
+            </details>
+          ) : null}
         </li>
       ))}
     </ol>
-  );
-}
-
-function Evidence({ way: { attempt } }: { readonly way: Way }) {
-  if (!attempt) return null;
-  return (
-    <>
-      <p class="rp-evidence">{attempt.evidence}</p>
-      {attempt.error ? (
-        <details>
-          <summary>The agent’s answer, {attempt.error.code}</summary>
-          <pre tabIndex={0}>{JSON.stringify(attempt.error, null, 2)}</pre>
-        </details>
-      ) : null}
-    </>
   );
 }
 

@@ -1,14 +1,15 @@
 /** The conversation with what is to be said around it, and the bar in which one types, answers and breaks things. */
-import { useMemo } from 'preact/hooks';
 import { computed } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import type { Fault } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
 import { FAULT_NAMES } from '../state/scenario.ts';
+import type { Permission } from '../state/session.ts';
 import { label } from '../state/words.ts';
-import { Button, Problem, Select, submitOnEnter, WriteIt, type PartProps } from './controls.tsx';
+import { plainAnswers } from './answers.ts';
+import { Button, Problem, Select, submitOnEnter, useHandedFocus, WriteIt, type PartProps } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
-import { Notices } from './Notices.tsx';
-import { PermissionQuestion } from './Permission.tsx';
 
 export function Talk({ pg }: PartProps) {
   const { ready, runner, turns } = pg;
@@ -31,15 +32,138 @@ export function Talk({ pg }: PartProps) {
       <Conversation view={pg.view} unsent={shown.unsent} hint={shown.hint} />
       <div class="rp-said">
         <Notices pg={pg} />
-        {permission ? (
-          <PermissionQuestion
-            permission={permission}
-            press={runner.press.value}
-            onAnswer={(requestId, optionId) => void turns.answer(requestId, optionId)}
-          />
-        ) : null}
+        {permission ? <PermissionQuestion pg={pg} permission={permission} /> : null}
       </div>
     </section>
+  );
+}
+
+/** What the page has to say beside the conversation, each with what can be done about it. */
+function Notices({ pg }: PartProps) {
+  const problem = pg.notices.problem.value;
+  const file = pg.visits.fileOf(pg.databases.branch.value);
+  const elsewhere = pg.session.elsewhere.value || problem?.elsewhere;
+  return (
+    <div class="rp-notices" aria-live="polite">
+      {pg.databases.warning.value ? (
+        <p class="rp-notice" data-tone="warn">
+          <span aria-hidden="true">⚠ </span>
+          {pg.databases.warning.value}
+        </p>
+      ) : null}
+      {pg.inPast.value ? <p class="rp-notice">You look at the past. Fork from here to go on from this moment, or return to now.</p> : null}
+      {file ? (
+        <p class="rp-notice">
+          The sessions here come from the file <bdi>{file.name}</bdi>. What they say was written elsewhere.
+        </p>
+      ) : null}
+      {pg.notices.link.value ? <p class="rp-notice">{pg.notices.link.value}</p> : null}
+      {elsewhere ? (
+        <Notice>
+          The session is live in another tab. You can watch it here, and answer and stop it.{' '}
+          <Button onPress={pg.faults.takeOver}>{pg.session.live.value.turnOpen ? 'Take over, and end its turn' : 'Take over'}</Button>
+        </Notice>
+      ) : null}
+      {problem && problem.methods.length > 0 ? (
+        <Notice>
+          The agent offers:{' '}
+          {problem.methods.map((method) => (
+            <Button key={method.id} onPress={() => pg.turns.authenticate(method.id)}>
+              Sign in with {method.name}
+            </Button>
+          ))}
+        </Notice>
+      ) : null}
+      {pg.notices.note.value ? <p class="rp-notice">{pg.notices.note.value}</p> : null}
+    </div>
+  );
+}
+
+/** A notice with something to press. */
+function Notice(props: { readonly children: ComponentChildren }) {
+  return (
+    <div class="rp-notice" ref={useHandedFocus()}>
+      {props.children}
+    </div>
+  );
+}
+
+/**
+ * The agent's question. Allow and Reject stand for its plainest options; every other one is beside them
+ * under the name the agent gave it.
+ */
+function PermissionQuestion({ pg, permission: { requestId, title, options } }: PartProps & { readonly permission: Permission }) {
+  const { allow, reject, others, note } = plainAnswers(options);
+  const press = pg.runner.press.value;
+  const answer = (optionId: string | null) => pg.turns.answer(requestId, optionId);
+  return (
+    <div class="rp-permission" ref={useHandedFocus()} role="group" aria-label="The agent asks for permission">
+      <p>
+        The agent asks: <bdi>{title}</bdi>
+      </p>
+      <div class="rp-row">
+        <Button
+          tone="main"
+          next={press === 'allow'}
+          disabled={!allow}
+          why={allow ? undefined : 'The agent offers no answer that allows it once.'}
+          onPress={() => allow && answer(allow.optionId)}
+        >
+          Allow
+        </Button>
+        {/* An agent that offers no way to refuse is refused by cancelling its question. */}
+        <Button next={press === 'reject'} onPress={() => answer(reject?.optionId ?? null)}>
+          Reject
+        </Button>
+        {others.length > 0 ? <OtherAnswers key={requestId} options={others} onAnswer={answer} /> : null}
+      </div>
+      {note ? <p class="rp-dim rp-small">{note}</p> : null}
+    </div>
+  );
+}
+
+/** One stop for Tab, arrows within: however many answers an agent offers, the page stays walkable. */
+function OtherAnswers({
+  options,
+  onAnswer,
+}: {
+  readonly options: Permission['options'];
+  readonly onAnswer: (optionId: string) => unknown;
+}) {
+  const menu = useRef<HTMLDivElement>(null);
+  const [at, setAt] = useState(0);
+  const move = (to: number) => {
+    const index = (to + options.length) % options.length;
+    setAt(index);
+    menu.current?.querySelectorAll('button')[index]?.focus();
+  };
+  return (
+    <div
+      class="rp-row"
+      role="menu"
+      aria-label="Other answers"
+      ref={menu}
+      onKeyDown={(event) => {
+        const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+        if (to === undefined) return;
+        event.preventDefault();
+        move(to);
+      }}
+    >
+      {options.map((option, index) => (
+        <button
+          key={index}
+          type="button"
+          role="menuitem"
+          class="rp-button rp-plain rp-answer"
+          tabIndex={index === at ? 0 : -1}
+          onFocus={() => setAt(index)}
+          onClick={() => onAnswer(option.optionId)}
+        >
+          {option.name}
+        </button>
+      ))}
+    </div>
   );
 }
 
@@ -149,7 +273,6 @@ const HARM: Readonly<Record<Fault, string>> = {
   'arm-crash': 'The agent is killed as soon as it says the first word of its next answer.',
 };
 
-/** The ways to break it, as buttons. */
 function Faults({ pg }: PartProps) {
   const { faults } = pg;
   const { host, agent } = pg.machine.value;

@@ -10,8 +10,7 @@ const DRAW_MS = 100;
 
 export type LoadTerminal = () => Promise<typeof TerminalModule>;
 
-/** Loads the terminal and keeps it up to date; without it the page works the same. */
-export function TerminalPanel({ pg, load }: PartProps & { readonly load: LoadTerminal }) {
+export function TerminalPanel({ pg, loadTerminal }: PartProps & { readonly loadTerminal: LoadTerminal }) {
   const holder = useRef<HTMLDivElement>(null);
   const [problem, setProblem] = useState<string | null>(null);
   useEffect(() => {
@@ -20,7 +19,7 @@ export function TerminalPanel({ pg, load }: PartProps & { readonly load: LoadTer
     let stop: (() => void) | undefined;
     const themes = new MutationObserver(() => view?.theme());
     themes.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
-    load().then(
+    loadTerminal().then(
       (module) => {
         if (gone || !holder.current) return;
         view = module.openTerminal(holder.current, {

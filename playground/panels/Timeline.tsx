@@ -59,7 +59,6 @@ export function TimelinePanel({ pg }: PartProps) {
   );
 }
 
-/** Prompt, resume, death and what else makes the story; each can be gone back to. */
 function Story(props: { readonly moments: readonly Moment[]; readonly at: number; readonly onSeek: (index: number) => void }) {
   const marks = props.moments.flatMap(({ mark, label }, index) => (mark === null ? [] : [{ mark, label, index }])).slice(-MARKS_SHOWN);
   const group = useId();

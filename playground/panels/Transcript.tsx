@@ -9,7 +9,6 @@ const RENDER_MS = 500;
 
 const size = (text: string): number => new TextEncoder().encode(text).length;
 
-/** The record as an agent would read it, and the preamble as it would be sent. */
 export function TranscriptPanel({ pg }: PartProps) {
   const which = useSignal<'transcript' | 'preamble'>('transcript');
   const rendered = useSignal({ transcript: '', preamble: '' });

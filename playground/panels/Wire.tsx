@@ -7,7 +7,6 @@ import { stickToEnd } from './stick.ts';
 /** The newest rows that are drawn; the filter looks at all frames that are kept. */
 const ROWS = 120;
 
-/** Every JSON-RPC frame between host and agent. */
 export function WirePanel({ pg }: PartProps) {
   const text = pg.stage.frames;
   const frames = pg.frames.value;
@@ -63,7 +62,6 @@ export function WirePanel({ pg }: PartProps) {
   );
 }
 
-/** One frame, or many updates of one kind: how many, and the last of them in full. */
 const Row = memo(function Row({ frame, first, count }: { readonly frame: Frame; readonly first: Frame; readonly count: number }) {
   const [open, setOpen] = useState(false);
   if (frame.kind === 'lifecycle') return <li class="rp-frame rp-lifecycle">{frame.method}</li>;

@@ -1,18 +1,11 @@
 /** Which of an agent's options the Allow and Reject buttons stand for. Pure, so that each offer is a row in a test. */
 import type { Answer } from '../state/session.ts';
 
-export interface PlainAnswers {
-  /** Undefined: the agent offers no answer that allows. */
-  readonly allow: Answer | undefined;
-  /** Undefined: the question is cancelled instead. */
-  readonly reject: Answer | undefined;
-  /** All the rest, kinds we do not know included, in the agent's order. */
-  readonly others: readonly Answer[];
-  /** What the two buttons answer, where their own words do not say it. */
-  readonly note: string | null;
-}
-
-export function plainAnswers(options: readonly Answer[]): PlainAnswers {
+/**
+ * `allow`, `reject`: undefined where the agent offers no such answer; without a refusal its question is cancelled instead. `others`:
+ * all the rest, kinds we do not know included. `note`: what the two buttons answer, where their own words do not say it.
+ */
+export function plainAnswers(options: readonly Answer[]) {
   // What holds once comes before what holds for good: one press should not give away more than it says.
   const pick = (kinds: readonly string[]) => kinds.flatMap((kind) => options.filter((option) => option.kind === kind))[0];
   const allow = pick(['allow_once', 'allow_always']);

@@ -4,7 +4,6 @@ import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Part } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
 
-/** What most parts of the page are drawn from. */
 export interface PartProps {
   readonly pg: Playground;
 }
@@ -81,7 +80,6 @@ export function Button({
   readonly why?: string | undefined;
   readonly tone?: 'plain' | 'main' | 'harm' | 'quiet';
   readonly pressed?: boolean | undefined;
-  /** It is what the next step is done with. */
   readonly next?: boolean;
 }) {
   return (
@@ -134,7 +132,6 @@ export function Select<T extends string>({
   readonly value: T;
   readonly groups: Readonly<Record<string, readonly (readonly [value: T, words: string])[]>>;
   readonly onChoose: (value: T) => unknown;
-  /** It is what the next step is done with. */
   readonly next?: boolean;
   readonly outlined?: boolean;
 }) {
@@ -170,7 +167,6 @@ export function Select<T extends string>({
   );
 }
 
-/** One of several views of the same place. */
 export function Tabs<T extends string>(props: {
   readonly label: string;
   readonly shown: T | undefined;

@@ -8,7 +8,6 @@ export interface Line {
   readonly cursor: number;
   /** Position in the history while walking through it; null on the line being written. */
   readonly walking: number | null;
-  /** What was being written before the walk began. */
   readonly kept: string;
 }
 

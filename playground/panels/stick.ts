@@ -1,7 +1,6 @@
 interface Kept {
   /** The person scrolled away from the end and is left there. */
   away: boolean;
-  /** Where it was scrolled to last. */
   top: number;
   readonly sizes: ResizeObserver;
   content: Element | null;

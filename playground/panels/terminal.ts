@@ -6,11 +6,17 @@ import type { ReadonlySignal, Signal } from '@preact/signals';
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
+import { withoutControls } from '../../src/engine/safe-text.ts';
 import type { Item, TextItem } from '../state/session.ts';
 import { forTerminal, type Problem } from '../state/words.ts';
 import { EMPTY_LINE, NEW_LINE, pressKey, type Line } from './line-editor.ts';
-import { layOut } from './line-layout.ts';
-import { DrawnLine, PROMPT } from './terminal-line.ts';
+import { cropLayout, layOut } from './line-layout.ts';
+
+const PROMPT = '\x1b[1m› \x1b[0m';
+const CONTINUED = '  ';
+const INDENT = 2;
+/** So much of what is written is laid out, around the cursor; the prompt box shows all of it. */
+const WINDOW = 4_096;
 
 /** Bright black, which the theme makes a readable grey: the terminal’s own “dim” loses too much contrast. */
 const DIM = '\x1b[90m';
@@ -20,14 +26,9 @@ const BRACKET_PASTES = '\x1b[?2004h';
 /** How many of the last prompts can be walked through. */
 const HISTORY = 200;
 
-export interface TerminalView {
-  /** Shows what is new since the last call; a changed past (another session) draws everything again. */
-  show(session: string, items: readonly Item[], problem: Problem | null): void;
-  theme(): void;
-  dispose(): void;
-}
+export type TerminalView = ReturnType<typeof openTerminal>;
 
-export interface TerminalActions {
+interface TerminalActions {
   /** What is being written: the prompt box shows the same. */
   readonly draft: Signal<string>;
   /** What is on its way, and stays to be seen until the conversation holds it. */
@@ -37,7 +38,7 @@ export interface TerminalActions {
   readonly cancel: () => void;
 }
 
-export function openTerminal(element: HTMLElement, actions: TerminalActions): TerminalView {
+export function openTerminal(element: HTMLElement, actions: TerminalActions) {
   const terminal = new Terminal({
     convertEol: false,
     cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
@@ -57,12 +58,11 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
   terminal.write(BRACKET_PASTES);
 
   let line: Line = EMPTY_LINE;
-  const written = new DrawnLine(terminal);
+  const written = createDrawnLine(terminal);
   let shownSession: string | null = '';
-  let last: Parameters<TerminalView['show']> | null = null;
+  let last: readonly [session: string, items: readonly Item[], problem: Problem | null] | null = null;
   let drawn: Drawn = NOTHING_DRAWN;
   let history: string[] = [];
-  /** The problem that was told last. */
   let told: Problem | null = null;
 
   const lineOf = (text: string): Line => ({ ...EMPTY_LINE, text, cursor: text.length });
@@ -79,7 +79,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
   };
   const redraw = () => {
     const now = atEnd();
-    if (written.shown && now) written.draw(now);
+    if (written.shown() && now) written.draw(now);
   };
   const write = (to: Line) => {
     line = to;
@@ -127,7 +127,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
   const resize = new ResizeObserver(() => {
     if (element.clientWidth === 0) return;
     const { cols } = terminal;
-    const shown = written.shown;
+    const shown = written.shown();
     written.hide();
     fit.fit();
     // Drawn anew in the new width: the rows are ours, and not the terminal's to wrap.
@@ -139,8 +139,9 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
   resize.observe(element);
   fit.fit();
 
-  const view: TerminalView = {
-    show(...shown) {
+  const view = {
+    /** Shows what is new since the last call; a changed past (another session) draws everything again. */
+    show(...shown: NonNullable<typeof last>): void {
       last = shown;
       const [session, items, problem] = shown;
       if (session !== shownSession || items.length < drawn.items) {
@@ -170,19 +171,52 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions): Te
       told = news;
       const now = atEnd();
       if (!now) return written.hide();
-      if (!written.shown && drawn.open) terminal.write('\r\n');
-      drawn = { ...drawn, open: drawn.open && written.shown };
+      if (!written.shown() && drawn.open) terminal.write('\r\n');
+      drawn = { ...drawn, open: drawn.open && written.shown() };
       written.draw(now);
     },
-    theme() {
+    theme(): void {
       terminal.options.theme = colours(element);
     },
-    dispose() {
+    dispose(): void {
       resize.disconnect();
       terminal.dispose();
     },
   };
   return view;
+}
+
+/** The line one writes at the end of the terminal: drawn over as many rows as it needs, and taken away again. */
+function createDrawnLine(terminal: Terminal) {
+  /** On which of its rows the cursor stands; null while the line is not shown. */
+  let at: number | null = null;
+  const erased = () => `${at ? `\x1b[${at}A` : ''}\r\x1b[J`;
+  return {
+    shown: () => at !== null,
+
+    draw(line: Line): void {
+      const { cols, rows: height } = terminal;
+      const from = Math.max(0, line.cursor - WINDOW / 2);
+      // What came from the prompt box holds whatever was pasted there.
+      const before = withoutControls(line.text.slice(from, line.cursor), 'page').toWellFormed();
+      const after = withoutControls(line.text.slice(line.cursor, from + WINDOW), 'page').toWellFormed();
+      // The last column stays free: a row that fills it would wrap by itself.
+      const { rows, cursor } = cropLayout(layOut(before + after, before.length, cols - INDENT - 1), Math.max(1, height - 1));
+      const up = rows.length - 1 - cursor.row;
+      terminal.write(
+        `${erased()}${rows.map((row, index) => (index === 0 ? PROMPT : CONTINUED) + row).join('\r\n')}${up > 0 ? `\x1b[${up}A` : ''}\r\x1b[${INDENT + cursor.column}C`,
+      );
+      at = cursor.row;
+    },
+
+    hide(): void {
+      if (at !== null) terminal.write(erased());
+      at = null;
+    },
+
+    /** The terminal was cleared: there is nothing to take away. */
+    forget: () => void (at = null),
+  };
 }
 
 /** How far the conversation has been drawn. */
@@ -206,7 +240,7 @@ function whatIsNew(items: readonly Item[], drawn: Drawn, columns: number): { tex
   for (let i = from; i < items.length; i++) {
     const item = items[i]!;
     const seen = item.key === next.key ? next : null;
-    if (isText(item)) {
+    if ('pieces' in item) {
       const start = seen ?? { pieces: 0, chars: 0 };
       const before = text;
       if (!seen) text += (next.open ? '\r\n' : '') + HEAD[item.kind];
@@ -226,10 +260,6 @@ function whatIsNew(items: readonly Item[], drawn: Drawn, columns: number): { tex
 }
 
 const HEAD = { user: PROMPT, agent: OFF, thought: DIM } as const;
-
-function isText(item: Item): item is TextItem {
-  return item.kind === 'user' || item.kind === 'agent' || item.kind === 'thought';
-}
 
 /** What is written whole is wrapped at words; what streams in is wrapped by the terminal. */
 function wrapped(text: string, columns: number): string {

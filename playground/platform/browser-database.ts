@@ -5,11 +5,9 @@ import type { Platform } from './index.ts';
 
 interface DatabaseOptions {
   readonly wasmUrl: string;
-  /** Keeps nothing. */
   readonly embedded: boolean;
 }
 
-/** The branch's IndexedDB; null is the main line. */
 const databaseName = (branch: string | null): string => (branch === null ? 'rehydrate-playground' : `rehydrate-playground fork ${branch}`);
 
 /** How long the browser may take to delete a database it could not open. */

@@ -17,8 +17,8 @@ export interface BrowserOptions {
   readonly embedded: boolean;
 }
 
-const MEMORY_KEY = 'rehydrate-playground';
-const CHANNEL = 'rehydrate-playground';
+/** What the page keeps is under this name, and its tabs talk under it. */
+const NAME = 'rehydrate-playground';
 
 export function browserPlatform(options: BrowserOptions): Platform {
   const { embedded } = options;
@@ -30,7 +30,7 @@ export function browserPlatform(options: BrowserOptions): Platform {
       () => options.agentWorker.start(new URLSearchParams({ variant, store: storeOf(variant) }).toString()),
     ]),
   );
-  const channel = embedded || !('BroadcastChannel' in globalThis) ? null : new BroadcastChannel(CHANNEL);
+  const channel = embedded || !('BroadcastChannel' in globalThis) ? null : new BroadcastChannel(NAME);
   // Kept once it is here, so that the console works offline too.
   const sqlParts = async () => {
     await options.sqlWorker.load();
@@ -93,18 +93,18 @@ async function keepForReload(): Promise<void> {
 }
 
 function pageMemory(): Platform['memory'] {
-  const guarded = <T>(run: () => T, otherwise: T): T => {
+  const guarded = <T>(run: () => T): T | null => {
     try {
       return run();
     } catch {
       // Storage is denied to this page: choices then last as long as the page.
-      return otherwise;
+      return null;
     }
   };
   return {
-    read: () => guarded(() => localStorage.getItem(MEMORY_KEY), null),
-    write: (text) => guarded(() => localStorage.setItem(MEMORY_KEY, text), undefined),
-    clear: () => guarded(() => localStorage.removeItem(MEMORY_KEY), undefined),
+    read: () => guarded(() => localStorage.getItem(NAME)),
+    write: (text) => void guarded(() => localStorage.setItem(NAME, text)),
+    clear: () => void guarded(() => localStorage.removeItem(NAME)),
   };
 }
 
@@ -163,47 +163,36 @@ export class WorkerSource {
 // ------------------------------------------------------------- the bridge
 
 /**
- * A socket that can be lost. A page has no way to lose one: it can only close it. So this side hears at once,
+ * Sockets that can be lost. A page has no way to lose one: it can only close it. So this side hears at once,
  * and without a word, what it would hear of a lost network (1006, and nothing that is still on its way), and
  * the bridge sees a socket that went while its agent ran. Nobody has asked the agent to end.
  */
-class LosableSocket extends WebSocket {
-  #lost = false;
-
-  constructor(url: string, protocols: string[]) {
-    super(url, protocols);
-    for (const type of ['message', 'close', 'error']) {
-      // The first listener: those of the launcher hear nothing that comes after the loss.
-      this.addEventListener(type, (event) => {
-        if (this.#lost && event.isTrusted) event.stopImmediatePropagation();
-      });
-    }
-  }
-
-  lose(): void {
-    if (this.#lost) return;
-    this.#lost = true;
-    this.dispatchEvent(new CloseEvent('close', { code: 1006, reason: '', wasClean: false }));
-    this.close();
-  }
-}
-
-function droppableLauncher(access: BridgeAccess): AgentLauncher {
-  return {
-    async launch(spec, options) {
-      const made: LosableSocket[] = [];
-      class Socket extends LosableSocket {
-        constructor(url: string, protocols: string[]) {
-          super(url, protocols);
-          made.push(this);
+const droppableLauncher = (access: BridgeAccess): AgentLauncher => ({
+  async launch(spec, options) {
+    let drop = (): void => undefined;
+    class LosableSocket extends WebSocket {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols);
+        let lost = false;
+        for (const type of ['message', 'close', 'error']) {
+          // The first listener: those of the launcher hear nothing that comes after the loss.
+          this.addEventListener(type, (event) => {
+            if (lost && event.isTrusted) event.stopImmediatePropagation();
+          });
         }
+        drop = () => {
+          if (lost) return;
+          lost = true;
+          this.dispatchEvent(new CloseEvent('close', { code: 1006, reason: '', wasClean: false }));
+          this.close();
+        };
       }
-      const constructor = Socket as unknown as NonNullable<WebSocketLauncherOptions['WebSocket']>;
-      const agent = await websocketLauncher({ ...access, WebSocket: constructor }).launch(spec, options);
-      return Object.assign(agent, { drop: () => made[0]?.lose() }) satisfies Droppable;
-    },
-  };
-}
+    }
+    const constructor = LosableSocket as unknown as NonNullable<WebSocketLauncherOptions['WebSocket']>;
+    const agent = await websocketLauncher({ ...access, WebSocket: constructor }).launch(spec, options);
+    return Object.assign(agent, { drop: () => drop() }) satisfies Droppable;
+  },
+});
 
 /** Asks the page's own server for its bridge. Only a local server has one, so only a local page asks. */
 async function discoverBridge(): Promise<BridgeAccess | 'locked' | null> {

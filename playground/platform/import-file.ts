@@ -35,50 +35,33 @@ type Json = Readonly<Record<string, unknown>>;
 type Value = string | number | Uint8Array | null;
 type Values = Record<string, Value>;
 
-/**
- * What is carried over of each table, and what each row must hold. Of a session that is its names, its title and its times:
- * directories, servers, environment, settings and leases are for the one who opens the file to choose.
- */
-const TABLES: readonly {
-  readonly name: string;
-  readonly columns: readonly string[];
-  readonly order: string;
-  readonly check?: (row: Values, before: Values | null) => string | null;
-}[] = [
-  {
-    name: 'acp_sessions',
-    columns: ['session_id', 'agent', 'agent_session_id', 'cwd', 'title', 'title_set', 'created_at', 'updated_at'],
-    order: 'session_id',
-    check: ({ session_id: id, agent, agent_session_id: agentId }) =>
+/** What each row of a table must hold: why it may not be taken, or null. */
+type Check = (row: Values, before: Values | null) => string | null;
+
+/** What is carried over, with how it is ordered in a log. */
+const TABLES: readonly (readonly [name: string, order: string, check?: Check])[] = [
+  [
+    'acp_sessions',
+    'session_id',
+    ({ session_id: id, agent, agent_session_id: agentId }) =>
       isName(id) && isName(agent) && (agentId === null || isName(agentId)) ? null : 'a session has a name that is none',
-  },
-  {
-    name: 'acp_session_events',
-    columns: ['session_id', 'seq', 'turn_id', 'at', 'kind', 'origin', 'payload', 'meta'],
-    order: 'session_id, seq',
-    check: eventProblem,
-  },
-  {
-    name: 'acp_turns',
-    columns: [
-      'turn_id',
-      'session_id',
-      'idempotency_key',
-      'content_hash',
-      'state',
-      'stop_reason',
-      'error',
-      'report',
-      'first_seq',
-      'last_seq',
-    ],
-    order: 'session_id, first_seq',
-    check: ({ report, error }) =>
+  ],
+  ['acp_session_events', 'session_id, seq', eventProblem],
+  [
+    'acp_turns',
+    'session_id, first_seq',
+    ({ report, error }) =>
       isReport(parsed(report)) && (error === null || isError(parsed(error))) ? null : 'a turn is not told as ours are',
-  },
-  { name: 'acp_agent_sessions', columns: ['session_id', 'agent_session_id', 'began_seq', 'preamble', 'at'], order: 'session_id' },
-  { name: 'workspace_files', columns: ['session_id', 'path', 'content', 'updated_at'], order: 'session_id, path' },
+  ],
+  ['acp_agent_sessions', 'session_id'],
+  ['workspace_files', 'session_id, path'],
 ];
+
+/**
+ * Of a session its names, its title and its times alone: directories, servers, environment, settings and leases are for the one
+ * who opens the file to choose.
+ */
+const SESSION_COLUMNS = ['session_id', 'agent', 'agent_session_id', 'cwd', 'title', 'title_set', 'created_at', 'updated_at'];
 
 /** What a session must have, where it is not carried over. */
 const OURS: Values = { additional_directories: '[]', mcp_servers: '[]', env_names: '[]', latest_seq: 0, lease_generation: 1 };
@@ -112,7 +95,6 @@ export async function readForeignFile(
   }
 }
 
-/** Known before the file is read. */
 export function sizeProblem(size: number): string | null {
   const mebi = (n: number): string => `${Math.ceil(n / 1024 / 1024)} MiB`;
   return size > IMPORT_BYTES
@@ -142,10 +124,11 @@ function copy(from: Database, to: Database, most: number, onRows: (rows: number)
   const there = columnsOf(from, 'acp_sessions').includes('deleted_at');
   const whole = there ? 'WHERE session_id NOT IN (SELECT session_id FROM acp_sessions WHERE deleted_at IS NOT NULL)' : '';
   to.run('BEGIN');
-  for (const { name, columns, order, check } of TABLES) {
+  for (const [name, order, check] of TABLES) {
+    const isSession = name === 'acp_sessions';
     const present = columnsOf(from, name);
-    const carried = columns.filter((column) => present.includes(column));
-    const defaults = name === 'acp_sessions' ? Object.entries(OURS) : [];
+    const carried = (isSession ? SESSION_COLUMNS : columnsOf(to, name)).filter((column) => present.includes(column));
+    const defaults = isSession ? Object.entries(OURS) : [];
     const all = [...carried, ...defaults.map(([column]) => column)];
     const insert = to.prepare(`INSERT INTO ${name} (${all.join(', ')}) VALUES (${all.map(() => '?').join(', ')})`);
     const select = from.prepare(`SELECT ${carried.join(', ')} FROM ${name} ${whole} ORDER BY ${order}`);
@@ -161,7 +144,7 @@ function copy(from: Database, to: Database, most: number, onRows: (rows: number)
         const problem = check?.(row, before);
         if (problem) throw new Refused(problem);
         // What a session of the file is called by an agent on a real disk is no word of this person's: a successor gets the record.
-        if (name === 'acp_sessions' && String(row['agent']).startsWith(BRIDGE_PREFIX)) row['agent_session_id'] = null;
+        if (isSession && String(row['agent']).startsWith(BRIDGE_PREFIX)) row['agent_session_id'] = null;
         insert.run([...carried.map((column) => row[column]!), ...defaults.map(([, value]) => value)] as Bound[]);
         if (name === 'acp_session_events') logs.set(row['session_id']!, row['seq']!);
         before = row;
@@ -187,7 +170,6 @@ function exact(value: Value | bigint): Value {
   return Number(value);
 }
 
-/** As much of the port as reading a schema needs. */
 function reading(database: Database): SqlDatabase {
   const no = (): Promise<never> => Promise.reject(new Error('A file that is looked at is not written to.'));
   return {

@@ -20,14 +20,12 @@ export interface Platform {
   salvage(branch: string | null): Promise<{ readonly bytes: Uint8Array; readonly problem: string | null }>;
   /** Deletes the database of a branch, sound or not. It is closed. */
   deleteDatabase(branch: string | null): Promise<void>;
-  /** The scripted agents that run in the tab. */
   readonly tabAgents: {
     /** Fetches what starts them, so that later starts need no network. */
     load(): Promise<void>;
     readonly names: readonly string[];
     describe(name: string): string;
     readonly launcher: AgentLauncher;
-    /** The agent forgets all its sessions. */
     forget(name: string): Promise<void>;
   };
   readonly bridge: {
@@ -43,7 +41,6 @@ export interface Platform {
   readFile(bytes: Uint8Array, onRows: (rows: number) => void): Promise<ImportedFile>;
   /** Small choices that outlive the page. Never secrets. */
   readonly memory: { read(): string | null; write(text: string): void; clear(): void };
-  /** Messages to the other tabs of this origin. */
   readonly tabs: { send(message: TabMessage): void; listen(listener: (message: TabMessage) => void): () => void };
   /** `leave`: what is written next is another place, and the one before it is a step back. */
   readonly address: { read(): string; write(hash: string): void; leave(): void };

@@ -19,7 +19,6 @@ export type ConsoleResult =
     }
   | { readonly kind: 'error'; readonly message: string };
 
-/** What the page asks its worker. */
 export interface SqlQuestion {
   /** SQLite itself, as WebAssembly, and the address of its glue. */
   readonly wasm: ArrayBuffer;
@@ -36,17 +35,10 @@ export const CONSOLE_MS = 5_000;
 /** How many rows come back to be shown. */
 export const CONSOLE_ROWS = 200;
 
-interface WorkerLike {
-  postMessage(message: unknown, transfer?: Transferable[]): void;
-  terminate(): void;
-  onmessage: ((event: MessageEvent) => void) | null;
-  onerror: ((event: ErrorEvent) => void) | null;
-}
-
 /** The answer, or the error that says why there is none. `silentMs` begins anew with each word of progress. */
 async function ask(
   question: SqlQuestion,
-  startWorker: () => WorkerLike,
+  startWorker: () => Worker,
   silentMs: number,
   tooLong: string,
   onRows: (rows: number) => void = () => undefined,
@@ -76,7 +68,7 @@ async function ask(
   }
 }
 
-export async function runOnCopy(question: SqlQuestion, startWorker: () => WorkerLike, limitMs = CONSOLE_MS): Promise<ConsoleResult> {
+export async function runOnCopy(question: SqlQuestion, startWorker: () => Worker, limitMs = CONSOLE_MS): Promise<ConsoleResult> {
   if (question.sql?.trim() === '')
     return { kind: 'error', message: 'Type a query first, such as SELECT kind, count(*) FROM acp_session_events GROUP BY kind.' };
   const stopped = `The query was stopped after ${limitMs / 1_000} s. The session was not touched. Add a LIMIT, or narrow it.`;
@@ -86,7 +78,7 @@ export async function runOnCopy(question: SqlQuestion, startWorker: () => Worker
 /** A file from elsewhere as a database of our own making with its rows. Rejects with why it is not opened. */
 export async function readFile(
   question: Omit<SqlQuestion, 'sql'>,
-  startWorker: () => WorkerLike,
+  startWorker: () => Worker,
   onRows: (rows: number) => void,
   silentMs = IMPORT_SILENT_MS,
 ): Promise<ImportedFile> {

@@ -51,27 +51,18 @@ export const LOCKED = 'To use the agents of this machine, open the page by the a
 export const TAB_CWD = '/workspace';
 
 function choices({ names, describe }: Platform['tabAgents'], bridged: readonly BridgeAgent[]): readonly AgentChoice[] {
-  const scripted = new Set(names);
-  return [
-    ...bridged.map((agent): AgentChoice => ({
-      key: BRIDGE_PREFIX + agent.name,
-      name: agent.name,
-      where: 'bridge',
-      description: scripted.has(agent.name)
-        ? `${describe(agent.name)} It runs as a process of its own, in ${agent.cwd}.`
-        : `Your own agent behind the bridge. It runs in ${agent.cwd}, with your rights.`,
-      group: scripted.has(agent.name) ? BRIDGED : OWN,
-      cwd: agent.cwd,
-    })),
-    ...names.map((name): AgentChoice => ({
-      key: name,
-      name,
-      where: 'tab',
-      description: `${describe(name)} It runs in a worker of this tab.`,
-      group: Object.entries(SCRIPTED).find(([, names]) => names.test(name))![0],
-      cwd: TAB_CWD,
-    })),
-  ];
+  const behind = bridged.map(({ name, cwd }): AgentChoice => {
+    const ours = names.includes(name);
+    const description = ours
+      ? `${describe(name)} It runs as a process of its own, in ${cwd}.`
+      : `Your own agent behind the bridge. It runs in ${cwd}, with your rights.`;
+    return { key: BRIDGE_PREFIX + name, name, where: 'bridge', description, group: ours ? BRIDGED : OWN, cwd };
+  });
+  const inTab = names.map((name): AgentChoice => {
+    const [group] = Object.entries(SCRIPTED).find(([, of]) => of.test(name))!;
+    return { key: name, name, where: 'tab', description: `${describe(name)} It runs in a worker of this tab.`, group, cwd: TAB_CWD };
+  });
+  return [...behind, ...inTab];
 }
 
 /** The agent a scenario is played with: over the bridge when it can be, else in the tab. */

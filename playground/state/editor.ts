@@ -14,11 +14,9 @@ import { Conversation, EMPTY_VIEW, lastReply } from './session.ts';
 import type { Turns } from './turns.ts';
 import type { Failure } from './words.ts';
 
-/** Its connection to one host, with one session open. */
 interface Line {
   readonly host: Host;
   readonly sessionId: string;
-  /** Shows an update: the host's, or what was just said here. */
   hear(update: Fields): void;
   request(method: string, params: object): Promise<Fields>;
   close(): void;
@@ -69,7 +67,6 @@ export function createEditor(page: Page, turns: Turns) {
     here,
     view,
 
-    /** Opens the session, as an editor does that was just started. */
     open: () =>
       notices.attempt(async () => {
         await open();
@@ -133,7 +130,6 @@ async function connect(host: Host, agent: string, hear: (update: Fields) => void
   };
 }
 
-/** What the host's agent side answers with is the library's error, over the wire. */
 function failure({ message, data }: RpcError): Error {
   const { code, ...more } = fieldsOf(data);
   return typeof code === 'string' ? new RehydrateError(code as ErrorCode, message, more) : new Error(message);

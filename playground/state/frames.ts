@@ -10,9 +10,7 @@ import { count, label } from './words.ts';
 export type Direction = 'to-agent' | 'from-agent';
 
 export interface Frame {
-  /** Counts up over the life of the page. */
   readonly id: number;
-  /** Milliseconds since the epoch. */
   readonly at: number;
   /** Which launched agent process it belongs to, counting from 1. */
   readonly process: number;
@@ -21,12 +19,10 @@ export interface Frame {
   /** The method; for a response that of its request; for a lifecycle line the words. */
   readonly method: string;
   readonly rpcId?: unknown;
-  /** For responses: milliseconds since the request. */
   readonly ms?: number;
   /** Size of the JSON text in UTF-16 units, near enough to bytes to compare frames. */
   readonly size: number;
   readonly message: AnyMessage | null;
-  /** One line that says what it carries, for the closed row. */
   readonly summary: string;
 }
 
@@ -67,7 +63,6 @@ function blockWords({ type, text, resource }: Fields): string {
   return type === 'resource' ? `resource ${String(fieldsOf(resource)['uri'] ?? '')}` : String(type);
 }
 
-/** Which ways back an agent advertises. */
 function capabilityWords(capabilities: unknown): string {
   const { canResume, canLoad, canList } = readCapabilities(capabilities);
   const words = [canResume && 'resume', canLoad && 'load', canList && 'list'].filter(Boolean);
@@ -127,7 +122,6 @@ export class FrameLog {
   }
 }
 
-/** The frames whose method, summary or JSON text has these words, without regard to case. */
 export function filterFrames(frames: readonly Frame[], text: string): readonly Frame[] {
   const words = text.trim().toLowerCase();
   if (words === '') return frames;
@@ -148,7 +142,6 @@ export interface WireRow {
 /** So many updates of one kind in a row are drawn as one. */
 const RUN_LENGTH = 4;
 
-/** The kind of an update that can be part of a run, else null. */
 function runKind({ kind, method, process, direction, summary }: Frame): string | null {
   return method === 'session/update' && kind === 'notification' ? `${process} ${direction} ${summary.split(' ', 1)[0]}` : null;
 }

@@ -19,11 +19,9 @@ interface HostControllerOptions {
   /** What agents may be started with and asked, whatever the host would. */
   readonly confine: { spec(spec: AgentSpec): AgentSpec; message(spec: AgentSpec, message: AnyMessage): AnyMessage };
   readonly schedule: (run: () => void) => void;
-  /** The session that is shown, or being created. */
   readonly shownId: () => string | null;
   /** An agent ended, or did not start, and nobody on this page asked it to. */
   readonly onLost: () => void;
-  /** What each host is opened with. */
   readonly options: (database: SqlDatabase) => Pick<HostOptions, 'protocol' | 'client'>;
   readonly onError: (error: unknown) => void;
 }
@@ -191,7 +189,6 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
       return host ?? (waking ??= open().finally(() => (waking = null)));
     },
 
-    /** Drops everything live. */
     async sleep(): Promise<void> {
       // Whoever asked to wake it hears why it did not.
       await waking?.catch(() => undefined);
@@ -209,7 +206,6 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
       await sleeping;
     },
 
-    /** The agents that run for a session. */
     agentsOf: (sessionId: string | null): readonly Running[] => [...running.values()].filter((agent) => agent.sessionId === sessionId),
 
     clearFrames(): void {

@@ -23,7 +23,6 @@ type Stations = Readonly<Record<Station, StationState>>;
 /** How far a prompt has come, in the order that I1 and I2 promise. */
 export const LEGS = ['stored', 'sent', 'answer stored', 'shown'] as const;
 
-/** An agent process of this page. */
 export interface Process {
   readonly number: number;
   readonly agent: string;
@@ -40,7 +39,6 @@ export interface Machine {
   readonly stations: Stations;
   /** How many of `LEGS` the newest prompt has behind it. */
   readonly legs: number;
-  /** The last thing that happened, in words. */
   readonly words: string;
   /** Requests under way, by their id. */
   readonly pending: Readonly<Record<string, Station>>;
@@ -145,7 +143,6 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
 /** The picture is about this process. */
 const isShown = ({ processes }: Machine, { process }: TapEvent): boolean => processes.at(-1)?.number === process;
 
-/** The picture is about another process. */
 function begun(machine: Machine, { process, agent }: TapEvent): Machine {
   const others = machine.processes.filter(({ number }) => number !== process);
   return {
@@ -216,13 +213,11 @@ function onFrame(machine: Machine, direction: Direction, message: AnyMessage): M
     : { ...next, words, agent: 'live' };
 }
 
-/** What is asked of an agent for a session. */
 export function isOfSession(message: AnyMessage): boolean {
   const { method } = fieldsOf(message);
   return method !== 'initialize' && STATIONS.some((station) => station === method);
 }
 
-/** The frame is a word of the agent's answer. */
 export function isAnswer(event: TapEvent): boolean {
   if (event.type !== 'frame' || event.direction !== 'from-agent') return false;
   return roleOf(fieldsOf(fieldsOf(event.message)['params'])['update']) === 'agent';
@@ -245,7 +240,6 @@ function notOffered(result: unknown): Partial<Stations> {
 /** The machine of a log whose wire is not here: of the past, or of another tab. */
 export const TOLD_MACHINE: Machine = { ...INITIAL_MACHINE, host: 'awake', words: 'Nothing had happened yet.' };
 
-/** What an event of the log says of it. */
 export function toldMachine(machine: Machine, event: SessionEvent): Machine {
   switch (event.kind) {
     case 'turn_started':
@@ -272,7 +266,6 @@ export function toldMachine(machine: Machine, event: SessionEvent): Machine {
   }
 }
 
-/** The stations a reported resume passed. */
 function stationsOf({ attempts, tier }: ResumeReport): Stations {
   const stations: Record<Station, StationState> = { ...IDLE, initialize: 'ok' };
   for (const { method, outcome } of attempts)

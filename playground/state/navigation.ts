@@ -4,7 +4,7 @@ import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { agentName, BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import { Refused, sizeProblem } from '../platform/import-file.ts';
 import { SCENARIOS, scenarioNamed, type Scenario } from '../scenarios/index.ts';
-import { agentFor, agentNamed } from './agents.ts';
+import { agentFor, agentNamed, type AgentChoice } from './agents.ts';
 import type { Page } from './page.ts';
 import type { Turns } from './turns.ts';
 import { firstOpen, parseFragment, type BranchMemory, type Place, type PlaceMemory, type StepProgress } from './visits.ts';
@@ -14,19 +14,32 @@ export type Navigation = ReturnType<typeof createNavigation>;
 
 export function createNavigation(page: Page, turns: Turns) {
   const { agents, choice, host, moves, notices, progress, session, stage, timeline, visits } = page;
+  const { address } = page.platform;
 
-  /** What the address asks for. */
-  const asked = (): Place => page.fixed ?? parseFragment(page.platform.address.read());
-  const scenarioOf = (place: Place) => scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
+  const asked = (): Place => page.fixed ?? parseFragment(address.read());
 
   /** Scenario and agent, and what comes with another scenario. */
-  function take(scenario: Scenario, agent: string, isFirst = false): void {
+  function take(scenario: Scenario, agent = agentFor(scenario, agents.list.value)?.key ?? choice.agent.value, isFirst = false): void {
     if (isFirst || scenario !== choice.scenario.value) {
       stage.follow(scenario.look);
       choice.protocol.value = scenario.protocol;
     }
     choice.scenario.value = scenario;
     choice.agent.value = agent;
+  }
+
+  /** What a place asks for, as far as it is here; gives the agent it names. */
+  function takePlace(place: Place, isFirst = false): AgentChoice | null {
+    const list = agents.list.value;
+    const scenario = scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
+    const linked = agentNamed(place.agent, list);
+    const named = linked ?? (place.scenario ? null : agentNamed(visits.last.agent, list));
+    const fitting = agentFor(scenario, list);
+    // With nothing chosen yet, a bridged agent comes first.
+    const bridged = list.find((agent) => agent.where === 'bridge');
+    const agent = named ?? (place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting);
+    take(scenario, agent?.key ?? list[0]?.key ?? '', isFirst);
+    return linked;
   }
 
   /** What an earlier visit left at the place that is chosen, if its session is still there. */
@@ -62,36 +75,10 @@ export function createNavigation(page: Page, turns: Turns) {
   const show = (sessionId: string | null, steps: readonly StepProgress[]) =>
     moves.go((move) => showAt({ sessionId, progress: steps, policy: choice.policy.value }, move));
 
-  /** Shows a place: its last session where this browser has one, else a fresh start. Gives the move that went there. */
-  const goTo = (place: Place, from: 'start' | 'link') =>
-    moves.go(async (move) => {
-      const list = agents.list.value;
-      const scenario = scenarioOf(place);
-      const linked = agentNamed(place.agent, list);
-      const named = linked ?? (place.scenario ? null : agentNamed(visits.last.agent, list));
-      const fitting = agentFor(scenario, list);
-      // With nothing chosen yet, a bridged agent comes first.
-      const bridged = list.find((agent) => agent.where === 'bridge');
-      const agent = named ?? (place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting);
-      take(scenario, agent?.key ?? list[0]?.key ?? '');
-      const kept = await remembered();
-      const { step: wanted } = place;
-      const steps = kept ? firstOpen(kept.progress, scenario.steps.length) : 0;
-      const isAsWanted = wanted === undefined || wanted === steps || (from === 'start' && wanted <= steps);
-      await showAt(kept && isAsWanted ? kept : fresh(), move);
-      if (move === moves.now) notices.addLink(linkProblem(place, scenario, linked !== null, choice.agent.value));
-    });
-
-  function choosePolicy(policy: ResumePolicy): void {
-    choice.policy.value = policy;
-    page.rememberPlace({ policy });
-    void page.tell({ kind: 'policy', what: policy });
-  }
-
-  const switchTo = (scenario: Scenario, agent: string) =>
+  const switchTo = (...to: Parameters<typeof take>) =>
     notices.attempt(() =>
       moves.go(async (move) => {
-        take(scenario, agent);
+        take(...to);
         await page.opened;
         await showAt((await remembered()) ?? fresh(), move);
       }),
@@ -100,24 +87,39 @@ export function createNavigation(page: Page, turns: Turns) {
   return {
     asked,
     show,
-    goTo,
-    choosePolicy,
+
+    /** Shows a place: its last session where this browser has one, else a fresh start. Gives the move that went there. */
+    goTo: (place: Place, from: 'start' | 'link') =>
+      moves.go(async (move) => {
+        const linked = takePlace(place);
+        const scenario = choice.scenario.value;
+        const kept = await remembered();
+        const { step: wanted } = place;
+        const steps = kept ? firstOpen(kept.progress, scenario.steps.length) : 0;
+        const isAsWanted = wanted === undefined || wanted === steps || (from === 'start' && wanted <= steps);
+        await showAt(kept && isAsWanted ? kept : fresh(), move);
+        if (move === moves.now) notices.addLink(linkProblem(place, scenario, linked !== null, choice.agent.value));
+      }),
+
+    choosePolicy(policy: ResumePolicy): void {
+      choice.policy.value = policy;
+      page.rememberPlace({ policy });
+      void page.tell({ kind: 'policy', what: policy });
+    },
 
     /** Reads what the last visit left, and shows as much of it as needs no database. */
     recall(): Place {
       visits.recall();
       const place = asked();
-      const list = agents.list.value;
-      const scenario = scenarioOf(place);
-      take(scenario, (agentNamed(place.agent ?? visits.last.agent, list) ?? agentFor(scenario, list))?.key ?? '', true);
+      takePlace(place, true);
       choice.policy.value = (visits.last.places[page.placeKey()] ?? fresh()).policy;
       return place;
     },
 
     chooseScenario(name: string): Promise<void> {
       const scenario = scenarioNamed(name);
-      if (!page.fixed && scenario !== choice.scenario.value) page.platform.address.leave();
-      return switchTo(scenario, agentFor(scenario, agents.list.value)?.key ?? choice.agent.value);
+      if (!page.fixed && scenario !== choice.scenario.value) address.leave();
+      return switchTo(scenario);
     },
 
     chooseAgent: (key: string) => switchTo(choice.scenario.value, key),
@@ -131,7 +133,6 @@ export function createNavigation(page: Page, turns: Turns) {
       });
     },
 
-    /** The scenario from its beginning, in a new session. */
     startOver: () => moves.go((move) => showAt(fresh(), move)),
 
     async chooseSession(sessionId: string | null): Promise<void> {
@@ -163,11 +164,8 @@ function linkProblem(
 
 // ------------------------------------------------------------- the past and the branches off it
 
-/** What Reset would delete; null where it cannot be read. */
-export interface Inventory {
-  readonly stored: { readonly sessions: number; readonly events: number } | null;
-  readonly forks: number;
-}
+/** What Reset would delete; `stored` is null where it cannot be read. */
+export type Inventory = Awaited<ReturnType<ReturnType<typeof createBranches>['inventory']>>;
 
 /** The file that is being read, or why it was not opened. */
 interface Importing {
@@ -241,7 +239,6 @@ export function createBranches(page: Page, navigation: Navigation) {
     go,
     exportBytes,
 
-    /** Shows a moment; null is now. */
     seek: (index: number | null) => notices.attempt(() => timeline.seek(index, session.id.value)),
 
     /** A branch of the whole database from the moment shown. */
@@ -291,15 +288,10 @@ export function createBranches(page: Page, navigation: Navigation) {
       });
     },
 
-    async inventory(): Promise<Inventory> {
-      const [row] =
-        (await databases.database?.query(
-          'SELECT (SELECT count(*) FROM acp_sessions) AS sessions, (SELECT count(*) FROM acp_session_events) AS events',
-        )) ?? [];
-      return {
-        stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null,
-        forks: visits.branches.length,
-      };
+    async inventory() {
+      const sql = 'SELECT (SELECT count(*) FROM acp_sessions) AS sessions, (SELECT count(*) FROM acp_session_events) AS events';
+      const [row] = (await databases.database?.query(sql)) ?? [];
+      return { stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null, forks: visits.branches.length };
     },
 
     /**

@@ -11,7 +11,6 @@ export function createPace(run: () => Promise<void>, wait: (go: () => void) => v
   let again = false;
   let stopped = false;
 
-  /** Asks for a run, soon. */
   function poke(): void {
     if (running) again = true;
     if (stopped || running || waiting) return;
@@ -105,10 +104,8 @@ export function createBoot() {
       }
     },
 
-    /** A part that was ready is gone. */
     lost: (name: string, note: string) => set(name, 'lost', note),
 
-    /** One that was gone is there again. */
     found(name: string): void {
       if (steps.value.some((step) => step.name === name && step.state === 'lost')) set(name, 'ready');
     },

@@ -23,11 +23,9 @@ export interface PlaygroundOptions {
   readonly platform: Platform;
   /** What an embedded playground shows, in place of the address. */
   readonly place?: Place;
-  /** The site's base path. */
   readonly base?: string;
 }
 
-/** The way from one place to another. */
 function createMoves() {
   const moves = {
     /** Scenario and agent are chosen, and their session is not shown yet. */
@@ -65,7 +63,6 @@ function createStage() {
   /** What the wire panel filters by. */
   const frames = signal('');
 
-  /** Brings a part into view and points at it. */
   function show(part: Part): void {
     if (isDocked(part)) dock.value = part;
     else if (part === 'Policy') advanced.value = true;
@@ -88,7 +85,6 @@ function createStage() {
       if (dock.value === null) large.value = false;
     },
 
-    /** The frames of one method, on the wire. */
     showFrames(method: string): void {
       frames.value = method;
       show('Wire');
@@ -115,13 +111,11 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     /** The version of ACP that agents are spoken to in. */
     protocol: signal<ProtocolChoice>('v1'),
   };
-  /** How far the scenario has come. */
   const progress = signal<readonly StepProgress[]>([]);
   /** The first step that has not been passed; the number of steps when all have. */
   const next = computed(() => firstOpen(progress.value, choice.scenario.value.steps.length));
   /** A prompt is on its way, or its turn runs. */
   const sending = signal(false);
-  /** The page has started. */
   const ready = signal(false);
   const started = Promise.withResolvers<void>();
   started.promise.catch(() => undefined);
@@ -195,7 +189,6 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     const words = 'The agent runs in another tab of this page. What happens there is shown here as it is stored.';
     return { ...told, agent: turnOpen ? ('prompting' as const) : ('live' as const), legs: turnOpen ? 2 : 4, words };
   });
-  /** The moment of the past that is shown. */
   const moment = computed(() => timeline.past.value && timeline.moments.value[timeline.past.value.index]);
   /** What had crossed the wire; in the past, up to that moment. */
   const frames = computed(() => {
@@ -208,9 +201,7 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     tables.turn();
   });
 
-  /** Where the page is, as a link tells it. */
   const here = (): Place => ({ scenario: choice.scenario.value.name, agent: choice.agent.value, step: next.value });
-  /** The place that is chosen, in what is remembered. */
   const placeKey = () => keyOf(databases.branch.value, choice.scenario.value.name, choice.agent.value);
 
   /** Lets go of what is open. What does not end as it should keeps nothing else from ending. */
@@ -255,7 +246,6 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     startingId: null as string | null,
     /** Something happened that a step may be about. Resolves when the steps say so. */
     tell: async (_fact: Fact): Promise<void> => undefined,
-    /** What ends with the page. */
     ends: [looked, agents.stop, session.stop, timeline.stop, tables.stop],
     here,
     placeKey,
@@ -270,7 +260,6 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     /** Resolves when a session can be shown; rejects when the page could not start. */
     opened: started.promise,
 
-    /** The page has started, or could not. */
     settle(error?: unknown): void {
       ready.value = error === undefined;
       if (error === undefined) started.resolve();
@@ -289,7 +278,6 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
       if (!fixed) platform.address.write(formatFragment(here()));
     },
 
-    /** Lets go of everything, for good. */
     async dispose(): Promise<void> {
       for (const end of page.ends) end();
       await letGo();

@@ -60,7 +60,6 @@ export function observe(scenario: Scenario, progress: readonly StepProgress[], f
   return withSteps(scenario, progress, { ...Object.fromEntries(skipped), [ahead]: DONE });
 }
 
-/** The step is about a way back, or a loss, and the agent had not been lost. */
 const stillLive = ({ tier, error }: Expectation, { report }: Fact): boolean =>
   report?.tier === 'live' && (error !== undefined || (tier !== undefined && tier !== 'new' && tier !== 'live'));
 
@@ -91,7 +90,6 @@ export const FAULT_NAMES: Readonly<Record<Fault, string>> = {
   'arm-crash': 'Crash mid-turn',
 };
 
-/** What a step says on its row. */
 export function doing({ do: press, what }: Step): string {
   switch (press) {
     case 'send':
@@ -136,7 +134,6 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
   );
   /** What a person would press now, to do the next step by hand. */
   const press = computed(() => (inPast.value || blocked.value !== null ? null : (step.value?.do ?? null)));
-  /** The words of the next step, where they are said with this. */
   const wordsFor = (control: Press) => (press.value === control ? (step.value?.what ?? null) : null);
 
   function set(changed: readonly StepProgress[]): void {

@@ -53,9 +53,7 @@ export interface SessionView {
   readonly turnOpen: boolean;
   /** The question that still waits for an answer. */
   readonly permission: Permission | null;
-  /** The newest prompt. */
   readonly prompt: string | null;
-  /** How it became live, each time. */
   readonly reports: readonly StoredReport[];
   readonly machine: Machine;
   readonly lastSeq: number;
@@ -63,8 +61,6 @@ export interface SessionView {
 
 /** A piece of text grows to about this many characters before the next one begins. */
 export const PIECE_CHARS = 2_000;
-/** How far after that a white space is looked for. */
-const SEEK_CHARS = 200;
 /** The most items that are shown; the log has the rest. */
 const ITEM_LIMIT = 2_000;
 /** The excerpt of a tool's output that is shown. */
@@ -84,7 +80,6 @@ export class Conversation {
   #told: Told[] = [];
   #reports: readonly StoredReport[] = [];
   #machine = TOLD_MACHINE;
-  /** The plan of the turn that runs. */
   #plan: Told | null = null;
   /** The items of messages and tool calls, by what they were made of. */
   #made = new Map<number, { readonly of: ViewMessage | ViewToolCall; readonly item: Item }>();
@@ -93,7 +88,6 @@ export class Conversation {
     return this.#view.seq;
   }
 
-  /** Adds events. One that it has already seen changes nothing. */
   add(events: readonly SessionEvent[]): void {
     const fresh = events.filter(({ seq }) => seq > this.lastSeq);
     for (const event of fresh) {
@@ -214,44 +208,22 @@ function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): Text
   const shown = before && 'pieces' in before ? before.pieces : [];
   // What was said can be replaced by its agent.
   const pieces = text.startsWith(shown.join('')) ? shown : [];
-  const known = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  return { kind: role, key: `e${seq}`, imported: origin === 'import', pieces: appendText(pieces, text.slice(known)) };
+  const closed = pieces.slice(0, -1);
+  return {
+    kind: role,
+    key: `e${seq}`,
+    imported: origin === 'import',
+    pieces: [...closed, ...piecesOf(text.slice(closed.join('').length))],
+  };
 }
-
-/** A text as it is shown. */
-export const piecesOf = (text: string): readonly string[] => appendText([], text);
 
 /**
- * Pieces are blocks of their own on the page, so that a growing answer lays out its last piece alone.
- * A full piece ends after the next white space, or where it must.
+ * A text in pieces, blocks of their own on the page, so that a growing answer lays out its last piece alone. A full one ends
+ * after the next white space, or where it must, but never between the halves of a surrogate pair.
  */
-function appendText(pieces: readonly string[], text: string): readonly string[] {
-  const closed = pieces.slice(0, -1);
-  let last = pieces.at(-1) ?? '';
-  for (let rest = text; rest !== '';) {
-    const room = PIECE_CHARS - last.length;
-    if (rest.length <= room) return [...closed, last + rest];
-    const space = rest.slice(Math.max(0, room), Math.max(0, room) + SEEK_CHARS).search(/\s/);
-    const cut = space >= 0 ? Math.max(0, room) + space + 1 : room > 0 ? safeCut(rest, room) : 0;
-    if (cut === 0 && last.length < PIECE_CHARS + SEEK_CHARS) {
-      // No place to cut yet: the next chunk may bring one.
-      const head = safeCut(rest, Math.min(rest.length, SEEK_CHARS));
-      last += rest.slice(0, head);
-      rest = rest.slice(head);
-      continue;
-    }
-    closed.push(last + rest.slice(0, cut));
-    last = '';
-    rest = rest.slice(cut);
-  }
-  return last === '' ? closed : [...closed, last];
-}
+const PIECE = new RegExp(`[^]{1,${PIECE_CHARS}}(?:\\S{0,200}(?:\\s|$)|\\S{200})?(?<![\\ud800-\\udbff](?=[\\udc00-\\udfff]))`, 'g');
 
-/** Never cuts between the halves of a surrogate pair. */
-function safeCut(text: string, at: number): number {
-  const code = text.charCodeAt(at - 1);
-  return code >= 0xd800 && code <= 0xdbff && at > 1 ? at - 1 : at;
-}
+export const piecesOf = (text: string): readonly string[] => text.match(PIECE) ?? [];
 
 function toolItem(call: ViewToolCall): Item {
   const text = toolOutput(call).join('\n');
@@ -283,10 +255,8 @@ const answersOf = (value: unknown): readonly Answer[] =>
 export const hasPromptAfter = ({ items }: SessionView, seq: number): boolean =>
   items.some(({ kind, key }) => kind === 'user' && Number(key.slice(1)) > seq);
 
-/** How it last became live. */
 export const newestReport = ({ reports }: SessionView): ResumeReport | null => reports.at(-1)?.report ?? null;
 
-/** What the agent said since the last prompt. */
 export function lastReply({ items }: SessionView): string {
   const from = items.findLastIndex(({ kind }) => kind === 'user');
   return items
@@ -303,14 +273,12 @@ const PAGE = 500;
 /** A host without agents: it reads while everything live sleeps, in tabs that only watch, and on copies from the past. */
 export const openReader = (database: SqlDatabase): Promise<Host> => createHost({ database, agents: {} });
 
-/** The session's record, or null when there is none. */
 const infoOf = (reader: Host, sessionId: string): Promise<SessionInfo | null> =>
   reader.get(sessionId).catch((error: unknown) => {
     if (RehydrateError.is(error) && error.code === 'session_not_found') return null;
     throw error;
   });
 
-/** Adds to a conversation what the log has more, and shows it. */
 export async function catchUp(reader: Host, sessionId: string, conversation: Conversation, past = false): Promise<SessionView> {
   const info = await infoOf(reader, sessionId);
   if (!info) return EMPTY_VIEW;
@@ -370,7 +338,6 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     onShown(sessionId);
   }
 
-  /** Another database. */
   const forget = () => void (conversation = new Conversation());
 
   return {
@@ -386,7 +353,6 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     /** Everything committed so far is shown. */
     settle: following.now,
 
-    /** Another session: nothing of the last one is shown any more. */
     choose(sessionId: string | null, failed: readonly FailedResume[]): void {
       id.value = sessionId;
       foundLive.value = false;

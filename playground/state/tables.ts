@@ -13,11 +13,8 @@ interface TableInfo {
 export interface TableView {
   readonly name: string;
   readonly columns: readonly string[];
-  /** The columns that identify a row. */
   readonly keyColumns: readonly string[];
-  /** The newest rows, oldest of them first. */
   readonly rows: readonly Row[];
-  /** All rows of the table, those not shown included. */
   readonly total: number;
 }
 

@@ -12,7 +12,6 @@ export interface Moment {
   readonly n: number;
   readonly at: number;
   readonly label: string;
-  /** What it is in the story; null for what only fills it. */
   readonly mark: Mark | null;
 }
 
@@ -84,7 +83,6 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
   const past = signal<Past | null>(null);
   const reading = createPace(refresh, every(READ_MS), onError);
   let database: SqljsDatabase | null = null;
-  /** The last commit that was read of the journal. */
   let until = 0;
   let ticket = 0;
   let seeking: Promise<void> = Promise.resolve();
@@ -106,7 +104,6 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
     await before?.database.close();
   }
 
-  /** Back to now. */
   function close(): Promise<void> {
     ticket += 1;
     at.value = null;
@@ -160,18 +157,18 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
 
 /** A copy from the past as a database that a host can read. One of an older schema is brought to today's first. */
 async function pastOf(copy: SqljsCopy, openInMemory: Platform['openInMemory']): Promise<PastDatabase> {
-  const batch = () => Promise.reject(new SqlError('readonly', 'This is a moment of the past: it can be read, and not be changed.'));
   const version = Number(copy.query('PRAGMA user_version')[0]?.['user_version']);
-  if (version === 0 || version >= SCHEMA_VERSION)
-    return {
-      query: async (sql, params) => copy.query(sql, params),
-      batch,
-      export: async () => copy.export(),
-      close: async () => copy.close(),
-    };
-  const migrated = await openInMemory();
-  await migrated.importFile(copy.export());
-  copy.close();
-  await migrate(migrated);
-  return { query: (sql, params) => migrated.query(sql, params), batch, export: () => migrated.export(), close: () => migrated.close() };
+  let read: SqljsCopy | SqljsDatabase = copy;
+  if (version > 0 && version < SCHEMA_VERSION) {
+    read = await openInMemory();
+    await read.importFile(copy.export());
+    copy.close();
+    await migrate(read);
+  }
+  return {
+    query: async (sql, params) => read.query(sql, params),
+    batch: () => Promise.reject(new SqlError('readonly', 'This is a moment of the past: it can be read, and not be changed.')),
+    export: async () => read.export(),
+    close: async () => read.close(),
+  };
 }

@@ -20,15 +20,6 @@ export interface Consent {
   readonly answer: (send: boolean) => void;
 }
 
-/** Whom a prompt is for, as it was chosen when Send was pressed. */
-interface Addressee {
-  readonly move: number;
-  readonly agent: string;
-  readonly cwd: string;
-  readonly scenario: string;
-  readonly policy: ResumePolicy;
-}
-
 const UNSENT = {
   kept: 'The prompt was not sent: the conversation of the file stays here.',
   elsewhere: 'The prompt was not sent: another session was chosen before it could be.',
@@ -48,7 +39,8 @@ export function createTurns(page: Page) {
   let starting: Starting | null = null;
   page.ends.push(() => consent.value?.answer(false));
 
-  const addressee = (): Addressee => ({
+  /** Whom a prompt is for, as it was chosen when Send was pressed. */
+  const addressee = () => ({
     move: moves.now,
     agent: choice.agent.value,
     cwd: agents.named(choice.agent.value)?.cwd ?? TAB_CWD,
@@ -56,13 +48,18 @@ export function createTurns(page: Page) {
     policy: choice.policy.value,
   });
 
+  type Addressee = ReturnType<typeof addressee>;
+
   function stillAt({ move }: Addressee): void {
     if (move !== moves.now) throw new Error(UNSENT.elsewhere);
   }
 
   /** What comes before a prompt, which can be stopped as long as it takes. */
   async function starts<T>(run: (mine: Starting) => Promise<T>): Promise<T> {
-    const mine: Starting = (starting = { stop: new AbortController(), creating: null });
+    const stop = new AbortController();
+    const stopped = new Promise<never>((_, reject) => stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error)));
+    stopped.catch(() => undefined);
+    const mine: Starting = (starting = { stop, until: (work) => Promise.race([stopped, work]), creating: null });
     try {
       return await run(mine);
     } finally {
@@ -115,7 +112,6 @@ export function createTurns(page: Page) {
     return isForeign ? 'transcript' : policy;
   }
 
-  /** A turn went wrong. */
   function failed(error: unknown): Failure {
     notices.show(error);
     const failure = failedResume(error);
@@ -139,7 +135,7 @@ export function createTurns(page: Page) {
     try {
       const { awake, sessionId, policy } = await starts(async (mine) => {
         if (!ready.value) {
-          await until(mine, page.opened);
+          await mine.until(page.opened);
           const { agent } = to;
           to = addressee();
           // The bridge was found while the page started: nothing goes to it that was meant for the tab.
@@ -149,16 +145,13 @@ export function createTurns(page: Page) {
               `The prompt was not sent: the agent is now ${now.name}, behind your bridge. Send it again if it is for that one.`,
             );
         }
-        await until(
-          mine,
-          when(() => !moves.going.value),
-        );
+        await mine.until(when(() => !moves.going.value));
         after = session.live.value.lastSeq;
         way.value = { text, after };
         await timeline.close();
-        const awake = await until(mine, host.wake());
+        const awake = await mine.until(host.wake());
         const sessionId = await ensureSession(awake, to, mine);
-        const policy = await until(mine, admit(sessionId, to.policy));
+        const policy = await mine.until(admit(sessionId, to.policy));
         stillAt(to);
         mine.stop.signal.throwIfAborted();
         return { awake, sessionId, policy };
@@ -202,7 +195,6 @@ export function createTurns(page: Page) {
       await starting.creating.catch(() => undefined);
     },
 
-    /** Sends what stands in the prompt box. */
     async sendDraft(): Promise<void> {
       const text = draft.value;
       if (page.running.value || page.inPast.value) return;
@@ -241,7 +233,6 @@ export function createTurns(page: Page) {
       await notices.attempt(async () => (await host.wake()).authenticate(agent, methodId));
     },
 
-    /** Creates the session without a prompt. */
     async createSession(): Promise<void> {
       const to = addressee();
       await when(() => !moves.going.value);
@@ -255,24 +246,15 @@ export function createTurns(page: Page) {
 /** What comes before a prompt, and can be stopped at any point: the page starts, the host wakes, a session is created. */
 interface Starting {
   readonly stop: AbortController;
-  /** The session that is being created. */
+  /** Waits no longer than until it is stopped. */
+  until<T>(work: Promise<T>): Promise<T>;
   creating: Promise<unknown> | null;
-}
-
-/** Waits no longer than until it is stopped. */
-async function until<T>({ stop: { signal } }: Starting, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stopped = () => reject(signal.reason as Error);
-  signal.addEventListener('abort', stopped);
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', stopped));
 }
 
 // ------------------------------------------------------------- breaking it
 
 export type Faults = ReturnType<typeof createFaults>;
 
-/** The ways to break it. */
 export function createFaults(page: Page) {
   const { agents, choice, host, notices, platform, session } = page;
 
@@ -301,7 +283,6 @@ export function createFaults(page: Page) {
       if (host.host !== null) await page.tell({ kind: 'wake' });
     },
 
-    /** The agent forgets every session it keeps. */
     'forget-store': () =>
       notices.attempt(async () => {
         const agent = agents.named(choice.agent.value);

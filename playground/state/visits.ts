@@ -16,7 +16,6 @@ export function firstOpen(progress: readonly StepProgress[], steps: number): num
   return Math.min(at < 0 ? progress.length : at, steps);
 }
 
-/** Where a scenario with an agent stands. */
 export interface PlaceMemory {
   readonly sessionId: string | null;
   readonly progress: readonly StepProgress[];
@@ -122,7 +121,6 @@ export function createVisits(store: Platform['memory']) {
     /** Keeps what earlier visits left as it is, for the one that can open their database again. */
     suspend: () => void (suspended = true),
 
-    /** This browser has had a session in the branch. */
     holds: (branch: string | null): boolean =>
       Object.entries(memory.places).some(([key, place]) => place.sessionId !== null && key.startsWith(keyOf(branch, ''))),
 
@@ -143,7 +141,6 @@ export function createVisits(store: Platform['memory']) {
     failuresOf: (branch: string | null, sessionId: string | null): readonly FailedResume[] =>
       memory.failures[keyOf(branch, `${sessionId}`)] ?? [],
 
-    /** A resume of the session failed. */
     failed(branch: string | null, sessionId: string, failure: FailedResume): void {
       const key = keyOf(branch, sessionId);
       remember(({ failures }) => ({ failures: { ...failures, [key]: [...(failures[key] ?? []), failure].slice(-FAILURES) } }));
@@ -170,7 +167,6 @@ export interface Place {
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N}._:-]{0,79}$/u;
 
-/** What each key may hold. */
 const KEYS = {
   scenario: (text: string) => (NAME.test(text) && !text.includes(':') ? text : undefined),
   agent: (text: string) => (NAME.test(text) ? text : undefined),

@@ -73,9 +73,7 @@ export function errorWords(error: unknown): string {
 }
 
 export interface Problem extends Failure {
-  /** Another tab has the session. */
   readonly elsewhere: boolean;
-  /** Ways to sign in that the agent offered. */
   readonly methods: readonly { readonly id: string; readonly name: string }[];
 }
 
@@ -94,7 +92,6 @@ export function createNotices() {
   /** What a link asks for and was not done. */
   const link = signal<string | null>(null);
 
-  /** Shows what went wrong. */
   const show = (error: unknown): void => void (problem.value = problemOf(error));
 
   return {
@@ -180,7 +177,6 @@ export function verdictOf(told: Told): Verdict {
   return tier === 'transcript' && asked(told) ? 'refused' : 'not asked';
 }
 
-/** The verdict as a sentence. */
 export function verdictWords(told: Told): string {
   if (!('report' in told)) return told.message;
   const { tier, verified } = told.report;
@@ -220,7 +216,6 @@ const OUTCOME_WORDS: Readonly<Record<AttemptOutcome, string>> = {
   limit: 'it went over a limit and was ended',
 };
 
-/** One of the agent's ways back, as it went. */
 export interface Way {
   readonly method: string;
   readonly good: boolean;

@@ -167,7 +167,7 @@ describe('a file that cannot be opened', () => {
         terminate: () => void ended++,
         postMessage: () => answers.forEach((data, index) => setTimeout(() => one.onmessage?.({ data } as MessageEvent), 20 * (index + 1))),
       };
-      return one;
+      return one as unknown as Worker;
     };
     const rows: number[] = [];
     const read = (answers: readonly object[]) =>

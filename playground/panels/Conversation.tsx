@@ -16,7 +16,6 @@ export function Conversation(props: {
   readonly view: ReadonlySignal<SessionView>;
   /** A prompt that is on its way, and not in the log yet. */
   readonly unsent: ReadonlySignal<string | null>;
-  /** What stands where nothing has been said. */
   readonly hint: ReadonlySignal<string>;
 }) {
   const view = props.view.value;

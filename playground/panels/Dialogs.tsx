@@ -10,7 +10,7 @@ type DialogProps = PartProps & { readonly onClose: () => void };
 
 export function ShareDialog({ pg, onClose }: DialogProps) {
   const link = `${location.origin}${location.pathname}${formatFragment(pg.here())}`;
-  const copied = useSignal<'no' | 'yes' | 'failed'>('no');
+  const copied = useSignal('');
   return (
     <Dialog title="Share this view" onClose={onClose}>
       <p>
@@ -26,26 +26,19 @@ export function ShareDialog({ pg, onClose }: DialogProps) {
           tone="main"
           onPress={() => {
             navigator.clipboard.writeText(link).then(
-              () => (copied.value = 'yes'),
-              () => (copied.value = 'failed'),
+              () => (copied.value = 'Copied.'),
+              () => (copied.value = 'The browser did not allow it: select the link and copy it.'),
             );
           }}
         >
           Copy link
         </Button>
-        <span aria-live="polite">
-          {copied.value === 'yes'
-            ? 'Copied.'
-            : copied.value === 'failed'
-              ? 'The browser did not allow it: select the link and copy it.'
-              : ''}
-        </span>
+        <span aria-live="polite">{copied}</span>
       </div>
     </Dialog>
   );
 }
 
-/** Before a file's conversation reaches an agent on a real disk: what goes where. */
 export function ConsentDialog({ consent }: { readonly consent: Consent }) {
   const { agent, cwd, events, file, answer } = consent;
   return (
@@ -122,7 +115,6 @@ export function ResetDialog({ pg, inventory, onClose }: DialogProps & { readonly
   );
 }
 
-/** Connects a bridge by hand, with what the browser will ask explained before it asks. */
 export function BridgeDialog({ pg, onClose }: DialogProps) {
   const url = useSignal('ws://127.0.0.1:');
   const token = useSignal('');

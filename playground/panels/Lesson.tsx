@@ -24,7 +24,6 @@ const BY_LESSON = Object.fromEntries(
   LESSONS.map((lesson) => [lesson, scenariosOf(lesson).map(({ name, title }) => [name, title] as const)]),
 );
 
-/** Which scenario, from the list or from cards that say what each teaches. */
 export function ScenarioPicker({ pg }: PartProps) {
   const cards = useSignal(false);
   return (

@@ -2,8 +2,13 @@
 import type { BootStep } from '../state/pace.ts';
 import { Button, Problem, type PartProps } from './controls.tsx';
 
-const MARK = { loading: '◐', ready: '●', absent: '–', failed: '✕', lost: '✕' } as const;
-const WORD = { loading: 'loading', ready: 'ready', absent: 'not here', failed: 'failed', lost: 'gone' } as const;
+const SAID = {
+  loading: ['◐', 'loading'],
+  ready: ['●', 'ready'],
+  absent: ['–', 'not here'],
+  failed: ['✕', 'failed'],
+  lost: ['✕', 'gone'],
+} as const;
 
 export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
   const failed = steps.filter((step) => step.state === 'failed' || step.state === 'lost');
@@ -12,7 +17,7 @@ export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
       <ul aria-label="Parts of the page">
         {steps.map((step) => (
           <li key={step.name} data-state={step.state} title={step.note}>
-            <span aria-hidden="true">{MARK[step.state]}</span> {step.name} <span class="rp-sr">{WORD[step.state]}</span>
+            <span aria-hidden="true">{SAID[step.state][0]}</span> {step.name} <span class="rp-sr">{SAID[step.state][1]}</span>
           </li>
         ))}
       </ul>

@@ -196,7 +196,6 @@ function SessionBar({ pg }: PartProps) {
 /** Forks are numbered; what came from a file has its name. */
 export const branchWords = (branch: string): string => (/^\d+$/.test(branch) ? `fork ${branch}` : branch);
 
-/** Where a person types, stops a turn, and breaks things. It stays where it is. */
 export function Bar({ pg }: PartProps) {
   const { runner, turns } = pg;
   const past = pg.inPast.value;

@@ -74,7 +74,6 @@ function Story(props: { readonly moments: readonly Moment[]; readonly at: number
   );
 }
 
-/** The main line, and what was branched off it. Each is where it was left. */
 function Branches({ pg }: PartProps) {
   const here = pg.databases.branch.value;
   const { branches } = pg.visits;
@@ -86,7 +85,7 @@ function Branches({ pg }: PartProps) {
       <button type="button" class="rp-tab" aria-pressed={name === here} onClick={() => void pg.branches.go(name)}>
         {name === null ? 'main line' : branchWords(name)}
       </button>
-      {under(name).length > 0 && (name !== null || branches.length > 0) ? <ul>{under(name).map((one) => branch(one.name))}</ul> : null}
+      {under(name).length > 0 ? <ul>{under(name).map((one) => branch(one.name))}</ul> : null}
     </li>
   );
   return (

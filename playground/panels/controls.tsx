@@ -107,7 +107,6 @@ export function submitOnEnter(event: KeyboardEvent & { readonly currentTarget: H
   event.currentTarget.form?.requestSubmit();
 }
 
-/** What the next step says, in the field that it is written into. */
 export function WriteIt({ words, onPress }: { readonly words: string; readonly onPress: (form: HTMLFormElement | null) => void }) {
   return (
     <button type="button" class="rp-write" data-next="true" onClick={(event) => onPress(event.currentTarget.form)}>

@@ -30,7 +30,6 @@ export function layOut(text: string, cursor: number, columns: number): Layout {
   return { rows, cursor: at };
 }
 
-/** As many rows as fit, the cursor's among them. */
 export function cropLayout(layout: Layout, height: number): Layout {
   const first = Math.min(Math.max(0, layout.rows.length - height), layout.cursor.row);
   return { rows: layout.rows.slice(first, first + height), cursor: { ...layout.cursor, row: layout.cursor.row - first } };

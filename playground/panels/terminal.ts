@@ -219,7 +219,6 @@ function createDrawnLine(terminal: Terminal) {
   };
 }
 
-/** How far the conversation has been drawn. */
 interface Drawn {
   readonly items: number;
   readonly key: string;

@@ -160,7 +160,7 @@ export class WorkerSource {
   }
 }
 
-// ------------------------------------------------------------- the bridge
+// ---- the bridge
 
 /**
  * Sockets that can be lost. A page has no way to lose one: it can only close it. So this side hears at once,

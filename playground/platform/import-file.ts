@@ -24,7 +24,6 @@ export interface ImportedFile {
   readonly sessions: number;
 }
 
-/** Why a file is not opened, for people. */
 export class Refused extends Error {
   constructor(why: string) {
     super(`The file was not opened: ${why}. Nothing here was changed.`);
@@ -188,7 +187,7 @@ function reading(database: Database): SqlDatabase {
   };
 }
 
-// ------------------------------------------------------------- what a row must hold
+// ---- what a row must hold
 
 /** An id, or a name: one line that is not endless. */
 // eslint-disable-next-line no-control-regex

@@ -3,9 +3,12 @@ import type { Tier } from '../../src/engine/types.ts';
 import type { Expectation, Scenario, Step } from './types.ts';
 
 const say = (note: string, what: string, expect?: Expectation): Step => ({ note, do: 'send', what, expect });
-const tell = (what: string, expect: Expectation = { tier: 'new' }) => say('Tell the agent something.', what, expect);
-const ask = (what: string, tier: Tier, reply: string, note = 'Ask for it back.') => say(note, what, { tier, reply });
+const tell = (what: string, note = 'Tell the agent something.') => say(note, what, { tier: 'new', status: 'live' });
+const ask = (what: string, tier: Tier, reply: string, note = 'Ask for it back.') =>
+  say(note, what, { tier, reply, status: 'live', ...(tier === 'load' ? { verified: 'replay-matched' } : {}) });
 const sleep = (note = 'Host and agent are gone after it.'): Step => ({ note, do: 'sleep', expect: { status: 'asleep' } });
+
+const NO_START: Expectation = { error: ['agent_exited', 'agent_start_failed'], status: 'dead' };
 
 /** What most of them have in common. */
 type Usual = Pick<Scenario, 'agent' | 'bridge' | 'policy' | 'protocol'>;
@@ -23,13 +26,9 @@ const BY_LESSON = {
       look: 'Machine',
       read: `${PAGES}native-resume/`,
       steps: [
-        tell('My cat is called Ada.', { tier: 'new', status: 'live' }),
+        tell('My cat is called Ada.'),
         sleep(),
-        say('Ask for it back. The prompt itself wakes the host and the agent.', 'What is my cat called?', {
-          tier: 'resume',
-          reply: 'Ada',
-          status: 'live',
-        }),
+        ask('What is my cat called?', 'resume', 'Ada', 'Ask for it back. The prompt itself wakes the host and the agent.'),
       ],
       end: 'The process that heard the fact is gone. Another one answered, because the agent kept its own session and the host kept its id.',
     },
@@ -43,11 +42,7 @@ const BY_LESSON = {
       steps: [
         tell('My boat is called Argo.'),
         sleep(),
-        say('Ask for it back. The agent has no session/resume, so it loads and replays.', 'What is my boat called?', {
-          tier: 'load',
-          verified: 'replay-matched',
-          reply: 'Argo',
-        }),
+        ask('What is my boat called?', 'load', 'Argo', 'Ask for it back. The agent has no session/resume, so it loads and replays.'),
       ],
       end: 'Every replayed message was found in the log, and the log holds each of them once.',
     },
@@ -123,7 +118,7 @@ const BY_LESSON = {
         tell('My village is called Ithaca.'),
         say('Tell it more.', 'My river is called Lethe.', { tier: 'live' }),
         sleep(),
-        say('Ask for the first thing back.', 'What is my village called?', { tier: 'load', verified: 'replay-matched', reply: 'Ithaca' }),
+        ask('What is my village called?', 'load', 'Ithaca', 'Ask for the first thing back.'),
       ],
       end: 'The host waited for the rest of the replay before it sent the prompt, and stored none of it twice.',
     },
@@ -137,7 +132,7 @@ const BY_LESSON = {
       steps: [
         { note: 'The agent is started once, and nothing is said.', do: 'create' },
         sleep(),
-        say('Send the first prompt.', 'My lamp is called Aladdin.', { tier: 'new', status: 'live' }),
+        tell('My lamp is called Aladdin.', 'Send the first prompt.'),
       ],
       end: 'With an empty log there is nothing to tell a successor, so a plain new agent session is the honest answer.',
     },
@@ -153,11 +148,7 @@ const BY_LESSON = {
         tell('My sword is called Durendal.'),
         { note: 'The agent will be killed at the first word of its next answer.', do: 'arm-crash' },
         say('Start a turn it cannot finish.', 'Count to 20', { error: 'turn_outcome_unknown', status: 'dead' }),
-        say('Go on. The interrupted turn blocks nothing.', 'What is my sword called?', {
-          tier: 'resume',
-          reply: 'Durendal',
-          status: 'live',
-        }),
+        ask('What is my sword called?', 'resume', 'Durendal', 'Go on. The interrupted turn blocks nothing.'),
       ],
       end: 'Whether the agent did the work is unknown, so it was never repeated by itself. The session went on.',
     },
@@ -168,9 +159,9 @@ const BY_LESSON = {
       look: 'Machine',
       read: `${PAGES}processes/`,
       steps: [
-        tell('My island is called Ogygia.', { tier: 'new', status: 'live' }),
+        tell('My island is called Ogygia.'),
         { note: 'The line between host and agent is cut.', do: 'drop', expect: { status: 'dead' } },
-        say('Ask for it back.', 'What is my island called?', { tier: 'resume', reply: 'Ogygia', status: 'live' }),
+        ask('What is my island called?', 'resume', 'Ogygia'),
       ],
       end: 'A lost connection costs the process at the other end, and nothing that was said.',
     },
@@ -182,14 +173,8 @@ const BY_LESSON = {
       read: `${PAGES}processes/`,
       agent: 'crash-initialize',
       steps: [
-        say('Send a prompt to an agent that dies while it starts.', 'Are you there?', {
-          error: ['agent_exited', 'agent_start_failed'],
-          status: 'dead',
-        }),
-        say('Try once more: it is the same, and nothing piles up.', 'Are you there now?', {
-          error: ['agent_exited', 'agent_start_failed'],
-          status: 'dead',
-        }),
+        say('Send a prompt to an agent that dies while it starts.', 'Are you there?', NO_START),
+        say('Try once more: it is the same, and nothing piles up.', 'Are you there now?', NO_START),
       ],
       end: 'What fails before the first commit leaves no turn. The error says what happened and what to do.',
     },
@@ -260,13 +245,14 @@ const BY_LESSON = {
       read: 'guides/acp-v2/',
       protocol: 'v2',
       steps: [
-        tell('My star is called Vega.', { tier: 'new', status: 'live' }),
+        tell('My star is called Vega.'),
         sleep(),
-        say('Ask for it back. Version 2 has one way back for both, with a replay and without.', 'What is my star called?', {
-          tier: 'resume',
-          reply: 'Vega',
-          status: 'live',
-        }),
+        ask(
+          'What is my star called?',
+          'resume',
+          'Vega',
+          'Ask for it back. Version 2 has one way back for both, with a replay and without.',
+        ),
       ],
       end: 'The log keeps what was said in the version it was said in. Under Advanced you choose the version for any agent.',
     },

@@ -1,6 +1,5 @@
 /** A scenario is data: what to watch, and steps a person does, or has done. */
-import type { ErrorCode } from '../../src/engine/errors.ts';
-import type { ProtocolChoice, ResumePolicy, ResumeReport, Tier, Verification } from '../../src/engine/types.ts';
+import type { ErrorCode, ProtocolChoice, ResumePolicy, ResumeReport, Tier, Verification } from '../../src/engine/index.ts';
 import type { AgentStatus } from '../state/machine.ts';
 import type { Failure } from '../state/words.ts';
 

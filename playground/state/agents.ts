@@ -1,8 +1,7 @@
 /** Which agents can be played and where they run: in the tab, or behind the bridge, when there is one. */
 import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import type { AgentLauncher, AgentSpec } from '../../src/engine/ports.ts';
-import { RehydrateError } from '../../src/engine/errors.ts';
+import { RehydrateError, type AgentLauncher, type AgentSpec } from '../../src/engine/index.ts';
 import type { Scenario } from '../scenarios/types.ts';
 import { agentName, BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { BridgeAccess, BridgeAgent, Platform } from '../platform/index.ts';

@@ -1,7 +1,6 @@
 /** The database that is open: which branch of it, who reads it, and what is done when it does not open or cannot be kept. */
 import { signal } from '@preact/signals';
-import type { Host } from '../../src/engine/index.ts';
-import { SqlError } from '../../src/engine/ports.ts';
+import { SqlError, type Host } from '../../src/engine/index.ts';
 import type { SqljsDatabase, TabRole } from '../../src/adapters/sqljs/index.ts';
 import type { Platform } from '../platform/index.ts';
 import { openReader } from './session.ts';
@@ -15,9 +14,7 @@ interface Unopened {
   readonly damaged: boolean;
 }
 
-/** Those who show what is in the database, and write it. */
 interface DatabaseUsers {
-  /** They let go of the one that is open. */
   leave(): Promise<void>;
   use(database: SqljsDatabase): void;
   /** Something was committed, in this tab or another; `notes` say what. */

@@ -4,25 +4,21 @@
  */
 import { computed, signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { RehydrateError, type ErrorCode } from '../../src/engine/errors.ts';
-import type { Host } from '../../src/engine/index.ts';
+import { RehydrateError, type ErrorCode, type Host, type ResumeReport, type SessionEvent } from '../../src/engine/index.ts';
 import { createPeer, type RpcError } from '../../src/engine/protocol/json-rpc.ts';
 import { fieldsOf, type Fields } from '../../src/engine/protocol/updates.ts';
-import type { ResumeReport, SessionEvent } from '../../src/engine/types.ts';
 import type { Page } from './page.ts';
 import { Conversation, EMPTY_VIEW, lastReply } from './session.ts';
 import type { Turns } from './turns.ts';
 import type { Failure } from './words.ts';
 
-interface Line {
+export type Editor = ReturnType<typeof createEditor>;
+
+interface Line extends Awaited<ReturnType<typeof connect>> {
   readonly host: Host;
   readonly sessionId: string;
   hear(update: Fields): void;
-  request(method: string, params: object): Promise<Fields>;
-  close(): void;
 }
-
-export type Editor = ReturnType<typeof createEditor>;
 
 export function createEditor(page: Page, turns: Turns) {
   const { host, notices, sending, session } = page;
@@ -101,7 +97,7 @@ export function createEditor(page: Page, turns: Turns) {
  * The client's end of a stream in memory. What the agent asks is left to the page: the first answer counts. The agent side is loaded
  * when it is wanted: few ask for it.
  */
-async function connect(host: Host, agent: string, hear: (update: Fields) => void): Promise<Pick<Line, 'request' | 'close'>> {
+async function connect(host: Host, agent: string, hear: (update: Fields) => void) {
   const { serveAcp } = await import('../../src/server/serve-acp.ts');
   const there = new TransformStream<AnyMessage, AnyMessage>();
   const back = new TransformStream<AnyMessage, AnyMessage>();
@@ -117,7 +113,7 @@ async function connect(host: Host, agent: string, hear: (update: Fields) => void
     },
   );
   return {
-    request(method, params) {
+    request(method: string, params: object): Promise<Fields> {
       const { promise, resolve, reject } = Promise.withResolvers<Fields>();
       peer.request(method, params, (answer) => {
         if (answer === null) reject(new Error('The host is gone. Ask again: that wakes it.'));

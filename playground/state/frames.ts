@@ -12,7 +12,6 @@ export type Direction = 'to-agent' | 'from-agent';
 export interface Frame {
   readonly id: number;
   readonly at: number;
-  /** Which launched agent process it belongs to, counting from 1. */
   readonly process: number;
   readonly direction: Direction;
   readonly kind: 'request' | 'response' | 'error' | 'notification' | 'lifecycle';
@@ -75,7 +74,6 @@ export class FrameLog {
   #next = 1;
   readonly #pending = new Map<string, { readonly method: string; readonly at: number }>();
 
-  /** Oldest first. */
   get frames(): readonly Frame[] {
     return this.#frames;
   }

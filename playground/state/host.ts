@@ -4,8 +4,16 @@
  */
 import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { createHost, type Host, type HostOptions } from '../../src/engine/index.ts';
-import { describeExit, type AgentExit, type AgentLauncher, type AgentSpec, type SqlDatabase } from '../../src/engine/ports.ts';
+import {
+  createHost,
+  describeExit,
+  type AgentExit,
+  type AgentLauncher,
+  type AgentSpec,
+  type Host,
+  type HostOptions,
+  type SqlDatabase,
+} from '../../src/engine/index.ts';
 import { agentName } from '../platform/bridge-prefix.ts';
 import { FrameLog, type Direction, type Frame } from './frames.ts';
 import { INITIAL_MACHINE, isAnswer, isOfSession, reduceMachine, type EndedBy, type MachineInput, type TapEvent } from './machine.ts';
@@ -31,7 +39,6 @@ export interface Droppable {
   drop(): void;
 }
 
-/** One agent that runs now, with the ways to break it. */
 interface Running {
   sessionId: string;
   /** Ends the agent at once, as a crash would: nobody asked it to. Resolves when it is gone. */

@@ -3,10 +3,9 @@
  * from what crossed the wire and what was stored, and not asked of the engine, so that it shows what happened and nothing else.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { describeExit, type AgentExit } from '../../src/engine/ports.ts';
+import { describeExit, type AgentExit, type ResumeReport, type SessionEvent, type Tier } from '../../src/engine/index.ts';
 import { fieldsOf, roleOf } from '../../src/engine/protocol/updates.ts';
 import { readCapabilities } from '../../src/engine/protocol/versions.ts';
-import type { ResumeReport, SessionEvent, Tier } from '../../src/engine/types.ts';
 import type { Direction } from './frames.ts';
 import { errorWords } from './words.ts';
 
@@ -40,14 +39,11 @@ export interface Machine {
   /** How many of `LEGS` the newest prompt has behind it. */
   readonly legs: number;
   readonly words: string;
-  /** Requests under way, by their id. */
   readonly pending: Readonly<Record<string, Station>>;
 }
 
-/** Who ended an agent: the host that asked it to, a button on this page, or the agent itself. */
 export type EndedBy = 'host' | 'button' | 'itself';
 
-/** What the tap on the agents reports, in the order it happened. */
 export type TapEvent = { readonly process: number; readonly agent: string } & (
   | { readonly type: 'launching' | 'launched' }
   | { readonly type: 'launch_failed'; readonly error: unknown }
@@ -58,9 +54,7 @@ export type TapEvent = { readonly process: number; readonly agent: string } & (
 export type MachineInput =
   | { readonly type: 'host'; readonly status: HostStatus }
   | { readonly type: 'came back'; readonly tier: Tier }
-  /** A commit of the prompt on its way, or of what came of it. */
   | { readonly type: 'committed'; readonly notes: readonly string[] }
-  /** The answer, as far as it is stored, is on the page. */
   | { readonly type: 'shown' }
   | TapEvent;
 
@@ -159,7 +153,6 @@ function withEnd(machine: Machine, number: number, state: 'ended' | 'died', word
   return { ...machine, processes: machine.processes.map(end) };
 }
 
-/** What a station means for the agent's status, and for people. */
 const ABOUT: Readonly<Record<Station, { readonly status: AgentStatus; readonly asks: string; readonly answered: string }>> = {
   initialize: { status: 'starting', asks: 'Asking the agent what it can do.', answered: 'The agent said what it can do.' },
   'session/resume': {

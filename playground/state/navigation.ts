@@ -18,7 +18,6 @@ export function createNavigation(page: Page, turns: Turns) {
 
   const asked = (): Place => page.fixed ?? parseFragment(address.read());
 
-  /** Scenario and agent, and what comes with another scenario. */
   function take(scenario: Scenario, agent = agentFor(scenario, agents.list.value)?.key ?? choice.agent.value, isFirst = false): void {
     if (isFirst || scenario !== choice.scenario.value) {
       stage.follow(scenario.look);
@@ -59,7 +58,6 @@ export function createNavigation(page: Page, turns: Turns) {
       await timeline.close();
       await host.sleep();
       if (move !== moves.now) return;
-      host.dispatch({ type: 'host', status: 'awake' });
       host.dispatch({ type: 'host', status: 'asleep' });
     }
     notices.clear();
@@ -145,7 +143,6 @@ export function createNavigation(page: Page, turns: Turns) {
 
 const inFull = (agent: string): string => `“${agentName(agent)}”${agent.startsWith(BRIDGE_PREFIX) ? ' over the bridge' : ''}`;
 
-/** What of a link could not be followed, and what is shown instead. */
 function linkProblem(
   { problem, scenario: wanted, agent: linked }: Place,
   scenario: Scenario,
@@ -162,7 +159,7 @@ function linkProblem(
   return problems.join(' ') || null;
 }
 
-// ------------------------------------------------------------- the past and the branches off it
+// ---- the past and the branches off it
 
 /** What Reset would delete; `stored` is null where it cannot be read. */
 export type Inventory = Awaited<ReturnType<ReturnType<typeof createBranches>['inventory']>>;
@@ -174,7 +171,6 @@ interface Importing {
   readonly problem: string | null;
 }
 
-/** Forks, imports, exports, and the end of everything. */
 export function createBranches(page: Page, navigation: Navigation) {
   const { databases, notices, platform, session, timeline, visits } = page;
   /** What Reset could not delete, and why; null before it tried, and when it could. */
@@ -241,7 +237,6 @@ export function createBranches(page: Page, navigation: Navigation) {
 
     seek: (index: number | null) => notices.attempt(() => timeline.seek(index, session.id.value)),
 
-    /** A branch of the whole database from the moment shown. */
     fork: () =>
       alone(async () => {
         const past = timeline.past.value;
@@ -255,7 +250,6 @@ export function createBranches(page: Page, navigation: Navigation) {
     /** Leaves the past; from a fork, back to the main line. */
     returnToNow: () => (timeline.past.value ? alone(() => timeline.close()) : go(null)),
 
-    /** Saves what can be read of a damaged database. Changes nothing. */
     salvage: () =>
       notices.attempt(async () => {
         const { bytes, problem } = await platform.salvage(visits.last.branch);

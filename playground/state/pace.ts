@@ -77,7 +77,6 @@ export class Absent extends Error {}
 
 export type Boot = ReturnType<typeof createBoot>;
 
-/** The parts that are loaded beside each other, each with an honest end. */
 export function createBoot() {
   const steps = signal<readonly BootStep[]>([]);
 

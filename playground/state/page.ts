@@ -3,8 +3,7 @@
  * does with them is in `turns`, `scenario`, `navigation` and `editor`.
  */
 import { computed, effect, signal } from '@preact/signals';
-import { workspaceFiles, type Host } from '../../src/engine/index.ts';
-import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
+import { workspaceFiles, type Host, type ProtocolChoice, type ResumePolicy } from '../../src/engine/index.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { Platform } from '../platform/index.ts';
 import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
@@ -50,7 +49,6 @@ function createMoves() {
 
 const isDocked = (part: Part): part is DockPanel => (DOCK as readonly Part[]).includes(part);
 
-/** What is in view: the dock's panel, and the part that is pointed at. */
 function createStage() {
   /** Null: the dock is closed, and the conversation has its place. */
   const dock = signal<DockPanel | null>('Resume report');
@@ -108,7 +106,6 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     scenario: signal<Scenario>(SCENARIOS[0]!),
     agent: signal(''),
     policy: signal<ResumePolicy>('auto'),
-    /** The version of ACP that agents are spoken to in. */
     protocol: signal<ProtocolChoice>('v1'),
   };
   const progress = signal<readonly StepProgress[]>([]);

@@ -80,7 +80,6 @@ export function judge(expect: Expectation, { report, error, reply }: Fact, statu
   return expect.status && status !== expect.status ? `The agent was to be ${expect.status} and is ${status}.` : null;
 }
 
-/** The name of the control for each fault, as its button says it. */
 export const FAULT_NAMES: Readonly<Record<Fault, string>> = {
   sleep: 'Sleep',
   wake: 'Wake',
@@ -154,9 +153,9 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
   page.tell = (fact) => {
     const move = moves.now;
     facts = facts.then(async () => {
-      const now = step.value;
-      if (move !== moves.now || now === undefined) return;
-      const is = await status(matches(now, fact) ? now.expect?.status : undefined);
+      if (move !== moves.now) return;
+      const about = choice.scenario.value.steps.find((one, at) => at >= next.value && matches(one, fact));
+      const is = await status(about?.expect?.status);
       if (move === moves.now) set(observe(choice.scenario.value, progress.value, fact, is));
     });
     return facts;

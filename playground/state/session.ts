@@ -3,12 +3,22 @@
  * tool calls are the engine's own fold of the log; what is said beside them, questions, plans, ends and resumes, is added here.
  */
 import { computed, signal } from '@preact/signals';
-import { RehydrateError } from '../../src/engine/errors.ts';
-import { EMPTY_VIEW as NOTHING, foldEvents, type View, type ViewMessage, type ViewToolCall } from '../../src/engine/fold-events.ts';
-import { createHost, type Host } from '../../src/engine/index.ts';
-import { describeExit, type SqlDatabase } from '../../src/engine/ports.ts';
+import {
+  createHost,
+  describeExit,
+  EMPTY_VIEW as NOTHING,
+  foldEvents,
+  RehydrateError,
+  type Host,
+  type ResumeReport,
+  type SessionEvent,
+  type SessionInfo,
+  type SqlDatabase,
+  type View,
+  type ViewMessage,
+  type ViewToolCall,
+} from '../../src/engine/index.ts';
 import { classOf, fieldsOf, noticeText, planEntries, toolOutput, type Role } from '../../src/engine/protocol/updates.ts';
-import type { ResumeReport, SessionEvent, SessionInfo } from '../../src/engine/types.ts';
 import { TOLD_MACHINE, toldMachine, type Machine } from './machine.ts';
 import { createPace, drawn } from './pace.ts';
 import { label, turnEndWords, verdictWords, type FailedResume, type StoredReport } from './words.ts';
@@ -51,7 +61,6 @@ export interface SessionView {
   /** Items that no longer fit the page; they are in the log. */
   readonly dropped: number;
   readonly turnOpen: boolean;
-  /** The question that still waits for an answer. */
   readonly permission: Permission | null;
   readonly prompt: string | null;
   readonly reports: readonly StoredReport[];
@@ -118,7 +127,6 @@ export class Conversation {
     };
   }
 
-  /** The newest items, in the order of their events. */
   #items(): readonly Item[] {
     const said = [...this.#view.messages, ...this.#view.toolCalls].sort((a, b) => a.seq - b.seq).slice(-ITEM_LIMIT);
     const before = this.#made;
@@ -241,7 +249,6 @@ const entriesOf = (update: unknown) =>
     .slice(0, PLAN_ENTRIES)
     .map(({ text, status }) => ({ text: label(text, ''), status: label(status, '', 40) }));
 
-/** Whatever the agent offered that can be answered with. */
 const answersOf = (value: unknown): readonly Answer[] =>
   (Array.isArray(value) ? value.map(fieldsOf) : [])
     .slice(0, ANSWERS)
@@ -251,7 +258,6 @@ const answersOf = (value: unknown): readonly Answer[] =>
         : [],
     );
 
-/** The prompt is in the log: one of the user's after this event. */
 export const hasPromptAfter = ({ items }: SessionView, seq: number): boolean =>
   items.some(({ kind, key }) => kind === 'user' && Number(key.slice(1)) > seq);
 
@@ -265,7 +271,7 @@ export function lastReply({ items }: SessionView): string {
     .join('');
 }
 
-// ------------------------------------------------------------- reading it
+// ---- reading it
 
 /** How much of the log is read at once. */
 const PAGE = 500;
@@ -313,7 +319,6 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
   const foundLive = signal(false);
   /** The resumes that failed: what fails leaves no event. */
   const failures = signal<readonly FailedResume[]>([]);
-  /** It is live in another tab. */
   const elsewhere = computed(() => live.value.info?.state === 'busy' && !busyHere());
   /** What is read of it. Another object with another session or database: reading begins anew. */
   let conversation = new Conversation();
@@ -348,7 +353,6 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     failures,
     elsewhere,
     forget,
-    /** Something was committed. */
     poke: following.poke,
     /** Everything committed so far is shown. */
     settle: following.now,

@@ -100,7 +100,6 @@ export function cellText(value: SqlValue | bigint): string {
 const NONE: Changes = new Map();
 
 interface TablesOptions {
-  /** The database that is looked at: now's, or a moment's. */
   readonly database: () => Readable | null;
   readonly run: (sql: string) => Promise<ConsoleResult>;
   readonly onError: (error: unknown) => void;

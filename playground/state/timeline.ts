@@ -1,8 +1,7 @@
 /** Going back: the journal as moments, and the one that is looked at. */
 import { signal } from '@preact/signals';
-import type { Host } from '../../src/engine/index.ts';
+import { SqlError, type Host, type SqlDatabase } from '../../src/engine/index.ts';
 import type { Journal, SqljsCopy, SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
-import { SqlError, type SqlDatabase } from '../../src/engine/ports.ts';
 import { migrate, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
 import type { Platform } from '../platform/index.ts';
 import { createPace, every } from './pace.ts';

@@ -1,7 +1,6 @@
 /** The conversation: what a person says, answers, stops and breaks, and what the tabs of the site ask of each other in that. */
 import { computed, signal } from '@preact/signals';
-import type { CreateOptions, Host } from '../../src/engine/index.ts';
-import type { ResumePolicy, ResumeReport } from '../../src/engine/types.ts';
+import type { CreateOptions, Host, ResumePolicy, ResumeReport } from '../../src/engine/index.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { TabMessage } from '../platform/index.ts';
 import type { TurnResult } from '../scenarios/types.ts';
@@ -251,7 +250,7 @@ interface Starting {
   creating: Promise<unknown> | null;
 }
 
-// ------------------------------------------------------------- breaking it
+// ---- breaking it
 
 export type Faults = ReturnType<typeof createFaults>;
 
@@ -299,7 +298,6 @@ export function createFaults(page: Page) {
       if (host.crashArmed.value) await page.tell({ kind: 'arm-crash' });
     },
 
-    /** Asks the tab in which the session is live to let go of it. */
     takeOver(): void {
       const sessionId = session.id.value;
       if (!sessionId) return;
@@ -308,7 +306,6 @@ export function createFaults(page: Page) {
       notices.note.value = 'The other tab was asked to let go. Send the prompt again.';
     },
 
-    /** What another tab asks of this one. */
     hear(message: TabMessage): void {
       if (message.type === 'reset') {
         // The page begins anew, and with it whatever could not be let go of.

@@ -124,7 +124,6 @@ export function createVisits(store: Platform['memory']) {
     holds: (branch: string | null): boolean =>
       Object.entries(memory.places).some(([key, place]) => place.sessionId !== null && key.startsWith(keyOf(branch, ''))),
 
-    /** Somebody has been through all of its steps here. */
     hasSeen: ({ name, steps }: Scenario): boolean =>
       Object.entries(memory.places).some(
         ([key, { progress }]) => key.split('|')[1] === name && steps.length > 0 && firstOpen(progress, steps.length) >= steps.length,
@@ -148,7 +147,7 @@ export function createVisits(store: Platform['memory']) {
   };
 }
 
-// ------------------------------------------------------------- links
+// ---- links
 
 /**
  * Where a link points: `#v=1&scenario=NAME&agent=NAME&step=N`. A link is written by a stranger. It may choose what is shown and,
@@ -193,7 +192,6 @@ export function parseFragment(hash: string): Place {
   };
 }
 
-/** Writes the hash of a place, always in the same order. */
 export function formatFragment({ scenario, agent, step }: Place): string {
   const parts = ['v=1'];
   if (scenario !== undefined) parts.push(`scenario=${encodeURIComponent(scenario)}`);

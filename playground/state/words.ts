@@ -1,11 +1,18 @@
 /** What the page says: errors, notes, verdicts, and what an agent said, in one place so that all panels say the same. */
 import { signal } from '@preact/signals';
-import { RehydrateError, type ErrorCode } from '../../src/engine/errors.ts';
+import {
+  RehydrateError,
+  type AttemptOutcome,
+  type ErrorCode,
+  type ResumeAttempt,
+  type ResumeReport,
+  type Tier,
+  type TurnEnded,
+} from '../../src/engine/index.ts';
 import { withoutControls } from '../../src/engine/safe-text.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
-import type { AttemptOutcome, ResumeAttempt, ResumeReport, Tier, TurnEnded } from '../../src/engine/types.ts';
 
-// ------------------------------------------------------------- what an agent said, made safe to be shown
+// ---- what an agent said, made safe to be shown
 
 /** A title or a name, in one line: short text that stands in a sentence or on a button of the page. */
 export function label(value: unknown, otherwise: string, max = 300): string {
@@ -21,7 +28,7 @@ export function label(value: unknown, otherwise: string, max = 300): string {
  */
 export const forTerminal = (text: string): string => withoutControls(text, 'page').replaceAll('\n', '\r\n');
 
-// ------------------------------------------------------------- figures
+// ---- figures
 
 /** How long, for people: “3 ms”, “1.2 s”. */
 export function msWords(ms: number): string {
@@ -41,9 +48,8 @@ export const beginningOf = (text: string): string =>
 
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-// ------------------------------------------------------------- errors and notes
+// ---- errors and notes
 
-/** What went wrong, as the page and its steps tell it. */
 export interface Failure {
   readonly code: ErrorCode | 'other';
   readonly message: string;
@@ -124,7 +130,7 @@ export function turnEndWords(end: TurnEnded): string | null {
   }
 }
 
-// ------------------------------------------------------------- how a session became live
+// ---- how a session became live
 
 /** One that came to its end, as the log has it. */
 export interface StoredReport {
@@ -159,7 +165,6 @@ const FAILED: readonly unknown[] = [
   'secret_missing',
 ];
 
-/** What of an error is a failed resume; null of any other. */
 export function failedResume(error: unknown): FailedResume | null {
   if (!RehydrateError.is(error) || isElsewhere(error) || !FAILED.includes(error.code)) return null;
   const { attempts } = error.data as { attempts?: unknown };
@@ -223,7 +228,6 @@ export interface Way {
   readonly attempt: ResumeAttempt | null;
 }
 
-/** What was tried, in order, and what was not asked. */
 export function waysOf(told: Told): readonly Way[] {
   const attempts = attemptsOf(told);
   const tried = attempts.map((attempt): Way => {

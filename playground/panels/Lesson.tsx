@@ -10,13 +10,13 @@ import type { StepProgress } from '../state/visits.ts';
 import { Button, Dialog, Problem, Select, type PartProps } from './controls.tsx';
 import { BridgeDialog, ResetDialog, ShareDialog } from './Dialogs.tsx';
 
-const MARK: Readonly<Record<StepProgress['state'], { readonly glyph: string; readonly word: string }>> = {
-  waiting: { glyph: '○', word: 'not yet' },
-  running: { glyph: '◐', word: 'running' },
-  done: { glyph: '●', word: 'as expected' },
-  differs: { glyph: '◆', word: 'done, and not as expected' },
-  failed: { glyph: '✕', word: 'not done' },
-  skipped: { glyph: '–', word: 'skipped' },
+const MARK: Readonly<Record<StepProgress['state'], readonly [glyph: string, word: string]>> = {
+  waiting: ['○', 'not yet'],
+  running: ['◐', 'running'],
+  done: ['●', 'as expected'],
+  differs: ['◆', 'done, and not as expected'],
+  failed: ['✕', 'not done'],
+  skipped: ['–', 'skipped'],
 };
 
 const scenariosOf = (lesson: string) => SCENARIOS.filter((scenario) => scenario.lesson === lesson);
@@ -91,15 +91,15 @@ export function Steps({ pg }: PartProps) {
           <ol class="rp-steps" aria-label="Steps">
             {steps.map((step, index) => {
               const progress: StepProgress = runner.progress.value[index] ?? { state: 'waiting', why: '' };
-              const mark = MARK[progress.state];
+              const [glyph, word] = MARK[progress.state];
               return (
                 <li key={index} data-state={progress.state} aria-current={index === next ? 'step' : undefined}>
                   <span aria-hidden="true" class="rp-glyph">
-                    {mark.glyph}
+                    {glyph}
                   </span>
                   <span>
                     <strong>{doing(step)}</strong> <span class="rp-dim">{step.note}</span>
-                    <span class="rp-sr">, {mark.word}</span>
+                    <span class="rp-sr">, {word}</span>
                     {progress.why ? <span class="rp-step-why">{progress.why}</span> : null}
                   </span>
                 </li>

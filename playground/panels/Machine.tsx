@@ -13,14 +13,14 @@ const HOST_DETAIL: Readonly<Record<HostStatus, string>> = {
 type Keeping = 'closed' | 'durable' | 'volatile';
 const KEEPING: Readonly<Record<Keeping, string>> = { closed: 'not open', durable: 'durable', volatile: 'in memory' };
 
-const MARK: Readonly<Record<StationState, { readonly glyph: string; readonly word: string }>> = {
-  idle: { glyph: '○', word: 'not asked' },
-  absent: { glyph: '–', word: 'not offered' },
-  trying: { glyph: '◐', word: 'asking' },
-  ok: { glyph: '●', word: 'answered' },
-  doubted: { glyph: '✕', word: 'not believed' },
-  refused: { glyph: '✕', word: 'refused' },
-  lost: { glyph: '⚠', word: 'no answer' },
+const MARK: Readonly<Record<StationState, readonly [glyph: string, word: string]>> = {
+  idle: ['○', 'not asked'],
+  absent: ['–', 'not offered'],
+  trying: ['◐', 'asking'],
+  ok: ['●', 'answered'],
+  doubted: ['✕', 'not believed'],
+  refused: ['✕', 'refused'],
+  lost: ['⚠', 'no answer'],
 };
 
 /** How most of the agent's methods begin: where there is little room, that goes without saying. */
@@ -94,17 +94,17 @@ export function MachinePanel({ pg }: PartProps) {
         </ol>
         <ol class="rp-path" aria-label="The way back">
           {STATIONS.map((station) => {
-            const mark = MARK[machine.stations[station]];
+            const [glyph, word] = MARK[machine.stations[station]];
             return (
               <li key={station} data-state={machine.stations[station]}>
                 <span aria-hidden="true" class="rp-glyph">
-                  {mark.glyph}
+                  {glyph}
                 </span>
                 <code>
                   {station.startsWith(OF_SESSION) ? <span class="rp-of">{OF_SESSION}</span> : null}
                   {station.replace(OF_SESSION, '')}
                 </code>{' '}
-                <span class="rp-small">{mark.word}</span>
+                <span class="rp-small">{word}</span>
               </li>
             );
           })}

@@ -1,10 +1,10 @@
 /** How the session became live, each time: the verdict, and what it was concluded from. */
 import { useSignal } from '@preact/signals';
 import type { Tier } from '../../src/engine/types.ts';
+import { PAGES } from '../scenarios/index.ts';
 import { msWords, reportNotes, verdictOf, verdictWords, waysOf, type StoredReport, type Told } from '../state/words.ts';
 import { Empty, Panel, Select, type PartProps } from './controls.tsx';
 
-const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
 const TIER_PAGES: Readonly<Record<Tier, string>> = {
   live: `${PAGES}create-and-prompt/`,
   new: `${PAGES}create-and-prompt/`,

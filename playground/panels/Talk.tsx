@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
 import type { Fault } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
-import { FAULT_NAMES } from '../state/scenario.ts';
+import { FAULTS } from '../state/scenario.ts';
 import type { Permission } from '../state/session.ts';
 import { label } from '../state/words.ts';
 import { plainAnswers } from './answers.ts';
@@ -263,15 +263,6 @@ function waitingWords({ ready, turns }: Playground): string | null {
   return turns.unsent.value === null ? null : 'The prompt is stored, and sent, when the agent is ready for it. Cancel turn stops that.';
 }
 
-const HARM: Readonly<Record<Fault, string>> = {
-  sleep: 'End host and agent. The database stays.',
-  wake: 'Open a host on the same database again. No agent starts yet.',
-  kill: 'End the agent’s process at once.',
-  drop: 'Cut the line between host and agent.',
-  'forget-store': 'The agent forgets every session. The host’s record stays.',
-  'arm-crash': 'The agent is killed as soon as it says the first word of its next answer.',
-};
-
 function Faults({ pg }: PartProps) {
   const { faults } = pg;
   const { host, agent } = pg.machine.value;
@@ -291,10 +282,10 @@ function Faults({ pg }: PartProps) {
           ? 'The agent runs in another tab: take the session over, or press it there.'
           : name === 'forget-store' && !forgets
             ? 'This agent’s store cannot be reached from here.'
-            : HARM[name]
+            : FAULTS[name][1]
       }
     >
-      {FAULT_NAMES[name]}
+      {FAULTS[name][0]}
     </Button>
   );
   return (

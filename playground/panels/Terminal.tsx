@@ -3,7 +3,6 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { createPace, every } from '../state/pace.ts';
 import { Panel, Problem, type PartProps } from './controls.tsx';
 import type * as TerminalModule from './terminal.ts';
-import type { TerminalView } from './terminal.ts';
 
 /** How often the terminal is drawn at most. */
 const DRAW_MS = 100;
@@ -14,26 +13,16 @@ export function TerminalPanel({ pg, loadTerminal }: PartProps & { readonly loadT
   const holder = useRef<HTMLDivElement>(null);
   const [problem, setProblem] = useState<string | null>(null);
   useEffect(() => {
-    let view: TerminalView | undefined;
     let gone = false;
-    let stop: (() => void) | undefined;
-    const themes = new MutationObserver(() => view?.theme());
-    themes.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
+    let ends: readonly (() => void)[] = [];
     loadTerminal().then(
       (module) => {
         if (gone || !holder.current) return;
-        view = module.openTerminal(holder.current, {
-          draft: pg.turns.draft,
-          unsent: pg.turns.unsent,
-          running: pg.running,
-          submit: () => void pg.turns.sendDraft(),
-          cancel: () => void pg.turns.cancel(),
-        });
+        const view = module.openTerminal(holder.current, pg);
+        const themes = new MutationObserver(view.theme);
+        themes.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
         const draw = createPace(
-          async () => {
-            const now = pg.view.peek();
-            view?.show(now.info?.sessionId ?? '', now.items, pg.notices.problem.peek());
-          },
+          async () => view.show(),
           every(DRAW_MS),
           () => setProblem('The terminal could not show what came. The conversation shows it; reload the page to try again.'),
         );
@@ -42,18 +31,13 @@ export function TerminalPanel({ pg, loadTerminal }: PartProps & { readonly loadT
           for (const each of [pg.view, pg.running, pg.turns.draft, pg.turns.unsent, pg.notices.problem]) void each.value;
           draw.poke();
         });
-        stop = () => {
-          follow();
-          draw.stop();
-        };
+        ends = [() => themes.disconnect(), follow, draw.stop, view.dispose];
       },
       () => setProblem('The terminal could not load. The conversation shows the same; reload the page to try again.'),
     );
     return () => {
       gone = true;
-      themes.disconnect();
-      stop?.();
-      view?.dispose();
+      for (const end of ends) end();
     };
   }, [pg]);
   return (

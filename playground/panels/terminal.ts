@@ -2,11 +2,11 @@
  * The terminal: a second view of the conversation in which one can also type. Loaded on its own, so
  * that the page does not wait for it. Everything an agent said passes `forTerminal` first.
  */
-import type { ReadonlySignal, Signal } from '@preact/signals';
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import { withoutControls } from '../../src/engine/safe-text.ts';
+import type { Playground } from '../state/playground.ts';
 import type { Item, TextItem } from '../state/session.ts';
 import { forTerminal, type Problem } from '../state/words.ts';
 import { EMPTY_LINE, NEW_LINE, pressKey, type Line } from './line-editor.ts';
@@ -26,19 +26,9 @@ const BRACKET_PASTES = '\x1b[?2004h';
 /** How many of the last prompts can be walked through. */
 const HISTORY = 200;
 
-export type TerminalView = ReturnType<typeof openTerminal>;
-
-interface TerminalActions {
-  /** What is being written: the prompt box shows the same. */
-  readonly draft: Signal<string>;
-  /** What is on its way, and stays to be seen until the conversation holds it. */
-  readonly unsent: ReadonlySignal<string | null>;
-  readonly running: ReadonlySignal<boolean>;
-  readonly submit: () => void;
-  readonly cancel: () => void;
-}
-
-export function openTerminal(element: HTMLElement, actions: TerminalActions) {
+export function openTerminal(element: HTMLElement, { notices, running, turns, view }: Playground) {
+  // The prompt box shows what is being written, too.
+  const { draft, unsent } = turns;
   const terminal = new Terminal({
     convertEol: false,
     cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
@@ -60,7 +50,6 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions) {
   let line: Line = EMPTY_LINE;
   const written = createDrawnLine(terminal);
   let shownSession: string | null = '';
-  let last: readonly [session: string, items: readonly Item[], problem: Problem | null] | null = null;
   let drawn: Drawn = NOTHING_DRAWN;
   let history: string[] = [];
   let told: Problem | null = null;
@@ -68,13 +57,13 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions) {
   const lineOf = (text: string): Line => ({ ...EMPTY_LINE, text, cursor: text.length });
   /** What is drawn at the end: what is on its way, else what is being written; nothing while a turn runs. */
   const atEnd = (): Line | null => {
-    const unsent = actions.unsent.peek();
-    if (unsent !== null) return lineOf(unsent);
-    return actions.running.peek() ? null : line;
+    const sent = unsent.peek();
+    if (sent !== null) return lineOf(sent);
+    return running.peek() ? null : line;
   };
   /** What was written, sent or given back beside the terminal. */
   const follow = () => {
-    const text = actions.draft.peek();
+    const text = draft.peek();
     if (text !== line.text) line = lineOf(text);
   };
   const redraw = () => {
@@ -83,7 +72,7 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions) {
   };
   const write = (to: Line) => {
     line = to;
-    actions.draft.value = to.text;
+    draft.value = to.text;
     redraw();
   };
   const press = (key: string): void => {
@@ -93,12 +82,12 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions) {
         write(result.line);
         break;
       case 'submit':
-        if (line.text.trim() !== '') actions.submit();
+        if (line.text.trim() !== '') void turns.sendDraft();
         follow();
         break;
       case 'cancel':
         write(EMPTY_LINE);
-        actions.cancel();
+        void turns.cancel();
         break;
       case 'clear-screen':
         written.hide();
@@ -131,50 +120,53 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions) {
     written.hide();
     fit.fit();
     // Drawn anew in the new width: the rows are ours, and not the terminal's to wrap.
-    if (terminal.cols !== cols && last) {
+    if (terminal.cols !== cols) {
       shownSession = told = null;
-      view.show(...last);
+      show();
     } else if (shown) written.draw(atEnd() ?? line);
   });
   resize.observe(element);
   fit.fit();
 
-  const view = {
-    /** Shows what is new since the last call; a changed past (another session) draws everything again. */
-    show(...shown: NonNullable<typeof last>): void {
-      last = shown;
-      const [session, items, problem] = shown;
-      if (session !== shownSession || items.length < drawn.items) {
-        terminal.reset();
-        terminal.write(BRACKET_PASTES);
-        written.forget();
-        shownSession = session;
-        drawn = NOTHING_DRAWN;
-        history = [];
-      }
-      follow();
-      const { text, next, said } = whatIsNew(items, drawn, terminal.cols);
-      if (said.length > 0) history = [...history, ...said].slice(-HISTORY);
-      const add = (more: string) => {
-        if (more === '') return;
-        written.hide();
-        terminal.write(more);
-      };
-      add(text);
-      drawn = next;
-      // What was not sent is given back when that is over.
-      const news = actions.running.peek() ? told : problem;
-      if (news && news !== told) {
-        add(`${drawn.open ? '\r\n' : ''}${DIM}${wrapped(`⚠ ${news.message}`, terminal.cols)}${OFF}\r\n`);
-        drawn = { ...drawn, open: false };
-      }
-      told = news;
-      const now = atEnd();
-      if (!now) return written.hide();
-      if (!written.shown() && drawn.open) terminal.write('\r\n');
-      drawn = { ...drawn, open: drawn.open && written.shown() };
-      written.draw(now);
-    },
+  /** Shows what is new since the last call; a changed past (another session) draws everything again. */
+  function show(): void {
+    const { info, items } = view.peek();
+    const session = info?.sessionId ?? '';
+    const problem = notices.problem.peek();
+    if (session !== shownSession || items.length < drawn.items) {
+      terminal.reset();
+      terminal.write(BRACKET_PASTES);
+      written.forget();
+      shownSession = session;
+      drawn = NOTHING_DRAWN;
+      history = [];
+    }
+    follow();
+    const { text, next, said } = whatIsNew(items, drawn, terminal.cols);
+    if (said.length > 0) history = [...history, ...said].slice(-HISTORY);
+    const add = (more: string) => {
+      if (more === '') return;
+      written.hide();
+      terminal.write(more);
+    };
+    add(text);
+    drawn = next;
+    // What was not sent is given back when that is over.
+    const news = running.peek() ? told : problem;
+    if (news && news !== told) {
+      add(`${drawn.open ? '\r\n' : ''}${DIM}${wrapped(`⚠ ${news.message}`, terminal.cols)}${OFF}\r\n`);
+      drawn = { ...drawn, open: false };
+    }
+    told = news;
+    const now = atEnd();
+    if (!now) return written.hide();
+    if (!written.shown() && drawn.open) terminal.write('\r\n');
+    drawn = { ...drawn, open: drawn.open && written.shown() };
+    written.draw(now);
+  }
+
+  return {
+    show,
     theme(): void {
       terminal.options.theme = colours(element);
     },
@@ -183,7 +175,6 @@ export function openTerminal(element: HTMLElement, actions: TerminalActions) {
       terminal.dispose();
     },
   };
-  return view;
 }
 
 /** The line one writes at the end of the terminal: drawn over as many rows as it needs, and taken away again. */

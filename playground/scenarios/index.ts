@@ -15,7 +15,7 @@ type Usual = Pick<Scenario, 'agent' | 'bridge' | 'policy' | 'protocol'>;
 const USUAL: Usual = { agent: 'native', bridge: true, policy: 'auto', protocol: 'v1' };
 
 /** Where the architecture pages are. */
-const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
+export const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
 
 const BY_LESSON = {
   'Coming back': [

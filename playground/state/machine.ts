@@ -58,13 +58,7 @@ export type MachineInput =
   | { readonly type: 'shown' }
   | TapEvent;
 
-const IDLE: Stations = {
-  initialize: 'idle',
-  'session/resume': 'idle',
-  'session/load': 'idle',
-  'session/new': 'idle',
-  'session/prompt': 'idle',
-};
+const IDLE = Object.fromEntries(STATIONS.map((station) => [station, 'idle'])) as Stations;
 
 const HOST_WORDS: Readonly<Record<HostStatus, string>> = {
   opening: 'The host is opening its database.',

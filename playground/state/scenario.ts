@@ -48,7 +48,7 @@ export function observe(scenario: Scenario, progress: readonly StepProgress[], f
     const { expect = {} } = step;
     const why = judge(expect, fact, status);
     if (why === null) return withSteps(scenario, progress, { [next]: DONE });
-    const fault = !fact.error && stillLive(expect, fact) ? steps.findLastIndex((one, at) => at < next && one.do in FAULT_NAMES) : -1;
+    const fault = !fact.error && stillLive(expect, fact) ? steps.findLastIndex((one, at) => at < next && one.do in FAULTS) : -1;
     if (fault < 0) return withSteps(scenario, progress, { [next]: { state: fact.error ? 'failed' : 'differs', why } });
     const again = `The agent was still live. Do step ${fault + 1} again first.`;
     return withSteps(scenario, progress, { [fault]: WAITING, [next]: { ...WAITING, why: again } });
@@ -80,13 +80,14 @@ export function judge(expect: Expectation, { report, error, reply }: Fact, statu
   return expect.status && status !== expect.status ? `The agent was to be ${expect.status} and is ${status}.` : null;
 }
 
-export const FAULT_NAMES: Readonly<Record<Fault, string>> = {
-  sleep: 'Sleep',
-  wake: 'Wake',
-  kill: 'Kill agent',
-  drop: 'Drop connection',
-  'forget-store': 'Delete agent store',
-  'arm-crash': 'Crash mid-turn',
+/** The name of the control for each fault, as its button says it, and what it does. */
+export const FAULTS: Readonly<Record<Fault, readonly [name: string, does: string]>> = {
+  sleep: ['Sleep', 'End host and agent. The database stays.'],
+  wake: ['Wake', 'Open a host on the same database again. No agent starts yet.'],
+  kill: ['Kill agent', 'End the agent’s process at once.'],
+  drop: ['Drop connection', 'Cut the line between host and agent.'],
+  'forget-store': ['Delete agent store', 'The agent forgets every session. The host’s record stays.'],
+  'arm-crash': ['Crash mid-turn', 'The agent is killed as soon as it says the first word of its next answer.'],
 };
 
 export function doing({ do: press, what }: Step): string {
@@ -106,7 +107,7 @@ export function doing({ do: press, what }: Step): string {
     case 'ask':
       return `Ask from the editor “${what}”`;
     default:
-      return `Press ${FAULT_NAMES[press]}`;
+      return `Press ${FAULTS[press][0]}`;
   }
 }
 

@@ -5,7 +5,7 @@
 import { expect, test, type Locator } from '@playwright/test';
 import { SCENARIOS } from '../../playground/scenarios/index.ts';
 import type { Scenario, Step } from '../../playground/scenarios/types.ts';
-import { FAULT_NAMES } from '../../playground/state/scenario.ts';
+import { FAULTS } from '../../playground/state/scenario.ts';
 import { PlaygroundPage } from './playground-page.ts';
 
 const SIZES = [
@@ -62,8 +62,8 @@ async function byHand(pg: PlaygroundPage, step: Step): Promise<void> {
     case 'create':
       return pg.page.getByRole('button', { name: /^Run step/ }).click();
     default: {
-      const button = pg.page.getByRole('button', { name: FAULT_NAMES[press], exact: true });
-      await onScreen(pg, button, FAULT_NAMES[press]);
+      const button = pg.page.getByRole('button', { name: FAULTS[press][0], exact: true });
+      await onScreen(pg, button, FAULTS[press][0]);
       return button.click();
     }
   }

@@ -29,7 +29,7 @@ export type SchemaVerdict =
 const MOST_ENTRIES = 100;
 
 /** Reads the schema and nothing else: no table of the database is touched, so nothing in it can act. */
-export async function describeSchema(db: SqlDatabase): Promise<FoundSchema> {
+export async function describeSchema(db: Pick<SqlDatabase, 'query'>): Promise<FoundSchema> {
   const [version] = await db.query('PRAGMA user_version');
   const rows = await db.query(`SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid LIMIT ${MOST_ENTRIES + 1}`);
   return {
@@ -44,7 +44,7 @@ export async function describeSchema(db: SqlDatabase): Promise<FoundSchema> {
 }
 
 /** Whether the database has the schema of a release up to this one, and nothing else. */
-export async function schemaMatches(db: SqlDatabase): Promise<SchemaVerdict> {
+export async function schemaMatches(db: Parameters<typeof describeSchema>[0]): Promise<SchemaVerdict> {
   return judgeSchema(await describeSchema(db));
 }
 

@@ -18,7 +18,7 @@ import { within } from '../../engine/protocol/connection.ts';
 import { isConversation } from '../../engine/protocol/updates.ts';
 import { buildPreamble } from '../../engine/transcript/preamble.ts';
 import { renderTranscript } from '../../engine/transcript/render.ts';
-import type { ContentBlock, ProtocolChoice, SessionEvent, Verification } from '../../engine/types.ts';
+import type { ContentBlock, ProtocolChoice, SessionEvent } from '../../engine/types.ts';
 import { whereTyped } from '../parse.ts';
 import { count, oneLine, quote, seconds } from '../format.ts';
 import { type Answer, errorWords, type Introduction, type RunningAgent, type Setting, startAgent, wantsAuth, withAgent } from './agent.ts';
@@ -374,7 +374,7 @@ const checkOf = (how: How) => `kill-and-${how}` as const;
 
 /** The method by which a session really comes back, if any does. */
 const native = ({ came }: Examination): How | undefined =>
-  (['resume', 'load'] as const).find((how) => came[how]?.outcome === 'ok' && !lost(how, came[how]));
+  (['resume', 'load'] as const).find((how) => came[how]?.outcome === 'ok' && !came[how].forgotten);
 
 /**
  * Takes the session up by one method. One that is lost gets a second hearing with another session, in the clock minute after that was
@@ -386,7 +386,7 @@ function comeBack(how: How): Step['run'] {
     const { signal, told, options } = x;
     const first = await hear(agent, how, told!);
     x.came[how] = first.came;
-    const another = told!.codeword !== null && lost(how, first.came) ? await anotherSession(x, agent) : null;
+    const another = told!.codeword !== null && lost(first.came) ? await anotherSession(x, agent) : null;
     if (another === null) return first.found;
     const method = methodOf(how, agent.facts.protocolVersion);
     options.onNotice?.(`It did not bring a session back with ${method}. doctor tries once more when the clock minute is over.`);
@@ -395,7 +395,7 @@ function comeBack(how: How): Step['run'] {
     const ms = clockMs === 0 ? 0 : clockMs - (Date.now() % clockMs) + 50;
     await within(new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })), ms);
     const second = await withAgent(x, async (next, { facts }) => facts && hear(next, how, another));
-    if (second === null || lost(how, second.came)) return first.found;
+    if (second === null || lost(second.came)) return first.found;
     x.came[how] = second.came;
     const detail = `It loses a session that is taken up with ${method} in the clock minute in which it was made or last used; a minute later another one came back. (${first.found[check]?.detail})`;
     return { ...second.found, [check]: fail(detail) };
@@ -419,12 +419,11 @@ async function hear(agent: RunningAgent, how: How, told: Told): Promise<{ found:
   const { answer, outcome, evidence } = await agent.takeUp(how, told.sessionId);
   if (outcome === 'success') {
     await agent.quiet();
-    const [found, verification] =
-      how === 'load' ? judgeReplay(told, agent, answer.updates) : [judgeSilence(told, agent), 'unverified' as const];
+    const [found, proven] = how === 'load' ? judgeReplay(told, agent, answer.updates) : [judgeSilence(told, agent), true];
     const memory = await judgeMemory(agent, told, how, answer.ms);
-    return { found: { ...found, [check]: memory }, came: { outcome: 'ok', forgotten: memory.outcome === 'fail', verification } };
+    return { found: { ...found, [check]: memory }, came: { outcome: proven ? 'ok' : 'unproven', forgotten: memory.outcome === 'fail' } };
   }
-  const came = { outcome, forgotten: false, verification: null };
+  const came = { outcome, forgotten: false };
   const detail = `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).`;
   // An agent may keep only sessions that were prompted; without a prompt its forgetting says nothing.
   if (outcome === 'unknown_session' && told.said.length === 0) {
@@ -446,8 +445,8 @@ function judgeSilence({ said }: Told, { updates }: RunningAgent): Found {
   return { 'resume-silent': said.length === 0 ? skip(NO_MESSAGES) : pass('session/resume replayed nothing.') };
 }
 
-function judgeReplay({ said }: Told, { updates }: RunningAgent, before: number): readonly [Found, Verification] {
-  if (said.length === 0) return [{ 'replay-complete': skip(NO_MESSAGES), 'replay-before-response': skip(NO_MESSAGES) }, 'replay-empty'];
+function judgeReplay({ said }: Told, { updates }: RunningAgent, before: number): readonly [Found, proven: boolean] {
+  if (said.length === 0) return [{ 'replay-complete': skip(NO_MESSAGES), 'replay-before-response': skip(NO_MESSAGES) }, true];
   const { expected, matched, missing, outOfOrder, beside, extra } = compare(said, messagesIn(updates));
   const more = [
     ...(beside.length > 0 ? [` ${count(beside.length, 'message')} beside a reply did not come (${quote(beside[0]?.text ?? '')}).`] : []),
@@ -465,9 +464,7 @@ function judgeReplay({ said }: Told, { updates }: RunningAgent, before: number):
       : late === 0
         ? pass(`All ${count(all, 'update')} came before the response.`)
         : breach(`${late} of ${count(all, 'update')} came after the response, so a client may take them for new.`);
-  const verification =
-    missing === null ? 'replay-matched' : matched > 0 ? 'replay-partial' : all === 0 ? 'replay-empty' : 'replay-mismatch';
-  return [{ 'replay-complete': complete, 'replay-before-response': inTime }, verification];
+  return [{ 'replay-complete': complete, 'replay-before-response': inTime }, missing === null || matched > 0];
 }
 
 /** Asks for the codeword, where the agent could say it before it was killed. Fails when it has forgotten. */

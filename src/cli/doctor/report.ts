@@ -4,7 +4,7 @@ import { seconds } from '../format.ts';
 import { wrap } from '../table.ts';
 import { nextStep, type ResumeState, type TriedStep } from '../../engine/resume/decide.ts';
 import { withoutControls } from '../../engine/safe-text.ts';
-import type { AttemptOutcome, Tier, Verification } from '../../engine/types.ts';
+import type { AttemptOutcome, Tier } from '../../engine/types.ts';
 
 /** Every check, in the order in which a report shows them, and the section of the documentation that explains it. */
 const CHECKS = {
@@ -161,12 +161,10 @@ export const methodOf = (how: How, version = 1): string =>
   how === 'load' && version === 2 ? 'session/resume with replayFrom' : `session/${how}`;
 
 export interface ComingBack {
-  /** As a client reads it; `ok` is an answer with success. */
+  /** As a client reads it: `ok` is an answer with success, `unproven` one to a load whose replay holds nothing of what was said. */
   readonly outcome: AttemptOutcome;
   /** True when a success turned out to be none: the agent had forgotten what it was told. */
   readonly forgotten: boolean;
-  /** What a client finds when it checks a replay. */
-  readonly verification: Verification | null;
 }
 
 export interface Outcomes {
@@ -179,12 +177,8 @@ export interface Outcomes {
   readonly unknownSession: DoctorReport['verdict']['unknownSession'];
 }
 
-/** A load whose replay holds nothing of what was said is not believed, as in the engine. */
-const unproven = (how: How, { outcome, verification }: ComingBack): boolean =>
-  how === 'load' && outcome === 'ok' && verification !== 'replay-matched' && verification !== 'replay-partial';
-
 /** Whether a session in which something was said did not really come back. */
-export const lost = (how: How, came: ComingBack): boolean => came.outcome === 'unknown_session' || came.forgotten || unproven(how, came);
+export const lost = ({ outcome, forgotten }: ComingBack): boolean => outcome === 'unknown_session' || outcome === 'unproven' || forgotten;
 
 /** Of no outcomes where the agent did not even introduce itself. */
 export function verdictOf(outcomes: Outcomes | null, checks: readonly Check[]): DoctorReport['verdict'] {
@@ -219,8 +213,8 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
       case 'session/resume':
       case 'session/load': {
         const how = step.do === 'session/resume' ? 'resume' : 'load';
-        last = outcomes[how] ?? { outcome: 'crash', forgotten: false, verification: null };
-        attempts.push({ method: step.do, outcome: outcomes.said && unproven(how, last) ? 'unproven' : last.outcome });
+        last = outcomes[how] ?? { outcome: 'crash', forgotten: false };
+        attempts.push({ method: step.do, outcome: last.outcome });
         continue;
       }
       case 'ask-list':
@@ -246,6 +240,6 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
 
 function withoutNative({ resume, load }: Outcomes): string {
   if (resume === null && load === null) return 'It cannot bring sessions back itself';
-  if (load?.outcome === 'ok') return 'It claims to load a killed session, but replays nothing of it';
+  if (load?.outcome === 'unproven') return 'It claims to load a killed session, but replays nothing of it';
   return 'It does not bring a killed session back, and says so';
 }

@@ -45,11 +45,10 @@ const COMMANDS = [
  * await runScriptedAgent(stream, { variant: 'liar', store: memoryStore(), around }).closed;
  */
 export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions): { readonly closed: Promise<void> } {
-  // Flags, such as having been authenticated, outlive the process even where sessions do not.
-  const { variant, store: flags } = options;
+  const { variant } = options;
   const behaviour = behaviourOf(variant);
   const { load, resume, list, embeddedContext, auth, versions } = behaviour;
-  const store = behaviour.keeps === 'lost' ? memoryStore() : flags;
+  const store = behaviour.keeps === 'lost' ? memoryStore() : options.store;
   const around = { newId: randomId, ...options.around };
   const wire = answerBothVersions(misbehave(stream, behaviour, around), versions);
   const live = new Map<string, LiveSession>();
@@ -82,7 +81,7 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
     })
     .onRequest(on.authenticate, async ({ params }) => {
       if (params.methodId !== AUTH_METHOD.id) throw new RequestError(-32602, `There is no authentication method "${params.methodId}"`);
-      await flags.setFlag('authenticated', true);
+      await store.setFlag('authenticated', true);
       return {};
     })
     .onRequest(on.session.new, async ({ params, client }) => {
@@ -216,7 +215,7 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
   }
 
   async function authorised(): Promise<void> {
-    if (auth && !(await flags.flag('authenticated')))
+    if (auth && !(await store.flag('authenticated')))
       throw new RequestError(-32000, 'Authentication required', { authMethods: [AUTH_METHOD] });
   }
 

@@ -4,24 +4,14 @@ import { verdictOf, type ComingBack, type Outcomes } from '../../../src/cli/doct
 
 const nothing = { resume: false, load: false, list: false };
 const all = { resume: true, load: true, list: true };
-const came = (verification: ComingBack['verification'], forgotten = false): ComingBack => ({
-  outcome: 'ok',
-  verification,
-  forgotten,
-});
-const failed = (outcome: ComingBack['outcome']): ComingBack => ({ outcome, verification: null, forgotten: false });
+const came = (outcome: 'ok' | 'unproven' = 'ok', forgotten = false): ComingBack => ({ outcome, forgotten });
+const failed = (outcome: ComingBack['outcome']): ComingBack => ({ outcome, forgotten: false });
 const unknownSession = { load: null, resume: null };
 
 describe('the verdict is what a client of the engine gets', () => {
   const cases: [string, Partial<Outcomes>, string | null, RegExp][] = [
-    [
-      'resumes',
-      { capabilities: all, resume: came('unverified'), load: came('replay-matched') },
-      'resume',
-      /comes back with session\/resume/,
-    ],
-    ['loads', { capabilities: { ...all, resume: false }, load: came('replay-matched') }, 'load', /comes back with session\/load/],
-    ['loads only a part', { capabilities: { ...all, resume: false }, load: came('replay-partial') }, 'load', /session\/load/],
+    ['resumes', { capabilities: all, resume: came(), load: came() }, 'resume', /comes back with session\/resume/],
+    ['loads', { capabilities: { ...all, resume: false }, load: came() }, 'load', /comes back with session\/load/],
     ['can do neither', { capabilities: nothing }, 'transcript', /cannot bring sessions back itself/],
     [
       'forgets and says so',
@@ -35,16 +25,11 @@ describe('the verdict is what a client of the engine gets', () => {
       'transcript',
       /transcript/,
     ],
-    ['lies with resume', { capabilities: all, resume: came('unverified', true) }, null, /forgotten it/],
-    ['lies with load', { capabilities: { ...all, resume: false }, load: came('replay-empty', true) }, 'transcript', /replays nothing/],
-    [
-      'is opaque in resume and loads',
-      { capabilities: all, resume: failed('indeterminate'), load: came('replay-matched') },
-      'load',
-      /session\/load/,
-    ],
+    ['lies with resume', { capabilities: all, resume: came('ok', true) }, null, /forgotten it/],
+    ['lies with load', { capabilities: { ...all, resume: false }, load: came('unproven', true) }, 'transcript', /replays nothing/],
+    ['is opaque in resume and loads', { capabilities: all, resume: failed('indeterminate'), load: came() }, 'load', /session\/load/],
     ['is opaque throughout', { capabilities: all, resume: failed('indeterminate'), load: failed('indeterminate') }, null, /has to stop/],
-    ['hangs in resume', { capabilities: all, resume: failed('hang'), load: came('replay-matched') }, null, /did not answer in time/],
+    ['hangs in resume', { capabilities: all, resume: failed('hang'), load: came() }, null, /did not answer in time/],
     ['crashes in load', { capabilities: { ...all, resume: false }, load: failed('crash') }, null, /ended before it answered/],
     ['is busy', { capabilities: all, resume: failed('session_busy') }, null, /in use elsewhere/],
     [
@@ -53,7 +38,7 @@ describe('the verdict is what a client of the engine gets', () => {
       null,
       /without a prompt/,
     ],
-    ['was never prompted and comes back', { capabilities: all, resume: came('unverified'), said: false }, 'resume', /comes back/],
+    ['was never prompted and comes back', { capabilities: all, resume: came(), said: false }, 'resume', /comes back/],
     ['could not be examined', { examined: false }, null, /could not be found out/],
   ];
   test.each(cases)('an agent that %s', (_what, outcomes, tier, words) => {

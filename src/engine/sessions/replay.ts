@@ -72,7 +72,11 @@ export async function openReplay(
       const before = received;
       const result = await matcher.end();
       // What does not begin again goes on with what came before the pause.
-      if (former && undecided && (hasUser ? !result.beginsOurs : goesOn(former.last.outcome, undecided))) {
+      if (
+        former &&
+        undecided &&
+        ((hasUser ? !result.beginsOurs : former.last.outcome.endsNew) || completes(undecided, former.last.outcome.lacks))
+      ) {
         for (const { update, meta } of undecided) former.matcher.take(update, meta);
         beside.unshift(...former.beside);
         received += former.last.received;
@@ -174,10 +178,10 @@ export async function openReplay(
   };
 }
 
-/** Whether what the agent says after a replay that was whole is more of it: of what was new, or of a message that did not come to its end. */
-function goesOn({ endsNew, lacks }: ReplayResult, said: readonly ReplayItem[]): boolean {
-  const words = squeeze(said.map(({ update }) => messageText(update)).join(''));
-  return endsNew || (lacks !== '' && words !== '' && (lacks.startsWith(words) || words.startsWith(lacks)));
+/** Whether these words begin with those that a message lacks, or are the beginning of them. */
+function completes(items: readonly ReplayItem[], lacks: string): boolean {
+  const words = squeeze(items.map(({ update }) => messageText(update)).join(''));
+  return lacks !== '' && words !== '' && (lacks.startsWith(words) || words.startsWith(lacks));
 }
 
 /** The texts of a preamble's blocks, the embedded record's among them. */

@@ -1,11 +1,8 @@
 /** A database of one's own: the port on another SQLite, here `node:sqlite` used in the plainest way. */
-// #region imports
 import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from 'acp-rehydrate';
 import { kindOfCode, parameterProblem, statementProblem, statementShape } from 'acp-rehydrate/testing';
 import { DatabaseSync } from 'node:sqlite';
-// #endregion imports
 
-// #region adapter
 export function openMine(file: string): SqlDatabase {
   const sqlite = new DatabaseSync(file, { enableForeignKeyConstraints: true });
   sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
@@ -62,4 +59,3 @@ export function openMine(file: string): SqlDatabase {
     },
   };
 }
-// #endregion adapter

@@ -17,11 +17,14 @@ export interface SqlSubject {
 }
 
 export interface SqlAbilities {
-  /** Text may begin with a byte-order mark. Default true. */
+  /** Text may begin with a byte-order mark. Default true. Where it is dropped, titles and workspace files lose it. */
   readonly markedText?: boolean;
-  /** Text may hold the character NUL. Default true. */
+  /**
+   * Text may hold the character NUL. Default true. Where a text is cut there, as by many drivers, the log loses nothing, because it is JSON;
+   * titles, workspace files and what search finds lose the rest.
+   */
   readonly nulText?: boolean;
-  /** A blob may be empty. Default true. */
+  /** A blob may be empty. Default true. The engine stores none. */
   readonly emptyBlobs?: boolean;
 }
 

@@ -116,11 +116,12 @@ export function wholeOptions(html: string): string {
 // ---------------------------------------------------------------- what every page would carry
 
 /**
- * The icon of a heading's own link and the usual depth are in the style sheet; the search has been made. Astro links the style sheets of
+ * The icons of a heading's own link and of the next page, and the usual depth, are in the style sheet; the search has been made. Astro links the style sheets of
  * everything a page's scripts might ever load: those of the playground are loaded by its script when it is asked for.
  */
 function leaner(site: string, base: string): (html: string, page: string) => string {
-  const carried = /(class="sl-anchor-icon">)<svg[\s\S]*?<\/svg>| style="--depth: 0;"| data-pagefind-ignore(?:="true")?/g;
+  const carried =
+    /((?:class="sl-anchor-icon"|rel="(?:prev|next)"[^>]*)>)<svg[\s\S]*?<\/svg>| style="--depth: 0;"| data-pagefind-ignore(?:="true")?/g;
   const links = globSync(path.join(site, '_astro/*.js')).flatMap((script) => {
     const [, loaded = '[]'] = /m\.f\|\|\(m\.f=(\[[^\]]*\])/.exec(readFileSync(script, 'utf8')) ?? [];
     return (JSON.parse(loaded) as string[]).map((file) => `<link rel="stylesheet" href="${base}${file}">`);

@@ -79,7 +79,24 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   const clients = clientsOf.get(host) ?? new Map<string, Set<Attachment>>();
   clientsOf.set(host, clients);
 
-  const methods: Readonly<Record<string, (params: Params, call: ClientCall) => Promise<object>>> = {
+  /** The last call on a session that opens or closes it here. */
+  const changing = new Map<string, Promise<unknown>>();
+
+  type Method = (params: Params, call: ClientCall) => Promise<object>;
+
+  /** Of a client that does not wait for its answers, each call that opens or closes a session finds it as the one before left it. */
+  function inOrder(method: Method): Method {
+    return async (params, call) => {
+      const sessionId = text(params, 'sessionId');
+      const done = Promise.resolve(changing.get(sessionId)).then(() => method(params, call));
+      const over = done.catch(() => undefined);
+      changing.set(sessionId, over);
+      void over.then(() => changing.get(sessionId) === over && changing.delete(sessionId));
+      return done;
+    };
+  }
+
+  const methods: Readonly<Record<string, Method>> = {
     async initialize(params, { signal }) {
       clientCapabilities = object(params['clientCapabilities']);
       const described = await host.describeAgent(agent, {
@@ -126,8 +143,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       return opened(call, info, info.latestSeq, { sessionId: info.sessionId });
     },
 
-    'session/load': (params, call) => takeUp(params, 'load', call),
-    'session/resume': (params, call) => takeUp(params, 'resume', call),
+    'session/load': inOrder((params, call) => takeUp(params, 'load', call)),
+    'session/resume': inOrder((params, call) => takeUp(params, 'resume', call)),
 
     async 'session/list'(params, { signal }) {
       const asked = { agent, client: services, signal, ...given(params, 'cwd') };
@@ -142,19 +159,19 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       return { sessions: [...sessions, ...more], ...rest, ...(error === undefined ? {} : { _meta }) };
     },
 
-    async 'session/delete'(params) {
+    'session/delete': inOrder(async (params) => {
       const { sessionId } = await mine(text(params, 'sessionId'));
       await host.delete(sessionId);
       await detach(sessionId);
       return {};
-    },
+    }),
 
-    async 'session/close'(params) {
+    'session/close': inOrder(async (params) => {
       const { sessionId } = await mine(text(params, 'sessionId'));
       await detach(sessionId);
       if (!observe && !clients.has(sessionId)) await host.close(sessionId);
       return {};
-    },
+    }),
 
     async 'session/prompt'(params, { signal }) {
       const cancelled = new AbortController();
@@ -302,6 +319,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
    */
   async function attached(params: Params): Promise<{ readonly sessionId: string; readonly attachment: Attachment }> {
     const sessionId = text(params, 'sessionId');
+    await changing.get(sessionId);
     const existing = attachments.get(sessionId);
     if (!existing || existing.failed) {
       checkRoom(sessionId);

@@ -164,6 +164,36 @@ export function serveAcpContract(way: Way): void {
       expect(client.said().slice(said)).toContain('Miette');
     });
 
+    alone('I3: calls that do not wait for one another: each update comes once and in order, and a close is the end of it', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      await prompt(client, sessionId, 'say heron');
+      const seqs = (from: number): number[] =>
+        client.seen
+          .slice(from)
+          .flatMap(({ params }) => (/_chunk$/.test(params?.update?.sessionUpdate) ? (params._meta?.rehydrate?.seq ?? []) : []));
+      for (const calls of [
+        () => [load(place, client, sessionId), prompt(client, sessionId, 'say egret')],
+        () => [load(place, client, sessionId), client.request('session/resume', { sessionId, cwd: place.cwd, mcpServers: [] })],
+      ]) {
+        const from = client.seen.length;
+        await Promise.all(calls());
+        await prompt(client, sessionId, 'say stork');
+        const told = seqs(from);
+        expect(told).toEqual([...new Set(told)].sort((a, b) => a - b));
+      }
+      const closed = await Promise.all([load(place, client, sessionId), client.request('session/close', { sessionId })]);
+      expect(closed.map(({ error }) => error)).toEqual([undefined, undefined]);
+      const other = way.shared ? await clientOf(place) : null;
+      const from = client.seen.length;
+      if (other) {
+        await load(place, other, sessionId);
+        await prompt(other, sessionId, 'say ibis');
+        expect(seqs(from)).toEqual([]);
+      }
+    });
+
     it('I5: the agent dies in a turn: the prompt ends with an error that says so, and the next one goes on', async () => {
       const place = await placeOf();
       const client = await clientOf(place);

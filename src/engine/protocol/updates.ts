@@ -277,10 +277,12 @@ function terminalText(data: string): string {
 
 /** Two reports of one tool call as one: the later word stands, and what it leaves out is as before. */
 export function mergeToolCalls(older: ToolCallReport, later: ToolCallReport): ToolCallReport {
+  // What runs in a terminal is the title and the kind of a call that has none.
+  const [first, second] = later.terminal?.isAlone ? [older, later] : [later, older];
   return {
     id: later.id,
-    title: later.terminal?.isAlone ? (older.title ?? later.title) : (later.title ?? older.title),
-    kind: later.kind ?? older.kind,
+    title: first.title ?? second.title,
+    kind: first.kind ?? second.kind,
     status: later.status ?? older.status,
     content: later.adds ? [...(older.content ?? []), ...(later.content ?? [])] : (later.content ?? older.content),
     ...(older.adds && (later.adds || !later.content) ? { adds: true as const } : {}),

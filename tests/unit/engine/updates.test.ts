@@ -112,6 +112,16 @@ test('reports of one tool call: the later word stands, null and odd fields say n
 });
 
 test.each([
+  ['of its own', { title: 'Run the tests', kind: 'other' }, { title: 'Run the tests', kind: 'other' }],
+  ['not said', {}, { title: 'npm test', kind: 'execute' }],
+])('a terminal of the agent’s and the call that shows it, whose title and kind are %s', (_, said, told) => {
+  const call = readToolCall({ toolCallId: 't', ...said });
+  const terminal = readToolCall({ sessionUpdate: 'terminal_update', terminalId: 't', command: 'npm test' });
+  expect(mergeToolCalls(call, terminal)).toMatchObject(told);
+  expect(mergeToolCalls(terminal, call)).toMatchObject(told);
+});
+
+test.each([
   ['text', [{ type: 'content', content: { type: 'text', text: 'a' } }], ['a']],
   ['a diff', [{ type: 'diff', path: '/a', newText: 'b' }], ['diff of /a:\nb']],
   ['a terminal', [{ type: 'terminal', terminalId: 't' }], ['[terminal]']],

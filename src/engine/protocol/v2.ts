@@ -141,6 +141,8 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
       const update = said.update as unknown as Fields;
       if (update['sessionUpdate'] === 'config_option_update') learnModeOption(update['configOptions']);
       const isOurs = turn === null || said.agentSessionId === undefined || said.agentSessionId === turn.sessionId;
+      // Who speaks after it took the prompt works, whether or not it says so.
+      if (isOurs && turn?.inserted && /^(?:agent_|tool_call)/.test(String(update['sessionUpdate']))) turn.began = true;
       const after = update['sessionUpdate'] === 'state_update' && isOurs ? hearState(update) : undefined;
       return after ? { ...said, after } : said;
     },

@@ -4,6 +4,7 @@ import type { HostOptions } from '../../../src/engine/index.ts';
 import { foldEvents } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
 import { ask, CWD, world, worldOf } from './helpers.ts';
+import { rawAgents, update, type Heard } from './raw-agent.ts';
 import { watched } from './watched-agents.ts';
 
 const V2 = { protocol: 'v2' } as const;
@@ -143,4 +144,30 @@ describe('what an agent asks in v2', () => {
     const { toolCalls } = foldEvents(await host.history(sessionId));
     expect(toolCalls).toMatchObject([{ title: 'Delete notes.txt', status: 'completed' }]);
   });
+});
+
+it.each([
+  ['message', { sessionUpdate: 'agent_message', messageId: 'm', content: [{ type: 'text', text: 'done' }] }],
+  ['tool call', { sessionUpdate: 'tool_call_update', toolCallId: 't', title: 'Look', status: 'completed' }],
+])('an agent that never says that it runs has ended its turn when it is idle after a %s', async (_what, said) => {
+  const agents = rawAgents(({ id, method }: Heard, agent) => {
+    const result = (value: object) => agent.say({ jsonrpc: '2.0', id, result: value });
+    if (method === 'initialize') return result({ protocolVersion: 2, info: { name: 'raw', version: '1' }, capabilities: { session: {} } });
+    if (method === 'session/new') return result({ sessionId: 'raw-1', configOptions: [] });
+    if (method !== 'session/prompt') return;
+    // What it says of being idle before it has done anything is how things stood.
+    agent.say(update({ sessionUpdate: 'state_update', state: 'idle' }));
+    result({ messageId: 'u' });
+    agent.say(
+      update({ sessionUpdate: 'state_update', state: 'idle' }),
+      update(said),
+      update({ sessionUpdate: 'state_update', state: 'idle' }),
+    );
+  });
+  const { wake } = await worldOf(agents);
+  const host = await wake(V2);
+  const { sessionId } = await host.create({ agent: 'raw', cwd: CWD });
+  const { turnId, stopReason } = await host.prompt(sessionId, 'go');
+  expect(stopReason).toBe('end_turn');
+  expect((await host.history(sessionId)).filter((event) => event.turnId === turnId).map(({ payload }) => payload)).toContainEqual(said);
 });

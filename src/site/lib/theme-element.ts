@@ -2,19 +2,12 @@
 const KEY = 'starlight-theme';
 const light = matchMedia('(prefers-color-scheme: light)');
 
-function stored(): string {
+/** Where storage is switched off, the choice lasts for the page. */
+function stored<T>(use: (storage: Storage) => T): T | null {
   try {
-    return localStorage.getItem(KEY) ?? '';
+    return use(localStorage);
   } catch {
-    return ''; // Storage is switched off: the choice lasts for the page.
-  }
-}
-
-function store(theme: string): void {
-  try {
-    localStorage.setItem(KEY, theme);
-  } catch {
-    return; // As above.
+    return null;
   }
 }
 
@@ -26,10 +19,10 @@ function apply(theme: string): void {
 class ThemeSelect extends HTMLElement {
   connectedCallback(): void {
     const select = this.querySelector('select')!;
-    const theme = stored();
-    select.value = theme === 'light' || theme === 'dark' ? theme : '';
+    const theme = stored((storage) => storage.getItem(KEY)) ?? '';
+    select.value = ['light', 'dark'].includes(theme) ? theme : '';
     select.addEventListener('change', () => {
-      store(select.value);
+      stored((storage) => storage.setItem(KEY, select.value));
       apply(select.value);
     });
   }
@@ -37,7 +30,7 @@ class ThemeSelect extends HTMLElement {
 
 export function defineTheme(): void {
   light.addEventListener('change', () => {
-    if (stored() === '') apply('');
+    if (!stored((storage) => storage.getItem(KEY))) apply('');
   });
   customElements.define('theme-select', ThemeSelect);
 }

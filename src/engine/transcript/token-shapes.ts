@@ -162,7 +162,7 @@ function inRuns(text: string): string {
       ANY_LITERAL.lastIndex = hit.index + 1;
     }
     if (end - begin < LEAST_RUN) continue;
-    out += text.slice(at, begin) + [...shapes].reduce(without, text.slice(begin, end));
+    out += text.slice(at, begin) + IN_RUNS.filter((shape) => shapes.has(shape)).reduce(without, text.slice(begin, end));
     at = end;
   }
   return at === 0 ? text : out + text.slice(at);

@@ -262,6 +262,12 @@ describe('token shapes', () => {
     expect(thorough(text)).toBe(redacted);
   });
 
+  it('several without a break between them', () => {
+    const key = 'AccountKey=ElK2bWH6JkFpcf1O8K4ffkrgJHtlZy4OaEwzg9qZ9dWAtVEvrrSE';
+    const web = 'eyJhbGciOiJIUzI1NiJ9';
+    expect(thorough(`eyJzScy9D6ztknpW5BSG.Djbour6LU0JFteadef1wZgVf${key}${web}`)).toBe('[secret token]=[secret token]');
+  });
+
   it('a picture of many megabytes is looked through', () => {
     const picture = 'Qk1G'.repeat(5_000_000);
     expect(thorough(picture) === picture).toBe(true);

@@ -28,7 +28,9 @@ const checks =
   (holds: (value: unknown) => boolean, words: string): Check =>
   (value, name) => {
     if (holds(value)) return value;
-    throw invalid(`${name} is ${words}; it is ${typeof value === 'number' ? value : (JSON.stringify(value) ?? typeof value)}.`);
+    throw invalid(
+      `${name} is ${words}; it is ${value === undefined ? 'missing' : typeof value === 'number' ? value : (JSON.stringify(value) ?? typeof value)}.`,
+    );
   };
 
 /** One of the words that an option may be. */

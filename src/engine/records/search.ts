@@ -69,10 +69,13 @@ const PROGRESS = `CREATE TABLE IF NOT EXISTS acp_search_progress (
   created_at INTEGER NOT NULL,
   indexed_seq INTEGER NOT NULL CHECK (indexed_seq >= 0)
 ) STRICT, WITHOUT ROWID`;
+/** What is indexed are our own words, which these tokenizers leave as they are: databases differ in what they take for a word. */
 const TEXTS = [
-  `CREATE VIRTUAL TABLE acp_search USING fts5 (text, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')`,
-  `CREATE VIRTUAL TABLE acp_search USING fts4 (text, tokenize=unicode61 "remove_diacritics=1", prefix="2,3")`,
+  `CREATE VIRTUAL TABLE acp_search USING fts5 (words, text UNINDEXED, tokenize = ascii, prefix = '2 3')`,
+  `CREATE VIRTUAL TABLE acp_search USING fts4 (words, text, notindexed=text, tokenize=simple, prefix="2,3")`,
 ];
+/** An index of earlier versions was of the texts themselves. */
+const DROP = ['acp_search', 'acp_search_messages', 'acp_search_progress'].map((table) => ({ sql: `DROP TABLE IF EXISTS ${table}` }));
 
 export async function search(db: SqlDatabase, store: Store, words: string, request: SearchRequest): Promise<SearchResult> {
   const { sessionId, limit = 20 } = request;
@@ -103,7 +106,9 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
 
 /** Takes a deleted session out of the index, in small batches. */
 export async function forgetInSearch(db: SqlDatabase, sessionId: string): Promise<void> {
-  if (!(await hasIndex(db))) return;
+  const kind = await indexKind(db);
+  if (kind === 'old') await db.batch(DROP);
+  if (kind !== 'current') return;
   for (let left = PAGE; left === PAGE;) {
     const ids = `SELECT id FROM acp_search_messages WHERE session_id = ? ORDER BY id LIMIT ${PAGE}`;
     const results = await db.batch([
@@ -117,13 +122,14 @@ export async function forgetInSearch(db: SqlDatabase, sessionId: string): Promis
 
 // ---------------------------------------------------------------- index
 
-async function hasIndex(db: SqlDatabase): Promise<boolean> {
-  return (await query(db, `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'acp_search'`)).length > 0;
+async function indexKind(db: SqlDatabase): Promise<'none' | 'old' | 'current'> {
+  const [table] = await query(db, `SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'acp_search'`);
+  return !table ? 'none' : String(table['sql']).includes('(words,') ? 'current' : 'old';
 }
 
 /** False when there is no index and none can be made. */
 async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undefined): Promise<boolean> {
-  if (!(await hasIndex(db)) && !(await makeIndex(db))) return false;
+  if ((await indexKind(db)) !== 'current' && !(await makeIndex(db))) return false;
   try {
     for (const { sessionId, from, createdAt, stale } of await unindexed(db, true, only)) {
       if (stale) await forgetInSearch(db, sessionId);
@@ -140,12 +146,12 @@ async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undef
 async function makeIndex(db: SqlDatabase): Promise<boolean> {
   for (const sql of TEXTS) {
     try {
-      await db.batch([{ sql }, { sql: DOCS }, { sql: PROGRESS }]);
+      await db.batch([...DROP, { sql }, { sql: DOCS }, { sql: PROGRESS }]);
       return true;
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       // Another process may have made it just now; else this database has no such module, or cannot be written.
-      if (await hasIndex(db)) return true;
+      if ((await indexKind(db)) === 'current') return true;
       if (error.kind !== 'other' && error.kind !== 'readonly' && error.kind !== 'busy')
         throw storageError(error, 'The search index could not be made');
     }
@@ -221,8 +227,8 @@ SELECT max(?, coalesce((SELECT max(id) FROM acp_search_messages WHERE id < ?), 0
       params: [place, place + PLACES, message.sessionId, message.seq, message.role],
     },
     {
-      sql: 'INSERT INTO acp_search (rowid, text) SELECT id, ? FROM acp_search_messages WHERE session_id = ? AND seq = ?',
-      params: [message.text, message.sessionId, message.seq],
+      sql: 'INSERT INTO acp_search (rowid, words, text) SELECT id, ?, ? FROM acp_search_messages WHERE session_id = ? AND seq = ?',
+      params: [tokens(message.text).join(' '), message.text, message.sessionId, message.seq],
     },
   ];
 }
@@ -311,26 +317,25 @@ async function* messages(store: Store, sessionId: string, from: number): AsyncGe
 
 // ---------------------------------------------------------------- words
 
-/** The words as the index has them: without case and accents. */
+/** The words as they are searched: without case and accents. */
 export function tokens(text: string): string[] {
-  return [...new Set(plain(text).match(WORD) ?? [])];
+  return [...new Set(wordsIn(text).flatMap(({ 0: word }) => plain(word)))];
 }
 
-const WORD = /[\p{L}\p{N}\p{Co}]+/gu;
+const wordsIn = (text: string) => [...text.matchAll(/[\p{L}\p{N}\p{Co}\p{M}]+/gu)];
 
-function plain(text: string): string {
-  return text
-    .normalize('NFD')
-    .replace(/\p{M}+/gu, '')
-    .toLowerCase();
+/** A word without case and accents, or none: “ß” is “ss”, “ς” is “σ”, and of marks alone nothing is left. */
+function plain(word: string): string[] {
+  const letters = word.normalize('NFD').replace(/\p{M}+/gu, '');
+  return letters === '' ? [] : [letters.toUpperCase().toLowerCase().replaceAll('ς', 'σ')];
 }
 
 /** The part of the text to show when every word begins one of its words, else null. */
 function match(text: string, wanted: readonly string[]): string | null {
   const missing = new Set(wanted);
   let first: number | null = null;
-  for (const { 0: word, index } of text.matchAll(/[\p{L}\p{N}\p{Co}\p{M}]+/gu)) {
-    const bare = plain(word);
+  for (const { 0: word, index } of wordsIn(text)) {
+    const [bare = ''] = plain(word);
     for (const token of missing) {
       if (!bare.startsWith(token)) continue;
       first ??= index;

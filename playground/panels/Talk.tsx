@@ -258,8 +258,8 @@ export function Bar({ pg }: PartProps) {
   );
 }
 
-function waitingWords({ ready, turns }: Playground): string | null {
-  if (!ready.value) return turns.sending.value ? 'The prompt is sent as soon as the database is open.' : null;
+function waitingWords({ ready, sending, turns }: Playground): string | null {
+  if (!ready.value) return sending.value ? 'The prompt is sent as soon as the database is open.' : null;
   return turns.unsent.value === null ? null : 'The prompt is stored, and sent, when the agent is ready for it. Cancel turn stops that.';
 }
 

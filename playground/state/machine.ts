@@ -3,7 +3,14 @@
  * from what crossed the wire and what was stored, and not asked of the engine, so that it shows what happened and nothing else.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { describeExit, type AgentExit, type ResumeReport, type SessionEvent, type Tier } from '../../src/engine/index.ts';
+import {
+  describeExit,
+  type AgentExit,
+  type AttemptOutcome,
+  type ResumeReport,
+  type SessionEvent,
+  type Tier,
+} from '../../src/engine/index.ts';
 import { fieldsOf, roleOf } from '../../src/engine/protocol/updates.ts';
 import { readCapabilities } from '../../src/engine/protocol/versions.ts';
 import type { Direction } from './frames.ts';
@@ -253,12 +260,13 @@ export function toldMachine(machine: Machine, event: SessionEvent): Machine {
   }
 }
 
+const CAME_OF: Partial<Record<AttemptOutcome, StationState>> = { ok: 'ok', unproven: 'doubted', crash: 'lost', hang: 'lost' };
+
 function stationsOf({ attempts, tier }: ResumeReport): Stations {
   const stations: Record<Station, StationState> = { ...IDLE, initialize: 'ok' };
   for (const { method, outcome } of attempts)
     // A session that the agent forked is a new one of its own.
-    stations[method === 'session/fork' ? 'session/new' : method] =
-      outcome === 'ok' ? 'ok' : outcome === 'crash' || outcome === 'hang' ? 'lost' : 'refused';
+    stations[method === 'session/fork' ? 'session/new' : method] = CAME_OF[outcome] ?? 'refused';
   if (tier === 'new' || tier === 'transcript') stations['session/new'] = 'ok';
   return doubt(stations, tier);
 }

@@ -179,7 +179,6 @@ export function createTurns(page: Page) {
 
   return {
     draft,
-    sending,
     consent,
     unsent,
     admit,

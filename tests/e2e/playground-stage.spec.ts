@@ -115,6 +115,14 @@ for (const size of SIZES) {
   }
 }
 
+test('on a phone, too, a card says what its lesson shows', async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.button('All lessons').click();
+  await expect(page.getByRole('dialog').getByText('Watch the machine: after Sleep')).toHaveCSS('clip-path', 'none');
+});
+
 test('what the next step is done with is marked, and “Show it” points at what the lesson is about', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open('#v=1&scenario=load-replay&agent=load');

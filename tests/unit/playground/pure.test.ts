@@ -2,7 +2,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FRAME_LIMIT, FrameLog, filterFrames, wireRows } from '../../../playground/state/frames.ts';
-import { INITIAL_MACHINE, reduceMachine, type AgentStatus, type Machine, type MachineInput } from '../../../playground/state/machine.ts';
+import {
+  INITIAL_MACHINE,
+  reduceMachine,
+  TOLD_MACHINE,
+  toldMachine,
+  type AgentStatus,
+  type Machine,
+  type MachineInput,
+} from '../../../playground/state/machine.ts';
 import {
   formatFragment,
   parseFragment,
@@ -17,7 +25,7 @@ import { momentsOf } from '../../../playground/state/timeline.ts';
 import { scenarioNamed } from '../../../playground/scenarios/index.ts';
 import type { Fact } from '../../../playground/scenarios/types.ts';
 import { reportNotes, verdictOf, verdictWords, waysOf, type Told, type Verdict } from '../../../playground/state/words.ts';
-import type { ResumeAttempt, ResumeReport, Tier } from '../../../src/engine/types.ts';
+import type { ResumeAttempt, ResumeReport, SessionEvent, Tier } from '../../../src/engine/types.ts';
 
 describe('a link', () => {
   it.each([
@@ -200,6 +208,12 @@ describe('the machine', () => {
     expect(lied.stations['session/load']).toBe('doubted');
     expect(after(awake, launch, ask('session/load'), answer({}), { type: 'came back', tier: 'load' }).stations['session/load']).toBe('ok');
   });
+});
+
+it('a claim that was not believed is no refusal, in the past either', () => {
+  const report = { tier: 'transcript', attempts: [{ method: 'session/load', outcome: 'unproven' }] } as unknown as ResumeReport;
+  const told = toldMachine(TOLD_MACHINE, { kind: 'resumed', payload: report } as unknown as SessionEvent);
+  expect(told.stations).toMatchObject({ 'session/load': 'doubted', 'session/new': 'ok' });
 });
 
 describe('what a page keeps between visits', () => {

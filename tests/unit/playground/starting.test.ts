@@ -13,7 +13,7 @@ async function stuck(): Promise<{ pg: Playground; turn: ReturnType<Playground['t
 
 async function nothingIsLeft(pg: Playground): Promise<void> {
   expect(pg.session.id.value).toBeNull();
-  expect(pg.turns.sending.value).toBe(false);
+  expect(pg.sending.value).toBe(false);
   expect(pg.startingId).toBeNull();
   expect(await pg.databases.database!.query('SELECT session_id FROM acp_sessions')).toEqual([]);
 }
@@ -71,7 +71,7 @@ describe('while a session is being created', () => {
     const sent = pg.turns.sendDraft();
     await pg.turns.cancel();
     await sent;
-    expect([pg.turns.draft.value, pg.turns.sending.value]).toEqual(['My cat is called Ada.', false]);
+    expect([pg.turns.draft.value, pg.sending.value]).toEqual(['My cat is called Ada.', false]);
     opens.resolve();
     await started;
     await nothingIsLeft(pg);

@@ -214,15 +214,12 @@ function answered(item: Item, answer: string): Item {
 
 function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): TextItem {
   const shown = before && 'pieces' in before ? before.pieces : [];
+  const known = shown.join('');
   // What was said can be replaced by its agent.
-  const pieces = text.startsWith(shown.join('')) ? shown : [];
-  const closed = pieces.slice(0, -1);
-  return {
-    kind: role,
-    key: `e${seq}`,
-    imported: origin === 'import',
-    pieces: [...closed, ...piecesOf(text.slice(closed.join('').length))],
-  };
+  const pieces = text.startsWith(known) ? shown : [];
+  // Cut from what is short: a piece of the whole text would keep all of it, as it was then, in memory.
+  const rest = `${pieces.at(-1) ?? ''}${text.slice(pieces === shown ? known.length : 0)}`;
+  return { kind: role, key: `e${seq}`, imported: origin === 'import', pieces: [...pieces.slice(0, -1), ...piecesOf(rest)] };
 }
 
 /**

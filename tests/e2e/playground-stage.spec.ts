@@ -355,6 +355,9 @@ for (const size of SIZES)
       await pg.say('My dog is called Argos.');
       await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Timeline' }).click();
       const story = pg.region('Timeline').getByRole('radiogroup', { name: 'What happened' });
+      // The newest moment is now: the prompt is a past one when the end of its turn is told.
+      await expect(story.getByText('prompt')).toHaveCount(2);
+      await expect(pg.region('Timeline')).toContainText('the turn ended');
       await story.getByText('prompt').last().click();
       await expect(page.getByText('You look at the past.')).toBeVisible();
       await expect(pg.log).not.toContainText('Noted. Your dog');

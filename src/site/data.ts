@@ -1,16 +1,8 @@
 /** What the site says about each error code. The record's type makes a code without help a compile error. */
 import type { ErrorCode } from '../engine/errors.ts';
 
-export interface ErrorHelp {
-  /** In one line, for the table. */
-  readonly means: string;
-  readonly causes: string;
-  readonly remedy: string;
-  /** What stands in `error.data`. */
-  readonly data: string;
-}
-
-export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
+/** `means` is one line, for the table; `data`, what stands in `error.data`. */
+export const ERROR_HELP: Readonly<Record<ErrorCode, Readonly<Record<'means' | 'causes' | 'remedy' | 'data', string>>>> = {
   invalid_argument: {
     means: 'An argument has a wrong type, value or combination.',
     causes:

@@ -2,8 +2,6 @@
 import { computed, signal } from '@preact/signals';
 import { errorWords } from './words.ts';
 
-export type Pace = ReturnType<typeof createPace>;
-
 /** Turns many calls into few runs: never two at once, and one more after the last call. `wait` says when a run may begin. */
 export function createPace(run: () => Promise<void>, wait: (go: () => void) => void, onError: (error: unknown) => void) {
   let waiting = false;

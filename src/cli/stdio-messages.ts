@@ -69,13 +69,24 @@ export function agentAddress(server: string, agent: string, token: string) {
   return { url: url.href, protocols };
 }
 
+/** How a server ends a connection that will be there again: an actor that goes to sleep, and RivetKit in its name. */
+const isComingBack = (code: number, reason: string): boolean => code === 1012 || reason === 'actor.stopped';
+const AGAIN_MS = 250;
+/** How often a server is asked again that was about to be there. */
+const TIMES = 120;
+
 /**
  * Each message as it was written: what is in it is nothing to this process. `done` resolves when the input has ended and the server knows;
  * it rejects when the server has ended the connection, or never let us in.
  */
 export function pump({ url, protocols }: ServerAddress, input: Readable, output: Writable) {
-  const socket = new WebSocket(url, protocols, { maxPayload: DEFAULT_LIMITS.messageBytes, perMessageDeflate: false });
   let leaving = false;
+  /** What was sent before the server said anything: one that goes to sleep has not read it, and the next connection begins with it. */
+  let unheard: Buffer[] | null = [];
+  let unheardBytes = 0;
+  let times = 0;
+  let socket: WebSocket;
+  let isOpen = Promise.withResolvers<void>();
   const close = () => {
     leaving = true;
     socket.close(1000);
@@ -83,36 +94,56 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
   const done = new Promise<void>((resolve, reject) => {
     const fail = (message: string, data: Readonly<Record<string, unknown>> = {}) =>
       reject(new RehydrateError('agent_start_failed', `The server at ${url} ${message}`, { url, ...data }));
-    socket.on('unexpected-response', (_request, response) => {
-      let body = '';
-      response.on('data', (chunk: Buffer) => (body += chunk.toString('utf8')));
-      response.on('end', () => fail(`refused (${response.statusCode}): ${messageIn(body)}`, { status: response.statusCode }));
-    });
-    socket.on('error', (error) => fail(`cannot be reached: ${error.message}. Start it with rehydrate serve, or check --connect.`));
-    socket.on('close', (code, reason) => {
+    const connect = () => {
       if (leaving) return resolve();
-      const why = reason.length > 0 ? ` ${reason.toString('utf8')}` : '';
-      fail(`ended the connection (${code}${why}). Start the client again: its sessions are on the server.`, { code });
-    });
-    socket.on('message', (data) => {
-      output.write(data as Buffer);
-      if (output.write('\n')) return;
-      socket.pause();
-      output.once('drain', () => socket.resume());
-    });
+      const mine = (socket = new WebSocket(url, protocols, { maxPayload: DEFAULT_LIMITS.messageBytes, perMessageDeflate: false }));
+      mine.on('unexpected-response', (_request, response) => {
+        let body = '';
+        response.on('data', (chunk: Buffer) => (body += chunk.toString('utf8')));
+        response.on('end', () => fail(`refused (${response.statusCode}): ${messageIn(body)}`, { status: response.statusCode }));
+      });
+      mine.on('error', (error) => fail(`cannot be reached: ${error.message}. Start it with rehydrate serve, or check --connect.`));
+      mine.on('close', (code, reason) => {
+        if (leaving) return resolve();
+        if (unheard && isComingBack(code, reason.toString('utf8')) && ++times < TIMES) {
+          isOpen = Promise.withResolvers();
+          return void setTimeout(connect, AGAIN_MS);
+        }
+        const why = reason.length > 0 ? ` ${reason.toString('utf8')}` : '';
+        fail(`ended the connection (${code}${why}). Start the client again: its sessions are on the server.`, { code });
+      });
+      mine.on('message', (data) => {
+        unheard = null;
+        output.write(data as Buffer);
+        if (output.write('\n')) return;
+        mine.pause();
+        output.once('drain', () => mine.resume());
+      });
+      mine.once('open', () => {
+        for (const line of unheard ?? []) mine.send(line, { binary: false });
+        isOpen.resolve();
+      });
+    };
+    connect();
     output.on('error', close);
     input.on('error', () => undefined); // 'close' follows
     const lines = readLines(input, STDIO_LIMITS, trimmed, {
       tooLong: ({ limit }) => tooLarge(limit),
       left: () => void input.destroy(),
     });
-    const send = (line: Buffer) => new Promise<void>((sent) => socket.send(line, { binary: false }, () => sent()));
-    socket.once('open', () => {
+    const send = async (line: Buffer) => {
+      await isOpen.promise;
+      unheard?.push(line);
+      unheardBytes += line.length;
+      if (unheardBytes > DEFAULT_LIMITS.messageBytes) unheard = null;
+      await new Promise<void>((sent) => socket.send(line, { binary: false }, () => sent()));
+    };
+    const begin = () =>
       lines.pipeTo(new WritableStream({ write: send })).then(close, (error) => {
         reject(error);
         socket.terminate();
       });
-    });
+    void isOpen.promise.then(begin);
   });
   return { done, close };
 }

@@ -50,7 +50,8 @@ async function editor(kind: 'sessions' | 'guarded', key: string, file = tokenFil
 }
 
 const opened = async (client: RawClient): Promise<string> => {
-  expect((await client.request('initialize', INITIALIZE)).error).toBeUndefined();
+  const { error } = await client.request('initialize', INITIALIZE);
+  expect(error, JSON.stringify(error)).toBeUndefined();
   return (await client.request('session/new', PLACE)).result.sessionId;
 };
 const prompt = (client: RawClient, sessionId: string, words: string) =>

@@ -181,7 +181,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     const asked = askedOf(c.request);
     if (!asked) return socket.close(4000, 'ACP clients are served at /websocket/agents/NAME');
     // From here on what the client sends is kept, however long the host takes to open.
-    const stream = socketMessages(socket);
+    const stream = socketMessages(socket, () => c.vars.asleep);
     try {
       const { host, stop } = await open(c);
       const client = through(host, stream, asked);

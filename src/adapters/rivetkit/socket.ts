@@ -26,11 +26,22 @@ export function askedOf(request: Request | undefined): { readonly agent: string;
   return { agent: decodeURIComponent(name), observe: /(^|,)\s*observe\.v1\s*(,|$)/.test(protocols) };
 }
 
-/** What is no message is read as null; whoever reads it says so. */
-export function socketMessages(socket: RivetSocket): MessageStream {
+/** The close code of a server that will be there again, by the registry of RFC 6455. */
+const SERVICE_RESTART = 1012;
+
+/**
+ * What is no message is read as null; whoever reads it says so. While the actor `isGoing` to sleep nobody answers what comes, which may
+ * take as long as its agents: the next life does.
+ */
+export function socketMessages(socket: RivetSocket, isGoing: () => boolean): MessageStream {
   const said = messageQueue<AnyMessage>(WAITING_CHARS);
+  const end = () => (isGoing() ? socket.close(SERVICE_RESTART, 'the actor goes to sleep: connect again') : socket.close(1000));
   socket.addEventListener('message', ({ data }) => {
     if (!said.open) return;
+    if (isGoing()) {
+      end();
+      return said.end();
+    }
     if (typeof data === 'string' && said.waiting + data.length <= WAITING_CHARS) {
       said.push(parseText(data) as AnyMessage, data.length);
       return;
@@ -47,8 +58,8 @@ export function socketMessages(socket: RivetSocket): MessageStream {
         if (socket.readyState !== OPEN) throw new Error('the client is gone');
         socket.send(messageText(message));
       },
-      close: () => socket.close(1000),
-      abort: () => socket.close(1000),
+      close: end,
+      abort: end,
     }),
   };
 }

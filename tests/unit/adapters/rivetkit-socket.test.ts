@@ -3,16 +3,19 @@ import { describe, expect, it } from 'vitest';
 import { socketMessages } from '../../../src/adapters/rivetkit/socket.ts';
 import { DEFAULT_LIMITS } from '../../../src/engine/limits.ts';
 
-function socket() {
+function socket(isGoing = () => false) {
   const listeners: Record<string, (event: { readonly data?: unknown }) => void> = {};
   const sent: string[] = [];
   const closes: (number | undefined)[] = [];
-  const stream = socketMessages({
-    readyState: 1,
-    send: (data) => void sent.push(data),
-    close: (code) => void closes.push(code),
-    addEventListener: (type, listener) => void (listeners[type] = listener),
-  });
+  const stream = socketMessages(
+    {
+      readyState: 1,
+      send: (data) => void sent.push(data),
+      close: (code) => void closes.push(code),
+      addEventListener: (type, listener) => void (listeners[type] = listener),
+    },
+    isGoing,
+  );
   return { stream, sent, closes, say: (data: unknown) => listeners['message']!({ data }), gone: () => listeners['close']!({}) };
 }
 
@@ -43,5 +46,22 @@ describe('a client of an actor', () => {
     const binary = socket();
     binary.say(new Uint8Array(1));
     expect(binary.closes).toEqual([1002]);
+  });
+
+  it('is told to connect again where it says something while the actor goes to sleep, and gets no answer', async () => {
+    let isGoing = false;
+    const { stream, closes, say } = socket(() => isGoing);
+    say('{"jsonrpc":"2.0","method":"before"}');
+    isGoing = true;
+    say('{"jsonrpc":"2.0","id":1,"method":"initialize"}');
+    const heard: unknown[] = [];
+    for await (const message of stream.readable) heard.push(message);
+    expect([heard, closes]).toEqual([[{ jsonrpc: '2.0', method: 'before' }], [1012]]);
+    const silent = socket(() => isGoing);
+    await silent.stream.writable.close();
+    isGoing = false;
+    const gone = socket(() => isGoing);
+    await gone.stream.writable.close();
+    expect([silent.closes, gone.closes]).toEqual([[1012], [1000]]);
   });
 });

@@ -70,6 +70,8 @@ export interface SessionView {
 
 /** A piece of text grows to about this many characters before the next one begins. */
 export const PIECE_CHARS = 2_000;
+/** How far after that a white space is looked for. */
+const SEEK_CHARS = 200;
 /** The most items that are shown; the log has the rest. */
 const ITEM_LIMIT = 2_000;
 /** The excerpt of a tool's output that is shown. */
@@ -214,21 +216,47 @@ function answered(item: Item, answer: string): Item {
 
 function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): TextItem {
   const shown = before && 'pieces' in before ? before.pieces : [];
-  const known = shown.join('');
   // What was said can be replaced by its agent.
-  const pieces = text.startsWith(known) ? shown : [];
-  // Cut from what is short: a piece of the whole text would keep all of it, as it was then, in memory.
-  const rest = `${pieces.at(-1) ?? ''}${text.slice(pieces === shown ? known.length : 0)}`;
-  return { kind: role, key: `e${seq}`, imported: origin === 'import', pieces: [...pieces.slice(0, -1), ...piecesOf(rest)] };
+  const pieces = text.startsWith(shown.join('')) ? shown : [];
+  const known = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return { kind: role, key: `e${seq}`, imported: origin === 'import', pieces: appendText(pieces, text.slice(known)) };
 }
 
-/**
- * A text in pieces, blocks of their own on the page, so that a growing answer lays out its last piece alone. A full one ends
- * after the next white space, or where it must, but never between the halves of a surrogate pair.
- */
-const PIECE = new RegExp(`[^]{1,${PIECE_CHARS}}(?:\\S{0,200}(?:\\s|$)|\\S{200})?(?<![\\ud800-\\udbff](?=[\\udc00-\\udfff]))`, 'g');
+/** A text as it is shown. */
+export const piecesOf = (text: string): readonly string[] => appendText([], text);
 
-export const piecesOf = (text: string): readonly string[] => text.match(PIECE) ?? [];
+/**
+ * Pieces are blocks of their own on the page, so that a growing answer lays out its last piece alone.
+ * A full piece ends after the next white space, or where it must. A piece is put together of what came, and not cut out of the whole
+ * text, all of which it would keep in memory.
+ */
+function appendText(pieces: readonly string[], text: string): readonly string[] {
+  const closed = pieces.slice(0, -1);
+  let last = pieces.at(-1) ?? '';
+  for (let rest = text; rest !== '';) {
+    const room = PIECE_CHARS - last.length;
+    if (rest.length <= room) return [...closed, last + rest];
+    const space = rest.slice(Math.max(0, room), Math.max(0, room) + SEEK_CHARS).search(/\s/);
+    const cut = space >= 0 ? Math.max(0, room) + space + 1 : room > 0 ? safeCut(rest, room) : 0;
+    if (cut === 0 && last.length < PIECE_CHARS + SEEK_CHARS) {
+      // No place to cut yet: the next chunk may bring one.
+      const head = safeCut(rest, Math.min(rest.length, SEEK_CHARS));
+      last += rest.slice(0, head);
+      rest = rest.slice(head);
+      continue;
+    }
+    closed.push(last + rest.slice(0, cut));
+    last = '';
+    rest = rest.slice(cut);
+  }
+  return last === '' ? closed : [...closed, last];
+}
+
+/** Never cuts between the halves of a surrogate pair. */
+function safeCut(text: string, at: number): number {
+  const code = text.charCodeAt(at - 1);
+  return code >= 0xd800 && code <= 0xdbff && at > 1 ? at - 1 : at;
+}
 
 function toolItem(call: ViewToolCall): Item {
   const text = toolOutput(call).join('\n');

@@ -129,7 +129,8 @@ async function indexKind(db: SqlDatabase): Promise<'none' | 'old' | 'current'> {
 
 /** False when there is no index and none can be made. */
 async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undefined): Promise<boolean> {
-  if ((await indexKind(db)) !== 'current' && !(await makeIndex(db))) return false;
+  const kind = await indexKind(db);
+  if (kind !== 'current' && !(await makeIndex(db, kind === 'old' ? DROP : []))) return false;
   try {
     for (const { sessionId, from, createdAt, stale } of await unindexed(db, true, only)) {
       if (stale) await forgetInSearch(db, sessionId);
@@ -143,10 +144,10 @@ async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undef
   return true;
 }
 
-async function makeIndex(db: SqlDatabase): Promise<boolean> {
+async function makeIndex(db: SqlDatabase, before: readonly Statement[]): Promise<boolean> {
   for (const sql of TEXTS) {
     try {
-      await db.batch([...DROP, { sql }, { sql: DOCS }, { sql: PROGRESS }]);
+      await db.batch([...before, { sql }, { sql: DOCS }, { sql: PROGRESS }]);
       return true;
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
@@ -319,10 +320,10 @@ async function* messages(store: Store, sessionId: string, from: number): AsyncGe
 
 /** The words as they are searched: without case and accents. */
 export function tokens(text: string): string[] {
-  return [...new Set(wordsIn(text).flatMap(({ 0: word }) => plain(word)))];
+  return [...new Set([...wordsIn(text)].flatMap(({ 0: word }) => plain(word)))];
 }
 
-const wordsIn = (text: string) => [...text.matchAll(/[\p{L}\p{N}\p{Co}\p{M}]+/gu)];
+const wordsIn = (text: string) => text.matchAll(/[\p{L}\p{N}\p{Co}\p{M}]+/gu);
 
 /** A word without case and accents, or none: “ß” is “ss”, “ς” is “σ”, and of marks alone nothing is left. */
 function plain(word: string): string[] {

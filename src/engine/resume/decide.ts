@@ -132,3 +132,24 @@ export function verifyReplay(counts: {
 export function verifyResume(listed: 'present' | 'absent' | 'unknown' | undefined): Verification {
   return listed === 'present' ? 'listed' : 'unverified';
 }
+
+/**
+ * What comes after a replay that reached the end of the log, before the next prompt: `more` of it, which is matched together with it; the
+ * same `again`, which is matched by itself; or the agent's `own` words.
+ */
+export function whatFollows(
+  before: {
+    /** The last thing was new, so what follows without a word of the user's belongs to it. */
+    readonly endsNew: boolean;
+    /** What the newest message still lacks; without white space. */
+    readonly lacks: string;
+  },
+  came: { readonly hasUser: boolean; readonly beginsOurs: boolean; readonly words: string },
+): 'more' | 'again' | 'own' {
+  const { lacks } = before;
+  const { words } = came;
+  if (lacks !== '' && words !== '' && (lacks.startsWith(words) || words.startsWith(lacks))) return 'more';
+  // Whoever replays begins with words of the user's.
+  if (came.hasUser) return came.beginsOurs ? 'again' : 'more';
+  return before.endsNew ? 'more' : 'own';
+}

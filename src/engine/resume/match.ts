@@ -273,6 +273,7 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
   }
 }
 
+/** What the newest message of the log says after what came of it, squeezed; nothing where it came whole, or in other words. */
 function lacking(tail: Unit | undefined, logged: readonly LoggedSpeech[]): string {
   const newest = logged.at(-1);
   if (!tail?.text || !newest?.text || tail.at !== logged.length - 1 || [newest.key, ...newest.parts].includes(tail.key)) return '';

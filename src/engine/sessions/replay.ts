@@ -2,6 +2,7 @@
 import type { Connection } from '../protocol/connection.ts';
 import { isConversation, messageText, roleOf } from '../protocol/updates.ts';
 import type { Limits } from '../limits.ts';
+import { whatFollows } from '../resume/decide.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
 import { squeeze, type Meta, type ReplayItem } from '../resume/match-messages.ts';
 import type { Store } from '../storage/store.ts';
@@ -56,7 +57,7 @@ export async function openReplay(
   let received = 0;
   /** What came since a resume, or since a replay that was whole, while it is not known whether it is one. */
   let undecided: ReplayItem[] | null = null;
-  /** Whoever replays begins with words of the user's. */
+  /** Whether words of the user's are among what came. */
   let hasUser = false;
   /** What is no part of a conversation (notices, kinds of later versions) and came among a replay, which may bring it again. */
   let beside: ReplayItem[] = [];
@@ -71,19 +72,18 @@ export async function openReplay(
       if (last?.received === received) return last.outcome;
       const before = received;
       const result = await matcher.end();
-      // What does not begin again goes on with what came before the pause.
-      if (
-        former &&
-        undecided &&
-        ((hasUser ? !result.beginsOurs : former.last.outcome.endsNew) || completes(undecided, former.last.outcome.lacks))
-      ) {
-        for (const { update, meta } of undecided) former.matcher.take(update, meta);
-        beside.unshift(...former.beside);
-        received += former.last.received;
-        [{ matcher, last }, former, undecided] = [former, null, null];
-        continue;
+      if (former && undecided) {
+        const words = squeeze(undecided.map(({ update }) => messageText(update)).join(''));
+        const follows = whatFollows(former.last.outcome, { hasUser, beginsOurs: result.beginsOurs, words });
+        if (follows === 'more') {
+          for (const { update, meta } of undecided) former.matcher.take(update, meta);
+          beside.unshift(...former.beside);
+          received += former.last.received;
+          [{ matcher, last }, former, undecided] = [former, null, null];
+          continue;
+        }
+        if (follows === 'again') [former, undecided] = [null, null];
       }
-      if (hasUser) [former, undecided] = [null, null];
       const heard: Heard[] = undecided
         ? undecided.map((item) => ({ ...item, turnId: null, origin: 'agent' }))
         : [...result.imported.map((item): Heard => ({ ...item, origin: 'import' })), ...(await newBeside(result))];
@@ -176,12 +176,6 @@ export async function openReplay(
       return settled;
     },
   };
-}
-
-/** Whether these words begin with those that a message lacks, or are the beginning of them. */
-function completes(items: readonly ReplayItem[], lacks: string): boolean {
-  const words = squeeze(items.map(({ update }) => messageText(update)).join(''));
-  return lacks !== '' && words !== '' && (lacks.startsWith(words) || words.startsWith(lacks));
 }
 
 /** The texts of a preamble's blocks, the embedded record's among them. */

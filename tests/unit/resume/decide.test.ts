@@ -9,6 +9,7 @@ import {
   type NextStep,
   type ResumeState,
   type TriedStep,
+  whatFollows,
 } from '../../../src/engine/resume/decide.ts';
 import { ERROR_CODES } from '../../../src/engine/errors.ts';
 import type { ResumePolicy } from '../../../src/engine/types.ts';
@@ -234,5 +235,26 @@ describe('what a replay is worth', () => {
     ['unverified', undefined],
   ] as const)('%s: the list says %s', (verification, listed) => {
     expect(verifyResume(listed)).toBe(verification);
+  });
+});
+
+describe('what follows a replay that was whole', () => {
+  const words = { hasUser: false, beginsOurs: false, words: 'is blue.' };
+  const users = { ...words, hasUser: true };
+  const ours = { ...users, beginsOurs: true };
+  it.each([
+    ['own', 'words of the agent’s', { endsNew: false, lacks: '' }, words],
+    ['more', '… after words that were new', { endsNew: true, lacks: '' }, words],
+    ['more', '… that a message lacked', { endsNew: false, lacks: 'is blue.' }, words],
+    ['more', '… that a message lacked, and a part of them', { endsNew: false, lacks: 'is blue. Or green.' }, words],
+    ['more', '… that a message lacked, and more', { endsNew: false, lacks: 'is' }, words],
+    ['own', '… other than a message lacked', { endsNew: false, lacks: 'was red.' }, words],
+    ['own', 'no words, where a message lacked some', { endsNew: false, lacks: 'is blue.' }, { ...words, words: '' }],
+    ['again', 'a message of ours', { endsNew: false, lacks: '' }, ours],
+    ['again', '… after words that were new', { endsNew: true, lacks: '' }, ours],
+    ['more', '… which is also what a message lacked', { endsNew: false, lacks: 'is blue.' }, ours],
+    ['more', 'words of the user’s that are not ours', { endsNew: false, lacks: '' }, users],
+  ] as const)('%s: %s', (follows, _, before, came) => {
+    expect(whatFollows(before, came)).toBe(follows);
   });
 });

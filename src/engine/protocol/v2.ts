@@ -9,6 +9,7 @@ import type { AgentCapabilities, AgentFacts, AgentNotification, AgentProtocol, A
 import type { Connection } from './connection.ts';
 import type { RpcError } from './json-rpc.ts';
 import { modesAmong, objectOf, readCommands, readConfigOptions, withText } from './reported-state.ts';
+import { isConversation, roleOf } from './updates.ts';
 import { readNotification, readTurn, speak, supported } from './v1.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -142,7 +143,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
       if (update['sessionUpdate'] === 'config_option_update') learnModeOption(update['configOptions']);
       const isOurs = turn === null || said.agentSessionId === undefined || said.agentSessionId === turn.sessionId;
       // Who speaks after it took the prompt works, whether or not it says so.
-      if (isOurs && turn?.inserted && /^(?:agent_|tool_call)/.test(String(update['sessionUpdate']))) turn.began = true;
+      if (isOurs && turn?.inserted && isConversation(update, said.meta) && roleOf(update, said.meta) !== 'user') turn.began = true;
       const after = update['sessionUpdate'] === 'state_update' && isOurs ? hearState(update) : undefined;
       return after ? { ...said, after } : said;
     },

@@ -149,6 +149,8 @@ describe('what an agent asks in v2', () => {
 it.each([
   ['message', { sessionUpdate: 'agent_message', messageId: 'm', content: [{ type: 'text', text: 'done' }] }],
   ['tool call', { sessionUpdate: 'tool_call_update', toolCallId: 't', title: 'Look', status: 'completed' }],
+  ['plan', { sessionUpdate: 'plan_update', plan: { type: 'items', planId: 'p', entries: [] } }],
+  ['terminal', { sessionUpdate: 'terminal_update', terminalId: 'x', command: 'ls', exitStatus: { exitCode: 0 } }],
 ])('an agent that never says that it runs has ended its turn when it is idle after a %s', async (_what, said) => {
   const agents = rawAgents(({ id, method }: Heard, agent) => {
     const result = (value: object) => agent.say({ jsonrpc: '2.0', id, result: value });

@@ -243,16 +243,17 @@ export function createManager(parts: HostParts) {
   async function set(sessionId: string, asked: Setting): Promise<void> {
     await serially(sessionId, async (entry) => {
       const { agent, agentSession, context, log } = await ensure(entry);
+      const outcome = await agent.protocol.set(agentSession.id, asked, { ms: limits.settingMs });
+      if (outcome.kind !== 'answered') throw redactError(context.redact, settingError(sessionId, asked, outcome));
+      // The agent may have told of it before it answered.
       const before = agentSession.reported;
-      const setting = asMode(asked, agent, before.configOptions);
-      const outcome = await agent.protocol.set(agentSession.id, setting, { ms: limits.settingMs });
-      if (outcome.kind !== 'answered') throw redactError(context.redact, settingError(sessionId, setting, outcome));
-      agentSession.reported = withSetting(before, setting, outcome.value);
-      agentSession.wishes = withWish(agentSession.wishes, setting);
+      agentSession.wishes = withWish(agentSession.wishes, asked, before);
+      agentSession.reported = withSetting(before, asked, outcome.value);
       const { modes, configOptions } = agentSession.reported;
       const said: { readonly update: SessionUpdate }[] = [];
-      if (setting.kind === 'mode') said.push({ update: { sessionUpdate: 'current_mode_update', currentModeId: setting.value } });
-      if (setting.kind === 'option' || configOptions !== before.configOptions)
+      if (modes && (asked.kind === 'mode' || modes.currentModeId !== before.modes?.currentModeId))
+        said.push({ update: { sessionUpdate: 'current_mode_update', currentModeId: modes.currentModeId } });
+      if (asked.kind === 'option' || configOptions !== before.configOptions)
         said.push({ update: { sessionUpdate: 'config_option_update', configOptions: [...(configOptions ?? [])] } });
       await log.writer.append({
         events: updateEvents(said, null, 'host', config.clock()),
@@ -503,13 +504,6 @@ async function deleteRecord({ store, lease, deletes, subscriptions }: HostParts,
     if (left?.length === 0) return;
     throw storageError(error, `Session "${sessionId}" was deleted, but some of it is still on the disk; the next host removes it`);
   }
-}
-
-/** In ACP v2 the modes are an option. It is kept as the mode, so that the wish holds under both versions, and there is one of it. */
-function asMode(setting: Setting, { facts }: Agent, options: SessionInfo['configOptions']): Setting {
-  const { kind, id, value } = setting;
-  const isMode = kind === 'option' && facts.protocolVersion === 2 && options?.find((option) => option.id === id)?.category === 'mode';
-  return isMode && typeof value === 'string' ? { id: 'mode', kind: 'mode', value } : setting;
 }
 
 /** Resolves when it is over, however it went. */

@@ -25,7 +25,7 @@ import { failedAfterSending, interruptedBy, releaseStatement, type LeaseOptions 
 import { cancelled, createPermissions, type Permissions } from './permissions.ts';
 import type { Heard, Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
-import { reportedColumns, type Wishes } from './settings.ts';
+import { modeChange, reportedColumns, type Wishes } from './settings.ts';
 import { transition, type TransitionName } from './states.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -347,11 +347,11 @@ export class Session {
     const { update } = said;
     if (mine.preamble !== null && isTitleOf(mine.preamble, update)) return;
     const learnt = learn(mine.reported, update);
+    // A mode that the agent changed in the course of a turn (a plan that was approved) is what the user goes on in.
+    const mode = turn && learnt && modeChange(learnt, mine.reported);
     if (learnt) mine.reported = { ...mine.reported, ...learnt };
     if (mine.isOpening || !live) return void mine.stateSaid.set(update.sessionUpdate, said);
     if (!learnt && !isUnreadable(update)) return;
-    // A mode that the agent changed in the course of a turn (a plan that was approved) is what the user goes on in.
-    const mode = turn && learnt?.modes?.currentModeId;
     if (mode) mine.wishes = { ...mine.wishes, mode };
     this.record(live, {
       events: this.asEvents([said], this.runningTurnId),

@@ -41,10 +41,26 @@ const usable = (entries: readonly (readonly [string, unknown])[]): Record<string
     entries.filter((entry): entry is [string, string | boolean] => typeof entry[1] === 'string' || typeof entry[1] === 'boolean'),
   );
 
-export function withWish(wishes: Wishes, setting: Setting): Wishes {
-  return setting.kind === 'mode'
-    ? { ...wishes, mode: setting.value }
-    : { ...wishes, options: { ...wishes.options, [setting.id]: setting.value } };
+type InForce = Pick<ReportedState, 'modes' | 'configOptions'>;
+
+/** Some agents give the mode as an option, too, or only so; in ACP v2 all do. It is one setting, by whichever name it is set. */
+const modeOptionOf = ({ configOptions }: Partial<InForce>) => configOptions?.find(({ category }) => category === 'mode');
+
+const isMode = ({ kind, id }: Setting, state: InForce): boolean => kind === 'mode' || modeOptionOf(state)?.id === id;
+
+export function withWish(wishes: Wishes, setting: Setting, state: InForce): Wishes {
+  const { [setting.id]: _, ...others } = wishes.options;
+  return isMode(setting, state)
+    ? { mode: String(setting.value), options: others }
+    : { ...wishes, options: { ...others, [setting.id]: setting.value } };
+}
+
+/** The mode, where what the agent says changes it. */
+export function modeChange(said: Partial<InForce>, before: InForce): string | null {
+  const mode = said.modes?.currentModeId;
+  if (mode !== undefined && mode !== before.modes?.currentModeId) return mode;
+  const option = modeOptionOf(said);
+  return option && option.currentValue !== modeOptionOf(before)?.currentValue ? String(option.currentValue) : null;
 }
 
 /** What the agent reported, as columns of the session's row. */
@@ -59,22 +75,21 @@ export function reportedColumns(state: Partial<ReportedState>): LastKnown {
 }
 
 /** The wishes that are not in force. Options come before the mode: a model may decide which modes there are. */
-function settingsToRestore(wishes: Wishes, now: Pick<ReportedState, 'modes' | 'configOptions'>): Setting[] {
+function settingsToRestore(wishes: Wishes, now: InForce): Setting[] {
   const current = new Map((now.configOptions ?? []).map((option) => [option.id, option]));
+  const { mode } = wishes;
+  const asOption = modeOptionOf(now);
   const settings: Setting[] = [];
   for (const [id, value] of Object.entries(wishes.options)) {
-    if (now.configOptions === null || current.get(id)?.currentValue !== value) settings.push({ id, kind: 'option', value });
+    if (current.get(id)?.currentValue !== value && (mode === null || id !== asOption?.id)) settings.push({ id, kind: 'option', value });
   }
-  const { mode } = wishes;
-  // Some agents give the mode as an option, too, and then do not report it twice.
-  const asOption = now.configOptions?.find((option) => option.category === 'mode');
   if (mode !== null && now.modes?.currentModeId !== mode && asOption?.currentValue !== mode)
-    settings.push({ id: 'mode', kind: 'mode', value: mode });
+    settings.push(asOption && !now.modes ? { id: asOption.id, kind: 'option', value: mode } : { id: 'mode', kind: 'mode', value: mode });
   return settings;
 }
 
 /** What an answer with modes, options and commands makes of what was reported. */
-export function withAnswer<T extends Pick<ReportedState, 'modes' | 'configOptions'>>(state: T, said: AnsweredSettings): T {
+export function withAnswer<T extends InForce>(state: T, said: AnsweredSettings): T {
   return {
     ...state,
     modes: said.modes ?? state.modes,
@@ -84,24 +99,22 @@ export function withAnswer<T extends Pick<ReportedState, 'modes' | 'configOption
 }
 
 /** What is in force once the agent accepted a setting: its own word where it gives it, else what was asked. */
-export function withSetting<T extends Pick<ReportedState, 'modes' | 'configOptions'>>(
-  state: T,
-  setting: Setting,
-  said: AnsweredSettings,
-): T {
-  if (setting.kind === 'mode') {
-    return withAnswer({ ...state, modes: { availableModes: [], ...state.modes, currentModeId: setting.value } }, said);
-  }
-  const assumed =
-    state.configOptions?.map((option) =>
-      option.id === setting.id ? ({ ...option, currentValue: setting.value } as SessionConfigOption) : option,
-    ) ?? null;
-  return withAnswer({ ...state, configOptions: assumed }, said);
+export function withSetting<T extends InForce>(state: T, setting: Setting, said: AnsweredSettings): T {
+  const { kind, value } = setting;
+  const mode = isMode(setting, state);
+  const id = mode ? modeOptionOf(state)?.id : setting.id;
+  const modes =
+    mode && (kind === 'mode' || state.modes) ? { availableModes: [], ...state.modes, currentModeId: String(value) } : state.modes;
+  const differs = state.configOptions?.some((option) => option.id === id && option.currentValue !== value);
+  const configOptions = differs
+    ? (state.configOptions ?? []).map((option) => (option.id === id ? ({ ...option, currentValue: value } as SessionConfigOption) : option))
+    : state.configOptions;
+  return withAnswer({ ...state, modes, configOptions }, said);
 }
 
 export interface RestoreDriver {
   /** What is in force, as the agent's answers and updates have it by now. */
-  reported(): Pick<ReportedState, 'modes' | 'configOptions'>;
+  reported(): InForce;
   set(setting: Setting): Promise<Outcome<AnsweredSettings>>;
   accepted(setting: Setting, said: AnsweredSettings): void;
 }
@@ -114,26 +127,27 @@ export async function restoreWishes(wishes: Wishes, driver: RestoreDriver): Prom
   const restored = new Set<string>();
   /** Why each was refused, and after how many that were accepted; one that was not answered is not asked for again, since each time costs the whole wait. */
   const refused = new Map<string, { readonly reason: string; readonly accepted: number | 'final' }>();
+  /** Those that were accepted and the agent does not list, each with the list of then: while that is the same, they are in force. */
+  const unlisted = new Map<string, string>();
+  const listed = (): string => JSON.stringify((driver.reported().configOptions ?? []).map(({ id }) => id));
+  const left = (): Setting[] => settingsToRestore(wishes, driver.reported()).filter((setting) => unlisted.get(keyOf(setting)) !== listed());
   let accepted = 0;
   const most = 2 * (Object.keys(wishes.options).length + 1);
   while (accepted < most) {
-    const setting = settingsToRestore(wishes, driver.reported()).find(
-      (each) => ![accepted, 'final'].includes(refused.get(keyOf(each))?.accepted ?? -1),
-    );
+    const setting = left().find((each) => ![accepted, 'final'].includes(refused.get(keyOf(each))?.accepted ?? -1));
     if (!setting) break;
     const outcome = await driver.set(setting);
     if (outcome.kind === 'answered') {
       driver.accepted(setting, outcome.value);
       accepted += 1;
       restored.add(setting.id);
+      const { configOptions } = driver.reported();
+      if (setting.kind === 'option' && !configOptions?.some(({ id }) => id === setting.id)) unlisted.set(keyOf(setting), listed());
     } else refused.set(keyOf(setting), { reason: reasonOf(outcome), accepted: outcome.kind === 'refused' ? accepted : 'final' });
     if (outcome.kind === 'ended') break;
   }
   const failed = new Map(
-    settingsToRestore(wishes, driver.reported()).map((setting) => [
-      setting.id,
-      refused.get(keyOf(setting))?.reason ?? 'the agent accepted it, and then had another value again',
-    ]),
+    left().map((setting) => [setting.id, refused.get(keyOf(setting))?.reason ?? 'the agent accepted it, and then had another value again']),
   );
   return {
     restored: [...restored].filter((id) => !failed.has(id)),

@@ -1,7 +1,7 @@
 /** What the user asked for is in force again after a wake, although settings hang together; and a refusal is no wish. */
 import { describe, expect, it } from 'vitest';
 import { CWD, worldOf } from './helpers.ts';
-import { ordinary, rawAgents, type Heard } from './raw-agent.ts';
+import { ordinary, rawAgents, update, type Heard } from './raw-agent.ts';
 
 /** A model resets the effort, `small` knows no effort `high`, and the mode is an option too. Every process begins with the defaults. */
 function agent({ modeAsOption = false } = {}) {
@@ -132,4 +132,99 @@ describe('settings that hang together', () => {
       payload: { sessionUpdate: 'current_mode_update', currentModeId: 'code' },
     });
   });
+});
+
+/** An agent whose only setting is its mode, as an option, as a mode, or as both. `tellsFirst`: it tells of a change before it answers. */
+function modal({ as, tellsFirst = false }: { as: readonly ('modes' | 'option')[]; tellsFirst?: boolean }) {
+  let mode = 'ask';
+  const ids = ['ask', 'code', 'plan'];
+  const configOptions = () => [
+    {
+      id: 'approval',
+      name: 'Mode',
+      category: 'mode',
+      type: 'select',
+      currentValue: mode,
+      options: ids.map((value) => ({ value, name: value })),
+    },
+  ];
+  const settings = () => ({
+    ...(as.includes('option') ? { configOptions: configOptions() } : {}),
+    ...(as.includes('modes') ? { modes: { currentModeId: mode, availableModes: ids.map((id) => ({ id, name: id })) } } : {}),
+  });
+  const agents = rawAgents((message: Heard, raw) => {
+    const { method, params } = message;
+    const reply = (result: object) => raw.say({ jsonrpc: '2.0', id: message.id, result });
+    const tell = () => {
+      if (as.includes('modes')) raw.say(update({ sessionUpdate: 'current_mode_update', currentModeId: mode }));
+      if (as.includes('option')) raw.say(update({ sessionUpdate: 'config_option_update', configOptions: configOptions() }));
+    };
+    if (method === 'initialize') mode = 'ask';
+    if (method === 'session/new') return reply({ sessionId: 'raw-1', ...settings() });
+    if (method === 'session/resume') return reply(settings());
+    if (method === 'session/set_mode' || method === 'session/set_config_option') {
+      mode = String(params?.['modeId'] ?? params?.['value']);
+      if (tellsFirst) tell();
+      return reply({});
+    }
+    if (method === 'session/prompt' && JSON.stringify(params).includes('approve the plan')) {
+      mode = 'code';
+      tell();
+    }
+    if (method) raw.say(ordinary(message, { sessionCapabilities: { resume: {} } }));
+  });
+  return { agents, inForce: () => mode };
+}
+
+describe('a mode that is an option, too, is one setting', () => {
+  it.each([{ tellsFirst: false }, { tellsFirst: true }])('which was set last is in force after a wake: %o', async ({ tellsFirst }) => {
+    const { agents, inForce } = modal({ as: ['modes', 'option'], tellsFirst });
+    const { wake } = await worldOf(agents);
+    const host = await wake({ protocol: 'v1' });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const ways = {
+      mode: (value: string) => host.setMode('s', value),
+      option: (value: string) => host.setConfigOption('s', 'approval', value),
+    };
+    for (const [first, last] of [['mode', 'option'] as const, ['option', 'mode'] as const]) {
+      await ways[first]('plan');
+      await ways[last]('code');
+      const shown = await host.get('s');
+      expect([shown.modes?.currentModeId, shown.configOptions?.[0]?.currentValue]).toEqual(['code', 'code']);
+      await host.prompt('s', 'go');
+      await host.close('s');
+      expect((await host.prompt('s', 'go')).report.settings).toEqual({ restored: ['mode'], failed: [] });
+      expect(inForce()).toBe('code');
+    }
+  });
+
+  it.each([['modes'], ['option']] as const)('a plan that was approved in a turn stays so, where the mode is told as %s', async (as) => {
+    const { agents, inForce } = modal({ as: [as] });
+    const { wake } = await worldOf(agents);
+    const host = await wake({ protocol: 'v1' });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await (as === 'modes' ? host.setMode('s', 'plan') : host.setConfigOption('s', 'approval', 'plan'));
+    await host.prompt('s', 'approve the plan');
+    await host.close('s');
+    const { settings } = (await host.prompt('s', 'go')).report;
+    expect(settings).toEqual({ restored: [as === 'modes' ? 'mode' : 'approval'], failed: [] });
+    expect(inForce()).toBe('code');
+  });
+});
+
+it('what the agent accepts and does not list is restored', async () => {
+  const accepted: unknown[] = [];
+  const { wake } = await worldOf(
+    rawAgents((message: Heard, raw) => {
+      if (message.method === 'session/set_config_option') accepted.push(message.params?.['value']);
+      if (message.method) raw.say(ordinary(message, { sessionCapabilities: { resume: {} } }));
+    }),
+  );
+  const host = await wake({ protocol: 'v1' });
+  await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+  await host.setConfigOption('s', 'fast', true);
+  await host.prompt('s', 'go');
+  await host.close('s');
+  expect((await host.prompt('s', 'go')).report.settings).toEqual({ restored: ['fast'], failed: [] });
+  expect(accepted).toEqual([true, true]);
 });

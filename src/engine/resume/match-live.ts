@@ -5,33 +5,31 @@
  * Both are known only when the message is whole, so chunks that may still become one are held back. They are given out unchanged and in
  * order at the first chunk that differs, and at the latest when the turn ends.
  */
-import { blocksOf, classOf, messageIdOf, messageText, readToolCall, roleOf, textOf } from '../protocol/updates.ts';
+import { blocksOf, classOf, messageIdOf, messageText, readToolCall, textOf } from '../protocol/updates.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
-import { OPENING, squeeze, type Meta, type ReplayItem, type Side } from './match-messages.ts';
+import { OPENING, sideOf, squeeze, type LoggedSpeech, type ReplayItem, type Side } from './match-messages.ts';
 
 export interface LiveFilterOptions {
   /** The running prompt as it was sent, and the preamble in front of it. */
   readonly prompt: readonly ContentBlock[];
   readonly preamble?: readonly ContentBlock[] | null;
   /** Of the `ReplayResult`: what the replay still owed. */
-  readonly next?: readonly OwedMessage[];
+  readonly next?: readonly Pick<LoggedSpeech, 'side' | 'text' | 'messageId' | 'isCertain'>[];
   readonly nextToolCalls?: ReadonlySet<string>;
   /** Replaces known secrets: an echo may come with them, or without. */
   readonly redact?: (text: string) => string;
 }
 
-/** A message of the log that a late replay may still bring. */
-export interface OwedMessage {
-  readonly role: Side;
-  /** Without white space. */
+export type LiveFilter = ReturnType<typeof createLiveFilter>;
+
+/** A message that a late replay may still bring; its text squeezed. With its id and its text it is the message, wherever it comes. */
+interface Owed {
+  readonly side: Side;
   readonly text: string;
-  /** With this id and this text it is the message, wherever it comes. */
   readonly messageId: string | null;
-  /** Whether its text alone tells, in its place and as long as nothing live was said. */
+  /** Whether its text alone tells, in its place and as long as nothing live was said. Half an answer is how the live one begins, too. */
   readonly byText: boolean;
 }
-
-export type LiveFilter = ReturnType<typeof createLiveFilter>;
 
 /** A message that is held back. */
 interface Held {
@@ -53,8 +51,10 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     .flatMap((text) => [squeeze(text), squeeze(redact(text))])
     .filter((text) => text !== '');
   const blocks = new Set(sent.map((block) => JSON.stringify(block)));
-  const ids = new Set(next.flatMap(({ messageId }) => messageId ?? []));
-  let owed = next;
+  let owed = next.flatMap(({ side, text, messageId, isCertain }): Owed[] =>
+    text ? [{ side, text: squeeze(text), messageId, byText: side === 'user' || isCertain }] : [],
+  );
+  const ids = new Set(owed.flatMap(({ messageId }) => messageId ?? []));
   let held: Held | null = null;
   /** What is held back, and what is given out. */
   let [items, out]: [ReplayItem[], readonly ReplayItem[]] = [[], []];
@@ -66,11 +66,11 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
   let spoke = false;
 
   /** The owed messages that words of this side and id may be: one of the user's may come without those before it. */
-  const owedTo = (side: Side, id: string | null): readonly OwedMessage[] => {
-    const known = id === null ? undefined : owed.find((one) => one.messageId === id && one.role === side);
+  const owedTo = (side: Side, id: string | null): readonly Owed[] => {
+    const known = id === null ? undefined : owed.find((one) => one.messageId === id && one.side === side);
     if (known) return [known];
     const byText = live ? [] : owed.filter((one) => one.byText);
-    return (side === 'user' ? byText : byText.slice(0, 1)).filter(({ role }) => role === side);
+    return (side === 'user' ? byText : byText.slice(0, 1)).filter((one) => one.side === side);
   };
   const giveOut = (...more: readonly ReplayItem[]): void => {
     out = [...out, ...items, ...more];
@@ -145,11 +145,11 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
 
   return {
     /** Takes an update of the running turn; gives what is to be stored now. */
-    push(update: SessionUpdate, meta?: Meta): readonly ReplayItem[] {
+    push(update: SessionUpdate, meta?: ReplayItem['meta']): readonly ReplayItem[] {
       const item: ReplayItem = meta ? { update, meta } : { update };
-      const role = roleOf(update, meta);
+      const side = sideOf(update, meta);
       out = [];
-      if (role === 'user' || role === 'agent') chunk(item, role);
+      if (side) chunk(item, side);
       else other(item);
       return out;
     },

@@ -17,11 +17,16 @@ import { RECORD_CLOSING, RECORD_OPENING, type NewestFirst } from '../transcript/
 import type { SessionEvent, SessionUpdate, TurnState } from '../types.ts';
 
 export type Side = 'user' | 'agent';
-export type Meta = Readonly<Record<string, unknown>>;
 
 export interface ReplayItem {
   readonly update: SessionUpdate;
-  readonly meta?: Meta;
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+
+/** Whose words they are; null for thoughts, and for what stands beside messages. */
+export function sideOf(update: SessionUpdate, meta: ReplayItem['meta']): Side | null {
+  const role = roleOf(update, meta);
+  return role === 'thought' ? null : role;
 }
 
 const ABOVE_ASCII = /[\u0080-\uffff]/;
@@ -48,12 +53,8 @@ export function grow(key: number, words: string): number {
 }
 
 /** Attachments are replayed as anything or nothing; they count only where no word stands beside them. */
-const saidBy = (words: string, updates: () => readonly SessionUpdate[]): string =>
-  /\S/.test(words)
-    ? words
-    : updates()
-        .map((update) => messageText(update, 'name'))
-        .join('');
+const saidBy = (words: string, updates: readonly SessionUpdate[]): string =>
+  /\S/.test(words) ? words : updates.map((update) => messageText(update, 'name')).join('');
 
 /** The preamble's first words, which nobody else writes, and its last. */
 export const OPENING = squeeze(RECORD_OPENING);
@@ -114,11 +115,14 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
     const id = chunks[0]?.id ?? null;
     // The chunks of each message beside each other: an agent may stream two by turns.
     const items = chunks.every((chunk) => chunk.id === id) ? chunks : [...Map.groupBy(chunks, (chunk) => chunk.id).values()].flat();
-    const words = redact(items.map((item) => item.text ?? '').join(''));
+    const words = redact(items.map(({ text }) => text ?? '').join(''));
     // Agents replay the preamble in front of the user's words, behind them, or wrapped: its opening and closing say where it stands.
     const parts = hasPreamble && side === 'user' ? squeeze(words).split(OPENING) : [words];
-    const own = parts.length === 1 ? words : parts.map((part, i) => (i === 0 ? part : part.split(CLOSING).slice(1).join(CLOSING))).join('');
-    const text = saidBy(own, () => items.filter((item) => item.text === '').map(({ update }) => update));
+    const own = parts.map((part, i) => (i === 0 ? part : part.split(CLOSING).slice(1).join(CLOSING))).join('');
+    const text = saidBy(
+      parts.length === 1 ? words : own,
+      items.flatMap((item) => (item.text === '' ? item.update : [])),
+    );
     return { side, id, items, text, key: keyOf(side, text), preambles: parts.length - 1 };
   };
 
@@ -129,8 +133,7 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
   };
 
   const take = (item: ReplayItem): void => {
-    const role = roleOf(item.update, item.meta);
-    const side = role === 'thought' ? null : role;
+    const side = sideOf(item.update, item.meta);
     let speech = speeches.at(-1);
     if (side && speech?.side !== side) speeches.push((speech = { side, items: [], size: 0, read: null }));
     if (!speech) return;
@@ -151,20 +154,7 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
     get length() {
       return speeches.length;
     },
-    speeches: () => speeches.map((one) => (one.read ??= read(one.side, one.items))),
-    /** All of it once, where everything was said twice at once. */
-    saidOnce(): Speech[] | null {
-      const said = speeches.flatMap(({ items }) => items.filter(({ text }) => text !== null));
-      const isRepeat = ({ id, update }: Chunk, of: Chunk): boolean => id === of.id && JSON.stringify(update) === JSON.stringify(of.update);
-      if (released > 0 || said.length < 2 || !said.every((item, i) => i % 2 === 0 || isRepeat(item, said[i - 1]!))) return null;
-      const repeats = new Set(said.filter((_, i) => i % 2 === 1));
-      return speeches.map(({ side, items }) =>
-        read(
-          side,
-          items.filter((item) => !repeats.has(item)),
-        ),
-      );
-    },
+    speeches: (): Speech[] => speeches.map((one) => (one.read ??= read(one.side, one.items))),
     /** A whole message comes as its blocks, in the place of what was said under its id. */
     push(item: ReplayItem): void {
       const speech = speeches.at(-1);
@@ -188,7 +178,7 @@ export interface LoggedSpeech extends Pick<Speech, 'side' | 'key' | 'text'> {
   readonly turnId: string | null;
   /** Where it is one message. */
   readonly messageId: string | null;
-  /** The lowest seq of it. */
+  /** Of its first chunk. */
   readonly seq: number;
 }
 
@@ -207,43 +197,46 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
   const pages = (async function* () {
     yield* events;
   })();
-  let [isWhole, isCompacted, kept] = [false, false, 0];
+  /** `compactedAt`: where the agent shortened its memory. What is older it need not know. */
+  let [isWhole, compactedAt, kept] = [false, -1, 0];
   /** The speech that is still growing at its older end, newest first. */
-  let open: { readonly side: Side; readonly chunks: UpdateEvent[]; compacts: boolean } | null = null;
+  let open: { readonly side: Side; readonly chunks: UpdateEvent[] } | null = null;
 
   const close = (): void => {
     if (!open) return;
-    const { side, chunks, compacts } = open;
+    const { side, chunks } = open;
+    const [newest, oldest] = [chunks[0]!, chunks.at(-1)!];
     open = null;
     const messages = messagesOf(chunks.reverse());
-    const raws = messages.map((list) => redact(list.map(({ payload }) => messageText(payload)).join('')));
-    const text = saidBy(raws.join(''), () => chunks.map(({ payload }) => payload));
+    const words = messages.map((list) => redact(list.map(({ payload }) => messageText(payload)).join('')));
+    const text = saidBy(
+      words.join(''),
+      chunks.map(({ payload }) => payload),
+    );
+    kept += text.length;
     const isKnown = ({ turnId, origin }: UpdateEvent): boolean =>
       turnId === null ? origin === 'import' : /^(completed|cancelled)$/.test(states.get(turnId) ?? '');
-    kept += text.length;
     speeches.push({
       side,
       key: keyOf(side, text),
-      parts: messages.length > 1 ? raws.filter((raw) => /\S/.test(raw)).map((raw) => keyOf(side, raw)) : [],
+      parts: messages.length > 1 ? words.filter((one) => /\S/.test(one)).map((one) => keyOf(side, one)) : [],
       text: kept > maxChars ? null : text,
-      isCertain: !isCompacted && messages.some(([first]) => isKnown(first!)),
-      turnId: messages.at(-1)![0]!.turnId,
-      messageId: messages.length === 1 ? messageIdOf(chunks[0]!.payload) : null,
-      seq: chunks.reduce((lowest, { seq }) => Math.min(lowest, seq), Infinity),
+      isCertain: newest.seq > compactedAt && messages.some(([one]) => isKnown(one!)),
+      turnId: newest.turnId,
+      messageId: messages.length === 1 ? messageIdOf(oldest.payload) : null,
+      seq: oldest.seq,
     });
-    isCompacted ||= compacts || (side === 'user' && text.startsWith('/compact'));
+    if (side === 'user' && text.startsWith('/compact')) compactedAt = Math.max(compactedAt, newest.seq);
   };
 
   const note = (event: UpdateEvent): void => {
-    const [role, is] = [roleOf(event.payload, event.meta), classOf(event.payload, event.meta)];
-    if (role === 'user' || role === 'agent') {
-      if (open?.side !== role) close();
-      open ??= { side: role, chunks: [], compacts: false };
+    const [side, is] = [sideOf(event.payload, event.meta), classOf(event.payload, event.meta)];
+    if (side) {
+      if (open?.side !== side) close();
+      open ??= { side, chunks: [] };
       open.chunks.push(event);
-    } else if (is === 'compaction') {
-      if (open) open.compacts = true;
-      else isCompacted = true;
-    } else if (is !== 'state') names.add(nameOf({ update: event.payload, meta: event.meta }, event.turnId));
+    } else if (is === 'compaction') compactedAt = Math.max(compactedAt, event.seq);
+    else if (is !== 'state') names.add(nameOf({ update: event.payload, meta: event.meta }, event.turnId));
   };
 
   const take = (event: SessionEvent): void => {
@@ -264,11 +257,10 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     isCutOff: (turnId: string | null): boolean => (states.get(turnId) ?? 'interrupted') === 'interrupted',
     /** Whether an update says anything that its turn does not hold. */
     isNew: (item: ReplayItem, turnId: string | null): boolean =>
-      /^(user|agent)$/.test(roleOf(item.update, item.meta) ?? '') || !names.has(nameOf(item, turnId)),
+      sideOf(item.update, item.meta) !== null || !names.has(nameOf(item, turnId)),
     /** Whether all of it was read. */
     isWhole: (): boolean => isWhole,
-    /** Whether the agent shortened its memory. What is older than that it need not know. */
-    isCompacted: (): boolean => isCompacted,
+    isCompacted: (): boolean => compactedAt >= 0,
     /** Reads on until there are so many speeches, or no more. */
     async readUntil(count: number, breathe: () => Promise<void>): Promise<void> {
       while (!isWhole && speeches.length < count) {
@@ -287,14 +279,9 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
 
 /** The chunks of one speech as messages: what a turn says under one id, from where it was told whole, and what was added to it later. */
 function messagesOf(chunks: readonly UpdateEvent[]): (readonly UpdateEvent[])[] {
-  if (chunks.length === 1) return [chunks];
   const messages = Map.groupBy(chunks, (one) => `${one.turnId} ${one.origin === 'import'} ${messageIdOf(one.payload)}`);
-  return [...messages.values()].map((list) =>
-    list.slice(
-      Math.max(
-        0,
-        list.findLastIndex(({ payload }) => replacesMessage(payload)),
-      ),
-    ),
-  );
+  return [...messages.values()].map((list) => {
+    const from = list.findLastIndex(({ payload }) => replacesMessage(payload));
+    return from < 0 ? list : list.slice(from);
+  });
 }

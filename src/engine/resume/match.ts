@@ -16,9 +16,8 @@ import { classOf, fieldsOf, roleOf } from '../protocol/updates.ts';
 import type { NewestFirst } from '../transcript/render.ts';
 import type { SessionUpdate } from '../types.ts';
 import { verifyReplay } from './decide.ts';
-import type { OwedMessage } from './match-live.ts';
 import { addTo, createReplayLog, grow, keyOf, OPENING, readLog, squeeze } from './match-messages.ts';
-import type { Chunk, LoggedSpeech, LogReader, Meta, ReadOptions, ReplayItem, ReplayLog, Speech } from './match-messages.ts';
+import type { Chunk, LoggedSpeech, LogReader, ReadOptions, ReplayItem, ReplayLog, Speech } from './match-messages.ts';
 
 export interface ReplayMatcherOptions extends Partial<ReadOptions> {
   /** The log, newest first; events before `fromSeq` are not looked at, and need not be given. */
@@ -52,7 +51,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
 
   return {
     /** Takes one update; false when it is none of a conversation's (mode, commands, usage, …) and the caller's own. */
-    take(update: SessionUpdate, meta?: Meta): boolean {
+    take(update: SessionUpdate, meta?: ReplayItem['meta']): boolean {
       const is = classOf(update, meta);
       if (is === 'state') return false;
       hasCompacted ||= is === 'compaction';
@@ -64,20 +63,19 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       let seen = await compare(replay, log, countBefore ? replay.length + READ_AHEAD : Infinity, isAdopted);
       // Before anything is new, all of the log is asked.
       if (!log.isWhole() && (!seen.isCovered || seen.imported.length > 0)) seen = await compare(replay, log, Infinity, isAdopted);
-      const { units, logged, owed, imported, importedMessages } = seen;
+      const { units, logged, owed, imported, importedMessages, isAllNew } = seen;
       const found = new Set(units.flatMap(({ at }) => at ?? []));
       const unread = log.isWhole() || !countBefore ? 0 : await countBefore(logged[0]!.seq - 1);
       const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !found.has(at)).length;
-      const [received, matched] = [units.length, found.size];
-      const isNew = isAdopted && logged.length === 0;
-      const lacks = lacking(units.at(-1), logged);
+      const [received, matched, tail] = [units.length, found.size, units.at(-1)];
+      const lacks = tail?.at === logged.length - 1 ? tail.lacks : '';
       const came = replay.speeches().reduce((sum, one) => sum + one.preambles, 0);
       const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === units.find(({ at }) => at !== null)?.at;
       return {
         verified: verifyReplay({
-          expected: matched + missing || (isAdopted ? received || 1 : 0),
+          expected: isAllNew ? received || 1 : matched + missing,
           received,
-          matched: isNew ? received : matched,
+          matched: isAllNew ? received : matched,
           compacted: hasCompacted || log.isCompacted(),
         }),
         /** Messages that came, that we have, that we expected in vain, that something was imported of. */
@@ -94,20 +92,13 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         /** Whether what came first is ours. */
         beginsOurs: units.length > 0 && units[0]!.at !== null,
         /** Whether what came last is new: what follows without a word of the user's belongs to it. */
-        endsNew: imported.length > 0 && imported.at(-1)!.update === units.at(-1)!.items.at(-1)?.update,
+        endsNew: imported.length > 0 && imported.at(-1)!.update === tail!.items.at(-1)?.update,
         /** What is still to come of the newest message, squeezed, where the replay ends within it. */
         lacks,
         /** Whether the preamble is still in the replay; null where none was given, or the replay does not reach back to it. */
         preamble: preambles === 0 ? null : came >= preambles ? ('kept' as const) : reachesBack ? ('gone' as const) : null,
         /** What should come next, and the tool calls of its turns, for `createLiveFilter`. */
-        next: [
-          ...(lacks ? [{ role: units.at(-1)!.side, text: lacks, messageId: null, byText: true }] : []),
-          ...owed.flatMap(({ side, text, messageId, isCertain }): OwedMessage[] => {
-            // Half an answer is how the live one begins, too: of a turn that was cut off its text tells the question alone.
-            const byText = side === 'user' || isCertain;
-            return text && (byText || messageId !== null) ? [{ role: side, text: squeeze(text), messageId, byText }] : [];
-          }),
-        ],
+        next: [...(lacks ? [{ side: tail!.side, text: lacks, messageId: null, isCertain: true }] : []), ...owed],
         nextToolCalls: log.names,
       };
     },
@@ -130,8 +121,9 @@ function breathing(): () => Promise<void> {
 interface Unit extends Speech {
   /** Of the log's speeches the one that it is. */
   at: number | null;
-  /** How much of it, squeezed, the log has. */
+  /** How much of it the log has, and what the log says after all of it; both squeezed. */
   had: number;
+  lacks: string;
 }
 
 /** Where the log says what, in order. */
@@ -142,6 +134,7 @@ async function compare(replay: ReplayLog, log: LogReader, count: number, isAdopt
   await log.readUntil(count, breathe);
   // An answer whose question was not read is half a turn, and left out.
   const logged = log.speeches.slice(0, log.isWhole() || log.speeches.at(-1)?.side === 'user' ? undefined : -1).reverse();
+  const isAllNew = isAdopted && logged.length === 0;
   const index = indexOf(logged);
   await breathe();
   const units = unitsOf(replay, index, logged.at(-1));
@@ -149,13 +142,9 @@ async function compare(replay: ReplayLog, log: LogReader, count: number, isAdopt
   await align(units, index, breathe);
   placeOthers(units, logged, index);
   const first = units.findIndex(({ at }) => at !== null);
-  return {
-    ...findNews(units, logged, index, log, isAdopted && logged.length === 0),
-    units,
-    logged,
-    /** Whether there is room for what came before the first one found: what is older was not replayed. */
-    isCovered: units.length === 0 || (first >= 0 && units[first]!.at! >= first),
-  };
+  /** Whether there is room for what came before the first one found: what is older was not replayed. */
+  const isCovered = units.length === 0 || (first >= 0 && units[first]!.at! >= first);
+  return { ...findNews(units, logged, index, log, isAllNew), units, logged, isAllNew, isCovered };
 }
 
 function indexOf(logged: readonly LoggedSpeech[]): Index {
@@ -171,7 +160,8 @@ function indexOf(logged: readonly LoggedSpeech[]): Index {
 /** The replay as the log knows it: each speech by itself, or as the several it is; all of it once, where everything is said twice. */
 function unitsOf(replay: ReplayLog, index: Index, newest: LoggedSpeech | undefined): Unit[] {
   const known = (speeches: readonly Speech[]): number => speeches.filter(({ key }) => index.has(key)).length;
-  const [came, once] = [replay.speeches(), replay.saidOnce()];
+  const came = replay.speeches();
+  const once = saidOnce(came, replay);
   return (once && known(once) >= known(came) ? once : came)
     .filter(({ side, text }) => side === 'agent' || text === null || /\S/.test(text))
     .flatMap((one) =>
@@ -179,7 +169,16 @@ function unitsOf(replay: ReplayLog, index: Index, newest: LoggedSpeech | undefin
         ? one
         : severalIn(one, index, newest).map((part) => replay.read(one.side, part)),
     )
-    .map((speech) => ({ ...speech, at: null, had: Infinity }));
+    .map((speech) => ({ ...speech, at: null, had: Infinity, lacks: '' }));
+}
+
+function saidOnce(came: readonly Speech[], { read }: ReplayLog): Speech[] | null {
+  const said = came.flatMap(({ items }) => items.filter(({ text }) => text !== null));
+  const isTwice = ({ update }: Chunk, i: number) => i % 2 === 0 || JSON.stringify(update) === JSON.stringify(said[i - 1]!.update);
+  if (said.length < 2 || !said.every(isTwice)) return null;
+  const repeats = new Set(said.filter((_, i) => i % 2 === 1));
+  const once = (items: readonly Chunk[]) => items.filter((item) => !repeats.has(item));
+  return came.map((one) => (one.text === null ? one : read(one.side, once(one.items))));
 }
 
 /** Whether a speech begins with all that we have of an answer that was cut off. */
@@ -266,19 +265,11 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
       const isElsewhere = index.has(unit.key) || came.has(ours.key);
       const isTelling = unit.preambles > 0 || Math.min(text.length, own.length) >= TELLING;
       if (answers && text.startsWith(own) && !(isElsewhere && ours.isCertain)) [unit.at, unit.had] = [at, own.length];
-      else if (!isElsewhere && (text.endsWith(own) || own.startsWith(text) || (isTelling && (text.includes(own) || own.includes(text)))))
-        unit.at = at;
+      else if (!isElsewhere && own.startsWith(text)) [unit.at, unit.lacks] = [at, own.slice(text.length)];
+      else if (!isElsewhere && (text.endsWith(own) || (isTelling && (text.includes(own) || own.includes(text))))) unit.at = at;
     }
     if (unit.at !== null) next = unit.at + 1;
   }
-}
-
-/** What the newest message of the log says after what came of it, squeezed; nothing where it came whole, or in other words. */
-function lacking(tail: Unit | undefined, logged: readonly LoggedSpeech[]): string {
-  const newest = logged.at(-1);
-  if (!tail?.text || !newest?.text || tail.at !== logged.length - 1 || [newest.key, ...newest.parts].includes(tail.key)) return '';
-  const [text, own] = [squeeze(tail.text), squeeze(newest.text)];
-  return own.startsWith(text) ? own.slice(text.length) : '';
 }
 
 // ---------------------------------------------------------------- what is new

@@ -4,7 +4,7 @@ import { isConversation, messageText, roleOf } from '../protocol/updates.ts';
 import type { Limits } from '../limits.ts';
 import { whatFollows } from '../resume/decide.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
-import { squeeze, type Meta, type ReplayItem } from '../resume/match-messages.ts';
+import { squeeze, type ReplayItem } from '../resume/match-messages.ts';
 import type { Store } from '../storage/store.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
 
@@ -124,7 +124,7 @@ export async function openReplay(
 
   return {
     /** Takes an update as a part of the replay; `isOpening` until the agent has answered and that is stored. */
-    take(update: SessionUpdate, meta: Meta | undefined, isOpening: boolean): void {
+    take(update: SessionUpdate, meta: ReplayItem['meta'], isOpening: boolean): void {
       if (!matcher.take(update, meta)) return;
       received++;
       const item = meta ? { update, meta } : { update };

@@ -13,7 +13,7 @@ const chunk = (text: string, messageId?: string): SessionUpdate => ({
 const heard = (next: readonly string[], chunks: readonly SessionUpdate[]): string => {
   const filter = createLiveFilter({
     prompt: [{ type: 'text', text: 'again' }],
-    next: next.map((text) => ({ role: 'agent' as const, text, messageId: null, byText: true })),
+    next: next.map((text) => ({ side: 'agent' as const, text, messageId: null, isCertain: true })),
   });
   const items = [...chunks.flatMap((update) => filter.push(update)), ...filter.end()];
   return items.map(({ update }) => (update as { content: { text: string } }).content.text).join('');
@@ -41,8 +41,8 @@ describe('I11: an owed “Noted.” and a live answer that begins with it', () =
     const filter = createLiveFilter({
       prompt: [{ type: 'text', text: 'again' }],
       next: [
-        { role: 'user', text: 'again', messageId: 'u1', byText: true },
-        { role: 'agent', text: 'Noted.', messageId: 'a1', byText: true },
+        { side: 'user', text: 'again', messageId: 'u1', isCertain: true },
+        { side: 'agent', text: 'Noted.', messageId: 'a1', isCertain: true },
       ],
     });
     const echo = { sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'again' }, ...(id ? { messageId: id } : {}) };
@@ -61,6 +61,12 @@ describe('I11: an owed “Noted.” and a live answer that begins with it', () =
       log().user('My dog is Rex.').agent('Noted.').end().user('My cat is Tom.').agent('Noted. Your').end({ state: 'interrupted' }),
       [user('My dog is Rex.')],
     );
-    expect(result.next.map(({ role, text }) => `${role} ${text}`)).toEqual(['agent Noted.', 'user MycatisTom.']);
+    const heardAfter = (...texts: string[]) => {
+      const filter = createLiveFilter({ prompt: [{ type: 'text', text: 'again' }], next: result.next });
+      const items = [...[chunk('Noted.'), user('My cat is Tom.'), ...texts.map((text) => chunk(text))].flatMap((one) => filter.push(one))];
+      return [...items, ...filter.end()].map(({ update }) => (update as { content: { text: string } }).content.text).join('');
+    };
+    expect(heardAfter('Noted.', ' Your')).toBe('Noted. Your');
+    expect(heardAfter('Noted. Your', ' dog: Rex.')).toBe('Noted. Your dog: Rex.');
   });
 });

@@ -17,8 +17,8 @@ function stored(options: Partial<LiveFilterOptions>, updates: readonly SessionUp
     return `${update.sessionUpdate.replace(/_(message_)?chunk$/, '')}:${content?.text ?? toolCallId ?? content?.type ?? ''}`;
   });
 }
-const owed = (...next: [role: 'user' | 'agent', words: string][]): Partial<LiveFilterOptions> => ({
-  next: next.map(([role, words]) => ({ role, text: words.replace(/\s+/g, ''), messageId: null, byText: true })),
+const owed = (...next: [side: 'user' | 'agent', text: string][]): Partial<LiveFilterOptions> => ({
+  next: next.map(([side, text]) => ({ side, text, messageId: null, isCertain: true })),
 });
 
 describe('the echo of the running prompt is no new message', () => {
@@ -137,8 +137,8 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
   });
 
   describe('with an id that the log has', () => {
-    const byId = (byText: boolean): Partial<LiveFilterOptions> => ({
-      next: [{ role: 'agent', text: 'Noted.Old', messageId: 'old', byText }],
+    const byId = (isCertain: boolean): Partial<LiveFilterOptions> => ({
+      next: [{ side: 'agent', text: 'Noted.Old', messageId: 'old', isCertain }],
     });
     const commands = { sessionUpdate: 'available_commands_update', availableCommands: [] } as SessionUpdate;
     const whole = agent('Noted. Old', 'old');
@@ -158,7 +158,7 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
       ['in the middle of any other', [agent('Well, ', 'new'), whole, agent('New', 'new')], ['agent:Well, ', 'agent:New']],
       ['at the end', [agent('New', 'new'), whole], ['agent:New']],
     ])('is dropped, of a turn that ended or was cut off: %s', (_, updates, kept) => {
-      for (const byText of [true, false]) expect(stored(byId(byText), updates as SessionUpdate[])).toEqual(kept);
+      for (const isCertain of [true, false]) expect(stored(byId(isCertain), updates as SessionUpdate[])).toEqual(kept);
     });
     it.each([
       ['other words under its id', [agent('Other', 'old')], ['agent:Other']],
@@ -166,10 +166,10 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
       ['less than it', [agent('Noted.', 'old'), agent('New', 'new')], ['agent:Noted.', 'agent:New']],
       ['the only answer there is', [whole], ['agent:Noted. Old']],
     ])('nothing live is swallowed: %s', (_, updates, kept) => {
-      for (const byText of [true, false]) expect(stored(byId(byText), updates as SessionUpdate[])).toEqual(kept);
+      for (const isCertain of [true, false]) expect(stored(byId(isCertain), updates as SessionUpdate[])).toEqual(kept);
     });
     it('half an answer without one is no proof: the live one may begin like it', () => {
-      expect(stored({ next: [{ role: 'agent', text: 'Noted.', messageId: null, byText: false }] }, [agent('Noted.'), user('x')])).toEqual([
+      expect(stored({ next: [{ side: 'agent', text: 'Noted.', messageId: null, isCertain: false }] }, [agent('Noted.'), user('x')])).toEqual([
         'agent:Noted.',
         'user:x',
       ]);
@@ -214,10 +214,10 @@ describe('for any updates', () => {
   );
   const next = fc.array(
     fc.record({
-      role: fc.constantFrom('user' as const, 'agent' as const),
+      side: fc.constantFrom('user' as const, 'agent' as const),
       text: fc.constantFrom('a', 'ab', 'b'),
       messageId: fc.constantFrom('m', 'n', null),
-      byText: fc.boolean(),
+      isCertain: fc.boolean(),
     }),
     { maxLength: 3 },
   );

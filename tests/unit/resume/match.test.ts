@@ -514,7 +514,7 @@ describe('late replay', () => {
     matcher.take(user('Remember blue'));
     const early = await matcher.end();
     expect(early).toMatchObject({ matched: 1, reachedEnd: false });
-    expect(early.next.map(({ role }) => role)).toEqual(['agent', 'user', 'agent']);
+    expect(early.next.map(({ side }) => side)).toEqual(['agent', 'user', 'agent']);
     for (const update of replayOfTwo.slice(1)) matcher.take(update);
     expect(await matcher.end()).toMatchObject({ matched: 4, missing: 0, reachedEnd: true, next: [] });
   });

@@ -22,13 +22,14 @@ export interface LiveFilterOptions {
 
 export type LiveFilter = ReturnType<typeof createLiveFilter>;
 
-/** A message that a late replay may still bring; its text squeezed. With its id and its text it is the message, wherever it comes. */
-interface Owed {
+/** What words that come may be: an echo, or a message of the log that a late replay may still bring. */
+interface Expected {
   readonly side: Side;
+  /** Squeezed. */
   readonly text: string;
+  /** With this id and this text it is the message, wherever it comes. */
   readonly messageId: string | null;
-  /** Whether its text alone tells, in its place and as long as nothing live was said. Half an answer is how the live one begins, too. */
-  readonly byText: boolean;
+  readonly tells: 'echo' | 'owed by text' | 'owed by id';
 }
 
 /** A message that is held back. */
@@ -36,11 +37,10 @@ interface Held {
   readonly side: Side;
   readonly id: string | null;
   /** What it may still become, and how much of that came. */
-  readonly texts: readonly string[];
+  readonly maybe: readonly Expected[];
   readonly length: number;
-  /** The last words of it, to know the preamble's opening by. */
+  /** Its last words, to know the preamble's opening by; from there on that alone. */
   readonly ending: string;
-  readonly isRecord: boolean;
 }
 
 export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, redact = (text) => text }: LiveFilterOptions) {
@@ -49,28 +49,33 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
   /** What an echo may say: the prompt, with or without the preamble, or one block of them; as sent or as stored. */
   const echoes = [words.slice(sent.length - prompt.length).join(''), words.join(''), ...words]
     .flatMap((text) => [squeeze(text), squeeze(redact(text))])
-    .filter((text) => text !== '');
+    .flatMap((text): Expected[] => (text === '' ? [] : [{ side: 'user', text, messageId: null, tells: 'echo' }]));
   const blocks = new Set(sent.map((block) => JSON.stringify(block)));
-  let owed = next.flatMap(({ side, text, messageId, isCertain }): Owed[] =>
-    text ? [{ side, text: squeeze(text), messageId, byText: side === 'user' || isCertain }] : [],
+  // Half an answer is how the live one begins, too: of a turn that was cut off the text tells the question alone.
+  let owed = next.flatMap(({ side, text, messageId, isCertain }): Expected[] =>
+    text ? [{ side, text: squeeze(text), messageId, tells: side === 'user' || isCertain ? 'owed by text' : 'owed by id' }] : [],
   );
   const ids = new Set(owed.flatMap(({ messageId }) => messageId ?? []));
   let held: Held | null = null;
   /** What is held back, and what is given out. */
   let [items, out]: [ReplayItem[], readonly ReplayItem[]] = [[], []];
   /** Set by the first thing that is surely live: from then on text alone proves nothing. */
-  let live = !owed.some(({ byText }) => byText);
+  let live = !owed.some(({ tells }) => tells === 'owed by text');
   /** Whether an owed question came: what answers it is owed, too. */
   let questionCame = false;
   /** Whether anything live was given out. */
   let spoke = false;
 
-  /** The owed messages that words of this side and id may be: one of the user's may come without those before it. */
-  const owedTo = (side: Side, id: string | null): readonly Owed[] => {
+  /**
+   * What words of this side and id may be, the likeliest first. The same prompt once more is the running one's echo, unless its id says
+   * otherwise: what answers it would else be taken for the old answer. By their text messages are owed in order, but one of the user's may
+   * come without those before it.
+   */
+  const mayBe = (side: Side, id: string | null): readonly Expected[] => {
     const known = id === null ? undefined : owed.find((one) => one.messageId === id && one.side === side);
-    if (known) return [known];
-    const byText = live ? [] : owed.filter((one) => one.byText);
-    return (side === 'user' ? byText : byText.slice(0, 1)).filter((one) => one.side === side);
+    const byText = known || live ? [] : owed.filter(({ tells }) => tells === 'owed by text');
+    const inPlace = (side === 'user' ? byText : byText.slice(0, 1)).filter((one) => one.side === side);
+    return [...(known ? [known] : []), ...(side === 'user' ? echoes : []), ...inPlace];
   };
   const giveOut = (...more: readonly ReplayItem[]): void => {
     out = [...out, ...items, ...more];
@@ -84,18 +89,13 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
   /** The held message is over: it is dropped, or given out. */
   const settle = (): void => {
     if (!held) return;
-    const { side, id, length, texts, isRecord } = held;
-    const isWhole = (text: string): boolean => text.length === length && texts.includes(text);
-    const one = owedTo(side, id).find(({ text }) => isWhole(text));
-    const byId = id !== null && one?.messageId === id;
-    const isEcho = side === 'user' && (isRecord || echoes.some(isWhole));
-    // The same prompt once more is the running one's echo, unless its id says otherwise: what answers it would else be taken for the old answer.
-    const isOwed = one !== undefined && (!isEcho || byId);
-    if (!isOwed && !isEcho) return surelyLive();
-    // What is owed by its text comes in order, what has an id wherever it comes. After an echo the agent answers: that is live.
-    questionCame = isOwed && side === 'user';
-    if (!isOwed) live = true;
-    else owed = byId ? owed.filter((each) => each !== one) : owed.slice(owed.indexOf(one) + 1);
+    const { side, id, maybe, length, ending } = held;
+    const one = maybe.find(({ text }) => text.length === length);
+    if (!one && ending !== OPENING) return surelyLive();
+    questionCame = one !== undefined && one.tells !== 'echo' && side === 'user';
+    // After an echo the agent answers: that is live. What is owed by its text comes in order, what has an id wherever it comes.
+    if (!one || one.tells === 'echo') live = true;
+    else owed = id !== null && one.messageId === id ? owed.filter((each) => each !== one) : owed.slice(owed.indexOf(one) + 1);
     [items, held] = [[], null];
   };
 
@@ -108,25 +108,21 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     const attached = blocksOf(item.update).filter((block) => textOf(block) === null);
     const areOurs = attached.every((block) => side === 'user' && blocks.has(JSON.stringify(block)));
     if (attached.length > 0 && text === '' && areOurs) return void (live = true);
-    const begun = (): Held => {
-      const texts = [...(side === 'user' ? echoes : []), ...owedTo(side, id).map((one) => one.text)];
-      return { side, id, texts, length: 0, ending: '', isRecord: false };
-    };
-    const before = held ?? begun();
-    const texts = before.texts.filter((one) => one.startsWith(text, before.length));
+    const before: Held = held ?? { side, id, maybe: mayBe(side, id), length: 0, ending: '' };
+    const maybe = before.maybe.filter((one) => one.text.startsWith(text, before.length));
     // An echo of the record, however the agent joined or wrapped its blocks: stored, it would stand in the next record again.
-    const ending = side === 'user' && preamble ? before.ending + text : '';
-    const isRecord = before.isRecord || ending.includes(OPENING);
-    if (areOurs && (texts.length > 0 || isRecord)) {
+    const said = side === 'user' && preamble ? before.ending + text : '';
+    const ending = said.includes(OPENING) ? OPENING : said.slice(-OPENING.length);
+    if (areOurs && (maybe.length > 0 || ending === OPENING)) {
       items.push(item);
-      held = { ...before, texts, length: before.length + text.length, ending: ending.slice(-OPENING.length), isRecord };
+      held = { ...before, maybe, length: before.length + text.length, ending };
       return;
     }
     // What was held may be whole, and this the beginning of another message of the same side. Of the agent's only another id says so, or
     // the owed question before it; without them it is the rest of a live answer that begins like the owed one.
     const isAnother = before.length > 0 && attached.length === 0 && (side === 'user' || id !== before.id || questionCame);
-    if (!isAnother || !((id !== null && ids.has(id)) || before.texts.some(({ length }) => length === before.length)))
-      return surelyLive(item);
+    const isWhole = before.maybe.some((one) => one.text.length === before.length);
+    if (!isAnother || !(isWhole || (id !== null && ids.has(id)))) return surelyLive(item);
     settle();
     chunk(item, side);
   };
@@ -137,7 +133,7 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     if (held?.side === 'user' || (!isCall && is !== 'message')) settle();
     if (!isCall && is !== 'message') return giveOut(item);
     // Tool calls and thoughts belong to the answer they stand in, owed or live; which one, its words will tell.
-    if (owedTo('agent', held?.id ?? null).length > 0 && (!isCall || nextToolCalls?.has(readToolCall(item.update).id)))
+    if (mayBe('agent', held?.id ?? null).length > 0 && (!isCall || nextToolCalls?.has(readToolCall(item.update).id)))
       return void items.push(item);
     settle();
     surelyLive(item);

@@ -2,17 +2,7 @@
  * The two sides of a replay as lists that can be compared. The unit is a speech: all that one side said until the other spoke. Chunks
  * with one id are one message of it; agents cut finer than that in ways that do not survive a replay.
  */
-import {
-  chunksOf,
-  classOf,
-  fieldsOf,
-  messageIdOf,
-  messageText,
-  readToolCall,
-  replacesMessage,
-  roleOf,
-  stringOf,
-} from '../protocol/updates.ts';
+import { chunksOf, classOf, messageIdOf, messageText, readToolCall, replacesMessage, roleOf } from '../protocol/updates.ts';
 import { RECORD_CLOSING, RECORD_OPENING, type NewestFirst } from '../transcript/render.ts';
 import type { SessionEvent, SessionUpdate, TurnState } from '../types.ts';
 
@@ -64,12 +54,6 @@ const CLOSING = squeeze(RECORD_CLOSING);
 function nameOf({ update, meta }: ReplayItem, turnId: string | null): string {
   const isCall = /^tool_call/.test(classOf(update, meta));
   return isCall ? readToolCall(update).id : `${turnId} ${roleOf(update, meta) ?? JSON.stringify(update)}`;
-}
-
-export function addTo<K, T>(map: Map<K, T[]>, key: K, value: T): void {
-  const list = map.get(key);
-  if (list) list.push(value);
-  else map.set(key, [value]);
 }
 
 // ---------------------------------------------------------------- the replay
@@ -128,8 +112,9 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
 
   /** An embedded record says what it is by its opening and closing, too. */
   const wordsOf = (update: SessionUpdate): string => {
-    const resource = hasPreamble && fieldsOf(fieldsOf(fieldsOf(update)['content'])['resource'])['text'];
-    return resource && squeeze(stringOf(resource)).startsWith(OPENING) ? RECORD_OPENING + RECORD_CLOSING : messageText(update);
+    const words = messageText(update);
+    const isRecord = hasPreamble && words === '' && squeeze(JSON.stringify(update)).includes(`"text":"${OPENING}`);
+    return isRecord ? RECORD_OPENING + RECORD_CLOSING : words;
   };
 
   const take = (item: ReplayItem): void => {
@@ -174,8 +159,9 @@ export interface LoggedSpeech extends Pick<Speech, 'side' | 'key' | 'text'> {
   readonly parts: readonly number[];
   /** Whether the agent must know it: it ended the turn, or told it itself. Of a turn cut off, and of words between turns, nobody knows. */
   readonly isCertain: boolean;
-  /** Of its last message. */
+  /** Of its newest words: their turn, and whether that was cut off, if only by nothing that ended it: one that runs is not replayed into. */
   readonly turnId: string | null;
+  readonly isCutOff: boolean;
   /** Where it is one message. */
   readonly messageId: string | null;
   /** Of its first chunk. */
@@ -207,12 +193,14 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     const { side, chunks } = open;
     const [newest, oldest] = [chunks[0]!, chunks.at(-1)!];
     open = null;
-    const messages = messagesOf(chunks.reverse());
-    const words = messages.map((list) => redact(list.map(({ payload }) => messageText(payload)).join('')));
-    const text = saidBy(
-      words.join(''),
-      chunks.map(({ payload }) => payload),
-    );
+    // What a turn says under one id, and what was added to it later.
+    const messages = [...Map.groupBy(chunks.reverse(), (one) => `${one.turnId} ${one.origin} ${messageIdOf(one.payload)}`).values()];
+    const words = messages.map((message) => {
+      const from = message.findLastIndex(({ payload }) => replacesMessage(payload));
+      return redact((from < 0 ? message : message.slice(from)).map(({ payload }) => messageText(payload)).join(''));
+    });
+    const payloads = chunks.map(({ payload }) => payload);
+    const text = saidBy(words.join(''), payloads);
     kept += text.length;
     const isKnown = ({ turnId, origin }: UpdateEvent): boolean =>
       turnId === null ? origin === 'import' : /^(completed|cancelled)$/.test(states.get(turnId) ?? '');
@@ -222,6 +210,7 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
       parts: messages.length > 1 ? words.filter((one) => /\S/.test(one)).map((one) => keyOf(side, one)) : [],
       text: kept > maxChars ? null : text,
       isCertain: newest.seq > compactedAt && messages.some(([one]) => isKnown(one!)),
+      isCutOff: (states.get(newest.turnId) ?? 'interrupted') === 'interrupted',
       turnId: newest.turnId,
       messageId: messages.length === 1 ? messageIdOf(oldest.payload) : null,
       seq: oldest.seq,
@@ -229,23 +218,22 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     if (side === 'user' && text.startsWith('/compact')) compactedAt = Math.max(compactedAt, newest.seq);
   };
 
-  const note = (event: UpdateEvent): void => {
-    const [side, is] = [sideOf(event.payload, event.meta), classOf(event.payload, event.meta)];
-    if (side) {
-      if (open?.side !== side) close();
-      open ??= { side, chunks: [] };
-      open.chunks.push(event);
-    } else if (is === 'compaction') compactedAt = Math.max(compactedAt, event.seq);
-    else if (is !== 'state') names.add(nameOf({ update: event.payload, meta: event.meta }, event.turnId));
-  };
-
   const take = (event: SessionEvent): void => {
-    const { turnId } = event;
-    if (event.kind === 'update' && event.origin === 'import' && turnId !== null) return addTo(added, turnId, event);
-    for (const one of added.get(turnId) ?? []) note(one);
+    const { turnId, kind } = event;
+    const late = added.get(turnId) ?? [];
+    if (kind === 'update' && event.origin === 'import' && turnId !== null) return void added.set(turnId, [...late, event]);
     added.delete(turnId);
-    if (event.kind === 'turn_ended') states.set(turnId, event.payload.state);
-    if (event.kind === 'update') note(event);
+    if (kind === 'turn_ended') states.set(turnId, event.payload.state);
+    for (const one of kind === 'update' ? [...late, event] : late) {
+      const { payload: update, meta } = one;
+      const [side, is] = [sideOf(update, meta), classOf(update, meta)];
+      if (side) {
+        if (open?.side !== side) close();
+        open ??= { side, chunks: [] };
+        open.chunks.push(one);
+      } else if (is === 'compaction') compactedAt = Math.max(compactedAt, one.seq);
+      else if (is !== 'state') names.add(nameOf({ update, meta }, turnId));
+    }
   };
 
   return {
@@ -253,8 +241,6 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     speeches: speeches as readonly LoggedSpeech[],
     /** The ids of its tool calls are among them. */
     names: names as ReadonlySet<string>,
-    /** Whether a turn was cut off: nothing ended it, since a turn that runs is not replayed into. */
-    isCutOff: (turnId: string | null): boolean => (states.get(turnId) ?? 'interrupted') === 'interrupted',
     /** Whether an update says anything that its turn does not hold. */
     isNew: (item: ReplayItem, turnId: string | null): boolean =>
       sideOf(item.update, item.meta) !== null || !names.has(nameOf(item, turnId)),
@@ -275,13 +261,4 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
       await pages.return();
     },
   };
-}
-
-/** The chunks of one speech as messages: what a turn says under one id, from where it was told whole, and what was added to it later. */
-function messagesOf(chunks: readonly UpdateEvent[]): (readonly UpdateEvent[])[] {
-  const messages = Map.groupBy(chunks, (one) => `${one.turnId} ${one.origin === 'import'} ${messageIdOf(one.payload)}`);
-  return [...messages.values()].map((list) => {
-    const from = list.findLastIndex(({ payload }) => replacesMessage(payload));
-    return from < 0 ? list : list.slice(from);
-  });
 }

@@ -16,7 +16,7 @@ import { classOf, fieldsOf, roleOf } from '../protocol/updates.ts';
 import type { NewestFirst } from '../transcript/render.ts';
 import type { SessionUpdate } from '../types.ts';
 import { verifyReplay } from './decide.ts';
-import { addTo, createReplayLog, grow, keyOf, OPENING, readLog, squeeze } from './match-messages.ts';
+import { createReplayLog, grow, keyOf, OPENING, readLog, squeeze } from './match-messages.ts';
 import type { Chunk, LoggedSpeech, LogReader, ReadOptions, ReplayItem, ReplayLog, Speech } from './match-messages.ts';
 
 export interface ReplayMatcherOptions extends Partial<ReadOptions> {
@@ -127,7 +127,7 @@ interface Unit extends Speech {
 }
 
 /** Where the log says what, in order. */
-type Index = ReadonlyMap<number, readonly number[]>;
+type Index = ReadonlyMap<number, readonly { readonly at: number }[]>;
 
 async function compare(replay: ReplayLog, log: LogReader, count: number, isAdopted: boolean) {
   const breathe = breathing();
@@ -148,13 +148,9 @@ async function compare(replay: ReplayLog, log: LogReader, count: number, isAdopt
 }
 
 function indexOf(logged: readonly LoggedSpeech[]): Index {
-  const index = new Map<number, number[]>();
-  for (const [at, { key, parts }] of logged.entries()) {
-    addTo(index, key, at);
-    // Of turns left unanswered an agent may have some; a notice beside a reply it leaves out.
-    for (const part of parts) if (index.get(part)?.at(-1) !== at) addTo(index, part, at);
-  }
-  return index;
+  // Of turns left unanswered an agent may have some; a notice beside a reply it leaves out.
+  const places = logged.flatMap(({ key, parts }, at) => [...new Set([key, ...parts])].map((known) => ({ known, at })));
+  return Map.groupBy(places, ({ known }) => known);
 }
 
 /** The replay as the log knows it: each speech by itself, or as the several it is; all of it once, where everything is said twice. */
@@ -164,11 +160,7 @@ function unitsOf(replay: ReplayLog, index: Index, newest: LoggedSpeech | undefin
   const once = saidOnce(came, replay);
   return (once && known(once) >= known(came) ? once : came)
     .filter(({ side, text }) => side === 'agent' || text === null || /\S/.test(text))
-    .flatMap((one) =>
-      one.text === null || index.has(one.key) || isRestOf(newest, one)
-        ? one
-        : severalIn(one, index, newest).map((part) => replay.read(one.side, part)),
-    )
+    .flatMap((one) => severalIn(one, index, newest, replay))
     .map((speech) => ({ ...speech, at: null, had: Infinity, lacks: '' }));
 }
 
@@ -181,32 +173,29 @@ function saidOnce(came: readonly Speech[], { read }: ReplayLog): Speech[] | null
   return came.map((one) => (one.text === null ? one : read(one.side, once(one.items))));
 }
 
-/** Whether a speech begins with all that we have of an answer that was cut off. */
-function isRestOf(newest: LoggedSpeech | undefined, { side, text }: Speech): boolean {
-  const had = side === 'agent' && newest?.side === side && !newest.isCertain ? newest.text : null;
-  return Boolean(had && text && squeeze(text).startsWith(squeeze(had)));
-}
-
 /**
  * A speech as the several it is, where the other side's words between them did not come; else itself. It is cut after each
- * part that is known, and after our last prompt: if nothing answered it, what follows is new.
+ * part that is known, and after our last prompt: if nothing answered it, what follows is new. So is what follows an answer of ours that
+ * was cut off.
  */
-function severalIn({ side, items }: Speech, index: Index, newest: LoggedSpeech | undefined): (readonly Chunk[])[] {
-  const isLastPrompt = (key: number): boolean =>
-    side === 'user' && newest?.side === side && (key === newest.key || key === newest.parts.at(-1));
+function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefined, { read }: ReplayLog): readonly Speech[] {
+  const { side, text, items } = speech;
+  const isNewest = newest?.side === side;
+  const had = side === 'agent' && isNewest && !newest.isCertain && newest.text;
+  if (text === null || index.has(speech.key) || (had && squeeze(text).startsWith(squeeze(had)))) return [speech];
   const parts: Chunk[][] = [];
   let [key, id, isNew] = [NaN, null as string | null, false];
   for (const item of items) {
     const isCut = item.text !== null && index.has(key) && !isNew && (id === null || item.id !== id);
     if (isCut || parts.length === 0) {
-      isNew = isLastPrompt(key);
+      isNew = side === 'user' && isNewest && (key === newest.key || key === newest.parts.at(-1));
       key = keyOf(side, '');
       parts.push([]);
     }
     parts.at(-1)!.push(item);
     if (item.text !== null) [key, id] = [grow(key, item.text), item.id];
   }
-  return parts.length > 1 && (isNew || index.has(key)) ? parts : [items];
+  return parts.length > 1 && (isNew || index.has(key)) ? parts.map((part) => read(side, part)) : [speech];
 }
 
 /** Of what was said often, so many places are tried on either side of the one that has as many after it as the replay has. */
@@ -231,7 +220,7 @@ async function align(units: readonly Unit[], index: Index, breathe: () => Promis
     later.set(unit.key, after + 1);
     const likely = Math.max(0, places.length - 1 - after);
     // From the earliest up, so that one message cannot follow itself.
-    for (const at of places.slice(Math.max(0, likely - PLACES), likely + PLACES + 1)) {
+    for (const { at } of places.slice(Math.max(0, likely - PLACES), likely + PLACES + 1)) {
       let [length, end] = [0, starts.length];
       while (length < end) {
         const middle = (length + end) >> 1;
@@ -291,7 +280,7 @@ function findNews(units: readonly Unit[], logged: readonly LoggedSpeech[], index
   for (const [i, unit] of units.entries()) {
     if (unit.at === null) continue;
     const ours = logged[unit.at]!;
-    const isOpen = i === last && unit.at === logged.length - 1 && log.isCutOff(ours.turnId);
+    const isOpen = i === last && unit.at === logged.length - 1 && ours.isCutOff;
     if (!isOpen && unit.had === Infinity) continue;
     const more = isOpen ? units.slice(i + 1, begin).flatMap(({ items }) => items) : [];
     add(
@@ -351,15 +340,14 @@ function beginsAgain(names: readonly string[]): number[] {
 }
 
 /** What a message goes on with after what we have of it. Of a turn that ended that is the rest of the same message; of one that was cut off everything. */
-function restOf({ items, had }: Unit, ours: LoggedSpeech, isOpen: boolean): ReplayItem[] {
-  let left = had;
-  let at = items.findIndex(({ text }) => text !== null && (left -= squeeze(text).length) <= 0);
-  if (at < 0) at = items.findLastIndex(({ text }) => text !== null);
+function restOf({ text, items, had }: Unit, ours: LoggedSpeech, isOpen: boolean): ReplayItem[] {
+  let more = squeeze(text ?? '').length - had;
+  const at = items.findLastIndex((item) => item.text !== null && (more -= squeeze(item.text).length) < 0);
   const cut = items[at];
-  if (!cut) return [];
-  const after = items.slice(at + 1).filter(({ id }) => isOpen || id === cut.id);
-  if (left >= 0) return after;
-  const words = textAfter(cut.text!, squeeze(cut.text!).length + left);
+  const after = items.slice(at + 1).filter(({ id }) => isOpen || id === (cut ?? items[0]!).id);
+  if (!cut) return after;
+  const words = textAfter(cut.text!, -more);
+  if (!/\S/.test(words)) return after;
   const content = { ...fieldsOf(fieldsOf(cut.update)['content']), text: /\s$/.test(ours.text ?? '') ? words.trimStart() : words };
   return [(cut.rest ??= { ...cut, update: { ...cut.update, content } as SessionUpdate }), ...after];
 }
@@ -368,7 +356,7 @@ function restOf({ items, had }: Unit, ours: LoggedSpeech, isOpen: boolean): Repl
 function textAfter(text: string, count: number): string {
   let [left, at] = [count, 0];
   for (const char of text) {
-    if (left === 0) break;
+    if (left <= 0) break;
     at += char.length;
     const squeezed = squeeze(char);
     // The letter was there already, its accent was not.

@@ -194,7 +194,8 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     const [newest, oldest] = [chunks[0]!, chunks.at(-1)!];
     open = null;
     // What a turn says under one id, and what was added to it later.
-    const messages = [...Map.groupBy(chunks.reverse(), (one) => `${one.turnId} ${one.origin} ${messageIdOf(one.payload)}`).values()];
+    const named = (one: UpdateEvent): string => `${one.turnId} ${one.origin} ${messageIdOf(one.payload)}`;
+    const messages = chunks.length === 1 ? [chunks] : [...Map.groupBy(chunks.reverse(), named).values()];
     const words = messages.map((message) => {
       const from = message.findLastIndex(({ payload }) => replacesMessage(payload));
       return redact((from < 0 ? message : message.slice(from)).map(({ payload }) => messageText(payload)).join(''));

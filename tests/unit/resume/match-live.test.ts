@@ -169,10 +169,9 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
       for (const isCertain of [true, false]) expect(stored(byId(isCertain), updates as SessionUpdate[])).toEqual(kept);
     });
     it('half an answer without one is no proof: the live one may begin like it', () => {
-      expect(stored({ next: [{ side: 'agent', text: 'Noted.', messageId: null, isCertain: false }] }, [agent('Noted.'), user('x')])).toEqual([
-        'agent:Noted.',
-        'user:x',
-      ]);
+      expect(
+        stored({ next: [{ side: 'agent', text: 'Noted.', messageId: null, isCertain: false }] }, [agent('Noted.'), user('x')]),
+      ).toEqual(['agent:Noted.', 'user:x']);
     });
   });
 

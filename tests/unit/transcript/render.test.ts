@@ -144,6 +144,21 @@ describe('what a transcript shows', () => {
     );
   });
 
+  it.each([
+    [{ action: 'accept', content: { colour: 'blue', count: 2 } }, '{"colour":"blue","count":2}'],
+    [{ action: 'decline' }, 'decline'],
+    [null, 'cancelled'],
+    [undefined, 'never answered'],
+  ])('what the user was asked, and the answer: %j', async (answer, words) => {
+    const built = log()
+      .user('go')
+      .push('elicitation_requested', { requestId: 'r', question: { mode: 'form', message: 'Which colour?' } });
+    if (answer !== undefined) built.push('elicitation_resolved', { requestId: 'r', answer, by: 'client' }, 'host');
+    expect(await render(built.agent('Blue it is.').end())).toBe(
+      `[user]\n  go\n\n[note] the user was asked: Which colour?: ${words}\n\n[agent]\n  Blue it is.`,
+    );
+  });
+
   it('an empty log is an empty record', async () => {
     const record = await renderRecord([]);
     expect(record).toMatchObject({ events: 0, truncated: false });

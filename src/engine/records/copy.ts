@@ -81,21 +81,14 @@ WHERE session_id = ? AND deleted_at IS NOT NULL RETURNING 1`,
   );
 }
 
-/** What ends a turn of which a log has, up to an event, only the beginning: nobody may see it as running, or its questions as open. */
+/** What ends what a log has, up to an event, only the beginning of: nobody may see a turn as running, or a question as open. */
 export async function endsOf(store: Store, sessionId: string, upTo: number, at: number, words: string): Promise<NewEvent[]> {
-  const open = await store.openTurn(sessionId, upTo);
-  if (open === null) return [];
-  const { turnId, seq } = open;
-  const questions = await store.openQuestions(sessionId, seq, upTo);
+  const turnId = await store.openTurn(sessionId, upTo);
+  const questions = await store.openQuestions(sessionId, upTo);
+  const payload = { state: 'interrupted', error: { code: 'turn_outcome_unknown', message: words } } as const;
   return [
-    ...questions.map(({ kind, requestId }) => endOfQuestion(kind, requestId, turnId, at)),
-    {
-      kind: 'turn_ended',
-      turnId,
-      at,
-      origin: 'host',
-      payload: { state: 'interrupted', error: { code: 'turn_outcome_unknown', message: words } },
-    },
+    ...questions.map((question) => endOfQuestion(question, at)),
+    ...(turnId === null ? [] : [{ kind: 'turn_ended', turnId, at, origin: 'host', payload } as const]),
   ];
 }
 

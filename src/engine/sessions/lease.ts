@@ -94,7 +94,7 @@ async function changeOwner(options: LeaseOptions, sessionId: string, to: string 
     if ((await leaseVerdict(options, stored.lease)) === 'held') throw busy(sessionId, await shortened(options, stored));
     const at = clock();
     const generation = stored.lease.generation + 1;
-    const left = await leftBehind(store, sessionId, at, stored.lease.owner === self);
+    const left = await leftBehind(store, stored, at, stored.lease.owner === self);
     const base = stored.info.latestSeq;
     const statements: Statement[] = [
       {
@@ -154,16 +154,18 @@ async function shortened({ db, clock, leaseMs }: LeaseOptions, { info, lease }: 
 
 const UNWRITTEN = { kind: 'host_failed', words: 'the host could not write its end when it came' };
 
-async function leftBehind(store: Store, sessionId: string, now: number, ours: boolean) {
-  const events: NewEvent[] = [];
-  const turns: { turnId: string; end: TurnEnded }[] = [];
-  for (const turn of await store.runningTurns(sessionId)) {
-    for (const { kind, requestId } of await store.openQuestions(sessionId, turn.firstSeq - 1))
-      events.push(endOfQuestion(kind, requestId, turn.turnId, now));
-    const end = interruptedBy(ours ? UNWRITTEN : { kind: 'host_died', words: 'the host that ran it died' }, turn.turnId);
-    events.push({ kind: 'turn_ended', turnId: turn.turnId, at: now, origin: 'host', payload: end });
-    turns.push({ turnId: turn.turnId, end });
-  }
+async function leftBehind(store: Store, { info: { sessionId }, lease }: StoredSession, now: number, ours: boolean) {
+  const running = await store.runningTurns(sessionId);
+  // Whoever lets a session go has answered what was asked, outside of a turn, too.
+  const questions = lease.owner === null && running.length === 0 ? [] : await store.openQuestions(sessionId);
+  const turns = running.map(({ turnId }) => ({
+    turnId,
+    end: interruptedBy(ours ? UNWRITTEN : { kind: 'host_died', words: 'the host that ran it died' }, turnId),
+  }));
+  const events: NewEvent[] = [
+    ...questions.map((question) => endOfQuestion(question, now)),
+    ...turns.map(({ turnId, end }) => ({ kind: 'turn_ended', turnId, at: now, origin: 'host', payload: end }) as const),
+  ];
   return { events, turns };
 }
 

@@ -67,7 +67,7 @@ export function createPermissions({ config, context, writer, keepUnwritten }: Pe
   const { sessionId, redact } = context;
   const open = new Map<string, Open>();
 
-  const ended = ({ kind, turnId, requestId }: Open): NewEvent => endOfQuestion(kind, requestId, turnId, config.clock());
+  const ended = (entry: Open): NewEvent => endOfQuestion(entry, config.clock());
 
   /** Stores the question, has it answered, and resolves with what the agent is answered. */
   async function raise(

@@ -10,10 +10,11 @@ export type QuestionKind = 'permission' | 'elicitation';
 export interface OpenQuestion {
   readonly kind: QuestionKind;
   readonly requestId: string;
+  readonly turnId: string | null;
 }
 
 /** The end of a question that nobody can answer any more. */
-export function endOfQuestion(kind: QuestionKind, requestId: string, turnId: string | null, at: number): NewEvent {
+export function endOfQuestion({ kind, requestId, turnId }: OpenQuestion, at: number): NewEvent {
   return kind === 'permission'
     ? { kind: 'permission_resolved', turnId, at, origin: 'host', payload: { requestId, optionId: null, by: 'end' } }
     : { kind: 'elicitation_resolved', turnId, at, origin: 'host', payload: { requestId, answer: null, by: 'end' } };

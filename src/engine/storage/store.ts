@@ -228,25 +228,31 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
     },
 
     /** The turn that the log, up to an event, has only the beginning of. */
-    async openTurn(sessionId: string, upTo: number): Promise<{ readonly turnId: string; readonly seq: number } | null> {
+    async openTurn(sessionId: string, upTo: number): Promise<string | null> {
       const [row] = await query(
-        `SELECT kind, turn_id, seq FROM acp_session_events WHERE session_id = ? AND seq <= ? AND kind IN ('turn_started', 'turn_ended') ORDER BY seq DESC LIMIT 1`,
+        `SELECT kind, turn_id FROM acp_session_events WHERE session_id = ? AND seq <= ? AND kind IN ('turn_started', 'turn_ended') ORDER BY seq DESC LIMIT 1`,
         [sessionId, upTo],
       );
-      return row?.['kind'] === 'turn_started' && row['turn_id'] !== null
-        ? { turnId: String(row['turn_id']), seq: Number(row['seq']) }
-        : null;
+      return row?.['kind'] === 'turn_started' && row['turn_id'] !== null ? String(row['turn_id']) : null;
     },
 
-    /** What the agent asked in a turn and nobody answered, up to an event. */
-    async openQuestions(sessionId: string, after: number, upTo = Number.MAX_SAFE_INTEGER): Promise<OpenQuestion[]> {
+    /** What an agent asked since it was started, in a turn or outside of one, and nobody answered, up to an event. */
+    async openQuestions(sessionId: string, upTo = Number.MAX_SAFE_INTEGER): Promise<OpenQuestion[]> {
+      const [began] = await query(
+        `SELECT seq FROM acp_session_events WHERE session_id = ? AND seq <= ? AND kind = 'resumed' ORDER BY seq DESC LIMIT 1`,
+        [sessionId, upTo],
+      );
       const rows = await query(
-        `SELECT asked, id FROM (SELECT substr(kind, 1, instr(kind, '_') - 1) AS asked, kind, CASE WHEN json_valid(payload) THEN json_extract(payload, '$.requestId') END AS id
+        `SELECT asked, id, max(turn_id) AS turn_id FROM (SELECT substr(kind, 1, instr(kind, '_') - 1) AS asked, kind, turn_id, CASE WHEN json_valid(payload) THEN json_extract(payload, '$.requestId') END AS id
   FROM acp_session_events WHERE session_id = ? AND seq > ? AND seq <= ? AND kind IN ('permission_requested', 'permission_resolved', 'elicitation_requested', 'elicitation_resolved'))
 WHERE id IS NOT NULL GROUP BY asked, id HAVING sum(kind LIKE '%resolved') = 0`,
-        [sessionId, after, upTo],
+        [sessionId, Number(began?.['seq'] ?? 0), upTo],
       );
-      return rows.map((row) => ({ kind: String(row['asked']) as QuestionKind, requestId: String(row['id']) }));
+      return rows.map(({ asked, id, turn_id: turnId }) => ({
+        kind: String(asked) as QuestionKind,
+        requestId: String(id),
+        turnId: turnId === null ? null : String(turnId),
+      }));
     },
   };
 }

@@ -227,3 +227,44 @@ describe('I11: what is said where nobody prompts', () => {
     expect((await host.history('s')).filter(({ payload }) => 'toolCallId' in (payload as object))).toHaveLength(600);
   });
 });
+
+describe('what an agent asks outside of a turn', () => {
+  /** Asks as soon as a turn is over. */
+  const asking = () =>
+    agents(
+      (message, agent) => {
+        if (message.method !== 'session/prompt') return false;
+        const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
+        const params = { sessionId: 'raw-1', toolCall: { toolCallId: 't' }, options };
+        agent.say(ordinary(message), { jsonrpc: '2.0', id: 'q1', method: 'session/request_permission', params });
+        return true;
+      },
+      { sessionCapabilities: { resume: {} } },
+    );
+  const CANCELLED = [
+    { kind: 'permission_resolved', turnId: null, payload: { requestId: expect.any(String) as string, optionId: null, by: 'end' } },
+  ];
+
+  it('I12: is resolved by the next host, when the host was killed meanwhile', async () => {
+    const raw = asking();
+    const { host, db } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'go');
+    await until(async () => (await host.get('s')).openPermissions.length === 1);
+    const { createHost } = await import('../../../src/engine/index.ts');
+    const next = await createHost({ database: db, agents: raw, limits: PATIENT, ownerAlive: () => false });
+    expect((await next.get('s')).openPermissions).toEqual([]);
+    expect(await stored(next, 'permission_resolved')).toEqual(CANCELLED);
+    await next.sleep();
+  });
+
+  it('is not open in a fork', async () => {
+    const { host } = await hostOf(asking());
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 'source' });
+    await host.prompt('source', 'go');
+    await until(async () => (await host.get('source')).openPermissions.length === 1);
+    await host.fork('source', { sessionId: 's' });
+    expect(await stored(host, 'permission_resolved')).toEqual(CANCELLED);
+    expect((await host.get('source')).openPermissions).toHaveLength(1);
+  });
+});

@@ -91,7 +91,7 @@ const exportSession: Command = async ({ call, output }) =>
 const importSession: Command = async ({ call, output }) => {
   const [from = '-'] = call.words;
   const name = one(call, 'session');
-  const lines = linesOf(from === '-' ? process.stdin : createReadStream(from));
+  const lines = linesOf(from);
   return reading(databasePath(call), async (host) => {
     const made = await host.import(
       has(call, 'allow-mcp') ? lines : withoutPrograms(lines, from),
@@ -134,7 +134,9 @@ function programsIn(line: string): string[] {
 export { exportSession as export, importSession as import, remove as delete };
 
 /** The lines of a file, and nothing but a line feed ends one: JSON may hold the other separators as they are. */
-async function* linesOf(input: Readable): AsyncGenerator<string> {
+async function* linesOf(file: string): AsyncGenerator<string> {
+  // Opened when somebody reads: of a file that is not there nobody would hear before.
+  const input: Readable = file === '-' ? process.stdin : createReadStream(file);
   let rest = '';
   try {
     for await (const chunk of input.setEncoding('utf8')) {

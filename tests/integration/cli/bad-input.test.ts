@@ -193,7 +193,7 @@ describe('databases that cannot be used', () => {
         : [command, '--db', file, ...(command === 'sessions' ? [] : ['main'])];
     const json = at.run(['prompt', '--json', ...words('prompt').slice(1)]);
     await Promise.all(
-      ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete'].map(async (command) => {
+      ['prompt', 'chat', 'sessions', 'history', 'transcript', 'delete', 'import'].map(async (command) => {
         const done = await at.run(words(command));
         expect([command, done.code]).toEqual([command, 1]);
         expect(done.stderr).toMatch(what);

@@ -481,8 +481,13 @@ async function judgeMemory(agent: RunningAgent, { sessionId, said, codeword, unt
     const detail = `After kill -9 it answered ${method} with success, ${list}. Whether it remembers was not tried: ${untried}.`;
     return shown === 'absent' && said.length > 0 ? fail(detail, ms) : pass(detail, ms);
   }
-  const asked = await agent.askFor(sessionId, 'codeword', said);
-  if (asked.reply.includes(codeword)) return pass(`After kill -9 it came back with ${method} and remembered what it had been told.`, ms);
+  // What is said to one that has forgotten becomes no part of the session: by its other method that may come back as it was.
+  const since: Message[] = [];
+  const asked = await agent.askFor(sessionId, 'codeword', since);
+  if (asked.reply.includes(codeword)) {
+    said.push(...since);
+    return pass(`After kill -9 it came back with ${method} and remembered what it had been told.`, ms);
+  }
   return breach(
     `After kill -9 it answered ${method} with success and had forgotten everything: asked for the codeword, ${instead(asked)}.`,
     ms,
@@ -567,7 +572,8 @@ async function closeOne(_: Examination, agent: RunningAgent): Promise<Finding> {
 
 /**
  * A session id that looks like the agent's own and is not one: same length, same kinds of characters, same prefix.
- * An agent that checks an id's form before it looks for the session then has nothing to object to.
+ * An agent that checks an id's form before it looks for the session then has nothing to object to. An agent that counts its
+ * sessions may well have one of another small number: such an id is longer.
  */
 export function unknownIdLike(sample: string | null, random: () => number = Math.random): string {
   const pick = (from: string): string => from[Math.floor(random() * from.length)] ?? '';
@@ -576,9 +582,14 @@ export function unknownIdLike(sample: string | null, random: () => number = Math
   // What stands before the first separator is a kind (`ses_`, `thread-`), not part of the number.
   const prefix = /^[A-Za-z]+[_:-]/.exec(sample)?.[0] ?? '';
   const kinds = ['0123456789', 'abcdef', 'ghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
-  const number = sample.slice(prefix.length).replace(/[0-9A-Za-z]/g, (char) => pick(kinds.find((kind) => kind.includes(char)) ?? char));
+  const like = (text: string): string => text.replace(/[0-9A-Za-z]/g, (char) => pick(kinds.find((kind) => kind.includes(char)) ?? char));
+  const own = sample.slice(prefix.length);
+  const number = like(own) + like('0'.repeat(Math.max(0, UNIQUE_CHARS - own.length)));
   return prefix + number === sample ? `${sample}0` : prefix + number;
 }
+
+/** Of so many characters no two ids are the same by chance. */
+const UNIQUE_CHARS = 10;
 
 // ---------------------------------------------------------------- the end
 

@@ -206,6 +206,10 @@ test.concurrent.each([
   expect(report.verdict.tier).toBe('load');
 });
 
+test.concurrent('what one that forgot was asked is not missed in its replay', { timeout: 60_000 }, async () => {
+  expect(failures(await odd('forgets-on-resume'))).toEqual(['kill-and-resume', 'unknown-session-resume']);
+});
+
 test.concurrent('I4 what is kept is said with its evidence', { timeout: 60_000 }, async () => {
   const report = await examine('native');
   expect(found(report, 'preamble-inline')).toMatchObject({

@@ -4,6 +4,7 @@
  * - `drops-resource`, `drops-inline`: kept while the process lives, and not written to its file
  * - `ignores-resource`: its model never sees one
  * - `by-the-clock`: a session that is loaded in the unit of time (third argument, in ms) in which it was made or last loaded is gone
+ * - `forgets-on-resume`: says that it resumes a session, and goes on with an empty one beside it; what it loads it remembers
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -13,6 +14,7 @@ const unit = () => Math.floor(Date.now() / Number(unitMs));
 const stored = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 /** What this process knows beyond its file. */
 const alive = {};
+const beside = {};
 const save = () => writeFileSync(file, JSON.stringify(stored));
 const send = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
 const say = (sessionId, role, text) =>
@@ -28,7 +30,16 @@ function answer(method, params) {
   const { sessionId } = params;
   switch (method) {
     case 'initialize':
-      return { result: { protocolVersion: 1, agentCapabilities: { loadSession: true, promptCapabilities: { embeddedContext: true } } } };
+      return {
+        result: {
+          protocolVersion: 1,
+          agentCapabilities: {
+            loadSession: true,
+            promptCapabilities: { embeddedContext: true },
+            ...(odd === 'forgets-on-resume' ? { sessionCapabilities: { resume: {} } } : {}),
+          },
+        },
+      };
     case 'session/new': {
       const id = `odd-${Object.keys(stored).length + 1}`;
       stored[id] = { unit: unit(), said: [] };
@@ -45,8 +56,11 @@ function answer(method, params) {
       for (const { role, text } of session.said) say(sessionId, role, text);
       return { result: {} };
     }
+    case 'session/resume':
+      beside[sessionId] = { said: [] };
+      return { result: {} };
     case 'session/prompt': {
-      const session = stored[sessionId];
+      const session = beside[sessionId] ?? stored[sessionId];
       const blocks = params.prompt;
       alive[sessionId] = `${alive[sessionId] ?? ''} ${blocks.map(textOf).join(' ')}`;
       for (const [index, block] of blocks.entries())

@@ -12,6 +12,11 @@ describe('an unknown session id passes for one of the agent’s own', () => {
     expect(unknownIdLike(sample)).toMatch(form);
   });
 
+  test('of an agent that counts its sessions it is none of the next', () => {
+    expect(unknownIdLike('7')).toMatch(/^\d{10}$/);
+    expect(unknownIdLike('odd-1', () => 0.3)).toMatch(/^odd-\d{10}$/);
+  });
+
   test('without a sample it is a UUID', () => {
     expect(unknownIdLike(null)).toMatch(/^[0-9a-f-]{36}$/);
   });

@@ -5,10 +5,13 @@
  */
 import { RehydrateError } from '../errors.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
+import { checkServers, withoutValues } from '../sessions/secrets.ts';
 import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
 import { read } from '../storage/errors.ts';
+import { toSession } from '../storage/rows.ts';
 import { insertRow, type NewEvent } from '../storage/statements.ts';
 import { sessionStatement, type Store } from '../storage/store.ts';
+import type { SessionInfo } from '../types.ts';
 import { inStrings } from '../transcript/token-shapes.ts';
 import { endsOf, insertEnds, makeSession, type Columns } from './copy.ts';
 
@@ -237,7 +240,7 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
   /** A turn of the same id is in the database already when a session comes in a second time: then all have new ids here. */
   const turnIds = new Map<unknown, string>();
   let waiting: Statement[] = [];
-  let [chars, events, lines, ended] = [0, 0, 1, false];
+  let [chars, events, rows, lines, ended] = [0, 0, 0, 1, false];
   const flush = async () => {
     if (waiting.length > 0) await db.batch(waiting);
     [waiting, chars] = [[], 0];
@@ -247,16 +250,17 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
     if (ended) throw wrong(line, 'there is more after the last line');
     if ('end' in value) {
       const end = objectOf(value['end'], line);
-      if (end['lines'] !== line - 2 || end['events'] !== events)
+      if (end['lines'] !== rows || end['events'] !== events)
         throw wrong(
           line,
-          `it says that there are ${String(end['lines'])} lines and ${String(end['events'])} events before it; there are ${line - 2} and ${events}`,
+          `it says that there are ${String(end['lines'])} lines and ${String(end['events'])} events before it; there are ${rows} and ${events}`,
         );
       ended = true;
       continue;
     }
     const name = (['turn', 'event', 'file'] as const).find((each) => each in value);
     if (!name) throw wrong(line, 'it is no turn, no event and no file of a session');
+    rows += 1;
     const fields = objectOf(value[name], line);
     const columns = toColumns(fields, LINES[name].columns, line, before);
     if (name === 'turn') {
@@ -310,9 +314,22 @@ function readHeader(value: Fields, wanted: string | undefined): { sessionId: str
     );
   const session = objectOf(value['session'], 1);
   const { session_id: from, ...columns } = toColumns(session, { session_id: 'text', ...SESSION }, 1);
+  // What could not be read again here is not taken, and values of secrets are not written, whoever wrote the file.
+  const servers = session['mcp_servers'] as SessionInfo['mcpServers'];
+  try {
+    checkServers(servers);
+  } catch (error) {
+    throw wrong(1, (error as Error).message.replace(/\.$/, ''));
+  }
+  toSession(columns, (column) => {
+    throw wrong(1, `${column} does not hold what it should`);
+  });
   if (!/^(\/|[A-Za-z]:[\\/]|\\\\)/.test(String(columns['cwd']))) throw wrong(1, 'cwd must be an absolute path');
   const origin = JSON.stringify({ kind: 'import', sessionId: from, agentSessionId: session['agent_session_id'] ?? null });
-  return { sessionId: wanted ?? String(from), columns: { ...columns, agent_session_id: null, origin } };
+  return {
+    sessionId: wanted ?? String(from),
+    columns: { ...columns, mcp_servers: JSON.stringify(withoutValues(servers)), agent_session_id: null, origin },
+  };
 }
 
 type Numbered = AsyncGenerator<{ readonly value: Fields; readonly line: number; readonly size: number }, undefined>;

@@ -225,8 +225,11 @@ function endWords({ state, stopReason, error }: TurnEnded): string | null {
     case 'cancelled':
       return 'the user cancelled this turn';
     case 'failed':
-      return `this turn failed${error ? `: ${error.message}` : ''}`;
+      return `this turn failed${error ? `: ${asText(error.message)}` : ''}`;
     case 'interrupted':
       return 'this turn was interrupted, and may have had effects that are not shown';
+    // What a file that was imported may say.
+    default:
+      return null;
   }
 }

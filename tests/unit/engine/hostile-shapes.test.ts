@@ -92,3 +92,15 @@ describe.each(values)('%s in any field of any update', (_name, value) => {
     expect(await renderTranscript([events.toReversed()])).toContain('hello');
   });
 });
+
+it.each([{}, { state: 'unheard of' }, { state: 'failed', error: { message: 3 } }])(
+  'a transcript survives an end that a file had: %j',
+  async (end) => {
+    const told = { sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'hello' } };
+    const events = [
+      { seq: 1, turnId: 't', at: 0, kind: 'update', origin: 'host', payload: told },
+      { seq: 2, turnId: 't', at: 0, kind: 'turn_ended', origin: 'host', payload: end },
+    ] as SessionEvent[];
+    expect(await renderTranscript([events.toReversed()])).toContain('hello');
+  },
+);

@@ -71,7 +71,7 @@ async function put(db: SqlDatabase, sessionId: string, events: readonly NewEvent
   await db.batch([
     {
       sql: `INSERT OR IGNORE INTO acp_sessions (session_id, agent, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_generation, created_at, updated_at)
-VALUES (?, 'demo', '/project', '[]', '[{"name":"notes","command":"/bin/notes","args":[],"env":[{"name":"KEY"}]}]', '["TOKEN"]', 0, 1, ?, ?)`,
+VALUES (?, 'demo', '/project', '[]', '[{"name":"notes","command":"/bin/notes","args":[],"env":[{"name":"KEY","value":""}]}]', '["TOKEN"]', 0, 1, ?, ?)`,
       params: [sessionId, (clock += 1), clock],
     },
     ...events.map((event, index) => insertEvent(sessionId, from + index + 1, event)),
@@ -99,6 +99,10 @@ const all = async (lines: AsyncIterable<string>): Promise<string[]> => {
   return read;
 };
 const linesOf = (db: SqlDatabase, sessionId: string, redact = (text: string) => text) => all(exportLines(db, sessionId, redact));
+const withServers = (header: string, servers: readonly unknown[]): string => {
+  const { session, ...rest } = JSON.parse(header) as { session: object };
+  return JSON.stringify({ ...rest, session: { ...session, mcp_servers: servers } });
+};
 const take = (db: SqlDatabase, lines: readonly string[], sessionId?: string) => {
   let id = 0;
   return importLines(lines, {
@@ -312,6 +316,16 @@ describe.each(STORES)('on %s', (_name, open) => {
     });
   });
 
+  it('values of secrets in a file are not written', async () => {
+    const { db } = await opened();
+    await put(db, 'a', turn('t1', 'one', 'two'));
+    const lines = await linesOf(db, 'a');
+    const server = { name: 'n', command: '/n', args: [], env: [{ name: 'K', value: 's3cret-value' }] };
+    await take(db, lines.with(0, withServers(lines[0]!, [server])), 'b');
+    const [row] = await db.query(`SELECT mcp_servers FROM acp_sessions WHERE session_id = 'b'`);
+    expect(JSON.parse(String(row?.['mcp_servers']))).toMatchObject([{ env: [{ name: 'K', value: '' }] }]);
+  });
+
   it('a torn or foreign file is refused whole, by line', async () => {
     const { db, store } = await opened();
     await put(db, 'a', turn('t1', 'one', 'two'));
@@ -325,6 +339,9 @@ describe.each(STORES)('on %s', (_name, open) => {
       [[...lines, lines.at(-1)!], lines.length + 1],
       [['{"hello":"world"}'], 1],
       [[lines[0]!.replace('"version":1', '"version":2')], 1],
+      [[withServers(lines[0]!, [3]), ...lines.slice(1)], 1],
+      [[withServers(lines[0]!, [{ name: 'n', env: [{ name: 'K' }] }]), ...lines.slice(1)], 1],
+      [lines.with(1, ''), lines.length],
       [[lines[0]!, '[]'], 2],
       [[lines[0]!, lines[2]!.replace('"turn_started"', '"evil"')], 2],
     ];

@@ -42,10 +42,6 @@ export function grow(key: number, words: string): number {
   return (low >>> 0) * 0x200000 + high;
 }
 
-/** Attachments are replayed as anything or nothing; they count only where no word stands beside them. */
-const saidBy = (words: string, updates: readonly SessionUpdate[]): string =>
-  /\S/.test(words) ? words : updates.map((update) => messageText(update, 'name')).join('');
-
 /** The preamble's first words, which nobody else writes, and its last. */
 export const OPENING = squeeze(RECORD_OPENING);
 const CLOSING = squeeze(RECORD_CLOSING);
@@ -56,7 +52,7 @@ function nameOf({ update, meta }: ReplayItem, turnId: string | null): string {
   return isCall ? readToolCall(update).id : `${turnId} ${roleOf(update, meta) ?? JSON.stringify(update)}`;
 }
 
-// ---------------------------------------------------------------- the replay
+// ---------------------------------------------------------------- a speech
 
 export interface Chunk extends ReplayItem {
   /** Null for what stands beside messages: thoughts, tool calls, plans, kinds we do not know. */
@@ -67,26 +63,46 @@ export interface Chunk extends ReplayItem {
   rest?: ReplayItem;
 }
 
-/** A speech of the replay, or one of several that came as one. */
+/** A speech, or one of several that came as one. */
 export interface Speech {
   readonly side: Side;
   /** Of its first message. */
   readonly id: string | null;
-  /** What came as it, and what stood beside it. */
+  /** What came as it, and what stood beside it; message by message, as an agent may stream two by turns. */
   readonly items: readonly Chunk[];
   /** Without secrets and preamble; null where only the key is kept. */
   readonly text: string | null;
   readonly key: number;
+  /** What its messages are known by, where there are several. */
+  readonly parts: readonly number[];
   /** How many openings of the preamble stood in it. */
   readonly preambles: number;
 }
 
 export interface ReadOptions {
-  /** Replaces known secrets. Runs over whole speeches of both sides, so that other chunks hide nothing. */
+  /** Replaces known secrets. Runs over whole messages of both sides, so that other chunks hide nothing. */
   readonly redact: (text: string) => string;
   /** How much text of each side is kept. Past that the oldest speeches are kept as keys: still matched, but not imported. */
   readonly maxChars: number;
 }
+
+export function readSpeech(side: Side, chunks: readonly Chunk[], redact: ReadOptions['redact'], hasPreamble: boolean) {
+  const id = chunks[0]?.id ?? null;
+  const messages = chunks.every((chunk) => chunk.id === id) ? [chunks] : [...Map.groupBy(chunks, (chunk) => chunk.id).values()];
+  const items = messages.length === 1 ? chunks : messages.flat();
+  const words = messages.map((message) => redact(message.map(({ text }) => text ?? '').join('')));
+  const said = words.join('');
+  // Agents replay the preamble in front of the user's words, behind them, or wrapped: its opening and closing say where it stands.
+  const [before, ...records] = hasPreamble && side === 'user' ? squeeze(said).split(OPENING) : [said];
+  const own = records.length === 0 ? said : before + records.map((record) => record.split(CLOSING).slice(1).join(CLOSING)).join('');
+  // Attachments are replayed as anything or nothing; they count only where no word stands beside them.
+  const attached = (): string => items.map(({ text, update }) => (text === '' ? messageText(update, 'name') : '')).join('');
+  const text = /\S/.test(own) ? own : attached() || own;
+  const parts = messages.length > 1 ? words.filter((one) => /\S/.test(one)).map((one) => keyOf(side, one)) : [];
+  return { side, id, items, text, key: keyOf(side, text), parts, preambles: records.length };
+}
+
+// ---------------------------------------------------------------- the replay
 
 export type ReplayLog = ReturnType<typeof createReplayLog>;
 
@@ -94,21 +110,7 @@ export type ReplayLog = ReturnType<typeof createReplayLog>;
 export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions & { readonly hasPreamble: boolean }) {
   const speeches: { readonly side: Side; items: Chunk[]; size: number; read: Speech | null }[] = [];
   let [kept, released] = [0, 0];
-
-  const read = (side: Side, chunks: readonly Chunk[]): Speech => {
-    const id = chunks[0]?.id ?? null;
-    // The chunks of each message beside each other: an agent may stream two by turns.
-    const items = chunks.every((chunk) => chunk.id === id) ? chunks : [...Map.groupBy(chunks, (chunk) => chunk.id).values()].flat();
-    const words = redact(items.map(({ text }) => text ?? '').join(''));
-    // Agents replay the preamble in front of the user's words, behind them, or wrapped: its opening and closing say where it stands.
-    const parts = hasPreamble && side === 'user' ? squeeze(words).split(OPENING) : [words];
-    const own = parts.map((part, i) => (i === 0 ? part : part.split(CLOSING).slice(1).join(CLOSING))).join('');
-    const text = saidBy(
-      parts.length === 1 ? words : own,
-      items.flatMap((item) => (item.text === '' ? item.update : [])),
-    );
-    return { side, id, items, text, key: keyOf(side, text), preambles: parts.length - 1 };
-  };
+  const read = (side: Side, chunks: readonly Chunk[]): Speech => readSpeech(side, chunks, redact, hasPreamble);
 
   /** An embedded record says what it is by its opening and closing, too. */
   const wordsOf = (update: SessionUpdate): string => {
@@ -154,9 +156,7 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
 
 // ---------------------------------------------------------------- the log
 
-export interface LoggedSpeech extends Pick<Speech, 'side' | 'key' | 'text'> {
-  /** What its messages are known by, oldest first, where there are several: what one turn says under one id. */
-  readonly parts: readonly number[];
+export interface LoggedSpeech extends Speech {
   /** Whether the agent must know it: it ended the turn, or told it itself. Of a turn cut off, and of words between turns, nobody knows. */
   readonly isCertain: boolean;
   /** Of its newest words: their turn, and whether that was cut off, if only by nothing that ended it: one that runs is not replayed into. */
@@ -185,54 +185,48 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
   })();
   /** `compactedAt`: where the agent shortened its memory. What is older it need not know. */
   let [isWhole, compactedAt, kept] = [false, -1, 0];
-  /** The speech that is still growing at its older end, newest first. */
-  let open: { readonly side: Side; readonly chunks: UpdateEvent[] } | null = null;
+  /** The speech that is still growing at its older end, newest first; without what a whole message replaced. */
+  let open: { readonly side: Side; readonly events: UpdateEvent[]; readonly chunks: Chunk[] } | null = null;
+  const replaced = new Set<string>();
 
   const close = (): void => {
     if (!open) return;
-    const { side, chunks } = open;
-    const [newest, oldest] = [chunks[0]!, chunks.at(-1)!];
+    const { side, events, chunks } = open;
+    const [newest, oldest] = [events[0]!, events.at(-1)!];
     open = null;
-    // What a turn says under one id, and what was added to it later.
-    const named = (one: UpdateEvent): string => `${one.turnId} ${one.origin} ${messageIdOf(one.payload)}`;
-    const messages = chunks.length === 1 ? [chunks] : [...Map.groupBy(chunks.reverse(), named).values()];
-    const words = messages.map((message) => {
-      const from = message.findLastIndex(({ payload }) => replacesMessage(payload));
-      return redact((from < 0 ? message : message.slice(from)).map(({ payload }) => messageText(payload)).join(''));
-    });
-    const payloads = chunks.map(({ payload }) => payload);
-    const text = saidBy(words.join(''), payloads);
-    kept += text.length;
+    const speech = readSpeech(side, chunks.reverse(), redact, false);
+    kept += speech.text.length;
     const isKnown = ({ turnId, origin }: UpdateEvent): boolean =>
       turnId === null ? origin === 'import' : /^(completed|cancelled)$/.test(states.get(turnId) ?? '');
     speeches.push({
-      side,
-      key: keyOf(side, text),
-      parts: messages.length > 1 ? words.filter((one) => /\S/.test(one)).map((one) => keyOf(side, one)) : [],
-      text: kept > maxChars ? null : text,
-      isCertain: newest.seq > compactedAt && messages.some(([one]) => isKnown(one!)),
+      ...{ ...speech, items: [], text: kept > maxChars ? null : speech.text },
+      isCertain: newest.seq > compactedAt && events.some(isKnown),
       isCutOff: (states.get(newest.turnId) ?? 'interrupted') === 'interrupted',
       turnId: newest.turnId,
-      messageId: messages.length === 1 ? messageIdOf(oldest.payload) : null,
+      messageId: chunks.every(({ id }) => id === speech.id) ? messageIdOf(oldest.payload) : null,
       seq: oldest.seq,
     });
-    if (side === 'user' && text.startsWith('/compact')) compactedAt = Math.max(compactedAt, newest.seq);
+    if (side === 'user' && speech.text.startsWith('/compact')) compactedAt = Math.max(compactedAt, newest.seq);
   };
 
   const take = (event: SessionEvent): void => {
     const { turnId, kind } = event;
     const late = added.get(turnId) ?? [];
-    if (kind === 'update' && event.origin === 'import' && turnId !== null) return void added.set(turnId, [...late, event]);
+    if (kind === 'update' && event.origin === 'import' && turnId !== null) return void added.set(turnId, late).get(turnId)!.push(event);
     added.delete(turnId);
     if (kind === 'turn_ended') states.set(turnId, event.payload.state);
     for (const one of kind === 'update' ? [...late, event] : late) {
-      const { payload: update, meta } = one;
+      const { payload: update, meta, origin, seq } = one;
       const [side, is] = [sideOf(update, meta), classOf(update, meta)];
       if (side) {
         if (open?.side !== side) close();
-        open ??= { side, chunks: [] };
-        open.chunks.push(one);
-      } else if (is === 'compaction') compactedAt = Math.max(compactedAt, one.seq);
+        open ??= { side, events: [], chunks: [] };
+        // What a turn says under one id is one message, and what was added to it later another.
+        const id = `${turnId} ${origin} ${messageIdOf(update)}`;
+        open.events.push(one);
+        if (!replaced.has(id)) open.chunks.push({ update, text: messageText(update), id });
+        if (replacesMessage(update)) replaced.add(id);
+      } else if (is === 'compaction') compactedAt = Math.max(compactedAt, seq);
       else if (is !== 'state') names.add(nameOf({ update, meta }, turnId));
     }
   };

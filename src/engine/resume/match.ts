@@ -248,7 +248,7 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
   for (const [i, unit] of units.entries()) {
     const at = logged[next]?.side === unit.side ? next : next + 1;
     const ours = logged[at];
-    if (unit.at === null && unit.text && ours?.text && ours.side === unit.side && !found.has(at)) {
+    if (unit.at === null && unit.text?.trim() && ours?.text && ours.side === unit.side && !found.has(at)) {
       const [text, own] = [squeeze(unit.text), squeeze(ours.text)];
       const answers = unit.side === 'agent' && (i === 0 ? at === 0 : units[i - 1]!.at === at - 1);
       const isElsewhere = index.has(unit.key) || came.has(ours.key);

@@ -1,15 +1,9 @@
 /**
- * Matching a replay against the log (DESIGN §6): what the agent repeats is not stored again, what it adds is stored once, and how
- * much of our conversation it has is known at the end. Decisions:
- *
- * - **What one side said until the other spoke is compared as one.** Agents stream in other chunks, under other ids and with other tool
- *   calls in between than they replay, and leave notices out.
- * - **The longest common order, then what stands in its place in other words.** So a capped replay, a message the agent lost and one it
- *   made up cost nothing but themselves.
- * - **Only what follows the end of the log is imported**, from words of the user's on. Before that, words we do not have are the
- *   agent's rendering of ours, and are only counted.
- * - **A turn that the log has elsewhere is not imported**, nor is what comes again: under the same ids, or all of it from the beginning.
- * - **A message that goes on after what we have of it gets its rest**; an interrupted turn also what follows in it.
+ * Matching a replay against the log (DESIGN §6): what the agent repeats is not stored again, what it adds is stored once, and how much
+ * of our conversation it has is known at the end. Both sides are lists of speeches. Their longest common order is found first, then what
+ * stands in its place in other words: a capped replay, a message the agent lost and one it made up cost nothing but themselves. New is
+ * the rest of a message, and from words of the user's on what follows the end of the log: before that, words we do not have are the
+ * agent's rendering of ours, and are only counted.
  */
 import { FIXED_LIMITS } from '../limits.ts';
 import { classOf, fieldsOf, roleOf } from '../protocol/updates.ts';
@@ -32,11 +26,6 @@ export interface ReplayMatcherOptions extends Partial<ReadOptions> {
   readonly isAdopted?: boolean;
 }
 
-export interface ReplayImport extends ReplayItem {
-  /** The turn it completes; null for what was said in another client. */
-  readonly turnId: string | null;
-}
-
 export type ReplayResult = Awaited<ReturnType<ReturnType<typeof createReplayMatcher>['end']>>;
 
 /** How many speeches more than the replay holds are read of the log at first. */
@@ -47,7 +36,30 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
   const log = readLog(options.log, { fromSeq, redact, maxChars });
   const preambles = (options.preamble ?? []).filter((text) => squeeze(text).includes(OPENING)).length;
   const replay = createReplayLog({ redact, maxChars, hasPreamble: preambles > 0 });
-  let hasCompacted = false;
+  let [hasCompacted, since] = [false, 0];
+
+  /** Lets others run now and then: no pause of a long replay is felt (I10). */
+  const breathe = async (): Promise<void> => {
+    if (performance.now() - since < 20) return;
+    await new Promise((resolve) => setTimeout(resolve));
+    since = performance.now();
+  };
+
+  const compare = async (count: number) => {
+    await log.readUntil(count, breathe);
+    // An answer whose question was not read is half a turn, and left out.
+    const logged = log.speeches.slice(0, log.isWhole() || log.speeches.at(-1)?.side === 'user' ? undefined : -1).reverse();
+    const isAllNew = isAdopted && logged.length === 0;
+    const index = indexOf(logged);
+    await breathe();
+    const units = unitsOf(replay, index, logged.at(-1));
+    await align(units, index, breathe);
+    placeOthers(units, logged, index);
+    const first = units.findIndex(({ at }) => at !== null);
+    /** Whether there is room for what came before the first one found: what is older was not replayed. */
+    const isCovered = units.length === 0 || (first >= 0 && units[first]!.at! >= first);
+    return { ...findNews(units, logged, index, log, isAllNew), units, logged, isAllNew, isCovered };
+  };
 
   return {
     /** Takes one update; false when it is none of a conversation's (mode, commands, usage, …) and the caller's own. */
@@ -60,24 +72,21 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
     },
     /** Matches what came so far. May be called again after more was taken. */
     async end() {
-      let seen = await compare(replay, log, countBefore ? replay.length + READ_AHEAD : Infinity, isAdopted);
+      since = performance.now();
+      let seen = await compare(countBefore ? replay.length + READ_AHEAD : Infinity);
       // Before anything is new, all of the log is asked.
-      if (!log.isWhole() && (!seen.isCovered || seen.imported.length > 0)) seen = await compare(replay, log, Infinity, isAdopted);
+      if (!log.isWhole() && (!seen.isCovered || seen.imported.length > 0)) seen = await compare(Infinity);
       const { units, logged, owed, imported, importedMessages, isAllNew } = seen;
       const found = new Set(units.flatMap(({ at }) => at ?? []));
       const unread = log.isWhole() || !countBefore ? 0 : await countBefore(logged[0]!.seq - 1);
       const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !found.has(at)).length;
       const [received, matched, tail] = [units.length, found.size, units.at(-1)];
+      const expected = isAllNew ? received || 1 : matched + missing;
       const lacks = tail?.at === logged.length - 1 ? tail.lacks : '';
       const came = replay.speeches().reduce((sum, one) => sum + one.preambles, 0);
       const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === units.find(({ at }) => at !== null)?.at;
       return {
-        verified: verifyReplay({
-          expected: isAllNew ? received || 1 : matched + missing,
-          received,
-          matched: isAllNew ? received : matched,
-          compacted: hasCompacted || log.isCompacted(),
-        }),
+        verified: verifyReplay({ expected, received, matched: isAllNew ? received : matched, compacted: hasCompacted || log.isCompacted() }),
         /** Messages that came, that we have, that we expected in vain, that something was imported of. */
         received,
         matched,
@@ -105,16 +114,6 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
   };
 }
 
-/** Lets others run now and then: no pause of a long replay is felt (I10). */
-function breathing(): () => Promise<void> {
-  let since = performance.now();
-  return async () => {
-    if (performance.now() - since < 20) return;
-    await new Promise((resolve) => setTimeout(resolve));
-    since = performance.now();
-  };
-}
-
 // ---------------------------------------------------------------- comparing
 
 /** A speech of the replay, and where in the log it stands. */
@@ -128,24 +127,6 @@ interface Unit extends Speech {
 
 /** Where the log says what, in order. */
 type Index = ReadonlyMap<number, readonly { readonly at: number }[]>;
-
-async function compare(replay: ReplayLog, log: LogReader, count: number, isAdopted: boolean) {
-  const breathe = breathing();
-  await log.readUntil(count, breathe);
-  // An answer whose question was not read is half a turn, and left out.
-  const logged = log.speeches.slice(0, log.isWhole() || log.speeches.at(-1)?.side === 'user' ? undefined : -1).reverse();
-  const isAllNew = isAdopted && logged.length === 0;
-  const index = indexOf(logged);
-  await breathe();
-  const units = unitsOf(replay, index, logged.at(-1));
-  await breathe();
-  await align(units, index, breathe);
-  placeOthers(units, logged, index);
-  const first = units.findIndex(({ at }) => at !== null);
-  /** Whether there is room for what came before the first one found: what is older was not replayed. */
-  const isCovered = units.length === 0 || (first >= 0 && units[first]!.at! >= first);
-  return { ...findNews(units, logged, index, log, isAllNew), units, logged, isAllNew, isCovered };
-}
 
 function indexOf(logged: readonly LoggedSpeech[]): Index {
   // Of turns left unanswered an agent may have some; a notice beside a reply it leaves out.
@@ -265,7 +246,8 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
 
 /** What the replay tells that the log does not hold: the rest of messages, and what the user went on with in another client. */
 function findNews(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index, log: LogReader, isAllNew: boolean) {
-  const imported: ReplayImport[] = [];
+  /** `turnId`: the turn it completes; null for what was said in another client. */
+  const imported: (ReplayItem & { readonly turnId: string | null })[] = [];
   let importedMessages = 0;
   const add = (turnId: string | null, items: readonly ReplayItem[]): void => {
     for (const { update, meta } of items) imported.push({ update, ...(meta ? { meta } : {}), turnId });
@@ -304,10 +286,11 @@ function foreignFrom(begin: number, units: readonly Unit[], turns: readonly numb
   const names = units.map(({ key, id }) => `${key} ${id}`);
   const firstOf = new Map(names.map((name, i) => [name, i] as const).reverse());
   const again = beginsAgain(names);
-  /** How often the replay brought a text of the log: so that of three times “yes”, two found, one is left. */
-  const taken = new Map<number, number>();
-  const take = (key: number) => taken.set(key, (taken.get(key) ?? 0) + 1);
-  for (const { key, at } of units) if (at !== null) take(key);
+  /** How often the log has a text that did not come yet: of three times “yes” there, two of them found, one is left. */
+  const left = new Map<number, number>();
+  const leftOf = (key: number): number => left.get(key) ?? index.get(key)?.length ?? 0;
+  const take = ({ key }: Unit) => left.set(key, leftOf(key) - 1);
+  for (const unit of units) if (unit.at !== null) take(unit);
   const foreign: Unit[] = [];
   let repeatsTo = 0;
   for (const [n, from] of turns.entries()) {
@@ -321,8 +304,8 @@ function foreignFrom(begin: number, units: readonly Unit[], turns: readonly numb
     // What has an id has come before under it, or not; words without one go with the rest of their turn.
     const fresh = turn.filter(({ id }, i) => id === null || firstOf.get(names[from + i]!)! >= from);
     if (fresh.length < turn.length && fresh.every(({ id }) => id === null)) continue;
-    if (fresh.some(({ key }) => (index.get(key)?.length ?? 0) <= (taken.get(key) ?? 0))) foreign.push(...turn);
-    else for (const { key } of fresh) take(key);
+    if (fresh.some(({ key }) => leftOf(key) <= 0)) foreign.push(...turn);
+    else fresh.forEach(take);
   }
   return foreign;
 }

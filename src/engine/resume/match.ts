@@ -81,12 +81,12 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       const unread = log.isWhole() || !countBefore ? 0 : await countBefore(logged[0]!.seq - 1);
       const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !found.has(at)).length;
       const [received, matched, tail] = [units.length, found.size, units.at(-1)];
-      const expected = isAllNew ? received || 1 : matched + missing;
+      const [expected, compacted] = [isAllNew ? received || 1 : matched + missing, hasCompacted || log.isCompacted()];
       const lacks = tail?.at === logged.length - 1 ? tail.lacks : '';
       const came = replay.speeches().reduce((sum, one) => sum + one.preambles, 0);
       const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === units.find(({ at }) => at !== null)?.at;
       return {
-        verified: verifyReplay({ expected, received, matched: isAllNew ? received : matched, compacted: hasCompacted || log.isCompacted() }),
+        verified: verifyReplay({ expected, received, matched: isAllNew ? received : matched, compacted }),
         /** Messages that came, that we have, that we expected in vain, that something was imported of. */
         received,
         matched,

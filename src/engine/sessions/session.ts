@@ -326,7 +326,7 @@ export class Session {
     const { replayQuietMs, replayMaxMs } = this.config.limits;
     const began = live.settling?.began ?? performance.now();
     clearTimeout(live.settling?.timer);
-    const left = replay.isFull ? 0 : Math.min(replayQuietMs, began + replayMaxMs - performance.now());
+    const left = replay.isFull ? 0 : Math.max(0, Math.min(replayQuietMs, began + replayMaxMs - performance.now()));
     const settle = () => {
       live.settling = null;
       replay.settle().then(

@@ -420,10 +420,16 @@ async function hear(agent: RunningAgent, how: How, told: Told): Promise<{ found:
   if (outcome === 'success') {
     await agent.quiet();
     const [found, proven] = how === 'load' ? judgeReplay(told, agent, answer.updates) : [judgeSilence(told, agent), true];
+    // Without a replay a client goes by the list.
+    const unlisted = how === 'resume' && told.said.length > 0 && agent.facts.canList && (await agent.listed(told.sessionId)) === 'absent';
     const memory = await judgeMemory(agent, told, how, answer.ms);
-    return { found: { ...found, [check]: memory }, came: { outcome: proven ? 'ok' : 'unproven', forgotten: memory.outcome === 'fail' } };
+    const read = unlisted ? 'unknown_session' : proven ? 'ok' : 'unproven';
+    return {
+      found: { ...found, [check]: memory },
+      came: { outcome: read, forgotten: read === 'ok' && memory.outcome === 'fail', unlisted },
+    };
   }
-  const came = { outcome, forgotten: false };
+  const came = { outcome, forgotten: false, unlisted: false };
   const detail = `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).`;
   // An agent may keep only sessions that were prompted; without a prompt its forgetting says nothing.
   if (outcome === 'unknown_session' && told.said.length === 0) {

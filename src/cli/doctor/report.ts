@@ -165,6 +165,8 @@ export interface ComingBack {
   readonly outcome: AttemptOutcome;
   /** True when a success turned out to be none: the agent had forgotten what it was told. */
   readonly forgotten: boolean;
+  /** True when a client does not believe a success, since the agent's own list does not show the session. */
+  readonly unlisted?: boolean;
 }
 
 export interface Outcomes {
@@ -240,6 +242,7 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
 
 function withoutNative({ resume, load }: Outcomes): string {
   if (resume === null && load === null) return 'It cannot bring sessions back itself';
+  if (resume?.unlisted === true) return 'It claims to resume a killed session, but its own list does not show it';
   if (load?.outcome === 'unproven') return 'It claims to load a killed session, but replays nothing of it';
   return 'It does not bring a killed session back, and says so';
 }

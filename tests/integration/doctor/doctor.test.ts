@@ -210,6 +210,12 @@ test.concurrent('what one that forgot was asked is not missed in its replay', { 
   expect(failures(await odd('forgets-on-resume'))).toEqual(['kill-and-resume', 'unknown-session-resume']);
 });
 
+test.concurrent('a session that is resumed and not listed is not believed, as by a host', { timeout: 60_000 }, async () => {
+  const report = await odd('unlisted');
+  expect(failures(report)).toEqual(['list']);
+  expect(report.verdict.tier).toBe('load');
+});
+
 test.concurrent('I4 what is kept is said with its evidence', { timeout: 60_000 }, async () => {
   const report = await examine('native');
   expect(found(report, 'preamble-inline')).toMatchObject({

@@ -5,6 +5,7 @@
  * - `ignores-resource`: its model never sees one
  * - `by-the-clock`: a session that is loaded in the unit of time (third argument, in ms) in which it was made or last loaded is gone
  * - `forgets-on-resume`: says that it resumes a session, and goes on with an empty one beside it; what it loads it remembers
+ * - `unlisted`: resumes what it loads, and its list shows nothing
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -37,6 +38,7 @@ function answer(method, params) {
             loadSession: true,
             promptCapabilities: { embeddedContext: true },
             ...(odd === 'forgets-on-resume' ? { sessionCapabilities: { resume: {} } } : {}),
+            ...(odd === 'unlisted' ? { sessionCapabilities: { resume: {}, list: {} } } : {}),
           },
         },
       };
@@ -56,7 +58,10 @@ function answer(method, params) {
       for (const { role, text } of session.said) say(sessionId, role, text);
       return { result: {} };
     }
+    case 'session/list':
+      return { result: { sessions: [] } };
     case 'session/resume':
+      if (odd === 'unlisted') return stored[sessionId] ? { result: {} } : { error: { code: -32002, message: 'Resource not found' } };
       beside[sessionId] = { said: [] };
       return { result: {} };
     case 'session/prompt': {

@@ -26,6 +26,12 @@ describe('the verdict is what a client of the engine gets', () => {
       /transcript/,
     ],
     ['lies with resume', { capabilities: all, resume: came('ok', true) }, null, /forgotten it/],
+    [
+      'resumes what its list does not show',
+      { capabilities: { ...all, load: false }, resume: { outcome: 'unknown_session', forgotten: false, unlisted: true } },
+      'transcript',
+      /its own list does not show it/,
+    ],
     ['lies with load', { capabilities: { ...all, resume: false }, load: came('unproven', true) }, 'transcript', /replays nothing/],
     ['is opaque in resume and loads', { capabilities: all, resume: failed('indeterminate'), load: came() }, 'load', /session\/load/],
     ['is opaque throughout', { capabilities: all, resume: failed('indeterminate'), load: failed('indeterminate') }, null, /has to stop/],

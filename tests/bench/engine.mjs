@@ -10,7 +10,7 @@ import { runInNewContext } from 'node:vm';
 import { createHost } from '../../src/engine/index.ts';
 import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
 import { bareAgents } from './engine/agent.mjs';
-import { counting, inDirectory, insertBare, lengthen, openBare } from './engine/database.mjs';
+import { counting, inDirectory, lengthen, openBare, openTwin } from './engine/database.mjs';
 
 /** Rounds until the engine is compiled: a hundred thousand events. Its cost falls so long; SQLite's does not. */
 const WARM_UP = 10;
@@ -18,6 +18,7 @@ const SESSION = 'main';
 const CREATE = { agent: 'bare', cwd: '/tmp', sessionId: SESSION };
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+const sum = (values) => values.reduce((a, b) => a + b);
 const round = (value, digits = 2) => Number(value.toFixed(digits));
 const between = async (n, work) => {
   const values = [];
@@ -59,44 +60,35 @@ async function agentAlone(chunks, says) {
   return ms;
 }
 
-/** One streamed turn, durable, through the whole host; and the rows it made, by bare inserts. In processor time. */
+/**
+ * Streamed turns, durable, through the whole host, from the agent's message to its row; and the rows they made, by bare inserts. In
+ * processor time, over all rounds: a checkpoint of SQLite falls into some and not into others.
+ */
 const appendRatio = (chunks, says) =>
   inDirectory(async (directory) => {
     const database = counting(await openNodeSqlite(path.join(directory, 'engine.sqlite')));
     const host = await createHost({ database, agents: bareAgents({ chunks: () => chunks, ...says }) });
     await host.create(CREATE);
-    const ratios = [];
-    for (let round = 0; round < WARM_UP + 11; round++) {
+    const twin = await openTwin(path.join(directory, 'bare.sqlite'), database);
+    const [engine, bare] = [[], []];
+    for (let round = 0; round < WARM_UP + 21; round++) {
       const { latestSeq } = await host.get(SESSION);
       database.batches.length = 0;
-      const engine = await busy(() => host.prompt(SESSION, 'stream'));
+      const whole = await busy(() => host.prompt(SESSION, 'stream'));
       const batches = [...database.batches];
-      const rows = await database.query('SELECT * FROM acp_session_events WHERE seq > ? ORDER BY seq', [latestSeq]);
-      const file = await emptyCopy(directory, `bare-${round}`, database);
-      const bare = await busy(() => insertBare(file, rows, batches));
+      const rows = twin.bound(await database.query('SELECT * FROM acp_session_events WHERE seq > ? ORDER BY seq', [latestSeq]));
+      const inserts = await busy(() => twin.store(rows, batches));
       const alone = await agentAlone(chunks, says);
-      if (round >= WARM_UP) ratios.push((engine.ms - alone) / bare.ms);
+      if (round < WARM_UP) continue;
+      engine.push(whole.ms - alone);
+      bare.push(inserts.ms);
     }
     const transactions = database.batches.length;
     await host.sleep();
     await database.close();
-    return { ratio: median(ratios), transactions };
+    twin.close();
+    return { ratio: sum(engine) / sum(bare), transactions };
   });
-
-/** A database with the same tables and session, and no events. */
-async function emptyCopy(directory, name, database) {
-  const file = path.join(directory, `${name}.sqlite`);
-  const bare = openBare(file);
-  for (const { sql } of await database.query(`SELECT sql FROM sqlite_schema WHERE type = 'table' AND name LIKE 'acp_session%'`))
-    bare.exec(sql);
-  const [session] = await database.query('SELECT * FROM acp_sessions');
-  const columns = Object.keys(session);
-  bare
-    .prepare(`INSERT INTO acp_sessions (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`)
-    .run(...Object.values(session));
-  bare.close();
-  return file;
-}
 
 /** Processor time for a chunk, streamed into a log of a given length. */
 async function appendCosts(lengths, chunks) {

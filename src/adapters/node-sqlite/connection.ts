@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
-import { isRolledBack, Statements, type Use } from '../statements.ts';
+import { isRolledBack, joinInserts, Statements, type Joined, type Prepared, type Use } from '../statements.ts';
 import { COPIED, copyToRead, hasWriteAheadLog, isReadable, makePrivate, prepareFile, type FileState } from './files.ts';
 
 /** How long SQLite itself may block the thread for a lock; longer waits are asynchronous. */
@@ -14,6 +14,10 @@ const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
 /** How often a writer looks whether the file still has its name. */
 const CHECK_THERE_MS = 1_000;
+
+/** As many as eight events have: more rows in one statement gain nothing more. */
+const JOINED_PARAMS = 64;
+const NO_ROWS: StatementResult = { rows: [] };
 
 const CHANGES_SCHEMA = new Set(['CREATE', 'ALTER', 'DROP']);
 
@@ -100,18 +104,25 @@ export class Connection {
     this.#checkThere();
     this.#forgetOldSchema();
     this.#setQueryOnly(false);
-    const run = ({ sql, params = [] }: Statement): StatementResult => ({ rows: this.#run('batch', sql, params) });
+    const [first] = statements;
     // SQLite makes of a statement alone a transaction of its own.
-    if (statements.length === 1) return statements.map(run);
+    if (first && statements.length === 1) return [{ rows: this.#run('batch', first.sql, first.params ?? []) }];
     this.#plain('BEGIN IMMEDIATE');
     try {
-      const results = statements.map(run);
+      const results: StatementResult[] = [];
+      for (const joined of joinInserts(statements, JOINED_PARAMS)) this.#runJoined(joined, results);
       this.#plain('COMMIT');
       return results;
     } catch (error) {
       this.#rollback();
       throw error;
     }
+  }
+
+  #runJoined({ sql, rows: [params = [], ...more], rows }: Joined, results: StatementResult[]): void {
+    if (more.length === 0) return void results.push({ rows: this.#run('batch', sql, params) });
+    this.#take(this.#statements.forRows(sql, rows), rows);
+    for (const _ of rows) results.push(NO_ROWS);
   }
 
   /** A file that is deleted or replaced while it is open takes what is written, and all of it is gone when it is closed. */
@@ -191,15 +202,24 @@ export class Connection {
   }
 
   #run(use: Use, sql: string, params: readonly SqlValue[]): Row[] {
-    const { statement, shape } = this.#statements.forRun(sql, use, params);
-    if (cutsTextAtNul() && params.some((value) => typeof value === 'string' && value.includes('\0'))) {
-      throw new SqlError(
-        'other',
-        `Database ${this.#path}: a text with a NUL character cannot be stored under Node ${process.versions.node}, which would give it back cut short. Use Node 24.`,
-      );
-    }
+    return this.#take(this.#statements.forRun(sql, use, params), [params]);
+  }
+
+  #take({ statement, shape }: Prepared<StatementSync>, rows: Joined['rows']): Row[] {
+    const bound: (SqlValue | bigint)[] = [];
+    for (const params of rows) for (const value of params) bound.push(this.#bindable(value));
     this.#schemaChanged ||= CHANGES_SCHEMA.has(shape.verb);
-    return statement.all(...bindable(params)) as Row[];
+    return statement.all(...(bound as SqlValue[])) as Row[];
+  }
+
+  /** Whole numbers are bound as integers: `node:sqlite` binds every number as a float, which JSON and text show as 5.0. */
+  #bindable(value: SqlValue): SqlValue | bigint {
+    if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value;
+    if (typeof value !== 'string' || !cutsTextAtNul() || !value.includes('\0')) return value;
+    throw new SqlError(
+      'other',
+      `Database ${this.#path}: a text with a NUL character cannot be stored under Node ${process.versions.node}, which would give it back cut short. Use Node 24.`,
+    );
   }
 
   #plain(sql: string): void {
@@ -237,14 +257,4 @@ function cutsTextAtNul(): boolean {
     probe.close();
   }
   return cuts;
-}
-
-/** Whole numbers are bound as integers: `node:sqlite` binds every number as a float, which JSON and text show as 5.0. */
-function bindable(params: readonly SqlValue[]): (SqlValue | bigint)[] {
-  let bound: (SqlValue | bigint)[] | undefined;
-  for (let i = 0; i < params.length; i++) {
-    const value = params[i];
-    if (typeof value === 'number' && Number.isSafeInteger(value) && !Object.is(value, -0)) (bound ??= params.slice())[i] = BigInt(value);
-  }
-  return bound ?? (params as SqlValue[]);
 }

@@ -13,6 +13,7 @@ import {
   type Statement,
   type StatementResult,
 } from '../../engine/ports.ts';
+import { joinInserts, manyRows } from '../statements.ts';
 
 /** What is used of RivetKit's `c.db`. */
 export interface RivetDb {
@@ -49,26 +50,24 @@ export function rivetkitDatabase(db: RivetDb): SqlDatabase {
     return result;
   }
 
-  const run = async (on: RivetDb, { sql, params = [] }: Statement): Promise<readonly Row[]> =>
+  const run = async (on: RivetDb, sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> =>
     ((await on.execute(sql, ...params)) as Row[]).map(withBlobs);
 
   return {
-    query: (sql, params) =>
+    query: (sql, params = []) =>
       serially(async () => {
-        const statement = { sql, ...(params ? { params } : {}) };
-        check(statement, 'query');
-        return run(db, statement);
+        check({ sql, params }, 'query');
+        return run(db, sql, params);
       }),
     batch: (statements) =>
       serially(async () => {
         for (const statement of statements) check(statement, 'batch');
-        const joined = joinInserts(statements);
+        const joined = joinInserts(statements, MAX_JOINED_PARAMS);
         const results: StatementResult[] = [];
         const all = async (on: RivetDb) => {
-          for (const { statement, count } of joined) {
-            const rows = await run(on, statement);
-            results.push({ rows });
-            for (let more = 1; more < count; more++) results.push({ rows: [] });
+          for (const { sql, rows } of joined) {
+            results.push({ rows: await run(on, rows.length === 1 ? sql : manyRows(sql, rows.length), rows.flat()) });
+            for (let more = 1; more < rows.length; more++) results.push({ rows: [] });
           }
         };
         // One statement is atomic by itself, and a transaction would cost two round trips more.
@@ -105,41 +104,6 @@ function withBlobs(row: Row): Row {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [name, Array.isArray(value) ? Uint8Array.from(value as number[]) : value]),
   );
-}
-
-const INSERT = /^(INSERT INTO \w+ \([^()]*\) VALUES )(\(\s*\?(?:\s*,\s*\?)*\s*\))\s*;?\s*$/i;
-
-/** Runs of the same plain INSERT become one statement with many rows; what returns rows stays as it is. */
-function joinInserts(statements: readonly Statement[]): { readonly statement: Statement; readonly count: number }[] {
-  const joined: { statement: Statement; count: number }[] = [];
-  let open: { head: string; row: string; rows: (readonly SqlValue[])[]; params: number; sql: string } | null = null;
-  const flush = () => {
-    if (!open) return;
-    const { head, row, rows, sql } = open;
-    joined.push({
-      statement: rows.length === 1 ? { sql, params: rows[0] ?? [] } : { sql: head + rows.map(() => row).join(', '), params: rows.flat() },
-      count: rows.length,
-    });
-    open = null;
-  };
-  for (const statement of statements) {
-    const match = INSERT.exec(statement.sql);
-    const params = statement.params ?? [];
-    if (!match) {
-      flush();
-      joined.push({ statement, count: 1 });
-      continue;
-    }
-    if (open && open.sql === statement.sql && open.params + params.length <= MAX_JOINED_PARAMS) {
-      open.rows.push(params);
-      open.params += params.length;
-      continue;
-    }
-    flush();
-    open = { head: match[1] as string, row: match[2] as string, rows: [params], params: params.length, sql: statement.sql };
-  }
-  flush();
-  return joined;
 }
 
 const KINDS: readonly (readonly [RegExp, SqlErrorKind])[] = [

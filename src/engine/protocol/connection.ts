@@ -30,6 +30,8 @@ export interface Connection {
   /** Sends a request; `settle` runs in the order of messages, with null when the agent ended first. */
   start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
+  /** When the agent last sent a message, of `performance.now`. */
+  readonly heardAt: number;
   /** Waits, and counts it as the agent's time. */
   wait(ms: number): Promise<void>;
   /** Settles when the process tree is gone and everything it said has been handled. */
@@ -70,21 +72,11 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
   let exit: AgentExit | null = null;
   /** What was wrong with the agent's output, when that is why it was ended. */
   let fault: Error | null = null;
-  /** When the agent sent its last message. */
-  let heardAt = performance.now();
   const noise: string[] = [];
-  const hearing =
-    <Args extends unknown[], Result>(handle: (...args: Args) => Result) =>
-    (...args: Args): Result => {
-      heardAt = performance.now();
-      return handle(...args);
-    };
   const peer: Peer = createPeer(
     process.stream,
     {
-      onRequest: hearing((request) => handlers.onRequest(request)),
-      onNotification: hearing((method, params) => handlers.onNotification(method, params)),
-      room: () => handlers.room(),
+      ...handlers,
       onNoise(what) {
         if (noise.length < NOISE_KEPT) noise.push(`[the agent ${what}]`);
       },
@@ -121,7 +113,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
         };
         const onTimeout = () => {
           const [now, last] = [performance.now(), began + MOST_SILENCES * ms];
-          const left = of === 'silence' ? Math.min(heardAt + ms, last) - now : 0;
+          const left = of === 'silence' ? Math.min(peer.heardAt + ms, last) - now : 0;
           if (left > 0) timer = setTimeout(onTimeout, left);
           else finish({ kind: 'hung', method, afterMs: of === 'silence' && now >= last ? MOST_SILENCES * ms : ms });
         };
@@ -139,6 +131,9 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     },
     start: request,
     notify: (method, params) => peer.notify(method, params),
+    get heardAt() {
+      return peer.heardAt;
+    },
     gone,
     get exitDescription() {
       if (exit === null) return 'is gone';

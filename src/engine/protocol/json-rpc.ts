@@ -45,6 +45,8 @@ export interface Peer {
    */
   request(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
+  /** When the agent last sent a message, of `performance.now`. */
+  readonly heardAt: number;
   /** Resolves when the agent has said its last word, with the transport's error if it broke. */
   readonly closed: Promise<Error | null>;
   /** Stops reading. What was not read is dropped. */
@@ -58,6 +60,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   let nextId = 0;
   let ended = false;
   let closing = false;
+  let heardAt = performance.now();
 
   /** What broke the connection from our side. */
   let broken: Error | null = null;
@@ -135,6 +138,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       for (;;) {
         const { value, done } = await reader.read();
         if (done || closing) break;
+        heardAt = performance.now();
         handle(value);
         const room = handlers.room();
         if (room) await room;
@@ -160,6 +164,9 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     },
     notify(method, params) {
       if (!ended) void send({ jsonrpc: '2.0', method, params } as AnyMessage);
+    },
+    get heardAt() {
+      return heardAt;
     },
     closed,
     close,

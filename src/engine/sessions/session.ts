@@ -283,7 +283,7 @@ export class Session {
   private hear(mine: LiveAgentSession, item: AgentUpdate): void {
     const { isOpening, context } = mine;
     const live = this.liveOf(mine);
-    if (live) live.saidAt = performance.now();
+    if (live) live.saidAt = live.agent.connection.heardAt;
     else if (!isOpening) return;
     if (mine.knownId === null) return this.hold(mine, item);
     const turn = !isOpening && 'turn' in this.phase ? this.phase.turn : null;

@@ -60,26 +60,31 @@ WHERE session_id = ? RETURNING latest_seq`,
 // Whole texts, made once: a database finds its prepared statement by the text, and need not read it again each time.
 const INTO_LOG = 'INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES';
 const INSERT_EVENT = `${INTO_LOG} (?, ?, ?, ?, ?, ?, ?, ?)`;
-const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? AND ${LAST_SEQ} = ? FROM acp_sessions WHERE session_id = ?) THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
+const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? FROM acp_sessions WHERE session_id = ?) THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
 
-export const insertEvent = (sessionId: string, seq: number, event: NewEvent): Statement => ofEvent(INSERT_EVENT, event, sessionId, seq);
+export const insertEvent = (sessionId: string, seq: number, event: NewEvent): Statement => {
+  const { turnId, at, kind, origin, payload, meta } = event;
+  return { sql: INSERT_EVENT, params: [sessionId, seq, turnId, at, kind, origin, json(payload), json(meta)], note: noteOf(event) };
+};
 
 /**
- * The first statement of a batch that only adds events: the first of them, and the fence in one. Its number violates
- * the CHECK on `seq` when the lease or the base no longer hold. The session's row is only read, so that the
- * batch writes one page of the log and no other.
+ * The first statement of a batch that only adds events after those of a batch of the same fence: the first of them, and the fence in
+ * one. Its number violates the CHECK on `seq` when the lease does not hold any more, and the key when the log has it. The session's row
+ * is only read, so that the batch writes one page of the log and no other.
  */
-export const fenceAndInsert = ({ sessionId, owner, generation }: Fence, base: number, event: NewEvent): Statement =>
-  ofEvent(FENCED_INSERT, event, sessionId, owner, generation, base, sessionId, base + 1);
+export function fenceAndInsert({ sessionId, owner, generation }: Fence, seq: number, event: NewEvent): Statement {
+  const { turnId, at, kind, origin, payload, meta } = event;
+  return {
+    sql: FENCED_INSERT,
+    params: [sessionId, owner, generation, sessionId, seq, turnId, at, kind, origin, json(payload), json(meta)],
+    note: noteOf(event),
+  };
+}
+
+const json = (value: object | undefined): string | null => (value ? JSON.stringify(value) : null);
 
 /** What a batch says of itself is its events' kinds; of an agent's end also whether anybody had asked for it. */
 const noteOf = (event: NewEvent): string => (event.kind === 'agent_exited' && event.payload.kind !== 'ended' ? 'agent_died' : event.kind);
-
-function ofEvent(sql: string, event: NewEvent, ...params: SqlValue[]): Statement {
-  const { turnId, at, kind, origin, payload, meta } = event;
-  params.push(turnId, at, kind, origin, JSON.stringify(payload), meta ? JSON.stringify(meta) : null);
-  return { sql, params, note: noteOf(event) };
-}
 
 export const insertRow = (table: string, row: Row): Statement => ({
   sql: `INSERT INTO ${table} (${Object.keys(row).join(', ')}) VALUES (${Object.keys(row)

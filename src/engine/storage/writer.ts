@@ -48,14 +48,17 @@ export interface WriterOptions {
 
 interface Queued {
   readonly work: Work;
+  /** As it was last planned. */
+  written?: Committed;
   readonly resolve: (committed: Committed) => void;
   readonly reject: (error: unknown, work: Work) => void;
 }
 
 const ignore = (): void => undefined;
 
-/** Microtasks from one message of an agent to the next, with room. */
-const GATHER_TICKS = 16;
+/** Microtasks from one message of an agent to the next: one or two where it was read at once, and two for each stream it is piped through. */
+const GATHER_TICKS = 5;
+const tick = Promise.resolve();
 
 /** Adapters wait for a lock themselves; this is between two of their attempts. */
 const BUSY_PAUSE_MS = 10;
@@ -77,7 +80,8 @@ export function createWriter(options: WriterOptions) {
   const { db, store, fence, limits, clock } = options;
   let latestSeq = options.latestSeq;
   let renewedAt = clock();
-  let touchedAt = 0;
+  /** When a batch last wrote the session's row, and looked what the log ends with: the first does, and one after a failure. */
+  let touchedAt = -Infinity;
   let mustReread = false;
   let lost: { readonly reason: unknown } | null = null;
   /** Why something the agent said could not be written. */
@@ -93,8 +97,8 @@ export function createWriter(options: WriterOptions) {
   async function drain(): Promise<void> {
     while (queue.length > 0) {
       // What was read at once comes one by one, some microtasks apart: waits while more comes, and for no task or timer.
-      for (let [still, length] = [0, queue.length]; still < GATHER_TICKS && !isFull(); still++) {
-        await null;
+      for (let still = 0, { length } = queue; still < GATHER_TICKS && !isFull(); still++) {
+        await tick;
         if (queue.length > length) [still, length] = [0, queue.length];
       }
       const taken = queue;
@@ -123,15 +127,7 @@ export function createWriter(options: WriterOptions) {
     for (let pause = BUSY_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_BUSY_PAUSE_MS)) {
       try {
         if (mustReread) await reread();
-        plan = planBatch(
-          fence,
-          latestSeq,
-          items.map((item) => item.work),
-          clock(),
-          limits.leaseMs,
-          touchedAt,
-          options.redact,
-        );
+        plan = planBatch(options, latestSeq, items, touchedAt);
         const results = await db.batch(plan.statements);
         // No row was touched: the session is gone.
         if (plan.touch && results[0]?.rows.length === 0) throw gone(fence.sessionId);
@@ -152,10 +148,11 @@ export function createWriter(options: WriterOptions) {
       touchedAt = plan.touch.updatedAt ?? touchedAt;
     }
     options.onCommitted(plan.events);
-    items.forEach((item, index) => item.resolve(plan.committed[index] as Committed));
+    for (const { resolve, written } of items) resolve(written!);
   }
 
   async function failed(items: readonly Queued[], error: unknown, plan: Plan | null): Promise<void> {
+    touchedAt = -Infinity;
     const told = storageError(error, `Session "${fence.sessionId}" could not be written`);
     const verdict = await whatHappened(error, plan);
     switch (verdict.kind) {
@@ -268,7 +265,6 @@ export function createWriter(options: WriterOptions) {
 interface Plan {
   readonly statements: readonly Statement[];
   readonly events: readonly SessionEvent[];
-  readonly committed: readonly Committed[];
   readonly latestSeq: number;
   /** When the batch writes the session's row: it renews the lease then, and perhaps moves `updated_at`. */
   readonly touch: { readonly at: number; readonly updatedAt: number | null } | null;
@@ -277,58 +273,64 @@ interface Plan {
 /** While an agent streams, the session's row is at most this old. What begins or ends something brings it up to date. */
 const TOUCH_MS = 1_000;
 
-/** Numbers the events behind `base`, joins adjacent chunks, and lists the statements. */
-export function planBatch(
-  fence: Fence,
+/** Joins adjacent chunks, numbers the events after `base`, and lists the statements. */
+function planBatch(
+  { fence, clock, limits, redact = (value) => value }: WriterOptions,
   base: number,
-  works: readonly Work[],
-  now: number,
-  leaseMs: number,
+  items: readonly Queued[],
   touchedAt: number,
-  redact: NonNullable<WriterOptions['redact']> = (value) => value,
 ): Plan {
-  const merged: NewEvent[] = [];
-  const committed: Committed[] = [];
-  const also: (Statement | null)[] = [];
+  const events: SessionEvent[] = [];
+  const further: (Statement | null)[] = [];
+  /** The last event, and the run of chunks that it begins: more of it may come. */
+  let open: NewEvent | null = null;
   let run: ChunkRun | null = null;
-  const flush = () => {
-    if (run) merged[merged.length - 1] = runToEvent(run);
-    run = null;
+  const close = () => {
+    if (!open) return;
+    const { turnId, at, kind, origin, payload, meta } = run ? runToEvent(run) : open;
+    const event = { seq: base + events.length + 1, turnId, at, kind, origin, payload: redact(payload) } as SessionEvent;
+    events.push(meta ? { ...event, meta: redact(meta) } : event);
+    open = null;
   };
-  for (const work of works) {
+  for (const item of items) {
+    const { events: more, also, lastKnown } = item.work;
     let first = 0;
-    for (const event of work.events) {
-      if (!(run && extendRun(run, event))) {
-        flush();
-        merged.push(event);
+    for (const event of more) {
+      if (!run || !extendRun(run, event)) {
+        close();
+        open = event;
         run = startRun(event);
       }
-      first ||= base + merged.length;
+      first ||= base + events.length + 1;
     }
-    const lastSeq = base + merged.length;
-    const written = { firstSeq: first || lastSeq, lastSeq };
-    committed.push(written);
-    if (work.also) also.push(...work.also(written));
-    if (work.lastKnown) also.push(updateLastKnown(fence.sessionId, redact(work.lastKnown)));
+    const lastSeq = base + events.length + (open ? 1 : 0);
+    item.written = { firstSeq: first || lastSeq, lastSeq };
+    if (also) further.push(...also(item.written));
+    if (lastKnown) further.push(updateLastKnown(fence.sessionId, redact(lastKnown)));
   }
-  flush();
-  const events = merged.map((event, index): SessionEvent => {
-    const numbered = { ...event, payload: redact(event.payload), seq: base + index + 1 } as SessionEvent;
-    return event.meta ? { ...numbered, meta: redact(event.meta) } : numbered;
-  });
-  const statements = also.filter((statement) => statement !== null);
-  const moves = events.length > 0 && (Math.abs(now - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
+  close();
+  const statements = further.filter((statement) => statement !== null);
+  const last = events.at(-1);
+  const moves = !!last && (Math.abs(last.at - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
+  const latestSeq = base + events.length;
   // What writes the session's row anyway renews the lease with it; most of what an agent streams does not.
-  const touch = events.length === 0 || moves || statements.length > 0 ? { at: now, updatedAt: moves ? now : null } : null;
-  const inserts = events.map((event, index) =>
-    index > 0 || touch ? insertEvent(fence.sessionId, event.seq, event) : fenceAndInsert(fence, base, event),
-  );
+  if (last && !moves && statements.length === 0) {
+    const inserts = events.map((event, index) =>
+      index === 0 ? fenceAndInsert(fence, event.seq, event) : insertEvent(fence.sessionId, event.seq, event),
+    );
+    return { statements: inserts, events, latestSeq, touch: null };
+  }
+  const now = clock();
+  const touch = { at: now, updatedAt: moves ? now : null };
   return {
-    touch,
-    statements: touch ? [fenceAndTouch(fence, base, events.length, now + leaseMs, touch.updatedAt), ...inserts, ...statements] : inserts,
+    statements: [
+      fenceAndTouch(fence, base, events.length, now + limits.leaseMs, touch.updatedAt),
+      ...events.map((event) => insertEvent(fence.sessionId, event.seq, event)),
+      ...statements,
+    ],
     events,
-    committed,
-    latestSeq: base + events.length,
+    latestSeq,
+    touch,
   };
 }
 

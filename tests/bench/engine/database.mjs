@@ -21,7 +21,7 @@ export function openBare(file) {
   return db;
 }
 
-/** Every batch of `inner`, by how many events it inserted. */
+/** Every batch of `inner`, by how many events it inserted. What counting costs counts as the engine's, so it makes nothing. */
 export function counting(inner) {
   const batches = [];
   return {
@@ -30,7 +30,9 @@ export function counting(inner) {
     query: (sql, params) => inner.query(sql, params),
     close: () => inner.close(),
     batch(statements) {
-      batches.push(statements.filter(({ sql }) => sql.startsWith('INSERT INTO acp_session_events')).length);
+      let events = 0;
+      for (const { sql } of statements) if (sql.startsWith('INSERT INTO acp_session_events')) events++;
+      batches.push(events);
       return inner.batch(statements);
     },
   };
@@ -64,22 +66,33 @@ SELECT turn_id, session_id, '', 'completed', 'end_turn', '{}', min(seq), max(seq
   db.close();
 }
 
-/** Milliseconds that bare prepared inserts take for the same rows in as many transactions. */
-export function insertBare(file, rows, batches) {
+/**
+ * Bare SQLite beside the engine: a file with the same tables, indices and session, which gets the same rows in as many transactions,
+ * round after round, so that both files are as long and both connections as warm. `store` does that, and nothing else: the rows
+ * are given as they are bound, their payload as JSON.
+ */
+export async function openTwin(file, database) {
   const db = openBare(file);
+  for (const { sql } of await database.query('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid')) db.exec(sql);
+  const [session] = await database.query('SELECT * FROM acp_sessions');
+  const columns = Object.keys(session);
+  db.prepare(`INSERT INTO acp_sessions (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`).run(
+    ...Object.values(session),
+  );
   const insert = db.prepare(
     'INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const [begin, commit] = [db.prepare('BEGIN IMMEDIATE'), db.prepare('COMMIT')];
-  const values = rows.map((row) => [row.session_id, row.seq, row.turn_id, row.at, row.kind, row.origin, row.payload, row.meta]);
-  let at = 0;
-  const started = performance.now();
-  for (const size of batches) {
-    begin.run();
-    for (let i = 0; i < size; i++) insert.run(...values[at++]);
-    commit.run();
-  }
-  const ms = performance.now() - started;
-  db.close();
-  return ms;
+  return {
+    bound: (rows) => rows.map((row) => [row.session_id, row.seq, row.turn_id, row.at, row.kind, row.origin, row.payload, row.meta]),
+    store(bound, batches) {
+      let at = 0;
+      for (const size of batches) {
+        begin.run();
+        for (let i = 0; i < size; i++) insert.run(...bound[at++]);
+        commit.run();
+      }
+    },
+    close: () => db.close(),
+  };
 }

@@ -71,7 +71,7 @@ class IndexedDbStore implements JournalStore {
     const transaction = this.#begin(STORES, 'readonly');
     try {
       const [found, records] = await Promise.all([
-        result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>),
+        snapshotIn(transaction),
         result(transaction.objectStore('journal').getAll() as IDBRequest<unknown[]>),
       ]);
       const chunks = found ? await result(transaction.objectStore('chunks').getAll(keysOf(found.id)) as IDBRequest<unknown[]>) : [];
@@ -87,7 +87,7 @@ class IndexedDbStore implements JournalStore {
     const transaction = this.#begin(['meta', 'journal'], 'readonly');
     try {
       const [base = EMPTY, records] = await Promise.all([
-        result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>),
+        snapshotIn(transaction),
         result(transaction.objectStore('journal').getAll(IDBKeyRange.lowerBound(n, true)) as IDBRequest<JournalRecord[]>),
       ]);
       return { base, records };
@@ -101,7 +101,7 @@ class IndexedDbStore implements JournalStore {
     await this.#write(STORES, async (transaction) => {
       const meta = transaction.objectStore('meta');
       const [snapshot, last] = await Promise.all([
-        result(meta.get('snapshot') as IDBRequest<SnapshotMeta | undefined>),
+        snapshotIn(transaction),
         result(transaction.objectStore('journal').openKeyCursor(null, 'prev')),
       ]);
       const base = snapshot?.n ?? 0;
@@ -155,7 +155,7 @@ class IndexedDbStore implements JournalStore {
    */
   async #forget(id: string): Promise<void> {
     const forgotten = this.#write(['meta', 'chunks'], async (transaction) => {
-      const found = await result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>);
+      const found = await snapshotIn(transaction);
       // Should the browser have stored what it called aborted, these pieces are the database.
       if (found?.id !== id) transaction.objectStore('chunks').delete(keysOf(id));
     });
@@ -239,6 +239,9 @@ class IndexedDbStore implements JournalStore {
     return bytes;
   }
 }
+
+const snapshotIn = (transaction: IDBTransaction): Promise<SnapshotMeta | undefined> =>
+  result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>);
 
 /** All pieces of one snapshot: arrays sort after numbers. */
 const keysOf = (id: string): IDBKeyRange => IDBKeyRange.bound([id], [id, []]);

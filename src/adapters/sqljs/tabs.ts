@@ -101,27 +101,27 @@ export class SharedDatabase implements SqljsDatabase {
   }
 
   query(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
-    return this.#call({ method: 'query', args: [sql, params] });
+    return this.#call('query', sql, params);
   }
 
   batch(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    return this.#call({ method: 'batch', args: [statements] });
+    return this.#call('batch', statements);
   }
 
   journal(after = 0): Promise<Journal> {
-    return this.#call({ method: 'journal', args: [after] });
+    return this.#call('journal', after);
   }
 
   export(): Promise<Uint8Array> {
-    return this.#call({ method: 'export', args: [] });
+    return this.#call('export');
   }
 
   reset(): Promise<void> {
-    return this.#call({ method: 'reset', args: [] });
+    return this.#call('reset');
   }
 
   importFile(bytes: Uint8Array): Promise<void> {
-    return this.#call({ method: 'importFile', args: [bytes] });
+    return this.#call('importFile', bytes);
   }
 
   async openAt(n: number): Promise<SqljsCopy> {
@@ -165,14 +165,10 @@ export class SharedDatabase implements SqljsDatabase {
     if (this.#failure) throw this.#failure;
   }
 
-  #call<T>(request: Request): Promise<T> {
-    try {
-      this.#refuseWhenEnded();
-    } catch (error) {
-      return Promise.reject(error as SqlError);
-    }
+  async #call<T>(method: Request['method'], ...args: Request['args']): Promise<T> {
+    this.#refuseWhenEnded();
     return new Promise<T>((resolve, reject) => {
-      const pending: Pending = { id: randomId(), request, resolve, reject };
+      const pending: Pending = { id: randomId(), request: { method, args }, resolve, reject };
       this.#pending.set(pending.id, pending);
       this.#dispatch(pending);
     });

@@ -70,6 +70,9 @@ async function startAgent(visitor: Visitor, options: BridgeOptions, bridgeCwd: s
   if (!attached) await running.end('kill');
 }
 
+/** One read of an agent's output, 64 KiB at most, as frames. */
+const ROOM_BYTES = 96 * 1024;
+
 /** One WebSocket and one agent's process tree. */
 class AgentConnection implements Connected {
   readonly id: string;
@@ -126,18 +129,21 @@ class AgentConnection implements Connected {
     const running = this.#running;
     const { client } = this;
     const { stdout } = running;
-    const cork = corker(socket);
+    /** For frames that the socket takes at once, and then for the next: a buffer for each read is garbage that a fast agent makes much of. */
+    let room = Buffer.allocUnsafeSlow(ROOM_BYTES);
     /** Until the agent's first message. */
     let opening = true;
     let full = false;
     const output = readBlocks(stdout, limits.messageBytes, {
       block: (block) => {
-        const out = framesOf(block, (line) => running.note(line), opening);
+        const behind = socket.writableLength > 0;
+        const out = framesOf(block, (line) => running.note(line), opening, behind ? undefined : room);
         if (out === null) return;
         opening = false;
         if (!client.open) return;
-        cork();
         socket.write(out);
+        // The socket still holds it; until it has drained, frames get buffers of their own size.
+        if (!behind && socket.writableLength > 0) room = Buffer.allocUnsafeSlow(ROOM_BYTES);
         if (socket.writableLength <= limits.bufferedBytes || full) return;
         full = true;
         stdout.pause();

@@ -9,17 +9,13 @@ const NEWLINE = 0x0a;
 /**
  * Turns a block of lines into a run of text frames, one JSON-RPC message each; the lines' own bytes are
  * the payloads. Lines that are not JSON-RPC go to `reject`. Null when no line was a message. `opening` until the agent's
- * first message, as in `findMessage`.
+ * first message, as in `findMessage`. They are written into `room` where they fit.
  */
-export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening = false): Buffer | null {
+export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening = false, room = Buffer.of()): Buffer | null {
   const bounds = messagesOf(block, reject, opening);
   if (bounds.length === 0) return null;
-  let size = 0;
-  for (let index = 0; index < bounds.length; index += 2) {
-    const length = bounds[index + 1]! - bounds[index]!;
-    size += headerBytes(length) + length;
-  }
-  const frames = Buffer.allocUnsafe(size);
+  const most = block.length + (bounds.length / 2) * HEADER_BYTES;
+  const frames = most <= room.length ? room : Buffer.allocUnsafe(most);
   let at = 0;
   for (let index = 0; index < bounds.length; index += 2) {
     const start = bounds[index]!;
@@ -27,7 +23,7 @@ export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening 
     at = writeHeader(frames, at, end - start);
     at += block.copy(frames, at, start, end);
   }
-  return frames;
+  return frames.subarray(0, at);
 }
 
 /** Where each message of a block starts and ends, in pairs. */
@@ -58,14 +54,13 @@ function messagesOf(block: Buffer, reject: (line: Buffer) => void, opening: bool
 /** One text frame. */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
-  const frame = Buffer.allocUnsafe(headerBytes(length) + length);
-  frame.write(text, writeHeader(frame, 0, length), 'utf8');
-  return frame;
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
+  const at = writeHeader(frame, 0, length);
+  return frame.subarray(0, at + frame.write(text, at));
 }
 
-function headerBytes(length: number): number {
-  return length < 126 ? 2 : length < 65_536 ? 4 : 10;
-}
+/** The longest header: a frame's first byte, a mark, and a length in eight. */
+const HEADER_BYTES = 10;
 
 function writeHeader(target: Buffer, at: number, length: number): number {
   target[at] = FINAL_TEXT;
@@ -75,11 +70,8 @@ function writeHeader(target: Buffer, at: number, length: number): number {
   }
   if (length < 65_536) {
     target[at + 1] = 126;
-    target.writeUInt16BE(length, at + 2);
-    return at + 4;
+    return target.writeUInt16BE(length, at + 2);
   }
   target[at + 1] = 127;
-  target.writeUInt32BE(Math.floor(length / 2 ** 32), at + 2);
-  target.writeUInt32BE(length >>> 0, at + 6);
-  return at + 10;
+  return target.writeBigUInt64BE(BigInt(length), at + 2);
 }

@@ -19,12 +19,8 @@ export type FrameVerdict =
   /** Not one JSON-RPC message in a text frame: the connection is closed with 1002. */
   | { readonly verdict: 'close'; readonly why: string };
 
-export interface InboundRules {
-  readonly allowMcp: boolean;
-}
-
 /** Judges one frame. Pure. */
-export function judgeFrame(data: Buffer, binary: boolean, rules: InboundRules): FrameVerdict {
+export function judgeFrame(data: Buffer, binary: boolean, rules: { readonly allowMcp: boolean }): FrameVerdict {
   if (binary) return { verdict: 'close', why: 'a binary frame' };
   if (!isUtf8(data)) return { verdict: 'close', why: 'invalid UTF-8' };
   try {

@@ -167,10 +167,7 @@ export function readLines<T>(
   return queue.readable;
 }
 
-/**
- * Gathers what is written during one turn of the event loop into one system call. A busy agent's
- * output comes in many small reads a turn; forwarding each by itself is what a slow bridge does.
- */
+/** Gathers what is written during one turn of the event loop into one system call: of what is read at once, each message is written by itself. */
 export function corker(stream: { cork(): void; uncork(): void }): () => void {
   let corked = false;
   return () => {

@@ -104,18 +104,16 @@ export function scanMessage(bytes: Uint8Array, start: number): number {
 
 /** The index behind the string that starts at `at`, or -1. */
 function scanString(bytes: Uint8Array, at: number): number {
-  const length = bytes.length;
-  for (at += 1; at < length; at += 1) {
-    const byte = bytes[at]!;
+  for (at += 1; ; at += 1) {
+    let byte = bytes[at]!;
+    while (byte !== QUOTE && byte !== BACKSLASH && byte >= 0x20) byte = bytes[(at += 1)]!;
     if (byte === QUOTE) return at + 1;
-    if (byte === BACKSLASH) {
-      const escaped = bytes[(at += 1)]!;
-      if (escaped === 0x75) {
-        for (let digit = 0; digit < 4; digit += 1) if (!isHex(bytes[(at += 1)]!)) return -1;
-      } else if (!isEscape(escaped)) return -1;
-    } else if (byte < 0x20) return -1;
+    if (byte !== BACKSLASH) return -1;
+    const escaped = bytes[(at += 1)]!;
+    if (escaped === 0x75) {
+      for (let digit = 0; digit < 4; digit += 1) if (!isHex(bytes[(at += 1)]!)) return -1;
+    } else if (!isEscape(escaped)) return -1;
   }
-  return -1;
 }
 
 function isHex(byte: number): boolean {

@@ -55,6 +55,20 @@ describe('framesOf', () => {
     expect(rejected).toEqual([bad]);
   });
 
+  it('writes into the room it is given, and not beyond it', () => {
+    const lines = [message('a'), message('b'.repeat(200)), message('c')];
+    const block = Buffer.from(`${lines.join('\n')}\n`);
+    for (const [room, into] of [
+      [Buffer.alloc(1_000), true],
+      [Buffer.alloc(block.length - 1), false],
+    ] as const) {
+      const out = framesOf(block, () => undefined, false, room)!;
+      expect(readFrames(out)).toEqual(lines);
+      expect(out.buffer === room.buffer).toBe(into);
+      if (!into) expect(room.every((byte) => byte === 0)).toBe(true);
+    }
+  });
+
   it.each([0, 1, 125, 126, 127, 65_535, 65_536, 70_000])('writes a length of %i', (length) => {
     expect(readFrames(textFrame('x'.repeat(length)))).toEqual(['x'.repeat(length)]);
   });

@@ -4,6 +4,7 @@
  * has only their names, and what looks like a token in what was said is taken out on the way.
  */
 import { RehydrateError } from '../errors.ts';
+import { classOf } from '../protocol/updates.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { checkServers, withoutValues } from '../sessions/secrets.ts';
 import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
@@ -161,17 +162,19 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   /** A token may have streamed in pieces: a message of which something is taken out stands whole in its first row. */
   function* told(said: Message | null): Generator<string, void> {
     if (!said) return;
-    const whole = said.run.text;
+    const { events, pieces, run } = said;
+    const whole = run.text;
     const clean = redact(whole);
-    for (const [i, event] of said.events.entries())
-      yield line({ event: clean === whole ? event : withText(event, i === 0 ? clean : '') }, clean);
+    for (const event of events)
+      if (!pieces.has(event)) yield line({ event });
+      else yield line({ event: clean === whole ? event : withText(event, event === events[0] ? clean : '') }, clean);
   }
   let message: Message | null = null;
   for await (const event of rows('event')) {
-    if (extendMessage(message, event)) continue;
+    if (message && extendMessage(message, event)) continue;
     yield* told(message);
     const run = startRun(chunkOf(event));
-    message = run && { run, events: [event] };
+    message = run && { run, events: [event], pieces: new Set([event]) };
     if (!message) yield line({ event });
   }
   yield* told(message);
@@ -179,20 +182,29 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   yield JSON.stringify({ end: { lines, events: last - before } });
 }
 
-/** Rows of one message, one after the other. */
+/** The rows of one message, and what stands between them and does not part it. */
 interface Message {
   readonly run: ChunkRun;
   readonly events: Fields[];
+  /** Those that are the message's own. */
+  readonly pieces: Set<Fields>;
 }
 
 /** A longer message is looked through in parts. */
 const MESSAGE_CHARS = 1024 * 1024;
+const MESSAGE_ROWS = 10_000;
 
-const chunkOf = (event: Fields): NewEvent => ({ ...event, turnId: event['turn_id'] }) as unknown as NewEvent;
+/** `_meta` is each chunk's own, and parts no message. */
+const chunkOf = ({ meta: _, ...event }: Fields): NewEvent => ({ ...event, turnId: event['turn_id'] }) as unknown as NewEvent;
 
-function extendMessage(message: Message | null, event: Fields): boolean {
-  if (!message || message.run.text.length > MESSAGE_CHARS || !extendRun(message.run, chunkOf(event))) return false;
-  message.events.push(event);
+const BESIDE: ReadonlySet<unknown> = new Set(['state', 'notice', 'compaction']);
+
+function extendMessage({ run, events, pieces }: Message, event: Fields): boolean {
+  if (run.text.length > MESSAGE_CHARS || events.length >= MESSAGE_ROWS) return false;
+  const isBeside = event['kind'] === 'update' && BESIDE.has(classOf(event['payload'], event['meta']));
+  if (!isBeside && !extendRun(run, chunkOf(event))) return false;
+  if (!isBeside) pieces.add(event);
+  events.push(event);
   return true;
 }
 

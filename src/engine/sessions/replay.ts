@@ -1,10 +1,10 @@
 /** The replay matcher of a session: what an agent says between its resume and the first prompt is matched against the log (I3). */
 import type { Connection } from '../protocol/connection.ts';
-import { isConversation, messageText, roleOf } from '../protocol/updates.ts';
+import { classOf, isConversation, messageText, readToolCall, roleOf } from '../protocol/updates.ts';
 import type { Limits } from '../limits.ts';
 import { whatFollows } from '../resume/decide.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
-import { squeeze, type ReplayItem } from '../resume/match-messages.ts';
+import { sideOf, squeeze, type ReplayItem } from '../resume/match-messages.ts';
 import type { Store } from '../storage/store.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
 
@@ -73,7 +73,7 @@ export async function openReplay(
       const before = received;
       const result = await matcher.end();
       if (former && undecided) {
-        const words = squeeze(undecided.map(({ update }) => messageText(update)).join(''));
+        const words = squeeze(undecided.map(({ update, meta }) => (sideOf(update, meta) ? messageText(update) : '')).join(''));
         const follows = whatFollows(former.last.outcome, { hasUser, beginsOurs: result.beginsOurs, words });
         if (follows === 'more') {
           for (const { update, meta } of undecided) former.matcher.take(update, meta);
@@ -84,8 +84,11 @@ export async function openReplay(
         }
         if (follows === 'again') [former, undecided] = [null, null];
       }
+      // A replay that was whole may end with what stood beside its last words.
+      const isAgain = ({ update }: ReplayItem): boolean =>
+        classOf(update) === 'tool_call' && result.nextToolCalls.has(readToolCall(update).id);
       const heard: Heard[] = undecided
-        ? undecided.map((item) => ({ ...item, turnId: null, origin: 'agent' }))
+        ? undecided.flatMap((item) => (isAgain(item) ? [] : { ...item, turnId: null, origin: 'agent' }))
         : [...result.imported.map((item): Heard => ({ ...item, origin: 'import' })), ...(await newBeside(result))];
       last = { received: before, outcome: { ...result, isReplay: undecided === null, heard } };
       return last.outcome;

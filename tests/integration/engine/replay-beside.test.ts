@@ -1,7 +1,7 @@
 /** I3, I11: notices, tool calls and late words beside the messages of a replay. */
 import { describe, expect, it } from 'vitest';
 import type { SessionEvent, SessionUpdate } from '../../../src/engine/index.ts';
-import { CWD, worldOf } from './helpers.ts';
+import { CWD, PATIENT, worldOf } from './helpers.ts';
 import { ordinary, rawAgents, update, words, type RawAgent } from './raw-agent.ts';
 
 const asked = (text: string, messageId?: string): unknown =>
@@ -196,4 +196,44 @@ describe('I11: words that came after the answer', () => {
       await host.sleep();
     }
   });
+});
+
+it.each([
+  ['a tool call that stood after the last words', [[asked('The codeword?'), words('heron-4711')], [call('k', 'completed')]]],
+  [
+    'a thought before the rest of the last words',
+    [
+      [asked('The codeword?'), words('heron')],
+      [update({ sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'Hm' } }), words('-4711')],
+      [call('k', 'completed')],
+    ],
+  ],
+])('I3: a replay that ends, after a pause, with %s is stored no second time', async (_, pieces) => {
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  let isSaid = Promise.resolve();
+  const agents = scripted({
+    capabilities: { loadSession: true },
+    prompt: (_text, agent) => agent.say(words('heron-4711'), call('k', 'completed')),
+    takeUp: (agent) => {
+      agent.say(...pieces[0]!);
+      isSaid = (async () => {
+        for (const piece of pieces.slice(1)) {
+          await pause(100);
+          agent.say(...piece);
+        }
+      })();
+    },
+  });
+  const { wake } = await worldOf(agents);
+  const first = await wake();
+  await first.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+  await first.prompt('s', 'The codeword?');
+  await first.sleep();
+  const host = await wake({ limits: { ...PATIENT, replayQuietMs: 20 } });
+  await host.resume('s');
+  await isSaid;
+  await host.sleep();
+  const events = await (await wake()).history('s');
+  expect(saidBy(events).join('')).toBe('heron-4711');
+  expect(updatesOf(events).filter(({ sessionUpdate }) => sessionUpdate === 'tool_call')).toHaveLength(1);
 });

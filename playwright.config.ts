@@ -20,12 +20,15 @@ export default defineConfig({
   use: {
     baseURL: process.env['REHYDRATE_URL'],
     storageState: process.env['REHYDRATE_BROWSER'] === undefined ? undefined : JSON.parse(process.env['REHYDRATE_BROWSER']),
+    // What pulses costs a quarter of a processor as long as the page is there; playground-first.spec.ts sees it pulse.
+    contextOptions: { reducedMotion: 'reduce' },
     // Recording costs each test a good part of its time.
     trace: 'on-first-retry',
     launchOptions: {
       // `npm test` installs one where there is none, and names it.
       executablePath: installedChromium() ?? undefined,
-      args: chromiumArgs(),
+      // Of SQLite's WebAssembly a page of a test runs little and not for long: to compile all of it, and again better, cost it a fifth.
+      args: [...chromiumArgs(), '--js-flags=--wasm-lazy-compilation --liftoff-only'],
     },
   },
   projects: [

@@ -1,14 +1,11 @@
 /** For everyone: axe finds nothing, in every state, theme and width; and all of it works by keyboard. */
 import { expect, test } from '@playwright/test';
 import { PlaygroundPage } from './playground-page.ts';
-import { axe } from './support/axe.ts';
+import { defects, type Passed } from './support/axe.ts';
 
 /** The page around the playground is looked at once; what changes with each state is in the playground. */
-const check = async (pg: PlaygroundPage, state: string): Promise<void> => {
-  const builder = axe(pg.page);
-  const { violations } = await (state === 'empty' ? builder : builder.include('.rp')).analyze();
-  const found = violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' ')).join(', ')}`);
-  expect(found, state).toEqual([]);
+const check = async (pg: PlaygroundPage, state: string, passed?: Passed): Promise<void> => {
+  expect(await defects(pg.page, { passed, ...(state === 'empty' ? {} : { include: '.rp' }) }), state).toEqual([]);
   // Nothing is wider than the screen.
   expect(await pg.page.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${state}: sideways`).toBeLessThanOrEqual(0);
 };
@@ -30,26 +27,27 @@ for (const [colorScheme, width] of [
       reducedMotion: 'reduce',
     });
     const pg = new PlaygroundPage(await context.newPage());
+    const passed: Passed = new Set();
     await pg.open('#v=1&scenario=transcript-fallback&agent=amnesiac');
-    await check(pg, 'empty');
+    await check(pg, 'empty', passed);
     await pg.button('Run step 1 of 4').click();
     await expect(pg.button('Run step 2 of 4')).toBeEnabled();
-    await check(pg, 'live');
+    await check(pg, 'live', passed);
     await pg.send('Ask for permission');
     await expect(pg.button('Allow')).toBeVisible();
-    await check(pg, 'asked for permission');
+    await check(pg, 'asked for permission', passed);
     await pg.button('Reject').click();
     await expect(pg.status).toHaveText('live');
     await pg.button('Kill agent').click();
     await expect(pg.status).toHaveText('dead');
-    await check(pg, 'dead');
+    await check(pg, 'dead', passed);
     await pg.say('What is my garden called?');
     await pg.tier('transcript');
     await pg.region('Wire').locator('summary').last().click();
     await expect(pg.region('Wire').locator('details[open] pre')).toBeVisible();
     await pg.page.getByRole('textbox', { name: 'SQL' }).press('Enter');
     await expect(pg.region('Database').getByRole('group', { name: 'Query result' })).toBeVisible();
-    await check(pg, 'resumed, a frame and a result open');
+    await check(pg, 'resumed, a frame and a result open', passed);
     await pg.button('Sleep').click();
     await expect(pg.status).toHaveText('asleep');
     await pg.region('Timeline').getByRole('slider').focus();
@@ -57,12 +55,12 @@ for (const [colorScheme, width] of [
     await expect(pg.region('Timeline').getByText('the past')).toBeVisible();
     // The slider moves before the moment is read.
     await expect(pg.page.getByText('You look at the past.')).toBeVisible();
-    await check(pg, 'in the past');
+    await check(pg, 'in the past', passed);
     await pg.button('Return to now').click();
     for (const name of ['Share', 'Reset', 'About the bridge']) {
       await pg.button(name).click();
       await expect(pg.page.getByRole('dialog')).toBeVisible();
-      await check(pg, name);
+      await check(pg, name, passed);
       await pg.page.keyboard.press('Escape');
       await expect(pg.page.getByRole('dialog')).toHaveCount(0);
     }

@@ -2,6 +2,8 @@
 import { expect, test } from '@playwright/test';
 import { PlaygroundPage } from './playground-page.ts';
 
+test.use({ contextOptions: { reducedMotion: 'no-preference' } });
+
 test('every part has its name', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();

@@ -81,38 +81,47 @@ async function runs(pg: PlaygroundPage, { name, agent, steps, end }: Scenario, d
   await expect.poll(() => new URL(pg.page.url()).hash).toBe(`#v=1&scenario=${name}&agent=${agent}&step=${steps.length}`);
 }
 
-for (const size of SIZES) {
-  for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.steps.length > 0)) {
-    test(`“${scenario.title}” by hand, at ${size.width} × ${size.height}: each step is ticked, and what it speaks of is on the screen${
-      size === SIZES[0] ? '; then by running' : ''
-    }`, async ({ page }) => {
-      test.setTimeout(120_000);
-      await page.setViewportSize(size);
-      const pg = new PlaygroundPage(page);
-      await page.goto(`/playground/#v=1&scenario=${scenario.name}&agent=${encodeURIComponent(scenario.agent)}`);
-      await pg.opened();
-      const rows = page.getByRole('list', { name: 'Steps' }).getByRole('listitem');
-      const done = (index: number) => expect(rows.nth(index)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
-      for (const [index, step] of scenario.steps.entries()) {
-        await byHand(pg, step);
-        await done(index);
-        await onScreen(pg, pg.status, 'the agent’s status');
-        await onScreen(pg, pg.log, 'the conversation');
-        if (['Machine', 'Conversation', 'Policy'].includes(scenario.look)) continue;
-        await onScreen(pg, pg.region(scenario.look), scenario.look);
-        // Of what grows there, what came last is seen.
-        const newest = pg.region(scenario.look).locator('.rp-frame, [aria-label^="Rows of"] tbody tr').last();
-        if ((await newest.count()) > 0) await expect(newest).toBeInViewport();
-      }
-      await expect(pg.button('All steps done')).toBeVisible();
-      await onScreen(pg, page.getByRole('navigation', { name: 'Panels' }).locator('[aria-current=true]'), 'the tab of what is shown');
-      // The page itself has nothing to scroll.
-      expect(await page.evaluate(() => document.documentElement.scrollHeight - innerHeight)).toBeLessThanOrEqual(0);
-      // On the same page: that it loads is most of what this costs.
-      if (size === SIZES[0]) await runs(pg, scenario, done);
-      expect(pg.problems).toEqual([]);
-    });
+/** Each step of a scenario as a person does it: it is ticked, and what it speaks of is on the screen. */
+async function runsByHand(pg: PlaygroundPage, { steps, look }: Scenario, done: (index: number) => Promise<void>): Promise<void> {
+  for (const [index, step] of steps.entries()) {
+    await byHand(pg, step);
+    await done(index);
+    await onScreen(pg, pg.status, 'the agent’s status');
+    await onScreen(pg, pg.log, 'the conversation');
+    if (['Machine', 'Conversation', 'Policy'].includes(look)) continue;
+    await onScreen(pg, pg.region(look), look);
+    // Of what grows there, what came last is seen.
+    const newest = pg.region(look).locator('.rp-frame, [aria-label^="Rows of"] tbody tr').last();
+    if ((await newest.count()) > 0) await expect(newest).toBeInViewport();
   }
+  await expect(pg.button('All steps done')).toBeVisible();
+  await onScreen(pg, pg.page.getByRole('navigation', { name: 'Panels' }).locator('[aria-current=true]'), 'the tab of what is shown');
+  // The page itself has nothing to scroll.
+  expect(await pg.page.evaluate(() => document.documentElement.scrollHeight - innerHeight)).toBeLessThanOrEqual(0);
+}
+
+// On one page in turn: that it loads is most of what this costs.
+for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.steps.length > 0)) {
+  test(`“${scenario.title}” by hand at each size, and by running: each step is ticked, and what it speaks of is on the screen`, async ({
+    page,
+  }) => {
+    test.setTimeout(180_000);
+    const [first, ...others] = SIZES;
+    await page.setViewportSize(first);
+    const pg = new PlaygroundPage(page);
+    await page.goto(`/playground/#v=1&scenario=${scenario.name}&agent=${encodeURIComponent(scenario.agent)}`);
+    await pg.opened();
+    const rows = page.getByRole('list', { name: 'Steps' }).getByRole('listitem');
+    const done = (index: number) => expect(rows.nth(index)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+    await runsByHand(pg, scenario, done);
+    await runs(pg, scenario, done);
+    for (const size of others) {
+      await page.setViewportSize(size);
+      await pg.button('Start over').click();
+      await runsByHand(pg, scenario, done);
+    }
+    expect(pg.problems).toEqual([]);
+  });
 }
 
 test('on a phone, too, a card says what its lesson shows', async ({ page }) => {

@@ -4,8 +4,7 @@
  * What stands around the text is the same on every page, on a phone too: one page of each kind is looked at in all of them.
  */
 import { expect, test, type Page } from '@playwright/test';
-import type AxeBuilder from '@axe-core/playwright';
-import { axe } from './support/axe.ts';
+import { defects, type Passed } from './support/axe.ts';
 import { complaints, sitemapPaths } from './site-support/watch.ts';
 
 const DESK = { width: 1440, height: 900 };
@@ -28,15 +27,7 @@ const KINDS = ['/', '/reference/bridge/', '/start/quick-start/', MISSING];
 const OTHER_RULES = [...COLOUR_RULES, 'scrollable-region-focusable'];
 
 /** What stands around the text is looked at on one page of each kind. */
-const asked = (page: Page, path: string): AxeBuilder =>
-  KINDS.includes(path) ? axe(page) : axe(page).exclude('header.header').exclude('nav.sidebar');
-
-async function found(builder: AxeBuilder, where: string): Promise<readonly string[]> {
-  const { violations } = await builder.analyze();
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${where}, ${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`),
-  );
-}
+const around = (path: string) => (KINDS.includes(path) ? {} : { exclude: 'header.header, nav.sidebar' });
 
 async function tooWide(page: Page, path: string): Promise<readonly string[]> {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -47,6 +38,9 @@ async function inTheme(page: Page, colorScheme: (typeof THEMES)[number]): Promis
   await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
   await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
 }
+
+/** All parts' that one worker runs; a second run has a worker of its own. */
+const passed: Readonly<Record<(typeof THEMES)[number], Passed>> = { light: new Set(), dark: new Set() };
 
 // In parts, so that they run side by side.
 for (let part = 0; part < PARTS; part++) {
@@ -60,15 +54,17 @@ for (let part = 0; part < PARTS; part++) {
     expect(paths).not.toEqual([]);
     const complained = complaints(page);
     const all: string[] = [];
+    const look = async (path: string, where: string, asked: Parameters<typeof defects>[1]) =>
+      all.push(...(await tooWide(page, path)), ...(await defects(page, asked)).map((one) => `${path} ${where}, ${one}`));
     for (const path of paths) {
       await page.setViewportSize(DESK);
       await page.goto(path);
       await inTheme(page, 'light');
-      all.push(...(await tooWide(page, path)), ...(await found(asked(page, path), `${path} at a desk`)));
+      await look(path, 'at a desk', { ...around(path), passed: passed.light });
       // The same page on: that one loads, and is looked at, is what this costs.
       await page.setViewportSize(PHONE);
       await inTheme(page, 'dark');
-      all.push(...(await tooWide(page, path)), ...(await found(asked(page, path).withRules(OTHER_RULES), `${path}, narrow and dark`)));
+      await look(path, 'narrow and dark', { ...around(path), rules: OTHER_RULES, passed: passed.dark });
     }
     expect([...all, ...complained.filter((one) => !one.includes(MISSING))]).toEqual([]);
   });
@@ -86,10 +82,10 @@ test('one page of each kind, opened on a phone and in either theme, has no defec
     all.push(...(await tooWide(page, path)));
     for (const theme of THEMES) {
       await inTheme(page, theme);
-      all.push(...(await found(axe(page), `${path} on a phone in ${theme}`)));
+      all.push(...(await defects(page)).map((one) => `${path} on a phone in ${theme}, ${one}`));
     }
     await page.setViewportSize(DESK);
-    all.push(...(await found(axe(page).withRules(COLOUR_RULES), `${path} at a desk in ${THEMES.at(-1)}`)));
+    all.push(...(await defects(page, { rules: COLOUR_RULES })).map((one) => `${path} at a desk in ${THEMES.at(-1)}, ${one}`));
   }
   expect([...all, ...complained.filter((one) => !one.includes(MISSING))]).toEqual([]);
 });
@@ -99,5 +95,5 @@ test('the open search has no defect that axe finds', async ({ page }) => {
   await page.keyboard.press('Control+k');
   await page.getByRole('searchbox', { name: 'Search' }).fill('lease');
   await expect(page.getByRole('dialog').getByRole('link').first()).toBeVisible();
-  expect(await found(axe(page), 'the open search')).toEqual([]);
+  expect(await defects(page)).toEqual([]);
 });

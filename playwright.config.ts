@@ -1,8 +1,14 @@
 import { defineConfig } from '@playwright/test';
 import { chromiumArgs, installedChromium } from './scripts/support/chromium.mjs';
 
+/** Of SQLite's WebAssembly most pages run little and not for long: to compile all of it, and then better, costs them a fifth. */
+const BRIEF = '--js-flags=--wasm-lazy-compilation --liftoff-only';
+
 /** What is killed at any instant must have kept its promise each time. */
 const KILLED = /(?:durable|killed|tabs)\.spec\.ts$/;
+
+// `npm test` installs one where there is none, and names it.
+const LAUNCH = { executablePath: installedChromium() ?? undefined, args: chromiumArgs() };
 
 export default defineConfig({
   testDir: 'tests/e2e',
@@ -24,15 +30,10 @@ export default defineConfig({
     contextOptions: { reducedMotion: 'reduce' },
     // Recording costs each test a good part of its time.
     trace: 'on-first-retry',
-    launchOptions: {
-      // `npm test` installs one where there is none, and names it.
-      executablePath: installedChromium() ?? undefined,
-      // Of SQLite's WebAssembly a page of a test runs little and not for long: to compile all of it, and again better, cost it a fifth.
-      args: [...chromiumArgs(), '--js-flags=--wasm-lazy-compilation --liftoff-only'],
-    },
+    launchOptions: LAUNCH,
   },
   projects: [
-    { name: 'chromium', testIgnore: KILLED, use: { browserName: 'chromium' } },
+    { name: 'chromium', testIgnore: KILLED, use: { browserName: 'chromium', launchOptions: { ...LAUNCH, args: [...LAUNCH.args, BRIEF] } } },
     { name: 'killed', testMatch: KILLED, retries: 0, use: { browserName: 'chromium' } },
   ],
 });

@@ -2,7 +2,18 @@
  * `npm run release` in a checkout of its own, against a registry on this machine: each thing it refuses, a dry run, and a
  * publication that goes nowhere else.
  */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -76,6 +87,9 @@ beforeAll(async () => {
   mkdirSync(path.join(checkout, 'node_modules'));
   for (const name of readdirSync(path.join(ROOT, 'node_modules')))
     if (name !== '.cache') symlinkSync(path.join(ROOT, 'node_modules', name), path.join(checkout, 'node_modules', name));
+  // As if it had been built there: a release builds it anew in any case.
+  for (const made of ['dist', ...['dist.made-of', 'testing', 'testing.made-of'].map((name) => path.join('.setup', name))])
+    cpSync(path.join(ROOT, made), path.join(checkout, made), { recursive: true });
   await git('init', '--quiet');
   await git('add', '--all');
   await git('commit', '--quiet', '-m', 'All');
@@ -173,8 +187,11 @@ test('a dry run builds and packs, shows what there would be, and publishes nothi
 });
 
 test('without an identity to vouch for the build npm refuses by itself', async () => {
-  await git('tag', `v${VERSION}`);
-  const { code, out, err } = await release();
+  // The release’s own last command: what is before it was built and refused above.
+  const { scripts } = JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8')) as { scripts: { release: string } };
+  const [program, ...args] = scripts.release.split(' && ').at(-1)!.split(' ');
+  expect([program, args]).toEqual(['npm', expect.arrayContaining(['publish', '--provenance'])]);
+  const { code, out, err } = await run('npm', args, { cwd: checkout, env: outside() });
   expect(code).not.toBe(0);
   expect(out + err).toMatch(/provenance/i);
   expect(registry.received).toEqual([]);

@@ -180,9 +180,6 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
   const names = new Set<string>();
   /** What a replay added to a turn, newest first: it stands where its turn ends. */
   const added = new Map<string | null, UpdateEvent[]>();
-  const pages = (async function* () {
-    yield* events;
-  })();
   /** `compactedAt`: where the agent shortened its memory. What is older it need not know. */
   let [isWhole, compactedAt, kept] = [false, -1, 0];
   /** The speech that is still growing at its older end, newest first; without what a whole message replaced. */
@@ -231,6 +228,16 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     }
   };
 
+  const pages = (async function* () {
+    for await (const page of events) {
+      for (const event of [page].flat()) {
+        if (event.seq < fromSeq) return;
+        take(event);
+      }
+      yield;
+    }
+  })();
+
   return {
     /** Newest first, as far as was read. */
     speeches: speeches as readonly LoggedSpeech[],
@@ -239,21 +246,16 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     /** Whether an update says anything that its turn does not hold. */
     isNew: (item: ReplayItem, turnId: string | null): boolean =>
       sideOf(item.update, item.meta) !== null || !names.has(nameOf(item, turnId)),
-    /** Whether all of it was read. */
+    /** Whether all of it was read, and whether the agent shortened its memory in that. */
     isWhole: (): boolean => isWhole,
     isCompacted: (): boolean => compactedAt >= 0,
     /** Reads on until there are so many speeches, or no more. */
     async readUntil(count: number, breathe: () => Promise<void>): Promise<void> {
       while (!isWhole && speeches.length < count) {
         await breathe();
-        const next = await pages.next();
-        const page = next.done ? [] : [next.value].flat();
-        for (const event of page) if (event.seq >= fromSeq) take(event);
-        isWhole = next.done === true || page.some(({ seq }) => seq < fromSeq);
+        isWhole = (await pages.next()).done === true;
       }
-      if (!isWhole) return;
-      close();
-      await pages.return();
+      if (isWhole) close();
     },
   };
 }

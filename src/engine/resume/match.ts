@@ -78,7 +78,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       if (!log.isWhole() && (!seen.isCovered || seen.imported.length > 0)) seen = await compare(Infinity);
       const { units, logged, owed, imported, importedMessages, isAllNew } = seen;
       const found = new Set(units.flatMap(({ at }) => at ?? []));
-      const unread = log.isWhole() || !countBefore ? 0 : await countBefore(logged[0]!.seq - 1);
+      const unread = log.isWhole() ? 0 : await countBefore!(logged[0]!.seq - 1);
       const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !found.has(at)).length;
       const [received, matched, tail] = [units.length, found.size, units.at(-1)];
       const [expected, compacted] = [isAllNew ? received || 1 : matched + missing, hasCompacted || log.isCompacted()];

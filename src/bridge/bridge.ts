@@ -71,7 +71,7 @@ async function startAgent(visitor: Visitor, options: BridgeOptions, bridgeCwd: s
 }
 
 /** One read of an agent's output, 64 KiB at most, as frames. */
-const ROOM_BYTES = 96 * 1024;
+const ROOM_BYTES = 80 * 1024;
 
 /** One WebSocket and one agent's process tree. */
 class AgentConnection implements Connected {

@@ -12,29 +12,20 @@ const NEWLINE = 0x0a;
  * first message, as in `findMessage`. They are written into `room` where they fit.
  */
 export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening = false, room = Buffer.of()): Buffer | null {
-  const bounds = messagesOf(block, reject, opening);
-  if (bounds.length === 0) return null;
-  const most = block.length + (bounds.length / 2) * HEADER_BYTES;
+  // The shortest message has 29 bytes, and no header is longer than an eighth of its message.
+  const most = block.length + (block.length >> 3);
   const frames = most <= room.length ? room : Buffer.allocUnsafe(most);
   let at = 0;
-  for (let index = 0; index < bounds.length; index += 2) {
-    const start = bounds[index]!;
-    const end = bounds[index + 1]!;
+  const add = (start: number, end: number): void => {
     at = writeHeader(frames, at, end - start);
     at += block.copy(frames, at, start, end);
-  }
-  return frames.subarray(0, at);
-}
-
-/** Where each message of a block starts and ends, in pairs. */
-function messagesOf(block: Buffer, reject: (line: Buffer) => void, opening: boolean): number[] {
-  const bounds: number[] = [];
+  };
   // Checking the whole block once is what the good case costs; only a bad block is checked line by line.
   const clean = isUtf8(block);
   for (let start = 0; start < block.length;) {
     const found = clean ? scanMessage(block, start) : -1;
     if (found >= 0 && (block[found] === NEWLINE || found === block.length)) {
-      bounds.push(start, found);
+      add(start, found);
       start = found + 1;
       continue;
     }
@@ -42,13 +33,13 @@ function messagesOf(block: Buffer, reject: (line: Buffer) => void, opening: bool
     const stop = newline < 0 ? block.length : newline;
     eachLine(block.subarray(start, stop), (from, to) => {
       const line = block.subarray(start + from, start + to);
-      const message = findInLine(line, opening && bounds.length === 0);
+      const message = findInLine(line, opening && at === 0);
       if (message === null) reject(line);
-      else bounds.push(start + from + message.start, start + from + message.end);
+      else add(start + from + message.start, start + from + message.end);
     });
     start = stop + 1;
   }
-  return bounds;
+  return at === 0 ? null : frames.subarray(0, at);
 }
 
 /** One text frame. */

@@ -55,6 +55,11 @@ describe('framesOf', () => {
     expect(rejected).toEqual([bad]);
   });
 
+  it.each([1, 3, 1_000])('has room for %i of the shortest messages there are', (count) => {
+    const lines = Array.from({ length: count }, () => '{"jsonrpc":"2.0","method":""}');
+    expect(readFrames(framesOf(Buffer.from(lines.join('\n')), () => undefined)!)).toEqual(lines);
+  });
+
   it('writes into the room it is given, and not beyond it', () => {
     const lines = [message('a'), message('b'.repeat(200)), message('c')];
     const block = Buffer.from(`${lines.join('\n')}\n`);

@@ -12,7 +12,7 @@ export interface Prepared<S> {
   readonly statement: S;
   readonly shape: StatementShape;
   readonly problem: Readonly<Record<Use, string | null>>;
-  /** Of a plain INSERT, the texts for more rows, by how many. */
+  /** Of a plain INSERT, its texts for more rows, by how many. */
   readonly wide: string[];
 }
 
@@ -62,19 +62,14 @@ export class Statements<S> {
     return prepared;
   }
 
-  /** The same, when it may be run so with these parameters. */
-  forRun(sql: string, use: Use, params: readonly SqlValue[]): Prepared<S> {
+  /** The same, when it may be run so with these parameters; for several rows, the statement that takes them all. */
+  forRun(sql: string, use: Use, rows: Joined['rows']): Prepared<S> {
     const prepared = this.get(sql, use);
-    const problem = prepared.problem[use] ?? parameterProblem(prepared.shape, params);
-    if (problem !== null) throw this.#refusal(problem, sql);
-    return prepared;
-  }
-
-  /** The same for many rows of one plain INSERT, each of which is looked at by itself. */
-  forRows(sql: string, rows: Joined['rows']): Prepared<S> {
-    for (const params of rows) this.forRun(sql, 'batch', params);
-    const { wide } = this.get(sql);
-    return this.get((wide[rows.length] ??= manyRows(sql, rows.length)), 'batch');
+    for (const params of rows) {
+      const problem = prepared.problem[use] ?? parameterProblem(prepared.shape, params);
+      if (problem !== null) throw this.#refusal(problem, sql);
+    }
+    return rows.length === 1 ? prepared : this.get((prepared.wide[rows.length] ??= manyRows(sql, rows.length)), use);
   }
 
   clear(): void {
@@ -102,11 +97,11 @@ const PLAIN_INSERT = /^(INSERT INTO \w+ \([^()]*\) VALUES )(\(\s*\?(?:\s*,\s*\?)
  */
 export function joinInserts(statements: readonly Statement[], mostParams: number): readonly Joined[] {
   const joined: { sql: string; rows: (readonly SqlValue[])[] }[] = [];
-  let most = 1;
+  let most = 0;
   for (const { sql, params = [] } of statements) {
     const open = joined.at(-1);
-    if (open?.sql !== sql) most = PLAIN_INSERT.test(sql) ? Math.floor(mostParams / Math.max(1, params.length)) : 1;
-    else if (open.rows.length < most) {
+    if (open?.sql !== sql) most = 0;
+    else if ((most ||= PLAIN_INSERT.test(sql) ? Math.floor(mostParams / params.length) : 1) > open.rows.length) {
       open.rows.push(params);
       continue;
     }

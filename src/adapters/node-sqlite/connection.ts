@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
-import { isRolledBack, joinInserts, Statements, type Joined, type Prepared, type Use } from '../statements.ts';
+import { isRolledBack, joinInserts, Statements, type Joined, type Use } from '../statements.ts';
 import { COPIED, copyToRead, hasWriteAheadLog, isReadable, makePrivate, prepareFile, type FileState } from './files.ts';
 
 /** How long SQLite itself may block the thread for a lock; longer waits are asynchronous. */
@@ -17,7 +17,6 @@ const CHECK_THERE_MS = 1_000;
 
 /** As many as eight events have: more rows in one statement gain nothing more. */
 const JOINED_PARAMS = 64;
-const NO_ROWS: StatementResult = { rows: [] };
 
 const CHANGES_SCHEMA = new Set(['CREATE', 'ALTER', 'DROP']);
 
@@ -96,7 +95,7 @@ export class Connection {
     this.#forgetOldSchema();
     // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
     if (this.#statements.get(sql, 'query').shape.mayWrite) this.#setQueryOnly(true);
-    return this.#run('query', sql, params);
+    return this.#run('query', sql, [params]);
   }
 
   batch(statements: readonly Statement[]): readonly StatementResult[] {
@@ -104,25 +103,26 @@ export class Connection {
     this.#checkThere();
     this.#forgetOldSchema();
     this.#setQueryOnly(false);
-    const [first] = statements;
+    const joined = joinInserts(statements, JOINED_PARAMS);
+    const results: StatementResult[] = [];
+    const run = () => {
+      for (const { sql, rows } of joined) {
+        const result = { rows: this.#run('batch', sql, rows) };
+        for (const _ of rows) results.push(result);
+      }
+      return results;
+    };
     // SQLite makes of a statement alone a transaction of its own.
-    if (first && statements.length === 1) return [{ rows: this.#run('batch', first.sql, first.params ?? []) }];
+    if (joined.length === 1) return run();
     this.#plain('BEGIN IMMEDIATE');
     try {
-      const results: StatementResult[] = [];
-      for (const joined of joinInserts(statements, JOINED_PARAMS)) this.#runJoined(joined, results);
+      run();
       this.#plain('COMMIT');
       return results;
     } catch (error) {
       this.#rollback();
       throw error;
     }
-  }
-
-  #runJoined({ sql, rows: [params = [], ...more], rows }: Joined, results: StatementResult[]): void {
-    if (more.length === 0) return void results.push({ rows: this.#run('batch', sql, params) });
-    this.#take(this.#statements.forRows(sql, rows), rows);
-    for (const _ of rows) results.push(NO_ROWS);
   }
 
   /** A file that is deleted or replaced while it is open takes what is written, and all of it is gone when it is closed. */
@@ -201,25 +201,12 @@ export class Connection {
     this.#queryOnly = on;
   }
 
-  #run(use: Use, sql: string, params: readonly SqlValue[]): Row[] {
-    return this.#take(this.#statements.forRun(sql, use, params), [params]);
-  }
-
-  #take({ statement, shape }: Prepared<StatementSync>, rows: Joined['rows']): Row[] {
+  #run(use: Use, sql: string, rows: Joined['rows']): Row[] {
+    const { statement, shape } = this.#statements.forRun(sql, use, rows);
     const bound: (SqlValue | bigint)[] = [];
-    for (const params of rows) for (const value of params) bound.push(this.#bindable(value));
+    for (const params of rows) for (const value of params) bound.push(bindable(value, this.#path));
     this.#schemaChanged ||= CHANGES_SCHEMA.has(shape.verb);
     return statement.all(...(bound as SqlValue[])) as Row[];
-  }
-
-  /** Whole numbers are bound as integers: `node:sqlite` binds every number as a float, which JSON and text show as 5.0. */
-  #bindable(value: SqlValue): SqlValue | bigint {
-    if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value;
-    if (typeof value !== 'string' || !cutsTextAtNul() || !value.includes('\0')) return value;
-    throw new SqlError(
-      'other',
-      `Database ${this.#path}: a text with a NUL character cannot be stored under Node ${process.versions.node}, which would give it back cut short. Use Node 24.`,
-    );
   }
 
   #plain(sql: string): void {
@@ -257,4 +244,14 @@ function cutsTextAtNul(): boolean {
     probe.close();
   }
   return cuts;
+}
+
+/** Whole numbers are bound as integers: `node:sqlite` binds every number as a float, which JSON and text show as 5.0. */
+function bindable(value: SqlValue, path: string): SqlValue | bigint {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value;
+  if (typeof value !== 'string' || !cutsTextAtNul() || !value.includes('\0')) return value;
+  throw new SqlError(
+    'other',
+    `Database ${path}: a text with a NUL character cannot be stored under Node ${process.versions.node}, which would give it back cut short. Use Node 24.`,
+  );
 }

@@ -130,7 +130,7 @@ export class MemoryDatabase {
   }
 
   #run(use: Use, sql: string, params: readonly SqlValue[] = []): Row[] {
-    const { statement } = this.#statements.forRun(sql, use, params);
+    const { statement } = this.#statements.forRun(sql, use, [params]);
     try {
       statement.bind(params);
       const rows: Row[] = [];

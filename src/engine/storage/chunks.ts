@@ -5,7 +5,7 @@ import type { NewEvent } from './statements.ts';
 const CHUNKS: ReadonlySet<unknown> = new Set(kindsOf('user', 'agent', 'thought'));
 
 /** The text of a chunk that holds nothing but text, else null. */
-export function chunkText(event: NewEvent): string | null {
+function chunkText(event: NewEvent): string | null {
   if (event.kind !== 'update') return null;
   const { sessionUpdate, content } = event.payload as { sessionUpdate?: unknown; content?: unknown };
   return CHUNKS.has(sessionUpdate) ? textOf(content) : null;
@@ -54,7 +54,7 @@ export function startRun(event: NewEvent): ChunkRun | null {
 
 /** Adds the event to the run if it differs only in its text. */
 export function extendRun(run: ChunkRun, event: NewEvent): boolean {
-  const text = event.origin === 'host' ? null : chunkText(event);
+  const text = chunkText(event);
   if (text === null || !sameFrame(run.first, event)) return false;
   run.text += text;
   return true;

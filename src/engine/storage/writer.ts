@@ -123,7 +123,7 @@ export function createWriter(options: WriterOptions) {
     const items = refuseBehindHole(taken);
     if (items.length === 0) return;
     let plan: Plan | null = null;
-    const began = performance.now();
+    let refusedAt: number | undefined;
     for (let pause = BUSY_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_BUSY_PAUSE_MS)) {
       try {
         if (mustReread) await reread();
@@ -134,7 +134,8 @@ export function createWriter(options: WriterOptions) {
         break;
       } catch (error) {
         // Nothing of it was written, and what has the lock lets it go: meanwhile the queue fills and the agent is held back.
-        if (!isBusy(error) || performance.now() - began >= limits.busyMs) return failed(items, error, plan);
+        const now = performance.now();
+        if (!isBusy(error) || now - (refusedAt ??= now) >= limits.busyMs) return failed(items, error, plan);
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }

@@ -214,7 +214,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     if (method === 'initialize') return send({ id, result: initializedV2(rest) });
     const session = told(sessionId);
     if (objectOf(modes)) session.modes = objectOf(modes);
-    if (Array.isArray(configOptions)) session.options = configOptions as Fields[];
+    if (Array.isArray(configOptions)) takeOptions(session, configOptions as Fields[]);
     if (method === 'session/set_mode') session.modes = { ...session.modes, currentModeId: params['modeId'] };
     const given = { id, result: { ...rest, configOptions: optionsV2(session) } };
     const isTakenUp = method === 'session/load' || method === 'session/resume';
@@ -290,7 +290,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         session.modes = { ...session.modes, currentModeId: said['currentModeId'] };
         return tell(sessionId, { sessionUpdate: 'config_option_update', configOptions: optionsV2(session) }, meta);
       case 'config_option_update':
-        if (Array.isArray(said['configOptions'])) session.options = said['configOptions'] as Fields[];
+        if (Array.isArray(said['configOptions'])) takeOptions(session, said['configOptions'] as Fields[]);
         return pass({ configOptions: optionsV2(session) });
       case 'available_commands_update':
         return pass({ availableCommands: withText(said['availableCommands'], 'name').map(commandV2) });
@@ -508,6 +508,13 @@ function serversV1(servers: unknown): object[] {
     const { type: _stdio, ...rest } = server;
     return { args: [], env: [], ...rest };
   });
+}
+
+/** The mode is said by the options, too, where it is one of them: the last word on it holds. */
+function takeOptions(session: Told, options: Fields[]): void {
+  session.options = options;
+  const mode = options.map(fieldsOf).find(({ category }) => category === 'mode')?.['currentValue'];
+  if (session.modes && mode !== undefined) session.modes = { ...session.modes, currentModeId: mode };
 }
 
 function optionsV2({ modes, options }: Told): object[] {

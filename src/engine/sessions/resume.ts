@@ -677,7 +677,7 @@ async function recordFound(
   before: ReportedState,
   found: Found,
 ): Promise<Live> {
-  const news = agentSession.newsSince(before);
+  const news = agentSession.changesSince(before);
   const live = session.opened(agentSession, log, standingOf(found, 0), found.report);
   // In the same tick, so that nothing comes in between.
   const written = log.writer.append({ events: foundEvents(config, found, news), lastKnown: knownOf(agentSession) });

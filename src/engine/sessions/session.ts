@@ -619,6 +619,18 @@ export class LiveAgentSession {
   newsSince(before: ReportedState): readonly Said[] {
     return [...this.stateSaid.values()].filter(({ update }) => learn(before, update) !== null && learn(this.reported, update) === null);
   }
+
+  /** The same, and what was known and is otherwise by the agent's answers: whoever follows the session has it from the log. */
+  changesSince(before: ReportedState): readonly Said[] {
+    const said = this.newsSince(before);
+    const known = said.reduce((state, { update }) => ({ ...state, ...learn(state, update) }), before);
+    const { modes, configOptions } = this.reported;
+    const answered: SessionUpdate[] = [];
+    if (known.modes && modes) answered.push({ sessionUpdate: 'current_mode_update', currentModeId: modes.currentModeId });
+    if (known.configOptions && configOptions)
+      answered.push({ sessionUpdate: 'config_option_update', configOptions: this.context.redact([...configOptions]) });
+    return [...said, ...answered.filter((update) => learn(known, update) !== null).map((update) => ({ update }))];
+  }
 }
 
 /** Updates as events of the log. */

@@ -228,3 +228,33 @@ it('what the agent accepts and does not list is restored', async () => {
   expect((await host.prompt('s', 'go')).report.settings).toEqual({ restored: ['fast'], failed: [] });
   expect(accepted).toEqual([true, true]);
 });
+
+it('an agent that comes back with other settings than it had is heard by whoever follows the session', async () => {
+  let life = 0;
+  const { wake } = await worldOf(
+    rawAgents((message: Heard, raw) => {
+      const { method, id } = message;
+      if (method === 'initialize') life += 1;
+      const settings = {
+        modes: { currentModeId: `mode-${life}`, availableModes: [] },
+        configOptions: [{ id: 'model', name: 'Model', type: 'select', currentValue: `model-${life}`, options: [] }],
+      };
+      if (method === 'session/new') return raw.say({ jsonrpc: '2.0', id, result: { sessionId: 'raw-1', ...settings } });
+      if (method === 'session/resume') return raw.say({ jsonrpc: '2.0', id, result: settings });
+      if (method) raw.say(ordinary(message, { sessionCapabilities: { resume: {} } }));
+    }),
+  );
+  const host = await wake({ protocol: 'v1' });
+  await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+  await host.prompt('s', 'go');
+  await host.close('s');
+  const { latestSeq } = await host.get('s');
+  await host.prompt('s', 'go');
+  const said = (await host.history('s', { after: latestSeq })).flatMap(({ kind, origin, payload }) =>
+    kind === 'update' && origin === 'agent' ? [payload] : [],
+  );
+  expect(said).toMatchObject([
+    { sessionUpdate: 'current_mode_update', currentModeId: 'mode-2' },
+    { sessionUpdate: 'config_option_update', configOptions: [{ id: 'model', currentValue: 'model-2' }] },
+  ]);
+});

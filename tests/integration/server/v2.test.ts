@@ -7,6 +7,7 @@ import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '..
 import { pair } from '../../support/pair.ts';
 import { rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
 import { CWD, PATIENT } from '../engine/helpers.ts';
+import { ordinary, rawAgents, update } from '../engine/raw-agent.ts';
 import { watched, wordsSent } from '../engine/watched-agents.ts';
 import { expectV2 } from '../../support/v2-schema.ts';
 
@@ -234,4 +235,31 @@ describe('I1, I10: what a client of v2 should not do', () => {
     expect(wordsSent(seen)).toEqual(['say hello']);
     expect(client.seen.filter((message) => !('method' in message) && (message as { id?: unknown }).id === undefined)).toEqual([]);
   });
+});
+
+it('a mode that an agent changes as an option is what a client of v2 sees, too', async () => {
+  const database = await openNodeSqlite(':memory:');
+  const configOptions = (currentValue: string) => [
+    { id: 'approval', name: 'Mode', category: 'mode', type: 'select', currentValue, options: [] },
+  ];
+  const agents = rawAgents((message, raw) => {
+    const { method, id } = message;
+    const modes = { currentModeId: 'plan', availableModes: [] };
+    const settings = { modes, configOptions: configOptions('plan') };
+    if (method === 'session/new') return raw.say({ jsonrpc: '2.0', id, result: { sessionId: 'raw-1', ...settings } });
+    if (method === 'session/prompt') raw.say(update({ sessionUpdate: 'config_option_update', configOptions: configOptions('code') }));
+    if (method) raw.say(ordinary(message));
+  });
+  const host = await createHost({ database, agents, protocol: 'v1', limits: PATIENT });
+  onTestFinished(async () => {
+    await host.sleep();
+    await database.close();
+  });
+  const ends = pair();
+  serveAcp(host, ends.server, { agent: 'demo' });
+  const client = rawClient(ends.client);
+  await client.request('initialize', INITIALIZE_V2);
+  const { seen } = await turn(client, await begin(client), 'approve');
+  const told = seen.flatMap(({ params }) => (params?.update?.sessionUpdate === 'config_option_update' ? [params.update] : []));
+  expect(told).toMatchObject([{ configOptions: [{ configId: 'approval', currentValue: 'code' }] }]);
 });

@@ -121,7 +121,7 @@ export function Steps({ pg }: PartProps) {
             onPress={runner.runNext}
             disabled={over || runner.busy.value || runner.blocked.value !== null}
             next={runner.press.value === 'create'}
-            why="Does the step for you. You can do it yourself as well: type, and press what pulses."
+            why="Does the step for you. You can do it yourself as well: type, and press what has the ring."
           >
             {over ? 'All steps done' : `Run step ${next + 1} of ${steps.length}`}
           </Button>

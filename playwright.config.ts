@@ -26,7 +26,7 @@ export default defineConfig({
   use: {
     baseURL: process.env['REHYDRATE_URL'],
     storageState: process.env['REHYDRATE_BROWSER'] === undefined ? undefined : JSON.parse(process.env['REHYDRATE_BROWSER']),
-    // What pulses costs a quarter of a processor as long as the page is there; playground-first.spec.ts sees it pulse.
+    // What moves costs a quarter of a processor while it does; playground-first.spec.ts sees it move.
     contextOptions: { reducedMotion: 'reduce' },
     // Recording costs each test a good part of its time.
     trace: 'on-first-retry',

@@ -31,7 +31,7 @@ export function chromiumArgs() {
 
 /** Playwright's own, and its shell, which lies beside it. */
 async function playwrightChromium() {
-  const { chromium } = await import('playwright-core');
+  const { chromium } = await import('@playwright/test');
   const whole = chromium.executablePath();
   const shells = whole.replace(/chromium-(\d+).*/s, 'chromium_headless_shell-$1/*/{headless_shell,chrome-headless-shell}');
   return [...globSync(shells), whole].find((file) => existsSync(file)) ?? null;
@@ -50,7 +50,7 @@ export async function ensureChromium() {
   const aptInstall = (name) => apt('install', '-y', '--no-install-recommends', '--no-remove', name);
   let said = '';
   const itsShell = [apt('update'), aptInstall('chromium-headless-shell')];
-  const playwrights = [PROJECT_NODE, inRoot('node_modules/playwright-core/cli.js'), 'install', '--only-shell', 'chromium'];
+  const playwrights = [PROJECT_NODE, inRoot('node_modules/@playwright/test/cli.js'), 'install', '--only-shell', 'chromium'];
   // An older Debian has no shell of its own.
   for (const [program, ...args] of isDebians ? itsShell : [playwrights, ...itsShell, aptInstall('chromium')]) {
     said += (await run(program, args, { stdio: 'capture', env })).output;

@@ -30,6 +30,8 @@ export class Attachment {
   private ownTurns: string[] = [];
   /** The kinds of setting of which updates are still to come that this client has caused. */
   private readonly ownSettings: string[] = [];
+  /** The last of them that came. */
+  private ownSetting: SessionEvent | null = null;
   private asked: { readonly requestId: string; readonly withdrawn: AbortController }[] = [];
   /** Questions of which its client has said that it cannot answer them. */
   private unanswerable: string[] = [];
@@ -67,21 +69,30 @@ export class Attachment {
     return promise;
   }
 
-  /** Runs a setting of this client's; the update that tells the others of it is not told to who set it. */
+  /** Runs a setting of this client's; the updates that tell the others of it are not told to who set it. */
   async unechoed(kind: string, set: () => Promise<void>): Promise<void> {
     this.ownSettings.push(kind);
     try {
       await set();
     } catch (error) {
-      this.isOwnSetting(kind);
+      this.forgetSetting(kind);
       throw error;
     }
   }
 
-  private isOwnSetting(kind: string): boolean {
+  private forgetSetting(kind: string): boolean {
     const place = this.ownSettings.indexOf(kind);
     if (place >= 0) this.ownSettings.splice(place, 1);
     return place >= 0;
+  }
+
+  private isOwnSetting(event: SessionEvent, kind: string): boolean {
+    if (this.forgetSetting(kind)) {
+      this.ownSetting = event;
+      return true;
+    }
+    // A mode that is an option, too, is told both ways, one after the other.
+    return this.ownSetting?.seq === event.seq - 1 && this.ownSetting.at === event.at;
   }
 
   // -------------------------------------------------------------- what is stored
@@ -122,7 +133,7 @@ export class Attachment {
     switch (event.kind) {
       case 'update':
         if (event.origin !== 'host') return this.send(event, event.payload);
-        if (turnId === null) return this.isOwnSetting(event.payload.sessionUpdate) ? undefined : this.send(event, event.payload);
+        if (turnId === null) return this.isOwnSetting(event, event.payload.sessionUpdate) ? undefined : this.send(event, event.payload);
         // In v2 the user's message comes back: that is how a client learns that it is in the conversation.
         if (this.ownTurns.includes(turnId) && this.client.connection.version === 1) return;
         return this.send(event, ofTurn(event.payload, turnId));

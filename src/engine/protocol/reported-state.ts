@@ -53,7 +53,7 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
     }),
     current_mode_update: ({ currentModeId }, { modes }) =>
       typeof currentModeId === 'string'
-        ? { says: { modes: { availableModes: [], ...modes, currentModeId } }, isUnreadable: false }
+        ? { says: { modes: inMode(modes, currentModeId) }, isUnreadable: false }
         : { says: null, isUnreadable: true },
     session_info_update: ({ title }) =>
       typeof title === 'string' || title === null
@@ -62,6 +62,12 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
     usage_update: ({ sessionUpdate: _kind, ...usage }) => ({ says: { usage }, isUnreadable: false }),
   }),
 );
+
+/** In the order that they had, since a state is compared as it is written. */
+export const inMode = (modes: SessionModeState | null, currentModeId: string): SessionModeState => ({
+  ...(modes ?? { availableModes: [] }),
+  currentModeId,
+});
 
 function readList(name: 'commands' | 'configOptions', read: readonly unknown[] | null, sent: unknown): Reading {
   return { says: read && { [name]: read }, isUnreadable: read === null || read.length !== (sent as readonly unknown[]).length };

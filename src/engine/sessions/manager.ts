@@ -250,11 +250,16 @@ export function createManager(parts: HostParts) {
       agentSession.wishes = withWish(agentSession.wishes, asked, before);
       agentSession.reported = withSetting(before, asked, outcome.value);
       const { modes, configOptions } = agentSession.reported;
-      const said: { readonly update: SessionUpdate }[] = [];
-      if (modes && (asked.kind === 'mode' || modes.currentModeId !== before.modes?.currentModeId))
-        said.push({ update: { sessionUpdate: 'current_mode_update', currentModeId: modes.currentModeId } });
-      if (asked.kind === 'option' || configOptions !== before.configOptions)
-        said.push({ update: { sessionUpdate: 'config_option_update', configOptions: [...(configOptions ?? [])] } });
+      const mode: SessionUpdate[] =
+        modes && (asked.kind === 'mode' || modes.currentModeId !== before.modes?.currentModeId)
+          ? [{ sessionUpdate: 'current_mode_update', currentModeId: modes.currentModeId }]
+          : [];
+      const options: SessionUpdate[] =
+        asked.kind === 'option' || configOptions !== before.configOptions
+          ? [{ sessionUpdate: 'config_option_update', configOptions: [...(configOptions ?? [])] }]
+          : [];
+      // As it was asked comes first.
+      const said = (asked.kind === 'mode' ? [...mode, ...options] : [...options, ...mode]).map((update) => ({ update }));
       await log.writer.append({
         events: updateEvents(said, null, 'host', config.clock()),
         lastKnown: { ...reportedColumns({ modes, configOptions }), wishes: agentSession.wishes },

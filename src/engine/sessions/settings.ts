@@ -6,7 +6,7 @@ import type { SessionConfigOption } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import type { AnsweredSettings, Setting } from '../protocol/agent-protocol.ts';
 import { describeError, type Failure, type Outcome } from '../protocol/connection.ts';
-import type { ReportedState } from '../protocol/reported-state.ts';
+import { inMode, type ReportedState } from '../protocol/reported-state.ts';
 import type { LastKnown } from '../storage/statements.ts';
 import type { ResumeReport, SessionInfo } from '../types.ts';
 
@@ -103,8 +103,7 @@ export function withSetting<T extends InForce>(state: T, setting: Setting, said:
   const { kind, value } = setting;
   const mode = isMode(setting, state);
   const id = mode ? modeOptionOf(state)?.id : setting.id;
-  const modes =
-    mode && (kind === 'mode' || state.modes) ? { availableModes: [], ...state.modes, currentModeId: String(value) } : state.modes;
+  const modes = mode && (kind === 'mode' || state.modes) ? inMode(state.modes, String(value)) : state.modes;
   const differs = state.configOptions?.some((option) => option.id === id && option.currentValue !== value);
   const configOptions = differs
     ? (state.configOptions ?? []).map((option) => (option.id === id ? ({ ...option, currentValue: value } as SessionConfigOption) : option))

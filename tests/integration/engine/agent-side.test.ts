@@ -272,6 +272,29 @@ describe('noise', () => {
     expect((await host.get('s')).title).toBe('A talk');
   });
 
+  it.each([
+    { currentModeId: 'a', availableModes: [{ id: 'a', name: 'A' }] },
+    { availableModes: [{ id: 'a', name: 'A' }], currentModeId: 'a' },
+  ])('a mode that is as it was is no event after a wake, in whatever order it is written: %j', async (modes) => {
+    const raw = agents(
+      ({ method, id }, say) => {
+        if (method === 'session/prompt') say(update({ sessionUpdate: 'current_mode_update', currentModeId: 'a' }));
+        if (method !== 'session/new' && method !== 'session/resume') return false;
+        say({ jsonrpc: '2.0', id, result: { sessionId: 'raw-1', modes } });
+        return true;
+      },
+      { sessionCapabilities: { resume: {} } },
+    );
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    for (let i = 0; i < 2; i++) {
+      await host.prompt('s', 'go');
+      await host.close('s');
+    }
+    expect(JSON.stringify(await host.history('s'))).not.toContain('current_mode_update');
+    expect((await host.get('s')).modes?.currentModeId).toBe('a');
+  });
+
   it('after a fallback, a title made of our preamble is not the session’s', async () => {
     const raw = agents((message, say) => {
       if (message.method === 'session/prompt') {

@@ -121,3 +121,39 @@ it('what ACP does not have goes through both ways, but for our part of _meta; an
   expect(one.updates('current_mode_update')).toEqual([{ sessionUpdate: 'current_mode_update', currentModeId: 'b' }]);
   expect(one.seen.findIndex((message) => message.params?.update?.currentModeId === 'b')).toBeLessThan(one.seen.indexOf(answer));
 });
+
+it.each(['session/set_mode', 'session/set_config_option'])(
+  'a mode that is an option, too: by %s the others hear of both, and who set it of neither',
+  async (method) => {
+    const available = [{ id: 'a', name: 'A' }, { id: 'b', name: 'B' }]; // prettier-ignore
+    const option = (currentValue: string) => ({
+      ...{ id: 'how', name: 'How', category: 'mode', type: 'select', currentValue },
+      options: available.map(({ id, name }) => ({ value: id, name })),
+    });
+    const raw = rawAgents((message, agent) => {
+      const reply = (result: object) => agent.say({ jsonrpc: '2.0', id: message.id, result });
+      if (message.method === 'session/new')
+        reply({ sessionId: 'raw-1', modes: { availableModes: available, currentModeId: 'a' }, configOptions: [option('a')] });
+      else if (message.method === 'session/set_config_option') reply({ configOptions: [option('b')] });
+      else if (message.method === 'session/set_mode') reply({});
+      else if (message.method) agent.say(ordinary(message));
+    });
+    const { host } = await hostOf(raw);
+    const [one, other] = [pair(), pair()].map(({ client, server }) => {
+      serveAcp(host, server, { agent: 'raw' });
+      return rawClient(client);
+    }) as [ReturnType<typeof rawClient>, ReturnType<typeof rawClient>];
+    for (const each of [one, other]) await each.request('initialize', INITIALIZE);
+    const { sessionId } = (await one.request('session/new', { cwd: '/project', mcpServers: [] })).result;
+    expect((await other.request('session/load', { sessionId, cwd: '/project', mcpServers: [] })).error).toBeUndefined();
+    const params = method === 'session/set_mode' ? { modeId: 'b' } : { configId: 'how', value: 'b' };
+    expect((await one.request(method, { sessionId, ...params })).error).toBeUndefined();
+    // Turns come after it, to both.
+    await one.request('session/prompt', { sessionId, prompt: text('hi') });
+    await expect.poll(() => other.updates('user_message_chunk')).not.toEqual([]);
+    const heard = (client: typeof one) => ['current_mode_update', 'config_option_update'].map((kind) => client.updates(kind).length);
+    expect(heard(one)).toEqual([0, 0]);
+    expect(heard(other)).toEqual([1, 1]);
+    expect(other.updates('config_option_update')[0].configOptions[0].currentValue).toBe('b');
+  },
+);

@@ -40,7 +40,7 @@ export interface Limits {
   readonly subscriberBytes: number;
   /** How often a subscriber looks for what another host of the database wrote. 0: never. */
   readonly followMs: number;
-  /** How long a session's writes wait for a database that others keep locked; the agent is held back meanwhile. */
+  /** How long a session's writes wait for a database that others keep locked, from its first refusal on; the agent is held back meanwhile. */
   readonly busyMs: number;
   /** How long a lease lives without being renewed. */
   readonly leaseMs: number;

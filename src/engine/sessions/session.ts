@@ -627,6 +627,7 @@ export class LiveAgentSession {
     const { modes, configOptions } = this.reported;
     const answered: SessionUpdate[] = [];
     if (known.modes && modes) answered.push({ sessionUpdate: 'current_mode_update', currentModeId: modes.currentModeId });
+    // What was known comes from the row, which has no secrets.
     if (known.configOptions && configOptions)
       answered.push({ sessionUpdate: 'config_option_update', configOptions: this.context.redact([...configOptions]) });
     return [...said, ...answered.filter((update) => learn(known, update) !== null).map((update) => ({ update }))];

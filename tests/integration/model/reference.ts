@@ -119,11 +119,11 @@ function checkTurn(turn: Row, events: readonly SessionEvent[], quiet: boolean): 
     const last = own.filter((event) => event.origin !== 'import').at(-1);
     expect(last?.seq, 'nothing follows the end of a turn').toBe(turn['last_seq']);
   }
-  checkSaid(own, String(turn['state']));
+  checkSaid(own, String(turn['state']), events);
 }
 
 /** Nothing of an answer is there twice. */
-function checkSaid(own: readonly SessionEvent[], state: string): void {
+function checkSaid(own: readonly SessionEvent[], state: string, events: readonly SessionEvent[]): void {
   const text = (kind: string) =>
     own
       .map((event) =>
@@ -136,11 +136,20 @@ function checkSaid(own: readonly SessionEvent[], state: string): void {
   const [, item, value] = FACT.exec(question) ?? [];
   if (!item) return;
   const said = text('agent_message_chunk').replace(/^Let me see…/, '');
-  const whole = ['Noted.', `Noted. Your item ${item}: ${value}.`];
+  const answerTo = (key: string, told: string) => `Noted. Your item ${key}: ${told}.`;
+  const whole = ['Noted.', answerTo(item, value)];
+  // The agent of a host that was taken for dead may end its turn after the next prompt: in the agent's own store its answer stands there.
+  const isAnothers =
+    own.some(({ origin }) => origin === 'import') &&
+    events.some((event) => {
+      const asked = event.kind === 'update' && (event.payload as { content?: { text?: string } }).content?.text;
+      const [, key, told] = FACT.exec(asked || '') ?? [];
+      return key !== undefined && said === answerTo(key, told!);
+    });
   if (state === 'completed') expect(whole, `I3, I11: the answer to “${question}” is there, once`).toContain(said);
   else
     expect(
-      whole.some((answer) => answer.startsWith(said)),
+      isAnothers || whole.some((answer) => answer.startsWith(said)),
       `I3: what there is of the answer to “${question}” is there once: ${said}`,
     ).toBe(true);
 }

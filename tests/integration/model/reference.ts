@@ -134,7 +134,7 @@ function checkSaid(own: readonly SessionEvent[], state: string, events: readonly
       .join('');
   const question = text('user_message_chunk');
   const [, item, value] = FACT.exec(question) ?? [];
-  if (!item) return;
+  if (!item || !value) return;
   const said = text('agent_message_chunk').replace(/^Let me see…/, '');
   const answerTo = (key: string, told: string) => `Noted. Your item ${key}: ${told}.`;
   const whole = ['Noted.', answerTo(item, value)];

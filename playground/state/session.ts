@@ -181,7 +181,8 @@ export class Conversation {
         const { requestId, optionId, by } = event.payload;
         for (const told of this.#told)
           if (told.item.kind === 'permission' && told.item.requestId === requestId)
-            told.item = answered(told.item, optionId ?? (by === 'end' ? WITHDRAWN : 'cancelled'));
+            // An answer that was cancelled while it was being stored did not count.
+            told.item = answered({ ...told.item, answer: null }, optionId ?? (by === 'end' ? WITHDRAWN : 'cancelled'));
         break;
       }
       case 'turn_ended': {

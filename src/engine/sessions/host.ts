@@ -165,7 +165,8 @@ export interface Host {
   cancel(sessionId: string): Promise<void>;
 
   /**
-   * Answers an open permission request; null cancels it. Error: `invalid_argument`, and the request stays open.
+   * Answers an open permission request; null cancels it. Errors: `invalid_argument` for an option that it does not offer, and the request
+   * stays open; or for a request that is not open, or was cancelled before the answer was stored.
    *
    * @example
    * if (event.kind === 'permission_requested') {

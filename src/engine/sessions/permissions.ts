@@ -7,7 +7,7 @@ import type { Limits } from '../limits.ts';
 import { RPC } from '../protocol/agent-protocol.ts';
 import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
 import { endOfQuestion, type NewEvent, type QuestionKind } from '../storage/statements.ts';
-import type { SessionWriter, Work } from '../storage/writer.ts';
+import type { SessionWriter } from '../storage/writer.ts';
 import type { ElicitationRequested, ElicitationResolved, PermissionRequested, PermissionResolved } from '../types.ts';
 import { invalid } from './arguments.ts';
 import type { Config } from './config.ts';
@@ -34,8 +34,6 @@ export interface PermissionParts {
   readonly config: Pick<Config, 'permission' | 'clock' | 'newId'> & { readonly limits: Pick<Limits, 'openPermissions'> };
   readonly context: { readonly sessionId: string; readonly redact: <T>(value: T) => T };
   readonly writer: Pick<SessionWriter, 'append'>;
-  /** Takes what could not be stored and must be, as soon as it can. */
-  readonly keepUnwritten: (error: unknown, work: Work) => void;
 }
 
 const CANCELLED: Readonly<Record<QuestionKind, RpcResponse>> = {
@@ -63,7 +61,7 @@ function optionsOf(options: unknown): PermissionOption[] | string {
 
 export type Permissions = ReturnType<typeof createPermissions>;
 
-export function createPermissions({ config, context, writer, keepUnwritten }: PermissionParts) {
+export function createPermissions({ config, context, writer }: PermissionParts) {
   const { sessionId, redact } = context;
   const open = new Map<string, Open>();
 
@@ -99,12 +97,12 @@ export function createPermissions({ config, context, writer, keepUnwritten }: Pe
 
   const isOpen = ({ requestId, settling }: Open): boolean => open.has(requestId) && !settling;
 
-  /** Stores the answer, then gives it; without one the question is cancelled. */
+  /** Stores the answer, then gives it; without one the question is cancelled. False where it was cancelled while its answer was being stored. */
   async function settle(
     entry: Open,
     given: Omit<PermissionResolved, 'requestId'> | Omit<ElicitationResolved, 'requestId'> | null,
     response: RpcResponse = CANCELLED[entry.kind],
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { requestId, kind, turnId } = entry;
     if (entry.settling) throw invalid(`Permission request "${requestId}" is being answered already.`);
     entry.settling = true;
@@ -114,16 +112,15 @@ export function createPermissions({ config, context, writer, keepUnwritten }: Pe
       await writer.append({ events: [event] });
     } catch (error) {
       entry.settling = false;
-      // `cancelAll` left its end to this answer, of which there is none now.
-      if (!open.has(requestId)) keepUnwritten(error, { events: [ended(entry)] });
       throw error;
     }
-    // `cancelAll` may have answered it while this was being stored.
-    if (open.delete(requestId)) entry.answer(response);
+    const isWanted = open.delete(requestId);
+    if (isWanted) entry.answer(response);
     entry.unwanted.abort();
+    return isWanted;
   }
 
-  const choose = (entry: Open, optionId: string | null, by: PermissionResolved['by']): Promise<void> =>
+  const choose = (entry: Open, optionId: string | null, by: PermissionResolved['by']): Promise<boolean> =>
     settle(entry, { optionId, by }, optionId === null ? undefined : { result: { outcome: { outcome: 'selected', optionId } } });
 
   const hasOption = ({ request }: Open, id: string | null): boolean =>
@@ -157,13 +154,17 @@ export function createPermissions({ config, context, writer, keepUnwritten }: Pe
       });
     },
 
-    /** A person's answer to a permission request. Errors: `invalid_argument` for an unknown request or option; the request stays open. */
+    /**
+     * A person's answer to a permission request. Errors: `invalid_argument` for an unknown option, and the request stays open; for a request
+     * that is not open, or was cancelled while the answer was being stored: the log says the answer and then the end, as the agent was told.
+     */
     async respond(requestId: string, optionId: string | null): Promise<void> {
-      const entry = open.get(requestId);
-      if (!entry?.request)
-        throw invalid(`Session "${sessionId}" has no open permission request "${requestId}"; it was answered, or its turn has ended.`, {
+      const notOpen = (): Error =>
+        invalid(`Session "${sessionId}" has no open permission request "${requestId}"; it was answered, or its turn has ended.`, {
           requestId,
         });
+      const entry = open.get(requestId);
+      if (!entry?.request) throw notOpen();
       if (!hasOption(entry, optionId)) {
         const known = entry.request.options.map((option) => `"${option.optionId}"`).join(', ');
         throw invalid(`Permission request "${requestId}" has no option "${optionId}"; it offers ${known}. The request stays open.`, {
@@ -171,7 +172,7 @@ export function createPermissions({ config, context, writer, keepUnwritten }: Pe
           optionId,
         });
       }
-      await choose(entry, optionId, 'person');
+      if (!(await choose(entry, optionId, 'person'))) throw notOpen();
     },
 
     /** The agent withdrew its question. */
@@ -187,8 +188,8 @@ export function createPermissions({ config, context, writer, keepUnwritten }: Pe
         answer(CANCELLED[kind]);
         unwanted.abort();
       }
-      // One that is being stored as answered has its event already.
-      return all.filter(({ settling }) => !settling).map(ended);
+      // Behind an answer that is being stored, too: it was not given.
+      return all.map(ended);
     },
 
     get open(): readonly PermissionRequested[] {

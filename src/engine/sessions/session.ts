@@ -245,7 +245,7 @@ export class Session {
       context,
       agent,
       log,
-      permissions: createPermissions({ config, context, writer: log.writer, keepUnwritten: this.keepUnwritten }),
+      permissions: createPermissions({ config, context, writer: log.writer }),
       agentSession,
       standing,
       report,

@@ -55,7 +55,12 @@ export function createEntryReader() {
   const toolCalls = new Map<string, { readonly report: ToolCallReport; readonly seq: number }>();
   /** Tool calls that were given already, and began before that. */
   const given = new Set<string>();
+  /** What was last said of a question: an answer that was cancelled while it was being stored is none. */
   const answers = new Map<string, string>();
+  const answered = (id: string, words: string): Entry[] => {
+    if (!answers.has(id)) answers.set(id, words);
+    return close();
+  };
   /** Turns whose end was seen. One without an end was cut off. */
   const ended = new Set<string>();
   let seq = 0;
@@ -156,8 +161,7 @@ export function createEntryReader() {
       case 'turn_started':
         return close();
       case 'permission_resolved':
-        answers.set(event.payload.requestId, event.payload.optionId ?? 'cancelled');
-        return close();
+        return answered(event.payload.requestId, event.payload.optionId ?? 'cancelled');
       case 'permission_requested': {
         const { requestId, toolCall, options } = event.payload;
         const answer = answers.get(requestId) ?? 'never answered';
@@ -167,8 +171,7 @@ export function createEntryReader() {
       case 'elicitation_resolved': {
         const { answer } = event.payload;
         const given = fieldsOf(answer)['content'];
-        answers.set(event.payload.requestId, given === undefined ? stringOf(answer?.['action']) || 'cancelled' : JSON.stringify(given));
-        return close();
+        return answered(event.payload.requestId, given === undefined ? stringOf(answer?.['action']) || 'cancelled' : JSON.stringify(given));
       }
       case 'elicitation_requested': {
         const { requestId, question } = event.payload;

@@ -144,6 +144,16 @@ describe('what a transcript shows', () => {
     );
   });
 
+  it('an answer that was cancelled while it was being stored counts as cancelled', async () => {
+    const built = log()
+      .user('go')
+      .push('permission_requested', { requestId: 'r', toolCall: { title: 'rm -rf' }, options: [] })
+      .push('permission_resolved', { requestId: 'r', optionId: 'allow', by: 'person' }, 'host')
+      .push('permission_resolved', { requestId: 'r', optionId: null, by: 'end' }, 'host')
+      .end({ state: 'cancelled', stopReason: 'cancelled' });
+    expect(await render(built)).toContain('permission was asked for rm -rf: cancelled');
+  });
+
   it.each([
     [{ action: 'accept', content: { colour: 'blue', count: 2 } }, '{"colour":"blue","count":2}'],
     [{ action: 'decline' }, 'decline'],

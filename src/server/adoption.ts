@@ -19,7 +19,7 @@ export function agentCursor(cursor: unknown): string | null {
 /** A page of the agent's own sessions that the record has not got. The record's are shown also when the agent cannot be asked: `error` is why. */
 export async function agentsOwn(host: Host, asked: Asked, cursor: string | null) {
   try {
-    const page = await host.agentSessions({ ...asked, ...(cursor ? { cursor } : {}) });
+    const page = await host.agentSessions({ ...asked, cursor: cursor || undefined });
     return {
       sessions: page.sessions
         .filter(({ sessionId }) => sessionId === null)

@@ -99,11 +99,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   const methods: Readonly<Record<string, Method>> = {
     async initialize(params, { signal }) {
       clientCapabilities = object(params['clientCapabilities']);
-      const described = await host.describeAgent(agent, {
-        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-        client: services,
-        signal,
-      });
+      const described = await host.describeAgent(agent, { cwd: options.cwd, client: services, signal });
       const capabilities = capabilitiesV1(described.capabilities) as AgentCapabilities;
       return {
         protocolVersion: PROTOCOL_VERSION,
@@ -127,7 +123,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const info = await host.create({
         agent,
         cwd: params['cwd'] as string,
-        ...(options.env ? { env: options.env } : {}),
+        env: options.env,
         ...given(params, 'mcpServers', 'additionalDirectories'),
         ...besides(params, ['cwd', 'mcpServers', 'additionalDirectories']),
         client: services,
@@ -298,6 +294,11 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
   function attach(sessionId: string, after: number): Attachment {
     const attachment = new Attachment(attachedClient, sessionId, after);
+    if (connection.gone.aborted) {
+      // It follows nothing any more, and keeps nobody from closing the session.
+      void attachment.stop();
+      return attachment;
+    }
     attachments.set(sessionId, attachment);
     if (!observe) clients.set(sessionId, (clients.get(sessionId) ?? new Set()).add(attachment));
     return attachment;
@@ -320,18 +321,21 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   async function attached(params: Params): Promise<{ readonly sessionId: string; readonly attachment: Attachment }> {
     const sessionId = text(params, 'sessionId');
     await changing.get(sessionId);
-    const existing = attachments.get(sessionId);
-    if (!existing || existing.failed) {
+    let attachment = attachments.get(sessionId);
+    if (!attachment || attachment.failed) {
       checkRoom(sessionId);
       const info = await mine(sessionId);
-      if (attachments.get(sessionId) === existing) {
+      // Another call may have attached it meanwhile.
+      attachment = attachments.get(sessionId);
+      if (!attachment || attachment.failed) {
         const leaving = detach(sessionId);
-        attach(sessionId, existing?.cursor ?? info.latestSeq).start(info.openPermissions);
+        attachment = attach(sessionId, attachment?.cursor ?? info.latestSeq);
+        attachment.start(info.openPermissions);
         await leaving;
       }
     }
     latest = sessionId;
-    return { sessionId, attachment: attachments.get(sessionId) as Attachment };
+    return { sessionId, attachment };
   }
 
   /** The client is told what the record has before it is told that its call is done. */

@@ -59,12 +59,7 @@ export async function startServer(host: Host, options: ServerOptions): Promise<S
   const { agents, door: open, env, limits } = options;
   const clients = new Set<AcpServing>();
   const door = await open({ agents, subprotocols: SERVER_SUBPROTOCOLS }, ({ agent, subprotocol, stream }) => {
-    const client = serveAcp(host, stream, {
-      agent,
-      observe: subprotocol === 'observe.v1',
-      ...(env ? { env } : {}),
-      ...(limits ? { limits } : {}),
-    });
+    const client = serveAcp(host, stream, { agent, observe: subprotocol === 'observe.v1', env, limits });
     clients.add(client);
     void client.closed.then(() => clients.delete(client));
   });
@@ -73,22 +68,25 @@ export async function startServer(host: Host, options: ServerOptions): Promise<S
     token: door.token,
     agents,
     async close() {
-      await cancelTurns(host);
-      // Who prompted hears how its turn ended, unless it does not read.
-      const answered = Promise.all([...clients].map((client) => client.idle()));
-      await Promise.race([answered, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS))]);
-      await door.close();
+      try {
+        await cancelTurns(host);
+        // Who prompted hears how its turn ended, unless it does not read.
+        const answered = Promise.all([...clients].map((client) => client.idle()));
+        await Promise.race([answered, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS))]);
+      } finally {
+        await door.close();
+      }
     },
   };
 }
 
 async function cancelTurns(host: Host): Promise<void> {
   const cancelling: Promise<void>[] = [];
-  for (let cursor: string | undefined; ;) {
-    const page = await host.list(cursor === undefined ? {} : { cursor });
-    for (const { sessionId, state } of page.sessions) if (state === 'prompting') cancelling.push(host.cancel(sessionId));
-    cursor = page.nextCursor;
-    if (cursor === undefined) break;
-  }
+  let cursor: string | undefined;
+  do {
+    const { sessions, nextCursor } = await host.list({ cursor });
+    for (const { sessionId, state } of sessions) if (state === 'prompting') cancelling.push(host.cancel(sessionId));
+    cursor = nextCursor;
+  } while (cursor !== undefined);
   await Promise.all(cancelling);
 }

@@ -127,3 +127,18 @@ describe('more sessions than a client may have open', () => {
     expect((await prompt(two, sessionId, 'say hi')).result.stopReason).toBe('end_turn');
   });
 });
+
+describe('a client that goes while its session is opened', () => {
+  it('leaves nothing behind that keeps another from closing the session', async () => {
+    const { host, connect, one } = await served();
+    const two = await connect();
+    void two.request('session/new', { cwd: '/elsewhere', mcpServers: [] });
+    await two.leave();
+    const made = async () => (await host.list({ cwd: '/elsewhere' })).sessions[0];
+    await expect.poll(async () => (await made())?.state).toBe('live');
+    const { sessionId } = (await made())!;
+    await one.request('session/resume', { sessionId, cwd: '/elsewhere' });
+    await one.request('session/close', { sessionId });
+    expect((await made())!.state).toBe('asleep');
+  });
+});

@@ -160,4 +160,12 @@ describe('the end of a server', () => {
       { payload: { state: 'cancelled' } },
     ]);
   });
+
+  it('closes its door although the record cannot be read', async () => {
+    const { host } = await serving();
+    const gone = new Error('the record is gone');
+    const server = await startServer({ ...host, list: () => Promise.reject(gone) }, { agents: ['demo'], door: streamDoor({}) });
+    await expect(server.close()).rejects.toBe(gone);
+    await expect(fetch(server.url.replace('ws', 'http'))).rejects.toThrow('fetch failed');
+  });
 });

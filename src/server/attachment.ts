@@ -92,7 +92,8 @@ export class Attachment {
       return true;
     }
     // A mode that is an option, too, is told both ways, one after the other.
-    return this.ownSetting?.seq === event.seq - 1 && this.ownSetting.at === event.at;
+    const own = this.ownSetting;
+    return own?.seq === event.seq - 1 && own.at === event.at && fieldsOf(own.payload)['sessionUpdate'] !== kind;
   }
 
   // -------------------------------------------------------------- what is stored

@@ -157,3 +157,36 @@ it.each(['session/set_mode', 'session/set_config_option'])(
     expect(other.updates('config_option_update')[0].configOptions[0].currentValue).toBe('b');
   },
 );
+
+it('what two clients set in one millisecond each hears of the other', async () => {
+  const options = { size: 'a', colour: 'a' } as Record<string, string>;
+  const configOptions = () =>
+    Object.entries(options).map(([id, currentValue]) => ({
+      ...{ id, name: id, type: 'select', currentValue },
+      options: ['a', 'b'].map((value) => ({ value, name: value })),
+    }));
+  const raw = rawAgents((message, agent) => {
+    const reply = (result: object) => agent.say({ jsonrpc: '2.0', id: message.id, result });
+    if (message.method === 'session/new') reply({ sessionId: 'raw-1', configOptions: configOptions() });
+    else if (message.method === 'session/set_config_option') {
+      const { configId, value } = message.params as Json;
+      options[configId] = value;
+      reply({ configOptions: configOptions() });
+    } else if (message.method) agent.say(ordinary(message));
+  });
+  const { host } = await hostOf(raw, { clock: () => 1 });
+  const [one, other] = [pair(), pair()].map(({ client, server }) => {
+    serveAcp(host, server, { agent: 'raw' });
+    return rawClient(client);
+  }) as [ReturnType<typeof rawClient>, ReturnType<typeof rawClient>];
+  for (const each of [one, other]) await each.request('initialize', INITIALIZE);
+  const { sessionId } = (await one.request('session/new', { cwd: '/project', mcpServers: [] })).result;
+  await other.request('session/load', { sessionId, cwd: '/project', mcpServers: [] });
+  await one.request('session/prompt', { sessionId, prompt: text('hi') });
+  await one.request('session/set_config_option', { sessionId, configId: 'size', value: 'b' });
+  await other.request('session/set_config_option', { sessionId, configId: 'colour', value: 'b' });
+  const values = (client: typeof one) =>
+    client.updates('config_option_update').map((update: Json) => update.configOptions.map((option: Json) => option.currentValue));
+  await expect.poll(() => values(one)).toEqual([['b', 'b']]);
+  await expect.poll(() => values(other)).toEqual([['b', 'a']]);
+});

@@ -57,3 +57,23 @@ export class RehydrateError extends Error {
     );
   }
 }
+
+export function invalid(message: string, data?: Readonly<Record<string, unknown>>): RehydrateError {
+  return new RehydrateError('invalid_argument', message, data);
+}
+
+export function sessionExists(sessionId: string): RehydrateError {
+  return new RehydrateError(
+    'session_exists',
+    `There is a session "${sessionId}" already. Prompt it, delete it first, or choose another id.`,
+    { sessionId },
+  );
+}
+
+export function sessionNotFound(sessionId: string): RehydrateError {
+  return new RehydrateError(
+    'session_not_found',
+    `There is no session "${sessionId}" in this database. List the sessions, or create it first.`,
+    { sessionId },
+  );
+}

@@ -2,7 +2,7 @@
  * A session that is made from a record: a fork, an import. Its rows come in small batches, and nobody sees it before the
  * last of them: until then it counts as one that is being deleted, so what a killed host left of it goes with the deletes (I12).
  */
-import { RehydrateError } from '../errors.ts';
+import { RehydrateError, sessionExists } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { storageError } from '../storage/errors.ts';
 import { endOfQuestion, insertEvent, insertRow, LAST_SEQ, type NewEvent } from '../storage/statements.ts';
@@ -44,10 +44,7 @@ export async function makeSession(db: SqlDatabase, { sessionId, columns, now, wr
     ]);
     before = Number(made[1]?.rows[0]?.['last_seq']);
   } catch (error) {
-    if (error instanceof SqlError && error.kind === 'constraint')
-      throw new RehydrateError('session_exists', `There is a session "${sessionId}" already. Delete it first, or choose another id.`, {
-        sessionId,
-      });
+    if (error instanceof SqlError && error.kind === 'constraint') throw sessionExists(sessionId);
     throw storageError(error, `Session "${sessionId}" could not be written`);
   }
   try {

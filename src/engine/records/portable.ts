@@ -3,7 +3,7 @@
  * next, then events and files; the last line counts them, so that a torn file is known for one. Secrets are not in it: the record
  * has only their names, and what looks like a token in what was said is taken out on the way.
  */
-import { RehydrateError } from '../errors.ts';
+import { invalid, sessionNotFound, type RehydrateError } from '../errors.ts';
 import { classOf } from '../protocol/updates.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { checkServers, withoutValues } from '../sessions/secrets.ts';
@@ -134,10 +134,7 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
       .replaceAll('\u2028', '\\u2028')
       .replaceAll('\u2029', '\\u2029');
   const [row] = await read(db, sessionStatement(sessionId).sql, [sessionId]);
-  if (!row)
-    throw new RehydrateError('session_not_found', `There is no session "${sessionId}". List the sessions to see which there are.`, {
-      sessionId,
-    });
+  if (!row) throw sessionNotFound(sessionId);
   const [before, last] = [Number(row['first_seq']) - 1, Number(row['last_seq'])];
   const session = { session_id: sessionId, ...toFields(row, SESSION), agent_session_id: row['agent_session_id'] ?? null };
   yield line({ rehydrate: 'session', version: EXPORT_VERSION, session: { ...session, created_at: row['created_at'] } });
@@ -365,7 +362,7 @@ async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbe
 }
 
 function wrong(line: number, why: string): RehydrateError {
-  return new RehydrateError('invalid_argument', `Line ${line} cannot be imported: ${why}. Nothing was written.`, { line });
+  return invalid(`Line ${line} cannot be imported: ${why}. Nothing was written.`, { line });
 }
 
 function objectOf(value: unknown, line: number): Fields {

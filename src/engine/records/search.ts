@@ -5,7 +5,7 @@
  *
  * A message is found when every word of the search begins a word of it. Case and accents make no difference.
  */
-import { RehydrateError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { messageText, replacesMessage, roleOf, type Role } from '../protocol/updates.ts';
 import { read, storageError } from '../storage/errors.ts';
@@ -74,9 +74,6 @@ const TEXTS = [
   `CREATE VIRTUAL TABLE acp_search USING fts5 (words, text UNINDEXED, tokenize = ascii, prefix = '2 3')`,
   `CREATE VIRTUAL TABLE acp_search USING fts4 (words, text, notindexed=text, tokenize=simple, prefix="2,3")`,
 ];
-/** An index of earlier versions was of the texts themselves. */
-const DROP = ['acp_search', 'acp_search_messages', 'acp_search_progress'].map((table) => ({ sql: `DROP TABLE IF EXISTS ${table}` }));
-
 export async function search(db: SqlDatabase, store: Store, words: string, request: SearchRequest): Promise<SearchResult> {
   const { sessionId, limit = 20 } = request;
   const wanted = tokens(words);
@@ -106,9 +103,7 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
 
 /** Takes a deleted session out of the index, in small batches. */
 export async function forgetInSearch(db: SqlDatabase, sessionId: string): Promise<void> {
-  const kind = await indexKind(db);
-  if (kind === 'old') await db.batch(DROP);
-  if (kind !== 'current') return;
+  if (!(await hasIndex(db))) return;
   for (let left = PAGE; left === PAGE;) {
     const ids = `SELECT id FROM acp_search_messages WHERE session_id = ? ORDER BY id LIMIT ${PAGE}`;
     const results = await db.batch([
@@ -122,15 +117,14 @@ export async function forgetInSearch(db: SqlDatabase, sessionId: string): Promis
 
 // ---------------------------------------------------------------- index
 
-async function indexKind(db: SqlDatabase): Promise<'none' | 'old' | 'current'> {
-  const [table] = await query(db, `SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'acp_search'`);
-  return !table ? 'none' : String(table['sql']).includes('(words,') ? 'current' : 'old';
+async function hasIndex(db: SqlDatabase): Promise<boolean> {
+  const [table] = await query(db, `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'acp_search'`);
+  return table !== undefined;
 }
 
 /** False when there is no index and none can be made. */
 async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undefined): Promise<boolean> {
-  const kind = await indexKind(db);
-  if (kind !== 'current' && !(await makeIndex(db, kind === 'old' ? DROP : []))) return false;
+  if (!(await hasIndex(db)) && !(await makeIndex(db))) return false;
   try {
     for (const { sessionId, from, createdAt, stale } of await unindexed(db, true, only)) {
       if (stale) await forgetInSearch(db, sessionId);
@@ -144,15 +138,15 @@ async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undef
   return true;
 }
 
-async function makeIndex(db: SqlDatabase, before: readonly Statement[]): Promise<boolean> {
+async function makeIndex(db: SqlDatabase): Promise<boolean> {
   for (const sql of TEXTS) {
     try {
-      await db.batch([...before, { sql }, { sql: DOCS }, { sql: PROGRESS }]);
+      await db.batch([{ sql }, { sql: DOCS }, { sql: PROGRESS }]);
       return true;
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       // Another process may have made it just now; else this database has no such module, or cannot be written.
-      if ((await indexKind(db)) === 'current') return true;
+      if (await hasIndex(db)) return true;
       if (error.kind !== 'other' && error.kind !== 'readonly' && error.kind !== 'busy')
         throw storageError(error, 'The search index could not be made');
     }
@@ -379,8 +373,4 @@ function readCursor(cursor: string): Place {
   if (key === undefined || seq === undefined || sessionId === undefined)
     throw invalid(`The cursor ${JSON.stringify(cursor)} is none of search's; leave it out to start over.`);
   return { key: Number(key), seq: Number(seq), sessionId };
-}
-
-function invalid(message: string): RehydrateError {
-  return new RehydrateError('invalid_argument', message);
 }

@@ -3,7 +3,7 @@
  * any of it fails, the agent's whole process tree is gone before the failure is told (I7).
  */
 import { inBackground } from '../background-timer.ts';
-import { RehydrateError } from '../errors.ts';
+import { invalid, RehydrateError } from '../errors.ts';
 import type { ClientServices } from '../ports.ts';
 import {
   RPC,
@@ -21,7 +21,6 @@ import { classifyResumeFailure } from '../resume/classify.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import type { AgentDescription } from '../types.ts';
 import { NAME, VERSION } from '../version.ts';
-import { invalid } from './arguments.ts';
 import type { Config } from './config.ts';
 import type { DescribeOptions } from './host.ts';
 

@@ -2,7 +2,7 @@
  * What each call of a host takes, as one table: arguments are checked once, at the host's door, and are what their types say from
  * there on. A word that is misspelt must not be silently nothing, so an option that nobody knows is refused by name.
  */
-import { RehydrateError } from '../errors.ts';
+import { invalid, RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import { HOSTS_OWN_METHODS } from '../protocol/agent-protocol.ts';
@@ -14,10 +14,6 @@ import { checkServers } from './secrets.ts';
 
 export const hostClosed = (): RehydrateError =>
   new RehydrateError('host_closed', 'This host sleeps; nothing can be done with it any more. Open another one on the same database.');
-
-export function invalid(message: string, data: Readonly<Record<string, unknown>> = {}): RehydrateError {
-  return new RehydrateError('invalid_argument', message, data);
-}
 
 // ---------------------------------------------------------------- one argument
 

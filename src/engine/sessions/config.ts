@@ -1,11 +1,11 @@
 /** What a host is made of, checked once. */
-import { RehydrateError } from '../errors.ts';
+import { invalid, RehydrateError } from '../errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { AgentLauncher, ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, Secrets, SqlDatabase } from '../ports.ts';
 import { randomId } from '../random-id.ts';
 import type { PermissionRequested, PreambleMode, ProtocolChoice, ResumePolicy } from '../types.ts';
 import { withLimits } from '../with-limits.ts';
-import { invalid, oneOf, options } from './arguments.ts';
+import { oneOf, options } from './arguments.ts';
 
 /** Decides a permission request: an option's id, null to refuse by cancelling, undefined to ask a person. */
 export type PermissionRule = (

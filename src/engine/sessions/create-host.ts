@@ -1,6 +1,6 @@
 /** `createHost`: the sessions of one database, live or not, and what can be done with them. */
 import { inBackground } from '../background-timer.ts';
-import { RehydrateError } from '../errors.ts';
+import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { SqlError, type Statement } from '../ports.ts';
 import { readCapabilities } from '../protocol/versions.ts';
 import { finishDeletes, type DeleteParts } from '../records/delete.ts';
@@ -12,10 +12,10 @@ import type { LastKnown, NewEvent } from '../storage/statements.ts';
 import { createStore } from '../storage/store.ts';
 import { createThoroughRedactor } from '../transcript/redact-thorough.ts';
 import { callForSession, createAgents } from './agent-startup.ts';
-import { invalid, withChecks } from './arguments.ts';
+import { withChecks } from './arguments.ts';
 import { configure, type HostOptions } from './config.ts';
 import type { Host } from './host.ts';
-import { cleanUp, cleanUpAll, notFound, type LeaseOptions } from './lease.ts';
+import { cleanUp, cleanUpAll, type LeaseOptions } from './lease.ts';
 import { createManager } from './manager.ts';
 import { renderPreamble, renderRecord } from './resume.ts';
 import { withoutValues } from './secrets.ts';
@@ -123,7 +123,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     async history(sessionId, range = {}) {
       const found = await progress(sessionId);
-      if (!found) throw notFound(sessionId);
+      if (!found) throw sessionNotFound(sessionId);
       checkCursor(sessionId, range.after ?? 0, found);
       return store.events(sessionId, range);
     },

@@ -5,7 +5,7 @@
  */
 import { inBackground } from '../background-timer.ts';
 import { SqlError, type LeaseOwner, type OwnerAlive, type SqlDatabase, type Statement } from '../ports.ts';
-import { RehydrateError } from '../errors.ts';
+import { RehydrateError, sessionNotFound } from '../errors.ts';
 import type { TurnEnded } from '../types.ts';
 import { storageError } from '../storage/errors.ts';
 import type { StoredLease, StoredSession } from '../storage/rows.ts';
@@ -90,7 +90,7 @@ async function changeOwner(options: LeaseOptions, sessionId: string, to: string 
   const { db, store, self, clock } = options;
   for (let attempt = 0; ; attempt++) {
     const stored = await store.session(sessionId);
-    if (!stored) throw notFound(sessionId);
+    if (!stored) throw sessionNotFound(sessionId);
     if ((await leaseVerdict(options, stored.lease)) === 'held') throw busy(sessionId, await shortened(options, stored));
     const at = clock();
     const generation = stored.lease.generation + 1;
@@ -313,24 +313,6 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
       await Promise.all(left.map(([sessionId]) => attempt(sessionId)));
     },
   };
-}
-
-// ---------------------------------------------------------------- errors
-
-export function exists(sessionId: string): RehydrateError {
-  return new RehydrateError(
-    'session_exists',
-    `There is a session "${sessionId}" already. Prompt it, delete it first, or choose another id.`,
-    { sessionId },
-  );
-}
-
-export function notFound(sessionId: string): RehydrateError {
-  return new RehydrateError(
-    'session_not_found',
-    `There is no session "${sessionId}" in this database. List the sessions, or create it first.`,
-    { sessionId },
-  );
 }
 
 export function busy(sessionId: string, lease: StoredLease): RehydrateError {

@@ -1,6 +1,6 @@
 /** The session manager: which sessions this host has in memory, one thing at a time for each, and no more alive than may be. */
 import { inBackground } from '../background-timer.ts';
-import { RehydrateError } from '../errors.ts';
+import { invalid, RehydrateError, sessionExists, sessionNotFound } from '../errors.ts';
 import { RPC, type Setting } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
@@ -11,20 +11,9 @@ import { withState, type StoredSession, type StoredTurn } from '../storage/rows.
 import { fenceAndTouch } from '../storage/statements.ts';
 import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason } from '../types.ts';
 import { redactError, type Agent } from './agent-startup.ts';
-import { hostClosed, invalid } from './arguments.ts';
+import { hostClosed } from './arguments.ts';
 import type { Host, PromptOptions, ResumeOptions } from './host.ts';
-import {
-  busy,
-  cleanUp,
-  createLeaseCleanup,
-  endLeftBehind,
-  exists,
-  letGo,
-  notFound,
-  takeLease,
-  writeAsleep,
-  type AsleepWork,
-} from './lease.ts';
+import { busy, cleanUp, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep, type AsleepWork } from './lease.ts';
 import { liveReport, startSession, wake } from './resume.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
 import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostParts, type Live } from './session.ts';
@@ -271,7 +260,7 @@ export function createManager(parts: HostParts) {
     async create(options) {
       const sessionId = options.sessionId ?? config.newId();
       const { stored, answer } = await serially(sessionId, async ({ session }) => {
-        if (session.state.kind !== 'asleep' || (await store.session(sessionId))) throw exists(sessionId);
+        if (session.state.kind !== 'asleep' || (await store.session(sessionId))) throw sessionExists(sessionId);
         await finishDeletes(deletes, { sessionId });
         await makeRoom();
         return startSession(parts, session, options, new AbortController());
@@ -343,7 +332,7 @@ export function createManager(parts: HostParts) {
 
   async function storedSession(sessionId: string): Promise<StoredSession> {
     const stored = await store.session(sessionId);
-    if (!stored) throw notFound(sessionId);
+    if (!stored) throw sessionNotFound(sessionId);
     return stored;
   }
 

@@ -3,13 +3,13 @@
  * stored before it is given. What nobody can answer any more is cancelled.
  */
 import type { PermissionOption, ToolCallUpdate } from '@agentclientprotocol/sdk';
+import { invalid } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { RPC } from '../protocol/agent-protocol.ts';
 import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
 import { endOfQuestion, type NewEvent, type QuestionKind } from '../storage/statements.ts';
 import type { SessionWriter } from '../storage/writer.ts';
 import type { ElicitationRequested, ElicitationResolved, PermissionRequested, PermissionResolved } from '../types.ts';
-import { invalid } from './arguments.ts';
 import type { Config } from './config.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

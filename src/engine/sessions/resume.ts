@@ -2,7 +2,7 @@
  * Becoming live. A new session is whole in the record or not there at all. A session of the record wakes, from top to bottom in the
  * order in which it happens: the lease, the agent, the tiers, the check of a success, the settings, the report.
  */
-import { RehydrateError } from '../errors.ts';
+import { RehydrateError, sessionExists, sessionNotFound } from '../errors.ts';
 import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
 import { describeError, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
@@ -41,7 +41,7 @@ import type {
 import { authRequired, callWithAuth, newAgentSession, withAgent, type Agent } from './agent-startup.ts';
 import type { Config } from './config.ts';
 import type { CreateOptions } from './host.ts';
-import { exists, letGo, notFound, takeLease } from './lease.ts';
+import { letGo, takeLease } from './lease.ts';
 import { openReplay, type ReplayOutcome } from './replay.ts';
 import { resolveSecrets, secretValues, withoutValues, type SecretValues } from './secrets.ts';
 import {
@@ -170,7 +170,7 @@ async function insertSession(
     // The answer may be lost although the batch was written.
     if (stored?.lease.owner !== lease.self || stored.lease.generation !== 1)
       throw stored || (error instanceof SqlError && error.kind === 'constraint')
-        ? exists(sessionId)
+        ? sessionExists(sessionId)
         : storageError(error, `Session "${sessionId}" could not be written`);
   }
   const log = openLog(parts, { fence, latestSeq: before + events.length, redact, onLost: (reason) => session.fail(reason) });
@@ -207,7 +207,7 @@ export function wake(parts: HostParts, session: Session, { policy, abort, signal
   const { sessionId } = session;
   return becoming(session, { kind: 'resuming', abort }, async (began) => {
     const stored = await store.session(sessionId);
-    if (!stored) throw notFound(sessionId);
+    if (!stored) throw sessionNotFound(sessionId);
     const { info } = stored;
     const secrets = await resolveSecrets(config.secrets, info, session.secrets);
     const context = contextOf(parts, session, info, secrets);
@@ -263,7 +263,7 @@ export async function takeUpAgain(
   turn.progress = { kind: 'taking_up_again' };
   session.opening(agentSession, true);
   const stored = await store.session(session.sessionId);
-  if (!stored) throw notFound(session.sessionId);
+  if (!stored) throw sessionNotFound(session.sessionId);
   const { evidence } = classifyResumeFailure(refusal, { method: 'session/prompt', agentSessionId: agentSession.id, listed });
   const found = await throughTheTiers(
     {

@@ -1,6 +1,6 @@
 /** Values that are never on disk: taken out when a session is created, resolved by name again when it resumes. */
 import type { McpServer } from '@agentclientprotocol/sdk';
-import { RehydrateError } from '../errors.ts';
+import { invalid, RehydrateError } from '../errors.ts';
 import type { McpPlace, SecretRef, Secrets } from '../ports.ts';
 
 export type Pair = { name: string; value: string };
@@ -30,10 +30,7 @@ export function fieldsOf(server: McpServer): ValueField[] {
     const pairs = (server as Partial<Record<'env' | 'headers', unknown>>)[field];
     if (pairs === undefined || pairs === null) return [];
     if (!Array.isArray(pairs) || !pairs.every((pair) => typeof pair?.name === 'string' && typeof pair.value === 'string')) {
-      throw new RehydrateError(
-        'invalid_argument',
-        `The ${field} of MCP server "${server.name}" must be a list of { name, value }, both texts.`,
-      );
+      throw invalid(`The ${field} of MCP server "${server.name}" must be a list of { name, value }, both texts.`);
     }
     return [{ kind, field, pairs: pairs as Pair[] }];
   });
@@ -42,7 +39,7 @@ export function fieldsOf(server: McpServer): ValueField[] {
 /** Error: `invalid_argument`, naming what is wrong and never a value. */
 export function checkServers(servers: readonly McpServer[]): void {
   const named = Array.isArray(servers) && servers.every((server) => typeof (server as Partial<McpServer> | null)?.name === 'string');
-  if (!named) throw new RehydrateError('invalid_argument', 'mcpServers is a list of MCP servers in ACP’s form, each with a name.');
+  if (!named) throw invalid('mcpServers is a list of MCP servers in ACP’s form, each with a name.');
   servers.forEach(fieldsOf);
 }
 

@@ -4,12 +4,11 @@
  * another host of the database wrote is looked for now and then.
  */
 import { inBackground } from '../background-timer.ts';
-import { RehydrateError } from '../errors.ts';
+import { invalid, sessionNotFound } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { eventSize } from '../storage/chunks.ts';
 import type { SessionProgress, Store } from '../storage/store.ts';
 import type { SessionEvent, SessionInfo } from '../types.ts';
-import { notFound } from './lease.ts';
 
 interface Follower {
   waiting: SessionEvent[];
@@ -97,7 +96,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   /** What was found is not kept for as long as the follower stays. */
   const begin = async (sessionId: string, followed: Followed, after: number): Promise<void> => {
     const found = await progress(sessionId);
-    if (!found) throw notFound(sessionId);
+    if (!found) throw sessionNotFound(sessionId);
     checkCursor(sessionId, after, found);
     followed.firstSeq ??= found.firstSeq;
   };
@@ -188,10 +187,5 @@ export function checkCursor(sessionId: string, after: number, { firstSeq, latest
     after > latestSeq
       ? `has no event ${after} yet; its last is ${latestSeq}`
       : `has no event ${after}: that was one of a session which had this id before and was deleted`;
-  throw new RehydrateError('invalid_argument', `Session "${sessionId}" ${why}. Read it from the start.`, {
-    sessionId,
-    after,
-    firstSeq,
-    latestSeq,
-  });
+  throw invalid(`Session "${sessionId}" ${why}. Read it from the start.`, { sessionId, after, firstSeq, latestSeq });
 }

@@ -1,5 +1,5 @@
 /** What the engine reads. Every failure is told in the contract's words. */
-import { RehydrateError } from '../errors.ts';
+import { sessionExists } from '../errors.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { kindsOf } from '../protocol/updates.ts';
 import type { SessionEvent } from '../types.ts';
@@ -125,8 +125,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
         ]);
         return String(results.at(-1)?.rows[0]?.['session_id']);
       } catch (error) {
-        if (error instanceof SqlError && error.kind === 'constraint')
-          throw new RehydrateError('session_exists', `There is a session "${sessionId}" already. Choose another id.`, { sessionId });
+        if (error instanceof SqlError && error.kind === 'constraint') throw sessionExists(sessionId);
         throw storageError(error, `Session "${sessionId}" could not be written`);
       }
     },

@@ -358,34 +358,6 @@ describe.each(STORES)('on %s', (_name, open) => {
   });
 });
 
-describe('an index of texts, as earlier versions made it', () => {
-  const withOld = async () => {
-    const db = await openNodeSqlite(':memory:');
-    await migrate(db);
-    await put(db, 'a', turn('t1', '한국어', 'Nothing'));
-    await db.batch([
-      { sql: `CREATE VIRTUAL TABLE acp_search USING fts5 (text, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')` },
-      { sql: 'CREATE TABLE acp_search_messages (id INTEGER PRIMARY KEY, session_id TEXT, seq INTEGER, role TEXT)' },
-      { sql: 'CREATE TABLE acp_search_progress (session_id TEXT PRIMARY KEY, created_at INTEGER, indexed_seq INTEGER)' },
-      { sql: `INSERT INTO acp_search (rowid, text) VALUES (7, '한국어')` },
-      { sql: `INSERT INTO acp_search_messages VALUES (7, 'a', 2, 'user')` },
-      { sql: `INSERT INTO acp_search_progress SELECT session_id, created_at, 4 FROM acp_sessions` },
-    ]);
-    return { db, store: createStore(db) };
-  };
-
-  it('is made anew by the next search', async () => {
-    const { db, store } = await withOld();
-    expect((await search(db, store, '한국', {})).hits).toMatchObject([{ sessionId: 'a', seq: 2 }]);
-  });
-
-  it('is gone with a session that is deleted', async () => {
-    const { db } = await withOld();
-    await forgetInSearch(db, 'a');
-    expect(await db.query(`SELECT name FROM sqlite_schema WHERE name LIKE 'acp_search%'`)).toEqual([]);
-  });
-});
-
 it('words are taken without case, accents and what joins them', () => {
   expect(tokens('Héron-4711, "heißt" NEAR(x)')).toEqual(['heron', '4711', 'heisst', 'near', 'x']);
   expect(tokens('… - !')).toEqual([]);

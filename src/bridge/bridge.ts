@@ -57,7 +57,7 @@ async function startAgent(visitor: Visitor, options: BridgeOptions, bridgeCwd: s
     return;
   }
   const attached = visitor.upgrade((client) => {
-    const connection = new AgentConnection(agent, running, client);
+    const connection = agentConnection(agent, running, client);
     options.log?.({ event: 'opened', connection: id, agent, pid: running.pid });
     void connection.exited.then((exit) => {
       const { limit } = connection.client;
@@ -73,97 +73,76 @@ async function startAgent(visitor: Visitor, options: BridgeOptions, bridgeCwd: s
 /** One read of an agent's output, 64 KiB at most, as frames. */
 const ROOM_BYTES = 80 * 1024;
 
-/** One WebSocket and one agent's process tree. */
-class AgentConnection implements Connected {
-  readonly id: string;
-  readonly agent: string;
-  readonly exited: Promise<AgentExit>;
-  readonly done: Promise<void>;
-  readonly client: Client;
-  readonly #running: RunningProcess;
+/** One WebSocket and one agent's process tree, each of which ends with the other. */
+function agentConnection(agent: string, running: RunningProcess, options: ClientOptions): Connected {
+  const { stdin } = running;
+  const exited = running.exited.then((exit) => (exit.stderr === undefined ? exit : { ...exit, stderr: redactTokens(exit.stderr) }));
+  const cork = corker(stdin);
+  const client = new Client({
+    ...options,
+    onMessage: (_message, line) => {
+      if (!stdin.writable) return null;
+      cork();
+      stdin.write(`${line}\n`);
+      return stdin.writableLength > options.limits.bufferedBytes ? stdin : null;
+    },
+    onFault: () => void running.end('ask'),
+  });
+  const said = new Promise<void>((resolve) => forward(running, client, options, resolve));
+  void client.gone.then(() => running.end('ask'));
+  // Everything the agent said comes before the frame that says how it went.
+  const closed = Promise.all([running.exited, said]).then(([exit]) => client.close({ kind: 'exit', exit }));
+  return {
+    agent,
+    client,
+    exited,
+    done: Promise.all([closed, client.gone, running.exited]),
+    // As in a host's log, without what looks like a token: pages ask for it.
+    diagnostics: () => redactTokens(running.diagnostics()),
+    async end(how) {
+      await running.end(how);
+      return exited;
+    },
+  };
+}
 
-  constructor(agent: string, running: RunningProcess, options: ClientOptions) {
-    const { stdin } = running;
-    this.id = options.id;
-    this.agent = agent;
-    this.exited = running.exited.then((exit) => (exit.stderr === undefined ? exit : { ...exit, stderr: redactTokens(exit.stderr) }));
-    this.#running = running;
-    const cork = corker(stdin);
-    this.client = new Client({
-      ...options,
-      onMessage: (_message, line) => {
-        if (!stdin.writable) return null;
-        cork();
-        stdin.write(`${line}\n`);
-        return stdin.writableLength > options.limits.bufferedBytes ? stdin : null;
-      },
-      onFault: () => void running.end('ask'),
-    });
-    const { client } = this;
-    const said = Promise.withResolvers<void>();
-    this.#forward(options, said.resolve);
-    void client.gone.then(() => running.end('ask'));
-    // Everything the agent said comes before the frame that says how it went.
-    const closed = Promise.all([running.exited, said.promise]).then(([exit]) => client.close({ kind: 'exit', exit }));
-    this.done = Promise.all([closed, client.gone, running.exited]).then(() => undefined);
-  }
-
-  /** As in a host's log, without what looks like a token: they are asked for by pages. */
-  diagnostics(): string {
-    return redactTokens(this.#running.diagnostics());
-  }
-
-  async end(how: 'ask' | 'kill'): Promise<AgentExit> {
-    await this.#running.end(how);
-    return this.exited;
-  }
-
-  /** Ends the tree, tells the client that the bridge goes, and resolves when both are gone. */
-  async shutDown(): Promise<void> {
-    await this.client.shutDown(() => this.end('ask'));
-    await this.done;
-  }
-
-  /** Agent to client: stdout lines become frames, and a client that does not read stops the agent. Bytes that are not JSON-RPC are diagnostics. */
-  #forward({ socket, limits }: ClientOptions, end: () => void): void {
-    const running = this.#running;
-    const { client } = this;
-    const { stdout } = running;
-    /** For frames that the socket takes at once, and then for the next: a buffer for each read is garbage that a fast agent makes much of. */
-    let room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-    /** Until the agent's first message. */
-    let opening = true;
-    let full = false;
-    const output = readBlocks(stdout, limits.messageBytes, {
-      block: (block) => {
-        const behind = socket.writableLength > 0;
-        const out = framesOf(block, (line) => running.note(line), opening, behind ? undefined : room);
-        if (out === null) return;
-        opening = false;
-        if (!client.open) return;
-        socket.write(out);
-        // The socket still holds it; until it has drained, frames get buffers of their own size.
-        if (!behind && socket.writableLength > 0) room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-        if (socket.writableLength <= limits.bufferedBytes || full) return;
-        full = true;
-        stdout.pause();
-        socket.once('drain', () => {
-          full = false;
-          stdout.resume();
-        });
-      },
-      failed: (error) => {
-        if (!(error instanceof LineTooLong)) throw error;
-        client.giveUp({ kind: 'limit', limit: 'messageBytes' });
-      },
-      end,
-    });
-    // A client that went while it was behind never drains: read on, so that the agent can end.
-    socket.once('close', () => {
-      output.stop();
-      stdout.resume();
-    });
-  }
+/** Agent to client: stdout lines become frames, and a client that does not read stops the agent. Bytes that are not JSON-RPC are diagnostics. */
+function forward(running: RunningProcess, client: Client, { socket, limits }: ClientOptions, end: () => void): void {
+  const { stdout } = running;
+  /** For frames that the socket takes at once, and then for the next: a buffer for each read is garbage that a fast agent makes much of. */
+  let room = Buffer.allocUnsafeSlow(ROOM_BYTES);
+  /** Until the agent's first message. */
+  let opening = true;
+  let full = false;
+  const output = readBlocks(stdout, limits.messageBytes, {
+    block: (block) => {
+      const behind = socket.writableLength > 0;
+      const out = framesOf(block, (line) => running.note(line), opening, behind ? undefined : room);
+      if (out === null) return;
+      opening = false;
+      if (!client.open) return;
+      socket.write(out);
+      // The socket still holds it; until it has drained, frames get buffers of their own size.
+      if (!behind && socket.writableLength > 0) room = Buffer.allocUnsafeSlow(ROOM_BYTES);
+      if (socket.writableLength <= limits.bufferedBytes || full) return;
+      full = true;
+      stdout.pause();
+      socket.once('drain', () => {
+        full = false;
+        stdout.resume();
+      });
+    },
+    failed: (error) => {
+      if (!(error instanceof LineTooLong)) throw error;
+      client.giveUp({ kind: 'limit', limit: 'messageBytes' });
+    },
+    end,
+  });
+  // A client that went while it was behind never drains: read on, so that the agent can end.
+  socket.once('close', () => {
+    output.stop();
+    stdout.resume();
+  });
 }
 
 /**

@@ -6,7 +6,7 @@ import { type CloseCause, type CloseFrame, closeFrame, limitOf } from './close.t
 import { textFrame } from './frames.ts';
 import { judgeFrame } from './inbound.ts';
 import type { BridgeLimits } from './limits.ts';
-import { Watch } from './watch.ts';
+import { type Watch, watch } from './watch.ts';
 
 /** Something that takes what the client says, and may be full. */
 export interface Drained {
@@ -47,7 +47,7 @@ export class Client {
     const { id, websocket, socket, limits } = options;
     this.id = id;
     this.#options = options;
-    this.#watch = new Watch(websocket, socket, limits, (limit) => this.giveUp({ kind: 'limit', limit }));
+    this.#watch = watch(websocket, socket, limits, (limit) => this.giveUp({ kind: 'limit', limit }));
     websocket.onFault((cause) => {
       this.#faulted(cause);
       return closeFrame(cause, id);
@@ -85,7 +85,7 @@ export class Client {
   }
 
   /** The bridge goes; what ends next ends for that. Resolves when the socket is closed: a client that is behind cannot hold that up. */
-  async shutDown(end: () => unknown): Promise<void> {
+  async shutDown(end: () => Promise<unknown>): Promise<void> {
     this.#cause ??= { kind: 'shutdown' };
     await end();
     const timer = setTimeout(() => this.#options.websocket.terminate(), this.#options.limits.closeMs);

@@ -4,37 +4,33 @@ import type { Client } from './client.ts';
 import type { ConnectionDiagnostics } from '../adapters/websocket/exit.ts';
 import type { BridgeLimits } from './limits.ts';
 
-/** What can be asked of a connection, over HTTP too. */
+/** A client and what is behind it. */
 export interface Connected {
-  readonly id: string;
   readonly agent: string;
-  /** Settles when what is behind the connection is gone. */
+  readonly client: Client;
+  /** Settles when what is behind the client is gone. */
   readonly exited: Promise<AgentExit>;
   /** Settles when that and the socket are both gone. */
-  readonly done: Promise<void>;
-  readonly client: Client;
+  readonly done: Promise<unknown>;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
-  shutDown(): Promise<void>;
   diagnostics(): string;
 }
 
+type Entry = Connected & { exit: AgentExit | null };
+
 export class Connections {
   /** Null while its agent starts. */
-  readonly #open = new Map<string, (Connected & { exit: AgentExit | null }) | null>();
+  readonly #open = new Map<string, Entry | null>();
   readonly #ended = new Map<string, ConnectionDiagnostics>();
-  readonly #limits: Pick<BridgeLimits, 'rememberMs' | 'remembered'>;
+  readonly #limits: BridgeLimits;
 
-  constructor(limits: Pick<BridgeLimits, 'rememberMs' | 'remembered'>) {
+  constructor(limits: BridgeLimits) {
     this.#limits = limits;
   }
 
   /** Connections whose tree or socket is not gone, those about to start included. */
   get size(): number {
     return this.#open.size;
-  }
-
-  get all(): readonly Connected[] {
-    return [...this.#open.values()].filter((connection) => connection !== null);
   }
 
   get(id: string): Connected | undefined {
@@ -54,14 +50,15 @@ export class Connections {
   }
 
   add(connection: Connected): void {
-    const entry = Object.assign(connection, { exit: null as AgentExit | null });
-    this.#open.set(connection.id, entry);
+    const { id } = connection.client;
+    const entry: Entry = { ...connection, exit: null };
+    this.#open.set(id, entry);
     void connection.exited.then((exit) => {
       entry.exit = exit;
     });
     void connection.done.then(() => {
       this.remember(reportOf(entry));
-      this.#open.delete(connection.id);
+      this.#open.delete(id);
     });
   }
 
@@ -80,9 +77,14 @@ export class Connections {
     const open = this.#open.get(id);
     return open ? reportOf(open) : this.#ended.get(id);
   }
+
+  /** Ends all of them, tells their clients that the bridge goes, and resolves when both are gone. */
+  async shutDown(): Promise<void> {
+    const open = [...this.#open.values()].filter((entry) => entry !== null);
+    await Promise.all(open.map(({ client, end, done }) => client.shutDown(() => end('ask')).then(() => done)));
+  }
 }
 
-function reportOf(connection: Connected & { exit: AgentExit | null }): ConnectionDiagnostics {
-  const { id, agent, exit, client } = connection;
-  return { connection: id, agent, exit, ...(client.limit === undefined ? {} : { limit: client.limit }), stderr: connection.diagnostics() };
+function reportOf({ agent, exit, client, diagnostics }: Entry): ConnectionDiagnostics {
+  return { connection: client.id, agent, exit, limit: client.limit, stderr: diagnostics() };
 }

@@ -3,9 +3,8 @@
  * WebSocket; what is behind it is not the door's matter.
  */
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { withLimits } from '../engine/with-limits.ts';
 import { BridgeSocket, type ClientOptions } from './client.ts';
@@ -105,12 +104,21 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
       },
     };
   };
-  // SECURITY: neither path nor headers: a token put in the wrong place would be in the log.
-  const refused = ({ status, reason }: { status: number; reason: string }): void => log({ event: 'refused', status, reason });
-  /** Lets an allowed page read an answer, refusals included. Others get no such header, so their browser keeps it from them. */
-  const corsFor = (request: RequestHead): Record<string, string> => {
-    const origin = header(request, 'origin');
-    return origin !== null && origins.includes(origin) ? { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' } : {};
+  /** Answers a plain request, or an upgrade that is refused. */
+  const reply = (asked: RequestHead, response: ServerResponse, status: number, body: unknown, more: object = {}): void => {
+    const origin = header(asked, 'origin');
+    // An allowed page may read the answer, refusals included. Others get no such header, so their browser keeps it from them.
+    const cors = origin !== null && origins.includes(origin) ? { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' } : {};
+    const text = JSON.stringify(body) as string | undefined;
+    const json = text === undefined ? {} : { ...JSON_HEADERS, 'Content-Length': Buffer.byteLength(text) };
+    response.shouldKeepAlive = false;
+    response.writeHead(status, { ...json, ...cors, ...more }).end(text);
+  };
+  const turnAway = (asked: RequestHead, response: ServerResponse, refusal: Refusal): void => {
+    const { status, reason, message } = refusal;
+    // SECURITY: neither path nor headers: a token put in the wrong place would be in the log.
+    log({ event: 'refused', status, reason });
+    reply(asked, response, status, { error: reason, message }, status === 426 ? UPGRADE_HEADERS : {});
   };
 
   const admit = (
@@ -142,8 +150,9 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
     socket.once('close', () => tcp.delete(socket));
   });
   server.on('clientError', (_error, socket) => {
-    refused({ status: 400, reason: 'malformed_request' });
-    dismiss(socket, 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    log({ event: 'refused', status: 400, reason: 'malformed_request' });
+    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    dismiss(socket as Socket);
   });
   server.on('upgrade', (request, duplex, head) => {
     const socket = duplex as Socket;
@@ -151,8 +160,11 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
     const asked = headOf(request, head.length);
     const decision = authorizeUpgrade(asked, policy());
     if (!decision.ok) {
-      refused(decision);
-      return dismiss(socket, refusalText(decision, corsFor(asked)));
+      const response = new ServerResponse(request);
+      response.assignSocket(socket);
+      response.once('finish', () => socket.end());
+      turnAway(asked, response, decision);
+      return dismiss(socket);
     }
     upgrades.push(performance.now());
     const id = decision.connection ?? randomBytes(16).toString('base64url');
@@ -179,30 +191,15 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const asked = headOf(request, 0);
-    response.shouldKeepAlive = false;
-    const cors = corsFor(asked);
-    const json = (status: number, body: object | null, headers: Readonly<Record<string, string>> = {}): void => {
-      const text = JSON.stringify(body);
-      response.writeHead(status, { ...jsonHeaders(text), ...cors, ...headers });
-      response.end(text);
-    };
-    const refuseIt = (refusal: Refusal): void => json(refusal.status, bodyOf(refusal), headersOf(refusal));
-    const found = (body: object | null | undefined): void => (body === undefined ? refuseIt(UNKNOWN_CONNECTION) : json(200, body));
+    const found = (body: object | null | undefined): void =>
+      body === undefined ? turnAway(asked, response, UNKNOWN_CONNECTION) : reply(asked, response, 200, body);
     const decision = decide(asked);
-    if (!decision.ok) {
-      refused(decision);
-      return refuseIt(decision);
-    }
+    if (!decision.ok) return turnAway(asked, response, decision);
     switch (decision.action) {
       case 'preflight':
-        response.writeHead(204, { ...cors, ...decision.headers });
-        response.end();
-        return;
+        return reply(asked, response, 204, undefined, decision.headers);
       case 'agents':
-        return json(
-          200,
-          Object.entries(options.agents).map(([name, { cwd }]) => ({ name, cwd })),
-        );
+        return found(Object.entries(options.agents).map(([name, { cwd }]) => ({ name, cwd })));
       case 'diagnostics':
         return found(connections.report(decision.connection));
       case 'end':
@@ -216,7 +213,7 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
   const close = async (): Promise<void> => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     await Promise.all(starting);
-    await Promise.all(connections.all.map((connection) => connection.shutDown()));
+    await connections.shutDown();
     // What is left are clients that were refused and do not hang up.
     for (const socket of tcp) socket.destroy();
     await closed;
@@ -228,8 +225,7 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
 }
 
 /** Whoever does not take the answer does not keep the socket. */
-function dismiss(socket: Duplex, text: string): void {
-  socket.end(text);
+function dismiss(socket: Socket): void {
   setTimeout(() => socket.destroy(), 1_000).unref();
 }
 
@@ -242,17 +238,5 @@ function headOf(request: IncomingMessage, earlyBytes: number): RequestHead {
   return { method: request.method ?? '', httpVersion: request.httpVersion, target: request.url ?? '', headers, earlyBytes };
 }
 
-const bodyOf = ({ reason, message }: Refusal): object => ({ error: reason, message });
-const headersOf = ({ status }: Refusal): Record<string, string> =>
-  status === 426 ? { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' } : {};
-
-function jsonHeaders(text: string): Record<string, string> {
-  return { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(text)), 'Cache-Control': 'no-store' };
-}
-
-function refusalText(refusal: Refusal, cors: Readonly<Record<string, string>>): string {
-  const body = JSON.stringify(bodyOf(refusal));
-  const all = { Connection: 'close', ...jsonHeaders(body), ...cors, ...headersOf(refusal) };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
-  return [`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}`, ...lines, '', body].join('\r\n');
-}
+const JSON_HEADERS = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
+const UPGRADE_HEADERS = { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' };

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { MessageStream } from '../engine/ports.ts';
 import { openDoor } from './door.ts';
 import type { Door, DoorOptions } from './options.ts';
-import { StreamConnection } from './stream-connection.ts';
+import { streamConnection } from './stream-connection.ts';
 
 /** What of the door is the caller's; agents and subprotocols are the server's. */
 export interface StreamDoorOptions extends Omit<DoorOptions, 'agents' | 'subprotocols'> {
@@ -25,7 +25,7 @@ export function streamDoor({ cwd = '.', ...options }: StreamDoorOptions) {
     const agents = Object.fromEntries(asks.agents.map((name) => [name, { cwd: path.resolve(cwd) }]));
     return openDoor({ ...options, agents, subprotocols: asks.subprotocols }, async ({ id, agent, subprotocol, upgrade }) => {
       upgrade((client) => {
-        const connection = new StreamConnection(agent, client);
+        const connection = streamConnection(agent, client);
         options.log?.({ event: 'opened', connection: id, agent });
         void connection.done.then(() => options.log?.({ event: 'closed', connection: id, agent, exit: 'the client is gone' }));
         connect({ agent, subprotocol, stream: connection.stream });

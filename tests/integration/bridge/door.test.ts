@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { openDoor } from '../../../src/bridge/door.ts';
 import type { BridgeLimits, Door } from '../../../src/bridge/index.ts';
-import { StreamConnection } from '../../../src/bridge/stream-connection.ts';
+import { streamConnection, type StreamConnection } from '../../../src/bridge/stream-connection.ts';
 import { pump } from '../../../src/cli/stdio-messages.ts';
 
 let door: Door;
@@ -20,7 +20,7 @@ async function open(limits: Partial<BridgeLimits> = {}, serve: (connection: Stre
     { agents: { one: { cwd: process.cwd() } }, subprotocols: ['acp.v1', 'observe.v1'], allowMissingOrigin: true, limits },
     async (visitor) => {
       visitor.upgrade((client) => {
-        const connection = new StreamConnection(visitor.agent, client);
+        const connection = streamConnection(visitor.agent, client);
         seen.push({ connection, subprotocol: visitor.subprotocol });
         void serve(connection);
         return connection;
@@ -107,7 +107,7 @@ describe('a stream behind the door', () => {
     await open();
     const [first, second] = [await connect(), await connect()];
     const closes = [once(first, 'close'), once(second, 'close')];
-    void seen[0]!.connection.end();
+    void seen[0]!.connection.end('ask');
     expect((await closes[0]!)[0]).toBe(1000);
     await door.close();
     expect((await closes[1]!)[0]).toBe(4005);

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { WebSocket } from 'ws';
 import { BRIDGE_LIMITS, type BridgeLimits } from '../../../src/bridge/limits.ts';
-import { Watch } from '../../../src/bridge/watch.ts';
+import { watch as watchOver } from '../../../src/bridge/watch.ts';
 
 const NEVER = 1_000_000_000;
 const DAY = 24 * 60 * 60_000;
@@ -28,7 +28,7 @@ function watched(set: Partial<BridgeLimits>, { deaf = false } = {}) {
   });
   const exceeded: string[] = [];
   const limits = { ...BRIDGE_LIMITS, stalledMs: NEVER, pingMs: NEVER, ...set };
-  const watch = new Watch(websocket as unknown as WebSocket, socket as unknown as Socket, limits, (limit) => exceeded.push(limit));
+  const watch = watchOver(websocket as unknown as WebSocket, socket as unknown as Socket, limits, (limit) => exceeded.push(limit));
   return { watch, socket, websocket, exceeded };
 }
 

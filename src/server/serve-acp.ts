@@ -136,6 +136,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       checkRoom();
       const original = await mine(text(params, 'sessionId'));
       const info = await host.fork(original.sessionId, given(params, 'cwd'));
+      await takePlace(params, info).catch(async (error: unknown) => {
+        await host.delete(info.sessionId);
+        throw error;
+      });
       return opened(call, info, info.latestSeq, { sessionId: info.sessionId });
     },
 

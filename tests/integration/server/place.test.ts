@@ -52,6 +52,15 @@ it('is refused in words while the old directory is there, and moves the session 
   const wrong = await client.request('session/load', { sessionId, cwd: '/old', mcpServers: [], additionalDirectories: ['more'] });
   expect(wrong.error).toMatchObject({ code: -32602, data: { code: 'invalid_argument' } });
 
+  // A fork, too, has what its client names.
+  const http = { type: 'http', name: 'search', url: 'http://search.example/', headers: [{ name: 'Key', value: 'k' }] };
+  const fork = (more: object) => client.request('session/fork', { sessionId, cwd: '/old', ...more });
+  const made = (await fork({ mcpServers: [http], additionalDirectories: ['/more'] })).result.sessionId;
+  expect(await host.get(made)).toMatchObject({ mcpServers: [{ name: 'search' }], additionalDirectories: ['/more'] });
+  const { sessions } = await host.list();
+  expect((await fork({ additionalDirectories: ['more'] })).error).toMatchObject({ data: { code: 'invalid_argument' } });
+  expect((await host.list()).sessions).toHaveLength(sessions.length);
+
   there.delete('/old');
   expect((await load('/new')).error).toBeUndefined();
   expect((await host.get(sessionId)).cwd).toBe('/new');

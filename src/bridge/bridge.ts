@@ -5,13 +5,14 @@ import { type AgentExit, describeExit } from '../engine/ports.ts';
 import { redactTokens } from '../engine/transcript/token-shapes.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { type RunningProcess, startProcess } from '../adapters/stdio/agent-process.ts';
-import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
+import { STDIO_LIMITS, type StdioLimits } from '../adapters/stdio/limits.ts';
 import { corker, LineTooLong, readBlocks } from '../adapters/stdio/lines.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { closeFrame } from './close.ts';
 import type { Connected } from './connections.ts';
 import { openDoor, type Visitor } from './door.ts';
 import { framesOf } from './frames.ts';
+import { BRIDGE_LIMITS } from './limits.ts';
 import { type BridgeOptions, type Door, isLoopback } from './options.ts';
 
 export interface Bridge extends Door {
@@ -29,20 +30,19 @@ export interface Bridge extends Door {
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const cwd = path.resolve(options.cwd ?? '.');
   const places = Object.fromEntries(Object.entries(options.agents).map(([name, agent]) => [name, { cwd: path.resolve(agent.cwd ?? cwd) }]));
-  const door = await openDoor({ ...options, agents: places }, (visitor) => startAgent(visitor, options, cwd));
+  const { messageBytes } = withLimits(BRIDGE_LIMITS, options.limits);
+  const processLimits = withLimits({ ...STDIO_LIMITS, messageBytes }, options.processLimits);
+  const door = await openDoor({ ...options, agents: places }, (visitor) => startAgent(visitor, { ...options, cwd, processLimits }));
   return { ...door, agents: Object.keys(options.agents), cwd };
 }
 
 /** Starts the agent first: a client that is let in has an agent, or is told at once why not. */
-async function startAgent(visitor: Visitor, options: BridgeOptions, bridgeCwd: string): Promise<void> {
-  const { id, agent, limits } = visitor;
-  const { command, args = [], env, cwd = bridgeCwd } = options.agents[agent]!;
+async function startAgent(visitor: Visitor, options: BridgeOptions & { cwd: string; processLimits: StdioLimits }): Promise<void> {
+  const { id, agent } = visitor;
+  const { command, args = [], env, cwd = options.cwd } = options.agents[agent]!;
   let running: RunningProcess;
   try {
-    running = await startProcess(
-      { name: agent, command, args, cwd, env: { ...process.env, ...env } },
-      { limits: withLimits({ ...STDIO_LIMITS, messageBytes: limits.messageBytes }, options.processLimits) },
-    );
+    running = await startProcess({ name: agent, command, args, cwd, env: { ...process.env, ...env } }, { limits: options.processLimits });
   } catch (error) {
     // Whatever went wrong, it is this client's to hear, and no reason to end the others.
     const message = error instanceof Error ? error.message : String(error);

@@ -30,7 +30,6 @@ export interface Visitor {
   readonly id: string;
   readonly agent: string;
   readonly subprotocol: string;
-  readonly limits: BridgeLimits;
   /** Completes the upgrade and gives the client to `connect`, whose connection is ended with the door. False when the client has gone. */
   upgrade(connect: (client: ClientOptions) => Connected | null): boolean;
   /** Keeps how an attempt without a connection went, for who asks. */
@@ -60,11 +59,9 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
   });
   server.maxConnections = limits.sockets;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      server.off('error', reject);
-      resolve();
-    });
+    // Later, too: a connection that the system has no room for is nobody else's end.
+    server.on('error', reject);
+    server.listen({ host, port }, resolve);
   });
   const bound = (server.address() as AddressInfo).port;
   const token = options.token ?? randomBytes(32).toString('base64url');
@@ -173,7 +170,6 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
       id,
       agent: decision.agent,
       subprotocol: decision.subprotocol,
-      limits,
       upgrade: (connect) => admit(id, request, socket, head, connect),
       remember: (report) => connections.remember(report),
     }).finally(() => {

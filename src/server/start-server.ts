@@ -3,6 +3,8 @@
  * Which door that is, is not known here: `streamDoor` of `acp-rehydrate/bridge` gives one of WebSockets.
  */
 import type { Host, MessageStream } from '../engine/index.ts';
+import { withLimits } from '../engine/with-limits.ts';
+import { ACP_SERVER_LIMITS } from './limits.ts';
 import { serveAcp, type AcpServing, type ServeAcpOptions } from './serve-acp.ts';
 
 /** What a client connects as: to use its sessions, or only to look. */
@@ -56,7 +58,8 @@ export interface Server {
  * const server = await startServer(host, { agents: ['claude'], door: streamDoor({ allowMissingOrigin: true }) });
  */
 export async function startServer(host: Host, options: ServerOptions): Promise<Server> {
-  const { agents, door: open, env, limits } = options;
+  const { agents, door: open, env } = options;
+  const limits = withLimits(ACP_SERVER_LIMITS, options.limits);
   const clients = new Set<AcpServing>();
   const door = await open({ agents, subprotocols: SERVER_SUBPROTOCOLS }, ({ agent, subprotocol, stream }) => {
     const client = serveAcp(host, stream, { agent, observe: subprotocol === 'observe.v1', env, limits });

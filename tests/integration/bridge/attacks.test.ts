@@ -402,6 +402,13 @@ describe('where it listens', () => {
     await (await startBridge({ agents: { own: { command: 'x', cwd: '/' } }, cwd: '/nope' })).close();
   });
 
+  it('within limits that are some', async () => {
+    await expect(startBridge({ agents: AGENTS, processLimits: { askMs: -1 } })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      data: { limit: 'askMs' },
+    });
+  });
+
   it('says when the port is taken', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));

@@ -169,3 +169,11 @@ describe('the end of a server', () => {
     await expect(fetch(server.url.replace('ws', 'http'))).rejects.toThrow('fetch failed');
   });
 });
+
+describe('the start of a server', () => {
+  it('refuses limits that are none, rather than each client', async () => {
+    const { host } = await serving();
+    const start = startServer(host, { agents: ['demo'], door: streamDoor({}), limits: { requests: -1 } });
+    await expect(start).rejects.toMatchObject({ code: 'invalid_argument', data: { limit: 'requests' } });
+  });
+});

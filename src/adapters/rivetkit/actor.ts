@@ -39,6 +39,8 @@ interface Opened {
   readonly host: Host;
   /** Sessions whose events are being broadcast. */
   readonly followed: Map<string, Promise<void>>;
+  /** ACP clients of the raw WebSocket. */
+  readonly clients: Set<AcpClient>;
   readonly stop: AbortController;
 }
 
@@ -61,11 +63,12 @@ export interface SessionActorOptions<Db> extends Omit<HostOptions, 'database' | 
   readonly serveAcp?: ServeAcp;
 }
 
-type ServeAcp = (
-  host: Host,
-  stream: MessageStream,
-  options: { readonly agent: string; readonly observe: boolean },
-) => { readonly closed: Promise<void>; close(): void };
+type ServeAcp = (host: Host, stream: MessageStream, options: { readonly agent: string; readonly observe: boolean }) => AcpClient;
+
+interface AcpClient {
+  readonly closed: Promise<void>;
+  close(): void;
+}
 
 /**
  * What the actor keeps of a connection. RivetKit's gateway delivers an HTTP call again when the runner dies under
@@ -130,7 +133,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
 
   const open = (c: SessionActorContext): Promise<Opened> =>
     (c.vars.open ??= createHost({ ...hostOptions, database: owned(rivetkitDatabase(c.db)) }).then(
-      (host) => ({ host: keptAwake(c, host), followed: new Map(), stop: new AbortController() }),
+      (host) => ({ host: keptAwake(c, host), followed: new Map(), clients: new Set(), stop: new AbortController() }),
       (error: unknown) => {
         c.vars.open = null;
         throw error;
@@ -183,9 +186,10 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     // From here on what the client sends is kept, however long the host takes to open.
     const stream = socketMessages(socket, () => c.vars.asleep);
     try {
-      const { host, stop } = await open(c);
+      const { host, clients } = await open(c);
       const client = through(host, stream, asked);
-      stop.signal.addEventListener('abort', () => client.close(), { once: true });
+      clients.add(client);
+      void client.closed.then(() => clients.delete(client));
     } catch (error) {
       socket.close(1011, RehydrateError.is(error) ? error.code : 'internal error');
       throw error;
@@ -251,9 +255,10 @@ async function shutDown(c: SessionActorContext): Promise<void> {
   c.vars.asleep = true;
   const opening = c.vars.open;
   if (!opening) return;
-  const { host, followed, stop } = await opening;
+  const { host, followed, clients, stop } = await opening;
   await host.sleep();
   stop.abort();
+  for (const client of clients) client.close();
   await Promise.all(followed.values());
 }
 

@@ -20,10 +20,19 @@ const WAITING_CHARS = DEFAULT_LIMITS.messageBytes;
 
 /** What the request for a WebSocket asks for: `/websocket/agents/NAME`, with `observe.v1` to look only. Null when it is none of ours. */
 export function askedOf(request: Request | undefined): { readonly agent: string; readonly observe: boolean } | null {
-  const [, name] = /\/agents\/([^/]+)\/?$/.exec(request ? new URL(request.url).pathname : '') ?? [];
-  if (name === undefined) return null;
+  const [, name = ''] = /\/agents\/([^/]+)\/?$/.exec(request ? new URL(request.url).pathname : '') ?? [];
+  const agent = decoded(name);
   const protocols = request?.headers.get('sec-websocket-protocol') ?? '';
-  return { agent: decodeURIComponent(name), observe: /(^|,)\s*observe\.v1\s*(,|$)/.test(protocols) };
+  return agent ? { agent, observe: /(^|,)\s*observe\.v1\s*(,|$)/.test(protocols) } : null;
+}
+
+function decoded(name: string): string | null {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // No name of anything: its escapes are not UTF-8.
+    return null;
+  }
 }
 
 /** The close code of a server that will be there again, by the registry of RFC 6455. */

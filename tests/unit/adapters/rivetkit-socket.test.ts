@@ -1,6 +1,6 @@
 /** An actor's raw WebSocket: what its client says, told as exactly as over the bridge. */
 import { describe, expect, it } from 'vitest';
-import { socketMessages } from '../../../src/adapters/rivetkit/socket.ts';
+import { askedOf, socketMessages } from '../../../src/adapters/rivetkit/socket.ts';
 import { DEFAULT_LIMITS } from '../../../src/engine/limits.ts';
 
 function socket(isGoing = () => false) {
@@ -18,6 +18,15 @@ function socket(isGoing = () => false) {
   );
   return { stream, sent, closes, say: (data: unknown) => listeners['message']!({ data }), gone: () => listeners['close']!({}) };
 }
+
+describe('what a client of an actor asks for', () => {
+  it.each([
+    ['/websocket/agents/one', { agent: 'one', observe: false }],
+    ['/websocket/agents/one%20more/', { agent: 'one more', observe: false }],
+    ['/websocket/agents/%E0%A4', null],
+    ['/websocket/', null],
+  ])('%s', (path, asked) => expect(askedOf(new Request(`http://actor${path}`))).toEqual(asked));
+});
 
 describe('a client of an actor', () => {
   it('is answered with the id that it gave, however large', async () => {

@@ -20,7 +20,7 @@ export function parseText(text: string): AnyMessage | null {
 
 export interface FoundMessage {
   readonly message: AnyMessage;
-  /** Where its text is: `[start, end)`. */
+  /** Where it is: `[start, end)`. */
   readonly start: number;
   readonly end: number;
 }

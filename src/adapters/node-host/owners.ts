@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { threadId } from 'node:worker_threads';
-import { PS_ENV, parsePs, type ProcessEntry, psArguments, psProcesses, readProcess } from '../stdio/process-table.ts';
+import { PS_ENV, isGone, parsePs, type ProcessEntry, psArguments, psProcesses, readProcess } from '../stdio/process-table.ts';
 import type { LeaseOwner, OwnerRegistry } from '../../engine/ports.ts';
 
 /** Shared by every copy of this module in the thread: a second bundle must see the hosts of the first. */
@@ -102,15 +102,6 @@ function ownStartTime(): string | undefined {
   if (process.platform === 'linux') return attempt(() => readProcess(process.pid))?.startTime;
   return attempt(() => parsePs(execFileSync('ps', psArguments(process.pid), { env: PS_ENV, timeout: 2_000, encoding: 'utf8' }))[0])
     ?.startTime;
-}
-
-function isGone(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
 }
 
 /** A stable name for the machine, hashed because the machine id is not to be published as it is. */

@@ -17,24 +17,6 @@ export interface ProcessSpec extends Started {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** A running agent, its output still bytes. */
-export interface RunningProcess {
-  readonly pid: number;
-  readonly stdin: Writable;
-  readonly stdout: Readable;
-  /** Feeds the diagnostics already; listen to it for more. */
-  readonly stderr: Readable;
-  /** Settles once, when the whole tree is gone; never rejects. */
-  readonly exited: Promise<AgentExit>;
-  /** Settles when the leader itself is gone, whatever it left behind. */
-  readonly left: Promise<ExitFacts>;
-  readonly tree: ProcessTree;
-  end(how: 'ask' | 'kill'): Promise<AgentExit>;
-  diagnostics(): string;
-  /** Adds a line that was not JSON-RPC to the diagnostics. */
-  note(line: Uint8Array): void;
-}
-
 export interface StartOptions {
   readonly signal?: AbortSignal;
   readonly limits: StdioLimits;
@@ -72,7 +54,7 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   child.stdin.on('error', () => undefined);
   child.stdout.on('error', () => undefined);
   child.stderr.on('error', () => undefined);
-  const running = child.pid === undefined ? null : new Running(child, child.pid, token, options);
+  const running = child.pid === undefined ? null : new RunningProcess(child, child.pid, token, options);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', (error) => reject(cwdProblem(spec) ?? startProblem(spec, error)));
@@ -88,16 +70,20 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   return running;
 }
 
-class Running implements RunningProcess {
+/** A running agent, its output still bytes. */
+export class RunningProcess {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
+  /** Feeds the diagnostics already; listen to it for more. */
   readonly stderr: Readable;
+  /** Settles once, when the whole tree is gone; never rejects. */
   readonly exited: Promise<AgentExit>;
-  readonly #limits: StdioLimits;
-  readonly tree: ProcessTree;
-  readonly #tail: Tail;
+  /** Settles when the leader itself is gone, whatever it left behind. */
   readonly left: Promise<ExitFacts>;
+  readonly tree: ProcessTree;
+  readonly #limits: StdioLimits;
+  readonly #tail: Tail;
   readonly #stderrDone: Promise<void>;
   readonly #hurry = Promise.withResolvers<void>();
   readonly #settled = Promise.withResolvers<AgentExit>();
@@ -164,6 +150,7 @@ class Running implements RunningProcess {
     return this.#tail.lines();
   }
 
+  /** Adds a line that was not JSON-RPC to the diagnostics. */
   note(line: Uint8Array): void {
     this.#tail.push(line);
     this.#tail.push(Buffer.from('\n'));
@@ -176,23 +163,20 @@ class Running implements RunningProcess {
       this.stdin.end();
       if (await this.#goneWithin(this.#limits.askMs)) return this.#settle();
     }
-    if (!this.#hurried) {
-      await this.#signal('SIGTERM');
-      if (await this.#goneWithin(this.#limits.termMs)) return this.#settle();
-    }
-    await this.#kill();
+    await this.#terminate(this.#limits.termMs);
   }
 
   async #endOrphans(): Promise<void> {
-    if (!(await this.#lives())) return this.#settle();
-    if (!this.#hurried) {
-      await this.#signal('SIGTERM');
-      if (await this.#goneWithin(this.#limits.orphanMs)) return this.#settle();
-    }
-    await this.#kill();
+    if (await this.#lives()) await this.#terminate(this.#limits.orphanMs);
+    else this.#settle();
   }
 
-  async #kill(): Promise<void> {
+  /** SIGTERM, unless somebody said `kill`, and SIGKILL after `graceMs`. */
+  async #terminate(graceMs: number): Promise<void> {
+    if (!this.#hurried) {
+      await this.#signal('SIGTERM');
+      if (await this.#goneWithin(graceMs)) return this.#settle();
+    }
     const deadline = performance.now() + this.#limits.goneMs;
     // Again and again: a process may have forked between the look and the signal.
     do {
@@ -293,24 +277,19 @@ export interface ExitFacts {
   /** The signals we had sent it by then, in order. */
   readonly sent: readonly string[];
   /** Why they were sent, when it was for something the agent did. */
-  readonly why?: string | undefined;
+  readonly why?: string;
 }
 
 /**
  * How an agent ended, in the closed union of the port (I8). An exit code after a signal of ours
  * still reads as killed: the agent did not go when it was merely asked.
  */
-export function exitOf(facts: ExitFacts, stderr: string): AgentExit {
-  const quote = stderr === '' ? {} : { stderr };
-  const why = facts.why === undefined ? {} : { why: facts.why };
-  const lastSent = facts.sent.at(-1);
-  if (facts.signal !== null) {
-    return facts.sent.includes(facts.signal)
-      ? { kind: 'killed', code: null, signal: facts.signal, ...why, ...quote }
-      : { kind: 'signalled', code: null, signal: facts.signal, ...quote };
-  }
-  const code = facts.code ?? -1;
-  if (lastSent !== undefined) return { kind: 'killed', code, signal: lastSent, ...why, ...quote };
-  if (code !== 0) return { kind: 'failed', code, signal: null, ...quote };
-  return { kind: facts.asked ? 'ended' : 'quit', code: 0, signal: null, ...quote };
+export function exitOf({ code, signal, asked, sent, why }: ExitFacts, lines: string): AgentExit {
+  const stderr = lines || undefined;
+  const lastSent = sent.at(-1);
+  if (signal !== null)
+    return sent.includes(signal) ? { kind: 'killed', code: null, signal, why, stderr } : { kind: 'signalled', code: null, signal, stderr };
+  if (lastSent !== undefined) return { kind: 'killed', code: code ?? -1, signal: lastSent, why, stderr };
+  if (code !== 0) return { kind: 'failed', code: code ?? -1, signal: null, stderr };
+  return { kind: asked ? 'ended' : 'quit', code, signal, stderr };
 }

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { findMessage, messageText } from '../json-rpc.ts';
+import { findMessage, type FoundMessage, messageText } from '../json-rpc.ts';
 import { messageQueue } from '../message-queue.ts';
 import type { StdioLimits } from './limits.ts';
 
@@ -187,15 +187,8 @@ export function parseMessage(bytes: Buffer): AnyMessage | null {
   return findInLine(bytes, false)?.message ?? null;
 }
 
-export interface FoundInLine {
-  readonly message: AnyMessage;
-  /** Where its bytes are: `[start, end)`. */
-  readonly start: number;
-  readonly end: number;
-}
-
-/** The message in a line, and where it is; `opening` as in `findMessage`. */
-export function findInLine(line: Buffer, opening: boolean): FoundInLine | null {
+/** The message in a line, and where its bytes are; `opening` as in `findMessage`. */
+export function findInLine(line: Buffer, opening: boolean): FoundMessage | null {
   // Parsing would replace broken characters without a word; such a line is not JSON text, but for a banner in front of it.
   const skipped = isUtf8(line) ? 0 : opening ? line.indexOf('{') : -1;
   if (skipped < 0 || (skipped > 0 && !isUtf8(line.subarray(skipped)))) return null;

@@ -27,6 +27,16 @@ export function readProcess(pid: number): ProcessEntry | null {
   return text === null ? null : parseStat(text);
 }
 
+/** Whether the system has no process of this id, seen or hidden. */
+export function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
 /** Every process of the machine. Rejects when the system does not let us look: nothing is known then. */
 export async function readProcesses(): Promise<ProcessEntry[]> {
   if (process.platform === 'win32') return [];

@@ -1,6 +1,6 @@
 /** One agent's process tree: who belongs to it, signals to all of it, and whether any of it is left. */
 import { execFile } from 'node:child_process';
-import { type ProcessEntry, carriesMark, readProcess, readProcesses } from './process-table.ts';
+import { type ProcessEntry, carriesMark, isGone, readProcess, readProcesses } from './process-table.ts';
 
 export type TreeSignal = 'SIGTERM' | 'SIGKILL';
 
@@ -106,16 +106,7 @@ export function send(pid: number, signal: TreeSignal): void {
  * long as no process has it: a pid is not given again while a group has it.
  */
 export function sendBlindly(pgid: number, leaderThere: boolean, signal: TreeSignal): void {
-  if (leaderThere || !exists(pgid)) send(-pgid, signal);
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
+  if (leaderThere || isGone(pgid)) send(-pgid, signal);
 }
 
 function taskkill(pid: number, force: boolean): Promise<void> {

@@ -88,7 +88,7 @@ function endOfVisible(text: string, from: number, to: number): number {
 export function parseWhole(text: string): AnyMessage | null {
   try {
     const value: unknown = JSON.parse(text);
-    return isMessage(value) ? withExactId(value, text) : null;
+    return isMessage(value) ? withExactIds(value, text) : null;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof RangeError) return null;
     throw error;
@@ -103,23 +103,25 @@ export function parseWhole(text: string): AnyMessage | null {
  */
 const STAND_IN = 'json-rpc-id:';
 
-/** The same message with the id that its answer must carry, and, where it calls off a request, that of the request. */
-function withExactId(message: AnyMessage, text: string): AnyMessage {
-  const { id } = message as { id?: unknown };
-  // Most answers are to requests of our own, whose ids are small numbers.
-  if (!('method' in message) && Number.isSafeInteger(id)) return message;
-  if (id !== undefined) {
-    const exact = exactId(id, text, 'id', (value) => (value as { id?: unknown }).id);
-    return exact === id ? message : ({ ...message, id: exact } as AnyMessage);
-  }
-  if (!('method' in message)) return message;
-  const requestId = (message.params as { requestId?: unknown } | undefined)?.requestId;
-  if (message.method !== '$/cancel_request' || requestId === undefined) return message;
-  const exact = exactId(requestId, text, 'requestId', (value) => (value as { params: { requestId: unknown } }).params.requestId);
-  return exact === requestId ? message : ({ ...message, params: { ...(message.params as object), requestId: exact } } as AnyMessage);
+/** Where a message has ids: its own, and, where it calls off a request, that of the request. */
+interface WithIds {
+  id?: unknown;
+  readonly method?: unknown;
+  readonly params?: { requestId?: unknown } | null;
 }
 
-function exactId(id: unknown, text: string, key: string, pick: (value: unknown) => unknown): unknown {
+/** The message as it was parsed, with ids that go back as they came. */
+function withExactIds<M extends AnyMessage>(message: M, text: string): M {
+  const { id, method, params } = message as WithIds;
+  // Most answers are to requests of our own, whose ids are small numbers.
+  if (method === undefined && Number.isSafeInteger(id)) return message;
+  if (id !== undefined) (message as WithIds).id = exactId(id, text, 'id', (read) => read.id);
+  else if (method === '$/cancel_request' && params?.requestId !== undefined)
+    params.requestId = exactId(params.requestId, text, 'requestId', (read) => read.params?.requestId);
+  return message;
+}
+
+function exactId(id: unknown, text: string, key: string, pick: (read: WithIds) => unknown): unknown {
   if (typeof id === 'string') return id.startsWith(STAND_IN) ? STAND_IN + JSON.stringify(id) : id;
   if (typeof id !== 'number' || isPlain(id, text, key)) return id;
   const written = sourceOf(text, pick);
@@ -138,7 +140,7 @@ function isPlain(id: number, text: string, key: string): boolean {
 }
 
 /** How a number was written; null where the engine cannot tell (it lacks the source of `JSON.parse`). */
-function sourceOf(text: string, pick: (value: unknown) => unknown): string | null {
+function sourceOf(text: string, pick: (read: WithIds) => unknown): string | null {
   class Written {
     readonly source: string;
     constructor(source: string) {
@@ -147,7 +149,7 @@ function sourceOf(text: string, pick: (value: unknown) => unknown): string | nul
   }
   const keep = (_key: string, value: unknown, context?: { source?: string }): unknown =>
     typeof value === 'number' && context?.source !== undefined ? new Written(context.source) : value;
-  const found = pick(JSON.parse(text, keep as (key: string, value: unknown) => unknown));
+  const found = pick(JSON.parse(text, keep as (key: string, value: unknown) => unknown) as WithIds);
   return found instanceof Written ? found.source : null;
 }
 

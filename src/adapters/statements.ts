@@ -18,7 +18,7 @@ export interface Prepared<S> {
 
 export class Statements<S> {
   readonly #label: string;
-  readonly #prepare: (sql: string, shape: StatementShape) => S;
+  readonly #prepare: (sql: string) => S;
   readonly #free: (statement: S) => void;
   readonly #batchProblem: (shape: StatementShape, sql: string) => string | null;
   readonly #kept = new Map<string, Prepared<S>>();
@@ -26,7 +26,7 @@ export class Statements<S> {
 
   constructor(
     label: string,
-    prepare: (sql: string, shape: StatementShape) => S,
+    prepare: (sql: string) => S,
     free: (statement: S) => void = () => undefined,
     batchProblem: (shape: StatementShape, sql: string) => string | null = () => null,
   ) {
@@ -51,7 +51,7 @@ export class Statements<S> {
     const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') ?? this.#batchProblem(shape, sql) };
     // Before SQLite sees it: some PRAGMAs act as soon as they are prepared.
     if (use !== undefined && problem[use] !== null) throw this.#refusal(problem[use], sql);
-    const prepared = { sql, statement: this.#prepare(sql, shape), shape, problem, wide: [] };
+    const prepared = { sql, statement: this.#prepare(sql), shape, problem, wide: [] };
     this.#kept.set(sql, prepared);
     this.#last = prepared;
     if (this.#kept.size > CACHED_STATEMENTS) {

@@ -151,9 +151,9 @@ export class RunningProcess {
   }
 
   /** Adds a line that was not JSON-RPC to the diagnostics. */
-  note(line: Uint8Array): void {
+  note(line: Uint8Array | string): void {
     this.#tail.push(line);
-    this.#tail.push(Buffer.from('\n'));
+    this.#tail.push('\n');
   }
 
   async #endTree(): Promise<void> {
@@ -185,7 +185,7 @@ export class RunningProcess {
     } while (performance.now() < deadline);
     const left = await this.#look(() => this.tree.survivors());
     const who = left === null ? 'perhaps, which cannot be seen' : left.map((entry) => entry.pid).join(', ');
-    this.note(Buffer.from(`Still there after SIGKILL and ${this.#limits.goneMs} ms (goneMs): ${who}.`));
+    this.note(`Still there after SIGKILL and ${this.#limits.goneMs} ms (goneMs): ${who}.`);
     this.#settle();
   }
 
@@ -207,8 +207,7 @@ export class RunningProcess {
       this.#blind = false;
       return seen;
     } catch (error) {
-      if (!this.#blind)
-        this.note(Buffer.from(`Its process tree cannot be seen: ${error instanceof Error ? error.message : String(error)}.`));
+      if (!this.#blind) this.note(`Its process tree cannot be seen: ${error instanceof Error ? error.message : String(error)}.`);
       this.#blind = true;
       return null;
     }

@@ -10,10 +10,11 @@ export class Tail {
     this.#limit = limit;
   }
 
-  push(chunk: Uint8Array): void {
+  push(chunk: Uint8Array | string): void {
     // A copy: a view would keep its whole slab alive.
-    this.#pending.push(Buffer.from(chunk));
-    this.#pendingBytes += chunk.length;
+    const copy = Buffer.from(chunk);
+    this.#pending.push(copy);
+    this.#pendingBytes += copy.length;
     // Joined now and then, not for each piece: joining costs the whole limit.
     if (this.#pendingBytes > this.#limit || this.#pending.length > 1_000) this.#join();
   }

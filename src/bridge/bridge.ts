@@ -1,7 +1,7 @@
 /** The bridge: behind its door, each client that is let in gets an agent's process tree of its own, bound to its socket's life. */
 import path from 'node:path';
 import { RehydrateError } from '../engine/errors.ts';
-import { type AgentExit, describeExit } from '../engine/ports.ts';
+import { describeExit } from '../engine/ports.ts';
 import { redactTokens } from '../engine/transcript/token-shapes.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { type RunningProcess, startProcess } from '../adapters/stdio/agent-process.ts';

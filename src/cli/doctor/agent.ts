@@ -7,7 +7,7 @@ import { introduce, type Unusable } from '../../engine/protocol/versions.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { AgentLauncher } from '../../engine/ports.ts';
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
-import { askList } from '../../engine/sessions/resume.ts';
+import { askList } from '../../engine/sessions/tiers.ts';
 import type { ContentBlock, ProtocolChoice } from '../../engine/types.ts';
 import { quote, seconds } from '../format.ts';
 import { type Message, messagesIn } from './messages.ts';

@@ -27,9 +27,9 @@ import type { DescribeOptions } from './host.ts';
 /** Whom an agent speaks to. */
 export interface AgentListener {
   onUpdate(update: AgentUpdate): void;
-  onRequest(request: IncomingRequest): Promise<RpcResponse>;
+  onRequest(request: IncomingRequest, agent: Agent): Promise<RpcResponse>;
   onWithdrawn(requestId: unknown): void;
-  onOther(method: string, params: Readonly<Record<string, unknown>>): void;
+  onOther(method: string, params: Readonly<Record<string, unknown>>, agent: Agent): void;
   /** See `PeerHandlers.room`. */
   room(): Promise<void> | null;
 }
@@ -59,7 +59,7 @@ export class Agent {
       { agent: name, ...(cwd === undefined ? {} : { cwd }), env, sessionId },
       signal,
       {
-        onRequest: (request) => agent.listener.onRequest(request),
+        onRequest: (request) => agent.listener.onRequest(request, agent),
         onNotification: (method, params) => agent.hearNotification(method, params),
         room: () => agent.listener.room(),
       },
@@ -107,7 +107,7 @@ export class Agent {
       this.listener.onUpdate(said);
       said.after?.();
     } else if (said.kind === 'withdrawn') this.listener.onWithdrawn(said.requestId);
-    else this.listener.onOther(said.method, said.params);
+    else this.listener.onOther(said.method, said.params, this);
   }
 }
 
@@ -123,8 +123,6 @@ export interface AgentStart {
   readonly listener: AgentListener;
   /** Gives an agent that runs already and has introduced itself, if there is one. Whoever takes it sees to its end. */
   readonly takeSpare?: () => Promise<Agent | null>;
-  /** Called with the agent as soon as there is one. */
-  readonly onAgent?: (agent: Agent) => void;
   readonly redact?: <T>(value: T) => T;
 }
 
@@ -147,7 +145,6 @@ export async function withAgent<T, R>(
       throw redactError(start.redact, error);
     }));
   spare?.listen(start.listener, performance.now() - asked);
-  start.onAgent?.(agent);
   if (client) agent.clients.add(client);
   const { connection } = agent;
   const onAbort = () => void connection.end('kill');

@@ -17,9 +17,9 @@ import { configure, type HostOptions } from './config.ts';
 import type { Host } from './host.ts';
 import { cleanUp, cleanUpAll, type LeaseOptions } from './lease.ts';
 import { createManager } from './manager.ts';
-import { renderPreamble, renderRecord } from './resume.ts';
 import { withoutValues } from './secrets.ts';
 import { checkCursor, createSubscriptions, type SubscriptionOptions } from './subscriptions.ts';
+import { renderPreamble, renderRecord } from './told.ts';
 
 /**
  * Opens a host on a database. Creates or migrates the schema; starts no agent.

@@ -10,15 +10,19 @@ import { storageError } from '../storage/errors.ts';
 import { withState, type StoredSession, type StoredTurn } from '../storage/rows.ts';
 import { fenceAndTouch } from '../storage/statements.ts';
 import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason } from '../types.ts';
+import { updateEvents } from './agent-session.ts';
 import { redactError, type Agent } from './agent-startup.ts';
 import { hostClosed } from './arguments.ts';
 import type { Host, PromptOptions, ResumeOptions } from './host.ts';
 import { busy, cleanUp, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep, type AsleepWork } from './lease.ts';
-import { liveReport, startSession, wake } from './resume.ts';
+
 import { resolveKnown, secretValues } from './secrets.ts';
-import { fromAgent, Session, toAgent, updateEvents, type EndCause, type HostParts, type Live } from './session.ts';
+import { Session, type EndCause, type HostParts, type Live } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
+import { startSession } from './start.ts';
+import { liveReport } from './tiers.ts';
 import { endedMeanwhile, startTurn, type RunningTurn } from './turn.ts';
+import { wake } from './wake.ts';
 
 /** What a host has in memory for one session. */
 interface Entry {
@@ -263,7 +267,7 @@ export function createManager(parts: HostParts) {
         if (session.state.kind !== 'asleep' || (await store.session(sessionId))) throw sessionExists(sessionId);
         await finishDeletes(deletes, { sessionId });
         await makeRoom();
-        return startSession(parts, session, options, new AbortController());
+        return startSession(parts, session, options);
       });
       return { ...(await describe(stored)), ...(answer ? { answer } : {}) };
     },
@@ -299,15 +303,15 @@ export function createManager(parts: HostParts) {
 
     async request(sessionId, method, params, options = {}) {
       const live = await serially(sessionId, (entry) => ensure(entry, options));
-      const { agent, context } = live;
-      const asked = new Promise<RpcResponse | null>((resolve) => agent.protocol.request(method, toAgent(live, params), resolve));
+      const { agent, context, agentSession } = live;
+      const asked = new Promise<RpcResponse | null>((resolve) => agent.protocol.request(method, agentSession.toAgent(params), resolve));
       const response = await unlessAborted(asked, options.signal);
       if (response === null) {
         await live.over;
         const words = `Agent "${agent.name}" ${agent.connection.exitDescription} before it answered ${method}.`;
         throw new RehydrateError('agent_exited', words, { sessionId, method });
       }
-      if ('result' in response) return fromAgent(live, response.result);
+      if ('result' in response) return agentSession.fromAgent(response.result);
       const { error } = response;
       const unknown = error.code === RPC.methodNotFound ? ' It does not know this method.' : '';
       const words = `Agent "${agent.name}" answered ${method} with ${describeError(error)}.${unknown}`;
@@ -316,7 +320,7 @@ export function createManager(parts: HostParts) {
 
     notify(sessionId, method, params) {
       const live = liveOf(sessionId);
-      live?.agent.protocol.notify(method, toAgent(live, params));
+      live?.agent.protocol.notify(method, live.agentSession.toAgent(params));
     },
 
     async close(sessionId) {
@@ -364,34 +368,10 @@ export function createManager(parts: HostParts) {
     // What holds the session up, such as a setting the agent does not answer, ends with the agent: so it is not waited for.
     else if (waiting > 0) void session.end(cause);
     await serially(sessionId, async () => {
-      await lastWords(session);
-      if (tell) await tellEnd(session, tell);
-      await session.end(cause);
+      await session.endGently(cause, tell);
       await then?.();
       if (tell === 'delete') session.secrets = null;
     });
-  }
-
-  /** An agent goes on after its answer: last chunks, a title. It is ended when it has been quiet for a while. */
-  async function lastWords(session: Session): Promise<void> {
-    const deadline = performance.now() + limits.quietMaxMs;
-    for (;;) {
-      const { state } = session;
-      if (state.kind !== 'live' || state.live.lastTurn === null || state.live.agent.connection.exit !== null) return;
-      const left = Math.min(state.live.saidAt + limits.quietMs, deadline) - performance.now();
-      if (left <= 0) return;
-      await new Promise((resolve) => setTimeout(resolve, left));
-    }
-  }
-
-  /** The agent's own session is closed or deleted with ours, where it can do that. Whatever it answers, it is ended next. */
-  async function tellEnd({ state }: Session, tell: 'close' | 'delete'): Promise<void> {
-    if (state.kind !== 'live') return;
-    const { agent, agentSession } = state.live;
-    const { facts, protocol } = agent;
-    const patience = { ms: Math.min(limits.settingMs, limits.cancelGraceMs) };
-    if (tell === 'delete' && facts.canDelete) await protocol.deleteSession(agentSession.id, patience);
-    else if (facts.canClose) await protocol.closeSession(agentSession.id, patience);
   }
 
   /** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */
@@ -450,7 +430,7 @@ export function createManager(parts: HostParts) {
     /** Those that live with an agent of this name: the agent, and the session of its own. */
     liveWith(name: string): { readonly sessionId: string; readonly agent: Agent; readonly agentSessionId: string | null }[] {
       return [...entries.values()].flatMap(({ session: { sessionId, live } }) =>
-        live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.knownId }] : [],
+        live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.hearing.id }] : [],
       );
     },
     /** Ends everything; nothing is opened any more. */

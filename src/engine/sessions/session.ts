@@ -1,7 +1,7 @@
 /**
  * One session of a host: what state it is in, with everything that belongs to that state, and its life while an agent
- * lives: what the agent says goes into the log, what it asks is answered, and when it is gone the log says how. Starting and
- * waking (`resume.ts`) and prompting (`turn.ts`) move it on.
+ * lives: what the agent says goes into the log, what it asks is answered, and when it is gone the log says how. Starting
+ * (`start.ts`), waking (`wake.ts`) and prompting (`turn.ts`) move it on.
  */
 import { inBackground } from '../background-timer.ts';
 import { RehydrateError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
 import { RPC, type AgentUpdate } from '../protocol/agent-protocol.ts';
 import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
-import { isUnreadable, learn, type ReportedState } from '../protocol/reported-state.ts';
+import { isUnreadable } from '../protocol/reported-state.ts';
 import { classOf, messageIdOf, readToolCall, roleOf } from '../protocol/updates.ts';
 import { asksFor } from '../protocol/versions.ts';
 import type { DeleteParts } from '../records/delete.ts';
@@ -19,13 +19,23 @@ import { endTurn, type NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate } from '../types.ts';
+import {
+  isForeign,
+  updateEvents,
+  type AgentSession,
+  type LateReplay,
+  type Open,
+  type Opening,
+  type Said,
+  type SessionContext,
+} from './agent-session.ts';
 import type { Agent, AgentListener, Agents } from './agent-startup.ts';
 import type { Config } from './config.ts';
 import { failedAfterSending, interruptedBy, releaseStatement, type LeaseOptions } from './lease.ts';
 import { cancelled, createPermissions, type Permissions } from './permissions.ts';
 import type { Heard, Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
-import { modeChange, reportedColumns, type Wishes } from './settings.ts';
+import { modeChange, reportedColumns } from './settings.ts';
 import { transition, type TransitionName } from './states.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -53,17 +63,6 @@ export interface EndCause {
   readonly words: string;
   /** What the caller of a running prompt is told instead of `turn_outcome_unknown`. */
   readonly error?: unknown;
-}
-
-/** What stays the same from the start of an agent to its end. */
-export interface SessionContext {
-  readonly sessionId: string;
-  readonly agent: string;
-  readonly cwd: string;
-  readonly additionalDirectories: readonly string[];
-  readonly secrets: SecretValues;
-  /** Replaces known secret values: in all that is stored, and in what a caller is told in the agent's words. */
-  readonly redact: <T>(value: T) => T;
 }
 
 /** A session's place in the log, held by the lease, which is renewed until `stop`. */
@@ -116,24 +115,18 @@ export interface Live {
   readonly agent: Agent;
   readonly log: SessionLog;
   readonly permissions: Permissions;
-  readonly agentSession: LiveAgentSession;
+  readonly agentSession: AgentSession;
   standing: Standing;
   /** How it became live, until a prompt was handed it. */
   report: ResumeReport | null;
   /** The last turn that was answered: words that continue it belong to it. */
   lastTurn: { readonly turnId: string; readonly said: LastSaid } | null;
-  /** Since when, and for how long still, what comes before the first prompt waits to be told from a late replay. */
-  settling: { readonly began: number; readonly timer: ReturnType<typeof setTimeout> } | null;
   /** When the agent last said something, and when the session was last used; of `performance.now`. */
   saidAt: number;
   usedAt: number;
   /** Resolves to why, when the agent is gone and the log says so. */
   readonly over: Promise<EndCause>;
 }
-
-/** What a client says about a session, as the agent knows it, and the other way round. */
-export const toAgent = (live: Live, value: unknown): unknown => exchangeIds(value, live.context.sessionId, live.agentSession.knownId);
-export const fromAgent = (live: Live, value: unknown): unknown => exchangeIds(value, live.agentSession.knownId, live.context.sessionId);
 
 /** What the agent said last in a turn, as far as more of it can be told. */
 export interface LastSaid {
@@ -154,10 +147,9 @@ export interface Turn {
   filter: LiveFilter;
   readonly said: LastSaid;
   progress:
-    | { readonly kind: 'storing' }
+    /** It is being stored, or another tier is tried for it after an answer that the agent does not know the session. */
+    | { readonly kind: 'unsent' }
     | { readonly kind: 'sent' }
-    /** The agent did not know the session: another tier is being tried, and the prompt goes out again. */
-    | { readonly kind: 'taking_up_again' }
     /** Its end is on its way into the log. */
     | { readonly kind: 'answered'; settle(failure: { readonly error: unknown } | null): void };
   /** The turn is over for another reason than the agent's answer; its end is in the log. */
@@ -212,34 +204,44 @@ export class Session {
 
   // -------------------------------------------------------------- becoming live
 
+  /**
+   * Opens the session with `work`, which calls `opened` when the agent has it, and what was found is on its way into the log; when it fails, the session sleeps
+   * again.
+   */
+  async open<T>(kind: 'starting' | 'resuming', abort: AbortController, work: () => Promise<T>): Promise<T> {
+    this.become(kind === 'starting' ? 'create' : 'wake', { kind, abort });
+    try {
+      return await work();
+    } catch (error) {
+      if ('abort' in this.phase) this.become('failed', asleep);
+      throw error;
+    }
+  }
+
   /** The agent's connection speaks to the session from here on. */
-  listener(mine: LiveAgentSession): AgentListener {
+  listener(mine: AgentSession): AgentListener {
     return {
       onUpdate: (update) => this.hear(mine, update),
-      onRequest: (request) => this.answer(mine, request),
+      onRequest: (request, agent) => this.answer(mine, agent, request),
       onWithdrawn: (requestId) => {
         this.liveOf(mine)
           ?.permissions.withdraw(requestId)
           .catch((error: unknown) => this.fail(error));
       },
-      onOther: (method, params) => this.passOn(mine, method, params),
+      onOther: (method, params, agent) => this.passOn(mine, agent, method, params),
       room: () => this.liveOf(mine)?.log.writer.room() ?? null,
     };
   }
 
   /** The live session of this agent session, while it is being ended, too. */
-  private liveOf(mine: LiveAgentSession): Live | null {
+  private liveOf(mine: AgentSession): Live | null {
     return 'live' in this.phase && this.phase.live.agentSession === mine ? this.phase.live : null;
   }
 
-  /**
-   * The agent has the session. The caller appends what this found in the same tick, so that nothing comes before it, and calls
-   * `opening` then.
-   */
-  opened(agentSession: LiveAgentSession, log: SessionLog, standing: Standing, report: ResumeReport): Live {
+  /** The agent has the session. The caller appends what this found in the same tick, so that nothing comes before it, and calls `hearOn` then. */
+  opened(agentSession: AgentSession, agent: Agent, log: SessionLog, standing: Standing, report: ResumeReport): Live {
     const { config } = this;
     const { context } = agentSession;
-    const agent = agentSession.agent as Agent;
     const now = performance.now();
     const live: Live = {
       context,
@@ -250,7 +252,6 @@ export class Session {
       standing,
       report,
       lastTurn: null,
-      settling: null,
       saidAt: now,
       usedAt: now,
       over: agent.connection.gone.then((exit) => this.agentGone(live, exit)),
@@ -260,104 +261,121 @@ export class Session {
   }
 
   /** The agent's id of the session is known: what came before belongs to it. */
-  named(mine: LiveAgentSession, id: string): void {
-    mine.knownId = id;
-    this.hearHeld(mine);
+  named(mine: AgentSession, id: string, replay: Replay | null = null): void {
+    const { opening } = mine;
+    opening.id = id;
+    opening.replay = replay;
+    this.hearHeld(mine, opening);
   }
 
   /** It is written down how the agent has the session: what came while it was found out follows. */
-  opening(mine: LiveAgentSession, isOpening: boolean): void {
-    mine.isOpening = isOpening;
-    if (isOpening) mine.stateSaid.clear();
-    else this.hearHeld(mine);
+  hearOn(mine: AgentSession): void {
+    const { opening, id } = mine;
+    const { replay } = opening;
+    mine.hearing = { kind: 'open', id, late: replay && { replay, settling: null } };
+    this.hearHeld(mine, opening);
   }
 
-  private hearHeld(mine: LiveAgentSession): void {
-    const { early } = mine;
-    Object.assign(mine, { early: [], earlyBytes: 0 });
-    for (const item of early) this.hear(mine, item);
+  private hearHeld(mine: AgentSession, opening: Opening): void {
+    const { held } = opening;
+    opening.held = [];
+    opening.heldBytes = 0;
+    for (const item of held) this.hear(mine, item);
   }
 
   // -------------------------------------------------------------- what the agent says
 
-  private hear(mine: LiveAgentSession, item: AgentUpdate): void {
-    const { isOpening, context } = mine;
+  private hear(mine: AgentSession, item: AgentUpdate): void {
+    const { hearing } = mine;
     const live = this.liveOf(mine);
     if (live) live.saidAt = live.agent.connection.heardAt;
-    else if (!isOpening) return;
-    if (mine.knownId === null) return this.hold(mine, item);
-    const turn = !isOpening && 'turn' in this.phase ? this.phase.turn : null;
-    // One process serves one session; what names another is a sub-session of the agent's own.
-    if (item.agentSessionId !== undefined && item.agentSessionId !== mine.knownId) {
-      if (turn) Object.assign(turn.said, { foreign: turn.said.foreign + 1, foreignId: String(item.agentSessionId) });
-      return;
-    }
-    const update = context.redact(item.update);
-    const meta = item.meta && context.redact(item.meta);
-    const running = turn && turn.progress.kind !== 'answered' ? turn : null;
-    if (classOf(update, meta) === 'state') return this.hearState(mine, live, turn, { update, meta });
-    if (mine.replay) {
-      mine.replay.take(update, meta, isOpening);
-      if (live && !isOpening) this.settleReplaySoon(live, mine.replay);
-      return;
-    }
-    if (isOpening || !live) return this.hold(mine, item);
-    const passed = running ? running.filter.push(update, meta) : [{ update, meta }];
-    if (passed.length === 0) return;
-    if (running) for (const each of passed) remember(running.said, each.update);
-    const turnId = running?.turnId ?? turnContinuedBy(turn ?? live.lastTurn, update);
-    this.record(live, { events: this.asEvents(passed, turnId), said: true });
+    if (hearing.kind === 'opening') this.hearOpening(mine, hearing, item);
+    else if (live) this.hearOpen(live, hearing, item);
+  }
+
+  /** While it is found out how the agent has the session. */
+  private hearOpening(mine: AgentSession, opening: Opening, item: AgentUpdate): void {
+    const { id, replay } = opening;
+    if (id === null) return this.hold(opening, item);
+    if (isForeign(item, id)) return;
+    const { update, meta } = mine.redacted(item);
+    if (classOf(update, meta) === 'state') {
+      if (mine.isTitleOfPreamble(update)) return;
+      mine.learn(update);
+      opening.state.set(update.sessionUpdate, { update, meta });
+    } else if (replay) replay.take(update, meta, true);
+    else this.hold(opening, item);
   }
 
   /** Keeps it until more is known of the session. */
-  private hold(mine: LiveAgentSession, item: AgentUpdate): void {
+  private hold(opening: Opening, item: AgentUpdate): void {
     const { queuedEvents, queuedBytes } = this.config.limits;
-    mine.earlyBytes += JSON.stringify(item.update).length;
-    if (mine.early.length < queuedEvents && mine.earlyBytes <= queuedBytes) return void mine.early.push(item);
+    opening.heldBytes += JSON.stringify(item.update).length;
+    if (opening.held.length < queuedEvents && opening.heldBytes <= queuedBytes) return void opening.held.push(item);
     const words = `The agent sent more than queuedEvents (${queuedEvents}) or queuedBytes (${queuedBytes}) of updates before the session was open.`;
     this.fail(new RehydrateError('limit_exceeded', words, { limit: 'queuedEvents', allowed: queuedEvents }));
   }
 
-  /**
-   * What comes after the agent took the session up, before the first prompt: whether it is a late replay is known when it has been
-   * quiet. Then what is new of it is stored, so that it is seen although nobody prompts.
-   */
-  private settleReplaySoon(live: Live, replay: Replay): void {
-    const { replayQuietMs, replayMaxMs } = this.config.limits;
-    const began = live.settling?.began ?? performance.now();
-    clearTimeout(live.settling?.timer);
-    const left = replay.isFull ? 0 : Math.max(0, Math.min(replayQuietMs, began + replayMaxMs - performance.now()));
-    const settle = () => {
-      live.settling = null;
-      replay.settle().then(
-        ({ late }) => this.record(live, { events: this.heardEvents(late), said: true }),
-        (error: unknown) => this.fail(error),
-      );
-    };
-    live.settling = { began, timer: inBackground(setTimeout(settle, left)) };
-  }
-
-  /** What was heard between two turns, as events of the log. */
-  heardEvents(heard: readonly Heard[]): NewEvent[] {
-    return heard.flatMap((item) => this.asEvents([item], item.turnId, item.origin));
+  private hearOpen(live: Live, { id, late }: Open, item: AgentUpdate): void {
+    const { agentSession, lastTurn } = live;
+    const turn = 'turn' in this.phase ? this.phase.turn : null;
+    // One process serves one session; what names another is a sub-session of the agent's own.
+    if (isForeign(item, id)) {
+      if (turn) Object.assign(turn.said, { foreign: turn.said.foreign + 1, foreignId: String(item.agentSessionId) });
+      return;
+    }
+    const { update, meta } = agentSession.redacted(item);
+    if (classOf(update, meta) === 'state') return this.hearState(live, turn, { update, meta });
+    if (late) {
+      late.replay.take(update, meta, false);
+      return this.settleReplaySoon(live, late);
+    }
+    const running = turn && turn.progress.kind !== 'answered' ? turn : null;
+    const passed = running ? running.filter.push(update, meta) : [{ update, meta }];
+    if (passed.length === 0) return;
+    if (running) for (const each of passed) remember(running.said, each.update);
+    const turnId = running?.turnId ?? turnContinuedBy(turn ?? lastTurn, update);
+    this.record(live, { events: this.asEvents(passed, turnId), said: true });
   }
 
   /** How things are now is stored where it says something new, and waits for no message. */
-  private hearState(mine: LiveAgentSession, live: Live | null, turn: Turn | null, said: Said): void {
+  private hearState(live: Live, turn: Turn | null, said: Said): void {
+    const { agentSession: mine } = live;
     const { update } = said;
-    if (mine.preamble !== null && isTitleOf(mine.preamble, update)) return;
-    const learnt = learn(mine.reported, update);
-    // A mode that the agent changed in the course of a turn (a plan that was approved) is what the user goes on in.
-    const mode = turn && learnt && modeChange(learnt, mine.reported);
-    if (learnt) mine.reported = { ...mine.reported, ...learnt };
-    if (mine.isOpening || !live) return void mine.stateSaid.set(update.sessionUpdate, said);
+    if (mine.isTitleOfPreamble(update)) return;
+    const before = mine.reported;
+    const learnt = mine.learn(update);
     if (!learnt && !isUnreadable(update)) return;
+    // A mode that the agent changed in the course of a turn (a plan that was approved) is what the user goes on in.
+    const mode = turn && learnt && modeChange(learnt, before);
     if (mode) mine.wishes = { ...mine.wishes, mode };
     this.record(live, {
       events: this.asEvents([said], this.runningTurnId),
       said: true,
       lastKnown: { ...reportedColumns(learnt ?? {}), ...(mode ? { wishes: mine.wishes } : {}) },
     });
+  }
+
+  /** Whether it is a late replay is known when it has been quiet. Then what is new of it is stored, so that it is seen although nobody prompts. */
+  private settleReplaySoon(live: Live, late: LateReplay): void {
+    const { replayQuietMs, replayMaxMs } = this.config.limits;
+    const { replay, settling } = late;
+    const began = settling?.began ?? performance.now();
+    clearTimeout(settling?.timer);
+    const left = replay.isFull ? 0 : Math.max(0, Math.min(replayQuietMs, began + replayMaxMs - performance.now()));
+    const settle = () => {
+      late.settling = null;
+      replay.settle().then(
+        ({ late }) => this.record(live, { events: this.heardEvents(late), said: true }),
+        (error: unknown) => this.fail(error),
+      );
+    };
+    late.settling = { began, timer: inBackground(setTimeout(settle, left)) };
+  }
+
+  /** What was heard between two turns, as events of the log. */
+  heardEvents(heard: readonly Heard[]): NewEvent[] {
+    return heard.flatMap((item) => this.asEvents([item], item.turnId, item.origin));
   }
 
   /** Puts what the agent said into the log. After something that could not be written nothing more is: a hole is worse than an end (I11). */
@@ -377,18 +395,17 @@ export class Session {
 
   // -------------------------------------------------------------- what the agent asks
 
-  private async answer(mine: LiveAgentSession, request: IncomingRequest): Promise<RpcResponse> {
+  private async answer(mine: AgentSession, agent: Agent, request: IncomingRequest): Promise<RpcResponse> {
     const { id, params, method } = request;
     const kind = asksFor(method);
-    if (kind === null) return this.askClient(mine, request);
+    if (kind === null) return this.askClient(mine, agent, request);
     // While it is being opened nobody has prompted, so nobody is there to answer.
-    const live = mine.isOpening ? null : this.liveOf(mine);
-    if (!live) return cancelled(kind);
-    const { permissions, agent } = live;
+    const permissions = mine.hearing.kind === 'open' && this.liveOf(mine)?.permissions;
+    if (!permissions) return cancelled(kind);
     try {
       return kind === 'permission'
         ? await permissions.ask(id, agent.protocol.readPermission(params), this.runningTurnId)
-        : await permissions.elicit(id, params, this.runningTurnId, (unwanted) => this.askClient(mine, request, unwanted));
+        : await permissions.elicit(id, params, this.runningTurnId, (unwanted) => this.askClient(mine, agent, request, unwanted));
     } catch (error) {
       this.fail(error);
       return { error: { code: RPC.internal, message: 'the host could not take the request' } };
@@ -396,16 +413,21 @@ export class Session {
   }
 
   /** What is for the client to answer, session ids exchanged both ways. */
-  private async askClient(mine: LiveAgentSession, { method, params }: IncomingRequest, unwanted?: AbortSignal): Promise<RpcResponse> {
-    const { context, agent } = mine;
+  private async askClient(
+    mine: AgentSession,
+    agent: Agent,
+    { method, params }: IncomingRequest,
+    unwanted?: AbortSignal,
+  ): Promise<RpcResponse> {
+    const { context } = mine;
     const { config, sessionId } = this;
     const client = this.client ?? config.clientFor(context.agent);
-    if (!client || !agent) return { error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } };
+    if (!client) return { error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } };
     agent.clients.add(client);
     try {
       const result = await client.handle({
         method,
-        params: exchangeIds(params, mine.knownId, sessionId),
+        params: mine.fromAgent(params),
         sessionId,
         cwd: context.cwd,
         additionalDirectories: context.additionalDirectories,
@@ -419,7 +441,7 @@ export class Session {
             message: `limit_exceeded: the answer to ${method} is larger than messageBytes (${messageBytes}). Ask for less.`,
           },
         };
-      return { result: exchangeIds(result, sessionId, mine.knownId) };
+      return { result: mine.toAgent(result) };
     } catch (error) {
       const { code, message, data } = error as { code?: unknown; message?: string; data?: unknown };
       return {
@@ -432,11 +454,11 @@ export class Session {
     }
   }
 
-  private passOn(mine: LiveAgentSession, method: string, params: Readonly<Record<string, unknown>>): void {
+  private passOn(mine: AgentSession, agent: Agent, method: string, params: Readonly<Record<string, unknown>>): void {
     const client = this.client ?? this.config.clientFor(mine.context.agent);
     if (!client?.notify) return;
-    mine.agent?.clients.add(client);
-    client.notify({ method, params: exchangeIds(params, mine.knownId, this.sessionId), sessionId: this.sessionId });
+    agent.clients.add(client);
+    client.notify({ method, params: mine.fromAgent(params), sessionId: this.sessionId });
   }
 
   private get runningTurnId(): string | null {
@@ -479,6 +501,36 @@ export class Session {
   }
 
   // -------------------------------------------------------------- the end
+
+  /**
+   * Ends the session when the agent has said its last words. `tell`: the agent's own session is closed or deleted with ours, where it can do that;
+   * whatever it answers, it is ended next.
+   */
+  async endGently(cause: EndCause, tell?: 'close' | 'delete'): Promise<void> {
+    await this.lastWords();
+    if (tell && this.phase.kind === 'live') {
+      const { agent, agentSession } = this.phase.live;
+      const { facts, protocol } = agent;
+      const { settingMs, cancelGraceMs } = this.config.limits;
+      const patience = { ms: Math.min(settingMs, cancelGraceMs) };
+      if (tell === 'delete' && facts.canDelete) await protocol.deleteSession(agentSession.id, patience);
+      else if (facts.canClose) await protocol.closeSession(agentSession.id, patience);
+    }
+    await this.end(cause);
+  }
+
+  /** An agent goes on after its answer: last chunks, a title. Resolves when it has been quiet for a while. */
+  private async lastWords(): Promise<void> {
+    const { quietMs, quietMaxMs } = this.config.limits;
+    const deadline = performance.now() + quietMaxMs;
+    for (;;) {
+      const { phase } = this;
+      if (phase.kind !== 'live' || phase.live.lastTurn === null || phase.live.agent.connection.exit !== null) return;
+      const left = Math.min(phase.live.saidAt + quietMs, deadline) - performance.now();
+      if (left <= 0) return;
+      await new Promise((resolve) => setTimeout(resolve, left));
+    }
+  }
 
   /** Ends the agent's process tree and writes down what that ended. Resolves when both are done, at once when nothing lives. */
   async end(cause: EndCause, how: 'ask' | 'kill' = 'ask'): Promise<void> {
@@ -527,11 +579,12 @@ export class Session {
     this.beginEnd({ kind: 'agent_gone', words: `the agent ${agent.connection.exitDescription}` });
     // What is still on its way into the log is there, or is not, before its end is written.
     await log.writer.settled();
-    clearTimeout(live.settling?.timer);
+    const { replay } = live.agentSession;
+    live.agentSession.endReplay();
     let heard: NewEvent[] = [];
     let failure: { readonly error: unknown } | null = null;
     try {
-      heard = this.heardEvents((await live.agentSession.replay?.settle())?.late ?? []);
+      heard = this.heardEvents((await replay?.settle())?.late ?? []);
     } catch (error) {
       failure = { error };
     }
@@ -576,72 +629,6 @@ export class Session {
   }
 }
 
-/** An update with its `_meta`, as it goes into the log. */
-interface Said {
-  readonly update: SessionUpdate;
-  readonly meta?: Readonly<Record<string, unknown>> | undefined;
-}
-
-/** The agent's side of a session: which session of its own that is, and what it last reported of it. */
-export class LiveAgentSession {
-  readonly context: SessionContext;
-  agent: Agent | null = null;
-  /** Null while the agent is about to name it. */
-  knownId: string | null = null;
-  reported: ReportedState;
-  /** What the user last asked for. */
-  wishes: Wishes;
-  /** The preamble that it was given: a title made of its opening words is no title. */
-  preamble: string | null = null;
-  /** Takes what the agent says before the first prompt as a replay of what it said before. */
-  replay: Replay | null = null;
-  /**
-   * Until it is written down how the agent has the session. What it says meanwhile is kept: of its state the last word of each kind,
-   * which becomes part of that if it is news; everything else follows it into the log.
-   */
-  isOpening = true;
-  readonly stateSaid = new Map<string, Said>();
-  early: AgentUpdate[] = [];
-  earlyBytes = 0;
-
-  constructor(context: SessionContext, reported: ReportedState, wishes: Wishes) {
-    this.context = context;
-    this.reported = reported;
-    this.wishes = wishes;
-  }
-
-  get id(): string {
-    if (this.knownId === null) throw new Error(`session ${this.context.sessionId}: its agent session has no name yet`);
-    return this.knownId;
-  }
-
-  /** State that says something which was not known `before`, and still holds. */
-  newsSince(before: ReportedState): readonly Said[] {
-    return [...this.stateSaid.values()].filter(({ update }) => learn(before, update) !== null && learn(this.reported, update) === null);
-  }
-
-  /** The same, and what was known and is otherwise by the agent's answers: whoever follows the session has it from the log. */
-  changesSince(before: ReportedState): readonly Said[] {
-    const said = this.newsSince(before);
-    const known = said.reduce((state, { update }) => ({ ...state, ...learn(state, update) }), before);
-    const { modes, configOptions } = this.reported;
-    const answered: SessionUpdate[] = [];
-    if (known.modes && modes) answered.push({ sessionUpdate: 'current_mode_update', currentModeId: modes.currentModeId });
-    // What was known comes from the row, which has no secrets.
-    if (known.configOptions && configOptions)
-      answered.push({ sessionUpdate: 'config_option_update', configOptions: this.context.redact([...configOptions]) });
-    return [...said, ...answered.filter((update) => learn(known, update) !== null).map((update) => ({ update }))];
-  }
-}
-
-/** Updates as events of the log. */
-export function updateEvents(items: readonly Said[], turnId: string | null, origin: 'host' | 'agent' | 'import', at: number): NewEvent[] {
-  return items.map(({ update: payload, meta }): NewEvent => {
-    const event = { kind: 'update', turnId, at, origin, payload } as const;
-    return meta ? { ...event, meta } : event;
-  });
-}
-
 export const nothingSaid = (): LastSaid => ({
   anything: false,
   kind: null,
@@ -672,31 +659,6 @@ function turnContinuedBy(last: { readonly turnId: string; readonly said: LastSai
   const continues = said.kind === roleOf(update) && said.messageId === messageIdOf(update) && classOf(update) === 'message';
   return continues ? turnId : null;
 }
-
-/** Whether a title was made of the preamble's first words: it says nothing about the session. */
-function isTitleOf(preamble: string, update: SessionUpdate): boolean {
-  if (update.sessionUpdate !== 'session_info_update' || typeof update.title !== 'string') return false;
-  const words = update.title.replace(/(…|\.\.\.)\s*$/, '').replace(/\s+/g, '');
-  return words.length >= MIN_TITLE_CHARS && preamble.replace(/\s+/g, '').includes(words);
-}
-
-/** A title of fewer characters may stand anywhere by chance. */
-const MIN_TITLE_CHARS = 12;
-
-/** Replaces one side's session id by the other's, where it is the value of a `sessionId`. */
-function exchangeIds<T>(value: T, from: string | null, to: string | null, depth = 0): T {
-  if (from === null || to === null || typeof value !== 'object' || value === null || depth > ID_LEVELS) return value;
-  if (Array.isArray(value)) return value.map((item: unknown) => exchangeIds(item, from, to, depth + 1)) as T;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]: [string, unknown]) => [
-      key,
-      key === 'sessionId' && item === from ? to : exchangeIds(item, from, to, depth + 1),
-    ]),
-  ) as T;
-}
-
-/** How deep in a message a session id is looked for. */
-const ID_LEVELS = 4;
 
 /** What stands around an answer in its message. */
 const ENVELOPE_BYTES = 1_024;

@@ -9,11 +9,13 @@ import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements
 import type { Work } from '../storage/writer.ts';
 import { withPreamble } from '../transcript/preamble.ts';
 import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } from '../types.ts';
+import { updateEvents } from './agent-session.ts';
 import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
 import type { Heard } from './replay.ts';
-import { askList, liveReport, takeUpAgain, type Listed } from './resume.ts';
-import { nothingSaid, remember, updateEvents, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
+import { nothingSaid, remember, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
+import { askList, liveReport, type Listed } from './tiers.ts';
+import { takeUpAgain } from './wake.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
@@ -62,7 +64,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     turnId,
     filter: filterFor(late),
     said: nothingSaid(),
-    progress: { kind: 'storing' },
+    progress: { kind: 'unsent' },
     ended: settle.reject,
   };
   const at = config.clock();
@@ -139,7 +141,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     if (said === 'doubtful' && classify(refusal, listed) !== 'unknown_session') return finish(refused(refusal));
     // The agent has not got the session: the prompt goes to what the next tier makes of it.
     try {
-      report = await takeUpAgain(parts, session, live, { turn, refusal, listed, policy: request.policy, firstSeq });
+      report = await takeUpAgain(parts, session, live, { turn, error: refusal, listed, policy: request.policy, firstSeq });
       madeSuccessor = live.standing.kind === 'successor';
       turn.filter = filterFor(await settleReplay(live));
       if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });
@@ -281,17 +283,15 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
 }
 
 /** Matches what still came of a replay; from then on what the agent says is new. */
-async function settleReplay(live: Live) {
-  const { replay } = live.agentSession;
+async function settleReplay({ agentSession }: Live) {
+  const { replay } = agentSession;
   if (!replay) return null;
   const late: Heard[] = [];
   for (;;) {
     const settled = await replay.settle();
     late.push(...settled.late);
     if (replay.pending) continue;
-    live.agentSession.replay = null;
-    clearTimeout(live.settling?.timer);
-    live.settling = null;
+    agentSession.endReplay();
     return { ...settled, late };
   }
 }

@@ -1,0 +1,115 @@
+/** Starting a session: it is whole in the record, or not there at all and no agent is left. */
+import { sessionExists } from '../errors.ts';
+import type { NewAgentSession } from '../protocol/agent-protocol.ts';
+import { NOTHING_REPORTED } from '../protocol/reported-state.ts';
+import { SqlError, type Row } from '../ports.ts';
+import { storageError } from '../storage/errors.ts';
+import { toSession, type StoredSession } from '../storage/rows.ts';
+import { adoptAgentSession, fenceAndTouch, insertEvent, insertRow, updateLastKnown, type Fence } from '../storage/statements.ts';
+import { sessionStatement } from '../storage/store.ts';
+import type { SessionEvent } from '../types.ts';
+import { AgentSession, contextOf, updateEvents } from './agent-session.ts';
+import type { Agent } from './agent-startup.ts';
+import type { CreateOptions } from './host.ts';
+import { secretValues, withoutValues } from './secrets.ts';
+import { openLog, type HostParts, type Session } from './session.ts';
+import { NO_WISHES, reportedColumns } from './settings.ts';
+import { findAgent, foundEvents, knownOf, type Found } from './tiers.ts';
+
+/** The session as it was written, and what else the agent answered. */
+export interface Started {
+  readonly stored: StoredSession;
+  readonly answer: NewAgentSession['rest'] | null;
+}
+
+/** Errors: as `Host.create`; on any of them nothing is left. */
+export function startSession(parts: HostParts, session: Session, options: CreateOptions): Promise<Started> {
+  const { env = {}, mcpServers = [], params, client, signal } = options;
+  const abort = new AbortController();
+  session.client = client ?? null;
+  return session.open('starting', abort, async () => {
+    const began = performance.now();
+    const secrets = secretValues(env, mcpServers);
+    const agentSession = new AgentSession(contextOf(parts.config, session.sessionId, options, secrets), NOTHING_REPORTED, NO_WISHES);
+    const search = { parts, session, agentSession, params, stored: null, policy: 'auto', began } as const;
+    return findAgent(search, signal ? AbortSignal.any([abort.signal, signal]) : abort.signal, async (found, agent) => {
+      const stored = await insertSession(parts, session, agentSession, agent, options, found);
+      Object.assign(session, { secrets, params });
+      return { stored, answer: found.answer };
+    });
+  });
+}
+
+/** The row, its lease and its first events, all in one batch; then what came early follows. */
+async function insertSession(
+  parts: HostParts,
+  session: Session,
+  agentSession: AgentSession,
+  agent: Agent,
+  { agent: name, cwd, additionalDirectories = [], mcpServers = [], env = {} }: CreateOptions,
+  found: Found,
+): Promise<StoredSession> {
+  const { config, store, subscriptions, lease } = parts;
+  const { database, limits, clock } = config;
+  const { sessionId } = session;
+  const { redact } = agentSession.context;
+  const agentSessionId = agentSession.id;
+  const now = clock();
+  const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
+  const before = await store.lastSeqOf(sessionId);
+  const events = foundEvents(config, found, agentSession.newsSince(NOTHING_REPORTED)).map(
+    (event, index) => ({ ...event, seq: before + index + 1 }) as SessionEvent,
+  );
+  const written = agentSession.reported;
+  const row: Row = {
+    session_id: sessionId,
+    agent: name,
+    agent_session_id: agentSessionId,
+    cwd,
+    additional_directories: JSON.stringify(additionalDirectories),
+    mcp_servers: JSON.stringify(withoutValues(mcpServers)),
+    env_names: JSON.stringify(Object.keys(env)),
+    latest_seq: 0,
+    lease_owner: lease.self,
+    lease_generation: 1,
+    created_at: now,
+    updated_at: now,
+  };
+  const known = updateLastKnown(sessionId, redact({ ...knownOf(agentSession, agent), wishes: NO_WISHES }));
+  // Whoever follows this id followed another session, which somebody else deleted.
+  subscriptions.end(sessionId);
+  let stored: StoredSession | null;
+  try {
+    const results = await database.batch([
+      { ...insertRow('acp_sessions', row), note: 'session_created' },
+      fenceAndTouch(fence, before, events.length, now + limits.leaseMs, now),
+      ...adoptAgentSession(sessionId, agentSessionId, before + 1, null, now),
+      ...events.map((event) => insertEvent(sessionId, event.seq, event)),
+      ...(known ? [known] : []),
+      sessionStatement(sessionId),
+    ]);
+    stored = toSession(results.at(-1)?.rows[0] as Row);
+  } catch (error) {
+    stored = await store.session(sessionId).catch((unread: unknown) => {
+      lease.later(sessionId);
+      throw unread;
+    });
+    // The answer may be lost although the batch was written.
+    if (stored?.lease.owner !== lease.self || stored.lease.generation !== 1)
+      throw stored || (error instanceof SqlError && error.kind === 'constraint')
+        ? sessionExists(sessionId)
+        : storageError(error, `Session "${sessionId}" could not be written`);
+  }
+  const log = openLog(parts, { fence, latestSeq: before + events.length, redact, onLost: (reason) => session.fail(reason) });
+  subscriptions.publish(sessionId, events);
+  session.opened(agentSession, agent, log, { kind: 'proven' }, found.report);
+  // What the agent said of its state while the batch was on its way.
+  const since = agentSession.newsSince(written);
+  if (since.length > 0)
+    log.writer.push(
+      { events: updateEvents(since, null, 'agent', clock()), said: true, lastKnown: reportedColumns(agentSession.reported) },
+      session.keepUnwritten,
+    );
+  session.hearOn(agentSession);
+  return stored;
+}

@@ -1,0 +1,54 @@
+/** The record, for an agent to read: as a transcript, and as the preamble in front of a successor's first prompt. */
+import type { Store } from '../storage/store.ts';
+import { buildPreamble, choosePreambleMode } from '../transcript/preamble.ts';
+import type { Secret } from '../transcript/redact.ts';
+import { renderRecord as render, type TranscriptRecord } from '../transcript/render.ts';
+import type { PreambleMode, ResumeReport } from '../types.ts';
+import type { Config } from './config.ts';
+import type { GivenPreamble } from './session.ts';
+
+export interface MadePreamble extends GivenPreamble, NonNullable<ResumeReport['preamble']> {
+  /** Why the mode is not the one that was asked for. */
+  readonly instead: string | null;
+}
+
+export function renderRecord(
+  store: Store,
+  sessionId: string,
+  config: Config,
+  secrets: readonly Secret[],
+  budget?: number,
+): Promise<TranscriptRecord> {
+  return render(store.eventsBackwards(sessionId), {
+    budget: budget ?? config.preamble.budget ?? config.limits.transcriptBytes,
+    maxBudget: config.limits.transcriptMaxBytes,
+    toolExcerptBytes: config.limits.toolExcerptBytes,
+    secrets,
+    ...(config.redact ? { redact: config.redact } : {}),
+  });
+}
+
+interface PreambleRequest {
+  readonly mode?: PreambleMode | undefined;
+  readonly budget?: number | undefined;
+  /** A preview writes no file; it shows where one would be named. */
+  readonly preview: boolean;
+}
+
+export async function renderPreamble(
+  store: Store,
+  sessionId: string,
+  config: Config,
+  secrets: readonly Secret[],
+  embeddedContext: boolean,
+  request: PreambleRequest = { preview: false },
+): Promise<MadePreamble> {
+  const record = await renderRecord(store, sessionId, config, secrets, request.budget);
+  const { mode, instead } = choosePreambleMode(request.mode ?? config.preamble.mode, embeddedContext);
+  const path = mode === 'file' ? (request.preview ? PREVIEW_PATH : await config.preamble.files?.write(sessionId, record.text)) : undefined;
+  const blocks = buildPreamble(record.text, mode, path);
+  return { mode, instead, blocks, text: JSON.stringify(blocks), bytes: record.bytes, events: record.events, truncated: record.truncated };
+}
+
+/** Stands in a preview for the path that the file will have. */
+const PREVIEW_PATH = '/path/given/when/it/is/sent.md';

@@ -80,9 +80,10 @@ export async function readForeignFile(
   const to = new SQL.Database();
   try {
     for (const setting of ['trusted_schema = OFF', 'cell_size_check = ON', 'query_only = ON']) from.run(`PRAGMA ${setting}`);
-    const verdict = await schemaMatches(reading(from));
+    const verdict = await schemaMatches(reading(from), async (version) => reading(migrated(to, 0, version)));
     if (!verdict.ours) throw new Refused(`it is not a database of Rehydrate’s: its ${verdict.problem}`);
-    make(to);
+    to.run('PRAGMA foreign_keys = ON');
+    migrated(to, verdict.version, SCHEMA_VERSION);
     const sessions = copy(from, to, bytes.length * MOST_TIMES_ITS_SIZE + 1024 * 1024, onRows);
     return { bytes: to.export(), sessions };
   } catch (error) {
@@ -109,10 +110,10 @@ function headProblem(bytes: Uint8Array): string | null {
     : 'it is not a SQLite database. Choose one that was exported here, or written by the rehydrate command';
 }
 
-function make(to: Database): void {
-  to.run('PRAGMA foreign_keys = ON');
-  for (const { statements } of MIGRATIONS) for (const sql of statements) to.run(sql);
-  to.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+function migrated(to: Database, from: number, version: number): Database {
+  for (const { statements } of MIGRATIONS.slice(from, version)) for (const sql of statements) to.run(sql);
+  to.run(`PRAGMA user_version = ${version}`);
+  return to;
 }
 
 function copy(from: Database, to: Database, most: number, onRows: (rows: number) => void): number {

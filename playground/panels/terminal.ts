@@ -7,20 +7,16 @@ import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import { withoutControls } from '../../src/engine/safe-text.ts';
 import type { Playground } from '../state/playground.ts';
-import type { Item, TextItem } from '../state/session.ts';
-import { forTerminal, type Problem } from '../state/words.ts';
+import type { Problem } from '../state/words.ts';
 import { EMPTY_LINE, NEW_LINE, pressKey, type Line } from './line-editor.ts';
 import { cropLayout, layOut } from './line-layout.ts';
+import { aside, isStillSo, NOTHING_DRAWN, PROMPT, whatIsNew } from './terminal-items.ts';
 
-const PROMPT = '\x1b[1m› \x1b[0m';
 const CONTINUED = '  ';
 const INDENT = 2;
 /** So much of what is written is laid out, around the cursor; the prompt box shows all of it. */
 const WINDOW = 4_096;
 
-/** Bright black, which the theme makes a readable grey: the terminal’s own “dim” loses too much contrast. */
-const DIM = '\x1b[90m';
-const OFF = '\x1b[0m';
 /** The terminal says where a paste begins and ends, so that its line ends send nothing. */
 const BRACKET_PASTES = '\x1b[?2004h';
 /** How many of the last prompts can be walked through. */
@@ -50,7 +46,7 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
   let line: Line = EMPTY_LINE;
   const written = createDrawnLine(terminal);
   let shownSession: string | null = '';
-  let drawn: Drawn = NOTHING_DRAWN;
+  let drawn = NOTHING_DRAWN;
   let history: string[] = [];
   let told: Problem | null = null;
 
@@ -128,12 +124,12 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
   resize.observe(element);
   fit.fit();
 
-  /** Shows what is new since the last call; a changed past (another session) draws everything again. */
+  /** Shows what is new since the last call; where that was of another session or past, all of it. */
   function show(): void {
     const { info, items } = view.peek();
     const session = info?.sessionId ?? '';
     const problem = notices.problem.peek();
-    if (session !== shownSession || items.length < drawn.items) {
+    if (session !== shownSession || !isStillSo(items, drawn)) {
       terminal.reset();
       terminal.write(BRACKET_PASTES);
       written.forget();
@@ -142,7 +138,7 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
       history = [];
     }
     follow();
-    const { text, next, said } = whatIsNew(items, drawn, terminal.cols);
+    const { text, said, drawn: next } = whatIsNew(items, drawn, terminal.cols);
     if (said.length > 0) history = [...history, ...said].slice(-HISTORY);
     const add = (more: string) => {
       if (more === '') return;
@@ -154,7 +150,7 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
     // What was not sent is given back when that is over.
     const news = running.peek() ? told : problem;
     if (news && news !== told) {
-      add(`${drawn.open ? '\r\n' : ''}${DIM}${wrapped(`⚠ ${news.message}`, terminal.cols)}${OFF}\r\n`);
+      add((drawn.open ? '\r\n' : '') + aside(`⚠ ${news.message}`, terminal.cols));
       drawn = { ...drawn, open: false };
     }
     told = news;
@@ -208,65 +204,6 @@ function createDrawnLine(terminal: Terminal) {
     /** The terminal was cleared: there is nothing to take away. */
     forget: () => void (at = null),
   };
-}
-
-interface Drawn {
-  readonly items: number;
-  readonly key: string;
-  readonly pieces: number;
-  readonly chars: number;
-  /** The last line has no line end yet. */
-  readonly open: boolean;
-}
-
-const NOTHING_DRAWN: Drawn = { items: 0, pieces: 0, chars: 0, key: '', open: false };
-
-/** The text to write for what came since, and the prompts in it. Only the last item can have grown. */
-function whatIsNew(items: readonly Item[], drawn: Drawn, columns: number): { text: string; next: Drawn; said: readonly string[] } {
-  const said: string[] = [];
-  let text = '';
-  let next = drawn;
-  const from = Math.max(0, drawn.items - 1);
-  for (let i = from; i < items.length; i++) {
-    const item = items[i]!;
-    const seen = item.key === next.key ? next : null;
-    if ('pieces' in item) {
-      const start = seen ?? { pieces: 0, chars: 0 };
-      const before = text;
-      if (!seen) text += (next.open ? '\r\n' : '') + HEAD[item.kind];
-      if (!seen && item.kind === 'user') said.push(item.pieces.join(''));
-      item.pieces.forEach((piece, at) => {
-        if (at < start.pieces - 1) return;
-        text += forTerminal(at === start.pieces - 1 ? piece.slice(start.chars) : piece);
-      });
-      const open = text === before ? next.open : true;
-      next = { items: i + 1, key: item.key, pieces: item.pieces.length, chars: item.pieces.at(-1)?.length ?? 0, open };
-    } else {
-      if (!seen) text += `${next.open ? '\r\n' : ''}${DIM}${wrapped(words(item), columns)}${OFF}\r\n`;
-      next = { items: i + 1, key: item.key, pieces: 0, chars: 0, open: false };
-    }
-  }
-  return { text, next, said };
-}
-
-const HEAD = { user: PROMPT, agent: OFF, thought: DIM } as const;
-
-/** What is written whole is wrapped at words; what streams in is wrapped by the terminal. */
-function wrapped(text: string, columns: number): string {
-  return layOut(forTerminal(text).replaceAll('\r', ''), 0, columns - 1).rows.join('\r\n');
-}
-
-function words(item: Exclude<Item, TextItem>): string {
-  switch (item.kind) {
-    case 'tool':
-      return `[tool] ${item.title}`;
-    case 'plan':
-      return item.entries.map((entry) => `[plan] ${entry.text}`).join('\n');
-    case 'permission':
-      return `[asks] ${item.title}`;
-    case 'notice':
-      return `${item.tier ? `${item.tier}: ` : ''}${item.text}`;
-  }
 }
 
 function colours(element: HTMLElement): Record<string, string> {

@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { plainAnswers } from '../../../playground/panels/answers.ts';
 import { EMPTY_LINE, pressKey, type Line } from '../../../playground/panels/line-editor.ts';
 import { cells, cropLayout, layOut } from '../../../playground/panels/line-layout.ts';
+import { isStillSo, NOTHING_DRAWN, whatIsNew } from '../../../playground/panels/terminal-items.ts';
+import { Conversation } from '../../../playground/state/session.ts';
 import { forTerminal, label } from '../../../playground/state/words.ts';
+import type { SessionEvent } from '../../../src/engine/types.ts';
 
 describe('the terminal', () => {
   const type = (...keys: string[]): Line => {
@@ -55,6 +58,51 @@ describe('the terminal', () => {
       }),
     );
     expect(forTerminal('\x1b]0;title\x07a\x1b[31mb')).toBe('ab');
+  });
+});
+
+describe('what the terminal is told of a conversation', () => {
+  const text = (words: string) => ({ content: { type: 'text', text: words } });
+  /** The screen after each of these updates was told as it came, and that of one which is told all of them at once. */
+  function told(updates: readonly object[]): { screen: string; atOnce: string } {
+    const conversation = new Conversation();
+    let [screen, drawn] = ['', NOTHING_DRAWN];
+    updates.forEach((payload, at) => {
+      conversation.add([{ seq: at + 1, turnId: 't', at: 0, kind: 'update', origin: 'agent', payload } as unknown as SessionEvent]);
+      const { items } = conversation.view();
+      if (!isStillSo(items, drawn)) [screen, drawn] = ['', NOTHING_DRAWN];
+      const news = whatIsNew(items, drawn, 80);
+      screen += news.text;
+      drawn = news.drawn;
+    });
+    return { screen, atOnce: whatIsNew(conversation.view().items, NOTHING_DRAWN, 80).text };
+  }
+
+  it('is the same as it comes and at once', () => {
+    const update = fc.oneof(
+      fc.record({
+        sessionUpdate: fc.constantFrom('user_message_chunk', 'agent_message_chunk', 'agent_thought_chunk'),
+        content: fc.record({ type: fc.constant('text'), text: fc.string({ unit: 'grapheme', maxLength: 3_000 }) }),
+      }),
+      fc.record({ sessionUpdate: fc.constant('tool_call'), toolCallId: fc.uuid(), title: fc.constant('Read') }),
+    );
+    fc.assert(
+      fc.property(fc.array(update, { maxLength: 12 }), (updates) => {
+        const { screen, atOnce } = told(updates);
+        expect(screen).toBe(atOnce);
+      }),
+    );
+  });
+
+  it.each<[string, object[]]>([
+    ['a message that its agent replaced by a shorter one', [{ sessionUpdate: 'agent_message', messageId: 'm', content: [] }]],
+    ['by another', [{ sessionUpdate: 'agent_message', messageId: 'm', content: [text('An end that was told otherwise.').content] }]],
+  ])('holds %s as it is now', (_what, replaced) => {
+    const { screen, atOnce } = told([
+      { sessionUpdate: 'agent_message_chunk', messageId: 'm', ...text('The beginning of it.') },
+      ...replaced,
+    ]);
+    expect(screen).toBe(atOnce);
   });
 });
 

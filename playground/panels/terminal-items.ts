@@ -1,0 +1,80 @@
+/** What the terminal is told of a conversation: of all items, or of what came since it was told last. Pure. */
+import type { Item, TextItem } from '../state/session.ts';
+import { forTerminal } from '../state/words.ts';
+import { layOut } from './line-layout.ts';
+
+export const PROMPT = '\x1b[1m› \x1b[0m';
+/** Bright black, which the theme makes a readable grey: the terminal’s own “dim” loses too much contrast. */
+const DIM = '\x1b[90m';
+const OFF = '\x1b[0m';
+const HEAD = { user: PROMPT, agent: OFF, thought: DIM } as const;
+
+/** What was told last. */
+export interface Drawn {
+  readonly item: Item | null;
+  /** The last line has no line end yet. */
+  readonly open: boolean;
+}
+
+export const NOTHING_DRAWN: Drawn = { item: null, open: false };
+
+/** Whether what was told last is still so. It is not in another past, and where an agent replaced what it had said. */
+export function isStillSo(items: readonly Item[], { item: last }: Drawn): boolean {
+  if (last === null) return true;
+  const now = items.findLast(({ key }) => key === last.key);
+  if (!now || !('pieces' in last)) return now !== undefined;
+  const { pieces } = last;
+  return (
+    'pieces' in now && pieces.every((piece, at) => (at < pieces.length - 1 ? now.pieces[at] === piece : now.pieces[at]?.startsWith(piece)))
+  );
+}
+
+/** The text to write for what came since, and the prompts in it. Of what was told, only the last item can have grown. */
+export function whatIsNew(items: readonly Item[], { item: last, open }: Drawn, columns: number) {
+  const said: string[] = [];
+  let text = '';
+  for (const item of items.slice(
+    Math.max(
+      0,
+      items.findLastIndex(({ key }) => key === last?.key),
+    ),
+  )) {
+    const seen = item.key === last?.key ? last : null;
+    const begins = open ? '\r\n' : '';
+    if ('pieces' in item) {
+      const more = seen && 'pieces' in seen ? grownBy(seen.pieces, item.pieces) : item.pieces.join('');
+      if (!seen && item.kind === 'user') said.push(more);
+      text += (seen ? '' : begins + HEAD[item.kind]) + forTerminal(more);
+      open ||= !seen || more !== '';
+    } else if (!seen) {
+      text += begins + aside(words(item), columns);
+      open = false;
+    }
+    last = item;
+  }
+  return { text, said, drawn: { item: last, open } };
+}
+
+function grownBy(before: readonly string[], now: readonly string[]): string {
+  const at = before.length - 1;
+  return now[at]!.slice(before[at]!.length) + now.slice(at + 1).join('');
+}
+
+/** A line beside what is said. Written whole, it is wrapped at words; what streams in is wrapped by the terminal. */
+export function aside(text: string, columns: number): string {
+  const { rows } = layOut(forTerminal(text).replaceAll('\r', ''), 0, columns - 1);
+  return `${DIM}${rows.join('\r\n')}${OFF}\r\n`;
+}
+
+function words(item: Exclude<Item, TextItem>): string {
+  switch (item.kind) {
+    case 'tool':
+      return `[tool] ${item.title}`;
+    case 'plan':
+      return item.entries.map((entry) => `[plan] ${entry.text}`).join('\n');
+    case 'permission':
+      return `[asks] ${item.title}`;
+    case 'notice':
+      return `${item.tier ? `${item.tier}: ` : ''}${item.text}`;
+  }
+}

@@ -125,7 +125,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
   /** Whether the bridge is still there, or the page's own server has another in its place. What runs behind it is told by its own end. */
   async function lookAfterBridge(): Promise<void> {
     const looked = access;
-    if (!looked || !['connected', 'lost'].includes(bridge.value.kind)) return;
+    if (!looked || bridge.value.kind === 'connecting') return;
     stop();
     try {
       await use(looked).catch((error: unknown) => {
@@ -135,7 +135,8 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     } catch {
       if (access !== looked) return;
       const why = `The bridge at ${looked.url} does not answer, or not to this page any more. Start it again, then connect it.`;
-      bridge.value = { kind: 'lost', why };
+      // Why another could not be connected stays to be read.
+      if (bridge.value.kind !== 'failed') bridge.value = { kind: 'lost', why };
       boot.lost('Bridge', why);
       lookLater();
     }
@@ -168,6 +169,8 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
         own = false;
       } catch (error) {
         bridge.value = { kind: 'failed', why: errorWords(error) };
+        // The one before it may come back.
+        if (access) lookLater();
       }
     },
 

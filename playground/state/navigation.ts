@@ -126,6 +126,7 @@ export function createNavigation(page: Page, turns: Turns) {
     async chooseProtocol(protocol: ProtocolChoice): Promise<void> {
       choice.protocol.value = protocol;
       await notices.attempt(async () => {
+        await page.opened;
         await host.sleep();
         await host.wake();
       });

@@ -90,10 +90,28 @@ describe('the bridge', () => {
     await expect.poll(step).toBe('lost');
     expect(pg.agents.bridge.value).toMatchObject({ kind: 'lost', why: expect.stringContaining('does not answer') });
     expect(pg.choice.agent.value).toBe('bridge:native');
+    await pg.connectBridge({ url: 'ws://127.0.0.1:2', token: 'mistyped' });
+    expect(pg.agents.bridge.value).toEqual({ kind: 'failed', why: 'refused' });
     dead = false;
     await pg.agents.lookAfterBridge();
     expect([pg.agents.bridge.value.kind, step()]).toEqual(['connected', 'ready']);
   });
+});
+
+it('another version of ACP that is chosen while the page starts holds from its first host on', async () => {
+  const platform = free();
+  const opens = Promise.withResolvers<void>();
+  const openDatabase = platform.openDatabase.bind(platform);
+  platform.openDatabase = (...of) => opens.promise.then(() => openDatabase(...of));
+  const { pg, started } = begin(platform);
+  const problems = new Set<unknown>();
+  pg.notices.problem.subscribe((problem) => problems.add(problem));
+  const chosen = pg.navigation.chooseProtocol('v2');
+  setTimeout(opens.resolve, 10);
+  await Promise.all([started, chosen]);
+  expect([...problems]).toEqual([null]);
+  await pg.turns.say('My cat is called Ada.');
+  expect(JSON.stringify(pg.host.frames.value[1]!.message)).toContain('"protocolVersion":2');
 });
 
 describe('a bridge that was connected by hand', () => {

@@ -5,7 +5,7 @@ import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { LESSONS, SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { AGENT_GROUPS, LOCKED } from '../state/agents.ts';
 import type { Inventory } from '../state/navigation.ts';
-import { doing } from '../state/scenario.ts';
+import { doing } from '../state/lesson.ts';
 import type { StepProgress } from '../state/visits.ts';
 import { Button, Dialog, Problem, Select, type PartProps } from './controls.tsx';
 import { BridgeDialog, ResetDialog, ShareDialog } from './Dialogs.tsx';
@@ -66,10 +66,10 @@ function Cards({ pg, onClose }: PartProps & { readonly onClose: () => void }) {
 
 /** What to watch, and the steps. A step that is a prompt can be put into the box with a press. */
 export function Steps({ pg }: PartProps) {
-  const { runner, stage, turns } = pg;
+  const { lesson, runner, stage, turns } = pg;
   const scenario = pg.choice.scenario.value;
   const { steps } = scenario;
-  const next = runner.next.value;
+  const next = lesson.next.value;
   const over = next >= steps.length;
   const story = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -90,7 +90,7 @@ export function Steps({ pg }: PartProps) {
         {steps.length > 0 ? (
           <ol class="rp-steps" aria-label="Steps">
             {steps.map((step, index) => {
-              const progress: StepProgress = runner.progress.value[index] ?? { state: 'waiting', why: '' };
+              const progress: StepProgress = lesson.progress.value[index] ?? { state: 'waiting', why: '' };
               const [glyph, word] = MARK[progress.state];
               return (
                 <li key={index} data-state={progress.state} aria-current={index === next ? 'step' : undefined}>

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { Fault } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
-import { FAULTS } from '../state/scenario.ts';
+import { FAULTS } from '../state/lesson.ts';
 import { label } from '../state/words.ts';
 import { Button, Problem, Select, submitOnEnter, useHandedFocus, WriteIt, type PartProps } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';

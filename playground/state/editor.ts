@@ -21,7 +21,7 @@ interface Line extends Awaited<ReturnType<typeof connect>> {
 }
 
 export function createEditor(page: Page, turns: Turns) {
-  const { host, notices, sending, session } = page;
+  const { host, lesson, notices, sending, session } = page;
   const draft = signal('');
   const prompting = signal(false);
   const line = signal<Line | null>(null);
@@ -66,7 +66,7 @@ export function createEditor(page: Page, turns: Turns) {
     open: () =>
       notices.attempt(async () => {
         await open();
-        await page.tell({ kind: 'open' });
+        await lesson.tell({ kind: 'open' });
       }),
 
     /** One turn of the editor's own. A host that is gone is woken, and the session opened again. */
@@ -88,7 +88,7 @@ export function createEditor(page: Page, turns: Turns) {
       }
       await session.settle();
       sending.value = prompting.value = false;
-      await page.tell({ kind: 'ask', what: text, report, reply: lastReply(view.value), error });
+      await lesson.tell({ kind: 'ask', what: text, report, reply: lastReply(view.value), error });
     },
   };
 }

@@ -13,7 +13,7 @@ import { errorWords, label } from './words.ts';
 export type Navigation = ReturnType<typeof createNavigation>;
 
 export function createNavigation(page: Page, turns: Turns) {
-  const { agents, choice, host, moves, notices, progress, session, stage, timeline, visits } = page;
+  const { agents, choice, host, lesson, moves, notices, session, stage, timeline, visits } = page;
   const { address } = page.platform;
 
   const asked = (): Place => page.fixed ?? parseFragment(address.read());
@@ -63,7 +63,7 @@ export function createNavigation(page: Page, turns: Turns) {
     notices.clear();
     choice.policy.value = policy;
     // A step that was left while it ran has not been seen to end.
-    progress.value = steps.map((step) => (step.state === 'running' ? { ...step, state: 'waiting' } : step));
+    lesson.progress.value = steps.map((step) => (step.state === 'running' ? { ...step, state: 'waiting' } : step));
     session.choose(sessionId, visits.failuresOf(page.databases.branch.value, sessionId));
     page.rememberPlace();
     await host.wake();
@@ -102,7 +102,7 @@ export function createNavigation(page: Page, turns: Turns) {
     choosePolicy(policy: ResumePolicy): void {
       choice.policy.value = policy;
       page.rememberPlace({ policy });
-      void page.tell({ kind: 'policy', what: policy });
+      void lesson.tell({ kind: 'policy', what: policy });
     },
 
     /** Reads what the last visit left, and shows as much of it as needs no database. */
@@ -195,7 +195,7 @@ export function createBranches(page: Page, navigation: Navigation) {
     bytes: Uint8Array,
   ): Promise<void> {
     const file = visits.fileOf(databases.branch.value);
-    const steps = from.sessionId === null ? [] : page.progress.value;
+    const steps = from.sessionId === null ? [] : page.lesson.progress.value;
     const taken = visits.branches.map((one) => one.name);
     const branch = { file, ...from, name: freeName(kind, taken) };
     // Taken before it is opened: another tab that branches off now takes another name, and keeps its rows.

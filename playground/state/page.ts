@@ -1,21 +1,22 @@
 /**
  * The page: what of it is chosen and in view, and the parts that the rest is made of, each made with what it needs. What a person
- * does with them is in `turns`, `scenario`, `navigation` and `editor`.
+ * does with them is in `turns`, `runner`, `navigation` and `editor`.
  */
 import { computed, effect, signal } from '@preact/signals';
 import { workspaceFiles, type Host, type ProtocolChoice, type ResumePolicy } from '../../src/engine/index.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { Platform } from '../platform/index.ts';
 import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
-import { DOCK, type DockPanel, type Fact, type Part } from '../scenarios/types.ts';
+import { DOCK, type DockPanel, type Part } from '../scenarios/types.ts';
 import { confined, confinedSpec, createAgents } from './agents.ts';
 import { createDatabases } from './database.ts';
 import { createHostController } from './host.ts';
+import { createLesson } from './lesson.ts';
 import { createBoot } from './pace.ts';
 import { createShownSession, type SessionView } from './session.ts';
 import { createTables } from './tables.ts';
 import { createTimeline } from './timeline.ts';
-import { createVisits, firstOpen, formatFragment, keyOf, type Place, type PlaceMemory, type StepProgress } from './visits.ts';
+import { createVisits, formatFragment, keyOf, type Place, type PlaceMemory } from './visits.ts';
 import { createNotices, errorWords } from './words.ts';
 
 export interface PlaygroundOptions {
@@ -108,15 +109,13 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     policy: signal<ResumePolicy>('auto'),
     protocol: signal<ProtocolChoice>('v1'),
   };
-  const progress = signal<readonly StepProgress[]>([]);
-  /** The first step that has not been passed; the number of steps when all have. */
-  const next = computed(() => firstOpen(progress.value, choice.scenario.value.steps.length));
   /** A prompt is on its way, or its turn runs. */
   const sending = signal(false);
   const ready = signal(false);
   const started = Promise.withResolvers<void>();
   started.promise.catch(() => undefined);
 
+  const moves = createMoves();
   const boot = createBoot();
   const notices = createNotices();
   const onError = (error: unknown) => (notices.note.value = errorWords(error));
@@ -126,7 +125,7 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     launch: agents.launch,
     confine: { spec: (spec) => confinedSpec(spec, agents.list.value), message: confined },
     schedule,
-    shownId: () => session.id.peek() ?? page.startingId,
+    shownId: () => session.current(),
     // Its end may be the bridge's.
     onLost: () => void agents.lookAfterBridge(),
     options: (database) => ({
@@ -175,6 +174,14 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     },
   });
 
+  const lesson = createLesson({
+    scenario: choice.scenario,
+    machine: host.machine,
+    live: session.live,
+    place: () => moves.now,
+    onChange: () => page.rememberPlace(),
+  });
+
   const inPast = computed(() => timeline.past.value !== null);
   /** What the panels show: the past while one looks at it, else now. */
   const view = computed<SessionView>(() => timeline.past.value?.view ?? session.live.value);
@@ -198,7 +205,7 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     tables.turn();
   });
 
-  const here = (): Place => ({ scenario: choice.scenario.value.name, agent: choice.agent.value, step: next.value });
+  const here = (): Place => ({ scenario: choice.scenario.value.name, agent: choice.agent.value, step: lesson.next.value });
   const placeKey = () => keyOf(databases.branch.value, choice.scenario.value.name, choice.agent.value);
 
   /** Lets go of what is open. What does not end as it should keeps nothing else from ending. */
@@ -216,13 +223,12 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     /** What an embedded playground shows, in place of the address. */
     fixed,
     choice,
-    progress,
-    next,
+    lesson,
     sending,
     ready,
     boot,
     notices,
-    moves: createMoves(),
+    moves,
     stage: createStage(),
     visits,
     agents,
@@ -239,11 +245,7 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
     /** A turn runs, here or in another tab, or the prompt that begins one is on its way. */
     running: computed(() => sending.value || session.live.value.turnOpen),
     chosen: computed(() => agents.named(choice.agent.value)),
-    /** The session that is being created. Its agent can be broken before there is a session. */
-    startingId: null as string | null,
-    /** Something happened that a step may be about. Resolves when the steps say so. */
-    tell: async (_fact: Fact): Promise<void> => undefined,
-    ends: [looked, agents.stop, session.stop, timeline.stop, tables.stop],
+    ends: [looked, lesson.stop, agents.stop, session.stop, timeline.stop, tables.stop],
     here,
     placeKey,
     letGo,
@@ -265,7 +267,7 @@ export function createPage({ platform, base = '/', place: fixed }: PlaygroundOpt
 
     /** The place as it stands, or what of it has changed. */
     rememberPlace(change?: Partial<PlaceMemory>): void {
-      const now: PlaceMemory = { sessionId: session.id.value, progress: progress.value, policy: choice.policy.value };
+      const now: PlaceMemory = { sessionId: session.id.value, progress: lesson.progress.value, policy: choice.policy.value };
       const key = placeKey();
       visits.remember(({ places }) => ({
         scenario: choice.scenario.value.name,

@@ -2,7 +2,7 @@
 import { createEditor } from './editor.ts';
 import { createBranches, createNavigation } from './navigation.ts';
 import { createPage, type PlaygroundOptions } from './page.ts';
-import { createRunner } from './scenario.ts';
+import { createRunner } from './runner.ts';
 import { createFaults, createTurns } from './turns.ts';
 import { formatFragment } from './visits.ts';
 

@@ -339,6 +339,8 @@ interface SessionOptions {
 export function createShownSession({ reader: readerNow, schedule, busyHere, onShown, onError }: SessionOptions) {
   /** Null: a new one, begun by the next prompt. */
   const id = signal<string | null>(null);
+  /** One that is being created: its agent can be broken before there is a session. */
+  const creating = signal<string | null>(null);
   const list = signal<readonly SessionInfo[]>([]);
   const live = signal(EMPTY_VIEW);
   /** The newest prompt found it live, which no event tells. */
@@ -373,6 +375,7 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
 
   return {
     id,
+    creating,
     list,
     live,
     foundLive,
@@ -382,6 +385,8 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     poke: following.poke,
     /** Everything committed so far is shown. */
     settle: following.now,
+    /** Whose agents are those of this page. */
+    current: () => id.peek() ?? creating.peek(),
 
     choose(sessionId: string | null, failed: readonly FailedResume[]): void {
       id.value = sessionId;

@@ -28,7 +28,7 @@ const UNSENT = {
 export type Turns = ReturnType<typeof createTurns>;
 
 export function createTurns(page: Page) {
-  const { agents, choice, databases, host, moves, notices, platform, ready, sending, session, timeline, visits } = page;
+  const { agents, choice, databases, host, lesson, moves, notices, platform, ready, sending, session, timeline, visits } = page;
   const draft = signal('');
   /** A file's conversation that is about to go to an agent behind the bridge: the person decides. */
   const consent = signal<Consent | null>(null);
@@ -70,9 +70,9 @@ export function createTurns(page: Page) {
     stillAt(to);
     if (session.id.value !== null) return session.id.value;
     const sessionId = `${to.scenario}-${crypto.randomUUID().slice(0, 6)}`;
-    page.startingId = sessionId;
+    session.creating.value = sessionId;
     mine.creating = create(awake, { agent: to.agent, cwd: to.cwd, sessionId, signal: mine.stop.signal }, to);
-    await mine.creating.finally(() => (page.startingId = mine.creating = null));
+    await mine.creating.finally(() => (session.creating.value = mine.creating = null));
     session.id.value = sessionId;
     visits.trust(databases.branch.value, sessionId);
     page.rememberPlace();
@@ -173,7 +173,7 @@ export function createTurns(page: Page) {
     // At another place the view tells nothing of this prompt.
     const stored = to.move === moves.now ? hasPromptAfter(view, after) : sent;
     const result = { what: text, report, reply: lastReply(view), error };
-    if (to.move === moves.now) await page.tell({ kind: 'send', ...result });
+    if (to.move === moves.now) await lesson.tell({ kind: 'send', ...result });
     return { ...result, stored };
   }
 
@@ -221,7 +221,7 @@ export function createTurns(page: Page) {
       await notices.attempt(async () => {
         await host.host?.respondPermission(sessionId, requestId, optionId);
         const answer = (['allow', 'reject'] as const).find((one) => kind.startsWith(one));
-        if (answer) await page.tell({ kind: answer });
+        if (answer) await lesson.tell({ kind: answer });
       });
     },
 
@@ -236,7 +236,7 @@ export function createTurns(page: Page) {
       await when(() => !moves.going.value);
       await starts(async (mine) => ensureSession(await host.wake(), to, mine));
       await session.settle();
-      await page.tell({ kind: 'create' });
+      await lesson.tell({ kind: 'create' });
     },
   };
 }
@@ -254,19 +254,19 @@ interface Starting {
 export type Faults = ReturnType<typeof createFaults>;
 
 export function createFaults(page: Page) {
-  const { agents, choice, host, notices, platform, session } = page;
+  const { agents, choice, host, lesson, notices, platform, session } = page;
 
   async function sleep(): Promise<void> {
     await notices.attempt(() => host.sleep());
     await session.settle();
-    if (host.host === null) await page.tell({ kind: 'sleep' });
+    if (host.host === null) await lesson.tell({ kind: 'sleep' });
   }
 
   const eachAgent = (how: 'kill' | 'drop') => async () => {
-    const running = host.agentsOf(session.id.value ?? page.startingId);
+    const running = host.agentsOf(session.current());
     await notices.attempt(() => Promise.all(running.map((agent) => agent[how]())));
     await session.settle();
-    if (running.length > 0) await page.tell({ kind: how });
+    if (running.length > 0) await lesson.tell({ kind: how });
   };
 
   return {
@@ -278,7 +278,7 @@ export function createFaults(page: Page) {
 
     async wake(): Promise<void> {
       await notices.attempt(() => host.wake());
-      if (host.host !== null) await page.tell({ kind: 'wake' });
+      if (host.host !== null) await lesson.tell({ kind: 'wake' });
     },
 
     'forget-store': () =>
@@ -287,14 +287,14 @@ export function createFaults(page: Page) {
         if (agent?.where !== 'tab') return;
         await platform.tabAgents.forget(agent.name);
         notices.note.value = `The agent ${agent.name} has forgotten every session. The host’s record stays.`;
-        await page.tell({ kind: 'forget-store' });
+        await lesson.tell({ kind: 'forget-store' });
       }),
 
     /** The agent dies at the first word of its next answer; pressed again, it does not. */
     async 'arm-crash'(): Promise<void> {
       host.crashArmed.value = !host.crashArmed.value;
       notices.note.value = host.crashArmed.value ? 'Armed: the agent dies at the first word of its next answer.' : null;
-      if (host.crashArmed.value) await page.tell({ kind: 'arm-crash' });
+      if (host.crashArmed.value) await lesson.tell({ kind: 'arm-crash' });
     },
 
     takeOver(): void {

@@ -5,7 +5,7 @@
 import { expect, test, type Locator } from '@playwright/test';
 import { SCENARIOS } from '../../playground/scenarios/index.ts';
 import type { Scenario, Step } from '../../playground/scenarios/types.ts';
-import { FAULTS } from '../../playground/state/scenario.ts';
+import { FAULTS } from '../../playground/state/lesson.ts';
 import { PlaygroundPage } from './playground-page.ts';
 
 const SIZES = [

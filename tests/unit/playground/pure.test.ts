@@ -19,7 +19,7 @@ import {
   type Memory,
   type StepProgress,
 } from '../../../playground/state/visits.ts';
-import { judge, observe } from '../../../playground/state/scenario.ts';
+import { judge, observe } from '../../../playground/state/lesson.ts';
 import { diffTable, type TableView } from '../../../playground/state/tables.ts';
 import { momentsOf } from '../../../playground/state/timeline.ts';
 import { scenarioNamed } from '../../../playground/scenarios/index.ts';

@@ -20,7 +20,7 @@ describe('scenarios', () => {
       expect(pg.choice.scenario.value.name).toBe(scenario.name);
       expect(pg.choice.agent.value).toBe(scenario.agent);
       for (let i = 0; i < scenario.steps.length; i++) await pg.runner.runNext();
-      expect(pg.runner.progress.value).toEqual(scenario.steps.map(() => ({ state: 'done', why: '' })));
+      expect(pg.lesson.progress.value).toEqual(scenario.steps.map(() => ({ state: 'done', why: '' })));
       expect(platform.hash).toBe(`#v=1&scenario=${scenario.name}&agent=${scenario.agent}&step=${scenario.steps.length}`);
     });
   }

@@ -14,7 +14,7 @@ async function stuck(): Promise<{ pg: Playground; turn: ReturnType<Playground['t
 async function nothingIsLeft(pg: Playground): Promise<void> {
   expect(pg.session.id.value).toBeNull();
   expect(pg.sending.value).toBe(false);
-  expect(pg.startingId).toBeNull();
+  expect(pg.session.creating.value).toBeNull();
   expect(await pg.databases.database!.query('SELECT session_id FROM acp_sessions')).toEqual([]);
 }
 
@@ -88,7 +88,7 @@ describe('while a session is being created', () => {
     expect(pg.session.list.value).toEqual([]);
     await nothingIsLeft(pg);
     await pg.runner.runNext();
-    expect(pg.runner.progress.value[0]?.state).toBe('done');
+    expect(pg.lesson.progress.value[0]?.state).toBe('done');
   });
 
   it('one that is written just as another scenario is chosen is deleted again', async () => {

@@ -35,9 +35,9 @@ describe('the playground', () => {
   it('does not run a link’s steps again where this browser has already run them', async () => {
     const platform = Object.assign(testPlatform(), { hash: '#v=1&scenario=native-resume&agent=native&step=2' });
     const first = await open(platform);
-    expect(first.runner.next.value).toBe(2);
+    expect(first.lesson.next.value).toBe(2);
     const [second] = await reload(first, platform);
-    expect(second.runner.next.value).toBe(2);
+    expect(second.lesson.next.value).toBe(2);
     expect(second.host.frames.value).toEqual([]);
     expect(said(second).match(/My cat/g)).toHaveLength(1);
   });
@@ -49,7 +49,7 @@ describe('the playground', () => {
     const [second, next] = await reload(first, Object.assign(platform, { hash: '#v=1&scenario=lying-agent&agent=liar' }));
     expect(second.choice.policy.value).toBe('auto');
     for (let step = 0; step < 3; step++) await second.runner.runNext();
-    expect(second.runner.progress.value.map(({ state }) => state)).toEqual(['done', 'done', 'done']);
+    expect(second.lesson.progress.value.map(({ state }) => state)).toEqual(['done', 'done', 'done']);
     const [third] = await reload(second, Object.assign(next, { hash: '#v=1&scenario=strict-policy&agent=amnesiac' }));
     expect(third.choice.policy.value).toBe('strict');
     await third.navigation.startOver();
@@ -157,7 +157,7 @@ describe('the playground', () => {
       const { platform, launched } = bridging('#v=1&scenario=native-resume&agent=native&step=3');
       const { pg, started } = begin(platform);
       const chosen = Promise.withResolvers<void>();
-      const stop = pg.runner.progress.subscribe((progress) => {
+      const stop = pg.lesson.progress.subscribe((progress) => {
         if (progress[0]?.state === state) queueMicrotask(() => pg.navigation.chooseAgent('bridge:native').then(chosen.resolve));
       });
       await Promise.all([started, chosen.promise]);
@@ -165,7 +165,7 @@ describe('the playground', () => {
       expect(pg.choice.agent.value).toBe('bridge:native');
       expect(launched).toEqual([]);
       expect(pg.session.id.value).toBeNull();
-      expect(pg.runner.progress.value.filter((step) => step.state !== 'waiting')).toEqual([]);
+      expect(pg.lesson.progress.value.filter((step) => step.state !== 'waiting')).toEqual([]);
     });
   }
 
@@ -179,7 +179,7 @@ describe('the playground', () => {
     platform.hash = '#v=1&scenario=native-resume&agent=native&step=3';
     await Promise.all([pg.navigate(), first]);
     expect(pg.choice.scenario.value.name).toBe('native-resume');
-    expect(pg.runner.progress.value.map((step) => step.state)).toEqual(['done', 'done', 'done']);
+    expect(pg.lesson.progress.value.map((step) => step.state)).toEqual(['done', 'done', 'done']);
   });
 
   it('sends a first prompt to the agent that was chosen when Send was pressed, or to none', async () => {
@@ -386,7 +386,7 @@ describe('the playground', () => {
     const step = pg.runner.runNext();
     await started;
     await step;
-    expect(pg.runner.progress.value[0]).toEqual({ state: 'done', why: '' });
+    expect(pg.lesson.progress.value[0]).toEqual({ state: 'done', why: '' });
   });
 
   it('can be left in the middle of a turn for another scenario', async () => {
@@ -398,6 +398,6 @@ describe('the playground', () => {
     expect(pg.choice.scenario.value.name).toBe('load-replay');
     expect(pg.choice.agent.value).toBe('load');
     await pg.runner.runNext();
-    expect(pg.runner.progress.value[0]?.state).toBe('done');
+    expect(pg.lesson.progress.value[0]?.state).toBe('done');
   });
 });

@@ -45,11 +45,11 @@ export function UnopenedNotice({ pg }: PartProps) {
         as this page.
       </p>
       <div class="rp-row">
-        <Button tone="main" onPress={() => pg.databases.answer('again')}>
+        <Button tone="main" onPress={() => unopened.answer('again')}>
           Try again
         </Button>
         {unopened.damaged ? <Button onPress={pg.branches.salvage}>Save what can be read</Button> : null}
-        <Button onPress={() => pg.databases.answer('memory')}>Go on in memory</Button>
+        <Button onPress={() => unopened.answer('memory')}>Go on in memory</Button>
       </div>
     </div>
   );

@@ -12,6 +12,8 @@ interface Unopened {
   readonly why: string;
   /** It is damaged: what can be read of it can be saved as a file. */
   readonly damaged: boolean;
+  /** The person's word on it. */
+  readonly answer: (answer: 'again' | 'memory' | 'stop') => void;
 }
 
 interface DatabaseUsers {
@@ -52,7 +54,7 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
    */
   async function openKept(name: string | null): Promise<Opened> {
     for (;;) {
-      const found = await openStored(name).catch((error: unknown): Unopened => {
+      const found = await openStored(name).catch((error: unknown) => {
         // What is no fault of the storage, SQLite that did not load say, is told by the page's start.
         if (!(error instanceof SqlError)) throw error;
         return { why: errorWords(error), damaged: error.kind === 'corrupt' };
@@ -62,8 +64,7 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
       if (isOpen) await found.database.close();
       const why = found.why!;
       const { promise, resolve } = Promise.withResolvers<'again' | 'memory' | 'stop'>();
-      databases.answer = resolve;
-      unopened.value = isOpen ? { why, damaged: false } : found;
+      unopened.value = { why, damaged: !isOpen && found.damaged, answer: resolve };
       const answer = closed ? 'stop' : await promise;
       unopened.value = null;
       if (answer === 'stop') throw new Error(LEFT);
@@ -76,14 +77,12 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
     }
   }
 
-  const databases = {
+  return {
     branch,
     role,
     warning,
     durable,
     unopened,
-    /** The person's word on a database that does not open. */
-    answer: (_answer: 'again' | 'memory' | 'stop'): void => undefined,
 
     get database(): SqljsDatabase | null {
       return shown?.database ?? null;
@@ -123,7 +122,7 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
     /** For good: what is still on its way to being opened is closed when it comes. */
     async close(): Promise<void> {
       closed = true;
-      databases.answer('stop');
+      unopened.value?.answer('stop');
       unwatch();
       try {
         await shown?.reader.sleep();
@@ -132,5 +131,4 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
       }
     },
   };
-  return databases;
 }

@@ -32,12 +32,13 @@ describe('where a database that held sessions does not open', () => {
   it('asks, begins nothing in its place, and shows everything when trying again helps', async () => {
     const platform = broken(await before(), 2);
     const { pg, started } = begin(platform);
-    expect((await unopened(pg)).why).toContain('did not open within');
+    const first = await unopened(pg);
+    expect(first.why).toContain('did not open within');
     expect(pg.ready.value).toBe(false);
     expect(pg.session.live.value.items).toEqual([]);
-    pg.databases.answer('again');
-    await expect.poll(() => pg.databases.unopened.value).not.toBeNull();
-    pg.databases.answer('again');
+    first.answer('again');
+    await expect.poll(() => [null, first].includes(pg.databases.unopened.value)).toBe(false);
+    pg.databases.unopened.value!.answer('again');
     await started;
     expect(said(pg)).toContain('Noted. Your cat: Ada.');
     expect(pg.databases.durable.value).toBe(true);
@@ -49,7 +50,7 @@ describe('where a database that held sessions does not open', () => {
     expect((await unopened(pg)).damaged).toBe(true);
     await pg.branches.salvage();
     expect(platform.downloads).toHaveLength(1);
-    pg.databases.answer('again');
+    pg.databases.unopened.value!.answer('again');
     await started;
     expect(said(pg)).toContain('Ada');
   });
@@ -58,8 +59,8 @@ describe('where a database that held sessions does not open', () => {
     const first = await before();
     const platform = broken(first, 1, 'rejects');
     const { pg, started } = begin(platform);
-    expect(await unopened(pg)).toEqual({ why: 'Its journal is damaged.', damaged: true });
-    pg.databases.answer('memory');
+    expect(await unopened(pg)).toMatchObject({ why: 'Its journal is damaged.', damaged: true });
+    pg.databases.unopened.value!.answer('memory');
     await started;
     expect([pg.databases.durable.value, pg.databases.warning.value]).toEqual([false, expect.stringContaining('could not be opened')]);
     await pg.turns.say('My dog is called Argos.');

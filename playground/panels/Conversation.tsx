@@ -2,7 +2,7 @@ import type { ReadonlySignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { piecesOf, type Item, type SessionView } from '../state/session.ts';
 import { memo } from './controls.tsx';
-import { stickToEnd } from './stick.ts';
+import { Newest } from './Newest.tsx';
 
 /** The newest items that are drawn. */
 const SHOWN = 200;
@@ -23,15 +23,13 @@ export function Conversation(props: {
   const unsent = props.unsent.value;
   const hidden = view.dropped + view.items.length - shown.length;
   return (
-    <div
+    <Newest
       class="rp-log rp-scroll"
       role="log"
       aria-label={props.label ?? 'Conversation'}
       aria-live="polite"
       // Screen readers wait for the end of a streamed answer, but not past a question to the person.
       aria-busy={view.turnOpen && !view.permission}
-      tabIndex={0}
-      ref={(element) => stickToEnd(element)}
     >
       <div class="rp-log-items">
         {hidden > 0 ? <p class="rp-dim">{hidden} older messages are in the database.</p> : null}
@@ -46,7 +44,7 @@ export function Conversation(props: {
           </Message>
         )}
       </div>
-    </div>
+    </Newest>
   );
 }
 

@@ -3,7 +3,7 @@ import { cellText, rowKey, type Changes, type TableView } from '../state/tables.
 import type { ConsoleResult, ConsoleValue } from '../platform/sql-console.ts';
 import { beginningOf, count, msWords } from '../state/words.ts';
 import { Button, Empty, Panel, Problem, submitOnEnter, Tabs, type PartProps } from './controls.tsx';
-import { stickToEnd } from './stick.ts';
+import { Newest } from './Newest.tsx';
 
 /** A cell's text is cut at this many characters until it is opened. */
 const CELL_CHARS = 80;
@@ -110,31 +110,22 @@ function ImportButton(props: { readonly onImport: (file: File) => unknown }) {
 function Rows({ table, changes }: { readonly table: TableView; readonly changes: Changes }) {
   if (table.rows.length === 0) return <Empty>{`${table.name} has no rows yet.`}</Empty>;
   return (
-    <div
-      class="rp-table rp-scroll"
-      tabIndex={0}
-      role="group"
-      aria-label={`Rows of ${table.name}`}
-      ref={(element) => stickToEnd(element, true)}
-    >
+    <Newest rowsGo class="rp-table rp-scroll" role="group" aria-label={`Rows of ${table.name}`}>
       <table>
         <thead>
           <tr>
             <th scope="col">
               <span class="rp-sr">Changed</span>
             </th>
-            {table.columns.map((column) => (
-              <th scope="col" key={column}>
-                {column}
-              </th>
-            ))}
+            <Heads columns={table.columns} />
           </tr>
         </thead>
         <tbody>
           {table.rows.map((row, index) => {
             const key = rowKey(table, row, index);
             const change = changes.get(key);
-            const word = change === undefined || change === 'new' ? change : 'changed';
+            const columns = change === 'new' ? undefined : change;
+            const word = columns ? 'changed' : change;
             return (
               <tr key={key} data-change={word}>
                 <td class="rp-mark">
@@ -146,7 +137,7 @@ function Rows({ table, changes }: { readonly table: TableView; readonly changes:
                   ) : null}
                 </td>
                 {table.columns.map((column) => (
-                  <Cell key={column} value={row[column] ?? null} changed={change !== undefined && change !== 'new' && change.has(column)} />
+                  <Cell key={column} value={row[column] ?? null} changed={columns?.has(column)} />
                 ))}
               </tr>
             );
@@ -158,11 +149,18 @@ function Rows({ table, changes }: { readonly table: TableView; readonly changes:
           The newest {table.rows.length} of {count(table.total, 'row')}.
         </p>
       ) : null}
-    </div>
+    </Newest>
   );
 }
 
-function Cell({ value, changed }: { readonly value: ConsoleValue; readonly changed?: boolean }) {
+const Heads = ({ columns }: { readonly columns: readonly string[] }) =>
+  columns.map((column, index) => (
+    <th scope="col" key={index}>
+      {column}
+    </th>
+  ));
+
+function Cell({ value, changed }: { readonly value: ConsoleValue; readonly changed?: boolean | undefined }) {
   const text = cellText(value);
   return (
     <td data-changed={changed ? 'true' : undefined} class={value === null ? 'rp-null' : undefined}>
@@ -191,11 +189,7 @@ function Result({ result }: { readonly result: ConsoleResult }) {
         <table>
           <thead>
             <tr>
-              {result.columns.map((column, index) => (
-                <th scope="col" key={index}>
-                  {column}
-                </th>
-              ))}
+              <Heads columns={result.columns} />
             </tr>
           </thead>
           <tbody>

@@ -1,7 +1,7 @@
 /** The session as a second client has it: an editor that speaks ACP to the host. */
 import { signal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
-import { Button, Panel, WriteIt, type PartProps } from './controls.tsx';
+import { Button, Draft, Panel, type PartProps } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
 
 const HINT =
@@ -13,7 +13,6 @@ export function EditorPanel({ pg }: PartProps) {
   const here = editor.here.value;
   const opened = editor.opened.value;
   const prompting = editor.prompting.value;
-  const asks = runner.asks.value;
   const draft = editor.draft.value;
   const locked = !pg.ready.value || pg.inPast.value || pg.session.id.value === null;
   const state = prompting ? 'waits for the agent' : here ? 'has the session open' : 'not connected';
@@ -30,15 +29,14 @@ export function EditorPanel({ pg }: PartProps) {
         >
           {opened ? (
             <>
-              <div class="rp-draft">
+              <Draft text={editor.draft} words={prompting ? null : runner.asks.value}>
                 <input
                   class="rp-field"
                   aria-label="Words typed in the editor"
                   value={draft}
                   onInput={(event) => (editor.draft.value = event.currentTarget.value)}
                 />
-                {asks !== null && draft === '' && !prompting ? <WriteIt words={asks} onPress={() => (editor.draft.value = asks)} /> : null}
-              </div>
+              </Draft>
               <Button disabled={locked || pg.running.value || draft.trim() === ''} next={runner.press.value === 'ask' && draft !== ''}>
                 Ask from the editor
               </Button>

@@ -6,7 +6,7 @@ import type { Fault } from '../scenarios/types.ts';
 import type { Playground } from '../state/playground.ts';
 import { FAULTS } from '../state/lesson.ts';
 import { label } from '../state/words.ts';
-import { Button, Problem, Select, submitOnEnter, useHandedFocus, WriteIt, type PartProps } from './controls.tsx';
+import { Button, Draft, Problem, Select, submitOnEnter, useHandedFocus, type PartProps } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
 import { PermissionQuestion } from './Permission.tsx';
 
@@ -135,7 +135,7 @@ export function Bar({ pg }: PartProps) {
         }}
       >
         <Problem live="assertive">{problem}</Problem>
-        <div class="rp-draft">
+        <Draft text={turns.draft} words={words}>
           <textarea
             class="rp-field"
             aria-label="Prompt"
@@ -145,23 +145,8 @@ export function Bar({ pg }: PartProps) {
             onInput={(event) => (turns.draft.value = event.currentTarget.value)}
             onKeyDown={submitOnEnter}
           />
-          {words !== null && draft === '' ? (
-            <WriteIt
-              words={words}
-              onPress={(form) => {
-                turns.draft.value = words;
-                form?.querySelector('textarea')?.focus();
-              }}
-            />
-          ) : null}
-        </div>
-        <Button
-          tone="main"
-
-          disabled={running || past}
-          next={runner.press.value === 'send' && draft !== ''}
-          why={locked}
-        >
+        </Draft>
+        <Button tone="main" disabled={running || past} next={runner.press.value === 'send' && draft !== ''} why={locked}>
           Send
         </Button>
         <Button onPress={turns.cancel} disabled={!running || past} why={locked}>
@@ -190,13 +175,13 @@ function Faults({ pg }: PartProps) {
   const locked = !pg.ready.value || pg.inPast.value || away;
   const idle = locked || agent === 'asleep' || agent === 'dead';
   const forgets = faults.canForget.value;
-  const fault = (name: Fault, disabled: boolean, onPress: () => Promise<void>) => (
+  const fault = (name: Fault, disabled: boolean) => (
     <Button
       tone={name === 'sleep' || name === 'wake' ? 'plain' : 'harm'}
-      onPress={onPress}
+      onPress={faults[name]}
       disabled={disabled}
       next={pg.runner.press.value === name}
-      {...(name === 'arm-crash' ? { pressed: pg.host.crashArmed.value } : {})}
+      pressed={name === 'arm-crash' ? pg.host.crashArmed.value : undefined}
       why={
         away && name !== 'forget-store'
           ? 'The agent runs in another tab: take the session over, or press it there.'
@@ -210,12 +195,12 @@ function Faults({ pg }: PartProps) {
   );
   return (
     <div class="rp-faults" role="group" aria-label="Break it">
-      {fault('sleep', locked || host !== 'awake', faults.sleep)}
-      {fault('wake', locked || host !== 'asleep', faults.wake)}
-      {fault('kill', idle, faults.kill)}
-      {fault('drop', idle, faults.drop)}
-      {fault('forget-store', !pg.ready.value || pg.inPast.value || !forgets, faults['forget-store'])}
-      {fault('arm-crash', locked, faults['arm-crash'])}
+      {fault('sleep', locked || host !== 'awake')}
+      {fault('wake', locked || host !== 'asleep')}
+      {fault('kill', idle)}
+      {fault('drop', idle)}
+      {fault('forget-store', !pg.ready.value || pg.inPast.value || !forgets)}
+      {fault('arm-crash', locked)}
     </div>
   );
 }

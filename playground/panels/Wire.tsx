@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { filterFrames, wireRows, type Frame } from '../state/frames.ts';
 import { beginningOf, bytesWords, count as counted, msWords } from '../state/words.ts';
 import { Button, Empty, memo, Panel, type PartProps } from './controls.tsx';
-import { stickToEnd } from './stick.ts';
+import { Newest } from './Newest.tsx';
 
 /** The newest rows that are drawn; the filter looks at all frames that are kept. */
 const ROWS = 120;
@@ -43,20 +43,14 @@ export function WirePanel({ pg }: PartProps) {
           {frames.length === 0 ? 'Nothing has crossed the wire since this page opened. Send a prompt.' : 'No frame matches the filter.'}
         </Empty>
       ) : (
-        <div
-          class="rp-frames rp-scroll"
-          tabIndex={0}
-          role="group"
-          aria-label="Frames, newest last"
-          ref={(element) => stickToEnd(element, true)}
-        >
+        <Newest rowsGo class="rp-frames rp-scroll" role="group" aria-label="Frames, newest last">
           <ol>
             {hidden > 0 ? <li class="rp-dim">{hidden} older ones match; narrow the filter to see them.</li> : null}
             {rows.map(({ key, first, last, count }) => (
               <Row key={key} frame={last} first={first} count={count} />
             ))}
           </ol>
-        </div>
+        </Newest>
       )}
     </Panel>
   );

@@ -1,4 +1,5 @@
 /** What the panels are made of: regions, dialogs, controls, and what goes wrong in them. */
+import type { Signal } from '@preact/signals';
 import { Component, h, type ComponentChildren, type FunctionComponent, type RefObject } from 'preact';
 import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Part } from '../scenarios/types.ts';
@@ -107,11 +108,26 @@ export function submitOnEnter(event: KeyboardEvent & { readonly currentTarget: H
   event.currentTarget.form?.requestSubmit();
 }
 
-export function WriteIt({ words, onPress }: { readonly words: string; readonly onPress: (form: HTMLFormElement | null) => void }) {
+/** The field in which one writes, and over it, while it is empty, what the next step says: a press writes that. */
+export function Draft({ children, text, words }: Children & { readonly text: Signal<string>; readonly words: string | null }) {
+  const holder = useRef<HTMLDivElement>(null);
   return (
-    <button type="button" class="rp-write" data-next="true" onClick={(event) => onPress(event.currentTarget.form)}>
-      Write “{words}”
-    </button>
+    <div class="rp-draft" ref={holder}>
+      {children}
+      {words !== null && text.value === '' ? (
+        <button
+          type="button"
+          class="rp-write"
+          data-next="true"
+          onClick={() => {
+            text.value = words;
+            holder.current?.querySelector<HTMLElement>('.rp-field')?.focus();
+          }}
+        >
+          Write “{words}”
+        </button>
+      ) : null}
+    </div>
   );
 }
 

@@ -46,6 +46,8 @@ type BridgeState =
 /** What somebody does whose browser the page's own server has not let in. */
 export const LOCKED = 'To use the agents of this machine, open the page by the address that npm start printed in its terminal.';
 
+const NO_BRIDGE = 'No bridge here: the agents run in this tab. Connect one of your own at any time.';
+
 /** The working directory of agents in the tab: their files are rows of the database. */
 export const TAB_CWD = '/workspace';
 
@@ -106,7 +108,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     bridge.value = { kind: 'connected', url: found.url, agents: bridged.map((agent) => agent.name), cwd: bridged[0]?.cwd ?? null };
     const now = choices(tabAgents, bridged);
     if (JSON.stringify(now) !== JSON.stringify(list.value)) list.value = now;
-    boot.found('Bridge');
+    boot.set('Bridge', 'ready');
     lookLater();
   }
 
@@ -117,7 +119,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
       bridge.value = { kind: 'locked' };
       throw new Absent(`${LOCKED} Until then the agents run in this tab.`);
     }
-    if (!found) throw new Absent('No bridge here: the agents run in this tab. Connect one of your own at any time.');
+    if (!found) throw new Absent(NO_BRIDGE);
     await use(found);
     own = true;
   }
@@ -137,7 +139,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
       const why = `The bridge at ${looked.url} does not answer, or not to this page any more. Start it again, then connect it.`;
       // Why another could not be connected stays to be read.
       if (bridge.value.kind !== 'failed') bridge.value = { kind: 'lost', why };
-      boot.lost('Bridge', why);
+      boot.set('Bridge', 'lost', why);
       lookLater();
     }
   }
@@ -178,6 +180,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
       stop();
       access = null;
       bridge.value = { kind: 'none' };
+      boot.set('Bridge', 'absent', NO_BRIDGE);
       list.value = choices(tabAgents, []);
     },
   };

@@ -86,6 +86,8 @@ export function createBoot() {
 
   return {
     steps,
+    /** How a part is now, after the start too. */
+    set,
 
     /** Runs one step. Its failure is shown and passed on; `hint` says what to do about it. */
     async step<T>(name: string, hint: string, run: () => Promise<T>): Promise<T> {
@@ -99,12 +101,6 @@ export function createBoot() {
         else set(name, 'failed', `${errorWords(error)} ${hint}`);
         throw error;
       }
-    },
-
-    lost: (name: string, note: string) => set(name, 'lost', note),
-
-    found(name: string): void {
-      if (steps.value.some((step) => step.name === name && step.state === 'lost')) set(name, 'ready');
     },
   };
 }

@@ -95,6 +95,10 @@ describe('the bridge', () => {
     dead = false;
     await pg.agents.lookAfterBridge();
     expect([pg.agents.bridge.value.kind, step()]).toEqual(['connected', 'ready']);
+    await pg.disconnectBridge();
+    expect([pg.agents.bridge.value.kind, step()]).toEqual(['none', 'absent']);
+    await pg.connectBridge({ url: 'ws://127.0.0.1:2', token: 't' });
+    expect([pg.agents.bridge.value.kind, step()]).toEqual(['connected', 'ready']);
   });
 });
 

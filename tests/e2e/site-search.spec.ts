@@ -80,6 +80,16 @@ test('by keyboard alone: open, type, go down, follow', async ({ page }) => {
   await expect(page).toHaveURL(/sleep-and-wake/);
 });
 
+test('Enter goes to the first result of what is written, also while another question’s are listed', async ({ page }) => {
+  await page.keyboard.press('Control+k');
+  const field = page.getByRole('searchbox', { name: 'Search' });
+  await field.fill('rivetkit cluster');
+  await expect(page.getByRole('dialog').getByRole('link').first()).toBeVisible();
+  await field.fill('sleep and wake');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/sleep-and-wake/);
+});
+
 test('Escape closes it and gives the focus back', async ({ page }) => {
   const button = page.getByRole('button', { name: 'Search' });
   await button.focus();

@@ -80,6 +80,8 @@ class SiteSearch extends HTMLElement {
     const [status, list] = [this.querySelector('p')!, this.querySelector('ol')!];
     const base = this.dataset['base']!;
     let pagefind: Promise<Pagefind> | undefined;
+    /** The question that the list answers. */
+    let answered = '';
     const load = () =>
       (pagefind ??= (import(/* @vite-ignore */ `${base}pagefind/pagefind.js`) as Promise<Pagefind>).then(async (loaded) => {
         await loaded.options({ baseUrl: base, excerptLength: 16 });
@@ -102,6 +104,7 @@ class SiteSearch extends HTMLElement {
       if (found === null || query !== input.value.trim()) return;
       const { pages, count } = found;
       list.replaceChildren(...pages.map(resultItem));
+      answered = query;
       status.textContent =
         query === '' ? '' : count === 0 ? `Nothing found for “${query}”.` : `${count} ${count === 1 ? 'page' : 'pages'} found`;
     };
@@ -124,11 +127,16 @@ class SiteSearch extends HTMLElement {
       const at = stops.indexOf(document.activeElement as HTMLInputElement);
       stops[Math.min(Math.max(at + step, 0), stops.length - 1)]!.focus();
     });
+    const goToFirst = async () => {
+      const query = input.value.trim();
+      if (query !== answered) await search();
+      if (query === answered) list.querySelector('a')?.click();
+    };
     // Enter in the field goes to the first result; the form's own submit would close the dialog.
     this.querySelector('form')!.addEventListener('submit', (event) => {
       if (event.submitter === null || document.activeElement !== input) return;
       event.preventDefault();
-      list.querySelector('a')?.click();
+      void goToFirst().catch(unavailable);
     });
     dialog.addEventListener('click', (event) => {
       // A click on the backdrop hits the dialog itself; one on a link to this very page must close it, too.

@@ -1,39 +1,35 @@
 /** The playground's databases in a real browser: one for all tabs of the site in IndexedDB, or in memory. */
+import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url';
 import { discardSqljs, openSqljs, salvageSqljs, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
 import type { Platform } from './index.ts';
-
-interface DatabaseOptions {
-  readonly wasmUrl: string;
-  readonly embedded: boolean;
-}
 
 const databaseName = (branch: string | null): string => (branch === null ? 'rehydrate-playground' : `rehydrate-playground fork ${branch}`);
 
 /** How long the browser may take to delete a database it could not open. */
 const DELETE_MS = 5_000;
 
-const fetched = new Map<string, Promise<ArrayBuffer>>();
+let fetched: Promise<ArrayBuffer> | undefined;
 
-/** SQLite as WebAssembly, fetched once for the database and the console. A failure is tried again when asked again. */
-export function sqlite({ wasmUrl }: Pick<DatabaseOptions, 'wasmUrl'>): Promise<ArrayBuffer> {
-  const known = fetched.get(wasmUrl);
-  if (known) return known;
-  const fresh = fetch(wasmUrl).then((response) => {
-    if (!response.ok) throw new Error(`The server answered ${response.status} for SQLite.`);
-    return response.arrayBuffer();
-  });
-  fetched.set(wasmUrl, fresh);
-  fresh.catch(() => fetched.delete(wasmUrl));
-  return fresh;
+/** SQLite as WebAssembly, fetched once for all databases and the console. A failure is tried again when asked again. */
+export const sqlite = (): Promise<ArrayBuffer> =>
+  (fetched ??= fetchSqlite().catch((error: unknown) => {
+    fetched = undefined;
+    throw error;
+  }));
+
+async function fetchSqlite(): Promise<ArrayBuffer> {
+  const response = await fetch(wasmUrl);
+  if (!response.ok) throw new Error(`The server answered ${response.status} for SQLite.`);
+  return response.arrayBuffer();
 }
 
-export function browserDatabases(options: DatabaseOptions): Pick<Platform, 'openDatabase' | 'openInMemory' | 'salvage' | 'deleteDatabase'> {
-  const openInMemory = async () => openSqljs({ wasmBinary: await sqlite(options) });
+export function browserDatabases(embedded: boolean): Pick<Platform, 'openDatabase' | 'openInMemory' | 'salvage' | 'deleteDatabase'> {
+  const openInMemory = async () => openSqljs({ wasmBinary: await sqlite() });
 
   /** One database for all tabs of the site: one of them owns it, and the others are served by it. */
   const open = async (branch: string | null): Promise<SqljsDatabase> =>
-    options.embedded ? openInMemory() : openSqljs({ wasmBinary: await sqlite(options), storage: { indexedDB: databaseName(branch) } });
+    embedded ? openInMemory() : openSqljs({ wasmBinary: await sqlite(), storage: { indexedDB: databaseName(branch) } });
 
   return {
     openInMemory,
@@ -51,7 +47,7 @@ export function browserDatabases(options: DatabaseOptions): Pick<Platform, 'open
     },
 
     async salvage(branch) {
-      const copy = await salvageSqljs({ wasmBinary: await sqlite(options), storage: { indexedDB: databaseName(branch) } });
+      const copy = await salvageSqljs({ wasmBinary: await sqlite(), storage: { indexedDB: databaseName(branch) } });
       try {
         return { bytes: copy.export(), problem: copy.problem };
       } finally {

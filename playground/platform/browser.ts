@@ -4,43 +4,59 @@ import { workerLauncher } from '../../src/adapters/worker/index.ts';
 import type { AgentLauncher } from '../../src/engine/ports.ts';
 import { agentStoreName, indexedDbStore } from '../../src/testing/agents/idb-store.ts';
 import { AGENT_VARIANTS, VARIANT_DESCRIPTIONS, type AgentVariant } from '../../src/testing/agents/variants.ts';
+import agentWorkerUrl from '../agent.worker.ts?worker&url';
 import { browserDatabases, sqlite } from './browser-database.ts';
 import type { BridgeAccess, Platform, TabMessage } from './index.ts';
 import type { Droppable } from '../state/host.ts';
 import { readFile, runOnCopy } from './sql-console.ts';
+import sqlWorkerUrl from './sql.worker.ts?worker&url';
 
-export interface BrowserOptions {
-  readonly wasmUrl: string;
-  readonly agentWorker: WorkerSource;
-  readonly sqlWorker: WorkerSource;
-  /** Keeps nothing and touches no address: for small playgrounds in prose. */
-  readonly embedded: boolean;
+/**
+ * A worker's script, kept in the page: an agent is started again and again, and must start offline and
+ * without waiting for the network. Until it is here, the worker is made from its address.
+ */
+function workerSource(url: string) {
+  // A development server's script has imports, and runs from its own address alone.
+  const isModule = import.meta.env.DEV;
+  let blob: string | null = null;
+  return {
+    async load(): Promise<void> {
+      if (isModule || blob) return;
+      const response = await fetch(url);
+      if (!response.ok) throw new Error(`The server answered ${response.status} for the agents’ script.`);
+      blob = URL.createObjectURL(new Blob([await response.text()], { type: 'text/javascript' }));
+    },
+    start: (name = ''): Worker => new Worker(blob ?? url, { name, type: isModule ? 'module' : 'classic' }),
+  };
 }
+
+const agentWorker = workerSource(agentWorkerUrl);
+const sqlWorker = workerSource(sqlWorkerUrl);
 
 /** What the page keeps is under this name, and its tabs talk under it. */
 const NAME = 'rehydrate-playground';
 
-export function browserPlatform(options: BrowserOptions): Platform {
-  const { embedded } = options;
+/** `embedded`: keeps nothing and touches no address, for small playgrounds in prose. */
+export function browserPlatform(embedded: boolean): Platform {
   // Small playgrounds keep no session, but their agents must outlive their workers: a store apart from the page's.
   const storeOf = (variant: string): string => (embedded ? `rehydrate-embed-${variant}` : agentStoreName(variant as AgentVariant));
   const agents = Object.fromEntries(
     AGENT_VARIANTS.map((variant) => [
       variant,
-      () => options.agentWorker.start(new URLSearchParams({ variant, store: storeOf(variant) }).toString()),
+      () => agentWorker.start(new URLSearchParams({ variant, store: storeOf(variant) }).toString()),
     ]),
   );
   const channel = embedded || !('BroadcastChannel' in globalThis) ? null : new BroadcastChannel(NAME);
   // Kept once it is here, so that the console works offline too.
   const sqlParts = async () => {
-    await options.sqlWorker.load();
+    await sqlWorker.load();
     const { default: glue } = await import('./sqlite-glue.ts');
-    return { glue: glue.url, wasm: await sqlite(options) };
+    return { glue: glue.url, wasm: await sqlite() };
   };
   return {
-    ...browserDatabases(options),
+    ...browserDatabases(embedded),
     tabAgents: {
-      load: () => options.agentWorker.load(),
+      load: () => agentWorker.load(),
       names: AGENT_VARIANTS,
       describe: (name) => VARIANT_DESCRIPTIONS[name as AgentVariant] ?? '',
       launcher: workerLauncher({ agents }),
@@ -51,8 +67,8 @@ export function browserPlatform(options: BrowserOptions): Platform {
       list: listBridgeAgents,
       launcher: droppableLauncher,
     },
-    runSql: async (bytes, sql) => runOnCopy({ ...(await sqlParts()), bytes, sql }, () => options.sqlWorker.start()),
-    readFile: async (bytes, onRows) => readFile({ ...(await sqlParts()), bytes }, () => options.sqlWorker.start(), onRows),
+    runSql: async (bytes, sql) => runOnCopy({ ...(await sqlParts()), bytes, sql }, () => sqlWorker.start()),
+    readFile: async (bytes, onRows) => readFile({ ...(await sqlParts()), bytes }, () => sqlWorker.start(), onRows),
     async loadRest() {
       await sqlParts();
       if (!embedded && !import.meta.env.DEV) await keepForReload();
@@ -128,36 +144,6 @@ function saveFile(name: string, bytes: Uint8Array): void {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
-
-/**
- * A worker's script, kept in the page: an agent is started again and again, and must start offline and
- * without waiting for the network. Until it is here, the worker is made from its address.
- */
-export class WorkerSource {
-  readonly #url: string;
-  readonly #module: boolean;
-  #blob: string | null = null;
-
-  /** `module`: the script has imports (a development server's), so it only runs from its own address. */
-  constructor(url: string, module: boolean) {
-    this.#url = url;
-    this.#module = module;
-  }
-
-  async load(): Promise<void> {
-    if (this.#module || this.#blob) return;
-    const response = await fetch(this.#url);
-    if (!response.ok) throw new Error(`The server answered ${response.status} for the agents’ script.`);
-    this.#blob = URL.createObjectURL(new Blob([await response.text()], { type: 'text/javascript' }));
-  }
-
-  start(name?: string): Worker {
-    return new Worker(this.#blob ?? this.#url, {
-      ...(this.#module ? { type: 'module' as const } : {}),
-      ...(name === undefined ? {} : { name }),
-    });
-  }
 }
 
 // ---- the bridge

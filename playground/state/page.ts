@@ -22,7 +22,7 @@ import { createNotices, errorWords } from './words.ts';
 export interface PlaygroundOptions {
   readonly platform: Platform;
   /** What an embedded playground shows, in place of the address. */
-  readonly place?: Place;
+  readonly place?: Place | null;
   readonly base?: string;
 }
 
@@ -101,7 +101,7 @@ function createStage() {
 
 export type Page = ReturnType<typeof createPage>;
 
-export function createPage({ platform, base = '/', place: fixed }: PlaygroundOptions) {
+export function createPage({ platform, base = '/', place: fixed = null }: PlaygroundOptions) {
   const { schedule } = platform;
   const choice = {
     scenario: signal<Scenario>(SCENARIOS[0]!),

@@ -8,7 +8,7 @@ function load(status: HTMLElement, { dataset: { base, scenario, compact } }: HTM
   status.textContent = 'Loading the engine, the database and the conversation…';
   import('../../../playground/mount.ts')
     .then(({ mount }) => {
-      mount(root, { base: base!, compact: compact !== undefined, ...(scenario === undefined ? {} : { scenario }) });
+      mount(root, { base: base!, scenario, compact: compact !== undefined });
       status.remove();
     })
     .catch((error: unknown) => {

@@ -16,7 +16,7 @@ const TIER_PAGES: Readonly<Record<Tier, string>> = {
 export function ReportPanel({ pg }: PartProps) {
   /** The one that is looked at; the newest, where none was chosen or a newer one came. */
   const chosen = useSignal<{ readonly of: number; readonly at: number } | null>(null);
-  const until = pg.moment.value?.at ?? Infinity;
+  const until = pg.timeline.past.value?.moment.at ?? Infinity;
   const failures = pg.session.failures.value.filter((failure) => failure.at <= until);
   const reports: readonly Told[] = [...pg.view.value.reports, ...failures].sort((a, b) => a.at - b.at);
   const at = chosen.value?.of === reports.length ? chosen.value.at : reports.length - 1;

@@ -193,10 +193,9 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
     const words = 'The agent runs in another tab of this page. What happens there is shown here as it is stored.';
     return { ...told, agent: turnOpen ? ('prompting' as const) : ('live' as const), legs: turnOpen ? 2 : 4, words };
   });
-  const moment = computed(() => timeline.past.value && timeline.moments.value[timeline.past.value.index]);
   /** What had crossed the wire; in the past, up to that moment. */
   const frames = computed(() => {
-    const until = moment.value?.at;
+    const until = timeline.past.value?.moment.at;
     return until === undefined ? host.frames.value : host.frames.value.filter(({ at }) => at <= until);
   });
   const looked = effect(() => {
@@ -240,7 +239,6 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
     inPast,
     view,
     machine,
-    moment,
     frames,
     /** A turn runs, here or in another tab, or the prompt that begins one is on its way. */
     running: computed(() => sending.value || session.live.value.turnOpen),

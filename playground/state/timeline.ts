@@ -64,7 +64,7 @@ export function momentsOf(
 
 /** A moment of the past: a copy of the database, which refuses to be written, and the session in it. */
 interface Past {
-  readonly index: number;
+  readonly moment: Moment;
   readonly database: PastDatabase;
   /** Null before the first migration: then there is nothing that a host could read. */
   readonly reader: Host | null;
@@ -109,12 +109,12 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
     return show(null);
   }
 
-  async function readPast(from: SqljsDatabase, index: number, n: number, sessionId: string | null): Promise<Past> {
-    const copy = await pastOf(await from.openAt(n), openInMemory);
+  async function readPast(from: SqljsDatabase, moment: Moment, sessionId: string | null): Promise<Past> {
+    const copy = await pastOf(await from.openAt(moment.n), openInMemory);
     const [made] = await copy.query(`SELECT 1 FROM sqlite_master WHERE name = 'acp_sessions'`);
     const reader = made ? await openReader(copy) : null;
     const view = reader && sessionId !== null ? await catchUp(reader, sessionId, new Conversation(), true) : EMPTY_VIEW;
-    return { index, database: copy, reader, view };
+    return { moment, database: copy, reader, view };
   }
 
   return {
@@ -144,7 +144,7 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
       seeking = seeking
         .then(async () => {
           if (mine !== ticket) return;
-          const found = await readPast(from, index, moment.n, sessionId);
+          const found = await readPast(from, moment, sessionId);
           if (mine === ticket) await show(found);
           else await found.database.close();
         })

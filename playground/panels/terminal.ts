@@ -19,6 +19,8 @@ const WINDOW = 4_096;
 
 /** The terminal says where a paste begins and ends, so that its line ends send nothing. */
 const BRACKET_PASTES = '\x1b[?2004h';
+/** Clears everything, when it is come to: what was written before is drawn later than the terminal's own `reset` is done. */
+const RESET = '\x1bc';
 /** How many of the last prompts can be walked through. */
 const HISTORY = 200;
 
@@ -130,8 +132,7 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
     const session = info?.sessionId ?? '';
     const problem = notices.problem.peek();
     if (session !== shownSession || !isStillSo(items, drawn)) {
-      terminal.reset();
-      terminal.write(BRACKET_PASTES);
+      terminal.write(RESET + BRACKET_PASTES);
       written.forget();
       shownSession = session;
       drawn = NOTHING_DRAWN;

@@ -95,6 +95,15 @@ test('the terminal can be typed in, and left with Tab', async ({ page }) => {
   await page.keyboard.press('Tab');
   await expect(input).not.toBeFocused();
   await expect(pg.region('Wire').getByRole('searchbox')).toBeFocused();
+  // After a reload the same stands there, and nothing before it.
+  const told = async () => (await pg.terminalRows()).map((row) => row.trim()).filter((row) => row !== '');
+  await expect.poll(async () => (await told()).at(-1)).toBe('›');
+  const before = await told();
+  expect(before[0]).toMatch(/^new: /);
+  await page.reload();
+  await pg.ready();
+  await pg.terminalLine();
+  expect(await told()).toEqual(before);
 });
 
 test('Ctrl-V pastes into the terminal', async ({ page, context }) => {

@@ -15,10 +15,11 @@ import { callForSession, createAgents } from './agent-startup.ts';
 import { withChecks } from './arguments.ts';
 import { configure, type HostOptions } from './config.ts';
 import type { Host } from './host.ts';
-import { cleanUp, cleanUpAll, type LeaseOptions } from './lease.ts';
+import { cleanUpAll, progressOf } from './lease.ts';
 import { createManager } from './manager.ts';
+import type { HostParts } from './parts.ts';
 import { withoutValues } from './secrets.ts';
-import { checkCursor, createSubscriptions, type SubscriptionOptions } from './subscriptions.ts';
+import { checkCursor, createSubscriptions } from './subscriptions.ts';
 import { renderPreamble, renderRecord } from './told.ts';
 
 /**
@@ -37,28 +38,22 @@ export async function createHost(options: HostOptions): Promise<Host> {
   await migrate(database);
 
   const store = createStore(database);
-  const lease: LeaseOptions = {
-    db: database,
-    store,
-    self: JSON.stringify(config.owner),
-    ownerAlive: config.ownerAlive,
-    clock,
-    leaseMs: limits.leaseMs,
-    later: (sessionId) => manager.later(sessionId),
-    invalidate: (sessionId) => subscriptions.invalidate(sessionId),
-  };
-  /** How far a session has come, once nothing that a dead host left running shows as such. */
-  const progress: SubscriptionOptions['progress'] = async (sessionId) => {
-    const found = await store.progress(sessionId);
-    return found && (await cleanUp(lease, sessionId, found.lease)) === 'cleaned' ? store.progress(sessionId) : found;
-  };
-  const subscriptions = createSubscriptions({ store, limits, progress });
-  const agents = createAgents(config);
   const deletes: DeleteParts = { db: database, store, preambleFiles: config.preamble.files };
-  const manager = createManager({ config, store, subscriptions, lease, agents, deletes });
+  const subscriptions = createSubscriptions({ store, limits, progress: (sessionId) => progressOf(parts, sessionId) });
+  const parts: HostParts = {
+    config,
+    store,
+    subscriptions,
+    agents: createAgents(config),
+    deletes,
+    self: JSON.stringify(config.owner),
+    later: (sessionId) => manager.later(sessionId),
+  };
+  const { agents } = parts;
+  const manager = createManager(parts);
   const { storedSession, describe } = manager;
   database.owners?.opened(config.owner.hostId);
-  await cleanUpAll(lease);
+  await cleanUpAll(parts);
   /** Aborted when the host has been put to sleep. */
   const ended = new AbortController();
   // What cannot be removed now is, by the next host.
@@ -122,7 +117,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async history(sessionId, range = {}) {
-      const found = await progress(sessionId);
+      const found = await progressOf(parts, sessionId);
       if (!found) throw sessionNotFound(sessionId);
       checkCursor(sessionId, range.after ?? 0, found);
       return store.events(sessionId, range);

@@ -4,7 +4,7 @@
  * held it before can write no more.
  */
 import { inBackground } from '../background-timer.ts';
-import { SqlError, type LeaseOwner, type OwnerAlive, type SqlDatabase, type Statement } from '../ports.ts';
+import { SqlError, type LeaseOwner, type Statement } from '../ports.ts';
 import { RehydrateError, sessionNotFound } from '../errors.ts';
 import type { TurnEnded } from '../types.ts';
 import { storageError } from '../storage/errors.ts';
@@ -20,21 +20,12 @@ import {
   type LastKnown,
   type NewEvent,
 } from '../storage/statements.ts';
-import type { Store } from '../storage/store.ts';
+import type { SessionProgress, Store } from '../storage/store.ts';
+import type { Config } from './config.ts';
+import type { HostParts } from './parts.ts';
 
-export interface LeaseOptions {
-  readonly db: SqlDatabase;
-  readonly store: Store;
-  /** This host's owner record as JSON text. */
-  readonly self: string;
-  readonly ownerAlive: OwnerAlive;
-  readonly clock: () => number;
-  readonly leaseMs: number;
-  /** Nobody knows whether this host holds the lease: it is to be let go, when the storage works. */
-  readonly later: (sessionId: string) => void;
-  /** Something was written that was not published. */
-  readonly invalidate: (sessionId: string) => void;
-}
+/** What a lease is taken with. */
+type LeaseParts = Pick<HostParts, 'config' | 'store' | 'subscriptions' | 'self' | 'later'>;
 
 // ---------------------------------------------------------------- judging
 
@@ -49,7 +40,8 @@ export function judgeLease(lease: StoredLease, self: string, alive: boolean | 'u
 }
 
 /** Asks about the owner and judges. */
-async function leaseVerdict({ self, ownerAlive, clock }: LeaseOptions, lease: StoredLease): Promise<LeaseVerdict> {
+async function leaseVerdict({ self, config }: LeaseParts, lease: StoredLease): Promise<LeaseVerdict> {
+  const { ownerAlive, clock } = config;
   const owner = lease.owner === self ? null : ownerOf(lease);
   return judgeLease(lease, self, owner === null ? 'unknown' : await ownerAlive(owner), clock());
 }
@@ -77,21 +69,22 @@ export interface TakenLease {
  * Takes the session and ends what its last owner left running as `interrupted` (I5, I12).
  * Errors: `session_not_found`, `session_busy` naming the owner.
  */
-export function takeLease(options: LeaseOptions, sessionId: string): Promise<TakenLease> {
-  return changeOwner(options, sessionId, options.self);
+export function takeLease(parts: LeaseParts, sessionId: string): Promise<TakenLease> {
+  return changeOwner(parts, sessionId, parts.self);
 }
 
 /** The same, and nobody has the session afterwards: what a dead owner left running is ended, in one batch. */
-export async function endLeftBehind(options: LeaseOptions, sessionId: string): Promise<void> {
-  await changeOwner(options, sessionId, null);
+export async function endLeftBehind(parts: LeaseParts, sessionId: string): Promise<void> {
+  await changeOwner(parts, sessionId, null);
 }
 
-async function changeOwner(options: LeaseOptions, sessionId: string, to: string | null): Promise<TakenLease> {
-  const { db, store, self, clock } = options;
+async function changeOwner(parts: LeaseParts, sessionId: string, to: string | null): Promise<TakenLease> {
+  const { config, store, self } = parts;
+  const { database, clock, limits } = config;
   for (let attempt = 0; ; attempt++) {
     const stored = await store.session(sessionId);
     if (!stored) throw sessionNotFound(sessionId);
-    if ((await leaseVerdict(options, stored.lease)) === 'held') throw busy(sessionId, await shortened(options, stored));
+    if ((await leaseVerdict(parts, stored.lease)) === 'held') throw busy(sessionId, await shortened(config, stored));
     const at = clock();
     const generation = stored.lease.generation + 1;
     const left = await leftBehind(store, stored, at, stored.lease.owner === self);
@@ -105,7 +98,7 @@ WHERE session_id = ?`,
         params: [
           to,
           generation,
-          to === null ? null : at + options.leaseMs,
+          to === null ? null : at + limits.leaseMs,
           stored.lease.generation,
           stored.lease.owner,
           base,
@@ -117,20 +110,20 @@ WHERE session_id = ?`,
       ...left.turns.map((turn) => endTurn(turn.turnId, turn.end, base + left.events.length)),
     ];
     try {
-      await db.batch(statements);
+      await database.batch(statements);
     } catch (error) {
       // Somebody wrote between our look and our batch: look again. That cannot go on for ever,
       // since each time somebody else got on.
       if (error instanceof SqlError && error.kind === 'constraint' && attempt < 20) continue;
       // The answer may be lost although the batch was written.
       const now = await store.session(sessionId).catch((unread: unknown) => {
-        options.later(sessionId);
+        parts.later(sessionId);
         throw unread;
       });
       if (now?.lease.owner !== to || now.lease.generation !== generation)
         throw storageError(error, `Session "${sessionId}" could not be taken`);
     }
-    if (left.events.length > 0) options.invalidate(sessionId);
+    if (left.events.length > 0) parts.subscriptions.invalidate(sessionId);
     return { fence: { sessionId, owner: self, generation }, latestSeq: base + left.events.length };
   }
 }
@@ -139,11 +132,11 @@ WHERE session_id = ?`,
  * A lease that runs longer than any host gives one is from a clock that was ahead, and would keep everybody out until
  * then. It counts from now on; its owner, if it lives, renews it in time.
  */
-async function shortened({ db, clock, leaseMs }: LeaseOptions, { info, lease }: StoredSession): Promise<StoredLease> {
-  const expiresAt = clock() + leaseMs;
+async function shortened({ database, clock, limits }: Config, { info, lease }: StoredSession): Promise<StoredLease> {
+  const expiresAt = clock() + limits.leaseMs;
   if (lease.expiresAt <= expiresAt) return lease;
   const { sessionId } = info;
-  await db.batch([
+  await database.batch([
     {
       sql: 'UPDATE acp_sessions SET lease_expires_at = ? WHERE session_id = ? AND lease_owner IS ? AND lease_generation = ? AND lease_expires_at = ?',
       params: [expiresAt, sessionId, lease.owner, lease.generation, lease.expiresAt],
@@ -216,32 +209,32 @@ export interface AsleepWork {
 }
 
 /** Writes into the record of a session that is live nowhere, and leaves it so. Errors: those of `takeLease`. */
-export async function writeAsleep(options: LeaseOptions, sessionId: string, { events, lastKnown = {}, also }: AsleepWork): Promise<void> {
-  const { db, clock, leaseMs } = options;
-  const { fence, latestSeq } = await takeLease(options, sessionId);
+export async function writeAsleep(parts: LeaseParts, sessionId: string, { events, lastKnown = {}, also }: AsleepWork): Promise<void> {
+  const { database, clock, limits } = parts.config;
+  const { fence, latestSeq } = await takeLease(parts, sessionId);
   const columns = updateLastKnown(sessionId, lastKnown);
   try {
-    await db.batch([
-      fenceAndTouch(fence, latestSeq, events.length, clock() + leaseMs, clock()),
+    await database.batch([
+      fenceAndTouch(fence, latestSeq, events.length, clock() + limits.leaseMs, clock()),
       ...events.map((event, index) => insertEvent(sessionId, latestSeq + index + 1, event)),
       ...(columns ? [columns] : []),
       ...also(),
       releaseStatement(fence),
     ]);
   } catch (error) {
-    await letGo(options, fence);
+    await letGo(parts, fence);
     throw storageError(error, `Session "${sessionId}" could not be written`);
   }
-  options.invalidate(sessionId);
+  parts.subscriptions.invalidate(sessionId);
 }
 
 /** Lets the lease go after a failure; later, where even that cannot be written now. */
-export async function letGo(options: LeaseOptions, fence: Fence): Promise<void> {
+export async function letGo(parts: LeaseParts, fence: Fence): Promise<void> {
   try {
-    await options.db.batch([releaseStatement(fence)]);
+    await parts.config.database.batch([releaseStatement(fence)]);
   } catch (error) {
     if (!(error instanceof SqlError)) throw error;
-    options.later(fence.sessionId);
+    parts.later(fence.sessionId);
   }
 }
 
@@ -251,11 +244,11 @@ export async function letGo(options: LeaseOptions, fence: Fence): Promise<void> 
  * Ends what a dead owner left running, if one did, so that no turn shows as running to anyone who looks (I12): `cleaned`
  * then. Where it cannot be written now everything stands as it is, and the next look tries again.
  */
-export async function cleanUp(options: LeaseOptions, sessionId: string, lease: StoredLease): Promise<LeaseVerdict | 'cleaned'> {
-  const verdict = await leaseVerdict(options, lease);
+export async function cleanUp(parts: LeaseParts, sessionId: string, lease: StoredLease): Promise<LeaseVerdict | 'cleaned'> {
+  const verdict = await leaseVerdict(parts, lease);
   if (verdict !== 'abandoned') return verdict;
   try {
-    await endLeftBehind(options, sessionId);
+    await endLeftBehind(parts, sessionId);
     return 'cleaned';
   } catch (error) {
     // Somebody else took it meanwhile, it is deleted, or the record cannot be read or written: the caller only looks.
@@ -265,9 +258,16 @@ export async function cleanUp(options: LeaseOptions, sessionId: string, lease: S
 }
 
 /** The same for every session of the database that shows a running turn. */
-export async function cleanUpAll(options: LeaseOptions): Promise<void> {
-  const left = await options.store.sessionsWithRunningTurns();
-  await Promise.all(left.map(({ sessionId, lease }) => cleanUp(options, sessionId, lease)));
+export async function cleanUpAll(parts: LeaseParts): Promise<void> {
+  const left = await parts.store.sessionsWithRunningTurns();
+  await Promise.all(left.map(({ sessionId, lease }) => cleanUp(parts, sessionId, lease)));
+}
+
+/** How far a session has come, once nothing that a dead host left running shows as such. */
+export async function progressOf(parts: LeaseParts, sessionId: string): Promise<SessionProgress | null> {
+  const { store } = parts;
+  const found = await store.progress(sessionId);
+  return found && (await cleanUp(parts, sessionId, found.lease)) === 'cleaned' ? store.progress(sessionId) : found;
 }
 
 /**

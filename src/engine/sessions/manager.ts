@@ -17,7 +17,8 @@ import type { Host, PromptOptions, ResumeOptions } from './host.ts';
 import { busy, cleanUp, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep, type AsleepWork } from './lease.ts';
 
 import { resolveKnown, secretValues } from './secrets.ts';
-import { Session, type EndCause, type HostParts, type Live } from './session.ts';
+import type { HostParts } from './parts.ts';
+import { Session, type EndCause, type Live } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
 import { startSession } from './start.ts';
 import { liveReport } from './tiers.ts';
@@ -62,7 +63,7 @@ type LiveCalls = Pick<
 >;
 
 export function createManager(parts: HostParts) {
-  const { config, store, lease, deletes } = parts;
+  const { config, store, deletes } = parts;
   const { limits } = config;
   const entries = new Map<string, Entry>();
   /** Set when the host goes to sleep: from then on nothing is opened, however late it was asked. */
@@ -73,7 +74,7 @@ export function createManager(parts: HostParts) {
   function entryOf(sessionId: string): Entry {
     let entry = entries.get(sessionId);
     if (!entry) {
-      const session = new Session(sessionId, config, () => cleanup.later(sessionId));
+      const session = new Session(sessionId, parts);
       entries.set(sessionId, (entry = { session, tail: Promise.resolve(), waiting: 0, prompt: null }));
     }
     return entry;
@@ -141,7 +142,7 @@ export function createManager(parts: HostParts) {
     await makeRoom();
     const abort = new AbortController();
     const joined = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal;
-    const made = await wake(parts, session, { policy, abort, signal: joined });
+    const made = await wake(session, { policy, abort, signal: joined });
     // It came too late for the opening, and in time for what was to follow.
     joined.throwIfAborted();
     return made;
@@ -195,7 +196,7 @@ export function createManager(parts: HostParts) {
         const live = await ensure(entry, { ...options, signal });
         signal.throwIfAborted();
         const request = { turnId: config.newId(), content, contentHash, idempotencyKey, policy, params };
-        const started = await startTurn(parts, session, live, request);
+        const started = await startTurn(session, live, request);
         if (started) return started;
         // It died before anything was stored or sent, so it is woken; one that was just woken is not.
         if (lives > 1) throw endedMeanwhile(sessionId);
@@ -267,7 +268,7 @@ export function createManager(parts: HostParts) {
         if (session.state.kind !== 'asleep' || (await store.session(sessionId))) throw sessionExists(sessionId);
         await finishDeletes(deletes, { sessionId });
         await makeRoom();
-        return startSession(parts, session, options);
+        return startSession(session, options);
       });
       return { ...(await describe(stored)), ...(answer ? { answer } : {}) };
     },
@@ -345,7 +346,7 @@ export function createManager(parts: HostParts) {
     const { sessionId } = stored.info;
     const here = stateOf(sessionId);
     if (here !== 'asleep') return withState(stored, here === 'ending' ? 'live' : here, liveOf(sessionId)?.permissions.open);
-    const verdict = await cleanUp(lease, sessionId, stored.lease);
+    const verdict = await cleanUp(parts, sessionId, stored.lease);
     const now = verdict === 'cleaned' ? ((await store.session(sessionId)) ?? stored) : stored;
     return withState(now, verdict === 'held' ? 'busy' : 'asleep');
   }
@@ -380,11 +381,11 @@ export function createManager(parts: HostParts) {
     if (state.kind !== 'asleep') {
       const stored = await store.session(sessionId);
       // What runs is ours, and ends by itself.
-      if (stored?.lease.owner === lease.self) return;
+      if (stored?.lease.owner === parts.self) return;
       // Another host took the session over, and this one has not noticed yet.
       await session.end({ kind: 'taken_over', words: 'the session was taken over by another host' }, 'kill');
     }
-    await endLeftBehind(lease, sessionId);
+    await endLeftBehind(parts, sessionId);
   }
 
   const cleanup = createLeaseCleanup((sessionId) => serially(sessionId, settleLeftBehind), limits.settleRetryMs);
@@ -405,7 +406,7 @@ export function createManager(parts: HostParts) {
     async write(sessionId: string, work: AsleepWork): Promise<void> {
       await serially(sessionId, async ({ session }) => {
         if (session.live) await session.live.log.writer.append(work);
-        else await writeAsleep(lease, sessionId, work);
+        else await writeAsleep(parts, sessionId, work);
       });
     },
     /** The values of MCP servers for the wakes to come. A live agent keeps those it has. */
@@ -450,13 +451,14 @@ export function createManager(parts: HostParts) {
  * lives here. Errors: `session_not_found`, `session_busy`; `storage_full` and the like, and then either the record is as it was, or it
  * is gone for everybody and the error says that some of it is still on the disk.
  */
-async function deleteRecord({ store, lease, deletes, subscriptions }: HostParts, sessionId: string): Promise<void> {
-  const { fence, latestSeq } = await takeLease(lease, sessionId);
-  const at = lease.clock();
+async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> {
+  const { config, store, deletes, subscriptions } = parts;
+  const { fence, latestSeq } = await takeLease(parts, sessionId);
+  const at = config.clock();
   try {
-    await lease.db.batch([
+    await config.database.batch([
       // Whoever took the session over meanwhile keeps it (I9).
-      fenceAndTouch(fence, latestSeq, 0, at + lease.leaseMs, null),
+      fenceAndTouch(fence, latestSeq, 0, at + config.limits.leaseMs, null),
       { sql: 'UPDATE acp_sessions SET deleted_at = ? WHERE session_id = ?', params: [at, sessionId], note: 'session deleted' },
     ]);
   } catch (error) {
@@ -464,7 +466,7 @@ async function deleteRecord({ store, lease, deletes, subscriptions }: HostParts,
     // Null: the answer was lost, and nobody sees it any more.
     if (stored !== null) {
       if (stored && stored.lease.generation !== fence.generation) throw busy(sessionId, stored.lease);
-      await letGo(lease, fence);
+      await letGo(parts, fence);
       throw storageError(error, `Session "${sessionId}" could not be deleted`);
     }
   }

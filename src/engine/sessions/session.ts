@@ -13,10 +13,8 @@ import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
 import { isUnreadable } from '../protocol/reported-state.ts';
 import { classOf, messageIdOf, readToolCall, roleOf } from '../protocol/updates.ts';
 import { asksFor } from '../protocol/versions.ts';
-import type { DeleteParts } from '../records/delete.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type NewEvent } from '../storage/statements.ts';
-import type { Store } from '../storage/store.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate } from '../types.ts';
 import {
@@ -29,25 +27,14 @@ import {
   type Said,
   type SessionContext,
 } from './agent-session.ts';
-import type { Agent, AgentListener, Agents } from './agent-startup.ts';
-import type { Config } from './config.ts';
-import { failedAfterSending, interruptedBy, releaseStatement, type LeaseOptions } from './lease.ts';
+import type { Agent, AgentListener } from './agent-startup.ts';
+import { failedAfterSending, interruptedBy, releaseStatement } from './lease.ts';
+import type { HostParts } from './parts.ts';
 import { cancelled, createPermissions, type Permissions } from './permissions.ts';
 import type { Heard, Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
 import { modeChange, reportedColumns } from './settings.ts';
 import { transition, type TransitionName } from './states.ts';
-import type { Subscriptions } from './subscriptions.ts';
-
-/** What the parts of a host share. */
-export interface HostParts {
-  readonly config: Config;
-  readonly store: Store;
-  readonly subscriptions: Subscriptions;
-  readonly lease: LeaseOptions;
-  readonly agents: Agents;
-  readonly deletes: DeleteParts;
-}
 
 /** A session's state in this host. What exists only in some states is data of those states. */
 export type SessionPhase =
@@ -68,19 +55,17 @@ export interface EndCause {
 /** A session's place in the log, held by the lease, which is renewed until `stop`. */
 export type SessionLog = ReturnType<typeof openLog>;
 
-/** `onLost`: nothing more can be written, since the lease is another host's, or nobody knows what is in the log. */
-export function openLog(
-  { config, store, subscriptions }: HostParts,
-  held: Pick<WriterOptions, 'fence' | 'latestSeq' | 'redact' | 'onLost'>,
-) {
+export function openLog(session: Session, held: Pick<WriterOptions, 'fence' | 'latestSeq' | 'redact'>) {
+  const { config, store, subscriptions } = session.parts;
   const { database: db, limits, clock } = config;
   const { fence } = held;
   const onCommitted: WriterOptions['onCommitted'] = (events) => subscriptions.publish(fence.sessionId, events);
-  const writer = createWriter({ ...held, db, store, limits, clock, onCommitted });
+  const onLost = (reason: unknown) => session.fail(reason);
+  const writer = createWriter({ ...held, db, store, limits, clock, onCommitted, onLost });
   const every = Math.max(1, Math.floor(limits.leaseMs / 3));
   const renew = () => {
     // One that writes renews the lease as it writes. A clock that was set back would say for long that it was just renewed.
-    if (Math.abs(clock() - writer.renewedAt) >= every) writer.append({ events: [] }).catch(held.onLost);
+    if (Math.abs(clock() - writer.renewedAt) >= every) writer.append({ events: [] }).catch(onLost);
   };
   const timer = inBackground(setInterval(renew, every));
   return { writer, fence, stop: () => clearInterval(timer) };
@@ -175,14 +160,11 @@ export class Session {
   /** The client of the latest operation, which is asked what the agent asks. */
   client: ClientServices | null = null;
   private phase: SessionPhase = asleep;
-  private readonly config: Config;
-  /** The session's end could not be written: a turn may stand as running, and the lease as held. */
-  private readonly onUnsettled: () => void;
+  readonly parts: HostParts;
 
-  constructor(sessionId: string, config: Config, onUnsettled: () => void) {
+  constructor(sessionId: string, parts: HostParts) {
     this.sessionId = sessionId;
-    this.config = config;
-    this.onUnsettled = onUnsettled;
+    this.parts = parts;
   }
 
   get state(): SessionPhase {
@@ -240,7 +222,7 @@ export class Session {
 
   /** The agent has the session. The caller appends what this found in the same tick, so that nothing comes before it, and calls `hearOn` then. */
   opened(agentSession: AgentSession, agent: Agent, log: SessionLog, standing: Standing, report: ResumeReport): Live {
-    const { config } = this;
+    const { config } = this.parts;
     const { context } = agentSession;
     const now = performance.now();
     const live: Live = {
@@ -309,7 +291,7 @@ export class Session {
 
   /** Keeps it until more is known of the session. */
   private hold(opening: Opening, item: AgentUpdate): void {
-    const { queuedEvents, queuedBytes } = this.config.limits;
+    const { queuedEvents, queuedBytes } = this.parts.config.limits;
     opening.heldBytes += JSON.stringify(item.update).length;
     if (opening.held.length < queuedEvents && opening.heldBytes <= queuedBytes) return void opening.held.push(item);
     const words = `The agent sent more than queuedEvents (${queuedEvents}) or queuedBytes (${queuedBytes}) of updates before the session was open.`;
@@ -358,7 +340,7 @@ export class Session {
 
   /** Whether it is a late replay is known when it has been quiet. Then what is new of it is stored, so that it is seen although nobody prompts. */
   private settleReplaySoon(live: Live, late: LateReplay): void {
-    const { replayQuietMs, replayMaxMs } = this.config.limits;
+    const { replayQuietMs, replayMaxMs } = this.parts.config.limits;
     const { replay, settling } = late;
     const began = settling?.began ?? performance.now();
     clearTimeout(settling?.timer);
@@ -390,7 +372,7 @@ export class Session {
 
   /** What was let through, as events of the log. */
   asEvents(items: readonly Said[], turnId: string | null, origin: 'agent' | 'import' = 'agent'): NewEvent[] {
-    return updateEvents(items, turnId, origin, this.config.clock());
+    return updateEvents(items, turnId, origin, this.parts.config.clock());
   }
 
   // -------------------------------------------------------------- what the agent asks
@@ -420,7 +402,8 @@ export class Session {
     unwanted?: AbortSignal,
   ): Promise<RpcResponse> {
     const { context } = mine;
-    const { config, sessionId } = this;
+    const { sessionId, parts } = this;
+    const { config } = parts;
     const client = this.client ?? config.clientFor(context.agent);
     if (!client) return { error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } };
     agent.clients.add(client);
@@ -455,7 +438,7 @@ export class Session {
   }
 
   private passOn(mine: AgentSession, agent: Agent, method: string, params: Readonly<Record<string, unknown>>): void {
-    const client = this.client ?? this.config.clientFor(mine.context.agent);
+    const client = this.client ?? this.parts.config.clientFor(mine.context.agent);
     if (!client?.notify) return;
     agent.clients.add(client);
     client.notify({ method, params: mine.fromAgent(params), sessionId: this.sessionId });
@@ -511,7 +494,7 @@ export class Session {
     if (tell && this.phase.kind === 'live') {
       const { agent, agentSession } = this.phase.live;
       const { facts, protocol } = agent;
-      const { settingMs, cancelGraceMs } = this.config.limits;
+      const { settingMs, cancelGraceMs } = this.parts.config.limits;
       const patience = { ms: Math.min(settingMs, cancelGraceMs) };
       if (tell === 'delete' && facts.canDelete) await protocol.deleteSession(agentSession.id, patience);
       else if (facts.canClose) await protocol.closeSession(agentSession.id, patience);
@@ -521,7 +504,7 @@ export class Session {
 
   /** An agent goes on after its answer: last chunks, a title. Resolves when it has been quiet for a while. */
   private async lastWords(): Promise<void> {
-    const { quietMs, quietMaxMs } = this.config.limits;
+    const { quietMs, quietMaxMs } = this.parts.config.limits;
     const deadline = performance.now() + quietMaxMs;
     for (;;) {
       const { phase } = this;
@@ -573,7 +556,8 @@ export class Session {
 
   /** The agent is gone. Everything that ends with it is ended in one batch, and the lease let go. */
   private async agentGone(live: Live, exit: AgentExit): Promise<EndCause> {
-    const { config, sessionId } = this;
+    const { sessionId, parts } = this;
+    const { config } = parts;
     const { context, agent, log, permissions } = live;
     const { redact } = context;
     this.beginEnd({ kind: 'agent_gone', words: `the agent ${agent.connection.exitDescription}` });
@@ -613,7 +597,7 @@ export class Session {
     } catch (error) {
       // Whoever settles the session ends the turn. The caller must hear of it, unless the lease is simply another's.
       failure = { error: cause.error ?? error };
-      this.onUnsettled();
+      parts.later(sessionId);
     }
     log.stop();
     if (turn?.progress.kind === 'answered') turn.progress.settle(failure);

@@ -12,7 +12,7 @@ import { AgentSession, contextOf, updateEvents } from './agent-session.ts';
 import type { Agent } from './agent-startup.ts';
 import type { CreateOptions } from './host.ts';
 import { secretValues, withoutValues } from './secrets.ts';
-import { openLog, type HostParts, type Session } from './session.ts';
+import { openLog, type Session } from './session.ts';
 import { NO_WISHES, reportedColumns } from './settings.ts';
 import { findAgent, foundEvents, knownOf, type Found } from './tiers.ts';
 
@@ -23,17 +23,21 @@ export interface Started {
 }
 
 /** Errors: as `Host.create`; on any of them nothing is left. */
-export function startSession(parts: HostParts, session: Session, options: CreateOptions): Promise<Started> {
+export function startSession(session: Session, options: CreateOptions): Promise<Started> {
   const { env = {}, mcpServers = [], params, client, signal } = options;
   const abort = new AbortController();
   session.client = client ?? null;
   return session.open('starting', abort, async () => {
     const began = performance.now();
     const secrets = secretValues(env, mcpServers);
-    const agentSession = new AgentSession(contextOf(parts.config, session.sessionId, options, secrets), NOTHING_REPORTED, NO_WISHES);
-    const search = { parts, session, agentSession, params, stored: null, policy: 'auto', began } as const;
+    const agentSession = new AgentSession(
+      contextOf(session.parts.config, session.sessionId, options, secrets),
+      NOTHING_REPORTED,
+      NO_WISHES,
+    );
+    const search = { session, agentSession, params, stored: null, policy: 'auto', began } as const;
     return findAgent(search, signal ? AbortSignal.any([abort.signal, signal]) : abort.signal, async (found, agent) => {
-      const stored = await insertSession(parts, session, agentSession, agent, options, found);
+      const stored = await insertSession(session, agentSession, agent, options, found);
       Object.assign(session, { secrets, params });
       return { stored, answer: found.answer };
     });
@@ -42,20 +46,19 @@ export function startSession(parts: HostParts, session: Session, options: Create
 
 /** The row, its lease and its first events, all in one batch; then what came early follows. */
 async function insertSession(
-  parts: HostParts,
   session: Session,
   agentSession: AgentSession,
   agent: Agent,
   { agent: name, cwd, additionalDirectories = [], mcpServers = [], env = {} }: CreateOptions,
   found: Found,
 ): Promise<StoredSession> {
-  const { config, store, subscriptions, lease } = parts;
+  const { sessionId, parts } = session;
+  const { config, store, subscriptions, self } = parts;
   const { database, limits, clock } = config;
-  const { sessionId } = session;
   const { redact } = agentSession.context;
   const agentSessionId = agentSession.id;
   const now = clock();
-  const fence: Fence = { sessionId, owner: lease.self, generation: 1 };
+  const fence: Fence = { sessionId, owner: self, generation: 1 };
   const before = await store.lastSeqOf(sessionId);
   const events = foundEvents(config, found, agentSession.newsSince(NOTHING_REPORTED)).map(
     (event, index) => ({ ...event, seq: before + index + 1 }) as SessionEvent,
@@ -70,7 +73,7 @@ async function insertSession(
     mcp_servers: JSON.stringify(withoutValues(mcpServers)),
     env_names: JSON.stringify(Object.keys(env)),
     latest_seq: 0,
-    lease_owner: lease.self,
+    lease_owner: self,
     lease_generation: 1,
     created_at: now,
     updated_at: now,
@@ -91,16 +94,16 @@ async function insertSession(
     stored = toSession(results.at(-1)?.rows[0] as Row);
   } catch (error) {
     stored = await store.session(sessionId).catch((unread: unknown) => {
-      lease.later(sessionId);
+      parts.later(sessionId);
       throw unread;
     });
     // The answer may be lost although the batch was written.
-    if (stored?.lease.owner !== lease.self || stored.lease.generation !== 1)
+    if (stored?.lease.owner !== self || stored.lease.generation !== 1)
       throw stored || (error instanceof SqlError && error.kind === 'constraint')
         ? sessionExists(sessionId)
         : storageError(error, `Session "${sessionId}" could not be written`);
   }
-  const log = openLog(parts, { fence, latestSeq: before + events.length, redact, onLost: (reason) => session.fail(reason) });
+  const log = openLog(session, { fence, latestSeq: before + events.length, redact });
   subscriptions.publish(sessionId, events);
   session.opened(agentSession, agent, log, { kind: 'proven' }, found.report);
   // What the agent said of its state while the batch was on its way.

@@ -17,12 +17,11 @@ import { updateEvents, type AgentSession } from './agent-session.ts';
 import { authRequired, callWithAuth, newAgentSession, withAgent, type Agent } from './agent-startup.ts';
 import type { Config } from './config.ts';
 import { openReplay, type Replay, type ReplayOutcome } from './replay.ts';
-import type { HostParts, Session } from './session.ts';
+import type { Session } from './session.ts';
 import { reportedColumns, restoreWishes, withAnswer, withSetting } from './settings.ts';
 import { renderPreamble, type MadePreamble } from './told.ts';
 
 export interface TierSearch {
-  readonly parts: HostParts;
   readonly session: Session;
   readonly agentSession: AgentSession;
   /** Further parameters of `session/new`. */
@@ -64,7 +63,7 @@ export interface Found extends Stands, Pick<TakenUp, 'replay'> {
 /** Has an agent for the session, started or waiting for one, and goes through the tiers with it; `commit` writes down what was found. */
 export function findAgent<T>(search: TierSearch, signal: AbortSignal, commit: (found: Found, agent: Agent) => Promise<T>): Promise<T> {
   const { session, agentSession } = search;
-  const { config, agents } = search.parts;
+  const { config, agents } = session.parts;
   const { sessionId, agent: name, cwd, secrets, redact } = agentSession.context;
   const { env } = secrets;
   const client = session.client ?? config.clientFor(name);
@@ -81,9 +80,9 @@ const isNative = (method: AttemptMethod): method is NativeMethod => method === '
 
 /** Errors: those of calling an agent, and what `nextStep` stops with. */
 export async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found> {
-  const { parts, session, agentSession, stored, policy, began, before } = search;
-  const { config, agents } = parts;
-  const store = before === undefined ? parts.store : storeBefore(parts.store, before);
+  const { session, agentSession, stored, policy, began, before } = search;
+  const { config, agents, store: whole } = session.parts;
+  const store = before === undefined ? whole : storeBefore(whole, before);
   const { limits } = config;
   const { connection, protocol, facts } = agent;
   const { context } = agentSession;

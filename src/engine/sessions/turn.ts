@@ -13,7 +13,7 @@ import { updateEvents } from './agent-session.ts';
 import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
 import type { Heard } from './replay.ts';
-import { nothingSaid, remember, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
+import { nothingSaid, remember, type Live, type Session, type Standing, type Turn } from './session.ts';
 import { askList, liveReport, type Listed } from './tiers.ts';
 import { takeUpAgain } from './wake.ts';
 
@@ -40,8 +40,8 @@ export interface RunningTurn {
  * it is the result's `result`. Rejects when it could not be stored: then nothing was sent. Null: the agent was found gone before,
  * and the session sleeps.
  */
-export async function startTurn(parts: HostParts, session: Session, live: Live, request: TurnRequest): Promise<RunningTurn | null> {
-  const { config } = parts;
+export async function startTurn(session: Session, live: Live, request: TurnRequest): Promise<RunningTurn | null> {
+  const { config } = session.parts;
   const { turnId, content } = request;
   const { redact } = live.context;
   const { writer } = live.log;
@@ -141,7 +141,7 @@ export async function startTurn(parts: HostParts, session: Session, live: Live, 
     if (said === 'doubtful' && classify(refusal, listed) !== 'unknown_session') return finish(refused(refusal));
     // The agent has not got the session: the prompt goes to what the next tier makes of it.
     try {
-      report = await takeUpAgain(parts, session, live, { turn, error: refusal, listed, policy: request.policy, firstSeq });
+      report = await takeUpAgain(session, live, { turn, error: refusal, listed, policy: request.policy, firstSeq });
       madeSuccessor = live.standing.kind === 'successor';
       turn.filter = filterFor(await settleReplay(live));
       if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });

@@ -10,7 +10,7 @@ import type { ResumeAttempt, ResumePolicy, ResumeReport } from '../types.ts';
 import { AgentSession, contextOf, opening } from './agent-session.ts';
 import { letGo, takeLease } from './lease.ts';
 import { resolveSecrets } from './secrets.ts';
-import { openLog, type HostParts, type Live, type Session, type Standing, type Turn } from './session.ts';
+import { openLog, type Live, type Session, type Standing, type Turn } from './session.ts';
 import { reportedColumns, wishesOf } from './settings.ts';
 import { findAgent, foundEvents, knownOf, throughTheTiers, type Found, type Listed } from './tiers.ts';
 
@@ -21,9 +21,9 @@ export interface WakeOptions {
 }
 
 /** Takes the lease and resumes. When it fails, the lease is free again and no agent is left. */
-export function wake(parts: HostParts, session: Session, { policy, abort, signal }: WakeOptions): Promise<Live> {
-  const { config, store, lease } = parts;
-  const { sessionId, params } = session;
+export function wake(session: Session, { policy, abort, signal }: WakeOptions): Promise<Live> {
+  const { sessionId, params, parts } = session;
+  const { config, store } = parts;
   return session.open('resuming', abort, async () => {
     const began = performance.now();
     const stored = await store.session(sessionId);
@@ -31,13 +31,13 @@ export function wake(parts: HostParts, session: Session, { policy, abort, signal
     const { info } = stored;
     const secrets = await resolveSecrets(config.secrets, info, session.secrets);
     const context = contextOf(config, sessionId, info, secrets);
-    const { fence, latestSeq } = await takeLease(lease, sessionId);
-    const log = openLog(parts, { fence, latestSeq, redact: context.redact, onLost: (reason) => session.fail(reason) });
+    const { fence, latestSeq } = await takeLease(parts, sessionId);
+    const log = openLog(session, { fence, latestSeq, redact: context.redact });
     // Modes and options are as the agent says now; the others stay until it says otherwise.
     const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };
     const agentSession = new AgentSession(context, reported, wishesOf(info, stored.wishes));
     try {
-      return await findAgent({ parts, session, agentSession, params, stored, policy, began }, signal, async (found, agent) => {
+      return await findAgent({ session, agentSession, params, stored, policy, began }, signal, async (found, agent) => {
         const news = agentSession.changesSince(info);
         const live = session.opened(agentSession, agent, log, standingOf(found, 0), found.report);
         // In the same tick, so that nothing comes in between.
@@ -57,7 +57,7 @@ export function wake(parts: HostParts, session: Session, { policy, abort, signal
     } catch (error) {
       log.stop();
       await log.writer.settled();
-      await letGo(lease, fence);
+      await letGo(parts, fence);
       throw error;
     }
   });
@@ -83,11 +83,11 @@ export interface Refusal {
  * not got it, whatever it said when it took it up. What was not tried yet is tried on the same process, and the prompt can be
  * sent again.
  */
-export async function takeUpAgain(parts: HostParts, session: Session, live: Live, refusal: Refusal): Promise<ResumeReport> {
+export async function takeUpAgain(session: Session, live: Live, refusal: Refusal): Promise<ResumeReport> {
   const { turn, error, listed, policy, firstSeq } = refusal;
+  const { sessionId, params, parts } = session;
   const { config, store } = parts;
   const { standing, agentSession, agent } = live;
-  const { sessionId, params } = session;
   const before = agentSession.reported;
   const { evidence } = classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: agentSession.id, listed });
   turn.progress = { kind: 'unsent' };
@@ -95,7 +95,7 @@ export async function takeUpAgain(parts: HostParts, session: Session, live: Live
   const stored = await store.session(sessionId);
   if (!stored) throw sessionNotFound(sessionId);
   const search = {
-    ...{ parts, session, agentSession, params, policy, before: firstSeq },
+    ...{ session, agentSession, params, policy, before: firstSeq },
     began: performance.now(),
     stored: standing.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
     tried: [

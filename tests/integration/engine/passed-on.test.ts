@@ -196,12 +196,12 @@ describe('I10: sessions that are not there', () => {
     await migrate(database);
     const config = configure({ database, agents: agents() });
     const store = createStore(database);
-    const { limits, clock, ownerAlive } = config;
     const manager = createManager({
       config,
       store,
-      subscriptions: createSubscriptions({ store, limits, progress: store.progress }),
-      lease: { db: database, store, self: 'me', ownerAlive, clock, leaseMs: limits.leaseMs, later: () => {}, invalidate: () => {} },
+      subscriptions: createSubscriptions({ store, limits: config.limits, progress: store.progress }),
+      self: 'me',
+      later: () => {},
       agents: createAgents(config),
       deletes: { db: database, store, preambleFiles: undefined },
     });

@@ -277,6 +277,8 @@ export function createAgents(config: Config) {
   const described = new Map<string, AgentDescription>();
   const spares = new Map<string, Spare>();
   const running = new Set<{ readonly abort: AbortController; readonly over: Promise<unknown> }>();
+  /** Why none is started any more, once the host goes to sleep. */
+  let ended: RehydrateError | null = null;
 
   const advertised = (client: ClientServices | undefined) => JSON.stringify(client?.capabilities ?? {});
 
@@ -287,6 +289,7 @@ export function createAgents(config: Config) {
     { cwd, client, signal }: DescribeOptions,
     work: (agent: Agent) => Promise<T>,
   ): Promise<T> {
+    if (ended) throw ended;
     const abort = new AbortController();
     const over = withAgent(
       {
@@ -377,10 +380,10 @@ export function createAgents(config: Config) {
 
     /** The host goes to sleep: nobody goes on waiting for a login, which may take minutes in a browser. */
     async end(): Promise<void> {
-      const reason = new RehydrateError(
+      const reason = (ended = new RehydrateError(
         'agent_exited',
         'The agent was being started apart from a session when the host was put to sleep. Ask again.',
-      );
+      ));
       const open = [...running];
       for (const { abort } of open) abort.abort(reason);
       await Promise.all([

@@ -173,8 +173,16 @@ export async function createHost(options: HostOptions): Promise<Host> {
     // ------------------------------------------------------------ the record, changed and copied
 
     async open(sessionId, options) {
-      const found = await store.session(sessionId);
-      if (!found) return host.create({ ...options, sessionId });
+      let found = await store.session(sessionId);
+      if (!found) {
+        try {
+          return await host.create({ ...options, sessionId });
+        } catch (error) {
+          // Somebody else may have made it meanwhile.
+          found = RehydrateError.is(error) && error.code === 'session_exists' ? await store.session(sessionId) : null;
+          if (!found) throw error;
+        }
+      }
       const { agent, cwd } = found.info;
       if (agent !== options.agent || (cwd !== options.cwd && !(await config.sameDirectory(cwd, options.cwd))))
         throw invalid(

@@ -128,11 +128,13 @@ export function createManager(parts: HostParts) {
   }
 
   /** The live session, made live if it is not. Call it inside `serially`. */
-  async function ensure({ session }: Entry, options: ResumeOptions = {}): Promise<Live> {
+  async function ensure({ session, prompt: running }: Entry, options: ResumeOptions = {}): Promise<Live> {
     const { policy = config.policy, signal, client } = options;
     if (client) session.client = client;
     const { live, state } = session;
     if (live) {
+      // Its prompt goes down the tiers: which session of its own the agent will have is not known yet.
+      if (live.agentSession.hearing.kind === 'opening') throw inProgress(session.sessionId, running?.turn?.turnId);
       live.usedAt = performance.now();
       return live;
     }

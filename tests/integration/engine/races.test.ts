@@ -302,3 +302,24 @@ describe('I10: what an agent asks of its host is not remembered when it is answe
     expect([...signals][0]?.aborted).toBe(true);
   });
 });
+
+describe('calls that ask for the same', () => {
+  it('two that open a session: one makes it, and both have it', async () => {
+    const { agents, living } = counted(inProcessLauncher({}));
+    const { host } = await hostOn(agents);
+    const opened = await Promise.all([1, 2, 3].map(() => host.open('s', { agent: 'demo', cwd: CWD })));
+    expect(opened.map(({ sessionId }) => sessionId)).toEqual(['s', 's', 's']);
+    expect(living()).toBe(1);
+  });
+
+  it('I7: two that describe an agent, when the host is put to sleep: none is started after that', async () => {
+    const { agents, living } = counted(rawAgents(() => undefined));
+    const { host } = await hostOn(agents);
+    const asked = [1, 2].map(() => host.describeAgent('raw').catch((error: { code: string }) => error.code));
+    await expect.poll(living).toBe(1);
+    await host.sleep();
+    await wait(50);
+    expect(living()).toBe(0);
+    expect(await Promise.all(asked)).toEqual(['agent_exited', 'agent_exited']);
+  });
+});

@@ -12,10 +12,12 @@ interface Behaviour {
   readonly error?: object;
   readonly replay?: boolean;
   readonly chat?: boolean;
+  /** What the second `session/new` waits for. */
+  readonly secondNew?: Promise<void>;
 }
 
 /** Sessions are named raw-1, raw-2, …; each prompt is answered with the words of its last block. */
-function forgetful({ capabilities, knows, error = UNKNOWN, replay = false, chat = false }: Behaviour) {
+function forgetful({ capabilities, knows, error = UNKNOWN, replay = false, chat = false, secondNew }: Behaviour) {
   let life = 0;
   let made = 0;
   let nth = 0;
@@ -30,7 +32,10 @@ function forgetful({ capabilities, knows, error = UNKNOWN, replay = false, chat 
     const { method, params } = message;
     const sessionId = params?.['sessionId'];
     if (method === 'initialize') [life, nth] = [life + 1, 0];
-    if (method === 'session/new') return reply({ result: { sessionId: `raw-${++made}` } });
+    if (method === 'session/new') {
+      const answer = () => reply({ result: { sessionId: `raw-${made}` } });
+      return ++made === 2 && secondNew ? void secondNew.then(answer) : answer();
+    }
     if (method === 'session/list') return reply({ result: { sessions: [] } });
     if (method === 'session/load' && replay) {
       chunk('user_message_chunk', 'My name is Ada.', sessionId);
@@ -104,6 +109,20 @@ describe('I4: a prompt that is refused as unknown', () => {
     ]);
     expect(prompts(agents.heard).map(([id]) => id)).toEqual(['raw-1', 'raw-1', 'raw-1']);
     expect((await first.prompt('s', 'And now?')).report.tier).toBe('live');
+  });
+
+  it('while it is being taken up again, whatever else needs the agent is told that a turn runs', async () => {
+    const { promise: secondNew, resolve } = Promise.withResolvers<void>();
+    const agents = forgetful({ capabilities: {}, knows: (_life, nth, id) => nth === 1 || id === 'raw-2', secondNew });
+    const { first } = await told(agents);
+    const prompt = first.prompt('s', 'What is my name?');
+    await expect.poll(() => agents.heard.filter(({ method }) => method === 'session/new')).toHaveLength(2);
+    const running = { code: 'turn_in_progress', data: { sessionId: 's' } };
+    await expect(first.setMode('s', 'plan')).rejects.toMatchObject(running);
+    await expect(first.request('s', '_mine/usage', {})).rejects.toMatchObject(running);
+    await expect(first.resume('s')).rejects.toMatchObject(running);
+    resolve();
+    expect((await prompt).report.tier).toBe('transcript');
   });
 
   it('after a resume, when the agent can load too: loaded, its replay adds nothing, and the prompt is sent again', async () => {

@@ -157,13 +157,14 @@ function saidOnce(came: readonly Speech[], { read }: ReplayLog): Speech[] | null
 /**
  * A speech as the several it is, where the other side's words between them did not come; else itself. It is cut after each
  * part that is known, and after our last prompt: if nothing answered it, what follows is new. So is what follows an answer of ours that
- * was cut off.
+ * was cut off, and what follows in the newest one.
  */
 function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefined, { read }: ReplayLog): readonly Speech[] {
   const { side, text, items } = speech;
   const isNewest = newest?.side === side;
-  const had = side === 'agent' && isNewest && !newest.isCertain && newest.text;
-  if (text === null || index.has(speech.key) || (had && squeeze(text).startsWith(squeeze(had)))) return [speech];
+  const had = side === 'agent' && isNewest && newest.text ? squeeze(newest.text) : '';
+  const goesOn = (words: string | null): boolean => had !== '' && squeeze(words ?? '').startsWith(had);
+  if (text === null || index.has(speech.key) || (!newest?.isCertain && goesOn(text))) return [speech];
   const parts: Chunk[][] = [];
   let [key, id, isNew] = [NaN, null as string | null, false];
   for (const item of items) {
@@ -176,7 +177,13 @@ function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefine
     parts.at(-1)!.push(item);
     if (item.text !== null) [key, id] = [grow(key, item.text), item.id];
   }
-  return parts.length > 1 && (isNew || index.has(key)) ? parts.map((part) => read(side, part)) : [speech];
+  const several = parts.map((part) => read(side, part));
+  // The newest answer is known by parts of it, too, and what is none of ours goes on with it: the end that begins as it does is one.
+  for (let [at, words] = [parts.length, '']; at > 0 && words.length < had.length;) {
+    words = squeeze(several[--at]!.text ?? '') + words;
+    if (goesOn(words)) several.splice(at, Infinity, read(side, parts.slice(at).flat()));
+  }
+  return several.length > 1 && (isNew || index.has(key) || goesOn(several.at(-1)!.text)) ? several : [speech];
 }
 
 /** Of what was said often, so many places are tried on either side of the one that has as many after it as the replay has. */
@@ -231,7 +238,9 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
     const ours = logged[at];
     if (unit.at === null && unit.text?.trim() && ours?.text && ours.side === unit.side && !found.has(at)) {
       const [text, own] = [squeeze(unit.text), squeeze(ours.text)];
-      const answers = unit.side === 'agent' && (i === 0 ? at === 0 : units[i - 1]!.at === at - 1);
+      const before = i === 0 ? -1 : units[i - 1]!.at;
+      // The question need not have come.
+      const answers = unit.side === 'agent' && (before === at - 1 || (before === at - 2 && (i > 0 || ours.isCutOff)));
       const isElsewhere = index.has(unit.key) || came.has(ours.key);
       const isTelling = unit.preambles > 0 || Math.min(text.length, own.length) >= TELLING;
       if (answers && text.startsWith(own) && !(isElsewhere && ours.isCertain)) [unit.at, unit.had] = [at, own.length];

@@ -322,6 +322,22 @@ describe('a replay completes an interrupted turn', () => {
     expect((await match(built, all)).imported).toEqual([]);
   });
 
+  it.each([
+    ['its question', replayOfTwo],
+    ['any question', [agent('OK, blue.'), agent('Blue')]],
+  ])('I3: of an agent that does not replay %s, in its turn and no other', async (_, before) => {
+    const all = [...before, agent('Once upon'), agent(' a time.')];
+    const built = cut('Once upon');
+    const result = await match(built, all);
+    expect(said(result)).toEqual(['agent@t3  a time.']);
+    expect(result).toMatchObject({ reachedEnd: true, matched: before.length + 1, received: before.length + 1 });
+    store(built, result);
+    expect((await match(built, all)).imported).toEqual([]);
+    // The same of a turn that ended before the last words came.
+    const whole = two().user('Tell me').agent('Once upon').end();
+    expect(said(await match(whole, all))).toEqual(['agent@t3  a time.']);
+  });
+
   it('I11: words that came after the answer to the prompt are added to it, once, wherever it stands', async () => {
     const built = two().user('Tell me').agent('Once').end();
     const all = [...replayOfTwo, user('Tell me'), agent('Once upon a time')];

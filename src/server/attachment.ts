@@ -5,7 +5,7 @@ import { fieldsOf } from '../engine/protocol/updates.ts';
 import type { Connection } from './connection.ts';
 import { failureOf, toRpcError } from './errors.ts';
 import { lossNotice, noticeToolCall, noticeUpdate, type Notice } from './notice.ts';
-import { ofTurn } from './replay.ts';
+import { NO_NEWS, ofTurn, turnTold } from './replay.ts';
 
 export interface AttachedClient {
   readonly host: Host;
@@ -141,11 +141,11 @@ export class Attachment {
       case 'turn_started': {
         const key = event.payload.idempotencyKey;
         if (key !== undefined && turnId !== null && this.own.includes(key)) return void this.ownTurns.push(turnId);
-        return this.tellTurn(event, { turnId, state: 'running' });
+        return this.update(NO_NEWS, { seq: event.seq, turn: turnTold(event) });
       }
       case 'turn_ended':
         if (turnId !== null && this.ownTurns.includes(turnId)) this.ownTurns = this.ownTurns.filter((each) => each !== turnId);
-        else return this.tellTurn(event, { turnId, ...event.payload });
+        else return this.update(NO_NEWS, { seq: event.seq, turn: turnTold(event) });
         return;
       case 'resumed': {
         const notice = lossNotice(event.payload);
@@ -168,10 +168,6 @@ export class Attachment {
 
   private update(update: SessionUpdate, rehydrate: object, meta: object = {}): Promise<void> {
     return this.client.connection.notify('session/update', { sessionId: this.sessionId, update, _meta: { ...meta, rehydrate } });
-  }
-
-  private tellTurn({ seq }: SessionEvent, turn: object): Promise<void> {
-    return this.client.connection.notify('session/update', ofOthersTurn(this.sessionId, { seq, turn }));
   }
 
   /** Says what went wrong where there is no request to be answered with it. */
@@ -219,11 +215,6 @@ export class Attachment {
       }
     }
   }
-}
-
-/** ACP v1 has no word for the turns of others; a client that knows us reads it here, any other finds nothing new. */
-export function ofOthersTurn(sessionId: string, rehydrate: { readonly seq?: number; readonly turn: object }): object {
-  return { sessionId, update: { sessionUpdate: 'session_info_update' }, _meta: { rehydrate } };
 }
 
 function optionOf(result: unknown): unknown {

@@ -2,7 +2,7 @@
  * A session's log as the updates of a replay: each message once, however many chunks it came in. What says how things
  * are (commands, title, usage) is left to the end, where only its last word counts.
  */
-import type { SessionEvent, SessionInfo, SessionUpdate } from '../engine/index.ts';
+import type { SessionEvent, SessionInfo, SessionUpdate, TurnEnded } from '../engine/index.ts';
 import { classOf } from '../engine/protocol/updates.ts';
 import { extendRun, runToEvent, startRun, type ChunkRun } from '../engine/storage/chunks.ts';
 import { lossNotice, noticeToolCall } from './notice.ts';
@@ -12,12 +12,18 @@ export interface Outgoing {
   readonly meta?: SessionEvent['meta'];
   /** Once the client has this update, it has everything up to this number of the log. */
   readonly seq: number;
+  /** Where the update stands for the start or the end of a turn. */
+  readonly turn?: TurnTold;
 }
+
+/** What is told of a turn of others: that it runs, then how it ended. */
+export type TurnTold = { readonly turnId: string | null } & ({ readonly state: 'running' } | TurnEnded);
 
 /** A message longer than this comes in several updates: nobody must wait for all of it, or hold it whole. */
 const UPDATE_CHARS = 256 * 1024;
 
-export function createReplay() {
+/** `tellsTurns` for a client that knows the session up to some number: it is told of turns as one that stayed. */
+export function createReplay(tellsTurns = false) {
   let open: { readonly run: ChunkRun; seq: number } | null = null;
 
   const close = (): Outgoing[] => {
@@ -34,7 +40,7 @@ export function createReplay() {
       switch (event.kind) {
         case 'turn_started':
         case 'turn_ended':
-          return close();
+          return [...close(), ...(tellsTurns ? [{ update: NO_NEWS, seq: event.seq, turn: turnTold(event) }] : [])];
         case 'resumed': {
           const notice = lossNotice(event.payload);
           return notice ? [...close(), { update: noticeToolCall(notice, event.seq), seq: event.seq }] : [];
@@ -58,6 +64,14 @@ export function createReplay() {
     /** The log's end: gives what is still open. */
     end: close,
   };
+}
+
+/** ACP v1 has no word for the turns of others: `_meta` of this says it to a client that knows us, and any other finds nothing new. */
+export const NO_NEWS: SessionUpdate = { sessionUpdate: 'session_info_update' };
+
+export function turnTold(event: SessionEvent & { readonly kind: 'turn_started' | 'turn_ended' }): TurnTold {
+  const { turnId } = event;
+  return event.kind === 'turn_started' ? { turnId, state: 'running' } : { turnId, ...event.payload };
 }
 
 /**

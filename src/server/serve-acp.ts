@@ -20,11 +20,11 @@ import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
 import { isoTime } from '../engine/safe-text.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
-import { Attachment, ofOthersTurn, type AttachedClient } from './attachment.ts';
+import { Attachment, type AttachedClient } from './attachment.ts';
 import { connect, type ClientCall, type Params } from './connection.ts';
 import { failureOf, RpcFailure } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
-import { createReplay, stateOf, type Outgoing } from './replay.ts';
+import { createReplay, NO_NEWS, stateOf, type Outgoing } from './replay.ts';
 
 export interface ServeAcpOptions {
   /** The agent that this client's sessions have, by its name in the host. Sessions of others are not shown. */
@@ -398,9 +398,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     if (after !== undefined) await host.history(sessionId, { after, limit: 0 });
     await takePlace(params, info);
     await detach(sessionId);
-    if (how === 'load' || after !== undefined) await replay(info, after ?? 0);
+    const hasHeard = (how === 'load' || after !== undefined) && (await replay(info, after));
     // Whoever comes in the middle of a turn knows that it runs.
-    if (info.state === 'prompting') await connection.notify('session/update', ofOthersTurn(sessionId, { turn: { state: 'running' } }));
+    if (info.state === 'prompting' && !hasHeard)
+      await connection.notify('session/update', { sessionId, update: NO_NEWS, _meta: { rehydrate: { turn: { state: 'running' } } } });
     return opened(call, info, info.latestSeq);
   }
 
@@ -451,21 +452,28 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return null;
   }
 
-  /** The record up to where it stands now, each message once; what comes later is followed. */
-  async function replay(info: SessionInfo, from: number): Promise<void> {
+  /**
+   * The record up to where it stands now, each message once; what comes later is followed. With `after`, what came since, its turns, too:
+   * whether the last of them runs is returned.
+   */
+  async function replay(info: SessionInfo, after: number | undefined): Promise<boolean> {
     const { sessionId, latestSeq } = info;
-    const folding = createReplay();
+    const folding = createReplay(after !== undefined);
+    let runs = false;
     const send = async (updates: readonly Outgoing[]) => {
-      for (const { update, meta, seq } of updates)
-        await connection.notify('session/update', { sessionId, update, _meta: { ...meta, rehydrate: { seq } } });
+      for (const { update, meta, seq, turn } of updates) {
+        if (turn) runs = turn.state === 'running';
+        await connection.notify('session/update', { sessionId, update, _meta: { ...meta, rehydrate: { seq, ...(turn ? { turn } : {}) } } });
+      }
     };
-    for (let cursor = from; cursor < latestSeq && !connection.gone.aborted;) {
+    for (let cursor = after ?? 0; cursor < latestSeq && !connection.gone.aborted;) {
       const page: SessionEvent[] = await host.history(sessionId, { after: cursor, before: latestSeq + 1, limit: limits.replayPage });
       if (page.length === 0) break;
       await send(page.flatMap((event) => folding.push(event)));
       cursor = (page.at(-1) as SessionEvent).seq;
     }
     await send([...folding.end(), ...stateOf(info).map((update) => ({ update, seq: latestSeq }))]);
+    return runs;
   }
 
   void connection.closed.then(() => Promise.all([...attachments.keys()].map(detach)));

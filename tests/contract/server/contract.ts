@@ -397,6 +397,33 @@ export function serveAcpContract(way: Way): void {
         expect(turns).toEqual(['running', 'completed']);
       });
 
+      alone('one that comes back is told of the turns that it missed, as one that stayed', async () => {
+        const place = await placeOf();
+        const one = await clientOf(place);
+        const sessionId = await opened(place, one);
+        const [stayed, left] = [await clientOf(place), await clientOf(place)];
+        for (const each of [stayed, left]) await load(place, each, sessionId);
+        const news = (client: RawClient): Json[] =>
+          client.seen.flatMap(({ params }) => (params?._meta?.rehydrate?.turn ? [params._meta.rehydrate] : []));
+        const states = (client: RawClient): string[] => news(client).map(({ turn }) => turn.state);
+        await prompt(one, sessionId, 'say one');
+        const running = prompt(one, sessionId, 'stream 500 chunks');
+        await expect.poll(() => states(left)).toEqual(['running', 'completed', 'running']);
+        await left.leave();
+        await left.ended;
+        await running;
+        await prompt(one, sessionId, 'say three');
+        const hanging = prompt(one, sessionId, 'count to 1000000');
+        await expect.poll(() => states(stayed).length).toBe(7);
+        const back = await clientOf(place);
+        const after = Math.max(...left.seen.flatMap(({ params }) => params?._meta?.rehydrate?.seq ?? []));
+        await back.request('session/resume', { sessionId, cwd: place.cwd, _meta: { rehydrate: { after } } });
+        await one.notify('session/cancel', { sessionId });
+        await hanging;
+        await expect.poll(() => states(stayed).at(-1)).toBe('cancelled');
+        await expect.poll(() => [...news(left), ...news(back)]).toEqual(news(stayed));
+      });
+
       it('permission: whoever answers first has answered, and the other’s question is withdrawn', async () => {
         const place = await placeOf();
         const one = await clientOf(place);

@@ -84,9 +84,9 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
   const cursor = request.cursor === undefined ? null : readCursor(request.cursor);
   const indexed = await bringUpToDate(db, store, sessionId);
   const found: Placed[] = [];
-  // What the index does not have is read: nothing of it where it could be brought up to date, all of it where there is none.
+  // What the index does not have is read: the last message where it could be brought up to date, all of it where there is none.
   for (const { sessionId: id, from } of await unindexed(db, indexed, sessionId)) {
-    for await (const message of messages(store, id, from)) {
+    for await (const message of messages(store, id, from, { openToo: true })) {
       const snippet = match(message.text, wanted);
       if (snippet !== null) found.push({ sessionId: id, seq: message.seq, role: message.role, snippet, key: placeOf(message) });
     }
@@ -266,8 +266,11 @@ interface Open {
   end: number;
 }
 
-/** The whole messages of a session after an event; in the end, up to which number everything was said. */
-async function* messages(store: Store, sessionId: string, from: number): AsyncGenerator<Message, number> {
+/**
+ * The messages of a session after an event that are whole; in the end, up to which number everything was said. `openToo`: and the last, of which
+ * more may come.
+ */
+async function* messages(store: Store, sessionId: string, from: number, { openToo = false } = {}): AsyncGenerator<Message, number> {
   let open: Open | null = null;
   let whole = from;
   const close = (): Message[] => {
@@ -305,7 +308,10 @@ async function* messages(store: Store, sessionId: string, from: number): AsyncGe
       open.end = event.seq;
     }
     const last = page.at(-1);
-    if (!last || page.length < PAGE) return whole;
+    if (!last || page.length < PAGE) {
+      if (openToo) yield* close();
+      return whole;
+    }
     after = last.seq;
   }
 }

@@ -161,7 +161,6 @@ describe.each(STORES)('on %s', (_name, open) => {
     await put(db, 'a', turn('t1', 'heron one', 'yes'));
     expect((await search(db, store, 'heron', {})).hits).toHaveLength(1);
     await put(db, 'a', [...turn('t2', 'heron two', 'yes'), started('t3'), say('user', 'heron three', 't3'), say('agent', 'her', 't3')]);
-    // The message that is still being said comes when it is whole.
     expect((await search(db, store, 'heron', {})).hits.map(({ snippet }) => snippet)).toEqual(['heron three', 'heron two', 'heron one']);
     await put(db, 'a', [say('agent', 'on four', 't3'), ended('t3')]);
     expect((await search(db, store, 'heron four', {})).hits).toHaveLength(1);
@@ -173,6 +172,17 @@ describe.each(STORES)('on %s', (_name, open) => {
     await put(db, 'a', turn('t4', 'egret', 'yes'));
     expect((await search(db, store, 'egret', {})).hits).toHaveLength(1);
     expect((await search(db, store, 'heron', {})).hits).toEqual([]);
+  });
+
+  it('what was said last is found although nothing ends it, and once when something does', async () => {
+    const { db, store } = await opened();
+    const hits = async (words: string) => (await search(db, store, words, {})).hits;
+    await put(db, 's', [say('user', 'Where is the heron?', 't'), say('agent', 'The heron ', 't', 'm')]);
+    expect(await hits('heron')).toHaveLength(2);
+    await put(db, 's', [say('agent', 'flew away.', 't', 'm')]);
+    expect((await hits('flew')).map(({ snippet }) => snippet)).toEqual(['The heron flew away.']);
+    await put(db, 's', [ended('t')]);
+    expect((await hits('flew')).map(({ snippet }) => snippet)).toEqual(['The heron flew away.']);
   });
 
   it('search in pages gives each hit once', async () => {

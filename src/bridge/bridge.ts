@@ -7,7 +7,7 @@ import { withLimits } from '../engine/with-limits.ts';
 import { type RunningProcess, startProcess } from '../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS, type StdioLimits } from '../adapters/stdio/limits.ts';
 import { corker, LineTooLong, readBlocks } from '../adapters/stdio/lines.ts';
-import { Client, type ClientOptions } from './client.ts';
+import { attend, type Client, type ClientOptions } from './client.ts';
 import { closeFrame } from './close.ts';
 import type { Connected } from './connections.ts';
 import { openDoor, type Visitor } from './door.ts';
@@ -78,7 +78,7 @@ function agentConnection(agent: string, running: RunningProcess, options: Client
   const { stdin } = running;
   const exited = running.exited.then((exit) => (exit.stderr === undefined ? exit : { ...exit, stderr: redactTokens(exit.stderr) }));
   const cork = corker(stdin);
-  const client = new Client({
+  const client = attend({
     ...options,
     onMessage: (_message, line) => {
       if (!stdin.writable) return null;

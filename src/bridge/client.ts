@@ -6,7 +6,7 @@ import { type CloseCause, type CloseFrame, closeFrame, limitOf } from './close.t
 import { textFrame } from './frames.ts';
 import { judgeFrame } from './inbound.ts';
 import type { BridgeLimits } from './limits.ts';
-import { type Watch, watch } from './watch.ts';
+import { watch } from './watch.ts';
 
 /** Something that takes what the client says, and may be full. */
 export interface Drained {
@@ -33,119 +33,112 @@ export interface ClientEvents {
   readonly onFault: () => void;
 }
 
-export class Client {
+export interface Client {
   readonly id: string;
   /** Settles when the socket is closed. */
   readonly gone: Promise<void>;
-  readonly #options: ClientOptions & ClientEvents;
-  readonly #watch: Watch;
-  /** Where what the client says piles up; while it does, nothing more is read from it. */
-  readonly #full = new Set<Drained>();
-  #cause: CloseCause | null = null;
-
-  constructor(options: ClientOptions & ClientEvents) {
-    const { id, websocket, socket, limits } = options;
-    this.id = id;
-    this.#options = options;
-    this.#watch = watch(websocket, socket, limits, (limit) => this.giveUp({ kind: 'limit', limit }));
-    websocket.onFault((cause) => {
-      this.#faulted(cause);
-      return closeFrame(cause, id);
-    });
-    websocket.on('message', (data, binary) => this.#receive(data as Buffer, binary));
-    this.gone = new Promise((resolve) => {
-      websocket.once('close', () => {
-        this.#watch.stop();
-        resolve();
-      });
-    });
-  }
-
   /** Whether frames may still be sent: none may follow a close frame. */
-  get open(): boolean {
-    const { websocket, socket } = this.#options;
-    return websocket.readyState === websocket.OPEN && socket.writable;
-  }
-
+  readonly open: boolean;
   /** The limit that the connection is ended for, if it is. */
-  get limit(): string | undefined {
-    return this.#cause === null ? undefined : limitOf(this.#cause);
-  }
-
+  readonly limit: string | undefined;
   /** The end, once all that was sent before it has been read. What was found wrong earlier is what the client is told. */
-  close(cause: CloseCause): void {
-    this.#cause ??= cause;
-    this.#sendClose(this.#cause);
-  }
-
+  close(cause: CloseCause): void;
   /** Ends the connection for a fault. */
-  giveUp(cause: CloseCause): void {
-    this.#faulted(cause);
-    this.#sendClose(cause);
-  }
-
+  giveUp(cause: CloseCause): void;
   /** The bridge goes; what ends next ends for that. Resolves when the socket is closed: a client that is behind cannot hold that up. */
-  async shutDown(end: () => Promise<unknown>): Promise<void> {
-    this.#cause ??= { kind: 'shutdown' };
-    await end();
-    const timer = setTimeout(() => this.#options.websocket.terminate(), this.#options.limits.closeMs);
-    await this.gone;
-    clearTimeout(timer);
-  }
+  shutDown(end: () => Promise<unknown>): Promise<void>;
+}
 
-  #faulted(cause: CloseCause): void {
-    this.#cause ??= cause;
-    this.#options.onFault();
-  }
+export function attend(options: ClientOptions & ClientEvents): Client {
+  const { id, websocket, socket, limits, onNote, onMessage, onFault } = options;
+  /** Where what the client says piles up; while it does, nothing more is read from it. */
+  const full = new Set<Drained>();
+  let cause: CloseCause | null = null;
 
-  #sendClose(cause: CloseCause): void {
-    const { websocket, socket } = this.#options;
+  const sendClose = (why: CloseCause): void => {
     if (websocket.readyState !== websocket.OPEN) return;
-    const frame = closeFrame(cause, this.id);
+    const frame = closeFrame(why, id);
     // The close timer starts with the frame, so the frame waits until what lies before it is sent.
-    if (cause.kind === 'exit' && socket.writableLength > 0) socket.write('', () => websocket.close(frame.code, frame.reason));
+    if (why.kind === 'exit' && socket.writableLength > 0) socket.write('', () => websocket.close(frame.code, frame.reason));
     else websocket.close(frame.code, frame.reason);
-  }
+  };
+  const faulted = (why: CloseCause): void => {
+    cause ??= why;
+    onFault();
+  };
+  const giveUp = (why: CloseCause): void => {
+    faulted(why);
+    sendClose(why);
+  };
+  const clocks = watch(websocket, socket, limits, (limit) => giveUp({ kind: 'limit', limit }));
 
-  #receive(data: Buffer, binary: boolean): void {
-    const { websocket, socket, limits, onNote, onMessage } = this.#options;
-    if (this.#cause !== null) return;
-    const verdict = judgeFrame(data, binary, this.#options);
+  /** Stops reading from the client until the streams have room again. What was read already still comes, and finds it so. */
+  const holdUntilDrained = (stream: Drained): void => {
+    if (full.has(stream)) return;
+    full.add(stream);
+    websocket.pause();
+    clocks.held(true);
+    stream.once('drain', () => {
+      full.delete(stream);
+      if (full.size > 0) return;
+      clocks.held(false);
+      if (websocket.readyState === websocket.OPEN) websocket.resume();
+    });
+  };
+  const receive = (data: Buffer, binary: boolean): void => {
+    if (cause !== null) return;
+    const verdict = judgeFrame(data, binary, options);
     switch (verdict.verdict) {
       case 'forward': {
-        const full = onMessage(verdict.message, verdict.line);
-        if (full !== null) this.#holdUntilDrained(full);
+        const behind = onMessage(verdict.message, verdict.line);
+        if (behind !== null) holdUntilDrained(behind);
         return;
       }
       case 'answer':
         onNote(verdict.why);
         socket.write(textFrame(verdict.text));
-        if (socket.writableLength > limits.bufferedBytes) this.#holdUntilDrained(socket);
+        if (socket.writableLength > limits.bufferedBytes) holdUntilDrained(socket);
         return;
       case 'drop':
         onNote(verdict.why);
         return;
       case 'close':
         onNote(`closed for ${verdict.why}`);
-        this.giveUp({ kind: 'not_json_rpc' });
+        giveUp({ kind: 'not_json_rpc' });
         websocket.pause();
     }
-  }
+  };
 
-  /** Stops reading from the client until the streams have room again. What was read already still comes, and finds it so. */
-  #holdUntilDrained(stream: Drained): void {
-    if (this.#full.has(stream)) return;
-    const { websocket } = this.#options;
-    this.#full.add(stream);
-    websocket.pause();
-    this.#watch.held(true);
-    stream.once('drain', () => {
-      this.#full.delete(stream);
-      if (this.#full.size > 0) return;
-      this.#watch.held(false);
-      if (websocket.readyState === websocket.OPEN) websocket.resume();
+  websocket.onFault((why) => {
+    faulted(why);
+    return closeFrame(why, id);
+  });
+  websocket.on('message', (data, binary) => receive(data as Buffer, binary));
+  const gone = new Promise<void>((resolve) => {
+    websocket.once('close', () => {
+      clocks.stop();
+      resolve();
     });
-  }
+  });
+  return {
+    id,
+    gone,
+    get open() {
+      return websocket.readyState === websocket.OPEN && socket.writable;
+    },
+    get limit() {
+      return cause === null ? undefined : limitOf(cause);
+    },
+    close: (why) => sendClose((cause ??= why)),
+    giveUp,
+    async shutDown(end) {
+      cause ??= { kind: 'shutdown' };
+      await end();
+      const timer = setTimeout(() => websocket.terminate(), limits.closeMs);
+      await gone;
+      clearTimeout(timer);
+    },
+  };
 }
 
 /** The server's WebSocket, with the contract's codes and reasons where the layer below closes by itself. */

@@ -4,7 +4,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { AgentExit, MessageStream } from '../engine/ports.ts';
 import { messageQueue } from '../adapters/message-queue.ts';
 import { messageLine } from '../adapters/stdio/lines.ts';
-import { Client, type ClientOptions } from './client.ts';
+import { attend, type ClientOptions } from './client.ts';
 import type { Connected } from './connections.ts';
 import { textFrame } from './frames.ts';
 
@@ -23,7 +23,7 @@ export function streamConnection(agent: string, options: ClientOptions): StreamC
   const drained = new EventEmitter<{ drain: [] }>();
   const room = (): void => void drained.emit('drain');
   const said = messageQueue<AnyMessage>(limits.bufferedBytes, room, room);
-  const client = new Client({
+  const client = attend({
     ...options,
     onMessage: (message, line) => (said.push(message, line.length) ? null : drained),
     onFault: () => undefined,

@@ -3,14 +3,8 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { BridgeLimits } from './limits.ts';
 
-export interface Watch {
-  /** Whether the client is not being read from, because nothing takes what is there. */
-  held(on: boolean): void;
-  stop(): void;
-}
-
 /** Cuts a client off that exceeds `stalledMs` or `pingMs`, once `exceeded` was told which. */
-export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits, exceeded: (limit: keyof BridgeLimits) => void): Watch {
+export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits, exceeded: (limit: keyof BridgeLimits) => void) {
   const { stalledMs, pingMs } = limits;
   /**
    * Milliseconds as this program's own looks count them. A machine's clock that is set does not move it, nor does a pause in which the
@@ -50,7 +44,8 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
     look();
   }, pause).unref();
   return {
-    held(on) {
+    /** Whether the client is not being read from, because nothing takes what is there. */
+    held(on: boolean): void {
       isHeld = on;
       unanswered = null;
     },

@@ -1,14 +1,6 @@
 /** The `SqlDatabase` port on `node:sqlite` (Node ≥ 22.13): one file, shared by the processes of one machine. */
 import path from 'node:path';
-import {
-  SqlError,
-  type OwnerRegistry,
-  type Row,
-  type SqlDatabase,
-  type SqlValue,
-  type Statement,
-  type StatementResult,
-} from '../../engine/ports.ts';
+import { SqlError, type SqlDatabase } from '../../engine/ports.ts';
 import { processOwners } from '../node-host/owners.ts';
 import { Connection } from './connection.ts';
 import { toSqlError } from './errors.ts';
@@ -42,81 +34,52 @@ const LONGEST_PAUSE_MS = 25;
  */
 export async function openNodeSqlite(file: string, options: NodeSqliteOptions = {}): Promise<SqlDatabase> {
   if (file === '') throw new SqlError('io', 'Database: the path is empty. Give the path of a file, or :memory:.');
-  const database = new NodeSqliteDatabase(file === ':memory:' ? file : path.resolve(file), options);
-  await database.ready();
-  return database;
-}
-
-class NodeSqliteDatabase implements SqlDatabase {
-  readonly owners: OwnerRegistry = processOwners();
-  readonly #path: string;
-  readonly #busyMs: number;
-  readonly #options: NodeSqliteOptions;
-  #connection: Connection | undefined;
-  #closing: Promise<void> | undefined;
+  const { powerLossSafe = false, readOnly = false, busyTimeoutMs = DEFAULT_BUSY_MS } = options;
+  const name = file === ':memory:' ? file : path.resolve(file);
+  let closing: Promise<void> | undefined;
   /** The end of the queue, while a call waits for another process's lock; else calls run at once. */
-  #tail: Promise<void> | undefined;
-
-  constructor(file: string, options: NodeSqliteOptions) {
-    this.#path = file;
-    this.#options = options;
-    this.#busyMs = options.busyTimeoutMs ?? DEFAULT_BUSY_MS;
-  }
-
-  ready(): Promise<void> {
-    return this.#enqueue(() => {
-      const { powerLossSafe = false, readOnly = false } = this.#options;
-      this.#connection ??= new Connection(this.#path, { powerLossSafe, readOnly });
-    });
-  }
-
-  query(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
-    return this.#enqueue(() => this.#connection!.query(sql, params));
-  }
-
-  batch(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    return this.#enqueue(() => (statements.length === 0 ? [] : this.#connection!.batch(statements)));
-  }
-
-  close(): Promise<void> {
-    return (this.#closing ??= this.#enqueue(() => this.#connection!.close()));
-  }
+  let tail: Promise<unknown> | undefined;
 
   /** Runs now, or after those that wait; a locked database is tried again without blocking the thread. */
-  #enqueue<T>(work: () => T): Promise<T> {
-    if (this.#closing) return Promise.reject(new SqlError('closed', `Database ${this.#path}: it was closed. Open it again.`));
-    if (this.#tail) return this.#append(this.#tail.then(() => this.#persist(work)));
+  function enqueue<T>(work: () => T): Promise<T> {
+    if (closing) return Promise.reject(new SqlError('closed', `Database ${name}: it was closed. Open it again.`));
+    if (tail) return append(tail.then(() => persist(work)));
     try {
       return Promise.resolve(work());
     } catch (error) {
-      const failure = toSqlError(error, this.#path);
-      if (failure.kind !== 'busy') return Promise.reject(failure);
-      return this.#append(this.#persist(work));
+      const failure = toSqlError(error, name);
+      return failure.kind === 'busy' ? append(persist(work)) : Promise.reject(failure);
     }
   }
 
-  #append<T>(call: Promise<T>): Promise<T> {
-    const tail = call.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#tail = tail;
-    void tail.then(() => {
-      if (this.#tail === tail) this.#tail = undefined;
-    });
+  function append<T>(call: Promise<T>): Promise<T> {
+    const over = call
+      .catch(() => undefined)
+      .then(() => {
+        if (tail === over) tail = undefined;
+      });
+    tail = over;
     return call;
   }
 
-  async #persist<T>(work: () => T): Promise<T> {
-    const deadline = performance.now() + this.#busyMs;
+  async function persist<T>(work: () => T): Promise<T> {
+    const deadline = performance.now() + busyTimeoutMs;
     for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       try {
         return work();
       } catch (error) {
-        const failure = toSqlError(error, this.#path);
+        const failure = toSqlError(error, name);
         if (failure.kind !== 'busy' || performance.now() >= deadline) throw failure;
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }
   }
+
+  const connection = await enqueue(() => new Connection(name, { powerLossSafe, readOnly }));
+  return {
+    owners: processOwners(),
+    query: (sql, params = []) => enqueue(() => connection.query(sql, params)),
+    batch: (statements) => enqueue(() => (statements.length === 0 ? [] : connection.batch(statements))),
+    close: () => (closing ??= enqueue(() => connection.close())),
+  };
 }

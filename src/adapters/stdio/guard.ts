@@ -26,74 +26,69 @@ function guardFile(): string | null {
   return fileURLToPath(new URL(here.endsWith('.ts') ? './guard-process.ts' : './guard-process.js', here));
 }
 
-class Guard {
-  /** The host's part of every mark: unguessable, so that no other program's environment has it by chance. */
-  readonly mark = randomBytes(12).toString('hex');
-  readonly #groups = new Map<number, string>();
-  #child: ChildProcess | null = null;
-  #count = 0;
-  #ended = 0;
+/** The host's part of every mark: unguessable, so that no other program's environment has it by chance. */
+const mark = randomBytes(12).toString('hex');
+/** The groups of this host's agents, with the start times of their leaders. */
+const groups = new Map<number, string>();
+let child: ChildProcess | null = null;
+let tokens = 0;
+let ended = 0;
 
+function tell(line: string): void {
+  if (child?.stdin?.writable === true) child.stdin.write(`${line}\n`);
+}
+
+/** Makes sure that the guard runs. Call it before an agent is spawned: its pipe holds our lines until it reads. */
+function ready(): void {
+  if (child !== null || ended >= MOST_ENDED) return;
+  const file = guardFile();
+  if (file === null || !existsSync(file)) return warn(`${file ?? 'The guard’s program'} is not there`);
+  const env: NodeJS.ProcessEnv = { ELECTRON_RUN_AS_NODE: '1' };
+  for (const name of GUARD_ENV) if (process.env[name] !== undefined) env[name] = process.env[name];
+  let started: ChildProcess;
+  try {
+    started = spawn(process.execPath, [file], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env, cwd: '/', windowsHide: true });
+  } catch (error) {
+    // A system without room for one more process: the agent's own start will say so too.
+    return warn(`The guard could not be started (${String(error)})`);
+  }
+  child = started;
+  const gone = (): void => {
+    if (child !== started) return;
+    child = null;
+    ended += 1;
+    if (ended >= MOST_ENDED) return warn(`The guard, ${file}, ended ${MOST_ENDED} times`);
+    // Somebody ended the guard while it was needed: the next one learns of every group again.
+    if (groups.size > 0) setTimeout(() => groups.size > 0 && ready(), 100).unref();
+  };
+  started.once('exit', gone);
+  started.once('error', gone);
+  started.stdin?.on('error', gone);
+  started.unref();
+  (started.stdin as unknown as { unref?: () => void }).unref?.();
+  tell(`mark ${mark}`);
+  for (const [pgid, start] of groups) tell(`+ ${pgid} ${start}`);
+}
+
+/** One for each host process. */
+export const guard = {
+  mark,
+  ready,
   /** A fresh token for one agent: `HOST.AGENT`. */
-  token(): string {
-    this.#count += 1;
-    return `${this.mark}.${this.#count.toString(36)}`;
-  }
-
+  token: (): string => `${mark}.${(tokens += 1).toString(36)}`,
   /** The variable's value for an agent: a host that is itself an agent keeps the marks it was given. */
-  variable(token: string): string {
-    const inherited = process.env[MARK];
-    return inherited === undefined || inherited === '' ? token : `${inherited},${token}`;
-  }
-
-  /** Makes sure that the guard runs. Call it before an agent is spawned: its pipe holds our lines until it reads. */
-  ready(): void {
-    if (this.#child !== null || this.#ended >= MOST_ENDED) return;
-    const file = guardFile();
-    if (file === null || !existsSync(file)) return warn(`${file ?? 'The guard’s program'} is not there`);
-    const env: NodeJS.ProcessEnv = { ELECTRON_RUN_AS_NODE: '1' };
-    for (const name of GUARD_ENV) if (process.env[name] !== undefined) env[name] = process.env[name];
-    let child: ChildProcess;
-    try {
-      child = spawn(process.execPath, [file], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env, cwd: '/', windowsHide: true });
-    } catch (error) {
-      // A system without room for one more process: the agent's own start will say so too.
-      return warn(`The guard could not be started (${String(error)})`);
-    }
-    this.#child = child;
-    const gone = (): void => {
-      if (this.#child !== child) return;
-      this.#child = null;
-      this.#ended += 1;
-      if (this.#ended >= MOST_ENDED) return warn(`The guard, ${file}, ended ${MOST_ENDED} times`);
-      // Somebody ended the guard while it was needed: the next one learns of every group again.
-      if (this.#groups.size > 0) setTimeout(() => this.#groups.size > 0 && this.ready(), 100).unref();
-    };
-    child.once('exit', gone);
-    child.once('error', gone);
-    child.stdin?.on('error', gone);
-    child.unref();
-    (child.stdin as unknown as { unref?: () => void }).unref?.();
-    this.#tell(`mark ${this.mark}`);
-    for (const [pgid, start] of this.#groups) this.#tell(`+ ${pgid} ${start}`);
-  }
-
+  variable: (token: string): string => [process.env[MARK], token].filter(Boolean).join(','),
   /** Gives back when the group's leader started. */
   add(pgid: number): string {
     const start = startOf(pgid);
-    this.#groups.set(pgid, start);
-    this.#tell(`+ ${pgid} ${start}`);
+    groups.set(pgid, start);
+    tell(`+ ${pgid} ${start}`);
     return start;
-  }
-
+  },
   remove(pgid: number): void {
-    if (this.#groups.delete(pgid)) this.#tell(`- ${pgid}`);
-  }
-
-  #tell(line: string): void {
-    if (this.#child?.stdin?.writable === true) this.#child.stdin.write(`${line}\n`);
-  }
-}
+    if (groups.delete(pgid)) tell(`- ${pgid}`);
+  },
+};
 
 /** Empty when it cannot be told. */
 function startOf(pid: number): string {
@@ -104,6 +99,3 @@ function startOf(pid: number): string {
     return '';
   }
 }
-
-/** One for each host process. */
-export const guard = new Guard();

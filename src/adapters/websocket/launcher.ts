@@ -35,144 +35,117 @@ export function websocketLauncher(options: WebSocketLauncherOptions): AgentLaunc
           { agent: spec.agent },
         );
       }
-      const connection = new BridgeConnection(spec, options, limits);
-      await connection.open(signal);
-      return connection;
+      return connect(spec, options, limits, signal);
     },
   };
 }
 
-class BridgeConnection implements AgentProcess {
-  readonly stream: AgentProcess['stream'];
-  readonly exited: Promise<AgentExit>;
-  readonly #spec: AgentSpec;
-  readonly #options: WebSocketLauncherOptions;
-  readonly #limits: WebSocketLimits;
+/** Resolves when the agent runs; when it rejects, nothing is left of it. */
+async function connect(
+  { agent }: AgentSpec,
+  options: WebSocketLauncherOptions,
+  limits: WebSocketLimits,
+  signal: AbortSignal,
+): Promise<AgentProcess> {
+  const { url, token } = options;
+  const { openMs, requestMs, endMs } = limits;
   /** Names the connection, so that its end can be asked for and is told as truthfully as over stdio. */
-  readonly #id = randomId();
-  readonly #socket: WebSocketLike;
-  readonly #opened: Promise<boolean>;
-  readonly #closed: Promise<CloseFacts>;
-  readonly #exit = Promise.withResolvers<AgentExit>();
-  #diagnostics = '';
-  #settled = false;
+  const id = randomId();
+  const Socket = options.WebSocket ?? (globalThis.WebSocket as unknown as NonNullable<WebSocketLauncherOptions['WebSocket']>);
+  const address = `${httpUrl(url).replace(/^http/, 'ws')}/agents/${encodeURIComponent(agent)}`;
+  // SECURITY: the token goes in a subprotocol, because addresses end up in logs and histories.
+  const socket = new Socket(address, ['acp.v1', `bearer.${token}`, `conn.${id}`]);
+  let diagnostics = '';
+  const note = (text: string): void => {
+    if (text !== '') diagnostics = [diagnostics, text].filter(Boolean).join('\n').slice(-limits.stderrCharacters);
+  };
+  const messages = socketStream(agent, socket, limits, note);
+  const exit = Promise.withResolvers<AgentExit>();
+  let settled = false;
+  const finish = (how: AgentExit): void => {
+    if (settled) return;
+    settled = true;
+    if (how.stderr !== undefined && !diagnostics.includes(how.stderr)) note(how.stderr);
+    exit.resolve(how);
+  };
+  const askBridge = <T>(method: 'GET' | 'DELETE', tail: string, ms: number) => ask<T>(options, method, `/connections/${id}${tail}`, ms);
 
-  constructor(spec: AgentSpec, options: WebSocketLauncherOptions, limits: WebSocketLimits) {
-    this.#spec = spec;
-    this.#options = options;
-    this.#limits = limits;
-    const Socket = options.WebSocket ?? (globalThis.WebSocket as unknown as NonNullable<WebSocketLauncherOptions['WebSocket']>);
-    const url = `${httpUrl(options.url).replace(/^http/, 'ws')}/agents/${encodeURIComponent(spec.agent)}`;
-    // SECURITY: the token goes in a subprotocol, because addresses end up in logs and histories.
-    const socket = new Socket(url, ['acp.v1', `bearer.${options.token}`, `conn.${this.#id}`]);
-    this.#socket = socket;
-    this.exited = this.#exit.promise;
-    const messages = socketStream(spec.agent, socket, limits, (text) => this.#note(text));
-    this.stream = messages.stream;
-    this.#opened = new Promise((resolve) => {
-      socket.addEventListener('open', () => resolve(true));
-      socket.addEventListener('close', () => resolve(false));
-      socket.addEventListener('error', () => undefined); // 'close' follows, with as much as is known
-    });
-    this.#closed = new Promise((resolve) => {
-      socket.addEventListener('close', ((event: { code: number; reason: string }) =>
-        resolve({ code: event.code, reason: event.reason })) as (event: never) => void);
-    });
-    void this.#closed.then(async (close) => {
-      messages.closed();
-      // A socket that never opened has no agent behind it; `open` says why.
-      if (await this.#opened) await this.#conclude(close);
-    });
-  }
-
-  /** Resolves when the agent runs; otherwise nothing is left of it. */
-  async open(signal: AbortSignal): Promise<void> {
-    const { openMs, endMs } = this.#limits;
-    const stopped = AbortSignal.any([signal, AbortSignal.timeout(openMs)]);
-    const late = new Promise<'late'>((resolve) => stopped.addEventListener('abort', () => resolve('late'), { once: true }));
-    const opened = await Promise.race([this.#opened, late]);
-    if (opened === false) throw await this.#whyRefused();
-    const problem = opened === 'late' ? 'late' : await Promise.race([this.#startProblem(), late]);
-    if (problem === null) return;
-    if (problem !== 'late') throw problem;
-    this.#socket.close();
-    await this.#ask('DELETE', '?how=kill', endMs);
-    signal.throwIfAborted();
-    throw new RehydrateError(
-      'agent_start_failed',
-      `The bridge at ${this.#options.url} did not open a connection within ${openMs} ms (openMs).`,
-      { agent: this.#spec.agent },
-    );
-  }
-
-  async end(how: 'ask' | 'kill'): Promise<AgentExit> {
-    if (this.#settled) return this.exited;
-    const answer = await this.#ask<unknown>('DELETE', `?how=${how}`, this.#limits.endMs);
-    const exit = answer.kind === 'answered' ? asExit(answer.body) : null;
-    if (exit === null) {
-      // No bridge to ask: closing the socket is all that can be done, and the bridge, if it lives, ends the tree.
-      this.#socket.close();
-      return this.exited;
-    }
-    this.#finish(exit);
-    // The bridge closes the socket behind the agent's last message; closing it first would lose that one.
-    const timer = setTimeout(() => this.#socket.close(), this.#limits.requestMs);
-    void this.#closed.then(() => clearTimeout(timer));
-    return exit;
-  }
-
-  diagnostics(): string {
-    return this.#diagnostics;
-  }
+  const opened = new Promise<boolean>((resolve) => {
+    socket.addEventListener('open', () => resolve(true));
+    socket.addEventListener('close', () => resolve(false));
+    socket.addEventListener('error', () => undefined); // 'close' follows, with as much as is known
+  });
+  const closed = new Promise<CloseFacts>((resolve) => {
+    socket.addEventListener('close', (({ code, reason }: CloseFacts) => resolve({ code, reason })) as (event: never) => void);
+  });
+  void closed.then(async (close) => {
+    messages.closed();
+    // A socket that never opened has no agent behind it.
+    if (await opened) await conclude(close);
+  });
 
   /** The socket has closed: finds out how the agent ended, once its tree is gone. */
-  async #conclude(close: CloseFacts): Promise<void> {
-    if (this.#settled) return;
+  async function conclude(close: CloseFacts): Promise<void> {
+    if (settled) return;
     // After an end of the agent's own the report is there; otherwise the bridge is ending the tree now, and asking waits for that.
-    if (!saysExit(close.code)) await this.#ask('DELETE', '?how=ask', this.#limits.endMs);
-    const report = await this.#ask<ConnectionDiagnostics>('GET', '/diagnostics', this.#limits.requestMs);
-    if (report.kind !== 'answered') return this.#finish(exitFromClose(close, null));
-    const { exit, limit, stderr } = report.body;
-    this.#note(stderr);
-    this.#finish(exitFromClose(close, { exit: asExit(exit), ...(typeof limit === 'string' ? { limit } : {}) }));
-  }
-
-  #finish(exit: AgentExit): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    if (exit.stderr !== undefined && !this.#diagnostics.includes(exit.stderr)) this.#note(exit.stderr);
-    this.#exit.resolve(exit);
-  }
-
-  #ask<T>(method: 'GET' | 'DELETE', tail: string, ms: number): ReturnType<typeof ask<T>> {
-    return ask<T>(this.#options, method, `/connections/${this.#id}${tail}`, ms);
+    if (!saysExit(close.code)) await askBridge('DELETE', '?how=ask', endMs);
+    const report = await askBridge<ConnectionDiagnostics>('GET', '/diagnostics', requestMs);
+    if (report.kind !== 'answered') return finish(exitFromClose(close, null));
+    note(report.body.stderr);
+    finish(exitFromClose(close, { exit: asExit(report.body.exit), limit: report.body.limit }));
   }
 
   /** An open socket has an agent behind it unless the bridge could not start it: it says so in the close frame that follows. */
-  async #startProblem(): Promise<RehydrateError | null> {
-    const answer = await this.#ask<ConnectionDiagnostics>('GET', '/diagnostics', this.#limits.requestMs);
-    const exit = answer.kind === 'answered' ? asExit(answer.body.exit) : null;
-    if (exit?.kind !== 'not_started') return null;
-    return new RehydrateError('agent_start_failed', exit.message, { agent: this.#spec.agent, url: this.#options.url });
+  async function startProblem(): Promise<RehydrateError | null> {
+    const answer = await askBridge<ConnectionDiagnostics>('GET', '/diagnostics', requestMs);
+    const problem = answer.kind === 'answered' ? asExit(answer.body.exit) : null;
+    return problem?.kind === 'not_started' ? new RehydrateError('agent_start_failed', problem.message, { agent, url }) : null;
   }
 
-  /** A browser is not told why an upgrade was refused; asking for the list of agents finds out. */
-  async #whyRefused(): Promise<RehydrateError> {
-    const { agent } = this.#spec;
-    const { url } = this.#options;
-    const answer = await ask<readonly BridgeAgent[]>(this.#options, 'GET', '/agents', this.#limits.requestMs);
-    if (answer.kind !== 'answered') return bridgeProblem(url, answer);
-    const agents = answer.body.map(({ name }) => name);
-    if (!agents.includes(agent))
-      return new RehydrateError('agent_not_found', `The bridge at ${url} has no agent named '${agent}'. It has: ${agents.join(', ')}.`, {
-        agent,
-        agents,
-      });
+  const stopped = AbortSignal.any([signal, AbortSignal.timeout(openMs)]);
+  const late = new Promise<'late'>((resolve) => stopped.addEventListener('abort', () => resolve('late'), { once: true }));
+  const isOpen = await Promise.race([opened, late]);
+  if (isOpen === false) throw await whyRefused(agent, options, requestMs);
+  const problem = isOpen === 'late' ? 'late' : await Promise.race([startProblem(), late]);
+  if (problem === 'late') {
+    socket.close();
+    await askBridge('DELETE', '?how=kill', endMs);
+    signal.throwIfAborted();
+    const message = `The bridge at ${url} did not open a connection within ${openMs} ms (openMs).`;
+    throw new RehydrateError('agent_start_failed', message, { agent });
+  }
+  if (problem !== null) throw problem;
+
+  return {
+    stream: messages.stream,
+    exited: exit.promise,
+    diagnostics: () => diagnostics,
+    async end(how) {
+      if (settled) return exit.promise;
+      const answer = await askBridge<unknown>('DELETE', `?how=${how}`, endMs);
+      const ended = answer.kind === 'answered' ? asExit(answer.body) : null;
+      if (ended === null) {
+        // No bridge to ask: closing the socket is all that can be done, and the bridge, if it lives, ends the tree.
+        socket.close();
+        return exit.promise;
+      }
+      finish(ended);
+      // The bridge closes the socket behind the agent's last message; closing it first would lose that one.
+      const timer = setTimeout(() => socket.close(), requestMs);
+      void closed.then(() => clearTimeout(timer));
+      return ended;
+    },
+  };
+}
+
+/** A browser is not told why an upgrade was refused; asking for the list of agents finds out. */
+async function whyRefused(agent: string, bridge: BridgeAddress, ms: number): Promise<RehydrateError> {
+  const { url } = bridge;
+  const answer = await ask<readonly BridgeAgent[]>(bridge, 'GET', '/agents', ms);
+  if (answer.kind !== 'answered') return bridgeProblem(url, answer);
+  const agents = answer.body.map(({ name }) => name);
+  if (agents.includes(agent))
     return bridgeProblem(url, { kind: 'refused', status: 503, reason: 'too many connections, or too many in one second' });
-  }
-
-  #note(text: string): void {
-    if (text === '') return;
-    this.#diagnostics = [this.#diagnostics, text].filter(Boolean).join('\n').slice(-this.#limits.stderrCharacters);
-  }
+  const message = `The bridge at ${url} has no agent named '${agent}'. It has: ${agents.join(', ')}.`;
+  return new RehydrateError('agent_not_found', message, { agent, agents });
 }

@@ -48,147 +48,120 @@ export function workerLauncher(options: WorkerLauncherOptions): AgentLauncher {
         );
       }
       signal.throwIfAborted();
-      return launchWorker(make, spec, signal, options.startMs ?? 10_000, options.graceMs ?? 1_000);
+      return launchWorker(make, spec, signal, options);
     },
   };
 }
 
+/** Resolves when the worker listens; when it rejects, there is no worker. */
 async function launchWorker(
   make: () => WorkerLike,
-  spec: AgentSpec,
+  { agent, sessionId, cwd = '/', env = {} }: AgentSpec,
   signal: AbortSignal,
-  startMs: number,
-  graceMs: number,
+  { startMs = 10_000, graceMs = 1_000 }: WorkerLauncherOptions,
 ): Promise<AgentProcess> {
-  const agent = new WorkerProcess(create(make, spec.agent), spec.agent, graceMs);
-  const stopped = AbortSignal.any([signal, AbortSignal.timeout(startMs)]);
-  const late = new Promise<never>((_, reject) => {
-    const why = () =>
-      signal.aborted ? signal.reason : startFailed(spec.agent, `its worker did not answer within ${startMs} ms (limit startMs)`);
-    stopped.addEventListener('abort', () => reject(why()), { once: true });
-  });
+  let worker: WorkerLike;
   try {
-    const early = agent.exited.then((exit) => {
-      throw startFailed(spec.agent, 'message' in exit ? exit.message : (exit.stderr ?? exit.kind));
-    });
-    await Promise.race([agent.ready, early, late]);
-  } catch (error) {
-    await agent.end('kill');
-    throw error;
-  }
-  agent.start(spec);
-  return agent;
-}
-
-function create(make: () => WorkerLike, agent: string): WorkerLike {
-  try {
-    return make();
+    worker = make();
   } catch (error) {
     throw startFailed(agent, error instanceof Error ? error.message : String(error), error);
   }
-}
+  const settled = Promise.withResolvers<AgentExit>();
+  const ready = Promise.withResolvers<void>();
+  let log = '';
+  let asked = false;
+  let over = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
-class WorkerProcess implements AgentProcess {
-  readonly stream;
-  readonly exited: Promise<AgentExit>;
-  readonly ready: Promise<void>;
-  readonly #worker: WorkerLike;
-  readonly #graceMs: number;
-  readonly #settled = Promise.withResolvers<AgentExit>();
-  readonly #ready = Promise.withResolvers<void>();
-  #log = '';
-  #asked = false;
-  #over = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(worker: WorkerLike, agent: string, graceMs: number) {
-    this.#worker = worker;
-    this.#graceMs = graceMs;
-    this.exited = this.#settled.promise;
-    this.ready = this.#ready.promise;
-    this.stream = portStream(worker, {
-      onOther: (frame, data) => this.#other(frame, data),
-      goneError: () =>
-        new RehydrateError(
-          'agent_exited',
-          `The agent “${agent}” is gone, so nothing can be sent to it. Prompt the session again: that starts it anew.`,
-          { agent },
-        ),
-    });
-    worker.addEventListener('error', (event) => this.#failed(event));
-    const lost = (message: string) => () => this.#gone({ kind: 'disconnected', code: null, signal: null, message });
-    worker.addEventListener('messageerror', lost('a message of the worker could not be read'));
-    worker.addEventListener('close', lost('its port was closed from the other side'));
-  }
-
-  start(spec: AgentSpec): void {
-    this.#post({ rehydrate: 'start', agent: spec.agent, sessionId: spec.sessionId, cwd: spec.cwd ?? '/', env: spec.env ?? {} });
-  }
-
-  async end(how: 'ask' | 'kill'): Promise<AgentExit> {
-    if (this.#over) return this.exited;
-    const kill = () => this.#gone({ kind: 'killed', code: null, signal: 'SIGKILL' });
-    if (how === 'kill') kill();
-    else if (!this.#asked) {
-      this.#asked = true;
-      for (const rehydrate of ['close', 'end'] as const) this.#post({ rehydrate });
-      this.#timer = setTimeout(kill, this.#graceMs);
-    }
-    return this.exited;
-  }
-
-  diagnostics(): string {
-    return this.#log;
-  }
-
-  #post(frame: Frame): void {
-    if (!this.#over) this.#worker.postMessage(frame);
-  }
-
-  #other(frame: Frame | null, data: unknown): void {
-    if (frame === null) return this.#note(typeof data === 'string' ? data : JSON.stringify(data));
-    switch (frame.rehydrate) {
-      case 'ready':
-        return this.#ready.resolve();
-      case 'log':
-        return this.#note(frame.text);
-      case 'exit': {
-        const { code } = frame;
-        if (code !== 0) return this.#gone({ kind: 'failed', code, signal: null });
-        return this.#gone({ kind: this.#asked ? 'ended' : 'quit', code: 0, signal: null });
-      }
-      default:
-        return this.#note(`unexpected frame: ${frame.rehydrate}`);
-    }
-  }
-
-  /** An uncaught error ends a process with code 1; a worker would live on, half dead. */
-  #failed(event: unknown): void {
-    const { message, filename, lineno } = event as { message?: string; filename?: string; lineno?: number };
-    this.#note(`${message ?? 'the worker failed to load or threw'}${filename ? ` (${filename}:${lineno})` : ''}`);
-    this.#gone({ kind: 'failed', code: 1, signal: null });
-  }
-
-  #note(line: string): void {
-    this.#log = `${this.#log}${line}\n`.slice(-DEFAULT_LIMITS.stderrBytes);
-  }
+  const post = (frame: Frame): void => {
+    if (!over) worker.postMessage(frame);
+  };
+  const note = (line: string): void => {
+    log = `${log}${line}\n`.slice(-DEFAULT_LIMITS.stderrBytes);
+  };
+  const stream = portStream(worker, {
+    onOther: (frame, data) => heard(frame, data),
+    goneError: () => {
+      const message = `The agent “${agent}” is gone, so nothing can be sent to it. Prompt the session again: that starts it anew.`;
+      return new RehydrateError('agent_exited', message, { agent });
+    },
+  });
 
   /** Settles the exit once. The worker is terminated in every case: nothing of it may live on (I7). */
-  #gone(exit: AgentExit): void {
-    if (this.#over) return;
-    this.#over = true;
-    clearTimeout(this.#timer);
-    const lost = exit.kind === 'disconnected' ? new Error(`The agent's worker was lost: ${exit.message}`) : undefined;
-    this.stream.finish(lost);
-    const settle = () => this.#settled.resolve(this.#log === '' ? exit : { ...exit, stderr: this.#log });
-    const { terminate, close } = this.#worker;
+  function gone(exit: AgentExit): void {
+    if (over) return;
+    over = true;
+    clearTimeout(timer);
+    stream.finish(exit.kind === 'disconnected' ? new Error(`The agent's worker was lost: ${exit.message}`) : undefined);
+    const settle = () => settled.resolve(log === '' ? exit : { ...exit, stderr: log });
     // In Node `terminate` returns a promise; in a browser the worker is gone when it returns.
-    if (terminate) Promise.resolve(terminate.call(this.#worker)).then(settle, settle);
+    if (worker.terminate) Promise.resolve(worker.terminate()).then(settle, settle);
     else {
-      close?.call(this.#worker);
+      worker.close?.();
       settle();
     }
   }
+
+  function heard(frame: Frame | null, data: unknown): void {
+    if (frame === null) return note(typeof data === 'string' ? data : JSON.stringify(data));
+    switch (frame.rehydrate) {
+      case 'ready':
+        return ready.resolve();
+      case 'log':
+        return note(frame.text);
+      case 'exit': {
+        const { code } = frame;
+        return gone(code === 0 ? { kind: asked ? 'ended' : 'quit', code, signal: null } : { kind: 'failed', code, signal: null });
+      }
+      default:
+        return note(`unexpected frame: ${frame.rehydrate}`);
+    }
+  }
+
+  worker.addEventListener('error', (event) => {
+    // An uncaught error ends a process with code 1; a worker would live on, half dead.
+    const { message, filename, lineno } = event as { message?: string; filename?: string; lineno?: number };
+    note(`${message ?? 'the worker failed to load or threw'}${filename ? ` (${filename}:${lineno})` : ''}`);
+    gone({ kind: 'failed', code: 1, signal: null });
+  });
+  const lost = (message: string) => () => gone({ kind: 'disconnected', code: null, signal: null, message });
+  worker.addEventListener('messageerror', lost('a message of the worker could not be read'));
+  worker.addEventListener('close', lost('its port was closed from the other side'));
+
+  const kill = (): Promise<AgentExit> => {
+    gone({ kind: 'killed', code: null, signal: 'SIGKILL' });
+    return settled.promise;
+  };
+  try {
+    const stopped = AbortSignal.any([signal, AbortSignal.timeout(startMs)]);
+    const late = new Promise<never>((_, reject) => {
+      const why = () =>
+        signal.aborted ? signal.reason : startFailed(agent, `its worker did not answer within ${startMs} ms (limit startMs)`);
+      stopped.addEventListener('abort', () => reject(why()), { once: true });
+    });
+    const early = settled.promise.then((exit) => {
+      throw startFailed(agent, 'message' in exit ? exit.message : (exit.stderr ?? exit.kind));
+    });
+    await Promise.race([ready.promise, early, late]);
+  } catch (error) {
+    await kill();
+    throw error;
+  }
+  post({ rehydrate: 'start', agent, sessionId, cwd, env });
+  return {
+    stream,
+    exited: settled.promise,
+    diagnostics: () => log,
+    async end(how) {
+      if (how === 'kill') return kill();
+      if (!asked) {
+        asked = true;
+        for (const rehydrate of ['close', 'end'] as const) post({ rehydrate });
+        if (!over) timer = setTimeout(kill, graceMs);
+      }
+      return settled.promise;
+    },
+  };
 }
 
 function startFailed(agent: string, why: string, cause?: unknown): RehydrateError {

@@ -7,7 +7,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { bounded } from '../engine/protocol/bounded.ts';
 import { objectOf } from '../engine/protocol/reported-state.ts';
 import { createWire } from '../engine/protocol/v2-agent-side.ts';
-import type { MessageStream } from '../engine/index.ts';
+import { type MessageStream, RehydrateError } from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
 import type { RpcError, RpcResponse } from '../engine/protocol/json-rpc.ts';
 import { toRpcError } from './errors.ts';
@@ -68,8 +68,11 @@ export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 're
 
   async function answer(id: unknown, method: string, params: Params): Promise<void> {
     if (underWay.size >= limits.requests) {
-      const message = `limit_exceeded: requests allows ${limits.requests} requests under way at once. Wait for an answer first.`;
-      return send({ id, error: { code: RPC.internal, message } });
+      const message = `${limits.requests} requests of this client are under way, as many as requests allows. Wait for an answer first.`;
+      return send({
+        id,
+        error: toRpcError(new RehydrateError('limit_exceeded', message, { limit: 'requests', allowed: limits.requests })),
+      });
     }
     const abort = new AbortController();
     underWay.set(id, abort);

@@ -22,8 +22,10 @@ export class RpcFailure extends Error {
 
 /** The error a client is told. `signal` is that of its request: an aborted one was cancelled by the client. */
 export function toRpcError(error: unknown, signal?: AbortSignal): RpcError {
-  if (error instanceof RpcFailure)
-    return { code: error.code, message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
+  if (error instanceof RpcFailure) {
+    const { code, message, data } = error;
+    return { code, message, data };
+  }
   if (RehydrateError.is(error)) {
     return { code: BY_CODE[error.code] ?? RPC.internal, message: error.message, data: { ...error.data, code: error.code } };
   }

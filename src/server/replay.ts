@@ -29,7 +29,7 @@ export function createReplay(tellsTurns = false) {
   const close = (): Outgoing[] => {
     if (!open) return [];
     const { payload, meta } = runToEvent(open.run) as { payload: SessionUpdate; meta?: SessionEvent['meta'] };
-    const whole = { update: payload, ...(meta ? { meta } : {}), seq: open.seq };
+    const whole = { update: payload, meta, seq: open.seq };
     open = null;
     return [whole];
   };
@@ -50,7 +50,7 @@ export function createReplay(tellsTurns = false) {
       const { payload, meta, seq } = event;
       const kind = classOf(payload, meta);
       if (kind === 'state' || kind === 'notice') return [];
-      if (event.origin === 'host') return [...close(), { update: ofTurn(payload, event.turnId), ...(meta ? { meta } : {}), seq }];
+      if (event.origin === 'host') return [...close(), { update: ofTurn(payload, event.turnId), meta, seq }];
       if (open && open.run.text.length < UPDATE_CHARS && extendRun(open.run, event)) {
         open.seq = seq;
         return [];
@@ -58,7 +58,7 @@ export function createReplay(tellsTurns = false) {
       const done = close();
       const run = startRun(event);
       if (run) open = { run, seq };
-      else done.push({ update: payload, ...(meta ? { meta } : {}), seq });
+      else done.push({ update: payload, meta, seq });
       return done;
     },
     /** The log's end: gives what is still open. */

@@ -8,14 +8,13 @@ import {
   type StatementResult,
 } from '../../engine/ports.ts';
 import { corrupt, toSqlError } from './errors.ts';
-import { MemoryDatabase } from './memory.ts';
+import { type MemoryDatabase, openMemory } from './memory.ts';
 import type { SqljsModule } from './module.ts';
 import {
   type Answer,
   type JournalRecord,
   type JournalStore,
   type Since,
-  type Snapshot,
   type Stored,
   encodeRecord,
   sizeOf,
@@ -109,10 +108,10 @@ export async function openDatabase(parts: DatabaseParts): Promise<JournalledData
     if (stored.problem !== null) throw corrupt(labelOf(parts.storage), stored.problem);
     const memory = rebuild(parts.module, stored, labelOf(parts.storage));
     try {
-      if (await parts.store.claim(stored)) return new JournalledDatabase(parts, memory, stored, true);
+      if (await parts.store.claim(stored)) return journalled(parts, memory, stored, null);
     } catch (error) {
       // A full disk does not keep anyone from reading what is there; the first batch asks again.
-      if (error instanceof SqlError && error.kind === 'full') return new JournalledDatabase(parts, memory, stored, false);
+      if (error instanceof SqlError && error.kind === 'full') return journalled(parts, memory, stored, stored);
       memory.close();
       throw error;
     }
@@ -122,7 +121,7 @@ export async function openDatabase(parts: DatabaseParts): Promise<JournalledData
 
 /** The state after the last of the records, prepared and in one transaction. */
 function rebuild(module: SqljsModule, { snapshot, records }: Pick<Stored, 'snapshot' | 'records'>, label: string): MemoryDatabase {
-  const memory = new MemoryDatabase(module, snapshot.bytes, label);
+  const memory = openMemory(module, snapshot.bytes, label);
   try {
     memory.replay(records);
     return memory;
@@ -132,159 +131,97 @@ function rebuild(module: SqljsModule, { snapshot, records }: Pick<Stored, 'snaps
   }
 }
 
-export class JournalledDatabase implements SqljsDatabase {
-  readonly role = 'owner';
-  readonly storage: SqljsStorage;
-  readonly owners: OwnerRegistry;
-  readonly #parts: DatabaseParts;
-  readonly #label: string;
-  readonly #listeners = new Set<(commit: Commit) => void>();
-  readonly #answers: Map<string, readonly StatementResult[]>;
-  #memory: MemoryDatabase;
-  #n: number;
-  #journalBytes: number;
-  #snapshotBytes: number;
-  #tail: Promise<unknown> = Promise.resolve();
-  #compaction: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
-  /** What was loaded, for as long as it could not become the writer. */
-  #unclaimed: Stored | undefined;
-
-  constructor(parts: DatabaseParts, memory: MemoryDatabase, stored: Stored, claimed: boolean) {
-    const { snapshot, records } = stored;
-    this.#parts = parts;
-    this.#unclaimed = claimed ? undefined : stored;
-    this.#label = labelOf(parts.storage);
-    this.storage = parts.storage;
-    this.owners = parts.owners;
-    this.#memory = memory;
-    this.#n = records.at(-1)?.n ?? snapshot.n;
-    this.#journalBytes = records.reduce((bytes, record) => bytes + sizeOf(record), 0);
-    this.#snapshotBytes = snapshot.bytes?.length ?? 0;
-    this.#answers = new Map([
-      ...snapshot.answers,
-      ...records.flatMap(({ id, results }): Answer[] => (id === undefined ? [] : [[id, results ?? []]])),
-    ]);
-  }
-
-  query(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
-    return this.#enqueue(() => this.#memory.query(sql, params));
-  }
-
-  batch(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    return this.#enqueue(() => this.#commit(statements));
-  }
-
-  /** A batch under a name: when that name was committed before, what it was answered then, and nothing is done. */
-  batchOnce(id: string, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    return this.#enqueue(() => this.#answers.get(id) ?? this.#commit(statements, id));
-  }
-
-  async journal(after = 0): Promise<Journal> {
-    return this.#enqueue(async () => toJournal(await this.#parts.store.since(after)));
-  }
-
-  async openAt(n: number): Promise<SqljsCopy> {
-    return this.#enqueue(async () => copyAt(this.#parts.module, await this.#parts.store.load(), n, this.#label));
-  }
-
-  export(): Promise<Uint8Array> {
-    return this.#enqueue(() => this.#memory.export());
-  }
-
-  importFile(bytes: Uint8Array, id?: string): Promise<void> {
-    return this.#replaceBy(() => openImport(this.#parts.module, bytes, this.#label), id);
-  }
-
-  reset(id?: string): Promise<void> {
-    return this.#replaceBy(() => new MemoryDatabase(this.#parts.module, null, this.#label), id);
-  }
-
-  onRole(): () => void {
-    return () => undefined;
-  }
-
+/** A database that this page owns. Changes may have a name, `id`: what was done under that name before is not done again. */
+export interface JournalledDatabase extends SqljsDatabase {
+  /** A batch under a name, with the results it had when it was done. */
+  batchOnce(id: string, statements: readonly Statement[]): Promise<readonly StatementResult[]>;
+  importFile(bytes: Uint8Array, id?: string): Promise<void>;
+  reset(id?: string): Promise<void>;
   /** The number of the last acknowledged change. */
-  get head(): number {
-    return this.#n;
-  }
+  readonly head: number;
+}
 
-  onCommit(listener: (commit: Commit) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
-  close(): Promise<void> {
-    return (this.#closing ??= this.#enqueue(async () => {
-      await this.#compaction;
-      this.#memory.close();
-      await this.#parts.store.close();
-    }));
-  }
+/** `unclaimed` is what was loaded, for as long as that could not become ours to write. */
+function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored, unclaimed: Stored | null): JournalledDatabase {
+  const { module, store, storage, owners, snapshotAfterBytes, onProblem } = parts;
+  const { snapshot, records } = stored;
+  const label = labelOf(storage);
+  const listeners = new Set<(commit: Commit) => void>();
+  const answers = new Map<string, readonly StatementResult[]>([
+    ...snapshot.answers,
+    ...records.flatMap(({ id, results }): Answer[] => (id === undefined ? [] : [[id, results ?? []]])),
+  ]);
+  let memory = opened;
+  let head = records.at(-1)?.n ?? snapshot.n;
+  let journalBytes = records.reduce((bytes, record) => bytes + sizeOf(record), 0);
+  let snapshotBytes = snapshot.bytes?.length ?? 0;
+  let tail: Promise<unknown> = Promise.resolve();
+  let compaction: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
 
   /** Runs after everything asked before, so that nothing ever sees a batch between its run and its storing. */
-  #enqueue<T>(work: () => T | Promise<T>): Promise<T> {
-    if (this.#closing) return Promise.reject(new SqlError('closed', `Database ${this.#label}: it was closed. Open it again.`));
-    const call = this.#tail.then(work).catch((error: unknown) => {
-      throw toSqlError(error, this.#label);
+  function enqueue<T>(work: () => T | Promise<T>): Promise<T> {
+    if (closing) return Promise.reject(new SqlError('closed', `Database ${label}: it was closed. Open it again.`));
+    const call = tail.then(work).catch((error: unknown) => {
+      throw toSqlError(error, label);
     });
-    this.#tail = call.catch(() => undefined);
+    tail = call.catch(() => undefined);
     return call;
   }
 
   /** Run, store, and only then commit: what could not be stored was never there. */
-  async #commit(statements: readonly Statement[], id?: string): Promise<readonly StatementResult[]> {
+  async function commit(statements: readonly Statement[], id?: string): Promise<readonly StatementResult[]> {
     if (statements.length === 0) return [];
-    const { results, written } = this.#memory.begin(statements);
+    const { results, written } = memory.begin(statements);
     if (written.length === 0) {
-      this.#memory.commit();
+      memory.commit();
       return results;
     }
     let record: JournalRecord;
     try {
       const named = id === undefined ? {} : { id, results };
-      record = encodeRecord({ n: this.#n + 1, at: Date.now(), statements: written, ...named });
-      await this.#claim();
-      await this.#parts.store.append(record);
+      record = encodeRecord({ n: head + 1, at: Date.now(), statements: written, ...named });
+      await claim();
+      await store.append(record);
     } catch (error) {
-      this.#memory.rollback();
+      memory.rollback();
       throw error;
     }
-    this.#memory.commit();
-    this.#n = record.n;
-    this.#journalBytes += sizeOf(record);
-    this.#remember(id, results);
-    tell(this.#listeners, { n: record.n, ...(record.notes ? { notes: record.notes } : {}) });
-    this.#compactWhenDue();
+    memory.commit();
+    head = record.n;
+    journalBytes += sizeOf(record);
+    remember(id, results);
+    tell(listeners, { n: record.n, notes: record.notes });
+    compactWhenDue();
     return results;
   }
 
-  async #claim(): Promise<void> {
-    if (!this.#unclaimed) return;
-    if (!(await this.#parts.store.claim(this.#unclaimed)))
-      throw new SqlError('busy', `Database ${this.#label}: another tab wrote to it. The batch was not stored: reload this page.`);
-    this.#unclaimed = undefined;
+  async function claim(): Promise<void> {
+    if (!unclaimed) return;
+    if (!(await store.claim(unclaimed)))
+      throw new SqlError('busy', `Database ${label}: another tab wrote to it. The batch was not stored: reload this page.`);
+    unclaimed = null;
   }
 
   /** Another database takes the place of this one, once it is stored. */
-  #replaceBy(make: () => MemoryDatabase, id: string | undefined): Promise<void> {
-    return this.#enqueue(async () => {
-      if (id !== undefined && this.#answers.has(id)) return;
+  function replaceBy(make: () => MemoryDatabase, id: string | undefined): Promise<void> {
+    return enqueue(async () => {
+      if (id !== undefined && answers.has(id)) return;
       const next = make();
       try {
-        await this.#compaction;
-        const n = this.#n + 1;
+        await compaction;
+        const n = head + 1;
         const bytes = next.export();
-        const answers = [...this.#answers, ...(id === undefined ? [] : [[id, []] as const])].slice(-KEPT_ANSWERS);
-        await this.#claim();
-        await this.#parts.store.replace({ n, at: Date.now(), bytes, answers });
-        this.#memory.close();
-        this.#memory = next;
-        this.#n = n;
-        this.#journalBytes = 0;
-        this.#snapshotBytes = bytes.length;
-        this.#remember(id, []);
-        tell(this.#listeners, { n });
+        const kept = [...answers, ...(id === undefined ? [] : [[id, []] as const])].slice(-KEPT_ANSWERS);
+        await claim();
+        await store.replace({ n, at: Date.now(), bytes, answers: kept });
+        memory.close();
+        memory = next;
+        head = n;
+        journalBytes = 0;
+        snapshotBytes = bytes.length;
+        remember(id, []);
+        tell(listeners, { n });
       } catch (error) {
         next.close();
         throw error;
@@ -293,36 +230,59 @@ export class JournalledDatabase implements SqljsDatabase {
   }
 
   /** Beside the commits that follow: a snapshot costs in proportion to what was written since the last one. */
-  #compactWhenDue(): void {
-    if (this.#compaction || this.#journalBytes < Math.max(this.#parts.snapshotAfterBytes, this.#snapshotBytes / 2)) return;
-    const covered = this.#journalBytes;
-    const snapshot: Snapshot = {
-      n: this.#n,
-      at: Date.now(),
-      bytes: this.#memory.export(),
-      answers: [...this.#answers],
-    };
-    this.#compaction = this.#parts.store
-      .replace(snapshot)
+  function compactWhenDue(): void {
+    if (compaction || journalBytes < Math.max(snapshotAfterBytes, snapshotBytes / 2)) return;
+    const covered = journalBytes;
+    const bytes = memory.export();
+    compaction = store
+      .replace({ n: head, at: Date.now(), bytes, answers: [...answers] })
       .then(
         () => {
-          this.#snapshotBytes = snapshot.bytes!.length;
-          this.#journalBytes -= covered;
+          snapshotBytes = bytes.length;
+          journalBytes -= covered;
         },
         (error: unknown) => {
           // Tried again when as much was written once more.
-          this.#snapshotBytes = Math.max(this.#snapshotBytes, covered * 4);
-          this.#parts.onProblem(toSqlError(error, this.#label));
+          snapshotBytes = Math.max(snapshotBytes, covered * 4);
+          onProblem(toSqlError(error, label));
         },
       )
-      .finally(() => (this.#compaction = undefined));
+      .finally(() => (compaction = undefined));
   }
 
-  #remember(id: string | undefined, results: readonly StatementResult[]): void {
+  function remember(id: string | undefined, results: readonly StatementResult[]): void {
     if (id === undefined) return;
-    this.#answers.set(id, results);
-    if (this.#answers.size > KEPT_ANSWERS) this.#answers.delete(this.#answers.keys().next().value!);
+    answers.set(id, results);
+    if (answers.size > KEPT_ANSWERS) answers.delete(answers.keys().next().value!);
   }
+
+  return {
+    role: 'owner',
+    onRole: () => () => undefined,
+    storage,
+    owners,
+    get head() {
+      return head;
+    },
+    query: (sql, params = []) => enqueue(() => memory.query(sql, params)),
+    batch: (statements) => enqueue(() => commit(statements)),
+    batchOnce: (id, statements) => enqueue(() => answers.get(id) ?? commit(statements, id)),
+    journal: (after = 0) => enqueue(async () => toJournal(await store.since(after))),
+    openAt: (n) => enqueue(async () => copyAt(module, await store.load(), n, label)),
+    export: () => enqueue(() => memory.export()),
+    importFile: (bytes, id) => replaceBy(() => openImport(module, bytes, label), id),
+    reset: (id) => replaceBy(() => openMemory(module, null, label), id),
+    onCommit(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    close: () =>
+      (closing ??= enqueue(async () => {
+        await compaction;
+        memory.close();
+        await store.close();
+      })),
+  };
 }
 
 /** A listener's fault is its own, and is reported as the page's: whoever tells of a batch that is stored must hear that it is. */
@@ -345,7 +305,7 @@ function toJournal({ base, records }: Since): Journal {
       n: record.n,
       at: record.at,
       statements: statementsOf(record),
-      ...(record.notes ? { notes: record.notes } : {}),
+      notes: record.notes,
     })),
   };
 }
@@ -382,7 +342,7 @@ function openImport(module: SqljsModule, bytes: Uint8Array, label: string): Memo
   file[19] = 1;
   let memory: MemoryDatabase | undefined;
   try {
-    memory = new MemoryDatabase(module, file, label);
+    memory = openMemory(module, file, label);
     const [row] = memory.query('PRAGMA integrity_check(1)');
     if (row?.['integrity_check'] !== 'ok') throw refuse(`is damaged (${String(row?.['integrity_check'])})`);
     const part = memory.unrepeatable();

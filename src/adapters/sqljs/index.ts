@@ -13,7 +13,7 @@ import { toStorageError } from './errors.ts';
 import { openIndexedDbStore } from './indexeddb.ts';
 import { loadSqljs, type SqljsModule, type SqljsSource } from './module.ts';
 import { pageOwners, tabOwners } from './owners.ts';
-import { MemoryStore, type JournalStore, type Stored } from './journal.ts';
+import { memoryStore, type JournalStore, type Stored } from './journal.ts';
 import { OWNER_QUIET_MS, OWNER_SILENT_MS, SharedDatabase } from './tabs.ts';
 
 export {
@@ -64,7 +64,7 @@ export interface SqljsOptions extends SqljsSource {
 export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase> {
   const module = loading(given);
   const options = { ...given, module };
-  if (options.storage === undefined || options.storage === 'memory') return openIn(options, new MemoryStore());
+  if (options.storage === undefined || options.storage === 'memory') return openIn(options, memoryStore());
   const name = options.storage.indexedDB;
   const openStore = (): Promise<JournalStore> => openIndexedDbStore(name, factoryOf(options));
   let store: JournalStore;
@@ -75,7 +75,7 @@ export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase
     const { name: kind, message } = error as { name?: string; message?: string };
     // Not swallowed: it is what people are told, in `storage.reason`.
     const reason = `The browser does not let this page keep data (${[kind, message].filter(Boolean).join(': ')}).`;
-    return openIn(options, new MemoryStore(), { storage: { kind: 'memory', reason } });
+    return openIn(options, memoryStore(), { storage: { kind: 'memory', reason } });
   }
   const storage = { kind: 'indexeddb', name } as const;
   const locks = options.locks === undefined ? (globalThis.navigator as Navigator | undefined)?.locks : options.locks;

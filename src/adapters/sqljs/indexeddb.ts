@@ -1,16 +1,7 @@
 import { SqlError } from '../../engine/ports.ts';
 import { corrupt, toStorageError } from './errors.ts';
 import { randomId } from '../../engine/random-id.ts';
-import {
-  type Answer,
-  EMPTY,
-  type JournalRecord,
-  type JournalStore,
-  type Since,
-  type Snapshot,
-  type Stored,
-  readRecords,
-} from './journal.ts';
+import { type Answer, EMPTY, type JournalRecord, type JournalStore, type Snapshot, readRecords } from './journal.ts';
 
 /**
  * The layout, version 1. `journal`: one record a batch, by its number. `chunks`: the snapshot in pieces,
@@ -48,128 +39,38 @@ export async function openIndexedDbStore(name: string, factory: IDBFactory | und
     opening.result.createObjectStore('chunks');
     opening.result.createObjectStore('journal', { keyPath: 'n' });
   };
-  return new IndexedDbStore(await inTime(opening), name);
+  return storeIn(await inTime(opening), name);
 }
 
-class IndexedDbStore implements JournalStore {
-  readonly #database: IDBDatabase;
-  readonly #label: string;
-  readonly #writer = randomId();
-  #chunkSet = NO_CHUNKS;
-  #gone = false;
-  #written: Promise<unknown> = Promise.resolve();
+function storeIn(database: IDBDatabase, label: string): JournalStore {
+  const writer = randomId();
+  let chunkSet = NO_CHUNKS;
+  let gone = false;
+  let written: Promise<unknown> = Promise.resolve();
+  const leave = (): void => {
+    gone = true;
+    database.close();
+  };
+  // Somebody deletes the database, or the browser cleared the site's data: let go, and say so at the next batch.
+  database.onversionchange = leave;
+  database.onclose = leave;
 
-  constructor(database: IDBDatabase, label: string) {
-    this.#database = database;
-    this.#label = label;
-    // Somebody deletes the database, or the browser cleared the site's data: let go, and say so at the next batch.
-    database.onversionchange = () => this.#leave();
-    database.onclose = () => this.#leave();
-  }
-
-  async load(): Promise<Stored> {
-    const transaction = this.#begin(STORES, 'readonly');
+  function begin(stores: readonly StoreName[], mode: IDBTransactionMode): IDBTransaction {
+    if (gone) throw new SqlError('io', `Database ${label}: its storage was deleted or taken away by the browser. Reload the page.`);
     try {
-      const [found, records] = await Promise.all([
-        snapshotIn(transaction),
-        result(transaction.objectStore('journal').getAll() as IDBRequest<unknown[]>),
-      ]);
-      const chunks = found ? await result(transaction.objectStore('chunks').getAll(keysOf(found.id)) as IDBRequest<unknown[]>) : [];
-      this.#chunkSet = found?.id ?? NO_CHUNKS;
-      const snapshot = found ? { n: found.n, at: found.at, bytes: this.#join(found, chunks), answers: found.answers } : EMPTY;
-      return { snapshot, ...readRecords(records, snapshot.n) };
+      return database.transaction(stores, mode, { durability: 'strict' });
     } catch (error) {
-      throw toStorageError(error, this.#label);
+      throw toStorageError(error, label);
     }
   }
 
-  async since(n: number): Promise<Since> {
-    const transaction = this.#begin(['meta', 'journal'], 'readonly');
+  async function read<T>(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => Promise<T>): Promise<T> {
+    const transaction = begin(stores, 'readonly');
     try {
-      const [base = EMPTY, records] = await Promise.all([
-        snapshotIn(transaction),
-        result(transaction.objectStore('journal').getAll(IDBKeyRange.lowerBound(n, true)) as IDBRequest<JournalRecord[]>),
-      ]);
-      return { base, records };
+      return await ask(transaction);
     } catch (error) {
-      throw toStorageError(error, this.#label);
+      throw toStorageError(error, label);
     }
-  }
-
-  async claim(loaded: Stored): Promise<boolean> {
-    let unchanged = true;
-    await this.#write(STORES, async (transaction) => {
-      const meta = transaction.objectStore('meta');
-      const [snapshot, last] = await Promise.all([
-        snapshotIn(transaction),
-        result(transaction.objectStore('journal').openKeyCursor(null, 'prev')),
-      ]);
-      const base = snapshot?.n ?? 0;
-      unchanged = base === loaded.snapshot.n && Number(last?.key ?? base) === (loaded.records.at(-1)?.n ?? base);
-      if (!unchanged) return;
-      meta.put(this.#writer, 'writer');
-      // Pieces of a snapshot that was never finished.
-      const chunks = transaction.objectStore('chunks');
-      chunks.delete(IDBKeyRange.upperBound([this.#chunkSet], true));
-      chunks.delete(IDBKeyRange.lowerBound([this.#chunkSet, []]));
-    });
-    return unchanged;
-  }
-
-  append(record: JournalRecord): Promise<void> {
-    return this.#writeFenced(['meta', 'journal'], (transaction) => transaction.objectStore('journal').add(record));
-  }
-
-  async replace(snapshot: Snapshot): Promise<void> {
-    const id = randomId();
-    try {
-      await this.#replace(id, snapshot);
-    } catch (error) {
-      await this.#forget(id);
-      throw error;
-    }
-    this.#chunkSet = id;
-  }
-
-  async #replace(id: string, { bytes: given, ...snapshot }: Snapshot): Promise<void> {
-    const previous = this.#chunkSet;
-    const bytes = given ?? new Uint8Array(0);
-    const chunks = Math.ceil(bytes.length / CHUNK_BYTES);
-    // Only the last transaction makes the pieces count. Until then commits go between them.
-    for (let i = 0; i < chunks; i++) {
-      await this.#write(['chunks'], (transaction) =>
-        transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]),
-      );
-    }
-    const meta: SnapshotMeta = { ...snapshot, id, bytes: bytes.length, chunks };
-    await this.#writeFenced(STORES, (transaction) => {
-      transaction.objectStore('meta').put(meta, 'snapshot');
-      transaction.objectStore('journal').delete(IDBKeyRange.upperBound(snapshot.n));
-      transaction.objectStore('chunks').delete(keysOf(previous));
-    });
-  }
-
-  /**
-   * Deletes the pieces of a snapshot that failed, which would lie there until the next writer clears them away, and on
-   * a full disk take the room that is missing. Whoever waits is told why the snapshot failed, not this.
-   */
-  async #forget(id: string): Promise<void> {
-    const forgotten = this.#write(['meta', 'chunks'], async (transaction) => {
-      const found = await snapshotIn(transaction);
-      // Should the browser have stored what it called aborted, these pieces are the database.
-      if (found?.id !== id) transaction.objectStore('chunks').delete(keysOf(id));
-    });
-    await forgotten.catch(() => undefined);
-  }
-
-  close(): Promise<void> {
-    this.#leave();
-    return Promise.resolve();
-  }
-
-  #leave(): void {
-    this.#gone = true;
-    this.#database.close();
   }
 
   /**
@@ -177,67 +78,137 @@ class IndexedDbStore implements JournalStore {
    * One at a time: Chromium stores a transaction in parts and takes back the unfinished ones when it starts again; killed with two
    * of them unfinished, it finds the database corrupt and deletes all that the origin stored.
    */
-  #write(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => unknown): Promise<void> {
-    const done = this.#written.then(async () => {
-      const transaction = this.#begin(stores, 'readwrite');
+  function write(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => unknown): Promise<void> {
+    const done = written.then(async () => {
+      const transaction = begin(stores, 'readwrite');
       const ended = new Promise<void>((resolve, reject) => {
         transaction.oncomplete = () => resolve();
         transaction.onabort = () => reject(new Error('the transaction was aborted'));
       });
-      let reason: unknown;
       try {
         await Promise.all([ended, ask(transaction)]);
-      } catch (error) {
-        reason = error;
+      } catch (reason) {
+        try {
+          transaction.abort();
+        } catch {
+          // It was aborted already: that is why.
+        }
+        await ended.catch(() => undefined);
+        throw toStorageError(transaction.error ?? reason, label);
       }
-      if (reason === undefined) return;
-      try {
-        transaction.abort();
-      } catch {
-        // It was aborted already: that is why.
-      }
-      await ended.catch(() => undefined);
-      throw toStorageError(transaction.error ?? reason, this.#label);
     });
-    this.#written = done.catch(() => undefined);
+    written = done.catch(() => undefined);
     return done;
   }
 
   /** The same, of a writer that was not replaced meanwhile: a tab that was frozen and came back, say. */
-  #writeFenced(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => void): Promise<void> {
-    return this.#write(stores, (transaction) => {
-      const fenced = result(transaction.objectStore('meta').get('writer')).then((writer) => {
-        if (writer !== this.#writer)
-          throw new SqlError('busy', `Database ${this.#label}: another tab has taken it over. The batch was not stored: reload this page.`);
+  function writeFenced(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => void): Promise<void> {
+    return write(stores, (transaction) => {
+      const fenced = result(transaction.objectStore('meta').get('writer')).then((now) => {
+        if (now !== writer)
+          throw new SqlError('busy', `Database ${label}: another tab has taken it over. The batch was not stored: reload this page.`);
       });
       return Promise.all([fenced, (async () => ask(transaction))()]);
     });
   }
 
-  #begin(stores: readonly StoreName[], mode: IDBTransactionMode): IDBTransaction {
-    if (this.#gone)
-      throw new SqlError('io', `Database ${this.#label}: its storage was deleted or taken away by the browser. Reload the page.`);
-    try {
-      return this.#database.transaction(stores, mode, { durability: 'strict' });
-    } catch (error) {
-      throw toStorageError(error, this.#label);
+  async function replace(id: string, { bytes: given, ...snapshot }: Snapshot): Promise<void> {
+    const bytes = given ?? new Uint8Array(0);
+    const chunks = Math.ceil(bytes.length / CHUNK_BYTES);
+    // Only the last transaction makes the pieces count. Until then commits go between them.
+    for (let i = 0; i < chunks; i++) {
+      await write(['chunks'], (transaction) =>
+        transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]),
+      );
     }
+    const meta: SnapshotMeta = { ...snapshot, id, bytes: bytes.length, chunks };
+    await writeFenced(STORES, (transaction) => {
+      transaction.objectStore('meta').put(meta, 'snapshot');
+      transaction.objectStore('journal').delete(IDBKeyRange.upperBound(snapshot.n));
+      transaction.objectStore('chunks').delete(keysOf(chunkSet));
+    });
+    chunkSet = id;
   }
 
-  #join(meta: SnapshotMeta, chunks: readonly unknown[]): Uint8Array | null {
-    if (chunks.length !== meta.chunks || !chunks.every((chunk) => chunk instanceof Uint8Array))
-      throw corrupt(this.#label, `Its snapshot has ${chunks.length} of ${meta.chunks} pieces.`);
-    const length = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    if (length !== meta.bytes) throw corrupt(this.#label, `Its snapshot has ${length} of ${meta.bytes} bytes.`);
-    if (length === 0) return null;
-    const bytes = new Uint8Array(length);
-    let at = 0;
-    for (const chunk of chunks) {
-      bytes.set(chunk, at);
-      at += chunk.byteLength;
-    }
-    return bytes;
+  /**
+   * Deletes the pieces of a snapshot that failed, which would lie there until the next writer clears them away, and on
+   * a full disk take the room that is missing. Whoever waits is told why the snapshot failed, not this.
+   */
+  async function forget(id: string): Promise<void> {
+    const forgotten = write(['meta', 'chunks'], async (transaction) => {
+      const found = await snapshotIn(transaction);
+      // Should the browser have stored what it called aborted, these pieces are the database.
+      if (found?.id !== id) transaction.objectStore('chunks').delete(keysOf(id));
+    });
+    await forgotten.catch(() => undefined);
   }
+
+  return {
+    load: () =>
+      read(STORES, async (transaction) => {
+        const [found, records] = await Promise.all([
+          snapshotIn(transaction),
+          result(transaction.objectStore('journal').getAll() as IDBRequest<unknown[]>),
+        ]);
+        const chunks = found ? await result(transaction.objectStore('chunks').getAll(keysOf(found.id)) as IDBRequest<unknown[]>) : [];
+        chunkSet = found?.id ?? NO_CHUNKS;
+        const snapshot = found ? { n: found.n, at: found.at, bytes: join(found, chunks, label), answers: found.answers } : EMPTY;
+        return { snapshot, ...readRecords(records, snapshot.n) };
+      }),
+    since: (n) =>
+      read(['meta', 'journal'], async (transaction) => {
+        const [base = EMPTY, records] = await Promise.all([
+          snapshotIn(transaction),
+          result(transaction.objectStore('journal').getAll(IDBKeyRange.lowerBound(n, true)) as IDBRequest<JournalRecord[]>),
+        ]);
+        return { base, records };
+      }),
+    async claim(loaded) {
+      let unchanged = true;
+      await write(STORES, async (transaction) => {
+        const meta = transaction.objectStore('meta');
+        const [snapshot, last] = await Promise.all([
+          snapshotIn(transaction),
+          result(transaction.objectStore('journal').openKeyCursor(null, 'prev')),
+        ]);
+        const base = snapshot?.n ?? 0;
+        unchanged = base === loaded.snapshot.n && Number(last?.key ?? base) === (loaded.records.at(-1)?.n ?? base);
+        if (!unchanged) return;
+        meta.put(writer, 'writer');
+        // Pieces of a snapshot that was never finished.
+        const chunks = transaction.objectStore('chunks');
+        chunks.delete(IDBKeyRange.upperBound([chunkSet], true));
+        chunks.delete(IDBKeyRange.lowerBound([chunkSet, []]));
+      });
+      return unchanged;
+    },
+    append: (record) => writeFenced(['meta', 'journal'], (transaction) => transaction.objectStore('journal').add(record)),
+    async replace(snapshot) {
+      const id = randomId();
+      try {
+        await replace(id, snapshot);
+      } catch (error) {
+        await forget(id);
+        throw error;
+      }
+    },
+    close: async () => leave(),
+  };
+}
+
+function join(meta: SnapshotMeta, chunks: readonly unknown[], label: string): Uint8Array | null {
+  if (chunks.length !== meta.chunks || !chunks.every((chunk) => chunk instanceof Uint8Array))
+    throw corrupt(label, `Its snapshot has ${chunks.length} of ${meta.chunks} pieces.`);
+  const length = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (length !== meta.bytes) throw corrupt(label, `Its snapshot has ${length} of ${meta.bytes} bytes.`);
+  if (length === 0) return null;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
 }
 
 const snapshotIn = (transaction: IDBTransaction): Promise<SnapshotMeta | undefined> =>

@@ -121,32 +121,18 @@ export interface JournalStore {
 export const EMPTY: Snapshot = { n: 0, at: 0, bytes: null, answers: [] };
 
 /** A store that lasts as long as the page. */
-export class MemoryStore implements JournalStore {
-  #snapshot: Snapshot = EMPTY;
-  #records: JournalRecord[] = [];
-
-  async load(): Promise<Stored> {
-    return { snapshot: this.#snapshot, records: [...this.#records], problem: null };
-  }
-
-  async since(n: number): Promise<Since> {
-    return { base: this.#snapshot, records: this.#records.filter((record) => record.n > n) };
-  }
-
-  async claim(): Promise<boolean> {
-    return true;
-  }
-
-  async append(record: JournalRecord): Promise<void> {
-    this.#records.push(structuredClone(record));
-  }
-
-  async replace(snapshot: Snapshot): Promise<void> {
-    this.#snapshot = snapshot;
-    this.#records = this.#records.filter(({ n }) => n > snapshot.n);
-  }
-
-  async close(): Promise<void> {
-    // What lasts as long as the page has nothing to let go of.
-  }
+export function memoryStore(): JournalStore {
+  let snapshot = EMPTY;
+  let records: JournalRecord[] = [];
+  return {
+    load: async () => ({ snapshot, records: [...records], problem: null }),
+    since: async (n) => ({ base: snapshot, records: records.filter((record) => record.n > n) }),
+    claim: async () => true,
+    append: async (record) => void records.push(structuredClone(record)),
+    async replace(next) {
+      snapshot = next;
+      records = records.filter(({ n }) => n > next.n);
+    },
+    close: async () => undefined,
+  };
 }

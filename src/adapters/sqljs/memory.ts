@@ -1,6 +1,6 @@
 import { toSqlError } from './errors.ts';
 import type { JournalRecord } from './journal.ts';
-import type { SqljsConnection, SqljsModule, SqljsStatement } from './module.ts';
+import type { SqljsModule, SqljsStatement } from './module.ts';
 import { type Row, SqlError, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
 import { kindOfCode } from '../../engine/sql-codes.ts';
 import type { StatementShape } from '../../engine/sql-text.ts';
@@ -26,111 +26,46 @@ const SETTINGS = [
 const DEFERS = /\bdefer/i;
 
 /** One sql.js database in memory, synchronous. All failures are `SqlError`s. */
-export class MemoryDatabase {
-  readonly #label: string;
-  readonly #connection: SqljsConnection;
-  readonly #statements: Statements<SqljsStatement>;
-  #queryOnly = false;
-  #defers = false;
+export interface MemoryDatabase {
+  query(sql: string, params?: readonly SqlValue[]): Row[];
+  /** Runs the statements in a transaction that is left open; on any failure it is rolled back. */
+  begin(statements: readonly Statement[]): RunBatch;
+  commit(): void;
+  rollback(): void;
+  /** Runs batches that were committed before, again and as one transaction. */
+  replay(records: readonly JournalRecord[]): void;
+  /** What a batch changes without naming it: a part of the schema that gives something else each time, or null. */
+  unrepeatable(): string | null;
+  /** The whole database as a SQLite file. Not while a transaction is open. */
+  export(): Uint8Array;
+  close(): void;
+}
 
-  /** Throws `corrupt` when the bytes are not a database. They are copied. */
-  constructor(module: SqljsModule, bytes: Uint8Array | null, label: string) {
-    this.#label = label;
-    this.#connection = new module.Database(bytes);
-    this.#statements = new Statements(
-      label,
-      (sql) => this.#prepare(sql),
-      (statement) => void statement.free(),
-      batchProblem,
-    );
-    const original = this.#connection.handleError.bind(this.#connection);
-    this.#connection.handleError = (code) => {
-      if (code === 0) return null;
-      try {
-        return original(code);
-      } catch (error) {
-        throw new SqlError(kindOfCode(code), `Database ${label}: ${(error as Error).message} (SQLite ${code}).`, { cause: error });
-      }
-    };
+/** Throws `corrupt` when the bytes are not a database. They are copied. */
+export function openMemory(module: SqljsModule, bytes: Uint8Array | null, label: string): MemoryDatabase {
+  const connection = new module.Database(bytes);
+  const original = connection.handleError.bind(connection);
+  connection.handleError = (code) => {
+    if (code === 0) return null;
     try {
-      for (const setting of SETTINGS) this.#connection.run(`PRAGMA ${setting}`);
-      this.#readSchema();
+      return original(code);
     } catch (error) {
-      this.#connection.close();
+      throw new SqlError(kindOfCode(code), `Database ${label}: ${(error as Error).message} (SQLite ${code}).`, { cause: error });
+    }
+  };
+  const prepare = (sql: string): SqljsStatement => {
+    try {
+      return connection.prepare(sql);
+    } catch (error) {
       throw toSqlError(error, label);
     }
-  }
+  };
+  const prepared = new Statements(label, prepare, (statement) => void statement.free(), batchProblem);
+  let queryOnly = false;
+  let defers = false;
 
-  query(sql: string, params: readonly SqlValue[] = []): Row[] {
-    // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
-    if (this.#statements.get(sql, 'query').shape.mayWrite) this.#setQueryOnly(true);
-    return this.#run('query', sql, params);
-  }
-
-  /** Runs the statements in a transaction that is left open; on any failure it is rolled back. */
-  begin(statements: readonly Statement[]): RunBatch {
-    this.#setQueryOnly(false);
-    this.#plain('BEGIN');
-    try {
-      const results: StatementResult[] = [];
-      const written: Statement[] = [];
-      let schema = false;
-      for (const statement of statements) {
-        results.push({ rows: this.#run('batch', statement.sql, statement.params ?? []) });
-        const { shape } = this.#statements.get(statement.sql, 'batch');
-        if (!journalled(shape)) continue;
-        written.push(statement);
-        this.#defers ||= DEFERS.test(statement.sql);
-        schema ||= /^(?:CREATE|ALTER|DROP)$/.test(shape.verb);
-      }
-      if (schema) this.#readSchema();
-      if (this.#defers) this.#checkForeignKeys();
-      return { results, written };
-    } catch (error) {
-      this.rollback();
-      throw toSqlError(error, this.#label);
-    }
-  }
-
-  /** Runs batches that were committed before, again and as one transaction. */
-  replay(records: readonly JournalRecord[]): void {
-    if (records.length === 0) return;
-    this.#setQueryOnly(false);
-    this.#plain('BEGIN');
-    for (const record of records) {
-      for (const [text, ...params] of record.calls) {
-        this.#run('batch', record.texts[text]!, params);
-      }
-    }
-    this.#plain('COMMIT');
-    this.#readSchema();
-  }
-
-  commit(): void {
-    this.#plain('COMMIT');
-  }
-
-  rollback(): void {
-    try {
-      this.#plain('ROLLBACK');
-    } catch (error) {
-      if (!isRolledBack(error)) throw error;
-    }
-    this.#readSchema();
-  }
-
-  /** The whole database as a SQLite file. Not while a transaction is open. */
-  export(): Uint8Array {
-    return this.#connection.export();
-  }
-
-  close(): void {
-    this.#statements.clear();
-    this.#connection.close();
-  }
-
-  #run(use: Use, sql: string, params: readonly SqlValue[] = []): Row[] {
-    const { statement } = this.#statements.forRun(sql, use, [params]);
+  function run(use: Use, sql: string, params: readonly SqlValue[] = []): Row[] {
+    const { statement } = prepared.forRun(sql, use, [params]);
     try {
       statement.bind(params);
       const rows: Row[] = [];
@@ -144,14 +79,14 @@ export class MemoryDatabase {
       }
       return rows;
     } catch (error) {
-      throw toSqlError(error, this.#label);
+      throw toSqlError(error, label);
     } finally {
       statement.reset();
     }
   }
 
-  #plain(sql: string): void {
-    const { statement } = this.#statements.get(sql);
+  function plain(sql: string): void {
+    const { statement } = prepared.get(sql);
     try {
       statement.step();
     } finally {
@@ -160,41 +95,90 @@ export class MemoryDatabase {
   }
 
   /** SQLite itself refuses a query that would write, however it is worded. */
-  #setQueryOnly(on: boolean): void {
-    if (this.#queryOnly === on) return;
-    this.#connection.run(`PRAGMA query_only = ${on ? 'ON' : 'OFF'}`);
-    this.#queryOnly = on;
+  function setQueryOnly(on: boolean): void {
+    if (queryOnly === on) return;
+    connection.run(`PRAGMA query_only = ${on ? 'ON' : 'OFF'}`);
+    queryOnly = on;
   }
 
-  /** What a batch changes without naming it: a part of the schema that gives something else each time, or null. */
-  unrepeatable(): string | null {
-    return this.#schema().find(varies) ?? null;
+  const schema = (): string[] => run('query', 'SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL').map((row) => String(row['sql']));
+
+  function readSchema(): void {
+    defers = schema().some((sql) => DEFERS.test(sql));
   }
 
-  #readSchema(): void {
-    this.#defers = this.#schema().some((sql) => DEFERS.test(sql));
-  }
-
-  #schema(): string[] {
-    return this.#run('query', 'SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL').map((row) => String(row['sql']));
-  }
-
-  #checkForeignKeys(): void {
-    const [broken] = this.#run('query', 'PRAGMA foreign_key_check');
+  function checkForeignKeys(): void {
+    const [broken] = run('query', 'PRAGMA foreign_key_check');
     if (broken)
       throw new SqlError(
         'constraint',
-        `Database ${this.#label}: FOREIGN KEY constraint failed: a row of ${String(broken['table'])} names one that is missing in ${String(broken['parent'])}.`,
+        `Database ${label}: FOREIGN KEY constraint failed: a row of ${String(broken['table'])} names one that is missing in ${String(broken['parent'])}.`,
       );
   }
 
-  #prepare(sql: string): SqljsStatement {
+  function rollback(): void {
     try {
-      return this.#connection.prepare(sql);
+      plain('ROLLBACK');
     } catch (error) {
-      throw toSqlError(error, this.#label);
+      if (!isRolledBack(error)) throw error;
     }
+    readSchema();
   }
+
+  try {
+    for (const setting of SETTINGS) connection.run(`PRAGMA ${setting}`);
+    readSchema();
+  } catch (error) {
+    connection.close();
+    throw toSqlError(error, label);
+  }
+
+  return {
+    query(sql, params = []) {
+      // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
+      if (prepared.get(sql, 'query').shape.mayWrite) setQueryOnly(true);
+      return run('query', sql, params);
+    },
+    begin(statements) {
+      setQueryOnly(false);
+      plain('BEGIN');
+      try {
+        const results: StatementResult[] = [];
+        const written: Statement[] = [];
+        let changesSchema = false;
+        for (const statement of statements) {
+          results.push({ rows: run('batch', statement.sql, statement.params) });
+          const { shape } = prepared.get(statement.sql, 'batch');
+          if (!journalled(shape)) continue;
+          written.push(statement);
+          defers ||= DEFERS.test(statement.sql);
+          changesSchema ||= /^(?:CREATE|ALTER|DROP)$/.test(shape.verb);
+        }
+        if (changesSchema) readSchema();
+        if (defers) checkForeignKeys();
+        return { results, written };
+      } catch (error) {
+        rollback();
+        throw toSqlError(error, label);
+      }
+    },
+    commit: () => plain('COMMIT'),
+    rollback,
+    replay(records) {
+      if (records.length === 0) return;
+      setQueryOnly(false);
+      plain('BEGIN');
+      for (const { texts, calls } of records) for (const [text, ...params] of calls) run('batch', texts[text]!, params);
+      plain('COMMIT');
+      readSchema();
+    },
+    unrepeatable: () => schema().find(varies) ?? null,
+    export: () => connection.export(),
+    close() {
+      prepared.clear();
+      connection.close();
+    },
+  };
 }
 
 /** Whether a statement belongs in the journal: everything that may change the database. */

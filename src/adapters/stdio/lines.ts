@@ -18,10 +18,7 @@ export class LineTooLong extends Error {
 
 const NEWLINE = 0x0a;
 
-/**
- * Cuts a byte stream into whole lines. It hands out *blocks* of lines, so that a chunk that holds
- * five hundred of them is decoded once; cutting at newline bytes never splits a UTF-8 character.
- */
+/** Cuts a byte stream into *blocks* of whole lines: a chunk of five hundred is decoded once, and no UTF-8 character is split. */
 export class LineCutter {
   readonly #limit: number;
   #carry: Buffer[] = [];
@@ -133,7 +130,7 @@ export function readBlocks(
   return { stop: () => void (over = true) };
 }
 
-/** What an input says, a line at a time, and read no faster than that is. `take` makes something of a line, or leaves it out: undefined. */
+/** The lines of an input as a stream with backpressure. `take` makes an item of a line; undefined leaves the line out. */
 export function readLines<T>(
   input: Readable,
   limits: Pick<StdioLimits, 'messageBytes' | 'queuedBytes' | 'queuedMessages'>,
@@ -167,7 +164,7 @@ export function readLines<T>(
   return queue.readable;
 }
 
-/** Gathers what is written during one turn of the event loop into one system call: of what is read at once, each message is written by itself. */
+/** Gathers the writes of one turn of the event loop into one system call. */
 export function corker(stream: { cork(): void; uncork(): void }): () => void {
   let corked = false;
   return () => {
@@ -189,7 +186,7 @@ export function parseMessage(bytes: Buffer): AnyMessage | null {
 
 /** The message in a line, and where its bytes are; `opening` as in `findMessage`. */
 export function findInLine(line: Buffer, opening: boolean): FoundMessage | null {
-  // Parsing would replace broken characters without a word; such a line is not JSON text, but for a banner in front of it.
+  // Decoding would replace broken characters without a word. They may only stand in a banner.
   const skipped = isUtf8(line) ? 0 : opening ? line.indexOf('{') : -1;
   if (skipped < 0 || (skipped > 0 && !isUtf8(line.subarray(skipped)))) return null;
   const text = line.toString('utf8', skipped);

@@ -52,7 +52,7 @@ export function startProblem(spec: Started, error: unknown): RehydrateError {
   return new RehydrateError(
     'agent_start_failed',
     `The ${what} '${spec.name}' could not be started: ${program}${why}.`,
-    { [what]: spec.name, command: spec.command, ...(code === undefined ? {} : { cause: code }) },
+    { [what]: spec.name, command: spec.command, cause: code },
     { cause: error },
   );
 }

@@ -21,11 +21,11 @@ export class Tail {
 
   read(): { text: string; truncated: boolean } {
     this.#join();
-    // Of a last character that is not whole the rest may still come: a stream's decoder leaves it out.
+    // Streaming leaves out a last character whose rest may still come.
     return { text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#kept, { stream: true }), truncated: this.#cut };
   }
 
-  /** The last `bytes` of it, from the start of a line where one was cut; one endless line has none to go to. */
+  /** The last `bytes`, from the start of a line where there is one. */
   lines(bytes = this.#limit): string {
     this.#join();
     const kept = this.#kept;
@@ -44,7 +44,7 @@ export class Tail {
     this.#pendingBytes = 0;
     let from = Math.max(0, all.length - this.#limit);
     this.#cut ||= from > 0;
-    // After a cut the rest of a character that was cut in two may still come in.
+    // The rest of a character that an earlier cut split may come only now.
     if (this.#cut) while (from < all.length && continues(all[from]!)) from += 1;
     this.#kept = Buffer.from(all.subarray(from));
   }

@@ -1,5 +1,6 @@
 /** The bridge's few HTTP endpoints, from a page or a program. */
 import { RehydrateError } from '../../engine/errors.ts';
+import { WEBSOCKET_LIMITS } from './limits.ts';
 
 export interface BridgeAddress {
   /** `ws://HOST:PORT`, as the bridge prints it; `http://` and `wss://` work too. */
@@ -52,11 +53,8 @@ export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', pa
  * @example
  * const [{ name, cwd }] = await listBridgeAgents({ url: 'ws://127.0.0.1:4711', token });
  */
-export async function listBridgeAgents(
-  bridge: BridgeAddress,
-  options: { readonly timeoutMs?: number } = {},
-): Promise<readonly BridgeAgent[]> {
-  const answer = await ask<readonly BridgeAgent[]>(bridge, 'GET', '/agents', options.timeoutMs ?? 10_000);
+export async function listBridgeAgents(bridge: BridgeAddress): Promise<readonly BridgeAgent[]> {
+  const answer = await ask<readonly BridgeAgent[]>(bridge, 'GET', '/agents', WEBSOCKET_LIMITS.requestMs);
   if (answer.kind === 'answered') return answer.body;
   throw bridgeProblem(bridge.url, answer);
 }

@@ -59,9 +59,8 @@ export function exitFromClose(close: CloseFacts, reported: Pick<ConnectionDiagno
   const reason = parseReason(close.reason);
   const said = SAID[close.code];
   if (said !== undefined) return reported?.exit ?? said(reason);
-  const stderr = reported?.exit?.stderr;
   const message = closeWords(close.code, reason?.limit ?? reported?.limit);
-  return { kind: 'disconnected', code: null, signal: null, message, ...(stderr === undefined ? {} : { stderr }) };
+  return { kind: 'disconnected', code: null, signal: null, message, stderr: reported?.exit?.stderr };
 }
 
 function parseReason(text: string): Reason | null {

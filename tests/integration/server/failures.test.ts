@@ -128,6 +128,19 @@ describe('more sessions than a client may have open', () => {
   });
 });
 
+describe('more requests than a client may have under way', () => {
+  it('I10: are refused by the name of the limit', async () => {
+    const { connect, sessionId } = await served();
+    const two = await connect({ requests: 1 });
+    const running = prompt(two, sessionId, 'count to 1000000');
+    expect((await two.request('session/list', {})).error).toMatchObject({
+      data: { code: 'limit_exceeded', limit: 'requests', allowed: 1 },
+    });
+    await two.notify('session/cancel', { sessionId });
+    expect((await running).result.stopReason).toBe('cancelled');
+  });
+});
+
 describe('a client that goes while its session is opened', () => {
   it('leaves nothing behind that keeps another from closing the session', async () => {
     const { host, connect, one } = await served();

@@ -223,9 +223,6 @@ export function fileProblem(error: unknown, asked: string): Error {
     case 'ENXIO':
       return refused(`${asked} is not a regular file.`, { path: asked });
     default:
-      return new ClientRequestError(-32603, `${asked} could not be opened (${code ?? String(error)}).`, {
-        path: asked,
-        ...(code === undefined ? {} : { cause: code }),
-      });
+      return new ClientRequestError(-32603, `${asked} could not be opened (${code ?? String(error)}).`, { path: asked, cause: code });
   }
 }

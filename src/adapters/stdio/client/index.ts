@@ -41,7 +41,7 @@ export function nodeClientServices(options: NodeClientOptions = {}): ClientServi
     'terminal/release': terminal && ((request) => terminals.release(request)),
   };
   return {
-    ...(options.info === undefined ? {} : { info: options.info }),
+    info: options.info,
     capabilities: { fs: { readTextFile: fs !== false, writeTextFile: fs === true }, terminal },
     async handle(request) {
       const handler = Object.hasOwn(handlers, request.method) && handlers[request.method];

@@ -115,14 +115,26 @@ export function watchInterrupts(source: SignalSource, act: (action: Exclude<Acti
     get ending(): Ending {
       return ending;
     },
-    stop: source.on((signal) => {
-      const { next, action } = onSignal(ending, signal);
-      ending = next;
-      if (action !== 'nothing') interrupts.act(action);
-      abort.abort(new DOMException(`ended by ${signal}`, 'AbortError'));
-    }),
   };
+  source.on((signal) => {
+    const { next, action } = onSignal(ending, signal);
+    ending = next;
+    if (action !== 'nothing') interrupts.act(action);
+    abort.abort(new DOMException(`ended by ${signal}`, 'AbortError'));
+  });
   return interrupts;
+}
+
+/** For what runs until it is told to end: the first signal. `insist` is called at each that follows. */
+export function firstSignal(source: SignalSource, insist: () => unknown = () => undefined): Promise<EndingSignal> {
+  let told = false;
+  return new Promise((resolve) => {
+    source.on((signal) => {
+      if (told) insist();
+      told = true;
+      resolve(signal);
+    });
+  });
 }
 
 const SIGNALS = Object.keys(SIGNAL_EXITS) as EndingSignal[];
@@ -136,11 +148,10 @@ export type SignalSource = ReturnType<typeof processSignals>;
 
 /** `inner`: started by another half of the same command, which hands on what it gets; a terminal sends its signals to both. */
 export function processSignals(inner: boolean) {
-  const listeners = new Set<(signal: EndingSignal) => void>();
+  let listener: ((signal: EndingSignal) => void) | null = null;
   const arrived = (signal: EndingSignal) => {
-    // Nothing is under way that would have to be ended first.
-    if (listeners.size === 0) process.exit(SIGNAL_EXITS[signal]);
-    for (const listener of listeners) listener(signal);
+    if (listener === null) process.exit(SIGNAL_EXITS[signal]);
+    listener(signal);
   };
   for (const signal of SIGNALS) process.on(signal, () => void (inner || arrived(signal)));
   if (inner) {
@@ -152,9 +163,9 @@ export function processSignals(inner: boolean) {
     process.channel?.unref();
   }
   return {
-    on(listener: (signal: EndingSignal) => void): () => void {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    /** What a signal does from now on. Null, as before the first call: nothing is under way that would have to be ended first, so it exits. */
+    on(heard: typeof listener): void {
+      listener = heard;
     },
   };
 }

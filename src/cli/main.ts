@@ -1,9 +1,9 @@
 /** Runs one command line to its exit code. Whatever happens, the process ends with a code that tells how it went. */
-import { readFileSync } from 'node:fs';
 import { type Command, exitCodeOf, exitWithOutput, known, processSignals, type SignalSource, tell } from './ends.ts';
 import { commandHelp, type CommandName, EXIT, overview } from './table.ts';
 import { createOutput, type Output } from './output.ts';
 import { has, parse } from './parse.ts';
+import { VERSION } from '../engine/version.ts';
 
 const records = () => import('./commands/records.ts');
 const bridges = () => import('./commands/bridge.ts');
@@ -30,7 +30,9 @@ const LOADERS: { readonly [Name in CommandName]: () => Promise<Readonly<Record<N
 /** Runs `argv` (without node and script) and exits. `inner`: see `processSignals`. */
 export async function main(argv: readonly string[], inner: boolean): Promise<void> {
   const output = createOutput(process);
-  const code = await run(argv, output, processSignals(inner));
+  const signals = processSignals(inner);
+  const code = await run(argv, output, signals);
+  signals.on(null);
   await output.flushed();
   process.exit(exitWithOutput(code, output.lost));
 }
@@ -45,7 +47,7 @@ async function run(argv: readonly string[], output: Output, signals: SignalSourc
         output.line(parsed.command === null ? overview() : commandHelp(parsed.command));
         return EXIT.ok;
       case 'version':
-        output.line(version());
+        output.line(VERSION);
         return EXIT.ok;
       case 'call': {
         const { call } = parsed;
@@ -59,9 +61,4 @@ async function run(argv: readonly string[], output: Output, signals: SignalSourc
     tell(why, output, json);
     return exitCodeOf(why);
   }
-}
-
-function version(): string {
-  const manifest = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }

@@ -1,12 +1,10 @@
-/** Our own standard input and output as a stream of ACP messages, with backpressure both ways; and led to an agent of a server. */
+/** Our own standard input and output as a stream of ACP messages, with backpressure both ways. */
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { WebSocket } from 'ws';
 import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
-import { corker, findInLine, messageLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
+import { corker, messageLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
 import { RehydrateError } from '../engine/errors.ts';
-import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import type { MessageStream } from '../engine/ports.ts';
 
 /**
@@ -44,120 +42,10 @@ export function stdioMessages(
   return { readable, writable };
 }
 
-function tooLarge(limit: number): RehydrateError {
+export function tooLarge(limit: number): RehydrateError {
   return new RehydrateError(
     'limit_exceeded',
     `A message of the client is larger than the limit messageBytes (${limit} bytes), and nothing after it was read. Start the client again, and name a file instead of its content.`,
     { limit: 'messageBytes', allowed: limit },
   );
-}
-
-export type ServerAddress = ReturnType<typeof agentAddress>;
-
-/**
- * The way to an agent of a server. One of RivetKit's gateway leads to an actor: its path has a part of its own for WebSockets, and it
- * wants its own subprotocol, in which an actor's `onBeforeConnect` finds the token as `params.token`.
- */
-export function agentAddress(server: string, agent: string, token: string) {
-  const url = new URL(server);
-  const isActor = url.pathname.startsWith('/gateway/');
-  url.protocol = url.protocol.replace(/^http/, 'ws');
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}${isActor ? '/websocket' : ''}/agents/${encodeURIComponent(agent)}`;
-  const actors = isActor ? ['rivet', `rivet_conn_params.${encodeURIComponent(JSON.stringify({ token }))}`] : [];
-  /** The subprotocols that are asked for, the token among them. */
-  const protocols = [...actors, 'acp.v1', `bearer.${token}`];
-  return { url: url.href, protocols };
-}
-
-/** How a server ends a connection that will be there again: an actor that goes to sleep, and RivetKit in its name. */
-const isComingBack = (code: number, reason: string): boolean => code === 1012 || reason === 'actor.stopped';
-const AGAIN_MS = 250;
-/** How often a server is asked again that was about to be there. */
-const TIMES = 120;
-
-/**
- * Each message as it was written: what is in it is nothing to this process. `done` resolves when the input has ended and the server knows;
- * it rejects when the server has ended the connection, or never let us in.
- */
-export function pump({ url, protocols }: ServerAddress, input: Readable, output: Writable) {
-  let leaving = false;
-  /** What was sent before the server said anything: one that goes to sleep has not read it, and the next connection begins with it. */
-  let unheard: Buffer[] | null = [];
-  let unheardBytes = 0;
-  let times = 0;
-  let socket: WebSocket;
-  let isOpen = Promise.withResolvers<void>();
-  const close = () => {
-    leaving = true;
-    socket.close(1000);
-  };
-  const done = new Promise<void>((resolve, reject) => {
-    const fail = (message: string, data: Readonly<Record<string, unknown>> = {}) =>
-      reject(new RehydrateError('agent_start_failed', `The server at ${url} ${message}`, { url, ...data }));
-    const connect = () => {
-      if (leaving) return resolve();
-      const mine = (socket = new WebSocket(url, protocols, { maxPayload: DEFAULT_LIMITS.messageBytes, perMessageDeflate: false }));
-      mine.on('unexpected-response', (_request, response) => {
-        let body = '';
-        response.on('data', (chunk: Buffer) => (body += chunk.toString('utf8')));
-        response.on('end', () => fail(`refused (${response.statusCode}): ${messageIn(body)}`, { status: response.statusCode }));
-      });
-      mine.on('error', (error) => fail(`cannot be reached: ${error.message}. Start it with rehydrate serve, or check --connect.`));
-      mine.on('close', (code, reason) => {
-        if (leaving) return resolve();
-        if (unheard && isComingBack(code, reason.toString('utf8')) && ++times < TIMES) {
-          isOpen = Promise.withResolvers();
-          return void setTimeout(connect, AGAIN_MS);
-        }
-        const why = reason.length > 0 ? ` ${reason.toString('utf8')}` : '';
-        fail(`ended the connection (${code}${why}). Start the client again: its sessions are on the server.`, { code });
-      });
-      mine.on('message', (data) => {
-        unheard = null;
-        output.write(data as Buffer);
-        if (output.write('\n')) return;
-        mine.pause();
-        output.once('drain', () => mine.resume());
-      });
-      mine.once('open', () => {
-        for (const line of unheard ?? []) mine.send(line, { binary: false });
-        isOpen.resolve();
-      });
-    };
-    connect();
-    output.on('error', close);
-    input.on('error', () => undefined); // 'close' follows
-    const lines = readLines(input, STDIO_LIMITS, trimmed, {
-      tooLong: ({ limit }) => tooLarge(limit),
-      left: () => void input.destroy(),
-    });
-    const send = async (line: Buffer) => {
-      await isOpen.promise;
-      unheard?.push(line);
-      unheardBytes += line.length;
-      if (unheardBytes > DEFAULT_LIMITS.messageBytes) unheard = null;
-      await new Promise<void>((sent) => socket.send(line, { binary: false }, () => sent()));
-    };
-    const begin = () =>
-      lines.pipeTo(new WritableStream({ write: send })).then(close, (error) => {
-        reject(error);
-        socket.terminate();
-      });
-    void isOpen.promise.then(begin);
-  });
-  return { done, close };
-}
-
-/** A byte-order mark and its kind stay here; what is no message at all is the server's to refuse. */
-function trimmed(line: Buffer): Buffer {
-  const found = findInLine(line, false);
-  return found === null ? line : line.subarray(found.start, found.end);
-}
-
-function messageIn(body: string): string {
-  try {
-    return String((JSON.parse(body) as { message?: unknown }).message ?? body);
-  } catch {
-    return body;
-  }
 }

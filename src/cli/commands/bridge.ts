@@ -1,21 +1,20 @@
 /** `rehydrate bridge` and `rehydrate serve`: agents of this machine, for pages of a browser or for many clients of one host. */
-import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { StdioAgent } from '../../adapters/stdio/index.ts';
 import { type BridgeEvent, type BridgeOptions, formatBridgeBanner, startBridge, streamDoor } from '../../bridge/index.ts';
-import { type Command, type EndingSignal, messageOf, SIGNAL_EXITS } from '../ends.ts';
+import { type Command, firstSignal, SIGNAL_EXITS } from '../ends.ts';
 import { hostOf } from '../host.ts';
 import { type Call, has, many, numberOf, one, shellWords, UsageError, whereTyped } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
 import type { CommandName } from '../table.ts';
+import { tokenFrom } from '../token-file.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import { type Server, startServer } from '../../server/index.ts';
 
 export const bridge: Command = async ({ call, output, signals }) => {
   const json = has(call, 'json');
   const options: BridgeOptions = { ...bridgeOptions(call), log: (event) => note(event, output.note) };
-  const ended = new Promise<EndingSignal>((resolve) => signals.on(resolve));
+  const ended = firstSignal(signals);
   const running = await listening(options, () => startBridge(options));
   if (json) output.json({ url: running.url, token: running.token, agents: running.agents });
   else output.line(formatBridgeBanner(running, options));
@@ -100,15 +99,8 @@ export const serve: Command = async ({ call, output, signals }) => {
   const file = one(call, 'token-file');
   const token = file === undefined ? undefined : tokenFrom(file, true);
   const opened = await hostOf(call, 'ask', options.env, { client: null, agents });
-  const ended = new Promise<EndingSignal>((resolve) => {
-    let asked = false;
-    signals.on((signal) => {
-      // Whoever insists does not wait for turns to end.
-      if (asked) void opened.killAgents();
-      asked = true;
-      resolve(signal);
-    });
-  });
+  // Whoever insists does not wait for turns to end.
+  const ended = firstSignal(signals, opened.killAgents);
   try {
     const server = await listening(door, () =>
       startServer(opened.host, {
@@ -134,24 +126,4 @@ function banner({ url, token, agents }: Server, file: string | undefined): strin
     ...agents.map((name) => `  rehydrate acp --connect ${url} --token-file ${file ?? 'FILE'} --agent ${name}`),
     file === undefined ? `The token, for FILE: ${token}` : `The token is in ${file}.`,
   ].join('\n');
-}
-
-/** The token in the file. With `make` one is made when there is none, so that clients find the same after a restart. */
-export function tokenFrom(file: string, make = false): string {
-  let token: string;
-  try {
-    if (make && !existsSync(file)) writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
-    token = readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    const words = `The token file ${file} cannot be used: ${messageOf(error)}. rehydrate serve --token-file makes one.`;
-    throw new RehydrateError('invalid_argument', words, { file }, { cause: error });
-  }
-  if (/^[A-Za-z0-9_-]{43}$/.test(token)) return token;
-  throw new RehydrateError(
-    'invalid_argument',
-    `${file} holds no token: it is 43 base64url characters. Name the file that rehydrate serve --token-file wrote.`,
-    {
-      file,
-    },
-  );
 }

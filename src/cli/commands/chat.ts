@@ -67,7 +67,7 @@ export const chat: Command = async ({ call, output, signals }) => {
   let terminal: Terminal | null = null;
   let ended: EndingSignal | null = null;
   let turn: 'none' | 'running' | 'cancelling' = 'none';
-  const stop = signals.on((signal) => {
+  signals.on((signal) => {
     if (signal === 'SIGINT' && terminal && !ended) return interrupt();
     end(signal);
   });
@@ -138,7 +138,6 @@ export const chat: Command = async ({ call, output, signals }) => {
   } finally {
     terminal?.close();
     await open.close();
-    stop();
   }
 };
 

@@ -28,8 +28,6 @@ export const doctor: Command = async ({ call, output, signals }) => {
     const signal = endedBy(interrupts.ending, 'SIGINT')!;
     output.note(`ended by ${signal}`);
     return SIGNAL_EXITS[signal];
-  } finally {
-    interrupts.stop();
   }
 };
 

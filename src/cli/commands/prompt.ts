@@ -27,23 +27,19 @@ export const prompt: Command = async (context) => {
   const rule = permissionRule(call);
   // A signal that comes before there is a host is seen in `oneTurn`.
   const interrupts = watchInterrupts(signals);
+  const open = await hostOf(call, rule, options.env);
+  interrupts.act = (action) => void endEarly(open, action, output);
+  const progress = { asked: false };
+  let code: number;
   try {
-    const open = await hostOf(call, rule, options.env);
-    interrupts.act = (action) => void endEarly(open, action, output);
-    const progress = { asked: false };
-    let code: number;
-    try {
-      code = await oneTurn(context, open, options, content, interrupts, progress);
-    } catch (error) {
-      code = failed(explain(error, open.file), interrupts, progress.asked, output, has(call, 'json'));
-    }
-    // From here on an end is under way: a further signal only makes it quicker.
-    interrupts.act = (action) => void (action === 'kill' && open.killAgents());
-    await open.close();
-    return code;
-  } finally {
-    interrupts.stop();
+    code = await oneTurn(context, open, options, content, interrupts, progress);
+  } catch (error) {
+    code = failed(explain(error, open.file), interrupts, progress.asked, output, has(call, 'json'));
   }
+  // From here on an end is under way: a further signal only makes it quicker.
+  interrupts.act = (action) => void (action === 'kill' && open.killAgents());
+  await open.close();
+  return code;
 };
 
 /** How long a reader that reads nothing may hold up the end that a signal asked for. */

@@ -1,6 +1,6 @@
 /** What `rehydrate doctor` reports, as plain JSON whose names are the public contract, and as one screen of text. */
-import { readFileSync } from 'node:fs';
 import { seconds } from '../format.ts';
+import { HOMEPAGE } from '../homepage.ts';
 import { wrap } from '../table.ts';
 import { nextStep, type ResumeState, type TriedStep } from '../../engine/resume/decide.ts';
 import { withoutControls } from '../../engine/safe-text.ts';
@@ -30,9 +30,8 @@ const CHECKS = {
 export type CheckId = keyof typeof CHECKS;
 export const CHECK_IDS = Object.keys(CHECKS) as CheckId[];
 
-const { homepage } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { homepage?: string };
-/** The page that explains the checks, where the documentation is served; a package that was told nothing is read beside a checkout, by `npm start`. */
-const GUIDE = `${(homepage ?? 'http://127.0.0.1:4321').replace(/\/$/, '')}/guides/agent/`;
+/** The page that explains the checks. */
+const GUIDE = `${HOMEPAGE}/guides/agent/`;
 
 export interface Check {
   readonly id: CheckId;

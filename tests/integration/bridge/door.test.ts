@@ -7,7 +7,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { openDoor } from '../../../src/bridge/door.ts';
 import type { BridgeLimits, Door } from '../../../src/bridge/index.ts';
 import { streamConnection, type StreamConnection } from '../../../src/bridge/stream-connection.ts';
-import { pump } from '../../../src/cli/stdio-messages.ts';
+import { pump } from '../../../src/cli/connect.ts';
 
 let door: Door;
 afterEach(() => door.close());

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { expect, it, onTestFinished } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { pump } from '../../../src/cli/stdio-messages.ts';
+import { pump } from '../../../src/cli/connect.ts';
 
 const SERVICE_RESTART = 1012;
 

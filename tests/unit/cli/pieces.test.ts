@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { shellWords, whereTyped } from '../../../src/cli/parse.ts';
-import { tokenFrom } from '../../../src/cli/commands/bridge.ts';
+import { tokenFrom } from '../../../src/cli/token-file.ts';
 import { chatCommand } from '../../../src/cli/commands/chat.ts';
 import { exitCodeOf, exitWithOutput } from '../../../src/cli/ends.ts';
 import { oneLine, reportWords, toolLine } from '../../../src/cli/format.ts';

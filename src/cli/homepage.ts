@@ -1,0 +1,7 @@
+/** Where the documentation is served. A package that was told nothing is read beside a checkout, by `npm start`. */
+import { readFileSync } from 'node:fs';
+
+const { homepage = 'http://127.0.0.1:4321' } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  homepage?: string;
+};
+export const HOMEPAGE = homepage.replace(/\/$/, '');

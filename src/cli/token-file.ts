@@ -1,0 +1,23 @@
+/** The file through which a server and its clients share the token. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { messageOf } from './ends.ts';
+import { RehydrateError } from '../engine/errors.ts';
+
+/** The token in the file. With `make` one is made when there is none, so that clients find the same after a restart. */
+export function tokenFrom(file: string, make = false): string {
+  let token: string;
+  try {
+    if (make && !existsSync(file)) writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    token = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    const words = `The token file ${file} cannot be used: ${messageOf(error)}. rehydrate serve --token-file makes one.`;
+    throw new RehydrateError('invalid_argument', words, { file }, { cause: error });
+  }
+  if (/^[A-Za-z0-9_-]{43}$/.test(token)) return token;
+  throw new RehydrateError(
+    'invalid_argument',
+    `${file} holds no token: it is 43 base64url characters. Name the file that rehydrate serve --token-file wrote.`,
+    { file },
+  );
+}

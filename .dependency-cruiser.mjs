@@ -20,8 +20,8 @@ const ARROWS = {
   // The docs render the command's own table of options, and what runs recorded.
   'src/site': ['src/engine', 'src/adapters', 'playground', 'src/cli', 'content/data'],
   content: ['src/engine', 'playground', 'src/site'],
-  // By the names of the built library.
-  scripts: ['src/engine', 'src/bridge', 'src/testing', 'src/site'],
+  // The library by the names of the built one.
+  scripts: ['src/engine', 'src/bridge', 'src/cli', 'src/testing', 'src/site'],
 };
 
 /** An adapter may build on another where both are about the same outside thing; a file beside their folders is for all of them. */

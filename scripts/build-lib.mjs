@@ -1,5 +1,5 @@
-/** Builds dist/ with tsc, dist/browser/ from that, and the agents of the tests, when what they are made of has changed. */
-import { chmodSync } from 'node:fs';
+/** Builds dist/ with tsc, the command and dist/browser/ with esbuild, and the programs of the tests, when what they are made of has changed. */
+import { chmodSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { ensureMade, inRoot, main, PROJECT_NODE, run, SetupError, STATE_DIR } from './support/setup.mjs';
@@ -14,13 +14,21 @@ const SOURCES = [
 /** Entries of the package that have a use in a page, as folders of the build. */
 const BROWSER_ENTRIES = ['engine', 'adapters/sqljs', 'adapters/websocket', 'adapters/worker'];
 
+const GUARD = inRoot('src/adapters/stdio/guard-process.ts');
+
 const COMMON = { bundle: true, format: 'esm', sourcemap: true, logLevel: 'warning' };
+const NODE = { ...COMMON, platform: 'node', target: 'node22' };
 const PAGE = { ...COMMON, minify: true, platform: 'browser', target: 'es2024' };
 
 /** The folder is made beside dist/, from where source maps name the sources as they do from dist/. */
 async function make(built) {
   const tsc = await run(PROJECT_NODE, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', built]);
   if (tsc.code !== 0) throw new SetupError('The library was not built; dist/ is as it was.');
+
+  // In a few files, not in a hundred: every prompt of a shell is a start of this command, and finding modules was a third of one. It is
+  // readable as it is, and says what came from where: its source maps would hold the library's sources once more.
+  const command = { rehydrate: inRoot('src/cli/rehydrate.ts'), 'guard-process': GUARD };
+  await build({ ...NODE, sourcemap: false, splitting: true, packages: 'external', entryPoints: command, outdir: path.join(built, 'cli') });
   chmodSync(path.join(built, 'cli/rehydrate.js'), 0o755);
 
   // For pages without npm: no import by a bare name, which a page could only resolve with an import map, and a worker not at all. sql.js stays
@@ -39,16 +47,42 @@ async function make(built) {
   const agent = path.join(built, 'testing/agents/worker.js');
   await build({ ...PAGE, sourcemap: false, entryPoints: [agent], outfile: path.join(built, 'browser/agent.js') });
   // As one file that needs no other, in its place, so that who bundles the library can put it beside the bundle.
-  const guard = path.join(built, 'adapters/stdio/guard-process.js');
-  await build({ ...COMMON, platform: 'node', target: 'node22', entryPoints: [guard], outfile: guard, allowOverwrite: true });
+  await build({ ...NODE, entryPoints: [GUARD], outfile: path.join(built, 'adapters/stdio/guard-process.js'), allowOverwrite: true });
 }
 
-/** The programs that tests start again and again, each as one file: that starts in half the time. */
-const TEST_AGENTS = { 'agents/stdio': 'src/testing/agents/stdio.ts', 'agents/noting': 'tests/faults/engine-host/agent.ts' };
-const makeTestAgents = (outdir) =>
-  build({ ...COMMON, sourcemap: false, platform: 'node', target: 'node24', entryPoints: TEST_AGENTS, outdir });
+/** The programs that tests start again and again, each as one file. */
+const TEST_PROGRAMS = {
+  'agents/stdio': 'src/testing/agents/stdio.ts',
+  'agents/noting': 'tests/faults/engine-host/agent.ts',
+  host: 'tests/faults/engine-host/host.ts',
+  'guard-process': GUARD,
+};
+
+const lazily = (make) => {
+  let made;
+  return new Proxy({}, { get: (_, key) => (made ??= make())[key] });
+};
+
+/** The schemas of the ACP SDK, each made when it is first looked at: a start needs few of them, and all are a fifth of what it costs. */
+const lazySchemas = {
+  name: 'lazy-schemas',
+  setup({ onLoad, onResolve }) {
+    const aSchema = /^export const (\w+) = ([^]*?);$(?=\n(?:\/\*\*|export|\/\/#))/gm;
+    onLoad({ filter: /\/v1\/schema\/zod\.gen\.js$/ }, ({ path: file }) => ({
+      contents: `const lazily = ${lazily};\n${readFileSync(file, 'utf8').replace(aSchema, 'export const $1 = lazily(() => $2);')}`,
+    }));
+    // Made of schemas, and used by no agent.
+    onResolve({ filter: /\/guards\.gen\.js$/ }, ({ resolveDir, path: file }) => ({
+      path: path.join(resolveDir, file),
+      sideEffects: false,
+    }));
+  },
+};
+
+const makeTestPrograms = (outdir) => build({ ...NODE, sourcemap: false, plugins: [lazySchemas], entryPoints: TEST_PROGRAMS, outdir });
 
 await main(async () => {
-  await ensureMade(path.join(STATE_DIR, 'testing'), [...SOURCES, 'tests/faults/engine-host/**', 'package-lock.json'], makeTestAgents);
+  const ofTests = ['tests/{faults/engine-host,support}/**', 'package-lock.json'];
+  await ensureMade(path.join(STATE_DIR, 'testing'), [...SOURCES, ...ofTests], makeTestPrograms);
   console.log((await ensureMade(inRoot('dist'), SOURCES, make)) ? 'dist/ is built.' : 'dist/ is up to date.');
 });

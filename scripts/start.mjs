@@ -2,11 +2,12 @@
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startBridge } from 'acp-rehydrate/bridge';
 import { AGENT_VARIANTS, scriptedAgent } from 'acp-rehydrate/testing';
-import { inRoot, main, SetupError, STATE_DIR } from './support/setup.mjs';
+import { bridgeOptions } from '../src/cli/commands/bridge.ts';
+import { parse } from '../src/cli/parse.ts';
+import { main, SetupError, STATE_DIR } from './support/setup.mjs';
 import { ensureSite } from './support/site-build.mjs';
 import { serveSite, serveSources } from './support/site-server.mjs';
 
@@ -20,10 +21,6 @@ const USAGE = `npm start -- [options]
   --dev                 rebuild as files change, for work on the site; no search
   --json                print {"url", "address", "agents"} as one line of JSON instead of text, and {"address"} for each further browser`;
 
-/** A part of the built command that is no public entry: what it says of its own options holds for ours. */
-const built = (file) => import(pathToFileURL(inRoot('dist/cli', file)).href);
-const [{ parse }, { bridgeOptions }] = await Promise.all([built('parse.js'), built('commands/bridge.js')]);
-
 const switched = { type: 'boolean', default: false };
 const OPTIONS = {
   agent: { type: 'string', multiple: true, default: [] },
@@ -36,7 +33,7 @@ const OPTIONS = {
   help: { ...switched, short: 'h' },
 };
 
-/** What the bridge is told: as if `rehydrate bridge` had been called with the person's agents and the scripted ones. */
+/** What the bridge is told: as if `rehydrate bridge` had been called with the person's agents and the scripted ones, and what it says of its options holds for ours. */
 function bridgeCall({ agent, port, cwd, 'agent-store': store }) {
   // A name with a colon cannot stand in the bridge's addresses; those agents run in the tab.
   const scripted = AGENT_VARIANTS.filter((variant) => !variant.includes(':')).map((variant) => {

@@ -6,13 +6,13 @@ import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import { PROTOCOL } from '../../support/protocol.ts';
 import { killingDatabase } from './killing-database.ts';
-import { AGENT, AGENT_FILE, SESSION, type AgentCommand, type HostLine, type Plan, type Step } from './plan.ts';
+import { AGENT, SESSION, type AgentCommand, type HostLine, type Plan, type Step } from './plan.ts';
 
 // Straight to the descriptor: what was told was told before the next thing happened, whenever that kills us.
 const tell = (line: HostLine) => writeSync(1, `${JSON.stringify(line)}\n`);
 
-function launcher({ variant, store, log, pace }: AgentCommand) {
-  return stdioLauncher({ agents: { [AGENT]: { command: process.execPath, args: [AGENT_FILE, variant, store, log, String(pace)] } } });
+function launcher({ file, variant, store, log, pace }: AgentCommand) {
+  return stdioLauncher({ agents: { [AGENT]: { command: process.execPath, args: [file, variant, store, log, String(pace)] } } });
 }
 
 async function follow(host: Host): Promise<void> {

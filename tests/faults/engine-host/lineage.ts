@@ -8,7 +8,6 @@ import { once } from 'node:events';
 import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import {
   createHost,
@@ -23,10 +22,13 @@ import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import type { AgentVariant } from '../../../src/testing/agents/variants.ts';
 import { PROTOCOL } from '../../support/protocol.ts';
 import { readAgentLog } from './agent-log.ts';
-import { AGENT, AGENT_FILE, SESSION, type HostLine, type Plan, type Step } from './plan.ts';
+import { AGENT, SESSION, type HostLine, type Plan, type Step } from './plan.ts';
 import { leftAfter, processesOf } from './processes.ts';
 
-const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+/** `agent.ts` and `host.ts`, each as one file, as scripts/build-lib.mjs makes them. */
+const program = (name: string) => path.resolve(import.meta.dirname, '../../../.setup/testing', name);
+const AGENT_FILE = program('agents/noting.js');
+const HOST_FILE = program('host.js');
 
 /** How long is waited for everything of a killed host to be gone (I7: by itself). A guard has to notice, on a busy machine too. */
 const GONE_MS = 60_000;
@@ -90,7 +92,7 @@ export class Lineage {
   plan(steps: readonly Step[], kill?: Plan['kill']): Plan {
     return {
       database: this.database,
-      agent: { variant: this.variant, store: this.store, log: this.log, pace: this.pace },
+      agent: { file: AGENT_FILE, variant: this.variant, store: this.store, log: this.log, pace: this.pace },
       steps,
       ...(kill ? { kill } : {}),
     };
@@ -98,7 +100,7 @@ export class Lineage {
 
   /** Runs a host process to its end. `during` may kill something meanwhile; `up` settles when the host has said that it is, or has gone. */
   async live(plan: Plan, during?: (pid: number, up: Promise<unknown>) => Promise<void>): Promise<Death> {
-    const child = spawn(process.execPath, [file('./host.ts'), JSON.stringify(plan)], {
+    const child = spawn(process.execPath, [HOST_FILE, JSON.stringify(plan)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, TMPDIR: this.directory },
     });

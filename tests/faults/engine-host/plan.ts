@@ -1,5 +1,4 @@
 /** What a host process of the fault suite is told to do, and what it tells. Shared by both sides. */
-import path from 'node:path';
 import type { AgentVariant } from '../../../src/testing/agents/variants.ts';
 import type { ErrorCode, SessionEvent, StopReason, Tier } from '../../../src/engine/index.ts';
 
@@ -24,6 +23,8 @@ export interface Plan {
 }
 
 export interface AgentCommand {
+  /** Its program. */
+  readonly file: string;
   readonly variant: AgentVariant;
   readonly store: string;
   readonly log: string;
@@ -33,8 +34,6 @@ export interface AgentCommand {
 
 export const SESSION = 'main';
 export const AGENT = 'demo';
-/** `agent.ts` as one file, as scripts/build-lib.mjs makes it. */
-export const AGENT_FILE = path.resolve(import.meta.dirname, '../../../.setup/testing/agents/noting.js');
 
 /** What the host process says, one JSON object a line, each written before anything else happens. */
 export type HostLine =

@@ -1,11 +1,7 @@
-/**
- * What a prose page weighs on the wire, from the built site: HTML, the scripts and the style sheets it names,
- * each gzipped. `node scripts/docs-size.mjs` after a build; exits 1 when a page is over budget.
- */
+/** What a prose page weighs on the wire, from the built site: HTML, the scripts and the style sheets it names, each gzipped. */
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { inRoot } from './support/setup.mjs';
 
 /** Bytes, gzipped, for one prose page. */
 const BUDGET = { html: 7_200, js: 27_000, css: 16_750 };
@@ -19,7 +15,7 @@ const TABLES_HTML = 10_000;
  * The playground is no prose, and has a budget of its own. Of scripts, what they import at once is part of the page; what they import on
  * demand is not.
  *
- * @returns {{ page: string, html: number, js: number, css: number, over: string[] }[]} heaviest first
+ * @returns {{ page: string, html: number, js: number, css: number, over: string[] }[]}
  */
 export function pageSizes(site) {
   const read = (file) => readFileSync(path.join(site, file), 'utf8');
@@ -29,34 +25,19 @@ export function pageSizes(site) {
       if (!weights.has(url)) weights.set(url, gzipSync(read(url)).length);
       return total + weights.get(url);
     }, 0);
-  return globSync('**/*.html', { cwd: site, exclude: ['playground'] })
-    .map((page) => {
-      const html = read(page);
-      const named = (pattern) => new Set([...html.matchAll(pattern)].map((match) => match[1]));
-      const scripts = named(/<script[^>]+src="([^"]+)"/g);
-      for (const url of scripts)
-        for (const [, from] of read(url).matchAll(/(?:^|[;}])import(?:[^'"();]*from)?["'](\.[^"']+)["']/g))
-          scripts.add(path.posix.join(path.posix.dirname(url), from));
-      const sizes = {
-        html: gzipSync(html).length,
-        js: weigh(scripts),
-        css: weigh(named(/<link[^>]+rel="stylesheet"[^>]+href="([^"]+)"/g)),
-      };
-      const budget = TABLES.test(path.dirname(page) + '/') ? { ...BUDGET, html: TABLES_HTML } : BUDGET;
-      return { page, ...sizes, over: Object.keys(budget).filter((part) => sizes[part] > budget[part]) };
-    })
-    .sort((a, b) => b.html - a.html);
-}
-
-if (import.meta.main) {
-  const sizes = pageSizes(inRoot('site-dist'));
-  console.log(`Budget: HTML ${BUDGET.html}, JS ${BUDGET.js}, CSS ${BUDGET.css} bytes gzipped`);
-  for (const { page, html, js, css, over } of sizes)
-    console.log(
-      [html, js, css].map((bytes) => String(bytes).padStart(6)).join(' '),
-      ` ${page}`,
-      over.length ? ` over: ${over.join(', ')}` : '',
-    );
-  if (sizes.length === 0) throw new Error('There is no site-dist/. Build the site first: npm run build:site');
-  if (sizes.some(({ over }) => over.length > 0)) process.exitCode = 1;
+  return globSync('**/*.html', { cwd: site, exclude: ['playground'] }).map((page) => {
+    const html = read(page);
+    const named = (pattern) => new Set([...html.matchAll(pattern)].map((match) => match[1]));
+    const scripts = named(/<script[^>]+src="([^"]+)"/g);
+    for (const url of scripts)
+      for (const [, from] of read(url).matchAll(/(?:^|[;}])import(?:[^'"();]*from)?["'](\.[^"']+)["']/g))
+        scripts.add(path.posix.join(path.posix.dirname(url), from));
+    const sizes = {
+      html: gzipSync(html).length,
+      js: weigh(scripts),
+      css: weigh(named(/<link[^>]+rel="stylesheet"[^>]+href="([^"]+)"/g)),
+    };
+    const budget = TABLES.test(path.dirname(page) + '/') ? { ...BUDGET, html: TABLES_HTML } : BUDGET;
+    return { page, ...sizes, over: Object.keys(budget).filter((part) => sizes[part] > budget[part]) };
+  });
 }

@@ -3,7 +3,7 @@ import { codeSpans, sourceProblems, wrongNames, writtenNumbers } from '../../../
 import { docsPages } from './pages.ts';
 
 const known = new Set(['host', 'sleep', 'AgentExit', 'queuedEvents']);
-const check = (text: string) => wrongNames(text, known, (file: string) => file === 'src/engine/ports.ts');
+const check = (text) => wrongNames(text, known, (file) => file === 'src/engine/ports.ts');
 
 test.each([
   ['`host.sleep()` ends `AgentExit`', []],
@@ -28,7 +28,7 @@ test.each([
   ['Node 22.13, ACP 2, −32002, mode 0600, `sleep 5 s`, [a page](/x/#after-5-s)', []],
   ['```sh\nsleep 5 s\n```', []],
   ['theirs: 45 s', [], ['45 s']],
-])('a number that stands for something of ours is rendered, not written: %j', (text, numbers, allowed: string[] = []) => {
+])('a number that stands for something of ours is rendered, not written: %j', (text, numbers, allowed = []) => {
   expect(writtenNumbers(text, allowed).map((problem) => /“(.*)”/.exec(problem)?.[1])).toEqual(numbers);
 });
 

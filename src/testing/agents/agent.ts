@@ -45,11 +45,10 @@ const COMMANDS = [
  * await runScriptedAgent(stream, { variant: 'liar', store: memoryStore(), around }).closed;
  */
 export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions): { readonly closed: Promise<void> } {
-  const { variant } = options;
+  const { variant, around } = options;
   const behaviour = behaviourOf(variant);
   const { load, resume, list, embeddedContext, auth, versions } = behaviour;
   const store = behaviour.keeps === 'lost' ? memoryStore() : options.store;
-  const around = { newId: randomId, ...options.around };
   const wire = answerBothVersions(misbehave(stream, behaviour, around), versions);
   const live = new Map<string, LiveSession>();
   let clientCapabilities: ClientCapabilities = {};
@@ -88,7 +87,7 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
       await authorised();
       await fault('new');
       if (behaviour.requestsAtStart) await pester(client);
-      const head = { sessionId: around.newId(), cwd: params.cwd, title: null, updatedAt: Date.now() };
+      const head = { sessionId: randomId(), cwd: params.cwd, title: null, updatedAt: Date.now() };
       if (behaviour.keeps === 'always') await store.put(head);
       const session = open({ ...head, entries: [] }, params.mcpServers, client);
       return { sessionId: session.sessionId, modes: modeState(session), configOptions: configOptions(session) };
@@ -158,8 +157,8 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
     const found = await store.get(sessionId);
     if (!found || !behaviour.foreignTurn || found.entries.length === 0) return found;
     const elsewhere: StoredEntry[] = [
-      { type: 'user', messageId: `msg_${around.newId()}`, blocks: [{ type: 'text', text: 'my cat is called Miette' }] },
-      { type: 'agent', messageId: `msg_${around.newId()}`, text: 'Noted. Your cat: Miette. (You told me in another client.)' },
+      { type: 'user', messageId: `msg_${randomId()}`, blocks: [{ type: 'text', text: 'my cat is called Miette' }] },
+      { type: 'agent', messageId: `msg_${randomId()}`, text: 'Noted. Your cat: Miette. (You told me in another client.)' },
     ];
     await store.append(sessionId, elsewhere);
     return { ...found, entries: [...found.entries, ...elsewhere] };

@@ -1,7 +1,7 @@
 /** Scripted agents in the same process, over paired streams: the quickest way to test a host. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
-import type { AgentExit, AgentLauncher, AgentProcess } from '../../engine/ports.ts';
+import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
 import { runScriptedAgent } from './agent.ts';
 import { memoryStore, type SessionStore } from './store.ts';
 import { sleeper } from './surroundings.ts';
@@ -14,9 +14,6 @@ export interface InProcessOptions {
   readonly store?: SessionStore;
   /** Multiplies the agent's pauses. Default 0: none. */
   readonly pace?: number;
-  /** What `env` gives the agent, under the values of `AgentSpec.env`. */
-  readonly env?: Readonly<Record<string, string>>;
-  readonly newId?: () => string;
 }
 
 export interface InProcessLauncher extends AgentLauncher {
@@ -52,13 +49,13 @@ export function inProcessLauncher(options: InProcessOptions = {}): InProcessLaun
     async launch(spec, { signal }) {
       signal.throwIfAborted();
       launched += 1;
-      last = startInProcess({ ...options, store, env: { ...options.env, ...spec.env } });
+      last = startInProcess({ ...options, store }, spec.env);
       return last;
     },
   };
 }
 
-function startInProcess(options: InProcessOptions & { readonly store: SessionStore }): InProcessAgent {
+function startInProcess(options: InProcessOptions & { readonly store: SessionStore }, env: AgentSpec['env']): InProcessAgent {
   const toAgent = new TransformStream<AnyMessage, AnyMessage>();
   const toHost = new TransformStream<AnyMessage, AnyMessage>();
   const fromAgent = toHost.readable.getReader();
@@ -117,8 +114,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
         exit: (code) => finish(code === 0 ? 'quit' : 'failed', code),
         log: (text) => lines.push(text),
         print: (line) => lines.push(line),
-        env: (name) => options.env?.[name],
-        ...(options.newId ? { newId: options.newId } : {}),
+        env: (name) => env?.[name],
         sleep: sleeper(options.pace ?? 0),
       },
     },

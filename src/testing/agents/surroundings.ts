@@ -12,13 +12,9 @@ export interface Surroundings {
   listFiles?(directory: string): Promise<readonly string[]>;
   /** The text of a file, where there is a disk and it can be read; else null. */
   readFile?(path: string): Promise<string | null>;
-  /** Default: a random one. */
-  newId?(): string;
   /** Waits, but no longer than until the signal aborts. Tests make it shorter. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
-
-export type Around = Surroundings & Required<Pick<Surroundings, 'newId'>>;
 
 /**
  * Waits for `ms` milliseconds times `pace`, or until the signal aborts.

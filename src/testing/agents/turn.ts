@@ -8,12 +8,13 @@ import {
   type SessionUpdate,
   type StopReason,
 } from '@agentclientprotocol/sdk';
+import { randomId } from '../../engine/random-id.ts';
 import { factsIn, keyOf } from './facts.ts';
 import { countIn, intentOf } from './intents.ts';
 import { answer, everything, HELP, noted, pieces, subjectOf } from './replies.ts';
 import { configOptions, filesToRead, knownFacts, type LiveSession, MODES, wordsOf } from './session.ts';
 import type { SessionStore, StoredEntry } from './store.ts';
-import type { Around } from './surroundings.ts';
+import type { Surroundings } from './surroundings.ts';
 import type { Behaviour } from './variants.ts';
 
 export interface TurnContext {
@@ -22,7 +23,7 @@ export interface TurnContext {
   readonly clientCapabilities: ClientCapabilities;
   readonly behaviour: Behaviour;
   readonly store: SessionStore;
-  readonly around: Around;
+  readonly around: Surroundings;
   readonly signal: AbortSignal;
   readonly version: 1 | 2;
 }
@@ -269,7 +270,7 @@ interface Call {
 }
 
 async function startCall(turn: TurnContext, title: string, kind: Call['kind']): Promise<Call> {
-  const call = { toolCallId: `call_${turn.around.newId()}`, title, kind };
+  const call = { toolCallId: `call_${randomId()}`, title, kind };
   await notify(turn, { sessionUpdate: 'tool_call', ...call, status: kind === 'delete' ? 'pending' : 'in_progress' });
   return call;
 }
@@ -301,7 +302,7 @@ async function remember(turn: TurnContext, entries: readonly StoredEntry[]): Pro
 
 /** The id of a new message. It is kept with the message, so that a replay can repeat it. */
 function nextMessage(turn: TurnContext): string {
-  turn.session.messageId = `msg_${turn.around.newId()}`;
+  turn.session.messageId = `msg_${randomId()}`;
   return turn.session.messageId;
 }
 

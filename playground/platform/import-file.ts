@@ -43,7 +43,9 @@ const TABLES: readonly (readonly [name: string, order: string, check?: Check])[]
     'acp_sessions',
     'session_id',
     ({ session_id: id, agent, agent_session_id: agentId }) =>
-      isName(id) && isName(agent) && (agentId === null || isName(agentId)) ? null : 'a session has a name that is none',
+      isName(id) && isName(agent) && (agentId === null || isName(agentId))
+        ? null
+        : `the name ${JSON.stringify(String(isName(id) ? (isName(agent) ? agentId : agent) : id).slice(0, 60))} has a control character in it, or more than 512 characters`,
   ],
   ['acp_session_events', 'session_id, seq', eventProblem],
   [

@@ -22,15 +22,24 @@ export type Answer<T> =
   | { readonly kind: 'refused'; readonly status: number; readonly reason: string }
   | { readonly kind: 'unreachable'; readonly reason: string };
 
-/** The bridge's address for plain requests. */
+/** The bridge's address for plain requests. Error: `invalid_argument` for one that a page would look for on its own site, and give the token. */
 export function httpUrl(url: string): string {
-  return url.replace(/^ws/, 'http').replace(/\/+$/, '');
+  if (!/^(?:ws|http)s?:\/\/[^/]/i.test(url) || !URL.canParse(url))
+    throw new RehydrateError(
+      'invalid_argument',
+      `"${url}" is not the address of a bridge. It is ws://HOST:PORT, as the bridge prints it.`,
+      {
+        url,
+      },
+    );
+  return url.replace(/^ws/i, 'http').replace(/\/+$/, '');
 }
 
 export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', path: string, ms: number): Promise<Answer<T>> {
   const request = bridge.fetch ?? globalThis.fetch;
+  const address = `${httpUrl(bridge.url)}${path}`;
   try {
-    const response = await request(`${httpUrl(bridge.url)}${path}`, {
+    const response = await request(address, {
       method,
       headers: { Authorization: `Bearer ${bridge.token}` },
       cache: 'no-store',
@@ -48,7 +57,7 @@ export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', pa
 
 /**
  * The agents that a bridge offers. Rejects with `agent_start_failed` when it cannot be reached or
- * does not let us in, saying which and what to do.
+ * does not let us in, saying which and what to do; with `invalid_argument` when the address is none.
  *
  * @example
  * const [{ name, cwd }] = await listBridgeAgents({ url: 'ws://127.0.0.1:4711', token });

@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { asExit, exitFromClose } from '../../../src/adapters/websocket/exit.ts';
-import { httpUrl } from '../../../src/adapters/websocket/bridge-client.ts';
+import { httpUrl, listBridgeAgents } from '../../../src/adapters/websocket/bridge-client.ts';
 import { closeFrame } from '../../../src/bridge/close.ts';
 import { type AgentExit, isCleanExit } from '../../../src/engine/ports.ts';
 
@@ -52,4 +52,16 @@ describe('httpUrl', () => {
     ['wss://x.example/', 'https://x.example'],
     ['http://127.0.0.1:1', 'http://127.0.0.1:1'],
   ])('%s', (url, expected) => expect(httpUrl(url)).toBe(expected));
+
+  it.each(['127.0.0.1:4711', '', '/agents', 'javascript:alert(1)', 'ws://', 'ws:///x'])(
+    'no token goes to “%s”, which a page would look for on its own site',
+    async (url) => {
+      const fetch = vi.fn();
+      await expect(listBridgeAgents({ url, token: 'secret', fetch })).rejects.toMatchObject({
+        code: 'invalid_argument',
+        message: expect.stringContaining('ws://HOST:PORT') as string,
+      });
+      expect(fetch).not.toHaveBeenCalled();
+    },
+  );
 });

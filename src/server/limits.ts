@@ -1,5 +1,7 @@
 /** The bounds of our agent side (I10). */
 export interface AcpServerLimits {
+  /** How long `initialize` waits for what the agent says of itself, where the record has sessions of it that can be opened without. */
+  readonly describeMs: number;
   /** How many requests of one client may be under way at once. */
   readonly requests: number;
   /** How many characters of messages may wait for one client to read them, before whatever sends more waits, too. */
@@ -13,6 +15,7 @@ export interface AcpServerLimits {
 }
 
 export const ACP_SERVER_LIMITS: AcpServerLimits = Object.freeze({
+  describeMs: 5_000,
   requests: 256,
   queuedChars: 256 * 1024,
   attached: 256,

@@ -5,6 +5,7 @@
 import { randomId } from '../engine/random-id.ts';
 import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
 import {
+  type AgentDescription,
   type ClientServices,
   type ContentBlock,
   type Host,
@@ -99,7 +100,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   const methods: Readonly<Record<string, Method>> = {
     async initialize(params, { signal }) {
       clientCapabilities = object(params['clientCapabilities']);
-      const described = await host.describeAgent(agent, { cwd: options.cwd, client: services, signal });
+      const described = await description(signal);
       const capabilities = capabilitiesV1(described.capabilities) as AgentCapabilities;
       return {
         protocolVersion: PROTOCOL_VERSION,
@@ -271,6 +272,20 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     showsNotices: () => objectOf(object(clientCapabilities['session'])['notices']) !== null,
     answering: (sessionId) => clients.get(sessionId) ?? [],
   };
+
+  /** What the agent says of itself; where that cannot be had in time, what the record knows of it, so that its sessions open all the same. */
+  async function description(signal: AbortSignal): Promise<Pick<AgentDescription, 'capabilities' | 'info' | 'authMethods'>> {
+    const asked = host.describeAgent(agent, { cwd: options.cwd, client: services, signal });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<null>((resolve) => (timer = setTimeout(resolve, limits.describeMs, null)));
+    const told = await Promise.race([asked.catch(() => null), late]);
+    clearTimeout(timer);
+    if (told) return told;
+    const { sessions } = await host.list({ agent, limit: limits.listPage });
+    const last = sessions.find(({ agentCapabilities }) => agentCapabilities !== null) ?? sessions[0];
+    // Without a session there is nothing to open, and the agent's failure is what counts.
+    return last ? { capabilities: last.agentCapabilities ?? {}, info: last.agentInfo, authMethods: [] } : asked;
+  }
 
   function sessionFor(params: Params): string | null {
     return typeof params['sessionId'] === 'string' ? params['sessionId'] : latest;

@@ -269,6 +269,8 @@ export type Agents = ReturnType<typeof createAgents>;
 interface Spare {
   readonly advertised: string;
   readonly agent: Promise<Agent>;
+  /** Ends it before it has introduced itself. */
+  readonly abort: AbortController;
 }
 
 /** What a host knows of its agents apart from any session. */
@@ -319,9 +321,12 @@ export function createAgents(config: Config) {
       if (spares.get(name) === held) spares.delete(name);
     }
     const client = options.client ?? config.clientFor(name);
+    const abort = new AbortController();
+    const signal = options.signal ? AbortSignal.any([abort.signal, options.signal]) : abort.signal;
     const kept: Spare = {
       advertised: advertised(client),
-      agent: run(name, 'describe', { ...options, ...(client ? { client } : {}) }, (agent) => Promise.resolve(agent)),
+      agent: run(name, 'describe', { ...options, ...(client ? { client } : {}), signal }, (agent) => Promise.resolve(agent)),
+      abort,
     };
     spares.set(name, kept);
     const forget = () => spares.get(name) === kept && spares.delete(name);
@@ -369,12 +374,21 @@ export function createAgents(config: Config) {
       return description;
     },
 
-    /** The spare process, if a session of this environment and client can use it. */
-    async takeSpare(name: string, env: Readonly<Record<string, string>>, client: ClientServices | undefined): Promise<Agent | null> {
+    /** The spare process, if a session of this environment and client can use it; it ends when whoever waits for it gives up. */
+    async takeSpare(
+      name: string,
+      env: Readonly<Record<string, string>>,
+      client: ClientServices | undefined,
+      signal: AbortSignal,
+    ): Promise<Agent | null> {
       const held = spares.get(name);
       if (!held || Object.keys(env).length > 0 || held.advertised !== advertised(client)) return null;
       spares.delete(name);
+      const giveUp = () => held.abort.abort(signal.reason);
+      signal.addEventListener('abort', giveUp, { once: true });
       const agent = await held.agent.catch(() => null);
+      signal.removeEventListener('abort', giveUp);
+      if (!agent) signal.throwIfAborted();
       return agent?.connection.ended ? null : agent;
     },
 

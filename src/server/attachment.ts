@@ -5,6 +5,7 @@ import { fieldsOf } from '../engine/protocol/updates.ts';
 import type { Connection } from './connection.ts';
 import { failureOf, toRpcError } from './errors.ts';
 import { lossNotice, noticeToolCall, noticeUpdate, type Notice } from './notice.ts';
+import type { Names } from './names.ts';
 import { NO_NEWS, ofTurn, turnTold } from './replay.ts';
 
 export interface AttachedClient {
@@ -26,6 +27,8 @@ export class Attachment {
   cursor: number;
   /** Prompts of this client, by their key: their words are not told to who said them. */
   readonly own: string[] = [];
+  /** Under which ids the client knows what it was told. */
+  readonly names: Names;
   private readonly client: AttachedClient;
   private ownTurns: string[] = [];
   /** The kinds of setting of which updates are still to come that this client has caused. */
@@ -40,10 +43,12 @@ export class Attachment {
   private following: 'running' | 'stopped' | { readonly failure: unknown } = 'running';
   private followed: Promise<void> = Promise.resolve();
 
-  constructor(client: AttachedClient, sessionId: string, after: number) {
+  /** `names` has seen all events up to `after` that it is to know of. */
+  constructor(client: AttachedClient, sessionId: string, after: number, names: Names) {
     this.client = client;
     this.sessionId = sessionId;
     this.cursor = after;
+    this.names = names;
   }
 
   /** Whether following has ended although nobody stopped it. The client was told why. */
@@ -53,7 +58,7 @@ export class Attachment {
 
   start(openPermissions: readonly PermissionRequested[]): void {
     this.followed = this.follow();
-    for (const request of openPermissions) this.ask(request);
+    for (const request of openPermissions) this.ask({ ...request, toolCall: this.names.current(request.toolCall) });
   }
 
   async stop(): Promise<void> {
@@ -104,7 +109,7 @@ export class Attachment {
     let failure: unknown = null;
     try {
       for await (const event of client.host.events(sessionId, { after, signal })) {
-        await this.deliver(event);
+        await this.deliver(this.names.told(event));
         this.cursor = event.seq;
         if (this.waiting.length > 0) this.settle();
       }

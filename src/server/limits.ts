@@ -8,6 +8,10 @@ export interface AcpServerLimits {
   readonly queuedChars: number;
   /** How many sessions one client may be attached to at once. */
   readonly attached: number;
+  /** How many tool calls, and how many messages, of a session a client is known to have been told, so that one under an id of these is told as another. */
+  readonly toldIds: number;
+  /** How far back, in events, such ids are looked up for a client that is not told the session from its start. */
+  readonly earlierEvents: number;
   /** How many events of a log are read at a time while a session is replayed. */
   readonly replayPage: number;
   /** How many sessions one page of `session/list` has. */
@@ -19,6 +23,8 @@ export const ACP_SERVER_LIMITS: AcpServerLimits = Object.freeze({
   requests: 256,
   queuedChars: 256 * 1024,
   attached: 256,
+  toldIds: 1_000,
+  earlierEvents: 2_048,
   replayPage: 512,
   listPage: 50,
 });

@@ -17,7 +17,7 @@ export interface Outgoing {
 }
 
 /** What is told of a turn of others: that it runs, then how it ended. */
-export type TurnTold = { readonly turnId: string | null } & ({ readonly state: 'running' } | TurnEnded);
+type TurnTold = { readonly turnId: string | null } & ({ readonly state: 'running' } | TurnEnded);
 
 /** A message longer than this comes in several updates: nobody must wait for all of it, or hold it whole. */
 const UPDATE_CHARS = 256 * 1024;

@@ -25,6 +25,7 @@ import { Attachment, type AttachedClient } from './attachment.ts';
 import { connect, type ClientCall, type Params } from './connection.ts';
 import { failureOf, RpcFailure } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
+import { createNames, type Names } from './names.ts';
 import { createReplay, NO_NEWS, stateOf, type Outgoing } from './replay.ts';
 
 export interface ServeAcpOptions {
@@ -130,7 +131,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         client: services,
         signal: call.signal,
       });
-      return opened(call, info, 0, { ...info.answer, sessionId: info.sessionId });
+      return opened(call, info, 0, createNames(limits.toldIds), { ...info.answer, sessionId: info.sessionId });
     },
 
     async 'session/fork'(params, call) {
@@ -141,7 +142,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         await host.delete(info.sessionId);
         throw error;
       });
-      return opened(call, info, info.latestSeq, { sessionId: info.sessionId });
+      return opened(call, info, info.latestSeq, await namesBefore(info, info.latestSeq), { sessionId: info.sessionId });
     },
 
     'session/load': inOrder((params, call) => takeUp(params, 'load', call)),
@@ -311,8 +312,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     );
   }
 
-  function attach(sessionId: string, after: number): Attachment {
-    const attachment = new Attachment(attachedClient, sessionId, after);
+  function attach(sessionId: string, after: number, names: Names): Attachment {
+    const attachment = new Attachment(attachedClient, sessionId, after, names);
     if (connection.gone.aborted) {
       // It follows nothing any more, and keeps nobody from closing the session.
       void attachment.stop();
@@ -344,11 +345,12 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     if (!attachment || attachment.failed) {
       checkRoom(sessionId);
       const info = await mine(sessionId);
+      const names = attachment?.names ?? (await namesBefore(info, info.latestSeq));
       // Another call may have attached it meanwhile.
       attachment = attachments.get(sessionId);
       if (!attachment || attachment.failed) {
         const leaving = detach(sessionId);
-        attachment = attach(sessionId, attachment?.cursor ?? info.latestSeq);
+        attachment = attach(sessionId, attachment?.cursor ?? info.latestSeq, attachment?.names ?? names);
         attachment.start(info.openPermissions);
         await leaving;
       }
@@ -413,18 +415,20 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     if (after !== undefined) await host.history(sessionId, { after, limit: 0 });
     await takePlace(params, info);
     await detach(sessionId);
-    const hasHeard = (how === 'load' || after !== undefined) && (await replay(info, after));
+    const replays = how === 'load' || after !== undefined;
+    const names = await namesBefore(info, replays ? (after ?? 0) : info.latestSeq);
+    const hasHeard = replays && (await replay(info, after, names));
     // Whoever comes in the middle of a turn knows that it runs.
     if (info.state === 'prompting' && !hasHeard)
       await connection.notify('session/update', { sessionId, update: NO_NEWS, _meta: { rehydrate: { turn: { state: 'running' } } } });
-    return opened(call, info, info.latestSeq);
+    return opened(call, info, info.latestSeq, names);
   }
 
   /** The answer to a call that opens a session; the client follows it from there on. */
-  function opened(call: ClientCall, info: SessionInfo, after: number, given: object = {}): object {
+  function opened(call: ClientCall, info: SessionInfo, after: number, names: Names, given: object = {}): object {
     const { sessionId, openPermissions, modes, configOptions } = info;
     latest = sessionId;
-    const attachment = attach(sessionId, after);
+    const attachment = attach(sessionId, after, names);
     call.afterwards = () => attachment.start(openPermissions);
     return { ...given, ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}) };
   }
@@ -467,11 +471,28 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return null;
   }
 
+  async function* pages(sessionId: string, after: number, last: number): AsyncGenerator<readonly SessionEvent[], void> {
+    for (let cursor = after; cursor < last && !connection.gone.aborted;) {
+      const page: SessionEvent[] = await host.history(sessionId, { after: cursor, before: last + 1, limit: limits.replayPage });
+      if (page.length === 0) break;
+      yield page;
+      cursor = (page.at(-1) as SessionEvent).seq;
+    }
+  }
+
+  /** What a client that has the record up to `last` knows, as far back as that is looked up. */
+  async function namesBefore({ sessionId, firstSeq }: SessionInfo, last: number): Promise<Names> {
+    const names = createNames(limits.toldIds);
+    const after = Math.max(firstSeq - 1, last - limits.earlierEvents);
+    for await (const page of pages(sessionId, after, last)) for (const event of page) names.told(event);
+    return names;
+  }
+
   /**
    * The record up to where it stands now, each message once; what comes later is followed. With `after`, what came since, its turns, too:
    * whether the last of them runs is returned.
    */
-  async function replay(info: SessionInfo, after: number | undefined): Promise<boolean> {
+  async function replay(info: SessionInfo, after: number | undefined, names: Names): Promise<boolean> {
     const { sessionId, latestSeq } = info;
     const folding = createReplay(after !== undefined);
     let runs = false;
@@ -481,12 +502,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         await connection.notify('session/update', { sessionId, update, _meta: { ...meta, rehydrate: { seq, ...(turn ? { turn } : {}) } } });
       }
     };
-    for (let cursor = after ?? 0; cursor < latestSeq && !connection.gone.aborted;) {
-      const page: SessionEvent[] = await host.history(sessionId, { after: cursor, before: latestSeq + 1, limit: limits.replayPage });
-      if (page.length === 0) break;
-      await send(page.flatMap((event) => folding.push(event)));
-      cursor = (page.at(-1) as SessionEvent).seq;
-    }
+    for await (const page of pages(sessionId, after ?? 0, latestSeq)) await send(page.flatMap((event) => folding.push(names.told(event))));
     await send([...folding.end(), ...stateOf(info).map((update) => ({ update, seq: latestSeq }))]);
     return runs;
   }

@@ -1,0 +1,104 @@
+/**
+ * The ids of tool calls and messages as one client is told them. We join several sessions of an agent's under one id, and an agent may
+ * begin to count anew in each process; to the client, ids are unique within its session. So one that an earlier turn used is told with
+ * its turn's id behind it, in a replay as when it happened. All others stay the agent's.
+ */
+import type { PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
+import { classOf, fieldsOf, messageIdOf, stringOf } from '../engine/protocol/updates.ts';
+
+interface Use {
+  readonly turnId: string | null;
+  readonly name: string;
+  /** Of a tool call: it ended, or its agent's process did. */
+  isOver: boolean;
+  /** Of a tool call: it was told without a `tool_call`, as in v2. */
+  isUpserted: boolean;
+}
+
+/** A longer one is told as it is: what is kept of a session is little. */
+const MAX_ID = 256;
+
+export type Names = ReturnType<typeof createNames>;
+
+/** `limit`: of so many tool calls, and of so many messages, is known that they were told. */
+export function createNames(limit: number) {
+  const calls = new Map<string, Use>();
+  const messages = new Map<string, Use>();
+
+  /** The id's use in this turn. What comes between turns belongs to what was before. */
+  function used(uses: Map<string, Use>, id: string, turnId: string | null, isUpserted = false): string {
+    const before = uses.get(id);
+    if (before && (before.turnId === turnId || turnId === null)) return before.name;
+    if (id === '' || id.length > MAX_ID) return id;
+    const name = before ? `${id}~${turnId}` : id;
+    uses.delete(id);
+    uses.set(id, { turnId, name, isOver: false, isUpserted });
+    if (uses.size > limit) uses.delete(uses.keys().next().value as string);
+    return name;
+  }
+
+  function callOf(update: SessionUpdate, turnId: string | null): string {
+    const { toolCallId, status } = fieldsOf(update);
+    const id = stringOf(toolCallId);
+    const before = calls.get(id);
+    const isUpserted = classOf(update) === 'tool_call_update';
+    const goesOn = isUpserted && before && !(before.isUpserted && before.isOver);
+    const name = goesOn ? before.name : used(calls, id, turnId, isUpserted);
+    const use = calls.get(id);
+    if (use && (status === 'completed' || status === 'failed')) use.isOver = true;
+    return name;
+  }
+
+  /** A permission may be asked for a call that was not told before; one that goes on asks under its own name. */
+  function asked(toolCall: PermissionRequested['toolCall'], turnId: string | null): string {
+    const id = stringOf(fieldsOf(toolCall)['toolCallId']);
+    const before = calls.get(id);
+    return before && !before.isOver ? before.name : used(calls, id, turnId, true);
+  }
+
+  return {
+    /** The event as the client is told it. Call it with the events in their order. */
+    told(event: SessionEvent): SessionEvent {
+      const { turnId } = event;
+      switch (event.kind) {
+        case 'agent_exited':
+        case 'resumed':
+          for (const use of calls.values()) use.isOver = true;
+          return event;
+        case 'permission_requested': {
+          const { toolCall } = event.payload;
+          return { ...event, payload: { ...event.payload, toolCall: withId(toolCall, 'toolCallId', asked(toolCall, turnId)) } };
+        }
+        case 'update': {
+          const payload = named(event.payload, turnId);
+          return payload === event.payload ? event : { ...event, payload };
+        }
+        default:
+          return event;
+      }
+    },
+    /** A tool call of a request that is open, whose event was told. */
+    current(toolCall: PermissionRequested['toolCall']): PermissionRequested['toolCall'] {
+      const id = stringOf(fieldsOf(toolCall)['toolCallId']);
+      return withId(toolCall, 'toolCallId', calls.get(id)?.name ?? id);
+    },
+  };
+
+  function named(update: SessionUpdate, turnId: string | null): SessionUpdate {
+    switch (classOf(update)) {
+      case 'message': {
+        const id = messageIdOf(update);
+        return id === null ? update : withId(update, 'messageId', used(messages, id, turnId));
+      }
+      case 'tool_call':
+      case 'tool_call_update':
+        return withId(update, 'toolCallId', callOf(update, turnId));
+      default:
+        return update;
+    }
+  }
+}
+
+function withId<Told extends object>(told: Told, field: 'toolCallId' | 'messageId', id: string): Told {
+  return stringOf(fieldsOf(told)[field]) === id ? told : { ...told, [field]: id };
+}

@@ -1,15 +1,16 @@
 /** The agent under test: one process of it after the other, what it is asked, and everything it says in order. */
-import { type AgentFacts, type AgentProtocol, RPC, type TurnAnswer } from '../../engine/protocol/agent-protocol.ts';
+import { type AgentFacts, type AgentProtocol, type AgentUpdate, RPC, type TurnAnswer } from '../../engine/protocol/agent-protocol.ts';
 import { type Connection, openConnection, type Outcome, type Patience, within } from '../../engine/protocol/connection.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
-import { fieldsOf } from '../../engine/protocol/updates.ts';
+import { fieldsOf, isConversation } from '../../engine/protocol/updates.ts';
 import { introduce, type Unusable } from '../../engine/protocol/versions.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { AgentLauncher } from '../../engine/ports.ts';
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
+import { isForeign } from '../../engine/sessions/agent-session.ts';
 import { askList } from '../../engine/sessions/tiers.ts';
 import type { ContentBlock, ProtocolChoice } from '../../engine/types.ts';
-import { quote, seconds } from '../format.ts';
+import { count, quote, seconds } from '../format.ts';
 import { type Message, messagesIn } from './messages.ts';
 import type { How, UnknownSessionAnswer } from './report.ts';
 
@@ -27,7 +28,7 @@ export interface Setting {
 /** What came of a request, and in words what the agent did instead of a good answer: “answered session/load with error …”. */
 export type Answer<T = unknown> = Outcome<T> & {
   readonly ms: number;
-  /** How many updates had come before it. */
+  /** How many updates, of any session, had come before it. */
   readonly updates: number;
   readonly failure: string;
 };
@@ -40,6 +41,21 @@ export function errorWords({ code, message, data }: RpcError): string {
 export function wantsAuth(answer: Answer): boolean {
   if (answer.kind !== 'refused') return false;
   return classifyResumeFailure(answer.error, { method: 'session/new', agentSessionId: '' }).outcome === 'auth_required';
+}
+
+/** What came while a session was listened to. */
+export interface Heard {
+  /** Of this session, or of none that was named. */
+  readonly updates: readonly unknown[];
+  /** The parts of a conversation that named another session. */
+  readonly foreign: readonly AgentUpdate[];
+}
+
+/** A sentence about what named another session, with a space in front; empty when nothing did. */
+export function foreignWords({ foreign: [first, ...more] }: Heard): string {
+  if (first === undefined) return '';
+  const id = quote(String(first.agentSessionId));
+  return ` ${count(1 + more.length, 'update')} of the conversation named another session (${id}), and a client drops such.`;
 }
 
 /** How many updates of one process are kept; a doctor's conversation has a few dozen. */
@@ -64,7 +80,7 @@ export type Introduction = Awaited<ReturnType<RunningAgent['introduce']>>;
 
 /** One process of the agent. Rejects with `RehydrateError` when it cannot be started. */
 export async function startAgent({ name, launcher, cwd, timeoutMs, signal, protocol: choice }: Setting) {
-  const updates: unknown[] = [];
+  const updates: AgentUpdate[] = [];
   const place = { cwd, mcpServers: [], additionalDirectories: [] };
   let protocol!: AgentProtocol;
   let lastUpdate = performance.now();
@@ -76,9 +92,7 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
       const said = protocol?.readNotification(method, params);
       if (said?.kind !== 'update') return;
       lastUpdate = performance.now();
-      // What marks a notice may stand beside the update or in it.
-      const { update, meta } = said;
-      if (updates.length < KEPT_UPDATES) updates.push(meta === undefined ? update : { _meta: meta, ...update });
+      if (updates.length < KEPT_UPDATES) updates.push(said);
       said.after?.();
     },
     room: () => null,
@@ -106,8 +120,21 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
   }
 
   const agent = {
-    /** The updates so far, oldest first. */
-    updates,
+    /**
+     * What it said in a session, oldest first, after so many updates of any session; `foreign` is what named another, which a host
+     * does not take for this one.
+     */
+    heard(sessionId: string, since = 0): Heard {
+      const after = updates.slice(since);
+      const foreign = after.filter((said) => isForeign(said, sessionId));
+      return {
+        // What marks a notice may stand beside the update or in it.
+        updates: after
+          .filter((said) => !foreign.includes(said))
+          .map(({ update, meta }) => (meta === undefined ? update : { _meta: meta, ...update })),
+        foreign: foreign.filter(({ update, meta }) => isConversation(update, meta)),
+      };
+    },
     get facts(): AgentFacts {
       return protocol.facts;
     },
@@ -158,17 +185,18 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
       });
       // Agents go on after the answer, and a host that is about to end one waits for that.
       if (answer.kind === 'answered') await agent.quiet();
-      const reply = messagesIn(updates.slice(before)).filter(({ role }) => role === 'agent');
+      const heard = agent.heard(sessionId, before);
+      const reply = messagesIn(heard.updates).filter(({ role }) => role === 'agent');
       if (answer.kind === 'answered') said.push({ role: 'user', text }, ...reply);
-      return { answer, reply };
+      return { answer, reply, foreign: foreignWords(heard) };
     },
 
     /** Asks for a word it was told, differently each time: a replay that lacks one question could not be told from one that has them all. */
     async askFor(sessionId: string, what: string, said: Message[], inFront: readonly ContentBlock[] = []) {
       const nonce = crypto.randomUUID().slice(0, 4);
       const question = `Question ${nonce}: What is the ${what}? Answer with the ${what} only, without using any tool.`;
-      const { answer, reply } = await agent.prompt(sessionId, question, said, inFront);
-      return { answer, reply: reply.map(({ text }) => text).join(' ') };
+      const { reply, ...rest } = await agent.prompt(sessionId, question, said, inFront);
+      return { ...rest, reply: reply.map(({ text }) => text).join(' ') };
     },
 
     listed: (sessionId: string) => askList({ protocol }, sessionId, cwd, { limits: { ...DEFAULT_LIMITS, listMs: timeoutMs } }),

@@ -21,7 +21,17 @@ import { renderTranscript } from '../../engine/transcript/render.ts';
 import type { ContentBlock, ProtocolChoice, SessionEvent } from '../../engine/types.ts';
 import { whereTyped } from '../parse.ts';
 import { count, oneLine, quote, seconds } from '../format.ts';
-import { type Answer, errorWords, type Introduction, type RunningAgent, type Setting, startAgent, wantsAuth, withAgent } from './agent.ts';
+import {
+  type Answer,
+  errorWords,
+  foreignWords,
+  type Introduction,
+  type RunningAgent,
+  type Setting,
+  startAgent,
+  wantsAuth,
+  withAgent,
+} from './agent.ts';
 import { compare, type Message, messagesIn } from './messages.ts';
 import {
   breach,
@@ -288,12 +298,13 @@ async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): 
   const { sessionId, said } = x.told!;
   const codeword = word('heron');
   const telling = `Remember that the codeword is ${codeword}. Answer with OK only, without using any tool.`;
-  const { answer, reply } = await agent.prompt(sessionId, telling, said);
+  const { answer, reply, foreign } = await agent.prompt(sessionId, telling, said);
   if (answer.kind === 'answered' && answer.value !== null) {
     const asked = await agent.askFor(sessionId, 'codeword', said);
     const known = asked.reply.includes(codeword) ? codeword : null;
     x.told = { sessionId, said, codeword: known, untried: 'it could not say the codeword back even before it was killed' };
-    return pass(`Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(answer.value, 60)}.`, answer.ms);
+    const detail = `Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(answer.value, 60)}.${foreign}`;
+    return reply.length === 0 && foreign !== '' ? fail(detail, answer.ms) : pass(detail, answer.ms);
   }
   x.told = { sessionId, said, codeword: null, untried: 'the prompt that was sent was not answered' };
   if (wantsAuth(answer)) return skip('It wants you to sign in before it answers a prompt.');
@@ -341,7 +352,7 @@ function givePreamble(way: PreambleWay): Step['run'] {
     const [firstWord, secondWord] = [word('curlew'), word('plover')];
     const asked = await agent.askFor(sessionId, 'first word', [], await preambleOf(way, firstWord, secondWord));
     if (!asked.reply.includes(firstWord)) {
-      const detail = `A record of an earlier conversation, given as ${PREAMBLES[way]}, did not reach its model: asked for a word in it, ${instead(asked)}.`;
+      const detail = `A record of an earlier conversation, given as ${PREAMBLES[way]}, did not reach its model: asked for a word in it, ${instead(asked)}`;
       return fail(detail, asked.answer.ms);
     }
     given.push({ way, sessionId, secondWord });
@@ -364,9 +375,9 @@ async function preambleOf(mode: PreambleWay, firstWord: string, secondWord: stri
 const offers = ({ facts }: RunningAgent, method: string): string =>
   facts.protocolVersion === 2 ? `speaks ACP 2, where every agent has ${method.replace('load', 'resume')}` : `advertises ${method}`;
 
-/** What an agent did that did not say what it was asked for. */
-const instead = ({ answer, reply }: { readonly answer: Answer; readonly reply: string }): string =>
-  answer.kind === 'answered' ? `it said ${quote(reply)}` : 'it did not answer the prompt';
+/** What an agent did that did not say what it was asked for; ends the sentence. */
+const instead = ({ answer, reply, foreign }: { readonly answer: Answer; readonly reply: string; readonly foreign: string }): string =>
+  `${answer.kind === 'answered' ? `it said ${quote(reply)}` : 'it did not answer the prompt'}.${foreign}`;
 
 // ---------------------------------------------------------------- coming back
 
@@ -424,8 +435,10 @@ async function hear(agent: RunningAgent, how: How, told: Told): Promise<{ found:
     const unlisted = how === 'resume' && told.said.length > 0 && agent.facts.canList && (await agent.listed(told.sessionId)) === 'absent';
     const memory = await judgeMemory(agent, told, how, answer.ms);
     const read = unlisted ? 'unknown_session' : proven ? 'ok' : 'unproven';
+    const why = unlisted ? 'its own list does not show the session' : 'it replayed nothing of what was said';
+    const disbelieved = fail(`${memory.detail} But ${why}, so a client does not believe it.`, memory.ms);
     return {
-      found: { ...found, [check]: memory },
+      found: { ...found, [check]: read === 'ok' || memory.outcome === 'fail' ? memory : disbelieved },
       came: { outcome: read, forgotten: read === 'ok' && memory.outcome === 'fail', unlisted },
     };
   }
@@ -442,8 +455,8 @@ async function hear(agent: RunningAgent, how: How, told: Told): Promise<{ found:
 const NO_MESSAGES = 'The session holds no messages that could be replayed.';
 const conversation = (updates: readonly unknown[]): number => updates.filter((update) => isConversation(update)).length;
 
-function judgeSilence({ said }: Told, { updates }: RunningAgent): Found {
-  const replayed = conversation(updates);
+function judgeSilence({ sessionId, said }: Told, agent: RunningAgent): Found {
+  const replayed = conversation(agent.heard(sessionId).updates);
   if (replayed > 0) {
     const detail = `It sent ${count(replayed, 'update')} of the conversation on session/resume, which must not replay; a client would store or show them twice.`;
     return { 'resume-silent': breach(detail) };
@@ -451,19 +464,21 @@ function judgeSilence({ said }: Told, { updates }: RunningAgent): Found {
   return { 'resume-silent': said.length === 0 ? skip(NO_MESSAGES) : pass('session/resume replayed nothing.') };
 }
 
-function judgeReplay({ said }: Told, { updates }: RunningAgent, before: number): readonly [Found, proven: boolean] {
+function judgeReplay({ sessionId, said }: Told, agent: RunningAgent, before: number): readonly [Found, proven: boolean] {
+  const heard = agent.heard(sessionId);
   if (said.length === 0) return [{ 'replay-complete': skip(NO_MESSAGES), 'replay-before-response': skip(NO_MESSAGES) }, true];
-  const { expected, matched, missing, outOfOrder, beside, extra } = compare(said, messagesIn(updates));
+  const { expected, matched, missing, outOfOrder, beside, extra } = compare(said, messagesIn(heard.updates));
   const more = [
     ...(beside.length > 0 ? [` ${count(beside.length, 'message')} beside a reply did not come (${quote(beside[0]?.text ?? '')}).`] : []),
     ...(extra > 0 ? [` ${count(extra, 'further message')} came too (repeats, or what it added).`] : []),
+    foreignWords(heard),
   ].join('');
   const what = outOfOrder ? 'out of its order came' : 'missing was';
   const complete =
     missing === null
       ? pass(`All ${count(expected, 'message')} came, in order.${more}`)
       : breach(`${matched} of ${count(expected, 'message')} came in order; ${what} the ${missing.role}’s ${quote(missing.text)}.${more}`);
-  const [all, late] = [conversation(updates), conversation(updates.slice(before))];
+  const [all, late] = [conversation(heard.updates), conversation(agent.heard(sessionId, before).updates)];
   const inTime =
     all === 0
       ? skip('Nothing was replayed.')
@@ -495,7 +510,7 @@ async function judgeMemory(agent: RunningAgent, { sessionId, said, codeword, unt
     return pass(`After kill -9 it came back with ${method} and remembered what it had been told.`, ms);
   }
   return breach(
-    `After kill -9 it answered ${method} with success and had forgotten everything: asked for the codeword, ${instead(asked)}.`,
+    `After kill -9 it answered ${method} with success and had forgotten everything: asked for the codeword, ${instead(asked)}`,
     ms,
   );
 }
@@ -517,7 +532,7 @@ async function lookForPreambles(x: Examination, agent: RunningAgent): Promise<Fo
     found[check] = asked.reply.includes(secondWord)
       ? pass(`${reached(way)}, and is still there after kill -9 and ${method}.`, answer.ms)
       : fail(
-          `${reached(way)}, but is gone after kill -9 and ${method}: asked for another word in it, ${instead(asked)}. A client has to give it again.`,
+          `${reached(way)}, but is gone after kill -9 and ${method}: asked for another word in it, ${instead(asked)} A client has to give it again.`,
           answer.ms,
         );
   }

@@ -212,8 +212,21 @@ test.concurrent('what one that forgot was asked is not missed in its replay', { 
 
 test.concurrent('a session that is resumed and not listed is not believed, as by a host', { timeout: 60_000 }, async () => {
   const report = await odd('unlisted');
-  expect(failures(report)).toEqual(['list']);
+  expect(failures(report)).toEqual(['list', 'kill-and-resume']);
+  expect(found(report, 'kill-and-resume')?.detail).toContain('its own list does not show the session, so a client does not believe it');
   expect(report.verdict.tier).toBe('load');
+});
+
+test.concurrent('what names another session is dropped, as by a host', { timeout: 120_000 }, async () => {
+  const replays = await odd('replays-elsewhere');
+  expect(replays.verdict.tier).toBe('transcript');
+  expect(failures(replays)).toEqual(['kill-and-load', 'replay-complete']);
+  expect(found(replays, 'replay-complete')?.detail).toContain('named another session (“zzz”)');
+  expect(found(replays, 'replay-before-response')?.outcome).toBe('skip');
+  const answers = await odd('answers-elsewhere');
+  expect(found(answers, 'prompt')).toMatchObject({ outcome: 'fail', detail: expect.stringContaining('named another session (“zzz”)') });
+  // What names none is of the session that is there.
+  expect(failures(await odd('unnamed'))).toEqual([]);
 });
 
 test.concurrent('I4 what is kept is said with its evidence', { timeout: 60_000 }, async () => {

@@ -6,6 +6,7 @@
  * - `by-the-clock`: a session that is loaded in the unit of time (third argument, in ms) in which it was made or last loaded is gone
  * - `forgets-on-resume`: says that it resumes a session, and goes on with an empty one beside it; what it loads it remembers
  * - `unlisted`: resumes what it loads, and its list shows nothing
+ * - `replays-elsewhere`, `answers-elsewhere`: what it replays, or says in a turn, names another session; `unnamed`: names none
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -18,11 +19,14 @@ const alive = {};
 const beside = {};
 const save = () => writeFileSync(file, JSON.stringify(stored));
 const send = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
-const say = (sessionId, role, text) =>
+const say = (id, role, text, isReplay = false) => {
+  const elsewhere = odd === (isReplay ? 'replays-elsewhere' : 'answers-elsewhere');
+  const sessionId = odd === 'unnamed' ? undefined : elsewhere ? 'zzz' : id;
   send({
     method: 'session/update',
     params: { sessionId, update: { sessionUpdate: `${role}_message_chunk`, content: { type: 'text', text } } },
   });
+};
 
 const textOf = (block) => (block.type === 'resource' ? (odd === 'ignores-resource' ? '' : block.resource.text) : block.text);
 const kept = (block, last) => !(odd === 'drops-resource' && block.type === 'resource') && !(odd === 'drops-inline' && !last);
@@ -55,7 +59,7 @@ function answer(method, params) {
       if (!stored[sessionId]) return { error: { code: -32002, message: `Session not found: ${sessionId}`, data: { sessionId } } };
       session.unit = unit();
       save();
-      for (const { role, text } of session.said) say(sessionId, role, text);
+      for (const { role, text } of session.said) say(sessionId, role, text, true);
       return { result: {} };
     }
     case 'session/list':

@@ -19,7 +19,7 @@ const TIERS: Readonly<Record<ResumeReport['tier'], string>> = {
   new: 'a new session of the agent',
   resume: 'the agent resumed its session',
   load: 'the agent loaded its session',
-  transcript: 'a new session of the agent, which was given the transcript',
+  transcript: 'a new session of the agent, which is given the transcript',
 };
 
 const VERIFIED: Readonly<Record<NonNullable<ResumeReport['verified']>, string>> = {

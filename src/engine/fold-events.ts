@@ -155,7 +155,9 @@ function foldUpdate(
       const report = readToolCall(payload);
       const index = toolCalls.now.findLastIndex(({ id }) => id === report.id);
       const before = toolCalls.now[index];
-      if (before) toolCalls.mine()[index] = { ...before, ...mergeToolCalls(before, report) };
+      // An id is one call's within an agent session; a successor, and an agent that counts anew at each start, use it again.
+      const isAnother = classOf(payload, meta) === 'tool_call' && before?.turnId !== event.turnId;
+      if (before && !isAnother) toolCalls.mine()[index] = { ...before, ...mergeToolCalls(before, report) };
       else toolCalls.mine().push({ ...report, seq: event.seq, turnId: event.turnId });
       return;
     }

@@ -37,11 +37,11 @@ export function lossNotice({ tier, preamble, attempts }: ResumeReport): Notice |
     .map(({ method, outcome, evidence }) => `${method}: ${outcome} (${evidence})`);
   return {
     severity: 'warning',
-    title: `Rehydrate: the agent no longer had this session${preamble === null ? '' : `; it was given the record of it${shortened ? ', shortened' : ''}`}`,
+    title: `Rehydrate: the agent no longer had this session${preamble === null ? '' : `; it is given the record of it${shortened ? ', shortened' : ''}`}`,
     description: [
       preamble === null
-        ? 'It was given nothing back.'
-        : `It was given ${preamble.events} events of the record as text (${preamble.bytes} bytes)${shortened ? '; what is older was left out' : ''}.`,
+        ? 'It is given nothing back.'
+        : `It is given ${preamble.events} events of the record as text (${preamble.bytes} bytes)${shortened ? ', and not what is older' : ''}, in front of the first prompt that is no slash command.`,
       'What the record does not say, it does not know any more.',
       ...tried,
     ].join('\n'),

@@ -36,7 +36,7 @@ export interface Connection {
   wait(ms: number): Promise<void>;
   /** Settles when the process tree is gone and everything it said has been handled. */
   readonly gone: Promise<AgentExit>;
-  /** How it went, for a sentence: the exit, and why the host ended it if the agent's output was the reason. */
+  /** How it went, for a sentence. */
   readonly exitDescription: string;
   /** The exit, once there is one. */
   readonly exit: AgentExit | null;
@@ -97,7 +97,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     const exited = await within(process.exited, FIXED_LIMITS.exitGraceMs);
     // It closed its output and stays: it can say nothing any more, and is not let go as if it had been asked.
     if (exited === undefined) fault = (await within(peer.closed, 0)) ?? new Error('it closed its output and stayed');
-    exit = withoutTokens(exited ?? (await process.end('kill')));
+    exit = withoutTokens(exited ?? because(fault as Error, await process.end('kill')));
     if ((await within(peer.closed, FIXED_LIMITS.exitGraceMs)) === undefined) peer.close();
     return exit;
   })();
@@ -137,7 +137,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     gone,
     get exitDescription() {
       if (exit === null) return 'is gone';
-      return fault === null ? describeExit(exit) : `${describeExit(exit)}, because: ${fault.message.replace(/\.$/, '')}`;
+      return describeExit(exit);
     },
     get exit() {
       return exit;
@@ -169,11 +169,17 @@ export async function within<T>(promise: Promise<T>, ms: number): Promise<T | un
   }
 }
 
+/** A kill is told with its reason; one that the process's own side gives comes first. */
+function because({ message }: Error, exit: AgentExit): AgentExit {
+  return exit.kind === 'killed' ? { ...exit, why: exit.why ?? message.replace(/\.$/, '') } : exit;
+}
+
 /** What an agent wrote for people may have keys in it that nobody told us about. */
 function withoutTokens(exit: AgentExit): AgentExit {
   return {
     ...exit,
     ...('message' in exit ? { message: redactTokens(exit.message) } : {}),
+    ...('why' in exit ? { why: redactTokens(exit.why ?? '') } : {}),
     ...(exit.stderr === undefined ? {} : { stderr: redactTokens(exit.stderr) }),
   };
 }

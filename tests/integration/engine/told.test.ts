@@ -126,7 +126,7 @@ describe('I8, I10: an agent that is ended for its output', () => {
     });
     // I8: it ended neither by itself nor as asked.
     expect((await host.history('s')).slice(-2)).toMatchObject([
-      { kind: 'agent_exited', payload: { kind: 'killed' } },
+      { kind: 'agent_exited', payload: { kind: 'killed', why: expect.stringMatching(why) as string } },
       { kind: 'turn_ended', payload: { state: 'interrupted' } },
     ]);
   });

@@ -241,7 +241,7 @@ describe('what terminals are shown', () => {
       agentMs: 10,
     });
     expect(words.split('\n')).toEqual([
-      'a new session of the agent, which was given the transcript; 120 bytes from 7 events, cut to the newest (12 ms)',
+      'a new session of the agent, which is given the transcript; 120 bytes from 7 events, cut to the newest (12 ms)',
       '  session/load: unknown_session (code -32002)',
       '  mode could not be set again: no such mode',
     ]);

@@ -8,7 +8,7 @@ const event = (kind: string, payload: object, turnId: string | null = 't1', orig
   ({ seq: (seq += 1), turnId, at: 0, kind, origin, payload }) as SessionEvent;
 const chunk = (who: string, text: string, more: object = {}, turnId = 't1', origin = 'agent') =>
   event('update', { sessionUpdate: `${who}_chunk`, content: { type: 'text', text }, ...more }, turnId, origin);
-const update = (sessionUpdate: string, more: object) => event('update', { sessionUpdate, ...more });
+const update = (sessionUpdate: string, more: object, turnId = 't1') => event('update', { sessionUpdate, ...more }, turnId);
 const log = (make: () => SessionEvent[]): SessionEvent[] => {
   seq = 0;
   return make();
@@ -76,6 +76,19 @@ describe('a view', () => {
       chunk('agent_message', 'f', {}, 't2'),
     ]);
     expect(foldEvents(events).messages.map(({ text }) => text)).toEqual(['ab', 'c', 'd', 'e', 'f']);
+  });
+
+  it('a tool call that begins in a later turn under an id of an earlier one is another; what goes on there is the same', () => {
+    const events = log(() => [
+      update('tool_call', { toolCallId: 'call_1', title: 'one' }),
+      update('tool_call_update', { toolCallId: 'call_1', status: 'completed' }, 't2'),
+      update('tool_call', { toolCallId: 'call_1', title: 'two' }, 't2'),
+      update('tool_call_update', { toolCallId: 'call_1', status: 'failed' }, 't2'),
+    ]);
+    expect(foldEvents(events).toolCalls).toMatchObject([
+      { id: 'call_1', title: 'one', status: 'completed', turnId: 't1' },
+      { id: 'call_1', title: 'two', status: 'failed', turnId: 't2' },
+    ]);
   });
 
   it('in pieces, however cut and however often repeated, is the same as in one', () => {

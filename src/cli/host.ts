@@ -7,11 +7,14 @@ import { nodeClientServices, type StdioAgent, stdioLauncher } from '../adapters/
 import { RehydrateError } from '../engine/errors.ts';
 import type { AgentLauncher, AgentProcess } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
+import { randomId } from '../engine/random-id.ts';
 import { storageError } from '../engine/storage/errors.ts';
 import type { PreambleMode, ProtocolChoice, ResumePolicy } from '../engine/types.ts';
 import { type Call, numberOf, one, whereTyped } from './parse.ts';
 
 export type OpenHost = Awaited<ReturnType<typeof open>>;
+/** `made`: the ids of turns and requests that are this host's own, among others it made. */
+export type PromptingHost = Awaited<ReturnType<typeof hostOf>>;
 
 /** What a host has whose agents answer to ACP clients: those do what agents ask, and name the agents. */
 export interface ServedHost {
@@ -24,12 +27,18 @@ export async function hostOf(
   permission: 'ask' | 'allow' | 'reject',
   env: Readonly<Record<string, string>>,
   served?: ServedHost,
-): Promise<OpenHost> {
+) {
   const [command = '', ...args] = whereTyped(call.agent);
   // The command may differ from call to call: whatever the session's agent is called, this is it now.
   const { launcher, killAll } = tracked(stdioLauncher({ agents: served?.agents ?? (() => ({ command, args })) }));
+  const made = new Set<string>();
   const [seconds, idle] = [numberOf(call, 'timeout'), numberOf(call, 'idle')];
-  return open(databasePath(call), killAll, {
+  const opened = await open(databasePath(call), killAll, {
+    newId: () => {
+      const id = randomId();
+      made.add(id);
+      return id;
+    },
     limits: {
       ...(seconds === undefined ? {} : { initializeMs: seconds * 1000, sessionMs: seconds * 1000 }),
       ...(idle === undefined ? {} : { idleMs: idle * 1000 }),
@@ -45,6 +54,7 @@ export async function hostOf(
     // A later call may name more than the session was made with: the agent inherits them all the same.
     knownSecrets: Object.entries(env).map(([name, value]) => ({ name, value })),
   });
+  return { ...opened, made: made as ReadonlySet<string> };
 }
 
 /** A host that only reads, or deletes: it has no agents. Its transcripts are redacted as far as the environment has the secrets. */

@@ -78,6 +78,34 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
   };
 }
 
+/**
+ * Of a session that another process may prompt as well, what is a call's own: its turns and requests, by the ids that its host made, and what
+ * belongs to no turn from the wake before its first turn on. Of other turns nothing.
+ */
+export function ownEvents(made: ReadonlySet<string>, show: (event: SessionEvent) => void) {
+  /** What belongs to no turn since the last wake, until it is known whose wake that was. */
+  let held: SessionEvent[] | null = [];
+  const release = () => {
+    const before = held ?? [];
+    held = null;
+    for (const event of before) show(event);
+  };
+  return {
+    event(event: SessionEvent): void {
+      if (event.turnId !== null && !made.has(event.turnId)) {
+        held &&= [];
+        return;
+      }
+      if (event.turnId !== null) release();
+      if (held === null) return show(event);
+      if (event.kind === 'resumed') held = [];
+      held.push(event);
+    },
+    /** Nobody else's turn runs: what is held back is this call's. */
+    release,
+  };
+}
+
 /** Shows each event after `after`, in order, one at a time. An error of `show` comes out of `caughtUp` and `stop`. */
 export function followEvents(host: Host, sessionId: string, after: number, show: (event: SessionEvent) => void | Promise<void>) {
   const abort = new AbortController();

@@ -14,10 +14,19 @@ import {
   watchInterrupts,
 } from '../ends.ts';
 import { EXIT } from '../table.ts';
-import { explain, hostOf, type OpenHost } from '../host.ts';
+import { explain, hostOf, type OpenHost, type PromptingHost } from '../host.ts';
 import type { Output } from '../output.ts';
 import { type Call, has, one } from '../parse.ts';
-import { followEvents, jsonPrinter, permissionAsker, permissionRule, storedEvents, textPrinter, type TurnPrinter } from '../turn.ts';
+import {
+  followEvents,
+  jsonPrinter,
+  ownEvents,
+  permissionAsker,
+  permissionRule,
+  storedEvents,
+  textPrinter,
+  type TurnPrinter,
+} from '../turn.ts';
 import { applySettings, readySession, sessionOptions, type SessionOptions } from '../session.ts';
 
 export const prompt: Command = async (context) => {
@@ -48,7 +57,7 @@ const READER_GRACE_MS = 2_000;
 /** `progress.asked` is set when the host is asked for the turn: from then on a failure may be the turn's. */
 async function oneTurn(
   { call, output }: Context,
-  open: OpenHost,
+  open: PromptingHost,
   options: SessionOptions,
   content: string,
   interrupts: Interrupts,
@@ -61,9 +70,10 @@ async function oneTurn(
   interrupts.signal.throwIfAborted();
   const printer = json ? jsonPrinter(output) : textPrinter(output, { between: false });
   const asker = permissionAsker(call, host, sessionId, output);
+  const own = ownEvents(open.made, (event) => printer.event(event));
   const following = followEvents(host, sessionId, before, (event) => {
-    printer.event(event);
-    asker.event(event);
+    own.event(event);
+    if (event.kind !== 'permission_requested' || open.made.has(event.payload.requestId)) asker.event(event);
     return output.room();
   });
   try {
@@ -90,6 +100,7 @@ async function oneTurn(
     // What was stored of the turn is shown before what went wrong with it. Of a busy session that is another process's.
     if (exitCodeOf(error) !== EXIT.busy) {
       await following.caughtUp();
+      own.release();
       printer.end();
     }
     throw error;

@@ -124,6 +124,7 @@ describe('I9: two calls at once', () => {
     // The first one's events come all the while, and are not this call's to show.
     expect([second.code, second.lines.map(({ type, code }) => code ?? type)]).toEqual([4, ['session_busy']]);
     expect(second.stderr).toContain(String(running.pid));
+    expect(await at.run(['prompt', '--db', at.db, 'say me too', '--', ...at.agent()])).toMatchObject({ code: 4, stdout: '' });
     expect((await at.run(['history', '--db', at.db, 'main'])).stdout).toContain('count to 5000');
     expect(await at.run(['delete', '--db', at.db, 'main'])).toMatchObject({ code: 4, stderr: expect.stringContaining('session_busy') });
     expect((await at.prompt('say me too', 'native', '--session', 'other')).code).toBe(0);

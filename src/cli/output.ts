@@ -66,18 +66,19 @@ export function createOutput({ stdout, stderr }: { readonly stdout: OutputStream
     get lost() {
       return lost;
     },
-    /** Text of an agent or a record, a piece of it perhaps; what a terminal would obey is taken out when one shows it. */
+    /** Text of an agent or a record as it is, a piece of it perhaps; what a terminal would obey is taken out when one shows it. */
     text,
+    /** What the command lays out: the same for every reader, as a pipe may lead to a terminal. */
     line(line: string): void {
       finish();
-      write(`${line}\n`);
+      write(`${printable(line)}\n`);
     },
     /** One JSON object on a line of its own. */
     json: (value: unknown): void => write(`${jsonText(value)}\n`),
-    /** A diagnostic, on stderr, in a style where a terminal shows it. */
+    /** A diagnostic, on stderr, in a style where that is a terminal. */
     note(text: string, style = (plain: string) => plain): void {
       if (together) freshLine();
-      put(stderr, `${stderr.isTTY ? style(printable(text)) : text}\n`, () => undefined);
+      put(stderr, `${stderr.isTTY ? style(printable(text)) : printable(text)}\n`, () => undefined);
     },
     /** Ends the line that `text` left open. */
     freshLine,

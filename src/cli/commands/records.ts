@@ -83,7 +83,7 @@ const exportSession: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
     for await (const line of host.export(sessionId)) {
       if (output.gone) return;
-      output.line(line);
+      output.text(`${line}\n`);
       await output.room();
     }
   });
@@ -173,7 +173,7 @@ async function onPages(
       const { rows, nextCursor } = await pageAt(host, cursor === undefined ? {} : { cursor });
       for (const { json, line } of rows) {
         if (has(call, 'json')) output.json(json);
-        else output.line(line);
+        else output.line(line.replace(/[\r\n]+/g, ' '));
       }
       shown += rows.length;
       cursor = nextCursor;

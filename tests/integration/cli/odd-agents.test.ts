@@ -96,6 +96,20 @@ describe('replies and what comes beside them', () => {
     expect(await running.done).toMatchObject({ code: 0, stdout: 'now\nand 🚀 later\n' });
   });
 
+  it('into a pipe the reply goes as it was said, and so it does in transcript and export; lists, reports and notes hold nothing that a terminal obeys', async () => {
+    const [red, title] = ['\u001b[31mred\u009b', '\u001b]0;a\u0007 title'];
+    const tool = { sessionUpdate: 'tool_call', toolCallId: 't', title, status: 'completed' };
+    const agent = odd({ updates: [say(red), tool, { sessionUpdate: 'session_info_update', title }] });
+    const done = await at.run(['prompt', '--db', at.db, 'go', '--', ...agent]);
+    expect(done).toMatchObject({ code: 0, stdout: `${red}\n`, stderr: expect.stringContaining('✓ ␛]0;a\ufffd title\n') });
+    for (const words of [['sessions'], ['history', 'main'], ['search', '31mred']]) {
+      const { stdout, stderr } = await at.run([words[0]!, '--db', at.db, ...words.slice(1)]);
+      expect(stdout).toContain('␛');
+      expect(stdout + stderr).not.toMatch(/[^\n\P{Cc}]/u);
+    }
+    expect((await at.run(['export', '--db', at.db, 'main'])).stdout).toContain('red\u009b');
+  });
+
   it('JSON of an agent holds no byte that a terminal obeys', async () => {
     const done = await at.run(['prompt', '--db', at.db, '--json', 'go', '--', ...odd({ updates: [say('a\u009b2Jb\u202e')] })]);
     expect(done.stdout).toContain('a\\u009b2Jb\\u202e');

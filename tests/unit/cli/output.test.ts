@@ -44,6 +44,13 @@ describe('output', () => {
     expect([tty.stdout.text, pipe.stdout.text]).toEqual(['␛[31mred', '\u001b[31mred']);
   });
 
+  it('what the command lays out is shown and not obeyed, into a pipe, too', () => {
+    const { stdout, stderr, output } = open();
+    output.line('\u001b[31mred\u202e');
+    output.note('\u001b]0;title\u0007');
+    expect([stdout.text, stderr.text]).toEqual(['␛[31mred\ufffd\n', '␛]0;title\ufffd\n']);
+  });
+
   it('JSON says what would act on a terminal as escapes, and means the same', () => {
     const value = { text: 'a\u009b31mb\u202ec\u200fd\u0085e\u2028f\u001b]0;x\u0007 ünï 🚀 \ud800' };
     for (const tty of [true, false]) {

@@ -9,7 +9,7 @@ import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { checkServers, withoutValues } from '../sessions/secrets.ts';
 import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
 import { read } from '../storage/errors.ts';
-import { toSession } from '../storage/rows.ts';
+import { readJson, rowName, toSession } from '../storage/rows.ts';
 import { insertRow, type NewEvent } from '../storage/statements.ts';
 import { sessionStatement, type Store } from '../storage/store.ts';
 import type { SessionInfo } from '../types.ts';
@@ -84,13 +84,14 @@ const isJson = (kind: string): boolean => /^(object|list|json)/.test(kind);
 
 const isSeq = (kind: string): boolean => kind.startsWith('seq');
 
-/** The columns of a row as a line has them. `before`: the number before the log's first. */
-function toFields(row: Row, kinds: ColumnKinds, before = 0): Fields {
+/** The columns of a row as a line has them. `where` names the row for the error, `before` is the number before the log's first. */
+function toFields(row: Row, kinds: ColumnKinds, where: () => string, before = 0): Fields {
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => {
       const value = row[name] ?? null;
       if (value === null) return [name, null];
-      return [name, isJson(kind) ? (JSON.parse(String(value)) as unknown) : isSeq(kind) ? Number(value) - before : value];
+      if (isJson(kind)) return [name, readJson(row, name, where, (json) => isKind(json, kind))];
+      return [name, isSeq(kind) ? Number(value) - before : value];
     }),
   );
 }
@@ -136,7 +137,11 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   const [row] = await read(db, sessionStatement(sessionId).sql, [sessionId]);
   if (!row) throw sessionNotFound(sessionId);
   const [before, last] = [Number(row['first_seq']) - 1, Number(row['last_seq'])];
-  const session = { session_id: sessionId, ...toFields(row, SESSION), agent_session_id: row['agent_session_id'] ?? null };
+  const session = {
+    session_id: sessionId,
+    ...toFields(row, SESSION, () => rowName.session(row)),
+    agent_session_id: row['agent_session_id'] ?? null,
+  };
   yield line({ rehydrate: 'session', version: EXPORT_VERSION, session: { ...session, created_at: row['created_at'] } });
 
   let lines = 0;
@@ -149,7 +154,7 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
       const found = await read(db, sql, [sessionId, after]);
       for (const each of found) {
         lines += 1;
-        yield toFields(each, columns, before);
+        yield toFields(each, columns, () => (name === 'turn' ? rowName.turn(each) : rowName.event(each, sessionId)), before);
       }
       if (found.length < page) return;
       after = found.at(-1)![key]!;

@@ -4,11 +4,11 @@
  * held it before can write no more.
  */
 import { inBackground } from '../background-timer.ts';
-import { SqlError, type LeaseOwner, type Statement } from '../ports.ts';
+import { SqlError, type Statement } from '../ports.ts';
 import { RehydrateError, sessionNotFound } from '../errors.ts';
 import type { TurnEnded } from '../types.ts';
 import { storageError } from '../storage/errors.ts';
-import type { StoredLease, StoredSession } from '../storage/rows.ts';
+import { toOwner, type StoredLease, type StoredSession } from '../storage/rows.ts';
 import {
   endOfQuestion,
   endTurn,
@@ -42,20 +42,8 @@ export function judgeLease(lease: StoredLease, self: string, alive: boolean | 'u
 /** Asks about the owner and judges. */
 async function leaseVerdict({ self, config }: LeaseParts, lease: StoredLease): Promise<LeaseVerdict> {
   const { ownerAlive, clock } = config;
-  const owner = lease.owner === self ? null : ownerOf(lease);
+  const owner = lease.owner === self ? null : toOwner(lease.owner);
   return judgeLease(lease, self, owner === null ? 'unknown' : await ownerAlive(owner), clock());
-}
-
-/** Null when nobody holds it, and when what is stored names nobody. */
-function ownerOf(lease: StoredLease): LeaseOwner | null {
-  if (lease.owner === null) return null;
-  try {
-    const owner: unknown = JSON.parse(lease.owner);
-    return typeof owner === 'object' && owner !== null ? (owner as LeaseOwner) : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }
 
 // ---------------------------------------------------------------- taking
@@ -316,7 +304,7 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
 }
 
 export function busy(sessionId: string, lease: StoredLease): RehydrateError {
-  const owner = ownerOf(lease);
+  const owner = toOwner(lease.owner);
   const who = owner === null ? 'another host' : `${owner.kind}${owner.pid ? ` ${owner.pid}` : ''} (host ${owner.hostId})`;
   return new RehydrateError(
     'session_busy',

@@ -47,7 +47,7 @@ export async function openReplay(
     createReplayMatcher({
       log: store.eventsBackwards(sessionId),
       fromSeq,
-      preamble: began?.preamble ? textsOf(JSON.parse(began.preamble) as ContentBlock[]) : [],
+      preamble: textsOf(began?.blocks ?? []),
       redact,
       isAdopted,
       // A completed turn is a message of the user's and one of the agent's; counting them reads no event.

@@ -1,7 +1,7 @@
 /** Rows to shapes and back. JSON columns are parsed here and nowhere else. */
 import { RehydrateError } from '../errors.ts';
 import { readCommands, readConfigOptions, readModes } from '../protocol/reported-state.ts';
-import type { Row, SqlValue } from '../ports.ts';
+import type { LeaseOwner, Row, SqlValue } from '../ports.ts';
 import type {
   PermissionRequested,
   ResumeReport,
@@ -28,8 +28,15 @@ export interface StoredSession {
 
 const text = (value: SqlValue | undefined): string | null => (typeof value === 'string' ? value : null);
 
+/** What an error calls a row. */
+export const rowName = {
+  session: (row: Row) => `The row of session "${String(row['session_id'])}" in acp_sessions`,
+  event: (row: Row, sessionId: string) => `Event ${String(row['seq'])} of session "${sessionId}" in acp_session_events`,
+  turn: (row: Row) => `Turn "${String(row['turn_id'])}" in acp_turns`,
+};
+
 /** The JSON column of one row, or null. `where` names the row for the error, `isShape` says what may be in the column. */
-function readJson<T>(row: Row, column: string, where: () => string, isShape: (value: unknown) => boolean = () => true): T | null {
+export function readJson<T>(row: Row, column: string, where: () => string, isShape: (value: unknown) => boolean = () => true): T | null {
   const stored = row[column];
   if (typeof stored !== 'string') return null;
   let value: unknown;
@@ -47,6 +54,7 @@ function readJson<T>(row: Row, column: string, where: () => string, isShape: (va
   return value as T;
 }
 
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every((each) => typeof each === 'string');
 const isServers = (value: unknown): boolean =>
   Array.isArray(value) &&
@@ -56,7 +64,7 @@ const isServers = (value: unknown): boolean =>
 export function toSession(row: Row, onDamaged?: (column: string) => void): StoredSession {
   const json = <T>(column: string, isShape?: (value: unknown) => boolean): T | null => {
     try {
-      return readJson<T>(row, column, () => `The row of session "${String(row['session_id'])}" in acp_sessions`, isShape);
+      return readJson<T>(row, column, () => rowName.session(row), isShape);
     } catch (error) {
       if (!onDamaged) throw error;
       onDamaged(column);
@@ -103,12 +111,23 @@ export function toLease(row: Row) {
   };
 }
 
+/** Null when nobody holds the session, and when what is stored names nobody. */
+export function toOwner(stored: string | null): LeaseOwner | null {
+  if (stored === null) return null;
+  try {
+    const owner: unknown = JSON.parse(stored);
+    return isObject(owner) ? (owner as LeaseOwner) : null;
+  } catch {
+    return null;
+  }
+}
+
 export function withState(stored: StoredSession, state: SessionState, openPermissions: readonly PermissionRequested[] = []): SessionInfo {
   return { ...stored.info, metadata: (stored.metadata as SessionInfo['metadata']) ?? null, openPermissions, state };
 }
 
 export function toEvent(row: Row, sessionId: string): SessionEvent {
-  const where = () => `Event ${String(row['seq'])} of session "${sessionId}" in acp_session_events`;
+  const where = () => rowName.event(row, sessionId);
   const meta = readJson<Record<string, unknown>>(row, 'meta', where);
   return {
     seq: Number(row['seq']),
@@ -116,7 +135,7 @@ export function toEvent(row: Row, sessionId: string): SessionEvent {
     at: Number(row['at']),
     kind: String(row['kind']),
     origin: String(row['origin']),
-    payload: readJson(row, 'payload', where),
+    payload: readJson(row, 'payload', where, isObject),
     ...(meta ? { meta } : {}),
   } as SessionEvent;
 }
@@ -124,7 +143,7 @@ export function toEvent(row: Row, sessionId: string): SessionEvent {
 export type StoredTurn = ReturnType<typeof toTurn>;
 
 export function toTurn(row: Row) {
-  const where = () => `Turn "${String(row['turn_id'])}" in acp_turns`;
+  const where = () => rowName.turn(row);
   return {
     turnId: String(row['turn_id']),
     sessionId: String(row['session_id']),
@@ -133,7 +152,7 @@ export function toTurn(row: Row) {
     state: String(row['state']) as TurnState,
     stopReason: text(row['stop_reason']) as StopReason | null,
     error: readJson<TurnError>(row, 'error', where),
-    report: readJson<ResumeReport>(row, 'report', where) as ResumeReport,
+    report: readJson<ResumeReport>(row, 'report', where, isObject) as ResumeReport,
     firstSeq: Number(row['first_seq']),
     lastSeq: row['last_seq'] === null || row['last_seq'] === undefined ? null : Number(row['last_seq']),
   };

@@ -2,10 +2,10 @@
 import { sessionExists } from '../errors.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { kindsOf } from '../protocol/updates.ts';
-import type { SessionEvent } from '../types.ts';
+import type { ContentBlock, SessionEvent } from '../types.ts';
 import { read, storageError } from './errors.ts';
 import { firstSeq, lastSeq, LAST_SEQ, type OpenQuestion, type QuestionKind } from './statements.ts';
-import { toEvent, toLease, toSession, toTurn, type StoredSession, type StoredTurn } from './rows.ts';
+import { readJson, toEvent, toLease, toSession, toTurn, type StoredSession, type StoredTurn } from './rows.ts';
 
 export interface HistoryRange {
   /** Only events with a greater seq. */
@@ -198,13 +198,16 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return rows.map((row) => String(row['session_id']));
     },
 
-    /** Where in the log an agent session began, and the preamble it was given. */
+    /** Where in the log an agent session began, and the preamble it was given, as stored and as blocks. */
     async agentSession(sessionId: string, agentSessionId: string) {
       const [row] = await query('SELECT began_seq, preamble FROM acp_agent_sessions WHERE session_id = ? AND agent_session_id = ?', [
         sessionId,
         agentSessionId,
       ]);
-      return row ? { beganSeq: Number(row['began_seq']), preamble: (row['preamble'] as string | null) ?? null } : null;
+      if (!row) return null;
+      const where = () => `The row of agent session "${agentSessionId}" of session "${sessionId}" in acp_agent_sessions`;
+      const blocks = readJson<ContentBlock[]>(row, 'preamble', where, Array.isArray) ?? [];
+      return { beganSeq: Number(row['began_seq']), preamble: (row['preamble'] as string | null) ?? null, blocks };
     },
 
     /** Whether the log holds any message, whoever said it. */

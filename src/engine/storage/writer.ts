@@ -10,7 +10,7 @@ import type { SessionEvent } from '../types.ts';
 import { eventSize, extendRun, runToEvent, startRun, type ChunkRun } from './chunks.ts';
 import { storageError } from './errors.ts';
 import { fenceAndInsert, fenceAndTouch, insertEvent, updateLastKnown, type Fence, type LastKnown, type NewEvent } from './statements.ts';
-import type { StoredSession } from './rows.ts';
+import { toOwner, type StoredSession } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** One unit of work: its events and statements are committed together or not at all. */
@@ -353,6 +353,6 @@ function takenOver(sessionId: string, owner: string | null): RehydrateError {
   return new RehydrateError(
     'session_busy',
     `Session "${sessionId}" was taken over by another host (${owner ?? 'which has let go of it since'}); nothing more was written here. Prompt it again to take it back when that host is done.`,
-    { sessionId, owner: owner === null ? null : (JSON.parse(owner) as unknown) },
+    { sessionId, owner: toOwner(owner) },
   );
 }

@@ -52,4 +52,37 @@ describe('a column that is not JSON', () => {
     });
     expect((await host.history('s', { after: 1 })).length).toBeGreaterThan(0);
   });
+
+  it.each([
+    ['acp_session_events', 'payload', '{', 'Event 1 of session "s"'],
+    ['acp_session_events', 'payload', '5', 'Event 1 of session "s"'],
+    ['acp_session_events', 'meta', 'x', 'Event 1 of session "s"'],
+    ['acp_turns', 'report', '{', 'Turn "'],
+    ['acp_sessions', 'usage', '{', 'The row of session "s"'],
+    ['acp_sessions', 'mcp_servers', '{}', 'The row of session "s"'],
+  ])('export: %s.%s = %s', async (table, column, value, row) => {
+    const { host, db } = await hostOf(inProcessLauncher({ variant: 'amnesiac' }));
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'hello');
+    await db.batch([{ sql: `UPDATE ${table} SET ${column} = ?`, params: [value] }]);
+    const lines = async () => {
+      for await (const _ of host.export('s'));
+    };
+    await expect(lines()).rejects.toMatchObject({
+      code: 'database_corrupt',
+      message: expect.stringMatching(new RegExp(`^${row}.*in ${table} cannot be read: its column ${column}`)) as string,
+    });
+  });
+
+  it('what was put in front of an agent session’s first prompt', async () => {
+    const { host, db } = await hostOf(inProcessLauncher({ variant: 'native' }));
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'hello');
+    await host.close('s');
+    await db.batch([{ sql: `UPDATE acp_agent_sessions SET preamble = '{'` }]);
+    await expect(host.prompt('s', 'again')).rejects.toMatchObject({
+      code: 'database_corrupt',
+      message: expect.stringMatching(/^The row of agent session ".*" of session "s" in acp_agent_sessions/) as string,
+    });
+  });
 });

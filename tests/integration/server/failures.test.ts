@@ -99,6 +99,28 @@ describe('a notification that cannot be taken', () => {
   });
 });
 
+describe('a session that its own client deletes', () => {
+  it('is gone with the answer, and no word of a failure before', async () => {
+    const { connect, one, sessionId } = await served();
+    const two = await connect();
+    await two.request('session/resume', { sessionId, cwd: '/project' });
+    expect((await one.request('session/delete', { sessionId })).result).toEqual({});
+    await expect.poll(() => failures(two)).toHaveLength(1);
+    expect(failures(one)).toEqual([]);
+  });
+
+  it('and cannot be deleted is followed on', async () => {
+    const { connect, one, sessionId, refuses } = await served();
+    refuses.batch = () => true;
+    expect((await one.request('session/delete', { sessionId })).error).toMatchObject({ data: { code: 'storage_unavailable' } });
+    refuses.batch = () => false;
+    const two = await connect();
+    await two.request('session/resume', { sessionId, cwd: '/project' });
+    await prompt(two, sessionId, 'say one');
+    await expect.poll(() => JSON.stringify(one.seen)).toContain('"text":"one"');
+  });
+});
+
 describe('a session that another client deletes', () => {
   it('is told of as not found, and so is one that takes its id', async () => {
     const { host, connect, one, sessionId } = await served();

@@ -1,8 +1,9 @@
 /** The database of a call, and the host on it. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import { openHost, type OpenHostOptions } from '../adapters/node-host/index.ts';
+import { openNodeSqlite } from '../adapters/node-sqlite/index.ts';
 import { nodeClientServices, type StdioAgent, stdioLauncher } from '../adapters/stdio/index.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import type { AgentLauncher, AgentProcess } from '../engine/index.ts';
@@ -66,6 +67,7 @@ async function open(file: string, killAgents: () => Promise<void>, options: Open
   const explained = (error: unknown): never => {
     throw explain(error, file);
   };
+  await refuseOthers(file).catch(explained);
   const host = await openHost(file, options).catch(explained);
   return {
     host,
@@ -75,6 +77,24 @@ async function open(file: string, killAgents: () => Promise<void>, options: Open
     /** Ends everything live and closes the database. */
     close: (): Promise<void> => host.sleep().catch(explained),
   };
+}
+
+/** Whoever names a file may have named the wrong one: what another program keeps there is left as it is. A program may well share its own with a host. */
+async function refuseOthers(file: string): Promise<void> {
+  if (!existsSync(file)) return;
+  const database = await openNodeSqlite(file);
+  try {
+    const tables = await database.query(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`);
+    const names = tables.map(({ name }) => String(name));
+    if (names.length === 0 || names.some((name) => name.startsWith('acp_'))) return;
+    throw new RehydrateError(
+      'invalid_argument',
+      `The database ${file} is another program's: it has the table "${names[0]}", and none of acp-rehydrate. Nothing was changed. Name another file with --db.`,
+      { file, table: names[0] },
+    );
+  } finally {
+    await database.close();
+  }
 }
 
 /** Remembers the processes, so that a second Ctrl-C can end them without waiting for anybody. */
@@ -120,6 +140,14 @@ export function isMissing(code: string | undefined): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
+/** What the engine advises a program to do, in the options of the command. */
+const IN_OPTIONS: readonly (readonly [RegExp, string])[] = [
+  [/raise the limit( sessionMs)?/, 'raise --timeout'],
+  [/use policy transcript/, 'use --policy transcript'],
+  [/, or give the host a `secrets` function that knows the value/, ''],
+  [/, `mcpServers` of `host\.update` in a program; or give the host a `secrets` function [^]*\}\)\./, '.'],
+];
+
 const ADVICE: Partial<Record<SqlError['kind'], string>> = {
   io: 'Check that the path is right and its directory can be read and written, or name another with --db.',
   readonly: 'Make the file writable, or name another with --db.',
@@ -128,6 +156,15 @@ const ADVICE: Partial<Record<SqlError['kind'], string>> = {
 
 /** A storage failure of any call, in words: those of the system; those around them name the file and advise, which is done here. */
 export function explain(error: unknown, file: string): unknown {
+  // The engine knows the database, and not its file.
+  if (RehydrateError.is(error) && error.data['version'] !== undefined && error.data['file'] === undefined) {
+    const { code, data } = error;
+    return new RehydrateError(code, error.message.replace(/^The database /, `$&${file} `), { ...data, file }, { cause: error });
+  }
+  if (RehydrateError.is(error) && (error.code === 'agent_timeout' || error.code === 'secret_missing')) {
+    const words = IN_OPTIONS.reduce((message, [said, option]) => message.replace(said, option), error.message);
+    return new RehydrateError(error.code, words, error.data, { cause: error });
+  }
   const unavailable = RehydrateError.is(error) && error.code === 'storage_unavailable' && error.data['turnId'] === undefined;
   const failure = unavailable ? error.cause : error;
   if (!(failure instanceof SqlError)) return error;

@@ -70,10 +70,23 @@ export function parse(argv: readonly string[], environment: NodeJS.ProcessEnv = 
   return { kind: 'call', call: { command, words: checkWords(all, command), values, agent: checkAgent(after, command) } };
 }
 
+/** What other programs call a command. */
+const CALLED_ELSEWHERE: Readonly<Record<string, CommandName>> = {
+  list: 'sessions',
+  ls: 'sessions',
+  show: 'history',
+  log: 'history',
+  new: 'prompt',
+  resume: 'prompt',
+  run: 'prompt',
+  rm: 'delete',
+};
+
 function commandNamed(name: string): CommandName {
   if ((COMMAND_NAMES as readonly string[]).includes(name)) return name as CommandName;
   if (name.startsWith('-')) throw new UsageError(`Name a command before the option ${name}.`);
-  throw new UsageError(`There is no command “${name}”.${didYouMean(name, COMMAND_NAMES)}`);
+  const meant = Object.hasOwn(CALLED_ELSEWHERE, name) ? ` Did you mean ${CALLED_ELSEWHERE[name]}?` : didYouMean(name, COMMAND_NAMES);
+  throw new UsageError(`There is no command “${name}”.${meant}`);
 }
 
 /** One dash makes no option here, a prompt may well begin with one; `parseArgs` is shown such words with a mark in front. */
@@ -126,6 +139,9 @@ function badValue({ name, value: form, choices, range }: OptionRow, value: strin
   if (value === undefined) return `needs a value: --${name} ${form}.`;
   if (!inline && value.startsWith('--'))
     return `needs a value, and ${value} looks like an option; write --${name}=${value} if it is meant.`;
+  // Its value is not repeated: it is a secret.
+  if (name === 'env' && value.includes('='))
+    return `takes the NAME alone, without “=” and a value: set the variable in the environment of this call.`;
   if (value === '') return `must not be empty: --${name} ${form}.`;
   if (choices && !choices.includes(value)) return `is one of ${choices.join(', ')}, not “${value}”.`;
   const [least, most = Infinity] = range ?? [0];

@@ -6,6 +6,7 @@ import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
 import { corker, messageLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import type { MessageStream } from '../engine/ports.ts';
+import { fieldsOf } from '../engine/protocol/updates.ts';
 
 /**
  * `readable` ends with the input, and breaks when a line is longer than `messageBytes`, which `broken` is told. A line that is no message is
@@ -40,6 +41,29 @@ export function stdioMessages(
     { highWaterMark: 64 },
   );
   return { readable, writable };
+}
+
+/**
+ * The same messages. After the last of them a client that may have gone is answered still: its prompts are cancelled, and the stream ends
+ * when `answered` resolves.
+ */
+export function answeredToTheEnd(messages: ReadableStream<AnyMessage>, answered: () => Promise<unknown>): ReadableStream<AnyMessage> {
+  const prompted = new Set<unknown>();
+  return messages.pipeThrough(
+    new TransformStream<AnyMessage, AnyMessage>({
+      transform(message, controller) {
+        const { method, params } = fieldsOf(message);
+        if (method === 'session/prompt') prompted.add(fieldsOf(params)['sessionId']);
+        controller.enqueue(message);
+      },
+      async flush(controller) {
+        for (const sessionId of prompted) controller.enqueue({ jsonrpc: '2.0', method: 'session/cancel', params: { sessionId } });
+        // What came last is taken in first.
+        await new Promise(setImmediate);
+        await answered();
+      },
+    }),
+  );
 }
 
 export function tooLarge(limit: number): RehydrateError {

@@ -1,14 +1,28 @@
 /** The file through which a server and its clients share the token. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { messageOf } from './ends.ts';
 import { RehydrateError } from '../engine/errors.ts';
+
+/** Whole, or not at all: the next start would take what is left of one for the token. */
+function makeToken(file: string): void {
+  try {
+    writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') rmSync(file, { force: true });
+    throw error;
+  }
+}
 
 /** The token in the file. With `make` one is made when there is none, so that clients find the same after a restart. */
 export function tokenFrom(file: string, make = false): string {
   let token: string;
   try {
-    if (make && !existsSync(file)) writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    // An empty file is what a killed start left, and counts as none.
+    const there = statSync(file, { throwIfNoEntry: false });
+    const isEmpty = there?.isFile() === true && there.size === 0;
+    if (make && isEmpty) rmSync(file);
+    if (make && (!there || isEmpty)) makeToken(file);
     token = readFileSync(file, 'utf8').trim();
   } catch (error) {
     const words = `The token file ${file} cannot be used: ${messageOf(error)}. rehydrate serve --token-file makes one.`;

@@ -1,4 +1,5 @@
 /** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
+import { setTimeout } from 'node:timers/promises';
 import type { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { serveAcp } from '../../server/index.ts';
@@ -7,7 +8,7 @@ import { EXIT } from '../table.ts';
 import { hostOf } from '../host.ts';
 import { type Call, has, one, UsageError } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
-import { stdioMessages } from '../stdio-messages.ts';
+import { answeredToTheEnd, stdioMessages } from '../stdio-messages.ts';
 import { tokenFrom } from '../token-file.ts';
 
 export const acp: Command = ({ call, ...context }) => {
@@ -18,6 +19,15 @@ export const acp: Command = ({ call, ...context }) => {
   return serveHere({ call, ...context });
 };
 
+/** How long a client that has said all is answered still: an agent that is asked to stop has its grace. */
+const ANSWERS_MS = DEFAULT_LIMITS.cancelGraceMs + 5_000;
+
+async function within(ms: number, done: Promise<void>): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([done, setTimeout(ms, undefined, { signal: timer.signal }).catch(() => undefined)]);
+  timer.abort();
+}
+
 async function serveHere({ call, output, signals }: Context): Promise<number> {
   const options = sessionOptions(call);
   // What the agent asks of its client is the editor's to answer, not this process's.
@@ -25,13 +35,18 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const told = firstSignal(signals, opened.killAgents);
   let fault: RehydrateError | undefined;
   const messages = stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes, (error) => (fault = error));
-  const serving = serveAcp(opened.host, messages, {
-    agent: one(call, 'agent') ?? options.agent,
-    env: options.env,
-    // Where the editor would have started the agent.
-    cwd: process.cwd(),
-    adopt: has(call, 'adopt'),
-  });
+  const answered = () => within(ANSWERS_MS, serving.idle());
+  const serving = serveAcp(
+    opened.host,
+    { ...messages, readable: answeredToTheEnd(messages.readable, answered) },
+    {
+      agent: one(call, 'agent') ?? options.agent,
+      env: options.env,
+      // Where the editor would have started the agent.
+      cwd: process.cwd(),
+      adopt: has(call, 'adopt'),
+    },
+  );
   const signal = await Promise.race([serving.closed, told]);
   serving.close();
   await opened.close();

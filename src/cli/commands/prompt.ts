@@ -1,5 +1,6 @@
 /** `rehydrate prompt`: one turn of a durable session. */
-import { text as readAll } from 'node:stream/consumers';
+import { isUtf8 } from 'node:buffer';
+import { buffer as readAll } from 'node:stream/consumers';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { PromptResult } from '../../engine/types.ts';
 import {
@@ -149,7 +150,7 @@ async function endEarly(open: OpenHost, action: 'cancel' | 'sleep' | 'kill', out
 /** The prompt's words, checked before anything is opened or started. */
 async function promptText(call: Call): Promise<string> {
   const [word = ''] = call.words;
-  const content = word === '-' ? await readAll(process.stdin) : word;
+  const content = word === '-' ? utf8(await readAll(process.stdin)) : word;
   if (content.trim() === '') {
     throw new RehydrateError(
       'invalid_argument',
@@ -158,4 +159,15 @@ async function promptText(call: Call): Promise<string> {
     );
   }
   return content;
+}
+
+function utf8(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  throw new RehydrateError(
+    'invalid_argument',
+    'The prompt (read from stdin) is not UTF-8, and part of it would be lost. Convert it, with iconv say.',
+    {
+      argument: 'TEXT',
+    },
+  );
 }

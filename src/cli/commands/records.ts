@@ -137,13 +137,16 @@ export { exportSession as export, importSession as import, remove as delete };
 async function* linesOf(file: string): AsyncGenerator<string> {
   // Opened when somebody reads: of a file that is not there nobody would hear before.
   const input: Readable = file === '-' ? process.stdin : createReadStream(file);
+  // What is no UTF-8 is an error, and a mark of it at the beginning is none of the JSON.
+  const decoder = new TextDecoder('utf-8', { fatal: true });
   let rest = '';
   try {
-    for await (const chunk of input.setEncoding('utf8')) {
-      const lines = (rest + (chunk as string)).split('\n');
+    for await (const chunk of input) {
+      const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
       rest = lines.pop() ?? '';
       yield* lines;
     }
+    rest += decoder.decode();
   } catch (error) {
     throw new RehydrateError('invalid_argument', `The file cannot be read: ${messageOf(error)}. Check its path.`, {}, { cause: error });
   }

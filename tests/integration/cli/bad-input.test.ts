@@ -137,6 +137,22 @@ describe('calls that are wrong', () => {
     expect(await at.run(['prompt', 'hi', '--', 'agent', '--json', '--nonsense'])).toMatchObject({ stdout: '' });
   });
 
+  it('a prompt that is no UTF-8', async () => {
+    const running = at.start(['prompt', '--db', at.db, '-', '--', ...at.agent()]);
+    running.child.stdin?.end(Buffer.from([0x68, 0x69, 0xff]));
+    expect(await running.done).toMatchObject({ code: 2, stderr: expect.stringContaining('is not UTF-8') });
+    const file = path.join(at.directory, 'latin1.jsonl');
+    writeFileSync(file, Buffer.from([0x7b, 0xff, 0x7d]));
+    expect(await at.run(['import', '--db', at.db, file])).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be read') });
+  });
+
+  it('a directory for a database', async () => {
+    expect(await at.run(['sessions', '--db', at.directory])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('it is a directory'),
+    });
+  });
+
   it('a session keeps its directory; wanting another is told', async () => {
     await at.prompt('say hi');
     const moved = await run(at.agent(), '--cwd', '/');
@@ -152,6 +168,30 @@ describe('calls that are wrong', () => {
   });
 });
 
+describe('an editor that has said all', () => {
+  const line = (id: number, method: string, params: object) => `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
+  const initialize = line(1, 'initialize', { protocolVersion: 1 });
+  const answers = (stdout: string) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((each) => JSON.parse(each) as { id?: number; result?: Record<string, unknown> })
+      .filter(({ id, result }) => id !== undefined && result !== undefined);
+
+  it('is answered before acp ends; a prompt that runs is cancelled', async () => {
+    const acp = ['acp', '--db', at.db, '--agent', 'demo', '--', ...at.agent()];
+    const made = await at.run(acp, { stdin: initialize + line(2, 'session/new', { cwd: at.directory, mcpServers: [] }) });
+    expect(made.code).toBe(0);
+    const [one, two] = answers(made.stdout);
+    expect([one?.id, two?.id]).toEqual([1, 2]);
+    const { sessionId } = two?.result as { sessionId: string };
+    const prompt = line(2, 'session/prompt', { sessionId, prompt: [{ type: 'text', text: 'count to 5000' }] });
+    const done = await at.run(acp, { stdin: initialize + prompt });
+    expect(done.code).toBe(0);
+    expect(answers(done.stdout).find(({ id }) => id === 2)?.result).toMatchObject({ stopReason: 'cancelled' });
+  });
+});
+
 describe('I10: a frame of an editor that is larger than a message may be', () => {
   it.each(['acp', 'acp --connect'])('%s: ends with the limit’s name, and not as if the editor had gone', async (which) => {
     const frame = `{"jsonrpc":"2.0","id":1,"method":"session/list","params":{"x":"${'x'.repeat(DEFAULT_LIMITS.messageBytes)}"}}\n`;
@@ -164,11 +204,45 @@ describe('I10: a frame of an editor that is larger than a message may be', () =>
   });
 });
 
+describe('a token that cannot be written', () => {
+  it('leaves no file, which the next start would take for one', () => {
+    const file = path.join(at.directory, 'token');
+    // A file that may have no content fails as on a full disk, once it is made.
+    const serve = [process.execPath, BIN, 'serve', '--db', ':memory:', '--token-file', file, '--agent', 'a=agent'];
+    const done = spawnSync('sh', ['-c', `trap '' XFSZ; ulimit -f 0; exec ${serve.map((word) => `'${word}'`).join(' ')}`], {
+      encoding: 'utf8',
+    });
+    expect([done.status, done.stderr]).toEqual([2, expect.stringContaining(`The token file ${file} cannot be used: EFBIG`)]);
+    expect(existsSync(file)).toBe(false);
+  });
+});
+
 describe('databases that cannot be used', () => {
+  it('another program’s is refused by its name and a table of it, and is left as it is', async () => {
+    const { DatabaseSync } = await import('node:sqlite');
+    const database = new DatabaseSync(at.db);
+    database.exec('CREATE TABLE notes (id)');
+    database.close();
+    const before = readFileSync(at.db);
+    for (const words of [['sessions'], ['history', 'main'], ['delete', 'main']]) {
+      const done = await at.run([...words.slice(0, 1), '--db', at.db, ...words.slice(1)]);
+      expect(done).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`The database ${at.db} is another program's: it has the table "notes"`),
+      });
+    }
+    expect([(await run(at.agent())).code, readFileSync(at.db).equals(before)]).toEqual([2, true]);
+    const own = new DatabaseSync(at.db);
+    own.exec('PRAGMA user_version = 3');
+    own.close();
+    expect((await at.run(['sessions', '--db', at.db])).stderr).toContain(`The database ${at.db} is another program's`);
+  });
+
   it('a file that is no database is left as it is', async () => {
     writeFileSync(at.db, 'these are my notes, not a database. '.repeat(100));
     const done = await run(at.agent());
     expect([done.code, errorOf(done)]).toEqual([1, 'database_corrupt']);
+    expect(done.stderr.match(/Nothing was changed/g)).toHaveLength(1);
     expect(readFileSync(at.db, 'utf8')).toContain('my notes');
     expect(at.left()).toEqual([]);
   });
@@ -182,6 +256,7 @@ describe('databases that cannot be used', () => {
     const before = readFileSync(at.db);
     const done = await run(at.agent());
     expect([done.code, errorOf(done)]).toEqual([1, 'database_too_new']);
+    expect(done.stderr).toContain(`The database ${at.db} has schema version 999`);
     expect(readFileSync(at.db).equals(before)).toBe(true);
   });
 

@@ -58,6 +58,10 @@ describe('wrong calls say what to do', () => {
   const cases: readonly (readonly [argv: readonly string[], message: RegExp])[] = [
     [[], /Name a command/],
     [['promt'], /no command “promt”. Did you mean prompt\?/],
+    [['list'], /no command “list”. Did you mean sessions\?/],
+    [['show'], /no command “show”. Did you mean history\?/],
+    [['resume'], /no command “resume”. Did you mean prompt\?/],
+    [['prompt', 'x', '--env', 'TOKEN=abc123secret', '--', 'a'], /^(?!.*abc123).*--env takes the NAME alone/],
     [['--db', 'x'], /Name a command before the option --db/],
     [['prompt', 'a', '--', ''], /needs an agent’s command after --/],
     [['prompt', 'a', '--'], /needs an agent’s command after --/],

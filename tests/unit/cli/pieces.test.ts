@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { tokenFrom } from '../../../src/cli/token-file.ts';
 import { chatCommand } from '../../../src/cli/commands/chat.ts';
 import { exitCodeOf, exitWithOutput } from '../../../src/cli/ends.ts';
 import { oneLine, reportWords, toolLine } from '../../../src/cli/format.ts';
-import { databaseExists, databasePath, isMissing } from '../../../src/cli/host.ts';
+import { databaseExists, databasePath, explain, isMissing } from '../../../src/cli/host.ts';
 import { mcpServers, readMcpFile } from '../../../src/cli/session.ts';
 import { parse, UsageError } from '../../../src/cli/parse.ts';
 import { printable } from '../../../src/cli/output.ts';
@@ -175,6 +175,14 @@ describe('a file with a token', () => {
     expect([tokenFrom(file, true), tokenFrom(file)]).toEqual([token, token]);
   });
 
+  it('is made where an empty file is, which a killed start left', () => {
+    const file = path.join(scratch, 'empty');
+    writeFileSync(file, '', { mode: 0o644 });
+    expect(() => tokenFrom(file)).toThrow(/holds no token/);
+    const token = tokenFrom(file, true);
+    expect([tokenFrom(file), statSync(file).mode & 0o777]).toEqual([token, 0o600]);
+  });
+
   it.each([
     ['none', false, /none cannot be used: ENOENT.* --token-file makes one/],
     ['', true, /cannot be used: EISDIR/],
@@ -185,6 +193,33 @@ describe('a file with a token', () => {
     expect(() => tokenFrom(path.join(scratch, name), make)).toThrow(
       expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(message) as string }),
     );
+  });
+});
+
+describe('what the engine advises a program to do', () => {
+  it.each([
+    ['agent_timeout', 'It did not answer, or raise the limit.', 'It did not answer, or raise --timeout.'],
+    [
+      'agent_timeout',
+      'Try again, raise the limit sessionMs, or use policy transcript to go on.',
+      'Try again, raise --timeout, or use --policy transcript to go on.',
+    ],
+    [
+      'secret_missing',
+      'Set A in the environment, or give the host a `secrets` function that knows the value. No agent was started.',
+      'Set A in the environment. No agent was started.',
+    ],
+  ] as const)('%s is said in the options of the command', (code, said, told) => {
+    expect(explain(new RehydrateError(code, said, { turnId: 't' }), 'db')).toMatchObject({ code, message: told, data: { turnId: 't' } });
+  });
+
+  it('and its words are still the engine’s', () => {
+    for (const [file, words] of [
+      ['sessions/secrets.ts', ', or give the host a \\`secrets\\` function that knows the value'],
+      ['sessions/tiers.ts', 'raise the limit sessionMs, or use policy transcript'],
+      ['protocol/connection.ts', 'or raise the limit.'],
+    ])
+      expect(readFileSync(new URL(`../../../src/engine/${file}`, import.meta.url), 'utf8')).toContain(words);
   });
 });
 

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
 import { isRolledBack, joinInserts, Statements, type Joined, type Use } from '../statements.ts';
+import { IOERR_SHMSIZE } from './errors.ts';
 import { COPIED, copyToRead, hasWriteAheadLog, isReadable, makePrivate, prepareFile, type FileState } from './files.ts';
 
 /** How long SQLite itself may block the thread for a lock; longer waits are asynchronous. */
@@ -44,8 +45,8 @@ export class Connection {
   /** False until the first batch made the file ours to write. */
   #writer = false;
   #readOnly: boolean;
-  /** It is read as it was when it was opened. */
-  #snapshot = false;
+  /** Why it is read as it was when it was opened. */
+  #snapshot: unknown = null;
   /** Removed at the end: a copy that stands for a file which cannot be read in its place. */
   #copy: string | null = null;
   /** Node 22 goes on giving a prepared `SELECT *` the columns it had before. */
@@ -75,7 +76,7 @@ export class Connection {
       return verified(this.#open(this.#readOnly));
     } catch (error) {
       if (!CANNOT_SHARE.has((error as { errcode?: number }).errcode ?? 0) || !isReadable(this.#path)) throw error;
-      this.#snapshot = true;
+      this.#snapshot = error;
       if (!hasWriteAheadLog(this.#path) && UNDERSTANDS_URLS) {
         const url = pathToFileURL(this.#path);
         url.searchParams.set('immutable', '1');
@@ -168,7 +169,8 @@ export class Connection {
 
   #becomeWriter(): void {
     if (this.#options.readOnly) throw this.#unwritable('it was opened to be read only. Open it without readOnly to write');
-    if (this.#snapshot)
+    if ((this.#snapshot as { errcode?: number } | null)?.errcode === IOERR_SHMSIZE) throw this.#snapshot;
+    if (this.#snapshot !== null)
       throw this.#unwritable('this user may not write it. Give the right to write the file and its directory, and open it again');
     if (this.#path !== ':memory:') {
       // Before the log is made, which takes its mode from the file.
@@ -225,8 +227,8 @@ function verified(database: DatabaseSync): DatabaseSync {
   }
 }
 
-/** What SQLite says when it cannot make, or not lock, the file that readers and writers of a WAL share: CANTOPEN, READONLY and kinds of it. */
-const CANNOT_SHARE: ReadonlySet<number> = new Set([14, 8, 264, 520, 1_544]);
+/** What SQLite says when it cannot make, or not lock, the file that readers and writers of a WAL share: CANTOPEN, READONLY and kinds of it, or no room. */
+const CANNOT_SHARE: ReadonlySet<number> = new Set([14, 8, 264, 520, 1_544, IOERR_SHMSIZE]);
 
 /** Node before 22.15 takes a URL for no path. */
 const UNDERSTANDS_URLS = ((): boolean => {

@@ -1,5 +1,10 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { SqlError, type SqlErrorKind } from '../../engine/ports.ts';
 import { kindOfCode } from '../../engine/sql-codes.ts';
+
+/** The file that readers and writers of a WAL share could not be given its size. */
+export const IOERR_SHMSIZE = 4_874;
 
 /** What people can do about it. */
 const ADVICE: Partial<Record<SqlErrorKind, string>> = {
@@ -14,10 +19,25 @@ const ADVICE: Partial<Record<SqlErrorKind, string>> = {
 export function toSqlError(error: unknown, path: string): SqlError {
   if (error instanceof SqlError) return error;
   const { errcode, code, message } = error as { errcode?: number; code?: string; message?: string };
-  const kind = errcode === undefined ? kindOfErrno(code) : kindOfCode(errcode);
+  const kind = errcode === undefined ? kindOfErrno(code) : NEEDS_ROOM.has(errcode) && isFull(path) ? 'full' : kindOfCode(errcode);
   const number = errcode === undefined ? '' : ` (SQLite ${errcode})`;
   const advice = ADVICE[kind];
   return new SqlError(kind, `Database ${path}: ${message ?? String(error)}${number}.${advice ? ` ${advice}` : ''}`, { cause: error });
+}
+
+/** What SQLite says of a full disk wherever it is not FULL: CANTOPEN, and the kinds of IOERR that writing, syncing and sizing a file have. */
+const NEEDS_ROOM: ReadonlySet<number> = new Set([14, 778, 1_034, 1_290, 1_546, 4_618, IOERR_SHMSIZE]);
+
+/** Of what readers and writers of a WAL share a first part is made at once. */
+const SHARED_BYTES = 32 * 1024;
+
+function isFull(path: string): boolean {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(dirname(path));
+    return bavail * bsize < SHARED_BYTES || (files > 0 && ffree === 0);
+  } catch {
+    return false;
+  }
 }
 
 function kindOfErrno(code: string | undefined): SqlErrorKind {

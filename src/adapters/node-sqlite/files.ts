@@ -19,7 +19,9 @@ export type FileState = 'new' | 'existing';
 export function prepareFile(file: string, mustExist: boolean): FileState {
   if (!mustExist) makeDirectory(path.dirname(file));
   if (existsSync(file)) {
-    const { size } = statSync(file);
+    const stat = statSync(file);
+    if (stat.isDirectory()) throw new SqlError('io', `Database ${file}: it is a directory. Name a file in it.`);
+    const { size } = stat;
     if (size > 0 && size < SMALLEST_DATABASE) {
       throw new SqlError(
         'corrupt',

@@ -25,7 +25,9 @@ const WORDS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>> 
 export function storageError(error: unknown, what: string): unknown {
   if (!(error instanceof SqlError) || error.code === undefined) return error;
   const [why, advice] = WORDS[error.kind] as readonly [string, string];
-  return new RehydrateError(error.code, `${what}: ${why} (${error.message}). ${advice}`, { kind: error.kind }, { cause: error });
+  // An adapter's message may end in an advice of its own, which this one takes the place of.
+  const facts = /^([^]*?: [^]*?)\. [A-Z][^]*$/.exec(error.message)?.[1] ?? error.message;
+  return new RehydrateError(error.code, `${what}: ${why} (${facts}). ${advice}`, { kind: error.kind }, { cause: error });
 }
 
 /** A query whose failure is told in these words. */

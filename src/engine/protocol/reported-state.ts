@@ -112,17 +112,22 @@ export function readConfigOptions(value: unknown): SessionConfigOption[] | null 
   return withText(options, 'id') as unknown as SessionConfigOption[];
 }
 
-/** In ACP v2 the modes are an option of the category `mode`; null where there is none. */
-export function modesAmong(configOptions: unknown): SessionModeState | null {
-  const option = withText(configOptions, 'configId').find(({ category }) => category === 'mode');
-  if (!option || typeof option['currentValue'] !== 'string') return null;
+/** The values that an option offers, those of its groups among them, as far as they are any. */
+export function valuesOf(option: Fields) {
   const values = (Array.isArray(option['options']) ? option['options'] : []).flatMap((value: unknown) => {
     const group = objectOf(value)?.['options'];
     return Array.isArray(group) ? (group as unknown[]) : [value];
   });
+  return withText(values, 'value');
+}
+
+/** In ACP v2 the modes are an option of the category `mode`; null where there is none. */
+export function modesAmong(configOptions: unknown): SessionModeState | null {
+  const option = withText(configOptions, 'configId').find(({ category }) => category === 'mode');
+  if (!option || typeof option['currentValue'] !== 'string') return null;
   return {
     currentModeId: option['currentValue'],
-    availableModes: withText(values, 'value').map(({ value, name, description }) => ({
+    availableModes: valuesOf(option).map(({ value, name, description }) => ({
       id: value as string,
       name: typeof name === 'string' ? name : (value as string),
       ...(typeof description === 'string' ? { description } : {}),

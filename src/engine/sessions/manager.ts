@@ -240,7 +240,7 @@ export function createManager(parts: HostParts) {
     await serially(sessionId, async (entry) => {
       const { agent, agentSession, context, log } = await ensure(entry);
       const outcome = await agent.protocol.set(agentSession.id, asked, { ms: limits.settingMs });
-      if (outcome.kind !== 'answered') throw redactError(context.redact, settingError(sessionId, asked, outcome));
+      if (outcome.kind !== 'answered') throw redactError(context.redact, settingError(sessionId, asked, outcome, agentSession.reported));
       // The agent may have told of it before it answered.
       const before = agentSession.reported;
       agentSession.wishes = withWish(agentSession.wishes, asked, before);

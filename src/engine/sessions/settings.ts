@@ -6,7 +6,7 @@ import type { SessionConfigOption } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import type { AnsweredSettings, Setting } from '../protocol/agent-protocol.ts';
 import { describeError, type Failure, type Outcome } from '../protocol/connection.ts';
-import { inMode, type ReportedState } from '../protocol/reported-state.ts';
+import { inMode, valuesOf, type ReportedState } from '../protocol/reported-state.ts';
 import type { LastKnown } from '../storage/statements.ts';
 import type { ResumeReport, SessionInfo } from '../types.ts';
 
@@ -157,13 +157,30 @@ export async function restoreWishes(wishes: Wishes, driver: RestoreDriver): Prom
 const keyOf = ({ kind, id }: Setting): string => `${kind} ${id}`;
 
 /** The error of a setting that its user asked for and the agent did not take. */
-export function settingError(sessionId: string, setting: Setting, failure: Failure): RehydrateError {
+export function settingError(sessionId: string, setting: Setting, failure: Failure, reported: ReportedState): RehydrateError {
   const code = failure.kind === 'refused' ? 'invalid_argument' : failure.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
   return new RehydrateError(
     code,
-    `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${reasonOf(failure)}. Use a value it offers.`,
+    `The agent of session "${sessionId}" did not set ${setting.id} to ${JSON.stringify(setting.value)}: ${reasonOf(failure)}. ${offered(setting, reported)}`,
     { sessionId, setting: setting.id, ...(failure.kind === 'refused' ? { error: failure.error } : {}) },
   );
+}
+
+/** More names, and longer ones, are not listed. */
+const [MOST_OFFERED, NAME_CHARS] = [20, 60];
+
+function offered({ kind, id }: Setting, { modes, configOptions }: ReportedState): string {
+  const option = configOptions?.find((each) => each.id === id);
+  const values = option ? valuesOf(option as unknown as Readonly<Record<string, unknown>>).map(({ value }) => value as string) : [];
+  const [what, names] =
+    kind === 'mode'
+      ? ['modes', (modes?.availableModes ?? []).map((mode) => mode.id)]
+      : option
+        ? ['values', values]
+        : ['options', (configOptions ?? []).map((each) => each.id)];
+  if (names.length === 0) return option ? 'Use a value it takes.' : `It offers no ${what}.`;
+  const listed = names.slice(0, MOST_OFFERED).map((name) => name.slice(0, NAME_CHARS));
+  return `Its ${what}: ${listed.join(', ')}${names.length > MOST_OFFERED ? ', …' : ''}.`;
 }
 
 function reasonOf(failure: Failure): string {

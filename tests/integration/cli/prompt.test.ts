@@ -113,7 +113,10 @@ describe('one session over several processes', () => {
     const again = await at.prompt('settings', 'native');
     expect(replyOf(again)).toContain('Mode: brief. Model: memo-large.');
     expect(again.lines[0]?.report?.settings.restored).toEqual(expect.arrayContaining(['mode', 'model']));
-    expect(await at.prompt('settings', 'native', '--mode', 'none-such')).toMatchObject({ code: 2 });
+    expect(await at.prompt('settings', 'native', '--mode', 'none-such')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/Its modes: .*\bbrief\b/),
+    });
   });
 
   it('permissions: allow, reject, and without a terminal to ask on a rejection that says so', async () => {

@@ -1,10 +1,12 @@
 /** The bridge: behind its door, each client that is let in gets an agent's process tree of its own, bound to its socket's life. */
 import path from 'node:path';
+import { checkOptions } from '../engine/check-options.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import { describeExit } from '../engine/ports.ts';
 import { redactTokens } from '../engine/transcript/token-shapes.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { type RunningProcess, startProcess } from '../adapters/stdio/agent-process.ts';
+import { checkAgents } from '../adapters/stdio/launcher.ts';
 import { STDIO_LIMITS, type StdioLimits } from '../adapters/stdio/limits.ts';
 import { corker, LineTooLong, readBlocks } from '../adapters/stdio/lines.ts';
 import { attend, type Client, type ClientOptions } from './client.ts';
@@ -13,7 +15,7 @@ import type { Connected } from './connections.ts';
 import { openDoor, type Visitor } from './door.ts';
 import { framesOf } from './frames.ts';
 import { BRIDGE_LIMITS } from './limits.ts';
-import { type BridgeOptions, type Door, isLoopback } from './options.ts';
+import { type BridgeOptions, type Door, DOOR_OPTIONS, isLoopback } from './options.ts';
 
 export interface Bridge extends Door {
   readonly agents: readonly string[];
@@ -28,10 +30,12 @@ export interface Bridge extends Door {
  * console.log(bridge.url, bridge.token);
  */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
+  checkOptions('startBridge', options, [...DOOR_OPTIONS, 'agents', 'cwd', 'processLimits']);
+  checkAgents(options.agents);
   const cwd = path.resolve(options.cwd ?? '.');
   const places = Object.fromEntries(Object.entries(options.agents).map(([name, agent]) => [name, { cwd: path.resolve(agent.cwd ?? cwd) }]));
   const { messageBytes } = withLimits(BRIDGE_LIMITS, options.limits);
-  const processLimits = withLimits({ ...STDIO_LIMITS, messageBytes }, options.processLimits);
+  const processLimits = withLimits({ ...STDIO_LIMITS, messageBytes }, options.processLimits, 'processLimits');
   const door = await openDoor({ ...options, agents: places }, (visitor) => startAgent(visitor, { ...options, cwd, processLimits }));
   return { ...door, agents: Object.keys(options.agents), cwd };
 }

@@ -60,6 +60,11 @@ export interface BridgeOptions extends Omit<DoorOptions, 'agents' | 'subprotocol
   readonly processLimits?: Partial<StdioLimits>;
 }
 
+/** What whoever opens a door says of it; what is behind it, and what is spoken there, is for who opens it on their behalf. */
+export const DOOR_OPTIONS: readonly (keyof Omit<DoorOptions, 'agents' | 'subprotocols'>)[] = [
+  'host', 'allowRemote', 'port', 'origins', 'allowMissingOrigin', 'allowMcp', 'hosts', 'token', 'limits', 'log',
+]; // prettier-ignore
+
 const invalid = (message: string): RehydrateError => new RehydrateError('invalid_argument', message);
 
 export function checkDoor(options: DoorOptions): { host: string; port: number; origins: string[] } {

@@ -1,8 +1,9 @@
 /** A door whose clients are streams of messages, for a server that is itself what they talk to. */
 import path from 'node:path';
+import { checkOptions } from '../engine/check-options.ts';
 import type { MessageStream } from '../engine/ports.ts';
 import { openDoor } from './door.ts';
-import type { Door, DoorOptions } from './options.ts';
+import { type Door, DOOR_OPTIONS, type DoorOptions } from './options.ts';
 import { streamConnection } from './stream-connection.ts';
 
 /** What of the door is the caller's; agents and subprotocols are the server's. */
@@ -17,7 +18,9 @@ export interface StreamDoorOptions extends Omit<DoorOptions, 'agents' | 'subprot
  * @example
  * const server = await startServer(host, { agents: ['mine'], door: streamDoor({ allowMissingOrigin: true }) });
  */
-export function streamDoor({ cwd = '.', ...options }: StreamDoorOptions) {
+export function streamDoor(given: StreamDoorOptions) {
+  checkOptions('streamDoor', given, [...DOOR_OPTIONS, 'cwd']);
+  const { cwd = '.', ...options } = given;
   return (
     asks: { readonly agents: readonly string[]; readonly subprotocols: readonly string[] },
     connect: (client: { readonly agent: string; readonly subprotocol: string; readonly stream: MessageStream }) => void,

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { didYouMean } from '../engine/did-you-mean.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import {
   COMMAND_NAMES,
@@ -172,24 +173,6 @@ function checkAgent(agent: readonly string[] | null, command: CommandName): read
   }
   if (wanted !== 'required') return [];
   throw new UsageError(`“${command}” needs an agent’s command after --, as in: -- my-agent --acp`, command);
-}
-
-function didYouMean(word: string, known: readonly string[], prefix = ''): string {
-  const near = known.filter((name) => distance(word, name) <= 2 || (word.length > 2 && name.startsWith(word)));
-  return near.length > 0 ? ` Did you mean ${near.map((name) => prefix + name).join(' or ')}?` : '';
-}
-
-/** How many letters must change to make one word of the other. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j += 1) {
-      next.push(Math.min((row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1, (row[j] ?? 0) + (letter === b[j] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }
 
 /** One word of a command: what stands together, quoted or not. */

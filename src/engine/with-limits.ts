@@ -1,17 +1,18 @@
 /** Limits as they are given: checked by name and value before anything is done with them. */
-import { RehydrateError } from './errors.ts';
+import { checkOptions, shown } from './check-options.ts';
+import { invalid } from './errors.ts';
 
 /** The longest a timer can wait; one that is set to more goes off at once. */
 export const LONGEST_MS = 2 ** 31 - 1;
 
 /** The defaults with what differs. What is undefined counts as not given. Error: `invalid_argument`, naming the limit. */
-export function withLimits<L extends object>(defaults: L, changes: Partial<L> | undefined): L {
+export function withLimits<L extends object>(defaults: L, changes: Partial<L> | undefined, whose = 'limits'): L {
+  checkOptions(whose, changes as L | undefined, Object.keys(defaults) as (keyof L & string)[]);
   const limits = { ...defaults };
   for (const [name, value] of Object.entries(changes ?? {}) as [keyof L & string, unknown][]) {
     if (value === undefined) continue;
     const problem = limitProblem(name, value);
-    if (problem !== null)
-      throw new RehydrateError('invalid_argument', `limits.${name} must be ${problem}; it is ${String(value)}.`, { limit: name });
+    if (problem !== null) throw invalid(`${whose}.${name} must be ${problem}; it is ${shown(value)}.`, { limit: name });
     limits[name] = value as L[typeof name];
   }
   return limits;

@@ -2,6 +2,7 @@
  * Virtual files for agents without a disk: ACP's `fs/*` answered from the table `workspace_files`, so that
  * what an agent wrote survives sleep as a guest filesystem does.
  */
+import { checkOptions } from './check-options.ts';
 import { countParam, sliceLines } from './protocol/fs-lines.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { ClientServiceRequest, ClientServices, SqlDatabase } from './ports.ts';
@@ -34,6 +35,7 @@ export interface WorkspaceOptions {
  * const host = await createHost({ database, agents, client: workspaceFiles(database) });
  */
 export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions = {}): ClientServices {
+  checkOptions('workspaceFiles', options, ['limits', 'clock']);
   const limits = withLimits(DEFAULT_LIMITS, options.limits);
   const clock = options.clock ?? Date.now;
 

@@ -14,6 +14,7 @@ import {
   type SessionEvent,
   type SessionInfo,
 } from '../engine/index.ts';
+import { checkOptions } from '../engine/check-options.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';
 import { objectOf } from '../engine/protocol/reported-state.ts';
@@ -67,6 +68,7 @@ const clientsOf = new WeakMap<Host, Map<string, Set<Attachment>>>();
  * await serveAcp(host, ndJsonStream(output, input), { agent: 'claude' }).closed;
  */
 export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOptions): AcpServing {
+  checkOptions('serveAcp', options, ['agent', 'env', 'cwd', 'observe', 'adopt', 'limits']);
   const limits = withLimits(ACP_SERVER_LIMITS, options.limits);
   const { agent, observe = false } = options;
   const adopt = options.adopt === true && !observe;

@@ -3,6 +3,7 @@
  * Which door that is, is not known here: `streamDoor` of `acp-rehydrate/bridge` gives one of WebSockets.
  */
 import type { Host, MessageStream } from '../engine/index.ts';
+import { checkOptions } from '../engine/check-options.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { ACP_SERVER_LIMITS } from './limits.ts';
 import { serveAcp, type AcpServing, type ServeAcpOptions } from './serve-acp.ts';
@@ -58,6 +59,7 @@ export interface Server {
  * const server = await startServer(host, { agents: ['claude'], door: streamDoor({ allowMissingOrigin: true }) });
  */
 export async function startServer(host: Host, options: ServerOptions): Promise<Server> {
+  checkOptions('startServer', options, ['door', 'agents', 'env', 'limits']);
   const { agents, door: open, env } = options;
   const limits = withLimits(ACP_SERVER_LIMITS, options.limits);
   const clients = new Set<AcpServing>();

@@ -1,5 +1,6 @@
 /** The contract of the `AgentLauncher` port. Every adapter runs it; it does not depend on a test runner. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { checkOptions } from '../engine/check-options.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import { ensure, same } from './assertions.ts';
 import { type AgentExit, type AgentLauncher, type AgentProcess, isCleanExit } from '../engine/ports.ts';
@@ -37,6 +38,8 @@ export interface LauncherContract {
  * agentLauncherContract({ describe, it, open: async () => ({ launcher: agents, cwd: process.cwd(), close: async () => {} }) });
  */
 export function agentLauncherContract(contract: LauncherContract): void {
+  checkOptions('agentLauncherContract', contract, ['describe', 'it', 'open', 'has']);
+  checkOptions('has', contract.has, ['exitCodes', 'stderr', 'missing', 'stubborn']);
   const has = { exitCodes: true, stderr: true, missing: true, stubborn: true, ...contract.has };
   const test = (name: string, body: (launch: Launch, under: LauncherUnderTest) => Promise<void>): void => {
     contract.it(name, async () => {

@@ -4,6 +4,7 @@
  *
  *     sqlDatabaseContract({ name: 'my adapter', describe, it, open: async () => ({ database: await openMine() }) });
  */
+import { checkOptions } from '../engine/check-options.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../engine/ports.ts';
 import { ensure, rejects, same } from './assertions.ts';
 
@@ -67,6 +68,8 @@ const holds = async (database: SqlDatabase, names: readonly string[]): Promise<v
  * sqlDatabaseContract({ name: 'mine', describe, it, open: async () => ({ database: openMine(':memory:') }) });
  */
 export function sqlDatabaseContract(options: SqlContractOptions): void {
+  checkOptions('sqlDatabaseContract', options, ['name', 'describe', 'it', 'open', 'has']);
+  checkOptions('has', options.has, ['markedText', 'nulText', 'emptyBlobs']);
   const test: ContractTest = (name, body) => {
     options.it(name, async () => {
       const subject = await options.open();

@@ -1,14 +1,14 @@
 /** What a Node host is usually made of, in one call. */
 import path from 'node:path';
-import { RehydrateError } from '../../engine/errors.ts';
-import { checkOptions } from '../../engine/sessions/arguments.ts';
+import { checkOptions } from '../../engine/check-options.ts';
+import { invalid } from '../../engine/errors.ts';
 import { HOST_OPTIONS, type HostOptions } from '../../engine/sessions/config.ts';
 import { createHost } from '../../engine/sessions/create-host.ts';
 import type { Host } from '../../engine/sessions/host.ts';
 import type { AgentLauncher } from '../../engine/ports.ts';
 import { storageError } from '../../engine/storage/errors.ts';
-import { openNodeSqlite, type NodeSqliteOptions } from '../node-sqlite/index.ts';
-import { stdioLauncher, type StdioAgent } from '../stdio/index.ts';
+import { NODE_SQLITE_OPTIONS, openNodeSqlite, type NodeSqliteOptions } from '../node-sqlite/index.ts';
+import { checkAgents, stdioLauncher, type StdioAgent } from '../stdio/launcher.ts';
 import { preambleFiles } from './preamble-files.ts';
 import { directoryExists, sameDirectory } from './same-directory.ts';
 import { processSecrets } from './secrets.ts';
@@ -31,11 +31,11 @@ export interface OpenHostOptions extends Omit<HostOptions, 'database' | 'agents'
  */
 export async function openHost(file: string, options: OpenHostOptions): Promise<Host> {
   if (typeof file !== 'string' || file === '') throw invalid('openHost needs the path of the database file, or :memory:.');
-  checkOptions('openHost', options, [...HOST_OPTIONS.filter((name) => name !== 'database'), ...SQLITE_OPTIONS]);
-  const { readOnly: _read, powerLossSafe: _safe, busyTimeoutMs: _busy, agents, preamble, ...rest } = { ...options };
+  checkOptions('openHost', options, [...HOST_OPTIONS.filter((name) => name !== 'database'), ...NODE_SQLITE_OPTIONS]);
+  const { readOnly, powerLossSafe, busyTimeoutMs, agents, preamble, ...rest } = { ...options };
   const launchers = launchersOf(agents);
   try {
-    const database = await openNodeSqlite(file, options);
+    const database = await openNodeSqlite(file, { readOnly, powerLossSafe, busyTimeoutMs });
     try {
       const host = await createHost({
         secrets: processSecrets(),
@@ -60,8 +60,6 @@ export async function openHost(file: string, options: OpenHostOptions): Promise<
   }
 }
 
-const SQLITE_OPTIONS: readonly (keyof NodeSqliteOptions)[] = ['readOnly', 'powerLossSafe', 'busyTimeoutMs'];
-
 /** All that are commands share one launcher, and with it one guard process. */
 function launchersOf(agents: OpenHostOptions['agents']): HostOptions['agents'] {
   if (typeof agents !== 'object' || agents === null) throw invalid('openHost needs agents: { NAME: { command, args } }.');
@@ -73,6 +71,7 @@ function launchersOf(agents: OpenHostOptions['agents']): HostOptions['agents'] {
       if (isLauncher(agent)) return [name, agent];
       if (typeof agent?.command !== 'string' || agent.command === '')
         throw invalid(`The agent "${name}" needs a command, and args as a list of their own: { command: 'node', args: ['agent.js'] }.`);
+      checkAgents({ [name]: agent });
       commands[name] = agent;
       return [name, stdio];
     }),
@@ -81,8 +80,4 @@ function launchersOf(agents: OpenHostOptions['agents']): HostOptions['agents'] {
 
 function isLauncher(agent: object): agent is AgentLauncher {
   return typeof (agent as Partial<AgentLauncher> | null)?.launch === 'function';
-}
-
-function invalid(message: string): RehydrateError {
-  return new RehydrateError('invalid_argument', message);
 }

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { chmod, open, readdir, rename, rm } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
+import { checkOptions } from '../../engine/check-options.ts';
 import type { PreambleFiles } from '../../engine/ports.ts';
 import { makeDirectory } from '../node-sqlite/make-directory.ts';
 
@@ -21,6 +22,7 @@ export interface PreambleFilesOptions {
  * const host = await createHost({ database, agents, preamble: { mode: 'file', files: preambleFiles() } });
  */
 export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles {
+  checkOptions('preambleFiles', options, ['directory', 'scope']);
   const root = path.resolve(options.directory ?? defaultDirectory());
   // The id may hold anything, and is not to be read off a directory listing.
   const directoryOf = (sessionId: string): string =>

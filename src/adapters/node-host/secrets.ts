@@ -1,3 +1,4 @@
+import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { SecretRef, Secrets } from '../../engine/ports.ts';
 
@@ -21,6 +22,7 @@ export interface ProcessSecretsOptions {
  * const secrets = processSecrets({ headers: { 'https://search.example/mcp': { Authorization: 'SEARCH_AUTHORIZATION' } } });
  */
 export function processSecrets(options: ProcessSecretsOptions = {}): Secrets {
+  checkOptions('processSecrets', options, ['headers', 'environment']);
   const headers = new Map(Object.entries(options.headers ?? {}).map(([address, variables]) => [checkAddress(address), variables]));
   return (ref: SecretRef) => {
     const name = ref.kind === 'mcp-header' ? headerVariable(headers, ref) : ref.name;

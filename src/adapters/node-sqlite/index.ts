@@ -1,5 +1,6 @@
 /** The `SqlDatabase` port on `node:sqlite` (Node ≥ 22.13): one file, shared by the processes of one machine. */
 import path from 'node:path';
+import { checkOptions } from '../../engine/check-options.ts';
 import { SqlError, type SqlDatabase } from '../../engine/ports.ts';
 import { processOwners } from '../node-host/owners.ts';
 import { Connection } from './connection.ts';
@@ -17,6 +18,8 @@ export interface NodeSqliteOptions {
   readonly busyTimeoutMs?: number;
 }
 
+export const NODE_SQLITE_OPTIONS: readonly (keyof NodeSqliteOptions)[] = ['powerLossSafe', 'readOnly', 'busyTimeoutMs'];
+
 const DEFAULT_BUSY_MS = 5_000;
 const LONGEST_PAUSE_MS = 25;
 
@@ -27,12 +30,13 @@ const LONGEST_PAUSE_MS = 25;
  * read all the same; its batches are refused as `readonly`.
  *
  * Rejects with `SqlError`: `corrupt` when it is not a SQLite database, `io` or `readonly` when it
- * cannot be opened, `busy` when it stays locked.
+ * cannot be opened, `busy` when it stays locked. An unknown option is `invalid_argument`.
  *
  * @example
  * const database = await openNodeSqlite('sessions.sqlite', { powerLossSafe: true });
  */
 export async function openNodeSqlite(file: string, options: NodeSqliteOptions = {}): Promise<SqlDatabase> {
+  checkOptions('openNodeSqlite', options, NODE_SQLITE_OPTIONS);
   if (file === '') throw new SqlError('io', 'Database: the path is empty. Give the path of a file, or :memory:.');
   const { powerLossSafe = false, readOnly = false, busyTimeoutMs = DEFAULT_BUSY_MS } = options;
   const name = file === ':memory:' ? file : path.resolve(file);

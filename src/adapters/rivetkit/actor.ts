@@ -4,8 +4,9 @@
  * imports nothing of rivetkit, and its result is what `actor(…)` takes.
  */
 import { createHost, type Host, type PromptOptions } from '../../engine/index.ts';
+import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
-import type { HostOptions } from '../../engine/sessions/config.ts';
+import { HOST_OPTIONS, type HostOptions } from '../../engine/sessions/config.ts';
 import type { CreateOptions } from '../../engine/sessions/host.ts';
 import type { ContentBlock } from '../../engine/types.ts';
 import type { MessageStream, OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
@@ -121,6 +122,8 @@ type PromptArgs = Omit<PromptOptions, 'signal'>;
  * const sessions = actor(sessionActor({ db: db({}), UserError, agents: stdioLauncher({ agents: { mine: { command: 'your-acp-agent' } } }) }));
  */
 export function sessionActor<Db>(options: SessionActorOptions<Db>) {
+  const ofHost = HOST_OPTIONS.filter((name) => name !== 'database' && name !== 'ownerAlive');
+  checkOptions('sessionActor', options, ['db', 'UserError', 'sleepTimeout', 'actionTimeout', 'serveAcp', ...ofHost]);
   const { db, UserError, sleepTimeout = 30_000, actionTimeout = 30 * 60_000, serveAcp, ...hostOptions } = options;
   // Programs without types; undefined is also what a bundler's stand-in for a missing package gives.
   if (!db || typeof UserError !== 'function') {

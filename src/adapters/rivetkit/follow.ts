@@ -1,4 +1,5 @@
 /** Following a session of an actor from anywhere: stored events, then live ones, across reconnects. */
+import { checkOptions } from '../../engine/check-options.ts';
 import type { SessionEvent } from '../../engine/types.ts';
 import { EVENTS, type EventsBroadcast } from './broadcast.ts';
 
@@ -32,8 +33,10 @@ export const READ_AGAIN_MS = 5_000;
 export async function* followSession(
   connection: SessionConnection,
   sessionId: string,
-  { after = 0, signal }: { readonly after?: number; readonly signal?: AbortSignal } = {},
+  options: { readonly after?: number; readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<SessionEvent, void> {
+  checkOptions('followSession', options, ['after', 'signal']);
+  const { after = 0, signal } = options;
   let cursor = after;
   let behind = true;
   /** How far the record goes, as far as was told. */

@@ -1,4 +1,5 @@
 /** The `SqlDatabase` port on sql.js: SQLite in a browser tab, kept in IndexedDB. */
+import { checkOptions } from '../../engine/check-options.ts';
 import type { SqlError } from '../../engine/ports.ts';
 import {
   copyAt,
@@ -56,12 +57,13 @@ export interface SqljsOptions extends SqljsSource {
  * opened it last writes, and the one before is told so (`busy`).
  *
  * Where IndexedDB is denied or missing the database is in memory and `storage.reason` says why.
- * Rejects with `SqlError`: `corrupt` when what is stored cannot be trusted (it is left as it is).
+ * Rejects with `SqlError`: `corrupt` when what is stored cannot be trusted (it is left as it is). An unknown option is `invalid_argument`.
  *
  * @example
  * const database = await openSqljs({ storage: { indexedDB: 'sessions' }, locateFile: () => '/sql-wasm-browser.wasm' });
  */
 export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase> {
+  checkSqljs('openSqljs', given);
   const module = loading(given);
   const options = { ...given, module };
   if (options.storage === undefined || options.storage === 'memory') return openIn(options, memoryStore());
@@ -117,6 +119,7 @@ export interface SqljsSalvage extends SqljsCopy {
  * const rows = await saved.query('SELECT session_id FROM acp_sessions');
  */
 export async function salvageSqljs(given: SqljsOptions & { readonly storage: { readonly indexedDB: string } }): Promise<SqljsSalvage> {
+  checkSqljs('salvageSqljs', given);
   const name = given.storage.indexedDB;
   const module = loading(given);
   return loadAt(await openIndexedDbStore(name, factoryOf(given)), async ({ snapshot, records, problem }) => ({
@@ -138,6 +141,13 @@ export async function discardSqljs(name: string, factory: IDBFactory | undefined
     deleting.onsuccess = () => resolve();
     deleting.onerror = () => reject(toStorageError(deleting.error, name));
   });
+}
+
+function checkSqljs(call: string, options: SqljsOptions): void {
+  checkOptions(call, options, [
+    'module', 'locateFile', 'wasmBinary', 'storage', 'snapshotAfterBytes', 'onProblem', 'indexedDB', 'locks', 'ownerQuietMs', 'ownerSilentMs',
+  ]); // prettier-ignore
+  if (typeof options.storage === 'object') checkOptions('storage', options.storage, ['indexedDB']);
 }
 
 type LoadingOptions = SqljsOptions & { readonly module: Promise<SqljsModule> };

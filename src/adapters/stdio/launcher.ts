@@ -4,6 +4,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { type RunningProcess, startProcess } from './agent-process.ts';
 import { STDIO_LIMITS, type StdioLimits } from './limits.ts';
 import { corker, findInLine, messageLine, readLines } from './lines.ts';
+import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 import type { AgentLauncher, AgentProcess, AgentSpec, MessageStream } from '../../engine/ports.ts';
@@ -38,7 +39,9 @@ export interface StdioLauncherOptions {
  * const agents = stdioLauncher({ agents: { opencode: { command: 'opencode', args: ['acp'] } } });
  */
 export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
+  checkOptions('stdioLauncher', options, ['agents', 'inheritEnv', 'limits']);
   const limits: StdioLimits = withLimits(STDIO_LIMITS, options.limits);
+  checkAgents(options.agents);
   return {
     async launch(spec, { signal }): Promise<AgentProcess> {
       const agent = await resolve(options.agents, spec);
@@ -63,10 +66,19 @@ export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
   };
 }
 
+/** Refuses what no agent is run by. */
+export function checkAgents(agents: StdioLauncherOptions['agents']): void {
+  // Those that a function finds are checked when it has.
+  for (const [name, agent] of Object.entries(agents ?? {})) checkOptions(`The agent "${name}"`, agent, ['command', 'args', 'env', 'cwd']);
+}
+
 async function resolve(agents: StdioLauncherOptions['agents'], spec: AgentSpec): Promise<StdioAgent> {
   const found =
     typeof agents === 'function' ? await agents(spec.agent, spec) : Object.hasOwn(agents, spec.agent) ? agents[spec.agent] : undefined;
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    if (typeof agents === 'function') checkAgents({ [spec.agent]: found });
+    return found;
+  }
   const names = typeof agents === 'function' ? [] : Object.keys(agents);
   throw new RehydrateError(
     'agent_not_found',

@@ -1,3 +1,4 @@
+import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
 import { ask, type BridgeAddress, type BridgeAgent, bridgeProblem, httpUrl } from './bridge-client.ts';
@@ -24,6 +25,7 @@ export interface WebSocketLauncherOptions extends BridgeAddress {
  * const agents = websocketLauncher({ url: 'ws://127.0.0.1:4711', token });
  */
 export function websocketLauncher(options: WebSocketLauncherOptions): AgentLauncher {
+  checkOptions('websocketLauncher', options, ['url', 'token', 'fetch', 'WebSocket', 'limits']);
   const limits: WebSocketLimits = withLimits(WEBSOCKET_LIMITS, options.limits);
   return {
     async launch(spec, { signal }): Promise<AgentProcess> {

@@ -2,6 +2,7 @@
  * Agents in web workers: an `AgentLauncher` over `postMessage`. A worker has no exit code and no signals of
  * its own; it says how it ended, and what ends without a word was killed, failed or lost (I8).
  */
+import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
@@ -37,6 +38,7 @@ export interface WorkerLauncherOptions {
  * const agents = workerLauncher({ agents: { mine } });
  */
 export function workerLauncher(options: WorkerLauncherOptions): AgentLauncher {
+  checkOptions('workerLauncher', options, ['agents', 'startMs', 'graceMs']);
   return {
     async launch(spec, { signal }) {
       const make = Object.hasOwn(options.agents, spec.agent) ? options.agents[spec.agent] : undefined;

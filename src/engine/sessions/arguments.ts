@@ -1,7 +1,8 @@
 /**
  * What each call of a host takes, as one table: arguments are checked once, at the host's door, and are what their types say from
- * there on. A word that is misspelt must not be silently nothing, so an option that nobody knows is refused by name.
+ * there on.
  */
+import { checkOptions, isObject, refusePromise, shown } from '../check-options.ts';
 import { invalid, RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
@@ -24,9 +25,7 @@ const checks =
   (holds: (value: unknown) => boolean, words: string): Check =>
   (value, name) => {
     if (holds(value)) return value;
-    throw invalid(
-      `${name} is ${words}; it is ${value === undefined ? 'missing' : typeof value === 'number' ? value : (JSON.stringify(value) ?? typeof value)}.`,
-    );
+    throw invalid(`${name} is ${words}; it is ${shown(value)}.`);
   };
 
 /** One of the words that an option may be. */
@@ -79,8 +78,6 @@ const metadata: Check = (value) => {
   if (bytes > METADATA_BYTES) throw tooLarge('metadata', 'metadata', bytes, METADATA_BYTES, 'Keep less with the session.');
   return value;
 };
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function tooLarge(what: string, limit: string, actual: number, allowed: number, advice: string): RehydrateError {
   return new RehydrateError('limit_exceeded', `${what} has ${actual} bytes; ${limit} allows ${allowed}. ${advice}`, {
@@ -139,29 +136,14 @@ function bounded(value: object, what: string, { promptBytes }: Limits, advice: s
 
 // ---------------------------------------------------------------- options
 
-/** Refuses options that are not among the known. */
-export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
-  if (options === undefined) return;
-  if (!isObject(options)) throw invalid(`${call} takes its options as an object.`);
-  refusePromise(call, options);
-  const unknown = Object.keys(options).filter((name) => !known.includes(name));
-  if (unknown.length > 0)
-    throw invalid(`${call} has no option ${unknown.map((name) => `"${name}"`).join(', ')}; it knows ${known.join(', ') || 'none'}.`, {
-      options: unknown,
-    });
-}
-
-function refusePromise(name: string, value: unknown): void {
-  if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') throw invalid(`${name} is a promise. Await it first.`);
-}
-
 /** The options that are given, each checked as its name says; `needs` must be there. */
 export function options(call: string, given: unknown, needs: readonly string[], may: readonly string[], limits: Limits): object {
   const known = [...needs, ...may];
-  checkOptions(call, given, known);
+  const asked = given as Record<string, unknown> | undefined;
+  checkOptions(call, asked, known);
   const checked: Record<string, unknown> = {};
   for (const name of known) {
-    const value = (given as Record<string, unknown> | undefined)?.[name];
+    const value = asked?.[name];
     refusePromise(name, value);
     if (value !== undefined || needs.includes(name)) checked[name] = OPTIONS[name] ? OPTIONS[name](value, name, limits) : value;
   }
@@ -193,7 +175,6 @@ const OPTIONS: Readonly<Record<string, Check>> = {
 /** The same for what is given by its place. */
 const PLACES: Readonly<Record<string, Check>> = {
   sessionId: id,
-  newSessionId: newId,
   content: prompt,
   agent: text,
   modeId: text,
@@ -209,6 +190,8 @@ const PLACES: Readonly<Record<string, Check>> = {
 interface Call {
   /** What is given by its place, in order. */
   readonly takes?: readonly string[];
+  /** The session may be a new one. */
+  readonly makes?: true;
   /** Options that must be given, and those that may be. */
   readonly needs?: readonly string[];
   readonly may?: readonly string[];
@@ -242,7 +225,7 @@ const CALLS: Readonly<Record<Exclude<keyof Host, 'hostId'>, Call>> = {
   history: { takes: ONE, may: ['after', 'before', 'limit'], asleep: true },
   events: { takes: ONE, may: ['after', 'signal'], asleep: true, gives: 'steps' },
   transcript: { takes: ONE, may: ['budget'], asleep: true },
-  open: { takes: ['newSessionId'], needs: ['agent', 'cwd'], may: MADE },
+  open: { takes: ONE, makes: true, needs: ['agent', 'cwd'], may: MADE },
   update: { takes: ONE, may: ['title', 'metadata', 'cwd', 'mcpServers', 'additionalDirectories'] },
   watch: { may: ['signal'], asleep: true, gives: 'steps' },
   search: { takes: ['words'], may: ['sessionId', 'cursor', 'limit'], asleep: true },
@@ -256,14 +239,15 @@ const CALLS: Readonly<Record<Exclude<keyof Host, 'hostId'>, Call>> = {
 
 /** The host as its callers have it. */
 export function withChecks(host: Host, limits: Limits, isAsleep: () => boolean): Host {
-  const calls = Object.entries<Call>(CALLS).map(([name, { takes = [], needs = [], may = [], asleep, gives }]) => {
+  const calls = Object.entries<Call>(CALLS).map(([name, { takes = [], makes, needs = [], may = [], asleep, gives }]) => {
     const call = host[name as 'sleep'] as (...given: unknown[]) => unknown;
     const hasOptions = needs.length + may.length > 0;
     const enter = (given: readonly unknown[]): unknown => {
       if (isAsleep() && !asleep) throw hostClosed();
       const checked = takes.map((place, at) => {
         refusePromise(place, given[at]);
-        return PLACES[place] ? PLACES[place](given[at], place, limits) : given[at];
+        const check = makes && place === 'sessionId' ? newId : PLACES[place];
+        return check ? check(given[at], place, limits) : given[at];
       });
       return hasOptions ? call(...checked, options(name, given[takes.length], needs, may, limits)) : call(...checked);
     };

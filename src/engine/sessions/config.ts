@@ -1,4 +1,5 @@
 /** What a host is made of, checked once. */
+import { checkOptions } from '../check-options.ts';
 import { invalid, RehydrateError } from '../errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { AgentLauncher, ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, Secrets, SqlDatabase } from '../ports.ts';
@@ -95,6 +96,7 @@ export function configure(asGiven: HostOptions): Config {
   const { newId = randomId } = given;
   const preamble: PreambleOptions = typeof given.preamble === 'string' ? { mode: given.preamble } : (given.preamble ?? {});
   options('preamble', preamble, [], ['mode', 'budget', 'files'], DEFAULT_LIMITS);
+  for (const known of given.knownSecrets ?? []) checkOptions('Each of knownSecrets', known, ['name', 'value']);
   if (preamble.mode === 'file' && !preamble.files)
     throw invalid('The preamble mode "file" needs preamble.files, a place to write it; on Node use preambleFiles() of acp-rehydrate/node.');
   return {

@@ -6,6 +6,7 @@
  * speakers are named at the line's beginning, so nothing said can pass for another speaker, for the end of
  * the record, or for a word of the host.
  */
+import { checkOptions } from '../check-options.ts';
 import { RehydrateError } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { SessionEvent } from '../types.ts';
@@ -58,6 +59,7 @@ export interface TranscriptRecord {
  * const text = await renderTranscript((await host.history(sessionId)).toReversed(), { budget: 8_192 });
  */
 export async function renderTranscript(events: NewestFirst, options: TranscriptOptions = {}): Promise<string> {
+  checkOptions('renderTranscript', options, ['budget', 'secrets', 'redact', 'toolExcerptBytes', 'maxBudget']);
   return (await renderRecord(events, options)).text;
 }
 

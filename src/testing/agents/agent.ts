@@ -12,6 +12,7 @@ import {
   type SessionUpdate,
   type Stream,
 } from '@agentclientprotocol/sdk';
+import { checkOptions } from '../../engine/check-options.ts';
 import { answerBothVersions } from '../../engine/protocol/v2-agent-side.ts';
 import { randomId } from '../../engine/random-id.ts';
 import { misbehave } from './mischief.ts';
@@ -45,6 +46,7 @@ const COMMANDS = [
  * await runScriptedAgent(stream, { variant: 'liar', store: memoryStore(), around }).closed;
  */
 export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions): { readonly closed: Promise<void> } {
+  checkOptions('runScriptedAgent', options, ['variant', 'store', 'around']);
   const { variant, around } = options;
   const behaviour = behaviourOf(variant);
   const { load, resume, list, embeddedContext, auth, versions } = behaviour;

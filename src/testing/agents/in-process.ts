@@ -1,5 +1,6 @@
 /** Scripted agents in the same process, over paired streams: the quickest way to test a host. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
 import { runScriptedAgent } from './agent.ts';
@@ -35,6 +36,7 @@ export interface InProcessAgent extends AgentProcess {
  * const host = await createHost({ database, agents: inProcessLauncher({ variant: 'forgetful' }) });
  */
 export function inProcessLauncher(options: InProcessOptions = {}): InProcessLauncher {
+  checkOptions('inProcessLauncher', options, ['variant', 'store', 'pace']);
   const store = options.store ?? memoryStore();
   let launched = 0;
   let last: InProcessAgent | null = null;

@@ -1,4 +1,5 @@
 /** A scripted agent as a program, for whatever starts agents over standard input and output. */
+import { checkOptions } from '../../engine/check-options.ts';
 import { AGENT_VARIANTS, type AgentVariant, isAgentVariant } from './variants.ts';
 
 /** As `stdioLauncher({ agents })` and `openHost(file, { agents })` take it. */
@@ -15,7 +16,9 @@ export interface ScriptedProgram {
  * @example
  * const host = await openHost('sessions.sqlite', { agents: { demo: scriptedAgent('native', { store: '.agent' }) } });
  */
-export function scriptedAgent(name: AgentVariant, { store }: { readonly store?: string } = {}): ScriptedProgram {
+export function scriptedAgent(name: AgentVariant, options: { readonly store?: string } = {}): ScriptedProgram {
+  checkOptions('scriptedAgent', options, ['store']);
+  const { store } = options;
   if (!isAgentVariant(name)) throw new RangeError(`There is no variant “${String(name)}”. There are: ${AGENT_VARIANTS.join(', ')}.`);
   // This file is bundled for pages too, which have no programs: what only Node has is asked for when it is called.
   const { execPath } = (globalThis as { process?: { execPath?: string } }).process ?? {};

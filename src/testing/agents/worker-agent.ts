@@ -1,6 +1,7 @@
 /** A scripted agent on a worker's port, whatever kind of worker it is. */
 import type { Stream } from '@agentclientprotocol/sdk';
 import type { WorkerAgentScope } from '../../adapters/worker/agent-side.ts';
+import { checkOptions } from '../../engine/check-options.ts';
 import { runScriptedAgent } from './agent.ts';
 import { memoryStore, type SessionStore } from './store.ts';
 import { sleeper } from './surroundings.ts';
@@ -21,6 +22,7 @@ export interface ServeInWorkerOptions {
  * await serveInWorker(await workerAgent(self), { variant: 'native' });
  */
 export async function serveInWorker(scope: WorkerAgentScope, options: ServeInWorkerOptions): Promise<void> {
+  checkOptions('serveInWorker', options, ['variant', 'store', 'pace']);
   const { variant, store = memoryStore(), pace = 1 } = options;
   const around = { ...scope, env: (name: string) => scope.start.env[name], sleep: sleeper(pace) };
   const { closed } = runScriptedAgent(scope.stream as Stream, { variant, store, around });

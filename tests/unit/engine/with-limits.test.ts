@@ -27,7 +27,7 @@ describe('withLimits', () => {
   it.each([
     [{ waitMs: -1 }, 'limits.waitMs must be a number, 0 or more; it is -1.'],
     [{ waitMs: Number.NaN }, 'limits.waitMs must be a number, 0 or more; it is NaN.'],
-    [{ bytes: '10' }, 'limits.bytes must be a number, 0 or more; it is 10.'],
+    [{ bytes: '10' }, 'limits.bytes must be a number, 0 or more; it is "10".'],
     [{ bytes: null }, 'limits.bytes must be a number, 0 or more; it is null.'],
     [{ waitMs: 2 ** 31 }, 'limits.waitMs must be at most 2147483647 milliseconds, nearly 25 days; it is 2147483648.'],
     [{ waitMs: Infinity }, 'limits.waitMs must be at most 2147483647 milliseconds, nearly 25 days; it is Infinity.'],

@@ -1,4 +1,5 @@
 /** What agents may ask of a host on Node: files in the session's directories, and terminals. */
+import { checkOptions } from '../../../engine/check-options.ts';
 import type { ClientServiceRequest, ClientServices } from '../../../engine/ports.ts';
 import { readTextFile, writeTextFile } from './files.ts';
 import { CLIENT_LIMITS, type ClientLimits, ClientRequestError } from './request.ts';
@@ -28,6 +29,7 @@ export interface NodeClientOptions {
  * const host = await openHost('sessions.sqlite', { agents, client: nodeClientServices({ terminal: false }) });
  */
 export function nodeClientServices(options: NodeClientOptions = {}): ClientServices {
+  checkOptions('nodeClientServices', options, ['fs', 'terminal', 'inheritEnv', 'limits', 'info']);
   const limits: ClientLimits = withLimits(CLIENT_LIMITS, options.limits);
   const { fs = true, terminal = true, inheritEnv = true } = options;
   const terminals = new Terminals(limits, inheritEnv ? process.env : {});

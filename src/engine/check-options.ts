@@ -1,0 +1,27 @@
+/** Options by their names: a word that is misspelt must not be silently nothing, so one that nobody knows is refused, wherever it stands. */
+import { didYouMean } from './did-you-mean.ts';
+import { invalid } from './errors.ts';
+
+/** Refuses options that are not among the known. `whose` is what the caller knows them by: a function, or an option that holds them. */
+export function checkOptions<T extends object>(whose: string, given: T | undefined, known: readonly (keyof T & string)[]): void {
+  if (given === undefined) return;
+  if (!isObject(given)) throw invalid(`${whose} takes its options as an object; it is ${shown(given)}.`);
+  refusePromise(whose, given);
+  const unknown = Object.keys(given).filter((name) => !(known as readonly string[]).includes(name));
+  if (unknown.length === 0) return;
+  const meant = unknown.map((name) => didYouMean(name, known)).join('') || ` It knows ${known.join(', ') || 'none'}.`;
+  throw invalid(`${whose} has no option ${unknown.map((name) => `"${name}"`).join(', ')}.${meant}`, { options: unknown });
+}
+
+export function refusePromise(name: string, value: unknown): void {
+  if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') throw invalid(`${name} is a promise. Await it first.`);
+}
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A value as its author wrote it: a text is in quotes. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+}

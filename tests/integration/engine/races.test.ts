@@ -312,6 +312,19 @@ describe('calls that ask for the same', () => {
     expect(living()).toBe(1);
   });
 
+  it('two hosts that open a session at once: both have it, and only its maker has an agent', async () => {
+    const { agents, living } = counted(inProcessLauncher({}));
+    const { host, wake } = await hostOn(agents);
+    const other = await wake();
+    onTestFinished(() => other.sleep());
+    const asked = { agent: 'demo', cwd: CWD, mcpServers: [{ name: 'files', command: 'files', args: [], env: [] }] };
+    const opened = await Promise.all([host, other].map((each) => each.open('s', asked)));
+    expect(opened.map(({ sessionId, agent }) => [sessionId, agent])).toEqual(Array(2).fill(['s', 'demo']));
+    expect(opened.map(({ state }) => state).sort()).toEqual(['busy', 'live']);
+    await until(() => living() === 1);
+    await expect(other.open('s', { ...asked, cwd: '/' })).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
   it('I7: two that describe an agent, when the host is put to sleep: none is started after that', async () => {
     const { agents, living } = counted(rawAgents(() => undefined));
     const { host } = await hostOn(agents);

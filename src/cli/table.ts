@@ -66,7 +66,10 @@ const TABLE = {
     words: [ID],
     notes: ['The session that it was made from stays as it is.'],
   },
-  export: { help: 'A whole session as lines of JSON on stdout, without secrets.', words: [ID] },
+  export: {
+    help: 'A whole session as lines of JSON on stdout. Known secrets are replaced in its texts, not in the names of fields.',
+    words: [ID],
+  },
   import: {
     help: 'A session from such lines. Its id is on stdout.',
     words: [{ name: 'FILE', form: 'FILE|-', help: 'The file; - reads stdin.' }],
@@ -84,7 +87,9 @@ const TABLE = {
   },
   serve: {
     help: 'One host for many ACP clients of this machine: sessions that go on while clients come and go.',
-    notes: ['A client connects to {url}/agents/NAME as to a bridge, or with rehydrate acp --connect.'],
+    notes: [
+      'A client connects to {url}/agents/NAME as to a bridge, or with rehydrate acp --connect. One that sends no Origin, as programs do, is always let in with the token; pages need --origin.',
+    ],
   },
   'demo-agent': {
     help: 'A scripted agent, without a model, to try things on. It remembers facts that it is told.',

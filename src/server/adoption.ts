@@ -37,6 +37,22 @@ export async function agentsOwn(host: Host, asked: Asked, cursor: string | null)
   }
 }
 
+/** How far an agent's list is looked through for the title of one session. */
+const LOOKED_AT = 20;
+
+/** What the agent's own list calls the session; null where that cannot be learned. */
+async function titleOf(host: Host, agentSessionId: string, asked: Asked): Promise<string | null> {
+  let cursor: string | undefined;
+  for (let page = 0; page < LOOKED_AT; page++) {
+    const found = await host.agentSessions({ ...asked, cursor }).catch(() => null);
+    const session = found?.sessions.find((each) => each.agentSessionId === agentSessionId);
+    if (session) return session.title;
+    cursor = found?.nextCursor;
+    if (cursor === undefined) break;
+  }
+  return null;
+}
+
 /**
  * Takes in the agent's session of this id, with what was said in it as far as the agent replays it. Errors: `session_not_found` when the
  * agent does not know it either, and those of a resume; then nothing is left of it in the record.
@@ -46,7 +62,8 @@ export async function takeIn(
   sessionId: string,
   { agent, client, signal, ...place }: Asked & { readonly cwd: string; readonly mcpServers?: McpServer[] },
 ): Promise<SessionInfo> {
-  const adopted = await host.adopt({ agent, agentSessionId: sessionId, sessionId, ...place });
+  const title = await titleOf(host, sessionId, { agent, cwd: place.cwd, client, signal });
+  const adopted = await host.adopt({ agent, agentSessionId: sessionId, sessionId, title, ...place });
   if (adopted.sessionId !== sessionId)
     throw new RehydrateError(
       'session_not_found',

@@ -1,7 +1,7 @@
 /**
  * A session as lines of JSON, to be kept, read and taken in elsewhere. The first line is a header with the version; turns come
- * next, then events and files; the last line counts them, so that a torn file is known for one. Secrets are not in it: the record
- * has only their names, and what looks like a token in what was said is taken out on the way.
+ * next, then events and files; the last line counts them, so that a torn file is known for one. Of secrets the record has
+ * only the names; known values and what looks like a token are taken out of every text on the way, and stay where they are names of fields.
  */
 import { invalid, sessionNotFound, type RehydrateError } from '../errors.ts';
 import { classOf } from '../protocol/updates.ts';

@@ -59,9 +59,7 @@ export function nextStep({ policy, capabilities, agentSessionId, hasHistory, att
   const fresh: NextStep = { do: 'session/new', tier: hasHistory ? 'transcript' : 'new' };
   if (policy === 'transcript') return fresh;
   if (agentSessionId === null) {
-    return hasHistory && policy === 'strict'
-      ? stop('session_not_resumable', 'the agent never gave this session an id, and policy strict allows no other way')
-      : fresh;
+    return hasHistory && policy === 'strict' ? stop('session_not_resumable', 'the agent never gave this session an id') : fresh;
   }
 
   const can = { 'session/resume': capabilities.resume, 'session/load': capabilities.load };
@@ -75,10 +73,10 @@ export function nextStep({ policy, capabilities, agentSessionId, hasHistory, att
   if (word?.outcome === 'indeterminate') {
     return stop(
       'resume_indeterminate',
-      'the agent’s error does not say whether it still has the session, so the session was left as it is; try again, or resume with policy transcript to go on from the stored record',
+      'the agent’s error does not say whether it still has the session, so the session was left as it is',
     );
   }
-  if (policy === 'strict') return stop('session_not_resumable', `${notResumable(word)}, and policy strict allows no other way`);
+  if (policy === 'strict') return stop('session_not_resumable', notResumable(word));
   return fresh;
 }
 
@@ -102,7 +100,7 @@ function hardStop({ method, outcome }: TriedStep): NextStep | null {
 
 function notResumable(word: TriedStep | undefined): string {
   if (word === undefined) return 'the agent can neither resume nor load sessions';
-  return word.outcome === 'unproven' ? 'the agent loaded it, but replayed none of its messages' : 'the agent does not have it any more';
+  return word.outcome === 'unproven' ? 'the agent loaded it, but replayed none of its messages' : 'the agent does not have it';
 }
 
 function stop(code: ErrorCode, reason: string): NextStep {

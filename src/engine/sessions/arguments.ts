@@ -231,7 +231,7 @@ const CALLS: Readonly<Record<Exclude<keyof Host, 'hostId'>, Call>> = {
   search: { takes: ['words'], may: ['sessionId', 'cursor', 'limit'], asleep: true },
   fork: { takes: ONE, may: ['sessionId', 'after', 'agent', 'cwd'] },
   agentSessions: { needs: ['agent'], may: ['cwd', 'cursor', ...CALLER] },
-  adopt: { needs: ['agent', 'agentSessionId', 'cwd'], may: ['sessionId', 'mcpServers'] },
+  adopt: { needs: ['agent', 'agentSessionId', 'cwd'], may: ['sessionId', 'title', 'mcpServers'] },
   export: { takes: ONE, asleep: true, gives: 'steps' },
   import: { takes: ['lines'], may: ['sessionId'] },
   sleep: { asleep: true },

@@ -10,6 +10,7 @@ import { search } from '../records/search.ts';
 import { migrate } from '../storage/schema.ts';
 import type { LastKnown, NewEvent } from '../storage/statements.ts';
 import { createStore } from '../storage/store.ts';
+import { createRedactor } from '../transcript/redact.ts';
 import { createThoroughRedactor } from '../transcript/redact-thorough.ts';
 import { callForSession, createAgents } from './agent-startup.ts';
 import { withChecks } from './arguments.ts';
@@ -235,11 +236,18 @@ export async function createHost(options: HostOptions): Promise<Host> {
       return host.get(to);
     },
 
-    async adopt({ agent, agentSessionId, cwd, mcpServers, sessionId = newId() }) {
+    async adopt({ agent, agentSessionId, cwd, title = null, mcpServers, sessionId = newId() }) {
       await remove(sessionId);
       const here = manager.liveWith(agent).find((live) => live.agentSessionId === agentSessionId)?.sessionId;
-      const adopted =
-        here ?? (await store.adopt({ sessionId, agent, agentSessionId, cwd, mcpServers: withoutValues(mcpServers ?? []), now: clock() }));
+      const session = {
+        sessionId,
+        agent,
+        agentSessionId,
+        cwd,
+        title: createRedactor(config.knownSecrets)(title),
+        mcpServers: withoutValues(mcpServers ?? []),
+      };
+      const adopted = here ?? (await store.adopt({ ...session, now: clock() }));
       return mcpServers ? host.update(adopted, { mcpServers }) : host.get(adopted);
     },
 

@@ -93,6 +93,8 @@ export interface AdoptOptions {
   readonly cwd: string;
   /** Default: a fresh one. The agent's own id will do, where the client knows the session by it. */
   readonly sessionId?: string;
+  /** As the agent's list has it (`agentSessions`), until the agent gives another. */
+  readonly title?: string | null;
   readonly mcpServers?: readonly McpServer[];
 }
 
@@ -358,7 +360,7 @@ export interface Host {
   adopt(options: AdoptOptions): Promise<SessionInfo>;
 
   /**
-   * The session as lines of JSON, without secrets.
+   * The session as lines of JSON. Known secrets and token shapes are replaced in every text of it; names of fields stay as they are.
    *
    * @example
    * for await (const line of host.export(sessionId)) console.log(line);

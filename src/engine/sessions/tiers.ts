@@ -318,7 +318,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
     const raw = last?.error ? ` It said: ${describeError(last.error)}.` : '';
     const why = fault
       ? `${reason}: ${fault.message}`
-      : `${reason}.${raw}${ADVICE[code] ?? ''}${quoteDiagnostics(connection.diagnostics())}`;
+      : `${reason}.${raw}${adviceFor(code, adopted)}${quoteDiagnostics(connection.diagnostics())}`;
     return new RehydrateError(fault?.code ?? code, `Session "${sessionId}" could not be resumed: ${why}`, {
       sessionId,
       attempts: toldAttempts(),
@@ -328,13 +328,23 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
   }
 }
 
-/** What to do next, where the reason does not say it. */
-const ADVICE: Partial<Record<RehydrateError['code'], string>> = {
-  agent_timeout: ' Try again, raise the limit sessionMs, or use policy transcript to go on from the stored record.',
-  agent_exited: ' Try again, run the agent by hand to see why, or use policy transcript to go on from the stored record.',
-  agent_protocol_error: ' Try another version of the agent, or use policy transcript to go on from the stored record.',
-  session_not_resumable: ' Use policy auto or transcript to go on from the stored record.',
+/** What to do next, where the reason does not say it: with the agent, and with the record. */
+const ADVICE: Partial<Record<RehydrateError['code'], readonly [agent: string, record: string]>> = {
+  agent_timeout: ['Try again, raise the limit sessionMs', ', or use policy transcript'],
+  agent_exited: ['Try again, run the agent by hand to see why', ', or use policy transcript'],
+  agent_protocol_error: ['Try another version of the agent', ', or use policy transcript'],
+  resume_indeterminate: ['Try again', ', or use policy transcript'],
+  session_not_resumable: ['Policy strict allows no other way', '; use policy auto or transcript'],
 };
+
+/** An adopted session of which nothing is stored yet can only come from the agent, whatever the policy. */
+function adviceFor(code: RehydrateError['code'], adopted: boolean): string {
+  const advice = ADVICE[code];
+  if (!advice) return '';
+  const [agent, record] = advice;
+  if (!adopted) return ` ${agent}${record} to go on from the stored record.`;
+  return code === 'session_not_resumable' ? ' The record has nothing of it to go on from.' : ` ${agent}.`;
+}
 
 function replayWords(replay: ReplayOutcome): string {
   return `${replay.matched} of ${replay.matched + replay.missing} messages were replayed${replay.imported.length > 0 ? `, ${replay.importedMessages} came from elsewhere` : ''}`;

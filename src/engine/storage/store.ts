@@ -94,21 +94,23 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
       readonly agent: string;
       readonly agentSessionId: string;
       readonly cwd: string;
+      readonly title: string | null;
       readonly mcpServers: readonly unknown[];
       readonly now: number;
     }): Promise<string> {
-      const { sessionId, agent, agentSessionId, cwd, mcpServers, now } = session;
+      const { sessionId, agent, agentSessionId, cwd, title, mcpServers, now } = session;
       const known = { sql: `${OF_AGENT} AND a.agent_session_id = ?`, params: [agent, agentSessionId] };
       try {
         const results = await db.batch([
           {
-            sql: `INSERT INTO acp_sessions (session_id, agent, agent_session_id, cwd, additional_directories, mcp_servers, env_names, latest_seq, lease_generation, created_at, updated_at, origin)
-SELECT ?, ?, ?, ?, '[]', ?, '[]', 0, 0, ?, ?, ? WHERE NOT EXISTS (${known.sql})`,
+            sql: `INSERT INTO acp_sessions (session_id, agent, agent_session_id, cwd, title, additional_directories, mcp_servers, env_names, latest_seq, lease_generation, created_at, updated_at, origin)
+SELECT ?, ?, ?, ?, ?, '[]', ?, '[]', 0, 0, ?, ?, ? WHERE NOT EXISTS (${known.sql})`,
             params: [
               sessionId,
               agent,
               agentSessionId,
               cwd,
+              title,
               JSON.stringify(mcpServers),
               now,
               now,

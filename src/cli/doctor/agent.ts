@@ -23,6 +23,8 @@ export interface Setting {
   readonly signal: AbortSignal;
   readonly auth: string | undefined;
   readonly protocol: ProtocolChoice;
+  /** The ids of the sessions that were made, in order; every process adds to it. */
+  readonly made: string[];
 }
 
 /** What came of a request, and in words what the agent did instead of a good answer: “answered session/load with error …”. */
@@ -79,7 +81,7 @@ export type RunningAgent = Awaited<ReturnType<typeof startAgent>>;
 export type Introduction = Awaited<ReturnType<RunningAgent['introduce']>>;
 
 /** One process of the agent. Rejects with `RehydrateError` when it cannot be started. */
-export async function startAgent({ name, launcher, cwd, timeoutMs, signal, protocol: choice }: Setting) {
+export async function startAgent({ name, launcher, cwd, timeoutMs, signal, protocol: choice, made }: Setting) {
   const updates: AgentUpdate[] = [];
   const place = { cwd, mcpServers: [], additionalDirectories: [] };
   let protocol!: AgentProtocol;
@@ -167,7 +169,10 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
     async newSession(): Promise<Answer & { readonly sessionId: string | null }> {
       const answer = await timed((patience) => protocol.newSession(place, patience));
       const sessionId = answer.kind === 'answered' ? answer.value.agentSessionId : null;
-      if (sessionId !== null) await agent.quiet();
+      if (sessionId !== null) {
+        made.push(sessionId);
+        await agent.quiet();
+      }
       return { ...answer, sessionId };
     },
 

@@ -118,15 +118,18 @@ function newExamination(protocol: ProtocolChoice, options: DoctorOptions, cwd: s
   const [command = '', ...args] = whereTyped([options.command, ...options.args]);
   const launcher = stdioLauncher({ agents: () => ({ command, args, env }) });
   return {
-    ...({ name: path.basename(command), launcher, cwd, timeoutMs, signal, auth, protocol } satisfies Setting),
+    ...({ name: path.basename(command), launcher, cwd, timeoutMs, signal, auth, protocol, made: [] } satisfies Setting as Setting),
     options: { ...options, command, args },
     found: {} as Found,
-    /** Null until it introduced itself, in this version. */
+    /** Of its first process; null until that introduced itself, in this version. */
     facts: null as AgentFacts | null,
     told: null as Told | null,
     neverPrompted: null as string | null,
     /** The sessions that began with a preamble that reached the model. */
     given: [] as GivenPreamble[],
+    /** Of each process that was to bring a killed session back: a client goes by what that advertises. */
+    restarts: [] as AgentFacts[],
+    /** Null where a method was not asked for. */
     came: { resume: null, load: null } as Record<How, ComingBack | null>,
     unknownSession: { load: null, resume: null } as Record<How, UnknownSessionAnswer | null>,
   };
@@ -140,19 +143,19 @@ const session: Obstacle = ({ told }) => told === null && NO_SESSION;
 const codeword: Obstacle = ({ told }) => told?.codeword === null && `Whether it reaches the model was not tried: ${told.untried}.`;
 const takesResources: Obstacle = ({ facts }) =>
   facts?.embeddedContext === false && 'It does not advertise promptCapabilities.embeddedContext, so a client gives it none.';
+const can = (facts: AgentFacts | null, method: How | 'list' | 'close'): boolean =>
+  facts !== null && { resume: facts.canResume, load: facts.canLoad, list: facts.canList, close: facts.canClose }[method];
 const advertises =
   (...methods: (How | 'list' | 'close')[]): Obstacle =>
-  ({ facts }) => {
-    const can = { resume: facts?.canResume, load: facts?.canLoad, list: facts?.canList, close: facts?.canClose };
-    return !methods.some((method) => can[method]) && `It does not advertise ${methods.map((method) => `session/${method}`).join(' or ')}.`;
-  };
+  ({ facts }) =>
+    !methods.some((method) => can(facts, method)) && `It does not advertise ${methods.map((method) => `session/${method}`).join(' or ')}.`;
 
 interface Step {
   /** What it finds something of. The first fails when the process of its own cannot be had. */
   readonly checks: readonly [CheckId, ...CheckId[]];
-  /** `first`: in the process that is killed when these are through. `own`: in one of its own. `none`: it starts one itself. */
+  /** `first`: in the process that is killed when these are through. `own`: in one of its own. `none`: it starts what it needs itself. */
   readonly process: 'first' | 'own' | 'none';
-  /** The first of these that holds is why its checks are skipped. */
+  /** The first of these that holds is why its checks are skipped; for `own`, also of what its process advertises. */
   readonly needs: readonly Obstacle[];
   /** Finds something of its only check, or of several. */
   readonly run: (x: Examination, agent: RunningAgent) => Promise<Finding | Found>;
@@ -172,13 +175,8 @@ export const STEPS: readonly Step[] = [
   { checks: ['preamble-inline'], process: 'first', needs: [session, codeword], run: givePreamble('inline') },
   { checks: ['preamble-resource'], process: 'first', needs: [session, codeword, takesResources], run: givePreamble('resource') },
   // Resume goes before load: what it adds to the conversation makes the replay longer and so the better witness.
-  { checks: ['kill-and-resume', 'resume-silent'], process: 'own', needs: [advertises('resume'), session], run: comeBack('resume') },
-  {
-    checks: ['kill-and-load', 'replay-complete', 'replay-before-response'],
-    process: 'own',
-    needs: [advertises('load'), session],
-    run: comeBack('load'),
-  },
+  { checks: ['kill-and-resume', 'resume-silent'], process: 'none', needs: [session], run: comeBack('resume') },
+  { checks: ['kill-and-load', 'replay-complete', 'replay-before-response'], process: 'none', needs: [session], run: comeBack('load') },
   {
     checks: ['preamble-inline', 'preamble-resource'],
     process: 'own',
@@ -199,6 +197,8 @@ export const STEPS: readonly Step[] = [
   },
   { checks: ['close'], process: 'own', needs: [advertises('close'), session], run: closeOne },
   { checks: ['clean-exit', 'no-orphans'], process: 'none', needs: [], run: lookAtExit },
+  // Of all the sessions that were made.
+  { checks: ['session-ids'], process: 'none', needs: [session], run: compareIds },
 ];
 
 /** In one version of ACP. Without facts it does not speak that. `notice`: what is told once it does. */
@@ -210,7 +210,7 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
       record(x.found, judgeIntroduction(introduction));
       x.facts = introduction.facts;
       if (x.facts !== null && notice !== '') options.onNotice?.(notice);
-      if (x.facts !== null) for (const step of STEPS) if (step.process === 'first') await take(step, x, agent);
+      if (x.facts !== null) await inFirstProcess(x, agent);
       return introduction.mute;
     });
     if (x.facts !== null) for (const step of STEPS) if (step.process !== 'first') await take(step, x);
@@ -220,7 +220,9 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
     const outcomes = facts && {
       ...x.came,
       examined: told !== null,
-      capabilities: { resume: facts.canResume, load: facts.canLoad, list: facts.canList },
+      processes: (x.restarts.length > 0 ? x.restarts : [facts]).map(({ canResume, canLoad, canList }) => ({
+        ...{ resume: canResume, load: canLoad, list: canList },
+      })),
       said: told !== null && told.said.length > 0,
       version: facts.protocolVersion,
       unknownSession: x.unknownSession,
@@ -242,6 +244,10 @@ async function scratchDirectory(): Promise<string> {
   }
 }
 
+async function inFirstProcess(x: Examination, agent: RunningAgent): Promise<void> {
+  for (const step of STEPS) if (step.process === 'first') await take(step, x, agent);
+}
+
 /** Takes one step, or says why not. An agent that cannot be had again fails it, not the whole examination. */
 async function take(step: Step, x: Examination, first?: RunningAgent): Promise<void> {
   const { checks, process: where, needs, run } = step;
@@ -249,13 +255,23 @@ async function take(step: Step, x: Examination, first?: RunningAgent): Promise<v
   const why = needs.map((obstacle) => obstacle(x)).find(Boolean) || (first?.died && 'It died before this could be tried.');
   if (why) return record(x.found, Object.fromEntries(checks.map((id) => [id, skip(why)])));
   const inOwnProcess = (): Promise<Finding | Found> =>
-    withAgent(x, async (agent, { facts, failure, ms }) => (facts ? run(x, agent) : fail(`Started again, it ${failure}.`, ms)));
+    withAgent(x, async (agent, { facts, failure, ms }) => {
+      if (!facts) return fail(`Started again, it ${failure}.`, ms);
+      record(x.found, judgeOffers(x, facts));
+      const lacks = needs.map((obstacle) => obstacle({ ...x, facts })).find(Boolean);
+      return lacks ? skip(`Started again for this, it was as if another. ${lacks}`) : run(x, agent);
+    });
   const found = await (first || where === 'none' ? run(x, first as RunningAgent) : inOwnProcess()).catch((error: Error) => {
     x.signal.throwIfAborted();
     if (first) throw error;
     return fail(`It could not be started again: ${error.message}`);
   });
-  record(x.found, 'outcome' in found ? { [checks[0]]: found as Finding } : found);
+  const judged: Found = 'outcome' in found ? { [checks[0]]: found as Finding } : found;
+  const [main, ...others] = checks;
+  const reason = judged[main];
+  // What hangs on it was not reached either.
+  const unreached = reason && skip(reason.outcome === 'skip' ? reason.detail : `See “${main}”.`);
+  record(x.found, { ...(unreached && Object.fromEntries(others.map((id) => [id, unreached]))), ...judged });
 }
 
 // ---------------------------------------------------------------- the first process
@@ -263,12 +279,18 @@ async function take(step: Step, x: Examination, first?: RunningAgent): Promise<v
 function judgeIntroduction({ facts, failure, otherVersion, ms }: Introduction): Found {
   // An agent that speaks another version says so, as the protocol wants it.
   if (facts === null) return { initialize: otherVersion ? skip(`It ${failure}.`) : breach(`It ${failure}.`, ms) };
-  const offers = [facts.canResume && 'resume', facts.canLoad && 'load', facts.canList && 'list'].filter(Boolean).join(', ');
-  const can =
-    facts.protocolVersion === 2
-      ? ', where every agent can resume, replay and list'
-      : ` and advertises ${offers || 'none of resume, load and list'}`;
-  return { initialize: pass(`Speaks ACP ${facts.protocolVersion}${can}.`, ms) };
+  const more = facts.protocolVersion === 2 ? ', where every agent can resume, replay and list' : ` and advertises ${offersOf(facts)}`;
+  return { initialize: pass(`Speaks ACP ${facts.protocolVersion}${more}.`, ms) };
+}
+
+const offersOf = (facts: AgentFacts): string =>
+  (['resume', 'load', 'list'] as const).filter((method) => can(facts, method)).join(', ') || 'none of resume, load and list';
+
+/** What another process of it advertises, against its first. */
+function judgeOffers({ facts: first }: Examination, now: AgentFacts): Found {
+  if (first === null || offersOf(first) === offersOf(now)) return {};
+  const detail = `What it advertises changes from start to start: first ${offersOf(first)}, then ${offersOf(now)}. A client goes by what each process advertises, so what its users get changes with it.`;
+  return { initialize: fail(detail) };
 }
 
 async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding> {
@@ -384,48 +406,100 @@ const instead = ({ answer, reply, foreign }: { readonly answer: Answer; readonly
 const checkOf = (how: How) => `kill-and-${how}` as const;
 
 /** The method by which a session really comes back, if any does. */
-const native = ({ came }: Examination): How | undefined =>
-  (['resume', 'load'] as const).find((how) => came[how]?.outcome === 'ok' && !came[how].forgotten);
+const native = ({ came, facts }: Pick<Examination, 'came' | 'facts'>): How | undefined =>
+  (['resume', 'load'] as const).find((how) => can(facts, how) && cameBack(came[how]));
+
+const cameBack = (came: ComingBack | null | undefined): boolean => came?.outcome === 'ok' && !came.forgotten;
 
 /**
- * Takes the session up by one method. One that is lost gets a second hearing with another session, in the clock minute after that was
- * prompted: a store that works by the minute would else give a verdict of chance.
+ * Takes the session up by one method. Of one that is lost it is found out whether another comes back, which differs from it in one thing
+ * only: that it was taken up in a later clock minute (a store that works by the minute would else give a verdict of chance), or that
+ * `session/resume` had not taken it up before.
  */
 function comeBack(how: How): Step['run'] {
-  return async (x, agent) => {
+  return async (x) => {
     const check = checkOf(how);
-    const { signal, told, options } = x;
-    const first = await hear(agent, how, told!);
+    // Until there is a process that says more.
+    x.came[how] = notStarted('it could not be started again');
+    const first = await hear(x, how, x.told!);
     x.came[how] = first.came;
-    const another = told!.codeword !== null && lost(first.came) ? await anotherSession(x, agent) : null;
-    if (another === null) return first.found;
-    const method = methodOf(how, agent.facts.protocolVersion);
-    options.onNotice?.(`It did not bring a session back with ${method}. doctor tries once more when the clock minute is over.`);
-    const { clockMs = 60_000 } = options;
-    // Until the next unit of the clock has begun.
-    const ms = clockMs === 0 ? 0 : clockMs - (Date.now() % clockMs) + 50;
-    await within(new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })), ms);
-    const second = await withAgent(x, async (next, { facts }) => facts && hear(next, how, another));
-    if (second === null || lost(second.came)) return first.found;
-    x.came[how] = second.came;
-    const detail = `It loses a session that is taken up with ${method} in the clock minute in which it was made or last used; a minute later another one came back. (${first.found[check]?.detail})`;
-    return { ...second.found, [check]: fail(detail) };
+    if (x.told!.codeword === null || first.came === null || !lost(first.came)) return first.found;
+    const method = methodOf(how, x.facts?.protocolVersion);
+    const explained = ({ found }: Hearing, words: string): Found => ({
+      ...found,
+      [check]: fail(`It loses a session that ${words} (${first.found[check]?.detail})`),
+    });
+    // What was done to it before this.
+    const resumed = how === 'load' && x.came.resume?.notStarted === undefined ? x.came.resume : null;
+    if (!resumed?.forgotten) {
+      const words = `It did not bring a session back with ${method}. doctor tries once more, with a few more prompts, when the clock minute is over.`;
+      x.options.onNotice?.(words);
+      const told = await inFirstProcessAgain(x);
+      await nextMinute(x);
+      const again = told && resumed && (await hear(x, 'resume', told)).came;
+      const same = told && again?.outcome === resumed?.outcome && !again?.forgotten;
+      if (same && cameBack(resumed)) await nextMinute(x);
+      const second = same ? await hear(x, how, told) : null;
+      if (second && cameBack(second.came)) {
+        Object.assign(x, { told });
+        x.came[how] = second.came;
+        const when = `is taken up with ${method} in the clock minute in which it was made or last used; a minute later another one came back.`;
+        return explained(second, when);
+      }
+    }
+    // A refusal leaves a session as it is.
+    if (resumed?.outcome === 'ok' || resumed?.unlisted) {
+      const told = await inFirstProcessAgain(x);
+      const third = told && (await hear(x, how, told));
+      if (third && cameBack(third.came)) {
+        const { protocolVersion } = x.facts!;
+        const before = `was taken up with ${methodOf('resume', protocolVersion)} before; another one, which was not, came back with ${method}.`;
+        return explained(third, before);
+      }
+    }
+    return first.found;
   };
 }
 
-/** A session that was told a word by a process that is killed then; null where that cannot be had again. */
-async function anotherSession(x: Examination, agent: RunningAgent): Promise<Told | null> {
-  await agent.end();
-  return withAgent(x, async (next, { facts }) => {
-    const { sessionId } = facts ? await next.newSession() : { sessionId: null };
-    if (sessionId === null) return null;
-    const other = { told: { sessionId, said: [], codeword: null, untried: '' } as Told };
-    await tellCodeword(other, next);
-    return other.told;
+const notStarted = (failure: string): ComingBack => ({ outcome: 'crash', forgotten: false, notStarted: failure });
+
+/** Until the next unit of the clock has begun. */
+async function nextMinute({ signal, options: { clockMs = 60_000 } }: Examination): Promise<void> {
+  const ms = clockMs === 0 ? 0 : clockMs - (Date.now() % clockMs) + 50;
+  await within(new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })), ms);
+}
+
+/** Another session that was told a word by a process that is killed then, after all that was done in the first; null where that cannot be had. */
+async function inFirstProcessAgain(x: Examination): Promise<Told | null> {
+  const other: Examination = { ...x, found: {}, told: null, neverPrompted: null, given: [] };
+  await withAgent(other, async (agent, { facts }) => facts && inFirstProcess(other, agent));
+  return other.told !== null && other.told.codeword !== null ? other.told : null;
+}
+
+interface Hearing {
+  readonly found: Found;
+  /** Null where it was not asked. */
+  readonly came: ComingBack | null;
+}
+
+/** Asks another process for the session, as a client does: by what that advertises. */
+function hear(x: Examination, how: How, told: Told): Promise<Hearing> {
+  const check = checkOf(how);
+  return withAgent(x, async (agent, { facts, failure, ms }) => {
+    if (!facts) return { found: { [check]: fail(`Started again, it ${failure}.`, ms) }, came: notStarted(`started again, it ${failure}`) };
+    record(x.found, judgeOffers(x, facts));
+    x.restarts.push(facts);
+    if (can(facts, how)) return takeUp(agent, how, told);
+    const missing = can(x.facts, how)
+      ? fail(
+          `Started again after kill -9, it did not advertise session/${how}, which it had advertised before, so a client does not ask for it.`,
+        )
+      : skip(`It does not advertise session/${how}.`);
+    return { found: { [check]: missing }, came: null };
   });
 }
 
-async function hear(agent: RunningAgent, how: How, told: Told): Promise<{ found: Found; came: ComingBack }> {
+async function takeUp(agent: RunningAgent, how: How, told: Told): Promise<Hearing> {
   const check = checkOf(how);
   const { answer, outcome, evidence } = await agent.takeUp(how, told.sessionId);
   if (outcome === 'success') {
@@ -517,7 +591,7 @@ async function judgeMemory(agent: RunningAgent, { sessionId, said, codeword, unt
 
 /** Whether the preambles that reached the model are still there, asked by the word that nobody said since. */
 async function lookForPreambles(x: Examination, agent: RunningAgent): Promise<Found> {
-  const how = native(x)!;
+  const how = native({ ...x, facts: agent.facts })!;
   const method = methodOf(how, agent.facts.protocolVersion);
   const found: Found = {};
   for (const { way, sessionId, secondWord } of x.given) {
@@ -571,6 +645,18 @@ function askForUnknown(how: How): Step['run'] {
         return fail(`A client reads ${outcome}, so it must stop instead of going on with a transcript (${evidence}). ${said}`, ms);
     }
   };
+}
+
+/** Whether all sessions that it made have names of their own. */
+async function compareIds({ made }: Examination): Promise<Finding> {
+  const alike = made.find((id, index) => made.indexOf(id) !== index);
+  if (alike !== undefined) {
+    const times = made.filter((id) => id === alike).length;
+    return breach(
+      `It gave ${count(times, 'session')} the same id (${quote(alike)}). A client cannot tell them apart: what comes back for the one is the other, and its conversation is lost or goes to another user.`,
+    );
+  }
+  return made.length === 1 ? skip('It made no second session.') : pass(`Each of ${count(made.length, 'session')} has an id of its own.`);
 }
 
 async function askForNeverPrompted({ neverPrompted }: Examination, agent: RunningAgent): Promise<Finding> {

@@ -10,6 +10,7 @@ import type { AttemptOutcome, Tier } from '../../engine/types.ts';
 const CHECKS = {
   initialize: 'advertise-only-what-you-do',
   new: 'keep-sessions-on-disk',
+  'session-ids': 'keep-sessions-on-disk',
   prompt: 'test-it',
   list: 'advertise-only-what-you-do',
   'kill-and-resume': 'keep-sessions-on-disk',
@@ -166,11 +167,14 @@ export interface ComingBack {
   readonly forgotten: boolean;
   /** True when a client does not believe a success, since the agent's own list does not show the session. */
   readonly unlisted?: boolean;
+  /** Why it could not be asked at all, as a sentence about the agent goes on. */
+  readonly notStarted?: string;
 }
 
 export interface Outcomes {
   readonly examined: boolean;
-  readonly capabilities: ResumeState['capabilities'];
+  /** What each process advertised that was to bring a killed session back. */
+  readonly processes: readonly ResumeState['capabilities'][];
   readonly resume: ComingBack | null;
   readonly load: ComingBack | null;
   readonly said: boolean;
@@ -187,8 +191,12 @@ export function verdictOf(outcomes: Outcomes | null, checks: readonly Check[]): 
   return { ...tierOf(outcomes), unknownSession, breaksProtocol: checks.some((check) => check.breaksProtocol === true) };
 }
 
-/** Walks down the tiers with the engine's own decision, fed with what the agent did. */
-function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier' | 'summary'> {
+type TierVerdict = Pick<DoctorReport['verdict'], 'tier' | 'summary'>;
+
+const BEST_FIRST: readonly TierVerdict['tier'][] = ['resume', 'load', 'transcript', null];
+
+/** The least that users get. */
+function tierOf(outcomes: Outcomes | null): TierVerdict {
   if (!outcomes?.examined) return { tier: null, summary: 'How its sessions come back could not be found out.' };
   if (!outcomes.said && [outcomes.resume, outcomes.load].some((came) => came?.outcome === 'unknown_session')) {
     return {
@@ -197,6 +205,17 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
         'It forgets sessions that were never prompted; how others come back could not be found out without a prompt that is answered.',
     };
   }
+  const verdicts = outcomes.processes.map((capabilities) => tierWith(capabilities, outcomes));
+  verdicts.sort((one, other) => BEST_FIRST.indexOf(other.tier) - BEST_FIRST.indexOf(one.tier));
+  const { tier, summary } = verdicts[0]!;
+  if (verdicts.every((verdict) => verdict.tier === tier)) return { tier, summary };
+  return { tier, summary: `${summary} So it is after some of its starts: what it advertises changes.` };
+}
+
+/** Walks down the tiers with the engine's own decision, fed with what the agent did, for a process that advertises this. */
+function tierWith(advertised: ResumeState['capabilities'], outcomes: Outcomes): TierVerdict {
+  const came = { resume: advertised.resume ? outcomes.resume : null, load: advertised.load ? outcomes.load : null };
+  const capabilities = { ...advertised, resume: came.resume !== null, load: came.load !== null };
   const attempts: TriedStep[] = [];
   let last: ComingBack | null = null;
   // The list was already asked where an error alone did not tell; its answer is in the outcome.
@@ -204,7 +223,7 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
   for (;;) {
     const step = nextStep({
       policy: 'auto',
-      capabilities: outcomes.capabilities,
+      capabilities,
       agentSessionId: 'the session',
       hasHistory: true,
       attempts,
@@ -214,7 +233,7 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
       case 'session/resume':
       case 'session/load': {
         const how = step.do === 'session/resume' ? 'resume' : 'load';
-        last = outcomes[how] ?? { outcome: 'crash', forgotten: false };
+        last = came[how]!;
         attempts.push({ method: step.do, outcome: last.outcome });
         continue;
       }
@@ -222,7 +241,7 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
         listed = 'unknown';
         continue;
       case 'session/new':
-        return { tier: 'transcript', summary: `${withoutNative(outcomes)}: a client goes on with a transcript in a new session.` };
+        return { tier: 'transcript', summary: `${withoutNative(came)}: a client goes on with a transcript in a new session.` };
       case 'accept': {
         const method = methodOf(step.tier, outcomes.version);
         if (last?.forgotten) {
@@ -234,12 +253,15 @@ function tierOf(outcomes: Outcomes | null): Pick<DoctorReport['verdict'], 'tier'
         return { tier: step.tier === 'load' ? 'load' : 'resume', summary: `A killed session comes back with ${method}.` };
       }
       case 'stop':
-        return { tier: null, summary: `A killed session does not come back, and a client has to stop: ${step.reason}.` };
+        return {
+          tier: null,
+          summary: `A killed session does not come back, and a client has to stop: ${last?.notStarted ?? step.reason}.`,
+        };
     }
   }
 }
 
-function withoutNative({ resume, load }: Outcomes): string {
+function withoutNative({ resume, load }: Pick<Outcomes, How>): string {
   if (resume === null && load === null) return 'It cannot bring sessions back itself';
   if (resume?.unlisted === true) return 'It claims to resume a killed session, but its own list does not show it';
   if (load?.outcome === 'unproven') return 'It claims to load a killed session, but replays nothing of it';

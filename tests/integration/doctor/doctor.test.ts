@@ -241,6 +241,44 @@ test.concurrent('I4 what is kept is said with its evidence', { timeout: 60_000 }
   });
 });
 
+test.concurrent('a process is asked for what it advertises itself', { timeout: 120_000 }, async () => {
+  const report = await odd('flips');
+  expect(failures(report)).toEqual(['initialize', 'kill-and-resume']);
+  expect(found(report, 'initialize')?.detail).toContain(
+    'changes from start to start: first resume, load, then none of resume, load and list',
+  );
+  expect(found(report, 'kill-and-resume')?.detail).toContain('did not advertise session/resume, which it had advertised before');
+  expect(report.verdict).toMatchObject({ tier: 'transcript', summary: expect.stringContaining('cannot bring sessions back itself') });
+});
+
+test.concurrent(
+  'sessions that are named alike are a failure of their own, and nothing is said of the clock',
+  { timeout: 120_000 },
+  async () => {
+    const same = await odd('same-ids');
+    expect(found(same, 'session-ids')).toMatchObject({ outcome: 'fail', breaksProtocol: true, detail: expect.stringContaining('“odd-1”') });
+    expect(same.verdict.tier).not.toBe('load');
+    expect(JSON.stringify(same.checks)).not.toContain('clock minute');
+    expect(failures(await odd('ids-anew'))).toContain('session-ids');
+  },
+);
+
+test.concurrent('a session that a resume spoilt is not said to be lost by the clock', { timeout: 120_000 }, async () => {
+  const report = await odd('empties-on-resume');
+  expect(failures(report)).toEqual(['kill-and-resume', 'kill-and-load']);
+  expect(found(report, 'kill-and-load')?.detail).toContain(
+    'was taken up with session/resume before; another one, which was not, came back',
+  );
+  expect(report.verdict.summary).toContain('has forgotten it');
+});
+
+test.concurrent('a process that ends before it is asked is not said to have been asked', { timeout: 120_000 }, async () => {
+  const report = await odd('fails-second');
+  // The second process is asked for what only a resume could bring back; this agent has none.
+  expect(found(report, 'kill-and-resume')?.detail).toMatch(/^Started again, it exited with code 7/);
+  expect(found(report, 'resume-silent')?.detail).toBe('See “kill-and-resume”.');
+});
+
 test('an agent whose store works by the clock gets the same verdict whenever it is asked', { timeout: 120_000 }, async () => {
   // Two hours are one unit, as fast as it goes; a tenth of a second is many.
   const slow = await odd('by-the-clock', { clockMs: 5_000 }, '5000');

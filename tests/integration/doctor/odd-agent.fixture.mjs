@@ -6,14 +6,23 @@
  * - `by-the-clock`: a session that is loaded in the unit of time (third argument, in ms) in which it was made or last loaded is gone
  * - `forgets-on-resume`: says that it resumes a session, and goes on with an empty one beside it; what it loads it remembers
  * - `unlisted`: resumes what it loads, and its list shows nothing
+ * - `flips`: advertises what it can only at every other start
+ * - `same-ids`: all its sessions have one id; `ids-anew`: each process counts them from 1
+ * - `empties-on-resume`: a session that it resumes is empty from then on
+ * - `fails-second`: its second process ends at once
  * - `replays-elsewhere`, `answers-elsewhere`: what it replays, or says in a turn, names another session; `unnamed`: names none
  */
+import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const [, , odd, file, unitMs = '60000'] = process.argv;
 const unit = () => Math.floor(Date.now() / Number(unitMs));
 const stored = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+const starts = existsSync(`${file}.starts`) ? Number(readFileSync(`${file}.starts`, 'utf8')) + 1 : 1;
+writeFileSync(`${file}.starts`, String(starts));
+if (odd === 'fails-second' && starts === 2) process.exit(7);
+let made = 0;
 /** What this process knows beyond its file. */
 const alive = {};
 const beside = {};
@@ -39,15 +48,18 @@ function answer(method, params) {
         result: {
           protocolVersion: 1,
           agentCapabilities: {
-            loadSession: true,
+            loadSession: !(odd === 'flips' && starts % 2 === 0),
             promptCapabilities: { embeddedContext: true },
-            ...(odd === 'forgets-on-resume' ? { sessionCapabilities: { resume: {} } } : {}),
+            ...(['forgets-on-resume', 'empties-on-resume'].includes(odd) || (odd === 'flips' && starts % 2 === 1)
+              ? { sessionCapabilities: { resume: {} } }
+              : {}),
             ...(odd === 'unlisted' ? { sessionCapabilities: { resume: {}, list: {} } } : {}),
           },
         },
       };
     case 'session/new': {
-      const id = `odd-${Object.keys(stored).length + 1}`;
+      made += 1;
+      const id = `odd-${odd === 'same-ids' ? 1 : odd === 'ids-anew' ? made : randomUUID()}`;
       stored[id] = { unit: unit(), said: [] };
       save();
       return { result: { sessionId: id } };
@@ -66,6 +78,12 @@ function answer(method, params) {
       return { result: { sessions: [] } };
     case 'session/resume':
       if (odd === 'unlisted') return stored[sessionId] ? { result: {} } : { error: { code: -32002, message: 'Resource not found' } };
+      if (odd === 'empties-on-resume') {
+        if (!stored[sessionId]) return { error: { code: -32002, message: 'Resource not found' } };
+        stored[sessionId].said = [];
+        save();
+        return { result: {} };
+      }
       beside[sessionId] = { said: [] };
       return { result: {} };
     case 'session/prompt': {

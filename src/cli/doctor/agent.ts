@@ -1,5 +1,12 @@
 /** The agent under test: one process of it after the other, what it is asked, and everything it says in order. */
-import { type AgentFacts, type AgentProtocol, type AgentUpdate, RPC, type TurnAnswer } from '../../engine/protocol/agent-protocol.ts';
+import {
+  type AgentFacts,
+  type AgentProtocol,
+  type AgentUpdate,
+  type NewAgentSession,
+  RPC,
+  type TurnAnswer,
+} from '../../engine/protocol/agent-protocol.ts';
 import { type Connection, openConnection, type Outcome, type Patience, within } from '../../engine/protocol/connection.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
 import { fieldsOf, isConversation } from '../../engine/protocol/updates.ts';
@@ -141,15 +148,17 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
       return protocol.facts;
     },
 
-    /** Its facts, or in words what was wrong instead; whether it keeps to ACP, in a version that is not examined; whether it said nothing at all. */
+    /** Its facts, and the version that it named; or in words what was wrong instead; whether it keeps to ACP, in a version that is not examined; whether it said nothing at all. */
     async introduce() {
       // As the engine's, and it is known what had come before an answer: what follows it is read after this.
       const call: Connection['call'] = (method, params, patience) =>
         link.call(method, params, patience).then((outcome) => {
           heard = updates.length;
+          if (method === 'initialize' && outcome.kind === 'answered') claimed = fieldsOf(outcome.value)['protocolVersion'];
           return outcome;
         });
       const found: Unusable[] = [];
+      let claimed: unknown;
       const { kind, failure, ms } = await timed(async (patience): Promise<Outcome> => {
         const introduced = await introduce({ ...link, call }, choice, CLIENT, patience);
         if (!('kind' in introduced)) protocol = introduced;
@@ -158,7 +167,7 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
         return { kind: 'answered', value: null };
       });
       const [{ why, otherVersion } = { why: failure, otherVersion: false }] = found;
-      return { facts: protocol?.facts ?? null, failure: why, otherVersion, ms, mute: kind === 'hung' || kind === 'ended' };
+      return { facts: protocol?.facts ?? null, claimed, failure: why, otherVersion, ms, mute: kind === 'hung' || kind === 'ended' };
     },
 
     /** Asks, and waits for the answer as long as the doctor's patience lasts. */
@@ -166,7 +175,7 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
       timed((patience) => call(protocol, patience)),
 
     /** A new session's id, null when none was made or named. What greets its user has come, too. */
-    async newSession(): Promise<Answer & { readonly sessionId: string | null }> {
+    async newSession(): Promise<Answer<NewAgentSession> & { readonly sessionId: string | null }> {
       const answer = await timed((patience) => protocol.newSession(place, patience));
       const sessionId = answer.kind === 'answered' ? answer.value.agentSessionId : null;
       if (sessionId !== null) {

@@ -15,7 +15,7 @@ import type { ProcessEntry } from '../../adapters/stdio/process-table.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import { within } from '../../engine/protocol/connection.ts';
-import { isConversation } from '../../engine/protocol/updates.ts';
+import { fieldsOf, isConversation } from '../../engine/protocol/updates.ts';
 import { buildPreamble } from '../../engine/transcript/preamble.ts';
 import { renderTranscript } from '../../engine/transcript/render.ts';
 import type { ContentBlock, ProtocolChoice, SessionEvent } from '../../engine/types.ts';
@@ -214,6 +214,7 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
       return introduction.mute;
     });
     if (x.facts !== null) for (const step of STEPS) if (step.process !== 'first') await take(step, x);
+    if (x.facts?.canDelete === true) await deleteMade(x);
     x.signal.throwIfAborted();
     const { facts, told } = x;
     const checks = checksOf(x.found, facts === null ? 'It did not get past initialize.' : NO_SESSION);
@@ -242,6 +243,19 @@ async function scratchDirectory(): Promise<string> {
     const words = `No scratch directory can be made: ${(error as Error).message}. Set $TMPDIR to a directory that can be written to.`;
     throw new RehydrateError('cwd_missing', words, { directory: os.tmpdir() }, { cause: error });
   }
+}
+
+/** Leaves nothing of its own in the agent's store, where the agent can do that; what it cannot delete stays. */
+async function deleteMade(x: Examination): Promise<void> {
+  const work = withAgent(x, async (agent, { facts }) => {
+    if (facts?.canDelete !== true) return;
+    for (const sessionId of new Set(x.made)) {
+      const { kind } = await agent.ask((protocol, patience) => protocol.deleteSession(sessionId, patience));
+      if (kind === 'hung' || kind === 'ended') return;
+    }
+  });
+  // It is no check: an agent that fails here is judged by those that were held.
+  await work.catch(() => {});
 }
 
 async function inFirstProcess(x: Examination, agent: RunningAgent): Promise<void> {
@@ -276,11 +290,14 @@ async function take(step: Step, x: Examination, first?: RunningAgent): Promise<v
 
 // ---------------------------------------------------------------- the first process
 
-function judgeIntroduction({ facts, failure, otherVersion, ms }: Introduction): Found {
+function judgeIntroduction({ facts, claimed, failure, otherVersion, ms }: Introduction): Found {
   // An agent that speaks another version says so, as the protocol wants it.
   if (facts === null) return { initialize: otherVersion ? skip(`It ${failure}.`) : breach(`It ${failure}.`, ms) };
   const more = facts.protocolVersion === 2 ? ', where every agent can resume, replay and list' : ` and advertises ${offersOf(facts)}`;
-  return { initialize: pass(`Speaks ACP ${facts.protocolVersion}${more}.`, ms) };
+  const detail = `Speaks ACP ${facts.protocolVersion}${more}.`;
+  if (claimed === facts.protocolVersion) return { initialize: pass(detail, ms) };
+  const named = `It answered initialize with protocolVersion ${JSON.stringify(claimed)} and the fields of ACP ${facts.protocolVersion}; a client that goes by the number takes it for another.`;
+  return { initialize: fail(`${named} ${detail}`, ms) };
 }
 
 const offersOf = (facts: AgentFacts): string =>
@@ -309,8 +326,11 @@ async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding
   // An error is an answer: the agent may have a reason that has nothing to do with the protocol.
   return answer.kind === 'refused'
     ? fail(`It ${failure}.`, ms)
-    : breach(`It ${failure || 'answered session/new without a sessionId'}.`, ms);
+    : breach(`It ${answer.kind === 'answered' ? idFault(fieldsOf(answer.value.raw)['sessionId']) : failure}.`, ms);
 }
+
+const idFault = (id: unknown): string =>
+  `answered session/new ${id === undefined ? 'without a sessionId' : `with a sessionId that is not a string with something in it: ${oneLine(JSON.stringify(id), 60)}`}`;
 
 /** A word that no agent has heard before. */
 const word = (bird: string): string => `${bird}-${1000 + Math.floor(Math.random() * 9000)}`;

@@ -1,7 +1,7 @@
 /** The doctor against every scripted agent: each has one thing wrong with it, and that is what must be found. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -279,6 +279,22 @@ test.concurrent('a process that ends before it is asked is not said to have been
   expect(found(report, 'resume-silent')?.detail).toBe('See “kill-and-resume”.');
 });
 
+test.concurrent('what an agent answered instead is said as it was', { timeout: 120_000 }, async () => {
+  const numbered = await odd('names-a-number');
+  expect(found(numbered, 'new')?.detail).toMatch(/a sessionId that is not a string.*: 42\.$/);
+  const claims = await odd('claims-2', { protocol: 'v1' });
+  expect(found(claims, 'initialize')).toMatchObject({ outcome: 'fail', detail: expect.stringContaining('protocolVersion 2') });
+  expect(claims.protocolVersion).toBe(1);
+});
+
+test.concurrent('the sessions of an examination are deleted where the agent can', { timeout: 120_000 }, async () => {
+  const file = path.join(stores, 'deletes.json');
+  const args = [path.join(import.meta.dirname, 'odd-agent.fixture.mjs'), 'deletes', file];
+  const report = await runDoctor({ command: process.execPath, args, graceMs: 10_000, clockMs: 0, protocol: 'v1' });
+  expect(failures(report)).toEqual([]);
+  expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({});
+});
+
 test('an agent whose store works by the clock gets the same verdict whenever it is asked', { timeout: 120_000 }, async () => {
   // Two hours are one unit, as fast as it goes; a tenth of a second is many.
   const slow = await odd('by-the-clock', { clockMs: 5_000 }, '5000');
@@ -326,7 +342,7 @@ describe('each version of ACP that an agent speaks is examined', () => {
     const report = await examine(variant, { protocol, ...(variant === 'garbage-only' ? { timeoutMs: 5_000 } : {}) });
     expect([report.protocolVersion, report.v2?.protocolVersion]).toEqual(versions);
     expect(report.verdict).toMatchObject({ tier, breaksProtocol: variant === 'garbage-only' });
-    if (tier) expect(failures(report)).toEqual([]);
+    if (tier) expect(failures(report)).toEqual(variant === 'v2-in-name' ? ['initialize'] : []);
     else expect(report.checks[0]).toMatchObject({ id: 'initialize', outcome: variant === 'garbage-only' ? 'fail' : 'skip' });
     if (report.v2) expect(report.v2).toMatchObject({ differs: [], verdict: { tier, breaksProtocol: false } });
   });

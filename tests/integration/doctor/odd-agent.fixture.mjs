@@ -10,6 +10,8 @@
  * - `same-ids`: all its sessions have one id; `ids-anew`: each process counts them from 1
  * - `empties-on-resume`: a session that it resumes is empty from then on
  * - `fails-second`: its second process ends at once
+ * - `names-a-number`: its sessions' ids are numbers; `claims-2`: answers that it speaks version 2, with the fields of 1
+ * - `deletes`: can delete a session
  * - `replays-elsewhere`, `answers-elsewhere`: what it replays, or says in a turn, names another session; `unnamed`: names none
  */
 import { randomUUID } from 'node:crypto';
@@ -46,13 +48,14 @@ function answer(method, params) {
     case 'initialize':
       return {
         result: {
-          protocolVersion: 1,
+          protocolVersion: odd === 'claims-2' ? 2 : 1,
           agentCapabilities: {
             loadSession: !(odd === 'flips' && starts % 2 === 0),
             promptCapabilities: { embeddedContext: true },
             ...(['forgets-on-resume', 'empties-on-resume'].includes(odd) || (odd === 'flips' && starts % 2 === 1)
               ? { sessionCapabilities: { resume: {} } }
               : {}),
+            ...(odd === 'deletes' ? { sessionCapabilities: { delete: {} } } : {}),
             ...(odd === 'unlisted' ? { sessionCapabilities: { resume: {}, list: {} } } : {}),
           },
         },
@@ -62,7 +65,7 @@ function answer(method, params) {
       const id = `odd-${odd === 'same-ids' ? 1 : odd === 'ids-anew' ? made : randomUUID()}`;
       stored[id] = { unit: unit(), said: [] };
       save();
-      return { result: { sessionId: id } };
+      return { result: { sessionId: odd === 'names-a-number' ? 42 : id } };
     }
     case 'session/load': {
       const session = stored[sessionId];
@@ -74,6 +77,10 @@ function answer(method, params) {
       for (const { role, text } of session.said) say(sessionId, role, text, true);
       return { result: {} };
     }
+    case 'session/delete':
+      delete stored[sessionId];
+      save();
+      return { result: {} };
     case 'session/list':
       return { result: { sessions: [] } };
     case 'session/resume':

@@ -15,10 +15,11 @@ export function Newest({ rowsGo = false, ...attributes }: JSX.HTMLAttributes<HTM
     const list = holder.current!;
     let away = false;
     let top = 0;
+    let room = list.clientHeight;
     const scrolled = () => {
       const { scrollTop, scrollHeight, clientHeight } = list;
-      // What grew meanwhile is below the end as well: only a person goes up.
-      away = scrollHeight - scrollTop - clientHeight > NEAR && (away || scrollTop < top);
+      // What grew meanwhile is below the end as well, and more room moves the rows: only a person goes up.
+      away = scrollHeight - scrollTop - clientHeight > NEAR && (away || (scrollTop < top && clientHeight === room));
       top = scrollTop;
       // At the end nothing else is to be held where it is. Where no row goes the browser's holding costs half of setting it here.
       if (rowsGo) list.style.overflowAnchor = away ? 'auto' : 'none';
@@ -26,6 +27,7 @@ export function Newest({ rowsGo = false, ...attributes }: JSX.HTMLAttributes<HTM
     scrolled();
     list.addEventListener('scroll', scrolled, { passive: true });
     const sizes = new ResizeObserver(() => {
+      room = list.clientHeight;
       if (!away) list.scrollTop = list.scrollHeight;
     });
     for (const each of [list, list.firstElementChild!]) sizes.observe(each);

@@ -249,6 +249,16 @@ test('the newest rows stay in view, however many come', async ({ page }) => {
   await expect(pg.region('Database').locator('tbody tr').last()).toBeInViewport();
   await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Wire' }).click();
   await expect(pg.region('Wire').locator('.rp-frame').last()).toBeInViewport();
+  // Room that comes and goes between two frames moves the rows, and is nobody's scrolling.
+  await pg
+    .region('Wire')
+    .getByRole('group', { name: 'Frames' })
+    .evaluate((list: HTMLElement) => {
+      list.style.maxHeight = '400px';
+      void list.scrollTop;
+      list.style.maxHeight = '60px';
+    });
+  await expect(pg.region('Wire').locator('.rp-frame').last()).toBeInViewport();
 });
 
 test('nothing lies beyond the side of any window, and the panel that is looked at stays', async ({ page }) => {

@@ -10,7 +10,6 @@ import { fieldsOf, type Fields } from '../../src/engine/protocol/updates.ts';
 import type { Page } from './page.ts';
 import { Conversation, EMPTY_VIEW, lastReply } from './session.ts';
 import type { Turns } from './turns.ts';
-import type { Failure } from './words.ts';
 
 export type Editor = ReturnType<typeof createEditor>;
 
@@ -72,23 +71,21 @@ export function createEditor(page: Page, turns: Turns) {
     /** One turn of the editor's own. A host that is gone is woken, and the session opened again. */
     async ask(text: string): Promise<void> {
       if (sending.value) return;
-      notices.clear();
-      sending.value = prompting.value = true;
-      let report: ResumeReport | null = null;
-      let error: Failure | null = null;
-      try {
+      prompting.value = true;
+      const run = async (): Promise<ResumeReport> => {
         const { hear, request, sessionId } = await open();
         const words = { type: 'text', text };
         hear({ sessionUpdate: 'user_message_chunk', content: words });
         draft.value = '';
         const { _meta } = await request('session/prompt', { sessionId, prompt: [words] });
-        report = fieldsOf(fieldsOf(_meta)['rehydrate'])['report'] as ResumeReport;
-      } catch (caught) {
-        error = turns.failed(caught);
-      }
-      await session.settle();
-      sending.value = prompting.value = false;
-      await lesson.tell({ kind: 'ask', what: text, report, reply: lastReply(view.value), error });
+        return fieldsOf(fieldsOf(_meta)['rehydrate'])['report'] as ResumeReport;
+      };
+      await turns.take(
+        'ask',
+        text,
+        () => run().finally(() => (prompting.value = false)),
+        () => lastReply(view.value),
+      );
     },
   };
 }

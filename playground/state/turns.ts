@@ -111,32 +111,60 @@ export function createTurns(page: Page) {
     return isForeign ? 'transcript' : policy;
   }
 
-  function failed(error: unknown): Failure {
-    notices.show(error);
+  /** A resume that failed leaves nothing in the log: it is kept beside it. */
+  function keepFailure(error: unknown): void {
     const failure = failedResume(error);
     const sessionId = session.id.value;
     if (failure) session.failures.value = [...session.failures.value, failure];
     if (failure && sessionId !== null) visits.failed(databases.branch.value, sessionId, failure);
-    return failureOf(error);
   }
 
-  /** One turn. Wakes the host, creates the session and resumes it, as needed. */
-  async function say(text: string): Promise<TurnResult & { readonly stored: boolean }> {
+  /**
+   * A turn of either client, from its first word to what the lesson hears of it. `at`: the place it is for. At another one it is no
+   * failure of what is shown there, and ticks no step.
+   */
+  async function take(
+    kind: 'send' | 'ask',
+    what: string,
+    run: (at: { move: number }) => Promise<ResumeReport>,
+    reply: () => string,
+  ): Promise<TurnResult> {
     // They spoke of the time before this prompt.
     notices.clear();
     sending.value = true;
+    const at = { move: moves.now };
+    let report: ResumeReport | null = null;
+    let error: Failure | null = null;
+    try {
+      report = await run(at);
+    } catch (caught) {
+      notices.show(caught);
+      if (at.move === moves.now) keepFailure(caught);
+      error = failureOf(caught);
+    }
+    // What a host could not write it still holds: the next one begins with what is stored.
+    if (error?.code === 'storage_full') await host.sleep().catch(notices.show);
+    await session.settle();
+    sending.value = false;
+    way.value = null;
+    const result = { what, report, reply: reply(), error };
+    if (at.move === moves.now) await lesson.tell({ kind, ...result });
+    return result;
+  }
+
+  /** A turn of the page's own. Wakes the host, creates the session and resumes it, as needed. */
+  async function say(text: string): Promise<TurnResult & { readonly stored: boolean }> {
     let after = session.live.value.lastSeq;
     way.value = { text, after };
     let to = addressee();
     let sent = false;
-    let error: Failure | null = null;
-    let report: ResumeReport | null = null;
-    try {
+    const run = async (at: { move: number }): Promise<ResumeReport> => {
       const { awake, sessionId, policy } = await starts(async (mine) => {
         if (!ready.value) {
           await mine.until(page.opened);
           const { agent } = to;
           to = addressee();
+          at.move = to.move;
           // The bridge was found while the page started: nothing goes to it that was meant for the tab.
           const now = agents.named(to.agent);
           if (agent !== to.agent && now?.where === 'bridge')
@@ -156,25 +184,16 @@ export function createTurns(page: Page) {
         return { awake, sessionId, policy };
       });
       sent = true;
-      ({ report } = await awake.prompt(sessionId, text, { policy }));
+      const { report } = await awake.prompt(sessionId, text, { policy });
       if (to.move === moves.now) {
         session.foundLive.value = report.tier === 'live';
         host.dispatch({ type: 'came back', tier: report.tier });
       }
-    } catch (caught) {
-      error = to.move === moves.now ? failed(caught) : (notices.show(caught), failureOf(caught));
-    }
-    // What a host could not write it still holds: the next one begins with what is stored.
-    if (error?.code === 'storage_full') await host.sleep().catch(notices.show);
-    await session.settle();
-    sending.value = false;
-    way.value = null;
-    const view = session.live.value;
+      return report;
+    };
+    const result = await take('send', text, run, () => lastReply(session.live.value));
     // At another place the view tells nothing of this prompt.
-    const stored = to.move === moves.now ? hasPromptAfter(view, after) : sent;
-    const result = { what: text, report, reply: lastReply(view), error };
-    if (to.move === moves.now) await lesson.tell({ kind: 'send', ...result });
-    return { ...result, stored };
+    return { ...result, stored: to.move === moves.now ? hasPromptAfter(session.live.value, after) : sent };
   }
 
   return {
@@ -182,7 +201,7 @@ export function createTurns(page: Page) {
     consent,
     unsent,
     admit,
-    failed,
+    take,
     say,
 
     /** The page goes to another session: one that is being created is gone before this resolves. What only waits goes on waiting. */

@@ -79,23 +79,26 @@ describe('where a database that held sessions does not open', () => {
   });
 });
 
-it('a full store: it is said, what was stored stays, and the session goes on when there is room', async () => {
-  const platform = free();
-  const pg = await open(platform);
-  await pg.turns.say('My cat is called Ada.');
-  const database = pg.databases.database!;
-  const batch = database.batch.bind(database);
-  let room = 3;
-  Object.assign(database, {
-    batch: (statements: never) => (room-- > 0 ? batch(statements) : Promise.reject(new SqlError('full', 'The browser’s storage is full.'))),
-  });
-  const { error } = await pg.turns.say('My dog is called Argos.');
-  expect(error?.code).toBe('storage_full');
-  expect(pg.notices.problem.value?.message).toContain('full');
-  expect(said(pg)).toContain('Noted. Your cat: Ada.');
-  room = Infinity;
-  expect((await pg.turns.say('My fish is called Jonah.')).error).toBeNull();
-  const [again] = await reload(pg, platform);
-  expect(said(again)).toContain('Jonah');
-  expect(said(again)).toContain('Ada');
-});
+it.each(['page', 'editor'])(
+  'a full store in a turn of the %s: it is said, what was stored stays, and the session goes on when there is room',
+  async (client) => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.turns.say('My cat is called Ada.');
+    const database = pg.databases.database!;
+    const batch = database.batch.bind(database);
+    let room = 3;
+    Object.assign(database, {
+      batch: (statements: never) =>
+        room-- > 0 ? batch(statements) : Promise.reject(new SqlError('full', 'The browser’s storage is full.')),
+    });
+    await (client === 'page' ? pg.turns.say('My dog is called Argos.') : pg.editor.ask('My dog is called Argos.'));
+    expect(pg.notices.problem.value).toMatchObject({ code: 'storage_full', message: expect.stringContaining('full') });
+    expect(said(pg)).toContain('Noted. Your cat: Ada.');
+    room = Infinity;
+    expect((await pg.turns.say('My fish is called Jonah.')).error).toBeNull();
+    const [again] = await reload(pg, platform);
+    expect(said(again)).toContain('Jonah');
+    expect(said(again)).toContain('Ada');
+  },
+);

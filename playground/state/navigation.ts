@@ -70,8 +70,14 @@ export function createNavigation(page: Page, turns: Turns) {
     await session.settle();
   }
 
-  const show = (sessionId: string | null, steps: readonly StepProgress[]) =>
-    moves.go((move) => showAt({ sessionId, progress: steps, policy: choice.policy.value }, move));
+  const showOnceOpen = (place: () => PlaceMemory) =>
+    moves.go(async (move) => {
+      await page.opened;
+      await showAt(place(), move);
+    });
+
+  const show = (sessionId: string | null, progress: readonly StepProgress[]) =>
+    showOnceOpen(() => ({ sessionId, progress, policy: choice.policy.value }));
 
   const switchTo = (...to: Parameters<typeof take>) =>
     notices.attempt(() =>
@@ -132,7 +138,7 @@ export function createNavigation(page: Page, turns: Turns) {
       });
     },
 
-    startOver: () => moves.go((move) => showAt(fresh(), move)),
+    startOver: () => showOnceOpen(fresh),
 
     async chooseSession(sessionId: string | null): Promise<void> {
       const info = session.list.value.find((one) => one.sessionId === sessionId);
@@ -173,7 +179,7 @@ interface Importing {
 }
 
 export function createBranches(page: Page, navigation: Navigation) {
-  const { databases, notices, platform, session, timeline, visits } = page;
+  const { databases, moves, notices, platform, session, timeline, visits } = page;
   /** What Reset could not delete, and why; null before it tried, and when it could. */
   const undeleted = signal<readonly string[] | null>(null);
   const importing = signal<Importing | null>(null);
@@ -200,15 +206,17 @@ export function createBranches(page: Page, navigation: Navigation) {
     const branch = { file, ...from, name: freeName(kind, taken) };
     // Taken before it is opened: another tab that branches off now takes another name, and keeps its rows.
     visits.remember(({ branches }) => ({ branches: [...branches, branch] }));
-    try {
-      await databases.open(branch.name, bytes);
-    } catch (error) {
-      visits.remember(({ branches }) => ({ branches: branches.filter(({ name }) => name !== branch.name) }));
-      await platform.deleteDatabase(branch.name);
-      throw error;
-    }
-    visits.remember(() => ({ branch: branch.name }));
-    await navigation.show(from.sessionId, steps);
+    await moves.go(async () => {
+      try {
+        await databases.open(branch.name, bytes);
+      } catch (error) {
+        visits.remember(({ branches }) => ({ branches: branches.filter(({ name }) => name !== branch.name) }));
+        await platform.deleteDatabase(branch.name);
+        throw error;
+      }
+      visits.remember(() => ({ branch: branch.name }));
+      await navigation.show(from.sessionId, steps);
+    });
   }
 
   /** Goes to a branch, as it was left; null is the main line. Asked for while another change is at work, it comes next: the last one asked for. */
@@ -218,9 +226,11 @@ export function createBranches(page: Page, navigation: Navigation) {
     if (nth !== asked) return;
     await alone(async () => {
       if (databases.branch.value === name) return;
-      await databases.open(name);
-      visits.remember(() => ({ branch: name }));
-      await navigation.goTo(page.here(), 'start');
+      await moves.go(async () => {
+        await databases.open(name);
+        visits.remember(() => ({ branch: name }));
+        await navigation.goTo(page.here(), 'start');
+      });
       notices.note.value = null;
     });
   }

@@ -182,6 +182,9 @@ export function createTurns(page: Page) {
         stillAt(to);
         mine.stop.signal.throwIfAborted();
         return { awake, sessionId, policy };
+      }).catch((error: unknown) => {
+        stillAt(to);
+        throw error;
       });
       sent = true;
       const { report } = await awake.prompt(sessionId, text, { policy });

@@ -102,7 +102,7 @@ describe('the bridge', () => {
   });
 });
 
-it('another version of ACP that is chosen while the page starts holds from its first host on', async () => {
+it('what is chosen while the page starts waits for its database, and a version of ACP holds from its first host on', async () => {
   const platform = free();
   const opens = Promise.withResolvers<void>();
   const openDatabase = platform.openDatabase.bind(platform);
@@ -111,8 +111,9 @@ it('another version of ACP that is chosen while the page starts holds from its f
   const problems = new Set<unknown>();
   pg.notices.problem.subscribe((problem) => problems.add(problem));
   const chosen = pg.navigation.chooseProtocol('v2');
+  const anew = pg.navigation.startOver();
   setTimeout(opens.resolve, 10);
-  await Promise.all([started, chosen]);
+  await Promise.all([started, chosen, anew]);
   expect([...problems]).toEqual([null]);
   await pg.turns.say('My cat is called Ada.');
   expect(JSON.stringify(pg.host.frames.value[1]!.message)).toContain('"protocolVersion":2');

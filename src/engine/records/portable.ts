@@ -6,6 +6,7 @@
 import { invalid, sessionNotFound, type RehydrateError } from '../errors.ts';
 import { classOf } from '../protocol/updates.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
+import { isAbsolute } from '../sessions/arguments.ts';
 import { checkServers, withoutValues } from '../sessions/secrets.ts';
 import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
 import { read } from '../storage/errors.ts';
@@ -338,7 +339,7 @@ function readHeader(value: Fields, wanted: string | undefined): { sessionId: str
   toSession(columns, (column) => {
     throw wrong(1, `${column} does not hold what it should`);
   });
-  if (!/^(\/|[A-Za-z]:[\\/]|\\\\)/.test(String(columns['cwd']))) throw wrong(1, 'cwd must be an absolute path');
+  if (!isAbsolute(columns['cwd'])) throw wrong(1, 'cwd must be an absolute path');
   const origin = JSON.stringify({ kind: 'import', sessionId: from, agentSessionId: session['agent_session_id'] ?? null });
   return {
     sessionId: wanted ?? String(from),

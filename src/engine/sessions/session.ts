@@ -186,10 +186,7 @@ export class Session {
 
   // -------------------------------------------------------------- becoming live
 
-  /**
-   * Opens the session with `work`, which calls `opened` when the agent has it, and what was found is on its way into the log; when it fails, the session sleeps
-   * again.
-   */
+  /** Runs `work`, which calls `opened` when the agent has the session. When it fails, the session sleeps again. */
   async open<T>(kind: 'starting' | 'resuming', abort: AbortController, work: () => Promise<T>): Promise<T> {
     this.become(kind === 'starting' ? 'create' : 'wake', { kind, abort });
     try {

@@ -1,6 +1,6 @@
 /**
- * How an agent that runs comes to have a session: the tiers in the order that `nextStep` decides, the check of a success, the settings that the user
- * asked for, and the report of it all.
+ * How an agent that runs comes to have a session: the tiers in the order that `nextStep` decides, the check of a success, the
+ * settings that the user asked for, and the report.
  */
 import { RehydrateError } from '../errors.ts';
 import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';

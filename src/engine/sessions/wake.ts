@@ -1,6 +1,6 @@
 /**
- * Waking a session of the record, in the order in which it happens: the lease, the agent, the tiers (`tiers.ts`), the report. And taking it up once
- * more, when the agent turns out not to have it.
+ * Waking a session of the record, in the order in which it happens: the lease, the agent, the tiers (`tiers.ts`), the report. And
+ * taking it up once more, when the agent turns out not to have it.
  */
 import { sessionNotFound } from '../errors.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';

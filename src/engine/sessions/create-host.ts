@@ -21,7 +21,7 @@ import { createManager } from './manager.ts';
 import type { HostParts } from './parts.ts';
 import { withoutValues } from './secrets.ts';
 import { checkCursor, createSubscriptions } from './subscriptions.ts';
-import { renderPreamble, renderRecord } from './told.ts';
+import { renderPreamble, renderRecord } from './render-record.ts';
 
 /**
  * Opens a host on a database. Creates or migrates the schema; starts no agent.

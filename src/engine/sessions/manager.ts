@@ -15,9 +15,8 @@ import { redactError, type Agent } from './agent-startup.ts';
 import { hostClosed } from './arguments.ts';
 import type { Host, PromptOptions, ResumeOptions } from './host.ts';
 import { busy, cleanUp, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep, type AsleepWork } from './lease.ts';
-
-import { resolveKnown, secretValues } from './secrets.ts';
 import type { HostParts } from './parts.ts';
+import { resolveKnown, secretValues } from './secrets.ts';
 import { Session, type EndCause, type Live } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
 import { startSession } from './start.ts';

@@ -19,7 +19,7 @@ import type { Config } from './config.ts';
 import { openReplay, type Replay, type ReplayOutcome } from './replay.ts';
 import type { Session } from './session.ts';
 import { reportedColumns, restoreWishes, withAnswer, withSetting } from './settings.ts';
-import { renderPreamble, type MadePreamble } from './told.ts';
+import { renderPreamble, type MadePreamble } from './render-record.ts';
 
 export interface TierSearch {
   readonly session: Session;

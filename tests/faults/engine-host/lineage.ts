@@ -24,11 +24,7 @@ import { PROTOCOL } from '../../support/protocol.ts';
 import { readAgentLog } from './agent-log.ts';
 import { AGENT, SESSION, type HostLine, type Plan, type Step } from './plan.ts';
 import { leftAfter, processesOf } from './processes.ts';
-
-/** `agent.ts` and `host.ts`, each as one file, as scripts/build-lib.mjs makes them. */
-const program = (name: string) => path.resolve(import.meta.dirname, '../../../.setup/testing', name);
-const AGENT_FILE = program('agents/noting.js');
-const HOST_FILE = program('host.js');
+import { AGENT_FILE, HOST_FILE } from './programs.ts';
 
 /** How long is waited for everything of a killed host to be gone (I7: by itself). A guard has to notice, on a busy machine too. */
 const GONE_MS = 60_000;

@@ -10,7 +10,7 @@ import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { createClient } from 'rivetkit/client';
-import { AGENT_FILE } from '../../faults/engine-host/plan.ts';
+import { AGENT_FILE } from '../../faults/engine-host/programs.ts';
 import { readAgentLog, type AgentLogLine } from '../../faults/engine-host/agent-log.ts';
 import type { registry } from './registry.ts';
 

@@ -7,7 +7,7 @@ import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
 import { sqlDatabaseContract } from '../../../src/testing/sql-contract.ts';
 import { serveAcp } from '../../../src/server/index.ts';
 import { AGENT_VARIANTS } from '../../../src/testing/agents/index.ts';
-import { AGENT_FILE } from '../../faults/engine-host/plan.ts';
+import { AGENT_FILE } from '../../faults/engine-host/programs.ts';
 import { dyingDb } from './dying-db.ts';
 
 const { AGENT_STORE: store = '', AGENT_LOG: log = '', AGENT_PACE: pace = '0.2', KILL } = process.env;

@@ -14,6 +14,10 @@ export interface WebSocketLauncherOptions extends BridgeAddress {
   readonly limits?: Partial<WebSocketLimits>;
 }
 
+const OPTIONS: readonly (keyof WebSocketLauncherOptions)[] = ['url', 'token', 'fetch', 'WebSocket', 'limits'];
+/** What `startBridge` gives is taken as it is. */
+const OF_A_BRIDGE = ['agents', 'cwd', 'close'];
+
 /**
  * Agents behind a bridge; `launch` reaches `{url}/agents/NAME`.
  *
@@ -25,7 +29,7 @@ export interface WebSocketLauncherOptions extends BridgeAddress {
  * const agents = websocketLauncher({ url: 'ws://127.0.0.1:4711', token });
  */
 export function websocketLauncher(options: WebSocketLauncherOptions): AgentLauncher {
-  checkOptions('websocketLauncher', options, ['url', 'token', 'fetch', 'WebSocket', 'limits']);
+  checkOptions('websocketLauncher', options, [...OPTIONS, ...OF_A_BRIDGE] as typeof OPTIONS);
   const limits: WebSocketLimits = withLimits(WEBSOCKET_LIMITS, options.limits);
   return {
     async launch(spec, { signal }): Promise<AgentProcess> {

@@ -35,11 +35,11 @@ const NAP = `60.${process.pid}${Math.random().toString().slice(2, 8)}`;
 async function launch(
   command: string,
   args: string[] = [],
-  options: Partial<StdioLauncherOptions> & { cwd?: string; env?: Record<string, string> } = {},
+  { cwd = directory, env, ...options }: Partial<StdioLauncherOptions> & { cwd?: string; env?: Record<string, string> } = {},
 ): Promise<AgentProcess> {
   const launcher = stdioLauncher({ agents: { agent: { command, args } }, ...options, limits: { ...LIMITS, ...options.limits } });
   const process = await launcher.launch(
-    { agent: 'agent', cwd: options.cwd ?? directory, sessionId: 's', ...(options.env === undefined ? {} : { env: options.env }) },
+    { agent: 'agent', cwd, sessionId: 's', ...(env === undefined ? {} : { env }) },
     { signal: new AbortController().signal },
   );
   launched.push(process);

@@ -55,7 +55,7 @@ test('I12: never two writing transactions at once, for which a killed Chromium w
 });
 
 test('I12: a tab that dies in the middle of a commit, or of a snapshot, loses nothing acknowledged', async ({ newTab }) => {
-  test.setTimeout(60_000 + ROUNDS * 15_000);
+  test.setTimeout(60_000 + ROUNDS * 40_000);
   let before = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const page = await newTab();

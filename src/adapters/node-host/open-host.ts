@@ -7,7 +7,7 @@ import { createHost } from '../../engine/sessions/create-host.ts';
 import type { Host } from '../../engine/sessions/host.ts';
 import type { AgentLauncher } from '../../engine/ports.ts';
 import { storageError } from '../../engine/storage/errors.ts';
-import { NODE_SQLITE_OPTIONS, openNodeSqlite, type NodeSqliteOptions } from '../node-sqlite/index.ts';
+import { openNodeSqlite, type NodeSqliteOptions } from '../node-sqlite/index.ts';
 import { checkAgents, stdioLauncher, type StdioAgent } from '../stdio/launcher.ts';
 import { preambleFiles } from './preamble-files.ts';
 import { directoryExists, sameDirectory } from './same-directory.ts';
@@ -31,7 +31,7 @@ export interface OpenHostOptions extends Omit<HostOptions, 'database' | 'agents'
  */
 export async function openHost(file: string, options: OpenHostOptions): Promise<Host> {
   if (typeof file !== 'string' || file === '') throw invalid('openHost needs the path of the database file, or :memory:.');
-  checkOptions('openHost', options, [...HOST_OPTIONS.filter((name) => name !== 'database'), ...NODE_SQLITE_OPTIONS]);
+  checkOptions('openHost', options, [...HOST_OPTIONS.filter((name) => name !== 'database'), 'powerLossSafe', 'readOnly', 'busyTimeoutMs']);
   const { readOnly, powerLossSafe, busyTimeoutMs, agents, preamble, ...rest } = { ...options };
   const launchers = launchersOf(agents);
   try {

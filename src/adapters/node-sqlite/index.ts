@@ -18,8 +18,6 @@ export interface NodeSqliteOptions {
   readonly busyTimeoutMs?: number;
 }
 
-export const NODE_SQLITE_OPTIONS: readonly (keyof NodeSqliteOptions)[] = ['powerLossSafe', 'readOnly', 'busyTimeoutMs'];
-
 const DEFAULT_BUSY_MS = 5_000;
 const LONGEST_PAUSE_MS = 25;
 
@@ -36,7 +34,7 @@ const LONGEST_PAUSE_MS = 25;
  * const database = await openNodeSqlite('sessions.sqlite', { powerLossSafe: true });
  */
 export async function openNodeSqlite(file: string, options: NodeSqliteOptions = {}): Promise<SqlDatabase> {
-  checkOptions('openNodeSqlite', options, NODE_SQLITE_OPTIONS);
+  checkOptions('openNodeSqlite', options, ['powerLossSafe', 'readOnly', 'busyTimeoutMs']);
   if (file === '') throw new SqlError('io', 'Database: the path is empty. Give the path of a file, or :memory:.');
   const { powerLossSafe = false, readOnly = false, busyTimeoutMs = DEFAULT_BUSY_MS } = options;
   const name = file === ':memory:' ? file : path.resolve(file);

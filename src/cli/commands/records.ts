@@ -148,7 +148,12 @@ async function* linesOf(file: string): AsyncGenerator<string> {
     }
     rest += decoder.decode();
   } catch (error) {
-    throw new RehydrateError('invalid_argument', `The file cannot be read: ${messageOf(error)}. Check its path.`, {}, { cause: error });
+    throw new RehydrateError(
+      'invalid_argument',
+      `The file cannot be read: ${messageOf(error)}. Check its path, and that it is UTF-8.`,
+      {},
+      { cause: error },
+    );
   }
   if (rest !== '') yield rest;
 }

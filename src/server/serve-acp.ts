@@ -16,6 +16,7 @@ import {
 } from '../engine/index.ts';
 import { checkOptions } from '../engine/check-options.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
+import { within } from '../engine/protocol/connection.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';
 import { objectOf } from '../engine/protocol/reported-state.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
@@ -286,10 +287,11 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   /** What the agent says of itself; where that cannot be had in time, what the record knows of it, so that its sessions open all the same. */
   async function description(signal: AbortSignal): Promise<Pick<AgentDescription, 'capabilities' | 'info' | 'authMethods'>> {
     const asked = host.describeAgent(agent, { cwd: options.cwd, client: services, signal });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<null>((resolve) => (timer = setTimeout(resolve, limits.describeMs, null)));
-    const told = await Promise.race([asked.catch(() => null), late]);
-    clearTimeout(timer);
+    // Why it cannot be had is told by whatever needs the agent.
+    const told = await within(
+      asked.catch(() => null),
+      limits.describeMs,
+    );
     if (told) return told;
     const { sessions } = await host.list({ agent, limit: limits.listPage });
     const last = sessions.find(({ agentCapabilities }) => agentCapabilities !== null) ?? sessions[0];

@@ -1,7 +1,7 @@
 /** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
-import { setTimeout } from 'node:timers/promises';
 import type { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
+import { within } from '../../engine/protocol/connection.ts';
 import { serveAcp } from '../../server/index.ts';
 import { type Command, type Context, firstSignal, SIGNAL_EXITS } from '../ends.ts';
 import { EXIT } from '../table.ts';
@@ -22,12 +22,6 @@ export const acp: Command = ({ call, ...context }) => {
 /** How long a client that has said all is answered still: an agent that is asked to stop has its grace. */
 const ANSWERS_MS = DEFAULT_LIMITS.cancelGraceMs + 5_000;
 
-async function within(ms: number, done: Promise<void>): Promise<void> {
-  const timer = new AbortController();
-  await Promise.race([done, setTimeout(ms, undefined, { signal: timer.signal }).catch(() => undefined)]);
-  timer.abort();
-}
-
 async function serveHere({ call, output, signals }: Context): Promise<number> {
   const options = sessionOptions(call);
   // What the agent asks of its client is the editor's to answer, not this process's.
@@ -35,7 +29,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const told = firstSignal(signals, opened.killAgents);
   let fault: RehydrateError | undefined;
   const messages = stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes, (error) => (fault = error));
-  const answered = () => within(ANSWERS_MS, serving.idle());
+  const answered = () => within(serving.idle(), ANSWERS_MS);
   const serving = serveAcp(
     opened.host,
     { ...messages, readable: answeredToTheEnd(messages.readable, answered) },

@@ -1,6 +1,6 @@
 /** With an agent that needs nothing of us, a client sees what it would see without us: but for ids, `_meta` and the capabilities we add. */
 import { expect, it } from 'vitest';
-import { createHost, type MessageStream } from '../../../src/engine/index.ts';
+import { createHost, type Host, type MessageStream } from '../../../src/engine/index.ts';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { serveAcp } from '../../../src/server/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
@@ -122,6 +122,18 @@ it('what ACP does not have goes through both ways, but for our part of _meta; an
   expect(one.seen.findIndex((message) => message.params?.update?.currentModeId === 'b')).toBeLessThan(one.seen.indexOf(answer));
 });
 
+/** Two clients at one session. */
+async function twoClients(host: Host) {
+  const [one, other] = [pair(), pair()].map(({ client, server }) => {
+    serveAcp(host, server, { agent: 'raw' });
+    return rawClient(client);
+  }) as [ReturnType<typeof rawClient>, ReturnType<typeof rawClient>];
+  for (const each of [one, other]) await each.request('initialize', INITIALIZE);
+  const { sessionId } = (await one.request('session/new', { cwd: '/project', mcpServers: [] })).result;
+  expect((await other.request('session/load', { sessionId, cwd: '/project', mcpServers: [] })).error).toBeUndefined();
+  return { one, other, sessionId };
+}
+
 it.each(['session/set_mode', 'session/set_config_option'])(
   'a mode that is an option, too: by %s the others hear of both, and who set it of neither',
   async (method) => {
@@ -139,13 +151,7 @@ it.each(['session/set_mode', 'session/set_config_option'])(
       else if (message.method) agent.say(ordinary(message));
     });
     const { host } = await hostOf(raw);
-    const [one, other] = [pair(), pair()].map(({ client, server }) => {
-      serveAcp(host, server, { agent: 'raw' });
-      return rawClient(client);
-    }) as [ReturnType<typeof rawClient>, ReturnType<typeof rawClient>];
-    for (const each of [one, other]) await each.request('initialize', INITIALIZE);
-    const { sessionId } = (await one.request('session/new', { cwd: '/project', mcpServers: [] })).result;
-    expect((await other.request('session/load', { sessionId, cwd: '/project', mcpServers: [] })).error).toBeUndefined();
+    const { one, other, sessionId } = await twoClients(host);
     const params = method === 'session/set_mode' ? { modeId: 'b' } : { configId: 'how', value: 'b' };
     expect((await one.request(method, { sessionId, ...params })).error).toBeUndefined();
     // Turns come after it, to both.
@@ -175,13 +181,7 @@ it('what two clients set in one millisecond each hears of the other', async () =
     } else if (message.method) agent.say(ordinary(message));
   });
   const { host } = await hostOf(raw, { clock: () => 1 });
-  const [one, other] = [pair(), pair()].map(({ client, server }) => {
-    serveAcp(host, server, { agent: 'raw' });
-    return rawClient(client);
-  }) as [ReturnType<typeof rawClient>, ReturnType<typeof rawClient>];
-  for (const each of [one, other]) await each.request('initialize', INITIALIZE);
-  const { sessionId } = (await one.request('session/new', { cwd: '/project', mcpServers: [] })).result;
-  await other.request('session/load', { sessionId, cwd: '/project', mcpServers: [] });
+  const { one, other, sessionId } = await twoClients(host);
   await one.request('session/prompt', { sessionId, prompt: text('hi') });
   await one.request('session/set_config_option', { sessionId, configId: 'size', value: 'b' });
   await other.request('session/set_config_option', { sessionId, configId: 'colour', value: 'b' });

@@ -179,7 +179,7 @@ function withoutTokens(exit: AgentExit): AgentExit {
   return {
     ...exit,
     ...('message' in exit ? { message: redactTokens(exit.message) } : {}),
-    ...('why' in exit ? { why: redactTokens(exit.why ?? '') } : {}),
+    ...('why' in exit && exit.why !== undefined ? { why: redactTokens(exit.why) } : {}),
     ...(exit.stderr === undefined ? {} : { stderr: redactTokens(exit.stderr) }),
   };
 }

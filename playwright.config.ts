@@ -19,8 +19,8 @@ export default defineConfig({
   // A machine that stands still for seconds is no fault of the page; Playwright names what needed its second run.
   retries: process.env['CI'] ? 1 : 0,
   forbidOnly: Boolean(process.env['CI']),
-  timeout: 60_000,
-  expect: { timeout: 15_000 },
+  timeout: 240_000,
+  expect: { timeout: 60_000 },
   // The same server as `npm start`, on a free port; its address comes in REHYDRATE_URL.
   globalSetup: './tests/support/e2e-setup.mjs',
   use: {

@@ -174,7 +174,7 @@ it.skipIf(process.platform === 'win32')(
     await database.batch([{ sql: 'CREATE TABLE log (n)' }]);
     renameSync(file, `${file}.away`);
     const refused = (why: RegExp) =>
-      expect.poll(() => write().catch((error: unknown) => error), { timeout: 20_000 }).toMatchObject({ kind: 'io', message: expect.stringMatching(why) as string }); // prettier-ignore
+      expect.poll(() => write().catch((error: unknown) => error)).toMatchObject({ kind: 'io', message: expect.stringMatching(why) as string }); // prettier-ignore
     await refused(/deleted or moved away/);
     expect(await database.query('SELECT count(*) > 0 AS readable FROM log')).toHaveLength(1);
     // Another file in its place takes nothing of this database either.

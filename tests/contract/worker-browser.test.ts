@@ -37,7 +37,7 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
     });
     await server.listen();
     browser = await chromium.launch({ executablePath: CHROMIUM as string, args: chromiumArgs() });
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await server?.close();
@@ -94,7 +94,7 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
       };
       Object.assign(globalThis, { launch, life });
     });
-  }, 120_000);
+  });
 
   const life = (agent: string, requests: readonly (readonly [string, object])[], how: 'ask' | 'kill' = 'ask') =>
     page.evaluate(
@@ -129,7 +129,7 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
       ['session/prompt', { sessionId, prompt: [{ type: 'text', text: 'what is my name?' }] }],
     ]);
     expect(three.said).toContain('Your name: Ada (from my own memory of this session).');
-  }, 120_000);
+  });
 
   it('I8: what goes wrong in a worker is never clean', async () => {
     const end = (agent: string) =>
@@ -148,5 +148,5 @@ describe.skipIf(CHROMIUM === null)('in Chromium', () => {
     await expect(end('broken')).rejects.toThrow('no such thing');
     await expect(end('absent')).rejects.toThrow(/could not be started/);
     expect((await life('stubborn', [initialize])).exit).toMatchObject({ kind: 'killed' });
-  }, 120_000);
+  });
 });

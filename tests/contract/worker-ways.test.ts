@@ -69,5 +69,5 @@ describe.each(['native', 'load', 'amnesiac', 'other-chunks', 'unknown:pi', 'null
     expect(expected.length).toBeGreaterThan(20);
     expect(await story('stdio', variant)).toEqual(expected);
     expect(await story('worker', variant)).toEqual(expected);
-  }, 120_000);
+  });
 });

@@ -18,7 +18,7 @@ for (const [colorScheme, width] of [
 ] as const) {
   test(`axe finds nothing, ${colorScheme}, ${width} px`, async ({ browser, baseURL }) => {
     // A dozen looks at a whole page, on a machine that may be busy.
-    test.setTimeout(300_000);
+    test.setTimeout(600_000);
     const context = await browser.newContext({
       baseURL: baseURL!,
       colorScheme,
@@ -69,7 +69,6 @@ for (const [colorScheme, width] of [
 }
 
 test('axe finds nothing in forced colours', async ({ browser, baseURL }) => {
-  test.setTimeout(120_000);
   const context = await browser.newContext({ baseURL: baseURL!, forcedColors: 'active' });
   const pg = new PlaygroundPage(await context.newPage());
   await pg.open();
@@ -80,7 +79,6 @@ test('axe finds nothing in forced colours', async ({ browser, baseURL }) => {
 
 test('a whole turn, sleep and resume by keyboard alone, with the focus never lost', async ({ page }) => {
   // A hundred presses of Tab, and a look at the whole page after each.
-  test.setTimeout(120_000);
   const pg = new PlaygroundPage(page);
   await pg.open();
   await pg.prompt.focus();

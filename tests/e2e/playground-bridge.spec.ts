@@ -39,7 +39,7 @@ for (const scenario of overTheBridge) {
           .getByRole('list', { name: 'Steps' })
           .getByRole('listitem')
           .nth(step - 1),
-      ).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+      ).toHaveAttribute('data-state', 'done');
     }
     await expect(page.locator('.rp-end')).toContainText(scenario.end);
   });

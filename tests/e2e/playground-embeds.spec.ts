@@ -37,7 +37,7 @@ for (const { address, scenario } of pages) {
           .getByRole('list', { name: 'Steps' })
           .getByRole('listitem')
           .nth(step - 1),
-      ).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+      ).toHaveAttribute('data-state', 'done');
     }
     await expect(box.locator('.rp-end')).toContainText(scenario.end);
     // It keeps no session, and leaves the page's address alone.

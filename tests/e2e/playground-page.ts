@@ -43,7 +43,7 @@ export class PlaygroundPage {
 
   /** The database is open. */
   async opened(): Promise<void> {
-    await expect(this.page.getByRole('list', { name: 'Parts of the page' }).getByText('Database ready')).toBeVisible({ timeout: 30_000 });
+    await expect(this.page.getByRole('list', { name: 'Parts of the page' }).getByText('Database ready')).toBeVisible();
   }
 
   async ready(): Promise<void> {
@@ -67,7 +67,7 @@ export class PlaygroundPage {
 
   /** The turn of a prompt is over, and all of it is in the conversation. The status alone is `live` before a turn, too. */
   async turnEnded(text: string): Promise<void> {
-    await expect(this.button('Cancel turn')).toBeDisabled({ timeout: 30_000 });
+    await expect(this.button('Cancel turn')).toBeDisabled();
     await expect(this.log.locator('.rp-message[data-who="user"]').last()).toContainText(text);
     await expect(this.status).toHaveText('live');
   }

@@ -4,7 +4,6 @@ import { PlaygroundPage } from './playground-page.ts';
 
 test('a link to a step brings what was on screen to another browser', async ({ page, browser, baseURL }) => {
   // Six resumes in two pages: as long as the machine needs for them.
-  test.setTimeout(240_000);
   const pg = new PlaygroundPage(page);
   await pg.open('#v=1&scenario=transcript-fallback&agent=amnesiac');
   for (let step = 1; step <= 3; step++) await pg.button(`Run step ${step} of 4`).click();

@@ -105,14 +105,13 @@ for (const scenario of SCENARIOS.filter((one) => one.agent !== 'own' && one.step
   test(`“${scenario.title}” by hand at each size, and by running: each step is ticked, and what it speaks of is on the screen`, async ({
     page,
   }) => {
-    test.setTimeout(180_000);
     const [first, ...others] = SIZES;
     await page.setViewportSize(first);
     const pg = new PlaygroundPage(page);
     await page.goto(`/playground/#v=1&scenario=${scenario.name}&agent=${encodeURIComponent(scenario.agent)}`);
     await pg.opened();
     const rows = page.getByRole('list', { name: 'Steps' }).getByRole('listitem');
-    const done = (index: number) => expect(rows.nth(index)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+    const done = (index: number) => expect(rows.nth(index)).toHaveAttribute('data-state', 'done');
     await runsByHand(pg, scenario, done);
     await runs(pg, scenario, done);
     for (const size of others) {

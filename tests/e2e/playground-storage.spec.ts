@@ -55,7 +55,6 @@ test('a storage that fills up in the middle of an answer: it is said, what was s
 
 test('a real quota that is used up is said, and the prompt that met it can be sent again', async ({ page, baseURL }) => {
   // Some dozens of turns, each with more text than one reads in an hour. The page itself, kept for a reload without network, takes a part.
-  test.setTimeout(180_000);
   const cdp = await page.context().newCDPSession(page);
   await cdp.send('Storage.overrideQuotaForOrigin', { origin: new URL(baseURL!).origin, quotaSize: 6_000_000 });
   const pg = new PlaygroundPage(page);

@@ -47,7 +47,7 @@ for (let part = 0; part < PARTS; part++) {
   test(`no page has a defect that axe finds, is wider than the window, or makes the browser complain (${part + 1} of ${PARTS})`, async ({
     page,
   }) => {
-    test.setTimeout(300_000);
+    test.setTimeout(600_000);
     const every = [...(await sitemapPaths(page)).filter(isProse), MISSING];
     expect(every).toEqual(expect.arrayContaining([...KINDS]));
     const paths = every.filter((_, index) => index % PARTS === part);
@@ -73,7 +73,7 @@ for (let part = 0; part < PARTS; part++) {
 test('one page of each kind, opened on a phone and in either theme, has no defect that axe finds and makes no browser complain', async ({
   page,
 }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   const complained = complaints(page);
   const all: string[] = [];
   for (const path of KINDS) {

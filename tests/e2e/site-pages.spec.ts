@@ -119,7 +119,6 @@ test('programs find an index, everything in one file, and a twin of every prose 
 });
 
 test('every page of the sitemap has a card, an address of its own, a title and a description that no other has', async ({ page }) => {
-  test.setTimeout(120_000);
   const titles: string[] = [];
   const descriptions: string[] = [];
   for (const path of (await sitemapPaths(page)).filter((each) => each !== '/playground/')) {

@@ -38,7 +38,6 @@ test.beforeEach(async ({ page }) => {
 });
 
 test('each question finds its page among the first three', async ({ page }) => {
-  test.setTimeout(180_000);
   await page.getByRole('button', { name: 'Search' }).click();
   const field = page.getByRole('searchbox', { name: 'Search' });
   const pages = page.getByRole('dialog').locator('li > a:first-child');

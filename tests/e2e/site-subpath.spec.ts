@@ -18,7 +18,7 @@ let directory: string;
 let server: StaticServer;
 
 test.beforeAll(async () => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   directory = await mkdtemp(path.join(tmpdir(), 'site-subpath-'));
   const env = {
     ...process.env,

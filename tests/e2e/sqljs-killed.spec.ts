@@ -13,7 +13,6 @@ import { appending, state } from './support/sqljs-appending.ts';
 test.use({ trace: 'off' });
 
 test('I12: a browser killed with SIGKILL loses nothing acknowledged', async ({ sqljsUrl }, { project }) => {
-  test.setTimeout(120_000);
   const { executablePath = chromium.executablePath(), args = [] } = project.use.launchOptions ?? {};
   const profile = mkdtempSync(path.join(tmpdir(), 'rehydrate-profile-'));
   const start = async () => {

@@ -5,7 +5,6 @@ import { PlaygroundPage } from './playground-page.ts';
 
 let server: StartedChild;
 test.beforeAll(async () => {
-  test.setTimeout(120_000);
   server = await startChild();
 });
 test.afterAll(() => server?.stop());

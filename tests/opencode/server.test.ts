@@ -79,7 +79,7 @@ test('I3 --adopt: a session begun in OpenCode itself is listed, loaded, goes on,
   expect(userMessages(model.requests.at(-1))).toEqual(['The codeword is heron.', 'What is the codeword?']);
   expect(await listed(agent, opencode.cwd)).toHaveLength(1);
   await agent.kill('SIGKILL');
-  await expect.poll(() => processesIn(opencode.home), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => processesIn(opencode.home)).toEqual([]);
 
   await opencode.loseStore();
   agent = startAgent(world, ['--adopt']);

@@ -58,7 +58,7 @@ test.each(['bundle.mjs', 'bundle.js'])('I7: with the guard’s file beside %s, a
   const { host, agent, closed, warned } = await hostIn(`with-guard-${file.split('.').pop()}`, 'esm', file, true);
   expect(lives(agent)).toBe(true);
   host.kill('SIGKILL');
-  await expect.poll(() => lives(agent), { timeout: 60_000 }).toBe(false);
+  await expect.poll(() => lives(agent)).toBe(false);
   // Then it has said all it had to say.
   await closed;
   expect(warned()).toBe('');
@@ -69,5 +69,5 @@ test.each([
   ['bundle.cjs', 'cjs'],
 ] as const)('without it, %s runs, and says what may happen and what to do', async (file, format) => {
   const { warned } = await hostIn(`without-guard-${format}`, format, file, false);
-  await expect.poll(warned, { timeout: 60_000 }).toMatch(/\[REHYDRATE_NO_GUARD\].*may outlive.*guard-process\.js beside the bundle/);
+  await expect.poll(warned).toMatch(/\[REHYDRATE_NO_GUARD\].*may outlive.*guard-process\.js beside the bundle/);
 });

@@ -293,7 +293,7 @@ export function serveAcpContract(way: Way): void {
       const client = await clientOf(place);
       const sessionId = await opened(place, client);
       const hanging = prompt(client, sessionId, 'count to 1000000');
-      await expect.poll(() => client.said(), { timeout: 20_000 }).not.toBe('');
+      await expect.poll(() => client.said()).not.toBe('');
       await client.notify('session/cancel', { sessionId });
       expect((await hanging).result.stopReason).toBe('cancelled');
     });
@@ -389,7 +389,7 @@ export function serveAcpContract(way: Way): void {
         await load(place, two, sessionId);
         await prompt(one, sessionId, 'say one');
         await prompt(two, sessionId, 'say two');
-        await expect.poll(() => [one.said(), two.said()], { timeout: 20_000 }).toEqual(['onetwo', 'onetwo']);
+        await expect.poll(() => [one.said(), two.said()]).toEqual(['onetwo', 'onetwo']);
         expect(one.updates('user_message_chunk').map((update) => update.content.text)).toEqual(['say two']);
         expect(two.updates('user_message_chunk').map((update) => update.content.text)).toEqual(['say one']);
         // The other's turn begins and ends, for whoever reads it.
@@ -449,14 +449,12 @@ export function serveAcpContract(way: Way): void {
         await load(place, two, sessionId);
         let refused = false;
         one.answers.set('session/request_permission', async (params) => {
-          await expect.poll(() => refused, { timeout: 20_000 }).toBe(true);
+          await expect.poll(() => refused).toBe(true);
           return { outcome: { outcome: 'selected', optionId: params.options[0].optionId } };
         });
         const turn = prompt(one, sessionId, 'ask permission');
         // The raw client answers −32601 where the test has no answer for it.
-        await expect
-          .poll(() => two.seen.some((message) => message.method === 'session/request_permission'), { timeout: 20_000 })
-          .toBe(true);
+        await expect.poll(() => two.seen.some((message) => message.method === 'session/request_permission')).toBe(true);
         refused = true;
         await turn;
         expect(one.said()).toContain('Thank you. I did it.');
@@ -471,9 +469,7 @@ export function serveAcpContract(way: Way): void {
         const sessionId = await opened(place, one);
         one.answers.set('session/request_permission', () => new Promise(() => undefined));
         const turn = prompt(one, sessionId, 'ask permission');
-        await expect
-          .poll(() => one.seen.some((message) => message.method === 'session/request_permission'), { timeout: 20_000 })
-          .toBe(true);
+        await expect.poll(() => one.seen.some((message) => message.method === 'session/request_permission')).toBe(true);
         const two = await clientOf(place);
         two.answers.set('session/request_permission', (params) => ({
           outcome: { outcome: 'selected', optionId: params.options[0].optionId },
@@ -488,7 +484,7 @@ export function serveAcpContract(way: Way): void {
         const sessionId = await opened(place, one);
         const two = await clientOf(place);
         const running = prompt(one, sessionId, 'count to 1000000');
-        await expect.poll(() => one.said(), { timeout: 20_000 }).not.toBe('');
+        await expect.poll(() => one.said()).not.toBe('');
         expect((await prompt(two, sessionId, 'say hi')).error).toMatchObject({ code: -32603, data: { code: 'turn_in_progress' } });
         // And it may stop what the other began.
         await two.notify('session/cancel', { sessionId });
@@ -502,15 +498,15 @@ export function serveAcpContract(way: Way): void {
         await one.request('initialize', INITIALIZE);
         const sessionId = await opened(place, one);
         void prompt(one, sessionId, 'stream 2000 chunks');
-        await expect.poll(() => one.said(), { timeout: 20_000 }).not.toBe('');
+        await expect.poll(() => one.said()).not.toBe('');
         await one.leave();
         const two = await clientOf(place);
         await load(place, two, sessionId);
         // Whether it comes to see the turn or its record: all of it, and the turn has ended.
-        await expect.poll(() => two.said().match(/\d+/g)?.length, { timeout: 50_000 }).toBe(2000);
+        await expect.poll(() => two.said().match(/\d+/g)?.length).toBe(2000);
         expect(two.said().match(/\d+/g)).toEqual(Array.from({ length: 2000 }, (_, i) => String(i + 1)));
-        await expect.poll(async () => (await prompt(two, sessionId, 'say hi')).result?.stopReason, { timeout: 20_000 }).toBe('end_turn');
-      }, 90_000);
+        await expect.poll(async () => (await prompt(two, sessionId, 'say hi')).result?.stopReason).toBe('end_turn');
+      });
 
       alone('a session that several have open is closed for one of them only', async () => {
         const place = await placeOf();
@@ -519,7 +515,7 @@ export function serveAcpContract(way: Way): void {
         const two = await clientOf(place);
         await load(place, two, sessionId);
         const turn = prompt(one, sessionId, 'count to 20');
-        await expect.poll(() => two.said(), { timeout: 20_000 }).not.toBe('');
+        await expect.poll(() => two.said()).not.toBe('');
         await two.request('session/close', { sessionId });
         expect((await turn).result.stopReason).toBe('end_turn');
       });

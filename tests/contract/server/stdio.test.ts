@@ -39,7 +39,7 @@ serveAcpContract({
         const agents = pids.filter((pid) => running.every((child) => child.pid !== pid));
         for (const pid of agents) process.kill(pid, 'SIGKILL');
         // Whoever started them has taken note of their end: until then the pid is theirs.
-        await expect.poll(() => agents.filter((pid) => existsSync(`/proc/${pid}`)), { timeout: 20_000 }).toEqual([]);
+        await expect.poll(() => agents.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
       },
       async loseStore() {
         for (const name of readdirSync(at.store)) rmSync(path.join(at.store, name), { recursive: true });

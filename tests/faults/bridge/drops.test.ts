@@ -61,7 +61,7 @@ describe('I7: no orphan', () => {
       for (let done = 0; done < count; done += 5) await Promise.all(Array.from({ length: Math.min(5, count - done) }, () => drop(bridge)));
     };
     await some(10);
-    await expect.poll(async () => (await processesOf()).length, { timeout: 60_000 }).toBe(0);
+    await expect.poll(async () => (await processesOf()).length).toBe(0);
     const before = footprint();
     await some(times(1_000));
     await expectNoLeak(before);
@@ -124,7 +124,7 @@ describe('fuzzed frames', () => {
     expect(strangers).toEqual([]);
     witness.close();
     await bridge.close();
-    await expect.poll(async () => (await processesOf()).length, { timeout: 60_000 }).toBe(0);
+    await expect.poll(async () => (await processesOf()).length).toBe(0);
     record('bridge-rubbish', {
       what: 'connections of rubbish to the bridge: a crash, or a word in another connection',
       tried: total,

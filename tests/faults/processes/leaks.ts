@@ -45,7 +45,7 @@ export function footprint(): Footprint {
 
 /** Nothing of ours runs, and descriptors and memory are back within what a warm process varies by. */
 export async function expectNoLeak(before: Footprint): Promise<void> {
-  await expect.poll(async () => (await processesOf()).length, { timeout: 60_000 }).toBe(0);
-  await expect.poll(() => footprint().descriptors, { timeout: 60_000, interval: 200 }).toBeLessThanOrEqual(before.descriptors);
-  await expect.poll(() => footprint().bytes - before.bytes, { timeout: 60_000, interval: 200 }).toBeLessThan(48 * 1024 * 1024);
+  await expect.poll(async () => (await processesOf()).length).toBe(0);
+  await expect.poll(() => footprint().descriptors, { interval: 200 }).toBeLessThanOrEqual(before.descriptors);
+  await expect.poll(() => footprint().bytes - before.bytes, { interval: 200 }).toBeLessThan(48 * 1024 * 1024);
 }

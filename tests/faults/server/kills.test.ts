@@ -61,7 +61,7 @@ const opened = async ({ client }: Life): Promise<string> =>
 async function inTheMiddle({ client }: Life, sessionId: string, boundary: number): Promise<void> {
   const before = client.updates('agent_message_chunk').length;
   void client.request('session/prompt', { sessionId, prompt: text('count to 40') });
-  await expect.poll(() => client.updates('agent_message_chunk').length - before, { timeout: 60_000 }).toBeGreaterThanOrEqual(boundary);
+  await expect.poll(() => client.updates('agent_message_chunk').length - before).toBeGreaterThanOrEqual(boundary);
 }
 
 /** The next life has all that was seen, knows how the turn ended, and goes on. */
@@ -106,9 +106,7 @@ describe.each(BOUNDARIES.map((boundary) => ({ boundary })))('after $boundary upd
       const pid = Number.parseInt(line, 10);
       if (pid !== life.child.pid && line.includes('stdio.js') && !line.includes('rehydrate.js')) process.kill(pid, 'SIGKILL');
     }
-    await expect
-      .poll(() => life.client.seen.some((message) => message.error?.data?.code === 'turn_outcome_unknown'), { timeout: 60_000 })
-      .toBe(true);
+    await expect.poll(() => life.client.seen.some((message) => message.error?.data?.code === 'turn_outcome_unknown')).toBe(true);
     const before = life.client.said().length;
     await life.client.request('session/prompt', { sessionId, prompt: text('what is my cat called?') });
     expect(life.client.said().slice(before)).toContain('Miette');
@@ -152,7 +150,7 @@ describe.each(BOUNDARIES.map((boundary) => ({ boundary })))('after $boundary upd
     life.child.kill('SIGKILL');
     const { client, child } = await server.editor();
     await client.request('session/load', { sessionId, cwd: at.directory, mcpServers: [] });
-    await expect.poll(() => counted(client), { timeout: 60_000 }).toContain(' 40');
+    await expect.poll(() => counted(client)).toContain(' 40');
     expect(counted(client).match(/\d+/g)).toEqual(Array.from({ length: 40 }, (_, i) => String(i + 1)));
     await expect
       .poll(async () => (await client.request('session/prompt', { sessionId, prompt: text('say bye') })).result?.stopReason, {

@@ -167,7 +167,7 @@ describe('slow and half-open', () => {
     expect(await alive()).toBe(1);
     raw.socket.end();
     await raw.closed;
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+    await expect.poll(alive).toBe(0);
   });
 
   it('a client that gives no sign of life is cut off', async () => {
@@ -175,7 +175,7 @@ describe('slow and half-open', () => {
     // A raw client answers no ping.
     const raw = await Raw.upgraded(bridge);
     await raw.closed;
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+    await expect.poll(alive).toBe(0);
   });
 });
 
@@ -227,7 +227,7 @@ describe('frames', () => {
     raw.socket.write(bytes());
     expect(await raw.close()).toMatchObject({ code, reason: { ...reason, connection: id } });
     raw.socket.destroy();
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+    await expect.poll(alive).toBe(0);
   });
 
   it('in pieces and between pings, as the standard allows', async () => {
@@ -251,7 +251,7 @@ describe('frames', () => {
     await raw.until(() => raw.frames().length > 0);
     expect(JSON.parse(String(raw.frames()[0]!.payload))).toMatchObject({ id: 'a', error: { code: -32602 } });
     raw.socket.write(frame(TEXT, '{"jsonrpc":"2.0","method":"marker"}'));
-    await expect.poll(() => diagnosticsOf(id), { timeout: 30_000 }).toContain('marker');
+    await expect.poll(() => diagnosticsOf(id)).toContain('marker');
     expect(await diagnosticsOf(id)).not.toContain('/bin/sh');
     // The log says that it happened, not what was in it.
     expect(JSON.stringify(log)).toContain('mcp_command_not_allowed');
@@ -277,7 +277,7 @@ describe('frames', () => {
     const [answer] = (await once(socket, 'message')) as [Buffer];
     expect(JSON.parse(String(answer))).toMatchObject({ id: 1, error: { code: -32602, data: { reason: 'meta_not_allowed' } } });
     socket.send('{"jsonrpc":"2.0","method":"marker"}');
-    await expect.poll(() => diagnosticsOf(id), { timeout: 30_000 }).toContain('marker');
+    await expect.poll(() => diagnosticsOf(id)).toContain('marker');
     expect(await diagnosticsOf(id)).not.toContain('session/new');
     expect(JSON.stringify(log)).toContain('meta_not_allowed');
     expect(JSON.stringify(log)).not.toContain('claudeCode');
@@ -304,7 +304,7 @@ describe('frames', () => {
     }
     expect(blocked).toBe(true);
     // The collector sweeps buffers beside the program: what is let go may be counted for a while.
-    await expect.poll(() => held().external - before, { timeout: 30_000 }).toBeLessThan(40 * 1024 * 1024);
+    await expect.poll(() => held().external - before).toBeLessThan(40 * 1024 * 1024);
     raw.socket.destroy();
   });
 });
@@ -313,7 +313,7 @@ it('I10: pongs that nobody reads do not pile up: whoever floods with pings is cu
   const raw = await Raw.upgraded(bridge);
   raw.socket.pause();
   raw.socket.write(Buffer.concat(Array.from({ length: 5_000 }, () => frame(0x89, 'x'.repeat(125)))));
-  await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+  await expect.poll(alive).toBe(0);
   raw.socket.destroy();
 });
 
@@ -335,7 +335,7 @@ describe('many at once', () => {
     expect(new Set(refused())).toEqual(new Set(count(429) > 0 ? ['503 connections', '429 upgradesPerSecond'] : ['503 connections']));
     expect(await alive()).toBe(5);
     for (const { raw } of tries) raw.socket.destroy();
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+    await expect.poll(alive).toBe(0);
   });
 
   it('I10: upgrades that come too fast are refused with 429', async () => {
@@ -358,7 +358,7 @@ describe('many at once', () => {
   it('I10: sockets over the limit are closed unread', async () => {
     await restart({ limits: { sockets: 10 } });
     const raws = await Promise.all(Array.from({ length: 30 }, () => Raw.open(bridge)));
-    await expect.poll(() => raws.filter(({ socket }) => socket.destroyed).length, { timeout: 30_000 }).toBe(20);
+    await expect.poll(() => raws.filter(({ socket }) => socket.destroyed).length).toBe(20);
     for (const { socket } of raws) socket.destroy();
   });
 
@@ -424,11 +424,11 @@ describe('where it listens', () => {
       raw.socket.destroy();
       await raw.closed;
       await send(upgradeText(bridge, { Origin: 'null' }));
-      await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+      await expect.poll(alive).toBe(0);
     };
     await round();
     const before = count();
     for (let turn = 0; turn < 5; turn += 1) await round();
-    await expect.poll(count, { timeout: 30_000 }).toBeLessThanOrEqual(before);
+    await expect.poll(count).toBeLessThanOrEqual(before);
   });
 });

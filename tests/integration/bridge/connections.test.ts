@@ -166,7 +166,7 @@ describe('the connection’s endpoints', () => {
     // On one that forgets soon.
     await restart({ agents: { agent }, limits: { rememberMs: 200 } });
     await closeOf(await open('agent', id));
-    await expect.poll(async () => (await http('GET', `/connections/${id}/diagnostics`)).status, { timeout: 30_000 }).toBe(404);
+    await expect.poll(async () => (await http('GET', `/connections/${id}/diagnostics`)).status).toBe(404);
   });
 
   it('tell no token that the agent wrote to stderr', async () => {
@@ -175,7 +175,7 @@ describe('the connection’s endpoints', () => {
     const id = name();
     const socket = await open('agent', id);
     const report = async () => JSON.stringify((await http('GET', `/connections/${id}/diagnostics`)).body);
-    await expect.poll(report, { timeout: 30_000 }).toContain('logged in with');
+    await expect.poll(report).toContain('logged in with');
     const ended = JSON.stringify((await http('DELETE', `/connections/${id}?how=kill`)).body);
     for (const told of [await report(), ended]) {
       expect(told).toContain('logged in with');
@@ -237,17 +237,17 @@ describe('backpressure', () => {
     const before = held().external;
     // The agent runs: from here on what it floods is on its way at once.
     socket.send(JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'flood', params: { count: 0, size: 1 } }));
-    await expect.poll(() => received, { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => received).toBe(1);
     received = 0;
     socket.pause();
     const count = 30_000;
     socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count, size: 1_000 } }));
     // Thirty megabytes are to come. The agent is stopped in the middle of them: it has begun, and writes no more.
-    await expect.poll(writtenByAgents, { timeout: 30_000 }).toBeGreaterThan(500 * 1024);
+    await expect.poll(writtenByAgents).toBeGreaterThan(500 * 1024);
     expect(await still(writtenByAgents)).toBeLessThan(25 * 1024 * 1024);
     // The bridge, in this very process, has come to hold a fraction of it.
     // The collector sweeps buffers beside the program: what is let go may be counted for a while.
-    await expect.poll(() => held().external - before, { timeout: 30_000 }).toBeLessThan(8 * 1024 * 1024);
+    await expect.poll(() => held().external - before).toBeLessThan(8 * 1024 * 1024);
     socket.resume();
     await expect.poll(() => received, { timeout: 45_000 }).toBe(count + 1);
     expect(ordered).toBe(true);
@@ -301,7 +301,7 @@ describe('backpressure', () => {
     await still(writtenByAgents);
     raw.socket.destroy();
     socket.terminate();
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+    await expect.poll(alive).toBe(0);
     // However much was read before the pause, the stream is waited for once.
     expect(warnings).toEqual([]);
   });
@@ -314,8 +314,8 @@ describe('backpressure', () => {
     socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count: 50_000, size: 1_000 } }));
     await once(socket, 'message');
     socket.pause();
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
-    await expect.poll(() => log.some(({ event }) => event === 'closed'), { timeout: 30_000 }).toBe(true);
+    await expect.poll(alive).toBe(0);
+    await expect.poll(() => log.some(({ event }) => event === 'closed')).toBe(true);
     expect((await http('GET', `/connections/${id}/diagnostics`)).body).toMatchObject({ connection: id, limit: 'stalledMs' });
     expect(log.find(({ event }) => event === 'closed')).toMatchObject({ exit: expect.stringContaining('stalledMs') as string });
     socket.resume();
@@ -338,7 +338,7 @@ describe('backpressure', () => {
     const reader = process.stream.readable.getReader();
     await reader.read();
     socket.pause();
-    await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+    await expect.poll(alive).toBe(0);
     socket.resume();
     socket.resume = () => undefined;
     const drain = (async () => {
@@ -379,11 +379,11 @@ describe('I7: however the bridge goes, its agents go', () => {
     const { url, token } = JSON.parse(String(line)) as { url: string; token: string };
     const socket = new WebSocket(`${url}/agents/agent`, ['acp.v1', `bearer.${token}`]);
     await once(socket, 'open');
-    await expect.poll(() => clingers('asleep'), { timeout: 30_000 }).toBe(2);
+    await expect.poll(() => clingers('asleep')).toBe(2);
     socket.on('error', () => undefined);
     child.kill(signal);
     await once(child, 'exit');
-    await expect.poll(() => clingers(), { timeout: 30_000 }).toBe(0);
+    await expect.poll(() => clingers()).toBe(0);
   });
 });
 

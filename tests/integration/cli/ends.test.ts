@@ -81,7 +81,7 @@ describe('before anything runs', () => {
   ] as const)('%s while the prompt is awaited on stdin ends it at once: %i', async (signal, code) => {
     const running = at.start(['prompt', '--db', at.db, '-', '--', ...at.agent()]);
     // Nothing tells from outside that its handlers are set, but that it rests; a signal before them kills it, which is right too.
-    await expect.poll(() => spent(running.pid), { timeout: 30_000 }).toBeGreaterThan(0);
+    await expect.poll(() => spent(running.pid)).toBeGreaterThan(0);
     await still(() => spent(running.pid));
     running.child.kill(signal);
     const done = await running.done;

@@ -107,7 +107,7 @@ it('I3: two editors that load it at once have one session', async () => {
       const answers = await Promise.all([load(one, sessionId), load(two, sessionId)]);
       expect(answers.map(({ error }) => error)).toEqual([undefined, undefined]);
       for (const client of [one, two]) {
-        await expect.poll(() => talk(client).length, { timeout: 20_000 }).toBe(4);
+        await expect.poll(() => talk(client).length).toBe(4);
         expect(await ids(client)).toEqual([sessionId]);
       }
     }),

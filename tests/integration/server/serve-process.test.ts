@@ -71,7 +71,7 @@ describe('--idle', () => {
     const client = await server.client();
     const sessionId = await opened(client);
     await prompt(client, sessionId, 'my cat is called Miette');
-    await expect.poll(() => agents(server), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => agents(server)).toEqual([]);
     const { result } = await prompt(client, sessionId, 'what is my cat called?');
     expect(result._meta.rehydrate.report.tier).toBe('resume');
     expect(client.said()).toContain('Miette');
@@ -94,7 +94,7 @@ describe('--idle', () => {
         ids.push(id);
         owner.set(id, client);
       }
-      await expect.poll(() => agents(server), { timeout: 60_000 }).toEqual([]);
+      await expect.poll(() => agents(server)).toEqual([]);
       const used = ids.slice(-LIVE);
       const answers = await Promise.all(used.map((id) => prompt(owner.get(id)!, id, 'what is my cat called?')));
       expect(answers.map(({ result }) => result._meta.rehydrate.report.tier)).toEqual(used.map(() => 'resume'));

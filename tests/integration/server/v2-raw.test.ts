@@ -66,7 +66,7 @@ async function served(agents: ReturnType<typeof rawAgents>) {
 async function turnOf(client: RawClient, sessionId: string): Promise<void> {
   const { result } = await client.request('session/prompt', { sessionId, prompt: text('go') });
   if (result?.stopReason === undefined)
-    await expect.poll(() => client.seen.some(({ params }) => params?.update?.state === 'idle'), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => client.seen.some(({ params }) => params?.update?.state === 'idle')).toBe(true);
 }
 
 const heardOf = ({ heard }: { readonly heard: readonly Heard[] }, method: string) => heard.filter((each) => each.method === method);
@@ -127,7 +127,7 @@ describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
     expect(result.sessionId).not.toMatch(/raw-1/);
     await client.request('session/prompt', { sessionId: result.sessionId, prompt: text('and?') });
     expect(heardOf(agents, 'session/fork').map(({ params }) => params)).toEqual([{ sessionId: 'raw-1', cwd: CWD, mcpServers: [] }]);
-    await expect.poll(async () => (await host.get(result.sessionId)).agentSessionId, { timeout: 20_000 }).toBe('raw-1-fork');
+    await expect.poll(async () => (await host.get(result.sessionId)).agentSessionId).toBe('raw-1-fork');
     const report = (await host.history(result.sessionId)).findLast(({ kind }) => kind === 'resumed')?.payload;
     expect(report).toMatchObject({ tier: 'resume', attempts: [{ method: 'session/fork', outcome: 'ok' }] });
   });
@@ -167,7 +167,7 @@ describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
     const client = await connect(version);
     const sessionId = await begun(client);
     void client.request('session/prompt', { sessionId, prompt: text('go') });
-    await expect.poll(() => client.said(), { timeout: 20_000 }).toBe('so far');
+    await expect.poll(() => client.said()).toBe('so far');
     const late = await connect(version);
     const take = version === 'v1' ? 'session/load' : 'session/resume';
     await late.request(take, { sessionId, cwd: CWD, mcpServers: [], ...(version === 'v2' ? { replayFrom: { type: 'start' } } : {}) });
@@ -183,7 +183,7 @@ describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
       expect(client.updates('state_update').slice(before)).toMatchObject([{ state: 'running' }]);
     }
     end();
-    await expect.poll(states, { timeout: 20_000 }).toEqual(['running', version === 'v1' ? 'completed' : 'idle']);
+    await expect.poll(states).toEqual(['running', version === 'v1' ? 'completed' : 'idle']);
   });
 
   it.each(['before', 'after'] as const)(

@@ -213,7 +213,7 @@ describe('I1, I10: what a client of v2 should not do', () => {
     const second = await client.request('session/prompt', { sessionId, prompt: text('say hello') });
     expect(second.error).toMatchObject({ data: { code: 'turn_in_progress' } });
     expect((await first).result).toMatchObject({ messageId: expect.stringMatching(/./) });
-    await expect.poll(() => client.seen.filter(({ params }) => params?.update?.state === 'idle').length, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => client.seen.filter(({ params }) => params?.update?.state === 'idle').length).toBe(1);
     const ids = client.seen.filter((message) => !message.method).map(({ id }) => id);
     expect(ids).toEqual([...new Set(ids)]);
     expect(wordsSent(seen)).toEqual(['stream 300 chunks']);
@@ -228,7 +228,7 @@ describe('I1, I10: what a client of v2 should not do', () => {
     const { client } = await connect(initialize);
     const { sessionId } = (await client.request('session/new', { cwd: CWD, mcpServers: [] })).result;
     await client.request('session/prompt', { sessionId, prompt: text('say hello') });
-    await expect.poll(async () => (await host.get(sessionId)).state, { timeout: 20_000 }).toBe('live');
+    await expect.poll(async () => (await host.get(sessionId)).state).toBe('live');
     await client.notify('session/prompt', { sessionId, prompt: text('say nothing of this') });
     await client.request('session/list', {});
     await host.sleep();

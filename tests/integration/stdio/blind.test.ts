@@ -35,7 +35,7 @@ function sighted(): void {
 
 afterEach(async () => {
   sighted();
-  await expect.poll(alive, { timeout: 30_000 }).toBe(0);
+  await expect.poll(alive).toBe(0);
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

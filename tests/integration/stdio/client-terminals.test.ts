@@ -19,8 +19,7 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
   const alive = async (): Promise<number> =>
     (await readProcesses()).filter((entry) => !entry.zombie && carriesMark(entry.pid, guard.mark)).length;
 
-  const ready = (terminalId: string): Promise<void> =>
-    expect.poll(async () => (await output(terminalId))['output'], { timeout: 30_000 }).toBe('ready\n');
+  const ready = (terminalId: string): Promise<void> => expect.poll(async () => (await output(terminalId))['output']).toBe('ready\n');
 
   it('run a command and give its output and exit', async () => {
     const id = await sh('echo out; echo err >&2; pwd; echo $X; exit 3', { env: [{ name: 'X', value: 'é' }] });

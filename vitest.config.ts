@@ -34,7 +34,7 @@ export default defineConfig({
   test: {
     projects: [
       // A process for each of a hundred small files is a good third of what they cost.
-      project('unit', ['unit'], 2, { isolate: false }),
+      project('unit', ['unit'], 4, { isolate: false }),
       ...['contract', 'integration'].map((name) => project(name, [name], 4)),
       project('v2', IN_V2, 4, { env: { ACP: 'v2' }, exclude: [`**/engine/{${IN_ONE}}.test.ts`] }),
       project('faults', ['faults'], FAULTS_MINUTES),

@@ -187,7 +187,7 @@ it.skipIf(process.platform === 'win32')(
   },
 );
 
-describe('several processes on one file', { timeout: 180_000 }, () => {
+describe('several processes on one file', () => {
   /** Counts on in `head`, takes its time, and writes the number down in `log`: between the two, a batch that is not whole shows. */
   const append = (who: string, goesOn: string): string => `
     const takeTime = 'UPDATE head SET seq = seq WHERE (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT count(*) FROM n) = 0';

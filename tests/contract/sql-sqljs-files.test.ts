@@ -195,7 +195,7 @@ describe('owners', () => {
     let letGo = (): void => undefined;
     const other = { hostId: 'x', kind: 'tab', lock: 'rehydrate:tab:other' };
     const released = navigator.locks.request(other.lock, () => new Promise<void>((resolve) => (letGo = resolve)));
-    await expect.poll(() => owners.alive(other), { timeout: 15_000 }).toBe(true);
+    await expect.poll(() => owners.alive(other)).toBe(true);
     letGo();
     await released;
     expect(await owners.alive(other)).toBe(false);

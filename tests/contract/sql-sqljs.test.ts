@@ -82,11 +82,11 @@ describe('a sql.js database that cannot be stored', () => {
     broken.name = 'QuotaExceededError';
     for (let i = 0; i < 40; i++) await database.batch([insert('x'.repeat(200))]);
     // The snapshot may still be on its way: it fails beside the batches.
-    await expect.poll(() => problems[0], { timeout: 15_000 }).toMatchObject({ kind: 'full' });
-    await expect.poll(async () => (await dump())[1]?.length, { timeout: 15_000 }).toBe(0);
+    await expect.poll(() => problems[0]).toMatchObject({ kind: 'full' });
+    await expect.poll(async () => (await dump())[1]?.length).toBe(0);
     broken.name = undefined;
     for (let i = 0; i < 80; i++) await database.batch([insert('x'.repeat(200))]);
-    await expect.poll(async () => (await database.journal()).base.n, { timeout: 15_000 }).toBeGreaterThan(0);
+    await expect.poll(async () => (await database.journal()).base.n).toBeGreaterThan(0);
     await database.close();
     const again = await open();
     expect(await texts(again)).toHaveLength(120);
@@ -247,7 +247,7 @@ describe('one writer', () => {
     await second.batch([insert('a')]);
     expect([first.role, second.role, await texts(first)]).toEqual(['owner', 'client', ['a']]);
     await first.close();
-    await expect.poll(() => second.role, { timeout: 15_000 }).toBe('owner');
+    await expect.poll(() => second.role).toBe('owner');
     expect(await texts(second)).toEqual(['a']);
   });
 

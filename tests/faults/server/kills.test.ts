@@ -153,9 +153,7 @@ describe.each(BOUNDARIES.map((boundary) => ({ boundary })))('after $boundary upd
     await expect.poll(() => counted(client)).toContain(' 40');
     expect(counted(client).match(/\d+/g)).toEqual(Array.from({ length: 40 }, (_, i) => String(i + 1)));
     await expect
-      .poll(async () => (await client.request('session/prompt', { sessionId, prompt: text('say bye') })).result?.stopReason, {
-        timeout: 20_000,
-      })
+      .poll(async () => (await client.request('session/prompt', { sessionId, prompt: text('say bye') })).result?.stopReason)
       .toBe('end_turn');
     const left = once(child, 'exit');
     child.stdin!.end();

@@ -66,7 +66,7 @@ describe.skipIf(!hasScript)('chat on a terminal', () => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
     return {
       type: (text: string) => child.stdin.write(text),
-      shows: (text: string | RegExp) => expect.poll(() => screen, { timeout: 45_000 }).toMatch(text),
+      shows: (text: string | RegExp) => expect.poll(() => screen).toMatch(text),
       forget: () => (screen = ''),
       code: new Promise((resolve) => child.on('close', resolve)),
     };

@@ -153,13 +153,13 @@ describe('odd permission requests', () => {
       const ended = new Promise((resolve) => child.on('close', resolve));
       let screen = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
-      await expect.poll(() => screen, { timeout: 45_000 }).toContain('› ');
+      await expect.poll(() => screen).toContain('› ');
       child.stdin.write('go\r');
-      await expect.poll(() => screen, { timeout: 45_000 }).toContain('now\r\n');
+      await expect.poll(() => screen).toContain('now\r\n');
       child.stdin.write('half a li');
       // The typed line is cleared before what comes, and shown again after it.
       // eslint-disable-next-line no-control-regex -- what clears a line is what is looked for
-      await expect.poll(() => screen, { timeout: 45_000 }).toMatch(/\u001b\[1G\u001b\[0Jand later\r\n[^]*› half a li[^\n]*$/);
+      await expect.poll(() => screen).toMatch(/\u001b\[1G\u001b\[0Jand later\r\n[^]*› half a li[^\n]*$/);
       child.stdin.write('\u0015\u0004');
       expect(await ended).toBe(0);
     });
@@ -176,7 +176,7 @@ describe('odd permission requests', () => {
         const ended = new Promise((resolve) => child.on('close', resolve));
         let screen = '';
         child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
-        await expect.poll(() => screen, { timeout: 45_000 }).toContain('or Enter to refuse');
+        await expect.poll(() => screen).toContain('or Enter to refuse');
         child.stdin.write(`${answer}\r`);
         expect(await ended).toBe(0);
         expect(screen).toContain(`answered {"outcome":"${outcome}"`);

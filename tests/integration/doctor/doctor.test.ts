@@ -124,7 +124,7 @@ describe('what is wrong with an agent is found, and nothing else', () => {
   });
 });
 
-test('without prompts no model is asked, and what needs one is skipped with the reason', { timeout: 60_000 }, async () => {
+test('without prompts no model is asked, and what needs one is skipped with the reason', async () => {
   const notices: string[] = [];
   const report = await runDoctor({
     command: process.execPath,
@@ -142,7 +142,7 @@ test('without prompts no model is asked, and what needs one is skipped with the 
   expect(report.verdict.tier).toBe('resume');
 });
 
-test('without prompts, an agent that keeps only prompted sessions is not judged by that', { timeout: 60_000 }, async () => {
+test('without prompts, an agent that keeps only prompted sessions is not judged by that', async () => {
   const report = await examine('never-prompted-forgets', { prompt: false });
   expect(failures(report)).toEqual([]);
   expect(report.checks.find(({ id }) => id === 'kill-and-resume')).toMatchObject({
@@ -152,7 +152,7 @@ test('without prompts, an agent that keeps only prompted sessions is not judged 
   expect(report.verdict.tier).toBeNull();
 });
 
-test('I7 what an agent leaves behind is found, named and ended', { timeout: 60_000 }, async () => {
+test('I7 what an agent leaves behind is found, named and ended', async () => {
   // A shell that starts a helper in a session of its own and then becomes the agent.
   const script = path.join(stores, 'littering.sh');
   // Nothing else on the machine sleeps that long.
@@ -166,7 +166,7 @@ test('I7 what an agent leaves behind is found, named and ended', { timeout: 60_0
   expect(await commandLines()).not.toContain(`sleep ${nap}`);
 });
 
-test('I7 an agent that does not end is examined for what it leaves behind all the same', { timeout: 60_000 }, async () => {
+test('I7 an agent that does not end is examined for what it leaves behind all the same', async () => {
   const script = path.join(stores, 'stubborn.sh');
   const nap = `986.${process.pid}${Math.random().toString().slice(2, 8)}`;
   // Neither end of input nor SIGTERM ends either of the two.
@@ -197,7 +197,7 @@ test.concurrent.each([
   ['drops-resource', 'preamble-resource', /reaches its model, but is gone after kill -9 and session\/load.*I do not know/],
   ['drops-inline', 'preamble-inline', /reaches its model, but is gone after kill -9 and session\/load.*I do not know/],
   ['ignores-resource', 'preamble-resource', /did not reach its model.*I do not know/],
-] as const)('I4 whether what our fallback gives is kept: %s', { timeout: 60_000 }, async (kind, check, words) => {
+] as const)('I4 whether what our fallback gives is kept: %s', async (kind, check, words) => {
   const report = await odd(kind);
   expect(found(report, check)).toMatchObject({ outcome: 'fail', detail: expect.stringMatching(words) });
   const other = check === 'preamble-inline' ? 'preamble-resource' : 'preamble-inline';
@@ -206,18 +206,18 @@ test.concurrent.each([
   expect(report.verdict.tier).toBe('load');
 });
 
-test.concurrent('what one that forgot was asked is not missed in its replay', { timeout: 60_000 }, async () => {
+test.concurrent('what one that forgot was asked is not missed in its replay', async () => {
   expect(failures(await odd('forgets-on-resume'))).toEqual(['kill-and-resume', 'unknown-session-resume']);
 });
 
-test.concurrent('a session that is resumed and not listed is not believed, as by a host', { timeout: 60_000 }, async () => {
+test.concurrent('a session that is resumed and not listed is not believed, as by a host', async () => {
   const report = await odd('unlisted');
   expect(failures(report)).toEqual(['list', 'kill-and-resume']);
   expect(found(report, 'kill-and-resume')?.detail).toContain('its own list does not show the session, so a client does not believe it');
   expect(report.verdict.tier).toBe('load');
 });
 
-test.concurrent('what names another session is dropped, as by a host', { timeout: 120_000 }, async () => {
+test.concurrent('what names another session is dropped, as by a host', async () => {
   const replays = await odd('replays-elsewhere');
   expect(replays.verdict.tier).toBe('transcript');
   expect(failures(replays)).toEqual(['kill-and-load', 'replay-complete']);
@@ -229,7 +229,7 @@ test.concurrent('what names another session is dropped, as by a host', { timeout
   expect(failures(await odd('unnamed'))).toEqual([]);
 });
 
-test.concurrent('I4 what is kept is said with its evidence', { timeout: 60_000 }, async () => {
+test.concurrent('I4 what is kept is said with its evidence', async () => {
   const report = await examine('native');
   expect(found(report, 'preamble-inline')).toMatchObject({
     outcome: 'pass',
@@ -241,7 +241,7 @@ test.concurrent('I4 what is kept is said with its evidence', { timeout: 60_000 }
   });
 });
 
-test.concurrent('a process is asked for what it advertises itself', { timeout: 120_000 }, async () => {
+test.concurrent('a process is asked for what it advertises itself', async () => {
   const report = await odd('flips');
   expect(failures(report)).toEqual(['initialize', 'kill-and-resume']);
   expect(found(report, 'initialize')?.detail).toContain(
@@ -251,19 +251,15 @@ test.concurrent('a process is asked for what it advertises itself', { timeout: 1
   expect(report.verdict).toMatchObject({ tier: 'transcript', summary: expect.stringContaining('cannot bring sessions back itself') });
 });
 
-test.concurrent(
-  'sessions that are named alike are a failure of their own, and nothing is said of the clock',
-  { timeout: 120_000 },
-  async () => {
-    const same = await odd('same-ids');
-    expect(found(same, 'session-ids')).toMatchObject({ outcome: 'fail', breaksProtocol: true, detail: expect.stringContaining('“odd-1”') });
-    expect(same.verdict.tier).not.toBe('load');
-    expect(JSON.stringify(same.checks)).not.toContain('clock minute');
-    expect(failures(await odd('ids-anew'))).toContain('session-ids');
-  },
-);
+test.concurrent('sessions that are named alike are a failure of their own, and nothing is said of the clock', async () => {
+  const same = await odd('same-ids');
+  expect(found(same, 'session-ids')).toMatchObject({ outcome: 'fail', breaksProtocol: true, detail: expect.stringContaining('“odd-1”') });
+  expect(same.verdict.tier).not.toBe('load');
+  expect(JSON.stringify(same.checks)).not.toContain('clock minute');
+  expect(failures(await odd('ids-anew'))).toContain('session-ids');
+});
 
-test.concurrent('a session that a resume spoilt is not said to be lost by the clock', { timeout: 120_000 }, async () => {
+test.concurrent('a session that a resume spoilt is not said to be lost by the clock', async () => {
   const report = await odd('empties-on-resume');
   expect(failures(report)).toEqual(['kill-and-resume', 'kill-and-load']);
   expect(found(report, 'kill-and-load')?.detail).toContain(
@@ -272,14 +268,14 @@ test.concurrent('a session that a resume spoilt is not said to be lost by the cl
   expect(report.verdict.summary).toContain('has forgotten it');
 });
 
-test.concurrent('a process that ends before it is asked is not said to have been asked', { timeout: 120_000 }, async () => {
+test.concurrent('a process that ends before it is asked is not said to have been asked', async () => {
   const report = await odd('fails-second');
   // The second process is asked for what only a resume could bring back; this agent has none.
   expect(found(report, 'kill-and-resume')?.detail).toMatch(/^Started again, it exited with code 7/);
   expect(found(report, 'resume-silent')?.detail).toBe('See “kill-and-resume”.');
 });
 
-test.concurrent('what an agent answered instead is said as it was', { timeout: 120_000 }, async () => {
+test.concurrent('what an agent answered instead is said as it was', async () => {
   const numbered = await odd('names-a-number');
   expect(found(numbered, 'new')?.detail).toMatch(/a sessionId that is not a string.*: 42\.$/);
   const claims = await odd('claims-2', { protocol: 'v1' });
@@ -287,7 +283,7 @@ test.concurrent('what an agent answered instead is said as it was', { timeout: 1
   expect(claims.protocolVersion).toBe(1);
 });
 
-test.concurrent('the sessions of an examination are deleted where the agent can', { timeout: 120_000 }, async () => {
+test.concurrent('the sessions of an examination are deleted where the agent can', async () => {
   const file = path.join(stores, 'deletes.json');
   const args = [path.join(import.meta.dirname, 'odd-agent.fixture.mjs'), 'deletes', file];
   const report = await runDoctor({ command: process.execPath, args, graceMs: 10_000, clockMs: 0, protocol: 'v1' });
@@ -295,7 +291,7 @@ test.concurrent('the sessions of an examination are deleted where the agent can'
   expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({});
 });
 
-test('an agent whose store works by the clock gets the same verdict whenever it is asked', { timeout: 120_000 }, async () => {
+test('an agent whose store works by the clock gets the same verdict whenever it is asked', async () => {
   // Two hours are one unit, as fast as it goes; a tenth of a second is many.
   const slow = await odd('by-the-clock', { clockMs: 5_000 }, '5000');
   const fast = await odd('by-the-clock', {}, '1');
@@ -305,13 +301,13 @@ test('an agent whose store works by the clock gets the same verdict whenever it 
   if (outcome === 'fail') expect(detail).toContain('in the clock minute in which it was made or last used');
 });
 
-test('an agent that wants somebody to sign in is examined once a method is named', { timeout: 120_000 }, async () => {
+test('an agent that wants somebody to sign in is examined once a method is named', async () => {
   const closed = await examine('auth');
   expect(closed.checks.filter(({ detail }) => detail.includes('--auth'))).toHaveLength(1);
   expect((await examine('auth', { auth: 'demo' })).verdict.tier).toBe('resume');
 });
 
-test('an agent of another version of ACP breaks nothing by saying so', { timeout: 60_000 }, async () => {
+test('an agent of another version of ACP breaks nothing by saying so', async () => {
   const speaksThree = `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) =>
     console.log(JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(line).id, result: { protocolVersion: 3 } })))`;
   const report = await runDoctor({ command: process.execPath, args: ['-e', speaksThree] });
@@ -387,13 +383,13 @@ describe('each version of ACP that an agent speaks is examined', () => {
   });
 });
 
-test('that no prompt was sent is said only where none was', { timeout: 120_000 }, async () => {
+test('that no prompt was sent is said only where none was', async () => {
   const detail = ({ checks }: DoctorReport) => checks.find(({ id }) => id === 'kill-and-resume')?.detail;
   expect(detail(await examine('native', { prompt: false }))).toContain('no prompt was sent');
   expect(detail(await examine('crash-prompt'))).toContain('the prompt that was sent was not answered');
 });
 
-test('an agent that cannot be started is an error, and so is being told to stop', { timeout: 60_000 }, async () => {
+test('an agent that cannot be started is an error, and so is being told to stop', async () => {
   await expect(runDoctor({ command: path.join(stores, 'no-such-agent'), args: [] })).rejects.toMatchObject({
     code: 'agent_start_failed',
     message: expect.stringContaining("The agent 'no-such-agent' could not be started"),

@@ -122,7 +122,7 @@ function memory(pid: number): number {
 }
 
 describe('more sessions than may live at once', () => {
-  it('I10: the one that was idle for longest makes room, and comes back when it is used', { timeout: 120_000 }, async () => {
+  it('I10: the one that was idle for longest makes room, and comes back when it is used', async () => {
     // As much of an agent as is needed, and as little: there are many of them.
     const script = path.join(at.store, 'agent.sh');
     mkdirSync(at.store);
@@ -164,7 +164,7 @@ describe('SIGTERM', () => {
     expect(await turns()).toEqual(['cancelled']);
   });
 
-  it('I5, I7: a turn that does not end within the cancel grace is interrupted, and its agent is gone', { timeout: 120_000 }, async () => {
+  it('I5, I7: a turn that does not end within the cancel grace is interrupted, and its agent is gone', async () => {
     const server = await serving(demo('stubborn'));
     const client = await server.client();
     const sessionId = await opened(client);

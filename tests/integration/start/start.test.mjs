@@ -159,7 +159,7 @@ describe('the way down', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ])('I7 after %s every agent is gone, its sockets are closed and the port is free', { timeout: 120_000 }, async (signal, code) => {
+  ])('I7 after %s every agent is gone, its sockets are closed and the port is free', async (signal, code) => {
     const [before, its] = [server, cookie];
     const child = await startChild(['--cwd', cwd, '--agent', `prints=sh -c 'echo $$ >"${cwd}/${signal}.pid"; sleep 987'`]);
     [server, cookie] = [child, await letIn(child)];
@@ -189,11 +189,11 @@ describe('what it is told', () => {
     [['--port', 'x'], /number/],
     [['--cwd', '/no/such/folder'], /does not exist/],
     [['--frobnicate'], /--frobnicate/],
-  ])('wrong options are explained: %j', { timeout: 60_000 }, async (args, words) => {
+  ])('wrong options are explained: %j', async (args, words) => {
     await expect(startChild(args)).rejects.toThrow(words);
   });
 
-  test('a port that is taken is said to be, not searched around', { timeout: 60_000 }, async () => {
+  test('a port that is taken is said to be, not searched around', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address();

@@ -22,7 +22,7 @@ async function echoes(agent: AgentProcess): Promise<boolean> {
 }
 
 // The first agent's mark is the beginning of those of the 36th to the 71st: they count in base 36.
-it('I7, no bystander: of 80 agents of one host the first goes alone, however it is ended', { timeout: 120_000 }, async () => {
+it('I7, no bystander: of 80 agents of one host the first goes alone, however it is ended', async () => {
   const launcher = stdioLauncher({ agents: { agent: { command: 'cat' } } });
   for (let n = 1; n <= 80; n += 1) {
     launched.push(await launcher.launch({ agent: 'agent', cwd: tmpdir(), sessionId: `s${n}` }, { signal: new AbortController().signal }));

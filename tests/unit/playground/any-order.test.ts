@@ -49,7 +49,7 @@ const ACTIONS: Readonly<Record<string, (pg: Playground, pick: Pick) => unknown>>
 };
 
 for (let run = 1; run <= RUNS; run++)
-  it(`in any order (${run})`, { timeout: 60_000 }, async () => {
+  it(`in any order (${run})`, async () => {
     const random = randomFrom(run);
     const pick: Pick = (list) => list[Math.floor(random() * list.length)]!;
     const { pg, started } = begin(free());

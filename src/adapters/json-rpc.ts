@@ -3,14 +3,15 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 
 /**
  * Whether a parsed value is one JSON-RPC 2.0 message. Strict about `jsonrpc`, because log lines in
- * JSON (`{"level":30,"method":"GET"}`) share stdout with messages. A batch is not a message: ACP has none.
+ * JSON (`{"level":30,"method":"GET"}`) share stdout with messages. A batch is not a message: ACP has none. An answer without `result` and
+ * `error` is one: some agents leave out what is null.
  */
 export function isMessage(value: unknown): value is AnyMessage {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const message = value as Record<string, unknown>;
   if (message['jsonrpc'] !== '2.0') return false;
-  if (typeof message['method'] === 'string') return true;
-  return 'id' in message && ('result' in message || 'error' in message);
+  const { method } = message;
+  return typeof method === 'string' || ((method === undefined || method === null) && 'id' in message);
 }
 
 /** The message in this text, or null when it is not one. What is invisible on a terminal may stand around it. */

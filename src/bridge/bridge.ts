@@ -8,7 +8,7 @@ import { withLimits } from '../engine/with-limits.ts';
 import { type RunningProcess, startProcess } from '../adapters/stdio/agent-process.ts';
 import { checkAgents } from '../adapters/stdio/launcher.ts';
 import { STDIO_LIMITS, type StdioLimits } from '../adapters/stdio/limits.ts';
-import { corker, LineTooLong, readBlocks } from '../adapters/stdio/lines.ts';
+import { corker, LineTooLong, readBlocks, utf8Reader } from '../adapters/stdio/lines.ts';
 import { attend, type Client, type ClientOptions } from './client.ts';
 import { closeFrame } from './close.ts';
 import type { Connected } from './connections.ts';
@@ -118,10 +118,11 @@ function forward(running: RunningProcess, client: Client, { socket, limits }: Cl
   /** Until the agent's first message. */
   let opening = true;
   let full = false;
+  const utf8 = utf8Reader((words) => running.note(words));
   const output = readBlocks(stdout, limits.messageBytes, {
     block: (block) => {
       const behind = socket.writableLength > 0;
-      const out = framesOf(block, (line) => running.note(line), opening, behind ? undefined : room);
+      const out = framesOf(utf8(block), (line) => running.note(line), opening, behind ? undefined : room);
       if (out === null) return;
       opening = false;
       if (!client.open) return;

@@ -1,5 +1,4 @@
 /** Unmasked WebSocket text frames, written straight into one buffer: one system call for a block of lines. */
-import { isUtf8 } from 'node:buffer';
 import { eachLine, findInLine } from '../adapters/stdio/lines.ts';
 import { scanMessage } from '../adapters/stdio/message-scan.ts';
 
@@ -7,7 +6,7 @@ const FINAL_TEXT = 0x81;
 const NEWLINE = 0x0a;
 
 /**
- * Turns a block of lines into a run of text frames, one JSON-RPC message each; the lines' own bytes are
+ * Turns a block of lines in UTF-8 into a run of text frames, one JSON-RPC message each; the lines' own bytes are
  * the payloads. Lines that are not JSON-RPC go to `reject`. Null when no line was a message. `opening` until the agent's
  * first message, as in `findMessage`. They are written into `room` where they fit.
  */
@@ -20,10 +19,8 @@ export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening 
     at = writeHeader(frames, at, end - start);
     at += block.copy(frames, at, start, end);
   };
-  // Checking the whole block once is what the good case costs; only a bad block is checked line by line.
-  const clean = isUtf8(block);
   for (let start = 0; start < block.length;) {
-    const found = clean ? scanMessage(block, start) : -1;
+    const found = scanMessage(block, start);
     if (found >= 0 && (block[found] === NEWLINE || found === block.length)) {
       add(start, found);
       start = found + 1;

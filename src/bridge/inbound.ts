@@ -26,7 +26,8 @@ export function judgeFrame(data: Buffer, binary: boolean, rules: { readonly allo
   try {
     const message = parseWhole(data.toString('utf8'));
     if (message === null) return { verdict: 'close', why: 'not one JSON-RPC 2.0 message' };
-    const found = rules.allowMcp || !('method' in message) ? null : findCommand(message);
+    const asks = 'method' in message && typeof message.method === 'string';
+    const found = rules.allowMcp || !asks ? null : findCommand(message);
     return found === null ? { verdict: 'forward', message, line: messageLine(message) } : refusal(message, found);
   } catch (error) {
     // Nested deeper than the stack goes.

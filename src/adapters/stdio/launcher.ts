@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { type RunningProcess, startProcess } from './agent-process.ts';
 import { STDIO_LIMITS, type StdioLimits } from './limits.ts';
-import { corker, findInLine, messageLine, readLines } from './lines.ts';
+import { corker, findInLine, messageLine, readLines, utf8Reader } from './lines.ts';
 import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import { exceeds } from '../../engine/exceeds.ts';
@@ -114,7 +114,9 @@ function tooLarge(agent: string, direction: string, limit: number): RehydrateErr
 function readMessages(agent: string, running: Pick<RunningProcess, 'stdout' | 'note'>, limits: StdioLimits): ReadableStream<AnyMessage> {
   /** Until its first message. */
   let opening = true;
-  const take = (line: Buffer): AnyMessage | undefined => {
+  const utf8 = utf8Reader((words) => running.note(words));
+  const take = (bytes: Buffer): AnyMessage | undefined => {
+    const line = utf8(bytes);
     const found = findInLine(line, opening);
     if (found === null || found.start > 0) running.note(found === null ? line : line.subarray(0, found.start));
     if (found !== null) opening = false;

@@ -179,21 +179,32 @@ export function corker(stream: { cork(): void; uncork(): void }): () => void {
   };
 }
 
-/** The message in these bytes, or null when they are not one. */
+/** The message in these bytes, or null when they are not one. Decoding would replace broken characters without a word. */
 export function parseMessage(bytes: Buffer): AnyMessage | null {
-  return findInLine(bytes, false)?.message ?? null;
+  return isUtf8(bytes) ? (findInLine(bytes, false)?.message ?? null) : null;
 }
 
-/** The message in a line, and where its bytes are; `opening` as in `findMessage`. */
+/**
+ * An agent's output as UTF-8. Bytes that are none become U+FFFD, and `note` is told of the first: with a line left out an answer would
+ * never come.
+ */
+export function utf8Reader(note: (words: string) => void): (bytes: Buffer) => Buffer {
+  let noted = false;
+  return (bytes) => {
+    if (isUtf8(bytes)) return bytes;
+    if (!noted) note('[the agent wrote bytes that are not UTF-8; they were read as U+FFFD]');
+    noted = true;
+    return Buffer.from(bytes.toString('utf8'));
+  };
+}
+
+/** The message in a line of UTF-8, and where its bytes are; `opening` as in `findMessage`. */
 export function findInLine(line: Buffer, opening: boolean): FoundMessage | null {
-  // Decoding would replace broken characters without a word. They may only stand in a banner.
-  const skipped = isUtf8(line) ? 0 : opening ? line.indexOf('{') : -1;
-  if (skipped < 0 || (skipped > 0 && !isUtf8(line.subarray(skipped)))) return null;
-  const text = line.toString('utf8', skipped);
+  const text = line.toString('utf8');
   const found = findMessage(text, opening);
   if (found === null) return null;
-  if (found.start === 0 && found.end === text.length) return { message: found.message, start: skipped, end: line.length };
-  const start = skipped + Buffer.byteLength(text.slice(0, found.start));
+  if (found.start === 0 && found.end === text.length) return { message: found.message, start: 0, end: line.length };
+  const start = Buffer.byteLength(text.slice(0, found.start));
   return { message: found.message, start, end: start + Buffer.byteLength(text.slice(found.start, found.end)) };
 }
 

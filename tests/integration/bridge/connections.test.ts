@@ -121,6 +121,17 @@ describe('I8: the close code says how the agent ended', () => {
     expect(said).toEqual(['{"jsonrpc":"2.0","method":"last"}']);
   });
 
+  it('a byte that is not UTF-8 costs itself, not its message', async () => {
+    await restart({
+      agents: { latin: sh(`printf '{"jsonrpc":"2.0","id":1,"result":"\\351t\\351"}\\n{"jsonrpc":"2.0","id":2}\\n'; exit 4`) },
+    });
+    const socket = new WebSocket(`${bridge.url}/agents/latin`, ['acp.v1', `bearer.${bridge.token}`]);
+    const said: string[] = [];
+    socket.on('message', (data) => said.push(String(data)));
+    expect(await closeOf(socket)).toMatchObject({ code: 4001, reason: { code: 4 } });
+    expect(said).toEqual(['{"jsonrpc":"2.0","id":1,"result":"\ufffdt\ufffd"}', '{"jsonrpc":"2.0","id":2}']);
+  });
+
   it('1000 for an end that was asked for, 4002 for a kill', async () => {
     // It has the time to go when it is asked.
     await restart({ processLimits: { askMs: 30_000, termMs: 300 } });

@@ -245,6 +245,15 @@ describe('messages', () => {
     expect(agent.diagnostics()).toContain('Welcome to it!');
   });
 
+  it('with a byte that is not UTF-8 are read all the same, and diagnostics say so', async () => {
+    const agent = await sh(
+      `printf 'Bienvenue \\340 bord {"jsonrpc":"2.0","id":1,"result":"\\351t\\351"}\\n{"jsonrpc":"2.0","id":2,"result":"\\377"}\\n'; cat`,
+    );
+    expect(await next(agent)).toEqual({ jsonrpc: '2.0', id: 1, result: '\ufffdt\ufffd' });
+    expect(await next(agent)).toEqual({ jsonrpc: '2.0', id: 2, result: '\ufffd' });
+    expect(agent.diagnostics()).toMatch(/^\[the agent wrote bytes that are not UTF-8; they were read as U\+FFFD\]\nBienvenue \ufffd bord/);
+  });
+
   it('an answer carries the id of its request as it was written', async () => {
     const agent = await sh(
       `echo '{"jsonrpc":"2.0","id":9007199254740993,"method":"m"}'; read -r line; case "$line" in *'"id":9007199254740993,'*) echo '{"jsonrpc":"2.0","method":"same"}';; *) printf '{"jsonrpc":"2.0","method":"other","params":["%s"]}\n' "$(echo "$line" | tr -d '"')";; esac; cat`,

@@ -45,16 +45,6 @@ describe('framesOf', () => {
     expect(rejected).toEqual(['noise', '[1]', '{"level":30}']);
   });
 
-  it('keeps good lines beside one that is not UTF-8', () => {
-    const bad = Buffer.concat([Buffer.from('{"jsonrpc":"2.0","method":"'), Buffer.from([0xff]), Buffer.from('"}')]);
-    const rejected: Buffer[] = [];
-    const out = framesOf(Buffer.concat([Buffer.from(`${message('1')}\n`), bad, Buffer.from(`\n${message('2')}`)]), (line) =>
-      rejected.push(line),
-    );
-    expect(readFrames(out!)).toEqual([message('1'), message('2')]);
-    expect(rejected).toEqual([bad]);
-  });
-
   it.each([1, 3, 1_000])('has room for %i of the shortest messages there are', (count) => {
     const lines = Array.from({ length: count }, () => '{"jsonrpc":"2.0","method":""}');
     expect(readFrames(framesOf(Buffer.from(lines.join('\n')), () => undefined)!)).toEqual(lines);

@@ -104,7 +104,6 @@ describe('a frame that is not one JSON-RPC message closes the connection', () =>
     ['no version', '{"id":1,"method":"a"}'],
     ['another version', '{"jsonrpc":"1.0","id":1,"method":"a"}'],
     ['a method that is no text', '{"jsonrpc":"2.0","id":1,"method":{}}'],
-    ['an id alone', '{"jsonrpc":"2.0","id":1}'],
     ['a NUL behind', '{"jsonrpc":"2.0","method":"a"}\0'],
     ['a raw line end in a string', '{"jsonrpc":"2.0","method":"a\nb"}'],
     ['a byte order mark', '\ufeff{"jsonrpc":"2.0","method":"a"}'],
@@ -115,6 +114,14 @@ describe('a frame that is not one JSON-RPC message closes the connection', () =>
   ];
   it.each(rows)('%s', (_name, frame) => {
     expect(judge(frame)).toMatchObject({ verdict: 'close' });
+  });
+
+  it.each(['{"jsonrpc":"2.0","id":1,"method":{},"result":1}', '{"jsonrpc":"2.0","id":1,"method":7}'])('%s, which is neither', (frame) => {
+    expect(judge(frame)).toMatchObject({ verdict: 'close' });
+  });
+
+  it.each(['{"jsonrpc":"2.0","id":1}', '{"jsonrpc":"2.0","id":1,"method":null,"result":1}'])('but %s is an answer', (frame) => {
+    expect(judge(frame)).toMatchObject({ verdict: 'forward', line: frame });
   });
 
   it('a binary frame, whatever it holds', () => {

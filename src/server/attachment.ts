@@ -109,7 +109,7 @@ export class Attachment {
     let failure: unknown = null;
     try {
       for await (const event of client.host.events(sessionId, { after, signal })) {
-        await this.deliver(this.names.told(event));
+        for (const told of this.names.told(event)) await this.deliver(told);
         this.cursor = event.seq;
         if (this.waiting.length > 0) this.settle();
       }

@@ -13,6 +13,8 @@ interface Use {
   isOver: boolean;
   /** Of a tool call: it was told without a `tool_call`, as in v2. */
   isUpserted: boolean;
+  /** Of a tool call: the client shows it, and not only a question about it. */
+  isShown: boolean;
 }
 
 /** A longer one is told as it is: what is kept of a session is little. */
@@ -32,7 +34,7 @@ export function createNames(limit: number) {
     if (id === '' || id.length > MAX_ID) return id;
     const name = before ? `${id}~${turnId}` : id;
     uses.delete(id);
-    uses.set(id, { turnId, name, isOver: false, isUpserted });
+    uses.set(id, { turnId, name, isOver: false, isUpserted, isShown: false });
     if (uses.size > limit) uses.delete(uses.keys().next().value as string);
     return name;
   }
@@ -45,7 +47,10 @@ export function createNames(limit: number) {
     const goesOn = isUpserted && before && !(before.isUpserted && before.isOver);
     const name = goesOn ? before.name : used(calls, id, turnId, isUpserted);
     const use = calls.get(id);
-    if (use && (status === 'completed' || status === 'failed')) use.isOver = true;
+    if (use) {
+      use.isShown = true;
+      use.isOver ||= status === 'completed' || status === 'failed';
+    }
     return name;
   }
 
@@ -56,25 +61,30 @@ export function createNames(limit: number) {
     return before && !before.isOver ? before.name : used(calls, id, turnId, true);
   }
 
+  /** Calls that can end no more: nobody will say it, and a client would show them as running for ever. */
+  function cutOff(event: SessionEvent, isCut: (use: Use) => boolean): SessionEvent[] {
+    const cut = [...calls.values()].filter((use) => !use.isOver && isCut(use));
+    for (const use of cut) use.isOver = true;
+    return cut.flatMap(({ isShown, name }): SessionEvent[] => {
+      const payload = { sessionUpdate: 'tool_call_update', toolCallId: name, status: 'failed' } as const;
+      return isShown ? [{ seq: event.seq, at: event.at, turnId: event.turnId, origin: 'agent', kind: 'update', payload }] : [];
+    });
+  }
+
   return {
-    /** The event as the client is told it. Call it with the events in their order. */
-    told(event: SessionEvent): SessionEvent {
-      const { turnId } = event;
+    /**
+     * The event as the client is told it, and before it the end of tool calls that it cuts off, under its number. Call it with the events
+     * in their order.
+     */
+    told(event: SessionEvent): SessionEvent[] {
       switch (event.kind) {
         case 'agent_exited':
         case 'resumed':
-          for (const use of calls.values()) use.isOver = true;
-          return event;
-        case 'permission_requested': {
-          const { toolCall } = event.payload;
-          return { ...event, payload: { ...event.payload, toolCall: withId(toolCall, 'toolCallId', asked(toolCall, turnId)) } };
-        }
-        case 'update': {
-          const payload = named(event.payload, turnId);
-          return payload === event.payload ? event : { ...event, payload };
-        }
+          return [...cutOff(event, () => true), event];
+        case 'turn_ended':
+          return [...(event.payload.state === 'completed' ? [] : cutOff(event, ({ turnId }) => turnId === event.turnId)), event];
         default:
-          return event;
+          return [renamed(event)];
       }
     },
     /** A tool call of a request that is open, whose event was told. */
@@ -83,6 +93,22 @@ export function createNames(limit: number) {
       return withId(toolCall, 'toolCallId', calls.get(id)?.name ?? id);
     },
   };
+
+  function renamed(event: SessionEvent): SessionEvent {
+    const { turnId } = event;
+    switch (event.kind) {
+      case 'permission_requested': {
+        const { toolCall } = event.payload;
+        return { ...event, payload: { ...event.payload, toolCall: withId(toolCall, 'toolCallId', asked(toolCall, turnId)) } };
+      }
+      case 'update': {
+        const payload = named(event.payload, turnId);
+        return payload === event.payload ? event : { ...event, payload };
+      }
+      default:
+        return event;
+    }
+  }
 
   function named(update: SessionUpdate, turnId: string | null): SessionUpdate {
     switch (classOf(update)) {

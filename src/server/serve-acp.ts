@@ -513,7 +513,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         await connection.notify('session/update', { sessionId, update, _meta: { ...meta, rehydrate: { seq, ...(turn ? { turn } : {}) } } });
       }
     };
-    for await (const page of pages(sessionId, after ?? 0, latestSeq)) await send(page.flatMap((event) => folding.push(names.told(event))));
+    for await (const page of pages(sessionId, after ?? 0, latestSeq))
+      await send(page.flatMap((event) => names.told(event).flatMap(folding.push)));
     await send([...folding.end(), ...stateOf(info).map((update) => ({ update, seq: latestSeq }))]);
     return runs;
   }

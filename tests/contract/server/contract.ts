@@ -206,6 +206,26 @@ export function serveAcpContract(way: Way): void {
       expect(client.said().slice(said)).toContain('Miette');
     });
 
+    it('a tool call that the agent dies in ends, when it happens and in a replay', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      client.answers.set('session/request_permission', () => place.killAgent().then(() => new Promise(() => undefined)));
+      const { error } = await prompt(client, sessionId, 'delete file notes.md');
+      expect(error).toMatchObject({ data: { code: 'turn_outcome_unknown' } });
+      const ends = (of: RawClient) => of.updates('tool_call_update').map(({ toolCallId, status }) => [toolCallId, status]);
+      const [{ toolCallId }] = client.updates('tool_call') as [Json];
+      expect(ends(client)).toEqual([[toolCallId, 'failed']]);
+      await place.sleep();
+      const second = await clientOf(place);
+      await load(place, second, sessionId);
+      expect(second.updates('tool_call')).toMatchObject([{ toolCallId }]);
+      expect(ends(second)).toEqual([[toolCallId, 'failed']]);
+      // The agent may bring it back in another state: then that is how it is.
+      await prompt(second, sessionId, 'say heron');
+      expect(second.said()).toContain('heron');
+    });
+
     it('secret values of MCP servers are the client’s to give again, and are on no disk', async () => {
       const place = await placeOf();
       const server = { name: 'notes', command: '/bin/true', args: [], env: [{ name: 'KEY', value: 'a-secret-value' }] };

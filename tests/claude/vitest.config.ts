@@ -7,9 +7,9 @@ export default defineConfig({
     // Another's program: what it does once in many runs is named in the list as a retry; what it does twice fails.
     retry: 1,
     // A real program: its start alone takes seconds. A home of its own for each file, so files run side by side.
-    testTimeout: 180_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 60_000 } },
+    testTimeout: 400_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 120_000 } },
     maxWorkers: 2,
   },
 });

@@ -10,7 +10,7 @@ export default defineConfig({
     // file, so files run side by side.
     testTimeout: 400_000,
     hookTimeout: 300_000,
-    expect: { poll: { timeout: 60_000 } },
+    expect: { poll: { timeout: 120_000 } },
     maxWorkers: 2,
   },
 });

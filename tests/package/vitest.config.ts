@@ -9,7 +9,7 @@ export default defineConfig({
     // Compilers, npm and a browser: a busy machine is slow, and not wrong.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    expect: { poll: { timeout: 60_000 } },
+    expect: { poll: { timeout: 120_000 } },
     teardownTimeout: 60_000,
     maxWorkers: 2,
   },

@@ -5,9 +5,9 @@ export default defineConfig({
     name: 'rivetkit',
     include: ['*.test.ts'],
     // One engine for each file; it takes seconds to be ready, and most of a test is waiting for it to notice.
-    testTimeout: 240_000,
-    hookTimeout: 240_000,
-    expect: { poll: { timeout: 60_000 } },
+    testTimeout: 600_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 120_000 } },
     maxWorkers: 2,
   },
 });

@@ -174,7 +174,7 @@ export function processesWith(text: string): string[] {
 }
 
 /** Polls until there is no process with the text, which must come by itself. */
-export async function gone(text: string, withinMs = 45_000): Promise<void> {
+export async function gone(text: string, withinMs = 90_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   for (let left = processesWith(text); left.length > 0; left = processesWith(text)) {
     if (Date.now() > deadline) throw new Error(`still running:\n${left.join('\n')}`);

@@ -229,7 +229,7 @@ function startEngine(log: string, port: number, env: NodeJS.ProcessEnv): ChildPr
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits for what must come; says what it was when it does not. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 60_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 180_000): Promise<void> {
   for (const deadline = Date.now() + ms; ; await wait(50)) {
     if (await condition()) return;
     if (Date.now() > deadline) throw new Error(`it never came to be: ${what}`);

@@ -64,7 +64,7 @@ describe('the quick start: the command', () => {
   beforeAll(async () => {
     directory = checkout();
     outputs = await runAll(lines);
-  });
+  }, 300_000);
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   test('comes back by itself, and from the record', { timeout: 300_000 }, async () => {

@@ -226,12 +226,13 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
       return { answer, ...classifyResumeFailure(answer.error, { ...about, listed: await agent.listed(sessionId) }) };
     },
 
-    /** Waits until no update has come for a while: late replay is part of what is examined. */
-    async quiet(): Promise<void> {
-      const deadline = performance.now() + DEFAULT_LIMITS.replayMaxMs;
-      lastUpdate = performance.now();
+    /** Waits until no update has come for a while, for the `first` one longer: late replay is part of what is examined. */
+    async quiet(first = DEFAULT_LIMITS.replayQuietMs): Promise<void> {
+      const began = performance.now();
+      const deadline = began + DEFAULT_LIMITS.replayMaxMs;
+      lastUpdate = began;
       for (;;) {
-        const wait = Math.min(lastUpdate + DEFAULT_LIMITS.replayQuietMs, deadline) - performance.now();
+        const wait = Math.min(lastUpdate + (lastUpdate === began ? first : DEFAULT_LIMITS.replayQuietMs), deadline) - performance.now();
         if (wait <= 0 || link.exit !== null) return;
         await within(link.gone, wait);
       }

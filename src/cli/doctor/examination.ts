@@ -13,9 +13,11 @@ import { messageStream } from '../../adapters/stdio/launcher.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import type { ProcessEntry } from '../../adapters/stdio/process-table.ts';
 import { RehydrateError } from '../../engine/errors.ts';
+import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import { within } from '../../engine/protocol/connection.ts';
 import { fieldsOf, isConversation } from '../../engine/protocol/updates.ts';
+import { SILENCES_AT_FIRST } from '../../engine/sessions/replay.ts';
 import { buildPreamble } from '../../engine/transcript/preamble.ts';
 import { renderTranscript } from '../../engine/transcript/render.ts';
 import type { ContentBlock, ProtocolChoice, SessionEvent } from '../../engine/types.ts';
@@ -523,7 +525,9 @@ async function takeUp(agent: RunningAgent, how: How, told: Told): Promise<Hearin
   const check = checkOf(how);
   const { answer, outcome, evidence } = await agent.takeUp(how, told.sessionId);
   if (outcome === 'success') {
-    await agent.quiet();
+    // As patient as a host is.
+    const isAwaited = how === 'load' && conversation(agent.heard(told.sessionId).updates) === 0;
+    await agent.quiet(isAwaited ? SILENCES_AT_FIRST * DEFAULT_LIMITS.replayQuietMs : undefined);
     const [found, proven] = how === 'load' ? judgeReplay(told, agent, answer.updates) : [judgeSilence(told, agent), true];
     // Without a replay a client goes by the list.
     const unlisted = how === 'resume' && told.said.length > 0 && agent.facts.canList && (await agent.listed(told.sessionId)) === 'absent';

@@ -30,6 +30,9 @@ interface Matched {
   readonly outcome: ReplayOutcome;
 }
 
+/** So many times as long the first message of a replay may take: an agent that brings nothing is left for a new one. */
+export const SILENCES_AT_FIRST = 4;
+
 /** Nobody says so much beside a conversation; more is a replay without the user's words. */
 const MAX_ASIDE = 256;
 
@@ -154,13 +157,14 @@ export async function openReplay(
     /** Some agents answer first and replay after: waits until it is quiet, while messages are missing. */
     async untilQuiet(connection: Connection, limits: Limits): Promise<void> {
       const deadline = performance.now() + limits.replayMaxMs;
-      for (;;) {
+      for (let silences = 0; ;) {
         const { expectsMessages, reachedEnd } = await finish();
         const left = deadline - performance.now();
         if (!expectsMessages || reachedEnd || left <= 0 || connection.exit !== null) return;
         const before = received;
         await connection.wait(Math.min(limits.replayQuietMs, left));
-        if (received === before) return;
+        silences = received === before ? silences + 1 : 0;
+        if (silences >= (received === 0 ? SILENCES_AT_FIRST : 1)) return;
       }
     },
     /** What came since the last time, and what is still owed: asked when it has been quiet, and when the first prompt is about to be sent. */

@@ -86,6 +86,21 @@ describe('I3: a replay never adds a row twice', () => {
     expect(new Set(again.map((event) => JSON.stringify(event.payload))).size).toBe(again.length);
   });
 
+  it('an agent that begins its replay long after its answer keeps its session', async () => {
+    const { wake } = await worldOf(
+      rawAgents((message, agent) => {
+        if (message.method === 'session/prompt') agent.say(ours[1]);
+        if (message.method) agent.say(ordinary(message, { loadSession: true }));
+        if (message.method === 'session/load') setTimeout(() => agent.say(...ours), 500);
+      }),
+    );
+    const before = await wake();
+    await before.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await before.prompt('s', 'My name is Ada.');
+    await before.sleep();
+    expect(await (await wake()).resume('s')).toMatchObject({ tier: 'load', verified: 'replay-matched' });
+  });
+
   const asked = (text: string) => update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text } });
   const ours = [asked('My name is Ada.'), words('Noted, and kept.')];
   const foreign = [asked('From elsewhere'), words('Understood.')];

@@ -25,15 +25,20 @@ const failure = (call: Promise<unknown>) =>
   );
 const times = (text: string) => sentTo(cluster.agentLog(), text);
 
+/** A session of its own for each run of a test. */
+let runs = 0;
+const sessionFor = (name: string): string => `${name}-${++runs}`;
+
 /** A session that knows Ada, and a long turn in it that has begun to speak. */
-async function inATurn(sessionId: string, options?: { idempotencyKey: string }) {
+async function inATurn(name: string, options?: { idempotencyKey: string }) {
   const actor = main();
+  const sessionId = sessionFor(name);
   await actor.create({ agent: 'native', cwd: '/tmp', sessionId });
   await actor.prompt(sessionId, 'My name is Ada.');
   const text = `stream 600000 chunks ${sessionId}`;
   const cut = failure(actor.prompt(sessionId, text, options));
   await until(async () => said(await actor.history(sessionId, { limit: 400 })).includes('chunk'), 'it speaks');
-  return { actor, text, cut };
+  return { actor, sessionId, text, cut };
 }
 
 /** The promises of a cut turn, through whoever runs the session now. */
@@ -56,59 +61,61 @@ async function checkCut(sessionId: string, text: string, seen: readonly SessionE
 
 describe('a runner that dies', () => {
   it('I12, I5: in a turn: its caller hears that the outcome is unknown, nothing is lost or repeated, and no agent is left', async () => {
-    const { actor, text, cut } = await inATurn('killed');
-    const seen = await actor.history('killed');
+    const { actor, sessionId, text, cut } = await inATurn('killed');
+    const seen = await actor.history(sessionId);
     await runner.kill();
     await until(() => cluster.agents().length === 0, 'I7: no agent is left');
     runner = await cluster.startRunner();
     expect(await cut).toMatchObject({ code: 'turn_outcome_unknown', metadata: { cause: { kind: 'host_died' } } });
-    await checkCut('killed', text, seen);
+    await checkCut(sessionId, text, seen);
   });
 
   it('I5: in a turn with an idempotency key: the key stays spent', async () => {
-    const { actor, text, cut } = await inATurn('keyed', { idempotencyKey: 'k' });
-    const seen = await actor.history('keyed');
+    const { actor, sessionId, text, cut } = await inATurn('keyed', { idempotencyKey: 'k' });
+    const seen = await actor.history(sessionId);
     await runner.kill();
     runner = await cluster.startRunner();
     expect(await cut).toMatchObject({ code: 'turn_outcome_unknown' });
-    expect(await failure(main().prompt('keyed', text, { idempotencyKey: 'k' }))).toMatchObject({ code: 'turn_outcome_unknown' });
-    await checkCut('keyed', text, seen);
+    expect(await failure(main().prompt(sessionId, text, { idempotencyKey: 'k' }))).toMatchObject({ code: 'turn_outcome_unknown' });
+    await checkCut(sessionId, text, seen);
   });
 
   it('I4, I12: while the actor sleeps: nobody notices', async () => {
     const actor = main();
-    await actor.create({ agent: 'native', cwd: '/tmp', sessionId: 'asleep' });
-    await actor.prompt('asleep', 'My name is Ada.');
-    const before = await actor.history('asleep');
+    const sessionId = sessionFor('asleep');
+    await actor.create({ agent: 'native', cwd: '/tmp', sessionId });
+    await actor.prompt(sessionId, 'My name is Ada.');
+    const before = await actor.history(sessionId);
     await actor.sleep();
     await until(() => cluster.agents().length === 0, 'I7: the agent is gone');
     await runner.kill();
     runner = await cluster.startRunner();
     // The blow may fall before or after sleep has recorded the agent's end.
-    const after = await main().history('asleep');
+    const after = await main().history(sessionId);
     expect(after.slice(0, before.length)).toEqual(before);
     expect(after.slice(before.length).filter((event) => event.kind !== 'agent_exited')).toEqual([]);
-    const { turnId, report } = await main().prompt('asleep', 'What is my name?');
+    const { turnId, report } = await main().prompt(sessionId, 'What is my name?');
     expect(report.tier).toBe('resume');
-    expect(said(await main().history('asleep'), turnId)).toContain('Ada');
-    await main().close('asleep');
+    expect(said(await main().history(sessionId), turnId)).toContain('Ada');
+    await main().close(sessionId);
   });
 
   it('I4: where another machine goes on, without the agent’s own store: the record tells it', async () => {
-    await main().create({ agent: 'native', cwd: '/tmp', sessionId: 'moved' });
-    await main().prompt('moved', 'My name is Ada.');
+    const sessionId = sessionFor('moved');
+    await main().create({ agent: 'native', cwd: '/tmp', sessionId });
+    await main().prompt(sessionId, 'My name is Ada.');
     await runner.kill();
     runner = await cluster.startRunner({ AGENT_STORE: `${cluster.home}/elsewhere` });
-    const { turnId, report } = await main().prompt('moved', 'What is my name?');
+    const { turnId, report } = await main().prompt(sessionId, 'What is my name?');
     expect(report.tier).toBe('transcript');
-    expect(said(await main().history('moved'), turnId)).toContain('Ada');
-    await main().close('moved');
+    expect(said(await main().history(sessionId), turnId)).toContain('Ada');
+    await main().close(sessionId);
     await runner.kill();
     runner = await cluster.startRunner();
   });
 
   it('I2: under a client that follows: it goes on where it was, with no gap and no repeat', async () => {
-    const { cut } = await inATurn('watched');
+    const { sessionId, cut } = await inATurn('watched');
     const stop = new AbortController();
     const shown: SessionEvent[] = [];
     const following = (async () => {
@@ -116,7 +123,7 @@ describe('a runner that dies', () => {
         const connection = main().connect();
         try {
           const after = shown.at(-1)?.seq ?? 0;
-          for await (const event of followSession(connection, 'watched', { after, signal: stop.signal })) shown.push(event);
+          for await (const event of followSession(connection, sessionId, { after, signal: stop.signal })) shown.push(event);
         } catch (error) {
           // RivetKit gives some connections up while no runner is there: a new one goes on after what was seen.
           if (connection.connStatus !== 'idle') throw error;
@@ -129,13 +136,13 @@ describe('a runner that dies', () => {
     await runner.kill();
     runner = await cluster.startRunner();
     await cut;
-    await main().prompt('watched', 'What is my name?');
-    const stored = await main().history('watched');
+    await main().prompt(sessionId, 'What is my name?');
+    const stored = await main().history(sessionId);
     await until(() => shown.at(-1)?.seq === stored.at(-1)?.seq, 'it has seen all', 120_000);
     stop.abort();
     await following;
     expect(shown).toEqual(stored);
-    await main().close('watched');
+    await main().close(sessionId);
   });
 });
 
@@ -144,22 +151,22 @@ describe('a runner that is told to end, as a deploy does', () => {
     // The actor is awake on the old one before the new one is there.
     await main().list();
     const next = await cluster.startRunner();
-    const { actor, text, cut } = await inATurn('deployed');
-    const seen = await actor.history('deployed');
+    const { actor, sessionId, text, cut } = await inATurn('deployed');
+    const seen = await actor.history(sessionId);
     await runner.stop();
     runner = next;
     expect(await cut).toMatchObject({ code: 'turn_outcome_unknown' });
     expect(cluster.agents()).toEqual([]);
-    await checkCut('deployed', text, seen);
+    await checkCut(sessionId, text, seen);
   });
 });
 
 describe('an actor that is told to sleep', () => {
   it('I5, I7: in a turn: the turn is interrupted and not delivered again', async () => {
-    const { actor, text, cut } = await inATurn('slept');
-    const seen = await actor.history('slept');
+    const { actor, sessionId, text, cut } = await inATurn('slept');
+    const seen = await actor.history(sessionId);
     await actor.sleep();
     expect(await cut).toMatchObject({ code: 'turn_outcome_unknown' });
-    await checkCut('slept', text, seen);
+    await checkCut(sessionId, text, seen);
   });
 });

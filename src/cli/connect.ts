@@ -1,4 +1,5 @@
 /** Our own standard input and output led to an agent of a server. */
+import { isUtf8 } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
@@ -105,7 +106,7 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
 
 /** A byte-order mark and its kind stay here; what is no message at all is the server's to refuse. */
 function trimmed(line: Buffer): Buffer {
-  const found = findInLine(line, false);
+  const found = isUtf8(line) ? findInLine(line, false) : null;
   return found === null ? line : line.subarray(found.start, found.end);
 }
 

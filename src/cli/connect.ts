@@ -3,9 +3,11 @@ import { isUtf8 } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
-import { findInLine, readLines } from '../adapters/stdio/lines.ts';
+import { findInLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../engine/limits.ts';
+import { within } from '../engine/protocol/connection.ts';
+import { fieldsOf } from '../engine/protocol/updates.ts';
 import { tooLarge } from './stdio-messages.ts';
 
 type ServerAddress = ReturnType<typeof agentAddress>;
@@ -43,6 +45,9 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
   let times = 0;
   let socket: WebSocket;
   let isOpen = Promise.withResolvers<void>();
+  /** Requests that are to be answered still, by their ids as JSON; no prompts, whose turns go on without their client. */
+  const due = new Set<string>();
+  let answered = Promise.withResolvers<void>();
   const close = () => {
     leaving = true;
     socket.close(1000);
@@ -70,6 +75,8 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
       });
       mine.on('message', (data) => {
         unheard = null;
+        const id = ANSWER.exec((data as Buffer).toString('utf8', 0, LONGEST_ID))?.[1];
+        if (id !== undefined && due.delete(id) && due.size === 0) answered.resolve();
         output.write(data as Buffer);
         if (output.write('\n')) return;
         mine.pause();
@@ -89,13 +96,21 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
     });
     const send = async (line: Buffer) => {
       await isOpen.promise;
+      const { id, method } = fieldsOf(parseMessage(line));
+      if (id !== undefined && typeof method === 'string' && method !== 'session/prompt') due.add(JSON.stringify(id));
       unheard?.push(line);
       unheardBytes += line.length;
       if (unheardBytes > DEFAULT_LIMITS.messageBytes) unheard = null;
       await new Promise<void>((sent) => socket.send(line, { binary: false }, () => sent()));
     };
+    /** The client has said all, and may read on. */
+    const leave = async () => {
+      answered = Promise.withResolvers();
+      if (due.size > 0) await within(Promise.race([answered.promise, done.catch(() => undefined)]), ANSWERS_MS);
+      close();
+    };
     const begin = () =>
-      lines.pipeTo(new WritableStream({ write: send })).then(close, (error) => {
+      lines.pipeTo(new WritableStream({ write: send })).then(leave, (error) => {
         reject(error);
         socket.terminate();
       });
@@ -103,6 +118,11 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
   });
   return { done, close };
 }
+
+/** An answer of a server of ours begins so. */
+const ANSWER = /^\{"jsonrpc":"2\.0","id":("(?:[^"\\]|\\.)*"|[^,"]+),"(?:result|error)"/;
+const LONGEST_ID = 512;
+const ANSWERS_MS = 15_000;
 
 /** A byte-order mark and its kind stay here; what is no message at all is the server's to refuse. */
 function trimmed(line: Buffer): Buffer {

@@ -5,7 +5,7 @@
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { runDoctor } from '../../src/cli/doctor/examination.ts';
+import { runDoctor } from '../../src/cli/doctor/doctor.ts';
 import { renderDoctor } from '../../src/cli/doctor/report.ts';
 import { AGENTS, type CompatAgent } from './agents.ts';
 import { examineHost, type Frame } from './host.ts';

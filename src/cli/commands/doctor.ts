@@ -1,7 +1,7 @@
 /** `rehydrate doctor`: how well an agent's sessions survive its death. */
 import type { ProtocolChoice } from '../../engine/types.ts';
 import { type Command, endedBy, SIGNAL_EXITS, watchInterrupts } from '../ends.ts';
-import { runDoctor } from '../doctor/examination.ts';
+import { runDoctor } from '../doctor/doctor.ts';
 import { type DoctorReport, renderDoctor } from '../doctor/report.ts';
 import { EXIT } from '../table.ts';
 import { jsonText } from '../output.ts';

@@ -67,6 +67,21 @@ export function foreignWords({ foreign: [first, ...more] }: Heard): string {
   return ` ${count(1 + more.length, 'update')} of the conversation named another session (${id}), and a client drops such.`;
 }
 
+/** Why a client counts on a method: in version 2 nobody advertises what every agent has. */
+export const offers = ({ facts }: RunningAgent, method: string): string =>
+  facts.protocolVersion === 2 ? `speaks ACP 2, where every agent has ${method.replace('load', 'resume')}` : `advertises ${method}`;
+
+/** What an agent did that did not say what it was asked for; ends the sentence. */
+export const instead = ({
+  answer,
+  reply,
+  foreign,
+}: {
+  readonly answer: Answer;
+  readonly reply: string;
+  readonly foreign: string;
+}): string => `${answer.kind === 'answered' ? `it said ${quote(reply)}` : 'it did not answer the prompt'}.${foreign}`;
+
 /** How many updates of one process are kept; a doctor's conversation has a few dozen. */
 const KEPT_UPDATES = 10_000;
 

@@ -55,3 +55,29 @@ it('a client that goes while it waits for the next life is done', async () => {
   input.end();
   await done;
 });
+
+it('a client that has said all is answered still, but for its prompts, whose turns go on without it', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  onTestFinished(() => new Promise((resolve) => server.close(() => resolve())));
+  server.on('connection', (socket) =>
+    socket.on('message', (data) => {
+      const { id, method } = JSON.parse(String(data)) as { id?: unknown; method: string };
+      if (id === undefined || method === 'session/prompt') return;
+      setTimeout(() => socket.send(JSON.stringify({ jsonrpc: '2.0', id, result: { method } })), 200);
+    }),
+  );
+  const input = new PassThrough();
+  const output = new PassThrough();
+  const { done } = pump({ url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, protocols: [] }, input, output);
+  const ask = (id: unknown, method: string) => input.write(`${JSON.stringify({ jsonrpc: '2.0', id, method })}\n`);
+  ask(1, 'initialize');
+  ask('zwé"i', 'session/list');
+  ask(2, 'session/prompt');
+  input.end();
+  await done;
+  output.end();
+  const answers = (await output.toArray()).join('');
+  expect(answers).toContain('"id":1,"result":{"method":"initialize"}');
+  expect(answers).toContain('"result":{"method":"session/list"}');
+});

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { doctorExit } from '../../../src/cli/commands/doctor.ts';
-import { STEPS } from '../../../src/cli/doctor/examination.ts';
+import { STEPS } from '../../../src/cli/doctor/doctor.ts';
 import { CHECK_IDS, checksOf, fail, pass, record, renderDoctor, skip, type Examined, type Found } from '../../../src/cli/doctor/report.ts';
 import { wrap } from '../../../src/cli/table.ts';
 

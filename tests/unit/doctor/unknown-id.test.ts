@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { unknownIdLike } from '../../../src/cli/doctor/examination.ts';
+import { unknownIdLike } from '../../../src/cli/doctor/other-sessions.ts';
 
 describe('an unknown session id passes for one of the agent’s own', () => {
   test.each([

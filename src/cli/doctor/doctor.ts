@@ -1,0 +1,129 @@
+/**
+ * `rehydrate doctor`: how well an ACP agent's sessions survive its death, found out by killing it. One process makes sessions, is told
+ * something in each, and is killed; every later one is asked for one thing. `STEPS` is the examination, a row for each thing that is
+ * tried; how each is tried and judged is in the files beside this.
+ */
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { RehydrateError } from '../../engine/errors.ts';
+import type { ProtocolChoice } from '../../engine/types.ts';
+import { withAgent } from './agent.ts';
+import { comeBack, lookForPreambles, native } from './coming-back.ts';
+import { advertises, type DoctorOptions, newExamination, type Examination, session, type Step, take } from './examination.ts';
+import { lookAtExit } from './exit.ts';
+import { FIRST_STEPS, inFirstProcess, judgeIntroduction } from './first-process.ts';
+import { askForNeverPrompted, askForUnknown, closeOne, compareIds } from './other-sessions.ts';
+import { checksOf, differences, type DoctorReport, type Examined, NO_SESSION, record, verdictOf } from './report.ts';
+
+const PROMPT_NOTICE =
+  'doctor will send up to ten short prompts to the agent, which may ask its model and cost a little. --no-prompt skips that.';
+
+const AGAIN_NOTICE = 'It speaks ACP 2, too: once more, with as many prompts. --protocol v1 leaves that out.';
+
+/**
+ * Examines an agent: starts it about nine times in a scratch directory, kills it, and asks for its sessions back; once more in ACP 2 where
+ * it speaks that, too. Rejects with `RehydrateError` (`agent_start_failed`, …) when it cannot be started at all, and with the
+ * signal's reason; no process is left either way.
+ */
+export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
+  const { protocol, prompt = true, onNotice } = options;
+  if (prompt) onNotice?.(PROMPT_NOTICE);
+  const first = await examine(protocol ?? 'v1', options);
+  // One that said nothing, or died of it, is not asked again.
+  const second = protocol === undefined && !first.mute ? await examine('v2', options, prompt && first.facts ? AGAIN_NOTICE : '') : null;
+  const [main, other] = first.facts === null && second?.facts ? [second, null] : [first, second?.facts ? second : null];
+  const info = main.facts?.info;
+  return {
+    agent: { command: path.basename(options.command), name: info?.name ?? null, version: info?.version ?? null },
+    ...main.examined,
+    ...(other ? { v2: { ...other.examined, differs: differences(main.examined, other.examined) } } : {}),
+  };
+}
+
+/** The examination, after `initialize`, in the order in which it is held. */
+export const STEPS: readonly Step[] = [
+  ...FIRST_STEPS,
+  // Resume goes before load: what it adds to the conversation makes the replay longer and so the better witness.
+  { checks: ['kill-and-resume', 'resume-silent'], process: 'none', needs: [session], run: comeBack('resume') },
+  { checks: ['kill-and-load', 'replay-complete', 'replay-before-response'], process: 'none', needs: [session], run: comeBack('load') },
+  {
+    checks: ['preamble-inline', 'preamble-resource'],
+    process: 'own',
+    needs: [({ given }) => given.length === 0 && 'It was given none.', (x) => native(x) === undefined && 'No session comes back.'],
+    run: lookForPreambles,
+  },
+  { checks: ['unknown-session-load'], process: 'own', needs: [advertises('load')], run: askForUnknown('load') },
+  { checks: ['unknown-session-resume'], process: 'own', needs: [advertises('resume')], run: askForUnknown('resume') },
+  {
+    checks: ['never-prompted'],
+    process: 'own',
+    needs: [
+      advertises('resume', 'load'),
+      session,
+      ({ neverPrompted }) => neverPrompted === null && 'It made no second session in one process.',
+    ],
+    run: askForNeverPrompted,
+  },
+  { checks: ['close'], process: 'own', needs: [advertises('close'), session], run: closeOne },
+  { checks: ['clean-exit', 'no-orphans'], process: 'none', needs: [], run: lookAtExit },
+  // Of all the sessions that were made.
+  { checks: ['session-ids'], process: 'none', needs: [session], run: compareIds },
+];
+
+/** In one version of ACP. Without facts it does not speak that. `notice`: what is told once it does. */
+async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice = '') {
+  const cwd = await scratchDirectory();
+  const x = newExamination(protocol, options, cwd);
+  try {
+    const mute = await withAgent(x, async (agent, introduction) => {
+      record(x.found, judgeIntroduction(introduction));
+      x.facts = introduction.facts;
+      if (x.facts !== null && notice !== '') options.onNotice?.(notice);
+      if (x.facts !== null) await inFirstProcess(x, agent);
+      return introduction.mute;
+    });
+    if (x.facts !== null) for (const step of STEPS) if (step.process !== 'first') await take(step, x);
+    if (x.facts?.canDelete === true) await deleteMade(x);
+    x.signal.throwIfAborted();
+    const { facts, told } = x;
+    const checks = checksOf(x.found, facts === null ? 'It did not get past initialize.' : NO_SESSION);
+    const outcomes = facts && {
+      ...x.came,
+      examined: told !== null,
+      processes: (x.restarts.length > 0 ? x.restarts : [facts]).map(({ canResume, canLoad, canList }) => ({
+        ...{ resume: canResume, load: canLoad, list: canList },
+      })),
+      said: told !== null && told.said.length > 0,
+      version: facts.protocolVersion,
+      unknownSession: x.unknownSession,
+    };
+    const { protocolVersion = null, capabilities = null } = facts ?? {};
+    const examined: Examined = { protocolVersion, capabilities, checks, verdict: verdictOf(outcomes, checks) };
+    return { facts, mute, examined };
+  } finally {
+    await rm(cwd, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function scratchDirectory(): Promise<string> {
+  try {
+    return await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-doctor-')));
+  } catch (error) {
+    const words = `No scratch directory can be made: ${(error as Error).message}. Set $TMPDIR to a directory that can be written to.`;
+    throw new RehydrateError('cwd_missing', words, { directory: os.tmpdir() }, { cause: error });
+  }
+}
+
+/** Leaves nothing of its own in the agent's store, where the agent can do that; what it cannot delete stays. */
+async function deleteMade(x: Examination): Promise<void> {
+  const work = withAgent(x, async (agent, { facts }) => {
+    if (facts?.canDelete !== true) return;
+    for (const sessionId of new Set(x.made)) {
+      const { kind } = await agent.ask((protocol, patience) => protocol.deleteSession(sessionId, patience));
+      if (kind === 'hung' || kind === 'ended') return;
+    }
+  });
+  // It is no check: an agent that fails here is judged by those that were held.
+  await work.catch(() => {});
+}

@@ -1,0 +1,144 @@
+/** The first process: it makes the sessions, is told something in each, and is killed. */
+import type { ContentBlock, SessionEvent } from '../../engine/types.ts';
+import { fieldsOf } from '../../engine/protocol/updates.ts';
+import { buildPreamble } from '../../engine/transcript/preamble.ts';
+import { renderTranscript } from '../../engine/transcript/render.ts';
+import { count, oneLine } from '../format.ts';
+import { errorWords, instead, type Introduction, offers, type RunningAgent, wantsAuth } from './agent.ts';
+import {
+  advertises,
+  codeword,
+  type Examination,
+  type Obstacle,
+  offersOf,
+  PREAMBLES,
+  type PreambleWay,
+  session,
+  type Step,
+  take,
+} from './examination.ts';
+import { breach, fail, type Finding, type Found, pass, skip } from './report.ts';
+
+const takesResources: Obstacle = ({ facts }) =>
+  facts?.embeddedContext === false && 'It does not advertise promptCapabilities.embeddedContext, so a client gives it none.';
+
+/** What is tried in it, after `initialize`, in order. */
+export const FIRST_STEPS: readonly Step[] = [
+  { checks: ['new'], process: 'first', needs: [], run: makeSession },
+  {
+    checks: ['prompt'],
+    process: 'first',
+    needs: [session, ({ options }) => options.prompt === false && 'Not asked to prompt a model (--no-prompt).'],
+    run: tellCodeword,
+  },
+  { checks: ['never-prompted'], process: 'first', needs: [session], run: makeAnother },
+  { checks: ['list'], process: 'first', needs: [session, advertises('list')], run: lookAtList },
+  { checks: ['preamble-inline'], process: 'first', needs: [session, codeword], run: givePreamble('inline') },
+  { checks: ['preamble-resource'], process: 'first', needs: [session, codeword, takesResources], run: givePreamble('resource') },
+];
+
+export async function inFirstProcess(x: Examination, agent: RunningAgent): Promise<void> {
+  for (const step of FIRST_STEPS) await take(step, x, agent);
+}
+
+export function judgeIntroduction({ facts, claimed, failure, otherVersion, ms }: Introduction): Found {
+  // An agent that speaks another version says so, as the protocol wants it.
+  if (facts === null) return { initialize: otherVersion ? skip(`It ${failure}.`) : breach(`It ${failure}.`, ms) };
+  const more = facts.protocolVersion === 2 ? ', where every agent can resume, replay and list' : ` and advertises ${offersOf(facts)}`;
+  const detail = `Speaks ACP ${facts.protocolVersion}${more}.`;
+  if (claimed === facts.protocolVersion) return { initialize: pass(detail, ms) };
+  const named = `It answered initialize with protocolVersion ${JSON.stringify(claimed)} and the fields of ACP ${facts.protocolVersion}; a client that goes by the number takes it for another.`;
+  return { initialize: fail(`${named} ${detail}`, ms) };
+}
+
+async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding> {
+  const answer = await agent.newSession();
+  const { sessionId, failure, ms } = answer;
+  if (sessionId !== null) {
+    x.told = { sessionId, said: [], codeword: null, untried: 'no prompt was sent' };
+    return pass(`Made the session ${sessionId}.`, ms);
+  }
+  if (wantsAuth(answer)) {
+    const how =
+      x.auth === undefined ? 'Sign in with its own command, or name a method with --auth' : `Signing in with ${x.auth} did not do`;
+    const names = agent.facts.authMethods.map(({ id }) => oneLine(id, 60)).filter((id) => id !== '');
+    return skip(`It wants you to sign in first (methods: ${names.join(', ') || 'none named'}). ${how}, and run doctor again.`);
+  }
+  // An error is an answer: the agent may have a reason that has nothing to do with the protocol.
+  return answer.kind === 'refused'
+    ? fail(`It ${failure}.`, ms)
+    : breach(`It ${answer.kind === 'answered' ? idFault(fieldsOf(answer.value.raw)['sessionId']) : failure}.`, ms);
+}
+
+const idFault = (id: unknown): string =>
+  `answered session/new ${id === undefined ? 'without a sessionId' : `with a sessionId that is not a string with something in it: ${oneLine(JSON.stringify(id), 60)}`}`;
+
+/** A word that no agent has heard before. */
+const word = (bird: string): string => `${bird}-${1000 + Math.floor(Math.random() * 9000)}`;
+
+/** Tells it a word and asks for it back while it is alive: an agent that cannot say it now is no witness later. */
+async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): Promise<Finding> {
+  const { sessionId, said } = x.told!;
+  const codeword = word('heron');
+  const telling = `Remember that the codeword is ${codeword}. Answer with OK only, without using any tool.`;
+  const { answer, reply, foreign } = await agent.prompt(sessionId, telling, said);
+  if (answer.kind === 'answered' && answer.value !== null) {
+    const asked = await agent.askFor(sessionId, 'codeword', said);
+    const known = asked.reply.includes(codeword) ? codeword : null;
+    x.told = { sessionId, said, codeword: known, untried: 'it could not say the codeword back even before it was killed' };
+    const detail = `Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(answer.value, 60)}.${foreign}`;
+    return reply.length === 0 && foreign !== '' ? fail(detail, answer.ms) : pass(detail, answer.ms);
+  }
+  x.told = { sessionId, said, codeword: null, untried: 'the prompt that was sent was not answered' };
+  if (wantsAuth(answer)) return skip('It wants you to sign in before it answers a prompt.');
+  if (answer.kind === 'refused')
+    return skip(`It could not answer a prompt here, perhaps for want of a model: ${errorWords(answer.error)}.`);
+  return breach(`It ${answer.failure || 'answered session/prompt without a stopReason'}.`, answer.ms);
+}
+
+/** After the first was prompted, and never prompted itself. */
+async function makeAnother(x: Examination, agent: RunningAgent): Promise<Found> {
+  x.neverPrompted = (await agent.newSession()).sessionId;
+  return {};
+}
+
+async function lookAtList({ told }: Examination, agent: RunningAgent): Promise<Finding> {
+  const { sessionId, said } = told!;
+  const began = performance.now();
+  const shown = await agent.listed(sessionId);
+  const ms = performance.now() - began;
+  const asked = 'session/list, asked with the session’s cwd,';
+  if (shown === 'present') return pass(`${asked} shows the session.`, ms);
+  if (shown === 'unknown') return breach(`It ${offers(agent, 'session/list')}, but gave no list that could be read to its end.`, ms);
+  if (said.length === 0) return pass('It answers; a session that was never prompted is not shown.', ms);
+  return fail(`${asked} does not show the session, so a client cannot tell a lost session from an error.`, ms);
+}
+
+export const reached = (way: PreambleWay) => `A record that is given as ${PREAMBLES[way]} reaches its model`;
+
+/** Begins a session with a preamble, as a host does for an agent that lost its own, and asks for one of the two words in it. */
+function givePreamble(way: PreambleWay): Step['run'] {
+  return async ({ given }, agent) => {
+    const { sessionId } = await agent.newSession();
+    if (sessionId === null) return skip('It made no further session in one process to try it in.');
+    const [firstWord, secondWord] = [word('curlew'), word('plover')];
+    const asked = await agent.askFor(sessionId, 'first word', [], await preambleOf(way, firstWord, secondWord));
+    if (!asked.reply.includes(firstWord)) {
+      const detail = `A record of an earlier conversation, given as ${PREAMBLES[way]}, did not reach its model: asked for a word in it, ${instead(asked)}`;
+      return fail(detail, asked.answer.ms);
+    }
+    given.push({ way, sessionId, secondWord });
+    return pass(`${reached(way)}. Where it brings no session back itself, a client gives the record anew each time.`);
+  };
+}
+
+/** The very blocks that a host sends, about a conversation that never was. */
+async function preambleOf(mode: PreambleWay, firstWord: string, secondWord: string): Promise<ContentBlock[]> {
+  const event = (seq: number, role: 'user' | 'agent', text: string) =>
+    ({
+      ...{ seq, turnId: 'earlier', at: 0, kind: 'update', origin: role === 'user' ? 'host' : 'agent' },
+      payload: { sessionUpdate: `${role}_message_chunk`, content: { type: 'text', text } },
+    }) as SessionEvent;
+  const told = `Remember that the first word is ${firstWord}. Remember that the second word is ${secondWord}.`;
+  return buildPreamble(await renderTranscript([event(2, 'agent', 'OK'), event(1, 'user', told)]), mode);
+}

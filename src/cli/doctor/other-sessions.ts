@@ -1,0 +1,88 @@
+/** Sessions that the agent never had, that nobody prompted, that are closed; and what sessions are called. */
+import { count, quote } from '../format.ts';
+import { errorWords, offers, type RunningAgent } from './agent.ts';
+import type { Examination, Step } from './examination.ts';
+import { breach, fail, type Finding, type How, pass, skip } from './report.ts';
+
+export function askForUnknown(how: How): Step['run'] {
+  return async (x, agent) => {
+    const { answer, outcome, evidence } = await agent.takeUp(how, unknownIdLike(x.told?.sessionId ?? null));
+    x.unknownSession[how] = outcome;
+    const { ms } = answer;
+    const error = answer.kind === 'refused' ? answer.error : null;
+    const said = error ? `It said: ${errorWords(error)}.` : '';
+    switch (outcome) {
+      case 'success':
+        return breach(
+          'It claims success for a session it never had: a user would go on talking to an agent that forgot, without knowing.',
+          ms,
+        );
+      case 'hang':
+      case 'crash':
+        return breach(`For a session it never had, it ${answer.failure}.`, ms);
+      case 'unsupported':
+        return breach(`It ${offers(agent, `session/${how}`)}, but does not know it (${evidence}). ${said}`, ms);
+      case 'auth_required':
+        return skip(`It wants you to sign in first. ${said}`);
+      case 'unknown_session': {
+        const specification = error?.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
+        // The name of the rule; the rest of the evidence repeats the error.
+        const rule = evidence.split(':')[0];
+        return pass(`A client can tell: ${error && errorWords(error)} reads as unknown session (${rule}).${specification}`, ms);
+      }
+      default:
+        return fail(`A client reads ${outcome}, so it must stop instead of going on with a transcript (${evidence}). ${said}`, ms);
+    }
+  };
+}
+
+/** Whether all sessions that it made have names of their own. */
+export async function compareIds({ made }: Examination): Promise<Finding> {
+  const alike = made.find((id, index) => made.indexOf(id) !== index);
+  if (alike !== undefined) {
+    const times = made.filter((id) => id === alike).length;
+    return breach(
+      `It gave ${count(times, 'session')} the same id (${quote(alike)}). A client cannot tell them apart: what comes back for the one is the other, and its conversation is lost or goes to another user.`,
+    );
+  }
+  return made.length === 1 ? skip('It made no second session.') : pass(`Each of ${count(made.length, 'session')} has an id of its own.`);
+}
+
+export async function askForNeverPrompted({ neverPrompted }: Examination, agent: RunningAgent): Promise<Finding> {
+  const how = agent.facts.canResume ? 'resume' : 'load';
+  const { answer, outcome, evidence } = await agent.takeUp(how, neverPrompted!);
+  const { ms } = answer;
+  if (outcome === 'success') return pass(`A session that was never prompted comes back with session/${how}.`, ms);
+  if (outcome === 'unknown_session')
+    return pass(`It forgets a session that was never prompted and says so (${evidence}); nothing is lost by that.`, ms);
+  return fail(`It does not bring a session back that was never prompted, and a client reads ${outcome} (${evidence}).`, ms);
+}
+
+export async function closeOne(_: Examination, agent: RunningAgent): Promise<Finding> {
+  const { sessionId, ms } = await agent.newSession();
+  if (sessionId === null) return fail('It could not make another session to close.', ms);
+  const answer = await agent.ask((protocol, patience) => protocol.closeSession(sessionId, patience));
+  if (answer.kind === 'answered') return pass('session/close ends a session.', answer.ms);
+  return breach(`It ${offers(agent, 'session/close')}, but ${answer.failure}.`, answer.ms);
+}
+
+/**
+ * A session id that looks like the agent's own and is not one: same length, same kinds of characters, same prefix.
+ * An agent that checks an id's form before it looks for the session then has nothing to object to. An agent that counts its
+ * sessions may well have one of another small number: such an id is longer.
+ */
+export function unknownIdLike(sample: string | null, random: () => number = Math.random): string {
+  const pick = (from: string): string => from[Math.floor(random() * from.length)] ?? '';
+  if (sample === null || /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(sample))
+    return 'xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx'.replace(/x/g, () => pick('0123456789abcdef'));
+  // What stands before the first separator is a kind (`ses_`, `thread-`), not part of the number.
+  const prefix = /^[A-Za-z]+[_:-]/.exec(sample)?.[0] ?? '';
+  const kinds = ['0123456789', 'abcdef', 'ghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+  const like = (text: string): string => text.replace(/[0-9A-Za-z]/g, (char) => pick(kinds.find((kind) => kind.includes(char)) ?? char));
+  const own = sample.slice(prefix.length);
+  const number = like(own) + like('0'.repeat(Math.max(0, UNIQUE_CHARS - own.length)));
+  return prefix + number === sample ? `${sample}0` : prefix + number;
+}
+
+/** Of so many characters no two ids are the same by chance. */
+const UNIQUE_CHARS = 10;

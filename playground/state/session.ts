@@ -18,7 +18,7 @@ import {
   type ViewMessage,
   type ViewToolCall,
 } from '../../src/engine/index.ts';
-import { classOf, fieldsOf, noticeText, planEntries, toolOutput, type Role } from '../../src/engine/protocol/updates.ts';
+import { classOf, fieldsOf, isOpenCall, noticeText, planEntries, toolOutput, type Role } from '../../src/engine/protocol/updates.ts';
 import { TOLD_MACHINE, toldMachine, type Machine } from './machine.ts';
 import { createPace, drawn } from './pace.ts';
 import { label, turnEndWords, verdictWords, type FailedResume, type StoredReport } from './words.ts';
@@ -113,7 +113,7 @@ export class Conversation {
     const { messages, toolCalls, running } = this.#view;
     const turnOpen = running !== null && !nobody;
     const told = this.#items();
-    const items = running !== null && nobody ? [...told.map((item) => answered(item, WITHDRAWN)), ABANDONED] : told;
+    const items = running !== null && nobody ? [...told.map((item) => cutOff(answered(item, WITHDRAWN))), ABANDONED] : told;
     const open = turnOpen ? items.findLast((item): item is Permission => item.kind === 'permission' && item.answer === null) : undefined;
     const prompt = items.findLast((item): item is TextItem => item.kind === 'user');
     return {
@@ -208,6 +208,9 @@ export const EMPTY_VIEW = new Conversation().view();
 
 const WITHDRAWN = 'withdrawn: the turn ended first';
 const ABANDONED: Item = { kind: 'notice', key: 'abandoned', tone: 'warn', text: turnEndWords({ state: 'interrupted' })! };
+
+/** A tool call of a turn that nobody runs any more. */
+const cutOff = (item: Item): Item => (item.kind === 'tool' && isOpenCall(item.status) ? { ...item, status: 'failed' } : item);
 
 /** A question with its answer: an option by its name, or other words. */
 function answered(item: Item, answer: string): Item {

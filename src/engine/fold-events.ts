@@ -7,6 +7,7 @@ import {
   blocksOf,
   classOf,
   fieldsOf,
+  isOpenCall,
   mergeToolCalls,
   messageIdOf,
   planEntries,
@@ -36,7 +37,7 @@ export interface ViewMessage {
   readonly content: readonly ContentBlock[];
 }
 
-/** One tool call with all that was said of it so far. */
+/** One tool call with all that was said of it so far. One that was open when its agent or its turn ended has failed, unless more is said of it. */
 export interface ViewToolCall extends ToolCallReport {
   readonly seq: number;
   readonly turnId: string | null;
@@ -104,6 +105,7 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
         next.running = null;
         next.lastTurn = { ...event.payload, turnId: event.turnId };
         next.openPermissions = [];
+        if (event.payload.state !== 'completed') cutOff(toolCalls, ({ turnId }) => turnId === event.turnId);
         break;
       case 'permission_requested':
         next.openPermissions = [...next.openPermissions, event.payload];
@@ -113,8 +115,10 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
         break;
       case 'resumed':
         next.lastReport = event.payload;
+        cutOff(toolCalls, () => true);
         break;
       case 'agent_exited':
+        cutOff(toolCalls, () => true);
         break;
       case 'update':
         foldUpdate(event, next, messages, toolCalls);
@@ -138,6 +142,12 @@ function lazily<T>(list: readonly T[]): Lazily<T> {
     },
     mine: () => (copy ??= [...list]),
   };
+}
+
+/** Nobody says the end of these any more. */
+function cutOff(toolCalls: Lazily<ViewToolCall>, isCut: (call: ViewToolCall) => boolean): void {
+  for (const [index, call] of toolCalls.now.entries())
+    if (isOpenCall(call.status) && isCut(call)) toolCalls.mine()[index] = { ...call, status: 'failed' };
 }
 
 function foldUpdate(

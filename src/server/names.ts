@@ -4,7 +4,7 @@
  * its turn's id behind it, in a replay as when it happened. All others stay the agent's.
  */
 import type { PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
-import { classOf, fieldsOf, messageIdOf, stringOf } from '../engine/protocol/updates.ts';
+import { classOf, fieldsOf, isOpenCall, messageIdOf, stringOf } from '../engine/protocol/updates.ts';
 
 interface Use {
   readonly turnId: string | null;
@@ -49,7 +49,7 @@ export function createNames(limit: number) {
     const use = calls.get(id);
     if (use) {
       use.isShown = true;
-      use.isOver ||= status === 'completed' || status === 'failed';
+      use.isOver ||= !isOpenCall(status);
     }
     return name;
   }

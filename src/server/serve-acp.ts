@@ -168,6 +168,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const { sessionId, openPermissions } = await mine(text(params, 'sessionId'));
       const attachment = attachments.get(sessionId);
       // Whoever deletes a session need not be told that it is gone. One that could not be deleted is followed on.
+      await cancel(sessionId);
       await detach(sessionId);
       try {
         await host.delete(sessionId);
@@ -180,8 +181,11 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
     'session/close': inOrder(async (params) => {
       const { sessionId } = await mine(text(params, 'sessionId'));
+      const isLast = (): boolean => !observe && [...(clients.get(sessionId) ?? [])].every((each) => each === attachments.get(sessionId));
+      // What runs is cancelled first, as ACP wants it: the agent ends it in its own way, and its prompt is answered so.
+      if (isLast()) await cancel(sessionId);
       await detach(sessionId);
-      if (!observe && !clients.has(sessionId)) await host.close(sessionId);
+      if (isLast()) await host.close(sessionId);
       return {};
     }),
 
@@ -238,13 +242,16 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     onNotification(method, params) {
       const sessionId = sessionFor(params);
       if (observe || sessionId === null) return;
-      if (method === 'session/cancel') {
-        for (const each of prompting) if (each.sessionId === sessionId) each.cancelled.abort();
-        // A cancel that comes when there is nothing to cancel any more is none.
-        void host.cancel(sessionId).catch(() => undefined);
-      } else host.notify(sessionId, method, params);
+      if (method === 'session/cancel') void cancel(sessionId);
+      else host.notify(sessionId, method, params);
     },
   });
+
+  /** A cancel that comes when there is nothing to cancel any more is none. */
+  function cancel(sessionId: string): Promise<void> {
+    for (const each of prompting) if (each.sessionId === sessionId) each.cancelled.abort();
+    return host.cancel(sessionId).catch(() => undefined);
+  }
 
   /** Terminals that the agent of a session has started in this client and not released. */
   const terminals = new Map<string, Set<string>>();
@@ -389,6 +396,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
   async function prompted(params: Params, signal: AbortSignal): Promise<object> {
     const { sessionId, attachment } = await attached(params);
+    // A text alone is what the library takes, and not ACP.
+    if (!Array.isArray(params['prompt']))
+      throw new RpcFailure({ code: RPC.invalidParams, message: 'session/prompt needs a prompt: a list of content blocks.' });
     const named = rehydrateMeta(params)['idempotencyKey'];
     const key = typeof named === 'string' ? named : `${clientId}:${prompts++}`;
     attachment.own.push(key);

@@ -215,6 +215,9 @@ export interface ToolCallReport {
   readonly rawOutput?: unknown;
 }
 
+/** Whether a tool call with this status can still come to an end; `paused` is v2's. */
+export const isOpenCall = (status: unknown): boolean => /^(?:pending|in_progress|paused|undefined|null)$/.test(String(status));
+
 /** Reads a tool call, an update of one, or the tool call of a permission request. */
 export function readToolCall(update: unknown): ToolCallReport {
   const fields = fieldsOf(update);

@@ -195,7 +195,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     async update(sessionId, { title, metadata, cwd, mcpServers, additionalDirectories }) {
       const { info } = await storedSession(sessionId);
-      if (cwd !== undefined && !(await config.sameDirectory(cwd, info.cwd)) && (await config.directoryExists?.(info.cwd)))
+      // By another path to the same directory it stays: to agents a session belongs to the path under which it was made.
+      const moves = cwd !== undefined && cwd !== info.cwd && !(await config.sameDirectory(cwd, info.cwd));
+      if (moves && (await config.directoryExists?.(info.cwd)))
         throw invalid(
           `Session "${sessionId}" works in ${info.cwd}, which is still there; it moves to another directory only when that is gone. To go on in ${cwd}, fork it with that cwd.`,
           { sessionId, cwd: info.cwd },
@@ -214,7 +216,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
         if (value !== undefined && value !== now)
           also.push({ sql: `UPDATE acp_sessions SET ${column} = ? WHERE session_id = ?`, params: [value, sessionId] });
       };
-      change('cwd', cwd, info.cwd);
+      change('cwd', moves ? cwd : undefined, info.cwd);
       change('mcp_servers', mcpServers && JSON.stringify(withoutValues(mcpServers)), JSON.stringify(info.mcpServers));
       change(
         'additional_directories',

@@ -101,6 +101,14 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     return known;
   }
 
+  /** Such a request is answered or withdrawn: its turn goes on when no other holds it up. */
+  function unblock(id: unknown): void {
+    const sessionId = blocking.get(id as Message['id']);
+    blocking.delete(id as Message['id']);
+    if (sessionId === undefined || [...blocking.values()].includes(sessionId)) return;
+    if (told(sessionId).prompt) tellState(sessionId, 'running');
+  }
+
   // ---------------------------------------------------------------- what the client says
 
   function fromClient(message: Message): Message | null {
@@ -109,9 +117,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     if (method === 'initialize' && id !== undefined) return initialize(message);
     if (version === 1) return message;
     if (method === undefined) {
-      const blocked = blocking.get(id);
-      blocking.delete(id);
-      if (blocked !== undefined && told(blocked).prompt) tellState(blocked, 'running');
+      unblock(id);
       return message;
     }
     // A notification is answered by nobody; those that v2 has are those of v1.
@@ -132,14 +138,16 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       case 'auth/login':
         return { ...message, method: 'authenticate' };
       case 'session/new':
-        return ask(method, { ...params, mcpServers: serversV1(params['mcpServers']) });
+        return ask(method, { ...params, mcpServers: serversV1(params['mcpServers'] ?? []) });
+      case 'session/fork':
+        // Where none are named, those of the original stay.
+        return ask(method, { ...params, ...('mcpServers' in params ? { mcpServers: serversV1(params['mcpServers']) } : {}) });
       case 'session/resume': {
-        const { replayFrom, ...rest } = params;
-        const from = objectOf(replayFrom);
-        if (from && from['type'] !== 'start')
+        const { replayFrom: from = null, ...rest } = params;
+        if (from !== null && fieldsOf(from)['type'] !== 'start')
           return refuse(RPC.invalidParams, 'Invalid params: replayFrom is { "type": "start" }, or absent');
         told(params['sessionId']).othersTurn = false;
-        return ask(from ? 'session/load' : method, { ...rest, mcpServers: serversV1(params['mcpServers']) });
+        return ask(from === null ? method : 'session/load', { ...rest, mcpServers: serversV1(params['mcpServers'] ?? []) });
       }
       case 'session/prompt':
         // One that comes while another runs is refused, or told the end of that one: it is no turn of its own.
@@ -190,7 +198,11 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     }
     if (method === undefined) return answer(message);
     if (isUpdate) return update(sessionId, fieldsOf(params['update']), params['_meta']);
-    if (id === undefined || method !== 'session/request_permission') return send(message);
+    if (id === undefined || method !== 'session/request_permission') {
+      send(message);
+      if (method === '$/cancel_request') unblock(params['requestId']);
+      return;
+    }
     const { toolCall, ...rest } = params;
     const prompt = told(sessionId).prompt;
     if (prompt) {
@@ -207,7 +219,8 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     const request = asked.get(id);
     asked.delete(id);
     const { method, params = {} } = request ?? {};
-    const sessionId = stringOf(params['sessionId'] ?? fieldsOf(result)['sessionId']);
+    const makes = method === 'session/new' || method === 'session/fork';
+    const sessionId = stringOf((makes ? fieldsOf(result) : params)['sessionId']);
     if (method === 'session/prompt') return turnOver(sessionId, message);
     if (method === undefined || error !== undefined) return send(message);
     const { modes, configOptions, ...rest } = fieldsOf(result);
@@ -241,6 +254,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       return send({ id, ...(error === undefined ? { result: { messageId: prompt?.messageId ?? '' } } : { error }) });
     session.prompt = null;
     session.last = null;
+    for (const [asking, of] of blocking) if (of === sessionId) blocking.delete(asking);
     if (error !== undefined && !prompt.isAnswered) return send({ id, error });
     inserted(sessionId, prompt);
     const { stopReason, ...rest } = fieldsOf(result);
@@ -502,8 +516,12 @@ function initializedV2({ agentCapabilities, agentInfo, authMethods, protocolVers
   };
 }
 
-function serversV1(servers: unknown): object[] {
-  return withText(servers, 'name').map((server) => {
+/** What is no list of servers stays what it is, so that it is refused as in v1. */
+function serversV1(servers: unknown): unknown {
+  if (!Array.isArray(servers)) return servers;
+  return servers.map((given: unknown) => {
+    const server = objectOf(given);
+    if (!server) return given;
     if (server['type'] !== 'stdio') return { headers: [], ...server };
     const { type: _stdio, ...rest } = server;
     return { args: [], env: [], ...rest };

@@ -126,11 +126,43 @@ describe.each(AGENTS)('a client of v2, the agent by protocol %s', (protocol) => 
       code: -32002,
       data: { sessionId: 'nobody' },
     });
-    expect((await client.request('session/resume', { sessionId, cwd: CWD, replayFrom: { type: 'end' } })).error).toMatchObject({
-      code: -32602,
-    });
+    for (const replayFrom of [{ type: 'end' }, {}, [], 5, false, ''])
+      expect((await client.request('session/resume', { sessionId, cwd: CWD, replayFrom })).error).toMatchObject({ code: -32602 });
+    expect((await client.request('session/resume', { sessionId, cwd: CWD, replayFrom: null })).error).toBeUndefined();
     expect((await client.request('session/list', { cwd: CWD })).result.sessions).toMatchObject([{ sessionId }]);
   });
+
+  it('a fork is asked for and answered in the words of v2, and has a mode of its own', async () => {
+    const { connect, host } = await served(protocol);
+    const { client } = await connect();
+    const sessionId = await begin(client);
+    await turn(client, sessionId, 'My name is Ada.');
+    const servers = [{ type: 'stdio', name: 'one', command: '/bin/true' }];
+    const { result } = await client.request('session/fork', { sessionId, cwd: CWD, mcpServers: servers });
+    expect(result).toMatchObject({ configOptions: [{ configId: 'mode', currentValue: 'chatty' }, { configId: 'model' }] });
+    expect(result).not.toHaveProperty('modes');
+    expect((await host.get(result.sessionId)).mcpServers).toEqual([{ name: 'one', command: '/bin/true', args: [], env: [] }]);
+    const set = { sessionId: result.sessionId, configId: 'mode', type: 'id', value: 'brief' };
+    expect((await client.request('session/set_config_option', set)).result.configOptions[0]).toMatchObject({ currentValue: 'brief' });
+    expect((await host.get(sessionId)).modes).toMatchObject({ currentModeId: 'chatty' });
+    // Where it names none, those of the original stay.
+    const again = await client.request('session/fork', { sessionId: result.sessionId, cwd: CWD });
+    expect((await host.get(again.result.sessionId)).mcpServers).toHaveLength(1);
+  });
+
+  it.each([['x'], [{}], [[null]], [[{}]], [[{ type: 'stdio', command: '/bin/true' }]]])(
+    'MCP servers that are none are refused as in v1: %j',
+    async (mcpServers) => {
+      const { connect } = await served(protocol);
+      const { client } = await connect();
+      const sessionId = await begin(client);
+      for (const method of ['session/new', 'session/resume', 'session/fork'])
+        expect((await client.request(method, { sessionId, cwd: CWD, mcpServers })).error, method).toMatchObject({
+          code: -32602,
+          message: expect.stringContaining('mcpServers is a list of MCP servers') as string,
+        });
+    },
+  );
 
   it('a permission is asked in the words of v2, and holds up the turn', async () => {
     const { connect } = await served(protocol);

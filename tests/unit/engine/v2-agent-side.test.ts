@@ -1,0 +1,51 @@
+/** What a client of v2 is told, message by message, in front of a side that speaks v1. */
+import { expect, it } from 'vitest';
+import { createWire } from '../../../src/engine/protocol/v2-agent-side.ts';
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- raw JSON
+type Json = any;
+
+/** A wire to a client that was answered in v2, and what it was told since. */
+function wireV2() {
+  const seen: Json[] = [];
+  const wire = createWire((message) => seen.push(message));
+  wire.fromClient({ id: 'hello', method: 'initialize', params: { protocolVersion: 2 } });
+  wire.fromAgent({ id: 'hello', result: { protocolVersion: 1 } });
+  return { ...wire, seen, states: () => seen.flatMap(({ params }) => params?.update?.state ?? []) };
+}
+
+const SESSION = { sessionId: 's1' };
+
+/** A turn that waits for the answers to these questions. */
+function asking(...ids: number[]) {
+  const wire = wireV2();
+  wire.fromClient({ id: 'p', method: 'session/prompt', params: { ...SESSION, prompt: [] } });
+  for (const id of ids) wire.fromAgent({ id, method: 'session/request_permission', params: { ...SESSION, toolCall: {}, options: [] } });
+  return wire;
+}
+
+it('a turn that waits for two answers runs when it has the second', () => {
+  const { fromClient, states } = asking(1, 2);
+  fromClient({ id: 1, result: {} });
+  expect(states()).toEqual(['running', 'requires_action', 'requires_action']);
+  fromClient({ id: 2, result: {} });
+  expect(states().slice(3)).toEqual(['running']);
+});
+
+it('a question that is withdrawn holds up nothing, and its late answer changes nothing', () => {
+  const { fromAgent, fromClient, states } = asking(1, 2);
+  fromClient({ id: 1, result: {} });
+  fromAgent({ method: '$/cancel_request', params: { requestId: 2 } });
+  fromClient({ id: 2, error: { code: -32800, message: 'cancelled' } });
+  expect(states().slice(3)).toEqual(['running']);
+});
+
+it('a question that its turn left open holds up no later one', () => {
+  const { fromAgent, fromClient, states } = asking(1);
+  fromAgent({ id: 'p', result: { stopReason: 'cancelled' } });
+  fromClient({ id: 'q', method: 'session/prompt', params: { ...SESSION, prompt: [] } });
+  fromAgent({ id: 2, method: 'session/request_permission', params: { ...SESSION, toolCall: {}, options: [] } });
+  fromClient({ id: 1, result: {} });
+  fromClient({ id: 2, result: {} });
+  expect(states()).toEqual(['running', 'requires_action', 'idle', 'running', 'requires_action', 'running']);
+});
